@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* A backend is four functions: sample, apply, wait, close. libvirt, simulator and replay are backends; record
+ * and read-only wrap any other one. All four are called by the scheduler thread only. */
+#ifndef VMTOP_BACKEND_H
+#define VMTOP_BACKEND_H
+
+#include "vmtop/err.h"
+#include "vmtop/plan.h"
+#include "vmtop/sample.h"
+
+struct config;
+struct backend;
+
+enum sample_group { /* what a sample must hold beyond state, vCPUs and host */
+	SAMPLE_BALLOON = 1 << 0,
+	SAMPLE_BLOCK = 1 << 1,
+	SAMPLE_NET = 1 << 2,
+};
+
+enum wake {
+	WAKE_TIMER,    /* the deadline has come */
+	WAKE_INPUT,    /* fd is readable: commands wait */
+	WAKE_EVENT,    /* the host told of a change; a new sample is worth taking soon */
+	WAKE_END,      /* the scenario or recording is over */
+};
+
+enum link_state { LINK_OK, LINK_CONNECTING, LINK_LOST, LINK_SLOW };
+
+struct backend_status {
+	enum link_state link;
+	char text[160];       /* for people: what is wrong and what is being done about it; empty: nothing */
+	bool readonly;        /* changes cannot be made here (option or missing rights) */
+	char readonly_why[120];
+	char uri[256];        /* what is really connected */
+};
+
+struct backend_ops {
+	const char *name; /* "libvirt", "sim", "replay" */
+	/* Fills `to` (reset by the callee). Bounded by cfg->sample_deadline_s; a part that is missing is data,
+	 * failure means that there is no new sample at all (then the old one ages). */
+	int (*sample)(struct backend *b, unsigned groups, struct sample *to, struct err *e);
+	/* Carries out actions[0..n) in order, writes outcome and error on each. Looks again before each one
+	 * (the VM runs, the vCPU exists, it is not there already). Each bounded by cfg->change_deadline_s.
+	 * Never fails as a whole. */
+	void (*apply)(struct backend *b, struct action *actions, size_t n);
+	/* Sleeps until until_ns on now()'s clock, or fd (-1: none) is readable, or an event. In virtual time
+	 * it advances the clock and returns. */
+	enum wake (*wait)(struct backend *b, int64_t until_ns, int fd);
+	void (*close)(struct backend *b);
+	/* Monotonic ns; virtual in simulator and replay. */
+	int64_t (*now)(struct backend *b);
+	void (*status)(struct backend *b, struct backend_status *st);
+};
+
+struct backend {
+	const struct backend_ops *ops;
+};
+
+/* Chooses by URI: "sim:NAME|FILE", else libvirt (empty: the default search of vmtop(1), CONNECTION).
+ * NULL with e set on failure. The caller closes it with ops->close(). */
+struct backend *backend_open(const struct config *cfg, struct err *e);
+struct backend *backend_libvirt_open(const struct config *cfg, struct err *e);
+struct backend *backend_sim_open(const struct config *cfg, const char *name, bool virtual_time, struct err *e);
+/* Wraps `inner` and owns it: apply() refuses everything. */
+struct backend *backend_readonly(struct backend *inner, const char *why, struct err *e);
+
+#endif

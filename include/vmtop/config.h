@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* Every setting, after options, environment and files have been read. A plain value; strings are bounded.
+ * One table (cli/settings.c) names each: long option, short option, config key, type, range, default, help. */
+#ifndef VMTOP_CONFIG_H
+#define VMTOP_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum cpu_policy_id { CPU_POLICY_MINMOVE, CPU_POLICY_ORIGIN_A, CPU_POLICY_ORIGIN_B, CPU_POLICY_ORIGIN_C };
+enum mem_policy_id { MEM_POLICY_WATERMARK, MEM_POLICY_ORIGIN_C };
+enum granularity { GRAN_AUTO, GRAN_CPU, GRAN_CORE, GRAN_LLC, GRAN_NODE };
+enum out_format { OUT_SCREEN, OUT_TEXT, OUT_JSON, OUT_CSV, OUT_OPENMETRICS };
+enum reclaim_mode { RECLAIM_PROACTIVE, RECLAIM_PRESSURE };
+enum on_exit { ON_EXIT_DEFAULT, ON_EXIT_ASK, ON_EXIT_RESTORE, ON_EXIT_KEEP };
+
+enum { CFG_TEXT = 512, CFG_PATTERNS = 64, CFG_VM_RULES = 256 };
+
+/* A [vm PATTERN] section of the config: first match in file order counts for each key that it sets. */
+struct vm_setting {
+	char pattern[256]; /* fnmatch on the name, or a UUID */
+	bool exclude_cpu, exclude_memory, stay_on_node;
+	double cpu_weight, mem_shares; /* 0: not set */
+	int64_t mem_min_kib, mem_max_kib; /* 0: not set */
+};
+
+struct config {
+	char uri[CFG_TEXT]; /* empty: the default search */
+	double delay_s;     /* 2 (0.2 .. 3600) */
+	long iterations;    /* -n; 0: no end */
+	double end_after_s; /* --end-time; 0: none */
+	enum out_format format;
+	bool batch;
+	char sort[32];
+	char columns[CFG_TEXT]; /* empty: the default set */
+
+	bool auto_cpu, auto_memory;
+	enum cpu_policy_id cpu_policy;
+	enum mem_policy_id mem_policy;
+	enum granularity granularity;
+	bool cross_node; /* false */
+	bool dry_run, readonly, yes;
+	enum on_exit on_exit;
+
+	bool no_color, ascii, mouse;
+	char theme[32];
+	char config_file[CFG_TEXT];
+	bool no_config;
+	char record[CFG_TEXT], replay[CFG_TEXT];
+	double record_keep_s;
+
+	/* Who may be steered: patterns of the command line, else `steer` of the config, else all. */
+	char patterns[CFG_PATTERNS][256];
+	size_t n_patterns;
+	struct vm_setting vm[CFG_VM_RULES];
+	size_t n_vm;
+
+	/* CPU, all policies */
+	double foreign_hold_s;     /* 600 */
+	/* CPU presets of the origin */
+	double origin_a_sd_points; /* 5: act when SD >= */
+	double origin_b_sd_points; /* 5: act when SD > and >= the previous */
+	double origin_c_sd_pct;    /* 5: percent of the mean */
+	/* minmove */
+	double act_above_pct;      /* 5 */
+	double stop_at_pct;        /* 3 */
+	double core_band_pct, llc_band_pct, node_band_pct; /* 5, 10, 17 */
+	double demand_ewma_s;      /* 4 */
+	double min_gain_pct;       /* 5: (this)^2 is the worth of one cost unit */
+	double dwell_llc_s, dwell_node_s, dwell_cross_s; /* 30, 60, 300 */
+	int cooldown_rounds, cooldown_rejected_rounds;   /* 3, 10 */
+	int max_moves;             /* 0: max(8, M/4) */
+
+	/* memory */
+	double memory_cycle_s;     /* 5 */
+	int stats_period_s;        /* --stats-period: 0 not asked for; AUTO uses 2 */
+	enum reclaim_mode reclaim;
+	int64_t mem_threshold_kib; /* origin-c: 100 MiB */
+	double mem_claim_pct;      /* origin-c: 10 */
+	int64_t host_reserve_kib;  /* 0: the formula; origin-c keeps 200 MiB */
+	double mem_min_pct;        /* 12.5 */
+	int64_t mem_min_kib;       /* 128 MiB */
+	double mem_head_pct;       /* 15 */
+	double mem_decay_s;        /* 60 */
+	double mem_growth_s;       /* 15 */
+	double mem_hold_s;         /* 60 */
+	double mem_stale_s;        /* 0: 3 periods + 1 cycle */
+	double mem_boot_s;         /* 30: hands off for this long after a VM appeared */
+
+	/* deadlines */
+	double sample_deadline_s;  /* 2 */
+	double change_deadline_s;  /* 5 */
+};
+
+/* Defaults from the table. */
+void config_defaults(struct config *c);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* The two controllers, CPU and memory: from sample, model and rules to actions. Pure; state that lasts
+ * between rounds is in the ctl object, time comes from the sample. */
+#ifndef VMTOP_CONTROL_H
+#define VMTOP_CONTROL_H
+
+#include "vmtop/model.h"
+#include "vmtop/plan.h"
+
+struct config;
+
+/* What may be done to a VM or vCPU, worked out by the engine (core/rules.c) from patterns, config, holds
+ * and facts. Parallel to sample.vms and sample.vcpus. */
+struct vm_rule {
+	enum reason cpu;    /* REASON_NONE: may be steered; else why not */
+	enum reason memory; /* REASON_NONE: may be ballooned as far as the user is concerned */
+	double cpu_weight;  /* 1 by default; its moves cost this much more */
+	bool stay_on_node;
+	double mem_shares;  /* 1 by default */
+	int64_t mem_min_kib; /* user's minimum, 0 none */
+	int64_t mem_max_kib; /* user's maximum, 0 none */
+	int64_t target_kib;  /* balloon target last set by us, -1 unknown */
+	int64_t target_age_ns;
+	double held_for_s;  /* with HELD or FOREIGN: for how long still; < 0: until released */
+};
+struct vcpu_rule {
+	enum reason cpu; /* REASON_NONE, or why this vCPU is left alone */
+	double held_for_s;
+};
+struct rules {
+	struct vm_rule *vms;
+	struct vcpu_rule *vcpus;
+	size_t n_vms, n_vcpus, cap_vms, cap_vcpus;
+};
+
+enum round_mode {
+	ROUND_WATCH,  /* MANUAL: verdict only, no actions */
+	ROUND_AUTO,   /* trigger, cool-down, dwell hold */
+	ROUND_FORCED, /* `b` or `B`: no trigger, no two-sample wait, no cool-down, no dwell */
+	ROUND_PREVIEW, /* as FORCED, but leaves the state of the controller untouched */
+};
+
+struct round {
+	const struct sample *sample;
+	const struct model *model;
+	const struct rules *rules;
+	const struct config *cfg;
+	enum round_mode mode;
+};
+
+struct cpu_ctl;
+struct cpu_ctl *cpu_ctl_new(const struct config *cfg, struct err *e);
+void cpu_ctl_free(struct cpu_ctl *c);
+/* Appends the pins of this round to `plan` and fills the verdict. */
+int cpu_ctl_plan(struct cpu_ctl *c, const struct round *r, struct plan *plan, struct cpu_verdict *v,
+	struct err *e);
+/* After apply: tells the controller what became of its actions. Not called for dry runs. */
+void cpu_ctl_applied(struct cpu_ctl *c, const struct round *r, const struct plan *plan);
+
+/* What the memory controller thinks of one guest, for table, panel and JSON. */
+struct mem_status {
+	struct why why; /* of what is done or not done to it */
+	bool eligible;
+	struct vi64 used_kib, lo_kib, hi_kib, want_kib, floor_kib;
+};
+
+struct mem_ctl;
+struct mem_ctl *mem_ctl_new(const struct config *cfg, struct err *e);
+void mem_ctl_free(struct mem_ctl *c);
+/* One memory cycle. Appends balloon actions; fills status[] (parallel to sample.vms) and the verdict.
+ * The caller decides when: every cfg->memory_cycle_s, or at once with ROUND_FORCED. In ROUND_WATCH it may be
+ * called at any tick to refresh the status. */
+int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, struct mem_status *status,
+	struct mem_verdict *v, struct err *e);
+void mem_ctl_applied(struct mem_ctl *c, const struct round *r, const struct plan *plan);
+
+/* The floor for a guest's balloon: the one place. Also used for targets set by hand. used absent: the minimum
+ * alone. Formula: algorithms in vmtop(1), MEMORY. */
+int64_t mem_floor_kib(const struct config *cfg, const struct vm_sample *vm, const struct vm_rule *rule,
+	struct vi64 used_kib);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine: sample -> model -> plan -> apply -> snapshot, one call a step. It owns the backend, the model,
+ * the controllers, holds, undo and the journal. engine_step() is single-threaded and is all that batch mode,
+ * scenarios and tests need; scheduler_* runs it in a thread of its own and hands snapshots to the UI. */
+#ifndef VMTOP_ENGINE_H
+#define VMTOP_ENGINE_H
+
+#include "vmtop/command.h"
+#include "vmtop/snapshot.h"
+
+struct engine;
+
+/* Takes ownership of the backend, also on failure. */
+struct engine *engine_new(const struct config *cfg, struct backend *b, struct err *e);
+void engine_free(struct engine *en);
+/* Between steps. */
+void engine_command(struct engine *en, const struct command *c);
+/* One tick: returns 0, or -1 when no sample could be had (the snapshot then shows the old one ageing). */
+int engine_step(struct engine *en, struct err *e);
+/* The state after the last step, in one block; the caller frees it. NULL: out of memory. */
+struct snapshot *engine_snapshot(const struct engine *en);
+/* Sleeps to the next tick; reads commands from fd (-1: none) and obeys them. Returns false at the end. */
+bool engine_wait(struct engine *en, int fd);
+/* Puts back what on_exit says. Called once before engine_free() on every orderly end. */
+void engine_leave(struct engine *en, bool restore);
+
+/* The scheduler thread. */
+struct scheduler;
+struct scheduler *scheduler_start(struct engine *en, struct err *e); /* takes the engine */
+int scheduler_wake_fd(const struct scheduler *s);                  /* readable: a snapshot waits */
+/* The newest snapshot not taken yet, or NULL. The caller owns it. */
+struct snapshot *scheduler_take(struct scheduler *s);
+/* Never blocks: a full pipe drops the command and returns -1. */
+int scheduler_send(struct scheduler *s, const struct command *c);
+/* Asks it to end and waits up to timeout_s. -1: it hangs over a dead hypervisor; the caller restores the
+ * terminal, flushes and _exit()s. */
+int scheduler_stop(struct scheduler *s, double timeout_s);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* A plan: actions in the order in which they are to be carried out, each with its reason. apply() writes
+ * the outcome on each. What a controller decided not to do is in its verdict. */
+#ifndef VMTOP_PLAN_H
+#define VMTOP_PLAN_H
+
+#include <stddef.h>
+
+#include "vmtop/sample.h"
+#include "vmtop/why.h"
+
+enum action_kind {
+	ACTION_PIN,     /* from, to */
+	ACTION_BALLOON, /* from_kib, to_kib */
+	ACTION_PERIOD,  /* statistics period: from_s, to_s */
+};
+
+enum outcome {
+	OUTCOME_PLANNED, /* not tried: dry run, preview */
+	OUTCOME_DONE,
+	OUTCOME_FAILED,
+	OUTCOME_SKIPPED, /* looked again and left it alone */
+	OUTCOME_UNKNOWN, /* no answer in time */
+};
+
+struct action {
+	enum action_kind kind;
+	uint8_t uuid[UUID_BYTES];
+	size_t vm;    /* index in the sample planned on */
+	int vcpu;     /* id, -1 when not about a vCPU */
+	struct cpuset from, to;
+	bool from_pinned; /* false: the vCPU had never been pinned */
+	int64_t from_kib, to_kib;
+	int from_s, to_s;
+	struct why why;
+	enum outcome outcome;
+	char error[160]; /* with FAILED, SKIPPED and UNKNOWN: what happened */
+};
+
+/* What a CPU round saw and why it did what it did. Absent numbers are unknown, not zero. */
+struct cpu_verdict {
+	struct vf64 stddev_pct; /* of load by demand, the policy's own measure */
+	struct vf64 limit_pct;
+	struct vf64 found_pct; /* best placement known */
+	struct vf64 bound_pct; /* no placement is below this */
+	struct vf64 after_pct; /* predicted after this plan */
+	struct why why;        /* of the round as a whole */
+	bool new_line;         /* worth a line in the log: the reason changed or a round was forced */
+};
+
+enum host_mem_state { HOST_MEM_OK, HOST_MEM_SOFT, HOST_MEM_HARD };
+
+struct mem_verdict {
+	enum host_mem_state state;
+	struct vi64 reserve_kib;
+	struct vi64 free_kib; /* what may be given now */
+	struct why why;
+	bool new_line;
+};
+
+struct plan {
+	struct action *actions;
+	size_t n, cap;
+};
+
+void plan_init(struct plan *p);
+void plan_done(struct plan *p);
+void plan_reset(struct plan *p);
+struct action *plan_add(struct plan *p, enum action_kind kind); /* zeroed; NULL: out of memory */
+const char *action_kind_text(enum action_kind k); /* "pin", "balloon", "period" */
+const char *outcome_text(enum outcome o);         /* "done", ... */
+/* The invariants of a plan, for tests, fuzzers and debug builds: each object at most once, every target
+ * inside what the sample allows, no pin that changes nothing, floors. NULL: holds; else what broke. */
+const char *plan_check(const struct plan *p, const struct sample *s);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* A sample: facts with a time, as a backend read them. No rates, no averages, no decisions.
+ *
+ * Shape: vms[] sorted by UUID; vcpus[] flat, those of VM i at vms[i].first_vcpu .. +n_vcpus, sorted by id
+ * (ids may be sparse after hot-unplug); pcpus[] sorted by id (ids may be sparse, offline ones included).
+ * Owner: whoever called sample_init(); arrays grow, sample_reset() empties them and keeps the memory.
+ * Units are in the names; counters are totals since the start of the VM or host. */
+#ifndef VMTOP_SAMPLE_H
+#define VMTOP_SAMPLE_H
+
+#include "vmtop/avail.h"
+#include "vmtop/cpuset.h"
+
+struct err;
+
+enum { UUID_BYTES = 16, UUID_TEXT = 37, VM_NAME_BYTES = 320, MAX_NODES = 64 };
+
+enum vm_state {
+	VM_NOSTATE,
+	VM_RUNNING,
+	VM_BLOCKED,
+	VM_PAUSED,
+	VM_SHUTDOWN,
+	VM_SHUTOFF,
+	VM_CRASHED,
+	VM_SUSPENDED,
+};
+const char *vm_state_text(enum vm_state s); /* "running", "paused", ... */
+
+struct pcpu_sample {
+	int id;
+	bool online;
+	bool isolated;       /* isolcpus or nohz_full: never a target */
+	int node;            /* NUMA node id, -1 unknown */
+	int socket;          /* -1 unknown */
+	int core;            /* host-wide core number; SMT siblings share it; -1 unknown */
+	int llc;             /* host-wide last-level-cache number, -1 unknown */
+	struct vi64 busy_ns; /* all but idle and iowait; includes guest time */
+	struct vi64 idle_ns; /* idle + iowait */
+};
+
+struct node_sample {
+	int id;
+	struct vi64 total_kib;
+	struct vi64 free_kib;
+};
+
+struct host_sample {
+	char hostname[128];
+	char hypervisor[32]; /* "QEMU", "TEST", "sim", ... */
+	bool local;          /* this machine's /proc describes the host */
+	bool has_llc;        /* pcpus[].llc is known */
+	struct vi64 total_kib;
+	struct vi64 available_kib; /* MemAvailable when local, else the best the driver has */
+	struct vi64 free_kib;
+	struct vf64 psi_some_avg10; /* memory pressure, percent; local only */
+	struct vf64 psi_full_avg10;
+	struct pcpu_sample *pcpus;
+	size_t n_pcpus;
+	struct node_sample nodes[MAX_NODES];
+	size_t n_nodes;
+};
+
+struct vcpu_sample {
+	int id;
+	bool online;
+	struct vi64 time_ns;    /* ran */
+	struct vi64 delay_ns;   /* runnable but not running (run-queue delay, the guest's steal) */
+	struct vi64 pcpu;       /* where it ran last */
+	struct cpuset affinity; /* valid when affinity_avail is AVAIL_OK: where it may run now */
+	enum avail affinity_avail;
+	struct cpuset allowed; /* administrator's rule, not yet cut to online pCPUs; full when there is none */
+	bool pinned;           /* affinity is narrower than all pCPUs of the host */
+	struct vi64 foreign_pin_ns; /* time of the last pin that was not ours, on the sample's clock */
+};
+
+/* Why VM memory must not be ballooned, as facts found in its XML or job state. */
+enum vm_flag {
+	VM_FLAG_VFIO = 1 << 0,
+	VM_FLAG_SEV = 1 << 1,
+	VM_FLAG_LOCKED = 1 << 2,
+	VM_FLAG_HUGEPAGES = 1 << 3,
+	VM_FLAG_JOB = 1 << 4,       /* a migration, save or other job runs */
+	VM_FLAG_RT = 1 << 5,        /* <vcpusched> fifo or rr: its pins are never touched */
+	VM_FLAG_NO_STEER = 1 << 6,  /* domain metadata forbids steering */
+	VM_FLAG_PERSISTENT = 1 << 7,
+	VM_FLAG_EMULATOR_PIN = 1 << 8,
+	VM_FLAG_DEDICATED = 1 << 9, /* every vCPU pinned 1:1 by rule */
+};
+
+struct vm_memory {
+	struct vi64 max_kib;
+	struct vi64 balloon_kib;    /* balloon.current */
+	struct vi64 unused_kib;     /* guest MemFree */
+	struct vi64 usable_kib;     /* guest MemAvailable */
+	struct vi64 available_kib;  /* guest MemTotal */
+	struct vi64 caches_kib;     /* guest disk caches, tmpfs included */
+	struct vi64 rss_kib;        /* host RSS of QEMU */
+	struct vi64 swap_in_kib;    /* counter */
+	struct vi64 swap_out_kib;   /* counter */
+	struct vi64 major_faults;   /* counter */
+	struct vi64 last_update_ns; /* when the guest filled them in, on the clock of sample.wall_ns */
+	struct vi64 period_s;       /* statistics period; 0 is off */
+	struct vi64 min_guarantee_kib; /* <memtune><min_guarantee> */
+	bool balloon_device;        /* false: only when known that there is none */
+};
+
+struct vm_io { /* counters, fetched only while SAMPLE_BLOCK or SAMPLE_NET is asked for */
+	struct vi64 rd_reqs, wr_reqs, rd_bytes, wr_bytes;
+	struct vi64 rx_bytes, tx_bytes, rx_pkts, tx_pkts;
+};
+
+struct vm_sample {
+	uint8_t uuid[UUID_BYTES];
+	int id; /* -1 when not running */
+	char name[VM_NAME_BYTES]; /* raw bytes, hostile; print through text_* only */
+	enum vm_state state;
+	uint32_t flags;        /* enum vm_flag */
+	int64_t hung_since_ns; /* 0, or since when its monitor does not answer (sample clock) */
+	size_t first_vcpu;
+	size_t n_vcpus;
+	struct vi64 cpu_time_ns; /* whole domain, emulator included */
+	struct vf64 quota_pct;   /* cap per vCPU by cgroup quota, percent of a pCPU; absent: none */
+	uint64_t mem_nodes;      /* bit n: memory bound to (strict) or mostly on node n; 0 unknown */
+	bool mem_nodes_strict;
+	struct vm_memory mem;
+	struct vm_io io;
+};
+
+struct sample {
+	int64_t time_ns;  /* monotonic (virtual in simulator and replay) when the reading was finished */
+	int64_t wall_ns;  /* UTC, ns since the epoch */
+	int64_t took_ns;  /* how long the reading took */
+	struct host_sample host;
+	struct vm_sample *vms;
+	size_t n_vms, cap_vms;
+	struct vcpu_sample *vcpus;
+	size_t n_vcpus, cap_vcpus;
+	size_t cap_pcpus; /* of host.pcpus */
+	char note[160];   /* what this sample lacks and why, for people; empty: nothing */
+};
+
+void sample_init(struct sample *s);
+void sample_done(struct sample *s);  /* accepts a half-built or zeroed one */
+void sample_reset(struct sample *s); /* empties, keeps memory */
+/* Each returns a zeroed new element or NULL when memory is out. vCPUs go to the VM added last.
+ * Pointers are good until the next add. */
+struct pcpu_sample *sample_add_pcpu(struct sample *s, int id);
+struct vm_sample *sample_add_vm(struct sample *s, const uint8_t uuid[UUID_BYTES]);
+struct vcpu_sample *sample_add_vcpu(struct sample *s, int id);
+/* Sorts into the shape above and checks it; drops duplicate UUIDs and ids. */
+int sample_finish(struct sample *s, struct err *e);
+/* Deep copy; `to` must be initialised. Allocates only when `to` is too small. */
+int sample_copy(struct sample *to, const struct sample *from);
+
+const struct vm_sample *sample_vm_by_uuid(const struct sample *s, const uint8_t uuid[UUID_BYTES]);
+const struct vcpu_sample *sample_vcpu(const struct sample *s, const struct vm_sample *vm, int id);
+const struct pcpu_sample *sample_pcpu(const struct sample *s, int id); /* NULL: no such pCPU */
+void sample_online(const struct sample *s, struct cpuset *online);
+/* Online and not isolated: where a vCPU may be put at all. */
+void sample_usable(const struct sample *s, struct cpuset *usable);
+
+int uuid_parse(uint8_t uuid[UUID_BYTES], const char *text); /* -1: not a UUID */
+void uuid_format(const uint8_t uuid[UUID_BYTES], char text[UUID_TEXT]);
+int uuid_compare(const uint8_t a[UUID_BYTES], const uint8_t b[UUID_BYTES]);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* A grid of cells that the view fills and the terminal copies. Pure: no ncurses here. */
+#ifndef VMTOP_SCREEN_H
+#define VMTOP_SCREEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a cell means; the theme says how it looks. Never colour alone: each also differs in text or attribute. */
+enum style {
+	STYLE_NORMAL,
+	STYLE_DIM,
+	STYLE_BOLD,
+	STYLE_TITLE,
+	STYLE_HEADER,    /* table heads */
+	STYLE_SORTED,    /* head of the sort column */
+	STYLE_SELECTED,
+	STYLE_MARKED,
+	STYLE_KEY,       /* footer: the key */
+	STYLE_KEY_TEXT,  /* footer: what it does */
+	STYLE_GOOD,
+	STYLE_WARN,
+	STYLE_BAD,
+	STYLE_LOW,       /* bars by load */
+	STYLE_MID,
+	STYLE_HIGH,
+	STYLE_WAIT,      /* run-queue wait part of a bar */
+	STYLE_PIN,       /* pin map: pinned */
+	STYLE_HERE,      /* pin map: runs here now */
+	STYLE_ALLOWED,
+	STYLE_GHOST,
+	STYLE_FRAME,
+	STYLE_COUNT
+};
+
+struct cell {
+	uint32_t ch;      /* Unicode; 0: right half of a wide character */
+	uint32_t mark;    /* one combining mark or 0 */
+	uint8_t style;    /* enum style */
+};
+
+struct screen {
+	int rows, cols;
+	struct cell *cells;  /* rows * cols */
+	int cursor_row, cursor_col; /* -1: hidden */
+	bool ascii;          /* only ASCII may be drawn */
+};
+
+int screen_init(struct screen *s, int rows, int cols); /* -1: out of memory */
+void screen_done(struct screen *s);
+int screen_resize(struct screen *s, int rows, int cols);
+void screen_erase(struct screen *s);
+/* All clip at the edges. text is UTF-8; control and invalid bytes are shown escaped. Returns columns used. */
+int screen_text(struct screen *s, int row, int col, int width, enum style st, const char *text);
+int screen_printf(struct screen *s, int row, int col, int width, enum style st, const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
+void screen_fill(struct screen *s, int row, int col, int width, enum style st, uint32_t ch);
+void screen_style(struct screen *s, int row, int col, int width, enum style st);
+/* Dumps as text, trailing blanks cut, one line a row: what golden tests compare. The caller frees it. */
+char *screen_dump(const struct screen *s);
+
+#endif

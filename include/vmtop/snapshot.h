@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* A snapshot: everything a reader may see after one engine step. Immutable, one allocation, handed over by
+ * moving the pointer; whoever holds it frees it with snapshot_free(). All pointers inside point into the
+ * same block. */
+#ifndef VMTOP_SNAPSHOT_H
+#define VMTOP_SNAPSHOT_H
+
+#include "vmtop/backend.h"
+#include "vmtop/config.h"
+#include "vmtop/control.h"
+
+struct vm_status {
+	struct vi64 target_kib; /* balloon target last set by us */
+	double target_age_s;
+	enum reason cpu;        /* REASON_NONE: steered by AUTO; else why not */
+	double held_for_s;      /* with HELD or FOREIGN; < 0: until released */
+	struct mem_status mem;
+};
+struct vcpu_status {
+	enum reason cpu;
+	double held_for_s;
+	bool ghost;          /* a preview moves it */
+	struct cpuset ghost_to;
+};
+
+enum log_kind { LOG_ACTION, LOG_ROUND, LOG_EVENT, LOG_ERROR, LOG_MARK };
+
+/* One line of the decision log. */
+struct log_line {
+	int64_t wall_ns;
+	uint64_t seq;  /* grows by one per line, from 1 */
+	enum log_kind kind;
+	bool memory;   /* about memory, else CPU or general */
+	uint8_t uuid[UUID_BYTES];
+	char vm[VM_NAME_BYTES]; /* raw; empty: not about one VM */
+	int vcpu;      /* -1: not about a vCPU */
+	enum reason reason;
+	enum outcome outcome; /* with LOG_ACTION */
+	char text[360]; /* "db1 vCPU 2: 0-3 -> 1 · ..." without the time; raw names are escaped already */
+};
+
+enum { SNAPSHOT_LOG = 512 };
+
+struct snapshot {
+	uint64_t seq;
+	struct sample sample;
+	struct vcpu_rate *vcpu_rates; /* parallel to sample.vcpus */
+	struct vm_rate *vm_rates;
+	struct pcpu_rate *pcpu_rates;
+	struct vm_status *vm_status;
+	struct vcpu_status *vcpu_status;
+	double elapsed_s; /* since the previous sample; 0: this is the first */
+	struct vf64 busy_pct;
+	struct vf64 load_stddev_pct; /* by mapped usage */
+
+	struct cpu_verdict cpu;
+	struct mem_verdict memory;
+	bool auto_cpu, auto_memory, dry_run, readonly;
+	enum cpu_policy_id cpu_policy;
+	enum mem_policy_id mem_policy;
+	enum granularity granularity; /* in force, never GRAN_AUTO */
+	double delay_s;
+	int n_eligible_cpu, n_eligible_memory; /* VMs that AUTO would steer */
+	bool preview;           /* ghosts are shown */
+	int n_rebalance_pins;   /* pins that `b` would make now, for its question; -1 unknown */
+	int n_memory_changes;   /* balloons that `B` would change now; -1 unknown */
+
+	/* actions of this step, and the log up to now, oldest first */
+	struct action *actions;
+	size_t n_actions;
+	struct log_line *log;
+	size_t n_log;
+
+	struct backend_status backend;
+	char notice[200]; /* one thing the user must know now; empty: nothing */
+	bool first;       /* no sample yet: only backend, notice and modes are filled */
+	bool over;        /* scenario or recording is over, or the engine ends: last snapshot */
+	int exit_status;  /* with over */
+};
+
+void snapshot_free(struct snapshot *s);
+
+const char *cpu_policy_name(enum cpu_policy_id p);
+const char *mem_policy_name(enum mem_policy_id p);
+const char *granularity_name(enum granularity g);
+
+#endif

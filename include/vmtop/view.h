@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* The UI as a function: view_draw() fills a grid from a snapshot, view_key() turns a key into a command.
+ * Pure: no terminal, no clock (now_ns is given). */
+#ifndef VMTOP_VIEW_H
+#define VMTOP_VIEW_H
+
+#include "vmtop/command.h"
+#include "vmtop/screen.h"
+#include "vmtop/snapshot.h"
+
+struct view;
+
+/* Keys: Unicode characters as they are; the others from here. */
+enum view_key {
+	VK_NONE = 0,
+	VK_BASE = 0x110000,
+	VK_UP,
+	VK_DOWN,
+	VK_LEFT,
+	VK_RIGHT,
+	VK_PGUP,
+	VK_PGDN,
+	VK_HOME,
+	VK_END,
+	VK_INSERT,
+	VK_DELETE,
+	VK_BACKSPACE,
+	VK_TAB,
+	VK_BTAB,
+	VK_ENTER,
+	VK_ESC,
+	VK_F1, /* VK_F1 + n - 1 is Fn */
+	VK_F12 = VK_F1 + 11,
+	VK_RESIZE,
+	VK_CLICK, /* row and column in view_mouse() */
+	VK_WHEEL_UP,
+	VK_WHEEL_DOWN,
+};
+
+struct view *view_new(const struct config *cfg);
+void view_free(struct view *v);
+/* A new snapshot has come: history, selection by UUID, search. The view keeps no pointer to it. */
+void view_feed(struct view *v, const struct snapshot *s);
+/* now_ns: monotonic clock of the UI; received_ns: when this snapshot came in, for the age shown. */
+void view_draw(struct view *v, const struct snapshot *s, struct screen *to, int64_t now_ns, int64_t received_ns);
+/* Returns true when a command was filled. CMD_QUIT is one. */
+bool view_key(struct view *v, int key, const struct snapshot *s, struct command *c);
+void view_mouse(struct view *v, int row, int col, int key, const struct snapshot *s);
+/* Statistic groups that the visible columns need (enum sample_group). */
+unsigned view_groups(const struct view *v);
+
+/* The terminal loop (ncurses): returns the exit status. Takes the scheduler; restores the terminal on every
+ * path. */
+struct scheduler;
+int ui_run(const struct config *cfg, struct scheduler *s);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* The container of a round's actions, and the invariants that every plan holds. */
+#include "vmtop/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void plan_init(struct plan *p)
+{
+	memset(p, 0, sizeof *p);
+}
+
+void plan_done(struct plan *p)
+{
+	free(p->actions);
+	memset(p, 0, sizeof *p);
+}
+
+void plan_reset(struct plan *p)
+{
+	p->n = 0;
+}
+
+struct action *plan_add(struct plan *p, enum action_kind kind)
+{
+	if (p->n == p->cap) {
+		size_t cap = p->cap ? p->cap * 2 : 64;
+		struct action *a = reallocarray(p->actions, cap, sizeof *a);
+		if (!a)
+			return NULL;
+		p->actions = a;
+		p->cap = cap;
+	}
+	struct action *a = &p->actions[p->n++];
+	memset(a, 0, sizeof *a);
+	a->kind = kind;
+	a->vcpu = -1;
+	return a;
+}
+
+const char *action_kind_text(enum action_kind k)
+{
+	static const char *const text[] = {[ACTION_PIN] = "pin", [ACTION_BALLOON] = "balloon", [ACTION_PERIOD] = "period"};
+	return (unsigned)k <= ACTION_PERIOD ? text[k] : "?";
+}
+
+const char *outcome_text(enum outcome o)
+{
+	static const char *const text[] = {
+		[OUTCOME_PLANNED] = "planned",
+		[OUTCOME_DONE] = "done",
+		[OUTCOME_FAILED] = "failed",
+		[OUTCOME_SKIPPED] = "skipped",
+		[OUTCOME_UNKNOWN] = "unknown",
+	};
+	return (unsigned)o <= OUTCOME_UNKNOWN ? text[o] : "?";
+}
+
+static const char *check_pin(const struct action *a, const struct sample *s)
+{
+	const struct vm_sample *vm = &s->vms[a->vm];
+	const struct vcpu_sample *v = sample_vcpu(s, vm, a->vcpu);
+	struct cpuset online;
+	sample_online(s, &online);
+	if (!v)
+		return "pin of a vCPU that is not in the sample";
+	if (cpuset_empty(&a->to))
+		return "pin to no pCPU";
+	if (v->affinity_avail == AVAIL_OK && cpuset_equal(&a->to, &v->affinity))
+		return "pin that changes nothing";
+	/* Putting back what was found may be wider than what is online; a policy's pin may not. */
+	bool put_back = a->why.code == REASON_UNDO || a->why.code == REASON_RESTORE;
+	if (!put_back && !cpuset_subset(&a->to, &online))
+		return "pin to a pCPU that is not online";
+	if (!put_back && a->why.code != REASON_USER && !cpuset_subset(&a->to, &v->allowed))
+		return "pin outside the allowed set";
+	return NULL;
+}
+
+static const char *check_balloon(const struct action *a, const struct sample *s)
+{
+	const struct vm_memory *m = &s->vms[a->vm].mem;
+	if (a->to_kib <= 0)
+		return "balloon target of nothing";
+	if (vi64_has(m->max_kib) && a->to_kib > m->max_kib.v)
+		return "balloon target above the maximum";
+	if (a->from_kib == a->to_kib)
+		return "balloon target that changes nothing";
+	return NULL;
+}
+
+static int by_object(const void *a, const void *b)
+{
+	const struct action *x = *(const struct action *const *)a, *y = *(const struct action *const *)b;
+	if (x->vm != y->vm)
+		return x->vm < y->vm ? -1 : 1;
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	return (x->vcpu > y->vcpu) - (x->vcpu < y->vcpu);
+}
+
+static const char *check_once(const struct plan *p)
+{
+	if (p->n < 2)
+		return NULL;
+	const struct action **order = calloc(p->n, sizeof *order);
+	if (!order)
+		return NULL;
+	for (size_t i = 0; i < p->n; i++)
+		order[i] = &p->actions[i];
+	qsort(order, p->n, sizeof *order, by_object);
+	const char *broken = NULL;
+	for (size_t i = 1; i < p->n && !broken; i++)
+		if (by_object(&order[i - 1], &order[i]) == 0)
+			broken = "two actions on one object in one plan";
+	free(order);
+	return broken;
+}
+
+const char *plan_check(const struct plan *p, const struct sample *s)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct action *a = &p->actions[i];
+		if (a->vm >= s->n_vms || uuid_compare(a->uuid, s->vms[a->vm].uuid) != 0)
+			return "action on a VM that is not in the sample";
+		if (a->why.code == REASON_NONE)
+			return "action without a reason";
+		const char *broken = a->kind == ACTION_PIN       ? check_pin(a, s)
+				     : a->kind == ACTION_BALLOON ? check_balloon(a, s)
+								 : NULL;
+		if (broken)
+			return broken;
+	}
+	return check_once(p);
+}

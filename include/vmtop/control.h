@@ -33,6 +33,21 @@ struct rules {
 	size_t n_vms, n_vcpus, cap_vms, cap_vcpus;
 };
 
+/* One VM as the engine remembers it: what keys, undo, failures and foreign changes ask for. */
+struct vm_memo {
+	bool held;              /* by key, undo or a manual pin; until released */
+	bool exclude_cpu, exclude_memory, stay_on_node; /* by key */
+	int64_t target_kib;     /* -1 unknown */
+	int64_t target_ns;
+	int64_t fail_until_ns;  /* leave it alone until then: a change failed */
+	bool unknown;           /* a change without an answer is to be read back first */
+	int64_t released_ns;    /* foreign pins older than this are forgiven */
+};
+/* Fills rules for the sample. memo(arg, vm) may return NULL: nothing remembered. -1: out of memory. */
+int rules_build(struct rules *r, const struct config *cfg, const struct sample *s,
+	const struct vm_memo *(*memo)(void *arg, const struct vm_sample *vm), void *arg);
+void rules_done(struct rules *r);
+
 enum round_mode {
 	ROUND_WATCH,  /* MANUAL: verdict only, no actions */
 	ROUND_AUTO,   /* trigger, cool-down, dwell hold */

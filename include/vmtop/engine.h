@@ -5,6 +5,8 @@
 #ifndef VMTOP_ENGINE_H
 #define VMTOP_ENGINE_H
 
+#include <stdio.h>
+
 #include "vmtop/command.h"
 #include "vmtop/snapshot.h"
 
@@ -19,10 +21,17 @@ void engine_command(struct engine *en, const struct command *c);
 int engine_step(struct engine *en, struct err *e);
 /* The state after the last step, in one block; the caller frees it. NULL: out of memory. */
 struct snapshot *engine_snapshot(const struct engine *en);
-/* Sleeps to the next tick; reads commands from fd (-1: none) and obeys them. Returns false at the end. */
+/* Sleeps to the next tick; reads whole struct commands from fd (-1: none) and obeys them. Returns false at the
+ * end. In batch mode a signal handler may write commands into that pipe. */
 bool engine_wait(struct engine *en, int fd);
-/* Puts back what on_exit says. Called once before engine_free() on every orderly end. */
+/* Puts back the statistics periods that are still ours, and with restore also pins and balloons as found.
+ * Called once before engine_free() on every orderly end. */
 void engine_leave(struct engine *en, bool restore);
+/* What engine_leave() is to do by cfg->on_exit: asked on screen (CMD_QUIT with on), restore in batch. */
+bool engine_wants_restore(const struct engine *en);
+/* vmtop --restore: puts back what the journal of an earlier run says, one line per object on out.
+ * Takes ownership of the backend. Returns 0, or -1 when something could not be put back. */
+int engine_restore_journal(const struct config *cfg, struct backend *b, FILE *out, struct err *e);
 
 /* The scheduler thread. */
 struct scheduler;

@@ -50,6 +50,8 @@ struct snapshot {
 	struct vm_status *vm_status;
 	struct vcpu_status *vcpu_status;
 	double elapsed_s; /* since the previous sample; 0: this is the first */
+	double age_s;     /* of the sample when this snapshot was made; the reader adds the time since */
+	bool tick;        /* made by a regular tick: batch output prints these, not those between ticks */
 	struct vf64 busy_pct;
 	struct vf64 load_stddev_pct; /* by mapped usage */
 

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* What may be done to each VM and vCPU: patterns, settings, holds and facts become one reason each.
+ * Invariant: every way to leave a VM alone is decided here or, for its memory, in the memory controller;
+ * nowhere else. Knows no policy. */
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmtop/config.h"
+#include "vmtop/control.h"
+
+static bool pattern_matches(const char *pattern, const struct vm_sample *vm)
+{
+	uint8_t uuid[UUID_BYTES];
+	if (uuid_parse(uuid, pattern) == 0)
+		return uuid_compare(uuid, vm->uuid) == 0;
+	return fnmatch(pattern, vm->name, 0) == 0;
+}
+
+static bool steered(const struct config *cfg, const struct vm_sample *vm)
+{
+	if (!cfg->n_patterns)
+		return true;
+	for (size_t i = 0; i < cfg->n_patterns; i++)
+		if (pattern_matches(cfg->patterns[i], vm))
+			return true;
+	return false;
+}
+
+/* First match in file order counts for each key that it sets. */
+static struct vm_setting setting_of(const struct config *cfg, const struct vm_sample *vm)
+{
+	struct vm_setting out;
+	memset(&out, 0, sizeof out);
+	for (size_t i = 0; i < cfg->n_vm; i++) {
+		const struct vm_setting *s = &cfg->vm[i];
+		if (!pattern_matches(s->pattern, vm))
+			continue;
+		out.exclude_cpu |= s->exclude_cpu;
+		out.exclude_memory |= s->exclude_memory;
+		out.stay_on_node |= s->stay_on_node;
+		if (!(out.cpu_weight > 0))
+			out.cpu_weight = s->cpu_weight;
+		if (!(out.mem_shares > 0))
+			out.mem_shares = s->mem_shares;
+		if (!out.mem_min_kib)
+			out.mem_min_kib = s->mem_min_kib;
+		if (!out.mem_max_kib)
+			out.mem_max_kib = s->mem_max_kib;
+	}
+	return out;
+}
+
+/* Reasons that hold for CPU and memory alike. */
+static enum reason common_reason(const struct config *cfg, const struct sample *s, const struct vm_sample *vm,
+	const struct vm_memo *memo)
+{
+	if (vm->state != VM_RUNNING && vm->state != VM_BLOCKED)
+		return REASON_NOT_RUNNING;
+	if (vm->hung_since_ns)
+		return REASON_HUNG;
+	if (!steered(cfg, vm))
+		return REASON_EXCLUDED;
+	if (vm->flags & VM_FLAG_NO_STEER)
+		return REASON_FORBIDDEN;
+	if (memo && memo->held)
+		return REASON_HELD;
+	if (memo && memo->unknown)
+		return REASON_UNKNOWN;
+	if (memo && memo->fail_until_ns > s->time_ns)
+		return REASON_FAILED;
+	if (vm->flags & VM_FLAG_JOB)
+		return REASON_JOB;
+	return REASON_NONE;
+}
+
+static enum reason cpu_reason(const struct vm_sample *vm, const struct vm_setting *set, const struct vm_memo *memo)
+{
+	if (set->exclude_cpu || (memo && memo->exclude_cpu))
+		return REASON_EXCLUDED;
+	if (vm->flags & VM_FLAG_RT)
+		return REASON_REALTIME;
+	if (vm->flags & VM_FLAG_DEDICATED)
+		return REASON_DEDICATED;
+	return REASON_NONE;
+}
+
+static void vcpu_rule_fill(struct vcpu_rule *out, const struct vm_rule *vm_rule, const struct vcpu_sample *v,
+	const struct config *cfg, const struct sample *s, const struct vm_memo *memo)
+{
+	*out = (struct vcpu_rule){vm_rule->cpu, vm_rule->held_for_s};
+	if (out->cpu != REASON_NONE || !vi64_has(v->foreign_pin_ns))
+		return;
+	if (memo && memo->released_ns >= v->foreign_pin_ns.v)
+		return;
+	double left = cfg->foreign_hold_s - (double)(s->time_ns - v->foreign_pin_ns.v) / 1e9;
+	if (left > 0)
+		*out = (struct vcpu_rule){REASON_FOREIGN, left};
+}
+
+static void vm_rule_fill(struct vm_rule *out, const struct config *cfg, const struct sample *s,
+	const struct vm_sample *vm, const struct vm_memo *memo)
+{
+	struct vm_setting set = setting_of(cfg, vm);
+	enum reason why = common_reason(cfg, s, vm, memo);
+	*out = (struct vm_rule){
+		.cpu = why != REASON_NONE ? why : cpu_reason(vm, &set, memo),
+		.memory = why,
+		.cpu_weight = set.cpu_weight > 0 ? set.cpu_weight : 1,
+		.stay_on_node = set.stay_on_node || (memo && memo->stay_on_node),
+		.mem_shares = set.mem_shares > 0 ? set.mem_shares : 1,
+		.mem_min_kib = set.mem_min_kib,
+		.mem_max_kib = set.mem_max_kib,
+		.target_kib = memo ? memo->target_kib : -1,
+		.target_age_ns = memo && memo->target_kib >= 0 ? s->time_ns - memo->target_ns : 0,
+	};
+	if (why == REASON_NONE && (set.exclude_memory || (memo && memo->exclude_memory)))
+		out->memory = REASON_EXCLUDED;
+	if (why == REASON_HELD)
+		out->held_for_s = -1;
+	else if (why == REASON_FAILED)
+		out->held_for_s = (double)(memo->fail_until_ns - s->time_ns) / 1e9;
+}
+
+static int rules_room(struct rules *r, const struct sample *s)
+{
+	if (s->n_vms > r->cap_vms) {
+		struct vm_rule *p = reallocarray(r->vms, s->n_vms * 2, sizeof *p);
+		if (!p)
+			return -1;
+		r->vms = p;
+		r->cap_vms = s->n_vms * 2;
+	}
+	if (s->n_vcpus > r->cap_vcpus) {
+		struct vcpu_rule *p = reallocarray(r->vcpus, s->n_vcpus * 2, sizeof *p);
+		if (!p)
+			return -1;
+		r->vcpus = p;
+		r->cap_vcpus = s->n_vcpus * 2;
+	}
+	r->n_vms = s->n_vms;
+	r->n_vcpus = s->n_vcpus;
+	return 0;
+}
+
+int rules_build(struct rules *r, const struct config *cfg, const struct sample *s,
+	const struct vm_memo *(*memo)(void *arg, const struct vm_sample *vm), void *arg)
+{
+	if (rules_room(r, s) < 0)
+		return -1;
+	if (r->n_vcpus)
+		memset(r->vcpus, 0, r->n_vcpus * sizeof *r->vcpus);
+	for (size_t i = 0; i < s->n_vms; i++) {
+		const struct vm_sample *vm = &s->vms[i];
+		const struct vm_memo *m = memo ? memo(arg, vm) : NULL;
+		vm_rule_fill(&r->vms[i], cfg, s, vm, m);
+		for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++)
+			vcpu_rule_fill(&r->vcpus[k], &r->vms[i], &s->vcpus[k], cfg, s, m);
+	}
+	return 0;
+}
+
+void rules_done(struct rules *r)
+{
+	free(r->vms);
+	free(r->vcpus);
+	memset(r, 0, sizeof *r);
+}

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# lab.sh: a private hypervisor for tests. Sourced by the scripts beside it; needs root, but no KVM.
+#
+# The script that calls lab_enter is started again in mount and PID namespaces of its own, where empty folders
+# lie over those of libvirt. Whatever it starts there (libvirtd, every QEMU, tmux) ends with it, however it ends:
+# the kernel kills a PID namespace whose first process is gone. The machine's own libvirt folders are listed before
+# and after, and must not have changed.
+#
+# Inside: LAB is a scratch folder, TOP the source tree, VMTOP the program under test.
+
+set -u
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+VMTOP=${VMTOP:-$TOP/build/vmtop}
+LAB_CACHE=${VMTOP_LAB_CACHE:-$TOP/build/live}
+LAB_FOLDERS=(/etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt)
+export LIBVIRT_DEFAULT_URI=qemu:///system LC_ALL=C.UTF-8
+
+say() { printf '%s\n' "$*"; }
+now_ms() { local t=${EPOCHREALTIME/[.,]/}; echo "${t%???}"; }
+
+# ---- outside --------------------------------------------------------------------------------------------------
+
+# Prints why the lab cannot run here; prints nothing where it can.
+lab_missing() {
+	local tool
+	for tool in libvirtd virsh qemu-system-x86_64 tmux jq as objcopy unshare setpriv; do
+		if ! PATH=$PATH:/usr/sbin:/sbin command -v "$tool" >/dev/null; then
+			say "$tool is not installed (tests/live/PACKAGES)"
+			return
+		fi
+	done
+	[ "$(id -u)" = 0 ] || { say "needs root"; return; }
+	unshare --mount --pid --fork --mount-proc true 2>/dev/null || say "not allowed to unshare namespaces"
+}
+
+# Starts the calling script again with sudo where that asks for nothing.
+lab_root() {
+	if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then
+		exec sudo -n CI="${CI:-}" VMTOP="$VMTOP" VMTOP_LAB_CACHE="$LAB_CACHE" "$@"
+	fi
+}
+
+# What the machine's own libvirt folders hold, to the second and the byte.
+lab_list_folders() {
+	find "${LAB_FOLDERS[@]}" /run/libvirt -printf '%p %y %m %U:%G %s %T@\n' 2>/dev/null | sort
+}
+
+# Runs SCRIPT [ARG...] inside the lab; returns its status, or 1 when the machine's folders have changed.
+lab_enter() {
+	local status=0 before
+	LAB=$(mktemp -d "${TMPDIR:-/tmp}/vmtop-lab.XXXXXX") || return 1
+	export LAB LAB_INSIDE=1
+	before=$(lab_list_folders)
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	trap 'rm -rf "$LAB"' EXIT
+	# In the background, so that a signal is acted on at once; its death takes the namespace along.
+	unshare --mount --pid --fork --kill-child --mount-proc "$@" &
+	LAB_PID=$!
+	trap 'kill -KILL $LAB_PID 2>/dev/null; wait $LAB_PID 2>/dev/null; rm -rf "$LAB"' EXIT
+	wait $LAB_PID || status=$?
+	LAB_PID=
+	trap 'rm -rf "$LAB"' EXIT
+	if [ "$before" != "$(lab_list_folders)" ] && ! pgrep -x 'libvirtd|virtqemud' >/dev/null; then
+		say "FAIL lab: the machine's own libvirt folders have changed:"
+		diff <(say "$before") <(lab_list_folders)
+		[ $status != 0 ] || status=1
+	fi
+	return $status
+}
+
+# ---- the private libvirtd -------------------------------------------------------------------------------------
+
+# An empty folder over DIR, or over the nearest folder above it that exists.
+lab_cover() {
+	local at=$1
+	while [ ! -d "$at" ]; do at=$(dirname "$at"); done
+	mount -t tmpfs -o mode=755 lab "$at" && mkdir -p "$1"
+}
+
+lab_start() {
+	local dir
+	PATH=$PATH:/usr/sbin:/sbin
+	mount --make-rprivate / || return 1
+	for dir in /run "${LAB_FOLDERS[@]}"; do
+		lab_cover "$dir" || return 1
+	done
+	mkdir -p /run/libvirt /run/lock
+	printf '%s\n' 'user="root"' 'group="root"' 'security_driver="none"' 'cgroup_controllers=[]' \
+		'namespaces=[]' 'stdio_handler="file"' >/etc/libvirt/qemu.conf
+	printf '%s\n' 'auth_unix_rw="none"' 'auth_unix_ro="none"' 'unix_sock_rw_perms="0700"' \
+		'unix_sock_ro_perms="0777"' >/etc/libvirt/libvirtd.conf
+	lab_boot_sector || return 1
+	lab_libvirtd
+}
+
+# Starts libvirtd (again), and returns once it answers.
+lab_libvirtd() {
+	libvirtd -p "$LAB/libvirtd.pid" >>"$LAB/libvirtd.log" 2>&1 &
+	LIBVIRTD=$!
+	wait_for 20 virsh -q uri >/dev/null || { say "libvirtd does not answer:"; tail -5 "$LAB/libvirtd.log"; return 1; }
+}
+
+# Waits up to SECONDS until COMMAND succeeds.
+wait_for() {
+	local end=$(($(now_ms) + $1 * 1000))
+	shift
+	until "$@" 2>/dev/null; do
+		[ "$(now_ms)" -lt $end ] || return 1
+		sleep 0.1
+	done
+}
+
+# ---- guests ---------------------------------------------------------------------------------------------------
+
+lab_boot_sector() {
+	as --32 -o "$LAB/boot.o" "$TOP/tests/live/boot.S" && objcopy -O binary -j .text "$LAB/boot.o" "$LAB/boot.bin" &&
+		[ "$(stat -c %s "$LAB/boot.bin")" = 512 ]
+}
+
+# The image for a duty of 0 to 10 tenths.
+lab_floppy() {
+	local img=$LAB/duty$1.img
+	if [ ! -e "$img" ]; then
+		cp "$LAB/boot.bin" "$img"
+		printf "\\x$(printf %02x "$1")" | dd of="$img" bs=1 seek=509 conv=notrunc status=none
+		truncate -s 64K "$img"
+	fi
+	say "$img"
+}
+
+# cpu_xml NAME DUTY [CPUSET [VCPUS]]: a guest that keeps each of its vCPUs busy for DUTY tenths of the time.
+cpu_xml() {
+	cat <<-XML
+	<domain type='qemu'>
+	  <name>$1</name><memory unit='MiB'>16</memory>
+	  <vcpu${3:+ cpuset='$3'}>${4:-1}</vcpu>
+	  <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='fd'/></os>
+	  <features><acpi/><apic/></features>
+	  <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot>
+	  <devices>
+	    <disk type='file' device='floppy'><driver name='qemu' type='raw'/><source file='$(lab_floppy "$2")'/>
+	      <target dev='fda'/><readonly/></disk>
+	    <controller type='usb' model='none'/><memballoon model='none'/>
+	  </devices>
+	</domain>
+	XML
+}
+
+# A transient guest, as cpu_xml.
+cpu_guest() {
+	cpu_xml "$@" >"$LAB/$1.xml" && virsh -q create "$LAB/$1.xml" >/dev/null
+}
+
+# The same, but defined first: its settings are kept, and may be looked at with --inactive.
+cpu_guest_defined() {
+	cpu_xml "$@" >"$LAB/$1.xml" && virsh -q define "$LAB/$1.xml" >/dev/null && virsh -q start "$1" >/dev/null
+}
+
+guest_pid() { cat "/run/libvirt/qemu/$1.pid"; }
+# The monitor of this guest answers no more, or again.
+hang() { kill -STOP "$(guest_pid "$1")"; }
+unhang() { kill -CONT "$(guest_pid "$1")"; }
+
+# guests_end: all of them, also those that hang.
+guests_end() {
+	local vm
+	for vm in $(virsh -q list --name 2>/dev/null); do
+		unhang "$vm" 2>/dev/null
+		virsh -q destroy "$vm" >/dev/null 2>&1
+	done
+	for vm in $(virsh -q list --all --name 2>/dev/null); do
+		virsh -q undefine "$vm" >/dev/null 2>&1
+	done
+	true
+}
+
+# ---- looking at them without vmtop ----------------------------------------------------------------------------
+
+# pin NAME CPULIST [VCPU]: live.
+pin() { virsh -q vcpupin "$1" "${3:-0}" "$2" --live >/dev/null; }
+# The CPU list that vCPU 0 (or VCPU) of NAME may run on: the real affinity of its thread.
+pinned() { virsh -q vcpuinfo "$1" --pretty | awk -v want="${2:-0}" '/^VCPU:/ {v = $2} /^CPU Affinity:/ && v == want {print $3}'; }
+# How many of the named guests are pinned to exactly CPULIST.
+count_pinned() {
+	local cpus=$1 n=0 vm
+	shift
+	for vm in "$@"; do [ "$(pinned "$vm")" != "$cpus" ] || n=$((n + 1)); done
+	say $n
+}
+# Usage and run-queue delay of vCPU 0 over a second, in percent.
+vcpu_load() {
+	local a b
+	a=$(virsh -q domstats "$1" --vcpu | awk -F= '/vcpu.0.(time|delay)/ {printf "%s ", $2}' ; now_ms)
+	sleep 1
+	b=$(virsh -q domstats "$1" --vcpu | awk -F= '/vcpu.0.(time|delay)/ {printf "%s ", $2}' ; now_ms)
+	# shellcheck disable=SC2086 # three words each
+	set -- $a $b
+	say "usage $((($4 - $1) / ($6 - $3) / 10000)) delay $((($5 - $2) / ($6 - $3) / 10000))"
+}

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: MIT */
+/* The column table and the getters behind it. Invariant: a getter only reads the snapshot, and what the
+ * snapshot does not know stays absent, with its reason. Knows nothing of screens, files and formats. */
+#include "vmtop/columns.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "vmtop/err.h"
+#include "vmtop/text.h"
+
+static const struct vm_sample *vm_of(const struct column_env *env, size_t vm)
+{
+	return &env->s->sample.vms[vm];
+}
+
+static const struct vm_rate *rate_of(const struct column_env *env, size_t vm)
+{
+	return &env->s->vm_rates[vm];
+}
+
+static void set_i(struct value *v, struct vi64 x)
+{
+	v->avail = x.avail;
+	v->num = (double)x.v;
+}
+
+static void set_f(struct value *v, struct vf64 x)
+{
+	v->avail = x.avail;
+	v->num = x.v;
+}
+
+static void set_num(struct value *v, double x)
+{
+	v->avail = AVAIL_OK;
+	v->num = x;
+}
+
+static int online_pcpus(const struct snapshot *s)
+{
+	int n = 0;
+	for (size_t i = 0; i < s->sample.host.n_pcpus; i++)
+		n += s->sample.host.pcpus[i].online;
+	return n > 0 ? n : 1;
+}
+
+static void set_pct(const struct column_env *env, struct value *v, struct vf64 x)
+{
+	set_f(v, x);
+	if (env->of_host)
+		v->num /= online_pcpus(env->s);
+}
+
+static void get_id(const struct column_env *env, size_t vm, struct value *v)
+{
+	int id = vm_of(env, vm)->id;
+	v->avail = id < 0 ? AVAIL_PAUSED : AVAIL_OK;
+	v->num = id;
+}
+
+static void get_name(const struct column_env *env, size_t vm, struct value *v)
+{
+	v->avail = AVAIL_OK;
+	snprintf(v->text, sizeof v->text, "%s", vm_of(env, vm)->name);
+}
+
+static void get_uuid(const struct column_env *env, size_t vm, struct value *v)
+{
+	v->avail = AVAIL_OK;
+	uuid_format(vm_of(env, vm)->uuid, v->text);
+}
+
+/* A hung monitor hides the true state, so it takes the place of the state. */
+static void get_state(const struct column_env *env, size_t vm, struct value *v)
+{
+	const struct vm_sample *m = vm_of(env, vm);
+	v->avail = AVAIL_OK;
+	if (m->hung_since_ns) {
+		double s = (double)(env->s->sample.time_ns - m->hung_since_ns) / 1e9;
+		snprintf(v->text, sizeof v->text, "HUNG %.0f s", s > 0 ? s : 0);
+	} else {
+		snprintf(v->text, sizeof v->text, "%s", vm_state_text(m->state));
+	}
+}
+
+static void get_vcpus(const struct column_env *env, size_t vm, struct value *v)
+{
+	const struct vm_sample *m = vm_of(env, vm);
+	int n = 0;
+	for (size_t i = 0; i < m->n_vcpus; i++)
+		n += env->s->sample.vcpus[m->first_vcpu + i].online;
+	set_num(v, n);
+}
+
+static void get_cpu(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_pct(env, v, rate_of(env, vm)->cpu_pct);
+}
+
+static void get_wait(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_pct(env, v, rate_of(env, vm)->wait_pct);
+}
+
+static void get_demand(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_pct(env, v, rate_of(env, vm)->demand_pct);
+}
+
+/* "3/97/-": usage of each vCPU; the screen draws the same as bars. */
+static void get_bars(const struct column_env *env, size_t vm, struct value *v)
+{
+	const struct vm_sample *m = vm_of(env, vm);
+	size_t at = 0;
+	v->avail = m->n_vcpus ? AVAIL_OK : AVAIL_UNSUPPORTED;
+	for (size_t i = 0; i < m->n_vcpus && at + 8 < sizeof v->text; i++) {
+		struct vf64 u = env->s->vcpu_rates[m->first_vcpu + i].usage_pct;
+		const char *sep = i ? "/" : "";
+		int n = vf64_has(u)
+		                ? snprintf(v->text + at, sizeof v->text - at, "%s%.0f", sep, fmin(u.v, 999))
+		                : snprintf(v->text + at, sizeof v->text - at, "%s-", sep);
+		at += n > 0 ? (size_t)n : 0;
+	}
+}
+
+/* All pCPUs to which its vCPUs are pinned; "any" when none is, a "+" when some are not. */
+static void get_pins(const struct column_env *env, size_t vm, struct value *v)
+{
+	const struct vm_sample *m = vm_of(env, vm);
+	struct cpuset all;
+	cpuset_clear(&all);
+	size_t pinned = 0, known = 0;
+	for (size_t i = 0; i < m->n_vcpus; i++) {
+		const struct vcpu_sample *c = &env->s->sample.vcpus[m->first_vcpu + i];
+		known += c->affinity_avail == AVAIL_OK;
+		if (c->affinity_avail != AVAIL_OK || !c->pinned)
+			continue;
+		pinned++;
+		cpuset_or(&all, &c->affinity);
+	}
+	if (!known) {
+		v->avail =
+		        m->n_vcpus ? env->s->sample.vcpus[m->first_vcpu].affinity_avail : AVAIL_UNSUPPORTED;
+		return;
+	}
+	v->avail = AVAIL_OK;
+	if (!pinned) {
+		snprintf(v->text, sizeof v->text, "any");
+		return;
+	}
+	if (cpuset_format(&all, v->text, sizeof v->text - 2) >= sizeof v->text - 2)
+		snprintf(v->text, sizeof v->text, "%d pCPUs", cpuset_count(&all));
+	if (pinned < known)
+		memcpy(v->text + strlen(v->text), "+", 2);
+}
+
+static void get_balloon(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_i(v, vm_of(env, vm)->mem.balloon_kib);
+}
+
+static void get_target(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_i(v, env->s->vm_status[vm].target_kib);
+}
+
+static void get_max(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_i(v, vm_of(env, vm)->mem.max_kib);
+}
+
+static void get_used(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_i(v, rate_of(env, vm)->used_kib);
+}
+
+static void get_usable(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_i(v, vm_of(env, vm)->mem.usable_kib);
+}
+
+static void get_unused(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_i(v, vm_of(env, vm)->mem.unused_kib);
+}
+
+static void get_caches(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_i(v, vm_of(env, vm)->mem.caches_kib);
+}
+
+static void get_rss(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_i(v, vm_of(env, vm)->mem.rss_kib);
+}
+
+/* As virt-top: what the balloon holds of the host's memory. */
+static void get_mem(const struct column_env *env, size_t vm, struct value *v)
+{
+	struct vi64 has = vm_of(env, vm)->mem.balloon_kib, all = env->s->sample.host.total_kib;
+	if (!vi64_has(has) || !vi64_has(all) || all.v <= 0) {
+		v->avail = vi64_has(has) ? all.avail : has.avail;
+		return;
+	}
+	set_num(v, 100.0 * (double)has.v / (double)all.v);
+}
+
+static void get_low(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_i(v, env->s->vm_status[vm].mem.lo_kib);
+}
+
+static void get_high(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_i(v, env->s->vm_status[vm].mem.hi_kib);
+}
+
+static void get_floor(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_i(v, env->s->vm_status[vm].mem.floor_kib);
+}
+
+static void get_age(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_f(v, rate_of(env, vm)->age_s);
+}
+
+static void get_swapin(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_f(v, rate_of(env, vm)->swap_in_kib_s);
+}
+
+static void get_swapout(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_f(v, rate_of(env, vm)->swap_out_kib_s);
+}
+
+static void get_time(const struct column_env *env, size_t vm, struct value *v)
+{
+	set_i(v, vm_of(env, vm)->cpu_time_ns);
+	v->num /= 1e9;
+}
+
+#define IO_GETTER(name, field)                                                                               \
+	static void get_##name(const struct column_env *env, size_t vm, struct value *v)                     \
+	{                                                                                                    \
+		set_f(v, rate_of(env, vm)->field);                                                           \
+	}
+IO_GETTER(rdrq, rd_reqs_s)
+IO_GETTER(wrrq, wr_reqs_s)
+IO_GETTER(rdby, rd_bytes_s)
+IO_GETTER(wrby, wr_bytes_s)
+IO_GETTER(rxby, rx_bytes_s)
+IO_GETTER(txby, tx_bytes_s)
+IO_GETTER(rxpk, rx_pkts_s)
+IO_GETTER(txpk, tx_pkts_s)
+
+/* "HELD", "HELD 9 min", or the key of what stands in the way; empty when nothing does. */
+static void format_hold(char *buf, size_t len, const char *word, double for_s)
+{
+	if (for_s > 90)
+		snprintf(buf, len, "%s %.0f min", word, ceil(for_s / 60));
+	else if (for_s > 0)
+		snprintf(buf, len, "%s %.0f s", word, ceil(for_s));
+	else
+		snprintf(buf, len, "%s", word);
+}
+
+static void get_note(const struct column_env *env, size_t vm, struct value *v)
+{
+	const struct vm_status *st = &env->s->vm_status[vm];
+	v->avail = AVAIL_OK;
+	if (vm_of(env, vm)->hung_since_ns || st->cpu == REASON_NOT_RUNNING)
+		return; /* the state says it */
+	if (st->cpu == REASON_HELD)
+		format_hold(v->text, sizeof v->text, "HELD", st->held_for_s);
+	else if (st->cpu == REASON_FOREIGN)
+		format_hold(v->text, sizeof v->text, "FOREIGN", st->held_for_s);
+	else if (st->cpu != REASON_NONE)
+		snprintf(v->text, sizeof v->text, "%s", reason_key(st->cpu));
+}
+
+static void get_memory_why(const struct column_env *env, size_t vm, struct value *v)
+{
+	const struct mem_status *m = &env->s->vm_status[vm].mem;
+	v->avail = AVAIL_OK;
+	snprintf(v->text, sizeof v->text, "%s", m->why.text[0] ? m->why.text : reason_text(m->why.code));
+}
+
+#define BAL SAMPLE_BALLOON
+#define BLK SAMPLE_BLOCK
+#define NET SAMPLE_NET
+/* key, head, unit, help, width, left, ascending, rank, group, type, getter; in the order of the default set
+ */
+static const struct column columns[] = {
+        {"id", "ID", "", "libvirt's number of the running VM", 4, false, true, 11, 0, VALUE_INT, get_id},
+        {"name", "NAME", "", "name of the VM, with odd characters escaped", 12, true, true, 1, 0, VALUE_TEXT,
+                get_name},
+        {"state", "STATE", "", "state of the VM; HUNG: its monitor does not answer", 9, true, true, 6, 0,
+                VALUE_TEXT, get_state},
+        {"vcpus", "vCPU", "", "online vCPUs", 4, false, false, 10, 0, VALUE_INT, get_vcpus},
+        {"bars", "USE", "%", "usage of each vCPU, a bar each", 8, true, false, 7, 0, VALUE_TEXT, get_bars},
+        {"cpu", "CPU%", "%", "CPU used by its vCPUs, percent of one pCPU (I: of the host)", 6, false, false,
+                2, 0, VALUE_PCT, get_cpu},
+        {"wait", "WAIT%", "%", "time its vCPUs could run but had to wait for a pCPU", 6, false, false, 3, 0,
+                VALUE_PCT, get_wait},
+        {"demand", "WANT%", "%", "CPU it would use if each vCPU had an idle pCPU", 6, false, false, 9, 0,
+                VALUE_PCT, get_demand},
+        {"pins", "PINS", "", "pCPUs its vCPUs are pinned to; + when some are not pinned", 8, true, true, 4, 0,
+                VALUE_TEXT, get_pins},
+        {"balloon", "BALL", "KiB", "memory the guest has: the balloon's actual size", 5, false, false, 5, BAL,
+                VALUE_KIB, get_balloon},
+        {"target", "TARG", "KiB", "balloon target last set from here", 5, false, false, 12, 0, VALUE_KIB,
+                get_target},
+        {"max", "MAX", "KiB", "most memory the guest can have", 5, false, false, 8, BAL, VALUE_KIB, get_max},
+        {"used", "USED", "KiB", "memory the guest cannot do without: balloon less usable", 5, false, false, 5,
+                BAL, VALUE_KIB, get_used},
+        {"usable", "FREE", "KiB", "memory the guest could give to programs without swapping (usable)", 5,
+                false, false, 8, BAL, VALUE_KIB, get_usable},
+        {"note", "NOTE", "", "HELD, FOREIGN or why AUTO leaves it alone", 12, true, true, 13, 0, VALUE_TEXT,
+                get_note},
+        {"mem", "%MEM", "%", "the balloon's share of the host's memory", 5, false, false, 15, BAL,
+                VALUE_SHARE, get_mem},
+        {"time", "TIME", "s", "CPU time since the VM started, emulator included", 9, false, false, 14, 0,
+                VALUE_SECONDS, get_time},
+        {"unused", "UNUSED", "KiB", "memory the guest has not touched (MemFree)", 6, false, false, 0, BAL,
+                VALUE_KIB, get_unused},
+        {"caches", "CACHE", "KiB", "disk caches of the guest, tmpfs included", 5, false, false, 0, BAL,
+                VALUE_KIB, get_caches},
+        {"rss", "RSS", "KiB", "memory its QEMU holds on the host", 5, false, false, 16, BAL, VALUE_KIB,
+                get_rss},
+        {"low", "LOW", "KiB", "low watermark: below it the guest is given memory", 5, false, false, 0, BAL,
+                VALUE_KIB, get_low},
+        {"high", "HIGH", "KiB", "high watermark: above it the guest may give memory back", 5, false, false, 0,
+                BAL, VALUE_KIB, get_high},
+        {"floor", "FLOOR", "KiB", "the balloon is never set below this", 5, false, false, 0, BAL, VALUE_KIB,
+                get_floor},
+        {"age", "AGE", "s", "age of the guest's memory statistics", 5, false, false, 0, BAL, VALUE_AGE,
+                get_age},
+        {"swapin", "SWIN", "KiB/s", "swapped in by the guest", 6, false, false, 0, BAL, VALUE_KIB_S,
+                get_swapin},
+        {"swapout", "SWOUT", "KiB/s", "swapped out by the guest", 6, false, false, 0, BAL, VALUE_KIB_S,
+                get_swapout},
+        {"rdrq", "RDRQ", "1/s", "block read requests", 6, false, false, 0, BLK, VALUE_RATE, get_rdrq},
+        {"wrrq", "WRRQ", "1/s", "block write requests", 6, false, false, 0, BLK, VALUE_RATE, get_wrrq},
+        {"rdby", "RDBY", "B/s", "bytes read from block devices", 6, false, false, 0, BLK, VALUE_BYTES_S,
+                get_rdby},
+        {"wrby", "WRBY", "B/s", "bytes written to block devices", 6, false, false, 0, BLK, VALUE_BYTES_S,
+                get_wrby},
+        {"rxby", "RXBY", "B/s", "bytes received", 6, false, false, 0, NET, VALUE_BYTES_S, get_rxby},
+        {"txby", "TXBY", "B/s", "bytes sent", 6, false, false, 0, NET, VALUE_BYTES_S, get_txby},
+        {"rxpk", "RXPK", "1/s", "packets received", 6, false, false, 0, NET, VALUE_RATE, get_rxpk},
+        {"txpk", "TXPK", "1/s", "packets sent", 6, false, false, 0, NET, VALUE_RATE, get_txpk},
+        {"memwhy", "MEMORY", "", "what memory control does with it, and why", 40, true, true, 0, 0,
+                VALUE_TEXT, get_memory_why},
+        {"uuid", "UUID", "", "UUID of the VM", 36, true, true, 0, 0, VALUE_TEXT, get_uuid},
+};
+enum { N_COLUMNS = sizeof columns / sizeof columns[0] };
+_Static_assert(N_COLUMNS <= 64, "the screen keeps sets of columns in 64 places");
+
+size_t column_count(void)
+{
+	return N_COLUMNS;
+}
+
+const struct column *column_at(size_t i)
+{
+	return i < N_COLUMNS ? &columns[i] : NULL;
+}
+
+int column_find(const char *name)
+{
+	for (int i = 0; i < N_COLUMNS; i++)
+		if (!strcasecmp(name, columns[i].key))
+			return i;
+	for (int i = 0; i < N_COLUMNS; i++)
+		if (!strcasecmp(name, columns[i].head))
+			return i;
+	return -1;
+}
+
+void column_get(const struct column *c, const struct column_env *env, size_t vm, struct value *v)
+{
+	v->type = c->type;
+	v->avail = AVAIL_NONE;
+	v->num = 0;
+	v->text[0] = '\0';
+	c->get(env, vm, v);
+}
+
+int column_parse(const char *list, uint8_t *out, size_t cap, struct err *e)
+{
+	uint8_t got[N_COLUMNS];
+	int n = 0;
+	const char *p = list;
+	while (*p) {
+		char word[32];
+		size_t len = strcspn(p, ", ");
+		snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word), p);
+		p += len + strspn(p + len, ", ");
+		if (!len)
+			continue;
+		int i = len < sizeof word ? column_find(word) : -1;
+		if (i < 0) {
+			char shown[160];
+			text_escape(shown, sizeof shown, word);
+			return err_set(e, ERR_USAGE,
+			        "no column is called \"%s\" (`vmtop -o help` lists them)", shown);
+		}
+		if (!memchr(got, i, (size_t)n))
+			got[n++] = (uint8_t)i;
+	}
+	if (!n)
+		return err_set(e, ERR_USAGE, "the list of columns is empty");
+	if ((size_t)n > cap)
+		n = (int)cap;
+	memcpy(out, got, (size_t)n);
+	return n;
+}
+
+/* 999 -> "999", 12345 -> "12.1K": at most 5 columns. */
+static int format_scaled(char *buf, size_t len, double x)
+{
+	static const char units[] = " KMGTPE";
+	size_t u = 0;
+	while (fabs(x) >= 999.5 && u + 2 < sizeof units) {
+		x /= 1024;
+		u++;
+	}
+	if (!u)
+		return snprintf(buf, len, x > 0 && x < 9.95 && x != floor(x) ? "%.1f" : "%.0f", x);
+	return snprintf(buf, len, fabs(x) < 9.95 ? "%.1f%c" : "%.0f%c", x, units[u]);
+}
+
+/* "12.3", "1:02", "3:04:05", "12d03h" */
+static int format_seconds(char *buf, size_t len, double s)
+{
+	long t = (long)s;
+	if (t < 60)
+		return snprintf(buf, len, "%.1f", s);
+	if (t < 3600)
+		return snprintf(buf, len, "%ld:%02ld", t / 60, t % 60);
+	if (t < 86400)
+		return snprintf(buf, len, "%ld:%02ld:%02ld", t / 3600, t / 60 % 60, t % 60);
+	return snprintf(buf, len, "%ldd%02ldh", t / 86400, t / 3600 % 24);
+}
+
+size_t value_format(char *buf, size_t len, const struct value *v)
+{
+	int n = 0;
+	if (v->avail != AVAIL_OK) {
+		n = snprintf(buf, len, "-");
+		return n < 0 ? 0 : (size_t)n;
+	}
+	switch (v->type) {
+	case VALUE_TEXT:
+		return text_escape(buf, len, v->text);
+	case VALUE_INT:
+		n = snprintf(buf, len, "%.0f", v->num);
+		break;
+	case VALUE_PCT:
+	case VALUE_SHARE:
+		n = snprintf(buf, len, "%.1f", fmax(0, v->num));
+		break;
+	case VALUE_KIB:
+		return text_kib(buf, len, (int64_t)v->num);
+	case VALUE_KIB_S:
+		n = format_scaled(buf, len, v->num * 1024);
+		break;
+	case VALUE_RATE:
+	case VALUE_BYTES_S:
+		n = format_scaled(buf, len, v->num);
+		break;
+	case VALUE_SECONDS:
+		n = format_seconds(buf, len, v->num);
+		break;
+	case VALUE_AGE:
+		n = snprintf(buf, len, "%.0fs", v->num);
+		break;
+	}
+	return n < 0 ? 0 : (size_t)n;
+}
+
+int value_compare(const struct value *a, const struct value *b)
+{
+	bool x = a->avail == AVAIL_OK, y = b->avail == AVAIL_OK;
+	if (!x || !y)
+		return x - y;
+	if (a->type == VALUE_TEXT)
+		return strcmp(a->text, b->text);
+	return (a->num > b->num) - (a->num < b->num);
+}

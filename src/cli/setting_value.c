@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads and writes one value by its row in the settings table.
+ * Invariant: a value outside its row's range never reaches struct config; what is refused changes nothing.
+ * Does not depend on the locale: the decimal point is a point. */
+#include "vmtop/settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmtop/text.h"
+
+static void expects_choice(const struct setting *s, char *buf, size_t len)
+{
+	size_t used = (size_t)snprintf(buf, len, "one of");
+	for (int i = 0; strcmp(s->choice(i), "?") != 0 && used < len; i++)
+		used += (size_t)snprintf(buf + used, len - used, "%s %s", i ? "," : "", s->choice(i));
+}
+
+void setting_expects(const struct setting *s, char *buf, size_t len)
+{
+	static const char *const what[] = {
+	        [SET_FLAG] = "yes or no",
+	        [SET_INT] = "a whole number",
+	        [SET_LONG] = "a whole number",
+	        [SET_REAL] = "a number",
+	        [SET_SECONDS] = "seconds",
+	        [SET_KIB] = "a size such as 512MiB",
+	        [SET_AUTO] = "cpu, memory, cpu,memory or none",
+	        [SET_STEER] = "shell patterns or UUIDs",
+	};
+	if (s->choice)
+		expects_choice(s, buf, len);
+	else if (s->type == SET_TEXT)
+		snprintf(buf, len, "at most %zu characters", s->size - 1);
+	else if (s->type == SET_INT || s->type == SET_LONG || s->type == SET_REAL || s->type == SET_SECONDS)
+		snprintf(buf, len, "%s from %.10g to %.10g", what[s->type], s->min, s->max);
+	else
+		snprintf(buf, len, "%s", s->type <= SET_STEER && what[s->type] ? what[s->type] : "no value");
+}
+
+static int parse_flag(const char *v, bool *to)
+{
+	static const char *const words[] = {"no", "yes", "off", "on", "false", "true", "0", "1"};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(v, words[i]) == 0) {
+			*to = i % 2 == 1;
+			return 0;
+		}
+	return -1;
+}
+
+/* A decimal number with at most one of the units after it; 0x, inf, nan and locale commas are refused. */
+static int parse_number(const char *v, double *to, const char *const units[], const double worth[])
+{
+	size_t n = strspn(v, "0123456789.");
+	char digits[32];
+	if (n == 0 || n >= sizeof digits || (n == 1 && *v == '.'))
+		return -1;
+	memcpy(digits, v, n);
+	digits[n] = '\0';
+	char *point = strchr(digits, '.'), *end;
+	if (point && strchr(point + 1, '.'))
+		return -1;
+	double whole = strtod(digits, &end), part = 0, scale = 0.1;
+	if (point) { /* the point of strtod() depends on the locale */
+		*point = '\0';
+		whole = *digits ? strtod(digits, &end) : 0;
+		for (const char *p = point + 1; *p; p++, scale /= 10)
+			part += (*p - '0') * scale;
+	}
+	v += n;
+	for (size_t i = 0; units[i]; i++)
+		if (strcmp(v, units[i]) == 0) {
+			*to = (whole + part) * worth[i];
+			return 0;
+		}
+	return -1;
+}
+
+static int parse_seconds(const char *v, double *to)
+{
+	static const char *const units[] = {"", "s", "min", "m", "h", "ms", NULL};
+	static const double worth[] = {1, 1, 60, 60, 3600, 1e-3};
+	return parse_number(v + (*v == '+'), to, units, worth);
+}
+
+static int parse_real(const char *v, double *to)
+{
+	static const char *const units[] = {"", "%", " %", NULL};
+	static const double worth[] = {1, 1, 1};
+	return parse_number(v, to, units, worth);
+}
+
+static int parse_whole(const char *v, double *to)
+{
+	return v[strspn(v, "0123456789")] ? -1 : parse_real(v, to);
+}
+
+/* Numbers of every type: parse, check the range, store with the type of the field. */
+static int apply_number(struct config *c, const struct setting *s, const char *value)
+{
+	double x = 0;
+	int64_t kib = 0;
+	int r = s->type == SET_SECONDS ? parse_seconds(value, &x)
+	        : s->type == SET_REAL  ? parse_real(value, &x)
+	        : s->type == SET_KIB   ? text_parse_kib(value, &kib)
+	                               : parse_whole(value, &x);
+	if (s->type == SET_KIB)
+		x = (double)kib;
+	if (r < 0 || !(x >= s->min && x <= s->max))
+		return -1;
+	char *field = (char *)c + s->at;
+	if (s->type == SET_INT)
+		memcpy(field, &(int){(int)x}, sizeof(int));
+	else if (s->type == SET_LONG)
+		memcpy(field, &(long){(long)x}, sizeof(long));
+	else if (s->type == SET_KIB)
+		memcpy(field, &kib, sizeof kib);
+	else
+		memcpy(field, &x, sizeof x);
+	return 0;
+}
+
+/* -1: not on the list. */
+static int choice_index(const struct setting *s, const char *value)
+{
+	for (int i = 0; strcmp(s->choice(i), "?") != 0; i++)
+		if (strcmp(s->choice(i), value) == 0)
+			return i;
+	return -1;
+}
+
+static int apply_choice(struct config *c, const struct setting *s, const char *value)
+{
+	int i = choice_index(s, value);
+	if (i < 0)
+		return -1;
+	memcpy((char *)c + s->at, &(unsigned){(unsigned)i}, sizeof(unsigned));
+	return 0;
+}
+_Static_assert(sizeof(enum cpu_policy_id) == sizeof(unsigned), "apply_choice() writes enums as unsigned");
+
+static int apply_text(struct config *c, const struct setting *s, const char *value)
+{
+	if (strlen(value) >= s->size)
+		return -1;
+	if (s->choice && choice_index(s, value) < 0)
+		return -1;
+	memset((char *)c + s->at, 0, s->size);
+	memcpy((char *)c + s->at, value, strlen(value));
+	return 0;
+}
+
+/* Words separated by commas and blanks; next word of *at, its length in *n, NULL at the end. */
+static const char *next_word(const char **at, size_t *n)
+{
+	const char *word = *at + strspn(*at, ", \t");
+	*n = strcspn(word, ", \t");
+	*at = word + *n;
+	return *n ? word : NULL;
+}
+
+static int apply_auto(struct config *c, const char *value)
+{
+	bool cpu = false, memory = false, none = false;
+	size_t n;
+	for (const char *w; (w = next_word(&value, &n)) != NULL;) {
+		if (n == 3 && strncmp(w, "cpu", n) == 0)
+			cpu = true;
+		else if (n == 6 && strncmp(w, "memory", n) == 0)
+			memory = true;
+		else if (n == 4 && strncmp(w, "none", n) == 0)
+			none = true;
+		else
+			return -1;
+	}
+	if (none && (cpu || memory))
+		return -1;
+	c->auto_cpu = cpu;
+	c->auto_memory = memory;
+	return 0;
+}
+
+static int apply_steer(struct config *c, const char *value)
+{
+	char words[CFG_PATTERNS][sizeof c->patterns[0]] = {{0}};
+	size_t count = 0, n;
+	for (const char *w; (w = next_word(&value, &n)) != NULL; count++) {
+		if (count == CFG_PATTERNS || n >= sizeof words[0])
+			return -1;
+		memcpy(words[count], w, n);
+	}
+	memcpy(c->patterns, words, sizeof words);
+	c->n_patterns = count;
+	return 0;
+}
+
+static int apply_alias(struct config *c, const struct setting *s, struct err *e)
+{
+	char key[32];
+	size_t n = strcspn(s->initial, "=");
+	if (n >= sizeof key)
+		return -1;
+	memcpy(key, s->initial, n);
+	key[n] = '\0';
+	return setting_apply(c, setting_by_key(key), s->initial + n + 1, e);
+}
+
+static int apply_value(struct config *c, const struct setting *s, const char *value)
+{
+	switch (s->type) {
+	case SET_FLAG:
+		return parse_flag(value, (bool *)((char *)c + s->at));
+	case SET_TEXT:
+		return apply_text(c, s, value);
+	case SET_CHOICE:
+		return apply_choice(c, s, value);
+	case SET_AUTO:
+		return apply_auto(c, value);
+	case SET_STEER:
+		return apply_steer(c, value);
+	case SET_ALIAS:
+	case SET_ACTION:
+		return -1;
+	default:
+		return apply_number(c, s, value);
+	}
+}
+
+int setting_apply(struct config *c, const struct setting *s, const char *value, struct err *e)
+{
+	if (s->type == SET_ALIAS)
+		return apply_alias(c, s, e);
+	if (apply_value(c, s, value) == 0)
+		return 0;
+	char shown[64], expected[200];
+	text_escape(shown, sizeof shown, value);
+	setting_expects(s, expected, sizeof expected);
+	return err_set(e, ERR_USAGE, "bad value '%s', expected %s", shown, expected);
+}
+
+static void format_list(const struct config *c, const struct setting *s, char *buf, size_t len)
+{
+	size_t used = 0;
+	buf[0] = '\0';
+	if (s->type == SET_AUTO) {
+		snprintf(buf, len, "%s%s%s",
+		        c->auto_cpu      ? "cpu"
+		        : c->auto_memory ? ""
+		                         : "none",
+		        c->auto_cpu && c->auto_memory ? "," : "", c->auto_memory ? "memory" : "");
+		return;
+	}
+	for (size_t i = 0; s->type == SET_STEER && i < c->n_patterns && used < len; i++)
+		used += (size_t)snprintf(buf + used, len - used, "%s%s", i ? " " : "", c->patterns[i]);
+}
+
+void setting_format(const struct config *c, const struct setting *s, char *buf, size_t len)
+{
+	const char *field = (const char *)c + s->at;
+	double x = 0;
+	int64_t kib = 0;
+	int i = 0;
+	long l = 0;
+	if (s->type == SET_FLAG)
+		snprintf(buf, len, "%s", *(const bool *)field ? "yes" : "no");
+	else if (s->type == SET_TEXT)
+		snprintf(buf, len, "%s", field);
+	else if (s->type == SET_CHOICE)
+		snprintf(buf, len, "%s", s->choice(memcpy(&i, field, sizeof i) ? i : 0));
+	else if (s->type == SET_REAL || s->type == SET_SECONDS)
+		snprintf(buf, len, "%.10g", memcpy(&x, field, sizeof x) ? x : 0);
+	else if (s->type == SET_KIB)
+		snprintf(buf, len, "%lld", memcpy(&kib, field, sizeof kib) ? (long long)kib : 0);
+	else if (s->type == SET_INT)
+		snprintf(buf, len, "%d", memcpy(&i, field, sizeof i) ? i : 0);
+	else if (s->type == SET_LONG)
+		snprintf(buf, len, "%ld", memcpy(&l, field, sizeof l) ? l : 0);
+	else
+		format_list(c, s, buf, len);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* The settings table and its look-ups.
+ * Invariant: every default passes its own row's check; names of options and keys are unique.
+ * Knows nothing about files, argv or the terminal. How a value is read and written: setting_value.c. */
+#include "vmtop/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmtop/snapshot.h"
+
+#define CHOICES(name, type)                                                                                  \
+	static const char *choice_##name(int i)                                                              \
+	{                                                                                                    \
+		return name##_name((enum type)i);                                                            \
+	}
+#define CHOICE_LIST(name, ...)                                                                               \
+	static const char *choice_##name(int i)                                                              \
+	{                                                                                                    \
+		static const char *const names[] = {__VA_ARGS__};                                            \
+		return (size_t)i < sizeof names / sizeof *names ? names[i] : "?";                            \
+	}
+CHOICES(cpu_policy, cpu_policy_id)
+CHOICES(mem_policy, mem_policy_id)
+CHOICES(granularity, granularity)
+CHOICE_LIST(format, "screen", "text", "json", "csv", "openmetrics") /* enum out_format */
+CHOICE_LIST(reclaim, "proactive", "pressure")                       /* enum reclaim_mode */
+CHOICE_LIST(on_exit, "default", "ask", "restore", "keep")           /* enum on_exit */
+CHOICE_LIST(theme, "default", "high-contrast", "mono")
+
+#define FIELD(f) offsetof(struct config, f), sizeof(((struct config *)0)->f)
+#define NO_FIELD 0, 0
+
+/* clang-format off */
+const struct setting settings[] = {
+	/* option, letter, key, section, type, field, min, max, initial, arg, choice, help */
+	{"connect", 'c', "uri", SECTION_CONNECTION, SET_TEXT, FIELD(uri), 0, 0, "", "URI", NULL,
+		"hypervisor to connect to: a libvirt URI, or sim:NAME or sim:FILE for a simulated host"},
+	{"readonly", 0, "readonly", SECTION_CONNECTION, SET_FLAG, FIELD(readonly), 0, 0, "no", NULL, NULL,
+		"open a read-only connection; nothing can be changed"},
+	{"delay", 'd', "delay", SECTION_CONNECTION, SET_SECONDS, FIELD(delay_s), 0.2, 3600, "2", "SECS", NULL,
+		"time between samples; a lone number as argument means the same"},
+	{"iterations", 'n', "iterations", SECTION_CONNECTION, SET_LONG, FIELD(iterations), 0, 1e9, "0", "N", NULL,
+		"end after N screens or outputs (0: never); one output takes two samples"},
+	{"end-time", 0, "end_time", SECTION_CONNECTION, SET_SECONDS, FIELD(end_after_s), 0, 1e8, "0", "+SECS", NULL,
+		"end after this time (0: never)"},
+
+	{"batch", 'b', "batch", SECTION_OUTPUT, SET_FLAG, FIELD(batch), 0, 0, "no", NULL, NULL,
+		"print to standard output instead of showing a screen"},
+	{"format", 0, "format", SECTION_OUTPUT, SET_CHOICE, FIELD(format), 0, 0, "screen", "FORMAT", choice_format,
+		"output format; every one but screen implies --batch"},
+	{"json", 0, NULL, SECTION_OUTPUT, SET_ALIAS, NO_FIELD, 0, 0, "format=json", NULL, NULL,
+		"short for --format json: JSON Lines, one object a tick"},
+	{"csv", 0, NULL, SECTION_OUTPUT, SET_ALIAS, NO_FIELD, 0, 0, "format=csv", NULL, NULL,
+		"short for --format csv: one row a tick and VM"},
+	{"sort", 'o', "sort", SECTION_OUTPUT, SET_TEXT, FIELD(sort), 0, 0, "cpu", "COLUMN", NULL,
+		"column that VMs are sorted by; help lists the columns"},
+	{"columns", 0, "columns", SECTION_OUTPUT, SET_TEXT, FIELD(columns), 0, 0, "", "LIST", NULL,
+		"columns to show, separated by commas; help lists them"},
+
+	{"auto", 0, "auto", SECTION_STEERING, SET_AUTO, NO_FIELD, 0, 0, "none", "cpu,memory", NULL,
+		"start with AUTO on: for CPUs, memory, or both"},
+	{"cpu-policy", 0, "cpu_policy", SECTION_STEERING, SET_CHOICE, FIELD(cpu_policy), 0, 0, "origin-c", "POLICY",
+		choice_cpu_policy, "how vCPUs are placed"},
+	{"memory-policy", 0, "memory_policy", SECTION_STEERING, SET_CHOICE, FIELD(mem_policy), 0, 0, "origin-c",
+		"POLICY", choice_mem_policy, "how balloons are sized"},
+	{"granularity", 0, "granularity", SECTION_STEERING, SET_CHOICE, FIELD(granularity), 0, 0, "auto", "UNIT",
+		choice_granularity, "what a vCPU is pinned to; auto: the last-level cache where there are several "
+		"and more than 8 pCPUs, else one pCPU"},
+	{"cross-node", 0, "cross_node", SECTION_STEERING, SET_FLAG, FIELD(cross_node), 0, 0, "no", NULL, NULL,
+		"allow moves to another NUMA node"},
+	{"dry-run", 0, "dry_run", SECTION_STEERING, SET_FLAG, FIELD(dry_run), 0, 0, "no", NULL, NULL,
+		"plan and log, but change nothing"},
+	{"yes", 0, "yes", SECTION_STEERING, SET_FLAG, FIELD(yes), 0, 0, "no", NULL, NULL,
+		"do not ask before AUTO is turned on"},
+	{"on-exit", 0, "on_exit", SECTION_STEERING, SET_CHOICE, FIELD(on_exit), 0, 0, "default", "WHAT", choice_on_exit,
+		"what becomes of the changes at the end; default: ask on screen, restore in batch"},
+	{"stats-period", 0, "stats_period", SECTION_STEERING, SET_INT, FIELD(stats_period_s), 0, 3600, "0", "SECS", NULL,
+		"turn guest memory statistics on with this period (0: leave them; AUTO for memory uses 2)"},
+	{"reclaim", 0, "reclaim", SECTION_STEERING, SET_CHOICE, FIELD(reclaim), 0, 0, "proactive", "MODE",
+		choice_reclaim, "take idle memory back always, or only under pressure"},
+	{NULL, 0, "steer", SECTION_STEERING, SET_STEER, NO_FIELD, 0, 0, "", "PATTERN...", NULL,
+		"VMs that may be steered, when the command line names none: shell patterns or UUIDs"},
+
+	{"no-color", 0, "no_color", SECTION_SCREEN, SET_FLAG, FIELD(no_color), 0, 0, "no", NULL, NULL,
+		"use bold, reverse and underline only"},
+	{"ascii", 0, "ascii", SECTION_SCREEN, SET_FLAG, FIELD(ascii), 0, 0, "no", NULL, NULL,
+		"draw with ASCII characters only"},
+	{"mouse", 0, "mouse", SECTION_SCREEN, SET_FLAG, FIELD(mouse), 0, 0, "no", NULL, NULL,
+		"let the mouse select and scroll"},
+	{"theme", 0, "theme", SECTION_SCREEN, SET_TEXT, FIELD(theme), 0, 0, "default", "THEME", choice_theme,
+		"colours of the screen"},
+
+	{"config", 0, NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", "FILE", NULL,
+		"read this file instead of the user's and the system's"},
+	{"no-config", 0, NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", NULL, NULL, "read no config file"},
+	{"set", 's', NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", "KEY=VALUE", NULL,
+		"set any key of vmtop.conf(5)"},
+	{"help", 'h', NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", NULL, NULL, "show this help and end"},
+	{"version", 'V', NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", NULL, NULL, "show the version and end"},
+
+#define KEY(sec, key, type, field, min, max, initial, help)                                                  \
+	{NULL, 0, key, sec, type, FIELD(field), min, max, initial, NULL, NULL, help}
+	KEY(SECTION_CPU, "foreign_hold", SET_SECONDS, foreign_hold_s, 0, 1e6, "10min",
+		"hands off a vCPU for this long after somebody else pinned it"),
+	KEY(SECTION_CPU, "origin_a_sd_points", SET_REAL, origin_a_sd_points, 0, 100, "5",
+		"origin-a acts at this standard deviation or above, in percent of a pCPU"),
+	KEY(SECTION_CPU, "origin_b_sd_points", SET_REAL, origin_b_sd_points, 0, 100, "5",
+		"origin-b acts above this standard deviation, in percent of a pCPU"),
+	KEY(SECTION_CPU, "origin_c_sd_pct", SET_REAL, origin_c_sd_pct, 0, 1000, "5",
+		"origin-c acts above this standard deviation, in percent of the mean load"),
+	KEY(SECTION_CPU, "act_above_pct", SET_REAL, act_above_pct, 0, 100, "5",
+		"minmove acts above this standard deviation, in percent of a pCPU"),
+	KEY(SECTION_CPU, "stop_at_pct", SET_REAL, stop_at_pct, 0, 100, "3", "minmove stops moving at this one"),
+	KEY(SECTION_CPU, "core_band_pct", SET_REAL, core_band_pct, 0, 100, "5", "tolerated deviation between cores"),
+	KEY(SECTION_CPU, "llc_band_pct", SET_REAL, llc_band_pct, 0, 100, "10",
+		"tolerated deviation between last-level caches"),
+	KEY(SECTION_CPU, "node_band_pct", SET_REAL, node_band_pct, 0, 100, "17",
+		"tolerated deviation between NUMA nodes"),
+	KEY(SECTION_CPU, "demand_ewma", SET_SECONDS, demand_ewma_s, 0, 3600, "4", "smoothing of demand"),
+	KEY(SECTION_CPU, "min_gain_pct", SET_REAL, min_gain_pct, 0, 100, "5",
+		"the square of this is what one unit of move cost must gain"),
+	KEY(SECTION_CPU, "dwell_llc", SET_SECONDS, dwell_llc_s, 0, 1e6, "30",
+		"rest of a vCPU after a move within a last-level cache"),
+	KEY(SECTION_CPU, "dwell_node", SET_SECONDS, dwell_node_s, 0, 1e6, "60", "rest after a move within a node"),
+	KEY(SECTION_CPU, "dwell_cross", SET_SECONDS, dwell_cross_s, 0, 1e6, "5min", "rest after a move across nodes"),
+	KEY(SECTION_CPU, "cooldown_rounds", SET_INT, cooldown_rounds, 0, 1000, "3", "rounds of rest after acting"),
+	KEY(SECTION_CPU, "cooldown_rejected_rounds", SET_INT, cooldown_rejected_rounds, 0, 1000, "10",
+		"rounds of rest after a plan that was not worth it"),
+	KEY(SECTION_CPU, "max_moves", SET_INT, max_moves, 0, 100000, "0",
+		"most moves in one round (0: a quarter of the pCPUs, at least 8)"),
+
+	KEY(SECTION_MEMORY, "memory_cycle", SET_SECONDS, memory_cycle_s, 0.2, 3600, "5", "time between memory cycles"),
+	KEY(SECTION_MEMORY, "mem_threshold", SET_KIB, mem_threshold_kib, 1024, 1e12, "100MiB",
+		"origin-c: a guest with less unused memory is in need"),
+	KEY(SECTION_MEMORY, "mem_claim_pct", SET_REAL, mem_claim_pct, 0, 100, "10",
+		"origin-c: share of unused memory claimed in a cycle"),
+	KEY(SECTION_MEMORY, "host_reserve", SET_KIB, host_reserve_kib, 0, 1e12, "0",
+		"memory kept for the host (0: 5 % of it, between 1 and 16 GiB; origin-c: 200 MiB; never less)"),
+	KEY(SECTION_MEMORY, "mem_min_pct", SET_REAL, mem_min_pct, 0, 100, "12.5",
+		"smallest balloon, in percent of the guest's maximum"),
+	KEY(SECTION_MEMORY, "mem_min", SET_KIB, mem_min_kib, 0, 1e12, "128MiB", "smallest balloon"),
+	KEY(SECTION_MEMORY, "mem_head_pct", SET_REAL, mem_head_pct, 0, 1000, "15",
+		"room above what a guest uses, in percent of that"),
+	KEY(SECTION_MEMORY, "mem_decay", SET_SECONDS, mem_decay_s, 0.1, 1e6, "60",
+		"half-life with which past use is forgotten"),
+	KEY(SECTION_MEMORY, "mem_growth", SET_SECONDS, mem_growth_s, 0.1, 1e6, "15",
+		"half-life with which past growth is forgotten"),
+	KEY(SECTION_MEMORY, "mem_hold", SET_SECONDS, mem_hold_s, 0, 1e6, "60", "no shrink for this long after a grow"),
+	KEY(SECTION_MEMORY, "mem_stale", SET_SECONDS, mem_stale_s, 0, 1e6, "0",
+		"older guest statistics are not used (0: three periods and a cycle)"),
+	KEY(SECTION_MEMORY, "mem_boot", SET_SECONDS, mem_boot_s, 0, 1e6, "30",
+		"hands off a guest for this long after it appeared"),
+
+	KEY(SECTION_DEADLINES, "sample_deadline", SET_SECONDS, sample_deadline_s, 0.1, 600, "2",
+		"longest wait for a sample"),
+	KEY(SECTION_DEADLINES, "change_deadline", SET_SECONDS, change_deadline_s, 0.1, 600, "5",
+		"longest wait for a change"),
+#undef KEY
+};
+/* clang-format on */
+const size_t n_settings = sizeof settings / sizeof *settings;
+
+const char *setting_section_text(enum setting_section s)
+{
+	static const char *const names[SECTION_COUNT] = {
+	        [SECTION_CONNECTION] = "Connection and time",
+	        [SECTION_OUTPUT] = "Output",
+	        [SECTION_STEERING] = "Steering",
+	        [SECTION_SCREEN] = "Screen",
+	        [SECTION_FILES] = "Files and help",
+	        [SECTION_CPU] = "CPU policies",
+	        [SECTION_MEMORY] = "Memory policies",
+	        [SECTION_DEADLINES] = "Deadlines",
+	};
+	return (unsigned)s < SECTION_COUNT ? names[s] : "?";
+}
+
+static bool name_matches(const char *name, const char *given, size_t len)
+{
+	if (!name || strlen(name) != len)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (name[i] != given[i] && !(strchr("-_", name[i]) && strchr("-_", given[i])))
+			return false;
+	return true;
+}
+
+const struct setting *setting_by_key(const char *key)
+{
+	for (size_t i = 0; i < n_settings; i++)
+		if (name_matches(settings[i].key, key, strlen(key)))
+			return &settings[i];
+	return NULL;
+}
+
+const struct setting *setting_by_option(const char *option, size_t len)
+{
+	for (size_t i = 0; i < n_settings; i++)
+		if (name_matches(settings[i].option, option, len))
+			return &settings[i];
+	return NULL;
+}
+
+const struct setting *setting_by_letter(char letter)
+{
+	for (size_t i = 0; letter && i < n_settings; i++)
+		if (settings[i].letter == letter)
+			return &settings[i];
+	return NULL;
+}
+
+bool setting_takes_value(const struct setting *s)
+{
+	return s->arg && s->type != SET_AUTO;
+}
+
+void config_defaults(struct config *c)
+{
+	struct err e = ERR_INIT;
+	memset(c, 0, sizeof *c);
+	for (size_t i = 0; i < n_settings; i++)
+		if (settings[i].key && setting_apply(c, &settings[i], settings[i].initial, &e) < 0)
+			abort(); /* the table contradicts itself: a test walks it */
+}

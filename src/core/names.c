@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Names of the choices in struct config: one list each, for the command line, the config file, screen, JSON,
+ * logs and manual. Invariant: an unknown number gives "?", never a crash. */
+#include "vmtop/snapshot.h"
+
+#define NAME_OF(list, i) ((size_t)(i) < sizeof(list) / sizeof *(list) && (list)[i] ? (list)[i] : "?")
+
+const char *cpu_policy_name(enum cpu_policy_id p)
+{
+	static const char *const names[] = {
+	        [CPU_POLICY_MINMOVE] = "minmove",
+	        [CPU_POLICY_ORIGIN_A] = "origin-a",
+	        [CPU_POLICY_ORIGIN_B] = "origin-b",
+	        [CPU_POLICY_ORIGIN_C] = "origin-c",
+	};
+	return NAME_OF(names, p);
+}
+
+const char *mem_policy_name(enum mem_policy_id p)
+{
+	static const char *const names[] = {
+	        [MEM_POLICY_WATERMARK] = "watermark",
+	        [MEM_POLICY_ORIGIN_C] = "origin-c",
+	};
+	return NAME_OF(names, p);
+}
+
+const char *granularity_name(enum granularity g)
+{
+	static const char *const names[] = {
+	        [GRAN_AUTO] = "auto",
+	        [GRAN_CPU] = "cpu",
+	        [GRAN_CORE] = "core",
+	        [GRAN_LLC] = "llc",
+	        [GRAN_NODE] = "node",
+	};
+	return NAME_OF(names, g);
+}

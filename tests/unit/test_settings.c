@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmtop/settings.h"
+
+static struct config fresh(void)
+{
+	struct config c;
+	config_defaults(&c);
+	return c;
+}
+
+static int set(struct config *c, const char *key, const char *value, struct err *e)
+{
+	const struct setting *s = setting_by_key(key);
+	assert_non_null(s);
+	return setting_apply(c, s, value, e);
+}
+
+static void test_defaults(void **state)
+{
+	(void)state;
+	struct config c = fresh();
+	assert_float_equal(c.delay_s, 2, 0);
+	assert_int_equal(c.cpu_policy, CPU_POLICY_ORIGIN_C);
+	assert_int_equal(c.mem_policy, MEM_POLICY_ORIGIN_C);
+	assert_int_equal(c.granularity, GRAN_AUTO);
+	assert_int_equal(c.reclaim, RECLAIM_PROACTIVE);
+	assert_false(c.auto_cpu || c.auto_memory || c.cross_node || c.dry_run || c.mouse);
+	assert_float_equal(c.foreign_hold_s, 600, 0);
+	assert_float_equal(c.dwell_cross_s, 300, 0);
+	assert_float_equal(c.memory_cycle_s, 5, 0);
+	assert_float_equal(c.mem_min_pct, 12.5, 0);
+	assert_int_equal(c.mem_min_kib, 128 * 1024);
+	assert_int_equal(c.mem_threshold_kib, 100 * 1024);
+	assert_int_equal(c.stats_period_s, 0);
+	assert_float_equal(c.sample_deadline_s, 2, 0);
+	assert_float_equal(c.change_deadline_s, 5, 0);
+	assert_int_equal(c.n_patterns, 0);
+}
+
+static void test_names_are_unique_and_helped(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < n_settings; i++) {
+		const struct setting *s = &settings[i];
+		assert_true(s->option || s->key);
+		assert_true(strlen(s->help) > 5 && s->help[strlen(s->help) - 1] != '.');
+		if (s->option)
+			assert_ptr_equal(setting_by_option(s->option, strlen(s->option)), s);
+		if (s->key)
+			assert_ptr_equal(setting_by_key(s->key), s);
+		if (s->letter)
+			assert_ptr_equal(setting_by_letter(s->letter), s);
+	}
+}
+
+/* Whatever is printed as a value reads back as the same value. */
+static void test_values_round_trip(void **state)
+{
+	(void)state;
+	struct config c = fresh(), d = fresh();
+	struct err e = ERR_INIT;
+	c.delay_s = 0.25;
+	c.mem_min_kib = 77;
+	c.auto_memory = true;
+	c.granularity = GRAN_NODE;
+	c.iterations = 12;
+	for (size_t i = 0; i < n_settings; i++) {
+		char text[600];
+		if (!settings[i].key)
+			continue;
+		setting_format(&c, &settings[i], text, sizeof text);
+		assert_int_equal(setting_apply(&d, &settings[i], text, &e), 0);
+	}
+	assert_memory_equal(&c, &d, sizeof c);
+}
+
+static void test_units(void **state)
+{
+	(void)state;
+	struct config c = fresh();
+	struct err e = ERR_INIT;
+	assert_int_equal(set(&c, "delay", "1.5", &e), 0);
+	assert_float_equal(c.delay_s, 1.5, 1e-12);
+	assert_int_equal(set(&c, "delay", "500ms", &e), 0);
+	assert_float_equal(c.delay_s, 0.5, 1e-12);
+	assert_int_equal(set(&c, "foreign-hold", "2h", &e), 0);
+	assert_float_equal(c.foreign_hold_s, 7200, 0);
+	assert_int_equal(set(&c, "end_time", "+90s", &e), 0);
+	assert_float_equal(c.end_after_s, 90, 0);
+	assert_int_equal(set(&c, "mem_min_pct", "10%", &e), 0);
+	assert_float_equal(c.mem_min_pct, 10, 0);
+	assert_int_equal(set(&c, "mem_min", "1G", &e), 0);
+	assert_int_equal(c.mem_min_kib, 1 << 20);
+	assert_int_equal(set(&c, "auto", "memory, cpu", &e), 0);
+	assert_true(c.auto_cpu && c.auto_memory);
+	assert_int_equal(set(&c, "steer", "web-* db1", &e), 0);
+	assert_int_equal(c.n_patterns, 2);
+	assert_string_equal(c.patterns[0], "web-*");
+	assert_string_equal(c.patterns[1], "db1");
+}
+
+static void test_refusals_change_nothing(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *key, *value;
+	} bad[] = {
+	        {"delay", "0.1"},
+	        {"delay", "3601"},
+	        {"delay", "-1"},
+	        {"delay", "abc"},
+	        {"delay", ""},
+	        {"delay", "1,5"},
+	        {"delay", "0x2"},
+	        {"delay", "nan"},
+	        {"delay", "1.2.3"},
+	        {"delay", "2days"},
+	        {"iterations", "1.5"},
+	        {"iterations", "-1"},
+	        {"iterations", "99999999999999999999"},
+	        {"cpu_policy", "best"},
+	        {"cpu_policy", ""},
+	        {"cpu_policy", "?"},
+	        {"batch", "maybe"},
+	        {"mem_min", "12Q"},
+	        {"auto", "disk"},
+	        {"auto", "none,cpu"},
+	        {"theme", "pink"},
+	        {"theme", "?"},
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct config c = fresh(), before = c;
+		struct err e = ERR_INIT;
+		assert_int_equal(set(&c, bad[i].key, bad[i].value, &e), -1);
+		assert_int_equal(e.code, ERR_USAGE);
+		assert_memory_equal(&c, &before, sizeof c);
+	}
+}
+
+static void test_message_names_value_and_range(void **state)
+{
+	(void)state;
+	struct config c = fresh();
+	struct err e = ERR_INIT;
+	assert_int_equal(set(&c, "delay", "\x1b[31m", &e), -1);
+	assert_string_equal(e.msg, "bad value '\\x1b[31m', expected seconds from 0.2 to 3600");
+	assert_int_equal(set(&c, "reclaim", "x", &e), -1);
+	assert_string_equal(e.msg, "bad value 'x', expected one of proactive, pressure");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_defaults),
+	        cmocka_unit_test(test_names_are_unique_and_helped),
+	        cmocka_unit_test(test_values_round_trip),
+	        cmocka_unit_test(test_units),
+	        cmocka_unit_test(test_refusals_change_nothing),
+	        cmocka_unit_test(test_message_names_value_and_range),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

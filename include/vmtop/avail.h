@@ -29,7 +29,7 @@ enum avail {
 #define AVAIL_ENUM(code, key, text) code,
 	AVAIL_TABLE(AVAIL_ENUM)
 #undef AVAIL_ENUM
-	AVAIL_COUNT
+		AVAIL_COUNT
 };
 
 struct vi64 {

@@ -18,26 +18,26 @@ enum sample_group { /* what a sample must hold beyond state, vCPUs and host */
 };
 
 enum wake {
-	WAKE_TIMER,    /* the deadline has come */
-	WAKE_INPUT,    /* fd is readable: commands wait */
-	WAKE_EVENT,    /* the host told of a change; a new sample is worth taking soon */
-	WAKE_END,      /* the scenario or recording is over */
+	WAKE_TIMER, /* the deadline has come */
+	WAKE_INPUT, /* fd is readable: commands wait */
+	WAKE_EVENT, /* the host told of a change; a new sample is worth taking soon */
+	WAKE_END,   /* the scenario or recording is over */
 };
 
 enum link_state { LINK_OK, LINK_CONNECTING, LINK_LOST, LINK_SLOW };
 
 struct backend_status {
 	enum link_state link;
-	char text[160];       /* for people: what is wrong and what is being done about it; empty: nothing */
-	bool readonly;        /* changes cannot be made here (option or missing rights) */
+	char text[160]; /* for people: what is wrong and what is being done about it; empty: nothing */
+	bool readonly;  /* changes cannot be made here (option or missing rights) */
 	char readonly_why[120];
-	char uri[256];        /* what is really connected */
+	char uri[256]; /* what is really connected */
 };
 
 struct backend_ops {
 	const char *name; /* "libvirt", "sim", "replay" */
-	/* Fills `to` (reset by the callee). Bounded by cfg->sample_deadline_s; a part that is missing is data,
-	 * failure means that there is no new sample at all (then the old one ages). */
+	/* Fills `to` (reset by the callee). Bounded by cfg->sample_deadline_s; a part that is missing is
+	 * data, failure means that there is no new sample at all (then the old one ages). */
 	int (*sample)(struct backend *b, unsigned groups, struct sample *to, struct err *e);
 	/* Carries out actions[0..n) in order, writes outcome and error on each. Looks again before each one
 	 * (the VM runs, the vCPU exists, it is not there already). Each bounded by cfg->change_deadline_s.
@@ -60,7 +60,8 @@ struct backend {
  * NULL with e set on failure. The caller closes it with ops->close(). */
 struct backend *backend_open(const struct config *cfg, struct err *e);
 struct backend *backend_libvirt_open(const struct config *cfg, struct err *e);
-struct backend *backend_sim_open(const struct config *cfg, const char *name, bool virtual_time, struct err *e);
+struct backend *backend_sim_open(
+	const struct config *cfg, const char *name, bool virtual_time, struct err *e);
 /* Wraps `inner` and owns it: apply() refuses everything. */
 struct backend *backend_readonly(struct backend *inner, const char *why, struct err *e);
 

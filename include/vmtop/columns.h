@@ -41,7 +41,7 @@ struct column {
 	bool left;        /* text is aligned to the left */
 	bool ascending;   /* sorts upwards at first */
 	uint8_t rank; /* default set of the screen: 1 is the last to go when it gets narrow; 0: not in the set
-	               */
+		       */
 	unsigned group; /* enum sample_group that must be fetched for it; 0: always there */
 	enum value_type type;
 	/* vm is an index of env->s->sample.vms; *v is zeroed and has its type. */

@@ -7,30 +7,30 @@
 
 enum command_kind {
 	CMD_NONE,
-	CMD_QUIT,           /* on == true: restore first */
-	CMD_SAMPLE,         /* sample now */
-	CMD_REBALANCE,      /* b */
-	CMD_MEMORY_CYCLE,   /* B */
-	CMD_AUTO_CPU,       /* on */
-	CMD_AUTO_MEMORY,    /* on */
-	CMD_INTERVAL,       /* number: seconds */
-	CMD_UNDO,           /* u */
-	CMD_RESTORE,        /* U: everything as found */
-	CMD_PREVIEW,        /* v: plan a forced round, show it, do nothing */
-	CMD_PREVIEW_APPLY,  /* y */
+	CMD_QUIT,          /* on == true: restore first */
+	CMD_SAMPLE,        /* sample now */
+	CMD_REBALANCE,     /* b */
+	CMD_MEMORY_CYCLE,  /* B */
+	CMD_AUTO_CPU,      /* on */
+	CMD_AUTO_MEMORY,   /* on */
+	CMD_INTERVAL,      /* number: seconds */
+	CMD_UNDO,          /* u */
+	CMD_RESTORE,       /* U: everything as found */
+	CMD_PREVIEW,       /* v: plan a forced round, show it, do nothing */
+	CMD_PREVIEW_APPLY, /* y */
 	CMD_PREVIEW_DROP,
-	CMD_HOLD,           /* uuid, on: hold or release one VM */
-	CMD_PIN,            /* uuid, vcpu, cpus */
-	CMD_BALLOON,        /* uuid, number: KiB */
-	CMD_STATS_PERIOD,   /* on: turn guest statistics on for all steered VMs, or put back */
-	CMD_CPU_POLICY,     /* number: enum cpu_policy_id */
+	CMD_HOLD,         /* uuid, on: hold or release one VM */
+	CMD_PIN,          /* uuid, vcpu, cpus */
+	CMD_BALLOON,      /* uuid, number: KiB */
+	CMD_STATS_PERIOD, /* on: turn guest statistics on for all steered VMs, or put back */
+	CMD_CPU_POLICY,   /* number: enum cpu_policy_id */
 	CMD_MEM_POLICY,
 	CMD_GRANULARITY,
-	CMD_MARK,           /* text */
-	CMD_GROUPS,         /* number: enum sample_group the screen needs now */
-	CMD_EXCLUDE,        /* uuid, on: no CPU steering for this VM */
-	CMD_STAY_ON_NODE,   /* uuid, on */
-	CMD_REPLAY,         /* number: seconds to step (negative: back); on: play */
+	CMD_MARK,         /* text */
+	CMD_GROUPS,       /* number: enum sample_group the screen needs now */
+	CMD_EXCLUDE,      /* uuid, on: no CPU steering for this VM */
+	CMD_STAY_ON_NODE, /* uuid, on */
+	CMD_REPLAY,       /* number: seconds to step (negative: back); on: play */
 };
 
 struct command {

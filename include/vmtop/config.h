@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every setting, after options, environment and files have been read. A plain value; strings are bounded.
- * One table (cli/settings.c) names each: long option, short option, config key, type, range, default, help. */
+ * One table (cli/settings.c) names each: long option, short option, config key, type, range, default, help.
+ */
 #ifndef VMTOP_CONFIG_H
 #define VMTOP_CONFIG_H
 
@@ -21,7 +22,7 @@ enum { CFG_TEXT = 512, CFG_PATTERNS = 64, CFG_VM_RULES = 256 };
 struct vm_setting {
 	char pattern[256]; /* fnmatch on the name, or a UUID */
 	bool exclude_cpu, exclude_memory, stay_on_node;
-	double cpu_weight, mem_shares; /* 0: not set */
+	double cpu_weight, mem_shares;    /* 0: not set */
 	int64_t mem_min_kib, mem_max_kib; /* 0: not set */
 };
 
@@ -57,24 +58,24 @@ struct config {
 	size_t n_vm;
 
 	/* CPU, all policies */
-	double foreign_hold_s;     /* 600 */
+	double foreign_hold_s; /* 600 */
 	/* CPU presets of the origin */
 	double origin_a_sd_points; /* 5: act when SD >= */
 	double origin_b_sd_points; /* 5: act when SD > and >= the previous */
 	double origin_c_sd_pct;    /* 5: percent of the mean */
 	/* minmove */
-	double act_above_pct;      /* 5 */
-	double stop_at_pct;        /* 3 */
+	double act_above_pct;                              /* 5 */
+	double stop_at_pct;                                /* 3 */
 	double core_band_pct, llc_band_pct, node_band_pct; /* 5, 10, 17 */
-	double demand_ewma_s;      /* 4 */
-	double min_gain_pct;       /* 5: (this)^2 is the worth of one cost unit */
-	double dwell_llc_s, dwell_node_s, dwell_cross_s; /* 30, 60, 300 */
-	int cooldown_rounds, cooldown_rejected_rounds;   /* 3, 10 */
-	int max_moves;             /* 0: max(8, M/4) */
+	double demand_ewma_s;                              /* 4 */
+	double min_gain_pct;                               /* 5: (this)^2 is the worth of one cost unit */
+	double dwell_llc_s, dwell_node_s, dwell_cross_s;   /* 30, 60, 300 */
+	int cooldown_rounds, cooldown_rejected_rounds;     /* 3, 10 */
+	int max_moves;                                     /* 0: max(8, M/4) */
 
 	/* memory */
-	double memory_cycle_s;     /* 5 */
-	int stats_period_s;        /* --stats-period: 0 not asked for; AUTO uses 2 */
+	double memory_cycle_s; /* 5 */
+	int stats_period_s;    /* --stats-period: 0 not asked for; AUTO uses 2 */
 	enum reclaim_mode reclaim;
 	int64_t mem_threshold_kib; /* origin-c: 100 MiB */
 	double mem_claim_pct;      /* origin-c: 10 */
@@ -89,8 +90,8 @@ struct config {
 	double mem_boot_s;         /* 30: hands off for this long after a VM appeared */
 
 	/* deadlines */
-	double sample_deadline_s;  /* 2 */
-	double change_deadline_s;  /* 5 */
+	double sample_deadline_s; /* 2 */
+	double change_deadline_s; /* 5 */
 };
 
 /* Defaults from the table. */

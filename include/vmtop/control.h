@@ -4,10 +4,9 @@
 #ifndef VMTOP_CONTROL_H
 #define VMTOP_CONTROL_H
 
+#include "vmtop/config.h"
 #include "vmtop/model.h"
 #include "vmtop/plan.h"
-
-struct config;
 
 /* What may be done to a VM or vCPU, worked out by the engine (core/rules.c) from patterns, config, holds
  * and facts. Parallel to sample.vms and sample.vcpus. */
@@ -16,12 +15,12 @@ struct vm_rule {
 	enum reason memory; /* REASON_NONE: may be ballooned as far as the user is concerned */
 	double cpu_weight;  /* 1 by default; its moves cost this much more */
 	bool stay_on_node;
-	double mem_shares;  /* 1 by default */
+	double mem_shares;   /* 1 by default */
 	int64_t mem_min_kib; /* user's minimum, 0 none */
 	int64_t mem_max_kib; /* user's maximum, 0 none */
 	int64_t target_kib;  /* balloon target last set by us, -1 unknown */
 	int64_t target_age_ns;
-	double held_for_s;  /* with HELD or FOREIGN: for how long still; < 0: until released */
+	double held_for_s; /* with HELD or FOREIGN: for how long still; < 0: until released */
 };
 struct vcpu_rule {
 	enum reason cpu; /* REASON_NONE, or why this vCPU is left alone */
@@ -35,13 +34,13 @@ struct rules {
 
 /* One VM as the engine remembers it: what keys, undo, failures and foreign changes ask for. */
 struct vm_memo {
-	bool held;              /* by key, undo or a manual pin; until released */
+	bool held;                                      /* by key, undo or a manual pin; until released */
 	bool exclude_cpu, exclude_memory, stay_on_node; /* by key */
-	int64_t target_kib;     /* -1 unknown */
+	int64_t target_kib;                             /* -1 unknown */
 	int64_t target_ns;
-	int64_t fail_until_ns;  /* leave it alone until then: a change failed */
-	bool unknown;           /* a change without an answer is to be read back first */
-	int64_t released_ns;    /* foreign pins older than this are forgiven */
+	int64_t fail_until_ns; /* leave it alone until then: a change failed */
+	bool unknown;          /* a change without an answer is to be read back first */
+	int64_t released_ns;   /* foreign pins older than this are forgiven */
 };
 /* Fills rules for the sample. memo(arg, vm) may return NULL: nothing remembered. -1: out of memory. */
 int rules_build(struct rules *r, const struct config *cfg, const struct sample *s,
@@ -49,9 +48,9 @@ int rules_build(struct rules *r, const struct config *cfg, const struct sample *
 void rules_done(struct rules *r);
 
 enum round_mode {
-	ROUND_WATCH,  /* MANUAL: verdict only, no actions */
-	ROUND_AUTO,   /* trigger, cool-down, dwell hold */
-	ROUND_FORCED, /* `b` or `B`: no trigger, no two-sample wait, no cool-down, no dwell */
+	ROUND_WATCH,   /* MANUAL: verdict only, no actions */
+	ROUND_AUTO,    /* trigger, cool-down, dwell hold */
+	ROUND_FORCED,  /* `b` or `B`: no trigger, no two-sample wait, no cool-down, no dwell */
 	ROUND_PREVIEW, /* as FORCED, but leaves the state of the controller untouched */
 };
 
@@ -67,10 +66,14 @@ struct cpu_ctl;
 struct cpu_ctl *cpu_ctl_new(const struct config *cfg, struct err *e);
 void cpu_ctl_free(struct cpu_ctl *c);
 /* Appends the pins of this round to `plan` and fills the verdict. */
-int cpu_ctl_plan(struct cpu_ctl *c, const struct round *r, struct plan *plan, struct cpu_verdict *v,
-	struct err *e);
+int cpu_ctl_plan(
+	struct cpu_ctl *c, const struct round *r, struct plan *plan, struct cpu_verdict *v, struct err *e);
 /* After apply: tells the controller what became of its actions. Not called for dry runs. */
 void cpu_ctl_applied(struct cpu_ctl *c, const struct round *r, const struct plan *plan);
+
+/* The granularity in force: never GRAN_AUTO. */
+enum granularity cpu_ctl_granularity(
+	const struct cpu_ctl *c, const struct config *cfg, const struct sample *s);
 
 /* What the memory controller thinks of one guest, for table, panel and JSON. */
 struct mem_status {

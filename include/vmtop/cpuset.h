@@ -41,8 +41,8 @@ bool cpuset_empty(const struct cpuset *s);
 bool cpuset_subset(const struct cpuset *inner, const struct cpuset *outer);
 bool cpuset_intersects(const struct cpuset *a, const struct cpuset *b);
 int cpuset_count(const struct cpuset *s);
-int cpuset_first(const struct cpuset *s);            /* -1 when empty */
-int cpuset_next(const struct cpuset *s, int after);  /* smallest id > after, or -1 */
+int cpuset_first(const struct cpuset *s);           /* -1 when empty */
+int cpuset_next(const struct cpuset *s, int after); /* smallest id > after, or -1 */
 void cpuset_and(struct cpuset *to, const struct cpuset *with);
 void cpuset_or(struct cpuset *to, const struct cpuset *with);
 void cpuset_andnot(struct cpuset *to, const struct cpuset *without);

@@ -21,8 +21,8 @@ void engine_command(struct engine *en, const struct command *c);
 int engine_step(struct engine *en, struct err *e);
 /* The state after the last step, in one block; the caller frees it. NULL: out of memory. */
 struct snapshot *engine_snapshot(const struct engine *en);
-/* Sleeps to the next tick; reads whole struct commands from fd (-1: none) and obeys them. Returns false at the
- * end. In batch mode a signal handler may write commands into that pipe. */
+/* Sleeps to the next tick; reads whole struct commands from fd (-1: none) and obeys them. Returns false at
+ * the end. In batch mode a signal handler may write commands into that pipe. */
 bool engine_wait(struct engine *en, int fd);
 /* Puts back the statistics periods that are still ours, and with restore also pins and balloons as found.
  * Called once before engine_free() on every orderly end. */
@@ -36,7 +36,7 @@ int engine_restore_journal(const struct config *cfg, struct backend *b, FILE *ou
 /* The scheduler thread. */
 struct scheduler;
 struct scheduler *scheduler_start(struct engine *en, struct err *e); /* takes the engine */
-int scheduler_wake_fd(const struct scheduler *s);                  /* readable: a snapshot waits */
+int scheduler_wake_fd(const struct scheduler *s);                    /* readable: a snapshot waits */
 /* The newest snapshot not taken yet, or NULL. The caller owns it. */
 struct snapshot *scheduler_take(struct scheduler *s);
 /* Never blocks: a full pipe drops the command and returns -1. */

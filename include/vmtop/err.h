@@ -22,7 +22,10 @@ struct err {
 	char msg[320]; /* one line, plain English, no trailing newline */
 };
 
-#define ERR_INIT {ERR_NONE, ""}
+#define ERR_INIT                                                                                             \
+	{                                                                                                    \
+		ERR_NONE, ""                                                                                 \
+	}
 
 /* Fills e (which may be NULL) and returns -1, so that callers can write `return err_set(...)`. */
 int err_set(struct err *e, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

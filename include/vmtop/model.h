@@ -15,10 +15,11 @@ struct vcpu_rate {
 	struct vf64 wait_pct;   /* runnable, not running: 0..100 */
 	struct vf64 demand_pct; /* what it would use on an idle pCPU; formulas in core/demand.c */
 	double scatter_pct;     /* mean absolute change of demand between samples */
-	/* A number that stays while the vCPU lives and is below model.n_slots; reused later with another birth. */
+	/* A number that stays while the vCPU lives and is below model.n_slots; reused later with another
+	 * birth. */
 	uint32_t slot;
 	uint32_t birth;
-	struct cpuset target;   /* allowed, cut to the usable pCPUs; empty: nowhere to go */
+	struct cpuset target; /* allowed, cut to the usable pCPUs; empty: nowhere to go */
 };
 
 struct vm_rate {
@@ -43,17 +44,17 @@ struct pcpu_rate {
 };
 
 struct model {
-	int64_t time_ns;    /* of the sample given last */
-	double elapsed_s;   /* since the sample before it; 0 for the first */
-	unsigned samples;   /* given so far, since the last model_forget() */
+	int64_t time_ns;  /* of the sample given last */
+	double elapsed_s; /* since the sample before it; 0 for the first */
+	unsigned samples; /* given so far, since the last model_forget() */
 	struct vcpu_rate *vcpus;
 	struct vm_rate *vms;
 	struct pcpu_rate *pcpus;
 	size_t n_vcpus, n_vms, n_pcpus;
-	size_t n_slots, n_vm_slots; /* upper bounds of the slots in use */
-	struct vf64 busy_pct;       /* mean over the online pCPUs */
+	size_t n_slots, n_vm_slots;  /* upper bounds of the slots in use */
+	struct vf64 busy_pct;        /* mean over the online pCPUs */
 	struct vf64 load_stddev_pct; /* population standard deviation of pcpus[].load_pct over usable pCPUs */
-	struct model_state *state;  /* private */
+	struct model_state *state;   /* private */
 };
 
 int model_init(struct model *m, const struct config *cfg, struct err *e);

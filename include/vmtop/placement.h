@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The placement problem: which vCPU on which unit, without libvirt, VMs or names. core/cpu_ctl.c builds it from
- * sample, model and rules, and turns the answer into pins; policies and solvers see only this.
+/* The placement problem: which vCPU on which unit, without libvirt, VMs or names. core/cpu_ctl.c builds it
+ * from sample, model and rules, and turns the answer into pins; policies and solvers see only this.
  *
- * A unit is what the granularity balances over: a pCPU, a core, an LLC or a node. Units are numbered 0 .. n-1 in
- * the order of their smallest pCPU id. Loads are in percent of one pCPU; L of a unit = background + sum of the
- * demands of the tasks on it, divided by the pCPUs in it (so sigma is always percent of a pCPU). */
+ * A unit is what the granularity balances over: a pCPU, a core, an LLC or a node. Units are numbered 0 .. n-1
+ * in the order of their smallest pCPU id. Loads are in percent of one pCPU; L of a unit = background + sum of
+ * the demands of the tasks on it, divided by the pCPUs in it (so sigma is always percent of a pCPU). */
 #ifndef VMTOP_PLACEMENT_H
 #define VMTOP_PLACEMENT_H
 
@@ -14,11 +14,11 @@
 struct config;
 
 struct place_unit {
-	int cpu;           /* smallest pCPU id in it */
-	int n_cpus;        /* usable pCPUs in it; >= 1 */
-	int core, llc, node; /* for the distance between units; -1 unknown */
+	int cpu;               /* smallest pCPU id in it */
+	int n_cpus;            /* usable pCPUs in it; >= 1 */
+	int core, llc, node;   /* for the distance between units; -1 unknown */
 	double background_pct; /* fixed load: host, emulator threads, vCPUs that nobody may move */
-	double busy_pct;   /* as the host measured it; < 0 unknown */
+	double busy_pct;       /* as the host measured it; < 0 unknown */
 };
 
 struct place_task {
@@ -30,11 +30,11 @@ struct place_task {
 	bool pinned;        /* its affinity lies inside `unit`; false: first assignment is where it runs */
 	enum reason fixed;  /* REASON_NONE: may be moved; else it stays and counts as load of its unit */
 	const struct cpuset *allowed; /* set of unit numbers (not pCPU ids); shared, not owned */
-	uint32_t vm;        /* tasks of one VM share this; for whole-VM policies and stable ties (UUID order) */
-	int vcpu;           /* id, for stable ties */
+	uint32_t vm; /* tasks of one VM share this; for whole-VM policies and stable ties (UUID order) */
+	int vcpu;    /* id, for stable ties */
 	uint32_t slot, birth; /* stable identity over rounds (model.h) */
-	double weight;      /* its moves cost this much more; 1 */
-	uint64_t mem_nodes; /* bit n: its memory lies on node n; 0 unknown */
+	double weight;        /* its moves cost this much more; 1 */
+	uint64_t mem_nodes;   /* bit n: its memory lies on node n; 0 unknown */
 	bool stay_on_node;
 };
 
@@ -43,28 +43,28 @@ struct place_problem {
 	size_t n_units;
 	const struct place_task *tasks; /* sorted by (vm, vcpu) */
 	size_t n_tasks;
-	size_t n_slots;     /* every task.slot is below */
+	size_t n_slots; /* every task.slot is below */
 	int64_t now_ns;
-	double elapsed_s;   /* the window the rates come from */
+	double elapsed_s; /* the window the rates come from */
 	const struct config *cfg;
-	bool forced;        /* no trigger, no confirmation, no cool-down, no dwell */
+	bool forced; /* no trigger, no confirmation, no cool-down, no dwell */
 };
 
 struct place_move {
 	size_t task;
-	int from, to;       /* unit numbers; from may be -1 */
-	int partner;        /* index in moves[] of the other half of a swap, -1 */
+	int from, to; /* unit numbers; from may be -1 */
+	int partner;  /* index in moves[] of the other half of a swap, -1 */
 	struct why why;
 };
 
 struct place_result {
 	struct place_move *moves; /* owned by the policy object, good until its next call */
 	size_t n_moves;
-	double stddev_pct;  /* sigma before */
-	double after_pct;   /* sigma predicted after the moves */
+	double stddev_pct;           /* sigma before */
+	double after_pct;            /* sigma predicted after the moves */
 	double found_pct, bound_pct; /* < 0: this policy does not work them out */
 	double limit_pct;
-	struct why why;     /* of the round */
+	struct why why; /* of the round */
 };
 
 /* What every CPU policy offers. State is per policy object. */
@@ -79,6 +79,7 @@ struct cpu_policy_ops {
 	bool whole_vm; /* one unit for all vCPUs of a VM */
 };
 
-extern const struct cpu_policy_ops cpu_policy_minmove, cpu_policy_origin_a, cpu_policy_origin_b, cpu_policy_origin_c;
+extern const struct cpu_policy_ops cpu_policy_minmove, cpu_policy_origin_a, cpu_policy_origin_b,
+	cpu_policy_origin_c;
 
 #endif

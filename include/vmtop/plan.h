@@ -26,8 +26,8 @@ enum outcome {
 struct action {
 	enum action_kind kind;
 	uint8_t uuid[UUID_BYTES];
-	size_t vm;    /* index in the sample planned on */
-	int vcpu;     /* id, -1 when not about a vCPU */
+	size_t vm; /* index in the sample planned on */
+	int vcpu;  /* id, -1 when not about a vCPU */
 	struct cpuset from, to;
 	bool from_pinned; /* false: the vCPU had never been pinned */
 	int64_t from_kib, to_kib;
@@ -67,8 +67,8 @@ void plan_init(struct plan *p);
 void plan_done(struct plan *p);
 void plan_reset(struct plan *p);
 struct action *plan_add(struct plan *p, enum action_kind kind); /* zeroed; NULL: out of memory */
-const char *action_kind_text(enum action_kind k); /* "pin", "balloon", "period" */
-const char *outcome_text(enum outcome o);         /* "done", ... */
+const char *action_kind_text(enum action_kind k);               /* "pin", "balloon", "period" */
+const char *outcome_text(enum outcome o);                       /* "done", ... */
 /* The invariants of a plan, for tests, fuzzers and debug builds: each object at most once, every target
  * inside what the sample allows, no pin that changes nothing, floors. NULL: holds; else what broke. */
 const char *plan_check(const struct plan *p, const struct sample *s);

@@ -69,8 +69,9 @@ struct vcpu_sample {
 	struct vi64 pcpu;       /* where it ran last */
 	struct cpuset affinity; /* valid when affinity_avail is AVAIL_OK: where it may run now */
 	enum avail affinity_avail;
-	struct cpuset allowed; /* administrator's rule, not yet cut to online pCPUs; full when there is none */
-	bool pinned;           /* affinity is narrower than all pCPUs of the host */
+	struct cpuset
+		allowed; /* administrator's rule, not yet cut to online pCPUs; full when there is none */
+	bool pinned;     /* affinity is narrower than all pCPUs of the host */
 	struct vi64 foreign_pin_ns; /* time of the last pin that was not ours, on the sample's clock */
 };
 
@@ -80,9 +81,9 @@ enum vm_flag {
 	VM_FLAG_SEV = 1 << 1,
 	VM_FLAG_LOCKED = 1 << 2,
 	VM_FLAG_HUGEPAGES = 1 << 3,
-	VM_FLAG_JOB = 1 << 4,       /* a migration, save or other job runs */
-	VM_FLAG_RT = 1 << 5,        /* <vcpusched> fifo or rr: its pins are never touched */
-	VM_FLAG_NO_STEER = 1 << 6,  /* domain metadata forbids steering */
+	VM_FLAG_JOB = 1 << 4,      /* a migration, save or other job runs */
+	VM_FLAG_RT = 1 << 5,       /* <vcpusched> fifo or rr: its pins are never touched */
+	VM_FLAG_NO_STEER = 1 << 6, /* domain metadata forbids steering */
 	VM_FLAG_PERSISTENT = 1 << 7,
 	VM_FLAG_EMULATOR_PIN = 1 << 8,
 	VM_FLAG_DEDICATED = 1 << 9, /* every vCPU pinned 1:1 by rule */
@@ -90,19 +91,19 @@ enum vm_flag {
 
 struct vm_memory {
 	struct vi64 max_kib;
-	struct vi64 balloon_kib;    /* balloon.current */
-	struct vi64 unused_kib;     /* guest MemFree */
-	struct vi64 usable_kib;     /* guest MemAvailable */
-	struct vi64 available_kib;  /* guest MemTotal */
-	struct vi64 caches_kib;     /* guest disk caches, tmpfs included */
-	struct vi64 rss_kib;        /* host RSS of QEMU */
-	struct vi64 swap_in_kib;    /* counter */
-	struct vi64 swap_out_kib;   /* counter */
-	struct vi64 major_faults;   /* counter */
-	struct vi64 last_update_ns; /* when the guest filled them in, on the clock of sample.wall_ns */
-	struct vi64 period_s;       /* statistics period; 0 is off */
+	struct vi64 balloon_kib;       /* balloon.current */
+	struct vi64 unused_kib;        /* guest MemFree */
+	struct vi64 usable_kib;        /* guest MemAvailable */
+	struct vi64 available_kib;     /* guest MemTotal */
+	struct vi64 caches_kib;        /* guest disk caches, tmpfs included */
+	struct vi64 rss_kib;           /* host RSS of QEMU */
+	struct vi64 swap_in_kib;       /* counter */
+	struct vi64 swap_out_kib;      /* counter */
+	struct vi64 major_faults;      /* counter */
+	struct vi64 last_update_ns;    /* when the guest filled them in, on the clock of sample.wall_ns */
+	struct vi64 period_s;          /* statistics period; 0 is off */
 	struct vi64 min_guarantee_kib; /* <memtune><min_guarantee> */
-	bool balloon_device;        /* false: only when known that there is none */
+	bool balloon_device;           /* false: only when known that there is none */
 };
 
 struct vm_io { /* counters, fetched only while SAMPLE_BLOCK or SAMPLE_NET is asked for */
@@ -112,7 +113,7 @@ struct vm_io { /* counters, fetched only while SAMPLE_BLOCK or SAMPLE_NET is ask
 
 struct vm_sample {
 	uint8_t uuid[UUID_BYTES];
-	int id; /* -1 when not running */
+	int id;                   /* -1 when not running */
 	char name[VM_NAME_BYTES]; /* raw bytes, hostile; print through text_* only */
 	enum vm_state state;
 	uint32_t flags;        /* enum vm_flag */
@@ -128,9 +129,9 @@ struct vm_sample {
 };
 
 struct sample {
-	int64_t time_ns;  /* monotonic (virtual in simulator and replay) when the reading was finished */
-	int64_t wall_ns;  /* UTC, ns since the epoch */
-	int64_t took_ns;  /* how long the reading took */
+	int64_t time_ns; /* monotonic (virtual in simulator and replay) when the reading was finished */
+	int64_t wall_ns; /* UTC, ns since the epoch */
+	int64_t took_ns; /* how long the reading took */
 	struct host_sample host;
 	struct vm_sample *vms;
 	size_t n_vms, cap_vms;

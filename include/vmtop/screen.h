@@ -7,27 +7,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a cell means; the theme says how it looks. Never colour alone: each also differs in text or attribute. */
+/* What a cell means; the theme says how it looks. Never colour alone: each also differs in text or attribute.
+ */
 enum style {
 	STYLE_NORMAL,
 	STYLE_DIM,
 	STYLE_BOLD,
 	STYLE_TITLE,
-	STYLE_HEADER,    /* table heads */
-	STYLE_SORTED,    /* head of the sort column */
+	STYLE_HEADER, /* table heads */
+	STYLE_SORTED, /* head of the sort column */
 	STYLE_SELECTED,
 	STYLE_MARKED,
-	STYLE_KEY,       /* footer: the key */
-	STYLE_KEY_TEXT,  /* footer: what it does */
+	STYLE_KEY,      /* footer: the key */
+	STYLE_KEY_TEXT, /* footer: what it does */
 	STYLE_GOOD,
 	STYLE_WARN,
 	STYLE_BAD,
-	STYLE_LOW,       /* bars by load */
+	STYLE_LOW, /* bars by load */
 	STYLE_MID,
 	STYLE_HIGH,
-	STYLE_WAIT,      /* run-queue wait part of a bar */
-	STYLE_PIN,       /* pin map: pinned */
-	STYLE_HERE,      /* pin map: runs here now */
+	STYLE_WAIT, /* run-queue wait part of a bar */
+	STYLE_PIN,  /* pin map: pinned */
+	STYLE_HERE, /* pin map: runs here now */
 	STYLE_ALLOWED,
 	STYLE_GHOST,
 	STYLE_FRAME,
@@ -35,16 +36,16 @@ enum style {
 };
 
 struct cell {
-	uint32_t ch;      /* Unicode; 0: right half of a wide character */
-	uint32_t mark;    /* one combining mark or 0 */
-	uint8_t style;    /* enum style */
+	uint32_t ch;   /* Unicode; 0: right half of a wide character */
+	uint32_t mark; /* one combining mark or 0 */
+	uint8_t style; /* enum style */
 };
 
 struct screen {
 	int rows, cols;
-	struct cell *cells;  /* rows * cols */
+	struct cell *cells;         /* rows * cols */
 	int cursor_row, cursor_col; /* -1: hidden */
-	bool ascii;          /* only ASCII may be drawn */
+	bool ascii;                 /* only ASCII may be drawn */
 };
 
 int screen_init(struct screen *s, int rows, int cols); /* -1: out of memory */

@@ -12,14 +12,14 @@
 struct vm_status {
 	struct vi64 target_kib; /* balloon target last set by us */
 	double target_age_s;
-	enum reason cpu;        /* REASON_NONE: steered by AUTO; else why not */
-	double held_for_s;      /* with HELD or FOREIGN; < 0: until released */
+	enum reason cpu;   /* REASON_NONE: steered by AUTO; else why not */
+	double held_for_s; /* with HELD or FOREIGN; < 0: until released */
 	struct mem_status mem;
 };
 struct vcpu_status {
 	enum reason cpu;
 	double held_for_s;
-	bool ghost;          /* a preview moves it */
+	bool ghost; /* a preview moves it */
 	struct cpuset ghost_to;
 };
 
@@ -28,15 +28,15 @@ enum log_kind { LOG_ACTION, LOG_ROUND, LOG_EVENT, LOG_ERROR, LOG_MARK };
 /* One line of the decision log. */
 struct log_line {
 	int64_t wall_ns;
-	uint64_t seq;  /* grows by one per line, from 1 */
+	uint64_t seq; /* grows by one per line, from 1 */
 	enum log_kind kind;
-	bool memory;   /* about memory, else CPU or general */
+	bool memory; /* about memory, else CPU or general */
 	uint8_t uuid[UUID_BYTES];
 	char vm[VM_NAME_BYTES]; /* raw; empty: not about one VM */
-	int vcpu;      /* -1: not about a vCPU */
+	int vcpu;               /* -1: not about a vCPU */
 	enum reason reason;
 	enum outcome outcome; /* with LOG_ACTION */
-	char text[360]; /* "db1 vCPU 2: 0-3 -> 1 · ..." without the time; raw names are escaped already */
+	char text[480]; /* "db1 vCPU 2: 0-3 -> 1 · ..." without the time; raw names are escaped already */
 };
 
 enum { SNAPSHOT_LOG = 512 };
@@ -63,9 +63,9 @@ struct snapshot {
 	enum granularity granularity; /* in force, never GRAN_AUTO */
 	double delay_s;
 	int n_eligible_cpu, n_eligible_memory; /* VMs that AUTO would steer */
-	bool preview;           /* ghosts are shown */
-	int n_rebalance_pins;   /* pins that `b` would make now, for its question; -1 unknown */
-	int n_memory_changes;   /* balloons that `B` would change now; -1 unknown */
+	bool preview;                          /* ghosts are shown */
+	int n_rebalance_pins; /* pins that `b` would make now, for its question; -1 unknown */
+	int n_memory_changes; /* balloons that `B` would change now; -1 unknown */
 
 	/* actions of this step, and the log up to now, oldest first */
 	struct action *actions;

@@ -42,7 +42,8 @@ void view_free(struct view *v);
 /* A new snapshot has come: history, selection by UUID, search. The view keeps no pointer to it. */
 void view_feed(struct view *v, const struct snapshot *s);
 /* now_ns: monotonic clock of the UI; received_ns: when this snapshot came in, for the age shown. */
-void view_draw(struct view *v, const struct snapshot *s, struct screen *to, int64_t now_ns, int64_t received_ns);
+void view_draw(
+	struct view *v, const struct snapshot *s, struct screen *to, int64_t now_ns, int64_t received_ns);
 /* Returns true when a command was filled. CMD_QUIT is one. */
 bool view_key(struct view *v, int key, const struct snapshot *s, struct command *c);
 void view_mouse(struct view *v, int row, int col, int key, const struct snapshot *s);

@@ -75,7 +75,7 @@ enum reason {
 #define REASON_ENUM(code, key, text) code,
 	REASON_TABLE(REASON_ENUM)
 #undef REASON_ENUM
-	REASON_COUNT
+		REASON_COUNT
 };
 
 struct why {

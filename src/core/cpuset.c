@@ -152,7 +152,8 @@ int cpuset_parse(struct cpuset *s, const char *text, struct err *e)
 		}
 		p = skip_space(p);
 		if (lo < 0 || hi < lo || (*p && *p != ','))
-			return err_set(e, ERR_USAGE, "not a CPU list at \"%.20s\" (expected something like 0-3,7; ids 0..%d)",
+			return err_set(e, ERR_USAGE,
+				"not a CPU list at \"%.20s\" (expected something like 0-3,7; ids 0..%d)",
 				lo < 0 || hi < 0 ? p : text, CPUSET_CPUS - 1);
 		for (int c = lo; c <= hi; c++)
 			cpuset_add(exclude ? &out : &in, c);

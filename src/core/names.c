@@ -8,10 +8,10 @@
 const char *cpu_policy_name(enum cpu_policy_id p)
 {
 	static const char *const names[] = {
-	        [CPU_POLICY_MINMOVE] = "minmove",
-	        [CPU_POLICY_ORIGIN_A] = "origin-a",
-	        [CPU_POLICY_ORIGIN_B] = "origin-b",
-	        [CPU_POLICY_ORIGIN_C] = "origin-c",
+		[CPU_POLICY_MINMOVE] = "minmove",
+		[CPU_POLICY_ORIGIN_A] = "origin-a",
+		[CPU_POLICY_ORIGIN_B] = "origin-b",
+		[CPU_POLICY_ORIGIN_C] = "origin-c",
 	};
 	return NAME_OF(names, p);
 }
@@ -19,8 +19,8 @@ const char *cpu_policy_name(enum cpu_policy_id p)
 const char *mem_policy_name(enum mem_policy_id p)
 {
 	static const char *const names[] = {
-	        [MEM_POLICY_WATERMARK] = "watermark",
-	        [MEM_POLICY_ORIGIN_C] = "origin-c",
+		[MEM_POLICY_WATERMARK] = "watermark",
+		[MEM_POLICY_ORIGIN_C] = "origin-c",
 	};
 	return NAME_OF(names, p);
 }
@@ -28,11 +28,11 @@ const char *mem_policy_name(enum mem_policy_id p)
 const char *granularity_name(enum granularity g)
 {
 	static const char *const names[] = {
-	        [GRAN_AUTO] = "auto",
-	        [GRAN_CPU] = "cpu",
-	        [GRAN_CORE] = "core",
-	        [GRAN_LLC] = "llc",
-	        [GRAN_NODE] = "node",
+		[GRAN_AUTO] = "auto",
+		[GRAN_CPU] = "cpu",
+		[GRAN_CORE] = "core",
+		[GRAN_LLC] = "llc",
+		[GRAN_NODE] = "node",
 	};
 	return NAME_OF(names, g);
 }

@@ -40,7 +40,8 @@ struct action *plan_add(struct plan *p, enum action_kind kind)
 
 const char *action_kind_text(enum action_kind k)
 {
-	static const char *const text[] = {[ACTION_PIN] = "pin", [ACTION_BALLOON] = "balloon", [ACTION_PERIOD] = "period"};
+	static const char *const text[] = {
+		[ACTION_PIN] = "pin", [ACTION_BALLOON] = "balloon", [ACTION_PERIOD] = "period"};
 	return (unsigned)k <= ACTION_PERIOD ? text[k] : "?";
 }
 

@@ -74,7 +74,8 @@ static enum reason common_reason(const struct config *cfg, const struct sample *
 	return REASON_NONE;
 }
 
-static enum reason cpu_reason(const struct vm_sample *vm, const struct vm_setting *set, const struct vm_memo *memo)
+static enum reason cpu_reason(
+	const struct vm_sample *vm, const struct vm_setting *set, const struct vm_memo *memo)
 {
 	if (set->exclude_cpu || (memo && memo->exclude_cpu))
 		return REASON_EXCLUDED;

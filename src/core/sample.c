@@ -38,7 +38,8 @@ void sample_done(struct sample *s)
 
 void sample_reset(struct sample *s)
 {
-	struct sample kept = {.vms = s->vms, .cap_vms = s->cap_vms, .vcpus = s->vcpus, .cap_vcpus = s->cap_vcpus};
+	struct sample kept = {
+		.vms = s->vms, .cap_vms = s->cap_vms, .vcpus = s->vcpus, .cap_vcpus = s->cap_vcpus};
 	kept.host.pcpus = s->host.pcpus;
 	kept.cap_pcpus = s->cap_pcpus;
 	*s = kept;
@@ -152,7 +153,8 @@ int sample_finish(struct sample *s, struct err *e)
 	for (size_t i = 0; i < s->n_vms; i++) {
 		struct vm_sample *vm = &s->vms[i];
 		if (vm->first_vcpu + vm->n_vcpus > s->n_vcpus)
-			return err_set(e, ERR_RUNTIME, "VM %zu of the sample claims vCPUs that are not there", i);
+			return err_set(
+				e, ERR_RUNTIME, "VM %zu of the sample claims vCPUs that are not there", i);
 		finish_vcpus(s, vm);
 	}
 	size_t n = 0;
@@ -280,6 +282,7 @@ int uuid_parse(uint8_t uuid[UUID_BYTES], const char *text)
 
 void uuid_format(const uint8_t u[UUID_BYTES], char text[UUID_TEXT])
 {
-	snprintf(text, UUID_TEXT, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2],
-		u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+	snprintf(text, UUID_TEXT, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
+		u[15]);
 }

@@ -71,8 +71,8 @@ size_t text_escape(char *buf, size_t len, const char *raw)
 			continue;
 		}
 		int w = c == UINT32_MAX || c < 0x80
-		                ? snprintf(piece, sizeof piece, "\\x%02x", (unsigned char)*raw)
-		                : snprintf(piece, sizeof piece, "\\u{%04x}", (unsigned)c);
+				? snprintf(piece, sizeof piece, "\\x%02x", (unsigned char)*raw)
+				: snprintf(piece, sizeof piece, "\\u{%04x}", (unsigned)c);
 		if (!text_append(buf, len, &used, piece, (size_t)w))
 			break;
 	}
@@ -139,7 +139,7 @@ int text_parse_kib(const char *s, int64_t *kib)
 			return -1;
 		s++;
 		bool decimal =
-		        *s == 'B' || *s == 'b'; /* as in libvirt: kB is 1000 bytes, KiB and K are 1024 */
+			*s == 'B' || *s == 'b'; /* as in libvirt: kB is 1000 bytes, KiB and K are 1024 */
 		if (strcmp(s, "") != 0 && strcmp(s, "iB") != 0 && strcmp(s, "i") != 0 && !(decimal && !s[1]))
 			return -1;
 		v *= pow(decimal ? 1000 : 1024, (double)(at - unit + 1)) / 1024;
@@ -156,7 +156,7 @@ size_t text_time(char *buf, size_t len, int64_t wall_ns)
 	struct tm tm;
 	char day[32], zone[16];
 	if (!localtime_r(&t, &tm) || !strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm) ||
-	        !strftime(zone, sizeof zone, "%z", &tm) || strlen(zone) < 5)
+		!strftime(zone, sizeof zone, "%z", &tm) || strlen(zone) < 5)
 		return text_fit(snprintf(buf, len, "-"), len);
 	int ms = (int)(wall_ns / 1000000 % 1000);
 	return text_fit(snprintf(buf, len, "%s.%03d%.3s:%s", day, ms < 0 ? 0 : ms, zone, zone + 3), len);

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine's life: birth, commands, the wait between steps. Invariant: commands change settings and
+ * wishes only; what they lead to happens in the next step. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "priv.h"
+#include "vmtop/text.h"
+
+static int controllers_new(struct engine *en, struct err *e)
+{
+	struct cpu_ctl *cpu = cpu_ctl_new(&en->cfg, e);
+	struct mem_ctl *mem = cpu ? mem_ctl_new(&en->cfg, e) : NULL;
+	if (!mem) {
+		cpu_ctl_free(cpu);
+		return -1;
+	}
+	cpu_ctl_free(en->cpu);
+	mem_ctl_free(en->mem);
+	en->cpu = cpu;
+	en->mem = mem;
+	return 0;
+}
+
+/* What an earlier run left: its notes become ours, so that "as found" stays what it was before any vmtop. */
+static void load_journal(struct engine *en)
+{
+	struct err e = ERR_INIT;
+	if (strcmp(en->b->ops->name, "libvirt") != 0)
+		return;
+	int rc = journal_load(en->status.uri, &en->ledger, &e);
+	size_t changed = 0;
+	for (size_t i = 0; i < en->ledger.n; i++)
+		changed += record_changed(&en->ledger.vms[i]);
+	if (rc < 0)
+		log_event(en, LOG_ERROR, "%s", e.msg);
+	else if (changed)
+		log_event(en, LOG_EVENT,
+			"an earlier vmtop left its changes on up to %zu VMs; U or vmtop --restore puts them "
+			"back",
+			changed);
+	for (size_t i = 0; i < en->ledger.n; i++)
+		en->ledger.vms[i].seen_ns = en->b->ops->now(en->b);
+}
+
+static int engine_build(struct engine *en, struct err *e)
+{
+	en->undo = calloc(UNDO_MAX, sizeof *en->undo);
+	if (!en->undo || log_init(&en->log) < 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if (model_init(&en->model, &en->cfg, e) < 0)
+		return -1;
+	return controllers_new(en, e);
+}
+
+struct engine *engine_new(const struct config *cfg, struct backend *b, struct err *e)
+{
+	struct engine *en = calloc(1, sizeof *en);
+	if (!en) {
+		b->ops->close(b);
+		err_set(e, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	en->cfg = *cfg;
+	en->b = b;
+	en->groups = SAMPLE_BALLOON;
+	en->due = en->tick = true;
+	en->n_rebalance = en->n_memory = -1;
+	en->stats_on = cfg->stats_period_s > 0;
+	sample_init(&en->sample);
+	sample_init(&en->incoming);
+	if (engine_build(en, e) < 0) {
+		engine_free(en);
+		return NULL;
+	}
+	b->ops->status(b, &en->status);
+	en->start_ns = en->next_tick_ns = en->next_memory_ns = b->ops->now(b);
+	if (cfg->end_after_s > 0)
+		en->end_ns = en->start_ns + (int64_t)(cfg->end_after_s * 1e9);
+	load_journal(en);
+	if ((cfg->auto_cpu || cfg->auto_memory) && (en->status.readonly || cfg->readonly)) {
+		engine_may_change(en);
+		en->cfg.auto_cpu = en->cfg.auto_memory = false;
+		log_event(en, LOG_ERROR, "AUTO stays off: %s", en->notice);
+	}
+	return en;
+}
+
+void engine_free(struct engine *en)
+{
+	if (!en)
+		return;
+	journal_close(en->journal, false);
+	cpu_ctl_free(en->cpu);
+	mem_ctl_free(en->mem);
+	model_done(&en->model);
+	rules_done(&en->rules);
+	sample_done(&en->sample);
+	sample_done(&en->incoming);
+	plan_done(&en->plan);
+	plan_done(&en->preview);
+	plan_done(&en->scratch);
+	plan_done(&en->last_dry);
+	ledger_done(&en->ledger);
+	log_done(&en->log);
+	free(en->mem_status);
+	free(en->undo);
+	if (en->b)
+		en->b->ops->close(en->b);
+	free(en);
+}
+
+static void sample_soon(struct engine *en)
+{
+	if (!en->due)
+		en->tick = false;
+	en->due = true;
+}
+
+static struct vm_record *record_for(struct engine *en, const struct command *c)
+{
+	const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, c->uuid);
+	return vm ? ledger_get(&en->ledger, vm->uuid, vm->name) : NULL;
+}
+
+static void set_hold(struct engine *en, const struct command *c)
+{
+	struct vm_record *r = record_for(en, c);
+	char name[128];
+	if (!r)
+		return;
+	r->memo.held = c->on;
+	if (!c->on) {
+		r->memo.fail_until_ns = 0;
+		r->memo.released_ns = en->sample.time_ns;
+	}
+	text_escape(name, sizeof name, r->name);
+	log_event(en, LOG_EVENT, "%s %s", name, c->on ? "held: AUTO leaves it alone" : "released");
+}
+
+static void set_flag(struct engine *en, const struct command *c)
+{
+	struct vm_record *r = record_for(en, c);
+	char name[128];
+	if (!r)
+		return;
+	text_escape(name, sizeof name, r->name);
+	if (c->kind == CMD_EXCLUDE) {
+		r->memo.exclude_cpu = c->on;
+		log_event(en, LOG_EVENT, "%s %s CPU steering", name, c->on ? "excluded from" : "back in");
+	} else {
+		r->memo.stay_on_node = c->on;
+		log_event(en, LOG_EVENT, "%s %s", name,
+			c->on ? "stays on its NUMA node" : "may leave its NUMA node");
+	}
+}
+
+static void set_auto(struct engine *en, const struct command *c)
+{
+	bool *mode = c->kind == CMD_AUTO_CPU ? &en->cfg.auto_cpu : &en->cfg.auto_memory;
+	if (c->on && !engine_may_change(en))
+		return;
+	*mode = c->on;
+	en->next_memory_ns = en->b->ops->now(en->b);
+	log_event(en, LOG_EVENT, "%s: %s", c->kind == CMD_AUTO_CPU ? "CPU" : "memory",
+		c->on ? "AUTO" : "MANUAL");
+}
+
+static void set_policy(struct engine *en, const struct command *c)
+{
+	struct config before = en->cfg;
+	struct err e = ERR_INIT;
+	int n = (int)c->number;
+	if (c->kind == CMD_CPU_POLICY)
+		en->cfg.cpu_policy = (enum cpu_policy_id)n;
+	else if (c->kind == CMD_MEM_POLICY)
+		en->cfg.mem_policy = (enum mem_policy_id)n;
+	else
+		en->cfg.granularity = (enum granularity)n;
+	if (controllers_new(en, &e) < 0) {
+		en->cfg = before;
+		notice_set(en, "%.190s", e.msg);
+		return;
+	}
+	log_event(en, LOG_EVENT, "policy: CPU %s, memory %s, granularity %s",
+		cpu_policy_name(en->cfg.cpu_policy), mem_policy_name(en->cfg.mem_policy),
+		granularity_name(en->cfg.granularity));
+}
+
+static void set_interval(struct engine *en, const struct command *c)
+{
+	if (!(c->number >= 0.2 && c->number <= 3600))
+		return;
+	en->cfg.delay_s = c->number;
+	int64_t next = en->start_ns + (int64_t)(c->number * 1e9), now = en->b->ops->now(en->b);
+	en->next_tick_ns = next > now ? next : now;
+}
+
+static void wish_change(struct engine *en, const struct command *c)
+{
+	if (!engine_may_change(en))
+		return;
+	switch (c->kind) {
+	case CMD_REBALANCE:
+		en->want_rebalance = true;
+		break;
+	case CMD_MEMORY_CYCLE:
+		en->want_memory = true;
+		break;
+	case CMD_PREVIEW_APPLY:
+		en->want_apply = en->previewing;
+		break;
+	default:
+		if (c->kind == CMD_STATS_PERIOD)
+			en->stats_on = c->on;
+		if (en->n_todo < TODO_MAX)
+			en->todo[en->n_todo++] = *c;
+		break;
+	}
+	sample_soon(en);
+}
+
+void engine_command(struct engine *en, const struct command *c)
+{
+	switch (c->kind) {
+	case CMD_QUIT:
+		en->quit = true;
+		en->quit_restore = c->on;
+		break;
+	case CMD_PREVIEW:
+		en->want_preview = true;
+		sample_soon(en);
+		break;
+	case CMD_SAMPLE:
+		sample_soon(en);
+		break;
+	case CMD_PREVIEW_DROP:
+		en->previewing = false;
+		plan_reset(&en->preview);
+		break;
+	case CMD_AUTO_CPU:
+	case CMD_AUTO_MEMORY:
+		set_auto(en, c);
+		break;
+	case CMD_INTERVAL:
+		set_interval(en, c);
+		break;
+	case CMD_HOLD:
+		set_hold(en, c);
+		break;
+	case CMD_EXCLUDE:
+	case CMD_STAY_ON_NODE:
+		set_flag(en, c);
+		break;
+	case CMD_CPU_POLICY:
+	case CMD_MEM_POLICY:
+	case CMD_GRANULARITY:
+		set_policy(en, c);
+		break;
+	case CMD_MARK: {
+		char text[240];
+		text_escape(text, sizeof text, c->text);
+		log_event(en, LOG_MARK, "mark: %s", text);
+		break;
+	}
+	case CMD_GROUPS:
+		en->groups = (unsigned)c->number | (en->cfg.auto_memory ? SAMPLE_BALLOON : 0);
+		break;
+	case CMD_NONE:
+	case CMD_REPLAY:
+		break;
+	default:
+		wish_change(en, c);
+		break;
+	}
+}
+
+/* Reads what is in the pipe; the end of the pipe means that nobody is there any more. */
+static void read_commands(struct engine *en, int fd)
+{
+	struct command c;
+	ssize_t n = read(fd, &c, sizeof c);
+	if (n == (ssize_t)sizeof c) {
+		c.text[sizeof c.text - 1] = '\0';
+		engine_command(en, &c);
+	} else if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) {
+		en->quit = true;
+	}
+}
+
+static void next_tick(struct engine *en)
+{
+	int64_t delay = (int64_t)(en->cfg.delay_s * 1e9), now = en->b->ops->now(en->b);
+	en->next_tick_ns = en->next_tick_ns + delay > now ? en->next_tick_ns + delay : now + delay;
+	en->due = en->tick = true;
+}
+
+/* An event is worth a sample, but not more than four a second, and none in batch mode. */
+enum { EVENT_GAP_NS = 250000000 };
+
+static int64_t wait_until(const struct engine *en)
+{
+	int64_t soon = en->last_sample_ns + EVENT_GAP_NS;
+	int64_t until = en->event_waits && soon < en->next_tick_ns ? soon : en->next_tick_ns;
+	return en->end_ns && en->end_ns < until ? en->end_ns : until;
+}
+
+static void timer_fired(struct engine *en)
+{
+	if (en->b->ops->now(en->b) >= en->next_tick_ns)
+		next_tick(en);
+	else
+		sample_soon(en);
+	en->event_waits = false;
+}
+
+bool engine_wait(struct engine *en, int fd)
+{
+	for (;;) {
+		if (en->quit || (en->end_ns && en->b->ops->now(en->b) >= en->end_ns))
+			return false;
+		switch (en->b->ops->wait(en->b, wait_until(en), fd)) {
+		case WAKE_TIMER:
+			timer_fired(en);
+			return true;
+		case WAKE_INPUT:
+			read_commands(en, fd);
+			return !en->quit;
+		case WAKE_EVENT:
+			en->event_waits = !en->cfg.batch;
+			break;
+		case WAKE_END:
+			return false;
+		}
+	}
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* What is remembered of each VM. Invariant: sorted by UUID, one record per VM; `found` is written once and
+ * never again, so that it stays the state before our first change. Does no I/O. */
+#include "ledger.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FORGET_AFTER_S = 3600 };
+
+void ledger_done(struct ledger *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->vms[i].vcpus);
+	free(l->vms);
+	memset(l, 0, sizeof *l);
+}
+
+/* Index of the first record not before uuid. */
+static size_t lower_bound(const struct ledger *l, const uint8_t uuid[UUID_BYTES])
+{
+	size_t lo = 0, hi = l->n;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (uuid_compare(l->vms[mid].uuid, uuid) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+struct vm_record *ledger_find(const struct ledger *l, const uint8_t uuid[UUID_BYTES])
+{
+	size_t i = lower_bound(l, uuid);
+	return i < l->n && uuid_compare(l->vms[i].uuid, uuid) == 0 ? &l->vms[i] : NULL;
+}
+
+struct vm_record *ledger_get(struct ledger *l, const uint8_t uuid[UUID_BYTES], const char *name)
+{
+	size_t i = lower_bound(l, uuid);
+	if (i < l->n && uuid_compare(l->vms[i].uuid, uuid) == 0)
+		return &l->vms[i];
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 32;
+		struct vm_record *p = reallocarray(l->vms, cap, sizeof *p);
+		if (!p)
+			return NULL;
+		l->vms = p;
+		l->cap = cap;
+	}
+	memmove(&l->vms[i + 1], &l->vms[i], (l->n - i) * sizeof *l->vms);
+	l->n++;
+	struct vm_record *r = &l->vms[i];
+	memset(r, 0, sizeof *r);
+	memcpy(r->uuid, uuid, UUID_BYTES);
+	snprintf(r->name, sizeof r->name, "%s", name);
+	r->memo.target_kib = -1;
+	r->found_kib = r->wrote_kib = -1;
+	r->period_found = r->period_wrote = -1;
+	return r;
+}
+
+struct vcpu_record *record_vcpu(const struct vm_record *r, int id)
+{
+	for (size_t i = 0; i < r->n_vcpus; i++)
+		if (r->vcpus[i].id == id)
+			return &r->vcpus[i];
+	return NULL;
+}
+
+struct vcpu_record *record_vcpu_get(struct vm_record *r, int id)
+{
+	struct vcpu_record *have = record_vcpu(r, id);
+	if (have)
+		return have;
+	if (r->n_vcpus == r->cap_vcpus) {
+		size_t cap = r->cap_vcpus ? r->cap_vcpus * 2 : 4;
+		struct vcpu_record *p = reallocarray(r->vcpus, cap, sizeof *p);
+		if (!p)
+			return NULL;
+		r->vcpus = p;
+		r->cap_vcpus = cap;
+	}
+	struct vcpu_record *v = &r->vcpus[r->n_vcpus++];
+	memset(v, 0, sizeof *v);
+	v->id = id;
+	return v;
+}
+
+bool record_changed(const struct vm_record *r)
+{
+	return r->n_vcpus || r->wrote_kib >= 0 || r->period_wrote >= 0;
+}
+
+static bool worth_keeping(const struct vm_record *r, int64_t now_ns)
+{
+	if (r->here)
+		return true;
+	bool asked = r->memo.held || r->memo.exclude_cpu || r->memo.exclude_memory || r->memo.stay_on_node;
+	return (asked || record_changed(r)) && now_ns - r->seen_ns < FORGET_AFTER_S * INT64_C(1000000000);
+}
+
+void ledger_forget(struct ledger *l, int64_t now_ns)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < l->n; i++) {
+		if (worth_keeping(&l->vms[i], now_ns))
+			l->vms[n++] = l->vms[i];
+		else
+			free(l->vms[i].vcpus);
+	}
+	l->n = n;
+}

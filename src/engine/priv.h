@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of the engine, shared by its files only. */
+#ifndef VMTOP_ENGINE_PRIV_H
+#define VMTOP_ENGINE_PRIV_H
+
+#include "journal.h"
+#include "ledger.h"
+#include "vmtop/engine.h"
+
+enum { TODO_MAX = 64, UNDO_MAX = 4096 };
+
+/* One change that undo can take back. Entries of one step share `group`. */
+struct undo_entry {
+	uint64_t group;
+	enum action_kind kind;
+	uint8_t uuid[UUID_BYTES];
+	int vcpu;
+	struct cpuset before, after;
+	int64_t before_kib, after_kib;
+};
+
+struct log_ring {
+	struct log_line *lines; /* SNAPSHOT_LOG of them */
+	size_t first, n;
+	uint64_t seq;
+};
+
+struct engine {
+	struct config cfg;
+	struct backend *b;
+	struct backend_status status;
+
+	struct sample sample;   /* the last good one */
+	struct sample incoming; /* being read */
+	bool have_sample;
+	struct model model;
+	struct rules rules;
+	struct cpu_ctl *cpu;
+	struct mem_ctl *mem;
+	struct cpu_verdict cpu_verdict;
+	struct mem_verdict mem_verdict;
+	struct mem_status *mem_status; /* parallel to sample.vms */
+	size_t cap_mem_status;
+
+	struct plan plan;    /* actions of this step */
+	struct plan preview; /* ghosts */
+	struct plan scratch; /* what `b` and `B` would do */
+	struct plan last_dry;
+	bool previewing;
+	int n_rebalance, n_memory;
+
+	struct ledger ledger;
+	struct journal *journal; /* open once something is to be changed */
+	struct undo_entry *undo; /* ring of UNDO_MAX */
+	size_t undo_first, undo_n;
+	uint64_t undo_group;
+	struct log_ring log;
+
+	struct command todo[TODO_MAX]; /* changes asked for by hand, for the next step */
+	size_t n_todo;
+	bool want_rebalance, want_memory, want_preview, want_apply;
+	bool said_waiting; /* "b waits for the second sample" is in the log */
+	bool stats_on;     /* guest statistics were asked for */
+	bool quit, quit_restore;
+
+	unsigned groups;
+	bool due;  /* the next step takes a sample */
+	bool tick; /* ... and is a regular one */
+	int64_t start_ns, end_ns, next_tick_ns, next_memory_ns, last_sample_ns;
+	bool event_waits;
+	uint64_t seq;
+	char notice[200];
+	int64_t notice_until_ns;
+	char last_error[320]; /* said once, until it changes */
+};
+
+/* log.c */
+int log_init(struct log_ring *l);
+void log_done(struct log_ring *l);
+struct log_line *log_add(struct engine *en, enum log_kind kind); /* never NULL: the oldest goes */
+void log_event(struct engine *en, enum log_kind kind, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void log_action(struct engine *en, const struct action *a);
+void notice_set(struct engine *en, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* manual.c: actions asked for by hand, undo, restore */
+int manual_plan(struct engine *en);
+int preview_apply(struct engine *en);
+int restore_plan(struct engine *en, bool pins_and_balloons);
+void undo_push(struct engine *en, const struct action *a);
+
+/* apply.c */
+int apply_journal(struct engine *en, struct err *e); /* opens it if changes here need one */
+void apply_plan(struct engine *en, const struct round *cpu, const struct round *memory);
+
+/* step.c */
+bool engine_may_change(struct engine *en);         /* not read-only; else says why */
+int engine_look(struct engine *en, struct err *e); /* sample and model, no plan */
+const struct vm_memo *engine_memo(void *arg, const struct vm_sample *vm);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* The scheduler thread and its hand-off. Invariant: a snapshot has one owner at any time; it moves through
+ * one atomic pointer. Commands come back through a pipe. No mutex, no shared flag. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmtop/engine.h"
+
+struct scheduler {
+	struct engine *en; /* of the thread, once it runs */
+	pthread_t thread;
+	_Atomic(struct snapshot *) slot;
+	int wake[2];     /* thread -> UI: one byte, a snapshot waits */
+	int commands[2]; /* UI -> thread */
+};
+
+static void publish(struct scheduler *s, struct snapshot *snap)
+{
+	if (!snap)
+		return;
+	snapshot_free(atomic_exchange(&s->slot, snap));
+	/* A full pipe means that the UI has been woken already. */
+	if (write(s->wake[1], "", 1) < 0 && errno != EAGAIN)
+		return;
+}
+
+static void *scheduler_main(void *arg)
+{
+	struct scheduler *s = arg;
+	do {
+		struct err e = ERR_INIT;
+		engine_step(s->en, &e); /* what failed is in the snapshot */
+		publish(s, engine_snapshot(s->en));
+	} while (engine_wait(s->en, s->commands[0]));
+	engine_leave(s->en, engine_wants_restore(s->en));
+	struct snapshot *last = engine_snapshot(s->en);
+	if (last)
+		last->over = true;
+	publish(s, last);
+	engine_free(s->en);
+	s->en = NULL;
+	return NULL;
+}
+
+static int open_pipes(struct scheduler *s)
+{
+	s->wake[0] = s->wake[1] = s->commands[0] = s->commands[1] = -1;
+	return pipe2(s->wake, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(s->commands, O_CLOEXEC | O_NONBLOCK) < 0
+		       ? -1
+		       : 0;
+}
+
+static void scheduler_free(struct scheduler *s)
+{
+	for (int i = 0; i < 2; i++) {
+		if (s->wake[i] >= 0)
+			close(s->wake[i]);
+		if (s->commands[i] >= 0)
+			close(s->commands[i]);
+	}
+	snapshot_free(atomic_exchange(&s->slot, NULL));
+	free(s);
+}
+
+struct scheduler *scheduler_start(struct engine *en, struct err *e)
+{
+	struct scheduler *s = calloc(1, sizeof *s);
+	if (!s || open_pipes(s) < 0) {
+		err_set(e, ERR_RUNTIME, "cannot start the scheduler: %s", strerror(errno));
+		engine_free(en);
+		if (s)
+			scheduler_free(s);
+		return NULL;
+	}
+	s->en = en;
+	publish(s, engine_snapshot(en)); /* the screen shows at once, before the first sample */
+	/* Signals are the UI's alone. */
+	sigset_t all, old;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	int rc = pthread_create(&s->thread, NULL, scheduler_main, s);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc) {
+		err_set(e, ERR_RUNTIME, "cannot start the scheduler: %s", strerror(rc));
+		engine_free(en);
+		scheduler_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+int scheduler_wake_fd(const struct scheduler *s)
+{
+	return s->wake[0];
+}
+
+struct snapshot *scheduler_take(struct scheduler *s)
+{
+	char drain[64];
+	while (read(s->wake[0], drain, sizeof drain) > 0)
+		;
+	return atomic_exchange(&s->slot, NULL);
+}
+
+int scheduler_send(struct scheduler *s, const struct command *c)
+{
+	return write(s->commands[1], c, sizeof *c) == (ssize_t)sizeof *c ? 0 : -1;
+}
+
+int scheduler_stop(struct scheduler *s, double timeout_s)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)timeout_s;
+	/* The end of the pipe asks it to end, even when the pipe is full. */
+	close(s->commands[1]);
+	s->commands[1] = -1;
+	if (pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+		return -1;
+	scheduler_free(s);
+	return 0;
+}

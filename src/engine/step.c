@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* One step: sample -> model -> plan -> apply. Invariant: data flows one way; what a step decided is in
+ * en->plan with reasons and outcomes. Knows no libvirt and no screen. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "priv.h"
+#include "vmtop/text.h"
+
+const struct vm_memo *engine_memo(void *arg, const struct vm_sample *vm)
+{
+	const struct engine *en = arg;
+	const struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
+	return r ? &r->memo : NULL;
+}
+
+bool engine_may_change(struct engine *en)
+{
+	if (!en->cfg.readonly && !en->status.readonly)
+		return true;
+	notice_set(en, "read-only: %s",
+		*en->status.readonly_why ? en->status.readonly_why : "asked for by --readonly");
+	return false;
+}
+
+/* An error is said once, until another one comes or it is over. */
+static void say_error(struct engine *en, const struct err *e)
+{
+	notice_set(en, "%.190s", e->msg);
+	if (strcmp(en->last_error, e->msg) == 0)
+		return;
+	snprintf(en->last_error, sizeof en->last_error, "%s", e->msg);
+	log_event(en, LOG_ERROR, "%s", e->msg);
+}
+
+static void refresh_status(struct engine *en)
+{
+	char before[sizeof en->status.text];
+	memcpy(before, en->status.text, sizeof before);
+	en->b->ops->status(en->b, &en->status);
+	if (strcmp(before, en->status.text) != 0 && *en->status.text)
+		log_event(en, LOG_EVENT, "%s", en->status.text);
+	if (en->status.readonly)
+		en->cfg.auto_cpu = en->cfg.auto_memory = false;
+}
+
+static int step_sample(struct engine *en, struct err *e)
+{
+	en->start_ns = en->b->ops->now(en->b);
+	en->due = false;
+	int rc = en->b->ops->sample(en->b, en->groups, &en->incoming, e);
+	refresh_status(en);
+	if (rc < 0) {
+		say_error(en, e);
+		return -1;
+	}
+	struct sample old = en->sample;
+	en->sample = en->incoming;
+	en->incoming = old;
+	en->last_error[0] = '\0';
+	en->have_sample = true;
+	en->last_sample_ns = en->b->ops->now(en->b);
+	return 0;
+}
+
+static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
+{
+	char name[128];
+	struct vm_record *r = ledger_get(&en->ledger, vm->uuid, vm->name);
+	if (!r)
+		return;
+	text_escape(name, sizeof name, vm->name);
+	if (!r->here && !first)
+		log_event(en, LOG_EVENT, "%s appeared", name);
+	r->here = true;
+	r->seen_ns = en->sample.time_ns;
+	/* A sample that shows its pins is the read-back of a change without an answer. */
+	if (r->memo.unknown && !vm->hung_since_ns && en->sample.time_ns > r->unknown_ns)
+		r->memo.unknown = false;
+}
+
+/* Who came, who went, what is known of them. */
+static void step_ledger(struct engine *en, bool first)
+{
+	struct ledger *l = &en->ledger;
+	for (size_t i = 0; i < l->n; i++) {
+		bool gone = l->vms[i].here && !sample_vm_by_uuid(&en->sample, l->vms[i].uuid);
+		if (!gone)
+			continue;
+		char name[128];
+		text_escape(name, sizeof name, l->vms[i].name);
+		log_event(en, LOG_EVENT, "%s is gone", name);
+		l->vms[i].here = false;
+	}
+	for (size_t i = 0; i < en->sample.n_vms; i++)
+		vm_came(en, &en->sample.vms[i], first);
+	ledger_forget(l, en->sample.time_ns);
+}
+
+static int step_model(struct engine *en, struct err *e)
+{
+	bool first = en->model.samples == 0;
+	if (model_update(&en->model, &en->sample, e) < 0) {
+		say_error(en, e);
+		return -1;
+	}
+	step_ledger(en, first);
+	if (en->sample.n_vms > en->cap_mem_status) {
+		size_t cap = en->sample.n_vms * 2;
+		struct mem_status *p = reallocarray(en->mem_status, cap, sizeof *p);
+		if (!p)
+			return err_set(e, ERR_NOMEM, "out of memory");
+		en->mem_status = p;
+		en->cap_mem_status = cap;
+	}
+	if (en->sample.n_vms)
+		memset(en->mem_status, 0, en->sample.n_vms * sizeof *en->mem_status);
+	if (rules_build(&en->rules, &en->cfg, &en->sample, engine_memo, en) < 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	return 0;
+}
+
+int engine_look(struct engine *en, struct err *e)
+{
+	return step_sample(en, e) < 0 ? -1 : step_model(en, e);
+}
+
+static struct round round_of(struct engine *en, enum round_mode mode)
+{
+	return (struct round){&en->sample, &en->model, &en->rules, &en->cfg, mode};
+}
+
+static enum round_mode cpu_mode(struct engine *en)
+{
+	if (en->want_rebalance)
+		return ROUND_FORCED;
+	return en->cfg.auto_cpu && en->tick ? ROUND_AUTO : ROUND_WATCH;
+}
+
+/* A forced round before the second sample waits for it, and says so once. */
+static void forced_cpu_done(struct engine *en, size_t pins)
+{
+	if (en->cpu_verdict.why.code == REASON_FIRST) {
+		if (!en->said_waiting)
+			log_event(en, LOG_ROUND, "rebalance: waiting for the second sample");
+		en->said_waiting = true;
+		return;
+	}
+	en->want_rebalance = en->said_waiting = false;
+	log_event(en, LOG_ROUND, "rebalance: %zu pin%s, %s", pins, pins == 1 ? "" : "s",
+		en->cpu_verdict.why.text);
+	notice_set(en, "rebalance: %zu pin%s, %.150s", pins, pins == 1 ? "" : "s", en->cpu_verdict.why.text);
+}
+
+static int plan_cpu(struct engine *en, struct round *r, struct err *e)
+{
+	size_t before = en->plan.n;
+	*r = round_of(en, cpu_mode(en));
+	if (cpu_ctl_plan(en->cpu, r, &en->plan, &en->cpu_verdict, e) < 0)
+		return -1;
+	if (r->mode == ROUND_FORCED)
+		forced_cpu_done(en, en->plan.n - before);
+	else if (r->mode == ROUND_AUTO && en->cpu_verdict.new_line)
+		log_event(en, LOG_ROUND, "CPU: %s", en->cpu_verdict.why.text);
+	return 0;
+}
+
+static enum round_mode memory_mode(struct engine *en)
+{
+	int64_t now = en->sample.time_ns, slack = (int64_t)(en->cfg.delay_s * 1e8);
+	if (en->want_memory)
+		return ROUND_FORCED;
+	if (!en->cfg.auto_memory || !en->tick || now < en->next_memory_ns - slack)
+		return ROUND_WATCH;
+	int64_t cycle = (int64_t)(en->cfg.memory_cycle_s * 1e9);
+	en->next_memory_ns = en->next_memory_ns + cycle > now ? en->next_memory_ns + cycle : now + cycle;
+	return ROUND_AUTO;
+}
+
+static int plan_memory(struct engine *en, struct round *r, struct err *e)
+{
+	size_t before = en->plan.n;
+	*r = round_of(en, memory_mode(en));
+	if (mem_ctl_plan(en->mem, r, &en->plan, en->mem_status, &en->mem_verdict, e) < 0)
+		return -1;
+	if (r->mode == ROUND_FORCED) {
+		en->want_memory = false;
+		log_event(en, LOG_ROUND, "memory cycle: %zu change%s, %s", en->plan.n - before,
+			en->plan.n - before == 1 ? "" : "s", en->mem_verdict.why.text);
+	} else if (r->mode == ROUND_AUTO && en->mem_verdict.new_line) {
+		log_event(en, LOG_ROUND, "memory: %s", en->mem_verdict.why.text);
+	}
+	return 0;
+}
+
+/* What `b` and `B` would do now, for their questions and for ghosts. */
+static int plan_ahead(struct engine *en, struct err *e)
+{
+	struct round r = round_of(en, ROUND_PREVIEW);
+	struct cpu_verdict v;
+	struct mem_verdict m;
+	memset(&v, 0, sizeof v);
+	memset(&m, 0, sizeof m);
+	plan_reset(&en->scratch);
+	if (cpu_ctl_plan(en->cpu, &r, &en->scratch, &v, e) < 0)
+		return -1;
+	en->n_rebalance = v.why.code == REASON_FIRST ? -1 : (int)en->scratch.n;
+	if (en->want_preview) {
+		en->want_preview = false;
+		en->previewing = en->scratch.n > 0;
+		struct plan swap = en->preview;
+		en->preview = en->scratch;
+		en->scratch = swap;
+		log_event(en, LOG_ROUND, "preview: %d pins, %s", en->n_rebalance, v.why.text);
+		if (!en->previewing)
+			notice_set(en, "preview: nothing to move, %.150s", v.why.text);
+	}
+	plan_reset(&en->scratch);
+	struct mem_status *unused = calloc(en->sample.n_vms + 1, sizeof *unused);
+	int rc = unused ? mem_ctl_plan(en->mem, &r, &en->scratch, unused, &m, e) : -1;
+	free(unused);
+	en->n_memory = rc < 0 ? -1 : (int)en->scratch.n;
+	return rc;
+}
+
+static int step_plan(struct engine *en, struct round *cpu, struct round *memory, struct err *e)
+{
+	if (en->want_apply) {
+		en->want_apply = false;
+		if (preview_apply(en) < 0)
+			return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	if (manual_plan(en) < 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	/* A change by hand and a policy's idea for the same VM must not meet: the holds are in force now. */
+	if (en->plan.n && rules_build(&en->rules, &en->cfg, &en->sample, engine_memo, en) < 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if (plan_cpu(en, cpu, e) < 0 || plan_memory(en, memory, e) < 0)
+		return -1;
+	return en->cfg.batch && !en->want_preview ? 0 : plan_ahead(en, e);
+}
+
+int engine_step(struct engine *en, struct err *e)
+{
+	struct round cpu, memory;
+	plan_reset(&en->plan);
+	if (!en->due)
+		return 0; /* only modes changed: the snapshot shows them */
+	if (engine_look(en, e) < 0)
+		return -1;
+	if (step_plan(en, &cpu, &memory, e) < 0) {
+		say_error(en, e);
+		return -1;
+	}
+	apply_plan(en, cpu.mode == ROUND_WATCH ? NULL : &cpu, memory.mode == ROUND_WATCH ? NULL : &memory);
+	return 0;
+}

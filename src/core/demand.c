@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* The estimator of what a vCPU wants. Invariant: the estimate of a reading, last_pct, lies between what the
+ * vCPU ran and demand_upper_pct(), and never above its cap; smooth_pct never above the cap either.
+ * Must not know: VMs, pCPUs, clocks. */
+#include "vmtop/demand.h"
+
+#include <math.h>
+
+enum {
+	QUIET_WAIT_PCT = 2,    /* below this a vCPU counts as not waiting */
+	JUMP_SCATTERS = 4,     /* a change beyond so many scatters is a change of load, not noise */
+	JUMP_FLOOR_PCT = 5,    /* counters advance in steps: smaller changes are never worth a jump */
+	PRIOR_SCATTER_PCT = 6, /* of the first estimate: what noise to expect before any was seen */
+	SCATTER_MEMORY = 4,    /* the scatter is remembered for so many times the smoothing */
+};
+/* Time constant with which a waiting vCPU's history creeps towards its upper bound: 10 % a second. */
+static const double creep_s = 9.5;
+
+static double clamp(double x, double lo, double hi)
+{
+	return x < lo ? lo : x > hi ? hi : x;
+}
+
+/* Share of the way that an exponential average goes in `window` seconds. */
+static double step(double window, double constant)
+{
+	return constant > 0 ? 1 - exp(-window / constant) : 1;
+}
+
+void demand_reset(struct demand *d)
+{
+	*d = (struct demand){0};
+}
+
+static double capped(double pct, double cap)
+{
+	return clamp(pct, 0, cap < 100 ? cap : 100);
+}
+
+double demand_upper_pct(const struct demand_reading *r)
+{
+	double t = capped(r->ran_pct, r->cap_pct) / 100, w = clamp(r->wait_pct, 0, 100) / 100;
+	double room = fmax(1 - w, t);
+	/* Never ran and waited all the time: it may want a whole pCPU. */
+	return capped(room > 0 ? 100 * t / room : 100, r->cap_pct);
+}
+
+static double jump_limit(const struct demand *d)
+{
+	return fmax(JUMP_SCATTERS * d->scatter_pct, JUMP_FLOOR_PCT);
+}
+
+/* Updates the history and gives the estimate of this reading alone. */
+static double estimate(struct demand *d, const struct demand_reading *r, double smooth_s)
+{
+	double t = capped(r->ran_pct, r->cap_pct), up = demand_upper_pct(r);
+	if (!d->known)
+		return d->calm_pct = up;
+	if (r->wait_pct < QUIET_WAIT_PCT)
+		d->calm_pct += step(r->window_s, smooth_s) * (t - d->calm_pct);
+	else if (t > d->calm_pct + jump_limit(d))
+		/* It runs more, although it waits, than it ever wanted in peace: the history is of another
+		 * load. */
+		d->calm_pct = up;
+	else
+		d->calm_pct += step(r->window_s, creep_s) * (up - d->calm_pct);
+	return clamp(d->calm_pct, t, up);
+}
+
+void demand_update(struct demand *d, const struct demand_reading *r, double smooth_s)
+{
+	bool first = !d->known;
+	double now = estimate(d, r, smooth_s);
+	double off = fabs(now - d->smooth_pct), change = fabs(now - d->last_pct);
+	if (first) {
+		d->scatter_pct = now * PRIOR_SCATTER_PCT / 100;
+		d->smooth_pct = now;
+	} else if (off > jump_limit(d)) {
+		d->smooth_pct = now; /* the jump itself is no scatter */
+	} else {
+		d->smooth_pct += step(r->window_s, smooth_s) * (now - d->smooth_pct);
+		d->scatter_pct += step(r->window_s, SCATTER_MEMORY * smooth_s) * (change - d->scatter_pct);
+	}
+	d->smooth_pct = capped(d->smooth_pct, r->cap_pct);
+	d->last_pct = now;
+	d->known = true;
+}

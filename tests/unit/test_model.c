@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: MIT */
+/* Rates, identity over time, windows, background, memory figures. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <malloc.h>
+#include <string.h>
+
+#include "support/fixture.h"
+
+#define assert_near(a, b) assert_float_equal(a, b, 0.01)
+
+static int64_t ms(int64_t n)
+{
+	return n * 1000000;
+}
+
+static void first_sample_has_no_rates(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	fx_vm(&f, 1, 1);
+	fx_start(&f);
+	assert_int_equal(fx_vcpu_rate(&f, 1, 0)->usage_pct.avail, AVAIL_FIRST);
+	assert_int_equal(fx_vcpu_rate(&f, 1, 0)->demand_pct.avail, AVAIL_FIRST);
+	assert_int_equal(f.m.pcpus[0].load_pct.avail, AVAIL_FIRST);
+	assert_int_equal(f.m.load_stddev_pct.avail, AVAIL_FIRST);
+	assert_int_equal(f.m.samples, 1);
+	fx_done(&f);
+}
+
+static void rates_use_measured_time(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 4});
+	fx_vm(&f, 1, 2);
+	fx_pin(&f, 1, 0, "1");
+	fx_pin(&f, 1, 1, "3");
+	fx_start(&f);
+	fx_load(&f, 1, 0, 40, 20);
+	fx_load(&f, 1, 1, 10, 0);
+	fx_advance(&f, 2.7);
+	assert_near(fx_vcpu_rate(&f, 1, 0)->usage_pct.v, 40);
+	assert_near(fx_vcpu_rate(&f, 1, 0)->wait_pct.v, 20);
+	assert_near(f.m.vms[0].cpu_pct.v, 50);
+	assert_near(f.m.vms[0].wait_pct.v, 20);
+	assert_near(f.m.pcpus[1].load_pct.v, 40);
+	assert_near(f.m.pcpus[3].load_pct.v, 10);
+	assert_near(f.m.pcpus[0].load_pct.v, 0);
+	assert_near(f.m.pcpus[1].demand_pct.v, 50); /* 40 / (1 - .2) */
+	assert_near(f.m.busy_pct.v, 12.5);
+	/* loads 0 40 0 10: mean 12.5, squares 156.25 756.25 156.25 6.25 */
+	assert_near(f.m.load_stddev_pct.v, 16.3936);
+	assert_near(f.m.elapsed_s, 2.7);
+	assert_near(f.m.window_s, 2.7);
+	assert_int_equal(f.m.pcpus[1].n_vcpus, 1);
+	fx_done(&f);
+}
+
+static void usage_never_exceeds_a_pcpu(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 1});
+	fx_vm(&f, 1, 1);
+	fx_start(&f);
+	fx_load(&f, 1, 0, 101, 0); /* a step of 10 ms too many in a second */
+	fx_advance(&f, 1);
+	assert_near(fx_vcpu_rate(&f, 1, 0)->usage_pct.v, 100);
+	fx_done(&f);
+}
+
+static void sample_not_later_is_refused(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 1});
+	fx_start(&f);
+	assert_int_equal(model_update(&f.m, &f.s, &f.e), -1);
+	assert_int_equal(f.e.code, ERR_RUNTIME);
+	assert_int_equal(f.m.samples, 1);
+	fx_done(&f);
+}
+
+static void counter_that_goes_back_discards_the_reading(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	fx_vm(&f, 1, 2);
+	fx_start(&f);
+	fx_load(&f, 1, 0, 50, 0);
+	fx_load(&f, 1, 1, 50, 0);
+	fx_advance(&f, 1);
+	uint32_t birth0 = fx_vcpu_rate(&f, 1, 0)->birth, birth1 = fx_vcpu_rate(&f, 1, 1)->birth;
+	fx_vcpu(&f, 1, 1)->time_ns = vi64_ok(-ms(2000)); /* ends below where it was, and at its own id only */
+	fx_advance(&f, 1);
+	assert_int_equal(fx_vcpu_rate(&f, 1, 1)->usage_pct.avail, AVAIL_RESET);
+	assert_int_equal(fx_vcpu_rate(&f, 1, 1)->wait_pct.avail, AVAIL_RESET);
+	assert_int_equal(fx_vcpu_rate(&f, 1, 1)->demand_pct.avail, AVAIL_RESET);
+	assert_int_not_equal(fx_vcpu_rate(&f, 1, 1)->birth, birth1);
+	assert_int_equal(fx_vcpu_rate(&f, 1, 0)->birth, birth0);
+	assert_near(fx_vcpu_rate(&f, 1, 0)->usage_pct.v, 50);
+	fx_advance(&f, 1);
+	assert_near(fx_vcpu_rate(&f, 1, 1)->usage_pct.v, 50);
+	fx_done(&f);
+}
+
+static void restart_forgets_the_vm(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	fx_vm(&f, 1, 2);
+	fx_start(&f);
+	fx_advance(&f, 1);
+	uint32_t birth = f.m.vms[0].birth, vbirth = fx_vcpu_rate(&f, 1, 1)->birth;
+	fx_vm_sample(&f, 1)->id = 77; /* the counters did not go back, the domain id changed */
+	fx_load(&f, 1, 0, 50, 0);
+	fx_advance(&f, 1);
+	assert_int_not_equal(f.m.vms[0].birth, birth);
+	assert_int_not_equal(fx_vcpu_rate(&f, 1, 1)->birth, vbirth);
+	assert_int_equal(fx_vcpu_rate(&f, 1, 0)->usage_pct.avail, AVAIL_RESET);
+	assert_true(f.m.vms[0].first_seen_ns == f.s.time_ns);
+	assert_int_equal(f.m.n_slots, 2); /* the old numbers are used again */
+	fx_done(&f);
+}
+
+static void restart_by_vcpu_0(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	fx_vm(&f, 1, 2);
+	fx_load(&f, 1, 0, 50, 0);
+	fx_load(&f, 1, 1, 50, 0);
+	fx_start(&f);
+	fx_advance(&f, 4);
+	fx_vcpu(&f, 1, 0)->time_ns = vi64_ok(0);
+	fx_advance(&f, 1);
+	assert_int_equal(fx_vcpu_rate(&f, 1, 0)->usage_pct.avail, AVAIL_RESET);
+	assert_int_equal(fx_vcpu_rate(&f, 1, 1)->usage_pct.avail, AVAIL_RESET);
+	fx_done(&f);
+}
+
+static void slots_stay_and_are_reused_with_another_birth(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	fx_vm(&f, 10, 2);
+	fx_vm(&f, 20, 1);
+	fx_start(&f);
+	uint32_t slot10 = fx_vcpu_rate(&f, 10, 0)->slot, slot20 = fx_vcpu_rate(&f, 20, 0)->slot;
+	uint32_t birth10 = fx_vcpu_rate(&f, 10, 0)->birth, birth20 = fx_vcpu_rate(&f, 20, 0)->birth;
+	assert_int_not_equal(slot10, slot20);
+	fx_vm(&f, 5, 1); /* sorts before the others */
+	fx_advance(&f, 1);
+	assert_int_equal(fx_vcpu_rate(&f, 10, 0)->slot, slot10);
+	assert_int_equal(fx_vcpu_rate(&f, 20, 0)->slot, slot20);
+	assert_int_equal(fx_vcpu_rate(&f, 20, 0)->birth, birth20);
+	assert_int_equal(f.m.n_slots, 4);
+	fx_remove_vm(&f, 10);
+	fx_vm(&f, 30, 2);
+	fx_advance(&f, 1);
+	assert_int_equal(f.m.n_slots, 4);
+	assert_int_equal(fx_vcpu_rate(&f, 20, 0)->slot, slot20);
+	assert_true(fx_vcpu_rate(&f, 30, 0)->birth != birth10 && fx_vcpu_rate(&f, 30, 1)->birth != birth10);
+	fx_remove_vm(&f, 30);
+	fx_advance(&f, 1);
+	fx_vm(&f, 10, 2); /* back again: nothing is known of it */
+	fx_advance(&f, 1);
+	assert_int_not_equal(fx_vcpu_rate(&f, 10, 0)->birth, birth10);
+	assert_int_equal(fx_vcpu_rate(&f, 10, 0)->usage_pct.avail, AVAIL_FIRST);
+	fx_done(&f);
+}
+
+/* A key pressed 50 ms after the last sample: a step of 10 ms must not read as 20 %. */
+static void short_window_reaches_back(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 1});
+	fx_vm(&f, 1, 1);
+	fx_start(&f);
+	fx_advance(&f, 0.05);
+	assert_int_equal(fx_vcpu_rate(&f, 1, 0)->usage_pct.avail, AVAIL_FIRST);
+	assert_near(f.m.window_s, 0);
+	fx_load(&f, 1, 0, 10, 0);
+	fx_advance(&f, 1.95); /* 2 s since the first */
+	assert_near(fx_vcpu_rate(&f, 1, 0)->usage_pct.v, 9.75);
+	fx_load(&f, 1, 0, 100, 0);
+	fx_advance(&f, 0.05);
+	assert_near(f.m.window_s, 2.05);
+	assert_near(f.m.elapsed_s, 0.05);
+	assert_near(fx_vcpu_rate(&f, 1, 0)->usage_pct.v, (195 + 50) / 20.5);
+	assert_near(fx_vcpu_rate(&f, 1, 0)->demand_pct.v, 9.75); /* the estimator takes each moment once */
+	fx_load(&f, 1, 0, 0, 0);
+	fx_advance(&f, 1.95);
+	assert_near(f.m.window_s, 2.0); /* from the base that stayed */
+	assert_near(fx_vcpu_rate(&f, 1, 0)->usage_pct.v, 2.5);
+	fx_done(&f);
+}
+
+static void window_is_four_readings_at_least(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 1});
+	fx_start(&f);
+	f.s.took_ns = ms(300);
+	fx_advance(&f, 1.0);
+	assert_near(f.m.window_s, 0);
+	fx_advance(&f, 0.3);
+	assert_near(f.m.window_s, 1.3);
+	fx_done(&f);
+}
+
+static void absent_stays_absent(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	fx_vm(&f, 1, 1);
+	fx_vm(&f, 2, 1);
+	fx_vm(&f, 3, 1);
+	fx_vcpu(&f, 1, 0)->delay_ns = vi64_absent(AVAIL_UNSUPPORTED);
+	f.s.host.pcpus[1].busy_ns = f.s.host.pcpus[1].idle_ns = vi64_absent(AVAIL_UNSUPPORTED);
+	fx_load(&f, 1, 0, 30, 0);
+	fx_start(&f);
+	fx_vm_sample(&f, 2)->hung_since_ns = 1;
+	fx_vm_sample(&f, 3)->state = VM_PAUSED;
+	fx_advance(&f, 1);
+	assert_int_equal(fx_vcpu_rate(&f, 1, 0)->wait_pct.avail, AVAIL_UNSUPPORTED);
+	assert_near(fx_vcpu_rate(&f, 1, 0)->demand_pct.v, 30);
+	assert_int_equal(fx_vcpu_rate(&f, 2, 0)->usage_pct.avail, AVAIL_HUNG);
+	assert_int_equal(f.m.vms[1].cpu_pct.avail, AVAIL_HUNG);
+	assert_near(fx_vcpu_rate(&f, 3, 0)->usage_pct.v, 0);
+	assert_int_equal(fx_vcpu_rate(&f, 3, 0)->demand_pct.avail, AVAIL_PAUSED);
+	assert_int_equal(f.m.pcpus[1].busy_pct.avail, AVAIL_UNSUPPORTED);
+	assert_int_equal(f.m.pcpus[1].background_pct.avail, AVAIL_UNSUPPORTED);
+	assert_int_equal(f.m.vms[0].rd_reqs_s.avail, AVAIL_NONE);
+	fx_done(&f);
+}
+
+static void offline_pcpu_and_target(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 4});
+	fx_vm(&f, 1, 1);
+	fx_allow(&f, 1, 0, "1-3");
+	f.s.host.pcpus[1].online = false;
+	f.s.host.pcpus[2].isolated = true;
+	fx_start(&f);
+	fx_advance(&f, 1);
+	char text[32];
+	cpuset_format(&fx_vcpu_rate(&f, 1, 0)->target, text, sizeof text);
+	assert_string_equal(text, "3");
+	assert_int_equal(f.m.pcpus[1].busy_pct.avail, AVAIL_OFFLINE);
+	assert_int_equal(f.m.pcpus[1].load_pct.avail, AVAIL_OFFLINE);
+	fx_done(&f);
+}
+
+static void background_is_what_vcpus_do_not_explain(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	fx_vm(&f, 1, 1);
+	fx_pin(&f, 1, 0, "0");
+	fx_load(&f, 1, 0, 40, 0);
+	fx_background(&f, 0, 15);
+	fx_background(&f, 1, 5);
+	fx_start(&f);
+	fx_advance(&f, 1);
+	fx_advance(&f, 1);
+	assert_near(f.m.pcpus[0].background_pct.v, 15);
+	assert_near(f.m.pcpus[1].background_pct.v, 5);
+	assert_near(f.m.pcpus[0].demand_pct.v, 55);
+	fx_done(&f);
+}
+
+/* A vCPU that wandered: pCPU 0 was busy with it, it counts to pCPU 1. That is no background load. */
+static void wandering_vcpu_is_no_background(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	fx_vm(&f, 1, 1);
+	fx_load(&f, 1, 0, 60, 0);
+	fx_start(&f);
+	fx_advance(&f, 1);
+	f.s.host.pcpus[0].busy_ns.v += ms(300); /* of the next second: 300 ms here, 300 ms there */
+	f.s.host.pcpus[0].idle_ns.v -= ms(300);
+	f.s.host.pcpus[1].busy_ns.v -= ms(300);
+	f.s.host.pcpus[1].idle_ns.v += ms(300);
+	fx_runs_on(&f, 1, 0, 1);
+	fx_advance(&f, 1);
+	assert_near(f.m.pcpus[0].busy_pct.v, 30);
+	assert_near(f.m.pcpus[0].background_pct.v, 0);
+	assert_near(f.m.pcpus[1].background_pct.v, 0);
+	fx_done(&f);
+}
+
+static void newcomer_is_no_background(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	fx_start(&f);
+	fx_background(&f, 0, 10);
+	fx_advance(&f, 1);
+	fx_vm(&f, 1, 1);
+	fx_pin(&f, 1, 0, "0");
+	fx_load(&f, 1, 0, 50, 0);
+	fx_advance(&f, 1);
+	assert_near(f.m.pcpus[0].background_pct.v, 10);
+	fx_advance(&f, 1);
+	assert_near(f.m.pcpus[0].background_pct.v, 10);
+	fx_done(&f);
+}
+
+static void mapping_of_a_vcpu(void **state)
+{
+	(void)state;
+	struct vcpu_sample v = {.affinity_avail = AVAIL_OK, .pcpu = {2, AVAIL_OK}};
+	cpuset_add(&v.affinity, 5);
+	assert_int_equal(model_vcpu_pcpu(&v), 5); /* the pin counts, it may not have moved yet */
+	cpuset_add(&v.affinity, 6);
+	assert_int_equal(model_vcpu_pcpu(&v), 2);
+	v.pcpu = vi64_absent(AVAIL_UNSUPPORTED);
+	assert_int_equal(model_vcpu_pcpu(&v), -1);
+	v.pcpu = vi64_ok(-1);
+	assert_int_equal(model_vcpu_pcpu(&v), -1);
+	v.pcpu = vi64_ok(INT64_MAX);
+	assert_int_equal(model_vcpu_pcpu(&v), -1);
+}
+
+static void hot_plug_forgets_what_the_others_wanted(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	fx_vm(&f, 1, 2);
+	fx_start(&f);
+	for (int i = 0; i < 20; i++)
+		fx_advance(&f, 1);
+	/* Starved, and quiet before: history says little. */
+	fx_load(&f, 1, 0, 4, 60);
+	fx_advance(&f, 1);
+	assert_true(fx_vcpu_rate(&f, 1, 0)->demand_pct.v < 6);
+	f.s.vcpus[1].id = 7; /* vCPU 1 unplugged, 7 plugged */
+	uint32_t birth = fx_vcpu_rate(&f, 1, 0)->birth;
+	fx_advance(&f, 1);
+	assert_near(fx_vcpu_rate(&f, 1, 0)->demand_pct.v, 10); /* 4 / (1 - .6) */
+	assert_int_equal(fx_vcpu_rate(&f, 1, 0)->birth, birth);
+	assert_int_equal(fx_vcpu_rate(&f, 1, 7)->usage_pct.avail, AVAIL_FIRST);
+	assert_int_equal(f.m.n_slots, 2);
+	fx_done(&f);
+}
+
+static void memory_used_is_of_the_moment_of_the_statistics(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 1});
+	fx_vm(&f, 1, 0);
+	struct vm_memory *m = &fx_vm_sample(&f, 1)->mem;
+	m->balloon_kib = vi64_ok(1000);
+	m->usable_kib = vi64_ok(300);
+	m->unused_kib = vi64_ok(100);
+	m->last_update_ns = vi64_ok(f.s.wall_ns);
+	fx_start(&f);
+	assert_int_equal(f.m.vms[0].used_kib.v, 700);
+	assert_near(f.m.vms[0].age_s.v, 0);
+	m->balloon_kib = vi64_ok(600); /* the balloon shrinks, the guest's figures are still the old ones */
+	fx_advance(&f, 2);
+	assert_int_equal(f.m.vms[0].used_kib.v, 700);
+	assert_near(f.m.vms[0].age_s.v, 2);
+	m->balloon_kib = vi64_ok(400);
+	m->usable_kib = vi64_absent(AVAIL_NO_DRIVER);
+	m->last_update_ns = vi64_ok(f.s.wall_ns + ms(1000)); /* half-way to the next sample: 500 then */
+	fx_advance(&f, 2);
+	assert_int_equal(f.m.vms[0].used_kib.v, 400);
+	m->unused_kib = vi64_absent(AVAIL_NO_PERIOD);
+	fx_advance(&f, 2);
+	assert_int_equal(f.m.vms[0].used_kib.avail, AVAIL_NO_PERIOD);
+	fx_done(&f);
+}
+
+static void counters_of_a_vm_become_rates(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 1});
+	fx_vm(&f, 1, 0);
+	struct vm_sample *vm = fx_vm_sample(&f, 1);
+	vm->mem.swap_in_kib = vi64_ok(100);
+	vm->io.tx_pkts = vi64_ok(50);
+	vm->io.rd_reqs = vi64_absent(AVAIL_NOT_ASKED);
+	fx_start(&f);
+	vm->mem.swap_in_kib.v += 80;
+	vm->io.tx_pkts.v = 10;
+	fx_advance(&f, 4);
+	assert_near(f.m.vms[0].swap_in_kib_s.v, 20);
+	assert_int_equal(f.m.vms[0].tx_pkts_s.avail, AVAIL_RESET);
+	assert_int_equal(f.m.vms[0].rd_reqs_s.avail, AVAIL_NOT_ASKED);
+	vm->io.tx_pkts.v = 30;
+	fx_advance(&f, 4);
+	assert_near(f.m.vms[0].tx_pkts_s.v, 5);
+	fx_done(&f);
+}
+
+static void forget_starts_anew(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 1});
+	fx_vm(&f, 1, 1);
+	fx_start(&f);
+	fx_advance(&f, 1);
+	uint32_t birth = fx_vcpu_rate(&f, 1, 0)->birth;
+	model_forget(&f.m);
+	assert_int_equal(f.m.samples, 0);
+	fx_advance(&f, 1);
+	assert_int_equal(fx_vcpu_rate(&f, 1, 0)->usage_pct.avail, AVAIL_FIRST);
+	assert_int_not_equal(fx_vcpu_rate(&f, 1, 0)->birth, birth);
+	assert_int_equal(f.m.n_slots, 1);
+	fx_done(&f);
+}
+
+static void steady_round_does_not_allocate(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 16});
+	for (unsigned i = 1; i <= 100; i++)
+		fx_vm(&f, i, 4);
+	fx_start(&f);
+	fx_advance(&f, 1); /* both halves of the history have their size */
+	const void *before[] = {f.m.vcpus, f.m.vms, f.m.pcpus};
+	struct mallinfo2 a = mallinfo2();
+	for (int i = 0; i < 10; i++)
+		fx_advance(&f, 1);
+	struct mallinfo2 b = mallinfo2();
+	assert_int_equal(a.uordblks + a.hblkhd, b.uordblks + b.hblkhd);
+	assert_ptr_equal(f.m.vcpus, before[0]);
+	assert_ptr_equal(f.m.vms, before[1]);
+	assert_ptr_equal(f.m.pcpus, before[2]);
+	fx_done(&f);
+}
+
+/* VMs come, go, restart and plug at random: slots are unique and dense, births tell runs apart. */
+static void identity_under_churn(void **state)
+{
+	(void)state;
+	struct fx_random r = {7};
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 4});
+	fx_start(&f);
+	size_t most = 0;
+	for (int round = 0; round < 300; round++) {
+		unsigned n = 1 + fx_random(&r, 12);
+		uint8_t uuid[UUID_BYTES] = {0, 0, 0, (uint8_t)n};
+		if (sample_vm_by_uuid(&f.s, uuid))
+			fx_remove_vm(&f, n);
+		else
+			fx_vm(&f, n, (int)fx_random(&r, 5));
+		fx_advance(&f, 1);
+		if (f.s.n_vcpus > most)
+			most = f.s.n_vcpus;
+		assert_true(f.m.n_slots <= most + 4);
+		bool seen[64] = {false};
+		for (size_t i = 0; i < f.m.n_vcpus; i++) {
+			assert_true(f.m.vcpus[i].slot < f.m.n_slots);
+			assert_false(seen[f.m.vcpus[i].slot]);
+			seen[f.m.vcpus[i].slot] = true;
+		}
+	}
+	fx_done(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(first_sample_has_no_rates),
+	        cmocka_unit_test(rates_use_measured_time),
+	        cmocka_unit_test(usage_never_exceeds_a_pcpu),
+	        cmocka_unit_test(sample_not_later_is_refused),
+	        cmocka_unit_test(counter_that_goes_back_discards_the_reading),
+	        cmocka_unit_test(restart_forgets_the_vm),
+	        cmocka_unit_test(restart_by_vcpu_0),
+	        cmocka_unit_test(slots_stay_and_are_reused_with_another_birth),
+	        cmocka_unit_test(short_window_reaches_back),
+	        cmocka_unit_test(window_is_four_readings_at_least),
+	        cmocka_unit_test(absent_stays_absent),
+	        cmocka_unit_test(offline_pcpu_and_target),
+	        cmocka_unit_test(background_is_what_vcpus_do_not_explain),
+	        cmocka_unit_test(wandering_vcpu_is_no_background),
+	        cmocka_unit_test(newcomer_is_no_background),
+	        cmocka_unit_test(mapping_of_a_vcpu),
+	        cmocka_unit_test(hot_plug_forgets_what_the_others_wanted),
+	        cmocka_unit_test(memory_used_is_of_the_moment_of_the_statistics),
+	        cmocka_unit_test(counters_of_a_vm_become_rates),
+	        cmocka_unit_test(forget_starts_anew),
+	        cmocka_unit_test(steady_round_does_not_allocate),
+	        cmocka_unit_test(identity_under_churn),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of the placement solvers: one workspace that holds the problem in the form in which they need it.
+ * Knows units, tasks and numbers; nothing of VMs, rounds or thresholds. All memory is in the workspace and
+ * grows only when a problem is larger than any before.
+ *
+ * Two measures. Q = sum over units of pCPUs * (L - mean)^2 = pCPUs * sigma^2, what is shown. F = Q plus the
+ * same sum over physical cores, when units are SMT threads: it is what the solvers lower, so that cores are
+ * balanced before threads. Without SMT F is Q. A move of p from a to z changes F by -(2p (H_a - H_z) - p^2
+ * (k_a + k_z)). */
+#ifndef VMTOP_CORE_PLACE_H
+#define VMTOP_CORE_PLACE_H
+
+#include "vmtop/placement.h"
+
+enum { PLACE_NONE = -1 };
+
+struct place_step {
+	uint32_t task; /* index into the workspace, not into the problem */
+	int from, to;
+	int partner; /* index in steps of the other half of a swap, -1 */
+};
+
+struct place_work {
+	const struct place_problem *p;
+	size_t n, m;         /* free tasks, units */
+	size_t cap_n, cap_m; /* what the arrays hold */
+	double pcpus, total, mean;
+	double min_weight; /* of the tasks, at most 1 */
+	bool smt, one_zone,
+	        equal; /* units are threads of shared cores; no distances; all units of one size */
+
+	/* free tasks: those that may be moved as far as the user is concerned */
+	double *d;           /* demand, >= 0 */
+	uint32_t *id;        /* index in the problem */
+	int *home, *at;      /* unit at the start and now; PLACE_NONE */
+	uint8_t *wide;       /* allowed on every unit */
+	uint8_t *node_bound; /* may not leave its node */
+	uint8_t *still;      /* not to be moved in this round (dwell, or moved already) */
+	uint32_t *order;     /* largest demand first */
+	uint32_t *seg;       /* tasks by home unit, smallest demand first: seg[first[u] .. first[u + 1]) */
+	uint32_t *key, *tmp; /* for sorting */
+	int *best, *other, *try; /* whole placements under comparison */
+	struct place_step *steps;
+	size_t n_steps;
+
+	/* units */
+	double *fixed;           /* load that nobody moves */
+	double *s;               /* load now, percent of one pCPU, not divided */
+	double *s0;              /* load at the start of the plan */
+	double *ic;              /* 1 / pCPUs */
+	double *h;               /* what a move sees: see above */
+	int *core;               /* number of the physical core in sc[] */
+	double *sc, *icc;        /* per core: load, 1 / threads or 0 without SMT */
+	uint32_t *first;         /* m + 1 */
+	uint32_t *pos, *unit_at; /* units in the order of node, LLC, core: ranges below are of positions */
+	uint32_t *llc_lo, *llc_hi, *node_lo, *node_hi; /* by unit */
+	uint32_t *tree;                                /* of positions: which has the lowest h */
+	size_t leaves;
+	double *score; /* by unit: heap of sources */
+	uint32_t *heap;
+	double *sorted;
+};
+
+/* Makes room for p and reads it in. -1: out of memory (the workspace stays usable). */
+int place_load(struct place_work *w, const struct place_problem *p);
+void place_done(struct place_work *w);
+
+/* Puts every task back to home[] and works out loads, order, segments and tree. */
+void place_reset(struct place_work *w);
+/* Loads of the placement `unit` (PLACE_NONE: nowhere) into s, sc, h and the tree. */
+void place_set(struct place_work *w, const int *unit);
+double place_q(const struct place_work *w);      /* of the loads now */
+double place_q_core(const struct place_work *w); /* same over physical cores; 0 without SMT */
+double place_f(const struct place_work *w);
+double place_sigma(const struct place_work *w, double q);
+/* May task t be on unit u: allowed set and node. */
+bool place_ok(const struct place_work *w, uint32_t t, int u);
+/* Distance 1, 2 or 4 between units, times the task's weight, doubled when it leaves its memory's node and
+ * halved when it comes home. */
+double place_cost(const struct place_work *w, uint32_t t, int from, int to);
+double place_distance(const struct place_work *w, int a, int b);
+/* By how much F falls when p goes from a to z; negative: rises. */
+double place_gain(const struct place_work *w, double p, int a, int z);
+/* Neither sigma nor the highest load rises when p goes from a to z. */
+bool place_safe(const struct place_work *w, double p, int a, int z);
+/* Adds p (which may be negative) to the load of u. */
+void place_add(struct place_work *w, int u, double p);
+/* Carries out task t -> unit z, and books it in steps. */
+void place_take(struct place_work *w, uint32_t t, int z, int partner);
+/* Unit with the lowest h among positions lo .. hi-1. */
+int place_lowest(const struct place_work *w, uint32_t lo, uint32_t hi);
+/* The same among those where t may be; PLACE_NONE. */
+int place_lowest_ok(const struct place_work *w, uint32_t t, uint32_t lo, uint32_t hi);
+
+/* No placement has a lower Q. */
+double place_bound_q(struct place_work *w);
+/* No plan of k moves has a lower Q than the overs and unders that it cannot touch: smallest k that could
+ * reach q. */
+size_t place_bound_moves(struct place_work *w, double q);
+
+/* From scratch, ignoring where tasks are: the best of several heuristics into best[]; returns its F. Stops
+ * early below enough_f. */
+double place_found(struct place_work *w, double enough_f);
+double place_lpt(struct place_work *w, int *unit);
+double place_multifit(struct place_work *w, int *unit);
+double place_descend(struct place_work *w, int *unit, size_t budget);
+
+struct place_goal {
+	double f;         /* stop at or below */
+	double min_score; /* each step must lower F by this much per cost */
+	size_t max_steps;
+	bool overload; /* only away from units above 100 % */
+};
+/* From home[] with few moves towards goal; the result is in steps and the loads. */
+void place_greedy(struct place_work *w, const struct place_goal *g);
+
+#endif

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MIT */
+/* The workspace of the placement solvers: reading a problem in, loads and what they are worth, costs.
+ * Invariant: s, sc, h and tree always describe the same placement. Knows no policy and no thresholds. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "place.h"
+#include "vmtop/config.h"
+
+/* One array of the workspace: where it is, size of an element, how many more than tasks or units. */
+struct array_row {
+	size_t offset, size, factor, extra;
+};
+#define ROW(field, factor, extra)                                                                            \
+	{                                                                                                    \
+		offsetof(struct place_work, field), sizeof(*((struct place_work *)0)->field), factor, extra  \
+	}
+
+static const struct array_row task_rows[] = {
+        ROW(d, 1, 0),
+        ROW(id, 1, 0),
+        ROW(home, 1, 0),
+        ROW(at, 1, 0),
+        ROW(wide, 1, 0),
+        ROW(node_bound, 1, 0),
+        ROW(still, 1, 0),
+        ROW(order, 1, 0),
+        ROW(seg, 1, 0),
+        ROW(key, 2, 0),
+        ROW(tmp, 1, 0),
+        ROW(best, 1, 0),
+        ROW(other, 1, 0),
+        ROW(try, 1, 0),
+        ROW(steps, 1, 0),
+};
+static const struct array_row unit_rows[] = {
+        ROW(fixed, 1, 0),
+        ROW(s, 1, 0),
+        ROW(s0, 1, 0),
+        ROW(ic, 1, 0),
+        ROW(h, 1, 0),
+        ROW(core, 1, 0),
+        ROW(sc, 1, 0),
+        ROW(icc, 1, 0),
+        ROW(first, 1, 1),
+        ROW(pos, 1, 0),
+        ROW(unit_at, 1, 0),
+        ROW(llc_lo, 1, 0),
+        ROW(llc_hi, 1, 0),
+        ROW(node_lo, 1, 0),
+        ROW(node_hi, 1, 0),
+        ROW(tree, 4, 4),
+        ROW(score, 1, 0),
+        ROW(heap, 1, 0),
+        ROW(sorted, 2, 0),
+};
+
+static int rows_grow(
+        struct place_work *w, const struct array_row *row, size_t n_rows, size_t *cap, size_t need)
+{
+	if (need <= *cap)
+		return 0;
+	size_t n = *cap * 2 > need ? *cap * 2 : need;
+	if (n < 16)
+		n = 16;
+	for (size_t i = 0; i < n_rows; i++) {
+		void **at = (void **)((char *)w + row[i].offset);
+		void *more = realloc(*at, (n * row[i].factor + row[i].extra) * row[i].size);
+		if (!more)
+			return -1;
+		*at = more;
+	}
+	*cap = n;
+	return 0;
+}
+
+static void rows_free(struct place_work *w, const struct array_row *row, size_t n_rows)
+{
+	for (size_t i = 0; i < n_rows; i++)
+		free(*(void **)((char *)w + row[i].offset));
+}
+
+#define N_ROWS(t) (sizeof(t) / sizeof((t)[0]))
+
+void place_done(struct place_work *w)
+{
+	rows_free(w, task_rows, N_ROWS(task_rows));
+	rows_free(w, unit_rows, N_ROWS(unit_rows));
+	memset(w, 0, sizeof(*w));
+}
+
+static int unit_compare(const struct place_unit *a, const struct place_unit *b)
+{
+	int d = (a->node > b->node) - (a->node < b->node);
+	if (!d)
+		d = (a->llc > b->llc) - (a->llc < b->llc);
+	if (!d)
+		d = (a->core > b->core) - (a->core < b->core);
+	return d;
+}
+
+/* Stable insertion sort: units come nearly in this order. */
+static void units_sort(struct place_work *w)
+{
+	const struct place_unit *u = w->p->units;
+	for (uint32_t i = 0; i < w->m; i++) {
+		uint32_t j = i;
+		for (; j && unit_compare(&u[w->unit_at[j - 1]], &u[i]) > 0; j--)
+			w->unit_at[j] = w->unit_at[j - 1];
+		w->unit_at[j] = i;
+	}
+	for (uint32_t i = 0; i < w->m; i++)
+		w->pos[w->unit_at[i]] = i;
+}
+
+static bool same_node(const struct place_unit *a, const struct place_unit *b)
+{
+	return a->node == b->node;
+}
+static bool same_llc(const struct place_unit *a, const struct place_unit *b)
+{
+	return a->node == b->node && a->llc == b->llc;
+}
+static bool same_core(const struct place_unit *a, const struct place_unit *b)
+{
+	return same_llc(a, b) && a->core == b->core && a->core >= 0 && a->n_cpus == 1 && b->n_cpus == 1;
+}
+
+/* For every unit the range of positions that shares its node or LLC. */
+static void ranges_find(struct place_work *w, uint32_t *lo, uint32_t *hi,
+        bool (*same)(const struct place_unit *, const struct place_unit *))
+{
+	const struct place_unit *u = w->p->units;
+	for (uint32_t i = 0, j; i < w->m; i = j) {
+		for (j = i + 1; j < w->m && same(&u[w->unit_at[i]], &u[w->unit_at[j]]);)
+			j++;
+		for (uint32_t k = i; k < j; k++) {
+			lo[w->unit_at[k]] = i;
+			hi[w->unit_at[k]] = j;
+		}
+	}
+}
+
+static void cores_find(struct place_work *w)
+{
+	const struct place_unit *u = w->p->units;
+	w->smt = false;
+	for (uint32_t i = 0, j, core = 0; i < w->m; i = j, core++) {
+		for (j = i + 1; j < w->m && same_core(&u[w->unit_at[i]], &u[w->unit_at[j]]);)
+			j++;
+		for (uint32_t k = i; k < j; k++)
+			w->core[w->unit_at[k]] = (int)core;
+		w->icc[core] = 1.0 / (double)(j - i);
+		w->smt |= j - i > 1;
+	}
+	if (!w->smt)
+		memset(w->icc, 0, w->m * sizeof(*w->icc));
+}
+
+static void units_load(struct place_work *w)
+{
+	const struct place_problem *p = w->p;
+	w->pcpus = 0;
+	w->equal = true;
+	for (size_t j = 0; j < w->m; j++) {
+		int n = p->units[j].n_cpus > 0 ? p->units[j].n_cpus : 1;
+		double bg = p->units[j].background_pct;
+		w->pcpus += n;
+		w->ic[j] = 1.0 / n;
+		w->fixed[j] = bg > 0 && isfinite(bg) ? bg : 0;
+		w->equal &= n == p->units[0].n_cpus;
+	}
+	units_sort(w);
+	ranges_find(w, w->llc_lo, w->llc_hi, same_llc);
+	ranges_find(w, w->node_lo, w->node_hi, same_node);
+	cores_find(w);
+	w->one_zone = w->m == 0 || (w->llc_lo[0] == 0 && w->llc_hi[0] == w->m);
+	for (w->leaves = 1; w->leaves < w->m;)
+		w->leaves *= 2;
+}
+
+static bool set_is_wide(const struct cpuset *s, size_t m)
+{
+	size_t word = 0;
+	for (; (word + 1) * 64 <= m && word < CPUSET_WORDS; word++)
+		if (~s->w[word])
+			return false;
+	for (size_t u = word * 64; u < m; u++)
+		if (!cpuset_has(s, (int)u))
+			return false;
+	return true;
+}
+
+/* A task that may be on one unit only, and is there, is as good as fixed. */
+static bool set_is_only(const struct cpuset *s, int unit)
+{
+	return s && cpuset_has(s, unit) && cpuset_count(s) == 1;
+}
+
+static void tasks_load(struct place_work *w)
+{
+	const struct place_problem *p = w->p;
+	const struct cpuset *last = NULL;
+	bool last_wide = true;
+	w->n = 0;
+	w->total = 0;
+	w->min_weight = 1;
+	for (size_t i = 0; i < p->n_tasks; i++) {
+		const struct place_task *t = &p->tasks[i];
+		double d = t->demand_pct > 0 && isfinite(t->demand_pct) ? t->demand_pct : 0;
+		int unit = t->unit >= 0 && (size_t)t->unit < w->m ? t->unit : PLACE_NONE;
+		if (t->fixed != REASON_NONE || (t->allowed && cpuset_empty(t->allowed)) ||
+		        set_is_only(t->allowed, unit)) {
+			if (unit >= 0)
+				w->fixed[unit] += d;
+			continue;
+		}
+		if (t->allowed != last) {
+			last = t->allowed;
+			last_wide = !last || set_is_wide(last, w->m);
+		}
+		size_t f = w->n++;
+		w->d[f] = d;
+		w->id[f] = (uint32_t)i;
+		w->home[f] = unit;
+		w->wide[f] = last_wide;
+		w->node_bound[f] = unit >= 0 && (t->stay_on_node || !p->cfg->cross_node);
+		w->still[f] = 0;
+		w->total += d;
+		if (t->weight > 0 && t->weight < w->min_weight)
+			w->min_weight = t->weight;
+	}
+	for (size_t j = 0; j < w->m; j++)
+		w->total += w->fixed[j];
+	w->mean = w->pcpus > 0 ? w->total / w->pcpus : 0;
+}
+
+/* Radix sort by the bits of the demand as a float, which for numbers >= 0 sort like the numbers. Stable. */
+static void tasks_sort(struct place_work *w)
+{
+	uint32_t *from = w->order, *to = w->tmp;
+	for (size_t i = 0; i < w->n; i++) {
+		float f = (float)w->d[i];
+		memcpy(&w->key[i], &f, sizeof(f));
+		from[i] = (uint32_t)i;
+	}
+	for (int shift = 0; shift < 33; shift += 11) {
+		uint32_t count[2048] = {0};
+		for (size_t i = 0; i < w->n; i++)
+			count[2047 - (w->key[i] >> shift & 2047)]++;
+		for (uint32_t k = 0, sum = 0; k < 2048; k++) {
+			uint32_t c = count[k];
+			count[k] = sum;
+			sum += c;
+		}
+		for (size_t i = 0; i < w->n; i++)
+			to[count[2047 - (w->key[from[i]] >> shift & 2047)]++] = from[i];
+		uint32_t *swap = from;
+		from = to;
+		to = swap;
+	}
+	if (from != w->order)
+		memcpy(w->order, from, w->n * sizeof(*from));
+}
+
+static void segments_find(struct place_work *w)
+{
+	memset(w->first, 0, (w->m + 1) * sizeof(*w->first));
+	for (size_t i = 0; i < w->n; i++)
+		if (w->home[i] >= 0)
+			w->first[w->home[i] + 1]++;
+	for (size_t j = 0; j < w->m; j++)
+		w->first[j + 1] += w->first[j];
+	for (size_t i = w->n; i-- > 0;) {
+		uint32_t t = w->order[i];
+		if (w->home[t] >= 0)
+			w->seg[w->first[w->home[t]]++] = t;
+	}
+	for (size_t j = w->m; j > 0; j--)
+		w->first[j] = w->first[j - 1];
+	w->first[0] = 0;
+}
+
+int place_load(struct place_work *w, const struct place_problem *p)
+{
+	if (rows_grow(w, task_rows, N_ROWS(task_rows), &w->cap_n, p->n_tasks) < 0 ||
+	        rows_grow(w, unit_rows, N_ROWS(unit_rows), &w->cap_m, p->n_units) < 0)
+		return -1;
+	w->p = p;
+	w->m = p->n_units;
+	units_load(w);
+	tasks_load(w);
+	tasks_sort(w);
+	place_reset(w);
+	return 0;
+}
+
+void place_reset(struct place_work *w)
+{
+	w->n_steps = 0;
+	segments_find(w);
+	memcpy(w->at, w->home, w->n * sizeof(*w->at));
+	place_set(w, w->home);
+	memcpy(w->s0, w->s, w->m * sizeof(*w->s));
+}
+
+static uint32_t tree_winner(const struct place_work *w, uint32_t a, uint32_t b)
+{
+	if (a >= w->m || b >= w->m)
+		return a < b ? a : b;
+	double ha = w->h[w->unit_at[a]], hb = w->h[w->unit_at[b]];
+	return hb < ha || (hb == ha && b < a) ? b : a;
+}
+
+static void tree_build(struct place_work *w)
+{
+	for (uint32_t i = 0; i < w->leaves; i++)
+		w->tree[w->leaves + i] = i;
+	for (size_t i = w->leaves - 1; i > 0; i--)
+		w->tree[i] = tree_winner(w, w->tree[2 * i], w->tree[2 * i + 1]);
+}
+
+static void tree_update(struct place_work *w, uint32_t position)
+{
+	for (size_t i = (w->leaves + position) / 2; i > 0; i /= 2)
+		w->tree[i] = tree_winner(w, w->tree[2 * i], w->tree[2 * i + 1]);
+}
+
+static void unit_weigh(struct place_work *w, int u)
+{
+	w->h[u] = w->s[u] * w->ic[u] + w->sc[w->core[u]] * w->icc[w->core[u]];
+}
+
+void place_set(struct place_work *w, const int *unit)
+{
+	memcpy(w->s, w->fixed, w->m * sizeof(*w->s));
+	for (size_t i = 0; i < w->n; i++)
+		if (unit[i] >= 0)
+			w->s[unit[i]] += w->d[i];
+	memset(w->sc, 0, w->m * sizeof(*w->sc));
+	for (size_t j = 0; j < w->m; j++)
+		w->sc[w->core[j]] += w->s[j];
+	for (size_t j = 0; j < w->m; j++)
+		unit_weigh(w, (int)j);
+	tree_build(w);
+}
+
+void place_add(struct place_work *w, int u, double p)
+{
+	w->s[u] += p;
+	int core = w->core[u];
+	w->sc[core] += p;
+	if (!w->smt) {
+		unit_weigh(w, u);
+		tree_update(w, w->pos[u]);
+		return;
+	}
+	uint32_t i = w->pos[u];
+	while (i > 0 && w->core[w->unit_at[i - 1]] == core)
+		i--;
+	for (; i < w->m && w->core[w->unit_at[i]] == core; i++) {
+		unit_weigh(w, (int)w->unit_at[i]);
+		tree_update(w, i);
+	}
+}
+
+void place_take(struct place_work *w, uint32_t t, int z, int partner)
+{
+	if (w->at[t] >= 0)
+		place_add(w, w->at[t], -w->d[t]);
+	place_add(w, z, w->d[t]);
+	w->steps[w->n_steps++] = (struct place_step){t, w->at[t], z, partner};
+	w->at[t] = z;
+}
+
+int place_lowest(const struct place_work *w, uint32_t lo, uint32_t hi)
+{
+	if (lo >= hi)
+		return PLACE_NONE;
+	if (lo == 0 && hi == w->m)
+		return (int)w->unit_at[w->tree[1]];
+	uint32_t best = UINT32_MAX;
+	for (size_t l = lo + w->leaves, r = hi + w->leaves; l < r; l /= 2, r /= 2) {
+		if (l & 1)
+			best = tree_winner(w, best, w->tree[l++]);
+		if (r & 1)
+			best = tree_winner(w, best, w->tree[--r]);
+	}
+	return (int)w->unit_at[best];
+}
+
+int place_lowest_ok(const struct place_work *w, uint32_t t, uint32_t lo, uint32_t hi)
+{
+	int u = place_lowest(w, lo, hi), best = PLACE_NONE;
+	if (u < 0 || place_ok(w, t, u))
+		return u;
+	for (uint32_t i = lo; i < hi; i++) {
+		u = (int)w->unit_at[i];
+		if ((best < 0 || w->h[u] < w->h[best]) && place_ok(w, t, u))
+			best = u;
+	}
+	return best;
+}
+
+/* Cross-node moves are off unless asked for; coming home to the memory is always a good reason. */
+bool place_ok(const struct place_work *w, uint32_t t, int u)
+{
+	const struct place_task *task = &w->p->tasks[w->id[t]];
+	if (!w->wide[t] && !cpuset_has(task->allowed, u))
+		return false;
+	if (!w->node_bound[t])
+		return true;
+	int from = w->p->units[w->home[t]].node, to = w->p->units[u].node;
+	if (from == to || from < 0 || to < 0)
+		return true;
+	return !task->stay_on_node && to < 64 && (task->mem_nodes >> to & 1) &&
+	       !(from < 64 && (task->mem_nodes >> from & 1));
+}
+
+double place_distance(const struct place_work *w, int a, int b)
+{
+	const struct place_unit *u = w->p->units;
+	if (u[a].node != u[b].node && u[a].node >= 0 && u[b].node >= 0)
+		return 4;
+	return u[a].llc != u[b].llc && u[a].llc >= 0 && u[b].llc >= 0 ? 2 : 1;
+}
+
+static bool on_memory(const struct place_work *w, uint64_t nodes, int u)
+{
+	int node = w->p->units[u].node;
+	return node < 0 || node >= 64 || (nodes >> node & 1);
+}
+
+double place_cost(const struct place_work *w, uint32_t t, int from, int to)
+{
+	const struct place_task *task = &w->p->tasks[w->id[t]];
+	double cost = task->weight > 0 ? task->weight : 1;
+	if (w->one_zone)
+		return cost;
+	cost *= place_distance(w, from, to);
+	if (!task->mem_nodes)
+		return cost;
+	bool was = on_memory(w, task->mem_nodes, from), is = on_memory(w, task->mem_nodes, to);
+	return was == is ? cost : is ? cost / 2 : cost * 2;
+}
+
+double place_gain(const struct place_work *w, double p, int a, int z)
+{
+	if (w->core[a] == w->core[z])
+		return 2 * p * (w->s[a] * w->ic[a] - w->s[z] * w->ic[z]) - p * p * (w->ic[a] + w->ic[z]);
+	double k = w->ic[a] + w->ic[z] + w->icc[w->core[a]] + w->icc[w->core[z]];
+	return 2 * p * (w->h[a] - w->h[z]) - p * p * k;
+}
+
+bool place_safe(const struct place_work *w, double p, int a, int z)
+{
+	double la = w->s[a] * w->ic[a], lz = w->s[z] * w->ic[z];
+	if (lz + p * w->ic[z] > la + 1e-9)
+		return false;
+	return !w->smt || 2 * p * (la - lz) - p * p * (w->ic[a] + w->ic[z]) >= -1e-9;
+}
+
+double place_q(const struct place_work *w)
+{
+	double q = 0, mean = 0;
+	for (size_t j = 0; j < w->m; j++)
+		mean += w->s[j];
+	mean /= w->pcpus;
+	for (size_t j = 0; j < w->m; j++) {
+		double dev = w->s[j] * w->ic[j] - mean;
+		q += dev * dev / w->ic[j];
+	}
+	return q;
+}
+
+double place_q_core(const struct place_work *w)
+{
+	double q = 0, mean = 0;
+	if (!w->smt)
+		return 0;
+	for (size_t j = 0; j < w->m; j++)
+		mean += w->s[j];
+	mean /= w->pcpus;
+	for (size_t j = 0; j < w->m; j++) { /* each thread counts a share of its core */
+		double dev = w->sc[w->core[j]] * w->icc[w->core[j]] - mean;
+		q += dev * dev;
+	}
+	return q;
+}
+
+double place_f(const struct place_work *w)
+{
+	return place_q(w) + place_q_core(w);
+}
+
+double place_sigma(const struct place_work *w, double q)
+{
+	return q > 0 && w->pcpus > 0 ? sqrt(q / w->pcpus) : 0;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Who may be steered: each way to be left alone gives its own reason, and the strongest one is shown. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "vmtop/config.h"
+#include "vmtop/control.h"
+
+struct world {
+	struct config cfg;
+	struct sample s;
+	struct rules r;
+	struct vm_memo memo;
+};
+
+static const struct vm_memo *memo_of(void *arg, const struct vm_sample *vm)
+{
+	(void)vm;
+	return arg;
+}
+
+static int build(void **state)
+{
+	static struct world w;
+	memset(&w, 0, sizeof w);
+	config_defaults(&w.cfg);
+	sample_init(&w.s);
+	w.s.time_ns = INT64_C(1000000000000);
+	w.memo.target_kib = -1;
+	uint8_t uuid[UUID_BYTES] = {0xab};
+	struct vm_sample *vm = sample_add_vm(&w.s, uuid);
+	snprintf(vm->name, sizeof vm->name, "web-1");
+	vm->state = VM_RUNNING;
+	sample_add_vcpu(&w.s, 0);
+	*state = &w;
+	return 0;
+}
+
+static int wreck(void **state)
+{
+	struct world *w = *state;
+	rules_done(&w->r);
+	sample_done(&w->s);
+	return 0;
+}
+
+static void expect(struct world *w, enum reason cpu, enum reason memory)
+{
+	assert_int_equal(rules_build(&w->r, &w->cfg, &w->s, memo_of, &w->memo), 0);
+	assert_string_equal(reason_key(w->r.vms[0].cpu), reason_key(cpu));
+	assert_string_equal(reason_key(w->r.vms[0].memory), reason_key(memory));
+}
+
+static void all_are_steered_by_default(void **state)
+{
+	expect(*state, REASON_NONE, REASON_NONE);
+}
+
+static void patterns_limit(void **state)
+{
+	struct world *w = *state;
+	w->cfg.n_patterns = 1;
+	strcpy(w->cfg.patterns[0], "db*");
+	expect(w, REASON_EXCLUDED, REASON_EXCLUDED);
+	strcpy(w->cfg.patterns[0], "web-?");
+	expect(w, REASON_NONE, REASON_NONE);
+	strcpy(w->cfg.patterns[0], "ab000000-0000-0000-0000-000000000000");
+	expect(w, REASON_NONE, REASON_NONE);
+}
+
+static void settings_first_match_counts(void **state)
+{
+	struct world *w = *state;
+	w->cfg.n_vm = 2;
+	strcpy(w->cfg.vm[0].pattern, "web-*");
+	w->cfg.vm[0].cpu_weight = 3;
+	strcpy(w->cfg.vm[1].pattern, "*");
+	w->cfg.vm[1].cpu_weight = 7;
+	w->cfg.vm[1].exclude_memory = true;
+	w->cfg.vm[1].mem_min_kib = 1000;
+	expect(w, REASON_NONE, REASON_EXCLUDED);
+	assert_float_equal(w->r.vms[0].cpu_weight, 3, 0);
+	assert_float_equal(w->r.vms[0].mem_shares, 1, 0);
+	assert_int_equal(w->r.vms[0].mem_min_kib, 1000);
+}
+
+static void facts_of_the_vm(void **state)
+{
+	struct world *w = *state;
+	struct vm_sample *vm = w->s.vms;
+	vm->flags = VM_FLAG_RT;
+	expect(w, REASON_REALTIME, REASON_NONE);
+	vm->flags = VM_FLAG_DEDICATED;
+	expect(w, REASON_DEDICATED, REASON_NONE);
+	vm->flags = VM_FLAG_JOB;
+	expect(w, REASON_JOB, REASON_JOB);
+	vm->flags = VM_FLAG_NO_STEER | VM_FLAG_JOB;
+	expect(w, REASON_FORBIDDEN, REASON_FORBIDDEN);
+	vm->hung_since_ns = 5;
+	expect(w, REASON_HUNG, REASON_HUNG);
+	vm->state = VM_PAUSED;
+	expect(w, REASON_NOT_RUNNING, REASON_NOT_RUNNING);
+}
+
+static void memory_of_the_past(void **state)
+{
+	struct world *w = *state;
+	w->memo.fail_until_ns = w->s.time_ns + INT64_C(4000000000);
+	expect(w, REASON_FAILED, REASON_FAILED);
+	assert_float_equal(w->r.vms[0].held_for_s, 4, 1e-9);
+	w->memo.unknown = true;
+	expect(w, REASON_UNKNOWN, REASON_UNKNOWN);
+	w->memo.held = true;
+	expect(w, REASON_HELD, REASON_HELD);
+	assert_true(w->r.vms[0].held_for_s < 0);
+	w->memo = (struct vm_memo){.exclude_cpu = true, .stay_on_node = true, .target_kib = 4096};
+	expect(w, REASON_EXCLUDED, REASON_NONE);
+	assert_true(w->r.vms[0].stay_on_node);
+	assert_int_equal(w->r.vms[0].target_kib, 4096);
+}
+
+static void foreign_pins_are_left_alone_for_a_while(void **state)
+{
+	struct world *w = *state;
+	w->s.vcpus[0].foreign_pin_ns = vi64_ok(w->s.time_ns - INT64_C(100000000000));
+	expect(w, REASON_NONE, REASON_NONE);
+	assert_string_equal(reason_key(w->r.vcpus[0].cpu), "foreign-pin");
+	assert_float_equal(w->r.vcpus[0].held_for_s, w->cfg.foreign_hold_s - 100, 1e-6);
+	w->memo.released_ns = w->s.time_ns;
+	expect(w, REASON_NONE, REASON_NONE);
+	assert_int_equal(w->r.vcpus[0].cpu, REASON_NONE);
+	w->memo.released_ns = 0;
+	w->s.time_ns += (int64_t)(w->cfg.foreign_hold_s * 1e9);
+	expect(w, REASON_NONE, REASON_NONE);
+	assert_int_equal(w->r.vcpus[0].cpu, REASON_NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(all_are_steered_by_default, build, wreck),
+		cmocka_unit_test_setup_teardown(patterns_limit, build, wreck),
+		cmocka_unit_test_setup_teardown(settings_first_match_counts, build, wreck),
+		cmocka_unit_test_setup_teardown(facts_of_the_vm, build, wreck),
+		cmocka_unit_test_setup_teardown(memory_of_the_past, build, wreck),
+		cmocka_unit_test_setup_teardown(foreign_pins_are_left_alone_for_a_while, build, wreck),
+	};
+	return cmocka_run_group_tests_name("rules", tests, NULL, NULL);
+}

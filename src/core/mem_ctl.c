@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+/* The memory controller: a cycle from sample, model and rules to balloon targets, through one of two
+ * policies. Invariants: a policy only wishes; every target passes the guards here, is paid from memory that
+ * the host has been seen to have, and is ordered once. A cycle works on copies, so that ROUND_WATCH and
+ * ROUND_PREVIEW leave no trace; what was really ordered is learned in mem_ctl_applied(). Knows no clock and
+ * no hypervisor. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem_priv.h"
+#include "vmtop/text.h"
+
+static void (*const decide[])(struct mem_ctl *) = {
+	[MEM_POLICY_WATERMARK] = mem_origin_decide,
+	[MEM_POLICY_ORIGIN_C] = mem_origin_decide,
+};
+
+struct mem_ctl *mem_ctl_new(const struct config *cfg, struct err *e)
+{
+	struct mem_ctl *c = calloc(1, sizeof *c);
+	(void)cfg;
+	if (!c) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	c->guards = MEM_GUARD_ALL;
+	return c;
+}
+
+void mem_ctl_free(struct mem_ctl *c)
+{
+	if (!c)
+		return;
+	free(c->memo);
+	free(c->guest);
+	free(c->list);
+	free(c);
+}
+
+void mem_ctl_guards(struct mem_ctl *c, unsigned guards)
+{
+	c->guards = guards;
+}
+
+static int ctl_room(struct mem_ctl *c, size_t n, struct err *e)
+{
+	if (n <= c->cap)
+		return 0;
+	size_t cap = n * 2;
+	struct mem_memo *memo = reallocarray(c->memo, cap, sizeof *memo);
+	if (memo)
+		c->memo = memo;
+	struct mem_guest *guest = reallocarray(c->guest, cap, sizeof *guest);
+	if (guest)
+		c->guest = guest;
+	struct mem_guest **list = reallocarray(c->list, cap, sizeof *list);
+	if (list)
+		c->list = list;
+	if (!memo || !guest || !list)
+		return err_set(e, ERR_NOMEM, "out of memory for %zu guests", n);
+	c->cap = cap;
+	return 0;
+}
+
+/* --- the cycle's beginning: guests and host as they are --- */
+
+static void guests_fill(struct mem_ctl *c)
+{
+	static const struct vm_rate no_rate;
+	const struct round *r = c->r;
+	c->n = r->sample->n_vms;
+	for (size_t i = 0, k = 0; i < c->n; i++) {
+		struct mem_guest *g = &c->guest[i];
+		memset(g, 0, sizeof *g);
+		g->vm = &r->sample->vms[i];
+		g->rate = i < r->model->n_vms ? &r->model->vms[i] : &no_rate;
+		g->rule = i < r->rules->n_vms ? &r->rules->vms[i] : NULL;
+		g->to_kib = -1;
+		while (k < c->n_memo && uuid_compare(c->memo[k].uuid, g->vm->uuid) < 0)
+			k++;
+		bool known = k < c->n_memo && uuid_compare(c->memo[k].uuid, g->vm->uuid) == 0;
+		if (known)
+			g->m = c->memo[k];
+		mem_guest_observe(c, g, known);
+	}
+}
+
+static void host_fill(struct mem_ctl *c)
+{
+	const struct host_sample *h = &c->r->sample->host;
+	int64_t flight = 0;
+	c->coming_kib = 0;
+	for (size_t i = 0; i < c->n; i++) {
+		const struct mem_guest *g = &c->guest[i];
+		flight += mem_guest_in_flight(c, g);
+		if (g->moving)
+			c->coming_kib += kib_max(g->balloon - g->m.asked_kib, 0);
+	}
+	c->host_known = vi64_has(h->total_kib) && vi64_has(h->available_kib) && h->total_kib.v > 0;
+	mem_levels_fill(&c->levels, c->r->cfg, c->host_known ? h->total_kib.v : 0);
+	c->free_kib = c->host_known ? h->available_kib.v : 0;
+	if (mem_guarded(c, MEM_GUARD_FLIGHT))
+		c->free_kib -= flight;
+	c->pool_kib = kib_max(c->free_kib - c->levels.reserve, 0);
+	if (!mem_guarded(c, MEM_GUARD_HOST))
+		c->pool_kib = c->host_known ? h->total_kib.v : 0;
+}
+
+static enum host_mem_state host_state(const struct mem_ctl *c)
+{
+	const struct host_sample *h = &c->r->sample->host;
+	const struct mem_levels *l = &c->levels;
+	if (!c->host_known)
+		return c->state;
+	bool was_hard = c->state == HOST_MEM_HARD, was_soft = c->state != HOST_MEM_OK;
+	if (c->free_kib < (was_hard ? l->hard_out : l->hard_in))
+		return HOST_MEM_HARD;
+	if (vf64_has(h->psi_full_avg10) && h->psi_full_avg10.v >= 5)
+		return HOST_MEM_HARD;
+	if (c->free_kib < (was_soft ? l->soft_out : l->soft_in))
+		return HOST_MEM_SOFT;
+	if (vf64_has(h->psi_some_avg10) && h->psi_some_avg10.v >= 10)
+		return HOST_MEM_SOFT;
+	return HOST_MEM_OK;
+}
+
+/* --- from wish to order --- */
+
+/* The lowest target that a shrink may have now. */
+static int64_t shrink_limit(const struct mem_ctl *c, const struct mem_guest *g)
+{
+	int64_t limit = MIB;
+	if (mem_guarded(c, MEM_GUARD_FLOOR))
+		limit = kib_max(limit, g->floor);
+	if (mem_guarded(c, MEM_GUARD_UNUSED))
+		limit = kib_max(limit, g->m.unused_base_kib - g->unused + 100 * MIB);
+	if (mem_guarded(c, MEM_GUARD_STEP))
+		limit = kib_max(limit, g->balloon - g->balloon / 4);
+	return limit;
+}
+
+static int64_t whole_mib(int64_t kib)
+{
+	return (kib + MIB - 1) / MIB * MIB;
+}
+
+/* The target that the guards leave of the wish; the present one when nothing is left. */
+static int64_t guarded_target(const struct mem_ctl *c, const struct mem_guest *g)
+{
+	int64_t to = g->to_kib;
+	if (g->let_go)
+		return to;
+	if (mem_guarded(c, MEM_GUARD_MAX))
+		to = kib_min(to, kib_max(g->max, g->balloon));
+	if (to < g->balloon)
+		to = kib_min(whole_mib(kib_max(to, shrink_limit(c, g))), g->balloon);
+	else if (to > g->promised)
+		to = kib_min(to, g->promised + c->pool_kib);
+	return to;
+}
+
+static bool guest_order(struct mem_ctl *c, struct mem_guest *g, struct plan *plan)
+{
+	int64_t to = guarded_target(c, g);
+	if (to == g->target || (to < g->balloon && g->to_kib > g->balloon))
+		return true;
+	if (!g->let_go && to > g->target - MIB && to < g->target + MIB)
+		return true;
+	struct action *a = plan_add(plan, ACTION_BALLOON);
+	if (!a)
+		return false;
+	memcpy(a->uuid, g->vm->uuid, sizeof a->uuid);
+	a->vm = (size_t)(g - c->guest);
+	a->from_kib = g->target;
+	a->to_kib = to;
+	a->why = g->why;
+	c->pool_kib -= kib_max(to - g->promised, 0);
+	g->called = true;
+	return true;
+}
+
+/* Shrinks first: should the round be cut short, the host has gained. */
+static int orders_issue(struct mem_ctl *c, struct plan *plan, struct err *e)
+{
+	for (int grow = 0; grow < 2; grow++)
+		for (size_t i = 0; i < c->n; i++) {
+			struct mem_guest *g = &c->guest[i];
+			if (!g->eligible || g->to_kib < 0 || (g->to_kib > g->target) != grow)
+				continue;
+			if (!guest_order(c, g, plan))
+				return err_set(e, ERR_NOMEM, "out of memory for the plan");
+		}
+	return 0;
+}
+
+/* A target that the balloon does not follow is taken back, so that nobody waits for it and nothing stays
+ * promised. */
+static void let_go_of_stuck(struct mem_ctl *c, struct mem_guest *g)
+{
+	double still = (double)(c->r->sample->time_ns - kib_max(g->m.moved_ns, g->m.asked_ns)) / 1e9;
+	char to[16], at[16];
+	if (!mem_guarded(c, MEM_GUARD_PROGRESS) || !g->eligible || !g->moving ||
+		still < 2 * c->r->cfg->memory_cycle_s - 0.5)
+		return;
+	text_kib(to, sizeof to, g->m.asked_kib);
+	text_kib(at, sizeof at, g->balloon);
+	g->let_go = true;
+	g->to_kib = g->balloon;
+	why_set(&g->why, REASON_STOP_TARGET, "asked %s, still at %s after %.0f s: target set to what it has",
+		to, at, still);
+}
+
+/* --- what is told --- */
+
+static void explain_moving(const struct mem_ctl *c, struct mem_guest *g)
+{
+	char to[16], at[16];
+	int64_t now = c->r->sample->time_ns;
+	bool moves = now - g->m.moved_ns < (int64_t)(c->r->cfg->memory_cycle_s * 1e9) &&
+		     g->m.moved_ns > g->m.asked_ns;
+	text_kib(to, sizeof to, g->m.asked_kib);
+	text_kib(at, sizeof at, g->balloon);
+	why_set(&g->why, g->m.asked_why, "asked %s %.0f s ago, at %s%s", to,
+		(double)(now - g->m.asked_ns) / 1e9, at,
+		moves                 ? ", moving"
+		: now > g->m.asked_ns ? ", not moving"
+				      : "");
+}
+
+static void status_fill(const struct mem_ctl *c, struct mem_guest *g, struct mem_status *st)
+{
+	memset(st, 0, sizeof *st);
+	if (g->eligible && g->moving && !g->called && !g->let_go)
+		explain_moving(c, g);
+	st->why = g->why;
+	st->eligible = g->eligible;
+	st->used_kib = g->rate->used_kib;
+	if (vi64_has(g->vm->mem.max_kib))
+		st->floor_kib = vi64_ok(g->floor);
+	if (!g->eligible)
+		return;
+	st->lo_kib = vi64_ok(g->lo);
+	st->hi_kib = vi64_ok(g->hi);
+	st->want_kib = vi64_ok(g->tgt);
+}
+
+static void sum_up(struct mem_ctl *c, const struct plan *plan, size_t first, struct mem_verdict *v)
+{
+	int64_t grow = 0, shrink = 0;
+	size_t n = plan->n - first, able = 0;
+	char up[16], down[16];
+	for (size_t i = first; i < plan->n; i++) {
+		int64_t d = plan->actions[i].to_kib - plan->actions[i].from_kib;
+		grow += kib_max(d, 0);
+		shrink += kib_max(-d, 0);
+	}
+	for (size_t i = 0; i < c->n; i++)
+		able += c->guest[i].eligible;
+	text_kib(up, sizeof up, grow);
+	text_kib(down, sizeof down, shrink);
+	if (!c->n)
+		why_set(&v->why, REASON_NO_VMS, NULL);
+	else if (!c->host_known)
+		why_set(&v->why, REASON_NO_DATA, "the memory of the host is not known");
+	else if (n)
+		why_set(&v->why, grow ? REASON_GIVE : REASON_CLAIM, "%zu target%s: +%s -%s", n,
+			n == 1 ? "" : "s", up, down);
+	else
+		why_set(&v->why, REASON_MEM_OK, "%zu of %zu guests eligible, none needs a change", able,
+			c->n);
+}
+
+static void verdict_fill(struct mem_ctl *c, const struct plan *plan, size_t first, struct mem_verdict *v)
+{
+	memset(v, 0, sizeof *v);
+	v->state = c->next_state;
+	if (c->host_known) {
+		v->reserve_kib = vi64_ok(c->levels.reserve);
+		v->free_kib = vi64_ok(kib_max(c->free_kib - c->levels.reserve, 0));
+	}
+	sum_up(c, plan, first, v);
+	v->new_line = v->why.code != c->last_why || v->state != c->state || c->r->mode == ROUND_FORCED;
+}
+
+/* --- the cycle --- */
+
+static void commit(struct mem_ctl *c, const struct mem_verdict *v)
+{
+	for (size_t i = 0; i < c->n; i++)
+		c->memo[i] = c->guest[i].m;
+	c->n_memo = c->n;
+	c->state = c->next_state;
+	c->last_why = v->why.code;
+}
+
+int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, struct mem_status *status,
+	struct mem_verdict *v, struct err *e)
+{
+	size_t first = plan->n;
+	if (ctl_room(c, r->sample->n_vms, e) < 0)
+		return -1;
+	if (!c->born_ns)
+		c->born_ns = r->sample->time_ns;
+	c->r = r;
+	guests_fill(c);
+	host_fill(c);
+	c->next_state = host_state(c);
+	if (c->host_known)
+		decide[r->cfg->mem_policy](c);
+	for (size_t i = 0; i < c->n; i++)
+		let_go_of_stuck(c, &c->guest[i]);
+	if (r->mode != ROUND_WATCH && orders_issue(c, plan, e) < 0) {
+		plan->n = first;
+		return -1;
+	}
+	verdict_fill(c, plan, first, v);
+	for (size_t i = 0; i < c->n; i++)
+		status_fill(c, &c->guest[i], &status[i]);
+	if (r->mode == ROUND_AUTO || r->mode == ROUND_FORCED)
+		commit(c, v);
+	c->r = NULL;
+	return 0;
+}
+
+static struct mem_memo *memo_find(struct mem_ctl *c, const uint8_t uuid[UUID_BYTES])
+{
+	size_t lo = 0, hi = c->n_memo;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int d = uuid_compare(c->memo[mid].uuid, uuid);
+		if (d == 0)
+			return &c->memo[mid];
+		if (d < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+static void memo_asked(struct mem_memo *m, const struct action *a, const struct vm_sample *vm,
+	const struct config *cfg, int64_t now_ns)
+{
+	int64_t add = a->to_kib - kib_max(a->from_kib, m->balloon_kib);
+	m->asked_from_kib = m->balloon_kib;
+	m->asked_kib = a->to_kib;
+	m->asked_ns = now_ns;
+	m->asked_why = a->why.code;
+	m->moved_kib = m->balloon_kib;
+	m->moved_ns = now_ns;
+	m->acted_update_ns = m->update_ns;
+	if (add > 0) {
+		m->grew_ns = now_ns;
+		if (m->grant_kib <= 0 || now_ns - m->grant_ns > (int64_t)(cfg->mem_growth_s * 1e9)) {
+			m->grant_kib = 0;
+			m->grant_rss_kib = vi64_has(vm->mem.rss_kib) ? vm->mem.rss_kib.v : 0;
+		}
+		m->grant_kib += add;
+		m->grant_ns = now_ns;
+	} else if (a->to_kib < m->balloon_kib) {
+		m->grant_kib = 0;
+		m->before_shrink_kib = m->balloon_kib;
+		m->shrunk_ns = now_ns;
+	}
+}
+
+static void memo_let_go(struct mem_memo *m, int64_t now_ns)
+{
+	double again = m->strikes < 2 ? 60 : 600;
+	m->asked_kib = -1;
+	m->grant_kib = 0;
+	m->strikes++;
+	m->no_donor_until_ns = now_ns + (int64_t)60 * 1000000000;
+	if (m->strikes >= 2)
+		m->uncooperative_until_ns = now_ns + (int64_t)(again * 1e9);
+}
+
+void mem_ctl_applied(struct mem_ctl *c, const struct round *r, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+		struct mem_memo *m = a->kind == ACTION_BALLOON ? memo_find(c, a->uuid) : NULL;
+		if (!m || a->vm >= r->sample->n_vms ||
+			(a->outcome != OUTCOME_DONE && a->outcome != OUTCOME_UNKNOWN))
+			continue;
+		if (a->why.code == REASON_STOP_TARGET)
+			memo_let_go(m, r->sample->time_ns);
+		else
+			memo_asked(m, a, &r->sample->vms[a->vm], r->cfg, r->sample->time_ns);
+	}
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/* Facts about one guest's memory: whether it may be touched at all and why not, how old its statistics are,
+ * whether its balloon follows, whether somebody else moved it.
+ * Invariant: a guest about which something is missing, stale or doubtful is never eligible. Works on copies
+ * (mem_guest.m), so that looking changes nothing. Knows no policy. */
+#include <string.h>
+
+#include "mem_priv.h"
+#include "vmtop/text.h"
+
+#define NS 1000000000.0
+
+static int64_t ns_of(double s)
+{
+	return (int64_t)(s * NS);
+}
+
+static double seconds_until(int64_t then_ns, int64_t now_ns)
+{
+	return (double)(then_ns - now_ns) / NS;
+}
+
+static double seconds_since(int64_t then_ns, int64_t now_ns)
+{
+	return (double)(now_ns - then_ns) / NS;
+}
+
+static void memo_begin(struct mem_guest *g)
+{
+	struct mem_memo *m = &g->m;
+	memset(m, 0, sizeof *m);
+	memcpy(m->uuid, g->vm->uuid, sizeof m->uuid);
+	m->id = g->vm->id;
+	m->asked_kib = -1;
+	m->update_ns = m->acted_update_ns = -1;
+	m->first_kib = vi64_has(g->vm->mem.balloon_kib) ? g->vm->mem.balloon_kib.v : 0;
+	m->balloon_kib = m->first_kib;
+}
+
+/* A guest that starts again forgets its balloon until its driver is back, and all its history is another's.
+ */
+static void memo_reboot(struct mem_guest *g, int64_t now_ns, const struct config *cfg)
+{
+	int64_t foreign = g->m.foreign_until_ns, first = g->m.first_kib;
+	bool same = g->m.id == g->vm->id;
+	memo_begin(g);
+	if (same && first > 0)
+		g->m.first_kib = first;
+	g->m.foreign_until_ns = foreign;
+	g->m.foreign_ns = now_ns;
+	g->m.boot_until_ns = now_ns + ns_of(cfg->mem_boot_s);
+}
+
+static bool counters_fell(const struct mem_guest *g)
+{
+	const struct vi64 faults = g->vm->mem.major_faults;
+	return vi64_has(faults) && faults.v < g->m.major_faults;
+}
+
+/* The age by our own clock from the second statistics on: the clock of a remote host may be wrong. */
+static void observe_age(struct mem_guest *g, int64_t now_ns)
+{
+	const struct vm_memory *mem = &g->vm->mem;
+	struct mem_memo *m = &g->m;
+	double told = vf64_has(g->rate->age_s) && g->rate->age_s.v > 0 ? g->rate->age_s.v : 0;
+	g->fresh = vi64_has(mem->last_update_ns) && mem->last_update_ns.v != m->update_ns;
+	if (g->fresh) {
+		double since = m->update_seen_ns ? seconds_since(m->look_ns, now_ns) : told;
+		m->update_base_s = told < since ? told : since;
+		m->update_ns = mem->last_update_ns.v;
+		m->update_seen_ns = now_ns;
+	}
+	g->age_s = m->update_base_s + seconds_since(m->update_seen_ns, now_ns);
+}
+
+static void observe_unused(struct mem_guest *g, int64_t before_kib)
+{
+	const struct vi64 unused = g->vm->mem.unused_kib;
+	if (!g->fresh || !vi64_has(unused))
+		return;
+	g->m.falling = g->m.unused_kib > 0 && unused.v < g->m.unused_kib;
+	g->m.unused_kib = unused.v;
+	g->m.unused_base_kib = kib_max(g->balloon, before_kib);
+}
+
+/* A target set by hand through us is ours too. */
+static void adopt_target(struct mem_guest *g, int64_t now_ns)
+{
+	if (!g->rule || g->rule->target_kib < 0)
+		return;
+	int64_t set_ns = now_ns - g->rule->target_age_ns;
+	if (g->rule->target_kib == g->m.asked_kib || set_ns <= g->m.asked_ns || set_ns <= g->m.foreign_ns)
+		return;
+	g->m.asked_kib = g->rule->target_kib;
+	g->m.asked_from_kib = g->balloon;
+	g->m.asked_ns = set_ns;
+	g->m.asked_why = REASON_USER;
+	g->m.moved_kib = g->balloon;
+	g->m.moved_ns = set_ns;
+}
+
+/* Between where it was and where it was told to go, a balloon is following; anywhere else somebody pushed it.
+ */
+static bool pushed_by_others(const struct mem_guest *g)
+{
+	const struct mem_memo *m = &g->m;
+	if (!m->look_ns)
+		return false;
+	int64_t slack = mem_small_kib(g->max), to = m->asked_kib >= 0 ? m->asked_kib : m->balloon_kib;
+	return g->balloon < kib_min(m->balloon_kib, to) - slack ||
+	       g->balloon > kib_max(m->balloon_kib, to) + slack;
+}
+
+static void observe_progress(struct mem_guest *g, int64_t now_ns)
+{
+	struct mem_memo *m = &g->m;
+	if (m->asked_kib < 0)
+		return;
+	int64_t left = m->asked_kib - g->balloon, was = m->asked_kib - m->moved_kib;
+	g->moving = left > mem_small_kib(g->max) || left < -mem_small_kib(g->max);
+	if (!g->moving) {
+		m->strikes = 0;
+		m->moved_kib = g->balloon;
+		m->moved_ns = now_ns;
+	} else if ((was > 0 && was - left >= MIB) || (was < 0 && left - was >= MIB)) {
+		m->moved_kib = g->balloon;
+		m->moved_ns = now_ns;
+	}
+}
+
+static void observe_balloon(struct mem_ctl *c, struct mem_guest *g)
+{
+	int64_t now = c->r->sample->time_ns;
+	adopt_target(g, now);
+	if (mem_guarded(c, MEM_GUARD_FOREIGN) && pushed_by_others(g)) {
+		g->m.foreign_ns = now;
+		g->m.foreign_until_ns = now + ns_of(c->r->cfg->foreign_hold_s);
+		g->m.asked_kib = -1;
+		g->m.grant_kib = 0;
+		g->m.before_shrink_kib = 0;
+	}
+	observe_progress(g, now);
+	g->m.balloon_kib = g->balloon;
+}
+
+/* What was granted and has arrived counts until the host shows it used: at most for a hold time, and without
+ * a resident size for one cycle. */
+int64_t mem_guest_in_flight(const struct mem_ctl *c, const struct mem_guest *g)
+{
+	const struct mem_memo *m = &g->m;
+	int64_t coming = m->asked_kib >= 0 ? kib_max(m->asked_kib - g->balloon, 0) : 0;
+	if (m->grant_kib <= 0)
+		return coming;
+	double age = seconds_since(m->grant_ns, c->r->sample->time_ns);
+	const struct vi64 rss = g->vm->mem.rss_kib;
+	bool seen = vi64_has(rss) && m->grant_rss_kib > 0;
+	if (age > (seen ? c->r->cfg->mem_growth_s : c->r->cfg->memory_cycle_s))
+		return coming;
+	int64_t untouched = m->grant_kib - (seen ? kib_max(rss.v - m->grant_rss_kib, 0) : 0);
+	return kib_max(coming, kib_min(untouched, m->grant_kib));
+}
+
+/* --- eligibility: one row per reason, in the order in which they are told --- */
+
+static enum reason flag_reason(const struct vm_sample *vm)
+{
+	static const struct {
+		uint32_t flag;
+		enum reason why;
+	} rows[] = {
+		{VM_FLAG_JOB, REASON_JOB},
+		{VM_FLAG_VFIO, REASON_VFIO},
+		{VM_FLAG_SEV, REASON_SEV},
+		{VM_FLAG_LOCKED, REASON_LOCKED},
+		{VM_FLAG_HUGEPAGES, REASON_HUGEPAGES},
+		{VM_FLAG_NO_STEER, REASON_FORBIDDEN},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (vm->flags & rows[i].flag)
+			return rows[i].why;
+	return vm->mem.balloon_device ? REASON_NONE : REASON_NO_DEVICE;
+}
+
+static bool refuse_user(struct mem_guest *g)
+{
+	if (!g->rule || g->rule->memory == REASON_NONE)
+		return false;
+	if (g->rule->held_for_s > 0)
+		why_set(&g->why, g->rule->memory, "%s; %.0f s left", reason_text(g->rule->memory),
+			g->rule->held_for_s);
+	else
+		why_set(&g->why, g->rule->memory, NULL);
+	return true;
+}
+
+static bool refuse_state(struct mem_guest *g, int64_t now_ns)
+{
+	if (g->vm->state != VM_RUNNING && g->vm->state != VM_BLOCKED)
+		why_set(&g->why, REASON_NOT_RUNNING, "the VM is %s", vm_state_text(g->vm->state));
+	else if (g->vm->hung_since_ns)
+		why_set(&g->why, REASON_HUNG, "its monitor does not answer for %.0f s",
+			seconds_since(g->vm->hung_since_ns, now_ns));
+	else
+		return false;
+	return true;
+}
+
+static bool refuse_facts(struct mem_guest *g)
+{
+	enum reason why = flag_reason(g->vm);
+	if (why != REASON_NONE)
+		why_set(&g->why, why, NULL);
+	return why != REASON_NONE;
+}
+
+/* Without these nothing can be worked out, whatever guards are on. */
+static bool refuse_data(struct mem_guest *g)
+{
+	const struct vm_memory *mem = &g->vm->mem;
+	struct vi64 need = !vi64_has(mem->max_kib) ? mem->max_kib : mem->balloon_kib;
+	if (!vi64_has(mem->max_kib) || !vi64_has(mem->balloon_kib)) {
+		why_set(&g->why, REASON_NO_DATA, "balloon size: %s", avail_text(need.avail));
+	} else if (mem->max_kib.v <= 0 || mem->balloon_kib.v <= 0) {
+		why_set(&g->why, REASON_NO_DATA, "its balloon size makes no sense");
+	} else if (vi64_has(mem->period_s) && mem->period_s.v <= 0) {
+		why_set(&g->why, REASON_NO_STATS, "%s", avail_text(AVAIL_NO_PERIOD));
+	} else if (!vi64_has(mem->unused_kib) || !vi64_has(g->rate->used_kib) ||
+		   !vi64_has(mem->last_update_ns)) {
+		struct vi64 lack = !vi64_has(mem->last_update_ns) ? mem->last_update_ns
+				   : !vi64_has(mem->unused_kib)   ? mem->unused_kib
+								  : g->rate->used_kib;
+		enum reason why = lack.avail == AVAIL_NO_DRIVER ? REASON_NO_DRIVER : REASON_NO_STATS;
+		why_set(&g->why, why, "%s", avail_text(lack.avail));
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static bool refuse_stale(struct mem_guest *g, const struct config *cfg)
+{
+	const struct vm_memory *mem = &g->vm->mem;
+	double period = vi64_has(mem->period_s) && mem->period_s.v > 0 ? (double)mem->period_s.v : 2;
+	double limit = cfg->mem_stale_s > 0 ? cfg->mem_stale_s : 3 * period + cfg->memory_cycle_s;
+	/* Just after a driver has loaded everything reads zero; nobody has no memory at all. */
+	bool empty = mem->unused_kib.v <= 0 && (!vi64_has(mem->usable_kib) || mem->usable_kib.v <= 0);
+	bool absurd = mem->unused_kib.v < 0 || g->rate->used_kib.v < 0 || mem->unused_kib.v > mem->max_kib.v;
+	if (g->age_s > limit)
+		why_set(&g->why, REASON_STALE, "guest statistics are %.0f s old, limit %.0f s", g->age_s,
+			limit);
+	else if (empty || absurd)
+		why_set(&g->why, REASON_NO_STATS,
+			empty ? "guest statistics are still empty" : "guest statistics make no sense");
+	else
+		return false;
+	return true;
+}
+
+static bool refuse_boot(struct mem_ctl *c, struct mem_guest *g, int64_t now_ns)
+{
+	double left = seconds_until(g->m.boot_until_ns, now_ns);
+	if (g->rate->first_seen_ns > c->born_ns) {
+		double young = c->r->cfg->mem_boot_s - seconds_since(g->rate->first_seen_ns, now_ns);
+		left = young > left ? young : left;
+	}
+	if (left <= 0)
+		return false;
+	why_set(&g->why, REASON_BOOTING, "just started; hands off for another %.0f s", left);
+	return true;
+}
+
+static bool refuse_foreign(struct mem_guest *g, int64_t now_ns)
+{
+	double left = seconds_until(g->m.foreign_until_ns, now_ns);
+	if (left <= 0)
+		return false;
+	why_set(&g->why, REASON_FOREIGN_BALLOON,
+		"somebody else set its balloon; hands off for another %.0f s", left);
+	return true;
+}
+
+static bool refuse_uncooperative(struct mem_guest *g, int64_t now_ns)
+{
+	double left = seconds_until(g->m.uncooperative_until_ns, now_ns);
+	if (left <= 0)
+		return false;
+	why_set(&g->why, REASON_UNCOOPERATIVE, "its balloon did not follow %d times; next try in %.0f s",
+		g->m.strikes, left);
+	return true;
+}
+
+static bool refuse(struct mem_ctl *c, struct mem_guest *g)
+{
+	int64_t now = c->r->sample->time_ns;
+	return (mem_guarded(c, MEM_GUARD_STATE) && refuse_state(g, now)) ||
+	       (mem_guarded(c, MEM_GUARD_USER) && refuse_user(g)) ||
+	       (mem_guarded(c, MEM_GUARD_FACTS) && refuse_facts(g)) || refuse_data(g) ||
+	       (mem_guarded(c, MEM_GUARD_STALE) && refuse_stale(g, c->r->cfg)) ||
+	       (mem_guarded(c, MEM_GUARD_BOOT) && refuse_boot(c, g, now)) ||
+	       (mem_guarded(c, MEM_GUARD_FOREIGN) && refuse_foreign(g, now)) ||
+	       (mem_guarded(c, MEM_GUARD_PROGRESS) && refuse_uncooperative(g, now));
+}
+
+static void figures_fill(struct mem_ctl *c, struct mem_guest *g)
+{
+	const struct vm_memory *mem = &g->vm->mem;
+	g->used = vi64_has(g->rate->used_kib) ? kib_clamp(g->rate->used_kib.v, 0, mem->max_kib.v) : 0;
+	g->unused = vi64_has(mem->unused_kib) ? mem->unused_kib.v : 0;
+	g->usable = vi64_has(mem->usable_kib) ? mem->usable_kib.v : g->unused;
+	g->floor = mem_guest_floor(g, c->r->cfg);
+	g->target = g->moving ? g->m.asked_kib : g->balloon;
+	g->promised = kib_max(g->target, g->balloon);
+}
+
+void mem_guest_observe(struct mem_ctl *c, struct mem_guest *g, bool known)
+{
+	const struct vm_memory *mem = &g->vm->mem;
+	int64_t now = c->r->sample->time_ns;
+	if (!known)
+		memo_begin(g);
+	else if (g->m.id != g->vm->id || counters_fell(g))
+		memo_reboot(g, now, c->r->cfg);
+	if (vi64_has(mem->major_faults))
+		g->m.major_faults = mem->major_faults.v;
+	g->max = mem_guest_max(g->vm, g->rule);
+	int64_t before = g->m.balloon_kib;
+	g->balloon = before;
+	observe_age(g, now);
+	if (vi64_has(mem->balloon_kib) && mem->balloon_kib.v > 0) {
+		g->balloon = mem->balloon_kib.v;
+		if (!g->m.first_kib)
+			g->m.first_kib = g->m.balloon_kib = g->balloon;
+		observe_balloon(c, g);
+	}
+	observe_unused(g, before);
+	g->eligible = !refuse(c, g);
+	figures_fill(c, g);
+	g->m.look_ns = now;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* The numbers that protect: floor and maximum of a guest, reserve and levels of the host.
+ * Invariant: neither libvirt nor QEMU has a floor (a target of 1 KiB is accepted), so whatever sets a balloon
+ * takes it from here. Knows no policy and no history but the size at which a guest was first seen. */
+#include "mem_priv.h"
+
+enum { GIB = 1024 * MIB, HOST_LEAST = 200 * MIB, GUEST_LEAST = 100 * MIB };
+
+int64_t mem_guest_max(const struct vm_sample *vm, const struct vm_rule *rule)
+{
+	int64_t max = vi64_has(vm->mem.max_kib) ? kib_max(vm->mem.max_kib.v, 0) : 0;
+	return rule && rule->mem_max_kib > 0 ? kib_min(max, rule->mem_max_kib) : max;
+}
+
+/* first_kib 0: the size at which it was first seen is not known. */
+static int64_t floor_of(const struct config *cfg, const struct vm_sample *vm, const struct vm_rule *rule,
+	struct vi64 used, int64_t first_kib)
+{
+	int64_t max = mem_guest_max(vm, rule);
+	int64_t least = kib_max(kib_pct(max, cfg->mem_min_pct), cfg->mem_min_kib);
+	if (first_kib > 0)
+		least = kib_min(least, first_kib);
+	if (rule)
+		least = kib_max(least, rule->mem_min_kib);
+	if (vi64_has(vm->mem.min_guarantee_kib))
+		least = kib_max(least, vm->mem.min_guarantee_kib.v);
+	if (vi64_has(used))
+		least = kib_max(least, used.v + kib_max(GUEST_LEAST, kib_pct(used.v, 8)));
+	return kib_min(least, max);
+}
+
+int64_t mem_floor_kib(const struct config *cfg, const struct vm_sample *vm, const struct vm_rule *rule,
+	struct vi64 used_kib)
+{
+	return floor_of(cfg, vm, rule, used_kib, 0);
+}
+
+int64_t mem_guest_floor(const struct mem_guest *g, const struct config *cfg)
+{
+	return floor_of(cfg, g->vm, g->rule, vi64_ok(g->used), g->m.first_kib);
+}
+
+/* 5 % of the host, but not of a large one: 5 % of 1 TiB would be 51 GiB of idle memory. */
+static int64_t reserve_of(const struct config *cfg, int64_t host)
+{
+	if (cfg->host_reserve_kib > 0)
+		return kib_max(cfg->host_reserve_kib, HOST_LEAST);
+	if (cfg->mem_policy == MEM_POLICY_ORIGIN_C)
+		return HOST_LEAST;
+	int64_t r = kib_max(kib_pct(host, 5), kib_min(GIB, kib_pct(host, 12.5)));
+	return kib_max(kib_min(r, 16 * (int64_t)GIB), HOST_LEAST + HOST_LEAST / 4);
+}
+
+void mem_levels_fill(struct mem_levels *l, const struct config *cfg, int64_t host_kib)
+{
+	int64_t r = reserve_of(cfg, host_kib);
+	l->reserve = r;
+	l->hard_in = kib_min(kib_max(r / 2, HOST_LEAST), r);
+	l->hard_out = kib_min(kib_max(r / 4 * 3, l->hard_in + HOST_LEAST / 8), r);
+	l->soft_in = 2 * r;
+	l->soft_out = kib_pct(r, 240);
+}
+
+int64_t mem_small_kib(int64_t max_kib)
+{
+	return kib_max(16 * MIB, max_kib / 200);
+}
+
+/* Rounds of equal shares: who needs less than a share frees the rest of it for the others. */
+void mem_share(struct mem_guest **g, size_t n, int64_t pool)
+{
+	for (size_t i = 0; i < n; i++)
+		g[i]->give_kib = 0;
+	for (size_t left = n; left > 0 && pool >= (int64_t)left;) {
+		int64_t share = pool / (int64_t)left;
+		left = 0;
+		for (size_t i = 0; i < n; i++) {
+			int64_t add = kib_min(share, g[i]->short_kib - g[i]->give_kib);
+			g[i]->give_kib += kib_max(add, 0);
+			pool -= kib_max(add, 0);
+			left += g[i]->give_kib < g[i]->short_kib;
+		}
+	}
+}

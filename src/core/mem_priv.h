@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of the memory controller: what it remembers of a guest between cycles, what it works out in one, and
+ * the policies it chooses from. Private to src/core/mem_*.c and their tests. */
+#ifndef VMTOP_CORE_MEM_PRIV_H
+#define VMTOP_CORE_MEM_PRIV_H
+
+#include "vmtop/config.h"
+#include "vmtop/control.h"
+#include "vmtop/err.h"
+
+enum { MIB = 1024 }; /* in KiB */
+
+/* Guards, each of which a test may switch off to see that its scenario then fails. */
+enum mem_guard {
+	MEM_GUARD_USER = 1 << 0,      /* excluded, held, forbidden */
+	MEM_GUARD_STATE = 1 << 1,     /* not running, hung */
+	MEM_GUARD_FACTS = 1 << 2,     /* VFIO, SEV, locked, hugepages, job, no device */
+	MEM_GUARD_STALE = 1 << 3,     /* old, missing or empty statistics */
+	MEM_GUARD_BOOT = 1 << 4,      /* just started */
+	MEM_GUARD_FLOOR = 1 << 5,     /* no shrink below the floor */
+	MEM_GUARD_UNUSED = 1 << 6,    /* no shrink that leaves less than 100 MiB by the last fresh sample */
+	MEM_GUARD_MAX = 1 << 7,       /* no target above the maximum */
+	MEM_GUARD_HOST = 1 << 8,      /* grants only from what is above the reserve */
+	MEM_GUARD_FLIGHT = 1 << 9,    /* grants in flight are not given again */
+	MEM_GUARD_STEP = 1 << 10,     /* release in steps */
+	MEM_GUARD_PROGRESS = 1 << 11, /* a balloon that does not follow is let go */
+	MEM_GUARD_FOREIGN = 1 << 12,  /* somebody else's change is respected */
+	MEM_GUARD_HARM = 1 << 13,     /* give back after harm */
+	MEM_GUARD_HOLD = 1 << 14,     /* no shrink right after a grow */
+	MEM_GUARD_ALL = (1 << 15) - 1,
+};
+
+/* What lasts between cycles about one guest. Times are on the sample's clock; 0 is never. */
+struct mem_memo {
+	uint8_t uuid[UUID_BYTES];
+	int id;
+	int64_t first_kib;   /* balloon when the guest was first seen, and after each reboot */
+	int64_t balloon_kib; /* at the last cycle */
+	int64_t look_ns;
+
+	/* statistics: the one seen last, told apart by its last-update */
+	int64_t update_ns;       /* as the guest's host wrote it; only compared */
+	int64_t update_seen_ns;  /* sample time at which it was first seen */
+	double update_base_s;    /* its age then */
+	int64_t acted_update_ns; /* statistics on which the last target was based */
+	int64_t unused_kib, used_kib;
+	int64_t unused_base_kib; /* balloon to which they belong, at most */
+	int64_t major_faults;
+	bool falling; /* unused was lower than in the sample before */
+
+	/* the last target: asked_kib < 0 is none, or not ours any more */
+	int64_t asked_kib, asked_from_kib, asked_ns;
+	enum reason asked_why;
+	int64_t moved_kib, moved_ns; /* where and when the balloon last moved towards it */
+	int strikes;                 /* targets in a row that it did not follow */
+
+	/* a grant that the host has not seen used yet */
+	int64_t grant_kib, grant_rss_kib, grant_ns;
+
+	int64_t foreign_ns; /* when somebody else's change was noticed: targets set before it are void */
+	/* hands off until */
+	int64_t boot_until_ns, foreign_until_ns, uncooperative_until_ns, no_donor_until_ns, harm_until_ns;
+	double harm_hold_s; /* the next hold after harm */
+
+	/* need (watermark) */
+	double growth_kib_s, demand_kib;
+	int64_t grew_ns, shrunk_ns, before_shrink_kib;
+};
+
+/* One guest in one cycle. */
+struct mem_guest {
+	struct mem_memo m;
+	const struct vm_sample *vm;
+	const struct vm_rate *rate;
+	const struct vm_rule *rule;
+	bool eligible;
+	bool fresh;  /* these statistics were not seen before */
+	bool moving; /* a target is outstanding */
+	bool give_back, let_go;
+	double age_s; /* of the statistics */
+	int64_t balloon, max, used, usable, unused, floor;
+	int64_t target;   /* where the balloon is or is going */
+	int64_t promised; /* memory it may still take without being asked again: the larger of the two */
+	int64_t head, growth, lo, tgt, hi;
+	int64_t short_kib, give_kib; /* of the grows of this cycle */
+	int64_t to_kib;              /* wish of the policy, -1 none */
+	bool called;                 /* an action was planned */
+	struct why why;
+};
+
+struct mem_levels {
+	int64_t reserve, hard_in, hard_out, soft_in, soft_out;
+};
+
+struct mem_ctl {
+	struct mem_memo *memo;   /* sorted by UUID, like the samples */
+	struct mem_guest *guest; /* work space: the cycle at hand */
+	struct mem_guest **list; /* work space of the policies */
+	size_t n_memo, n, cap;
+	enum host_mem_state state, next_state;
+	enum reason last_why;
+	int64_t born_ns; /* first sample: VMs older than it did not just start */
+	unsigned guards; /* MEM_GUARD_ALL but in tests */
+
+	/* the cycle at hand */
+	const struct round *r;
+	struct mem_levels levels;
+	bool host_known;
+	int64_t free_kib;   /* available less the grants in flight */
+	int64_t pool_kib;   /* what may still be granted in this cycle */
+	int64_t coming_kib; /* ordered shrinks that have not arrived */
+};
+
+static inline int64_t kib_min(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+static inline int64_t kib_max(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+static inline int64_t kib_clamp(int64_t v, int64_t lo, int64_t hi)
+{
+	return v < lo ? lo : v > hi ? hi : v;
+}
+static inline int64_t kib_pct(int64_t v, double pct)
+{
+	return (int64_t)((double)v * pct / 100);
+}
+static inline bool mem_guarded(const struct mem_ctl *c, enum mem_guard g)
+{
+	return (c->guards & g) != 0;
+}
+
+/* For tests only. */
+void mem_ctl_guards(struct mem_ctl *c, unsigned guards);
+
+/* mem_floor.c */
+int64_t mem_guest_floor(const struct mem_guest *g, const struct config *cfg);
+int64_t mem_guest_max(const struct vm_sample *vm, const struct vm_rule *rule);
+void mem_levels_fill(struct mem_levels *l, const struct config *cfg, int64_t host_kib);
+/* Changes below this are not worth a call. */
+int64_t mem_small_kib(int64_t max_kib);
+/* Max-min fair: gives each of n at most ask[i], the sum at most pool; give[i] may be ask[i] itself. */
+void mem_share(struct mem_guest **g, size_t n, int64_t pool);
+
+/* mem_facts.c: brings g->m up to this sample and works out whether the guest may be touched. */
+void mem_guest_observe(struct mem_ctl *c, struct mem_guest *g, bool known);
+/* Host memory promised to this guest that the host does not show as used yet. */
+int64_t mem_guest_in_flight(const struct mem_ctl *c, const struct mem_guest *g);
+
+/* The policies: set to_kib and why of each guest, and in watermark lo, tgt and hi. */
+void mem_origin_decide(struct mem_ctl *c);
+
+#endif

@@ -267,7 +267,7 @@ void engine_command(struct engine *en, const struct command *c)
 		break;
 	}
 	case CMD_GROUPS:
-		en->groups = (unsigned)c->number | (en->cfg.auto_memory ? SAMPLE_BALLOON : 0);
+		en->groups = (unsigned)c->number;
 		break;
 	case CMD_NONE:
 	case CMD_REPLAY:

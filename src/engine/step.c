@@ -49,7 +49,8 @@ static int step_sample(struct engine *en, struct err *e)
 {
 	en->start_ns = en->b->ops->now(en->b);
 	en->due = false;
-	int rc = en->b->ops->sample(en->b, en->groups, &en->incoming, e);
+	unsigned groups = en->groups | (en->cfg.auto_memory || en->want_memory ? SAMPLE_BALLOON : 0);
+	int rc = en->b->ops->sample(en->b, groups, &en->incoming, e);
 	refresh_status(en);
 	if (rc < 0) {
 		say_error(en, e);
@@ -80,6 +81,32 @@ static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
 		r->memo.unknown = false;
 }
 
+/* A pin by somebody else on a vCPU that we pinned means that another controller is at work: two within a
+ * minute and AUTO steps back, for two controllers only undo each other. */
+static void watch_rivals(struct engine *en)
+{
+	for (size_t i = 0; i < en->sample.n_vms; i++) {
+		const struct vm_sample *vm = &en->sample.vms[i];
+		const struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
+		for (size_t k = vm->first_vcpu; r && r->n_vcpus && k < vm->first_vcpu + vm->n_vcpus; k++) {
+			const struct vcpu_sample *v = &en->sample.vcpus[k];
+			if (!vi64_has(v->foreign_pin_ns) || v->foreign_pin_ns.v <= en->rival_ns[1] ||
+				!record_vcpu(r, v->id))
+				continue;
+			en->rival_ns[0] = en->rival_ns[1];
+			en->rival_ns[1] = v->foreign_pin_ns.v;
+		}
+	}
+	if (!en->cfg.auto_cpu || !en->rival_ns[0] || en->rival_ns[1] - en->rival_ns[0] > INT64_C(60000000000))
+		return;
+	en->cfg.auto_cpu = false;
+	en->rival_ns[0] = 0;
+	log_event(en, LOG_ERROR,
+		"CPU: MANUAL now: somebody else re-pinned two of our vCPUs within a minute; is another "
+		"controller (numad, a second vmtop) running?");
+	notice_set(en, "CPU AUTO switched off: somebody else re-pins the same vCPUs");
+}
+
 /* Who came, who went, what is known of them. */
 static void step_ledger(struct engine *en, bool first)
 {
@@ -95,6 +122,7 @@ static void step_ledger(struct engine *en, bool first)
 	}
 	for (size_t i = 0; i < en->sample.n_vms; i++)
 		vm_came(en, &en->sample.vms[i], first);
+	watch_rivals(en);
 	ledger_forget(l, en->sample.time_ns);
 }
 
@@ -245,8 +273,10 @@ int engine_step(struct engine *en, struct err *e)
 {
 	struct round cpu, memory;
 	plan_reset(&en->plan);
-	if (!en->due)
-		return 0; /* only modes changed: the snapshot shows them */
+	if (!en->due) {
+		en->tick = false; /* only modes changed: the snapshot shows them */
+		return 0;
+	}
 	if (engine_look(en, e) < 0)
 		return -1;
 	if (step_plan(en, &cpu, &memory, e) < 0) {

@@ -53,10 +53,14 @@ struct setting {
 
 extern const struct setting settings[];
 extern const size_t n_settings;
+/* Keys of a [vm PATTERN] section; `at` counts within struct vm_setting. */
+extern const struct setting vm_settings[];
+extern const size_t n_vm_settings;
 
 const char *setting_section_text(enum setting_section s);
 /* NULL: no such row. Keys and options may be written with - or _. */
 const struct setting *setting_by_key(const char *key);
+const struct setting *vm_setting_by_key(const char *key);
 const struct setting *setting_by_option(const char *option, size_t len);
 const struct setting *setting_by_letter(char letter);
 bool setting_takes_value(const struct setting *s); /* as an option */
@@ -64,6 +68,9 @@ bool setting_takes_value(const struct setting *s); /* as an option */
 void setting_expects(const struct setting *s, char *buf, size_t len);
 /* Parses value into c. Fails with ERR_USAGE and a message "bad value 'x', expected ...". */
 int setting_apply(struct config *c, const struct setting *s, const char *value, struct err *e);
+int vm_setting_apply(struct vm_setting *vm, const struct setting *s, const char *value, struct err *e);
+/* Adds one pattern of VMs that may be steered. */
+int setting_add_pattern(struct config *c, const char *pattern, size_t len, struct err *e);
 /* The value as it would be written in the config file. */
 void setting_format(const struct config *c, const struct setting *s, char *buf, size_t len);
 

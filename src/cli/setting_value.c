@@ -98,7 +98,7 @@ static int parse_whole(const char *v, double *to)
 }
 
 /* Numbers of every type: parse, check the range, store with the type of the field. */
-static int apply_number(struct config *c, const struct setting *s, const char *value)
+static int apply_number(void *base, const struct setting *s, const char *value)
 {
 	double x = 0;
 	int64_t kib = 0;
@@ -110,7 +110,7 @@ static int apply_number(struct config *c, const struct setting *s, const char *v
 		x = (double)kib;
 	if (r < 0 || !(x >= s->min && x <= s->max))
 		return -1;
-	char *field = (char *)c + s->at;
+	char *field = (char *)base + s->at;
 	if (s->type == SET_INT)
 		memcpy(field, &(int){(int)x}, sizeof(int));
 	else if (s->type == SET_LONG)
@@ -131,24 +131,24 @@ static int choice_index(const struct setting *s, const char *value)
 	return -1;
 }
 
-static int apply_choice(struct config *c, const struct setting *s, const char *value)
+static int apply_choice(void *base, const struct setting *s, const char *value)
 {
 	int i = choice_index(s, value);
 	if (i < 0)
 		return -1;
-	memcpy((char *)c + s->at, &(unsigned){(unsigned)i}, sizeof(unsigned));
+	memcpy((char *)base + s->at, &(unsigned){(unsigned)i}, sizeof(unsigned));
 	return 0;
 }
 _Static_assert(sizeof(enum cpu_policy_id) == sizeof(unsigned), "apply_choice() writes enums as unsigned");
 
-static int apply_text(struct config *c, const struct setting *s, const char *value)
+static int apply_text(void *base, const struct setting *s, const char *value)
 {
 	if (strlen(value) >= s->size)
 		return -1;
 	if (s->choice && choice_index(s, value) < 0)
 		return -1;
-	memset((char *)c + s->at, 0, s->size);
-	memcpy((char *)c + s->at, value, strlen(value));
+	memset((char *)base + s->at, 0, s->size);
+	memcpy((char *)base + s->at, value, strlen(value));
 	return 0;
 }
 
@@ -182,17 +182,27 @@ static int apply_auto(struct config *c, const char *value)
 	return 0;
 }
 
+int setting_add_pattern(struct config *c, const char *pattern, size_t len, struct err *e)
+{
+	if (len == 0 || len >= sizeof c->patterns[0])
+		return err_set(e, ERR_USAGE, "bad pattern of %zu bytes, expected 1 to %zu", len,
+		        sizeof c->patterns[0] - 1);
+	if (c->n_patterns == CFG_PATTERNS)
+		return err_set(e, ERR_USAGE, "too many patterns, expected at most %d", CFG_PATTERNS);
+	memset(c->patterns[c->n_patterns], 0, sizeof c->patterns[0]);
+	memcpy(c->patterns[c->n_patterns++], pattern, len);
+	return 0;
+}
+
+/* Adds to the patterns that are there; callers that mean to replace them clear the list first. */
 static int apply_steer(struct config *c, const char *value)
 {
-	char words[CFG_PATTERNS][sizeof c->patterns[0]] = {{0}};
-	size_t count = 0, n;
-	for (const char *w; (w = next_word(&value, &n)) != NULL; count++) {
-		if (count == CFG_PATTERNS || n >= sizeof words[0])
+	size_t before = c->n_patterns, n;
+	for (const char *w; (w = next_word(&value, &n)) != NULL;)
+		if (setting_add_pattern(c, w, n, NULL) < 0) {
+			c->n_patterns = before;
 			return -1;
-		memcpy(words[count], w, n);
-	}
-	memcpy(c->patterns, words, sizeof words);
-	c->n_patterns = count;
+		}
 	return 0;
 }
 
@@ -207,37 +217,44 @@ static int apply_alias(struct config *c, const struct setting *s, struct err *e)
 	return setting_apply(c, setting_by_key(key), s->initial + n + 1, e);
 }
 
-static int apply_value(struct config *c, const struct setting *s, const char *value)
+/* Types whose value is one field at s->at, in struct config or struct vm_setting. */
+static int apply_field(void *base, const struct setting *s, const char *value)
 {
 	switch (s->type) {
 	case SET_FLAG:
-		return parse_flag(value, (bool *)((char *)c + s->at));
+		return parse_flag(value, (bool *)((char *)base + s->at));
 	case SET_TEXT:
-		return apply_text(c, s, value);
+		return apply_text(base, s, value);
 	case SET_CHOICE:
-		return apply_choice(c, s, value);
-	case SET_AUTO:
-		return apply_auto(c, value);
-	case SET_STEER:
-		return apply_steer(c, value);
-	case SET_ALIAS:
+		return apply_choice(base, s, value);
 	case SET_ACTION:
 		return -1;
 	default:
-		return apply_number(c, s, value);
+		return apply_number(base, s, value);
 	}
+}
+
+static int apply_failed(const struct setting *s, const char *value, struct err *e)
+{
+	char shown[64], expected[200];
+	text_escape(shown, sizeof shown, value);
+	setting_expects(s, expected, sizeof expected);
+	return err_set(e, ERR_USAGE, "bad value '%s', expected %s", shown, expected);
 }
 
 int setting_apply(struct config *c, const struct setting *s, const char *value, struct err *e)
 {
 	if (s->type == SET_ALIAS)
 		return apply_alias(c, s, e);
-	if (apply_value(c, s, value) == 0)
-		return 0;
-	char shown[64], expected[200];
-	text_escape(shown, sizeof shown, value);
-	setting_expects(s, expected, sizeof expected);
-	return err_set(e, ERR_USAGE, "bad value '%s', expected %s", shown, expected);
+	int r = s->type == SET_AUTO    ? apply_auto(c, value)
+	        : s->type == SET_STEER ? apply_steer(c, value)
+	                               : apply_field(c, s, value);
+	return r < 0 ? apply_failed(s, value, e) : 0;
+}
+
+int vm_setting_apply(struct vm_setting *vm, const struct setting *s, const char *value, struct err *e)
+{
+	return apply_field(vm, s, value) < 0 ? apply_failed(s, value, e) : 0;
 }
 
 static void format_list(const struct config *c, const struct setting *s, char *buf, size_t len)

@@ -26,10 +26,11 @@ CHOICES(granularity, granularity)
 CHOICE_LIST(format, "screen", "text", "json", "csv", "openmetrics") /* enum out_format */
 CHOICE_LIST(reclaim, "proactive", "pressure")                       /* enum reclaim_mode */
 CHOICE_LIST(on_exit, "default", "ask", "restore", "keep")           /* enum on_exit */
-CHOICE_LIST(theme, "default", "high-contrast", "mono")
+CHOICE_LIST(theme, "default", "contrast", "mono")
 
-#define FIELD(f) offsetof(struct config, f), sizeof(((struct config *)0)->f)
-#define NO_FIELD 0, 0
+#define VM_FIELD(f) offsetof(struct vm_setting, f), sizeof(((struct vm_setting *)0)->f)
+#define FIELD(f)    offsetof(struct config, f), sizeof(((struct config *)0)->f)
+#define NO_FIELD    0, 0
 
 /* clang-format off */
 const struct setting settings[] = {
@@ -158,7 +159,23 @@ const struct setting settings[] = {
 		"longest wait for a change"),
 #undef KEY
 };
+
+#define VM_KEY(key, sec, type, field, min, max, help)                                                        \
+	{NULL, 0, key, sec, type, VM_FIELD(field), min, max, "", NULL, NULL, help}
+const struct setting vm_settings[] = {
+	VM_KEY("exclude_cpu", SECTION_CPU, SET_FLAG, exclude_cpu, 0, 0, "never pin its vCPUs"),
+	VM_KEY("exclude_memory", SECTION_MEMORY, SET_FLAG, exclude_memory, 0, 0, "never set its balloon"),
+	VM_KEY("stay_on_node", SECTION_CPU, SET_FLAG, stay_on_node, 0, 0, "never move it to another NUMA node"),
+	VM_KEY("cpu_weight", SECTION_CPU, SET_REAL, cpu_weight, 0.01, 1000,
+		"moving its vCPUs costs this many times as much"),
+	VM_KEY("mem_shares", SECTION_MEMORY, SET_REAL, mem_shares, 0.01, 1000,
+		"its share when memory is short, against 1 for the others"),
+	VM_KEY("mem_min", SECTION_MEMORY, SET_KIB, mem_min_kib, 1024, 1e12, "its balloon never goes below this"),
+	VM_KEY("mem_max", SECTION_MEMORY, SET_KIB, mem_max_kib, 1024, 1e12, "its balloon never goes above this"),
+#undef VM_KEY
+};
 /* clang-format on */
+const size_t n_vm_settings = sizeof vm_settings / sizeof *vm_settings;
 const size_t n_settings = sizeof settings / sizeof *settings;
 
 const char *setting_section_text(enum setting_section s)
@@ -191,6 +208,14 @@ const struct setting *setting_by_key(const char *key)
 	for (size_t i = 0; i < n_settings; i++)
 		if (name_matches(settings[i].key, key, strlen(key)))
 			return &settings[i];
+	return NULL;
+}
+
+const struct setting *vm_setting_by_key(const char *key)
+{
+	for (size_t i = 0; i < n_vm_settings; i++)
+		if (name_matches(vm_settings[i].key, key, strlen(key)))
+			return &vm_settings[i];
 	return NULL;
 }
 

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* Config files: where they are and how their lines become settings. inih splits the lines; this file counts
+ * them, because the message must name the line, and refuses what inih would cut silently.
+ * Invariant: on failure the config is as it was before the file. */
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmtop/options.h"
+#include "vmtop/settings.h"
+#include "vmtop/text.h"
+
+enum { CONF_SECTION_MAX = 49, CONF_LINE_MAX = INI_MAX_LINE - 3 }; /* inih's own limits */
+
+struct conf_file {
+	FILE *f;
+	char *line_text; /* of getline() */
+	size_t line_cap;
+	int line;
+	bool steer_seen;
+	struct config *c; /* a scratch copy */
+	struct err err;   /* the first one */
+	const char *path;
+};
+
+static int conf_fail(struct conf_file *cf, const char *what)
+{
+	if (!cf->err.code) {
+		char path[200];
+		text_escape(path, sizeof path, cf->path);
+		err_set(&cf->err, ERR_USAGE, "%s:%d: %s", path, cf->line, what);
+	}
+	return 0;
+}
+
+/* inih's reader, a drop-in for fgets(). Blanks at the start go, or inih would take the line for the
+ * continuation of the one before. */
+static char *conf_line(char *to, int size, void *stream)
+{
+	struct conf_file *cf = stream;
+	ssize_t n = cf->err.code ? -1 : getline(&cf->line_text, &cf->line_cap, cf->f);
+	if (n < 0)
+		return NULL;
+	cf->line++;
+	const char *p = cf->line_text;
+	if (strlen(p) != (size_t)n)
+		conf_fail(cf, "a zero byte, expected text");
+	p += strspn(p, " \t");
+	size_t len = strcspn(p, "\r\n");
+	if (len > CONF_LINE_MAX || len + 2 > (size_t)size) {
+		conf_fail(cf, "line too long, expected at most 197 characters");
+		len = 0;
+	}
+	if (*p == '[' && strcspn(p, "]") > CONF_SECTION_MAX)
+		conf_fail(cf, "section name too long, expected at most 48 characters");
+	memcpy(to, p, len);
+	memcpy(to + len, "\n", 2);
+	return to;
+}
+
+/* The rule of section [vm PATTERN], made on first sight. */
+static struct vm_setting *conf_vm(struct conf_file *cf, const char *pattern)
+{
+	struct config *c = cf->c;
+	for (size_t i = 0; i < c->n_vm; i++)
+		if (strcmp(c->vm[i].pattern, pattern) == 0)
+			return &c->vm[i];
+	if (c->n_vm == CFG_VM_RULES)
+		return NULL;
+	struct vm_setting *vm = &c->vm[c->n_vm++];
+	memset(vm, 0, sizeof *vm);
+	snprintf(vm->pattern, sizeof vm->pattern, "%s", pattern);
+	return vm;
+}
+
+static int conf_key_unknown(struct conf_file *cf, const char *key, const char *where)
+{
+	char what[160], shown[80];
+	text_escape(shown, sizeof shown, key);
+	snprintf(what, sizeof what, "unknown key '%s'%s, expected one of vmtop.conf(5)", shown, where);
+	return conf_fail(cf, what);
+}
+
+static int conf_apply_failed(struct conf_file *cf, const char *key, struct err *e)
+{
+	err_prefix(e, "%s", key);
+	return conf_fail(cf, e->msg);
+}
+
+static int conf_vm_value(struct conf_file *cf, const char *pattern, const char *key, const char *value)
+{
+	struct err e = ERR_INIT;
+	const struct setting *s = vm_setting_by_key(key);
+	if (!s)
+		return conf_key_unknown(cf, key, " of a [vm] section");
+	struct vm_setting *vm = conf_vm(cf, pattern);
+	if (!vm)
+		return conf_fail(cf, "too many [vm] sections, expected at most 256");
+	return vm_setting_apply(vm, s, value, &e) < 0 ? conf_apply_failed(cf, key, &e) : 1;
+}
+
+static int conf_value(void *user, const char *section, const char *key, const char *value)
+{
+	struct conf_file *cf = user;
+	struct err e = ERR_INIT;
+	if (strncmp(section, "vm ", 3) == 0 && section[3 + strspn(section + 3, " ")])
+		return conf_vm_value(cf, section + 3 + strspn(section + 3, " "), key, value);
+	if (*section)
+		return conf_fail(cf, "unknown section, expected [vm PATTERN]");
+	const struct setting *s = setting_by_key(key);
+	if (!s)
+		return conf_key_unknown(cf, key, "");
+	if (s->type == SET_STEER && !cf->steer_seen) { /* may be given on several lines */
+		cf->steer_seen = true;
+		cf->c->n_patterns = 0;
+	}
+	return setting_apply(cf->c, s, value, &e) < 0 ? conf_apply_failed(cf, key, &e) : 1;
+}
+
+/* Rules of the file just read come first; those of the files before it fill what is left. */
+static int conf_merge(struct config *to, struct config *from)
+{
+	if (from->n_vm + to->n_vm > CFG_VM_RULES)
+		return -1;
+	memcpy(&from->vm[from->n_vm], to->vm, to->n_vm * sizeof to->vm[0]);
+	from->n_vm += to->n_vm;
+	*to = *from;
+	return 0;
+}
+
+static int conf_parse(struct conf_file *cf, struct config *c, struct err *e)
+{
+	*cf->c = *c;
+	cf->c->n_vm = 0;
+	int bad = ini_parse_stream(conf_line, cf, conf_value, cf);
+	if (!cf->err.code && ferror(cf->f))
+		return err_set(e, ERR_RUNTIME, "cannot read config file %s: %s", cf->path, strerror(errno));
+	if (!cf->err.code && bad) {
+		cf->line = bad;
+		conf_fail(cf, "not understood, expected KEY = VALUE or [vm PATTERN]");
+	}
+	if (!cf->err.code && conf_merge(c, cf->c) < 0)
+		conf_fail(cf, "too many [vm] sections, expected at most 256");
+	return cf->err.code ? err_set(e, cf->err.code, "%s", cf->err.msg) : 0;
+}
+
+int conf_read(struct config *c, const char *path, bool absent_ok, struct err *e)
+{
+	struct conf_file cf = {.f = fopen(path, "re"), .path = path};
+	if (!cf.f && absent_ok && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (!cf.f)
+		return err_set(e, ERR_USAGE, "cannot read config file %s: %s", path, strerror(errno));
+	cf.c = malloc(sizeof *cf.c);
+	int r = cf.c ? conf_parse(&cf, c, e) : err_set(e, ERR_NOMEM, "out of memory");
+	free(cf.c);
+	free(cf.line_text);
+	fclose(cf.f);
+	return r;
+}
+
+/* XDG_CONFIG_DIRS names the most important folder first; files are read from the least important on. */
+static size_t conf_system_paths(char paths[CONF_PATHS][CFG_TEXT], size_t n)
+{
+	const char *dirs = getenv("XDG_CONFIG_DIRS");
+	if (!dirs || !*dirs)
+		dirs = "/etc/xdg";
+	const char *end = dirs + strlen(dirs);
+	while (end > dirs && n < CONF_PATHS - 1) {
+		const char *start = end;
+		while (start > dirs && start[-1] != ':')
+			start--;
+		int w = snprintf(paths[n], CFG_TEXT, "%.*s/vmtop/vmtop.conf", (int)(end - start), start);
+		if (*start == '/' && w < CFG_TEXT) /* the specification: a relative path counts as none */
+			n++;
+		end = start > dirs ? start - 1 : dirs;
+	}
+	return n;
+}
+
+size_t conf_paths(char paths[CONF_PATHS][CFG_TEXT])
+{
+	size_t n = 0;
+	snprintf(paths[n++], CFG_TEXT, "/etc/vmtop.conf");
+	n = conf_system_paths(paths, n);
+	const char *home = getenv("XDG_CONFIG_HOME"), *rest = "/vmtop/vmtop.conf";
+	if (!home || *home != '/') {
+		home = getenv("HOME");
+		rest = "/.config/vmtop/vmtop.conf";
+	}
+	if (home && *home == '/' && snprintf(paths[n], CFG_TEXT, "%s%s", home, rest) < CFG_TEXT)
+		n++;
+	return n;
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line, and the order in which settings are put on top of one another.
+ * Invariant: every option is a row of the settings table; nothing is printed here, and on failure the
+ * caller's config is untouched. Not getopt_long(): its messages and its abbreviations are not ours. */
+#include "vmtop/options.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmtop/columns.h"
+#include "vmtop/settings.h"
+#include "vmtop/text.h"
+
+#define HINT "try 'vmtop --help'"
+
+/* What one walk over argv is for: first what decides where settings come from, then the settings. */
+enum options_pass { PASS_FIND, PASS_APPLY };
+
+struct options_walk {
+	int argc, at;
+	char **argv;
+	enum options_pass pass;
+	struct config *c;
+	struct options_action *what;
+	bool number_seen, patterns_seen;
+	struct err *e;
+};
+
+/* How the option was written, for messages: "--delay" or "-d". */
+static void option_name(const struct setting *s, bool as_letter, char buf[40])
+{
+	if (as_letter)
+		snprintf(buf, 40, "-%c", s->letter);
+	else
+		snprintf(buf, 40, "--%s", s->option);
+}
+
+static int option_set_key(struct options_walk *w, const char *text)
+{
+	char key[48], shown[64];
+	size_t n = strcspn(text, "=");
+	text_escape(shown, sizeof shown, text);
+	if (!text[n] || n == 0)
+		return err_set(w->e, ERR_USAGE, "--set: bad value '%s', expected KEY=VALUE", shown);
+	snprintf(key, sizeof key, "%.*s", (int)(n < sizeof key ? n : sizeof key), text);
+	const struct setting *s = n < sizeof key ? setting_by_key(key) : NULL;
+	if (!s)
+		return err_set(w->e, ERR_USAGE, "--set: unknown key in '%s', see vmtop.conf(5)", shown);
+	if (w->pass == PASS_FIND)
+		return 0;
+	if (s->type == SET_STEER)
+		w->c->n_patterns = 0;
+	if (setting_apply(w->c, s, text + n + 1, w->e) < 0)
+		return err_prefix(w->e, "--set %s", key);
+	return 0;
+}
+
+/* Options that are no settings. */
+static int option_act(struct options_walk *w, const struct setting *s, const char *value)
+{
+	if (strcmp(s->option, "set") == 0)
+		return option_set_key(w, value);
+	if (strcmp(s->option, "help") == 0)
+		w->what->what = OPTIONS_HELP;
+	else if (strcmp(s->option, "version") == 0)
+		w->what->what = OPTIONS_VERSION;
+	else if (strcmp(s->option, "no-config") == 0)
+		w->c->no_config = true;
+	else if (strlen(value) < sizeof w->c->config_file && *value)
+		memcpy(w->c->config_file, value, strlen(value) + 1);
+	else
+		return err_set(w->e, ERR_USAGE, "--config: bad value, expected a file name");
+	return 0;
+}
+
+static int option_take(struct options_walk *w, const struct setting *s, bool as_letter, const char *value)
+{
+	char name[40];
+	option_name(s, as_letter, name);
+	if (setting_takes_value(s) && !value) {
+		if (w->at + 1 >= w->argc)
+			return err_set(w->e, ERR_USAGE, "option %s needs a value (%s); " HINT, name, s->arg);
+		value = w->argv[++w->at];
+	}
+	if (s->type == SET_ACTION)
+		return option_act(w, s, value);
+	if (w->pass == PASS_FIND && (strcmp(s->option, "sort") == 0 || strcmp(s->option, "columns") == 0) &&
+	        strcmp(value, "help") == 0)
+		w->what->what = OPTIONS_COLUMNS;
+	if (w->pass == PASS_FIND)
+		return 0;
+	const char *none = s->type == SET_AUTO ? "cpu,memory" : "yes";
+	if (setting_apply(w->c, s, value ? value : none, w->e) < 0)
+		return err_prefix(w->e, "option %s", name);
+	return 0;
+}
+
+/* Edit distance for short words, to guess what was meant. */
+static size_t distance(const char *a, size_t n, const char *b)
+{
+	size_t row[40], m = strlen(b);
+	if (n >= 32 || m >= 39)
+		return 99;
+	for (size_t j = 0; j <= m; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		size_t corner = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= m; j++) {
+			size_t change = corner + (a[i - 1] != b[j - 1]);
+			size_t gap = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+			corner = row[j];
+			row[j] = change < gap ? change : gap;
+		}
+	}
+	return row[m];
+}
+
+static int option_unknown(struct options_walk *w, const char *arg, size_t len)
+{
+	char shown[64];
+	const char *near = NULL;
+	size_t best = 3;
+	text_escape(shown, sizeof shown, arg);
+	for (size_t i = 0; i < n_settings && strncmp(arg, "--", 2) == 0; i++) {
+		size_t d = settings[i].option ? distance(arg + 2, len, settings[i].option) : 99;
+		if (d < best) {
+			best = d;
+			near = settings[i].option;
+		}
+	}
+	if (near)
+		return err_set(w->e, ERR_USAGE, "unknown option '%s', did you mean --%s? " HINT, shown, near);
+	return err_set(w->e, ERR_USAGE, "unknown option '%s'; " HINT, shown);
+}
+
+static int option_long(struct options_walk *w, const char *arg)
+{
+	size_t len = strcspn(arg + 2, "=");
+	const struct setting *s = setting_by_option(arg + 2, len);
+	const char *value = arg[2 + len] ? arg + 2 + len + 1 : NULL;
+	if (!s)
+		return option_unknown(w, arg, len);
+	if (value && !s->arg)
+		return err_set(w->e, ERR_USAGE, "option --%s takes no value; " HINT, s->option);
+	return option_take(w, s, false, value);
+}
+
+/* "-b", "-bn5", "-n 5". */
+static int option_letters(struct options_walk *w, const char *arg)
+{
+	for (const char *p = arg + 1; *p; p++) {
+		const struct setting *s = setting_by_letter(*p);
+		if (!s)
+			return option_unknown(w, arg, 0);
+		bool value_follows = setting_takes_value(s) && p[1];
+		if (option_take(w, s, true, value_follows ? p + 1 : NULL) < 0)
+			return -1;
+		if (value_follows)
+			break;
+	}
+	return 0;
+}
+
+/* The first bare number is the interval; everything else names VMs. */
+static int option_word(struct options_walk *w, const char *arg, bool after_dashes)
+{
+	bool number = *arg && strspn(arg, "0123456789.") == strlen(arg);
+	if (number && !after_dashes && !w->number_seen) {
+		w->number_seen = true;
+		if (w->pass == PASS_FIND)
+			return 0;
+		if (setting_apply(w->c, setting_by_key("delay"), arg, w->e) < 0)
+			return err_prefix(w->e, "interval");
+		return 0;
+	}
+	if (w->pass == PASS_FIND)
+		return 0;
+	if (!w->patterns_seen) /* patterns replace `steer` of the config */
+		w->c->n_patterns = 0;
+	w->patterns_seen = true;
+	return setting_add_pattern(w->c, arg, strlen(arg), w->e);
+}
+
+static int options_walk(struct options_walk *w, enum options_pass pass)
+{
+	bool dashes = false;
+	w->pass = pass;
+	w->number_seen = false;
+	for (w->at = 1; w->at < w->argc && w->what->what == OPTIONS_RUN; w->at++) {
+		const char *arg = w->argv[w->at];
+		int r = 0;
+		if (dashes || arg[0] != '-' || !arg[1])
+			r = option_word(w, arg, dashes);
+		else if (strcmp(arg, "--") == 0)
+			dashes = true;
+		else
+			r = arg[1] == '-' ? option_long(w, arg) : option_letters(w, arg);
+		if (r < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int options_files(struct config *c, struct err *e)
+{
+	char paths[CONF_PATHS][CFG_TEXT];
+	if (c->config_file[0])
+		return conf_read(c, c->config_file, false, e);
+	size_t n = c->no_config ? 0 : conf_paths(paths);
+	for (size_t i = 0; i < n; i++)
+		if (conf_read(c, paths[i], true, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int options_environment(struct config *c, struct err *e)
+{
+	const char *uri = getenv("LIBVIRT_DEFAULT_URI"), *no_color = getenv("NO_COLOR");
+	if (no_color && *no_color)
+		c->no_color = true;
+	if (uri && *uri && setting_apply(c, setting_by_key("uri"), uri, e) < 0)
+		return err_prefix(e, "environment variable LIBVIRT_DEFAULT_URI");
+	return 0;
+}
+
+static int options_check(const struct config *c, struct err *e)
+{
+	uint8_t columns[64];
+	char shown[64];
+	text_escape(shown, sizeof shown, c->sort);
+	if (column_find(c->sort) < 0)
+		return err_set(
+		        e, ERR_USAGE, "sort: no column is called '%s', vmtop -o help lists them", shown);
+	if (c->columns[0] && column_parse(c->columns, columns, sizeof columns, e) < 0)
+		return err_prefix(e, "columns");
+	if (c->readonly && (c->auto_cpu || c->auto_memory))
+		return err_set(e, ERR_USAGE, "AUTO and --readonly exclude each other; --dry-run shows plans");
+	if (c->stop_at_pct > c->act_above_pct)
+		return err_set(e, ERR_USAGE,
+		        "stop_at_pct %g is above act_above_pct %g, expected at most that", c->stop_at_pct,
+		        c->act_above_pct);
+	for (size_t i = 0; i < c->n_vm; i++)
+		if (c->vm[i].mem_max_kib && c->vm[i].mem_min_kib > c->vm[i].mem_max_kib)
+			return err_set(e, ERR_USAGE, "[vm %s]: mem_min is above mem_max", c->vm[i].pattern);
+	return 0;
+}
+
+int options_settle(struct config *c, bool terminal, const char *term, struct err *e)
+{
+	if (c->format != OUT_SCREEN)
+		c->batch = true;
+	if (!terminal)
+		c->batch = true;
+	if (c->batch && c->format == OUT_SCREEN)
+		c->format = OUT_TEXT;
+	if (!c->batch && (!term || !*term || strcmp(term, "dumb") == 0))
+		return err_set(e, ERR_USAGE,
+		        "the terminal cannot show a screen (TERM is %s); use --batch, or set TERM",
+		        term && *term ? term : "not set");
+	return 0;
+}
+
+static int options_into(struct options_walk *w)
+{
+	config_defaults(w->c);
+	if (options_walk(w, PASS_FIND) < 0)
+		return -1;
+	if (w->what->what != OPTIONS_RUN)
+		return 0;
+	if (options_files(w->c, w->e) < 0 || options_environment(w->c, w->e) < 0 ||
+	        options_walk(w, PASS_APPLY) < 0 || options_check(w->c, w->e) < 0)
+		return -1;
+	return options_settle(w->c, isatty(STDOUT_FILENO), getenv("TERM"), w->e);
+}
+
+int options_parse(int argc, char **argv, struct config *cfg, struct options_action *what, struct err *e)
+{
+	struct config *c = malloc(sizeof *c);
+	if (!c)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	*what = (struct options_action){OPTIONS_RUN};
+	struct options_walk w = {.argc = argc, .argv = argv, .c = c, .what = what, .e = e};
+	int r = options_into(&w);
+	if (r == 0)
+		*cfg = *c;
+	free(c);
+	return r;
+}

@@ -58,6 +58,12 @@ int screen_printf(struct screen *s, int row, int col, int width, enum style st, 
 	__attribute__((format(printf, 6, 7)));
 void screen_fill(struct screen *s, int row, int col, int width, enum style st, uint32_t ch);
 void screen_style(struct screen *s, int row, int col, int width, enum style st);
+/* Aligned to the right end of width; text that does not fit is cut at its end. */
+void screen_right(struct screen *s, int row, int col, int width, enum style st, const char *text);
+/* Columns that screen_text() would use, were there room. */
+int screen_columns(const struct screen *s, const char *text);
+/* Copies `from` onto `to` with its top left corner at row, col; clips. */
+void screen_blit(struct screen *to, const struct screen *from, int row, int col);
 /* Dumps as text, trailing blanks cut, one line a row: what golden tests compare. The caller frees it. */
 char *screen_dump(const struct screen *s);
 

@@ -66,6 +66,7 @@ struct snapshot {
 	bool preview;                          /* ghosts are shown */
 	int n_rebalance_pins; /* pins that `b` would make now, for its question; -1 unknown */
 	int n_memory_changes; /* balloons that `B` would change now; -1 unknown */
+	int n_changed;        /* vCPUs, balloons and periods that are not as found because of us */
 
 	/* actions of this step, and the log up to now, oldest first */
 	struct action *actions;

@@ -35,7 +35,9 @@ enum view_key {
 	VK_CLICK, /* row and column in view_mouse() */
 	VK_WHEEL_UP,
 	VK_WHEEL_DOWN,
+	VK_END_OF_KEYS,
 };
+#define VK_CTRL(c) ((c)&0x1f)
 
 struct view *view_new(const struct config *cfg);
 void view_free(struct view *v);
@@ -44,8 +46,16 @@ void view_feed(struct view *v, const struct snapshot *s);
 /* now_ns: monotonic clock of the UI; received_ns: when this snapshot came in, for the age shown. */
 void view_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, int64_t now_ns, int64_t received_ns);
+/* The overlay (help, question, prompt, setup), sized for a screen of rows x cols, in a grid of its own that
+ * goes on top at *row, *col. false: there is none. `to` is resized; out of memory counts as none. */
+bool view_overlay(
+	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col);
 /* Returns true when a command was filled. CMD_QUIT is one. */
 bool view_key(struct view *v, int key, const struct snapshot *s, struct command *c);
+/* A key may ask for more than one command (marked VMs, staged pins): the rest, one a call, until false. */
+bool view_more(struct view *v, struct command *c);
+/* Paused: newer snapshots are not to be fed or drawn. */
+bool view_paused(const struct view *v);
 void view_mouse(struct view *v, int row, int col, int key, const struct snapshot *s);
 /* Statistic groups that the visible columns need (enum sample_group). */
 unsigned view_groups(const struct view *v);

@@ -120,8 +120,8 @@ static void get_bars(const struct column_env *env, size_t vm, struct value *v)
 		struct vf64 u = env->s->vcpu_rates[m->first_vcpu + i].usage_pct;
 		const char *sep = i ? "/" : "";
 		int n = vf64_has(u)
-		                ? snprintf(v->text + at, sizeof v->text - at, "%s%.0f", sep, fmin(u.v, 999))
-		                : snprintf(v->text + at, sizeof v->text - at, "%s-", sep);
+				? snprintf(v->text + at, sizeof v->text - at, "%s%.0f", sep, fmin(u.v, 999))
+				: snprintf(v->text + at, sizeof v->text - at, "%s-", sep);
 		at += n > 0 ? (size_t)n : 0;
 	}
 }
@@ -143,7 +143,7 @@ static void get_pins(const struct column_env *env, size_t vm, struct value *v)
 	}
 	if (!known) {
 		v->avail =
-		        m->n_vcpus ? env->s->sample.vcpus[m->first_vcpu].affinity_avail : AVAIL_UNSUPPORTED;
+			m->n_vcpus ? env->s->sample.vcpus[m->first_vcpu].affinity_avail : AVAIL_UNSUPPORTED;
 		return;
 	}
 	v->avail = AVAIL_OK;
@@ -296,67 +296,67 @@ static void get_memory_why(const struct column_env *env, size_t vm, struct value
 /* key, head, unit, help, width, left, ascending, rank, group, type, getter; in the order of the default set
  */
 static const struct column columns[] = {
-        {"id", "ID", "", "libvirt's number of the running VM", 4, false, true, 11, 0, VALUE_INT, get_id},
-        {"name", "NAME", "", "name of the VM, with odd characters escaped", 12, true, true, 1, 0, VALUE_TEXT,
-                get_name},
-        {"state", "STATE", "", "state of the VM; HUNG: its monitor does not answer", 9, true, true, 6, 0,
-                VALUE_TEXT, get_state},
-        {"vcpus", "vCPU", "", "online vCPUs", 4, false, false, 10, 0, VALUE_INT, get_vcpus},
-        {"bars", "USE", "%", "usage of each vCPU, a bar each", 8, true, false, 7, 0, VALUE_TEXT, get_bars},
-        {"cpu", "CPU%", "%", "CPU used by its vCPUs, percent of one pCPU (I: of the host)", 6, false, false,
-                2, 0, VALUE_PCT, get_cpu},
-        {"wait", "WAIT%", "%", "time its vCPUs could run but had to wait for a pCPU", 6, false, false, 3, 0,
-                VALUE_PCT, get_wait},
-        {"demand", "WANT%", "%", "CPU it would use if each vCPU had an idle pCPU", 6, false, false, 9, 0,
-                VALUE_PCT, get_demand},
-        {"pins", "PINS", "", "pCPUs its vCPUs are pinned to; + when some are not pinned", 8, true, true, 4, 0,
-                VALUE_TEXT, get_pins},
-        {"balloon", "BALL", "KiB", "memory the guest has: the balloon's actual size", 5, false, false, 5, BAL,
-                VALUE_KIB, get_balloon},
-        {"target", "TARG", "KiB", "balloon target last set from here", 5, false, false, 12, 0, VALUE_KIB,
-                get_target},
-        {"max", "MAX", "KiB", "most memory the guest can have", 5, false, false, 8, BAL, VALUE_KIB, get_max},
-        {"used", "USED", "KiB", "memory the guest cannot do without: balloon less usable", 5, false, false, 5,
-                BAL, VALUE_KIB, get_used},
-        {"usable", "FREE", "KiB", "memory the guest could give to programs without swapping (usable)", 5,
-                false, false, 8, BAL, VALUE_KIB, get_usable},
-        {"note", "NOTE", "", "HELD, FOREIGN or why AUTO leaves it alone", 12, true, true, 13, 0, VALUE_TEXT,
-                get_note},
-        {"mem", "%MEM", "%", "the balloon's share of the host's memory", 5, false, false, 15, BAL,
-                VALUE_SHARE, get_mem},
-        {"time", "TIME", "s", "CPU time since the VM started, emulator included", 9, false, false, 14, 0,
-                VALUE_SECONDS, get_time},
-        {"unused", "UNUSED", "KiB", "memory the guest has not touched (MemFree)", 6, false, false, 0, BAL,
-                VALUE_KIB, get_unused},
-        {"caches", "CACHE", "KiB", "disk caches of the guest, tmpfs included", 5, false, false, 0, BAL,
-                VALUE_KIB, get_caches},
-        {"rss", "RSS", "KiB", "memory its QEMU holds on the host", 5, false, false, 16, BAL, VALUE_KIB,
-                get_rss},
-        {"low", "LOW", "KiB", "low watermark: below it the guest is given memory", 5, false, false, 0, BAL,
-                VALUE_KIB, get_low},
-        {"high", "HIGH", "KiB", "high watermark: above it the guest may give memory back", 5, false, false, 0,
-                BAL, VALUE_KIB, get_high},
-        {"floor", "FLOOR", "KiB", "the balloon is never set below this", 5, false, false, 0, BAL, VALUE_KIB,
-                get_floor},
-        {"age", "AGE", "s", "age of the guest's memory statistics", 5, false, false, 0, BAL, VALUE_AGE,
-                get_age},
-        {"swapin", "SWIN", "KiB/s", "swapped in by the guest", 6, false, false, 0, BAL, VALUE_KIB_S,
-                get_swapin},
-        {"swapout", "SWOUT", "KiB/s", "swapped out by the guest", 6, false, false, 0, BAL, VALUE_KIB_S,
-                get_swapout},
-        {"rdrq", "RDRQ", "1/s", "block read requests", 6, false, false, 0, BLK, VALUE_RATE, get_rdrq},
-        {"wrrq", "WRRQ", "1/s", "block write requests", 6, false, false, 0, BLK, VALUE_RATE, get_wrrq},
-        {"rdby", "RDBY", "B/s", "bytes read from block devices", 6, false, false, 0, BLK, VALUE_BYTES_S,
-                get_rdby},
-        {"wrby", "WRBY", "B/s", "bytes written to block devices", 6, false, false, 0, BLK, VALUE_BYTES_S,
-                get_wrby},
-        {"rxby", "RXBY", "B/s", "bytes received", 6, false, false, 0, NET, VALUE_BYTES_S, get_rxby},
-        {"txby", "TXBY", "B/s", "bytes sent", 6, false, false, 0, NET, VALUE_BYTES_S, get_txby},
-        {"rxpk", "RXPK", "1/s", "packets received", 6, false, false, 0, NET, VALUE_RATE, get_rxpk},
-        {"txpk", "TXPK", "1/s", "packets sent", 6, false, false, 0, NET, VALUE_RATE, get_txpk},
-        {"memwhy", "MEMORY", "", "what memory control does with it, and why", 40, true, true, 0, 0,
-                VALUE_TEXT, get_memory_why},
-        {"uuid", "UUID", "", "UUID of the VM", 36, true, true, 0, 0, VALUE_TEXT, get_uuid},
+	{"id", "ID", "", "libvirt's number of the running VM", 4, false, true, 11, 0, VALUE_INT, get_id},
+	{"name", "NAME", "", "name of the VM, with odd characters escaped", 12, true, true, 1, 0, VALUE_TEXT,
+		get_name},
+	{"state", "STATE", "", "state of the VM; HUNG: its monitor does not answer", 9, true, true, 6, 0,
+		VALUE_TEXT, get_state},
+	{"vcpus", "vCPU", "", "online vCPUs", 4, false, false, 10, 0, VALUE_INT, get_vcpus},
+	{"bars", "USE", "%", "usage of each vCPU, a bar each", 8, true, false, 7, 0, VALUE_TEXT, get_bars},
+	{"cpu", "CPU%", "%", "CPU used by its vCPUs, percent of one pCPU (I: of the host)", 6, false, false,
+		2, 0, VALUE_PCT, get_cpu},
+	{"wait", "WAIT%", "%", "time its vCPUs could run but had to wait for a pCPU", 6, false, false, 3, 0,
+		VALUE_PCT, get_wait},
+	{"demand", "WANT%", "%", "CPU it would use if each vCPU had an idle pCPU", 6, false, false, 9, 0,
+		VALUE_PCT, get_demand},
+	{"pins", "PINS", "", "pCPUs its vCPUs are pinned to; + when some are not pinned", 8, true, true, 4, 0,
+		VALUE_TEXT, get_pins},
+	{"balloon", "BALL", "KiB", "memory the guest has: the balloon's actual size", 5, false, false, 5, BAL,
+		VALUE_KIB, get_balloon},
+	{"target", "TARG", "KiB", "balloon target last set from here", 5, false, false, 12, 0, VALUE_KIB,
+		get_target},
+	{"max", "MAX", "KiB", "most memory the guest can have", 5, false, false, 8, BAL, VALUE_KIB, get_max},
+	{"used", "USED", "KiB", "memory the guest cannot do without: balloon less usable", 5, false, false, 5,
+		BAL, VALUE_KIB, get_used},
+	{"usable", "FREE", "KiB", "memory the guest could give to programs without swapping (usable)", 5,
+		false, false, 8, BAL, VALUE_KIB, get_usable},
+	{"note", "NOTE", "", "HELD, FOREIGN or why AUTO leaves it alone", 12, true, true, 13, 0, VALUE_TEXT,
+		get_note},
+	{"mem", "%MEM", "%", "the balloon's share of the host's memory", 5, false, false, 15, BAL,
+		VALUE_SHARE, get_mem},
+	{"time", "TIME", "s", "CPU time since the VM started, emulator included", 9, false, false, 14, 0,
+		VALUE_SECONDS, get_time},
+	{"unused", "UNUSED", "KiB", "memory the guest has not touched (MemFree)", 6, false, false, 0, BAL,
+		VALUE_KIB, get_unused},
+	{"caches", "CACHE", "KiB", "disk caches of the guest, tmpfs included", 5, false, false, 0, BAL,
+		VALUE_KIB, get_caches},
+	{"rss", "RSS", "KiB", "memory its QEMU holds on the host", 5, false, false, 16, BAL, VALUE_KIB,
+		get_rss},
+	{"low", "LOW", "KiB", "low watermark: below it the guest is given memory", 5, false, false, 0, BAL,
+		VALUE_KIB, get_low},
+	{"high", "HIGH", "KiB", "high watermark: above it the guest may give memory back", 5, false, false, 0,
+		BAL, VALUE_KIB, get_high},
+	{"floor", "FLOOR", "KiB", "the balloon is never set below this", 5, false, false, 0, BAL, VALUE_KIB,
+		get_floor},
+	{"age", "AGE", "s", "age of the guest's memory statistics", 5, false, false, 0, BAL, VALUE_AGE,
+		get_age},
+	{"swapin", "SWIN", "KiB/s", "swapped in by the guest", 6, false, false, 0, BAL, VALUE_KIB_S,
+		get_swapin},
+	{"swapout", "SWOUT", "KiB/s", "swapped out by the guest", 6, false, false, 0, BAL, VALUE_KIB_S,
+		get_swapout},
+	{"rdrq", "RDRQ", "1/s", "block read requests", 6, false, false, 0, BLK, VALUE_RATE, get_rdrq},
+	{"wrrq", "WRRQ", "1/s", "block write requests", 6, false, false, 0, BLK, VALUE_RATE, get_wrrq},
+	{"rdby", "RDBY", "B/s", "bytes read from block devices", 6, false, false, 0, BLK, VALUE_BYTES_S,
+		get_rdby},
+	{"wrby", "WRBY", "B/s", "bytes written to block devices", 6, false, false, 0, BLK, VALUE_BYTES_S,
+		get_wrby},
+	{"rxby", "RXBY", "B/s", "bytes received", 6, false, false, 0, NET, VALUE_BYTES_S, get_rxby},
+	{"txby", "TXBY", "B/s", "bytes sent", 6, false, false, 0, NET, VALUE_BYTES_S, get_txby},
+	{"rxpk", "RXPK", "1/s", "packets received", 6, false, false, 0, NET, VALUE_RATE, get_rxpk},
+	{"txpk", "TXPK", "1/s", "packets sent", 6, false, false, 0, NET, VALUE_RATE, get_txpk},
+	{"memwhy", "MEMORY", "", "what memory control does with it, and why", 40, true, true, 0, 0,
+		VALUE_TEXT, get_memory_why},
+	{"uuid", "UUID", "", "UUID of the VM", 36, true, true, 0, 0, VALUE_TEXT, get_uuid},
 };
 enum { N_COLUMNS = sizeof columns / sizeof columns[0] };
 _Static_assert(N_COLUMNS <= 64, "the screen keeps sets of columns in 64 places");
@@ -408,7 +408,7 @@ int column_parse(const char *list, uint8_t *out, size_t cap, struct err *e)
 			char shown[160];
 			text_escape(shown, sizeof shown, word);
 			return err_set(e, ERR_USAGE,
-			        "no column is called \"%s\" (`vmtop -o help` lists them)", shown);
+				"no column is called \"%s\" (`vmtop -o help` lists them)", shown);
 		}
 		if (!memchr(got, i, (size_t)n))
 			got[n++] = (uint8_t)i;

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* The key table: one row a key. Footer, help overlay and the manual's KEYS section come from it. Pure. */
+#ifndef VMTOP_KEYS_H
+#define VMTOP_KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum key_action {
+	KEY_NOTHING,
+	KEY_UP,
+	KEY_DOWN,
+	KEY_LEFT,
+	KEY_RIGHT,
+	KEY_PAGE_UP,
+	KEY_PAGE_DOWN,
+	KEY_FIRST,
+	KEY_LAST,
+	KEY_QUIT,
+	KEY_HELP,
+	KEY_REDRAW,
+	KEY_SAMPLE,
+	KEY_INTERVAL,
+	KEY_VIEW, /* the digit is the view */
+	KEY_OPEN,
+	KEY_BACK,
+	KEY_PANEL,
+	KEY_PANEL_BACK,
+	KEY_SORT_CPU,
+	KEY_SORT_MEMORY,
+	KEY_SORT_TIME,
+	KEY_SORT_ID,
+	KEY_SORT_PICK,
+	KEY_SORT_LEFT,
+	KEY_SORT_RIGHT,
+	KEY_REVERSE,
+	KEY_OF_HOST,
+	KEY_SEARCH,
+	KEY_NEXT,
+	KEY_FILTER,
+	KEY_FOLLOW,
+	KEY_PAUSE,
+	KEY_MARK_ROW,
+	KEY_MERGE,
+	KEY_SETUP,
+	KEY_REBALANCE,
+	KEY_AUTO_CPU,
+	KEY_AUTO_MEMORY,
+	KEY_MEMORY_CYCLE,
+	KEY_PREVIEW,
+	KEY_APPLY,
+	KEY_DROP,
+	KEY_UNDO,
+	KEY_RESTORE,
+	KEY_EDIT,
+	KEY_TOGGLE,
+	KEY_LIST,
+	KEY_BALLOON,
+	KEY_HOLD,
+	KEY_EXCLUDE,
+	KEY_STATS,
+	KEY_NOTE,
+};
+
+/* Where a key means something: bits, so that a row can name several. */
+enum key_place {
+	IN_VIEWS = 1 << 0,   /* 0..4 */
+	IN_PREVIEW = 1 << 1, /* ghosts of a planned round are shown */
+	IN_EDIT = 1 << 2,    /* pin editor */
+	IN_ALL = IN_VIEWS | IN_PREVIEW | IN_EDIT,
+};
+
+enum key_section { KEYS_MOVE, KEYS_SHOW, KEYS_STEER, KEYS_OTHER, KEYS_SECTIONS };
+
+struct key_row {
+	enum key_action action;
+	int keys[4];    /* characters or enum view_key; 0 ends */
+	unsigned where; /* enum key_place */
+	enum key_section section;
+	bool steers;        /* changes guests: gone in read-only mode */
+	const char *name;   /* as shown: "b", "F6 F" */
+	const char *footer; /* name in the footer, "" when `rank` is 0 */
+	const char *label;  /* footer: what it does, one or two words */
+	int rank;           /* footer: 1 is the last to go when it gets narrow; 0: not in the footer */
+	const char *help;   /* one line */
+};
+
+size_t key_count(void);
+const struct key_row *key_at(size_t i);
+/* The row that a key stands for in this place, NULL: none. */
+const struct key_row *key_find(int key, enum key_place where, bool readonly);
+const char *key_section_text(enum key_section s);
+
+#endif

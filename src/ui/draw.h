@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Strokes that several panels share. Private to src/ui. */
+#ifndef UI_DRAW_H
+#define UI_DRAW_H
+
+#include "vmtop/columns.h"
+#include "vmtop/screen.h"
+
+struct rect {
+	int row, col, rows, cols;
+};
+
+enum glyph {
+	GLYPH_LINE,     /* frames and titles */
+	GLYPH_BAR,      /* filled part of a bar */
+	GLYPH_BAR2,     /* second filled part */
+	GLYPH_TROUGH,   /* rest of a bar */
+	GLYPH_TICK,     /* a limit inside a bar */
+	GLYPH_ALLOWED,  /* pin map: may run here */
+	GLYPH_PINNED,   /* pinned here, runs elsewhere */
+	GLYPH_PIN_HERE, /* pinned here and runs here */
+	GLYPH_HERE,     /* runs here, not pinned */
+	GLYPH_GHOST,    /* a plan puts it here */
+	GLYPH_CURSOR,   /* marks a row without colour */
+	GLYPH_UP,
+	GLYPH_DOWN,
+	GLYPH_VLINE,
+	GLYPH_TOP_LEFT,
+	GLYPH_TOP_RIGHT,
+	GLYPH_BOTTOM_LEFT,
+	GLYPH_BOTTOM_RIGHT,
+	GLYPH_COUNT
+};
+
+uint32_t draw_glyph(const struct screen *to, enum glyph g);
+/* 0..100 as one cell: eighths of a block, or a digit (tenths) in ASCII. */
+uint32_t draw_level(const struct screen *to, double pct);
+enum style draw_load_style(double pct);
+
+/* "── title ───────── right ─" */
+void draw_title(struct screen *to, struct rect at, bool focused, const char *title, const char *right);
+/* A bar of two parts in percent of the whole, with text at its right end. first + second may exceed 100. */
+struct meter {
+	double first, second;
+	enum style first_style, second_style;
+	double tick; /* < 0: none */
+	const char *text;
+};
+void draw_meter(struct screen *to, int row, int col, int width, const struct meter *m);
+/* The newest `width` of n levels (0..100, DRAW_NO_LEVEL: none), newest to the right; next_older() walks. */
+enum { DRAW_NO_LEVEL = 255 };
+void draw_spark(
+	struct screen *to, int row, int col, int width, const uint8_t *levels, size_t n, size_t newest);
+/* A frame around the whole of `to` with a title. */
+void draw_frame(struct screen *to, const char *title);
+/* Text broken at blanks over at most `rows` lines; returns the lines used. */
+int draw_wrapped(struct screen *to, struct rect at, enum style st, const char *text);
+/* Clipped to the width with an ellipsis when it does not fit. */
+void draw_cut(struct screen *to, int row, int col, int width, enum style st, const char *text);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* The key table. Invariant: within one place no key has two meanings. Knows nothing of what the actions do.
+ */
+#include "vmtop/keys.h"
+
+#include "vmtop/view.h"
+
+/* action, keys, where, section, steers, name, footer name, footer label, rank, help */
+static const struct key_row rows[] = {
+	{KEY_UP, {VK_UP}, IN_ALL, KEYS_MOVE, false, "Up Down", "", "", 0, "move the cursor"},
+	{KEY_DOWN, {VK_DOWN}, IN_ALL, KEYS_MOVE, false, "", "", "", 0, ""},
+	{KEY_LEFT, {VK_LEFT}, IN_ALL, KEYS_MOVE, false, "Left Right", "", "", 0,
+		"scroll the table sideways; choose a pCPU in the pin map"},
+	{KEY_RIGHT, {VK_RIGHT}, IN_ALL, KEYS_MOVE, false, "", "", "", 0, ""},
+	{KEY_PAGE_UP, {VK_PGUP}, IN_ALL, KEYS_MOVE, false, "PgUp PgDn", "", "", 0, "a page up or down"},
+	{KEY_PAGE_DOWN, {VK_PGDN}, IN_ALL, KEYS_MOVE, false, "", "", "", 0, ""},
+	{KEY_FIRST, {VK_HOME}, IN_ALL, KEYS_MOVE, false, "Home End", "", "", 0, "to the first or last row"},
+	{KEY_LAST, {VK_END}, IN_ALL, KEYS_MOVE, false, "", "", "", 0, ""},
+	{KEY_PANEL, {VK_TAB}, IN_VIEWS | IN_PREVIEW, KEYS_MOVE, false, "Tab", "Tab", "Panel", 13,
+		"to the next panel"},
+	{KEY_PANEL_BACK, {VK_BTAB}, IN_VIEWS | IN_PREVIEW, KEYS_MOVE, false, "", "", "", 0, ""},
+	{KEY_OPEN, {VK_ENTER, 'e', VK_F1 + 4}, IN_VIEWS | IN_PREVIEW, KEYS_MOVE, false, "Enter e F5", "Enter",
+		"Open", 7, "open the selected VM"},
+	{KEY_DROP, {VK_ESC}, IN_PREVIEW | IN_EDIT, KEYS_STEER, false, "Esc", "Esc", "Drop", 2,
+		"preview, pin editor: drop the ghosts"},
+	{KEY_BACK, {VK_ESC}, IN_VIEWS, KEYS_MOVE, false, "Esc", "", "", 0, "back to where you came from"},
+
+	{KEY_VIEW, {'0'}, IN_VIEWS | IN_PREVIEW, KEYS_SHOW, false, "0", "", "", 0, "overview"},
+	{KEY_VIEW, {'1'}, IN_VIEWS | IN_PREVIEW, KEYS_SHOW, false, "1", "1", "pCPUs", 8,
+		"pCPUs and the pin map"},
+	{KEY_VIEW, {'2'}, IN_VIEWS | IN_PREVIEW, KEYS_SHOW, false, "2", "2", "Memory", 9, "memory"},
+	{KEY_VIEW, {'3'}, IN_VIEWS | IN_PREVIEW, KEYS_SHOW, false, "3", "3", "Log", 10,
+		"decisions and their reasons"},
+	{KEY_VIEW, {'4'}, IN_VIEWS | IN_PREVIEW, KEYS_SHOW, false, "4", "", "", 0,
+		"the selected VM in depth"},
+	{KEY_SORT_CPU, {'P'}, IN_VIEWS, KEYS_SHOW, false, "P", "", "", 0, "sort by CPU"},
+	{KEY_SORT_MEMORY, {'M'}, IN_VIEWS, KEYS_SHOW, false, "M", "", "", 0, "sort by memory"},
+	{KEY_SORT_TIME, {'T'}, IN_VIEWS, KEYS_SHOW, false, "T", "", "", 0, "sort by CPU time"},
+	{KEY_SORT_ID, {'N'}, IN_VIEWS, KEYS_SHOW, false, "N", "", "", 0, "sort by id"},
+	{KEY_SORT_PICK, {'F', VK_F1 + 5}, IN_VIEWS, KEYS_SHOW, false, "F F6", "F6", "Sort", 12,
+		"choose the column to sort by"},
+	{KEY_SORT_LEFT, {'<'}, IN_VIEWS, KEYS_SHOW, false, "< >", "", "", 0,
+		"sort by the column to the left or right"},
+	{KEY_SORT_RIGHT, {'>'}, IN_VIEWS, KEYS_SHOW, false, "", "", "", 0, ""},
+	{KEY_REVERSE, {'r'}, IN_VIEWS, KEYS_SHOW, false, "r", "", "", 0, "reverse the order"},
+	{KEY_OF_HOST, {'I'}, IN_VIEWS, KEYS_SHOW, false, "I", "", "", 0,
+		"percent of a pCPU, or of the whole host"},
+	{KEY_SEARCH, {'/', VK_F1 + 2}, IN_VIEWS, KEYS_SHOW, false, "/ F3", "/", "Search", 11,
+		"search a VM by name (regular expression)"},
+	{KEY_NEXT, {'n'}, IN_VIEWS, KEYS_SHOW, false, "n", "", "", 0, "next match"},
+	{KEY_FILTER, {'\\', VK_F1 + 3}, IN_VIEWS, KEYS_SHOW, false, "\\ F4", "\\", "Filter", 14,
+		"show only the VMs that match; limits the view, not what AUTO steers"},
+	{KEY_FOLLOW, {'f'}, IN_VIEWS, KEYS_SHOW, false, "f", "", "", 0,
+		"keep the selected VM in sight when rows move"},
+	{KEY_PAUSE, {'Z'}, IN_VIEWS, KEYS_SHOW, false, "Z", "", "", 0, "pause the screen (not the steering)"},
+	{KEY_MERGE, {'!'}, IN_VIEWS, KEYS_SHOW, false, "!", "", "", 0,
+		"merge pCPUs: thread, core, LLC, node"},
+	{KEY_MARK_ROW, {'x', VK_INSERT}, IN_VIEWS, KEYS_SHOW, false, "x Insert", "", "", 0,
+		"mark the VM; H and X act on all marked ones"},
+	{KEY_SETUP, {VK_F1 + 1}, IN_VIEWS, KEYS_SHOW, false, "F2", "F2", "Setup", 15,
+		"setup: policies, granularity, columns and their order"},
+
+	{KEY_REBALANCE, {'b'}, IN_VIEWS, KEYS_STEER, true, "b", "b", "Balance", 3,
+		"rebalance now: one round at once; asks when it moves more than eight vCPUs"},
+	{KEY_AUTO_CPU, {'a'}, IN_VIEWS, KEYS_STEER, true, "a", "a", "Auto CPU", 4,
+		"AUTO for CPU on or off; turning it on asks once per session"},
+	{KEY_AUTO_MEMORY, {'m'}, IN_VIEWS, KEYS_STEER, true, "m", "m", "Auto mem", 5,
+		"AUTO for memory on or off; turning it on asks once per session"},
+	{KEY_MEMORY_CYCLE, {'B'}, IN_VIEWS, KEYS_STEER, true, "B", "", "", 0, "one memory cycle now"},
+	{KEY_PREVIEW, {'v'}, IN_VIEWS, KEYS_STEER, false, "v", "v", "Preview", 6,
+		"show what b would do as ghosts; y applies, Esc drops"},
+	{KEY_APPLY, {'y'}, IN_PREVIEW | IN_EDIT, KEYS_STEER, true, "y", "y", "Apply", 1,
+		"preview, pin editor: apply the ghosts"},
+	{KEY_EDIT, {'E'}, IN_VIEWS, KEYS_STEER, true, "E", "E", "Pins", 16, "pin editor for the selected VM"},
+	{KEY_TOGGLE, {' '}, IN_EDIT, KEYS_STEER, true, "Space", "Space", "Toggle", 3,
+		"pin editor: pCPU in or out"},
+	{KEY_LIST, {VK_ENTER}, IN_EDIT, KEYS_STEER, true, "Enter", "Enter", "CPU list", 4,
+		"pin editor: type a CPU list"},
+	{KEY_BALLOON, {'='}, IN_VIEWS, KEYS_STEER, true, "=", "", "", 0,
+		"set the balloon of the selected VM"},
+	{KEY_UNDO, {'u'}, IN_VIEWS, KEYS_STEER, true, "u", "u", "Undo", 17,
+		"undo the last change and hold its VMs"},
+	{KEY_RESTORE, {'U'}, IN_VIEWS, KEYS_STEER, true, "U", "", "", 0,
+		"put everything back as found (asks)"},
+	{KEY_HOLD, {'H'}, IN_VIEWS, KEYS_STEER, true, "H", "", "", 0,
+		"hold the VM: AUTO leaves it alone until released"},
+	{KEY_EXCLUDE, {'X'}, IN_VIEWS, KEYS_STEER, true, "X", "", "", 0,
+		"exclude the VM from CPU steering, or take it in"},
+	{KEY_STATS, {'p'}, IN_VIEWS, KEYS_STEER, true, "p", "", "", 0,
+		"turn guest memory statistics on or back (asks)"},
+
+	{KEY_SAMPLE, {' '}, IN_VIEWS | IN_PREVIEW, KEYS_OTHER, false, "Space", "", "", 0, "sample now"},
+	{KEY_INTERVAL, {'i', 'd', 's'}, IN_VIEWS, KEYS_OTHER, false, "i d s", "", "", 0,
+		"change the interval"},
+	{KEY_NOTE, {'\''}, IN_VIEWS, KEYS_OTHER, false, "'", "", "", 0, "put a mark into the log"},
+	{KEY_REDRAW, {VK_CTRL('L')}, IN_ALL, KEYS_OTHER, false, "^L", "", "", 0, "draw the screen anew"},
+	{KEY_HELP, {'?', 'h', VK_F1}, IN_ALL, KEYS_OTHER, false, "? h F1", "?", "Help", 2, "this help"},
+	{KEY_QUIT, {'q', VK_F1 + 9}, IN_ALL, KEYS_OTHER, false, "q F10", "q", "Quit", 1, "quit"},
+};
+enum { N_ROWS = sizeof rows / sizeof rows[0] };
+
+size_t key_count(void)
+{
+	return N_ROWS;
+}
+
+const struct key_row *key_at(size_t i)
+{
+	return i < N_ROWS ? &rows[i] : NULL;
+}
+
+const struct key_row *key_find(int key, enum key_place where, bool readonly)
+{
+	for (size_t i = 0; i < N_ROWS; i++) {
+		if (!(rows[i].where & where) || (readonly && rows[i].steers))
+			continue;
+		for (size_t k = 0; k < 4 && rows[i].keys[k]; k++)
+			if (rows[i].keys[k] == key)
+				return &rows[i];
+	}
+	return NULL;
+}
+
+const char *key_section_text(enum key_section s)
+{
+	static const char *const text[] = {
+		[KEYS_MOVE] = "Moving about",
+		[KEYS_SHOW] = "What is shown",
+		[KEYS_STEER] = "Steering",
+		[KEYS_OTHER] = "Other",
+	};
+	return (unsigned)s < KEYS_SECTIONS ? text[s] : "";
+}

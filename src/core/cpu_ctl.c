@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* The CPU controller: states the placement problem, asks the policy, turns its moves into pins and says why.
+ * Invariants: a pin lies inside the allowed set and on usable pCPUs, changes something, and names a vCPU that
+ * may be steered; a preview and a round that only watches leave no trace that a later round could see, but
+ * for the deviations that were seen. Must not know: how a policy decides, libvirt, names of VMs. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu_problem.h"
+#include "vmtop/config.h"
+#include "vmtop/err.h"
+
+static const struct cpu_policy_ops *const policies[] = {
+	[CPU_POLICY_MINMOVE] = &cpu_policy_minmove,
+	[CPU_POLICY_ORIGIN_A] = &cpu_policy_origin_a,
+	[CPU_POLICY_ORIGIN_B] = &cpu_policy_origin_b,
+	[CPU_POLICY_ORIGIN_C] = &cpu_policy_origin_c,
+};
+
+/* A policy object with the problem it was given last. Previews have one of their own: they are planned
+ * between a round and the news of what became of it. */
+struct side {
+	void *policy;
+	struct cpu_problem prob;
+	struct place_result res;
+	size_t *action_of; /* by move: index of its action in the plan; SIZE_MAX: it changed nothing */
+	bool *done;        /* by move */
+	size_t *last_move; /* by task, of those that move */
+	size_t cap_action_of, cap_done, cap_last_move;
+};
+
+struct cpu_ctl {
+	enum cpu_policy_id id;
+	const struct cpu_policy_ops *ops;
+	struct side rounds, previews;
+	enum reason last;
+};
+
+struct cpu_ctl *cpu_ctl_new(const struct config *cfg, struct err *e)
+{
+	if ((size_t)cfg->cpu_policy >= sizeof policies / sizeof *policies) {
+		err_set(e, ERR_USAGE, "no such CPU policy");
+		return NULL;
+	}
+	struct cpu_ctl *c = calloc(1, sizeof *c);
+	if (c) {
+		c->id = cfg->cpu_policy;
+		c->ops = policies[c->id];
+		c->rounds.policy = c->ops->create(cfg);
+		c->previews.policy = c->ops->create(cfg);
+	}
+	if (!c || !c->rounds.policy || !c->previews.policy) {
+		cpu_ctl_free(c);
+		err_set(e, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	return c;
+}
+
+static void side_done(struct cpu_ctl *c, struct side *s)
+{
+	c->ops->destroy(s->policy);
+	cpu_problem_done(&s->prob);
+	free(s->action_of);
+	free(s->done);
+	free(s->last_move);
+}
+
+void cpu_ctl_free(struct cpu_ctl *c)
+{
+	if (!c)
+		return;
+	side_done(c, &c->rounds);
+	side_done(c, &c->previews);
+	free(c);
+}
+
+/* --- granularity -------------------------------------------------------------------------------------- */
+
+static bool has_several_llcs(const struct sample *s)
+{
+	int first = -1;
+	for (size_t i = 0; i < s->host.n_pcpus; i++) {
+		int llc = s->host.pcpus[i].llc;
+		if (llc >= 0 && first >= 0 && llc != first)
+			return true;
+		if (llc >= 0)
+			first = llc;
+	}
+	return false;
+}
+
+enum granularity cpu_ctl_granularity(
+	const struct cpu_ctl *c, const struct config *cfg, const struct sample *s)
+{
+	enum { SMALL_HOST = 8 };
+	/* The designs of the origin know pCPUs alone. */
+	if (c && c->id != CPU_POLICY_MINMOVE)
+		return GRAN_CPU;
+	if (cfg->granularity != GRAN_AUTO)
+		return cfg->granularity;
+	return s->host.n_pcpus > SMALL_HOST && has_several_llcs(s) ? GRAN_LLC : GRAN_CPU;
+}
+
+/* --- moves to pins ------------------------------------------------------------------------------------ */
+
+static bool grow(void *array, size_t *cap, size_t want, size_t size)
+{
+	void **p = array;
+	if (want <= *cap)
+		return true;
+	size_t n = want + want / 2 + 8;
+	void *bigger = reallocarray(*p, n, size);
+	if (!bigger)
+		return false;
+	*p = bigger;
+	*cap = n;
+	return true;
+}
+
+static bool side_room(struct side *s, size_t moves, size_t tasks)
+{
+	return grow(&s->action_of, &s->cap_action_of, moves, sizeof *s->action_of) &&
+	       grow(&s->done, &s->cap_done, moves, sizeof *s->done) &&
+	       grow(&s->last_move, &s->cap_last_move, tasks, sizeof *s->last_move);
+}
+
+/* Would the pin change where the vCPU may run? pCPUs that are offline do not count. */
+static bool pin_changes(const struct cpu_problem *b, const struct vcpu_sample *v, const struct cpuset *to)
+{
+	if (v->affinity_avail != AVAIL_OK)
+		return true;
+	struct cpuset real = v->affinity;
+	cpuset_and(&real, &b->online);
+	return cpuset_empty(&real) || !cpuset_subset(&real, to);
+}
+
+/* Appends the pin of task t to `unit`. 1: done, 0: it would change nothing or is not allowed, -1: no memory.
+ */
+static int pin_add(const struct cpu_problem *b, const struct round *r, size_t t, int unit,
+	const struct why *why, struct plan *plan)
+{
+	const struct task_origin *o = &b->origins[t];
+	const struct vcpu_sample *v = &r->sample->vcpus[o->vcpu];
+	struct cpuset to;
+	if (unit < 0 || (size_t)unit >= b->p.n_units || b->tasks[t].fixed != REASON_NONE)
+		return 0;
+	cpu_problem_target(b, t, unit, &to);
+	if (cpuset_empty(&to) || !pin_changes(b, v, &to))
+		return 0;
+	struct action *a = plan_add(plan, ACTION_PIN);
+	if (!a)
+		return -1;
+	memcpy(a->uuid, r->sample->vms[o->vm].uuid, UUID_BYTES);
+	a->vm = o->vm;
+	a->vcpu = v->id;
+	a->from = v->affinity;
+	a->to = to;
+	a->from_pinned = v->pinned;
+	a->why = *why;
+	return 1;
+}
+
+/* A policy may move a task on after it has moved it: its last move is the one that becomes a pin. */
+static int moves_to_pins(struct side *s, const struct round *r, struct plan *plan)
+{
+	size_t n = s->res.n_moves, tasks = s->prob.p.n_tasks;
+	if (!side_room(s, n, tasks))
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (s->res.moves[i].task < tasks)
+			s->last_move[s->res.moves[i].task] = i;
+	for (size_t i = 0; i < n; i++) {
+		const struct place_move *m = &s->res.moves[i];
+		s->action_of[i] = plan->n;
+		bool counts = m->task < tasks && s->last_move[m->task] == i;
+		int rc = counts ? pin_add(&s->prob, r, m->task, m->to, &m->why, plan) : 0;
+		if (rc < 0)
+			return -1;
+		if (!rc)
+			s->action_of[i] = SIZE_MAX;
+	}
+	return 0;
+}
+
+/* --- leaving pCPUs that are gone ---------------------------------------------------------------------- */
+
+static void sum_loads(struct cpu_problem *b)
+{
+	for (size_t u = 0; u < b->p.n_units; u++)
+		b->unit_load[u] = b->units[u].background_pct;
+	for (size_t i = 0; i < b->p.n_tasks; i++)
+		if (b->tasks[i].unit >= 0)
+			b->unit_load[b->tasks[i].unit] += b->tasks[i].demand_pct;
+}
+
+static int least_loaded(const struct cpu_problem *b, const struct allowed_set *set)
+{
+	int best = -1;
+	CPUSET_EACH(u, &set->units)
+	{
+		if (best < 0 ||
+			b->unit_load[u] * b->units[best].n_cpus < b->unit_load[best] * b->units[u].n_cpus)
+			best = u;
+	}
+	return best;
+}
+
+/* The policy takes a task that leaves as given. */
+static void task_leaves(struct cpu_problem *b, size_t t, int to)
+{
+	struct place_task *task = &b->tasks[t];
+	if (task->unit >= 0)
+		b->unit_load[task->unit] -= task->demand_pct;
+	if (to >= 0)
+		b->unit_load[to] += task->demand_pct;
+	task->unit = to;
+	task->pinned = true;
+	task->fixed = REASON_LEAVE;
+}
+
+/* Moves vCPUs out that are pinned where they may not be any more. */
+static int leave_first(struct side *s, const struct round *r, struct plan *plan, size_t *n)
+{
+	struct cpu_problem *b = &s->prob;
+	if (!b->n_leaving)
+		return 0;
+	sum_loads(b);
+	for (size_t i = 0; i < b->p.n_tasks; i++) {
+		struct why why;
+		if (!b->origins[i].leaving)
+			continue;
+		int to = least_loaded(b, &b->sets[b->origins[i].set]);
+		why_set(&why, REASON_LEAVE,
+			"none of its pCPUs is online and allowed; to the least loaded, pCPU %d",
+			to < 0 ? -1 : b->units[to].cpu);
+		int rc = pin_add(b, r, i, to, &why, plan);
+		if (rc < 0)
+			return -1;
+		*n += (size_t)rc;
+		task_leaves(b, i, to);
+	}
+	return 0;
+}
+
+/* --- verdict ------------------------------------------------------------------------------------------ */
+
+static bool is_hold(enum reason r)
+{
+	return r == REASON_HELD || r == REASON_FOREIGN;
+}
+
+/* Why no policy was asked; REASON_NONE: there is something to ask about. */
+static enum reason nothing_to_plan(const struct cpu_problem *b, const struct round *r, struct why *why)
+{
+	size_t held = 0, blind = 0, fresh = 0, n = b->p.n_tasks;
+	if (r->model->window_s <= 0) {
+		why_set(why, REASON_FIRST, NULL);
+		return why->code;
+	}
+	for (size_t i = 0; i < n; i++) {
+		held += is_hold(b->tasks[i].fixed);
+		blind += b->tasks[i].fixed == REASON_NO_DATA;
+		fresh += b->tasks[i].fixed == REASON_FIRST;
+	}
+	if (!n)
+		why_set(why, REASON_NO_VMS, NULL);
+	else if (blind == n)
+		why_set(why, REASON_NO_DATA, NULL);
+	else if (fresh == n)
+		why_set(why, REASON_FIRST, NULL);
+	else if (!b->p.n_units)
+		why_set(why, REASON_NOTHING_ALLOWED, "no pCPU is left to place vCPUs on");
+	else if (held == n)
+		why_set(why, REASON_HELD, "all %zu vCPUs are held", n);
+	else
+		why->code = REASON_NONE;
+	return why->code;
+}
+
+static struct vf64 known(double x)
+{
+	return x >= 0 ? vf64_ok(x) : vf64_absent(AVAIL_UNSUPPORTED);
+}
+
+static bool says_act(enum reason r)
+{
+	return r == REASON_GREEDY || r == REASON_ZIGZAG || r == REASON_MOVE || r == REASON_SWAP ||
+	       r == REASON_ASSIGN;
+}
+
+static void verdict_from(
+	const struct place_result *res, enum round_mode mode, size_t pins, struct cpu_verdict *v)
+{
+	v->stddev_pct = known(res->stddev_pct);
+	v->limit_pct = known(res->limit_pct);
+	v->found_pct = known(res->found_pct);
+	v->bound_pct = known(res->bound_pct);
+	v->why = res->why;
+	if (pins)
+		v->after_pct = known(res->after_pct);
+	if (mode == ROUND_WATCH && says_act(res->why.code))
+		why_set(&v->why, REASON_MANUAL, "%.150s; AUTO is off", res->why.text);
+	else if (!pins && says_act(res->why.code))
+		why_set(&v->why, REASON_NO_BETTER, "%.120s; no pin would change anything", res->why.text);
+}
+
+static void verdict_left(size_t left, struct cpu_verdict *v)
+{
+	char policy[120];
+	snprintf(policy, sizeof policy, "%.119s", v->why.text);
+	why_set(&v->why, REASON_LEAVE, "%zu vCPU%s moved off pCPUs not online or allowed any more%s%s", left,
+		left == 1 ? "" : "s", policy[0] ? "; " : "", policy);
+}
+
+/* --- rounds ------------------------------------------------------------------------------------------- */
+
+static int ask_policy(
+	struct cpu_ctl *c, struct side *s, const struct round *r, struct plan *plan, struct cpu_verdict *v)
+{
+	bool act = r->mode != ROUND_WATCH;
+	size_t before = plan->n, left = 0;
+	s->res = (struct place_result){.found_pct = -1, .bound_pct = -1};
+	if (act && leave_first(s, r, plan, &left) < 0)
+		return -1;
+	if (r->mode == ROUND_PREVIEW && c->ops->mirror)
+		c->ops->mirror(s->policy, c->rounds.policy);
+	if (c->ops->plan(s->policy, &s->prob.p, act, &s->res) < 0 || moves_to_pins(s, r, plan) < 0)
+		return -1;
+	verdict_from(&s->res, r->mode, plan->n - before - left, v);
+	if (left)
+		verdict_left(left, v);
+	return 0;
+}
+
+int cpu_ctl_plan(
+	struct cpu_ctl *c, const struct round *r, struct plan *plan, struct cpu_verdict *v, struct err *e)
+{
+	bool preview = r->mode == ROUND_PREVIEW;
+	struct side *s = preview ? &c->previews : &c->rounds;
+	struct cpu_verdict out = {0};
+	size_t before = plan->n;
+	s->res.n_moves = 0;
+	if (cpu_problem_build(&s->prob, r, cpu_ctl_granularity(c, r->cfg, r->sample)) < 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if (nothing_to_plan(&s->prob, r, &out.why) == REASON_NONE && ask_policy(c, s, r, plan, &out) < 0) {
+		plan->n = before;
+		s->res.n_moves = 0;
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	if (!preview) {
+		out.new_line = out.why.code != c->last || r->mode == ROUND_FORCED;
+		c->last = out.why.code;
+	}
+	*v = out;
+	return 0;
+}
+
+static bool action_done(const struct side *s, const struct round *r, const struct plan *plan, size_t move)
+{
+	size_t at = s->action_of[move];
+	if (at == SIZE_MAX)
+		return true; /* it was there already */
+	const struct task_origin *o = &s->prob.origins[s->res.moves[move].task];
+	if (at >= plan->n || o->vm >= r->sample->n_vms)
+		return false;
+	const struct action *a = &plan->actions[at];
+	return a->kind == ACTION_PIN && a->vm == o->vm &&
+	       a->vcpu == s->prob.tasks[s->res.moves[move].task].vcpu && a->outcome == OUTCOME_DONE;
+}
+
+void cpu_ctl_applied(struct cpu_ctl *c, const struct round *r, const struct plan *plan)
+{
+	struct side *s = &c->rounds;
+	if (!c->ops->applied || !s->res.n_moves)
+		return;
+	for (size_t i = 0; i < s->res.n_moves; i++)
+		s->done[i] = action_done(s, r, plan, i);
+	c->ops->applied(s->policy, &s->prob.p, s->done);
+	s->res.n_moves = 0;
+}

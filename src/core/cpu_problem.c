@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/* From sample, model and rules to the placement problem. Invariants: a task is never offered a unit in which
+ * its allowed set has no usable pCPU; vCPUs that may do the same things share one allowed set; nothing is
+ * allocated in a round in which nothing was added. Must not know: policies, libvirt, names of VMs. */
+#include "cpu_problem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmtop/config.h"
+
+static bool grow(void *array, size_t *cap, size_t want, size_t size)
+{
+	void **p = array;
+	if (want <= *cap)
+		return true;
+	size_t n = want + want / 2 + 8;
+	void *bigger = reallocarray(*p, n, size);
+	if (!bigger)
+		return false;
+	*p = bigger;
+	*cap = n;
+	return true;
+}
+
+void cpu_problem_done(struct cpu_problem *b)
+{
+	free(b->units);
+	free(b->unit_cpus);
+	free(b->unit_load);
+	free(b->tasks);
+	free(b->origins);
+	free(b->sets);
+	free(b->buckets);
+	memset(b, 0, sizeof *b);
+}
+
+/* --- pCPUs and units ---------------------------------------------------------------------------------- */
+
+/* Usable pCPUs, less those that belong to VMs with dedicated ones. */
+static void find_pool(struct cpu_problem *b, const struct sample *s)
+{
+	sample_online(s, &b->online);
+	sample_usable(s, &b->pool);
+	for (size_t i = 0; i < s->n_vms; i++) {
+		const struct vm_sample *vm = &s->vms[i];
+		if (!(vm->flags & VM_FLAG_DEDICATED))
+			continue;
+		for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++)
+			if (cpuset_count(&s->vcpus[k].allowed) == 1)
+				cpuset_andnot(&b->pool, &s->vcpus[k].allowed);
+	}
+}
+
+/* What pCPUs of one unit have in common; -1: unknown, then it is a unit of its own. */
+static int unit_key(const struct pcpu_sample *c, enum granularity g)
+{
+	switch (g) {
+	case GRAN_CORE:
+		return c->core;
+	case GRAN_LLC:
+		return c->llc;
+	case GRAN_NODE:
+		return c->node;
+	default:
+		return -1;
+	}
+}
+
+static int unit_with_key(const struct cpu_problem *b, const struct pcpu_sample *c, enum granularity g)
+{
+	int key = unit_key(c, g);
+	if (key < 0)
+		return -1;
+	for (size_t i = b->p.n_units; i > 0; i--) {
+		const struct place_unit *u = &b->units[i - 1];
+		int has = g == GRAN_CORE ? u->core : g == GRAN_LLC ? u->llc : u->node;
+		if (has == key)
+			return (int)i - 1;
+	}
+	return -1;
+}
+
+static double value_or(struct vf64 x, double otherwise)
+{
+	return vf64_has(x) ? x.v : otherwise;
+}
+
+static void unit_add_pcpu(
+	struct cpu_problem *b, const struct pcpu_sample *c, const struct pcpu_rate *r, enum granularity g)
+{
+	int at = unit_with_key(b, c, g);
+	if (at < 0) {
+		at = (int)b->p.n_units++;
+		b->units[at] =
+			(struct place_unit){.cpu = c->id, .core = c->core, .llc = c->llc, .node = c->node};
+		cpuset_clear(&b->unit_cpus[at]);
+	}
+	struct place_unit *u = &b->units[at];
+	double busy = value_or(r->busy_pct, -1);
+	/* Mean over its pCPUs, unknown when one of them is. */
+	if (u->n_cpus == 0)
+		u->busy_pct = busy;
+	else
+		u->busy_pct =
+			busy < 0 || u->busy_pct < 0 ? -1 : (u->busy_pct * u->n_cpus + busy) / (u->n_cpus + 1);
+	u->n_cpus++;
+	u->background_pct += value_or(r->background_pct, 0);
+	/* Where its pCPUs differ, the unit is in no one core or LLC. */
+	u->core = u->core == c->core ? u->core : -1;
+	u->llc = u->llc == c->llc ? u->llc : -1;
+	u->node = u->node == c->node ? u->node : -1;
+	cpuset_add(&b->unit_cpus[at], c->id);
+	b->unit_of[c->id] = at;
+}
+
+static bool build_units(struct cpu_problem *b, const struct round *r, enum granularity g)
+{
+	const struct host_sample *h = &r->sample->host;
+	if (!grow(&b->units, &b->cap_units, h->n_pcpus, sizeof *b->units) ||
+		!grow(&b->unit_cpus, &b->cap_unit_cpus, h->n_pcpus, sizeof *b->unit_cpus) ||
+		!grow(&b->unit_load, &b->cap_unit_load, h->n_pcpus, sizeof *b->unit_load))
+		return false;
+	memset(b->unit_of, -1, sizeof b->unit_of);
+	memset(b->node_of, -1, sizeof b->node_of);
+	memset(b->node_cpus, 0, sizeof b->node_cpus);
+	b->nodes = 0;
+	b->p.n_units = 0;
+	find_pool(b, r->sample);
+	for (size_t i = 0; i < h->n_pcpus; i++) {
+		const struct pcpu_sample *c = &h->pcpus[i];
+		if (c->node >= 0 && c->node < MAX_NODES)
+			b->node_of[c->id] = c->node;
+		if (!cpuset_has(&b->pool, c->id))
+			continue;
+		unit_add_pcpu(b, c, &r->model->pcpus[i], g);
+		if (b->node_of[c->id] >= 0) {
+			cpuset_add(&b->node_cpus[c->node], c->id);
+			b->nodes |= UINT64_C(1) << c->node;
+		}
+	}
+	return true;
+}
+
+/* --- allowed sets ------------------------------------------------------------------------------------- */
+
+static void cut_to_nodes(const struct cpu_problem *b, uint64_t nodes, struct cpuset *cpus)
+{
+	struct cpuset both, in = {{0}};
+	for (uint64_t left = nodes & b->nodes; left; left &= left - 1)
+		cpuset_or(&in, &b->node_cpus[__builtin_ctzll(left)]);
+	both = *cpus;
+	cpuset_and(&both, &in);
+	if (!cpuset_empty(&both))
+		*cpus = both;
+}
+
+/* Nodes that a vCPU is to stay on; 0: any. `at`: the pCPU it counts to. */
+static uint64_t nodes_of(const struct cpu_problem *b, const struct round *r, const struct vm_sample *vm,
+	const struct vm_rule *rule, int at)
+{
+	uint64_t here = at >= 0 && b->node_of[at] >= 0 ? UINT64_C(1) << b->node_of[at] : 0;
+	if (rule && rule->stay_on_node)
+		return here ? here : vm->mem_nodes;
+	if (vm->mem_nodes && (vm->mem_nodes_strict || !r->cfg->cross_node))
+		return vm->mem_nodes & b->nodes ? vm->mem_nodes : here;
+	return r->cfg->cross_node ? 0 : here;
+}
+
+static size_t hash_cpus(const struct cpuset *s)
+{
+	uint64_t h = 0;
+	for (size_t i = 0; i < CPUSET_WORDS; i++)
+		h = (h ^ s->w[i]) * UINT64_C(0x9e3779b97f4a7c15) + (h >> 29);
+	return (size_t)(h ^ (h >> 32));
+}
+
+static void set_fill(const struct cpu_problem *b, struct allowed_set *set, const struct cpuset *cpus)
+{
+	set->cpus = *cpus;
+	cpuset_clear(&set->units);
+	CPUSET_EACH(cpu, cpus)
+	{
+		if (b->unit_of[cpu] >= 0)
+			cpuset_add(&set->units, b->unit_of[cpu]);
+	}
+	set->n_units = cpuset_count(&set->units);
+}
+
+/* Index of the shared set of these pCPUs. Buckets are twice the tasks, so there is always a free one. */
+static uint32_t set_of(struct cpu_problem *b, const struct cpuset *cpus, uint32_t last)
+{
+	if (last < b->n_sets && cpuset_equal(&b->sets[last].cpus, cpus))
+		return last;
+	size_t at = hash_cpus(cpus) % b->cap_buckets;
+	while (b->buckets[at]) {
+		if (cpuset_equal(&b->sets[b->buckets[at] - 1].cpus, cpus))
+			return b->buckets[at] - 1;
+		at = (at + 1) % b->cap_buckets;
+	}
+	set_fill(b, &b->sets[b->n_sets], cpus);
+	b->buckets[at] = (uint32_t)++b->n_sets;
+	return b->buckets[at] - 1;
+}
+
+/* --- tasks -------------------------------------------------------------------------------------------- */
+
+/* Stopped, unplugged or not answering: contributes nothing that could be balanced. */
+static bool is_absent(const struct vcpu_sample *v, const struct vcpu_rate *rate, enum reason rule)
+{
+	return !v->online || rule == REASON_NOT_RUNNING || rule == REASON_HUNG ||
+	       rate->demand_pct.avail == AVAIL_PAUSED || rate->usage_pct.avail == AVAIL_HUNG;
+}
+
+static enum reason rule_of(const struct round *r, size_t vm, size_t vcpu)
+{
+	const struct rules *rules = r->rules;
+	if (rules && vm < rules->n_vms && rules->vms[vm].cpu != REASON_NONE)
+		return rules->vms[vm].cpu;
+	return rules && vcpu < rules->n_vcpus ? rules->vcpus[vcpu].cpu : REASON_NONE;
+}
+
+/* Unit in which it counts: the one that holds its whole affinity, else that of the pCPU it ran on. */
+static int unit_now(const struct cpu_problem *b, const struct vcpu_sample *v, int at, bool *inside)
+{
+	*inside = false;
+	if (v->affinity_avail == AVAIL_OK) {
+		struct cpuset real = v->affinity;
+		cpuset_and(&real, &b->online);
+		int first = cpuset_first(&real), u = first >= 0 ? b->unit_of[first] : -1;
+		if (u >= 0 && cpuset_subset(&real, &b->unit_cpus[u])) {
+			*inside = true;
+			return u;
+		}
+	}
+	return at >= 0 ? b->unit_of[at] : -1;
+}
+
+static enum reason fixed_reason(const struct place_task *t, const struct allowed_set *set,
+	const struct vcpu_rate *rate, enum reason rule)
+{
+	if (rule != REASON_NONE)
+		return rule;
+	if (!vf64_has(rate->demand_pct)) {
+		enum avail a = rate->demand_pct.avail;
+		return a == AVAIL_FIRST || a == AVAIL_RESET ? REASON_FIRST : REASON_NO_DATA;
+	}
+	if (!set->n_units)
+		return REASON_NOTHING_ALLOWED;
+	if (set->n_units == 1 && t->pinned && cpuset_has(&set->units, t->unit))
+		return REASON_SINGLE;
+	return REASON_NONE;
+}
+
+static void task_add(struct cpu_problem *b, const struct round *r, size_t vm, size_t vcpu)
+{
+	const struct vm_sample *m = &r->sample->vms[vm];
+	const struct vcpu_sample *v = &r->sample->vcpus[vcpu];
+	const struct vcpu_rate *rate = &r->model->vcpus[vcpu];
+	const struct vm_rule *vr = r->rules && vm < r->rules->n_vms ? &r->rules->vms[vm] : NULL;
+	enum reason rule = rule_of(r, vm, vcpu);
+	if (is_absent(v, rate, rule))
+		return;
+	int at = model_vcpu_pcpu(v);
+	struct cpuset cpus = rate->target;
+	cpuset_and(&cpus, &b->pool);
+	if (b->nodes & (b->nodes - 1))
+		cut_to_nodes(b, nodes_of(b, r, m, vr, at), &cpus);
+	struct task_origin *o = &b->origins[b->p.n_tasks];
+	uint32_t last = b->p.n_tasks ? o[-1].set : UINT32_MAX;
+	*o = (struct task_origin){.vm = vm, .vcpu = vcpu, .set = set_of(b, &cpus, last)};
+	struct place_task *t = &b->tasks[b->p.n_tasks++];
+	*t = (struct place_task){
+		.demand_pct = value_or(rate->demand_pct, 0),
+		.usage_pct = value_or(rate->usage_pct, 0),
+		.wait_pct = value_or(rate->wait_pct, -1),
+		.scatter_pct = rate->scatter_pct,
+		.vm = (uint32_t)vm,
+		.vcpu = v->id,
+		.slot = rate->slot,
+		.birth = rate->birth,
+		.weight = vr && vr->cpu_weight > 0 ? vr->cpu_weight : 1,
+		.mem_nodes = m->mem_nodes,
+		.stay_on_node = vr && vr->stay_on_node,
+	};
+	t->unit = unit_now(b, v, at, &t->pinned);
+	t->fixed = fixed_reason(t, &b->sets[o->set], rate, rule);
+	struct cpuset may =
+		rate->target; /* without the wish to stay on a node: that alone drives nobody out */
+	cpuset_and(&may, &b->pool);
+	o->leaving = t->fixed == REASON_NONE && v->affinity_avail == AVAIL_OK &&
+		     !cpuset_intersects(&v->affinity, &may);
+	b->n_leaving += o->leaving;
+}
+
+static bool task_room(struct cpu_problem *b, size_t n)
+{
+	size_t was = b->cap_buckets;
+	if (!grow(&b->tasks, &b->cap_tasks, n, sizeof *b->tasks) ||
+		!grow(&b->origins, &b->cap_origins, n, sizeof *b->origins) ||
+		!grow(&b->sets, &b->cap_sets, n, sizeof *b->sets) ||
+		!grow(&b->buckets, &b->cap_buckets, 2 * n + 1, sizeof *b->buckets))
+		return false;
+	if (was != b->cap_buckets)
+		memset(b->buckets, 0, b->cap_buckets * sizeof *b->buckets);
+	return true;
+}
+
+static void forget_sets(struct cpu_problem *b)
+{
+	if (b->cap_buckets)
+		memset(b->buckets, 0, b->cap_buckets * sizeof *b->buckets);
+	b->n_sets = 0;
+}
+
+int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granularity g)
+{
+	const struct sample *s = r->sample;
+	if (!build_units(b, r, g) || !task_room(b, s->n_vcpus))
+		return -1;
+	forget_sets(b);
+	b->p.n_tasks = b->n_leaving = 0;
+	for (size_t i = 0; i < s->n_vms; i++)
+		for (size_t k = s->vms[i].first_vcpu; k < s->vms[i].first_vcpu + s->vms[i].n_vcpus; k++)
+			task_add(b, r, i, k);
+	for (size_t i = 0; i < b->p.n_tasks; i++)
+		b->tasks[i].allowed = &b->sets[b->origins[i].set].units;
+	b->p.units = b->units;
+	b->p.tasks = b->tasks;
+	b->p.n_slots = r->model->n_slots;
+	b->p.now_ns = s->time_ns;
+	b->p.elapsed_s = r->model->window_s;
+	b->p.cfg = r->cfg;
+	b->p.forced = r->mode == ROUND_FORCED || r->mode == ROUND_PREVIEW;
+	return 0;
+}
+
+void cpu_problem_target(const struct cpu_problem *b, size_t t, int unit, struct cpuset *to)
+{
+	*to = b->sets[b->origins[t].set].cpus;
+	cpuset_and(to, &b->unit_cpus[unit]);
+}

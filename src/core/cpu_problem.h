@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* Private to the CPU controller: the placement problem of a round and the way back from units to pCPUs. */
+#ifndef VMTOP_CPU_PROBLEM_H
+#define VMTOP_CPU_PROBLEM_H
+
+#include "vmtop/control.h"
+#include "vmtop/placement.h"
+
+/* A set of pCPUs on which some vCPUs may be, and the units that it touches; shared by all of them. */
+struct allowed_set {
+	struct cpuset cpus, units;
+	int n_units;
+};
+
+/* Where a task comes from. */
+struct task_origin {
+	size_t vm, vcpu; /* indices in the sample */
+	uint32_t set;    /* index in sets[] */
+	bool leaving;    /* its affinity holds no pCPU on which it may be */
+};
+
+struct cpu_problem {
+	struct place_problem p;
+	struct place_unit *units;
+	struct cpuset *unit_cpus; /* usable pCPUs of each unit */
+	double *unit_load;        /* room for a load per unit */
+	struct place_task *tasks;
+	struct task_origin *origins; /* parallel to tasks */
+	struct allowed_set *sets;
+	uint32_t *buckets; /* open hash of sets by their cpus; index + 1, 0 empty */
+	size_t n_sets, cap_units, cap_unit_cpus, cap_unit_load, cap_tasks, cap_origins, cap_sets, cap_buckets;
+	size_t n_leaving;
+	struct cpuset pool, online;
+	struct cpuset node_cpus[MAX_NODES];
+	uint64_t nodes;           /* that have pCPUs in the pool */
+	int unit_of[CPUSET_CPUS]; /* -1: not in the pool */
+	int node_of[CPUSET_CPUS]; /* -1: unknown */
+};
+
+/* Builds the problem; allocates only when something was added. -1: out of memory. */
+int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granularity g);
+void cpu_problem_done(struct cpu_problem *b);
+/* pCPUs to pin task t to when it goes to `unit`; empty: it must not be there. */
+void cpu_problem_target(const struct cpu_problem *b, size_t t, int unit, struct cpuset *to);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Private to the presets origin-a, origin-b and origin-c: what the three designs have in common. */
+#ifndef VMTOP_ORIGIN_H
+#define VMTOP_ORIGIN_H
+
+#include "vmtop/placement.h"
+
+/* A task, or in origin-a a VM: what is placed as one. */
+struct origin_item {
+	double usage_pct;
+	size_t first, n; /* its tasks */
+};
+
+struct origin {
+	double *load;     /* by unit: now, percent of a pCPU */
+	double *assigned; /* by unit: given out so far in this round */
+	struct origin_item *items;
+	int *to; /* by task: where it is to be; -1: left alone */
+	struct place_move *moves;
+	size_t cap_load, cap_assigned, cap_items, cap_to, cap_moves;
+	size_t n_items, n_moves;
+	/* origin-b alone */
+	size_t position;            /* where dealing starts */
+	double now_sd, previous_sd; /* of the sample at now_ns, and of the one before */
+	int64_t now_ns;
+};
+
+void *origin_create(const struct config *cfg);
+void origin_destroy(void *state);
+/* Makes room and works out load by mapped usage; `out` gets deviation, mean goes to *mean. -1: out of memory.
+ */
+int origin_begin(struct origin *o, const struct place_problem *p, struct place_result *out, double *mean);
+/* Population standard deviation of x[0..n), and the mean. */
+double origin_stddev(const double *x, size_t n, double *mean);
+/* Largest usage first; equal ones in the order of VM and vCPU. */
+void origin_sort(struct origin *o);
+/* Items largest first, each to the unit with the least assigned so far; what is fixed counts as assigned. */
+void origin_greedy(struct origin *o, const struct place_problem *p);
+/* Turns to[] into moves (only what changes) with this reason, and fills `out` but for its reason. */
+void origin_moves(struct origin *o, const struct place_problem *p, enum reason why, struct place_result *out);
+/* The reason of a round that acted: `measure` says what was above what. */
+void origin_acted(const struct origin *o, enum reason why, const char *measure, struct place_result *out);
+bool origin_allowed(const struct place_task *t, size_t unit);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* The preset origin-b: load of a pCPU is what the host measured; when the standard deviation is above 5
+ * points and not below that of the previous iteration, whether that one acted or not, the vCPUs are dealt by
+ * usage, descending, in a zig-zag over the sorted pCPUs from a position that moves on by one each time. With
+ * 4 pCPUs and position 2: 2 3 0 1, then 1 0 3 2.
+ *
+ * Differences from the design (man/origin-deviations.txt says why):
+ * - where the host does not measure its pCPUs, the usage of the vCPUs mapped to them is taken, and said so;
+ * - an iteration is a sample: a second round on the same sample compares with the same previous one;
+ * - a vCPU that may not be moved is not dealt and its turn goes to the next;
+ * - only pins that change something are made. */
+#include <stdio.h>
+
+#include "origin.h"
+#include "vmtop/config.h"
+
+/* Unit of the k-th turn of the dealing. */
+static size_t dealt(size_t k, size_t position, size_t m)
+{
+	size_t i = k % m;
+	return (position + (k / m % 2 ? m - 1 - i : i)) % m;
+}
+
+/* Two rows of turns visit every unit. */
+static int deal_to(const struct place_problem *p, const struct place_task *t, size_t k, size_t position)
+{
+	for (size_t i = 0; i < 2 * p->n_units; i++) {
+		size_t u = dealt(k + i, position, p->n_units);
+		if (origin_allowed(t, u))
+			return (int)u;
+	}
+	return -1;
+}
+
+/* The host's own figures in place of mapped usage; false: it has none. */
+static bool measured_load(struct origin *o, const struct place_problem *p, struct place_result *out)
+{
+	double mean;
+	for (size_t u = 0; u < p->n_units; u++)
+		if (p->units[u].busy_pct < 0)
+			return false;
+	for (size_t u = 0; u < p->n_units; u++)
+		o->load[u] = p->units[u].busy_pct;
+	out->stddev_pct = out->after_pct = origin_stddev(o->load, p->n_units, &mean);
+	return true;
+}
+
+static void deal(struct origin *o, const struct place_problem *p)
+{
+	for (size_t i = 0; i < p->n_tasks; i++)
+		if (p->tasks[i].fixed == REASON_NONE)
+			o->items[o->n_items++] = (struct origin_item){p->tasks[i].usage_pct, i, 1};
+	origin_sort(o);
+	for (size_t k = 0; k < o->n_items; k++)
+		o->to[o->items[k].first] =
+			deal_to(p, &p->tasks[o->items[k].first], k, o->position % p->n_units);
+	o->position = (o->position + 1) % p->n_units;
+}
+
+static bool any_movable(const struct place_problem *p)
+{
+	for (size_t i = 0; p->n_units && i < p->n_tasks; i++)
+		if (p->tasks[i].fixed == REASON_NONE)
+			return true;
+	return false;
+}
+
+/* The deviation of the iteration before this one; remembers this one. */
+static double previous_sd(struct origin *o, const struct place_problem *p, double sd)
+{
+	if (o->now_ns != p->now_ns) {
+		o->previous_sd = o->now_sd;
+		o->now_ns = p->now_ns;
+	}
+	o->now_sd = sd;
+	return o->previous_sd;
+}
+
+static int origin_b_plan(void *state, const struct place_problem *p, bool act, struct place_result *out)
+{
+	struct origin *o = state;
+	double mean, limit = p->cfg->origin_b_sd_points;
+	char measure[140];
+	if (origin_begin(o, p, out, &mean) < 0)
+		return -1;
+	bool measured = measured_load(o, p, out);
+	double sd = out->stddev_pct, before = previous_sd(o, p, sd);
+	bool above = sd > limit, falling = sd < before;
+	out->limit_pct = limit;
+	snprintf(measure, sizeof measure, "sd %.1f %% %s %.1f %%%s%s", sd, above ? ">" : "<=", limit,
+		above && falling ? ", but falling" : "",
+		measured ? "" : " by usage (the host measures no pCPU load)");
+	if (!p->forced && (!above || falling))
+		why_set(&out->why, above ? REASON_FALLING : REASON_BALANCED, "%s", measure);
+	else if (!any_movable(p))
+		why_set(&out->why, REASON_NOTHING_ALLOWED, "%s: no vCPU may be moved", measure);
+	else if (!act)
+		why_set(&out->why, REASON_ZIGZAG, "%s", measure);
+	else {
+		deal(o, p);
+		origin_moves(o, p, REASON_ZIGZAG, out);
+		origin_acted(o, REASON_ZIGZAG, measure, out);
+	}
+	return 0;
+}
+
+static void origin_b_mirror(void *to, const void *from)
+{
+	struct origin *t = to;
+	const struct origin *f = from;
+	t->position = f->position;
+	t->previous_sd = f->previous_sd;
+	t->now_sd = f->now_sd;
+	t->now_ns = f->now_ns;
+}
+
+const struct cpu_policy_ops cpu_policy_origin_b = {
+	.name = "origin-b",
+	.create = origin_create,
+	.destroy = origin_destroy,
+	.plan = origin_b_plan,
+	.mirror = origin_b_mirror,
+};

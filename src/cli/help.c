@@ -34,7 +34,7 @@ static void help_option(FILE *to, const struct setting *s)
 {
 	char head[64], text[400], choices[200] = "";
 	int n = s->letter ? snprintf(head, sizeof head, "  -%c, --%s", s->letter, s->option)
-	                  : snprintf(head, sizeof head, "      --%s", s->option);
+			  : snprintf(head, sizeof head, "      --%s", s->option);
 	if (s->arg)
 		snprintf(head + n, sizeof head - (size_t)n, s->type == SET_AUTO ? "[=%s]" : " %s", s->arg);
 	if (s->choice) {
@@ -42,9 +42,9 @@ static void help_option(FILE *to, const struct setting *s)
 		memmove(choices, choices + strlen("one of "), strlen(choices + strlen("one of ")) + 1);
 	}
 	bool plain = s->type == SET_FLAG || s->type == SET_ALIAS || s->type == SET_ACTION || !*s->initial ||
-	             strcmp(s->initial, "0") == 0 || strcmp(s->initial, "none") == 0;
+		     strcmp(s->initial, "0") == 0 || strcmp(s->initial, "none") == 0;
 	snprintf(text, sizeof text, "%s%s%s%s%s%s", s->help, *choices ? ": " : "", choices,
-	        plain ? "" : " (default ", plain ? "" : s->initial, plain ? "" : ")");
+		plain ? "" : " (default ", plain ? "" : s->initial, plain ? "" : ")");
 	fputs(head, to);
 	help_wrap(to, strlen(head), HELP_LEFT, text);
 }
@@ -55,7 +55,7 @@ void options_help(FILE *to)
 	      "top for a KVM host that can also steer it: vCPUs, pins and balloons of every\n"
 	      "running VM, live; changes nothing until asked. PATTERNs (shell patterns or\n"
 	      "UUIDs) name the VMs that may be steered.\n",
-	        to);
+		to);
 	for (int sec = 0; sec < SECTION_COUNT; sec++) {
 		bool head = false;
 		for (size_t i = 0; i < n_settings; i++) {
@@ -69,7 +69,7 @@ void options_help(FILE *to)
 	}
 	fputs("\nExit status: 0 ended well, 1 runtime error, 2 usage, 3 cannot connect.\n"
 	      "More settings, for -s and the config file: vmtop.conf(5). Manual: vmtop(1).\n",
-	        to);
+		to);
 }
 
 void options_version(FILE *to)

@@ -86,7 +86,7 @@ static int option_take(struct options_walk *w, const struct setting *s, bool as_
 	if (s->type == SET_ACTION)
 		return option_act(w, s, value);
 	if (w->pass == PASS_FIND && (strcmp(s->option, "sort") == 0 || strcmp(s->option, "columns") == 0) &&
-	        strcmp(value, "help") == 0)
+		strcmp(value, "help") == 0)
 		w->what->what = OPTIONS_COLUMNS;
 	if (w->pass == PASS_FIND)
 		return 0;
@@ -232,15 +232,15 @@ static int options_check(const struct config *c, struct err *e)
 	text_escape(shown, sizeof shown, c->sort);
 	if (column_find(c->sort) < 0)
 		return err_set(
-		        e, ERR_USAGE, "sort: no column is called '%s', vmtop -o help lists them", shown);
+			e, ERR_USAGE, "sort: no column is called '%s', vmtop -o help lists them", shown);
 	if (c->columns[0] && column_parse(c->columns, columns, sizeof columns, e) < 0)
 		return err_prefix(e, "columns");
 	if (c->readonly && (c->auto_cpu || c->auto_memory))
 		return err_set(e, ERR_USAGE, "AUTO and --readonly exclude each other; --dry-run shows plans");
 	if (c->stop_at_pct > c->act_above_pct)
 		return err_set(e, ERR_USAGE,
-		        "stop_at_pct %g is above act_above_pct %g, expected at most that", c->stop_at_pct,
-		        c->act_above_pct);
+			"stop_at_pct %g is above act_above_pct %g, expected at most that", c->stop_at_pct,
+			c->act_above_pct);
 	for (size_t i = 0; i < c->n_vm; i++)
 		if (c->vm[i].mem_max_kib && c->vm[i].mem_min_kib > c->vm[i].mem_max_kib)
 			return err_set(e, ERR_USAGE, "[vm %s]: mem_min is above mem_max", c->vm[i].pattern);
@@ -257,8 +257,8 @@ int options_settle(struct config *c, bool terminal, const char *term, struct err
 		c->format = OUT_TEXT;
 	if (!c->batch && (!term || !*term || strcmp(term, "dumb") == 0))
 		return err_set(e, ERR_USAGE,
-		        "the terminal cannot show a screen (TERM is %s); use --batch, or set TERM",
-		        term && *term ? term : "not set");
+			"the terminal cannot show a screen (TERM is %s); use --batch, or set TERM",
+			term && *term ? term : "not set");
 	return 0;
 }
 
@@ -270,7 +270,7 @@ static int options_into(struct options_walk *w)
 	if (w->what->what != OPTIONS_RUN)
 		return 0;
 	if (options_files(w->c, w->e) < 0 || options_environment(w->c, w->e) < 0 ||
-	        options_walk(w, PASS_APPLY) < 0 || options_check(w->c, w->e) < 0)
+		options_walk(w, PASS_APPLY) < 0 || options_check(w->c, w->e) < 0)
 		return -1;
 	return options_settle(w->c, isatty(STDOUT_FILENO), getenv("TERM"), w->e);
 }

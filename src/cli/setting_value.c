@@ -20,14 +20,14 @@ static void expects_choice(const struct setting *s, char *buf, size_t len)
 void setting_expects(const struct setting *s, char *buf, size_t len)
 {
 	static const char *const what[] = {
-	        [SET_FLAG] = "yes or no",
-	        [SET_INT] = "a whole number",
-	        [SET_LONG] = "a whole number",
-	        [SET_REAL] = "a number",
-	        [SET_SECONDS] = "seconds",
-	        [SET_KIB] = "a size such as 512MiB",
-	        [SET_AUTO] = "cpu, memory, cpu,memory or none",
-	        [SET_STEER] = "shell patterns or UUIDs",
+		[SET_FLAG] = "yes or no",
+		[SET_INT] = "a whole number",
+		[SET_LONG] = "a whole number",
+		[SET_REAL] = "a number",
+		[SET_SECONDS] = "seconds",
+		[SET_KIB] = "a size such as 512MiB",
+		[SET_AUTO] = "cpu, memory, cpu,memory or none",
+		[SET_STEER] = "shell patterns or UUIDs",
 	};
 	if (s->choice)
 		expects_choice(s, buf, len);
@@ -103,9 +103,9 @@ static int apply_number(void *base, const struct setting *s, const char *value)
 	double x = 0;
 	int64_t kib = 0;
 	int r = s->type == SET_SECONDS ? parse_seconds(value, &x)
-	        : s->type == SET_REAL  ? parse_real(value, &x)
-	        : s->type == SET_KIB   ? text_parse_kib(value, &kib)
-	                               : parse_whole(value, &x);
+		: s->type == SET_REAL  ? parse_real(value, &x)
+		: s->type == SET_KIB   ? text_parse_kib(value, &kib)
+				       : parse_whole(value, &x);
 	if (s->type == SET_KIB)
 		x = (double)kib;
 	if (r < 0 || !(x >= s->min && x <= s->max))
@@ -186,7 +186,7 @@ int setting_add_pattern(struct config *c, const char *pattern, size_t len, struc
 {
 	if (len == 0 || len >= sizeof c->patterns[0])
 		return err_set(e, ERR_USAGE, "bad pattern of %zu bytes, expected 1 to %zu", len,
-		        sizeof c->patterns[0] - 1);
+			sizeof c->patterns[0] - 1);
 	if (c->n_patterns == CFG_PATTERNS)
 		return err_set(e, ERR_USAGE, "too many patterns, expected at most %d", CFG_PATTERNS);
 	memset(c->patterns[c->n_patterns], 0, sizeof c->patterns[0]);
@@ -247,8 +247,8 @@ int setting_apply(struct config *c, const struct setting *s, const char *value, 
 	if (s->type == SET_ALIAS)
 		return apply_alias(c, s, e);
 	int r = s->type == SET_AUTO    ? apply_auto(c, value)
-	        : s->type == SET_STEER ? apply_steer(c, value)
-	                               : apply_field(c, s, value);
+		: s->type == SET_STEER ? apply_steer(c, value)
+				       : apply_field(c, s, value);
 	return r < 0 ? apply_failed(s, value, e) : 0;
 }
 
@@ -263,10 +263,10 @@ static void format_list(const struct config *c, const struct setting *s, char *b
 	buf[0] = '\0';
 	if (s->type == SET_AUTO) {
 		snprintf(buf, len, "%s%s%s",
-		        c->auto_cpu      ? "cpu"
-		        : c->auto_memory ? ""
-		                         : "none",
-		        c->auto_cpu && c->auto_memory ? "," : "", c->auto_memory ? "memory" : "");
+			c->auto_cpu      ? "cpu"
+			: c->auto_memory ? ""
+					 : "none",
+			c->auto_cpu && c->auto_memory ? "," : "", c->auto_memory ? "memory" : "");
 		return;
 	}
 	for (size_t i = 0; s->type == SET_STEER && i < c->n_patterns && used < len; i++)

@@ -181,14 +181,14 @@ const size_t n_settings = sizeof settings / sizeof *settings;
 const char *setting_section_text(enum setting_section s)
 {
 	static const char *const names[SECTION_COUNT] = {
-	        [SECTION_CONNECTION] = "Connection and time",
-	        [SECTION_OUTPUT] = "Output",
-	        [SECTION_STEERING] = "Steering",
-	        [SECTION_SCREEN] = "Screen",
-	        [SECTION_FILES] = "Files and help",
-	        [SECTION_CPU] = "CPU policies",
-	        [SECTION_MEMORY] = "Memory policies",
-	        [SECTION_DEADLINES] = "Deadlines",
+		[SECTION_CONNECTION] = "Connection and time",
+		[SECTION_OUTPUT] = "Output",
+		[SECTION_STEERING] = "Steering",
+		[SECTION_SCREEN] = "Screen",
+		[SECTION_FILES] = "Files and help",
+		[SECTION_CPU] = "CPU policies",
+		[SECTION_MEMORY] = "Memory policies",
+		[SECTION_DEADLINES] = "Deadlines",
 	};
 	return (unsigned)s < SECTION_COUNT ? names[s] : "?";
 }

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* vmtop without a screen: runs the engine in this thread and prints one output a tick. */
+#ifndef VMTOP_BATCH_H
+#define VMTOP_BATCH_H
+
+#include <stdio.h>
+
+#include "vmtop/engine.h"
+
+/* Until -n, --end-time, a signal, the end of the scenario or a closed stdout. SIGINT, SIGTERM and SIGHUP end
+ * it in good order, SIGUSR1 rebalances. Calls engine_leave(); the caller frees the engine. Failure: stdout
+ * cannot be written (a closed pipe is no failure). */
+int batch_run(const struct config *cfg, struct engine *en, struct err *e);
+
+/* What an output knows beside the snapshot. */
+struct batch_out {
+	FILE *to;
+	const struct config *cfg;
+	uint8_t columns[64]; /* indices of the column table */
+	int n_columns;
+	uint64_t log_seen; /* seq of the last log line printed */
+	long ticks;        /* outputs so far */
+};
+
+/* Chooses the columns: --columns, else the default of the format. */
+int batch_columns(struct batch_out *o, struct err *e);
+/* One output each; they return 0, or -1 when memory is out. What the stream says is the caller's to check. */
+int text_write(struct batch_out *o, const struct snapshot *s, struct err *e);
+int text_write_log(struct batch_out *o, const struct snapshot *s, struct err *e); /* new log lines only */
+int json_write(struct batch_out *o, const struct snapshot *s, struct err *e);
+int csv_write(struct batch_out *o, const struct snapshot *s, struct err *e);
+int openmetrics_write(struct batch_out *o, const struct snapshot *s, struct err *e);
+
+#endif

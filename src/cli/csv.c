@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* CSV in long form: a row per time and VM, columns from the column table, quoted as in RFC 4180.
+ * Invariant: every row has as many fields as the heading, whatever a VM is called; unknown is empty. */
+#include <math.h>
+
+#include "vmtop/batch.h"
+#include "vmtop/columns.h"
+#include "vmtop/text.h"
+
+static void csv_text(FILE *to, const char *raw)
+{
+	char clean[3 * VM_NAME_BYTES];
+	text_utf8(clean, sizeof clean, raw);
+	fputc('"', to);
+	for (const char *p = clean; *p; p++) {
+		if (*p == '"')
+			fputc('"', to);
+		fputc(*p, to);
+	}
+	fputc('"', to);
+}
+
+static void csv_value(FILE *to, const struct value *v)
+{
+	if (v->avail != AVAIL_OK || !isfinite(v->num))
+		return;
+	if (v->type == VALUE_TEXT)
+		csv_text(to, v->text);
+	else
+		fprintf(to, "%.10g", round(v->num * 1000) / 1000);
+}
+
+static void csv_head(const struct batch_out *o)
+{
+	fputs("time,elapsed_s,host", o->to);
+	for (int i = 0; i < o->n_columns; i++)
+		fprintf(o->to, ",%s", column_at(o->columns[i])->key);
+	fputs("\r\n", o->to);
+}
+
+int csv_write(struct batch_out *o, const struct snapshot *s, struct err *e)
+{
+	(void)e;
+	char time[48];
+	struct column_env env = {.s = s};
+	struct value v;
+	if (o->ticks == 0)
+		csv_head(o);
+	text_time(time, sizeof time, s->sample.wall_ns);
+	for (size_t vm = 0; vm < s->sample.n_vms; vm++) {
+		fprintf(o->to, "%s,", time);
+		if (s->elapsed_s > 0)
+			fprintf(o->to, "%.3f", s->elapsed_s);
+		fputc(',', o->to);
+		csv_text(o->to, s->sample.host.hostname);
+		for (int i = 0; i < o->n_columns; i++) {
+			fputc(',', o->to);
+			column_get(column_at(o->columns[i]), &env, vm, &v);
+			csv_value(o->to, &v);
+		}
+		fputs("\r\n", o->to);
+	}
+	return 0;
+}

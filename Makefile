@@ -44,6 +44,13 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Scenarios are part of the program.
+SCENARIOS := $(sort $(wildcard src/backend/scenarios/*.scn))
+$(BUILD)/gen/scenarios.inc: $(SCENARIOS) src/backend/scenarios/embed.sh
+	@mkdir -p $(@D)
+	sh src/backend/scenarios/embed.sh $(SCENARIOS) >$@.new && mv $@.new $@
+$(BUILD)/src/backend/scenario_shipped.o: $(BUILD)/gen/scenarios.inc
+
 $(BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -Itests -MMD -MP -c -o $@ $<

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* Words of a scenario line and the values in them. Invariant: a false return has filled the error with the
+ * line, what was found and what was expected. Must not know what the statements mean. */
+#include "scenario_text.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool reader_fail(struct reader *r, const char *fmt, ...)
+{
+	char what[sizeof r->e->msg];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof what, fmt, ap);
+	va_end(ap);
+	for (char *p = what; *p; p++) /* the text is somebody else's */
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	if (r->usage)
+		err_set(r->e, ERR_USAGE, "%s:%d: %s; expected: %s", r->name, r->line, what, r->usage);
+	else
+		err_set(r->e, ERR_USAGE, "%s:%d: %s", r->name, r->line, what);
+	return false;
+}
+
+static int hex_digit(char c)
+{
+	const char *digits = "0123456789abcdef", *p = c ? strchr(digits, c | 0x20) : NULL;
+	return p ? (int)(p - digits) : -1;
+}
+
+/* One escape of a quoted word at *p (after the backslash); -1: not one. */
+static int read_escape(const char **p, const char *end)
+{
+	if (*p >= end)
+		return -1;
+	char c = *(*p)++;
+	switch (c) {
+	case 'n':
+		return '\n';
+	case 't':
+		return '\t';
+	case '"':
+	case '\\':
+		return c;
+	case 'x':
+		break;
+	default:
+		return -1;
+	}
+	int hi = *p < end ? hex_digit((*p)[0]) : -1, lo = *p + 1 < end ? hex_digit((*p)[1]) : -1;
+	*p += 2;
+	return hi < 0 || lo < 0 || hi + lo == 0 ? -1 : hi * 16 + lo;
+}
+
+static bool read_quoted(struct reader *r, const char **p, const char *end, char **to)
+{
+	for ((*p)++; *p < end && **p != '"';) {
+		int c = (unsigned char)*(*p)++;
+		if (c == '\\')
+			c = read_escape(p, end);
+		if (c < 0)
+			return reader_fail(
+				r, "unknown escape in a quoted word (known: \\n \\t \\\" \\\\ \\xNN)");
+		*(*to)++ = (char)c;
+	}
+	if (*p >= end)
+		return reader_fail(r, "a quote is not closed");
+	(*p)++;
+	return true;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+bool reader_split(struct reader *r, const char *line, size_t len)
+{
+	r->n = r->at = 0;
+	r->usage = NULL;
+	if (len >= SCN_LINE)
+		return reader_fail(r, "line of %zu bytes, at most %d are read", len, SCN_LINE - 1);
+	if (memchr(line, '\0', len))
+		return reader_fail(r, "a zero byte; this is not a text file");
+	const char *p = line, *end = line + len;
+	char *to = r->text; /* a word never grows: escapes shrink, and every word had a separator */
+	for (;;) {
+		while (p < end && is_space(*p))
+			p++;
+		if (p >= end || *p == '#')
+			return true;
+		if (r->n == SCN_WORDS)
+			return reader_fail(r, "more than %d words on one line", SCN_WORDS);
+		r->quoted[r->n] = *p == '"';
+		r->word[r->n] = to;
+		if (r->quoted[r->n] && !read_quoted(r, &p, end, &to))
+			return false;
+		while (!r->quoted[r->n] && p < end && !is_space(*p))
+			*to++ = *p++;
+		if (p < end && !is_space(*p))
+			return reader_fail(r, "no space after a quoted word");
+		*to++ = '\0';
+		r->n++;
+	}
+}
+
+const char *reader_peek(const struct reader *r)
+{
+	return r->at < r->n ? r->word[r->at] : NULL;
+}
+
+bool reader_accept(struct reader *r, const char *word)
+{
+	if (r->at >= r->n || r->quoted[r->at] || strcmp(r->word[r->at], word) != 0)
+		return false;
+	r->at++;
+	return true;
+}
+
+bool want_word(struct reader *r, const char **word, const char *what)
+{
+	if (r->at >= r->n)
+		return reader_fail(r, "%s is missing", what);
+	*word = r->word[r->at++];
+	return true;
+}
+
+bool want_end(struct reader *r)
+{
+	return r->at >= r->n || reader_fail(r, "\"%.40s\" is too much", r->word[r->at]);
+}
+
+/* A finite decimal number without sign at the start of text; its end, or NULL. */
+static const char *read_number(const char *text, double *v)
+{
+	if (*text < '0' || *text > '9' || text[strspn(text, "0")] == 'x' || text[strspn(text, "0")] == 'X')
+		return NULL;
+	char *end;
+	errno = 0;
+	*v = strtod(text, &end);
+	return errno || !isfinite(*v) ? NULL : end;
+}
+
+struct unit {
+	const char *name;
+	double factor;
+};
+
+/* number x unit of the table, at most max; at least one if !zero_ok. */
+static bool want_unit(
+	struct reader *r, double *v, const struct unit *units, double max, bool zero_ok, const char *what)
+{
+	const char *w = "";
+	double x;
+	if (!want_word(r, &w, what))
+		return false;
+	const char *rest = read_number(w, &x);
+	if (!rest)
+		return reader_fail(r, "\"%.40s\" is not %s", w, what);
+	for (; units->name; units++)
+		if (strcmp(rest, units->name) == 0)
+			break;
+	if (!units->name)
+		return reader_fail(r, "\"%.40s\" is not %s", w, what);
+	x *= units->factor;
+	if (x > max || (x <= 0 && !zero_ok))
+		return reader_fail(r, "\"%.40s\" is out of range", w);
+	*v = x;
+	return true;
+}
+
+bool want_time(struct reader *r, int64_t *ns, bool zero_ok)
+{
+	static const struct unit units[] = {
+		{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"m", 6e10}, {"min", 6e10}, {"h", 3.6e12}, {NULL, 0}};
+	double v;
+	if (!want_unit(r, &v, units, 1e9 * 86400 * 3650, zero_ok, "a time (like 500ms, 10s, 5min, 2h)"))
+		return false;
+	*ns = (int64_t)v;
+	return true;
+}
+
+static const struct unit sizes[] = {{"K", 1}, {"M", 1024}, {"G", 1048576}, {"T", 1073741824}, {"KiB", 1},
+	{"MiB", 1024}, {"GiB", 1048576}, {"TiB", 1073741824}, {NULL, 0}};
+
+bool want_size(struct reader *r, int64_t *kib)
+{
+	double v;
+	if (!want_unit(r, &v, sizes, 1e12, true, "a size (like 512M, 4G)"))
+		return false;
+	*kib = (int64_t)v;
+	return true;
+}
+
+/* "20M/s" or "16-21M/s". */
+bool want_rates(struct reader *r, int64_t *lo, int64_t *hi)
+{
+	static const struct unit rates[] = {{"K/s", 1}, {"M/s", 1024}, {"G/s", 1048576}, {NULL, 0}};
+	const char *what = "a rate (like 20M/s or 16-21M/s)", *w = reader_peek(r);
+	const char *dash = w ? strchr(w, '-') : NULL;
+	double from = -1, v;
+	if (dash) {
+		if (read_number(w, &from) != dash)
+			return reader_fail(r, "\"%.40s\" is not %s", w, what);
+		r->word[r->at] = dash + 1;
+	}
+	if (!want_unit(r, &v, rates, 1e9, false, what))
+		return false;
+	const char *unit = r->word[r->at - 1] + strspn(r->word[r->at - 1], "0123456789.");
+	*hi = (int64_t)v;
+	*lo = *hi;
+	if (dash)
+		*lo = (int64_t)(from * (unit[0] == 'M' ? 1024 : unit[0] == 'G' ? 1048576 : 1));
+	return (*lo >= 0 && *lo <= *hi && *hi > 0) ||
+	       reader_fail(r, "the rate %.40s is not a range", w ? w : "");
+}
+
+bool want_level(struct reader *r, double *level, double max)
+{
+	static const struct unit units[] = {{"", .01}, {"%", .01}, {NULL, 0}};
+	return want_unit(r, level, units, max, true, "a share of a pCPU (like 50%)");
+}
+
+bool want_int(struct reader *r, int *v, int lo, int hi)
+{
+	const char *w = "";
+	double x;
+	if (!want_word(r, &w, "a number"))
+		return false;
+	const char *rest = read_number(w, &x);
+	if (!rest || *rest || x != floor(x) || x < lo || x > hi)
+		return reader_fail(r, "\"%.40s\" is not a whole number from %d to %d", w, lo, hi);
+	*v = (int)x;
+	return true;
+}
+
+bool want_cpus(struct reader *r, struct cpuset *set)
+{
+	const char *w = "";
+	struct err e = ERR_INIT;
+	if (!want_word(r, &w, "a list (like 0-3,7)"))
+		return false;
+	if (cpuset_parse(set, w, &e) < 0)
+		return reader_fail(r, "%.120s", e.msg);
+	return !cpuset_empty(set) || reader_fail(r, "the list is empty");
+}
+
+void *reader_grow(
+	struct reader *r, void **items, size_t *n, size_t *cap, size_t max, size_t size, const char *what)
+{
+	if (*n >= max) {
+		reader_fail(r, "more than %zu %s", max, what);
+		return NULL;
+	}
+	if (*n == *cap) {
+		size_t want = *cap ? *cap * 2 : 16;
+		void *p = reallocarray(*items, want, size);
+		if (!p) {
+			err_set(r->e, ERR_NOMEM, "out of memory for the scenario");
+			return NULL;
+		}
+		*items = p;
+		*cap = want;
+	}
+	return memset((char *)*items + (*n)++ * size, 0, size);
+}
+
+bool want_set(struct reader *r, int *index)
+{
+	struct cpuset set;
+	if (!want_cpus(r, &set))
+		return false;
+	struct scenario *s = r->s;
+	void *items = s->sets;
+	struct cpuset *to =
+		reader_grow(r, &items, &s->n_sets, &s->cap_sets, SCN_SETS, sizeof *to, "CPU lists");
+	s->sets = items;
+	if (!to)
+		return false;
+	*to = set;
+	*index = (int)s->n_sets - 1;
+	return true;
+}
+
+bool reader_run(struct reader *r, const struct statement *table, const char *word, const char *where)
+{
+	char known[240] = "";
+	for (const struct statement *t = table; t->word; t++) {
+		if (strcmp(t->word, word) == 0) {
+			r->usage = t->usage;
+			return t->read(r) && want_end(r);
+		}
+		size_t n = strlen(known);
+		snprintf(known + n, sizeof known - n, " %s", t->word);
+	}
+	r->usage = NULL;
+	return reader_fail(r, "unknown word \"%.40s\"; %s:%s", word, where, known);
+}

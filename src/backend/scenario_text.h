@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside the scenario parser: the reader of one line's words. Every want_*() fills the error with
+ * "name:line: what it found, what was expected" and returns false. */
+#ifndef VMTOP_SCENARIO_TEXT_H
+#define VMTOP_SCENARIO_TEXT_H
+
+#include "vmtop/err.h"
+#include "vmtop/scenario.h"
+
+enum { SCN_WORDS = 96, SCN_LINE = 8192 };
+
+struct reader {
+	struct scenario *s;
+	struct err *e;
+	const char *name;
+	int line;
+	const char *usage;   /* of the statement that is being read */
+	char text[SCN_LINE]; /* of the line, cut into words */
+	const char *word[SCN_WORDS];
+	bool quoted[SCN_WORDS];
+	size_t n, at;
+	bool in_host;
+	size_t first_vm, n_group; /* the VMs of the block; n_group 0: not in one */
+	struct scn_event *event;  /* of an `at` line */
+	int64_t per_llc;          /* host: pCPUs per LLC, nodes, threads per core */
+	int nodes, sockets, threads;
+	bool threads_apart, node_lists;
+};
+
+bool reader_split(struct reader *r, const char *line, size_t len);
+bool reader_fail(struct reader *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The next word without taking it; NULL at the end of the line. */
+const char *reader_peek(const struct reader *r);
+/* Takes the next word if it is this one. */
+bool reader_accept(struct reader *r, const char *word);
+bool want_word(struct reader *r, const char **word, const char *what);
+bool want_end(struct reader *r);
+bool want_time(struct reader *r, int64_t *ns, bool zero_ok);
+bool want_size(struct reader *r, int64_t *kib);
+bool want_rates(struct reader *r, int64_t *lo_kib_s, int64_t *hi_kib_s);
+bool want_level(struct reader *r, double *level, double max); /* 50%, or bare 50 */
+bool want_int(struct reader *r, int *v, int lo, int hi);
+bool want_cpus(struct reader *r, struct cpuset *set);
+/* As want_cpus, put into the pool of sets. */
+bool want_set(struct reader *r, int *index);
+bool want_curve(struct reader *r, int *index);
+bool want_open_curve(struct reader *r, int *index); /* always an open loop: threads of the host */
+bool want_eat(struct reader *r, struct eat *eat);
+
+/* Statements of the blocks, in files of their own. */
+struct statement {
+	const char *word, *usage;
+	bool (*read)(struct reader *r);
+};
+extern const struct statement scenario_vm_statements[], scenario_event_statements[];
+/* Adds one to an array of the scenario; NULL with the error set at the bound or when memory is out. */
+void *reader_grow(
+	struct reader *r, void **items, size_t *n, size_t *cap, size_t max, size_t size, const char *what);
+/* Finds the statement and reads the rest of the line with it. */
+bool reader_run(struct reader *r, const struct statement *table, const char *word, const char *where);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside the simulator: a host in motion. Time t_ns is since the start of the run; what changes by itself
+ * changes on a grid of SIM_GRID_NS, so that a run does not depend on when samples are taken. */
+#ifndef VMTOP_SIM_H
+#define VMTOP_SIM_H
+
+#include "vmtop/backend.h"
+#include "vmtop/scenario.h"
+
+#define SIM_GRID_NS  INT64_C(100000000)
+#define SIM_EPOCH_NS INT64_C(1000000000000)       /* monotonic clock at the start of a virtual run */
+#define SIM_WALL_NS  INT64_C(1767225600000000000) /* 2026-01-01 00:00:00 UTC */
+
+enum thread_kind { THREAD_VCPU, THREAD_EMULATOR, THREAD_HOST };
+
+struct sim_thread { /* something that wants to run */
+	enum thread_kind kind;
+	int id;       /* vCPU number */
+	bool live;    /* exists and its VM is not stopped or paused */
+	uint64_t key; /* of its random numbers */
+	const struct curve *curve;
+	int64_t curve_since_ns;
+	int64_t burst_until_ns; /* bursts: end of the part that is on now */
+	uint32_t bursts;
+	bool burst_on;
+	double want; /* 0..1 of a pCPU, by its curve */
+	double quota;
+	double backlog_ns; /* open loop: work that waits */
+	double duty;       /* of the closed loop that stands for it (sim_share) */
+	double run, wait;  /* rates in force */
+	double time_ns, delay_ns;
+	struct cpuset affinity;
+	bool floating;                /* the kernel has a choice */
+	bool was_pinned;              /* has its own affinity; else that of the host */
+	int pcpu;                     /* index, -1 nowhere */
+	int next;                     /* on the same pCPU, -1 last */
+	int64_t moved_ns, foreign_ns; /* -1: never */
+};
+
+struct sim_pcpu {
+	const struct scn_pcpu *is;
+	bool online, dirty;
+	int first, host_thread; /* threads[]; -1 none */
+	double load;            /* demand of the threads on it */
+	double busy, busy_ns, idle_ns;
+};
+
+enum life { LIFE_NONE, LIFE_RUNNING, LIFE_PAUSED };
+enum appetite { APPETITE_WAIT, APPETITE_EAT, APPETITE_HOLD, APPETITE_DONE };
+
+struct sim_guest {                 /* memory, KiB */
+	double cur, target, shown; /* balloon: real, asked for, as the host last heard of it */
+	double app, swapped;
+	double swap_in, swap_out, faults;
+	enum appetite appetite;
+	struct eat eat;
+	double rate; /* of this meal */
+	uint32_t meals;
+	int64_t eat_since_ns, phase_ns;
+	int period_s;
+	int64_t period_since_ns;
+	bool reported, zero; /* there is a report; it is the first, all zero */
+	int64_t report_ns;
+	double r_unused, r_usable, r_available, r_caches, r_swap_in, r_swap_out, r_faults;
+	int64_t boot_until_ns;
+};
+
+struct sim_vm {
+	const struct scn_vm *is;
+	enum life life;
+	int id;
+	int64_t hung_ns;  /* -1: answers */
+	int64_t gone_ns;  /* a migration ends then; -1 none */
+	int first_thread; /* n_slots vCPUs by number, then the emulator */
+	int n_slots;
+	struct sim_guest mem;
+	double io_s; /* seconds of full load, for the traffic counters */
+};
+
+struct sim {
+	struct backend base;
+	struct scenario *scn;
+	bool virtual_time;
+	int64_t start_ns, wall_start_ns; /* real time */
+	int64_t t_ns, grid_ns;           /* now; the next point of the grid */
+	struct sim_pcpu *pcpus;
+	struct sim_vm *vms;
+	struct sim_thread *threads;
+	size_t n_pcpus, n_vms, n_threads;
+	struct cpuset all, online, usable;
+	int by_id[CPUSET_CPUS]; /* index of a pCPU, -1 none */
+	int64_t *next_event;    /* per event: when it comes, INT64_MAX never again */
+	int64_t balance_ns;
+	int next_vm_id;
+	double host_used;
+	double psi_some, psi_full;
+	bool disconnected, changed; /* changed: something an event would tell */
+	long calls[FAIL_PERIOD + 1];
+	double *duty, *run, *wait; /* scratch, n_threads each */
+	int *on;
+	struct sim_report report;
+};
+
+double sim_random(
+	const struct sim *s, uint64_t key, uint64_t index); /* 0 <= x < 1, same for same arguments */
+double sim_normal(const struct sim *s, uint64_t key, uint64_t index);
+
+/* sim_share.c: one pCPU. For n closed loops of duty[i] (share of time they would run alone), the share of
+ * time each runs and waits when they share fairly. */
+void share_closed(const double *duty, double *run, double *wait, int n);
+
+/* sim_cpu.c */
+void cpu_put(struct sim *s, int thread, int pcpu); /* -1: nowhere */
+void cpu_place(struct sim *s, int thread);         /* after its affinity or the host changed */
+void cpu_tick(struct sim *s);                      /* loads and the kernel's balancing, on the grid */
+void cpu_share(struct sim *s);                     /* rates of all pCPUs that changed */
+void cpu_run(struct sim *s, double dt_ns);
+void cpu_start_curve(struct sim *s, struct sim_thread *t, const struct curve *c);
+double cpu_stddev_pct(const struct sim *s);
+
+/* sim_mem.c */
+void mem_boot(struct sim *s, struct sim_vm *vm, bool fresh);
+void mem_eat(struct sim *s, struct sim_vm *vm, const struct eat *eat);
+void mem_period(struct sim *s, struct sim_vm *vm, int period_s);
+void mem_tick(struct sim *s);
+double mem_available(const struct sim *s);
+double mem_used(const struct sim_vm *vm); /* by the guest, resident */
+double mem_rss(const struct sim_vm *vm);
+
+/* sim_host.c */
+int sim_build(struct sim *s, struct err *e);
+void sim_advance(struct sim *s, int64_t t_ns);
+struct cpuset sim_affinity(const struct sim *s, const struct sim_thread *t); /* as the kernel would tell it */
+void sim_pin(struct sim *s, struct sim_thread *t, const struct cpuset *to);
+
+/* sim.c: clocks of the sample for a time of the run */
+int64_t to_clock(const struct sim *s, int64_t t_ns);
+int64_t to_wall(const struct sim *s, int64_t t_ns);
+
+/* sim_sample.c */
+int sim_sample_fill(struct sim *s, unsigned groups, struct sample *to, struct err *e);
+
+#endif

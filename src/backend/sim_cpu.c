@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* The pCPUs of the simulated host: what each thread wants, where the kernel puts it, what it gets. Invariant:
+ * a thread that wants to run is on the list of exactly one online pCPU. Must not know of samples and
+ * scenarios' text. */
+#include <math.h>
+
+#include "sim.h"
+
+static const double backlog_max_ns = 2e9, backlog_min_ns = 1e6, open_tolerance = 1e-3;
+
+static double curve_steps(const struct curve *c, int64_t t)
+{
+	double level = 0;
+	if (c->period_ns)
+		t %= c->period_ns;
+	for (size_t i = 0; i < c->n_steps && c->steps[i].at_ns <= t; i++)
+		level = c->steps[i].level;
+	return level;
+}
+
+/* High and low parts of exponential length, drawn one after the other. */
+static double curve_bursts(const struct sim *s, struct sim_thread *t, const struct curve *c)
+{
+	while (s->t_ns >= t->burst_until_ns) {
+		if (t->bursts)
+			t->burst_on = !t->burst_on;
+		double mean = (double)(t->burst_on ? c->on_ns : c->period_ns - c->on_ns);
+		double length = -mean * log(1 - sim_random(s, t->key ^ 0xb0, ++t->bursts));
+		t->burst_until_ns += (int64_t)fmax(length, (double)SIM_GRID_NS);
+	}
+	return t->burst_on ? c->hi : c->lo;
+}
+
+static double curve_level(const struct sim *s, struct sim_thread *t)
+{
+	const struct curve *c = t->curve;
+	int64_t since = s->t_ns - t->curve_since_ns + c->phase_ns;
+	switch (c->kind) {
+	case CURVE_STEADY:
+		return c->hi;
+	case CURVE_STEPS:
+		return curve_steps(c, since);
+	case CURVE_SQUARE:
+		return since % c->period_ns < c->on_ns ? c->hi : c->lo;
+	case CURVE_WAVE:
+		return c->lo + (c->hi - c->lo) * (.5 - .5 * cos(2 * M_PI * (double)(since % c->period_ns) /
+								    (double)c->period_ns));
+	case CURVE_BURSTS:
+		return curve_bursts(s, t, c);
+	}
+	return 0;
+}
+
+static double thread_want(const struct sim *s, struct sim_thread *t)
+{
+	if (!t->live || !t->curve)
+		return 0;
+	double level = curve_level(s, t);
+	if (t->curve->noise > 0)
+		level *= 1 + t->curve->noise * sim_normal(s, t->key, (uint64_t)(s->t_ns / 1000000000));
+	return fmin(1, fmax(0, level));
+}
+
+void cpu_start_curve(struct sim *s, struct sim_thread *t, const struct curve *c)
+{
+	t->curve = c;
+	t->curve_since_ns = t->burst_until_ns = s->t_ns;
+	t->bursts = 0;
+	t->burst_on = false;
+	t->want = thread_want(s, t);
+	if (t->pcpu >= 0)
+		s->pcpus[t->pcpu].dirty = true;
+}
+
+/* What a thread adds to the load of its pCPU in the eyes of the kernel. */
+static double thread_load(const struct sim_thread *t)
+{
+	if (!t->live)
+		return 0;
+	return t->backlog_ns > backlog_min_ns ? t->quota : fmin(t->want, t->quota);
+}
+
+void cpu_put(struct sim *s, int thread, int pcpu)
+{
+	struct sim_thread *t = &s->threads[thread];
+	if (t->pcpu == pcpu)
+		return;
+	if (t->pcpu >= 0) {
+		struct sim_pcpu *old = &s->pcpus[t->pcpu];
+		int *link = &old->first;
+		while (*link != thread)
+			link = &s->threads[*link].next;
+		*link = t->next;
+		old->dirty = true;
+		old->load -= thread_load(t);
+		t->moved_ns = s->t_ns;
+	}
+	t->pcpu = pcpu;
+	t->next = -1;
+	if (pcpu >= 0) {
+		struct sim_pcpu *p = &s->pcpus[pcpu];
+		t->next = p->first;
+		p->first = thread;
+		p->dirty = true;
+		p->load += thread_load(t);
+	}
+}
+
+/* Where the kernel lets it run: its affinity, without isolated pCPUs unless there are no others; all pCPUs
+ * when the affinity went offline as a whole. */
+static struct cpuset thread_room(const struct sim *s, const struct sim_thread *t)
+{
+	struct cpuset room = t->affinity;
+	cpuset_and(&room, &s->usable);
+	if (cpuset_empty(&room)) {
+		room = t->affinity;
+		cpuset_and(&room, &s->online);
+	}
+	return cpuset_empty(&room) ? s->usable : room;
+}
+
+struct cpuset sim_affinity(const struct sim *s, const struct sim_thread *t)
+{
+	struct cpuset cpus = t->affinity;
+	cpuset_and(&cpus, &s->online);
+	return cpuset_empty(&cpus) ? s->online : cpus;
+}
+
+static int idlest(const struct sim *s, const struct cpuset *room)
+{
+	int best = -1;
+	CPUSET_EACH(cpu, room)
+	{
+		int i = s->by_id[cpu];
+		if (best < 0 || s->pcpus[i].load < s->pcpus[best].load - 1e-9)
+			best = i;
+	}
+	return best;
+}
+
+void cpu_place(struct sim *s, int thread)
+{
+	struct sim_thread *t = &s->threads[thread];
+	struct cpuset room = thread_room(s, t);
+	int first = cpuset_first(&room);
+	t->floating = cpuset_next(&room, first) >= 0;
+	if (t->pcpu < 0 || !cpuset_has(&room, s->pcpus[t->pcpu].is->id))
+		cpu_put(s, thread, idlest(s, &room));
+}
+
+static int nth_cpu(const struct cpuset *set, int n)
+{
+	int cpu = cpuset_first(set);
+	while (n-- > 0)
+		cpu = cpuset_next(set, cpu);
+	return cpu;
+}
+
+/* Threads that may float do so now and then without need, as after a wake-up. */
+static void drift(struct sim *s, int thread)
+{
+	struct sim_thread *t = &s->threads[thread];
+	uint64_t tick = (uint64_t)(s->t_ns / SIM_GRID_NS);
+	if (sim_random(s, t->key ^ 0xd1, tick) > .01)
+		return;
+	struct cpuset room = thread_room(s, t);
+	int n = (int)(sim_random(s, t->key ^ 0xd2, tick) * cpuset_count(&room));
+	int to = s->by_id[nth_cpu(&room, n)];
+	double there = s->pcpus[to].load + thread_load(t);
+	if (there <= .9 || there <= s->pcpus[t->pcpu].load)
+		cpu_put(s, thread, to);
+}
+
+/* One thread, if its pCPU is clearly busier than the best one it may use. */
+static bool pull(struct sim *s, int thread, double least)
+{
+	struct sim_thread *t = &s->threads[thread];
+	double here = s->pcpus[t->pcpu].load, own = thread_load(t);
+	if (here - least - own <= .1 || s->t_ns - t->moved_ns < 5 * SIM_GRID_NS)
+		return false;
+	struct cpuset room = thread_room(s, t);
+	int to = idlest(s, &room);
+	if (to < 0 || here - s->pcpus[to].load - own <= .1)
+		return false;
+	cpu_put(s, thread, to);
+	return true;
+}
+
+static void balance(struct sim *s)
+{
+	size_t moves = 1 + s->n_pcpus / 4, start = (size_t)(s->t_ns / SIM_GRID_NS) % s->n_threads;
+	int best = idlest(s, &s->usable);
+	for (size_t k = 0; k < s->n_threads; k++) {
+		size_t i = (start + k) % s->n_threads;
+		struct sim_thread *t = &s->threads[i];
+		if (!t->live || !t->floating || t->pcpu < 0 || t->kind == THREAD_HOST)
+			continue;
+		if (moves && pull(s, (int)i, s->pcpus[best].load)) {
+			moves--;
+			best = idlest(s, &s->usable);
+		} else {
+			drift(s, (int)i);
+		}
+	}
+}
+
+void cpu_tick(struct sim *s)
+{
+	for (size_t i = 0; i < s->n_pcpus; i++)
+		s->pcpus[i].load = 0;
+	for (size_t i = 0; i < s->n_threads; i++) {
+		struct sim_thread *t = &s->threads[i];
+		double want = thread_want(s, t);
+		if (t->pcpu >= 0 && want != t->want)
+			s->pcpus[t->pcpu].dirty = true;
+		t->want = want;
+		if (t->pcpu >= 0)
+			s->pcpus[t->pcpu].load += thread_load(t);
+	}
+	if (s->scn->balance_ns && s->t_ns >= s->balance_ns) {
+		s->balance_ns = s->t_ns + s->scn->balance_ns;
+		balance(s);
+	}
+}
+
+/* Threads that want something of pCPU p, into the scratch arrays. */
+static int gather(struct sim *s, const struct sim_pcpu *p)
+{
+	int n = 0;
+	for (int i = p->first; i >= 0; i = s->threads[i].next) {
+		struct sim_thread *t = &s->threads[i];
+		t->run = t->wait = 0;
+		if (!t->live || thread_load(t) <= 0)
+			continue;
+		s->on[n] = i;
+		s->duty[n++] = thread_load(t);
+	}
+	return n;
+}
+
+/* An open loop without backlog runs exactly what it wants; the closed loop that stands for it is found by
+ * iteration, from below. Returns the largest change. */
+static double adjust_open(struct sim *s, int n)
+{
+	double change = 0;
+	for (int i = 0; i < n; i++) {
+		const struct sim_thread *t = &s->threads[s->on[i]];
+		if (!t->curve->open || t->backlog_ns > backlog_min_ns)
+			continue;
+		double duty = fmin(t->quota, fmin(t->want, t->quota) / fmax(1e-6, 1 - s->wait[i]));
+		change = fmax(change, fabs(duty - s->duty[i]));
+		s->duty[i] = duty;
+	}
+	return change;
+}
+
+static void share_one(struct sim *s, struct sim_pcpu *p)
+{
+	int n = gather(s, p), rounds = 0;
+	do
+		share_closed(s->duty, s->run, s->wait, n);
+	while (adjust_open(s, n) > 1e-5 && ++rounds < 60);
+	p->busy = 0;
+	for (int i = 0; i < n; i++) {
+		struct sim_thread *t = &s->threads[s->on[i]];
+		t->run = s->run[i];
+		t->wait = s->wait[i];
+		if (t->curve->open && t->backlog_ns <= backlog_min_ns && t->run > t->want - open_tolerance)
+			t->run = t->want;
+		if (t->want > t->quota) /* throttled time counts as waiting */
+			t->wait = fmax(t->wait, 1 - t->run / (t->curve->open ? 1 : t->want));
+		p->busy += t->run;
+	}
+	p->dirty = false;
+}
+
+void cpu_share(struct sim *s)
+{
+	for (size_t i = 0; i < s->n_pcpus; i++)
+		if (s->pcpus[i].dirty)
+			share_one(s, &s->pcpus[i]);
+}
+
+/* Serves an open loop; returns the time it ran. */
+static double run_open(struct sim *s, struct sim_thread *t, double dt_ns)
+{
+	double work = t->backlog_ns + t->want * dt_ns, ran = fmin(work, t->run * dt_ns);
+	double left = fmin(work - ran, t->kind == THREAD_VCPU ? backlog_max_ns : 0);
+	if ((left > backlog_min_ns) != (t->backlog_ns > backlog_min_ns))
+		s->pcpus[t->pcpu].dirty = true;
+	t->backlog_ns = left;
+	return ran;
+}
+
+void cpu_run(struct sim *s, double dt_ns)
+{
+	for (size_t i = 0; i < s->n_pcpus; i++)
+		if (s->pcpus[i].online)
+			s->pcpus[i].idle_ns += dt_ns;
+	for (size_t i = 0; i < s->n_threads; i++) {
+		struct sim_thread *t = &s->threads[i];
+		if (!t->live || t->pcpu < 0 || (t->run <= 0 && t->wait <= 0))
+			continue;
+		struct sim_pcpu *p = &s->pcpus[t->pcpu];
+		double ran = t->curve->open ? run_open(s, t, dt_ns) : t->run * dt_ns;
+		t->time_ns += ran;
+		t->delay_ns += t->wait * dt_ns;
+		p->busy_ns += ran;
+		p->idle_ns -= ran;
+		if (t->kind == THREAD_VCPU) {
+			s->report.waiting_vcpu_s += t->wait * dt_ns / 1e9;
+			if (t->run < .9 * fmin(t->want, t->quota))
+				s->report.starved_vcpu_s += dt_ns / 1e9;
+		}
+	}
+}
+
+double cpu_stddev_pct(const struct sim *s)
+{
+	double sum = 0, squares = 0;
+	int n = 0;
+	CPUSET_EACH(cpu, &s->usable)
+	{
+		double load = 0;
+		for (int i = s->pcpus[s->by_id[cpu]].first; i >= 0; i = s->threads[i].next)
+			if (s->threads[i].live)
+				load += 100 * fmin(s->threads[i].want, s->threads[i].quota);
+		sum += load;
+		squares += load * load;
+		n++;
+	}
+	return n ? sqrt(fmax(0, squares / n - sum / n * (sum / n))) : 0;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening a libvirt connection: the search for a URI, rights, and the words for whoever has none.
+ * Invariant: nothing is prompted for unless the wish allows it, and no session daemon is started by the
+ * default search. Must not know: samples, threads. */
+#include "connect.h"
+
+#include <libvirt/virterror.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+bool connect_unsupported(void)
+{
+	virErrorPtr le = virGetLastError();
+	return le &&
+	       (le->code == VIR_ERR_NO_SUPPORT || le->code == VIR_ERR_OPERATION_UNSUPPORTED ||
+	               le->code == VIR_ERR_ARGUMENT_UNSUPPORTED || le->code == VIR_ERR_CONFIG_UNSUPPORTED);
+}
+
+/* libvirt's codes that mean something of their own to us. */
+static const struct {
+	int code;
+	enum err_code ours;
+} codes[] = {
+        {VIR_ERR_NO_SUPPORT, ERR_UNSUPPORTED},
+        {VIR_ERR_OPERATION_UNSUPPORTED, ERR_UNSUPPORTED},
+        {VIR_ERR_ARGUMENT_UNSUPPORTED, ERR_UNSUPPORTED},
+        {VIR_ERR_OPERATION_DENIED, ERR_DENIED},
+        {VIR_ERR_ACCESS_DENIED, ERR_DENIED},
+        {VIR_ERR_AUTH_FAILED, ERR_DENIED},
+        {VIR_ERR_AUTH_CANCELLED, ERR_DENIED},
+        {VIR_ERR_AUTH_UNAVAILABLE, ERR_DENIED},
+        {VIR_ERR_OPERATION_TIMEOUT, ERR_TIMEOUT},
+        {VIR_ERR_NO_DOMAIN, ERR_GONE},
+        {VIR_ERR_NO_MEMORY, ERR_NOMEM},
+};
+
+/* Messages of libvirt may hold line breaks and whatever a guest's name holds. */
+static void one_line(char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			*s = ' ';
+}
+
+int connect_err(struct err *e, const char *what)
+{
+	virErrorPtr le = virGetLastError();
+	enum err_code code = ERR_RUNTIME;
+	for (size_t i = 0; le && i < sizeof codes / sizeof *codes; i++)
+		if (codes[i].code == le->code)
+			code = codes[i].ours;
+	const char *text = le && le->message && *le->message ? le->message : "no answer and no reason given";
+	err_set(e, code, "%s: %s", what, text);
+	if (e)
+		one_line(e->msg);
+	return -1;
+}
+
+/* True when the failure is about rights, so that a read-only try is worth it. */
+static bool denied(const struct err *e)
+{
+	return e->code == ERR_DENIED || strstr(e->msg, "Permission denied") ||
+	       strstr(e->msg, "authentication");
+}
+
+bool connect_uri_local(const char *uri)
+{
+	const char *p = strstr(uri, "://");
+	if (!p)
+		return true;
+	const char *plus = memchr(uri, '+', (size_t)(p - uri));
+	if (plus && strncmp(plus, "+unix", 5) != 0)
+		return false;
+	return p[3] == '/' || p[3] == '\0';
+}
+
+void connect_no_tty(char *uri, size_t len)
+{
+	const char *p = strstr(uri, "://");
+	if (!p || strstr(uri, "no_tty=") || !memmem(uri, (size_t)(p - uri), "ssh", 3))
+		return;
+	size_t n = strlen(uri);
+	const char *add = strchr(uri, '?') ? "&no_tty=1" : "?no_tty=1";
+	if (n + strlen(add) < len)
+		memcpy(uri + n, add, strlen(add) + 1);
+}
+
+static virConnectPtr open_one(const char *uri, bool readonly, bool ask, struct err *e)
+{
+	char line[512];
+	snprintf(line, sizeof line, "%s", uri);
+	if (!ask)
+		connect_no_tty(line, sizeof line);
+	virResetLastError();
+	virConnectPtr c = virConnectOpenAuth(
+	        *line ? line : NULL, ask ? virConnectAuthPtrDefault : NULL, readonly ? VIR_CONNECT_RO : 0);
+	if (!c) {
+		connect_err(e, *uri ? uri : "libvirt's own choice of a hypervisor");
+		if (!denied(e))
+			e->code = ERR_CONNECT;
+	}
+	return c;
+}
+
+/* Read-write, then read-only when only rights are missing. */
+static virConnectPtr open_uri(
+        const char *uri, const struct connect_wish *w, struct connect_result *r, struct err *e)
+{
+	virConnectPtr c = open_one(uri, w->readonly, w->ask, e);
+	r->readonly = w->readonly;
+	r->readonly_why[0] = '\0';
+	if (c || w->readonly || !denied(e))
+		return c;
+	struct err second;
+	c = open_one(uri, true, w->ask, &second);
+	if (c) {
+		r->readonly = true;
+		snprintf(r->readonly_why, sizeof r->readonly_why,
+		        "no right to change guests here: join the libvirt group, use sudo, or name another "
+		        "host with -c");
+	}
+	return c;
+}
+
+static void advise(struct err *e, const char *uri)
+{
+	struct err why = *e;
+	if (why.code == ERR_DENIED && connect_uri_local(uri))
+		err_set(e, ERR_CONNECT,
+		        "%.180s (no right to use its socket: join the libvirt group, use sudo, or name a "
+		        "host with -c)",
+		        why.msg);
+	e->code = ERR_CONNECT;
+}
+
+static void describe(virConnectPtr c, struct connect_result *r)
+{
+	char *uri = virConnectGetURI(c), *host = virConnectGetHostname(c), here[sizeof r->hostname] = "";
+	const char *type = virConnectGetType(c);
+	gethostname(here, sizeof here - 1);
+	snprintf(r->uri, sizeof r->uri, "%s", uri ? uri : "");
+	snprintf(r->driver, sizeof r->driver, "%s", type ? type : "");
+	snprintf(r->hostname, sizeof r->hostname, "%s", host ? host : here);
+	/* libvirt may answer with the full name where the kernel has the short one. */
+	size_t n = strcspn(here, ".");
+	bool same = host && strncasecmp(host, here, n) == 0 && (host[n] == '\0' || host[n] == '.');
+	r->local = strcasecmp(r->driver, "QEMU") == 0 && connect_uri_local(r->uri) && same;
+	free(uri);
+	free(host);
+}
+
+virConnectPtr connect_open(const struct connect_wish *w, struct connect_result *r, struct err *e)
+{
+	memset(r, 0, sizeof *r);
+	virConnectPtr c = open_uri(*w->uri ? w->uri : "qemu:///system", w, r, e);
+	if (!c && !*w->uri) {
+		struct err second = ERR_INIT;
+		c = open_uri("", w, r, &second);
+	}
+	if (!c) {
+		advise(e, *w->uri ? w->uri : "qemu:///system");
+		return NULL;
+	}
+	describe(c, r);
+	return c;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening a libvirt connection: which URI, with which rights, and what to tell a user who has none.
+ * Every function here may block and is called by a link's worker only. */
+#ifndef VMTOP_BACKEND_CONNECT_H
+#define VMTOP_BACKEND_CONNECT_H
+
+#include <libvirt/libvirt.h>
+#include <stdbool.h>
+
+#include "vmtop/err.h"
+
+struct connect_wish {
+	char uri[512]; /* empty: the default search of vmtop(1), CONNECTION */
+	bool readonly;
+	bool ask; /* passwords may be asked on the terminal: only before the screen starts */
+};
+
+struct connect_result {
+	char uri[512];
+	char driver[32]; /* "QEMU", "TEST", ... */
+	char hostname[128];
+	bool readonly;
+	char readonly_why[120]; /* empty when it was asked for */
+	bool local;             /* this machine's /proc describes the host */
+};
+
+/* NULL with e set. */
+virConnectPtr connect_open(const struct connect_wish *w, struct connect_result *r, struct err *e);
+/* The last libvirt error of this thread as ours; something useful also when it is empty. Returns -1. */
+int connect_err(struct err *e, const char *what);
+/* The driver has no such call, or not with these flags. */
+bool connect_unsupported(void);
+/* Puts no_tty=1 into an ssh URI, so that a reconnect never asks on a terminal that shows a screen. */
+void connect_no_tty(char *uri, size_t len);
+/* The URI names no other machine. */
+bool connect_uri_local(const char *uri);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* The libvirt backend: opening, waiting, events, topology, status, closing. Invariant: the thread that calls
+ * these functions makes no libvirt call itself, so nothing here blocks beyond its deadline; only the very
+ * first opening waits as long as it takes, because a password may be asked for. Must not know: policies. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "libvirt_priv.h"
+#include "vmtop/config.h"
+
+#define SECOND INT64_C(1000000000)
+
+enum { EVENTS_AT_ONCE = 32 };
+
+/* ---- topology: may take libvirtd seconds, so on a link of its own and after the first sample ---- */
+
+static void topology_run(struct request *r, virConnectPtr c)
+{
+	struct topology_request *q = (struct topology_request *)r;
+	char *xml = virConnectGetCapabilities(c);
+	r->rc = xml ? topology_parse(&q->topology, xml, &r->err)
+	            : connect_err(&r->err, "reading the capabilities");
+	free(xml);
+}
+
+static void topology_drop(struct request *r)
+{
+	struct topology_request *q = (struct topology_request *)r;
+	topology_done(&q->topology);
+	free(q);
+}
+
+static void topology_start(struct lv *lv)
+{
+	struct err e;
+	struct topology_request *q = calloc(1, sizeof *q);
+	if (!q)
+		return;
+	q->r.run = topology_run;
+	q->r.drop = topology_drop;
+	lv->topology_link = link_start(&lv->wish, false, lv->notify_fd, &e);
+	if (!lv->topology_link) {
+		free(q);
+		return;
+	}
+	lv->topology_request = q;
+	link_submit(lv->topology_link, &q->r);
+	lv->fresh = false;
+}
+
+static bool topology_collect(struct lv *lv)
+{
+	struct topology_request *q = lv->topology_request;
+	if (!q || !link_finished(lv->topology_link, &q->r))
+		return false;
+	if (q->r.rc == 0) {
+		topology_done(&lv->topology);
+		lv->topology = q->topology;
+		memset(&q->topology, 0, sizeof q->topology);
+	}
+	topology_drop(&q->r);
+	lv->topology_request = NULL;
+	link_free(lv->topology_link, 0);
+	lv->topology_link = NULL;
+	return true;
+}
+
+void lv_topology_step(struct lv *lv)
+{
+	topology_collect(lv);
+	if (lv->fresh && !lv->topology_request)
+		topology_start(lv);
+}
+
+/* ---- events ---- */
+
+static bool take_event(struct lv *lv, const struct link_event *ev)
+{
+	bool foreign = ev->kind == EVENT_PIN &&
+	               note_pin_event(&lv->notes, ev->uuid, ev->vcpu, &ev->map, ev->time_ns);
+	if (ev->kind == EVENT_PIN)
+		return foreign;
+	if (lv->reader && ev->kind != EVENT_BALLOON)
+		reader_dirty(lv->reader, ev->kind == EVENT_OVERFLOW ? NULL : ev->uuid);
+	return true;
+}
+
+bool lv_events(struct lv *lv)
+{
+	struct link_event ev[EVENTS_AT_ONCE];
+	bool worth = false;
+	for (size_t n = EVENTS_AT_ONCE; lv->link && n == EVENTS_AT_ONCE;) {
+		n = link_events(lv->link, ev, EVENTS_AT_ONCE);
+		for (size_t i = 0; i < n; i++)
+			worth = take_event(lv, &ev[i]) || worth;
+	}
+	return worth;
+}
+
+/* Something of ours happened: is it worth a sample? */
+static bool drain(struct lv *lv)
+{
+	uint64_t count;
+	if (read(lv->notify_fd, &count, sizeof count) < 0)
+		return false;
+	bool worth = lv_events(lv);
+	worth = topology_collect(lv) || worth;
+	if (lv->link && lv->state == LINK_OK && link_phase(lv->link, NULL) == PHASE_LOST) {
+		lv_trouble(lv, LINK_LOST, "the connection was lost; trying again");
+		worth = true;
+	}
+	return worth;
+}
+
+static enum wake lv_wait(struct backend *b, int64_t until_ns, int fd)
+{
+	struct lv *lv = (struct lv *)b;
+	struct pollfd p[2] = {{lv->notify_fd, POLLIN, 0}, {fd, POLLIN, 0}};
+	for (;;) {
+		int64_t left = until_ns - clock_ns();
+		struct timespec t = {left > 0 ? left / SECOND : 0, left > 0 ? left % SECOND : 0};
+		if (lv->wake) {
+			lv->wake = false;
+			return WAKE_EVENT;
+		}
+		int n = ppoll(p, 2, &t, NULL);
+		if (n > 0 && p[1].revents)
+			return WAKE_INPUT;
+		if (n > 0 && p[0].revents && drain(lv))
+			return WAKE_EVENT;
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return WAKE_TIMER;
+	}
+}
+
+/* ---- the rest ---- */
+
+static int64_t lv_now(struct backend *b)
+{
+	(void)b;
+	return clock_ns();
+}
+
+static void lv_status(struct backend *b, struct backend_status *st)
+{
+	const struct lv *lv = (const struct lv *)b;
+	memset(st, 0, sizeof *st);
+	st->link = lv->state;
+	snprintf(st->text, sizeof st->text, "%s", lv->trouble);
+	st->readonly = lv->host.readonly;
+	snprintf(st->readonly_why, sizeof st->readonly_why, "%s", lv->host.readonly_why);
+	snprintf(st->uri, sizeof st->uri, "%.255s", lv->host.uri);
+}
+
+static void lv_close(struct backend *b)
+{
+	struct lv *lv = (struct lv *)b;
+	int64_t until = clock_ns() + SECOND;
+	if (lv->topology_request && link_give_up(lv->topology_link, &lv->topology_request->r) == GAVE_UP_DONE)
+		topology_drop(&lv->topology_request->r);
+	link_free(lv->topology_link, until);
+	if (lv->link)
+		lv_drop_link(lv);
+	lv_reap(lv);
+	for (size_t i = 0; i < lv->n_parked; i++)
+		link_free(lv->parked[i], until);
+	reader_free(lv->reader);
+	topology_done(&lv->topology);
+	notes_done(&lv->notes);
+	close(lv->notify_fd);
+	free(lv);
+}
+
+static struct lv *lv_new(const struct config *cfg)
+{
+	static const struct backend_ops ops = {
+	        .name = "libvirt",
+	        .sample = lv_sample,
+	        .apply = lv_apply,
+	        .wait = lv_wait,
+	        .close = lv_close,
+	        .now = lv_now,
+	        .status = lv_status,
+	};
+	struct lv *lv = calloc(1, sizeof *lv);
+	if (!lv)
+		return NULL;
+	lv->b.ops = &ops;
+	lv->sample_limit_ns = (int64_t)(cfg->sample_deadline_s * (double)SECOND);
+	lv->change_limit_ns = (int64_t)(cfg->change_deadline_s * (double)SECOND);
+	lv->use_proc = true;
+	lv->notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return lv;
+}
+
+static void set_wish(struct lv *lv, const struct config *cfg)
+{
+	const char *given = *cfg->uri ? cfg->uri : getenv("LIBVIRT_DEFAULT_URI");
+	snprintf(lv->wish.uri, sizeof lv->wish.uri, "%s", given ? given : "");
+	lv->wish.readonly = cfg->readonly;
+	lv->wish.ask = isatty(STDIN_FILENO);
+	/* The default search takes what is there and starts no empty session daemon. */
+	if (!*lv->wish.uri)
+		setenv("LIBVIRT_AUTOSTART", "0", 0);
+}
+
+struct backend *backend_libvirt_open(const struct config *cfg, struct err *e)
+{
+	struct lv *lv = lv_new(cfg);
+	if (!lv || lv->notify_fd < 0) {
+		free(lv);
+		err_set(e, ERR_NOMEM, "out of memory for a connection");
+		return NULL;
+	}
+	set_wish(lv, cfg);
+	struct err why = ERR_INIT;
+	lv->link = link_start(&lv->wish, true, lv->notify_fd, &why);
+	enum link_phase phase = lv->link ? link_wait_open(lv->link, INT64_MAX, &why) : PHASE_FAILED;
+	if (phase != PHASE_OPEN || lv_ensure_link(lv, clock_ns() + SECOND, &why) < 0) {
+		lv_close(&lv->b);
+		*e = why;
+		return NULL;
+	}
+	lv->wish.ask = false;
+	return &lv->b;
+}

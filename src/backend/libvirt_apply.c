@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* ops->apply of the libvirt backend: each change is one request with a deadline. Invariant: a change whose
+ * answer did not come is unknown, and nothing else is done to that VM until its state was read back. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libvirt_change.h"
+#include "libvirt_priv.h"
+
+static void change_run(struct request *r, virConnectPtr c)
+{
+	struct change_request *q = (struct change_request *)r;
+	change_apply(c, &q->action, q->n_cpus);
+}
+
+static void change_drop(struct request *r)
+{
+	free(r);
+}
+
+static void set(struct action *a, enum outcome o, const char *text)
+{
+	a->outcome = o;
+	snprintf(a->error, sizeof a->error, "%.159s", text);
+}
+
+static const char *why_not(const struct lv *lv, const struct action *a)
+{
+	const struct vm_note *note = note_find(&lv->notes, a->uuid);
+	if (lv->host.readonly)
+		return lv->host.readonly_why[0] ? lv->host.readonly_why : "opened read-only";
+	if (!lv->n_cpus)
+		return "the host has not been read yet";
+	if (note && note->hung_ns)
+		return "its monitor does not answer";
+	if (note && note->unknown_ns)
+		return "the outcome of the last change is not known yet";
+	return NULL;
+}
+
+static void no_answer(struct lv *lv, struct action *a)
+{
+	struct vm_note *note = note_get(&lv->notes, a->uuid);
+	if (note)
+		note->unknown_ns = clock_ns();
+	set(a, OUTCOME_UNKNOWN, "no answer within the deadline");
+	lv_park(lv);
+	lv->wake = true;
+}
+
+static void finish(struct lv *lv, struct action *a, struct change_request *q)
+{
+	set(a, q->action.outcome, q->action.error);
+	free(q);
+	/* When the line broke in the middle, the change may have been made all the same. */
+	if (a->outcome == OUTCOME_FAILED && link_phase(lv->link, NULL) == PHASE_LOST)
+		a->outcome = OUTCOME_UNKNOWN;
+	if (a->kind == ACTION_PERIOD && lv->reader)
+		reader_dirty(lv->reader, a->uuid);
+}
+
+/* Our own pins must be known before the hypervisor tells of them. */
+static void remember(struct lv *lv, const struct action *a)
+{
+	struct cpuset all, map = a->to;
+	cpuset_fill(&all, lv->n_cpus);
+	cpuset_and(&map, &all);
+	if (a->kind == ACTION_PIN)
+		note_asked(&lv->notes, a->uuid, a->vcpu, &map, clock_ns());
+}
+
+static struct change_request *change_new(const struct lv *lv, const struct action *a)
+{
+	struct change_request *q = calloc(1, sizeof *q);
+	if (!q)
+		return NULL;
+	q->r.run = change_run;
+	q->r.drop = change_drop;
+	q->action = *a;
+	q->n_cpus = lv->n_cpus;
+	return q;
+}
+
+static void apply_one(struct lv *lv, struct action *a)
+{
+	struct err e = ERR_INIT;
+	int64_t until = clock_ns() + lv->change_limit_ns;
+	struct change_request *q = lv_ensure_link(lv, until, &e) == 0 ? change_new(lv, a) : NULL;
+	if (!q) {
+		set(a, OUTCOME_SKIPPED, e.msg[0] ? e.msg : "out of memory");
+		return;
+	}
+	remember(lv, a);
+	link_submit(lv->link, &q->r);
+	enum give_up how = link_await(lv->link, &q->r, until) ? GAVE_UP_DONE : link_give_up(lv->link, &q->r);
+	if (how == GAVE_UP_DONE)
+		finish(lv, a, q);
+	else if (how == GAVE_UP_QUEUED)
+		set(a, OUTCOME_SKIPPED, "the hypervisor is slow; not tried");
+	else
+		no_answer(lv, a);
+}
+
+void lv_apply(struct backend *b, struct action *actions, size_t n)
+{
+	struct lv *lv = (struct lv *)b;
+	for (size_t i = 0; i < n; i++) {
+		const char *why = why_not(lv, &actions[i]);
+		if (why)
+			set(&actions[i], OUTCOME_SKIPPED, why);
+		else
+			apply_one(lv, &actions[i]);
+	}
+}

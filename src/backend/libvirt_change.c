@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* One change to one VM: looks again, acts on the live VM only, reads back. Invariant: no call that would
+ * change nothing, none that touches the persistent definition. Must not know: deadlines, plans, other VMs. */
+#include "libvirt_change.h"
+
+#include <libvirt/virterror.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "connect.h"
+#include "vmtop/err.h"
+
+enum { MAP_BYTES = CPUSET_CPUS / 8, VCPUS_MOST = 4096 };
+
+/* Returns 0, so that callers can write `return end(...)`. */
+static int end(struct action *a, enum outcome o, const char *text)
+{
+	a->outcome = o;
+	snprintf(a->error, sizeof a->error, "%.159s", text);
+	return 0;
+}
+
+static int fail(struct action *a, const char *what)
+{
+	struct err e = ERR_INIT;
+	connect_err(&e, what);
+	return end(a, e.code == ERR_GONE ? OUTCOME_SKIPPED : OUTCOME_FAILED, e.msg);
+}
+
+/* The true affinity of one vCPU; -1: it does not exist (or the call failed, then e is set). */
+static int affinity_of(virDomainPtr dom, int vcpu, struct cpuset *s)
+{
+	int most = virDomainGetMaxVcpus(dom), found = -1;
+	if (most < 1 || most > VCPUS_MOST)
+		return -1;
+	virVcpuInfo *info = calloc((size_t)most, sizeof *info);
+	unsigned char *maps = calloc((size_t)most, MAP_BYTES);
+	int n = info && maps ? virDomainGetVcpus(dom, info, most, maps, MAP_BYTES) : -1;
+	for (int i = 0; i < n && found < 0; i++)
+		if ((int)info[i].number == vcpu) {
+			cpuset_from_map(s, maps + (size_t)i * MAP_BYTES, MAP_BYTES);
+			found = 0;
+		}
+	free(info);
+	free(maps);
+	return found;
+}
+
+static int pin(virDomainPtr dom, int vcpu, const struct cpuset *to, int n_cpus)
+{
+	unsigned char map[MAP_BYTES];
+	int len = VIR_CPU_MAPLEN(n_cpus);
+	len = len > MAP_BYTES ? MAP_BYTES : len;
+	cpuset_to_map(to, map, (size_t)len);
+	int rc = virDomainPinVcpuFlags(dom, (unsigned)vcpu, map, len, VIR_DOMAIN_AFFECT_LIVE);
+	/* On a running VM the plain call means the same; some drivers have only that one. */
+	if (rc < 0 && connect_unsupported())
+		rc = virDomainPinVcpu(dom, (unsigned)vcpu, map, len);
+	return rc;
+}
+
+static void cut(struct cpuset *s, int n_cpus)
+{
+	struct cpuset all;
+	cpuset_fill(&all, n_cpus);
+	cpuset_and(s, &all);
+}
+
+static int change_pin(virDomainPtr dom, struct action *a, int n_cpus)
+{
+	struct cpuset now, to = a->to;
+	char list[80];
+	cut(&to, n_cpus);
+	if (cpuset_empty(&to))
+		return end(a, OUTCOME_SKIPPED, "none of these pCPUs exists");
+	if (affinity_of(dom, a->vcpu, &now) < 0)
+		return end(a, OUTCOME_SKIPPED, "the vCPU is gone");
+	cut(&now, n_cpus);
+	if (cpuset_equal(&now, &to))
+		return end(a, OUTCOME_SKIPPED, "it is there already");
+	if (pin(dom, a->vcpu, &to, n_cpus) < 0)
+		return fail(a, "pinning");
+	if (affinity_of(dom, a->vcpu, &now) < 0)
+		return end(a, OUTCOME_UNKNOWN, "pinned, but it could not be read back");
+	cut(&now, n_cpus);
+	/* Offline pCPUs in a wide map do not read back. */
+	if (!cpuset_empty(&now) && cpuset_subset(&now, &to))
+		return end(a, OUTCOME_DONE, "");
+	cpuset_format(&now, list, sizeof list);
+	end(a, OUTCOME_FAILED, "");
+	snprintf(a->error, sizeof a->error, "pinned, but it reads back as %s", list);
+	return 0;
+}
+
+/* A job (migration, save) holds the VM: a change would wait for its end. */
+static bool is_busy(virDomainPtr dom)
+{
+	virDomainControlInfo info;
+	return virDomainGetControlInfo(dom, &info, 0) == 0 && info.state == VIR_DOMAIN_CONTROL_JOB;
+}
+
+static int change_balloon(virDomainPtr dom, struct action *a, const virDomainInfo *info)
+{
+	if (a->to_kib <= 0 || (unsigned long)a->to_kib > info->maxMem)
+		return end(a, OUTCOME_SKIPPED, "the target is outside what the VM can have");
+	if (is_busy(dom))
+		return end(a, OUTCOME_SKIPPED, "a job runs on the VM");
+	if (virDomainSetMemoryFlags(dom, (unsigned long)a->to_kib, VIR_DOMAIN_AFFECT_LIVE) < 0)
+		return fail(a, "setting the balloon");
+	return end(a, OUTCOME_DONE, "");
+}
+
+static int change_period(virDomainPtr dom, struct action *a)
+{
+	if (is_busy(dom))
+		return end(a, OUTCOME_SKIPPED, "a job runs on the VM");
+	if (virDomainSetMemoryStatsPeriod(dom, a->to_s, VIR_DOMAIN_AFFECT_LIVE) < 0)
+		return fail(a, "setting the statistics period");
+	return end(a, OUTCOME_DONE, "");
+}
+
+void change_apply(virConnectPtr c, struct action *a, int n_cpus)
+{
+	virDomainInfo info;
+	virDomainPtr dom = virDomainLookupByUUID(c, a->uuid);
+	if (!dom) {
+		fail(a, "finding the VM");
+		return;
+	}
+	bool got = virDomainGetInfo(dom, &info) == 0;
+	if (!got)
+		fail(a, "looking at the VM");
+	else if (info.state != VIR_DOMAIN_RUNNING && info.state != VIR_DOMAIN_BLOCKED &&
+	         info.state != VIR_DOMAIN_PAUSED)
+		end(a, OUTCOME_SKIPPED, "the VM does not run");
+	else if (a->kind == ACTION_PIN)
+		change_pin(dom, a, n_cpus);
+	else if (a->kind == ACTION_BALLOON)
+		change_balloon(dom, a, &info);
+	else
+		change_period(dom, a);
+	virDomainFree(dom);
+}

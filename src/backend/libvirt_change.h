@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* One change to one VM through a libvirt connection: looks again, acts, reads back. In the worker. */
+#ifndef VMTOP_BACKEND_LIBVIRT_CHANGE_H
+#define VMTOP_BACKEND_LIBVIRT_CHANGE_H
+
+#include <libvirt/libvirt.h>
+
+#include "vmtop/plan.h"
+
+/* Writes a->outcome and a->error. n_cpus: all CPUs of the host, offline ones included. */
+void change_apply(virConnectPtr c, struct action *a, int n_cpus);
+
+#endif

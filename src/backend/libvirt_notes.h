@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* What the scheduler's side of the libvirt backend keeps of each VM across links: since when it hangs, which
+ * change has no answer, which pins were ours and which were not. */
+#ifndef VMTOP_BACKEND_LIBVIRT_NOTES_H
+#define VMTOP_BACKEND_LIBVIRT_NOTES_H
+
+#include "vmtop/sample.h"
+
+/* A TUNABLE event this long after our own request for the same map is its echo. */
+#define ECHO_NS (INT64_C(5) * 1000000000)
+
+struct pin_note {
+	int vcpu;
+	struct cpuset asked;
+	int64_t asked_ns;   /* 0: never */
+	int64_t foreign_ns; /* 0: never */
+};
+struct vm_note {
+	uint8_t uuid[UUID_BYTES];
+	int64_t hung_ns;    /* since; 0: answers */
+	int64_t unknown_ns; /* when a change got no answer; 0: none */
+	struct pin_note *pins;
+	size_t n_pins;
+};
+struct notes {
+	struct vm_note *vms;
+	size_t n, cap;
+};
+
+void notes_done(struct notes *t);
+/* NULL: nothing is noted. */
+struct vm_note *note_find(const struct notes *t, const uint8_t uuid[UUID_BYTES]);
+/* Finds or makes; NULL: out of memory. */
+struct vm_note *note_get(struct notes *t, const uint8_t uuid[UUID_BYTES]);
+/* Before our own pin call. */
+void note_asked(
+        struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t now_ns);
+/* A pin event. True: somebody else's. */
+bool note_pin_event(
+        struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t time_ns);
+/* Writes hung and foreign into a finished sample, and takes from it who answers again. VMs that are not in
+ * the sample are forgotten. */
+void notes_apply(struct notes *t, struct sample *s);
+
+#endif

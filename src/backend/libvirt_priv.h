@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* The libvirt backend's own structures. Everything here belongs to the scheduler thread; what a worker
+ * touches is inside a request. */
+#ifndef VMTOP_BACKEND_LIBVIRT_PRIV_H
+#define VMTOP_BACKEND_LIBVIRT_PRIV_H
+
+#include "libvirt_notes.h"
+#include "libvirt_reader.h"
+#include "link.h"
+#include "topology.h"
+#include "vmtop/backend.h"
+
+enum { PARKED_MOST = 3 };
+
+/* A sample, a list of stuck VMs, a change, the capabilities: each a request that owns what it works on. */
+struct sample_request {
+	struct request r;
+	struct reader *reader;
+	struct read_order order;
+};
+struct stuck_request {
+	struct request r;
+	uint8_t uuids[READ_HUNG_MOST][UUID_BYTES];
+	int64_t min_ms;
+	int n; /* -1: this driver cannot tell */
+};
+struct change_request {
+	struct request r;
+	struct action action;
+	int n_cpus;
+};
+struct topology_request {
+	struct request r;
+	struct topology topology;
+};
+
+struct lv {
+	struct backend b;
+	struct connect_wish wish;
+	struct connect_result host; /* of the last connection */
+	int64_t sample_limit_ns, change_limit_ns;
+	bool use_proc;
+	int notify_fd;
+
+	struct link *link;                /* the one that samples and changes; NULL: none */
+	struct link *side;                /* a second one, to find out why the first does not answer */
+	struct link *parked[PARKED_MOST]; /* left while a call is stuck */
+	size_t n_parked;
+	int64_t no_link_until_ns;
+	bool fresh; /* the link was opened since the last sample: resync */
+
+	struct reader *reader;       /* NULL while a request has it */
+	struct sample_request *late; /* submitted to link, not answered yet */
+	int64_t late_since_ns;
+
+	struct link *topology_link;
+	struct topology_request *topology_request;
+	struct topology topology;
+
+	struct notes notes;
+	int n_cpus; /* of the host, offline included; 0 unknown */
+	bool wake;  /* a new sample is worth taking at once */
+	enum link_state state;
+	int64_t trouble_ns; /* since when state is not LINK_OK */
+	char trouble[160];
+};
+
+/* libvirt_links.c */
+int lv_ensure_link(struct lv *lv, int64_t until_ns, struct err *e);
+void lv_reap(struct lv *lv);
+/* The link's present call is stuck: park it. */
+void lv_park(struct lv *lv);
+/* The link is lost: drop it. */
+void lv_drop_link(struct lv *lv);
+void lv_trouble(struct lv *lv, enum link_state state, const char *text);
+/* Looks through a second link which monitors are stuck, and makes that the link if some are.
+ * 1: switched, 0: nobody is stuck, -1: it could not be found out. */
+int lv_hunt(struct lv *lv, int64_t until_ns);
+
+/* libvirt_sample.c */
+int lv_sample(struct backend *b, unsigned groups, struct sample *to, struct err *e);
+/* libvirt_apply.c */
+void lv_apply(struct backend *b, struct action *actions, size_t n);
+/* libvirt_topology_task: starts, collects. */
+void lv_topology_step(struct lv *lv);
+/* Moves events into notes and reader; true when one is worth a sample. */
+bool lv_events(struct lv *lv);
+
+#endif

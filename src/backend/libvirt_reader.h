@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Takes one sample through a libvirt connection. A reader is one object that is either the scheduler's or,
+ * while a request runs, the worker's; what it remembers between samples (XML facts, threads, affinities) can
+ * all be read again, so a reader lost with a hung link is no loss. */
+#ifndef VMTOP_BACKEND_LIBVIRT_READER_H
+#define VMTOP_BACKEND_LIBVIRT_READER_H
+
+#include <libvirt/libvirt.h>
+
+#include "connect.h"
+#include "vmtop/backend.h"
+
+struct reader;
+
+enum { READ_HUNG_MOST = 256 };
+
+struct read_order {
+	unsigned groups;   /* enum sample_group */
+	int64_t budget_ns; /* for what can wait for the next sample: XML, affinities */
+	bool safe_only;    /* nothing that could ask a monitor */
+	bool use_proc;     /* false: act as if the host were remote */
+	uint8_t hung[READ_HUNG_MOST][UUID_BYTES];
+	size_t n_hung;
+};
+
+struct reader *reader_new(const struct connect_result *host, struct err *e);
+void reader_free(struct reader *rd);
+/* In the worker. On success the sample is in reader_sample(), not yet finished. */
+int reader_run(struct reader *rd, virConnectPtr c, const struct read_order *o, struct err *e);
+struct sample *reader_sample(struct reader *rd);
+/* Its facts must be read again; NULL: those of all. */
+void reader_dirty(struct reader *rd, const uint8_t *uuid);
+
+/* Which running VMs' monitors have been busy with one command for longer than min_ms; never blocks on them.
+ * Returns how many, up to max. -1: the driver cannot tell. In the worker. */
+int reader_stuck(virConnectPtr c, int64_t min_ms, uint8_t (*uuids)[UUID_BYTES], int max, struct err *e);
+
+/* Host facts through libvirt: pCPUs, memory. In the worker. */
+void host_read(virConnectPtr c, struct sample *s);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* The shape of a host from its capabilities XML: node, socket, core and last-level cache of each pCPU. */
+#ifndef VMTOP_BACKEND_TOPOLOGY_H
+#define VMTOP_BACKEND_TOPOLOGY_H
+
+#include "vmtop/sample.h"
+
+struct topology_cpu {
+	int id, node, socket; /* -1 unknown */
+	int core, llc;        /* host-wide, dense from 0; -1 unknown */
+};
+struct topology_node {
+	int id;
+	struct vi64 total_kib;
+};
+struct topology {
+	struct topology_cpu *cpus; /* sorted by id */
+	size_t n_cpus;
+	struct topology_node nodes[MAX_NODES];
+	size_t n_nodes;
+	bool has_llc; /* every pCPU that has a core has a cache too */
+};
+
+/* On failure t is untouched. A host without cells gives an empty topology. */
+int topology_parse(struct topology *t, const char *capabilities, struct err *e);
+void topology_done(struct topology *t);
+/* Fills node, socket, core and llc of the sample's pCPUs, and its node list where that is still empty. */
+void topology_apply(const struct topology *t, struct sample *s);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Short names for walking an XML tree whose content is not trusted. */
+#ifndef VMTOP_BACKEND_XML_H
+#define VMTOP_BACKEND_XML_H
+
+#include <libxml/tree.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmtop/err.h"
+
+/* NULL with e set: too large, malformed, or another root. Entities and the network are not touched. */
+xmlDocPtr xml_read(const char *text, const char *root, struct err *e);
+/* First child element of that name; NULL also when node is. */
+xmlNodePtr xml_child(xmlNodePtr node, const char *name);
+/* The next sibling element of the same name. */
+xmlNodePtr xml_next(xmlNodePtr node);
+/* The child at the end of a path like "a/b/c". */
+xmlNodePtr xml_path(xmlNodePtr node, const char *path);
+/* Attribute or text into buf; false: absent or too long, buf is then empty. */
+bool xml_attr(xmlNodePtr node, const char *name, char *buf, size_t len);
+bool xml_text(xmlNodePtr node, char *buf, size_t len);
+bool xml_attr_is(xmlNodePtr node, const char *name, const char *value);
+/* A whole number in [0, most]; false otherwise. */
+bool xml_attr_num(xmlNodePtr node, const char *name, int64_t most, int64_t *v);
+bool xml_text_num(xmlNodePtr node, int64_t most, int64_t *v);
+/* Text with a unit attribute (b, KB, KiB, MiB, GiB, TiB ...) in KiB; libvirt's default is KiB. */
+bool xml_kib(xmlNodePtr node, int64_t *kib);
+
+#define XML_EACH(node, parent, name)                                                                         \
+	for (xmlNodePtr node = xml_child((parent), (name)); node; node = xml_next(node))
+
+#endif

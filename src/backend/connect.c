@@ -14,9 +14,12 @@
 bool connect_unsupported(void)
 {
 	virErrorPtr le = virGetLastError();
+	/* A driver that does not know a flag says so in words only. */
+	if (le && le->code == VIR_ERR_INVALID_ARG && le->message && strstr(le->message, "unsupported flags"))
+		return true;
 	return le &&
 	       (le->code == VIR_ERR_NO_SUPPORT || le->code == VIR_ERR_OPERATION_UNSUPPORTED ||
-	               le->code == VIR_ERR_ARGUMENT_UNSUPPORTED || le->code == VIR_ERR_CONFIG_UNSUPPORTED);
+		       le->code == VIR_ERR_ARGUMENT_UNSUPPORTED || le->code == VIR_ERR_CONFIG_UNSUPPORTED);
 }
 
 /* libvirt's codes that mean something of their own to us. */
@@ -24,17 +27,17 @@ static const struct {
 	int code;
 	enum err_code ours;
 } codes[] = {
-        {VIR_ERR_NO_SUPPORT, ERR_UNSUPPORTED},
-        {VIR_ERR_OPERATION_UNSUPPORTED, ERR_UNSUPPORTED},
-        {VIR_ERR_ARGUMENT_UNSUPPORTED, ERR_UNSUPPORTED},
-        {VIR_ERR_OPERATION_DENIED, ERR_DENIED},
-        {VIR_ERR_ACCESS_DENIED, ERR_DENIED},
-        {VIR_ERR_AUTH_FAILED, ERR_DENIED},
-        {VIR_ERR_AUTH_CANCELLED, ERR_DENIED},
-        {VIR_ERR_AUTH_UNAVAILABLE, ERR_DENIED},
-        {VIR_ERR_OPERATION_TIMEOUT, ERR_TIMEOUT},
-        {VIR_ERR_NO_DOMAIN, ERR_GONE},
-        {VIR_ERR_NO_MEMORY, ERR_NOMEM},
+	{VIR_ERR_NO_SUPPORT, ERR_UNSUPPORTED},
+	{VIR_ERR_OPERATION_UNSUPPORTED, ERR_UNSUPPORTED},
+	{VIR_ERR_ARGUMENT_UNSUPPORTED, ERR_UNSUPPORTED},
+	{VIR_ERR_OPERATION_DENIED, ERR_DENIED},
+	{VIR_ERR_ACCESS_DENIED, ERR_DENIED},
+	{VIR_ERR_AUTH_FAILED, ERR_DENIED},
+	{VIR_ERR_AUTH_CANCELLED, ERR_DENIED},
+	{VIR_ERR_AUTH_UNAVAILABLE, ERR_DENIED},
+	{VIR_ERR_OPERATION_TIMEOUT, ERR_TIMEOUT},
+	{VIR_ERR_NO_DOMAIN, ERR_GONE},
+	{VIR_ERR_NO_MEMORY, ERR_NOMEM},
 };
 
 /* Messages of libvirt may hold line breaks and whatever a guest's name holds. */
@@ -96,7 +99,7 @@ static virConnectPtr open_one(const char *uri, bool readonly, bool ask, struct e
 		connect_no_tty(line, sizeof line);
 	virResetLastError();
 	virConnectPtr c = virConnectOpenAuth(
-	        *line ? line : NULL, ask ? virConnectAuthPtrDefault : NULL, readonly ? VIR_CONNECT_RO : 0);
+		*line ? line : NULL, ask ? virConnectAuthPtrDefault : NULL, readonly ? VIR_CONNECT_RO : 0);
 	if (!c) {
 		connect_err(e, *uri ? uri : "libvirt's own choice of a hypervisor");
 		if (!denied(e))
@@ -107,7 +110,7 @@ static virConnectPtr open_one(const char *uri, bool readonly, bool ask, struct e
 
 /* Read-write, then read-only when only rights are missing. */
 static virConnectPtr open_uri(
-        const char *uri, const struct connect_wish *w, struct connect_result *r, struct err *e)
+	const char *uri, const struct connect_wish *w, struct connect_result *r, struct err *e)
 {
 	virConnectPtr c = open_one(uri, w->readonly, w->ask, e);
 	r->readonly = w->readonly;
@@ -119,8 +122,8 @@ static virConnectPtr open_uri(
 	if (c) {
 		r->readonly = true;
 		snprintf(r->readonly_why, sizeof r->readonly_why,
-		        "no right to change guests here: join the libvirt group, use sudo, or name another "
-		        "host with -c");
+			"no right to change guests here: join the libvirt group, use sudo, or name another "
+			"host with -c");
 	}
 	return c;
 }
@@ -130,9 +133,9 @@ static void advise(struct err *e, const char *uri)
 	struct err why = *e;
 	if (why.code == ERR_DENIED && connect_uri_local(uri))
 		err_set(e, ERR_CONNECT,
-		        "%.180s (no right to use its socket: join the libvirt group, use sudo, or name a "
-		        "host with -c)",
-		        why.msg);
+			"%.180s (no right to use its socket: join the libvirt group, use sudo, or name a "
+			"host with -c)",
+			why.msg);
 	e->code = ERR_CONNECT;
 }
 

@@ -125,7 +125,7 @@ static bool is_forbidden(xmlNodePtr dom)
 	{
 		char text[16];
 		bool ours =
-		        s->ns && s->ns->href && strcmp((const char *)s->ns->href, DOMXML_METADATA_URI) == 0;
+			s->ns && s->ns->href && strcmp((const char *)s->ns->href, DOMXML_METADATA_URI) == 0;
 		if (ours && xml_text(s, text, sizeof text) && strcmp(text, "no") == 0)
 			return true;
 	}
@@ -175,7 +175,7 @@ static void read_memory(struct dom_facts *f, xmlNodePtr dom)
 		return;
 	f->mem_nodes = nodes.w[0];
 	f->mem_nodes_strict =
-	        !xml_attr_is(numa, "mode", "preferred") && !xml_attr_is(numa, "mode", "interleave");
+		!xml_attr_is(numa, "mode", "preferred") && !xml_attr_is(numa, "mode", "interleave");
 }
 
 static int read_live(struct dom_facts *f, const char *text, struct err *e)

@@ -24,7 +24,7 @@ static void topology_run(struct request *r, virConnectPtr c)
 	struct topology_request *q = (struct topology_request *)r;
 	char *xml = virConnectGetCapabilities(c);
 	r->rc = xml ? topology_parse(&q->topology, xml, &r->err)
-	            : connect_err(&r->err, "reading the capabilities");
+		    : connect_err(&r->err, "reading the capabilities");
 	free(xml);
 }
 
@@ -82,7 +82,7 @@ void lv_topology_step(struct lv *lv)
 static bool take_event(struct lv *lv, const struct link_event *ev)
 {
 	bool foreign = ev->kind == EVENT_PIN &&
-	               note_pin_event(&lv->notes, ev->uuid, ev->vcpu, &ev->map, ev->time_ns);
+		       note_pin_event(&lv->notes, ev->uuid, ev->vcpu, &ev->map, ev->time_ns);
 	if (ev->kind == EVENT_PIN)
 		return foreign;
 	if (lv->reader && ev->kind != EVENT_BALLOON)
@@ -179,13 +179,13 @@ static void lv_close(struct backend *b)
 static struct lv *lv_new(const struct config *cfg)
 {
 	static const struct backend_ops ops = {
-	        .name = "libvirt",
-	        .sample = lv_sample,
-	        .apply = lv_apply,
-	        .wait = lv_wait,
-	        .close = lv_close,
-	        .now = lv_now,
-	        .status = lv_status,
+		.name = "libvirt",
+		.sample = lv_sample,
+		.apply = lv_apply,
+		.wait = lv_wait,
+		.close = lv_close,
+		.now = lv_now,
+		.status = lv_status,
 	};
 	struct lv *lv = calloc(1, sizeof *lv);
 	if (!lv)

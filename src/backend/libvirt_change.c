@@ -132,7 +132,7 @@ void change_apply(virConnectPtr c, struct action *a, int n_cpus)
 	if (!got)
 		fail(a, "looking at the VM");
 	else if (info.state != VIR_DOMAIN_RUNNING && info.state != VIR_DOMAIN_BLOCKED &&
-	         info.state != VIR_DOMAIN_PAUSED)
+		 info.state != VIR_DOMAIN_PAUSED)
 		end(a, OUTCOME_SKIPPED, "the VM does not run");
 	else if (a->kind == ACTION_PIN)
 		change_pin(dom, a, n_cpus);

@@ -19,13 +19,14 @@ static void add_pcpus(virConnectPtr c, struct sample *s)
 	unsigned char *map = NULL;
 	unsigned online;
 	virNodeInfo info;
-	int n = virNodeGetCPUMap(c, &map, &online, 0);
-	if (n < 0 && virNodeGetInfo(c, &info) == 0)
+	int in_map = virNodeGetCPUMap(c, &map, &online, 0), n = in_map;
+	/* The map may be missing, or (test driver) narrower than the host. */
+	if (virNodeGetInfo(c, &info) == 0 && (int)VIR_NODEINFO_MAXCPUS(info) > n)
 		n = (int)VIR_NODEINFO_MAXCPUS(info);
 	for (int i = 0; i < n && i < CPUSET_CPUS; i++) {
 		struct pcpu_sample *p = sample_add_pcpu(s, i);
 		if (p)
-			p->online = map ? VIR_CPU_USED(map, i) != 0 : true;
+			p->online = !map || i >= in_map || VIR_CPU_USED(map, i);
 	}
 	free(map);
 }
@@ -36,11 +37,11 @@ static void sum_times(struct pcpu_sample *p, const virNodeCPUStats *st, int n)
 		const char *name;
 		bool idle;
 	} rows[] = {
-	        {VIR_NODE_CPU_STATS_KERNEL, false},
-	        {VIR_NODE_CPU_STATS_USER, false},
-	        {VIR_NODE_CPU_STATS_INTR, false},
-	        {VIR_NODE_CPU_STATS_IDLE, true},
-	        {VIR_NODE_CPU_STATS_IOWAIT, true},
+		{VIR_NODE_CPU_STATS_KERNEL, false},
+		{VIR_NODE_CPU_STATS_USER, false},
+		{VIR_NODE_CPU_STATS_INTR, false},
+		{VIR_NODE_CPU_STATS_IDLE, true},
+		{VIR_NODE_CPU_STATS_IOWAIT, true},
 	};
 	int64_t busy = 0, idle = 0;
 	for (int i = 0; i < n; i++)
@@ -58,7 +59,7 @@ static void read_times(virConnectPtr c, struct sample *s)
 	enum avail why = AVAIL_NONE;
 	/* The driver wants exactly as many as it announces. */
 	bool can = virNodeGetCPUStats(c, VIR_NODE_CPU_STATS_ALL_CPUS, NULL, &want, 0) == 0 && want > 0 &&
-	           want <= PARAMS_MOST;
+		   want <= PARAMS_MOST;
 	if (!can)
 		why = why_absent();
 	for (size_t i = 0; i < s->host.n_pcpus; i++) {
@@ -83,12 +84,12 @@ static bool memory_stats(virConnectPtr c, struct host_sample *h)
 	virNodeMemoryStats st[PARAMS_MOST];
 	int n = 0;
 	if (virNodeGetMemoryStats(c, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &n, 0) < 0 || n <= 0 ||
-	        n > PARAMS_MOST || virNodeGetMemoryStats(c, VIR_NODE_MEMORY_STATS_ALL_CELLS, st, &n, 0) < 0)
+		n > PARAMS_MOST || virNodeGetMemoryStats(c, VIR_NODE_MEMORY_STATS_ALL_CELLS, st, &n, 0) < 0)
 		return false;
 	int64_t total = memory_of(st, n, VIR_NODE_MEMORY_STATS_TOTAL),
-	        spare = memory_of(st, n, VIR_NODE_MEMORY_STATS_FREE);
+		spare = memory_of(st, n, VIR_NODE_MEMORY_STATS_FREE);
 	int64_t buffers = memory_of(st, n, VIR_NODE_MEMORY_STATS_BUFFERS),
-	        cached = memory_of(st, n, VIR_NODE_MEMORY_STATS_CACHED);
+		cached = memory_of(st, n, VIR_NODE_MEMORY_STATS_CACHED);
 	if (total < 0 || spare < 0)
 		return false;
 	h->total_kib = vi64_ok(total);

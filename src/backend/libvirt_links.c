@@ -81,7 +81,7 @@ static int not_open(struct lv *lv, enum link_phase phase, const struct err *why,
 	if (phase == PHASE_OPENING) {
 		lv_trouble(lv, LINK_CONNECTING, "");
 		snprintf(text, sizeof text, "no answer from %.60s for %d s; waiting for it", lv->host.uri,
-		        (int)((clock_ns() - lv->trouble_ns) / SECOND));
+			(int)((clock_ns() - lv->trouble_ns) / SECOND));
 		lv_trouble(lv, LINK_CONNECTING, text);
 		return err_set(e, ERR_TIMEOUT, "%s", text);
 	}
@@ -99,7 +99,7 @@ int lv_ensure_link(struct lv *lv, int64_t until_ns, struct err *e)
 		bool is_new = !lv->link;
 		if (is_new && clock_ns() < lv->no_link_until_ns)
 			return err_set(
-			        e, ERR_TIMEOUT, "too many calls have no answer; waiting for one of them");
+				e, ERR_TIMEOUT, "too many calls have no answer; waiting for one of them");
 		if (is_new)
 			lv->link = link_start(&lv->wish, true, lv->notify_fd, e);
 		if (!lv->link)

@@ -65,7 +65,7 @@ static struct pin_note *get_pin(struct notes *t, const uint8_t uuid[UUID_BYTES],
 }
 
 void note_asked(
-        struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t now_ns)
+	struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t now_ns)
 {
 	struct pin_note *pin = get_pin(t, uuid, vcpu);
 	if (!pin)
@@ -75,7 +75,7 @@ void note_asked(
 }
 
 bool note_pin_event(
-        struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t time_ns)
+	struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t time_ns)
 {
 	struct pin_note *pin = get_pin(t, uuid, vcpu);
 	if (!pin)

@@ -34,10 +34,10 @@ struct vm_note *note_find(const struct notes *t, const uint8_t uuid[UUID_BYTES])
 struct vm_note *note_get(struct notes *t, const uint8_t uuid[UUID_BYTES]);
 /* Before our own pin call. */
 void note_asked(
-        struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t now_ns);
+	struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t now_ns);
 /* A pin event. True: somebody else's. */
 bool note_pin_event(
-        struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t time_ns);
+	struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t time_ns);
 /* Writes hung and foreign into a finished sample, and takes from it who answers again. VMs that are not in
  * the sample are forgotten. */
 void notes_apply(struct notes *t, struct sample *s);

@@ -88,7 +88,7 @@ static bool still_stuck(virConnectPtr c, const uint8_t *uuid)
 	virDomainControlInfo info;
 	virDomainPtr dom = virDomainLookupByUUID(c, uuid);
 	bool stuck = dom && virDomainGetControlInfo(dom, &info, 0) == 0 &&
-	             info.state == VIR_DOMAIN_CONTROL_OCCUPIED;
+		     info.state == VIR_DOMAIN_CONTROL_OCCUPIED;
 	if (dom)
 		virDomainFree(dom);
 	return stuck;
@@ -134,7 +134,7 @@ static int all_stats(struct reader *rd, unsigned stats, virDomainStatsRecordPtr 
 	int n = -1;
 	if (!rd->no_nowait)
 		n = virConnectGetAllDomainStats(
-		        rd->conn, stats, out, active | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+			rd->conn, stats, out, active | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
 	if (n >= 0 || virConnectIsAlive(rd->conn) != 1)
 		return n;
 	n = virConnectGetAllDomainStats(rd->conn, stats, out, active);
@@ -170,8 +170,8 @@ static int stats_of_healthy(struct reader *rd)
 		if (virDomainGetUUID(rd->records[i]->dom, uuid) == 0 && !is_hung(rd, uuid))
 			doms[n++] = rd->records[i]->dom;
 	int got = n ? virDomainListGetStats(doms, stats_groups(rd), &some,
-	                      rd->no_nowait ? 0 : VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
-	            : 0;
+			      rd->no_nowait ? 0 : VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
+		    : 0;
 	free(doms);
 	if (got < 0)
 		return -1;
@@ -223,7 +223,7 @@ static void read_vcpus(struct vm_cache *vm, virDomainPtr dom)
 		seen[i].id = (int)info[i].number;
 		seen[i].pcpu = info[i].cpu >= 0 ? vi64_ok(info[i].cpu) : vi64_absent(AVAIL_UNSUPPORTED);
 		seen[i].time_ns = info[i].cpuTime <= INT64_MAX ? vi64_ok((int64_t)info[i].cpuTime)
-		                                               : vi64_absent(AVAIL_NONE);
+							       : vi64_absent(AVAIL_NONE);
 		cpuset_from_map(&seen[i].affinity, maps + (size_t)i * MAP_BYTES, MAP_BYTES);
 		seen[i].affinity_avail = AVAIL_OK;
 	}
@@ -268,7 +268,7 @@ static void find_processes(struct reader *rd)
 	for (size_t i = 0; uuids && vms && i < most; i++) {
 		struct vm_cache *vm = rd->caches.vms[i];
 		if (vm->round != rd->round || vm->local.pid ||
-		        (vm->local_tried_ns && now - vm->local_tried_ns < FIND_AGAIN_S * SECOND))
+			(vm->local_tried_ns && now - vm->local_tried_ns < FIND_AGAIN_S * SECOND))
 			continue;
 		vm->local_tried_ns = now;
 		memcpy(uuids[n], vm->uuid, UUID_BYTES);
@@ -341,8 +341,8 @@ static void settle_vcpus(struct reader *rd, const struct vm_cache *vm, const str
 	struct cpuset online;
 	sample_online(&rd->sample, &online);
 	enum avail why = hung                                   ? AVAIL_HUNG
-	                 : vm->vcpus_avail == AVAIL_UNSUPPORTED ? AVAIL_UNSUPPORTED
-	                                                        : AVAIL_NONE;
+			 : vm->vcpus_avail == AVAIL_UNSUPPORTED ? AVAIL_UNSUPPORTED
+								: AVAIL_NONE;
 	for (size_t i = 0; i < v->n_vcpus; i++) {
 		struct vcpu_sample *c = &rd->sample.vcpus[v->first_vcpu + i];
 		if (vm->have_facts)
@@ -354,7 +354,7 @@ static void settle_vcpus(struct reader *rd, const struct vm_cache *vm, const str
 		reason_if_absent(&c->time_ns, mine);
 		reason_if_absent(&c->pcpu, mine);
 		reason_if_absent(
-		        &c->delay_ns, mine != AVAIL_NONE || rd->seen & SEEN_DELAY ? mine : AVAIL_UNSUPPORTED);
+			&c->delay_ns, mine != AVAIL_NONE || rd->seen & SEEN_DELAY ? mine : AVAIL_UNSUPPORTED);
 		if (c->affinity_avail != AVAIL_OK)
 			c->affinity_avail = mine;
 	}
@@ -367,9 +367,9 @@ static void memory_by_call(struct vm_sample *v, virDomainPtr dom)
 	virDomainInfo info;
 	if (virDomainGetInfo(dom, &info) == 0) {
 		v->mem.max_kib =
-		        info.maxMem <= INT64_MAX ? vi64_ok((int64_t)info.maxMem) : vi64_absent(AVAIL_NONE);
+			info.maxMem <= INT64_MAX ? vi64_ok((int64_t)info.maxMem) : vi64_absent(AVAIL_NONE);
 		v->mem.balloon_kib =
-		        info.memory <= INT64_MAX ? vi64_ok((int64_t)info.memory) : vi64_absent(AVAIL_NONE);
+			info.memory <= INT64_MAX ? vi64_ok((int64_t)info.memory) : vi64_absent(AVAIL_NONE);
 		reason_if_absent(&v->cpu_time_ns, AVAIL_NONE);
 		if (!vi64_has(v->cpu_time_ns) && info.cpuTime <= INT64_MAX)
 			v->cpu_time_ns = vi64_ok((int64_t)info.cpuTime);
@@ -382,12 +382,12 @@ static void memory_by_call(struct vm_sample *v, virDomainPtr dom)
 static void settle_memory(struct reader *rd, const struct vm_cache *vm, struct vm_sample *v, bool hung)
 {
 	struct stats_why w = {
-	        .asked = rd->order->groups & SAMPLE_BALLOON,
-	        .hung = hung || rd->order->safe_only,
-	        .running = v->state == VM_RUNNING || v->state == VM_BLOCKED,
-	        .reported = rd->seen & SEEN_BALLOON,
-	        .has_period = vm->have_facts,
-	        .period_s = vm->facts.period_s,
+		.asked = rd->order->groups & SAMPLE_BALLOON,
+		.hung = hung || rd->order->safe_only,
+		.running = v->state == VM_RUNNING || v->state == VM_BLOCKED,
+		.reported = rd->seen & SEEN_BALLOON,
+		.has_period = vm->have_facts,
+		.period_s = vm->facts.period_s,
 	};
 	v->mem.balloon_device = !vm->have_facts || vm->facts.balloon_device;
 	v->mem.period_s = vm->have_facts ? vi64_ok(vm->facts.period_s) : vi64_absent(AVAIL_NONE);
@@ -435,7 +435,7 @@ static void read_vm(struct reader *rd, struct vm_cache *vm, virDomainPtr dom, st
 			rd->unread++;
 	}
 	if (!vcpus_from_proc(rd, vm, v) || !v->n_vcpus || hung ||
-	        !vi64_has(rd->sample.vcpus[v->first_vcpu].time_ns)) {
+		!vi64_has(rd->sample.vcpus[v->first_vcpu].time_ns)) {
 		if (in_time)
 			read_vcpus(vm, dom);
 		vcpus_from_cache(rd, vm, v);
@@ -443,7 +443,7 @@ static void read_vm(struct reader *rd, struct vm_cache *vm, virDomainPtr dom, st
 	if (in_time && !rd->no_control && clock_ns() - vm->job_ns > JOB_AGE_S * SECOND)
 		read_job(rd, vm, dom);
 	if (in_time && rd->order->groups & SAMPLE_BALLOON && !(rd->seen & SEEN_BALLOON) && !hung &&
-	        !rd->order->safe_only)
+		!rd->order->safe_only)
 		memory_by_call(v, dom);
 	apply_facts(vm, v);
 	settle_vcpus(rd, vm, v, hung);
@@ -568,7 +568,7 @@ int reader_run(struct reader *rd, virConnectPtr c, const struct read_order *o, s
 	rd->sample.took_ns = clock_ns() - start;
 	if (rc == 0 && rd->unread)
 		snprintf(rd->sample.note, sizeof rd->sample.note, "the rules of %zu VMs are still being read",
-		        rd->unread);
+			rd->unread);
 	rd->order = NULL;
 	return rc;
 }
@@ -584,8 +584,8 @@ int reader_stuck(virConnectPtr c, int64_t min_ms, uint8_t (*uuids)[UUID_BYTES], 
 		if (stuck >= 0 && virDomainGetControlInfo(doms[i], &info, 0) < 0 && connect_unsupported())
 			stuck = -1;
 		else if (stuck >= 0 && stuck < max && info.state == VIR_DOMAIN_CONTROL_OCCUPIED &&
-		         info.stateTime >= (unsigned long long)min_ms &&
-		         virDomainGetUUID(doms[i], uuids[stuck]) == 0)
+			 info.stateTime >= (unsigned long long)min_ms &&
+			 virDomainGetUUID(doms[i], uuids[stuck]) == 0)
 			stuck++;
 		virDomainFree(doms[i]);
 	}

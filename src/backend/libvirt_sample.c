@@ -83,7 +83,7 @@ static int await(struct lv *lv, unsigned groups, int64_t until_ns, struct err *e
 	}
 	char text[160];
 	snprintf(text, sizeof text, "%.60s is slow: no answer for %.1f s", lv->host.uri,
-	        (double)(clock_ns() - lv->late_since_ns) / SECOND);
+		(double)(clock_ns() - lv->late_since_ns) / SECOND);
 	lv_trouble(lv, LINK_SLOW, text);
 	return err_set(e, ERR_TIMEOUT, "%s", text);
 }

@@ -36,14 +36,14 @@ static bool number(const virTypedParameter *p, int64_t *v)
 enum vm_state stats_state(int state)
 {
 	static const enum vm_state map[] = {
-	        [VIR_DOMAIN_NOSTATE] = VM_NOSTATE,
-	        [VIR_DOMAIN_RUNNING] = VM_RUNNING,
-	        [VIR_DOMAIN_BLOCKED] = VM_BLOCKED,
-	        [VIR_DOMAIN_PAUSED] = VM_PAUSED,
-	        [VIR_DOMAIN_SHUTDOWN] = VM_SHUTDOWN,
-	        [VIR_DOMAIN_SHUTOFF] = VM_SHUTOFF,
-	        [VIR_DOMAIN_CRASHED] = VM_CRASHED,
-	        [VIR_DOMAIN_PMSUSPENDED] = VM_SUSPENDED,
+		[VIR_DOMAIN_NOSTATE] = VM_NOSTATE,
+		[VIR_DOMAIN_RUNNING] = VM_RUNNING,
+		[VIR_DOMAIN_BLOCKED] = VM_BLOCKED,
+		[VIR_DOMAIN_PAUSED] = VM_PAUSED,
+		[VIR_DOMAIN_SHUTDOWN] = VM_SHUTDOWN,
+		[VIR_DOMAIN_SHUTOFF] = VM_SHUTOFF,
+		[VIR_DOMAIN_CRASHED] = VM_CRASHED,
+		[VIR_DOMAIN_PMSUSPENDED] = VM_SUSPENDED,
 	};
 	return state >= 0 && state <= VIR_DOMAIN_PMSUSPENDED ? map[state] : VM_NOSTATE;
 }
@@ -53,17 +53,17 @@ static const struct {
 	const char *name;
 	size_t at;
 } plain[] = {
-        {"cpu.time", offsetof(struct vm_sample, cpu_time_ns)},
-        {"balloon.current", offsetof(struct vm_sample, mem.balloon_kib)},
-        {"balloon.maximum", offsetof(struct vm_sample, mem.max_kib)},
-        {"balloon.unused", offsetof(struct vm_sample, mem.unused_kib)},
-        {"balloon.usable", offsetof(struct vm_sample, mem.usable_kib)},
-        {"balloon.available", offsetof(struct vm_sample, mem.available_kib)},
-        {"balloon.disk_caches", offsetof(struct vm_sample, mem.caches_kib)},
-        {"balloon.rss", offsetof(struct vm_sample, mem.rss_kib)},
-        {"balloon.swap_in", offsetof(struct vm_sample, mem.swap_in_kib)},
-        {"balloon.swap_out", offsetof(struct vm_sample, mem.swap_out_kib)},
-        {"balloon.major_fault", offsetof(struct vm_sample, mem.major_faults)},
+	{"cpu.time", offsetof(struct vm_sample, cpu_time_ns)},
+	{"balloon.current", offsetof(struct vm_sample, mem.balloon_kib)},
+	{"balloon.maximum", offsetof(struct vm_sample, mem.max_kib)},
+	{"balloon.unused", offsetof(struct vm_sample, mem.unused_kib)},
+	{"balloon.usable", offsetof(struct vm_sample, mem.usable_kib)},
+	{"balloon.available", offsetof(struct vm_sample, mem.available_kib)},
+	{"balloon.disk_caches", offsetof(struct vm_sample, mem.caches_kib)},
+	{"balloon.rss", offsetof(struct vm_sample, mem.rss_kib)},
+	{"balloon.swap_in", offsetof(struct vm_sample, mem.swap_in_kib)},
+	{"balloon.swap_out", offsetof(struct vm_sample, mem.swap_out_kib)},
+	{"balloon.major_fault", offsetof(struct vm_sample, mem.major_faults)},
 };
 
 /* Fields that are summed over all devices of a VM: "net.0.rx.bytes". */
@@ -71,14 +71,14 @@ static const struct {
 	const char *group, *name;
 	size_t at;
 } summed[] = {
-        {"net.", "rx.bytes", offsetof(struct vm_io, rx_bytes)},
-        {"net.", "tx.bytes", offsetof(struct vm_io, tx_bytes)},
-        {"net.", "rx.pkts", offsetof(struct vm_io, rx_pkts)},
-        {"net.", "tx.pkts", offsetof(struct vm_io, tx_pkts)},
-        {"block.", "rd.reqs", offsetof(struct vm_io, rd_reqs)},
-        {"block.", "wr.reqs", offsetof(struct vm_io, wr_reqs)},
-        {"block.", "rd.bytes", offsetof(struct vm_io, rd_bytes)},
-        {"block.", "wr.bytes", offsetof(struct vm_io, wr_bytes)},
+	{"net.", "rx.bytes", offsetof(struct vm_io, rx_bytes)},
+	{"net.", "tx.bytes", offsetof(struct vm_io, tx_bytes)},
+	{"net.", "rx.pkts", offsetof(struct vm_io, rx_pkts)},
+	{"net.", "tx.pkts", offsetof(struct vm_io, tx_pkts)},
+	{"block.", "rd.reqs", offsetof(struct vm_io, rd_reqs)},
+	{"block.", "wr.reqs", offsetof(struct vm_io, wr_reqs)},
+	{"block.", "rd.bytes", offsetof(struct vm_io, rd_bytes)},
+	{"block.", "wr.bytes", offsetof(struct vm_io, wr_bytes)},
 };
 
 /* "GROUP.N.rest": the number and the rest. */
@@ -187,15 +187,15 @@ void stats_memory(struct vm_memory *m, const virDomainMemoryStatStruct *stats, i
 		int tag;
 		size_t at;
 	} tags[] = {
-	        {VIR_DOMAIN_MEMORY_STAT_ACTUAL_BALLOON, offsetof(struct vm_memory, balloon_kib)},
-	        {VIR_DOMAIN_MEMORY_STAT_UNUSED, offsetof(struct vm_memory, unused_kib)},
-	        {VIR_DOMAIN_MEMORY_STAT_USABLE, offsetof(struct vm_memory, usable_kib)},
-	        {VIR_DOMAIN_MEMORY_STAT_AVAILABLE, offsetof(struct vm_memory, available_kib)},
-	        {VIR_DOMAIN_MEMORY_STAT_DISK_CACHES, offsetof(struct vm_memory, caches_kib)},
-	        {VIR_DOMAIN_MEMORY_STAT_RSS, offsetof(struct vm_memory, rss_kib)},
-	        {VIR_DOMAIN_MEMORY_STAT_SWAP_IN, offsetof(struct vm_memory, swap_in_kib)},
-	        {VIR_DOMAIN_MEMORY_STAT_SWAP_OUT, offsetof(struct vm_memory, swap_out_kib)},
-	        {VIR_DOMAIN_MEMORY_STAT_MAJOR_FAULT, offsetof(struct vm_memory, major_faults)},
+		{VIR_DOMAIN_MEMORY_STAT_ACTUAL_BALLOON, offsetof(struct vm_memory, balloon_kib)},
+		{VIR_DOMAIN_MEMORY_STAT_UNUSED, offsetof(struct vm_memory, unused_kib)},
+		{VIR_DOMAIN_MEMORY_STAT_USABLE, offsetof(struct vm_memory, usable_kib)},
+		{VIR_DOMAIN_MEMORY_STAT_AVAILABLE, offsetof(struct vm_memory, available_kib)},
+		{VIR_DOMAIN_MEMORY_STAT_DISK_CACHES, offsetof(struct vm_memory, caches_kib)},
+		{VIR_DOMAIN_MEMORY_STAT_RSS, offsetof(struct vm_memory, rss_kib)},
+		{VIR_DOMAIN_MEMORY_STAT_SWAP_IN, offsetof(struct vm_memory, swap_in_kib)},
+		{VIR_DOMAIN_MEMORY_STAT_SWAP_OUT, offsetof(struct vm_memory, swap_out_kib)},
+		{VIR_DOMAIN_MEMORY_STAT_MAJOR_FAULT, offsetof(struct vm_memory, major_faults)},
 	};
 	for (int i = 0; i < n; i++) {
 		if (stats[i].val > INT64_MAX / 1000000000)
@@ -214,7 +214,7 @@ static enum avail host_reason(const struct stats_why *w)
 	return !w->asked      ? AVAIL_NOT_ASKED
 	       : w->hung      ? AVAIL_HUNG
 	       : !w->reported ? AVAIL_UNSUPPORTED
-	                      : AVAIL_NONE;
+			      : AVAIL_NONE;
 }
 
 static enum avail guest_reason(const struct vm_memory *m, const struct stats_why *w)
@@ -242,10 +242,10 @@ static void give_reason(struct vi64 *v, enum avail why)
 void stats_memory_reasons(struct vm_memory *m, const struct stats_why *w)
 {
 	struct vi64 *guest[] = {&m->unused_kib, &m->usable_kib, &m->available_kib, &m->caches_kib,
-	        &m->swap_in_kib, &m->swap_out_kib, &m->major_faults, &m->last_update_ns};
+		&m->swap_in_kib, &m->swap_out_kib, &m->major_faults, &m->last_update_ns};
 	struct vi64 *host[] = {&m->max_kib, &m->balloon_kib, &m->rss_kib};
 	bool zero = vi64_has(m->unused_kib) && !m->unused_kib.v &&
-	            (!vi64_has(m->available_kib) || !m->available_kib.v);
+		    (!vi64_has(m->available_kib) || !m->available_kib.v);
 	/* A guest that has filled in nothing yet reports zeros all over. */
 	for (size_t i = 0; zero && i < sizeof guest / sizeof *guest; i++)
 		*guest[i] = vi64_absent(AVAIL_NONE);

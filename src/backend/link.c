@@ -135,7 +135,7 @@ static struct link_event *inbox_slot(struct link *l)
 }
 
 static void inbox_put(
-        struct link *l, enum link_event_kind kind, virDomainPtr dom, int vcpu, const struct cpuset *map)
+	struct link *l, enum link_event_kind kind, virDomainPtr dom, int vcpu, const struct cpuset *map)
 {
 	struct link_event ev = {.kind = kind, .vcpu = vcpu, .time_ns = clock_ns()};
 	if (virDomainGetUUID(dom, ev.uuid) < 0)
@@ -167,8 +167,8 @@ static void on_tunable(virConnectPtr c, virDomainPtr dom, virTypedParameterPtr p
 		unsigned vcpu;
 		int end = 0;
 		if (params[i].type == VIR_TYPED_PARAM_STRING && params[i].value.s &&
-		        sscanf(params[i].field, "cputune.vcpupin%5u%n", &vcpu, &end) == 1 &&
-		        !params[i].field[end] && cpuset_parse(&map, params[i].value.s, NULL) == 0)
+			sscanf(params[i].field, "cputune.vcpupin%5u%n", &vcpu, &end) == 1 &&
+			!params[i].field[end] && cpuset_parse(&map, params[i].value.s, NULL) == 0)
 			inbox_put(l, EVENT_PIN, dom, (int)vcpu, &map);
 		else
 			inbox_put(l, EVENT_TUNABLE, dom, -1, NULL);
@@ -228,15 +228,15 @@ static void set_phase(struct link *l, enum link_phase phase, const struct err *w
 static void on_close(virConnectPtr c, int reason, void *arg)
 {
 	static const char *const text[] = {
-	        [VIR_CONNECT_CLOSE_REASON_ERROR] = "the connection broke",
-	        [VIR_CONNECT_CLOSE_REASON_EOF] = "the hypervisor daemon closed the connection",
-	        [VIR_CONNECT_CLOSE_REASON_KEEPALIVE] = "the hypervisor daemon stopped answering",
-	        [VIR_CONNECT_CLOSE_REASON_CLIENT] = "closed",
+		[VIR_CONNECT_CLOSE_REASON_ERROR] = "the connection broke",
+		[VIR_CONNECT_CLOSE_REASON_EOF] = "the hypervisor daemon closed the connection",
+		[VIR_CONNECT_CLOSE_REASON_KEEPALIVE] = "the hypervisor daemon stopped answering",
+		[VIR_CONNECT_CLOSE_REASON_CLIENT] = "closed",
 	};
 	struct err why;
 	(void)c;
 	err_set(&why, ERR_CONNECT, "%s",
-	        reason >= 0 && reason <= VIR_CONNECT_CLOSE_REASON_CLIENT ? text[reason] : text[0]);
+		reason >= 0 && reason <= VIR_CONNECT_CLOSE_REASON_CLIENT ? text[reason] : text[0]);
 	set_phase(arg, PHASE_LOST, &why);
 }
 
@@ -496,8 +496,8 @@ enum give_up link_give_up(struct link *l, struct request *r)
 {
 	pthread_mutex_lock(&l->lock);
 	enum give_up how = r->state == REQ_DONE     ? GAVE_UP_DONE
-	                   : r->state == REQ_QUEUED ? GAVE_UP_QUEUED
-	                                            : GAVE_UP_BEGUN;
+			   : r->state == REQ_QUEUED ? GAVE_UP_QUEUED
+						    : GAVE_UP_BEGUN;
 	if (how == GAVE_UP_QUEUED)
 		unqueue(l, r);
 	else if (how == GAVE_UP_BEGUN)

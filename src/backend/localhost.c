@@ -49,7 +49,7 @@ static void read_cpu_line(const char *line, const struct cpuset *isolated, struc
 	unsigned id;
 	long long user, nice, system, idle, iowait, irq = 0, softirq = 0, steal = 0;
 	int n = sscanf(line, "cpu%u %lld %lld %lld %lld %lld %lld %lld %lld", &id, &user, &nice, &system,
-	        &idle, &iowait, &irq, &softirq, &steal);
+		&idle, &iowait, &irq, &softirq, &steal);
 	if (n < 6 || id >= CPUSET_CPUS)
 		return;
 	struct pcpu_sample *p = sample_add_pcpu(s, (int)id);
@@ -138,7 +138,7 @@ static void read_node(const char *root, int id, struct sample *s)
 	if (s->host.n_nodes == MAX_NODES || slurp(path, text, sizeof text) < 0)
 		return;
 	s->host.nodes[s->host.n_nodes++] =
-	        (struct node_sample){id, field_kib(text, "MemTotal:"), field_kib(text, "MemFree:")};
+		(struct node_sample){id, field_kib(text, "MemTotal:"), field_kib(text, "MemFree:")};
 	snprintf(path, sizeof path, "/sys/devices/system/node/node%d/cpulist", id);
 	if (!read_list(root, path, &cpus))
 		return;

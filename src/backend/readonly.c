@@ -59,13 +59,13 @@ static void readonly_status(struct backend *b, struct backend_status *st)
 struct backend *backend_readonly(struct backend *in, const char *why, struct err *e)
 {
 	static const struct backend_ops ops = {
-	        .name = "readonly",
-	        .sample = readonly_sample,
-	        .apply = readonly_apply,
-	        .wait = readonly_wait,
-	        .close = readonly_close,
-	        .now = readonly_now,
-	        .status = readonly_status,
+		.name = "readonly",
+		.sample = readonly_sample,
+		.apply = readonly_apply,
+		.wait = readonly_wait,
+		.close = readonly_close,
+		.now = readonly_now,
+		.status = readonly_status,
 	};
 	struct readonly *r = calloc(1, sizeof *r);
 	if (!r) {

@@ -48,10 +48,10 @@ static void read_cpu(struct topology *t, xmlNodePtr cpu, int node)
 	struct topology_cpu *c = &t->cpus[t->n_cpus];
 	struct cpuset siblings;
 	*c = (struct topology_cpu){.id = read_num(cpu, "id"),
-	        .node = node,
-	        .socket = read_num(cpu, "socket_id"),
-	        .core = -1,
-	        .llc = -1};
+		.node = node,
+		.socket = read_num(cpu, "socket_id"),
+		.core = -1,
+		.llc = -1};
 	if (c->id < 0 || c->id >= CPUSET_CPUS)
 		return;
 	/* For now the lowest sibling stands for the core. */
@@ -68,7 +68,7 @@ static void read_cell(struct topology *t, xmlNodePtr cell)
 	if (id >= 0 && id < MAX_NODES && t->n_nodes < MAX_NODES) {
 		bool has = xml_kib(xml_child(cell, "memory"), &kib);
 		t->nodes[t->n_nodes++] =
-		        (struct topology_node){id, has ? vi64_ok(kib) : vi64_absent(AVAIL_UNSUPPORTED)};
+			(struct topology_node){id, has ? vi64_ok(kib) : vi64_absent(AVAIL_UNSUPPORTED)};
 	}
 	XML_EACH(cpu, cpus, "cpu")
 	read_cpu(t, cpu, id < MAX_NODES ? id : -1);
@@ -144,7 +144,7 @@ int topology_parse(struct topology *t, const char *capabilities, struct err *e)
 	if (!doc)
 		return -1;
 	xmlNodePtr host = xml_child(xmlDocGetRootElement(doc), "host"),
-	           cells = xml_path(host, "topology/cells");
+		   cells = xml_path(host, "topology/cells");
 	fresh.cpus = calloc(count_cpus(cells) + 1, sizeof *fresh.cpus);
 	if (fresh.cpus) {
 		XML_EACH(cell, cells, "cell")
@@ -184,5 +184,5 @@ void topology_apply(const struct topology *t, struct sample *s)
 		return;
 	for (size_t i = 0; i < t->n_nodes; i++)
 		s->host.nodes[s->host.n_nodes++] = (struct node_sample){
-		        t->nodes[i].id, t->nodes[i].total_kib, vi64_absent(AVAIL_REMOTE)};
+			t->nodes[i].id, t->nodes[i].total_kib, vi64_absent(AVAIL_REMOTE)};
 }

@@ -31,12 +31,12 @@ xmlDocPtr xml_read(const char *text, const char *root, struct err *e)
 	if (ctx->sax)
 		ctx->sax->error = ctx->sax->warning = quiet;
 	xmlDocPtr doc = xmlCtxtReadMemory(ctx, text, (int)n, NULL, NULL,
-	        XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS);
+		XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS);
 	xmlFreeParserCtxt(ctx);
 	xmlNodePtr top = doc ? xmlDocGetRootElement(doc) : NULL;
 	if (!top || strcmp((const char *)top->name, root) != 0) {
 		err_set(e, ERR_RUNTIME, top ? "XML without <%s>" : "malformed XML where <%s> was expected",
-		        root);
+			root);
 		xmlFreeDoc(doc);
 		return NULL;
 	}
@@ -46,7 +46,7 @@ xmlDocPtr xml_read(const char *text, const char *root, struct err *e)
 static xmlNodePtr element(xmlNodePtr n, const char *name, size_t len)
 {
 	while (n && (n->type != XML_ELEMENT_NODE || strncmp((const char *)n->name, name, len) != 0 ||
-	                    n->name[len]))
+			    n->name[len]))
 		n = n->next;
 	return n;
 }
@@ -131,20 +131,20 @@ static const struct {
 	const char *name;
 	int64_t bytes;
 } units[] = {
-        {"b", 1},
-        {"bytes", 1},
-        {"KB", 1000},
-        {"k", 1 << 10},
-        {"KiB", 1 << 10},
-        {"MB", 1000000},
-        {"M", 1 << 20},
-        {"MiB", 1 << 20},
-        {"GB", 1000000000},
-        {"G", 1 << 30},
-        {"GiB", 1 << 30},
-        {"TB", INT64_C(1000000000000)},
-        {"T", INT64_C(1) << 40},
-        {"TiB", INT64_C(1) << 40},
+	{"b", 1},
+	{"bytes", 1},
+	{"KB", 1000},
+	{"k", 1 << 10},
+	{"KiB", 1 << 10},
+	{"MB", 1000000},
+	{"M", 1 << 20},
+	{"MiB", 1 << 20},
+	{"GB", 1000000000},
+	{"G", 1 << 30},
+	{"GiB", 1 << 30},
+	{"TB", INT64_C(1000000000000)},
+	{"T", INT64_C(1) << 40},
+	{"TiB", INT64_C(1) << 40},
 };
 
 bool xml_kib(xmlNodePtr node, int64_t *kib)

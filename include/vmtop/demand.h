@@ -16,7 +16,8 @@ struct demand {
 	double calm_pct;    /* what it ran while it did not wait; creeps up while it waits */
 	double last_pct;    /* estimate of the last reading, before smoothing */
 	double smooth_pct;  /* the answer */
-	double scatter_pct; /* mean absolute change of last_pct from reading to reading */
+	double scatter_pct; /* absolute change of last_pct from reading to reading: its mean, leaning to the
+			       large ones */
 };
 
 struct demand_reading {

@@ -11,7 +11,8 @@ enum {
 	JUMP_SCATTERS = 4,     /* a change beyond so many scatters is a change of load, not noise */
 	JUMP_FLOOR_PCT = 5,    /* counters advance in steps: smaller changes are never worth a jump */
 	PRIOR_SCATTER_PCT = 6, /* of the first estimate: what noise to expect before any was seen */
-	SCATTER_MEMORY = 4,    /* the scatter is remembered for so many times the smoothing */
+	SCATTER_RISE = 4,      /* time constants of the scatter, in those of the smoothing: */
+	SCATTER_FALL = 8,      /* it is forgotten slowly, or a calm stretch makes jumps of noise */
 };
 /* Time constant with which a waiting vCPU's history creeps towards its upper bound: 10 % a second. */
 static const double creep_s = 9.5;
@@ -79,7 +80,8 @@ void demand_update(struct demand *d, const struct demand_reading *r, double smoo
 		d->smooth_pct = now; /* the jump itself is no scatter */
 	} else {
 		d->smooth_pct += step(r->window_s, smooth_s) * (now - d->smooth_pct);
-		d->scatter_pct += step(r->window_s, SCATTER_MEMORY * smooth_s) * (change - d->scatter_pct);
+		double memory = (change > d->scatter_pct ? SCATTER_RISE : SCATTER_FALL) * smooth_s;
+		d->scatter_pct += step(r->window_s, memory) * (change - d->scatter_pct);
 	}
 	d->smooth_pct = capped(d->smooth_pct, r->cap_pct);
 	d->last_pct = now;

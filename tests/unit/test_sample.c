@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* The container of one reading: its shape, look-ups, copies, UUIDs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "vmtop/err.h"
+#include "vmtop/sample.h"
+
+static void add_vm(struct sample *s, uint8_t last, const int *vcpus, size_t n)
+{
+	uint8_t uuid[UUID_BYTES] = {0};
+	uuid[15] = last;
+	struct vm_sample *vm = sample_add_vm(s, uuid);
+	assert_non_null(vm);
+	vm->name[0] = (char)('a' + last);
+	for (size_t i = 0; i < n; i++) {
+		struct vcpu_sample *v = sample_add_vcpu(s, vcpus[i]);
+		assert_non_null(v);
+		v->time_ns = vi64_ok(last * 100 + vcpus[i]);
+	}
+}
+
+static void a_new_element_is_absent_in_all(void **state)
+{
+	(void)state;
+	struct sample s;
+	sample_init(&s);
+	add_vm(&s, 1, (const int[]){3}, 1);
+	struct pcpu_sample *p = sample_add_pcpu(&s, 7);
+	assert_int_equal(p->node, -1);
+	assert_int_equal(p->core, -1);
+	assert_int_equal(p->llc, -1);
+	assert_int_equal(p->busy_ns.avail, AVAIL_NONE);
+	assert_int_equal(s.vms[0].id, -1);
+	assert_int_equal(s.vms[0].mem.usable_kib.avail, AVAIL_NONE);
+	assert_int_equal(s.vcpus[0].delay_ns.avail, AVAIL_NONE);
+	sample_done(&s);
+	sample_done(&s); /* a second time does no harm */
+}
+
+static void vcpu_without_vm_is_refused(void **state)
+{
+	(void)state;
+	struct sample s;
+	sample_init(&s);
+	assert_null(sample_add_vcpu(&s, 0));
+	sample_done(&s);
+}
+
+static void finish_sorts_and_drops_doubles(void **state)
+{
+	(void)state;
+	struct sample s;
+	struct err e = ERR_INIT;
+	sample_init(&s);
+	add_vm(&s, 9, (const int[]){2, 0, 2}, 3);
+	add_vm(&s, 4, (const int[]){1}, 1);
+	add_vm(&s, 9, (const int[]){0, 2}, 2);
+	static const int ids[] = {3, 1, 3, -2, CPUSET_CPUS, 0};
+	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+		sample_add_pcpu(&s, ids[i])->online = true;
+	assert_int_equal(sample_finish(&s, &e), 0);
+	assert_int_equal(s.n_vms, 2);
+	assert_int_equal(s.vms[0].uuid[15], 4);
+	assert_int_equal(s.host.n_pcpus, 3);
+	assert_int_equal(s.host.pcpus[0].id, 0);
+	assert_int_equal(s.host.pcpus[2].id, 3);
+	const struct vm_sample *vm = &s.vms[1];
+	uint8_t uuid[UUID_BYTES] = {0};
+	uuid[15] = 9;
+	assert_ptr_equal(sample_vm_by_uuid(&s, uuid), vm);
+	uuid[15] = 10;
+	assert_null(sample_vm_by_uuid(&s, uuid));
+	assert_int_equal(vm->n_vcpus, 2);
+	assert_int_equal(sample_vcpu(&s, vm, 0)->time_ns.v, 900);
+	assert_int_equal(sample_vcpu(&s, vm, 2)->time_ns.v, 902);
+	assert_null(sample_vcpu(&s, vm, 1));
+	assert_int_equal(sample_pcpu(&s, 1)->id, 1);
+	assert_null(sample_pcpu(&s, 2));
+	sample_done(&s);
+}
+
+static void vcpus_that_are_not_there_are_an_error(void **state)
+{
+	(void)state;
+	struct sample s;
+	struct err e = ERR_INIT;
+	sample_init(&s);
+	add_vm(&s, 1, (const int[]){0}, 1);
+	s.vms[0].n_vcpus = 2;
+	assert_int_equal(sample_finish(&s, &e), -1);
+	assert_int_equal(e.code, ERR_RUNTIME);
+	sample_done(&s);
+}
+
+static void copy_is_deep_and_keeps_room(void **state)
+{
+	(void)state;
+	struct sample a, b;
+	sample_init(&a);
+	sample_init(&b);
+	for (uint8_t i = 1; i < 40; i++)
+		add_vm(&a, i, (const int[]){0, 1}, 2);
+	sample_add_pcpu(&a, 5)->online = true;
+	a.host.nodes[3].id = 3;
+	a.time_ns = 77;
+	assert_int_equal(sample_copy(&b, &a), 0);
+	assert_int_equal(b.n_vms, 39);
+	assert_int_equal(b.n_vcpus, 78);
+	assert_int_equal(b.time_ns, 77);
+	assert_int_equal(b.host.nodes[3].id, 3);
+	assert_ptr_not_equal(b.vms, a.vms);
+	assert_ptr_not_equal(b.host.pcpus, a.host.pcpus);
+	assert_memory_equal(b.vcpus, a.vcpus, 78 * sizeof *a.vcpus);
+	const void *room = b.vcpus;
+	sample_reset(&a);
+	assert_int_equal(a.n_vms, 0);
+	assert_int_equal(a.time_ns, 0);
+	assert_true(a.cap_vms >= 39);
+	add_vm(&a, 1, (const int[]){0}, 1);
+	assert_int_equal(sample_copy(&b, &a), 0);
+	assert_int_equal(b.n_vcpus, 1);
+	assert_int_equal(b.host.n_pcpus, 0);
+	assert_ptr_equal(b.vcpus, room);
+	sample_done(&a);
+	sample_done(&b);
+}
+
+static void online_and_usable(void **state)
+{
+	(void)state;
+	struct sample s;
+	struct cpuset set;
+	sample_init(&s);
+	for (int i = 0; i < 4; i++) {
+		struct pcpu_sample *p = sample_add_pcpu(&s, 2 * i);
+		p->online = i != 1;
+		p->isolated = i == 2;
+	}
+	sample_online(&s, &set);
+	assert_true(
+		cpuset_has(&set, 0) && !cpuset_has(&set, 2) && cpuset_has(&set, 4) && cpuset_has(&set, 6));
+	sample_usable(&s, &set);
+	assert_true(cpuset_has(&set, 0) && !cpuset_has(&set, 4) && cpuset_has(&set, 6));
+	assert_int_equal(cpuset_count(&set), 2);
+	sample_done(&s);
+}
+
+static void uuids(void **state)
+{
+	(void)state;
+	uint8_t a[UUID_BYTES], b[UUID_BYTES];
+	char text[UUID_TEXT];
+	assert_int_equal(uuid_parse(a, "c7a5fdbd-edaf-9455-926a-d65c16db1809"), 0);
+	uuid_format(a, text);
+	assert_string_equal(text, "c7a5fdbd-edaf-9455-926a-d65c16db1809");
+	assert_int_equal(uuid_parse(b, "C7A5FDBDEDAF9455926AD65C16DB1809"), 0);
+	assert_int_equal(uuid_compare(a, b), 0);
+	assert_int_equal(uuid_parse(b, "c7a5fdbd-edaf-9455-926a-d65c16db180a"), 0);
+	assert_true(uuid_compare(a, b) < 0);
+	static const char *const bad[] = {"", "c7a5fdbd", "c7a5fdbd-edaf-9455-926a-d65c16db180",
+		"c7a5fdbd-edaf-9455-926a-d65c16db18099", "g7a5fdbd-edaf-9455-926a-d65c16db1809",
+		"c7a5fdbd-edaf-9455-926a-d65c16db1809 "};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(uuid_parse(b, bad[i]), -1);
+	assert_string_equal(vm_state_text(VM_PAUSED), "paused");
+	assert_string_equal(vm_state_text((enum vm_state)99), "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_new_element_is_absent_in_all),
+		cmocka_unit_test(vcpu_without_vm_is_refused),
+		cmocka_unit_test(finish_sorts_and_drops_doubles),
+		cmocka_unit_test(vcpus_that_are_not_there_are_an_error),
+		cmocka_unit_test(copy_is_deep_and_keeps_room),
+		cmocka_unit_test(online_and_usable),
+		cmocka_unit_test(uuids),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

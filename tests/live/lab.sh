@@ -158,6 +158,39 @@ cpu_guest_defined() {
 	cpu_xml "$@" >"$LAB/$1.xml" && virsh -q define "$LAB/$1.xml" >/dev/null && virsh -q start "$1" >/dev/null
 }
 
+# mem_guest NAME MAX_MIB NOW_MIB [WORK]: a Linux with a balloon; WORK as memory-init says. Needs memory_prepare.
+mem_guest() {
+	cat >"$LAB/$1.xml" <<-XML
+	<domain type='qemu'>
+	  <name>$1</name><memory unit='MiB'>$2</memory><currentMemory unit='MiB'>$3</currentMemory>
+	  <vcpu>1</vcpu>
+	  <os><type arch='x86_64' machine='pc'>hvm</type><kernel>$KERNEL</kernel><initrd>$LAB/memory.img</initrd>
+	    <cmdline>console=ttyS0 quiet panic=-1 ${4:+work=$4}</cmdline></os>
+	  <features><acpi/></features>
+	  <devices>
+	    <serial type='file'><source path='$LAB/$1.console'/></serial>
+	    <controller type='usb' model='none'/><memballoon model='virtio'/>
+	  </devices>
+	</domain>
+	XML
+	virsh -q create "$LAB/$1.xml" >/dev/null
+}
+
+memory_prepare() {
+	kernel_get && initramfs "$LAB/memory.img" "$TOP/tests/live/memory-init" virtio virtio_ring \
+		virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_balloon
+}
+
+# console NAME TEXT: its console has shown TEXT.
+console() { grep -q -- "$2" "$LAB/$1.console"; }
+# Guests, of those named, in which something was killed for want of memory.
+killed_in() {
+	local vm
+	for vm; do ! grep -qiE 'out of memory|oom-kill|killed process|kernel panic' "$LAB/$vm.console" || say "$vm"; done
+}
+# balloon NAME [FIELD]: KiB of a domain's balloon statistics (current, unused, usable, ...).
+balloon() { virsh -q domstats "$1" --balloon | awk -F= -v key="balloon.${2:-current}" '{gsub(/ /, "", $1)} $1 == key {print $2}'; }
+
 guest_pid() { cat "/run/libvirt/qemu/$1.pid"; }
 # The monitor of this guest answers no more, or again.
 hang() { kill -STOP "$(guest_pid "$1")"; }

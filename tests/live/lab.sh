@@ -98,7 +98,6 @@ lab_start() {
 # Starts libvirtd (again), and returns once it answers.
 lab_libvirtd() {
 	libvirtd -p "$LAB/libvirtd.pid" >>"$LAB/libvirtd.log" 2>&1 &
-	LIBVIRTD=$!
 	wait_for 20 virsh -q uri >/dev/null || { say "libvirtd does not answer:"; tail -5 "$LAB/libvirtd.log"; return 1; }
 }
 
@@ -124,7 +123,7 @@ lab_floppy() {
 	local img=$LAB/duty$1.img
 	if [ ! -e "$img" ]; then
 		cp "$LAB/boot.bin" "$img"
-		printf "\\x$(printf %02x "$1")" | dd of="$img" bs=1 seek=509 conv=notrunc status=none
+		printf '%b' "\\x$(printf %02x "$1")" | dd of="$img" bs=1 seek=509 conv=notrunc status=none
 		truncate -s 64K "$img"
 	fi
 	say "$img"
@@ -132,6 +131,7 @@ lab_floppy() {
 
 # cpu_xml NAME DUTY [CPUSET [VCPUS]]: a guest that keeps each of its vCPUs busy for DUTY tenths of the time.
 cpu_xml() {
+	# shellcheck disable=SC2016 # a here document: the quotes are part of it
 	cat <<-XML
 	<domain type='qemu'>
 	  <name>$1</name><memory unit='MiB'>16</memory>

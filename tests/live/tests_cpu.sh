@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# tests_cpu.sh: balancing, seen from outside: pins are read back with virsh and counted from libvirt's events.
+
+FOUR=(g1 g2 g3 g4)
+# "Two pCPUs" on a machine with more: the guests are allowed on the first two only.
+TWO=
+[ "$(nproc)" = 2 ] || TWO=0-1
+
+# Four busy guests, defined, all on pCPU 0.
+four_stacked() {
+	local vm
+	[ "$(nproc)" -ge 2 ] || skip "needs two pCPUs"
+	for vm in "${FOUR[@]}"; do
+		cpu_guest_defined "$vm" 10 "$TWO" || fail "guest $vm does not start"
+		pin "$vm" 0
+	done
+	definitions >"$LAB/before.xml"
+}
+two_and_two() { [ "$(count_pinned 0 "${FOUR[@]}") $(count_pinned 1 "${FOUR[@]}")" = "2 2" ]; }
+definitions_same() { definitions | cmp -s - "$LAB/before.xml"; }
+
+test_rebalance_key() {
+	four_stacked
+	events_start
+	vmtop_start "${KEEP[@]}" -d 1
+	eventually 5 "the guests on the screen" term_shows 'g4'
+	expect_eq "pins before the key" "$(pins_made)" 0
+	term_keys b
+	eventually 8 "two guests on each pCPU" two_and_two
+	eventually 5 "a line with the number of pins" term_shows '2 pins'
+	expect_eq "pins made" "$(pins_made)" 2
+	vmtop_quit
+	expect "two guests on each pCPU after the end" two_and_two
+	expect_eq "pins made at the end" "$(pins_made)" 2
+	expect "definitions unchanged" definitions_same
+}
+
+test_auto_cpu() {
+	four_stacked
+	events_start
+	json_run 40 "${KEEP[@]}" --auto=cpu -d 1 -n 15
+	expect "two guests on each pCPU" two_and_two
+	expect_eq "pins made" "$(pins_made)" 2
+	expect_eq "pins in JSON" "$(json '[.[].actions[] | select(.kind == "pin" and .outcome == "done")] | length')" 2
+	expect_eq "objects" "$(json length)" 15
+	expect "no action in the last ten ticks" json_true '[.[-10:][].actions[]] == []'
+	expect "what was read back is in JSON" json_true '[.[-1].vms[].vcpus[0].affinity] | sort == ["0", "0", "1", "1"]'
+	expect "half a pCPU each" json_true '[.[-5:][].vms[].cpu_pct] | add / length | . > 40 and . < 52'
+	expect "definitions unchanged" definitions_same
+}
+
+test_balanced_start() {
+	four_stacked
+	pin g3 1
+	pin g4 1
+	sleep 1
+	events_start
+	json_run 30 "${KEEP[@]}" --auto=cpu -d 1 -n 8
+	expect_eq "pins made" "$(pins_made)" 0
+	expect "no actions" json_true '[.[].actions[]] == []'
+	expect "two guests on each pCPU" two_and_two
+}
+
+# An administrator's rule in the guest's definition.
+test_one_pcpu_rule() {
+	[ "$(nproc)" -ge 2 ] || skip "needs two pCPUs"
+	cpu_guest ruled 10 0 || fail "guest does not start"
+	for vm in g1 g2 g3; do cpu_guest $vm 10 "$TWO" && pin $vm 0; done
+	vmtop_start "${KEEP[@]}" -d 1
+	eventually 5 "the guests on the screen" term_shows 'g3'
+	term_keys b
+	eventually 8 "the three others spread" ruled_spread
+	sleep 2
+	expect_eq "pCPUs of the guest with the rule" "$(pinned ruled)" 0
+	eventually 3 "its reason on the screen" term_shows 'single|one pCPU'
+	vmtop_quit
+}
+ruled_spread() { [ "$(count_pinned 1 g1 g2 g3)" = 2 ]; }
+
+# Nothing is asked for: nothing happens.
+test_manual() {
+	local key
+	four_stacked
+	events_start
+	vmtop_start "${KEEP[@]}" -d 0.5
+	eventually 5 "the guests on the screen" term_shows 'g4'
+	for key in Down Up Space '?' Escape 2 1; do
+		term_keys "$key"
+		sleep 0.3
+	done
+	sleep 2
+	expect "MANUAL on the screen" term_shows MANUAL
+	vmtop_quit
+	expect_eq "pins made" "$(pins_made)" 0
+	expect_eq "guests on pCPU 0" "$(count_pinned 0 "${FOUR[@]}")" 4
+	expect "definitions unchanged" definitions_same
+}
+
+test_restore_on_exit() {
+	four_stacked
+	json_start --no-config --auto=cpu -d 1 -n 8
+	eventually 12 "two guests on each pCPU" two_and_two
+	json_end 20
+	expect_eq "guests back on pCPU 0" "$(count_pinned 0 "${FOUR[@]}")" 4
+}
+
+# Guests come, go and are paused while vmtop steers.
+test_churn() {
+	local vm
+	for vm in g1 g2 g3; do cpu_guest $vm 10 || fail "guest $vm does not start"; done
+	json_start "${KEEP[@]}" --auto=cpu -d 0.5 -n 24
+	sleep 2
+	cpu_guest g4 10 || fail "guest g4 does not start"
+	sleep 2
+	virsh -q suspend g2
+	sleep 2
+	virsh -q destroy g1
+	sleep 2
+	virsh -q resume g2
+	json_end 30
+	expect_eq "objects" "$(json length)" 24
+	expect "no gap" json_true '[.[1:][].elapsed_s] | max < 2'
+	expect "guests at the start" json_true '[.[0].vms[].name] == ["g1", "g2", "g3"]'
+	expect "guests at the end" json_true '[.[-1].vms[].name] == ["g2", "g3", "g4"]'
+	expect "the pause seen" json_true 'any(.[].vms[]; .name == "g2" and .state == "paused")'
+	expect "the others sampled throughout" json_true 'all(.[2:][].vms[] | select(.name == "g3"); .cpu_pct > 5)'
+	expect "no failed action" json_true 'all(.[].actions[]; .outcome != "failed" or .vm == "g1")'
+	expect_eq "messages" "$(cat "$LAB/stderr")" ""
+}
+
+# The QEMU of one guest is stopped: its monitor answers nothing, and blocks who asks it.
+test_hung() {
+	local vm
+	four_stacked
+	json_start "${KEEP[@]}" --auto=cpu -d 1 --end-time +45 -s foreign_hold=0
+	eventually 12 "two guests on each pCPU" two_and_two
+	hang g4
+	eventually 12 "the guest set aside as hung" json_true 'any(.[-1].vms[]; .name == "g4" and .state == "hung")'
+	eventually 6 "the others sampled" json_true 'all(.[-2:][].vms[] | select(.name != "g4"); .cpu_pct > 5)'
+	for vm in g1 g2 g3; do pin $vm 0; done
+	eventually 15 "the others balanced" hung_others_spread
+	unhang g4
+	eventually 12 "the guest back" json_true 'any(.[-1].vms[]; .name == "g4" and .state == "running" and .cpu_pct > 5)'
+	kill -TERM "$BATCH"
+	json_end 10
+}
+hung_others_spread() { [ "$(count_pinned 1 g1 g2 g3)" -ge 1 ]; }

@@ -14,7 +14,7 @@
 
 #define S_NS INT64_C(1000000000)
 
-enum { CHECK_ROUNDS = 2, FAILS_BEFORE_SLOW = 2, SLOW_CAP_S = 3600, IDLE_PCT = 1 };
+enum { CHECK_ROUNDS = 2, FAILS_BEFORE_SLOW = 2, SLOW_CAP_S = 3600, IDLE_PCT = 1, SEARCH_EFFORT = 200000 };
 
 /* What is remembered of a task between rounds, by slot. */
 struct memory {
@@ -100,8 +100,8 @@ static int state_load(struct minmove *s, const struct place_problem *p)
 		if (p->tasks[i].slot >= n_slots)
 			n_slots = (size_t)p->tasks[i].slot + 1;
 	if (array_grow((void **)&s->slots, &s->cap_slots, n_slots, sizeof(*s->slots)) < 0 ||
-	        array_grow((void **)&s->moves, &s->cap_moves, p->n_tasks, sizeof(*s->moves)) < 0 ||
-	        place_load(&s->w, p) < 0)
+		array_grow((void **)&s->moves, &s->cap_moves, p->n_tasks, sizeof(*s->moves)) < 0 ||
+		place_load(&s->w, p) < 0)
 		return -1;
 	for (uint32_t t = 0; t < s->w.n; t++) {
 		struct memory *m = task_memory(s, t);
@@ -180,7 +180,10 @@ static void found_update(struct minmove *s, double enough_f)
 		if (kept <= enough_f || !found_stale(s))
 			return;
 	}
-	if (place_found(w, enough_f) < kept) {
+	double f = place_found(w, enough_f);
+	if (f > enough_f && place_exact_fits(w))
+		f = place_exact_found(w, f, enough_f);
+	if (f < kept) {
 		found_store(s);
 	} else {
 		found_recall(s);
@@ -225,7 +228,7 @@ static void look_at(struct minmove *s, struct look *k)
 	k->bound = fmin(k->bound, k->found); /* rounding */
 	k->limit = fmax(band, 1.15 * k->found);
 	k->above = k->sigma > k->limit ||
-	           (w->smt && k->core > cfg->core_band_pct && k->core > 1.15 * k->found_core);
+		   (w->smt && k->core > cfg->core_band_pct && k->core > 1.15 * k->found_core);
 	k->goal_f = w->pcpus * squared(goal_sigma(stop, place_sigma(w, found_f)));
 }
 
@@ -236,11 +239,12 @@ static bool task_dwells(const struct memory *m, int64_t now_ns)
 	return m->dwell_s > 0 && (double)(now_ns - m->moved_ns) < m->dwell_s * (double)S_NS;
 }
 
-/* Marks what may not move now. A vCPU whose demand has changed a lot may, once per dwell. */
-static void dwell_mark(struct minmove *s, struct look *k)
+/* Marks what may not move now. A vCPU whose demand has changed a lot may, once per dwell. Returns how many.
+ */
+static size_t still_mark(struct minmove *s)
 {
 	struct place_work *w = &s->w;
-	k->dwelling = 0;
+	size_t n = 0;
 	for (uint32_t t = 0; t < w->n; t++) {
 		struct memory *m = task_memory(s, t);
 		bool dwells = !w->p->forced && task_dwells(m, w->p->now_ns);
@@ -248,8 +252,9 @@ static void dwell_mark(struct minmove *s, struct look *k)
 		w->still[t] = dwells && !m->waive;
 		if (m->waive && w->home[t] >= 0)
 			w->node_bound[t] = 1;
-		k->dwelling += w->still[t];
+		n += w->still[t];
 	}
+	return n;
 }
 
 /* A unit above 100 % with a task that fits elsewhere and leaves that one 10 points below. */
@@ -262,7 +267,7 @@ static bool overload_curable(struct minmove *s)
 	if (!any)
 		return false;
 	struct place_goal g = {
-	        .min_score = squared(w->p->cfg->min_gain_pct), .max_steps = 2, .overload = true};
+		.min_score = squared(w->p->cfg->min_gain_pct), .max_steps = 2, .overload = true};
 	place_greedy(w, &g);
 	bool curable = w->n_steps > 0;
 	place_reset(w);
@@ -274,7 +279,7 @@ static bool overload_curable(struct minmove *s)
 static const char *numbers_text(const struct look *k, char *buf, size_t len)
 {
 	snprintf(buf, len, "%.1f %%, found %.1f %%, no plan below %.1f %%, limit %.1f %%", k->sigma, k->found,
-	        k->bound, k->limit);
+		k->bound, k->limit);
 	return buf;
 }
 
@@ -349,10 +354,10 @@ static void move_text(const struct minmove *s, const struct place_step *x, enum 
 	double from = x->from >= 0 ? w->s0[x->from] * w->ic[x->from] : 0;
 	if (x->from < 0 || x->from == x->to)
 		why_set(why, code, "demand %.0f %%, on pCPU %d at %.0f %%", w->d[x->task], u[x->to].cpu,
-		        w->s0[x->to] * w->ic[x->to]);
+			w->s0[x->to] * w->ic[x->to]);
 	else
 		why_set(why, code, "demand %.0f %%, from pCPU %d at %.0f %% to pCPU %d at %.0f %%",
-		        w->d[x->task], u[x->from].cpu, from, u[x->to].cpu, w->s0[x->to] * w->ic[x->to]);
+			w->d[x->task], u[x->from].cpu, from, u[x->to].cpu, w->s0[x->to] * w->ic[x->to]);
 }
 
 static void move_add(struct minmove *s, const struct place_step *x, enum reason code, int partner)
@@ -372,7 +377,7 @@ static void steps_add(struct minmove *s)
 		const struct place_step *x = &s->w.steps[i];
 		if (x->from != x->to)
 			move_add(s, x, x->partner < 0 ? REASON_MOVE : REASON_SWAP,
-			        x->partner < 0 ? -1 : (int)base + x->partner);
+				x->partner < 0 ? -1 : (int)base + x->partner);
 	}
 }
 
@@ -410,19 +415,17 @@ static void strays_place(struct minmove *s, bool act)
 		w->home[t] = to;
 		if (act)
 			move_add(s, &(struct place_step){t, from, to, -1},
-			        from < 0 ? REASON_ASSIGN : REASON_LEAVE, -1);
+				from < 0 ? REASON_ASSIGN : REASON_LEAVE, -1);
 	}
 	place_reset(w);
 }
 
 /* The plan pays as a whole: (5 %)^2 per cost. */
-static bool steps_worth(const struct minmove *s, double gain)
+static bool steps_worth(const struct minmove *s, double before_f)
 {
 	const struct place_work *w = &s->w;
-	double cost = 0;
-	for (size_t i = 0; i < w->n_steps; i++)
-		cost += place_cost(w, w->steps[i].task, w->steps[i].from, w->steps[i].to);
-	return gain >= squared(w->p->cfg->min_gain_pct) * cost * (1 - 1e-9);
+	double least = squared(w->p->cfg->min_gain_pct) * place_steps_cost(w);
+	return w->n_steps > 0 && before_f - place_f(w) >= least * (1 - 1e-9);
 }
 
 static size_t moves_allowed(const struct place_problem *p)
@@ -432,53 +435,76 @@ static size_t moves_allowed(const struct place_problem *p)
 	return p->n_units / 4 > 8 ? p->n_units / 4 : 8;
 }
 
-static void plan_steps(struct minmove *s, const struct look *k)
+static void plan_reject(struct minmove *s, const struct look *k, struct place_result *out)
 {
 	const struct config *cfg = s->w.p->cfg;
+	bool dwell = s->w.n_steps == 0 && k->dwelling > 0;
+	place_reset(&s->w);
+	if (!s->w.p->forced) {
+		s->cooldown = cfg->cooldown_rejected_rounds;
+		s->rejected = true;
+		s->rejected_sigma = k->sigma;
+	}
+	verdict_set(out, k, dwell ? REASON_DWELL : REASON_NOT_WORTH, "");
+}
+
+/* A cheaper plan to the same deviation: exactly where that is possible, else by search; the step-wise one
+ * stays when the other does not pay. */
+static void plan_refine(struct minmove *s, const struct place_goal *g)
+{
+	struct place_work *w = &s->w;
+	if (place_exact_fits(w))
+		place_exact_plan(w, g);
+	else if (w->n_steps < g->max_steps && w->n_steps * w->n < SEARCH_EFFORT / 16)
+		place_search(w, g, SEARCH_EFFORT);
+	place_prune(w, g->min_score);
+}
+
+static void plan_steps(struct minmove *s, const struct look *k)
+{
+	struct place_work *w = &s->w;
+	const struct config *cfg = w->p->cfg;
+	double before = place_f(w);
 	struct place_goal g = {
-	        .f = k->goal_f,
-	        .min_score = squared(cfg->min_gain_pct) / 2,
-	        .max_steps = moves_allowed(s->w.p),
+		.f = k->goal_f,
+		.min_score = squared(cfg->min_gain_pct) / 2,
+		.max_steps = moves_allowed(w->p),
 	};
 	if (!k->above && k->overload) {
 		g.overload = true;
 		g.min_score = squared(cfg->min_gain_pct);
 	}
-	place_greedy(&s->w, &g);
+	place_greedy(w, &g);
+	if (g.overload || before <= g.f)
+		return;
+	plan_refine(s, &g);
+	if (steps_worth(s, before))
+		return;
+	place_reset(w);
+	still_mark(s);
+	place_greedy(w, &g);
 }
 
 /* Plans, and takes it or leaves it. */
 static void act_round(struct minmove *s, const struct look *k, struct place_result *out)
 {
 	struct place_work *w = &s->w;
-	const struct place_problem *p = w->p;
 	double f = place_f(w), q = place_q(w);
 	plan_steps(s, k);
-	double gain = f - place_f(w);
-	if (w->n_steps == 0 || !steps_worth(s, gain)) {
-		bool empty = w->n_steps == 0;
-		place_reset(w);
-		if (!p->forced) {
-			s->cooldown = p->cfg->cooldown_rejected_rounds;
-			s->rejected = true;
-			s->rejected_sigma = k->sigma;
-		}
-		if (empty && k->dwelling)
-			verdict_set(out, k, REASON_DWELL, "");
-		else
-			verdict_set(out, k, REASON_NOT_WORTH, "");
+	if (!steps_worth(s, f)) {
+		plan_reject(s, k, out);
 		return;
 	}
 	assign_add(s);
 	steps_add(s);
 	s->plan_q = q;
 	s->plan_gain = q - place_q(w);
-	if (!p->forced)
-		s->cooldown = p->cfg->cooldown_rounds;
+	if (!w->p->forced)
+		s->cooldown = w->p->cfg->cooldown_rounds;
 	out->after_pct = place_sigma(w, place_q(w));
 	char n[100];
 	why_set(&out->why, REASON_MOVE, "%zu moves to %.1f %%; %s", w->n_steps, out->after_pct,
-	        numbers_text(k, n, sizeof(n)));
+		numbers_text(k, n, sizeof(n)));
 }
 
 static void round_decide(struct minmove *s, struct look *k, bool act, struct place_result *out)
@@ -517,9 +543,9 @@ static int minmove_plan(void *state, const struct place_problem *p, bool act, st
 	double before = place_sigma(&s->w, place_q(&s->w));
 	strays_place(s, act);
 	look_at(s, &k);
-	dwell_mark(s, &k);
+	still_mark(s);
 	k.overload = overload_curable(s);
-	dwell_mark(s, &k);
+	k.dwelling = still_mark(s);
 	out->after_pct = k.sigma;
 	round_decide(s, &k, act, out);
 	out->stddev_pct = before;
@@ -567,9 +593,9 @@ static void minmove_applied(void *state, const struct place_problem *p, const bo
 }
 
 const struct cpu_policy_ops cpu_policy_minmove = {
-        .name = "minmove",
-        .create = minmove_create,
-        .destroy = minmove_destroy,
-        .plan = minmove_plan,
-        .applied = minmove_applied,
+	.name = "minmove",
+	.create = minmove_create,
+	.destroy = minmove_destroy,
+	.plan = minmove_plan,
+	.applied = minmove_applied,
 };

@@ -12,7 +12,7 @@
 
 #include "vmtop/placement.h"
 
-enum { PLACE_NONE = -1 };
+enum { PLACE_NONE = -1, PLACE_EXACT_TASKS = 16, PLACE_EXACT_UNITS = 16 };
 
 struct place_step {
 	uint32_t task; /* index into the workspace, not into the problem */
@@ -27,7 +27,7 @@ struct place_work {
 	double pcpus, total, mean;
 	double min_weight; /* of the tasks, at most 1 */
 	bool smt, one_zone,
-	        equal; /* units are threads of shared cores; no distances; all units of one size */
+		equal; /* units are threads of shared cores; no distances; all units of one size */
 
 	/* free tasks: those that may be moved as far as the user is concerned */
 	double *d;           /* demand, >= 0 */
@@ -113,5 +113,24 @@ struct place_goal {
 };
 /* From home[] with few moves towards goal; the result is in steps and the loads. */
 void place_greedy(struct place_work *w, const struct place_goal *g);
+/* Cost of the steps there are. */
+double place_steps_cost(const struct place_work *w);
+
+/* Turns the whole placement `unit` into steps from home[], those that gain most first; two steps that only
+ * together lower F become a swap. */
+void place_steps_to(struct place_work *w, const int *unit);
+
+/* Takes out steps without which F would be higher by less than min_score per cost. */
+void place_prune(struct place_work *w, double min_score);
+
+bool place_exact_fits(const struct place_work *w);
+/* best[] has F f: looks for the placement with the lowest F, and leaves it in best[]. */
+double place_exact_found(struct place_work *w, double f, double enough_f);
+/* The cheapest plan to goal (ties: the one that ends lowest), better than the steps there are; false: none
+ * was found, and the steps are as before. */
+bool place_exact_plan(struct place_work *w, const struct place_goal *g);
+/* Looks for a cheaper plan that ends as low as the steps there are (or at the goal); the best is in steps.
+ * Effort is in evaluations: a million takes about 10 ms. Returns whether it is cheaper. */
+bool place_search(struct place_work *w, const struct place_goal *g, size_t effort);
 
 #endif

@@ -96,7 +96,7 @@ struct exchange {
 };
 
 static void exchange_try(
-        const struct place_work *w, const int *unit, uint32_t a, uint32_t b, struct exchange *x)
+	const struct place_work *w, const int *unit, uint32_t a, uint32_t b, struct exchange *x)
 {
 	int ua = unit[a], ub = unit[b];
 	double g = ua == ub || ua < 0 || ub < 0 ? 0 : place_gain(w, w->d[a] - w->d[b], ua, ub);

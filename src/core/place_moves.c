@@ -19,7 +19,7 @@ struct pick {
 #define PICK_NONE ((struct pick){UINT32_MAX, UINT32_MAX, PLACE_NONE, 0})
 
 static void move_try(
-        const struct place_work *w, const struct place_goal *g, uint32_t t, int z, struct pick *best)
+	const struct place_work *w, const struct place_goal *g, uint32_t t, int z, struct pick *best)
 {
 	int a = w->at[t];
 	double p = w->d[t];
@@ -49,7 +49,7 @@ static uint32_t segment_at(const struct place_work *w, int a, double p)
 
 /* The tasks of a whose demand is nearest to what would level a and the lowest unit of a range. */
 static void range_try(const struct place_work *w, const struct place_goal *g, int a, uint32_t lo, uint32_t hi,
-        struct pick *best)
+	struct pick *best)
 {
 	int z = place_lowest(w, lo, hi);
 	if (z == a || w->h[z] >= w->h[a])
@@ -154,7 +154,7 @@ static size_t units_extreme(const struct place_work *w, double sign, int *out)
 }
 
 static void swap_try(
-        const struct place_work *w, const struct place_goal *g, uint32_t t, uint32_t u, struct pick *best)
+	const struct place_work *w, const struct place_goal *g, uint32_t t, uint32_t u, struct pick *best)
 {
 	int a = w->at[t], z = w->at[u];
 	double p = w->d[t] - w->d[u];
@@ -171,7 +171,7 @@ static void swap_try(
 
 /* For each task of a the task of z that is smaller by what levels the two. Returns pairs looked at. */
 static size_t pair_swaps(
-        const struct place_work *w, const struct place_goal *g, int a, int z, struct pick *best)
+	const struct place_work *w, const struct place_goal *g, int a, int z, struct pick *best)
 {
 	double k = w->ic[a] + w->ic[z] + w->icc[w->core[a]] + w->icc[w->core[z]];
 	double want = (w->h[a] - w->h[z]) / k;
@@ -192,7 +192,7 @@ static size_t pair_swaps(
 
 /* The best swap between high and low units that beats `best`. */
 static void best_swap(
-        const struct place_work *w, const struct place_goal *g, size_t *budget, struct pick *best)
+	const struct place_work *w, const struct place_goal *g, size_t *budget, struct pick *best)
 {
 	int high[TOP], low[TOP];
 	size_t n_high = units_extreme(w, 1, high), n_low = units_extreme(w, -1, low);
@@ -258,4 +258,77 @@ void place_greedy(struct place_work *w, const struct place_goal *g)
 		sources_update(w, g, x.to);
 		sources_update(w, g, a);
 	}
+}
+
+/* Which of the tasks that still have to go gains most. */
+static uint32_t step_best(const struct place_work *w, const int *unit, double *gain)
+{
+	uint32_t best = UINT32_MAX;
+	*gain = -INFINITY;
+	for (uint32_t t = 0; t < w->n; t++) {
+		if (unit[t] == w->at[t] || unit[t] < 0 || w->at[t] < 0)
+			continue;
+		double g = place_gain(w, w->d[t], w->at[t], unit[t]);
+		if (g > *gain) {
+			*gain = g;
+			best = t;
+		}
+	}
+	return best;
+}
+
+/* The task that goes the opposite way, if that is how t pays. */
+static uint32_t step_partner(const struct place_work *w, const int *unit, uint32_t t)
+{
+	for (uint32_t u = 0; u < w->n; u++)
+		if (u != t && unit[u] != w->at[u] && unit[u] == w->at[t] && w->at[u] == unit[t])
+			return u;
+	return UINT32_MAX;
+}
+
+void place_steps_to(struct place_work *w, const int *unit)
+{
+	double gain;
+	memcpy(w->other, unit, w->n * sizeof(*unit));
+	place_reset(w);
+	for (uint32_t t; (t = step_best(w, w->other, &gain)) != UINT32_MAX;) {
+		uint32_t u = gain > 0 ? UINT32_MAX : step_partner(w, w->other, t);
+		struct pick x = {t, u, w->other[t], gain};
+		pick_do(w, &x);
+	}
+}
+
+/* The step that F would miss least for its cost, as an index; its worth per cost in *score. */
+static size_t step_least(const struct place_work *w, double *score)
+{
+	size_t least = w->n_steps;
+	*score = INFINITY;
+	for (size_t i = 0; i < w->n_steps; i++) {
+		const struct place_step *x = &w->steps[i];
+		double p = w->d[x->task], back = -place_gain(w, p, x->to, x->from);
+		double worth = back / place_cost(w, x->task, x->from, x->to);
+		if (worth < *score) {
+			*score = worth;
+			least = i;
+		}
+	}
+	return least;
+}
+
+void place_prune(struct place_work *w, double min_score)
+{
+	double score;
+	size_t i;
+	memcpy(w->best, w->at, w->n * sizeof(*w->best));
+	bool pruned = false;
+	while ((i = step_least(w, &score)) < w->n_steps && score < min_score) {
+		struct place_step *x = &w->steps[i];
+		place_add(w, x->to, -w->d[x->task]);
+		place_add(w, x->from, w->d[x->task]);
+		w->best[x->task] = x->from;
+		*x = w->steps[--w->n_steps];
+		pruned = true;
+	}
+	if (pruned)
+		place_steps_to(w, w->best);
 }

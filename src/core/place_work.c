@@ -18,46 +18,46 @@ struct array_row {
 	}
 
 static const struct array_row task_rows[] = {
-        ROW(d, 1, 0),
-        ROW(id, 1, 0),
-        ROW(home, 1, 0),
-        ROW(at, 1, 0),
-        ROW(wide, 1, 0),
-        ROW(node_bound, 1, 0),
-        ROW(still, 1, 0),
-        ROW(order, 1, 0),
-        ROW(seg, 1, 0),
-        ROW(key, 2, 0),
-        ROW(tmp, 1, 0),
-        ROW(best, 1, 0),
-        ROW(other, 1, 0),
-        ROW(try, 1, 0),
-        ROW(steps, 1, 0),
+	ROW(d, 1, 0),
+	ROW(id, 1, 0),
+	ROW(home, 1, 0),
+	ROW(at, 1, 0),
+	ROW(wide, 1, 0),
+	ROW(node_bound, 1, 0),
+	ROW(still, 1, 0),
+	ROW(order, 1, 0),
+	ROW(seg, 1, 0),
+	ROW(key, 2, 0),
+	ROW(tmp, 1, 0),
+	ROW(best, 1, 0),
+	ROW(other, 1, 0),
+	ROW(try, 1, 0),
+	ROW(steps, 1, 0),
 };
 static const struct array_row unit_rows[] = {
-        ROW(fixed, 1, 0),
-        ROW(s, 1, 0),
-        ROW(s0, 1, 0),
-        ROW(ic, 1, 0),
-        ROW(h, 1, 0),
-        ROW(core, 1, 0),
-        ROW(sc, 1, 0),
-        ROW(icc, 1, 0),
-        ROW(first, 1, 1),
-        ROW(pos, 1, 0),
-        ROW(unit_at, 1, 0),
-        ROW(llc_lo, 1, 0),
-        ROW(llc_hi, 1, 0),
-        ROW(node_lo, 1, 0),
-        ROW(node_hi, 1, 0),
-        ROW(tree, 4, 4),
-        ROW(score, 1, 0),
-        ROW(heap, 1, 0),
-        ROW(sorted, 2, 0),
+	ROW(fixed, 1, 0),
+	ROW(s, 1, 0),
+	ROW(s0, 1, 0),
+	ROW(ic, 1, 0),
+	ROW(h, 1, 0),
+	ROW(core, 1, 0),
+	ROW(sc, 1, 0),
+	ROW(icc, 1, 0),
+	ROW(first, 1, 1),
+	ROW(pos, 1, 0),
+	ROW(unit_at, 1, 0),
+	ROW(llc_lo, 1, 0),
+	ROW(llc_hi, 1, 0),
+	ROW(node_lo, 1, 0),
+	ROW(node_hi, 1, 0),
+	ROW(tree, 4, 4),
+	ROW(score, 1, 0),
+	ROW(heap, 1, 0),
+	ROW(sorted, 2, 0),
 };
 
 static int rows_grow(
-        struct place_work *w, const struct array_row *row, size_t n_rows, size_t *cap, size_t need)
+	struct place_work *w, const struct array_row *row, size_t n_rows, size_t *cap, size_t need)
 {
 	if (need <= *cap)
 		return 0;
@@ -129,7 +129,7 @@ static bool same_core(const struct place_unit *a, const struct place_unit *b)
 
 /* For every unit the range of positions that shares its node or LLC. */
 static void ranges_find(struct place_work *w, uint32_t *lo, uint32_t *hi,
-        bool (*same)(const struct place_unit *, const struct place_unit *))
+	bool (*same)(const struct place_unit *, const struct place_unit *))
 {
 	const struct place_unit *u = w->p->units;
 	for (uint32_t i = 0, j; i < w->m; i = j) {
@@ -211,7 +211,7 @@ static void tasks_load(struct place_work *w)
 		double d = t->demand_pct > 0 && isfinite(t->demand_pct) ? t->demand_pct : 0;
 		int unit = t->unit >= 0 && (size_t)t->unit < w->m ? t->unit : PLACE_NONE;
 		if (t->fixed != REASON_NONE || (t->allowed && cpuset_empty(t->allowed)) ||
-		        set_is_only(t->allowed, unit)) {
+			set_is_only(t->allowed, unit)) {
 			if (unit >= 0)
 				w->fixed[unit] += d;
 			continue;
@@ -285,7 +285,7 @@ static void segments_find(struct place_work *w)
 int place_load(struct place_work *w, const struct place_problem *p)
 {
 	if (rows_grow(w, task_rows, N_ROWS(task_rows), &w->cap_n, p->n_tasks) < 0 ||
-	        rows_grow(w, unit_rows, N_ROWS(unit_rows), &w->cap_m, p->n_units) < 0)
+		rows_grow(w, unit_rows, N_ROWS(unit_rows), &w->cap_m, p->n_units) < 0)
 		return -1;
 	w->p = p;
 	w->m = p->n_units;
@@ -497,4 +497,12 @@ double place_f(const struct place_work *w)
 double place_sigma(const struct place_work *w, double q)
 {
 	return q > 0 && w->pcpus > 0 ? sqrt(q / w->pcpus) : 0;
+}
+
+double place_steps_cost(const struct place_work *w)
+{
+	double cost = 0;
+	for (size_t i = 0; i < w->n_steps; i++)
+		cost += place_cost(w, w->steps[i].task, w->steps[i].from, w->steps[i].to);
+	return cost;
 }

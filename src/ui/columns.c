@@ -73,7 +73,17 @@ static void get_uuid(const struct column_env *env, size_t vm, struct value *v)
 	uuid_format(vm_of(env, vm)->uuid, v->text);
 }
 
-/* A hung monitor hides the true state, so it takes the place of the state. */
+/* Whether AUTO keeps its hands off because of a hold, of the VM or of one of its vCPUs. */
+static bool held(const struct snapshot *s, size_t vm)
+{
+	enum reason r = s->vm_status[vm].cpu;
+	const struct vm_sample *m = &s->sample.vms[vm];
+	for (size_t i = 0; i < m->n_vcpus && r != REASON_HELD && r != REASON_FOREIGN; i++)
+		r = s->vcpu_status[m->first_vcpu + i].cpu;
+	return r == REASON_HELD || r == REASON_FOREIGN;
+}
+
+/* A hung monitor hides the true state, so it takes the place of the state; a held VM is running. */
 static void get_state(const struct column_env *env, size_t vm, struct value *v)
 {
 	const struct vm_sample *m = vm_of(env, vm);
@@ -81,6 +91,8 @@ static void get_state(const struct column_env *env, size_t vm, struct value *v)
 	if (m->hung_since_ns) {
 		double s = (double)(env->s->sample.time_ns - m->hung_since_ns) / 1e9;
 		snprintf(v->text, sizeof v->text, "HUNG %.0f s", s > 0 ? s : 0);
+	} else if (m->state == VM_RUNNING && held(env->s, vm)) {
+		snprintf(v->text, sizeof v->text, "HELD");
 	} else {
 		snprintf(v->text, sizeof v->text, "%s", vm_state_text(m->state));
 	}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/* Keys while an overlay is open: questions, typed lines, lists. Invariant: only y answers a question with
+ * yes; any overlay ends with Esc and changes nothing then. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmtop/err.h"
+#include "vmtop/text.h"
+
+#include "view_private.h"
+
+enum { SETUP_CPU, SETUP_MEMORY, SETUP_GRANULARITY, SETUP_COLUMNS };
+
+int setup_rows(void)
+{
+	return SETUP_COLUMNS + (int)column_count();
+}
+
+void ask_question(struct view *v, const struct command *c, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(v->question, sizeof v->question, fmt, ap);
+	va_end(ap);
+	v->ask = *c;
+	v->ask_exit = c->kind == CMD_QUIT;
+	v->over = OVER_QUESTION;
+}
+
+void ask_line(struct view *v, enum prompt p, const char *text)
+{
+	snprintf(v->line, sizeof v->line, "%s", text);
+	v->line_len = strlen(v->line);
+	v->prompt = p;
+	v->over = OVER_PROMPT;
+}
+
+static void question_key(struct view *v, int key)
+{
+	bool yes = key == 'y' || key == 'Y', no = key == 'n' || key == 'N';
+	if (v->ask_exit && (yes || no)) {
+		v->ask.on = yes;
+		view_send(v, &v->ask);
+	} else if (yes) {
+		v->asked_cpu = v->asked_cpu || v->ask.kind == CMD_AUTO_CPU;
+		v->asked_memory = v->asked_memory || v->ask.kind == CMD_AUTO_MEMORY;
+		view_send(v, &v->ask);
+	}
+	v->over = OVER_NONE;
+}
+
+static bool selected_uuid(const struct view *v, const struct snapshot *s, struct command *c)
+{
+	size_t vm;
+	if (!rows_selected(v, s, &vm))
+		return false;
+	memcpy(c->uuid, v->sel, UUID_BYTES);
+	return true;
+}
+
+static void line_interval(struct view *v, const struct snapshot *s)
+{
+	char *end;
+	double x = strtod(v->line, &end);
+	(void)s;
+	if (end == v->line || *end || !(x >= 0.2 && x <= 3600)) {
+		view_say(v, "the interval must be 0.2 to 3600 seconds");
+		return;
+	}
+	view_send(v, &(struct command){.kind = CMD_INTERVAL, .number = x});
+}
+
+static void line_search(struct view *v, const struct snapshot *s)
+{
+	if (!rows_pattern(&v->search_re, &v->has_search, v->search, v->line))
+		view_say(v, "not a regular expression: %.100s", v->line);
+	else if (v->has_search && !rows_search(v, s, false))
+		view_say(v, "no VM matches %.100s", v->line);
+}
+
+static void line_filter(struct view *v, const struct snapshot *s)
+{
+	if (!rows_pattern(&v->filter_re, &v->has_filter, v->filter, v->line)) {
+		view_say(v, "not a regular expression: %.100s", v->line);
+		return;
+	}
+	v->rows_stale = true;
+	rows_update(v, s);
+}
+
+static void line_note(struct view *v, const struct snapshot *s)
+{
+	struct command c = {.kind = CMD_MARK};
+	(void)s;
+	snprintf(c.text, sizeof c.text, "%.*s", (int)sizeof c.text - 1, v->line);
+	if (c.text[0])
+		view_send(v, &c);
+}
+
+static void line_balloon(struct view *v, const struct snapshot *s)
+{
+	struct command c = {.kind = CMD_BALLOON};
+	int64_t kib;
+	if (text_parse_kib(v->line, &kib) < 0 || kib <= 0)
+		view_say(v, "not a size: %.60s (4G, 512M, or KiB)", v->line);
+	else if (selected_uuid(v, s, &c)) {
+		c.number = (double)kib;
+		view_send(v, &c);
+	}
+}
+
+static void line_cpus(struct view *v, const struct snapshot *s)
+{
+	struct cpuset to, may;
+	struct err e = ERR_INIT;
+	size_t vm;
+	const struct vcpu_sample *c = edit_vcpu(v, s, &vm);
+	if (!c)
+		return;
+	if (cpuset_parse(&to, v->line, &e) < 0) {
+		view_say(v, "%.180s", e.msg);
+		return;
+	}
+	edit_allowed(s, c, &may);
+	if (!cpuset_subset(&to, &may))
+		view_say(v, "vCPU %d may not run on all of %.60s", c->id, v->line);
+	else
+		edit_set(v, s->sample.vms[vm].uuid, c->id, &to);
+}
+
+static void line_done(struct view *v, const struct snapshot *s)
+{
+	static void (*const done[])(struct view *, const struct snapshot *) = {
+		[PROMPT_INTERVAL] = line_interval,
+		[PROMPT_SEARCH] = line_search,
+		[PROMPT_FILTER] = line_filter,
+		[PROMPT_NOTE] = line_note,
+		[PROMPT_BALLOON] = line_balloon,
+		[PROMPT_CPUS] = line_cpus,
+	};
+	v->over = OVER_NONE;
+	done[v->prompt](v, s);
+}
+
+static void line_add(struct view *v, uint32_t ch)
+{
+	char b[4];
+	size_t n = ch < 0x80 ? 1 : ch < 0x800 ? 2 : ch < 0x10000 ? 3 : 4;
+	if (v->line_len + n >= sizeof v->line)
+		return;
+	for (size_t i = n; i-- > 1; ch >>= 6)
+		b[i] = (char)(0x80 | (ch & 0x3f));
+	b[0] = (char)(n == 1 ? ch : (0xf00U >> n & 0xffU) | ch);
+	memcpy(v->line + v->line_len, b, n);
+	v->line_len += n;
+	v->line[v->line_len] = '\0';
+}
+
+static void line_key(struct view *v, int key, const struct snapshot *s)
+{
+	if (key == VK_ENTER) {
+		line_done(v, s);
+		return;
+	}
+	if (key == VK_ESC) {
+		v->over = OVER_NONE;
+		return;
+	}
+	if (key == VK_CTRL('U'))
+		v->line_len = 0;
+	else if (key == VK_BACKSPACE || key == VK_DELETE || key == 0x7f || key == VK_CTRL('H'))
+		while (v->line_len > 0 && ((unsigned char)v->line[--v->line_len] & 0xc0) == 0x80)
+			;
+	else if (key >= 0x20 && key < VK_BASE && text_width((uint32_t)key) >= 0)
+		line_add(v, (uint32_t)key);
+	v->line[v->line_len] = '\0';
+	if (v->prompt == PROMPT_SEARCH && rows_pattern(&v->search_re, &v->has_search, v->search, v->line))
+		rows_search(v, s, false);
+}
+
+/* Moves the cursor of a list of n rows; true when the key was one of those. */
+static bool list_key(struct view *v, int key, int n)
+{
+	int page = 10, to = v->over_row;
+	switch (key) {
+	case VK_UP:
+		to--;
+		break;
+	case VK_DOWN:
+		to++;
+		break;
+	case VK_PGUP:
+		to -= page;
+		break;
+	case VK_PGDN:
+		to += page;
+		break;
+	case VK_HOME:
+		to = 0;
+		break;
+	case VK_END:
+		to = n - 1;
+		break;
+	default:
+		return false;
+	}
+	v->over_row = to < 0 ? 0 : to >= n ? n - 1 : to;
+	return true;
+}
+
+static void sort_key(struct view *v, int key, const struct snapshot *s)
+{
+	struct table *t = view_table(v);
+	if (list_key(v, key, (int)column_count()))
+		return;
+	if (key == VK_ENTER || key == ' ') {
+		t->sort = v->over_row;
+		t->reverse = false;
+		v->rows_stale = true;
+		rows_update(v, s);
+	}
+	v->over = OVER_NONE;
+}
+
+static int place_of(const struct table *t, int column)
+{
+	for (int i = 0; i < t->n_cols; i++)
+		if (t->cols[i] == column)
+			return i;
+	return -1;
+}
+
+static void column_toggle(struct table *t, int column)
+{
+	int at = place_of(t, column);
+	t->chosen = true;
+	if (at < 0 && t->n_cols < (int)sizeof t->cols)
+		t->cols[t->n_cols++] = (uint8_t)column;
+	else if (at >= 0 && t->n_cols > 1)
+		memmove(&t->cols[at], &t->cols[at + 1], (size_t)(--t->n_cols - at));
+}
+
+static void column_shift(struct table *t, int column, int by)
+{
+	int at = place_of(t, column), to = at + by;
+	if (at < 0 || to < 0 || to >= t->n_cols)
+		return;
+	t->chosen = true;
+	t->cols[at] = t->cols[to];
+	t->cols[to] = (uint8_t)column;
+}
+
+static void setting_next(struct view *v, const struct snapshot *s, int row)
+{
+	struct command c = {.kind = CMD_NONE};
+	if (row == SETUP_CPU) {
+		c.kind = CMD_CPU_POLICY;
+		c.number = (s->cpu_policy + 1) % (CPU_POLICY_ORIGIN_C + 1);
+	} else if (row == SETUP_MEMORY) {
+		c.kind = CMD_MEM_POLICY;
+		c.number = (s->mem_policy + 1) % (MEM_POLICY_ORIGIN_C + 1);
+	} else {
+		c.kind = CMD_GRANULARITY;
+		c.number = s->granularity >= GRAN_NODE ? GRAN_CPU : s->granularity + 1;
+	}
+	view_send(v, &c);
+}
+
+static void setup_key(struct view *v, int key, const struct snapshot *s)
+{
+	if (list_key(v, key, setup_rows()))
+		return;
+	int column = v->over_row - SETUP_COLUMNS;
+	bool act = key == VK_ENTER || key == ' ' || key == VK_RIGHT;
+	if (act && column < 0)
+		setting_next(v, s, v->over_row);
+	else if (act)
+		column_toggle(&v->main, column);
+	else if (key == '<' || key == '>')
+		column_shift(&v->main, column, key == '<' ? -1 : 1);
+	else
+		v->over = OVER_NONE;
+}
+
+void ask_key(struct view *v, int key, const struct snapshot *s)
+{
+	switch (v->over) {
+	case OVER_NONE:
+		break;
+	case OVER_HELP:
+		if (!list_key(v, key, 1000))
+			v->over = OVER_NONE;
+		break;
+	case OVER_QUESTION:
+		question_key(v, key);
+		break;
+	case OVER_PROMPT:
+		line_key(v, key, s);
+		break;
+	case OVER_SORT:
+		sort_key(v, key, s);
+		break;
+	case OVER_SETUP:
+		setup_key(v, key, s);
+		break;
+	}
+}

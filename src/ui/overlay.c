@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* Overlays: help, question, prompt, lists. Each fills a grid of its own, sized to what it has to say and to
+ * the screen. Invariant: help comes from the key and column tables, so it cannot differ from what the keys
+ * do. */
+#include <stdio.h>
+#include <string.h>
+
+#include "view_private.h"
+#include "vmtop/text.h"
+
+enum { HELP_KEYS = 12, HELP_LINE = 76 };
+
+static bool box(struct screen *to, int rows, int cols, int want_rows, int want_cols, int *row, int *col)
+{
+	int r = want_rows < rows ? want_rows : rows, c = want_cols < cols ? want_cols : cols;
+	if (screen_resize(to, r, c) < 0)
+		return false;
+	*row = (rows - to->rows) / 2;
+	*col = (cols - to->cols) / 2;
+	return true;
+}
+
+/* One line of the help text, counted when `to` is NULL. */
+static void help_line(struct screen *to, int *n, int top, const char *left, const char *text, enum style st)
+{
+	int row = (*n)++ - top + 1;
+	if (!to || row < 1 || row >= to->rows - 1)
+		return;
+	if (left)
+		screen_text(to, row, 3, HELP_KEYS, STYLE_KEY, left);
+	int col = left ? 3 + HELP_KEYS : 2;
+	draw_cut(to, row, col, to->cols - col - 2, st, text);
+}
+
+static int help_text(const struct snapshot *s, struct screen *to, int top)
+{
+	int n = 0;
+	for (enum key_section sec = KEYS_MOVE; sec < KEYS_SECTIONS; sec++) {
+		help_line(to, &n, top, NULL, key_section_text(sec), STYLE_TITLE);
+		for (size_t i = 0; i < key_count(); i++) {
+			const struct key_row *k = key_at(i);
+			if (k->section == sec && k->help[0] && !(s->readonly && k->steers))
+				help_line(to, &n, top, k->name, k->help, STYLE_NORMAL);
+		}
+		help_line(to, &n, top, NULL, "", STYLE_NORMAL);
+	}
+	help_line(to, &n, top, NULL, "Columns (F2 chooses, F6 sorts)", STYLE_TITLE);
+	for (size_t i = 0; i < column_count(); i++)
+		help_line(to, &n, top, column_at(i)->head, column_at(i)->help, STYLE_NORMAL);
+	return n;
+}
+
+static bool help_draw(
+	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col)
+{
+	int n = help_text(s, NULL, 0);
+	if (!box(to, rows, cols, n + 2, HELP_LINE + 4, row, col))
+		return false;
+	int page = to->rows - 2;
+	v->over_row = v->over_row + page > n ? (n > page ? n - page : 0) : v->over_row;
+	draw_frame(to, s->readonly ? "Help · read-only: keys that steer are off" : "Help");
+	help_text(s, to, v->over_row);
+	if (n > page)
+		screen_right(to, to->rows - 1, 0, to->cols - 2, STYLE_DIM,
+			" Up Down scroll · any other key closes ");
+	return true;
+}
+
+static bool question_draw(const struct view *v, struct screen *to, int rows, int cols, int *row, int *col)
+{
+	int width = cols < 64 ? cols : 64, lines = 1;
+	int text = screen_columns(to, v->question);
+	lines += width > 8 ? text / (width - 8) + 2 : 2;
+	if (!box(to, rows, cols, lines + 3, width, row, col))
+		return false;
+	draw_frame(to, v->ask_exit ? "Quit" : "Sure?");
+	draw_wrapped(to, (struct rect){1, 3, to->rows - 3, to->cols - 6}, STYLE_NORMAL, v->question);
+	const char *answers =
+		v->ask_exit ? "y put back · n leave as it is · Esc stay" : "y yes · any other key: no";
+	screen_text(to, to->rows - 2, 3, to->cols - 6, STYLE_BOLD, answers);
+	return true;
+}
+
+static void prompt_label(const struct view *v, const struct snapshot *s, char *buf, size_t len)
+{
+	size_t vm;
+	char name[60] = "", floor_text[16] = "-", max[16] = "-";
+	if (rows_selected(v, s, &vm)) {
+		text_escape(name, sizeof name, s->sample.vms[vm].name);
+		if (vi64_has(s->vm_status[vm].mem.floor_kib))
+			text_kib(floor_text, sizeof floor_text, s->vm_status[vm].mem.floor_kib.v);
+		if (vi64_has(s->sample.vms[vm].mem.max_kib))
+			text_kib(max, sizeof max, s->sample.vms[vm].mem.max_kib.v);
+	}
+	switch (v->prompt) {
+	case PROMPT_INTERVAL:
+		snprintf(buf, len, "Interval in seconds (0.2 to 3600): ");
+		break;
+	case PROMPT_SEARCH:
+		snprintf(buf, len, "Search: ");
+		break;
+	case PROMPT_FILTER:
+		snprintf(buf, len, "Filter (empty: all): ");
+		break;
+	case PROMPT_NOTE:
+		snprintf(buf, len, "Mark: ");
+		break;
+	case PROMPT_BALLOON:
+		snprintf(buf, len, "Balloon of %s (floor %s, max %s): ", name, floor_text, max);
+		break;
+	case PROMPT_CPUS:
+		snprintf(buf, len, "pCPUs for %s vCPU %d: ", name, v->map_vcpu);
+		break;
+	}
+}
+
+/* A line over the footer, with the cursor at its end. */
+static bool prompt_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols,
+	int *row, int *col)
+{
+	char label[160], line[LINE_MAX_BYTES * 4];
+	if (screen_resize(to, 1, cols) < 0)
+		return false;
+	*row = rows - 1;
+	*col = 0;
+	prompt_label(v, s, label, sizeof label);
+	text_escape(line, sizeof line, v->line);
+	int used = screen_text(to, 0, 0, cols - 1, STYLE_TITLE, label);
+	int room = cols - 1 - used;
+	const char *tail = line; /* the end is what one is typing */
+	while (*tail && screen_columns(to, tail) > room)
+		do
+			tail++;
+		while (((unsigned char)*tail & 0xc0) == 0x80);
+	used += screen_text(to, 0, used, room, STYLE_BOLD, tail);
+	to->cursor_row = 0;
+	to->cursor_col = used < cols ? used : cols - 1;
+	return true;
+}
+
+static void list_row(struct screen *to, int row, bool cursor, bool on, const char *left, const char *text)
+{
+	enum style st = cursor ? STYLE_SELECTED : STYLE_NORMAL;
+	if (cursor)
+		screen_fill(to, row, 1, to->cols - 2, st, ' ');
+	screen_fill(to, row, 2, 1, cursor ? st : STYLE_GOOD, on ? '*' : ' ');
+	screen_text(to, row, 4, 10, cursor ? st : STYLE_BOLD, left);
+	draw_cut(to, row, 15, to->cols - 17, cursor ? st : STYLE_DIM, text);
+}
+
+static int list_top(struct view *v, int page)
+{
+	if (v->over_row < v->over_top)
+		v->over_top = v->over_row;
+	if (v->over_row >= v->over_top + page)
+		v->over_top = v->over_row - page + 1;
+	return v->over_top;
+}
+
+static bool sort_draw(struct view *v, struct screen *to, int rows, int cols, int *row, int *col)
+{
+	if (!box(to, rows - 2 > 3 ? rows - 2 : rows, cols, (int)column_count() + 2, HELP_LINE + 4, row, col))
+		return false;
+	draw_frame(to, "Sort by");
+	int page = to->rows - 2, top = list_top(v, page);
+	for (int i = 0; i < page && top + i < (int)column_count(); i++) {
+		const struct column *c = column_at((size_t)(top + i));
+		list_row(to, 1 + i, top + i == v->over_row, view_table(v)->sort == top + i, c->head, c->help);
+	}
+	screen_right(to, to->rows - 1, 0, to->cols - 2, STYLE_DIM, " Enter sorts · Esc closes ");
+	return true;
+}
+
+static bool column_shown(const struct table *t, int column)
+{
+	return memchr(t->cols, column, (size_t)t->n_cols) != NULL;
+}
+
+static void setup_row(const struct view *v, const struct snapshot *s, struct screen *to, int row, int i)
+{
+	char text[120];
+	int settings = setup_rows() - (int)column_count();
+	if (i >= settings) {
+		const struct column *c = column_at((size_t)(i - settings));
+		list_row(to, row, i == v->over_row, column_shown(&v->main, i - settings), c->head, c->help);
+		return;
+	}
+	static const char *const heads[] = {"CPU", "memory", "pins"};
+	const char *now = i == 0   ? cpu_policy_name(s->cpu_policy)
+			  : i == 1 ? mem_policy_name(s->mem_policy)
+				   : granularity_name(s->granularity);
+	snprintf(text, sizeof text, i < 2 ? "policy: %s" : "one %s each (granularity)", now);
+	list_row(to, row, i == v->over_row, false, heads[i], text);
+}
+
+static bool setup_draw(
+	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col)
+{
+	if (!box(to, rows - 2 > 3 ? rows - 2 : rows, cols, setup_rows() + 2, HELP_LINE + 4, row, col))
+		return false;
+	draw_frame(to, "Setup");
+	int page = to->rows - 2, top = list_top(v, page);
+	for (int i = 0; i < page && top + i < setup_rows(); i++)
+		setup_row(v, s, to, 1 + i, top + i);
+	screen_right(to, to->rows - 1, 0, to->cols - 2, STYLE_DIM,
+		" Enter changes · < > move a column · Esc closes ");
+	return true;
+}
+
+bool view_overlay(
+	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col)
+{
+	switch (v->over) {
+	case OVER_NONE:
+		return false;
+	case OVER_HELP:
+		return help_draw(v, s, to, rows, cols, row, col);
+	case OVER_QUESTION:
+		return question_draw(v, to, rows, cols, row, col);
+	case OVER_PROMPT:
+		return prompt_draw(v, s, to, rows, cols, row, col);
+	case OVER_SORT:
+		return sort_draw(v, to, rows, cols, row, col);
+	case OVER_SETUP:
+		return setup_draw(v, s, to, rows, cols, row, col);
+	}
+	return false;
+}

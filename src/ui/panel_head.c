@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* The header and the footer. Invariant: every state is a word (MANUAL, AUTO, STALE 12 s), never a colour
+ * alone, and the words are the last to go when the screen is small. */
+#include <stdio.h>
+#include <string.h>
+
+#include "view_private.h"
+#include "vmtop/text.h"
+
+/* What stands at the right end of the first line, most urgent first. */
+static void state_words(const struct view *v, const struct snapshot *s, double age_s, char *buf, size_t len)
+{
+	double late = s->delay_s * 2 > s->delay_s + 2 ? s->delay_s * 2 : s->delay_s + 2;
+	const char *link = s->backend.link == LINK_LOST         ? "RECONNECTING "
+			   : s->backend.link == LINK_CONNECTING ? "CONNECTING "
+			   : s->backend.link == LINK_SLOW       ? "SLOW "
+								: "";
+	char stale[32] = "";
+	if (!s->first && !v->paused && age_s > late)
+		snprintf(stale, sizeof stale, "STALE %.0f s ", age_s);
+	snprintf(buf, len, "%s%s%s%s%s%s%s", link, stale, v->paused ? "PAUSED " : "", s->over ? "ENDED " : "",
+		s->preview ? "PREVIEW "
+		: v->edit  ? "PIN EDITOR "
+			   : "",
+		s->dry_run ? "DRY-RUN " : "", s->readonly ? "READ-ONLY " : "");
+	size_t n = strlen(buf);
+	if (n && n < len)
+		buf[n - 1] = '\0';
+}
+
+static void auto_words(const struct snapshot *s, char *buf, size_t len)
+{
+	if (s->auto_cpu == s->auto_memory)
+		snprintf(buf, len, "%s", s->auto_cpu ? "AUTO" : "MANUAL");
+	else
+		snprintf(buf, len, "%s", s->auto_cpu ? "AUTO cpu" : "AUTO mem");
+}
+
+static int put(struct screen *to, int row, int col, enum style st, const char *text)
+{
+	return col < to->cols ? col + screen_text(to, row, col, to->cols - col, st, text) : col;
+}
+
+static void age_text(const struct snapshot *s, double age_s, char *buf, size_t len)
+{
+	if (s->first)
+		snprintf(buf, len, "no data yet");
+	else if (age_s <= s->delay_s)
+		snprintf(buf, len, "data < %g s old", s->delay_s);
+	else
+		snprintf(buf, len, "data %.0f s old", age_s);
+}
+
+/* host · URI · every 2 s · data < 2 s old                 READ-ONLY */
+static void identity_line(
+	const struct view *v, const struct snapshot *s, struct screen *to, int rows, double age_s)
+{
+	char words[160], brief[32], text[600], host[160], uri[300], age[48];
+	state_words(v, s, age_s, words, sizeof words);
+	auto_words(s, brief, sizeof brief);
+	if (rows == 1) { /* the lines that would say it are not there */
+		size_t n = strlen(words);
+		snprintf(words + n, sizeof words - n, "%s%s", n ? " " : "", brief);
+	}
+	int right = screen_columns(to, words);
+	int room = to->cols - (right ? right + 1 : 0);
+	text_escape(host, sizeof host, s->sample.host.hostname);
+	text_escape(uri, sizeof uri, s->backend.uri);
+	age_text(s, age_s, age, sizeof age);
+	int col = to->cols >= 60 ? put(to, 0, 0, STYLE_TITLE, "vmtop ") : 0;
+	col = col < room ? col + screen_text(to, 0, col, room - col, STYLE_BOLD, host[0] ? host : "vmtop")
+			 : col;
+	snprintf(text, sizeof text, " %s · every %g s · %s", uri, s->delay_s, age);
+	if (screen_columns(to, text) > room - col)
+		snprintf(text, sizeof text, " %s · every %g s", uri, s->delay_s);
+	draw_cut(to, 0, col, room - col, STYLE_DIM, text);
+	enum style st = s->backend.link == LINK_LOST || strstr(words, "STALE") ? STYLE_BAD : STYLE_WARN;
+	if (right)
+		screen_right(to, 0, right < to->cols ? to->cols - right : 0, right,
+			words[0] == 'M' ? STYLE_DIM : st, words);
+}
+
+/* "sd 12.3 % over its limit of 5.0 % · best found 3.9 % · no plan below 3.2 %" */
+static int certificate(const struct snapshot *s, struct screen *to, int row, int col)
+{
+	const struct cpu_verdict *c = &s->cpu;
+	char text[200];
+	if (!vf64_has(c->stddev_pct)) {
+		snprintf(text, sizeof text, "deviation -: %s",
+			c->why.text[0] ? c->why.text : avail_text(c->stddev_pct.avail));
+		draw_cut(to, row, col, to->cols - col, STYLE_DIM, text);
+		return to->cols;
+	}
+	bool over = vf64_has(c->limit_pct) && c->stddev_pct.v > c->limit_pct.v;
+	snprintf(text, sizeof text, "deviation %.1f %%", c->stddev_pct.v);
+	col = put(to, row, col, over ? STYLE_WARN : STYLE_GOOD, text);
+	if (vf64_has(c->limit_pct)) {
+		snprintf(text, sizeof text, " %s limit %.1f %%", over ? "over" : "within", c->limit_pct.v);
+		col = put(to, row, col, over ? STYLE_WARN : STYLE_NORMAL, text);
+	}
+	if (s->preview && vf64_has(c->after_pct)) {
+		snprintf(text, sizeof text, " → %.1f %% after", c->after_pct.v);
+		col = put(to, row, col, STYLE_GHOST, text);
+	}
+	if (vf64_has(c->found_pct)) {
+		snprintf(text, sizeof text, " · best found %.1f %%", c->found_pct.v);
+		col = put(to, row, col, STYLE_NORMAL, text);
+	}
+	if (vf64_has(c->bound_pct)) {
+		snprintf(text, sizeof text, " · no plan below %.1f %%", c->bound_pct.v);
+		if (col + screen_columns(to, text) <= to->cols)
+			col = put(to, row, col, STYLE_NORMAL, text);
+	}
+	return col;
+}
+
+static int mode_words(
+	const struct snapshot *s, struct screen *to, int row, const char *what, bool on, const char *policy)
+{
+	char text[80];
+	int col = put(to, row, 0, STYLE_DIM, what);
+	col = put(to, row, col, on ? STYLE_GOOD : STYLE_BOLD, on ? "AUTO   " : "MANUAL ");
+	snprintf(text, sizeof text, "%s ", policy);
+	if (to->cols >= 60)
+		screen_text(to, row, col, 19, STYLE_DIM, text);
+	(void)s;
+	return to->cols >= 60 ? col + 19 : col;
+}
+
+static void cpu_line(const struct snapshot *s, struct screen *to, int row)
+{
+	char policy[64];
+	snprintf(policy, sizeof policy, "%s per %s", cpu_policy_name(s->cpu_policy),
+		granularity_name(s->granularity));
+	int col = mode_words(s, to, row, "CPU ", s->auto_cpu, policy);
+	col = certificate(s, to, row, col);
+	if (col + 24 < to->cols && s->cpu.why.code != REASON_NONE) {
+		char text[240];
+		snprintf(text, sizeof text, " · %s",
+			s->cpu.why.text[0] ? s->cpu.why.text : reason_text(s->cpu.why.code));
+		draw_cut(to, row, col, to->cols - col, STYLE_DIM, text);
+	}
+}
+
+static const char *memory_state(enum host_mem_state st)
+{
+	return st == HOST_MEM_HARD ? "HARD" : st == HOST_MEM_SOFT ? "SOFT" : "OK";
+}
+
+static void memory_line(const struct snapshot *s, struct screen *to, int row)
+{
+	const struct host_sample *h = &s->sample.host;
+	int col = mode_words(s, to, row, "MEM ", s->auto_memory, mem_policy_name(s->mem_policy));
+	if (!vi64_has(h->total_kib) || !vi64_has(h->available_kib) || h->total_kib.v <= 0) {
+		enum avail why = vi64_has(h->total_kib) ? h->available_kib.avail : h->total_kib.avail;
+		screen_printf(to, row, col, to->cols - col, STYLE_DIM, "host memory -: %s", avail_text(why));
+		return;
+	}
+	char total[16], avail[16], reserve[16], text[120];
+	text_kib(total, sizeof total, h->total_kib.v);
+	text_kib(avail, sizeof avail, h->available_kib.v);
+	double used = 100.0 * (double)(h->total_kib.v - h->available_kib.v) / (double)h->total_kib.v;
+	int bar = to->cols >= 110 ? 30 : to->cols >= 70 ? 14 : 0;
+	bool tense = s->memory.state != HOST_MEM_OK;
+	struct meter m = {
+		.first = used, .tick = -1, .first_style = tense ? STYLE_HIGH : draw_load_style(used)};
+	if (vi64_has(s->memory.reserve_kib))
+		m.tick = 100 - 100.0 * (double)s->memory.reserve_kib.v / (double)h->total_kib.v;
+	if (bar) {
+		draw_meter(to, row, col, bar, &m);
+		col += bar + 1;
+	}
+	snprintf(text, sizeof text, "%s of %s available", avail, total);
+	col = put(to, row, col, STYLE_NORMAL, text);
+	if (vi64_has(s->memory.reserve_kib)) {
+		text_kib(reserve, sizeof reserve, s->memory.reserve_kib.v);
+		snprintf(text, sizeof text, " · reserve %s ", reserve);
+		col = put(to, row, col, STYLE_NORMAL, text);
+	} else {
+		col = put(to, row, col, STYLE_NORMAL, " · ");
+	}
+	put(to, row, col, tense ? STYLE_BAD : STYLE_GOOD, memory_state(s->memory.state));
+}
+
+/* What the user must know now: our own word first, then the engine's, then the connection's. */
+static const char *notice(const struct view *v, const struct snapshot *s)
+{
+	if (v->message[0])
+		return v->message;
+	if (s->notice[0])
+		return s->notice;
+	if (s->backend.text[0])
+		return s->backend.text;
+	return s->sample.note;
+}
+
+int header_rows(const struct snapshot *s, const struct view *v, int rows)
+{
+	int n = rows >= 12 ? 3 : rows >= 8 ? 2 : 1;
+	return n + (rows >= 6 && notice(v, s)[0]);
+}
+
+void header_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, double age_s)
+{
+	bool say = notice(v, s)[0] && rows >= 2;
+	int facts = rows - say;
+	identity_line(v, s, to, facts, age_s);
+	if (facts >= 2 && !s->first)
+		cpu_line(s, to, 1);
+	if (facts >= 3 && !s->first)
+		memory_line(s, to, 2);
+	if (say) {
+		char text[300];
+		text_escape(text, sizeof text, notice(v, s));
+		draw_cut(to, facts, 0, to->cols, STYLE_WARN, text);
+	}
+}
+
+/* Columns that the keys of rank 1..most take. */
+static int footer_width(const struct screen *to, enum key_place where, bool readonly, int most)
+{
+	int n = 0;
+	for (size_t i = 0; i < key_count(); i++) {
+		const struct key_row *k = key_at(i);
+		if ((k->where & where) && k->rank && k->rank <= most && !(readonly && k->steers))
+			n += screen_columns(to, k->footer) + screen_columns(to, k->label) + 2;
+	}
+	return n;
+}
+
+void footer_draw(const struct view *v, const struct snapshot *s, struct screen *to)
+{
+	enum key_place where = view_place(v, s);
+	int most = 0, col = 0;
+	while (most < 32 && footer_width(to, where, s->readonly, most + 1) <= to->cols + 1)
+		most++;
+	for (int rank = 1; rank <= most; rank++)
+		for (size_t i = 0; i < key_count(); i++) {
+			const struct key_row *k = key_at(i);
+			if (!(k->where & where) || k->rank != rank || (s->readonly && k->steers))
+				continue;
+			col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY, k->footer);
+			col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY_TEXT, k->label);
+			col++;
+		}
+}

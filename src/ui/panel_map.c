@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* The pin map: a row a vCPU, a column a pCPU. Invariant: heads stay in place while it scrolls both ways, and
+ * its title says which part is shown. */
+#include <stdio.h>
+#include <string.h>
+
+#include "view_private.h"
+#include "vmtop/text.h"
+
+struct map {
+	int name, cell, head; /* columns of the row heads and of a cell; rows of the column heads */
+	int cols, rows;       /* cells shown */
+	size_t total;         /* vCPUs */
+};
+
+static size_t map_total(const struct view *v, const struct snapshot *s)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < v->n_rows; i++)
+		n += s->sample.vms[v->names[i]].n_vcpus;
+	return n;
+}
+
+/* Row of the selected vCPU; that of the VM's first when the vCPU is gone. */
+static size_t map_row(const struct view *v, const struct snapshot *s)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < v->n_rows; i++) {
+		const struct vm_sample *m = &s->sample.vms[v->names[i]];
+		if (v->has_sel && !uuid_compare(m->uuid, v->sel)) {
+			for (size_t k = 0; k < m->n_vcpus; k++)
+				if (s->sample.vcpus[m->first_vcpu + k].id == v->map_vcpu)
+					return n + k;
+			return n;
+		}
+		n += m->n_vcpus;
+	}
+	return 0;
+}
+
+static int label_width(const struct view *v)
+{
+	int w = 1;
+	for (size_t i = 0; i < v->n_units; i++)
+		w = (int)strlen(v->units[i].label) > w ? (int)strlen(v->units[i].label) : w;
+	return w;
+}
+
+static void map_measure(const struct view *v, const struct snapshot *s, struct rect at, struct map *m)
+{
+	int labels = label_width(v), n = (int)v->n_units;
+	m->name = at.cols / 3 < 18 ? at.cols / 3 : 18;
+	int room = at.cols - m->name - 1;
+	m->cell = n * 3 <= room && labels <= 2 ? 3 : n * 2 <= room ? 2 : 1;
+	m->head = labels < m->cell ? 1 : labels;
+	if (at.rows - 1 - m->head < 3) /* no room for heads of several rows */
+		m->head = at.rows >= 5;
+	m->cols = room / m->cell;
+	m->cols = m->cols > n ? n : m->cols;
+	m->rows = at.rows - 1 - m->head - (at.rows >= 9);
+	m->rows = m->rows < 0 ? 0 : m->rows;
+	m->total = map_total(v, s);
+}
+
+static size_t scroll_to(size_t top, size_t want, int page, size_t total)
+{
+	if (page < 1 || total <= (size_t)page)
+		return 0;
+	if (want < top)
+		top = want;
+	if (want >= top + (size_t)page)
+		top = want - (size_t)page + 1;
+	return top + (size_t)page > total ? total - (size_t)page : top;
+}
+
+static void draw_heads(const struct view *v, const struct map *m, struct screen *to, struct rect at)
+{
+	for (int i = 0; i < m->cols; i++) {
+		const struct unit *u = &v->units[v->map_left + (size_t)i];
+		int col = at.col + m->name + 1 + i * m->cell, len = (int)strlen(u->label);
+		enum style st = cpuset_has(&u->cpus, v->map_cpu) ? STYLE_SORTED : STYLE_DIM;
+		if (m->head == 1 && len < m->cell)
+			screen_text(to, at.row + 1, col, m->cell, st, u->label);
+		for (int r = 0; m->head > 1 && r < len; r++)
+			screen_fill(
+				to, at.row + 1 + m->head - len + r, col, 1, st, (unsigned char)u->label[r]);
+	}
+}
+
+/* Where a plan puts it: staged by hand, or a preview of the engine. NULL: nowhere new. */
+static const struct cpuset *ghost_of(
+	const struct view *v, const struct snapshot *s, const struct vm_sample *m, size_t vcpu)
+{
+	const struct staged *g = edit_find(v, m->uuid, s->sample.vcpus[vcpu].id);
+	if (g)
+		return &g->to;
+	return s->preview && s->vcpu_status[vcpu].ghost ? &s->vcpu_status[vcpu].ghost_to : NULL;
+}
+
+static void draw_cell(const struct unit *u, const struct vcpu_sample *c, const struct cpuset *ghost,
+	struct screen *to, int row, int col)
+{
+	bool known = c->affinity_avail == AVAIL_OK;
+	bool here = vi64_has(c->pcpu) && cpuset_has(&u->cpus, (int)c->pcpu.v);
+	bool pin = known && c->pinned && cpuset_intersects(&c->affinity, &u->cpus);
+	bool may = cpuset_intersects(&c->allowed, &u->cpus) && u->online && !u->isolated;
+	enum glyph g = pin && here ? GLYPH_PIN_HERE : pin ? GLYPH_PINNED : here ? GLYPH_HERE : GLYPH_ALLOWED;
+	enum style st = here ? STYLE_HERE : pin ? STYLE_PIN : STYLE_ALLOWED;
+	if (ghost && cpuset_intersects(ghost, &u->cpus))
+		g = GLYPH_GHOST, st = STYLE_GHOST;
+	else if (ghost && pin)
+		st = STYLE_DIM;
+	if (g != GLYPH_ALLOWED || may)
+		screen_fill(to, row, col, 1, st, draw_glyph(to, g));
+}
+
+static void draw_row(const struct view *v, const struct snapshot *s, const struct map *m, size_t vm, size_t k,
+	bool first, struct screen *to, struct rect at)
+{
+	const struct vm_sample *x = &s->sample.vms[vm];
+	size_t vcpu = x->first_vcpu + k;
+	const struct vcpu_sample *c = &s->sample.vcpus[vcpu];
+	bool mine = v->has_sel && !uuid_compare(x->uuid, v->sel);
+	bool cursor = mine && c->id == v->map_vcpu && view_focus(v) == FOCUS_MAP;
+	char name[1400], id[16];
+	snprintf(id, sizeof id, "%d", c->id);
+	int ids = (int)strlen(id) < 3 ? 3 : (int)strlen(id);
+	enum style st = cursor ? STYLE_SELECTED : mine ? STYLE_BOLD : STYLE_NORMAL;
+	if (cursor)
+		screen_fill(to, at.row, at.col, m->name, STYLE_SELECTED, ' ');
+	text_escape(name, sizeof name, x->name);
+	if (first || cursor)
+		draw_cut(to, at.row, at.col + 1, m->name - 1 - ids, st, name);
+	screen_right(to, at.row, at.col + m->name - ids, ids, cursor ? st : STYLE_DIM, id);
+	const struct cpuset *ghost = ghost_of(v, s, x, vcpu);
+	for (int i = 0; i < m->cols; i++) {
+		const struct unit *u = &v->units[v->map_left + (size_t)i];
+		int col = at.col + m->name + 1 + i * m->cell;
+		draw_cell(u, c, ghost, to, at.row, col);
+		if (cursor && cpuset_has(&u->cpus, v->map_cpu))
+			screen_style(to, at.row, col, 1, STYLE_SELECTED);
+	}
+}
+
+static void draw_rows(const struct view *v, const struct snapshot *s, const struct map *m, struct screen *to,
+	struct rect at)
+{
+	size_t n = 0;
+	int row = 0;
+	for (size_t i = 0; i < v->n_rows && row < m->rows; i++) {
+		const struct vm_sample *x = &s->sample.vms[v->names[i]];
+		for (size_t k = 0; k < x->n_vcpus && row < m->rows; k++, n++) {
+			if (n < v->map_top)
+				continue;
+			draw_row(v, s, m, v->names[i], k, k == 0 || n == v->map_top, to,
+				(struct rect){at.row + 1 + m->head + row, at.col, 1, at.cols});
+			row++;
+		}
+	}
+}
+
+static void draw_legend(struct screen *to, struct rect at)
+{
+	static const struct {
+		enum glyph g;
+		enum style st;
+		const char *text;
+	} marks[] = {
+		{GLYPH_PIN_HERE, STYLE_HERE, "pinned, runs here"},
+		{GLYPH_PINNED, STYLE_PIN, "pinned"},
+		{GLYPH_HERE, STYLE_HERE, "runs here"},
+		{GLYPH_ALLOWED, STYLE_ALLOWED, "may run"},
+		{GLYPH_GHOST, STYLE_GHOST, "planned"},
+	};
+	int col = at.col + 1;
+	for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+		int need = 2 + (int)strlen(marks[i].text);
+		if (col + need > at.col + at.cols)
+			break;
+		screen_fill(to, at.row, col, 1, marks[i].st, draw_glyph(to, marks[i].g));
+		screen_text(to, at.row, col + 2, need - 2, STYLE_DIM, marks[i].text);
+		col += need + 2;
+	}
+}
+
+static void draw_part(const struct view *v, const struct map *m, struct screen *to, struct rect at)
+{
+	char title[48], part[120] = "";
+	size_t rows = (size_t)m->rows, cols = (size_t)m->cols;
+	snprintf(title, sizeof title, v->merge == MERGE_NONE ? "Pin map" : "Pin map by %s",
+		merge_text(v->merge));
+	int n = 0;
+	if (cols < v->n_units)
+		n = snprintf(part, sizeof part, "%ss %zu-%zu of %zu", merge_text(v->merge), v->map_left,
+			v->map_left + cols - (cols > 0), v->n_units);
+	if (rows < m->total)
+		snprintf(part + n, sizeof part - (size_t)n, "%svCPUs %zu-%zu of %zu", n ? " · " : "",
+			v->map_top + 1, v->map_top + rows, m->total);
+	draw_title(to, at, view_focus(v) == FOCUS_MAP, title, part[0] ? part : NULL);
+}
+
+void map_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	struct map m;
+	if (at.rows < 3 || at.cols < 12 || !v->n_units)
+		return;
+	map_measure(v, s, at, &m);
+	long unit = units_find(v, v->map_cpu);
+	v->map_top = scroll_to(v->map_top, map_row(v, s), m.rows, m.total);
+	v->map_left = scroll_to(v->map_left, unit < 0 ? v->map_left : (size_t)unit, m.cols, v->n_units);
+	draw_part(v, &m, to, at);
+	draw_heads(v, &m, to, at);
+	draw_rows(v, s, &m, to, at);
+	if (at.rows >= 9)
+		draw_legend(to, (struct rect){at.row + at.rows - 1, at.col, 1, at.cols});
+}
+
+const struct vcpu_sample *edit_vcpu(const struct view *v, const struct snapshot *s, size_t *vm)
+{
+	if (!rows_selected(v, s, vm))
+		return NULL;
+	const struct vm_sample *m = &s->sample.vms[*vm];
+	const struct vcpu_sample *c = sample_vcpu(&s->sample, m, v->map_vcpu);
+	return c ? c : m->n_vcpus ? &s->sample.vcpus[m->first_vcpu] : NULL;
+}

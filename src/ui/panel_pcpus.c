@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* Host pCPUs: a bar each while they fit, else a heat strip of one cell each by node and LLC. Invariant: no
+ * pCPU is dropped without a word. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "view_private.h"
+
+enum { BAR_MIN = 19, STRIP_LABEL = 8 };
+
+/* Cells of the heat strip one by one; row < 0 once it is full. */
+struct strip {
+	int row, col, cols, rows, label;
+	bool flow; /* nodes follow one another instead of starting a line each */
+};
+
+static bool strip_next(struct strip *t, const struct unit *u, const struct unit *before)
+{
+	bool node = before && before->node != u->node, llc = before && before->llc != u->llc;
+	if (!before)
+		t->col = t->label;
+	else if (node && !t->flow)
+		t->row++, t->col = t->label;
+	else
+		t->col += 1 + (node || (llc && u->n == 1));
+	if (t->col >= t->cols)
+		t->row++, t->col = t->label;
+	return t->row < t->rows;
+}
+
+static int strip_rows(const struct view *v, int cols, bool flow)
+{
+	struct strip t = {.cols = cols, .rows = 1 << 20, .flow = flow, .label = cols > 40 ? STRIP_LABEL : 0};
+	for (size_t i = 0; i < v->n_units; i++)
+		strip_next(&t, &v->units[i], i ? &v->units[i - 1] : NULL);
+	return v->n_units ? t.row + 1 : 0;
+}
+
+static int bar_columns(const struct view *v, int cols)
+{
+	int n = cols / BAR_MIN;
+	int most = (int)v->n_units;
+	n = n < 1 ? 1 : n > most ? most : n;
+	if (n > 1 && n < most) /* even rows look calmer: 8 units are 4 + 4, not 5 + 3 */
+		for (int rows = (most + n - 1) / n; n > 1 && (most + n - 2) / (n - 1) == rows; n--)
+			;
+	return n < 1 ? 1 : n;
+}
+
+static int bar_rows(const struct view *v, int cols)
+{
+	int n = bar_columns(v, cols);
+	return ((int)v->n_units + n - 1) / n;
+}
+
+int pcpus_rows(const struct view *v, int cols, int most)
+{
+	int n = bar_rows(v, cols);
+	if (n > most)
+		n = strip_rows(v, cols, false);
+	if (n > most)
+		n = strip_rows(v, cols, true);
+	return n < most ? n : most;
+}
+
+static void lit_cpus(const struct view *v, const struct snapshot *s, struct cpuset *lit)
+{
+	size_t vm;
+	cpuset_clear(lit);
+	if (!rows_selected(v, s, &vm))
+		return;
+	const struct vm_sample *m = &s->sample.vms[vm];
+	for (size_t i = 0; i < m->n_vcpus; i++) {
+		const struct vcpu_sample *c = &s->sample.vcpus[m->first_vcpu + i];
+		if (c->affinity_avail == AVAIL_OK && c->pinned)
+			cpuset_or(lit, &c->affinity);
+		else if (vi64_has(c->pcpu))
+			cpuset_add(lit, (int)c->pcpu.v);
+	}
+}
+
+static bool crowded(const struct unit *u)
+{
+	return vf64_has(u->demand_pct) && u->demand_pct.v > 105;
+}
+
+static void draw_bar(const struct unit *u, bool lit, bool room, struct screen *to, struct rect at, int label)
+{
+	char text[48] = "";
+	screen_right(to, at.row, at.col, label, lit ? STYLE_HERE : STYLE_DIM, u->label);
+	int col = at.col + label + 1, width = at.cols - label - 1;
+	if (!u->online || u->isolated) {
+		screen_text(to, at.row, col, width, STYLE_DIM, u->online ? "isolated" : "offline");
+		return;
+	}
+	struct meter m = {.tick = -1, .text = text, .first_style = STYLE_DIM, .second_style = STYLE_DIM};
+	if (vf64_has(u->busy_pct)) {
+		double load = vf64_has(u->load_pct) ? fmin(u->load_pct.v, u->busy_pct.v) : u->busy_pct.v;
+		m.first = load;
+		m.second = u->busy_pct.v - load;
+		m.first_style = draw_load_style(u->busy_pct.v);
+		snprintf(text, sizeof text, "%3.0f%%", u->busy_pct.v);
+	} else if (vf64_has(u->load_pct)) {
+		m.first = u->load_pct.v;
+		m.first_style = draw_load_style(m.first);
+		snprintf(text, sizeof text, "%3.0f%%", m.first);
+	} else {
+		snprintf(text, sizeof text, "   -");
+	}
+	if (room)
+		strcat(text, "     ");
+	draw_meter(to, at.row, col, width, &m);
+	if (room && crowded(u)) {
+		snprintf(text, sizeof text, "▲%.0f", u->demand_pct.v);
+		screen_text(to, at.row, at.col + at.cols - 4, 4, STYLE_WAIT, text);
+	}
+}
+
+static void draw_bars(const struct view *v, const struct cpuset *lit, struct screen *to, struct rect at)
+{
+	int n = bar_columns(v, at.cols), label = 2;
+	bool room = false;
+	for (size_t i = 0; i < v->n_units; i++) {
+		int len = (int)strlen(v->units[i].label);
+		label = len > label ? len : label;
+		room = room || crowded(&v->units[i]);
+	}
+	for (size_t i = 0; i < v->n_units; i++) {
+		int row = (int)i / n, slot = (int)i % n;
+		int from = slot * (at.cols + 2) / n, end = (slot + 1) * (at.cols + 2) / n - 2;
+		if (row < at.rows)
+			draw_bar(&v->units[i], cpuset_intersects(&v->units[i].cpus, lit),
+				room && end - from >= 22, to,
+				(struct rect){at.row + row, at.col + from, 1, end - from}, label);
+	}
+}
+
+static void draw_strip(const struct view *v, const struct cpuset *lit, struct screen *to, struct rect at)
+{
+	struct strip t = {.cols = at.cols, .rows = at.rows, .label = at.cols > 40 ? STRIP_LABEL : 0};
+	t.flow = strip_rows(v, at.cols, false) > at.rows;
+	for (size_t i = 0; i < v->n_units; i++) {
+		const struct unit *u = &v->units[i], *before = i ? &v->units[i - 1] : NULL;
+		int row = t.row;
+		if (!strip_next(&t, u, before)) {
+			screen_printf(to, at.row + at.rows - 1, at.col + at.cols - 12, 12, STYLE_WARN,
+				" +%zu more (!)", v->n_units - i);
+			break;
+		}
+		if (t.label && !t.flow && u->node >= 0 && (!before || before->node != u->node))
+			screen_printf(to, at.row + t.row, at.col, t.label - 1, STYLE_DIM, "node %d", u->node);
+		else if (t.label && (!before || t.row != row))
+			screen_printf(to, at.row + t.row, at.col, t.label - 1, STYLE_DIM, "%6s", u->label);
+		struct vf64 x = vf64_has(u->busy_pct) ? u->busy_pct : u->load_pct;
+		bool on = cpuset_intersects(&u->cpus, lit);
+		enum style st = on ? STYLE_SELECTED : crowded(u) ? STYLE_WAIT : draw_load_style(x.v);
+		uint32_t ch = !u->online ? 'x' : !vf64_has(x) ? '-' : draw_level(to, x.v);
+		screen_fill(
+			to, at.row + t.row, at.col + t.col, 1, vf64_has(x) && u->online ? st : STYLE_DIM, ch);
+	}
+}
+
+void pcpus_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	struct cpuset lit;
+	if (at.rows < 1 || at.cols < 4 || !v->n_units)
+		return;
+	lit_cpus(v, s, &lit);
+	if (bar_rows(v, at.cols) <= at.rows)
+		draw_bars(v, &lit, to, at);
+	else
+		draw_strip(v, &lit, to, at);
+}

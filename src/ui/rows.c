@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* Which VMs are shown and in which order. Invariant: rows[] and names[] hold indices of the snapshot whose
+ * number is rows_seq; the selection is a UUID, so it stays on its VM whatever the order does. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "view_private.h"
+#include "vmtop/text.h"
+
+struct table *view_table(struct view *v)
+{
+	return v->id == VIEW_MEMORY ? &v->memory : &v->main;
+}
+
+static int by_value(const struct row_key *a, const struct row_key *b)
+{
+	if (a->has != b->has)
+		return a->has - b->has;
+	if (a->num != b->num)
+		return a->num < b->num ? -1 : 1;
+	return strcmp(a->text, b->text);
+}
+
+/* qsort has no argument for the direction: two functions. Ties stay in the order of the UUIDs. */
+static int key_up(const void *x, const void *y)
+{
+	const struct row_key *a = x, *b = y;
+	int c = by_value(a, b);
+	return c ? c : (a->vm > b->vm) - (a->vm < b->vm);
+}
+
+static int key_down(const void *x, const void *y)
+{
+	const struct row_key *a = x, *b = y;
+	int c = by_value(b, a);
+	return c ? c : (a->vm > b->vm) - (a->vm < b->vm);
+}
+
+static void key_fill(struct row_key *k, const struct column *c, const struct column_env *env, size_t vm)
+{
+	struct value val;
+	*k = (struct row_key){.vm = vm};
+	if (!c)
+		return;
+	column_get(c, env, vm, &val);
+	k->has = val.avail == AVAIL_OK;
+	k->num = val.num;
+	if (val.type == VALUE_TEXT)
+		snprintf(k->text, sizeof k->text, "%.47s", val.text);
+}
+
+static void sort_rows(struct view *v, const struct snapshot *s, size_t *rows, int column, bool reverse)
+{
+	const struct column *c = column < 0 ? NULL : column_at((size_t)column);
+	struct column_env env = {s, false};
+	for (size_t i = 0; i < v->n_rows; i++)
+		key_fill(&v->keys[i], c, &env, rows[i]);
+	bool up = (!c || c->ascending) != reverse;
+	if (v->n_rows)
+		qsort(v->keys, v->n_rows, sizeof *v->keys, up ? key_up : key_down);
+	for (size_t i = 0; i < v->n_rows; i++)
+		rows[i] = v->keys[i].vm;
+}
+
+static bool rows_room(struct view *v, size_t n)
+{
+	if (n <= v->cap_rows)
+		return true;
+	size_t *rows = reallocarray(v->rows, n, sizeof *rows);
+	if (rows)
+		v->rows = rows;
+	size_t *names = reallocarray(v->names, n, sizeof *names);
+	if (names)
+		v->names = names;
+	struct row_key *keys = reallocarray(v->keys, n, sizeof *keys);
+	if (keys)
+		v->keys = keys;
+	if (!rows || !names || !keys)
+		return false;
+	v->cap_rows = n;
+	return true;
+}
+
+static bool matches(const regex_t *re, const char *name)
+{
+	return regexec(re, name, 0, NULL, 0) == 0;
+}
+
+/* Keeps the cursor on its VM; when that is gone, on the row where it was. */
+static void find_selection(struct view *v, const struct snapshot *s)
+{
+	for (size_t i = 0; v->has_sel && i < v->n_rows; i++)
+		if (!uuid_compare(s->sample.vms[v->rows[i]].uuid, v->sel)) {
+			v->sel_row = i;
+			return;
+		}
+	if (v->sel_row >= v->n_rows)
+		v->sel_row = v->n_rows ? v->n_rows - 1 : 0;
+	v->has_sel = v->n_rows > 0;
+	if (v->has_sel)
+		memcpy(v->sel, s->sample.vms[v->rows[v->sel_row]].uuid, UUID_BYTES);
+}
+
+void rows_update(struct view *v, const struct snapshot *s)
+{
+	if (!v->rows_stale && v->rows_seq == s->seq)
+		return;
+	v->n_rows = 0;
+	if (!rows_room(v, s->sample.n_vms))
+		return;
+	for (size_t i = 0; i < s->sample.n_vms; i++)
+		if (!v->has_filter || matches(&v->filter_re, s->sample.vms[i].name))
+			v->rows[v->n_rows++] = i;
+	if (v->n_rows)
+		memcpy(v->names, v->rows, v->n_rows * sizeof *v->names);
+	sort_rows(v, s, v->names, column_find("name"), false);
+	sort_rows(v, s, v->rows, view_table(v)->sort, view_table(v)->reverse);
+	v->rows_seq = s->seq;
+	v->rows_stale = false;
+	find_selection(v, s);
+	if (v->follow)
+		rows_show(v);
+}
+
+bool rows_selected(const struct view *v, const struct snapshot *s, size_t *vm)
+{
+	const struct vm_sample *m = v->has_sel && v->n_rows ? sample_vm_by_uuid(&s->sample, v->sel) : NULL;
+	if (!m)
+		return false;
+	*vm = (size_t)(m - s->sample.vms);
+	return true;
+}
+
+void rows_show(struct view *v)
+{
+	size_t page = v->page > 0 ? (size_t)v->page : 1;
+	if (v->sel_row < v->top)
+		v->top = v->sel_row;
+	else if (v->sel_row >= v->top + page)
+		v->top = v->sel_row - page + 1;
+}
+
+void rows_select(struct view *v, const struct snapshot *s, size_t row)
+{
+	if (!v->n_rows)
+		return;
+	v->sel_row = row < v->n_rows ? row : v->n_rows - 1;
+	const struct vm_sample *m = &s->sample.vms[v->rows[v->sel_row]];
+	if ((!v->has_sel || uuid_compare(v->sel, m->uuid)) && m->n_vcpus)
+		v->map_vcpu = s->sample.vcpus[m->first_vcpu].id;
+	v->has_sel = true;
+	memcpy(v->sel, m->uuid, UUID_BYTES);
+	rows_show(v);
+}
+
+void rows_move(struct view *v, const struct snapshot *s, long by)
+{
+	long to = (long)v->sel_row + by;
+	rows_select(v, s, to < 0 ? 0 : (size_t)to);
+}
+
+bool rows_search(struct view *v, const struct snapshot *s, bool next)
+{
+	if (!v->has_search)
+		return false;
+	for (size_t i = next ? 1 : 0; i <= v->n_rows && v->n_rows; i++) {
+		size_t row = (v->sel_row + i) % v->n_rows;
+		if (!matches(&v->search_re, s->sample.vms[v->rows[row]].name))
+			continue;
+		rows_select(v, s, row);
+		return true;
+	}
+	return false;
+}
+
+bool rows_pattern(regex_t *re, bool *has, char *kept, const char *text)
+{
+	regex_t fresh;
+	if (text[0] && regcomp(&fresh, text, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0)
+		return false;
+	if (*has)
+		regfree(re);
+	*has = text[0] != '\0';
+	if (*has)
+		*re = fresh;
+	snprintf(kept, LINE_MAX_BYTES, "%s", text);
+	return true;
+}
+
+bool rows_marked(const struct view *v, const uint8_t uuid[UUID_BYTES])
+{
+	for (size_t i = 0; i < v->n_marks; i++)
+		if (!uuid_compare(v->marks[i], uuid))
+			return true;
+	return false;
+}
+
+void rows_mark(struct view *v, const uint8_t uuid[UUID_BYTES])
+{
+	for (size_t i = 0; i < v->n_marks; i++)
+		if (!uuid_compare(v->marks[i], uuid)) {
+			memcpy(v->marks[i], v->marks[--v->n_marks], UUID_BYTES);
+			return;
+		}
+	if (v->n_marks < MARKS_MAX)
+		memcpy(v->marks[v->n_marks++], uuid, UUID_BYTES);
+}

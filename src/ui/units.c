@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* pCPUs as they are shown: ordered by node, LLC and core so that neighbours stand side by side, merged on
+ * request. Knows nothing of drawing. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "view_private.h"
+
+const char *merge_text(enum merge m)
+{
+	static const char *const text[] = {"pCPU", "core", "LLC", "node"};
+	return (unsigned)m < MERGE_COUNT ? text[m] : text[0];
+}
+
+static int order(int a, int b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_place(const void *x, const void *y)
+{
+	const struct pcpu_sample *a = *(const struct pcpu_sample *const *)x,
+				 *b = *(const struct pcpu_sample *const *)y;
+	int c = order(a->node, b->node);
+	c = c ? c : order(a->llc, b->llc);
+	c = c ? c : order(a->core, b->core);
+	return c ? c : order(a->id, b->id);
+}
+
+/* The number that pCPUs of one unit share; a pCPU whose place is not known stays alone. */
+static int group_of(const struct pcpu_sample *p, enum merge m)
+{
+	int g = m == MERGE_CORE ? p->core : m == MERGE_LLC ? p->llc : m == MERGE_NODE ? p->node : -1;
+	return g < 0 ? -1 - p->id : g;
+}
+
+static void mean_add(struct vf64 *sum, struct vf64 x, int *n)
+{
+	if (!vf64_has(x))
+		return;
+	sum->v += x.v;
+	sum->avail = AVAIL_OK;
+	++*n;
+}
+
+static void mean_end(struct vf64 *sum, int n)
+{
+	if (n)
+		sum->v /= n;
+}
+
+static void unit_numbers(struct unit *u, const struct snapshot *s)
+{
+	int busy = 0, load = 0, demand = 0;
+	for (size_t i = 0; i < s->sample.host.n_pcpus; i++) {
+		const struct pcpu_sample *p = &s->sample.host.pcpus[i];
+		if (!cpuset_has(&u->cpus, p->id))
+			continue;
+		u->online = u->online || p->online;
+		u->isolated = u->isolated && p->isolated;
+		u->n_vcpus += s->pcpu_rates[i].n_vcpus;
+		mean_add(&u->busy_pct, s->pcpu_rates[i].busy_pct, &busy);
+		mean_add(&u->load_pct, s->pcpu_rates[i].load_pct, &load);
+		mean_add(&u->demand_pct, s->pcpu_rates[i].demand_pct, &demand);
+	}
+	mean_end(&u->busy_pct, busy);
+	mean_end(&u->load_pct, load);
+	mean_end(&u->demand_pct, demand);
+}
+
+static void unit_label(struct unit *u, const struct pcpu_sample *p, enum merge m)
+{
+	if (m == MERGE_CORE && p->core >= 0)
+		snprintf(u->label, sizeof u->label, "c%d", p->core);
+	else if (m == MERGE_LLC && p->llc >= 0)
+		snprintf(u->label, sizeof u->label, "L%d", p->llc);
+	else if (m == MERGE_NODE && p->node >= 0)
+		snprintf(u->label, sizeof u->label, "n%d", p->node);
+	else
+		snprintf(u->label, sizeof u->label, "%d", p->id);
+}
+
+void units_update(struct view *v, const struct snapshot *s)
+{
+	size_t n = s->sample.host.n_pcpus;
+	v->n_units = 0;
+	if (s->first || !n)
+		return;
+	struct unit *units = reallocarray(v->units, n, sizeof *units);
+	const struct pcpu_sample **at = calloc(n, sizeof *at);
+	if (units)
+		v->units = units;
+	if (units && at) {
+		for (size_t i = 0; i < n; i++)
+			at[i] = &s->sample.host.pcpus[i];
+		qsort(at, n, sizeof *at, by_place);
+		for (size_t i = 0; i < n; i++) {
+			struct unit *u = v->n_units ? &units[v->n_units - 1] : NULL;
+			if (!i || group_of(at[i], v->merge) != group_of(at[i - 1], v->merge)) {
+				u = &units[v->n_units++];
+				*u = (struct unit){
+					.first = at[i]->id, .node = at[i]->node, .llc = at[i]->llc};
+				u->isolated = true;
+				unit_label(u, at[i], v->merge);
+			}
+			u->n++;
+			u->first = u->first < at[i]->id ? u->first : at[i]->id;
+			cpuset_add(&u->cpus, at[i]->id);
+		}
+	}
+	for (size_t i = 0; i < v->n_units; i++)
+		unit_numbers(&units[i], s);
+	free(at);
+}
+
+long units_find(const struct view *v, int cpu)
+{
+	for (size_t i = 0; i < v->n_units; i++)
+		if (cpuset_has(&v->units[i].cpus, cpu))
+			return (long)i;
+	return -1;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* The view: which panels stand where. Invariant: drawing changes nothing but scroll positions, never reads a
+ * clock and keeps no pointer to the snapshot. Keys are in view_keys.c. */
+#include "vmtop/view.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "view_private.h"
+#include "vmtop/text.h"
+
+static void table_defaults(struct table *t, bool memory)
+{
+	static const char *const memory_set =
+		"name,state,balloon,target,max,used,usable,low,high,rss,age,swapin,memwhy";
+	t->n_cols = 0;
+	for (size_t i = 0; !memory && i < column_count(); i++)
+		if (column_at(i)->rank)
+			t->cols[t->n_cols++] = (uint8_t)i;
+	if (memory) {
+		t->n_cols = column_parse(memory_set, t->cols, sizeof t->cols, NULL);
+		t->chosen = true;
+	}
+	t->sort = column_find(memory ? "balloon" : "cpu");
+}
+
+static bool view_alloc(struct view *v)
+{
+	v->marks = calloc(MARKS_MAX, sizeof *v->marks);
+	v->staged = calloc(STAGED_MAX, sizeof *v->staged);
+	v->queue = calloc(QUEUE_MAX, sizeof *v->queue);
+	return v->marks && v->staged && v->queue;
+}
+
+struct view *view_new(const struct config *cfg)
+{
+	struct view *v = calloc(1, sizeof *v);
+	if (!v || !view_alloc(v)) {
+		view_free(v);
+		return NULL;
+	}
+	v->delay_s = cfg->delay_s;
+	v->yes = cfg->yes;
+	v->on_exit = cfg->on_exit;
+	v->map_cpu = -1;
+	v->rows_stale = true;
+	table_defaults(&v->main, false);
+	table_defaults(&v->memory, true);
+	int n = cfg->columns[0] ? column_parse(cfg->columns, v->main.cols, sizeof v->main.cols, NULL) : 0;
+	if (n > 0) {
+		v->main.n_cols = n;
+		v->main.chosen = true;
+	}
+	int sort = cfg->sort[0] ? column_find(cfg->sort) : -1;
+	if (sort >= 0)
+		v->main.sort = sort;
+	return v;
+}
+
+void view_free(struct view *v)
+{
+	if (!v)
+		return;
+	if (v->has_filter)
+		regfree(&v->filter_re);
+	if (v->has_search)
+		regfree(&v->search_re);
+	history_done(&v->hist);
+	free(v->rows);
+	free(v->names);
+	free(v->keys);
+	free(v->marks);
+	free(v->units);
+	free(v->staged);
+	free(v->queue);
+	free(v);
+}
+
+void view_say(struct view *v, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(v->message, sizeof v->message, fmt, ap);
+	va_end(ap);
+}
+
+void view_feed(struct view *v, const struct snapshot *s)
+{
+	v->delay_s = s->delay_s;
+	history_feed(&v->hist, s);
+	v->rows_stale = true;
+	rows_update(v, s);
+	units_update(v, s);
+	if (v->map_cpu >= 0 && units_find(v, v->map_cpu) < 0)
+		v->map_cpu = -1;
+}
+
+bool view_paused(const struct view *v)
+{
+	return v->paused;
+}
+
+enum focus view_focus(const struct view *v)
+{
+	static const enum focus panels[VIEW_COUNT][3] = {
+		[VIEW_OVERVIEW] = {FOCUS_TABLE, FOCUS_MAP, FOCUS_LOG},
+		[VIEW_PCPUS] = {FOCUS_MAP, FOCUS_MAP, FOCUS_MAP},
+		[VIEW_MEMORY] = {FOCUS_TABLE, FOCUS_TABLE, FOCUS_LOG},
+		[VIEW_LOG] = {FOCUS_LOG, FOCUS_LOG, FOCUS_LOG},
+		[VIEW_VM] = {FOCUS_VCPUS, FOCUS_VCPUS, FOCUS_LOG},
+	};
+	if (v->edit)
+		return FOCUS_MAP;
+	return panels[v->id][v->focus[v->id]];
+}
+
+enum key_place view_place(const struct view *v, const struct snapshot *s)
+{
+	return v->edit ? IN_EDIT : s->preview ? IN_PREVIEW : IN_VIEWS;
+}
+
+/* Pin map, memory and log side by side or stacked, whatever the room allows. */
+static void draw_lower(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	if (at.cols < 60) {
+		if (view_focus(v) == FOCUS_MAP)
+			map_draw(v, s, to, at);
+		else
+			log_draw(v, s, to, at, NULL);
+		return;
+	}
+	int want = 19 + (int)v->n_units * 3, map = at.cols * 2 / 5;
+	if (map > want)
+		map = want < 36 ? 36 : want;
+	int right = at.cols - map - 2, memory = at.rows >= 11 ? 6 : 0;
+	struct rect side = {at.row, at.col + map + 2, at.rows, right};
+	map_draw(v, s, to, (struct rect){at.row, at.col, at.rows, map});
+	if (right >= 130) { /* three side by side */
+		int half = right / 2 - 1;
+		memory_draw(v, s, to, (struct rect){side.row, side.col, side.rows, half});
+		log_draw(v, s, to, (struct rect){side.row, side.col + half + 2, side.rows, right - half - 2},
+			NULL);
+		return;
+	}
+	if (memory)
+		memory_draw(v, s, to, (struct rect){side.row, side.col, memory, right});
+	log_draw(v, s, to, (struct rect){side.row + memory, side.col, side.rows - memory, right}, NULL);
+}
+
+static void draw_overview(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	int cpus = at.rows >= 6 ? pcpus_rows(v, at.cols, at.rows / 5 > 1 ? at.rows / 5 : 1) : 0;
+	if (cpus) {
+		pcpus_draw(v, s, to, (struct rect){at.row, at.col, cpus, at.cols});
+		at.row += cpus;
+		at.rows -= cpus;
+	}
+	int want = 1 + (int)(v->n_rows ? v->n_rows : 1), lower = 0;
+	if (at.rows >= 12) {
+		lower = at.rows - want - 1;
+		int least = at.rows / 3, most = at.rows - 5;
+		lower = lower < least ? least : lower > most ? most : lower;
+	}
+	table_draw(v, s, to, (struct rect){at.row, at.col, at.rows - lower, at.cols});
+	if (lower)
+		draw_lower(v, s, to, (struct rect){at.row + at.rows - lower, at.col, lower, at.cols});
+}
+
+/* "pCPU 3 · node 0 · 93 % busy · wanted 140 % · on it: db1/0 web1/2" */
+static void draw_unit_line(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	long i = units_find(v, v->map_cpu);
+	char text[400];
+	if (i < 0) {
+		screen_text(to, at.row, at.col, at.cols, STYLE_DIM,
+			"Left and Right choose a pCPU and tell who is on it");
+		return;
+	}
+	const struct unit *u = &v->units[i];
+	int n = snprintf(text, sizeof text, "%s %s · node %d · ", merge_text(v->merge), u->label, u->node);
+	if (vf64_has(u->busy_pct))
+		n += snprintf(text + n, sizeof text - (size_t)n, "%.0f %% busy · ", u->busy_pct.v);
+	if (vf64_has(u->demand_pct))
+		n += snprintf(text + n, sizeof text - (size_t)n, "%.0f %% wanted · ", u->demand_pct.v);
+	n += snprintf(text + n, sizeof text - (size_t)n, "on it:");
+	for (size_t vm = 0; vm < s->sample.n_vms; vm++) {
+		const struct vm_sample *m = &s->sample.vms[vm];
+		for (size_t k = 0; k < m->n_vcpus && n < 300; k++) {
+			const struct vcpu_sample *c = &s->sample.vcpus[m->first_vcpu + k];
+			if (!vi64_has(c->pcpu) || !cpuset_has(&u->cpus, (int)c->pcpu.v))
+				continue;
+			char name[64];
+			text_escape(name, sizeof name, m->name);
+			n += snprintf(text + n, sizeof text - (size_t)n, " %s/%d", name, c->id);
+		}
+	}
+	draw_cut(to, at.row, at.col, at.cols, STYLE_NORMAL, text);
+}
+
+static void draw_pcpus(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	int cpus = pcpus_rows(v, at.cols, at.rows / 3 > 1 ? at.rows / 3 : 1);
+	pcpus_draw(v, s, to, (struct rect){at.row, at.col, cpus, at.cols});
+	int line = at.rows - cpus >= 5;
+	map_draw(v, s, to, (struct rect){at.row + cpus, at.col, at.rows - cpus - line, at.cols});
+	if (line)
+		draw_unit_line(v, s, to, (struct rect){at.row + at.rows - 1, at.col, 1, at.cols});
+}
+
+static void draw_memory(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	int want = 6 + (at.cols >= 50 ? (int)s->sample.host.n_nodes : 0);
+	int lower = at.rows >= 10 ? (at.rows / 3 < want ? at.rows / 3 : want) : 0;
+	table_draw(v, s, to, (struct rect){at.row, at.col, at.rows - lower, at.cols});
+	if (lower)
+		memory_draw(v, s, to, (struct rect){at.row + at.rows - lower, at.col, lower, at.cols});
+}
+
+static void draw_log(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	int top = at.rows >= 10 ? 4 : 0;
+	verdicts_draw(s, to, (struct rect){at.row, at.col, top, at.cols});
+	log_draw(v, s, to, (struct rect){at.row + top, at.col, at.rows - top, at.cols}, NULL);
+}
+
+static void draw_waiting(const struct snapshot *s, struct screen *to, struct rect at)
+{
+	const char *text = s->backend.text[0] ? s->backend.text : "waiting for the first sample";
+	draw_wrapped(to, (struct rect){at.row + at.rows / 3, at.col + 2, at.rows - at.rows / 3, at.cols - 4},
+		STYLE_NORMAL, text);
+}
+
+void view_draw(
+	struct view *v, const struct snapshot *s, struct screen *to, int64_t now_ns, int64_t received_ns)
+{
+	static void (*const body[VIEW_COUNT])(struct view *, const struct snapshot *, struct screen *,
+		struct rect) = {[VIEW_OVERVIEW] = draw_overview,
+		[VIEW_PCPUS] = draw_pcpus,
+		[VIEW_MEMORY] = draw_memory,
+		[VIEW_LOG] = draw_log,
+		[VIEW_VM] = vm_draw};
+	double age_s = s->age_s + (double)(now_ns - received_ns) / 1e9;
+	screen_erase(to);
+	rows_update(v, s);
+	int head = header_rows(s, v, to->rows), foot = to->rows >= 5;
+	header_draw(v, s, to, head, age_s);
+	struct rect at = {head, 0, to->rows - head - foot, to->cols};
+	if (at.rows > 0 && s->first)
+		draw_waiting(s, to, at);
+	else if (at.rows > 0)
+		body[v->id](v, s, to, at);
+	if (foot)
+		footer_draw(v, s, to);
+}
+
+unsigned view_groups(const struct view *v)
+{
+	unsigned need = SAMPLE_BALLOON;
+	for (int i = 0; i < v->main.n_cols; i++)
+		if (v->main.chosen || column_at(v->main.cols[i])->rank)
+			need |= column_at(v->main.cols[i])->group;
+	if (v->main.sort >= 0)
+		need |= column_at((size_t)v->main.sort)->group;
+	return v->id == VIEW_VM ? need | SAMPLE_BLOCK | SAMPLE_NET : need;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files that make up the view share. Private to src/ui. */
+#ifndef UI_VIEW_PRIVATE_H
+#define UI_VIEW_PRIVATE_H
+
+#include <regex.h>
+
+#include "draw.h"
+#include "history.h"
+#include "vmtop/columns.h"
+#include "vmtop/keys.h"
+#include "vmtop/view.h"
+
+enum view_id { VIEW_OVERVIEW, VIEW_PCPUS, VIEW_MEMORY, VIEW_LOG, VIEW_VM, VIEW_COUNT };
+enum focus { FOCUS_TABLE, FOCUS_MAP, FOCUS_LOG, FOCUS_VCPUS };
+enum overlay { OVER_NONE, OVER_HELP, OVER_QUESTION, OVER_PROMPT, OVER_SORT, OVER_SETUP };
+enum prompt { PROMPT_INTERVAL, PROMPT_SEARCH, PROMPT_FILTER, PROMPT_NOTE, PROMPT_BALLOON, PROMPT_CPUS };
+enum merge { MERGE_NONE, MERGE_CORE, MERGE_LLC, MERGE_NODE, MERGE_COUNT };
+
+/* pCPUs that are shown as one: a thread, or all of a core, LLC or node. */
+struct unit {
+	struct cpuset cpus;
+	int first, n; /* smallest id; how many */
+	int node, llc;
+	bool online, isolated;                      /* any online; all isolated */
+	struct vf64 busy_pct, load_pct, demand_pct; /* of the unit: means over its pCPUs */
+	int n_vcpus;
+	char label[16];
+};
+
+struct table {
+	uint8_t cols[64];
+	int n_cols;
+	bool chosen; /* by the user: then shown in order, else best first */
+	int left;    /* columns scrolled away to the left, after the name */
+	int sort;    /* column, -1: as they come (UUID) */
+	bool reverse;
+};
+
+/* What a row is sorted by. */
+struct row_key {
+	size_t vm;
+	bool has;
+	double num;
+	char text[48];
+};
+
+/* A pin staged in the editor. */
+struct staged {
+	uint8_t uuid[UUID_BYTES];
+	int vcpu;
+	struct cpuset to;
+};
+
+enum { STAGED_MAX = 128, MARKS_MAX = 1024, QUEUE_MAX = 1032, LINE_MAX_BYTES = 160 };
+
+struct view {
+	/* settings of the session */
+	double delay_s;
+	bool yes, ascii_only;
+	enum on_exit on_exit;
+	enum view_id id, came_from;
+	int focus[VIEW_COUNT];
+	bool of_host, follow, paused;
+	enum merge merge;
+	struct table main, memory;
+
+	/* rows: indices of VMs in the snapshot fed last */
+	size_t *rows, *names; /* sorted and filtered; by name and filtered */
+	struct row_key *keys; /* scratch of the sort */
+	size_t n_rows, cap_rows;
+	uint64_t rows_seq;
+	bool rows_stale;
+	bool has_sel;
+	uint8_t sel[UUID_BYTES];
+	size_t sel_row; /* where it was seen last */
+	size_t top;     /* first row shown */
+	int page;       /* rows shown last */
+	int table_row;  /* where the first stood on the screen */
+	regex_t filter_re, search_re;
+	bool has_filter, has_search;
+	char filter[LINE_MAX_BYTES], search[LINE_MAX_BYTES];
+	uint8_t (*marks)[UUID_BYTES];
+	size_t n_marks;
+
+	/* pin map */
+	struct unit *units; /* of the snapshot fed last, as merged */
+	size_t n_units;
+	int map_vcpu; /* id of the selected vCPU of the selected VM */
+	int map_cpu;  /* smallest id of the selected unit, -1: none */
+	size_t map_top, map_left;
+	bool edit;
+	struct staged *staged;
+	size_t n_staged;
+
+	/* log: lines scrolled back from the newest; the sequence number keeps the place while lines come */
+	uint64_t log_seq; /* 0: the newest is shown */
+	int log_page;
+	size_t vm_top;
+
+	enum overlay over;
+	int over_row, over_top;
+	enum prompt prompt;
+	char line[LINE_MAX_BYTES];
+	size_t line_len;
+	char message[200]; /* a word from the view itself: why a key did nothing; until the next key */
+	char question[400];
+	struct command ask; /* carried out on y */
+	bool ask_exit;      /* y restores, n keeps */
+	bool asked_cpu, asked_memory;
+
+	struct command *queue;
+	size_t n_queue, queue_at;
+	struct history hist;
+};
+
+/* rows.c: which VMs, in which order */
+void rows_update(struct view *v, const struct snapshot *s);
+/* Index of the selected VM in the snapshot; false: none. */
+bool rows_selected(const struct view *v, const struct snapshot *s, size_t *vm);
+void rows_select(struct view *v, const struct snapshot *s, size_t row);
+void rows_move(struct view *v, const struct snapshot *s, long by);
+void rows_show(struct view *v); /* scrolls to the selected row */
+bool rows_search(struct view *v, const struct snapshot *s, bool next);
+bool rows_marked(const struct view *v, const uint8_t uuid[UUID_BYTES]);
+void rows_mark(struct view *v, const uint8_t uuid[UUID_BYTES]);
+bool rows_pattern(regex_t *re, bool *has, char *kept, const char *text);
+struct table *view_table(struct view *v);
+
+/* units.c */
+void units_update(struct view *v, const struct snapshot *s);
+long units_find(const struct view *v, int cpu);
+const char *merge_text(enum merge m);
+
+/* panels: each fills its rectangle, whatever its size */
+int header_rows(const struct snapshot *s, const struct view *v, int rows);
+void header_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, double age_s);
+void footer_draw(const struct view *v, const struct snapshot *s, struct screen *to);
+void table_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+int pcpus_rows(const struct view *v, int cols, int most);
+void pcpus_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+void map_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+void memory_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+void log_draw(
+	struct view *v, const struct snapshot *s, struct screen *to, struct rect at, const uint8_t *uuid);
+void verdicts_draw(const struct snapshot *s, struct screen *to, struct rect at);
+void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+void truth_text(const struct snapshot *s, size_t vm, char *buf, size_t len);
+
+/* edit.c: pins staged by hand */
+const struct staged *edit_find(const struct view *v, const uint8_t uuid[UUID_BYTES], int vcpu);
+void edit_set(struct view *v, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *to);
+/* What a vCPU may be pinned to: its allowed set on online pCPUs; false: nothing. */
+bool edit_allowed(const struct snapshot *s, const struct vcpu_sample *c, struct cpuset *may);
+void edit_toggle(struct view *v, const struct snapshot *s);
+void edit_apply(struct view *v);
+void edit_drop(struct view *v);
+/* The vCPU under the cursor of the map, NULL: none. */
+const struct vcpu_sample *edit_vcpu(const struct view *v, const struct snapshot *s, size_t *vm);
+
+/* overlay.c and ask.c */
+void ask_key(struct view *v, int key, const struct snapshot *s);
+void ask_question(struct view *v, const struct command *c, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void ask_line(struct view *v, enum prompt p, const char *text);
+int setup_rows(void);
+
+enum key_place view_place(const struct view *v, const struct snapshot *s);
+void view_say(struct view *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Puts a command into the queue. */
+void view_send(struct view *v, const struct command *c);
+enum focus view_focus(const struct view *v);
+
+#endif

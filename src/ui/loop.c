@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* The screen's loop: one poll over the keyboard, the scheduler and signals. Invariant: nothing here waits for
+ * a hypervisor, and on every way out the terminal is given back before anything else. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "term.h"
+#include "vmtop/engine.h"
+#include "vmtop/view.h"
+
+enum { POLL_KEYS, POLL_WAKE, POLL_SIGNALS, POLL_COUNT };
+
+struct loop {
+	const struct config *cfg;
+	struct scheduler *sched;
+	struct view *view;
+	struct terminal *term;
+	struct snapshot *shown;
+	int64_t received_ns;
+	struct screen base, over;
+	int signals;
+	bool dirty, done, restore;
+	int status;
+	unsigned groups;
+	struct command unsent;
+	bool has_unsent;
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+static int open_signals(void)
+{
+	static const int wanted[] = {SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGCONT};
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+		sigaddset(&set, wanted[i]);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* What does not go into the pipe now goes with the next turn; the view keeps the rest. */
+static void send_commands(struct loop *l)
+{
+	struct command c;
+	if (l->has_unsent && scheduler_send(l->sched, &l->unsent) < 0)
+		return;
+	l->has_unsent = false;
+	while (view_more(l->view, &c)) {
+		if (c.kind == CMD_QUIT) {
+			l->done = true;
+			l->restore = c.on;
+		}
+		if (scheduler_send(l->sched, &c) < 0) {
+			l->unsent = c;
+			l->has_unsent = true;
+			return;
+		}
+	}
+}
+
+static void take_key(struct loop *l, int key, int row, int col)
+{
+	struct command c;
+	l->dirty = true;
+	if (key == VK_RESIZE || key == VK_CTRL('L'))
+		term_redraw(l->term);
+	if (key >= VK_CLICK && key <= VK_WHEEL_DOWN)
+		view_mouse(l->view, row, col, key, l->shown);
+	else if (view_key(l->view, key, l->shown, &c)) {
+		if (c.kind == CMD_QUIT) {
+			l->done = true;
+			l->restore = c.on;
+		}
+		if (scheduler_send(l->sched, &c) < 0 && !l->has_unsent) {
+			l->unsent = c;
+			l->has_unsent = true;
+		}
+	}
+}
+
+static void read_keys(struct loop *l, short events)
+{
+	int waiting = 0, row = 0, col = 0, key;
+	/* Readable with nothing to read is the end of the terminal: leave instead of spinning. */
+	if (ioctl(STDIN_FILENO, FIONREAD, &waiting) < 0 || waiting == 0 ||
+		(events & (POLLHUP | POLLERR | POLLNVAL))) {
+		l->done = true;
+		return;
+	}
+	while (!l->done && (key = term_key(l->term, &row, &col)) != VK_NONE)
+		take_key(l, key, row, col);
+}
+
+static void read_signals(struct loop *l)
+{
+	struct signalfd_siginfo si;
+	while (read(l->signals, &si, sizeof si) == (ssize_t)sizeof si) {
+		switch (si.ssi_signo) {
+		case SIGWINCH:
+			term_resize(l->term);
+			l->dirty = true;
+			break;
+		case SIGTSTP:
+			term_suspend(l->term);
+			l->dirty = true;
+			break;
+		case SIGCONT:
+			term_resume(l->term);
+			l->dirty = true;
+			break;
+		default:
+			l->done = true;
+		}
+	}
+}
+
+static void take_snapshot(struct loop *l)
+{
+	struct snapshot *s = scheduler_take(l->sched);
+	if (!s)
+		return;
+	if (s->over) {
+		l->done = true;
+		l->status = s->exit_status;
+	}
+	if (view_paused(l->view) && !s->over) {
+		snapshot_free(s);
+		return;
+	}
+	snapshot_free(l->shown);
+	l->shown = s;
+	l->received_ns = now_ns();
+	view_feed(l->view, s);
+	l->dirty = true;
+}
+
+static void tell_groups(struct loop *l)
+{
+	unsigned groups = view_groups(l->view);
+	struct command c = {.kind = CMD_GROUPS, .number = groups};
+	if (groups != l->groups && scheduler_send(l->sched, &c) == 0)
+		l->groups = groups;
+}
+
+static void draw(struct loop *l)
+{
+	int rows, cols, row = 0, col = 0;
+	term_size(l->term, &rows, &cols);
+	if (screen_resize(&l->base, rows, cols) < 0)
+		return;
+	view_draw(l->view, l->shown, &l->base, now_ns(), l->received_ns);
+	bool over = view_overlay(l->view, l->shown, &l->over, rows, cols, &row, &col);
+	term_draw(l->term, &l->base, over ? &l->over : NULL, row, col);
+	l->dirty = false;
+}
+
+/* Nothing wakes us while the data is younger than one interval; then its age counts up once a second. */
+static int next_ms(const struct loop *l)
+{
+	if (l->has_unsent)
+		return 50;
+	if (l->shown->first || view_paused(l->view))
+		return -1;
+	double age = l->shown->age_s + (double)(now_ns() - l->received_ns) / 1e9, delay = l->shown->delay_s;
+	double wait = age < delay ? delay - age : 1 - (age - (double)(long)age);
+	return (int)(wait * 1000) + 20;
+}
+
+static void turn(struct loop *l)
+{
+	struct pollfd fds[POLL_COUNT] = {
+		[POLL_KEYS] = {.fd = STDIN_FILENO, .events = POLLIN},
+		[POLL_WAKE] = {.fd = scheduler_wake_fd(l->sched), .events = POLLIN},
+		[POLL_SIGNALS] = {.fd = l->signals, .events = POLLIN},
+	};
+	int n = poll(fds, POLL_COUNT, next_ms(l));
+	if (n < 0 && errno != EINTR)
+		l->done = true;
+	if (n == 0)
+		l->dirty = true; /* an age to count up */
+	if (n <= 0)
+		return;
+	if (fds[POLL_SIGNALS].revents)
+		read_signals(l);
+	if (fds[POLL_WAKE].revents)
+		take_snapshot(l);
+	if (fds[POLL_KEYS].revents && !l->done)
+		read_keys(l, fds[POLL_KEYS].revents);
+}
+
+static int loop_open(struct loop *l, struct err *e)
+{
+	l->view = view_new(l->cfg);
+	l->shown = calloc(1, sizeof *l->shown);
+	if (!l->view || !l->shown || screen_init(&l->base, 1, 1) < 0 || screen_init(&l->over, 1, 1) < 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	l->shown->first = true;
+	l->shown->delay_s = l->cfg->delay_s;
+	l->signals = open_signals();
+	if (l->signals < 0)
+		return err_set(e, ERR_RUNTIME, "signals: %s", strerror(errno));
+	l->term = term_open(l->cfg, e);
+	if (!l->term)
+		return -1;
+	l->base.ascii = l->over.ascii = term_ascii(l->term);
+	l->received_ns = now_ns();
+	l->dirty = true;
+	return 0;
+}
+
+static void loop_close(struct loop *l)
+{
+	term_close(l->term);
+	l->term = NULL;
+	view_free(l->view);
+	screen_done(&l->base);
+	screen_done(&l->over);
+	snapshot_free(l->shown);
+	if (l->signals >= 0)
+		close(l->signals);
+}
+
+/* The terminal is ours no more. Putting back takes as long as the hypervisor needs, but never for ever. */
+static void leave(struct loop *l)
+{
+	if (l->restore)
+		fputs("vmtop: putting everything back as found\n", stderr);
+	if (scheduler_stop(l->sched, l->restore ? 15 : 2) == 0)
+		return;
+	if (l->restore)
+		fputs("vmtop: the hypervisor does not answer; vmtop --restore puts the rest back\n", stderr);
+	fflush(NULL);
+	_exit(l->status);
+}
+
+int ui_run(const struct config *cfg, struct scheduler *s)
+{
+	struct loop l = {.cfg = cfg, .sched = s, .signals = -1};
+	struct err e = ERR_INIT;
+	if (loop_open(&l, &e) < 0) {
+		l.status = err_exit_status(&e);
+		l.done = true;
+	} else {
+		take_snapshot(&l);
+	}
+	while (!l.done) {
+		if (l.dirty)
+			draw(&l);
+		turn(&l);
+		send_commands(&l);
+		tell_groups(&l);
+	}
+	loop_close(&l);
+	if (e.code)
+		fprintf(stderr, "vmtop: %s\n", e.msg);
+	leave(&l);
+	return l.status;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* The terminal: ncurses behind six functions. One thread. Private to src/ui. */
+#ifndef UI_TERM_H
+#define UI_TERM_H
+
+#include "vmtop/config.h"
+#include "vmtop/err.h"
+#include "vmtop/screen.h"
+
+struct terminal;
+
+/* Takes the terminal over. NULL with e: it cannot be used (TERM unset, dumb, unknown). */
+struct terminal *term_open(const struct config *cfg, struct err *e);
+/* Gives it back as it was; accepts NULL. */
+void term_close(struct terminal *t);
+void term_size(const struct terminal *t, int *rows, int *cols);
+bool term_ascii(const struct terminal *t);
+/* Takes the new size from the kernel. */
+void term_resize(struct terminal *t);
+/* Everything is sent anew with the next draw. */
+void term_redraw(struct terminal *t);
+/* base covers the terminal; over (NULL: none) stands on it at row, col. */
+void term_draw(struct terminal *t, const struct screen *base, const struct screen *over, int row, int col);
+/* The next key as view.h names them, VK_NONE: none waits. *row and *col with VK_CLICK. */
+int term_key(struct terminal *t, int *row, int *col);
+/* Gives the terminal back, stops the process, and takes it again when continued. */
+void term_suspend(struct terminal *t);
+/* After a stop that was not ours. */
+void term_resume(struct terminal *t);
+
+#endif

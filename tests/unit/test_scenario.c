@@ -189,7 +189,7 @@ static void test_unknown_name(void **state)
 	struct err e = ERR_INIT;
 	assert_null(scenario_open("cpu99", &e));
 	assert_int_equal(e.code, ERR_USAGE);
-	assert_non_null(strstr(e.msg, "no scenario \"cpu99\"; there are big512 cpu1 cpu2"));
+	assert_non_null(strstr(e.msg, "no scenario \"cpu99\"; there are big512 churn cpu1 cpu2"));
 	assert_null(scenario_open("/no/such/file.scn", &e));
 	assert_string_equal(e.msg, "/no/such/file.scn: cannot be read: No such file or directory");
 	assert_null(scenario_open("/dev/null", &e));

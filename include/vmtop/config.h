@@ -86,6 +86,11 @@ struct config {
 	double mem_decay_s;        /* 60 */
 	double mem_growth_s;       /* 15 */
 	double mem_hold_s;         /* 60 */
+	double mem_step_pct;       /* 10: largest shrink in a cycle, percent of the balloon */
+	double mem_hard_step_pct;  /* 25: the same while the host is in a crisis */
+	double mem_idle_tax;       /* 0.75: how much more an idle page counts against its guest, 0 .. below 1 */
+	double mem_harm_hold_s;    /* 600: no shrink for this long after one that hurt; doubles up to 6 times */
+	double mem_psi_soft_pct, mem_psi_hard_pct; /* 10 (some), 5 (full): memory pressure of the host */
 	double mem_stale_s;        /* 0: 3 periods + 1 cycle */
 	double mem_boot_s;         /* 30: hands off for this long after a VM appeared */
 

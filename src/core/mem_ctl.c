@@ -12,7 +12,7 @@
 #include "vmtop/text.h"
 
 static void (*const decide[])(struct mem_ctl *) = {
-	[MEM_POLICY_WATERMARK] = mem_origin_decide,
+	[MEM_POLICY_WATERMARK] = mem_watermark_decide,
 	[MEM_POLICY_ORIGIN_C] = mem_origin_decide,
 };
 
@@ -93,7 +93,7 @@ static void host_fill(struct mem_ctl *c)
 	c->coming_kib = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		const struct mem_guest *g = &c->guest[i];
-		flight += mem_guest_in_flight(c, g);
+		flight += mem_guest_in_flight(g);
 		if (g->moving)
 			c->coming_kib += kib_max(g->balloon - g->m.asked_kib, 0);
 	}
@@ -116,11 +116,11 @@ static enum host_mem_state host_state(const struct mem_ctl *c)
 	bool was_hard = c->state == HOST_MEM_HARD, was_soft = c->state != HOST_MEM_OK;
 	if (c->free_kib < (was_hard ? l->hard_out : l->hard_in))
 		return HOST_MEM_HARD;
-	if (vf64_has(h->psi_full_avg10) && h->psi_full_avg10.v >= 5)
+	if (vf64_has(h->psi_full_avg10) && h->psi_full_avg10.v >= c->r->cfg->mem_psi_hard_pct)
 		return HOST_MEM_HARD;
 	if (c->free_kib < (was_soft ? l->soft_out : l->soft_in))
 		return HOST_MEM_SOFT;
-	if (vf64_has(h->psi_some_avg10) && h->psi_some_avg10.v >= 10)
+	if (vf64_has(h->psi_some_avg10) && h->psi_some_avg10.v >= c->r->cfg->mem_psi_soft_pct)
 		return HOST_MEM_SOFT;
 	return HOST_MEM_OK;
 }
@@ -339,8 +339,7 @@ static struct mem_memo *memo_find(struct mem_ctl *c, const uint8_t uuid[UUID_BYT
 	return NULL;
 }
 
-static void memo_asked(struct mem_memo *m, const struct action *a, const struct vm_sample *vm,
-	const struct config *cfg, int64_t now_ns)
+static void memo_asked(struct mem_memo *m, const struct action *a, int64_t now_ns)
 {
 	int64_t add = a->to_kib - kib_max(a->from_kib, m->balloon_kib);
 	m->asked_from_kib = m->balloon_kib;
@@ -352,15 +351,11 @@ static void memo_asked(struct mem_memo *m, const struct action *a, const struct 
 	m->acted_update_ns = m->update_ns;
 	if (add > 0) {
 		m->grew_ns = now_ns;
-		if (m->grant_kib <= 0 || now_ns - m->grant_ns > (int64_t)(cfg->mem_growth_s * 1e9)) {
-			m->grant_kib = 0;
-			m->grant_rss_kib = vi64_has(vm->mem.rss_kib) ? vm->mem.rss_kib.v : 0;
-		}
-		m->grant_kib += add;
+		m->unseen_kib += add;
 		m->grant_ns = now_ns;
 	} else if (a->to_kib < m->balloon_kib) {
-		m->grant_kib = 0;
 		m->before_shrink_kib = m->balloon_kib;
+		m->used_at_shrink_kib = m->used_kib;
 		m->shrunk_ns = now_ns;
 	}
 }
@@ -368,8 +363,8 @@ static void memo_asked(struct mem_memo *m, const struct action *a, const struct 
 static void memo_let_go(struct mem_memo *m, int64_t now_ns)
 {
 	double again = m->strikes < 2 ? 60 : 600;
+	m->unseen_kib = kib_max(m->unseen_kib - kib_max(m->asked_kib - m->balloon_kib, 0), 0);
 	m->asked_kib = -1;
-	m->grant_kib = 0;
 	m->strikes++;
 	m->no_donor_until_ns = now_ns + (int64_t)60 * 1000000000;
 	if (m->strikes >= 2)
@@ -387,6 +382,6 @@ void mem_ctl_applied(struct mem_ctl *c, const struct round *r, const struct plan
 		if (a->why.code == REASON_STOP_TARGET)
 			memo_let_go(m, r->sample->time_ns);
 		else
-			memo_asked(m, a, &r->sample->vms[a->vm], r->cfg, r->sample->time_ns);
+			memo_asked(m, a, r->sample->time_ns);
 	}
 }

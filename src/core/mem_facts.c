@@ -136,28 +136,33 @@ static void observe_balloon(struct mem_ctl *c, struct mem_guest *g)
 		g->m.foreign_ns = now;
 		g->m.foreign_until_ns = now + ns_of(c->r->cfg->foreign_hold_s);
 		g->m.asked_kib = -1;
-		g->m.grant_kib = 0;
+		g->m.unseen_kib = 0;
 		g->m.before_shrink_kib = 0;
 	}
 	observe_progress(g, now);
 	g->m.balloon_kib = g->balloon;
 }
 
-/* What was granted and has arrived counts until the host shows it used: at most for a hold time, and without
- * a resident size for one cycle. */
-int64_t mem_guest_in_flight(const struct mem_ctl *c, const struct mem_guest *g)
+/* A grant counts against the host's free memory until the host shows it used, or the balloon has taken it
+ * back. Without a resident size: for one cycle after it has arrived. */
+static void observe_unseen(const struct mem_ctl *c, struct mem_guest *g, int64_t before_kib)
 {
-	const struct mem_memo *m = &g->m;
-	int64_t coming = m->asked_kib >= 0 ? kib_max(m->asked_kib - g->balloon, 0) : 0;
-	if (m->grant_kib <= 0)
-		return coming;
-	double age = seconds_since(m->grant_ns, c->r->sample->time_ns);
+	struct mem_memo *m = &g->m;
 	const struct vi64 rss = g->vm->mem.rss_kib;
-	bool seen = vi64_has(rss) && m->grant_rss_kib > 0;
-	if (age > (seen ? c->r->cfg->mem_growth_s : c->r->cfg->memory_cycle_s))
-		return coming;
-	int64_t untouched = m->grant_kib - (seen ? kib_max(rss.v - m->grant_rss_kib, 0) : 0);
-	return kib_max(coming, kib_min(untouched, m->grant_kib));
+	m->unseen_kib -= kib_max(before_kib - g->balloon, 0);
+	if (vi64_has(rss) && m->rss_kib > 0)
+		m->unseen_kib -= kib_max(rss.v - m->rss_kib, 0);
+	else if (seconds_since(m->grant_ns, c->r->sample->time_ns) > c->r->cfg->memory_cycle_s)
+		m->unseen_kib = 0;
+	if (vi64_has(rss))
+		m->rss_kib = rss.v;
+	m->unseen_kib = kib_max(m->unseen_kib, 0);
+}
+
+int64_t mem_guest_in_flight(const struct mem_guest *g)
+{
+	int64_t coming = g->m.asked_kib >= 0 ? kib_max(g->m.asked_kib - g->balloon, 0) : 0;
+	return kib_max(coming, g->m.unseen_kib);
 }
 
 /* --- eligibility: one row per reason, in the order in which they are told --- */
@@ -333,6 +338,7 @@ void mem_guest_observe(struct mem_ctl *c, struct mem_guest *g, bool known)
 		observe_balloon(c, g);
 	}
 	observe_unused(g, before);
+	observe_unseen(c, g, before);
 	g->eligible = !refuse(c, g);
 	figures_fill(c, g);
 	g->m.look_ns = now;

@@ -10,7 +10,9 @@
 static int64_t need_of(const struct mem_ctl *c, const struct mem_guest *g)
 {
 	int64_t threshold = c->r->cfg->mem_threshold_kib;
-	if (!g->m.falling || g->unused >= threshold)
+	/* A guest that has nothing left cannot fall any lower. */
+	bool dry = g->usable < threshold / 2;
+	if ((!g->m.falling && !dry) || g->unused >= threshold)
 		return 0;
 	return kib_clamp(2 * (threshold - g->unused), 0, kib_max(g->max - g->promised, 0));
 }

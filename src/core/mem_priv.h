@@ -9,6 +9,8 @@
 #include "vmtop/err.h"
 
 enum { MIB = 1024 }; /* in KiB */
+/* Harm counts within this time after a shrink; the hold after it doubles up to this many times its first. */
+enum { HARM_WINDOW_S = 60, HARM_HOLD_MOST = 6 };
 
 /* Guards, each of which a test may switch off to see that its scenario then fails. */
 enum mem_guard {
@@ -54,8 +56,9 @@ struct mem_memo {
 	int64_t moved_kib, moved_ns; /* where and when the balloon last moved towards it */
 	int strikes;                 /* targets in a row that it did not follow */
 
-	/* a grant that the host has not seen used yet */
-	int64_t grant_kib, grant_rss_kib, grant_ns;
+	/* granted by us and not seen to be used by the host yet; by the resident size, or without one by time
+	 */
+	int64_t unseen_kib, rss_kib, grant_ns;
 
 	int64_t foreign_ns; /* when somebody else's change was noticed: targets set before it are void */
 	/* hands off until */
@@ -64,7 +67,8 @@ struct mem_memo {
 
 	/* need (watermark) */
 	double growth_kib_s, demand_kib;
-	int64_t grew_ns, shrunk_ns, before_shrink_kib;
+	int64_t need_ns; /* when the two were brought up to date */
+	int64_t grew_ns, shrunk_ns, before_shrink_kib, used_at_shrink_kib;
 };
 
 /* One guest in one cycle. */
@@ -76,15 +80,16 @@ struct mem_guest {
 	bool eligible;
 	bool fresh;  /* these statistics were not seen before */
 	bool moving; /* a target is outstanding */
-	bool give_back, let_go;
+	bool give_back, let_go, hungry;
 	double age_s; /* of the statistics */
 	int64_t balloon, max, used, usable, unused, floor;
 	int64_t target;   /* where the balloon is or is going */
 	int64_t promised; /* memory it may still take without being asked again: the larger of the two */
 	int64_t head, growth, lo, tgt, hi;
-	int64_t short_kib, give_kib; /* of the grows of this cycle */
-	int64_t to_kib;              /* wish of the policy, -1 none */
-	bool called;                 /* an action was planned */
+	int64_t short_kib, give_kib, first_kib; /* of the grows of this cycle */
+	double worth;                           /* of its pages, to the policy */
+	int64_t to_kib;                         /* wish of the policy, -1 none */
+	bool called;                            /* an action was planned */
 	struct why why;
 };
 
@@ -147,9 +152,12 @@ void mem_share(struct mem_guest **g, size_t n, int64_t pool);
 /* mem_facts.c: brings g->m up to this sample and works out whether the guest may be touched. */
 void mem_guest_observe(struct mem_ctl *c, struct mem_guest *g, bool known);
 /* Host memory promised to this guest that the host does not show as used yet. */
-int64_t mem_guest_in_flight(const struct mem_ctl *c, const struct mem_guest *g);
+int64_t mem_guest_in_flight(const struct mem_guest *g);
 
 /* The policies: set to_kib and why of each guest, and in watermark lo, tgt and hi. */
 void mem_origin_decide(struct mem_ctl *c);
+void mem_watermark_decide(struct mem_ctl *c);
+/* mem_need.c: head, growth, lo, tgt and hi of an eligible guest. */
+void mem_need_fill(const struct mem_ctl *c, struct mem_guest *g);
 
 #endif

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-# make            build/vmtop            make lint       the rules of the house
-# make run        install, build, start  make bench      every figure that is quoted
-# make check      install, build, test   make fuzz       short fuzzing run
+# make            build/vmtop, its manuals and completions
+# make run        installs what is missing, builds, starts (ARGS="--auto 5" are its arguments)
+# make check      installs what tests need, builds, runs every test; check-quick: without live tests
+# make lint       the rules of the house        make bench    every figure that is quoted
+# make install    PREFIX, DESTDIR               make dist     a release tarball
 # SAN=address,undefined or SAN=thread builds with sanitizers into a folder of its own.
 
 VERSION  = 0.1.0
@@ -30,8 +32,26 @@ UNIT  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test
 TSUP  := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(sort $(wildcard tests/support/*.c)))
 BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard bench/bench_*.c)))
 
-.PHONY: all run check unit lint format bench clean deps deps-check
-all: $(BUILD)/vmtop
+PREFIX   ?= /usr/local
+MANUALS   = $(BUILD)/man/vmtop.1 $(BUILD)/man/vmtop.conf.5
+SHELLS    = $(BUILD)/completions/vmtop.bash $(BUILD)/completions/_vmtop $(BUILD)/completions/vmtop.fish
+
+.PHONY: all run check check-quick unit lint format bench clean install dist
+all: $(BUILD)/vmtop $(MANUALS) $(SHELLS)
+
+# Installing comes before anything that asks pkg-config, hence the second make.
+run:
+	@sh packaging/deps.sh build
+	@$(MAKE) --no-print-directory -s all
+	@sh packaging/run.sh $(BUILD)/vmtop $(ARGS)
+
+check:
+	@sh packaging/deps.sh test
+	@$(MAKE) --no-print-directory -s all tests
+	@sh packaging/check.sh $(BUILD) cli live
+
+check-quick: all tests
+	@sh packaging/check.sh $(BUILD) cli
 
 $(BUILD)/vmtop: $(BUILD)/src/main.o $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -62,14 +82,48 @@ $(BUILD)/bench/%: bench/%.c $(TSUP) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -Itests $(LDFLAGS) -MMD -MP -o $@ $< $(TSUP) $(LIB) $(LDLIBS) -lcmocka
 
+# Manuals and completions are written by a program that reads the tables.
+$(BUILD)/docgen: packaging/docgen.c $(LIB)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIB) $(LDLIBS)
+
+$(BUILD)/man/%: man/%.in man/origin-deviations.txt $(BUILD)/docgen
+	@mkdir -p $(@D)
+	$(BUILD)/docgen man/$*.in >$@.new && mv $@.new $@
+
+$(BUILD)/completions/%: packaging/%.in $(BUILD)/docgen
+	@mkdir -p $(@D)
+	$(BUILD)/docgen packaging/$*.in >$@.new && mv $@.new $@
+
+.PHONY: tests
+tests: $(UNIT)
+
 unit: $(UNIT)
 	@for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
 
 bench: $(BENCH)
 	@for b in $(BENCH); do echo "== $$b"; $$b || exit 1; done
 
+lint: all
+	@CC="$(CC)" sh packaging/lint.sh $(BUILD)
+
 format:
-	clang-format -i $(shell git ls-files '*.c' '*.h')
+	clang-format -i $(shell find src include tests bench packaging -name '*.[ch]')
+
+DEST = $(DESTDIR)$(PREFIX)
+install: all
+	install -Dm755 $(BUILD)/vmtop $(DEST)/bin/vmtop
+	install -Dm644 $(BUILD)/man/vmtop.1 $(DEST)/share/man/man1/vmtop.1
+	install -Dm644 $(BUILD)/man/vmtop.conf.5 $(DEST)/share/man/man5/vmtop.conf.5
+	install -Dm644 $(BUILD)/completions/vmtop.bash $(DEST)/share/bash-completion/completions/vmtop
+	install -Dm644 $(BUILD)/completions/_vmtop $(DEST)/share/zsh/site-functions/_vmtop
+	install -Dm644 $(BUILD)/completions/vmtop.fish $(DEST)/share/fish/vendor_completions.d/vmtop.fish
+	install -Dm644 packaging/vmtop.service $(DEST)/lib/systemd/system/vmtop.service
+	install -Dm644 README.md $(DEST)/share/doc/vmtop/README.md
+	install -Dm644 LICENSE $(DEST)/share/doc/vmtop/LICENSE
+
+dist:
+	@mkdir -p build
+	git archive --prefix=vmtop-$(VERSION)/ -o build/vmtop-$(VERSION).tar.gz HEAD
 
 clean:
 	rm -rf build build-*

@@ -23,7 +23,7 @@ struct options_walk {
 	enum options_pass pass;
 	struct config *c;
 	struct options_action *what;
-	bool number_seen, patterns_seen;
+	bool number_seen, patterns_seen, restore;
 	struct err *e;
 };
 
@@ -65,6 +65,8 @@ static int option_act(struct options_walk *w, const struct setting *s, const cha
 		w->what->what = OPTIONS_HELP;
 	else if (strcmp(s->option, "version") == 0)
 		w->what->what = OPTIONS_VERSION;
+	else if (strcmp(s->option, "restore") == 0)
+		w->restore = true;
 	else if (strcmp(s->option, "no-config") == 0)
 		w->c->no_config = true;
 	else if (strlen(value) < sizeof w->c->config_file && *value)
@@ -272,6 +274,10 @@ static int options_into(struct options_walk *w)
 	if (options_files(w->c, w->e) < 0 || options_environment(w->c, w->e) < 0 ||
 		options_walk(w, PASS_APPLY) < 0 || options_check(w->c, w->e) < 0)
 		return -1;
+	if (w->restore) {
+		w->what->what = OPTIONS_RESTORE;
+		return 0;
+	}
 	return options_settle(w->c, isatty(STDOUT_FILENO), getenv("TERM"), w->e);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "vmtop/snapshot.h"
+#include "vmtop/theme.h"
 
 #define CHOICES(name, type)                                                                                  \
 	static const char *choice_##name(int i)                                                              \
@@ -26,7 +27,11 @@ CHOICES(granularity, granularity)
 CHOICE_LIST(format, "screen", "text", "json", "csv", "openmetrics") /* enum out_format */
 CHOICE_LIST(reclaim, "proactive", "pressure")                       /* enum reclaim_mode */
 CHOICE_LIST(on_exit, "default", "ask", "restore", "keep")           /* enum on_exit */
-CHOICE_LIST(theme, "default", "contrast", "mono")
+static const char *choice_theme(int i)
+{
+	const struct theme *t = theme_at((size_t)i);
+	return t ? t->name : "?";
+}
 
 #define VM_FIELD(f) offsetof(struct vm_setting, f), sizeof(((struct vm_setting *)0)->f)
 #define FIELD(f)    offsetof(struct config, f), sizeof(((struct config *)0)->f)
@@ -97,6 +102,8 @@ const struct setting settings[] = {
 	{"no-config", 0, NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", NULL, NULL, "read no config file"},
 	{"set", 's', NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", "KEY=VALUE", NULL,
 		"set any key of vmtop.conf(5)"},
+	{"restore", 0, NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", NULL, NULL,
+		"put back what an earlier run changed and could not put back, and end"},
 	{"help", 'h', NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", NULL, NULL, "show this help and end"},
 	{"version", 'V', NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", NULL, NULL, "show the version and end"},
 

@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# check.sh BUILD [cli] [live]: runs every test binary under BUILD, and the scripts asked for; a line each, the whole
+# output of what failed, and at the end, alone on its line: N passed, N failed, N skipped.
+set -u
+build=$1
+shift
+cd "$(dirname "$0")/.." || exit 1
+passed=0 failed=0 skipped=0
+out=$(mktemp "${TMPDIR:-/tmp}/vmtop-check.XXXXXX") || exit 1
+trap 'rm -f "$out"' EXIT
+[ -f packaging/tsan.supp ] && export TSAN_OPTIONS="suppressions=$PWD/packaging/tsan.supp ${TSAN_OPTIONS:-}"
+
+# NAME STATUS PASSED FAILED SKIPPED: books one program; a program that died without counting is one failure.
+book() {
+	f=$4
+	[ "$2" = 0 ] || [ "$f" != 0 ] || f=1
+	passed=$((passed + $3)) failed=$((failed + f)) skipped=$((skipped + $5))
+	if [ "$f" != 0 ]; then
+		echo "FAIL $1 (status $2)"
+		cat "$out"
+	else
+		echo "ok   $1: $3 passed$([ "$5" = 0 ] || echo ", $5 skipped")"
+	fi
+}
+
+# How often cmocka says so; lines of the kind "[  PASSED  ] 8 test(s)."
+count() {
+	sed -n "s/^\[  $1 \] \([0-9]*\) test(s).*/\1/p" "$out" | awk '{n += $1} END {print n + 0}'
+}
+
+for t in "$build"/tests/unit/test_* "$build"/tests/scenario/test_* "$build"/tests/screen/test_*; do
+	case $t in *.o | *.d | *\*) continue ;; esac
+	timeout 300 "$t" >"$out" 2>&1 </dev/null
+	book "${t#"$build"/tests/}" $? "$(count 'PASSED ')" "$(count 'FAILED ')" "$(count 'SKIPPED')"
+done
+
+# Scripts close with the same line as this one; shown as they go, because some take minutes.
+script() {
+	VMTOP=$PWD/$build/vmtop "$@" 2>&1 </dev/null | tee "$out"
+	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$out" | tail -n 1)
+	read -r p f s <<-END
+		$(printf '%s\n' "${line:-0 passed, 1 failed}" | tr -dc '0-9 ')
+	END
+	s=${s:-0}
+	if [ "${CI:-}" = true ]; then # what could not run is no success there
+		f=$((f + s)) s=0
+	fi
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+for what; do
+	[ ! -x "tests/$what/run" ] || script "tests/$what/run"
+done
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]

@@ -1,0 +1,88 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# lint.sh BUILD: the rules of the house that a program can check. One line for each breach; status 1 if any.
+# BUILD holds objects of gcc without sanitizers.
+set -u
+build=$1
+cd "$(dirname "$0")/.." || exit 1
+breaches=$(mktemp "${TMPDIR:-/tmp}/vmtop-lint.XXXXXX") || exit 1
+trap 'rm -f "$breaches"' EXIT
+
+# RULE: the breaches of it come on stdin.
+rule() {
+	sed "s|^|$1: |" >>"$breaches"
+}
+sources() {
+	find . -name '*.[ch]' -not -path './build*' -not -path './.*' | sed 's|^\./||' | sort
+}
+scripts() {
+	find packaging tests .ci src -type f ! -name '*.c' ! -name '*.h' -exec grep -lI '^#!' {} + | sort
+}
+
+# Every file says its licence.
+{ sources; scripts; find man packaging -name '*.in' -o -name '*.mdoc' -o -name '*.service'; echo Makefile; } | sort -u |
+	while read -r f; do
+		head -n 3 "$f" | grep -q 'SPDX-License-Identifier: MIT' || echo "$f"
+	done | rule "no SPDX line"
+
+# Nothing is left for later.
+sources | xargs grep -nE '\b(TODO|FIXME|XXX|HACK)\b' | rule "left for later"
+
+# Functions fit on a screen: from the brace in column 1 to the brace in column 1.
+sources | xargs awk '
+	FNR == 1 { start = 0 }
+	/^{/ { start = FNR; name = last }
+	/^}/ && start { if (FNR - start - 1 > 60) print FILENAME ":" start ": " FNR - start - 1 " lines: " name; start = 0 }
+	/^[a-z].*\(/ { last = $0 }' | rule "function over 60 lines"
+
+# Each header compiles alone, twice.
+for h in include/vmtop/*.h; do
+	printf '#include "%s"\n#include "%s"\n' "${h#include/}" "${h#include/}" |
+		${CC:-cc} -std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror -Iinclude -fsyntax-only -x c - 2>&1 | head -n 3
+done | rule "header does not stand alone"
+
+# Who may include whom.
+may_not() { # FOLDER REGEX
+	find "src/$1" -name '*.[ch]' -exec grep -HnE "#include [<\"]($2)" {} + | rule "src/$1 may not know it"
+}
+libraries='libvirt/|curses|panel|jansson|ini\.h|sqlite3|libxml|pthread|unistd|sys/|poll|signal|fcntl'
+may_not core "$libraries|vmtop/(engine|view|screen|settings|options|batch|command|columns|theme|keys)\.h"
+may_not backend 'curses|panel|jansson|ini\.h|vmtop/(engine|view|screen|snapshot|settings|options|batch)\.h'
+may_not engine 'libvirt/|curses|panel|ini\.h|libxml|vmtop/(view|screen|settings|options|batch)\.h'
+may_not ui 'libvirt/|jansson|ini\.h|sqlite3|libxml|vmtop/(options|batch)\.h'
+may_not cli 'libvirt/|curses|panel|sqlite3|libxml|vmtop/(view|screen|model|placement)\.h'
+grep -lE '#include <(n?curses|panel|term)' src/*/*.c | grep -vE '^src/ui/(term|loop|colors)\.c$' | rule "ncurses outside the terminal files"
+
+# The pure rooms call nothing but each other and what is on the list.
+pure() { # OBJECT...
+	defined=$(nm -g --defined-only "$@" | awk 'NF == 3 {print $3}' | sort -u)
+	nm -u "$@" | awk 'NF == 2 && $1 == "U" {print $2}' | sort -u | grep -vxF "$defined" |
+		grep -vxF -f packaging/lint-pure.txt
+}
+pure "$build"/src/core/*.o | rule "core calls"
+# Mutable globals are few and known. (.data.rel.ro is constant after relocation.)
+for o in "$build"/src/*/*.o "$build"/src/main.o; do
+	objdump -t "$o" | awk -v o="${o#"$build"/}" '$4 ~ /^\.t?(data|bss)/ && $4 !~ /rel\.ro/ && $5 !~ /^0+$/ {print o " " $NF}
+		$3 == "O" && $4 ~ /^\.t?(data|bss)/ && $4 !~ /rel\.ro/ {print o " " $NF}'
+done | sort -u | sed 's/\.[0-9]*$//' | grep -vxF -f packaging/lint-globals.txt | rule "mutable global"
+
+if command -v clang-format >/dev/null 2>&1; then
+	for f in $(sources); do
+		clang-format --dry-run -Werror "$f" >/dev/null 2>&1 || echo "$f"
+	done | rule "not as clang-format writes it (make format)"
+else
+	echo "lint: clang-format is not installed, layout not checked"
+fi
+if command -v shellcheck >/dev/null 2>&1; then
+	scripts | xargs shellcheck -x -S warning -f gcc 2>&1 | rule shellcheck
+fi
+if command -v mandoc >/dev/null 2>&1; then
+	for page in "$build"/man/*.[1-8]; do
+		[ ! -f "$page" ] || mandoc -Tlint -W warning "$page"
+	done 2>&1 | rule mandoc
+fi
+
+cat "$breaches"
+n=$(wc -l <"$breaches")
+echo "lint: $n breach$([ "$n" = 1 ] || echo es)"
+[ "$n" = 0 ]

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/* Writes the parts of manuals and completions that come from tables.
+ * Invariant: what the program knows by a table is in the manual by the same table; nothing is listed here. */
+#include "vmtop/doc.h"
+
+#include <string.h>
+
+#include "vmtop/avail.h"
+#include "vmtop/columns.h"
+#include "vmtop/keys.h"
+#include "vmtop/options.h"
+#include "vmtop/settings.h"
+#include "vmtop/why.h"
+
+enum { MDOC_WIDTH = 78 };
+
+static void mdoc_char(FILE *to, char c)
+{
+	if (c == '\\')
+		fputs("\\e", to);
+	else if (c == '"')
+		fputs("\\(dq", to);
+	else
+		fputc(c, to);
+}
+
+/* Text for mdoc, broken at blanks into short lines, none of which starts with a dot or a quote. */
+static void mdoc_text(FILE *to, const char *text)
+{
+	for (size_t used = 0; *text;) {
+		size_t n = strcspn(text, " ");
+		if (used && used + 1 + n > MDOC_WIDTH) {
+			fputc('\n', to);
+			used = 0;
+		} else if (used) {
+			used += fputc(' ', to) == ' ';
+		}
+		if (!used && (*text == '.' || *text == '\''))
+			fputs("\\&", to);
+		used += n;
+		for (; n; n--)
+			mdoc_char(to, *text++);
+		text += strspn(text, " ");
+	}
+}
+
+/* A macro's argument, always quoted, since a word such as "Fl" would be taken for a macro. */
+static void mdoc_word(FILE *to, const char *text)
+{
+	fputc('"', to);
+	if (strlen(text) <= 3)
+		fputs("\\&", to);
+	mdoc_text(to, text);
+	fputc('"', to);
+}
+
+/* With a capital letter, unless the first word is a name such as vCPU or origin-a. */
+static void mdoc_sentence(FILE *to, const char *text)
+{
+	size_t plain = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+	if (plain && text[plain] == ' ') {
+		fputc(*text++ - 'a' + 'A', to);
+	}
+	mdoc_text(to, text);
+	fputs(".\n", to);
+}
+
+static void mdoc_choices(FILE *to, const struct setting *s)
+{
+	fputs("One of\n", to);
+	for (int i = 0; strcmp(s->choice(i), "?") != 0; i++) {
+		bool more = strcmp(s->choice(i + 1), "?") != 0;
+		fprintf(to, ".Cm %s %s\n", s->choice(i), more ? "," : ".");
+	}
+}
+
+static bool has_default(const struct setting *s)
+{
+	return *s->initial && s->type != SET_ACTION && s->type != SET_ALIAS;
+}
+
+static void option_item(FILE *to, const struct setting *s)
+{
+	fputs(".It", to);
+	if (s->letter)
+		fprintf(to, " Fl %c ,", s->letter);
+	fprintf(to, " Fl \\-%s", s->option);
+	if (s->arg && s->type == SET_AUTO)
+		fprintf(to, " Ns Op = Ns Ar %s", s->arg);
+	else if (s->arg)
+		fprintf(to, " Ar %s", s->arg);
+	fputc('\n', to);
+	mdoc_sentence(to, s->help);
+	if (s->choice)
+		mdoc_choices(to, s);
+	if (has_default(s) && s->type != SET_FLAG)
+		fprintf(to, "Default: %s.\n", s->initial);
+}
+
+static void write_options(FILE *to)
+{
+	for (int sec = 0; sec < SECTION_COUNT; sec++) {
+		bool open = false;
+		for (size_t i = 0; i < n_settings; i++) {
+			if ((int)settings[i].section != sec || !settings[i].option)
+				continue;
+			if (!open)
+				fprintf(to, ".Ss %s\n.Bl -tag -width Ds\n",
+					setting_section_text((enum setting_section)sec));
+			open = true;
+			option_item(to, &settings[i]);
+		}
+		if (open)
+			fputs(".El\n", to);
+	}
+}
+
+static void config_item(FILE *to, const struct setting *s)
+{
+	char expects[200];
+	setting_expects(s, expects, sizeof expects);
+	fprintf(to, ".It Cm %s\n", s->key);
+	mdoc_sentence(to, s->help);
+	fputs("Expected: ", to);
+	mdoc_sentence(to, expects);
+	if (has_default(s))
+		fprintf(to, "Default: %s.\n", s->initial);
+}
+
+static void write_config(FILE *to)
+{
+	for (int sec = 0; sec < SECTION_COUNT; sec++) {
+		bool open = false;
+		for (size_t i = 0; i < n_settings; i++) {
+			if ((int)settings[i].section != sec || !settings[i].key)
+				continue;
+			if (!open)
+				fprintf(to, ".Ss %s\n.Bl -tag -width Ds\n",
+					setting_section_text((enum setting_section)sec));
+			open = true;
+			config_item(to, &settings[i]);
+		}
+		if (open)
+			fputs(".El\n", to);
+	}
+}
+
+static void write_vm_config(FILE *to)
+{
+	fputs(".Bl -tag -width Ds\n", to);
+	for (size_t i = 0; i < n_vm_settings; i++)
+		config_item(to, &vm_settings[i]);
+	fputs(".El\n", to);
+}
+
+static void write_keys(FILE *to)
+{
+	for (int sec = 0; sec < KEYS_SECTIONS; sec++) {
+		fprintf(to, ".Ss %s\n.Bl -tag -width Ds\n", key_section_text((enum key_section)sec));
+		for (size_t i = 0; i < key_count(); i++) {
+			const struct key_row *k = key_at(i);
+			if ((int)k->section != sec || !*k->name)
+				continue;
+			fputs(".It Ic ", to);
+			mdoc_word(to, k->name);
+			fputc('\n', to);
+			mdoc_sentence(to, k->help);
+		}
+		fputs(".El\n", to);
+	}
+}
+
+static void write_columns(FILE *to)
+{
+	fputs(".Bl -tag -width Ds\n", to);
+	for (size_t i = 0; i < column_count(); i++) {
+		const struct column *c = column_at(i);
+		fputs(".It Cm ", to);
+		mdoc_word(to, c->key);
+		fputs(" Pq ", to);
+		mdoc_word(to, c->head);
+		fputc('\n', to);
+		mdoc_text(to, c->help);
+		fprintf(to, "%s%s.\n", *c->unit ? "; unit: " : "", c->unit);
+	}
+	fputs(".El\n", to);
+}
+
+static void write_reasons(FILE *to)
+{
+	fputs(".Bl -tag -width Ds\n", to);
+	for (int i = 0; i < REASON_COUNT; i++) {
+		fputs(".It Cm ", to);
+		mdoc_word(to, reason_key((enum reason)i));
+		fputc('\n', to);
+		mdoc_sentence(to, reason_text((enum reason)i));
+	}
+	fputs(".El\n", to);
+}
+
+static void write_absent(FILE *to)
+{
+	fputs(".Bl -tag -width Ds\n", to);
+	for (int i = 0; i < AVAIL_COUNT; i++) {
+		if (i == AVAIL_OK)
+			continue;
+		fputs(".It Cm ", to);
+		mdoc_word(to, avail_key((enum avail)i));
+		fputc('\n', to);
+		mdoc_sentence(to, avail_text((enum avail)i));
+	}
+	fputs(".El\n", to);
+}
+
+/* Each line of the list kept beside the manuals: who, and what it does differently and why. */
+static void write_deviations(FILE *to)
+{
+	char line[2048];
+	FILE *f = fopen("man/origin-deviations.txt", "r");
+	fputs(".Bl -bullet\n", to);
+	while (f && fgets(line, sizeof line, f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!*line || *line == '#')
+			continue;
+		fputs(".It\n", to);
+		mdoc_text(to, line);
+		fputc('\n', to);
+	}
+	fputs(".El\n", to);
+	if (f)
+		fclose(f);
+}
+
+/* ---- completions ---- */
+
+static void words_of(FILE *to, const struct setting *s)
+{
+	for (int i = 0; s->choice && strcmp(s->choice(i), "?") != 0; i++)
+		fprintf(to, "%s%s", i ? " " : "", s->choice(i));
+	if (strcmp(s->option, "sort") == 0 || strcmp(s->option, "columns") == 0)
+		for (size_t i = 0; i < column_count(); i++)
+			fprintf(to, "%s%s", i ? " " : "", column_at(i)->key);
+	if (strcmp(s->option, "set") == 0)
+		for (size_t i = 0; i < n_settings; i++)
+			if (settings[i].key)
+				fprintf(to, "%s%s=", i ? " " : "", settings[i].key);
+	if (strcmp(s->option, "connect") == 0)
+		fputs("qemu:///system qemu:///session test:///default sim:demo", to);
+}
+
+static void write_bash_options(FILE *to)
+{
+	fputs("\tlocal options='", to);
+	for (size_t i = 0; i < n_settings; i++)
+		if (settings[i].option)
+			fprintf(to, "--%s ", settings[i].option);
+	for (size_t i = 0; i < n_settings; i++)
+		if (settings[i].letter)
+			fprintf(to, "-%c ", settings[i].letter);
+	fputs("'\n", to);
+}
+
+static void write_bash_values(FILE *to)
+{
+	for (size_t i = 0; i < n_settings; i++) {
+		const struct setting *s = &settings[i];
+		if (!s->option || !setting_takes_value(s))
+			continue;
+		fprintf(to, "\t--%s", s->option);
+		if (s->letter)
+			fprintf(to, " | -%c", s->letter);
+		fputs(") words='", to);
+		words_of(to, s);
+		fputs("' ;;\n", to);
+	}
+}
+
+/* Text within single quotes of a shell, without the characters that zsh's _arguments gives a meaning. */
+static void shell_text(FILE *to, const char *text)
+{
+	for (; *text; text++)
+		if (*text == '\'')
+			fputs("'\\''", to);
+		else if (strchr("[]\\", *text))
+			fputc(' ', to);
+		else
+			fputc(*text, to);
+}
+
+static void zsh_option(FILE *to, const struct setting *s, const char *dashes, const char *name)
+{
+	bool value = setting_takes_value(s), is_long = dashes[1] == '-';
+	fprintf(to, "\t'*%s%s%s[", dashes, name, value && is_long ? "=" : "");
+	shell_text(to, s->help);
+	fputs("]", to);
+	if (value) {
+		fprintf(to, ":%s:(", s->arg);
+		words_of(to, s);
+		fputs(")", to);
+	}
+	fputs("' \\\n", to);
+}
+
+static void write_zsh_options(FILE *to)
+{
+	for (size_t i = 0; i < n_settings; i++) {
+		const struct setting *s = &settings[i];
+		if (s->letter)
+			zsh_option(to, s, "-", (char[]){s->letter, '\0'});
+		if (s->option)
+			zsh_option(to, s, "--", s->option);
+	}
+}
+
+static void write_fish_options(FILE *to)
+{
+	for (size_t i = 0; i < n_settings; i++) {
+		const struct setting *s = &settings[i];
+		if (!s->option)
+			continue;
+		fprintf(to, "complete -c vmtop -l %s", s->option);
+		if (s->letter)
+			fprintf(to, " -s %c", s->letter);
+		if (setting_takes_value(s)) {
+			fputs(" -x -a '", to);
+			words_of(to, s);
+			fputs("'", to);
+		}
+		fputs(" -d '", to);
+		shell_text(to, s->help);
+		fputs("'\n", to);
+	}
+}
+
+static const struct {
+	const char *name;
+	void (*write)(FILE *to);
+} generators[] = {
+	{"OPTIONS", write_options},
+	{"CONFIG", write_config},
+	{"VM_CONFIG", write_vm_config},
+	{"KEYS", write_keys},
+	{"COLUMNS", write_columns},
+	{"REASONS", write_reasons},
+	{"ABSENT", write_absent},
+	{"DEVIATIONS", write_deviations},
+	{"BASH_OPTIONS", write_bash_options},
+	{"BASH_VALUES", write_bash_values},
+	{"ZSH_OPTIONS", write_zsh_options},
+	{"FISH_OPTIONS", write_fish_options},
+};
+
+static int doc_generate(FILE *to, const char *name, size_t len, struct err *e)
+{
+	for (size_t i = 0; i < sizeof generators / sizeof *generators; i++)
+		if (strlen(generators[i].name) == len && strncmp(generators[i].name, name, len) == 0) {
+			generators[i].write(to);
+			return 0;
+		}
+	return err_set(e, ERR_USAGE, "no part is called %.*s", (int)len, name);
+}
+
+int doc_expand(FILE *from, FILE *to, struct err *e)
+{
+	char line[2048];
+	while (fgets(line, sizeof line, from)) {
+		size_t n = strcspn(line, "\n");
+		if (n > 2 && line[0] == '@' && line[n - 1] == '@') {
+			if (doc_generate(to, line + 1, n - 2, e) < 0)
+				return -1;
+		} else {
+			fputs(line, to);
+		}
+	}
+	return 0;
+}

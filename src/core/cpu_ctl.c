@@ -108,8 +108,8 @@ enum granularity cpu_ctl_granularity(
 static bool grow(void *array, size_t *cap, size_t want, size_t size)
 {
 	void **p = array;
-	if (want <= *cap)
-		return true;
+	if (*p && want <= *cap)
+		return true; /* never NULL afterwards, also for nothing */
 	size_t n = want + want / 2 + 8;
 	void *bigger = reallocarray(*p, n, size);
 	if (!bigger)

@@ -12,8 +12,8 @@
 static bool grow(void *array, size_t *cap, size_t want, size_t size)
 {
 	void **p = array;
-	if (want <= *cap)
-		return true;
+	if (*p && want <= *cap)
+		return true; /* never NULL afterwards, also for nothing */
 	size_t n = want + want / 2 + 8;
 	void *bigger = reallocarray(*p, n, size);
 	if (!bigger)
@@ -112,6 +112,7 @@ static void unit_add_pcpu(
 	u->node = u->node == c->node ? u->node : -1;
 	cpuset_add(&b->unit_cpus[at], c->id);
 	b->unit_of[c->id] = at;
+	b->same_numbers &= at == c->id;
 }
 
 static bool build_units(struct cpu_problem *b, const struct round *r, enum granularity g)
@@ -125,6 +126,7 @@ static bool build_units(struct cpu_problem *b, const struct round *r, enum granu
 	memset(b->node_of, -1, sizeof b->node_of);
 	memset(b->node_cpus, 0, sizeof b->node_cpus);
 	b->nodes = 0;
+	b->same_numbers = true;
 	b->p.n_units = 0;
 	find_pool(b, r->sample);
 	for (size_t i = 0; i < h->n_pcpus; i++) {
@@ -177,7 +179,10 @@ static size_t hash_cpus(const struct cpuset *s)
 
 static void set_fill(const struct cpu_problem *b, struct allowed_set *set, const struct cpuset *cpus)
 {
-	set->cpus = *cpus;
+	set->cpus = set->units = *cpus;
+	set->n_units = cpuset_count(cpus);
+	if (b->same_numbers)
+		return;
 	cpuset_clear(&set->units);
 	CPUSET_EACH(cpu, cpus)
 	{

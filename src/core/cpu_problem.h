@@ -34,6 +34,7 @@ struct cpu_problem {
 	struct cpuset node_cpus[MAX_NODES];
 	uint64_t nodes;           /* that have pCPUs in the pool */
 	int unit_of[CPUSET_CPUS]; /* -1: not in the pool */
+	bool same_numbers;        /* each pCPU of the pool is the unit of its own id */
 	int node_of[CPUSET_CPUS]; /* -1: unknown */
 };
 

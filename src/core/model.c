@@ -38,7 +38,7 @@ static const struct {
 	size_t from, to;
 } vm_counters[] = {
 #define ROW(from, to) {offsetof(struct vm_sample, from), offsetof(struct vm_rate, to)},
-        VM_COUNTERS(ROW)
+	VM_COUNTERS(ROW)
 #undef ROW
 };
 enum { N_VM_COUNTERS = sizeof vm_counters / sizeof *vm_counters };
@@ -104,8 +104,8 @@ struct window {
 static bool grow(void *array, size_t *cap, size_t want, size_t size)
 {
 	void **p = array;
-	if (want <= *cap)
-		return true;
+	if (*p && want <= *cap)
+		return true; /* never NULL afterwards, also for nothing */
 	size_t n = want + want / 2 + 8;
 	void *bigger = reallocarray(*p, n, size);
 	if (!bigger)
@@ -127,7 +127,7 @@ static bool model_grow(struct model *m, const struct sample *s)
 	struct model_state *st = m->state;
 	return past_grow(&st->past[!st->last], s) &&
 	       grow(&st->vcpu_slots.free, &st->vcpu_slots.cap, st->vcpu_slots.n + s->n_vcpus,
-	               sizeof(uint32_t)) &&
+		       sizeof(uint32_t)) &&
 	       grow(&st->vm_slots.free, &st->vm_slots.cap, st->vm_slots.n + s->n_vms, sizeof(uint32_t)) &&
 	       grow(&m->vcpus, &st->cap_vcpus, s->n_vcpus, sizeof *m->vcpus) &&
 	       grow(&m->vms, &st->cap_vms, s->n_vms, sizeof *m->vms) &&
@@ -225,7 +225,7 @@ static bool vm_runs(const struct vm_sample *vm)
 }
 
 static struct vf64 demand_of(struct vcpu_past *p, const struct vcpu_rate *r, const struct vm_sample *vm,
-        const struct window *w, double smooth_s)
+	const struct window *w, double smooth_s)
 {
 	if (!vm_runs(vm)) {
 		demand_reset(&p->demand);
@@ -234,10 +234,10 @@ static struct vf64 demand_of(struct vcpu_past *p, const struct vcpu_rate *r, con
 	if (!vf64_has(r->usage_pct))
 		return vf64_absent(r->usage_pct.avail);
 	struct demand_reading reading = {
-	        .window_s = w->s,
-	        .ran_pct = r->usage_pct.v,
-	        .wait_pct = vf64_has(r->wait_pct) ? r->wait_pct.v : -1,
-	        .cap_pct = vf64_has(vm->quota_pct) ? vm->quota_pct.v : 100,
+		.window_s = w->s,
+		.ran_pct = r->usage_pct.v,
+		.wait_pct = vf64_has(r->wait_pct) ? r->wait_pct.v : -1,
+		.cap_pct = vf64_has(vm->quota_pct) ? vm->quota_pct.v : 100,
 	};
 	/* Windows that overlap would count the same time twice. */
 	if (w->advance || !p->demand.known)
@@ -251,7 +251,7 @@ static enum avail vcpu_silent(const struct vm_sample *vm, const struct vcpu_samp
 }
 
 static void vcpu_rates(struct vcpu_past *p, struct vcpu_rate *r, const struct vm_sample *vm,
-        const struct vcpu_sample *v, const struct window *w, double smooth_s)
+	const struct vcpu_sample *v, const struct window *w, double smooth_s)
 {
 	enum avail silent = vcpu_silent(vm, v);
 	struct vi64 time = silent == AVAIL_OK ? v->time_ns : vi64_absent(silent);
@@ -272,11 +272,11 @@ static void vcpu_rates(struct vcpu_past *p, struct vcpu_rate *r, const struct vm
 }
 
 static void vm_counter_rates(
-        struct vm_past *p, struct vm_rate *r, const struct vm_sample *vm, const struct window *w)
+	struct vm_past *p, struct vm_rate *r, const struct vm_sample *vm, const struct window *w)
 {
 	for (size_t i = 0; i < N_VM_COUNTERS; i++) {
 		const struct vi64 *now =
-		        (const struct vi64 *)(const void *)((const char *)vm + vm_counters[i].from);
+			(const struct vi64 *)(const void *)((const char *)vm + vm_counters[i].from);
 		struct vf64 *rate = (struct vf64 *)(void *)((char *)r + vm_counters[i].to);
 		*rate = growth(*now, p->counter[i], w);
 		if (vf64_has(*rate))
@@ -309,7 +309,7 @@ static struct vi64 memory_used(const struct vm_past *p, const struct vm_sample *
 		return vi64_ok(m->balloon_kib.v > left.v ? m->balloon_kib.v - left.v : 0);
 	/* The balloon moves on while the guest's figures stand still. */
 	if (vi64_has(p->used_kib) && vi64_has(p->last_update_ns) &&
-	        p->last_update_ns.v == m->last_update_ns.v)
+		p->last_update_ns.v == m->last_update_ns.v)
 		return p->used_kib;
 	double used = balloon_then(p, vm, wall_ns) - (double)left.v;
 	return vi64_ok(used > 0 ? (int64_t)used : 0);
@@ -319,7 +319,7 @@ static void vm_memory_rates(struct vm_past *p, struct vm_rate *r, const struct v
 {
 	struct vi64 then = vm->mem.last_update_ns;
 	r->age_s =
-	        vi64_has(then) ? vf64_ok(fmax(0, (double)(wall_ns - then.v) / 1e9)) : vf64_absent(then.avail);
+		vi64_has(then) ? vf64_ok(fmax(0, (double)(wall_ns - then.v) / 1e9)) : vf64_absent(then.avail);
 	r->used_kib = memory_used(p, vm, wall_ns);
 	p->used_kib = r->used_kib;
 	p->balloon_kib = vm->mem.balloon_kib;
@@ -340,7 +340,7 @@ static void add_present(struct vf64 *sum, struct vf64 x)
 
 /* A counter below its last reading, or another domain id: not the same run of the VM. */
 static bool vm_restarted(const struct vm_past *p, const struct vm_sample *vm, const struct vcpu_past *old,
-        const struct vcpu_sample *v)
+	const struct vcpu_sample *v)
 {
 	if (p->id >= 0 && vm->id >= 0 && p->id != vm->id)
 		return true;
@@ -352,7 +352,7 @@ static bool vm_restarted(const struct vm_past *p, const struct vm_sample *vm, co
 }
 
 static bool same_vcpus(const struct vm_past *p, const struct vcpu_past *old, const struct vm_sample *vm,
-        const struct vcpu_sample *v)
+	const struct vcpu_sample *v)
 {
 	if (p->n_vcpus != vm->n_vcpus)
 		return false;
@@ -379,7 +379,7 @@ static struct vcpu_past vcpu_born(struct model_state *st, int id, enum avail why
 /* Takes over what is known of the vCPUs of a VM that was there before. `plugged`: the set of vCPUs changed,
  * so the load is shared out anew and what each wanted says nothing. */
 static void join_vcpus(struct model_state *st, const struct vcpu_past *old, size_t n_old,
-        struct vcpu_past *now, const struct vcpu_sample *v, size_t n, bool plugged)
+	struct vcpu_past *now, const struct vcpu_sample *v, size_t n, bool plugged)
 {
 	size_t j = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -391,7 +391,7 @@ static void join_vcpus(struct model_state *st, const struct vcpu_past *old, size
 		}
 		now[i] = old[j++];
 		if (vi64_has(v[i].time_ns) && vi64_has(now[i].time[NEW_BASE]) &&
-		        v[i].time_ns.v < now[i].time[NEW_BASE].v) {
+			v[i].time_ns.v < now[i].time[NEW_BASE].v) {
 			slot_give(&st->vcpu_slots, now[i].slot);
 			now[i] = vcpu_born(st, v[i].id, AVAIL_RESET);
 		}
@@ -403,7 +403,7 @@ static void join_vcpus(struct model_state *st, const struct vcpu_past *old, size
 }
 
 static void vm_born(struct model_state *st, struct vm_past *now, struct vcpu_past *vcpus,
-        const struct vm_sample *vm, const struct vcpu_sample *v, int64_t time_ns, enum avail why)
+	const struct vm_sample *vm, const struct vcpu_sample *v, int64_t time_ns, enum avail why)
 {
 	memset(now, 0, sizeof *now);
 	now->slot = UINT32_MAX;
@@ -416,11 +416,11 @@ static void vm_born(struct model_state *st, struct vm_past *now, struct vcpu_pas
 }
 
 static void join_vm(struct model_state *st, const struct past *old, const struct vm_past *match,
-        struct past *now, const struct sample *s, const struct vm_sample *vm)
+	struct past *now, const struct sample *s, const struct vm_sample *vm)
 {
 	struct vm_past *to = &now->vms[vm - s->vms];
 	struct vcpu_past *vcpus = now->vcpus + vm->first_vcpu;
-	const struct vcpu_sample *v = s->vcpus + vm->first_vcpu;
+	const struct vcpu_sample *v = vm->n_vcpus ? s->vcpus + vm->first_vcpu : NULL;
 	if (!match) {
 		vm_born(st, to, vcpus, vm, v, s->time_ns, AVAIL_FIRST);
 	} else {
@@ -431,7 +431,7 @@ static void join_vm(struct model_state *st, const struct past *old, const struct
 		} else {
 			*to = *match;
 			join_vcpus(
-			        st, ov, match->n_vcpus, vcpus, v, vm->n_vcpus, !same_vcpus(match, ov, vm, v));
+				st, ov, match->n_vcpus, vcpus, v, vm->n_vcpus, !same_vcpus(match, ov, vm, v));
 		}
 	}
 	memcpy(to->uuid, vm->uuid, UUID_BYTES);
@@ -535,7 +535,7 @@ static void tally_vcpu(struct tally *t, const struct vcpu_sample *v, const struc
 		t->wants[at] += r->demand_pct.v;
 	bool moved = before >= 0 && before != at;
 	bool floats =
-	        v->affinity_avail != AVAIL_OK || cpuset_next(&v->affinity, cpuset_first(&v->affinity)) >= 0;
+		v->affinity_avail != AVAIL_OK || cpuset_next(&v->affinity, cpuset_first(&v->affinity)) >= 0;
 	if (moved)
 		cpuset_add(&t->unsure, before);
 	if (moved || floats)
@@ -561,7 +561,7 @@ static double unsure_scale(const struct model *m, const struct sample *s, const 
 }
 
 static void background_of(struct pcpu_rate *r, struct pcpu_past *p, const struct tally *t, double scale,
-        const struct window *w, double smooth_s)
+	const struct window *w, double smooth_s)
 {
 	if (!vf64_has(r->busy_pct)) {
 		r->background_pct = p->background_pct = vf64_absent(r->busy_pct.avail);
@@ -580,7 +580,7 @@ static void background_of(struct pcpu_rate *r, struct pcpu_past *p, const struct
 }
 
 static void pcpu_rates(struct model *m, struct past *now, const struct sample *s, const struct tally *t,
-        const struct window *w)
+	const struct window *w)
 {
 	for (size_t i = 0; i < m->n_pcpus; i++)
 		m->pcpus[i].busy_pct = busy_of(&now->pcpus[i], &s->host.pcpus[i], w);
@@ -636,7 +636,7 @@ static struct window window_of(const struct model_state *st, const struct sample
 }
 
 static void vm_rates(struct model *m, struct past *now, const struct sample *s, size_t i, struct tally *t,
-        const struct cpuset *usable, const struct window *w)
+	const struct cpuset *usable, const struct window *w)
 {
 	const struct vm_sample *vm = &s->vms[i];
 	struct vm_past *p = &now->vms[i];

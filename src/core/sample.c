@@ -137,10 +137,11 @@ static void finish_pcpus(struct sample *s)
 /* Sorts the vCPUs of one VM and drops doubles in place. */
 static void finish_vcpus(struct sample *s, struct vm_sample *vm)
 {
+	if (!vm->n_vcpus)
+		return;
 	struct vcpu_sample *v = s->vcpus + vm->first_vcpu;
 	size_t n = 0;
-	if (vm->n_vcpus)
-		qsort(v, vm->n_vcpus, sizeof *v, by_vcpu);
+	qsort(v, vm->n_vcpus, sizeof *v, by_vcpu);
 	for (size_t i = 0; i < vm->n_vcpus; i++)
 		if (!n || v[n - 1].id != v[i].id)
 			v[n++] = v[i];

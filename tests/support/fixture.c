@@ -56,7 +56,7 @@ void fx_init(struct fixture *f, const struct fx_host *h)
 	f->rules.cap_vms = f->rules.cap_vcpus = FX_VCPUS;
 	for (size_t i = 0; i < FX_VCPUS; i++)
 		f->rules.vms[i] = (struct vm_rule){
-		        .cpu_weight = 1, .mem_shares = 1, .target_kib = -1, .held_for_s = -1};
+			.cpu_weight = 1, .mem_shares = 1, .target_kib = -1, .held_for_s = -1};
 	int nodes = h->nodes ? h->nodes : 1, smt = h->smt ? h->smt : 1, step = h->id_step ? h->id_step : 1;
 	for (int i = 0; i < h->pcpus; i++) {
 		struct pcpu_sample *p = sample_add_pcpu(&f->s, i * step);
@@ -126,6 +126,20 @@ const struct vcpu_rate *fx_vcpu_rate(const struct fixture *f, unsigned number, i
 	return &f->m.vcpus[fx_vcpu_index(f, number, vcpu)];
 }
 
+/* Shifts n vCPUs from index `at` down to `first`. */
+static void sift_vcpus(struct fixture *f, size_t first, size_t at, size_t n)
+{
+	struct sample *s = &f->s;
+	struct vcpu_sample *moved = malloc((n + 1) * sizeof *moved);
+	assert(moved);
+	memcpy(moved, s->vcpus + at, n * sizeof *moved);
+	memmove(s->vcpus + first + n, s->vcpus + first, (at - first) * sizeof *moved);
+	memcpy(s->vcpus + first, moved, n * sizeof *moved);
+	memmove(f->load + first + n, f->load + first, (at - first) * sizeof *f->load);
+	memset(f->load + first, 0, n * sizeof *f->load);
+	free(moved);
+}
+
 /* Shifts a new last VM and its vCPUs to their place in the order of UUIDs. */
 static void sift_last_vm(struct fixture *f)
 {
@@ -135,14 +149,8 @@ static void sift_last_vm(struct fixture *f)
 	while (to > 0 && uuid_compare(s->vms[to - 1].uuid, last.uuid) > 0)
 		to--;
 	size_t first = to < s->n_vms - 1 ? s->vms[to].first_vcpu : at;
-	struct vcpu_sample *moved = malloc((n + 1) * sizeof *moved);
-	assert(moved);
-	memcpy(moved, s->vcpus + at, n * sizeof *moved);
-	memmove(s->vcpus + first + n, s->vcpus + first, (at - first) * sizeof *moved);
-	memcpy(s->vcpus + first, moved, n * sizeof *moved);
-	memmove(f->load + first + n, f->load + first, (at - first) * sizeof *f->load);
-	memset(f->load + first, 0, n * sizeof *f->load);
-	free(moved);
+	if (n)
+		sift_vcpus(f, first, at, n);
 	memmove(s->vms + to + 1, s->vms + to, (s->n_vms - 1 - to) * sizeof *s->vms);
 	last.first_vcpu = first;
 	s->vms[to] = last;
@@ -181,7 +189,8 @@ void fx_remove_vm(struct fixture *f, unsigned number)
 	struct sample *s = &f->s;
 	size_t at = fx_vm_index(f, number), first = s->vms[at].first_vcpu, n = s->vms[at].n_vcpus;
 	size_t rest = s->n_vcpus - first - n;
-	memmove(s->vcpus + first, s->vcpus + first + n, rest * sizeof *s->vcpus);
+	if (s->vcpus)
+		memmove(s->vcpus + first, s->vcpus + first + n, rest * sizeof *s->vcpus);
 	memmove(f->load + first, f->load + first + n, rest * sizeof *f->load);
 	memmove(s->vms + at, s->vms + at + 1, (s->n_vms - at - 1) * sizeof *s->vms);
 	s->n_vms--;

@@ -99,8 +99,9 @@ static int state_load(struct minmove *s, const struct place_problem *p)
 	for (size_t i = 0; i < p->n_tasks; i++)
 		if (p->tasks[i].slot >= n_slots)
 			n_slots = (size_t)p->tasks[i].slot + 1;
+	/* A stray that is placed, pinned and moved on in one plan comes up three times. */
 	if (array_grow((void **)&s->slots, &s->cap_slots, n_slots, sizeof(*s->slots)) < 0 ||
-		array_grow((void **)&s->moves, &s->cap_moves, p->n_tasks, sizeof(*s->moves)) < 0 ||
+		array_grow((void **)&s->moves, &s->cap_moves, 3 * p->n_tasks, sizeof(*s->moves)) < 0 ||
 		place_load(&s->w, p) < 0)
 		return -1;
 	for (uint32_t t = 0; t < s->w.n; t++) {

@@ -10,11 +10,14 @@
 
 struct config;
 struct backend;
+struct log_line;
+struct command;
 
 enum sample_group { /* what a sample must hold beyond state, vCPUs and host */
 	SAMPLE_BALLOON = 1 << 0,
 	SAMPLE_BLOCK = 1 << 1,
 	SAMPLE_NET = 1 << 2,
+	SAMPLE_REGULAR = 1 << 8, /* a regular tick, not one between: recordings note it */
 };
 
 enum wake {
@@ -50,12 +53,24 @@ struct backend_ops {
 	/* Monotonic ns; virtual in simulator and replay. */
 	int64_t (*now)(struct backend *b);
 	void (*status)(struct backend *b, struct backend_status *st);
+	/* May be NULL: a line of the decision log, for a recorder. */
+	void (*note)(struct backend *b, const struct log_line *line);
+	/* Recordings only, else NULL. Lines that were logged at the tick sampled last: fills at most max,
+	 * returns how many. seek: the step asked for by CMD_REPLAY; the next sample is the one before the
+	 * place, for rates. */
+	size_t (*lines)(struct backend *b, struct log_line *to, size_t max);
+	bool (*seek)(struct backend *b, const struct command *c);
+	bool paced; /* wait() says when the next tick is: WAKE_TIMER a regular one, WAKE_EVENT one between */
+	/* May be NULL: a wrapper says what is inside. */
+	const char *(*inner_name)(const struct backend *b);
 };
 
 struct backend {
 	const struct backend_ops *ops;
 };
 
+/* The name of the innermost backend: "libvirt" even when it is recorded or read-only. */
+const char *backend_name(const struct backend *b);
 /* Chooses by URI: "sim:NAME|FILE", else libvirt (empty: the default search of vmtop(1), CONNECTION).
  * NULL with e set on failure. The caller closes it with ops->close(). */
 struct backend *backend_open(const struct config *cfg, struct err *e);

@@ -29,7 +29,7 @@ static int controllers_new(struct engine *en, struct err *e)
 static void load_journal(struct engine *en)
 {
 	struct err e = ERR_INIT;
-	if (strcmp(en->b->ops->name, "libvirt") != 0)
+	if (strcmp(backend_name(en->b), "libvirt") != 0)
 		return;
 	int rc = journal_load(en->status.uri, &en->ledger, &e);
 	size_t changed = 0;
@@ -77,7 +77,8 @@ struct engine *engine_new(const struct config *cfg, struct backend *b, struct er
 		return NULL;
 	}
 	b->ops->status(b, &en->status);
-	en->start_ns = en->next_tick_ns = en->next_memory_ns = b->ops->now(b);
+	en->start_ns = en->next_memory_ns = b->ops->now(b);
+	en->next_tick_ns = en->start_ns + (int64_t)(cfg->delay_s * 1e9);
 	if (cfg->end_after_s > 0)
 		en->end_ns = en->start_ns + (int64_t)(cfg->end_after_s * 1e9);
 	load_journal(en);
@@ -223,6 +224,16 @@ static void wish_change(struct engine *en, const struct command *c)
 	sample_soon(en);
 }
 
+/* After a jump the history means nothing; two samples make rates again. */
+static void replay_seek(struct engine *en, const struct command *c)
+{
+	if (!en->b->ops->seek || !en->b->ops->seek(en->b, c))
+		return;
+	model_forget(&en->model);
+	en->rewound = true;
+	sample_soon(en);
+}
+
 void engine_command(struct engine *en, const struct command *c)
 {
 	switch (c->kind) {
@@ -269,8 +280,10 @@ void engine_command(struct engine *en, const struct command *c)
 	case CMD_GROUPS:
 		en->groups = (unsigned)c->number;
 		break;
-	case CMD_NONE:
 	case CMD_REPLAY:
+		replay_seek(en, c);
+		break;
+	case CMD_NONE:
 		break;
 	default:
 		wish_change(en, c);
@@ -310,7 +323,7 @@ static int64_t wait_until(const struct engine *en)
 
 static void timer_fired(struct engine *en)
 {
-	if (en->b->ops->now(en->b) >= en->next_tick_ns)
+	if (en->b->ops->paced || en->b->ops->now(en->b) >= en->next_tick_ns)
 		next_tick(en);
 	else
 		sample_soon(en);
@@ -330,6 +343,10 @@ bool engine_wait(struct engine *en, int fd)
 			read_commands(en, fd);
 			return !en->quit;
 		case WAKE_EVENT:
+			if (en->b->ops->paced) {
+				sample_soon(en);
+				return true;
+			}
 			en->event_waits = !en->cfg.batch;
 			break;
 		case WAKE_END:

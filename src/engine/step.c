@@ -45,11 +45,27 @@ static void refresh_status(struct engine *en)
 		en->cfg.auto_cpu = en->cfg.auto_memory = false;
 }
 
+/* What a recording logged at this tick. */
+static void take_lines(struct engine *en)
+{
+	enum { MOST = 64 };
+	struct log_line *lines = en->b->ops->lines ? calloc(MOST, sizeof *lines) : NULL;
+	size_t n = lines ? en->b->ops->lines(en->b, lines, MOST) : 0;
+	for (size_t i = 0; i < n; i++) {
+		struct log_line *to = log_add(en, lines[i].kind);
+		uint64_t seq = to->seq;
+		*to = lines[i];
+		to->seq = seq;
+	}
+	free(lines);
+}
+
 static int step_sample(struct engine *en, struct err *e)
 {
 	en->start_ns = en->b->ops->now(en->b);
 	en->due = false;
-	unsigned groups = en->groups | (en->cfg.auto_memory || en->want_memory ? SAMPLE_BALLOON : 0);
+	unsigned groups = en->groups | (en->cfg.auto_memory || en->want_memory ? SAMPLE_BALLOON : 0) |
+			  (en->tick ? SAMPLE_REGULAR : 0);
 	int rc = en->b->ops->sample(en->b, groups, &en->incoming, e);
 	refresh_status(en);
 	if (rc < 0) {
@@ -62,6 +78,7 @@ static int step_sample(struct engine *en, struct err *e)
 	en->last_error[0] = '\0';
 	en->have_sample = true;
 	en->last_sample_ns = en->b->ops->now(en->b);
+	take_lines(en);
 	return 0;
 }
 
@@ -273,6 +290,12 @@ int engine_step(struct engine *en, struct err *e)
 {
 	struct round cpu, memory;
 	plan_reset(&en->plan);
+	if (en->rewound) { /* the sample before the place that was jumped to */
+		en->rewound = false;
+		if (engine_look(en, e) < 0)
+			return -1;
+		en->due = true;
+	}
 	if (!en->due) {
 		en->tick = false; /* only modes changed: the snapshot shows them */
 		return 0;

@@ -1,9 +1,79 @@
 /* SPDX-License-Identifier: MIT */
-/* Options -> backend -> engine -> UI. No logic of its own. */
+/* Options -> backend -> engine -> screen or batch. No logic of its own: each room says what went wrong in one
+ * line, and main turns that into stderr and an exit status. */
+#include <locale.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-int main(void)
+#include "vmtop/batch.h"
+#include "vmtop/engine.h"
+#include "vmtop/options.h"
+#include "vmtop/text.h"
+#include "vmtop/view.h"
+
+static int fail(const struct err *e)
 {
-	puts("vmtop " VMTOP_VERSION);
-	return 0;
+	char line[640];
+	text_escape(line, sizeof line, e->msg); /* a URI or a file may hold anything */
+	fprintf(stderr, "vmtop: %s\n", line);
+	if (e->code == ERR_USAGE)
+		fputs("Try 'vmtop --help'.\n", stderr);
+	return err_exit_status(e);
+}
+
+static int run_screen(const struct config *cfg, struct engine *en)
+{
+	struct err e = ERR_INIT;
+	struct scheduler *s = scheduler_start(en, &e);
+	return s ? ui_run(cfg, s) : fail(&e);
+}
+
+static int run_batch(const struct config *cfg, struct engine *en)
+{
+	struct err e = ERR_INIT;
+	int rc = batch_run(cfg, en, &e);
+	engine_free(en);
+	return rc < 0 ? fail(&e) : rc;
+}
+
+static int run(const struct config *cfg, bool restore)
+{
+	struct err e = ERR_INIT;
+	struct backend *b = backend_open(cfg, &e);
+	if (!b)
+		return fail(&e);
+	if (restore)
+		return engine_restore_journal(cfg, b, stdout, &e) < 0 ? fail(&e) : 0;
+	struct engine *en = engine_new(cfg, b, &e);
+	if (!en)
+		return fail(&e);
+	return cfg->batch ? run_batch(cfg, en) : run_screen(cfg, en);
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = ERR_INIT;
+	struct options_action action = {OPTIONS_RUN};
+	struct config *cfg = malloc(sizeof *cfg);
+	if (!cfg)
+		return 1;
+	setlocale(LC_ALL, "");
+	setlocale(LC_NUMERIC, "C"); /* numbers in output and input are the same everywhere */
+	signal(SIGPIPE, SIG_IGN);   /* a killed libvirtd must not kill its client */
+	int status = 0;
+	if (options_parse(argc, argv, cfg, &action, &e) < 0)
+		status = fail(&e);
+	else if (action.what == OPTIONS_HELP)
+		options_help(stdout);
+	else if (action.what == OPTIONS_VERSION)
+		options_version(stdout);
+	else if (action.what == OPTIONS_COLUMNS)
+		options_columns(stdout);
+	else
+		status = run(cfg, action.what == OPTIONS_RESTORE);
+	free(cfg);
+	return status;
 }

@@ -61,16 +61,18 @@ struct backend_ops {
 	size_t (*lines)(struct backend *b, struct log_line *to, size_t max);
 	bool (*seek)(struct backend *b, const struct command *c);
 	bool paced; /* wait() says when the next tick is: WAKE_TIMER a regular one, WAKE_EVENT one between */
-	/* May be NULL: a wrapper says what is inside. */
-	const char *(*inner_name)(const struct backend *b);
+	/* Wrappers only, else NULL: what is inside. */
+	struct backend *(*inner)(const struct backend *b);
 };
 
 struct backend {
 	const struct backend_ops *ops;
 };
 
-/* The name of the innermost backend: "libvirt" even when it is recorded or read-only. */
-const char *backend_name(const struct backend *b);
+/* The backend inside all wrappers: its name and its optional functions count. */
+struct backend *backend_innermost(struct backend *b);
+/* Tells every layer that wants to know of a line of the decision log. */
+void backend_note(struct backend *b, const struct log_line *line);
 /* Chooses by URI: "sim:NAME|FILE", else libvirt (empty: the default search of vmtop(1), CONNECTION).
  * NULL with e set on failure. The caller closes it with ops->close(). */
 struct backend *backend_open(const struct config *cfg, struct err *e);

@@ -2,7 +2,16 @@
 /* What holds for every backend, whatever wraps it. */
 #include "vmtop/backend.h"
 
-const char *backend_name(const struct backend *b)
+struct backend *backend_innermost(struct backend *b)
 {
-	return b->ops->inner_name ? b->ops->inner_name(b) : b->ops->name;
+	while (b->ops->inner)
+		b = b->ops->inner(b);
+	return b;
+}
+
+void backend_note(struct backend *b, const struct log_line *line)
+{
+	for (; b; b = b->ops->inner ? b->ops->inner(b) : NULL)
+		if (b->ops->note)
+			b->ops->note(b, line);
 }

@@ -12,9 +12,9 @@ struct readonly {
 	char why[120];
 };
 
-static struct backend *inner(struct backend *b)
+static struct backend *inner(const struct backend *b)
 {
-	return ((struct readonly *)b)->inner;
+	return ((const struct readonly *)b)->inner;
 }
 
 static int readonly_sample(struct backend *b, unsigned groups, struct sample *to, struct err *e)
@@ -66,6 +66,7 @@ struct backend *backend_readonly(struct backend *in, const char *why, struct err
 		.close = readonly_close,
 		.now = readonly_now,
 		.status = readonly_status,
+		.inner = inner,
 	};
 	struct readonly *r = calloc(1, sizeof *r);
 	if (!r) {

@@ -514,8 +514,6 @@ static void record_note(struct backend *b, const struct log_line *line)
 {
 	static const char *const kinds[] = {"action", "round", "event", "error", "mark"};
 	struct record *r = (struct record *)b;
-	if (r->inner->ops->note)
-		r->inner->ops->note(r->inner, line);
 	if (!r->db)
 		return;
 	begin(r);
@@ -634,9 +632,9 @@ static int open_db(struct record *r, struct err *e)
 	return 0;
 }
 
-static const char *record_inner_name(const struct backend *b)
+static struct backend *record_inner(const struct backend *b)
 {
-	return backend_name(((const struct record *)b)->inner);
+	return ((const struct record *)b)->inner;
 }
 
 static const struct backend_ops record_ops = {
@@ -648,7 +646,7 @@ static const struct backend_ops record_ops = {
 	.now = record_now,
 	.status = record_status,
 	.note = record_note,
-	.inner_name = record_inner_name,
+	.inner = record_inner,
 };
 
 struct backend *backend_record(struct backend *inner, const struct config *cfg, struct err *e)

@@ -169,7 +169,7 @@ static bool read_at(struct reader *r)
 	if (r->event->every_ns && r->event->every_ns < 1000000000)
 		return reader_fail(r, "events repeat at most once a second");
 	return want_word(r, &w, "what happens") &&
-	       reader_run(r, scenario_event_statements, w, "known after `at TIME`");
+	       scenario_reader_run(r, scenario_event_statements, w, "known after `at TIME`");
 }
 
 static bool read_pcpus(struct reader *r)
@@ -390,13 +390,13 @@ static bool read_line(struct reader *r, const char *line, size_t len)
 	want_word(r, &word, "a word");
 	if (is_top(word)) {
 		close_group(r);
-		return reader_run(r, top_statements, word, "known");
+		return scenario_reader_run(r, top_statements, word, "known");
 	}
 	if (r->in_host)
-		return reader_run(r, host_statements, word, "known in host");
+		return scenario_reader_run(r, host_statements, word, "known in host");
 	if (r->n_group)
-		return reader_run(r, scenario_vm_statements, word, "known in a vm block");
-	return reader_run(r, top_statements, word, "known outside a block");
+		return scenario_reader_run(r, scenario_vm_statements, word, "known in a vm block");
+	return scenario_reader_run(r, top_statements, word, "known outside a block");
 }
 
 /* Topology that was given as numbers: contiguous and even shares, in the order of the ids. */

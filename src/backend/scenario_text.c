@@ -287,7 +287,7 @@ bool want_set(struct reader *r, int *index)
 	return true;
 }
 
-bool reader_run(struct reader *r, const struct statement *table, const char *word, const char *where)
+bool scenario_reader_run(struct reader *r, const struct statement *table, const char *word, const char *where)
 {
 	char known[240] = "";
 	for (const struct statement *t = table; t->word; t++) {

@@ -276,6 +276,7 @@ static int options_into(struct options_walk *w)
 		return -1;
 	if (w->restore) {
 		w->what->what = OPTIONS_RESTORE;
+		w->c->batch = true;
 		return 0;
 	}
 	return options_settle(w->c, isatty(STDOUT_FILENO), getenv("TERM"), w->e);

@@ -41,7 +41,7 @@ static int remember_found(struct engine *en, const struct action *a, bool *wrote
 /* The simulator forgets everything at its end: nothing to journal there. */
 int apply_journal(struct engine *en, struct err *e)
 {
-	if (en->journal || strcmp(backend_name(en->b), "libvirt") != 0)
+	if (en->journal || strcmp(en->core->ops->name, "libvirt") != 0)
 		return 0;
 	en->journal = journal_open(en->status.uri, e);
 	return en->journal ? 0 : -1;

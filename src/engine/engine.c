@@ -29,7 +29,7 @@ static int controllers_new(struct engine *en, struct err *e)
 static void load_journal(struct engine *en)
 {
 	struct err e = ERR_INIT;
-	if (strcmp(backend_name(en->b), "libvirt") != 0)
+	if (strcmp(en->core->ops->name, "libvirt") != 0)
 		return;
 	int rc = journal_load(en->status.uri, &en->ledger, &e);
 	size_t changed = 0;
@@ -66,6 +66,7 @@ struct engine *engine_new(const struct config *cfg, struct backend *b, struct er
 	}
 	en->cfg = *cfg;
 	en->b = b;
+	en->core = backend_innermost(b);
 	en->groups = SAMPLE_BALLOON;
 	en->due = en->tick = true;
 	en->n_rebalance = en->n_memory = -1;
@@ -227,7 +228,7 @@ static void wish_change(struct engine *en, const struct command *c)
 /* After a jump the history means nothing; two samples make rates again. */
 static void replay_seek(struct engine *en, const struct command *c)
 {
-	if (!en->b->ops->seek || !en->b->ops->seek(en->b, c))
+	if (!en->core->ops->seek || !en->core->ops->seek(en->core, c))
 		return;
 	model_forget(&en->model);
 	en->rewound = true;
@@ -323,7 +324,7 @@ static int64_t wait_until(const struct engine *en)
 
 static void timer_fired(struct engine *en)
 {
-	if (en->b->ops->paced || en->b->ops->now(en->b) >= en->next_tick_ns)
+	if (en->core->ops->paced || en->b->ops->now(en->b) >= en->next_tick_ns)
 		next_tick(en);
 	else
 		sample_soon(en);
@@ -343,7 +344,7 @@ bool engine_wait(struct engine *en, int fd)
 			read_commands(en, fd);
 			return !en->quit;
 		case WAKE_EVENT:
-			if (en->b->ops->paced) {
+			if (en->core->ops->paced) {
 				sample_soon(en);
 				return true;
 			}

@@ -51,13 +51,6 @@ struct log_line *log_add(struct engine *en, enum log_kind kind)
 	return line;
 }
 
-/* A recorder keeps every line. */
-static void log_tell(struct engine *en, const struct log_line *line)
-{
-	if (en->b->ops->note)
-		en->b->ops->note(en->b, line);
-}
-
 void log_event(struct engine *en, enum log_kind kind, const char *fmt, ...)
 {
 	struct log_line *line = log_add(en, kind);
@@ -65,7 +58,7 @@ void log_event(struct engine *en, enum log_kind kind, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line->text, sizeof line->text, fmt, ap);
 	va_end(ap);
-	log_tell(en, line);
+	backend_note(en->b, line);
 }
 
 static void change_text(const struct action *a, char *buf, size_t len)
@@ -109,7 +102,7 @@ void log_action(struct engine *en, const struct action *a)
 	else
 		snprintf(line->text, sizeof line->text, "%s: %.100s%s, %.60s%s%.100s",
 			outcome_text(a->outcome), name, change, a->why.text, *a->error ? ": " : "", a->error);
-	log_tell(en, line);
+	backend_note(en->b, line);
 }
 
 void notice_set(struct engine *en, const char *fmt, ...)

@@ -28,6 +28,7 @@ struct log_ring {
 struct engine {
 	struct config cfg;
 	struct backend *b;
+	struct backend *core; /* b without its wrappers */
 	struct backend_status status;
 
 	struct sample sample;   /* the last good one */

@@ -58,7 +58,7 @@ struct backend_ops {
 	/* Recordings only, else NULL. Lines that were logged at the tick sampled last: fills at most max,
 	 * returns how many. seek: the step asked for by CMD_REPLAY; the next sample is the one before the
 	 * place, for rates. */
-	size_t (*lines)(struct backend *b, struct log_line *to, size_t max);
+	size_t (*logged)(struct backend *b, struct log_line *to, size_t max);
 	bool (*seek)(struct backend *b, const struct command *c);
 	bool paced; /* wait() says when the next tick is: WAKE_TIMER a regular one, WAKE_EVENT one between */
 	/* Wrappers only, else NULL: what is inside. */

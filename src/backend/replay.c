@@ -497,7 +497,7 @@ static const struct backend_ops replay_ops = {
 	.close = replay_close,
 	.now = replay_now,
 	.status = replay_status,
-	.lines = replay_lines,
+	.logged = replay_lines,
 	.seek = replay_seek,
 	.paced = true,
 };

@@ -49,8 +49,8 @@ static void refresh_status(struct engine *en)
 static void take_lines(struct engine *en)
 {
 	enum { MOST = 64 };
-	struct log_line *lines = en->core->ops->lines ? calloc(MOST, sizeof *lines) : NULL;
-	size_t n = lines ? en->core->ops->lines(en->core, lines, MOST) : 0;
+	struct log_line *lines = en->core->ops->logged ? calloc(MOST, sizeof *lines) : NULL;
+	size_t n = lines ? en->core->ops->logged(en->core, lines, MOST) : 0;
 	for (size_t i = 0; i < n; i++) {
 		struct log_line *to = log_add(en, lines[i].kind);
 		uint64_t seq = to->seq;

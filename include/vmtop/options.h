@@ -14,7 +14,6 @@ enum options_do {
 	OPTIONS_RUN,
 	OPTIONS_HELP,    /* options_help(stdout), exit 0 */
 	OPTIONS_VERSION, /* options_version(stdout), exit 0 */
-	OPTIONS_RESTORE, /* engine_restore_journal() */
 	OPTIONS_COLUMNS, /* -o help: options_columns(stdout), exit 0 */
 	OPTIONS_RESTORE, /* --restore: engine_restore_journal() */
 };

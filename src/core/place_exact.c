@@ -155,7 +155,7 @@ static bool branch_hopeless(const struct branch *b, size_t depth)
 	double q = certificate_q(b, moves);
 	if (q > b->goal->f + EPS)
 		return true;
-	bool only_equal = moves == (int)room && fabs(room - EPS - moves) < EPS;
+	bool only_equal = room < left + 1 && moves == (int)room && fabs(room - EPS - moves) < EPS;
 	return only_equal && q >= b->best_f - EPS &&
 	       (moves == 0 || certificate_q(b, moves - 1) > b->goal->f + EPS);
 }

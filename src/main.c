@@ -19,8 +19,6 @@ static int fail(const struct err *e)
 	char line[640];
 	text_escape(line, sizeof line, e->msg); /* a URI or a file may hold anything */
 	fprintf(stderr, "vmtop: %s\n", line);
-	if (e->code == ERR_USAGE)
-		fputs("Try 'vmtop --help'.\n", stderr);
 	return err_exit_status(e);
 }
 

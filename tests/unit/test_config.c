@@ -58,17 +58,17 @@ static void test_values(void **state)
 {
 	(void)state;
 	assert_int_equal(read_text("# comment\n"
-	                           "delay = 3\n"
-	                           "  cpu-policy = minmove   ; indented, and a comment\n"
-	                           "steer = web-*, db1\n"
-	                           "steer = app\n"
-	                           "\n"
-	                           "[vm db*]\n"
-	                           "exclude_memory = yes\n"
-	                           "mem_min = 1G\n"
-	                           "[vm  11111111-2222-3333-4444-555555555555]\n"
-	                           "cpu_weight = 4\r\n"),
-	        0);
+				   "delay = 3\n"
+				   "  cpu-policy = minmove   ; indented, and a comment\n"
+				   "steer = web-*, db1\n"
+				   "steer = app\n"
+				   "\n"
+				   "[vm db*]\n"
+				   "exclude_memory = yes\n"
+				   "mem_min = 1G\n"
+				   "[vm  11111111-2222-3333-4444-555555555555]\n"
+				   "cpu_weight = 4\r\n"),
+		0);
 	assert_float_equal(cfg.delay_s, 3, 0);
 	assert_int_equal(cfg.cpu_policy, CPU_POLICY_MINMOVE);
 	assert_int_equal(cfg.n_patterns, 3);
@@ -87,12 +87,12 @@ static void test_refusals(void **state)
 	refused("delay = 3\ndelay = soon\n", "2: delay: bad value 'soon', expected seconds from 0.2 to 3600");
 	refused("\n\nspeed = 9\n", "3: unknown key 'speed', expected one of vmtop.conf(5)");
 	refused("[vm a]\ndelay = 3\n",
-	        "2: unknown key 'delay' of a [vm] section, expected one of vmtop.conf(5)");
+		"2: unknown key 'delay' of a [vm] section, expected one of vmtop.conf(5)");
 	refused("[host]\ndelay = 3\n", "2: unknown section, expected [vm PATTERN]");
 	refused("delay 3\n", "1: not understood, expected KEY = VALUE or [vm PATTERN]");
 	refused("delay = 3\n[vm a\n", "2: not understood, expected KEY = VALUE or [vm PATTERN]");
 	refused("[vm aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee]\ncpu_weight = 1\n",
-	        "1: section name too long, expected at most 48 characters");
+		"1: section name too long, expected at most 48 characters");
 	char text[400];
 	snprintf(text, sizeof text, "delay = 2\nsteer = %0250d\n", 0);
 	refused(text, "2: line too long, expected at most 197 characters");
@@ -182,8 +182,8 @@ static int teardown(void **state)
 {
 	(void)state;
 	static const char *const made[] = {"a.conf", "zero.conf", "g.conf", "sys1/vmtop/vmtop.conf",
-	        "sys2/vmtop/vmtop.conf", "user/vmtop/vmtop.conf", "sys1/vmtop", "sys2/vmtop", "user/vmtop",
-	        "sys1", "sys2", "user"};
+		"sys2/vmtop/vmtop.conf", "user/vmtop/vmtop.conf", "sys1/vmtop", "sys2/vmtop", "user/vmtop",
+		"sys1", "sys2", "user"};
 	for (size_t i = 0; i < sizeof made / sizeof *made; i++)
 		remove(path_of(made[i]));
 	return rmdir(folder);
@@ -192,11 +192,11 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_values),
-	        cmocka_unit_test(test_refusals),
-	        cmocka_unit_test(test_not_text),
-	        cmocka_unit_test(test_garbage),
-	        cmocka_unit_test(test_precedence),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_not_text),
+		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_precedence),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

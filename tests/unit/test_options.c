@@ -125,7 +125,7 @@ static void test_refusals(void **state)
 	refused("--auto --readonly", "AUTO and --readonly exclude each other; --dry-run shows plans");
 	refused("-s stop_at_pct=9", "stop_at_pct 9 is above act_above_pct 5, expected at most that");
 	refused("--config /nonexistent/x",
-	        "cannot read config file /nonexistent/x: No such file or directory");
+		"cannot read config file /nonexistent/x: No such file or directory");
 	assert_int_equal(parse("--columns name,nope"), -1);
 	assert_int_equal(err.code, ERR_USAGE);
 }
@@ -156,7 +156,7 @@ static void test_settle(void **state)
 	assert_int_equal(options_settle(&c, true, "dumb", &err), -1);
 	assert_int_equal(options_settle(&c, true, NULL, &err), -1);
 	assert_string_equal(
-	        err.msg, "the terminal cannot show a screen (TERM is not set); use --batch, or set TERM");
+		err.msg, "the terminal cannot show a screen (TERM is not set); use --batch, or set TERM");
 	assert_int_equal(options_settle(&c, false, NULL, &err), 0);
 	assert_true(c.batch);
 	assert_int_equal(c.format, OUT_TEXT);
@@ -178,17 +178,17 @@ static void test_every_option_is_parsed_and_helped(void **state)
 		if (!s->option)
 			continue;
 		snprintf(want, sizeof want, "--%s%s", s->option,
-		        s->arg ? s->type == SET_AUTO ? "[=" : " " : "\n");
+			s->arg ? s->type == SET_AUTO ? "[=" : " " : "\n");
 		if (!strstr(help, want) && !s->arg) /* help may follow on the same line */
 			snprintf(want, sizeof want, "--%s ", s->option);
 		assert_non_null(strstr(help, want));
 		bool value = setting_takes_value(s);
 		const char *sample = s->choice                           ? s->choice(0)
-		                     : strcmp(s->option, "set") == 0     ? "delay=3"
-		                     : strcmp(s->option, "config") == 0  ? "/dev/null"
-		                     : strcmp(s->option, "columns") == 0 ? "name"
-		                     : *s->initial                       ? s->initial
-		                                                         : "x";
+				     : strcmp(s->option, "set") == 0     ? "delay=3"
+				     : strcmp(s->option, "config") == 0  ? "/dev/null"
+				     : strcmp(s->option, "columns") == 0 ? "name"
+				     : *s->initial                       ? s->initial
+									 : "x";
 		snprintf(line, sizeof line, "--%s%s%s", s->option, value ? "=" : "", value ? sample : "");
 		assert_int_equal(parse(line), 0);
 	}
@@ -202,13 +202,13 @@ static void test_every_option_is_parsed_and_helped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup(test_forms, setup),
-	        cmocka_unit_test_setup(test_words, setup),
-	        cmocka_unit_test_setup(test_no_run, setup),
-	        cmocka_unit_test_setup(test_refusals, setup),
-	        cmocka_unit_test_setup(test_environment, setup),
-	        cmocka_unit_test_setup(test_settle, setup),
-	        cmocka_unit_test_setup(test_every_option_is_parsed_and_helped, setup),
+		cmocka_unit_test_setup(test_forms, setup),
+		cmocka_unit_test_setup(test_words, setup),
+		cmocka_unit_test_setup(test_no_run, setup),
+		cmocka_unit_test_setup(test_refusals, setup),
+		cmocka_unit_test_setup(test_environment, setup),
+		cmocka_unit_test_setup(test_settle, setup),
+		cmocka_unit_test_setup(test_every_option_is_parsed_and_helped, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,28 +114,28 @@ static void test_refusals_change_nothing(void **state)
 	static const struct {
 		const char *key, *value;
 	} bad[] = {
-	        {"delay", "0.1"},
-	        {"delay", "3601"},
-	        {"delay", "-1"},
-	        {"delay", "abc"},
-	        {"delay", ""},
-	        {"delay", "1,5"},
-	        {"delay", "0x2"},
-	        {"delay", "nan"},
-	        {"delay", "1.2.3"},
-	        {"delay", "2days"},
-	        {"iterations", "1.5"},
-	        {"iterations", "-1"},
-	        {"iterations", "99999999999999999999"},
-	        {"cpu_policy", "best"},
-	        {"cpu_policy", ""},
-	        {"cpu_policy", "?"},
-	        {"batch", "maybe"},
-	        {"mem_min", "12Q"},
-	        {"auto", "disk"},
-	        {"auto", "none,cpu"},
-	        {"theme", "pink"},
-	        {"theme", "?"},
+		{"delay", "0.1"},
+		{"delay", "3601"},
+		{"delay", "-1"},
+		{"delay", "abc"},
+		{"delay", ""},
+		{"delay", "1,5"},
+		{"delay", "0x2"},
+		{"delay", "nan"},
+		{"delay", "1.2.3"},
+		{"delay", "2days"},
+		{"iterations", "1.5"},
+		{"iterations", "-1"},
+		{"iterations", "99999999999999999999"},
+		{"cpu_policy", "best"},
+		{"cpu_policy", ""},
+		{"cpu_policy", "?"},
+		{"batch", "maybe"},
+		{"mem_min", "12Q"},
+		{"auto", "disk"},
+		{"auto", "none,cpu"},
+		{"theme", "pink"},
+		{"theme", "?"},
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct config c = fresh(), before = c;
@@ -160,12 +160,12 @@ static void test_message_names_value_and_range(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_defaults),
-	        cmocka_unit_test(test_names_are_unique_and_helped),
-	        cmocka_unit_test(test_values_round_trip),
-	        cmocka_unit_test(test_units),
-	        cmocka_unit_test(test_refusals_change_nothing),
-	        cmocka_unit_test(test_message_names_value_and_range),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_names_are_unique_and_helped),
+		cmocka_unit_test(test_values_round_trip),
+		cmocka_unit_test(test_units),
+		cmocka_unit_test(test_refusals_change_nothing),
+		cmocka_unit_test(test_message_names_value_and_range),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

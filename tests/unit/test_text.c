@@ -25,14 +25,14 @@ static void test_escape(void **state)
 	escapes_to("caf\xc3\xa9 \xe4\xb8\xad", "caf\xc3\xa9 \xe4\xb8\xad");
 	escapes_to("\x1b[31mred\n", "\\x1b[31mred\\x0a");
 	escapes_to("a\xff"
-	           "b",
-	        "a\\xffb");
+		   "b",
+		"a\\xffb");
 	escapes_to("\xc0\xaf", "\\xc0\\xaf");          /* overlong */
 	escapes_to("\xed\xa0\x80", "\\xed\\xa0\\x80"); /* surrogate */
 	escapes_to("\xe4\xb8", "\\xe4\\xb8");          /* cut off */
 	escapes_to("\xe2\x80\xae"
-	           "evil",
-	        "\\u{202e}evil");            /* right-to-left override */
+		   "evil",
+		"\\u{202e}evil");            /* right-to-left override */
 	escapes_to("\xc2\x85", "\\u{0085}"); /* C1 control */
 	escapes_to("\x7f", "\\x7f");
 }
@@ -137,7 +137,7 @@ static void test_parse_kib(void **state)
 	assert_int_equal(text_parse_kib("1024kB", &k), 0);
 	assert_int_equal(k, 1000);
 	static const char *const bad[] = {
-	        "", "G", "-1", "1X", "1GG", "1..5", "0x10", "1e3", "inf", "9999999E", "4.", " 4"};
+		"", "G", "-1", "1X", "1GG", "1..5", "0x10", "1e3", "inf", "9999999E", "4.", " 4"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		k = -7;
 		assert_int_equal(text_parse_kib(bad[i], &k), -1);
@@ -159,14 +159,14 @@ int main(void)
 {
 	setenv("TZ", "UTC0", 1);
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_escape),
-	        cmocka_unit_test(test_escape_never_cuts_a_character),
-	        cmocka_unit_test(test_utf8_keeps_all_but_the_invalid),
-	        cmocka_unit_test(test_decode),
-	        cmocka_unit_test(test_width),
-	        cmocka_unit_test(test_kib),
-	        cmocka_unit_test(test_parse_kib),
-	        cmocka_unit_test(test_time),
+		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_escape_never_cuts_a_character),
+		cmocka_unit_test(test_utf8_keeps_all_but_the_invalid),
+		cmocka_unit_test(test_decode),
+		cmocka_unit_test(test_width),
+		cmocka_unit_test(test_kib),
+		cmocka_unit_test(test_parse_kib),
+		cmocka_unit_test(test_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,6 +73,7 @@ struct config {
 	double dwell_llc_s, dwell_node_s, dwell_cross_s;   /* 30, 60, 300 */
 	int cooldown_rounds, cooldown_rejected_rounds;     /* 3, 10 */
 	int max_moves;                                     /* 0: max(8, M/4) */
+	double search_ms;                                  /* 2: effort for fewer moves when it acts; 0: none */
 
 	/* memory */
 	double memory_cycle_s; /* 5 */

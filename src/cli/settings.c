@@ -145,6 +145,8 @@ const struct setting settings[] = {
 		"rounds of rest after a plan that was not worth it"),
 	KEY(SECTION_CPU, "max_moves", SET_INT, max_moves, 0, 100000, "0",
 		"most moves in one round (0: a quarter of the pCPUs, at least 8)"),
+	KEY(SECTION_CPU, "search_ms", SET_REAL, search_ms, 0, 1000, "2",
+		"minmove: about how long a round that acts may look for a plan with fewer moves (0: not at all)"),
 
 	KEY(SECTION_MEMORY, "memory_cycle", SET_SECONDS, memory_cycle_s, 0.2, 3600, "5", "time between memory cycles"),
 	KEY(SECTION_MEMORY, "mem_threshold", SET_KIB, mem_threshold_kib, 1024, 1e12, "100MiB",

@@ -14,7 +14,14 @@
 
 #define S_NS INT64_C(1000000000)
 
-enum { CHECK_ROUNDS = 2, FAILS_BEFORE_SLOW = 2, SLOW_CAP_S = 3600, IDLE_PCT = 1, SEARCH_EFFORT = 200000 };
+enum {
+	CHECK_ROUNDS = 2,
+	FAILS_BEFORE_SLOW = 2,
+	SLOW_CAP_S = 3600,
+	IDLE_PCT = 1,
+	SEARCH_EFFORT = 200000,
+	SEARCH_TASKS = 512
+};
 
 /* What is remembered of a task between rounds, by slot. */
 struct memory {
@@ -251,8 +258,7 @@ static size_t still_mark(struct minmove *s)
 		bool dwells = !w->p->forced && task_dwells(m, w->p->now_ns);
 		m->waive = dwells && !m->waived && fabs(w->d[t] - m->moved_demand) > 25;
 		w->still[t] = dwells && !m->waive;
-		if (m->waive && w->home[t] >= 0)
-			w->node_bound[t] = 1;
+		w->node_bound[t] |= m->waive && w->home[t] >= 0;
 		n += w->still[t];
 	}
 	return n;
@@ -454,10 +460,11 @@ static void plan_reject(struct minmove *s, const struct look *k, struct place_re
 static void plan_refine(struct minmove *s, const struct place_goal *g)
 {
 	struct place_work *w = &s->w;
+	double effort = w->p->cfg->search_ms * SEARCH_PER_MS;
 	if (place_exact_fits(w))
 		place_exact_plan(w, g);
-	else if (w->n_steps < g->max_steps && w->n_steps * w->n < SEARCH_EFFORT / 16)
-		place_search(w, g, SEARCH_EFFORT);
+	else if (w->n <= SEARCH_TASKS && effort > 0)
+		place_search(w, g, (size_t)effort);
 	place_prune(w, g->min_score);
 }
 
@@ -469,7 +476,7 @@ static void plan_steps(struct minmove *s, const struct look *k)
 	struct place_goal g = {
 		.f = k->goal_f,
 		.min_score = squared(cfg->min_gain_pct) / 2,
-		.max_steps = moves_allowed(w->p),
+		.max_steps = w->n <= SEARCH_TASKS ? w->n : moves_allowed(w->p),
 	};
 	if (!k->above && k->overload) {
 		g.overload = true;
@@ -496,6 +503,7 @@ static void act_round(struct minmove *s, const struct look *k, struct place_resu
 		plan_reject(s, k, out);
 		return;
 	}
+	place_cut(w, moves_allowed(w->p));
 	assign_add(s);
 	steps_add(s);
 	s->plan_q = q;

@@ -26,6 +26,7 @@ struct place_work {
 	size_t cap_n, cap_m; /* what the arrays hold */
 	double pcpus, total, mean;
 	double min_weight; /* of the tasks, at most 1 */
+	double widest;     /* pCPUs of the largest unit */
 	bool smt, one_zone,
 		equal; /* units are threads of shared cores; no distances; all units of one size */
 
@@ -33,6 +34,8 @@ struct place_work {
 	double *d;           /* demand, >= 0 */
 	uint32_t *id;        /* index in the problem */
 	int *home, *at;      /* unit at the start and now; PLACE_NONE */
+	uint32_t *lo, *hi;   /* the units allowed lie at positions lo .. hi-1 */
+	uint8_t *exact;      /* and all of those are allowed */
 	uint8_t *wide;       /* allowed on every unit */
 	uint8_t *node_bound; /* may not leave its node */
 	uint8_t *still;      /* not to be moved in this round (dwell, or moved already) */
@@ -57,7 +60,7 @@ struct place_work {
 	uint32_t *tree;                                /* of positions: which has the lowest h */
 	size_t leaves;
 	double *score; /* by unit: heap of sources */
-	uint32_t *heap;
+	uint32_t *heap, *heap_at;
 	double *sorted;
 };
 
@@ -122,6 +125,8 @@ void place_steps_to(struct place_work *w, const int *unit);
 
 /* Takes out steps without which F would be higher by less than min_score per cost. */
 void place_prune(struct place_work *w, double min_score);
+/* Keeps the first steps only; never half a swap. */
+void place_cut(struct place_work *w, size_t steps);
 
 bool place_exact_fits(const struct place_work *w);
 /* best[] has F f: looks for the placement with the lowest F, and leaves it in best[]. */

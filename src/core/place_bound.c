@@ -3,6 +3,7 @@
  * one pours all demands as a liquid over the fixed loads; the other lets fixed loads wander like demands, but
  * keeps each whole: what exceeds a fair share of what is left sits alone. The larger of the two counts. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "place.h"
 
@@ -12,29 +13,38 @@ static int level_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* sorted[] = fixed load per pCPU and size of the unit, lowest first. */
-static void levels_sort(struct place_work *w)
+/* Units that no allowed set connects with others: positions lo .. hi-1, and the tasks that may be there. */
+struct part {
+	uint32_t lo, hi;
+	const uint32_t *task; /* largest first */
+	size_t n;
+};
+
+/* sorted[] = fixed load per pCPU and size of the units, lowest first. */
+static void levels_sort(struct place_work *w, const struct part *p)
 {
-	for (size_t j = 0; j < w->m; j++) {
-		w->sorted[2 * j] = w->fixed[j] * w->ic[j];
-		w->sorted[2 * j + 1] = 1 / w->ic[j];
+	size_t n = 0;
+	for (uint32_t i = p->lo; i < p->hi; i++) {
+		uint32_t u = w->unit_at[i];
+		w->sorted[n++] = w->fixed[u] * w->ic[u];
+		w->sorted[n++] = 1 / w->ic[u];
 	}
-	qsort(w->sorted, w->m, 2 * sizeof(double), level_compare);
+	qsort(w->sorted, p->hi - p->lo, 2 * sizeof(double), level_compare);
 }
 
-static double bound_liquid(const struct place_work *w, double liquid)
+static double bound_liquid(const struct place_work *w, const struct part *p)
 {
 	const double *lv = w->sorted;
-	double size = 0, volume = liquid, q = 0;
-	size_t j = 0;
-	while (j < w->m && (size == 0 || lv[2 * j] * size < volume)) {
+	size_t m = p->hi - p->lo, j = 0;
+	double size = 0, volume = 0;
+	for (size_t i = 0; i < p->n; i++)
+		volume += w->d[p->task[i]];
+	for (; j < m && (size == 0 || lv[2 * j] * size < volume); j++) {
 		size += lv[2 * j + 1];
 		volume += lv[2 * j] * lv[2 * j + 1];
-		j++;
 	}
-	double dev = volume / size - w->mean;
-	q = size * dev * dev;
-	for (; j < w->m; j++) {
+	double dev = volume / size - w->mean, q = size * dev * dev;
+	for (; j < m; j++) {
 		dev = lv[2 * j] - w->mean;
 		q += dev * dev * lv[2 * j + 1];
 	}
@@ -43,40 +53,88 @@ static double bound_liquid(const struct place_work *w, double liquid)
 
 /* Fixed loads as loads of whole units, tasks by demand, both from the largest: those above the fair share of
  * what is left sit alone. */
-static double bound_whole(const struct place_work *w, double largest_unit)
+static double bound_whole(const struct place_work *w, const struct part *p)
 {
-	double left = w->total, room = w->pcpus, q = 0;
-	size_t t = 0, j = w->m;
+	const double *lv = w->sorted;
+	size_t m = p->hi - p->lo, t = 0, j = m;
+	double left = 0, room = 0, largest = 0, q = 0, dev;
+	for (size_t i = 0; i < p->n; i++)
+		left += w->d[p->task[i]];
+	for (size_t i = 0; i < m; i++) {
+		left += lv[2 * i] * lv[2 * i + 1];
+		room += lv[2 * i + 1];
+		largest = lv[2 * i + 1] > largest ? lv[2 * i + 1] : largest;
+	}
 	for (;;) {
-		double task = t < w->n ? w->d[w->order[t]] : 0;
-		double load = j > 0 ? w->sorted[2 * (j - 1)] * w->sorted[2 * j - 1] : 0;
-		bool is_load = load > task;
-		double top = is_load ? load : task;
-		if (top <= 0 || room <= largest_unit || top * room <= left * largest_unit)
+		double task = t < p->n ? w->d[p->task[t]] : 0;
+		double load = j > 0 ? lv[2 * (j - 1)] * lv[2 * j - 1] : 0;
+		double top = load > task ? load : task;
+		if (top <= 0 || room <= largest || top * room <= left * largest)
 			break;
-		double dev = top / largest_unit - w->mean;
-		q += dev * dev * largest_unit;
+		dev = top / largest - w->mean;
+		q += dev * dev * largest;
 		left -= top;
-		room -= largest_unit;
-		if (is_load)
+		room -= largest;
+		if (load > task)
 			j--;
 		else
 			t++;
 	}
-	double dev = left / room - w->mean;
+	dev = left / room - w->mean;
 	return q + dev * dev * room;
+}
+
+/* heap[] by position: number of the part it belongs to. Returns how many there are. */
+static uint32_t parts_find(struct place_work *w)
+{
+	uint32_t *part = w->heap, parts = 0;
+	uint32_t reach = 0; /* positions below belong together with some before */
+	memset(part, 0, w->m * sizeof(*part));
+	for (size_t i = 0; i < w->n; i++) /* how far the sets that begin here reach */
+		part[w->lo[i]] = w->hi[i] > part[w->lo[i]] ? w->hi[i] : part[w->lo[i]];
+	for (uint32_t i = 0; i < w->m; i++) {
+		uint32_t to = part[i];
+		parts += i >= reach;
+		reach = to > reach ? to : reach;
+		reach = reach > i ? reach : i + 1;
+		part[i] = parts - 1;
+	}
+	return parts;
+}
+
+/* Tasks by part, largest first within each, into tmp[]; first task of each part into heap_at[]. */
+static void parts_fill(struct place_work *w, uint32_t parts)
+{
+	uint32_t *start = w->heap_at, sum = 0;
+	memset(start, 0, parts * sizeof(*start));
+	for (size_t i = 0; i < w->n; i++)
+		start[w->heap[w->lo[i]]]++;
+	for (uint32_t k = 0; k < parts; k++) {
+		uint32_t n = start[k];
+		start[k] = sum;
+		sum += n;
+	}
+	for (size_t i = 0; i < w->n; i++)
+		w->tmp[start[w->heap[w->lo[w->order[i]]]]++] = w->order[i];
 }
 
 double place_bound_q(struct place_work *w)
 {
-	double liquid = 0, largest = 0;
-	for (size_t i = 0; i < w->n; i++)
-		liquid += w->d[i];
-	for (size_t j = 0; j < w->m; j++)
-		largest = 1 / w->ic[j] > largest ? 1 / w->ic[j] : largest;
-	levels_sort(w);
-	double a = bound_liquid(w, liquid), b = bound_whole(w, largest);
-	return a > b ? a : b;
+	uint32_t parts = parts_find(w), done = 0;
+	double q = 0;
+	parts_fill(w, parts);
+	struct part p = {0};
+	for (uint32_t k = 0; k < parts; k++, p.lo = p.hi) {
+		while (p.hi < w->m && w->heap[p.hi] == k)
+			p.hi++;
+		p.task = w->tmp + done;
+		p.n = w->heap_at[k] - done;
+		done = w->heap_at[k];
+		levels_sort(w, &p);
+		double a = bound_liquid(w, &p), b = bound_whole(w, &p);
+		q += a > b ? a : b;
+	}
+	return q;
 }
 
 /* Largest first. */

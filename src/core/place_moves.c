@@ -93,7 +93,13 @@ static bool heap_before(const struct place_work *w, uint32_t a, uint32_t b)
 	return w->score[a] > w->score[b] || (w->score[a] == w->score[b] && a < b);
 }
 
-static void heap_sift(struct place_work *w, size_t i)
+static void heap_put(struct place_work *w, size_t i, uint32_t u)
+{
+	w->heap[i] = u;
+	w->heap_at[u] = (uint32_t)i;
+}
+
+static void heap_sink(struct place_work *w, size_t i)
 {
 	uint32_t u = w->heap[i];
 	for (size_t c; (c = 2 * i + 1) < w->m; i = c) {
@@ -101,9 +107,17 @@ static void heap_sift(struct place_work *w, size_t i)
 			c++;
 		if (!heap_before(w, w->heap[c], u))
 			break;
-		w->heap[i] = w->heap[c];
+		heap_put(w, i, w->heap[c]);
 	}
-	w->heap[i] = u;
+	heap_put(w, i, u);
+}
+
+static void heap_rise(struct place_work *w, size_t i)
+{
+	uint32_t u = w->heap[i];
+	for (; i > 0 && heap_before(w, u, w->heap[(i - 1) / 2]); i = (i - 1) / 2)
+		heap_put(w, i, w->heap[(i - 1) / 2]);
+	heap_put(w, i, u);
 }
 
 static void heap_build(struct place_work *w)
@@ -113,10 +127,10 @@ static void heap_build(struct place_work *w)
 	for (size_t j = 0; j < w->m; j++) {
 		double d = w->h[j] - low, k = w->ic[j] + w->icc[w->core[j]];
 		w->score[j] = d * d / k / cheapest; /* no move from here has more */
-		w->heap[j] = (uint32_t)j;
+		heap_put(w, j, (uint32_t)j);
 	}
 	for (size_t i = w->m / 2; i-- > 0;)
-		heap_sift(w, i);
+		heap_sink(w, i);
 }
 
 /* The best move there is; the source stays on top of the heap. */
@@ -131,7 +145,7 @@ static struct pick best_move(struct place_work *w, const struct place_goal *g)
 		w->score[a] = x.score;
 		if (fresh && x.to >= 0)
 			return x;
-		heap_sift(w, 0);
+		heap_sink(w, 0);
 		if (x.to >= 0 && w->heap[0] == a)
 			return x;
 	}
@@ -227,36 +241,46 @@ static void pick_do(struct place_work *w, const struct pick *x)
 	}
 }
 
-/* The target may have become a source; a is on top of the heap and only sinks. */
-static void sources_update(struct place_work *w, const struct place_goal *g, int z)
+/* The load of u has changed, and with it what it can give. */
+static void source_update(struct place_work *w, const struct place_goal *g, int u)
 {
-	for (size_t i = 0; i < w->m; i++) {
-		if (w->heap[i] != (uint32_t)z)
-			continue;
-		w->score[z] = source_best(w, g, z).score;
-		uint32_t u = (uint32_t)z;
-		for (; i > 0 && heap_before(w, u, w->heap[(i - 1) / 2]); i = (i - 1) / 2)
-			w->heap[i] = w->heap[(i - 1) / 2];
-		w->heap[i] = u;
-		heap_sift(w, i);
-		return;
-	}
+	w->score[u] = source_best(w, g, u).score;
+	heap_rise(w, w->heap_at[u]);
+	heap_sink(w, w->heap_at[u]);
+}
+
+static double highest(const struct place_work *w)
+{
+	double top = -INFINITY;
+	for (size_t j = 0; j < w->m; j++)
+		top = w->h[j] > top ? w->h[j] : top;
+	return top;
+}
+
+/* Could any swap be worth more than `score`? */
+static bool swap_hope(const struct place_work *w, double score)
+{
+	double d = highest(w) - w->h[place_lowest(w, 0, (uint32_t)w->m)];
+	return d * d * w->widest / 4 / ((w->one_zone ? 1 : 0.5) * w->min_weight) > score;
 }
 
 void place_greedy(struct place_work *w, const struct place_goal *g)
 {
 	size_t budget = SWAP_BUDGET;
+	double f = place_f(w);
 	heap_build(w);
-	while (w->n_steps < g->max_steps && (g->overload || place_f(w) > g->f)) {
+	while (w->n_steps < g->max_steps && (g->overload || f > g->f)) {
 		struct pick x = best_move(w, g);
-		if (budget && w->n_steps + 2 <= g->max_steps)
+		if (budget && w->n_steps + 2 <= g->max_steps && swap_hope(w, x.score))
 			best_swap(w, g, &budget, &x);
 		if (x.to < 0)
 			break;
 		int a = w->at[x.t];
+		double p = w->d[x.t] - (x.u == UINT32_MAX ? 0 : w->d[x.u]);
+		f -= place_gain(w, p, a, x.to);
 		pick_do(w, &x);
-		sources_update(w, g, x.to);
-		sources_update(w, g, a);
+		source_update(w, g, x.to);
+		source_update(w, g, a);
 	}
 }
 
@@ -331,4 +355,16 @@ void place_prune(struct place_work *w, double min_score)
 	}
 	if (pruned)
 		place_steps_to(w, w->best);
+}
+
+void place_cut(struct place_work *w, size_t steps)
+{
+	if (steps >= w->n_steps)
+		return;
+	if (steps > 0 && w->steps[steps - 1].partner >= (int)steps)
+		steps--;
+	memcpy(w->best, w->home, w->n * sizeof(*w->best));
+	for (size_t i = 0; i < steps; i++)
+		w->best[w->steps[i].task] = w->steps[i].to;
+	place_steps_to(w, w->best);
 }

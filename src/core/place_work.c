@@ -23,6 +23,9 @@ static const struct array_row task_rows[] = {
 	ROW(home, 1, 0),
 	ROW(at, 1, 0),
 	ROW(wide, 1, 0),
+	ROW(lo, 1, 0),
+	ROW(hi, 1, 0),
+	ROW(exact, 1, 0),
 	ROW(node_bound, 1, 0),
 	ROW(still, 1, 0),
 	ROW(order, 1, 0),
@@ -53,6 +56,7 @@ static const struct array_row unit_rows[] = {
 	ROW(tree, 4, 4),
 	ROW(score, 1, 0),
 	ROW(heap, 1, 0),
+	ROW(heap_at, 1, 0),
 	ROW(sorted, 2, 0),
 };
 
@@ -80,6 +84,8 @@ static void rows_free(struct place_work *w, const struct array_row *row, size_t 
 	for (size_t i = 0; i < n_rows; i++)
 		free(*(void **)((char *)w + row[i].offset));
 }
+
+enum { SPANS_SEEN = 16 };
 
 #define N_ROWS(t) (sizeof(t) / sizeof((t)[0]))
 
@@ -162,6 +168,7 @@ static void units_load(struct place_work *w)
 {
 	const struct place_problem *p = w->p;
 	w->pcpus = 0;
+	w->widest = 1;
 	w->equal = true;
 	for (size_t j = 0; j < w->m; j++) {
 		int n = p->units[j].n_cpus > 0 ? p->units[j].n_cpus : 1;
@@ -170,6 +177,7 @@ static void units_load(struct place_work *w)
 		w->ic[j] = 1.0 / n;
 		w->fixed[j] = bg > 0 && isfinite(bg) ? bg : 0;
 		w->equal &= n == p->units[0].n_cpus;
+		w->widest = n > w->widest ? n : w->widest;
 	}
 	units_sort(w);
 	ranges_find(w, w->llc_lo, w->llc_hi, same_llc);
@@ -180,29 +188,42 @@ static void units_load(struct place_work *w)
 		w->leaves *= 2;
 }
 
-static bool set_is_wide(const struct cpuset *s, size_t m)
+/* What an allowed set covers, in positions. */
+struct span {
+	const struct cpuset *set;
+	uint32_t lo, hi;
+	bool exact;
+};
+
+static struct span span_of(const struct place_work *w, const struct cpuset *set)
 {
-	size_t word = 0;
-	for (; (word + 1) * 64 <= m && word < CPUSET_WORDS; word++)
-		if (~s->w[word])
-			return false;
-	for (size_t u = word * 64; u < m; u++)
-		if (!cpuset_has(s, (int)u))
-			return false;
-	return true;
+	struct span x = {set, (uint32_t)w->m, 0, true};
+	uint32_t n = 0;
+	if (!set)
+		return (struct span){NULL, 0, (uint32_t)w->m, true};
+	for (int u = cpuset_first(set); u >= 0 && u < (int)w->m; u = cpuset_next(set, u), n++) {
+		x.lo = w->pos[u] < x.lo ? w->pos[u] : x.lo;
+		x.hi = w->pos[u] + 1 > x.hi ? w->pos[u] + 1 : x.hi;
+	}
+	if (n == 0)
+		x.lo = 0;
+	x.exact = n == x.hi - x.lo;
+	return x;
 }
 
-/* A task that may be on one unit only, and is there, is as good as fixed. */
-static bool set_is_only(const struct cpuset *s, int unit)
+/* Sets are shared by many tasks: the last few are remembered, by the address. */
+static struct span span_get(const struct place_work *w, struct span *seen, const struct cpuset *set)
 {
-	return s && cpuset_has(s, unit) && cpuset_count(s) == 1;
+	struct span *x = &seen[((uintptr_t)set / sizeof(*set)) % SPANS_SEEN];
+	if (x->hi == 0 || x->set != set)
+		*x = span_of(w, set);
+	return *x;
 }
 
 static void tasks_load(struct place_work *w)
 {
 	const struct place_problem *p = w->p;
-	const struct cpuset *last = NULL;
-	bool last_wide = true;
+	struct span seen[SPANS_SEEN] = {{0}};
 	w->n = 0;
 	w->total = 0;
 	w->min_weight = 1;
@@ -210,22 +231,22 @@ static void tasks_load(struct place_work *w)
 		const struct place_task *t = &p->tasks[i];
 		double d = t->demand_pct > 0 && isfinite(t->demand_pct) ? t->demand_pct : 0;
 		int unit = t->unit >= 0 && (size_t)t->unit < w->m ? t->unit : PLACE_NONE;
-		if (t->fixed != REASON_NONE || (t->allowed && cpuset_empty(t->allowed)) ||
-			set_is_only(t->allowed, unit)) {
+		struct span set = span_get(w, seen, t->allowed);
+		bool only = set.hi - set.lo == 1 && unit >= 0 && w->pos[unit] == set.lo;
+		if (t->fixed != REASON_NONE || set.hi == set.lo || only) {
 			if (unit >= 0)
 				w->fixed[unit] += d;
 			continue;
-		}
-		if (t->allowed != last) {
-			last = t->allowed;
-			last_wide = !last || set_is_wide(last, w->m);
 		}
 		size_t f = w->n++;
 		w->d[f] = d;
 		w->id[f] = (uint32_t)i;
 		w->home[f] = unit;
-		w->wide[f] = last_wide;
-		w->node_bound[f] = unit >= 0 && (t->stay_on_node || !p->cfg->cross_node);
+		w->lo[f] = set.lo;
+		w->hi[f] = set.hi;
+		w->exact[f] = set.exact;
+		w->wide[f] = set.exact && set.hi - set.lo == w->m;
+		w->node_bound[f] = t->stay_on_node && unit >= 0;
 		w->still[f] = 0;
 		w->total += d;
 		if (t->weight > 0 && t->weight < w->min_weight)
@@ -392,30 +413,28 @@ int place_lowest(const struct place_work *w, uint32_t lo, uint32_t hi)
 
 int place_lowest_ok(const struct place_work *w, uint32_t t, uint32_t lo, uint32_t hi)
 {
-	int u = place_lowest(w, lo, hi), best = PLACE_NONE;
-	if (u < 0 || place_ok(w, t, u))
-		return u;
+	int best = PLACE_NONE;
+	lo = w->lo[t] > lo ? w->lo[t] : lo;
+	hi = w->hi[t] < hi ? w->hi[t] : hi;
+	if (w->node_bound[t] && w->node_lo[w->home[t]] > lo)
+		lo = w->node_lo[w->home[t]];
+	if (w->node_bound[t] && w->node_hi[w->home[t]] < hi)
+		hi = w->node_hi[w->home[t]];
+	if (w->exact[t])
+		return place_lowest(w, lo, hi);
 	for (uint32_t i = lo; i < hi; i++) {
-		u = (int)w->unit_at[i];
+		int u = (int)w->unit_at[i];
 		if ((best < 0 || w->h[u] < w->h[best]) && place_ok(w, t, u))
 			best = u;
 	}
 	return best;
 }
 
-/* Cross-node moves are off unless asked for; coming home to the memory is always a good reason. */
 bool place_ok(const struct place_work *w, uint32_t t, int u)
 {
-	const struct place_task *task = &w->p->tasks[w->id[t]];
-	if (!w->wide[t] && !cpuset_has(task->allowed, u))
+	if (!w->wide[t] && !cpuset_has(w->p->tasks[w->id[t]].allowed, u))
 		return false;
-	if (!w->node_bound[t])
-		return true;
-	int from = w->p->units[w->home[t]].node, to = w->p->units[u].node;
-	if (from == to || from < 0 || to < 0)
-		return true;
-	return !task->stay_on_node && to < 64 && (task->mem_nodes >> to & 1) &&
-	       !(from < 64 && (task->mem_nodes >> from & 1));
+	return !w->node_bound[t] || w->p->units[w->home[t]].node == w->p->units[u].node;
 }
 
 double place_distance(const struct place_work *w, int a, int b)

@@ -37,6 +37,7 @@ static void config_minmove(struct config *cfg)
 	cfg->cooldown_rounds = 3;
 	cfg->cooldown_rejected_rounds = 10;
 	cfg->cross_node = true;
+	cfg->search_ms = 2;
 }
 
 static void *zeroed(size_t n, size_t size)

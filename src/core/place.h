@@ -38,7 +38,7 @@ struct place_work {
 	uint8_t *exact;      /* and all of those are allowed */
 	uint8_t *wide;       /* allowed on every unit */
 	uint8_t *node_bound; /* may not leave its node */
-	uint8_t *still;      /* not to be moved in this round (dwell, or moved already) */
+	uint8_t *still;      /* not to be moved in this round */
 	uint32_t *order;     /* largest demand first */
 	uint32_t *seg;       /* tasks by home unit, smallest demand first: seg[first[u] .. first[u + 1]) */
 	uint32_t *key, *tmp; /* for sorting */

@@ -18,12 +18,18 @@ struct pick {
 };
 #define PICK_NONE ((struct pick){UINT32_MAX, UINT32_MAX, PLACE_NONE, 0})
 
+/* Not to be moved in this round, or moved already. */
+static bool rests(const struct place_work *w, uint32_t t)
+{
+	return w->still[t] || w->at[t] != w->home[t];
+}
+
 static void move_try(
 	const struct place_work *w, const struct place_goal *g, uint32_t t, int z, struct pick *best)
 {
 	int a = w->at[t];
 	double p = w->d[t];
-	if (z < 0 || z == a || w->still[t])
+	if (z < 0 || z == a || rests(w, t))
 		return;
 	double score = place_gain(w, p, a, z) / place_cost(w, t, a, z);
 	if (score < g->min_score || score <= best->score || !place_safe(w, p, a, z))
@@ -58,7 +64,7 @@ static void range_try(const struct place_work *w, const struct place_goal *g, in
 	uint32_t mid = segment_at(w, a, (w->h[a] - w->h[z]) / k), end = w->first[a + 1], seen = 0;
 	for (uint32_t i = mid; i < end && seen < NEAR; i++) {
 		uint32_t t = w->seg[i];
-		if (w->still[t])
+		if (rests(w, t))
 			continue;
 		seen++;
 		move_try(w, g, t, place_ok(w, t, z) ? z : place_lowest_ok(w, t, lo, hi), best);
@@ -66,7 +72,7 @@ static void range_try(const struct place_work *w, const struct place_goal *g, in
 	seen = 0;
 	for (uint32_t i = mid; i-- > w->first[a] && seen < NEAR;) {
 		uint32_t t = w->seg[i];
-		if (w->still[t])
+		if (rests(w, t))
 			continue;
 		seen++;
 		move_try(w, g, t, place_ok(w, t, z) ? z : place_lowest_ok(w, t, lo, hi), best);
@@ -172,7 +178,7 @@ static void swap_try(
 {
 	int a = w->at[t], z = w->at[u];
 	double p = w->d[t] - w->d[u];
-	if (p <= 0 || w->still[u])
+	if (p <= 0 || rests(w, u))
 		return;
 	double cost = place_cost(w, t, a, z) + place_cost(w, u, z, a), score = place_gain(w, p, a, z) / cost;
 	if (score < g->min_score || score <= best->score || !place_safe(w, p, a, z))
@@ -192,7 +198,7 @@ static size_t pair_swaps(
 	uint32_t j = w->first[z], end = w->first[z + 1];
 	for (uint32_t i = w->first[a]; i < w->first[a + 1]; i++) {
 		uint32_t t = w->seg[i];
-		if (w->still[t])
+		if (rests(w, t))
 			continue;
 		while (j < end && w->d[w->seg[j]] < w->d[t] - want)
 			j++;
@@ -231,11 +237,9 @@ static void best_swap(
 static void pick_do(struct place_work *w, const struct pick *x)
 {
 	int a = w->at[x->t];
-	w->still[x->t] = 1;
 	if (x->u == UINT32_MAX) {
 		place_take(w, x->t, x->to, -1);
 	} else {
-		w->still[x->u] = 1;
 		place_take(w, x->t, x->to, (int)w->n_steps + 1);
 		place_take(w, x->u, a, (int)w->n_steps - 1);
 	}

@@ -86,7 +86,7 @@ static bool take_event(struct lv *lv, const struct link_event *ev)
 	if (ev->kind == EVENT_PIN)
 		return foreign;
 	if (lv->reader && ev->kind != EVENT_BALLOON)
-		reader_dirty(lv->reader, ev->kind == EVENT_OVERFLOW ? NULL : ev->uuid);
+		lv_reader_dirty(lv->reader, ev->kind == EVENT_OVERFLOW ? NULL : ev->uuid);
 	return true;
 }
 
@@ -169,7 +169,7 @@ static void lv_close(struct backend *b)
 	lv_reap(lv);
 	for (size_t i = 0; i < lv->n_parked; i++)
 		link_free(lv->parked[i], until);
-	reader_free(lv->reader);
+	lv_reader_free(lv->reader);
 	topology_done(&lv->topology);
 	notes_done(&lv->notes);
 	close(lv->notify_fd);

@@ -57,7 +57,7 @@ static void finish(struct lv *lv, struct action *a, struct change_request *q)
 	if (a->outcome == OUTCOME_FAILED && link_phase(lv->link, NULL) == PHASE_LOST)
 		a->outcome = OUTCOME_UNKNOWN;
 	if (a->kind == ACTION_PERIOD && lv->reader)
-		reader_dirty(lv->reader, a->uuid);
+		lv_reader_dirty(lv->reader, a->uuid);
 }
 
 /* Our own pins must be known before the hypervisor tells of them. */

@@ -69,8 +69,8 @@ void lv_drop_link(struct lv *lv)
 static int adopt(struct lv *lv, struct err *e)
 {
 	lv->host = *link_result(lv->link);
-	reader_free(lv->reader);
-	lv->reader = reader_new(&lv->host, e);
+	lv_reader_free(lv->reader);
+	lv->reader = lv_reader_new(&lv->host, e);
 	lv->fresh = lv->reader != NULL;
 	return lv->reader ? 0 : -1;
 }
@@ -109,7 +109,7 @@ int lv_ensure_link(struct lv *lv, int64_t until_ns, struct err *e)
 			return lv->reader || lv->late ? 0 : adopt(lv, e);
 		if (not_open(lv, phase, &why, e) < 0 && (is_new || phase == PHASE_OPENING))
 			return -1;
-		reader_free(lv->reader);
+		lv_reader_free(lv->reader);
 		lv->reader = NULL;
 	}
 	return -1;
@@ -118,7 +118,7 @@ int lv_ensure_link(struct lv *lv, int64_t until_ns, struct err *e)
 static void stuck_run(struct request *r, virConnectPtr c)
 {
 	struct stuck_request *q = (struct stuck_request *)r;
-	q->n = reader_stuck(c, q->min_ms, q->uuids, READ_HUNG_MOST, &r->err);
+	q->n = lv_reader_stuck(c, q->min_ms, q->uuids, READ_HUNG_MOST, &r->err);
 	r->rc = q->n;
 }
 

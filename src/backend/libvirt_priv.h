@@ -15,7 +15,7 @@ enum { PARKED_MOST = 3 };
 /* A sample, a list of stuck VMs, a change, the capabilities: each a request that owns what it works on. */
 struct sample_request {
 	struct request r;
-	struct reader *reader;
+	struct lv_reader *reader;
 	struct read_order order;
 };
 struct stuck_request {
@@ -49,7 +49,7 @@ struct lv {
 	int64_t no_link_until_ns;
 	bool fresh; /* the link was opened since the last sample: resync */
 
-	struct reader *reader;       /* NULL while a request has it */
+	struct lv_reader *reader;    /* NULL while a request has it */
 	struct sample_request *late; /* submitted to link, not answered yet */
 	int64_t late_since_ns;
 

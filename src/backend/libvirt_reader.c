@@ -19,7 +19,7 @@
 
 enum { FACTS_AGE_S = 60, JOB_AGE_S = 5, FIND_AGAIN_S = 5, VCPUS_MOST = 4096, MAP_BYTES = CPUSET_CPUS / 8 };
 
-struct reader {
+struct lv_reader {
 	struct sample sample;
 	struct connect_result host;
 	struct vm_caches caches;
@@ -39,9 +39,9 @@ struct reader {
 	size_t unread; /* VMs whose facts have to wait */
 };
 
-struct reader *reader_new(const struct connect_result *host, struct err *e)
+struct lv_reader *lv_reader_new(const struct connect_result *host, struct err *e)
 {
-	struct reader *rd = calloc(1, sizeof *rd);
+	struct lv_reader *rd = calloc(1, sizeof *rd);
 	if (!rd) {
 		err_set(e, ERR_NOMEM, "out of memory for a reader");
 		return NULL;
@@ -51,7 +51,7 @@ struct reader *reader_new(const struct connect_result *host, struct err *e)
 	return rd;
 }
 
-void reader_free(struct reader *rd)
+void lv_reader_free(struct lv_reader *rd)
 {
 	if (!rd)
 		return;
@@ -60,12 +60,12 @@ void reader_free(struct reader *rd)
 	free(rd);
 }
 
-struct sample *reader_sample(struct reader *rd)
+struct sample *lv_reader_sample(struct lv_reader *rd)
 {
 	return &rd->sample;
 }
 
-void reader_dirty(struct reader *rd, const uint8_t *uuid)
+void lv_reader_dirty(struct lv_reader *rd, const uint8_t *uuid)
 {
 	struct vm_cache *vm = uuid ? vm_cache_find(&rd->caches, uuid) : NULL;
 	if (vm)
@@ -74,7 +74,7 @@ void reader_dirty(struct reader *rd, const uint8_t *uuid)
 		rd->caches.vms[i]->dirty = true;
 }
 
-static bool is_hung(const struct reader *rd, const uint8_t *uuid)
+static bool is_hung(const struct lv_reader *rd, const uint8_t *uuid)
 {
 	for (size_t i = 0; i < rd->n_hung; i++)
 		if (uuid_compare(rd->hung[i], uuid) == 0)
@@ -96,7 +96,7 @@ static bool still_stuck(virConnectPtr c, const uint8_t *uuid)
 
 /* The order's, and whatever process is plainly stopped (SIGSTOP, debugger): asking it would block everybody.
  */
-static void collect_hung(struct reader *rd)
+static void collect_hung(struct lv_reader *rd)
 {
 	rd->n_hung = 0;
 	for (size_t i = 0; i < rd->order->n_hung; i++)
@@ -112,7 +112,7 @@ static void collect_hung(struct reader *rd)
 
 /* ---- the bulk call ---- */
 
-static unsigned stats_groups(const struct reader *rd)
+static unsigned stats_groups(const struct lv_reader *rd)
 {
 	unsigned g = rd->order->groups, stats = VIR_DOMAIN_STATS_STATE;
 	if (rd->order->safe_only)
@@ -128,7 +128,7 @@ static unsigned stats_groups(const struct reader *rd)
 }
 
 /* Not every driver knows NOWAIT: then without. */
-static int all_stats(struct reader *rd, unsigned stats, virDomainStatsRecordPtr **out)
+static int all_stats(struct lv_reader *rd, unsigned stats, virDomainStatsRecordPtr **out)
 {
 	unsigned active = VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE;
 	int n = -1;
@@ -145,7 +145,7 @@ static int all_stats(struct reader *rd, unsigned stats, virDomainStatsRecordPtr 
 
 /* Puts the fuller records of `some` in place of those in rd->records, by domain id; both sets end up owned by
  * the caller: the replaced ones move to `some`. */
-static void merge_records(struct reader *rd, virDomainStatsRecordPtr *some, int n)
+static void merge_records(struct lv_reader *rd, virDomainStatsRecordPtr *some, int n)
 {
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < rd->n_records; j++)
@@ -158,7 +158,7 @@ static void merge_records(struct reader *rd, virDomainStatsRecordPtr *some, int 
 }
 
 /* Everything for the VMs that are not hung; the others keep their state alone. */
-static int stats_of_healthy(struct reader *rd)
+static int stats_of_healthy(struct lv_reader *rd)
 {
 	virDomainPtr *doms = calloc((size_t)rd->n_records + 1, sizeof(virDomainPtr));
 	virDomainStatsRecordPtr *some = NULL;
@@ -180,13 +180,13 @@ static int stats_of_healthy(struct reader *rd)
 	return 0;
 }
 
-static int read_list(struct reader *rd, struct err *e)
+static int read_list(struct lv_reader *rd, struct err *e)
 {
 	rd->n_records = virConnectListAllDomains(rd->conn, &rd->list, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
 	return rd->n_records < 0 ? connect_err(e, "listing the VMs") : 0;
 }
 
-static int read_records(struct reader *rd, struct err *e)
+static int read_records(struct lv_reader *rd, struct err *e)
 {
 	if (rd->no_bulk)
 		return read_list(rd, e);
@@ -248,7 +248,7 @@ static void read_facts(struct vm_cache *vm, virDomainPtr dom)
 	free(inactive);
 }
 
-static void read_job(struct reader *rd, struct vm_cache *vm, virDomainPtr dom)
+static void read_job(struct lv_reader *rd, struct vm_cache *vm, virDomainPtr dom)
 {
 	virDomainControlInfo info;
 	vm->job_ns = clock_ns();
@@ -259,7 +259,7 @@ static void read_job(struct reader *rd, struct vm_cache *vm, virDomainPtr dom)
 }
 
 /* Looks up the processes of all VMs that have none yet, in one walk. */
-static void find_processes(struct reader *rd)
+static void find_processes(struct lv_reader *rd)
 {
 	size_t n = 0, most = rd->caches.n;
 	uint8_t(*uuids)[UUID_BYTES] = calloc(most + 1, UUID_BYTES);
@@ -281,7 +281,7 @@ static void find_processes(struct reader *rd)
 }
 
 /* pCPU and affinity of every vCPU straight from /proc; false: one of them cannot be had there. */
-static bool vcpus_from_proc(struct reader *rd, struct vm_cache *vm, const struct vm_sample *v)
+static bool vcpus_from_proc(struct lv_reader *rd, struct vm_cache *vm, const struct vm_sample *v)
 {
 	bool all = rd->host.local && rd->order->use_proc && vm->local.pid;
 	for (size_t i = 0; all && i < v->n_vcpus; i++) {
@@ -301,7 +301,7 @@ static bool vcpus_from_proc(struct reader *rd, struct vm_cache *vm, const struct
 	return all;
 }
 
-static struct vcpu_sample *sampled_vcpu(struct reader *rd, const struct vm_sample *v, int id)
+static struct vcpu_sample *sampled_vcpu(struct lv_reader *rd, const struct vm_sample *v, int id)
 {
 	for (size_t i = 0; i < v->n_vcpus; i++)
 		if (rd->sample.vcpus[v->first_vcpu + i].id == id)
@@ -311,7 +311,7 @@ static struct vcpu_sample *sampled_vcpu(struct reader *rd, const struct vm_sampl
 
 /* From the cache into the sample: vCPUs that the bulk call did not name, and what it did not say of the
  * others. */
-static void vcpus_from_cache(struct reader *rd, const struct vm_cache *vm, struct vm_sample *v)
+static void vcpus_from_cache(struct lv_reader *rd, const struct vm_cache *vm, struct vm_sample *v)
 {
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
 		const struct vcpu_seen *from = &vm->vcpus[i];
@@ -336,7 +336,8 @@ static void reason_if_absent(struct vi64 *v, enum avail why)
 }
 
 /* Affinity against the rules, and a reason for whatever is still missing. */
-static void settle_vcpus(struct reader *rd, const struct vm_cache *vm, const struct vm_sample *v, bool hung)
+static void settle_vcpus(
+	struct lv_reader *rd, const struct vm_cache *vm, const struct vm_sample *v, bool hung)
 {
 	struct cpuset online;
 	sample_online(&rd->sample, &online);
@@ -379,7 +380,7 @@ static void memory_by_call(struct vm_sample *v, virDomainPtr dom)
 		stats_memory(&v->mem, st, n);
 }
 
-static void settle_memory(struct reader *rd, const struct vm_cache *vm, struct vm_sample *v, bool hung)
+static void settle_memory(struct lv_reader *rd, const struct vm_cache *vm, struct vm_sample *v, bool hung)
 {
 	struct stats_why w = {
 		.asked = rd->order->groups & SAMPLE_BALLOON,
@@ -395,7 +396,7 @@ static void settle_memory(struct reader *rd, const struct vm_cache *vm, struct v
 	stats_memory_reasons(&v->mem, &w);
 }
 
-static void settle_io(const struct reader *rd, struct vm_sample *v, bool hung)
+static void settle_io(const struct lv_reader *rd, struct vm_sample *v, bool hung)
 {
 	struct vi64 *block[] = {&v->io.rd_reqs, &v->io.wr_reqs, &v->io.rd_bytes, &v->io.wr_bytes};
 	struct vi64 *net[] = {&v->io.rx_bytes, &v->io.tx_bytes, &v->io.rx_pkts, &v->io.tx_pkts};
@@ -425,7 +426,7 @@ static bool wants_facts(const struct vm_cache *vm)
 	return !vm->have_facts || vm->dirty || clock_ns() - vm->facts_ns > FACTS_AGE_S * SECOND;
 }
 
-static void read_vm(struct reader *rd, struct vm_cache *vm, virDomainPtr dom, struct vm_sample *v)
+static void read_vm(struct lv_reader *rd, struct vm_cache *vm, virDomainPtr dom, struct vm_sample *v)
 {
 	bool hung = v->hung_since_ns != 0, in_time = clock_ns() < rd->until_ns;
 	if (wants_facts(vm)) {
@@ -453,13 +454,13 @@ static void read_vm(struct reader *rd, struct vm_cache *vm, virDomainPtr dom, st
 
 /* ---- all of it ---- */
 
-static virDomainPtr domain(const struct reader *rd, int i)
+static virDomainPtr domain(const struct lv_reader *rd, int i)
 {
 	return rd->list ? rd->list[i] : rd->records[i]->dom;
 }
 
 /* Without a record the state is asked for. */
-static void fill_state(struct reader *rd, int i, struct vm_sample *v)
+static void fill_state(struct lv_reader *rd, int i, struct vm_sample *v)
 {
 	virDomainInfo info;
 	if (!rd->list)
@@ -468,7 +469,7 @@ static void fill_state(struct reader *rd, int i, struct vm_sample *v)
 		v->state = stats_state(info.state);
 }
 
-static int add_vm(struct reader *rd, int i, struct err *e)
+static int add_vm(struct lv_reader *rd, int i, struct err *e)
 {
 	uint8_t uuid[UUID_BYTES];
 	virDomainPtr dom = domain(rd, i);
@@ -487,7 +488,7 @@ static int add_vm(struct reader *rd, int i, struct err *e)
 	return 0;
 }
 
-static int meet_vms(struct reader *rd, struct err *e)
+static int meet_vms(struct lv_reader *rd, struct err *e)
 {
 	uint8_t uuid[UUID_BYTES];
 	rd->round++;
@@ -506,7 +507,7 @@ static int meet_vms(struct reader *rd, struct err *e)
 	return 0;
 }
 
-static int add_vms(struct reader *rd, struct err *e)
+static int add_vms(struct lv_reader *rd, struct err *e)
 {
 	int rc = meet_vms(rd, e);
 	/* Begins elsewhere each time, so that whoever had to wait comes first some time. */
@@ -516,7 +517,7 @@ static int add_vms(struct reader *rd, struct err *e)
 	return rc;
 }
 
-static void read_host(struct reader *rd)
+static void read_host(struct lv_reader *rd)
 {
 	struct host_sample *h = &rd->sample.host;
 	h->local = rd->host.local && rd->order->use_proc;
@@ -528,7 +529,7 @@ static void read_host(struct reader *rd)
 	}
 }
 
-static void free_records(struct reader *rd)
+static void free_records(struct lv_reader *rd)
 {
 	if (rd->records)
 		virDomainStatsRecordListFree(rd->records);
@@ -540,7 +541,7 @@ static void free_records(struct reader *rd)
 	rd->n_records = 0;
 }
 
-static int read_all(struct reader *rd, struct err *e)
+static int read_all(struct lv_reader *rd, struct err *e)
 {
 	collect_hung(rd);
 	if (read_records(rd, e) < 0)
@@ -556,7 +557,7 @@ static int read_all(struct reader *rd, struct err *e)
 	return add_vms(rd, e);
 }
 
-int reader_run(struct reader *rd, virConnectPtr c, const struct read_order *o, struct err *e)
+int lv_reader_run(struct lv_reader *rd, virConnectPtr c, const struct read_order *o, struct err *e)
 {
 	int64_t start = clock_ns();
 	rd->conn = c;
@@ -573,7 +574,7 @@ int reader_run(struct reader *rd, virConnectPtr c, const struct read_order *o, s
 	return rc;
 }
 
-int reader_stuck(virConnectPtr c, int64_t min_ms, uint8_t (*uuids)[UUID_BYTES], int max, struct err *e)
+int lv_reader_stuck(virConnectPtr c, int64_t min_ms, uint8_t (*uuids)[UUID_BYTES], int max, struct err *e)
 {
 	virDomainPtr *doms = NULL;
 	virDomainControlInfo info;

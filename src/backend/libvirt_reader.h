@@ -10,7 +10,7 @@
 #include "connect.h"
 #include "vmtop/backend.h"
 
-struct reader;
+struct lv_reader;
 
 enum { READ_HUNG_MOST = 256 };
 
@@ -23,17 +23,17 @@ struct read_order {
 	size_t n_hung;
 };
 
-struct reader *reader_new(const struct connect_result *host, struct err *e);
-void reader_free(struct reader *rd);
-/* In the worker. On success the sample is in reader_sample(), not yet finished. */
-int reader_run(struct reader *rd, virConnectPtr c, const struct read_order *o, struct err *e);
-struct sample *reader_sample(struct reader *rd);
+struct lv_reader *lv_reader_new(const struct connect_result *host, struct err *e);
+void lv_reader_free(struct lv_reader *rd);
+/* In the worker. On success the sample is in lv_reader_sample(), not yet finished. */
+int lv_reader_run(struct lv_reader *rd, virConnectPtr c, const struct read_order *o, struct err *e);
+struct sample *lv_reader_sample(struct lv_reader *rd);
 /* Its facts must be read again; NULL: those of all. */
-void reader_dirty(struct reader *rd, const uint8_t *uuid);
+void lv_reader_dirty(struct lv_reader *rd, const uint8_t *uuid);
 
 /* Which running VMs' monitors have been busy with one command for longer than min_ms; never blocks on them.
  * Returns how many, up to max. -1: the driver cannot tell. In the worker. */
-int reader_stuck(virConnectPtr c, int64_t min_ms, uint8_t (*uuids)[UUID_BYTES], int max, struct err *e);
+int lv_reader_stuck(virConnectPtr c, int64_t min_ms, uint8_t (*uuids)[UUID_BYTES], int max, struct err *e);
 
 /* Host facts through libvirt: pCPUs, memory. In the worker. */
 void host_read(virConnectPtr c, struct sample *s);

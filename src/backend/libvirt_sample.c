@@ -14,13 +14,13 @@
 static void sample_run(struct request *r, virConnectPtr c)
 {
 	struct sample_request *q = (struct sample_request *)r;
-	r->rc = reader_run(q->reader, c, &q->order, &r->err);
+	r->rc = lv_reader_run(q->reader, c, &q->order, &r->err);
 }
 
 static void sample_drop(struct request *r)
 {
 	struct sample_request *q = (struct sample_request *)r;
-	reader_free(q->reader);
+	lv_reader_free(q->reader);
 	free(q);
 }
 
@@ -60,8 +60,8 @@ static int collect(struct lv *lv, struct sample *to, struct err *e)
 	lv->reader = q->reader;
 	if (rc == 0) {
 		struct sample t = *to;
-		*to = *reader_sample(lv->reader);
-		*reader_sample(lv->reader) = t;
+		*to = *lv_reader_sample(lv->reader);
+		*lv_reader_sample(lv->reader) = t;
 	} else {
 		*e = q->r.err;
 	}
@@ -109,7 +109,7 @@ static int take(struct lv *lv, struct sample *to, struct err *e)
 		if (link_phase(lv->link, NULL) == PHASE_LOST) {
 			lv_trouble(lv, LINK_LOST, e->msg);
 			lv_drop_link(lv);
-			reader_free(lv->reader);
+			lv_reader_free(lv->reader);
 			lv->reader = NULL;
 			lv->wake = true;
 		}

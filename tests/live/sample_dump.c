@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A looking glass on the libvirt backend: sample_dump URI [SAMPLES [SECONDS [VM VCPU CPULIST]]]
- * prints each sample in full; with a pin, makes it after the first sample. */
+/* A looking glass on the libvirt backend: sample_dump [-b] [-r] URI [SAMPLES [SECONDS [VM VCPU CPULIST]]]
+ * prints each sample in full (-b: one line); with a pin, makes it after the first sample. -r: reads nothing
+ * from /proc, as if the host were another machine. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmtop/backend.h"
+#include "../../src/backend/libvirt_priv.h"
 #include "vmtop/config.h"
 #include "vmtop/err.h"
 
@@ -72,6 +73,27 @@ static void print_sample(const struct sample *s)
 	fflush(stdout);
 }
 
+static void print_brief(const struct sample *s)
+{
+	printf("took %.1f ms:", (double)s->took_ns / 1e6);
+	for (size_t i = 0; i < s->n_vms; i++) {
+		const struct vm_sample *vm = &s->vms[i];
+		printf(" %s %s", vm->name, vm_state_text(vm->state));
+		if (vm->hung_since_ns)
+			printf(" HUNG %.1f s", (double)(s->time_ns - vm->hung_since_ns) / 1e9);
+		for (size_t j = 0; j < vm->n_vcpus; j++) {
+			const struct vcpu_sample *v = &s->vcpus[vm->first_vcpu + j];
+			char list[200];
+			cpuset_format(&v->affinity, list, sizeof list);
+			printf(" [%d: %s time %s delay %s%s]", v->id, list, avail_key(v->time_ns.avail),
+				avail_key(v->delay_ns.avail), vi64_has(v->foreign_pin_ns) ? " FOREIGN" : "");
+		}
+		printf(";");
+	}
+	printf(" %s\n", s->note);
+	fflush(stdout);
+}
+
 static void pin(struct backend *b, const struct sample *s, char **arg)
 {
 	struct action a = {.kind = ACTION_PIN, .vcpu = atoi(arg[1])};
@@ -83,7 +105,7 @@ static void pin(struct backend *b, const struct sample *s, char **arg)
 	printf("== pin %s vCPU %s to %s: %s %s\n", arg[0], arg[1], arg[2], outcome_text(a.outcome), a.error);
 }
 
-static void tick(struct backend *b, struct sample *s, double seconds)
+static void tick(struct backend *b, struct sample *s, double seconds, bool brief)
 {
 	static const char *const woken[] = {"timer", "input", "event", "end"};
 	struct err e = ERR_INIT;
@@ -92,12 +114,14 @@ static void tick(struct backend *b, struct sample *s, double seconds)
 	if (b->ops->sample(b, SAMPLE_BALLOON, s, &e) < 0)
 		printf("== no sample after %.1f ms: %s\n", (double)(b->ops->now(b) - start) / 1e6, e.msg);
 	else
-		print_sample(s);
+		brief ? print_brief(s) : print_sample(s);
 	b->ops->status(b, &st);
-	printf("== status %d \"%s\" uri %s readonly %d \"%s\"\n", st.link, st.text, st.uri, st.readonly,
-		st.readonly_why);
+	if (!brief || st.text[0])
+		printf("== status %d \"%s\" uri %s readonly %d \"%s\"\n", st.link, st.text, st.uri,
+			st.readonly, st.readonly_why);
 	enum wake w = b->ops->wait(b, start + (int64_t)(seconds * 1e9), -1);
-	printf("== woken by %s\n", woken[w]);
+	if (!brief || w != WAKE_TIMER)
+		printf("== woken by %s after %.0f ms\n", woken[w], (double)(b->ops->now(b) - start) / 1e6);
 	fflush(stdout);
 }
 
@@ -107,6 +131,11 @@ int main(int argc, char **argv)
 	struct err e = ERR_INIT;
 	struct sample s;
 	config_defaults(&cfg);
+	bool brief = false, remote = false;
+	for (; argc > 1 && argv[1][0] == '-'; argc--, argv++) {
+		brief = brief || strcmp(argv[1], "-b") == 0;
+		remote = remote || strcmp(argv[1], "-r") == 0;
+	}
 	if (argc > 1)
 		snprintf(cfg.uri, sizeof cfg.uri, "%s", argv[1]);
 	struct backend *b = backend_open(&cfg, &e);
@@ -114,11 +143,13 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", e.msg);
 		return err_exit_status(&e);
 	}
+	if (remote)
+		((struct lv *)b)->use_proc = false;
 	sample_init(&s);
 	int n = argc > 2 ? atoi(argv[2]) : 2;
 	double seconds = argc > 3 ? strtod(argv[3], NULL) : 1;
 	for (int i = 0; i < n; i++) {
-		tick(b, &s, seconds);
+		tick(b, &s, seconds, brief);
 		if (i == 0 && argc > 6)
 			pin(b, &s, argv + 4);
 	}

@@ -128,15 +128,18 @@ static virConnectPtr open_uri(
 	return c;
 }
 
+/* What a person can do about it. */
 static void advise(struct err *e, const char *uri)
 {
 	struct err why = *e;
-	if (why.code == ERR_DENIED && connect_uri_local(uri))
-		err_set(e, ERR_CONNECT,
-			"%.180s (no right to use its socket: join the libvirt group, use sudo, or name a "
-			"host with -c)",
-			why.msg);
-	e->code = ERR_CONNECT;
+	const char *hint = "";
+	if (connect_uri_local(uri) && denied(&why))
+		hint = " (no right to use its socket: join the libvirt group, use sudo, or name another host "
+		       "with -c)";
+	else if (connect_uri_local(uri) && (strstr(why.msg, "No such file") || strstr(why.msg, "refused")))
+		hint = " (is libvirtd or virtqemud running here? -c names another host, -c sim:demo a "
+		       "simulated one)";
+	err_set(e, ERR_CONNECT, "%.200s%s", why.msg, hint);
 }
 
 static void describe(virConnectPtr c, struct connect_result *r)

@@ -71,7 +71,7 @@ static int adopt(struct lv *lv, struct err *e)
 	lv->host = *link_result(lv->link);
 	lv_reader_free(lv->reader);
 	lv->reader = lv_reader_new(&lv->host, e);
-	lv->fresh = lv->reader != NULL;
+	lv->fresh = lv->adopted = lv->reader != NULL;
 	return lv->reader ? 0 : -1;
 }
 
@@ -102,11 +102,12 @@ int lv_ensure_link(struct lv *lv, int64_t until_ns, struct err *e)
 				e, ERR_TIMEOUT, "too many calls have no answer; waiting for one of them");
 		if (is_new)
 			lv->link = link_start(&lv->wish, true, lv->notify_fd, e);
+		lv->adopted = lv->adopted && !is_new;
 		if (!lv->link)
 			return -1;
 		enum link_phase phase = link_wait_open(lv->link, until_ns, &why);
 		if (phase == PHASE_OPEN)
-			return lv->reader || lv->late ? 0 : adopt(lv, e);
+			return lv->adopted ? 0 : adopt(lv, e);
 		if (not_open(lv, phase, &why, e) < 0 && (is_new || phase == PHASE_OPENING))
 			return -1;
 		lv_reader_free(lv->reader);

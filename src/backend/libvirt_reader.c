@@ -225,7 +225,8 @@ static void read_vcpus(struct vm_cache *vm, virDomainPtr dom)
 		seen[i].time_ns = info[i].cpuTime <= INT64_MAX ? vi64_ok((int64_t)info[i].cpuTime)
 							       : vi64_absent(AVAIL_NONE);
 		cpuset_from_map(&seen[i].affinity, maps + (size_t)i * MAP_BYTES, MAP_BYTES);
-		seen[i].affinity_avail = AVAIL_OK;
+		/* A VM that is just ending runs nowhere. */
+		seen[i].affinity_avail = cpuset_empty(&seen[i].affinity) ? AVAIL_NONE : AVAIL_OK;
 	}
 	free(info);
 	free(maps);

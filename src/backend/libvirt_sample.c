@@ -121,6 +121,8 @@ static int take(struct lv *lv, struct sample *to, struct err *e)
 	notes_apply(&lv->notes, to);
 	settle_unknown(lv);
 	count_cpus(lv, to);
+	link_free(lv->side, 0); /* it has told what it could */
+	lv->side = NULL;
 	lv_trouble(lv, LINK_OK, "");
 	return 0;
 }

@@ -130,9 +130,7 @@ static enum host_mem_state host_state(const struct mem_ctl *c)
 /* The lowest target that a shrink may have now. */
 static int64_t shrink_limit(const struct mem_ctl *c, const struct mem_guest *g)
 {
-	int64_t limit = MIB;
-	if (mem_guarded(c, MEM_GUARD_FLOOR))
-		limit = kib_max(limit, g->floor);
+	int64_t limit = g->floor;
 	if (mem_guarded(c, MEM_GUARD_UNUSED))
 		limit = kib_max(limit, g->m.unused_base_kib - g->unused + 100 * MIB);
 	if (mem_guarded(c, MEM_GUARD_STEP))
@@ -151,8 +149,7 @@ static int64_t guarded_target(const struct mem_ctl *c, const struct mem_guest *g
 	int64_t to = g->to_kib;
 	if (g->let_go)
 		return to;
-	if (mem_guarded(c, MEM_GUARD_MAX))
-		to = kib_min(to, kib_max(g->max, g->balloon));
+	to = kib_min(to, kib_max(g->max, g->balloon));
 	if (to < g->balloon)
 		to = kib_min(whole_mib(kib_max(to, shrink_limit(c, g))), g->balloon);
 	else if (to > g->promised)

@@ -312,7 +312,7 @@ static void figures_fill(struct mem_ctl *c, struct mem_guest *g)
 	g->used = vi64_has(g->rate->used_kib) ? kib_clamp(g->rate->used_kib.v, 0, mem->max_kib.v) : 0;
 	g->unused = vi64_has(mem->unused_kib) ? mem->unused_kib.v : 0;
 	g->usable = vi64_has(mem->usable_kib) ? mem->usable_kib.v : g->unused;
-	g->floor = mem_guest_floor(g, c->r->cfg);
+	g->floor = mem_guarded(c, MEM_GUARD_FLOOR) ? mem_guest_floor(g, c->r->cfg) : MIB;
 	g->target = g->moving ? g->m.asked_kib : g->balloon;
 	g->promised = kib_max(g->target, g->balloon);
 }
@@ -327,7 +327,7 @@ void mem_guest_observe(struct mem_ctl *c, struct mem_guest *g, bool known)
 		memo_reboot(g, now, c->r->cfg);
 	if (vi64_has(mem->major_faults))
 		g->m.major_faults = mem->major_faults.v;
-	g->max = mem_guest_max(g->vm, g->rule);
+	g->max = mem_guest_max(g->vm, g->rule) * (mem_guarded(c, MEM_GUARD_MAX) ? 1 : 8);
 	int64_t before = g->m.balloon_kib;
 	g->balloon = before;
 	observe_age(g, now);

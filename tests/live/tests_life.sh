@@ -25,8 +25,8 @@ test_test_driver() {
 	json_run 10 --no-config -c test:///default -d 0.3 -n 2
 	expect_eq "guests" "$(json '.[-1].vms | map(.name) | join(" ")')" test
 	expect_eq "URI" "$(json '.[-1].uri')" test:///default
-	expect "no made-up balloon" json_true '.[-1].vms[0].memory.unused_kib == null'
-	expect "a reason for it" json_true '.[-1].vms[0].memory.reason | type == "string" and length > 0'
+	expect "no made-up run-queue delay" json_true '.[-1].vms[0].wait_pct == null'
+	expect "a reason not to touch its balloon" json_true '.[-1].vms[0].memory.reason | type == "string" and length > 0'
 	vmtop_start --no-config -c test:///default -d 0.5
 	eventually 5 "the guest on the screen" term_shows '(^| )test '
 	vmtop_quit
@@ -35,7 +35,8 @@ test_test_driver() {
 test_readonly() {
 	four_stacked
 	events_start
-	json_run 20 --no-config --readonly --auto=cpu -d 1 -n 4
+	one_line 2 --json --readonly --auto=cpu -n 1
+	json_run 20 --no-config --readonly -d 1 -n 4
 	expect "read-only in JSON" json_true 'all(.[]; .mode.readonly)'
 	expect "usage is seen" json_true 'all(.[-1].vms[]; .cpu_pct > 5)'
 	expect_eq "pins made" "$(pins_made)" 0

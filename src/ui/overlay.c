@@ -70,7 +70,7 @@ static bool question_draw(const struct view *v, struct screen *to, int rows, int
 {
 	int width = cols < 64 ? cols : 64, lines = 1;
 	int text = screen_columns(to, v->question);
-	lines += width > 8 ? text / (width - 8) + 2 : 2;
+	lines += width > 8 ? text / (width - 8) + 1 : 2;
 	if (!box(to, rows, cols, lines + 3, width, row, col))
 		return false;
 	draw_frame(to, v->ask_exit ? "Quit" : "Sure?");

@@ -114,17 +114,16 @@ static int certificate(const struct snapshot *s, struct screen *to, int row, int
 	return col;
 }
 
-static int mode_words(
-	const struct snapshot *s, struct screen *to, int row, const char *what, bool on, const char *policy)
+static int mode_words(struct screen *to, int row, const char *what, bool on, const char *policy)
 {
 	char text[80];
 	int col = put(to, row, 0, STYLE_DIM, what);
 	col = put(to, row, col, on ? STYLE_GOOD : STYLE_BOLD, on ? "AUTO   " : "MANUAL ");
-	snprintf(text, sizeof text, "%s ", policy);
-	if (to->cols >= 60)
-		screen_text(to, row, col, 19, STYLE_DIM, text);
-	(void)s;
-	return to->cols >= 60 ? col + 19 : col;
+	snprintf(text, sizeof text, "%s", policy);
+	int width = to->cols >= 100 ? 19 : to->cols >= 60 ? 17 : 0;
+	if (width)
+		draw_cut(to, row, col, width - 1, STYLE_DIM, text);
+	return col + width;
 }
 
 static void cpu_line(const struct snapshot *s, struct screen *to, int row)
@@ -132,7 +131,7 @@ static void cpu_line(const struct snapshot *s, struct screen *to, int row)
 	char policy[64];
 	snprintf(policy, sizeof policy, "%s per %s", cpu_policy_name(s->cpu_policy),
 		granularity_name(s->granularity));
-	int col = mode_words(s, to, row, "CPU ", s->auto_cpu, policy);
+	int col = mode_words(to, row, "CPU ", s->auto_cpu, policy);
 	col = certificate(s, to, row, col);
 	if (col + 24 < to->cols && s->cpu.why.code != REASON_NONE) {
 		char text[240];
@@ -150,7 +149,7 @@ static const char *memory_state(enum host_mem_state st)
 static void memory_line(const struct snapshot *s, struct screen *to, int row)
 {
 	const struct host_sample *h = &s->sample.host;
-	int col = mode_words(s, to, row, "MEM ", s->auto_memory, mem_policy_name(s->mem_policy));
+	int col = mode_words(to, row, "MEM ", s->auto_memory, mem_policy_name(s->mem_policy));
 	if (!vi64_has(h->total_kib) || !vi64_has(h->available_kib) || h->total_kib.v <= 0) {
 		enum avail why = vi64_has(h->total_kib) ? h->available_kib.avail : h->total_kib.avail;
 		screen_printf(to, row, col, to->cols - col, STYLE_DIM, "host memory -: %s", avail_text(why));
@@ -160,7 +159,7 @@ static void memory_line(const struct snapshot *s, struct screen *to, int row)
 	text_kib(total, sizeof total, h->total_kib.v);
 	text_kib(avail, sizeof avail, h->available_kib.v);
 	double used = 100.0 * (double)(h->total_kib.v - h->available_kib.v) / (double)h->total_kib.v;
-	int bar = to->cols >= 110 ? 30 : to->cols >= 70 ? 14 : 0;
+	int bar = to->cols >= 110 ? 30 : to->cols >= 70 ? 12 : 0;
 	bool tense = s->memory.state != HOST_MEM_OK;
 	struct meter m = {
 		.first = used, .tick = -1, .first_style = tense ? STYLE_HIGH : draw_load_style(used)};
@@ -170,11 +169,11 @@ static void memory_line(const struct snapshot *s, struct screen *to, int row)
 		draw_meter(to, row, col, bar, &m);
 		col += bar + 1;
 	}
-	snprintf(text, sizeof text, "%s of %s available", avail, total);
+	snprintf(text, sizeof text, "%s of %s free", avail, total);
 	col = put(to, row, col, STYLE_NORMAL, text);
 	if (vi64_has(s->memory.reserve_kib)) {
 		text_kib(reserve, sizeof reserve, s->memory.reserve_kib.v);
-		snprintf(text, sizeof text, " · reserve %s ", reserve);
+		snprintf(text, sizeof text, " · reserve %s · ", reserve);
 		col = put(to, row, col, STYLE_NORMAL, text);
 	} else {
 		col = put(to, row, col, STYLE_NORMAL, " · ");
@@ -223,7 +222,7 @@ static int footer_width(const struct screen *to, enum key_place where, bool read
 	for (size_t i = 0; i < key_count(); i++) {
 		const struct key_row *k = key_at(i);
 		if ((k->where & where) && k->rank && k->rank <= most && !(readonly && k->steers))
-			n += screen_columns(to, k->footer) + screen_columns(to, k->label) + 2;
+			n += screen_columns(to, k->footer) + screen_columns(to, k->label) + 3;
 	}
 	return n;
 }
@@ -232,15 +231,15 @@ void footer_draw(const struct view *v, const struct snapshot *s, struct screen *
 {
 	enum key_place where = view_place(v, s);
 	int most = 0, col = 0;
-	while (most < 32 && footer_width(to, where, s->readonly, most + 1) <= to->cols + 1)
+	while (most < 32 && footer_width(to, where, s->readonly, most + 1) <= to->cols + 2)
 		most++;
 	for (int rank = 1; rank <= most; rank++)
 		for (size_t i = 0; i < key_count(); i++) {
 			const struct key_row *k = key_at(i);
 			if (!(k->where & where) || k->rank != rank || (s->readonly && k->steers))
 				continue;
-			col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY, k->footer);
+			col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY, k->footer) + 1;
 			col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY_TEXT, k->label);
-			col++;
+			col += 2;
 		}
 }

@@ -44,7 +44,11 @@ void truth_text(const struct snapshot *s, size_t vm, char *buf, size_t len)
 		add(buf, len, ", ", "asked %s %.0f s ago", size, st->target_age_s);
 	}
 	add_kib(buf, len, "has", m->balloon_kib);
-	add_kib(buf, len, "of", m->max_kib);
+	if (vi64_has(m->balloon_kib) && vi64_has(m->max_kib)) {
+		char size[16];
+		text_kib(size, sizeof size, m->max_kib.v);
+		add(buf, len, " ", "of %s", size);
+	}
 	add_kib(buf, len, "used", r->used_kib);
 	add_kib(buf, len, "usable", m->usable_kib);
 	add_kib(buf, len, "QEMU holds", m->rss_kib);

@@ -7,11 +7,12 @@
 #include "view_private.h"
 #include "vmtop/text.h"
 
-enum { NAME_MIN = 8, NAME_MAX = 28, GAP = 1 };
+enum { NAME_MIN = 9, NAME_FAIR = 18, NAME_MAX = 32, GAP = 1 };
 
 struct plan_of_table {
 	uint8_t cols[64];
 	int n, name_width, last_width;
+	int least; /* that the name needs, marks included */
 };
 
 static bool is_name(int c)
@@ -23,7 +24,7 @@ static bool is_name(int c)
 static void choose_best(const struct table *t, int width, struct plan_of_table *p)
 {
 	bool in[64] = {false};
-	int left = width - NAME_MIN;
+	int left = width - p->least;
 	for (int rank = 1; rank < 64; rank++)
 		for (int i = 0; i < t->n_cols; i++) {
 			const struct column *c = column_at(t->cols[i]);
@@ -36,12 +37,12 @@ static void choose_best(const struct table *t, int width, struct plan_of_table *
 	for (int i = 0; i < t->n_cols; i++)
 		if (in[i])
 			p->cols[p->n++] = t->cols[i];
-	p->name_width = NAME_MIN + left;
+	p->name_width = p->least + left;
 }
 
 static void choose_in_order(const struct table *t, int width, struct plan_of_table *p)
 {
-	int left = width - NAME_MIN, skip = t->left;
+	int left = width - p->least, skip = t->left;
 	for (int i = 0; i < t->n_cols; i++) {
 		const struct column *c = column_at(t->cols[i]);
 		if (is_name(t->cols[i]) || skip-- > 0)
@@ -51,12 +52,24 @@ static void choose_in_order(const struct table *t, int width, struct plan_of_tab
 		left -= c->width + GAP;
 		p->cols[p->n++] = t->cols[i];
 	}
-	p->name_width = NAME_MIN + left;
+	p->name_width = p->least + left;
 }
 
-static void choose(const struct table *t, int width, struct plan_of_table *p)
+static int longest_name(const struct view *v, const struct snapshot *s, const struct screen *to)
 {
-	memset(p, 0, sizeof *p);
+	int most = NAME_MIN;
+	char name[1400];
+	for (size_t i = 0; i < v->n_rows && most < NAME_FAIR; i++) {
+		text_escape(name, sizeof name, s->sample.vms[v->rows[i]].name);
+		int n = screen_columns(to, name) + 1;
+		most = n > most ? n : most;
+	}
+	return most < NAME_FAIR ? most : NAME_FAIR;
+}
+
+static void choose(const struct table *t, int width, int least, struct plan_of_table *p)
+{
+	*p = (struct plan_of_table){.least = width < 60 && least > NAME_MIN ? NAME_MIN : least};
 	if (t->chosen || t->left)
 		choose_in_order(t, width, p);
 	else
@@ -73,6 +86,16 @@ static void choose(const struct table *t, int width, struct plan_of_table *p)
 			p->last_width += p->name_width - NAME_MAX;
 		p->name_width = NAME_MAX;
 	}
+}
+
+/* Room that no column wants shows the last minutes of CPU use. */
+static int trend_width(const struct plan_of_table *p, int cols)
+{
+	int used = p->name_width + GAP;
+	for (int i = 0; i < p->n; i++)
+		used += (i == p->n - 1 ? p->last_width : column_at(p->cols[i])->width) + GAP;
+	int spare = cols - used - GAP;
+	return spare < 13 ? 0 : spare < HISTORY_POINTS ? spare : HISTORY_POINTS;
 }
 
 static void draw_head(const struct table *t, const struct plan_of_table *p, struct screen *to, struct rect at)
@@ -96,6 +119,8 @@ static void draw_head(const struct table *t, const struct plan_of_table *p, stru
 		}
 		col += width + GAP;
 	}
+	if (trend_width(p, at.cols))
+		screen_right(to, at.row, at.col, at.cols, STYLE_HEADER, "LAST MINUTES");
 }
 
 /* A cell a vCPU; more vCPUs than cells: the busiest of each share of them. */
@@ -127,10 +152,7 @@ static enum style cell_style(
 	if (val->avail != AVAIL_OK)
 		return STYLE_DIM;
 	if (!strcmp(c->key, "state"))
-		return m->hung_since_ns                 ? STYLE_BAD
-		       : !strncmp(val->text, "HELD", 4) ? STYLE_WARN
-		       : m->state == VM_RUNNING         ? STYLE_GOOD
-							: STYLE_DIM;
+		return m->hung_since_ns ? STYLE_BAD : !strncmp(val->text, "HELD", 4) ? STYLE_WARN : STYLE_DIM;
 	if (!strcmp(c->key, "wait") && m->n_vcpus && val->num / (double)m->n_vcpus >= 10)
 		return STYLE_WAIT;
 	if (!strcmp(c->key, "cpu") && m->n_vcpus) {
@@ -166,6 +188,15 @@ static void draw_cell(struct view *v, const struct column *c, const struct colum
 		screen_right(to, at.row, at.col, at.cols, st, text);
 }
 
+static void draw_trend(
+	const struct view *v, const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
+{
+	const struct history_vm *h = history_find(&v->hist, s->sample.vms[vm].uuid);
+	if (h)
+		draw_spark(to, at.row, at.col, at.cols, v->hist.cpu[h - v->hist.vms].at, HISTORY_POINTS,
+			v->hist.newest);
+}
+
 static void draw_row(struct view *v, const struct snapshot *s, const struct plan_of_table *p, size_t row,
 	struct screen *to, struct rect at)
 {
@@ -187,6 +218,9 @@ static void draw_row(struct view *v, const struct snapshot *s, const struct plan
 		draw_cell(v, c, &env, vm, to, (struct rect){at.row, col, 1, width}, selected);
 		col += width + GAP;
 	}
+	int trend = trend_width(p, at.cols);
+	if (trend)
+		draw_trend(v, s, vm, to, (struct rect){at.row, at.col + at.cols - trend, 1, trend});
 }
 
 static void draw_empty(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
@@ -221,7 +255,7 @@ void table_draw(struct view *v, const struct snapshot *s, struct screen *to, str
 	if (at.rows < 1)
 		return;
 	struct plan_of_table p;
-	choose(view_table(v), at.cols, &p);
+	choose(view_table(v), at.cols, longest_name(v, s, to), &p);
 	int head = at.rows >= 2;
 	bool range = at.rows >= 8 && (v->has_filter || v->n_rows > (size_t)(at.rows - head));
 	v->page = at.rows - head - range;

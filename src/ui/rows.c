@@ -87,9 +87,21 @@ static bool matches(const regex_t *re, const char *name)
 	return regexec(re, name, 0, NULL, 0) == 0;
 }
 
+/* The VM of the row sel_row, and its first vCPU when the VM is another one than before. */
+static void take_selection(struct view *v, const struct snapshot *s)
+{
+	const struct vm_sample *m = &s->sample.vms[v->rows[v->sel_row]];
+	if (uuid_compare(v->sel, m->uuid) && m->n_vcpus)
+		v->map_vcpu = s->sample.vcpus[m->first_vcpu].id;
+	v->has_sel = true;
+	memcpy(v->sel, m->uuid, UUID_BYTES);
+}
+
 /* Keeps the cursor on its VM; when that is gone, on the row where it was. */
 static void find_selection(struct view *v, const struct snapshot *s)
 {
+	if (!v->moved) /* nobody has chosen yet: the first row, whoever that is */
+		v->has_sel = false;
 	for (size_t i = 0; v->has_sel && i < v->n_rows; i++)
 		if (!uuid_compare(s->sample.vms[v->rows[i]].uuid, v->sel)) {
 			v->sel_row = i;
@@ -99,7 +111,7 @@ static void find_selection(struct view *v, const struct snapshot *s)
 		v->sel_row = v->n_rows ? v->n_rows - 1 : 0;
 	v->has_sel = v->n_rows > 0;
 	if (v->has_sel)
-		memcpy(v->sel, s->sample.vms[v->rows[v->sel_row]].uuid, UUID_BYTES);
+		take_selection(v, s);
 }
 
 void rows_update(struct view *v, const struct snapshot *s)
@@ -145,12 +157,9 @@ void rows_select(struct view *v, const struct snapshot *s, size_t row)
 {
 	if (!v->n_rows)
 		return;
+	v->moved = true;
 	v->sel_row = row < v->n_rows ? row : v->n_rows - 1;
-	const struct vm_sample *m = &s->sample.vms[v->rows[v->sel_row]];
-	if ((!v->has_sel || uuid_compare(v->sel, m->uuid)) && m->n_vcpus)
-		v->map_vcpu = s->sample.vcpus[m->first_vcpu].id;
-	v->has_sel = true;
-	memcpy(v->sel, m->uuid, UUID_BYTES);
+	take_selection(v, s);
 	rows_show(v);
 }
 

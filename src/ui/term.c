@@ -274,7 +274,10 @@ void term_draw(struct terminal *t, const struct screen *base, const struct scree
 	place_overlay(t, over, row, col);
 	if (t->over && over)
 		draw_window(t, t->over, over);
-	update_panels();
+	if (t->panel)
+		update_panels();
+	else
+		wnoutrefresh(stdscr); /* the panel library takes stdscr along only when it has a panel */
 	bool cursor = over && over->cursor_row >= 0 && t->over;
 	curs_set(cursor);
 	if (cursor) {

@@ -71,7 +71,7 @@ struct view {
 	size_t n_rows, cap_rows;
 	uint64_t rows_seq;
 	bool rows_stale;
-	bool has_sel;
+	bool has_sel, moved; /* moved: the user has chosen */
 	uint8_t sel[UUID_BYTES];
 	size_t sel_row; /* where it was seen last */
 	size_t top;     /* first row shown */

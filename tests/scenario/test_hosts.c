@@ -3,6 +3,8 @@
  * had, numbers with holes, rules to obey, things that happen in mid-run, calls that fail. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Facts from domain XML: the administrator's rules, what forbids ballooning, hostile input. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "../../src/backend/domxml.h"
 #include "vmtop/err.h"

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Whose pin was it, who hangs, and for how long that is remembered. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "../../src/backend/libvirt_notes.h"
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Typed parameters into a sample: sparse vCPUs, sums over devices, hostile values, reasons for what is
  * absent. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "../../src/backend/libvirt_stats.h"
 

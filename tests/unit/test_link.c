@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* A link over libvirt's in-process test driver: requests, deadlines, giving up, events, failing to open. */
-#include <cmocka.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -11,6 +10,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "../../src/backend/link.h"
 

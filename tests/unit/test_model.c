@@ -4,9 +4,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#include <cmocka.h>
 #include <malloc.h>
+#include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "support/fixture.h"
 
@@ -488,28 +490,28 @@ static void identity_under_churn(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(first_sample_has_no_rates),
-	        cmocka_unit_test(rates_use_measured_time),
-	        cmocka_unit_test(usage_never_exceeds_a_pcpu),
-	        cmocka_unit_test(sample_not_later_is_refused),
-	        cmocka_unit_test(counter_that_goes_back_discards_the_reading),
-	        cmocka_unit_test(restart_forgets_the_vm),
-	        cmocka_unit_test(restart_by_vcpu_0),
-	        cmocka_unit_test(slots_stay_and_are_reused_with_another_birth),
-	        cmocka_unit_test(short_window_reaches_back),
-	        cmocka_unit_test(window_is_four_readings_at_least),
-	        cmocka_unit_test(absent_stays_absent),
-	        cmocka_unit_test(offline_pcpu_and_target),
-	        cmocka_unit_test(background_is_what_vcpus_do_not_explain),
-	        cmocka_unit_test(wandering_vcpu_is_no_background),
-	        cmocka_unit_test(newcomer_is_no_background),
-	        cmocka_unit_test(mapping_of_a_vcpu),
-	        cmocka_unit_test(hot_plug_forgets_what_the_others_wanted),
-	        cmocka_unit_test(memory_used_is_of_the_moment_of_the_statistics),
-	        cmocka_unit_test(counters_of_a_vm_become_rates),
-	        cmocka_unit_test(forget_starts_anew),
-	        cmocka_unit_test(steady_round_does_not_allocate),
-	        cmocka_unit_test(identity_under_churn),
+		cmocka_unit_test(first_sample_has_no_rates),
+		cmocka_unit_test(rates_use_measured_time),
+		cmocka_unit_test(usage_never_exceeds_a_pcpu),
+		cmocka_unit_test(sample_not_later_is_refused),
+		cmocka_unit_test(counter_that_goes_back_discards_the_reading),
+		cmocka_unit_test(restart_forgets_the_vm),
+		cmocka_unit_test(restart_by_vcpu_0),
+		cmocka_unit_test(slots_stay_and_are_reused_with_another_birth),
+		cmocka_unit_test(short_window_reaches_back),
+		cmocka_unit_test(window_is_four_readings_at_least),
+		cmocka_unit_test(absent_stays_absent),
+		cmocka_unit_test(offline_pcpu_and_target),
+		cmocka_unit_test(background_is_what_vcpus_do_not_explain),
+		cmocka_unit_test(wandering_vcpu_is_no_background),
+		cmocka_unit_test(newcomer_is_no_background),
+		cmocka_unit_test(mapping_of_a_vcpu),
+		cmocka_unit_test(hot_plug_forgets_what_the_others_wanted),
+		cmocka_unit_test(memory_used_is_of_the_moment_of_the_statistics),
+		cmocka_unit_test(counters_of_a_vm_become_rates),
+		cmocka_unit_test(forget_starts_anew),
+		cmocka_unit_test(steady_round_does_not_allocate),
+		cmocka_unit_test(identity_under_churn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

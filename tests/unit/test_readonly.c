@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The read-only wrapper: everything passes but changes. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "vmtop/backend.h"
 
@@ -50,7 +51,14 @@ static void test_wrapper(void **state)
 {
 	(void)state;
 	static const struct backend_ops ops = {
-		"fake", fake_sample, fake_apply, fake_wait, fake_close, fake_now, fake_status};
+		.name = "fake",
+		.sample = fake_sample,
+		.apply = fake_apply,
+		.wait = fake_wait,
+		.close = fake_close,
+		.now = fake_now,
+		.status = fake_status,
+	};
 	struct backend inner = {&ops};
 	struct err e = ERR_INIT;
 	struct sample s = {0};

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Topology from capabilities XML: numbering, gaps, hostile input. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "../../src/backend/topology.h"
 #include "vmtop/err.h"

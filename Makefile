@@ -117,7 +117,8 @@ install: all
 	install -Dm644 $(BUILD)/completions/vmtop.bash $(DEST)/share/bash-completion/completions/vmtop
 	install -Dm644 $(BUILD)/completions/_vmtop $(DEST)/share/zsh/site-functions/_vmtop
 	install -Dm644 $(BUILD)/completions/vmtop.fish $(DEST)/share/fish/vendor_completions.d/vmtop.fish
-	install -Dm644 packaging/vmtop.service $(DEST)/lib/systemd/system/vmtop.service
+	@mkdir -p $(DEST)/lib/systemd/system
+	sed 's|/usr/local|$(PREFIX)|' packaging/vmtop.service >$(DEST)/lib/systemd/system/vmtop.service
 	install -Dm644 README.md $(DEST)/share/doc/vmtop/README.md
 	install -Dm644 LICENSE $(DEST)/share/doc/vmtop/LICENSE
 

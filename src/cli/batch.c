@@ -104,10 +104,20 @@ static int batch_write(struct batch_out *o, batch_writer writer, const struct sn
 	return r;
 }
 
-/* The first sample has no rates, so it is not printed: -n 1 takes two. What was done between ticks is. */
+/* Outputs begin with the first sample that has rates: -n 1 takes two, or more where the interval is shorter
+ * than what a rate needs. What was done between ticks is printed too. */
+static bool worth_printing(const struct batch_out *o, const struct snapshot *s, bool have_first)
+{
+	if (!have_first || s->first)
+		return false;
+	if (o->ticks == 0 && s->cpu.why.code == REASON_FIRST)
+		return false;
+	return s->tick || s->n_actions;
+}
+
 static int batch_print(struct batch_out *o, const struct snapshot *s, bool *have_first, struct err *e)
 {
-	bool worth = *have_first && !s->first && (s->tick || s->n_actions);
+	bool worth = worth_printing(o, s, *have_first);
 	*have_first |= !s->first;
 	if (!worth)
 		return 1;

@@ -339,6 +339,7 @@ static struct mem_memo *memo_find(struct mem_ctl *c, const uint8_t uuid[UUID_BYT
 static void memo_asked(struct mem_memo *m, const struct action *a, int64_t now_ns)
 {
 	int64_t add = a->to_kib - kib_max(a->from_kib, m->balloon_kib);
+	int64_t back = kib_max(a->from_kib, m->balloon_kib) - kib_max(a->to_kib, m->balloon_kib);
 	m->asked_from_kib = m->balloon_kib;
 	m->asked_kib = a->to_kib;
 	m->asked_ns = now_ns;
@@ -346,6 +347,7 @@ static void memo_asked(struct mem_memo *m, const struct action *a, int64_t now_n
 	m->moved_kib = m->balloon_kib;
 	m->moved_ns = now_ns;
 	m->acted_update_ns = m->update_ns;
+	m->unseen_kib = kib_max(m->unseen_kib - kib_max(back, 0), 0); /* promised, never taken */
 	if (add > 0) {
 		m->grew_ns = now_ns;
 		m->unseen_kib += add;

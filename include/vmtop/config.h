@@ -73,7 +73,7 @@ struct config {
 	double dwell_llc_s, dwell_node_s, dwell_cross_s;   /* 30, 60, 300 */
 	int cooldown_rounds, cooldown_rejected_rounds;     /* 3, 10 */
 	int max_moves;                                     /* 0: max(8, M/4) */
-	double search_ms;                                  /* 2: effort for fewer moves when it acts; 0: none */
+	double search_ms; /* 2: effort for fewer moves when it acts; 0: none */
 
 	/* memory */
 	double memory_cycle_s; /* 5 */
@@ -90,11 +90,11 @@ struct config {
 	double mem_hold_s;         /* 60 */
 	double mem_step_pct;       /* 10: largest shrink in a cycle, percent of the balloon */
 	double mem_hard_step_pct;  /* 25: the same while the host is in a crisis */
-	double mem_idle_tax;       /* 0.75: how much more an idle page counts against its guest, 0 .. below 1 */
-	double mem_harm_hold_s;    /* 600: no shrink for this long after one that hurt; doubles up to 6 times */
+	double mem_idle_tax;    /* 0.75: how much more an idle page counts against its guest, 0 .. below 1 */
+	double mem_harm_hold_s; /* 600: no shrink for this long after one that hurt; doubles up to 6 times */
 	double mem_psi_soft_pct, mem_psi_hard_pct; /* 10 (some), 5 (full): memory pressure of the host */
-	double mem_stale_s;        /* 0: 3 periods + 1 cycle */
-	double mem_boot_s;         /* 30: hands off for this long after a VM appeared */
+	double mem_stale_s;                        /* 0: 3 periods + 1 cycle */
+	double mem_boot_s;                         /* 30: hands off for this long after a VM appeared */
 
 	/* deadlines */
 	double sample_deadline_s; /* 2 */

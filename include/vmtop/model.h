@@ -46,8 +46,9 @@ struct pcpu_rate {
 struct model {
 	int64_t time_ns;  /* of the sample given last */
 	double elapsed_s; /* since the sample before it; 0 for the first */
-	/* What the rates are means over; 0 while there are none. Not shorter than half a second nor than four times
-	 * the reading itself: after a sample taken sooner it reaches back to the reading before the last. */
+	/* What the rates are means over; 0 while there are none. Not shorter than half a second nor than four
+	 * times the reading itself: after a sample taken sooner it reaches back to the reading before the
+	 * last. */
 	double window_s;
 	unsigned samples; /* given so far, since the last model_forget() */
 	struct vcpu_rate *vcpus;

@@ -76,8 +76,8 @@ struct cpu_policy_ops {
 	int (*plan)(void *state, const struct place_problem *p, bool act, struct place_result *out);
 	/* done[i]: moves[i] of the last plan was carried out. */
 	void (*applied)(void *state, const struct place_problem *p, const bool *done);
-	/* Makes `to` plan a forced round as `from` would now: a preview is planned on an object of its own, so that it
-	 * leaves no trace. NULL: nothing that is remembered matters to a forced round. */
+	/* Makes `to` plan a forced round as `from` would now: a preview is planned on an object of its own,
+	 * so that it leaves no trace. NULL: nothing that is remembered matters to a forced round. */
 	void (*mirror)(void *to, const void *from);
 	bool whole_vm; /* one unit for all vCPUs of a VM */
 };

@@ -48,7 +48,7 @@ struct lv {
 	size_t n_parked;
 	int64_t no_link_until_ns;
 	bool adopted; /* reader and host facts belong to this link */
-	bool fresh; /* the link was opened since the last sample: resync */
+	bool fresh;   /* the link was opened since the last sample: resync */
 
 	struct lv_reader *reader;    /* NULL while a request has it */
 	struct sample_request *late; /* submitted to link, not answered yet */

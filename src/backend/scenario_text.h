@@ -57,6 +57,7 @@ extern const struct statement scenario_vm_statements[], scenario_event_statement
 void *reader_grow(
 	struct reader *r, void **items, size_t *n, size_t *cap, size_t max, size_t size, const char *what);
 /* Finds the statement and reads the rest of the line with it. */
-bool scenario_reader_run(struct reader *r, const struct statement *table, const char *word, const char *where);
+bool scenario_reader_run(
+	struct reader *r, const struct statement *table, const char *word, const char *where);
 
 #endif

@@ -69,7 +69,7 @@ struct engine {
 	bool tick; /* ... and is a regular one */
 	int64_t start_ns, end_ns, next_tick_ns, next_memory_ns, last_sample_ns;
 	int64_t rival_ns[2]; /* the last two foreign pins on vCPUs that we pinned */
-	bool rewound; /* a recording jumped */
+	bool rewound;        /* a recording jumped */
 	bool event_waits;
 	uint64_t seq;
 	char notice[200];

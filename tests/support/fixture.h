@@ -65,7 +65,7 @@ size_t fx_vcpu_index(const struct fixture *f, unsigned number, int vcpu);
 const struct vcpu_rate *fx_vcpu_rate(const struct fixture *f, unsigned number, int vcpu);
 
 void fx_pin(
-        struct fixture *f, unsigned number, int vcpu, const char *cpus); /* also runs on the first of them */
+	struct fixture *f, unsigned number, int vcpu, const char *cpus); /* also runs on the first of them */
 void fx_allow(struct fixture *f, unsigned number, int vcpu, const char *cpus);
 void fx_runs_on(struct fixture *f, unsigned number, int vcpu, int pcpu);
 void fx_load(struct fixture *f, unsigned number, int vcpu, double usage_pct, double wait_pct);

@@ -60,24 +60,24 @@ void place_case_init(struct place_case *c, size_t n, size_t m)
 		c->units[j] = (struct place_unit){.cpu = (int)j, .n_cpus = 1, .core = -1, .busy_pct = -1};
 	for (size_t i = 0; i < n; i++)
 		c->tasks[i] = (struct place_task){
-		        .unit = 0,
-		        .pinned = true,
-		        .wait_pct = -1,
-		        .allowed = &c->sets[n],
-		        .vm = (uint32_t)i,
-		        .slot = (uint32_t)i,
-		        .birth = 1,
-		        .weight = 1,
+			.unit = 0,
+			.pinned = true,
+			.wait_pct = -1,
+			.allowed = &c->sets[n],
+			.vm = (uint32_t)i,
+			.slot = (uint32_t)i,
+			.birth = 1,
+			.weight = 1,
 		};
 	c->p = (struct place_problem){
-	        .units = c->units,
-	        .n_units = m,
-	        .tasks = c->tasks,
-	        .n_tasks = n,
-	        .n_slots = n,
-	        .now_ns = 1000000000,
-	        .elapsed_s = 1,
-	        .cfg = &c->cfg,
+		.units = c->units,
+		.n_units = m,
+		.tasks = c->tasks,
+		.n_tasks = n,
+		.n_slots = n,
+		.now_ns = 1000000000,
+		.elapsed_s = 1,
+		.cfg = &c->cfg,
 	};
 }
 

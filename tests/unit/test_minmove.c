@@ -101,7 +101,7 @@ static void case_5_heavy_and_light(void **unused)
 {
 	(void)unused;
 	static const struct demand d[] = {
-	        {0, 80}, {0, 80}, {1, 80}, {1, 80}, {2, 15}, {2, 15}, {3, 15}, {3, 15}};
+		{0, 80}, {0, 80}, {1, 80}, {1, 80}, {2, 15}, {2, 15}, {3, 15}, {3, 15}};
 	struct place_case c;
 	place_case_init(&c, 8, 4);
 	set_tasks(&c, d);
@@ -195,13 +195,13 @@ static void forced_acts_at_once(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(case_1_stacked),
-	        cmocka_unit_test(case_2_halves),
-	        cmocka_unit_test(case_3_and_6_balanced),
-	        cmocka_unit_test(case_5_heavy_and_light),
-	        cmocka_unit_test(case_7_half_turn_heavy),
-	        cmocka_unit_test(reasons_of_quiet_rounds),
-	        cmocka_unit_test(forced_acts_at_once),
+		cmocka_unit_test(case_1_stacked),
+		cmocka_unit_test(case_2_halves),
+		cmocka_unit_test(case_3_and_6_balanced),
+		cmocka_unit_test(case_5_heavy_and_light),
+		cmocka_unit_test(case_7_half_turn_heavy),
+		cmocka_unit_test(reasons_of_quiet_rounds),
+		cmocka_unit_test(forced_acts_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ test_bad_uri() {
 	expect "the URI is named" grep -q nonsense:///there "$LAB/stderr"
 	one_line 3 --json -n 1 -c 'qemu+unix:///system?socket=/nonexistent/socket'
 	expect "the socket is named" grep -q /nonexistent/socket "$LAB/stderr"
-	one_line 3 --json -n 1 -c sim:/nonexistent.scenario
+	one_line 2 --json -n 1 -c sim:/nonexistent.scenario
 }
 
 # libvirt's own test driver: few calls are there, and what is missing is unknown, not zero.

@@ -36,7 +36,7 @@ PREFIX   ?= /usr/local
 MANUALS   = $(BUILD)/man/vmtop.1 $(BUILD)/man/vmtop.conf.5
 SHELLS    = $(BUILD)/completions/vmtop.bash $(BUILD)/completions/_vmtop $(BUILD)/completions/vmtop.fish
 
-.PHONY: all run check check-quick unit lint format bench clean install dist
+.PHONY: all run check check-quick unit lint format bench clean install dist golden
 all: $(BUILD)/vmtop $(MANUALS) $(SHELLS)
 
 # Installing comes before anything that asks pkg-config, hence the second make.
@@ -94,11 +94,14 @@ $(BUILD)/completions/%: packaging/%.in $(BUILD)/docgen
 	@mkdir -p $(@D)
 	$(BUILD)/docgen packaging/$*.in >$@.new && mv $@.new $@
 
-.PHONY: tests
+.PHONY: tests golden
 tests: $(UNIT)
 
 unit: $(UNIT)
 	@for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
+
+golden: $(BUILD)/tests/screen/test_golden # writes the golden screens anew; read them as a diff
+	VMTOP_GOLDEN=write $<
 
 bench: $(BENCH)
 	@for b in $(BENCH); do echo "== $$b"; $$b || exit 1; done

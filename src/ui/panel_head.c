@@ -95,7 +95,8 @@ static int certificate(const struct snapshot *s, struct screen *to, int row, int
 	snprintf(text, sizeof text, "deviation %.1f %%", c->stddev_pct.v);
 	col = put(to, row, col, over ? STYLE_WARN : STYLE_GOOD, text);
 	if (vf64_has(c->limit_pct)) {
-		snprintf(text, sizeof text, " %s limit %.1f %%", over ? "over" : "within", c->limit_pct.v);
+		snprintf(text, sizeof text, to->cols < 60 ? " %s %.1f %%" : " %s limit %.1f %%",
+			over ? "over" : "within", c->limit_pct.v);
 		col = put(to, row, col, over ? STYLE_WARN : STYLE_NORMAL, text);
 	}
 	if (s->preview && vf64_has(c->after_pct)) {
@@ -171,7 +172,7 @@ static void memory_line(const struct snapshot *s, struct screen *to, int row)
 	}
 	snprintf(text, sizeof text, "%s of %s free", avail, total);
 	col = put(to, row, col, STYLE_NORMAL, text);
-	if (vi64_has(s->memory.reserve_kib)) {
+	if (vi64_has(s->memory.reserve_kib) && to->cols >= 60) {
 		text_kib(reserve, sizeof reserve, s->memory.reserve_kib.v);
 		snprintf(text, sizeof text, " · reserve %s · ", reserve);
 		col = put(to, row, col, STYLE_NORMAL, text);

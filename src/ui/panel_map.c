@@ -53,8 +53,8 @@ static void map_measure(const struct view *v, const struct snapshot *s, struct r
 	int room = at.cols - m->name - 1;
 	m->cell = n * 3 <= room && labels <= 2 ? 3 : n * 2 <= room ? 2 : 1;
 	m->head = labels < m->cell ? 1 : labels;
-	if (at.rows - 1 - m->head < 3) /* no room for heads of several rows */
-		m->head = at.rows >= 5;
+	if (m->head > 1 && at.rows - 1 - m->head < 3)
+		m->head = 0; /* no room for heads of several rows */
 	m->cols = room / m->cell;
 	m->cols = m->cols > n ? n : m->cols;
 	m->rows = at.rows - 1 - m->head - (at.rows >= 9);
@@ -81,7 +81,7 @@ static void draw_heads(const struct view *v, const struct map *m, struct screen 
 		enum style st = cpuset_has(&u->cpus, v->map_cpu) ? STYLE_SORTED : STYLE_DIM;
 		if (m->head == 1 && len < m->cell)
 			screen_text(to, at.row + 1, col, m->cell, st, u->label);
-		for (int r = 0; m->head > 1 && r < len; r++)
+		for (int r = 0; m->head >= len && (m->head > 1 || m->cell == 1) && r < len; r++)
 			screen_fill(
 				to, at.row + 1 + m->head - len + r, col, 1, st, (unsigned char)u->label[r]);
 	}

@@ -9,13 +9,14 @@
 
 enum { BAR_MIN = 19, STRIP_LABEL = 8 };
 
-/* Cells of the heat strip one by one; row < 0 once it is full. */
+/* How the heat strip is laid out. When there are more pCPUs than cells, `share` neighbours have one cell: the
+ * busiest shows, so that a hot pCPU is never lost in a mean. */
 struct strip {
-	int row, col, cols, rows, label;
-	bool flow; /* nodes follow one another instead of starting a line each */
+	int row, col, cols, label, share;
+	bool flow; /* nodes follow one another instead of starting a line each, and no gaps */
 };
 
-static bool strip_next(struct strip *t, const struct unit *u, const struct unit *before)
+static void strip_next(struct strip *t, const struct unit *u, const struct unit *before)
 {
 	bool node = before && before->node != u->node, llc = before && before->llc != u->llc;
 	if (!before)
@@ -23,18 +24,34 @@ static bool strip_next(struct strip *t, const struct unit *u, const struct unit 
 	else if (node && !t->flow)
 		t->row++, t->col = t->label;
 	else
-		t->col += 1 + (node || (llc && u->n == 1));
+		t->col += 1 + (!t->flow && llc && u->n == 1);
 	if (t->col >= t->cols)
 		t->row++, t->col = t->label;
-	return t->row < t->rows;
 }
 
-static int strip_rows(const struct view *v, int cols, bool flow)
+static int strip_label(int cols)
 {
-	struct strip t = {.cols = cols, .rows = 1 << 20, .flow = flow, .label = cols > 40 ? STRIP_LABEL : 0};
-	for (size_t i = 0; i < v->n_units; i++)
-		strip_next(&t, &v->units[i], i ? &v->units[i - 1] : NULL);
+	return cols > 40 ? STRIP_LABEL : 0;
+}
+
+static int strip_rows(const struct view *v, int cols, bool flow, int share)
+{
+	struct strip t = {.cols = cols, .flow = flow, .label = strip_label(cols)};
+	for (size_t i = 0; i < v->n_units; i += (size_t)share)
+		strip_next(&t, &v->units[i], i ? &v->units[i - (size_t)share] : NULL);
 	return v->n_units ? t.row + 1 : 0;
+}
+
+/* The roomiest layout that fits into the rows. */
+static struct strip strip_fit(const struct view *v, int cols, int rows)
+{
+	struct strip t = {.cols = cols, .label = strip_label(cols), .share = 1};
+	if (strip_rows(v, cols, false, 1) <= rows)
+		return t;
+	t.flow = true;
+	while (strip_rows(v, cols, true, t.share) > rows && (size_t)t.share < v->n_units)
+		t.share *= 2;
+	return t;
 }
 
 static int bar_columns(const struct view *v, int cols)
@@ -58,9 +75,7 @@ int pcpus_rows(const struct view *v, int cols, int most)
 {
 	int n = bar_rows(v, cols);
 	if (n > most)
-		n = strip_rows(v, cols, false);
-	if (n > most)
-		n = strip_rows(v, cols, true);
+		n = strip_rows(v, cols, false, 1);
 	return n < most ? n : most;
 }
 
@@ -136,28 +151,49 @@ static void draw_bars(const struct view *v, const struct cpuset *lit, struct scr
 	}
 }
 
+/* Neighbours that share a cell: the busiest of them, and all their pCPUs. */
+static struct unit hottest(const struct view *v, size_t from, int share)
+{
+	struct unit u = v->units[from];
+	for (size_t i = from; i < from + (size_t)share && i < v->n_units; i++) {
+		const struct unit *x = &v->units[i];
+		struct cpuset cpus = u.cpus;
+		cpuset_or(&cpus, &x->cpus);
+		if (x->online && (!u.online || x->busy_pct.v > u.busy_pct.v))
+			u = *x;
+		u.cpus = cpus;
+	}
+	return u;
+}
+
+static void strip_mark(
+	const struct strip *t, const struct unit *u, bool node, struct screen *to, struct rect at)
+{
+	if (!t->flow && node)
+		screen_printf(to, at.row + t->row, at.col, t->label - 1, STYLE_DIM, "node %d", u->node);
+	else if (t->share > 1)
+		screen_printf(
+			to, at.row + t->row, at.col, t->label - 1, STYLE_DIM, "%4sx%d", u->label, t->share);
+	else
+		screen_printf(to, at.row + t->row, at.col, t->label - 1, STYLE_DIM, "%6s", u->label);
+}
+
 static void draw_strip(const struct view *v, const struct cpuset *lit, struct screen *to, struct rect at)
 {
-	struct strip t = {.cols = at.cols, .rows = at.rows, .label = at.cols > 40 ? STRIP_LABEL : 0};
-	t.flow = strip_rows(v, at.cols, false) > at.rows;
-	for (size_t i = 0; i < v->n_units; i++) {
-		const struct unit *u = &v->units[i], *before = i ? &v->units[i - 1] : NULL;
+	struct strip t = strip_fit(v, at.cols, at.rows);
+	for (size_t i = 0; i < v->n_units; i += (size_t)t.share) {
+		const struct unit *before = i ? &v->units[i - (size_t)t.share] : NULL;
+		struct unit u = hottest(v, i, t.share);
 		int row = t.row;
-		if (!strip_next(&t, u, before)) {
-			screen_printf(to, at.row + at.rows - 1, at.col + at.cols - 12, 12, STYLE_WARN,
-				" +%zu more (!)", v->n_units - i);
-			break;
-		}
-		if (t.label && !t.flow && u->node >= 0 && (!before || before->node != u->node))
-			screen_printf(to, at.row + t.row, at.col, t.label - 1, STYLE_DIM, "node %d", u->node);
-		else if (t.label && (!before || t.row != row))
-			screen_printf(to, at.row + t.row, at.col, t.label - 1, STYLE_DIM, "%6s", u->label);
-		struct vf64 x = vf64_has(u->busy_pct) ? u->busy_pct : u->load_pct;
-		bool on = cpuset_intersects(&u->cpus, lit);
-		enum style st = on ? STYLE_SELECTED : crowded(u) ? STYLE_WAIT : draw_load_style(x.v);
-		uint32_t ch = !u->online ? 'x' : !vf64_has(x) ? '-' : draw_level(to, x.v);
+		strip_next(&t, &v->units[i], before);
+		if (t.label && (!before || t.row != row))
+			strip_mark(&t, &v->units[i], !before || before->node != v->units[i].node, to, at);
+		struct vf64 x = vf64_has(u.busy_pct) ? u.busy_pct : u.load_pct;
+		bool on = cpuset_intersects(&u.cpus, lit);
+		enum style st = on ? STYLE_SELECTED : crowded(&u) ? STYLE_WAIT : draw_load_style(x.v);
+		uint32_t ch = !u.online ? 'x' : !vf64_has(x) ? '-' : draw_level(to, x.v);
 		screen_fill(
-			to, at.row + t.row, at.col + t.col, 1, vf64_has(x) && u->online ? st : STYLE_DIM, ch);
+			to, at.row + t.row, at.col + t.col, 1, vf64_has(x) && u.online ? st : STYLE_DIM, ch);
 	}
 }
 

@@ -7,7 +7,7 @@
 #include "view_private.h"
 #include "vmtop/text.h"
 
-enum { VCPU_FIXED = 64 }; /* columns of a vCPU line before the history */
+enum { VCPU_FIXED = 58 }; /* columns of a vCPU line before the history */
 
 static void percent(char buf[8], struct vf64 x)
 {
@@ -42,7 +42,7 @@ static void vcpu_head(struct screen *to, struct rect at)
 {
 	screen_fill(to, at.row, at.col, at.cols, STYLE_HEADER, ' ');
 	screen_text(to, at.row, at.col, at.cols, STYLE_HEADER,
-		" vCPU   USE%  WAIT%  WANT%  ON node  PINNED       ALLOWED      ");
+		" vCPU   USE%  WAIT%  WANT%  ON node  PINNED     ALLOWED   ");
 	if (at.cols > VCPU_FIXED + 16)
 		screen_text(to, at.row, at.col + VCPU_FIXED + 1, at.cols - VCPU_FIXED, STYLE_HEADER,
 			"LAST MINUTES");
@@ -55,7 +55,7 @@ static void vcpu_line(const struct view *v, const struct snapshot *s, size_t vm,
 	size_t i = m->first_vcpu + k;
 	const struct vcpu_sample *c = &s->sample.vcpus[i];
 	const struct vcpu_rate *r = &s->vcpu_rates[i];
-	char use[8], wait[8], want[8], on[12] = "-", node[12] = "-", pins[32] = "-", rule[32], note[48];
+	char use[8], wait[8], want[8], on[12] = "-", node[12] = "-", pins[16] = "-", rule[16], note[48];
 	percent(use, r->usage_pct);
 	percent(wait, r->wait_pct);
 	percent(want, r->demand_pct);
@@ -73,7 +73,7 @@ static void vcpu_line(const struct view *v, const struct snapshot *s, size_t vm,
 	enum style st = cursor ? STYLE_SELECTED : c->online ? STYLE_NORMAL : STYLE_DIM;
 	if (cursor)
 		screen_fill(to, at.row, at.col, at.cols < VCPU_FIXED ? at.cols : VCPU_FIXED, st, ' ');
-	screen_printf(to, at.row, at.col, at.cols, st, "%c%4d  %s  %s  %s %4s %4s  %-12.12s %-12.12s",
+	screen_printf(to, at.row, at.col, at.cols, st, "%c%4d  %s  %s  %s %4s %4s  %-10.10s %-9.9s",
 		cursor ? '>' : ' ', c->id, use, wait, want, on, node, pins, rule);
 	if (!cursor && vf64_has(r->usage_pct))
 		screen_style(to, at.row, at.col + 7, 5, draw_load_style(r->usage_pct.v));

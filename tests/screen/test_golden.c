@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* Golden screens: what each view shows of made-up hosts, as text. `make golden` writes them anew
+ * (VMTOP_GOLDEN=write); read the difference as a diff. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "support/bigsnap.h"
+#include "vmtop/view.h"
+
+#define SECOND INT64_C(1000000000)
+
+struct shot {
+	const char *name; /* of the file; sizes and hosts are appended */
+	const char *keys; /* typed before */
+	int vms, pcpus, rows, cols;
+	bool ascii, readonly, automatic, stale, first;
+};
+
+static struct view *open_view(struct snapshot *s)
+{
+	struct config cfg = {.delay_s = 2, .on_exit = ON_EXIT_DEFAULT};
+	struct view *v = view_new(&cfg);
+	assert_non_null(v);
+	for (int i = 0; i < 5 && !s->first; i++) {
+		view_feed(v, s);
+		bigsnap_tick(s);
+	}
+	view_feed(v, s);
+	return v;
+}
+
+/* \001 Down, \002 Right, \003 F2 */
+static int key_of(char c)
+{
+	static const struct {
+		char c;
+		int key;
+	} keys[] = {{'\r', VK_ENTER}, {'\033', VK_ESC}, {'\t', VK_TAB}, {'\001', VK_DOWN}, {'\002', VK_RIGHT},
+		{'\003', VK_F1 + 1}};
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		if (keys[i].c == c)
+			return keys[i].key;
+	return c;
+}
+
+static void type(struct view *v, const struct snapshot *s, const char *keys)
+{
+	struct command c;
+	for (; *keys; keys++)
+		for (bool more = view_key(v, key_of(*keys), s, &c); more;)
+			more = view_more(v, &c);
+}
+
+static char *shoot(const struct shot *t)
+{
+	struct snapshot *s = bigsnap_new(t->vms, t->pcpus);
+	struct screen base, over;
+	int row, col;
+	s->first = t->first;
+	s->readonly = t->readonly;
+	s->auto_cpu = s->auto_memory = t->automatic;
+	s->n_changed = 5;
+	if (t->first)
+		snprintf(s->backend.text, sizeof s->backend.text, "connecting to qemu:///system");
+	if (t->stale)
+		s->backend.link = LINK_LOST;
+	struct view *v = open_view(s);
+	assert_int_equal(screen_init(&base, t->rows, t->cols), 0);
+	assert_int_equal(screen_init(&over, 1, 1), 0);
+	base.ascii = over.ascii = t->ascii;
+	int64_t now = t->stale ? 12 * SECOND : 0;
+	view_draw(v, s, &base, now, 0); /* pages are known after the first frame */
+	type(v, s, t->keys);
+	view_draw(v, s, &base, now, 0);
+	if (view_overlay(v, s, &over, t->rows, t->cols, &row, &col))
+		screen_blit(&base, &over, row, col);
+	char *text = screen_dump(&base);
+	assert_non_null(text);
+	screen_done(&base);
+	screen_done(&over);
+	view_free(v);
+	bigsnap_free(s);
+	return text;
+}
+
+static char *read_file(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *text = calloc(1, 1 << 20);
+	assert_non_null(text);
+	if (!f)
+		return text;
+	size_t n = fread(text, 1, (1 << 20) - 1, f);
+	text[n] = '\0';
+	fclose(f);
+	return text;
+}
+
+static void check(const struct shot *t)
+{
+	char path[256];
+	const char *mode = getenv("VMTOP_GOLDEN");
+	snprintf(path, sizeof path, "tests/screen/golden/%s-%dx%d-%dvms-%dcpus.txt", t->name, t->cols,
+		t->rows, t->vms, t->pcpus);
+	char *now = shoot(t);
+	if (mode && !strcmp(mode, "write")) {
+		FILE *f = fopen(path, "w");
+		assert_non_null(f);
+		fputs(now, f);
+		fclose(f);
+	} else {
+		char *then = read_file(path);
+		if (strcmp(now, then))
+			fail_msg("%s differs (make golden writes it anew). Now:\n%s", path, now);
+		free(then);
+	}
+	free(now);
+}
+
+static const char *const views[] = {"overview", "pcpus", "memory", "decisions", "vm"};
+static const char *const view_keys[] = {"0", "1", "2", "3", "\0014"};
+
+static void test_sizes(void **state)
+{
+	static const int sizes[][2] = {{24, 80}, {40, 120}, {60, 200}, {12, 40}, {6, 20}};
+	(void)state;
+	for (size_t i = 0; i < 5; i++)
+		for (size_t k = 0; k < 5; k++)
+			check(&(struct shot){
+				views[i], view_keys[i], 40, 64, sizes[k][0], .cols = sizes[k][1]});
+}
+
+static void test_hosts(void **state)
+{
+	static const int hosts[][2] = {{3, 2}, {1000, 512}};
+	(void)state;
+	for (size_t i = 0; i < 5; i++)
+		for (size_t k = 0; k < 2; k++) {
+			check(&(struct shot){
+				views[i], view_keys[i], hosts[k][0], hosts[k][1], 24, .cols = 80});
+			check(&(struct shot){
+				views[i], view_keys[i], hosts[k][0], hosts[k][1], 40, .cols = 120});
+		}
+}
+
+static void test_states(void **state)
+{
+	static const struct shot shots[] = {
+		{"help", "?", 16, 8, 24, .cols = 80},
+		{"ask-auto", "a", 16, 8, 24, .cols = 80},
+		{"ask-quit", "q", 16, 8, 24, .cols = 80},
+		{"prompt-interval", "i", 16, 8, 24, .cols = 80},
+		{"search", "/wide\033/db\r", 16, 8, 24, .cols = 80},
+		{"filter", "\\db\r", 16, 8, 24, .cols = 80},
+		{"sort", "F", 16, 8, 24, .cols = 80},
+		{"setup", "\003", 16, 8, 24, .cols = 80},
+		{"pin-editor", "E\002\002 ", 16, 8, 24, .cols = 80},
+		{"merged", "1!!", 16, 64, 24, .cols = 80},
+		{"ascii", "", 16, 8, 24, .cols = 80, .ascii = true},
+		{"readonly", "", 16, 8, 24, .cols = 80, .readonly = true},
+		{"auto", "", 16, 8, 24, .cols = 80, .automatic = true},
+		{"stale", "", 16, 8, 24, .cols = 80, .stale = true},
+		{"paused", "Z", 16, 8, 24, .cols = 80},
+		{"first", "", 0, 8, 24, .cols = 80, .first = true},
+		{"empty", "", 0, 8, 24, .cols = 80},
+		{"marked", "x\001x", 16, 8, 24, .cols = 80},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof shots / sizeof shots[0]; i++)
+		check(&shots[i]);
+}
+
+/* Every state is a word; hostile names cannot reach the terminal. */
+static void test_words(void **state)
+{
+	struct shot t = {"", "", 16, 8, 60, .cols = 120, .readonly = true, .stale = true};
+	(void)state;
+	char *text = shoot(&t);
+	static const char *const words[] = {
+		"MANUAL", "READ-ONLY", "STALE 12 s", "RECONNECTING", "HELD", "HUNG 22 s", "paused"};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (!strstr(text, words[i]))
+			fail_msg("\"%s\" is not on the screen:\n%s", words[i], text);
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+		assert_true(*p == '\n' || (*p >= 0x20 && *p != 0x7f));
+	assert_null(strstr(text, "\xe2\x80\xae"));
+	free(text);
+}
+
+int main(void)
+{
+	setenv("TZ", "UTC", 1);
+	tzset();
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_words),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

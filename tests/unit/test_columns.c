@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+#include <strings.h>
+
+#include "support/bigsnap.h"
+#include "vmtop/columns.h"
+#include "vmtop/err.h"
+
+static void cell(const struct snapshot *s, const char *key, int id, char *buf, size_t len)
+{
+	struct column_env env = {s, false};
+	struct value v;
+	for (size_t i = 0; i < s->sample.n_vms; i++)
+		if (s->sample.vms[i].id == id)
+			column_get(column_at((size_t)column_find(key)), &env, i, &v);
+	value_format(buf, len, &v);
+}
+
+static void test_table_is_sound(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < column_count(); i++) {
+		const struct column *c = column_at(i);
+		assert_true(strlen(c->head) <= (size_t)c->width);
+		assert_true(c->help[0] && c->get);
+		for (size_t k = i + 1; k < column_count(); k++) {
+			assert_true(strcasecmp(c->key, column_at(k)->key) != 0);
+			assert_true(strcasecmp(c->head, column_at(k)->head) != 0);
+		}
+	}
+	assert_null(column_at(column_count()));
+}
+
+static void test_states_are_words(void **state)
+{
+	char buf[400];
+	(void)state;
+	struct snapshot *s = bigsnap_new(20, 8);
+	cell(s, "state", 1, buf, sizeof buf);
+	assert_string_equal(buf, "running");
+	cell(s, "state", 4, buf, sizeof buf);
+	assert_string_equal(buf, "HUNG 12 s");
+	cell(s, "state", 5, buf, sizeof buf);
+	assert_string_equal(buf, "paused");
+	cell(s, "state", 6, buf, sizeof buf);
+	assert_string_equal(buf, "HELD");
+	cell(s, "note", 6, buf, sizeof buf);
+	assert_string_equal(buf, "HELD 9 min");
+	bigsnap_free(s);
+}
+
+/* Absent is "-" and sorts below zero. */
+static void test_absent_is_not_zero(void **state)
+{
+	char buf[400];
+	(void)state;
+	struct snapshot *s = bigsnap_new(20, 8);
+	cell(s, "used", 7, buf, sizeof buf);
+	assert_string_equal(buf, "-");
+	cell(s, "cpu", 4, buf, sizeof buf);
+	assert_string_equal(buf, "-");
+	struct value none = {.type = VALUE_PCT, .avail = AVAIL_HUNG},
+		     zero = {.type = VALUE_PCT, .avail = AVAIL_OK};
+	assert_true(value_compare(&none, &zero) < 0);
+	assert_int_equal(value_compare(&none, &none), 0);
+	bigsnap_free(s);
+}
+
+static void test_pins(void **state)
+{
+	char buf[400];
+	(void)state;
+	struct snapshot *s = bigsnap_new(4, 8);
+	cell(s, "pins", 1, buf, sizeof buf);
+	assert_string_equal(buf, "any");
+	struct vm_sample *m = &s->sample.vms[0];
+	for (size_t i = 0; i < s->sample.n_vms; i++)
+		if (s->sample.vms[i].id == 2)
+			m = &s->sample.vms[i];
+	for (size_t k = 0; k < 2; k++) {
+		struct vcpu_sample *c = &s->sample.vcpus[m->first_vcpu + k];
+		cpuset_clear(&c->affinity);
+		cpuset_add(&c->affinity, k ? 7 : 2);
+	}
+	cell(s, "pins", 2, buf, sizeof buf);
+	assert_string_equal(buf, "2,7");
+	s->sample.vcpus[m->first_vcpu].pinned = false;
+	cell(s, "pins", 2, buf, sizeof buf);
+	assert_string_equal(buf, "7+");
+	bigsnap_free(s);
+}
+
+static void test_of_host(void **state)
+{
+	struct snapshot *s = bigsnap_new(1, 4);
+	struct value v;
+	(void)state;
+	s->vm_rates[0].cpu_pct = vf64_ok(200);
+	column_get(column_at((size_t)column_find("cpu")), &(struct column_env){s, false}, 0, &v);
+	assert_true(v.num == 200);
+	column_get(column_at((size_t)column_find("cpu")), &(struct column_env){s, true}, 0, &v);
+	assert_true(v.num == 50);
+	bigsnap_free(s);
+}
+
+static void test_list_of_columns(void **state)
+{
+	uint8_t cols[64];
+	struct err e = ERR_INIT;
+	(void)state;
+	assert_int_equal(column_parse("name,CPU%, wait,name", cols, sizeof cols, &e), 3);
+	assert_string_equal(column_at(cols[0])->key, "name");
+	assert_string_equal(column_at(cols[1])->key, "cpu");
+	assert_string_equal(column_at(cols[2])->key, "wait");
+	assert_int_equal(column_parse("name,no\033such", cols, sizeof cols, &e), -1);
+	assert_int_equal(e.code, ERR_USAGE);
+	assert_string_equal(e.msg, "no column is called \"no\\x1bsuch\" (`vmtop -o help` lists them)");
+	assert_int_equal(column_parse(" ,", cols, sizeof cols, &e), -1);
+	assert_int_equal(column_parse("name,cpu,wait", cols, 2, &e), 2);
+}
+
+static void test_numbers(void **state)
+{
+	static const struct {
+		enum value_type type;
+		double num;
+		const char *text;
+	} rows[] = {
+		{VALUE_INT, 12, "12"},
+		{VALUE_PCT, 99.96, "100.0"},
+		{VALUE_PCT, -1, "0.0"},
+		{VALUE_RATE, 0.5, "0.5"},
+		{VALUE_RATE, 0, "0"},
+		{VALUE_RATE, 999, "999"},
+		{VALUE_BYTES_S, 1536, "1.5K"},
+		{VALUE_BYTES_S, 123456789, "118M"},
+		{VALUE_KIB_S, 2048, "2.0M"},
+		{VALUE_SECONDS, 59.94, "59.9"},
+		{VALUE_SECONDS, 125, "2:05"},
+		{VALUE_SECONDS, 3661, "1:01:01"},
+		{VALUE_SECONDS, 90000, "1d01h"},
+		{VALUE_AGE, 11.6, "12s"},
+	};
+	char buf[64];
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct value v = {.type = rows[i].type, .avail = AVAIL_OK, .num = rows[i].num};
+		value_format(buf, sizeof buf, &v);
+		assert_string_equal(buf, rows[i].text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_table_is_sound),
+		cmocka_unit_test(test_states_are_words),
+		cmocka_unit_test(test_absent_is_not_zero),
+		cmocka_unit_test(test_pins),
+		cmocka_unit_test(test_of_host),
+		cmocka_unit_test(test_list_of_columns),
+		cmocka_unit_test(test_numbers),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

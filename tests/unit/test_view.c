@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/* What keys do: which command, what is asked first, where the cursor stays. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/bigsnap.h"
+#include "vmtop/view.h"
+
+struct seat {
+	struct view *v;
+	struct snapshot *s;
+	struct command c;
+};
+
+static int sit_with(void **state, bool yes, enum on_exit on_exit)
+{
+	struct seat *t = calloc(1, sizeof *t);
+	struct config cfg = {.delay_s = 2, .yes = yes, .on_exit = on_exit};
+	t->s = bigsnap_new(16, 8);
+	t->v = view_new(&cfg);
+	view_feed(t->v, t->s);
+	*state = t;
+	return 0;
+}
+
+static int sit(void **state)
+{
+	return sit_with(state, false, ON_EXIT_DEFAULT);
+}
+
+static int sit_yes(void **state)
+{
+	return sit_with(state, true, ON_EXIT_DEFAULT);
+}
+
+static int rise(void **state)
+{
+	struct seat *t = *state;
+	view_free(t->v);
+	bigsnap_free(t->s);
+	free(t);
+	return 0;
+}
+
+/* CMD_NONE when the key gives no command. */
+static enum command_kind press(struct seat *t, int key)
+{
+	return view_key(t->v, key, t->s, &t->c) ? t->c.kind : CMD_NONE;
+}
+
+static void type(struct seat *t, const char *text)
+{
+	for (; *text; text++)
+		assert_int_equal(press(t, *text), CMD_NONE);
+}
+
+static bool asks(struct seat *t, const char *words)
+{
+	struct screen o;
+	int row, col;
+	screen_init(&o, 1, 1);
+	bool any = view_overlay(t->v, t->s, &o, 24, 80, &row, &col);
+	char *text = screen_dump(&o);
+	bool found = any && strstr(text, words);
+	if (any && !found)
+		fprintf(stderr, "asked instead:\n%s", text);
+	free(text);
+	screen_done(&o);
+	return found;
+}
+
+static const char *shown(struct seat *t, char *buf, size_t len)
+{
+	struct screen s;
+	screen_init(&s, 24, 80);
+	view_draw(t->v, t->s, &s, 0, 0);
+	char *text = screen_dump(&s);
+	snprintf(buf, len, "%s", text);
+	free(text);
+	screen_done(&s);
+	return buf;
+}
+
+static void test_rebalance_asks_above_eight(void **state)
+{
+	struct seat *t = *state;
+	t->s->n_rebalance_pins = 8;
+	assert_int_equal(press(t, 'b'), CMD_REBALANCE);
+	t->s->n_rebalance_pins = 9;
+	assert_int_equal(press(t, 'b'), CMD_NONE);
+	assert_true(asks(t, "9 vCPUs will move"));
+	assert_int_equal(press(t, '\r'), CMD_NONE); /* only y is yes */
+	assert_false(asks(t, "Rebalance"));
+	press(t, 'b');
+	assert_int_equal(press(t, 'y'), CMD_REBALANCE);
+	t->s->n_rebalance_pins = -1; /* not known: as many as there are vCPUs */
+	assert_int_equal(press(t, 'b'), CMD_NONE);
+	assert_true(asks(t, "up to 40 vCPUs"));
+}
+
+static void test_auto_asks_once(void **state)
+{
+	struct seat *t = *state;
+	assert_int_equal(press(t, 'a'), CMD_NONE);
+	assert_true(asks(t, "AUTO CPU: 13 guests eligible, 3 not."));
+	assert_int_equal(press(t, 'n'), CMD_NONE);
+	press(t, 'a');
+	assert_int_equal(press(t, 'y'), CMD_AUTO_CPU);
+	assert_true(t->c.on);
+	t->s->auto_cpu = true;
+	assert_int_equal(press(t, 'a'), CMD_AUTO_CPU); /* turning off never asks */
+	assert_false(t->c.on);
+	t->s->auto_cpu = false;
+	assert_int_equal(press(t, 'a'), CMD_AUTO_CPU); /* asked once per session */
+	assert_int_equal(press(t, 'm'), CMD_NONE);     /* memory is another question */
+	assert_true(asks(t, "AUTO memory: 13 guests eligible, 3 not."));
+}
+
+static void test_yes_skips_questions(void **state)
+{
+	struct seat *t = *state;
+	t->s->n_rebalance_pins = 500;
+	assert_int_equal(press(t, 'b'), CMD_REBALANCE);
+	assert_int_equal(press(t, 'a'), CMD_AUTO_CPU);
+	assert_int_equal(press(t, 'm'), CMD_AUTO_MEMORY);
+}
+
+static void test_filter_does_not_limit_actions(void **state)
+{
+	struct seat *t = *state;
+	char buf[8192];
+	press(t, '\\');
+	type(t, "^db");
+	press(t, VK_ENTER);
+	assert_null(strstr(shown(t, buf, sizeof buf), " runner-2 "));
+	assert_non_null(strstr(buf, "db1"));
+	press(t, 'a');
+	assert_true(asks(t, "only the view: this is about all VMs."));
+}
+
+static void test_quit_asks_when_changed(void **state)
+{
+	struct seat *t = *state;
+	assert_int_equal(press(t, 'q'), CMD_QUIT);
+	assert_false(t->c.on);
+	t->s->n_changed = 2;
+	assert_int_equal(press(t, 'q'), CMD_NONE);
+	assert_true(asks(t, "2 changes made from here are in force"));
+	assert_int_equal(press(t, VK_ESC), CMD_NONE); /* stays */
+	press(t, 'q');
+	assert_int_equal(press(t, 'n'), CMD_QUIT);
+	assert_false(t->c.on);
+	press(t, 'q');
+	assert_int_equal(press(t, 'y'), CMD_QUIT);
+	assert_true(t->c.on);
+}
+
+static void test_readonly(void **state)
+{
+	struct seat *t = *state;
+	char buf[8192];
+	t->s->readonly = true;
+	snprintf(t->s->backend.readonly_why, sizeof t->s->backend.readonly_why, "--readonly");
+	for (const char *k = "bamBuUE=HXp"; *k; k++)
+		assert_int_equal(press(t, *k), CMD_NONE);
+	assert_non_null(strstr(shown(t, buf, sizeof buf), "read-only: --readonly"));
+	assert_null(strstr(buf, "b Balance"));
+}
+
+/* The cursor stays on its VM when rows are sorted anew, and finds another when the VM is gone. */
+static void test_cursor_stays_on_vm(void **state)
+{
+	struct seat *t = *state;
+	press(t, VK_DOWN);
+	press(t, VK_DOWN);
+	assert_int_equal(press(t, 'H'), CMD_HOLD);
+	uint8_t uuid[UUID_BYTES];
+	memcpy(uuid, t->c.uuid, UUID_BYTES);
+	press(t, 'M');
+	press(t, 'r');
+	bigsnap_tick(t->s);
+	view_feed(t->v, t->s);
+	assert_int_equal(press(t, 'H'), CMD_HOLD);
+	assert_memory_equal(t->c.uuid, uuid, UUID_BYTES);
+	for (size_t i = 0; i < t->s->sample.n_vms; i++)
+		if (!uuid_compare(t->s->sample.vms[i].uuid, uuid))
+			t->s->sample.vms[i].uuid[15] ^= 1;
+	t->s->seq++;
+	view_feed(t->v, t->s);
+	assert_int_equal(press(t, 'H'), CMD_HOLD);
+	assert_memory_not_equal(t->c.uuid, uuid, UUID_BYTES);
+}
+
+static void test_marked_vms_get_one_command_each(void **state)
+{
+	struct seat *t = *state;
+	struct command c;
+	press(t, 'x');
+	press(t, 'x');
+	assert_int_equal(press(t, 'H'), CMD_HOLD);
+	assert_true(view_more(t->v, &c));
+	assert_int_equal(c.kind, CMD_HOLD);
+	assert_memory_not_equal(c.uuid, t->c.uuid, UUID_BYTES);
+	assert_false(view_more(t->v, &c));
+}
+
+static void test_prompts(void **state)
+{
+	struct seat *t = *state;
+	char buf[8192];
+	press(t, 'i');
+	assert_true(asks(t, "Interval in seconds (0.2 to 3600): 2"));
+	press(t, VK_CTRL('U'));
+	type(t, "0.5");
+	assert_int_equal(press(t, VK_ENTER), CMD_INTERVAL);
+	assert_true(t->c.number == 0.5);
+	press(t, 'd');
+	press(t, VK_CTRL('U'));
+	type(t, "0.1");
+	assert_int_equal(press(t, VK_ENTER), CMD_NONE);
+	assert_non_null(strstr(shown(t, buf, sizeof buf), "the interval must be 0.2 to 3600 seconds"));
+	press(t, '\'');
+	type(t, "load begins");
+	assert_int_equal(press(t, VK_ENTER), CMD_MARK);
+	assert_string_equal(t->c.text, "load begins");
+	press(t, '=');
+	press(t, VK_CTRL('U'));
+	type(t, "1.5G");
+	assert_int_equal(press(t, VK_ENTER), CMD_BALLOON);
+	assert_true(t->c.number == 1.5 * 1024 * 1024);
+}
+
+static void test_preview(void **state)
+{
+	struct seat *t = *state;
+	char buf[8192];
+	assert_int_equal(press(t, 'v'), CMD_PREVIEW);
+	t->s->preview = true;
+	t->s->cpu.after_pct = vf64_ok(4.1);
+	assert_non_null(strstr(shown(t, buf, sizeof buf), "PREVIEW"));
+	assert_non_null(strstr(buf, "4.1 % after"));
+	assert_int_equal(press(t, 'y'), CMD_PREVIEW_APPLY);
+	assert_int_equal(press(t, VK_ESC), CMD_PREVIEW_DROP);
+}
+
+static void test_pin_editor(void **state)
+{
+	struct seat *t = *state;
+	struct command c;
+	press(t, '/');
+	type(t, "^db1$");
+	press(t, VK_ENTER);
+	press(t, 'E');
+	press(t, VK_ENTER);
+	type(t, "1-2");
+	assert_int_equal(press(t, VK_ENTER), CMD_NONE); /* staged, nothing changed */
+	assert_int_equal(press(t, 'y'), CMD_PIN);
+	assert_int_equal(t->c.vcpu, 0);
+	assert_int_equal(cpuset_count(&t->c.cpus), 2);
+	assert_true(cpuset_has(&t->c.cpus, 1) && cpuset_has(&t->c.cpus, 2));
+	assert_false(view_more(t->v, &c));
+	press(t, 'E');
+	press(t, VK_ENTER);
+	type(t, "7"); /* offline */
+	press(t, VK_ENTER);
+	assert_int_equal(press(t, 'y'), CMD_NONE);
+	press(t, 'E');
+	press(t, VK_ENTER);
+	type(t, "0");
+	press(t, VK_ENTER);
+	press(t, VK_ESC); /* dropped */
+	assert_int_equal(press(t, 'y'), CMD_NONE);
+}
+
+static void test_groups_follow_what_is_shown(void **state)
+{
+	struct seat *t = *state;
+	assert_int_equal(view_groups(t->v), SAMPLE_BALLOON);
+	press(t, VK_ENTER);
+	assert_int_equal(view_groups(t->v), SAMPLE_BALLOON | SAMPLE_BLOCK | SAMPLE_NET);
+	press(t, VK_ESC);
+	assert_int_equal(view_groups(t->v), SAMPLE_BALLOON);
+}
+
+int main(void)
+{
+#define SEATED(test) cmocka_unit_test_setup_teardown(test, sit, rise)
+	const struct CMUnitTest tests[] = {
+		SEATED(test_rebalance_asks_above_eight),
+		SEATED(test_auto_asks_once),
+		cmocka_unit_test_setup_teardown(test_yes_skips_questions, sit_yes, rise),
+		SEATED(test_filter_does_not_limit_actions),
+		SEATED(test_quit_asks_when_changed),
+		SEATED(test_readonly),
+		SEATED(test_cursor_stays_on_vm),
+		SEATED(test_marked_vms_get_one_command_each),
+		SEATED(test_prompts),
+		SEATED(test_preview),
+		SEATED(test_pin_editor),
+		SEATED(test_groups_follow_what_is_shown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

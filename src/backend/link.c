@@ -252,9 +252,9 @@ static void register_event(struct link *l, int id, virConnectDomainEventGenericC
 
 static void register_all(struct link *l)
 {
-	hold(l, 1);
-	if (virConnectRegisterCloseCallback(l->conn, on_close, l, let_go) < 0)
-		hold(l, -1);
+	/* Unregistering waits for a call under way, and some drivers take the callback without ever letting
+	 * go of it. */
+	virConnectRegisterCloseCallback(l->conn, on_close, l, NULL);
 	virConnectSetKeepAlive(l->conn, KEEPALIVE_S, KEEPALIVE_COUNT); /* drivers without a line refuse it */
 	if (!l->want_events)
 		return;

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/* The libvirt backend over libvirt's in-process test driver: a driver with gaps, that must work all the same.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../src/backend/libvirt_priv.h"
+#include "vmtop/config.h"
+
+#define S INT64_C(1000000000)
+
+static struct config cfg;
+static struct backend *b;
+static struct sample s;
+
+static void open_uri(const char *uri)
+{
+	struct err e = ERR_INIT;
+	config_defaults(&cfg);
+	snprintf(cfg.uri, sizeof cfg.uri, "%s", uri);
+	b = backend_libvirt_open(&cfg, &e);
+	if (!b)
+		fail_msg("%s", e.msg);
+	sample_init(&s);
+}
+
+static int setup(void **state)
+{
+	char cwd[300], uri[400];
+	(void)state;
+	assert_non_null(getcwd(cwd, sizeof cwd));
+	snprintf(uri, sizeof uri, "test://%s/tests/unit/data/node.xml", cwd);
+	open_uri(uri);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	sample_done(&s);
+	b->ops->close(b);
+	return 0;
+}
+
+static void take(unsigned groups)
+{
+	struct err e = ERR_INIT;
+	if (b->ops->sample(b, groups, &s, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+static const struct vm_sample *vm_named(const char *name)
+{
+	for (size_t i = 0; i < s.n_vms; i++)
+		if (strcmp(s.vms[i].name, name) == 0)
+			return &s.vms[i];
+	fail_msg("no VM %s", name);
+	return NULL;
+}
+
+static const struct vcpu_sample *vcpu(const struct vm_sample *vm, int id)
+{
+	const struct vcpu_sample *v = sample_vcpu(&s, vm, id);
+	assert_non_null(v);
+	return v;
+}
+
+static void test_sample(void **state)
+{
+	(void)state;
+	take(SAMPLE_BALLOON);
+	assert_int_equal(s.n_vms, 2);
+	assert_string_equal(s.host.hypervisor, "TEST");
+	assert_false(s.host.local);
+	assert_int_equal(s.host.n_pcpus, 8);
+	assert_int_equal(s.host.psi_full_avg10.avail, AVAIL_REMOTE);
+	const struct vm_sample *vm = vm_named("plain");
+	assert_int_equal(vm->state, VM_RUNNING);
+	assert_int_equal(vm->n_vcpus, 3);
+	assert_int_equal(vm->mem.max_kib.v, 1048576);
+	assert_int_equal(vm->io.rd_reqs.avail, AVAIL_NOT_ASKED);
+	const struct vcpu_sample *v = vcpu(vm, 2);
+	assert_true(v->online);
+	assert_true(vi64_has(v->time_ns));
+	assert_int_equal(v->delay_ns.avail, AVAIL_UNSUPPORTED);
+	assert_int_equal(v->affinity_avail, AVAIL_OK);
+	assert_false(v->pinned);
+	assert_int_equal(cpuset_count(&v->allowed), CPUSET_CPUS);
+}
+
+static void test_rules_of_xml(void **state)
+{
+	(void)state;
+	struct cpuset want;
+	take(SAMPLE_BALLOON);
+	const struct vm_sample *vm = vm_named("bound & \"odd\"");
+	assert_int_equal(cpuset_parse(&want, "2-3", NULL), 0);
+	assert_true(cpuset_equal(&vcpu(vm, 0)->allowed, &want));
+	assert_true(vm->flags & VM_FLAG_NO_STEER);
+	assert_true(vm->flags & VM_FLAG_PERSISTENT);
+	assert_false(vm->mem.balloon_device);
+}
+
+static void test_not_asked(void **state)
+{
+	(void)state;
+	take(0);
+	assert_int_equal(vm_named("plain")->mem.balloon_kib.avail, AVAIL_NOT_ASKED);
+	assert_int_equal(vm_named("plain")->mem.usable_kib.avail, AVAIL_NOT_ASKED);
+	take(SAMPLE_BLOCK | SAMPLE_NET);
+	assert_int_equal(vm_named("plain")->io.rx_bytes.avail, AVAIL_UNSUPPORTED);
+}
+
+static void act(struct action *a, enum outcome want)
+{
+	b->ops->apply(b, a, 1);
+	if (a->outcome != want)
+		fail_msg("%s: %s", outcome_text(a->outcome), a->error);
+}
+
+static struct action pin_of(const char *name, int id, const char *cpus)
+{
+	struct action a = {.kind = ACTION_PIN, .vcpu = id};
+	memcpy(a.uuid, vm_named(name)->uuid, UUID_BYTES);
+	assert_int_equal(cpuset_parse(&a.to, cpus, NULL), 0);
+	return a;
+}
+
+static void test_pin(void **state)
+{
+	(void)state;
+	take(0);
+	struct action a = pin_of("plain", 1, "3");
+	act(&a, OUTCOME_DONE);
+	take(0);
+	const struct vcpu_sample *v = vcpu(vm_named("plain"), 1);
+	assert_true(cpuset_equal(&v->affinity, &a.to));
+	assert_true(v->pinned);
+	/* a live pin is no rule */
+	assert_int_equal(cpuset_count(&v->allowed), CPUSET_CPUS);
+	assert_false(vi64_has(v->foreign_pin_ns));
+	/* once more: nothing is done */
+	act(&a, OUTCOME_SKIPPED);
+	assert_string_equal(a.error, "it is there already");
+	/* and wide again, as it was found: ids beyond the host are cut */
+	a = pin_of("plain", 1, "0-1023");
+	act(&a, OUTCOME_DONE);
+	take(0);
+	assert_false(vcpu(vm_named("plain"), 1)->pinned);
+}
+
+static void test_pin_of_nothing(void **state)
+{
+	(void)state;
+	take(0);
+	struct action a = pin_of("plain", 9, "3");
+	act(&a, OUTCOME_SKIPPED);
+	assert_string_equal(a.error, "the vCPU is gone");
+	a = pin_of("plain", 0, "900");
+	act(&a, OUTCOME_SKIPPED);
+	a = pin_of("plain", 0, "1");
+	memset(a.uuid, 0xee, UUID_BYTES);
+	act(&a, OUTCOME_SKIPPED);
+}
+
+static void test_balloon(void **state)
+{
+	(void)state;
+	take(SAMPLE_BALLOON);
+	struct action a = {.kind = ACTION_BALLOON, .vcpu = -1, .to_kib = 700000};
+	memcpy(a.uuid, vm_named("plain")->uuid, UUID_BYTES);
+	act(&a, OUTCOME_DONE);
+	take(SAMPLE_BALLOON);
+	assert_int_equal(vm_named("plain")->mem.balloon_kib.v, 700000);
+	a.to_kib = 1048577;
+	act(&a, OUTCOME_SKIPPED);
+	a.to_kib = 0;
+	act(&a, OUTCOME_SKIPPED);
+	a = (struct action){.kind = ACTION_PERIOD, .vcpu = -1, .to_s = 3};
+	memcpy(a.uuid, vm_named("plain")->uuid, UUID_BYTES);
+	b->ops->apply(b, &a, 1);
+	/* whether this driver can or not: it says so, and lives */
+	assert_true(a.outcome == OUTCOME_DONE || (a.outcome == OUTCOME_FAILED && a.error[0]));
+}
+
+static void test_before_the_first_sample(void **state)
+{
+	(void)state;
+	struct action a = {.kind = ACTION_PIN, .uuid = {[15] = 1}};
+	cpuset_add(&a.to, 1);
+	act(&a, OUTCOME_SKIPPED);
+}
+
+static void test_topology_follows(void **state)
+{
+	teardown(state);
+	open_uri("test:///default");
+	take(0);
+	assert_int_equal(s.host.n_pcpus, 16);
+	assert_int_equal(s.host.pcpus[15].node, -1);
+	for (int i = 0; i < 100 && s.host.pcpus[15].node < 0; i++) {
+		b->ops->wait(b, b->ops->now(b) + S / 50, -1);
+		take(0);
+	}
+	assert_int_equal(s.host.pcpus[15].node, 1);
+	assert_int_equal(s.host.pcpus[0].node, 0);
+	assert_int_equal(s.host.n_nodes, 2);
+	assert_false(s.host.has_llc);
+}
+
+static void test_wait(void **state)
+{
+	(void)state;
+	int p[2];
+	assert_int_equal(pipe(p), 0);
+	/* whatever the opening left behind */
+	while (b->ops->wait(b, b->ops->now(b) + S / 20, -1) == WAKE_EVENT)
+		;
+	int64_t start = b->ops->now(b);
+	assert_int_equal(b->ops->wait(b, start + S / 20, p[0]), WAKE_TIMER);
+	assert_in_range(b->ops->now(b) - start, S / 20, S);
+	assert_int_equal(write(p[1], "x", 1), 1);
+	assert_int_equal(b->ops->wait(b, b->ops->now(b) + 5 * S, p[0]), WAKE_INPUT);
+	close(p[0]);
+	close(p[1]);
+}
+
+static void test_status(void **state)
+{
+	(void)state;
+	struct backend_status st;
+	take(0);
+	b->ops->status(b, &st);
+	assert_int_equal(st.link, LINK_OK);
+	assert_string_equal(st.text, "");
+	assert_false(st.readonly);
+	assert_memory_equal(st.uri, "test:///", 8);
+}
+
+/* The whole way back: the link is lost, the next sample opens another and reads everything again. */
+static void test_reconnect(void **state)
+{
+	(void)state;
+	struct lv *lv = (struct lv *)b;
+	take(0);
+	lv_drop_link(lv);
+	assert_null(lv->link);
+	take(0);
+	assert_int_equal(s.n_vms, 2);
+	assert_int_equal(cpuset_count(&vcpu(vm_named("bound & \"odd\""), 0)->allowed), 2);
+}
+
+/* A link parked over a call: its reader may be lost with it, the next sample has all the same. */
+static void test_park(void **state)
+{
+	(void)state;
+	struct lv *lv = (struct lv *)b;
+	take(0);
+	for (int i = 0; i < 5; i++) {
+		lv_park(lv);
+		lv_reap(lv);
+		lv->no_link_until_ns = 0;
+		assert_in_range(lv->n_parked, 0, PARKED_MOST);
+		take(0);
+		assert_int_equal(s.n_vms, 2);
+	}
+}
+
+static void test_unknown_holds(void **state)
+{
+	(void)state;
+	struct lv *lv = (struct lv *)b;
+	take(0);
+	struct action a = pin_of("plain", 1, "3");
+	struct vm_note *note = note_get(&lv->notes, a.uuid);
+	note->unknown_ns = 1;
+	act(&a, OUTCOME_SKIPPED);
+	assert_non_null(strstr(a.error, "not known yet"));
+	take(0); /* reads it back */
+	act(&a, OUTCOME_DONE);
+	/* a VM set aside gets no call */
+	a = pin_of("plain", 1, "4");
+	note_get(&lv->notes, a.uuid)->hung_ns = 5;
+	act(&a, OUTCOME_SKIPPED);
+}
+
+static void test_readonly(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct backend_status st;
+	config_defaults(&cfg);
+	snprintf(cfg.uri, sizeof cfg.uri, "test:///default");
+	cfg.readonly = true;
+	b = backend_libvirt_open(&cfg, &e);
+	assert_non_null(b);
+	sample_init(&s);
+	take(SAMPLE_BALLOON);
+	struct action a = pin_of("test", 0, "1");
+	act(&a, OUTCOME_SKIPPED);
+	b->ops->status(b, &st);
+	assert_true(st.readonly);
+	teardown(state);
+}
+
+static void test_no_connection(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	config_defaults(&cfg);
+	snprintf(cfg.uri, sizeof cfg.uri, "test:///no/such.xml");
+	assert_null(backend_libvirt_open(&cfg, &e));
+	assert_int_equal(err_exit_status(&e), 3);
+	assert_null(strchr(e.msg, '\n'));
+	assert_non_null(strstr(e.msg, "no/such.xml"));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {T(test_sample), T(test_rules_of_xml), T(test_not_asked),
+		T(test_pin), T(test_pin_of_nothing), T(test_balloon), T(test_before_the_first_sample),
+		T(test_topology_follows), T(test_wait), T(test_status), T(test_reconnect), T(test_park),
+		T(test_unknown_holds), cmocka_unit_test(test_readonly), cmocka_unit_test(test_no_connection)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -65,11 +65,13 @@ static void observe_age(struct mem_guest *g, int64_t now_ns)
 	double told = vf64_has(g->rate->age_s) && g->rate->age_s.v > 0 ? g->rate->age_s.v : 0;
 	g->fresh = vi64_has(mem->last_update_ns) && mem->last_update_ns.v != m->update_ns;
 	if (g->fresh) {
-		double since = m->update_seen_ns ? seconds_since(m->look_ns, now_ns) : told;
+		double since = m->update_seen_ns ? seconds_since(m->update_look_ns, now_ns) : told;
 		m->update_base_s = told < since ? told : since;
 		m->update_ns = mem->last_update_ns.v;
 		m->update_seen_ns = now_ns;
 	}
+	if (vi64_has(mem->last_update_ns))
+		m->update_look_ns = now_ns;
 	g->age_s = m->update_base_s + seconds_since(m->update_seen_ns, now_ns);
 }
 
@@ -80,7 +82,10 @@ static void observe_unused(struct mem_guest *g, int64_t before_kib)
 		return;
 	g->m.falling = g->m.unused_kib > 0 && unused.v < g->m.unused_kib;
 	g->m.unused_kib = unused.v;
-	g->m.unused_base_kib = kib_max(g->balloon, before_kib);
+	/* At the first look the balloon may be on its way down; the guest's total of that moment tells. Later
+	 * it must not be asked: with deflate-on-oom it stays at the maximum. */
+	const struct vi64 total = g->m.look_ns ? vi64_absent(AVAIL_NONE) : g->vm->mem.available_kib;
+	g->m.unused_base_kib = kib_max(kib_max(g->balloon, before_kib), vi64_has(total) ? total.v : 0);
 }
 
 /* A target set by hand through us is ours too. */

@@ -24,9 +24,11 @@ static int64_t floor_of(const struct config *cfg, const struct vm_sample *vm, co
 		least = kib_max(least, rule->mem_min_kib);
 	if (vi64_has(vm->mem.min_guarantee_kib))
 		least = kib_max(least, vm->mem.min_guarantee_kib.v);
+	least = kib_min(least, max);
+	/* A maximum that the user set later does not take away what is in use. */
 	if (vi64_has(used))
 		least = kib_max(least, used.v + kib_max(GUEST_LEAST, kib_pct(used.v, 8)));
-	return kib_min(least, max);
+	return kib_min(least, mem_guest_max(vm, NULL));
 }
 
 int64_t mem_floor_kib(const struct config *cfg, const struct vm_sample *vm, const struct vm_rule *rule,

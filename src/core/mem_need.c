@@ -85,5 +85,5 @@ void mem_need_fill(const struct mem_ctl *c, struct mem_guest *g)
 	g->growth = (int64_t)(rate * (g->age_s + cfg->memory_cycle_s));
 	g->lo = kib_clamp(g->used + g->head * 3 / 4 + g->growth, least, g->max);
 	g->tgt = kib_clamp(g->used + g->head * 3 / 2 + 2 * g->growth, least, g->max);
-	g->hi = kib_clamp(kib_max(demand + 2 * g->head, g->tgt), least, g->max);
+	g->hi = kib_max(kib_clamp(kib_max(demand + 2 * g->head, g->tgt), least, g->max), g->floor);
 }

@@ -44,6 +44,7 @@ struct mem_memo {
 	int64_t update_ns;       /* as the guest's host wrote it; only compared */
 	int64_t update_seen_ns;  /* sample time at which it was first seen */
 	double update_base_s;    /* its age then */
+	int64_t update_look_ns;  /* when there was one to look at */
 	int64_t acted_update_ns; /* statistics on which the last target was based */
 	int64_t unused_kib, used_kib;
 	int64_t unused_base_kib; /* balloon to which they belong, at most */

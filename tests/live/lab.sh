@@ -138,12 +138,14 @@ lab_floppy() {
 }
 
 # cpu_xml NAME DUTY [CPUSET [VCPUS]]: a guest that keeps each of its vCPUs busy for DUTY tenths of the time.
+# With PIN set, vCPU 0 starts with this live pin.
 cpu_xml() {
 	# shellcheck disable=SC2016 # a here document: the quotes are part of it
 	cat <<-XML
 	<domain type='qemu'>
 	  <name>$1</name><memory unit='MiB'>16</memory>
 	  <vcpu${3:+ cpuset='$3'}>${4:-1}</vcpu>
+	  ${PIN:+<cputune><vcpupin vcpu='0' cpuset='$PIN'/></cputune>}
 	  <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='fd'/></os>
 	  <features><acpi/><apic/></features>
 	  <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot>

@@ -129,20 +129,28 @@ test_churn() {
 	expect_eq "messages" "$(cat "$LAB/stderr")" ""
 }
 
-# The QEMU of one guest is stopped: its monitor answers nothing, and blocks who asks it.
+# The QEMU of one guest is stopped: its monitor answers nothing, and blocks who asks it. Then two more guests are
+# started where two busy ones are already, so that there is something to balance.
 test_hung() {
-	local vm
+	local other
 	four_stacked
-	json_start "${KEEP[@]}" --auto=cpu -d 1 --end-time +45 -s foreign_hold=0
+	json_start "${KEEP[@]}" --auto=cpu -d 1 --end-time +60
 	eventually 12 "two guests on each pCPU" two_and_two
+	other=$((1 - $(pinned g4)))
 	hang g4
 	eventually 12 "the guest set aside as hung" json_true 'any(.[-1].vms[]; .name == "g4" and .hung)'
 	eventually 6 "the others sampled" json_true 'all(.[-2:][].vms[] | select(.name != "g4"); .cpu_pct > 5)'
-	for vm in g1 g2 g3; do pin $vm 0; done
-	eventually 15 "the others balanced" hung_others_spread
+	PIN=$other cpu_guest g5 10 "$TWO" || fail "guest g5 does not start"
+	PIN=$other cpu_guest g6 10 "$TWO" || fail "guest g6 does not start"
+	eventually 15 "the others balanced" others_balanced
+	expect "the stopped one left alone" [ "$(pinned g4)" = $((1 - other)) ]
 	unhang g4
 	eventually 12 "the guest back" json_true 'any(.[-1].vms[]; .name == "g4" and (.hung | not) and .cpu_pct > 5)'
 	kill -TERM "$BATCH"
 	json_end 10
 }
-hung_others_spread() { [ "$(count_pinned 1 g1 g2 g3)" -ge 1 ]; }
+others_balanced() {
+	local n
+	n=$(count_pinned 1 g1 g2 g3 g5 g6)
+	[ "$n" = 2 ] || [ "$n" = 3 ]
+}

@@ -31,6 +31,26 @@ static void *carve_copy(struct carver *c, const void *from, size_t n, size_t siz
 	return p;
 }
 
+/* Why a vCPU stays where it is, as far as it is known without asking the policy. */
+static enum reason vcpu_reason(const struct engine *en, size_t k)
+{
+	if (en->rules.vcpus[k].cpu != REASON_NONE)
+		return en->rules.vcpus[k].cpu;
+	int n = cpuset_count(&en->model.vcpus[k].target);
+	return n == 0 ? REASON_NOTHING_ALLOWED : n == 1 ? REASON_SINGLE : REASON_NONE;
+}
+
+/* A VM none of whose vCPUs has a choice shows their reason. */
+static enum reason vm_reason(const struct engine *en, const struct vm_sample *vm, const struct vm_rule *r)
+{
+	if (r->cpu != REASON_NONE || !vm->n_vcpus)
+		return r->cpu;
+	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++)
+		if (vcpu_reason(en, k) == REASON_NONE)
+			return REASON_NONE;
+	return vcpu_reason(en, vm->first_vcpu);
+}
+
 static void fill_vm_status(const struct engine *en, struct snapshot *s)
 {
 	for (size_t i = 0; i < s->sample.n_vms; i++) {
@@ -38,15 +58,15 @@ static void fill_vm_status(const struct engine *en, struct snapshot *s)
 		struct vm_status *st = &s->vm_status[i];
 		st->target_kib = r->target_kib >= 0 ? vi64_ok(r->target_kib) : vi64_absent(AVAIL_NONE);
 		st->target_age_s = (double)r->target_age_ns / 1e9;
-		st->cpu = r->cpu;
+		st->cpu = vm_reason(en, &s->sample.vms[i], r);
 		st->held_for_s = r->held_for_s;
 		st->mem = en->mem_status[i];
-		s->n_eligible_cpu += r->cpu == REASON_NONE;
+		s->n_eligible_cpu += st->cpu == REASON_NONE;
 		s->n_eligible_memory += r->memory == REASON_NONE && st->mem.eligible;
 	}
 	for (size_t i = 0; i < s->sample.n_vcpus; i++)
 		s->vcpu_status[i] = (struct vcpu_status){
-			.cpu = en->rules.vcpus[i].cpu, .held_for_s = en->rules.vcpus[i].held_for_s};
+			.cpu = vcpu_reason(en, i), .held_for_s = en->rules.vcpus[i].held_for_s};
 }
 
 static void fill_ghosts(const struct engine *en, struct snapshot *s)

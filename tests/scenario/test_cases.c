@@ -202,6 +202,20 @@ static const struct mem_case mem_cases[] = {
 	{"mem4", {"long"}, {"short"}, {"idle-1", "idle-2"}, 50, 100},
 };
 
+static void check_mem_run(const struct mem_case *c, const struct run *r, const char *what)
+{
+	check_guards(r, what);
+	for (size_t i = 0; c->eaters[i]; i++)
+		check_eater(r, what, c->eaters[i], 1948, 2048);
+	for (size_t i = 0; c->shorts[i]; i++)
+		check_eater(r, what, c->shorts[i], 560, 760);
+	for (size_t i = 0; c->idle[i]; i++)
+		check_idle(r, what, c->idle[i]);
+	if (r->balloons < c->changes_least || r->balloons > c->changes_most)
+		fail_msg("%s: %d changes, expected %d to %d", what, r->balloons, c->changes_least,
+			c->changes_most);
+}
+
 static void check_mem_case(const struct mem_case *c, enum mem_policy_id policy)
 {
 	struct config cfg;
@@ -210,17 +224,39 @@ static void check_mem_case(const struct mem_case *c, enum mem_policy_id policy)
 	mem_config(&cfg, policy);
 	run_scenario(&r, &(struct run_options){.scenario = c->scenario, .cfg = &cfg, .seconds = 500});
 	snprintf(what, sizeof what, "%s, %s", c->scenario, mem_policy_name(policy));
-	check_guards(&r, what);
-	for (size_t i = 0; c->eaters[i]; i++)
-		check_eater(&r, what, c->eaters[i], 1948, 2048);
-	for (size_t i = 0; c->shorts[i]; i++)
-		check_eater(&r, what, c->shorts[i], 560, 760);
-	for (size_t i = 0; c->idle[i]; i++)
-		check_idle(&r, what, c->idle[i]);
-	if (r.balloons < c->changes_least || r.balloons > c->changes_most)
-		fail_msg("%s: %d changes, expected %d to %d", what, r.balloons, c->changes_least,
-			c->changes_most);
+	check_mem_run(c, &r, what);
 	run_done(&r);
+}
+
+/* Case 3 on a host so small that, above 200 MiB, the two long ones cannot reach their maximum unless the two
+ * short ones give back what they had at their peak. */
+static void check_tight_host(enum mem_policy_id policy)
+{
+	struct config cfg;
+	struct run r;
+	const char *text = NULL;
+	size_t len = 0;
+	for (size_t i = 0; scenario_name(i); i++)
+		if (strcmp(scenario_name(i), "mem3") == 0)
+			text = scenario_text(i, &len);
+	assert_non_null(text);
+	char *tight = strndup(text, len), *size = strstr(tight, "6400M");
+	assert_non_null(size);
+	memcpy(size, "5888M", 5);
+	mem_config(&cfg, policy);
+	run_scenario(&r, &(struct run_options){.scenario = tight, .cfg = &cfg, .seconds = 500});
+	check_mem_run(&mem_cases[2], &r, "mem3, tight");
+	double both = run_vm(&r, "short-1")->peak + run_vm(&r, "short-2")->peak;
+	assert_true(2 * 1948 + both + 4 * 32 + 512 + 200 > 5888 - 100); /* it really was tight */
+	run_done(&r);
+	free(tight);
+}
+
+static void test_tight_host(void **state)
+{
+	(void)state;
+	check_tight_host(MEM_POLICY_ORIGIN_C);
+	check_tight_host(MEM_POLICY_WATERMARK);
 }
 
 static void test_mem_origin_c(void **state)
@@ -237,24 +273,73 @@ static void test_mem_watermark(void **state)
 		check_mem_case(&mem_cases[i], MEM_POLICY_WATERMARK);
 }
 
-/* Four hungry guests and 1 GiB. origin-c serves whoever asks first: it keeps the host's 200 MiB and kills
- * nobody, but its guests end more than 64 MiB apart. */
+/* Four hungry guests and 1 GiB above the reserve: how far apart they end. */
+static double hungry_spread(struct run *r, const struct config *cfg)
+{
+	double least = 1e9, most = 0;
+	run_scenario(r, &(struct run_options){.scenario = "mem5", .cfg = cfg, .seconds = 600});
+	for (size_t i = 0; i < r->n_vms; i++) {
+		least = r->vms[i].end < least ? r->vms[i].end : least;
+		most = r->vms[i].end > most ? r->vms[i].end : most;
+	}
+	assert_int_equal(r->report.oom_kills, 0);
+	return most - least;
+}
+
+static void test_hungry_watermark(void **state)
+{
+	(void)state;
+	struct config cfg;
+	struct run r;
+	run_config(&cfg, false, true, 2);
+	cfg.mem_policy = MEM_POLICY_WATERMARK;
+	cfg.memory_cycle_s = 2;
+	assert_true(hungry_spread(&r, &cfg) <= 64);
+	assert_true(r.report.min_available_kib >= 768 * 1024); /* the reserve of a host of 6 GiB */
+	assert_true(r.report.min_available_kib < 900 * 1024);  /* and the rest was given */
+	run_done(&r);
+}
+
+/* origin-c serves whoever asks first: it keeps the host's 200 MiB and kills nobody, but its guests end
+ * further apart. */
 static void test_hungry_origin_c(void **state)
 {
 	(void)state;
 	struct config cfg;
 	struct run r;
-	double least = 1e9, most = 0;
 	mem_config(&cfg, MEM_POLICY_ORIGIN_C);
-	run_scenario(&r, &(struct run_options){.scenario = "mem5", .cfg = &cfg, .seconds = 400});
-	for (size_t i = 0; i < r.n_vms; i++) {
-		least = r.vms[i].end < least ? r.vms[i].end : least;
-		most = r.vms[i].end > most ? r.vms[i].end : most;
-	}
+	double spread = hungry_spread(&r, &cfg);
+	assert_true(spread > 64 && spread < 200);
 	assert_true(r.report.min_available_kib >= 200 * 1024);
-	assert_int_equal(r.report.oom_kills, 0);
-	assert_true(most - least > 64 && most - least < 200);
 	run_done(&r);
+}
+
+/* With the other settings as they are from the start the peaks are the same; the way down is slower, and ends
+ * within ten minutes. */
+static void test_mem_defaults(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof mem_cases / sizeof *mem_cases; i++) {
+		const struct mem_case *c = &mem_cases[i];
+		struct config cfg;
+		struct run r;
+		run_config(&cfg, false, true, 2);
+		cfg.mem_policy = MEM_POLICY_WATERMARK;
+		run_scenario(
+			&r, &(struct run_options){.scenario = c->scenario, .cfg = &cfg, .seconds = 1000});
+		assert_int_equal(r.report.oom_kills, 0);
+		assert_true(r.report.min_available_kib >= 768 * 1024);
+		for (size_t k = 0; c->eaters[k]; k++) {
+			const struct run_vm *v = run_vm(&r, c->eaters[k]);
+			assert_true(v->peak >= 1948);
+			assert_true(v->end <= 450 && v->t_fell_s - v->t_peak_s < 600);
+			assert_false(v->rose_again);
+		}
+		for (size_t k = 0; c->idle[k]; k++)
+			check_idle(&r, c->scenario, c->idle[k]);
+		assert_true(r.last_balloon_s < 800);
+		run_done(&r);
+	}
 }
 
 /* Without the coordinator a consumer dies: the scenario can fail. */
@@ -279,6 +364,9 @@ int main(void)
 		cmocka_unit_test(test_by_hand),
 		cmocka_unit_test(test_mem_origin_c),
 		cmocka_unit_test(test_mem_watermark),
+		cmocka_unit_test(test_tight_host),
+		cmocka_unit_test(test_mem_defaults),
+		cmocka_unit_test(test_hungry_watermark),
 		cmocka_unit_test(test_hungry_origin_c),
 		cmocka_unit_test(test_mem_manual),
 	};

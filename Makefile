@@ -33,7 +33,7 @@ TSUP  := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(sort $(wildcard tests/support
 BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard bench/bench_*.c)))
 
 PREFIX   ?= /usr/local
-MANUALS   = $(BUILD)/man/vmtop.1 $(BUILD)/man/vmtop.conf.5
+MANUALS   = $(BUILD)/man/vmtop.1 $(BUILD)/man/vmtop.conf.5 $(BUILD)/man/vmtop-scenario.5
 SHELLS    = $(BUILD)/completions/vmtop.bash $(BUILD)/completions/_vmtop $(BUILD)/completions/vmtop.fish
 
 .PHONY: all run check check-quick unit lint format bench clean install dist golden
@@ -117,6 +117,7 @@ install: all
 	install -Dm755 $(BUILD)/vmtop $(DEST)/bin/vmtop
 	install -Dm644 $(BUILD)/man/vmtop.1 $(DEST)/share/man/man1/vmtop.1
 	install -Dm644 $(BUILD)/man/vmtop.conf.5 $(DEST)/share/man/man5/vmtop.conf.5
+	install -Dm644 $(BUILD)/man/vmtop-scenario.5 $(DEST)/share/man/man5/vmtop-scenario.5
 	install -Dm644 $(BUILD)/completions/vmtop.bash $(DEST)/share/bash-completion/completions/vmtop
 	install -Dm644 $(BUILD)/completions/_vmtop $(DEST)/share/zsh/site-functions/_vmtop
 	install -Dm644 $(BUILD)/completions/vmtop.fish $(DEST)/share/fish/vendor_completions.d/vmtop.fish

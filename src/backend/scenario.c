@@ -341,7 +341,7 @@ static bool read_name(struct reader *r)
 	return true;
 }
 
-static const struct statement host_statements[] = {
+const struct statement scenario_host_statements[] = {
 	{"name", "name HOSTNAME", read_name},
 	{"pcpus", "pcpus NUMBER | CPULIST", read_pcpus},
 	{"nodes", "nodes NUMBER", read_nodes},
@@ -360,7 +360,7 @@ static const struct statement host_statements[] = {
 	{NULL, NULL, NULL},
 };
 
-static const struct statement top_statements[] = {
+const struct statement scenario_top_statements[] = {
 	{"title", "title TEXT", read_title},
 	{"seed", "seed NUMBER", read_seed},
 	{"end", "end TIME", read_end},
@@ -374,7 +374,7 @@ static const struct statement top_statements[] = {
 
 static bool is_top(const char *word)
 {
-	for (const struct statement *t = top_statements; t->word; t++)
+	for (const struct statement *t = scenario_top_statements; t->word; t++)
 		if (strcmp(t->word, word) == 0)
 			return true;
 	return false;
@@ -390,13 +390,13 @@ static bool read_line(struct reader *r, const char *line, size_t len)
 	want_word(r, &word, "a word");
 	if (is_top(word)) {
 		close_group(r);
-		return scenario_reader_run(r, top_statements, word, "known");
+		return scenario_reader_run(r, scenario_top_statements, word, "known");
 	}
 	if (r->in_host)
-		return scenario_reader_run(r, host_statements, word, "known in host");
+		return scenario_reader_run(r, scenario_host_statements, word, "known in host");
 	if (r->n_group)
 		return scenario_reader_run(r, scenario_vm_statements, word, "known in a vm block");
-	return scenario_reader_run(r, top_statements, word, "known outside a block");
+	return scenario_reader_run(r, scenario_top_statements, word, "known outside a block");
 }
 
 /* Topology that was given as numbers: contiguous and even shares, in the order of the ids. */

@@ -52,6 +52,7 @@ struct statement {
 	const char *word, *usage;
 	bool (*read)(struct reader *r);
 };
+extern const struct statement scenario_top_statements[], scenario_host_statements[];
 extern const struct statement scenario_vm_statements[], scenario_event_statements[];
 /* Adds one to an array of the scenario; NULL with the error set at the bound or when memory is out. */
 void *reader_grow(

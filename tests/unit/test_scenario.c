@@ -5,11 +5,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "../../src/backend/scenario_text.h"
 #include "vmtop/backend.h"
 #include "vmtop/scenario.h"
 
@@ -198,6 +200,78 @@ static void test_unknown_name(void **state)
 	assert_string_equal(e.msg, "/dev/null: cannot be read: not a file");
 }
 
+static char *manual(void)
+{
+	FILE *f = fopen("man/vmtop-scenario.5.in", "r");
+	assert_non_null(f);
+	char *text = calloc(1, 65536);
+	assert_non_null(text);
+	assert_true(fread(text, 1, 65535, f) > 1000);
+	fclose(f);
+	return text;
+}
+
+/* Every statement has an entry in its section of the manual, and there is no entry without a statement. */
+static void check_section(const char *text, const char *section, const struct statement *table)
+{
+	char head[64], entry[64];
+	size_t n = 0, entries = 0;
+	snprintf(head, sizeof head, "\n.Sh %s\n", section);
+	const char *from = strstr(text, head);
+	assert_non_null(from);
+	const char *to = strstr(from + strlen(head), "\n.Sh ");
+	assert_non_null(to);
+	for (; table[n].word; n++) {
+		snprintf(entry, sizeof entry, "\n.It Ic %s", table[n].word);
+		const char *at = strstr(from, entry); /* not a longer word that begins so */
+		while (at && !strchr(" \n", at[strlen(entry)]))
+			at = strstr(at + 1, entry);
+		if (!at || at > to)
+			fail_msg("%s: no entry for \"%s\"", section, table[n].word);
+	}
+	for (const char *p = from; (p = strstr(p, "\n.It Ic ")) != NULL && p < to; p++)
+		entries++;
+	assert_int_equal(entries, n);
+}
+
+static void test_manual(void **state)
+{
+	(void)state;
+	char *text = manual();
+	check_section(text, "WORDS THAT STAND ALONE", scenario_top_statements);
+	check_section(text, "HOST", scenario_host_statements);
+	check_section(text, "VIRTUAL MACHINES", scenario_vm_statements);
+	check_section(text, "EVENTS", scenario_event_statements);
+	const char *shipped = strstr(text, "\n.Sh SHIPPED SCENARIOS\n");
+	assert_non_null(shipped);
+	for (size_t i = 0; scenario_name(i); i++) {
+		bool numbered =
+			strncmp(scenario_name(i), "cpu", 3) == 0 || strncmp(scenario_name(i), "mem", 3) == 0;
+		if (!strstr(shipped, scenario_name(i)) && !numbered)
+			fail_msg("the manual does not name the scenario %s", scenario_name(i));
+	}
+	free(text);
+}
+
+/* The examples of the manual are scenarios. */
+static void test_manual_examples(void **state)
+{
+	(void)state;
+	char *text = manual();
+	size_t n = 0;
+	for (char *p = text; (p = strstr(p, "\n.Bd -literal")) != NULL; n++) {
+		char *from = strchr(p + 1, '\n') + 1, *to = strstr(from, ".Ed");
+		struct err e = ERR_INIT;
+		struct scenario *s = scenario_parse("manual", from, (size_t)(to - from), &e);
+		if (!s)
+			fail_msg("%s", e.msg);
+		scenario_free(s);
+		p = to;
+	}
+	assert_int_equal(n, 2);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +284,8 @@ int main(void)
 		cmocka_unit_test(test_damaged_text),
 		cmocka_unit_test(test_shipped),
 		cmocka_unit_test(test_unknown_name),
+		cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_manual_examples),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,12 +50,14 @@ struct row {
 };
 
 /* One host over some rounds with noise of 2 %, so that nothing can be kept from the round before. */
-static void run(struct row *row, size_t n, size_t m, enum place_shape shape, uint64_t seed, bool *done)
+static void run(struct row *row, size_t n, size_t m, enum place_shape shape, uint64_t seed, double search_ms,
+	bool *done)
 {
 	struct place_case c;
 	struct place_result r;
 	place_case_init(&c, n, m);
 	place_case_random(&c, seed, shape, 60);
+	c.cfg.search_ms = search_ms;
 	row->before = place_case_sigma(&c);
 	row->moves = 0;
 	void *s = P->create(&c.cfg);
@@ -83,16 +85,16 @@ static void run(struct row *row, size_t n, size_t m, enum place_shape shape, uin
 	place_case_done(&c);
 }
 
-static void size_run(size_t n, size_t m, enum place_shape shape, const char *name)
+static void size_run(size_t n, size_t m, enum place_shape shape, const char *name, double search_ms)
 {
 	struct row row = {0};
 	bool *done = calloc(n, 1);
 	int runs = n > 20000 ? 3 : RUNS;
 	for (int i = 0; i < runs; i++)
-		run(&row, n, m, shape, (uint64_t)i + 1, done);
-	printf("%7zu %6zu  %-12s %9.1f %9.1f %9.1f %9.1f %9.1f  %7zu  %5.1f -> %4.1f  %4zu\n", n, m, name,
-		at(&row.t[FIRST], 0.5), at(&row.t[QUIET], 0.5), at(&row.t[QUIET], 1), at(&row.t[ACTS], 0.5),
-		at(&row.t[ACTS], 1), row.moves, row.before, row.after, row.allocated);
+		run(&row, n, m, shape, (uint64_t)i + 1, search_ms, done);
+	printf("%7zu %6zu  %-12s %6.0f %9.1f %9.1f %9.1f %9.1f %9.1f  %7zu  %5.1f -> %4.1f  %4zu\n", n, m,
+		name, search_ms, at(&row.t[FIRST], 0.5), at(&row.t[QUIET], 0.5), at(&row.t[QUIET], 1),
+		at(&row.t[ACTS], 0.5), at(&row.t[ACTS], 1), row.moves, row.before, row.after, row.allocated);
 	free(done);
 }
 
@@ -105,13 +107,16 @@ int main(void)
 	static const char *const names[] = {"uniform", "bimodal", "heavy-tailed"};
 	struct utsname u;
 	uname(&u);
-	printf("host: %ld CPUs, %s %s; microseconds a round\n", sysconf(_SC_NPROCESSORS_ONLN), u.sysname,
-		u.release);
-	printf("  vCPUs  pCPUs  demand           first     quiet     worst      acts     worst    moves  "
+	printf("host: %ld CPUs, %s %s; microseconds a round; search: search_ms\n",
+		sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release);
+	printf("  vCPUs  pCPUs  demand       search     first     quiet     worst      acts     worst    "
+	       "moves  "
 	       "deviation"
 	       "      allocations\n");
 	for (size_t i = 0; i < sizeof(curve) / sizeof(curve[0]); i++)
 		for (int shape = 0; shape < 3; shape++)
-			size_run(curve[i].n, curve[i].m, (enum place_shape)shape, names[shape]);
+			for (int search = 0; search <= (curve[i].n <= 512 ? 2 : 0); search += 2)
+				size_run(curve[i].n, curve[i].m, (enum place_shape)shape, names[shape],
+					search);
 	return 0;
 }

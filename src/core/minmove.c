@@ -28,6 +28,8 @@ struct memory {
 	uint32_t birth;
 	int found_unit;      /* in the best placement known */
 	double found_demand; /* then */
+	double seen_demand;  /* in the round before */
+	int seen;            /* rounds since it came or its demand jumped */
 	double moved_demand; /* at its last move */
 	int64_t moved_ns;
 	double dwell_s; /* 0: never moved */
@@ -59,7 +61,8 @@ struct minmove {
 /* Everything about this round. */
 struct look {
 	double sigma, q, bound, found, limit, goal_f, core, found_core;
-	bool above, overload;
+	double plan_sigma; /* with demands that are alike taken as equal */
+	bool above, overload, alike;
 	size_t dwelling;
 };
 
@@ -122,6 +125,11 @@ static int state_load(struct minmove *s, const struct place_problem *p)
 
 /* ---- what is attainable ---- */
 
+static double squared(double x)
+{
+	return x * x;
+}
+
 static double band_of(const struct config *cfg, const struct place_problem *p)
 {
 	bool single = true;
@@ -177,15 +185,17 @@ static void found_store(struct minmove *s)
 	s->found_units = w->m;
 }
 
-/* best[] and its loads are set afterwards. */
-static void found_update(struct minmove *s, double enough_f)
+/* best[] and its loads are set afterwards. Urgent: a decision hangs on it, so noise is no excuse to keep the
+ * old one on a host that is quickly searched. */
+static void found_update(struct minmove *s, double enough_f, bool urgent)
 {
 	struct place_work *w = &s->w;
 	double kept = INFINITY;
 	if (found_recall(s)) {
 		place_set(w, w->best);
 		kept = place_f(w);
-		if (kept <= enough_f || !found_stale(s))
+		bool matters = urgent && w->n <= SEARCH_TASKS;
+		if (kept <= enough_f || (!matters && !found_stale(s)))
 			return;
 	}
 	double f = place_found(w, enough_f);
@@ -201,16 +211,41 @@ static void found_update(struct minmove *s, double enough_f)
 	place_set(w, w->best);
 }
 
-static double squared(double x)
-{
-	return x * x;
-}
-
 /* Where to stop: at 3 %, or where the best placement known is, give or take the same noise. */
 static double goal_sigma(double stop, double found)
 {
 	double near = fmin(sqrt(squared(found) + squared(stop)), 1.05 * found);
 	return fmax(stop, near);
+}
+
+/* How far an estimate may be off: its scatter at first, and less with every reading; a jump begins anew. On
+ * large hosts this averages out. */
+static bool alike_find(struct minmove *s)
+{
+	enum { SETTLED = 8 };
+	struct place_work *w = &s->w;
+	bool any = false;
+	for (uint32_t t = 0; t < w->n && w->n <= PLACE_EXACT_TASKS; t++) {
+		struct memory *m = task_memory(s, t);
+		double scatter = w->p->tasks[w->id[t]].scatter_pct;
+		bool jumped = fabs(w->raw[t] - m->seen_demand) > fmax(5, 3 * scatter);
+		m->seen = jumped ? 0 : m->seen < SETTLED ? m->seen + 1 : SETTLED;
+		m->seen_demand = w->raw[t];
+		w->unsure[t] = m->seen < SETTLED ? scatter * pow(0.84, m->seen) : 0;
+		any |= w->unsure[t] > 0;
+	}
+	return any && place_alike(w);
+}
+
+/* The deviations now, of the best placement known, and of any; as the demands were given. */
+static void look_at_numbers(struct minmove *s, struct look *k)
+{
+	struct place_work *w = &s->w;
+	place_set(w, w->best);
+	k->found = fmin(place_sigma(w, place_q(w)), k->sigma);
+	k->found_core = place_sigma(w, place_q_core(w));
+	k->bound = fmin(k->bound, k->found); /* rounding */
+	place_reset(w);
 }
 
 static void look_at(struct minmove *s, struct look *k)
@@ -221,21 +256,17 @@ static void look_at(struct minmove *s, struct look *k)
 	k->q = place_q(w);
 	k->sigma = place_sigma(w, k->q);
 	k->core = place_sigma(w, place_q_core(w));
-	double bound_q = place_bound_q(w), now_f = place_f(w);
-	k->bound = place_sigma(w, bound_q);
-	double enough = w->pcpus * squared(stop / 3);
-	found_update(s, fmax(enough, bound_q * squared(1.02)));
-	double found_f = place_f(w);
-	k->found = place_sigma(w, place_q(w));
-	k->found_core = place_sigma(w, place_q_core(w));
-	place_reset(w);
-	if (now_f <= found_f || k->sigma < k->found) {
-		k->found = fmin(k->found, k->sigma);
-		found_f = fmin(found_f, now_f);
-	}
-	k->bound = fmin(k->bound, k->found); /* rounding */
+	k->bound = place_sigma(w, place_bound_q(w));
+	if ((k->alike = alike_find(s)))
+		place_reset(w);
+	double now_f = place_f(w), enough = w->pcpus * squared(stop / 3);
+	k->plan_sigma = place_sigma(w, place_q(w));
+	found_update(s, fmax(enough, place_bound_q(w) * squared(1.02)), k->plan_sigma > band);
+	double found_f = fmin(place_f(w), now_f), found = fmin(place_sigma(w, place_q(w)), k->plan_sigma);
+	place_plain(w);
+	look_at_numbers(s, k);
 	k->limit = fmax(band, 1.15 * k->found);
-	k->above = k->sigma > k->limit ||
+	k->above = k->plan_sigma > fmax(band, 1.15 * found) ||
 		   (w->smt && k->core > cfg->core_band_pct && k->core > 1.15 * k->found_core);
 	k->goal_f = w->pcpus * squared(goal_sigma(stop, place_sigma(w, found_f)));
 }
@@ -493,21 +524,37 @@ static void plan_steps(struct minmove *s, const struct look *k)
 	place_greedy(w, &g);
 }
 
+/* Leaves the loads as the demands were given. */
+static bool plan_make(struct minmove *s, const struct look *k)
+{
+	struct place_work *w = &s->w;
+	double q = place_q(w);
+	if (k->alike && place_alike(w))
+		place_reset(w);
+	double f = place_f(w);
+	plan_steps(s, k);
+	bool worth = steps_worth(s, f);
+	if (worth)
+		place_cut(w, moves_allowed(w->p));
+	place_plain(w);
+	place_set(w, w->home);
+	memcpy(w->s0, w->s, w->m * sizeof(*w->s0));
+	place_set(w, w->at);
+	s->plan_q = q;
+	s->plan_gain = q - place_q(w);
+	return worth && s->plan_gain > -1e-6;
+}
+
 /* Plans, and takes it or leaves it. */
 static void act_round(struct minmove *s, const struct look *k, struct place_result *out)
 {
 	struct place_work *w = &s->w;
-	double f = place_f(w), q = place_q(w);
-	plan_steps(s, k);
-	if (!steps_worth(s, f)) {
+	if (!plan_make(s, k)) {
 		plan_reject(s, k, out);
 		return;
 	}
-	place_cut(w, moves_allowed(w->p));
 	assign_add(s);
 	steps_add(s);
-	s->plan_q = q;
-	s->plan_gain = q - place_q(w);
 	if (!w->p->forced)
 		s->cooldown = w->p->cfg->cooldown_rounds;
 	out->after_pct = place_sigma(w, place_q(w));

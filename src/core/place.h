@@ -31,7 +31,9 @@ struct place_work {
 		equal; /* units are threads of shared cores; no distances; all units of one size */
 
 	/* free tasks: those that may be moved as far as the user is concerned */
-	double *d;           /* demand, >= 0 */
+	double *raw;         /* demand as it was given, >= 0 */
+	double *unsure;      /* by how much it may be off; set by the caller of place_alike() */
+	double *d;           /* demand that is planned with */
 	uint32_t *id;        /* index in the problem */
 	int *home, *at;      /* unit at the start and now; PLACE_NONE */
 	uint32_t *lo, *hi;   /* the units allowed lie at positions lo .. hi-1 */
@@ -67,6 +69,11 @@ struct place_work {
 /* Makes room for p and reads it in. -1: out of memory (the workspace stays usable). */
 int place_load(struct place_work *w, const struct place_problem *p);
 void place_done(struct place_work *w);
+
+/* Makes d[] equal for tasks that are alike as far as one can know, and says whether there are any;
+ * place_plain() takes that back. Loads are as before: reset or set them afterwards. */
+bool place_alike(struct place_work *w);
+void place_plain(struct place_work *w);
 
 /* Puts every task back to home[] and works out loads, order, segments and tree. */
 void place_reset(struct place_work *w);

@@ -18,6 +18,8 @@ struct array_row {
 	}
 
 static const struct array_row task_rows[] = {
+	ROW(raw, 1, 0),
+	ROW(unsure, 1, 0),
 	ROW(d, 1, 0),
 	ROW(id, 1, 0),
 	ROW(home, 1, 0),
@@ -239,7 +241,8 @@ static void tasks_load(struct place_work *w)
 			continue;
 		}
 		size_t f = w->n++;
-		w->d[f] = d;
+		w->d[f] = w->raw[f] = d;
+		w->unsure[f] = 0;
 		w->id[f] = (uint32_t)i;
 		w->home[f] = unit;
 		w->lo[f] = set.lo;

@@ -167,6 +167,25 @@ static void cores_before_threads(void **unused)
 	place_done(&w);
 }
 
+static void exact_plan_is_cheapest(void **unused)
+{
+	(void)unused;
+	struct place_work w = {0};
+	for (uint64_t seed = 1; seed <= 150; seed++) {
+		struct place_case c;
+		any_case(&c, seed, 8, 4);
+		place_load(&w, &c.p);
+		double target = fmax(3, found_sigma(&w, 0)) + 1e-6;
+		struct place_goal g = {.f = target * target * w.pcpus, .min_score = 0.5, .max_steps = w.n};
+		place_greedy(&w, &g);
+		place_exact_plan(&w, &g);
+		assert_true(place_q(&w) <= g.f + 1e-6);
+		assert_int_equal(w.n_steps, oracle_fewest_moves(&c, target));
+		place_case_done(&c);
+	}
+	place_done(&w);
+}
+
 /* What every plan must keep, whoever made it. */
 static void plan_holds(struct place_work *w, double before_q, double before_top)
 {
@@ -320,6 +339,7 @@ int main(void)
 		cmocka_unit_test(bound_by_part),
 		cmocka_unit_test(unequal_units),
 		cmocka_unit_test(cores_before_threads),
+		cmocka_unit_test(exact_plan_is_cheapest),
 		cmocka_unit_test(greedy_never_makes_worse),
 		cmocka_unit_test(search_is_cheaper_and_as_low),
 		cmocka_unit_test(cut_and_prune),

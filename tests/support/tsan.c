@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* SAN=thread: libvirt and glib are not built with the sanitizer, so their locks cannot be seen and their every
- * hand-over between threads would be called a race. Calls made from inside them are left out; our own code is not. */
+/* SAN=thread: libvirt and glib are not built with the sanitizer, so their locks cannot be seen and their
+ * every hand-over between threads would be called a race. Calls made from inside them are left out; our own
+ * code is not. */
 
 #ifdef __SANITIZE_THREAD__
 #define WATCHED 1

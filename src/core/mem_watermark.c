@@ -204,7 +204,8 @@ static void squeeze(struct mem_ctl *c, int64_t need, double pct, const char *who
 			c->guest[i].worth = page_worth(c, &c->guest[i]);
 			c->list[n++] = &c->guest[i];
 		}
-	qsort(c->list, n, sizeof *c->list, by_worth);
+	if (n)
+		qsort(c->list, n, sizeof *c->list, by_worth);
 	for (size_t i = 0; i < n && need > 0; i++) {
 		struct mem_guest *g = c->list[i];
 		int64_t got =

@@ -10,10 +10,19 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "../tests/support/mem_toy.c"
+#include "../tests/support/mem_toy.h"
 
 enum { HOURS = 6, SEEDS = 5, GUESTS = 8, WINDOW = 10, GUEST_LEAST_MIB = 1024 };
 #define MIBS(x) ((int64_t)(x)*TOY_MIB)
+
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+static int64_t most(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
 
 /* --- traces: each guest idles at some size and bursts now and then ------------------------------------ */
 
@@ -22,6 +31,7 @@ struct burst {
 };
 
 static struct burst bursts[GUESTS];
+static int64_t idle_mib; /* least size of an idle guest in this table */
 
 static void burst_plan(struct toy *t, struct burst *b)
 {
@@ -34,7 +44,7 @@ static void burst_plan(struct toy *t, struct burst *b)
 static void trace_begin(struct toy *t)
 {
 	for (int i = 0; i < GUESTS; i++) {
-		bursts[i].idle = MIBS(450 + toy_random(t, 450));
+		bursts[i].idle = MIBS(idle_mib + toy_random(t, 450));
 		t->g[i].want = t->g[i].used = t->g[i].touched = bursts[i].idle;
 		burst_plan(t, &bursts[i]);
 	}
@@ -293,15 +303,18 @@ static void table(int64_t cache_rate, const char *what, struct figures *mom, str
 	}
 }
 
-static void frontier(const struct figures *mom, const struct figures *pve)
+static void frontier(int64_t cache_rate, const struct figures *mom, const struct figures *pve)
 {
-	const int64_t reserve_mib[] = {512, 768, 1024, 1280, 1536, 1792, 2048, 2560, 3072};
+	const int64_t reserve_mib[] = {512, 768, 1024, 1536, 2048, 3072};
 	const struct figures *best = mom->below5 < pve->below5 ? mom : pve;
 	double starved = mom->starved < pve->starved ? mom->starved : pve->starved;
 	bool met = false;
-	header_print("Frontier of watermark over the reserve of the host");
+	header_print(cache_rate ? "Frontier over the reserve, with page cache"
+				: "Frontier over the reserve, without page cache");
 	for (size_t i = 0; i < sizeof reserve_mib / sizeof *reserve_mib; i++) {
-		struct contender c = {.policy = MEM_POLICY_WATERMARK, .reserve = MIBS(reserve_mib[i])};
+		struct contender c = {.policy = MEM_POLICY_WATERMARK,
+			.reserve = MIBS(reserve_mib[i]),
+			.cache_rate = cache_rate};
 		struct figures f = contender_measure(&c);
 		char name[40];
 		snprintf(name, sizeof name, "reserve %" PRId64 " MiB", reserve_mib[i]);
@@ -317,16 +330,26 @@ static void frontier(const struct figures *mom, const struct figures *pve)
 	}
 }
 
+static void trace_measure(int64_t idle, const char *what)
+{
+	struct figures mom = {0}, pve = {0}, mom_cache = {0}, pve_cache = {0};
+	idle_mib = idle;
+	printf("\n%s\n", what);
+	table(0, "Guests without page cache (kind to rules that look at MemFree)", &mom, &pve);
+	table(MIBS(2), "Guests whose free memory turns into page cache, 2 MiB a second", &mom_cache,
+		&pve_cache);
+	frontier(0, &mom, &pve);
+	frontier(MIBS(2), &mom_cache, &pve_cache);
+}
+
 int main(void)
 {
 	struct utsname u;
-	struct figures mom = {0}, pve = {0}, unused = {0};
 	uname(&u);
 	printf("memory policies: %d guests of 4 GiB on 16 GiB, bursts, %d x %d h of virtual time; %ld CPUs, "
 	       "%s %s\n",
 		GUESTS, SEEDS, HOURS, sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release);
-	table(0, "Guests without page cache (kind to rules that look at MemFree)", &mom, &pve);
-	table(MIBS(2), "Guests whose free memory turns into page cache, 2 MiB a second", &unused, &unused);
-	frontier(&mom, &pve);
+	trace_measure(450, "Idle guests use 450 to 900 MiB: all fit, when memory follows need");
+	trace_measure(900, "Idle guests use 900 to 1350 MiB: several bursts at once do not fit");
 	return 0;
 }

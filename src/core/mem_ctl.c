@@ -127,12 +127,18 @@ static enum host_mem_state host_state(const struct mem_ctl *c)
 
 /* --- from wish to order --- */
 
+/* The origin counts what is unused; a page cache may be taken by whoever knows what is usable. */
+static int64_t spare(const struct mem_ctl *c, const struct mem_guest *g)
+{
+	return c->r->cfg->mem_policy == MEM_POLICY_ORIGIN_C ? g->unused : g->usable;
+}
+
 /* The lowest target that a shrink may have now. */
 static int64_t shrink_limit(const struct mem_ctl *c, const struct mem_guest *g)
 {
 	int64_t limit = g->floor;
 	if (mem_guarded(c, MEM_GUARD_UNUSED))
-		limit = kib_max(limit, g->m.unused_base_kib - g->unused + 100 * MIB);
+		limit = kib_max(limit, g->m.unused_base_kib - spare(c, g) + 100 * MIB);
 	if (mem_guarded(c, MEM_GUARD_STEP))
 		limit = kib_max(limit, g->balloon - g->balloon / 4);
 	return limit;

@@ -30,6 +30,8 @@ static void history_update(struct mem_guest *g, const struct config *cfg, int64_
 		double rise = (double)(g->used - m->used_kib);
 		double rate = s > 0 && rise > (double)g->head / 4 ? rise / s : 0;
 		m->growth_kib_s = fmax(rate, m->growth_kib_s * half_life(s, cfg->mem_growth_s));
+		if (rise < -(double)g->head) /* the burst is over */
+			m->growth_kib_s = 0;
 		m->demand_kib = fmax((double)g->used,
 			(double)g->used + (m->demand_kib - (double)g->used) * half_life(s, cfg->mem_decay_s));
 	}
@@ -59,7 +61,7 @@ static void harm_notice(struct mem_guest *g, const struct config *cfg, int64_t n
 		return;
 	g->give_back = m->before_shrink_kib > g->target;
 	/* Memory that it wants for itself now says nothing against the shrink. */
-	if (g->used > m->used_at_shrink_kib + g->head)
+	if (g->used > m->used_at_shrink_kib + g->head / 2)
 		return;
 	bool again = m->harm_until_ns && (double)(now_ns - m->harm_until_ns) / 1e9 < m->harm_hold_s;
 	m->harm_hold_s = again ? fmin(m->harm_hold_s * 2, HARM_HOLD_MOST * cfg->mem_harm_hold_s)

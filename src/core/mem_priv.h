@@ -14,17 +14,18 @@ enum { HARM_WINDOW_S = 60, HARM_HOLD_MOST = 6 };
 
 /* Guards, each of which a test may switch off to see that its scenario then fails. */
 enum mem_guard {
-	MEM_GUARD_USER = 1 << 0,      /* excluded, held, forbidden */
-	MEM_GUARD_STATE = 1 << 1,     /* not running, hung */
-	MEM_GUARD_FACTS = 1 << 2,     /* VFIO, SEV, locked, hugepages, job, no device */
-	MEM_GUARD_STALE = 1 << 3,     /* old, missing or empty statistics */
-	MEM_GUARD_BOOT = 1 << 4,      /* just started */
-	MEM_GUARD_FLOOR = 1 << 5,     /* no shrink below the floor */
-	MEM_GUARD_UNUSED = 1 << 6,    /* no shrink that leaves less than 100 MiB by the last fresh sample */
-	MEM_GUARD_MAX = 1 << 7,       /* no target above the maximum */
-	MEM_GUARD_HOST = 1 << 8,      /* grants only from what is above the reserve */
-	MEM_GUARD_FLIGHT = 1 << 9,    /* grants in flight are not given again */
-	MEM_GUARD_STEP = 1 << 10,     /* release in steps */
+	MEM_GUARD_USER = 1 << 0,   /* excluded, held, forbidden */
+	MEM_GUARD_STATE = 1 << 1,  /* not running, hung */
+	MEM_GUARD_FACTS = 1 << 2,  /* VFIO, SEV, locked, hugepages, job, no device */
+	MEM_GUARD_STALE = 1 << 3,  /* old, missing or empty statistics */
+	MEM_GUARD_BOOT = 1 << 4,   /* just started */
+	MEM_GUARD_FLOOR = 1 << 5,  /* no shrink below the floor */
+	MEM_GUARD_UNUSED = 1 << 6, /* no shrink that leaves less than 100 MiB unused (origin-c) or usable by
+				      the last fresh sample */
+	MEM_GUARD_MAX = 1 << 7,    /* no target above the maximum */
+	MEM_GUARD_HOST = 1 << 8,   /* grants only from what is above the reserve */
+	MEM_GUARD_FLIGHT = 1 << 9, /* grants in flight are not given again */
+	MEM_GUARD_STEP = 1 << 10,  /* release in steps */
 	MEM_GUARD_PROGRESS = 1 << 11, /* a balloon that does not follow is let go */
 	MEM_GUARD_FOREIGN = 1 << 12,  /* somebody else's change is respected */
 	MEM_GUARD_HARM = 1 << 13,     /* give back after harm */

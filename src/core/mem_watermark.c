@@ -159,6 +159,11 @@ static int64_t reclaim_idle(struct mem_ctl *c, int64_t need, enum reason why)
 		struct mem_guest *g = &c->guest[i];
 		if (!may_give(c, g) || on_hold(c, g))
 			continue;
+		/* In plenty there is no hurry: not a call for every bit that the high watermark comes down.
+		 */
+		if (why == REASON_RECLAIM &&
+			g->target - g->hi < kib_pct(g->balloon, c->r->cfg->mem_step_pct / 2))
+			continue;
 		int64_t got = take(g, g->hi, c->r->cfg->mem_step_pct, need - sum);
 		if (!got)
 			continue;

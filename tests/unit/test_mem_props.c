@@ -133,8 +133,9 @@ static const char *bad_shrink(const struct toy *x, const struct action *a, const
 	const struct vm_rate *rate = &x->model.vms[a->vm];
 	if (a->to_kib >= g->balloon || a->why.code == REASON_STOP_TARGET)
 		return NULL;
-	if (g->manner == TOY_HONEST && g->s_unused - (g->s_balloon - a->to_kib) < M(100))
-		return "a shrink that leaves less than 100 MiB unused";
+	int64_t spare = x->cfg.mem_policy == MEM_POLICY_ORIGIN_C ? g->s_unused : g->s_usable;
+	if (g->manner == TOY_HONEST && spare - (g->s_balloon - a->to_kib) < M(100))
+		return "a shrink that leaves less than 100 MiB";
 	if (a->to_kib < g->balloon - g->balloon / 4 - 1)
 		return "a shrink of more than a quarter";
 	if (x->cfg.mem_policy == MEM_POLICY_WATERMARK && x->verdict.state != HOST_MEM_HARD &&

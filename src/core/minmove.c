@@ -20,7 +20,8 @@ enum {
 	SLOW_CAP_S = 3600,
 	IDLE_PCT = 1,
 	SEARCH_PER_MS = 100000,
-	SEARCH_TASKS = 512
+	SEARCH_TASKS = 512,
+	KEPT_ROUNDS = 4,
 };
 
 /* What is remembered of a task between rounds, by slot. */
@@ -44,7 +45,7 @@ struct minmove {
 	struct place_move *moves;
 	size_t cap_moves, n_moves;
 	size_t found_tasks, found_units; /* what the search for found was made for */
-	double found_total;
+	int kept_rounds;                 /* rounds since that search */
 
 	int above;     /* rounds in a row with a trigger */
 	int cooldown;  /* rounds still to wait */
@@ -194,10 +195,12 @@ static void found_update(struct minmove *s, double enough_f, bool urgent)
 	if (found_recall(s)) {
 		place_set(w, w->best);
 		kept = place_f(w);
-		bool matters = urgent && w->n <= SEARCH_TASKS;
+		bool turn = place_exact_fits(w) || ++s->kept_rounds >= KEPT_ROUNDS;
+		bool matters = urgent && turn && w->n <= SEARCH_TASKS;
 		if (kept <= enough_f || (!matters && !found_stale(s)))
 			return;
 	}
+	s->kept_rounds = 0;
 	double f = place_found(w, enough_f);
 	if (f > enough_f && place_exact_fits(w))
 		f = place_exact_found(w, f, enough_f);

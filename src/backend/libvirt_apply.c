@@ -34,7 +34,7 @@ static const char *why_not(const struct lv *lv, const struct action *a)
 		return "the host has not been read yet";
 	if (note && note->hung_ns)
 		return "its monitor does not answer";
-	if (note && note->unknown_ns)
+	if (note && note->unknown_call)
 		return "the outcome of the last change is not known yet";
 	return NULL;
 }
@@ -43,7 +43,7 @@ static void no_answer(struct lv *lv, struct action *a)
 {
 	struct vm_note *note = note_get(&lv->notes, a->uuid);
 	if (note)
-		note->unknown_ns = clock_ns();
+		note->unknown_call = lv->link;
 	set(a, OUTCOME_UNKNOWN, "no answer within the deadline");
 	lv_park(lv);
 	lv->wake = true;

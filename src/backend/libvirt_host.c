@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "libvirt_reader.h"
+#include "link.h"
 
 enum { PARAMS_MOST = 32 };
 
@@ -52,21 +53,33 @@ static void sum_times(struct pcpu_sample *p, const virNodeCPUStats *st, int n)
 	p->idle_ns = vi64_ok(idle);
 }
 
-static void read_times(virConnectPtr c, struct sample *s)
+/* Asks how many parameters there are (the driver wants exactly as many), which also tells what a call costs.
+ * Returns 0 with the reason when the times cannot be had, or not for all pCPUs within the budget. */
+static int times_params(virConnectPtr c, size_t n_cpus, int64_t budget_ns, enum avail *why)
+{
+	int want = 0;
+	int64_t start = clock_ns();
+	bool can = virNodeGetCPUStats(c, VIR_NODE_CPU_STATS_ALL_CPUS, NULL, &want, 0) == 0;
+	*why = can ? AVAIL_NONE : why_absent();
+	if (!can || want <= 0 || want > PARAMS_MOST)
+		return 0;
+	if ((clock_ns() - start) * (int64_t)n_cpus > budget_ns) {
+		*why = AVAIL_REMOTE;
+		return 0;
+	}
+	return want;
+}
+
+static void read_times(virConnectPtr c, struct sample *s, int64_t budget_ns)
 {
 	virNodeCPUStats st[PARAMS_MOST];
-	int want = 0;
-	enum avail why = AVAIL_NONE;
-	/* The driver wants exactly as many as it announces. */
-	bool can = virNodeGetCPUStats(c, VIR_NODE_CPU_STATS_ALL_CPUS, NULL, &want, 0) == 0 && want > 0 &&
-		   want <= PARAMS_MOST;
-	if (!can)
-		why = why_absent();
+	enum avail why;
+	int want = times_params(c, s->host.n_pcpus, budget_ns, &why);
 	for (size_t i = 0; i < s->host.n_pcpus; i++) {
 		struct pcpu_sample *p = &s->host.pcpus[i];
 		int n = want;
 		p->busy_ns = p->idle_ns = vi64_absent(p->online ? why : AVAIL_OFFLINE);
-		if (can && p->online && virNodeGetCPUStats(c, p->id, st, &n, 0) == 0)
+		if (want && p->online && virNodeGetCPUStats(c, p->id, st, &n, 0) == 0)
 			sum_times(p, st, n);
 	}
 }
@@ -112,10 +125,10 @@ static void memory_plain(virConnectPtr c, struct host_sample *h)
 	h->available_kib = h->free_kib;
 }
 
-void host_read(virConnectPtr c, struct sample *s)
+void host_read(virConnectPtr c, struct sample *s, int64_t budget_ns)
 {
 	add_pcpus(c, s);
-	read_times(c, s);
+	read_times(c, s, budget_ns);
 	if (!memory_stats(c, &s->host))
 		memory_plain(c, &s->host);
 	s->host.psi_some_avg10 = s->host.psi_full_avg10 = vf64_absent(AVAIL_REMOTE);

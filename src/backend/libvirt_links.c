@@ -91,6 +91,13 @@ static int not_open(struct lv *lv, enum link_phase phase, const struct err *why,
 	return err_set(e, ERR_CONNECT, "%s", text);
 }
 
+static int crowded(struct lv *lv, struct err *e)
+{
+	static const char text[] = "too many calls have no answer; waiting for one of them";
+	lv_trouble(lv, LINK_SLOW, text);
+	return err_set(e, ERR_TIMEOUT, "%s", text);
+}
+
 int lv_ensure_link(struct lv *lv, int64_t until_ns, struct err *e)
 {
 	struct err why = ERR_INIT;
@@ -98,8 +105,7 @@ int lv_ensure_link(struct lv *lv, int64_t until_ns, struct err *e)
 	for (int attempt = 0; attempt < 2; attempt++) {
 		bool is_new = !lv->link;
 		if (is_new && clock_ns() < lv->no_link_until_ns)
-			return err_set(
-				e, ERR_TIMEOUT, "too many calls have no answer; waiting for one of them");
+			return crowded(lv, e);
 		if (is_new)
 			lv->link = link_start(&lv->wish, true, lv->notify_fd, e);
 		lv->adopted = lv->adopted && !is_new;

@@ -17,8 +17,8 @@ struct pin_note {
 };
 struct vm_note {
 	uint8_t uuid[UUID_BYTES];
-	int64_t hung_ns;    /* since; 0: answers */
-	int64_t unknown_ns; /* when a change got no answer; 0: none */
+	int64_t hung_ns;          /* since; 0: answers */
+	const void *unknown_call; /* the parked link whose change has no answer yet; NULL: none */
 	struct pin_note *pins;
 	size_t n_pins;
 };

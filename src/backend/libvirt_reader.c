@@ -422,9 +422,16 @@ static void apply_facts(const struct vm_cache *vm, struct vm_sample *v)
 	v->mem_nodes_strict = vm->facts.mem_nodes_strict;
 }
 
+/* 0 .. n-1 by UUID: so that what is read now and then is not read for all VMs in one tick. */
+static int spread(const struct vm_cache *vm, int n)
+{
+	return vm->uuid[UUID_BYTES - 1] % n;
+}
+
 static bool wants_facts(const struct vm_cache *vm)
 {
-	return !vm->have_facts || vm->dirty || clock_ns() - vm->facts_ns > FACTS_AGE_S * SECOND;
+	return !vm->have_facts || vm->dirty ||
+	       clock_ns() - vm->facts_ns > (FACTS_AGE_S + spread(vm, FACTS_AGE_S / 2)) * SECOND;
 }
 
 static void read_vm(struct lv_reader *rd, struct vm_cache *vm, virDomainPtr dom, struct vm_sample *v)
@@ -442,7 +449,8 @@ static void read_vm(struct lv_reader *rd, struct vm_cache *vm, virDomainPtr dom,
 			read_vcpus(vm, dom);
 		vcpus_from_cache(rd, vm, v);
 	}
-	if (in_time && !rd->no_control && clock_ns() - vm->job_ns > JOB_AGE_S * SECOND)
+	if (in_time && !rd->no_control &&
+		clock_ns() - vm->job_ns > (JOB_AGE_S + spread(vm, JOB_AGE_S)) * SECOND)
 		read_job(rd, vm, dom);
 	if (in_time && rd->order->groups & SAMPLE_BALLOON && !(rd->seen & SEEN_BALLOON) && !hung &&
 		!rd->order->safe_only)
@@ -526,7 +534,7 @@ static void read_host(struct lv_reader *rd)
 	snprintf(h->hypervisor, sizeof h->hypervisor, "%s", rd->host.driver);
 	if (!h->local || localhost_host("", &rd->sample) < 0) {
 		h->local = false;
-		host_read(rd->conn, &rd->sample);
+		host_read(rd->conn, &rd->sample, rd->order->budget_ns / 2);
 	}
 }
 

@@ -35,7 +35,8 @@ void lv_reader_dirty(struct lv_reader *rd, const uint8_t *uuid);
  * Returns how many, up to max. -1: the driver cannot tell. In the worker. */
 int lv_reader_stuck(virConnectPtr c, int64_t min_ms, uint8_t (*uuids)[UUID_BYTES], int max, struct err *e);
 
-/* Host facts through libvirt: pCPUs, memory. In the worker. */
-void host_read(virConnectPtr c, struct sample *s);
+/* Host facts through libvirt: pCPUs, memory. The times of pCPUs cost a call each: left out when they would
+ * take longer than the budget. In the worker. */
+void host_read(virConnectPtr c, struct sample *s, int64_t budget_ns);
 
 #endif

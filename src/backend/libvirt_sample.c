@@ -94,13 +94,21 @@ static void count_cpus(struct lv *lv, const struct sample *s)
 		lv->n_cpus = s->host.pcpus[s->host.n_pcpus - 1].id + 1;
 }
 
-/* A change without an answer has been read back once a sample holds its VM's true state and no call of ours
- * is under way any more that could still land. */
+static bool is_parked(const struct lv *lv, const void *link)
+{
+	for (size_t i = 0; i < lv->n_parked; i++)
+		if (lv->parked[i] == link)
+			return true;
+	return false;
+}
+
+/* A change without an answer has been read back once its call has ended, so that it can no longer land, and a
+ * sample taken since holds its VM's true state. */
 static void settle_unknown(struct lv *lv)
 {
 	for (size_t i = 0; i < lv->notes.n; i++)
-		if (lv->notes.vms[i].unknown_ns && lv->n_parked == 0)
-			lv->notes.vms[i].unknown_ns = 0;
+		if (!is_parked(lv, lv->notes.vms[i].unknown_call))
+			lv->notes.vms[i].unknown_call = NULL;
 }
 
 static int take(struct lv *lv, struct sample *to, struct err *e)

@@ -281,7 +281,7 @@ static void test_unknown_holds(void **state)
 	take(0);
 	struct action a = pin_of("plain", 1, "3");
 	struct vm_note *note = note_get(&lv->notes, a.uuid);
-	note->unknown_ns = 1;
+	note->unknown_call = lv; /* a call that is parked no more */
 	act(&a, OUTCOME_SKIPPED);
 	assert_non_null(strstr(a.error, "not known yet"));
 	take(0); /* reads it back */

@@ -94,7 +94,7 @@ $(BUILD)/completions/%: packaging/%.in $(BUILD)/docgen
 	@mkdir -p $(@D)
 	$(BUILD)/docgen packaging/$*.in >$@.new && mv $@.new $@
 
-.PHONY: tests golden
+.PHONY: tests
 tests: $(UNIT)
 
 unit: $(UNIT)

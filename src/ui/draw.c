@@ -112,6 +112,23 @@ void draw_spark(
 	}
 }
 
+void draw_graph(struct screen *to, struct rect at, const uint8_t *levels, size_t n, size_t newest)
+{
+	for (int i = 0; i < at.cols && (size_t)i < n; i++) {
+		uint8_t l = levels[(newest + n - (size_t)i) % n];
+		if (l == DRAW_NO_LEVEL)
+			continue;
+		for (int r = 0; r < at.rows; r++) { /* from the bottom: each row holds its share of the 100 */
+			double part = (l - 100.0 * r / at.rows) * at.rows;
+			if (part <= 0 && r > 0)
+				break;
+			uint32_t ch = to->ascii ? (part >= 50 ? '#' : '.') : draw_level(to, part);
+			screen_fill(to, at.row + at.rows - 1 - r, at.col + at.cols - 1 - i, 1,
+				draw_load_style(l), ch);
+		}
+	}
+}
+
 void draw_frame(struct screen *to, const char *title)
 {
 	int r = to->rows - 1, c = to->cols - 1;

@@ -47,10 +47,12 @@ struct meter {
 	const char *text;
 };
 void draw_meter(struct screen *to, int row, int col, int width, const struct meter *m);
-/* The newest `width` of n levels (0..100, DRAW_NO_LEVEL: none), newest to the right; next_older() walks. */
+/* The newest `width` of n levels (0..100, DRAW_NO_LEVEL: none) of a ring, newest to the right. */
 enum { DRAW_NO_LEVEL = 255 };
 void draw_spark(
 	struct screen *to, int row, int col, int width, const uint8_t *levels, size_t n, size_t newest);
+/* The same as a graph of several rows. */
+void draw_graph(struct screen *to, struct rect at, const uint8_t *levels, size_t n, size_t newest);
 /* A frame around the whole of `to` with a title. */
 void draw_frame(struct screen *to, const char *title);
 /* Text broken at blanks over at most `rows` lines; returns the lines used. */

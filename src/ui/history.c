@@ -98,16 +98,16 @@ static bool reshape(struct history *h, const struct snapshot *s)
 
 void history_feed(struct history *h, const struct snapshot *s)
 {
-	if (s->first || s->seq == h->seq)
+	if (s->first || s->sample.time_ns == h->time_ns)
 		return;
-	bool begin = !h->seq;
+	bool begin = !h->time_ns;
 	if (!same_shape(h, s) && !reshape(h, s))
 		return;
 	if (begin) {
 		memset(&h->busy, DRAW_NO_LEVEL, sizeof h->busy);
 		memset(&h->deviation, DRAW_NO_LEVEL, sizeof h->deviation);
 	}
-	h->seq = s->seq;
+	h->time_ns = s->sample.time_ns;
 	h->newest = (h->newest + 1) % HISTORY_POINTS;
 	h->busy.at[h->newest] = level(s->busy_pct);
 	h->deviation.at[h->newest] = level(s->cpu.stddev_pct);

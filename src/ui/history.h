@@ -23,7 +23,7 @@ struct history {
 	size_t n_vms, n_lines;
 	struct history_line busy, deviation; /* host */
 	size_t newest;                       /* the point filled last, in all lines */
-	uint64_t seq;                        /* of the snapshot fed last */
+	int64_t time_ns; /* of the sample fed last; snapshots between ticks carry the same */
 };
 
 void history_done(struct history *h);

@@ -10,6 +10,7 @@
 struct map {
 	int name, cell, head; /* columns of the row heads and of a cell; rows of the column heads */
 	int cols, rows;       /* cells shown */
+	int numbers;          /* where use and wait stand, 0: no room */
 	size_t total;         /* vCPUs */
 };
 
@@ -57,6 +58,8 @@ static void map_measure(const struct view *v, const struct snapshot *s, struct r
 		m->head = 0; /* no room for heads of several rows */
 	m->cols = room / m->cell;
 	m->cols = m->cols > n ? n : m->cols;
+	int end = m->name + 1 + m->cols * m->cell;
+	m->numbers = at.cols - end >= 16 ? end + 1 : 0;
 	m->rows = at.rows - 1 - m->head - (at.rows >= 9);
 	m->rows = m->rows < 0 ? 0 : m->rows;
 	m->total = map_total(v, s);
@@ -75,6 +78,8 @@ static size_t scroll_to(size_t top, size_t want, int page, size_t total)
 
 static void draw_heads(const struct view *v, const struct map *m, struct screen *to, struct rect at)
 {
+	if (m->numbers && m->head)
+		screen_text(to, at.row + m->head, at.col + m->numbers, 14, STYLE_DIM, "  USE%  WAIT%");
 	for (int i = 0; i < m->cols; i++) {
 		const struct unit *u = &v->units[v->map_left + (size_t)i];
 		int col = at.col + m->name + 1 + i * m->cell, len = (int)strlen(u->label);
@@ -114,6 +119,17 @@ static void draw_cell(const struct unit *u, const struct vcpu_sample *c, const s
 		screen_fill(to, row, col, 1, st, draw_glyph(to, g));
 }
 
+/* What it uses and how long it waits, where the map leaves room. */
+static void draw_numbers(const struct vcpu_rate *r, struct screen *to, int row, int col)
+{
+	bool use = vf64_has(r->usage_pct), wait = vf64_has(r->wait_pct);
+	if (use)
+		screen_printf(to, row, col, 7, draw_load_style(r->usage_pct.v), "%6.1f", r->usage_pct.v);
+	if (wait)
+		screen_printf(to, row, col + 7, 7, r->wait_pct.v >= 10 ? STYLE_WAIT : STYLE_DIM, "%6.1f",
+			r->wait_pct.v);
+}
+
 static void draw_row(const struct view *v, const struct snapshot *s, const struct map *m, size_t vm, size_t k,
 	bool first, struct screen *to, struct rect at)
 {
@@ -132,6 +148,8 @@ static void draw_row(const struct view *v, const struct snapshot *s, const struc
 	if (first || cursor)
 		draw_cut(to, at.row, at.col + 1, m->name - 1 - ids, st, name);
 	screen_right(to, at.row, at.col + m->name - ids, ids, cursor ? st : STYLE_DIM, id);
+	if (m->numbers)
+		draw_numbers(&s->vcpu_rates[vcpu], to, at.row, at.col + m->numbers);
 	const struct cpuset *ghost = ghost_of(v, s, x, vcpu);
 	for (int i = 0; i < m->cols; i++) {
 		const struct unit *u = &v->units[v->map_left + (size_t)i];

@@ -7,7 +7,7 @@
 #include "view_private.h"
 #include "vmtop/text.h"
 
-enum { NAME_MIN = 9, NAME_FAIR = 18, NAME_MAX = 32, GAP = 1 };
+enum { NAME_MIN = 9, NAME_FAIR = 22, TREND_MIN = 13, TEXT_MIN = 16, GAP = 1 };
 
 struct plan_of_table {
 	uint8_t cols[64];
@@ -47,8 +47,13 @@ static void choose_in_order(const struct table *t, int width, struct plan_of_tab
 		const struct column *c = column_at(t->cols[i]);
 		if (is_name(t->cols[i]) || skip-- > 0)
 			continue;
-		if (c->width + GAP > left)
+		if (c->width + GAP > left) {
+			if (c->left && left > TEXT_MIN) { /* what is left of the line, for as much as fits */
+				p->cols[p->n++] = t->cols[i];
+				left = 0;
+			}
 			break;
+		}
 		left -= c->width + GAP;
 		p->cols[p->n++] = t->cols[i];
 	}
@@ -69,7 +74,10 @@ static int longest_name(const struct view *v, const struct snapshot *s, const st
 
 static void choose(const struct table *t, int width, int least, struct plan_of_table *p)
 {
-	*p = (struct plan_of_table){.least = width < 60 && least > NAME_MIN ? NAME_MIN : least};
+	*p = (struct plan_of_table){.least = least};
+	int most = width < 60 ? NAME_MIN : width < 100 ? NAME_FAIR - 6 : NAME_FAIR;
+	if (p->least > most)
+		p->least = most;
 	if (t->chosen || t->left)
 		choose_in_order(t, width, p);
 	else
@@ -80,11 +88,14 @@ static void choose(const struct table *t, int width, int least, struct plan_of_t
 	}
 	/* What the name does not need goes to a last text column. */
 	const struct column *last = column_at(p->cols[p->n - 1]);
-	p->last_width = last->width;
-	if (p->name_width > NAME_MAX) {
-		if (last->left)
-			p->last_width += p->name_width - NAME_MAX;
-		p->name_width = NAME_MAX;
+	int used = p->name_width + GAP;
+	for (int i = 0; i + 1 < p->n; i++)
+		used += column_at(p->cols[i])->width + GAP;
+	p->last_width = used + last->width > width ? width - used : last->width;
+	int spare = p->name_width - p->least;
+	if (spare > 0 && (last->left || spare >= TREND_MIN)) { /* more for the last text, or for the trend */
+		p->last_width += last->left ? spare : 0;
+		p->name_width = p->least;
 	}
 }
 
@@ -95,7 +106,7 @@ static int trend_width(const struct plan_of_table *p, int cols)
 	for (int i = 0; i < p->n; i++)
 		used += (i == p->n - 1 ? p->last_width : column_at(p->cols[i])->width) + GAP;
 	int spare = cols - used - GAP;
-	return spare < 13 ? 0 : spare < HISTORY_POINTS ? spare : HISTORY_POINTS;
+	return spare < TREND_MIN - 1 ? 0 : spare < HISTORY_POINTS ? spare : HISTORY_POINTS;
 }
 
 static void draw_head(const struct table *t, const struct plan_of_table *p, struct screen *to, struct rect at)
@@ -120,7 +131,8 @@ static void draw_head(const struct table *t, const struct plan_of_table *p, stru
 		col += width + GAP;
 	}
 	if (trend_width(p, at.cols))
-		screen_right(to, at.row, at.col, at.cols, STYLE_HEADER, "LAST MINUTES");
+		screen_text(to, at.row, at.col + at.cols - trend_width(p, at.cols), 12, STYLE_HEADER,
+			"LAST MINUTES");
 }
 
 /* A cell a vCPU; more vCPUs than cells: the busiest of each share of them. */

@@ -155,6 +155,26 @@ static void draw_facts(const struct snapshot *s, size_t vm, struct screen *to, s
 	}
 }
 
+/* The VM's last minutes, in the room that its vCPUs leave: CPU to the left, memory to the right. */
+static void draw_graphs(
+	const struct view *v, const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
+{
+	const struct history_vm *h = history_find(&v->hist, s->sample.vms[vm].uuid);
+	if (!h || at.rows < 4 || at.cols < 40)
+		return;
+	size_t i = (size_t)(h - v->hist.vms);
+	int half = at.cols / 2 - 1;
+	int wide = half < HISTORY_POINTS ? half : HISTORY_POINTS;
+	draw_title(to, (struct rect){at.row, at.col, 1, half}, false, "CPU, mean of its vCPUs", NULL);
+	draw_graph(to, (struct rect){at.row + 1, at.col + half - wide, at.rows - 1, wide}, v->hist.cpu[i].at,
+		HISTORY_POINTS, v->hist.newest);
+	struct rect right = {at.row, at.col + half + 2, 1, at.cols - half - 2};
+	draw_title(to, right, false, "memory used of its maximum", NULL);
+	wide = right.cols < HISTORY_POINTS ? right.cols : HISTORY_POINTS;
+	draw_graph(to, (struct rect){at.row + 1, at.col + at.cols - wide, at.rows - 1, wide},
+		v->hist.mem[i].at, HISTORY_POINTS, v->hist.newest);
+}
+
 static void draw_name(
 	const struct view *v, const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
 {
@@ -177,10 +197,16 @@ void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct
 		screen_text(to, at.row, at.col + 1, at.cols - 1, STYLE_DIM, "no VM is selected");
 		return;
 	}
-	int facts = at.rows >= 12 ? 5 : at.rows >= 7 ? 2 : 0;
+	int facts = at.rows >= 12 ? 4 : at.rows >= 7 ? 2 : 0;
 	int log = at.rows >= 18 ? (at.rows - 6) / 3 : 0;
 	draw_name(v, s, vm, to, at);
-	draw_vcpus(v, s, vm, to, (struct rect){at.row + 1, at.col, at.rows - 1 - facts - log, at.cols});
+	int body = at.rows - 1 - facts - log, vcpus = 1 + (int)s->sample.vms[vm].n_vcpus;
+	int graph = body - vcpus - 1 < 10 ? body - vcpus - 1 : 10;
+	if (graph >= 4)
+		draw_graphs(v, s, vm, to, (struct rect){at.row + 1 + body - graph, at.col, graph, at.cols});
+	else
+		graph = 0;
+	draw_vcpus(v, s, vm, to, (struct rect){at.row + 1, at.col, body - graph, at.cols});
 	if (facts)
 		draw_facts(s, vm, to, (struct rect){at.row + at.rows - log - facts, at.col, facts, at.cols});
 	if (log)

@@ -116,7 +116,7 @@ static void find_selection(struct view *v, const struct snapshot *s)
 
 void rows_update(struct view *v, const struct snapshot *s)
 {
-	if (!v->rows_stale && v->rows_seq == s->seq)
+	if (!v->rows_stale && v->rows_seq == s->seq && v->rows_time == s->sample.time_ns)
 		return;
 	v->n_rows = 0;
 	if (!rows_room(v, s->sample.n_vms))
@@ -129,6 +129,7 @@ void rows_update(struct view *v, const struct snapshot *s)
 	sort_rows(v, s, v->names, column_find("name"), false);
 	sort_rows(v, s, v->rows, view_table(v)->sort, view_table(v)->reverse);
 	v->rows_seq = s->seq;
+	v->rows_time = s->sample.time_ns;
 	v->rows_stale = false;
 	find_selection(v, s);
 	if (v->follow)

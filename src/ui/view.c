@@ -14,7 +14,7 @@
 static void table_defaults(struct table *t, bool memory)
 {
 	static const char *const memory_set =
-		"name,state,balloon,target,max,used,usable,low,high,rss,age,swapin,memwhy";
+		"name,state,balloon,target,max,used,usable,low,high,age,memwhy,rss,swapin";
 	t->n_cols = 0;
 	for (size_t i = 0; !memory && i < column_count(); i++)
 		if (column_at(i)->rank)

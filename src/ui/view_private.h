@@ -69,7 +69,8 @@ struct view {
 	size_t *rows, *names; /* sorted and filtered; by name and filtered */
 	struct row_key *keys; /* scratch of the sort */
 	size_t n_rows, cap_rows;
-	uint64_t rows_seq;
+	uint64_t rows_seq; /* of the snapshot that rows[] is about, */
+	int64_t rows_time; /* and the time of its sample */
 	bool rows_stale;
 	bool has_sel, moved; /* moved: the user has chosen */
 	uint8_t sel[UUID_BYTES];

@@ -44,15 +44,16 @@ static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 static struct sigaction crash_before[sizeof crash_signals / sizeof crash_signals[0]];
 
 /* Restores the terminal, then lets happen what would have happened without us: the fault strikes again. */
-static void on_crash(int sig)
+static void on_crash(int sig, siginfo_t *info, void *context)
 {
+	(void)context;
 	ssize_t ignored = write(STDOUT_FILENO, crash.leave, crash.n);
 	(void)ignored;
 	tcsetattr(STDIN_FILENO, TCSANOW, &crash.tty);
 	for (size_t i = 0; i < sizeof crash_signals / sizeof crash_signals[0]; i++)
 		if (crash_signals[i] == sig)
 			sigaction(sig, &crash_before[i], NULL);
-	if (sig == SIGABRT)
+	if (info->si_code <= 0) /* sent, not a fault: it would not come again by itself */
 		raise(sig);
 }
 
@@ -72,7 +73,7 @@ static void crash_add(const char *cap)
 
 static void crash_install(void)
 {
-	struct sigaction sa = {.sa_handler = on_crash, .sa_flags = SA_NODEFER};
+	struct sigaction sa = {.sa_sigaction = on_crash, .sa_flags = SA_NODEFER | SA_SIGINFO};
 	crash.n = 0;
 	crash_add("sgr0");
 	crash_add("cnorm");

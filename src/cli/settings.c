@@ -68,7 +68,7 @@ const struct setting settings[] = {
 		"start with AUTO on: for CPUs, memory, or both"},
 	{"cpu-policy", 0, "cpu_policy", SECTION_STEERING, SET_CHOICE, FIELD(cpu_policy), 0, 0, "minmove", "POLICY",
 		choice_cpu_policy, "how vCPUs are placed"},
-	{"memory-policy", 0, "memory_policy", SECTION_STEERING, SET_CHOICE, FIELD(mem_policy), 0, 0, "origin-c",
+	{"memory-policy", 0, "memory_policy", SECTION_STEERING, SET_CHOICE, FIELD(mem_policy), 0, 0, "watermark",
 		"POLICY", choice_mem_policy, "how balloons are sized"},
 	{"granularity", 0, "granularity", SECTION_STEERING, SET_CHOICE, FIELD(granularity), 0, 0, "auto", "UNIT",
 		choice_granularity, "what a vCPU is pinned to; auto: the last-level cache where there are several "

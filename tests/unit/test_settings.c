@@ -30,7 +30,7 @@ static void test_defaults(void **state)
 	struct config c = fresh();
 	assert_float_equal(c.delay_s, 2, 0);
 	assert_int_equal(c.cpu_policy, CPU_POLICY_MINMOVE);
-	assert_int_equal(c.mem_policy, MEM_POLICY_ORIGIN_C);
+	assert_int_equal(c.mem_policy, MEM_POLICY_WATERMARK);
 	assert_int_equal(c.granularity, GRAN_AUTO);
 	assert_int_equal(c.reclaim, RECLAIM_PROACTIVE);
 	assert_false(c.auto_cpu || c.auto_memory || c.cross_node || c.dry_run || c.mouse);

@@ -4,6 +4,7 @@
 # make check      installs what tests need, builds, runs every test; check-quick: without live tests
 # make lint       the rules of the house        make bench    every figure that is quoted
 # make install    PREFIX, DESTDIR               make dist     a release tarball
+# make fuzz       every fuzz target with clang (FUZZ="cpuset journal" some, FUZZ_S=60 seconds each)
 # SAN=address,undefined or SAN=thread builds with sanitizers into a folder of its own.
 
 VERSION  = 0.1.0
@@ -32,11 +33,18 @@ UNIT  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test
 TSUP  := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(sort $(wildcard tests/support/*.c)))
 BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard bench/bench_*.c)))
 
+# Fuzz targets; without libFuzzer they have a main() that plays their seeds.
+FUZZ    ?= $(sort $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_S  ?= 60
+FUZZERS := $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%)
+FUZZ_ON := $(findstring fuzzer,$(SAN))
+FUZZ_MAIN = $(if $(FUZZ_ON),,$(BUILD)/tests/fuzz/seeds.o)
+
 PREFIX   ?= /usr/local
 MANUALS   = $(BUILD)/man/vmtop.1 $(BUILD)/man/vmtop.conf.5 $(BUILD)/man/vmtop-scenario.5
 SHELLS    = $(BUILD)/completions/vmtop.bash $(BUILD)/completions/_vmtop $(BUILD)/completions/vmtop.fish
 
-.PHONY: all run check check-quick unit lint format bench clean install dist golden
+.PHONY: all run check check-quick unit lint format bench fuzz clean install dist golden
 all: $(BUILD)/vmtop $(MANUALS) $(SHELLS)
 
 # Installing comes before anything that asks pkg-config, hence the second make.
@@ -78,6 +86,9 @@ $(BUILD)/tests/%.o: tests/%.c
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TSUP) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
+$(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/seeds.o $(TSUP) $(LIB)
+	$(CC) $(LDFLAGS) $(if $(FUZZ_ON),-fsanitize=fuzzer) -o $@ $< $(FUZZ_MAIN) $(TSUP) $(LIB) $(LDLIBS) -lcmocka
+
 $(BUILD)/bench/%: bench/%.c $(TSUP) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -Itests $(LDFLAGS) -MMD -MP -o $@ $< $(TSUP) $(LIB) $(LDLIBS) -lcmocka
@@ -95,7 +106,7 @@ $(BUILD)/completions/%: packaging/%.in $(BUILD)/docgen
 	$(BUILD)/docgen packaging/$*.in >$@.new && mv $@.new $@
 
 .PHONY: tests
-tests: $(UNIT)
+tests: $(UNIT) $(FUZZERS)
 
 unit: $(UNIT)
 	@for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
@@ -105,6 +116,13 @@ golden: $(BUILD)/tests/screen/test_golden # writes the golden screens anew; read
 
 bench: $(BENCH)
 	@for b in $(BENCH); do echo "== $$b"; $$b || exit 1; done
+
+fuzz:
+	@$(MAKE) --no-print-directory -s CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build-fuzz FUZZ="$(FUZZ)" fuzzers
+	@sh packaging/fuzz.sh build-fuzz $(FUZZ_S) $(FUZZ)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
 
 lint: all
 	@CC="$(CC)" sh packaging/lint.sh $(BUILD)

@@ -35,6 +35,16 @@ for t in "$build"/tests/unit/test_* "$build"/tests/scenario/test_* "$build"/test
 	book "${t#"$build"/tests/}" $? "$(count 'PASSED ')" "$(count 'FAILED ')" "$(count 'SKIPPED')"
 done
 
+for t in "$build"/tests/fuzz/fuzz_*; do
+	case $t in *.o | *.d | *\*) continue ;; esac
+	name=${t##*/fuzz_}
+	seeds=tests/fuzz/corpus/$name
+	# shellcheck disable=SC2046 # no seeds, no argument
+	timeout 300 "$t" $([ ! -d "$seeds" ] || echo "$seeds") >"$out" 2>&1 </dev/null
+	r=$?
+	book "fuzz/fuzz_$name" $r "$((r == 0))" "$((r != 0))" 0
+done
+
 # Scripts close with the same line as this one; shown as they go, because some take minutes.
 script() {
 	VMTOP=$PWD/$build/vmtop "$@" 2>&1 </dev/null | tee "$out"

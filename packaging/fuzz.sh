@@ -1,0 +1,31 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# fuzz.sh BUILD SECONDS [NAME...]: runs the fuzz targets under BUILD, each for so many seconds from its seeds; what is
+# found anew is kept in BUILD/corpus, a breach in BUILD/crash. Stops at nothing; status 1 if any target failed.
+set -u
+build=$1 seconds=$2
+shift 2
+cd "$(dirname "$0")/.." || exit 1
+[ $# -gt 0 ] || set -- $(ls tests/fuzz/fuzz_*.c | sed 's|.*/fuzz_||; s|\.c$||')
+status=0
+out=$(mktemp "${TMPDIR:-/tmp}/vmtop-fuzz.XXXXXX") || exit 1
+trap 'rm -f "$out"' EXIT
+for name; do
+	mkdir -p "$build/corpus/$name" "$build/crash"
+	seeds=tests/fuzz/corpus/$name
+	dict=tests/fuzz/$name.dict
+	begun=$(date +%s)
+	# shellcheck disable=SC2046 # no seeds, no argument
+	if "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=16384 \
+		-print_final_stats=1 -artifact_prefix="$build/crash/$name-" \
+		$([ ! -f "$dict" ] || echo "-dict=$dict") \
+		"$build/corpus/$name" $([ ! -d "$seeds" ] || echo "$seeds") >"$out" 2>&1; then
+		runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$out")
+		echo "ok   fuzz $name: ${runs:-?} inputs in $(($(date +%s) - begun)) s"
+	else
+		echo "FAIL fuzz $name, see $build/crash"
+		tail -n 60 "$out"
+		status=1
+	fi
+done
+exit $status

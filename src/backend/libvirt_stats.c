@@ -246,11 +246,12 @@ void stats_memory_reasons(struct vm_memory *m, const struct stats_why *w)
 	struct vi64 *host[] = {&m->max_kib, &m->balloon_kib, &m->rss_kib};
 	bool zero = vi64_has(m->unused_kib) && !m->unused_kib.v &&
 		    (!vi64_has(m->available_kib) || !m->available_kib.v);
-	/* A guest that has filled in nothing yet reports zeros all over. */
+	/* A guest whose driver has just begun to report fills in zeros all over. */
+	enum avail why = zero ? AVAIL_FIRST : guest_reason(m, w);
 	for (size_t i = 0; zero && i < sizeof guest / sizeof *guest; i++)
 		*guest[i] = vi64_absent(AVAIL_NONE);
 	for (size_t i = 0; i < sizeof guest / sizeof *guest; i++)
-		give_reason(guest[i], guest_reason(m, w));
+		give_reason(guest[i], why);
 	for (size_t i = 0; i < sizeof host / sizeof *host; i++)
 		give_reason(host[i], host_reason(w));
 }

@@ -99,24 +99,23 @@ static enum avail report_avail(const struct sim_vm *vm)
 		return vm->mem.period_s ? AVAIL_NO_DRIVER : AVAIL_NO_PERIOD;
 	if (!vm->mem.period_s)
 		return AVAIL_NO_PERIOD;
-	return vm->mem.reported ? AVAIL_OK : AVAIL_FIRST;
+	/* The first report after the period was set is all zero: it says nothing, as over libvirt. */
+	return vm->mem.reported && !vm->mem.zero ? AVAIL_OK : AVAIL_FIRST;
 }
 
-/* The first report after the period was set is all zero. */
 static void fill_report(const struct sim *s, const struct sim_vm *vm, struct vm_memory *m)
 {
 	const struct sim_guest *g = &vm->mem;
 	enum avail why = report_avail(vm);
-	double on = g->zero ? 0 : 1;
 	struct vi64 none = vi64_absent(why);
 	bool ok = why == AVAIL_OK;
-	m->unused_kib = ok ? rounded(on * g->r_unused) : none;
-	m->usable_kib = ok ? rounded(on * g->r_usable) : none;
-	m->available_kib = ok ? rounded(on * g->r_available) : none;
-	m->caches_kib = ok ? rounded(on * g->r_caches) : none;
-	m->swap_in_kib = ok ? rounded(on * g->r_swap_in) : none;
-	m->swap_out_kib = ok ? rounded(on * g->r_swap_out) : none;
-	m->major_faults = ok ? rounded(on * g->r_faults) : none;
+	m->unused_kib = ok ? rounded(g->r_unused) : none;
+	m->usable_kib = ok ? rounded(g->r_usable) : none;
+	m->available_kib = ok ? rounded(g->r_available) : none;
+	m->caches_kib = ok ? rounded(g->r_caches) : none;
+	m->swap_in_kib = ok ? rounded(g->r_swap_in) : none;
+	m->swap_out_kib = ok ? rounded(g->r_swap_out) : none;
+	m->major_faults = ok ? rounded(g->r_faults) : none;
 	/* whole seconds, as QEMU tells them */
 	m->last_update_ns = ok ? vi64_ok(to_wall(s, g->report_ns) / 1000000000 * 1000000000) : none;
 }

@@ -3,6 +3,7 @@
  * whether its balloon follows, whether somebody else moved it.
  * Invariant: a guest about which something is missing, stale or doubtful is never eligible. Works on copies
  * (mem_guest.m), so that looking changes nothing. Knows no policy. */
+#include <math.h>
 #include <string.h>
 
 #include "mem_priv.h"
@@ -41,11 +42,8 @@ static void memo_begin(struct mem_guest *g)
  */
 static void memo_reboot(struct mem_guest *g, int64_t now_ns, const struct config *cfg)
 {
-	int64_t foreign = g->m.foreign_until_ns, first = g->m.first_kib;
-	bool same = g->m.id == g->vm->id;
+	int64_t foreign = g->m.id == g->vm->id ? g->m.foreign_until_ns : 0;
 	memo_begin(g);
-	if (same && first > 0)
-		g->m.first_kib = first;
 	g->m.foreign_until_ns = foreign;
 	g->m.foreign_ns = now_ns;
 	g->m.boot_until_ns = now_ns + ns_of(cfg->mem_boot_s);
@@ -62,7 +60,9 @@ static void observe_age(struct mem_guest *g, int64_t now_ns)
 {
 	const struct vm_memory *mem = &g->vm->mem;
 	struct mem_memo *m = &g->m;
-	double told = vf64_has(g->rate->age_s) && g->rate->age_s.v > 0 ? g->rate->age_s.v : 0;
+	double told = vf64_has(g->rate->age_s)              ? fmax(g->rate->age_s.v, 0)
+		      : g->rate->age_s.avail == AVAIL_STALE ? HUGE_VAL
+							    : 0;
 	g->fresh = vi64_has(mem->last_update_ns) && mem->last_update_ns.v != m->update_ns;
 	if (g->fresh) {
 		double since = m->update_seen_ns ? seconds_since(m->update_look_ns, now_ns) : told;
@@ -104,12 +104,27 @@ static void adopt_target(struct mem_guest *g, int64_t now_ns)
 	g->m.moved_ns = set_ns;
 }
 
+/* After a start the balloon moves by itself, to the size that the VM was defined with, as soon as the guest's
+ * driver is there: nobody's change. It has arrived when it stands still and the driver reports. */
+static void observe_settling(struct mem_guest *g, int64_t now_ns)
+{
+	struct mem_memo *m = &g->m;
+	bool still = g->balloon - m->balloon_kib < MIB && m->balloon_kib - g->balloon < MIB;
+	if (!m->still_ns || !still)
+		m->still_ns = now_ns;
+	if (m->settled)
+		return;
+	m->first_kib = g->balloon;
+	m->settled =
+		m->asked_kib >= 0 || (m->update_seen_ns && seconds_since(m->still_ns, now_ns) >= SETTLED_S);
+}
+
 /* Between where it was and where it was told to go, a balloon is following; anywhere else somebody pushed it.
  */
 static bool pushed_by_others(const struct mem_guest *g)
 {
 	const struct mem_memo *m = &g->m;
-	if (!m->look_ns)
+	if (!m->look_ns || !m->settled)
 		return false;
 	int64_t slack = mem_small_kib(g->max), to = m->asked_kib >= 0 ? m->asked_kib : m->balloon_kib;
 	return g->balloon < kib_min(m->balloon_kib, to) - slack ||
@@ -137,6 +152,7 @@ static void observe_balloon(struct mem_ctl *c, struct mem_guest *g)
 {
 	int64_t now = c->r->sample->time_ns;
 	adopt_target(g, now);
+	observe_settling(g, now);
 	if (mem_guarded(c, MEM_GUARD_FOREIGN) && pushed_by_others(g)) {
 		g->m.foreign_ns = now;
 		g->m.foreign_until_ns = now + ns_of(c->r->cfg->foreign_hold_s);
@@ -255,7 +271,9 @@ static bool refuse_stale(struct mem_guest *g, const struct config *cfg)
 	/* Just after a driver has loaded everything reads zero; nobody has no memory at all. */
 	bool empty = mem->unused_kib.v <= 0 && (!vi64_has(mem->usable_kib) || mem->usable_kib.v <= 0);
 	bool absurd = mem->unused_kib.v < 0 || g->rate->used_kib.v < 0 || mem->unused_kib.v > mem->max_kib.v;
-	if (g->age_s > limit)
+	if (isinf(g->age_s))
+		why_set(&g->why, REASON_STALE, "guest statistics are years old, or their clock is wrong");
+	else if (g->age_s > limit)
 		why_set(&g->why, REASON_STALE, "guest statistics are %.0f s old, limit %.0f s", g->age_s,
 			limit);
 	else if (empty || absurd)

@@ -11,6 +11,8 @@
 enum { MIB = 1024 }; /* in KiB */
 /* Harm counts within this time after a shrink; the hold after it doubles up to this many times its first. */
 enum { HARM_WINDOW_S = 60, HARM_HOLD_MOST = 6 };
+/* A balloon that has stood still for so long has reached what its VM was started with. */
+enum { SETTLED_S = 10 };
 
 /* Guards, each of which a test may switch off to see that its scenario then fails. */
 enum mem_guard {
@@ -37,9 +39,11 @@ enum mem_guard {
 struct mem_memo {
 	uint8_t uuid[UUID_BYTES];
 	int id;
-	int64_t first_kib;   /* balloon when the guest was first seen, and after each reboot */
+	int64_t first_kib;   /* balloon when the guest was first seen, or where it settled after a start */
 	int64_t balloon_kib; /* at the last cycle */
 	int64_t look_ns;
+	int64_t still_ns; /* since when the balloon stands still */
+	bool settled;     /* it has come to rest after its start, or we set its target */
 
 	/* statistics: the one seen last, told apart by its last-update */
 	int64_t update_ns;       /* as the guest's host wrote it; only compared */

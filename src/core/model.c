@@ -18,6 +18,7 @@
 
 static const double min_window_s = 0.5; /* vcpu.N.time advances in 10 ms steps: 2 % of this */
 enum { MIN_READINGS = 4 };              /* a window lasts at least so many readings */
+enum { AGE_MOST_S = 366 * 86400 };
 
 enum { NEW_BASE, OLD_BASE, BASES };
 
@@ -315,11 +316,17 @@ static struct vi64 memory_used(const struct vm_past *p, const struct vm_sample *
 	return vi64_ok(used > 0 ? (int64_t)used : 0);
 }
 
+/* A time of many years ago was never written by a guest that runs now. */
+static struct vf64 statistics_age(double s)
+{
+	return s > AGE_MOST_S ? vf64_absent(AVAIL_STALE) : vf64_ok(fmax(0, s));
+}
+
 static void vm_memory_rates(struct vm_past *p, struct vm_rate *r, const struct vm_sample *vm, int64_t wall_ns)
 {
 	struct vi64 then = vm->mem.last_update_ns;
 	r->age_s =
-		vi64_has(then) ? vf64_ok(fmax(0, (double)(wall_ns - then.v) / 1e9)) : vf64_absent(then.avail);
+		vi64_has(then) ? statistics_age((double)(wall_ns - then.v) / 1e9) : vf64_absent(then.avail);
 	r->used_kib = memory_used(p, vm, wall_ns);
 	p->used_kib = r->used_kib;
 	p->balloon_kib = vm->mem.balloon_kib;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORGET_AFTER_S = 3600 };
+enum { FORGET_AFTER_S = 3600, NEAR_KIB = 16 * 1024 };
 
 void ledger_done(struct ledger *l)
 {
@@ -92,6 +92,31 @@ struct vcpu_record *record_vcpu_get(struct vm_record *r, int id)
 bool record_changed(const struct vm_record *r)
 {
 	return r->n_vcpus || r->wrote_kib >= 0 || r->period_wrote >= 0;
+}
+
+static bool near(int64_t a, int64_t b)
+{
+	return a - b < NEAR_KIB && b - a < NEAR_KIB;
+}
+
+void record_seen(struct vm_record *r, const struct vm_sample *vm)
+{
+	if (vm->id >= 0 && r->id != vm->id) {
+		r->reborn = r->id > 0;
+		r->id = vm->id;
+	}
+	const struct vm_memory *m = &vm->mem;
+	bool known = vi64_has(m->balloon_kib) && (vi64_has(m->period_s) || !m->balloon_device);
+	if (!r->reborn)
+		return;
+	r->memo.target_kib = -1;
+	if (!known)
+		return;
+	r->reborn = false;
+	if (r->wrote_kib >= 0 && !near(r->wrote_kib, m->balloon_kib.v))
+		r->found_kib = r->wrote_kib = -1;
+	if (r->period_wrote >= 0 && (!vi64_has(m->period_s) || m->period_s.v != r->period_wrote))
+		r->period_found = r->period_wrote = -1;
 }
 
 static bool worth_keeping(const struct vm_record *r, int64_t now_ns)

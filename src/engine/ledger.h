@@ -19,6 +19,8 @@ struct vm_record {
 	struct vm_memo memo;
 	int fails;                      /* in a row */
 	bool here;                      /* in the sample given last */
+	int id;                         /* of the running VM; another one is another life of it */
+	bool reborn;                    /* what is remembered may be of the life before */
 	int64_t seen_ns;                /* last time it was there */
 	int64_t unknown_ns;             /* with memo.unknown: since when */
 	int64_t found_kib, wrote_kib;   /* balloon: -1 never touched */
@@ -40,6 +42,9 @@ struct vm_record *ledger_get(struct ledger *l, const uint8_t uuid[UUID_BYTES], c
 struct vcpu_record *record_vcpu(const struct vm_record *r, int id);
 struct vcpu_record *record_vcpu_get(struct vm_record *r, int id); /* NULL: out of memory */
 bool record_changed(const struct vm_record *r);                   /* we have changed something on it */
+/* Its sample: a VM with another id has started again, and forgets what was set in the life before. A balloon
+ * or period that is still as we wrote it was saved and restored with the VM: those stay ours, as pins do. */
+void record_seen(struct vm_record *r, const struct vm_sample *vm);
 /* Drops VMs that went away: at once when nothing was changed on them, else after an hour (a saved VM comes
  * back with its pins). */
 void ledger_forget(struct ledger *l, int64_t now_ns);

@@ -93,6 +93,7 @@ static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
 		log_event(en, LOG_EVENT, "%s appeared", name);
 	r->here = true;
 	r->seen_ns = en->sample.time_ns;
+	record_seen(r, vm);
 	/* A sample that shows its pins is the read-back of a change without an answer. */
 	if (r->memo.unknown && !vm->hung_since_ns && en->sample.time_ns > r->unknown_ns)
 		r->memo.unknown = false;

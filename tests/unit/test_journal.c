@@ -35,6 +35,39 @@ static int remove_folder(void **state)
 	return rmdir(folder);
 }
 
+/* VM 7 stops and starts again as 9: only what is still as we wrote it is ours. */
+static void another_life_forgets(void **state)
+{
+	(void)state;
+	struct ledger l = {0};
+	struct vm_sample vm = {.id = 7,
+		.mem = {.balloon_device = true, .balloon_kib = vi64_ok(4 << 20), .period_s = vi64_ok(0)}};
+	for (int saved = 0; saved < 2; saved++) {
+		struct vm_record *r = ledger_get(&l, saved ? uuid_b : uuid_a, "a");
+		vm.id = 7;
+		record_seen(r, &vm);
+		r->found_kib = 4 << 20;
+		r->wrote_kib = r->memo.target_kib = 2 << 20;
+		r->period_found = 0;
+		r->period_wrote = 2;
+		record_seen(r, &vm);
+		assert_int_equal(r->memo.target_kib, 2 << 20);
+		vm.id = 9;
+		vm.mem.period_s = vi64_absent(AVAIL_NONE); /* its XML is not read yet */
+		record_seen(r, &vm);
+		assert_int_equal(r->memo.target_kib, -1);
+		assert_int_equal(r->wrote_kib, 2 << 20);
+		vm.mem.period_s = vi64_ok(saved ? 2 : 0);
+		vm.mem.balloon_kib = vi64_ok(saved ? 2 << 20 : 4 << 20);
+		record_seen(r, &vm);
+		assert_int_equal(r->wrote_kib, saved ? 2 << 20 : -1);
+		assert_int_equal(r->found_kib, saved ? 4 << 20 : -1);
+		assert_int_equal(r->period_wrote, saved ? 2 : -1);
+		assert_int_equal(record_changed(r), saved);
+	}
+	ledger_done(&l);
+}
+
 static void ledger_keeps_what_was_found(void **state)
 {
 	(void)state;
@@ -158,6 +191,7 @@ static void journal_follows_no_symlink(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(another_life_forgets),
 		cmocka_unit_test(ledger_keeps_what_was_found),
 		cmocka_unit_test(journal_survives_a_crash),
 		cmocka_unit_test(journal_follows_no_symlink),

@@ -96,6 +96,18 @@ static void test_sample(void **state)
 	assert_int_equal(cpuset_count(&v->allowed), CPUSET_CPUS);
 }
 
+/* Free memory of the host is in the unit of its total, whatever the driver makes of it. */
+static void test_host_memory(void **state)
+{
+	(void)state;
+	sample_done(&s);
+	b->ops->close(b);
+	open_uri("test:///default");
+	take(SAMPLE_BALLOON);
+	assert_int_equal(s.host.total_kib.v, 3 << 20);
+	assert_true(s.host.available_kib.v > 1 << 20 && s.host.available_kib.v <= s.host.total_kib.v);
+}
+
 static void test_rules_of_xml(void **state)
 {
 	(void)state;
@@ -327,9 +339,10 @@ static void test_no_connection(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(test_sample), T(test_rules_of_xml), T(test_not_asked),
-		T(test_pin), T(test_pin_of_nothing), T(test_balloon), T(test_before_the_first_sample),
-		T(test_topology_follows), T(test_wait), T(test_status), T(test_reconnect), T(test_park),
-		T(test_unknown_holds), cmocka_unit_test(test_readonly), cmocka_unit_test(test_no_connection)};
+	const struct CMUnitTest tests[] = {T(test_sample), T(test_host_memory), T(test_rules_of_xml),
+		T(test_not_asked), T(test_pin), T(test_pin_of_nothing), T(test_balloon),
+		T(test_before_the_first_sample), T(test_topology_follows), T(test_wait), T(test_status),
+		T(test_reconnect), T(test_park), T(test_unknown_holds), cmocka_unit_test(test_readonly),
+		cmocka_unit_test(test_no_connection)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -335,6 +335,53 @@ static void a_reboot_is_not_somebody_elses_change(void **state)
 	toy_done(&t);
 }
 
+/* Its driver comes 20 s after the start and takes the balloon down to what the VM was defined with, in steps;
+ * the same movement later is somebody else's. */
+static void settling_after_a_start_is_nobodys_change(void **state)
+{
+	(void)state;
+	one_idle(MEM_GUARD_ALL);
+	t.cfg.reclaim = RECLAIM_PRESSURE;
+	t.g[0].manner = TOY_STUCK; /* no driver yet, so no statistics either */
+	t.g[0].period = 0;
+	toy_run(&t, 20, NULL);
+	t.g[0].manner = TOY_HONEST;
+	t.g[0].period = 2;
+	t.g[0].target = M(1500);
+	t.g[0].speed = M(100);
+	for (int i = 0; i < 12; i++) {
+		toy_run(&t, 5, NULL);
+		assert_int_equal(
+			t.status[0].why.code, i || t.status[0].eligible ? REASON_MEM_OK : REASON_NO_DRIVER);
+	}
+	assert_int_equal(t.g[0].balloon, M(1500));
+	assert_int_equal(t.g[0].calls, 0);
+	toy_foreign(&t, 0, M(1300));
+	toy_run(&t, 5, NULL);
+	assert_int_equal(t.status[0].why.code, REASON_FOREIGN_BALLOON);
+	toy_done(&t);
+}
+
+/* Its statistics are of another century: what they say is not acted on. */
+static void statistics_of_another_age_are_stale(void **state)
+{
+	(void)state;
+	one_idle(MEM_GUARD_ALL);
+	toy_second(&t);
+	toy_second(&t);
+	toy_sample(&t);
+	t.sample.vms[0].mem.last_update_ns = vi64_ok(INT64_C(627319920000000000));
+	struct err e = ERR_INIT;
+	t.sample.time_ns += 1000000;
+	assert_int_equal(model_update(&t.model, &t.sample, &e), 0);
+	toy_cycle(&t, ROUND_AUTO);
+	assert_int_equal(t.model.vms[0].age_s.avail, AVAIL_STALE);
+	assert_int_equal(t.status[0].why.code, REASON_STALE);
+	assert_string_equal(t.status[0].why.text, "guest statistics are years old, or their clock is wrong");
+	assert_int_equal(t.plan.n, 0);
+	toy_done(&t);
+}
+
 static void a_target_set_by_hand_is_ours(void **state)
 {
 	(void)state;
@@ -378,6 +425,8 @@ int main(void)
 		cmocka_unit_test(a_guest_that_refuses_is_asked_again_and_harms_nobody),
 		cmocka_unit_test(a_stuck_balloon_is_told_in_plain_words_then_let_go),
 		cmocka_unit_test(a_reboot_is_not_somebody_elses_change),
+		cmocka_unit_test(settling_after_a_start_is_nobodys_change),
+		cmocka_unit_test(statistics_of_another_age_are_stale),
 		cmocka_unit_test(a_target_set_by_hand_is_ours),
 		cmocka_unit_test(floors_are_in_one_place),
 	};

@@ -295,9 +295,9 @@ static void test_statistics_period(void **state)
 	assert_int_equal(memory_of(b, "mute").usable_kib.avail, AVAIL_NO_DRIVER);
 	advance(b, 2);
 	struct vm_memory m = memory_of(b, "a");
-	assert_int_equal(m.usable_kib.avail, AVAIL_OK); /* the first report is all zero */
-	assert_int_equal(m.usable_kib.v, 0);
-	assert_int_equal(m.available_kib.v, 0);
+	assert_int_equal(m.usable_kib.avail, AVAIL_FIRST); /* the first report is all zero */
+	assert_int_equal(m.available_kib.avail, AVAIL_FIRST);
+	assert_int_equal(m.last_update_ns.avail, AVAIL_FIRST);
 	advance(b, 3);
 	m = memory_of(b, "a");
 	assert_int_equal(m.usable_kib.v, 312 * 1024);

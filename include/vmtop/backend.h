@@ -23,7 +23,7 @@ enum sample_group { /* what a sample must hold beyond state, vCPUs and host */
 enum wake {
 	WAKE_TIMER, /* the deadline has come */
 	WAKE_INPUT, /* fd is readable: commands wait */
-	WAKE_EVENT, /* the host told of a change; a new sample is worth taking soon */
+	WAKE_EVENT, /* the host told of a change, once; a new sample is worth taking soon */
 	WAKE_END,   /* the scenario or recording is over */
 };
 

@@ -192,6 +192,14 @@ static bool at_end(const struct sim *s)
 	return s->scn->end_ns && s->t_ns >= s->scn->end_ns;
 }
 
+/* An event tells of a change once: whoever does not look at once is not woken for it again. */
+static bool event_comes(struct sim *s)
+{
+	bool comes = s->scn->events && s->changed;
+	s->changed = false;
+	return comes;
+}
+
 /* Up to t, but not past the end of the scenario nor past something an event would tell. */
 static enum wake advance_watching(struct sim *s, int64_t t)
 {
@@ -199,7 +207,7 @@ static enum wake advance_watching(struct sim *s, int64_t t)
 		t = s->scn->end_ns;
 	while (s->t_ns < t) {
 		sim_advance(s, s->grid_ns < t ? s->grid_ns : t);
-		if (s->scn->events && s->changed && s->t_ns < t)
+		if (s->t_ns < t && event_comes(s))
 			return WAKE_EVENT;
 	}
 	return at_end(s) ? WAKE_END : WAKE_TIMER;
@@ -212,7 +220,7 @@ static enum wake wait_real(struct sim *s, int64_t until_ns, int fd)
 		follow_clock(s);
 		if (at_end(s))
 			return WAKE_END;
-		if (s->scn->events && s->changed)
+		if (event_comes(s))
 			return WAKE_EVENT;
 		if (left <= 0)
 			return WAKE_TIMER;

@@ -345,6 +345,24 @@ static void test_out_of_memory(void **state)
 	b->ops->close(b);
 }
 
+/* A change is told once, in either kind of time: else whoever waits on would spin. */
+static void test_event_once(void **state)
+{
+	(void)state;
+	static const char text[] = "events\nvm a\n load 50%\nvm late\n start 1s\n load 10%\n";
+	for (int virtual_time = 0; virtual_time < 2; virtual_time++) {
+		struct err e = ERR_INIT;
+		struct backend *b =
+			backend_sim_new(scenario_parse("t", text, strlen(text), &e), virtual_time, &e);
+		assert_non_null(b);
+		int64_t begin = b->ops->now(b), until = begin + 1300000000;
+		assert_int_equal(b->ops->wait(b, until, -1), WAKE_EVENT);
+		assert_int_equal(b->ops->wait(b, until, -1), WAKE_TIMER);
+		assert_true(b->ops->now(b) >= until);
+		b->ops->close(b);
+	}
+}
+
 static void test_lives(void **state)
 {
 	(void)state;
@@ -417,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_statistics_period),
 		cmocka_unit_test(test_balloon_follows),
 		cmocka_unit_test(test_out_of_memory),
+		cmocka_unit_test(test_event_once),
 		cmocka_unit_test(test_lives),
 		cmocka_unit_test(test_foreign_pin),
 		cmocka_unit_test(test_end),

@@ -142,6 +142,7 @@ install: all
 	@mkdir -p $(DEST)/lib/systemd/system
 	sed 's|/usr/local|$(PREFIX)|' packaging/vmtop.service >$(DEST)/lib/systemd/system/vmtop.service
 	install -Dm644 README.md $(DEST)/share/doc/vmtop/README.md
+	install -Dm644 packaging/examples/course.conf $(DEST)/share/doc/vmtop/examples/course.conf
 	install -Dm644 LICENSE $(DEST)/share/doc/vmtop/LICENSE
 
 dist:

@@ -3,7 +3,7 @@
 # make run        installs what is missing, builds, starts (ARGS="--auto 5" are its arguments)
 # make check      installs what tests need, builds, runs every test; check-quick: without live tests
 # make lint       the rules of the house        make bench    every figure that is quoted
-# make install    PREFIX, DESTDIR               make dist     a release tarball
+# make install    PREFIX, DESTDIR               make dist     a release tarball      make deb, make rpm  packages
 # make fuzz       every fuzz target with clang (FUZZ="cpuset journal" some, FUZZ_S=60 seconds each)
 # SAN=address,undefined or SAN=thread builds with sanitizers into a folder of its own.
 
@@ -11,11 +11,12 @@ VERSION  = 0.1.0
 CC      ?= gcc
 SAN     ?=
 DEBUG   ?=
+WERROR  ?= -Werror
 comma   := ,
 BUILD   ?= build$(if $(filter clang,$(notdir $(CC))),-clang)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 PKGS     = libvirt libxml-2.0 jansson inih sqlite3 ncursesw panelw
 WARN     = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-           -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough -Werror
+           -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough $(WERROR)
 OPT     ?= -O2 -g
 # Only asked when something is compiled, so that `make run` works before anything is installed.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
@@ -44,7 +45,7 @@ PREFIX   ?= /usr/local
 MANUALS   = $(BUILD)/man/vmtop.1 $(BUILD)/man/vmtop.conf.5 $(BUILD)/man/vmtop-scenario.5
 SHELLS    = $(BUILD)/completions/vmtop.bash $(BUILD)/completions/_vmtop $(BUILD)/completions/vmtop.fish
 
-.PHONY: all run check check-quick unit lint format bench fuzz clean install dist golden
+.PHONY: all run check check-quick unit lint format bench fuzz clean install dist deb rpm golden
 all: $(BUILD)/vmtop $(MANUALS) $(SHELLS)
 
 # Installing comes before anything that asks pkg-config, hence the second make.
@@ -148,6 +149,12 @@ install: all
 dist:
 	@mkdir -p build
 	git archive --prefix=vmtop-$(VERSION)/ -o build/vmtop-$(VERSION).tar.gz HEAD
+
+deb:
+	@sh packaging/deb.sh $(VERSION) build
+
+rpm: dist
+	rpmbuild -bb --define '_topdir $(CURDIR)/build/rpm' --define '_sourcedir $(CURDIR)/build' packaging/vmtop.spec
 
 clean:
 	rm -rf build build-*

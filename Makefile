@@ -151,10 +151,10 @@ dist:
 	git archive --prefix=vmtop-$(VERSION)/ -o build/vmtop-$(VERSION).tar.gz HEAD
 
 deb:
-	@sh packaging/deb.sh $(VERSION) build
+	@sh packaging/deb.sh $(VERSION) build-deb
 
 rpm: dist
-	rpmbuild -bb --define '_topdir $(CURDIR)/build/rpm' --define '_sourcedir $(CURDIR)/build' packaging/vmtop.spec
+	rpmbuild -bb $(RPMFLAGS) --define "_topdir $(CURDIR)/build-rpm" --define "_sourcedir $(CURDIR)/build" packaging/vmtop.spec
 
 clean:
 	rm -rf build build-*

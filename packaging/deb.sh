@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deb.sh VERSION BUILD: the Debian package, made of a clean copy of the tree, in BUILD/deb; lintian, where it is
+# deb.sh VERSION BUILD: the Debian package, made of a clean copy of the tree, in BUILD; lintian, where it is
 # there, has the last word. The packaging folder is at packaging/debian, dpkg wants it at the top.
 set -eu
 version=$1 build=$2
 cd "$(dirname "$0")/.."
-top=$build/deb/vmtop-$version
-rm -rf "$build/deb"
+top=$build/vmtop-$version
+rm -rf "$build"
 mkdir -p "$top"
 if [ -e .git ]; then
 	git archive HEAD | tar -x -C "$top"
@@ -15,9 +15,9 @@ else
 fi
 cp -R packaging/debian "$top/debian"
 (cd "$top" && dpkg-buildpackage --no-sign --build=binary)
-ls -l "$build"/deb/*.deb
+ls -l "$build"/*.deb
 if command -v lintian >/dev/null 2>&1; then
-	lintian --fail-on error,warning --info "$build"/deb/vmtop_*.changes
+	lintian --fail-on error,warning --info "$build"/vmtop_*.changes
 else
 	echo "lintian is not here: the package was not checked"
 fi

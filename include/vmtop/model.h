@@ -26,8 +26,9 @@ struct vm_rate {
 	struct vf64 cpu_pct;  /* sum of its vCPUs */
 	struct vf64 wait_pct; /* sum of its vCPUs */
 	struct vf64 demand_pct;
-	struct vf64 age_s;    /* of the guest's memory statistics */
-	struct vi64 used_kib; /* balloon.current - usable (else unused) as of last-update */
+	struct vf64 age_s;           /* of the guest's memory statistics */
+	struct vi64 used_kib;        /* balloon.current - usable (else unused) as of last-update */
+	struct vf64 balloon_still_s; /* since its balloon moved last, as far as it was watched */
 	struct vf64 swap_in_kib_s, swap_out_kib_s;
 	struct vf64 rd_reqs_s, wr_reqs_s, rd_bytes_s, wr_bytes_s;
 	struct vf64 rx_bytes_s, tx_bytes_s, rx_pkts_s, tx_pkts_s;

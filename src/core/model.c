@@ -12,13 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model_guest.h"
 #include "vmtop/config.h"
 #include "vmtop/demand.h"
 #include "vmtop/err.h"
 
 static const double min_window_s = 0.5; /* vcpu.N.time advances in 10 ms steps: 2 % of this */
 enum { MIN_READINGS = 4 };              /* a window lasts at least so many readings */
-enum { AGE_MOST_S = 366 * 86400 };
 
 enum { NEW_BASE, OLD_BASE, BASES };
 
@@ -59,8 +59,7 @@ struct vm_past {
 	size_t first_vcpu, n_vcpus;
 	struct vi64 cpu_time;
 	struct vi64 counter[N_VM_COUNTERS][BASES];
-	struct vi64 balloon_kib, last_update_ns, used_kib; /* as of the last sample */
-	int64_t wall_ns;
+	struct guest_past guest;
 };
 struct pcpu_past {
 	int id;
@@ -284,54 +283,6 @@ static void vm_counter_rates(
 			rate->v /= w->s;
 		remember(p->counter[i], *now, w);
 	}
-}
-
-/* The balloon at the time at which the guest filled in its statistics: between this sample and the last one.
- */
-static double balloon_then(const struct vm_past *p, const struct vm_sample *vm, int64_t wall_ns)
-{
-	double now = (double)vm->mem.balloon_kib.v, span = (double)(wall_ns - p->wall_ns);
-	if (!vi64_has(p->balloon_kib) || span <= 0)
-		return now;
-	double ago = (double)(wall_ns - vm->mem.last_update_ns.v) / span;
-	ago = ago < 0 ? 0 : ago > 1 ? 1 : ago;
-	return now + ago * ((double)p->balloon_kib.v - now);
-}
-
-static struct vi64 memory_used(const struct vm_past *p, const struct vm_sample *vm, int64_t wall_ns)
-{
-	const struct vm_memory *m = &vm->mem;
-	struct vi64 left = vi64_has(m->usable_kib) ? m->usable_kib : m->unused_kib;
-	if (!vi64_has(left))
-		return vi64_absent(left.avail);
-	if (!vi64_has(m->balloon_kib))
-		return vi64_absent(m->balloon_kib.avail);
-	if (!vi64_has(m->last_update_ns))
-		return vi64_ok(m->balloon_kib.v > left.v ? m->balloon_kib.v - left.v : 0);
-	/* The balloon moves on while the guest's figures stand still. */
-	if (vi64_has(p->used_kib) && vi64_has(p->last_update_ns) &&
-		p->last_update_ns.v == m->last_update_ns.v)
-		return p->used_kib;
-	double used = balloon_then(p, vm, wall_ns) - (double)left.v;
-	return vi64_ok(used > 0 ? (int64_t)used : 0);
-}
-
-/* A time of many years ago was never written by a guest that runs now. */
-static struct vf64 statistics_age(double s)
-{
-	return s > AGE_MOST_S ? vf64_absent(AVAIL_STALE) : vf64_ok(fmax(0, s));
-}
-
-static void vm_memory_rates(struct vm_past *p, struct vm_rate *r, const struct vm_sample *vm, int64_t wall_ns)
-{
-	struct vi64 then = vm->mem.last_update_ns;
-	r->age_s =
-		vi64_has(then) ? statistics_age((double)(wall_ns - then.v) / 1e9) : vf64_absent(then.avail);
-	r->used_kib = memory_used(p, vm, wall_ns);
-	p->used_kib = r->used_kib;
-	p->balloon_kib = vm->mem.balloon_kib;
-	p->last_update_ns = then;
-	p->wall_ns = wall_ns;
 }
 
 /* Sum of those that are there; when there is none, the reason of the last. */
@@ -661,7 +612,7 @@ static void vm_rates(struct model *m, struct past *now, const struct sample *s, 
 		add_present(&r->demand_pct, vr->demand_pct);
 	}
 	vm_counter_rates(p, r, vm, w);
-	vm_memory_rates(p, r, vm, s->wall_ns);
+	guest_rates(&p->guest, r, &vm->mem, s->time_ns, s->wall_ns);
 }
 
 static void base_advance(struct model_state *st, const struct sample *s, const struct window *w)

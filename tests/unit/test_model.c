@@ -395,6 +395,41 @@ static void memory_used_is_of_the_moment_of_the_statistics(void **state)
 	fx_done(&f);
 }
 
+/* A guest that uses 300 of what its balloon leaves, and whose own total is 40 less: while the balloon moves,
+ * whether the statistics are from before or after, it still uses 300. */
+static void a_moving_balloon_is_no_growth(void **state)
+{
+	(void)state;
+	for (int fixed = 0; fixed < 2; fixed++) { /* a total that stays with deflate-on-oom */
+		struct fixture f;
+		fx_init(&f, &(struct fx_host){.pcpus = 1});
+		fx_vm(&f, 1, 0);
+		struct vm_memory *m = &fx_vm_sample(&f, 1)->mem;
+		const int64_t mib = 1024;
+		int64_t size[] = {1000, 1000, 1000, 900, 900, 900, 900, 700, 600, 600, 600, 600};
+		int64_t then[] = {1000, 1000, 1000, 1000, 900, 900, 900, 900, 600, 600, 600, 600};
+		for (int i = 0; i < 12; i++) {
+			m->balloon_kib = vi64_ok(size[i] * mib);
+			m->available_kib = vi64_ok(((fixed ? 1000 : then[i]) - 40) * mib);
+			m->usable_kib = vi64_ok((then[i] - 300) * mib);
+			m->last_update_ns = vi64_ok(f.s.wall_ns + ms(i < 6 ? 0 : 1900));
+			if (i)
+				fx_advance(&f, 2);
+			else
+				fx_start(&f);
+			int64_t used = f.m.vms[0].used_kib.v / mib;
+			if (!fixed || i < 3 || i == 5 || i == 6 || i > 10)
+				assert_int_equal(used, 300);
+			assert_in_range(used, 0, 420);
+			assert_near(f.m.vms[0].balloon_still_s.v, i < 3   ? 2 * i
+								  : i < 7 ? 2 * (i - 3)
+								  : i < 9 ? 0
+									  : 2 * (i - 8));
+		}
+		fx_done(&f);
+	}
+}
+
 static void counters_of_a_vm_become_rates(void **state)
 {
 	(void)state;
@@ -508,6 +543,7 @@ int main(void)
 		cmocka_unit_test(mapping_of_a_vcpu),
 		cmocka_unit_test(hot_plug_forgets_what_the_others_wanted),
 		cmocka_unit_test(memory_used_is_of_the_moment_of_the_statistics),
+		cmocka_unit_test(a_moving_balloon_is_no_growth),
 		cmocka_unit_test(counters_of_a_vm_become_rates),
 		cmocka_unit_test(forget_starts_anew),
 		cmocka_unit_test(steady_round_does_not_allocate),

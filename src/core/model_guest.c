@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* What a guest uses of its memory, and whether its balloon moves. Invariant: what is used is worked out for
+ * the moment at which the guest filled in its statistics, never from a balloon of another moment: a moving
+ * balloon would look like a growing guest. Knows no policy and no clock. */
+#include "model_guest.h"
+
+#include <math.h>
+
+enum {
+	AGE_MOST_S = 366 * 86400,
+	STILL_KIB = 1024,
+	STILL_S = 3, /* the balloon's size is told at most once a second, so it may seem to stand still */
+};
+
+static int64_t distance(int64_t a, int64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/* The guest's own total comes with the same statistics and follows the balloon, at a distance (what its
+ * kernel took at boot) that is learned at rest. Where it does not follow, time tells: the balloon moved
+ * evenly between this sample and the last one. */
+static double balloon_then(const struct guest_past *p, const struct vm_memory *m, int64_t wall_ns)
+{
+	int64_t now = m->balloon_kib.v, was = vi64_has(p->balloon_kib) ? p->balloon_kib.v : now;
+	if (vi64_has(p->gap_kib) && vi64_has(m->available_kib) && !p->total_fixed) {
+		int64_t lo = now < was ? now : was, hi = now < was ? was : now, most = hi / 4;
+		int64_t then = m->available_kib.v + p->gap_kib.v;
+		return (double)(then < lo - most ? lo : then > hi + most ? hi : then);
+	}
+	double span = (double)(wall_ns - p->wall_ns);
+	if (span <= 0)
+		return (double)now;
+	double ago = (double)(wall_ns - m->last_update_ns.v) / span;
+	ago = ago < 0 ? 0 : ago > 1 ? 1 : ago;
+	return (double)now + ago * (double)(was - now);
+}
+
+static void gap_learn(struct guest_past *p, const struct vm_memory *m, int64_t time_ns)
+{
+	if (!vi64_has(p->balloon_kib) || !vi64_has(m->available_kib) ||
+		distance(p->balloon_kib.v, m->balloon_kib.v) >= STILL_KIB ||
+		time_ns - p->moved_ns < STILL_S * INT64_C(1000000000))
+		return;
+	int64_t gap = m->balloon_kib.v - m->available_kib.v;
+	/* It moved and the guest's total did not: the distance is another one now. */
+	if (vi64_has(p->gap_kib) && distance(gap, p->gap_kib.v) >= 8 * STILL_KIB)
+		p->total_fixed = true;
+	p->gap_kib = vi64_ok(gap);
+}
+
+static struct vi64 memory_used(
+	struct guest_past *p, const struct vm_memory *m, int64_t time_ns, int64_t wall_ns)
+{
+	struct vi64 left = vi64_has(m->usable_kib) ? m->usable_kib : m->unused_kib;
+	if (!vi64_has(left))
+		return vi64_absent(left.avail);
+	if (!vi64_has(m->balloon_kib))
+		return vi64_absent(m->balloon_kib.avail);
+	if (!vi64_has(m->last_update_ns))
+		return vi64_ok(m->balloon_kib.v > left.v ? m->balloon_kib.v - left.v : 0);
+	/* The balloon moves on while the guest's figures stand still. */
+	if (vi64_has(p->used_kib) && vi64_has(p->last_update_ns) &&
+		p->last_update_ns.v == m->last_update_ns.v)
+		return p->used_kib;
+	gap_learn(p, m, time_ns);
+	double used = balloon_then(p, m, wall_ns) - (double)left.v;
+	return vi64_ok(used > 0 ? (int64_t)used : 0);
+}
+
+/* A time of many years ago was never written by a guest that runs now. */
+static struct vf64 statistics_age(double s)
+{
+	return s > AGE_MOST_S ? vf64_absent(AVAIL_STALE) : vf64_ok(fmax(0, s));
+}
+
+static struct vf64 balloon_still(struct guest_past *p, const struct vm_memory *m, int64_t time_ns)
+{
+	if (!vi64_has(m->balloon_kib))
+		return vf64_absent(m->balloon_kib.avail);
+	if (!vi64_has(p->balloon_kib) || distance(p->balloon_kib.v, m->balloon_kib.v) >= STILL_KIB)
+		p->moved_ns = time_ns;
+	return vf64_ok((double)(time_ns - p->moved_ns) / 1e9);
+}
+
+void guest_rates(
+	struct guest_past *p, struct vm_rate *r, const struct vm_memory *m, int64_t time_ns, int64_t wall_ns)
+{
+	struct vi64 then = m->last_update_ns;
+	r->age_s =
+		vi64_has(then) ? statistics_age((double)(wall_ns - then.v) / 1e9) : vf64_absent(then.avail);
+	r->used_kib = memory_used(p, m, time_ns, wall_ns);
+	r->balloon_still_s = balloon_still(p, m, time_ns);
+	p->used_kib = r->used_kib;
+	p->balloon_kib = m->balloon_kib;
+	p->last_update_ns = then;
+	p->wall_ns = wall_ns;
+}

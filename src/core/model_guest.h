@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* What the model remembers of a guest's memory between samples. Private to src/core/model*.c. */
+#ifndef VMTOP_CORE_MODEL_GUEST_H
+#define VMTOP_CORE_MODEL_GUEST_H
+
+#include "vmtop/model.h"
+
+/* A zeroed one is that of a guest never seen. Sizes are as of the last sample. */
+struct guest_past {
+	struct vi64 balloon_kib, last_update_ns, used_kib;
+	struct vi64 gap_kib; /* balloon less the guest's own total, learned while the balloon stood still */
+	bool total_fixed;    /* that total does not follow the balloon (deflate-on-oom) */
+	int64_t wall_ns, moved_ns;
+};
+
+/* Fills age, used and movement in r and takes the sample in. */
+void guest_rates(
+	struct guest_past *p, struct vm_rate *r, const struct vm_memory *m, int64_t time_ns, int64_t wall_ns);
+
+#endif

@@ -14,6 +14,8 @@ enum mem_policy_id { MEM_POLICY_WATERMARK, MEM_POLICY_ORIGIN_C };
 enum granularity { GRAN_AUTO, GRAN_CPU, GRAN_CORE, GRAN_LLC, GRAN_NODE };
 enum out_format { OUT_SCREEN, OUT_TEXT, OUT_JSON, OUT_CSV, OUT_OPENMETRICS };
 enum reclaim_mode { RECLAIM_PROACTIVE, RECLAIM_PRESSURE };
+/* How curves are drawn; auto: as the terminal can. */
+enum graph { GRAPH_AUTO, GRAPH_BRAILLE, GRAPH_BLOCK, GRAPH_ASCII };
 enum on_exit { ON_EXIT_DEFAULT, ON_EXIT_ASK, ON_EXIT_RESTORE, ON_EXIT_KEEP };
 
 enum { CFG_TEXT = 512, CFG_PATTERNS = 64, CFG_VM_RULES = 256 };
@@ -46,6 +48,10 @@ struct config {
 
 	bool no_color, ascii, mouse;
 	char theme[32];
+	enum graph graph;
+	bool sparklines;               /* true */
+	char memory_columns[CFG_TEXT]; /* of the memory view; empty: the default set */
+	bool of_host;                  /* percent of the whole host instead of one pCPU */
 	char config_file[CFG_TEXT];
 	bool no_config;
 	char record[CFG_TEXT], replay[CFG_TEXT];

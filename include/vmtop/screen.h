@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmtop/config.h"
+
 /* What a cell means; the theme says how it looks. Never colour alone: each also differs in text or attribute.
  */
 enum style {
@@ -32,6 +34,7 @@ enum style {
 	STYLE_ALLOWED,
 	STYLE_GHOST,
 	STYLE_FRAME,
+	STYLE_LIT, /* heat strip: a pCPU of the selected VM */
 	STYLE_COUNT
 };
 
@@ -46,6 +49,8 @@ struct screen {
 	struct cell *cells;         /* rows * cols */
 	int cursor_row, cursor_col; /* -1: hidden */
 	bool ascii;                 /* only ASCII may be drawn */
+	bool console;               /* only what the kernel's own console has */
+	enum graph graph;           /* auto: braille where neither of these is set */
 };
 
 int screen_init(struct screen *s, int rows, int cols); /* -1: out of memory */

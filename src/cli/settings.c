@@ -25,6 +25,7 @@ CHOICES(cpu_policy, cpu_policy_id)
 CHOICES(mem_policy, mem_policy_id)
 CHOICES(granularity, granularity)
 CHOICE_LIST(format, "screen", "text", "json", "csv", "openmetrics") /* enum out_format */
+CHOICE_LIST(graph, "auto", "braille", "block", "ascii")             /* enum graph */
 CHOICE_LIST(reclaim, "proactive", "pressure")                       /* enum reclaim_mode */
 CHOICE_LIST(on_exit, "default", "ask", "restore", "keep")           /* enum on_exit */
 static const char *choice_theme(int i)
@@ -96,6 +97,14 @@ const struct setting settings[] = {
 		"let the mouse select and scroll"},
 	{"theme", 0, "theme", SECTION_SCREEN, SET_TEXT, FIELD(theme), 0, 0, "default", "THEME", choice_theme,
 		"colours of the screen"},
+	{NULL, 0, "graph", SECTION_SCREEN, SET_CHOICE, FIELD(graph), 0, 0, "auto", "KIND", choice_graph,
+		"what curves are drawn with; auto: as the terminal can"},
+	{NULL, 0, "sparklines", SECTION_SCREEN, SET_FLAG, FIELD(sparklines), 0, 0, "yes", NULL, NULL,
+		"show the last minutes of each VM in its row"},
+	{NULL, 0, "of_host", SECTION_SCREEN, SET_FLAG, FIELD(of_host), 0, 0, "no", NULL, NULL,
+		"percent of the whole host instead of one pCPU (I switches)"},
+	{NULL, 0, "memory_columns", SECTION_SCREEN, SET_TEXT, FIELD(memory_columns), 0, 0, "", "LIST", NULL,
+		"columns of the memory view, separated by commas"},
 
 	{"record", 0, NULL, SECTION_FILES, SET_TEXT, FIELD(record), 0, 0, "", "FILE", NULL,
 		"write everything that is seen and done into a new recording"},

@@ -6,39 +6,45 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmtop/text.h"
+
+/* The console of the kernel has the characters of the old PC and few others. */
 static const struct {
-	uint32_t wide, ascii;
+	uint32_t wide, console, ascii;
 } glyphs[GLYPH_COUNT] = {
-	[GLYPH_LINE] = {0x2500, '-'},
-	[GLYPH_BAR] = {0x25a0, '|'},
-	[GLYPH_BAR2] = {0x25aa, '+'},
-	[GLYPH_TROUGH] = {0x00b7, '.'},
-	[GLYPH_TICK] = {0x2502, '!'},
-	[GLYPH_ALLOWED] = {0x00b7, '.'},
-	[GLYPH_PINNED] = {0x25a1, 'p'},
-	[GLYPH_PIN_HERE] = {0x25a0, 'P'},
-	[GLYPH_HERE] = {0x25cf, 'o'},
-	[GLYPH_GHOST] = {'+', '+'},
-	[GLYPH_CURSOR] = {0x203a, '>'},
-	[GLYPH_UP] = {0x2191, '+'},
-	[GLYPH_DOWN] = {0x2193, '-'},
-	[GLYPH_VLINE] = {0x2502, '|'},
-	[GLYPH_TOP_LEFT] = {0x256d, '+'},
-	[GLYPH_TOP_RIGHT] = {0x256e, '+'},
-	[GLYPH_BOTTOM_LEFT] = {0x2570, '+'},
-	[GLYPH_BOTTOM_RIGHT] = {0x256f, '+'},
+	[GLYPH_LINE] = {0x2500, 0x2500, '-'},
+	[GLYPH_BAR] = {0x25a0, 0x25a0, '|'},
+	[GLYPH_BAR2] = {0x25aa, 0x2592, '+'},
+	[GLYPH_TROUGH] = {0x00b7, 0x00b7, '.'},
+	[GLYPH_TICK] = {0x2502, 0x2502, '!'},
+	[GLYPH_ALLOWED] = {0x00b7, 0x00b7, '.'},
+	[GLYPH_PINNED] = {0x25a1, 0x25cb, 'p'},
+	[GLYPH_PIN_HERE] = {0x25a0, 0x25a0, 'P'},
+	[GLYPH_HERE] = {0x25cf, 0x2022, 'o'},
+	[GLYPH_GHOST] = {'+', '+', '+'},
+	[GLYPH_CURSOR] = {0x203a, 0x25ba, '>'},
+	[GLYPH_UP] = {0x2191, 0x2191, '+'},
+	[GLYPH_DOWN] = {0x2193, 0x2193, '-'},
+	[GLYPH_VLINE] = {0x2502, 0x2502, '|'},
+	[GLYPH_TOP_LEFT] = {0x256d, 0x250c, '+'},
+	[GLYPH_TOP_RIGHT] = {0x256e, 0x2510, '+'},
+	[GLYPH_BOTTOM_LEFT] = {0x2570, 0x2514, '+'},
+	[GLYPH_BOTTOM_RIGHT] = {0x256f, 0x2518, '+'},
 };
 
 uint32_t draw_glyph(const struct screen *to, enum glyph g)
 {
-	return to->ascii ? glyphs[g].ascii : glyphs[g].wide;
+	return to->ascii ? glyphs[g].ascii : to->console ? glyphs[g].console : glyphs[g].wide;
 }
 
 uint32_t draw_level(const struct screen *to, double pct)
 {
+	static const uint32_t shades[] = {0x00b7, 0x2591, 0x2592, 0x2593, 0x2588};
 	pct = fmin(fmax(pct, 0), 100);
-	if (to->ascii)
+	if (to->ascii || to->graph == GRAPH_ASCII)
 		return (uint32_t)('0' + (int)fmin(9, pct / 10));
+	if (to->console)
+		return shades[(int)fmin(4, pct / 20)];
 	return 0x2581 + (uint32_t)fmin(7, pct * 8 / 100);
 }
 
@@ -102,30 +108,71 @@ void draw_meter(struct screen *to, int row, int col, int width, const struct met
 		screen_text(to, row, col + bar + 1, text, m->first_style, m->text);
 }
 
-void draw_spark(
-	struct screen *to, int row, int col, int width, const uint8_t *levels, size_t n, size_t newest)
+/* The mean of the points that share bucket b of `per` points; DRAW_NO_LEVEL: none known. Buckets are counted
+ * from the first point ever, so that what is drawn stays until its cell moves on. */
+static uint8_t bucket(const struct series *s, uint64_t b, size_t per)
 {
-	for (int i = 0; i < width && (size_t)i < n; i++) {
-		uint8_t l = levels[(newest + n - (size_t)i) % n];
-		if (l != DRAW_NO_LEVEL)
-			screen_fill(to, row, col + width - 1 - i, 1, draw_load_style(l), draw_level(to, l));
+	unsigned sum = 0, n = 0;
+	for (uint64_t i = b * per; i < (b + 1) * per && i < s->count; i++) {
+		uint64_t age = s->count - 1 - i;
+		uint8_t l = age < s->n ? s->levels[(s->newest + s->n - (size_t)age) % s->n] : DRAW_NO_LEVEL;
+		sum += l == DRAW_NO_LEVEL ? 0 : l;
+		n += l != DRAW_NO_LEVEL;
+	}
+	return n ? (uint8_t)((sum + n / 2) / n) : DRAW_NO_LEVEL;
+}
+
+/* Dots of one half of a braille cell, from the bottom up. */
+static uint32_t braille(uint8_t level, int rows, int row, bool right)
+{
+	static const uint8_t dots[2][4] = {{0x40, 0x04, 0x02, 0x01}, {0x80, 0x20, 0x10, 0x08}};
+	uint32_t bits = 0;
+	if (level == DRAW_NO_LEVEL)
+		return 0;
+	int high = (int)ceil(level * rows * 4 / 100.0);
+	high = high < 1 ? 1 : high;
+	for (int i = 0; i < 4 && row * 4 + i < high; i++)
+		bits |= dots[right][i];
+	return bits;
+}
+
+/* One cell of a graph that has a level a column; `row` counts from the bottom. */
+static uint32_t graph_cell(const struct screen *to, uint8_t level, int rows, int row)
+{
+	double part = (level - 100.0 * row / rows) * rows; /* each row holds its share of the 100 */
+	if (part <= 0 && row > 0)
+		return 0;
+	if (rows == 1 || !(to->ascii || to->console || to->graph == GRAPH_ASCII))
+		return draw_level(to, part);
+	if (to->ascii || to->graph == GRAPH_ASCII)
+		return part >= 50 ? '#' : '.';
+	return part >= 75 ? 0x2588 : 0x2584;
+}
+
+static void graph_column(struct screen *to, struct rect at, int col, uint8_t left, uint8_t right, bool dots)
+{
+	uint8_t most = left == DRAW_NO_LEVEL || (right != DRAW_NO_LEVEL && right > left) ? right : left;
+	for (int r = 0; r < at.rows && most != DRAW_NO_LEVEL; r++) {
+		uint32_t bits = braille(left, at.rows, r, false) | braille(right, at.rows, r, true);
+		uint32_t ch = dots ? (bits ? 0x2800 + bits : 0) : graph_cell(to, most, at.rows, r);
+		if (ch)
+			screen_fill(to, at.row + at.rows - 1 - r, col, 1, draw_load_style(most), ch);
 	}
 }
 
-void draw_graph(struct screen *to, struct rect at, const uint8_t *levels, size_t n, size_t newest)
+void draw_graph(struct screen *to, struct rect at, const struct series *s, size_t span)
 {
-	for (int i = 0; i < at.cols && (size_t)i < n; i++) {
-		uint8_t l = levels[(newest + n - (size_t)i) % n];
-		if (l == DRAW_NO_LEVEL)
-			continue;
-		for (int r = 0; r < at.rows; r++) { /* from the bottom: each row holds its share of the 100 */
-			double part = (l - 100.0 * r / at.rows) * at.rows;
-			if (part <= 0 && r > 0)
-				break;
-			uint32_t ch = to->ascii ? (part >= 50 ? '#' : '.') : draw_level(to, part);
-			screen_fill(to, at.row + at.rows - 1 - r, at.col + at.cols - 1 - i, 1,
-				draw_load_style(l), ch);
-		}
+	bool dots = (to->graph == GRAPH_AUTO || to->graph == GRAPH_BRAILLE) && !to->ascii && !to->console;
+	size_t cells = at.cols > 0 ? (size_t)at.cols : 0, half = dots ? 2 : 1;
+	if (!cells || !s->count)
+		return;
+	size_t per = (span + cells * half - 1) / (cells * half);
+	per = per ? per : 1;
+	uint64_t last = (s->count - 1) / per / half; /* the cell that holds the newest */
+	for (size_t i = 0; i < cells && i <= last; i++) {
+		uint64_t b = (last - i) * half;
+		uint8_t l = bucket(s, b, per), r = dots ? bucket(s, b + 1, per) : DRAW_NO_LEVEL;
+		graph_column(to, at, at.col + at.cols - 1 - (int)i, l, r, dots);
 	}
 }
 
@@ -149,18 +196,20 @@ void draw_frame(struct screen *to, const char *title)
 /* Bytes of text that fit into width columns, cut at a blank when there is one. */
 static size_t line_bytes(const struct screen *to, const char *text, int width)
 {
-	char part[512];
 	size_t fit = 0, blank = 0;
-	for (size_t n = 1; n <= strlen(text) && n < sizeof part; n++) {
-		if (((unsigned char)text[n] & 0xc0) == 0x80)
-			continue;
-		memcpy(part, text, n);
-		part[n] = '\0';
-		if (screen_columns(to, part) > width)
+	for (int cols = 0; text[fit];) {
+		char one[8] = "";
+		uint32_t ch;
+		size_t n = text_decode(text + fit, &ch);
+		n = n ? n : 1;
+		memcpy(one, text + fit, n);
+		cols += screen_columns(to, one);
+		if (cols > width)
 			return blank ? blank : fit ? fit : n;
-		fit = n;
-		if (text[n] == ' ' || text[n] == '\0')
-			blank = n;
+		fit += n;
+		if (text[fit] == '\0' ||
+			(text[fit] == ' ' && text[fit + 1] != '%')) /* a number keeps its unit */
+			blank = fit;
 	}
 	return fit;
 }
@@ -168,14 +217,29 @@ static size_t line_bytes(const struct screen *to, const char *text, int width)
 int draw_wrapped(struct screen *to, struct rect at, enum style st, const char *text)
 {
 	int row = 0;
-	while (row < at.rows && *text) {
+	for (; row < at.rows && *text; row++) {
 		size_t n = line_bytes(to, text, at.cols);
 		if (!n)
 			break;
-		screen_printf(to, at.row + row++, at.col, at.cols, st, "%.*s", (int)n, text);
+		if (row + 1 == at.rows) /* the last line that there is: says when more would come */
+			draw_cut(to, at.row + row, at.col, at.cols, st, text);
+		else
+			screen_printf(to, at.row + row, at.col, at.cols, st, "%.*s", (int)n, text);
 		text += n;
-		while (*text == ' ')
-			text++;
+		text += strspn(text, " ");
+	}
+	return row;
+}
+
+int draw_wrapped_rows(const struct screen *to, int cols, const char *text)
+{
+	int row = 0;
+	for (; *text; row++) {
+		size_t n = line_bytes(to, text, cols);
+		if (!n)
+			break;
+		text += n;
+		text += strspn(text, " ");
 	}
 	return row;
 }

@@ -33,7 +33,7 @@ enum glyph {
 };
 
 uint32_t draw_glyph(const struct screen *to, enum glyph g);
-/* 0..100 as one cell: eighths of a block, or a digit (tenths) in ASCII. */
+/* 0..100 as one cell: eighths of a block, shades, or a digit (tenths) in ASCII. */
 uint32_t draw_level(const struct screen *to, double pct);
 enum style draw_load_style(double pct);
 
@@ -47,16 +47,22 @@ struct meter {
 	const char *text;
 };
 void draw_meter(struct screen *to, int row, int col, int width, const struct meter *m);
-/* The newest `width` of n levels (0..100, DRAW_NO_LEVEL: none) of a ring, newest to the right. */
+/* Levels 0..100 over time in a ring of n; DRAW_NO_LEVEL: not known. */
 enum { DRAW_NO_LEVEL = 255 };
-void draw_spark(
-	struct screen *to, int row, int col, int width, const uint8_t *levels, size_t n, size_t newest);
-/* The same as a graph of several rows. */
-void draw_graph(struct screen *to, struct rect at, const uint8_t *levels, size_t n, size_t newest);
+struct series {
+	const uint8_t *levels;
+	size_t n, newest;
+	uint64_t count; /* points ever put in, the newest included */
+};
+/* A graph, newest to the right, as the screen draws graphs; one row makes a sparkline. At least `span` points
+ * are shown: where there is less room, neighbours are shown as their mean. */
+void draw_graph(struct screen *to, struct rect at, const struct series *s, size_t span);
 /* A frame around the whole of `to` with a title. */
 void draw_frame(struct screen *to, const char *title);
 /* Text broken at blanks over at most `rows` lines; returns the lines used. */
 int draw_wrapped(struct screen *to, struct rect at, enum style st, const char *text);
+/* Lines that it would need. */
+int draw_wrapped_rows(const struct screen *to, int cols, const char *text);
 /* Clipped to the width with an ellipsis when it does not fit. */
 void draw_cut(struct screen *to, int row, int col, int width, enum style st, const char *text);
 

@@ -85,5 +85,7 @@ void edit_apply(struct view *v)
 void edit_drop(struct view *v)
 {
 	v->n_staged = 0;
+	if (v->edit)
+		v->id = v->edit_from;
 	v->edit = false;
 }

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "draw.h"
-
 void history_done(struct history *h)
 {
 	free(h->vms);
@@ -96,6 +94,11 @@ static bool reshape(struct history *h, const struct snapshot *s)
 	return true;
 }
 
+struct series history_series(const struct history *h, const struct history_line *l)
+{
+	return (struct series){l->at, HISTORY_POINTS, h->newest, h->count};
+}
+
 void history_feed(struct history *h, const struct snapshot *s)
 {
 	if (s->first || s->sample.time_ns == h->time_ns)
@@ -109,6 +112,7 @@ void history_feed(struct history *h, const struct snapshot *s)
 	}
 	h->time_ns = s->sample.time_ns;
 	h->newest = (h->newest + 1) % HISTORY_POINTS;
+	h->count++;
 	h->busy.at[h->newest] = level(s->busy_pct);
 	h->deviation.at[h->newest] = level(s->cpu.stddev_pct);
 	for (size_t i = 0; i < h->n_lines; i++)

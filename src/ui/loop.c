@@ -162,6 +162,7 @@ static void draw(struct loop *l)
 	term_size(l->term, &rows, &cols);
 	if (screen_resize(&l->base, rows, cols) < 0)
 		return;
+	l->base.graph = term_graph(l->term);
 	view_draw(l->view, l->shown, &l->base, now_ns(), l->received_ns);
 	bool over = view_overlay(l->view, l->shown, &l->over, rows, cols, &row, &col);
 	term_draw(l->term, &l->base, over ? &l->over : NULL, row, col);
@@ -217,6 +218,7 @@ static int loop_open(struct loop *l, struct err *e)
 	if (!l->term)
 		return -1;
 	l->base.ascii = l->over.ascii = term_ascii(l->term);
+	l->base.console = l->over.console = term_console(l->term);
 	l->received_ns = now_ns();
 	l->dirty = true;
 	return 0;

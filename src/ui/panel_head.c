@@ -7,6 +7,8 @@
 #include "view_private.h"
 #include "vmtop/text.h"
 
+enum { KEY_RANKS = 32 };
+
 /* What stands at the right end of the first line, most urgent first. */
 static void state_words(const struct view *v, const struct snapshot *s, double age_s, char *buf, size_t len)
 {
@@ -39,6 +41,12 @@ static void auto_words(const struct snapshot *s, char *buf, size_t len)
 static int put(struct screen *to, int row, int col, enum style st, const char *text)
 {
 	return col < to->cols ? col + screen_text(to, row, col, to->cols - col, st, text) : col;
+}
+
+/* Whole or not at all: half a number misleads. */
+static int put_whole(struct screen *to, int row, int col, enum style st, const char *text)
+{
+	return col + screen_columns(to, text) <= to->cols ? put(to, row, col, st, text) : col;
 }
 
 static void age_text(const struct snapshot *s, double age_s, char *buf, size_t len)
@@ -95,22 +103,21 @@ static int certificate(const struct snapshot *s, struct screen *to, int row, int
 	snprintf(text, sizeof text, "deviation %.1f %%", c->stddev_pct.v);
 	col = put(to, row, col, over ? STYLE_WARN : STYLE_GOOD, text);
 	if (vf64_has(c->limit_pct)) {
-		snprintf(text, sizeof text, to->cols < 60 ? " %s %.1f %%" : " %s limit %.1f %%",
+		snprintf(text, sizeof text, to->cols < 100 ? " %s %.1f %%" : " %s limit %.1f %%",
 			over ? "over" : "within", c->limit_pct.v);
-		col = put(to, row, col, over ? STYLE_WARN : STYLE_NORMAL, text);
+		col = put_whole(to, row, col, over ? STYLE_WARN : STYLE_NORMAL, text);
 	}
 	if (s->preview && vf64_has(c->after_pct)) {
 		snprintf(text, sizeof text, " → %.1f %% after", c->after_pct.v);
-		col = put(to, row, col, STYLE_GHOST, text);
+		col = put_whole(to, row, col, STYLE_GHOST, text);
 	}
 	if (vf64_has(c->found_pct)) {
 		snprintf(text, sizeof text, " · best found %.1f %%", c->found_pct.v);
-		col = put(to, row, col, STYLE_NORMAL, text);
+		col = put_whole(to, row, col, STYLE_NORMAL, text);
 	}
 	if (vf64_has(c->bound_pct)) {
 		snprintf(text, sizeof text, " · no plan below %.1f %%", c->bound_pct.v);
-		if (col + screen_columns(to, text) <= to->cols)
-			col = put(to, row, col, STYLE_NORMAL, text);
+		col = put_whole(to, row, col, STYLE_NORMAL, text);
 	}
 	return col;
 }
@@ -136,8 +143,7 @@ static void cpu_line(const struct snapshot *s, struct screen *to, int row)
 	col = certificate(s, to, row, col);
 	if (col + 24 < to->cols && s->cpu.why.code != REASON_NONE) {
 		char text[240];
-		snprintf(text, sizeof text, " · %s",
-			s->cpu.why.text[0] ? s->cpu.why.text : reason_text(s->cpu.why.code));
+		snprintf(text, sizeof text, " · %s", reason_text(s->cpu.why.code)); /* the numbers are there */
 		draw_cut(to, row, col, to->cols - col, STYLE_DIM, text);
 	}
 }
@@ -170,16 +176,14 @@ static void memory_line(const struct snapshot *s, struct screen *to, int row)
 		draw_meter(to, row, col, bar, &m);
 		col += bar + 1;
 	}
-	snprintf(text, sizeof text, "%s of %s free", avail, total);
-	col = put(to, row, col, STYLE_NORMAL, text);
-	if (vi64_has(s->memory.reserve_kib) && to->cols >= 60) {
+	col = put(to, row, col, tense ? STYLE_BAD : STYLE_GOOD, memory_state(s->memory.state));
+	snprintf(text, sizeof text, " · %s of %s free", avail, total);
+	col = put_whole(to, row, col, STYLE_NORMAL, text);
+	if (vi64_has(s->memory.reserve_kib)) {
 		text_kib(reserve, sizeof reserve, s->memory.reserve_kib.v);
-		snprintf(text, sizeof text, " · reserve %s · ", reserve);
-		col = put(to, row, col, STYLE_NORMAL, text);
-	} else {
-		col = put(to, row, col, STYLE_NORMAL, " · ");
+		snprintf(text, sizeof text, " · reserve %s", reserve);
+		put_whole(to, row, col, STYLE_DIM, text);
 	}
-	put(to, row, col, tense ? STYLE_BAD : STYLE_GOOD, memory_state(s->memory.state));
 }
 
 /* What the user must know now: our own word first, then the engine's, then the connection's. */
@@ -216,24 +220,26 @@ void header_draw(const struct view *v, const struct snapshot *s, struct screen *
 	}
 }
 
-/* Columns that the keys of rank 1..most take. */
-static int footer_width(const struct screen *to, enum key_place where, bool readonly, int most)
+/* Columns that the keys of rank 1..most take, with `gap` blanks between them. */
+static int footer_width(const struct screen *to, enum key_place where, bool readonly, int most, int gap)
 {
-	int n = 0;
+	int n = -gap;
 	for (size_t i = 0; i < key_count(); i++) {
 		const struct key_row *k = key_at(i);
 		if ((k->where & where) && k->rank && k->rank <= most && !(readonly && k->steers))
-			n += screen_columns(to, k->footer) + screen_columns(to, k->label) + 3;
+			n += screen_columns(to, k->footer) + screen_columns(to, k->label) + 1 + gap;
 	}
 	return n;
 }
 
+/* The most important keys that fit; room between them only when all do. */
 void footer_draw(const struct view *v, const struct snapshot *s, struct screen *to)
 {
 	enum key_place where = view_place(v, s);
 	int most = 0, col = 0;
-	while (most < 32 && footer_width(to, where, s->readonly, most + 1) <= to->cols + 2)
+	while (most < KEY_RANKS && footer_width(to, where, s->readonly, most + 1, 1) <= to->cols)
 		most++;
+	int gap = footer_width(to, where, s->readonly, most, 2) <= to->cols ? 2 : 1;
 	for (int rank = 1; rank <= most; rank++)
 		for (size_t i = 0; i < key_count(); i++) {
 			const struct key_row *k = key_at(i);
@@ -241,6 +247,6 @@ void footer_draw(const struct view *v, const struct snapshot *s, struct screen *
 				continue;
 			col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY, k->footer) + 1;
 			col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY_TEXT, k->label);
-			col += 2;
+			col += gap;
 		}
 }

@@ -29,26 +29,46 @@ static bool wanted(const struct log_line *l, const uint8_t *uuid)
 	return !uuid || (l->vm[0] && !uuid_compare(l->uuid, uuid));
 }
 
-static int line_draw(const struct log_line *l, bool wrap, struct screen *to, struct rect at)
+enum { STAMP = 9, WRAP_MOST = 4 };
+
+static void line_text(const struct log_line *l, char *buf, size_t len)
+{
+	bool odd = l->kind == LOG_ACTION && l->outcome != OUTCOME_DONE;
+	int n = snprintf(buf, len, "%s%s", l->kind == LOG_MARK ? "MARK " : "", l->text);
+	if (odd && !strstr(buf, outcome_text(l->outcome)) && n > 0 && (size_t)n < len)
+		snprintf(buf + n, len - (size_t)n, " (%s)", outcome_text(l->outcome));
+}
+
+static int stamp_width(int cols)
+{
+	return cols >= 40 ? STAMP : 0;
+}
+
+static int line_rows(const struct log_line *l, bool wrap, const struct screen *to, int cols)
+{
+	char text[600];
+	if (!wrap)
+		return 1;
+	line_text(l, text, sizeof text);
+	int n = draw_wrapped_rows(to, cols - stamp_width(cols), text);
+	return n < 1 ? 1 : n < WRAP_MOST ? n : WRAP_MOST;
+}
+
+static void line_draw(const struct log_line *l, struct screen *to, struct rect at)
 {
 	char when[16] = "", text[600];
 	time_t t = (time_t)(l->wall_ns / 1000000000);
 	struct tm tm;
-	if (localtime_r(&t, &tm))
-		strftime(when, sizeof when, at.cols >= 40 ? "%H:%M:%S " : "", &tm);
-	int used = at.cols >= 40 ? 9 : 0;
-	bool odd = l->kind == LOG_ACTION && l->outcome != OUTCOME_DONE;
-	snprintf(text, sizeof text, "%s%s%s", l->kind == LOG_MARK ? "MARK " : "", l->text, "");
-	if (odd && !strstr(text, outcome_text(l->outcome))) {
-		size_t n = strlen(text);
-		snprintf(text + n, sizeof text - n, " (%s)", outcome_text(l->outcome));
-	}
+	int used = stamp_width(at.cols);
+	if (used && localtime_r(&t, &tm))
+		strftime(when, sizeof when, "%H:%M:%S ", &tm);
+	line_text(l, text, sizeof text);
 	screen_text(to, at.row, at.col, used, STYLE_DIM, when);
 	struct rect body = {at.row, at.col + used, at.rows, at.cols - used};
-	if (wrap)
-		return draw_wrapped(to, body, line_style(l), text);
-	draw_cut(to, at.row, body.col, body.cols, line_style(l), text);
-	return 1;
+	if (at.rows > 1)
+		draw_wrapped(to, body, line_style(l), text);
+	else
+		draw_cut(to, at.row, body.col, body.cols, line_style(l), text);
 }
 
 /* Index after the last line to show. */
@@ -66,22 +86,31 @@ void log_draw(
 {
 	if (at.rows < 2 || at.cols < 10)
 		return;
+	v->sight |= 1U << FOCUS_LOG;
 	char part[64] = "";
-	size_t end = log_end(v, s), shown = 0, from = end;
-	int rows = at.rows - 1;
+	size_t end = log_end(v, s), from = end;
+	int rows = at.rows - 1, used = 0, row = at.row + 1;
+	bool wrap = v->id == VIEW_LOG; /* there is room to say it all */
 	v->log_page = rows;
 	if (end < s->n_log)
 		snprintf(part, sizeof part, "%zu newer below", s->n_log - end);
 	draw_title(to, at, view_focus(v) == FOCUS_LOG, uuid ? "Decisions about it" : "Decisions",
 		part[0] ? part : NULL);
-	while (from > 0 && shown < (size_t)rows)
-		shown += wanted(&s->log[--from], uuid);
-	int row = 0;
-	for (size_t i = from; i < end && row < rows; i++)
-		if (wanted(&s->log[i], uuid))
-			row += line_draw(
-				&s->log[i], false, to, (struct rect){at.row + 1 + row, at.col, 1, at.cols});
-	if (!row)
+	while (from > 0) { /* from the newest back, as many as fit whole */
+		const struct log_line *l = &s->log[from - 1];
+		int need = wanted(l, uuid) ? line_rows(l, wrap, to, at.cols) : 0;
+		if (used + need > rows)
+			break;
+		used += need;
+		from--;
+	}
+	for (size_t i = from; i < end; i++) {
+		int n = wanted(&s->log[i], uuid) ? line_rows(&s->log[i], wrap, to, at.cols) : 0;
+		if (n)
+			line_draw(&s->log[i], to, (struct rect){row, at.col, n, at.cols});
+		row += n;
+	}
+	if (!used)
 		screen_text(to, at.row + 1, at.col + 1, at.cols - 1, STYLE_DIM, "nothing decided yet");
 }
 
@@ -93,11 +122,14 @@ static int verdict(const char *what, const struct why *w, struct screen *to, str
 	return draw_wrapped(to, (struct rect){at.row, at.col + 8, at.rows, at.cols - 8}, STYLE_NORMAL, text);
 }
 
-void verdicts_draw(const struct snapshot *s, struct screen *to, struct rect at)
+/* Rows used; room for a blank line after it is not counted. */
+int verdicts_draw(const struct snapshot *s, struct screen *to, struct rect at)
 {
-	int rows = at.rows / 2;
-	if (rows < 1 || at.cols < 20)
-		return;
-	verdict("CPU", &s->cpu.why, to, (struct rect){at.row, at.col, rows, at.cols});
-	verdict("memory", &s->memory.why, to, (struct rect){at.row + rows, at.col, rows, at.cols});
+	int most = at.rows / 2;
+	if (most < 1 || at.cols < 20)
+		return 0;
+	int n = verdict("CPU", &s->cpu.why, to, (struct rect){at.row, at.col, most, at.cols});
+	n = n < 1 ? 1 : n;
+	int m = verdict("memory", &s->memory.why, to, (struct rect){at.row + n, at.col, most, at.cols});
+	return n + (m < 1 ? 1 : m);
 }

@@ -222,6 +222,7 @@ void map_draw(struct view *v, const struct snapshot *s, struct screen *to, struc
 	struct map m;
 	if (at.rows < 3 || at.cols < 12 || !v->n_units)
 		return;
+	v->sight |= 1U << FOCUS_MAP;
 	map_measure(v, s, at, &m);
 	long unit = units_find(v, v->map_cpu);
 	v->map_top = scroll_to(v->map_top, map_row(v, s), m.rows, m.total);

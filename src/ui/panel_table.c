@@ -7,12 +7,12 @@
 #include "view_private.h"
 #include "vmtop/text.h"
 
-enum { NAME_MIN = 9, NAME_FAIR = 22, TREND_MIN = 13, TEXT_MIN = 16, GAP = 1 };
+enum { NAME_MIN = 9, NAME_FAIR = 22, TREND_MIN = 12, TEXT_MIN = 16, GAP = 1, TREND_SPAN = 60 };
 
 struct plan_of_table {
 	uint8_t cols[64];
-	int n, name_width, last_width;
-	int least; /* that the name needs, marks included */
+	int width[64];
+	int n, name, trend; /* columns of the name with its mark, and of the last minutes (0: none) */
 };
 
 static bool is_name(int c)
@@ -20,102 +20,101 @@ static bool is_name(int c)
 	return !strcmp(column_at((size_t)c)->key, "name");
 }
 
-/* Takes columns best first until the width is spent, then puts them into the table's order. */
-static void choose_best(const struct table *t, int width, struct plan_of_table *p)
+/* What a column must have; a long text lives with less. */
+static int least_width(const struct column *c)
+{
+	return c->left && c->width > TEXT_MIN ? c->width * 3 / 4 : c->width;
+}
+
+static int longest_name(const struct view *v, const struct snapshot *s, const struct screen *to, int cols)
+{
+	int most = cols < 60 ? NAME_MIN : cols < 100 ? NAME_FAIR - 6 : NAME_FAIR, want = NAME_MIN;
+	char name[1400];
+	for (size_t i = 0; i < v->n_rows && want < most; i++) {
+		text_escape(name, sizeof name, s->sample.vms[v->rows[i]].name);
+		int n = screen_columns(to, name) + 1;
+		want = n > want ? n : want;
+	}
+	return want < most ? want : most;
+}
+
+/* Takes columns best first until the width is spent, then puts them into the table's order. Returns what is
+ * left. */
+static int choose_best(const struct table *t, int left, struct plan_of_table *p)
 {
 	bool in[64] = {false};
-	int left = width - p->least;
 	for (int rank = 1; rank < 64; rank++)
 		for (int i = 0; i < t->n_cols; i++) {
 			const struct column *c = column_at(t->cols[i]);
-			bool mine = c->rank == rank && !is_name(t->cols[i]);
-			if (!mine || c->width + GAP > left)
+			bool mine = (t->rank ? t->rank[i] : c->rank) == rank && !is_name(t->cols[i]);
+			if (!mine || least_width(c) + GAP > left)
 				continue;
-			left -= c->width + GAP;
+			left -= least_width(c) + GAP;
 			in[i] = true;
 		}
 	for (int i = 0; i < t->n_cols; i++)
 		if (in[i])
 			p->cols[p->n++] = t->cols[i];
-	p->name_width = p->least + left;
+	return left;
 }
 
-static void choose_in_order(const struct table *t, int width, struct plan_of_table *p)
+static int choose_in_order(const struct table *t, int left, struct plan_of_table *p)
 {
-	int left = width - p->least, skip = t->left;
+	int skip = t->left;
 	for (int i = 0; i < t->n_cols; i++) {
 		const struct column *c = column_at(t->cols[i]);
 		if (is_name(t->cols[i]) || skip-- > 0)
 			continue;
-		if (c->width + GAP > left) {
-			if (c->left && left > TEXT_MIN) { /* what is left of the line, for as much as fits */
-				p->cols[p->n++] = t->cols[i];
-				left = 0;
-			}
+		if (least_width(c) + GAP > left)
 			break;
-		}
-		left -= c->width + GAP;
+		left -= least_width(c) + GAP;
 		p->cols[p->n++] = t->cols[i];
 	}
-	p->name_width = p->least + left;
+	return left;
 }
 
-static int longest_name(const struct view *v, const struct snapshot *s, const struct screen *to)
+/* The last minutes of CPU or memory have a place of their own where the columns are the default ones, else
+ * what these leave. */
+static int trend_room(const struct view *v, const struct table *t, int cols)
 {
-	int most = NAME_MIN;
-	char name[1400];
-	for (size_t i = 0; i < v->n_rows && most < NAME_FAIR; i++) {
-		text_escape(name, sizeof name, s->sample.vms[v->rows[i]].name);
-		int n = screen_columns(to, name) + 1;
-		most = n > most ? n : most;
-	}
-	return most < NAME_FAIR ? most : NAME_FAIR;
+	if (!v->sparklines || t->chosen)
+		return 0;
+	if (v->id == VIEW_MEMORY)
+		return cols < 140 ? 0 : TREND_MIN + 8;
+	return cols < 70 ? 0 : cols < 110 ? TREND_MIN : TREND_MIN + 4;
 }
 
-static void choose(const struct table *t, int width, int least, struct plan_of_table *p)
+/* Room that is left over goes to long texts, then to the trend, then to the name. */
+static void choose(const struct view *v, const struct table *t, int cols, int name, struct plan_of_table *p)
 {
-	*p = (struct plan_of_table){.least = least};
-	int most = width < 60 ? NAME_MIN : width < 100 ? NAME_FAIR - 6 : NAME_FAIR;
-	if (p->least > most)
-		p->least = most;
-	if (t->chosen || t->left)
-		choose_in_order(t, width, p);
-	else
-		choose_best(t, width, p);
-	if (p->n == 0) {
-		p->name_width = width;
-		return;
-	}
-	/* What the name does not need goes to a last text column. */
-	const struct column *last = column_at(p->cols[p->n - 1]);
-	int used = p->name_width + GAP;
-	for (int i = 0; i + 1 < p->n; i++)
-		used += column_at(p->cols[i])->width + GAP;
-	p->last_width = used + last->width > width ? width - used : last->width;
-	int spare = p->name_width - p->least;
-	if (spare > 0 && (last->left || spare >= TREND_MIN)) { /* more for the last text, or for the trend */
-		p->last_width += last->left ? spare : 0;
-		p->name_width = p->least;
-	}
-}
-
-/* Room that no column wants shows the last minutes of CPU use. */
-static int trend_width(const struct plan_of_table *p, int cols)
-{
-	int used = p->name_width + GAP;
+	*p = (struct plan_of_table){.name = name};
+	int trend = trend_room(v, t, cols), left = cols - name - trend;
+	left = t->chosen || t->left ? choose_in_order(t, left, p) : choose_best(t, left, p);
 	for (int i = 0; i < p->n; i++)
-		used += (i == p->n - 1 ? p->last_width : column_at(p->cols[i])->width) + GAP;
-	int spare = cols - used - GAP;
-	return spare < TREND_MIN - 1 ? 0 : spare < HISTORY_POINTS ? spare : HISTORY_POINTS;
+		p->width[i] = least_width(column_at(p->cols[i]));
+	for (int i = 0; i < p->n && left > 0; i++) {
+		const struct column *c = column_at(p->cols[i]);
+		int want = c->width - p->width[i] + (c->width > TEXT_MIN && i == p->n - 1 ? cols : 0);
+		int more = want < left ? want : left;
+		p->width[i] += more;
+		left -= more;
+	}
+	if (v->sparklines && p->n && trend + left >= TREND_MIN) {
+		p->trend = trend + left - GAP;
+		left = p->trend > HISTORY_POINTS ? p->trend - HISTORY_POINTS : 0;
+		p->trend -= left;
+	}
+	p->name += left;
 }
 
-static void draw_head(const struct table *t, const struct plan_of_table *p, struct screen *to, struct rect at)
+static void draw_head(const struct view *v, const struct table *t, const struct plan_of_table *p,
+	struct screen *to, struct rect at)
 {
 	screen_fill(to, at.row, at.col, at.cols, STYLE_HEADER, ' ');
 	for (int i = -1, col = at.col + 1; i < p->n; i++) {
 		const struct column *c =
 			i < 0 ? column_at((size_t)column_find("name")) : column_at(p->cols[i]);
-		int width = i < 0 ? p->name_width - 1 : i == p->n - 1 ? p->last_width : c->width;
+		int width = i < 0 ? p->name - 1 : p->width[i];
 		bool sorted = t->sort >= 0 && c == column_at((size_t)t->sort);
 		enum style st = sorted ? STYLE_SORTED : STYLE_HEADER;
 		if (c->left)
@@ -130,9 +129,9 @@ static void draw_head(const struct table *t, const struct plan_of_table *p, stru
 		}
 		col += width + GAP;
 	}
-	if (trend_width(p, at.cols))
-		screen_text(to, at.row, at.col + at.cols - trend_width(p, at.cols), 12, STYLE_HEADER,
-			"LAST MINUTES");
+	if (p->trend)
+		screen_right(to, at.row, at.col + at.cols - p->trend, p->trend, STYLE_HEADER,
+			v->id == VIEW_MEMORY ? "USED LATELY" : "CPU LATELY");
 }
 
 /* A cell a vCPU; more vCPUs than cells: the busiest of each share of them. */
@@ -187,6 +186,8 @@ static void draw_cell(struct view *v, const struct column *c, const struct colum
 	(void)v;
 	if (!strcmp(c->key, "bars")) {
 		draw_bars(env->s, vm, to, at.row, at.col, at.cols);
+		if (selected)
+			screen_style(to, at.row, at.col, at.cols, STYLE_SELECTED);
 		return;
 	}
 	column_get(c, env, vm, &val);
@@ -204,9 +205,12 @@ static void draw_trend(
 	const struct view *v, const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
 {
 	const struct history_vm *h = history_find(&v->hist, s->sample.vms[vm].uuid);
-	if (h)
-		draw_spark(to, at.row, at.col, at.cols, v->hist.cpu[h - v->hist.vms].at, HISTORY_POINTS,
-			v->hist.newest);
+	if (!h)
+		return;
+	size_t i = (size_t)(h - v->hist.vms);
+	const struct history_line *line = v->id == VIEW_MEMORY ? &v->hist.mem[i] : &v->hist.cpu[i];
+	struct series series = history_series(&v->hist, line);
+	draw_graph(to, at, &series, TREND_SPAN);
 }
 
 static void draw_row(struct view *v, const struct snapshot *s, const struct plan_of_table *p, size_t row,
@@ -223,16 +227,17 @@ static void draw_row(struct view *v, const struct snapshot *s, const struct plan
 	uint32_t lead = marked ? '*' : selected ? draw_glyph(to, GLYPH_CURSOR) : ' ';
 	enum style st = selected ? STYLE_SELECTED : marked ? STYLE_MARKED : STYLE_NORMAL;
 	screen_fill(to, at.row, at.col, 1, st, lead);
-	draw_cut(to, at.row, at.col + 1, p->name_width - 1, st, name);
-	for (int i = 0, col = at.col + p->name_width + GAP; i < p->n; i++) {
+	draw_cut(to, at.row, at.col + 1, p->name - 1, st, name);
+	for (int i = 0, col = at.col + p->name + GAP; i < p->n; i++) {
 		const struct column *c = column_at(p->cols[i]);
-		int width = i == p->n - 1 ? p->last_width : c->width;
+		int width = p->width[i];
 		draw_cell(v, c, &env, vm, to, (struct rect){at.row, col, 1, width}, selected);
 		col += width + GAP;
 	}
-	int trend = trend_width(p, at.cols);
-	if (trend)
-		draw_trend(v, s, vm, to, (struct rect){at.row, at.col + at.cols - trend, 1, trend});
+	if (p->trend)
+		draw_trend(v, s, vm, to, (struct rect){at.row, at.col + at.cols - p->trend, 1, p->trend});
+	if (selected)
+		screen_style(to, at.row, at.col + at.cols - p->trend, p->trend, STYLE_SELECTED);
 }
 
 static void draw_empty(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
@@ -266,8 +271,9 @@ void table_draw(struct view *v, const struct snapshot *s, struct screen *to, str
 {
 	if (at.rows < 1)
 		return;
+	v->sight |= 1U << FOCUS_TABLE;
 	struct plan_of_table p;
-	choose(view_table(v), at.cols, longest_name(v, s, to), &p);
+	choose(v, view_table(v), at.cols, longest_name(v, s, to, at.cols), &p);
 	int head = at.rows >= 2;
 	bool range = at.rows >= 8 && (v->has_filter || v->n_rows > (size_t)(at.rows - head));
 	v->page = at.rows - head - range;
@@ -275,7 +281,7 @@ void table_draw(struct view *v, const struct snapshot *s, struct screen *to, str
 	if (v->top + (size_t)v->page > v->n_rows)
 		v->top = v->n_rows > (size_t)v->page ? v->n_rows - (size_t)v->page : 0;
 	if (head)
-		draw_head(view_table(v), &p, to, at);
+		draw_head(v, view_table(v), &p, to, at);
 	if (range)
 		draw_range(v, s, to, (struct rect){at.row + at.rows - 1, at.col, 1, at.cols});
 	if (!v->n_rows)

@@ -44,8 +44,8 @@ static void vcpu_head(struct screen *to, struct rect at)
 	screen_text(to, at.row, at.col, at.cols, STYLE_HEADER,
 		" vCPU   USE%  WAIT%  WANT%  ON node  PINNED     ALLOWED   ");
 	if (at.cols > VCPU_FIXED + 16)
-		screen_text(to, at.row, at.col + VCPU_FIXED + 1, at.cols - VCPU_FIXED, STYLE_HEADER,
-			"LAST MINUTES");
+		screen_right(to, at.row, at.col + VCPU_FIXED + 1, at.cols - VCPU_FIXED - 1, STYLE_HEADER,
+			"LATELY");
 }
 
 static void vcpu_line(const struct view *v, const struct snapshot *s, size_t vm, size_t k, struct screen *to,
@@ -81,10 +81,10 @@ static void vcpu_line(const struct view *v, const struct snapshot *s, size_t vm,
 		screen_style(to, at.row, at.col + 14, 5, STYLE_WAIT);
 	int left = at.cols - VCPU_FIXED - 1, spark = left > 16 ? (note[0] ? left - 20 : left) : 0;
 	const struct history_vm *h = history_find(&v->hist, m->uuid);
-	if (spark > 0 && h && k < h->n)
-		draw_spark(to, at.row, at.col + VCPU_FIXED + 1,
-			spark < HISTORY_POINTS ? spark : HISTORY_POINTS, v->hist.lines[h->first + k].at,
-			HISTORY_POINTS, v->hist.newest);
+	if (spark > 0 && h && k < h->n) {
+		struct series series = history_series(&v->hist, &v->hist.lines[h->first + k]);
+		draw_graph(to, (struct rect){at.row, at.col + VCPU_FIXED + 1, 1, spark}, &series, 60);
+	}
 	if (note[0] && left > 4)
 		draw_cut(to, at.row, at.col + at.cols - (left > 16 ? 19 : left), left > 16 ? 19 : left,
 			STYLE_WARN, note);
@@ -123,7 +123,12 @@ static void io_text(const struct snapshot *s, size_t vm, char *buf, size_t len)
 	};
 	struct column_env env = {s, false};
 	size_t at = 0;
+	const struct vm_rate *r = &s->vm_rates[vm];
 	buf[0] = '\0';
+	if (!vf64_has(r->rd_bytes_s) && !vf64_has(r->rx_bytes_s)) {
+		snprintf(buf, len, "-: %s", avail_text(r->rd_bytes_s.avail));
+		return;
+	}
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0] && at < len; i++) {
 		struct value val;
 		char text[32], part[64];
@@ -155,24 +160,39 @@ static void draw_facts(const struct snapshot *s, size_t vm, struct screen *to, s
 	}
 }
 
+/* A graph between a line that says what it is and its scale at the left. */
+static void draw_scaled(
+	struct screen *to, struct rect at, const char *title, const char *now, const struct series *series)
+{
+	draw_title(to, (struct rect){at.row, at.col, 1, at.cols}, false, title, now);
+	screen_text(to, at.row + 1, at.col, 4, STYLE_DIM, "100%");
+	screen_text(to, at.row + at.rows - 1, at.col, 4, STYLE_DIM, "  0%");
+	struct rect in = {at.row + 1, at.col + 5, at.rows - 1, at.cols - 5};
+	screen_fill(to, in.row + in.rows - 1, in.col, in.cols, STYLE_FRAME, draw_glyph(to, GLYPH_TROUGH));
+	draw_graph(to, in, series, 0);
+}
+
 /* The VM's last minutes, in the room that its vCPUs leave: CPU to the left, memory to the right. */
 static void draw_graphs(
 	const struct view *v, const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
 {
 	const struct history_vm *h = history_find(&v->hist, s->sample.vms[vm].uuid);
-	if (!h || at.rows < 4 || at.cols < 40)
+	if (!h)
 		return;
 	size_t i = (size_t)(h - v->hist.vms);
-	int half = at.cols / 2 - 1;
-	int wide = half < HISTORY_POINTS ? half : HISTORY_POINTS;
-	draw_title(to, (struct rect){at.row, at.col, 1, half}, false, "CPU, mean of its vCPUs", NULL);
-	draw_graph(to, (struct rect){at.row + 1, at.col + half - wide, at.rows - 1, wide}, v->hist.cpu[i].at,
-		HISTORY_POINTS, v->hist.newest);
-	struct rect right = {at.row, at.col + half + 2, 1, at.cols - half - 2};
-	draw_title(to, right, false, "memory used of its maximum", NULL);
-	wide = right.cols < HISTORY_POINTS ? right.cols : HISTORY_POINTS;
-	draw_graph(to, (struct rect){at.row + 1, at.col + at.cols - wide, at.rows - 1, wide},
-		v->hist.mem[i].at, HISTORY_POINTS, v->hist.newest);
+	struct series cpu = history_series(&v->hist, &v->hist.cpu[i]);
+	struct series mem = history_series(&v->hist, &v->hist.mem[i]);
+	uint8_t c = v->hist.cpu[i].at[v->hist.newest], m = v->hist.mem[i].at[v->hist.newest];
+	char cpu_now[16] = "-", mem_now[16] = "-";
+	if (c != DRAW_NO_LEVEL)
+		snprintf(cpu_now, sizeof cpu_now, "%d%%", c);
+	if (m != DRAW_NO_LEVEL)
+		snprintf(mem_now, sizeof mem_now, "%d%%", m);
+	int half = (at.cols - 2) / 2;
+	draw_scaled(
+		to, (struct rect){at.row, at.col, at.rows, half}, "CPU, mean of its vCPUs", cpu_now, &cpu);
+	draw_scaled(to, (struct rect){at.row, at.col + half + 2, at.rows, at.cols - half - 2},
+		"Memory used of its maximum", mem_now, &mem);
 }
 
 static void draw_name(
@@ -190,6 +210,38 @@ static void draw_name(
 	draw_title(to, at, true, title, at.cols > 90 ? uuid : NULL);
 }
 
+struct vm_plan {
+	int vcpus, facts, graph, log;
+};
+
+static int log_lines(const struct snapshot *s, const uint8_t *uuid)
+{
+	int n = 0;
+	for (size_t i = 0; i < s->n_log; i++)
+		n += s->log[i].vm[0] && !uuid_compare(s->log[i].uuid, uuid);
+	return n;
+}
+
+/* vCPUs first, then the facts, then graphs, then what was decided; who has little to say leaves room. */
+static void plan_rows(const struct snapshot *s, size_t vm, struct rect at, struct vm_plan *p)
+{
+	const struct vm_sample *m = &s->sample.vms[vm];
+	int rows = at.rows - 1, want = 1 + (int)m->n_vcpus, said = 1 + log_lines(s, m->uuid);
+	*p = (struct vm_plan){0};
+	p->facts = rows >= 11 ? 4 : rows >= 6 ? 2 : 0;
+	int log = rows >= 17 ? (said < 2 ? 2 : said) : 0, most = (rows - p->facts) / 3;
+	p->log = log < most ? log : most;
+	rows -= p->facts + p->log;
+	p->vcpus = want < rows ? want : rows;
+	rows -= p->vcpus;
+	p->graph = rows < 4 || at.cols < 40 ? 0 : rows < 16 ? rows : 16;
+	rows -= p->graph;
+	if (p->log || rows >= 2)
+		p->log += rows;
+	else
+		p->vcpus += rows;
+}
+
 void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
 	size_t vm;
@@ -197,18 +249,19 @@ void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct
 		screen_text(to, at.row, at.col + 1, at.cols - 1, STYLE_DIM, "no VM is selected");
 		return;
 	}
-	int facts = at.rows >= 12 ? 4 : at.rows >= 7 ? 2 : 0;
-	int log = at.rows >= 18 ? (at.rows - 6) / 3 : 0;
+	v->sight |= 1U << FOCUS_VCPUS;
 	draw_name(v, s, vm, to, at);
-	int body = at.rows - 1 - facts - log, vcpus = 1 + (int)s->sample.vms[vm].n_vcpus;
-	int graph = body - vcpus - 1 < 10 ? body - vcpus - 1 : 10;
-	if (graph >= 4)
-		draw_graphs(v, s, vm, to, (struct rect){at.row + 1 + body - graph, at.col, graph, at.cols});
-	else
-		graph = 0;
-	draw_vcpus(v, s, vm, to, (struct rect){at.row + 1, at.col, body - graph, at.cols});
-	if (facts)
-		draw_facts(s, vm, to, (struct rect){at.row + at.rows - log - facts, at.col, facts, at.cols});
-	if (log)
-		log_draw(v, s, to, (struct rect){at.row + at.rows - log, at.col, log, at.cols}, v->sel);
+	struct vm_plan p;
+	plan_rows(s, vm, at, &p);
+	int row = at.row + 1;
+	draw_vcpus(v, s, vm, to, (struct rect){row, at.col, p.vcpus, at.cols});
+	row += p.vcpus;
+	if (p.facts)
+		draw_facts(s, vm, to, (struct rect){row, at.col, p.facts, at.cols});
+	row += p.facts;
+	if (p.graph)
+		draw_graphs(v, s, vm, to, (struct rect){row, at.col, p.graph, at.cols});
+	row += p.graph;
+	if (p.log)
+		log_draw(v, s, to, (struct rect){row, at.col, p.log, at.cols}, v->sel);
 }

@@ -14,21 +14,22 @@
 static const struct {
 	uint32_t ch;
 	const char *ascii;
+	bool console; /* the kernel's console has it */
 } plain[] = {
-	{0x00b7, "-"}, /* middle dot */
-	{0x2026, "~"}, /* ellipsis */
-	{0x2192, "->"},
-	{0x2190, "<-"},
-	{0x2191, "^"},
-	{0x2193, "v"},
-	{0x03c3, "sd"},
-	{0x2264, "<="},
-	{0x2265, ">="},
-	{0x00d7, "x"},
-	{0x2013, "-"},
-	{0x2014, "-"},
-	{0x25b2, "^"},
-	{0x25bc, "v"},
+	{0x00b7, "-", true},  /* middle dot */
+	{0x2026, "~", false}, /* ellipsis */
+	{0x2192, "->", true},
+	{0x2190, "<-", true},
+	{0x2191, "^", true},
+	{0x2193, "v", true},
+	{0x03c3, "sd", true},
+	{0x2264, "<=", true},
+	{0x2265, ">=", true},
+	{0x00d7, "x", true},
+	{0x2013, "-", false},
+	{0x2014, "-", false},
+	{0x25b2, "^", true},
+	{0x25bc, "v", true},
 };
 
 int screen_init(struct screen *s, int rows, int cols)
@@ -118,12 +119,12 @@ static const char *stand_in(const struct screen *s, uint32_t ch, unsigned char b
 		snprintf(buf, 16, ch < 0x100 ? "\\x%02x" : "\\u{%x}", (unsigned)ch);
 		return buf;
 	}
-	if (!s->ascii || ch < 0x80)
+	if ((!s->ascii && !s->console) || ch < 0x80)
 		return NULL;
 	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
 		if (plain[i].ch == ch)
-			return plain[i].ascii;
-	return text_width(ch) == 0 ? "" : "?";
+			return s->ascii || !plain[i].console ? plain[i].ascii : NULL;
+	return !s->ascii ? NULL : text_width(ch) == 0 ? "" : "?";
 }
 
 /* Walks text; draws when `draw`. Returns the columns used, at most width. */
@@ -161,7 +162,7 @@ int screen_text(struct screen *s, int row, int col, int width, enum style st, co
 
 int screen_columns(const struct screen *s, const char *text)
 {
-	struct screen measure = {.ascii = s->ascii};
+	struct screen measure = {.ascii = s->ascii, .console = s->console};
 	return walk(&measure, -1, 0, 1 << 20, STYLE_NORMAL, text, false);
 }
 

@@ -30,7 +30,7 @@ struct terminal {
 	PANEL *panel;
 	attr_t attr[STYLE_COUNT];
 	short pair[STYLE_COUNT];
-	bool ascii, sync;
+	bool ascii, console, sync, color;
 };
 
 /* For the crash handler alone: set once before it is installed, read only there. */
@@ -95,17 +95,21 @@ static attr_t attributes(unsigned look)
 	       (look & LOOK_REVERSE ? A_REVERSE : 0) | (look & LOOK_UNDERLINE ? A_UNDERLINE : 0);
 }
 
-static void load_theme(struct terminal *t, const struct config *cfg)
+static bool start_colors(const struct config *cfg)
 {
 	const char *no = getenv("NO_COLOR");
-	const struct theme *theme = theme_find(cfg->theme);
+	if (cfg->no_color || (no && no[0]) || !has_colors())
+		return false;
+	start_color();
+	return use_default_colors() == OK && COLOR_PAIRS > STYLE_COUNT;
+}
+
+void term_theme(struct terminal *t, const char *name)
+{
+	const struct theme *theme = theme_find(name);
 	theme = theme ? theme : theme_find(NULL);
-	bool color = !cfg->no_color && !(no && no[0]) && theme->looks && has_colors();
+	bool color = t->color && theme->looks;
 	const struct look *looks = theme->looks ? theme->looks : theme_find(NULL)->looks;
-	if (color) {
-		start_color();
-		color = use_default_colors() == OK && COLOR_PAIRS > STYLE_COUNT;
-	}
 	for (short i = 0; i < STYLE_COUNT; i++) {
 		const struct look *l = &looks[i];
 		bool rich = COLORS >= 256;
@@ -146,7 +150,8 @@ static void settings(struct terminal *t, const struct config *cfg)
 	if (cfg->mouse)
 		mousemask(BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
 	mouseinterval(0);
-	load_theme(t, cfg);
+	t->color = start_colors(cfg);
+	term_theme(t, cfg->theme);
 }
 
 struct terminal *term_open(const struct config *cfg, struct err *e)
@@ -171,6 +176,7 @@ struct terminal *term_open(const struct config *cfg, struct err *e)
 		return NULL;
 	}
 	t->ascii = cfg->ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
+	t->console = !strcmp(name, "linux");
 	t->sync = knows_sync();
 	settings(t, cfg);
 	crash_install();
@@ -207,6 +213,18 @@ void term_size(const struct terminal *t, int *rows, int *cols)
 bool term_ascii(const struct terminal *t)
 {
 	return t->ascii;
+}
+
+bool term_console(const struct terminal *t)
+{
+	return t->console;
+}
+
+enum graph term_graph(const struct terminal *t)
+{
+	const char *name = getenv("TERM");
+	bool old = name && (!strncmp(name, "vt", 2) || !strcmp(name, "ansi"));
+	return t->ascii || old ? GRAPH_ASCII : t->console ? GRAPH_BLOCK : GRAPH_BRAILLE;
 }
 
 void term_resize(struct terminal *t)

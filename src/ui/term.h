@@ -15,6 +15,11 @@ struct terminal *term_open(const struct config *cfg, struct err *e);
 void term_close(struct terminal *t);
 void term_size(const struct terminal *t, int *rows, int *cols);
 bool term_ascii(const struct terminal *t);
+/* It has only the characters of the kernel's own console. */
+bool term_console(const struct terminal *t);
+enum graph term_graph(const struct terminal *t);
+/* Takes another theme; the next draw shows it. */
+void term_theme(struct terminal *t, const char *name);
 /* Takes the new size from the kernel. */
 void term_resize(struct terminal *t);
 /* Everything is sent anew with the next draw. */

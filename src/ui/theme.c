@@ -35,6 +35,7 @@ static const struct look look_default[STYLE_COUNT] = {
 	[STYLE_ALLOWED] = {244, -1, -1, -1, 0, D},
 	[STYLE_GHOST] = {178, -1, 3, -1, B, B | U},
 	[STYLE_FRAME] = {244, -1, -1, -1, 0, D},
+	[STYLE_LIT] = {117, 24, 7, 4, 0, R},
 };
 
 static const struct look look_contrast[STYLE_COUNT] = {
@@ -60,6 +61,7 @@ static const struct look look_contrast[STYLE_COUNT] = {
 	[STYLE_ALLOWED] = {-1, -1, -1, -1, 0, 0},
 	[STYLE_GHOST] = {16, 226, 0, 3, B, B | U},
 	[STYLE_FRAME] = {-1, -1, -1, -1, 0, 0},
+	[STYLE_LIT] = {226, 16, 3, 0, B, R},
 };
 
 static const struct theme themes[] = {

@@ -11,19 +11,29 @@
 #include "view_private.h"
 #include "vmtop/text.h"
 
-static void table_defaults(struct table *t, bool memory)
+/* The memory view has a set and ranks of its own: why a guest is as it is matters more there. */
+static const char memory_set[] =
+	"name,state,balloon,target,max,used,usable,low,high,floor,age,rss,swapin,memwhy";
+static const uint8_t memory_rank[] = {1, 10, 2, 5, 7, 3, 6, 8, 9, 13, 11, 12, 14, 4};
+
+void table_defaults(struct table *t, bool memory)
 {
-	static const char *const memory_set =
-		"name,state,balloon,target,max,used,usable,low,high,age,memwhy,rss,swapin";
 	t->n_cols = 0;
+	t->left = 0;
+	t->chosen = false;
+	t->rank = memory ? memory_rank : NULL;
+	if (memory)
+		t->n_cols = column_parse(memory_set, t->cols, sizeof t->cols, NULL);
 	for (size_t i = 0; !memory && i < column_count(); i++)
 		if (column_at(i)->rank)
 			t->cols[t->n_cols++] = (uint8_t)i;
-	if (memory) {
-		t->n_cols = column_parse(memory_set, t->cols, sizeof t->cols, NULL);
-		t->chosen = true;
-	}
-	t->sort = column_find(memory ? "balloon" : "cpu");
+}
+
+static void table_columns(struct table *t, const char *list)
+{
+	int n = list[0] ? column_parse(list, t->cols, sizeof t->cols, NULL) : 0;
+	t->chosen = n > 0;
+	t->n_cols = n > 0 ? n : t->n_cols;
 }
 
 static bool view_alloc(struct view *v)
@@ -45,14 +55,16 @@ struct view *view_new(const struct config *cfg)
 	v->yes = cfg->yes;
 	v->on_exit = cfg->on_exit;
 	v->map_cpu = -1;
+	v->sparklines = cfg->sparklines;
+	v->graph = cfg->graph;
+	v->of_host = cfg->of_host;
 	v->rows_stale = true;
 	table_defaults(&v->main, false);
 	table_defaults(&v->memory, true);
-	int n = cfg->columns[0] ? column_parse(cfg->columns, v->main.cols, sizeof v->main.cols, NULL) : 0;
-	if (n > 0) {
-		v->main.n_cols = n;
-		v->main.chosen = true;
-	}
+	v->main.sort = column_find("cpu");
+	v->memory.sort = column_find("balloon");
+	table_columns(&v->main, cfg->columns);
+	table_columns(&v->memory, cfg->memory_columns);
 	int sort = cfg->sort[0] ? column_find(cfg->sort) : -1;
 	if (sort >= 0)
 		v->main.sort = sort;
@@ -124,6 +136,7 @@ enum key_place view_place(const struct view *v, const struct snapshot *s)
 /* Pin map, memory and log side by side or stacked, whatever the room allows. */
 static void draw_lower(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
+	v->sight |= 1U << FOCUS_MAP | 1U << FOCUS_LOG; /* where there is room for one, Tab changes it */
 	if (at.cols < 60) {
 		if (view_focus(v) == FOCUS_MAP)
 			map_draw(v, s, to, at);
@@ -168,45 +181,60 @@ static void draw_overview(struct view *v, const struct snapshot *s, struct scree
 		draw_lower(v, s, to, (struct rect){at.row + at.rows - lower, at.col, lower, at.cols});
 }
 
-/* "pCPU 3 · node 0 · 93 % busy · wanted 140 % · on it: db1/0 web1/2" */
-static void draw_unit_line(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+/* "pCPU 3 · node 0 · 93 % busy · 140 % wanted · on it now: db1/0 web1/2 and 3 more" */
+static void unit_text(const struct view *v, const struct snapshot *s, char *buf, size_t len, size_t most)
 {
-	long i = units_find(v, v->map_cpu);
-	char text[400];
-	if (i < 0) {
-		screen_text(to, at.row, at.col, at.cols, STYLE_DIM,
-			"Left and Right choose a pCPU and tell who is on it");
-		return;
-	}
-	const struct unit *u = &v->units[i];
-	int n = snprintf(text, sizeof text, "%s %s · node %d · ", merge_text(v->merge), u->label, u->node);
+	const struct unit *u = &v->units[units_find(v, v->map_cpu)];
+	size_t n = (size_t)snprintf(buf, len, "%s %s · node %d · ", merge_text(v->merge), u->label, u->node);
 	if (vf64_has(u->busy_pct))
-		n += snprintf(text + n, sizeof text - (size_t)n, "%.0f %% busy · ", u->busy_pct.v);
+		n += (size_t)snprintf(buf + n, len - n, "%.0f %% busy · ", u->busy_pct.v);
 	if (vf64_has(u->demand_pct))
-		n += snprintf(text + n, sizeof text - (size_t)n, "%.0f %% wanted · ", u->demand_pct.v);
-	n += snprintf(text + n, sizeof text - (size_t)n, "on it:");
+		n += (size_t)snprintf(buf + n, len - n, "%.0f %% wanted · ", u->demand_pct.v);
+	size_t on = 0, told = 0;
 	for (size_t vm = 0; vm < s->sample.n_vms; vm++) {
 		const struct vm_sample *m = &s->sample.vms[vm];
-		for (size_t k = 0; k < m->n_vcpus && n < 300; k++) {
+		for (size_t k = 0; k < m->n_vcpus; k++) {
 			const struct vcpu_sample *c = &s->sample.vcpus[m->first_vcpu + k];
 			if (!vi64_has(c->pcpu) || !cpuset_has(&u->cpus, (int)c->pcpu.v))
 				continue;
 			char name[64];
 			text_escape(name, sizeof name, m->name);
-			n += snprintf(text + n, sizeof text - (size_t)n, " %s/%d", name, c->id);
+			if (told == on++ && n + strlen(name) + 30 <= most)
+				n += (size_t)snprintf(buf + n, len - n, "%s%s/%d",
+					told++ ? " " : "on it now: ", name, c->id);
 		}
 	}
-	draw_cut(to, at.row, at.col, at.cols, STYLE_NORMAL, text);
+	if (!on)
+		snprintf(buf + n, len - n, "no vCPU on it now");
+	else if (on > told)
+		snprintf(buf + n, len - n, "%s and %zu more", told ? "" : "on it now:", on - told);
 }
 
+static void draw_unit_line(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	char text[800];
+	if (units_find(v, v->map_cpu) < 0) {
+		draw_cut(to, at.row, at.col, at.cols, STYLE_DIM,
+			"Left and Right choose a pCPU and tell who is on it");
+		return;
+	}
+	size_t room = (size_t)at.rows * (size_t)at.cols;
+	unit_text(v, s, text, sizeof text, room < sizeof text - 64 ? room : sizeof text - 64);
+	draw_wrapped(to, at, STYLE_NORMAL, text);
+}
+
+/* The strip may have as many rows as it needs for a cell a pCPU, as long as the map keeps half. */
 static void draw_pcpus(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
-	int cpus = pcpus_rows(v, at.cols, at.rows / 3 > 1 ? at.rows / 3 : 1);
+	int most = at.rows * 2 / 5 > 1 ? at.rows * 2 / 5 : 1;
+	if (v->edit && at.rows - most < 4)
+		most = 0;
+	int cpus = most ? pcpus_rows(v, at.cols, most) : 0;
 	pcpus_draw(v, s, to, (struct rect){at.row, at.col, cpus, at.cols});
-	int line = at.rows - cpus >= 5;
+	int line = at.rows - cpus >= 10 ? 2 : at.rows - cpus >= 5;
 	map_draw(v, s, to, (struct rect){at.row + cpus, at.col, at.rows - cpus - line, at.cols});
 	if (line)
-		draw_unit_line(v, s, to, (struct rect){at.row + at.rows - 1, at.col, 1, at.cols});
+		draw_unit_line(v, s, to, (struct rect){at.row + at.rows - line, at.col, line, at.cols});
 }
 
 static void draw_memory(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
@@ -220,8 +248,7 @@ static void draw_memory(struct view *v, const struct snapshot *s, struct screen 
 
 static void draw_log(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
-	int top = at.rows >= 10 ? 4 : 0;
-	verdicts_draw(s, to, (struct rect){at.row, at.col, top, at.cols});
+	int top = at.rows >= 10 ? verdicts_draw(s, to, (struct rect){at.row, at.col, 4, at.cols}) : 0;
 	log_draw(v, s, to, (struct rect){at.row + top, at.col, at.rows - top, at.cols}, NULL);
 }
 
@@ -243,6 +270,8 @@ void view_draw(
 		[VIEW_VM] = vm_draw};
 	double age_s = s->age_s + (double)(now_ns - received_ns) / 1e9;
 	screen_erase(to);
+	to->graph = v->graph ? v->graph : to->graph;
+	v->sight = 0;
 	rows_update(v, s);
 	int head = header_rows(s, v, to->rows), foot = to->rows >= 5;
 	header_draw(v, s, to, head, age_s);
@@ -253,6 +282,8 @@ void view_draw(
 		body[v->id](v, s, to, at);
 	if (foot)
 		footer_draw(v, s, to);
+	if (!(v->sight & 1U << view_focus(v)) && v->sight) /* its panel has no room any more */
+		v->focus[v->id] = 0;
 }
 
 unsigned view_groups(const struct view *v)

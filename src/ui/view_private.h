@@ -31,9 +31,10 @@ struct unit {
 struct table {
 	uint8_t cols[64];
 	int n_cols;
-	bool chosen; /* by the user: then shown in order, else best first */
-	int left;    /* columns scrolled away to the left, after the name */
-	int sort;    /* column, -1: as they come (UUID) */
+	const uint8_t *rank; /* of each column of the table, 1 is the last to go; NULL: as the column says */
+	bool chosen;         /* by the user: then shown in order, else best first */
+	int left;            /* columns scrolled away to the left, after the name */
+	int sort;            /* column, -1: as they come (UUID) */
 	bool reverse;
 };
 
@@ -61,8 +62,10 @@ struct view {
 	enum on_exit on_exit;
 	enum view_id id, came_from;
 	int focus[VIEW_COUNT];
-	bool of_host, follow, paused;
+	unsigned sight; /* panels on the screen drawn last, a bit each (enum focus) */
+	bool of_host, follow, paused, sparklines;
 	enum merge merge;
+	enum graph graph;
 	struct table main, memory;
 
 	/* rows: indices of VMs in the snapshot fed last */
@@ -91,6 +94,7 @@ struct view {
 	int map_cpu;  /* smallest id of the selected unit, -1: none */
 	size_t map_top, map_left;
 	bool edit;
+	enum view_id edit_from; /* where the pin editor was opened */
 	struct staged *staged;
 	size_t n_staged;
 
@@ -127,6 +131,7 @@ bool rows_marked(const struct view *v, const uint8_t uuid[UUID_BYTES]);
 void rows_mark(struct view *v, const uint8_t uuid[UUID_BYTES]);
 bool rows_pattern(regex_t *re, bool *has, char *kept, const char *text);
 struct table *view_table(struct view *v);
+void table_defaults(struct table *t, bool memory);
 
 /* units.c */
 void units_update(struct view *v, const struct snapshot *s);
@@ -144,7 +149,7 @@ void map_draw(struct view *v, const struct snapshot *s, struct screen *to, struc
 void memory_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 void log_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, struct rect at, const uint8_t *uuid);
-void verdicts_draw(const struct snapshot *s, struct screen *to, struct rect at);
+int verdicts_draw(const struct snapshot *s, struct screen *to, struct rect at);
 void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 void truth_text(const struct snapshot *s, size_t vm, char *buf, size_t len);
 
@@ -167,6 +172,12 @@ void ask_line(struct view *v, enum prompt p, const char *text);
 int setup_rows(void);
 
 enum key_place view_place(const struct view *v, const struct snapshot *s);
+/* keys_move.c, keys_steer.c: true when the key was one of theirs */
+bool move_key(struct view *v, const struct snapshot *s, enum key_action a);
+bool steer_key(struct view *v, const struct snapshot *s, enum key_action a);
+bool edit_key(struct view *v, const struct snapshot *s, enum key_action a);
+void view_send_kind(struct view *v, enum command_kind kind, bool on);
+
 void view_say(struct view *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Puts a command into the queue. */
 void view_send(struct view *v, const struct command *c);

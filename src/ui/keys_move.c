@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Moving about: cursor keys and the mouse, in whatever panel has the focus. Invariant: changes what is looked
+ * at, never a guest. */
+#include <string.h>
+
+#include "view_private.h"
+
+static void move_vcpu(struct view *v, const struct snapshot *s, long by)
+{
+	size_t vm;
+	const struct vcpu_sample *c = edit_vcpu(v, s, &vm);
+	if (!c)
+		return;
+	const struct vm_sample *m = &s->sample.vms[vm];
+	long k = c - &s->sample.vcpus[m->first_vcpu] + by;
+	k = k < 0 ? 0 : k >= (long)m->n_vcpus ? (long)m->n_vcpus - 1 : k;
+	v->map_vcpu = s->sample.vcpus[m->first_vcpu + (size_t)k].id;
+}
+
+static long name_place(const struct view *v, size_t vm)
+{
+	for (size_t i = 0; i < v->n_rows; i++)
+		if (v->names[i] == vm)
+			return (long)i;
+	return -1;
+}
+
+static void select_vm(struct view *v, const struct snapshot *s, size_t vm)
+{
+	for (size_t i = 0; i < v->n_rows; i++)
+		if (v->rows[i] == vm)
+			rows_select(v, s, i);
+}
+
+/* One vCPU up or down in the map, on into the next VM. */
+static void map_step(struct view *v, const struct snapshot *s, int by)
+{
+	size_t vm;
+	const struct vcpu_sample *c = edit_vcpu(v, s, &vm);
+	if (!c) {
+		rows_move(v, s, 0);
+		return;
+	}
+	const struct vm_sample *m = &s->sample.vms[vm];
+	long k = c - &s->sample.vcpus[m->first_vcpu] + by;
+	if (k >= 0 && k < (long)m->n_vcpus) {
+		v->map_vcpu = s->sample.vcpus[m->first_vcpu + (size_t)k].id;
+		return;
+	}
+	for (long at = name_place(v, vm) + by; at >= 0 && at < (long)v->n_rows; at += by) {
+		m = &s->sample.vms[v->names[at]];
+		if (!m->n_vcpus)
+			continue;
+		select_vm(v, s, v->names[at]);
+		v->map_vcpu = s->sample.vcpus[m->first_vcpu + (by < 0 ? m->n_vcpus - 1 : 0)].id;
+		return;
+	}
+}
+
+static void map_side(struct view *v, int by)
+{
+	if (!v->n_units)
+		return;
+	long i = units_find(v, v->map_cpu);
+	i = i < 0 ? 0 : i + by;
+	i = i < 0 ? 0 : i >= (long)v->n_units ? (long)v->n_units - 1 : i;
+	v->map_cpu = v->units[i].first;
+}
+
+static void log_move(struct view *v, const struct snapshot *s, long by)
+{
+	if (!s->n_log)
+		return;
+	size_t end = s->n_log;
+	while (v->log_seq && end > 1 && s->log[end - 1].seq > v->log_seq)
+		end--;
+	long to = (long)end + by;
+	to = to < 1 ? 1 : to;
+	v->log_seq = to >= (long)s->n_log ? 0 : s->log[to - 1].seq;
+}
+
+static void move(struct view *v, const struct snapshot *s, long by)
+{
+	switch (view_focus(v)) {
+	case FOCUS_TABLE:
+		rows_move(v, s, by);
+		break;
+	case FOCUS_LOG:
+		log_move(v, s, by);
+		break;
+	case FOCUS_VCPUS:
+		move_vcpu(v, s, by);
+		break;
+	case FOCUS_MAP:
+		for (long i = by < 0 ? -by : by; i > 0 && i < 100000; i--)
+			map_step(v, s, by < 0 ? -1 : 1);
+		break;
+	}
+}
+
+static void key_side(struct view *v, const struct snapshot *s, int by)
+{
+	struct table *t = view_table(v);
+	switch (view_focus(v)) {
+	case FOCUS_TABLE:
+		t->left = t->left + by < 0 ? 0 : t->left + by >= t->n_cols - 1 ? t->left : t->left + by;
+		break;
+	case FOCUS_MAP:
+		map_side(v, by);
+		break;
+	case FOCUS_VCPUS:
+		rows_move(v, s, by);
+		break;
+	case FOCUS_LOG:
+		break;
+	}
+}
+
+static long page_of(const struct view *v)
+{
+	enum focus f = view_focus(v);
+	long page = f == FOCUS_LOG ? v->log_page : f == FOCUS_TABLE ? v->page : 10;
+	return page > 1 ? page - 1 : 1;
+}
+
+bool move_key(struct view *v, const struct snapshot *s, enum key_action a)
+{
+	long all = 1 << 16;
+	switch (a) {
+	case KEY_UP:
+		move(v, s, -1);
+		return true;
+	case KEY_DOWN:
+		move(v, s, 1);
+		return true;
+	case KEY_PAGE_UP:
+		move(v, s, -page_of(v));
+		return true;
+	case KEY_PAGE_DOWN:
+		move(v, s, page_of(v));
+		return true;
+	case KEY_FIRST:
+		move(v, s, view_focus(v) == FOCUS_MAP ? -(long)s->sample.n_vcpus : -all);
+		return true;
+	case KEY_LAST:
+		move(v, s, view_focus(v) == FOCUS_MAP ? (long)s->sample.n_vcpus : all);
+		return true;
+	case KEY_LEFT:
+		key_side(v, s, -1);
+		return true;
+	case KEY_RIGHT:
+		key_side(v, s, 1);
+		return true;
+	default:
+		return false;
+	}
+}
+
+void view_mouse(struct view *v, int row, int col, int key, const struct snapshot *s)
+{
+	(void)col;
+	if (v->over != OVER_NONE || s->first)
+		return;
+	if (key == VK_WHEEL_UP || key == VK_WHEEL_DOWN)
+		move(v, s, key == VK_WHEEL_UP ? -3 : 3);
+	else if (view_focus(v) == FOCUS_TABLE && row >= v->table_row && row < v->table_row + v->page)
+		rows_select(v, s, v->top + (size_t)(row - v->table_row));
+}

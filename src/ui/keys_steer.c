@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* Keys that change guests. Invariant: what may touch many guests asks first with the true number, turning off
+ * never asks, and the commands go nowhere but into the view's queue. */
+#include <stdio.h>
+#include <string.h>
+
+#include "vmtop/text.h"
+
+#include "view_private.h"
+
+enum { FEW_PINS = 8 }; /* `b` moves so many without asking */
+
+void view_send_kind(struct view *v, enum command_kind kind, bool on)
+{
+	view_send(v, &(struct command){.kind = kind, .on = on});
+}
+
+/* While a filter limits the view, say that it does not limit the action. */
+static const char *filter_note(const struct view *v)
+{
+	return v->has_filter ? " The filter limits only the view: this is about all VMs." : "";
+}
+
+static void key_rebalance(struct view *v, const struct snapshot *s)
+{
+	struct command c = {.kind = CMD_REBALANCE};
+	int n = s->n_rebalance_pins, most = n < 0 ? (int)s->sample.n_vcpus : n;
+	if (v->yes || most <= FEW_PINS)
+		view_send(v, &c);
+	else if (n < 0)
+		ask_question(v, &c, "Rebalance now: up to %d vCPUs may move (the number is not known yet).%s",
+			most, filter_note(v));
+	else
+		ask_question(v, &c, "Rebalance now: %d vCPUs will move.%s", n, filter_note(v));
+}
+
+static void key_auto(struct view *v, const struct snapshot *s, bool memory)
+{
+	bool on = memory ? s->auto_memory : s->auto_cpu, asked = memory ? v->asked_memory : v->asked_cpu;
+	int n = memory ? s->n_eligible_memory : s->n_eligible_cpu, all = (int)s->sample.n_vms;
+	struct command c = {.kind = memory ? CMD_AUTO_MEMORY : CMD_AUTO_CPU, .on = !on};
+	if (on || asked || v->yes)
+		view_send(v, &c);
+	else
+		ask_question(v, &c, "AUTO %s: %d guest%s eligible, %d not.%s%s", memory ? "memory" : "CPU", n,
+			n == 1 ? "" : "s", all > n ? all - n : 0,
+			memory ? " Guest statistics are turned on where they are off." : "", filter_note(v));
+}
+
+static void key_restore(struct view *v, const struct snapshot *s)
+{
+	ask_question(v, &(struct command){.kind = CMD_RESTORE},
+		"Put everything back as found: %d change%s. The VMs it touches are held until released.",
+		s->n_changed, s->n_changed == 1 ? "" : "s");
+}
+
+static void key_stats(struct view *v, const struct snapshot *s)
+{
+	int off = 0;
+	for (size_t i = 0; i < s->sample.n_vms; i++) {
+		struct vi64 p = s->sample.vms[i].mem.period_s;
+		off += s->sample.vms[i].state == VM_RUNNING && s->sample.vms[i].mem.balloon_device &&
+		       !(vi64_has(p) && p.v > 0);
+	}
+	struct command c = {.kind = CMD_STATS_PERIOD, .on = off > 0};
+	if (off > 0)
+		ask_question(v, &c,
+			"Turn on guest memory statistics for %d guest%s? This changes their live definition "
+			"and is put "
+			"back on exit.",
+			off, off == 1 ? "" : "s");
+	else
+		ask_question(v, &c, "Put the guest memory statistics back as they were found?");
+}
+
+static void key_balloon(struct view *v, const struct snapshot *s)
+{
+	size_t vm;
+	char text[16] = "";
+	if (!rows_selected(v, s, &vm)) {
+		view_say(v, "no VM is selected");
+		return;
+	}
+	if (vi64_has(s->sample.vms[vm].mem.balloon_kib))
+		text_kib(text, sizeof text, s->sample.vms[vm].mem.balloon_kib.v);
+	ask_line(v, PROMPT_BALLOON, text);
+}
+
+static bool vm_held(const struct snapshot *s, size_t vm, enum command_kind kind)
+{
+	enum reason r = s->vm_status[vm].cpu;
+	return kind == CMD_EXCLUDE ? r == REASON_EXCLUDED : r == REASON_HELD || r == REASON_FOREIGN;
+}
+
+/* For the marked VMs, or the selected one when none is marked. */
+static void key_each(struct view *v, const struct snapshot *s, enum command_kind kind)
+{
+	size_t vm;
+	if (!rows_selected(v, s, &vm)) {
+		view_say(v, "no VM is selected");
+		return;
+	}
+	struct command c = {.kind = kind, .on = !vm_held(s, vm, kind)};
+	if (!v->n_marks) {
+		memcpy(c.uuid, v->sel, UUID_BYTES);
+		view_send(v, &c);
+	}
+	for (size_t i = 0; i < v->n_marks; i++) {
+		memcpy(c.uuid, v->marks[i], UUID_BYTES);
+		view_send(v, &c);
+	}
+}
+
+static void key_edit(struct view *v, const struct snapshot *s)
+{
+	size_t vm;
+	const struct vcpu_sample *c = edit_vcpu(v, s, &vm);
+	if (!c || !v->n_units) {
+		view_say(v, "no vCPU is selected");
+		return;
+	}
+	v->edit = true;
+	v->map_vcpu = c->id;
+	if (v->map_cpu < 0)
+		v->map_cpu = vi64_has(c->pcpu) ? (int)c->pcpu.v : v->units[0].first;
+	v->edit_from = v->id;
+	if (!(v->sight & 1U << FOCUS_MAP))
+		v->id = VIEW_PCPUS;
+	view_say(v, "pin editor: arrows choose, Space toggles, Enter types a CPU list; y applies, Esc drops");
+}
+
+bool steer_key(struct view *v, const struct snapshot *s, enum key_action a)
+{
+	switch (a) {
+	case KEY_REBALANCE:
+		key_rebalance(v, s);
+		return true;
+	case KEY_AUTO_CPU:
+		key_auto(v, s, false);
+		return true;
+	case KEY_AUTO_MEMORY:
+		key_auto(v, s, true);
+		return true;
+	case KEY_MEMORY_CYCLE:
+		view_send_kind(v, CMD_MEMORY_CYCLE, true);
+		return true;
+	case KEY_PREVIEW:
+		view_send_kind(v, CMD_PREVIEW, true);
+		return true;
+	case KEY_UNDO:
+		view_send_kind(v, CMD_UNDO, true);
+		return true;
+	case KEY_RESTORE:
+		key_restore(v, s);
+		return true;
+	case KEY_BALLOON:
+		key_balloon(v, s);
+		return true;
+	case KEY_HOLD:
+		key_each(v, s, CMD_HOLD);
+		return true;
+	case KEY_EXCLUDE:
+		key_each(v, s, CMD_EXCLUDE);
+		return true;
+	case KEY_STATS:
+		key_stats(v, s);
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool edit_key(struct view *v, const struct snapshot *s, enum key_action a)
+{
+	switch (a) {
+	case KEY_EDIT:
+		key_edit(v, s);
+		return true;
+	case KEY_TOGGLE:
+		edit_toggle(v, s);
+		return true;
+	case KEY_LIST:
+		ask_line(v, PROMPT_CPUS, "");
+		return true;
+	case KEY_APPLY:
+		if (v->edit)
+			edit_apply(v);
+		else
+			view_send_kind(v, CMD_PREVIEW_APPLY, true);
+		return true;
+	case KEY_DROP:
+		if (v->edit)
+			edit_drop(v);
+		else
+			view_send_kind(v, CMD_PREVIEW_DROP, true);
+		return true;
+	default:
+		return false;
+	}
+}

@@ -57,10 +57,10 @@ run:
 check:
 	@sh packaging/deps.sh test
 	@$(MAKE) --no-print-directory -s all tests
-	@sh packaging/check.sh $(BUILD) cli live
+	@sh packaging/check.sh $(BUILD) cli examples live
 
 check-quick: all tests
-	@sh packaging/check.sh $(BUILD) cli
+	@sh packaging/check.sh $(BUILD) cli examples
 
 $(BUILD)/vmtop: $(BUILD)/src/main.o $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -37,17 +37,28 @@ static int run_batch(const struct config *cfg, struct engine *en)
 	return rc < 0 ? fail(&e) : rc;
 }
 
-static int run(const struct config *cfg, bool restore)
+static int run_check(struct engine *en)
+{
+	struct err e = ERR_INIT;
+	int rc = check_run(en, stdout, &e);
+	engine_free(en);
+	fflush(stdout); /* before the line on stderr */
+	return rc < 0 ? fail(&e) : 0;
+}
+
+static int run(const struct config *cfg, enum options_do what)
 {
 	struct err e = ERR_INIT;
 	struct backend *b = backend_open(cfg, &e);
 	if (!b)
 		return fail(&e);
-	if (restore)
+	if (what == OPTIONS_RESTORE)
 		return engine_restore_journal(cfg, b, stdout, &e) < 0 ? fail(&e) : 0;
 	struct engine *en = engine_new(cfg, b, &e);
 	if (!en)
 		return fail(&e);
+	if (what == OPTIONS_CHECK)
+		return run_check(en);
 	return cfg->batch ? run_batch(cfg, en) : run_screen(cfg, en);
 }
 
@@ -71,7 +82,7 @@ int main(int argc, char **argv)
 	else if (action.what == OPTIONS_COLUMNS)
 		options_columns(stdout);
 	else
-		status = run(cfg, action.what == OPTIONS_RESTORE);
+		status = run(cfg, action.what);
 	free(cfg);
 	return status;
 }

@@ -16,6 +16,7 @@ enum options_do {
 	OPTIONS_VERSION, /* options_version(stdout), exit 0 */
 	OPTIONS_COLUMNS, /* -o help: options_columns(stdout), exit 0 */
 	OPTIONS_RESTORE, /* --restore: engine_restore_journal() */
+	OPTIONS_CHECK,   /* --check: check_run(), in a dry run */
 };
 struct options_action {
 	enum options_do what;

@@ -23,7 +23,8 @@ struct options_walk {
 	enum options_pass pass;
 	struct config *c;
 	struct options_action *what;
-	bool number_seen, patterns_seen, restore;
+	bool number_seen, patterns_seen;
+	enum options_do then; /* what to do once all settings are read */
 	struct err *e;
 };
 
@@ -66,7 +67,9 @@ static int option_act(struct options_walk *w, const struct setting *s, const cha
 	else if (strcmp(s->option, "version") == 0)
 		w->what->what = OPTIONS_VERSION;
 	else if (strcmp(s->option, "restore") == 0)
-		w->restore = true;
+		w->then = OPTIONS_RESTORE;
+	else if (strcmp(s->option, "check") == 0)
+		w->then = OPTIONS_CHECK;
 	else if (strcmp(s->option, "no-config") == 0)
 		w->c->no_config = true;
 	else if (strlen(value) < sizeof w->c->config_file && *value)
@@ -274,9 +277,10 @@ static int options_into(struct options_walk *w)
 	if (options_files(w->c, w->e) < 0 || options_environment(w->c, w->e) < 0 ||
 		options_walk(w, PASS_APPLY) < 0 || options_check(w->c, w->e) < 0)
 		return -1;
-	if (w->restore) {
-		w->what->what = OPTIONS_RESTORE;
+	w->what->what = w->then;
+	if (w->then != OPTIONS_RUN) {
 		w->c->batch = true;
+		w->c->dry_run |= w->then == OPTIONS_CHECK;
 		return 0;
 	}
 	return options_settle(w->c, isatty(STDOUT_FILENO), getenv("TERM"), w->e);

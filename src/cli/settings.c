@@ -121,6 +121,8 @@ const struct setting settings[] = {
 		"set any key of vmtop.conf(5)"},
 	{"restore", 0, NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", NULL, NULL,
 		"put back what an earlier run changed and could not put back, and end"},
+	{"check", 0, NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", NULL, NULL,
+		"look at the host, plan, change nothing; say what would happen, what is missing, and end"},
 	{"help", 'h', NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", NULL, NULL, "show this help and end"},
 	{"version", 'V', NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", NULL, NULL, "show the version and end"},
 

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* vmtop --check: samples until there are rates, plans one CPU round and one memory cycle without carrying
+ * anything out, and says what it found: a line a check, each with what to do about it, then the plan.
+ * Invariant: nothing is changed (the engine is in a dry run), and only what is of no use at all is a failure.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "vmtop/batch.h"
+#include "vmtop/text.h"
+
+enum { STEPS_MOST = 6, PLAN_LINES = 30 };
+
+enum level { LEVEL_OK, LEVEL_NOTE, LEVEL_WARN, LEVEL_FAIL };
+static const char *const level_names[] = {
+	[LEVEL_OK] = "ok", [LEVEL_NOTE] = "note", [LEVEL_WARN] = "warn", [LEVEL_FAIL] = "FAIL"};
+
+struct finding {
+	enum level level;
+	char text[800];
+	const char *advice; /* NULL: nothing to do */
+};
+
+static bool runs(const struct vm_sample *vm)
+{
+	return vm->state == VM_RUNNING || vm->state == VM_BLOCKED;
+}
+
+static void check_connection(const struct snapshot *s, struct finding *f)
+{
+	const struct backend_status *b = &s->backend;
+	snprintf(f->text, sizeof f->text, "%s, driver %s%s, a sample takes %.0f ms", b->uri,
+		s->sample.host.hypervisor, s->sample.host.local ? " on this machine" : "",
+		(double)s->sample.took_ns / 1e6);
+	if (!b->readonly)
+		return;
+	size_t n = strlen(f->text);
+	snprintf(f->text + n, sizeof f->text - n, "; read-only: %s", b->readonly_why);
+	f->level = LEVEL_WARN;
+	f->advice = "it can show, not steer; run as root or as a member of the group libvirt, "
+		    "without --readonly";
+}
+
+static void check_guests(const struct snapshot *s, struct finding *f)
+{
+	size_t running = 0, hung = 0;
+	for (size_t i = 0; i < s->sample.n_vms; i++) {
+		running += runs(&s->sample.vms[i]);
+		hung += s->sample.vms[i].hung_since_ns != 0;
+	}
+	snprintf(f->text, sizeof f->text, "%zu running, %d may be steered on CPUs, %d in memory", running,
+		s->n_eligible_cpu, s->n_eligible_memory);
+	if (hung) {
+		size_t n = strlen(f->text);
+		snprintf(f->text + n, sizeof f->text - n, "; %zu do not answer", hung);
+		f->level = LEVEL_WARN;
+		f->advice = "a stopped QEMU process? The others are served without it";
+	} else if (running == 0) {
+		f->level = LEVEL_NOTE;
+		f->advice = "virsh -c URI list shows what a URI has; -c sim:demo is a host to try things on";
+	}
+}
+
+/* Of all vCPUs that run, those that lack a fact, and the reason of the first. */
+struct lack {
+	size_t of, without;
+	enum avail why;
+};
+
+static void lack_count(struct lack *l, enum avail a)
+{
+	l->of++;
+	if (a == AVAIL_OK)
+		return;
+	if (l->without++ == 0)
+		l->why = a;
+}
+
+enum vcpu_fact { FACT_TIME, FACT_DELAY, FACT_PCPU, FACT_AFFINITY };
+
+static enum avail vcpu_fact(const struct vcpu_sample *v, enum vcpu_fact fact)
+{
+	const enum avail facts[] = {
+		[FACT_TIME] = v->time_ns.avail,
+		[FACT_DELAY] = v->delay_ns.avail,
+		[FACT_PCPU] = v->pcpu.avail,
+		[FACT_AFFINITY] = v->affinity_avail,
+	};
+	return facts[fact];
+}
+
+static void lack_say(const struct lack *l, const char *things, struct finding *f)
+{
+	if (l->of == 0)
+		snprintf(f->text, sizeof f->text, "no %s to look at", things);
+	else if (l->without == 0)
+		snprintf(f->text, sizeof f->text, "known for %zu of %zu %s", l->of, l->of, things);
+	else
+		snprintf(f->text, sizeof f->text, "known for %zu of %zu %s; else: %s", l->of - l->without,
+			l->of, things, avail_text(l->why));
+}
+
+static void check_vcpus(const struct snapshot *s, enum vcpu_fact fact, enum level level, const char *advice,
+	struct finding *f)
+{
+	struct lack l = {0};
+	for (size_t i = 0; i < s->sample.n_vms; i++) {
+		const struct vm_sample *vm = &s->sample.vms[i];
+		for (size_t v = vm->first_vcpu; runs(vm) && v < vm->first_vcpu + vm->n_vcpus; v++)
+			if (s->sample.vcpus[v].online)
+				lack_count(&l, vcpu_fact(&s->sample.vcpus[v], fact));
+	}
+	lack_say(&l, "vCPUs", f);
+	if (l.without) {
+		f->level = l.without == l.of ? level : LEVEL_WARN;
+		f->advice = advice;
+	}
+}
+
+static void check_time(const struct snapshot *s, struct finding *f)
+{
+	check_vcpus(s, FACT_TIME, LEVEL_FAIL, "without run times there is nothing to balance", f);
+}
+
+static void check_delay(const struct snapshot *s, struct finding *f)
+{
+	check_vcpus(s, FACT_DELAY, LEVEL_WARN,
+		"starved vCPUs cannot be told from idle ones; needs libvirt 7.2 and a kernel with schedstats",
+		f);
+}
+
+static void check_pcpu(const struct snapshot *s, struct finding *f)
+{
+	check_vcpus(s, FACT_PCPU, LEVEL_WARN, "unpinned vCPUs count for no pCPU", f);
+}
+
+static void check_pins(const struct snapshot *s, struct finding *f)
+{
+	check_vcpus(s, FACT_AFFINITY, LEVEL_WARN, "vCPUs whose pins are not known are left alone", f);
+}
+
+static void check_pcpus(const struct snapshot *s, struct finding *f)
+{
+	struct lack l = {0};
+	for (size_t i = 0; i < s->sample.host.n_pcpus; i++)
+		if (s->sample.host.pcpus[i].online)
+			lack_count(&l, s->sample.host.pcpus[i].busy_ns.avail);
+	lack_say(&l, "pCPUs", f);
+	if (l.without) {
+		f->level = LEVEL_WARN;
+		f->advice = "load that is not vCPUs is not seen, and origin-b cannot work";
+	}
+}
+
+static void check_topology(const struct snapshot *s, struct finding *f)
+{
+	const struct host_sample *h = &s->sample.host;
+	size_t online = 0, isolated = 0;
+	for (size_t i = 0; i < h->n_pcpus; i++) {
+		online += h->pcpus[i].online;
+		isolated += h->pcpus[i].isolated;
+	}
+	snprintf(f->text, sizeof f->text,
+		"%zu pCPUs, %zu online, %zu isolated, %zu NUMA nodes, caches %s; pins per %s", h->n_pcpus,
+		online, isolated, h->n_nodes, h->has_llc ? "known" : "not known",
+		granularity_name(s->granularity));
+	if (h->n_pcpus == 0) {
+		f->level = LEVEL_FAIL;
+		f->advice = "the host does not tell its pCPUs";
+	} else if (!h->has_llc) {
+		f->level = LEVEL_NOTE;
+		f->advice = "moves are not kept within a last-level cache";
+	}
+}
+
+static void check_statistics(const struct snapshot *s, struct finding *f)
+{
+	struct lack l = {0};
+	for (size_t i = 0; i < s->sample.n_vms; i++) {
+		const struct vm_memory *m = &s->sample.vms[i].mem;
+		if (runs(&s->sample.vms[i]))
+			lack_count(&l, vi64_has(m->unused_kib) ? AVAIL_OK : m->usable_kib.avail);
+	}
+	lack_say(&l, "guests", f);
+	if (l.without) {
+		f->level = LEVEL_WARN;
+		f->advice = l.why == AVAIL_NO_PERIOD
+				    ? "memory AUTO, the key p or --stats-period 2 turns statistics on; they "
+				      "are put back at the end"
+				    : "these guests are never ballooned; see REASONS in vmtop(1)";
+	}
+}
+
+static void check_memory(const struct snapshot *s, struct finding *f)
+{
+	const struct host_sample *h = &s->sample.host;
+	char total[24] = "-", available[24] = "-";
+	if (vi64_has(h->total_kib))
+		text_kib(total, sizeof total, h->total_kib.v);
+	if (vi64_has(h->available_kib))
+		text_kib(available, sizeof available, h->available_kib.v);
+	snprintf(f->text, sizeof f->text, "%s available of %s, pressure figures %s", available, total,
+		vf64_has(h->psi_full_avg10) ? "known" : "not known");
+	if (!vi64_has(h->available_kib)) {
+		f->level = LEVEL_WARN;
+		f->advice = "without it no guest is given memory";
+	}
+}
+
+static void check_left(const struct snapshot *s, struct finding *f)
+{
+	snprintf(f->text, sizeof f->text, "%d changes of an earlier vmtop are still in place", s->n_changed);
+	if (s->n_changed) {
+		f->level = LEVEL_WARN;
+		f->advice = "vmtop --restore puts them back";
+	}
+}
+
+static const struct {
+	const char *name;
+	void (*check)(const struct snapshot *s, struct finding *f);
+} checks[] = {
+	{"connection", check_connection},
+	{"guests", check_guests},
+	{"topology", check_topology},
+	{"pCPU times", check_pcpus},
+	{"vCPU run time", check_time},
+	{"run-queue delay", check_delay},
+	{"current pCPU", check_pcpu},
+	{"pins", check_pins},
+	{"guest statistics", check_statistics},
+	{"host memory", check_memory},
+	{"journal", check_left},
+};
+
+static int print_checks(const struct snapshot *s, FILE *to)
+{
+	int count[LEVEL_FAIL + 1] = {0};
+	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+		struct finding f = {LEVEL_OK, "", NULL};
+		char shown[1600];
+		checks[i].check(s, &f);
+		text_escape(shown, sizeof shown, f.text);
+		fprintf(to, "%-4s  %-16s  %s\n", level_names[f.level], checks[i].name, shown);
+		if (f.advice)
+			fprintf(to, "%24s%s\n", "", f.advice);
+		count[f.level]++;
+	}
+	fprintf(to, "%d ok, %d to know, %d warnings, %d failures\n", count[LEVEL_OK], count[LEVEL_NOTE],
+		count[LEVEL_WARN], count[LEVEL_FAIL]);
+	return count[LEVEL_FAIL];
+}
+
+/* What was logged since `seen`: the plan, and why there is none. */
+static void print_plan(const struct snapshot *s, uint64_t seen, FILE *to)
+{
+	size_t lines = 0;
+	fprintf(to, "\nA CPU round and a memory cycle would now do this; nothing was changed:\n");
+	for (size_t i = 0; i < s->n_log; i++)
+		if (s->log[i].seq > seen && s->log[i].kind != LOG_EVENT && lines++ < PLAN_LINES)
+			fprintf(to, "  %s\n", s->log[i].text);
+	if (lines > PLAN_LINES)
+		fprintf(to, "  and %zu lines more\n", lines - PLAN_LINES);
+}
+
+/* The second sample with rates: guests fill in their first statistics a little later than the host. */
+static struct snapshot *settled(struct engine *en, struct err *e)
+{
+	for (int i = 0, with_rates = 0; i < STEPS_MOST; i++) {
+		if (engine_step(en, e) < 0)
+			return NULL;
+		struct snapshot *s = engine_snapshot(en);
+		if (!s)
+			return NULL;
+		with_rates += !s->first && s->cpu.why.code != REASON_FIRST;
+		if (with_rates == 2)
+			return s;
+		snapshot_free(s);
+		if (!engine_wait(en, -1))
+			break;
+	}
+	err_set(e, ERR_RUNTIME, "the hypervisor gave no two samples to make rates of");
+	return NULL;
+}
+
+int check_run(struct engine *en, FILE *to, struct err *e)
+{
+	struct snapshot *s = settled(en, e);
+	if (!s)
+		return e->msg[0] ? -1 : err_set(e, ERR_NOMEM, "out of memory");
+	int failures = print_checks(s, to);
+	uint64_t seen = s->n_log ? s->log[s->n_log - 1].seq : 0;
+	snapshot_free(s);
+	engine_command(en, &(struct command){.kind = CMD_REBALANCE});
+	engine_command(en, &(struct command){.kind = CMD_MEMORY_CYCLE});
+	engine_wait(en, -1);
+	s = engine_step(en, e) < 0 ? NULL : engine_snapshot(en);
+	if (!s)
+		return e->msg[0] ? -1 : err_set(e, ERR_NOMEM, "out of memory");
+	print_plan(s, seen, to);
+	snapshot_free(s);
+	return failures ? err_set(e, ERR_RUNTIME, "the check failed, see above") : 0;
+}

@@ -20,7 +20,8 @@ struct vm_rule {
 	int64_t mem_max_kib; /* user's maximum, 0 none */
 	int64_t target_kib;  /* balloon target last set by us, -1 unknown */
 	int64_t target_age_ns;
-	double held_for_s; /* with HELD or FOREIGN: for how long still; < 0: until released */
+	int64_t released_ns; /* foreign changes older than this are forgiven */
+	double held_for_s;   /* with HELD or FOREIGN: for how long still; < 0: until released */
 };
 struct vcpu_rule {
 	enum reason cpu; /* REASON_NONE, or why this vCPU is left alone */
@@ -40,7 +41,7 @@ struct vm_memo {
 	int64_t target_ns;
 	int64_t fail_until_ns; /* leave it alone until then: a change failed */
 	bool unknown;          /* a change without an answer is to be read back first */
-	int64_t released_ns;   /* foreign pins older than this are forgiven */
+	int64_t released_ns;   /* foreign changes older than this are forgiven */
 };
 /* Fills rules for the sample. memo(arg, vm) may return NULL: nothing remembered. -1: out of memory. */
 int rules_build(struct rules *r, const struct config *cfg, const struct sample *s,

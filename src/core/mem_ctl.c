@@ -4,7 +4,7 @@
  * the host has been seen to have, and is ordered once. A cycle works on copies, so that ROUND_WATCH and
  * ROUND_PREVIEW leave no trace; what was really ordered is learned in mem_ctl_applied(). Knows no clock and
  * no hypervisor. */
-#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,13 +163,22 @@ static int64_t guarded_target(const struct mem_ctl *c, const struct mem_guest *g
 	return to;
 }
 
-static bool guest_order(struct mem_ctl *c, struct mem_guest *g, struct plan *plan)
+/* The wish is one, and the guards leave something of it. */
+static bool would_act(const struct mem_ctl *c, const struct mem_guest *g)
 {
+	if (!g->eligible || g->to_kib < 0)
+		return false;
 	int64_t to = guarded_target(c, g);
 	if (to == g->target || (to < g->balloon && g->to_kib > g->balloon))
+		return false;
+	return g->let_go || to <= g->target - MIB || to >= g->target + MIB;
+}
+
+static bool guest_order(struct mem_ctl *c, struct mem_guest *g, struct plan *plan)
+{
+	if (!would_act(c, g))
 		return true;
-	if (!g->let_go && to > g->target - MIB && to < g->target + MIB)
-		return true;
+	int64_t to = guarded_target(c, g);
 	struct action *a = plan_add(plan, ACTION_BALLOON);
 	if (!a)
 		return false;
@@ -189,7 +198,7 @@ static int orders_issue(struct mem_ctl *c, struct plan *plan, struct err *e)
 	for (int grow = 0; grow < 2; grow++)
 		for (size_t i = 0; i < c->n; i++) {
 			struct mem_guest *g = &c->guest[i];
-			if (!g->eligible || g->to_kib < 0 || (g->to_kib > g->target) != grow)
+			if ((g->to_kib > g->target) != grow)
 				continue;
 			if (!guest_order(c, g, plan))
 				return err_set(e, ERR_NOMEM, "out of memory for the plan");
@@ -237,6 +246,8 @@ static void status_fill(const struct mem_ctl *c, struct mem_guest *g, struct mem
 	if (g->eligible && g->moving && !g->called && !g->let_go)
 		explain_moving(c, g);
 	st->why = g->why;
+	if (c->r->mode == ROUND_WATCH && !c->r->cfg->auto_memory && would_act(c, g))
+		why_set(&st->why, g->why.code, "if AUTO: %.150s", g->why.text);
 	st->eligible = g->eligible;
 	st->used_kib = g->rate->used_kib;
 	if (vi64_has(g->vm->mem.max_kib))
@@ -248,30 +259,58 @@ static void status_fill(const struct mem_ctl *c, struct mem_guest *g, struct mem
 	st->want_kib = vi64_ok(g->tgt);
 }
 
+struct changes {
+	size_t n;
+	int64_t grow, shrink;
+};
+
+static void changes_add(struct changes *s, int64_t from, int64_t to)
+{
+	s->n++;
+	s->grow += kib_max(to - from, 0);
+	s->shrink += kib_max(from - to, 0);
+}
+
+/* What was ordered; when nobody may be touched, what would be. */
+static struct changes changes_of(const struct mem_ctl *c, const struct plan *plan, size_t first)
+{
+	struct changes s = {0};
+	for (size_t i = first; i < plan->n; i++)
+		changes_add(&s, plan->actions[i].from_kib, plan->actions[i].to_kib);
+	for (size_t i = 0; c->r->mode == ROUND_WATCH && i < c->n; i++)
+		if (would_act(c, &c->guest[i]))
+			changes_add(&s, c->guest[i].target, guarded_target(c, &c->guest[i]));
+	return s;
+}
+
+static void changes_text(const struct changes *s, char *buf, size_t len)
+{
+	char up[16], down[16];
+	text_kib(up, sizeof up, s->grow);
+	text_kib(down, sizeof down, s->shrink);
+	snprintf(buf, len, "%zu target%s:%s%s%s%s", s->n, s->n == 1 ? "" : "s", s->grow ? " +" : "",
+		s->grow ? up : "", s->shrink ? " -" : "", s->shrink ? down : "");
+}
+
 static void sum_up(struct mem_ctl *c, const struct plan *plan, size_t first, struct mem_verdict *v)
 {
-	int64_t grow = 0, shrink = 0;
-	size_t n = plan->n - first, able = 0;
-	char up[16], down[16];
-	for (size_t i = first; i < plan->n; i++) {
-		int64_t d = plan->actions[i].to_kib - plan->actions[i].from_kib;
-		grow += kib_max(d, 0);
-		shrink += kib_max(-d, 0);
-	}
+	struct changes sum = changes_of(c, plan, first);
+	size_t able = 0;
+	char text[80];
 	for (size_t i = 0; i < c->n; i++)
 		able += c->guest[i].eligible;
-	text_kib(up, sizeof up, grow);
-	text_kib(down, sizeof down, shrink);
+	changes_text(&sum, text, sizeof text);
 	if (!c->n)
 		why_set(&v->why, REASON_NO_VMS, NULL);
 	else if (!c->host_known)
 		why_set(&v->why, REASON_NO_DATA, "the memory of the host is not known");
-	else if (n)
-		why_set(&v->why, grow ? REASON_GIVE : REASON_CLAIM, "%zu target%s: +%s -%s", n,
-			n == 1 ? "" : "s", up, down);
+	else if (sum.n && c->r->mode == ROUND_WATCH)
+		why_set(&v->why, REASON_MANUAL, "AUTO is off; it would set %s", text);
+	else if (sum.n)
+		why_set(&v->why, sum.grow ? REASON_GIVE : REASON_CLAIM, "%s", text);
 	else
-		why_set(&v->why, REASON_MEM_OK, "%zu of %zu guests eligible, none needs a change", able,
-			c->n);
+		why_set(&v->why, REASON_MEM_OK, "%s",
+			able ? "no guest needs a change" : "no guest is eligible");
 }
 
 static void verdict_fill(struct mem_ctl *c, const struct plan *plan, size_t first, struct mem_verdict *v)

@@ -212,8 +212,8 @@ static bool refuse_user(struct mem_guest *g)
 	if (!g->rule || g->rule->memory == REASON_NONE)
 		return false;
 	if (g->rule->held_for_s > 0)
-		why_set(&g->why, g->rule->memory, "%s; %.0f s left", reason_text(g->rule->memory),
-			g->rule->held_for_s);
+		why_set(&g->why, g->rule->memory, "%s; hands off for another %.0f s",
+			reason_text(g->rule->memory), g->rule->held_for_s);
 	else
 		why_set(&g->why, g->rule->memory, NULL);
 	return true;
@@ -300,7 +300,7 @@ static bool refuse_boot(struct mem_ctl *c, struct mem_guest *g, int64_t now_ns)
 static bool refuse_foreign(struct mem_guest *g, int64_t now_ns)
 {
 	double left = seconds_until(g->m.foreign_until_ns, now_ns);
-	if (left <= 0)
+	if (left <= 0 || (g->rule && g->rule->released_ns > g->m.foreign_ns))
 		return false;
 	why_set(&g->why, REASON_FOREIGN_BALLOON,
 		"somebody else set its balloon; hands off for another %.0f s", left);

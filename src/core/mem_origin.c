@@ -41,8 +41,8 @@ static void claim(const struct mem_ctl *c, struct mem_guest *g, bool crunch)
 	text_kib(unused, sizeof unused, g->unused);
 	text_kib(part, sizeof part, take);
 	g->to_kib = g->balloon - take;
-	why_set(&g->why, REASON_CLAIM, "%s unused: gives back %s%s", unused, part,
-		crunch ? ", the host is short" : "");
+	why_set(&g->why, REASON_CLAIM, "gives back %s: %s unused%s", part, unused,
+		crunch ? ", and the host is short" : "");
 }
 
 static void give(struct mem_ctl *c, struct mem_guest *g)
@@ -57,8 +57,8 @@ static void give(struct mem_ctl *c, struct mem_guest *g)
 		return;
 	}
 	g->to_kib = g->promised + g->give_kib;
-	why_set(&g->why, REASON_GIVE, "%s unused and falling, threshold %" PRId64 "M: %s more", unused,
-		c->r->cfg->mem_threshold_kib / MIB, add);
+	why_set(&g->why, REASON_GIVE, "gets %s more: %s unused and falling, threshold %" PRId64 "M", add,
+		unused, c->r->cfg->mem_threshold_kib / MIB);
 }
 
 static void explain_rest(const struct mem_ctl *c, struct mem_guest *g)

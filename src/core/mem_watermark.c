@@ -42,13 +42,13 @@ static void explain_grow(const struct mem_ctl *c, struct mem_guest *g, int64_t t
 	text_kib(want, sizeof want, grow_to(c, g));
 	text_kib(got, sizeof got, to);
 	if (g->to_kib < 0)
-		why_set(&g->why, REASON_HOST_LOW, "uses %s, wants %s: the host has nothing above its reserve",
-			used, want);
+		why_set(&g->why, REASON_HOST_LOW,
+			"wants %s, but the host has nothing above its reserve; uses %s", want, used);
 	else if (g->give_back)
-		why_set(&g->why, REASON_GIVE_BACK, "suffers since its last shrink: back to %s", got);
+		why_set(&g->why, REASON_GIVE_BACK, "back to %s: suffers since its last shrink", got);
 	else
-		why_set(&g->why, REASON_GIVE, "uses %s, low watermark %s, wants %s: gets %s", used, low, want,
-			got);
+		why_set(&g->why, REASON_GIVE, "gets %s: uses %s, low watermark %s, wants %s", got, used, low,
+			want);
 }
 
 static void grant(struct mem_ctl *c, struct mem_guest *g)
@@ -170,8 +170,8 @@ static int64_t reclaim_idle(struct mem_ctl *c, int64_t need, enum reason why)
 		sum += got;
 		text_kib(part, sizeof part, got);
 		text_kib(high, sizeof high, g->hi);
-		why_set(&g->why, why, "above its high watermark %s: gives back %s%s", high, part,
-			why == REASON_PRESSURE ? ", the host runs short" : "");
+		why_set(&g->why, why, "gives back %s: above its high watermark %s%s", part, high,
+			why == REASON_PRESSURE ? ", and the host runs short" : "");
 	}
 	return sum;
 }
@@ -219,8 +219,7 @@ static void squeeze(struct mem_ctl *c, int64_t need, double pct, const char *who
 			continue;
 		need -= got;
 		text_kib(part, sizeof part, got);
-		why_set(&g->why, REASON_PRESSURE, "%s needs memory: gives %s of what it does not use", whom,
-			part);
+		why_set(&g->why, REASON_PRESSURE, "gives %s it does not use: %s needs memory", part, whom);
 	}
 }
 
@@ -232,9 +231,12 @@ static void explain_rest(const struct mem_ctl *c, struct mem_guest *g)
 	text_kib(used, sizeof used, g->used);
 	text_kib(low, sizeof low, g->lo);
 	text_kib(high, sizeof high, g->hi);
-	double harm = seconds_left(c, g->m.harm_until_ns);
+	double harm = seconds_left(c, g->m.harm_until_ns), let_go = seconds_left(c, g->m.no_donor_until_ns);
 	if (g->target >= g->max && g->used + g->head > g->max)
 		why_set(&g->why, REASON_AT_MAX, "uses %s and has its maximum", used);
+	else if (g->target > g->hi && let_go > 0)
+		why_set(&g->why, REASON_HOLD_TIME,
+			"its balloon did not follow; nothing is asked of it for %.0f s", let_go);
 	else if (g->target > g->hi && harm > 0)
 		why_set(&g->why, REASON_HOLD_TIME, "suffered from a shrink; no other for %.0f s", harm);
 	else if (g->target > g->hi && on_hold(c, g))

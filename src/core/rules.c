@@ -113,6 +113,7 @@ static void vm_rule_fill(struct vm_rule *out, const struct config *cfg, const st
 		.mem_min_kib = set.mem_min_kib,
 		.mem_max_kib = set.mem_max_kib,
 		.target_kib = memo ? memo->target_kib : -1,
+		.released_ns = memo ? memo->released_ns : 0,
 		.target_age_ns = memo && memo->target_kib >= 0 ? s->time_ns - memo->target_ns : 0,
 	};
 	if (why == REASON_NONE && (set.exclude_memory || (memo && memo->exclude_memory)))

@@ -70,6 +70,7 @@ static void record_done(struct engine *en, struct vm_record *r, const struct act
 			journal_wrote_vcpu(en->journal, r, v);
 	} else {
 		if (a->kind == ACTION_BALLOON) {
+			r->from_kib = en->sample.vms[a->vm].mem.balloon_kib.v;
 			r->wrote_kib = r->memo.target_kib = a->to_kib;
 			r->memo.target_ns = en->sample.time_ns;
 		} else {

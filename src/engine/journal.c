@@ -241,10 +241,14 @@ static void load_vm(struct vm_record *r, const json_t *o, bool found)
 		r->found_kib = kib;
 	else if (kib > 0 && !found)
 		r->wrote_kib = kib;
+	else if (!found && r->wrote_kib >= 0) /* it was ours, and is no more */
+		r->found_kib = r->wrote_kib = -1;
 	if (period >= 0 && period <= 3600 && found && r->period_found < 0)
 		r->period_found = (int)period;
 	else if (period >= 0 && period <= 3600 && !found)
 		r->period_wrote = (int)period;
+	else if (!found && r->period_wrote >= 0)
+		r->period_found = r->period_wrote = -1;
 }
 
 static void load_line(struct ledger *l, const char *line, size_t len)

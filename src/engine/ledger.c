@@ -94,29 +94,48 @@ bool record_changed(const struct vm_record *r)
 	return r->n_vcpus || r->wrote_kib >= 0 || r->period_wrote >= 0;
 }
 
-static bool near(int64_t a, int64_t b)
+static bool between(int64_t a, int64_t x, int64_t b)
 {
-	return a - b < NEAR_KIB && b - a < NEAR_KIB;
+	int64_t lo = (a < b ? a : b) - NEAR_KIB, hi = (a < b ? b : a) + NEAR_KIB;
+	return x > lo && x < hi;
 }
 
-void record_seen(struct vm_record *r, const struct vm_sample *vm)
+bool record_balloon_ours(const struct vm_record *r, int64_t balloon_kib)
 {
+	int64_t from = r->from_kib > 0 ? r->from_kib : r->found_kib; /* an earlier run wrote it */
+	return r->wrote_kib >= 0 && between(from, balloon_kib, r->wrote_kib);
+}
+
+void record_balloon_lost(struct vm_record *r)
+{
+	r->memo.target_kib = -1;
+	r->found_kib = r->wrote_kib = -1;
+}
+
+static bool forget_life(struct vm_record *r, const struct vm_memory *m)
+{
+	bool balloon = r->wrote_kib >= 0 && !between(r->wrote_kib, m->balloon_kib.v, r->wrote_kib);
+	bool period = r->period_wrote >= 0 && (!vi64_has(m->period_s) || m->period_s.v != r->period_wrote);
+	if (balloon)
+		record_balloon_lost(r);
+	if (period)
+		r->period_found = r->period_wrote = -1;
+	return balloon || period;
+}
+
+bool record_seen(struct vm_record *r, const struct vm_sample *vm)
+{
+	const struct vm_memory *m = &vm->mem;
 	if (vm->id >= 0 && r->id != vm->id) {
 		r->reborn = r->id > 0;
 		r->id = vm->id;
 	}
-	const struct vm_memory *m = &vm->mem;
-	bool known = vi64_has(m->balloon_kib) && (vi64_has(m->period_s) || !m->balloon_device);
 	if (!r->reborn)
-		return;
+		return false;
 	r->memo.target_kib = -1;
-	if (!known)
-		return;
-	r->reborn = false;
-	if (r->wrote_kib >= 0 && !near(r->wrote_kib, m->balloon_kib.v))
-		r->found_kib = r->wrote_kib = -1;
-	if (r->period_wrote >= 0 && (!vi64_has(m->period_s) || m->period_s.v != r->period_wrote))
-		r->period_found = r->period_wrote = -1;
+	/* Its size and period may come with a later sample. */
+	r->reborn = !vi64_has(m->balloon_kib) || (m->balloon_device && !vi64_has(m->period_s));
+	return !r->reborn && forget_life(r, m);
 }
 
 static bool worth_keeping(const struct vm_record *r, int64_t now_ns)

@@ -23,7 +23,9 @@ struct vm_record {
 	bool reborn;                    /* what is remembered may be of the life before */
 	int64_t seen_ns;                /* last time it was there */
 	int64_t unknown_ns;             /* with memo.unknown: since when */
-	int64_t found_kib, wrote_kib;   /* balloon: -1 never touched */
+	int64_t found_kib, wrote_kib;   /* balloon: -1 never touched, or not ours any more */
+	int64_t from_kib;               /* its size when we wrote last */
+	bool foreign_balloon;           /* somebody else set it, and the log has it */
 	int period_found, period_wrote; /* -1 never touched */
 	bool on_disk;                   /* its state as found is in the journal */
 	struct vcpu_record *vcpus;      /* those that we have pinned */
@@ -43,8 +45,13 @@ struct vcpu_record *record_vcpu(const struct vm_record *r, int id);
 struct vcpu_record *record_vcpu_get(struct vm_record *r, int id); /* NULL: out of memory */
 bool record_changed(const struct vm_record *r);                   /* we have changed something on it */
 /* Its sample: a VM with another id has started again, and forgets what was set in the life before. A balloon
- * or period that is still as we wrote it was saved and restored with the VM: those stay ours, as pins do. */
-void record_seen(struct vm_record *r, const struct vm_sample *vm);
+ * or period that is still as we wrote it was saved and restored with the VM: those stay ours, as pins do.
+ * True: something was forgotten that a journal may still have. */
+bool record_seen(struct vm_record *r, const struct vm_sample *vm);
+/* Somebody else set its balloon: ours is void, and what they set is not to be undone. */
+void record_balloon_lost(struct vm_record *r);
+/* The balloon is where we sent it, or on its way. */
+bool record_balloon_ours(const struct vm_record *r, int64_t balloon_kib);
 /* Drops VMs that went away: at once when nothing was changed on them, else after an hour (a saved VM comes
  * back with its pins). */
 void ledger_forget(struct ledger *l, int64_t now_ns);

@@ -202,7 +202,8 @@ static int restore_vm(struct engine *en, const struct vm_sample *vm, const struc
 		if (v && v->affinity_avail == AVAIL_OK && cpuset_equal(&v->affinity, &k->wrote))
 			bad |= add_pin(en, vm, v, &k->found, REASON_RESTORE) < 0;
 	}
-	if (r->wrote_kib >= 0 && r->found_kib >= 0)
+	if (r->found_kib >= 0 && vi64_has(vm->mem.balloon_kib) &&
+		record_balloon_ours(r, vm->mem.balloon_kib.v))
 		bad |= add_balloon(en, vm, r->found_kib, REASON_RESTORE) < 0;
 	return bad ? -1 : 0;
 }

@@ -93,7 +93,8 @@ static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
 		log_event(en, LOG_EVENT, "%s appeared", name);
 	r->here = true;
 	r->seen_ns = en->sample.time_ns;
-	record_seen(r, vm);
+	if (record_seen(r, vm) && en->journal)
+		journal_wrote_vm(en->journal, r);
 	/* A sample that shows its pins is the read-back of a change without an answer. */
 	if (r->memo.unknown && !vm->hung_since_ns && en->sample.time_ns > r->unknown_ns)
 		r->memo.unknown = false;
@@ -227,12 +228,42 @@ static enum round_mode memory_mode(struct engine *en)
 	return ROUND_AUTO;
 }
 
+/* Somebody else's balloon: said once, and not ours to put back. */
+static void note_foreign_balloons(struct engine *en)
+{
+	for (size_t i = 0; i < en->sample.n_vms; i++) {
+		const struct vm_sample *vm = &en->sample.vms[i];
+		bool foreign = en->mem_status[i].why.code == REASON_FOREIGN_BALLOON;
+		struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
+		if (!r || r->foreign_balloon == foreign)
+			continue;
+		r->foreign_balloon = foreign;
+		if (!foreign)
+			continue;
+		char name[128], size[16];
+		text_escape(name, sizeof name, vm->name);
+		text_kib(size, sizeof size, vm->mem.balloon_kib.v);
+		log_event(en, LOG_EVENT,
+			"%s: somebody else set its balloon, at %s now; AUTO leaves it alone for %.0f s", name,
+			size, en->cfg.foreign_hold_s);
+		bool had = r->wrote_kib >= 0;
+		record_balloon_lost(r);
+		if (had && en->journal)
+			journal_wrote_vm(en->journal, r);
+	}
+}
+
 static int plan_memory(struct engine *en, struct round *r, struct err *e)
 {
 	size_t before = en->plan.n;
+	struct why last = en->mem_verdict.why;
 	*r = round_of(en, memory_mode(en));
 	if (mem_ctl_plan(en->mem, r, &en->plan, en->mem_status, &en->mem_verdict, e) < 0)
 		return -1;
+	if (r->mode == ROUND_WATCH && en->cfg.auto_memory && last.code != REASON_NONE)
+		en->mem_verdict.why = last; /* between cycles: what the last one did */
+	if (r->mode != ROUND_WATCH)
+		note_foreign_balloons(en);
 	if (r->mode == ROUND_FORCED) {
 		en->want_memory = false;
 		log_event(en, LOG_ROUND, "memory cycle: %zu change%s, %s", en->plan.n - before,

@@ -31,24 +31,63 @@ static void add_kib(char *buf, size_t len, const char *what, struct vi64 x)
 	add(buf, len, ", ", "%s %s", what, size);
 }
 
-/* "target 4.0G set 12 s ago, has 4.6G, used 3.1G, usable 1.5G, QEMU holds 4.9G, data 2 s old" */
+/* "asked 4.0G 12 s ago, at 4.6G of 8.0G, not moving for 8 s", "has 4.0G of 8.0G, as asked 12 s ago" */
+static void add_balloon(char *buf, size_t len, const struct snapshot *s, size_t vm)
+{
+	const struct vm_memory *m = &s->sample.vms[vm].mem;
+	const struct vm_status *st = &s->vm_status[vm];
+	struct vf64 still = s->vm_rates[vm].balloon_still_s;
+	char has[16], of[24] = "", asked[16];
+	if (!vi64_has(m->balloon_kib)) {
+		add(buf, len, ", ", "balloon -: %s", avail_text(m->balloon_kib.avail));
+		return;
+	}
+	text_kib(has, sizeof has, m->balloon_kib.v);
+	if (vi64_has(m->max_kib)) {
+		text_kib(asked, sizeof asked, m->max_kib.v);
+		snprintf(of, sizeof of, " of %s", asked);
+	}
+	if (!vi64_has(st->target_kib)) {
+		add(buf, len, ", ", "has %s%s", has, of);
+		return;
+	}
+	int64_t off = m->balloon_kib.v - st->target_kib.v, near = m->balloon_kib.v / 200;
+	near = near > 16 * 1024 ? near : 16 * 1024;
+	text_kib(asked, sizeof asked, st->target_kib.v);
+	if (off > -near && off < near) {
+		add(buf, len, ", ", "has %s%s, as asked %.0f s ago", has, of, st->target_age_s);
+		return;
+	}
+	add(buf, len, ", ", "asked %s %.0f s ago, at %s%s", asked, st->target_age_s, has, of);
+	if (!vf64_has(still) || st->target_age_s < 1)
+		return;
+	double stood = still.v < st->target_age_s ? still.v : st->target_age_s;
+	if (stood < 2 * s->elapsed_s || stood < 1)
+		add(buf, len, ", ", "moving");
+	else
+		add(buf, len, ", ", "not moving for %.0f s", stood);
+}
+
+static void add_reason(char *buf, size_t len, const struct snapshot *s, size_t vm)
+{
+	const struct why *why = &s->vm_status[vm].mem.why;
+	struct vi64 used = s->vm_rates[vm].used_kib;
+	const char *text = why->text[0] ? why->text : reason_text(why->code);
+	const char *lack = vi64_has(used) ? "" : avail_text(used.avail);
+	if (*lack)
+		add(buf, len, " · ", "used -: %s", lack);
+	if (why->code != REASON_NONE && strcmp(text, lack) != 0 && strncmp(text, "asked ", 6) != 0)
+		add(buf, len, " · ", "%s", text);
+}
+
+/* The truth about its balloon in one line: target against actual, whether it moves, what the guest makes of
+ * it, how old that is, and what memory control thinks of it. */
 void truth_text(const struct snapshot *s, size_t vm, char *buf, size_t len)
 {
 	const struct vm_memory *m = &s->sample.vms[vm].mem;
 	const struct vm_rate *r = &s->vm_rates[vm];
-	const struct vm_status *st = &s->vm_status[vm];
 	buf[0] = '\0';
-	if (vi64_has(st->target_kib)) {
-		char size[16];
-		text_kib(size, sizeof size, st->target_kib.v);
-		add(buf, len, ", ", "asked %s %.0f s ago", size, st->target_age_s);
-	}
-	add_kib(buf, len, "has", m->balloon_kib);
-	if (vi64_has(m->balloon_kib) && vi64_has(m->max_kib)) {
-		char size[16];
-		text_kib(size, sizeof size, m->max_kib.v);
-		add(buf, len, " ", "of %s", size);
-	}
+	add_balloon(buf, len, s, vm);
 	add_kib(buf, len, "used", r->used_kib);
 	add_kib(buf, len, "usable", m->usable_kib);
 	add_kib(buf, len, "QEMU holds", m->rss_kib);
@@ -56,11 +95,9 @@ void truth_text(const struct snapshot *s, size_t vm, char *buf, size_t len)
 		add(buf, len, ", ", "swaps in %.0f KiB/s", r->swap_in_kib_s.v);
 	if (vf64_has(r->age_s))
 		add(buf, len, ", ", "statistics %.0f s old", r->age_s.v);
-	if (!vi64_has(r->used_kib))
-		add(buf, len, " · ", "used -: %s", avail_text(r->used_kib.avail));
-	if (st->mem.why.code != REASON_NONE)
-		add(buf, len, " · ", "%s",
-			st->mem.why.text[0] ? st->mem.why.text : reason_text(st->mem.why.code));
+	else if (r->age_s.avail == AVAIL_STALE)
+		add(buf, len, ", ", "statistics -: %s", avail_text(AVAIL_STALE));
+	add_reason(buf, len, s, vm);
 }
 
 /* Bar of a guest: used, then what it has beyond that, of its maximum; the tick is the target. */
@@ -96,12 +133,16 @@ static void draw_node(const struct node_sample *n, struct screen *to, struct rec
 
 static int draw_verdict(const struct snapshot *s, struct screen *to, struct rect at)
 {
-	char text[300] = "", size[16];
+	char text[400] = "", size[16];
+	const struct host_sample *h = &s->sample.host;
 	if (vi64_has(s->memory.free_kib)) {
 		text_kib(size, sizeof size, s->memory.free_kib.v);
 		add(text, sizeof text, "", "%s to give", size);
 	}
-	add(text, sizeof text, " · ", "%d eligible", s->n_eligible_memory);
+	add(text, sizeof text, " · ", "%d of %zu guests eligible", s->n_eligible_memory, s->sample.n_vms);
+	if (vf64_has(h->psi_some_avg10) && vf64_has(h->psi_full_avg10))
+		add(text, sizeof text, " · ", "pressure %.1f %% (full %.1f %%)", h->psi_some_avg10.v,
+			h->psi_full_avg10.v);
 	if (s->memory.why.code != REASON_NONE)
 		add(text, sizeof text, " · ", "%s",
 			s->memory.why.text[0] ? s->memory.why.text : reason_text(s->memory.why.code));
@@ -127,6 +168,8 @@ void memory_draw(const struct view *v, const struct snapshot *s, struct screen *
 		row += draw_wrapped(
 			to, (struct rect){row, at.col + 1, end - row, at.cols - 1}, STYLE_DIM, text);
 	}
-	for (size_t i = 0; i < s->sample.host.n_nodes && row < end && at.cols >= 50; i++)
+	/* A single node is the host, and that has its bar in the header. */
+	size_t nodes = s->sample.host.n_nodes > 1 && at.cols >= 50 ? s->sample.host.n_nodes : 0;
+	for (size_t i = 0; i < nodes && row < end; i++)
 		draw_node(&s->sample.host.nodes[i], to, (struct rect){row++, at.col + 1, 1, at.cols - 1});
 }

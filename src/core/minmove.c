@@ -22,6 +22,8 @@ enum {
 	SEARCH_PER_MS = 100000,
 	SEARCH_TASKS = 512,
 	KEPT_ROUNDS = 4,
+	RESTLESS_DWELLS = 20,
+	RESTLESS_FACTOR = 4, /* a burst costs two moves: when it comes and when it goes */
 };
 
 /* What is remembered of a task between rounds, by slot. */
@@ -55,6 +57,7 @@ struct minmove {
 	double check_q, check_gain;
 	double plan_q, plan_gain; /* of the plan that was returned last */
 	int fails;
+	double worth;  /* what a plan has to lower F by, per cost */
 	double slow_s; /* > 0: wait this long between rounds that act */
 	int64_t acted_ns;
 };
@@ -465,7 +468,7 @@ static void strays_place(struct minmove *s, bool act)
 static bool steps_worth(const struct minmove *s, double before_f)
 {
 	const struct place_work *w = &s->w;
-	double least = squared(w->p->cfg->min_gain_pct) * place_steps_cost(w);
+	double least = s->worth * place_steps_cost(w);
 	return w->n_steps > 0 && before_f - place_f(w) >= least * (1 - 1e-9);
 }
 
@@ -507,14 +510,17 @@ static void plan_steps(struct minmove *s, const struct look *k)
 	struct place_work *w = &s->w;
 	const struct config *cfg = w->p->cfg;
 	double before = place_f(w);
+	s->worth = squared(cfg->min_gain_pct);
+	if (k->above) /* where much deviation has to stay, small gains are not worth a move */
+		s->worth *= squared(k->limit / band_of(cfg, w->p));
 	struct place_goal g = {
 		.f = k->goal_f,
-		.min_score = squared(cfg->min_gain_pct) / 2,
+		.min_score = s->worth / 2,
 		.max_steps = w->n <= SEARCH_TASKS ? w->n : moves_allowed(w->p),
 	};
 	if (!k->above && k->overload) {
 		g.overload = true;
-		g.min_score = squared(cfg->min_gain_pct);
+		g.min_score = s->worth;
 	}
 	place_greedy(w, &g);
 	if (g.overload || before <= g.f)
@@ -622,6 +628,18 @@ static double dwell_for(const struct place_work *w, const struct config *cfg, in
 	return d >= 4 ? cfg->dwell_cross_s : d >= 2 ? cfg->dwell_node_s : cfg->dwell_llc_s;
 }
 
+/* Moved again soon: what the last move was made for did not last, so the next one has to wait longer; after a
+ * calm time the dwell shrinks again. */
+static double dwell_next(const struct memory *m, const struct place_problem *p, double usual_s)
+{
+	double since_s = (double)(p->now_ns - m->moved_ns) / (double)S_NS;
+	if (m->dwell_s <= 0)
+		return usual_s;
+	if (since_s < RESTLESS_DWELLS * m->dwell_s)
+		return fmin(SLOW_CAP_S, fmax(usual_s, RESTLESS_FACTOR * m->dwell_s));
+	return fmax(usual_s, m->dwell_s / 2);
+}
+
 /* The dwell starts with an improving move. After a waived one it is twice as long and not waived again, so
  * that no rhythm of the load costs more than a pin per dwell. */
 static void minmove_applied(void *state, const struct place_problem *p, const bool *done)
@@ -638,10 +656,10 @@ static void minmove_applied(void *state, const struct place_problem *p, const bo
 		moved++;
 		const struct place_task *t = &p->tasks[m->task];
 		struct memory *mem = &s->slots[t->slot];
+		mem->dwell_s = dwell_next(mem, p, dwell_for(&s->w, p->cfg, m->from, m->to));
 		mem->moved_ns = p->now_ns;
 		mem->moved_demand = t->demand_pct;
 		mem->waived = mem->waive;
-		mem->dwell_s = dwell_for(&s->w, p->cfg, m->from, m->to) * (mem->waived ? 2 : 1);
 	}
 	if (!moved)
 		return;

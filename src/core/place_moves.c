@@ -24,6 +24,13 @@ static bool rests(const struct place_work *w, uint32_t t)
 	return w->still[t] || w->at[t] != w->home[t];
 }
 
+/* Overload goes away, and not just elsewhere: p fits on z and leaves it well below what a had. */
+static bool cures(const struct place_work *w, double p, int a, int z)
+{
+	double after = (w->s[z] + p) * w->ic[z];
+	return after <= 100 && after <= w->s[a] * w->ic[a] - 10;
+}
+
 static void move_try(
 	const struct place_work *w, const struct place_goal *g, uint32_t t, int z, struct pick *best)
 {
@@ -34,7 +41,7 @@ static void move_try(
 	double score = place_gain(w, p, a, z) / place_cost(w, t, a, z);
 	if (score < g->min_score || score <= best->score || !place_safe(w, p, a, z))
 		return;
-	if (g->overload && w->s[z] * w->ic[z] + p * w->ic[z] > w->s[a] * w->ic[a] - 10)
+	if (g->overload && !cures(w, p, a, z))
 		return;
 	*best = (struct pick){t, UINT32_MAX, z, score};
 }
@@ -183,7 +190,7 @@ static void swap_try(
 	double cost = place_cost(w, t, a, z) + place_cost(w, u, z, a), score = place_gain(w, p, a, z) / cost;
 	if (score < g->min_score || score <= best->score || !place_safe(w, p, a, z))
 		return;
-	if (g->overload && w->s[z] * w->ic[z] + p * w->ic[z] > w->s[a] * w->ic[a] - 10)
+	if (g->overload && !cures(w, p, a, z))
 		return;
 	if (place_ok(w, t, z) && place_ok(w, u, a))
 		*best = (struct pick){t, u, z, score};

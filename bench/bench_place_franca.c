@@ -111,9 +111,10 @@ static void place_by(struct place_work *w, enum way way, const double *jobs, siz
 		return;
 	}
 	if (way == FOUND) {
+		bool proven;
 		double f = place_found(w, 0);
 		if (place_exact_fits(w))
-			place_exact_found(w, f, 0);
+			place_exact_found(w, f, 0, &proven);
 	} else {
 		place_lpt(w, w->best);
 		if (way == MULTIFIT)

@@ -12,7 +12,7 @@
 
 #include "vmtop/placement.h"
 
-enum { PLACE_NONE = -1, PLACE_EXACT_TASKS = 16, PLACE_EXACT_UNITS = 16 };
+enum { PLACE_NONE = -1, PLACE_EXACT_TASKS = 16, PLACE_EXACT_UNITS = 16, PLACE_RENAME_UNITS = 64 };
 
 struct place_step {
 	uint32_t task; /* index into the workspace, not into the problem */
@@ -130,14 +130,20 @@ double place_steps_cost(const struct place_work *w);
  * together lower F become a swap. */
 void place_steps_to(struct place_work *w, const int *unit);
 
+/* Renames units of one size, place and fixed load in a whole placement, so that as many tasks as possible are
+ * at home. Only on hosts of up to PLACE_RENAME_UNITS units, without SMT, where all tasks may go everywhere.
+ */
+void place_rename(struct place_work *w, int *unit);
+
 /* Takes out steps without which F would be higher by less than min_score per cost. */
 void place_prune(struct place_work *w, double min_score);
 /* Keeps the first steps only; never half a swap. */
 void place_cut(struct place_work *w, size_t steps);
 
 bool place_exact_fits(const struct place_work *w);
-/* best[] has F f: looks for the placement with the lowest F, and leaves it in best[]. */
-double place_exact_found(struct place_work *w, double f, double enough_f);
+/* best[] has F f: looks for the placement with the lowest F, and leaves it in best[]. proven: there is none
+ * below what it returns. */
+double place_exact_found(struct place_work *w, double f, double enough_f, bool *proven);
 /* The cheapest plan to goal (ties: the one that ends lowest), better than the steps there are; false: none
  * was found, and the steps are as before. */
 bool place_exact_plan(struct place_work *w, const struct place_goal *g);

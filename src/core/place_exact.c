@@ -107,7 +107,7 @@ static void found_branch(struct branch *b, size_t depth)
 	b->volume += w->d[t];
 }
 
-double place_exact_found(struct place_work *w, double f, double enough_f)
+double place_exact_found(struct place_work *w, double f, double enough_f, bool *proven)
 {
 	struct place_goal goal = {.f = enough_f};
 	struct branch b = {.w = w, .goal = &goal, .nodes = NODES, .best_f = f, .plain = all_wide(w)};
@@ -119,6 +119,7 @@ double place_exact_found(struct place_work *w, double f, double enough_f)
 	found_branch(&b, 0);
 	if (b.better)
 		memcpy(w->best, b.best, w->n * sizeof(*w->best));
+	*proven = b.nodes > 0 && b.best_f > enough_f;
 	return b.best_f;
 }
 

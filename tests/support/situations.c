@@ -57,7 +57,6 @@ const struct situation situations[] = {
 	{"hidden, quiet first", "hidden", 2, 300, 60},
 	{"starved heavy vCPUs", starved_heavy, 2, 300, 0},
 	{"indivisible, 5 x 60 %", "indivisible", 2, 600, 0},
-	{"more work than pCPUs", "overload", 2, 600, 0},
 	{"square waves", "square", 2, 1200, 0},
 	{"bursts", bursts, 2, 1200, 0},
 	{"multi-vCPU VMs", "multi", 2, 600, 0},

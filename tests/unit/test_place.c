@@ -22,8 +22,9 @@ static double bound_sigma(struct place_work *w)
 static double found_sigma(struct place_work *w, double enough)
 {
 	double enough_f = enough * enough * w->pcpus, f = place_found(w, enough_f);
+	bool proven;
 	if (f > enough_f && place_exact_fits(w))
-		f = place_exact_found(w, f, enough_f);
+		f = place_exact_found(w, f, enough_f, &proven);
 	place_set(w, w->best);
 	assert_float_equal(place_f(w), f, 1e-6);
 	for (uint32_t t = 0; t < w->n; t++)

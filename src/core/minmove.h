@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of the policy minmove: what it remembers, and what its parts tell each other in a round. */
+#ifndef VMTOP_CORE_MINMOVE_H
+#define VMTOP_CORE_MINMOVE_H
+
+#include "place.h"
+
+#define S_NS INT64_C(1000000000)
+
+enum {
+	CHECK_ROUNDS = 2,
+	FAILS_BEFORE_SLOW = 2,
+	SLOW_CAP_S = 3600,
+	IDLE_PCT = 1,
+	SEARCH_PER_MS = 100000,
+	SEARCH_TASKS = 512,
+	KEPT_ROUNDS = 4,
+	RESTLESS_DWELLS = 20,
+	RESTLESS_FACTOR = 4, /* a burst costs two moves: when it comes and when it goes */
+};
+
+/* What is remembered of a task between rounds, by slot. */
+struct memory {
+	uint32_t birth;
+	int found_unit;      /* in the best placement known */
+	double found_demand; /* then */
+	double seen_demand;  /* in the round before */
+	int seen;            /* rounds since it came or its demand jumped */
+	double moved_demand; /* at its last move */
+	int64_t moved_ns;
+	double dwell_s; /* 0: never moved */
+	bool waived;    /* the last move was made within the dwell */
+	bool waive;     /* so would be the one that is planned */
+	uint32_t move;  /* 1 + index of its move in the plan; 0: none */
+};
+
+struct minmove {
+	struct place_work w;
+	struct memory *slots;
+	size_t cap_slots;
+	struct place_move *moves;
+	size_t cap_moves, n_moves;
+	size_t found_tasks, found_units; /* what the search for found was made for */
+	int kept_rounds;                 /* rounds since that search */
+
+	int above;     /* rounds in a row with a trigger */
+	int cooldown;  /* rounds still to wait */
+	bool rejected; /* the cool-down follows a plan that was not worth it */
+	double rejected_sigma;
+	int check_in; /* rounds until the gain of the last plan is checked; 0: none */
+	double check_q, check_gain;
+	double plan_q, plan_gain; /* of the plan that was returned last */
+	int fails;
+	double worth;  /* what a plan has to lower F by, per cost */
+	double slow_s; /* > 0: wait this long between rounds that act */
+	int64_t acted_ns;
+};
+
+/* Everything about this round. */
+struct look {
+	double sigma, q, bound, found, limit, goal_f, core, found_core;
+	double plan_sigma; /* with demands that are alike taken as equal */
+	bool above, overload, alike;
+	size_t dwelling;
+};
+
+/* Slots of tasks that have gone are forgotten when another birth comes. */
+static inline struct memory *task_memory(const struct minmove *s, uint32_t t)
+{
+	return &s->slots[s->w.p->tasks[s->w.id[t]].slot];
+}
+
+static inline double squared(double x)
+{
+	return x * x;
+}
+
+/* minmove_found.c: what is attainable */
+
+/* The deviation up to which nothing is done, by granularity. */
+double minmove_band(const struct config *cfg, const struct place_problem *p);
+/* Fills all of k but overload and dwelling; leaves the workspace as the demands were given. */
+void minmove_look(struct minmove *s, struct look *k);
+/* The best placement known into w.best; false: there is none that still fits. */
+bool minmove_found_recall(struct minmove *s);
+
+/* minmove_plan.c: the moves */
+
+/* Tasks that are nowhere, or where they must not be, get a unit; the plan then starts from there. */
+void minmove_strays(struct minmove *s, bool act);
+/* Marks what may not move now, and returns how many. */
+size_t minmove_mark_still(struct minmove *s);
+/* A unit above 100 % with a task that fits elsewhere and leaves that one 10 points below. */
+bool minmove_overload(struct minmove *s);
+/* Makes a plan; false: it is not worth its moves, and the workspace is as before. */
+bool minmove_make(struct minmove *s, const struct look *k);
+/* The plan that was made, as moves of the result. */
+void minmove_moves(struct minmove *s);
+
+#endif

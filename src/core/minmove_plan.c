@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* The moves of minmove: which vCPUs may move now, the plan with the fewest moves that pays, and what is said
+ * about each. Invariant: a task is moved at most once in a plan, and no plan raises the deviation or the
+ * highest load. Knows nothing of triggers and waits. */
+#include <math.h>
+#include <string.h>
+
+#include "minmove.h"
+#include "vmtop/config.h"
+
+static bool task_dwells(const struct memory *m, int64_t now_ns)
+{
+	return m->dwell_s > 0 && (double)(now_ns - m->moved_ns) < m->dwell_s * (double)S_NS;
+}
+
+/* A vCPU whose demand has changed a lot may move although it dwells, once per dwell. */
+size_t minmove_mark_still(struct minmove *s)
+{
+	struct place_work *w = &s->w;
+	size_t n = 0;
+	for (uint32_t t = 0; t < w->n; t++) {
+		struct memory *m = task_memory(s, t);
+		bool dwells = !w->p->forced && task_dwells(m, w->p->now_ns);
+		m->waive = dwells && !m->waived && fabs(w->d[t] - m->moved_demand) > 25;
+		w->still[t] = dwells && !m->waive;
+		w->node_bound[t] |= m->waive && w->home[t] >= 0;
+		n += w->still[t];
+	}
+	return n;
+}
+
+bool minmove_overload(struct minmove *s)
+{
+	struct place_work *w = &s->w;
+	bool any = false;
+	for (size_t j = 0; j < w->m && !any; j++)
+		any = w->s[j] * w->ic[j] > 100;
+	if (!any)
+		return false;
+	struct place_goal g = {
+		.min_score = squared(w->p->cfg->min_gain_pct), .max_steps = 2, .overload = true};
+	place_greedy(w, &g);
+	bool curable = w->n_steps > 0;
+	place_reset(w);
+	return curable;
+}
+
+static void move_text(const struct minmove *s, const struct place_step *x, enum reason code, struct why *why)
+{
+	const struct place_work *w = &s->w;
+	const struct place_unit *u = w->p->units;
+	double from = x->from >= 0 ? w->s0[x->from] * w->ic[x->from] : 0;
+	if (x->from < 0 || x->from == x->to)
+		why_set(why, code, "demand %.0f %%, on pCPU %d at %.0f %%", w->d[x->task], u[x->to].cpu,
+			w->s0[x->to] * w->ic[x->to]);
+	else
+		why_set(why, code, "demand %.0f %%, from pCPU %d at %.0f %% to pCPU %d at %.0f %%",
+			w->d[x->task], u[x->from].cpu, from, u[x->to].cpu, w->s0[x->to] * w->ic[x->to]);
+}
+
+/* One move a task: a stray that the plan moves on goes there at once, and keeps its reason. */
+static void move_add(struct minmove *s, const struct place_step *x, enum reason code)
+{
+	struct memory *mem = task_memory(s, x->task);
+	struct place_step whole = *x;
+	if (mem->move) {
+		code = s->moves[mem->move - 1].why.code;
+		whole.from = s->moves[mem->move - 1].from;
+	} else {
+		mem->move = (uint32_t)++s->n_moves;
+	}
+	struct place_move *m = &s->moves[mem->move - 1];
+	*m = (struct place_move){
+		.task = s->w.id[x->task], .from = whole.from, .to = whole.to, .partner = PLACE_NONE};
+	move_text(s, &whole, code, &m->why);
+}
+
+static void steps_add(struct minmove *s)
+{
+	const struct place_step *steps = s->w.steps;
+	for (size_t i = 0; i < s->w.n_steps; i++)
+		move_add(s, &steps[i], steps[i].partner < 0 ? REASON_MOVE : REASON_SWAP);
+	for (size_t i = 0; i < s->w.n_steps; i++)
+		if (steps[i].partner >= 0)
+			s->moves[task_memory(s, steps[i].task)->move - 1].partner =
+				(int)task_memory(s, steps[steps[i].partner].task)->move - 1;
+}
+
+/* First assignments: an unpinned task that stays is pinned where it runs. One that is idle is left to the
+ * host's own scheduler. */
+static void assign_add(struct minmove *s)
+{
+	struct place_work *w = &s->w;
+	for (uint32_t t = 0; t < w->n; t++) {
+		const struct place_task *task = &w->p->tasks[w->id[t]];
+		if (task->pinned || w->d[t] < IDLE_PCT || w->at[t] != w->home[t] || w->home[t] < 0 ||
+			task_memory(s, t)->move)
+			continue;
+		move_add(s, &(struct place_step){t, w->home[t], w->home[t], -1}, REASON_ASSIGN);
+	}
+}
+
+void minmove_strays(struct minmove *s, bool act)
+{
+	struct place_work *w = &s->w;
+	for (size_t i = 0; i < w->n; i++) {
+		uint32_t t = w->order[i];
+		int from = w->home[t];
+		if (from >= 0 && place_ok(w, t, from))
+			continue;
+		if (from < 0 && w->d[t] < IDLE_PCT)
+			continue;
+		int to = place_lowest_ok(w, t, 0, (uint32_t)w->m);
+		if (to < 0)
+			continue;
+		if (from >= 0)
+			place_add(w, from, -w->d[t]);
+		place_add(w, to, w->d[t]);
+		w->home[t] = to;
+		if (act)
+			move_add(s, &(struct place_step){t, from, to, -1},
+				from < 0 ? REASON_ASSIGN : REASON_LEAVE);
+	}
+	place_reset(w);
+}
+
+/* The plan pays as a whole: (5 %)^2 per cost. */
+static bool steps_worth(const struct minmove *s, double before_f)
+{
+	const struct place_work *w = &s->w;
+	double least = s->worth * place_steps_cost(w);
+	return w->n_steps > 0 && before_f - place_f(w) >= least * (1 - 1e-9);
+}
+
+static size_t moves_allowed(const struct place_problem *p)
+{
+	if (p->cfg->max_moves > 0)
+		return (size_t)p->cfg->max_moves;
+	return p->n_units / 4 > 8 ? p->n_units / 4 : 8;
+}
+
+/* A cheaper plan to the same deviation: exactly where that is possible, else by search; the step-wise one
+ * stays when the other does not pay. */
+static void plan_refine(struct minmove *s, const struct place_goal *g)
+{
+	struct place_work *w = &s->w;
+	double effort = w->p->cfg->search_ms * SEARCH_PER_MS;
+	if (place_exact_fits(w))
+		place_exact_plan(w, g);
+	else if (w->n <= SEARCH_TASKS && effort > 0)
+		place_search(w, g, (size_t)effort);
+	place_prune(w, g->min_score);
+}
+
+/* What the steps win, less what they have to win. */
+static double steps_net(const struct minmove *s, double before_f)
+{
+	return before_f - place_f(&s->w) - s->worth * place_steps_cost(&s->w);
+}
+
+/* Move by move one can get stuck above the goal. The best placement known, with its units renamed so that
+ * most tasks are there already, is taken instead when it is worth more. */
+static void plan_from_found(struct minmove *s, const struct place_goal *g, double before)
+{
+	struct place_work *w = &s->w;
+	double net = steps_net(s, before);
+	memcpy(w->try, w->at, w->n * sizeof(*w->try));
+	if (!minmove_found_recall(s))
+		return;
+	place_rename(w, w->best);
+	for (uint32_t t = 0; t < w->n; t++)
+		if (w->still[t] || !place_ok(w, t, w->best[t]))
+			w->best[t] = w->home[t];
+	place_steps_to(w, w->best);
+	place_prune(w, g->min_score);
+	if (steps_net(s, before) <= net)
+		place_steps_to(w, w->try);
+}
+
+static double highest_load(const struct place_work *w, const double *s)
+{
+	double top = 0;
+	for (size_t j = 0; j < w->m; j++)
+		top = fmax(top, s[j] * w->ic[j]);
+	return top;
+}
+
+static void plan_steps(struct minmove *s, const struct look *k)
+{
+	struct place_work *w = &s->w;
+	const struct config *cfg = w->p->cfg;
+	double before = place_f(w), top = highest_load(w, w->s);
+	s->worth = squared(cfg->min_gain_pct);
+	if (k->above) /* where much deviation has to stay, small gains are not worth a move */
+		s->worth *= squared(k->limit / minmove_band(cfg, w->p));
+	struct place_goal g = {
+		.f = k->goal_f,
+		.min_score = s->worth / 2,
+		.max_steps = w->n <= SEARCH_TASKS ? w->n : moves_allowed(w->p),
+	};
+	if (!k->above && k->overload) {
+		g.overload = true;
+		g.min_score = s->worth;
+	}
+	place_greedy(w, &g);
+	if (g.overload || before <= g.f)
+		return;
+	if (w->n <= SEARCH_TASKS && place_f(w) > g.f)
+		plan_from_found(s, &g, before);
+	plan_refine(s, &g);
+	if (steps_worth(s, before) && highest_load(w, w->s) <= top + 1e-6)
+		return;
+	place_reset(w);
+	minmove_mark_still(s);
+	place_greedy(w, &g);
+}
+
+bool minmove_make(struct minmove *s, const struct look *k)
+{
+	struct place_work *w = &s->w;
+	double q = place_q(w);
+	if (k->alike && place_alike(w))
+		place_reset(w);
+	double f = place_f(w);
+	plan_steps(s, k);
+	bool worth = steps_worth(s, f);
+	if (worth)
+		place_cut(w, moves_allowed(w->p));
+	place_plain(w);
+	place_set(w, w->home);
+	memcpy(w->s0, w->s, w->m * sizeof(*w->s0));
+	place_set(w, w->at);
+	s->plan_q = q;
+	s->plan_gain = q - place_q(w);
+	return worth && s->plan_gain > -1e-6;
+}
+
+void minmove_moves(struct minmove *s)
+{
+	assign_add(s);
+	steps_add(s);
+}

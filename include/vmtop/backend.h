@@ -13,8 +13,8 @@ struct backend;
 struct log_line;
 struct command;
 
-enum sample_group { /* what a sample must hold beyond state, vCPUs and host */
-	SAMPLE_BALLOON = 1 << 0,
+enum sample_group {              /* what a sample must hold beyond state, vCPUs and host */
+	SAMPLE_BALLOON = 1 << 0, /* guest statistics read now; without it those read last will do */
 	SAMPLE_BLOCK = 1 << 1,
 	SAMPLE_NET = 1 << 2,
 	SAMPLE_REGULAR = 1 << 8, /* a regular tick, not one between: recordings note it */

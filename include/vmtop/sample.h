@@ -149,6 +149,8 @@ void sample_reset(struct sample *s); /* empties, keeps memory */
 struct pcpu_sample *sample_add_pcpu(struct sample *s, int id);
 struct vm_sample *sample_add_vm(struct sample *s, const uint8_t uuid[UUID_BYTES]);
 struct vcpu_sample *sample_add_vcpu(struct sample *s, int id);
+/* The same for a VM whose vCPUs are none so far or the last of the array, else NULL. */
+struct vcpu_sample *sample_append_vcpu(struct sample *s, struct vm_sample *vm, int id);
 /* Sorts into the shape above and checks it; drops duplicate UUIDs and ids. */
 int sample_finish(struct sample *s, struct err *e);
 /* Deep copy; `to` must be initialised. Allocates only when `to` is too small. */

@@ -168,6 +168,10 @@ static void read_memory(struct dom_facts *f, xmlNodePtr dom)
 	xmlNodePtr balloon = xml_path(dom, "devices/memballoon"), numa = xml_path(dom, "numatune/memory");
 	f->balloon_device = !xml_attr_is(balloon, "model", "none");
 	xml_attr_num(xml_child(balloon, "stats"), "period", INT32_MAX, &f->period_s);
+	if (xml_kib(xml_child(dom, "memory"), &kib))
+		f->max_kib = f->current_kib = vi64_ok(kib);
+	if (xml_kib(xml_child(dom, "currentMemory"), &kib))
+		f->current_kib = vi64_ok(kib);
 	if (xml_kib(xml_path(dom, "memtune/min_guarantee"), &kib))
 		f->min_guarantee_kib = vi64_ok(kib);
 	struct cpuset nodes; /* a node list has the same form */

@@ -21,6 +21,7 @@ struct dom_facts {
 	size_t n_rules;
 	bool balloon_device;
 	int64_t period_s;
+	struct vi64 max_kib, current_kib; /* <memory>, <currentMemory>: the hypervisor's own books */
 	struct vi64 min_guarantee_kib;
 	struct vf64 quota_pct;
 	uint64_t mem_nodes;

@@ -83,10 +83,15 @@ static bool take_event(struct lv *lv, const struct link_event *ev)
 {
 	bool foreign = ev->kind == EVENT_PIN &&
 		       note_pin_event(&lv->notes, ev->uuid, ev->vcpu, &ev->map, ev->time_ns);
-	if (ev->kind == EVENT_PIN)
+	if (ev->kind == EVENT_PIN) {
+		lv_reader_dirty(lv->reader, ev->uuid, DIRTY_VCPUS);
 		return foreign;
-	if (lv->reader && ev->kind != EVENT_BALLOON)
-		lv_reader_dirty(lv->reader, ev->kind == EVENT_OVERFLOW ? NULL : ev->uuid);
+	}
+	if (ev->kind == EVENT_BALLOON) {
+		lv_reader_balloon(lv->reader, ev->uuid, ev->kib);
+		return false;
+	}
+	lv_reader_dirty(lv->reader, ev->kind == EVENT_OVERFLOW ? NULL : ev->uuid, DIRTY_FACTS | DIRTY_VCPUS);
 	return true;
 }
 
@@ -94,7 +99,8 @@ bool lv_events(struct lv *lv)
 {
 	struct link_event ev[EVENTS_AT_ONCE];
 	bool worth = false;
-	for (size_t n = EVENTS_AT_ONCE; lv->link && n == EVENTS_AT_ONCE;) {
+	/* While a request has the reader they wait: the reader must hear of them. */
+	for (size_t n = EVENTS_AT_ONCE; lv->link && lv->reader && n == EVENTS_AT_ONCE;) {
 		n = link_events(lv->link, ev, EVENTS_AT_ONCE);
 		for (size_t i = 0; i < n; i++)
 			worth = take_event(lv, &ev[i]) || worth;

@@ -56,8 +56,8 @@ static void finish(struct lv *lv, struct action *a, struct change_request *q)
 	/* When the line broke in the middle, the change may have been made all the same. */
 	if (a->outcome == OUTCOME_FAILED && link_phase(lv->link, NULL) == PHASE_LOST)
 		a->outcome = OUTCOME_UNKNOWN;
-	if (a->kind == ACTION_PERIOD && lv->reader)
-		lv_reader_dirty(lv->reader, a->uuid);
+	if (lv->reader && a->kind != ACTION_BALLOON)
+		lv_reader_dirty(lv->reader, a->uuid, a->kind == ACTION_PIN ? DIRTY_VCPUS : DIRTY_FACTS);
 }
 
 /* Our own pins must be known before the hypervisor tells of them. */

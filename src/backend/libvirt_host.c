@@ -93,7 +93,7 @@ static int64_t memory_of(const virNodeMemoryStats *st, int n, const char *name)
 	return -1;
 }
 
-static bool memory_stats(virConnectPtr c, struct host_sample *h)
+bool host_memory(virConnectPtr c, struct host_sample *h)
 {
 	virNodeMemoryStats st[PARAMS_MOST];
 	int n = 0;
@@ -133,7 +133,7 @@ void host_read(virConnectPtr c, struct sample *s, int64_t budget_ns)
 {
 	add_pcpus(c, s);
 	read_times(c, s, budget_ns);
-	if (!memory_stats(c, &s->host))
+	if (!host_memory(c, &s->host))
 		memory_plain(c, &s->host);
 	s->host.psi_some_avg10 = s->host.psi_full_avg10 = vf64_absent(AVAIL_REMOTE);
 }

@@ -28,8 +28,11 @@ void lv_reader_free(struct lv_reader *rd);
 /* In the worker. On success the sample is in lv_reader_sample(), not yet finished. */
 int lv_reader_run(struct lv_reader *rd, virConnectPtr c, const struct read_order *o, struct err *e);
 struct sample *lv_reader_sample(struct lv_reader *rd);
-/* Its facts must be read again; NULL: those of all. */
-void lv_reader_dirty(struct lv_reader *rd, const uint8_t *uuid);
+/* Must be read again, of one VM or (NULL) of all. */
+enum reader_dirty { DIRTY_FACTS = 1 << 0, DIRTY_VCPUS = 1 << 1 };
+void lv_reader_dirty(struct lv_reader *rd, const uint8_t *uuid, unsigned what);
+/* An event told the size of a balloon. */
+void lv_reader_balloon(struct lv_reader *rd, const uint8_t *uuid, int64_t kib);
 
 /* Which running VMs' monitors have been busy with one command for longer than min_ms; never blocks on them.
  * Returns how many, up to max. -1: the driver cannot tell. In the worker. */
@@ -38,5 +41,7 @@ int lv_reader_stuck(virConnectPtr c, int64_t min_ms, uint8_t (*uuids)[UUID_BYTES
 /* Host facts through libvirt: pCPUs, memory. The times of pCPUs cost a call each: left out when they would
  * take longer than the budget. In the worker. */
 void host_read(virConnectPtr c, struct sample *s, int64_t budget_ns);
+/* Its memory alone, exactly. False: the driver cannot tell. */
+bool host_memory(virConnectPtr c, struct host_sample *h);
 
 #endif

@@ -4,7 +4,7 @@
 #define VMTOP_BACKEND_LIBVIRT_VMCACHE_H
 
 #include "domxml.h"
-#include "localhost.h"
+#include "localvm.h"
 
 struct vcpu_seen {
 	int id;
@@ -17,15 +17,28 @@ struct vm_cache {
 	uint8_t uuid[UUID_BYTES];
 	int id;         /* libvirt's: changes when the VM restarts */
 	uint64_t round; /* when it was last in a sample */
+
 	struct dom_facts facts;
 	bool have_facts, dirty, persistent;
 	int64_t facts_ns;
+
 	struct local_vm local;
-	int64_t local_tried_ns;
-	struct vcpu_seen *vcpus;
+	int64_t local_tried_ns, scanned_ns;
+	int local_tries;
+	bool scan;   /* its threads must be listed again */
+	bool agreed; /* libvirt names the same vCPUs as the threads do */
+
+	struct vcpu_seen *vcpus; /* what virDomainGetVcpus said last */
 	size_t n_vcpus;
 	int vcpus_most;
 	enum avail vcpus_avail;
+	bool vcpus_dirty;
+	int64_t vcpus_ns;
+
+	struct vm_memory mem; /* as read last from the hypervisor */
+	bool have_mem;
+	struct vi64 balloon_kib; /* the newest that is known: statistics, XML or an event */
+
 	bool job;
 	int64_t job_ns;
 };

@@ -134,14 +134,11 @@ static struct link_event *inbox_slot(struct link *l)
 	return NULL;
 }
 
-static void inbox_put(
-	struct link *l, enum link_event_kind kind, virDomainPtr dom, int vcpu, const struct cpuset *map)
+static void inbox_put(struct link *l, virDomainPtr dom, struct link_event ev)
 {
-	struct link_event ev = {.kind = kind, .vcpu = vcpu, .time_ns = clock_ns()};
+	ev.time_ns = clock_ns();
 	if (virDomainGetUUID(dom, ev.uuid) < 0)
 		return;
-	if (map)
-		ev.map = *map;
 	pthread_mutex_lock(&l->lock);
 	struct link_event *slot = inbox_slot(l);
 	if (slot)
@@ -155,7 +152,7 @@ static int on_lifecycle(virConnectPtr c, virDomainPtr dom, int event, int detail
 	(void)c;
 	(void)event;
 	(void)detail;
-	inbox_put(l, EVENT_LIFECYCLE, dom, -1, NULL);
+	inbox_put(l, dom, (struct link_event){.kind = EVENT_LIFECYCLE, .vcpu = -1});
 	return 0;
 }
 
@@ -169,24 +166,26 @@ static void on_tunable(virConnectPtr c, virDomainPtr dom, virTypedParameterPtr p
 		if (params[i].type == VIR_TYPED_PARAM_STRING && params[i].value.s &&
 			sscanf(params[i].field, "cputune.vcpupin%5u%n", &vcpu, &end) == 1 &&
 			!params[i].field[end] && cpuset_parse(&map, params[i].value.s, NULL) == 0)
-			inbox_put(l, EVENT_PIN, dom, (int)vcpu, &map);
+			inbox_put(l, dom,
+				(struct link_event){.kind = EVENT_PIN, .vcpu = (int)vcpu, .map = map});
 		else
-			inbox_put(l, EVENT_TUNABLE, dom, -1, NULL);
+			inbox_put(l, dom, (struct link_event){.kind = EVENT_TUNABLE, .vcpu = -1});
 	}
 }
 
 static void on_balloon(virConnectPtr c, virDomainPtr dom, unsigned long long actual, void *l)
 {
 	(void)c;
-	(void)actual;
-	inbox_put(l, EVENT_BALLOON, dom, -1, NULL);
+	if (actual <= INT64_MAX)
+		inbox_put(l, dom,
+			(struct link_event){.kind = EVENT_BALLOON, .vcpu = -1, .kib = (int64_t)actual});
 }
 
 static void on_device(virConnectPtr c, virDomainPtr dom, const char *alias, void *l)
 {
 	(void)c;
 	(void)alias;
-	inbox_put(l, EVENT_DEFINITION, dom, -1, NULL);
+	inbox_put(l, dom, (struct link_event){.kind = EVENT_DEFINITION, .vcpu = -1});
 }
 
 static void on_metadata(virConnectPtr c, virDomainPtr dom, int type, const char *uri, void *l)
@@ -194,7 +193,7 @@ static void on_metadata(virConnectPtr c, virDomainPtr dom, int type, const char 
 	(void)c;
 	(void)type;
 	(void)uri;
-	inbox_put(l, EVENT_DEFINITION, dom, -1, NULL);
+	inbox_put(l, dom, (struct link_event){.kind = EVENT_DEFINITION, .vcpu = -1});
 }
 
 /* libvirt will not call this callback again. */

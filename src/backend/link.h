@@ -45,6 +45,7 @@ struct link_event {
 	uint8_t uuid[UUID_BYTES];
 	int vcpu;
 	struct cpuset map;
+	int64_t kib;     /* with EVENT_BALLOON: its size now */
 	int64_t time_ns; /* CLOCK_MONOTONIC */
 };
 

@@ -4,63 +4,45 @@
 #include "localhost.h"
 
 #include <ctype.h>
-#include <dirent.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "vmtop/err.h"
+#include "procfile.h"
 
-enum { PATH_BYTES = 512, FILE_BYTES = 4096, CMDLINE_BYTES = 256 << 10, STAT_BYTES = 1 << 20 };
-
-/* Reads at most len-1 bytes of a file; -1 when it cannot be read. Always terminates. */
-static ssize_t slurp(const char *path, char *buf, size_t len)
-{
-	size_t n = 0;
-	buf[0] = '\0';
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	for (ssize_t got; n < len - 1 && (got = read(fd, buf + n, len - 1 - n)) > 0;)
-		n += (size_t)got;
-	close(fd);
-	buf[n] = '\0';
-	return (ssize_t)n;
-}
+enum { PATH_BYTES = 512, FILE_BYTES = 4096, STAT_BYTES = 1 << 20 };
 
 static bool read_list(const char *root, const char *file, struct cpuset *s)
 {
-	char path[PATH_BYTES], text[FILE_BYTES];
+	char path[PATH_BYTES];
 	snprintf(path, sizeof path, "%s%s", root, file);
-	cpuset_clear(s);
-	if (slurp(path, text, sizeof text) < 0)
-		return false;
-	text[strcspn(text, "\n")] = '\0';
-	return cpuset_parse(s, text, NULL) == 0;
+	return procfile_list(path, s);
 }
 
 /* ---- pCPUs ---- */
 
+/* "cpu7 user nice system idle iowait irq softirq ...", the last two not on every kernel. Time stolen by a
+ * hypervisor below this one is neither busy nor idle, as libvirt counts it too. */
 static void read_cpu_line(const char *line, const struct cpuset *isolated, struct sample *s)
 {
-	unsigned id;
-	long long user, nice, system, idle, iowait, irq = 0, softirq = 0, steal = 0;
-	int n = sscanf(line, "cpu%u %lld %lld %lld %lld %lld %lld %lld %lld", &id, &user, &nice, &system,
-		&idle, &iowait, &irq, &softirq, &steal);
-	if (n < 6 || id >= CPUSET_CPUS)
+	enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, FIELDS };
+	int64_t v[FIELDS] = {0}, tick_ns = INT64_C(1000000000) / sysconf(_SC_CLK_TCK);
+	char *end;
+	unsigned long id = strtoul(line + 3, &end, 10);
+	if (id >= CPUSET_CPUS || *end != ' ' || procfile_numbers(end, v, FIELDS) <= IOWAIT)
 		return;
+	for (int i = 0; i < FIELDS; i++)
+		if (v[i] < 0 || v[i] > INT64_MAX / tick_ns / FIELDS)
+			return;
 	struct pcpu_sample *p = sample_add_pcpu(s, (int)id);
 	if (!p)
 		return;
-	int64_t tick_ns = INT64_C(1000000000) / sysconf(_SC_CLK_TCK);
 	p->online = true;
 	p->isolated = cpuset_has(isolated, (int)id);
 	/* user contains guest time already */
-	p->busy_ns = vi64_ok((user + nice + system + irq + softirq + steal) * tick_ns);
-	p->idle_ns = vi64_ok((idle + iowait) * tick_ns);
+	p->busy_ns = vi64_ok((v[USER] + v[NICE] + v[SYSTEM] + v[IRQ] + v[SOFTIRQ]) * tick_ns);
+	p->idle_ns = vi64_ok((v[IDLE] + v[IOWAIT]) * tick_ns);
 }
 
 static int read_stat(const char *root, const struct cpuset *isolated, struct sample *s)
@@ -68,7 +50,7 @@ static int read_stat(const char *root, const struct cpuset *isolated, struct sam
 	char path[PATH_BYTES];
 	char *text = malloc(STAT_BYTES);
 	snprintf(path, sizeof path, "%s/proc/stat", root);
-	if (!text || slurp(path, text, STAT_BYTES) < 0) {
+	if (!text || procfile_read(path, text, STAT_BYTES) < 0) {
 		free(text);
 		return -1;
 	}
@@ -108,10 +90,18 @@ static void read_meminfo(const char *root, struct host_sample *h)
 {
 	char path[PATH_BYTES], text[FILE_BYTES];
 	snprintf(path, sizeof path, "%s/proc/meminfo", root);
-	slurp(path, text, sizeof text);
+	procfile_read(path, text, sizeof text);
 	h->total_kib = field_kib(text, "MemTotal:");
 	h->free_kib = field_kib(text, "MemFree:");
 	h->available_kib = field_kib(text, "MemAvailable:");
+}
+
+struct vi64 localhost_total_kib(const char *root)
+{
+	struct host_sample h;
+	memset(&h, 0, sizeof h);
+	read_meminfo(root, &h);
+	return h.total_kib;
 }
 
 static struct vf64 psi_avg10(const char *text, const char *kind)
@@ -125,7 +115,7 @@ static void read_psi(const char *root, struct host_sample *h)
 {
 	char path[PATH_BYTES], text[FILE_BYTES];
 	snprintf(path, sizeof path, "%s/proc/pressure/memory", root);
-	slurp(path, text, sizeof text);
+	procfile_read(path, text, sizeof text);
 	h->psi_some_avg10 = psi_avg10(text, "some");
 	h->psi_full_avg10 = psi_avg10(text, "full");
 }
@@ -135,7 +125,7 @@ static void read_node(const char *root, int id, struct sample *s)
 	char path[PATH_BYTES], text[FILE_BYTES];
 	struct cpuset cpus;
 	snprintf(path, sizeof path, "%s/sys/devices/system/node/node%d/meminfo", root, id);
-	if (s->host.n_nodes == MAX_NODES || slurp(path, text, sizeof text) < 0)
+	if (s->host.n_nodes == MAX_NODES || procfile_read(path, text, sizeof text) < 0)
 		return;
 	s->host.nodes[s->host.n_nodes++] =
 		(struct node_sample){id, field_kib(text, "MemTotal:"), field_kib(text, "MemFree:")};
@@ -163,193 +153,4 @@ int localhost_host(const char *root, struct sample *s)
 	if (id < MAX_NODES)
 		read_node(root, id, s);
 	return 0;
-}
-
-/* ---- processes ---- */
-
-/* Text after the last ')' of a stat file: field 3 (state) and on. NULL: no such process. */
-static const char *stat_tail(const char *path, char *buf, size_t len)
-{
-	const char *p = slurp(path, buf, len) > 0 ? strrchr(buf, ')') : NULL;
-	return p && p[1] == ' ' ? p + 2 : NULL;
-}
-
-/* Field number n (as in proc(5)) of a stat tail, which begins with field 3. */
-static bool stat_field(const char *tail, int n, long long *v)
-{
-	for (int i = 3; tail && i < n; i++) {
-		tail = strchr(tail, ' ');
-		tail = tail ? tail + 1 : NULL;
-	}
-	return tail && sscanf(tail, "%lld", v) == 1;
-}
-
-void local_vm_done(struct local_vm *vm)
-{
-	free(vm->vcpus);
-	memset(vm, 0, sizeof *vm);
-}
-
-char localhost_state(const char *root, const struct local_vm *vm)
-{
-	char path[PATH_BYTES], text[FILE_BYTES];
-	long long start;
-	snprintf(path, sizeof path, "%s/proc/%d/stat", root, (int)vm->pid);
-	const char *tail = vm->pid ? stat_tail(path, text, sizeof text) : NULL;
-	return tail && stat_field(tail, 22, &start) && (uint64_t)start == vm->start ? tail[0] : 0;
-}
-
-int localhost_pcpu(const char *root, const struct local_vm *vm, pid_t tid)
-{
-	char path[PATH_BYTES], text[FILE_BYTES];
-	long long cpu;
-	snprintf(path, sizeof path, "%s/proc/%d/task/%d/stat", root, (int)vm->pid, (int)tid);
-	const char *tail = stat_tail(path, text, sizeof text);
-	return tail && stat_field(tail, 39, &cpu) && cpu >= 0 && cpu < CPUSET_CPUS ? (int)cpu : -1;
-}
-
-int localhost_affinity(pid_t tid, struct cpuset *s)
-{
-	unsigned char map[1024]; /* as wide as any kernel's: it refuses a narrower one */
-	memset(map, 0, sizeof map);
-	if (sched_getaffinity(tid, sizeof map, (cpu_set_t *)(void *)map) < 0)
-		return -1;
-	cpuset_from_map(s, map, sizeof map);
-	return 0;
-}
-
-pid_t local_vm_tid(const struct local_vm *vm, int id)
-{
-	for (size_t i = 0; i < vm->n_vcpus; i++)
-		if (vm->vcpus[i].id == id)
-			return vm->vcpus[i].tid;
-	return 0;
-}
-
-static int add_thread(struct local_vm *vm, int id, pid_t tid)
-{
-	struct local_vcpu *p = reallocarray(vm->vcpus, vm->n_vcpus + 1, sizeof *p);
-	if (!p)
-		return -1;
-	vm->vcpus = p;
-	p[vm->n_vcpus++] = (struct local_vcpu){id, tid};
-	return 0;
-}
-
-/* QEMU names the thread of a vCPU "CPU 3/KVM" or "CPU 3/TCG". */
-static bool vcpu_name(const char *comm, int *id)
-{
-	unsigned n;
-	char kind[8];
-	if (sscanf(comm, "CPU %5u/%7s", &n, kind) != 2)
-		return false;
-	*id = (int)n;
-	return true;
-}
-
-static pid_t dir_pid(const struct dirent *d)
-{
-	return isdigit((unsigned char)d->d_name[0]) ? (pid_t)strtol(d->d_name, NULL, 10) : 0;
-}
-
-int localhost_threads(const char *root, struct local_vm *vm)
-{
-	char path[PATH_BYTES], comm[64];
-	int id;
-	if (!localhost_state(root, vm))
-		return -1;
-	snprintf(path, sizeof path, "%s/proc/%d/task", root, (int)vm->pid);
-	DIR *dir = opendir(path);
-	if (!dir)
-		return -1;
-	vm->n_vcpus = 0;
-	for (struct dirent *d; (d = readdir(dir));) {
-		pid_t tid = dir_pid(d);
-		snprintf(path, sizeof path, "%s/proc/%d/task/%d/comm", root, (int)vm->pid, (int)tid);
-		if (tid && slurp(path, comm, sizeof comm) > 0 && vcpu_name(comm, &id))
-			add_thread(vm, id, tid);
-	}
-	closedir(dir);
-	return 0;
-}
-
-/* libvirt puts a machine into its scope; the scope's parent bounds every pin below it. */
-static void read_cgroup(const char *root, struct local_vm *vm)
-{
-	char path[PATH_BYTES + FILE_BYTES], text[FILE_BYTES];
-	snprintf(path, sizeof path, "%s/proc/%d/cgroup", root, (int)vm->pid);
-	vm->has_cgroup = false;
-	if (slurp(path, text, sizeof text) < 0 || strncmp(text, "0::/", 4) != 0)
-		return;
-	text[strcspn(text, "\n")] = '\0';
-	char *inner = strstr(text, "/libvirt/");
-	if (inner)
-		*inner = '\0';
-	char *scope = strrchr(text, '/');
-	if (!scope || strstr(text, "/.."))
-		return;
-	*scope = '\0';
-	snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpuset.cpus.effective", text + strlen("0::"));
-	vm->has_cgroup = read_list(root, path, &vm->cgroup) && !cpuset_empty(&vm->cgroup);
-}
-
-/* The argument after "-uuid" in a command line of NUL-separated arguments. */
-static bool cmdline_uuid(const char *args, size_t n, uint8_t uuid[UUID_BYTES])
-{
-	const char *end = args + n;
-	for (const char *p = args; p < end; p += strlen(p) + 1) {
-		const char *value = p + strlen(p) + 1;
-		if (strcmp(p, "-uuid") == 0 && value < end)
-			return uuid_parse(uuid, value) == 0;
-	}
-	return false;
-}
-
-/* Is this process one of those looked for? Its index, or n. */
-static size_t whose(const char *root, pid_t pid, uint8_t (*uuids)[UUID_BYTES], size_t n, char *buf)
-{
-	char path[PATH_BYTES];
-	uint8_t uuid[UUID_BYTES];
-	snprintf(path, sizeof path, "%s/proc/%d/cmdline", root, (int)pid);
-	ssize_t len = slurp(path, buf, CMDLINE_BYTES);
-	if (len <= 0 || !cmdline_uuid(buf, (size_t)len, uuid))
-		return n;
-	size_t i = 0;
-	while (i < n && uuid_compare(uuid, uuids[i]) != 0)
-		i++;
-	return i;
-}
-
-static bool adopt(const char *root, pid_t pid, struct local_vm *vm)
-{
-	char path[PATH_BYTES], text[FILE_BYTES];
-	long long start;
-	snprintf(path, sizeof path, "%s/proc/%d/stat", root, (int)pid);
-	const char *tail = stat_tail(path, text, sizeof text);
-	if (!tail || !stat_field(tail, 22, &start))
-		return false;
-	local_vm_done(vm);
-	vm->pid = pid;
-	vm->start = (uint64_t)start;
-	read_cgroup(root, vm);
-	return localhost_threads(root, vm) == 0;
-}
-
-size_t localhost_find(const char *root, uint8_t (*uuids)[UUID_BYTES], struct local_vm **vms, size_t n)
-{
-	char path[PATH_BYTES];
-	char *buf = malloc(CMDLINE_BYTES);
-	snprintf(path, sizeof path, "%s/proc", root);
-	DIR *dir = n && buf ? opendir(path) : NULL;
-	size_t found = 0;
-	for (struct dirent *d; dir && found < n && (d = readdir(dir));) {
-		pid_t pid = dir_pid(d);
-		size_t i = pid ? whose(root, pid, uuids, n, buf) : n;
-		if (i < n && !vms[i]->pid && adopt(root, pid, vms[i]))
-			found++;
-	}
-	if (dir)
-		closedir(dir);
-	free(buf);
-	return found;
 }

@@ -61,7 +61,8 @@ static void signals_set(bool ours)
 
 static void ask_groups(const struct batch_out *o, struct engine *en)
 {
-	unsigned groups = SAMPLE_BALLOON;
+	bool all = o->cfg->format == OUT_JSON || o->cfg->format == OUT_OPENMETRICS;
+	unsigned groups = all ? SAMPLE_BALLOON : 0;
 	for (int i = 0; i < o->n_columns; i++)
 		groups |= column_at(o->columns[i])->group;
 	engine_command(en, &(struct command){.kind = CMD_GROUPS, .number = groups});

@@ -87,17 +87,25 @@ struct vm_sample *sample_add_vm(struct sample *s, const uint8_t uuid[UUID_BYTES]
 	return vm;
 }
 
-struct vcpu_sample *sample_add_vcpu(struct sample *s, int id)
+struct vcpu_sample *sample_append_vcpu(struct sample *s, struct vm_sample *vm, int id)
 {
 	void *items = s->vcpus;
-	if (!s->n_vms || !room(&items, &s->cap_vcpus, s->n_vcpus + 1, sizeof *s->vcpus))
+	if ((vm->n_vcpus && vm->first_vcpu + vm->n_vcpus != s->n_vcpus) ||
+		!room(&items, &s->cap_vcpus, s->n_vcpus + 1, sizeof *s->vcpus))
 		return NULL;
 	s->vcpus = items;
+	if (!vm->n_vcpus)
+		vm->first_vcpu = s->n_vcpus;
 	struct vcpu_sample *v = &s->vcpus[s->n_vcpus++];
 	memset(v, 0, sizeof *v);
 	v->id = id;
-	s->vms[s->n_vms - 1].n_vcpus++;
+	vm->n_vcpus++;
 	return v;
+}
+
+struct vcpu_sample *sample_add_vcpu(struct sample *s, int id)
+{
+	return s->n_vms ? sample_append_vcpu(s, &s->vms[s->n_vms - 1], id) : NULL;
 }
 
 int uuid_compare(const uint8_t a[UUID_BYTES], const uint8_t b[UUID_BYTES])

@@ -247,6 +247,7 @@ void engine_command(struct engine *en, const struct command *c)
 		sample_soon(en);
 		break;
 	case CMD_SAMPLE:
+		en->want_fresh = true;
 		sample_soon(en);
 		break;
 	case CMD_PREVIEW_DROP:

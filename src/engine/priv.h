@@ -61,6 +61,8 @@ struct engine {
 	size_t n_todo;
 	bool want_rebalance, want_memory, want_preview, want_apply;
 	bool said_waiting; /* "b waits for the second sample" is in the log */
+	bool want_fresh;   /* guest statistics of now, not of the last cycle */
+	bool memory_due;   /* this step is one of the memory cycle */
 	bool stats_on;     /* guest statistics were asked for */
 	bool quit, quit_restore;
 

@@ -60,13 +60,32 @@ static void take_lines(struct engine *en)
 	free(lines);
 }
 
+/* Guest statistics cost more than all else, and guests fill them in every few seconds only: they are asked
+ * for once a memory cycle, or when a round of it is to be made now. Between, the backend shows those it has.
+ */
+static unsigned groups_now(struct engine *en)
+{
+	int64_t slack = (int64_t)(en->cfg.delay_s * 1e8);
+	unsigned groups = en->groups | (en->cfg.auto_memory ? SAMPLE_BALLOON : 0);
+	en->memory_due = en->tick && en->start_ns >= en->next_memory_ns - slack;
+	if (!en->memory_due && !en->want_fresh && en->have_sample)
+		groups &= ~(unsigned)SAMPLE_BALLOON;
+	en->want_fresh = false;
+	return groups | (en->want_memory ? SAMPLE_BALLOON : 0) | (en->tick ? SAMPLE_REGULAR : 0);
+}
+
+/* One memory cycle later; ticks that were missed are not made up for. */
+static void memory_next(struct engine *en)
+{
+	int64_t cycle = (int64_t)(en->cfg.memory_cycle_s * 1e9), next = en->next_memory_ns + cycle;
+	en->next_memory_ns = next > en->start_ns ? next : en->start_ns + cycle;
+}
+
 static int step_sample(struct engine *en, struct err *e)
 {
 	en->start_ns = en->b->ops->now(en->b);
 	en->due = false;
-	unsigned groups = en->groups | (en->cfg.auto_memory || en->want_memory ? SAMPLE_BALLOON : 0) |
-			  (en->tick ? SAMPLE_REGULAR : 0);
-	int rc = en->b->ops->sample(en->b, groups, &en->incoming, e);
+	int rc = en->b->ops->sample(en->b, groups_now(en), &en->incoming, e);
 	refresh_status(en);
 	if (rc < 0) {
 		say_error(en, e);
@@ -77,6 +96,8 @@ static int step_sample(struct engine *en, struct err *e)
 	en->incoming = old;
 	en->last_error[0] = '\0';
 	en->have_sample = true;
+	if (en->memory_due)
+		memory_next(en);
 	en->last_sample_ns = en->b->ops->now(en->b);
 	take_lines(en);
 	return 0;
@@ -218,14 +239,9 @@ static int plan_cpu(struct engine *en, struct round *r, struct err *e)
 
 static enum round_mode memory_mode(struct engine *en)
 {
-	int64_t now = en->sample.time_ns, slack = (int64_t)(en->cfg.delay_s * 1e8);
 	if (en->want_memory)
 		return ROUND_FORCED;
-	if (!en->cfg.auto_memory || !en->tick || now < en->next_memory_ns - slack)
-		return ROUND_WATCH;
-	int64_t cycle = (int64_t)(en->cfg.memory_cycle_s * 1e9);
-	en->next_memory_ns = en->next_memory_ns + cycle > now ? en->next_memory_ns + cycle : now + cycle;
-	return ROUND_AUTO;
+	return en->cfg.auto_memory && en->memory_due ? ROUND_AUTO : ROUND_WATCH;
 }
 
 /* Somebody else's balloon: said once, and not ours to put back. */

@@ -289,6 +289,8 @@ void view_draw(
 unsigned view_groups(const struct view *v)
 {
 	unsigned need = SAMPLE_BALLOON;
+	if (v->id == VIEW_PCPUS || v->id == VIEW_LOG)
+		return 0; /* no column of a VM in sight */
 	for (int i = 0; i < v->main.n_cols; i++)
 		if (v->main.chosen || column_at(v->main.cols[i])->rank)
 			need |= column_at(v->main.cols[i])->group;

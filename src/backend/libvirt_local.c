@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* VMs of this machine: their vCPUs straight from /proc. Invariant: a host counts as this one only when its
+ * memory is ours and a process here carries the UUID of one of its VMs; a VM that cannot be read in full is
+ * left to libvirt. Must not know: links, deadlines of calls. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "libvirt_rows.h"
+#include "libvirt_stats.h"
+#include "link.h"
+#include "localhost.h"
+
+#define SECOND INT64_C(1000000000)
+
+enum { FIND_AGAIN_S = 5, FIND_TRIES = 6, SCAN_AGAIN_S = 4 };
+
+/* A socket can lead anywhere (a container's mount, a tunnel), and names can be alike: the total memory, to
+ * the KiB, is hardly ever. A driver that cannot tell it is believed; the processes have the last word. */
+static bool same_memory(struct lv_reader *rd)
+{
+	struct host_sample there;
+	struct vi64 here = localhost_total_kib(rd->proc.root);
+	memset(&there, 0, sizeof there);
+	return vi64_has(here) && (!host_memory(rd->conn, &there) || there.total_kib.v == here.v);
+}
+
+bool local_may(struct lv_reader *rd)
+{
+	if (!rd->host.local || !rd->order->use_proc)
+		return false;
+	if (rd->ours == OURS_UNKNOWN)
+		rd->ours = same_memory(rd) ? OURS_YES : OURS_NO;
+	return rd->ours == OURS_YES;
+}
+
+/* Not found is looked for again after a while, and less and less often. */
+static bool find_due(const struct vm_cache *vm, int64_t now_ns)
+{
+	return !vm->local.pid && (!vm->local_tried_ns || now_ns - vm->local_tried_ns >
+								 (FIND_AGAIN_S * SECOND << vm->local_tries));
+}
+
+/* All that are due, in one walk over the processes. */
+static void find_processes(struct lv_reader *rd)
+{
+	size_t n = 0;
+	int64_t now = clock_ns();
+	struct local_wanted *want = calloc(rd->n_rows + 1, sizeof *want);
+	for (size_t i = 0; want && i < rd->n_rows; i++) {
+		struct vm_cache *vm = rd->rows[i].vm;
+		if (!find_due(vm, now))
+			continue;
+		vm->local_tries += vm->local_tried_ns && vm->local_tries < FIND_TRIES;
+		vm->local_tried_ns = vm->scanned_ns = now;
+		vm->agreed = false;
+		want[n] = (struct local_wanted){.id = vm->id, .vm = &vm->local};
+		memcpy(want[n++].uuid, vm->uuid, UUID_BYTES);
+	}
+	if (n)
+		local_find(&rd->proc, want, n);
+	free(want);
+}
+
+static bool same_threads(const struct local_vm *vm, const struct local_vcpu *was, size_t n)
+{
+	bool same = vm->n_vcpus == n;
+	for (size_t i = 0; same && i < n; i++)
+		same = vm->vcpus[i].id == was[i].id && vm->vcpus[i].tid == was[i].tid &&
+		       vm->vcpus[i].start == was[i].start;
+	return same;
+}
+
+/* Another number of threads may mean that vCPUs came or went. */
+static void scan_again(struct lv_reader *rd, struct vm_cache *vm)
+{
+	size_t n = vm->local.n_vcpus;
+	struct local_vcpu *was = calloc(n + 1, sizeof *was);
+	if (!was)
+		return;
+	if (n)
+		memcpy(was, vm->local.vcpus, n * sizeof *was);
+	vm->scanned_ns = clock_ns();
+	if (local_threads(&rd->proc, &vm->local) < 0)
+		local_vm_done(&vm->local);
+	else if (!same_threads(&vm->local, was, n))
+		vm->agreed = false;
+	free(was);
+}
+
+static void look(struct lv_reader *rd, struct row *row, int64_t now_ns)
+{
+	struct vm_cache *vm = row->vm;
+	if (!vm->local.pid)
+		return;
+	if (local_process(&rd->proc, &vm->local, &row->process) < 0) {
+		local_vm_done(&vm->local);
+		vm->local_tries = 0;
+		vm->local_tried_ns = 0;
+		return;
+	}
+	bool moved =
+		row->process.threads != vm->local.threads && now_ns - vm->scanned_ns > SCAN_AGAIN_S * SECOND;
+	if (moved || vm->scan)
+		scan_again(rd, vm);
+	vm->scan = false;
+	row->local = vm->local.n_vcpus > 0;
+	/* Stopped (SIGSTOP, a debugger): asking its monitor would block everybody. */
+	row->hung = row->hung || row->process.state == 'T' || row->process.state == 't';
+}
+
+void local_rows(struct lv_reader *rd)
+{
+	int64_t now = clock_ns();
+	size_t seen = 0;
+	rd->local = local_may(rd);
+	if (!rd->local)
+		return;
+	find_processes(rd);
+	for (size_t i = 0; i < rd->n_rows; i++) {
+		look(rd, &rd->rows[i], now);
+		seen += rd->rows[i].local;
+	}
+	rd->local = seen || !rd->n_rows;
+}
+
+static void add_vcpu(struct lv_reader *rd, int id, const struct local_thread *t)
+{
+	struct vcpu_sample *c = sample_add_vcpu(&rd->sample, id);
+	if (!c)
+		return;
+	c->online = true;
+	c->time_ns = vi64_ok(t->time_ns);
+	c->delay_ns = vi64_ok(t->delay_ns);
+	c->pcpu = vi64_ok(t->pcpu);
+	c->affinity = t->affinity;
+	c->affinity_avail = AVAIL_OK;
+}
+
+bool local_fill(struct lv_reader *rd, struct row *row)
+{
+	const struct local_vm *vm = &row->vm->local;
+	struct vm_sample *v = &rd->sample.vms[rd->sample.n_vms - 1];
+	struct local_thread t;
+	for (size_t i = 0; i < vm->n_vcpus; i++) {
+		if (local_thread(&rd->proc, vm, &vm->vcpus[i], &t) < 0) {
+			/* Unplugged or ended just now: the threads are listed again next time. */
+			rd->sample.n_vcpus -= v->n_vcpus;
+			v->n_vcpus = 0;
+			row->vm->scan = true;
+			return false;
+		}
+		add_vcpu(rd, vm->vcpus[i].id, &t);
+	}
+	v->cpu_time_ns = vi64_ok(row->process.cpu_ns);
+	rd->seen |= SEEN_VCPU | SEEN_DELAY | SEEN_CPU;
+	return true;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of a reader, shared by its files only: libvirt_reader.c (the course of a reading), libvirt_bulk.c
+ * (libvirt's lists), libvirt_local.c (/proc), libvirt_vm.c (one VM: what is read now and then, reasons). */
+#ifndef VMTOP_BACKEND_LIBVIRT_ROWS_H
+#define VMTOP_BACKEND_LIBVIRT_ROWS_H
+
+#include "libvirt_reader.h"
+#include "libvirt_vmcache.h"
+#include "localvm.h"
+
+enum { STATS_LISTS = 8 };
+
+/* One VM during one reading. */
+struct row {
+	struct vm_cache *vm;
+	virDomainPtr dom;              /* borrowed from a list */
+	virDomainStatsRecordPtr state; /* of the first call; NULL: the driver has no bulk call */
+	virDomainStatsRecordPtr more;  /* of a later one, or NULL */
+	unsigned want;                 /* statistics still to be asked for: enum virDomainStatsTypes */
+	bool hung;                     /* its monitor must not be asked */
+	bool local;                    /* vCPUs come from /proc */
+	bool balloon;                  /* guest statistics were asked for in this reading */
+	struct local_process process;  /* when local */
+};
+
+struct lv_reader {
+	struct sample sample;
+	struct connect_result host;
+	struct vm_caches caches;
+	uint64_t round;
+	bool no_nowait, no_bulk, no_control;
+	unsigned seen; /* enum stats_seen of any VM, ever: what this driver reports */
+	size_t turn;   /* whose slow facts are read first */
+
+	struct local_root proc;
+	enum { OURS_UNKNOWN, OURS_NO, OURS_YES } ours; /* is the hypervisor's host this machine? */
+
+	/* of this reading */
+	const struct read_order *order;
+	virConnectPtr conn;
+	struct row *rows; /* by UUID */
+	size_t n_rows, cap_rows;
+	virDomainStatsRecordPtr *lists[STATS_LISTS]; /* own the records of rows */
+	size_t n_lists;
+	virDomainPtr *doms; /* in place of records, where there is no bulk call */
+	uint8_t hung[READ_HUNG_MOST][UUID_BYTES];
+	size_t n_hung;
+	bool local;       /* /proc describes this host and shows its VMs */
+	int64_t bulk_ns;  /* how long libvirt's lists took */
+	int64_t until_ns; /* end of the budget for slow facts */
+	size_t unread;    /* VMs whose rules have to wait */
+	struct cpuset online;
+};
+
+/* libvirt_bulk.c: fills rows with at least the state of each running VM, unsorted and without vm. */
+int bulk_list(struct lv_reader *rd, unsigned stats, struct err *e);
+/* Asks for what rows want, one call for each set of wishes. */
+int bulk_fetch(struct lv_reader *rd, struct err *e);
+void bulk_free(struct lv_reader *rd);
+/* Statistics that come from a monitor, for one whose vCPUs /proc shows or does not. */
+unsigned bulk_groups(const struct lv_reader *rd, bool local);
+
+/* libvirt_local.c: may /proc be asked at all? */
+bool local_may(struct lv_reader *rd);
+/* Finds processes, looks at each, sets local and process of the rows and rd->local. */
+void local_rows(struct lv_reader *rd);
+/* Adds the vCPUs of the VM added last. False: they cannot be had there, and none were added. */
+bool local_fill(struct lv_reader *rd, struct row *row);
+
+/* libvirt_vm.c: rules of VMs that are new, as far as the time allows: they say what is worth asking for. */
+void vm_learn(struct lv_reader *rd);
+/* What is read now and then, as far as the time allows. */
+void vm_slow(struct lv_reader *rd);
+/* Rules, memory that was read before, reasons for what is absent. */
+void vm_settle(struct lv_reader *rd, struct row *row, struct vm_sample *v);
+/* The row's record in the sample, with what the lists and /proc said. */
+void vm_fill(struct lv_reader *rd, struct row *row, struct vm_sample *v);
+
+#endif

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/* One VM in a sample: what the lists and /proc said, what is read now and then (rules, affinities of remote
+ * VMs, jobs) and a reason for whatever is missing. Invariant: nothing here asks a monitor, but for drivers
+ * without balloon statistics in their bulk call. Must not know: links, controllers. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libvirt_rows.h"
+#include "libvirt_stats.h"
+#include "link.h"
+
+#define SECOND INT64_C(1000000000)
+
+enum { FACTS_AGE_S = 60, JOB_AGE_S = 5, VCPUS_AGE_S = 30, VCPUS_MOST = 4096, MAP_BYTES = CPUSET_CPUS / 8 };
+/* Of the time the bulk call took, the part that affinities of remote VMs may take. */
+enum { VCPUS_PART = 25 };
+
+/* ---- from libvirt into the cache ---- */
+
+static void take_vcpus(struct vm_cache *vm, const virVcpuInfo *info, const unsigned char *maps, int n)
+{
+	struct vcpu_seen *seen = n >= 0 ? calloc((size_t)n + 1, sizeof *seen) : NULL;
+	vm->vcpus_avail = seen ? AVAIL_OK : connect_unsupported() ? AVAIL_UNSUPPORTED : AVAIL_NONE;
+	for (int i = 0; seen && i < n; i++) {
+		seen[i].id = (int)info[i].number;
+		seen[i].pcpu = info[i].cpu >= 0 ? vi64_ok(info[i].cpu) : vi64_absent(AVAIL_UNSUPPORTED);
+		seen[i].time_ns = info[i].cpuTime <= INT64_MAX ? vi64_ok((int64_t)info[i].cpuTime)
+							       : vi64_absent(AVAIL_NONE);
+		cpuset_from_map(&seen[i].affinity, maps + (size_t)i * MAP_BYTES, MAP_BYTES);
+		/* A VM that is just ending runs nowhere. */
+		seen[i].affinity_avail = cpuset_empty(&seen[i].affinity) ? AVAIL_NONE : AVAIL_OK;
+	}
+	free(vm->vcpus);
+	vm->vcpus = seen;
+	vm->n_vcpus = seen ? (size_t)n : 0;
+}
+
+/* libvirt's true affinities and current pCPUs. */
+static void read_vcpus(struct vm_cache *vm, virDomainPtr dom)
+{
+	virVcpuInfo *info = NULL;
+	unsigned char *maps = NULL;
+	int most = vm->vcpus_most, n = -1;
+	if (most < 1)
+		most = vm->vcpus_most = virDomainGetMaxVcpus(dom); /* fixed while it runs */
+	if (most > 0 && most <= VCPUS_MOST) {
+		info = calloc((size_t)most, sizeof *info);
+		maps = calloc((size_t)most, MAP_BYTES);
+		if (info && maps)
+			n = virDomainGetVcpus(dom, info, most, maps, MAP_BYTES);
+	}
+	take_vcpus(vm, info, maps, n);
+	free(info);
+	free(maps);
+	vm->vcpus_dirty = false;
+	vm->vcpus_ns = clock_ns();
+}
+
+static void read_facts(struct vm_cache *vm, virDomainPtr dom)
+{
+	vm->persistent = virDomainIsPersistent(dom) == 1;
+	char *live = virDomainGetXMLDesc(dom, 0);
+	char *inactive = vm->persistent && live ? virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE) : NULL;
+	/* Without the inactive XML a persistent VM's rules are unknown: better no facts than wrong ones. */
+	if (live && (inactive || !vm->persistent) && domxml_parse(&vm->facts, live, inactive, NULL) == 0) {
+		vm->have_facts = true;
+		vm->balloon_kib = vm->facts.current_kib;
+	}
+	vm->facts_ns = clock_ns();
+	vm->dirty = false;
+	vm->scan = vm->local.pid != 0;
+	free(live);
+	free(inactive);
+}
+
+static void read_job(struct lv_reader *rd, struct vm_cache *vm, virDomainPtr dom)
+{
+	virDomainControlInfo info;
+	vm->job_ns = clock_ns();
+	if (virDomainGetControlInfo(dom, &info, 0) == 0)
+		vm->job = info.state == VIR_DOMAIN_CONTROL_JOB;
+	else
+		rd->no_control = true;
+}
+
+/* Threads are named by QEMU, vCPUs numbered by libvirt: trusted once both name the same. */
+static void check_threads(struct vm_cache *vm, virDomainPtr dom)
+{
+	read_vcpus(vm, dom);
+	bool same = vm->vcpus_avail != AVAIL_OK || vm->n_vcpus == vm->local.n_vcpus;
+	for (size_t i = 0; same && i < vm->n_vcpus; i++) {
+		same = false;
+		for (size_t k = 0; !same && k < vm->local.n_vcpus; k++)
+			same = vm->local.vcpus[k].id == vm->vcpus[i].id;
+	}
+	vm->agreed = same;
+	if (!same)
+		local_vm_done(&vm->local); /* until the next search; libvirt's numbers count */
+}
+
+/* ---- when ---- */
+
+/* 0 .. n-1 by UUID: so that what is read now and then is not read for all VMs in one tick. */
+static int spread(const struct vm_cache *vm, int n)
+{
+	return vm->uuid[UUID_BYTES - 1] % n;
+}
+
+static bool older(int64_t then_ns, int seconds)
+{
+	return clock_ns() - then_ns > seconds * SECOND;
+}
+
+static bool wants_facts(const struct vm_cache *vm)
+{
+	return !vm->have_facts || vm->dirty || older(vm->facts_ns, FACTS_AGE_S + spread(vm, FACTS_AGE_S / 2));
+}
+
+/* The bulk call named a vCPU that is not in the cache, or the other way round. */
+static bool vcpus_changed(const struct lv_reader *rd, const struct vm_cache *vm, const struct vm_sample *v)
+{
+	bool changed = v->n_vcpus != vm->n_vcpus;
+	for (size_t i = 0; !changed && i < vm->n_vcpus; i++)
+		changed = !sample_vcpu(&rd->sample, v, vm->vcpus[i].id);
+	return changed;
+}
+
+/* Whether libvirt must be asked now; in turn: as time is left, because unpinned vCPUs wander. */
+static bool wants_vcpus(
+	const struct lv_reader *rd, const struct row *row, const struct vm_sample *v, bool *in_turn)
+{
+	const struct vm_cache *vm = row->vm;
+	*in_turn = false;
+	if (row->local)
+		return false;
+	if (!vm->vcpus_ns || vm->vcpus_dirty || !v->n_vcpus || !(rd->seen & SEEN_VCPU))
+		return true;
+	if (vcpus_changed(rd, vm, v) || older(vm->vcpus_ns, VCPUS_AGE_S))
+		return true;
+	for (size_t i = 0; i < vm->n_vcpus; i++)
+		*in_turn = *in_turn || cpuset_count(&vm->vcpus[i].affinity) != 1;
+	return *in_turn;
+}
+
+void vm_learn(struct lv_reader *rd)
+{
+	for (size_t i = 0; i < rd->n_rows && clock_ns() < rd->until_ns; i++)
+		if (!rd->rows[i].vm->have_facts)
+			read_facts(rd->rows[i].vm, rd->rows[i].dom);
+}
+
+static void slow_one(struct lv_reader *rd, struct row *row, const struct vm_sample *v, int64_t *left_ns)
+{
+	struct vm_cache *vm = row->vm;
+	bool in_turn;
+	int64_t start = clock_ns();
+	if (wants_facts(vm))
+		read_facts(vm, row->dom);
+	if (row->local && !vm->agreed)
+		check_threads(vm, row->dom);
+	if (!rd->no_control && older(vm->job_ns, JOB_AGE_S + spread(vm, JOB_AGE_S)))
+		read_job(rd, vm, row->dom);
+	if (wants_vcpus(rd, row, v, &in_turn) && (!in_turn || *left_ns > 0))
+		read_vcpus(vm, row->dom);
+	*left_ns -= clock_ns() - start;
+}
+
+void vm_slow(struct lv_reader *rd)
+{
+	int64_t left = rd->bulk_ns / VCPUS_PART;
+	size_t n = rd->n_rows, done = 0;
+	for (; done < n && clock_ns() < rd->until_ns; done++) {
+		size_t i = (rd->turn + done) % n;
+		slow_one(rd, &rd->rows[i], &rd->sample.vms[i], &left);
+	}
+	/* Whoever had to wait comes first next time. */
+	rd->turn = n ? (rd->turn + (done < n ? done : 1)) % n : 0;
+	for (size_t i = 0; i < n; i++)
+		rd->unread += !rd->rows[i].vm->have_facts;
+}
+
+/* ---- into the sample ---- */
+
+static void reason_if_absent(struct vi64 *v, enum avail why)
+{
+	if (!vi64_has(*v))
+		v->avail = why;
+}
+
+static struct vcpu_sample *sampled_vcpu(struct lv_reader *rd, const struct vm_sample *v, int id)
+{
+	for (size_t i = 0; i < v->n_vcpus; i++)
+		if (rd->sample.vcpus[v->first_vcpu + i].id == id)
+			return &rd->sample.vcpus[v->first_vcpu + i];
+	return NULL;
+}
+
+/* What the bulk call did not say of vCPUs, and all of them where it named none. */
+static void vcpus_from_cache(struct lv_reader *rd, const struct vm_cache *vm, struct vm_sample *v)
+{
+	bool none = !v->n_vcpus;
+	for (size_t i = 0; i < vm->n_vcpus; i++) {
+		const struct vcpu_seen *from = &vm->vcpus[i];
+		struct vcpu_sample *c =
+			none ? sample_append_vcpu(&rd->sample, v, from->id) : sampled_vcpu(rd, v, from->id);
+		if (!c)
+			continue;
+		c->online = true;
+		c->pcpu = from->pcpu;
+		c->affinity = from->affinity;
+		c->affinity_avail = from->affinity_avail;
+		if (!vi64_has(c->time_ns) && vm->vcpus_ns >= rd->sample.time_ns)
+			c->time_ns = from->time_ns;
+	}
+}
+
+/* Affinity against the rules, and a reason for whatever is still missing. */
+static void settle_vcpus(struct lv_reader *rd, const struct row *row, const struct vm_sample *v)
+{
+	const struct vm_cache *vm = row->vm;
+	enum avail why = row->hung && !row->local               ? AVAIL_HUNG
+			 : vm->vcpus_avail == AVAIL_UNSUPPORTED ? AVAIL_UNSUPPORTED
+								: AVAIL_NONE;
+	for (size_t i = 0; i < v->n_vcpus; i++) {
+		struct vcpu_sample *c = &rd->sample.vcpus[v->first_vcpu + i];
+		if (vm->have_facts)
+			dom_allowed(&vm->facts, c->id, &c->allowed);
+		else
+			cpuset_fill(&c->allowed, CPUSET_CPUS);
+		if (vm->local.has_cgroup)
+			cpuset_and(&c->allowed, &vm->local.cgroup);
+		c->pinned = c->affinity_avail == AVAIL_OK && !cpuset_subset(&rd->online, &c->affinity);
+		enum avail mine = c->online ? why : AVAIL_OFFLINE;
+		reason_if_absent(&c->time_ns, mine);
+		reason_if_absent(&c->pcpu, mine);
+		reason_if_absent(
+			&c->delay_ns, mine != AVAIL_NONE || rd->seen & SEEN_DELAY ? mine : AVAIL_UNSUPPORTED);
+		if (c->affinity_avail != AVAIL_OK)
+			c->affinity_avail = mine;
+	}
+}
+
+/* A driver whose bulk call has no balloon group. */
+static void memory_by_call(struct vm_sample *v, virDomainPtr dom)
+{
+	virDomainMemoryStatStruct st[VIR_DOMAIN_MEMORY_STAT_NR];
+	virDomainInfo info;
+	if (virDomainGetInfo(dom, &info) == 0) {
+		v->mem.max_kib =
+			info.maxMem <= INT64_MAX ? vi64_ok((int64_t)info.maxMem) : vi64_absent(AVAIL_NONE);
+		v->mem.balloon_kib =
+			info.memory <= INT64_MAX ? vi64_ok((int64_t)info.memory) : vi64_absent(AVAIL_NONE);
+		if (!vi64_has(v->cpu_time_ns) && info.cpuTime <= INT64_MAX)
+			v->cpu_time_ns = vi64_ok((int64_t)info.cpuTime);
+	}
+	int n = virDomainMemoryStats(dom, st, VIR_DOMAIN_MEMORY_STAT_NR, 0);
+	if (n > 0)
+		stats_memory(&v->mem, st, n);
+}
+
+/* Fresh numbers are remembered, and otherwise the last ones stand, with their own age: guests fill them in
+ * every few seconds only, and asking for them is what costs. */
+static void memory_keep(struct row *row, struct vm_sample *v)
+{
+	struct vm_cache *vm = row->vm;
+	bool fresh = row->balloon && vi64_has(v->mem.balloon_kib);
+	if (fresh) {
+		vm->mem = v->mem;
+		vm->have_mem = true;
+		vm->balloon_kib = v->mem.balloon_kib;
+	} else if (vm->have_mem && (vm->facts.period_s || !row->local)) {
+		v->mem = vm->mem;
+	} else {
+		vm->have_mem = false;
+	}
+	if (!fresh && (vm->have_mem || row->local) && vi64_has(vm->balloon_kib))
+		v->mem.balloon_kib = vm->balloon_kib;
+	if (!row->local)
+		return;
+	if (!vi64_has(v->mem.max_kib))
+		v->mem.max_kib = vm->facts.max_kib;
+	v->mem.rss_kib = vi64_ok(row->process.rss_kib);
+}
+
+static void settle_memory(struct lv_reader *rd, struct row *row, struct vm_sample *v)
+{
+	const struct vm_cache *vm = row->vm;
+	bool told = row->local && vm->have_facts && (!vm->facts.balloon_device || !vm->facts.period_s);
+	memory_keep(row, v);
+	struct stats_why w = {
+		.asked = vm->have_mem || row->balloon || told,
+		.hung = row->hung || rd->order->safe_only,
+		.running = v->state == VM_RUNNING || v->state == VM_BLOCKED,
+		.reported = rd->seen & SEEN_BALLOON || row->local,
+		.has_period = vm->have_facts,
+		.period_s = vm->facts.period_s,
+	};
+	v->mem.balloon_device = !vm->have_facts || vm->facts.balloon_device;
+	v->mem.period_s = vm->have_facts ? vi64_ok(vm->facts.period_s) : vi64_absent(AVAIL_NONE);
+	v->mem.min_guarantee_kib = vm->facts.min_guarantee_kib;
+	stats_memory_reasons(&v->mem, &w);
+}
+
+static void settle_io(const struct lv_reader *rd, const struct row *row, struct vm_sample *v)
+{
+	struct vi64 *block[] = {&v->io.rd_reqs, &v->io.wr_reqs, &v->io.rd_bytes, &v->io.wr_bytes};
+	struct vi64 *net[] = {&v->io.rx_bytes, &v->io.tx_bytes, &v->io.rx_pkts, &v->io.tx_pkts};
+	unsigned g = rd->order->groups;
+	enum avail asked = row->hung ? AVAIL_HUNG : AVAIL_UNSUPPORTED;
+	for (size_t i = 0; i < 4; i++) {
+		reason_if_absent(block[i], g & SAMPLE_BLOCK ? asked : AVAIL_NOT_ASKED);
+		reason_if_absent(net[i], g & SAMPLE_NET ? asked : AVAIL_NOT_ASKED);
+	}
+	reason_if_absent(&v->cpu_time_ns, asked);
+}
+
+static void apply_facts(const struct vm_cache *vm, struct vm_sample *v)
+{
+	v->flags = vm->have_facts ? vm->facts.flags : 0;
+	if (vm->persistent)
+		v->flags |= VM_FLAG_PERSISTENT;
+	if (vm->job)
+		v->flags |= VM_FLAG_JOB;
+	v->quota_pct = vm->facts.quota_pct;
+	v->mem_nodes = vm->facts.mem_nodes;
+	v->mem_nodes_strict = vm->facts.mem_nodes_strict;
+}
+
+void vm_settle(struct lv_reader *rd, struct row *row, struct vm_sample *v)
+{
+	if (!row->local)
+		vcpus_from_cache(rd, row->vm, v);
+	if (row->balloon && !(rd->seen & SEEN_BALLOON) && !row->hung && !rd->order->safe_only &&
+		clock_ns() < rd->until_ns)
+		memory_by_call(v, row->dom);
+	apply_facts(row->vm, v);
+	settle_vcpus(rd, row, v);
+	settle_memory(rd, row, v);
+	settle_io(rd, row, v);
+}
+
+static void take_record(struct lv_reader *rd, virDomainStatsRecordPtr r)
+{
+	if (r)
+		rd->seen |= stats_fill(&rd->sample, r->params, r->nparams);
+}
+
+void vm_fill(struct lv_reader *rd, struct row *row, struct vm_sample *v)
+{
+	const char *name = virDomainGetName(row->dom);
+	virDomainInfo info;
+	v->id = row->vm->id;
+	snprintf(v->name, sizeof v->name, "%s", name ? name : "");
+	if (!row->state && virDomainGetInfo(row->dom, &info) == 0)
+		v->state = stats_state(info.state);
+	take_record(rd, row->state);
+	take_record(rd, row->more);
+	if (row->local)
+		row->local = local_fill(rd, row);
+	v->hung_since_ns = row->hung ? rd->sample.time_ns : 0;
+}

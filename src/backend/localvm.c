@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/* VMs of this machine, seen from /proc. Invariant: reads only; a process or thread counts only as long as its
+ * start time is the one it was found with; text that a process may choose is never trusted to be short,
+ * unique or well formed. Must not know: libvirt. */
+#include "localvm.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "procfile.h"
+
+enum { PATH_BYTES = 512, FILE_BYTES = 4096, CMDLINE_BYTES = 256 << 10, VCPU_ID_MOST = 65535 };
+enum {
+	FIELD_UTIME = 14,
+	FIELD_STIME = 15,
+	FIELD_THREADS = 20,
+	FIELD_START = 22,
+	FIELD_RSS = 24,
+	FIELD_CPU = 39
+};
+
+void local_root_init(struct local_root *lr, const char *root)
+{
+	char path[PATH_BYTES], text[32];
+	lr->root = root;
+	snprintf(path, sizeof path, "%s/proc/self", root);
+	ssize_t n = readlink(path, text, sizeof text - 1);
+	text[n > 0 ? n : 0] = '\0';
+	lr->own_pids = n > 0 && strtol(text, NULL, 10) == (long)getpid();
+}
+
+void local_vm_done(struct local_vm *vm)
+{
+	free(vm->vcpus);
+	memset(vm, 0, sizeof *vm);
+}
+
+/* The tail of a stat file of a process (tid 0) or thread, provided that it began then. start < 0: whichever.
+ */
+static const char *stat_of(
+	const struct local_root *lr, pid_t pid, pid_t tid, int64_t *start, char *buf, size_t len)
+{
+	char path[PATH_BYTES];
+	int64_t began;
+	if (tid)
+		snprintf(path, sizeof path, "%s/proc/%d/task/%d/stat", lr->root, (int)pid, (int)tid);
+	else
+		snprintf(path, sizeof path, "%s/proc/%d/stat", lr->root, (int)pid);
+	const char *tail = procfile_read(path, buf, len) > 0 ? procfile_tail(buf) : NULL;
+	if (!tail || !procfile_field(tail, FIELD_START, &began) || (*start >= 0 && began != *start))
+		return NULL;
+	*start = began;
+	return tail;
+}
+
+int local_process(const struct local_root *lr, const struct local_vm *vm, struct local_process *to)
+{
+	char text[FILE_BYTES];
+	int64_t start = vm->start, user, system, rss;
+	const char *tail = vm->pid ? stat_of(lr, vm->pid, 0, &start, text, sizeof text) : NULL;
+	if (!tail || !procfile_field(tail, FIELD_UTIME, &user) ||
+		!procfile_field(tail, FIELD_STIME, &system) ||
+		!procfile_field(tail, FIELD_THREADS, &to->threads) || !procfile_field(tail, FIELD_RSS, &rss))
+		return -1;
+	int64_t tick_ns = INT64_C(1000000000) / sysconf(_SC_CLK_TCK), page_kib = sysconf(_SC_PAGESIZE) / 1024;
+	if (user < 0 || system < 0 || rss < 0 || rss > INT64_MAX / page_kib ||
+		user > INT64_MAX / tick_ns / 2 || system > INT64_MAX / tick_ns / 2)
+		return -1;
+	to->state = tail[0];
+	to->cpu_ns = (user + system) * tick_ns;
+	to->rss_kib = rss * page_kib;
+	return 0;
+}
+
+/* ---- one thread ---- */
+
+/* For a /proc whose ids are another PID namespace's, where a system call would ask for somebody else. */
+static int affinity_from_status(
+	const struct local_root *lr, const struct local_vm *vm, pid_t tid, struct cpuset *s)
+{
+	static const char key[] = "\nCpus_allowed_list:\t";
+	char path[PATH_BYTES], text[2 * FILE_BYTES];
+	snprintf(path, sizeof path, "%s/proc/%d/task/%d/status", lr->root, (int)vm->pid, (int)tid);
+	char *p = procfile_read(path, text, sizeof text) > 0 ? strstr(text, key) : NULL;
+	if (!p)
+		return -1;
+	p += strlen(key);
+	p[strcspn(p, "\n")] = '\0';
+	return cpuset_parse(s, p, NULL);
+}
+
+static int affinity(const struct local_root *lr, const struct local_vm *vm, pid_t tid, struct cpuset *s)
+{
+	unsigned char map[1024]; /* as wide as any kernel's: it refuses a narrower one */
+	if (!lr->own_pids)
+		return affinity_from_status(lr, vm, tid, s);
+	memset(map, 0, sizeof map);
+	if (sched_getaffinity(tid, sizeof map, (cpu_set_t *)(void *)map) < 0)
+		return -1;
+	cpuset_from_map(s, map, sizeof map);
+	return 0;
+}
+
+static int times(const struct local_root *lr, const struct local_vm *vm, pid_t tid, struct local_thread *to)
+{
+	char path[PATH_BYTES], text[128];
+	int64_t v[2];
+	snprintf(path, sizeof path, "%s/proc/%d/task/%d/schedstat", lr->root, (int)vm->pid, (int)tid);
+	if (procfile_read(path, text, sizeof text) <= 0 || procfile_numbers(text, v, 2) != 2 || v[0] < 0 ||
+		v[1] < 0)
+		return -1;
+	to->time_ns = v[0];
+	to->delay_ns = v[1];
+	return 0;
+}
+
+int local_thread(const struct local_root *lr, const struct local_vm *vm, const struct local_vcpu *v,
+	struct local_thread *to)
+{
+	char text[FILE_BYTES];
+	int64_t start = v->start, cpu;
+	if (times(lr, vm, v->tid, to) < 0 || affinity(lr, vm, v->tid, &to->affinity) < 0)
+		return -1;
+	/* Last, so that its start time speaks for what was read before. */
+	const char *tail = stat_of(lr, vm->pid, v->tid, &start, text, sizeof text);
+	if (!tail || !procfile_field(tail, FIELD_CPU, &cpu) || cpu < 0 || cpu >= CPUSET_CPUS ||
+		cpuset_empty(&to->affinity))
+		return -1;
+	to->pcpu = (int)cpu;
+	return 0;
+}
+
+/* ---- finding them ---- */
+
+/* QEMU names the thread of a vCPU "CPU 3/KVM" or "CPU 3/TCG". */
+static bool vcpu_name(char *comm, int *id)
+{
+	char *end;
+	comm[strcspn(comm, "\n")] = '\0';
+	if (strncmp(comm, "CPU ", 4) != 0 || !isdigit((unsigned char)comm[4]))
+		return false;
+	long n = strtol(comm + 4, &end, 10);
+	*id = (int)n;
+	return n <= VCPU_ID_MOST && (strcmp(end, "/KVM") == 0 || strcmp(end, "/TCG") == 0);
+}
+
+static pid_t dir_pid(const struct dirent *d)
+{
+	long n = isdigit((unsigned char)d->d_name[0]) ? strtol(d->d_name, NULL, 10) : 0;
+	return n > 0 && n < INT32_MAX ? (pid_t)n : 0;
+}
+
+/* In its place by id. -1: there is one with this id already, or memory is out. */
+static int add_thread(struct local_vm *vm, const struct local_vcpu *v)
+{
+	struct local_vcpu *p = reallocarray(vm->vcpus, vm->n_vcpus + 1, sizeof *p);
+	if (!p)
+		return -1;
+	vm->vcpus = p;
+	size_t at = vm->n_vcpus;
+	while (at > 0 && p[at - 1].id > v->id)
+		at--;
+	if (at > 0 && p[at - 1].id == v->id)
+		return -1;
+	memmove(p + at + 1, p + at, (vm->n_vcpus - at) * sizeof *p);
+	p[at] = *v;
+	vm->n_vcpus++;
+	return 0;
+}
+
+static int add_if_vcpu(const struct local_root *lr, struct local_vm *vm, pid_t tid)
+{
+	char path[PATH_BYTES], text[FILE_BYTES];
+	struct local_vcpu v = {.tid = tid, .start = -1};
+	snprintf(path, sizeof path, "%s/proc/%d/task/%d/comm", lr->root, (int)vm->pid, (int)tid);
+	if (procfile_read(path, text, sizeof text) <= 0 || !vcpu_name(text, &v.id))
+		return 0;
+	return stat_of(lr, vm->pid, tid, &v.start, text, sizeof text) ? add_thread(vm, &v) : 0;
+}
+
+int local_threads(const struct local_root *lr, struct local_vm *vm)
+{
+	char path[PATH_BYTES];
+	struct local_process p;
+	int rc = 0;
+	vm->n_vcpus = 0;
+	snprintf(path, sizeof path, "%s/proc/%d/task", lr->root, (int)vm->pid);
+	DIR *dir = local_process(lr, vm, &p) == 0 ? opendir(path) : NULL;
+	if (!dir)
+		return -1;
+	vm->threads = p.threads;
+	for (struct dirent *d; rc == 0 && (d = readdir(dir));)
+		if (dir_pid(d))
+			rc = add_if_vcpu(lr, vm, dir_pid(d));
+	closedir(dir);
+	return rc == 0 && vm->n_vcpus ? 0 : -1;
+}
+
+/* libvirt puts a machine into its scope; the scope's parent bounds every pin below it. */
+static void read_cgroup(const struct local_root *lr, struct local_vm *vm)
+{
+	char path[PATH_BYTES + FILE_BYTES], text[FILE_BYTES];
+	snprintf(path, sizeof path, "%s/proc/%d/cgroup", lr->root, (int)vm->pid);
+	vm->has_cgroup = false;
+	if (procfile_read(path, text, sizeof text) < 0 || strncmp(text, "0::/", 4) != 0)
+		return;
+	text[strcspn(text, "\n")] = '\0';
+	char *inner = strstr(text, "/libvirt/");
+	if (inner)
+		*inner = '\0';
+	char *scope = strrchr(text, '/');
+	if (!scope || strstr(text, "/.."))
+		return;
+	*scope = '\0';
+	snprintf(path, sizeof path, "%s/sys/fs/cgroup%s/cpuset.cpus.effective", lr->root,
+		text + strlen("0::"));
+	vm->has_cgroup = procfile_list(path, &vm->cgroup) && !cpuset_empty(&vm->cgroup);
+}
+
+/* The argument after "-uuid" in a command line of NUL-separated arguments. */
+static bool cmdline_uuid(const char *args, size_t n, uint8_t uuid[UUID_BYTES])
+{
+	const char *end = args + n;
+	for (const char *p = args; p < end; p += strlen(p) + 1) {
+		const char *value = p + strlen(p) + 1;
+		if (strcmp(p, "-uuid") == 0 && value < end)
+			return uuid_parse(uuid, value) == 0;
+	}
+	return false;
+}
+
+/* Who claims to be a wanted VM: by its UUID alone, and by its files too. */
+struct claim {
+	int by_uuid, by_files;
+	pid_t last, last_by_files;
+};
+
+static bool files_of(const char *args, size_t n, int id)
+{
+	char mark[32];
+	snprintf(mark, sizeof mark, "/domain-%d-", id);
+	return id >= 0 && memmem(args, n, mark, strlen(mark));
+}
+
+static void note_claims(const struct local_root *lr, pid_t pid, const struct local_wanted *want,
+	struct claim *claims, size_t n, char *buf)
+{
+	char path[PATH_BYTES];
+	uint8_t uuid[UUID_BYTES];
+	snprintf(path, sizeof path, "%s/proc/%d/cmdline", lr->root, (int)pid);
+	ssize_t len = procfile_read(path, buf, CMDLINE_BYTES);
+	if (len <= 0 || !cmdline_uuid(buf, (size_t)len, uuid))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (uuid_compare(uuid, want[i].uuid) != 0)
+			continue;
+		claims[i].by_uuid++;
+		claims[i].last = pid;
+		if (files_of(buf, (size_t)len, want[i].id)) {
+			claims[i].by_files++;
+			claims[i].last_by_files = pid;
+		}
+	}
+}
+
+static bool adopt(const struct local_root *lr, const struct claim *c, struct local_vm *vm)
+{
+	char text[FILE_BYTES];
+	pid_t pid = c->by_files == 1 ? c->last_by_files : c->by_uuid == 1 ? c->last : 0;
+	int64_t start = -1;
+	if (!pid || !stat_of(lr, pid, 0, &start, text, sizeof text))
+		return false;
+	local_vm_done(vm);
+	vm->pid = pid;
+	vm->start = start;
+	read_cgroup(lr, vm);
+	if (local_threads(lr, vm) == 0)
+		return true;
+	local_vm_done(vm);
+	return false;
+}
+
+size_t local_find(const struct local_root *lr, struct local_wanted *want, size_t n)
+{
+	char path[PATH_BYTES];
+	char *buf = malloc(CMDLINE_BYTES);
+	struct claim *claims = calloc(n + 1, sizeof *claims);
+	snprintf(path, sizeof path, "%s/proc", lr->root);
+	DIR *dir = n && buf && claims ? opendir(path) : NULL;
+	size_t found = 0;
+	for (struct dirent *d; dir && (d = readdir(dir));)
+		if (dir_pid(d))
+			note_claims(lr, dir_pid(d), want, claims, n, buf);
+	for (size_t i = 0; dir && i < n; i++)
+		found += adopt(lr, &claims[i], want[i].vm);
+	if (dir)
+		closedir(dir);
+	free(claims);
+	free(buf);
+	return found;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* The process of a VM that runs on this machine, and the threads of its vCPUs: found once, read from /proc.
+ * Costs a few microseconds a vCPU, asks nobody and is never blocked by a hung guest. */
+#ifndef VMTOP_BACKEND_LOCALVM_H
+#define VMTOP_BACKEND_LOCALVM_H
+
+#include <sys/types.h>
+
+#include "vmtop/sample.h"
+
+/* Which /proc: `root` is put in front of every path, empty or a made-up tree in tests. */
+struct local_root {
+	const char *root;
+	bool own_pids; /* the ids in it are those of system calls: no other PID namespace's /proc */
+};
+void local_root_init(struct local_root *lr, const char *root);
+
+struct local_vcpu {
+	int id;
+	pid_t tid;
+	int64_t start; /* of the thread, in clock ticks since boot: tells a reused id */
+};
+struct local_vm {
+	pid_t pid; /* 0: not found */
+	int64_t start;
+	struct local_vcpu *vcpus; /* sorted by id */
+	size_t n_vcpus;
+	int64_t threads;      /* of the process when vcpus were listed; another number may mean hot-plug */
+	struct cpuset cgroup; /* effective cpuset of the parent cgroup */
+	bool has_cgroup;
+};
+void local_vm_done(struct local_vm *vm);
+
+struct local_wanted {
+	uint8_t uuid[UUID_BYTES];
+	int id;              /* libvirt's, -1 unknown */
+	struct local_vm *vm; /* filled where it is found */
+};
+/* Looks through all processes for the command lines that carry one of these UUIDs ("-uuid UUID"). Of several
+ * with the same UUID only the one whose files are this domain's ("/domain-ID-") is taken, else none. Threads
+ * are listed too. Returns how many were found. */
+size_t local_find(const struct local_root *lr, struct local_wanted *want, size_t n);
+/* Lists the threads again (hot-plug). -1: the process is gone or another one, or it has no vCPU threads. */
+int local_threads(const struct local_root *lr, struct local_vm *vm);
+
+struct local_process {
+	char state;     /* 'R', 'S', ...; 'T' and 't' mean stopped */
+	int64_t cpu_ns; /* all threads; steps of a clock tick */
+	int64_t rss_kib;
+	int64_t threads;
+};
+/* -1: gone, or another process by now. */
+int local_process(const struct local_root *lr, const struct local_vm *vm, struct local_process *to);
+
+struct local_thread {
+	int64_t time_ns, delay_ns; /* ran; was runnable and did not run */
+	int pcpu;                  /* where it ran last */
+	struct cpuset affinity;
+};
+/* -1: gone, another thread by now, or something of it cannot be read here. */
+int local_thread(const struct local_root *lr, const struct local_vm *vm, const struct local_vcpu *v,
+	struct local_thread *to);
+
+#endif

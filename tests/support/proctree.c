@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* A made-up /proc in a folder of its own. Invariant: writes below its folder only. */
+#include "proctree.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 512, TEXT_BYTES = 2048 };
+
+int proctree_begin(char *root, size_t len)
+{
+	const char *tmp = getenv("TMPDIR");
+	snprintf(root, len, "%s/vmtop-proc.XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	return mkdtemp(root) ? 0 : -1;
+}
+
+static int drop(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+void proctree_end(const char *root)
+{
+	nftw(root, drop, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void proctree_write(const char *root, const char *path, const char *text, long n)
+{
+	char full[PATH_BYTES];
+	snprintf(full, sizeof full, "%s/%s", root, path);
+	for (char *p = full + strlen(root) + 1; (p = strchr(p, '/')); *p++ = '/') {
+		*p = '\0';
+		mkdir(full, 0700);
+	}
+	FILE *f = fopen(full, "w");
+	if (!f)
+		abort();
+	fwrite(text, 1, n < 0 ? strlen(text) : (size_t)n, f);
+	fclose(f);
+}
+
+static void stat_text(
+	char *buf, int tid, const char *comm, const struct proctree_vm *vm, int64_t start, int cpu)
+{
+	snprintf(buf, TEXT_BYTES,
+		"%d (%s) %c 1 1 1 0 -1 4194560 5 0 0 0 %lld %lld 0 0 20 0 %d 0 %lld 1000000 %lld "
+		"18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 %d 0 0 0 0 0\n",
+		tid, comm, vm->state ? vm->state : 'S', (long long)vm->user, (long long)vm->system,
+		vm->vcpus + 1, (long long)start, (long long)vm->rss_pages, cpu);
+}
+
+static void thread(const char *root, const struct proctree_vm *vm, int n, int64_t time_ns, int64_t delay_ns)
+{
+	char path[PATH_BYTES], text[TEXT_BYTES], comm[32];
+	int tid = vm->pid + 1 + n;
+	snprintf(comm, sizeof comm, "CPU %d/KVM", n);
+	snprintf(path, sizeof path, "proc/%d/task/%d/stat", vm->pid, tid);
+	stat_text(text, tid, comm, vm, vm->start + 1 + n, n % 4);
+	proctree_write(root, path, text, -1);
+	snprintf(path, sizeof path, "proc/%d/task/%d/comm", vm->pid, tid);
+	snprintf(text, sizeof text, "%s\n", comm);
+	proctree_write(root, path, text, -1);
+	snprintf(path, sizeof path, "proc/%d/task/%d/schedstat", vm->pid, tid);
+	snprintf(text, sizeof text, "%lld %lld 77\n", (long long)(time_ns + n), (long long)(delay_ns + n));
+	proctree_write(root, path, text, -1);
+	snprintf(path, sizeof path, "proc/%d/task/%d/status", vm->pid, tid);
+	proctree_write(
+		root, path, "Name:\tCPU\nCpus_allowed:\tf\nCpus_allowed_list:\t0-3\nMems_allowed:\t1\n", -1);
+}
+
+void proctree_vm(const char *root, const struct proctree_vm *vm, int64_t time_ns, int64_t delay_ns)
+{
+	char path[PATH_BYTES], text[TEXT_BYTES];
+	const char *comm = vm->comm ? vm->comm : "qemu-system-x86";
+	snprintf(path, sizeof path, "proc/%d/stat", vm->pid);
+	stat_text(text, vm->pid, comm, vm, vm->start, 1);
+	proctree_write(root, path, text, -1);
+	snprintf(path, sizeof path, "proc/%d/task/%d/comm", vm->pid, vm->pid);
+	proctree_write(root, path, comm, -1);
+	for (int n = 0; n < vm->vcpus; n++)
+		thread(root, vm, n, time_ns, delay_ns);
+	int len = vm->id < 0 ? snprintf(text, sizeof text, "qemu%c-name%cx%c-uuid%c%s%c", 0, 0, 0, 0,
+				       vm->uuid, 0)
+			     : snprintf(text, sizeof text,
+				       "qemu%c-object%csecret,file=/var/lib/libvirt/qemu/domain-%d-x/k%c"
+				       "-uuid%c%s%c-S%c",
+				       0, 0, vm->id, 0, 0, vm->uuid, 0, 0);
+	snprintf(path, sizeof path, "proc/%d/cmdline", vm->pid);
+	proctree_write(root, path, text, len);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* A made-up /proc in a folder of its own, for tests and benches. */
+#ifndef VMTOP_TESTS_PROCTREE_H
+#define VMTOP_TESTS_PROCTREE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Makes the folder; its path goes into root. -1: it cannot be made. */
+int proctree_begin(char *root, size_t len);
+void proctree_end(const char *root);
+/* Writes ROOT/PATH, folders included; n bytes, or (n < 0) text up to its NUL. */
+void proctree_write(const char *root, const char *path, const char *text, long n);
+
+struct proctree_vm {
+	int pid, id; /* id < 0: its command line names no files of libvirt */
+	const char *uuid;
+	const char *comm; /* NULL: "qemu-system-x86" */
+	char state;
+	int vcpus; /* threads pid+1 .. pid+vcpus, "CPU n/KVM" */
+	int64_t start, user, system, rss_pages;
+};
+/* A QEMU process with its threads. vCPU n: time_ns + n, delay_ns + n, pCPU n % 4, allowed "0-3". */
+void proctree_vm(const char *root, const struct proctree_vm *vm, int64_t time_ns, int64_t delay_ns);
+
+#endif

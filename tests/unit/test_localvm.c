@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/* VMs found in a made-up /proc, in hostile ones, and in this machine's own. */
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../src/backend/libvirt_stats.h"
+#include "../../src/backend/localvm.h"
+#include "../support/proctree.h"
+
+#define UUID  "0000abcd-1111-2222-3333-444455556666"
+#define OTHER "99999999-1111-2222-3333-444455556666"
+
+static char root[200];
+static struct local_root lr;
+static struct local_vm vm;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&vm, 0, sizeof vm);
+	if (proctree_begin(root, sizeof root) < 0)
+		return -1;
+	local_root_init(&lr, root);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	local_vm_done(&vm);
+	proctree_end(root);
+	return 0;
+}
+
+static const struct proctree_vm plain = {.pid = 700,
+	.id = 7,
+	.uuid = UUID,
+	.vcpus = 3,
+	.start = 4242,
+	.user = 10,
+	.system = 20,
+	.rss_pages = 512};
+
+static size_t find(int id)
+{
+	struct local_wanted want = {.id = id, .vm = &vm};
+	uuid_parse(want.uuid, UUID);
+	return local_find(&lr, &want, 1);
+}
+
+static void overwrite(const char *file, const char *text)
+{
+	char path[200];
+	snprintf(path, sizeof path, "proc/700/%s", file);
+	proctree_write(root, path, text, -1);
+}
+
+static void test_find(void **state)
+{
+	(void)state;
+	struct local_process p;
+	struct local_thread t;
+	proctree_vm(root, &plain, 1000000, 5000);
+	proctree_vm(root, &(struct proctree_vm){.pid = 800, .id = 8, .uuid = OTHER, .vcpus = 1}, 1, 1);
+	proctree_write(root, "proc/900/cmdline", "vi\0-uuid\0not-a-uuid", 18);
+	proctree_write(root, "proc/901/cmdline", "tail\0-uuid", 10);
+	overwrite("cgroup", "0::/machine.slice/machine-qemu\\x2d1.scope/libvirt/emulator\n");
+	proctree_write(root, "sys/fs/cgroup/machine.slice/cpuset.cpus.effective", "0-2\n", -1);
+	assert_false(lr.own_pids);
+	assert_int_equal(find(7), 1);
+	assert_int_equal(vm.pid, 700);
+	assert_int_equal(vm.start, 4242);
+	assert_int_equal(vm.n_vcpus, 3);
+	assert_int_equal(vm.threads, 4);
+	assert_int_equal(vm.vcpus[2].id, 2);
+	assert_int_equal(vm.vcpus[2].tid, 703);
+	assert_true(vm.has_cgroup);
+	assert_int_equal(cpuset_count(&vm.cgroup), 3);
+	assert_int_equal(local_process(&lr, &vm, &p), 0);
+	assert_int_equal(p.state, 'S');
+	assert_int_equal(p.cpu_ns, 30 * (INT64_C(1000000000) / sysconf(_SC_CLK_TCK)));
+	assert_int_equal(p.rss_kib, 512 * (sysconf(_SC_PAGESIZE) / 1024));
+	assert_int_equal(local_thread(&lr, &vm, &vm.vcpus[2], &t), 0);
+	assert_int_equal(t.time_ns, 1000002);
+	assert_int_equal(t.delay_ns, 5002);
+	assert_int_equal(t.pcpu, 2);
+	assert_int_equal(cpuset_count(&t.affinity), 4);
+}
+
+/* A process may call itself anything: what counts comes after the last bracket. */
+static void test_hostile_names(void **state)
+{
+	(void)state;
+	static const char *const names[] = {
+		"a) R 1 (b", ") S 0 0 0 0 0", "))))", "CPU 0/KVM) T 9 9 9", "\n) Z", "  "};
+	struct local_process p;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		struct proctree_vm odd = plain;
+		odd.comm = names[i];
+		proctree_vm(root, &odd, 1, 1);
+		assert_int_equal(find(7), 1);
+		assert_int_equal(vm.n_vcpus, 3);
+		assert_int_equal(local_process(&lr, &vm, &p), 0);
+		assert_int_equal(p.state, 'S');
+		assert_int_equal(p.threads, 4);
+		local_vm_done(&vm);
+	}
+}
+
+static void test_thread_names(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *comm;
+		size_t vcpus; /* of this process then */
+	} rows[] = {
+		{"CPU 7/TCG\n", 3},
+		{"CPU 7/KVMx\n", 2},
+		{"CPU 7/\n", 2},
+		{"CPU /KVM\n", 2},
+		{"CPU -1/KVM\n", 2},
+		{"CPU 99999/KVM\n", 2},
+		{"CPU 99999999999999999999/KVM\n", 2},
+		{"CPU 7\n", 2},
+		{"IO mon_iothread\n", 2},
+		{"", 2},
+		{"CPU 1/KVM\n", 0 /* two with one id: neither is believed */},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		proctree_vm(root, &plain, 1, 1);
+		overwrite("task/701/comm", rows[i].comm);
+		assert_int_equal(find(7), rows[i].vcpus ? 1 : 0);
+		assert_int_equal(vm.n_vcpus, rows[i].vcpus);
+		local_vm_done(&vm);
+	}
+	for (int tid = 701; tid <= 703; tid++) {
+		char file[32];
+		snprintf(file, sizeof file, "task/%d/comm", tid);
+		overwrite(file, "ALL CPUs/TCG\n");
+	}
+	assert_int_equal(find(7), 0); /* one thread for all vCPUs: not to be told apart */
+}
+
+/* Whoever carries the same UUID: the one with this domain's files, or nobody. */
+static void test_twins(void **state)
+{
+	(void)state;
+	struct proctree_vm twin = plain;
+	proctree_vm(root, &plain, 1, 1);
+	twin.pid = 750;
+	twin.id = -1;
+	proctree_vm(root, &twin, 1, 1);
+	assert_int_equal(find(7), 1);
+	assert_int_equal(vm.pid, 700);
+	local_vm_done(&vm);
+	assert_int_equal(find(9), 0);
+	twin.id = 7;
+	proctree_vm(root, &twin, 1, 1);
+	assert_int_equal(find(7), 0);
+	twin.id = 77; /* a prefix is not it */
+	proctree_vm(root, &twin, 1, 1);
+	assert_int_equal(find(7), 1);
+	assert_int_equal(vm.pid, 700);
+}
+
+static void test_reused(void **state)
+{
+	(void)state;
+	struct local_process p;
+	struct local_thread t;
+	struct proctree_vm next = plain;
+	proctree_vm(root, &plain, 1, 1);
+	assert_int_equal(find(7), 1);
+	next.start += 100;
+	proctree_vm(root, &next, 9, 9);
+	assert_int_equal(local_process(&lr, &vm, &p), -1);
+	assert_int_equal(local_thread(&lr, &vm, &vm.vcpus[0], &t), -1);
+	assert_int_equal(local_threads(&lr, &vm), -1);
+}
+
+/* Whatever is cut, missing or absurd: the thread cannot be read, and nothing else happens. */
+static void test_broken_files(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *file, *text;
+	} rows[] = {
+		{"task/701/schedstat", ""},
+		{"task/701/schedstat", "12"},
+		{"task/701/schedstat", "12 x"},
+		{"task/701/schedstat", "-5 7 1"},
+		{"task/701/schedstat", "99999999999999999999 1 1"},
+		{"task/701/stat", ""},
+		{"task/701/stat", "701 (CPU 0/KVM"},
+		{"task/701/stat", "701 (CPU 0/KVM)"},
+		{"task/701/stat", "701 (CPU 0/KVM) S 1 1 1 0 -1 0 5 0 0 0 10 20 0 0 20 0 4 0 4243 1 1 1"},
+		{"task/701/status", "Name:\tx\n"},
+		{"task/701/status", "\nCpus_allowed_list:\t\n"},
+		{"task/701/status", "\nCpus_allowed_list:\t3-\n"},
+	};
+	struct local_thread t;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		proctree_vm(root, &plain, 1, 1);
+		assert_int_equal(find(7), 1);
+		assert_int_equal(local_thread(&lr, &vm, &vm.vcpus[0], &t), 0);
+		overwrite(rows[i].file, rows[i].text);
+		assert_int_equal(local_thread(&lr, &vm, &vm.vcpus[0], &t), -1);
+		assert_int_equal(local_thread(&lr, &vm, &vm.vcpus[1], &t), 0);
+		local_vm_done(&vm);
+	}
+}
+
+static void add_param(virTypedParameterPtr *p, int *n, int *cap, const char *name, int64_t v)
+{
+	assert_int_equal(virTypedParamsAddULLong(p, n, cap, name, (unsigned long long)v), 0);
+}
+
+/* The record that the bulk call would give for `plain`. */
+static unsigned fill_by_record(struct sample *s)
+{
+	virTypedParameterPtr p = NULL;
+	int n = 0, cap = 0;
+	char name[64];
+	virTypedParamsAddInt(&p, &n, &cap, "state.state", VIR_DOMAIN_RUNNING);
+	add_param(&p, &n, &cap, "cpu.time", 30 * (INT64_C(1000000000) / sysconf(_SC_CLK_TCK)));
+	for (int i = 0; i < plain.vcpus; i++) {
+		snprintf(name, sizeof name, "vcpu.%d.state", i);
+		virTypedParamsAddInt(&p, &n, &cap, name, VIR_VCPU_RUNNING);
+		snprintf(name, sizeof name, "vcpu.%d.time", i);
+		add_param(&p, &n, &cap, name, 123456789012 + i);
+		snprintf(name, sizeof name, "vcpu.%d.delay", i);
+		add_param(&p, &n, &cap, name, 98765432109 + i);
+	}
+	add_param(&p, &n, &cap, "balloon.rss", 512 * (sysconf(_SC_PAGESIZE) / 1024));
+	unsigned seen = stats_fill(s, p, n);
+	virTypedParamsFree(p, n);
+	return seen;
+}
+
+/* The same numbers both ways. */
+static void test_side_by_side(void **state)
+{
+	(void)state;
+	struct local_process p;
+	struct local_thread t;
+	struct sample s;
+	uint8_t uuid[UUID_BYTES] = {1};
+	assert_int_equal(virInitialize(), 0);
+	sample_init(&s);
+	sample_add_vm(&s, uuid);
+	assert_int_equal(fill_by_record(&s), SEEN_VCPU | SEEN_DELAY | SEEN_CPU | SEEN_BALLOON);
+	proctree_vm(root, &plain, 123456789012, 98765432109);
+	assert_int_equal(find(7), 1);
+	assert_int_equal(vm.n_vcpus, s.vms[0].n_vcpus);
+	for (size_t i = 0; i < vm.n_vcpus; i++) {
+		const struct vcpu_sample *v = sample_vcpu(&s, &s.vms[0], vm.vcpus[i].id);
+		assert_non_null(v);
+		assert_true(v->online);
+		assert_int_equal(local_thread(&lr, &vm, &vm.vcpus[i], &t), 0);
+		assert_int_equal(t.time_ns, v->time_ns.v);
+		assert_int_equal(t.delay_ns, v->delay_ns.v);
+	}
+	assert_int_equal(local_process(&lr, &vm, &p), 0);
+	assert_int_equal(p.cpu_ns, s.vms[0].cpu_time_ns.v);
+	assert_int_equal(p.rss_kib, s.vms[0].mem.rss_kib.v);
+	sample_done(&s);
+}
+
+/* ---- this machine ---- */
+
+/* A process that looks like a machine: its arguments hold the UUID, its thread has a vCPU's name, and it
+ * stops once it is ready. */
+static pid_t make_machine(void)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		execlp("sh", "qemu", "-c", "printf 'CPU 1/TCG' >/proc/$$/comm; kill -STOP $$", "-uuid", UUID,
+			(char *)NULL);
+		_exit(127);
+	}
+	waitpid(pid, NULL, WUNTRACED);
+	return pid;
+}
+
+static void test_here(void **state)
+{
+	(void)state;
+	struct local_process p;
+	struct local_thread t;
+	struct cpuset mine;
+	cpu_set_t now;
+	local_root_init(&lr, "");
+	assert_true(lr.own_pids);
+	pid_t pid = make_machine();
+	assert_int_equal(find(-1), 1);
+	assert_int_equal(vm.pid, pid);
+	assert_int_equal(vm.n_vcpus, 1);
+	assert_int_equal(vm.vcpus[0].id, 1);
+	assert_int_equal(local_process(&lr, &vm, &p), 0);
+	assert_int_equal(p.state, 'T');
+	assert_in_range(p.rss_kib, 1, 1 << 20);
+	assert_int_equal(local_thread(&lr, &vm, &vm.vcpus[0], &t), 0);
+	assert_in_range(t.time_ns, 1, INT64_C(10000000000));
+	assert_int_equal(sched_getaffinity(0, sizeof now, &now), 0);
+	cpuset_from_map(&mine, (const unsigned char *)&now, sizeof now);
+	assert_true(cpuset_equal(&t.affinity, &mine));
+	assert_true(cpuset_has(&mine, t.pcpu));
+	/* The same with ids that are not ours: from the status file. */
+	lr.own_pids = false;
+	assert_int_equal(local_thread(&lr, &vm, &vm.vcpus[0], &t), 0);
+	assert_true(cpuset_equal(&t.affinity, &mine));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(local_process(&lr, &vm, &p), -1);
+	assert_int_equal(local_thread(&lr, &vm, &vm.vcpus[0], &t), -1);
+	assert_int_equal(local_threads(&lr, &vm), -1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {T(test_find), T(test_hostile_names), T(test_thread_names),
+		T(test_twins), T(test_reused), T(test_broken_files), T(test_side_by_side), T(test_here)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -117,9 +117,12 @@ static int manual_pin(struct engine *en, const struct command *c)
 static int manual_balloon(struct engine *en, const struct command *c)
 {
 	const struct vm_sample *vm = running_vm(en, c->uuid);
-	if (!vm || !vi64_has(vm->mem.balloon_kib)) {
-		notice_set(en, "balloon not set: %s",
-			vm ? avail_text(vm->mem.balloon_kib.avail) : "the VM is not there any more");
+	const char *cannot = !vm                             ? "the VM is not there any more"
+			     : !vm->mem.balloon_device       ? avail_text(AVAIL_NO_DEVICE)
+			     : vi64_has(vm->mem.balloon_kib) ? NULL
+							     : avail_text(vm->mem.balloon_kib.avail);
+	if (cannot) {
+		notice_set(en, "balloon not set: %s", cannot);
 		return 0;
 	}
 	hold(en, vm);

@@ -76,20 +76,18 @@ static void key_stats(struct view *v, const struct snapshot *s)
 static void key_balloon(struct view *v, const struct snapshot *s)
 {
 	size_t vm;
-	char text[16] = "";
-	if (!rows_selected(v, s, &vm)) {
+	if (rows_selected(v, s, &vm))
+		ask_line(v, PROMPT_BALLOON, "");
+	else
 		view_say(v, "no VM is selected");
-		return;
-	}
-	if (vi64_has(s->sample.vms[vm].mem.balloon_kib))
-		text_kib(text, sizeof text, s->sample.vms[vm].mem.balloon_kib.v);
-	ask_line(v, PROMPT_BALLOON, text);
 }
 
 static bool vm_held(const struct snapshot *s, size_t vm, enum command_kind kind)
 {
 	enum reason r = s->vm_status[vm].cpu;
-	return kind == CMD_EXCLUDE ? r == REASON_EXCLUDED : r == REASON_HELD || r == REASON_FOREIGN;
+	return kind == CMD_EXCLUDE ? r == REASON_EXCLUDED
+				   : r == REASON_HELD || r == REASON_FOREIGN ||
+					     s->vm_status[vm].mem.why.code == REASON_FOREIGN_BALLOON;
 }
 
 /* For the marked VMs, or the selected one when none is marked. */

@@ -84,9 +84,11 @@ static bool question_draw(const struct view *v, struct screen *to, int rows, int
 static void prompt_label(const struct view *v, const struct snapshot *s, char *buf, size_t len)
 {
 	size_t vm;
-	char name[60] = "", floor_text[16] = "-", max[16] = "-";
+	char name[60] = "", has[16] = "-", floor_text[16] = "-", max[16] = "-";
 	if (rows_selected(v, s, &vm)) {
 		text_escape(name, sizeof name, s->sample.vms[vm].name);
+		if (vi64_has(s->sample.vms[vm].mem.balloon_kib))
+			text_kib(has, sizeof has, s->sample.vms[vm].mem.balloon_kib.v);
 		if (vi64_has(s->vm_status[vm].mem.floor_kib))
 			text_kib(floor_text, sizeof floor_text, s->vm_status[vm].mem.floor_kib.v);
 		if (vi64_has(s->sample.vms[vm].mem.max_kib))
@@ -106,7 +108,7 @@ static void prompt_label(const struct view *v, const struct snapshot *s, char *b
 		snprintf(buf, len, "Mark: ");
 		break;
 	case PROMPT_BALLOON:
-		snprintf(buf, len, "Balloon of %s (floor %s, max %s): ", name, floor_text, max);
+		snprintf(buf, len, "Balloon of %s (has %s, floor %s, max %s): ", name, has, floor_text, max);
 		break;
 	case PROMPT_CPUS:
 		snprintf(buf, len, "pCPUs for %s vCPU %d: ", name, v->map_vcpu);

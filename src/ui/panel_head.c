@@ -143,7 +143,8 @@ static void cpu_line(const struct snapshot *s, struct screen *to, int row)
 	col = certificate(s, to, row, col);
 	if (col + 24 < to->cols && s->cpu.why.code != REASON_NONE) {
 		char text[240];
-		snprintf(text, sizeof text, " · %s", reason_text(s->cpu.why.code)); /* the numbers are there */
+		snprintf(
+			text, sizeof text, " · %s", reason_text(s->cpu.why.code)); /* the numbers are there */
 		draw_cut(to, row, col, to->cols - col, STYLE_DIM, text);
 	}
 }

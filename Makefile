@@ -31,6 +31,7 @@ SRC   := $(sort $(wildcard src/*/*.c))
 OBJ   := $(SRC:%.c=$(BUILD)/%.o)
 LIB   := $(BUILD)/libvmtop.a
 UNIT  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c tests/scenario/test_*.c tests/screen/test_*.c)))
+PTY   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/term/test_*.c)))
 TSUP  := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(sort $(wildcard tests/support/*.c)))
 BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard bench/bench_*.c)))
 
@@ -57,10 +58,10 @@ run:
 check:
 	@sh packaging/deps.sh test
 	@$(MAKE) --no-print-directory -s all tests
-	@sh packaging/check.sh $(BUILD) cli examples live
+	@sh packaging/check.sh $(BUILD) cli examples term live
 
 check-quick: all tests
-	@sh packaging/check.sh $(BUILD) cli examples
+	@sh packaging/check.sh $(BUILD) cli examples term
 
 $(BUILD)/vmtop: $(BUILD)/src/main.o $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

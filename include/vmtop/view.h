@@ -54,6 +54,8 @@ bool view_overlay(
 bool view_key(struct view *v, int key, const struct snapshot *s, struct command *c);
 /* A key may ask for more than one command (marked VMs, staged pins): the rest, one a call, until false. */
 bool view_more(struct view *v, struct command *c);
+/* A line is being typed: pasted text is meant for it, and for nothing else. */
+bool view_typing(const struct view *v);
 /* Paused: newer snapshots are not to be fed or drawn. */
 bool view_paused(const struct view *v);
 void view_mouse(struct view *v, int row, int col, int key, const struct snapshot *s);

@@ -14,9 +14,10 @@
 
 #include "term.h"
 #include "vmtop/engine.h"
+#include "vmtop/text.h"
 #include "vmtop/view.h"
 
-enum { POLL_KEYS, POLL_WAKE, POLL_SIGNALS, POLL_COUNT };
+enum { POLL_KEYS, POLL_WAKE, POLL_SIGNALS, POLL_LINE, POLL_COUNT };
 
 struct loop {
 	const struct config *cfg;
@@ -72,9 +73,17 @@ static void send_commands(struct loop *l)
 	}
 }
 
+/* A paste must not steer guests: only a line that is being typed takes it, and only what can be printed. */
+static bool pasted_away(const struct loop *l, int key)
+{
+	return term_pasting(l->term) && (!view_typing(l->view) || key < 0x20 || key >= VK_BASE);
+}
+
 static void take_key(struct loop *l, int key, int row, int col)
 {
 	struct command c;
+	if (pasted_away(l, key))
+		return;
 	l->dirty = true;
 	if (key == VK_RESIZE || key == VK_CTRL('L'))
 		term_redraw(l->term);
@@ -181,12 +190,16 @@ static int next_ms(const struct loop *l)
 	return (int)(wait * 1000) + 20;
 }
 
+/* A frame that the line has not taken yet goes first: a slow line slows the frames, nothing else. */
 static void turn(struct loop *l)
 {
+	int out;
+	bool busy = term_busy(l->term, &out);
 	struct pollfd fds[POLL_COUNT] = {
 		[POLL_KEYS] = {.fd = STDIN_FILENO, .events = POLLIN},
 		[POLL_WAKE] = {.fd = scheduler_wake_fd(l->sched), .events = POLLIN},
 		[POLL_SIGNALS] = {.fd = l->signals, .events = POLLIN},
+		[POLL_LINE] = {.fd = busy ? out : -1, .events = POLLOUT},
 	};
 	int n = poll(fds, POLL_COUNT, next_ms(l));
 	if (n < 0 && errno != EINTR)
@@ -195,6 +208,8 @@ static void turn(struct loop *l)
 		l->dirty = true; /* an age to count up */
 	if (n <= 0)
 		return;
+	if (fds[POLL_LINE].revents)
+		term_flush(l->term);
 	if (fds[POLL_SIGNALS].revents)
 		read_signals(l);
 	if (fds[POLL_WAKE].revents)
@@ -249,6 +264,13 @@ static void leave(struct loop *l)
 	_exit(l->status);
 }
 
+static void complain(const struct err *e)
+{
+	char line[640];
+	text_escape(line, sizeof line, e->msg); /* TERM may hold anything */
+	fprintf(stderr, "vmtop: %s\n", line);
+}
+
 int ui_run(const struct config *cfg, struct scheduler *s)
 {
 	struct loop l = {.cfg = cfg, .sched = s, .signals = -1};
@@ -260,7 +282,8 @@ int ui_run(const struct config *cfg, struct scheduler *s)
 		take_snapshot(&l);
 	}
 	while (!l.done) {
-		if (l.dirty)
+		int out;
+		if (l.dirty && !term_busy(l.term, &out))
 			draw(&l);
 		turn(&l);
 		send_commands(&l);
@@ -268,7 +291,7 @@ int ui_run(const struct config *cfg, struct scheduler *s)
 	}
 	loop_close(&l);
 	if (e.code)
-		fprintf(stderr, "vmtop: %s\n", e.msg);
+		complain(&e);
 	leave(&l);
 	return l.status;
 }

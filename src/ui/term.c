@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* ncurses. Invariant: whatever ends the program, the terminal is as it was before: term_close() on orderly
- * ends, a handler that only writes prepared bytes and a saved termios on a crash. Knows nothing of what the
- * cells mean. */
+/* ncurses. Invariant: whatever ends the program, the terminal is as it was before, and no call waits for a
+ * slow line: frames go through out.c. Knows nothing of what the cells mean. */
 #include "term.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
-#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NCURSES_WIDECHAR 1
@@ -20,74 +21,39 @@
 #include <panel.h>
 #include <term.h>
 
+#include "crash.h"
+#include "out.h"
+#include "term_keys.h"
 #include "vmtop/theme.h"
 #include "vmtop/view.h"
 
+#define SYNC_BEGIN  "\033[?2026h"
+#define SYNC_END    "\033[?2026l"
+#define PASTE_START "\033[?2004h"
+#define PASTE_STOP  "\033[?2004l"
+
+enum {
+	KEY_PASTE_BEGINS = KEY_MAX + 1,
+	KEY_PASTE_ENDS,
+	LEAVE_MS = 500,       /* for a slow line to take what waits, at an end */
+	PASTE_SILENT_MS = 500 /* a paste whose end was lost is over after so long */
+};
+
 struct terminal {
 	SCREEN *screen;
+	FILE *file;    /* what ncurses believes to be the terminal */
 	WINDOW *input; /* a pad: reading keys from it draws nothing */
 	WINDOW *over;
 	PANEL *panel;
 	attr_t attr[STYLE_COUNT];
 	short pair[STYLE_COUNT];
-	bool ascii, console, sync, color;
+	bool ascii, console, color, modes;
+	int64_t paste_ms; /* when its last byte came; 0: nothing is being pasted */
+	struct out out;
+	struct termios before, during; /* the keyboard's modes outside and inside vmtop */
+	char leave[CRASH_BYTES];       /* the bytes that give the terminal back */
+	size_t n_leave;
 };
-
-/* For the crash handler alone: set once before it is installed, read only there. */
-static struct {
-	struct termios tty;
-	char leave[128];
-	size_t n;
-} crash;
-
-static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-static struct sigaction crash_before[sizeof crash_signals / sizeof crash_signals[0]];
-
-/* Restores the terminal, then lets happen what would have happened without us: the fault strikes again. */
-static void on_crash(int sig, siginfo_t *info, void *context)
-{
-	(void)context;
-	ssize_t ignored = write(STDOUT_FILENO, crash.leave, crash.n);
-	(void)ignored;
-	tcsetattr(STDIN_FILENO, TCSANOW, &crash.tty);
-	for (size_t i = 0; i < sizeof crash_signals / sizeof crash_signals[0]; i++)
-		if (crash_signals[i] == sig)
-			sigaction(sig, &crash_before[i], NULL);
-	if (info->si_code <= 0) /* sent, not a fault: it would not come again by itself */
-		raise(sig);
-}
-
-/* Adds a terminal string without its padding marks. */
-static void crash_add(const char *cap)
-{
-	const char *s = tigetstr(cap);
-	if (!s || s == (const char *)-1)
-		return;
-	while (*s && crash.n < sizeof crash.leave) {
-		if (s[0] == '$' && s[1] == '<' && strchr(s, '>'))
-			s = strchr(s, '>') + 1;
-		else
-			crash.leave[crash.n++] = *s++;
-	}
-}
-
-static void crash_install(void)
-{
-	struct sigaction sa = {.sa_sigaction = on_crash, .sa_flags = SA_NODEFER | SA_SIGINFO};
-	crash.n = 0;
-	crash_add("sgr0");
-	crash_add("cnorm");
-	crash_add("rmkx");
-	crash_add("rmcup");
-	for (size_t i = 0; i < sizeof crash_signals / sizeof crash_signals[0]; i++)
-		sigaction(crash_signals[i], &sa, &crash_before[i]);
-}
-
-static void crash_remove(void)
-{
-	for (size_t i = 0; i < sizeof crash_signals / sizeof crash_signals[0]; i++)
-		sigaction(crash_signals[i], &crash_before[i], NULL);
-}
 
 static attr_t attributes(unsigned look)
 {
@@ -124,24 +90,34 @@ void term_theme(struct terminal *t, const char *name)
 	}
 }
 
-/* Terminals that draw a frame at once between two marks (mode 2026) and those that are known to ignore them.
- */
-static bool knows_sync(void)
+/* Terminals that take private modes they do not know in silence, as all descendants of xterm do: a frame goes
+ * between the two marks of mode 2026, drawn at once where that is known, and pasted text comes marked. */
+static bool takes_modes(void)
 {
+	static const char *const names[] = {"xterm", "tmux", "foot", "alacritty", "kitty", "ghostty",
+		"wezterm", "contour", "konsole", "vte", "mintty", "iterm", "rio", "st-"};
 	const char *term = getenv("TERM");
-	return term &&
-	       (!strncmp(term, "xterm", 5) || !strncmp(term, "tmux", 4) || !strncmp(term, "foot", 4) ||
-		       !strncmp(term, "alacritty", 9) || !strncmp(term, "kitty", 5));
+	for (size_t i = 0; term && i < sizeof names / sizeof names[0]; i++)
+		if (!strncmp(term, names[i], strlen(names[i])))
+			return true;
+	return false;
 }
 
-static void settings(struct terminal *t, const struct config *cfg)
+/* ncurses sets the keyboard's modes while it still holds the terminal itself. */
+static void keyboard_modes(struct terminal *t)
 {
 	cbreak();
 	noecho();
 	nonl();
 	set_escdelay(25);
-	curs_set(0);
 	intrflush(stdscr, FALSE);
+	typeahead(-1); /* frames are whole: what is typed meanwhile must not cut them */
+	tcgetattr(STDIN_FILENO, &t->during);
+}
+
+static void settings(struct terminal *t, const struct config *cfg)
+{
+	curs_set(0);
 	t->input = newpad(1, 1);
 	if (t->input) {
 		keypad(t->input, TRUE);
@@ -150,8 +126,46 @@ static void settings(struct terminal *t, const struct config *cfg)
 	if (cfg->mouse)
 		mousemask(BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
 	mouseinterval(0);
+	define_key("\033[200~", KEY_PASTE_BEGINS);
+	define_key("\033[201~", KEY_PASTE_ENDS);
 	t->color = start_colors(cfg);
 	term_theme(t, cfg->theme);
+}
+
+/* What ncurses would send at an end is what a crash must send too: it is asked for once, and kept. */
+static void learn_leave(struct terminal *t)
+{
+	char copy[CRASH_BYTES];
+	const char *modes = t->modes ? SYNC_END PASTE_STOP : "";
+	doupdate();
+	out_discard(&t->out, copy, 0);
+	endwin();
+	size_t n = strlen(modes);
+	memcpy(t->leave, modes, n);
+	t->n_leave = n + out_discard(&t->out, t->leave + n, sizeof t->leave - n);
+}
+
+static int open_screen(struct terminal *t, const char *name, struct err *e)
+{
+	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	t->file = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (!t->file)
+		return err_set(e, ERR_RUNTIME, "the terminal cannot be opened: %s", strerror(errno));
+	t->screen = newterm(NULL, t->file, stdin);
+	if (!t->screen)
+		return err_set(
+			e, ERR_RUNTIME, "the terminal type %.60s is not known; -b prints text instead", name);
+	keyboard_modes(t);
+	if (out_open(&t->out, STDOUT_FILENO, fd) < 0)
+		return err_set(e, ERR_RUNTIME, "no memory file for frames: %s", strerror(errno));
+	return 0;
+}
+
+static void take_over(struct terminal *t)
+{
+	tcsetattr(STDIN_FILENO, TCSANOW, &t->during);
+	if (t->modes)
+		out_add(&t->out, PASTE_START);
 }
 
 struct terminal *term_open(const struct config *cfg, struct err *e)
@@ -162,30 +176,47 @@ struct terminal *term_open(const struct config *cfg, struct err *e)
 			name && name[0] ? name : "unset");
 		return NULL;
 	}
-	setlocale(LC_CTYPE, "");
 	struct terminal *t = calloc(1, sizeof *t);
 	if (!t) {
 		err_set(e, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	tcgetattr(STDIN_FILENO, &crash.tty);
-	t->screen = newterm(NULL, stdout, stdin);
-	if (!t->screen) {
-		err_set(e, ERR_RUNTIME, "the terminal type %.60s is not known; -b prints text instead", name);
+	t->out = (struct out){.fd = -1, .mem = -1};
+	if (tcgetattr(STDIN_FILENO, &t->before) < 0) {
+		err_set(e, ERR_RUNTIME,
+			"no keyboard: standard input is not a terminal; -b prints text instead");
 		free(t);
+		return NULL;
+	}
+	if (open_screen(t, name, e) < 0) {
+		term_close(t);
 		return NULL;
 	}
 	t->ascii = cfg->ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 	t->console = !strcmp(name, "linux");
-	t->sync = knows_sync();
+	t->modes = takes_modes();
 	settings(t, cfg);
-	crash_install();
+	learn_leave(t);
+	crash_install(t->out.fd, &t->before, t->leave, t->n_leave);
+	take_over(t);
 	if (!t->input) {
 		term_close(t);
 		err_set(e, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
 	return t;
+}
+
+/* The terminal as it was before; what it did not take within the time given is thrown away. */
+static void give_back(struct terminal *t)
+{
+	if (!isendwin()) {
+		endwin();
+		out_take(&t->out, t->modes ? PASTE_STOP : "", "");
+	}
+	if (!out_drain(&t->out, LEAVE_MS))
+		out_cut(&t->out, t->leave, t->n_leave);
+	tcsetattr(STDIN_FILENO, TCSANOW, &t->before);
 }
 
 void term_close(struct terminal *t)
@@ -198,10 +229,26 @@ void term_close(struct terminal *t)
 		delwin(t->over);
 	if (t->input)
 		delwin(t->input);
-	endwin();
-	crash_remove();
-	delscreen(t->screen);
+	if (t->screen) {
+		give_back(t);
+		crash_remove();
+		delscreen(t->screen);
+	}
+	if (t->file)
+		fclose(t->file);
+	out_done(&t->out);
 	free(t);
+}
+
+bool term_busy(const struct terminal *t, int *fd)
+{
+	*fd = out_waits(&t->out) ? t->out.fd : -1;
+	return *fd >= 0;
+}
+
+void term_flush(struct terminal *t)
+{
+	out_flush(&t->out);
 }
 
 void term_size(const struct terminal *t, int *rows, int *cols)
@@ -303,63 +350,34 @@ void term_draw(struct terminal *t, const struct screen *base, const struct scree
 		wmove(t->over, over->cursor_row, over->cursor_col);
 		wnoutrefresh(t->over);
 	}
-	if (t->sync) {
-		fputs("\033[?2026h", stdout);
-		fflush(stdout);
-	}
 	doupdate();
-	if (t->sync) {
-		fputs("\033[?2026l", stdout);
-		fflush(stdout);
-	}
+	out_take(&t->out, t->modes ? SYNC_BEGIN : "", t->modes ? SYNC_END : "");
+	out_flush(&t->out);
 }
 
-static int named_key(int code)
+static int64_t now_ms(void)
 {
-	static const struct {
-		int curses, key;
-	} keys[] = {
-		{KEY_UP, VK_UP},
-		{KEY_DOWN, VK_DOWN},
-		{KEY_LEFT, VK_LEFT},
-		{KEY_RIGHT, VK_RIGHT},
-		{KEY_PPAGE, VK_PGUP},
-		{KEY_NPAGE, VK_PGDN},
-		{KEY_HOME, VK_HOME},
-		{KEY_END, VK_END},
-		{KEY_IC, VK_INSERT},
-		{KEY_DC, VK_DELETE},
-		{KEY_BACKSPACE, VK_BACKSPACE},
-		{KEY_BTAB, VK_BTAB},
-		{KEY_ENTER, VK_ENTER},
-		{KEY_A1, VK_HOME},
-		{KEY_A3, VK_PGUP},
-		{KEY_C1, VK_END},
-		{KEY_C3, VK_PGDN},
-		{KEY_RESIZE, VK_RESIZE},
-		{KEY_FIND, VK_HOME},
-		{KEY_SELECT, VK_END},
-	};
-	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-		if (keys[i].curses == code)
-			return keys[i].key;
-	if (code >= KEY_F(1) && code <= KEY_F(12))
-		return VK_F1 + code - KEY_F(1);
-	return VK_END_OF_KEYS; /* a key without a meaning */
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
 }
 
-static int mouse_key(int *row, int *col)
+static int curses_key(struct terminal *t, int code, int *row, int *col)
 {
-	MEVENT ev;
-	if (getmouse(&ev) != OK)
-		return VK_END_OF_KEYS;
-	*row = ev.y;
-	*col = ev.x;
-	if (ev.bstate & BUTTON4_PRESSED)
-		return VK_WHEEL_UP;
-	if (ev.bstate & BUTTON5_PRESSED)
-		return VK_WHEEL_DOWN;
-	return VK_CLICK;
+	if (code == KEY_MOUSE)
+		return term_mouse(row, col);
+	if (code == KEY_PASTE_BEGINS || code == KEY_PASTE_ENDS)
+		t->paste_ms = code == KEY_PASTE_BEGINS ? now_ms() : 0;
+	return term_named(code);
+}
+
+bool term_pasting(struct terminal *t)
+{
+	if (!t->paste_ms)
+		return false;
+	int64_t now = now_ms();
+	t->paste_ms = now - t->paste_ms > PASTE_SILENT_MS ? 0 : now;
+	return t->paste_ms != 0;
 }
 
 int term_key(struct terminal *t, int *row, int *col)
@@ -369,7 +387,7 @@ int term_key(struct terminal *t, int *row, int *col)
 	if (rc == ERR)
 		return VK_NONE;
 	if (rc == KEY_CODE_YES)
-		return ch == KEY_MOUSE ? mouse_key(row, col) : named_key((int)ch);
+		return curses_key(t, (int)ch, row, col);
 	switch (ch) {
 	case '\t':
 		return VK_TAB;
@@ -390,7 +408,7 @@ void term_suspend(struct terminal *t)
 {
 	sigset_t stop, old;
 	struct sigaction dfl = {.sa_handler = SIG_DFL}, before;
-	endwin();
+	give_back(t);
 	sigaction(SIGTSTP, &dfl, &before);
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTSTP);
@@ -403,6 +421,6 @@ void term_suspend(struct terminal *t)
 
 void term_resume(struct terminal *t)
 {
-	reset_prog_mode();
+	take_over(t);
 	term_resize(t);
 }

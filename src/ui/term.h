@@ -24,10 +24,16 @@ void term_theme(struct terminal *t, const char *name);
 void term_resize(struct terminal *t);
 /* Everything is sent anew with the next draw. */
 void term_redraw(struct terminal *t);
+/* A frame has not gone out yet: no other is to be drawn before *fd, when it takes more, and term_flush() have
+ * sent it. */
+bool term_busy(const struct terminal *t, int *fd);
+void term_flush(struct terminal *t);
 /* base covers the terminal; over (NULL: none) stands on it at row, col. */
 void term_draw(struct terminal *t, const struct screen *base, const struct screen *over, int row, int col);
 /* The next key as view.h names them, VK_NONE: none waits. *row and *col with VK_CLICK. */
 int term_key(struct terminal *t, int *row, int *col);
+/* The key just read is a part of pasted text. */
+bool term_pasting(struct terminal *t);
 /* Gives the terminal back, stops the process, and takes it again when continued. */
 void term_suspend(struct terminal *t);
 /* After a stop that was not ours. */

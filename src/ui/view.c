@@ -109,6 +109,11 @@ void view_feed(struct view *v, const struct snapshot *s)
 		v->map_cpu = -1;
 }
 
+bool view_typing(const struct view *v)
+{
+	return v->over == OVER_PROMPT;
+}
+
 bool view_paused(const struct view *v)
 {
 	return v->paused;

@@ -85,8 +85,10 @@ static void take_key(struct loop *l, int key, int row, int col)
 	if (pasted_away(l, key))
 		return;
 	l->dirty = true;
-	if (key == VK_RESIZE || key == VK_CTRL('L'))
+	if (key == VK_RESIZE || key == VK_CTRL('L')) { /* whatever is open stays open */
 		term_redraw(l->term);
+		return;
+	}
 	if (key >= VK_CLICK && key <= VK_WHEEL_DOWN)
 		view_mouse(l->view, row, col, key, l->shown);
 	else if (view_key(l->view, key, l->shown, &c)) {

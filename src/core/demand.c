@@ -10,6 +10,7 @@ enum {
 	QUIET_WAIT_PCT = 2,    /* below this a vCPU counts as not waiting */
 	JUMP_SCATTERS = 4,     /* a change beyond so many scatters is a change of load, not noise */
 	JUMP_FLOOR_PCT = 5,    /* counters advance in steps: smaller changes are never worth a jump */
+	LEAST_SCATTER_PCT = 5, /* of the estimate: a calm stretch does not make noise a jump */
 	PRIOR_SCATTER_PCT = 6, /* of the first estimate: what noise to expect before any was seen */
 	SCATTER_RISE = 4,      /* time constants of the scatter, in those of the smoothing: */
 	SCATTER_FALL = 8,      /* it is forgotten slowly, or a calm stretch makes jumps of noise */
@@ -48,7 +49,8 @@ double demand_upper_pct(const struct demand_reading *r)
 
 static double jump_limit(const struct demand *d)
 {
-	return fmax(JUMP_SCATTERS * d->scatter_pct, JUMP_FLOOR_PCT);
+	double scatter = fmax(d->scatter_pct, d->smooth_pct * LEAST_SCATTER_PCT / 100);
+	return fmax(JUMP_SCATTERS * scatter, JUMP_FLOOR_PCT);
 }
 
 /* Updates the history and gives the estimate of this reading alone. */

@@ -182,7 +182,7 @@ void situation_run(
 		.starved_s = r.report.starved_vcpu_s,
 		.pins = r.pins,
 	};
-	out->settle_s = settled_s(
-		&r, limit_pct >= 0 ? limit_pct : situation_limit(out->attainable_pct), s->from_s);
+	out->settle_s =
+		settled_s(&r, limit_pct >= 0 ? limit_pct : situation_limit(out->attainable_pct), s->from_s);
 	run_done(&r);
 }

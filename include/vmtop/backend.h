@@ -12,6 +12,7 @@ struct config;
 struct backend;
 struct log_line;
 struct command;
+struct decision;
 
 enum sample_group {              /* what a sample must hold beyond state, vCPUs and host */
 	SAMPLE_BALLOON = 1 << 0, /* guest statistics read now; without it those read last will do */
@@ -25,6 +26,7 @@ enum wake {
 	WAKE_INPUT, /* fd is readable: commands wait */
 	WAKE_EVENT, /* the host told of a change, once; a new sample is worth taking soon */
 	WAKE_END,   /* the scenario or recording is over */
+	WAKE_AGAIN, /* the recording begins anew: seek its start */
 };
 
 enum link_state { LINK_OK, LINK_CONNECTING, LINK_LOST, LINK_SLOW };
@@ -35,6 +37,7 @@ struct backend_status {
 	bool readonly;  /* changes cannot be made here (option or missing rights) */
 	char readonly_why[120];
 	char uri[256]; /* what is really connected */
+	bool replay;   /* a recording: nothing can be steered, what is shown was decided then */
 };
 
 struct backend_ops {
@@ -53,13 +56,20 @@ struct backend_ops {
 	/* Monotonic ns; virtual in simulator and replay. */
 	int64_t (*now)(struct backend *b);
 	void (*status)(struct backend *b, struct backend_status *st);
-	/* May be NULL: a line of the decision log, for a recorder. */
+	/* May be NULL, for a recorder: a line of the decision log; a command that is obeyed; what the step
+	 * decided. */
 	void (*note)(struct backend *b, const struct log_line *line);
-	/* Recordings only, else NULL. Lines that were logged at the tick sampled last: fills at most max,
-	 * returns how many. seek: the step asked for by CMD_REPLAY; the next sample is the one before the
-	 * place, for rates. */
+	void (*obeyed)(struct backend *b, const struct command *c);
+	void (*decided)(struct backend *b, const struct decision *d);
+	/* Recordings only, else NULL. logged: lines of the tick sampled last; fills at most max, returns how
+	 * many. commands: those given after the tick sampled last, one a call; now() is then the time at
+	 * which it came. played: what was decided and done at the tick sampled last, which is s; actions are
+	 * appended to `to`. 1: there is something, 0: not, -1: out of memory. seek: obeys CMD_REPLAY; returns
+	 * how many samples come before the place that was asked for, to make rates of, or -1: it stays. */
 	size_t (*logged)(struct backend *b, struct log_line *to, size_t max);
-	bool (*seek)(struct backend *b, const struct command *c);
+	bool (*commands)(struct backend *b, struct command *to);
+	int (*played)(struct backend *b, const struct sample *s, struct decision *d, struct plan *to);
+	int (*seek)(struct backend *b, const struct command *c);
 	bool paced; /* wait() says when the next tick is: WAKE_TIMER a regular one, WAKE_EVENT one between */
 	/* Wrappers only, else NULL: what is inside. */
 	struct backend *(*inner)(const struct backend *b);
@@ -71,8 +81,10 @@ struct backend {
 
 /* The backend inside all wrappers: its name and its optional functions count. */
 struct backend *backend_innermost(struct backend *b);
-/* Tells every layer that wants to know of a line of the decision log. */
+/* Tells every layer that wants to know. */
 void backend_note(struct backend *b, const struct log_line *line);
+void backend_obeyed(struct backend *b, const struct command *c);
+void backend_decided(struct backend *b, const struct decision *d);
 /* Chooses by URI: "sim:NAME|FILE", else libvirt (empty: the default search of vmtop(1), CONNECTION).
  * NULL with e set on failure. The caller closes it with ops->close(). */
 struct backend *backend_open(const struct config *cfg, struct err *e);

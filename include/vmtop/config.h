@@ -56,6 +56,7 @@ struct config {
 	bool no_config;
 	char record[CFG_TEXT], replay[CFG_TEXT];
 	double record_keep_s;
+	bool replan;       /* replay: decide anew instead of showing what was decided */
 	bool virtual_time; /* simulator: do not wait for the clock */
 
 	/* Who may be steered: patterns of the command line, else `steer` of the config, else all. */

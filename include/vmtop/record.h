@@ -7,8 +7,25 @@
 #include "vmtop/config.h"
 #include "vmtop/snapshot.h"
 
+/* What a step decided and did, and the modes in which it did. */
+struct decision {
+	bool leaving; /* only the actions count: things were put back at the end */
+	const struct action *actions;
+	size_t n_actions;
+	bool auto_cpu, auto_memory, dry_run;
+	enum cpu_policy_id cpu_policy;
+	enum mem_policy_id mem_policy;
+	enum granularity granularity; /* in force */
+	double delay_s;
+	struct cpu_verdict cpu;
+	struct mem_verdict memory;
+};
+
 /* Wraps inner and owns it, also on failure: writes into cfg->record, a new file. */
 struct backend *backend_record(struct backend *inner, const struct config *cfg, struct err *e);
+/* Puts the policies and settings with which a recording was made onto cfg; those that this version does not
+ * know are left out. */
+int recording_config(const char *path, struct config *cfg, struct err *e);
 /* Plays cfg->replay. apply() changes nothing; now() is the recording's time. */
 struct backend *backend_replay_open(const struct config *cfg, struct err *e);
 

@@ -73,5 +73,6 @@ int vm_setting_apply(struct vm_setting *vm, const struct setting *s, const char 
 int setting_add_pattern(struct config *c, const char *pattern, size_t len, struct err *e);
 /* The value as it would be written in the config file. */
 void setting_format(const struct config *c, const struct setting *s, char *buf, size_t len);
+void vm_setting_format(const struct vm_setting *vm, const struct setting *s, char *buf, size_t len);
 
 #endif

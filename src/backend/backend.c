@@ -15,3 +15,17 @@ void backend_note(struct backend *b, const struct log_line *line)
 		if (b->ops->note)
 			b->ops->note(b, line);
 }
+
+void backend_obeyed(struct backend *b, const struct command *c)
+{
+	for (; b; b = b->ops->inner ? b->ops->inner(b) : NULL)
+		if (b->ops->obeyed)
+			b->ops->obeyed(b, c);
+}
+
+void backend_decided(struct backend *b, const struct decision *d)
+{
+	for (; b; b = b->ops->inner ? b->ops->inner(b) : NULL)
+		if (b->ops->decided)
+			b->ops->decided(b, d);
+}

@@ -1,28 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* Schema and field tables of recordings. Invariant: a column of a tick table is a row here, so that writer
- * and reader cannot disagree. Knows no SQLite call. */
+/* Schema and field tables of recordings, and the check of a file before it is read. Invariant: a value of a
+ * tick or fact table is a row here, so that writer and reader cannot disagree. */
 #include "recording.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#define VM(member) offsetof(struct vm_sample, member)
+#include "vmtop/command.h"
+#include "vmtop/err.h"
+#include "vmtop/record.h"
 
-const struct rec_field rec_host_fields[] = {
-	{"total_kib", offsetof(struct host_sample, total_kib), REC_GAUGE},
-	{"available_kib", offsetof(struct host_sample, available_kib), REC_GAUGE},
-	{"free_kib", offsetof(struct host_sample, free_kib), REC_GAUGE},
-	{"psi_some_avg10", offsetof(struct host_sample, psi_some_avg10), REC_REAL},
-	{"psi_full_avg10", offsetof(struct host_sample, psi_full_avg10), REC_REAL},
-};
-const struct rec_field rec_pcpu_fields[] = {
-	{"busy_ns", offsetof(struct pcpu_sample, busy_ns), REC_COUNTER},
-	{"idle_ns", offsetof(struct pcpu_sample, idle_ns), REC_COUNTER},
-};
-const struct rec_field rec_vm_fields[] = {
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define GROUP(name, ...)                                                                                     \
+	static const struct rec_field name##_fields[] = {__VA_ARGS__};                                       \
+	const struct rec_group name = {name##_fields, COUNT(name##_fields)};                                 \
+	_Static_assert(COUNT(name##_fields) <= REC_FIELDS_MAX, "room for the widest row");
+
+/* clang-format off */
+#define HOST(member) offsetof(struct host_sample, member)
+#define PCPU(member) offsetof(struct pcpu_sample, member)
+#define VM(member)   offsetof(struct vm_sample, member)
+#define VCPU(member) offsetof(struct vcpu_sample, member)
+
+GROUP(rec_host,
+	{"total_kib", HOST(total_kib), REC_GAUGE},
+	{"available_kib", HOST(available_kib), REC_GAUGE},
+	{"free_kib", HOST(free_kib), REC_GAUGE},
+	{"psi_some_avg10", HOST(psi_some_avg10), REC_REAL},
+	{"psi_full_avg10", HOST(psi_full_avg10), REC_REAL})
+GROUP(rec_pcpu,
+	{"busy_ns", PCPU(busy_ns), REC_COUNTER},
+	{"idle_ns", PCPU(idle_ns), REC_COUNTER})
+GROUP(rec_vm,
 	{"cpu_time_ns", VM(cpu_time_ns), REC_COUNTER},
-	{"quota_pct", VM(quota_pct), REC_REAL},
-	{"max_kib", VM(mem.max_kib), REC_GAUGE},
 	{"balloon_kib", VM(mem.balloon_kib), REC_GAUGE},
 	{"unused_kib", VM(mem.unused_kib), REC_GAUGE},
 	{"usable_kib", VM(mem.usable_kib), REC_GAUGE},
@@ -32,9 +44,13 @@ const struct rec_field rec_vm_fields[] = {
 	{"swap_in_kib", VM(mem.swap_in_kib), REC_COUNTER},
 	{"swap_out_kib", VM(mem.swap_out_kib), REC_COUNTER},
 	{"major_faults", VM(mem.major_faults), REC_COUNTER},
-	{"last_update_ns", VM(mem.last_update_ns), REC_GAUGE},
+	{"stats_age_ns", VM(mem.last_update_ns), REC_AGE})
+GROUP(rec_vm_seldom,
+	{"quota_pct", VM(quota_pct), REC_REAL},
+	{"max_kib", VM(mem.max_kib), REC_GAUGE},
 	{"period_s", VM(mem.period_s), REC_GAUGE},
-	{"min_guarantee_kib", VM(mem.min_guarantee_kib), REC_GAUGE},
+	{"min_guarantee_kib", VM(mem.min_guarantee_kib), REC_GAUGE})
+GROUP(rec_vm_io,
 	{"rd_reqs", VM(io.rd_reqs), REC_COUNTER},
 	{"wr_reqs", VM(io.wr_reqs), REC_COUNTER},
 	{"rd_bytes", VM(io.rd_bytes), REC_COUNTER},
@@ -42,107 +58,120 @@ const struct rec_field rec_vm_fields[] = {
 	{"rx_bytes", VM(io.rx_bytes), REC_COUNTER},
 	{"tx_bytes", VM(io.tx_bytes), REC_COUNTER},
 	{"rx_pkts", VM(io.rx_pkts), REC_COUNTER},
-	{"tx_pkts", VM(io.tx_pkts), REC_COUNTER},
-};
-const struct rec_field rec_vcpu_fields[] = {
-	{"run_ns", offsetof(struct vcpu_sample, time_ns), REC_COUNTER},
-	{"wait_ns", offsetof(struct vcpu_sample, delay_ns), REC_COUNTER},
-	{"pcpu", offsetof(struct vcpu_sample, pcpu), REC_GAUGE},
-};
-#undef VM
+	{"tx_pkts", VM(io.tx_pkts), REC_COUNTER})
+GROUP(rec_vcpu,
+	{"run_ns", VCPU(time_ns), REC_COUNTER},
+	{"wait_ns", VCPU(delay_ns), REC_COUNTER},
+	{"pcpu", VCPU(pcpu), REC_GAUGE})
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
-const size_t n_rec_host_fields = COUNT(rec_host_fields);
-const size_t n_rec_pcpu_fields = COUNT(rec_pcpu_fields);
-const size_t n_rec_vm_fields = COUNT(rec_vm_fields);
-const size_t n_rec_vcpu_fields = COUNT(rec_vcpu_fields);
-_Static_assert(COUNT(rec_vm_fields) <= REC_FIELDS_MAX, "room for the widest row");
+const struct rec_group *const rec_vm_groups[REC_VM_GROUPS] = {&rec_vm, &rec_vm_seldom, &rec_vm_io};
 
 /* Columns that are no rec_field come first in each table. */
 const char recording_schema_sql[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
 	"CREATE TABLE config(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
-	"CREATE TABLE tick(tick INTEGER PRIMARY KEY, time_ns INT, wall_ns INT, took_ns INT, regular INT, "
-	"note TEXT, absent TEXT,"
+	"CREATE TABLE vm_config(n INTEGER PRIMARY KEY, pattern TEXT, key TEXT, value TEXT);"
+	"CREATE TABLE cpus(cpus_key INTEGER PRIMARY KEY, list TEXT UNIQUE);"
+	"CREATE TABLE tick(tick INTEGER PRIMARY KEY, time_ns INT, wall_ns INT, begun_ns INT, took_ns INT, regular INT,"
+	" key INT, note TEXT, absent TEXT,"
 	" total_kib INT, available_kib INT, free_kib INT, psi_some_avg10 REAL, psi_full_avg10 REAL);"
-	"CREATE TABLE cpus(cpus INTEGER PRIMARY KEY, list TEXT UNIQUE);"
-	"CREATE TABLE pcpu_fact(tick INT, pcpu INT, online INT, isolated INT, node INT, socket INT, core "
-	"INT, llc INT,"
-	" absent TEXT);"
+	"CREATE TABLE decision(tick INTEGER PRIMARY KEY, auto_cpu INT, auto_memory INT, dry_run INT,"
+	" cpu_policy TEXT, memory_policy TEXT, granularity TEXT, delay_s REAL, stddev_pct REAL,"
+	" limit_pct REAL, found_pct REAL, bound_pct REAL, after_pct REAL, cpu_reason TEXT, cpu_why TEXT,"
+	" memory_state TEXT, reserve_kib INT, give_kib INT, memory_reason TEXT, memory_why TEXT);"
+	"CREATE TABLE node_tick(id INTEGER PRIMARY KEY, node INT, total_kib INT, free_kib INT);"
+	"CREATE TABLE pcpu_fact(tick INT, pcpu INT, online INT, isolated INT, node INT, socket INT, core INT,"
+	" llc INT, absent TEXT, busy_ns INT, idle_ns INT);"
 	"CREATE TABLE pcpu_tick(id INTEGER PRIMARY KEY, pcpu INT, busy_ns INT, idle_ns INT);"
-	"CREATE TABLE node_fact(tick INT, node INT, total_kib INT, free_kib INT);"
-	"CREATE TABLE vm(vm INTEGER PRIMARY KEY, uuid TEXT UNIQUE, name TEXT);"
-	"CREATE TABLE vm_fact(tick INT, vm INT, name TEXT, id INT, state TEXT, flags INT, hung_since_ns INT, "
-	"mem_nodes INT,"
-	" mem_nodes_strict INT, balloon_device INT, absent TEXT);"
-	"CREATE TABLE vm_tick(id INTEGER PRIMARY KEY, vm INT, cpu_time_ns INT, quota_pct REAL, max_kib INT, "
-	"balloon_kib INT,"
-	" unused_kib INT, usable_kib INT, guest_kib INT, caches_kib INT, rss_kib INT, swap_in_kib INT, "
-	"swap_out_kib INT,"
-	" major_faults INT, last_update_ns INT, period_s INT, min_guarantee_kib INT, rd_reqs INT, wr_reqs "
-	"INT,"
-	" rd_bytes INT, wr_bytes INT, rx_bytes INT, tx_bytes INT, rx_pkts INT, tx_pkts INT);"
-	"CREATE TABLE vcpu(row INTEGER PRIMARY KEY, vm INT, vcpu INT, UNIQUE(vm, vcpu));"
-	"CREATE TABLE vcpu_fact(tick INT, row INT, online INT, affinity INT, affinity_absent TEXT, allowed "
-	"INT, pinned INT,"
-	" foreign_pin_ns INT, absent TEXT);"
-	"CREATE TABLE vcpu_tick(id INTEGER PRIMARY KEY, row INT, run_ns INT, wait_ns INT, pcpu INT);"
-	"CREATE TABLE action(tick INT, n INT, kind TEXT, vm INT, vcpu INT, from_cpus TEXT, to_cpus TEXT, "
-	"from_value INT,"
-	" to_value INT, reason TEXT, why TEXT, outcome TEXT, error TEXT);"
+	"CREATE TABLE vm(vm_key INTEGER PRIMARY KEY, uuid TEXT UNIQUE, name TEXT);"
+	"CREATE TABLE vm_fact(tick INT, vm_key INT, name TEXT, id INT, state TEXT, flags INT, hung_since_ns INT,"
+	" mem_nodes INT, mem_nodes_strict INT, balloon_device INT, absent TEXT,"
+	" cpu_time_ns INT, swap_in_kib INT, swap_out_kib INT, major_faults INT,"
+	" quota_pct REAL, max_kib INT, period_s INT, min_guarantee_kib INT,"
+	" rd_reqs INT, wr_reqs INT, rd_bytes INT, wr_bytes INT, rx_bytes INT, tx_bytes INT, rx_pkts INT,"
+	" tx_pkts INT);"
+	"CREATE TABLE vm_tick(id INTEGER PRIMARY KEY, vm_key INT, cpu_time_ns INT, balloon_kib INT,"
+	" unused_kib INT, usable_kib INT, guest_kib INT, caches_kib INT, rss_kib INT, swap_in_kib INT,"
+	" swap_out_kib INT, major_faults INT, stats_age_ns INT);"
+	"CREATE TABLE vm_io_tick(id INTEGER PRIMARY KEY, vm_key INT, rd_reqs INT, wr_reqs INT, rd_bytes INT,"
+	" wr_bytes INT, rx_bytes INT, tx_bytes INT, rx_pkts INT, tx_pkts INT);"
+	"CREATE TABLE vcpu(vcpu_key INTEGER PRIMARY KEY, vm_key INT, vcpu INT, UNIQUE(vm_key, vcpu));"
+	"CREATE TABLE vcpu_fact(tick INT, vcpu_key INT, online INT, affinity INT, affinity_absent TEXT,"
+	" allowed INT, pinned INT, foreign_pin_ns INT, absent TEXT, run_ns INT, wait_ns INT);"
+	"CREATE TABLE vcpu_tick(id INTEGER PRIMARY KEY, vcpu_key INT, run_ns INT, wait_ns INT, pcpu INT);"
+	"CREATE TABLE action(tick INT, n INT, kind TEXT, vm_key INT, vcpu INT, from_cpus TEXT, to_cpus TEXT,"
+	" from_pinned INT, from_value INT, to_value INT, reason TEXT, why TEXT, outcome TEXT, error TEXT);"
 	"CREATE TABLE log(tick INT, wall_ns INT, kind TEXT, vm TEXT, vcpu INT, reason TEXT, memory INT,"
 	" outcome TEXT, text TEXT);"
-	"CREATE INDEX vm_fact_of ON vm_fact(vm, tick);"
-	"CREATE INDEX vcpu_fact_of ON vcpu_fact(row, tick);"
+	"CREATE TABLE command(tick INT, time_ns INT, kind INT, is_on INT, number REAL, uuid TEXT, vcpu INT,"
+	" cpus TEXT, text TEXT);"
+	"CREATE INDEX pcpu_fact_at ON pcpu_fact(tick);"
+	"CREATE INDEX vm_fact_at ON vm_fact(tick);"
+	"CREATE INDEX vcpu_fact_at ON vcpu_fact(tick);"
 	"CREATE INDEX action_at ON action(tick);"
 	"CREATE INDEX log_at ON log(tick);"
-	/* For people: names, percent, ISO times. */
-	"CREATE VIEW ticks AS SELECT tick, strftime('%Y-%m-%dT%H:%M:%fZ', wall_ns / 1e9, 'unixepoch') AS "
-	"time,"
-	" (time_ns - lag(time_ns) OVER (ORDER BY tick)) / 1e9 AS elapsed_s, available_kib, total_kib FROM "
-	"tick;"
-	"CREATE VIEW vcpu_usage AS SELECT t.tick, t.time, vm.name, vcpu.vcpu, round(run_ns / elapsed_s / "
-	"1e7, 1) AS usage_pct,"
-	" round(wait_ns / elapsed_s / 1e7, 1) AS wait_pct, pcpu FROM vcpu_tick JOIN ticks t ON t.tick = "
-	"vcpu_tick.id >> 20"
-	" JOIN vcpu USING (row) JOIN vm USING (vm) WHERE elapsed_s > 0;"
-	"CREATE VIEW pcpu_usage AS SELECT t.tick, t.time, pcpu, round(100.0 * busy_ns / (busy_ns + idle_ns), "
-	"1) AS busy_pct"
-	" FROM pcpu_tick JOIN ticks t ON t.tick = pcpu_tick.id >> 20 WHERE busy_ns + idle_ns > 0 AND "
-	"elapsed_s > 0;"
-	"CREATE VIEW memory AS SELECT t.tick, t.time, name, balloon_kib, unused_kib, usable_kib, rss_kib "
-	"FROM vm_tick"
-	" JOIN ticks t ON t.tick = vm_tick.id >> 20 JOIN vm USING (vm);"
-	"CREATE VIEW actions AS SELECT t.tick, t.time, kind, name, vcpu, coalesce(from_cpus, from_value) AS "
-	"was,"
-	" coalesce(to_cpus, to_value) AS becomes, reason, why, outcome, error FROM action JOIN ticks t USING "
-	"(tick)"
-	" JOIN vm USING (vm);";
+	"CREATE INDEX command_at ON command(tick);";
+/* For people: names, percent, ISO times. */
+const char recording_views_sql[] =
+	"CREATE VIEW ticks AS SELECT tick, strftime('%Y-%m-%dT%H:%M:%fZ', wall_ns / 1e9, 'unixepoch') AS time,"
+	" (time_ns - (SELECT min(time_ns) FROM tick)) / 1e9 AS at_s,"
+	" (time_ns - lag(time_ns) OVER (ORDER BY tick)) / 1e9 AS elapsed_s, total_kib, available_kib FROM tick;"
+	"CREATE VIEW vcpu_rates AS SELECT t.tick, t.time, t.at_s, vm.name AS vm, vcpu.vcpu,"
+	" round(run_ns / elapsed_s / 1e7, 1) AS usage_pct, round(wait_ns / elapsed_s / 1e7, 1) AS wait_pct,"
+	" pcpu FROM vcpu_tick JOIN ticks t ON t.tick = vcpu_tick.id >> 20 JOIN vcpu USING (vcpu_key)"
+	" JOIN vm USING (vm_key) WHERE elapsed_s > 0;"
+	"CREATE VIEW pcpu_rates AS SELECT t.tick, t.time, t.at_s, pcpu,"
+	" round(100.0 * busy_ns / (busy_ns + idle_ns), 1) AS busy_pct"
+	" FROM pcpu_tick JOIN ticks t ON t.tick = pcpu_tick.id >> 20 WHERE busy_ns + idle_ns > 0;"
+	"CREATE VIEW vm_memory AS SELECT t.tick, t.time, t.at_s, name AS vm, balloon_kib,"
+	" balloon_kib - coalesce(usable_kib, unused_kib) AS used_kib, usable_kib, unused_kib, rss_kib,"
+	" round(stats_age_ns / 1e9, 1) AS stats_age_s FROM vm_tick"
+	" JOIN ticks t ON t.tick = vm_tick.id >> 20 JOIN vm USING (vm_key);"
+	"CREATE VIEW actions AS SELECT t.tick, t.time, t.at_s, kind, name AS vm, vcpu,"
+	" coalesce(from_cpus, from_value) AS was, coalesce(to_cpus, to_value) AS becomes, reason, why, outcome,"
+	" error FROM action JOIN ticks t USING (tick) LEFT JOIN vm USING (vm_key);"
+	"CREATE VIEW decisions AS SELECT t.time, t.at_s, d.* FROM decision d JOIN ticks t USING (tick);"
+	"CREATE VIEW marks AS SELECT strftime('%Y-%m-%dT%H:%M:%fZ', wall_ns / 1e9, 'unixepoch') AS time, tick,"
+	" text FROM log WHERE kind = 'mark';";
+/* clang-format on */
+
+const struct vi64 *rec_vi64_of(const void *object, const struct rec_field *f)
+{
+	return (const struct vi64 *)(const void *)((const char *)object + f->at);
+}
+
+struct vi64 *rec_vi64(void *object, const struct rec_field *f)
+{
+	return (struct vi64 *)(void *)((char *)object + f->at);
+}
 
 enum avail rec_avail(const void *object, const struct rec_field *f)
 {
-	const char *p = (const char *)object + f->at;
 	if (f->type == REC_REAL)
-		return ((const struct vf64 *)(const void *)p)->avail;
-	return ((const struct vi64 *)(const void *)p)->avail;
+		return ((const struct vf64 *)(const void *)((const char *)object + f->at))->avail;
+	return rec_vi64_of(object, f)->avail;
 }
 
-void rec_absent(const void *object, const struct rec_field *f, size_t n, char buf[ABSENT_TEXT])
+static size_t absent_one(const void *object, const struct rec_field *f, char *buf, size_t used)
+{
+	enum avail a = rec_avail(object, f);
+	if (a == AVAIL_OK)
+		return used;
+	int n = snprintf(buf + used, ABSENT_TEXT - used, "%s%s:%s", used ? "," : "", f->column, avail_key(a));
+	if (n < 0 || used + (size_t)n >= ABSENT_TEXT) {
+		buf[used] = '\0';
+		return used;
+	}
+	return used + (size_t)n;
+}
+
+void rec_absent(const void *object, const struct rec_group *const *groups, size_t n, char buf[ABSENT_TEXT])
 {
 	size_t used = 0;
 	buf[0] = '\0';
-	for (size_t i = 0; i < n; i++) {
-		enum avail a = rec_avail(object, &f[i]);
-		if (a == AVAIL_OK)
-			continue;
-		int len = snprintf(buf + used, ABSENT_TEXT - used, "%s%s:%s", used ? "," : "", f[i].column,
-			avail_key(a));
-		if (len < 0 || used + (size_t)len >= ABSENT_TEXT) {
-			buf[used] = '\0';
-			return;
-		}
-		used += (size_t)len;
-	}
+	for (size_t g = 0; g < n; g++)
+		for (size_t i = 0; i < groups[g]->n; i++)
+			used = absent_one(object, &groups[g]->fields[i], buf, used);
 }
 
 static enum avail avail_by_key(const char *key, size_t len)
@@ -163,5 +192,113 @@ enum avail rec_absent_reason(const char *list, const char *column)
 			return avail_by_key(p + len + 1, item - len - 1);
 		p = end ? end + 1 : NULL;
 	}
-	return AVAIL_NONE;
+	return AVAIL_OK;
+}
+
+const char *rec_log_kind(int kind)
+{
+	static const char *const names[] = {"action", "round", "event", "error", "mark"};
+	return kind >= 0 && (size_t)kind < COUNT(names) ? names[kind] : "?";
+}
+
+const char *rec_memory_state(int state)
+{
+	static const char *const names[] = {"ok", "soft", "hard"};
+	return state >= 0 && (size_t)state < COUNT(names) ? names[state] : "?";
+}
+
+const char *rec_command_name(int kind)
+{
+	static const char *const names[] = {
+		[CMD_REBALANCE] = "rebalance",
+		[CMD_MEMORY_CYCLE] = "memory-cycle",
+		[CMD_AUTO_CPU] = "auto-cpu",
+		[CMD_AUTO_MEMORY] = "auto-memory",
+		[CMD_INTERVAL] = "interval",
+		[CMD_UNDO] = "undo",
+		[CMD_RESTORE] = "restore",
+		[CMD_PREVIEW] = "preview",
+		[CMD_PREVIEW_APPLY] = "preview-apply",
+		[CMD_PREVIEW_DROP] = "preview-drop",
+		[CMD_HOLD] = "hold",
+		[CMD_PIN] = "pin",
+		[CMD_BALLOON] = "balloon",
+		[CMD_STATS_PERIOD] = "stats-period",
+		[CMD_CPU_POLICY] = "cpu-policy",
+		[CMD_MEM_POLICY] = "memory-policy",
+		[CMD_GRANULARITY] = "granularity",
+		[CMD_EXCLUDE] = "exclude",
+		[CMD_STAY_ON_NODE] = "stay-on-node",
+	};
+	return kind >= 0 && (size_t)kind < COUNT(names) ? names[kind] : NULL;
+}
+
+const char *rec_command_choice(int kind, int number)
+{
+	switch (kind) {
+	case CMD_CPU_POLICY:
+		return cpu_policy_name((enum cpu_policy_id)number);
+	case CMD_MEM_POLICY:
+		return mem_policy_name((enum mem_policy_id)number);
+	case CMD_GRANULARITY:
+		return granularity_name((enum granularity)number);
+	default:
+		return NULL;
+	}
+}
+
+const char *rec_text(sqlite3_stmt *st, int column)
+{
+	const unsigned char *t = sqlite3_column_text(st, column);
+	return t ? (const char *)t : "";
+}
+
+static int pragma_value(sqlite3 *db, const char *sql, int64_t *value)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+	if (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		*value = sqlite3_column_int64(st, 0);
+	else
+		rc = SQLITE_ERROR;
+	sqlite3_finalize(st);
+	return rc == SQLITE_OK ? 0 : -1;
+}
+
+static int check_head(sqlite3 *db, const char *path, struct err *e)
+{
+	int64_t id = 0, version = 0;
+	if (pragma_value(db, "PRAGMA application_id", &id) < 0 ||
+		pragma_value(db, "PRAGMA user_version", &version) < 0)
+		return err_set(
+			e, ERR_RUNTIME, "%.200s is not a readable recording: %s", path, sqlite3_errmsg(db));
+	if (id != RECORDING_APPLICATION_ID)
+		return err_set(e, ERR_RUNTIME, "%.200s is not a vmtop recording", path);
+	if (version != RECORDING_SCHEMA)
+		return err_set(e, ERR_RUNTIME, "%.200s has recording schema %lld; this vmtop reads schema %d",
+			path, (long long)version, RECORDING_SCHEMA);
+	return 0;
+}
+
+int recording_open(const char *path, sqlite3 **db, struct err *e)
+{
+	struct stat s;
+	*db = NULL;
+	if (stat(path, &s) < 0)
+		return err_set(e, ERR_RUNTIME, "cannot open the recording %.200s: %s", path, strerror(errno));
+	if (!S_ISREG(s.st_mode))
+		return err_set(e, ERR_RUNTIME, "cannot open the recording %.200s: not a regular file", path);
+	if (sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+		err_set(e, ERR_RUNTIME, "cannot open the recording %.200s: %s", path, sqlite3_errmsg(*db));
+	} else {
+		sqlite3_busy_timeout(*db, 2000);
+		sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+		sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+		sqlite3_limit(*db, SQLITE_LIMIT_LENGTH, 1 << 20);
+		if (check_head(*db, path, e) == 0)
+			return 0;
+	}
+	sqlite3_close_v2(*db);
+	*db = NULL;
+	return -1;
 }

@@ -1,38 +1,79 @@
 /* SPDX-License-Identifier: MIT */
-/* The recording's schema, shared by writer (record.c) and reader (replay.c). vmtop-recording(5) describes it.
+/* The recording's schema, shared by writer (record*.c) and reader (replay*.c). vmtop-recording(5) describes
+ * it.
  *
  * Two kinds of tables: *_tick holds a row per object and tick (counters as the difference to that object's
- * row before, gauges as they are), *_fact a row only when something changed. NULL is absent; the reason for
- * it is in the fact's `absent` list, "column:reason,column:reason". The id of a *_tick row is tick << 20 plus
- * its number in the tick: rows of a tick are found without an index. */
+ * row before, gauges as they are), *_fact a row only when something changed, with the totals of the counters
+ * as of that tick. NULL is absent; the reason for it is in the newest fact's `absent` list,
+ * "column:reason,column:reason". A counter's first row has no difference: NULL, and the total is in the fact
+ * of that tick. At a key tick all facts are written anew, so that reading may begin there. The id of a *_tick
+ * row is tick << 20 plus its number in the tick: the rows of a tick are found without an index. */
 #ifndef VMTOP_RECORDING_H
 #define VMTOP_RECORDING_H
 
+#include <sqlite3.h>
 #include <stddef.h>
 
 #include "vmtop/sample.h"
 
-enum { RECORDING_APPLICATION_ID = 0x766d7470, RECORDING_SCHEMA = 1, REC_TICK_SHIFT = 20, ABSENT_TEXT = 512 };
+struct err;
 
-enum rec_type { REC_COUNTER, REC_GAUGE, REC_REAL };
+enum {
+	RECORDING_APPLICATION_ID = 0x766d7470, /* "vmtp" */
+	RECORDING_SCHEMA = 1,
+	REC_TICK_SHIFT = 20,
+	REC_KEY_TICKS = 128, /* a key tick at least so often */
+	ABSENT_TEXT = 1024,
+	REC_CPUS_TEXT = 8192,
+	REC_FIELDS_MAX = 24,
+};
 
-/* A value of a sample's struct that goes into a tick table: struct vi64, or struct vf64 for REC_REAL. */
+enum rec_type {
+	REC_COUNTER,
+	REC_GAUGE,
+	REC_REAL, /* struct vf64, all others struct vi64 */
+	REC_AGE,  /* a time, written as how long it was before the tick's wall_ns */
+};
+
+/* A value of a sample's struct that goes into a table. */
 struct rec_field {
 	const char *column;
 	size_t at;
 	enum rec_type type;
 };
+struct rec_group {
+	const struct rec_field *fields;
+	size_t n;
+};
 
-extern const struct rec_field rec_host_fields[], rec_pcpu_fields[], rec_vm_fields[], rec_vcpu_fields[];
-extern const size_t n_rec_host_fields, n_rec_pcpu_fields, n_rec_vm_fields, n_rec_vcpu_fields;
-enum { REC_FIELDS_MAX = 40 };
+/* Columns of *_tick after id and key, and of *_fact after its own ones: totals, or values that rarely change.
+ */
+extern const struct rec_group rec_host, rec_pcpu, rec_vm, rec_vm_seldom, rec_vm_io, rec_vcpu;
 
-extern const char recording_schema_sql[];
+extern const char recording_schema_sql[], recording_views_sql[];
 
 enum avail rec_avail(const void *object, const struct rec_field *f);
-/* "unused_kib:no-period,..." of the fields that are absent; "" when all are there. */
-void rec_absent(const void *object, const struct rec_field *f, size_t n, char buf[ABSENT_TEXT]);
-/* The other way: the reason for one column, AVAIL_NONE when the list does not have it. */
+struct vi64 *rec_vi64(void *object, const struct rec_field *f);
+const struct vi64 *rec_vi64_of(const void *object, const struct rec_field *f);
+
+/* "unused_kib:no-period,..." of the fields that are absent, groups one after the other; "" when all are
+ * there. */
+void rec_absent(const void *object, const struct rec_group *const *groups, size_t n, char buf[ABSENT_TEXT]);
+/* The other way: the reason for one column, AVAIL_OK when the list does not have it. */
 enum avail rec_absent_reason(const char *list, const char *column);
+/* Groups whose absence a VM's fact states. */
+enum { REC_VM_GROUPS = 3 };
+extern const struct rec_group *const rec_vm_groups[REC_VM_GROUPS];
+
+/* Words in tables that stand for enums. NULL: this command is not recorded; it has no choice. */
+const char *rec_log_kind(int kind);
+const char *rec_memory_state(int state);
+const char *rec_command_name(int kind);
+const char *rec_command_choice(int kind, int number);
+
+/* Opens a file for reading and checks that it is a recording of this schema: regular, id, version. */
+int recording_open(const char *path, sqlite3 **db, struct err *e);
+/* Text of a column, never NULL. */
+const char *rec_text(sqlite3_stmt *st, int column);
 
 #endif

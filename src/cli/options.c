@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "vmtop/columns.h"
+#include "vmtop/record.h"
 #include "vmtop/settings.h"
 #include "vmtop/text.h"
 
@@ -93,6 +94,8 @@ static int option_take(struct options_walk *w, const struct setting *s, bool as_
 	if (w->pass == PASS_FIND && (strcmp(s->option, "sort") == 0 || strcmp(s->option, "columns") == 0) &&
 		strcmp(value, "help") == 0)
 		w->what->what = OPTIONS_COLUMNS;
+	if (w->pass == PASS_FIND && strcmp(s->option, "replay") == 0)
+		return setting_apply(w->c, s, value, w->e);
 	if (w->pass == PASS_FIND)
 		return 0;
 	const char *none = s->type == SET_AUTO ? "cpu,memory" : "yes";
@@ -240,7 +243,7 @@ static int options_check(const struct config *c, struct err *e)
 			e, ERR_USAGE, "sort: no column is called '%s', vmtop -o help lists them", shown);
 	if (c->columns[0] && column_parse(c->columns, columns, sizeof columns, e) < 0)
 		return err_prefix(e, "columns");
-	if (c->readonly && (c->auto_cpu || c->auto_memory))
+	if (c->readonly && !*c->replay && (c->auto_cpu || c->auto_memory))
 		return err_set(e, ERR_USAGE, "AUTO and --readonly exclude each other; --dry-run shows plans");
 	if (c->stop_at_pct > c->act_above_pct)
 		return err_set(e, ERR_USAGE,
@@ -275,6 +278,7 @@ static int options_into(struct options_walk *w)
 	if (w->what->what != OPTIONS_RUN)
 		return 0;
 	if (options_files(w->c, w->e) < 0 || options_environment(w->c, w->e) < 0 ||
+		(*w->c->replay && recording_config(w->c->replay, w->c, w->e) < 0) ||
 		options_walk(w, PASS_APPLY) < 0 || options_check(w->c, w->e) < 0)
 		return -1;
 	w->what->what = w->then;

@@ -273,9 +273,9 @@ static void format_list(const struct config *c, const struct setting *s, char *b
 		used += (size_t)snprintf(buf + used, len - used, "%s%s", i ? " " : "", c->patterns[i]);
 }
 
-void setting_format(const struct config *c, const struct setting *s, char *buf, size_t len)
+static void format_field(const void *base, const struct setting *s, char *buf, size_t len)
 {
-	const char *field = (const char *)c + s->at;
+	const char *field = (const char *)base + s->at;
 	double x = 0;
 	int64_t kib = 0;
 	int i = 0;
@@ -287,13 +287,24 @@ void setting_format(const struct config *c, const struct setting *s, char *buf, 
 	else if (s->type == SET_CHOICE)
 		snprintf(buf, len, "%s", s->choice(memcpy(&i, field, sizeof i) ? i : 0));
 	else if (s->type == SET_REAL || s->type == SET_SECONDS)
-		snprintf(buf, len, "%.10g", memcpy(&x, field, sizeof x) ? x : 0);
+		snprintf(buf, len, "%.15g", memcpy(&x, field, sizeof x) ? x : 0);
 	else if (s->type == SET_KIB)
 		snprintf(buf, len, "%lld", memcpy(&kib, field, sizeof kib) ? (long long)kib : 0);
 	else if (s->type == SET_INT)
 		snprintf(buf, len, "%d", memcpy(&i, field, sizeof i) ? i : 0);
 	else if (s->type == SET_LONG)
 		snprintf(buf, len, "%ld", memcpy(&l, field, sizeof l) ? l : 0);
-	else
+}
+
+void setting_format(const struct config *c, const struct setting *s, char *buf, size_t len)
+{
+	if (s->type == SET_AUTO || s->type == SET_STEER)
 		format_list(c, s, buf, len);
+	else
+		format_field(c, s, buf, len);
+}
+
+void vm_setting_format(const struct vm_setting *vm, const struct setting *s, char *buf, size_t len)
+{
+	format_field(vm, s, buf, len);
 }

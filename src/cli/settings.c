@@ -112,6 +112,8 @@ const struct setting settings[] = {
 		"keep only the last so many seconds of a recording (0: all)"},
 	{"replay", 0, NULL, SECTION_FILES, SET_TEXT, FIELD(replay), 0, 0, "", "FILE", NULL,
 		"show a recording instead of a host"},
+	{"replan", 0, NULL, SECTION_FILES, SET_FLAG, FIELD(replan), 0, 0, "no", NULL, NULL,
+		"with --replay: run the policies on the recording instead of showing what was decided then"},
 	{"virtual-time", 0, "virtual_time", SECTION_FILES, SET_FLAG, FIELD(virtual_time), 0, 0, "no", NULL, NULL,
 		"simulator: run through a scenario without waiting for the clock"},
 	{"config", 0, NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", "FILE", NULL,

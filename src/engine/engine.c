@@ -10,7 +10,7 @@
 #include "priv.h"
 #include "vmtop/text.h"
 
-static int controllers_new(struct engine *en, struct err *e)
+int engine_controllers(struct engine *en, struct err *e)
 {
 	struct cpu_ctl *cpu = cpu_ctl_new(&en->cfg, e);
 	struct mem_ctl *mem = cpu ? mem_ctl_new(&en->cfg, e) : NULL;
@@ -53,7 +53,7 @@ static int engine_build(struct engine *en, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (model_init(&en->model, &en->cfg, e) < 0)
 		return -1;
-	return controllers_new(en, e);
+	return engine_controllers(en, e);
 }
 
 struct engine *engine_new(const struct config *cfg, struct backend *b, struct err *e)
@@ -182,7 +182,7 @@ static void set_policy(struct engine *en, const struct command *c)
 		en->cfg.mem_policy = (enum mem_policy_id)n;
 	else
 		en->cfg.granularity = (enum granularity)n;
-	if (controllers_new(en, &e) < 0) {
+	if (engine_controllers(en, &e) < 0) {
 		en->cfg = before;
 		notice_set(en, "%.190s", e.msg);
 		return;
@@ -225,17 +225,7 @@ static void wish_change(struct engine *en, const struct command *c)
 	sample_soon(en);
 }
 
-/* After a jump the history means nothing; two samples make rates again. */
-static void replay_seek(struct engine *en, const struct command *c)
-{
-	if (!en->core->ops->seek || !en->core->ops->seek(en->core, c))
-		return;
-	model_forget(&en->model);
-	en->rewound = true;
-	sample_soon(en);
-}
-
-void engine_command(struct engine *en, const struct command *c)
+void engine_obey(struct engine *en, const struct command *c)
 {
 	switch (c->kind) {
 	case CMD_QUIT:
@@ -291,6 +281,14 @@ void engine_command(struct engine *en, const struct command *c)
 		wish_change(en, c);
 		break;
 	}
+}
+
+void engine_command(struct engine *en, const struct command *c)
+{
+	if (replay_refuses(en, c))
+		return;
+	backend_obeyed(en->b, c);
+	engine_obey(en, c);
 }
 
 /* Reads what is in the pipe; the end of the pipe means that nobody is there any more. */
@@ -351,6 +349,9 @@ bool engine_wait(struct engine *en, int fd)
 			}
 			en->event_waits = !en->cfg.batch;
 			break;
+		case WAKE_AGAIN:
+			engine_command(en, &(struct command){.kind = CMD_REPLAY, .text = "at"});
+			return true;
 		case WAKE_END:
 			return false;
 		}

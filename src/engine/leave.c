@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "priv.h"
+#include "vmtop/record.h"
 #include "vmtop/text.h"
 
 bool engine_wants_restore(const struct engine *en)
@@ -30,6 +31,8 @@ static bool put_back(struct engine *en, bool all)
 	if (restore_plan(en, all) < 0)
 		return false;
 	apply_plan(en, NULL, NULL);
+	backend_decided(en->b,
+		&(struct decision){.leaving = true, .actions = en->plan.actions, .n_actions = en->plan.n});
 	for (size_t i = 0; i < en->plan.n; i++)
 		clean &= en->plan.actions[i].outcome == OUTCOME_DONE;
 	return clean;
@@ -38,7 +41,7 @@ static bool put_back(struct engine *en, bool all)
 void engine_leave(struct engine *en, bool restore)
 {
 	struct err e = ERR_INIT;
-	if (!anything_left(en) || en->cfg.dry_run || en->status.readonly)
+	if (!anything_left(en) || en->cfg.dry_run || en->status.readonly || en->status.replay)
 		return;
 	if (engine_look(en, &e) < 0 || apply_journal(en, &e) < 0) {
 		log_event(en, LOG_ERROR, "nothing could be put back: %s", e.msg);

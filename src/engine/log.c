@@ -53,6 +53,8 @@ struct log_line *log_add(struct engine *en, enum log_kind kind)
 
 void log_event(struct engine *en, enum log_kind kind, const char *fmt, ...)
 {
+	if (replay_shows(en))
+		return;
 	struct log_line *line = log_add(en, kind);
 	va_list ap;
 	va_start(ap, fmt);
@@ -85,6 +87,8 @@ static void change_text(const struct action *a, char *buf, size_t len)
 
 void log_action(struct engine *en, const struct action *a)
 {
+	if (replay_shows(en))
+		return;
 	const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, a->uuid);
 	const struct vm_record *r = ledger_find(&en->ledger, a->uuid);
 	struct log_line *line = log_add(en, LOG_ACTION);

@@ -71,7 +71,8 @@ struct engine {
 	bool tick; /* ... and is a regular one */
 	int64_t start_ns, end_ns, next_tick_ns, next_memory_ns, last_sample_ns;
 	int64_t rival_ns[2]; /* the last two foreign pins on vCPUs that we pinned */
-	bool rewound;        /* a recording jumped */
+	bool rewound;        /* a recording jumped; so many samples come before the place */
+	int lead;
 	bool event_waits;
 	uint64_t seq;
 	char notice[200];
@@ -97,6 +98,18 @@ void undo_push(struct engine *en, const struct action *a);
 /* apply.c */
 int apply_journal(struct engine *en, struct err *e); /* opens it if changes here need one */
 void apply_plan(struct engine *en, const struct round *cpu, const struct round *memory);
+
+/* replayed.c: a recording is shown as it was decided, unless it is to be decided anew */
+bool replay_shows(const struct engine *en);
+bool replay_refuses(struct engine *en, const struct command *c); /* and says so */
+void replay_seek(struct engine *en, const struct command *c);
+int replay_catch_up(struct engine *en, struct err *e); /* before a step: jumps, commands given then */
+void replay_lines(struct engine *en);
+int replay_decisions(struct engine *en, struct err *e);
+
+/* engine.c */
+void engine_obey(struct engine *en, const struct command *c);
+int engine_controllers(struct engine *en, struct err *e); /* new ones; the old stay on failure */
 
 /* step.c */
 bool engine_may_change(struct engine *en);         /* not read-only; else says why */

@@ -139,7 +139,7 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 	s->auto_cpu = en->cfg.auto_cpu;
 	s->auto_memory = en->cfg.auto_memory;
 	s->dry_run = en->cfg.dry_run;
-	s->readonly = en->cfg.readonly || en->status.readonly;
+	s->readonly = en->cfg.readonly || en->status.readonly || en->status.replay;
 	s->cpu_policy = en->cfg.cpu_policy;
 	s->mem_policy = en->cfg.mem_policy;
 	s->granularity = granularity_in_force(en);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "priv.h"
+#include "vmtop/record.h"
 #include "vmtop/text.h"
 
 const struct vm_memo *engine_memo(void *arg, const struct vm_sample *vm)
@@ -39,25 +40,10 @@ static void refresh_status(struct engine *en)
 	char before[sizeof en->status.text];
 	memcpy(before, en->status.text, sizeof before);
 	en->b->ops->status(en->b, &en->status);
-	if (strcmp(before, en->status.text) != 0 && *en->status.text)
+	if (strcmp(before, en->status.text) != 0 && *en->status.text && !en->status.replay)
 		log_event(en, LOG_EVENT, "%s", en->status.text);
 	if (en->status.readonly)
 		en->cfg.auto_cpu = en->cfg.auto_memory = false;
-}
-
-/* What a recording logged at this tick. */
-static void take_lines(struct engine *en)
-{
-	enum { MOST = 64 };
-	struct log_line *lines = en->core->ops->logged ? calloc(MOST, sizeof *lines) : NULL;
-	size_t n = lines ? en->core->ops->logged(en->core, lines, MOST) : 0;
-	for (size_t i = 0; i < n; i++) {
-		struct log_line *to = log_add(en, lines[i].kind);
-		uint64_t seq = to->seq;
-		*to = lines[i];
-		to->seq = seq;
-	}
-	free(lines);
 }
 
 /* Guest statistics cost more than all else, and guests fill them in every few seconds only: they are asked
@@ -99,7 +85,6 @@ static int step_sample(struct engine *en, struct err *e)
 	if (en->memory_due)
 		memory_next(en);
 	en->last_sample_ns = en->b->ops->now(en->b);
-	take_lines(en);
 	return 0;
 }
 
@@ -204,6 +189,8 @@ static struct round round_of(struct engine *en, enum round_mode mode)
 
 static enum round_mode cpu_mode(struct engine *en)
 {
+	if (replay_shows(en))
+		return ROUND_WATCH;
 	if (en->want_rebalance)
 		return ROUND_FORCED;
 	return en->cfg.auto_cpu && en->tick ? ROUND_AUTO : ROUND_WATCH;
@@ -239,6 +226,8 @@ static int plan_cpu(struct engine *en, struct round *r, struct err *e)
 
 static enum round_mode memory_mode(struct engine *en)
 {
+	if (replay_shows(en))
+		return ROUND_WATCH;
 	if (en->want_memory)
 		return ROUND_FORCED;
 	return en->cfg.auto_memory && en->memory_due ? ROUND_AUTO : ROUND_WATCH;
@@ -334,29 +323,48 @@ static int step_plan(struct engine *en, struct round *cpu, struct round *memory,
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (plan_cpu(en, cpu, e) < 0 || plan_memory(en, memory, e) < 0)
 		return -1;
+	if (replay_shows(en))
+		return replay_decisions(en, e);
 	return en->cfg.batch && !en->want_preview ? 0 : plan_ahead(en, e);
+}
+
+/* For recorders. */
+static void tell_decision(struct engine *en)
+{
+	struct decision d = {.actions = en->plan.actions,
+		.n_actions = en->plan.n,
+		.auto_cpu = en->cfg.auto_cpu,
+		.auto_memory = en->cfg.auto_memory,
+		.dry_run = en->cfg.dry_run,
+		.cpu_policy = en->cfg.cpu_policy,
+		.mem_policy = en->cfg.mem_policy,
+		.granularity = cpu_ctl_granularity(en->cpu, &en->cfg, &en->sample),
+		.delay_s = en->cfg.delay_s,
+		.cpu = en->cpu_verdict,
+		.memory = en->mem_verdict};
+	backend_decided(en->b, &d);
 }
 
 int engine_step(struct engine *en, struct err *e)
 {
 	struct round cpu, memory;
 	plan_reset(&en->plan);
-	if (en->rewound) { /* the sample before the place that was jumped to */
-		en->rewound = false;
-		if (engine_look(en, e) < 0)
-			return -1;
-		en->due = true;
-	}
+	if (replay_catch_up(en, e) < 0)
+		return -1;
 	if (!en->due) {
 		en->tick = false; /* only modes changed: the snapshot shows them */
 		return 0;
 	}
 	if (engine_look(en, e) < 0)
 		return -1;
+	replay_lines(en);
 	if (step_plan(en, &cpu, &memory, e) < 0) {
 		say_error(en, e);
 		return -1;
 	}
-	apply_plan(en, cpu.mode == ROUND_WATCH ? NULL : &cpu, memory.mode == ROUND_WATCH ? NULL : &memory);
+	if (!replay_shows(en))
+		apply_plan(en, cpu.mode == ROUND_WATCH ? NULL : &cpu,
+			memory.mode == ROUND_WATCH ? NULL : &memory);
+	tell_decision(en);
 	return 0;
 }

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside the recorder, shared by record*.c only. */
+#ifndef VMTOP_RECORD_PRIV_H
+#define VMTOP_RECORD_PRIV_H
+
+#include "recording.h"
+#include "vmtop/backend.h"
+#include "vmtop/record.h"
+
+enum rec_statement {
+	ST_TICK,
+	ST_NODE,
+	ST_PCPU_FACT,
+	ST_VM_ADD,
+	ST_VM_KEY,
+	ST_VM_FACT,
+	ST_VCPU_ADD,
+	ST_VCPU_KEY,
+	ST_VCPU_FACT,
+	ST_CPUS_ADD,
+	ST_CPUS_KEY,
+	/* one statement a tick: all rows of a table out of a virtual one */
+	ST_PCPU_ROWS,
+	ST_VM_ROWS,
+	ST_VM_IO_ROWS,
+	ST_VCPU_ROWS,
+	ST_ACTION,
+	ST_LOG,
+	ST_COMMAND,
+	ST_DECISION,
+	ST_META,
+	ST_CONFIG,
+	ST_VM_CONFIG,
+	ST_COUNT
+};
+
+enum rec_source { SOURCE_PCPU, SOURCE_VM, SOURCE_VM_IO, SOURCE_VCPU, SOURCE_COUNT };
+
+/* What a row of a *_tick table is made of. prev: the object in the tick before, NULL: it is new. */
+struct rec_row {
+	const void *now, *prev;
+	int64_t key;
+};
+
+struct rec_order {
+	size_t first_vcpu, vm;
+};
+
+struct record {
+	struct backend base;
+	struct backend *inner;
+	sqlite3 *db; /* NULL: given up */
+	sqlite3_stmt *st[ST_COUNT];
+	struct sample prev; /* what was written last, to write differences and changes only */
+	struct rec_row *rows[SOURCE_COUNT];
+	size_t n_rows[SOURCE_COUNT], cap_rows[SOURCE_COUNT];
+	struct rec_order *order; /* of writing */
+	size_t cap_order;
+	int64_t *vm_keys, *vcpu_keys; /* parallel to prev */
+	size_t cap_vm_keys, cap_vcpu_keys;
+	int64_t tick, key_tick, key_time_ns; /* the newest one, and the newest key tick */
+	int64_t wall_ns;                     /* of the tick being written */
+	int64_t first_tick;                  /* oldest one kept */
+	int64_t begun_ns;                    /* what now() said last: the engine asks before it samples */
+	int64_t start_ns;                    /* what now() said first, -1: not asked yet */
+	bool key;                            /* this tick is a key tick */
+	bool writing;                        /* a transaction is open */
+	double keep_s;
+	char path[CFG_TEXT + 16];
+	char trouble[200];
+};
+
+void record_give_up(struct record *r, const char *what);
+int record_step(struct record *r, enum rec_statement which);
+void record_bind_text(sqlite3_stmt *st, int at, const char *raw);
+void record_bind_word(sqlite3_stmt *st, int at, const char *word); /* a string of a table: no copy */
+void record_bind_i64(sqlite3_stmt *st, int at, struct vi64 v);
+void record_bind_f64(sqlite3_stmt *st, int at, struct vf64 v);
+
+/* record_rows.c: makes the virtual tables now_pcpu, now_vm, now_vm_io, now_vcpu. */
+int record_rows_open(struct record *r);
+/* record_sample.c: writes all of a sample; keeps it as prev. */
+int record_sample_write(struct record *r, const struct sample *s, bool regular);
+/* record_notes.c: configuration, actions, log lines, commands and decisions of the tick written last. */
+void record_head_write(struct record *r, const struct config *cfg);
+void record_action_write(struct record *r, const struct action *a, size_t n);
+void record_log_write(struct record *r, const struct log_line *line);
+void record_command_write(struct record *r, const struct command *c, int64_t now_ns);
+void record_decision_write(struct record *r, const struct decision *d);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* What a recording holds beside samples: log lines, commands, decisions and actions. Words of its tables
+ * become enums again; an unknown one, of a newer version, becomes the harmless one. */
+#include <stdio.h>
+#include <string.h>
+
+#include "replay_priv.h"
+#include "vmtop/command.h"
+
+static enum reason reason_by_key(const char *key)
+{
+	for (enum reason i = REASON_NONE; i < REASON_COUNT; i++)
+		if (strcmp(reason_key(i), key) == 0)
+			return i;
+	return REASON_NONE;
+}
+
+static enum outcome outcome_by_text(const char *text)
+{
+	for (enum outcome o = OUTCOME_PLANNED; o <= OUTCOME_UNKNOWN; o++)
+		if (strcmp(outcome_text(o), text) == 0)
+			return o;
+	return OUTCOME_SKIPPED;
+}
+
+/* Index of the word among names(0), names(1), ... up to `last`; else `none`. */
+static int word_index(const char *(*names)(int), int last, const char *word, int none)
+{
+	for (int i = 0; i <= last; i++) {
+		const char *name = names(i);
+		if (name && strcmp(name, word) == 0)
+			return i;
+	}
+	return none;
+}
+
+static void read_line(sqlite3_stmt *st, struct log_line *l)
+{
+	memset(l, 0, sizeof *l);
+	l->wall_ns = sqlite3_column_int64(st, 0);
+	l->kind = (enum log_kind)word_index(rec_log_kind, LOG_MARK, rec_text(st, 1), LOG_EVENT);
+	snprintf(l->vm, sizeof l->vm, "%s", rec_text(st, 2));
+	l->vcpu = sqlite3_column_int(st, 3);
+	l->memory = sqlite3_column_int(st, 4);
+	l->outcome = outcome_by_text(rec_text(st, 5));
+	snprintf(l->text, sizeof l->text, "%s", rec_text(st, 6));
+	l->reason = reason_by_key(rec_text(st, 7));
+}
+
+/* After a jump all lines up to the place, the newest ones if there are many. */
+size_t replay_logged(struct backend *b, struct log_line *to, size_t max)
+{
+	struct replay *r = (struct replay *)b;
+	sqlite3_stmt *st = replay_ask(r, r->jumped ? Q_LOG_UP_TO : Q_LOG, r->tick, (int64_t)max);
+	size_t n = 0;
+	for (; n < max && sqlite3_step(st) == SQLITE_ROW; n++)
+		read_line(st, &to[n]);
+	sqlite3_reset(st);
+	r->jumped = false;
+	return n;
+}
+
+static bool read_choice(struct command *c, const char *word)
+{
+	for (int i = 0; i < 16; i++) {
+		const char *name = rec_command_choice((int)c->kind, i);
+		if (!name)
+			return true; /* its number is a number */
+		if (strcmp(name, word) == 0) {
+			c->number = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool replay_commands(struct backend *b, struct command *to)
+{
+	struct replay *r = (struct replay *)b;
+	sqlite3_stmt *st = replay_ask(r, Q_COMMAND, r->tick, r->command_row);
+	bool have = false;
+	while (!have && sqlite3_step(st) == SQLITE_ROW) {
+		memset(to, 0, sizeof *to);
+		r->command_row = sqlite3_column_int64(st, 0);
+		to->kind = (enum command_kind)word_index(
+			rec_command_name, CMD_REPLAY, rec_text(st, 2), CMD_NONE);
+		to->on = sqlite3_column_int(st, 3);
+		to->number = sqlite3_column_double(st, 4);
+		to->vcpu = sqlite3_column_int(st, 6);
+		snprintf(to->text, sizeof to->text, "%s", rec_text(st, 8));
+		have = to->kind != CMD_NONE && uuid_parse(to->uuid, rec_text(st, 5)) == 0 &&
+		       cpuset_parse(&to->cpus, rec_text(st, 7), NULL) == 0 && read_choice(to, to->text);
+		if (have)
+			r->time_ns = sqlite3_column_int64(st, 1);
+	}
+	sqlite3_reset(st);
+	if (!have && r->begin_ns)
+		r->time_ns = r->begin_ns;
+	return have;
+}
+
+static enum action_kind kind_by_text(const char *text)
+{
+	for (enum action_kind k = ACTION_PIN; k <= ACTION_PERIOD; k++)
+		if (strcmp(action_kind_text(k), text) == 0)
+			return k;
+	return ACTION_PIN;
+}
+
+static void read_action(sqlite3_stmt *st, struct action *a)
+{
+	a->vcpu = sqlite3_column_type(st, 2) == SQLITE_NULL ? -1 : sqlite3_column_int(st, 2);
+	if (cpuset_parse(&a->from, rec_text(st, 3), NULL) < 0)
+		cpuset_clear(&a->from);
+	if (cpuset_parse(&a->to, rec_text(st, 4), NULL) < 0)
+		cpuset_clear(&a->to);
+	a->from_pinned = sqlite3_column_int(st, 5);
+	if (a->kind == ACTION_BALLOON) {
+		a->from_kib = sqlite3_column_int64(st, 6);
+		a->to_kib = sqlite3_column_int64(st, 7);
+	} else {
+		a->from_s = sqlite3_column_int(st, 6);
+		a->to_s = sqlite3_column_int(st, 7);
+	}
+	a->why.code = reason_by_key(rec_text(st, 8));
+	snprintf(a->why.text, sizeof a->why.text, "%s", rec_text(st, 9));
+	a->outcome = outcome_by_text(rec_text(st, 10));
+	snprintf(a->error, sizeof a->error, "%s", rec_text(st, 11));
+}
+
+/* Without a sample the index of the VM stays 0. */
+static int read_actions(struct replay *r, const struct sample *s, struct plan *to)
+{
+	sqlite3_stmt *st = replay_ask(r, Q_ACTION, r->tick, 0);
+	int rc = 0;
+	while (rc == 0 && sqlite3_step(st) == SQLITE_ROW) {
+		uint8_t uuid[UUID_BYTES];
+		bool known = uuid_parse(uuid, rec_text(st, 1)) == 0;
+		const struct vm_sample *vm = known && s ? sample_vm_by_uuid(s, uuid) : NULL;
+		if (!known || (s && !vm))
+			continue;
+		struct action *a = plan_add(to, kind_by_text(rec_text(st, 0)));
+		if (!a) {
+			rc = -1;
+			break;
+		}
+		memcpy(a->uuid, uuid, UUID_BYTES);
+		a->vm = vm ? (size_t)(vm - s->vms) : 0;
+		read_action(st, a);
+	}
+	sqlite3_reset(st);
+	return rc;
+}
+
+static const char *cpu_policy_at(int i)
+{
+	return cpu_policy_name((enum cpu_policy_id)i);
+}
+static const char *mem_policy_at(int i)
+{
+	return mem_policy_name((enum mem_policy_id)i);
+}
+static const char *granularity_at(int i)
+{
+	return granularity_name((enum granularity)i);
+}
+
+static struct vf64 real_at(sqlite3_stmt *st, int column)
+{
+	return sqlite3_column_type(st, column) == SQLITE_NULL ? vf64_absent(AVAIL_NONE)
+							      : vf64_ok(sqlite3_column_double(st, column));
+}
+
+static struct vi64 int_at(sqlite3_stmt *st, int column)
+{
+	return sqlite3_column_type(st, column) == SQLITE_NULL ? vi64_absent(AVAIL_NONE)
+							      : vi64_ok(sqlite3_column_int64(st, column));
+}
+
+static void read_decision(sqlite3_stmt *st, struct decision *d)
+{
+	memset(d, 0, sizeof *d);
+	d->auto_cpu = sqlite3_column_int(st, 0);
+	d->auto_memory = sqlite3_column_int(st, 1);
+	d->dry_run = sqlite3_column_int(st, 2);
+	d->cpu_policy =
+		(enum cpu_policy_id)word_index(cpu_policy_at, CPU_POLICY_ORIGIN_C, rec_text(st, 3), 0);
+	d->mem_policy =
+		(enum mem_policy_id)word_index(mem_policy_at, MEM_POLICY_ORIGIN_C, rec_text(st, 4), 0);
+	d->granularity = (enum granularity)word_index(granularity_at, GRAN_NODE, rec_text(st, 5), GRAN_CPU);
+	d->delay_s = sqlite3_column_double(st, 6);
+	struct vf64 *const numbers[] = {&d->cpu.stddev_pct, &d->cpu.limit_pct, &d->cpu.found_pct,
+		&d->cpu.bound_pct, &d->cpu.after_pct};
+	for (int i = 0; i < 5; i++)
+		*numbers[i] = real_at(st, 7 + i);
+	d->cpu.why.code = reason_by_key(rec_text(st, 12));
+	snprintf(d->cpu.why.text, sizeof d->cpu.why.text, "%s", rec_text(st, 13));
+	d->memory.state = (enum host_mem_state)word_index(
+		rec_memory_state, HOST_MEM_HARD, rec_text(st, 14), HOST_MEM_OK);
+	d->memory.reserve_kib = int_at(st, 15);
+	d->memory.free_kib = int_at(st, 16);
+	d->memory.why.code = reason_by_key(rec_text(st, 17));
+	snprintf(d->memory.why.text, sizeof d->memory.why.text, "%s", rec_text(st, 18));
+}
+
+int replay_played(struct backend *b, const struct sample *s, struct decision *d, struct plan *to)
+{
+	struct replay *r = (struct replay *)b;
+	sqlite3_stmt *st = replay_ask(r, Q_DECISION, r->tick, 0);
+	bool have = sqlite3_step(st) == SQLITE_ROW;
+	if (have)
+		read_decision(st, d);
+	sqlite3_reset(st);
+	return !have ? 0 : read_actions(r, s, to) < 0 ? -1 : 1;
+}
+
+static bool same_action(const struct action *a, const struct action *b)
+{
+	if (a->kind != b->kind || a->vcpu != b->vcpu || uuid_compare(a->uuid, b->uuid) != 0)
+		return false;
+	return a->kind == ACTION_PIN       ? cpuset_equal(&a->to, &b->to)
+	       : a->kind == ACTION_BALLOON ? a->to_kib == b->to_kib
+					   : a->to_s == b->to_s;
+}
+
+/* Nothing can be changed in the past: the outcome is the recorded one where the recording did the same. */
+void replay_apply(struct backend *b, struct action *actions, size_t n)
+{
+	struct replay *r = (struct replay *)b;
+	struct plan done;
+	plan_init(&done);
+	if (read_actions(r, NULL, &done) < 0)
+		done.n = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct action *a = &actions[i];
+		a->outcome = OUTCOME_SKIPPED;
+		snprintf(a->error, sizeof a->error, "a recording cannot be changed");
+		for (size_t k = 0; k < done.n; k++)
+			if (same_action(a, &done.actions[k])) {
+				a->outcome = done.actions[k].outcome;
+				memcpy(a->error, done.actions[k].error, sizeof a->error);
+				break;
+			}
+	}
+	plan_done(&done);
+}

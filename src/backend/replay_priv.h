@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside the player, shared by replay*.c only. */
+#ifndef VMTOP_REPLAY_PRIV_H
+#define VMTOP_REPLAY_PRIV_H
+
+#include "recording.h"
+#include "vmtop/backend.h"
+#include "vmtop/config.h"
+#include "vmtop/record.h"
+
+enum replay_query {
+	Q_TICK,
+	Q_NODE,
+	Q_PCPU_FACT,
+	Q_PCPU,
+	Q_VM_FACT,
+	Q_VM,
+	Q_VM_IO,
+	Q_VCPU_FACT,
+	Q_VCPU,
+	Q_LOG,
+	Q_LOG_UP_TO,
+	Q_ACTION,
+	Q_DECISION,
+	Q_COMMAND,
+	Q_NEXT,
+	Q_FIRST,
+	Q_BEFORE,
+	Q_KEY_BEFORE,
+	Q_AT,
+	Q_EXTENT,
+	Q_META,
+	Q_COUNT
+};
+
+/* Objects as they are known so far: facts, and the totals of their counters. Sorted by key. */
+struct known_vm {
+	int64_t key;
+	bool fresh; /* its fact is of this tick: totals are as of now */
+	struct vm_sample v;
+};
+struct known_vcpu {
+	int64_t key, vm_key;
+	bool fresh;
+	struct vcpu_sample v;
+};
+struct known_pcpu {
+	bool known, fresh;
+	struct pcpu_sample v;
+};
+
+struct replay {
+	struct backend base;
+	sqlite3 *db;
+	sqlite3_stmt *q[Q_COUNT];
+	char path[CFG_TEXT], uri[256];
+	int64_t tick;     /* sampled last; 0: none */
+	int64_t time_ns;  /* now(): of `tick`, of a command given since, or of the start of the next tick */
+	int64_t begin_ns; /* start of the next tick, once it is due */
+	int64_t tick_ns;  /* of `tick` */
+	int64_t since_ns; /* real time at which `tick` was shown */
+	int64_t first_ns, last_ns, n_ticks, ends_ns; /* of the recording; ends: when that was looked up */
+	int64_t command_row;                         /* of the command given last */
+	bool jumped;                                 /* the log up to here is to be read anew */
+	double speed, last_speed;                    /* 0: stands still */
+	bool loop, hurry;                            /* hurry: batch, no waiting */
+	struct known_vm *vms;
+	struct known_vcpu *vcpus;
+	struct known_pcpu *pcpus; /* CPUSET_CPUS of them */
+	size_t n_vms, cap_vms, n_vcpus, cap_vcpus;
+	struct sample scratch;
+	struct {
+		char hostname[128], hypervisor[32];
+		bool local;
+	} host;
+};
+
+/* Ready to step, with its parameters; a recording has at most two. */
+sqlite3_stmt *replay_ask(struct replay *r, enum replay_query which, int64_t one, int64_t two);
+int64_t replay_value(struct replay *r, enum replay_query which, int64_t one);
+
+/* replay_read.c: all of a tick; ticks are read in order, beginning with a key tick. */
+int replay_read(struct replay *r, int64_t tick, struct sample *to, struct err *e);
+void replay_forget(struct replay *r);
+
+/* replay_notes.c */
+size_t replay_logged(struct backend *b, struct log_line *to, size_t max);
+bool replay_commands(struct backend *b, struct command *to);
+int replay_played(struct backend *b, const struct sample *s, struct decision *d, struct plan *to);
+void replay_apply(struct backend *b, struct action *actions, size_t n);
+
+#endif

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads one tick of a recording into a sample. Invariant: ticks come in order from a key tick on, and the
+ * sample is what the recorded one was. Everything in the file is hostile: keys are looked up, never used as
+ * an index, and sizes are bounded. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay_priv.h"
+#include "vmtop/err.h"
+
+enum { KNOWN_VMS = 100000, KNOWN_VCPUS = 500000 };
+
+static bool is_null(sqlite3_stmt *st, int column)
+{
+	return sqlite3_column_type(st, column) == SQLITE_NULL;
+}
+
+static void set_field(
+	sqlite3_stmt *st, int column, const struct rec_field *f, const char *absent, void *object)
+{
+	enum avail why = rec_absent_reason(absent, f->column);
+	if (why == AVAIL_OK && is_null(st, column))
+		why = AVAIL_NONE;
+	if (f->type == REC_REAL) {
+		struct vf64 *v = (struct vf64 *)(void *)((char *)object + f->at);
+		*v = why == AVAIL_OK ? vf64_ok(sqlite3_column_double(st, column)) : vf64_absent(why);
+	} else {
+		struct vi64 *v = rec_vi64(object, f);
+		*v = why == AVAIL_OK ? vi64_ok(sqlite3_column_int64(st, column)) : vi64_absent(why);
+	}
+}
+
+static int fact_group(
+	sqlite3_stmt *st, int column, const struct rec_group *g, const char *absent, void *object)
+{
+	for (size_t i = 0; i < g->n; i++)
+		set_field(st, column++, &g->fields[i], absent, object);
+	return column;
+}
+
+/* A fact has the totals of counters; of the other fields it tells only whether they are there. */
+static int fact_totals(
+	sqlite3_stmt *st, int column, const struct rec_group *g, const char *absent, void *object)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->fields[i].type == REC_COUNTER)
+			set_field(st, column++, &g->fields[i], absent, object);
+		else
+			rec_vi64(object, &g->fields[i])->avail =
+				rec_absent_reason(absent, g->fields[i].column);
+	return column;
+}
+
+static void tick_group(
+	sqlite3_stmt *st, int column, const struct rec_group *g, bool fresh, int64_t wall_ns, void *object)
+{
+	for (size_t i = 0; i < g->n; i++, column++) {
+		const struct rec_field *f = &g->fields[i];
+		struct vi64 *v = rec_vi64(object, f);
+		int64_t x = sqlite3_column_int64(st, column);
+		if (v->avail != AVAIL_OK)
+			v->v = 0;
+		else if (f->type == REC_GAUGE)
+			v->v = x;
+		else if (f->type == REC_AGE && __builtin_sub_overflow(wall_ns, x, &v->v))
+			*v = vi64_absent(AVAIL_NONE);
+		else if (f->type == REC_COUNTER && !fresh && __builtin_add_overflow(v->v, x, &v->v))
+			*v = vi64_absent(AVAIL_RESET);
+	}
+}
+
+/* First element whose key is not below; the arrays are sorted. */
+#define FIND(name, type)                                                                                     \
+	static size_t name(const struct type *a, size_t n, int64_t key)                                      \
+	{                                                                                                    \
+		size_t lo = 0;                                                                               \
+		while (lo < n) {                                                                             \
+			size_t mid = lo + (n - lo) / 2;                                                      \
+			if (a[mid].key < key)                                                                \
+				lo = mid + 1;                                                                \
+			else                                                                                 \
+				n = mid;                                                                     \
+		}                                                                                            \
+		return lo;                                                                                   \
+	}
+FIND(find_vm, known_vm)
+FIND(find_vcpu, known_vcpu)
+
+static struct known_vm *known_vm(struct replay *r, int64_t key)
+{
+	size_t i = find_vm(r->vms, r->n_vms, key);
+	return i < r->n_vms && r->vms[i].key == key ? &r->vms[i] : NULL;
+}
+
+static struct known_vcpu *known_vcpu(struct replay *r, int64_t key)
+{
+	size_t i = find_vcpu(r->vcpus, r->n_vcpus, key);
+	return i < r->n_vcpus && r->vcpus[i].key == key ? &r->vcpus[i] : NULL;
+}
+
+static bool room(void *array, size_t *cap, size_t n, size_t size, size_t most)
+{
+	void **p = array;
+	if (n < *cap)
+		return true;
+	if (n >= most)
+		return false;
+	void *bigger = reallocarray(*p, n * 2 + 64, size);
+	if (!bigger)
+		return false;
+	*p = bigger;
+	*cap = n * 2 + 64;
+	return true;
+}
+
+static struct known_vm *add_vm(struct replay *r, int64_t key)
+{
+	size_t i = find_vm(r->vms, r->n_vms, key);
+	if (i < r->n_vms && r->vms[i].key == key)
+		return &r->vms[i];
+	if (!room(&r->vms, &r->cap_vms, r->n_vms, sizeof *r->vms, KNOWN_VMS))
+		return NULL;
+	memmove(&r->vms[i + 1], &r->vms[i], (r->n_vms++ - i) * sizeof *r->vms);
+	memset(&r->vms[i], 0, sizeof r->vms[i]);
+	r->vms[i].key = key;
+	return &r->vms[i];
+}
+
+static struct known_vcpu *add_vcpu(struct replay *r, int64_t key)
+{
+	size_t i = find_vcpu(r->vcpus, r->n_vcpus, key);
+	if (i < r->n_vcpus && r->vcpus[i].key == key)
+		return &r->vcpus[i];
+	if (!room(&r->vcpus, &r->cap_vcpus, r->n_vcpus, sizeof *r->vcpus, KNOWN_VCPUS))
+		return NULL;
+	memmove(&r->vcpus[i + 1], &r->vcpus[i], (r->n_vcpus++ - i) * sizeof *r->vcpus);
+	memset(&r->vcpus[i], 0, sizeof r->vcpus[i]);
+	r->vcpus[i].key = key;
+	return &r->vcpus[i];
+}
+
+static enum vm_state state_by_text(const char *text)
+{
+	for (enum vm_state s = VM_NOSTATE; s <= VM_SUSPENDED; s++)
+		if (strcmp(vm_state_text(s), text) == 0)
+			return s;
+	return VM_NOSTATE;
+}
+
+static enum avail avail_by_text(const char *text)
+{
+	char list[64];
+	snprintf(list, sizeof list, "x:%.50s", text);
+	return *text ? rec_absent_reason(list, "x") : AVAIL_OK;
+}
+
+/* --- facts of this tick --------------------------------------------------------------------------------- */
+
+static void read_pcpu_facts(struct replay *r, int64_t tick)
+{
+	sqlite3_stmt *st = replay_ask(r, Q_PCPU_FACT, tick, 0);
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		int id = sqlite3_column_int(st, 0);
+		if (id < 0 || id >= CPUSET_CPUS)
+			continue;
+		struct known_pcpu *k = &r->pcpus[id];
+		int node = sqlite3_column_int(st, 3);
+		k->known = k->fresh = true;
+		k->v = (struct pcpu_sample){.id = id,
+			.online = sqlite3_column_int(st, 1),
+			.isolated = sqlite3_column_int(st, 2),
+			.node = node >= -1 && node < MAX_NODES ? node : -1,
+			.socket = sqlite3_column_int(st, 4),
+			.core = sqlite3_column_int(st, 5),
+			.llc = sqlite3_column_int(st, 6)};
+		fact_totals(st, 8, &rec_pcpu, rec_text(st, 7), &k->v);
+	}
+	sqlite3_reset(st);
+}
+
+static int read_vm_facts(struct replay *r, int64_t tick)
+{
+	sqlite3_stmt *st = replay_ask(r, Q_VM_FACT, tick, 0);
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		uint8_t uuid[UUID_BYTES];
+		if (uuid_parse(uuid, rec_text(st, 1)) < 0)
+			continue;
+		struct known_vm *k = add_vm(r, sqlite3_column_int64(st, 0));
+		if (!k)
+			return -1;
+		memset(&k->v, 0, sizeof k->v);
+		k->fresh = true;
+		memcpy(k->v.uuid, uuid, UUID_BYTES);
+		snprintf(k->v.name, sizeof k->v.name, "%s", rec_text(st, 2));
+		k->v.id = sqlite3_column_int(st, 3);
+		k->v.state = state_by_text(rec_text(st, 4));
+		k->v.flags = (uint32_t)sqlite3_column_int64(st, 5);
+		k->v.hung_since_ns = sqlite3_column_int64(st, 6);
+		k->v.mem_nodes = (uint64_t)sqlite3_column_int64(st, 7);
+		k->v.mem_nodes_strict = sqlite3_column_int(st, 8);
+		k->v.mem.balloon_device = sqlite3_column_int(st, 9);
+		const char *absent = rec_text(st, 10);
+		int column = fact_totals(st, 11, &rec_vm, absent, &k->v);
+		column = fact_group(st, column, &rec_vm_seldom, absent, &k->v);
+		fact_totals(st, column, &rec_vm_io, absent, &k->v);
+	}
+	sqlite3_reset(st);
+	return 0;
+}
+
+static int read_vcpu_facts(struct replay *r, int64_t tick)
+{
+	sqlite3_stmt *st = replay_ask(r, Q_VCPU_FACT, tick, 0);
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		struct known_vcpu *k = add_vcpu(r, sqlite3_column_int64(st, 0));
+		if (!k)
+			return -1;
+		memset(&k->v, 0, sizeof k->v);
+		k->fresh = true;
+		k->vm_key = sqlite3_column_int64(st, 1);
+		k->v.id = sqlite3_column_int(st, 2);
+		k->v.online = sqlite3_column_int(st, 3);
+		k->v.affinity_avail = avail_by_text(rec_text(st, 5));
+		if (cpuset_parse(&k->v.affinity, rec_text(st, 4), NULL) < 0)
+			k->v.affinity_avail = AVAIL_NONE;
+		if (cpuset_parse(&k->v.allowed, rec_text(st, 6), NULL) < 0)
+			cpuset_clear(&k->v.allowed);
+		k->v.pinned = sqlite3_column_int(st, 7);
+		k->v.foreign_pin_ns =
+			is_null(st, 8) ? vi64_absent(AVAIL_NONE) : vi64_ok(sqlite3_column_int64(st, 8));
+		fact_totals(st, 10, &rec_vcpu, rec_text(st, 9), &k->v);
+	}
+	sqlite3_reset(st);
+	return 0;
+}
+
+/* --- rows of this tick ---------------------------------------------------------------------------------- */
+
+static int read_host(struct replay *r, int64_t tick, struct sample *to)
+{
+	sqlite3_stmt *st = replay_ask(r, Q_NODE, tick, 0);
+	while (to->host.n_nodes < MAX_NODES && sqlite3_step(st) == SQLITE_ROW)
+		to->host.nodes[to->host.n_nodes++] = (struct node_sample){sqlite3_column_int(st, 0),
+			is_null(st, 1) ? vi64_absent(AVAIL_NONE) : vi64_ok(sqlite3_column_int64(st, 1)),
+			is_null(st, 2) ? vi64_absent(AVAIL_NONE) : vi64_ok(sqlite3_column_int64(st, 2))};
+	sqlite3_reset(st);
+	st = replay_ask(r, Q_PCPU, tick, 0);
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		int id = sqlite3_column_int(st, 0);
+		struct known_pcpu *k = id >= 0 && id < CPUSET_CPUS ? &r->pcpus[id] : NULL;
+		if (!k || !k->known)
+			continue;
+		struct pcpu_sample *p = sample_add_pcpu(to, id);
+		if (!p)
+			return -1;
+		tick_group(st, 1, &rec_pcpu, k->fresh, 0, &k->v);
+		k->fresh = false;
+		*p = k->v;
+		to->host.has_llc |= p->llc >= 0;
+	}
+	sqlite3_reset(st);
+	return 0;
+}
+
+static void read_io(struct replay *r, int64_t tick)
+{
+	sqlite3_stmt *st = replay_ask(r, Q_VM_IO, tick, 0);
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		struct known_vm *k = known_vm(r, sqlite3_column_int64(st, 0));
+		if (k)
+			tick_group(st, 1, &rec_vm_io, k->fresh, 0, &k->v);
+	}
+	sqlite3_reset(st);
+}
+
+static int add_vcpu_row(struct replay *r, sqlite3_stmt *st, int64_t vm_key, struct sample *to)
+{
+	struct known_vcpu *k = known_vcpu(r, sqlite3_column_int64(st, 0));
+	if (!k || k->vm_key != vm_key)
+		return 0;
+	struct vcpu_sample *v = sample_add_vcpu(to, k->v.id);
+	if (!v)
+		return -1;
+	tick_group(st, 1, &rec_vcpu, k->fresh, 0, &k->v);
+	k->fresh = false;
+	*v = k->v;
+	return 0;
+}
+
+static int add_vm_row(sqlite3_stmt *st, struct sample *to, struct known_vm *k)
+{
+	struct vm_sample *vm = sample_add_vm(to, k->v.uuid);
+	if (!vm)
+		return -1;
+	tick_group(st, 1, &rec_vm, k->fresh, to->wall_ns, &k->v);
+	k->fresh = false;
+	size_t first = vm->first_vcpu;
+	*vm = k->v;
+	vm->first_vcpu = first;
+	vm->n_vcpus = 0;
+	return 0;
+}
+
+static int64_t row_vm(struct replay *r, sqlite3_stmt *vcpus)
+{
+	const struct known_vcpu *k = known_vcpu(r, sqlite3_column_int64(vcpus, 0));
+	return k ? k->vm_key : -1;
+}
+
+/* Both come in the order of the sample, so that a VM's vCPUs can be added while it is the last one. */
+static int read_vms(struct replay *r, int64_t tick, struct sample *to)
+{
+	sqlite3_stmt *vms = replay_ask(r, Q_VM, tick, 0), *vcpus = replay_ask(r, Q_VCPU, tick, 0);
+	bool more = sqlite3_step(vcpus) == SQLITE_ROW;
+	int rc = 0;
+	while (rc == 0 && sqlite3_step(vms) == SQLITE_ROW) {
+		int64_t key = sqlite3_column_int64(vms, 0);
+		struct known_vm *k = known_vm(r, key);
+		if (!k)
+			continue;
+		rc = add_vm_row(vms, to, k);
+		for (; rc == 0 && more && (row_vm(r, vcpus) == key || row_vm(r, vcpus) == -1);
+			more = sqlite3_step(vcpus) == SQLITE_ROW)
+			rc = add_vcpu_row(r, vcpus, key, to);
+	}
+	sqlite3_reset(vms);
+	sqlite3_reset(vcpus);
+	return rc;
+}
+
+static int read_tick(struct replay *r, int64_t tick, struct sample *to, struct err *e)
+{
+	sqlite3_stmt *st = replay_ask(r, Q_TICK, tick, 0);
+	if (sqlite3_step(st) != SQLITE_ROW) {
+		err_set(e, ERR_RUNTIME, "%.200s: cannot read tick %lld: %s", r->path, (long long)tick,
+			sqlite3_errmsg(r->db));
+		sqlite3_reset(st);
+		return -1;
+	}
+	to->time_ns = sqlite3_column_int64(st, 0);
+	to->wall_ns = sqlite3_column_int64(st, 1);
+	to->took_ns = sqlite3_column_int64(st, 2);
+	snprintf(to->note, sizeof to->note, "%s", rec_text(st, 3));
+	fact_group(st, 5, &rec_host, rec_text(st, 4), &to->host);
+	sqlite3_reset(st);
+	return 0;
+}
+
+int replay_read(struct replay *r, int64_t tick, struct sample *to, struct err *e)
+{
+	sample_reset(to);
+	if (read_tick(r, tick, to, e) < 0)
+		return -1;
+	to->host.local = r->host.local;
+	memcpy(to->host.hostname, r->host.hostname, sizeof to->host.hostname);
+	memcpy(to->host.hypervisor, r->host.hypervisor, sizeof to->host.hypervisor);
+	read_pcpu_facts(r, tick);
+	if (read_vm_facts(r, tick) < 0 || read_vcpu_facts(r, tick) < 0 || read_host(r, tick, to) < 0)
+		return err_set(e, ERR_NOMEM, "%.200s: too many objects, or out of memory", r->path);
+	read_io(r, tick);
+	if (read_vms(r, tick, to) < 0)
+		return err_set(e, ERR_NOMEM, "%.200s: out of memory", r->path);
+	return sample_finish(to, e);
+}
+
+void replay_forget(struct replay *r)
+{
+	r->n_vms = r->n_vcpus = 0;
+	memset(r->pcpus, 0, CPUSET_CPUS * sizeof *r->pcpus);
+}

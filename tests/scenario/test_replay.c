@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/* A recording is an experiment that repeats: the same policy on it makes the very same plans, every tick,
+ * with the commands that were given; and shown as it was, the screen gets the very same numbers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "support/recorded.h"
+#include "vmtop/engine.h"
+#include "vmtop/record.h"
+#include "vmtop/settings.h"
+
+/* What a step showed, kept to compare. */
+struct shown {
+	struct snapshot *s[1200];
+	int n, pins, balloons, periods;
+};
+
+static void keep(struct engine *en, struct shown *to)
+{
+	struct snapshot *s = engine_snapshot(en);
+	assert_non_null(s);
+	assert_true(to->n < 1200);
+	if (to->n && to->s[to->n - 1]->sample.time_ns == s->sample.time_ns) {
+		snapshot_free(s); /* the sample failed: no tick */
+		return;
+	}
+	to->s[to->n++] = s;
+	for (size_t i = 0; i < s->n_actions; i++) {
+		to->pins += s->actions[i].kind == ACTION_PIN;
+		to->balloons += s->actions[i].kind == ACTION_BALLOON;
+		to->periods += s->actions[i].kind == ACTION_PERIOD;
+	}
+}
+
+static void forget(struct shown *a)
+{
+	for (int i = 0; i < a->n; i++)
+		snapshot_free(a->s[i]);
+	memset(a, 0, sizeof *a);
+}
+
+struct plot { /* what is done to a run: commands by step */
+	struct shown *to;
+	void (*act)(struct engine *en, int i, const struct snapshot *last);
+};
+
+static void before_step(struct engine *en, int i, void *arg)
+{
+	struct plot *p = arg;
+	if (i > 0)
+		keep(en, p->to);
+	if (p->act && i > 0)
+		p->act(en, i, p->to->s[p->to->n - 1]);
+}
+
+static bool same_v(struct vf64 a, struct vf64 b)
+{
+	return vf64_has(a) == vf64_has(b) && (!vf64_has(a) || a.v == b.v);
+}
+
+static void same_action(const struct action *a, const struct action *b, int tick)
+{
+	if (a->kind != b->kind || uuid_compare(a->uuid, b->uuid) != 0 || a->vcpu != b->vcpu ||
+		!cpuset_equal(&a->to, &b->to) || !cpuset_equal(&a->from, &b->from) ||
+		a->to_kib != b->to_kib || a->from_kib != b->from_kib || a->to_s != b->to_s)
+		fail_msg("tick %d: another action: %s, %s", tick, a->why.text, b->why.text);
+	assert_int_equal(a->why.code, b->why.code);
+	assert_string_equal(a->why.text, b->why.text);
+	assert_int_equal(a->outcome, b->outcome);
+	assert_string_equal(a->error, b->error);
+}
+
+/* `last` steps at the end may be left out: a command given after the last tick has no step in a replay. */
+static void same_run(const struct shown *a, const struct shown *b)
+{
+	assert_int_equal(a->n, b->n);
+	for (int i = 0; i < a->n; i++) {
+		const struct snapshot *x = a->s[i], *y = b->s[i];
+		const char *d = recorded_differs(&x->sample, &y->sample);
+		if (d)
+			fail_msg("tick %d: %s", i, d);
+		if (x->n_actions != y->n_actions)
+			fail_msg("tick %d: %zu actions, then %zu (%s / %s)", i, x->n_actions, y->n_actions,
+				x->cpu.why.text, y->cpu.why.text);
+		for (size_t k = 0; k < x->n_actions; k++)
+			same_action(&x->actions[k], &y->actions[k], i);
+		assert_string_equal(x->cpu.why.text, y->cpu.why.text);
+		assert_string_equal(x->memory.why.text, y->memory.why.text);
+		assert_int_equal(x->memory.state, y->memory.state);
+		assert_true(same_v(x->cpu.stddev_pct, y->cpu.stddev_pct));
+		assert_true(same_v(x->cpu.found_pct, y->cpu.found_pct));
+		assert_true(same_v(x->cpu.bound_pct, y->cpu.bound_pct));
+		assert_int_equal(x->auto_cpu, y->auto_cpu);
+		assert_int_equal(x->auto_memory, y->auto_memory);
+		for (size_t k = 0; k < x->sample.n_vcpus; k++)
+			if (!same_v(x->vcpu_rates[k].demand_pct, y->vcpu_rates[k].demand_pct))
+				fail_msg("tick %d: demand of vCPU %zu: %.17g, %.17g", i, k,
+					x->vcpu_rates[k].demand_pct.v, y->vcpu_rates[k].demand_pct.v);
+	}
+}
+
+/* Plays a recording from its start to its end, as the program does with --replay. */
+static void play(const char *path, bool replan, struct shown *to)
+{
+	struct config cfg;
+	struct err e = ERR_INIT;
+	config_defaults(&cfg);
+	assert_int_equal(recording_config(path, &cfg, &e), 0);
+	cfg.batch = true;
+	cfg.replan = replan;
+	snprintf(cfg.replay, sizeof cfg.replay, "%s", path);
+	struct backend *b = backend_replay_open(&cfg, &e);
+	struct engine *en = b ? engine_new(&cfg, b, &e) : NULL;
+	if (!en)
+		fail_msg("%s", e.msg);
+	do {
+		if (engine_step(en, &e) < 0)
+			fail_msg("%s", e.msg);
+		keep(en, to);
+	} while (engine_wait(en, -1));
+	engine_free(en);
+}
+
+static struct shown live, shown, planned;
+
+static void twice(const struct config *base, const char *scenario, int steps,
+	void (*act)(struct engine *en, int i, const struct snapshot *last))
+{
+	struct config cfg = *base;
+	char path[256];
+	snprintf(cfg.record, sizeof cfg.record, "%s", recorded_path(path, "run.rec"));
+	unlink(path);
+	struct plot p = {&live, act};
+	forget(&live);
+	recorded_run(&cfg, scenario, steps + 1, before_step, &p);
+	forget(&shown);
+	forget(&planned);
+	play(path, false, &shown);
+	play(path, true, &planned);
+	/* The last step of the run was recorded after it had been looked at last. */
+	assert_int_equal(shown.n, live.n + 1);
+	snapshot_free(shown.s[--shown.n]);
+	assert_int_equal(planned.n, live.n + 1);
+	snapshot_free(planned.s[--planned.n]);
+	same_run(&live, &shown);
+	same_run(&live, &planned);
+}
+
+static void finish(void)
+{
+	forget(&live);
+	forget(&shown);
+	forget(&planned);
+}
+
+static void base(struct config *cfg, bool cpu, bool memory, double delay_s)
+{
+	config_defaults(cfg);
+	cfg->auto_cpu = cpu;
+	cfg->auto_memory = memory;
+	cfg->delay_s = delay_s;
+	cfg->batch = true;
+}
+
+static void test_cpu_policies(void **state)
+{
+	(void)state;
+	static const char *const scenarios[] = {"cpu1", "cpu7", "hidden", "square"};
+	int pins = 0;
+	for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
+		for (int p = CPU_POLICY_MINMOVE; p <= CPU_POLICY_ORIGIN_C; p++) {
+			struct config cfg;
+			base(&cfg, true, false, 1);
+			cfg.cpu_policy = (enum cpu_policy_id)p;
+			twice(&cfg, scenarios[i], 40, NULL);
+			pins += live.pins;
+			finish();
+		}
+	assert_in_range(pins, 50, 500);
+}
+
+static void test_memory_policies(void **state)
+{
+	(void)state;
+	static const char *const scenarios[] = {"mem1", "mem3", "mem4"};
+	for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
+		for (int p = MEM_POLICY_WATERMARK; p <= MEM_POLICY_ORIGIN_C; p++) {
+			struct config cfg;
+			base(&cfg, false, true, 2);
+			cfg.mem_policy = (enum mem_policy_id)p;
+			cfg.mem_decay_s = 13;
+			cfg.mem_hold_s = 20;
+			twice(&cfg, scenarios[i], 150, NULL);
+			assert_true(live.balloons > 3);
+			finish();
+		}
+}
+
+static void test_both_at_once(void **state)
+{
+	(void)state;
+	struct config cfg;
+	base(&cfg, true, true, 1);
+	twice(&cfg, "demo", 300, NULL);
+	assert_true(live.pins > 10 && live.balloons > 20 && live.periods > 0);
+	finish();
+	base(&cfg, true, true, 2);
+	twice(&cfg, "churn", 300, NULL);
+	assert_true(live.pins > 0);
+	finish();
+}
+
+/* Keys: AUTO on in the middle, a hold, a pin and a balloon by hand, an undo, a forced round, another policy.
+ */
+static void meddle(struct engine *en, int i, const struct snapshot *last)
+{
+	const struct vm_sample *vm = &last->sample.vms[(size_t)i % last->sample.n_vms];
+	struct command c = {.number = 1};
+	memcpy(c.uuid, vm->uuid, UUID_BYTES);
+	switch (i) {
+	case 10:
+		c.kind = CMD_AUTO_CPU;
+		c.on = true;
+		break;
+	case 15:
+		c.kind = CMD_AUTO_MEMORY;
+		c.on = true;
+		break;
+	case 25:
+		c.kind = CMD_HOLD;
+		c.on = true;
+		break;
+	case 40:
+		c.kind = CMD_PIN;
+		cpuset_add(&c.cpus, 3);
+		c.vcpu = 0;
+		break;
+	case 60:
+		c.kind = CMD_UNDO;
+		break;
+	case 70:
+		c.kind = CMD_BALLOON;
+		c.number = 2 << 20;
+		break;
+	case 80:
+		c.kind = CMD_CPU_POLICY;
+		c.number = CPU_POLICY_ORIGIN_C;
+		break;
+	case 90:
+		c.kind = CMD_REBALANCE;
+		break;
+	case 100:
+		c.kind = CMD_INTERVAL;
+		c.number = 2;
+		break;
+	case 110:
+		c.kind = CMD_MARK;
+		snprintf(c.text, sizeof c.text, "half way, \"so far\"");
+		break;
+	default:
+		return;
+	}
+	engine_command(en, &c);
+}
+
+static void test_commands_are_repeated(void **state)
+{
+	(void)state;
+	struct config cfg;
+	char path[256];
+	base(&cfg, false, false, 1);
+	twice(&cfg, "demo", 160, meddle);
+	assert_true(live.pins > 5 && live.balloons > 3);
+	recorded_path(path, "run.rec");
+	assert_int_equal(recorded_int(path, "SELECT count(*) FROM command"), 9);
+	assert_int_equal(recorded_int(path, "SELECT count(*) FROM marks WHERE text LIKE '%so far%'"), 1);
+	/* The log that is shown is the log that was. */
+	const struct snapshot *a = live.s[live.n - 1], *b = shown.s[shown.n - 1];
+	assert_int_equal(a->n_log, b->n_log);
+	for (size_t i = 0; i < a->n_log; i++) {
+		assert_string_equal(a->log[i].text, b->log[i].text);
+		assert_true(a->log[i].wall_ns == b->log[i].wall_ns && a->log[i].kind == b->log[i].kind);
+	}
+	finish();
+}
+
+static void test_dry_run_is_recorded(void **state)
+{
+	(void)state;
+	struct config cfg;
+	char path[256];
+	base(&cfg, true, false, 1);
+	cfg.dry_run = true;
+	twice(&cfg, "cpu1", 20, NULL);
+	assert_true(live.pins > 0);
+	assert_int_equal(recorded_int(recorded_path(path, "run.rec"),
+				 "SELECT count(*) > 0 AND count(*) = sum(outcome = 'planned') FROM action"),
+		1);
+	finish();
+}
+
+/* After a jump the numbers are those that were recorded there; steps go one tick, back as well. */
+static void test_jumps(void **state)
+{
+	(void)state;
+	struct config cfg;
+	struct err e = ERR_INIT;
+	char path[256];
+	base(&cfg, true, true, 1);
+	twice(&cfg, "demo", 300, NULL);
+	snprintf(cfg.replay, sizeof cfg.replay, "%s", recorded_path(path, "run.rec"));
+	cfg.batch = true;
+	struct engine *en = engine_new(&cfg, backend_replay_open(&cfg, &e), &e);
+	static const struct {
+		const char *what;
+		double number;
+		int tick; /* where it leads */
+	} jumps[] = {{"at", 200, 200}, {"go", -180, 20}, {"step", 1, 21}, {"step", -1, 20}, {"at", 0, 0},
+		{"go", 290.4, 290}, {"go", -1e9, 0}, {"at", 137, 137}};
+	for (size_t i = 0; i < sizeof jumps / sizeof *jumps; i++) {
+		struct command c = {.kind = CMD_REPLAY, .number = jumps[i].number};
+		snprintf(c.text, sizeof c.text, "%s", jumps[i].what);
+		engine_command(en, &c);
+		assert_int_equal(engine_step(en, &e), 0);
+		struct snapshot *s = engine_snapshot(en);
+		const struct snapshot *was = live.s[jumps[i].tick];
+		const char *d = recorded_differs(&was->sample, &s->sample);
+		if (d)
+			fail_msg("jump %zu: %s", i, d);
+		assert_string_equal(was->cpu.why.text, s->cpu.why.text);
+		assert_int_equal(was->n_actions, s->n_actions);
+		for (size_t k = 0; jumps[i].tick > 0 && k < s->sample.n_vcpus; k++)
+			if (vf64_has(was->vcpu_rates[k].usage_pct))
+				assert_true(same_v(was->vcpu_rates[k].usage_pct, s->vcpu_rates[k].usage_pct));
+		assert_true(s->readonly && s->backend.replay);
+		assert_int_equal(was->n_log, s->n_log);
+		snapshot_free(s);
+	}
+	/* Keys that steer do nothing. */
+	engine_command(en, &(struct command){.kind = CMD_REBALANCE});
+	assert_int_equal(engine_step(en, &e), 0);
+	engine_free(en);
+	finish();
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	recorded_clean();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cpu_policies),
+		cmocka_unit_test(test_memory_policies),
+		cmocka_unit_test(test_both_at_once),
+		cmocka_unit_test(test_commands_are_repeated),
+		cmocka_unit_test(test_dry_run_is_recorded),
+		cmocka_unit_test(test_jumps),
+	};
+	return cmocka_run_group_tests(tests, NULL, teardown);
+}

@@ -409,6 +409,7 @@ static void memo_let_go(struct mem_memo *m, int64_t now_ns)
 	double again = m->strikes < 2 ? 60 : 600;
 	m->unseen_kib = kib_max(m->unseen_kib - kib_max(m->asked_kib - m->balloon_kib, 0), 0);
 	m->asked_kib = -1;
+	m->asked_ns = now_ns; /* the size it was set to is no target that anybody waits for */
 	m->strikes++;
 	m->no_donor_until_ns = now_ns + (int64_t)60 * 1000000000;
 	if (m->strikes >= 2)

@@ -131,6 +131,34 @@ static bool pushed_by_others(const struct mem_guest *g)
 	       g->balloon > kib_max(m->balloon_kib, to) + slack;
 }
 
+static void begin_foreign(struct mem_guest *g, int64_t now_ns, const struct config *cfg)
+{
+	g->m.foreign_ns = now_ns;
+	g->m.foreign_until_ns = now_ns + ns_of(cfg->foreign_hold_s);
+	g->m.asked_kib = -1;
+	g->m.unseen_kib = 0;
+	g->m.before_shrink_kib = 0;
+}
+
+/* A guest that reboots has all its memory until its driver is back, and then comes down again by itself. One
+ * that stays there was sent there. */
+static void observe_foreign(struct mem_guest *g, int64_t now_ns, const struct config *cfg)
+{
+	struct mem_memo *m = &g->m;
+	bool full =
+		vi64_has(g->vm->mem.max_kib) && g->balloon >= g->vm->mem.max_kib.v - mem_small_kib(g->max);
+	if (pushed_by_others(g) && full && m->foreign_until_ns <= now_ns) {
+		memo_reboot(g, now_ns, cfg);
+		m->perhaps_reboot = true;
+	} else if (pushed_by_others(g)) {
+		begin_foreign(g, now_ns, cfg);
+	} else if (m->perhaps_reboot && (!full || m->settled)) {
+		m->perhaps_reboot = false;
+		if (full)
+			begin_foreign(g, now_ns, cfg);
+	}
+}
+
 static void observe_progress(struct mem_guest *g, int64_t now_ns)
 {
 	struct mem_memo *m = &g->m;
@@ -153,13 +181,8 @@ static void observe_balloon(struct mem_ctl *c, struct mem_guest *g)
 	int64_t now = c->r->sample->time_ns;
 	adopt_target(g, now);
 	observe_settling(g, now);
-	if (mem_guarded(c, MEM_GUARD_FOREIGN) && pushed_by_others(g)) {
-		g->m.foreign_ns = now;
-		g->m.foreign_until_ns = now + ns_of(c->r->cfg->foreign_hold_s);
-		g->m.asked_kib = -1;
-		g->m.unseen_kib = 0;
-		g->m.before_shrink_kib = 0;
-	}
+	if (mem_guarded(c, MEM_GUARD_FOREIGN))
+		observe_foreign(g, now, c->r->cfg);
 	observe_progress(g, now);
 	g->m.balloon_kib = g->balloon;
 }

@@ -42,8 +42,9 @@ struct mem_memo {
 	int64_t first_kib;   /* balloon when the guest was first seen, or where it settled after a start */
 	int64_t balloon_kib; /* at the last cycle */
 	int64_t look_ns;
-	int64_t still_ns; /* since when the balloon stands still */
-	bool settled;     /* it has come to rest after its start, or we set its target */
+	int64_t still_ns;    /* since when the balloon stands still */
+	bool settled;        /* it has come to rest after its start, or we set its target */
+	bool perhaps_reboot; /* it jumped to the maximum: a reboot, or somebody's wish */
 
 	/* statistics: the one seen last, told apart by its last-update */
 	int64_t update_ns;       /* as the guest's host wrote it; only compared */

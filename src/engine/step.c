@@ -245,12 +245,10 @@ static void note_foreign_balloons(struct engine *en)
 		r->foreign_balloon = foreign;
 		if (!foreign)
 			continue;
-		char name[128], size[16];
+		char name[128];
 		text_escape(name, sizeof name, vm->name);
-		text_kib(size, sizeof size, vm->mem.balloon_kib.v);
-		log_event(en, LOG_EVENT,
-			"%s: somebody else set its balloon, at %s now; AUTO leaves it alone for %.0f s", name,
-			size, en->cfg.foreign_hold_s);
+		log_event(en, LOG_EVENT, "%s: somebody else set its balloon; AUTO leaves it alone for %.0f s",
+			name, en->cfg.foreign_hold_s);
 		bool had = r->wrote_kib >= 0;
 		record_balloon_lost(r);
 		if (had && en->journal)

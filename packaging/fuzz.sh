@@ -6,6 +6,7 @@ set -u
 build=$1 seconds=$2
 shift 2
 cd "$(dirname "$0")/.." || exit 1
+# shellcheck disable=SC2046 # names of targets have no blanks
 [ $# -gt 0 ] || set -- $(ls tests/fuzz/fuzz_*.c | sed 's|.*/fuzz_||; s|\.c$||')
 status=0
 out=$(mktemp "${TMPDIR:-/tmp}/vmtop-fuzz.XXXXXX") || exit 1

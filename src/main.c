@@ -46,18 +46,21 @@ static int run_check(struct engine *en)
 	return rc < 0 ? fail(&e) : 0;
 }
 
-static int run(const struct config *cfg, enum options_do what)
+static int run(const struct config *cfg, const struct options_action *action)
 {
 	struct err e = ERR_INIT;
 	struct backend *b = backend_open(cfg, &e);
 	if (!b)
 		return fail(&e);
-	if (what == OPTIONS_RESTORE)
-		return engine_restore_journal(cfg, b, stdout, &e) < 0 ? fail(&e) : 0;
+	if (action->what == OPTIONS_RESTORE)
+		return engine_restore_journal(cfg, b, *action->release ? action->release : NULL, stdout, &e) <
+				       0
+			       ? fail(&e)
+			       : 0;
 	struct engine *en = engine_new(cfg, b, &e);
 	if (!en)
 		return fail(&e);
-	if (what == OPTIONS_CHECK)
+	if (action->what == OPTIONS_CHECK)
 		return run_check(en);
 	return cfg->batch ? run_batch(cfg, en) : run_screen(cfg, en);
 }
@@ -65,7 +68,7 @@ static int run(const struct config *cfg, enum options_do what)
 int main(int argc, char **argv)
 {
 	struct err e = ERR_INIT;
-	struct options_action action = {OPTIONS_RUN};
+	struct options_action action = {.what = OPTIONS_RUN};
 	struct config *cfg = malloc(sizeof *cfg);
 	if (!cfg)
 		return 1;
@@ -82,7 +85,7 @@ int main(int argc, char **argv)
 	else if (action.what == OPTIONS_COLUMNS)
 		options_columns(stdout);
 	else
-		status = run(cfg, action.what);
+		status = run(cfg, &action);
 	free(cfg);
 	return status;
 }

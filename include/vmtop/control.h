@@ -47,6 +47,11 @@ struct vm_memo {
 int rules_build(struct rules *r, const struct config *cfg, const struct sample *s,
 	const struct vm_memo *(*memo)(void *arg, const struct vm_sample *vm), void *arg);
 void rules_done(struct rules *r);
+/* A pattern on names, or a UUID. */
+bool rules_match(const char *pattern, const struct vm_sample *vm);
+/* Why nothing at all may be changed on this VM, not even by hand: not among those that were named, or its
+ * metadata forbids it. */
+enum reason rules_forbid(const struct config *cfg, const struct vm_sample *vm);
 
 enum round_mode {
 	ROUND_WATCH,   /* MANUAL: verdict only, no actions */

@@ -29,9 +29,11 @@ bool engine_wait(struct engine *en, int fd);
 void engine_leave(struct engine *en, bool restore);
 /* What engine_leave() is to do by cfg->on_exit: asked on screen (CMD_QUIT with on), restore in batch. */
 bool engine_wants_restore(const struct engine *en);
-/* vmtop --restore: puts back what the journal of an earlier run says, one line per object on out.
- * Takes ownership of the backend. Returns 0, or -1 when something could not be put back. */
-int engine_restore_journal(const struct config *cfg, struct backend *b, FILE *out, struct err *e);
+/* vmtop --restore and --release: puts back what the journal says, of VMs that match the pattern (NULL: all),
+ * one line per object on out. With a pattern it works beside a vmtop that steers. Takes ownership of the
+ * backend. Returns 0, or -1 when something could not be put back. */
+int engine_restore_journal(
+	const struct config *cfg, struct backend *b, const char *pattern, FILE *out, struct err *e);
 
 /* The scheduler thread. */
 struct scheduler;

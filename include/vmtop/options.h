@@ -15,11 +15,12 @@ enum options_do {
 	OPTIONS_HELP,    /* options_help(stdout), exit 0 */
 	OPTIONS_VERSION, /* options_version(stdout), exit 0 */
 	OPTIONS_COLUMNS, /* -o help: options_columns(stdout), exit 0 */
-	OPTIONS_RESTORE, /* --restore: engine_restore_journal() */
+	OPTIONS_RESTORE, /* --restore, --release: engine_restore_journal() */
 	OPTIONS_CHECK,   /* --check: check_run(), in a dry run */
 };
 struct options_action {
 	enum options_do what;
+	char release[256]; /* with OPTIONS_RESTORE: only VMs that match; empty: all */
 };
 
 /* Fills *cfg and *what. Fails with ERR_USAGE (option, value, config text: exit 2) or ERR_RUNTIME (a file that

@@ -117,7 +117,7 @@ static struct scn_vm *add_vm(struct reader *r)
 /* The lines of a block fill in its first VM; at the end of the block the others become copies of it. */
 static void close_group(struct reader *r)
 {
-	struct scn_vm *vms = r->s->vms + r->first_vm;
+	struct scn_vm *vms = r->n_group ? r->s->vms + r->first_vm : NULL;
 	for (size_t i = 1; i < r->n_group; i++) {
 		struct scn_vm copy = vms[0];
 		memcpy(copy.name, vms[i].name, sizeof copy.name);

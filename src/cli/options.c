@@ -58,6 +58,17 @@ static int option_set_key(struct options_walk *w, const char *text)
 	return 0;
 }
 
+/* `--release --all` is every VM: what follows the option is its value. */
+static int option_release(struct options_walk *w, const char *value)
+{
+	const char *pattern = strcmp(value, "--all") == 0 ? "*" : value;
+	if (!*pattern || (*pattern == '-' && pattern[1] == '-') || strlen(pattern) >= sizeof w->what->release)
+		return err_set(w->e, ERR_USAGE, "--release: bad value, expected a VM, a pattern or --all");
+	memcpy(w->what->release, pattern, strlen(pattern) + 1);
+	w->then = OPTIONS_RESTORE;
+	return 0;
+}
+
 /* Options that are no settings. */
 static int option_act(struct options_walk *w, const struct setting *s, const char *value)
 {
@@ -69,6 +80,8 @@ static int option_act(struct options_walk *w, const struct setting *s, const cha
 		w->what->what = OPTIONS_VERSION;
 	else if (strcmp(s->option, "restore") == 0)
 		w->then = OPTIONS_RESTORE;
+	else if (strcmp(s->option, "release") == 0)
+		return option_release(w, value);
 	else if (strcmp(s->option, "check") == 0)
 		w->then = OPTIONS_CHECK;
 	else if (strcmp(s->option, "no-config") == 0)
@@ -295,7 +308,7 @@ int options_parse(int argc, char **argv, struct config *cfg, struct options_acti
 	struct config *c = malloc(sizeof *c);
 	if (!c)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	*what = (struct options_action){OPTIONS_RUN};
+	*what = (struct options_action){.what = OPTIONS_RUN};
 	struct options_walk w = {.argc = argc, .argv = argv, .c = c, .what = what, .e = e};
 	int r = options_into(&w);
 	if (r == 0)

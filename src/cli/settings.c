@@ -125,6 +125,8 @@ const struct setting settings[] = {
 		"put back what an earlier run changed and could not put back, and end"},
 	{"check", 0, NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", NULL, NULL,
 		"look at the host, plan, change nothing; say what would happen, what is missing, and end"},
+	{"release", 0, NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", "VM", NULL,
+		"put one VM back as found, also beside a vmtop that steers, and end; --all: every VM"},
 	{"help", 'h', NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", NULL, NULL, "show this help and end"},
 	{"version", 'V', NULL, SECTION_FILES, SET_ACTION, NO_FIELD, 0, 0, "", NULL, NULL, "show the version and end"},
 

@@ -85,7 +85,8 @@ static const char *check_balloon(const struct action *a, const struct sample *s)
 		return "balloon target of nothing";
 	if (vi64_has(m->max_kib) && a->to_kib > m->max_kib.v)
 		return "balloon target above the maximum";
-	if (a->from_kib == a->to_kib)
+	/* One that is put back may be on its way to another target. */
+	if (a->from_kib == a->to_kib && a->why.code != REASON_UNDO && a->why.code != REASON_RESTORE)
 		return "balloon target that changes nothing";
 	return NULL;
 }

@@ -9,7 +9,7 @@
 #include "vmtop/config.h"
 #include "vmtop/control.h"
 
-static bool pattern_matches(const char *pattern, const struct vm_sample *vm)
+bool rules_match(const char *pattern, const struct vm_sample *vm)
 {
 	uint8_t uuid[UUID_BYTES];
 	if (uuid_parse(uuid, pattern) == 0)
@@ -22,9 +22,16 @@ static bool steered(const struct config *cfg, const struct vm_sample *vm)
 	if (!cfg->n_patterns)
 		return true;
 	for (size_t i = 0; i < cfg->n_patterns; i++)
-		if (pattern_matches(cfg->patterns[i], vm))
+		if (rules_match(cfg->patterns[i], vm))
 			return true;
 	return false;
+}
+
+enum reason rules_forbid(const struct config *cfg, const struct vm_sample *vm)
+{
+	if (!steered(cfg, vm))
+		return REASON_EXCLUDED;
+	return vm->flags & VM_FLAG_NO_STEER ? REASON_FORBIDDEN : REASON_NONE;
 }
 
 /* First match in file order counts for each key that it sets. */
@@ -34,7 +41,7 @@ static struct vm_setting setting_of(const struct config *cfg, const struct vm_sa
 	memset(&out, 0, sizeof out);
 	for (size_t i = 0; i < cfg->n_vm; i++) {
 		const struct vm_setting *s = &cfg->vm[i];
-		if (!pattern_matches(s->pattern, vm))
+		if (!rules_match(s->pattern, vm))
 			continue;
 		out.exclude_cpu |= s->exclude_cpu;
 		out.exclude_memory |= s->exclude_memory;
@@ -59,10 +66,9 @@ static enum reason common_reason(const struct config *cfg, const struct sample *
 		return REASON_NOT_RUNNING;
 	if (vm->hung_since_ns)
 		return REASON_HUNG;
-	if (!steered(cfg, vm))
-		return REASON_EXCLUDED;
-	if (vm->flags & VM_FLAG_NO_STEER)
-		return REASON_FORBIDDEN;
+	enum reason forbidden = rules_forbid(cfg, vm);
+	if (forbidden != REASON_NONE)
+		return forbidden;
 	if (memo && memo->held)
 		return REASON_HELD;
 	if (memo && memo->unknown)
@@ -90,6 +96,9 @@ static void vcpu_rule_fill(struct vcpu_rule *out, const struct vm_rule *vm_rule,
 	const struct config *cfg, const struct sample *s, const struct vm_memo *memo)
 {
 	*out = (struct vcpu_rule){vm_rule->cpu, vm_rule->held_for_s};
+	/* What is not known could not be put back. */
+	if (out->cpu == REASON_NONE && v->affinity_avail != AVAIL_OK)
+		out->cpu = REASON_NO_DATA;
 	if (out->cpu != REASON_NONE || !vi64_has(v->foreign_pin_ns))
 		return;
 	if (memo && memo->released_ns >= v->foreign_pin_ns.v)

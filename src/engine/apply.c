@@ -8,78 +8,190 @@
 
 enum { FAIL_HOLD_S = 10, FAIL_HOLD_MAX_S = 600 };
 
-/* Writes down how the object was found, once. */
-static int remember_found(struct engine *en, const struct action *a, bool *wrote, struct err *e)
+/* Lines of the journal, if there is one. */
+static int note(
+	struct engine *en, enum journal_word word, const struct vm_record *r, int object, struct err *e)
 {
-	const struct vm_sample *vm = &en->sample.vms[a->vm];
-	struct vm_record *r = ledger_get(&en->ledger, vm->uuid, vm->name);
-	if (!r)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	if (a->kind == ACTION_PIN) {
-		bool known = record_vcpu(r, a->vcpu) != NULL;
-		struct vcpu_record *v = record_vcpu_get(r, a->vcpu);
+	return en->journal ? journal_note(en->journal, word, r, object, e) : 0;
+}
+
+/* What follows a change cannot be refused any more: a journal that cannot be written is said, and the next
+ * change will not be made. */
+static void note_after(struct engine *en, enum journal_word word, const struct vm_record *r, int object)
+{
+	struct err e = ERR_INIT;
+	if (note(en, word, r, object, &e) < 0 && strcmp(en->last_error, e.msg) != 0) {
+		snprintf(en->last_error, sizeof en->last_error, "%s", e.msg);
+		log_event(en, LOG_ERROR, "%s", e.msg);
+	}
+}
+
+void apply_forget(struct engine *en, struct vm_record *r, int object)
+{
+	if (object == JOURNAL_BALLOON)
+		record_drop_balloon(r);
+	else if (object == JOURNAL_PERIOD)
+		r->period_found = r->period_wrote = -1;
+	else if (object == JOURNAL_VM)
+		record_drop_all(r);
+	else
+		record_drop_vcpu(r, object);
+	note_after(en, JOURNAL_FORGOT, r, object);
+}
+
+/* As found: what it was before our first change, or before the first one after somebody else's. */
+static int will_pin(
+	struct engine *en, struct vm_record *r, const struct action *a, bool *found, struct err *e)
+{
+	struct cpuset online;
+	struct vcpu_record *v = record_vcpu(r, a->vcpu);
+	sample_online(&en->sample, &online);
+	if (!v || !vcpu_ours(v, &a->from, &online)) {
+		v = record_vcpu_get(r, a->vcpu);
 		if (!v)
 			return err_set(e, ERR_NOMEM, "out of memory");
-		if (known)
-			return 0;
-		v->found = v->wrote = a->from;
-		v->found_pinned = a->from_pinned;
-		*wrote = true;
-		return en->journal ? journal_found_vcpu(en->journal, r, v, e) : 0;
+		vcpu_found(v, &a->from, a->from_pinned);
+		*found = true;
+		if (note(en, JOURNAL_FOUND, r, a->vcpu, e) < 0)
+			return -1;
+	} else if (v->unsure) { /* by now it is known which of the two it was */
+		vcpu_is(v, &a->from);
+		if (note(en, JOURNAL_WROTE, r, a->vcpu, e) < 0)
+			return -1;
 	}
-	bool first = a->kind == ACTION_BALLOON ? r->found_kib < 0 : r->period_found < 0;
-	if (!first)
-		return 0;
-	if (a->kind == ACTION_BALLOON)
+	vcpu_will(v, &a->to);
+	return note(en, JOURNAL_WILL, r, a->vcpu, e);
+}
+
+static int will_balloon(
+	struct engine *en, struct vm_record *r, const struct action *a, bool *found, struct err *e)
+{
+	if (r->found_kib < 0) {
 		r->found_kib = a->from_kib;
-	else
+		*found = true;
+		if (note(en, JOURNAL_FOUND, r, JOURNAL_BALLOON, e) < 0)
+			return -1;
+	}
+	balloon_will(r, a->to_kib);
+	return note(en, JOURNAL_WILL, r, JOURNAL_BALLOON, e);
+}
+
+static int will_period(
+	struct engine *en, struct vm_record *r, const struct action *a, bool *found, struct err *e)
+{
+	if (r->period_found < 0) {
 		r->period_found = a->from_s;
-	*wrote = true;
-	return en->journal ? journal_found_vm(en->journal, r, e) : 0;
+		*found = true;
+		if (note(en, JOURNAL_FOUND, r, JOURNAL_PERIOD, e) < 0)
+			return -1;
+	}
+	r->period_wrote = a->to_s;
+	return note(en, JOURNAL_WILL, r, JOURNAL_PERIOD, e);
+}
+
+typedef int (*will_fn)(
+	struct engine *en, struct vm_record *r, const struct action *a, bool *found, struct err *e);
+static const will_fn wills[] = {
+	[ACTION_PIN] = will_pin, [ACTION_BALLOON] = will_balloon, [ACTION_PERIOD] = will_period};
+
+/* What was written down before this run may have been changed by a vmtop that ended in between. */
+static int load_again(struct engine *en, struct err *e)
+{
+	ledger_drop_changes(&en->ledger);
+	if (journal_load(en->status.uri, &en->ledger, e) < 0)
+		return -1;
+	en->watches = false;
+	return journal_compact(en->journal, &en->ledger, true, e);
 }
 
 /* The simulator forgets everything at its end: nothing to journal there. */
 int apply_journal(struct engine *en, struct err *e)
 {
-	if (en->journal || strcmp(en->core->ops->name, "libvirt") != 0)
+	if (en->journal || en->borrowed || strcmp(en->core->ops->name, "libvirt") != 0)
 		return 0;
 	en->journal = journal_open(en->status.uri, e);
-	return en->journal ? 0 : -1;
+	if (!en->journal)
+		return -1;
+	if (load_again(en, e) == 0)
+		return 0;
+	journal_close(en->journal, false);
+	en->journal = NULL;
+	return -1;
 }
 
-static int journal_first(struct engine *en, struct err *e)
+static int journal_first(struct engine *en, size_t *begun, struct err *e)
 {
-	bool wrote = false;
+	bool found = false;
+	*begun = 0;
 	if (apply_journal(en, e) < 0)
 		return -1;
-	for (size_t i = 0; i < en->plan.n; i++)
-		if (remember_found(en, &en->plan.actions[i], &wrote, e) < 0)
+	for (size_t i = 0; i < en->plan.n; i++) {
+		const struct action *a = &en->plan.actions[i];
+		const struct vm_sample *vm = &en->sample.vms[a->vm];
+		struct vm_record *r = ledger_get(&en->ledger, vm->uuid, vm->name);
+		if (!r)
+			return err_set(e, ERR_NOMEM, "out of memory");
+		*begun = i + 1;
+		if (wills[a->kind](en, r, a, &found, e) < 0)
 			return -1;
-	return wrote && en->journal ? journal_sync(en->journal, e) : 0;
+	}
+	return found && en->journal ? journal_sync(en->journal, e) : 0;
+}
+
+static int object_of(const struct action *a)
+{
+	return a->kind == ACTION_PIN ? a->vcpu : a->kind == ACTION_BALLOON ? JOURNAL_BALLOON : JOURNAL_PERIOD;
+}
+
+/* An object that is as it was found again is nobody's business any more. A balloon that was put back as far
+ * as the guest's need lets it counts too. */
+static bool is_put_back(const struct vm_record *r, const struct action *a)
+{
+	const struct vcpu_record *v = record_vcpu(r, a->vcpu);
+	switch (a->kind) {
+	case ACTION_PIN:
+		return a->why.code == REASON_RESTORE || (v && vcpu_as_found(v));
+	case ACTION_BALLOON:
+		return a->why.code == REASON_RESTORE || r->wrote_kib == r->found_kib;
+	case ACTION_PERIOD:
+		return r->period_wrote == r->period_found;
+	}
+	return false;
 }
 
 static void record_done(struct engine *en, struct vm_record *r, const struct action *a)
 {
+	struct vcpu_record *v = record_vcpu(r, a->vcpu);
 	r->fails = 0;
-	if (a->kind == ACTION_PIN) {
-		struct vcpu_record *v = record_vcpu(r, a->vcpu);
-		if (!v)
-			return;
-		v->wrote = a->to;
-		if (en->journal)
-			journal_wrote_vcpu(en->journal, r, v);
-	} else {
-		if (a->kind == ACTION_BALLOON) {
-			r->from_kib = en->sample.vms[a->vm].mem.balloon_kib.v;
-			r->wrote_kib = r->memo.target_kib = a->to_kib;
-			r->memo.target_ns = en->sample.time_ns;
-		} else {
-			r->period_wrote = a->to_s;
-		}
-		if (en->journal)
-			journal_wrote_vm(en->journal, r);
+	if (v && a->kind == ACTION_PIN)
+		vcpu_is(v, &a->to);
+	if (a->kind == ACTION_BALLOON) {
+		r->memo.target_kib = a->to_kib;
+		r->memo.target_ns = en->sample.time_ns;
 	}
+	if (is_put_back(r, a))
+		apply_forget(en, r, object_of(a));
 	undo_push(en, a);
+}
+
+/* It was not made: the object is as it was before. */
+static void record_not_done(struct engine *en, struct vm_record *r, const struct action *a)
+{
+	struct vcpu_record *v = record_vcpu(r, a->vcpu);
+	if (a->kind == ACTION_PIN && v) {
+		vcpu_is(v, &a->from);
+		if (vcpu_as_found(v))
+			apply_forget(en, r, a->vcpu);
+		else
+			note_after(en, JOURNAL_WROTE, r, a->vcpu);
+	} else if (a->kind == ACTION_BALLOON && r->found_kib == a->from_kib && r->memo.target_kib < 0) {
+		apply_forget(en, r, JOURNAL_BALLOON);
+	} else if (a->kind == ACTION_BALLOON && r->memo.target_kib >= 0) {
+		r->wrote_kib = r->memo.target_kib;
+		note_after(en, JOURNAL_WROTE, r, JOURNAL_BALLOON);
+	} else if (a->kind == ACTION_PERIOD && r->period_found == a->from_s) {
+		apply_forget(en, r, JOURNAL_PERIOD);
+	}
 }
 
 /* A change that failed is not tried again at once: 10 s, doubled with each failure in a row. */
@@ -101,23 +213,32 @@ static void record_outcome(struct engine *en, const struct action *a)
 		return;
 	if (a->outcome == OUTCOME_DONE) {
 		record_done(en, r, a);
-	} else if (a->outcome == OUTCOME_UNKNOWN) {
+	} else if (a->outcome == OUTCOME_UNKNOWN) { /* restore must reckon with both */
 		r->memo.unknown = true;
 		r->unknown_ns = en->sample.time_ns;
-		record_done(en, r, a); /* it may have happened: restore must know it */
-	} else if (a->outcome == OUTCOME_FAILED) {
-		record_failed(en, r);
+		if (a->kind == ACTION_BALLOON)
+			r->memo.target_kib = a->to_kib;
+		undo_push(en, a);
+	} else {
+		record_not_done(en, r, a);
+		if (a->outcome == OUTCOME_FAILED)
+			record_failed(en, r);
 	}
 }
 
-static void refuse_all(struct engine *en, const char *why)
+/* Nothing was tried. What the ledger took up for the first `begun` of them goes again. */
+static void refuse_all(struct engine *en, size_t begun, const char *why)
 {
-	for (size_t i = 0; i < en->plan.n; i++) {
-		en->plan.actions[i].outcome = OUTCOME_FAILED;
-		snprintf(en->plan.actions[i].error, sizeof en->plan.actions[i].error, "%s", why);
-	}
 	log_event(en, LOG_ERROR, "nothing was changed: %s", why);
 	notice_set(en, "nothing was changed: %.150s", why);
+	for (size_t i = 0; i < en->plan.n; i++) {
+		struct action *a = &en->plan.actions[i];
+		struct vm_record *r = ledger_find(&en->ledger, a->uuid);
+		a->outcome = OUTCOME_FAILED;
+		snprintf(a->error, sizeof a->error, "%s", why);
+		if (r && i < begun)
+			record_not_done(en, r, a);
+	}
 	en->cfg.auto_cpu = en->cfg.auto_memory = en->stats_on = false;
 }
 
@@ -157,25 +278,33 @@ static bool plan_has(const struct plan *p, bool pins)
 	return false;
 }
 
-void apply_plan(struct engine *en, const struct round *cpu, const struct round *memory)
+static void carry_out(struct engine *en)
 {
 	struct err e = ERR_INIT;
+	size_t begun;
+	en->undo_group++;
+	if (journal_first(en, &begun, &e) < 0) {
+		refuse_all(en, begun, e.msg);
+		return;
+	}
+	en->b->ops->apply(en->b, en->plan.actions, en->plan.n);
+	for (size_t i = 0; i < en->plan.n; i++) {
+		record_outcome(en, &en->plan.actions[i]);
+		log_action(en, &en->plan.actions[i]);
+	}
+	if (en->journal && journal_compact(en->journal, &en->ledger, false, &e) < 0)
+		log_event(en, LOG_ERROR, "%s", e.msg);
+}
+
+void apply_plan(struct engine *en, const struct round *cpu, const struct round *memory)
+{
 	if (!en->plan.n)
 		return;
 	if (en->cfg.dry_run) {
 		apply_dry(en);
 		return;
 	}
-	en->undo_group++;
-	if (journal_first(en, &e) < 0) {
-		refuse_all(en, e.msg);
-	} else {
-		en->b->ops->apply(en->b, en->plan.actions, en->plan.n);
-		for (size_t i = 0; i < en->plan.n; i++) {
-			record_outcome(en, &en->plan.actions[i]);
-			log_action(en, &en->plan.actions[i]);
-		}
-	}
+	carry_out(en);
 	if (cpu && plan_has(&en->plan, true))
 		cpu_ctl_applied(en->cpu, cpu, &en->plan);
 	if (memory && plan_has(&en->plan, false))

@@ -29,21 +29,27 @@ int engine_controllers(struct engine *en, struct err *e)
 static void load_journal(struct engine *en)
 {
 	struct err e = ERR_INIT;
+	size_t vms = 0;
 	if (strcmp(en->core->ops->name, "libvirt") != 0)
 		return;
-	int rc = journal_load(en->status.uri, &en->ledger, &e);
-	size_t changed = 0;
-	for (size_t i = 0; i < en->ledger.n; i++)
-		changed += record_changed(&en->ledger.vms[i]);
-	if (rc < 0)
+	long owner = journal_owner(en->status.uri);
+	en->watches = owner != 0;
+	if (owner > 0)
+		log_event(
+			en, LOG_EVENT, "vmtop with process id %ld steers this host; this one watches", owner);
+	else if (owner < 0)
+		log_event(en, LOG_EVENT, "another vmtop steers this host; this one watches");
+	if (en->watches)
+		return;
+	if (journal_load(en->status.uri, &en->ledger, &e) < 0)
 		log_event(en, LOG_ERROR, "%s", e.msg);
-	else if (changed)
-		log_event(en, LOG_EVENT,
-			"an earlier vmtop left its changes on up to %zu VMs; U or vmtop --restore puts them "
-			"back",
-			changed);
 	for (size_t i = 0; i < en->ledger.n; i++)
-		en->ledger.vms[i].seen_ns = en->b->ops->now(en->b);
+		vms += record_changes(&en->ledger.vms[i]) > 0;
+	if (vms)
+		log_event(en, LOG_EVENT,
+			"an earlier vmtop left its changes on up to %zu VM%s; U or vmtop --restore puts them "
+			"back",
+			vms, vms == 1 ? "" : "s");
 }
 
 static int engine_build(struct engine *en, struct err *e)
@@ -95,7 +101,7 @@ void engine_free(struct engine *en)
 {
 	if (!en)
 		return;
-	journal_close(en->journal, false);
+	journal_close(en->journal, !leave_anything(en));
 	cpu_ctl_free(en->cpu);
 	mem_ctl_free(en->mem);
 	model_done(&en->model);
@@ -166,6 +172,7 @@ static void set_auto(struct engine *en, const struct command *c)
 	if (c->on && !engine_may_change(en))
 		return;
 	*mode = c->on;
+	en->rival_ns = 0;
 	en->next_memory_ns = en->b->ops->now(en->b);
 	log_event(en, LOG_EVENT, "%s: %s", c->kind == CMD_AUTO_CPU ? "CPU" : "memory",
 		c->on ? "AUTO" : "MANUAL");

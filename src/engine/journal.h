@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The journal: the ledger's "as found" and "wrote" on disk, one file per URI, so that a crash loses nothing.
- * JSON Lines: {"found":{...}} synced before the first change of a VM, {"wrote":{...}} after each change.
+ * JSON Lines. Before a change: {"found":{...}}, once, and {"will":{...}}; after one that was not made:
+ * {"wrote":{...}}, what it is instead; when nothing of ours is left on an object: {"forgot":{...}}.
  * The file is locked by the vmtop that steers; only one does on a machine. */
 #ifndef VMTOP_JOURNAL_H
 #define VMTOP_JOURNAL_H
@@ -10,20 +11,35 @@
 struct err;
 struct journal;
 
+enum { JOURNAL_PATH = 1024 };
+enum journal_word { JOURNAL_FOUND, JOURNAL_WILL, JOURNAL_WROTE, JOURNAL_FORGOT, JOURNAL_WORDS };
+/* What a line is about: a vCPU by its id, or one of these. */
+enum journal_object { JOURNAL_BALLOON = -1, JOURNAL_PERIOD = -2, JOURNAL_VM = -3 };
+
 /* Path of the journal for this URI; -1 when no state folder can be found. */
 int journal_path(char *buf, size_t len, const char *uri);
+int journal_folders(const char *path); /* mkdir -p, 0700, of the folder that holds path */
 /* Opens (creates 0600, follows no symlink) and locks. NULL: e says who holds it or what failed. */
 struct journal *journal_open(const char *uri, struct err *e);
 /* remove: nothing of ours is left on the host. */
 void journal_close(struct journal *j, bool remove);
-int journal_found_vcpu(
-	struct journal *j, const struct vm_record *r, const struct vcpu_record *v, struct err *e);
-int journal_found_vm(struct journal *j, const struct vm_record *r, struct err *e);
-int journal_wrote_vcpu(struct journal *j, const struct vm_record *r, const struct vcpu_record *v);
-int journal_wrote_vm(struct journal *j, const struct vm_record *r);
+/* Who holds the lock: the process id, 0 nobody, -1 somebody who left no name. */
+long journal_owner(const char *uri);
+/* Adds the line `word` on one object of r, as r is now. A line that could not be written whole leaves no
+ * trace. */
+int journal_note(
+	struct journal *j, enum journal_word word, const struct vm_record *r, int object, struct err *e);
 int journal_sync(struct journal *j, struct err *e);
+/* Writes the file anew, with what l says and nothing else, when it has grown well beyond that; `now` at
+ * once. The lock goes over to the new file. */
+int journal_compact(struct journal *j, const struct ledger *l, bool now, struct err *e);
 /* Reads the journal of an earlier run into the ledger. 1: there was one, 0: none, -1: unreadable. A cut-off
  * or broken line is passed over. */
 int journal_load(const char *uri, struct ledger *l, struct err *e);
+
+/* journal_line.c. The text, *len bytes with its line break and no terminator, is the caller's to free.
+ * NULL: out of memory. */
+char *journal_line(enum journal_word word, const struct vm_record *r, int object, size_t *len);
+void journal_take_line(struct ledger *l, const char *line, size_t len);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORGET_AFTER_S = 3600, NEAR_KIB = 16 * 1024 };
+enum { BALLOON_SLACK_KIB = 16 << 10 };
 
 void ledger_done(struct ledger *l)
 {
@@ -57,8 +57,8 @@ struct vm_record *ledger_get(struct ledger *l, const uint8_t uuid[UUID_BYTES], c
 	memcpy(r->uuid, uuid, UUID_BYTES);
 	snprintf(r->name, sizeof r->name, "%s", name);
 	r->memo.target_kib = -1;
-	r->found_kib = r->wrote_kib = -1;
-	r->period_found = r->period_wrote = -1;
+	r->life = -1;
+	record_drop_all(r);
 	return r;
 }
 
@@ -89,71 +89,134 @@ struct vcpu_record *record_vcpu_get(struct vm_record *r, int id)
 	return v;
 }
 
-bool record_changed(const struct vm_record *r)
+void record_drop_vcpu(struct vm_record *r, int id)
 {
-	return r->n_vcpus || r->wrote_kib >= 0 || r->period_wrote >= 0;
+	struct vcpu_record *v = record_vcpu(r, id);
+	if (v)
+		*v = r->vcpus[--r->n_vcpus];
 }
 
-static bool between(int64_t a, int64_t x, int64_t b)
+void record_drop_balloon(struct vm_record *r)
 {
-	int64_t lo = (a < b ? a : b) - NEAR_KIB, hi = (a < b ? b : a) + NEAR_KIB;
-	return x > lo && x < hi;
-}
-
-bool record_balloon_ours(const struct vm_record *r, int64_t balloon_kib)
-{
-	int64_t from = r->from_kib > 0 ? r->from_kib : r->found_kib; /* an earlier run wrote it */
-	return r->wrote_kib >= 0 && between(from, balloon_kib, r->wrote_kib);
-}
-
-void record_balloon_lost(struct vm_record *r)
-{
-	r->memo.target_kib = -1;
 	r->found_kib = r->wrote_kib = -1;
+	r->low_kib = r->high_kib = 0;
 }
 
-static bool forget_life(struct vm_record *r, const struct vm_memory *m)
+void record_drop_all(struct vm_record *r)
 {
-	bool balloon = r->wrote_kib >= 0 && !between(r->wrote_kib, m->balloon_kib.v, r->wrote_kib);
-	bool period = r->period_wrote >= 0 && (!vi64_has(m->period_s) || m->period_s.v != r->period_wrote);
-	if (balloon)
-		record_balloon_lost(r);
-	if (period)
-		r->period_found = r->period_wrote = -1;
-	return balloon || period;
+	r->n_vcpus = 0;
+	r->period_found = r->period_wrote = -1;
+	record_drop_balloon(r);
 }
 
-bool record_seen(struct vm_record *r, const struct vm_sample *vm)
+int record_changes(const struct vm_record *r)
 {
-	const struct vm_memory *m = &vm->mem;
-	if (vm->id >= 0 && r->id != vm->id) {
-		r->reborn = r->id > 0;
-		r->id = vm->id;
-	}
-	if (!r->reborn)
-		return false;
-	r->memo.target_kib = -1;
-	/* Its size and period may come with a later sample. */
-	r->reborn = !vi64_has(m->balloon_kib) || (m->balloon_device && !vi64_has(m->period_s));
-	return !r->reborn && forget_life(r, m);
+	return (int)r->n_vcpus + (r->wrote_kib >= 0) + (r->period_wrote >= 0);
 }
 
-static bool worth_keeping(const struct vm_record *r, int64_t now_ns)
+void vcpu_found(struct vcpu_record *v, const struct cpuset *cpus, bool pinned)
 {
-	if (r->here)
+	v->found = v->wrote = v->before = *cpus;
+	v->found_pinned = pinned;
+	v->unsure = false;
+}
+
+void vcpu_will(struct vcpu_record *v, const struct cpuset *to)
+{
+	v->before = v->wrote;
+	v->wrote = *to;
+	v->unsure = true;
+}
+
+void vcpu_is(struct vcpu_record *v, const struct cpuset *now)
+{
+	v->wrote = v->before = *now;
+	v->unsure = false;
+}
+
+static bool same_online(const struct cpuset *a, const struct cpuset *b, const struct cpuset *online)
+{
+	struct cpuset x = *a, y = *b;
+	cpuset_and(&x, online);
+	cpuset_and(&y, online);
+	return cpuset_equal(&x, &y);
+}
+
+bool vcpu_ours(const struct vcpu_record *v, const struct cpuset *live, const struct cpuset *online)
+{
+	/* When its pCPUs went offline the kernel itself lets it run elsewhere. */
+	if (!cpuset_intersects(&v->wrote, online))
 		return true;
-	bool asked = r->memo.held || r->memo.exclude_cpu || r->memo.exclude_memory || r->memo.stay_on_node;
-	return (asked || record_changed(r)) && now_ns - r->seen_ns < FORGET_AFTER_S * INT64_C(1000000000);
+	return same_online(live, &v->wrote, online) || (v->unsure && same_online(live, &v->before, online));
 }
 
-void ledger_forget(struct ledger *l, int64_t now_ns)
+bool vcpu_as_found(const struct vcpu_record *v)
 {
+	return !v->unsure && cpuset_equal(&v->wrote, &v->found);
+}
+
+void balloon_will(struct vm_record *r, int64_t kib)
+{
+	if (r->wrote_kib < 0)
+		r->low_kib = r->high_kib = r->found_kib;
+	r->wrote_kib = kib;
+	r->low_kib = kib < r->low_kib ? kib : r->low_kib;
+	r->high_kib = kib > r->high_kib ? kib : r->high_kib;
+}
+
+bool balloon_ours(const struct vm_record *r, int64_t kib, bool same_life)
+{
+	if (r->wrote_kib < 0)
+		return false;
+	int64_t low = same_life ? r->low_kib : r->wrote_kib, high = same_life ? r->high_kib : r->wrote_kib;
+	return kib >= low - BALLOON_SLACK_KIB && kib <= high + BALLOON_SLACK_KIB;
+}
+
+static bool asked_for(const struct vm_record *r)
+{
+	return r->memo.held || r->memo.exclude_cpu || r->memo.exclude_memory || r->memo.stay_on_node;
+}
+
+static bool kept_while_gone(const struct vm_record *r, int64_t now_s)
+{
+	return (asked_for(r) || record_changes(r)) && now_s - r->seen_s < LEDGER_GONE_S;
+}
+
+/* The time of leaving from which on there are no more than the limit. */
+static int64_t oldest_kept(const struct ledger *l)
+{
+	size_t gone = 0;
+	int64_t oldest = INT64_MIN, next = INT64_MAX;
+	for (size_t i = 0; i < l->n; i++)
+		gone += !l->vms[i].here;
+	while (gone > LEDGER_GONE_MAX) { /* one time of leaving after another; there are few in a step */
+		next = INT64_MAX;
+		for (size_t i = 0; i < l->n; i++)
+			if (!l->vms[i].here && l->vms[i].seen_s > oldest && l->vms[i].seen_s < next)
+				next = l->vms[i].seen_s;
+		for (size_t i = 0; i < l->n; i++)
+			gone -= !l->vms[i].here && l->vms[i].seen_s == next;
+		oldest = next;
+	}
+	return oldest;
+}
+
+void ledger_forget(struct ledger *l, int64_t now_s)
+{
+	int64_t oldest = oldest_kept(l);
 	size_t n = 0;
 	for (size_t i = 0; i < l->n; i++) {
-		if (worth_keeping(&l->vms[i], now_ns))
+		const struct vm_record *r = &l->vms[i];
+		if (r->here || (kept_while_gone(r, now_s) && r->seen_s > oldest))
 			l->vms[n++] = l->vms[i];
 		else
 			free(l->vms[i].vcpus);
 	}
 	l->n = n;
+}
+
+void ledger_drop_changes(struct ledger *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		record_drop_all(&l->vms[i]);
 }

@@ -10,24 +10,25 @@ struct vcpu_record {
 	int id;
 	struct cpuset found; /* affinity before our first change */
 	bool found_pinned;
-	struct cpuset wrote; /* what we set last */
+	struct cpuset wrote;  /* what we set last */
+	struct cpuset before; /* with unsure: it may still be this one */
+	bool unsure;          /* whether the last change was made is not known (yet) */
+	int64_t foreign_ns;   /* last pin of somebody else that was seen */
 };
 
 struct vm_record {
 	uint8_t uuid[UUID_BYTES];
 	char name[VM_NAME_BYTES];
 	struct vm_memo memo;
-	int fails;                      /* in a row */
-	bool here;                      /* in the sample given last */
-	int id;                         /* of the running VM; another one is another life of it */
-	bool reborn;                    /* what is remembered may be of the life before */
-	int64_t seen_ns;                /* last time it was there */
-	int64_t unknown_ns;             /* with memo.unknown: since when */
-	int64_t found_kib, wrote_kib;   /* balloon: -1 never touched, or not ours any more */
-	int64_t from_kib;               /* its size when we wrote last */
-	bool foreign_balloon;           /* somebody else set it, and the log has it */
+	int life;                     /* its id at the hypervisor; another one is another life. -1 unknown */
+	int fails;                    /* in a row */
+	bool here;                    /* in the sample given last */
+	int64_t seen_s;               /* last time it was there, seconds since the epoch */
+	int64_t unknown_ns;           /* with memo.unknown: since when */
+	int64_t found_kib, wrote_kib; /* balloon: -1 never touched */
+	int64_t low_kib, high_kib;    /* of all targets written; with wrote_kib */
+	bool foreign_balloon;         /* somebody else set it, and the log has it */
 	int period_found, period_wrote; /* -1 never touched */
-	bool on_disk;                   /* its state as found is in the journal */
 	struct vcpu_record *vcpus;      /* those that we have pinned */
 	size_t n_vcpus, cap_vcpus;
 };
@@ -37,23 +38,37 @@ struct ledger {
 	size_t n, cap;
 };
 
+/* How many VMs that went away are remembered for what was changed on them, and for how long: a saved VM comes
+ * back with its pins. */
+enum { LEDGER_GONE_MAX = 1024, LEDGER_GONE_S = 7 * 24 * 3600 };
+
 void ledger_done(struct ledger *l);
 struct vm_record *ledger_find(const struct ledger *l, const uint8_t uuid[UUID_BYTES]);
 /* Finds or adds; NULL: out of memory. Pointers are good until the next add or forget. */
 struct vm_record *ledger_get(struct ledger *l, const uint8_t uuid[UUID_BYTES], const char *name);
+/* Drops VMs that went away: at once when nothing was changed on them, else by the limits above. */
+void ledger_forget(struct ledger *l, int64_t now_s);
+/* Drops what was changed, on all VMs; what the user asked for stays. */
+void ledger_drop_changes(struct ledger *l);
+
 struct vcpu_record *record_vcpu(const struct vm_record *r, int id);
 struct vcpu_record *record_vcpu_get(struct vm_record *r, int id); /* NULL: out of memory */
-bool record_changed(const struct vm_record *r);                   /* we have changed something on it */
-/* Its sample: a VM with another id has started again, and forgets what was set in the life before. A balloon
- * or period that is still as we wrote it was saved and restored with the VM: those stay ours, as pins do.
- * True: something was forgotten that a journal may still have. */
-bool record_seen(struct vm_record *r, const struct vm_sample *vm);
-/* Somebody else set its balloon: ours is void, and what they set is not to be undone. */
-void record_balloon_lost(struct vm_record *r);
-/* The balloon is where we sent it, or on its way. */
-bool record_balloon_ours(const struct vm_record *r, int64_t balloon_kib);
-/* Drops VMs that went away: at once when nothing was changed on them, else after an hour (a saved VM comes
- * back with its pins). */
-void ledger_forget(struct ledger *l, int64_t now_ns);
+void record_drop_vcpu(struct vm_record *r, int id);
+void record_drop_balloon(struct vm_record *r);
+void record_drop_all(struct vm_record *r);
+int record_changes(const struct vm_record *r); /* objects that are not as found because of us */
+
+/* The life of one vCPU's record: found once, then will and is by turns. */
+void vcpu_found(struct vcpu_record *v, const struct cpuset *cpus, bool pinned);
+void vcpu_will(struct vcpu_record *v, const struct cpuset *to);
+void vcpu_is(struct vcpu_record *v, const struct cpuset *now);
+/* Whether the live map is what we wrote. Offline pCPUs do not read back and do not count. */
+bool vcpu_ours(const struct vcpu_record *v, const struct cpuset *live, const struct cpuset *online);
+/* Nothing left to put back. */
+bool vcpu_as_found(const struct vcpu_record *v);
+void balloon_will(struct vm_record *r, int64_t kib);
+/* Whether a balloon of this size can be on the way to, or from, a target of ours. same_life: else only one
+ * that stands at its target is ours. */
+bool balloon_ours(const struct vm_record *r, int64_t kib, bool same_life);
 
 #endif

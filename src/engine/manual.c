@@ -41,7 +41,8 @@ static struct action *action_for(
 static int add_pin(struct engine *en, const struct vm_sample *vm, const struct vcpu_sample *v,
 	const struct cpuset *to, enum reason why)
 {
-	if (v->affinity_avail == AVAIL_OK && cpuset_equal(&v->affinity, to))
+	/* What is not known could not be put back. */
+	if (v->affinity_avail != AVAIL_OK || cpuset_equal(&v->affinity, to))
 		return 0;
 	struct action *a = action_for(en, ACTION_PIN, vm, v->id, why);
 	if (!a)
@@ -64,10 +65,17 @@ static int64_t clamp_balloon(const struct engine *en, const struct vm_sample *vm
 	return kib;
 }
 
+/* A balloon of the right size may still be on its way to another target. */
+static bool balloon_settled(const struct engine *en, const struct vm_sample *vm, int64_t to_kib)
+{
+	const struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
+	return vm->mem.balloon_kib.v == to_kib && (!r || r->wrote_kib < 0 || r->wrote_kib == to_kib);
+}
+
 static int add_balloon(struct engine *en, const struct vm_sample *vm, int64_t to_kib, enum reason why)
 {
 	int64_t to = clamp_balloon(en, vm, to_kib);
-	if (!vi64_has(vm->mem.balloon_kib) || vm->mem.balloon_kib.v == to)
+	if (!vi64_has(vm->mem.balloon_kib) || balloon_settled(en, vm, to))
 		return 0;
 	struct action *a = action_for(en, ACTION_BALLOON, vm, -1, why);
 	if (!a)
@@ -94,6 +102,19 @@ static int add_period(struct engine *en, const struct vm_sample *vm, int to_s, e
 	return 1;
 }
 
+/* Not even by hand: VMs that were not named, that say so themselves, or that are on the move. */
+static bool refused(struct engine *en, const struct vm_sample *vm, const char *what)
+{
+	enum reason why = rules_forbid(&en->cfg, vm);
+	if (why == REASON_NONE && vm->flags & VM_FLAG_JOB)
+		why = REASON_JOB;
+	if (why == REASON_EXCLUDED)
+		notice_set(en, "%s: this VM is not among those that may be steered", what);
+	else if (why != REASON_NONE)
+		notice_set(en, "%s: %s", what, reason_text(why));
+	return why != REASON_NONE;
+}
+
 static int manual_pin(struct engine *en, const struct command *c)
 {
 	const struct vm_sample *vm = running_vm(en, c->uuid);
@@ -103,6 +124,13 @@ static int manual_pin(struct engine *en, const struct command *c)
 	if (!v) {
 		notice_set(en,
 			"not pinned: the VM or vCPU is not there any more, or its monitor does not answer");
+		return 0;
+	}
+	if (refused(en, vm, "not pinned"))
+		return 0;
+	if (v->affinity_avail != AVAIL_OK) {
+		notice_set(en, "not pinned: how it is pinned now is not known (%s)",
+			avail_text(v->affinity_avail));
 		return 0;
 	}
 	if (!cpuset_intersects(&c->cpus, &online) || !cpuset_subset(&c->cpus, &v->allowed)) {
@@ -125,6 +153,8 @@ static int manual_balloon(struct engine *en, const struct command *c)
 		notice_set(en, "balloon not set: %s", cannot);
 		return 0;
 	}
+	if (refused(en, vm, "balloon not set"))
+		return 0;
 	hold(en, vm);
 	return add_balloon(en, vm, (int64_t)c->number, REASON_USER);
 }
@@ -192,6 +222,86 @@ void undo_push(struct engine *en, const struct action *a)
 	memcpy(u->uuid, a->uuid, UUID_BYTES);
 }
 
+/* A vCPU that had never been pinned may run on pCPUs that came since, too. */
+static struct cpuset as_found(const struct engine *en, const struct vcpu_record *k)
+{
+	struct cpuset to = k->found, online;
+	sample_online(&en->sample, &online);
+	if (!k->found_pinned)
+		cpuset_or(&to, &online);
+	return to;
+}
+
+bool restore_named(const char *pattern, const struct vm_record *r)
+{
+	struct vm_sample vm;
+	memset(&vm, 0, sizeof vm);
+	memcpy(vm.uuid, r->uuid, UUID_BYTES);
+	memcpy(vm.name, r->name, sizeof vm.name);
+	return rules_match(pattern, &vm);
+}
+
+static size_t settle_pins(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+{
+	struct cpuset online;
+	size_t foreign = 0;
+	sample_online(&en->sample, &online);
+	for (size_t i = r->n_vcpus; i-- > 0;) {
+		const struct vcpu_record *k = &r->vcpus[i];
+		const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, k->id);
+		struct cpuset to = as_found(en, k), live;
+		if (v && v->affinity_avail != AVAIL_OK)
+			continue;
+		live = v ? v->affinity : to;
+		cpuset_and(&live, &online);
+		cpuset_and(&to, &online);
+		bool back = cpuset_equal(&live, &to), ours = v && vcpu_ours(k, &v->affinity, &online);
+		if (!back && ours)
+			continue;
+		foreign += !back;
+		apply_forget(en, r, k->id);
+	}
+	return foreign;
+}
+
+size_t restore_settle(struct engine *en, const char *pattern)
+{
+	size_t foreign = 0;
+	for (size_t i = 0; i < en->ledger.n; i++) {
+		struct vm_record *r = &en->ledger.vms[i];
+		const struct vm_sample *vm = running_vm(en, r->uuid);
+		if (!vm || !record_changes(r) || (pattern && !restore_named(pattern, r)))
+			continue;
+		foreign += settle_pins(en, r, vm);
+		if (r->wrote_kib >= 0 && vi64_has(vm->mem.balloon_kib) &&
+			!balloon_ours(r, vm->mem.balloon_kib.v, true)) {
+			apply_forget(en, r, JOURNAL_BALLOON);
+			foreign++;
+		}
+		if (r->period_wrote >= 0 && vi64_has(vm->mem.period_s) &&
+			vm->mem.period_s.v != r->period_wrote) {
+			foreign += vm->mem.period_s.v != r->period_found;
+			apply_forget(en, r, JOURNAL_PERIOD);
+		}
+	}
+	return foreign;
+}
+
+static int restore_pins(struct engine *en, const struct vm_sample *vm, const struct vm_record *r)
+{
+	struct cpuset online;
+	int bad = 0;
+	sample_online(&en->sample, &online);
+	for (size_t i = 0; i < r->n_vcpus; i++) {
+		const struct vcpu_record *k = &r->vcpus[i];
+		const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, k->id);
+		struct cpuset to = as_found(en, k);
+		if (v && v->affinity_avail == AVAIL_OK && vcpu_ours(k, &v->affinity, &online))
+			bad |= add_pin(en, vm, v, &to, REASON_RESTORE) < 0;
+	}
+	return bad ? -1 : 0;
+}
+
 static int restore_vm(struct engine *en, const struct vm_sample *vm, const struct vm_record *r, bool all)
 {
 	int bad = 0;
@@ -199,25 +309,20 @@ static int restore_vm(struct engine *en, const struct vm_sample *vm, const struc
 		bad |= add_period(en, vm, r->period_found, REASON_STATS_OFF) < 0;
 	if (!all)
 		return bad ? -1 : 0;
-	for (size_t i = 0; i < r->n_vcpus; i++) {
-		const struct vcpu_record *k = &r->vcpus[i];
-		const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, k->id);
-		if (v && v->affinity_avail == AVAIL_OK && cpuset_equal(&v->affinity, &k->wrote))
-			bad |= add_pin(en, vm, v, &k->found, REASON_RESTORE) < 0;
-	}
-	if (r->found_kib >= 0 && vi64_has(vm->mem.balloon_kib) &&
-		record_balloon_ours(r, vm->mem.balloon_kib.v))
+	bad |= restore_pins(en, vm, r) < 0;
+	if (vi64_has(vm->mem.balloon_kib) && balloon_ours(r, vm->mem.balloon_kib.v, true))
 		bad |= add_balloon(en, vm, r->found_kib, REASON_RESTORE) < 0;
 	return bad ? -1 : 0;
 }
 
 /* Everything that is still as we wrote it goes back to how it was found. */
-int restore_plan(struct engine *en, bool pins_and_balloons)
+int restore_plan(struct engine *en, const char *pattern, bool pins_and_balloons)
 {
 	for (size_t i = 0; i < en->ledger.n; i++) {
 		const struct vm_record *r = &en->ledger.vms[i];
 		const struct vm_sample *vm = running_vm(en, r->uuid);
-		if (vm && record_changed(r) && restore_vm(en, vm, r, pins_and_balloons) < 0)
+		if (vm && record_changes(r) && (!pattern || rules_match(pattern, vm)) &&
+			restore_vm(en, vm, r, pins_and_balloons) < 0)
 			return -1;
 	}
 	return 0;
@@ -225,19 +330,21 @@ int restore_plan(struct engine *en, bool pins_and_balloons)
 
 static int restore_by_hand(struct engine *en)
 {
-	size_t before = en->plan.n;
-	if (restore_plan(en, true) < 0)
+	size_t before = en->plan.n, foreign = restore_settle(en, NULL);
+	if (restore_plan(en, NULL, true) < 0)
 		return -1;
 	for (size_t i = before; i < en->plan.n; i++)
 		hold(en, &en->sample.vms[en->plan.actions[i].vm]);
-	log_event(en, LOG_EVENT, "restore: %zu changes to put everything back as found", en->plan.n - before);
+	log_event(en, LOG_EVENT, "restore: %zu change%s to put everything back as found%s",
+		en->plan.n - before, en->plan.n - before == 1 ? "" : "s",
+		foreign ? "; what somebody else changed since stays" : "");
 	return 0;
 }
 
 /* Turns statistics on where they are off; never fights a period that somebody set, asks each VM once. */
 static int periods_plan(struct engine *en)
 {
-	if (!en->stats_on && !en->cfg.auto_memory)
+	if ((!en->stats_on && !en->cfg.auto_memory) || en->cfg.readonly || en->status.readonly)
 		return 0;
 	int period = en->cfg.stats_period_s > 0 ? en->cfg.stats_period_s : 2;
 	for (size_t i = 0; i < en->sample.n_vms; i++) {
@@ -294,6 +401,16 @@ int manual_plan(struct engine *en)
 }
 
 /* The ghosts become actions if the world is still as it was when they were planned. */
+static bool still_good(const struct engine *en, const struct action *p, const struct vm_sample *vm,
+	const struct vcpu_sample *v)
+{
+	struct cpuset usable;
+	sample_usable(&en->sample, &usable);
+	return vm && v && v->affinity_avail == AVAIL_OK && cpuset_equal(&v->affinity, &p->from) &&
+	       en->rules.vcpus[v - en->sample.vcpus].cpu == REASON_NONE && cpuset_subset(&p->to, &usable) &&
+	       cpuset_subset(&p->to, &v->allowed);
+}
+
 int preview_apply(struct engine *en)
 {
 	size_t stale = 0;
@@ -301,13 +418,14 @@ int preview_apply(struct engine *en)
 		const struct action *p = &en->preview.actions[i];
 		const struct vm_sample *vm = running_vm(en, p->uuid);
 		const struct vcpu_sample *v = vm ? sample_vcpu(&en->sample, vm, p->vcpu) : NULL;
-		if (!v || v->affinity_avail != AVAIL_OK || !cpuset_equal(&v->affinity, &p->from)) {
+		if (!still_good(en, p, vm, v)) {
 			stale++;
 			continue;
 		}
-		if (add_pin(en, vm, v, &p->to, p->why.code) < 0)
+		int n = add_pin(en, vm, v, &p->to, p->why.code);
+		if (n < 0)
 			return -1;
-		if (en->plan.n)
+		if (n)
 			en->plan.actions[en->plan.n - 1].why = p->why;
 	}
 	if (stale)

@@ -52,6 +52,8 @@ struct engine {
 
 	struct ledger ledger;
 	struct journal *journal; /* open once something is to be changed */
+	bool watches;            /* another vmtop steers; what it changed is its own */
+	bool borrowed;           /* its journal is read here all the same, and not written */
 	struct undo_entry *undo; /* ring of UNDO_MAX */
 	size_t undo_first, undo_n;
 	uint64_t undo_group;
@@ -70,8 +72,8 @@ struct engine {
 	bool due;  /* the next step takes a sample */
 	bool tick; /* ... and is a regular one */
 	int64_t start_ns, end_ns, next_tick_ns, next_memory_ns, last_sample_ns;
-	int64_t rival_ns[2]; /* the last two foreign pins on vCPUs that we pinned */
-	bool rewound;        /* a recording jumped; so many samples come before the place */
+	int64_t rival_ns; /* the last foreign pin on a vCPU that we pinned; 0 none */
+	bool rewound;     /* a recording jumped; so many samples come before the place */
 	int lead;
 	bool event_waits;
 	uint64_t seq;
@@ -92,11 +94,18 @@ void notice_set(struct engine *en, const char *fmt, ...) __attribute__((format(p
 /* manual.c: actions asked for by hand, undo, restore */
 int manual_plan(struct engine *en);
 int preview_apply(struct engine *en);
-int restore_plan(struct engine *en, bool pins_and_balloons);
+/* Only VMs that match the pattern, if any. */
+int restore_plan(struct engine *en, const char *pattern, bool pins_and_balloons);
+/* Forgets what is no longer ours to put back: changed by somebody else (their number is returned), unplugged,
+ * or as found already. */
+size_t restore_settle(struct engine *en, const char *pattern);
+bool restore_named(const char *pattern, const struct vm_record *r);
 void undo_push(struct engine *en, const struct action *a);
 
 /* apply.c */
 int apply_journal(struct engine *en, struct err *e); /* opens it if changes here need one */
+/* Nothing of ours is left on this object (enum journal_object or a vCPU). */
+void apply_forget(struct engine *en, struct vm_record *r, int object);
 void apply_plan(struct engine *en, const struct round *cpu, const struct round *memory);
 
 /* replayed.c: a recording is shown as it was decided, unless it is to be decided anew */
@@ -110,6 +119,8 @@ int replay_decisions(struct engine *en, struct err *e);
 /* engine.c */
 void engine_obey(struct engine *en, const struct command *c);
 int engine_controllers(struct engine *en, struct err *e); /* new ones; the old stay on failure */
+/* leave.c */
+bool leave_anything(const struct engine *en); /* something of ours is not as found */
 
 /* step.c */
 bool engine_may_change(struct engine *en);         /* not read-only; else says why */

@@ -146,6 +146,8 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 	s->delay_s = en->cfg.delay_s;
 	s->n_rebalance_pins = en->n_rebalance;
 	s->n_memory_changes = en->n_memory;
+	for (size_t i = 0; i < en->ledger.n; i++)
+		s->n_changed += record_changes(&en->ledger.vms[i]);
 	s->backend = en->status;
 	if (now < en->notice_until_ns)
 		snprintf(s->notice, sizeof s->notice, "%s", en->notice);

@@ -88,6 +88,61 @@ static int step_sample(struct engine *en, struct err *e)
 	return 0;
 }
 
+/* false: how some vCPU is pinned is not known yet. */
+static bool pins_of_new_life(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+{
+	struct cpuset online;
+	bool known = true;
+	sample_online(&en->sample, &online);
+	for (size_t i = r->n_vcpus; i-- > 0;) {
+		const struct vcpu_record *k = &r->vcpus[i];
+		const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, k->id);
+		if (v && v->affinity_avail != AVAIL_OK)
+			known = false;
+		else if (!v || !vcpu_ours(k, &v->affinity, &online) || cpuset_equal(&v->affinity, &k->found))
+			apply_forget(en, r, k->id);
+	}
+	return known;
+}
+
+static bool memory_of_new_life(struct engine *en, struct vm_record *r, const struct vm_memory *m)
+{
+	if (m->balloon_device && !(vi64_has(m->balloon_kib) && vi64_has(m->period_s)))
+		return r->wrote_kib < 0 && r->period_wrote < 0;
+	if (r->wrote_kib >= 0 && !(vi64_has(m->balloon_kib) && balloon_ours(r, m->balloon_kib.v, false)))
+		apply_forget(en, r, JOURNAL_BALLOON);
+	if (r->period_wrote >= 0 && !(vi64_has(m->period_s) && m->period_s.v == r->period_wrote))
+		apply_forget(en, r, JOURNAL_PERIOD);
+	return true;
+}
+
+/* A VM with another id has started again, with the pins and the size of its definition or those it was saved
+ * with: only what is still as we wrote it is ours. Looked at until all of it is known. */
+static void new_life(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+{
+	if (r->life >= 0)
+		r->memo.target_kib = -1;
+	bool pins = pins_of_new_life(en, r, vm), memory = memory_of_new_life(en, r, &vm->mem);
+	if (pins && memory)
+		r->life = vm->id;
+}
+
+/* A sample that shows its pins is the read-back of a change without an answer. */
+static void read_back(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+{
+	struct cpuset online;
+	if (!r->memo.unknown || vm->hung_since_ns || en->sample.time_ns <= r->unknown_ns)
+		return;
+	r->memo.unknown = false;
+	sample_online(&en->sample, &online);
+	for (size_t i = 0; i < r->n_vcpus; i++) {
+		struct vcpu_record *k = &r->vcpus[i];
+		const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, k->id);
+		if (k->unsure && v && v->affinity_avail == AVAIL_OK && vcpu_ours(k, &v->affinity, &online))
+			vcpu_is(k, &v->affinity);
+	}
+}
+
 static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
 {
 	char name[128];
@@ -97,39 +152,65 @@ static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
 	text_escape(name, sizeof name, vm->name);
 	if (!r->here && !first)
 		log_event(en, LOG_EVENT, "%s appeared", name);
+	if (strcmp(r->name, vm->name) != 0)
+		snprintf(r->name, sizeof r->name, "%s", vm->name);
 	r->here = true;
-	r->seen_ns = en->sample.time_ns;
-	if (record_seen(r, vm) && en->journal)
-		journal_wrote_vm(en->journal, r);
-	/* A sample that shows its pins is the read-back of a change without an answer. */
-	if (r->memo.unknown && !vm->hung_since_ns && en->sample.time_ns > r->unknown_ns)
-		r->memo.unknown = false;
+	r->seen_s = en->sample.wall_ns / 1000000000;
+	if (vm->id >= 0 && vm->id != r->life)
+		new_life(en, r, vm);
+	read_back(en, r, vm);
 }
 
-/* A pin by somebody else on a vCPU that we pinned means that another controller is at work: two within a
- * minute and AUTO steps back, for two controllers only undo each other. */
+/* Whether somebody just put this vCPU back as it was found: a release before a migration, no rivalry. */
+static bool was_released(const struct engine *en, const struct vcpu_record *k, const struct vcpu_sample *v)
+{
+	struct cpuset online, found = k->found, now = v->affinity;
+	sample_online(&en->sample, &online);
+	cpuset_and(&found, &online);
+	cpuset_and(&now, &online);
+	return v->affinity_avail == AVAIL_OK && cpuset_equal(&found, &now);
+}
+
+/* A pin by somebody else on a vCPU that we pinned. Returns whether it is the second within a minute. */
+static bool is_rival(struct engine *en, struct vcpu_record *k, const struct vcpu_sample *v)
+{
+	int64_t at = v->foreign_pin_ns.v, before = en->rival_ns;
+	k->foreign_ns = at;
+	if (was_released(en, k, v))
+		return false;
+	en->rival_ns = at > before ? at : before;
+	return before && (at > before ? at - before : before - at) <= INT64_C(60000000000);
+}
+
+static void step_back(struct engine *en)
+{
+	en->rival_ns = 0;
+	if (!en->cfg.auto_cpu)
+		return;
+	en->cfg.auto_cpu = false;
+	log_event(en, LOG_ERROR,
+		"CPU: MANUAL now: somebody else re-pinned two of our vCPUs within a minute; is another "
+		"controller (numad, a second vmtop) running?");
+	notice_set(en, "CPU AUTO switched off: somebody else re-pins the same vCPUs");
+}
+
+/* Two pins of others on ours within a minute mean that another controller is at work, and AUTO steps back:
+ * two controllers only undo each other. */
 static void watch_rivals(struct engine *en)
 {
+	bool rival = false;
 	for (size_t i = 0; i < en->sample.n_vms; i++) {
 		const struct vm_sample *vm = &en->sample.vms[i];
 		const struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
 		for (size_t k = vm->first_vcpu; r && r->n_vcpus && k < vm->first_vcpu + vm->n_vcpus; k++) {
 			const struct vcpu_sample *v = &en->sample.vcpus[k];
-			if (!vi64_has(v->foreign_pin_ns) || v->foreign_pin_ns.v <= en->rival_ns[1] ||
-				!record_vcpu(r, v->id))
-				continue;
-			en->rival_ns[0] = en->rival_ns[1];
-			en->rival_ns[1] = v->foreign_pin_ns.v;
+			struct vcpu_record *ours = record_vcpu(r, v->id);
+			if (ours && vi64_has(v->foreign_pin_ns) && v->foreign_pin_ns.v > ours->foreign_ns)
+				rival |= is_rival(en, ours, v);
 		}
 	}
-	if (!en->cfg.auto_cpu || !en->rival_ns[0] || en->rival_ns[1] - en->rival_ns[0] > INT64_C(60000000000))
-		return;
-	en->cfg.auto_cpu = false;
-	en->rival_ns[0] = 0;
-	log_event(en, LOG_ERROR,
-		"CPU: MANUAL now: somebody else re-pinned two of our vCPUs within a minute; is another "
-		"controller (numad, a second vmtop) running?");
-	notice_set(en, "CPU AUTO switched off: somebody else re-pins the same vCPUs");
+	if (rival)
+		step_back(en);
 }
 
 /* Who came, who went, what is known of them. */
@@ -148,7 +229,7 @@ static void step_ledger(struct engine *en, bool first)
 	for (size_t i = 0; i < en->sample.n_vms; i++)
 		vm_came(en, &en->sample.vms[i], first);
 	watch_rivals(en);
-	ledger_forget(l, en->sample.time_ns);
+	ledger_forget(l, en->sample.wall_ns / 1000000000);
 }
 
 static int step_model(struct engine *en, struct err *e)
@@ -158,6 +239,11 @@ static int step_model(struct engine *en, struct err *e)
 	bool again = !first && en->sample.time_ns == en->model.time_ns &&
 		     en->sample.n_vms == en->model.n_vms && en->sample.n_vcpus == en->model.n_vcpus;
 	if (!again && model_update(&en->model, &en->sample, e) < 0) {
+		/* The model is as before, so the sample must be. */
+		struct sample fresh = en->sample;
+		en->sample = en->incoming;
+		en->incoming = fresh;
+		en->have_sample = !first;
 		say_error(en, e);
 		return -1;
 	}
@@ -187,9 +273,9 @@ static struct round round_of(struct engine *en, enum round_mode mode)
 	return (struct round){&en->sample, &en->model, &en->rules, &en->cfg, mode};
 }
 
-static enum round_mode cpu_mode(struct engine *en)
+static enum round_mode cpu_mode(struct engine *en, bool previewed)
 {
-	if (replay_shows(en))
+	if (previewed || replay_shows(en)) /* a policy's pins would meet those of the preview */
 		return ROUND_WATCH;
 	if (en->want_rebalance)
 		return ROUND_FORCED;
@@ -211,10 +297,10 @@ static void forced_cpu_done(struct engine *en, size_t pins)
 	notice_set(en, "rebalance: %zu pin%s, %.150s", pins, pins == 1 ? "" : "s", en->cpu_verdict.why.text);
 }
 
-static int plan_cpu(struct engine *en, struct round *r, struct err *e)
+static int plan_cpu(struct engine *en, struct round *r, bool previewed, struct err *e)
 {
 	size_t before = en->plan.n;
-	*r = round_of(en, cpu_mode(en));
+	*r = round_of(en, cpu_mode(en, previewed));
 	if (cpu_ctl_plan(en->cpu, r, &en->plan, &en->cpu_verdict, e) < 0)
 		return -1;
 	if (r->mode == ROUND_FORCED)
@@ -249,10 +335,9 @@ static void note_foreign_balloons(struct engine *en)
 		text_escape(name, sizeof name, vm->name);
 		log_event(en, LOG_EVENT, "%s: somebody else set its balloon; AUTO leaves it alone for %.0f s",
 			name, en->cfg.foreign_hold_s);
-		bool had = r->wrote_kib >= 0;
-		record_balloon_lost(r);
-		if (had && en->journal)
-			journal_wrote_vm(en->journal, r);
+		r->memo.target_kib = -1;
+		if (r->wrote_kib >= 0)
+			apply_forget(en, r, JOURNAL_BALLOON);
 	}
 }
 
@@ -309,7 +394,8 @@ static int plan_ahead(struct engine *en, struct err *e)
 
 static int step_plan(struct engine *en, struct round *cpu, struct round *memory, struct err *e)
 {
-	if (en->want_apply) {
+	bool previewed = en->want_apply;
+	if (previewed) {
 		en->want_apply = false;
 		if (preview_apply(en) < 0)
 			return err_set(e, ERR_NOMEM, "out of memory");
@@ -319,7 +405,7 @@ static int step_plan(struct engine *en, struct round *cpu, struct round *memory,
 	/* A change by hand and a policy's idea for the same VM must not meet: the holds are in force now. */
 	if (en->plan.n && rules_build(&en->rules, &en->cfg, &en->sample, engine_memo, en) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if (plan_cpu(en, cpu, e) < 0 || plan_memory(en, memory, e) < 0)
+	if (plan_cpu(en, cpu, previewed, e) < 0 || plan_memory(en, memory, e) < 0)
 		return -1;
 	if (replay_shows(en))
 		return replay_decisions(en, e);
@@ -347,6 +433,7 @@ int engine_step(struct engine *en, struct err *e)
 {
 	struct round cpu, memory;
 	plan_reset(&en->plan);
+	en->seq++;
 	if (replay_catch_up(en, e) < 0)
 		return -1;
 	if (!en->due) {
@@ -357,6 +444,7 @@ int engine_step(struct engine *en, struct err *e)
 		return -1;
 	replay_lines(en);
 	if (step_plan(en, &cpu, &memory, e) < 0) {
+		plan_reset(&en->plan); /* half a plan is none */
 		say_error(en, e);
 		return -1;
 	}

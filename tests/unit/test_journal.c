@@ -35,37 +35,18 @@ static int remove_folder(void **state)
 	return rmdir(folder);
 }
 
-/* VM 7 stops and starts again as 9: only what is still as we wrote it is ours. */
-static void another_life_forgets(void **state)
+static struct cpuset cpus(const char *text)
 {
-	(void)state;
-	struct ledger l = {0};
-	struct vm_sample vm = {.id = 7,
-		.mem = {.balloon_device = true, .balloon_kib = vi64_ok(4 << 20), .period_s = vi64_ok(0)}};
-	for (int saved = 0; saved < 2; saved++) {
-		struct vm_record *r = ledger_get(&l, saved ? uuid_b : uuid_a, "a");
-		vm.id = 7;
-		record_seen(r, &vm);
-		r->found_kib = 4 << 20;
-		r->wrote_kib = r->memo.target_kib = 2 << 20;
-		r->period_found = 0;
-		r->period_wrote = 2;
-		record_seen(r, &vm);
-		assert_int_equal(r->memo.target_kib, 2 << 20);
-		vm.id = 9;
-		vm.mem.period_s = vi64_absent(AVAIL_NONE); /* its XML is not read yet */
-		record_seen(r, &vm);
-		assert_int_equal(r->memo.target_kib, -1);
-		assert_int_equal(r->wrote_kib, 2 << 20);
-		vm.mem.period_s = vi64_ok(saved ? 2 : 0);
-		vm.mem.balloon_kib = vi64_ok(saved ? 2 << 20 : 4 << 20);
-		record_seen(r, &vm);
-		assert_int_equal(r->wrote_kib, saved ? 2 << 20 : -1);
-		assert_int_equal(r->found_kib, saved ? 4 << 20 : -1);
-		assert_int_equal(r->period_wrote, saved ? 2 : -1);
-		assert_int_equal(record_changed(r), saved);
-	}
-	ledger_done(&l);
+	struct cpuset s;
+	assert_int_equal(cpuset_parse(&s, text, NULL), 0);
+	return s;
+}
+
+static void expect_cpus(const struct cpuset *s, const char *want)
+{
+	char text[64];
+	cpuset_format(s, text, sizeof text);
+	assert_string_equal(text, want);
 }
 
 static void ledger_keeps_what_was_found(void **state)
@@ -78,18 +59,86 @@ static void ledger_keeps_what_was_found(void **state)
 	assert_int_equal(l.n, 2);
 	assert_string_equal(l.vms[0].name, "a");
 	assert_ptr_equal(ledger_get(&l, uuid_a, "other"), a);
-	assert_false(record_changed(a));
+	assert_int_equal(record_changes(a), 0);
 	assert_non_null(record_vcpu_get(a, 3));
-	assert_true(record_changed(a));
+	assert_int_equal(record_changes(a), 1);
 	assert_null(record_vcpu(a, 0));
-	/* Gone: forgotten at once unless it was changed, then after an hour. */
+	/* Gone: forgotten at once unless it was changed, then after a week. */
 	ledger_forget(&l, 0);
 	assert_int_equal(l.n, 1);
-	ledger_forget(&l, INT64_C(3599000000000));
+	ledger_forget(&l, LEDGER_GONE_S - 1);
 	assert_int_equal(l.n, 1);
-	ledger_forget(&l, INT64_C(3601000000000));
+	ledger_forget(&l, LEDGER_GONE_S);
 	assert_int_equal(l.n, 0);
 	ledger_done(&l);
+}
+
+static void ledger_of_the_gone_is_bounded(void **state)
+{
+	(void)state;
+	struct ledger l = {0};
+	for (int i = 0; i < 3 * LEDGER_GONE_MAX; i++) {
+		uint8_t uuid[UUID_BYTES] = {(uint8_t)(i >> 8), (uint8_t)i, 7};
+		struct vm_record *r = ledger_get(&l, uuid, "x");
+		assert_non_null(record_vcpu_get(r, 0));
+		r->seen_s = 1000 + i;
+		r->here = i == 5;
+	}
+	ledger_forget(&l, 5000);
+	assert_int_equal(l.n, LEDGER_GONE_MAX + 1); /* the newest, and the one that is here */
+	int64_t oldest = INT64_MAX;
+	for (size_t i = 0; i < l.n; i++)
+		if (!l.vms[i].here && l.vms[i].seen_s < oldest)
+			oldest = l.vms[i].seen_s;
+	assert_int_equal(oldest, 1000 + 2 * LEDGER_GONE_MAX);
+	ledger_done(&l);
+}
+
+/* Whose pin is it? */
+static void ours_is_what_we_wrote(void **state)
+{
+	(void)state;
+	struct cpuset online = cpus("0-3"), found = cpus("0-3"), one = cpus("1"), two = cpus("2");
+	struct cpuset wide = cpus("1,9"), off = cpus("8"), three = cpus("3");
+	struct vcpu_record v = {0};
+	vcpu_found(&v, &found, false);
+	assert_true(vcpu_as_found(&v));
+	vcpu_will(&v, &one);
+	assert_true(vcpu_ours(&v, &one, &online));   /* it was made */
+	assert_true(vcpu_ours(&v, &found, &online)); /* it was not */
+	assert_false(vcpu_ours(&v, &two, &online));  /* somebody else's */
+	vcpu_is(&v, &one);
+	assert_false(vcpu_ours(&v, &found, &online));
+	assert_false(vcpu_as_found(&v));
+	vcpu_is(&v, &wide); /* offline pCPUs do not read back */
+	assert_true(vcpu_ours(&v, &one, &online));
+	vcpu_is(&v, &off); /* the kernel moved it when its pCPU went offline */
+	assert_true(vcpu_ours(&v, &three, &online));
+}
+
+static void balloons_on_their_way_are_ours(void **state)
+{
+	(void)state;
+	struct ledger l = {0};
+	struct vm_record *r = ledger_get(&l, uuid_a, "a");
+	assert_false(balloon_ours(r, 512 << 10, true));
+	r->found_kib = 512 << 10;
+	balloon_will(r, 800 << 10);
+	balloon_will(r, 600 << 10);
+	assert_true(balloon_ours(r, 750 << 10, true)); /* still on its way down */
+	assert_false(balloon_ours(r, 900 << 10, true));
+	assert_false(balloon_ours(r, 400 << 10, true));
+	assert_true(balloon_ours(r, 600 << 10, false));
+	assert_false(balloon_ours(r, 750 << 10, false)); /* a new life that began elsewhere */
+	record_drop_balloon(r); /* somebody else set it */
+	assert_false(balloon_ours(r, 600 << 10, true));
+	ledger_done(&l);
+}
+
+static void note(struct journal *j, enum journal_word word, const struct vm_record *r, int object)
+{
+	struct err e = ERR_INIT;
+	assert_int_equal(journal_note(j, word, r, object, &e), 0);
 }
 
 static void write_one(struct journal *j, struct ledger *l)
@@ -97,40 +146,59 @@ static void write_one(struct journal *j, struct ledger *l)
 	struct err e = ERR_INIT;
 	struct vm_record *r = ledger_get(l, uuid_a, "name \"with\"\n\xff bytes");
 	struct vcpu_record *v = record_vcpu_get(r, 2);
-	assert_int_equal(cpuset_parse(&v->found, "0-3,700", &e), 0);
-	v->found_pinned = true;
-	assert_int_equal(journal_found_vcpu(j, r, v, &e), 0);
+	struct cpuset found = cpus("0-3,700"), one = cpus("1"), two = cpus("2");
+	r->life = 17;
+	r->seen_s = 1767225600;
+	vcpu_found(v, &found, true);
+	note(j, JOURNAL_FOUND, r, 2);
+	vcpu_will(v, &one);
+	note(j, JOURNAL_WILL, r, 2);
+	vcpu_is(v, &one);
+	vcpu_will(v, &two);
+	note(j, JOURNAL_WILL, r, 2);
 	assert_int_equal(journal_sync(j, &e), 0);
-	assert_int_equal(cpuset_parse(&v->wrote, "1", &e), 0);
-	assert_int_equal(journal_wrote_vcpu(j, r, v), 0);
 	r->found_kib = 524288;
+	note(j, JOURNAL_FOUND, r, JOURNAL_BALLOON);
+	balloon_will(r, 700000);
+	note(j, JOURNAL_WILL, r, JOURNAL_BALLOON);
+	balloon_will(r, 600000);
+	note(j, JOURNAL_WILL, r, JOURNAL_BALLOON);
 	r->period_found = 0;
-	assert_int_equal(journal_found_vm(j, r, &e), 0);
-	r->wrote_kib = 600000;
+	note(j, JOURNAL_FOUND, r, JOURNAL_PERIOD);
 	r->period_wrote = 2;
-	assert_int_equal(journal_wrote_vm(j, r), 0);
+	note(j, JOURNAL_WILL, r, JOURNAL_PERIOD);
 }
 
 static void check_loaded(const char *uri)
 {
 	struct err e = ERR_INIT;
 	struct ledger l = {0};
-	char cpus[64];
 	assert_int_equal(journal_load(uri, &l, &e), 1);
 	assert_int_equal(l.n, 1);
 	const struct vm_record *r = &l.vms[0];
 	assert_memory_equal(r->uuid, uuid_a, UUID_BYTES);
+	assert_int_equal(r->life, 17);
+	assert_int_equal(r->seen_s, 1767225600);
 	assert_int_equal(r->n_vcpus, 1);
-	cpuset_format(&r->vcpus[0].found, cpus, sizeof cpus);
-	assert_string_equal(cpus, "0-3,700");
+	expect_cpus(&r->vcpus[0].found, "0-3,700");
 	assert_true(r->vcpus[0].found_pinned);
-	cpuset_format(&r->vcpus[0].wrote, cpus, sizeof cpus);
-	assert_string_equal(cpus, "1");
+	expect_cpus(&r->vcpus[0].wrote, "2"); /* killed before the answer: either of the two */
+	expect_cpus(&r->vcpus[0].before, "1");
+	assert_true(r->vcpus[0].unsure);
 	assert_int_equal(r->found_kib, 524288);
 	assert_int_equal(r->wrote_kib, 600000);
+	assert_int_equal(r->low_kib, 524288);
+	assert_int_equal(r->high_kib, 700000);
 	assert_int_equal(r->period_found, 0);
 	assert_int_equal(r->period_wrote, 2);
 	ledger_done(&l);
+}
+
+static long file_size(const char *path)
+{
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	return (long)st.st_size;
 }
 
 static void journal_survives_a_crash(void **state)
@@ -139,9 +207,10 @@ static void journal_survives_a_crash(void **state)
 	static const char uri[] = "qemu:///system?x=../..";
 	struct err e = ERR_INIT;
 	struct ledger l = {0};
-	char path[1024];
+	char path[JOURNAL_PATH];
 	struct stat st;
 	assert_int_equal(journal_load(uri, &l, &e), 0);
+	assert_int_equal(journal_owner(uri), 0);
 	struct journal *j = journal_open(uri, &e);
 	assert_non_null(j);
 	assert_int_equal(journal_path(path, sizeof path, uri), 0);
@@ -156,20 +225,110 @@ static void journal_survives_a_crash(void **state)
 	char pid[32];
 	snprintf(pid, sizeof pid, "process id %d", (int)getpid());
 	assert_non_null(strstr(second.msg, pid));
+	assert_int_equal(journal_owner(uri), getpid());
 
-	/* A torn last line, garbage and a second "found" change nothing. */
+	/* A torn last line, garbage, a set for a vCPU that was never found: nothing changes. */
 	FILE *f = fopen(path, "a");
 	assert_non_null(f);
 	fputs("garbage\n{\"found\":{\"uuid\":5}}\n"
-	      "{\"found\":{\"uuid\":\"01020300-0000-0000-0000-000000000000\",\"name\":\"x\",\"vcpu\":2,"
-	      "\"cpus\":\"9\"}}\n"
+	      "{\"wrote\":{\"uuid\":\"01020300-0000-0000-0000-000000000000\",\"name\":\"x\",\"id\":17,"
+	      "\"at\":1767225600,\"vcpu\":3,\"cpus\":\"9\"}}\n"
 	      "{\"wrote\":{\"uuid\":\"01020300-0000-0000-0000-000000000000\",\"name\":\"x\",\"vcpu\":2,\"cp",
 		f);
 	fclose(f);
 	check_loaded(uri);
+	journal_close(j, false);
+
+	/* The next run goes on behind the torn line, and writes the file anew. */
+	j = journal_open(uri, &e);
+	assert_non_null(j);
+	check_loaded(uri);
+	long before = file_size(path);
+	struct ledger again = {0};
+	assert_int_equal(journal_load(uri, &again, &e), 1);
+	assert_int_equal(journal_compact(j, &again, true, &e), 0);
+	assert_true(file_size(path) < before);
+	check_loaded(uri);
+	assert_int_equal(journal_owner(uri), getpid()); /* the lock went over */
+	note(j, JOURNAL_FORGOT, &again.vms[0], 2);
+	ledger_done(&l);
+	assert_int_equal(journal_load(uri, &l, &e), 1);
+	assert_int_equal(record_changes(&l.vms[0]), 2);
+	note(j, JOURNAL_FORGOT, &again.vms[0], JOURNAL_VM);
+	ledger_done(&l);
+	assert_int_equal(journal_load(uri, &l, &e), 1);
+	assert_int_equal(record_changes(&l.vms[0]), 0);
+	ledger_done(&again);
 	ledger_done(&l);
 	journal_close(j, true);
 	assert_int_equal(journal_load(uri, &l, &e), 0);
+}
+
+/* A long run does not make a long file. */
+static void journal_stays_small(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct ledger l = {0};
+	char path[JOURNAL_PATH];
+	struct journal *j = journal_open("small", &e);
+	assert_non_null(j);
+	write_one(j, &l);
+	struct vm_record *r = &l.vms[0];
+	struct cpuset at[2] = {cpus("1"), cpus("2")};
+	long most = 0;
+	assert_int_equal(journal_path(path, sizeof path, "small"), 0);
+	for (int i = 0; i < 5000; i++) {
+		vcpu_is(&r->vcpus[0], &at[i % 2]);
+		vcpu_will(&r->vcpus[0], &at[(i + 1) % 2]);
+		note(j, JOURNAL_WILL, r, 2);
+		assert_int_equal(journal_compact(j, &l, false, &e), 0);
+		most = file_size(path) > most ? file_size(path) : most;
+	}
+	assert_true(most <= 257 << 10);
+	assert_true(most > 200 << 10); /* and not at every change */
+	ledger_done(&l);
+	journal_close(j, true);
+}
+
+/* The file may be removed by its last owner between our open and our lock: then it is opened again. Here: a
+ * journal that was removed while open is no journal. */
+static void journal_of_a_removed_file_is_new(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	char path[JOURNAL_PATH];
+	struct journal *first = journal_open("gone", &e);
+	assert_non_null(first);
+	assert_int_equal(journal_path(path, sizeof path, "gone"), 0);
+	unlink(path);
+	struct journal *second = journal_open("gone", &e);
+	assert_non_null(second);
+	assert_int_equal(access(path, F_OK), 0);
+	journal_close(first, false);
+	journal_close(second, true);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+/* Without write permission for somebody else's folder, and never into one. */
+static void folders_of_others_are_not_used(void **state)
+{
+	(void)state;
+	char path[JOURNAL_PATH], other[128], deep[160];
+	if (geteuid() != 0)
+		skip();
+	snprintf(other, sizeof other, "%s/other", folder);
+	snprintf(deep, sizeof deep, "%s/not/there/yet", other);
+	assert_int_equal(mkdir(other, 0700), 0);
+	assert_int_equal(chown(other, 65534, 65534), 0);
+	setenv("XDG_STATE_HOME", deep, 1); /* as sudo -E hands it on */
+	setenv("HOME", other, 1);
+	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
+	assert_int_equal(strncmp(path, "/var/lib/vmtop/", 15), 0);
+	setenv("XDG_STATE_HOME", folder, 1);
+	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
+	assert_int_equal(strncmp(path, folder, strlen(folder)), 0);
+	assert_int_equal(rmdir(other), 0);
 }
 
 static void journal_follows_no_symlink(void **state)
@@ -191,9 +350,14 @@ static void journal_follows_no_symlink(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(another_life_forgets),
 		cmocka_unit_test(ledger_keeps_what_was_found),
+		cmocka_unit_test(ledger_of_the_gone_is_bounded),
+		cmocka_unit_test(ours_is_what_we_wrote),
+		cmocka_unit_test(balloons_on_their_way_are_ours),
 		cmocka_unit_test(journal_survives_a_crash),
+		cmocka_unit_test(journal_stays_small),
+		cmocka_unit_test(journal_of_a_removed_file_is_new),
+		cmocka_unit_test(folders_of_others_are_not_used),
 		cmocka_unit_test(journal_follows_no_symlink),
 	};
 	return cmocka_run_group_tests_name("journal", tests, make_folder, remove_folder);

@@ -37,7 +37,9 @@ static int build(void **state)
 	struct vm_sample *vm = sample_add_vm(&w.s, uuid);
 	snprintf(vm->name, sizeof vm->name, "web-1");
 	vm->state = VM_RUNNING;
-	sample_add_vcpu(&w.s, 0);
+	struct vcpu_sample *v = sample_add_vcpu(&w.s, 0);
+	cpuset_fill(&v->affinity, 4);
+	v->affinity_avail = AVAIL_OK;
 	*state = &w;
 	return 0;
 }
@@ -141,6 +143,29 @@ static void foreign_pins_are_left_alone_for_a_while(void **state)
 	assert_int_equal(w->r.vcpus[0].cpu, REASON_NONE);
 }
 
+/* A pin that is not known could not be put back. */
+static void unknown_pins_are_left_alone(void **state)
+{
+	struct world *w = *state;
+	w->s.vcpus[0].affinity_avail = AVAIL_NONE;
+	expect(w, REASON_NONE, REASON_NONE);
+	assert_string_equal(reason_key(w->r.vcpus[0].cpu), "no-data");
+}
+
+static void some_are_not_touched_even_by_hand(void **state)
+{
+	struct world *w = *state;
+	struct vm_sample *vm = &w->s.vms[0];
+	assert_int_equal(rules_forbid(&w->cfg, vm), REASON_NONE);
+	w->cfg.n_patterns = 1;
+	snprintf(w->cfg.patterns[0], sizeof w->cfg.patterns[0], "db*");
+	assert_int_equal(rules_forbid(&w->cfg, vm), REASON_EXCLUDED);
+	snprintf(w->cfg.patterns[0], sizeof w->cfg.patterns[0], "web*");
+	assert_int_equal(rules_forbid(&w->cfg, vm), REASON_NONE);
+	vm->flags |= VM_FLAG_NO_STEER;
+	assert_int_equal(rules_forbid(&w->cfg, vm), REASON_FORBIDDEN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +173,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(patterns_limit, build, wreck),
 		cmocka_unit_test_setup_teardown(settings_first_match_counts, build, wreck),
 		cmocka_unit_test_setup_teardown(facts_of_the_vm, build, wreck),
+		cmocka_unit_test_setup_teardown(unknown_pins_are_left_alone, build, wreck),
+		cmocka_unit_test_setup_teardown(some_are_not_touched_even_by_hand, build, wreck),
 		cmocka_unit_test_setup_teardown(memory_of_the_past, build, wreck),
 		cmocka_unit_test_setup_teardown(foreign_pins_are_left_alone_for_a_while, build, wreck),
 	};

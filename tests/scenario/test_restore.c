@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/* Put back as found: after an orderly end, a crash at any moment, restarts and hot-plug in between, beside
+ * changes of others. The whole engine on a simulated host, with a real journal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../src/engine/journal.h"
+#include "support/run_scenario.h"
+#include "support/spy.h"
+
+static char folder[] = "/tmp/vmtop-test-XXXXXX";
+static struct spy host;
+static struct config cfg;
+
+/* Four VMs on one pCPU: two or three of them must move. */
+#define CROWD "host\n\tpcpus 4\n\tmemory 16G\nvm a x4\n\tload 60%\n\tpin 0\n\tmemory 512M max 2G\n\tstats 2\n"
+
+static int make_folder(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) ? setenv("XDG_STATE_HOME", folder, 1) : -1;
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	char path[256];
+	snprintf(path, sizeof path, "%s/vmtop", folder);
+	rmdir(path);
+	return rmdir(folder);
+}
+
+static void begin(const char *scenario)
+{
+	spy_open(&host, scenario);
+	run_config(&cfg, true, false, 1);
+	cfg.cpu_policy = CPU_POLICY_ORIGIN_C; /* acts at once */
+}
+
+static const char *journal_file(void)
+{
+	static char path[JOURNAL_PATH];
+	assert_int_equal(journal_path(path, sizeof path, "sim:test"), 0);
+	return path;
+}
+
+static void all_on(const char *want)
+{
+	for (int i = 1; i <= 4; i++) {
+		char name[8];
+		snprintf(name, sizeof name, "a-%d", i);
+		assert_string_equal(spy_pin(&host, name, 0), want);
+	}
+}
+
+/* --restore as the program does it; returns what it printed. */
+static const char *restore(const char *pattern, int want)
+{
+	static char *text;
+	size_t len;
+	struct err e = ERR_INIT;
+	free(text);
+	text = NULL;
+	FILE *out = open_memstream(&text, &len);
+	assert_non_null(out);
+	int rc = engine_restore_journal(&cfg, &host.base, pattern, out, &e);
+	fclose(out);
+	if (rc != want)
+		fail_msg("restore: %d, %s", rc, e.msg);
+	return text;
+}
+
+static void orderly_end_puts_back(void **state)
+{
+	(void)state;
+	begin(CROWD);
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	assert_string_not_equal(spy_pin(&host, "a-4", 0), "0");
+	assert_int_equal(access(journal_file(), F_OK), 0);
+	struct snapshot *s = engine_snapshot(en);
+	assert_int_equal(s->n_changed, 3);
+	snapshot_free(s);
+	assert_true(engine_wants_restore(en));
+	engine_leave(en, true);
+	s = engine_snapshot(en); /* outputs print what was put back */
+	assert_int_equal(s->n_actions, 3);
+	assert_int_equal(s->actions[0].why.code, REASON_RESTORE);
+	assert_int_equal(s->n_changed, 0);
+	snapshot_free(s);
+	assert_non_null(spy_logged(en, "end: 3 changes put back"));
+	engine_free(en);
+	all_on("0");
+	assert_int_equal(access(journal_file(), F_OK), -1); /* nothing more to say */
+	spy_free(&host);
+}
+
+static void kept_changes_are_restored_later(void **state)
+{
+	(void)state;
+	begin(CROWD);
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	engine_leave(en, false); /* on_exit = keep */
+	engine_free(en);
+	assert_string_not_equal(spy_pin(&host, "a-4", 0), "0");
+	/* The next start says it and goes on from what was found before both. */
+	en = spy_engine(&host, &cfg);
+	assert_non_null(spy_logged(en, "an earlier vmtop left its changes on up to 3 VMs"));
+	spy_run(en, 5);
+	engine_free(en);
+	const char *said = restore(NULL, 0);
+	assert_non_null(strstr(said, "a-4: pin of vCPU 0 back to 0, done\n"));
+	assert_non_null(strstr(said, "3 changes put back\n"));
+	all_on("0");
+	assert_non_null(strstr(restore(NULL, 0), "nothing to put back"));
+	spy_free(&host);
+}
+
+/* Killed just before and just after the calls of a step: the journal as it was then. */
+static char copy_before[JOURNAL_PATH + 8], copy_after[JOURNAL_PATH + 8];
+
+static void copy_file(const char *to)
+{
+	char buf[8192];
+	FILE *in = fopen(journal_file(), "re"), *out = fopen(to, "we");
+	assert_non_null(in);
+	assert_non_null(out);
+	for (size_t n; (n = fread(buf, 1, sizeof buf, in)) > 0;)
+		fwrite(buf, 1, n, out);
+	fclose(in);
+	fclose(out);
+}
+
+static void killed_before(void *arg, const struct action *a, size_t n)
+{
+	(void)arg, (void)a, (void)n;
+	copy_file(copy_before);
+}
+
+static void killed_after(void *arg, const struct action *a, size_t n)
+{
+	(void)arg, (void)a, (void)n;
+	copy_file(copy_after);
+}
+
+static void crash_between_call_and_answer(void **state)
+{
+	(void)state;
+	for (int after = 0; after < 2; after++) {
+		begin(CROWD);
+		snprintf(copy_before, sizeof copy_before, "%s.before", journal_file());
+		snprintf(copy_after, sizeof copy_after, "%s.after", journal_file());
+		host.before = killed_before;
+		host.after = killed_after;
+		struct engine *en = spy_engine(&host, &cfg);
+		spy_run(en, 3);
+		engine_free(en);
+		host.before = host.after = NULL;
+		/* Both journals know pins that are in force now, though no answer was written. */
+		assert_int_equal(rename(after ? copy_after : copy_before, journal_file()), 0);
+		assert_non_null(strstr(restore(NULL, 0), "3 changes put back"));
+		all_on("0");
+		unlink(copy_before);
+		unlink(copy_after);
+		spy_free(&host);
+	}
+}
+
+/* A new life has the pins of its definition; somebody else's pin stays; a VM that is away is kept. */
+static void others_and_new_lives_are_left_alone(void **state)
+{
+	(void)state;
+	begin(CROWD
+		"at 10s stop a-2\nat 12s start a-2\nat 10s pin a-3 0,3\nat 10s stop a-4\nat 30s start a-4\n");
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	assert_string_not_equal(spy_pin(&host, "a-2", 0), "0");
+	assert_string_not_equal(spy_pin(&host, "a-4", 0), "0");
+	engine_command(en, &(struct command){.kind = CMD_AUTO_CPU});
+	spy_run(en, 10);
+	engine_leave(en, true);
+	assert_non_null(spy_logged(en, "1 changed by somebody else since"));
+	assert_non_null(spy_logged(en, "1 VM is not here"));
+	engine_free(en);
+	assert_string_equal(spy_pin(&host, "a-3", 0), "0,3");
+	assert_int_equal(access(journal_file(), F_OK), 0); /* for a-4 */
+	/* It comes back with the pins of its definition: nothing is ours any more. */
+	en = spy_engine(&host, &cfg);
+	engine_command(en, &(struct command){.kind = CMD_AUTO_CPU});
+	spy_run(en, 25);
+	struct snapshot *s = engine_snapshot(en);
+	assert_int_equal(s->n_changed, 0);
+	snapshot_free(s);
+	engine_free(en);
+	spy_free(&host);
+	unlink(journal_file());
+}
+
+static void unplugged_vcpus_are_forgotten(void **state)
+{
+	(void)state;
+	begin("host\n\tpcpus 4\nvm a\n\tvcpus 4\n\tload 60%\n\tpin 0\nat 10s vcpus a 2\n");
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	engine_command(en, &(struct command){.kind = CMD_AUTO_CPU});
+	spy_run(en, 10);
+	engine_leave(en, true);
+	engine_free(en);
+	assert_string_equal(spy_pin(&host, "a", 0), "0");
+	assert_string_equal(spy_pin(&host, "a", 1), "0");
+	assert_int_equal(access(journal_file(), F_OK), -1);
+	spy_free(&host);
+}
+
+/* What was never pinned gets pCPUs that came since, too. */
+static void never_pinned_is_wide_again(void **state)
+{
+	(void)state;
+	begin("host\n\tpcpus 4\n\toffline 3\n\tbalancer off\nvm a x4\n\tload 60%\n\tplace 0\nat 10s online "
+	      "3\n");
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	assert_int_not_equal(strlen(spy_pin(&host, "a-1", 0)), 0);
+	bool moved = strlen(spy_pin(&host, "a-4", 0)) == 1;
+	assert_true(moved);
+	engine_command(en, &(struct command){.kind = CMD_AUTO_CPU});
+	spy_run(en, 10);
+	engine_leave(en, true);
+	engine_free(en);
+	assert_string_equal(spy_pin(&host, "a-4", 0), "0-3");
+	assert_int_equal(access(journal_file(), F_OK), -1);
+	spy_free(&host);
+}
+
+static void balloons_and_periods_go_back(void **state)
+{
+	(void)state;
+	begin("host\n\tpcpus 4\n\tmemory 16G\n"
+	      "vm a x2\n\tmemory 512M max 2G\n\teat 15M/s to 1500M after 10s hold 200s\n"
+	      "vm b\n\tmemory 512M max 2G\n\tstats 3\n\teat 15M/s to 1500M after 10s hold 200s\n"
+	      "at 61s balloon b 1900M\n");
+	run_config(&cfg, false, true, 1);
+	cfg.memory_cycle_s = 2;
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 60);
+	assert_true(spy_balloon_mib(&host, "a-1") > 700);
+	assert_true(spy_balloon_mib(&host, "b") > 700);
+	engine_command(en, &(struct command){.kind = CMD_AUTO_MEMORY});
+	spy_run(en, 4);
+	engine_leave(en, true);
+	/* Not below what the guests use, whatever they had; and never over somebody else's order. */
+	assert_non_null(spy_logged(en, "a-1 balloon: "));
+	assert_non_null(spy_logged(en, "outside its floor and maximum"));
+	assert_non_null(spy_logged(en, "a-1 statistics period: 2 s -> 0 s"));
+	assert_null(spy_logged(en, "b statistics period"));
+	engine_free(en);
+	spy_free(&host);
+	assert_int_equal(access(journal_file(), F_OK), -1);
+}
+
+/* Stopped and started again: its size is not ours any more, and statistics are turned on once more. */
+static void memory_of_another_life(void **state)
+{
+	(void)state;
+	begin("host\n\tpcpus 4\n\tmemory 16G\nvm a\n\tmemory 1G max 2G\nat 60s stop a\nat 62s start a\n");
+	run_config(&cfg, false, true, 1);
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 59);
+	struct snapshot *s = engine_snapshot(en);
+	assert_int_equal(s->n_changed, 2);
+	assert_true(vi64_has(s->vm_status[0].target_kib));
+	snapshot_free(s);
+	assert_true(spy_balloon_mib(&host, "a") < 900);
+	spy_run(en, 7);
+	s = engine_snapshot(en);
+	assert_int_equal(s->n_changed, 1); /* the period, anew */
+	assert_false(vi64_has(s->vm_status[0].target_kib));
+	assert_int_equal(s->sample.vms[0].mem.period_s.v, 2);
+	snapshot_free(s);
+	engine_leave(en, true);
+	engine_free(en);
+	assert_true(spy_balloon_mib(&host, "a") > 1000);
+	assert_int_equal(access(journal_file(), F_OK), -1);
+	spy_free(&host);
+}
+
+/* Beside a vmtop that steers: its VM is as found, it sees no rival, and it leaves the VM alone. */
+static void release_beside_a_running_vmtop(void **state)
+{
+	(void)state;
+	begin(CROWD);
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	assert_string_not_equal(spy_pin(&host, "a-4", 0), "0");
+	const char *said = restore("a-4", 0);
+	assert_non_null(strstr(said, "a-4: pin of vCPU 0 back to 0, done\n1 change put back\n"));
+	assert_non_null(strstr(said, "leaves them alone for 600 s"));
+	assert_string_equal(spy_pin(&host, "a-4", 0), "0");
+	assert_string_not_equal(spy_pin(&host, "a-3", 0), "0");
+	struct err e = ERR_INIT;
+	assert_int_equal(engine_restore_journal(&cfg, &host.base, NULL, stderr, &e), -1);
+	assert_non_null(strstr(e.msg, "steers this host already"));
+	/* A second one only watches. */
+	struct engine *second = spy_engine(&host, &cfg);
+	assert_non_null(spy_logged(second, "steers this host; this one watches"));
+	long before = host.changes;
+	spy_run(second, 5);
+	assert_int_equal(host.changes, before);
+	struct snapshot *s = engine_snapshot(second);
+	assert_int_equal(s->n_changed, 0);
+	assert_false(s->auto_cpu);
+	snapshot_free(s);
+	engine_leave(second, true);
+	engine_free(second);
+	assert_string_not_equal(spy_pin(&host, "a-3", 0), "0");
+	engine_leave(en, true);
+	engine_free(en);
+	all_on("0");
+	assert_int_equal(access(journal_file(), F_OK), -1);
+	spy_free(&host);
+}
+
+static void no_journal_no_change(void **state)
+{
+	(void)state;
+	begin(CROWD);
+	char path[300];
+	snprintf(path, sizeof path, "%s/file", folder);
+	fclose(fopen(path, "w"));
+	setenv("XDG_STATE_HOME", path, 1); /* not a folder */
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	assert_int_equal(host.changes, 0);
+	all_on("0");
+	assert_non_null(spy_logged(en, "nothing was changed: cannot create the folder"));
+	struct snapshot *s = engine_snapshot(en);
+	assert_false(s->auto_cpu);
+	assert_int_equal(s->n_changed, 0);
+	snapshot_free(s);
+	engine_free(en);
+	setenv("XDG_STATE_HOME", folder, 1);
+	unlink(path);
+	spy_free(&host);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(orderly_end_puts_back),
+		cmocka_unit_test(kept_changes_are_restored_later),
+		cmocka_unit_test(crash_between_call_and_answer),
+		cmocka_unit_test(others_and_new_lives_are_left_alone),
+		cmocka_unit_test(unplugged_vcpus_are_forgotten),
+		cmocka_unit_test(never_pinned_is_wide_again),
+		cmocka_unit_test(balloons_and_periods_go_back),
+		cmocka_unit_test(memory_of_another_life),
+		cmocka_unit_test(release_beside_a_running_vmtop),
+		cmocka_unit_test(no_journal_no_change),
+	};
+	return cmocka_run_group_tests_name("restore", tests, make_folder, remove_folder);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* See spy.h. */
+#include "support/spy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "vmtop/scenario.h"
+
+static struct spy *spy_of(struct backend *b)
+{
+	return (struct spy *)(void *)b;
+}
+
+static bool fails_now(struct spy *s)
+{
+	if (++s->calls != s->fail_at)
+		return false;
+	s->failed = true;
+	return true;
+}
+
+static int spy_sample(struct backend *b, unsigned groups, struct sample *to, struct err *e)
+{
+	struct spy *s = spy_of(b);
+	if (fails_now(s))
+		return err_set(e, ERR_TIMEOUT, "call %ld fails in this test", s->calls);
+	return s->sim->ops->sample(s->sim, groups, to, e);
+}
+
+static void spy_apply(struct backend *b, struct action *a, size_t n)
+{
+	struct spy *s = spy_of(b);
+	if (s->before)
+		s->before(s->arg, a, n);
+	for (size_t i = 0; i < n; i++) {
+		bool fails = fails_now(s);
+		s->changes++;
+		if (!fails || s->unknown)
+			s->sim->ops->apply(s->sim, &a[i], 1);
+		if (!fails)
+			continue;
+		a[i].outcome = s->unknown ? OUTCOME_UNKNOWN : OUTCOME_FAILED;
+		snprintf(a[i].error, sizeof a[i].error, "call %ld fails in this test", s->calls);
+	}
+	if (s->after)
+		s->after(s->arg, a, n);
+}
+
+static enum wake spy_wait(struct backend *b, int64_t until_ns, int fd)
+{
+	return spy_of(b)->sim->ops->wait(spy_of(b)->sim, until_ns, fd);
+}
+
+static void spy_close(struct backend *b)
+{
+	(void)b; /* the host lives on */
+}
+
+static int64_t spy_now(struct backend *b)
+{
+	return spy_of(b)->sim->ops->now(spy_of(b)->sim);
+}
+
+static void spy_status(struct backend *b, struct backend_status *st)
+{
+	struct spy *s = spy_of(b);
+	s->sim->ops->status(s->sim, st);
+	st->readonly = s->denied;
+}
+
+static const struct backend_ops spy_ops = {
+	.name = "libvirt",
+	.sample = spy_sample,
+	.apply = spy_apply,
+	.wait = spy_wait,
+	.close = spy_close,
+	.now = spy_now,
+	.status = spy_status,
+};
+
+void spy_open(struct spy *s, const char *scenario)
+{
+	struct err e = ERR_INIT;
+	memset(s, 0, sizeof *s);
+	s->base.ops = &spy_ops;
+	struct scenario *scn = strchr(scenario, '\n') ? scenario_parse("test", scenario, strlen(scenario), &e)
+						      : scenario_open(scenario, &e);
+	s->sim = scn ? backend_sim_new(scn, true, &e) : NULL;
+	if (!s->sim)
+		fail_msg("%s", e.msg);
+}
+
+void spy_free(struct spy *s)
+{
+	if (s->sim)
+		s->sim->ops->close(s->sim);
+	memset(s, 0, sizeof *s);
+}
+
+struct engine *spy_engine(struct spy *s, const struct config *cfg)
+{
+	struct err e = ERR_INIT;
+	struct engine *en = engine_new(cfg, &s->base, &e);
+	if (!en)
+		fail_msg("%s", e.msg);
+	return en;
+}
+
+void spy_run(struct engine *en, double seconds)
+{
+	struct err e = ERR_INIT;
+	double begun = -1;
+	for (int i = 0; i < 100000; i++) {
+		engine_step(en, &e);
+		struct snapshot *s = engine_snapshot(en);
+		assert_non_null(s);
+		double now = (double)s->sample.time_ns / 1e9;
+		snapshot_free(s);
+		begun = begun < 0 ? now : begun;
+		if (now - begun >= seconds || !engine_wait(en, -1))
+			break;
+	}
+}
+
+static int look(struct spy *s, struct sample *to)
+{
+	struct err e = ERR_INIT;
+	sample_init(to);
+	return s->sim->ops->sample(s->sim, SAMPLE_BALLOON, to, &e);
+}
+
+static const struct vm_sample *named(const struct sample *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_vms; i++)
+		if (strcmp(s->vms[i].name, name) == 0)
+			return &s->vms[i];
+	return NULL;
+}
+
+const char *spy_pin(struct spy *s, const char *vm, int vcpu)
+{
+	static char text[256];
+	struct sample to;
+	text[0] = '\0';
+	if (look(s, &to) == 0) {
+		const struct vm_sample *is = named(&to, vm);
+		const struct vcpu_sample *v = is ? sample_vcpu(&to, is, vcpu) : NULL;
+		if (v)
+			cpuset_format(&v->affinity, text, sizeof text);
+	}
+	sample_done(&to);
+	return text;
+}
+
+double spy_balloon_mib(struct spy *s, const char *vm)
+{
+	struct sample to;
+	double mib = -1;
+	if (look(s, &to) == 0) {
+		const struct vm_sample *is = named(&to, vm);
+		mib = is ? (double)is->mem.balloon_kib.v / 1024 : -1;
+	}
+	sample_done(&to);
+	return mib;
+}
+
+const char *spy_logged(struct engine *en, const char *part)
+{
+	static char text[480];
+	struct snapshot *s = engine_snapshot(en);
+	text[0] = '\0';
+	if (getenv("SPY_LOG"))
+		fprintf(stderr, "--- %s\n", part);
+	for (size_t i = 0; s && i < s->n_log && getenv("SPY_LOG"); i++)
+		fprintf(stderr, "%s\n", s->log[i].text);
+	for (size_t i = 0; s && i < s->n_log; i++)
+		if (strstr(s->log[i].text, part))
+			snprintf(text, sizeof text, "%s", s->log[i].text);
+	snapshot_free(s);
+	return *text ? text : NULL;
+}

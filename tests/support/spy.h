@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* A simulated host that outlives the engines on it, and that the engine takes for a real one, so that it
+ * keeps a journal. Calls are counted and can be made to fail. Owner: the test, spy_free(). */
+#ifndef VMTOP_SPY_H
+#define VMTOP_SPY_H
+
+#include "vmtop/engine.h"
+
+struct spy {
+	struct backend base;
+	struct backend *sim;
+	long calls;   /* sample() and each change, from 1 */
+	long fail_at; /* this call fails; 0: none */
+	bool unknown; /* ... a change is made, but its answer is lost */
+	bool failed;  /* it did */
+	long changes; /* tried */
+	bool denied;  /* the connection became read-only */
+	/* Around apply(); may be NULL. */
+	void (*before)(void *arg, const struct action *a, size_t n);
+	void (*after)(void *arg, const struct action *a, size_t n);
+	void *arg;
+};
+
+/* Scenario: a text, or the name of a shipped one. Fails the test when it cannot be read. */
+void spy_open(struct spy *s, const char *scenario);
+void spy_free(struct spy *s);
+/* A new engine on it, as after a restart of the program. */
+struct engine *spy_engine(struct spy *s, const struct config *cfg);
+/* Steps for so many seconds of virtual time. */
+void spy_run(struct engine *en, double seconds);
+/* Affinity of a vCPU by VM name, as text; "" when it is not there. */
+const char *spy_pin(struct spy *s, const char *vm, int vcpu);
+/* Balloon of a VM now, MiB; -1 not there. */
+double spy_balloon_mib(struct spy *s, const char *vm);
+/* A line of the log with this text in it, or NULL. With SPY_LOG set the whole log goes to stderr. */
+const char *spy_logged(struct engine *en, const char *part);
+
+#endif

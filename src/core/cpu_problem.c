@@ -184,15 +184,14 @@ static void set_fill(const struct cpu_problem *b, struct allowed_set *set, const
 	if (b->same_numbers)
 		return;
 	cpuset_clear(&set->units);
-	CPUSET_EACH(cpu, cpus)
-	{
-		if (b->unit_of[cpu] >= 0)
-			cpuset_add(&set->units, b->unit_of[cpu]);
-	}
+	for (int i = 0; i < CPUSET_WORDS; i++) /* by hand: there may be thousands of sets */
+		for (uint64_t word = cpus->w[i]; word; word &= word - 1)
+			cpuset_add(&set->units, b->unit_of[64 * i + __builtin_ctzll(word)]);
 	set->n_units = cpuset_count(&set->units);
 }
 
-/* Index of the shared set of these pCPUs. Buckets are twice the tasks, so there is always a free one. */
+/* Index of the shared set of these pCPUs. Sets are twice the tasks at most and buckets more than four times,
+ * so there is always a free one. */
 static uint32_t set_of(struct cpu_problem *b, const struct cpuset *cpus, uint32_t last)
 {
 	if (last < b->n_sets && cpuset_equal(&b->sets[last].cpus, cpus))
@@ -298,24 +297,33 @@ static void task_add(struct cpu_problem *b, const struct round *r, size_t vm, si
 	b->n_leaving += o->leaving;
 }
 
-static bool task_room(struct cpu_problem *b, size_t n)
+/* Sets are kept from round to round, with those that nobody has any more, until the units change or the
+ * others become many. */
+static bool units_changed(struct cpu_problem *b)
 {
-	size_t was = b->cap_buckets;
-	if (!grow(&b->tasks, &b->cap_tasks, n, sizeof *b->tasks) ||
-		!grow(&b->origins, &b->cap_origins, n, sizeof *b->origins) ||
-		!grow(&b->sets, &b->cap_sets, n, sizeof *b->sets) ||
-		!grow(&b->buckets, &b->cap_buckets, 2 * n + 1, sizeof *b->buckets))
+	if (!memcmp(b->sets_for, b->unit_of, sizeof b->sets_for))
 		return false;
-	if (was != b->cap_buckets)
-		memset(b->buckets, 0, b->cap_buckets * sizeof *b->buckets);
+	memcpy(b->sets_for, b->unit_of, sizeof b->sets_for);
 	return true;
 }
 
 static void forget_sets(struct cpu_problem *b)
 {
-	if (b->cap_buckets)
-		memset(b->buckets, 0, b->cap_buckets * sizeof *b->buckets);
+	memset(b->buckets, 0, b->cap_buckets * sizeof *b->buckets);
 	b->n_sets = 0;
+}
+
+static bool task_room(struct cpu_problem *b, size_t n)
+{
+	size_t was = b->cap_buckets;
+	if (!grow(&b->tasks, &b->cap_tasks, n, sizeof *b->tasks) ||
+		!grow(&b->origins, &b->cap_origins, n, sizeof *b->origins) ||
+		!grow(&b->sets, &b->cap_sets, 2 * n, sizeof *b->sets) ||
+		!grow(&b->buckets, &b->cap_buckets, 4 * n + 1, sizeof *b->buckets))
+		return false;
+	if (was != b->cap_buckets || b->n_sets > n || units_changed(b))
+		forget_sets(b);
+	return true;
 }
 
 int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granularity g)
@@ -323,7 +331,6 @@ int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granula
 	const struct sample *s = r->sample;
 	if (!build_units(b, r, g) || !task_room(b, s->n_vcpus))
 		return -1;
-	forget_sets(b);
 	b->p.n_tasks = b->n_leaving = 0;
 	for (size_t i = 0; i < s->n_vms; i++)
 		for (size_t k = s->vms[i].first_vcpu; k < s->vms[i].first_vcpu + s->vms[i].n_vcpus; k++)

@@ -32,10 +32,11 @@ struct cpu_problem {
 	size_t n_leaving;
 	struct cpuset pool, online;
 	struct cpuset node_cpus[MAX_NODES];
-	uint64_t nodes;           /* that have pCPUs in the pool */
-	int unit_of[CPUSET_CPUS]; /* -1: not in the pool */
-	bool same_numbers;        /* each pCPU of the pool is the unit of its own id */
-	int node_of[CPUSET_CPUS]; /* -1: unknown */
+	uint64_t nodes;            /* that have pCPUs in the pool */
+	int unit_of[CPUSET_CPUS];  /* -1: not in the pool */
+	int sets_for[CPUSET_CPUS]; /* unit_of[] for which sets[] are good */
+	bool same_numbers;         /* each pCPU of the pool is the unit of its own id */
+	int node_of[CPUSET_CPUS];  /* -1: unknown */
 };
 
 /* Builds the problem; allocates only when something was added. -1: out of memory. */

@@ -25,19 +25,22 @@ struct place_work {
 	size_t n, m;         /* free tasks, units */
 	size_t cap_n, cap_m; /* what the arrays hold */
 	double pcpus, total, mean;
-	double min_weight; /* of the tasks, at most 1 */
-	double widest;     /* pCPUs of the largest unit */
-	bool smt, one_zone,
-		equal; /* units are threads of shared cores; no distances; all units of one size */
+	double min_weight;  /* of the tasks, at most 1 */
+	double widest;      /* pCPUs of the largest unit */
+	bool smt, one_zone; /* units are threads of shared cores; no distances */
+	bool equal;         /* all units of one size */
+	bool in_order;      /* positions are numbers of units */
 
 	/* free tasks: those that may be moved as far as the user is concerned */
-	double *raw;         /* demand as it was given, >= 0 */
-	double *unsure;      /* by how much it may be off; set by the caller of place_alike() */
-	double *d;           /* demand that is planned with */
-	uint32_t *id;        /* index in the problem */
-	int *home, *at;      /* unit at the start and now; PLACE_NONE */
+	double *raw;    /* demand as it was given, >= 0 */
+	double *unsure; /* by how much it may be off; set by the caller of place_alike() */
+	double *d;      /* demand that is planned with */
+	uint32_t *id;   /* index in the problem */
+	int *home, *at; /* unit at the start and now; PLACE_NONE */
+	const struct cpuset **allowed;
 	uint32_t *lo, *hi;   /* the units allowed lie at positions lo .. hi-1 */
 	uint8_t *exact;      /* and all of those are allowed */
+	uint8_t *few;        /* or so few that they are looked at one by one */
 	uint8_t *wide;       /* allowed on every unit */
 	uint8_t *node_bound; /* may not leave its node */
 	uint8_t *still;      /* not to be moved in this round */

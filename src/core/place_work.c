@@ -28,6 +28,8 @@ static const struct array_row task_rows[] = {
 	ROW(lo, 1, 0),
 	ROW(hi, 1, 0),
 	ROW(exact, 1, 0),
+	ROW(allowed, 1, 0),
+	ROW(few, 1, 0),
 	ROW(node_bound, 1, 0),
 	ROW(still, 1, 0),
 	ROW(order, 1, 0),
@@ -118,8 +120,11 @@ static void units_sort(struct place_work *w)
 			w->unit_at[j] = w->unit_at[j - 1];
 		w->unit_at[j] = i;
 	}
-	for (uint32_t i = 0; i < w->m; i++)
+	w->in_order = true;
+	for (uint32_t i = 0; i < w->m; i++) {
 		w->pos[w->unit_at[i]] = i;
+		w->in_order &= w->unit_at[i] == i;
+	}
 }
 
 static bool same_node(const struct place_unit *a, const struct place_unit *b)
@@ -194,22 +199,52 @@ static void units_load(struct place_work *w)
 struct span {
 	const struct cpuset *set;
 	uint32_t lo, hi;
-	bool exact;
+	bool exact, few;
 };
+
+/* Its units below m; the first and the last of them. */
+static uint32_t set_measure(const struct cpuset *set, size_t m, uint32_t *first, uint32_t *last)
+{
+	uint32_t n = 0;
+	for (size_t i = 0; i < CPUSET_WORDS && i * 64 < m; i++) {
+		uint64_t word = set->w[i];
+		if (m - i * 64 < 64)
+			word &= (UINT64_C(1) << (m - i * 64)) - 1;
+		if (!word)
+			continue;
+		if (!n)
+			*first = (uint32_t)(i * 64) + (uint32_t)__builtin_ctzll(word);
+		*last = (uint32_t)(i * 64) + 63 - (uint32_t)__builtin_clzll(word);
+		n += (uint32_t)__builtin_popcountll(word);
+	}
+	return n;
+}
+
+/* Units are not in the order of their positions: from both ends to the first that is in the set. */
+static void span_search(const struct place_work *w, struct span *x)
+{
+	x->lo = 0;
+	x->hi = (uint32_t)w->m;
+	while (!cpuset_has(x->set, (int)w->unit_at[x->lo]))
+		x->lo++;
+	while (!cpuset_has(x->set, (int)w->unit_at[x->hi - 1]))
+		x->hi--;
+}
 
 static struct span span_of(const struct place_work *w, const struct cpuset *set)
 {
-	struct span x = {set, (uint32_t)w->m, 0, true};
-	uint32_t n = 0;
+	enum { FEW = 24 };
+	struct span x = {.set = set};
+	uint32_t last = 0;
 	if (!set)
-		return (struct span){NULL, 0, (uint32_t)w->m, true};
-	for (int u = cpuset_first(set); u >= 0 && u < (int)w->m; u = cpuset_next(set, u), n++) {
-		x.lo = w->pos[u] < x.lo ? w->pos[u] : x.lo;
-		x.hi = w->pos[u] + 1 > x.hi ? w->pos[u] + 1 : x.hi;
-	}
-	if (n == 0)
-		x.lo = 0;
+		return (struct span){NULL, 0, (uint32_t)w->m, true, false};
+	uint32_t n = set_measure(set, w->m, &x.lo, &last);
+	if (n && w->in_order)
+		x.hi = last + 1;
+	else if (n)
+		span_search(w, &x);
 	x.exact = n == x.hi - x.lo;
+	x.few = n <= FEW;
 	return x;
 }
 
@@ -248,6 +283,8 @@ static void tasks_load(struct place_work *w)
 		w->lo[f] = set.lo;
 		w->hi[f] = set.hi;
 		w->exact[f] = set.exact;
+		w->allowed[f] = t->allowed;
+		w->few[f] = set.few;
 		w->wide[f] = set.exact && set.hi - set.lo == w->m;
 		w->node_bound[f] = t->stay_on_node && unit >= 0;
 		w->still[f] = 0;
@@ -414,28 +451,82 @@ int place_lowest(const struct place_work *w, uint32_t lo, uint32_t hi)
 	return (int)w->unit_at[best];
 }
 
+/* Of a set with few units: one by one. */
+static int lowest_of_few(const struct place_work *w, uint32_t t, uint32_t lo, uint32_t hi)
+{
+	const struct cpuset *set = w->allowed[t];
+	uint32_t best = UINT32_MAX;
+	for (int u = cpuset_first(set); u >= 0 && u < (int)w->m; u = cpuset_next(set, u))
+		if (w->pos[u] >= lo && w->pos[u] < hi)
+			best = tree_winner(w, best, w->pos[u]);
+	return best < w->m ? (int)w->unit_at[best] : PLACE_NONE;
+}
+
+/* Of a short range: one position after the other. */
+static int lowest_in_range(const struct place_work *w, uint32_t t, uint32_t lo, uint32_t hi)
+{
+	const struct cpuset *set = w->allowed[t];
+	uint32_t best = UINT32_MAX;
+	for (uint32_t i = lo; i < hi; i++)
+		if (cpuset_has(set, (int)w->unit_at[i]))
+			best = tree_winner(w, best, i);
+	return best < w->m ? (int)w->unit_at[best] : PLACE_NONE;
+}
+
+/* Of a set with holes: down the tree, leaving out subtrees whose lowest is not below the best so far. */
+static int lowest_in_tree(const struct place_work *w, uint32_t t, uint32_t lo, uint32_t hi)
+{
+	const struct cpuset *set = w->allowed[t];
+	uint32_t best = UINT32_MAX;
+	struct {
+		uint32_t node, first, span;
+	} stack[2 * 32], x;
+	size_t n = 1;
+	stack[0].node = 1;
+	stack[0].first = 0;
+	stack[0].span = (uint32_t)w->leaves;
+	while (n) {
+		x = stack[--n];
+		uint32_t top = w->tree[x.node];
+		if (x.first >= hi || x.first + x.span <= lo || tree_winner(w, best, top) == best)
+			continue;
+		if (top >= lo && top < hi && cpuset_has(set, (int)w->unit_at[top])) {
+			best = top;
+			continue;
+		}
+		if (x.span == 1)
+			continue;
+		uint32_t half = x.span / 2, right = w->tree[2 * x.node] == top;
+		for (int k = 0; k < 2; k++, right ^= 1) { /* the half with the lowest is looked at first */
+			stack[n].node = 2 * x.node + right;
+			stack[n].first = x.first + right * half;
+			stack[n++].span = half;
+		}
+	}
+	return best < w->m ? (int)w->unit_at[best] : PLACE_NONE;
+}
+
 int place_lowest_ok(const struct place_work *w, uint32_t t, uint32_t lo, uint32_t hi)
 {
-	int best = PLACE_NONE;
+	enum { SHORT = 24 };
 	lo = w->lo[t] > lo ? w->lo[t] : lo;
 	hi = w->hi[t] < hi ? w->hi[t] : hi;
 	if (w->node_bound[t] && w->node_lo[w->home[t]] > lo)
 		lo = w->node_lo[w->home[t]];
 	if (w->node_bound[t] && w->node_hi[w->home[t]] < hi)
 		hi = w->node_hi[w->home[t]];
+	if (lo >= hi)
+		return PLACE_NONE;
 	if (w->exact[t])
 		return place_lowest(w, lo, hi);
-	for (uint32_t i = lo; i < hi; i++) {
-		int u = (int)w->unit_at[i];
-		if ((best < 0 || w->h[u] < w->h[best]) && place_ok(w, t, u))
-			best = u;
-	}
-	return best;
+	if (hi - lo <= SHORT)
+		return lowest_in_range(w, t, lo, hi);
+	return w->few[t] ? lowest_of_few(w, t, lo, hi) : lowest_in_tree(w, t, lo, hi);
 }
 
 bool place_ok(const struct place_work *w, uint32_t t, int u)
 {
-	if (!w->wide[t] && !cpuset_has(w->p->tasks[w->id[t]].allowed, u))
+	if (!w->wide[t] && !cpuset_has(w->allowed[t], u))
 		return false;
 	return !w->node_bound[t] || w->p->units[w->home[t]].node == w->p->units[u].node;
 }

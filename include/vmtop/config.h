@@ -14,6 +14,8 @@ enum mem_policy_id { MEM_POLICY_WATERMARK, MEM_POLICY_ORIGIN_C };
 enum granularity { GRAN_AUTO, GRAN_CPU, GRAN_CORE, GRAN_LLC, GRAN_NODE };
 enum out_format { OUT_SCREEN, OUT_TEXT, OUT_JSON, OUT_CSV, OUT_OPENMETRICS };
 enum reclaim_mode { RECLAIM_PROACTIVE, RECLAIM_PRESSURE };
+/* What of the host is shown as one. */
+enum merge { MERGE_NONE, MERGE_CORE, MERGE_LLC, MERGE_NODE, MERGE_COUNT };
 /* How curves are drawn; auto: as the terminal can. */
 enum graph { GRAPH_AUTO, GRAPH_BRAILLE, GRAPH_BLOCK, GRAPH_ASCII };
 enum on_exit { ON_EXIT_DEFAULT, ON_EXIT_ASK, ON_EXIT_RESTORE, ON_EXIT_KEEP };
@@ -51,7 +53,9 @@ struct config {
 	enum graph graph;
 	bool sparklines;               /* true */
 	char memory_columns[CFG_TEXT]; /* of the memory view; empty: the default set */
-	bool of_host;                  /* percent of the whole host instead of one pCPU */
+	bool sort_reverse;             /* of the screen */
+	enum merge merge;
+	bool of_host; /* percent of the whole host instead of one pCPU */
 	char config_file[CFG_TEXT];
 	bool no_config;
 	char record[CFG_TEXT], replay[CFG_TEXT];

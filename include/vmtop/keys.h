@@ -43,6 +43,13 @@ enum key_action {
 	KEY_MARK_ROW,
 	KEY_MERGE,
 	KEY_SETUP,
+	KEY_SAVE,
+	KEY_CHOOSE,
+	KEY_CHOOSE_BACK,
+	KEY_SORT_HERE,
+	KEY_SHIFT_UP,
+	KEY_SHIFT_DOWN,
+	KEY_CLOSE,
 	KEY_REBALANCE,
 	KEY_AUTO_CPU,
 	KEY_AUTO_MEMORY,
@@ -67,10 +74,13 @@ enum key_place {
 	IN_VIEWS = 1 << 0,   /* 0..4 */
 	IN_PREVIEW = 1 << 1, /* ghosts of a planned round are shown */
 	IN_EDIT = 1 << 2,    /* pin editor */
+	IN_SETUP = 1 << 3,   /* panel of F2 */
+	IN_SORT = 1 << 4,    /* list of F6 */
 	IN_ALL = IN_VIEWS | IN_PREVIEW | IN_EDIT,
+	IN_LISTS = IN_SETUP | IN_SORT,
 };
 
-enum key_section { KEYS_MOVE, KEYS_SHOW, KEYS_STEER, KEYS_OTHER, KEYS_SECTIONS };
+enum key_section { KEYS_MOVE, KEYS_SHOW, KEYS_STEER, KEYS_OTHER, KEYS_LISTS, KEYS_SECTIONS };
 
 struct key_row {
 	enum key_action action;

@@ -39,6 +39,8 @@ void options_columns(FILE *to);
  * error. Messages: "FILE:LINE: what, expected what". */
 int conf_read(struct config *c, const char *path, bool absent_ok, struct err *e);
 /* The files that are read without --config: the system's in order, then the user's. Returns how many. */
+/* The user's own file, CFG_TEXT bytes; false: there is no home. */
+bool conf_user_path(char *path);
 enum { CONF_PATHS = 8 };
 size_t conf_paths(char paths[CONF_PATHS][CFG_TEXT]);
 

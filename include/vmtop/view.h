@@ -59,6 +59,11 @@ bool view_typing(const struct view *v);
 /* Paused: newer snapshots are not to be fed or drawn. */
 bool view_paused(const struct view *v);
 void view_mouse(struct view *v, int row, int col, int key, const struct snapshot *s);
+/* A word for the user, until the next key. */
+void view_tell(struct view *v, const char *text);
+/* The setup as it is now, for CMD_SAVE: what the keys have changed is written over *to. */
+void view_setup(const struct view *v, struct config *to);
+const char *view_theme(const struct view *v);
 /* Statistic groups that the visible columns need (enum sample_group). */
 unsigned view_groups(const struct view *v);
 

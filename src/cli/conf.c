@@ -180,17 +180,21 @@ static size_t conf_system_paths(char paths[CONF_PATHS][CFG_TEXT], size_t n)
 	return n;
 }
 
-size_t conf_paths(char paths[CONF_PATHS][CFG_TEXT])
+bool conf_user_path(char *path)
 {
-	size_t n = 0;
-	snprintf(paths[n++], CFG_TEXT, "/etc/vmtop.conf");
-	n = conf_system_paths(paths, n);
 	const char *home = getenv("XDG_CONFIG_HOME"), *rest = "/vmtop/vmtop.conf";
 	if (!home || *home != '/') {
 		home = getenv("HOME");
 		rest = "/.config/vmtop/vmtop.conf";
 	}
-	if (home && *home == '/' && snprintf(paths[n], CFG_TEXT, "%s%s", home, rest) < CFG_TEXT)
-		n++;
+	return home && *home == '/' && snprintf(path, CFG_TEXT, "%s%s", home, rest) < CFG_TEXT;
+}
+
+size_t conf_paths(char paths[CONF_PATHS][CFG_TEXT])
+{
+	size_t n = 0;
+	snprintf(paths[n++], CFG_TEXT, "/etc/vmtop.conf");
+	n = conf_system_paths(paths, n);
+	n += conf_user_path(paths[n]);
 	return n;
 }

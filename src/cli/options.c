@@ -256,6 +256,8 @@ static int options_check(const struct config *c, struct err *e)
 			e, ERR_USAGE, "sort: no column is called '%s', vmtop -o help lists them", shown);
 	if (c->columns[0] && column_parse(c->columns, columns, sizeof columns, e) < 0)
 		return err_prefix(e, "columns");
+	if (c->memory_columns[0] && column_parse(c->memory_columns, columns, sizeof columns, e) < 0)
+		return err_prefix(e, "memory_columns");
 	if (c->readonly && !*c->replay && (c->auto_cpu || c->auto_memory))
 		return err_set(e, ERR_USAGE, "AUTO and --readonly exclude each other; --dry-run shows plans");
 	if (c->stop_at_pct > c->act_above_pct)

@@ -26,6 +26,7 @@ CHOICES(mem_policy, mem_policy_id)
 CHOICES(granularity, granularity)
 CHOICE_LIST(format, "screen", "text", "json", "csv", "openmetrics") /* enum out_format */
 CHOICE_LIST(graph, "auto", "braille", "block", "ascii")             /* enum graph */
+CHOICE_LIST(merge, "cpu", "core", "llc", "node")                    /* enum merge */
 CHOICE_LIST(reclaim, "proactive", "pressure")                       /* enum reclaim_mode */
 CHOICE_LIST(on_exit, "default", "ask", "restore", "keep")           /* enum on_exit */
 static const char *choice_theme(int i)
@@ -103,6 +104,10 @@ const struct setting settings[] = {
 		"show the last minutes of each VM in its row"},
 	{NULL, 0, "of_host", SECTION_SCREEN, SET_FLAG, FIELD(of_host), 0, 0, "no", NULL, NULL,
 		"percent of the whole host instead of one pCPU (I switches)"},
+	{NULL, 0, "sort_reverse", SECTION_SCREEN, SET_FLAG, FIELD(sort_reverse), 0, 0, "no", NULL, NULL,
+		"turn the order of the rows round (r switches)"},
+	{NULL, 0, "merge", SECTION_SCREEN, SET_CHOICE, FIELD(merge), 0, 0, "cpu", "UNIT", choice_merge,
+		"what pCPUs are shown as one (! switches)"},
 	{NULL, 0, "memory_columns", SECTION_SCREEN, SET_TEXT, FIELD(memory_columns), 0, 0, "", "LIST", NULL,
 		"columns of the memory view, separated by commas"},
 

@@ -12,13 +12,6 @@
 
 #include "view_private.h"
 
-enum { SETUP_CPU, SETUP_MEMORY, SETUP_GRANULARITY, SETUP_COLUMNS };
-
-int setup_rows(void)
-{
-	return SETUP_COLUMNS + (int)column_count();
-}
-
 void ask_question(struct view *v, const struct command *c, const char *fmt, ...)
 {
 	va_list ap;
@@ -181,42 +174,28 @@ static void line_key(struct view *v, int key, const struct snapshot *s)
 		rows_search(v, s, false);
 }
 
-/* Moves the cursor of a list of n rows; true when the key was one of those. */
-static bool list_key(struct view *v, int key, int n)
+bool list_key(struct view *v, const struct key_row *k, int n)
 {
-	int page = 10, to = v->over_row;
-	switch (key) {
-	case VK_UP:
-		to--;
-		break;
-	case VK_DOWN:
-		to++;
-		break;
-	case VK_PGUP:
-		to -= page;
-		break;
-	case VK_PGDN:
-		to += page;
-		break;
-	case VK_HOME:
-		to = 0;
-		break;
-	case VK_END:
-		to = n - 1;
-		break;
-	default:
-		return false;
-	}
-	v->over_row = to < 0 ? 0 : to >= n ? n - 1 : to;
-	return true;
+	static const struct {
+		enum key_action a;
+		int by;
+	} steps[] = {{KEY_UP, -1}, {KEY_DOWN, 1}, {KEY_PAGE_UP, -10}, {KEY_PAGE_DOWN, 10},
+		{KEY_FIRST, -100000}, {KEY_LAST, 100000}};
+	for (size_t i = 0; k && i < sizeof steps / sizeof steps[0]; i++)
+		if (steps[i].a == k->action) {
+			int to = v->over_row + steps[i].by;
+			v->over_row = to < 0 ? 0 : to >= n ? n - 1 : to;
+			return true;
+		}
+	return false;
 }
 
-static void sort_key(struct view *v, int key, const struct snapshot *s)
+static void sort_key(struct view *v, const struct key_row *k, const struct snapshot *s)
 {
 	struct table *t = view_table(v);
-	if (list_key(v, key, (int)column_count()))
+	if (!k || list_key(v, k, (int)column_count()))
 		return;
-	if (key == VK_ENTER || key == ' ') {
+	if (k->action == KEY_CHOOSE) {
 		t->sort = v->over_row;
 		t->reverse = false;
 		v->rows_stale = true;
@@ -225,74 +204,33 @@ static void sort_key(struct view *v, int key, const struct snapshot *s)
 	v->over = OVER_NONE;
 }
 
-static int place_of(const struct table *t, int column)
+/* Help over a list goes back to it. */
+static void help_key(struct view *v, int key)
 {
-	for (int i = 0; i < t->n_cols; i++)
-		if (t->cols[i] == column)
-			return i;
-	return -1;
-}
-
-static void column_toggle(struct table *t, int column)
-{
-	int at = place_of(t, column);
-	t->chosen = true;
-	if (at < 0 && t->n_cols < (int)sizeof t->cols)
-		t->cols[t->n_cols++] = (uint8_t)column;
-	else if (at >= 0 && t->n_cols > 1)
-		memmove(&t->cols[at], &t->cols[at + 1], (size_t)(--t->n_cols - at));
-}
-
-static void column_shift(struct table *t, int column, int by)
-{
-	int at = place_of(t, column), to = at + by;
-	if (at < 0 || to < 0 || to >= t->n_cols)
+	if (list_key(v, key_find(key, IN_SORT, false), 10000))
 		return;
-	t->chosen = true;
-	t->cols[at] = t->cols[to];
-	t->cols[to] = (uint8_t)column;
-}
-
-static void setting_next(struct view *v, const struct snapshot *s, int row)
-{
-	struct command c = {.kind = CMD_NONE};
-	if (row == SETUP_CPU) {
-		c.kind = CMD_CPU_POLICY;
-		c.number = (s->cpu_policy + 1) % (CPU_POLICY_ORIGIN_C + 1);
-	} else if (row == SETUP_MEMORY) {
-		c.kind = CMD_MEM_POLICY;
-		c.number = (s->mem_policy + 1) % (MEM_POLICY_ORIGIN_C + 1);
-	} else {
-		c.kind = CMD_GRANULARITY;
-		c.number = s->granularity >= GRAN_NODE ? GRAN_CPU : s->granularity + 1;
-	}
-	view_send(v, &c);
-}
-
-static void setup_key(struct view *v, int key, const struct snapshot *s)
-{
-	if (list_key(v, key, setup_rows()))
-		return;
-	int column = v->over_row - SETUP_COLUMNS;
-	bool act = key == VK_ENTER || key == ' ' || key == VK_RIGHT;
-	if (act && column < 0)
-		setting_next(v, s, v->over_row);
-	else if (act)
-		column_toggle(&v->main, column);
-	else if (key == '<' || key == '>')
-		column_shift(&v->main, column, key == '<' ? -1 : 1);
-	else
-		v->over = OVER_NONE;
+	v->over = v->under;
+	v->under = OVER_NONE;
+	v->over_row = v->under_row;
+	v->over_top = 0;
 }
 
 void ask_key(struct view *v, int key, const struct snapshot *s)
 {
+	enum key_place place = view_place(v, s);
+	const struct key_row *k = place & IN_LISTS ? key_find(key, place, s->readonly) : NULL;
+	if (k && k->action == KEY_HELP) {
+		v->under = v->over;
+		v->under_row = v->over_row;
+		v->over = OVER_HELP;
+		v->over_row = v->over_top = 0;
+		return;
+	}
 	switch (v->over) {
 	case OVER_NONE:
 		break;
 	case OVER_HELP:
-		if (!list_key(v, key, 1000))
-			v->over = OVER_NONE;
+		help_key(v, key);
 		break;
 	case OVER_QUESTION:
 		question_key(v, key);
@@ -301,10 +239,10 @@ void ask_key(struct view *v, int key, const struct snapshot *s)
 		line_key(v, key, s);
 		break;
 	case OVER_SORT:
-		sort_key(v, key, s);
+		sort_key(v, k, s);
 		break;
 	case OVER_SETUP:
-		setup_key(v, key, s);
+		setup_key(v, k, key, s);
 		break;
 	}
 }

@@ -243,3 +243,19 @@ int draw_wrapped_rows(const struct screen *to, int cols, const char *text)
 	}
 	return row;
 }
+
+void draw_wrapped_row(
+	struct screen *to, int row, int col, int width, enum style st, const char *text, int which)
+{
+	for (int i = 0; *text; i++) {
+		size_t n = line_bytes(to, text, width);
+		if (!n)
+			break;
+		if (i == which) {
+			screen_printf(to, row, col, width, st, "%.*s", (int)n, text);
+			break;
+		}
+		text += n;
+		text += strspn(text, " ");
+	}
+}

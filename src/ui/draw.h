@@ -63,6 +63,9 @@ void draw_frame(struct screen *to, const char *title);
 int draw_wrapped(struct screen *to, struct rect at, enum style st, const char *text);
 /* Lines that it would need. */
 int draw_wrapped_rows(const struct screen *to, int cols, const char *text);
+/* One of these lines. */
+void draw_wrapped_row(
+	struct screen *to, int row, int col, int width, enum style st, const char *text, int which);
 /* Clipped to the width with an ellipsis when it does not fit. */
 void draw_cut(struct screen *to, int row, int col, int width, enum style st, const char *text);
 

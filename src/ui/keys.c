@@ -7,15 +7,17 @@
 
 /* action, keys, where, section, steers, name, footer name, footer label, rank, help */
 static const struct key_row rows[] = {
-	{KEY_UP, {VK_UP}, IN_ALL, KEYS_MOVE, false, "Up Down", "", "", 0, "move the cursor"},
-	{KEY_DOWN, {VK_DOWN}, IN_ALL, KEYS_MOVE, false, "", "", "", 0, ""},
+	{KEY_UP, {VK_UP}, IN_ALL | IN_LISTS, KEYS_MOVE, false, "Up Down", "", "", 0, "move the cursor"},
+	{KEY_DOWN, {VK_DOWN}, IN_ALL | IN_LISTS, KEYS_MOVE, false, "", "", "", 0, ""},
 	{KEY_LEFT, {VK_LEFT}, IN_ALL, KEYS_MOVE, false, "Left Right", "", "", 0,
 		"scroll the table sideways; choose a pCPU in the pin map"},
 	{KEY_RIGHT, {VK_RIGHT}, IN_ALL, KEYS_MOVE, false, "", "", "", 0, ""},
-	{KEY_PAGE_UP, {VK_PGUP}, IN_ALL, KEYS_MOVE, false, "PgUp PgDn", "", "", 0, "a page up or down"},
-	{KEY_PAGE_DOWN, {VK_PGDN}, IN_ALL, KEYS_MOVE, false, "", "", "", 0, ""},
-	{KEY_FIRST, {VK_HOME}, IN_ALL, KEYS_MOVE, false, "Home End", "", "", 0, "to the first or last row"},
-	{KEY_LAST, {VK_END}, IN_ALL, KEYS_MOVE, false, "", "", "", 0, ""},
+	{KEY_PAGE_UP, {VK_PGUP}, IN_ALL | IN_LISTS, KEYS_MOVE, false, "PgUp PgDn", "", "", 0,
+		"a page up or down"},
+	{KEY_PAGE_DOWN, {VK_PGDN}, IN_ALL | IN_LISTS, KEYS_MOVE, false, "", "", "", 0, ""},
+	{KEY_FIRST, {VK_HOME}, IN_ALL | IN_LISTS, KEYS_MOVE, false, "Home End", "", "", 0,
+		"to the first or last row"},
+	{KEY_LAST, {VK_END}, IN_ALL | IN_LISTS, KEYS_MOVE, false, "", "", "", 0, ""},
 	{KEY_PANEL, {VK_TAB}, IN_VIEWS | IN_PREVIEW, KEYS_MOVE, false, "Tab", "Tab", "Panel", 11,
 		"to the next panel"},
 	{KEY_PANEL_BACK, {VK_BTAB}, IN_VIEWS | IN_PREVIEW, KEYS_MOVE, false, "", "", "", 0, ""},
@@ -58,7 +60,9 @@ static const struct key_row rows[] = {
 	{KEY_MARK_ROW, {'x', VK_INSERT}, IN_VIEWS, KEYS_SHOW, false, "x Insert", "", "", 0,
 		"mark the VM; H and X act on all marked ones"},
 	{KEY_SETUP, {VK_F1 + 1}, IN_VIEWS, KEYS_SHOW, false, "F2", "F2", "Setup", 15,
-		"setup: policies, granularity, columns and their order"},
+		"setup: policies, theme, graphs, columns and their order"},
+	{KEY_SAVE, {'W'}, IN_VIEWS | IN_SETUP, KEYS_SHOW, false, "W", "W", "Save", 18,
+		"save the setup to the user's config file"},
 
 	{KEY_REBALANCE, {'b'}, IN_VIEWS, KEYS_STEER, true, "b", "b", "Balance", 3,
 		"rebalance now: one round at once; asks when it moves more than eight vCPUs"},
@@ -94,8 +98,23 @@ static const struct key_row rows[] = {
 		"change the interval"},
 	{KEY_NOTE, {'\''}, IN_VIEWS, KEYS_OTHER, false, "'", "", "", 0, "put a mark into the log"},
 	{KEY_REDRAW, {VK_CTRL('L')}, IN_ALL, KEYS_OTHER, false, "^L", "", "", 0, "draw the screen anew"},
-	{KEY_HELP, {'?', 'h', VK_F1}, IN_ALL, KEYS_OTHER, false, "? h F1", "?", "Help", 2, "this help"},
+	{KEY_HELP, {'?', 'h', VK_F1}, IN_ALL | IN_LISTS, KEYS_OTHER, false, "? h F1", "?", "Help", 2,
+		"this help"},
 	{KEY_QUIT, {'q', VK_F1 + 9}, IN_ALL, KEYS_OTHER, false, "q F10", "q", "Quit", 1, "quit"},
+
+	{KEY_CHOOSE, {VK_ENTER, ' ', VK_RIGHT}, IN_SETUP, KEYS_LISTS, false, "Enter Space Right", "Enter",
+		"Change", 2, "setup: the next value; show or hide the column"},
+	{KEY_CHOOSE_BACK, {VK_LEFT}, IN_SETUP, KEYS_LISTS, false, "Left", "", "", 0,
+		"setup: the value before"},
+	{KEY_SHIFT_UP, {'<', VK_F1 + 6}, IN_SETUP, KEYS_LISTS, false, "< > F7 F8", "< >", "Move", 3,
+		"setup: move the column to the left or right"},
+	{KEY_SHIFT_DOWN, {'>', VK_F1 + 7}, IN_SETUP, KEYS_LISTS, false, "", "", "", 0, ""},
+	{KEY_SORT_HERE, {'s'}, IN_SETUP, KEYS_LISTS, false, "s", "s", "Sort", 4,
+		"setup: sort by the column; once more: the other way round"},
+	{KEY_CHOOSE, {VK_ENTER, ' '}, IN_SORT, KEYS_LISTS, false, "Enter Space", "Enter", "Sort", 2,
+		"list of columns: sort by this one"},
+	{KEY_CLOSE, {VK_ESC, 'q', VK_F1 + 9, VK_F1 + 1}, IN_LISTS, KEYS_LISTS, false, "Esc q", "Esc", "Close",
+		1, "close the list"},
 };
 enum { N_ROWS = sizeof rows / sizeof rows[0] };
 
@@ -128,6 +147,7 @@ const char *key_section_text(enum key_section s)
 		[KEYS_SHOW] = "What is shown",
 		[KEYS_STEER] = "Steering",
 		[KEYS_OTHER] = "Other",
+		[KEYS_LISTS] = "In the setup and in lists",
 	};
 	return (unsigned)s < KEYS_SECTIONS ? text[s] : "";
 }

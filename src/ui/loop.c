@@ -14,6 +14,7 @@
 
 #include "term.h"
 #include "vmtop/engine.h"
+#include "vmtop/setup.h"
 #include "vmtop/text.h"
 #include "vmtop/view.h"
 
@@ -33,6 +34,7 @@ struct loop {
 	unsigned groups;
 	struct command unsent;
 	bool has_unsent;
+	const char *theme; /* that the terminal has */
 };
 
 static int64_t now_ns(void)
@@ -53,6 +55,36 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static void save_setup(struct loop *l)
+{
+	struct config now = *l->cfg;
+	struct err e = ERR_INIT;
+	char path[CFG_TEXT], text[CFG_TEXT + 32];
+	view_setup(l->view, &now);
+	if (setup_save(&now, l->cfg, path, &e) < 0)
+		snprintf(text, sizeof text, "not saved: %s", e.msg);
+	else
+		snprintf(text, sizeof text, "saved to %s", path);
+	view_tell(l->view, text);
+}
+
+/* Returns false when the pipe is full: then it goes with a later turn. */
+static bool carry_out(struct loop *l, const struct command *c)
+{
+	if (c->kind == CMD_SAVE) {
+		save_setup(l);
+		return true;
+	}
+	if (c->kind == CMD_QUIT) {
+		l->done = true;
+		l->restore = c->on;
+	}
+	l->has_unsent = scheduler_send(l->sched, c) < 0;
+	if (l->has_unsent)
+		l->unsent = *c;
+	return !l->has_unsent;
+}
+
 /* What does not go into the pipe now goes with the next turn; the view keeps the rest. */
 static void send_commands(struct loop *l)
 {
@@ -60,17 +92,8 @@ static void send_commands(struct loop *l)
 	if (l->has_unsent && scheduler_send(l->sched, &l->unsent) < 0)
 		return;
 	l->has_unsent = false;
-	while (view_more(l->view, &c)) {
-		if (c.kind == CMD_QUIT) {
-			l->done = true;
-			l->restore = c.on;
-		}
-		if (scheduler_send(l->sched, &c) < 0) {
-			l->unsent = c;
-			l->has_unsent = true;
-			return;
-		}
-	}
+	while (view_more(l->view, &c) && carry_out(l, &c))
+		;
 }
 
 /* A paste must not steer guests: only a line that is being typed takes it, and only what can be printed. */
@@ -91,16 +114,8 @@ static void take_key(struct loop *l, int key, int row, int col)
 	}
 	if (key >= VK_CLICK && key <= VK_WHEEL_DOWN)
 		view_mouse(l->view, row, col, key, l->shown);
-	else if (view_key(l->view, key, l->shown, &c)) {
-		if (c.kind == CMD_QUIT) {
-			l->done = true;
-			l->restore = c.on;
-		}
-		if (scheduler_send(l->sched, &c) < 0 && !l->has_unsent) {
-			l->unsent = c;
-			l->has_unsent = true;
-		}
-	}
+	else if (view_key(l->view, key, l->shown, &c) && !l->has_unsent)
+		carry_out(l, &c);
 }
 
 static void read_keys(struct loop *l, short events)
@@ -174,6 +189,8 @@ static void draw(struct loop *l)
 	if (screen_resize(&l->base, rows, cols) < 0)
 		return;
 	l->base.graph = term_graph(l->term);
+	if (l->theme != view_theme(l->view))
+		term_theme(l->term, l->theme = view_theme(l->view));
 	view_draw(l->view, l->shown, &l->base, now_ns(), l->received_ns);
 	bool over = view_overlay(l->view, l->shown, &l->over, rows, cols, &row, &col);
 	term_draw(l->term, &l->base, over ? &l->over : NULL, row, col);

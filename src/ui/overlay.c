@@ -8,9 +8,9 @@
 #include "view_private.h"
 #include "vmtop/text.h"
 
-enum { HELP_KEYS = 12, HELP_LINE = 76 };
+enum { LIST_LINE = 76 };
 
-static bool box(struct screen *to, int rows, int cols, int want_rows, int want_cols, int *row, int *col)
+bool overlay_box(struct screen *to, int rows, int cols, int want_rows, int want_cols, int *row, int *col)
 {
 	int r = want_rows < rows ? want_rows : rows, c = want_cols < cols ? want_cols : cols;
 	if (screen_resize(to, r, c) < 0)
@@ -20,58 +20,12 @@ static bool box(struct screen *to, int rows, int cols, int want_rows, int want_c
 	return true;
 }
 
-/* One line of the help text, counted when `to` is NULL. */
-static void help_line(struct screen *to, int *n, int top, const char *left, const char *text, enum style st)
-{
-	int row = (*n)++ - top + 1;
-	if (!to || row < 1 || row >= to->rows - 1)
-		return;
-	if (left)
-		screen_text(to, row, 3, HELP_KEYS, STYLE_KEY, left);
-	int col = left ? 3 + HELP_KEYS : 2;
-	draw_cut(to, row, col, to->cols - col - 2, st, text);
-}
-
-static int help_text(const struct snapshot *s, struct screen *to, int top)
-{
-	int n = 0;
-	for (enum key_section sec = KEYS_MOVE; sec < KEYS_SECTIONS; sec++) {
-		help_line(to, &n, top, NULL, key_section_text(sec), STYLE_TITLE);
-		for (size_t i = 0; i < key_count(); i++) {
-			const struct key_row *k = key_at(i);
-			if (k->section == sec && k->help[0] && !(s->readonly && k->steers))
-				help_line(to, &n, top, k->name, k->help, STYLE_NORMAL);
-		}
-		help_line(to, &n, top, NULL, "", STYLE_NORMAL);
-	}
-	help_line(to, &n, top, NULL, "Columns (F2 chooses, F6 sorts)", STYLE_TITLE);
-	for (size_t i = 0; i < column_count(); i++)
-		help_line(to, &n, top, column_at(i)->head, column_at(i)->help, STYLE_NORMAL);
-	return n;
-}
-
-static bool help_draw(
-	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col)
-{
-	int n = help_text(s, NULL, 0);
-	if (!box(to, rows, cols, n + 2, HELP_LINE + 4, row, col))
-		return false;
-	int page = to->rows - 2;
-	v->over_row = v->over_row + page > n ? (n > page ? n - page : 0) : v->over_row;
-	draw_frame(to, s->readonly ? "Help · read-only: keys that steer are off" : "Help");
-	help_text(s, to, v->over_row);
-	if (n > page)
-		screen_right(to, to->rows - 1, 0, to->cols - 2, STYLE_DIM,
-			" Up Down scroll · any other key closes ");
-	return true;
-}
-
 static bool question_draw(const struct view *v, struct screen *to, int rows, int cols, int *row, int *col)
 {
 	int width = cols < 64 ? cols : 64, lines = 1;
 	int text = screen_columns(to, v->question);
 	lines += width > 8 ? text / (width - 8) + 1 : 2;
-	if (!box(to, rows, cols, lines + 3, width, row, col))
+	if (!overlay_box(to, rows, cols, lines + 3, width, row, col))
 		return false;
 	draw_frame(to, v->ask_exit ? "Quit" : "Sure?");
 	draw_wrapped(to, (struct rect){1, 3, to->rows - 3, to->cols - 6}, STYLE_NORMAL, v->question);
@@ -140,7 +94,7 @@ static bool prompt_draw(const struct view *v, const struct snapshot *s, struct s
 	return true;
 }
 
-static void list_row(struct screen *to, int row, bool cursor, bool on, const char *left, const char *text)
+void list_row(struct screen *to, int row, bool cursor, bool on, const char *left, const char *text)
 {
 	enum style st = cursor ? STYLE_SELECTED : STYLE_NORMAL;
 	if (cursor)
@@ -161,7 +115,8 @@ static int list_top(struct view *v, int page)
 
 static bool sort_draw(struct view *v, struct screen *to, int rows, int cols, int *row, int *col)
 {
-	if (!box(to, rows - 2 > 3 ? rows - 2 : rows, cols, (int)column_count() + 2, HELP_LINE + 4, row, col))
+	if (!overlay_box(to, rows - 2 > 3 ? rows - 2 : rows, cols, (int)column_count() + 2, LIST_LINE + 4,
+		    row, col))
 		return false;
 	draw_frame(to, "Sort by");
 	int page = to->rows - 2, top = list_top(v, page);
@@ -170,42 +125,6 @@ static bool sort_draw(struct view *v, struct screen *to, int rows, int cols, int
 		list_row(to, 1 + i, top + i == v->over_row, view_table(v)->sort == top + i, c->head, c->help);
 	}
 	screen_right(to, to->rows - 1, 0, to->cols - 2, STYLE_DIM, " Enter sorts · Esc closes ");
-	return true;
-}
-
-static bool column_shown(const struct table *t, int column)
-{
-	return memchr(t->cols, column, (size_t)t->n_cols) != NULL;
-}
-
-static void setup_row(const struct view *v, const struct snapshot *s, struct screen *to, int row, int i)
-{
-	char text[120];
-	int settings = setup_rows() - (int)column_count();
-	if (i >= settings) {
-		const struct column *c = column_at((size_t)(i - settings));
-		list_row(to, row, i == v->over_row, column_shown(&v->main, i - settings), c->head, c->help);
-		return;
-	}
-	static const char *const heads[] = {"CPU", "memory", "pins"};
-	const char *now = i == 0   ? cpu_policy_name(s->cpu_policy)
-			  : i == 1 ? mem_policy_name(s->mem_policy)
-				   : granularity_name(s->granularity);
-	snprintf(text, sizeof text, i < 2 ? "policy: %s" : "one %s each (granularity)", now);
-	list_row(to, row, i == v->over_row, false, heads[i], text);
-}
-
-static bool setup_draw(
-	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col)
-{
-	if (!box(to, rows - 2 > 3 ? rows - 2 : rows, cols, setup_rows() + 2, HELP_LINE + 4, row, col))
-		return false;
-	draw_frame(to, "Setup");
-	int page = to->rows - 2, top = list_top(v, page);
-	for (int i = 0; i < page && top + i < setup_rows(); i++)
-		setup_row(v, s, to, 1 + i, top + i);
-	screen_right(to, to->rows - 1, 0, to->cols - 2, STYLE_DIM,
-		" Enter changes · < > move a column · Esc closes ");
 	return true;
 }
 

@@ -13,6 +13,11 @@ struct table *view_table(struct view *v)
 	return v->id == VIEW_MEMORY ? &v->memory : &v->main;
 }
 
+const struct table *view_table_of(const struct view *v)
+{
+	return v->id == VIEW_MEMORY ? &v->memory : &v->main;
+}
+
 static int by_value(const struct row_key *a, const struct row_key *b)
 {
 	if (a->has != b->has)

@@ -10,6 +10,7 @@
 
 #include "view_private.h"
 #include "vmtop/text.h"
+#include "vmtop/theme.h"
 
 /* The memory view has a set and ranks of its own: why a guest is as it is matters more there. */
 static const char memory_set[] =
@@ -57,6 +58,14 @@ struct view *view_new(const struct config *cfg)
 	v->map_cpu = -1;
 	v->sparklines = cfg->sparklines;
 	v->graph = cfg->graph;
+	v->merge = cfg->merge;
+	v->main.reverse = cfg->sort_reverse;
+	v->setup.granularity = cfg->granularity;
+	v->setup.cpu_policy = (int)cfg->cpu_policy;
+	v->setup.mem_policy = (int)cfg->mem_policy;
+	for (size_t i = 0; i < theme_count(); i++)
+		if (!strcmp(theme_at(i)->name, cfg->theme))
+			v->setup.theme = (int)i;
 	v->of_host = cfg->of_host;
 	v->rows_stale = true;
 	table_defaults(&v->main, false);
@@ -98,10 +107,19 @@ void view_say(struct view *v, const char *fmt, ...)
 	va_end(ap);
 }
 
+void view_tell(struct view *v, const char *text)
+{
+	view_say(v, "%s", text);
+}
+
 void view_feed(struct view *v, const struct snapshot *s)
 {
 	v->delay_s = s->delay_s;
 	history_feed(&v->hist, s);
+	if (v->over != OVER_SETUP) {
+		v->setup.cpu_policy = (int)s->cpu_policy;
+		v->setup.mem_policy = (int)s->mem_policy;
+	}
 	v->rows_stale = true;
 	rows_update(v, s);
 	units_update(v, s);
@@ -135,6 +153,8 @@ enum focus view_focus(const struct view *v)
 
 enum key_place view_place(const struct view *v, const struct snapshot *s)
 {
+	if (v->over == OVER_SETUP || v->over == OVER_SORT)
+		return v->over == OVER_SETUP ? IN_SETUP : IN_SORT;
 	return v->edit ? IN_EDIT : s->preview ? IN_PREVIEW : IN_VIEWS;
 }
 

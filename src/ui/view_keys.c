@@ -207,7 +207,10 @@ static bool show_key(struct view *v, const struct snapshot *s, enum key_action a
 		key_merge(v, s);
 		return true;
 	case KEY_SETUP:
-		open_list(v, OVER_SETUP, 0);
+		setup_open(v, s);
+		return true;
+	case KEY_SAVE:
+		view_send_kind(v, CMD_SAVE, true);
 		return true;
 	case KEY_HELP:
 		open_list(v, OVER_HELP, 0);

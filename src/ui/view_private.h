@@ -15,7 +15,6 @@ enum view_id { VIEW_OVERVIEW, VIEW_PCPUS, VIEW_MEMORY, VIEW_LOG, VIEW_VM, VIEW_C
 enum focus { FOCUS_TABLE, FOCUS_MAP, FOCUS_LOG, FOCUS_VCPUS };
 enum overlay { OVER_NONE, OVER_HELP, OVER_QUESTION, OVER_PROMPT, OVER_SORT, OVER_SETUP };
 enum prompt { PROMPT_INTERVAL, PROMPT_SEARCH, PROMPT_FILTER, PROMPT_NOTE, PROMPT_BALLOON, PROMPT_CPUS };
-enum merge { MERGE_NONE, MERGE_CORE, MERGE_LLC, MERGE_NODE, MERGE_COUNT };
 
 /* pCPUs that are shown as one: a thread, or all of a core, LLC or node. */
 struct unit {
@@ -54,6 +53,13 @@ struct staged {
 };
 
 enum { STAGED_MAX = 128, MARKS_MAX = 1024, QUEUE_MAX = 1032, LINE_MAX_BYTES = 160 };
+
+/* What the setup panel has chosen; the engine's answer comes with the next snapshot only. */
+struct setup {
+	int cpu_policy, mem_policy;
+	enum granularity granularity; /* as it was asked for: AUTO too */
+	int theme;
+};
 
 struct view {
 	/* settings of the session */
@@ -111,7 +117,10 @@ struct view {
 	char message[200]; /* a word from the view itself: why a key did nothing; until the next key */
 	char question[400];
 	struct command ask; /* carried out on y */
-	bool ask_exit;      /* y restores, n keeps */
+	enum overlay under; /* what help was opened over, */
+	int under_row;      /* and where its cursor was */
+	struct setup setup;
+	bool ask_exit; /* y restores, n keeps */
 	bool asked_cpu, asked_memory;
 
 	struct command *queue;
@@ -131,6 +140,7 @@ bool rows_marked(const struct view *v, const uint8_t uuid[UUID_BYTES]);
 void rows_mark(struct view *v, const uint8_t uuid[UUID_BYTES]);
 bool rows_pattern(regex_t *re, bool *has, char *kept, const char *text);
 struct table *view_table(struct view *v);
+const struct table *view_table_of(const struct view *v);
 void table_defaults(struct table *t, bool memory);
 
 /* units.c */
@@ -169,7 +179,18 @@ void ask_key(struct view *v, int key, const struct snapshot *s);
 void ask_question(struct view *v, const struct command *c, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void ask_line(struct view *v, enum prompt p, const char *text);
-int setup_rows(void);
+/* help.c: keys and columns of the place where one is */
+bool help_draw(
+	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col);
+/* setup.c: what is shown and how, and the policies */
+void setup_open(struct view *v, const struct snapshot *s);
+bool setup_draw(
+	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col);
+void setup_key(struct view *v, const struct key_row *k, int key, const struct snapshot *s);
+/* Shared by lists: moves the cursor of a list of n rows; true when the key was one of those. */
+bool list_key(struct view *v, const struct key_row *k, int n);
+void list_row(struct screen *to, int row, bool cursor, bool on, const char *left, const char *text);
+bool overlay_box(struct screen *to, int rows, int cols, int want_rows, int want_cols, int *row, int *col);
 
 enum key_place view_place(const struct view *v, const struct snapshot *s);
 /* keys_move.c, keys_steer.c: true when the key was one of theirs */

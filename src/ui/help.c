@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Help for the place where one is: what the panel shows, the keys that mean something here, the columns of
+ * its table. Invariant: keys and columns come from their tables, so help cannot differ from what they do. */
+#include <stdio.h>
+#include <string.h>
+
+#include "view_private.h"
+
+enum { HELP_KEYS = 13, HELP_WIDTH = 80 };
+
+/* What one looks at; the signs are those of draw.c. */
+static const char *const panel_help[] = {
+	[FOCUS_TABLE] = "A row a VM. USE has a bar for each vCPU, in the colour of waiting where it waits 10 "
+			"% or more "
+			"for a pCPU. CPU%, WAIT% and WANT% are sums over the vCPUs, in percent of one pCPU "
+			"(I: of the "
+			"host). A - is a value that is not known: the VM's own view says why.",
+	[FOCUS_MAP] = "A row a vCPU, a column a pCPU (! merges them). The marks are told in the last line. "
+		      "Left and "
+		      "Right choose a pCPU, the line below tells who is on it. E edits pins by hand.",
+	[FOCUS_LOG] = "What was decided, by whom and why, newest at the bottom. Up scrolls back and stays "
+		      "there while "
+		      "new lines come; End goes back to the newest.",
+	[FOCUS_VCPUS] =
+		"One VM: each vCPU with its use, wait and demand in percent of a pCPU, where it runs, its "
+		"pin "
+		"and the pCPUs it may use; then memory and traffic, graphs, and what was decided about it.",
+};
+
+static const char *view_name(enum view_id id)
+{
+	static const char *const names[VIEW_COUNT] = {"overview", "pCPUs", "memory", "decisions", "VM"};
+	return names[id];
+}
+
+/* Where the text goes; to == NULL: it is only counted. */
+struct sheet {
+	struct screen *to;
+	const struct screen *measure;
+	int n, top, cols;
+};
+
+static void add(struct sheet *h, const char *left, const char *text, enum style st)
+{
+	int col = left ? 2 + HELP_KEYS : 2, width = h->cols - col - 2;
+	int rows = width > 4 ? draw_wrapped_rows(h->measure, width, text) : 1;
+	rows = rows < 1 ? 1 : rows;
+	for (int i = 0; h->to && i < rows; i++) {
+		int row = h->n + i - h->top + 1;
+		if (row < 1 || row >= h->to->rows - 1)
+			continue;
+		if (left && i == 0)
+			screen_text(h->to, row, 2, HELP_KEYS - 1, STYLE_KEY, left);
+		draw_wrapped_row(h->to, row, col, width, st, text, i);
+	}
+	h->n += rows;
+}
+
+static void add_columns(const struct view *v, struct sheet *h)
+{
+	const struct table *t = view_table_of(v);
+	add(h, NULL, "", STYLE_NORMAL);
+	add(h, NULL, "Columns of this table", STYLE_TITLE);
+	for (int i = 0; i < t->n_cols; i++)
+		add(h, column_at(t->cols[i])->head, column_at(t->cols[i])->help, STYLE_NORMAL);
+	add(h, NULL, "", STYLE_NORMAL);
+	add(h, NULL, "More columns (F2 shows them)", STYLE_TITLE);
+	for (size_t i = 0; i < column_count(); i++)
+		if (!memchr(t->cols, (int)i, (size_t)t->n_cols))
+			add(h, column_at(i)->head, column_at(i)->help, STYLE_NORMAL);
+}
+
+static enum key_place help_place(struct view *v, const struct snapshot *s)
+{
+	enum overlay over = v->over;
+	v->over = v->under;
+	enum key_place place = view_place(v, s);
+	v->over = over;
+	return place;
+}
+
+static int help_text(const struct view *v, const struct snapshot *s, enum key_place place, struct sheet *h)
+{
+	bool views = (place & (IN_LISTS | IN_EDIT)) == 0;
+	h->n = 0;
+	if (views)
+		add(h, NULL, panel_help[view_focus(v)], STYLE_NORMAL);
+	for (enum key_section sec = KEYS_MOVE; sec < KEYS_SECTIONS; sec++) {
+		bool head = false;
+		for (size_t i = 0; i < key_count(); i++) {
+			const struct key_row *k = key_at(i);
+			if (k->section != sec || !k->help[0] || !(k->where & place) ||
+				(s->readonly && k->steers))
+				continue;
+			if (!head && h->n)
+				add(h, NULL, "", STYLE_NORMAL);
+			if (!head)
+				add(h, NULL, key_section_text(sec), STYLE_TITLE);
+			head = true;
+			add(h, k->name, k->help, STYLE_NORMAL);
+		}
+	}
+	if (views && (view_focus(v) == FOCUS_TABLE || v->id == VIEW_OVERVIEW))
+		add_columns(v, h);
+	return h->n;
+}
+
+static void help_title(
+	const struct view *v, const struct snapshot *s, enum key_place place, char *buf, size_t len)
+{
+	const char *where = place == IN_EDIT      ? "pin editor"
+			    : place == IN_SETUP   ? "setup"
+			    : place == IN_SORT    ? "sort"
+			    : place == IN_PREVIEW ? "preview"
+						  : view_name(v->id);
+	snprintf(buf, len, "Help: %s%s", where, s->readonly ? " (read-only: keys that steer are off)" : "");
+}
+
+bool help_draw(
+	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col)
+{
+	char title[80];
+	enum key_place place = help_place(v, s);
+	struct sheet count = {.measure = to, .cols = cols < HELP_WIDTH ? cols : HELP_WIDTH};
+	int n = help_text(v, s, place, &count);
+	if (!overlay_box(to, rows, cols, n + 2, HELP_WIDTH, row, col))
+		return false;
+	int page = to->rows - 2;
+	v->over_row = v->over_row + page > n ? (n > page ? n - page : 0) : v->over_row;
+	help_title(v, s, place, title, sizeof title);
+	draw_frame(to, title);
+	struct sheet h = {.to = to, .measure = to, .cols = to->cols, .top = v->over_row};
+	help_text(v, s, place, &h);
+	if (n > page) {
+		snprintf(title, sizeof title, " %d-%d of %d · Up Down scroll · other keys close ",
+			v->over_row + 1, v->over_row + page, n);
+		screen_right(to, to->rows - 1, 0, to->cols - 2, STYLE_DIM, title);
+	}
+	return true;
+}

@@ -12,8 +12,8 @@
  * cannot be written (a closed pipe is no failure). */
 int batch_run(const struct config *cfg, struct engine *en, struct err *e);
 
-/* vmtop --check: what the host gives, what is missing, what would be done, on `to`. The engine is in a dry run.
- * Fails when there is no sample, or something is missing without which nothing works. */
+/* vmtop --check: what the host gives, what is missing, what would be done, on `to`. The engine is in a dry
+ * run. Fails when there is no sample, or something is missing without which nothing works. */
 int check_run(struct engine *en, FILE *to, struct err *e);
 
 /* What an output knows beside the snapshot. */

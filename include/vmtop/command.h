@@ -30,7 +30,7 @@ enum command_kind {
 	CMD_GROUPS,       /* number: enum sample_group the screen needs now */
 	CMD_EXCLUDE,      /* uuid, on: no CPU steering for this VM */
 	CMD_STAY_ON_NODE, /* uuid, on */
-	CMD_SAVE, /* the screen's own: write the setup to the user's file; never sent on */
+	CMD_SAVE,         /* the screen's own: write the setup to the user's file; never sent on */
 	CMD_REPLAY, /* text: "play" or stop, "step" number ticks, "go" number seconds from here, "at" number
 		     * seconds from the start, "speed" number times as fast as now, "loop" on or off */
 };

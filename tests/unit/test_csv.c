@@ -80,7 +80,7 @@ static void test_openmetrics(void **state)
 	char *text = printed(openmetrics_write, OUT_OPENMETRICS, "name,cpu,usable");
 	const char *usable =
 		"# TYPE vmtop_vm_usable_bytes gauge\n# HELP vmtop_vm_usable_bytes memory the guest could "
-		"give to programs without swapping (usable)\n"
+		"still use without swapping (usable)\n"
 		"vmtop_vm_usable_bytes{vm=\"web-1\",uuid=\"00000001-0000-0000-0000-000000000000\"} "
 		"409600000\n# EOF\n";
 	assert_non_null(strstr(text, usable)); /* one line: the other VM has no value */

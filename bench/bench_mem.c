@@ -10,18 +10,14 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "../tests/support/mem_toy.h"
+#include "../tests/support/mem_peers.h"
 
-enum { HOURS = 6, SEEDS = 5, GUESTS = 8, WINDOW = 10, GUEST_LEAST_MIB = 1024 };
+enum { HOURS = 6, SEEDS = 5, GUESTS = PEER_GUESTS, TOTAL_MIB = 16384, BASE_MIB = 1024 };
 #define MIBS(x) ((int64_t)(x)*TOY_MIB)
 
 static int64_t least(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
-}
-static int64_t most(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
 }
 
 /* --- traces: each guest idles at some size and bursts now and then ------------------------------------ */
@@ -65,134 +61,6 @@ static void trace_want(struct toy *t)
 	}
 }
 
-/* --- peers --------------------------------------------------------------------------------------------- */
-
-static int64_t samples[GUESTS][2][WINDOW], host_samples[WINDOW];
-static int n_samples;
-
-static void order(struct toy *t, size_t i, int64_t to)
-{
-	struct toy_guest *g = &t->g[i];
-	to = least(most(to, MIBS(64)), g->max);
-	if (to == g->target)
-		return;
-	struct action *a = plan_add(&t->plan, ACTION_BALLOON);
-	if (!a)
-		abort();
-	memcpy(a->uuid, t->sample.vms[i].uuid, sizeof a->uuid);
-	a->vm = i;
-	a->from_kib = g->target;
-	a->to_kib = to;
-}
-
-static double mean(const int64_t *v)
-{
-	int n = n_samples < WINDOW ? n_samples : WINDOW;
-	double sum = 0;
-	for (int i = 0; i < n; i++)
-		sum += (double)v[i];
-	return n ? sum / n : 0;
-}
-
-/* MoM samples every 5 s, decides every 10 s on the mean of its last ten samples, one direction for all. */
-static void mom_sample(struct toy *t)
-{
-	int k = n_samples++ % WINDOW;
-	host_samples[k] = most(toy_available(t), 0);
-	for (int i = 0; i < GUESTS; i++) {
-		samples[i][0][k] = t->g[i].balloon;
-		samples[i][1][k] = t->g[i].s_unused;
-	}
-}
-
-static void mom_guest(struct toy *t, size_t i, double host_free)
-{
-	struct toy_guest *g = &t->g[i];
-	double cur = (double)g->balloon, used = mean(samples[i][0]) - mean(samples[i][1]), to;
-	if (host_free < 0.20) {
-		double keep = host_free <= 0.05 ? host_free - 0.05 : 0.20 * host_free / 0.20;
-		to = cur * 0.95 > used + keep * cur ? cur * 0.95 : used + keep * cur;
-		if (to < (double)MIBS(GUEST_LEAST_MIB))
-			to = (double)MIBS(GUEST_LEAST_MIB);
-		if (to > cur)
-			return;
-	} else {
-		if (g->balloon >= g->max)
-			return;
-		to = cur * 1.05 < (double)g->max ? cur * 1.05 : (double)g->max;
-		if (to < used + 0.20 * (double)g->max)
-			to = used + 0.20 * (double)g->max;
-	}
-	if (to - cur > 0.0025 * cur || cur - to > 0.0025 * cur)
-		order(t, i, (int64_t)to);
-}
-
-static void mom_decide(struct toy *t)
-{
-	mom_sample(t);
-	if (n_samples % 2)
-		return;
-	for (size_t i = 0; i < GUESTS; i++)
-		mom_guest(t, i, mean(host_samples) / (double)t->total);
-}
-
-/* Proxmox steers the host to 80 % used, 100 MiB a guest and 10 s at most: first those under pressure grow,
- * first those with free memory shrink, in proportion to shares above the minimum. */
-static int64_t pve_change(struct toy *t, const bool *in, int64_t *res, int64_t bytes)
-{
-	const int64_t step = MIBS(100), minimum = MIBS(GUEST_LEAST_MIB);
-	int64_t rest = bytes;
-	bool done[GUESTS] = {false}, again = true;
-	while (rest && again) {
-		int64_t alloc = rest, shares = 0, changes = 0;
-		for (int i = 0; i < GUESTS; i++)
-			if (in[i] && !done[i]) {
-				alloc += res[i] - minimum;
-				shares++;
-			}
-		for (int i = 0; i < GUESTS; i++) {
-			if (!in[i] || done[i])
-				continue;
-			int64_t cur = t->g[i].balloon;
-			int64_t want = least(most(minimum + alloc / shares, minimum), t->g[i].max);
-			if ((want > cur && bytes <= 0) || want == cur) {
-				done[i] = true;
-				continue;
-			}
-			int64_t to = want > cur ? least(cur + step, want) : most(cur - step, want);
-			changes += to - res[i];
-			res[i] = to;
-		}
-		again = changes != 0;
-		rest -= changes;
-	}
-	return rest;
-}
-
-static void pve_decide(struct toy *t)
-{
-	if (t->now_s % 10)
-		return;
-	bool all[GUESTS], pressed[GUESTS], free[GUESTS];
-	int64_t res[GUESTS], goal = most(toy_available(t), 0) - t->total / 5;
-	for (int i = 0; i < GUESTS; i++) {
-		const struct toy_guest *g = &t->g[i];
-		all[i] = true;
-		res[i] = g->balloon;
-		free[i] = g->s_unused > MIBS(GUEST_LEAST_MIB) / 4 && g->balloon >= MIBS(GUEST_LEAST_MIB);
-		pressed[i] = !free[i];
-	}
-	if (goal > MIBS(10)) {
-		if (pve_change(t, pressed, res, goal) >= goal)
-			pve_change(t, all, res, goal);
-	} else if (goal < -MIBS(10)) {
-		if (pve_change(t, free, res, goal) <= goal)
-			pve_change(t, all, res, goal);
-	}
-	for (size_t i = 0; i < GUESTS; i++)
-		order(t, i, res[i]);
-}
-
 /* --- runs ---------------------------------------------------------------------------------------------- */
 
 struct figures {
@@ -227,7 +95,7 @@ static void contender_second(const struct contender *c)
 
 static void contender_run(const struct contender *c, uint64_t seed, struct figures *f)
 {
-	toy_init(&t, MIBS(16384), MIBS(1024));
+	toy_init(&t, MIBS(TOTAL_MIB), MIBS(BASE_MIB));
 	t.seed = seed;
 	t.cfg.mem_policy = c->policy;
 	t.cfg.reclaim = c->reclaim;
@@ -236,7 +104,7 @@ static void contender_run(const struct contender *c, uint64_t seed, struct figur
 		toy_add(&t, MIBS(4096), MIBS(1536), MIBS(512));
 		t.g[i].cache_rate = c->cache_rate;
 	}
-	n_samples = 0;
+	peers_begin();
 	trace_begin(&t);
 	while (t.now_s < HOURS * 3600) {
 		trace_want(&t);
@@ -303,31 +171,97 @@ static void table(int64_t cache_rate, const char *what, struct figures *mom, str
 	}
 }
 
+/* --- what nobody can beat: balloons that move at once, by one who knows what each guest wants ------------
+ */
+
+static int by_size(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+/* Guests that must starve in this second: the smallest are served first, the others kept at their floor. */
+static int starving_least(const struct toy *x, int64_t reserve)
+{
+	int64_t want[GUESTS], left = x->total - x->base - reserve - GUESTS * x->g[0].max / 8;
+	int n = GUESTS;
+	for (int i = 0; i < GUESTS; i++)
+		want[i] = x->g[i].want - x->g[i].max / 8;
+	qsort(want, GUESTS, sizeof *want, by_size);
+	for (int i = 0; i < GUESTS && (want[i] <= 0 || left >= want[i]); i++, n--)
+		left -= want[i] > 0 ? want[i] : 0;
+	return n;
+}
+
+static double starved_bound(int64_t reserve)
+{
+	double sum = 0;
+	for (uint64_t s = 1; s <= SEEDS; s++) {
+		toy_init(&t, MIBS(TOTAL_MIB), MIBS(BASE_MIB));
+		t.seed = s * 7919;
+		for (int i = 0; i < GUESTS; i++)
+			toy_add(&t, MIBS(4096), MIBS(1536), MIBS(512));
+		trace_begin(&t);
+		while (t.now_s < HOURS * 3600) {
+			trace_want(&t);
+			t.now_s++;
+			sum += starving_least(&t, reserve);
+		}
+		toy_done(&t);
+	}
+	return sum / (HOURS * SEEDS);
+}
+
+/* --- the frontier -----------------------------------------------------------------------------------------
+ */
+
+static struct figures with_reserve(int64_t reserve_mib, int64_t cache_rate)
+{
+	struct contender c = {
+		.policy = MEM_POLICY_WATERMARK, .reserve = MIBS(reserve_mib), .cache_rate = cache_rate};
+	return contender_measure(&c);
+}
+
+/* The smallest reserve, in steps of 16 MiB, with which the host is below 5 % free no longer than that. */
+static int64_t reserve_matching(double below5, int64_t cache_rate)
+{
+	int64_t lo = 256, hi = 2048;
+	while (hi - lo > 16) {
+		int64_t mid = (lo + hi) / 2;
+		*(with_reserve(mid, cache_rate).below5 <= below5 ? &hi : &lo) = mid;
+	}
+	return hi;
+}
+
+static void target_print(const char *what, double got, double target)
+{
+	printf("    %-56s %5.2f  target %.2f  %s\n", what, got, target, got <= target ? "met" : "MISSED");
+}
+
 static void frontier(int64_t cache_rate, const struct figures *mom, const struct figures *pve)
 {
-	const int64_t reserve_mib[] = {512, 768, 1024, 1536, 2048, 3072};
+	const int64_t reserve_mib[] = {512, 1024, 2048, 3072};
 	const struct figures *best = mom->below5 < pve->below5 ? mom : pve;
 	double starved = mom->starved < pve->starved ? mom->starved : pve->starved;
-	bool met = false;
 	header_print(cache_rate ? "Frontier over the reserve, with page cache"
 				: "Frontier over the reserve, without page cache");
 	for (size_t i = 0; i < sizeof reserve_mib / sizeof *reserve_mib; i++) {
-		struct contender c = {.policy = MEM_POLICY_WATERMARK,
-			.reserve = MIBS(reserve_mib[i]),
-			.cache_rate = cache_rate};
-		struct figures f = contender_measure(&c);
+		struct figures f = with_reserve(reserve_mib[i], cache_rate);
 		char name[40];
 		snprintf(name, sizeof name, "reserve %" PRId64 " MiB", reserve_mib[i]);
 		figures_print(name, &f);
-		if (met || f.below5 > best->below5)
-			continue;
-		met = true;
-		printf("  ^ not longer below 5 %% than the best peer (%.1f s/h): starved %.2f of the best "
-		       "peer's (target 0.20),"
-		       " calls %.2f of MoM's (1.30), reversals %.2f of MoM's (0.50)\n",
-			best->below5, f.starved / starved, f.calls / mom->calls,
-			f.reversals / mom->reversals);
 	}
+	int64_t match = reserve_matching(best->below5, cache_rate);
+	struct figures f = with_reserve(match, cache_rate);
+	double bound = starved_bound(MIBS(match));
+	printf("  At a reserve of %" PRId64
+	       " MiB the host is below 5 %% free for %.1f s/h, the best peer's %.1f:\n",
+		match, f.below5, best->below5);
+	target_print("starved, against the peer that starves least", f.starved / starved, 0.20);
+	target_print("calls, against MoM's", f.calls / mom->calls, 1.30);
+	target_print("reversals, against MoM's", f.reversals / mom->reversals, 0.50);
+	printf("    nobody can starve guests less than %.0f s/h with this reserve: %.2f of that peer's\n",
+		bound, bound / starved);
 }
 
 static void trace_measure(int64_t idle, const char *what)

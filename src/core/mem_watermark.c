@@ -199,10 +199,11 @@ static bool growing(const struct mem_guest *g)
 	return g->growth > g->head / 4;
 }
 
-/* Down to use and head room, the cheapest pages first, until `need` is met. */
-static void squeeze(struct mem_ctl *c, int64_t need, double pct, const char *whom)
+/* Down to use and head room, the cheapest pages first, until `need` is met. Returns what was ordered. */
+static int64_t squeeze(struct mem_ctl *c, int64_t need, double pct, const char *whom)
 {
 	size_t n = 0;
+	int64_t sum = 0;
 	char part[16];
 	for (size_t i = 0; i < c->n; i++)
 		if (may_give(c, &c->guest[i]) && (c->next_state == HOST_MEM_HARD || !growing(&c->guest[i]))) {
@@ -211,16 +212,17 @@ static void squeeze(struct mem_ctl *c, int64_t need, double pct, const char *who
 		}
 	if (n)
 		qsort(c->list, n, sizeof *c->list, by_worth);
-	for (size_t i = 0; i < n && need > 0; i++) {
+	for (size_t i = 0; i < n && sum < need; i++) {
 		struct mem_guest *g = c->list[i];
-		int64_t got =
-			take(g, kib_max(g->used + g->head, g->lo), pct, kib_max(need, mem_small_kib(g->max)));
+		int64_t got = take(g, kib_max(g->used + g->head, g->lo), pct,
+			kib_max(need - sum, mem_small_kib(g->max)));
 		if (!got)
 			continue;
-		need -= got;
+		sum += got;
 		text_kib(part, sizeof part, got);
 		why_set(&g->why, REASON_PRESSURE, "gives %s it does not use: %s needs memory", part, whom);
 	}
+	return sum;
 }
 
 /* --- the round --- */
@@ -287,13 +289,15 @@ void mem_watermark_decide(struct mem_ctl *c)
 	size_t hungry = list_add(c, 0, true);
 	int64_t unmet = grow_all(c, hungry, list_add(c, hungry, false));
 	int64_t have = c->free_kib + c->coming_kib;
+	/* First what others wait for: a guest that gave a little of what it has above its high watermark
+	 * would be spared more. */
+	if (c->next_state == HOST_MEM_HARD)
+		have += squeeze(c, c->levels.reserve + unmet - have, cfg->mem_hard_step_pct, "the host");
+	else if (unmet > 0)
+		have += squeeze(c, unmet - c->coming_kib,
+			starving(c) ? cfg->mem_hard_step_pct : cfg->mem_step_pct, "another guest");
 	if (cfg->reclaim == RECLAIM_PROACTIVE)
 		have += reclaim_idle(c, INT64_MAX, REASON_RECLAIM);
 	if (c->next_state != HOST_MEM_OK && have < c->levels.soft_out)
-		have += reclaim_idle(c, c->levels.soft_out - have, REASON_PRESSURE);
-	if (c->next_state == HOST_MEM_HARD)
-		squeeze(c, c->levels.reserve + unmet - have, cfg->mem_hard_step_pct, "the host");
-	else if (unmet > 0)
-		squeeze(c, unmet - (have - c->free_kib),
-			starving(c) ? cfg->mem_hard_step_pct : cfg->mem_step_pct, "another guest");
+		reclaim_idle(c, c->levels.soft_out - have, REASON_PRESSURE);
 }

@@ -181,6 +181,26 @@ static void with_the_defaults_the_same_in_ten_minutes(void **state)
 	nobody_harmed();
 }
 
+/* A guest that was large a moment ago comes down with its high watermark, a little each cycle; when another
+ * one starves it gives what it does not use. */
+static void what_is_idle_goes_to_those_who_starve(void **state)
+{
+	(void)state;
+	guests(8192);
+	t.n = 2;
+	t.g[0].max = t.g[1].max = 4096 * TOY_MIB;
+	t.g[0].balloon = t.g[0].target = t.g[0].touched = 3000 * TOY_MIB;
+	t.g[0].want = 2600 * TOY_MIB;
+	t.base = t.total - (1024 + 200 + 3000 + 512) * TOY_MIB;
+	toy_run(&t, 10, NULL);
+	t.g[0].want = 600 * TOY_MIB;
+	t.g[1].want = 2000 * TOY_MIB;
+	toy_run(&t, 30, NULL);
+	assert_true(t.g[0].balloon < 1300 * TOY_MIB);
+	assert_true(t.g[1].balloon > 1800 * TOY_MIB);
+	nobody_harmed();
+}
+
 static void pressure_mode_leaves_idle_memory_alone(void **state)
 {
 	(void)state;
@@ -201,6 +221,7 @@ int main(void)
 		cmocka_unit_test_teardown(case4_one_stops_one_goes_on_two_idle, teardown),
 		cmocka_unit_test_teardown(case5_the_scarce_is_shared_alike, teardown),
 		cmocka_unit_test_teardown(with_the_defaults_the_same_in_ten_minutes, teardown),
+		cmocka_unit_test_teardown(what_is_idle_goes_to_those_who_starve, teardown),
 		cmocka_unit_test_teardown(pressure_mode_leaves_idle_memory_alone, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

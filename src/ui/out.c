@@ -80,10 +80,10 @@ static size_t written(const struct out *o)
 	return n > 0 ? (size_t)n : 0;
 }
 
+/* The pages are kept: to give them back and take them again would cost more than a frame. */
 static void rewind_memory(const struct out *o)
 {
-	if (ftruncate(o->mem, 0) == 0)
-		lseek(o->mem, 0, SEEK_SET);
+	lseek(o->mem, 0, SEEK_SET);
 }
 
 size_t out_discard(struct out *o, char *copy, size_t room)

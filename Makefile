@@ -46,7 +46,7 @@ PREFIX   ?= /usr/local
 MANUALS   = $(BUILD)/man/vmtop.1 $(BUILD)/man/vmtop.conf.5 $(BUILD)/man/vmtop-scenario.5
 SHELLS    = $(BUILD)/completions/vmtop.bash $(BUILD)/completions/_vmtop $(BUILD)/completions/vmtop.fish
 
-.PHONY: all run check check-quick unit lint format bench fuzz clean install dist deb rpm golden
+.PHONY: all run check check-quick unit screenshots lint format bench fuzz clean install dist deb rpm golden
 all: $(BUILD)/vmtop $(MANUALS) $(SHELLS)
 
 # Installing comes before anything that asks pkg-config, hence the second make.
@@ -125,6 +125,9 @@ fuzz:
 
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
+
+screenshots: $(BUILD)/vmtop # pictures of real runs on the simulator
+	@sh packaging/screenshots.sh $(BUILD)
 
 lint: all
 	@CC="$(CC)" sh packaging/lint.sh $(BUILD)

@@ -307,8 +307,10 @@ void view_draw(
 		body[v->id](v, s, to, at);
 	if (foot)
 		footer_draw(v, s, to);
-	if (!(v->sight & 1U << view_focus(v)) && v->sight) /* its panel has no room any more */
-		v->focus[v->id] = 0;
+	if (v->focus[v->id] && v->sight && !(v->sight & 1U << view_focus(v))) {
+		v->focus[v->id] = 0; /* its panel has no room any more; the cursor shows in the first one */
+		view_draw(v, s, to, now_ns, received_ns);
+	}
 }
 
 unsigned view_groups(const struct view *v)

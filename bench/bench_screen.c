@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../tests/support/bigsnap.c"
+#include "support/bigsnap.h"
 #include "vmtop/view.h"
 
 enum { FRAMES = 101 };
@@ -68,8 +68,9 @@ int main(void)
 	static const int hosts[][2] = {{3, 2}, {40, 64}, {1000, 512}};
 	struct utsname u;
 	uname(&u);
-	printf("frame time in ms, median of %d, on %ld CPUs, %s %s\n", FRAMES, sysconf(_SC_NPROCESSORS_ONLN),
-		u.sysname, u.release);
+	printf("time of one frame in ms, target 2 with 1,000 VMs: what is new taken in, and the view drawn\n"
+	       "median of %d, on %ld CPUs, %s %s\n",
+		FRAMES, sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release);
 	printf("  VMs  pCPUs   size    take in overview    pCPUs   memory      log       VM\n");
 	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
 		measure(hosts[i][0], hosts[i][1], 24, 80);

@@ -126,13 +126,20 @@ static void tick(struct snapshot *s)
 	free(pcpu);
 }
 
+struct host {
+	struct config cfg;
+	int vms, pcpus;
+};
+
+/* Draws a tick for each byte that comes, and answers with the ms that it took. */
 static void draw_ticks(int go, int done, const void *arg)
 {
-	const struct config *cfg = arg;
+	const struct host *h = arg;
+	const struct config *cfg = &h->cfg;
 	struct err e = ERR_INIT;
 	struct terminal *t = term_open(cfg, &e);
 	struct view *v = view_new(cfg);
-	struct snapshot *s = bigsnap_new(100, 32);
+	struct snapshot *s = bigsnap_new(h->vms, h->pcpus);
 	struct screen to;
 	char byte;
 	int rows, cols, fd;
@@ -143,26 +150,30 @@ static void draw_ticks(int go, int done, const void *arg)
 	to.graph = term_graph(t);
 	while (read(go, &byte, 1) == 1) {
 		tick(s);
+		double begun = now_ms();
 		view_feed(v, s);
 		view_draw(v, s, &to, 0, 0);
 		term_draw(t, &to, NULL, 0, 0);
+		double took = now_ms() - begun;
 		while (term_busy(t, &fd))
 			term_flush(t);
-		if (write(done, "", 1) != 1)
+		if (write(done, &took, sizeof took) != (ssize_t)sizeof took)
 			break;
 	}
 }
 
-static void bytes(bool sparklines, long target)
+/* Medians of the bytes and the time of a tick, and what else there is to say of the bytes. */
+struct cost {
+	double bytes, mean, most, ms;
+};
+
+static struct cost ticks(const struct host *h)
 {
-	struct config cfg;
+	static double n[TICKS], ms[TICKS];
 	struct child c;
-	double n[TICKS];
-	char byte;
-	config_defaults(&cfg);
-	cfg.sparklines = sparklines;
-	snprintf(cfg.sort, sizeof cfg.sort, "name");
-	child_start(&c, draw_ticks, &cfg);
+	struct cost cost = {0};
+	double took;
+	child_start(&c, draw_ticks, h);
 	for (int i = -WARM; i < TICKS; i++) {
 		long got = 0;
 		if (write(c.go, "", 1) != 1)
@@ -170,19 +181,39 @@ static void bytes(bool sparklines, long target)
 		struct pollfd p = {.fd = c.done, .events = POLLIN};
 		while (poll(&p, 1, 0) == 0)
 			got += drain(c.terminal, 1);
-		if (read(c.done, &byte, 1) != 1)
+		if (read(c.done, &took, sizeof took) != (ssize_t)sizeof took)
 			abort();
 		got += drain(c.terminal, 1);
-		if (i >= 0)
-			n[i] = (double)got;
+		if (i < 0)
+			continue;
+		n[i] = (double)got;
+		ms[i] = took;
+		cost.mean += n[i] / TICKS;
 	}
 	child_end(&c);
-	double sum = 0;
-	for (int i = 0; i < TICKS; i++)
-		sum += n[i];
-	printf("  a tick, %-19s %6.0f bytes (mean %.0f, 90 %% of ticks below %.0f), target %ld\n",
-		sparklines ? "with sparklines" : "without sparklines", quantile(n, TICKS, 50), sum / TICKS,
-		quantile(n, TICKS, 90), target);
+	cost.bytes = quantile(n, TICKS, 50);
+	cost.most = quantile(n, TICKS, 90);
+	cost.ms = quantile(ms, TICKS, 50);
+	return cost;
+}
+
+static void bytes(bool sparklines, int target)
+{
+	struct host h = {.vms = 100, .pcpus = 32};
+	config_defaults(&h.cfg);
+	h.cfg.sparklines = sparklines;
+	snprintf(h.cfg.sort, sizeof h.cfg.sort, "name");
+	struct cost c = ticks(&h);
+	printf("  a tick, %-19s %6.0f bytes (mean %.0f, 90 %% of ticks below %.0f), target %d\n",
+		sparklines ? "with sparklines" : "without sparklines", c.bytes, c.mean, c.most, target);
+}
+
+static void frame_time(void)
+{
+	struct host h = {.vms = 1000, .pcpus = 512};
+	config_defaults(&h.cfg);
+	printf("  a frame of 1,000 VMs and 512 pCPUs, from snapshot to terminal: %.2f ms, target 2\n",
+		ticks(&h).ms);
 }
 
 /* --- a whole program whose hypervisor can be made to hang --- */
@@ -358,6 +389,7 @@ int main(void)
 		HTOP_BYTES);
 	bytes(false, 450);
 	bytes(true, 1200);
+	frame_time();
 	wakes_between();
 	wakes_hung();
 	key_latency();

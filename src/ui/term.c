@@ -16,21 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NCURSES_WIDECHAR 1
-#include <curses.h>
-#include <panel.h>
-#include <term.h>
-
-#include "crash.h"
-#include "out.h"
 #include "term_keys.h"
-#include "vmtop/theme.h"
+#include "term_private.h"
 #include "vmtop/view.h"
-
-#define SYNC_BEGIN  "\033[?2026h"
-#define SYNC_END    "\033[?2026l"
-#define PASTE_START "\033[?2004h"
-#define PASTE_STOP  "\033[?2004l"
 
 enum {
 	KEY_PASTE_BEGINS = KEY_MAX + 1,
@@ -38,57 +26,6 @@ enum {
 	LEAVE_MS = 500,       /* for a slow line to take what waits, at an end */
 	PASTE_SILENT_MS = 500 /* a paste whose end was lost is over after so long */
 };
-
-struct terminal {
-	SCREEN *screen;
-	FILE *file;    /* what ncurses believes to be the terminal */
-	WINDOW *input; /* a pad: reading keys from it draws nothing */
-	WINDOW *over;
-	PANEL *panel;
-	attr_t attr[STYLE_COUNT];
-	short pair[STYLE_COUNT];
-	bool ascii, console, color, modes;
-	int64_t paste_ms; /* when its last byte came; 0: nothing is being pasted */
-	struct out out;
-	struct termios before, during; /* the keyboard's modes outside and inside vmtop */
-	char leave[CRASH_BYTES];       /* the bytes that give the terminal back */
-	size_t n_leave;
-};
-
-static attr_t attributes(unsigned look)
-{
-	return (look & LOOK_BOLD ? A_BOLD : 0) | (look & LOOK_DIM ? A_DIM : 0) |
-	       (look & LOOK_REVERSE ? A_REVERSE : 0) | (look & LOOK_UNDERLINE ? A_UNDERLINE : 0);
-}
-
-static bool start_colors(const struct config *cfg)
-{
-	const char *no = getenv("NO_COLOR");
-	if (cfg->no_color || (no && no[0]) || !has_colors())
-		return false;
-	start_color();
-	return use_default_colors() == OK && COLOR_PAIRS > STYLE_COUNT;
-}
-
-void term_theme(struct terminal *t, const char *name)
-{
-	const struct theme *theme = theme_find(name);
-	theme = theme ? theme : theme_find(NULL);
-	bool color = t->color && theme->looks;
-	const struct look *looks = theme->looks ? theme->looks : theme_find(NULL)->looks;
-	for (short i = 0; i < STYLE_COUNT; i++) {
-		const struct look *l = &looks[i];
-		bool rich = COLORS >= 256;
-		short fg = rich ? l->fg : l->fg8, bg = rich ? l->bg : l->bg8;
-		t->attr[i] = attributes(color ? l->attr : l->mono);
-		t->pair[i] = 0;
-		/* Grey is dim where there are only eight colours. */
-		if (color && !rich && l->fg8 < 0 && l->fg >= 0)
-			t->attr[i] |= A_DIM;
-		if (color && (fg >= 0 || bg >= 0) && init_pair((short)(i + 1), fg, bg) == OK)
-			t->pair[i] = (short)(i + 1);
-	}
-}
 
 /* Terminals that take private modes they do not know in silence, as all descendants of xterm do: a frame goes
  * between the two marks of mode 2026, drawn at once where that is known, and pasted text comes marked. */
@@ -128,7 +65,7 @@ static void settings(struct terminal *t, const struct config *cfg)
 	mouseinterval(0);
 	define_key("\033[200~", KEY_PASTE_BEGINS);
 	define_key("\033[201~", KEY_PASTE_ENDS);
-	t->color = start_colors(cfg);
+	t->color = term_colors(cfg);
 	term_theme(t, cfg->theme);
 }
 
@@ -229,6 +166,7 @@ void term_close(struct terminal *t)
 		delwin(t->over);
 	if (t->input)
 		delwin(t->input);
+	screen_done(&t->drawn);
 	if (t->screen) {
 		give_back(t);
 		crash_remove();
@@ -279,6 +217,7 @@ void term_resize(struct terminal *t)
 	struct winsize ws;
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_row > 0 && ws.ws_col > 0)
 		resizeterm(ws.ws_row, ws.ws_col);
+	t->drawn.rows = 0;
 	term_redraw(t);
 }
 
@@ -286,73 +225,6 @@ void term_redraw(struct terminal *t)
 {
 	(void)t;
 	clearok(curscr, TRUE);
-}
-
-/* A row of cells as ncurses takes them, wide characters once. */
-static void draw_row(const struct terminal *t, WINDOW *w, const struct screen *s, int row, cchar_t *line)
-{
-	const struct cell *c = &s->cells[(size_t)row * (size_t)s->cols];
-	int n = 0;
-	for (int i = 0; i < s->cols; i++) {
-		if (c[i].ch == 0)
-			continue;
-		wchar_t text[3] = {(wchar_t)c[i].ch, (wchar_t)c[i].mark, 0};
-		enum style st = c[i].style < STYLE_COUNT ? c[i].style : STYLE_NORMAL;
-		if (setcchar(&line[n], text, t->attr[st], t->pair[st], NULL) == OK)
-			n++;
-	}
-	mvwadd_wchnstr(w, row, 0, line, n);
-}
-
-static void draw_window(const struct terminal *t, WINDOW *w, const struct screen *s)
-{
-	cchar_t *line = calloc((size_t)s->cols, sizeof *line);
-	if (!line)
-		return;
-	werase(w);
-	for (int r = 0; r < s->rows; r++)
-		draw_row(t, w, s, r, line);
-	free(line);
-}
-
-static void place_overlay(struct terminal *t, const struct screen *over, int row, int col)
-{
-	int rows = 0, cols = 0, y = -1, x = -1;
-	if (t->over) {
-		getmaxyx(t->over, rows, cols);
-		getbegyx(t->over, y, x);
-	}
-	if (t->over && over && rows == over->rows && cols == over->cols && y == row && x == col)
-		return;
-	if (t->panel)
-		del_panel(t->panel);
-	if (t->over)
-		delwin(t->over);
-	t->panel = NULL;
-	t->over = over ? newwin(over->rows, over->cols, row, col) : NULL;
-	if (t->over)
-		t->panel = new_panel(t->over);
-}
-
-void term_draw(struct terminal *t, const struct screen *base, const struct screen *over, int row, int col)
-{
-	draw_window(t, stdscr, base);
-	place_overlay(t, over, row, col);
-	if (t->over && over)
-		draw_window(t, t->over, over);
-	if (t->panel)
-		update_panels();
-	else
-		wnoutrefresh(stdscr); /* the panel library takes stdscr along only when it has a panel */
-	bool cursor = over && over->cursor_row >= 0 && t->over;
-	curs_set(cursor);
-	if (cursor) {
-		wmove(t->over, over->cursor_row, over->cursor_col);
-		wnoutrefresh(t->over);
-	}
-	doupdate();
-	out_take(&t->out, t->modes ? SYNC_BEGIN : "", t->modes ? SYNC_END : "");
-	out_flush(&t->out);
 }
 
 static int64_t now_ms(void)

@@ -24,11 +24,22 @@
 
 enum { ROWS = 50, COLS = 160, TICKS = 60, WARM = 70, KEYS = 41, BUSY = 10, HTOP_BYTES = 534 };
 
-static double now_ms(void)
+static double clock_ms(clockid_t clock)
 {
 	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
+
+static double now_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+/* What a frame takes must not hang on who else runs here. */
+static double cpu_ms(void)
+{
+	return clock_ms(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static int by_size(const void *a, const void *b)
@@ -150,11 +161,11 @@ static void draw_ticks(int go, int done, const void *arg)
 	to.graph = term_graph(t);
 	while (read(go, &byte, 1) == 1) {
 		tick(s);
-		double begun = now_ms();
+		double begun = cpu_ms();
 		view_feed(v, s);
 		view_draw(v, s, &to, 0, 0);
 		term_draw(t, &to, NULL, 0, 0);
-		double took = now_ms() - begun;
+		double took = cpu_ms() - begun;
 		while (term_busy(t, &fd))
 			term_flush(t);
 		if (write(done, &took, sizeof took) != (ssize_t)sizeof took)
@@ -212,7 +223,7 @@ static void frame_time(void)
 {
 	struct host h = {.vms = 1000, .pcpus = 512};
 	config_defaults(&h.cfg);
-	printf("  a frame of 1,000 VMs and 512 pCPUs, from snapshot to terminal: %.2f ms, target 2\n",
+	printf("  a frame of 1,000 VMs and 512 pCPUs, from snapshot to terminal: %.2f ms of CPU, target 2\n",
 		ticks(&h).ms);
 }
 

@@ -16,7 +16,7 @@ struct rig {
 	int rows, cols, readings;
 };
 
-enum { MAX_STEPS = 400 };
+enum { MAX_STEPS = 120 };
 
 static void check(const struct screen *s)
 {
@@ -84,9 +84,9 @@ static void step(struct rig *g, unsigned byte)
 	} else if (byte < 0xa0) {
 		press(g, VK_UP + (int)(byte - 0x80) % (VK_END_OF_KEYS - VK_UP + 1));
 	} else if (byte < 0xc0) {
-		g->rows = 1 + (int)((byte - 0xa0) * (byte - 0xa0)) / 10;
+		g->rows = 1 + (int)((byte - 0xa0) * (byte - 0xa0)) / 20;
 	} else if (byte < 0xe0) {
-		g->cols = 1 + (int)((byte - 0xc0) * (byte - 0xc0)) / 3;
+		g->cols = 1 + (int)((byte - 0xc0) * (byte - 0xc0)) / 7;
 	} else if (byte < 0xe8) {
 		another_host(g, byte - 0xe0);
 	} else if (byte < 0xf0) {

@@ -130,7 +130,7 @@ static void balloons_on_their_way_are_ours(void **state)
 	assert_false(balloon_ours(r, 400 << 10, true));
 	assert_true(balloon_ours(r, 600 << 10, false));
 	assert_false(balloon_ours(r, 750 << 10, false)); /* a new life that began elsewhere */
-	record_drop_balloon(r); /* somebody else set it */
+	record_drop_balloon(r);                          /* somebody else set it */
 	assert_false(balloon_ours(r, 600 << 10, true));
 	ledger_done(&l);
 }

@@ -94,6 +94,9 @@ static void loop_once(void)
 	/* A connection cut in mid-write must be an error, not the end of the process. */
 	signal(SIGPIPE, SIG_IGN);
 	virSetErrorFunc(NULL, silent);
+	/* The library's own log goes to stderr, into the screen, unless somebody wants it somewhere. */
+	if (!getenv("LIBVIRT_DEBUG"))
+		setenv("LIBVIRT_LOG_OUTPUTS", "1:file:/dev/null", 0);
 	if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0)
 		return;
 	/* With nothing at all registered the loop would return at once and spin. */

@@ -66,6 +66,7 @@ struct config {
 	/* Who may be steered: patterns of the command line, else `steer` of the config, else all. */
 	char patterns[CFG_PATTERNS][256];
 	size_t n_patterns;
+	bool show_patterns; /* they come from the command line: the screen shows these VMs alone */
 	struct vm_setting vm[CFG_VM_RULES];
 	size_t n_vm;
 

@@ -64,9 +64,11 @@ struct snapshot {
 	double delay_s;
 	int n_eligible_cpu, n_eligible_memory; /* VMs that AUTO would steer */
 	bool preview;                          /* ghosts are shown */
-	int n_rebalance_pins; /* pins that `b` would make now, for its question; -1 unknown */
-	int n_memory_changes; /* balloons that `B` would change now; -1 unknown */
-	int n_changed;        /* vCPUs, balloons and periods that are not as found because of us */
+	int n_preview_pins;
+	struct vf64 preview_after_pct; /* deviation that they would lead to */
+	int n_rebalance_pins;          /* pins that `b` would make now, for its question; -1 unknown */
+	int n_memory_changes;          /* balloons that `B` would change now; -1 unknown */
+	int n_changed;                 /* vCPUs, balloons and periods that are not as found because of us */
 
 	/* actions of this step, and the log up to now, oldest first */
 	struct action *actions;

@@ -27,6 +27,8 @@ enum view_key {
 	VK_BACKSPACE,
 	VK_TAB,
 	VK_BTAB,
+	VK_SLEFT, /* with Shift */
+	VK_SRIGHT,
 	VK_ENTER,
 	VK_ESC,
 	VK_F1, /* VK_F1 + n - 1 is Fn */

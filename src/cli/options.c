@@ -200,7 +200,7 @@ static int option_word(struct options_walk *w, const char *arg, bool after_dashe
 		return 0;
 	if (!w->patterns_seen) /* patterns replace `steer` of the config */
 		w->c->n_patterns = 0;
-	w->patterns_seen = true;
+	w->patterns_seen = w->c->show_patterns = true;
 	return setting_add_pattern(w->c, arg, strlen(arg), w->e);
 }
 

@@ -48,6 +48,7 @@ struct engine {
 	struct plan scratch; /* what `b` and `B` would do */
 	struct plan last_dry;
 	bool previewing;
+	struct vf64 preview_after_pct;
 	int n_rebalance, n_memory;
 
 	struct ledger ledger;

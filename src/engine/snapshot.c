@@ -72,6 +72,8 @@ static void fill_vm_status(const struct engine *en, struct snapshot *s)
 static void fill_ghosts(const struct engine *en, struct snapshot *s)
 {
 	s->preview = en->previewing;
+	s->n_preview_pins = en->previewing ? (int)en->preview.n : 0;
+	s->preview_after_pct = en->preview_after_pct;
 	for (size_t i = 0; en->previewing && i < en->preview.n; i++) {
 		const struct action *a = &en->preview.actions[i];
 		const struct vm_sample *vm = sample_vm_by_uuid(&s->sample, a->uuid);

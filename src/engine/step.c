@@ -377,6 +377,7 @@ static int plan_ahead(struct engine *en, struct err *e)
 	if (en->want_preview) {
 		en->want_preview = false;
 		en->previewing = en->scratch.n > 0;
+		en->preview_after_pct = v.after_pct;
 		struct plan swap = en->preview;
 		en->preview = en->scratch;
 		en->scratch = swap;

@@ -80,6 +80,7 @@ static void line_filter(struct view *v, const struct snapshot *s)
 		view_say(v, "not a regular expression: %.100s", v->line);
 		return;
 	}
+	v->n_patterns = 0;
 	v->rows_stale = true;
 	rows_update(v, s);
 }

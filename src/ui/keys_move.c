@@ -151,18 +151,75 @@ bool move_key(struct view *v, const struct snapshot *s, enum key_action a)
 	case KEY_RIGHT:
 		key_side(v, s, 1);
 		return true;
+	case KEY_FAR_LEFT:
+	case KEY_FAR_RIGHT:
+		if (view_focus(v) == FOCUS_MAP)
+			map_side(v, (a == KEY_FAR_LEFT ? -1 : 1) * (v->map_cols > 1 ? v->map_cols : 1));
+		return true;
 	default:
 		return false;
 	}
 }
 
+static bool inside(struct rect r, int row, int col)
+{
+	return row >= r.row && row < r.row + r.rows && col >= r.col && col < r.col + r.cols;
+}
+
+/* A row selects its VM, a head sorts by its column, once more the other way round. */
+static void click_table(struct view *v, const struct snapshot *s, int row, int col)
+{
+	struct table *t = view_table(v);
+	if (inside(v->hit.rows, row, col)) {
+		rows_select(v, s, v->top + (size_t)(row - v->hit.rows.row));
+		return;
+	}
+	if (row != v->hit.panel[FOCUS_TABLE].row)
+		return;
+	for (int i = 0; i < v->hit.n_heads; i++)
+		if (col < v->hit.head_end[i]) {
+			t->reverse = t->sort == v->hit.heads[i] && !t->reverse;
+			t->sort = v->hit.heads[i];
+			v->rows_stale = true;
+			return;
+		}
+}
+
+static void click_map(struct view *v, const struct snapshot *s, int row, int col)
+{
+	struct rect cells = v->hit.cells;
+	if (row < cells.row || row >= cells.row + cells.rows)
+		return;
+	map_select(v, s, v->map_top + (size_t)(row - cells.row));
+	size_t unit = v->map_left + (size_t)(col - cells.col) / (size_t)(v->hit.cell > 0 ? v->hit.cell : 1);
+	if (inside(cells, row, col) && unit < v->n_units)
+		v->map_cpu = v->units[unit].first;
+}
+
+static void wheel(struct view *v, const struct snapshot *s, int by)
+{
+	if (v->over == OVER_HELP || v->over == OVER_SETUP || v->over == OVER_SORT)
+		for (int i = 0; i < 3; i++)
+			ask_key(v, by < 0 ? VK_UP : VK_DOWN, s);
+	else if (v->over == OVER_NONE)
+		move(v, s, 3 * by);
+}
+
 void view_mouse(struct view *v, int row, int col, int key, const struct snapshot *s)
 {
-	(void)col;
-	if (v->over != OVER_NONE || s->first)
+	if (s->first)
 		return;
+	rows_update(v, s);
+	for (unsigned f = FOCUS_TABLE; f < FOCUS_COUNT && v->over == OVER_NONE; f++)
+		if (v->sight & 1U << f && inside(v->hit.panel[f], row, col))
+			view_focus_on(v, (enum focus)f);
 	if (key == VK_WHEEL_UP || key == VK_WHEEL_DOWN)
-		move(v, s, key == VK_WHEEL_UP ? -3 : 3);
-	else if (view_focus(v) == FOCUS_TABLE && row >= v->table_row && row < v->table_row + v->page)
-		rows_select(v, s, v->top + (size_t)(row - v->table_row));
+		wheel(v, s, key == VK_WHEEL_UP ? -1 : 1);
+	else if (v->over != OVER_NONE)
+		return;
+	else if (view_focus(v) == FOCUS_TABLE)
+		click_table(v, s, row, col);
+	else if (view_focus(v) == FOCUS_MAP)
+		click_map(v, s, row, col);
+	rows_update(v, s);
 }

@@ -24,12 +24,12 @@ static const char *filter_note(const struct view *v)
 static void key_rebalance(struct view *v, const struct snapshot *s)
 {
 	struct command c = {.kind = CMD_REBALANCE};
-	int n = s->n_rebalance_pins, most = n < 0 ? (int)s->sample.n_vcpus : n;
+	int n = v->paused ? -1 : s->n_rebalance_pins, most = n < 0 ? (int)s->sample.n_vcpus : n;
 	if (v->yes || most <= FEW_PINS)
 		view_send(v, &c);
 	else if (n < 0)
-		ask_question(v, &c, "Rebalance now: up to %d vCPUs may move (the number is not known yet).%s",
-			most, filter_note(v));
+		ask_question(v, &c, "Rebalance now: up to %d vCPUs may move (%s).%s", most,
+			v->paused ? "the screen is paused" : "the number is not known yet", filter_note(v));
 	else
 		ask_question(v, &c, "Rebalance now: %d vCPUs will move.%s", n, filter_note(v));
 }
@@ -49,6 +49,10 @@ static void key_auto(struct view *v, const struct snapshot *s, bool memory)
 
 static void key_restore(struct view *v, const struct snapshot *s)
 {
+	if (!s->n_changed && !v->paused) {
+		view_say(v, "everything is as it was found");
+		return;
+	}
 	ask_question(v, &(struct command){.kind = CMD_RESTORE},
 		"Put everything back as found: %d change%s. The VMs it touches are held until released.",
 		s->n_changed, s->n_changed == 1 ? "" : "s");
@@ -122,7 +126,7 @@ static void key_edit(struct view *v, const struct snapshot *s)
 	if (v->map_cpu < 0)
 		v->map_cpu = vi64_has(c->pcpu) ? (int)c->pcpu.v : v->units[0].first;
 	v->edit_from = v->id;
-	if (!(v->sight & 1U << FOCUS_MAP))
+	if (!(v->sight & 1U << FOCUS_MAP) || v->map_rows < 8)
 		v->id = VIEW_PCPUS;
 	view_say(v, "pin editor: arrows choose, Space toggles, Enter types a CPU list; y applies, Esc drops");
 }

@@ -107,8 +107,9 @@ static int certificate(const struct snapshot *s, struct screen *to, int row, int
 			over ? "over" : "within", c->limit_pct.v);
 		col = put_whole(to, row, col, over ? STYLE_WARN : STYLE_NORMAL, text);
 	}
-	if (s->preview && vf64_has(c->after_pct)) {
-		snprintf(text, sizeof text, " → %.1f %% after", c->after_pct.v);
+	if (s->preview && vf64_has(s->preview_after_pct)) {
+		snprintf(text, sizeof text, " → %.1f %% after %d pin%s", s->preview_after_pct.v,
+			s->n_preview_pins, s->n_preview_pins == 1 ? "" : "s");
 		col = put_whole(to, row, col, STYLE_GHOST, text);
 	}
 	if (vf64_has(c->found_pct)) {

@@ -86,7 +86,7 @@ void log_draw(
 {
 	if (at.rows < 2 || at.cols < 10)
 		return;
-	v->sight |= 1U << FOCUS_LOG;
+	view_sight(v, FOCUS_LOG, at);
 	char part[64] = "";
 	size_t end = log_end(v, s), from = end;
 	int rows = at.rows - 1, used = 0, row = at.row + 1;

@@ -222,8 +222,12 @@ void map_draw(struct view *v, const struct snapshot *s, struct screen *to, struc
 	struct map m;
 	if (at.rows < 3 || at.cols < 12 || !v->n_units)
 		return;
-	v->sight |= 1U << FOCUS_MAP;
+	view_sight(v, FOCUS_MAP, at);
 	map_measure(v, s, at, &m);
+	v->hit.cells = (struct rect){at.row + 1 + m.head, at.col + m.name + 1, m.rows, m.cols * m.cell};
+	v->hit.cell = m.cell;
+	v->map_rows = m.rows;
+	v->map_cols = m.cols;
 	long unit = units_find(v, v->map_cpu);
 	v->map_top = scroll_to(v->map_top, map_row(v, s), m.rows, m.total);
 	v->map_left = scroll_to(v->map_left, unit < 0 ? v->map_left : (size_t)unit, m.cols, v->n_units);
@@ -232,6 +236,22 @@ void map_draw(struct view *v, const struct snapshot *s, struct screen *to, struc
 	draw_rows(v, s, &m, to, at);
 	if (at.rows >= 9)
 		draw_legend(to, (struct rect){at.row + at.rows - 1, at.col, 1, at.cols});
+}
+
+void map_select(struct view *v, const struct snapshot *s, size_t n)
+{
+	for (size_t i = 0; i < v->n_rows; i++) {
+		const struct vm_sample *m = &s->sample.vms[v->names[i]];
+		if (n >= m->n_vcpus) {
+			n -= m->n_vcpus;
+			continue;
+		}
+		for (size_t row = 0; row < v->n_rows; row++)
+			if (v->rows[row] == v->names[i])
+				rows_select(v, s, row);
+		v->map_vcpu = s->sample.vcpus[m->first_vcpu + n].id;
+		return;
+	}
 }
 
 const struct vcpu_sample *edit_vcpu(const struct view *v, const struct snapshot *s, size_t *vm)

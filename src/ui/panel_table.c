@@ -107,8 +107,8 @@ static void choose(const struct view *v, const struct table *t, int cols, int na
 	p->name += left;
 }
 
-static void draw_head(const struct view *v, const struct table *t, const struct plan_of_table *p,
-	struct screen *to, struct rect at)
+static void draw_head(struct view *v, const struct table *t, const struct plan_of_table *p, struct screen *to,
+	struct rect at)
 {
 	screen_fill(to, at.row, at.col, at.cols, STYLE_HEADER, ' ');
 	for (int i = -1, col = at.col + 1; i < p->n; i++) {
@@ -117,17 +117,22 @@ static void draw_head(const struct view *v, const struct table *t, const struct 
 		int width = i < 0 ? p->name - 1 : p->width[i];
 		bool sorted = t->sort >= 0 && c == column_at((size_t)t->sort);
 		enum style st = sorted ? STYLE_SORTED : STYLE_HEADER;
+		char text[16];
+		bool host = v->of_host && c->type == VALUE_PCT; /* CPU%H: of the host */
+		snprintf(text, sizeof text, "%s%s", c->head, host ? "H" : "");
 		if (c->left)
-			screen_text(to, at.row, col, width, st, c->head);
+			screen_text(to, at.row, col, width, st, text);
 		else
-			screen_right(to, at.row, col, width, st, c->head);
+			screen_right(to, at.row, col, width, st, text);
 		if (sorted) {
-			int n = screen_columns(to, c->head);
+			int n = screen_columns(to, text);
 			int arrow = c->left ? col + n : col + width - n - 1;
 			bool up = c->ascending != t->reverse;
 			screen_fill(to, at.row, arrow, 1, st, draw_glyph(to, up ? GLYPH_UP : GLYPH_DOWN));
 		}
 		col += width + GAP;
+		v->hit.heads[v->hit.n_heads] = i < 0 ? (uint8_t)column_find("name") : p->cols[i];
+		v->hit.head_end[v->hit.n_heads++] = col;
 	}
 	if (p->trend)
 		screen_right(to, at.row, at.col + at.cols - p->trend, p->trend, STYLE_HEADER,
@@ -246,38 +251,68 @@ static void draw_empty(const struct view *v, const struct snapshot *s, struct sc
 		return;
 	if (s->sample.n_vms)
 		screen_printf(to, at.row, at.col + 1, at.cols - 1, STYLE_DIM,
-			"none of %zu VMs matches the filter %s (\\ changes it)", s->sample.n_vms, v->filter);
+			"none of %zu VMs matches %s (\\ changes it)", s->sample.n_vms,
+			v->has_filter ? v->filter : "the names given");
 	else
 		screen_text(to, at.row, at.col + 1, at.cols - 1, STYLE_DIM, "no running VM");
 }
 
-/* "12-31 of 40" when rows are out of sight, over the last columns of the head. */
+static bool limited(const struct view *v)
+{
+	return v->has_filter || v->n_patterns;
+}
+
+/* The last line has something to say besides which rows are seen. */
+static bool says(const struct view *v)
+{
+	return limited(v) || v->follow || v->n_marks;
+}
+
+int table_rows(const struct view *v)
+{
+	return 1 + (v->n_rows ? (int)v->n_rows : 1) + says(v);
+}
+
+/* "12-31 of 40" when rows are out of sight, and what limits them, in the last line. */
 static void draw_range(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
-	char text[120];
+	char text[160] = "", name[80];
 	size_t last = v->top + (size_t)v->page;
 	bool part = v->top > 0 || last < v->n_rows;
-	if ((!part && !v->has_filter) || at.cols < 60)
-		return;
-	int n = snprintf(text, sizeof text, " %zu-%zu of %zu", v->n_rows ? v->top + 1 : 0,
-		last < v->n_rows ? last : v->n_rows, v->n_rows);
-	if (v->has_filter && n > 0 && (size_t)n < sizeof text)
-		snprintf(text + n, sizeof text - (size_t)n, " (%zu VMs, filter %.40s)", s->sample.n_vms,
-			v->filter);
-	screen_right(to, at.row, at.col, at.cols, STYLE_DIM, text);
+	int n = 0;
+	if (v->follow)
+		n = snprintf(text, sizeof text, "FOLLOW ");
+	if (v->n_marks)
+		n += snprintf(text + n, sizeof text - (size_t)n, "%zu MARKED ", v->n_marks);
+	if (v->has_filter) {
+		text_escape(name, sizeof name, v->filter);
+		n += snprintf(text + n, sizeof text - (size_t)n, "FILTER %.40s, %zu of %zu VMs ", name,
+			v->n_rows, s->sample.n_vms);
+	} else if (v->n_patterns) {
+		n += snprintf(text + n, sizeof text - (size_t)n, "%zu of %zu VMs, those that were named ",
+			v->n_rows, s->sample.n_vms);
+	}
+	if (part)
+		snprintf(text + n, sizeof text - (size_t)n, "%zu-%zu of %zu", v->n_rows ? v->top + 1 : 0,
+			last < v->n_rows ? last : v->n_rows, v->n_rows);
+	screen_right(to, at.row, at.col, at.cols, limited(v) ? STYLE_WARN : STYLE_DIM, text);
 }
 
 void table_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
 	if (at.rows < 1)
 		return;
-	v->sight |= 1U << FOCUS_TABLE;
+	view_sight(v, FOCUS_TABLE, at);
 	struct plan_of_table p;
 	choose(v, view_table(v), at.cols, longest_name(v, s, to, at.cols), &p);
+	for (int i = 0; i < p.n; i++)
+		v->groups |= column_at(p.cols[i])->group;
+	if (view_table(v)->sort >= 0)
+		v->groups |= column_at((size_t)view_table(v)->sort)->group;
 	int head = at.rows >= 2;
-	bool range = at.rows >= 8 && (v->has_filter || v->n_rows > (size_t)(at.rows - head));
+	bool range = at.rows >= 8 ? says(v) || v->n_rows > (size_t)(at.rows - head) : at.rows >= 4 && says(v);
 	v->page = at.rows - head - range;
-	v->table_row = at.row + head;
+	v->hit.rows = (struct rect){at.row + head, at.col, v->page, at.cols};
 	if (v->top + (size_t)v->page > v->n_rows)
 		v->top = v->n_rows > (size_t)v->page ? v->n_rows - (size_t)v->page : 0;
 	if (head)

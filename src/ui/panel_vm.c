@@ -249,7 +249,8 @@ void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct
 		screen_text(to, at.row, at.col + 1, at.cols - 1, STYLE_DIM, "no VM is selected");
 		return;
 	}
-	v->sight |= 1U << FOCUS_VCPUS;
+	view_sight(v, FOCUS_VCPUS, at);
+	v->groups |= SAMPLE_BLOCK | SAMPLE_NET;
 	draw_name(v, s, vm, to, at);
 	struct vm_plan p;
 	plan_rows(s, vm, at, &p);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/control.h"
 #include "vmtop/text.h"
 
 struct table *view_table(struct view *v)
@@ -87,6 +88,17 @@ static bool rows_room(struct view *v, size_t n)
 	return true;
 }
 
+/* The filter typed last counts; before one was typed, the patterns of the command line. */
+static bool shown(const struct view *v, const struct vm_sample *vm)
+{
+	if (v->has_filter)
+		return regexec(&v->filter_re, vm->name, 0, NULL, 0) == 0;
+	for (size_t i = 0; i < v->n_patterns; i++)
+		if (rules_match(v->patterns[i], vm))
+			return true;
+	return !v->n_patterns;
+}
+
 static bool matches(const regex_t *re, const char *name)
 {
 	return regexec(re, name, 0, NULL, 0) == 0;
@@ -127,7 +139,7 @@ void rows_update(struct view *v, const struct snapshot *s)
 	if (!rows_room(v, s->sample.n_vms))
 		return;
 	for (size_t i = 0; i < s->sample.n_vms; i++)
-		if (!v->has_filter || matches(&v->filter_re, s->sample.vms[i].name))
+		if (shown(v, &s->sample.vms[i]))
 			v->rows[v->n_rows++] = i;
 	if (v->n_rows)
 		memcpy(v->names, v->rows, v->n_rows * sizeof *v->names);

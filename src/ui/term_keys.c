@@ -25,6 +25,8 @@ int term_named(int code)
 		{KEY_DC, VK_DELETE},
 		{KEY_BACKSPACE, VK_BACKSPACE},
 		{KEY_BTAB, VK_BTAB},
+		{KEY_SLEFT, VK_SLEFT},
+		{KEY_SRIGHT, VK_SRIGHT},
 		{KEY_ENTER, VK_ENTER},
 		{KEY_A1, VK_HOME},
 		{KEY_A3, VK_PGUP},

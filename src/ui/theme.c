@@ -38,6 +38,33 @@ static const struct look look_default[STYLE_COUNT] = {
 	[STYLE_LIT] = {117, 24, 7, 4, 0, R},
 };
 
+/* The same meanings in darker colours, for a white background. */
+static const struct look look_light[STYLE_COUNT] = {
+	[STYLE_NORMAL] = {-1, -1, -1, -1, 0, 0},
+	[STYLE_DIM] = {242, -1, -1, -1, 0, D},
+	[STYLE_BOLD] = {-1, -1, -1, -1, B, B},
+	[STYLE_TITLE] = {25, -1, 4, -1, B, B},
+	[STYLE_HEADER] = {242, -1, -1, -1, U, U},
+	[STYLE_SORTED] = {-1, -1, -1, -1, B | U, B | U},
+	[STYLE_SELECTED] = {16, 153, 0, 6, B, R},
+	[STYLE_MARKED] = {130, -1, 5, -1, B, U},
+	[STYLE_KEY] = {25, -1, 4, -1, B, B},
+	[STYLE_KEY_TEXT] = {-1, -1, -1, -1, 0, 0},
+	[STYLE_GOOD] = {28, -1, 2, -1, 0, 0},
+	[STYLE_WARN] = {130, -1, 1, -1, B, B},
+	[STYLE_BAD] = {160, -1, 1, -1, B, B | U},
+	[STYLE_LOW] = {28, -1, 2, -1, 0, 0},
+	[STYLE_MID] = {130, -1, 5, -1, 0, 0},
+	[STYLE_HIGH] = {160, -1, 1, -1, 0, B},
+	[STYLE_WAIT] = {90, -1, 5, -1, B, B},
+	[STYLE_PIN] = {25, -1, 4, -1, 0, 0},
+	[STYLE_HERE] = {28, -1, 2, -1, B, B},
+	[STYLE_ALLOWED] = {246, -1, -1, -1, 0, D},
+	[STYLE_GHOST] = {130, -1, 1, -1, B, B | U},
+	[STYLE_FRAME] = {246, -1, -1, -1, 0, D},
+	[STYLE_LIT] = {25, 153, 4, 6, 0, R},
+};
+
 static const struct look look_contrast[STYLE_COUNT] = {
 	[STYLE_NORMAL] = {-1, -1, -1, -1, 0, 0},
 	[STYLE_DIM] = {-1, -1, -1, -1, 0, 0},
@@ -66,6 +93,7 @@ static const struct look look_contrast[STYLE_COUNT] = {
 
 static const struct theme themes[] = {
 	{"default", "calm colours on the terminal's own background", look_default},
+	{"light", "darker colours for a white background", look_light},
 	{"contrast", "few colours, strong differences", look_contrast},
 	{"mono", "no colours: bold, underline and reverse only", NULL},
 };

@@ -55,6 +55,12 @@ struct view *view_new(const struct config *cfg)
 	v->delay_s = cfg->delay_s;
 	v->yes = cfg->yes;
 	v->on_exit = cfg->on_exit;
+	if (cfg->show_patterns && cfg->n_patterns) {
+		v->patterns = calloc(cfg->n_patterns, sizeof *v->patterns);
+		v->n_patterns = v->patterns ? cfg->n_patterns : 0;
+		if (v->patterns)
+			memcpy(v->patterns, cfg->patterns, cfg->n_patterns * sizeof *v->patterns);
+	}
 	v->map_cpu = -1;
 	v->sparklines = cfg->sparklines;
 	v->graph = cfg->graph;
@@ -89,6 +95,7 @@ void view_free(struct view *v)
 	if (v->has_search)
 		regfree(&v->search_re);
 	history_done(&v->hist);
+	free(v->patterns);
 	free(v->rows);
 	free(v->names);
 	free(v->keys);
@@ -137,15 +144,31 @@ bool view_paused(const struct view *v)
 	return v->paused;
 }
 
+static const enum focus panels[VIEW_COUNT][3] = {
+	[VIEW_OVERVIEW] = {FOCUS_TABLE, FOCUS_MAP, FOCUS_LOG},
+	[VIEW_PCPUS] = {FOCUS_MAP, FOCUS_MAP, FOCUS_MAP},
+	[VIEW_MEMORY] = {FOCUS_TABLE, FOCUS_TABLE, FOCUS_TABLE},
+	[VIEW_LOG] = {FOCUS_LOG, FOCUS_LOG, FOCUS_LOG},
+	[VIEW_VM] = {FOCUS_VCPUS, FOCUS_VCPUS, FOCUS_LOG},
+};
+
+void view_focus_on(struct view *v, enum focus f)
+{
+	for (int i = 0; i < 3 && !v->edit; i++)
+		if (panels[v->id][i] == f) {
+			v->focus[v->id] = i;
+			return;
+		}
+}
+
+void view_sight(struct view *v, enum focus f, struct rect at)
+{
+	v->sight |= 1U << f;
+	v->hit.panel[f] = at;
+}
+
 enum focus view_focus(const struct view *v)
 {
-	static const enum focus panels[VIEW_COUNT][3] = {
-		[VIEW_OVERVIEW] = {FOCUS_TABLE, FOCUS_MAP, FOCUS_LOG},
-		[VIEW_PCPUS] = {FOCUS_MAP, FOCUS_MAP, FOCUS_MAP},
-		[VIEW_MEMORY] = {FOCUS_TABLE, FOCUS_TABLE, FOCUS_LOG},
-		[VIEW_LOG] = {FOCUS_LOG, FOCUS_LOG, FOCUS_LOG},
-		[VIEW_VM] = {FOCUS_VCPUS, FOCUS_VCPUS, FOCUS_LOG},
-	};
 	if (v->edit)
 		return FOCUS_MAP;
 	return panels[v->id][v->focus[v->id]];
@@ -195,7 +218,7 @@ static void draw_overview(struct view *v, const struct snapshot *s, struct scree
 		at.row += cpus;
 		at.rows -= cpus;
 	}
-	int want = 1 + (int)(v->n_rows ? v->n_rows : 1), lower = 0;
+	int want = table_rows(v), lower = 0;
 	if (at.rows >= 12) {
 		lower = at.rows - want - 1;
 		int least = at.rows / 3, most = at.rows - 5;
@@ -296,7 +319,8 @@ void view_draw(
 	double age_s = s->age_s + (double)(now_ns - received_ns) / 1e9;
 	screen_erase(to);
 	to->graph = v->graph ? v->graph : to->graph;
-	v->sight = 0;
+	v->sight = v->groups = 0;
+	memset(&v->hit, 0, sizeof v->hit);
 	rows_update(v, s);
 	int head = header_rows(s, v, to->rows), foot = to->rows >= 5;
 	header_draw(v, s, to, head, age_s);
@@ -315,13 +339,5 @@ void view_draw(
 
 unsigned view_groups(const struct view *v)
 {
-	unsigned need = SAMPLE_BALLOON;
-	if (v->id == VIEW_PCPUS || v->id == VIEW_LOG)
-		return 0; /* no column of a VM in sight */
-	for (int i = 0; i < v->main.n_cols; i++)
-		if (v->main.chosen || column_at(v->main.cols[i])->rank)
-			need |= column_at(v->main.cols[i])->group;
-	if (v->main.sort >= 0)
-		need |= column_at((size_t)v->main.sort)->group;
-	return v->id == VIEW_VM ? need | SAMPLE_BLOCK | SAMPLE_NET : need;
+	return SAMPLE_BALLOON | v->groups;
 }

@@ -13,6 +13,7 @@
 
 enum view_id { VIEW_OVERVIEW, VIEW_PCPUS, VIEW_MEMORY, VIEW_LOG, VIEW_VM, VIEW_COUNT };
 enum focus { FOCUS_TABLE, FOCUS_MAP, FOCUS_LOG, FOCUS_VCPUS };
+enum { FOCUS_COUNT = FOCUS_VCPUS + 1 };
 enum overlay { OVER_NONE, OVER_HELP, OVER_QUESTION, OVER_PROMPT, OVER_SORT, OVER_SETUP };
 enum prompt { PROMPT_INTERVAL, PROMPT_SEARCH, PROMPT_FILTER, PROMPT_NOTE, PROMPT_BALLOON, PROMPT_CPUS };
 
@@ -61,6 +62,17 @@ struct setup {
 	int theme;
 };
 
+/* Where panels, heads and cells stood on the screen drawn last. */
+struct hit {
+	struct rect panel[FOCUS_COUNT];
+	struct rect rows;  /* of the table */
+	uint8_t heads[64]; /* columns of the table, */
+	int head_end[64];  /* and the screen column after each */
+	int n_heads;
+	struct rect cells; /* of the pin map */
+	int cell;          /* columns of each */
+};
+
 struct view {
 	/* settings of the session */
 	double delay_s;
@@ -68,7 +80,9 @@ struct view {
 	enum on_exit on_exit;
 	enum view_id id, came_from;
 	int focus[VIEW_COUNT];
-	unsigned sight; /* panels on the screen drawn last, a bit each (enum focus) */
+	unsigned groups; /* statistics that the screen drawn last needs */
+	struct hit hit;  /* what stood where, for the mouse */
+	unsigned sight;  /* panels on the screen drawn last, a bit each (enum focus) */
 	bool of_host, follow, paused, sparklines;
 	enum merge merge;
 	enum graph graph;
@@ -86,9 +100,10 @@ struct view {
 	size_t sel_row; /* where it was seen last */
 	size_t top;     /* first row shown */
 	int page;       /* rows shown last */
-	int table_row;  /* where the first stood on the screen */
 	regex_t filter_re, search_re;
 	bool has_filter, has_search;
+	char (*patterns)[256]; /* of the command line: only these VMs are shown, until a filter is given */
+	size_t n_patterns;
 	char filter[LINE_MAX_BYTES], search[LINE_MAX_BYTES];
 	uint8_t (*marks)[UUID_BYTES];
 	size_t n_marks;
@@ -99,6 +114,7 @@ struct view {
 	int map_vcpu; /* id of the selected vCPU of the selected VM */
 	int map_cpu;  /* smallest id of the selected unit, -1: none */
 	size_t map_top, map_left;
+	int map_rows, map_cols; /* vCPUs and pCPUs it showed last */
 	bool edit;
 	enum view_id edit_from; /* where the pin editor was opened */
 	struct staged *staged;
@@ -152,6 +168,7 @@ const char *merge_text(enum merge m);
 int header_rows(const struct snapshot *s, const struct view *v, int rows);
 void header_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, double age_s);
 void footer_draw(const struct view *v, const struct snapshot *s, struct screen *to);
+int table_rows(const struct view *v); /* that it would fill */
 void table_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 int pcpus_rows(const struct view *v, int cols, int most);
 void pcpus_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
@@ -203,5 +220,11 @@ void view_say(struct view *v, const char *fmt, ...) __attribute__((format(printf
 /* Puts a command into the queue. */
 void view_send(struct view *v, const struct command *c);
 enum focus view_focus(const struct view *v);
+/* Gives a panel of the view the focus, if it may have it. */
+void view_focus_on(struct view *v, enum focus f);
+/* A panel is on the screen. */
+void view_sight(struct view *v, enum focus f, struct rect at);
+/* The n-th vCPU of the pin map becomes the selected one. */
+void map_select(struct view *v, const struct snapshot *s, size_t n);
 
 #endif

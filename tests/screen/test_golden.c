@@ -22,12 +22,13 @@ struct shot {
 	const char *name; /* of the file; sizes and hosts are appended */
 	const char *keys; /* typed before */
 	int vms, pcpus, rows, cols;
-	bool ascii, readonly, automatic, stale, first;
+	bool ascii, console, readonly, automatic, stale, first, preview;
+	enum graph graph;
 };
 
 static struct view *open_view(struct snapshot *s)
 {
-	struct config cfg = {.delay_s = 2, .on_exit = ON_EXIT_DEFAULT};
+	struct config cfg = {.delay_s = 2, .on_exit = ON_EXIT_DEFAULT, .sparklines = true};
 	struct view *v = view_new(&cfg);
 	assert_non_null(v);
 	for (int i = 0; i < 5 && !s->first; i++) {
@@ -60,6 +61,22 @@ static void type(struct view *v, const struct snapshot *s, const char *keys)
 			more = view_more(v, &c);
 }
 
+/* A plan that moves the first vCPU of each VM one pCPU on. */
+static void preview(struct snapshot *s)
+{
+	s->preview = true;
+	s->preview_after_pct = vf64_ok(4.1);
+	for (size_t i = 0; i < s->sample.n_vms; i++) {
+		size_t k = s->sample.vms[i].first_vcpu;
+		if (!s->sample.vms[i].n_vcpus || !vi64_has(s->sample.vcpus[k].pcpu))
+			continue;
+		s->vcpu_status[k].ghost = true;
+		cpuset_clear(&s->vcpu_status[k].ghost_to);
+		cpuset_add(&s->vcpu_status[k].ghost_to, (int)(s->sample.vcpus[k].pcpu.v + 1) % 8);
+		s->n_preview_pins++;
+	}
+}
+
 static char *shoot(const struct shot *t)
 {
 	struct snapshot *s = bigsnap_new(t->vms, t->pcpus);
@@ -71,12 +88,16 @@ static char *shoot(const struct shot *t)
 	s->n_changed = 5;
 	if (t->first)
 		snprintf(s->backend.text, sizeof s->backend.text, "connecting to qemu:///system");
+	if (t->preview)
+		preview(s);
 	if (t->stale)
 		s->backend.link = LINK_LOST;
 	struct view *v = open_view(s);
 	assert_int_equal(screen_init(&base, t->rows, t->cols), 0);
 	assert_int_equal(screen_init(&over, 1, 1), 0);
 	base.ascii = over.ascii = t->ascii;
+	base.console = over.console = t->console;
+	base.graph = t->graph;
 	int64_t now = t->stale ? 12 * SECOND : 0;
 	view_draw(v, s, &base, now, 0); /* pages are known after the first frame */
 	type(v, s, t->keys);
@@ -139,17 +160,22 @@ static void test_sizes(void **state)
 				views[i], view_keys[i], 40, 64, sizes[k][0], .cols = sizes[k][1]});
 }
 
+/* Small and large hosts at every size; the other pairs of VMs and pCPUs at the usual size. */
 static void test_hosts(void **state)
 {
+	static const int sizes[][2] = {{24, 80}, {40, 120}, {60, 200}, {12, 40}, {6, 20}};
 	static const int hosts[][2] = {{3, 2}, {1000, 512}};
+	static const int pairs[][2] = {{3, 64}, {3, 512}, {40, 2}, {40, 512}, {1000, 2}, {1000, 64}};
 	(void)state;
-	for (size_t i = 0; i < 5; i++)
-		for (size_t k = 0; k < 2; k++) {
+	for (size_t i = 0; i < 5; i++) {
+		for (size_t k = 0; k < 2; k++)
+			for (size_t z = 0; z < 5; z++)
+				check(&(struct shot){views[i], view_keys[i], hosts[k][0], hosts[k][1],
+					sizes[z][0], .cols = sizes[z][1]});
+		for (size_t k = 0; k < 6; k++)
 			check(&(struct shot){
-				views[i], view_keys[i], hosts[k][0], hosts[k][1], 24, .cols = 80});
-			check(&(struct shot){
-				views[i], view_keys[i], hosts[k][0], hosts[k][1], 40, .cols = 120});
-		}
+				views[i], view_keys[i], pairs[k][0], pairs[k][1], 24, .cols = 80});
+	}
 }
 
 static void test_states(void **state)
@@ -166,6 +192,18 @@ static void test_states(void **state)
 		{"pin-editor", "E\002\002 ", 16, 8, 24, .cols = 80},
 		{"merged", "1!!", 16, 64, 24, .cols = 80},
 		{"ascii", "", 16, 8, 24, .cols = 80, .ascii = true},
+		{"ascii-vm", "\0014", 16, 8, 24, .cols = 80, .ascii = true},
+		{"console", "", 16, 8, 24, .cols = 80, .console = true},
+		{"console-vm", "\0014", 16, 8, 24, .cols = 80, .console = true},
+		{"block-vm", "\0014", 16, 8, 24, .cols = 80, .graph = GRAPH_BLOCK},
+		{"help-pins", "E?", 16, 8, 24, .cols = 80},
+		{"help-setup", "\003?", 16, 8, 24, .cols = 80},
+		{"help-vm", "4?", 16, 8, 24, .cols = 80},
+		{"setup-columns", "\003\001\001\001\001\001\001\001\001\001\001\001\001 >>s", 16, 8, 24,
+			.cols = 80},
+		{"of-host", "I", 16, 8, 24, .cols = 80},
+		{"strip-node", "1!!!", 16, 512, 24, .cols = 80},
+		{"preview", "1", 16, 8, 24, .cols = 80, .preview = true},
 		{"readonly", "", 16, 8, 24, .cols = 80, .readonly = true},
 		{"auto", "", 16, 8, 24, .cols = 80, .automatic = true},
 		{"stale", "", 16, 8, 24, .cols = 80, .stale = true},

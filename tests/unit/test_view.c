@@ -8,86 +8,9 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "support/bigsnap.h"
-#include "vmtop/view.h"
-
-struct seat {
-	struct view *v;
-	struct snapshot *s;
-	struct command c;
-};
-
-static int sit_with(void **state, bool yes, enum on_exit on_exit)
-{
-	struct seat *t = calloc(1, sizeof *t);
-	struct config cfg = {.delay_s = 2, .yes = yes, .on_exit = on_exit};
-	t->s = bigsnap_new(16, 8);
-	t->v = view_new(&cfg);
-	view_feed(t->v, t->s);
-	*state = t;
-	return 0;
-}
-
-static int sit(void **state)
-{
-	return sit_with(state, false, ON_EXIT_DEFAULT);
-}
-
-static int sit_yes(void **state)
-{
-	return sit_with(state, true, ON_EXIT_DEFAULT);
-}
-
-static int rise(void **state)
-{
-	struct seat *t = *state;
-	view_free(t->v);
-	bigsnap_free(t->s);
-	free(t);
-	return 0;
-}
-
-/* CMD_NONE when the key gives no command. */
-static enum command_kind press(struct seat *t, int key)
-{
-	return view_key(t->v, key, t->s, &t->c) ? t->c.kind : CMD_NONE;
-}
-
-static void type(struct seat *t, const char *text)
-{
-	for (; *text; text++)
-		assert_int_equal(press(t, *text), CMD_NONE);
-}
-
-static bool asks(struct seat *t, const char *words)
-{
-	struct screen o;
-	int row, col;
-	screen_init(&o, 1, 1);
-	bool any = view_overlay(t->v, t->s, &o, 24, 80, &row, &col);
-	char *text = screen_dump(&o);
-	bool found = any && strstr(text, words);
-	if (any && !found)
-		fprintf(stderr, "asked instead:\n%s", text);
-	free(text);
-	screen_done(&o);
-	return found;
-}
-
-static const char *shown(struct seat *t, char *buf, size_t len)
-{
-	struct screen s;
-	screen_init(&s, 24, 80);
-	view_draw(t->v, t->s, &s, 0, 0);
-	char *text = screen_dump(&s);
-	snprintf(buf, len, "%s", text);
-	free(text);
-	screen_done(&s);
-	return buf;
-}
+#include "support/seat.h"
 
 static void test_rebalance_asks_above_eight(void **state)
 {
@@ -244,9 +167,10 @@ static void test_preview(void **state)
 	char buf[8192];
 	assert_int_equal(press(t, 'v'), CMD_PREVIEW);
 	t->s->preview = true;
-	t->s->cpu.after_pct = vf64_ok(4.1);
+	t->s->preview_after_pct = vf64_ok(4.1);
+	t->s->n_preview_pins = 3;
 	assert_non_null(strstr(shown(t, buf, sizeof buf), "PREVIEW"));
-	assert_non_null(strstr(buf, "4.1 % after"));
+	assert_non_null(strstr(buf, "4.1 % after 3 pins"));
 	assert_int_equal(press(t, 'y'), CMD_PREVIEW_APPLY);
 	assert_int_equal(press(t, VK_ESC), CMD_PREVIEW_DROP);
 }
@@ -280,16 +204,6 @@ static void test_pin_editor(void **state)
 	assert_int_equal(press(t, 'y'), CMD_NONE);
 }
 
-static void test_groups_follow_what_is_shown(void **state)
-{
-	struct seat *t = *state;
-	assert_int_equal(view_groups(t->v), SAMPLE_BALLOON);
-	press(t, VK_ENTER);
-	assert_int_equal(view_groups(t->v), SAMPLE_BALLOON | SAMPLE_BLOCK | SAMPLE_NET);
-	press(t, VK_ESC);
-	assert_int_equal(view_groups(t->v), SAMPLE_BALLOON);
-}
-
 int main(void)
 {
 #define SEATED(test) cmocka_unit_test_setup_teardown(test, sit, rise)
@@ -305,7 +219,6 @@ int main(void)
 		SEATED(test_prompts),
 		SEATED(test_preview),
 		SEATED(test_pin_editor),
-		SEATED(test_groups_follow_what_is_shown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

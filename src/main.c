@@ -29,10 +29,22 @@ static int run_screen(const struct config *cfg, struct engine *en)
 	return s ? ui_run(cfg, s) : fail(&e);
 }
 
-static int run_batch(const struct config *cfg, struct engine *en)
+struct command_line {
+	int argc;
+	char **argv;
+};
+
+static int read_again(void *arg, struct config *to, struct err *e)
+{
+	struct command_line *line = arg;
+	struct options_action ignored;
+	return options_parse(line->argc, line->argv, to, &ignored, e);
+}
+
+static int run_batch(const struct config *cfg, struct engine *en, struct command_line *line)
 {
 	struct err e = ERR_INIT;
-	int rc = batch_run(cfg, en, &e);
+	int rc = batch_run(cfg, en, &(struct batch_source){read_again, line}, &e);
 	engine_free(en);
 	return rc < 0 ? fail(&e) : rc;
 }
@@ -46,7 +58,7 @@ static int run_check(struct engine *en)
 	return rc < 0 ? fail(&e) : 0;
 }
 
-static int run(const struct config *cfg, const struct options_action *action)
+static int run(const struct config *cfg, const struct options_action *action, struct command_line *line)
 {
 	struct err e = ERR_INIT;
 	struct backend *b = backend_open(cfg, &e);
@@ -62,7 +74,7 @@ static int run(const struct config *cfg, const struct options_action *action)
 		return fail(&e);
 	if (action->what == OPTIONS_CHECK)
 		return run_check(en);
-	return cfg->batch ? run_batch(cfg, en) : run_screen(cfg, en);
+	return cfg->batch ? run_batch(cfg, en, line) : run_screen(cfg, en);
 }
 
 int main(int argc, char **argv)
@@ -85,7 +97,7 @@ int main(int argc, char **argv)
 	else if (action.what == OPTIONS_COLUMNS)
 		options_columns(stdout);
 	else
-		status = run(cfg, &action);
+		status = run(cfg, &action, &(struct command_line){argc, argv});
 	free(cfg);
 	return status;
 }

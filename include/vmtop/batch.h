@@ -7,10 +7,17 @@
 
 #include "vmtop/engine.h"
 
-/* Until -n, --end-time, a signal, the end of the scenario or a closed stdout. SIGINT, SIGTERM and SIGHUP end
- * it in good order, SIGUSR1 rebalances. Calls engine_leave(); the caller frees the engine. Failure: stdout
- * cannot be written (a closed pipe is no failure). */
-int batch_run(const struct config *cfg, struct engine *en, struct err *e);
+/* Where the settings came from, to read them again on SIGHUP. */
+struct batch_source {
+	int (*read)(void *arg, struct config *to, struct err *e);
+	void *arg;
+};
+
+/* Until -n, --end-time, a signal, the end of the scenario or a closed stdout. SIGINT and SIGTERM end it in
+ * good order, SIGUSR1 rebalances, SIGHUP reads the settings again when there is no terminal. Calls
+ * engine_leave(); the caller frees the engine. Failure: stdout cannot be written (a closed pipe is no
+ * failure). */
+int batch_run(const struct config *cfg, struct engine *en, const struct batch_source *from, struct err *e);
 
 /* vmtop --check: what the host gives, what is missing, what would be done, on `to`. The engine is in a dry
  * run. Fails when there is no sample, or something is missing without which nothing works. */
@@ -31,6 +38,7 @@ int batch_columns(struct batch_out *o, struct err *e);
 /* One output each; they return 0, or -1 when memory is out. What the stream says is the caller's to check. */
 int text_write(struct batch_out *o, const struct snapshot *s, struct err *e);
 int text_write_log(struct batch_out *o, const struct snapshot *s, struct err *e); /* new log lines only */
+int log_write(struct batch_out *o, const struct snapshot *s, struct err *e);      /* as lines of a log file */
 int json_write(struct batch_out *o, const struct snapshot *s, struct err *e);
 int csv_write(struct batch_out *o, const struct snapshot *s, struct err *e);
 int openmetrics_write(struct batch_out *o, const struct snapshot *s, struct err *e);

@@ -17,6 +17,11 @@ struct engine *engine_new(const struct config *cfg, struct backend *b, struct er
 void engine_free(struct engine *en);
 /* Between steps. */
 void engine_command(struct engine *en, const struct command *c);
+/* New settings, between steps. What belongs to the connection and the output stays as it was at the start. */
+void engine_configure(struct engine *en, const struct config *cfg);
+void engine_announce(struct engine *en, const char *what); /* a line for the log: "WHAT: CPU AUTO ..." */
+/* A line for the log about something outside the engine. */
+void engine_complain(struct engine *en, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* One tick: returns 0, or -1 when no sample could be had (the snapshot then shows the old one ageing). */
 int engine_step(struct engine *en, struct err *e);
 /* The state after the last step, in one block; the caller frees it. NULL: out of memory. */

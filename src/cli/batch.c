@@ -5,13 +5,13 @@
 #include "vmtop/batch.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "signals.h"
 #include "vmtop/columns.h"
 
 typedef int (*batch_writer)(struct batch_out *o, const struct snapshot *s, struct err *e);
@@ -21,43 +21,8 @@ static const batch_writer writers[] = {
 	[OUT_JSON] = json_write,
 	[OUT_CSV] = csv_write,
 	[OUT_OPENMETRICS] = openmetrics_write,
+	[OUT_LOG] = log_write,
 };
-
-/* Where the signal handler writes: the one mutable global of this folder, for a handler has no argument. */
-static volatile sig_atomic_t signal_pipe = -1;
-
-static const struct {
-	int signal;
-	enum command_kind kind;
-	int flags; /* a second SIGINT or SIGTERM kills: nobody is trapped by a slow farewell */
-} signals[] = {
-	{SIGINT, CMD_QUIT, SA_RESETHAND},
-	{SIGTERM, CMD_QUIT, SA_RESETHAND},
-	{SIGHUP, CMD_QUIT, SA_RESETHAND},
-	{SIGUSR1, CMD_REBALANCE, 0},
-};
-
-static void signal_came(int number)
-{
-	int saved = errno;
-	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-		if (signals[i].signal == number) {
-			struct command c = {.kind = signals[i].kind};
-			if (write(signal_pipe, &c, sizeof c) < 0)
-				break; /* the pipe is full of commands that say the same */
-		}
-	errno = saved;
-}
-
-static void signals_set(bool ours)
-{
-	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-		struct sigaction sa = {.sa_flags = SA_RESTART | signals[i].flags};
-		sa.sa_handler = ours ? signal_came : SIG_DFL;
-		sigaction(signals[i].signal, &sa, NULL);
-	}
-	signal(SIGPIPE, SIG_IGN);
-}
 
 static void ask_groups(const struct batch_out *o, struct engine *en)
 {
@@ -68,19 +33,33 @@ static void ask_groups(const struct batch_out *o, struct engine *en)
 	engine_command(en, &(struct command){.kind = CMD_GROUPS, .number = groups});
 }
 
+/* A reader that does not read must not keep a farewell from its pins: once the end was asked for, it is
+ * waited for two seconds at most. */
+static bool can_write(int *patience_ms)
+{
+	enum { SLICE_MS = 100 };
+	struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	while (poll(&p, 1, SLICE_MS) <= 0)
+		if (signals_quit() && (*patience_ms -= SLICE_MS) <= 0)
+			return false;
+	return true;
+}
+
 /* 1: all written, 0: the reader has gone, -1: failed. */
 static int write_all(const char *text, size_t len, struct err *e)
 {
+	int patience_ms = 2000;
 	while (len > 0) {
-		ssize_t n = write(STDOUT_FILENO, text, len);
+		if (!can_write(&patience_ms))
+			return 0;
+		/* So much a pipe that is ready takes without blocking. */
+		ssize_t n = write(STDOUT_FILENO, text, len < PIPE_BUF ? len : PIPE_BUF);
 		if (n >= 0) {
 			text += n;
 			len -= (size_t)n;
 		} else if (errno == EPIPE) {
 			return 0;
-		} else if (errno == EAGAIN) {
-			poll(&(struct pollfd){.fd = STDOUT_FILENO, .events = POLLOUT}, 1, -1);
-		} else if (errno != EINTR) {
+		} else if (errno != EINTR && errno != EAGAIN) {
 			return err_set(
 				e, ERR_RUNTIME, "cannot write to standard output: %s", strerror(errno));
 		}
@@ -118,12 +97,12 @@ static bool worth_printing(const struct batch_out *o, const struct snapshot *s, 
 
 static int batch_print(struct batch_out *o, const struct snapshot *s, bool *have_first, struct err *e)
 {
-	bool worth = worth_printing(o, s, *have_first);
+	bool worth = worth_printing(o, s, *have_first), log = o->cfg->format == OUT_LOG;
 	*have_first |= !s->first;
-	if (!worth)
+	if (!worth && !log)
 		return 1;
 	int r = batch_write(o, writers[o->cfg->format], s, e);
-	o->ticks++;
+	o->ticks += worth;
 	return r;
 }
 
@@ -137,58 +116,102 @@ static void say_once(const struct err *now, char last[320])
 		fprintf(stderr, "vmtop: %s\n", now->msg);
 }
 
-static int batch_loop(struct batch_out *o, struct engine *en, int fd, struct err *e)
+static void read_config_again(const struct batch_source *from, struct engine *en)
+{
+	struct err e = ERR_INIT;
+	struct config *c = malloc(sizeof *c);
+	if (!c)
+		err_set(&e, ERR_NOMEM, "out of memory");
+	else if (from->read(from->arg, c, &e) == 0)
+		engine_configure(en, c);
+	if (e.code)
+		engine_complain(en, "the settings stay as they are: %s", e.msg);
+	free(c);
+}
+
+static int batch_step(struct batch_out *o, struct engine *en, bool *have_first, char last[320], struct err *e)
+{
+	struct err tick = ERR_INIT;
+	int r = 1;
+	if (engine_step(en, &tick) == 0)
+		tick.msg[0] = '\0';
+	struct snapshot *s = tick.msg[0] && o->cfg->format != OUT_LOG ? NULL : engine_snapshot(en);
+	if (!tick.msg[0] && !s)
+		err_set(&tick, ERR_NOMEM, "out of memory: nothing is printed for this reading");
+	if (o->cfg->format != OUT_LOG) /* the log has it */
+		say_once(&tick, last);
+	if (s)
+		r = batch_print(o, s, have_first, e);
+	snapshot_free(s);
+	return r;
+}
+
+static int batch_loop(
+	struct batch_out *o, struct engine *en, int fd, const struct batch_source *from, struct err *e)
 {
 	bool have_first = false;
 	char last[320] = "";
 	for (;;) {
-		struct err tick = ERR_INIT;
-		int r = 1;
-		if (engine_step(en, &tick) == 0)
-			tick.msg[0] = '\0';
-		say_once(&tick, last);
-		struct snapshot *s = tick.msg[0] ? NULL : engine_snapshot(en);
-		if (!tick.msg[0] && !s)
-			return err_set(e, ERR_NOMEM, "out of memory");
-		if (s)
-			r = batch_print(o, s, &have_first, e);
-		snapshot_free(s);
+		int r = batch_step(o, en, &have_first, last, e);
 		if (r <= 0)
 			return r;
 		if (o->cfg->iterations && o->ticks >= o->cfg->iterations)
 			return 0;
 		if (!engine_wait(en, fd))
 			return 0;
+		if (signals_hangup())
+			read_config_again(from, en);
 	}
 }
 
-/* What was put back on the way out is said too, where the output is made for people. */
+static uint64_t last_line(const struct engine *en)
+{
+	struct snapshot *s = engine_snapshot(en);
+	uint64_t seq = s && s->n_log ? s->log[s->n_log - 1].seq : 0;
+	snapshot_free(s);
+	return seq;
+}
+
+static void lines_to_stderr(const struct snapshot *s, uint64_t after, bool actions)
+{
+	for (size_t i = 0; i < s->n_log; i++)
+		if (s->log[i].seq > after && (actions || s->log[i].kind != LOG_ACTION))
+			fprintf(stderr, "vmtop: %s\n", s->log[i].text);
+}
+
+/* What was put back on the way out is said too: in the output where that has a place for it, else on stderr.
+ */
 static void batch_leave(struct batch_out *o, struct engine *en)
 {
 	struct err ignored = ERR_INIT;
+	enum out_format f = o->cfg->format;
+	uint64_t before = last_line(en);
 	engine_leave(en, engine_wants_restore(en));
-	struct snapshot *s = o->cfg->format == OUT_TEXT ? engine_snapshot(en) : NULL;
-	if (s)
-		batch_write(o, text_write_log, s, &ignored);
+	struct snapshot *s = engine_snapshot(en);
+	if (!s)
+		return;
+	if (f == OUT_TEXT || f == OUT_LOG)
+		batch_write(o, f == OUT_LOG ? log_write : text_write_log, s, &ignored);
+	else
+		lines_to_stderr(s, before, f != OUT_JSON);
+	if (f == OUT_JSON && s->n_actions)
+		batch_write(o, json_write, s, &ignored);
 	snapshot_free(s);
 }
 
-int batch_run(const struct config *cfg, struct engine *en, struct err *e)
+int batch_run(const struct config *cfg, struct engine *en, const struct batch_source *from, struct err *e)
 {
 	struct batch_out o = {.cfg = cfg};
-	int pipe_fd[2];
 	if (batch_columns(&o, e) < 0)
 		return -1;
-	if (pipe2(pipe_fd, O_CLOEXEC | O_NONBLOCK) < 0)
+	int fd = signals_open();
+	if (fd < 0)
 		return err_set(e, ERR_RUNTIME, "cannot make a pipe: %s", strerror(errno));
-	signal_pipe = pipe_fd[1];
-	signals_set(true);
 	ask_groups(&o, en);
-	int r = batch_loop(&o, en, pipe_fd[0], e);
+	if (cfg->format == OUT_LOG)
+		engine_announce(en, "vmtop begins");
+	int r = batch_loop(&o, en, fd, from, e);
 	batch_leave(&o, en);
-	signals_set(false);
-	signal_pipe = -1;
-	close(pipe_fd[0]);
-	close(pipe_fd[1]);
+	signals_close(fd);
 	return r;
 }

@@ -172,6 +172,27 @@ int text_write_log(struct batch_out *o, const struct snapshot *s, struct err *e)
 	return 0;
 }
 
+/* Under systemd the journal has the time, and reads how urgent a line is from its beginning. */
+int log_write(struct batch_out *o, const struct snapshot *s, struct err *e)
+{
+	(void)e;
+	bool journal = getenv("JOURNAL_STREAM") != NULL;
+	for (size_t i = 0; i < s->n_log; i++) {
+		const struct log_line *l = &s->log[i];
+		char time[48], text[sizeof l->text];
+		if (l->seq <= o->log_seen)
+			continue;
+		o->log_seen = l->seq;
+		bool bad = l->kind == LOG_ERROR ||
+			   (l->kind == LOG_ACTION &&
+				   (l->outcome == OUTCOME_FAILED || l->outcome == OUTCOME_UNKNOWN));
+		text_time(time, sizeof time, l->wall_ns);
+		text_escape(text, sizeof text, l->text);
+		fprintf(o->to, "%s%s%s\n", journal ? bad ? "<4>" : "<6>" : time, journal ? "" : " ", text);
+	}
+	return 0;
+}
+
 int text_write(struct batch_out *o, const struct snapshot *s, struct err *e)
 {
 	struct row *rows = rows_sorted(o, s);

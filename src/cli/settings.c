@@ -24,11 +24,11 @@
 CHOICES(cpu_policy, cpu_policy_id)
 CHOICES(mem_policy, mem_policy_id)
 CHOICES(granularity, granularity)
-CHOICE_LIST(format, "screen", "text", "json", "csv", "openmetrics") /* enum out_format */
-CHOICE_LIST(graph, "auto", "braille", "block", "ascii")             /* enum graph */
-CHOICE_LIST(merge, "cpu", "core", "llc", "node")                    /* enum merge */
-CHOICE_LIST(reclaim, "proactive", "pressure")                       /* enum reclaim_mode */
-CHOICE_LIST(on_exit, "default", "ask", "restore", "keep")           /* enum on_exit */
+CHOICE_LIST(format, "screen", "text", "json", "csv", "openmetrics", "log") /* enum out_format */
+CHOICE_LIST(graph, "auto", "braille", "block", "ascii")                    /* enum graph */
+CHOICE_LIST(merge, "cpu", "core", "llc", "node")                           /* enum merge */
+CHOICE_LIST(reclaim, "proactive", "pressure")                              /* enum reclaim_mode */
+CHOICE_LIST(on_exit, "default", "ask", "restore", "keep")                  /* enum on_exit */
 static const char *choice_theme(int i)
 {
 	const struct theme *t = theme_at((size_t)i);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* What signals do in batch mode. Invariant: a handler writes one command or sets one flag, nothing else. */
+#include "signals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "vmtop/command.h"
+
+/* The mutable globals of this folder, for a handler has no argument. */
+static volatile sig_atomic_t signal_pipe = -1, quit_seen, hangup_seen;
+
+static const struct {
+	int signal;
+	enum command_kind kind;
+	int flags; /* a second SIGINT or SIGTERM kills: nobody is trapped by a slow farewell */
+} signals[] = {
+	{SIGINT, CMD_QUIT, SA_RESETHAND},
+	{SIGTERM, CMD_QUIT, SA_RESETHAND},
+	{SIGHUP, CMD_QUIT, SA_RESETHAND},
+	{SIGUSR1, CMD_REBALANCE, SA_RESTART},
+};
+enum { N_SIGNALS = sizeof signals / sizeof *signals };
+
+static void send(enum command_kind kind)
+{
+	struct command c = {.kind = kind};
+	if (write(signal_pipe, &c, sizeof c) < 0)
+		return; /* the pipe is full of commands that say the same */
+}
+
+static void signal_came(int number)
+{
+	int saved = errno;
+	for (size_t i = 0; i < N_SIGNALS; i++)
+		if (signals[i].signal == number) {
+			quit_seen |= signals[i].kind == CMD_QUIT;
+			send(signals[i].kind);
+		}
+	errno = saved;
+}
+
+static void hangup_came(int number)
+{
+	int saved = errno;
+	(void)number;
+	hangup_seen = 1;
+	send(CMD_NONE); /* ends the wait */
+	errno = saved;
+}
+
+static bool has_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static void signals_set(bool ours)
+{
+	bool terminal = has_terminal();
+	for (size_t i = 0; i < N_SIGNALS; i++) {
+		bool hangup = signals[i].signal == SIGHUP && !terminal;
+		struct sigaction sa = {.sa_flags = hangup ? SA_RESTART : signals[i].flags}, now;
+		sa.sa_handler = !ours ? SIG_DFL : hangup ? hangup_came : signal_came;
+		sigaction(signals[i].signal, NULL, &now);
+		if (signals[i].signal != SIGHUP || now.sa_handler != SIG_IGN)
+			sigaction(signals[i].signal, &sa, NULL);
+	}
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int signals_open(void)
+{
+	int fd[2];
+	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -1;
+	signal_pipe = fd[1];
+	signals_set(true);
+	return fd[0];
+}
+
+void signals_close(int fd)
+{
+	int end = signal_pipe;
+	signals_set(false);
+	signal_pipe = -1;
+	close(end);
+	close(fd);
+}
+
+bool signals_quit(void)
+{
+	return quit_seen;
+}
+
+bool signals_hangup(void)
+{
+	bool seen = hangup_seen;
+	hangup_seen = 0;
+	return seen;
+}

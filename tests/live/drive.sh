@@ -14,6 +14,8 @@ skip() {
 	printf '%s\n' "$*" >"$LAB/why"
 	exit 77
 }
+# note TEXT: stands in the line of this test.
+note() { printf '; %s' "$*" >>"$LAB/note"; }
 # expect WHAT COMMAND...: WHAT names what should have held.
 expect() {
 	local what=$1
@@ -155,11 +157,11 @@ test_keep() {
 test_run() {
 	local start status=0 took
 	start=$(now_ms)
-	rm -f "$LAB/why" "$LAB/json" "$LAB/stderr"
+	rm -f "$LAB/why" "$LAB/note" "$LAB/json" "$LAB/stderr"
 	("test_$1") >"$LAB/test.log" 2>&1 || status=$?
 	took=$((($(now_ms) - start) / 100))
 	case $status in
-	0) report_ok "$1" "$((took / 10)).$((took % 10)) s" ;;
+	0) report_ok "$1" "$((took / 10)).$((took % 10)) s$(cat "$LAB/note" 2>/dev/null)" ;;
 	77) report_skip "$1" "$(cat "$LAB/why")" ;;
 	*)
 		test_keep "$1"

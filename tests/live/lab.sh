@@ -169,17 +169,18 @@ cpu_guest_defined() {
 		favour "$(guest_pid "$1")"
 }
 
-# mem_guest NAME MAX_MIB NOW_MIB [WORK]: a Linux with a balloon; WORK as memory-init says. Needs memory_prepare.
+# mem_guest NAME MAX_MIB NOW_MIB: a Linux with a balloon that runs memory-init. Needs memory_prepare.
 mem_guest() {
 	cat >"$LAB/$1.xml" <<-XML
 	<domain type='qemu'>
 	  <name>$1</name><memory unit='MiB'>$2</memory><currentMemory unit='MiB'>$3</currentMemory>
 	  <vcpu>1</vcpu>
 	  <os><type arch='x86_64' machine='pc'>hvm</type><kernel>$KERNEL</kernel><initrd>$LAB/memory.img</initrd>
-	    <cmdline>console=ttyS0 quiet panic=-1 ${4:+work=$4}</cmdline></os>
+	    <cmdline>console=ttyS0 quiet panic=-1</cmdline></os>
 	  <features><acpi/></features>
 	  <devices>
 	    <serial type='file'><source path='$LAB/$1.console'/></serial>
+	    <serial type='pty'/>
 	    <controller type='usb' model='none'/><memballoon model='virtio'/>
 	  </devices>
 	</domain>
@@ -192,8 +193,15 @@ memory_prepare() {
 		virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_balloon
 }
 
+# tell NAME WORDS: a line for its memory-init.
+tell() {
+	local name=$1
+	shift
+	echo "$*" >"$(virsh -q dumpxml "$name" | sed -n "s/.*<serial type='pty'>//; /<source path='\/dev\/pts/ {s/.*path='\([^']*\)'.*/\1/p; q}")"
+}
 # console NAME TEXT: its console has shown TEXT.
 console() { grep -q -- "$2" "$LAB/$1.console"; }
+console_lacks() { ! console "$@"; }
 # Guests, of those named, in which something was killed for want of memory.
 killed_in() {
 	local vm

@@ -2,56 +2,155 @@
 # shellcheck shell=bash
 # tests_memory.sh: balloons of real Linux guests.
 
-START_KIB=$((400 << 10))
-MAX_KIB=$((1024 << 10))
+MIB=1024
 
 memory_needs() {
 	[ -z "${LAB_NO_KERNEL:-}" ] || skip "$LAB_NO_KERNEL"
 	memory_prepare || fail "no initramfs"
 }
-# guest_up NAME KIB: it has booted, and its balloon has come down to this.
+# guest_up NAME MIB: it has booted, and its balloon has come down to this.
 guest_up() {
-	eventually 60 "guest $1 up" console "$1" 'lab: up'
-	eventually 20 "balloon of $1 at $2 KiB" balloon_is "$1" "$2"
+	eventually 180 "guest $1 up" console "$1" 'lab: up'
+	eventually 60 "balloon of $1 at $2 MiB" balloon_is "$1" $(($2 * MIB))
 }
 balloon_is() { [ "$(balloon "$1")" = "$2" ]; }
+# balloon_within NAME MIB MIB
+balloon_within() {
+	local now
+	now=$(balloon "$1")
+	[ "$now" -ge $(($2 * MIB)) ] && [ "$now" -le $(($3 * MIB)) ]
+}
 period_is() { virsh dumpxml "$1" | grep -q "<stats period='$2'/>"; }
 no_period() { ! virsh dumpxml "$1" | grep -q '<stats period'; }
 
 test_stats_period() {
 	memory_needs
 	mem_guest idle 512 256 || fail "guest does not start"
-	guest_up idle 262144
+	guest_up idle 256
 	expect "no statistics period at first" no_period idle
-	json_run 10 "${KEEP[@]}" -d 0.5 -n 1
+	json_run 30 "${KEEP[@]}" -d 0.5 -n 1
 	expect "no statistics period after a look" no_period idle
 	expect "the reason why they stand still" json_true '.[0].vms[0].memory.reason == "no-statistics"'
-	json_start --no-config --stats-period 1 -d 1 -n 6
-	eventually 8 "statistics period on" period_is idle 1
+	json_start --no-config --stats-period 1 -d 1 --end-time +120
+	eventually 30 "statistics period on" period_is idle 1
+	eventually 30 "statistics known" json_true '.[-1].vms[0].memory | .unused_kib > 50000 and .unused_kib < 262144 and .age_s < 5'
+	kill -TERM "$BATCH"
 	json_end 20
-	expect "statistics known" json_true '.[-1].vms[0].memory | .unused_kib > 50000 and .unused_kib < 262144 and .age_s < 5'
 	expect "statistics period put back" no_period idle
 	expect "balloon as it was" balloon_is idle 262144
+}
+
+# ---- what all of them must keep to, over the objects from number FROM on --------------------------------------
+
+# balloon_rules FROM MIN_MIB MAX_MIB GUEST...
+balloon_rules() {
+	local from=$1 min=$2 max=$3 vm
+	shift 3
+	expect_eq "guests with something killed" "$(killed_in "$@")" ""
+	for vm; do expect "$vm could always eat" console_lacks "$vm" 'lab: cannot eat'; done
+	expect "every target between floor and maximum" json_true "[.[$from:][].actions[] | select(.kind == \"balloon\")]
+		| all(.[]; .to >= $((min * MIB)) and .to <= $((max * MIB)))"
+	expect "shrinks in steps of a quarter at most" json_true "[.[$from:][].actions[] | select(.kind == \"balloon\")]
+		| all(.[]; .from - .to <= 0.25 * .from)"
+	expect "no shrink that leaves less than 100 MiB usable" json_true "[.[$from:][] | .vms as \$vms | .actions[]
+		| select(.kind == \"balloon\" and .to < .from) | . as \$a | (\$vms[] | select(.name == \$a.vm).memory)
+		| (.usable_kib - (.balloon_kib - \$a.to))] | all(.[]; . >= $((100 * MIB)))"
+	expect "the host keeps 200 MiB" json_true "all(.[$from:][].host.memory; .available_kib >= $((200 * MIB)))"
+}
+# steps FROM GUEST: the balloon's changes that were made, "down" and "up", with their number: "3 down 1 up".
+steps() {
+	json "[.[$1:][].actions[] | select(.kind == \"balloon\" and .vm == \"$2\" and .outcome == \"done\")]
+		| \"\(map(select(.to < .from)) | length) down \(map(select(.to > .from)) | length) up\""
 }
 
 # One guest eats, one idles.
 test_memory() {
 	memory_needs
 	mem_guest idle 1024 400 || fail "guest does not start"
-	mem_guest eater 1024 400 eat:480:16:1:12 || fail "guest does not start"
-	guest_up idle $START_KIB
-	guest_up eater $START_KIB
-	json_start "${KEEP[@]}" --auto=memory -d 1 -s memory_cycle=1 -s mem_boot=0 -s mem_hold=5 -s mem_decay=5 --end-time +60
-	eventually 70 "the guest has eaten" console eater 'lab: full'
-	json_end 70
-	expect_eq "guests with something killed" "$(killed_in idle eater)" ""
-	expect "it could always eat" bash -c "! grep -q 'cannot eat' '$LAB/eater.console'"
-	expect "the eater got memory" [ "$(balloon eater)" -gt $((START_KIB + (120 << 10))) ]
-	expect "the idle one gave some" [ "$(balloon idle)" -lt $((START_KIB - (40 << 10))) ]
-	expect "it gave in steps" json_true "[.[].actions[] | select(.kind == \"balloon\" and .vm == \"idle\" and .outcome == \"done\" and .to < .from)]
-		| length >= 3 and all(.[]; .from - .to <= 0.16 * .from)"
-	expect "every target between floor and maximum" json_true \
-		"[.[].actions[] | select(.kind == \"balloon\")] | length > 0 and all(.[]; .to >= $((128 << 10)) and .to <= $MAX_KIB)"
+	mem_guest eater 1024 400 || fail "guest does not start"
+	guest_up idle 400
+	guest_up eater 400
+	json_start "${KEEP[@]}" --auto=memory -d 1 -s memory_cycle=1 -s mem_boot=0 -s mem_hold=5 -s mem_decay=5 --end-time +300
+	eventually 30 "statistics of both" json_true 'all(.[-1].vms[]; .memory.usable_kib != null)'
+	tell eater eat once 480 16
+	eventually 120 "the guest has eaten" console eater 'lab: full once'
+	eventually 60 "the eater got memory" balloon_within eater 520 1024
+	eventually 60 "the idle one gave some" balloon_within idle 128 360
+	kill -TERM "$BATCH"
+	json_end 20
+	balloon_rules 0 128 1024 idle eater
+	expect "the idle one gave in steps" json_true '[.[].actions[] | select(.kind == "balloon" and .vm == "idle")]
+		| length >= 3 and all(.[]; .from - .to <= 0.16 * .from)'
 	expect "the idle one keeps 100 MiB unused" json_true \
 		'[.[].vms[] | select(.name == "idle") | .memory.unused_kib | select(. != null)] | length > 0 and min >= 102400'
+}
+
+# ---- the four cases of the course, scaled down: 256 MiB at the start, 768 at most ------------------------------
+
+# Sets TAG, one for each case, and FROM, the number of the next object.
+case_begin() {
+	NAME=$1 TAG=case$((++CASE))
+	FROM=$(json length)
+}
+# case_eat GUEST:MIB...: all at once, 12 MiB a second; returns when all are full.
+case_eat() {
+	local guest
+	for guest; do tell "${guest%:*}" eat $TAG "${guest#*:}" 12; done
+	for guest; do eventually 240 "$NAME: ${guest%:*} full" console "${guest%:*}" "lab: full $TAG"; done
+}
+# case_reach GUEST...: they get all they may have.
+case_reach() {
+	local vm
+	for vm; do eventually 60 "$NAME: $vm near its maximum" balloon_within "$vm" 718 768; done
+}
+# case_free GUEST...: they let go of everything, and give it back within 45 cycles, never asking for more.
+case_free() {
+	local vm at
+	for vm; do tell "$vm" free $TAG; done
+	for vm; do eventually 20 "$NAME: $vm free" console "$vm" "lab: freed $TAG"; done
+	at=$(($(json length) + 2))
+	for vm; do eventually 100 "$NAME: $vm gives back" balloon_within "$vm" 128 300; done
+	for vm; do expect_eq "$NAME: steps up of $vm afterwards" "$(steps $at "$vm" | sed 's/.*down //')" "0 up"; done
+}
+# case_end IDLE...: the rules were kept, and those that idled gave little and never got any.
+case_end() {
+	local vm
+	balloon_rules "$FROM" 128 768 m1 m2 m3 m4
+	for vm; do
+		expect_eq "$NAME: steps up of $vm, which idles" "$(steps "$FROM" "$vm" | sed 's/.*down //')" "0 up"
+		expect "$NAME: $vm, which idles, gave 128 MiB at most" balloon_within "$vm" 128 256
+	done
+	note "$NAME: $(($(json length) - FROM)) ticks"
+}
+
+test_memory_cases() {
+	local vm CASE=0
+	memory_needs
+	for vm in m1 m2 m3 m4; do mem_guest $vm 768 256 || fail "guest $vm does not start"; done
+	for vm in m1 m2 m3 m4; do guest_up $vm 256; done
+	json_start "${KEEP[@]}" --auto=memory --memory-policy watermark -d 2 -s memory_cycle=2 -s mem_decay=13 -s mem_hold=20 \
+		-s mem_boot=0
+	eventually 60 "statistics of all" json_true 'all(.[-1].vms[]; .memory.usable_kib != null)'
+	case_begin "one consumer"
+	case_eat m1:600
+	case_reach m1
+	case_free m1
+	case_end m2 m3 m4
+	case_begin "four at once"
+	case_eat m1:600 m2:600 m3:600 m4:600
+	case_reach m1 m2 m3 m4
+	case_free m1 m2 m3 m4
+	case_end
+	case_begin "two of four stop early"
+	case_eat m3:150 m4:150 m1:600 m2:600
+	case_reach m1 m2
+	case_free m1 m2 m3 m4
+	case_end
+	case_begin "one of two stops early"
+	case_eat m2:150 m1:600
+	case_reach m1
+	case_free m1 m2
+	case_end m3 m4
+	kill -TERM "$BATCH"
+	json_end 20
 }

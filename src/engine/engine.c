@@ -45,6 +45,7 @@ static void load_journal(struct engine *en)
 		log_event(en, LOG_ERROR, "%s", e.msg);
 	for (size_t i = 0; i < en->ledger.n; i++)
 		vms += record_changes(&en->ledger.vms[i]) > 0;
+	en->inherited = vms > 0;
 	if (vms)
 		log_event(en, LOG_EVENT,
 			"an earlier vmtop left its changes on up to %zu VM%s; U or vmtop --restore puts them "

@@ -65,13 +65,20 @@ static size_t say(const struct farewell *f, char *buf, size_t len)
 	return (size_t)n;
 }
 
+/* What an earlier run left is not for one that came to look: it was told of U and --restore. */
+static bool only_looked(const struct engine *en)
+{
+	return en->inherited && !en->journal && !en->quit_restore && en->cfg.on_exit == ON_EXIT_DEFAULT &&
+	       !en->cfg.auto_cpu && !en->cfg.auto_memory;
+}
+
 void engine_leave(struct engine *en, bool restore)
 {
 	struct err e = ERR_INIT;
 	struct farewell f = {0};
 	char text[240];
 	plan_reset(&en->plan);
-	if (!leave_anything(en) || en->cfg.dry_run || en->status.replay)
+	if (!leave_anything(en) || only_looked(en) || en->cfg.dry_run || en->status.replay)
 		return;
 	if (en->status.readonly) {
 		log_event(en, LOG_ERROR, "nothing could be put back: the connection is read-only now");

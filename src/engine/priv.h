@@ -53,6 +53,7 @@ struct engine {
 
 	struct ledger ledger;
 	struct journal *journal; /* open once something is to be changed */
+	bool inherited;          /* the ledger began with what an earlier run left */
 	bool watches;            /* another vmtop steers; what it changed is its own */
 	bool borrowed;           /* its journal is read here all the same, and not written */
 	struct undo_entry *undo; /* ring of UNDO_MAX */

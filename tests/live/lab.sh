@@ -180,12 +180,13 @@ mem_guest() {
 	  <features><acpi/></features>
 	  <devices>
 	    <serial type='file'><source path='$LAB/$1.console'/></serial>
-	    <serial type='pty'/>
+	    <serial type='pipe'><source path='$LAB/$1.pipe'/></serial>
 	    <controller type='usb' model='none'/><memballoon model='virtio'/>
 	  </devices>
 	</domain>
 	XML
-	virsh -q create "$LAB/$1.xml" >/dev/null
+	rm -f "$LAB/$1".pipe.*
+	mkfifo "$LAB/$1.pipe.in" "$LAB/$1.pipe.out" && virsh -q create "$LAB/$1.xml" >/dev/null
 }
 
 memory_prepare() {
@@ -197,7 +198,7 @@ memory_prepare() {
 tell() {
 	local name=$1
 	shift
-	echo "$*" >"$(virsh -q dumpxml "$name" | sed -n "s/.*<serial type='pty'>//; /<source path='\/dev\/pts/ {s/.*path='\([^']*\)'.*/\1/p; q}")"
+	echo "$*" >"$LAB/$name.pipe.in"
 }
 # console NAME TEXT: its console has shown TEXT.
 console() { grep -q -- "$2" "$LAB/$1.console"; }

@@ -128,8 +128,7 @@ test_memory_cases() {
 	memory_needs
 	for vm in m1 m2 m3 m4; do mem_guest $vm 768 256 || fail "guest $vm does not start"; done
 	for vm in m1 m2 m3 m4; do guest_up $vm 256; done
-	json_start "${KEEP[@]}" --auto=memory --memory-policy watermark -d 2 -s memory_cycle=2 -s mem_decay=13 -s mem_hold=20 \
-		-s mem_boot=0
+	json_start --on-exit keep --config "$TOP/packaging/examples/course.conf" --auto=memory
 	eventually 60 "statistics of all" json_true 'all(.[-1].vms[]; .memory.usable_kib != null)'
 	case_begin "one consumer"
 	case_eat m1:600

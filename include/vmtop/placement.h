@@ -80,6 +80,8 @@ struct cpu_policy_ops {
 	 * so that it leaves no trace. NULL: nothing that is remembered matters to a forced round. */
 	void (*mirror)(void *to, const void *from);
 	bool whole_vm; /* one unit for all vCPUs of a VM */
+	bool relieves; /* vCPUs whose memory is bound to no node may leave one that is overloaded for one that
+			* has room, also when moves across nodes were not asked for */
 };
 
 extern const struct cpu_policy_ops cpu_policy_minmove, cpu_policy_origin_a, cpu_policy_origin_b,

@@ -76,7 +76,7 @@ const struct setting settings[] = {
 		choice_granularity, "what a vCPU is pinned to; auto: the last-level cache where there are several "
 		"and more than 8 pCPUs, else one pCPU"},
 	{"cross-node", 0, "cross_node", SECTION_STEERING, SET_FLAG, FIELD(cross_node), 0, 0, "no", NULL, NULL,
-		"allow moves to another NUMA node"},
+		"allow moves to another NUMA node also where no node is overloaded"},
 	{"dry-run", 0, "dry_run", SECTION_STEERING, SET_FLAG, FIELD(dry_run), 0, 0, "no", NULL, NULL,
 		"plan and log, but change nothing"},
 	{"yes", 0, "yes", SECTION_STEERING, SET_FLAG, FIELD(yes), 0, 0, "no", NULL, NULL,

@@ -342,7 +342,7 @@ int cpu_ctl_plan(
 	struct cpu_verdict out = {0};
 	size_t before = plan->n;
 	s->res.n_moves = 0;
-	if (cpu_problem_build(&s->prob, r, cpu_ctl_granularity(c, r->cfg, r->sample)) < 0)
+	if (cpu_problem_build(&s->prob, r, cpu_ctl_granularity(c, r->cfg, r->sample), c->ops->relieves) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (nothing_to_plan(&s->prob, r, &out.why) == REASON_NONE && ask_policy(c, s, r, plan, &out) < 0) {
 		plan->n = before;

@@ -157,6 +157,41 @@ static void cut_to_nodes(const struct cpu_problem *b, uint64_t nodes, struct cpu
 		*cpus = both;
 }
 
+/* Node whose pCPUs hold the whole affinity, else that of the pCPU it ran on; -1: unknown. */
+static int node_now(const struct cpu_problem *b, const struct vcpu_sample *v)
+{
+	int first = v->affinity_avail == AVAIL_OK ? cpuset_first(&v->affinity) : -1;
+	int node = first >= 0 && first < CPUSET_CPUS ? b->node_of[first] : -1;
+	if (node >= 0 && cpuset_subset(&v->affinity, &b->node_cpus[node]))
+		return node;
+	int at = model_vcpu_pcpu(v);
+	return at >= 0 ? b->node_of[at] : -1;
+}
+
+/* Which nodes want more than their pCPUs have, and which have room. Both by more than the band between nodes:
+ * to starve costs more than memory that is far away, and nobody who has left is called back for a small
+ * difference. */
+static void find_overload(struct cpu_problem *b, const struct round *r)
+{
+	double want[MAX_NODES] = {0}, band = r->cfg->node_band_pct / 100;
+	for (size_t i = 0; i < r->sample->host.n_pcpus; i++) {
+		int id = r->sample->host.pcpus[i].id, node = b->node_of[id];
+		if (node >= 0 && cpuset_has(&b->node_cpus[node], id))
+			want[node] += value_or(r->model->pcpus[i].background_pct, 0);
+	}
+	for (size_t k = 0; k < r->sample->n_vcpus; k++) {
+		int node = node_now(b, &r->sample->vcpus[k]);
+		if (node >= 0)
+			want[node] += value_or(r->model->vcpus[k].demand_pct, 0);
+	}
+	for (uint64_t left = b->nodes; left; left &= left - 1) {
+		int node = __builtin_ctzll(left);
+		double share = want[node] / (100.0 * cpuset_count(&b->node_cpus[node]));
+		b->short_nodes |= share > 1 + band ? UINT64_C(1) << node : 0;
+		b->roomy_nodes |= share < 1 - band ? UINT64_C(1) << node : 0;
+	}
+}
+
 /* Nodes that a vCPU is to stay on; 0: any. `at`: the pCPU it counts to. */
 static uint64_t nodes_of(const struct cpu_problem *b, const struct round *r, const struct vm_sample *vm,
 	const struct vm_rule *rule, int at)
@@ -166,7 +201,10 @@ static uint64_t nodes_of(const struct cpu_problem *b, const struct round *r, con
 		return here ? here : vm->mem_nodes;
 	if (vm->mem_nodes && (vm->mem_nodes_strict || !r->cfg->cross_node))
 		return vm->mem_nodes & b->nodes ? vm->mem_nodes : here;
-	return r->cfg->cross_node ? 0 : here;
+	if (r->cfg->cross_node)
+		return 0;
+	/* Nothing binds its memory: it may leave a node that cannot serve all, for one that can. */
+	return here & b->short_nodes ? here | b->roomy_nodes : here;
 }
 
 static size_t hash_cpus(const struct cpuset *s)
@@ -326,11 +364,14 @@ static bool task_room(struct cpu_problem *b, size_t n)
 	return true;
 }
 
-int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granularity g)
+int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granularity g, bool relief)
 {
 	const struct sample *s = r->sample;
 	if (!build_units(b, r, g) || !task_room(b, s->n_vcpus))
 		return -1;
+	b->short_nodes = b->roomy_nodes = 0;
+	if (relief && b->nodes & (b->nodes - 1) && !r->cfg->cross_node)
+		find_overload(b, r);
 	b->p.n_tasks = b->n_leaving = 0;
 	for (size_t i = 0; i < s->n_vms; i++)
 		for (size_t k = s->vms[i].first_vcpu; k < s->vms[i].first_vcpu + s->vms[i].n_vcpus; k++)

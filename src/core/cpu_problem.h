@@ -33,14 +33,17 @@ struct cpu_problem {
 	struct cpuset pool, online;
 	struct cpuset node_cpus[MAX_NODES];
 	uint64_t nodes;            /* that have pCPUs in the pool */
+	uint64_t short_nodes;      /* whose vCPUs want more than there is */
+	uint64_t roomy_nodes;      /* with room for more */
 	int unit_of[CPUSET_CPUS];  /* -1: not in the pool */
 	int sets_for[CPUSET_CPUS]; /* unit_of[] for which sets[] are good */
 	bool same_numbers;         /* each pCPU of the pool is the unit of its own id */
 	int node_of[CPUSET_CPUS];  /* -1: unknown */
 };
 
-/* Builds the problem; allocates only when something was added. -1: out of memory. */
-int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granularity g);
+/* Builds the problem; allocates only when something was added. -1: out of memory. Relief:
+ * cpu_policy_ops.relieves. */
+int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granularity g, bool relief);
 void cpu_problem_done(struct cpu_problem *b);
 /* pCPUs to pin task t to when it goes to `unit`; empty: it must not be there. */
 void cpu_problem_target(const struct cpu_problem *b, size_t t, int unit, struct cpuset *to);

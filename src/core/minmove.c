@@ -266,4 +266,5 @@ const struct cpu_policy_ops cpu_policy_minmove = {
 	.destroy = minmove_destroy,
 	.plan = minmove_plan,
 	.applied = minmove_applied,
+	.relieves = true,
 };

@@ -427,7 +427,7 @@ static struct cpu_problem problem_of(struct fixture *f, enum granularity g)
 {
 	struct cpu_problem b;
 	memset(&b, 0, sizeof b);
-	assert_int_equal(cpu_problem_build(&b, fx_round(f, ROUND_AUTO), g), 0);
+	assert_int_equal(cpu_problem_build(&b, fx_round(f, ROUND_AUTO), g, true), 0);
 	return b;
 }
 
@@ -520,6 +520,96 @@ static void nodes_limit_where_a_vcpu_may_go(void **state)
 	fx_advance(&f, 1);
 	b = problem_of(&f, GRAN_CPU);
 	assert_string_equal(allowed_units(&b, 2), "0-1");
+	cpu_problem_done(&b);
+	fx_done(&f);
+}
+
+/* Eight busy VMs on pCPU 0 of two nodes of four pCPUs each: twice what their node has, while the other idles.
+ */
+static void two_nodes_stacked(struct fixture *f, int vms)
+{
+	fx_init(f, &(struct fx_host){.pcpus = 8, .nodes = 2});
+	for (unsigned i = 1; i <= (unsigned)vms; i++) {
+		fx_vm(f, i, 1);
+		fx_pin(f, i, 0, "0");
+		fx_load(f, i, 0, 100.0 / vms, 100 - 100.0 / vms);
+	}
+	fx_start(f);
+	fx_advance(f, 1);
+}
+
+static int on_node_1(const struct fixture *f)
+{
+	int n = 0;
+	for (int cpu = 4; cpu < 8; cpu++)
+		n += fx_on_pcpu(f, cpu);
+	return n;
+}
+
+static void overloaded_node_is_relieved(void **state)
+{
+	(void)state;
+	struct fixture f;
+	two_nodes_stacked(&f, 8);
+	struct cpu_ctl *c = controller(&f, CPU_POLICY_MINMOVE);
+	plan_round(c, &f, ROUND_FORCED);
+	assert_int_equal(f.plan.n, 7);
+	carry_out(c, &f);
+	for (int cpu = 0; cpu < 8; cpu++)
+		assert_int_equal(fx_on_pcpu(&f, cpu), 1);
+	/* Where all are served they stay, and none is called back. */
+	for (unsigned i = 1; i <= 8; i++)
+		fx_load(&f, i, 0, i < 5 ? 50 : 95, 0);
+	fx_advance(&f, 400);
+	struct cpu_problem b = problem_of(&f, GRAN_CPU);
+	for (size_t t = 0; t < b.p.n_tasks; t++)
+		assert_string_equal(allowed_units(&b, t), b.tasks[t].unit < 4 ? "0-3" : "4-7");
+	cpu_problem_done(&b);
+	cpu_ctl_free(c);
+	fx_done(&f);
+}
+
+static void relief_is_for_those_with_unbound_memory(void **state)
+{
+	(void)state;
+	struct fixture f;
+	two_nodes_stacked(&f, 8);
+	fx_vm_sample(&f, 1)->mem_nodes = 1;
+	f.rules.vms[fx_vm_index(&f, 2)].stay_on_node = true;
+	struct cpu_problem b = problem_of(&f, GRAN_CPU);
+	assert_string_equal(allowed_units(&b, 0), "0-3");
+	assert_string_equal(allowed_units(&b, 1), "0-3");
+	assert_string_equal(allowed_units(&b, 2), "0-7");
+	cpu_problem_done(&b);
+	/* The designs of the origin work out everything anew each time: they never cross unasked. */
+	struct cpu_ctl *c = controller(&f, CPU_POLICY_ORIGIN_C);
+	plan_round(c, &f, ROUND_FORCED);
+	carry_out(c, &f);
+	assert_int_equal(on_node_1(&f), 0);
+	cpu_ctl_free(c);
+	fx_done(&f);
+}
+
+/* A node that is only busy, or one beside another that has no room either, keeps its VMs. */
+static void relief_needs_need_and_room(void **state)
+{
+	(void)state;
+	struct fixture f;
+	two_nodes_stacked(&f, 4);
+	struct cpu_problem b = problem_of(&f, GRAN_CPU); /* 100 % of its pCPUs */
+	assert_string_equal(allowed_units(&b, 0), "0-3");
+	cpu_problem_done(&b);
+	fx_done(&f);
+	fx_init(&f, &(struct fx_host){.pcpus = 8, .nodes = 2});
+	for (unsigned i = 1; i <= 12; i++) {
+		fx_vm(&f, i, 1);
+		fx_pin(&f, i, 0, i <= 8 ? "0-3" : "4-7");
+		fx_load(&f, i, 0, i <= 8 ? 50 : 90, i <= 8 ? 50 : 0);
+	}
+	fx_start(&f);
+	fx_advance(&f, 1);
+	b = problem_of(&f, GRAN_CPU);
+	assert_string_equal(allowed_units(&b, 0), "0-3");
 	cpu_problem_done(&b);
 	fx_done(&f);
 }
@@ -753,6 +843,9 @@ int main(void)
 		cmocka_unit_test(units_by_granularity),
 		cmocka_unit_test(granularity_in_force),
 		cmocka_unit_test(nodes_limit_where_a_vcpu_may_go),
+		cmocka_unit_test(overloaded_node_is_relieved),
+		cmocka_unit_test(relief_is_for_those_with_unbound_memory),
+		cmocka_unit_test(relief_needs_need_and_room),
 		cmocka_unit_test(allowed_sets_are_shared),
 		cmocka_unit_test(unit_and_pinned),
 		cmocka_unit_test(pin_to_an_llc),

@@ -63,6 +63,18 @@ static int engine_build(struct engine *en, struct err *e)
 	return engine_controllers(en, e);
 }
 
+/* Without the right to change anything AUTO is a wish. An unattended run, whose log nobody sees, ends. */
+static int auto_denied(struct engine *en, struct err *e)
+{
+	if ((!en->cfg.auto_cpu && !en->cfg.auto_memory) || engine_may_change(en))
+		return 0;
+	if (en->cfg.batch && en->status.readonly && strcmp(en->core->ops->name, "libvirt") == 0)
+		return err_set(e, ERR_DENIED, "AUTO on %s: %s", en->status.uri, en->notice);
+	en->cfg.auto_cpu = en->cfg.auto_memory = false;
+	log_event(en, LOG_ERROR, "AUTO stays off: %s", en->notice);
+	return 0;
+}
+
 struct engine *engine_new(const struct config *cfg, struct backend *b, struct err *e)
 {
 	struct engine *en = calloc(1, sizeof *en);
@@ -90,10 +102,9 @@ struct engine *engine_new(const struct config *cfg, struct backend *b, struct er
 	if (cfg->end_after_s > 0)
 		en->end_ns = en->start_ns + (int64_t)(cfg->end_after_s * 1e9);
 	load_journal(en);
-	if ((cfg->auto_cpu || cfg->auto_memory) && (en->status.readonly || cfg->readonly)) {
-		engine_may_change(en);
-		en->cfg.auto_cpu = en->cfg.auto_memory = false;
-		log_event(en, LOG_ERROR, "AUTO stays off: %s", en->notice);
+	if (auto_denied(en, e) < 0) {
+		engine_free(en);
+		return NULL;
 	}
 	return en;
 }

@@ -4,7 +4,8 @@
  *
  * Every vCPU runs the same loop. Only the first one is interrupted by the timer, so it wakes the others with an
  * NMI (needs no acknowledgement) at each of its own turns; a vCPU that is busy then is hardly disturbed.
- * lab.sh writes the duty into the byte at `duty`, which is the last one before the 0xAA55 mark. */
+ * lab.sh writes the duty into the byte at `duty`, which is the last one before the 0xAA55 mark, and into the one
+ * before it the duty from the first key press on. */
 	.code16
 	.text
 	.org 0
@@ -61,13 +62,18 @@ other:	xor	%ax, %ax
 	hlt
 	jmp	1b
 
-/* Returns once the tick says so. */
+/* Returns once the tick says so. A key lies in the BIOS's buffer when its head and tail differ. */
 busy:	push	%bx
-1:	mov	0x46c, %ax
+1:	mov	0x7c00 + duty, %bl
+	mov	0x41a, %ax
+	cmp	0x41c, %ax
+	je	2f
+	mov	0x7c00 + later, %bl
+2:	mov	0x46c, %ax
 	xor	%dx, %dx
 	mov	$10, %cx
 	div	%cx
-	cmp	0x7c00 + duty, %dl
+	cmp	%bl, %dl
 	jb	1b
 	pop	%bx
 	ret
@@ -80,6 +86,7 @@ gdt:	.quad	0
 gdtr:	.word	15
 	.long	0x7c00 + gdt
 
-	.org	509
+	.org	508
+later:	.byte	10
 duty:	.byte	10
 	.word	0xaa55

@@ -87,7 +87,7 @@ mux() { tmux -S "$LAB/tmux" -f /dev/null "$@"; }
 # A terminal of 120x40 with a shell in it.
 term_start() {
 	mux new-session -d -x 120 -y 40 -s t "env PS1='shell$ ' bash --norc --noprofile"
-	eventually 5 "a shell in the terminal" term_shows '^shell\$$'
+	eventually 20 "a shell in the terminal" term_shows '^shell\$$'
 }
 term_text() { mux capture-pane -p -t t; }
 # shellcheck disable=SC2317 # called by name
@@ -98,7 +98,7 @@ vmtop_start() {
 	term_start
 	term_keys "stty -a >$LAB/stty.before; $VMTOP ${*@Q}; echo status \$?; stty -a >$LAB/stty.after" Enter
 	# shellcheck disable=SC2034
-	eventually 10 "the first screen" term_shows 'MANUAL|AUTO'
+	eventually 30 "the first screen" term_shows 'MANUAL|AUTO'
 }
 vmtop_pid() { pgrep -x vmtop -P "$(mux display -p -t t '#{pane_pid}')"; }
 # Leaves vmtop by its key, whatever it asks.
@@ -108,9 +108,9 @@ vmtop_quit() {
 }
 # The shell is back, with this status, and the terminal is as it was.
 vmtop_ended() {
-	eventually 8 "the end of vmtop" term_shows '^status [0-9]+'
+	eventually 30 "the end of vmtop" term_shows '^status [0-9]+'
 	expect_eq "exit status" "$(term_text | sed -n 's/^status //p' | tail -1)" "$1"
-	eventually 3 "the shell's prompt" term_shows '^shell\$$'
+	eventually 10 "the shell's prompt" term_shows '^shell\$$'
 	expect "terminal settings as before" cmp -s "$LAB/stty.before" "$LAB/stty.after"
 	expect_eq "alternate screen, cursor, mouse, keypad" \
 		"$(mux display -p -t t '#{alternate_on} #{cursor_flag} #{mouse_any_flag} #{keypad_flag} #{keypad_cursor_flag}')" "0 1 0 0 0"

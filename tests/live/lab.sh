@@ -109,13 +109,13 @@ lab_libvirtd() {
 	wait_for 20 virsh -q uri >/dev/null || { say "libvirtd does not answer:"; tail -5 "$LAB/libvirtd.log"; return 1; }
 }
 
-# Waits up to SECONDS until COMMAND succeeds.
+# Waits up to SECONDS until COMMAND succeeds; looks every LAB_POLL seconds.
 wait_for() {
 	local end=$(($(now_ms) + $1 * 1000))
 	shift
 	until "$@" 2>/dev/null; do
 		[ "$(now_ms)" -lt $end ] || return 1
-		sleep 0.1
+		sleep "${LAB_POLL:-0.1}"
 	done
 }
 
@@ -126,18 +126,20 @@ lab_boot_sector() {
 		[ "$(stat -c %s "$LAB/boot.bin")" = 512 ]
 }
 
-# The image for a duty of 0 to 10 tenths.
+# The image for a duty of 0 to 10 tenths, or for two, "0-10": the second from the first key press on.
 lab_floppy() {
 	local img=$LAB/duty$1.img
 	if [ ! -e "$img" ]; then
 		cp "$LAB/boot.bin" "$img"
-		printf '%b' "\\x$(printf %02x "$1")" | dd of="$img" bs=1 seek=509 conv=notrunc status=none
+		printf '%b' "\\x$(printf %02x "${1#*-}")\\x$(printf %02x "${1%-*}")" |
+			dd of="$img" bs=1 seek=508 conv=notrunc status=none
 		truncate -s 64K "$img"
 	fi
 	say "$img"
 }
 
-# cpu_xml NAME DUTY [CPUSET [VCPUS]]: a guest that keeps each of its vCPUs busy for DUTY tenths of the time.
+# cpu_xml NAME DUTY [CPUSET [VCPUS]]: a guest that keeps each of its vCPUs busy for DUTY tenths of the time (or as
+# lab_floppy says).
 # With PIN set, vCPU 0 starts with this live pin.
 cpu_xml() {
 	# shellcheck disable=SC2016 # a here document: the quotes are part of it

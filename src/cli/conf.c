@@ -136,7 +136,7 @@ static int conf_parse(struct conf_file *cf, struct config *c, struct err *e)
 	cf->c->n_vm = 0;
 	int bad = ini_parse_stream(conf_line, cf, conf_value, cf);
 	if (!cf->err.code && ferror(cf->f))
-		return err_set(e, ERR_RUNTIME, "cannot read config file %s: %s", cf->path, strerror(errno));
+		return err_set(e, ERR_USAGE, "cannot read config file %s: %s", cf->path, strerror(errno));
 	if (!cf->err.code && bad) {
 		cf->line = bad;
 		conf_fail(cf, "not understood, expected KEY = VALUE or [vm PATTERN]");

@@ -4,6 +4,7 @@
 # lab.sh. A test is a function that runs in a subshell of its own and ends with fail or by returning.
 
 # Pins of a test's guests are read back after the end, so they are kept unless a test says otherwise.
+# shellcheck disable=SC2034 # used by the tests
 KEEP=(--no-config --on-exit keep)
 
 fail() {

@@ -177,7 +177,7 @@ test_hidden_overload() {
 	json_start "${KEEP[@]}" --auto=cpu -d 1
 	eventually 40 "all quiet" json_true 'length > 6 and all(.[-5:][].vms[]; .cpu_pct < 20)'
 	expect_eq "pins made while quiet" "$(pins_made)" 0
-	for vm in "${FOUR[@]}"; do virsh -q send-key $vm KEY_B || fail "no key can be pressed"; done
+	for vm in "${FOUR[@]}"; do virsh -q send-key "$vm" KEY_B || fail "no key can be pressed"; done
 	eventually 60 "two guests on each pCPU" two_and_two
 	more_objects 6
 	stop_batch

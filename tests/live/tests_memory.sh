@@ -95,7 +95,7 @@ case_begin() {
 # case_eat GUEST:MIB...: all at once, 12 MiB a second; returns when all are full.
 case_eat() {
 	local guest
-	for guest; do tell "${guest%:*}" eat $TAG "${guest#*:}" 12; done
+	for guest; do tell "${guest%:*}" eat "$TAG" "${guest#*:}" 12; done
 	for guest; do eventually 240 "$NAME: ${guest%:*} full" console "${guest%:*}" "lab: full $TAG"; done
 }
 # case_reach GUEST...: they get all they may have.
@@ -106,7 +106,7 @@ case_reach() {
 # case_free GUEST...: they let go of everything, and give it back within 45 cycles, never asking for more.
 case_free() {
 	local vm at
-	for vm; do tell "$vm" free $TAG; done
+	for vm; do tell "$vm" free "$TAG"; done
 	for vm; do eventually 20 "$NAME: $vm free" console "$vm" "lab: freed $TAG"; done
 	at=$(($(json length) + 2))
 	for vm; do eventually 100 "$NAME: $vm gives back" balloon_within "$vm" 128 300; done

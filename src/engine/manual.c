@@ -203,6 +203,15 @@ static int undo_plan(struct engine *en)
 	return 0;
 }
 
+int undo_count(const struct engine *en)
+{
+	int n = 0;
+	const struct undo_entry *last = &en->undo[(en->undo_first + en->undo_n + UNDO_MAX - 1) % UNDO_MAX];
+	for (size_t i = 0; i < en->undo_n; i++)
+		n += en->undo[(en->undo_first + i) % UNDO_MAX].group == last->group;
+	return n;
+}
+
 void undo_push(struct engine *en, const struct action *a)
 {
 	if (a->kind == ACTION_PERIOD || a->why.code == REASON_UNDO || a->why.code == REASON_RESTORE)

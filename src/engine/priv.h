@@ -102,6 +102,8 @@ int restore_plan(struct engine *en, const char *pattern, bool pins_and_balloons)
  * or as found already. */
 size_t restore_settle(struct engine *en, const char *pattern);
 bool restore_named(const char *pattern, const struct vm_record *r);
+/* Changes in the last group: what one undo puts back. */
+int undo_count(const struct engine *en);
 void undo_push(struct engine *en, const struct action *a);
 
 /* apply.c */

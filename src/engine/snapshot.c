@@ -146,6 +146,7 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 	s->mem_policy = en->cfg.mem_policy;
 	s->granularity = granularity_in_force(en);
 	s->delay_s = en->cfg.delay_s;
+	s->n_undo = undo_count(en);
 	s->n_rebalance_pins = en->n_rebalance;
 	s->n_memory_changes = en->n_memory;
 	for (size_t i = 0; i < en->ledger.n; i++)

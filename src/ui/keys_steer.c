@@ -8,7 +8,7 @@
 
 #include "view_private.h"
 
-enum { FEW_PINS = 8 }; /* `b` moves so many without asking */
+enum { FEW = 8 }; /* so many changes by one key need no question */
 
 void view_send_kind(struct view *v, enum command_kind kind, bool on)
 {
@@ -25,13 +25,36 @@ static void key_rebalance(struct view *v, const struct snapshot *s)
 {
 	struct command c = {.kind = CMD_REBALANCE};
 	int n = v->paused ? -1 : s->n_rebalance_pins, most = n < 0 ? (int)s->sample.n_vcpus : n;
-	if (v->yes || most <= FEW_PINS)
+	if (v->yes || most <= FEW)
 		view_send(v, &c);
 	else if (n < 0)
 		ask_question(v, &c, "Rebalance now: up to %d vCPUs may move (%s).%s", most,
 			v->paused ? "the screen is paused" : "the number is not known yet", filter_note(v));
 	else
 		ask_question(v, &c, "Rebalance now: %d vCPUs will move.%s", n, filter_note(v));
+}
+
+/* One key must not steer many guests: with more than a few it asks, and when it does not know how many. */
+static void key_cycle(struct view *v, const struct snapshot *s)
+{
+	struct command c = {.kind = CMD_MEMORY_CYCLE, .on = true};
+	int n = v->paused ? -1 : s->n_memory_changes, most = n < 0 ? s->n_eligible_memory : n;
+	if (v->yes || most <= FEW)
+		view_send(v, &c);
+	else
+		ask_question(v, &c, "Memory cycle now: %s%d balloons will change.%s", n < 0 ? "up to " : "",
+			most, filter_note(v));
+}
+
+static void key_undo(struct view *v, const struct snapshot *s)
+{
+	struct command c = {.kind = CMD_UNDO, .on = true};
+	if (v->yes || (s->n_undo <= FEW && !v->paused))
+		view_send(v, &c);
+	else
+		ask_question(v, &c,
+			"Undo the last round: %d changes are put back, their VMs are held until released.%s",
+			s->n_undo, filter_note(v));
 }
 
 static void key_auto(struct view *v, const struct snapshot *s, bool memory)
@@ -144,13 +167,13 @@ bool steer_key(struct view *v, const struct snapshot *s, enum key_action a)
 		key_auto(v, s, true);
 		return true;
 	case KEY_MEMORY_CYCLE:
-		view_send_kind(v, CMD_MEMORY_CYCLE, true);
+		key_cycle(v, s);
 		return true;
 	case KEY_PREVIEW:
 		view_send_kind(v, CMD_PREVIEW, true);
 		return true;
 	case KEY_UNDO:
-		view_send_kind(v, CMD_UNDO, true);
+		key_undo(v, s);
 		return true;
 	case KEY_RESTORE:
 		key_restore(v, s);

@@ -142,7 +142,7 @@ static void cpu_line(const struct snapshot *s, struct screen *to, int row)
 		granularity_name(s->granularity));
 	int col = mode_words(to, row, "CPU ", s->auto_cpu, policy);
 	col = certificate(s, to, row, col);
-	if (col + 24 < to->cols && s->cpu.why.code != REASON_NONE) {
+	if (col + 24 < to->cols && s->auto_cpu && s->cpu.why.code != REASON_NONE) {
 		char text[240];
 		snprintf(
 			text, sizeof text, " · %s", reason_text(s->cpu.why.code)); /* the numbers are there */

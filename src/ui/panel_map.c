@@ -65,6 +65,12 @@ static void map_measure(const struct view *v, const struct snapshot *s, struct r
 	m->total = map_total(v, s);
 }
 
+int map_cols(const struct view *v, int cols)
+{
+	int cell = label_width(v) <= 2 ? 3 : 2, want = 18 + 1 + (int)v->n_units * cell + 17;
+	return want < cols ? want : cols;
+}
+
 static size_t scroll_to(size_t top, size_t want, int page, size_t total)
 {
 	if (page < 1 || total <= (size_t)page)

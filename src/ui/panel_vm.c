@@ -126,7 +126,10 @@ static void io_text(const struct snapshot *s, size_t vm, char *buf, size_t len)
 	const struct vm_rate *r = &s->vm_rates[vm];
 	buf[0] = '\0';
 	if (!vf64_has(r->rd_bytes_s) && !vf64_has(r->rx_bytes_s)) {
-		snprintf(buf, len, "-: %s", avail_text(r->rd_bytes_s.avail));
+		bool soon =
+			r->rd_bytes_s.avail == AVAIL_NOT_ASKED; /* it is asked for since this view is open */
+		snprintf(buf, len, "-: %s",
+			soon ? "comes with the next samples" : avail_text(r->rd_bytes_s.avail));
 		return;
 	}
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0] && at < len; i++) {

@@ -146,8 +146,8 @@ bool view_paused(const struct view *v)
 
 static const enum focus panels[VIEW_COUNT][3] = {
 	[VIEW_OVERVIEW] = {FOCUS_TABLE, FOCUS_MAP, FOCUS_LOG},
-	[VIEW_PCPUS] = {FOCUS_MAP, FOCUS_MAP, FOCUS_MAP},
-	[VIEW_MEMORY] = {FOCUS_TABLE, FOCUS_TABLE, FOCUS_TABLE},
+	[VIEW_PCPUS] = {FOCUS_MAP, FOCUS_MAP, FOCUS_LOG},
+	[VIEW_MEMORY] = {FOCUS_TABLE, FOCUS_TABLE, FOCUS_LOG},
 	[VIEW_LOG] = {FOCUS_LOG, FOCUS_LOG, FOCUS_LOG},
 	[VIEW_VM] = {FOCUS_VCPUS, FOCUS_VCPUS, FOCUS_LOG},
 };
@@ -271,6 +271,8 @@ static void draw_unit_line(const struct view *v, const struct snapshot *s, struc
 	draw_wrapped(to, at, STYLE_NORMAL, text);
 }
 
+enum { LOG_MIN = 60 }; /* columns that a log beside the map is worth */
+
 /* The strip may have as many rows as it needs for a cell a pCPU, as long as the map keeps half. */
 static void draw_pcpus(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
@@ -280,18 +282,30 @@ static void draw_pcpus(struct view *v, const struct snapshot *s, struct screen *
 	int cpus = most ? pcpus_rows(v, at.cols, most) : 0;
 	pcpus_draw(v, s, to, (struct rect){at.row, at.col, cpus, at.cols});
 	int line = at.rows - cpus >= 10 ? 2 : at.rows - cpus >= 5;
-	map_draw(v, s, to, (struct rect){at.row + cpus, at.col, at.rows - cpus - line, at.cols});
+	struct rect map = {at.row + cpus, at.col, at.rows - cpus - line, map_cols(v, at.cols)};
+	if (map.cols + LOG_MIN <= at.cols)
+		log_draw(v, s, to,
+			(struct rect){map.row, map.col + map.cols + 2, map.rows, at.cols - map.cols - 2},
+			NULL);
+	else
+		map.cols = at.cols;
+	map_draw(v, s, to, map);
 	if (line)
 		draw_unit_line(v, s, to, (struct rect){at.row + at.rows - line, at.col, line, at.cols});
 }
 
+/* The table, the host and the selected VM below, and what was decided where the table leaves room. */
 static void draw_memory(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
-	int want = 6 + (at.cols >= 50 ? (int)s->sample.host.n_nodes : 0);
+	int want = 6 + (at.cols >= 50 ? (int)s->sample.host.n_nodes : 0), table = table_rows(v);
 	int lower = at.rows >= 10 ? (at.rows / 3 < want ? at.rows / 3 : want) : 0;
-	table_draw(v, s, to, (struct rect){at.row, at.col, at.rows - lower, at.cols});
+	int log = lower && at.rows - lower - table >= 4 ? at.rows - lower - table : 0;
+	table = at.rows - lower - log;
+	table_draw(v, s, to, (struct rect){at.row, at.col, table, at.cols});
 	if (lower)
-		memory_draw(v, s, to, (struct rect){at.row + at.rows - lower, at.col, lower, at.cols});
+		memory_draw(v, s, to, (struct rect){at.row + table, at.col, lower, at.cols});
+	if (log)
+		log_draw(v, s, to, (struct rect){at.row + table + lower, at.col, log, at.cols}, NULL);
 }
 
 static void draw_log(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)

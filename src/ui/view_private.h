@@ -173,6 +173,7 @@ void table_draw(struct view *v, const struct snapshot *s, struct screen *to, str
 int pcpus_rows(const struct view *v, int cols, int most);
 void pcpus_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 void map_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+int map_cols(const struct view *v, int cols); /* columns that the map can use */
 void memory_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 void log_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, struct rect at, const uint8_t *uuid);

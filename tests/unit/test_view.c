@@ -29,6 +29,23 @@ static void test_rebalance_asks_above_eight(void **state)
 	assert_true(asks(t, "up to 40 vCPUs"));
 }
 
+static void test_cycle_and_undo_ask_above_eight(void **state)
+{
+	struct seat *t = *state;
+	t->s->n_memory_changes = 8;
+	assert_int_equal(press(t, 'B'), CMD_MEMORY_CYCLE);
+	t->s->n_memory_changes = 9;
+	assert_int_equal(press(t, 'B'), CMD_NONE);
+	assert_true(asks(t, "9 balloons will change"));
+	assert_int_equal(press(t, 'y'), CMD_MEMORY_CYCLE);
+	t->s->n_undo = 8;
+	assert_int_equal(press(t, 'u'), CMD_UNDO);
+	t->s->n_undo = 38;
+	assert_int_equal(press(t, 'u'), CMD_NONE);
+	assert_true(asks(t, "38 changes"));
+	assert_int_equal(press(t, 'n'), CMD_NONE);
+}
+
 static void test_auto_asks_once(void **state)
 {
 	struct seat *t = *state;
@@ -209,6 +226,7 @@ int main(void)
 #define SEATED(test) cmocka_unit_test_setup_teardown(test, sit, rise)
 	const struct CMUnitTest tests[] = {
 		SEATED(test_rebalance_asks_above_eight),
+		SEATED(test_cycle_and_undo_ask_above_eight),
 		SEATED(test_auto_asks_once),
 		cmocka_unit_test_setup_teardown(test_yes_skips_questions, sit_yes, rise),
 		SEATED(test_filter_does_not_limit_actions),

@@ -51,7 +51,7 @@ may_not backend 'curses|panel|jansson|ini\.h|vmtop/(engine|view|screen|snapshot|
 may_not engine 'libvirt/|curses|panel|ini\.h|libxml|vmtop/(view|screen|settings|options|batch)\.h'
 may_not ui 'libvirt/|jansson|ini\.h|sqlite3|libxml|vmtop/(options|batch)\.h'
 may_not cli 'libvirt/|curses|panel|sqlite3|libxml|vmtop/(view|screen|model|placement)\.h'
-grep -lE '#include <(n?curses|panel|term)' src/*/*.c | grep -vE '^src/ui/term(_[a-z]+)?\.c$' | rule "ncurses outside the terminal files"
+grep -lE '#include <(n?curses|panel|term)\.h>' src/*/*.c | grep -vE '^src/ui/term(_[a-z]+)?\.c$' | rule "ncurses outside the terminal files"
 
 # The pure rooms call nothing but each other and what is on the list.
 pure() { # OBJECT...

@@ -207,9 +207,9 @@ static int readings(const char *path)
 	return n;
 }
 
-/* Nobody reads what vmtop writes, and it is more than the line holds. It takes readings all the same, and
- * ends when asked. */
-static void stopped_line(const char *key)
+/* Somebody who takes `baud` bits a second, or nothing, of what vmtop writes, and it is more than the line
+ * holds. It takes readings all the same, and ends when asked. */
+static void slow_line(const char *key, int baud)
 {
 	struct pty p;
 	struct pty_status st;
@@ -224,9 +224,12 @@ static void stopped_line(const char *key)
 	start_with(&p, setup, args);
 	assert_true(pty_expect(&p, 0, TABLE, PATIENCE_MS));
 	for (int k = 0; k < 60; k++) {
+		char some[64];
 		if (k < 12)
 			pty_type(&p, "\014", 1);
 		usleep(50000);
+		if (baud && read(p.master, some, (size_t)(baud / 10 / 20)) < 0)
+			break;
 	}
 	if (key)
 		pty_type(&p, key, 1);
@@ -241,11 +244,12 @@ static void stopped_line(const char *key)
 	unlink(path);
 }
 
-static void test_stopped_line(void **state)
+static void test_slow_line(void **state)
 {
 	(void)state;
-	stopped_line("q");
-	stopped_line(NULL);
+	slow_line("q", 0);
+	slow_line(NULL, 0);
+	slow_line("q", 1200);
 }
 
 /* Output stopped by ^S: keys still work. */
@@ -473,7 +477,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_stop_and_continue),
 		cmocka_unit_test(test_hard_stop),
 		cmocka_unit_test(test_lost_terminal),
-		cmocka_unit_test(test_stopped_line),
+		cmocka_unit_test(test_slow_line),
 		cmocka_unit_test(test_flow_control),
 		cmocka_unit_test(test_paste),
 		cmocka_unit_test(test_garbage),

@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.." || exit 1
 passed=0 failed=0 skipped=0
 out=$(mktemp "${TMPDIR:-/tmp}/vmtop-check.XXXXXX") || exit 1
 trap 'rm -f "$out"' EXIT
+[ -f packaging/lsan.supp ] && export LSAN_OPTIONS="suppressions=$PWD/packaging/lsan.supp:print_suppressions=0:${LSAN_OPTIONS:-}"
 [ -f packaging/tsan.supp ] && export TSAN_OPTIONS="suppressions=$PWD/packaging/tsan.supp ${TSAN_OPTIONS:-}"
 
 # NAME STATUS PASSED FAILED SKIPPED: books one program; a program that died without counting is one failure.

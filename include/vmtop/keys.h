@@ -69,6 +69,13 @@ enum key_action {
 	KEY_EXCLUDE,
 	KEY_STATS,
 	KEY_NOTE,
+	KEY_PLAY,
+	KEY_STEP,
+	KEY_STEP_BACK,
+	KEY_GO,
+	KEY_FASTER,
+	KEY_SLOWER,
+	KEY_LOOP,
 };
 
 /* Where a key means something: bits, so that a row can name several. */
@@ -78,11 +85,12 @@ enum key_place {
 	IN_EDIT = 1 << 2,    /* pin editor */
 	IN_SETUP = 1 << 3,   /* panel of F2 */
 	IN_SORT = 1 << 4,    /* list of F6 */
+	IN_REPLAY = 1 << 5,  /* a recording is shown: its keys go before those of the views */
 	IN_ALL = IN_VIEWS | IN_PREVIEW | IN_EDIT,
 	IN_LISTS = IN_SETUP | IN_SORT,
 };
 
-enum key_section { KEYS_MOVE, KEYS_SHOW, KEYS_STEER, KEYS_OTHER, KEYS_LISTS, KEYS_SECTIONS };
+enum key_section { KEYS_MOVE, KEYS_SHOW, KEYS_STEER, KEYS_OTHER, KEYS_LISTS, KEYS_REPLAY, KEYS_SECTIONS };
 
 struct key_row {
 	enum key_action action;
@@ -101,6 +109,8 @@ size_t key_count(void);
 const struct key_row *key_at(size_t i);
 /* The row that a key stands for in this place, NULL: none. */
 const struct key_row *key_find(int key, enum key_place where, bool readonly);
+/* The row means something in this place. */
+bool key_in(const struct key_row *k, enum key_place where);
 const char *key_section_text(enum key_section s);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "vmtop/err.h"
 #include "vmtop/text.h"
@@ -125,6 +126,49 @@ static void line_cpus(struct view *v, const struct snapshot *s)
 		edit_set(v, s->sample.vms[vm].uuid, c->id, &to);
 }
 
+/* Seconds by the clock from the place shown to h:m:s, on the nearer side. */
+static bool clock_distance(const char *text, int64_t wall_ns, double *s)
+{
+	int h, m, sec = 0, used = 0;
+	struct tm now;
+	time_t t = (time_t)(wall_ns / 1000000000);
+	if (sscanf(text, "%2d:%2d%n:%2d%n", &h, &m, &used, &sec, &used) < 2 || text[used] || h < 0 ||
+		h > 23 || m < 0 || m > 59 || sec < 0 || sec > 60 || !localtime_r(&t, &now))
+		return false;
+	*s = (h - now.tm_hour) * 3600 + (m - now.tm_min) * 60 + (sec - now.tm_sec);
+	*s -= (double)(wall_ns % 1000000000) / 1e9;
+	*s += *s > 43200 ? -86400 : *s < -43200 ? 86400 : 0;
+	return true;
+}
+
+static bool duration(const char *text, double *s)
+{
+	static const struct {
+		const char *name;
+		double s;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}};
+	char *end;
+	double x = strtod(text, &end);
+	for (size_t i = 0; end > text && isfinite(x) && i < sizeof units / sizeof *units; i++)
+		if (strcmp(end, units[i].name) == 0) {
+			*s = x * units[i].s;
+			return true;
+		}
+	return false;
+}
+
+static void line_go(struct view *v, const struct snapshot *s)
+{
+	struct command c = {.kind = CMD_REPLAY};
+	bool by_clock = clock_distance(v->line, s->sample.wall_ns, &c.number);
+	snprintf(c.text, sizeof c.text, by_clock || strchr("+-", v->line[0]) ? "go" : "at");
+	if (by_clock || duration(v->line, &c.number))
+		view_send(v, &c);
+	else
+		view_say(v, "not a time: %.60s (90 or 2m from the start, -3m or +30s from here, 14:05)",
+			v->line);
+}
+
 static void line_done(struct view *v, const struct snapshot *s)
 {
 	static void (*const done[])(struct view *, const struct snapshot *) = {
@@ -134,6 +178,7 @@ static void line_done(struct view *v, const struct snapshot *s)
 		[PROMPT_NOTE] = line_note,
 		[PROMPT_BALLOON] = line_balloon,
 		[PROMPT_CPUS] = line_cpus,
+		[PROMPT_GO] = line_go,
 	};
 	v->over = OVER_NONE;
 	done[v->prompt](v, s);

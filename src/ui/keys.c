@@ -119,6 +119,15 @@ static const struct key_row rows[] = {
 		"list of columns: sort by this one"},
 	{KEY_CLOSE, {VK_ESC, 'q', VK_F1 + 9, VK_F1 + 1}, IN_LISTS, KEYS_LISTS, false, "Esc q", "Esc", "Close",
 		1, "close the list"},
+	{KEY_PLAY, {' '}, IN_REPLAY, KEYS_REPLAY, false, "Space", "Space", "Play", 3, "play, or stand still"},
+	{KEY_STEP, {']', 't'}, IN_REPLAY, KEYS_REPLAY, false, "] [ t T", "] [", "Step", 4,
+		"a tick forward or back"},
+	{KEY_STEP_BACK, {'[', 'T'}, IN_REPLAY, KEYS_REPLAY, false, "", "", "", 0, ""},
+	{KEY_GO, {'g'}, IN_REPLAY, KEYS_REPLAY, false, "g", "g", "Go to", 5,
+		"go to a time: 90 or 2m from the start, -3m or +30s from here, 14:05 by the clock"},
+	{KEY_FASTER, {'+'}, IN_REPLAY, KEYS_REPLAY, false, "+ -", "+ -", "Speed", 6, "twice or half as fast"},
+	{KEY_SLOWER, {'-'}, IN_REPLAY, KEYS_REPLAY, false, "", "", "", 0, ""},
+	{KEY_LOOP, {'L'}, IN_REPLAY, KEYS_REPLAY, false, "L", "", "", 0, "begin anew at the end, or not"},
 };
 enum { N_ROWS = sizeof rows / sizeof rows[0] };
 
@@ -132,16 +141,25 @@ const struct key_row *key_at(size_t i)
 	return i < N_ROWS ? &rows[i] : NULL;
 }
 
+bool key_in(const struct key_row *k, enum key_place where)
+{
+	return (k->where & where) || (where == IN_REPLAY && (k->where & IN_VIEWS));
+}
+
+static bool row_has(const struct key_row *k, int key)
+{
+	for (size_t i = 0; i < 4 && k->keys[i]; i++)
+		if (k->keys[i] == key)
+			return true;
+	return false;
+}
+
 const struct key_row *key_find(int key, enum key_place where, bool readonly)
 {
-	for (size_t i = 0; i < N_ROWS; i++) {
-		if (!(rows[i].where & where) || (readonly && rows[i].steers))
-			continue;
-		for (size_t k = 0; k < 4 && rows[i].keys[k]; k++)
-			if (rows[i].keys[k] == key)
-				return &rows[i];
-	}
-	return NULL;
+	for (size_t i = 0; i < N_ROWS; i++)
+		if ((rows[i].where & where) && !(readonly && rows[i].steers) && row_has(&rows[i], key))
+			return &rows[i];
+	return where == IN_REPLAY ? key_find(key, IN_VIEWS, readonly) : NULL;
 }
 
 const char *key_section_text(enum key_section s)
@@ -152,6 +170,7 @@ const char *key_section_text(enum key_section s)
 		[KEYS_STEER] = "Steering",
 		[KEYS_OTHER] = "Other",
 		[KEYS_LISTS] = "In the setup and in lists",
+		[KEYS_REPLAY] = "Replay of a recording",
 	};
 	return (unsigned)s < KEYS_SECTIONS ? text[s] : "";
 }

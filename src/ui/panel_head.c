@@ -228,7 +228,7 @@ static int footer_width(const struct screen *to, enum key_place where, bool read
 	int n = -gap;
 	for (size_t i = 0; i < key_count(); i++) {
 		const struct key_row *k = key_at(i);
-		if ((k->where & where) && k->rank && k->rank <= most && !(readonly && k->steers))
+		if (key_in(k, where) && k->rank && k->rank <= most && !(readonly && k->steers))
 			n += screen_columns(to, k->footer) + screen_columns(to, k->label) + 1 + gap;
 	}
 	return n;
@@ -245,7 +245,7 @@ void footer_draw(const struct view *v, const struct snapshot *s, struct screen *
 	for (int rank = 1; rank <= most; rank++)
 		for (size_t i = 0; i < key_count(); i++) {
 			const struct key_row *k = key_at(i);
-			if (!(k->where & where) || k->rank != rank || (s->readonly && k->steers))
+			if (!key_in(k, where) || k->rank != rank || (s->readonly && k->steers))
 				continue;
 			col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY, k->footer) + 1;
 			col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY_TEXT, k->label);

@@ -178,7 +178,7 @@ enum key_place view_place(const struct view *v, const struct snapshot *s)
 {
 	if (v->over == OVER_SETUP || v->over == OVER_SORT)
 		return v->over == OVER_SETUP ? IN_SETUP : IN_SORT;
-	return v->edit ? IN_EDIT : s->preview ? IN_PREVIEW : IN_VIEWS;
+	return v->edit ? IN_EDIT : s->backend.replay ? IN_REPLAY : s->preview ? IN_PREVIEW : IN_VIEWS;
 }
 
 /* Pin map, memory and log side by side or stacked, whatever the room allows. */

@@ -242,6 +242,42 @@ static bool other_key(struct view *v, const struct snapshot *s, enum key_action 
 	}
 }
 
+static void send_replay(struct view *v, const char *what, double number)
+{
+	struct command c = {.kind = CMD_REPLAY, .number = number};
+	snprintf(c.text, sizeof c.text, "%s", what);
+	view_send(v, &c);
+}
+
+static bool replay_key(struct view *v, enum key_action a)
+{
+	switch (a) {
+	case KEY_PLAY:
+		send_replay(v, "play", 0);
+		return true;
+	case KEY_STEP:
+		send_replay(v, "step", 1);
+		return true;
+	case KEY_STEP_BACK:
+		send_replay(v, "step", -1);
+		return true;
+	case KEY_FASTER:
+		send_replay(v, "speed", 2);
+		return true;
+	case KEY_SLOWER:
+		send_replay(v, "speed", .5);
+		return true;
+	case KEY_LOOP:
+		send_replay(v, "loop", 0);
+		return true;
+	case KEY_GO:
+		ask_line(v, PROMPT_GO, "");
+		return true;
+	default:
+		return false;
+	}
+}
+
 bool view_key(struct view *v, int key, const struct snapshot *s, struct command *c)
 {
 	rows_update(v, s);
@@ -257,7 +293,7 @@ bool view_key(struct view *v, int key, const struct snapshot *s, struct command 
 		view_say(v, "read-only: %s",
 			s->backend.readonly_why[0] ? s->backend.readonly_why : "nothing can be changed");
 	else if (!quiet && !move_key(v, s, a) && !sort_key(v, a) && !show_key(v, s, a, key) &&
-		 !steer_key(v, s, a) && !edit_key(v, s, a))
+		 !steer_key(v, s, a) && !edit_key(v, s, a) && !replay_key(v, a))
 		other_key(v, s, a);
 	else if (quiet)
 		return false;

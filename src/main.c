@@ -11,6 +11,7 @@
 #include "vmtop/batch.h"
 #include "vmtop/engine.h"
 #include "vmtop/options.h"
+#include "vmtop/subcommand.h"
 #include "vmtop/text.h"
 #include "vmtop/view.h"
 
@@ -74,6 +75,8 @@ static int run(const struct config *cfg, const struct options_action *action, st
 		return fail(&e);
 	if (action->what == OPTIONS_CHECK)
 		return run_check(en);
+	if (!*cfg->replay)
+		engine_listen(en);
 	return cfg->batch ? run_batch(cfg, en, line) : run_screen(cfg, en);
 }
 
@@ -88,7 +91,10 @@ int main(int argc, char **argv)
 	setlocale(LC_NUMERIC, "C"); /* numbers in output and input are the same everywhere */
 	signal(SIGPIPE, SIG_IGN);   /* a killed libvirtd must not kill its client */
 	int status = 0;
-	if (options_parse(argc, argv, cfg, &action, &e) < 0)
+	const struct subcommand *sub = argc > 1 ? subcommand_find(argv[1]) : NULL;
+	if (sub)
+		status = subcommand_run(sub, argc - 1, argv + 1, &e) < 0 ? fail(&e) : 0;
+	else if (options_parse(argc, argv, cfg, &action, &e) < 0)
 		status = fail(&e);
 	else if (action.what == OPTIONS_HELP)
 		options_help(stdout);

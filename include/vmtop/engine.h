@@ -34,6 +34,10 @@ bool engine_wait(struct engine *en, int fd);
 void engine_leave(struct engine *en, bool restore);
 /* What engine_leave() is to do by cfg->on_exit: asked on screen (CMD_QUIT with on), restore in batch. */
 bool engine_wants_restore(const struct engine *en);
+/* Opens the socket that `vmtop mark` talks to. Without a place for it nobody can; that is no error. */
+void engine_listen(struct engine *en);
+/* vmtop mark: tells every running vmtop of this user. Returns how many heard, or -1. */
+int engine_mark_send(const char *text, struct err *e);
 /* vmtop --restore and --release: puts back what the journal says, of VMs that match the pattern (NULL: all),
  * one line per object on out. With a pattern it works beside a vmtop that steers. Takes ownership of the
  * backend. Returns 0, or -1 when something could not be put back. */

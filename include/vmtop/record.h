@@ -26,6 +26,9 @@ struct backend *backend_record(struct backend *inner, const struct config *cfg, 
 /* Puts the policies and settings with which a recording was made onto cfg; those that this version does not
  * know are left out. */
 int recording_config(const char *path, struct config *cfg, struct err *e);
+/* Each line of the decision log of a recording, in order. */
+int recording_log(
+	const char *path, void (*each)(const struct log_line *line, void *arg), void *arg, struct err *e);
 /* Plays cfg->replay. apply() changes nothing; now() is the recording's time. */
 struct backend *backend_replay_open(const struct config *cfg, struct err *e);
 

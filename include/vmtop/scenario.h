@@ -24,7 +24,7 @@ enum { /* bounds on hostile text */
 	SCN_BACKGROUNDS = 1024,
 };
 
-enum curve_kind { CURVE_STEADY, CURVE_STEPS, CURVE_SQUARE, CURVE_WAVE, CURVE_BURSTS };
+enum curve_kind { CURVE_STEADY, CURVE_STEPS, CURVE_SQUARE, CURVE_WAVE, CURVE_BURSTS, CURVE_TRACE };
 
 struct curve_step {
 	int64_t at_ns;
@@ -41,6 +41,7 @@ struct curve { /* a load over time, since the start of the VM or of the event th
 	bool open;    /* work arrives whether or not the last was done; else a closed loop */
 	size_t n_steps;
 	struct curve_step steps[SCN_STEPS];
+	const float *trace; /* a level for each interval of the scenario's trace; not owned */
 };
 
 enum { PICK_ALL = -1, PICK_EACH = -2 }; /* each: the set is dealt to the vCPUs of the group in turn */
@@ -54,6 +55,18 @@ struct eat { /* how a guest's use of memory rises and falls; rate 0: it does not
 	int64_t to_kib;                              /* used memory at which it stops; 0: none */
 	int64_t after_ns, for_ns, hold_ns, every_ns; /* 0: at once, no limit, none, never again */
 	bool keep;                                   /* does not free at the end */
+};
+
+/* Taken from a recording, not from a text: how each vCPU began. Indices of curves and sets. */
+struct scn_vcpu_trace {
+	bool there;
+	int curve, pin, allowed;
+	int pcpu; /* id where it ran, -1 unknown */
+};
+struct scn_vm_trace {                       /* levels by interval of the scenario's trace; not owned */
+	const float *present;               /* above 0: the VM is there */
+	const float *used_kib;              /* resident in the guest; below 0: unknown */
+	const struct scn_vcpu_trace *vcpus; /* by number */
 };
 
 enum balloon_mode { BALLOON_FOLLOW, BALLOON_REFUSE, BALLOON_NO_DRIVER, BALLOON_NO_DEVICE };
@@ -80,6 +93,7 @@ struct scn_vm {
 	uint32_t flags;
 	int64_t start_ns, stop_ns; /* stop 0: never */
 	double rd_bytes_s, wr_bytes_s, rx_bytes_s, tx_bytes_s;
+	const struct scn_vm_trace *trace; /* NULL: loads, pins, appetite and times are as written above */
 };
 
 enum event_kind {
@@ -155,6 +169,11 @@ struct scenario {
 	struct scn_background background[SCN_BACKGROUNDS];
 	size_t n_vms, n_ev, n_curves, n_sets, n_fails, n_background, n_vcpus;
 	size_t cap_vms, cap_ev, cap_curves, cap_sets;
+	/* A trace: interval i lasts from trace_ns[i] to trace_ns[i + 1]; the last to the end. Not owned. */
+	const int64_t *trace_ns;
+	const float *trace_host_kib; /* used by the host itself; may be negative: guests do not fill what they
+					have */
+	size_t n_trace;
 };
 
 /* Reads `len` bytes of scenario text; `name` goes into messages ("name:line: ..."). NULL with e set

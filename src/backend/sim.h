@@ -96,6 +96,7 @@ struct sim {
 	double psi_some, psi_full;
 	bool disconnected, changed; /* changed: something an event would tell */
 	long calls[FAIL_PERIOD + 1];
+	size_t trace_at;           /* interval of the trace that is now */
 	double *duty, *run, *wait; /* scratch, n_threads each */
 	int *on;
 	struct sim_report report;

@@ -47,6 +47,8 @@ static double curve_level(const struct sim *s, struct sim_thread *t)
 								    (double)c->period_ns));
 	case CURVE_BURSTS:
 		return curve_bursts(s, t, c);
+	case CURVE_TRACE:
+		return (double)c->trace[s->trace_at];
 	}
 	return 0;
 }

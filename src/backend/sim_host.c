@@ -85,6 +85,15 @@ static void start_affinity(struct sim *s, const struct sim_vm *vm, struct sim_th
 		cpu_put(s, (int)(t - s->threads), at);
 }
 
+static void start_traced(struct sim *s, struct sim_thread *t, const struct scn_vcpu_trace *v)
+{
+	int at = v->pcpu >= 0 && v->pcpu < CPUSET_CPUS ? s->by_id[v->pcpu] : -1;
+	cpu_start_curve(s, t, &s->scn->curves[v->curve]);
+	sim_pin(s, t, &s->scn->sets[v->pin]);
+	if (at >= 0 && s->pcpus[at].online && cpuset_has(&t->affinity, v->pcpu))
+		cpu_put(s, (int)(t - s->threads), at);
+}
+
 static void start_vcpu(struct sim *s, struct sim_vm *vm, int id, int order)
 {
 	struct sim_thread *t = &s->threads[vm->first_thread + id];
@@ -92,6 +101,10 @@ static void start_vcpu(struct sim *s, struct sim_vm *vm, int id, int order)
 	t->live = true;
 	t->time_ns = t->delay_ns = t->backlog_ns = t->want = 0;
 	t->foreign_ns = -1;
+	if (vm->is->trace) {
+		start_traced(s, t, &vm->is->trace->vcpus[id]);
+		return;
+	}
 	cpu_start_curve(s, t, load ? &s->scn->curves[load->index] : NULL);
 	start_affinity(s, vm, t, order);
 }
@@ -312,6 +325,12 @@ static void run_lifetimes(struct sim *s)
 	for (size_t v = 0; v < s->n_vms; v++) {
 		struct sim_vm *vm = &s->vms[v];
 		int64_t before = s->t_ns - SIM_GRID_NS;
+		if (vm->is->trace && vm->is->trace->present[s->trace_at] > 0)
+			start_vm(s, vm);
+		else if (vm->is->trace)
+			stop_vm(s, vm);
+		if (vm->is->trace)
+			continue;
 		if (vm->is->start_ns <= s->t_ns && vm->is->start_ns > before)
 			start_vm(s, vm);
 		if (vm->is->stop_ns && vm->is->stop_ns <= s->t_ns && vm->is->stop_ns > before)
@@ -324,8 +343,18 @@ static void run_lifetimes(struct sim *s)
 	}
 }
 
+static void follow_trace(struct sim *s)
+{
+	const struct scenario *scn = s->scn;
+	while (s->trace_at + 1 < scn->n_trace && scn->trace_ns[s->trace_at + 1] <= s->t_ns)
+		s->trace_at++;
+	if (scn->n_trace)
+		s->host_used = (double)scn->trace_host_kib[s->trace_at];
+}
+
 static void grid_tick(struct sim *s)
 {
+	follow_trace(s);
 	run_lifetimes(s);
 	for (size_t i = 0; i < s->scn->n_ev; i++)
 		if (s->next_event[i] <= s->t_ns)

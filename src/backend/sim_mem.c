@@ -104,6 +104,10 @@ static void eat(struct sim *s, struct sim_vm *vm)
 {
 	struct sim_guest *g = &vm->mem;
 	double base = (double)vm->is->base_kib, to = (double)g->eat.to_kib;
+	if (vm->is->trace) {
+		g->app = fmax(0, (double)vm->is->trace->used_kib[s->trace_at] - base);
+		return;
+	}
 	if (g->appetite == APPETITE_WAIT && s->t_ns >= g->phase_ns)
 		begin_meal(s, vm);
 	if (g->appetite == APPETITE_EAT) {
@@ -161,7 +165,7 @@ static void squeeze(struct sim *s, struct sim_vm *vm)
 	g->faults = g->swap_in / 16;
 	if (g->swapped <= (double)vm->is->swap_kib)
 		return;
-	if (g->app > 0) {
+	if (g->app > 0 && !vm->is->trace) {
 		s->report.oom_kills++;
 		g->app = 0;
 		g->eat.keep = false;

@@ -79,7 +79,10 @@ static void fill_vcpu(
 	v->affinity = sim_affinity(s, t);
 	v->affinity_avail = AVAIL_OK;
 	v->pinned = t->was_pinned;
-	if (vm->is->allowed >= 0)
+	int traced = vm->is->trace ? vm->is->trace->vcpus[t->id].allowed : -1;
+	if (traced >= 0)
+		v->allowed = s->scn->sets[traced];
+	else if (vm->is->allowed >= 0)
 		v->allowed = s->scn->sets[vm->is->allowed];
 	else
 		cpuset_fill(&v->allowed, CPUSET_CPUS);

@@ -5,6 +5,7 @@
 
 #include "journal.h"
 #include "ledger.h"
+#include "mark.h"
 #include "vmtop/engine.h"
 
 enum { TODO_MAX = 64, UNDO_MAX = 4096 };
@@ -60,6 +61,7 @@ struct engine {
 	size_t undo_first, undo_n;
 	uint64_t undo_group;
 	struct log_ring log;
+	struct mark_socket mark;
 
 	struct command todo[TODO_MAX]; /* changes asked for by hand, for the next step */
 	size_t n_todo;

@@ -18,13 +18,16 @@ static void state_words(const struct view *v, const struct snapshot *s, double a
 			   : s->backend.link == LINK_SLOW       ? "SLOW "
 								: "";
 	char stale[32] = "";
-	if (!s->first && !v->paused && age_s > late)
+	if (!s->first && !v->paused && !s->backend.replay && age_s > late)
 		snprintf(stale, sizeof stale, "STALE %.0f s ", age_s);
 	snprintf(buf, len, "%s%s%s%s%s%s%s", link, stale, v->paused ? "PAUSED " : "", s->over ? "ENDED " : "",
 		s->preview ? "PREVIEW "
 		: v->edit  ? "PIN EDITOR "
 			   : "",
-		s->dry_run ? "DRY-RUN " : "", s->readonly ? "READ-ONLY " : "");
+		s->dry_run ? "DRY-RUN " : "",
+		s->backend.replay ? "REPLAY "
+		: s->readonly     ? "READ-ONLY "
+				  : "");
 	size_t n = strlen(buf);
 	if (n && n < len)
 		buf[n - 1] = '\0';
@@ -53,6 +56,8 @@ static void age_text(const struct snapshot *s, double age_s, char *buf, size_t l
 {
 	if (s->first)
 		snprintf(buf, len, "no data yet");
+	else if (s->backend.replay)
+		text_time(buf, len, s->sample.wall_ns);
 	else if (age_s <= s->delay_s)
 		snprintf(buf, len, "data < %g s old", s->delay_s);
 	else

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* vmtop log: the decision log of a recording as lines for people or as JSON Lines. A recording that is still
+ * written can be read. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmtop/record.h"
+#include "vmtop/subcommand.h"
+#include "vmtop/text.h"
+
+static const char *const kinds[] = {"action", "round", "event", "error", "mark"};
+
+static void print_text(const struct log_line *l, void *arg)
+{
+	char time[48], text[1200];
+	(void)arg;
+	text_time(time, sizeof time, l->wall_ns);
+	text_escape(text, sizeof text, l->text);
+	printf("%s %-6s %s\n", time, kinds[l->kind], text);
+}
+
+static void print_json(const struct log_line *l, void *arg)
+{
+	char time[48], vm[VM_NAME_BYTES * 3], text[2000];
+	(void)arg;
+	text_time(time, sizeof time, l->wall_ns);
+	text_utf8(vm, sizeof vm, l->vm);
+	text_utf8(text, sizeof text, l->text);
+	bool action = l->kind == LOG_ACTION;
+	json_t *o = json_pack("{s:i, s:s, s:s, s:s?, s:o, s:s?, s:s?, s:s}", "schema", 1, "time", time,
+		"kind", kinds[l->kind], "vm", *vm ? vm : NULL, "vcpu",
+		l->vcpu >= 0 ? json_integer(l->vcpu) : json_null(), "reason",
+		action ? reason_key(l->reason) : NULL, "outcome", action ? outcome_text(l->outcome) : NULL,
+		"text", text);
+	char *line = json_dumps(o, JSON_COMPACT);
+	if (line)
+		puts(line);
+	free(line);
+	json_decref(o);
+}
+
+int logcat_run(const struct sub_line *line, struct err *e)
+{
+	bool json = line->n_values > 0; /* its only option */
+	if (recording_log(line->words[0], json ? print_json : print_text, NULL, e) < 0)
+		return -1;
+	return fflush(stdout) == 0 ? 0 : err_set(e, ERR_RUNTIME, "cannot write to standard output");
+}

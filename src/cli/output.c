@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* Where outputs go: standard output, a file, or a file that is replaced as a whole each time. Invariant: who
+ * reads a replaced file sees one output, never a part of it. */
+#include "output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int output_open(struct output *o, const char *path, bool replace, struct err *e)
+{
+	*o = (struct output){.path = path, .replace = replace && *path, .fd = STDOUT_FILENO};
+	if (!*path || o->replace)
+		return 0;
+	o->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	return o->fd < 0 ? err_set(e, ERR_RUNTIME, "cannot write %.200s: %s", path, strerror(errno)) : 0;
+}
+
+void output_close(struct output *o)
+{
+	if (o->fd > STDOUT_FILENO)
+		close(o->fd);
+	o->fd = STDOUT_FILENO;
+}
+
+static int write_all(int fd, const char *name, const char *text, size_t len, struct err *e)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+		if (n >= 0) {
+			text += n;
+			len -= (size_t)n;
+		} else if (errno == EPIPE) {
+			return 0;
+		} else if (errno == EAGAIN) {
+			poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+		} else if (errno != EINTR) {
+			return err_set(e, ERR_RUNTIME, "cannot write to %.200s: %s", name, strerror(errno));
+		}
+	}
+	return 1;
+}
+
+/* A file beside it, not followed and not there before, takes its place. */
+static int replace(const struct output *o, const char *text, size_t len, struct err *e)
+{
+	char temp[640];
+	if (snprintf(temp, sizeof temp, "%.600s.new%d", o->path, (int)getpid()) >= (int)sizeof temp)
+		return err_set(e, ERR_RUNTIME, "cannot write %.200s: the name is too long", o->path);
+	unlink(temp);
+	int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return err_set(e, ERR_RUNTIME, "cannot create %.200s: %s", temp, strerror(errno));
+	int r = write_all(fd, o->path, text, len, e);
+	if (close(fd) < 0 && r > 0)
+		r = err_set(e, ERR_RUNTIME, "cannot write %.200s: %s", o->path, strerror(errno));
+	if (r > 0 && rename(temp, o->path) < 0)
+		r = err_set(e, ERR_RUNTIME, "cannot replace %.200s: %s", o->path, strerror(errno));
+	if (r <= 0)
+		unlink(temp);
+	return r;
+}
+
+int output_write(const struct output *o, const char *text, size_t len, struct err *e)
+{
+	if (o->replace)
+		return replace(o, text, len, e);
+	return write_all(o->fd, *o->path ? o->path : "standard output", text, len, e);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* Data files and gnuplot scripts of a report, and the run of gnuplot. Invariant: text from outside reaches a
+ * script only as plain letters in single quotes, and no shell is involved: gnuplot is started with exec and
+ * reads a file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "report.h"
+#include "vmtop/text.h"
+
+/* Letters, digits and a few harmless signs stay, all else becomes a dot. */
+static void plain(char *buf, size_t len, const char *raw)
+{
+	size_t n = 0;
+	for (const char *p = raw; *p && n + 1 < len; p++) {
+		bool ok = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+			  strchr(" -_:+=/(),.", *p);
+		buf[n++] = ok ? *p : '.';
+	}
+	buf[n] = '\0';
+}
+
+static void number(FILE *f, struct vf64 v)
+{
+	if (vf64_has(v) && isfinite(v.v))
+		fprintf(f, "\t%.3f", v.v);
+	else
+		fputs("\tNaN", f);
+}
+
+static void mib(FILE *f, struct vi64 v)
+{
+	number(f, vi64_has(v) ? vf64_ok((double)v.v / 1024) : vf64_absent(AVAIL_NONE));
+}
+
+static int write_ticks(const struct report *r, struct err *e)
+{
+	static const char name[] = "ticks.tsv";
+	FILE *f = report_create(r, name, e);
+	long pins = 0, balloons = 0;
+	if (!f)
+		return -1;
+	fputs("# seconds\tdeviation_pct\tlimit_pct\tbest_found_pct\tno_plan_below_pct\tpins\tpins_so_far\t"
+	      "balloon_calls\tballoon_calls_so_far\thost_available_mib\thost_reserve_mib\n",
+		f);
+	for (size_t i = 0; i < r->n_ticks; i++) {
+		const struct report_tick *t = &r->ticks[i];
+		pins += t->pins;
+		balloons += t->balloons;
+		fprintf(f, "%.3f", t->at_s);
+		number(f, t->stddev_pct);
+		number(f, t->limit_pct);
+		number(f, t->found_pct);
+		number(f, t->bound_pct);
+		fprintf(f, "\t%ld\t%ld\t%ld\t%ld", t->pins, pins, t->balloons, balloons);
+		mib(f, t->available_kib);
+		mib(f, t->reserve_kib);
+		fputc('\n', f);
+	}
+	return report_close(f, name, e);
+}
+
+/* Blocks of pCPUs, as gnuplot's pm3d wants them: a blank line between ticks. */
+static int write_load(const struct report *r, struct err *e)
+{
+	static const char name[] = "pcpus.tsv";
+	FILE *f = report_create(r, name, e);
+	if (!f)
+		return -1;
+	fputs("# seconds\tpcpu\tload_pct\n", f);
+	for (size_t i = 0; i < r->n_ticks; i++) {
+		for (size_t k = 0; k <= r->n_pcpus; k++) {
+			size_t at = k < r->n_pcpus ? k : k - 1; /* the last once more: cells have corners */
+			float v = r->load[i * r->n_pcpus + at];
+			fprintf(f, v < 0 ? "%.3f\t%.1f\tNaN\n" : "%.3f\t%.1f\t%.2f\n", r->ticks[i].at_s,
+				(double)k - .5, (double)v);
+		}
+		fputc('\n', f);
+	}
+	return report_close(f, name, e);
+}
+
+static int write_guests(const struct report *r, struct err *e)
+{
+	for (size_t g = 0; g < r->n_guests; g++) {
+		char name[40];
+		snprintf(name, sizeof name, "guest%zu.tsv", g + 1);
+		FILE *f = report_create(r, name, e);
+		if (!f)
+			return -1;
+		fputs("# seconds\tballoon_mib\tused_mib\tlow_mib\thigh_mib\n", f);
+		for (size_t i = 0; i < r->n_ticks; i++) {
+			const struct report_need *n = &r->guests[g].needs[i];
+			fprintf(f, "%.3f", r->ticks[i].at_s);
+			mib(f, n->balloon);
+			mib(f, n->used);
+			mib(f, n->lo);
+			mib(f, n->hi);
+			fputc('\n', f);
+		}
+		if (report_close(f, name, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void put_marks(const struct report *r, FILE *f)
+{
+	for (size_t i = 0; i < r->n_marks; i++) {
+		char text[64];
+		plain(text, sizeof text, r->marks[i].text);
+		fprintf(f,
+			"set arrow from %.3f, graph 0 to %.3f, graph 1 nohead dt 2 lc rgb '#555555' front\n"
+			"set label '%s' at %.3f, graph 0.98 right rotate by 90 offset character -0.7,0 font ',9'"
+			" tc rgb '#333333' front\n",
+			r->marks[i].at_s, r->marks[i].at_s, text, r->marks[i].at_s);
+	}
+}
+
+struct figure {
+	const char *name, *title;
+	int width, height;
+	void (*body)(const struct report *r, FILE *f);
+	bool memory; /* only where guests tell of theirs */
+};
+
+static void body_deviation(const struct report *r, FILE *f)
+{
+	put_marks(r, f);
+	fputs("set ylabel 'standard deviation, % of a pCPU'\nset yrange [0:*]\n"
+	      "plot 'ticks.tsv' using 1:2 with lines lw 2 lc rgb '#0060ad' title 'deviation', \\\n"
+	      " '' using 1:3 with lines lw 1.5 dt 2 lc rgb '#c02020' title 'limit', \\\n"
+	      " '' using 1:4 with lines lw 1.5 lc rgb '#309030' title 'best placement found', \\\n"
+	      " '' using 1:5 with lines lw 1.5 dt 3 lc rgb '#808080' title 'no placement below'\n",
+		f);
+}
+
+static void body_pcpus(const struct report *r, FILE *f)
+{
+	size_t step = r->n_pcpus > 32 ? r->n_pcpus / 16 : 1;
+	put_marks(r, f);
+	fputs("set ylabel 'pCPU'\nset cblabel 'busy, %'\nset cbrange [0:100]\nunset key\nset pm3d map "
+	      "corners2color c1\nset ytics (",
+		f);
+	for (size_t i = 0; i < r->n_pcpus; i += step)
+		fprintf(f, "%s'%d' %zu", i ? ", " : "", r->pcpu_ids[i], i);
+	fprintf(f,
+		")\nset yrange [-0.5:%zu.5]\n"
+		"set palette defined (0 '#f7fbff', 40 '#9ecae1', 70 '#4292c6', 90 '#f16913', 100 '#a50f15')\n"
+		"splot 'pcpus.tsv' using 1:2:3 with pm3d\n",
+		r->n_pcpus - 1);
+}
+
+static void body_pins(const struct report *r, FILE *f)
+{
+	put_marks(r, f);
+	fputs("set ylabel 'pins so far'\nset yrange [0:*]\nset y2label 'in one tick'\nset y2range [0:*]\n"
+	      "set y2tics\nset ytics nomirror\n"
+	      "plot 'ticks.tsv' using 1:7 with steps lw 2 lc rgb '#0060ad' title 'pins so far', \\\n"
+	      " '' using 1:($6 > 0 ? $6 : NaN) axes x1y2 with impulses lw 2 lc rgb '#f16913' title"
+	      " 'pins in one tick (right)'\n",
+		f);
+}
+
+static void body_balloons(const struct report *r, FILE *f)
+{
+	size_t columns = r->n_guests > 4 ? 3 : r->n_guests > 1 ? 2 : 1;
+	fprintf(f, "set multiplot layout %zu,%zu\nset ylabel 'MiB'\nset yrange [0:*]\nset key font ',8'\n",
+		(r->n_guests + columns - 1) / columns, columns);
+	put_marks(r, f);
+	for (size_t g = 0; g < r->n_guests; g++) {
+		char name[48];
+		plain(name, sizeof name, r->guests[g].name);
+		fprintf(f,
+			"set title '%s'\n"
+			"plot 'guest%zu.tsv' using 1:4:5 with filledcurves fc rgb '#d0e0f0' fs solid"
+			" title 'low to high watermark', \\\n"
+			" '' using 1:3 with lines lw 1.5 lc rgb '#c02020' title 'used', \\\n"
+			" '' using 1:2 with lines lw 2 lc rgb '#0060ad' title 'balloon'\n",
+			name, g + 1);
+	}
+	fputs("unset multiplot\n", f);
+}
+
+static void body_memory(const struct report *r, FILE *f)
+{
+	put_marks(r, f);
+	fputs("set ylabel 'GiB'\nset yrange [0:*]\n"
+	      "plot 'ticks.tsv' using 1:($10/1024) with lines lw 2 lc rgb '#0060ad' title 'available on the host', "
+	      "\\\n"
+	      " '' using 1:($11/1024) with lines lw 1.5 dt 2 lc rgb '#c02020' title 'reserve', \\\n"
+	      " '' using 1:9 axes x1y2 with steps lw 1.5 lc rgb '#309030' title 'balloon calls so far (right)'\n",
+		f);
+}
+
+static const struct figure figures[] = {
+	{"deviation", "Deviation of pCPU load, its limit and what can be had", 1200, 500, body_deviation, false},
+	{"pcpus", "Load of each pCPU", 1200, 500, body_pcpus, false},
+	{"pins", "Pins", 1200, 400, body_pins, false},
+	{"balloons", "Balloon against need", 1200, 900, body_balloons, true},
+	{"memory", "Memory of the host", 1200, 400, body_memory, true},
+};
+enum { N_FIGURES = sizeof figures / sizeof *figures };
+
+static int write_body(const struct report *r, const struct figure *g, struct err *e)
+{
+	char name[40], start[48];
+	snprintf(name, sizeof name, "%s.gp", g->name);
+	FILE *f = report_create(r, name, e);
+	if (!f)
+		return -1;
+	text_time(start, sizeof start, r->start_wall_ns);
+	fprintf(f,
+		"reset\nset datafile separator '\\t'\nset datafile missing 'NaN'\nset grid\n"
+		"set key outside bottom center horizontal\nset xlabel 'seconds since %s'\nset xrange [0:%.3f]\n",
+		start, r->ticks[r->n_ticks - 1].at_s > 0 ? r->ticks[r->n_ticks - 1].at_s : 1);
+	if (g->body != body_balloons)
+		fprintf(f, "set title '%s'\n", g->title);
+	if (g->body == body_memory)
+		fputs("set y2label 'calls'\nset y2range [0:*]\nset y2tics\nset ytics nomirror\n", f);
+	g->body(r, f);
+	return report_close(f, name, e);
+}
+
+static int write_script(const struct report *r, struct err *e)
+{
+	FILE *f = report_create(r, "report.gp", e);
+	if (!f)
+		return -1;
+	fputs("# gnuplot report.gp draws the figures anew\n"
+	      "cairo = strstrt(GPVAL_TERMINALS, 'pngcairo') > 0\n",
+		f);
+	for (size_t i = 0; i < N_FIGURES; i++) {
+		const struct figure *g = &figures[i];
+		if (g->memory && !report_has_memory(r))
+			continue;
+		fprintf(f,
+			"if (cairo) { set terminal pngcairo size %d,%d noenhanced font 'sans,11' } else "
+			"{ set terminal png size %d,%d noenhanced }\n"
+			"set output '%s.png'\nload '%s.gp'\n"
+			"set terminal svg size %d,%d noenhanced font 'sans,11' background '#ffffff'\n"
+			"set output '%s.svg'\nload '%s.gp'\n",
+			g->width, g->height, g->width, g->height, g->name, g->name, g->width, g->height,
+			g->name, g->name);
+	}
+	fputs("set output\n", f);
+	return report_close(f, "report.gp", e);
+}
+
+/* Exit status of gnuplot in the folder; 127: there is none. */
+static int run_gnuplot(const struct report *r, struct err *e)
+{
+	int log = openat(r->dir_fd, "gnuplot.log", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int none = open("/dev/null", O_RDWR | O_CLOEXEC), status = -1;
+	pid_t pid = log >= 0 && none >= 0 ? fork() : -1;
+	if (pid == 0) {
+		signal(SIGPIPE, SIG_DFL);
+		if (fchdir(r->dir_fd) == 0 && dup2(none, 0) == 0 && dup2(log, 1) == 1 && dup2(log, 2) == 2)
+			execlp("gnuplot", "gnuplot", "report.gp", (char *)NULL);
+		_exit(errno == ENOENT ? 127 : 126);
+	}
+	if (pid > 0)
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	if (log >= 0)
+		close(log);
+	if (none >= 0)
+		close(none);
+	if (pid < 0)
+		return err_set(e, ERR_RUNTIME, "cannot start gnuplot: %s", strerror(errno));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 125;
+}
+
+int report_plot(struct report *r, struct err *e)
+{
+	if (write_ticks(r, e) < 0 || write_load(r, e) < 0 || write_guests(r, e) < 0)
+		return -1;
+	for (size_t i = 0; i < N_FIGURES; i++)
+		if ((!figures[i].memory || report_has_memory(r)) && write_body(r, &figures[i], e) < 0)
+			return -1;
+	if (write_script(r, e) < 0)
+		return -1;
+	int status = run_gnuplot(r, e);
+	if (status < 0)
+		return -1;
+	r->figures = status == 0;
+	if (status == 127)
+		fprintf(stderr,
+			"vmtop: gnuplot is not installed: no figures; data and scripts are written, `gnuplot "
+			"report.gp` in that folder draws them\n");
+	else if (status)
+		return err_set(e, ERR_RUNTIME, "gnuplot failed (status %d), see %.150s/gnuplot.log", status,
+			r->dir);
+	else
+		unlinkat(r->dir_fd, "gnuplot.log", 0);
+	return 0;
+}

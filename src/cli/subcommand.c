@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of subcommands and their command lines. Invariant: what a subcommand takes is in its row. */
+#include "vmtop/subcommand.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "vmtop/snapshot.h"
+#include "vmtop/text.h"
+
+static const char *cpu_policies(int i)
+{
+	return i < 0 || i > CPU_POLICY_ORIGIN_C ? i == CPU_POLICY_ORIGIN_C + 1 ? "none" : "?"
+						: cpu_policy_name((enum cpu_policy_id)i);
+}
+
+static const char *memory_policies(int i)
+{
+	return i < 0 || i > MEM_POLICY_ORIGIN_C ? i == MEM_POLICY_ORIGIN_C + 1 ? "none" : "?"
+						: mem_policy_name((enum mem_policy_id)i);
+}
+
+static const struct subcommand commands[] = {
+	{"compare", "FILE", "run policies on the demand that a recording shows, on a simulated host", 1, 1,
+		{{"cpu-policy", 0, "POLICY", "CPU policy to run; may be given several times", cpu_policies},
+			{"memory-policy", 0, "POLICY", "memory policy to run; may be given several times",
+				memory_policies},
+			{"set", 's', "KEY=VALUE", "set any key of vmtop.conf(5) for all runs", NULL},
+			{"json", 0, NULL, "print JSON", NULL}},
+		compare_run},
+	{"mark", "TEXT", "put a mark into the log and the recording of every running vmtop of this user", 1,
+		SUB_WORDS, {{NULL, 0, NULL, NULL, NULL}}, mark_run},
+	{"log", "FILE", "print the decision log of a recording", 1, 1,
+		{{"json", 0, NULL, "print JSON Lines", NULL}}, logcat_run},
+};
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+const struct subcommand *subcommand_at(size_t i)
+{
+	return i < N_COMMANDS ? &commands[i] : NULL;
+}
+
+const struct subcommand *subcommand_find(const char *name)
+{
+	for (size_t i = 0; name && i < N_COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static size_t option_count(const struct subcommand *c)
+{
+	size_t n = 0;
+	while (n < SUB_OPTIONS && c->options[n].option)
+		n++;
+	return n;
+}
+
+static void print_help(const struct subcommand *c)
+{
+	printf("Usage: vmtop %s %s%s\n%s.\n", c->name, option_count(c) ? "[option ...] " : "", c->args,
+		c->help);
+	for (size_t i = 0; i < option_count(c); i++) {
+		const struct sub_option *o = &c->options[i];
+		char left[64];
+		snprintf(left, sizeof left, "--%s%s%s", o->option, o->arg ? " " : "", o->arg ? o->arg : "");
+		printf("  %-26s %s", left, o->help);
+		for (int k = 0; o->choice && strcmp(o->choice(k), "?") != 0; k++)
+			printf("%s%s", k ? ", " : ": ", o->choice(k));
+		printf("\n");
+	}
+}
+
+/* Index of the option that arg is, and its value when it is written with "="; n: none. */
+static size_t option_find(const struct subcommand *c, const char *arg, const char **value)
+{
+	size_t n = option_count(c);
+	*value = NULL;
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strlen(c->options[i].option);
+		if (c->options[i].letter && arg[1] == c->options[i].letter && !arg[2])
+			return i;
+		if (strncmp(arg, "--", 2) != 0 || strncmp(arg + 2, c->options[i].option, len) != 0)
+			continue;
+		if (!arg[2 + len])
+			return i;
+		if (arg[2 + len] == '=' && c->options[i].arg) {
+			*value = arg + 3 + len;
+			return i;
+		}
+	}
+	return n;
+}
+
+static int check_choice(
+	const struct subcommand *c, const struct sub_option *o, const char *value, struct err *e)
+{
+	char shown[64], all[200] = "";
+	for (int i = 0; o->choice && strcmp(o->choice(i), "?") != 0; i++) {
+		if (strcmp(o->choice(i), value) == 0)
+			return 0;
+		size_t n = strlen(all);
+		snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "", o->choice(i));
+	}
+	if (!o->choice)
+		return 0;
+	text_escape(shown, sizeof shown, value);
+	return err_set(e, ERR_USAGE, "%s: option --%s: bad value '%s', expected one of %s", c->name,
+		o->option, shown, all);
+}
+
+static int take_option(
+	const struct subcommand *c, struct sub_line *l, int argc, char **argv, int *at, struct err *e)
+{
+	const char *value;
+	char shown[64];
+	size_t i = option_find(c, argv[*at], &value);
+	text_escape(shown, sizeof shown, argv[*at]);
+	if (i == option_count(c))
+		return err_set(e, ERR_USAGE, "%s: unknown option '%s'; try 'vmtop %s --help'", c->name, shown,
+			c->name);
+	if (c->options[i].arg && !value) {
+		if (*at + 1 >= argc)
+			return err_set(e, ERR_USAGE, "%s: option --%s needs a value (%s)", c->name,
+				c->options[i].option, c->options[i].arg);
+		value = argv[++*at];
+	}
+	if (l->n_values == SUB_WORDS)
+		return err_set(e, ERR_USAGE, "%s: more than %d options", c->name, SUB_WORDS);
+	if (value && check_choice(c, &c->options[i], value, e) < 0)
+		return -1;
+	l->values[l->n_values].option = i;
+	l->values[l->n_values++].value = value;
+	return 0;
+}
+
+bool sub_given(const struct subcommand *c, const struct sub_line *l, const char *option)
+{
+	for (size_t i = 0; i < l->n_values; i++)
+		if (strcmp(c->options[l->values[i].option].option, option) == 0)
+			return true;
+	return false;
+}
+
+int subcommand_run(const struct subcommand *c, int argc, char **argv, struct err *e)
+{
+	struct sub_line l = {.n_words = 0};
+	bool dashes = false;
+	for (int i = 1; i < argc; i++) {
+		const char *arg = argv[i];
+		if (!dashes && (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)) {
+			print_help(c);
+			return 0;
+		}
+		if (!dashes && strcmp(arg, "--") == 0)
+			dashes = true;
+		else if (!dashes && arg[0] == '-' && arg[1]) {
+			if (take_option(c, &l, argc, argv, &i, e) < 0)
+				return -1;
+		} else if (l.n_words == c->most || l.n_words == SUB_WORDS) {
+			return err_set(e, ERR_USAGE, "%s: too many words; expected: vmtop %s %s", c->name,
+				c->name, c->args);
+		} else {
+			l.words[l.n_words++] = arg;
+		}
+	}
+	if (l.n_words < c->least)
+		return err_set(e, ERR_USAGE, "expected: vmtop %s %s", c->name, c->args);
+	return c->run(&l, e);
+}

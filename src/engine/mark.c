@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* Marks from outside. Invariant: the socket is in a folder that only this user may enter, has mode 0600, is
+ * read without waiting and never more than a few datagrams at a time; who sends something else than a line of
+ * text is not heard. */
+#include "mark.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "vmtop/engine.h"
+#include "vmtop/err.h"
+#include "vmtop/text.h"
+
+enum { MARK_BYTES = sizeof((struct command *)0)->text, AT_ONCE = 16 };
+
+/* Where sockets may be: the user's run folder, or the system's for root. NULL past the last. */
+static const char *run_folder(int i)
+{
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	if (!xdg || *xdg != '/')
+		i++;
+	return i == 0 ? xdg : i == 1 && geteuid() == 0 ? "/run" : NULL;
+}
+
+static bool private_folder(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077);
+}
+
+static bool address(struct sockaddr_un *to, const char *folder, const char *name)
+{
+	*to = (struct sockaddr_un){.sun_family = AF_UNIX};
+	int n = snprintf(to->sun_path, sizeof to->sun_path, "%s/vmtop/%s", folder, name);
+	return n > 0 && (size_t)n < sizeof to->sun_path;
+}
+
+static bool bind_in(struct mark_socket *m, const char *folder)
+{
+	struct sockaddr_un a;
+	char name[32], dir[sizeof a.sun_path];
+	snprintf(name, sizeof name, "%d", (int)getpid());
+	if (!address(&a, folder, name))
+		return false;
+	snprintf(dir, sizeof dir, "%.*s", (int)(strrchr(a.sun_path, '/') - a.sun_path), a.sun_path);
+	if ((mkdir(dir, 0700) < 0 && errno != EEXIST) || !private_folder(dir))
+		return false;
+	unlink(a.sun_path); /* of a process that had this number before us */
+	mode_t old = umask(0177);
+	int rc = bind(m->fd, (struct sockaddr *)&a, sizeof a);
+	umask(old);
+	if (rc < 0)
+		return false;
+	memcpy(m->path, a.sun_path, sizeof m->path);
+	return true;
+}
+
+void mark_open(struct mark_socket *m)
+{
+	if (m->open)
+		return;
+	m->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	m->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	m->watched = -1;
+	struct epoll_event e = {.events = EPOLLIN};
+	for (int i = 0; m->fd >= 0 && m->poll_fd >= 0 && !m->open && run_folder(i); i++)
+		m->open = bind_in(m, run_folder(i)) && epoll_ctl(m->poll_fd, EPOLL_CTL_ADD, m->fd, &e) == 0;
+	if (m->open)
+		return;
+	if (m->fd >= 0)
+		close(m->fd);
+	if (m->poll_fd >= 0)
+		close(m->poll_fd);
+}
+
+void mark_close(struct mark_socket *m)
+{
+	if (!m->open)
+		return;
+	unlink(m->path);
+	*strrchr(m->path, '/') = '\0';
+	rmdir(m->path); /* the last one cleans up */
+	close(m->fd);
+	close(m->poll_fd);
+	m->open = false;
+}
+
+int mark_watch(struct mark_socket *m, int fd)
+{
+	if (!m->open)
+		return fd;
+	struct epoll_event e = {.events = EPOLLIN};
+	if (fd != m->watched && fd >= 0 && epoll_ctl(m->poll_fd, EPOLL_CTL_ADD, fd, &e) == 0)
+		m->watched = fd;
+	return fd < 0 || fd == m->watched ? m->poll_fd : fd;
+}
+
+bool mark_other_waits(const struct mark_socket *m, int fd)
+{
+	if (!m->open)
+		return true;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	return fd >= 0 && poll(&p, 1, 0) > 0;
+}
+
+bool mark_take(struct mark_socket *m, char *text, size_t len)
+{
+	char got[MARK_BYTES + 1];
+	for (int i = 0; m->open && i < AT_ONCE; i++) {
+		ssize_t n = recv(m->fd, got, sizeof got, MSG_TRUNC);
+		if (n < 0)
+			return false;
+		if (n == 0 || (size_t)n >= len || (size_t)n >= sizeof got || memchr(got, '\0', (size_t)n) ||
+			memchr(got, '\n', (size_t)n))
+			continue;
+		memcpy(text, got, (size_t)n);
+		text[n] = '\0';
+		return true;
+	}
+	return false;
+}
+
+/* 1: heard; 0: nobody there, and what a dead process left is removed. */
+static int send_to(int fd, const char *folder, const char *name, const char *text)
+{
+	struct sockaddr_un a;
+	if (!address(&a, folder, name))
+		return 0;
+	if (sendto(fd, text, strlen(text), MSG_DONTWAIT, (struct sockaddr *)&a, sizeof a) >= 0)
+		return 1;
+	if (errno == ECONNREFUSED)
+		unlink(a.sun_path);
+	return 0;
+}
+
+static int send_all(int fd, const char *folder, const char *text)
+{
+	char path[512];
+	int heard = 0;
+	snprintf(path, sizeof path, "%.480s/vmtop", folder);
+	DIR *d = private_folder(path) ? opendir(path) : NULL;
+	for (struct dirent *f; d && (f = readdir(d));)
+		if (*f->d_name && strspn(f->d_name, "0123456789") == strlen(f->d_name))
+			heard += send_to(fd, folder, f->d_name, text);
+	if (d)
+		closedir(d);
+	return heard;
+}
+
+int engine_mark_send(const char *text, struct err *e)
+{
+	size_t n = strlen(text);
+	int heard = 0;
+	if (n == 0 || n >= MARK_BYTES || strchr(text, '\n'))
+		return err_set(e, ERR_USAGE, "a mark is one line of 1 to %d bytes", MARK_BYTES - 1);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_set(e, ERR_RUNTIME, "cannot make a socket: %s", strerror(errno));
+	for (int i = 0; run_folder(i); i++)
+		heard += send_all(fd, run_folder(i), text);
+	close(fd);
+	if (!heard && !run_folder(0))
+		return err_set(e, ERR_RUNTIME, "no running vmtop to be found: XDG_RUNTIME_DIR is not set");
+	return heard ? heard : err_set(e, ERR_RUNTIME, "no running vmtop of this user was found");
+}

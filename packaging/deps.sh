@@ -22,6 +22,8 @@ test jq jq jq jq
 test python3 python3 python python3
 test mandoc mandoc mandoc mandoc
 test tmux tmux tmux tmux
+test sqlite3 sqlite sqlite sqlite3
+ci gnuplot-nox gnuplot-minimal gnuplot gnuplot
 ci clang clang clang clang
 ci clang-format clang-tools-extra - clang-tools
 ci binutils binutils binutils binutils

@@ -23,14 +23,17 @@ int batch_run(const struct config *cfg, struct engine *en, const struct batch_so
  * run. Fails when there is no sample, or something is missing without which nothing works. */
 int check_run(struct engine *en, FILE *to, struct err *e);
 
+struct output;
 /* What an output knows beside the snapshot. */
 struct batch_out {
 	FILE *to;
+	struct output *out; /* where it goes then */
 	const struct config *cfg;
 	uint8_t columns[64]; /* indices of the column table */
 	int n_columns;
 	uint64_t log_seen; /* seq of the last log line printed */
 	long ticks;        /* outputs so far */
+	bool said_lost;    /* that the recording was given up */
 };
 
 /* Chooses the columns: --columns, else the default of the format. */

@@ -39,6 +39,7 @@ struct config {
 	bool batch;
 	char sort[32];
 	char columns[CFG_TEXT]; /* empty: the default set */
+	char output[CFG_TEXT];  /* empty: standard output */
 
 	bool auto_cpu, auto_memory;
 	enum cpu_policy_id cpu_policy;

@@ -5,14 +5,14 @@
 #include "vmtop/batch.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "output.h"
 #include "signals.h"
 #include "vmtop/columns.h"
+#include "vmtop/text.h"
 
 typedef int (*batch_writer)(struct batch_out *o, const struct snapshot *s, struct err *e);
 static const batch_writer writers[] = {
@@ -33,40 +33,6 @@ static void ask_groups(const struct batch_out *o, struct engine *en)
 	engine_command(en, &(struct command){.kind = CMD_GROUPS, .number = groups});
 }
 
-/* A reader that does not read must not keep a farewell from its pins: once the end was asked for, it is
- * waited for two seconds at most. */
-static bool can_write(int *patience_ms)
-{
-	enum { SLICE_MS = 100 };
-	struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
-	while (poll(&p, 1, SLICE_MS) <= 0)
-		if (signals_quit() && (*patience_ms -= SLICE_MS) <= 0)
-			return false;
-	return true;
-}
-
-/* 1: all written, 0: the reader has gone, -1: failed. */
-static int write_all(const char *text, size_t len, struct err *e)
-{
-	int patience_ms = 2000;
-	while (len > 0) {
-		if (!can_write(&patience_ms))
-			return 0;
-		/* So much a pipe that is ready takes without blocking. */
-		ssize_t n = write(STDOUT_FILENO, text, len < PIPE_BUF ? len : PIPE_BUF);
-		if (n >= 0) {
-			text += n;
-			len -= (size_t)n;
-		} else if (errno == EPIPE) {
-			return 0;
-		} else if (errno != EINTR && errno != EAGAIN) {
-			return err_set(
-				e, ERR_RUNTIME, "cannot write to standard output: %s", strerror(errno));
-		}
-	}
-	return 1;
-}
-
 /* An output is made in memory and written whole, so that errno is that of the write. */
 static int batch_write(struct batch_out *o, batch_writer writer, const struct snapshot *s, struct err *e)
 {
@@ -79,7 +45,7 @@ static int batch_write(struct batch_out *o, batch_writer writer, const struct sn
 	if (fclose(o->to) != 0 && r == 0)
 		r = err_set(e, ERR_NOMEM, "out of memory");
 	if (r == 0)
-		r = write_all(text, len, e);
+		r = output_write(o->out, text, len, e);
 	free(text);
 	return r;
 }
@@ -129,6 +95,17 @@ static void read_config_again(const struct batch_source *from, struct engine *en
 	free(c);
 }
 
+/* A recording that was given up does not end the run, but whoever wanted it must know. */
+static void say_lost(struct batch_out *o, const struct snapshot *s)
+{
+	char text[4 * sizeof s->backend.text];
+	if (!s->backend.recording_lost || o->said_lost)
+		return;
+	text_escape(text, sizeof text, s->backend.text);
+	fprintf(stderr, "vmtop: %s\n", text);
+	o->said_lost = true;
+}
+
 static int batch_step(struct batch_out *o, struct engine *en, bool *have_first, char last[320], struct err *e)
 {
 	struct err tick = ERR_INIT;
@@ -140,6 +117,8 @@ static int batch_step(struct batch_out *o, struct engine *en, bool *have_first, 
 		err_set(&tick, ERR_NOMEM, "out of memory: nothing is printed for this reading");
 	if (o->cfg->format != OUT_LOG) /* the log has it */
 		say_once(&tick, last);
+	if (s)
+		say_lost(o, s);
 	if (s)
 		r = batch_print(o, s, have_first, e);
 	snapshot_free(s);
@@ -201,17 +180,22 @@ static void batch_leave(struct batch_out *o, struct engine *en)
 
 int batch_run(const struct config *cfg, struct engine *en, const struct batch_source *from, struct err *e)
 {
-	struct batch_out o = {.cfg = cfg};
-	if (batch_columns(&o, e) < 0)
+	struct output out;
+	struct batch_out o = {.cfg = cfg, .out = &out};
+	if (batch_columns(&o, e) < 0 ||
+		output_open(&out, cfg->output, cfg->format == OUT_OPENMETRICS, e) < 0)
 		return -1;
 	int fd = signals_open();
-	if (fd < 0)
+	if (fd < 0) {
+		output_close(&out);
 		return err_set(e, ERR_RUNTIME, "cannot make a pipe: %s", strerror(errno));
+	}
 	ask_groups(&o, en);
 	if (cfg->format == OUT_LOG)
 		engine_announce(en, "vmtop begins");
 	int r = batch_loop(&o, en, fd, from, e);
 	batch_leave(&o, en);
 	signals_close(fd);
+	output_close(&out);
 	return r;
 }

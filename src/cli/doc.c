@@ -10,6 +10,7 @@
 #include "vmtop/keys.h"
 #include "vmtop/options.h"
 #include "vmtop/settings.h"
+#include "vmtop/subcommand.h"
 #include "vmtop/why.h"
 
 enum { MDOC_WIDTH = 78 };
@@ -212,6 +213,26 @@ static void write_absent(FILE *to)
 	fputs(".El\n", to);
 }
 
+static void write_commands(FILE *to)
+{
+	fputs(".Bl -tag -width Ds\n", to);
+	for (size_t i = 0; subcommand_at(i); i++) {
+		const struct subcommand *c = subcommand_at(i);
+		fprintf(to, ".It Cm %s", c->name);
+		for (size_t k = 0; k < SUB_OPTIONS && c->options[k].option; k++)
+			fprintf(to, " Oo Fl \\-%s%s%s Oc", c->options[k].option,
+				c->options[k].arg ? " Ar " : "", c->options[k].arg ? c->options[k].arg : "");
+		fprintf(to, " Ar %s\n", c->args);
+		mdoc_sentence(to, c->help);
+		for (size_t k = 0; k < SUB_OPTIONS && c->options[k].option; k++) {
+			fprintf(to, ".Fl \\-%s :\n", c->options[k].option);
+			mdoc_text(to, c->options[k].help);
+			fputs(".\n", to);
+		}
+	}
+	fputs(".El\n", to);
+}
+
 /* Each line of the list kept beside the manuals: who, and what it does differently and why. */
 static void write_deviations(FILE *to)
 {
@@ -312,6 +333,51 @@ static void write_zsh_options(FILE *to)
 	}
 }
 
+static void write_bash_commands(FILE *to)
+{
+	fputs("\tlocal commands='", to);
+	for (size_t i = 0; subcommand_at(i); i++)
+		fprintf(to, "%s ", subcommand_at(i)->name);
+	fputs("'\n\tcase ${COMP_WORDS[1]} in\n", to);
+	for (size_t i = 0; subcommand_at(i); i++) {
+		const struct subcommand *c = subcommand_at(i);
+		fprintf(to, "\t%s) words='--help ", c->name);
+		for (size_t k = 0; k < SUB_OPTIONS && c->options[k].option; k++)
+			fprintf(to, "--%s ", c->options[k].option);
+		fputs("' ;;\n", to);
+	}
+	fputs("\tesac\n", to);
+}
+
+static void write_zsh_commands(FILE *to)
+{
+	fputs("local -a commands=(\n", to);
+	for (size_t i = 0; subcommand_at(i); i++) {
+		fprintf(to, "\t'%s:", subcommand_at(i)->name);
+		shell_text(to, subcommand_at(i)->help);
+		fputs("'\n", to);
+	}
+	fputs(")\n", to);
+}
+
+static void write_fish_commands(FILE *to)
+{
+	for (size_t i = 0; subcommand_at(i); i++) {
+		const struct subcommand *c = subcommand_at(i);
+		fprintf(to, "complete -c vmtop -n __fish_use_subcommand -a %s -d '", c->name);
+		shell_text(to, c->help);
+		fputs("'\n", to);
+		for (size_t k = 0; k < SUB_OPTIONS && c->options[k].option; k++) {
+			fprintf(to, "complete -c vmtop -n '__fish_seen_subcommand_from %s' -l %s%s -d '",
+				c->name, c->options[k].option, c->options[k].arg ? " -x" : "");
+			shell_text(to, c->options[k].help);
+			fputs("'\n", to);
+		}
+		if (strstr(c->args, "FILE"))
+			fprintf(to, "complete -c vmtop -n '__fish_seen_subcommand_from %s' -F\n", c->name);
+	}
+}
+
 static void write_fish_options(FILE *to)
 {
 	for (size_t i = 0; i < n_settings; i++) {
@@ -337,6 +403,7 @@ static const struct {
 	void (*write)(FILE *to);
 } generators[] = {
 	{"OPTIONS", write_options},
+	{"COMMANDS", write_commands},
 	{"CONFIG", write_config},
 	{"VM_CONFIG", write_vm_config},
 	{"KEYS", write_keys},
@@ -348,6 +415,9 @@ static const struct {
 	{"BASH_VALUES", write_bash_values},
 	{"ZSH_OPTIONS", write_zsh_options},
 	{"FISH_OPTIONS", write_fish_options},
+	{"BASH_COMMANDS", write_bash_commands},
+	{"ZSH_COMMANDS", write_zsh_commands},
+	{"FISH_COMMANDS", write_fish_commands},
 };
 
 static int doc_generate(FILE *to, const char *name, size_t len, struct err *e)

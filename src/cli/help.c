@@ -7,6 +7,7 @@
 #include "vmtop/columns.h"
 #include "vmtop/options.h"
 #include "vmtop/settings.h"
+#include "vmtop/subcommand.h"
 
 enum { HELP_LEFT = 28, HELP_RIGHT = 79 };
 
@@ -52,10 +53,19 @@ static void help_option(FILE *to, const struct setting *s)
 void options_help(FILE *to)
 {
 	fputs("Usage: vmtop [OPTION]... [SECONDS] [PATTERN]...\n"
+	      "       vmtop COMMAND [OPTION]... WORD...\n"
 	      "top for a KVM host that can also steer it: vCPUs, pins and balloons of every\n"
 	      "running VM, live; changes nothing until asked. PATTERNs (shell patterns or\n"
 	      "UUIDs) name the VMs that may be steered.\n",
 		to);
+	fputs("\nCommands:\n", to);
+	for (size_t i = 0; subcommand_at(i); i++) {
+		char head[64];
+		int n = snprintf(
+			head, sizeof head, "  %s %s", subcommand_at(i)->name, subcommand_at(i)->args);
+		fputs(head, to);
+		help_wrap(to, (size_t)n, HELP_LEFT, subcommand_at(i)->help);
+	}
 	for (int sec = 0; sec < SECTION_COUNT; sec++) {
 		bool head = false;
 		for (size_t i = 0; i < n_settings; i++) {

@@ -272,7 +272,7 @@ static int options_check(const struct config *c, struct err *e)
 
 int options_settle(struct config *c, bool terminal, const char *term, struct err *e)
 {
-	if (c->format != OUT_SCREEN)
+	if (c->format != OUT_SCREEN || *c->output)
 		c->batch = true;
 	if (!terminal)
 		c->batch = true;

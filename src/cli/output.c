@@ -5,10 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "signals.h"
 
 int output_open(struct output *o, const char *path, bool replace, struct err *e)
 {
@@ -26,18 +29,32 @@ void output_close(struct output *o)
 	o->fd = STDOUT_FILENO;
 }
 
+/* A reader that does not read must not keep a farewell from its pins: once the end was asked for, it is
+ * waited for two seconds at most. */
+static bool can_write(int fd, int *patience_ms)
+{
+	enum { SLICE_MS = 100 };
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	while (poll(&p, 1, SLICE_MS) <= 0)
+		if (signals_quit() && (*patience_ms -= SLICE_MS) <= 0)
+			return false;
+	return true;
+}
+
 static int write_all(int fd, const char *name, const char *text, size_t len, struct err *e)
 {
+	int patience_ms = 2000;
 	while (len > 0) {
-		ssize_t n = write(fd, text, len);
+		if (!can_write(fd, &patience_ms))
+			return 0;
+		/* So much a pipe that is ready takes without blocking. */
+		ssize_t n = write(fd, text, len < PIPE_BUF ? len : PIPE_BUF);
 		if (n >= 0) {
 			text += n;
 			len -= (size_t)n;
 		} else if (errno == EPIPE) {
 			return 0;
-		} else if (errno == EAGAIN) {
-			poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
-		} else if (errno != EINTR) {
+		} else if (errno != EINTR && errno != EAGAIN) {
 			return err_set(e, ERR_RUNTIME, "cannot write to %.200s: %s", name, strerror(errno));
 		}
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* vmtop report: plays a recording through the engine and keeps what figures and table need. Invariant: the
- * numbers are those that the screen showed. Two passes: the first finds the guests whose memory moved most. */
+ * numbers are those that the screen showed. Two passes: the first finds the guests whose memory moved most.
+ */
 #include "report.h"
 
 #include <errno.h>

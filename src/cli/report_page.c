@@ -50,7 +50,8 @@ static void figure(FILE *f, const char *name, const char *caption)
 static void figures(const struct report *r, FILE *f)
 {
 	if (!r->figures) {
-		fputs("<p>gnuplot was not installed: there are no figures. <code>gnuplot report.gp</code> in this "
+		fputs("<p>gnuplot was not installed: there are no figures. <code>gnuplot report.gp</code> in "
+		      "this "
 		      "folder draws them.</p>\n",
 			f);
 		return;
@@ -83,7 +84,8 @@ static void decisions(const struct report *r, FILE *f)
 	fprintf(f, "<h2>Decisions</h2>\n<p>%zu in all.", r->n_rows + r->more_rows);
 	if (r->more_rows)
 		fprintf(f, " The first %zu are below; the recording holds the rest.", r->n_rows);
-	fputs("</p>\n<table><thead><tr><th>time</th><th>VM</th><th>vCPU</th><th>what</th><th>from</th><th>to</th>"
+	fputs("</p>\n<table><thead><tr><th>time</th><th>VM</th><th>vCPU</th><th>what</th><th>from</"
+	      "th><th>to</th>"
 	      "<th>reason</th><th>why</th><th>outcome</th></tr></thead><tbody>\n",
 		f);
 	for (size_t i = 0; i < r->n_rows; i++) {
@@ -125,7 +127,8 @@ int report_page(const struct report *r, struct err *e)
 	if (!f)
 		return -1;
 	text_time(start, sizeof start, r->start_wall_ns);
-	fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>vmtop report</title>\n<style>"
+	fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>vmtop "
+	      "report</title>\n<style>"
 	      "body{font-family:sans-serif;max-width:1240px;margin:1em auto;padding:0 1em}"
 	      "img{max-width:100%;height:auto}figure{margin:1em 0}figcaption{color:#555}"
 	      "table{border-collapse:collapse;font-size:85%}td,th{border:1px solid #ccc;padding:2px 6px;"
@@ -134,8 +137,8 @@ int report_page(const struct report *r, struct err *e)
 	html(f, *r->host ? r->host : "vmtop report");
 	fputs("</h1>\n<p>", f);
 	html(f, r->uri);
-	fprintf(f, "<br>from %s, %.0f s in %zu ticks on %zu pCPUs<br>", start,
-		r->ticks[r->n_ticks - 1].at_s, r->n_ticks, r->n_pcpus);
+	fprintf(f, "<br>from %s, %.0f s in %zu ticks on %zu pCPUs<br>", start, r->ticks[r->n_ticks - 1].at_s,
+		r->n_ticks, r->n_pcpus);
 	html(f, r->policies);
 	fputs("</p>\n", f);
 	figures(r, f);

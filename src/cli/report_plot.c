@@ -117,7 +117,8 @@ static void put_marks(const struct report *r, FILE *f)
 		plain(text, sizeof text, r->marks[i].text);
 		fprintf(f,
 			"set arrow from %.3f, graph 0 to %.3f, graph 1 nohead dt 2 lc rgb '#555555' front\n"
-			"set label '%s' at %.3f, graph 0.98 right rotate by 90 offset character -0.7,0 font ',9'"
+			"set label '%s' at %.3f, graph 0.98 right rotate by 90 offset character -0.7,0 font "
+			"',9'"
 			" tc rgb '#333333' front\n",
 			r->marks[i].at_s, r->marks[i].at_s, text, r->marks[i].at_s);
 	}
@@ -152,7 +153,7 @@ static void body_pcpus(const struct report *r, FILE *f)
 		fprintf(f, "%s'%d' %zu", i ? ", " : "", r->pcpu_ids[i], i);
 	fprintf(f,
 		")\nset yrange [-0.5:%zu.5]\n"
-		"set palette defined (0 '#f7fbff', 40 '#9ecae1', 70 '#4292c6', 90 '#f16913', 100 '#a50f15')\n"
+		"set palette defined (0 '#f7fbff', 50 '#9ecae1', 80 '#fed976', 95 '#f03b20', 100 '#a50f15')\n"
 		"splot 'pcpus.tsv' using 1:2:3 with pm3d\n",
 		r->n_pcpus - 1);
 }
@@ -171,18 +172,22 @@ static void body_pins(const struct report *r, FILE *f)
 static void body_balloons(const struct report *r, FILE *f)
 {
 	size_t columns = r->n_guests > 4 ? 3 : r->n_guests > 1 ? 2 : 1;
-	fprintf(f, "set multiplot layout %zu,%zu\nset ylabel 'MiB'\nset yrange [0:*]\nset key font ',8'\n",
-		(r->n_guests + columns - 1) / columns, columns);
+	char start[48];
+	text_time(start, sizeof start, r->start_wall_ns);
+	fprintf(f,
+		"set multiplot layout %zu,%zu title 'Balloon (blue), used by the guest (red), low to high "
+		"watermark (band); MiB by seconds since %s'\n"
+		"unset key\nunset xlabel\nset yrange [0:*]\n",
+		(r->n_guests + columns - 1) / columns, columns, start);
 	put_marks(r, f);
 	for (size_t g = 0; g < r->n_guests; g++) {
 		char name[48];
 		plain(name, sizeof name, r->guests[g].name);
 		fprintf(f,
 			"set title '%s'\n"
-			"plot 'guest%zu.tsv' using 1:4:5 with filledcurves fc rgb '#d0e0f0' fs solid"
-			" title 'low to high watermark', \\\n"
-			" '' using 1:3 with lines lw 1.5 lc rgb '#c02020' title 'used', \\\n"
-			" '' using 1:2 with lines lw 2 lc rgb '#0060ad' title 'balloon'\n",
+			"plot 'guest%zu.tsv' using 1:4:5 with filledcurves fc rgb '#c0d8f0' fs solid, \\\n"
+			" '' using 1:3 with lines lw 1.5 lc rgb '#c02020', \\\n"
+			" '' using 1:2 with lines lw 2 lc rgb '#0060ad'\n",
 			name, g + 1);
 	}
 	fputs("unset multiplot\n", f);
@@ -192,15 +197,18 @@ static void body_memory(const struct report *r, FILE *f)
 {
 	put_marks(r, f);
 	fputs("set ylabel 'GiB'\nset yrange [0:*]\n"
-	      "plot 'ticks.tsv' using 1:($10/1024) with lines lw 2 lc rgb '#0060ad' title 'available on the host', "
+	      "plot 'ticks.tsv' using 1:($10/1024) with lines lw 2 lc rgb '#0060ad' title 'available on the "
+	      "host', "
 	      "\\\n"
 	      " '' using 1:($11/1024) with lines lw 1.5 dt 2 lc rgb '#c02020' title 'reserve', \\\n"
-	      " '' using 1:9 axes x1y2 with steps lw 1.5 lc rgb '#309030' title 'balloon calls so far (right)'\n",
+	      " '' using 1:9 axes x1y2 with steps lw 1.5 lc rgb '#309030' title 'balloon calls so far "
+	      "(right)'\n",
 		f);
 }
 
 static const struct figure figures[] = {
-	{"deviation", "Deviation of pCPU load, its limit and what can be had", 1200, 500, body_deviation, false},
+	{"deviation", "Deviation of pCPU load, its limit and what can be had", 1200, 500, body_deviation,
+		false},
 	{"pcpus", "Load of each pCPU", 1200, 500, body_pcpus, false},
 	{"pins", "Pins", 1200, 400, body_pins, false},
 	{"balloons", "Balloon against need", 1200, 900, body_balloons, true},
@@ -218,7 +226,7 @@ static int write_body(const struct report *r, const struct figure *g, struct err
 	text_time(start, sizeof start, r->start_wall_ns);
 	fprintf(f,
 		"reset\nset datafile separator '\\t'\nset datafile missing 'NaN'\nset grid\n"
-		"set key outside bottom center horizontal\nset xlabel 'seconds since %s'\nset xrange [0:%.3f]\n",
+		"set key outside top center horizontal\nset xlabel 'seconds since %s'\nset xrange [0:%.3f]\n",
 		start, r->ticks[r->n_ticks - 1].at_s > 0 ? r->ticks[r->n_ticks - 1].at_s : 1);
 	if (g->body != body_balloons)
 		fprintf(f, "set title '%s'\n", g->title);
@@ -256,7 +264,8 @@ static int write_script(const struct report *r, struct err *e)
 /* Exit status of gnuplot in the folder; 127: there is none. */
 static int run_gnuplot(const struct report *r, struct err *e)
 {
-	int log = openat(r->dir_fd, "gnuplot.log", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int log =
+		openat(r->dir_fd, "gnuplot.log", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	int none = open("/dev/null", O_RDWR | O_CLOEXEC), status = -1;
 	pid_t pid = log >= 0 && none >= 0 ? fork() : -1;
 	if (pid == 0) {
@@ -295,8 +304,8 @@ int report_plot(struct report *r, struct err *e)
 			"vmtop: gnuplot is not installed: no figures; data and scripts are written, `gnuplot "
 			"report.gp` in that folder draws them\n");
 	else if (status)
-		return err_set(e, ERR_RUNTIME, "gnuplot failed (status %d), see %.150s/gnuplot.log", status,
-			r->dir);
+		return err_set(
+			e, ERR_RUNTIME, "gnuplot failed (status %d), see %.150s/gnuplot.log", status, r->dir);
 	else
 		unlinkat(r->dir_fd, "gnuplot.log", 0);
 	return 0;

@@ -61,6 +61,8 @@ const struct setting settings[] = {
 		"short for --format json: JSON Lines, one object a tick"},
 	{"csv", 0, NULL, SECTION_OUTPUT, SET_ALIAS, NO_FIELD, 0, 0, "format=csv", NULL, NULL,
 		"short for --format csv: one row a tick and VM"},
+	{"output", 0, "output", SECTION_OUTPUT, SET_TEXT, FIELD(output), 0, 0, "", "FILE", NULL,
+		"write there instead of to standard output; openmetrics replaces the file as a whole each time"},
 	{"sort", 'o', "sort", SECTION_OUTPUT, SET_TEXT, FIELD(sort), 0, 0, "cpu", "COLUMN", NULL,
 		"column that VMs are sorted by; help lists the columns"},
 	{"columns", 0, "columns", SECTION_OUTPUT, SET_TEXT, FIELD(columns), 0, 0, "", "LIST", NULL,

@@ -28,6 +28,8 @@ static const struct subcommand commands[] = {
 			{"set", 's', "KEY=VALUE", "set any key of vmtop.conf(5) for all runs", NULL},
 			{"json", 0, NULL, "print JSON", NULL}},
 		compare_run},
+	{"report", "FILE DIR", "draw figures of a recording and a page that holds them, in a folder", 2, 2,
+		{{NULL, 0, NULL, NULL, NULL}}, report_run},
 	{"mark", "TEXT", "put a mark into the log and the recording of every running vmtop of this user", 1,
 		SUB_WORDS, {{NULL, 0, NULL, NULL, NULL}}, mark_run},
 	{"log", "FILE", "print the decision log of a recording", 1, 1,

@@ -15,6 +15,7 @@
 #include "vmtop/doc.h"
 #include "vmtop/keys.h"
 #include "vmtop/settings.h"
+#include "vmtop/subcommand.h"
 #include "vmtop/why.h"
 
 static char *expanded(const char *template)
@@ -135,6 +136,35 @@ static void test_completions(void **state)
 	free(fish);
 }
 
+/* Subcommands and their options, in the manual and in each completion. */
+static void test_commands(void **state)
+{
+	(void)state;
+	char *man = expanded("man/vmtop.1.in"), *bash = expanded("packaging/vmtop.bash.in"),
+	     *zsh = expanded("packaging/_vmtop.in"), *fish = expanded("packaging/vmtop.fish.in"), want[80];
+	size_t n = 0;
+	for (; subcommand_at(n); n++) {
+		const struct subcommand *c = subcommand_at(n);
+		snprintf(want, sizeof want, ".It Cm %s ", c->name);
+		assert_int_equal(count(strstr(man, ".Sh COMMANDS"), want), 1);
+		snprintf(want, sizeof want, "\t%s) words='--help ", c->name);
+		assert_int_equal(count(bash, want), 1);
+		snprintf(want, sizeof want, "\t'%s:", c->name);
+		assert_int_equal(count(zsh, want), 1);
+		snprintf(want, sizeof want, "-n __fish_use_subcommand -a %s -d", c->name);
+		assert_int_equal(count(fish, want), 1);
+		for (size_t k = 0; k < SUB_OPTIONS && c->options[k].option; k++) {
+			snprintf(want, sizeof want, ".Fl \\-%s :\n", c->options[k].option);
+			assert_true(count(man, want) >= 1);
+		}
+	}
+	assert_int_equal(n, 4);
+	free(man);
+	free(bash);
+	free(zsh);
+	free(fish);
+}
+
 static void test_unknown_part_is_refused(void **state)
 {
 	(void)state;
@@ -155,6 +185,7 @@ int main(void)
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_config_keys),
 		cmocka_unit_test(test_completions),
+		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_unknown_part_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,17 +110,19 @@ static int write_guests(const struct report *r, struct err *e)
 	return 0;
 }
 
-static void put_marks(const struct report *r, FILE *f)
+static void put_marks(const struct report *r, FILE *f, bool labels)
 {
 	for (size_t i = 0; i < r->n_marks; i++) {
 		char text[64];
 		plain(text, sizeof text, r->marks[i].text);
 		fprintf(f,
-			"set arrow from %.3f, graph 0 to %.3f, graph 1 nohead dt 2 lc rgb '#555555' front\n"
-			"set label '%s' at %.3f, graph 0.98 right rotate by 90 offset character -0.7,0 font "
-			"',9'"
-			" tc rgb '#333333' front\n",
-			r->marks[i].at_s, r->marks[i].at_s, text, r->marks[i].at_s);
+			"set arrow from %.3f, graph 0 to %.3f, graph 1 nohead dt 2 lc rgb '#555555' front\n",
+			r->marks[i].at_s, r->marks[i].at_s);
+		if (labels)
+			fprintf(f,
+				"set label '%s' at %.3f, graph 0.98 right rotate by 90 offset character -1,0 "
+				"font ',9' tc rgb '#333333' front\n",
+				text, r->marks[i].at_s);
 	}
 }
 
@@ -133,7 +135,7 @@ struct figure {
 
 static void body_deviation(const struct report *r, FILE *f)
 {
-	put_marks(r, f);
+	put_marks(r, f, true);
 	fputs("set ylabel 'standard deviation, % of a pCPU'\nset yrange [0:*]\n"
 	      "plot 'ticks.tsv' using 1:2 with lines lw 2 lc rgb '#0060ad' title 'deviation', \\\n"
 	      " '' using 1:3 with lines lw 1.5 dt 2 lc rgb '#c02020' title 'limit', \\\n"
@@ -145,7 +147,7 @@ static void body_deviation(const struct report *r, FILE *f)
 static void body_pcpus(const struct report *r, FILE *f)
 {
 	size_t step = r->n_pcpus > 32 ? r->n_pcpus / 16 : 1;
-	put_marks(r, f);
+	put_marks(r, f, true);
 	fputs("set ylabel 'pCPU'\nset cblabel 'busy, %'\nset cbrange [0:100]\nunset key\nset pm3d map "
 	      "corners2color c1\nset ytics (",
 		f);
@@ -160,7 +162,7 @@ static void body_pcpus(const struct report *r, FILE *f)
 
 static void body_pins(const struct report *r, FILE *f)
 {
-	put_marks(r, f);
+	put_marks(r, f, true);
 	fputs("set ylabel 'pins so far'\nset yrange [0:*]\nset y2label 'in one tick'\nset y2range [0:*]\n"
 	      "set y2tics\nset ytics nomirror\n"
 	      "plot 'ticks.tsv' using 1:7 with steps lw 2 lc rgb '#0060ad' title 'pins so far', \\\n"
@@ -179,7 +181,7 @@ static void body_balloons(const struct report *r, FILE *f)
 		"watermark (band); MiB by seconds since %s'\n"
 		"unset key\nunset xlabel\nset yrange [0:*]\n",
 		(r->n_guests + columns - 1) / columns, columns, start);
-	put_marks(r, f);
+	put_marks(r, f, false);
 	for (size_t g = 0; g < r->n_guests; g++) {
 		char name[48];
 		plain(name, sizeof name, r->guests[g].name);
@@ -195,7 +197,7 @@ static void body_balloons(const struct report *r, FILE *f)
 
 static void body_memory(const struct report *r, FILE *f)
 {
-	put_marks(r, f);
+	put_marks(r, f, true);
 	fputs("set ylabel 'GiB'\nset yrange [0:*]\n"
 	      "plot 'ticks.tsv' using 1:($10/1024) with lines lw 2 lc rgb '#0060ad' title 'available on the "
 	      "host', "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a recording asks of the engine. Invariant: without --replan the plan, the verdicts and the log are the
- * recorded ones and nothing is decided here; with it the policies run on the recorded samples, and the
+ * recorded ones, whatever is decided here; with it the policies run on the recorded samples, and the
  * commands given then come at the same places. */
 #include <stdlib.h>
 #include <string.h>
@@ -51,30 +51,12 @@ void replay_seek(struct engine *en, const struct command *c)
 	en->tick = false;
 }
 
-/* Wishes of then make plans only when plans are made. */
-static bool worth_obeying(const struct engine *en, enum command_kind kind)
-{
-	switch (kind) {
-	case CMD_HOLD:
-	case CMD_EXCLUDE:
-	case CMD_STAY_ON_NODE:
-	case CMD_CPU_POLICY:
-	case CMD_MEM_POLICY:
-	case CMD_GRANULARITY:
-	case CMD_INTERVAL:
-		return true;
-	default:
-		return en->cfg.replan;
-	}
-}
-
 static void obey_recorded(struct engine *en)
 {
 	struct command c;
 	bool due = en->due, tick = en->tick;
 	while (en->core->ops->commands && en->core->ops->commands(en->core, &c))
-		if (worth_obeying(en, c.kind))
-			engine_obey(en, &c);
+		engine_obey(en, &c);
 	en->due = due; /* the recording says when there was a sample */
 	en->tick = tick;
 }
@@ -110,42 +92,30 @@ void replay_lines(struct engine *en)
 	free(lines);
 }
 
-/* A target that was set then is shown as ours, as it was. */
-static void remember_targets(struct engine *en)
+static bool same_plan(const struct plan *a, const struct plan *b)
 {
-	for (size_t i = 0; i < en->plan.n; i++) {
-		const struct action *a = &en->plan.actions[i];
-		const struct vm_sample *vm = &en->sample.vms[a->vm];
-		struct vm_record *r = a->kind == ACTION_BALLOON && a->outcome == OUTCOME_DONE
-					      ? ledger_get(&en->ledger, vm->uuid, vm->name)
-					      : NULL;
-		if (!r)
-			continue;
-		r->memo.target_kib = a->to_kib;
-		r->memo.target_ns = en->sample.time_ns;
+	for (size_t i = 0; a->n == b->n && i < a->n; i++) {
+		const struct action *x = &a->actions[i], *y = &b->actions[i];
+		if (x->kind != y->kind || x->vcpu != y->vcpu || uuid_compare(x->uuid, y->uuid) != 0 ||
+			!cpuset_equal(&x->to, &y->to) || x->to_kib != y->to_kib || x->to_s != y->to_s)
+			return false;
 	}
+	return a->n == b->n;
 }
 
-/* The memory controller follows balloons that it ordered; what it says of a guest depends on that. */
-static void tell_controller(struct engine *en)
-{
-	struct round r = {&en->sample, &en->model, &en->rules, &en->cfg, ROUND_AUTO};
-	for (size_t i = 0; i < en->plan.n; i++)
-		if (en->plan.actions[i].kind != ACTION_PIN) {
-			mem_ctl_applied(en->mem, &r, &en->plan);
-			return;
-		}
-}
-
+/* The policies have planned, so that their memory is what it was then; what was recorded takes the place of
+ * their plan. After a jump, or with another version, the two may differ. */
 int replay_decisions(struct engine *en, struct err *e)
 {
 	struct decision d;
-	plan_reset(&en->plan);
-	int have = en->core->ops->played(en->core, &en->sample, &d, &en->plan);
+	plan_reset(&en->scratch);
+	int have = en->core->ops->played(en->core, &en->sample, &d, &en->scratch);
 	if (have < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	remember_targets(en);
-	tell_controller(en);
+	en->foreign_plan = !same_plan(&en->plan, &en->scratch);
+	struct plan swap = en->plan;
+	en->plan = en->scratch;
+	en->scratch = swap;
 	if (!have)
 		return 0;
 	en->cfg.auto_cpu = d.auto_cpu;

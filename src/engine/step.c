@@ -312,8 +312,6 @@ static int plan_cpu(struct engine *en, struct round *r, bool previewed, struct e
 
 static enum round_mode memory_mode(struct engine *en)
 {
-	if (replay_shows(en))
-		return ROUND_WATCH;
 	if (en->want_memory)
 		return ROUND_FORCED;
 	return en->cfg.auto_memory && en->memory_due ? ROUND_AUTO : ROUND_WATCH;
@@ -449,9 +447,8 @@ int engine_step(struct engine *en, struct err *e)
 		say_error(en, e);
 		return -1;
 	}
-	if (!replay_shows(en))
-		apply_plan(en, cpu.mode == ROUND_WATCH ? NULL : &cpu,
-			memory.mode == ROUND_WATCH ? NULL : &memory);
+	apply_plan(en, cpu.mode == ROUND_WATCH || en->foreign_plan ? NULL : &cpu,
+		memory.mode == ROUND_WATCH ? NULL : &memory);
 	tell_decision(en);
 	return 0;
 }

@@ -90,6 +90,7 @@ int main(int argc, char **argv)
 	setlocale(LC_ALL, "");
 	setlocale(LC_NUMERIC, "C"); /* numbers in output and input are the same everywhere */
 	signal(SIGPIPE, SIG_IGN);   /* a killed libvirtd must not kill its client */
+	signal(SIGXFSZ, SIG_IGN);   /* nor a recording that has reached its limit */
 	int status = 0;
 	const struct subcommand *sub = argc > 1 ? subcommand_find(argv[1]) : NULL;
 	if (sub)

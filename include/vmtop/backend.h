@@ -36,8 +36,9 @@ struct backend_status {
 	char text[160]; /* for people: what is wrong and what is being done about it; empty: nothing */
 	bool readonly;  /* changes cannot be made here (option or missing rights) */
 	char readonly_why[120];
-	char uri[256]; /* what is really connected */
-	bool replay;   /* a recording: nothing can be steered, what is shown was decided then */
+	char uri[256];       /* what is really connected */
+	bool recording_lost; /* --record was given up; text says why */
+	bool replay;         /* a recording: nothing can be steered, what is shown was decided then */
 };
 
 struct backend_ops {

@@ -184,6 +184,7 @@ static int record_sample(struct backend *b, unsigned groups, struct sample *to, 
 	if (!r->db)
 		return 0;
 	r->tick++;
+	r->over = false;
 	r->key = key_is_due(r, to);
 	if (r->key) {
 		r->key_tick = r->tick;
@@ -226,6 +227,7 @@ static void record_decided(struct backend *b, const struct decision *d)
 		record_decision_write(r, d);
 	for (size_t i = 0; i < d->n_actions && r->db && r->tick; i++)
 		record_action_write(r, &d->actions[i], i);
+	r->over = true;
 }
 
 static enum wake record_wait(struct backend *b, int64_t until_ns, int fd)
@@ -279,6 +281,7 @@ static void record_status(struct backend *b, struct backend_status *st)
 {
 	struct record *r = (struct record *)b;
 	r->inner->ops->status(r->inner, st);
+	st->recording_lost = *r->trouble;
 	if (*r->trouble && !*st->text)
 		snprintf(st->text, sizeof st->text, "%.150s", r->trouble);
 }
@@ -368,6 +371,7 @@ struct backend *backend_record(struct backend *inner, const struct config *cfg, 
 	r->inner = inner;
 	r->keep_s = cfg->record_keep_s;
 	r->start_ns = -1;
+	r->over = true;
 	r->first_tick = 1;
 	/* SQLite takes names that begin with "file:" for something else. */
 	snprintf(r->path, sizeof r->path, "%s%s", *cfg->record == '/' ? "" : "./", cfg->record);

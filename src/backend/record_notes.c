@@ -91,7 +91,7 @@ void record_action_write(struct record *r, const struct action *a, size_t n)
 void record_log_write(struct record *r, const struct log_line *line)
 {
 	sqlite3_stmt *st = r->st[ST_LOG];
-	sqlite3_bind_int64(st, 1, r->tick);
+	sqlite3_bind_int64(st, 1, r->tick + r->over);
 	sqlite3_bind_int64(st, 2, line->wall_ns);
 	record_bind_word(st, 3, rec_log_kind(line->kind));
 	record_bind_text(st, 4, line->vm);

@@ -64,7 +64,8 @@ struct record {
 	int64_t begun_ns;                    /* what now() said last: the engine asks before it samples */
 	int64_t start_ns;                    /* what now() said first, -1: not asked yet */
 	bool key;                            /* this tick is a key tick */
-	bool writing;                        /* a transaction is open */
+	bool over;    /* the newest tick's step is over: what comes now is of the next */
+	bool writing; /* a transaction is open */
 	double keep_s;
 	char path[CFG_TEXT + 16];
 	char trouble[200];

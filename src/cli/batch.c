@@ -182,8 +182,7 @@ int batch_run(const struct config *cfg, struct engine *en, const struct batch_so
 {
 	struct output out;
 	struct batch_out o = {.cfg = cfg, .out = &out};
-	if (batch_columns(&o, e) < 0 ||
-		output_open(&out, cfg->output, cfg->format == OUT_OPENMETRICS, e) < 0)
+	if (batch_columns(&o, e) < 0 || output_open(&out, cfg->output, cfg->format == OUT_OPENMETRICS, e) < 0)
 		return -1;
 	int fd = signals_open();
 	if (fd < 0) {

@@ -11,6 +11,9 @@ tmux="tmux -L vmtop-pictures-$$ -f /dev/null"
 trap '$tmux kill-server 2>/dev/null || :; rm -rf "$work"' EXIT
 export HOME="$work" XDG_CONFIG_HOME="$work" XDG_CONFIG_DIRS="$work" XDG_STATE_HOME="$work" LC_ALL=C.UTF-8
 unset NO_COLOR TMUX LIBVIRT_DEFAULT_URI
+for tool in tmux python3; do
+	command -v $tool >/dev/null || { echo "screenshots: $tool is not installed" >&2; exit 1; }
+done
 mkdir -p "$to"
 
 # NAME SIZE ARG...: starts it; the screen is named like the picture.

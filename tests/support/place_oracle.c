@@ -84,6 +84,7 @@ struct program {
 	double cut[MAX_M][MAX_CUTS];
 	int n_cuts[MAX_M];
 	double mean, target_q;
+	int least; /* a bound from below, so that cbc may stop there */
 	char dir[64], lp[96], solution[96];
 	uint8_t placed[MAX_N]; /* of the last answer: unit */
 	int moves;
@@ -143,6 +144,9 @@ static void program_write(const struct program *p)
 	for (int u = 0; u < m; u++)
 		fprintf(f, " + q%d", u);
 	fprintf(f, " <= %.9f\n", p->target_q * (1 + 1e-7));
+	fprintf(f, " least:\n");
+	binaries_write(p, f, -1, "+ ");
+	fprintf(f, " >= %d\n", p->least);
 	for (size_t i = 0; i < n; i++) {
 		fprintf(f, " o%zu: z%zu\n", i, i);
 		binaries_write(p, f, (long)i, "+ ");
@@ -223,6 +227,32 @@ static void cuts_begin(struct program *p, double step)
 			p->cut[u][p->n_cuts[u]++] = k * step;
 }
 
+static int descending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x < y) - (x > y);
+}
+
+/* A move touches one unit above the mean and one below at most: k moves leave the rest of the squares. */
+static int moves_bound(const struct program *p)
+{
+	const struct place_problem *q = &p->c->p;
+	double over[MAX_M] = {0}, under[MAX_M] = {0}, rest = 0;
+	int m = (int)q->n_units, k = 0;
+	for (int u = 0; u < m; u++) {
+		double y = q->units[u].background_pct - p->mean;
+		for (size_t i = 0; i < q->n_tasks; i++)
+			y += q->tasks[i].unit == u ? q->tasks[i].demand_pct : 0;
+		*(y > 0 ? &over[u] : &under[u]) = y * y;
+		rest += y * y;
+	}
+	qsort(over, (size_t)m, sizeof(*over), descending);
+	qsort(under, (size_t)m, sizeof(*under), descending);
+	for (; k < m && rest > p->target_q * (1 + 1e-6) + 1e-6; k++)
+		rest -= over[k] + under[k];
+	return k;
+}
+
 static int program_solve(struct program *p, double seconds)
 {
 	for (int round = 0; round < 30; round++) {
@@ -252,6 +282,7 @@ int oracle_cbc_moves(const struct place_case *c, double target, double seconds, 
 	for (size_t i = 0; i < c->p.n_tasks; i++)
 		p.mean += c->tasks[i].demand_pct;
 	p.mean /= (double)c->p.n_units;
+	p.least = moves_bound(&p);
 	cuts_begin(&p, target > 0.5 ? target : 0.5);
 	int moves = program_solve(&p, seconds);
 	*proven = p.proven;

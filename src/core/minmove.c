@@ -227,7 +227,7 @@ static double dwell_next(const struct memory *m, const struct place_problem *p, 
 	if (m->dwell_s <= 0)
 		return usual_s;
 	if (since_s < RESTLESS_DWELLS * m->dwell_s)
-		return fmin(SLOW_CAP_S, fmax(usual_s, RESTLESS_FACTOR * m->dwell_s));
+		return fmax(usual_s, fmin(p->cfg->dwell_max_s, RESTLESS_FACTOR * m->dwell_s));
 	return fmax(usual_s, m->dwell_s / 2);
 }
 
@@ -260,6 +260,20 @@ static void minmove_applied(void *state, const struct place_problem *p, const bo
 	s->check_gain = s->plan_gain * (double)moved / (double)planned;
 }
 
+/* How long tasks have been seen and the best placement known shape a forced plan too. */
+static void minmove_mirror(void *to, const void *from)
+{
+	struct minmove *t = to;
+	const struct minmove *f = from;
+	if (array_grow((void **)&t->slots, &t->cap_slots, f->cap_slots, sizeof(*t->slots)) < 0)
+		return; /* it plans as one that has seen nothing yet */
+	if (f->cap_slots)
+		memcpy(t->slots, f->slots, f->cap_slots * sizeof(*t->slots));
+	t->found_tasks = f->found_tasks;
+	t->found_units = f->found_units;
+	t->kept_rounds = f->kept_rounds;
+}
+
 const struct cpu_policy_ops cpu_policy_minmove = {
 	.name = "minmove",
 	.create = minmove_create,
@@ -267,4 +281,5 @@ const struct cpu_policy_ops cpu_policy_minmove = {
 	.plan = minmove_plan,
 	.applied = minmove_applied,
 	.relieves = true,
+	.mirror = minmove_mirror,
 };

@@ -177,6 +177,24 @@ static void plan_from_found(struct minmove *s, const struct place_goal *g, doubl
 		place_steps_to(w, w->try);
 }
 
+/* Goes on from where the plan ends, as if all had been there from the start; false: nothing more pays. */
+static bool plan_on(struct minmove *s, const struct place_goal *g)
+{
+	struct place_work *w = &s->w;
+	memcpy(w->start, w->home, w->n * sizeof(*w->start));
+	memcpy(w->home, w->at, w->n * sizeof(*w->home));
+	place_reset(w);
+	double before = place_f(w);
+	place_greedy(w, g);
+	if (!g->overload)
+		plan_from_found(s, g, before);
+	bool more = w->n_steps > 0 && (g->overload || steps_net(s, before) >= 0);
+	memcpy(w->best, more ? w->at : w->home, w->n * sizeof(*w->best));
+	memcpy(w->home, w->start, w->n * sizeof(*w->home));
+	place_steps_to(w, w->best);
+	return more;
+}
+
 static double highest_load(const struct place_work *w, const double *s)
 {
 	double top = 0;
@@ -185,34 +203,47 @@ static double highest_load(const struct place_work *w, const double *s)
 	return top;
 }
 
-static void plan_steps(struct minmove *s, const struct look *k)
+/* To the goal, or as near as pays. */
+static bool plan_level(struct minmove *s, const struct place_goal *g)
+{
+	enum { PASSES = 4 };
+	struct place_work *w = &s->w;
+	double before = place_f(w), top = highest_load(w, w->s);
+	place_greedy(w, g);
+	if (before <= g->f)
+		return false;
+	if (w->n <= SEARCH_TASKS && place_f(w) > g->f)
+		plan_from_found(s, g, before);
+	for (int i = 0; i < PASSES && w->n <= SEARCH_TASKS && place_f(w) > g->f; i++)
+		if (!plan_on(s, g))
+			break;
+	plan_refine(s, g);
+	if (steps_worth(s, before) && highest_load(w, w->s) <= top + 1e-6)
+		return true;
+	place_reset(w);
+	minmove_mark_still(s);
+	place_greedy(w, g);
+	return steps_worth(s, before);
+}
+
+static bool plan_steps(struct minmove *s, const struct look *k)
 {
 	struct place_work *w = &s->w;
 	const struct config *cfg = w->p->cfg;
-	double before = place_f(w), top = highest_load(w, w->s);
-	s->worth = squared(cfg->min_gain_pct);
-	if (k->above) /* where much deviation has to stay, small gains are not worth a move */
-		s->worth *= squared(k->limit / minmove_band(cfg, w->p));
-	struct place_goal g = {
-		.f = k->goal_f,
-		.min_score = s->worth / 2,
-		.max_steps = w->n <= SEARCH_TASKS ? w->n : moves_allowed(w->p),
-	};
-	if (!k->above && k->overload) {
-		g.overload = true;
-		g.min_score = s->worth;
+	double least = squared(cfg->min_gain_pct), share = k->limit / minmove_band(cfg, w->p);
+	size_t most = w->n <= SEARCH_TASKS ? w->n : moves_allowed(w->p);
+	struct place_goal cure = {.min_score = least, .max_steps = most, .overload = true};
+	/* Where much deviation has to stay, small gains are not worth a move. */
+	s->worth = least * squared(share);
+	struct place_goal g = {.f = k->goal_f, .min_score = s->worth / 2, .max_steps = most};
+	if (k->above || !k->overload) {
+		bool worth = plan_level(s, &g);
+		if (worth && k->overload)
+			plan_on(s, &cure);
+		return worth;
 	}
-	place_greedy(w, &g);
-	if (g.overload || before <= g.f)
-		return;
-	if (w->n <= SEARCH_TASKS && place_f(w) > g.f)
-		plan_from_found(s, &g, before);
-	plan_refine(s, &g);
-	if (steps_worth(s, before) && highest_load(w, w->s) <= top + 1e-6)
-		return;
-	place_reset(w);
-	minmove_mark_still(s);
-	place_greedy(w, &g);
+	place_greedy(w, &cure);
+	return w->n_steps > 0;
 }
 
 bool minmove_make(struct minmove *s, const struct look *k)
@@ -221,9 +252,7 @@ bool minmove_make(struct minmove *s, const struct look *k)
 	double q = place_q(w);
 	if (k->alike && place_alike(w))
 		place_reset(w);
-	double f = place_f(w);
-	plan_steps(s, k);
-	bool worth = steps_worth(s, f);
+	bool worth = plan_steps(s, k);
 	if (worth)
 		place_cut(w, moves_allowed(w->p));
 	place_plain(w);

@@ -47,7 +47,7 @@ struct place_work {
 	uint32_t *order;     /* largest demand first */
 	uint32_t *seg;       /* tasks by home unit, smallest demand first: seg[first[u] .. first[u + 1]) */
 	uint32_t *key, *tmp; /* for sorting */
-	int *best, *other, *try; /* whole placements under comparison */
+	int *best, *other, *try, *start; /* whole placements under comparison */
 	struct place_step *steps;
 	size_t n_steps;
 

@@ -39,6 +39,7 @@ static const struct array_row task_rows[] = {
 	ROW(best, 1, 0),
 	ROW(other, 1, 0),
 	ROW(try, 1, 0),
+	ROW(start, 1, 0),
 	ROW(steps, 1, 0),
 };
 static const struct array_row unit_rows[] = {

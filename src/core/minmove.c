@@ -201,7 +201,7 @@ static int minmove_plan(void *state, const struct place_problem *p, bool act, st
 	minmove_strays(s, act);
 	minmove_look(s, &k);
 	k.dwelling = minmove_mark_still(s);
-	k.overload = minmove_overload(s);
+	k.overload = minmove_overload(s, &k);
 	out->after_pct = k.sigma;
 	round_decide(s, &k, act, out);
 	out->stddev_pct = before;

@@ -91,7 +91,7 @@ void minmove_strays(struct minmove *s, bool act);
 /* Marks what may not move now, and returns how many. */
 size_t minmove_mark_still(struct minmove *s);
 /* A unit above 100 % with a task that fits elsewhere and leaves that one 10 points below. */
-bool minmove_overload(struct minmove *s);
+bool minmove_overload(struct minmove *s, const struct look *k);
 /* Makes a plan; false: it is not worth its moves, and the workspace is as before. */
 bool minmove_make(struct minmove *s, const struct look *k);
 /* The plan that was made, as moves of the result. */

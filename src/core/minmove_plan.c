@@ -29,7 +29,16 @@ size_t minmove_mark_still(struct minmove *s)
 	return n;
 }
 
-bool minmove_overload(struct minmove *s)
+/* What a plan has to lower F by, per cost. Where much deviation has to stay, small gains are not worth a
+ * move.
+ */
+static double worth_of(const struct place_work *w, const struct look *k)
+{
+	const struct config *cfg = w->p->cfg;
+	return squared(cfg->min_gain_pct * k->limit / minmove_band(cfg, w->p));
+}
+
+bool minmove_overload(struct minmove *s, const struct look *k)
 {
 	struct place_work *w = &s->w;
 	bool any = false;
@@ -37,8 +46,7 @@ bool minmove_overload(struct minmove *s)
 		any = w->s[j] * w->ic[j] > 100;
 	if (!any)
 		return false;
-	struct place_goal g = {
-		.min_score = squared(w->p->cfg->min_gain_pct), .max_steps = 2, .overload = true};
+	struct place_goal g = {.min_score = worth_of(w, k), .max_steps = 2, .overload = true};
 	place_greedy(w, &g);
 	bool curable = w->n_steps > 0;
 	place_reset(w);
@@ -229,13 +237,10 @@ static bool plan_level(struct minmove *s, const struct place_goal *g)
 static bool plan_steps(struct minmove *s, const struct look *k)
 {
 	struct place_work *w = &s->w;
-	const struct config *cfg = w->p->cfg;
-	double least = squared(cfg->min_gain_pct), share = k->limit / minmove_band(cfg, w->p);
 	size_t most = w->n <= SEARCH_TASKS ? w->n : moves_allowed(w->p);
-	struct place_goal cure = {.min_score = least, .max_steps = most, .overload = true};
-	/* Where much deviation has to stay, small gains are not worth a move. */
-	s->worth = least * squared(share);
+	s->worth = worth_of(w, k);
 	struct place_goal g = {.f = k->goal_f, .min_score = s->worth / 2, .max_steps = most};
+	struct place_goal cure = {.min_score = s->worth, .max_steps = most, .overload = true};
 	if (k->above || !k->overload) {
 		bool worth = plan_level(s, &g);
 		if (worth && k->overload)

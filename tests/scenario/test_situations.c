@@ -31,10 +31,10 @@ static const struct expected expected[] = {
 	{"square waves", 4, 5, 4, 4},
 	{"bursts", NEVER, 40, 120, NEVER}, /* 20 s each: shorter than what a vCPU rests */
 	{"multi-vCPU VMs", 60, 5, 30, 120},
-	{"VMs leave and arrive", NEVER, 15, 60, NEVER},
-	{"12 pCPUs", 4, 60, 8, 10}, /* a node that is full, and moves between nodes forbidden */
-	{"96 pCPUs", 10, 48, 40, 20},
-	{"512 pCPUs", 0, 66, 64, 100},
+	{"VMs leave and arrive", NEVER, 15, 20, NEVER},
+	{"12 pCPUs", 20, 40, 20, 60},
+	{"96 pCPUs", 30, 30, 80, 150},
+	{"512 pCPUs", 30, 20, 400, NEVER},
 	{"sparse CPU ids", 4, 18.3, 5, 4},
 	{"3-vCPU cpuset", 4, 22, 5, 4},
 	{"2 nodes, all on one", 4, 5, 6, 4},

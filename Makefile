@@ -46,7 +46,7 @@ PREFIX   ?= /usr/local
 MANUALS   = $(BUILD)/man/vmtop.1 $(BUILD)/man/vmtop.conf.5 $(BUILD)/man/vmtop-scenario.5 $(BUILD)/man/vmtop-recording.5
 SHELLS    = $(BUILD)/completions/vmtop.bash $(BUILD)/completions/_vmtop $(BUILD)/completions/vmtop.fish
 
-.PHONY: all run check check-quick unit screenshots lint format bench fuzz clean install dist deb rpm golden
+.PHONY: all run check check-quick unit screenshots lint format bench bench-live fuzz clean install dist deb rpm golden
 all: $(BUILD)/vmtop $(MANUALS) $(SHELLS)
 
 # Installing comes before anything that asks pkg-config, hence the second make.
@@ -108,7 +108,7 @@ $(BUILD)/completions/%: packaging/%.in $(BUILD)/docgen
 	$(BUILD)/docgen packaging/$*.in >$@.new && mv $@.new $@
 
 .PHONY: tests
-tests: $(UNIT) $(FUZZERS)
+tests: $(UNIT) $(FUZZERS) $(BUILD)/tests/live/proc_same
 
 unit: $(UNIT)
 	@for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
@@ -118,6 +118,9 @@ golden: $(BUILD)/tests/screen/test_golden # writes the golden screens anew; read
 
 bench: $(BENCH)
 	@for b in $(BENCH); do echo "== $$b"; $$b || exit 1; done
+
+bench-live: all $(BUILD)/bench/cost_live # with real guests: needs root and libvirtd
+	bench/cost
 
 fuzz:
 	@$(MAKE) --no-print-directory -s CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build-fuzz FUZZ="$(FUZZ)" fuzzers

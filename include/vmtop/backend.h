@@ -18,6 +18,7 @@ enum sample_group {              /* what a sample must hold beyond state, vCPUs 
 	SAMPLE_BALLOON = 1 << 0, /* guest statistics read now; without it those read last will do */
 	SAMPLE_BLOCK = 1 << 1,
 	SAMPLE_NET = 1 << 2,
+	SAMPLE_PCPUS = 1 << 3,   /* times of pCPUs: on a remote host a call each */
 	SAMPLE_REGULAR = 1 << 8, /* a regular tick, not one between: recordings note it */
 };
 

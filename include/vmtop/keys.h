@@ -76,6 +76,7 @@ enum key_action {
 	KEY_FASTER,
 	KEY_SLOWER,
 	KEY_LOOP,
+	KEY_COST,
 };
 
 /* Where a key means something: bits, so that a row can name several. */

@@ -128,10 +128,19 @@ struct vm_sample {
 	struct vm_io io;
 };
 
+/* What reading it cost, by the clock. */
+struct sample_cost {
+	int64_t rpc_ns;      /* waiting for the hypervisor's answers */
+	int64_t host_ns;     /* of the whole: pCPUs and memory of the host */
+	int calls;           /* answers waited for */
+	int n_local, n_bulk; /* VMs whose vCPUs came from /proc, and from the hypervisor */
+};
+
 struct sample {
 	int64_t time_ns; /* monotonic (virtual in simulator and replay) when the reading was finished */
 	int64_t wall_ns; /* UTC, ns since the epoch */
 	int64_t took_ns; /* how long the reading took */
+	struct sample_cost cost;
 	struct host_sample host;
 	struct vm_sample *vms;
 	size_t n_vms, cap_vms;

@@ -41,6 +41,12 @@ struct log_line {
 
 enum { SNAPSHOT_LOG = 512 };
 
+/* What the step cost us, by the clock; the reading's own part is in sample.took_ns and sample.cost. */
+struct step_cost {
+	int64_t plan_ns;  /* model, rules, plans */
+	int64_t apply_ns; /* waiting for changes to be carried out */
+};
+
 struct snapshot {
 	uint64_t seq;
 	struct sample sample;
@@ -51,7 +57,8 @@ struct snapshot {
 	struct vcpu_status *vcpu_status;
 	double elapsed_s; /* since the previous sample; 0: this is the first */
 	double age_s;     /* of the sample when this snapshot was made; the reader adds the time since */
-	bool tick;        /* made by a regular tick: batch output prints these, not those between ticks */
+	struct step_cost cost;
+	bool tick; /* made by a regular tick: batch output prints these, not those between ticks */
 	struct vf64 busy_pct;
 	struct vf64 load_stddev_pct; /* by mapped usage */
 

@@ -58,6 +58,16 @@ bool view_key(struct view *v, int key, const struct snapshot *s, struct command 
 bool view_more(struct view *v, struct command *c);
 /* A line is being typed: pasted text is meant for it, and for nothing else. */
 bool view_typing(const struct view *v);
+/* What the terminal side of the last frame cost, for the overlay of C. */
+struct own_cost {
+	int64_t draw_ns;   /* filling the grid and sending it */
+	struct vi64 bytes; /* sent to the terminal */
+	int64_t cpu_ns;    /* of the whole program since it began */
+	int64_t since_ns;  /* how long ago that is */
+};
+void view_cost(struct view *v, const struct own_cost *c);
+/* It is shown now: worth measuring. */
+bool view_wants_cost(const struct view *v);
 /* Paused: newer snapshots are not to be fed or drawn. */
 bool view_paused(const struct view *v);
 void view_mouse(struct view *v, int row, int col, int key, const struct snapshot *s);

@@ -30,11 +30,13 @@ static int get_stats(
 		 active = VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE;
 	for (bool with = !rd->no_nowait;; with = false) {
 		unsigned flags = with ? nowait : 0;
+		int64_t start = clock_ns();
 		int got = n ? virDomainListGetStats(doms, stats, out, flags)
 			    : virConnectGetAllDomainStats(rd->conn, stats, out, flags | active);
+		reader_waited(rd, start, 1);
 		if (got >= 0)
 			rd->no_nowait = !with;
-		if (got >= 0 || !with || virConnectIsAlive(rd->conn) != 1)
+		if (got >= 0 || !with || !connect_unsupported() || virConnectIsAlive(rd->conn) != 1)
 			return got;
 	}
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Host facts through libvirt, for hosts whose /proc is not ours. Invariant: a driver without a call gives
- * absent values with the reason. Must not know: domains. */
+/* Host facts through libvirt, for hosts whose /proc is not ours. There is no call for all pCPUs at once: on a
+ * slow line several threads ask, so that no call waits for another's answer. Invariant: a driver without a
+ * call gives absent values with the reason. Must not know: domains. */
 #include <libvirt/virterror.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -9,28 +12,35 @@
 #include "libvirt_reader.h"
 #include "link.h"
 
-enum { PARAMS_MOST = 32 };
+enum { PARAMS_MOST = 32, CREW_MOST = 32, CREW_STACK = 512 << 10 };
+/* Below this the calls are made one after another: threads would cost more. */
+#define CREW_WORTH_NS 1000000
 
 static enum avail why_absent(void)
 {
 	return connect_unsupported() ? AVAIL_UNSUPPORTED : AVAIL_NONE;
 }
 
-static void add_pcpus(virConnectPtr c, struct sample *s)
+/* Returns how long one call takes. */
+static int64_t add_pcpus(virConnectPtr c, struct host_known *k, struct sample *s)
 {
 	unsigned char *map = NULL;
 	unsigned online;
 	virNodeInfo info;
+	int64_t start = clock_ns();
 	int in_map = virNodeGetCPUMap(c, &map, &online, 0), n = in_map;
+	int64_t took = clock_ns() - start;
 	/* The map may be missing, or (test driver) narrower than the host. */
-	if (virNodeGetInfo(c, &info) == 0 && (int)VIR_NODEINFO_MAXCPUS(info) > n)
-		n = (int)VIR_NODEINFO_MAXCPUS(info);
+	if (!k->max_cpus && virNodeGetInfo(c, &info) == 0)
+		k->max_cpus = (int)VIR_NODEINFO_MAXCPUS(info);
+	n = k->max_cpus > n ? k->max_cpus : n;
 	for (int i = 0; i < n && i < CPUSET_CPUS; i++) {
 		struct pcpu_sample *p = sample_add_pcpu(s, i);
 		if (p)
 			p->online = !map || i >= in_map || VIR_CPU_USED(map, i);
 	}
 	free(map);
+	return took;
 }
 
 static void sum_times(struct pcpu_sample *p, const virNodeCPUStats *st, int n)
@@ -54,35 +64,73 @@ static void sum_times(struct pcpu_sample *p, const virNodeCPUStats *st, int n)
 	p->idle_ns = vi64_ok(idle);
 }
 
-/* Asks how many parameters there are (the driver wants exactly as many), which also tells what a call costs.
- * Returns 0 with the reason when the times cannot be had, or not for all pCPUs within the budget. */
-static int times_params(virConnectPtr c, size_t n_cpus, int64_t budget_ns, enum avail *why)
-{
-	int want = 0;
-	int64_t start = clock_ns();
-	bool can = virNodeGetCPUStats(c, VIR_NODE_CPU_STATS_ALL_CPUS, NULL, &want, 0) == 0;
-	*why = can ? AVAIL_NONE : why_absent();
-	if (!can || want <= 0 || want > PARAMS_MOST)
-		return 0;
-	if ((clock_ns() - start) * (int64_t)n_cpus > budget_ns) {
-		*why = AVAIL_REMOTE;
-		return 0;
-	}
-	return want;
-}
+/* Those who ask: each takes the next pCPU that nobody has taken. */
+struct crew {
+	virConnectPtr c;
+	struct sample *s;
+	int params;
+	atomic_size_t next;
+};
 
-static void read_times(virConnectPtr c, struct sample *s, int64_t budget_ns)
+static void *crew_run(void *arg)
 {
+	struct crew *w = arg;
 	virNodeCPUStats st[PARAMS_MOST];
-	enum avail why;
-	int want = times_params(c, s->host.n_pcpus, budget_ns, &why);
-	for (size_t i = 0; i < s->host.n_pcpus; i++) {
-		struct pcpu_sample *p = &s->host.pcpus[i];
-		int n = want;
-		p->busy_ns = p->idle_ns = vi64_absent(p->online ? why : AVAIL_OFFLINE);
-		if (want && p->online && virNodeGetCPUStats(c, p->id, st, &n, 0) == 0)
+	for (size_t i; (i = atomic_fetch_add(&w->next, 1)) < w->s->host.n_pcpus;) {
+		struct pcpu_sample *p = &w->s->host.pcpus[i];
+		int n = w->params;
+		if (p->online && virNodeGetCPUStats(w->c, p->id, st, &n, 0) == 0)
 			sum_times(p, st, n);
 	}
+	return NULL;
+}
+
+static void crew_ask(struct crew *w, size_t hands)
+{
+	pthread_t threads[CREW_MOST];
+	pthread_attr_t attr;
+	size_t n = 0;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, CREW_STACK);
+	while (n + 1 < hands && pthread_create(&threads[n], &attr, crew_run, w) == 0)
+		n++;
+	pthread_attr_destroy(&attr);
+	crew_run(w);
+	while (n > 0)
+		pthread_join(threads[--n], NULL);
+}
+
+/* The driver wants exactly as many parameters as it announces. */
+static bool knows_times(virConnectPtr c, struct host_known *k)
+{
+	int want = 0;
+	if (!k->cpu_params) {
+		bool can = virNodeGetCPUStats(c, VIR_NODE_CPU_STATS_ALL_CPUS, NULL, &want, 0) == 0;
+		k->no_times = can ? AVAIL_NONE : why_absent();
+		k->cpu_params = can && want > 0 && want <= PARAMS_MOST ? want : -1;
+	}
+	return k->cpu_params > 0;
+}
+
+/* Times of all pCPUs, or of none with the reason. call_ns: what a call takes. */
+static int read_times(
+	virConnectPtr c, struct host_known *k, struct sample *s, int64_t call_ns, const struct host_order *o)
+{
+	size_t n = s->host.n_pcpus;
+	int64_t all_ns = call_ns * (int64_t)n, hands = all_ns / CREW_WORTH_NS + 1;
+	hands = hands > CREW_MOST ? CREW_MOST : hands;
+	bool late = all_ns / hands > o->budget_ns;
+	bool ask = o->times && !late && knows_times(c, k);
+	enum avail why = !o->times ? AVAIL_NOT_ASKED : late ? AVAIL_REMOTE : k->no_times;
+	for (size_t i = 0; i < n; i++) {
+		struct pcpu_sample *p = &s->host.pcpus[i];
+		p->busy_ns = p->idle_ns = vi64_absent(p->online ? why : AVAIL_OFFLINE);
+	}
+	if (!ask)
+		return 0;
+	struct crew w = {.c = c, .s = s, .params = k->cpu_params};
+	crew_ask(&w, (size_t)hands);
+	return (int)n;
 }
 
 static int64_t memory_of(const virNodeMemoryStats *st, int n, const char *name)
@@ -93,12 +141,16 @@ static int64_t memory_of(const virNodeMemoryStats *st, int n, const char *name)
 	return -1;
 }
 
-bool host_memory(virConnectPtr c, struct host_sample *h)
+bool host_memory(virConnectPtr c, struct host_known *k, struct host_sample *h)
 {
 	virNodeMemoryStats st[PARAMS_MOST];
-	int n = 0;
-	if (virNodeGetMemoryStats(c, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &n, 0) < 0 || n <= 0 ||
-		n > PARAMS_MOST || virNodeGetMemoryStats(c, VIR_NODE_MEMORY_STATS_ALL_CELLS, st, &n, 0) < 0)
+	int all = VIR_NODE_MEMORY_STATS_ALL_CELLS, n = 0;
+	if (!k->mem_params) {
+		bool can = virNodeGetMemoryStats(c, all, NULL, &n, 0) == 0;
+		k->mem_params = can && n > 0 && n <= PARAMS_MOST ? n : -1;
+	}
+	n = k->mem_params;
+	if (n < 0 || virNodeGetMemoryStats(c, all, st, &n, 0) < 0)
 		return false;
 	int64_t total = memory_of(st, n, VIR_NODE_MEMORY_STATS_TOTAL),
 		spare = memory_of(st, n, VIR_NODE_MEMORY_STATS_FREE);
@@ -129,11 +181,12 @@ static void memory_plain(virConnectPtr c, struct host_sample *h)
 	h->available_kib = h->free_kib;
 }
 
-void host_read(virConnectPtr c, struct sample *s, int64_t budget_ns)
+int host_read(virConnectPtr c, struct host_known *k, struct sample *s, const struct host_order *o)
 {
-	add_pcpus(c, s);
-	read_times(c, s, budget_ns);
-	if (!host_memory(c, &s->host))
+	int64_t call_ns = add_pcpus(c, k, s);
+	int calls = 2 + read_times(c, k, s, call_ns, o);
+	if (!host_memory(c, k, &s->host))
 		memory_plain(c, &s->host);
 	s->host.psi_some_avg10 = s->host.psi_full_avg10 = vf64_absent(AVAIL_REMOTE);
+	return calls;
 }

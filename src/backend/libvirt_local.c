@@ -21,7 +21,7 @@ static bool same_memory(struct lv_reader *rd)
 	struct host_sample there;
 	struct vi64 here = localhost_total_kib(rd->proc.root);
 	memset(&there, 0, sizeof there);
-	return vi64_has(here) && (!host_memory(rd->conn, &there) || there.total_kib.v == here.v);
+	return vi64_has(here) && (!host_memory(rd->conn, &rd->known, &there) || there.total_kib.v == here.v);
 }
 
 bool local_may(struct lv_reader *rd)

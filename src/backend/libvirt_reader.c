@@ -47,6 +47,12 @@ struct sample *lv_reader_sample(struct lv_reader *rd)
 	return &rd->sample;
 }
 
+void reader_waited(struct lv_reader *rd, int64_t since_ns, int n)
+{
+	rd->sample.cost.rpc_ns += clock_ns() - since_ns;
+	rd->sample.cost.calls += n;
+}
+
 static void make_dirty(struct vm_cache *vm, unsigned what)
 {
 	vm->dirty = vm->dirty || what & DIRTY_FACTS;
@@ -162,14 +168,18 @@ static void stamp(struct lv_reader *rd)
 static void read_host(struct lv_reader *rd)
 {
 	struct host_sample *h = &rd->sample.host;
+	int64_t start = clock_ns();
 	h->local = rd->local;
 	snprintf(h->hostname, sizeof h->hostname, "%s", rd->host.hostname);
 	snprintf(h->hypervisor, sizeof h->hypervisor, "%s", rd->host.driver);
 	if (!h->local || localhost_host(rd->proc.root, &rd->sample) < 0) {
 		h->local = false;
-		host_read(rd->conn, &rd->sample, rd->order->budget_ns / 2);
+		int64_t asked = clock_ns();
+		struct host_order o = {rd->order->budget_ns / 2, rd->order->groups & SAMPLE_PCPUS};
+		reader_waited(rd, asked, host_read(rd->conn, &rd->known, &rd->sample, &o));
 	}
 	sample_online(&rd->sample, &rd->online);
+	rd->sample.cost.host_ns = clock_ns() - start;
 }
 
 static int read_lists(struct lv_reader *rd, struct err *e)
@@ -218,6 +228,9 @@ static int read_all(struct lv_reader *rd, struct err *e)
 	vm_slow(rd);
 	for (size_t i = 0; i < rd->n_rows; i++)
 		vm_settle(rd, &rd->rows[i], &rd->sample.vms[i]);
+	for (size_t i = 0; i < rd->n_rows; i++)
+		rd->sample.cost.n_local += rd->rows[i].local;
+	rd->sample.cost.n_bulk = (int)rd->n_rows - rd->sample.cost.n_local;
 	return 0;
 }
 

@@ -38,10 +38,19 @@ void lv_reader_balloon(struct lv_reader *rd, const uint8_t *uuid, int64_t kib);
  * Returns how many, up to max. -1: the driver cannot tell. In the worker. */
 int lv_reader_stuck(virConnectPtr c, int64_t min_ms, uint8_t (*uuids)[UUID_BYTES], int max, struct err *e);
 
-/* Host facts through libvirt: pCPUs, memory. The times of pCPUs cost a call each: left out when they would
- * take longer than the budget. In the worker. */
-void host_read(virConnectPtr c, struct sample *s, int64_t budget_ns);
+/* What a connection has told about its host once and for all. A zeroed one knows nothing. */
+struct host_known {
+	int cpu_params, mem_params; /* -1: the driver has no such call */
+	int max_cpus;
+	enum avail no_times;
+};
+struct host_order {
+	int64_t budget_ns; /* the times of pCPUs are left out when they would take longer */
+	bool times;        /* or when nobody needs them: they cost a call each */
+};
+/* Host facts through libvirt: pCPUs, memory. Returns how many calls it made. In the worker. */
+int host_read(virConnectPtr c, struct host_known *k, struct sample *s, const struct host_order *o);
 /* Its memory alone, exactly. False: the driver cannot tell. */
-bool host_memory(virConnectPtr c, struct host_sample *h);
+bool host_memory(virConnectPtr c, struct host_known *k, struct host_sample *h);
 
 #endif

@@ -32,6 +32,7 @@ struct lv_reader {
 	unsigned seen; /* enum stats_seen of any VM, ever: what this driver reports */
 	size_t turn;   /* whose slow facts are read first */
 
+	struct host_known known;
 	struct local_root proc;
 	enum { OURS_UNKNOWN, OURS_NO, OURS_YES } ours; /* is the hypervisor's host this machine? */
 
@@ -51,6 +52,9 @@ struct lv_reader {
 	size_t unread;    /* VMs whose rules have to wait */
 	struct cpuset online;
 };
+
+/* Books the time since then as spent waiting for n answers. */
+void reader_waited(struct lv_reader *rd, int64_t since_ns, int n);
 
 /* libvirt_bulk.c: fills rows with at least the state of each running VM, unsorted and without vm. */
 int bulk_list(struct lv_reader *rd, unsigned stats, struct err *e);

@@ -16,7 +16,7 @@ enum { FACTS_AGE_S = 60, JOB_AGE_S = 5, VCPUS_AGE_S = 30, VCPUS_MOST = 4096, MAP
 /* Of the time the bulk call took, the part that affinities of remote VMs may take. */
 enum { VCPUS_PART = 25 };
 
-/* ---- from libvirt into the cache ---- */
+/* ---- from libvirt into the cache; each returns how many calls it made ---- */
 
 static void take_vcpus(struct vm_cache *vm, const virVcpuInfo *info, const unsigned char *maps, int n)
 {
@@ -37,7 +37,7 @@ static void take_vcpus(struct vm_cache *vm, const virVcpuInfo *info, const unsig
 }
 
 /* libvirt's true affinities and current pCPUs. */
-static void read_vcpus(struct vm_cache *vm, virDomainPtr dom)
+static int read_vcpus(struct vm_cache *vm, virDomainPtr dom)
 {
 	virVcpuInfo *info = NULL;
 	unsigned char *maps = NULL;
@@ -55,9 +55,10 @@ static void read_vcpus(struct vm_cache *vm, virDomainPtr dom)
 	free(maps);
 	vm->vcpus_dirty = false;
 	vm->vcpus_ns = clock_ns();
+	return 1;
 }
 
-static void read_facts(struct vm_cache *vm, virDomainPtr dom)
+static int read_facts(struct vm_cache *vm, virDomainPtr dom)
 {
 	vm->persistent = virDomainIsPersistent(dom) == 1;
 	char *live = virDomainGetXMLDesc(dom, 0);
@@ -72,9 +73,10 @@ static void read_facts(struct vm_cache *vm, virDomainPtr dom)
 	vm->scan = vm->local.pid != 0;
 	free(live);
 	free(inactive);
+	return vm->persistent ? 3 : 2;
 }
 
-static void read_job(struct lv_reader *rd, struct vm_cache *vm, virDomainPtr dom)
+static int read_job(struct lv_reader *rd, struct vm_cache *vm, virDomainPtr dom)
 {
 	virDomainControlInfo info;
 	vm->job_ns = clock_ns();
@@ -82,10 +84,11 @@ static void read_job(struct lv_reader *rd, struct vm_cache *vm, virDomainPtr dom
 		vm->job = info.state == VIR_DOMAIN_CONTROL_JOB;
 	else
 		rd->no_control = true;
+	return 1;
 }
 
 /* Threads are named by QEMU, vCPUs numbered by libvirt: trusted once both name the same. */
-static void check_threads(struct vm_cache *vm, virDomainPtr dom)
+static int check_threads(struct vm_cache *vm, virDomainPtr dom)
 {
 	read_vcpus(vm, dom);
 	bool same = vm->vcpus_avail != AVAIL_OK || vm->n_vcpus == vm->local.n_vcpus;
@@ -97,6 +100,7 @@ static void check_threads(struct vm_cache *vm, virDomainPtr dom)
 	vm->agreed = same;
 	if (!same)
 		local_vm_done(&vm->local); /* until the next search; libvirt's numbers count */
+	return 1;
 }
 
 /* ---- when ---- */
@@ -146,8 +150,10 @@ static bool wants_vcpus(
 void vm_learn(struct lv_reader *rd)
 {
 	for (size_t i = 0; i < rd->n_rows && clock_ns() < rd->until_ns; i++)
-		if (!rd->rows[i].vm->have_facts)
-			read_facts(rd->rows[i].vm, rd->rows[i].dom);
+		if (!rd->rows[i].vm->have_facts) {
+			int64_t start = clock_ns();
+			reader_waited(rd, start, read_facts(rd->rows[i].vm, rd->rows[i].dom));
+		}
 }
 
 static void slow_one(struct lv_reader *rd, struct row *row, const struct vm_sample *v, int64_t *left_ns)
@@ -155,14 +161,18 @@ static void slow_one(struct lv_reader *rd, struct row *row, const struct vm_samp
 	struct vm_cache *vm = row->vm;
 	bool in_turn;
 	int64_t start = clock_ns();
+	int calls = 0;
 	if (wants_facts(vm))
-		read_facts(vm, row->dom);
+		calls += read_facts(vm, row->dom);
 	if (row->local && !vm->agreed)
-		check_threads(vm, row->dom);
+		calls += check_threads(vm, row->dom);
 	if (!rd->no_control && older(vm->job_ns, JOB_AGE_S + spread(vm, JOB_AGE_S)))
-		read_job(rd, vm, row->dom);
+		calls += read_job(rd, vm, row->dom);
 	if (wants_vcpus(rd, row, v, &in_turn) && (!in_turn || *left_ns > 0))
-		read_vcpus(vm, row->dom);
+		calls += read_vcpus(vm, row->dom);
+	if (!calls)
+		return;
+	reader_waited(rd, start, calls);
 	*left_ns -= clock_ns() - start;
 }
 

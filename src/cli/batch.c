@@ -27,7 +27,7 @@ static const batch_writer writers[] = {
 static void ask_groups(const struct batch_out *o, struct engine *en)
 {
 	bool all = o->cfg->format == OUT_JSON || o->cfg->format == OUT_OPENMETRICS;
-	unsigned groups = all ? SAMPLE_BALLOON : 0;
+	unsigned groups = (all ? SAMPLE_BALLOON : 0) | (o->cfg->format != OUT_CSV ? SAMPLE_PCPUS : 0);
 	for (int i = 0; i < o->n_columns; i++)
 		groups |= column_at(o->columns[i])->group;
 	engine_command(en, &(struct command){.kind = CMD_GROUPS, .number = groups});

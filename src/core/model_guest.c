@@ -83,6 +83,26 @@ static struct vf64 balloon_still(struct guest_past *p, const struct vm_memory *m
 	return vf64_ok((double)(time_ns - p->moved_ns) / 1e9);
 }
 
+/* Over the time between the guest's own updates: between them its counters stand still, and an update that is
+ * read late would look like a burst. Without a time of update the rates stay those of the sample's window. */
+static void swap_rates(struct guest_past *p, struct vm_rate *r, const struct vm_memory *m)
+{
+	const struct vi64 now[] = {m->swap_in_kib, m->swap_out_kib};
+	struct vf64 *to[] = {&r->swap_in_kib_s, &r->swap_out_kib_s};
+	bool both = vi64_has(m->last_update_ns) && vi64_has(p->last_update_ns);
+	double s = both ? (double)(m->last_update_ns.v - p->last_update_ns.v) / 1e9 : 0;
+	for (int i = 0; i < 2; i++) {
+		bool grew = vi64_has(now[i]) && vi64_has(p->swap_kib[i]) && now[i].v >= p->swap_kib[i].v;
+		if (s > 0 && grew)
+			p->swap_kib_s[i] = vf64_ok((double)(now[i].v - p->swap_kib[i].v) / s);
+		else if (!both || s != 0 || !grew)
+			p->swap_kib_s[i] = vf64_absent(AVAIL_FIRST);
+		if (vf64_has(p->swap_kib_s[i]))
+			*to[i] = p->swap_kib_s[i];
+		p->swap_kib[i] = now[i];
+	}
+}
+
 void guest_rates(
 	struct guest_past *p, struct vm_rate *r, const struct vm_memory *m, int64_t time_ns, int64_t wall_ns)
 {
@@ -91,6 +111,7 @@ void guest_rates(
 		vi64_has(then) ? statistics_age((double)(wall_ns - then.v) / 1e9) : vf64_absent(then.avail);
 	r->used_kib = memory_used(p, m, time_ns, wall_ns);
 	r->balloon_still_s = balloon_still(p, m, time_ns);
+	swap_rates(p, r, m);
 	p->used_kib = r->used_kib;
 	p->balloon_kib = m->balloon_kib;
 	p->last_update_ns = then;

@@ -10,10 +10,12 @@ struct guest_past {
 	struct vi64 balloon_kib, last_update_ns, used_kib;
 	struct vi64 gap_kib; /* balloon less the guest's own total, learned while the balloon stood still */
 	bool total_fixed;    /* that total does not follow the balloon (deflate-on-oom) */
+	struct vi64 swap_kib[2];   /* counters in and out as of last_update_ns */
+	struct vf64 swap_kib_s[2]; /* between that one and the one before */
 	int64_t wall_ns, moved_ns;
 };
 
-/* Fills age, used and movement in r and takes the sample in. */
+/* Fills age, used, movement and swapping in r and takes the sample in. */
 void guest_rates(
 	struct guest_past *p, struct vm_rate *r, const struct vm_memory *m, int64_t time_ns, int64_t wall_ns);
 

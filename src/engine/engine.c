@@ -86,7 +86,7 @@ struct engine *engine_new(const struct config *cfg, struct backend *b, struct er
 	en->cfg = *cfg;
 	en->b = b;
 	en->core = backend_innermost(b);
-	en->groups = SAMPLE_BALLOON;
+	en->groups = SAMPLE_BALLOON | SAMPLE_PCPUS;
 	en->due = en->tick = true;
 	en->n_rebalance = en->n_memory = -1;
 	en->stats_on = cfg->stats_period_s > 0;
@@ -290,6 +290,7 @@ void engine_obey(struct engine *en, const struct command *c)
 		break;
 	}
 	case CMD_GROUPS:
+		en->want_fresh = (unsigned)c->number & ~en->groups & SAMPLE_BALLOON || en->want_fresh;
 		en->groups = (unsigned)c->number;
 		break;
 	case CMD_REPLAY:

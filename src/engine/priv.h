@@ -44,6 +44,7 @@ struct engine {
 	struct mem_status *mem_status; /* parallel to sample.vms */
 	size_t cap_mem_status;
 
+	struct step_cost cost;
 	struct plan plan;    /* actions of this step */
 	struct plan preview; /* ghosts */
 	struct plan scratch; /* what `b` and `B` would do */

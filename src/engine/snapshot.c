@@ -134,6 +134,7 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 	s->elapsed_s = en->model.elapsed_s;
 	s->age_s = en->have_sample ? (double)(now - en->sample.time_ns) / 1e9 : 0;
 	s->tick = en->tick;
+	s->cost = en->cost;
 	s->busy_pct = en->model.busy_pct;
 	s->load_stddev_pct = en->model.load_stddev_pct;
 	s->cpu = en->cpu_verdict;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "priv.h"
 #include "vmtop/record.h"
@@ -57,6 +58,9 @@ static unsigned groups_now(struct engine *en)
 	if (!en->memory_due && !en->want_fresh && en->have_sample)
 		groups &= ~(unsigned)SAMPLE_BALLOON;
 	en->want_fresh = false;
+	/* What the host does besides its VMs is a load to be balanced too. */
+	if (en->cfg.auto_cpu || en->want_rebalance || en->want_preview)
+		groups |= SAMPLE_PCPUS;
 	return groups | (en->want_memory ? SAMPLE_BALLOON : 0) | (en->tick ? SAMPLE_REGULAR : 0);
 }
 
@@ -428,6 +432,14 @@ static void tell_decision(struct engine *en)
 	backend_decided(en->b, &d);
 }
 
+/* By the clock on the wall also where time is virtual: it is our own. */
+static int64_t own_clock(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 int engine_step(struct engine *en, struct err *e)
 {
 	struct round cpu, memory;
@@ -439,7 +451,10 @@ int engine_step(struct engine *en, struct err *e)
 		en->tick = false; /* only modes changed: the snapshot shows them */
 		return 0;
 	}
-	if (engine_look(en, e) < 0)
+	if (step_sample(en, e) < 0)
+		return -1;
+	int64_t sampled = own_clock();
+	if (step_model(en, e) < 0)
 		return -1;
 	replay_lines(en);
 	if (step_plan(en, &cpu, &memory, e) < 0) {
@@ -447,8 +462,10 @@ int engine_step(struct engine *en, struct err *e)
 		say_error(en, e);
 		return -1;
 	}
+	int64_t planned = own_clock();
 	apply_plan(en, cpu.mode == ROUND_WATCH || en->foreign_plan ? NULL : &cpu,
 		memory.mode == ROUND_WATCH ? NULL : &memory);
+	en->cost = (struct step_cost){planned - sampled, own_clock() - planned};
 	tell_decision(en);
 	return 0;
 }

@@ -275,6 +275,9 @@ void ask_key(struct view *v, int key, const struct snapshot *s)
 	switch (v->over) {
 	case OVER_NONE:
 		break;
+	case OVER_COST:
+		v->over = OVER_NONE;
+		break;
 	case OVER_HELP:
 		help_key(v, key);
 		break;

@@ -101,6 +101,8 @@ static const struct key_row rows[] = {
 	{KEY_INTERVAL, {'i', 'd', 's'}, IN_VIEWS, KEYS_OTHER, false, "i d s", "", "", 0,
 		"change the interval"},
 	{KEY_NOTE, {'\''}, IN_VIEWS, KEYS_OTHER, false, "'", "", "", 0, "put a mark into the log"},
+	{KEY_COST, {'C'}, IN_VIEWS, KEYS_OTHER, false, "C", "", "", 0,
+		"what vmtop itself costs: calls, sample, plan, screen"},
 	{KEY_REDRAW, {VK_CTRL('L')}, IN_ALL, KEYS_OTHER, false, "^L", "", "", 0, "draw the screen anew"},
 	{KEY_HELP, {'?', 'h', VK_F1}, IN_ALL | IN_LISTS, KEYS_OTHER, false, "? h F1", "?", "Help", 2,
 		"this help"},

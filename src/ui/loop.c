@@ -26,7 +26,7 @@ struct loop {
 	struct view *view;
 	struct terminal *term;
 	struct snapshot *shown;
-	int64_t received_ns;
+	int64_t received_ns, born_ns;
 	struct screen base, over;
 	int signals;
 	bool dirty, done, restore;
@@ -182,9 +182,37 @@ static void tell_groups(struct loop *l)
 		l->groups = groups;
 }
 
+/* Bytes that this thread has written so far; the kernel counts them. */
+static struct vi64 written(void)
+{
+	char text[512];
+	FILE *f = fopen("/proc/thread-self/io", "re");
+	size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+	if (f)
+		fclose(f);
+	text[n] = '\0';
+	const char *p = strstr(text, "wchar: ");
+	return p ? vi64_ok(strtoll(p + strlen("wchar: "), NULL, 10)) : vi64_absent(AVAIL_UNSUPPORTED);
+}
+
+static void note_cost(struct loop *l, int64_t start_ns, struct vi64 before)
+{
+	struct timespec cpu;
+	struct vi64 after = written();
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+	struct own_cost c = {.draw_ns = now_ns() - start_ns,
+		.bytes = vi64_has(after) && vi64_has(before) ? vi64_ok(after.v - before.v) : after,
+		.cpu_ns = cpu.tv_sec * INT64_C(1000000000) + cpu.tv_nsec,
+		.since_ns = now_ns() - l->born_ns};
+	view_cost(l->view, &c);
+}
+
 static void draw(struct loop *l)
 {
 	int rows, cols, row = 0, col = 0;
+	int64_t start = now_ns();
+	bool measure = view_wants_cost(l->view);
+	struct vi64 before = measure ? written() : vi64_absent(AVAIL_NOT_ASKED);
 	term_size(l->term, &rows, &cols);
 	if (screen_resize(&l->base, rows, cols) < 0)
 		return;
@@ -194,6 +222,8 @@ static void draw(struct loop *l)
 	view_draw(l->view, l->shown, &l->base, now_ns(), l->received_ns);
 	bool over = view_overlay(l->view, l->shown, &l->over, rows, cols, &row, &col);
 	term_draw(l->term, &l->base, over ? &l->over : NULL, row, col);
+	if (measure)
+		note_cost(l, start, before);
 	l->dirty = false;
 }
 
@@ -253,7 +283,7 @@ static int loop_open(struct loop *l, struct err *e)
 		return -1;
 	l->base.ascii = l->over.ascii = term_ascii(l->term);
 	l->base.console = l->over.console = term_console(l->term);
-	l->received_ns = now_ns();
+	l->received_ns = l->born_ns = now_ns();
 	l->dirty = true;
 	return 0;
 }

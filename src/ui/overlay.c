@@ -147,6 +147,8 @@ bool view_overlay(
 		return sort_draw(v, to, rows, cols, row, col);
 	case OVER_SETUP:
 		return setup_draw(v, s, to, rows, cols, row, col);
+	case OVER_COST:
+		return cost_draw(v, s, to, rows, cols, row, col);
 	}
 	return false;
 }

@@ -353,5 +353,7 @@ void view_draw(
 
 unsigned view_groups(const struct view *v)
 {
-	return SAMPLE_BALLOON | v->groups;
+	/* Without a column of a VM in sight no guest is asked. */
+	unsigned guests = v->id == VIEW_PCPUS || v->id == VIEW_LOG ? 0 : SAMPLE_BALLOON;
+	return SAMPLE_PCPUS | guests | v->groups;
 }

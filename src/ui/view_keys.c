@@ -215,6 +215,9 @@ static bool show_key(struct view *v, const struct snapshot *s, enum key_action a
 	case KEY_HELP:
 		open_list(v, OVER_HELP, 0);
 		return true;
+	case KEY_COST:
+		v->over = OVER_COST;
+		return true;
 	default:
 		return false;
 	}

@@ -14,7 +14,7 @@
 enum view_id { VIEW_OVERVIEW, VIEW_PCPUS, VIEW_MEMORY, VIEW_LOG, VIEW_VM, VIEW_COUNT };
 enum focus { FOCUS_TABLE, FOCUS_MAP, FOCUS_LOG, FOCUS_VCPUS };
 enum { FOCUS_COUNT = FOCUS_VCPUS + 1 };
-enum overlay { OVER_NONE, OVER_HELP, OVER_QUESTION, OVER_PROMPT, OVER_SORT, OVER_SETUP };
+enum overlay { OVER_NONE, OVER_HELP, OVER_QUESTION, OVER_PROMPT, OVER_SORT, OVER_SETUP, OVER_COST };
 enum prompt {
 	PROMPT_INTERVAL,
 	PROMPT_SEARCH,
@@ -134,6 +134,7 @@ struct view {
 	size_t vm_top;
 
 	enum overlay over;
+	struct own_cost own; /* of the last frame */
 	int over_row, over_top;
 	enum prompt prompt;
 	char line[LINE_MAX_BYTES];
@@ -217,6 +218,9 @@ void setup_key(struct view *v, const struct key_row *k, int key, const struct sn
 bool list_key(struct view *v, const struct key_row *k, int n);
 void list_row(struct screen *to, int row, bool cursor, bool on, const char *left, const char *text);
 bool overlay_box(struct screen *to, int rows, int cols, int want_rows, int want_cols, int *row, int *col);
+/* overlay_cost.c */
+bool cost_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols,
+	int *row, int *col);
 
 enum key_place view_place(const struct view *v, const struct snapshot *s);
 /* keys_move.c, keys_steer.c: true when the key was one of theirs */

@@ -111,7 +111,7 @@ static void tick(struct backend *b, struct sample *s, double seconds, bool brief
 	struct err e = ERR_INIT;
 	struct backend_status st;
 	int64_t start = b->ops->now(b);
-	if (b->ops->sample(b, SAMPLE_BALLOON, s, &e) < 0)
+	if (b->ops->sample(b, SAMPLE_BALLOON | SAMPLE_PCPUS, s, &e) < 0)
 		printf("== no sample after %.1f ms: %s\n", (double)(b->ops->now(b) - start) / 1e6, e.msg);
 	else
 		brief ? print_brief(s) : print_sample(s);

@@ -453,6 +453,30 @@ static void counters_of_a_vm_become_rates(void **state)
 	fx_done(&f);
 }
 
+/* Statistics are read once a memory cycle: a rate is over the guest's own updates, and stays between them. */
+static void swapping_is_over_the_guests_updates(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 1});
+	fx_vm(&f, 1, 0);
+	struct vm_sample *vm = fx_vm_sample(&f, 1);
+	vm->mem.swap_in_kib = vi64_ok(100);
+	vm->mem.last_update_ns = vi64_ok(INT64_C(1000000000));
+	fx_start(&f);
+	fx_advance(&f, 2);
+	vm->mem.swap_in_kib.v += 600;
+	vm->mem.last_update_ns.v += INT64_C(6000000000);
+	fx_advance(&f, 2);
+	assert_near(f.m.vms[0].swap_in_kib_s.v, 100);
+	fx_advance(&f, 2); /* the same figures again */
+	assert_near(f.m.vms[0].swap_in_kib_s.v, 100);
+	vm->mem.last_update_ns.v += INT64_C(4000000000);
+	fx_advance(&f, 2);
+	assert_near(f.m.vms[0].swap_in_kib_s.v, 0);
+	fx_done(&f);
+}
+
 static void forget_starts_anew(void **state)
 {
 	(void)state;
@@ -545,6 +569,7 @@ int main(void)
 		cmocka_unit_test(memory_used_is_of_the_moment_of_the_statistics),
 		cmocka_unit_test(a_moving_balloon_is_no_growth),
 		cmocka_unit_test(counters_of_a_vm_become_rates),
+		cmocka_unit_test(swapping_is_over_the_guests_updates),
 		cmocka_unit_test(forget_starts_anew),
 		cmocka_unit_test(steady_round_does_not_allocate),
 		cmocka_unit_test(identity_under_churn),

@@ -221,10 +221,35 @@ static void test_pin_editor(void **state)
 	assert_int_equal(press(t, 'y'), CMD_NONE);
 }
 
+static void test_own_cost(void **state)
+{
+	struct seat *t = *state;
+	t->s->sample.took_ns = 12340000;
+	t->s->sample.cost = (struct sample_cost){.rpc_ns = 3250000, .calls = 7, .n_local = 199, .n_bulk = 1};
+	t->s->cost = (struct step_cost){.plan_ns = 810000, .apply_ns = 5000000};
+	assert_false(view_wants_cost(t->v));
+	press(t, 'C');
+	assert_true(view_wants_cost(t->v));
+	assert_true(asks(t, "12.34 ms"));
+	assert_true(asks(t, "3.25 ms"));
+	assert_true(asks(t, "7 answers"));
+	assert_true(asks(t, "199 from /proc, 1 by bulk call"));
+	assert_true(asks(t, "0.81 ms"));
+	assert_true(asks(t, "5.00 ms"));
+	assert_true(asks(t, "-  sent for the last frame"));
+	view_cost(t->v, &(struct own_cost){1500000, vi64_ok(1234), 5000000, 1000000000});
+	assert_true(asks(t, "1.50 ms"));
+	assert_true(asks(t, "1234 bytes"));
+	assert_true(asks(t, "0.50 %"));
+	press(t, 'C');
+	assert_false(view_wants_cost(t->v));
+}
+
 int main(void)
 {
 #define SEATED(test) cmocka_unit_test_setup_teardown(test, sit, rise)
 	const struct CMUnitTest tests[] = {
+		SEATED(test_own_cost),
 		SEATED(test_rebalance_asks_above_eight),
 		SEATED(test_cycle_and_undo_ask_above_eight),
 		SEATED(test_auto_asks_once),

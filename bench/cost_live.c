@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/* What a tick costs the whole host: the program, libvirtd and every QEMU, in ms of CPU, against the bare bulk
+ * call in the same run. Started by bench/cost inside its private libvirtd:
+ *   cost_live VMTOP TEMPLATE TICKS GUESTS...     starts guests up to each number in turn and measures
+ *   cost_live bare SECONDS                       a client that makes the bulk call every two seconds
+ * What guests burn by themselves is measured first and taken off. */
+#include <dirent.h>
+#include <errno.h>
+#include <libvirt/libvirt.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../src/backend/libvirt_priv.h"
+#include "vmtop/config.h"
+
+enum { TICK_S = 2, MEMORY_PERIOD_S = 2, BASE_S = 6, BULK_CALLS = 5, REMOTE_CALLS = 9, PATH_BYTES = 300 };
+enum {
+	FULL = VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_VCPU |
+	       VIR_DOMAIN_STATS_BALLOON
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "cost_live: %s\n", what);
+	exit(1);
+}
+
+static double now_ms(void)
+{
+	return (double)clock_ns() / 1e6;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static double median(double *v, size_t n)
+{
+	qsort(v, n, sizeof *v, by_size);
+	return v[n / 2];
+}
+
+/* ---- CPU time of processes ---- */
+
+static bool slurp(const char *path, char *buf, size_t len)
+{
+	FILE *f = fopen(path, "r");
+	size_t n = f ? fread(buf, 1, len - 1, f) : 0;
+	buf[n] = '\0';
+	if (f)
+		fclose(f);
+	return n > 0;
+}
+
+/* All threads, to the nanosecond. */
+static double cpu_ms(int pid)
+{
+	char path[PATH_BYTES], text[128];
+	double sum = 0;
+	snprintf(path, sizeof path, "/proc/%d/task", pid);
+	DIR *dir = opendir(path);
+	for (struct dirent *d; dir && (d = readdir(dir));) {
+		snprintf(path, sizeof path, "/proc/%d/task/%.20s/schedstat", pid, d->d_name);
+		if (d->d_name[0] != '.' && slurp(path, text, sizeof text))
+			sum += strtod(text, NULL) / 1e6;
+	}
+	if (dir)
+		closedir(dir);
+	return sum;
+}
+
+struct spent {
+	double daemon, qemus, client, wall;
+};
+
+/* Of libvirtd and all QEMUs in this PID namespace, and of one client (0: this process). */
+static struct spent spent_now(int client)
+{
+	char path[PATH_BYTES], comm[64];
+	struct spent s = {.client = cpu_ms(client ? client : getpid())};
+	DIR *dir = opendir("/proc");
+	for (struct dirent *d; dir && (d = readdir(dir));) {
+		int pid = atoi(d->d_name);
+		snprintf(path, sizeof path, "/proc/%d/comm", pid);
+		if (pid <= 0 || !slurp(path, comm, sizeof comm))
+			continue;
+		if (strncmp(comm, "libvirtd", 8) == 0)
+			s.daemon += cpu_ms(pid);
+		else if (strncmp(comm, "qemu-system", 11) == 0)
+			s.qemus += cpu_ms(pid);
+	}
+	if (dir)
+		closedir(dir);
+	s.wall = now_ms();
+	return s;
+}
+
+static struct spent since(const struct spent *then, int client)
+{
+	struct spent s = spent_now(client);
+	return (struct spent){
+		s.daemon - then->daemon, s.qemus - then->qemus, s.client - then->client, s.wall - then->wall};
+}
+
+/* Per tick, without what runs anyway. */
+static struct spent per_tick(struct spent s, const struct spent *base, double ticks)
+{
+	double part = s.wall / base->wall;
+	s.daemon = (s.daemon - base->daemon * part) / ticks;
+	s.qemus = (s.qemus - base->qemus * part) / ticks;
+	s.client /= ticks;
+	return s;
+}
+
+static double total(const struct spent *s)
+{
+	return s->daemon + s->qemus + s->client;
+}
+
+static void print_spent(const char *name, const struct spent *s, double wall_ms)
+{
+	printf("  %-46s %8.2f %8.2f %8.2f %9.2f", name, s->client, s->daemon, s->qemus, total(s));
+	if (wall_ms >= 0)
+		printf(" %8.1f", wall_ms);
+}
+
+static void print_ratio(const struct spent *s, const struct spent *bulk, double target)
+{
+	double r = total(s) / total(bulk);
+	printf("          1/%-6.0f (target 1/%.0f: %s)\n", 1 / (r > 1e-4 ? r : 1e-4), 1 / target,
+		r <= target ? "met" : "MISSED");
+}
+
+/* ---- guests ---- */
+
+static void add_guests(virConnectPtr c, const char *template, int from, int to)
+{
+	static char xml[8192];
+	const char *mark = strstr(template, "@N@");
+	if (!mark)
+		die("the template has no @N@");
+	for (int i = from; i < to; i++) {
+		snprintf(xml, sizeof xml, "%.*s%d%s", (int)(mark - template), template, i, mark + 3);
+		virDomainPtr d = virDomainCreateXML(c, xml, 0);
+		if (!d)
+			die("a guest does not start");
+		virDomainFree(d);
+	}
+}
+
+static void set_periods(virConnectPtr c, int seconds)
+{
+	virDomainPtr *doms = NULL;
+	int n = virConnectListAllDomains(c, &doms, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+	for (int i = 0; i < n; i++) {
+		if (virDomainSetMemoryStatsPeriod(doms[i], seconds, VIR_DOMAIN_AFFECT_LIVE) < 0)
+			die("a statistics period cannot be set");
+		virDomainFree(doms[i]);
+	}
+	free(doms);
+}
+
+static void bulk_call(virConnectPtr c, unsigned stats)
+{
+	virDomainStatsRecordPtr *list = NULL;
+	unsigned flags = VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
+	if (virConnectGetAllDomainStats(c, stats, &list, flags) < 0)
+		die("the bulk call fails");
+	virDomainStatsRecordListFree(list);
+}
+
+static struct spent measure_bulk(virConnectPtr c, unsigned stats, const struct spent *base)
+{
+	struct spent start = spent_now(0);
+	for (int i = 0; i < BULK_CALLS; i++)
+		bulk_call(c, stats);
+	return per_tick(since(&start, 0), base, BULK_CALLS);
+}
+
+/* ---- the program in a terminal ---- */
+
+struct shown {
+	int pid, fd;
+	double start_ms, first_ms, sample_ms; /* since the start: first frame, first VM on the screen */
+	size_t bytes;
+};
+
+/* Takes what it draws until then; looks for the first VM. */
+static void watch(struct shown *v, double until_ms)
+{
+	static char buf[1 << 16];
+	for (double left; (left = until_ms - now_ms()) > 0;) {
+		struct pollfd p = {v->fd, POLLIN, 0};
+		if (poll(&p, 1, (int)left + 1) <= 0)
+			continue;
+		ssize_t n = read(v->fd, buf, sizeof buf);
+		if (n <= 0)
+			die("vmtop ended");
+		v->bytes += (size_t)n;
+		if (!v->first_ms && v->bytes > 500)
+			v->first_ms = now_ms() - v->start_ms;
+		if (!v->sample_ms && memmem(buf, (size_t)n, "guest-", 6))
+			v->sample_ms = now_ms() - v->start_ms;
+	}
+}
+
+static struct shown show(const char *vmtop)
+{
+	struct winsize size = {.ws_row = 50, .ws_col = 160};
+	struct shown v = {.start_ms = now_ms()};
+	v.pid = forkpty(&v.fd, NULL, NULL, &size);
+	if (v.pid == 0) {
+		setenv("TERM", "xterm-256color", 1);
+		execl(vmtop, vmtop, "--no-config", "--on-exit", "keep", "-d", "2", (char *)NULL);
+		_exit(127);
+	}
+	if (v.pid < 0)
+		die("no terminal");
+	return v;
+}
+
+static void hide(struct shown *v)
+{
+	kill(v->pid, SIGTERM);
+	for (char buf[4096]; read(v->fd, buf, sizeof buf) > 0;)
+		;
+	waitpid(v->pid, NULL, 0);
+	close(v->fd);
+}
+
+/* Switches to a view and measures whole ticks there. */
+static struct spent measure_view(struct shown *v, const char *key, int ticks, const struct spent *base)
+{
+	if (write(v->fd, key, strlen(key)) < 0)
+		die("vmtop takes no keys");
+	watch(v, now_ms() + 1500);
+	struct spent start = spent_now(v->pid);
+	v->bytes = 0;
+	watch(v, now_ms() + ticks * TICK_S * 1000);
+	return per_tick(since(&start, v->pid), base, ticks);
+}
+
+/* ---- memory ---- */
+
+static long smaps(int pid, const char *key)
+{
+	static char text[8192];
+	char path[PATH_BYTES];
+	snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
+	const char *p = slurp(path, text, sizeof text) ? strstr(text, key) : NULL;
+	return p ? strtol(p + strlen(key), NULL, 10) : -1;
+}
+
+static long private_kib(int pid)
+{
+	return smaps(pid, "Private_Clean:") + smaps(pid, "Private_Dirty:");
+}
+
+static void bare_client(int seconds)
+{
+	virConnectPtr c = virConnectOpen("qemu:///system");
+	if (!c)
+		die("no connection");
+	for (int i = 0; i < seconds; i += TICK_S) {
+		bulk_call(c, FULL);
+		sleep(TICK_S);
+	}
+	virConnectClose(c);
+}
+
+static void print_memory(const struct shown *v)
+{
+	int pid = fork();
+	if (pid == 0) {
+		execl("/proc/self/exe", "cost_live", "bare", "60", (char *)NULL);
+		_exit(127);
+	}
+	usleep(2500000);
+	long rss = smaps(v->pid, "Rss:"), bare = smaps(pid, "Rss:"), own = private_kib(v->pid),
+	     theirs = private_kib(pid);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	printf("  private memory %.1f MiB (target 8: %s); a bare client's %.1f\n", (double)own / 1024,
+		own <= 8 << 10 ? "met" : "MISSED", (double)theirs / 1024);
+	printf("  RSS %.1f MiB, %.2f x a bare client's %.1f (target 1.5: %s)\n", (double)rss / 1024,
+		(double)rss / (double)bare, (double)bare / 1024,
+		(double)rss <= 1.5 * (double)bare ? "met" : "MISSED");
+}
+
+/* ---- the guest half of a tick on a remote host ---- */
+
+static void print_remote(virConnectPtr c)
+{
+	static struct config cfg;
+	struct err e = ERR_INIT;
+	struct sample s;
+	double bare[REMOTE_CALLS], ours[REMOTE_CALLS];
+	config_defaults(&cfg);
+	cfg.sample_deadline_s = 30;
+	snprintf(cfg.uri, sizeof cfg.uri, "qemu:///system");
+	struct backend *b = backend_libvirt_open(&cfg, &e);
+	if (!b)
+		die(e.msg);
+	((struct lv *)b)->use_proc = false;
+	sample_init(&s);
+	for (int i = -1; i < REMOTE_CALLS; i++) {
+		double t = now_ms();
+		bulk_call(c, FULL);
+		double first = now_ms() - t;
+		if (b->ops->sample(b, SAMPLE_BALLOON | SAMPLE_PCPUS, &s, &e) < 0)
+			die(e.msg);
+		if (i >= 0) {
+			bare[i] = first;
+			ours[i] = (double)(s.took_ns - s.cost.host_ns) / 1e6;
+		}
+		usleep(500000);
+	}
+	double x = median(bare, REMOTE_CALLS), y = median(ours, REMOTE_CALLS);
+	printf("  as a remote host: bulk call %.1f ms, guest half of a tick %.1f ms: %+.1f %% (target 5: "
+	       "%s)\n",
+		x, y, 100 * (y - x) / x, y <= 1.05 * x ? "met" : "MISSED");
+	sample_done(&s);
+	b->ops->close(b);
+}
+
+/* ---- one number of guests ---- */
+
+static struct spent print_bulk(virConnectPtr c, const char *name, unsigned stats, const struct spent *base)
+{
+	struct spent s = measure_bulk(c, stats, base);
+	print_spent(name, &s, s.wall / BULK_CALLS);
+	puts("");
+	return s;
+}
+
+static void print_view(struct shown *v, const char *name, const char *key, int guests, int ticks,
+	const struct spent *base, const struct spent *bulk, double target)
+{
+	struct spent s = measure_view(v, key, ticks, base);
+	print_spent(name, &s, -1);
+	print_ratio(&s, bulk, target);
+	printf("  %-46s %.1f us of CPU a guest; %zu bytes to the terminal\n", "", 1000 * total(&s) / guests,
+		v->bytes / (size_t)ticks);
+}
+
+static void measure(virConnectPtr c, const char *vmtop, int guests, int ticks)
+{
+	printf("\n%d guests, each with a balloon          ms of CPU per tick: client libvirtd    QEMUs       "
+	       "all  wall ms\n",
+		guests);
+	struct spent start = spent_now(0);
+	sleep(BASE_S);
+	struct spent base = since(&start, 0);
+	printf("  (the guests themselves: %.1f ms per tick)\n", base.qemus * TICK_S / BASE_S);
+	struct spent bulk = print_bulk(c, "bulk call: STATE CPU_TOTAL VCPU BALLOON", FULL, &base);
+	print_bulk(c, "STATE alone", VIR_DOMAIN_STATS_STATE, &base);
+	struct shown v = show(vmtop);
+	watch(&v, now_ms() + 4000);
+	printf("  first frame after %.0f ms (target 150), first VM on the screen after %.0f ms\n", v.first_ms,
+		v.sample_ms);
+	print_view(&v, "vmtop, pCPU view, no guest statistics", "1", guests, ticks, &base, &bulk, 1.0 / 50);
+	print_view(&v, "vmtop, memory view, no guest statistics", "2", guests, ticks, &base, &bulk, 1.0 / 50);
+	set_periods(c, MEMORY_PERIOD_S);
+	hide(&v);
+	v = show(vmtop);
+	watch(&v, now_ms() + 4000);
+	struct spent with = print_bulk(c, "bulk call, statistics on in all guests", FULL, &base);
+	print_view(&v, "vmtop, pCPU view, statistics on", "1", guests, ticks, &base, &with, 1.0 / 50);
+	print_view(&v, "vmtop, memory view, 5 s cycle", "2", guests, ticks, &base, &with, 1.0 / 4);
+	print_memory(&v);
+	hide(&v);
+	print_remote(c);
+	set_periods(c, 0);
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	static char template[8192];
+	struct utsname u;
+	if (argc == 3 && strcmp(argv[1], "bare") == 0) {
+		bare_client(atoi(argv[2]));
+		return 0;
+	}
+	if (argc < 5 || !slurp(argv[2], template, sizeof template))
+		die("usage: cost_live VMTOP TEMPLATE TICKS GUESTS...");
+	uname(&u);
+	printf("CPU cost of watching, %d ticks of %d s a row, on %ld CPUs, %s %s\n", atoi(argv[3]), TICK_S,
+		sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release);
+	virConnectPtr c = virConnectOpen("qemu:///system");
+	if (!c)
+		die("no connection");
+	for (int i = 4, have = 0; i < argc; have = atoi(argv[i++])) {
+		add_guests(c, template, have, atoi(argv[i]));
+		sleep(3);
+		measure(c, argv[1], atoi(argv[i]), atoi(argv[3]));
+	}
+	virConnectClose(c);
+	return 0;
+}

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# tests_proc.sh: vCPUs read from /proc against libvirt's own numbers.
+
+PROC_SAME=${PROC_SAME:-$TOP/build/tests/live/proc_same}
+
+# Side by side: busy, resting, paused and pinned guests, two vCPUs, and a Linux with a balloon where there is a kernel.
+test_proc_same() {
+	[ -x "$PROC_SAME" ] || skip "$PROC_SAME is not built (make tests)"
+	cpu_guest g1 3 || fail "guest g1 does not start"
+	PIN=0 cpu_guest_defined g2 10 "" 2 || fail "guest g2 does not start"
+	cpu_guest g3 5 0 || fail "guest g3 does not start"
+	virsh -q suspend g3 >/dev/null
+	if [ -z "${LAB_NO_KERNEL:-}" ] && memory_prepare; then
+		mem_guest g4 512 300 || fail "guest g4 does not start"
+		virsh -q dommemstat g4 --period 1 --live
+		wait_for 60 has_usable g4 || fail "guest g4 reports no statistics"
+	fi
+	"$PROC_SAME" "$LIBVIRT_DEFAULT_URI" 3 >"$LAB/same" 2>&1 || fail "$(head -3 "$LAB/same" | tr '\n' ';')"
+}
+has_usable() { [ "$(balloon "$1" usable)" -gt 0 ]; }
+
+# A vCPU that is plugged in while vmtop runs.
+test_proc_hotplug() {
+	cpu_xml g1 5 | sed "s|<vcpu>1</vcpu>|<vcpu current='1'>2</vcpu>|" >"$LAB/g1.xml"
+	virsh -q create "$LAB/g1.xml" >/dev/null || fail "guest g1 does not start"
+	json_start "${KEEP[@]}" -d 0.5 --end-time +30
+	eventually 8 "one vCPU" json_true '.[-1].vms[0].vcpus | length == 1'
+	virsh -q setvcpus g1 2 --live || skip "this QEMU plugs no vCPU"
+	eventually 12 "two vCPUs" json_true '.[-1].vms[0].vcpus | map(.id) == [0, 1]'
+	eventually 5 "both with an affinity" json_true '.[-1].vms[0].vcpus | all(.affinity != null)'
+	kill -TERM "$BATCH"
+	json_end 10
+}

@@ -95,3 +95,55 @@ void proctree_vm(const char *root, const struct proctree_vm *vm, int64_t time_ns
 	snprintf(path, sizeof path, "proc/%d/cmdline", vm->pid);
 	proctree_write(root, path, text, len);
 }
+
+void proctree_uuid(int i, char text[40])
+{
+	/* not in the order of the numbers, as real ones are not */
+	snprintf(text, 40, "%08x-0000-4000-8000-%012x", (unsigned)i * 2654435761U, i);
+}
+
+static void host_files(const char *root)
+{
+	proctree_write(root, "proc/stat",
+		"cpu  8 0 8 8 0 0 0 0\ncpu0 1 0 1 1 0 0 0 0\ncpu1 1 0 1 1 0 0 0 0\n"
+		"cpu2 1 0 1 1 0 0 0 0\ncpu3 1 0 1 1 0 0 0 0\n",
+		-1);
+	proctree_write(root, "proc/meminfo",
+		"MemTotal: 8388608 kB\nMemFree: 4194304 kB\nMemAvailable: 5000000 kB\n", -1);
+	proctree_write(root, "sys/devices/system/cpu/present", "0-3\n", -1);
+}
+
+void proctree_host(const char *root, int vms, int vcpus, int extra, char *uri, size_t len)
+{
+	char path[PATH_BYTES], uuid[40];
+	snprintf(path, sizeof path, "%s/node.xml", root);
+	FILE *f = fopen(path, "w");
+	if (!f)
+		abort();
+	fputs("<node><cpu><mhz>2000</mhz><model>x</model><active>4</active><nodes>1</nodes><sockets>1</"
+	      "sockets>"
+	      "<cores>4</cores><threads>1</threads></cpu><memory>8388608</memory>\n",
+		f);
+	for (int i = 0; i < vms; i++) {
+		proctree_uuid(i, uuid);
+		fprintf(f,
+			"<domain type='test'><name>vm-%d</name><uuid>%s</uuid><memory>1048576</memory>"
+			"<currentMemory>524288</currentMemory><vcpu "
+			"current='%d'>%d</vcpu><os><type>hvm</type></os></domain>\n",
+			i, uuid, vcpus, vcpus + extra);
+		proctree_vm(root,
+			&(struct proctree_vm){.pid = 1000 + i * (vcpus + extra + 1),
+				.id = -1,
+				.uuid = uuid,
+				.vcpus = vcpus,
+				.start = 5000 + i,
+				.user = 30,
+				.system = 10,
+				.rss_pages = 256},
+			1000000 * (i + 1), 5000);
+	}
+	fputs("</node>\n", f);
+	fclose(f);
+	host_files(root);
+	snprintf(uri, len, "test://%s/node.xml", root);
+}

@@ -23,4 +23,11 @@ struct proctree_vm {
 /* A QEMU process with its threads. vCPU n: time_ns + n, delay_ns + n, pCPU n % 4, allowed "0-3". */
 void proctree_vm(const char *root, const struct proctree_vm *vm, int64_t time_ns, int64_t delay_ns);
 
+/* UUID of the i-th VM of proctree_host(). */
+void proctree_uuid(int i, char text[40]);
+/* A whole host of 4 pCPUs: ROOT/node.xml for libvirt's test driver (its URI goes into uri), and a /proc with
+ * one process for each of its VMs: pid 1000 + i * (vcpus + extra + 1), run time (i + 1) ms. Each may have
+ * `extra` more vCPUs plugged in. */
+void proctree_host(const char *root, int vms, int vcpus, int extra, char *uri, size_t len);
+
 #endif

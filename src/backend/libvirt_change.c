@@ -67,6 +67,13 @@ static void cut(struct cpuset *s, int n_cpus)
 	cpuset_and(s, &all);
 }
 
+/* A job (migration, save) holds the VM: a change would wait for its end. */
+static bool is_busy(virDomainPtr dom)
+{
+	virDomainControlInfo info;
+	return virDomainGetControlInfo(dom, &info, 0) == 0 && info.state == VIR_DOMAIN_CONTROL_JOB;
+}
+
 static int change_pin(virDomainPtr dom, struct action *a, int n_cpus)
 {
 	struct cpuset now, to = a->to;
@@ -79,6 +86,8 @@ static int change_pin(virDomainPtr dom, struct action *a, int n_cpus)
 	cut(&now, n_cpus);
 	if (cpuset_equal(&now, &to))
 		return end(a, OUTCOME_SKIPPED, "it is there already");
+	if (is_busy(dom))
+		return end(a, OUTCOME_SKIPPED, "a job runs on the VM");
 	if (pin(dom, a->vcpu, &to, n_cpus) < 0)
 		return fail(a, "pinning");
 	if (affinity_of(dom, a->vcpu, &now) < 0)
@@ -91,13 +100,6 @@ static int change_pin(virDomainPtr dom, struct action *a, int n_cpus)
 	end(a, OUTCOME_FAILED, "");
 	snprintf(a->error, sizeof a->error, "pinned, but it reads back as %s", list);
 	return 0;
-}
-
-/* A job (migration, save) holds the VM: a change would wait for its end. */
-static bool is_busy(virDomainPtr dom)
-{
-	virDomainControlInfo info;
-	return virDomainGetControlInfo(dom, &info, 0) == 0 && info.state == VIR_DOMAIN_CONTROL_JOB;
 }
 
 static int change_balloon(virDomainPtr dom, struct action *a, const virDomainInfo *info)

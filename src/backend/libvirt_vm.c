@@ -12,9 +12,18 @@
 
 #define SECOND INT64_C(1000000000)
 
-enum { FACTS_AGE_S = 60, JOB_AGE_S = 5, VCPUS_AGE_S = 30, VCPUS_MOST = 4096, MAP_BYTES = CPUSET_CPUS / 8 };
+/* Live changes come as events; these are for what comes without one: pins of the definition alone, jobs,
+ * affinities set behind libvirt's back. Each call is cheap, hundreds of them each tick are not. */
+enum {
+	FACTS_AGE_S = 300,
+	JOB_AGE_S = 60,
+	JOB_AGE_STEER_S = 5,
+	VCPUS_AGE_S = 30,
+	VCPUS_MOST = 4096,
+	MAP_BYTES = CPUSET_CPUS / 8
+};
 /* Of the time the bulk call took, the part that affinities of remote VMs may take. */
-enum { VCPUS_PART = 25 };
+enum { VCPUS_PART = 50 };
 
 /* ---- from libvirt into the cache; each returns how many calls it made ---- */
 
@@ -140,8 +149,9 @@ static bool wants_vcpus(
 		return false;
 	if (!vm->vcpus_ns || vm->vcpus_dirty || !v->n_vcpus || !(rd->seen & SEEN_VCPU))
 		return true;
-	if (vcpus_changed(rd, vm, v) || older(vm->vcpus_ns, VCPUS_AGE_S))
+	if (vcpus_changed(rd, vm, v))
 		return true;
+	*in_turn = older(vm->vcpus_ns, VCPUS_AGE_S);
 	for (size_t i = 0; i < vm->n_vcpus; i++)
 		*in_turn = *in_turn || cpuset_count(&vm->vcpus[i].affinity) != 1;
 	return *in_turn;
@@ -166,7 +176,8 @@ static void slow_one(struct lv_reader *rd, struct row *row, const struct vm_samp
 		calls += read_facts(vm, row->dom);
 	if (row->local && !vm->agreed)
 		calls += check_threads(vm, row->dom);
-	if (!rd->no_control && older(vm->job_ns, JOB_AGE_S + spread(vm, JOB_AGE_S)))
+	int job_age = vm->job || rd->order->groups & SAMPLE_STEER ? JOB_AGE_STEER_S : JOB_AGE_S;
+	if (!rd->no_control && older(vm->job_ns, job_age + spread(vm, job_age)))
 		calls += read_job(rd, vm, row->dom);
 	if (wants_vcpus(rd, row, v, &in_turn) && (!in_turn || *left_ns > 0))
 		calls += read_vcpus(vm, row->dom);

@@ -61,6 +61,8 @@ static unsigned groups_now(struct engine *en)
 	/* What the host does besides its VMs is a load to be balanced too. */
 	if (en->cfg.auto_cpu || en->want_rebalance || en->want_preview)
 		groups |= SAMPLE_PCPUS;
+	if (en->cfg.auto_cpu || en->cfg.auto_memory || en->want_rebalance || en->want_memory)
+		groups |= SAMPLE_STEER;
 	return groups | (en->want_memory ? SAMPLE_BALLOON : 0) | (en->tick ? SAMPLE_REGULAR : 0);
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What a tick costs the whole host: the program, libvirtd and every QEMU, in ms of CPU, against the bare bulk
- * call in the same run. Started by bench/cost inside its private libvirtd:
- *   cost_live VMTOP TEMPLATE TICKS GUESTS...     starts guests up to each number in turn and measures
- *   cost_live bare SECONDS                       a client that makes the bulk call every two seconds
- * What guests burn by themselves is measured first and taken off. */
+/* What a tick costs the whole host: the program, libvirtd and every QEMU, in ms
+ * of CPU, against the bare bulk call in the same run. Started by bench/cost
+ * inside its private libvirtd: cost_live VMTOP TEMPLATE TICKS GUESTS... starts
+ * guests up to each number in turn and measures cost_live bare SECONDS a client
+ * that makes the bulk call every two seconds What guests burn by themselves is
+ * measured first and taken off. */
 #include <dirent.h>
 #include <errno.h>
 #include <libvirt/libvirt.h>
@@ -83,7 +84,8 @@ struct spent {
 	double daemon, qemus, client, wall;
 };
 
-/* Of libvirtd and all QEMUs in this PID namespace, and of one client (0: this process). */
+/* Of libvirtd and all QEMUs in this PID namespace, and of one client (0: this
+ * process). */
 static struct spent spent_now(int client)
 {
 	char path[PATH_BYTES], comm[64];
@@ -115,9 +117,12 @@ static struct spent since(const struct spent *then, int client)
 /* Per tick, without what runs anyway. */
 static struct spent per_tick(struct spent s, const struct spent *base, double ticks)
 {
-	double part = s.wall / base->wall;
-	s.daemon = (s.daemon - base->daemon * part) / ticks;
-	s.qemus = (s.qemus - base->qemus * part) / ticks;
+	double part = s.wall / base->wall, daemon = s.daemon - base->daemon * part,
+	       qemus = s.qemus - base->qemus * part;
+	/* What guests do by themselves varies by more than a reading that never asks
+	 * them costs. */
+	s.daemon = daemon > 0 ? daemon / ticks : 0;
+	s.qemus = qemus > 0 ? qemus / ticks : 0;
 	s.client /= ticks;
 	return s;
 }
@@ -326,7 +331,8 @@ static void print_remote(virConnectPtr c)
 		usleep(500000);
 	}
 	double x = median(bare, REMOTE_CALLS), y = median(ours, REMOTE_CALLS);
-	printf("  as a remote host: bulk call %.1f ms, guest half of a tick %.1f ms: %+.1f %% (target 5: "
+	printf("  as a remote host: bulk call %.1f ms, guest half of a tick %.1f ms: "
+	       "%+.1f %% (target 5: "
 	       "%s)\n",
 		x, y, 100 * (y - x) / x, y <= 1.05 * x ? "met" : "MISSED");
 	sample_done(&s);
@@ -343,7 +349,33 @@ static struct spent print_bulk(virConnectPtr c, const char *name, unsigned stats
 	return s;
 }
 
-static void print_view(struct shown *v, const char *name, const char *key, int guests, int ticks,
+enum { SIZES_MOST = 8 };
+
+/* The pCPU view by number of guests, for the last line. */
+struct growth {
+	int n, guests[SIZES_MOST];
+	double ms[SIZES_MOST];
+};
+
+static double slope(const struct growth *g, int from, int to)
+{
+	return 1000 * (g->ms[to] - g->ms[from]) / (g->guests[to] - g->guests[from]);
+}
+
+static void print_growth(const struct growth *g)
+{
+	int last = g->n - 1, mid = last - 1;
+	if (g->n < 3)
+		return;
+	double few = slope(g, 0, mid), many = slope(g, mid, last);
+	printf("\nvmtop and libvirtd, pCPU view: a guest more costs %.1f us a tick "
+	       "from %d to %d guests, %.1f us from %d to %d: "
+	       "%.2f x (linear: target 1.5, %s)\n",
+		few, g->guests[0], g->guests[mid], many, g->guests[mid], g->guests[last], many / few,
+		many <= 1.5 * few ? "met" : "MISSED");
+}
+
+static struct spent print_view(struct shown *v, const char *name, const char *key, int guests, int ticks,
 	const struct spent *base, const struct spent *bulk, double target)
 {
 	struct spent s = measure_view(v, key, ticks, base);
@@ -351,11 +383,13 @@ static void print_view(struct shown *v, const char *name, const char *key, int g
 	print_ratio(&s, bulk, target);
 	printf("  %-46s %.1f us of CPU a guest; %zu bytes to the terminal\n", "", 1000 * total(&s) / guests,
 		v->bytes / (size_t)ticks);
+	return s;
 }
 
-static void measure(virConnectPtr c, const char *vmtop, int guests, int ticks)
+static void measure(virConnectPtr c, const char *vmtop, int guests, int ticks, struct growth *g)
 {
-	printf("\n%d guests, each with a balloon          ms of CPU per tick: client libvirtd    QEMUs       "
+	printf("\n%d guests, each with a balloon          ms of CPU per tick: client "
+	       "libvirtd    QEMUs       "
 	       "all  wall ms\n",
 		guests);
 	struct spent start = spent_now(0);
@@ -366,9 +400,15 @@ static void measure(virConnectPtr c, const char *vmtop, int guests, int ticks)
 	print_bulk(c, "STATE alone", VIR_DOMAIN_STATS_STATE, &base);
 	struct shown v = show(vmtop);
 	watch(&v, now_ms() + 4000);
-	printf("  first frame after %.0f ms (target 150), first VM on the screen after %.0f ms\n", v.first_ms,
-		v.sample_ms);
-	print_view(&v, "vmtop, pCPU view, no guest statistics", "1", guests, ticks, &base, &bulk, 1.0 / 50);
+	printf("  first frame after %.0f ms (target 150), first VM on the screen "
+	       "after %.0f ms\n",
+		v.first_ms, v.sample_ms);
+	struct spent s = print_view(
+		&v, "vmtop, pCPU view, no guest statistics", "1", guests, ticks, &base, &bulk, 1.0 / 50);
+	if (g->n < SIZES_MOST) {
+		g->guests[g->n] = guests;
+		g->ms[g->n++] = s.client + s.daemon;
+	}
 	print_view(&v, "vmtop, memory view, no guest statistics", "2", guests, ticks, &base, &bulk, 1.0 / 50);
 	set_periods(c, MEMORY_PERIOD_S);
 	hide(&v);
@@ -391,6 +431,8 @@ int main(int argc, char **argv)
 {
 	static char template[8192];
 	struct utsname u;
+	struct growth growth = {.n = 0};
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc == 3 && strcmp(argv[1], "bare") == 0) {
 		bare_client(atoi(argv[2]));
 		return 0;
@@ -406,8 +448,9 @@ int main(int argc, char **argv)
 	for (int i = 4, have = 0; i < argc; have = atoi(argv[i++])) {
 		add_guests(c, template, have, atoi(argv[i]));
 		sleep(3);
-		measure(c, argv[1], atoi(argv[i]), atoi(argv[3]));
+		measure(c, argv[1], atoi(argv[i]), atoi(argv[3]), &growth);
 	}
+	print_growth(&growth);
 	virConnectClose(c);
 	return 0;
 }

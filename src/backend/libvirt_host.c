@@ -79,8 +79,12 @@ static void *crew_run(void *arg)
 	for (size_t i; (i = atomic_fetch_add(&w->next, 1)) < w->s->host.n_pcpus;) {
 		struct pcpu_sample *p = &w->s->host.pcpus[i];
 		int n = w->params;
-		if (p->online && virNodeGetCPUStats(w->c, p->id, st, &n, 0) == 0)
+		if (!p->online)
+			continue;
+		if (virNodeGetCPUStats(w->c, p->id, st, &n, 0) == 0)
 			sum_times(p, st, n);
+		else /* it went away between two calls: of an offline one there are none */
+			p->busy_ns = p->idle_ns = vi64_absent(AVAIL_OFFLINE);
 	}
 	return NULL;
 }
@@ -177,7 +181,8 @@ static void memory_plain(virConnectPtr c, struct host_sample *h)
 	/* Bytes, says its manual; the test driver gives KiB all the same. */
 	const char *type = virConnectGetType(c);
 	unsigned unit = type && strcasecmp(type, "test") == 0 ? 1 : 1024;
-	h->free_kib = spare ? vi64_ok((int64_t)(spare / unit)) : vi64_absent(why_absent());
+	/* Nothing at all is what a driver says that does not know. */
+	h->free_kib = spare ? vi64_ok((int64_t)(spare / unit)) : vi64_absent(AVAIL_UNSUPPORTED);
 	h->available_kib = h->free_kib;
 }
 

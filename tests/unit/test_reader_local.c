@@ -261,6 +261,23 @@ static void test_stopped(void **state)
 	assert_int_equal(vcpu(2, 0)->time_ns.v, 1);
 }
 
+/* A driver without the bulk call: the list alone, and each VM asked for its state. */
+static void test_no_bulk_call(void **state)
+{
+	(void)state;
+	rd->no_bulk = true;
+	take(SAMPLE_BALLOON);
+	assert_int_equal(s->cost.n_local, VMS);
+	assert_int_equal(vm(1)->state, VM_RUNNING);
+	rd->host.local = false;
+	take(SAMPLE_BALLOON);
+	assert_int_equal(s->cost.n_bulk, VMS);
+	assert_int_equal(vm(1)->state, VM_RUNNING);
+	assert_int_equal(vm(1)->n_vcpus, VCPUS);
+	assert_int_equal(vm(1)->mem.max_kib.v, 1048576);
+	assert_true(vi64_has(vcpu(1, 0)->time_ns));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static void silent(void *data, virErrorPtr error)
@@ -274,6 +291,7 @@ int main(void)
 	virSetErrorFunc(NULL, silent);
 	const struct CMUnitTest tests[] = {T(test_all_local), T(test_balloon_event),
 		T(test_one_without_process), T(test_nobody_here), T(test_other_memory), T(test_thread_ends),
-		T(test_plugged), T(test_disagreement), T(test_reused_pid), T(test_stopped)};
+		T(test_plugged), T(test_disagreement), T(test_reused_pid), T(test_stopped),
+		T(test_no_bulk_call)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,7 +80,7 @@ struct engine {
 	int64_t rival_ns; /* the last foreign pin on a vCPU that we pinned; 0 none */
 	bool rewound;     /* a recording jumped; so many samples come before the place */
 	int lead;
-	bool foreign_plan;   /* the recorded plan is not what the policy would do now */
+	bool foreign_plan; /* the recorded plan is not what the policy would do now */
 	bool event_waits;
 	uint64_t seq;
 	char notice[200];

@@ -85,6 +85,10 @@ $(BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -Itests -MMD -MP -c -o $@ $<
 
+# This one lets every allocation fail in turn.
+wrap = -Wl,--wrap=$(1)
+$(BUILD)/tests/scenario/test_faults: LDFLAGS += $(foreach f,malloc calloc realloc reallocarray free,$(call wrap,$(f)))
+
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TSUP) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* Faults are inputs: in a short run every single allocation, and every single call of the hypervisor, fails
+ * once. Invariant that is shown: no crash, no leak, nothing changed without a journal line and a log line,
+ * and the engine goes on with the next reading. Linked with --wrap for the allocator (Makefile). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "support/run_scenario.h"
+#include "support/spy.h"
+
+/* --- the allocator ------------------------------------------------------------------------------------ */
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__real_reallocarray(void *p, size_t n, size_t size);
+void __real_free(void *p);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
+void __wrap_free(void *p);
+
+/* Blocks that are alive, by address: an open hash of what was handed out while `counting`. */
+enum { BLOCKS = 1 << 15 };
+static struct {
+	void *live[BLOCKS];
+	long n_live, calls, fail_at;
+	bool counting, failed;
+} heap;
+
+static size_t block_at(const void *p)
+{
+	size_t i = ((uintptr_t)p >> 4) * 2654435761u % BLOCKS;
+	while (heap.live[i] && heap.live[i] != p)
+		i = (i + 1) % BLOCKS;
+	return i;
+}
+
+static void *born(void *p)
+{
+	if (p && heap.counting) {
+		heap.live[block_at(p)] = p;
+		heap.n_live++;
+	}
+	return p;
+}
+
+/* Takes it out and moves up those that had to step aside for it. */
+static void died(const void *p)
+{
+	size_t i = p ? block_at(p) : 0;
+	if (!p || !heap.live[i])
+		return;
+	heap.live[i] = NULL;
+	heap.n_live--;
+	for (size_t k = (i + 1) % BLOCKS; heap.live[k]; k = (k + 1) % BLOCKS) {
+		void *q = heap.live[k];
+		heap.live[k] = NULL;
+		heap.live[block_at(q)] = q;
+	}
+}
+
+static bool fails(void)
+{
+	if (!heap.counting || ++heap.calls != heap.fail_at)
+		return false;
+	heap.failed = true;
+	return true;
+}
+
+void *__wrap_malloc(size_t n)
+{
+	return fails() ? NULL : born(__real_malloc(n));
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : born(__real_calloc(n, size));
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	if (fails())
+		return NULL;
+	died(p);
+	return born(__real_realloc(p, n));
+}
+
+void *__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+	if (fails())
+		return NULL;
+	died(p);
+	return born(__real_reallocarray(p, n, size));
+}
+
+void __wrap_free(void *p)
+{
+	died(p);
+	__real_free(p);
+}
+
+/* --- a short run -------------------------------------------------------------------------------------- */
+
+static const char scenario[] = "host\n\tpcpus 4\n\tmemory 4G\n"
+			       "vm a x3\n\tload 60%\n\tpin 0\n\tmemory 512M max 1G\n\tstats 2\n"
+			       "vm b\n\tvcpus 2\n\tload 30%\n\tmemory 512M max 1G\n"
+			       "at 3s stop a-2\nat 4s start a-2\nat 5s vcpus b 3\n";
+
+/* Thousands of journals: in memory where that can be had. */
+static char folder[] = "/dev/shm/vmtop-test-XXXXXX", on_disk[] = "/tmp/vmtop-test-XXXXXX";
+static const char *state_home;
+static struct spy host;
+static struct config cfg;
+
+/* Changes that were tried, and lines of the log about changes. */
+static long done_lines, told_lines;
+
+static void book(struct engine *en, uint64_t *seen)
+{
+	struct snapshot *s = engine_snapshot(en);
+	s = s ? s : engine_snapshot(en); /* one allocation fails, not two */
+	assert_non_null(s);
+	for (size_t i = 0; i < s->n_log; i++) {
+		if (s->log[i].seq <= *seen)
+			continue;
+		*seen = s->log[i].seq;
+		told_lines += s->log[i].kind == LOG_ACTION;
+	}
+	snapshot_free(s);
+}
+
+static void count_done(void *arg, const struct action *a, size_t n)
+{
+	(void)arg;
+	(void)a;
+	done_lines += (long)n;
+}
+
+/* What the program does: look, steer, preview, undo by hand, put back. True: it came to its end. */
+static bool short_run(void)
+{
+	struct err e = ERR_INIT;
+	uint64_t seen = 0;
+	done_lines = told_lines = 0;
+	struct engine *en = engine_new(&cfg, &host.base, &e);
+	if (!en)
+		return false;
+	for (int i = 0; i < 9; i++) {
+		if (i == 2)
+			engine_command(en, &(struct command){.kind = CMD_REBALANCE});
+		if (i == 3)
+			engine_command(en, &(struct command){.kind = CMD_PREVIEW});
+		if (i == 4)
+			engine_command(en, &(struct command){.kind = CMD_PREVIEW_APPLY});
+		if (i == 6)
+			engine_command(en, &(struct command){.kind = CMD_UNDO});
+		if (i == 7)
+			engine_command(en, &(struct command){.kind = CMD_MEM_POLICY, .number = 1});
+		engine_step(en, &e);
+		book(en, &seen);
+		if (!engine_wait(en, -1))
+			break;
+	}
+	engine_leave(en, true);
+	book(en, &seen);
+	engine_free(en);
+	return true;
+}
+
+static void open_host(void)
+{
+	spy_open(&host, scenario);
+	host.after = count_done;
+	run_config(&cfg, true, true, 1);
+	cfg.cpu_policy = CPU_POLICY_MINMOVE;
+	cfg.memory_cycle_s = 2;
+	cfg.batch = false; /* plans ahead, as with a screen */
+}
+
+/* Nothing of ours remains in force that the journal does not know. */
+static void put_back_later(void)
+{
+	struct err e = ERR_INIT;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	assert_non_null(out);
+	int rc = engine_restore_journal(&cfg, &host.base, NULL, out, &e);
+	fclose(out);
+	if (rc != 0)
+		fail_msg("restore after a fault: %s", e.msg);
+	free(text);
+	for (int i = 1; i <= 3; i++) {
+		char name[8];
+		snprintf(name, sizeof name, "a-%d", i);
+		assert_string_equal(spy_pin(&host, name, 0), "0");
+	}
+}
+
+static void every_allocation_fails_once(void **state)
+{
+	(void)state;
+	long n = 0;
+	json_set_alloc_funcs(malloc, free);
+	for (bool more = true; more; n++) {
+		open_host();
+		heap.calls = 0;
+		heap.fail_at = n;
+		heap.failed = false;
+		heap.counting = true;
+		short_run();
+		heap.counting = false;
+		more = n == 0 || heap.failed;
+		if (heap.n_live)
+			fail_msg("allocation %ld fails: %ld blocks are not freed", n, heap.n_live);
+		if (told_lines != done_lines)
+			fail_msg("allocation %ld: %ld changes, %ld lines", n, done_lines, told_lines);
+		put_back_later();
+		spy_free(&host);
+	}
+	print_message("%ld allocations\n", n - 2);
+	assert_true(n > 60);
+}
+
+static void every_call_fails_once(void **state)
+{
+	(void)state;
+	for (int unknown = 0; unknown < 2; unknown++) {
+		long n = 0;
+		for (bool more = true; more; n++) {
+			open_host();
+			host.fail_at = n;
+			host.unknown = unknown;
+			assert_true(short_run());
+			more = n == 0 || host.failed;
+			if (told_lines != done_lines)
+				fail_msg("call %ld fails: %ld changes tried, %ld lines", n, done_lines,
+					told_lines);
+			put_back_later();
+			spy_free(&host);
+		}
+		print_message("%ld calls\n", n - 2);
+		assert_true(n > 20);
+	}
+}
+
+static int make_folder(void **state)
+{
+	(void)state;
+	state_home = mkdtemp(folder);
+	if (!state_home)
+		state_home = mkdtemp(on_disk);
+	return state_home ? setenv("XDG_STATE_HOME", state_home, 1) : -1;
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	char path[256];
+	snprintf(path, sizeof path, "%s/vmtop", state_home);
+	rmdir(path);
+	return rmdir(state_home);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_allocation_fails_once),
+		cmocka_unit_test(every_call_fails_once),
+	};
+	return cmocka_run_group_tests_name("faults", tests, make_folder, remove_folder);
+}

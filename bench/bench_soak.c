@@ -82,9 +82,26 @@ static void show(const struct mark *m)
 		m->s);
 }
 
-static bool step(struct engine *en)
+/* Policies by turns; the default one, whose search for the best placement takes nearly all of the time,
+ * seldom.
+ */
+static void change_policy(struct engine *en, long tick)
+{
+	enum { TURN = 500, SELDOM = 40 };
+	long turn = tick / TURN;
+	if (tick % TURN)
+		return;
+	int cpu = turn % SELDOM == 0 ? CPU_POLICY_MINMOVE : CPU_POLICY_ORIGIN_A + (int)(turn % 3);
+	int memory = turn % 4 == 0 ? MEM_POLICY_ORIGIN_C : MEM_POLICY_WATERMARK;
+	engine_command(en, &(struct command){.kind = CMD_CPU_POLICY, .number = cpu});
+	engine_command(en, &(struct command){.kind = CMD_MEM_POLICY, .number = memory});
+	engine_command(en, &(struct command){.kind = CMD_AUTO_CPU, .on = true}); /* after rivals */
+}
+
+static bool step(struct engine *en, long tick)
 {
 	struct err e = ERR_INIT;
+	change_policy(en, tick);
 	engine_step(en, &e); /* without a connection there is none */
 	snapshot_free(engine_snapshot(en));
 	return engine_wait(en, -1);
@@ -95,7 +112,7 @@ static bool soak(struct spy *host, struct engine *en, long ticks)
 	struct mark tenth = {0}, end;
 	double begun = now_s();
 	printf("%8s %10s %10s %8s %10s %8s\n", "tick", "heap KiB", "RSS KiB", "files", "changes", "s");
-	for (long i = 0; i < ticks && step(en); i++)
+	for (long i = 0; i < ticks && step(en, i); i++)
 		if (i == ticks / 10) {
 			tenth = mark_now(i, host, begun);
 			show(&tenth);

@@ -25,6 +25,7 @@ test tmux tmux tmux tmux
 test sqlite3 sqlite sqlite sqlite3
 ci gnuplot-nox gnuplot-minimal gnuplot gnuplot
 ci clang clang clang clang
+ci libclang-rt-dev compiler-rt compiler-rt -
 ci clang-format clang-tools-extra - clang-tools
 ci binutils binutils binutils binutils
 ci shellcheck ShellCheck shellcheck ShellCheck

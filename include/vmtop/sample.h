@@ -45,11 +45,20 @@ struct node_sample {
 	struct vi64 free_kib;
 };
 
+/* Other programs on this machine that pin or balloon guests, as far as they are known by name. */
+enum host_other {
+	OTHER_NUMAD = 1 << 0,
+	OTHER_MOM = 1 << 1,
+	OTHER_PROXMOX = 1 << 2,
+	OTHER_VMTOP = 1 << 3,
+};
+
 struct host_sample {
 	char hostname[128];
 	char hypervisor[32]; /* "QEMU", "TEST", "sim", ... */
 	bool local;          /* this machine's /proc describes the host */
 	bool has_llc;        /* pcpus[].llc is known */
+	uint32_t others;     /* enum host_other; local only */
 	struct vi64 total_kib;
 	struct vi64 available_kib; /* MemAvailable when local, else the best the driver has */
 	struct vi64 free_kib;
@@ -86,7 +95,8 @@ enum vm_flag {
 	VM_FLAG_NO_STEER = 1 << 6, /* domain metadata forbids steering */
 	VM_FLAG_PERSISTENT = 1 << 7,
 	VM_FLAG_EMULATOR_PIN = 1 << 8,
-	VM_FLAG_DEDICATED = 1 << 9, /* every vCPU pinned 1:1 by rule */
+	VM_FLAG_DEDICATED = 1 << 9,  /* every vCPU pinned 1:1 by rule */
+	VM_FLAG_OPENSTACK = 1 << 10, /* nova made it: its pins come from a flavor */
 };
 
 struct vm_memory {

@@ -132,6 +132,17 @@ static bool is_forbidden(xmlNodePtr dom)
 	return false;
 }
 
+static bool is_nova(xmlNodePtr dom)
+{
+	static const char uri[] = "http://openstack.org/xmlns/libvirt/nova/";
+	XML_EACH(s, xml_child(dom, "metadata"), "instance")
+	{
+		if (s->ns && s->ns->href && strncmp((const char *)s->ns->href, uri, sizeof uri - 1) == 0)
+			return true;
+	}
+	return false;
+}
+
 static uint32_t read_flags(xmlNodePtr dom)
 {
 	uint32_t flags = 0;
@@ -147,6 +158,8 @@ static uint32_t read_flags(xmlNodePtr dom)
 		flags |= VM_FLAG_RT;
 	if (is_forbidden(dom))
 		flags |= VM_FLAG_NO_STEER;
+	if (is_nova(dom))
+		flags |= VM_FLAG_OPENSTACK;
 	if (xml_path(dom, "cputune/emulatorpin"))
 		flags |= VM_FLAG_EMULATOR_PIN;
 	return flags;

@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "libvirt_rows.h"
 #include "libvirt_stats.h"
 #include "link.h"
 #include "localhost.h"
+#include "others.h"
 #include "vmtop/err.h"
 
 #define SECOND INT64_C(1000000000)
@@ -165,6 +167,17 @@ static void stamp(struct lv_reader *rd)
 	rd->sample.wall_ns = (int64_t)wall.tv_sec * SECOND + wall.tv_nsec;
 }
 
+/* All processes are looked through for it: seldom. */
+static uint32_t others_now(struct lv_reader *rd)
+{
+	int64_t now = clock_ns();
+	if (!rd->others_ns || now - rd->others_ns > 60 * SECOND) {
+		rd->others_ns = now;
+		rd->others = others_find(rd->proc.root, getpid());
+	}
+	return rd->others;
+}
+
 static void read_host(struct lv_reader *rd)
 {
 	struct host_sample *h = &rd->sample.host;
@@ -172,6 +185,7 @@ static void read_host(struct lv_reader *rd)
 	h->local = rd->local;
 	snprintf(h->hostname, sizeof h->hostname, "%s", rd->host.hostname);
 	snprintf(h->hypervisor, sizeof h->hypervisor, "%s", rd->host.driver);
+	h->others = rd->local ? others_now(rd) : 0;
 	if (!h->local || localhost_host(rd->proc.root, &rd->sample) < 0) {
 		h->local = false;
 		int64_t asked = clock_ns();

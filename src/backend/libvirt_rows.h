@@ -24,6 +24,8 @@ struct row {
 };
 
 struct lv_reader {
+	uint32_t others;   /* enum host_other */
+	int64_t others_ns; /* when they were looked for last */
 	struct sample sample;
 	struct connect_result host;
 	struct vm_caches caches;

@@ -77,6 +77,8 @@ struct engine {
 	bool due;  /* the next step takes a sample */
 	bool tick; /* ... and is a regular one */
 	int64_t start_ns, end_ns, next_tick_ns, next_memory_ns, last_sample_ns;
+	uint32_t others_said; /* enum host_other: in the log already */
+	bool nova_said;
 	int64_t rival_ns; /* the last foreign pin on a vCPU that we pinned; 0 none */
 	bool rewound;     /* a recording jumped; so many samples come before the place */
 	int lead;

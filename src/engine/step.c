@@ -219,6 +219,33 @@ static void watch_rivals(struct engine *en)
 		step_back(en);
 }
 
+/* Said once: who else may move guests here, and whose pins are not an accident. */
+static void say_others(struct engine *en)
+{
+	static const struct {
+		uint32_t bit;
+		const char *text;
+	} rows[] = {
+		{OTHER_NUMAD, "numad runs on this host: it moves guests too"},
+		{OTHER_MOM, "MoM runs on this host: it balloons guests too"},
+		{OTHER_PROXMOX, "Proxmox's pvestatd runs on this host: it balloons guests too"},
+		{OTHER_VMTOP, "another vmtop runs on this host"},
+	};
+	uint32_t fresh = en->sample.host.others & ~en->others_said;
+	en->others_said |= fresh;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (fresh & rows[i].bit)
+			log_event(en, LOG_EVENT, "%s", rows[i].text);
+	size_t nova = 0;
+	for (size_t i = 0; i < en->sample.n_vms; i++)
+		nova += (en->sample.vms[i].flags & VM_FLAG_OPENSTACK) != 0;
+	if (nova && !en->nova_said)
+		log_event(en, LOG_EVENT,
+			"%zu VM%s of OpenStack: pins of flavors are rules here, and nova may set them anew",
+			nova, nova == 1 ? " is" : "s are");
+	en->nova_said |= nova > 0;
+}
+
 /* Who came, who went, what is known of them. */
 static void step_ledger(struct engine *en, bool first)
 {
@@ -235,6 +262,7 @@ static void step_ledger(struct engine *en, bool first)
 	for (size_t i = 0; i < en->sample.n_vms; i++)
 		vm_came(en, &en->sample.vms[i], first);
 	watch_rivals(en);
+	say_others(en);
 	ledger_forget(l, en->sample.wall_ns / 1000000000);
 }
 

@@ -15,6 +15,7 @@
 #include "../../src/engine/journal.h"
 #include "support/run_scenario.h"
 #include "support/spy.h"
+#include "vmtop/text.h"
 
 static char folder[] = "/tmp/vmtop-test-XXXXXX";
 static struct spy host;
@@ -329,6 +330,50 @@ static void release_beside_a_running_vmtop(void **state)
 	spy_free(&host);
 }
 
+/* Nothing that could steer a terminal, break a line or a quoted value. */
+static void harmless(const char *text, bool lines)
+{
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+		if ((*p < 0x20 && !(lines && *p == '\n')) || *p == 0x7f)
+			fail_msg("byte 0x%02x in: %s", *p, text);
+	assert_null(strstr(text, "\xc2\x9b"));     /* CSI of 8 bits */
+	assert_null(strstr(text, "\xe2\x80\xae")); /* right-to-left override */
+	for (const char *p = text; *p;) {
+		uint32_t ch;
+		p += text_decode(p, &ch);
+		assert_int_not_equal(ch, UINT32_MAX);
+	}
+}
+
+/* A VM may be called anything. */
+static void hostile_names(void **state)
+{
+	static const char *const names[] = {"\x1b[2J\x1b]0;gone\x07\r\n\t\"',;--", "\xff\xfe\xc3(\xc2\x9b",
+		"\xe2\x80\xae"
+		"evil'); DROP TABLE vm;--",
+		"%s%n%d {\"forgot\":{}}", ""};
+	(void)state;
+	for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+		begin(CROWD "at 4s stop a-1\nat 6s start a-1\n");
+		host.name = names[k];
+		struct engine *en = spy_engine(&host, &cfg);
+		spy_run(en, 8);
+		engine_leave(en, false);
+		struct snapshot *s = engine_snapshot(en);
+		assert_true(s->n_log > 6);
+		for (size_t i = 0; i < s->n_log; i++)
+			harmless(s->log[i].text, false);
+		harmless(s->notice, false);
+		snapshot_free(s);
+		engine_free(en);
+		const char *said = restore(NULL, 0);
+		harmless(said, true);
+		assert_non_null(strstr(said, "changes put back"));
+		all_on("0");
+		spy_free(&host);
+	}
+}
+
 static void no_journal_no_change(void **state)
 {
 	(void)state;
@@ -364,6 +409,7 @@ int main(void)
 		cmocka_unit_test(balloons_and_periods_go_back),
 		cmocka_unit_test(memory_of_another_life),
 		cmocka_unit_test(release_beside_a_running_vmtop),
+		cmocka_unit_test(hostile_names),
 		cmocka_unit_test(no_journal_no_change),
 	};
 	return cmocka_run_group_tests_name("restore", tests, make_folder, remove_folder);

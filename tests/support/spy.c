@@ -32,7 +32,10 @@ static int spy_sample(struct backend *b, unsigned groups, struct sample *to, str
 	struct spy *s = spy_of(b);
 	if (fails_now(s))
 		return err_set(e, ERR_TIMEOUT, "call %ld fails in this test", s->calls);
-	return s->sim->ops->sample(s->sim, groups, to, e);
+	int rc = s->sim->ops->sample(s->sim, groups, to, e);
+	for (size_t i = 0; s->name && i < to->n_vms; i++)
+		snprintf(to->vms[i].name, sizeof to->vms[i].name, "%s", s->name);
+	return rc;
 }
 
 static void spy_apply(struct backend *b, struct action *a, size_t n)

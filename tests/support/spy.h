@@ -9,12 +9,13 @@
 struct spy {
 	struct backend base;
 	struct backend *sim;
-	long calls;   /* sample() and each change, from 1 */
-	long fail_at; /* this call fails; 0: none */
-	bool unknown; /* ... a change is made, but its answer is lost */
-	bool failed;  /* it did */
-	long changes; /* tried */
-	bool denied;  /* the connection became read-only */
+	long calls;       /* sample() and each change, from 1 */
+	long fail_at;     /* this call fails; 0: none */
+	bool unknown;     /* ... a change is made, but its answer is lost */
+	bool failed;      /* it did */
+	long changes;     /* tried */
+	const char *name; /* every VM is called so; NULL: as in the scenario */
+	bool denied;      /* the connection became read-only */
 	/* Around apply(); may be NULL. */
 	void (*before)(void *arg, const struct action *a, size_t n);
 	void (*after)(void *arg, const struct action *a, size_t n);

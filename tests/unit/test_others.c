@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Other controllers are known by the names of their processes; OpenStack's guests by their metadata. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../src/backend/domxml.h"
+#include "../../src/backend/others.h"
+#include "vmtop/err.h"
+
+static char root[] = "/tmp/vmtop-test-XXXXXX";
+
+static void process(const char *pid, const char *comm)
+{
+	char path[128];
+	snprintf(path, sizeof path, "%s/proc/%s", root, pid);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof path, "%s/proc/%s/comm", root, pid);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f, "%s\n", comm);
+	fclose(f);
+}
+
+static void remove_process(const char *pid)
+{
+	char path[128];
+	snprintf(path, sizeof path, "%s/proc/%s/comm", root, pid);
+	unlink(path);
+	*strrchr(path, '/') = '\0';
+	rmdir(path);
+}
+
+static void processes_are_known_by_name(void **state)
+{
+	(void)state;
+	char proc[64];
+	assert_non_null(mkdtemp(root));
+	assert_int_equal(others_find(root, 1), 0); /* no /proc */
+	snprintf(proc, sizeof proc, "%s/proc", root);
+	assert_int_equal(mkdir(proc, 0700), 0);
+	process("12", "numad2");
+	process("77", "vmtop");
+	assert_int_equal(others_find(root, 77), 0); /* that is ourselves */
+	process("78", "vmtop");
+	process("500", "pvestatd");
+	assert_int_equal(others_find(root, 77), OTHER_VMTOP | OTHER_PROXMOX);
+	process("501", "numad");
+	assert_int_equal(others_find(root, 77), OTHER_VMTOP | OTHER_PROXMOX | OTHER_NUMAD);
+	static const char *const pids[] = {"12", "77", "78", "500", "501"};
+	for (size_t i = 0; i < 5; i++)
+		remove_process(pids[i]);
+	rmdir(proc);
+	rmdir(root);
+}
+
+static void guests_of_openstack_are_known(void **state)
+{
+	(void)state;
+	static const char nova[] =
+		"<domain><metadata><nova:instance xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.1'>"
+		"<nova:name>x</nova:name></nova:instance></metadata></domain>";
+	static const char other[] = "<domain><metadata><x:instance xmlns:x='urn:x'/></metadata></domain>";
+	struct dom_facts f;
+	dom_facts_init(&f);
+	assert_int_equal(domxml_parse(&f, nova, NULL, NULL), 0);
+	assert_true(f.flags & VM_FLAG_OPENSTACK);
+	dom_facts_done(&f);
+	dom_facts_init(&f);
+	assert_int_equal(domxml_parse(&f, other, NULL, NULL), 0);
+	assert_false(f.flags & VM_FLAG_OPENSTACK);
+	dom_facts_done(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(processes_are_known_by_name),
+		cmocka_unit_test(guests_of_openstack_are_known),
+	};
+	return cmocka_run_group_tests_name("others", tests, NULL, NULL);
+}

@@ -139,11 +139,22 @@ static void print_spent(const char *name, const struct spent *s, double wall_ms)
 		printf(" %8.1f", wall_ms);
 }
 
-static void print_ratio(const struct spent *s, const struct spent *bulk, double target)
+/* The targets are those of a host of this size; with few guests what does not depend on them weighs more. */
+enum { JUDGED_GUESTS = 200 };
+
+static void print_verdict(bool met, int guests)
+{
+	if (guests >= JUDGED_GUESTS)
+		printf(": %s)\n", met ? "met" : "MISSED");
+	else
+		printf(" at %d guests)\n", JUDGED_GUESTS);
+}
+
+static void print_ratio(const struct spent *s, const struct spent *bulk, double target, int guests)
 {
 	double r = total(s) / total(bulk);
-	printf("          1/%-6.0f (target 1/%.0f: %s)\n", 1 / (r > 1e-4 ? r : 1e-4), 1 / target,
-		r <= target ? "met" : "MISSED");
+	printf("          1/%-6.0f (target 1/%.0f", 1 / (r > 1e-4 ? r : 1e-4), 1 / target);
+	print_verdict(r <= target, guests);
 }
 
 /* ---- guests ---- */
@@ -304,7 +315,7 @@ static void print_memory(const struct shown *v)
 
 /* ---- the guest half of a tick on a remote host ---- */
 
-static void print_remote(virConnectPtr c)
+static void print_remote(virConnectPtr c, int guests)
 {
 	static struct config cfg;
 	struct err e = ERR_INIT;
@@ -331,10 +342,9 @@ static void print_remote(virConnectPtr c)
 		usleep(500000);
 	}
 	double x = median(bare, REMOTE_CALLS), y = median(ours, REMOTE_CALLS);
-	printf("  as a remote host: bulk call %.1f ms, guest half of a tick %.1f ms: "
-	       "%+.1f %% (target 5: "
-	       "%s)\n",
-		x, y, 100 * (y - x) / x, y <= 1.05 * x ? "met" : "MISSED");
+	printf("  as a remote host: bulk call %.1f ms, guest half of a tick %.1f ms: %+.1f %% (target 5", x,
+		y, 100 * (y - x) / x);
+	print_verdict(y <= 1.05 * x, guests);
 	sample_done(&s);
 	b->ops->close(b);
 }
@@ -380,7 +390,7 @@ static struct spent print_view(struct shown *v, const char *name, const char *ke
 {
 	struct spent s = measure_view(v, key, ticks, base);
 	print_spent(name, &s, -1);
-	print_ratio(&s, bulk, target);
+	print_ratio(&s, bulk, target, guests);
 	printf("  %-46s %.1f us of CPU a guest; %zu bytes to the terminal\n", "", 1000 * total(&s) / guests,
 		v->bytes / (size_t)ticks);
 	return s;
@@ -422,7 +432,7 @@ static void measure(virConnectPtr c, const char *vmtop, int guests, int ticks, s
 	print_view(&v, "vmtop, memory view, 5 s cycle", "2", guests, ticks, &base, &with, 1.0 / 4);
 	print_memory(&v);
 	hide(&v);
-	print_remote(c);
+	print_remote(c, guests);
 	set_periods(c, 0);
 	fflush(stdout);
 }

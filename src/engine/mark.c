@@ -22,13 +22,11 @@
 
 enum { MARK_BYTES = sizeof((struct command *)0)->text, AT_ONCE = 16 };
 
-/* Where sockets may be: the user's run folder, or the system's for root. NULL past the last. */
-static const char *run_folder(int i)
+/* Where sockets are: the user's run folder, else the system's for root. NULL: nowhere. */
+static const char *run_folder(void)
 {
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
-	if (!xdg || *xdg != '/')
-		i++;
-	return i == 0 ? xdg : i == 1 && geteuid() == 0 ? "/run" : NULL;
+	return xdg && *xdg == '/' ? xdg : geteuid() == 0 ? "/run" : NULL;
 }
 
 static bool private_folder(const char *path)
@@ -72,8 +70,8 @@ void mark_open(struct mark_socket *m)
 	m->poll_fd = epoll_create1(EPOLL_CLOEXEC);
 	m->watched = -1;
 	struct epoll_event e = {.events = EPOLLIN};
-	for (int i = 0; m->fd >= 0 && m->poll_fd >= 0 && !m->open && run_folder(i); i++)
-		m->open = bind_in(m, run_folder(i)) && epoll_ctl(m->poll_fd, EPOLL_CTL_ADD, m->fd, &e) == 0;
+	m->open = m->fd >= 0 && m->poll_fd >= 0 && run_folder() && bind_in(m, run_folder()) &&
+		  epoll_ctl(m->poll_fd, EPOLL_CTL_ADD, m->fd, &e) == 0;
 	if (m->open)
 		return;
 	if (m->fd >= 0)
@@ -159,16 +157,16 @@ static int send_all(int fd, const char *folder, const char *text)
 int engine_mark_send(const char *text, struct err *e)
 {
 	size_t n = strlen(text);
-	int heard = 0;
 	if (n == 0 || n >= MARK_BYTES || strchr(text, '\n'))
 		return err_set(e, ERR_USAGE, "a mark is one line of 1 to %d bytes", MARK_BYTES - 1);
+	if (!run_folder())
+		return err_set(e, ERR_RUNTIME, "no running vmtop to be found: XDG_RUNTIME_DIR is not set");
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set(e, ERR_RUNTIME, "cannot make a socket: %s", strerror(errno));
-	for (int i = 0; run_folder(i); i++)
-		heard += send_all(fd, run_folder(i), text);
+	int heard = send_all(fd, run_folder(), text);
 	close(fd);
-	if (!heard && !run_folder(0))
-		return err_set(e, ERR_RUNTIME, "no running vmtop to be found: XDG_RUNTIME_DIR is not set");
-	return heard ? heard : err_set(e, ERR_RUNTIME, "no running vmtop of this user was found");
+	return heard ? heard
+		     : err_set(e, ERR_RUNTIME, "no running vmtop of this user was found below %.200s",
+			       run_folder());
 }

@@ -35,7 +35,7 @@ size_t minmove_mark_still(struct minmove *s)
 static double worth_of(const struct place_work *w, const struct look *k)
 {
 	const struct config *cfg = w->p->cfg;
-	return squared(cfg->min_gain_pct * k->limit / minmove_band(cfg, w->p));
+	return squared(cfg->min_gain_pct * fmax(1, k->limit / minmove_band(cfg, w->p) / 2));
 }
 
 bool minmove_overload(struct minmove *s, const struct look *k)

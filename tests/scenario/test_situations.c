@@ -31,7 +31,7 @@ static const struct expected expected[] = {
 	{"square waves", 4, 5, 4, 4},
 	{"bursts", NEVER, 40, 120, NEVER}, /* 20 s each: shorter than what a vCPU rests */
 	{"multi-vCPU VMs", 60, 5, 30, 120},
-	{"VMs leave and arrive", NEVER, 15, 20, NEVER},
+	{"VMs leave and arrive", NEVER, 15, 80, NEVER},
 	{"12 pCPUs", 20, 40, 20, 60},
 	{"96 pCPUs", 30, 30, 80, 150},
 	{"512 pCPUs", 30, 20, 400, NEVER},

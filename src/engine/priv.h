@@ -132,6 +132,9 @@ int engine_controllers(struct engine *en, struct err *e); /* new ones; the old s
 /* leave.c */
 bool leave_anything(const struct engine *en); /* something of ours is not as found */
 
+/* ledger_step.c: after each sample */
+void ledger_step(struct engine *en, bool first);
+
 /* step.c */
 bool engine_may_change(struct engine *en);         /* not read-only; else says why */
 int engine_look(struct engine *en, struct err *e); /* sample and model, no plan */

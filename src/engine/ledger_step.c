@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* Who came, who went, who else is at work: what the ledger learns from a sample. Invariant: what is no longer
+ * as we wrote it is forgotten as soon as that is known. Decides nothing but that AUTO steps back before a
+ * rival. */
+#include <stdio.h>
+#include <string.h>
+
+#include "priv.h"
+#include "vmtop/text.h"
+
+/* false: how some vCPU is pinned is not known yet. */
+static bool pins_of_new_life(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+{
+	struct cpuset online;
+	bool known = true;
+	sample_online(&en->sample, &online);
+	for (size_t i = r->n_vcpus; i-- > 0;) {
+		const struct vcpu_record *k = &r->vcpus[i];
+		const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, k->id);
+		if (v && v->affinity_avail != AVAIL_OK)
+			known = false;
+		else if (!v || !vcpu_ours(k, &v->affinity, &online) || cpuset_equal(&v->affinity, &k->found))
+			apply_forget(en, r, k->id);
+	}
+	return known;
+}
+
+static bool memory_of_new_life(struct engine *en, struct vm_record *r, const struct vm_memory *m)
+{
+	if (m->balloon_device && !(vi64_has(m->balloon_kib) && vi64_has(m->period_s)))
+		return r->wrote_kib < 0 && r->period_wrote < 0;
+	if (r->wrote_kib >= 0 && !(vi64_has(m->balloon_kib) && balloon_ours(r, m->balloon_kib.v, false)))
+		apply_forget(en, r, JOURNAL_BALLOON);
+	if (r->period_wrote >= 0 && !(vi64_has(m->period_s) && m->period_s.v == r->period_wrote))
+		apply_forget(en, r, JOURNAL_PERIOD);
+	return true;
+}
+
+/* A VM with another id has started again, with the pins and the size of its definition or those it was saved
+ * with: only what is still as we wrote it is ours. Looked at until all of it is known. */
+static void new_life(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+{
+	if (r->life >= 0)
+		r->memo.target_kib = -1;
+	bool pins = pins_of_new_life(en, r, vm), memory = memory_of_new_life(en, r, &vm->mem);
+	if (pins && memory)
+		r->life = vm->id;
+}
+
+/* A sample that shows its pins is the read-back of a change without an answer. */
+static void read_back(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+{
+	struct cpuset online;
+	if (!r->memo.unknown || vm->hung_since_ns || en->sample.time_ns <= r->unknown_ns)
+		return;
+	r->memo.unknown = false;
+	sample_online(&en->sample, &online);
+	for (size_t i = 0; i < r->n_vcpus; i++) {
+		struct vcpu_record *k = &r->vcpus[i];
+		const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, k->id);
+		if (k->unsure && v && v->affinity_avail == AVAIL_OK && vcpu_ours(k, &v->affinity, &online))
+			vcpu_is(k, &v->affinity);
+	}
+}
+
+static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
+{
+	char name[128];
+	struct vm_record *r = ledger_get(&en->ledger, vm->uuid, vm->name);
+	if (!r)
+		return;
+	text_escape(name, sizeof name, vm->name);
+	if (!r->here && !first)
+		log_event(en, LOG_EVENT, "%s appeared", name);
+	if (strcmp(r->name, vm->name) != 0)
+		snprintf(r->name, sizeof r->name, "%s", vm->name);
+	r->here = true;
+	r->seen_s = en->sample.wall_ns / 1000000000;
+	if (vm->id >= 0 && vm->id != r->life)
+		new_life(en, r, vm);
+	read_back(en, r, vm);
+}
+
+/* Whether somebody just put this vCPU back as it was found: a release before a migration, no rivalry. */
+static bool was_released(const struct engine *en, const struct vcpu_record *k, const struct vcpu_sample *v)
+{
+	struct cpuset online, found = k->found, now = v->affinity;
+	sample_online(&en->sample, &online);
+	cpuset_and(&found, &online);
+	cpuset_and(&now, &online);
+	return v->affinity_avail == AVAIL_OK && cpuset_equal(&found, &now);
+}
+
+/* A pin by somebody else on a vCPU that we pinned. Returns whether it is the second within a minute. */
+static bool is_rival(struct engine *en, struct vcpu_record *k, const struct vcpu_sample *v)
+{
+	int64_t at = v->foreign_pin_ns.v, before = en->rival_ns;
+	k->foreign_ns = at;
+	if (was_released(en, k, v))
+		return false;
+	en->rival_ns = at > before ? at : before;
+	return before && (at > before ? at - before : before - at) <= INT64_C(60000000000);
+}
+
+static void step_back(struct engine *en)
+{
+	en->rival_ns = 0;
+	if (!en->cfg.auto_cpu)
+		return;
+	en->cfg.auto_cpu = false;
+	log_event(en, LOG_ERROR,
+		"CPU: MANUAL now: somebody else re-pinned two of our vCPUs within a minute; is another "
+		"controller (numad, a second vmtop) running?");
+	notice_set(en, "CPU AUTO switched off: somebody else re-pins the same vCPUs");
+}
+
+/* Two pins of others on ours within a minute mean that another controller is at work, and AUTO steps back:
+ * two controllers only undo each other. */
+static void watch_rivals(struct engine *en)
+{
+	bool rival = false;
+	for (size_t i = 0; i < en->sample.n_vms; i++) {
+		const struct vm_sample *vm = &en->sample.vms[i];
+		const struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
+		for (size_t k = vm->first_vcpu; r && r->n_vcpus && k < vm->first_vcpu + vm->n_vcpus; k++) {
+			const struct vcpu_sample *v = &en->sample.vcpus[k];
+			struct vcpu_record *ours = record_vcpu(r, v->id);
+			if (ours && vi64_has(v->foreign_pin_ns) && v->foreign_pin_ns.v > ours->foreign_ns)
+				rival |= is_rival(en, ours, v);
+		}
+	}
+	if (rival)
+		step_back(en);
+}
+
+/* Said once: who else may move guests here, and whose pins are not an accident. */
+static void say_others(struct engine *en)
+{
+	static const struct {
+		uint32_t bit;
+		const char *text;
+	} rows[] = {
+		{OTHER_NUMAD, "numad runs on this host: it moves guests too"},
+		{OTHER_MOM, "MoM runs on this host: it balloons guests too"},
+		{OTHER_PROXMOX, "Proxmox's pvestatd runs on this host: it balloons guests too"},
+		{OTHER_VMTOP, "another vmtop runs on this host"},
+	};
+	uint32_t fresh = en->sample.host.others & ~en->others_said;
+	en->others_said |= fresh;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (fresh & rows[i].bit)
+			log_event(en, LOG_EVENT, "%s", rows[i].text);
+	size_t nova = 0;
+	for (size_t i = 0; i < en->sample.n_vms; i++)
+		nova += (en->sample.vms[i].flags & VM_FLAG_OPENSTACK) != 0;
+	if (nova && !en->nova_said)
+		log_event(en, LOG_EVENT,
+			"%zu VM%s of OpenStack: pins of flavors are rules here, and nova may set them anew",
+			nova, nova == 1 ? " is" : "s are");
+	en->nova_said |= nova > 0;
+}
+
+/* Who came, who went, what is known of them. */
+void ledger_step(struct engine *en, bool first)
+{
+	struct ledger *l = &en->ledger;
+	for (size_t i = 0; i < l->n; i++) {
+		bool gone = l->vms[i].here && !sample_vm_by_uuid(&en->sample, l->vms[i].uuid);
+		if (!gone)
+			continue;
+		char name[128];
+		text_escape(name, sizeof name, l->vms[i].name);
+		log_event(en, LOG_EVENT, "%s is gone", name);
+		l->vms[i].here = false;
+	}
+	for (size_t i = 0; i < en->sample.n_vms; i++)
+		vm_came(en, &en->sample.vms[i], first);
+	watch_rivals(en);
+	say_others(en);
+	ledger_forget(l, en->sample.wall_ns / 1000000000);
+}

@@ -349,9 +349,7 @@ static void harmless(const char *text, bool lines)
 static void hostile_names(void **state)
 {
 	static const char *const names[] = {"\x1b[2J\x1b]0;gone\x07\r\n\t\"',;--", "\xff\xfe\xc3(\xc2\x9b",
-		"\xe2\x80\xae"
-		"evil'); DROP TABLE vm;--",
-		"%s%n%d {\"forgot\":{}}", ""};
+		"\342\200\256evil'); DROP TABLE vm;--", "%s%n%d {\"forgot\":{}}", ""};
 	(void)state;
 	for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
 		begin(CROWD "at 4s stop a-1\nat 6s start a-1\n");

@@ -43,7 +43,7 @@ FUZZ_ON := $(findstring fuzzer,$(SAN))
 FUZZ_MAIN = $(if $(FUZZ_ON),,$(BUILD)/tests/fuzz/seeds.o)
 
 PREFIX   ?= /usr/local
-MANUALS   = $(BUILD)/man/vmtop.1 $(BUILD)/man/vmtop.conf.5 $(BUILD)/man/vmtop-scenario.5 $(BUILD)/man/vmtop-recording.5
+MANUALS   = $(patsubst man/%.in,$(BUILD)/man/%,$(sort $(wildcard man/*.in)))
 SHELLS    = $(BUILD)/completions/vmtop.bash $(BUILD)/completions/_vmtop $(BUILD)/completions/vmtop.fish
 
 .PHONY: all run check check-quick unit screenshots lint format bench bench-live fuzz clean install dist deb rpm golden
@@ -145,10 +145,7 @@ format:
 DEST = $(DESTDIR)$(PREFIX)
 install: all
 	install -Dm755 $(BUILD)/vmtop $(DEST)/bin/vmtop
-	install -Dm644 $(BUILD)/man/vmtop.1 $(DEST)/share/man/man1/vmtop.1
-	install -Dm644 $(BUILD)/man/vmtop.conf.5 $(DEST)/share/man/man5/vmtop.conf.5
-	install -Dm644 $(BUILD)/man/vmtop-scenario.5 $(DEST)/share/man/man5/vmtop-scenario.5
-	install -Dm644 $(BUILD)/man/vmtop-recording.5 $(DEST)/share/man/man5/vmtop-recording.5
+	for m in $(MANUALS); do install -Dm644 $$m $(DEST)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
 	install -Dm644 $(BUILD)/completions/vmtop.bash $(DEST)/share/bash-completion/completions/vmtop
 	install -Dm644 $(BUILD)/completions/_vmtop $(DEST)/share/zsh/site-functions/_vmtop
 	install -Dm644 $(BUILD)/completions/vmtop.fish $(DEST)/share/fish/vendor_completions.d/vmtop.fish

@@ -16,7 +16,7 @@ sources() {
 	find . -name '*.[ch]' -not -path './build*' -not -path './.*' | sed 's|^\./||' | sort
 }
 scripts() {
-	find packaging tests .ci src -type f ! -name '*.c' ! -name '*.h' -exec grep -lI '^#!' {} + | sort
+	find packaging tests .ci src -type f ! -name "*.c" ! -name "*.h" -exec grep -lIE "^#!.*[/ ](ba|da)?sh" {} + | sort
 }
 
 # Every file says its licence.

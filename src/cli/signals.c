@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vmtop/command.h"
@@ -16,11 +17,11 @@ static volatile sig_atomic_t signal_pipe = -1, quit_seen, hangup_seen;
 static const struct {
 	int signal;
 	enum command_kind kind;
-	int flags; /* a second SIGINT or SIGTERM kills: nobody is trapped by a slow farewell */
+	int flags;
 } signals[] = {
-	{SIGINT, CMD_QUIT, SA_RESETHAND},
-	{SIGTERM, CMD_QUIT, SA_RESETHAND},
-	{SIGHUP, CMD_QUIT, SA_RESETHAND},
+	{SIGINT, CMD_QUIT, 0},
+	{SIGTERM, CMD_QUIT, 0},
+	{SIGHUP, CMD_QUIT, 0},
 	{SIGUSR1, CMD_REBALANCE, SA_RESTART},
 };
 enum { N_SIGNALS = sizeof signals / sizeof *signals };
@@ -32,12 +33,29 @@ static void send(enum command_kind kind)
 		return; /* the pipe is full of commands that say the same */
 }
 
+/* A second signal kills, so that nobody is trapped by a slow farewell; but not one that comes with the first:
+ * timeout(1) and others send theirs to the process and to its group. */
+static void quit_came(int number)
+{
+	static struct timespec first;
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!quit_seen)
+		first = now;
+	else if (now.tv_sec - first.tv_sec > 1) {
+		signal(number, SIG_DFL);
+		raise(number);
+	}
+	quit_seen = 1;
+}
+
 static void signal_came(int number)
 {
 	int saved = errno;
 	for (size_t i = 0; i < N_SIGNALS; i++)
 		if (signals[i].signal == number) {
-			quit_seen |= signals[i].kind == CMD_QUIT;
+			if (signals[i].kind == CMD_QUIT)
+				quit_came(number);
 			send(signals[i].kind);
 		}
 	errno = saved;
@@ -60,13 +78,13 @@ static bool has_terminal(void)
 	return fd >= 0;
 }
 
-static void signals_set(bool ours)
+static void signals_set(void)
 {
 	bool terminal = has_terminal();
 	for (size_t i = 0; i < N_SIGNALS; i++) {
 		bool hangup = signals[i].signal == SIGHUP && !terminal;
 		struct sigaction sa = {.sa_flags = hangup ? SA_RESTART : signals[i].flags}, now;
-		sa.sa_handler = !ours ? SIG_DFL : hangup ? hangup_came : signal_came;
+		sa.sa_handler = hangup ? hangup_came : signal_came;
 		sigaction(signals[i].signal, NULL, &now);
 		if (signals[i].signal != SIGHUP || now.sa_handler != SIG_IGN)
 			sigaction(signals[i].signal, &sa, NULL);
@@ -80,15 +98,14 @@ int signals_open(void)
 	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -1;
 	signal_pipe = fd[1];
-	signals_set(true);
+	signals_set();
 	return fd[0];
 }
 
 void signals_close(int fd)
 {
 	int end = signal_pipe;
-	signals_set(false);
-	signal_pipe = -1;
+	signal_pipe = -1; /* the handlers stay: what comes on the way out must not break it off */
 	close(end);
 	close(fd);
 }

@@ -18,7 +18,8 @@ extern const struct situation situations[];
 extern const size_t n_situations;
 
 const struct situation *situation_find(const char *name); /* fails the test when there is none */
-/* Text of a scenario with another seed and, when it is not 0, noise on each load that has none. malloc()ed. */
+/* Text of a scenario with another seed and, when it is not 0, noise on each load that has none. malloc()ed.
+ */
 char *situation_text(const char *scenario, unsigned seed, int noise_pct);
 
 struct situation_result {
@@ -31,8 +32,8 @@ struct situation_result {
 };
 
 /* limit_pct < 0: 5, or 1.15 times what is attainable. */
-void situation_run(const struct situation *s, const struct config *cfg, double limit_pct,
-	struct situation_result *out);
+void situation_run(
+	const struct situation *s, const struct config *cfg, double limit_pct, struct situation_result *out);
 double situation_limit(double attainable_pct);
 
 #endif

@@ -126,6 +126,10 @@ static void put_marks(const struct report *r, FILE *f, bool labels)
 	}
 }
 
+/* gnuplot fails on an axis on which no point has a value, as with a host that tells nothing or a recording
+ * without a pin: a line at zero is always there. */
+#define ZERO(axes) " 0 " axes "with lines lw 0.5 lc rgb '#cccccc' notitle"
+
 struct figure {
 	const char *name, *title;
 	int width, height;
@@ -140,7 +144,8 @@ static void body_deviation(const struct report *r, FILE *f)
 	      "plot 'ticks.tsv' using 1:2 with lines lw 2 lc rgb '#0060ad' title 'deviation', \\\n"
 	      " '' using 1:3 with lines lw 1.5 dt 2 lc rgb '#c02020' title 'limit', \\\n"
 	      " '' using 1:4 with lines lw 1.5 lc rgb '#309030' title 'best placement found', \\\n"
-	      " '' using 1:5 with lines lw 1.5 dt 3 lc rgb '#808080' title 'no placement below'\n",
+	      " '' using 1:5 with lines lw 1.5 dt 3 lc rgb '#808080' title 'no placement below', " ZERO(
+		      "") "\n",
 		f);
 }
 
@@ -167,7 +172,7 @@ static void body_pins(const struct report *r, FILE *f)
 	      "set y2tics\nset ytics nomirror\n"
 	      "plot 'ticks.tsv' using 1:7 with steps lw 2 lc rgb '#0060ad' title 'pins so far', \\\n"
 	      " '' using 1:($6 > 0 ? $6 : NaN) axes x1y2 with impulses lw 2 lc rgb '#f16913' title"
-	      " 'pins in one tick (right)'\n",
+	      " 'pins in one tick (right)', " ZERO("axes x1y2 ") "\n",
 		f);
 }
 
@@ -189,7 +194,7 @@ static void body_balloons(const struct report *r, FILE *f)
 			"set title '%s'\n"
 			"plot 'guest%zu.tsv' using 1:4:5 with filledcurves fc rgb '#c0d8f0' fs solid, \\\n"
 			" '' using 1:3 with lines lw 1.5 lc rgb '#c02020', \\\n"
-			" '' using 1:2 with lines lw 2 lc rgb '#0060ad'\n",
+			" '' using 1:2 with lines lw 2 lc rgb '#0060ad', " ZERO("") "\n",
 			name, g + 1);
 	}
 	fputs("unset multiplot\n", f);
@@ -204,7 +209,7 @@ static void body_memory(const struct report *r, FILE *f)
 	      "\\\n"
 	      " '' using 1:($11/1024) with lines lw 1.5 dt 2 lc rgb '#c02020' title 'reserve', \\\n"
 	      " '' using 1:9 axes x1y2 with steps lw 1.5 lc rgb '#309030' title 'balloon calls so far "
-	      "(right)'\n",
+	      "(right)', " ZERO("") "\n",
 		f);
 }
 

@@ -10,11 +10,11 @@ enum { HELP_KEYS = 13, HELP_WIDTH = 80 };
 
 /* What one looks at; the signs are those of draw.c. */
 static const char *const panel_help[] = {
-	[FOCUS_TABLE] = "A row a VM. USE has a bar for each vCPU, in the colour of waiting where it waits 10 "
-			"% or more "
-			"for a pCPU. CPU%, WAIT% and WANT% are sums over the vCPUs, in percent of one pCPU "
-			"(I: of the "
-			"host). A - is a value that is not known: the VM's own view says why.",
+	[FOCUS_TABLE] =
+		"A row a VM. USE has a bar for each vCPU, in the colour of waiting where it waits 10 % "
+		"or more for a pCPU. CPU%, WAIT% and WANT% are sums over the vCPUs in percent of one "
+		"pCPU; I makes it percent of the host (CPU%H). A - is a value that is not known: the "
+		"VM's own view says why.",
 	[FOCUS_MAP] = "A row a vCPU, a column a pCPU (! merges them). The marks are told in the last line. "
 		      "Left and "
 		      "Right choose a pCPU, the line below tells who is on it. E edits pins by hand.",

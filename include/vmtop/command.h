@@ -9,7 +9,7 @@ enum command_kind {
 	CMD_NONE,
 	CMD_QUIT,          /* on == true: restore first */
 	CMD_SAMPLE,        /* sample now */
-	CMD_REBALANCE,     /* b */
+	CMD_REBALANCE,     /* b; number: most pins it may make without being asked again, 0: any */
 	CMD_MEMORY_CYCLE,  /* B */
 	CMD_AUTO_CPU,      /* on */
 	CMD_AUTO_MEMORY,   /* on */

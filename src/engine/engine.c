@@ -228,6 +228,7 @@ static void wish_change(struct engine *en, const struct command *c)
 	switch (c->kind) {
 	case CMD_REBALANCE:
 		en->want_rebalance = true;
+		en->rebalance_most = c->number > 0 ? (size_t)c->number : 0;
 		break;
 	case CMD_MEMORY_CYCLE:
 		en->want_memory = true;

@@ -66,6 +66,7 @@ struct engine {
 
 	struct command todo[TODO_MAX]; /* changes asked for by hand, for the next step */
 	size_t n_todo;
+	size_t rebalance_most; /* pins that a forced round may make unasked; 0: any */
 	bool want_rebalance, want_memory, want_preview, want_apply;
 	bool said_waiting; /* "b waits for the second sample" is in the log */
 	bool want_fresh;   /* guest statistics of now, not of the last cycle */

@@ -159,9 +159,29 @@ static void forced_cpu_done(struct engine *en, size_t pins)
 	notice_set(en, "rebalance: %zu pin%s, %.150s", pins, pins == 1 ? "" : "s", en->cpu_verdict.why.text);
 }
 
+/* The screen said yes to a few moves by the numbers that it had; by now there may be more. */
+static int hold_back(struct engine *en, struct err *e)
+{
+	struct round r = round_of(en, ROUND_PREVIEW);
+	struct cpu_verdict v;
+	memset(&v, 0, sizeof v);
+	plan_reset(&en->scratch);
+	if (cpu_ctl_plan(en->cpu, &r, &en->scratch, &v, e) < 0)
+		return -1;
+	if (en->scratch.n > en->rebalance_most) {
+		en->want_rebalance = en->said_waiting = false;
+		notice_set(
+			en, "rebalance: by now %zu vCPUs would move; once more, and it asks", en->scratch.n);
+	}
+	plan_reset(&en->scratch);
+	return 0;
+}
+
 static int plan_cpu(struct engine *en, struct round *r, bool previewed, struct err *e)
 {
 	size_t before = en->plan.n;
+	if (en->want_rebalance && en->rebalance_most && hold_back(en, e) < 0)
+		return -1;
 	*r = round_of(en, cpu_mode(en, previewed));
 	if (cpu_ctl_plan(en->cpu, r, &en->plan, &en->cpu_verdict, e) < 0)
 		return -1;

@@ -25,7 +25,10 @@ static void key_rebalance(struct view *v, const struct snapshot *s)
 {
 	struct command c = {.kind = CMD_REBALANCE};
 	int n = v->paused ? -1 : s->n_rebalance_pins, most = n < 0 ? (int)s->sample.n_vcpus : n;
-	if (v->yes || most <= FEW)
+	if (!v->yes && most <= FEW) {
+		c.number = FEW; /* should more be needed by then, the engine asks back */
+		view_send(v, &c);
+	} else if (v->yes)
 		view_send(v, &c);
 	else if (n < 0)
 		ask_question(v, &c, "Rebalance now: up to %d vCPUs may move (%s).%s", most,

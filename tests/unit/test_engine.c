@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine's clock goes on whatever a backend tells of: a storm of events costs samples, never the tick. */
+/* The engine: its clock goes on whatever a backend tells of, and a forced round keeps to what was agreed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -101,8 +101,38 @@ static void test_storm(void **state)
 	assert_in_range(n, 5, 7); /* every two seconds: batch output has no samples between */
 }
 
+/* Eight VMs on one of four pCPUs need six moves; a key that agreed to two makes none and says so. */
+static void test_rebalance_keeps_to_what_was_agreed(void **state)
+{
+	struct config cfg;
+	struct err e = ERR_INIT;
+	(void)state;
+	config_defaults(&cfg);
+	struct backend *b = backend_sim_open(&cfg, "cpu1", true, &e);
+	assert_non_null(b);
+	struct engine *en = engine_new(&cfg, b, &e);
+	assert_non_null(en);
+	for (int i = 0; i < 8; i++) {
+		assert_int_equal(engine_step(en, &e), 0);
+		assert_true(engine_wait(en, -1));
+	}
+	engine_command(en, &(struct command){.kind = CMD_REBALANCE, .number = 2});
+	assert_int_equal(engine_step(en, &e), 0);
+	struct snapshot *s = engine_snapshot(en);
+	assert_int_equal(s->n_actions, 0);
+	assert_non_null(strstr(s->notice, "vCPUs would move; once more, and it asks"));
+	snapshot_free(s);
+	engine_command(en, &(struct command){.kind = CMD_REBALANCE, .number = 8});
+	assert_int_equal(engine_step(en, &e), 0);
+	s = engine_snapshot(en);
+	assert_int_equal(s->n_actions, 6);
+	snapshot_free(s);
+	engine_free(en);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_storm)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_storm), cmocka_unit_test(test_rebalance_keeps_to_what_was_agreed)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -206,10 +206,10 @@ void ask_key(struct view *v, int key, const struct snapshot *s);
 void ask_question(struct view *v, const struct command *c, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void ask_line(struct view *v, enum prompt p, const char *text);
-/* help.c: keys and columns of the place where one is */
+/* panel_help.c: keys and columns of the place where one is */
 bool help_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col);
-/* setup.c: what is shown and how, and the policies */
+/* panel_setup.c: what is shown and how, and the policies */
 void setup_open(struct view *v, const struct snapshot *s);
 bool setup_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col);

@@ -428,11 +428,7 @@ int main(void)
 	setlocale(LC_ALL, "");
 	printf("at a terminal of %dx%d, xterm-256color, on %ld CPUs, %s %s\n", COLS, ROWS,
 		sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release);
-	printf("  (100 VMs, 32 pCPUs, a tenth of the figures changes; medians. htop 3.2 is known to send %d "
-	       "bytes\n"
-	       "  a second at this size, top 2960, btop 9482; vmtop at its usual 2 s sends half of a tick a "
-	       "second)\n",
-		HTOP_BYTES);
+	printf("  (ticks: 100 VMs, 32 pCPUs, a tenth of the figures changes; medians)\n");
 	bytes(false, 450);
 	bytes(true, 1200);
 	beside_htop();

@@ -74,7 +74,7 @@ else
 	echo "lint: clang-format is not installed, layout not checked"
 fi
 if command -v shellcheck >/dev/null 2>&1; then
-	scripts | xargs shellcheck -x -S warning -e SC1007,SC2034,SC2187 -f gcc 2>&1 | rule shellcheck
+	scripts | while read -r f; do head -n 1 "$f" | grep -qE "sh( |$)" && echo "$f"; done | xargs shellcheck -x -S warning -e SC1007,SC2034,SC2187 -f gcc 2>&1 | rule shellcheck
 fi
 if command -v mandoc >/dev/null 2>&1; then
 	for page in "$build"/man/*.[1-8]; do

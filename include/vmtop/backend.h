@@ -19,7 +19,7 @@ enum sample_group {              /* what a sample must hold beyond state, vCPUs 
 	SAMPLE_BLOCK = 1 << 1,
 	SAMPLE_NET = 1 << 2,
 	SAMPLE_PCPUS = 1 << 3,   /* times of pCPUs: on a remote host a call each */
-	SAMPLE_STEER = 1 << 4, /* changes may follow: who must be left alone is looked up more often */
+	SAMPLE_STEER = 1 << 4,   /* changes may follow: who must be left alone is looked up more often */
 	SAMPLE_REGULAR = 1 << 8, /* a regular tick, not one between: recordings note it */
 };
 

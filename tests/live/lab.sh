@@ -126,7 +126,8 @@ lab_boot_sector() {
 		[ "$(stat -c %s "$LAB/boot.bin")" = 512 ]
 }
 
-# The image for a duty of 0 to 10 tenths, or for two, "0-10": the second from the first key press on.
+# The image for a duty of 0 to 10 tenths, or for two, "0-10": the second from the first key press on (after 0 only 0 or
+# 10, for there is no timer then).
 lab_floppy() {
 	local img=$LAB/duty$1.img
 	if [ ! -e "$img" ]; then

@@ -20,15 +20,26 @@ four_stacked() {
 two_and_two() { [ "$(count_pinned 0 "${FOUR[@]}") $(count_pinned 1 "${FOUR[@]}")" = "2 2" ]; }
 definitions_same() { definitions | cmp -s - "$LAB/before.xml"; }
 
+# rebalance_until WHAT COMMAND...: by key. Other work on the machine counts as load of the pCPU where it happens to run, so
+# that on a busy one a single round may be right to stop short.
+rebalance_until() {
+	local i what=$1
+	shift
+	for i in 1 2 3 4 5 6; do
+		term_keys b
+		! wait_for 8 "$@" || { [ $i = 1 ] || note "b pressed $i times"; return; }
+	done
+	fail "not after $i times b: $what"
+}
+
 test_rebalance_key() {
 	four_stacked
 	events_start
 	vmtop_start "${KEEP[@]}" -d 1
 	eventually 30 "the guests on the screen" term_shows 'g4'
 	expect_eq "pins before the key" "$(pins_made)" 0
-	term_keys b
-	eventually 30 "two guests on each pCPU" two_and_two
-	eventually 20 "a line with the number of pins" term_shows '2 pins'
+	rebalance_until "two guests on each pCPU" two_and_two
+	eventually 20 "a line with the number of pins" term_shows '[12] pins?,'
 	expect_eq "pins made" "$(pins_made)" 2
 	vmtop_quit
 	expect "two guests on each pCPU after the end" two_and_two
@@ -83,8 +94,7 @@ test_one_pcpu_rule() {
 	for vm in g1 g2 g3; do cpu_guest $vm 10 "$TWO" && pin $vm 0; done
 	vmtop_start "${KEEP[@]}" -d 1
 	eventually 30 "the guests on the screen" term_shows 'g3'
-	term_keys b
-	eventually 30 "the three others spread" ruled_spread
+	rebalance_until "the three others spread" ruled_spread
 	sleep 2
 	expect_eq "pCPUs of the guest with the rule" "$(pinned ruled)" 0
 	eventually 20 "its reason on the screen" term_shows 'single|one pCPU'

@@ -27,23 +27,27 @@ rebalance_until() {
 	shift
 	for i in 1 2 3 4 5 6; do
 		term_keys b
-		! wait_for 8 "$@" || { [ $i = 1 ] || note "b pressed $i times"; return; }
+		! wait_for 8 "$@" || break
 	done
-	fail "not after $i times b: $what"
+	PRESSED=$i
+	expect "$what, after $i times b" "$@"
+	[ "$i" = 1 ] || note "b pressed $i times"
 }
 
 test_rebalance_key() {
+	local made
 	four_stacked
 	events_start
 	vmtop_start "${KEEP[@]}" -d 1
 	eventually 30 "the guests on the screen" term_shows 'g4'
 	expect_eq "pins before the key" "$(pins_made)" 0
 	rebalance_until "two guests on each pCPU" two_and_two
-	eventually 20 "a line with the number of pins" term_shows '[12] pins?,'
-	expect_eq "pins made" "$(pins_made)" 2
+	eventually 20 "a line with the number of pins" term_shows '[0-9] pins?'
+	[ "$PRESSED" != 1 ] || expect_eq "pins made" "$(pins_made)" 2
+	made=$(pins_made)
 	vmtop_quit
 	expect "two guests on each pCPU after the end" two_and_two
-	expect_eq "pins made at the end" "$(pins_made)" 2
+	expect_eq "pins made at the end" "$(pins_made)" "$made"
 	expect "definitions unchanged" definitions_same
 }
 

@@ -183,7 +183,7 @@ others_balanced() {
 
 # Three guests on pCPU 0 and one on pCPU 1, quiet at first; then all are busy, and both pCPUs read 100 %.
 test_hidden_overload() {
-	local vm
+	local vm made
 	[ "$(nproc)" -ge 2 ] || skip "needs two pCPUs"
 	for vm in g1 g2 g3; do PIN=0 cpu_guest $vm 0-10 "$TWO" || fail "guest $vm does not start"; done
 	PIN=1 cpu_guest g4 0-10 "$TWO" || fail "guest g4 does not start"
@@ -193,7 +193,10 @@ test_hidden_overload() {
 	expect_eq "pins made while quiet" "$(pins_made)" 0
 	for vm in "${FOUR[@]}"; do virsh -q send-key "$vm" KEY_B || fail "no key can be pressed"; done
 	eventually 60 "two guests on each pCPU" two_and_two
+	made=$(pins_made)
 	more_objects 6
 	stop_batch
-	expect_eq "pins made" "$(pins_made)" 1
+	# One is enough, but the keys come one after another, and a round in between acts on what it sees by then.
+	[ "$made" -le 3 ] || fail "pins made: $made, not at most 3"
+	expect_eq "pins made since it was cured" "$(($(pins_made) - made))" 0
 }

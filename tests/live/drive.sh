@@ -154,19 +154,33 @@ test_keep() {
 	cp "$LAB"/{json,stderr,screen,events,libvirtd.log} "$LAB"/*.console /var/log/libvirt/qemu/*.log "$to" 2>/dev/null
 }
 
-# test_run NAME: test_NAME in a subshell, and its line.
-test_run() {
-	local start status=0 took
-	start=$(now_ms)
+# test_once NAME: test_NAME in a subshell; leaves $status and $took (tenths of a second).
+test_once() {
+	local start
+	start=$(now_ms) status=0
 	rm -f "$LAB/why" "$LAB/note" "$LAB/json" "$LAB/stderr"
 	("test_$1") >"$LAB/test.log" 2>&1 || status=$?
 	took=$((($(now_ms) - start) / 100))
+}
+
+# test_run NAME: test_NAME, and its line. What else a machine does changes how its pCPUs are loaded: a test that failed
+# gets a second go on fresh guests, and the line says so.
+test_run() {
+	local status took again=''
+	test_once "$1"
+	if [ $status != 0 ] && [ $status != 77 ]; then
+		test_keep "$1"
+		again="; at the first go: $(cat "$LAB/why" 2>/dev/null || tail -1 "$LAB/test.log")"
+		test_clean
+		sleep 5
+		test_once "$1"
+	fi
 	case $status in
-	0) report_ok "$1" "$((took / 10)).$((took % 10)) s$(cat "$LAB/note" 2>/dev/null)" ;;
+	0) report_ok "$1" "$((took / 10)).$((took % 10)) s$(cat "$LAB/note" 2>/dev/null)$again" ;;
 	77) report_skip "$1" "$(cat "$LAB/why")" ;;
 	*)
 		test_keep "$1"
-		report_fail "$1" "$(cat "$LAB/why" 2>/dev/null || tail -1 "$LAB/test.log")"
+		report_fail "$1" "$(cat "$LAB/why" 2>/dev/null || tail -1 "$LAB/test.log")$again"
 		;;
 	esac
 	test_clean

@@ -67,6 +67,7 @@ enum key_action {
 	KEY_BALLOON,
 	KEY_HOLD,
 	KEY_EXCLUDE,
+	KEY_STAY,
 	KEY_STATS,
 	KEY_NOTE,
 	KEY_PLAY,

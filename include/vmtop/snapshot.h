@@ -14,6 +14,7 @@ struct vm_status {
 	double target_age_s;
 	enum reason cpu;   /* REASON_NONE: steered by AUTO; else why not */
 	double held_for_s; /* with HELD or FOREIGN; < 0: until released */
+	bool stay_on_node; /* asked for by key or config */
 	struct mem_status mem;
 };
 struct vcpu_status {

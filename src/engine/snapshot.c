@@ -60,6 +60,7 @@ static void fill_vm_status(const struct engine *en, struct snapshot *s)
 		st->target_age_s = (double)r->target_age_ns / 1e9;
 		st->cpu = vm_reason(en, &s->sample.vms[i], r);
 		st->held_for_s = r->held_for_s;
+		st->stay_on_node = r->stay_on_node;
 		st->mem = en->mem_status[i];
 		s->n_eligible_cpu += st->cpu == REASON_NONE;
 		s->n_eligible_memory += r->memory == REASON_NONE && st->mem.eligible;

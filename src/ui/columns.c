@@ -293,6 +293,8 @@ static void get_note(const struct column_env *env, size_t vm, struct value *v)
 		format_hold(v->text, sizeof v->text, "FOREIGN", st->held_for_s);
 	else if (st->cpu != REASON_NONE)
 		snprintf(v->text, sizeof v->text, "%s", reason_key(st->cpu));
+	else if (st->stay_on_node)
+		snprintf(v->text, sizeof v->text, "own node");
 }
 
 static void get_memory_why(const struct column_env *env, size_t vm, struct value *v)
@@ -332,8 +334,8 @@ static const struct column columns[] = {
 		BAL, VALUE_KIB, get_used},
 	{"usable", "FREE", "KiB", "memory the guest could still use without swapping (usable)", 5, false,
 		false, 8, BAL, VALUE_KIB, get_usable},
-	{"note", "NOTE", "", "HELD, FOREIGN or why AUTO leaves it alone", 12, true, true, 10, 0, VALUE_TEXT,
-		get_note},
+	{"note", "NOTE", "", "HELD, FOREIGN, why AUTO leaves it alone, or own node", 12, true, true, 10, 0,
+		VALUE_TEXT, get_note},
 	{"mem", "%MEM", "%", "the balloon's share of the host's memory", 5, false, false, 15, BAL,
 		VALUE_SHARE, get_mem},
 	{"time", "TIME", "s", "CPU time since the VM started, emulator included", 9, false, false, 14, 0,

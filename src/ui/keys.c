@@ -94,6 +94,8 @@ static const struct key_row rows[] = {
 		"hold the VM: AUTO leaves it alone until released"},
 	{KEY_EXCLUDE, {'X'}, IN_VIEWS, KEYS_STEER, true, "X", "", "", 0,
 		"exclude the VM from CPU steering, or take it in"},
+	{KEY_STAY, {'O'}, IN_VIEWS, KEYS_STEER, true, "O", "", "", 0,
+		"keep the VM on its own NUMA node, or let it leave"},
 	{KEY_STATS, {'p'}, IN_VIEWS, KEYS_STEER, true, "p", "", "", 0,
 		"turn guest memory statistics on or back (asks)"},
 

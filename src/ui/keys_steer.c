@@ -115,6 +115,8 @@ static void key_balloon(struct view *v, const struct snapshot *s)
 static bool vm_held(const struct snapshot *s, size_t vm, enum command_kind kind)
 {
 	enum reason r = s->vm_status[vm].cpu;
+	if (kind == CMD_STAY_ON_NODE)
+		return s->vm_status[vm].stay_on_node;
 	return kind == CMD_EXCLUDE ? r == REASON_EXCLUDED
 				   : r == REASON_HELD || r == REASON_FOREIGN ||
 					     s->vm_status[vm].mem.why.code == REASON_FOREIGN_BALLOON;
@@ -189,6 +191,9 @@ bool steer_key(struct view *v, const struct snapshot *s, enum key_action a)
 		return true;
 	case KEY_EXCLUDE:
 		key_each(v, s, CMD_EXCLUDE);
+		return true;
+	case KEY_STAY:
+		key_each(v, s, CMD_STAY_ON_NODE);
 		return true;
 	case KEY_STATS:
 		key_stats(v, s);

@@ -43,7 +43,7 @@ static void test_every_key_is_told(void **state)
 
 static void test_readonly_has_no_steering(void **state)
 {
-	static const int steering[] = {'b', 'a', 'm', 'B', 'u', 'U', 'E', '=', 'H', 'X', 'p'};
+	static const int steering[] = {'b', 'a', 'm', 'B', 'u', 'U', 'E', '=', 'H', 'X', 'O', 'p'};
 	(void)state;
 	for (size_t i = 0; i < sizeof steering / sizeof steering[0]; i++) {
 		assert_non_null(key_find(steering[i], IN_VIEWS, false));

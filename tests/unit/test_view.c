@@ -109,7 +109,7 @@ static void test_readonly(void **state)
 	char buf[8192];
 	t->s->readonly = true;
 	snprintf(t->s->backend.readonly_why, sizeof t->s->backend.readonly_why, "--readonly");
-	for (const char *k = "bamBuUE=HXp"; *k; k++)
+	for (const char *k = "bamBuUE=HXOp"; *k; k++)
 		assert_int_equal(press(t, *k), CMD_NONE);
 	assert_non_null(strstr(shown(t, buf, sizeof buf), "read-only: --readonly"));
 	assert_null(strstr(buf, "b Balance"));
@@ -150,6 +150,21 @@ static void test_marked_vms_get_one_command_each(void **state)
 	assert_int_equal(c.kind, CMD_HOLD);
 	assert_memory_not_equal(c.uuid, t->c.uuid, UUID_BYTES);
 	assert_false(view_more(t->v, &c));
+}
+
+/* O turns round what holds for the selected VM. */
+static void test_own_node(void **state)
+{
+	struct seat *t = *state;
+	assert_int_equal(press(t, 'O'), CMD_STAY_ON_NODE);
+	assert_true(t->c.on);
+	for (size_t i = 0; i < t->s->sample.n_vms; i++)
+		if (!uuid_compare(t->s->sample.vms[i].uuid, t->c.uuid))
+			t->s->vm_status[i].stay_on_node = true;
+	t->s->seq++;
+	view_feed(t->v, t->s);
+	assert_int_equal(press(t, 'O'), CMD_STAY_ON_NODE);
+	assert_false(t->c.on);
 }
 
 static void test_prompts(void **state)
@@ -259,6 +274,7 @@ int main(void)
 		SEATED(test_readonly),
 		SEATED(test_cursor_stays_on_vm),
 		SEATED(test_marked_vms_get_one_command_each),
+		SEATED(test_own_node),
 		SEATED(test_prompts),
 		SEATED(test_preview),
 		SEATED(test_pin_editor),

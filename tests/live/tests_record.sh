@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 # tests_record.sh: a run on real guests is recorded, vmtop is killed, and the recording tells what happened.
+# KEEP_FIGURES, a folder, gets the figures of the report, to be looked at.
 
 REC=$LAB/run.db
 # rec SQL: the first column of what a recording answers, a line each.
@@ -32,6 +33,14 @@ test_record_killed() {
 	head -n "$(wc -l <"$LAB/sure.told")" "$LAB/replay.told" | cmp -s "$LAB/sure.told" - ||
 		fail "the replay tells otherwise: $(diff "$LAB/sure.told" "$LAB/replay.told" | head -2 | cut -c1-300 | xargs -0)"
 	note "$(wc -l <"$LAB/sure.told") ticks the same"
+	"$VMTOP" compare "$REC" --json >"$LAB/compare.json" 2>"$LAB/stderr" || fail "compare: $(cat "$LAB/stderr")"
+	expect_eq "policies compared" "$(jq -r '[.runs[].cpu_policy] | unique | join(" ")' "$LAB/compare.json")" \
+		"minmove none origin-a origin-b origin-c recorded"
+	if command -v gnuplot >/dev/null; then
+		"$VMTOP" report "$REC" "$LAB/figures" >/dev/null 2>"$LAB/stderr" || fail "report: $(cat "$LAB/stderr")"
+		[ -s "$LAB/figures/deviation.png" ] || fail "the report has no figures"
+		[ -z "${KEEP_FIGURES:-}" ] || cp -r "$LAB/figures" "$LAB/compare.json" "$KEEP_FIGURES"
+	fi
 	vmtop_start --no-config --replay "$REC"
 	eventually 10 "the guests on the screen" term_shows 'g4'
 	vmtop_quit

@@ -3,6 +3,7 @@
  * one atomic pointer. Commands come back through a pipe. No mutex, no shared flag. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -19,6 +20,7 @@ struct scheduler {
 	_Atomic(struct snapshot *) slot;
 	int wake[2];     /* thread -> UI: one byte, a snapshot waits */
 	int commands[2]; /* UI -> thread */
+	int done[2];     /* thread -> UI: hung up when the thread is through */
 };
 
 static void publish(struct scheduler *s, struct snapshot *snap)
@@ -46,15 +48,20 @@ static void *scheduler_main(void *arg)
 	publish(s, last);
 	engine_free(s->en);
 	s->en = NULL;
+	close(s->done[1]);
+	s->done[1] = -1;
 	return NULL;
 }
 
 static int open_pipes(struct scheduler *s)
 {
-	s->wake[0] = s->wake[1] = s->commands[0] = s->commands[1] = -1;
-	return pipe2(s->wake, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(s->commands, O_CLOEXEC | O_NONBLOCK) < 0
-		       ? -1
-		       : 0;
+	int *pipes[] = {s->wake, s->commands, s->done};
+	for (int i = 0; i < 3; i++)
+		pipes[i][0] = pipes[i][1] = -1;
+	for (int i = 0; i < 3; i++)
+		if (pipe2(pipes[i], O_CLOEXEC | O_NONBLOCK) < 0)
+			return -1;
+	return 0;
 }
 
 static void scheduler_free(struct scheduler *s)
@@ -64,6 +71,8 @@ static void scheduler_free(struct scheduler *s)
 			close(s->wake[i]);
 		if (s->commands[i] >= 0)
 			close(s->commands[i]);
+		if (s->done[i] >= 0)
+			close(s->done[i]);
 	}
 	snapshot_free(atomic_exchange(&s->slot, NULL));
 	free(s);
@@ -114,15 +123,28 @@ int scheduler_send(struct scheduler *s, const struct command *c)
 	return write(s->commands[1], c, sizeof *c) == (ssize_t)sizeof *c ? 0 : -1;
 }
 
+/* Until the thread hangs up, at most so long; the clock of the wall may jump meanwhile. */
+static bool thread_ends(const struct scheduler *s, double timeout_s)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	double until = (double)now.tv_sec + (double)now.tv_nsec / 1e9 + timeout_s, left = timeout_s;
+	while (left > 0) {
+		struct pollfd p = {.fd = s->done[0]};
+		if (poll(&p, 1, (int)(left * 1e3) + 1) > 0)
+			return true;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		left = until - (double)now.tv_sec - (double)now.tv_nsec / 1e9;
+	}
+	return false;
+}
+
 int scheduler_stop(struct scheduler *s, double timeout_s)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)timeout_s;
 	/* The end of the pipe asks it to end, even when the pipe is full. */
 	close(s->commands[1]);
 	s->commands[1] = -1;
-	if (pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+	if (!thread_ends(s, timeout_s) || pthread_join(s->thread, NULL) != 0)
 		return -1;
 	scheduler_free(s);
 	return 0;

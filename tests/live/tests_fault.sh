@@ -92,5 +92,5 @@ test_vmtop_killed() {
 	expect_eq "guests back on pCPU 0" "$(count_pinned 0 g1 g2 g3)" 3
 	expect_eq "affinity of the fourth" "$(pinned g4)" 0-1
 	"$VMTOP" --no-config --restore >"$LAB/stdout" 2>"$LAB/stderr" || fail "the second --restore ended with status $?"
-	expect "nothing left to restore" grep -q 'nothing to restore' "$LAB/stdout"
+	expect "nothing left to restore" grep -q 'nothing to put back' "$LAB/stdout"
 }

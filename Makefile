@@ -58,10 +58,10 @@ run:
 check:
 	@sh packaging/deps.sh test
 	@$(MAKE) --no-print-directory -s all tests
-	@sh packaging/check.sh $(BUILD) cli examples term live
+	@sh packaging/check.sh $(BUILD) cli recordings examples term live
 
 check-quick: all tests
-	@sh packaging/check.sh $(BUILD) cli examples term
+	@sh packaging/check.sh $(BUILD) cli recordings examples term
 
 $(BUILD)/vmtop: $(BUILD)/src/main.o $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

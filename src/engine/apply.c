@@ -39,7 +39,16 @@ void apply_forget(struct engine *en, struct vm_record *r, int object)
 	note_after(en, JOURNAL_FORGOT, r, object);
 }
 
-/* As found: what it was before our first change, or before the first one after somebody else's. */
+/* As found: what it was before our first change, or before the first one after somebody else's. Who pinned it
+ * until then did so before it was ours, and is no rival. */
+static void pin_found(struct engine *en, struct vcpu_record *v, const struct action *a)
+{
+	const struct vcpu_sample *now = sample_vcpu(&en->sample, &en->sample.vms[a->vm], a->vcpu);
+	vcpu_found(v, &a->from, a->from_pinned);
+	if (now && vi64_has(now->foreign_pin_ns))
+		v->foreign_ns = now->foreign_pin_ns.v;
+}
+
 static int will_pin(
 	struct engine *en, struct vm_record *r, const struct action *a, bool *found, struct err *e)
 {
@@ -50,7 +59,7 @@ static int will_pin(
 		v = record_vcpu_get(r, a->vcpu);
 		if (!v)
 			return err_set(e, ERR_NOMEM, "out of memory");
-		vcpu_found(v, &a->from, a->from_pinned);
+		pin_found(en, v, a);
 		*found = true;
 		if (note(en, JOURNAL_FOUND, r, a->vcpu, e) < 0)
 			return -1;

@@ -196,6 +196,38 @@ static void test_churn(void **state)
 	}
 }
 
+static void look_pin_of_others(void *arg, const struct snapshot *s)
+{
+	int *pins = arg;
+	for (size_t i = 0; i < s->n_actions; i++)
+		*pins += strcmp(s->sample.vms[s->actions[i].vm].name, "wanted") == 0 &&
+			 s->sample.time_ns > INT64_C(1040000000000);
+}
+
+/* One pin by somebody else, held for ten seconds; afterwards the policy moves that vCPU to and fro, also back
+ * to where it was found. That is one pin of others all the same, and AUTO stays on. */
+static void test_one_foreign_pin_is_no_rival(void **state)
+{
+	(void)state;
+	struct config cfg;
+	struct run r;
+	int pins = 0;
+	run_config(&cfg, true, false, 1);
+	cfg.cpu_policy = CPU_POLICY_ORIGIN_C;
+	cfg.foreign_hold_s = 10;
+	run_scenario(
+		&r, &(struct run_options){.scenario = "host\n pcpus 2\nvm other x4\n load 40% noise 20%\n"
+						      "vm wanted\n load 40% noise 20%\n"
+						      "at 20s pin wanted 0\n",
+			    .cfg = &cfg,
+			    .seconds = 200,
+			    .look = look_pin_of_others,
+			    .arg = &pins});
+	assert_true(pins > 20);
+	assert_true(r.last->auto_cpu);
+	run_done(&r);
+}
+
 /* The n-th change fails, or its answer is lost, for each n of a short run: in the end all is done all the
  * same. */
 static void test_failing_changes(void **state)
@@ -263,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_allowed_set),
 		cmocka_unit_test(test_two_nodes),
 		cmocka_unit_test(test_churn),
+		cmocka_unit_test(test_one_foreign_pin_is_no_rival),
 		cmocka_unit_test(test_failing_changes),
 		cmocka_unit_test(test_failing_samples),
 		cmocka_unit_test(test_offline),

@@ -4,7 +4,6 @@
  * the host has been seen to have, and is ordered once. A cycle works on copies, so that ROUND_WATCH and
  * ROUND_PREVIEW leave no trace; what was really ordered is learned in mem_ctl_applied(). Knows no clock and
  * no hypervisor. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,8 +148,7 @@ static int64_t whole_mib(int64_t kib)
 	return (kib + MIB - 1) / MIB * MIB;
 }
 
-/* The target that the guards leave of the wish; the present one when nothing is left. */
-static int64_t guarded_target(const struct mem_ctl *c, const struct mem_guest *g)
+int64_t mem_target(const struct mem_ctl *c, const struct mem_guest *g)
 {
 	int64_t to = g->to_kib;
 	if (g->let_go)
@@ -163,12 +161,11 @@ static int64_t guarded_target(const struct mem_ctl *c, const struct mem_guest *g
 	return to;
 }
 
-/* The wish is one, and the guards leave something of it. */
-static bool would_act(const struct mem_ctl *c, const struct mem_guest *g)
+bool mem_would_act(const struct mem_ctl *c, const struct mem_guest *g)
 {
 	if (!g->eligible || g->to_kib < 0)
 		return false;
-	int64_t to = guarded_target(c, g);
+	int64_t to = mem_target(c, g);
 	if (to == g->target || (to < g->balloon && g->to_kib > g->balloon))
 		return false;
 	return g->let_go || to <= g->target - MIB || to >= g->target + MIB;
@@ -176,9 +173,9 @@ static bool would_act(const struct mem_ctl *c, const struct mem_guest *g)
 
 static bool guest_order(struct mem_ctl *c, struct mem_guest *g, struct plan *plan)
 {
-	if (!would_act(c, g))
+	if (!mem_would_act(c, g))
 		return true;
-	int64_t to = guarded_target(c, g);
+	int64_t to = mem_target(c, g);
 	struct action *a = plan_add(plan, ACTION_BALLOON);
 	if (!a)
 		return false;
@@ -223,108 +220,6 @@ static void let_go_of_stuck(struct mem_ctl *c, struct mem_guest *g)
 		to, at, still);
 }
 
-/* --- what is told --- */
-
-static void explain_moving(const struct mem_ctl *c, struct mem_guest *g)
-{
-	char to[16], at[16];
-	int64_t now = c->r->sample->time_ns;
-	bool moves = now - g->m.moved_ns < (int64_t)(c->r->cfg->memory_cycle_s * 1e9) &&
-		     g->m.moved_ns > g->m.asked_ns;
-	text_kib(to, sizeof to, g->m.asked_kib);
-	text_kib(at, sizeof at, g->balloon);
-	why_set(&g->why, g->m.asked_why, "asked %s %.0f s ago, at %s%s", to,
-		(double)(now - g->m.asked_ns) / 1e9, at,
-		moves                 ? ", moving"
-		: now > g->m.asked_ns ? ", not moving"
-				      : "");
-}
-
-static void status_fill(const struct mem_ctl *c, struct mem_guest *g, struct mem_status *st)
-{
-	memset(st, 0, sizeof *st);
-	if (g->eligible && g->moving && !g->called && !g->let_go)
-		explain_moving(c, g);
-	st->why = g->why;
-	if (c->r->mode == ROUND_WATCH && !c->r->cfg->auto_memory && would_act(c, g))
-		why_set(&st->why, g->why.code, "if AUTO: %.150s", g->why.text);
-	st->eligible = g->eligible;
-	st->used_kib = g->rate->used_kib;
-	if (vi64_has(g->vm->mem.max_kib))
-		st->floor_kib = vi64_ok(g->floor);
-	if (!g->eligible)
-		return;
-	st->lo_kib = vi64_ok(g->lo);
-	st->hi_kib = vi64_ok(g->hi);
-	st->want_kib = vi64_ok(g->tgt);
-}
-
-struct changes {
-	size_t n;
-	int64_t grow, shrink;
-};
-
-static void changes_add(struct changes *s, int64_t from, int64_t to)
-{
-	s->n++;
-	s->grow += kib_max(to - from, 0);
-	s->shrink += kib_max(from - to, 0);
-}
-
-/* What was ordered; when nobody may be touched, what would be. */
-static struct changes changes_of(const struct mem_ctl *c, const struct plan *plan, size_t first)
-{
-	struct changes s = {0};
-	for (size_t i = first; i < plan->n; i++)
-		changes_add(&s, plan->actions[i].from_kib, plan->actions[i].to_kib);
-	for (size_t i = 0; c->r->mode == ROUND_WATCH && i < c->n; i++)
-		if (would_act(c, &c->guest[i]))
-			changes_add(&s, c->guest[i].target, guarded_target(c, &c->guest[i]));
-	return s;
-}
-
-static void changes_text(const struct changes *s, char *buf, size_t len)
-{
-	char up[16], down[16];
-	text_kib(up, sizeof up, s->grow);
-	text_kib(down, sizeof down, s->shrink);
-	snprintf(buf, len, "%zu target%s:%s%s%s%s", s->n, s->n == 1 ? "" : "s", s->grow ? " +" : "",
-		s->grow ? up : "", s->shrink ? " -" : "", s->shrink ? down : "");
-}
-
-static void sum_up(struct mem_ctl *c, const struct plan *plan, size_t first, struct mem_verdict *v)
-{
-	struct changes sum = changes_of(c, plan, first);
-	size_t able = 0;
-	char text[80];
-	for (size_t i = 0; i < c->n; i++)
-		able += c->guest[i].eligible;
-	changes_text(&sum, text, sizeof text);
-	if (!c->n)
-		why_set(&v->why, REASON_NO_VMS, NULL);
-	else if (!c->host_known)
-		why_set(&v->why, REASON_NO_DATA, "the memory of the host is not known");
-	else if (sum.n && c->r->mode == ROUND_WATCH)
-		why_set(&v->why, REASON_MANUAL, "AUTO is off; it would set %s", text);
-	else if (sum.n)
-		why_set(&v->why, sum.grow ? REASON_GIVE : REASON_CLAIM, "%s", text);
-	else
-		why_set(&v->why, REASON_MEM_OK, "%s",
-			able ? "no guest needs a change" : "no guest is eligible");
-}
-
-static void verdict_fill(struct mem_ctl *c, const struct plan *plan, size_t first, struct mem_verdict *v)
-{
-	memset(v, 0, sizeof *v);
-	v->state = c->next_state;
-	if (c->host_known) {
-		v->reserve_kib = vi64_ok(c->levels.reserve);
-		v->free_kib = vi64_ok(kib_max(c->free_kib - c->levels.reserve, 0));
-	}
-	sum_up(c, plan, first, v);
-	v->new_line = v->why.code != c->last_why || v->state != c->state || c->r->mode == ROUND_FORCED;
-}
-
 /* --- the cycle --- */
 
 static void commit(struct mem_ctl *c, const struct mem_verdict *v)
@@ -356,9 +251,9 @@ int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, st
 		plan->n = first;
 		return -1;
 	}
-	verdict_fill(c, plan, first, v);
+	mem_tell_round(c, plan, first, v);
 	for (size_t i = 0; i < c->n; i++)
-		status_fill(c, &c->guest[i], &status[i]);
+		mem_tell_guest(c, &c->guest[i], &status[i]);
 	if (r->mode == ROUND_AUTO || r->mode == ROUND_FORCED)
 		commit(c, v);
 	c->r = NULL;

@@ -147,13 +147,22 @@ static inline bool mem_guarded(const struct mem_ctl *c, enum mem_guard g)
 /* For tests only. */
 void mem_ctl_guards(struct mem_ctl *c, unsigned guards);
 
+/* mem_ctl.c: the target that the guards leave of the wish to_kib; the present one when nothing is left. */
+int64_t mem_target(const struct mem_ctl *c, const struct mem_guest *g);
+/* The wish is one, and the guards leave something of it. */
+bool mem_would_act(const struct mem_ctl *c, const struct mem_guest *g);
+/* mem_tell.c: what the cycle says of a guest, and of itself; the orders of this cycle are those from `first`
+ * on. */
+void mem_tell_guest(const struct mem_ctl *c, struct mem_guest *g, struct mem_status *st);
+void mem_tell_round(struct mem_ctl *c, const struct plan *plan, size_t first, struct mem_verdict *v);
+
 /* mem_floor.c */
 int64_t mem_guest_floor(const struct mem_guest *g, const struct config *cfg);
 int64_t mem_guest_max(const struct vm_sample *vm, const struct vm_rule *rule);
 void mem_levels_fill(struct mem_levels *l, const struct config *cfg, int64_t host_kib);
 /* Changes below this are not worth a call. */
 int64_t mem_small_kib(int64_t max_kib);
-/* Max-min fair: gives each of n at most ask[i], the sum at most pool; give[i] may be ask[i] itself. */
+/* Max-min fair: sets give_kib of each of n to at most its short_kib, the sum to at most pool KiB. */
 void mem_share(struct mem_guest **g, size_t n, int64_t pool);
 
 /* mem_facts.c: brings g->m up to this sample and works out whether the guest may be touched. */

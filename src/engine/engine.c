@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine's life: birth, commands, the wait between steps. Invariant: commands change settings and
- * wishes only; what they lead to happens in the next step. */
+/* The engine's life: birth, the wait between steps, the end. Invariant: it sleeps in the backend's wait
+ * alone, and who wakes it is told apart there. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "priv.h"
-#include "vmtop/text.h"
 
 int engine_controllers(struct engine *en, struct err *e)
 {
@@ -134,185 +132,6 @@ void engine_free(struct engine *en)
 	free(en);
 }
 
-static void sample_soon(struct engine *en)
-{
-	if (!en->due)
-		en->tick = false;
-	en->due = true;
-}
-
-static struct vm_record *record_for(struct engine *en, const struct command *c)
-{
-	const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, c->uuid);
-	return vm ? ledger_get(&en->ledger, vm->uuid, vm->name) : NULL;
-}
-
-static void set_hold(struct engine *en, const struct command *c)
-{
-	struct vm_record *r = record_for(en, c);
-	char name[128];
-	if (!r)
-		return;
-	r->memo.held = c->on;
-	if (!c->on) {
-		r->memo.fail_until_ns = 0;
-		r->memo.released_ns = en->sample.time_ns;
-	}
-	text_escape(name, sizeof name, r->name);
-	log_event(en, LOG_EVENT, "%s %s", name, c->on ? "held: AUTO leaves it alone" : "released");
-}
-
-static void set_flag(struct engine *en, const struct command *c)
-{
-	struct vm_record *r = record_for(en, c);
-	char name[128];
-	if (!r)
-		return;
-	text_escape(name, sizeof name, r->name);
-	if (c->kind == CMD_EXCLUDE) {
-		r->memo.exclude_cpu = c->on;
-		log_event(en, LOG_EVENT, "%s %s CPU steering", name, c->on ? "excluded from" : "back in");
-	} else {
-		r->memo.stay_on_node = c->on;
-		log_event(en, LOG_EVENT, "%s %s", name,
-			c->on ? "stays on its NUMA node" : "may leave its NUMA node");
-	}
-}
-
-static void set_auto(struct engine *en, const struct command *c)
-{
-	bool *mode = c->kind == CMD_AUTO_CPU ? &en->cfg.auto_cpu : &en->cfg.auto_memory;
-	if (c->on && !engine_may_change(en))
-		return;
-	*mode = c->on;
-	en->rival_ns = 0;
-	en->next_memory_ns = en->b->ops->now(en->b);
-	log_event(en, LOG_EVENT, "%s: %s", c->kind == CMD_AUTO_CPU ? "CPU" : "memory",
-		c->on ? "AUTO" : "MANUAL");
-}
-
-static void set_policy(struct engine *en, const struct command *c)
-{
-	struct config before = en->cfg;
-	struct err e = ERR_INIT;
-	int n = (int)c->number;
-	if (c->kind == CMD_CPU_POLICY)
-		en->cfg.cpu_policy = (enum cpu_policy_id)n;
-	else if (c->kind == CMD_MEM_POLICY)
-		en->cfg.mem_policy = (enum mem_policy_id)n;
-	else
-		en->cfg.granularity = (enum granularity)n;
-	if (engine_controllers(en, &e) < 0) {
-		en->cfg = before;
-		notice_set(en, "%.190s", e.msg);
-		return;
-	}
-	log_event(en, LOG_EVENT, "policy: CPU %s, memory %s, granularity %s",
-		cpu_policy_name(en->cfg.cpu_policy), mem_policy_name(en->cfg.mem_policy),
-		granularity_name(en->cfg.granularity));
-}
-
-static void set_interval(struct engine *en, const struct command *c)
-{
-	if (!(c->number >= 0.2 && c->number <= 3600))
-		return;
-	en->cfg.delay_s = c->number;
-	int64_t next = en->start_ns + (int64_t)(c->number * 1e9), now = en->b->ops->now(en->b);
-	en->next_tick_ns = next > now ? next : now;
-}
-
-static void wish_change(struct engine *en, const struct command *c)
-{
-	if (!engine_may_change(en))
-		return;
-	switch (c->kind) {
-	case CMD_REBALANCE:
-		en->want_rebalance = true;
-		en->rebalance_most = c->number > 0 ? (size_t)c->number : 0;
-		break;
-	case CMD_MEMORY_CYCLE:
-		en->want_memory = true;
-		break;
-	case CMD_PREVIEW_APPLY:
-		en->want_apply = en->previewing;
-		break;
-	default:
-		if (c->kind == CMD_STATS_PERIOD)
-			en->stats_on = c->on;
-		if (en->n_todo < TODO_MAX)
-			en->todo[en->n_todo++] = *c;
-		break;
-	}
-	sample_soon(en);
-}
-
-void engine_obey(struct engine *en, const struct command *c)
-{
-	switch (c->kind) {
-	case CMD_QUIT:
-		en->quit = true;
-		en->quit_restore = c->on;
-		break;
-	case CMD_PREVIEW:
-		en->want_preview = true;
-		sample_soon(en);
-		break;
-	case CMD_SAMPLE:
-		en->want_fresh = true;
-		sample_soon(en);
-		break;
-	case CMD_PREVIEW_DROP:
-		en->previewing = false;
-		plan_reset(&en->preview);
-		break;
-	case CMD_AUTO_CPU:
-	case CMD_AUTO_MEMORY:
-		set_auto(en, c);
-		break;
-	case CMD_INTERVAL:
-		set_interval(en, c);
-		break;
-	case CMD_HOLD:
-		set_hold(en, c);
-		break;
-	case CMD_EXCLUDE:
-	case CMD_STAY_ON_NODE:
-		set_flag(en, c);
-		break;
-	case CMD_CPU_POLICY:
-	case CMD_MEM_POLICY:
-	case CMD_GRANULARITY:
-		set_policy(en, c);
-		break;
-	case CMD_MARK: {
-		char text[240];
-		text_escape(text, sizeof text, c->text);
-		log_event(en, LOG_MARK, "mark: %s", text);
-		break;
-	}
-	case CMD_GROUPS:
-		en->want_fresh = (unsigned)c->number & ~en->groups & SAMPLE_BALLOON || en->want_fresh;
-		en->groups = (unsigned)c->number;
-		break;
-	case CMD_REPLAY:
-		replay_seek(en, c);
-		break;
-	case CMD_NONE:
-		break;
-	default:
-		wish_change(en, c);
-		break;
-	}
-}
-
-void engine_command(struct engine *en, const struct command *c)
-{
-	if (replay_refuses(en, c))
-		return;
-	backend_obeyed(en->b, c);
-	engine_obey(en, c);
-}
-
 /* Reads what is in the pipe; the end of the pipe means that nobody is there any more. */
 static void read_commands(struct engine *en, int fd)
 {
@@ -361,7 +180,7 @@ static void timer_fired(struct engine *en)
 	if (en->core->ops->paced || en->b->ops->now(en->b) >= en->next_tick_ns)
 		next_tick(en);
 	else
-		sample_soon(en);
+		engine_soon(en);
 	en->event_waits = false;
 }
 
@@ -381,7 +200,7 @@ bool engine_wait(struct engine *en, int fd)
 			return !en->quit;
 		case WAKE_EVENT:
 			if (en->core->ops->paced) {
-				sample_soon(en);
+				engine_soon(en);
 				return true;
 			}
 			en->event_waits = !en->cfg.batch;

@@ -8,7 +8,7 @@
 #include "mark.h"
 #include "vmtop/engine.h"
 
-enum { TODO_MAX = 64, UNDO_MAX = 4096 };
+enum { ASKED_MAX = 64, UNDO_MAX = 4096 };
 
 /* One change that undo can take back. Entries of one step share `group`. */
 struct undo_entry {
@@ -64,8 +64,8 @@ struct engine {
 	struct log_ring log;
 	struct mark_socket mark;
 
-	struct command todo[TODO_MAX]; /* changes asked for by hand, for the next step */
-	size_t n_todo;
+	struct command asked[ASKED_MAX]; /* changes asked for by hand, for the next step */
+	size_t n_asked;
 	size_t rebalance_most; /* pins that a forced round may make unasked; 0: any */
 	bool want_rebalance, want_memory, want_preview, want_apply;
 	bool said_waiting; /* "b waits for the second sample" is in the log */
@@ -100,18 +100,34 @@ void log_event(struct engine *en, enum log_kind kind, const char *fmt, ...)
 void log_action(struct engine *en, const struct action *a);
 void notice_set(struct engine *en, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* manual.c: actions asked for by hand, undo, restore */
-int manual_plan(struct engine *en);
-int preview_apply(struct engine *en);
-/* Only VMs that match the pattern, if any. */
+/* asked.c: changes that were asked for, as actions of the plan. The add functions return how many actions
+ * they made (0: it is so already, or could not be put back), -1 when memory ran out. */
+/* NULL: not there, not running, or its monitor does not answer. */
+const struct vm_sample *asked_vm(const struct engine *en, const uint8_t uuid[UUID_BYTES]);
+void asked_hold(struct engine *en, const struct vm_sample *vm); /* out of AUTO until released */
+int asked_pin(struct engine *en, const struct vm_sample *vm, const struct vcpu_sample *v,
+	const struct cpuset *to, enum reason why);
+int asked_balloon(struct engine *en, const struct vm_sample *vm, int64_t to_kib, enum reason why);
+int asked_period(struct engine *en, const struct vm_sample *vm, int to_s, enum reason why);
+
+/* manual.c */
+int manual_plan(struct engine *en);   /* what is in asked[], and the statistics periods */
+int preview_apply(struct engine *en); /* the ghosts become actions */
+
+/* undo.c */
+int undo_last(struct engine *en);        /* plans to take back the last group of changes */
+int undo_count(const struct engine *en); /* how many that would be */
+void undo_push(struct engine *en, const struct action *a);
+
+/* restore.c */
+/* Only VMs that match the pattern, if any; statistics periods alone unless pins_and_balloons. */
 int restore_plan(struct engine *en, const char *pattern, bool pins_and_balloons);
+int restore_all(struct engine *en);     /* by hand: settles, plans, holds, and says so */
+int restore_periods(struct engine *en); /* statistics that we switched on */
 /* Forgets what is no longer ours to put back: changed by somebody else (their number is returned), unplugged,
  * or as found already. */
 size_t restore_settle(struct engine *en, const char *pattern);
 bool restore_named(const char *pattern, const struct vm_record *r);
-/* Changes in the last group: what one undo puts back. */
-int undo_count(const struct engine *en);
-void undo_push(struct engine *en, const struct action *a);
 
 /* apply.c */
 int apply_journal(struct engine *en, struct err *e); /* opens it if changes here need one */
@@ -127,9 +143,13 @@ int replay_catch_up(struct engine *en, struct err *e); /* before a step: jumps, 
 void replay_lines(struct engine *en);
 int replay_decisions(struct engine *en, struct err *e);
 
+/* command.c */
+void engine_obey(struct engine *en, const struct command *c); /* also for commands of a recording */
+void engine_soon(struct engine *en);                          /* the next step comes at once, and samples */
+
 /* engine.c */
-void engine_obey(struct engine *en, const struct command *c);
 int engine_controllers(struct engine *en, struct err *e); /* new ones; the old stay on failure */
+
 /* leave.c */
 bool leave_anything(const struct engine *en); /* something of ours is not as found */
 

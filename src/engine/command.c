@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* What a command does to the engine: one row a kind. Invariant: commands change settings and wishes only;
+ * what they lead to happens in the next step. */
+#include "priv.h"
+#include "vmtop/text.h"
+
+void engine_soon(struct engine *en)
+{
+	if (!en->due)
+		en->tick = false;
+	en->due = true;
+}
+
+static struct vm_record *record_for(struct engine *en, const struct command *c)
+{
+	const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, c->uuid);
+	return vm ? ledger_get(&en->ledger, vm->uuid, vm->name) : NULL;
+}
+
+static void set_hold(struct engine *en, const struct command *c)
+{
+	struct vm_record *r = record_for(en, c);
+	char name[128];
+	if (!r)
+		return;
+	r->memo.held = c->on;
+	if (!c->on) {
+		r->memo.fail_until_ns = 0;
+		r->memo.released_ns = en->sample.time_ns;
+	}
+	text_escape(name, sizeof name, r->name);
+	log_event(en, LOG_EVENT, "%s %s", name, c->on ? "held: AUTO leaves it alone" : "released");
+}
+
+static void set_flag(struct engine *en, const struct command *c)
+{
+	struct vm_record *r = record_for(en, c);
+	char name[128];
+	if (!r)
+		return;
+	text_escape(name, sizeof name, r->name);
+	if (c->kind == CMD_EXCLUDE) {
+		r->memo.exclude_cpu = c->on;
+		log_event(en, LOG_EVENT, "%s %s CPU steering", name, c->on ? "excluded from" : "back in");
+	} else {
+		r->memo.stay_on_node = c->on;
+		log_event(en, LOG_EVENT, "%s %s", name,
+			c->on ? "stays on its NUMA node" : "may leave its NUMA node");
+	}
+}
+
+static void set_auto(struct engine *en, const struct command *c)
+{
+	bool *mode = c->kind == CMD_AUTO_CPU ? &en->cfg.auto_cpu : &en->cfg.auto_memory;
+	if (c->on && !engine_may_change(en))
+		return;
+	*mode = c->on;
+	en->rival_ns = 0;
+	en->next_memory_ns = en->b->ops->now(en->b);
+	log_event(en, LOG_EVENT, "%s: %s", c->kind == CMD_AUTO_CPU ? "CPU" : "memory",
+		c->on ? "AUTO" : "MANUAL");
+}
+
+static void set_policy(struct engine *en, const struct command *c)
+{
+	struct config before = en->cfg;
+	struct err e = ERR_INIT;
+	int n = (int)c->number;
+	if (c->kind == CMD_CPU_POLICY)
+		en->cfg.cpu_policy = (enum cpu_policy_id)n;
+	else if (c->kind == CMD_MEM_POLICY)
+		en->cfg.mem_policy = (enum mem_policy_id)n;
+	else
+		en->cfg.granularity = (enum granularity)n;
+	if (engine_controllers(en, &e) < 0) {
+		en->cfg = before;
+		notice_set(en, "%.190s", e.msg);
+		return;
+	}
+	log_event(en, LOG_EVENT, "policy: CPU %s, memory %s, granularity %s",
+		cpu_policy_name(en->cfg.cpu_policy), mem_policy_name(en->cfg.mem_policy),
+		granularity_name(en->cfg.granularity));
+}
+
+static void set_interval(struct engine *en, const struct command *c)
+{
+	if (!(c->number >= 0.2 && c->number <= 3600))
+		return;
+	en->cfg.delay_s = c->number;
+	int64_t next = en->start_ns + (int64_t)(c->number * 1e9), now = en->b->ops->now(en->b);
+	en->next_tick_ns = next > now ? next : now;
+}
+
+/* A change by hand waits for the sample of the next step. */
+static void ask(struct engine *en, const struct command *c)
+{
+	if (en->n_asked < ASKED_MAX)
+		en->asked[en->n_asked++] = *c;
+	else
+		notice_set(en, "too many changes at once: the last was not taken, give it again");
+	engine_soon(en);
+}
+
+static void ask_change(struct engine *en, const struct command *c)
+{
+	if (engine_may_change(en))
+		ask(en, c);
+}
+
+static void want_period(struct engine *en, const struct command *c)
+{
+	if (!engine_may_change(en))
+		return;
+	en->stats_on = c->on;
+	ask(en, c);
+}
+
+static void want_rebalance(struct engine *en, const struct command *c)
+{
+	if (!engine_may_change(en))
+		return;
+	en->want_rebalance = true;
+	en->rebalance_most = c->number > 0 ? (size_t)c->number : 0;
+	engine_soon(en);
+}
+
+static void want_memory(struct engine *en, const struct command *c)
+{
+	(void)c;
+	if (!engine_may_change(en))
+		return;
+	en->want_memory = true;
+	engine_soon(en);
+}
+
+static void want_apply(struct engine *en, const struct command *c)
+{
+	(void)c;
+	if (!engine_may_change(en))
+		return;
+	en->want_apply = en->previewing;
+	engine_soon(en);
+}
+
+static void want_preview(struct engine *en, const struct command *c)
+{
+	(void)c;
+	en->want_preview = true;
+	engine_soon(en);
+}
+
+static void drop_preview(struct engine *en, const struct command *c)
+{
+	(void)c;
+	en->previewing = false;
+	plan_reset(&en->preview);
+}
+
+static void want_sample(struct engine *en, const struct command *c)
+{
+	(void)c;
+	en->want_fresh = true;
+	engine_soon(en);
+}
+
+static void set_groups(struct engine *en, const struct command *c)
+{
+	unsigned groups = (unsigned)c->number;
+	en->want_fresh = groups & ~en->groups & SAMPLE_BALLOON || en->want_fresh;
+	en->groups = groups;
+}
+
+static void add_mark(struct engine *en, const struct command *c)
+{
+	char text[240];
+	text_escape(text, sizeof text, c->text);
+	log_event(en, LOG_MARK, "mark: %s", text);
+}
+
+static void set_quit(struct engine *en, const struct command *c)
+{
+	en->quit = true;
+	en->quit_restore = c->on;
+}
+
+/* A kind without a row (none, and what the screen keeps to itself) does nothing. */
+static void (*const obeys[])(struct engine *en, const struct command *c) = {
+	[CMD_QUIT] = set_quit,
+	[CMD_SAMPLE] = want_sample,
+	[CMD_REBALANCE] = want_rebalance,
+	[CMD_MEMORY_CYCLE] = want_memory,
+	[CMD_AUTO_CPU] = set_auto,
+	[CMD_AUTO_MEMORY] = set_auto,
+	[CMD_INTERVAL] = set_interval,
+	[CMD_UNDO] = ask_change,
+	[CMD_RESTORE] = ask_change,
+	[CMD_PREVIEW] = want_preview,
+	[CMD_PREVIEW_APPLY] = want_apply,
+	[CMD_PREVIEW_DROP] = drop_preview,
+	[CMD_HOLD] = set_hold,
+	[CMD_PIN] = ask_change,
+	[CMD_BALLOON] = ask_change,
+	[CMD_STATS_PERIOD] = want_period,
+	[CMD_CPU_POLICY] = set_policy,
+	[CMD_MEM_POLICY] = set_policy,
+	[CMD_GRANULARITY] = set_policy,
+	[CMD_MARK] = add_mark,
+	[CMD_GROUPS] = set_groups,
+	[CMD_EXCLUDE] = set_flag,
+	[CMD_STAY_ON_NODE] = set_flag,
+	[CMD_REPLAY] = replay_seek,
+};
+
+void engine_obey(struct engine *en, const struct command *c)
+{
+	if ((size_t)c->kind < sizeof obeys / sizeof obeys[0] && obeys[c->kind])
+		obeys[c->kind](en, c);
+}
+
+void engine_command(struct engine *en, const struct command *c)
+{
+	if (replay_refuses(en, c))
+		return;
+	backend_obeyed(en->b, c);
+	engine_obey(en, c);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Puts everything back as it was found, by the ledger. Invariant: only what is still as we wrote it; the rest
+ * is counted as somebody else's, and forgotten. */
+#include <string.h>
+
+#include "priv.h"
+
+/* A vCPU that had never been pinned may run on pCPUs that came since, too. */
+static struct cpuset as_found(const struct engine *en, const struct vcpu_record *k)
+{
+	struct cpuset to = k->found, online;
+	sample_online(&en->sample, &online);
+	if (!k->found_pinned)
+		cpuset_or(&to, &online);
+	return to;
+}
+
+bool restore_named(const char *pattern, const struct vm_record *r)
+{
+	struct vm_sample vm;
+	memset(&vm, 0, sizeof vm);
+	memcpy(vm.uuid, r->uuid, UUID_BYTES);
+	memcpy(vm.name, r->name, sizeof vm.name);
+	return rules_match(pattern, &vm);
+}
+
+static size_t settle_pins(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+{
+	struct cpuset online;
+	size_t foreign = 0;
+	sample_online(&en->sample, &online);
+	for (size_t i = r->n_vcpus; i-- > 0;) {
+		const struct vcpu_record *k = &r->vcpus[i];
+		const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, k->id);
+		struct cpuset to = as_found(en, k), live;
+		if (v && v->affinity_avail != AVAIL_OK)
+			continue;
+		live = v ? v->affinity : to;
+		cpuset_and(&live, &online);
+		cpuset_and(&to, &online);
+		bool back = cpuset_equal(&live, &to), ours = v && vcpu_ours(k, &v->affinity, &online);
+		if (!back && ours)
+			continue;
+		foreign += !back;
+		apply_forget(en, r, k->id);
+	}
+	return foreign;
+}
+
+size_t restore_settle(struct engine *en, const char *pattern)
+{
+	size_t foreign = 0;
+	for (size_t i = 0; i < en->ledger.n; i++) {
+		struct vm_record *r = &en->ledger.vms[i];
+		const struct vm_sample *vm = asked_vm(en, r->uuid);
+		if (!vm || !record_changes(r) || (pattern && !restore_named(pattern, r)))
+			continue;
+		foreign += settle_pins(en, r, vm);
+		if (r->wrote_kib >= 0 && vi64_has(vm->mem.balloon_kib) &&
+			!balloon_ours(r, vm->mem.balloon_kib.v, true)) {
+			apply_forget(en, r, JOURNAL_BALLOON);
+			foreign++;
+		}
+		if (r->period_wrote >= 0 && vi64_has(vm->mem.period_s) &&
+			vm->mem.period_s.v != r->period_wrote) {
+			foreign += vm->mem.period_s.v != r->period_found;
+			apply_forget(en, r, JOURNAL_PERIOD);
+		}
+	}
+	return foreign;
+}
+
+static int restore_pins(struct engine *en, const struct vm_sample *vm, const struct vm_record *r)
+{
+	struct cpuset online;
+	int bad = 0;
+	sample_online(&en->sample, &online);
+	for (size_t i = 0; i < r->n_vcpus; i++) {
+		const struct vcpu_record *k = &r->vcpus[i];
+		const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, k->id);
+		struct cpuset to = as_found(en, k);
+		if (v && v->affinity_avail == AVAIL_OK && vcpu_ours(k, &v->affinity, &online))
+			bad |= asked_pin(en, vm, v, &to, REASON_RESTORE) < 0;
+	}
+	return bad ? -1 : 0;
+}
+
+static int restore_vm(struct engine *en, const struct vm_sample *vm, const struct vm_record *r, bool all)
+{
+	int bad = 0;
+	if (r->period_wrote >= 0 && vi64_has(vm->mem.period_s) && vm->mem.period_s.v == r->period_wrote)
+		bad |= asked_period(en, vm, r->period_found, REASON_STATS_OFF) < 0;
+	if (!all)
+		return bad ? -1 : 0;
+	bad |= restore_pins(en, vm, r) < 0;
+	if (vi64_has(vm->mem.balloon_kib) && balloon_ours(r, vm->mem.balloon_kib.v, true))
+		bad |= asked_balloon(en, vm, r->found_kib, REASON_RESTORE) < 0;
+	return bad ? -1 : 0;
+}
+
+/* Everything that is still as we wrote it goes back to how it was found. */
+int restore_plan(struct engine *en, const char *pattern, bool pins_and_balloons)
+{
+	for (size_t i = 0; i < en->ledger.n; i++) {
+		const struct vm_record *r = &en->ledger.vms[i];
+		const struct vm_sample *vm = asked_vm(en, r->uuid);
+		if (vm && record_changes(r) && (!pattern || rules_match(pattern, vm)) &&
+			restore_vm(en, vm, r, pins_and_balloons) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int restore_all(struct engine *en)
+{
+	size_t before = en->plan.n, foreign = restore_settle(en, NULL);
+	if (restore_plan(en, NULL, true) < 0)
+		return -1;
+	for (size_t i = before; i < en->plan.n; i++)
+		asked_hold(en, &en->sample.vms[en->plan.actions[i].vm]);
+	log_event(en, LOG_EVENT, "restore: %zu change%s to put everything back as found%s",
+		en->plan.n - before, en->plan.n - before == 1 ? "" : "s",
+		foreign ? "; what somebody else changed since stays" : "");
+	return 0;
+}
+
+int restore_periods(struct engine *en)
+{
+	for (size_t i = 0; i < en->ledger.n; i++) {
+		struct vm_record *r = &en->ledger.vms[i];
+		const struct vm_sample *vm = asked_vm(en, r->uuid);
+		if (vm && r->period_wrote > 0 && restore_vm(en, vm, r, false) < 0)
+			return -1;
+	}
+	return 0;
+}

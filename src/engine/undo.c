@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* Takes changes back, a step's at a time, newest first. Invariant: nothing is put back over a change that
+ * somebody else made since; what was put back is not undone again. */
+#include <string.h>
+
+#include "priv.h"
+
+static int undo_one(struct engine *en, const struct undo_entry *u)
+{
+	const struct vm_sample *vm = asked_vm(en, u->uuid);
+	if (!vm)
+		return 0;
+	if (u->kind == ACTION_BALLOON) {
+		const struct vm_record *r = ledger_find(&en->ledger, u->uuid);
+		if (!r || r->memo.target_kib != u->after_kib)
+			return 0;
+		asked_hold(en, vm);
+		return asked_balloon(en, vm, u->before_kib, REASON_UNDO);
+	}
+	const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, u->vcpu);
+	if (!v || v->affinity_avail != AVAIL_OK || !cpuset_equal(&v->affinity, &u->after))
+		return 0;
+	asked_hold(en, vm);
+	return asked_pin(en, vm, v, &u->before, REASON_UNDO);
+}
+
+/* Takes back the last group of changes, newest first. */
+int undo_last(struct engine *en)
+{
+	if (!en->undo_n) {
+		notice_set(en, "nothing to undo");
+		return 0;
+	}
+	uint64_t group = en->undo[(en->undo_first + en->undo_n - 1) % UNDO_MAX].group;
+	int planned = 0, passed = 0;
+	while (en->undo_n) {
+		const struct undo_entry *u = &en->undo[(en->undo_first + en->undo_n - 1) % UNDO_MAX];
+		if (u->group != group)
+			break;
+		int n = undo_one(en, u);
+		if (n < 0)
+			return -1;
+		planned += n;
+		passed += !n;
+		en->undo_n--;
+	}
+	log_event(en, LOG_EVENT, "undo: %d changes put back%s", planned,
+		passed ? "; some were changed by somebody else since, or their VM is gone, and stay" : "");
+	return 0;
+}
+
+int undo_count(const struct engine *en)
+{
+	int n = 0;
+	const struct undo_entry *last = &en->undo[(en->undo_first + en->undo_n + UNDO_MAX - 1) % UNDO_MAX];
+	for (size_t i = 0; i < en->undo_n; i++)
+		n += en->undo[(en->undo_first + i) % UNDO_MAX].group == last->group;
+	return n;
+}
+
+void undo_push(struct engine *en, const struct action *a)
+{
+	if (a->kind == ACTION_PERIOD || a->why.code == REASON_UNDO || a->why.code == REASON_RESTORE)
+		return;
+	if (en->undo_n == UNDO_MAX) {
+		en->undo_first = (en->undo_first + 1) % UNDO_MAX;
+		en->undo_n--;
+	}
+	struct undo_entry *u = &en->undo[(en->undo_first + en->undo_n++) % UNDO_MAX];
+	*u = (struct undo_entry){.group = en->undo_group,
+		.kind = a->kind,
+		.vcpu = a->vcpu,
+		.before = a->from,
+		.after = a->to,
+		.before_kib = a->from_kib,
+		.after_kib = a->to_kib};
+	memcpy(u->uuid, a->uuid, UUID_BYTES);
+}

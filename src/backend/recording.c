@@ -253,6 +253,21 @@ const char *rec_text(sqlite3_stmt *st, int column)
 	return t ? (const char *)t : "";
 }
 
+static int64_t within(int64_t v, int64_t limit)
+{
+	return v > limit ? limit : v < -limit ? -limit : v;
+}
+
+int64_t rec_int(sqlite3_stmt *st, int column)
+{
+	return within(sqlite3_column_int64(st, column), INT64_C(1) << 61);
+}
+
+int64_t rec_kib(sqlite3_stmt *st, int column)
+{
+	return within(sqlite3_column_int64(st, column), INT64_C(1) << 48);
+}
+
 static int pragma_value(sqlite3 *db, const char *sql, int64_t *value)
 {
 	sqlite3_stmt *st = NULL;

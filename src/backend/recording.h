@@ -73,6 +73,10 @@ const char *rec_command_choice(int kind, int number);
 
 /* Opens a file for reading and checks that it is a recording of this schema: regular, id, version. */
 int recording_open(const char *path, sqlite3 **db, struct err *e);
+/* A number of a column, within what can be added and subtracted without overflow: a file may hold anything.
+ * KiB also within what can be told in bytes and summed over VMs. */
+int64_t rec_int(sqlite3_stmt *st, int column);
+int64_t rec_kib(sqlite3_stmt *st, int column);
 /* Text of a column, never NULL. */
 const char *rec_text(sqlite3_stmt *st, int column);
 

@@ -10,7 +10,7 @@
 static void read_line(sqlite3_stmt *st, struct log_line *l)
 {
 	memset(l, 0, sizeof *l);
-	l->wall_ns = sqlite3_column_int64(st, 0);
+	l->wall_ns = rec_int(st, 0);
 	for (int k = LOG_ACTION; k <= LOG_MARK; k++)
 		if (strcmp(rec_log_kind(k), rec_text(st, 1)) == 0)
 			l->kind = (enum log_kind)k;

@@ -58,7 +58,7 @@ static const char *const query_sql[] = {
 	[Q_KEY_BEFORE] = "SELECT max(tick) FROM tick WHERE tick <= ?1 AND key",
 	[Q_AT] = "SELECT max(tick) FROM tick WHERE time_ns <= ?1",
 	[Q_EXTENT] = "SELECT min(time_ns), max(time_ns), count(*) FROM tick",
-	[Q_META] = "SELECT key, value FROM meta",
+	[Q_META] = "SELECT key, value, CAST(value AS INTEGER) FROM meta",
 };
 #undef ROWS
 #undef LOG
@@ -98,8 +98,8 @@ static void look_up_extent(struct replay *r)
 		return;
 	sqlite3_stmt *st = replay_ask(r, Q_EXTENT, 0, 0);
 	if (sqlite3_step(st) == SQLITE_ROW) {
-		r->first_ns = sqlite3_column_int64(st, 0);
-		r->last_ns = sqlite3_column_int64(st, 1);
+		r->first_ns = rec_int(st, 0);
+		r->last_ns = rec_int(st, 1);
 		r->n_ticks = sqlite3_column_int64(st, 2);
 	}
 	sqlite3_reset(st);
@@ -116,8 +116,8 @@ static bool next_tick(struct replay *r, struct next *to)
 	sqlite3_stmt *st = replay_ask(r, Q_NEXT, r->tick, 0);
 	bool have = sqlite3_step(st) == SQLITE_ROW;
 	if (have)
-		*to = (struct next){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1),
-			sqlite3_column_int64(st, 3), sqlite3_column_int(st, 2)};
+		*to = (struct next){sqlite3_column_int64(st, 0), rec_int(st, 1), rec_int(st, 3),
+			sqlite3_column_int(st, 2)};
 	sqlite3_reset(st);
 	return have;
 }
@@ -307,11 +307,6 @@ static const struct backend_ops replay_ops = {
 	.paced = true,
 };
 
-static int64_t number_of(const char *text)
-{
-	return strtoll(text, NULL, 10);
-}
-
 static void read_meta(struct replay *r)
 {
 	sqlite3_stmt *st = replay_ask(r, Q_META, 0, 0);
@@ -326,7 +321,7 @@ static void read_meta(struct replay *r)
 		else if (strcmp(key, "local") == 0)
 			r->host.local = *value == '1';
 		else if (strcmp(key, "start_ns") == 0)
-			r->time_ns = number_of(value);
+			r->time_ns = rec_int(st, 2);
 	}
 	sqlite3_reset(st);
 }

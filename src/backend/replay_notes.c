@@ -37,7 +37,7 @@ static int word_index(const char *(*names)(int), int last, const char *word, int
 static void read_line(sqlite3_stmt *st, struct log_line *l)
 {
 	memset(l, 0, sizeof *l);
-	l->wall_ns = sqlite3_column_int64(st, 0);
+	l->wall_ns = rec_int(st, 0);
 	l->kind = (enum log_kind)word_index(rec_log_kind, LOG_MARK, rec_text(st, 1), LOG_EVENT);
 	snprintf(l->vm, sizeof l->vm, "%s", rec_text(st, 2));
 	l->vcpu = sqlite3_column_int(st, 3);
@@ -91,7 +91,7 @@ bool replay_commands(struct backend *b, struct command *to)
 		have = to->kind != CMD_NONE && uuid_parse(to->uuid, rec_text(st, 5)) == 0 &&
 		       cpuset_parse(&to->cpus, rec_text(st, 7), NULL) == 0 && read_choice(to, to->text);
 		if (have)
-			r->time_ns = sqlite3_column_int64(st, 1);
+			r->time_ns = rec_int(st, 1);
 	}
 	sqlite3_reset(st);
 	if (!have && r->begin_ns)
@@ -116,8 +116,8 @@ static void read_action(sqlite3_stmt *st, struct action *a)
 		cpuset_clear(&a->to);
 	a->from_pinned = sqlite3_column_int(st, 5);
 	if (a->kind == ACTION_BALLOON) {
-		a->from_kib = sqlite3_column_int64(st, 6);
-		a->to_kib = sqlite3_column_int64(st, 7);
+		a->from_kib = rec_kib(st, 6);
+		a->to_kib = rec_kib(st, 7);
 	} else {
 		a->from_s = sqlite3_column_int(st, 6);
 		a->to_s = sqlite3_column_int(st, 7);
@@ -171,10 +171,10 @@ static struct vf64 real_at(sqlite3_stmt *st, int column)
 							      : vf64_ok(sqlite3_column_double(st, column));
 }
 
-static struct vi64 int_at(sqlite3_stmt *st, int column)
+static struct vi64 kib_at(sqlite3_stmt *st, int column)
 {
 	return sqlite3_column_type(st, column) == SQLITE_NULL ? vi64_absent(AVAIL_NONE)
-							      : vi64_ok(sqlite3_column_int64(st, column));
+							      : vi64_ok(rec_kib(st, column));
 }
 
 static void read_decision(sqlite3_stmt *st, struct decision *d)
@@ -197,8 +197,8 @@ static void read_decision(sqlite3_stmt *st, struct decision *d)
 	snprintf(d->cpu.why.text, sizeof d->cpu.why.text, "%s", rec_text(st, 13));
 	d->memory.state = (enum host_mem_state)word_index(
 		rec_memory_state, HOST_MEM_HARD, rec_text(st, 14), HOST_MEM_OK);
-	d->memory.reserve_kib = int_at(st, 15);
-	d->memory.free_kib = int_at(st, 16);
+	d->memory.reserve_kib = kib_at(st, 15);
+	d->memory.free_kib = kib_at(st, 16);
 	d->memory.why.code = reason_by_key(rec_text(st, 17));
 	snprintf(d->memory.why.text, sizeof d->memory.why.text, "%s", rec_text(st, 18));
 }

@@ -16,6 +16,13 @@ static bool is_null(sqlite3_stmt *st, int column)
 	return sqlite3_column_type(st, column) == SQLITE_NULL;
 }
 
+static int64_t field_int(sqlite3_stmt *st, int column, const struct rec_field *f)
+{
+	size_t n = strlen(f->column);
+	bool kib = n > 4 && strcmp(f->column + n - 4, "_kib") == 0;
+	return kib ? rec_kib(st, column) : rec_int(st, column);
+}
+
 static void set_field(
 	sqlite3_stmt *st, int column, const struct rec_field *f, const char *absent, void *object)
 {
@@ -27,7 +34,7 @@ static void set_field(
 		*v = why == AVAIL_OK ? vf64_ok(sqlite3_column_double(st, column)) : vf64_absent(why);
 	} else {
 		struct vi64 *v = rec_vi64(object, f);
-		*v = why == AVAIL_OK ? vi64_ok(sqlite3_column_int64(st, column)) : vi64_absent(why);
+		*v = why == AVAIL_OK ? vi64_ok(field_int(st, column, f)) : vi64_absent(why);
 	}
 }
 
@@ -52,21 +59,28 @@ static int fact_totals(
 	return column;
 }
 
+/* A difference that no counter makes starts it anew. */
+static void add_to_total(struct vi64 *v, int64_t x)
+{
+	int64_t sum = v->v + x; /* both are within bounds */
+	*v = sum >= 0 && sum < INT64_C(1) << 61 ? vi64_ok(sum) : vi64_absent(AVAIL_RESET);
+}
+
 static void tick_group(
 	sqlite3_stmt *st, int column, const struct rec_group *g, bool fresh, int64_t wall_ns, void *object)
 {
 	for (size_t i = 0; i < g->n; i++, column++) {
 		const struct rec_field *f = &g->fields[i];
 		struct vi64 *v = rec_vi64(object, f);
-		int64_t x = sqlite3_column_int64(st, column);
+		int64_t x = field_int(st, column, f);
 		if (v->avail != AVAIL_OK)
 			v->v = 0;
 		else if (f->type == REC_GAUGE)
 			v->v = x;
-		else if (f->type == REC_AGE && __builtin_sub_overflow(wall_ns, x, &v->v))
-			*v = vi64_absent(AVAIL_NONE);
-		else if (f->type == REC_COUNTER && !fresh && __builtin_add_overflow(v->v, x, &v->v))
-			*v = vi64_absent(AVAIL_RESET);
+		else if (f->type == REC_AGE)
+			v->v = wall_ns - x;
+		else if (f->type == REC_COUNTER && !fresh)
+			add_to_total(v, x);
 	}
 }
 
@@ -196,7 +210,7 @@ static int read_vm_facts(struct replay *r, int64_t tick)
 		k->v.id = sqlite3_column_int(st, 3);
 		k->v.state = state_by_text(rec_text(st, 4));
 		k->v.flags = (uint32_t)sqlite3_column_int64(st, 5);
-		k->v.hung_since_ns = sqlite3_column_int64(st, 6);
+		k->v.hung_since_ns = rec_int(st, 6);
 		k->v.mem_nodes = (uint64_t)sqlite3_column_int64(st, 7);
 		k->v.mem_nodes_strict = sqlite3_column_int(st, 8);
 		k->v.mem.balloon_device = sqlite3_column_int(st, 9);
@@ -227,8 +241,7 @@ static int read_vcpu_facts(struct replay *r, int64_t tick)
 		if (cpuset_parse(&k->v.allowed, rec_text(st, 6), NULL) < 0)
 			cpuset_clear(&k->v.allowed);
 		k->v.pinned = sqlite3_column_int(st, 7);
-		k->v.foreign_pin_ns =
-			is_null(st, 8) ? vi64_absent(AVAIL_NONE) : vi64_ok(sqlite3_column_int64(st, 8));
+		k->v.foreign_pin_ns = is_null(st, 8) ? vi64_absent(AVAIL_NONE) : vi64_ok(rec_int(st, 8));
 		fact_totals(st, 10, &rec_vcpu, rec_text(st, 9), &k->v);
 	}
 	sqlite3_reset(st);
@@ -242,8 +255,8 @@ static int read_host(struct replay *r, int64_t tick, struct sample *to)
 	sqlite3_stmt *st = replay_ask(r, Q_NODE, tick, 0);
 	while (to->host.n_nodes < MAX_NODES && sqlite3_step(st) == SQLITE_ROW)
 		to->host.nodes[to->host.n_nodes++] = (struct node_sample){sqlite3_column_int(st, 0),
-			is_null(st, 1) ? vi64_absent(AVAIL_NONE) : vi64_ok(sqlite3_column_int64(st, 1)),
-			is_null(st, 2) ? vi64_absent(AVAIL_NONE) : vi64_ok(sqlite3_column_int64(st, 2))};
+			is_null(st, 1) ? vi64_absent(AVAIL_NONE) : vi64_ok(rec_kib(st, 1)),
+			is_null(st, 2) ? vi64_absent(AVAIL_NONE) : vi64_ok(rec_kib(st, 2))};
 	sqlite3_reset(st);
 	st = replay_ask(r, Q_PCPU, tick, 0);
 	while (sqlite3_step(st) == SQLITE_ROW) {
@@ -338,9 +351,9 @@ static int read_tick(struct replay *r, int64_t tick, struct sample *to, struct e
 		sqlite3_reset(st);
 		return -1;
 	}
-	to->time_ns = sqlite3_column_int64(st, 0);
-	to->wall_ns = sqlite3_column_int64(st, 1);
-	to->took_ns = sqlite3_column_int64(st, 2);
+	to->time_ns = rec_int(st, 0);
+	to->wall_ns = rec_int(st, 1);
+	to->took_ns = rec_int(st, 2);
 	snprintf(to->note, sizeof to->note, "%s", rec_text(st, 3));
 	fact_group(st, 5, &rec_host, rec_text(st, 4), &to->host);
 	sqlite3_reset(st);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # fuzz.sh BUILD SECONDS [NAME...]: runs the fuzz targets under BUILD, each for so many seconds from its seeds; what is
 # found anew is kept in BUILD/corpus, a breach in BUILD/crash. Stops at nothing; status 1 if any target failed.
+# FUZZ_SEED=N: the same inputs in the same order each time, for a gate that must not depend on luck.
 set -u
 build=$1 seconds=$2
 shift 2
@@ -18,7 +19,7 @@ for name; do
 	begun=$(date +%s)
 	# shellcheck disable=SC2046 # no seeds, no argument
 	if "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=16384 \
-		-print_final_stats=1 -artifact_prefix="$build/crash/$name-" \
+		-print_final_stats=1 -seed="${FUZZ_SEED:-0}" -artifact_prefix="$build/crash/$name-" \
 		$([ ! -f "$dict" ] || echo "-dict=$dict") \
 		"$build/corpus/$name" $([ ! -d "$seeds" ] || echo "$seeds") >"$out" 2>&1; then
 		runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$out")

@@ -7,8 +7,9 @@ build=$1
 shift
 cd "$(dirname "$0")/.." || exit 1
 passed=0 failed=0 skipped=0
-out=$(mktemp "${TMPDIR:-/tmp}/vmtop-check.XXXXXX") || exit 1
-trap 'rm -f "$out"' EXIT
+work=$(mktemp -d "${TMPDIR:-/tmp}/vmtop-check.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+out=$work/script
 [ -f packaging/lsan.supp ] && export LSAN_OPTIONS="suppressions=$PWD/packaging/lsan.supp:print_suppressions=0:${LSAN_OPTIONS:-}"
 [ -f packaging/tsan.supp ] && export TSAN_OPTIONS="suppressions=$PWD/packaging/tsan.supp ${TSAN_OPTIONS:-}"
 
@@ -25,26 +26,38 @@ book() {
 	fi
 }
 
-# How often cmocka says so; lines of the kind "[  PASSED  ] 8 test(s)."
+# How often cmocka says so; lines of the kind "[  PASSED  ] 8 test(s).".
 count() {
 	sed -n "s/^\[  $1 \] \([0-9]*\) test(s).*/\1/p" "$out" | awk '{n += $1} END {print n + 0}'
 }
 
-for t in "$build"/tests/unit/test_* "$build"/tests/scenario/test_* "$build"/tests/screen/test_*; do
-	case $t in *.o | *.d | *\*) continue ;; esac
-	timeout 300 "$t" >"$out" 2>&1 </dev/null
-	book "${t#"$build"/tests/}" $? "$(count 'PASSED ')" "$(count 'FAILED ')" "$(count 'SKIPPED')"
-done
-
-for t in "$build"/tests/fuzz/fuzz_*; do
-	case $t in *.o | *.d | *\*) continue ;; esac
-	name=${t##*/fuzz_}
-	seeds=tests/fuzz/corpus/$name
-	# shellcheck disable=SC2046 # no seeds, no argument
-	timeout 300 "$t" $([ ! -d "$seeds" ] || echo "$seeds") >"$out" 2>&1 </dev/null
-	r=$?
-	book "fuzz/fuzz_$name" $r "$((r == 0))" "$((r != 0))" 0
-done
+# The binaries are independent of one another: as many at once as there are CPUs. Each leaves its output and status.
+cat >"$work/one" <<'END'
+work=$1 t=$2 name=${2##*/}
+case $name in
+fuzz_*)
+	seeds=tests/fuzz/corpus/${name#fuzz_}
+	[ -d "$seeds" ] && set -- "$seeds" || set --
+	;;
+*) set -- ;;
+esac
+timeout 300 "$t" "$@" >"$work/$name.out" 2>&1 </dev/null
+echo $? >"$work/$name.status"
+END
+for t in "$build"/tests/unit/test_* "$build"/tests/scenario/test_* "$build"/tests/screen/test_* "$build"/tests/fuzz/fuzz_*; do
+	case $t in *.o | *.d | *\*) ;; *) echo "$t" ;; esac
+done >"$work/list"
+xargs -n 1 -P "$(nproc 2>/dev/null || echo 2)" sh "$work/one" "$work" <"$work/list"
+while read -r t; do
+	name=${t##*/}
+	out=$work/$name.out
+	r=$(cat "$work/$name.status" 2>/dev/null || echo 127)
+	case $name in
+	fuzz_*) book "${t#"$build"/tests/}" "$r" "$((r == 0))" "$((r != 0))" 0 ;;
+	*) book "${t#"$build"/tests/}" "$r" "$(count 'PASSED ')" "$(count 'FAILED ')" "$(count 'SKIPPED')" ;;
+	esac
+done <"$work/list"
+out=$work/script
 
 # Scripts close with the same line as this one; shown as they go, because some take minutes. Leaves $p $f $s.
 script_once() {

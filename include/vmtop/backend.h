@@ -60,17 +60,20 @@ struct backend_ops {
 	int64_t (*now)(struct backend *b);
 	void (*status)(struct backend *b, struct backend_status *st);
 	/* May be NULL, for a recorder: a line of the decision log; a command that is obeyed; what the step
-	 * decided. */
+	 * decided; settings that were read again in the middle of the run. */
 	void (*note)(struct backend *b, const struct log_line *line);
 	void (*obeyed)(struct backend *b, const struct command *c);
 	void (*decided)(struct backend *b, const struct decision *d);
+	void (*configured)(struct backend *b, const struct config *was, const struct config *now);
 	/* Recordings only, else NULL. logged: lines of the tick sampled last; fills at most max, returns how
 	 * many. commands: those given after the tick sampled last, one a call; now() is then the time at
-	 * which it came. played: what was decided and done at the tick sampled last, which is s; actions are
-	 * appended to `to`. 1: there is something, 0: not, -1: out of memory. seek: obeys CMD_REPLAY; returns
-	 * how many samples come before the place that was asked for, to make rates of, or -1: it stays. */
+	 * which it came. settings: puts what CMD_CONFIGURE number `change` changed onto cfg; -1: nothing
+	 * known. played: what was decided and done at the tick sampled last, which is s; actions are appended
+	 * to `to`. 1: there is something, 0: not, -1: out of memory. seek: obeys CMD_REPLAY; returns how many
+	 * samples come before the place that was asked for, to make rates of, or -1: it stays. */
 	size_t (*logged)(struct backend *b, struct log_line *to, size_t max);
 	bool (*commands)(struct backend *b, struct command *to);
+	int (*settings)(struct backend *b, int64_t change, struct config *cfg);
 	int (*played)(struct backend *b, const struct sample *s, struct decision *d, struct plan *to);
 	int (*seek)(struct backend *b, const struct command *c);
 	bool paced; /* wait() says when the next tick is: WAKE_TIMER a regular one, WAKE_EVENT one between */
@@ -88,6 +91,7 @@ struct backend *backend_innermost(struct backend *b);
 void backend_note(struct backend *b, const struct log_line *line);
 void backend_obeyed(struct backend *b, const struct command *c);
 void backend_decided(struct backend *b, const struct decision *d);
+void backend_configured(struct backend *b, const struct config *was, const struct config *now);
 /* Chooses by URI: "sim:NAME|FILE", else libvirt (empty: the default search of vmtop(1), CONNECTION).
  * NULL with e set on failure. The caller closes it with ops->close(). */
 struct backend *backend_open(const struct config *cfg, struct err *e);

@@ -31,6 +31,7 @@ enum command_kind {
 	CMD_EXCLUDE,      /* uuid, on: no CPU steering for this VM */
 	CMD_STAY_ON_NODE, /* uuid, on */
 	CMD_SAVE,         /* the screen's own: write the setup to the user's file; never sent on */
+	CMD_CONFIGURE,    /* a recording's own: the settings were read again then; number: which time */
 	CMD_REPLAY, /* text: "play" or stop, "step" number ticks, "go" number seconds from here, "at" number
 		     * seconds from the start, "speed" number times as fast as now, "loop" on or off */
 };

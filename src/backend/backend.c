@@ -29,3 +29,10 @@ void backend_decided(struct backend *b, const struct decision *d)
 		if (b->ops->decided)
 			b->ops->decided(b, d);
 }
+
+void backend_configured(struct backend *b, const struct config *was, const struct config *now)
+{
+	for (; b; b = b->ops->inner ? b->ops->inner(b) : NULL)
+		if (b->ops->configured)
+			b->ops->configured(b, was, now);
+}

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "record_priv.h"
+#include "vmtop/command.h"
 #include "vmtop/text.h"
 
 static const char *const statement_sql[] = {
@@ -38,6 +39,7 @@ static const char *const statement_sql[] = {
 	[ST_META] = "INSERT OR REPLACE INTO meta VALUES(?,?)",
 	[ST_CONFIG] = "INSERT OR REPLACE INTO config VALUES(?,?)",
 	[ST_VM_CONFIG] = "INSERT INTO vm_config(pattern, key, value) VALUES(?,?,?)",
+	[ST_SETTING] = "INSERT INTO setting(change, pattern, key, value) VALUES(?,?,?,?)",
 };
 
 static void close_db(struct record *r)
@@ -158,7 +160,7 @@ static void forget_before(struct record *r, int64_t first)
 }
 
 /* --record-keep: ticks go a few at a time, so that no tick pays for many, and only below a key tick, so that
- * what is left can be read. Commands stay: they are few, and later ticks depend on them. */
+ * what is left can be read. Commands and settings stay: they are few, and later ticks depend on them. */
 static void forget_old(struct record *r, const struct sample *s)
 {
 	char sql[160];
@@ -228,6 +230,14 @@ static void record_decided(struct backend *b, const struct decision *d)
 	for (size_t i = 0; i < d->n_actions && r->db && r->tick; i++)
 		record_action_write(r, &d->actions[i], i);
 	r->over = true;
+}
+
+static void record_configured(struct backend *b, const struct config *was, const struct config *now)
+{
+	struct record *r = (struct record *)b;
+	begin(r);
+	if (r->db && record_settings_write(r, was, now))
+		record_obeyed(b, &(struct command){.kind = CMD_CONFIGURE, .number = (double)r->changes});
 }
 
 static enum wake record_wait(struct backend *b, int64_t until_ns, int fd)
@@ -302,6 +312,7 @@ static const struct backend_ops record_ops = {
 	.note = record_note,
 	.obeyed = record_obeyed,
 	.decided = record_decided,
+	.configured = record_configured,
 	.inner = record_inner,
 };
 

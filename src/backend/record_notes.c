@@ -8,6 +8,8 @@
 #include "vmtop/command.h"
 #include "vmtop/settings.h"
 
+enum { SETTING_TEXT = 4096 }; /* of the longest value */
+
 static int pair(struct record *r, enum rec_statement which, const char *key, const char *value)
 {
 	sqlite3_bind_text(r->st[which], 1, key, -1, SQLITE_TRANSIENT);
@@ -15,7 +17,31 @@ static int pair(struct record *r, enum rec_statement which, const char *key, con
 	return record_step(r, which);
 }
 
-static int write_vm_settings(struct record *r, const struct config *cfg)
+static int vm_config_row(struct record *r, const char *pattern, const char *key, const char *value)
+{
+	sqlite3_stmt *st = r->st[ST_VM_CONFIG];
+	record_bind_text(st, 1, pattern);
+	record_bind_word(st, 2, key);
+	record_bind_text(st, 3, value);
+	return record_step(r, ST_VM_CONFIG);
+}
+
+/* pattern NULL: not of a [vm] section. */
+static int setting_row(struct record *r, const char *pattern, const char *key, const char *value)
+{
+	sqlite3_stmt *st = r->st[ST_SETTING];
+	sqlite3_clear_bindings(st);
+	sqlite3_bind_int64(st, 1, r->changes);
+	if (pattern)
+		record_bind_text(st, 2, pattern);
+	record_bind_word(st, 3, key);
+	record_bind_text(st, 4, value);
+	return record_step(r, ST_SETTING);
+}
+
+/* What the [vm] sections set, a row each. */
+static int write_vm_settings(struct record *r, const struct config *cfg,
+	int (*row)(struct record *r, const char *pattern, const char *key, const char *value))
 {
 	for (size_t v = 0; v < cfg->n_vm; v++)
 		for (size_t i = 0; i < n_vm_settings; i++) {
@@ -26,14 +52,38 @@ static int write_vm_settings(struct record *r, const struct config *cfg)
 			if (memcmp(field, nothing, s->size) == 0)
 				continue; /* not set */
 			vm_setting_format(&cfg->vm[v], s, value, sizeof value);
-			sqlite3_stmt *st = r->st[ST_VM_CONFIG];
-			record_bind_text(st, 1, cfg->vm[v].pattern);
-			record_bind_word(st, 2, s->key);
-			record_bind_text(st, 3, value);
-			if (record_step(r, ST_VM_CONFIG) < 0)
+			if (row(r, cfg->vm[v].pattern, s->key, value) < 0)
 				return -1;
 		}
 	return 0;
+}
+
+static bool vm_settings_differ(const struct config *a, const struct config *b)
+{
+	return a->n_vm != b->n_vm || memcmp(a->vm, b->vm, a->n_vm * sizeof a->vm[0]) != 0;
+}
+
+bool record_settings_write(struct record *r, const struct config *was, const struct config *now)
+{
+	bool any = vm_settings_differ(was, now);
+	r->changes++;
+	for (size_t i = 0; i < n_settings; i++) {
+		char before[SETTING_TEXT], value[SETTING_TEXT];
+		if (!rec_setting(&settings[i]))
+			continue;
+		setting_format(was, &settings[i], before, sizeof before);
+		setting_format(now, &settings[i], value, sizeof value);
+		if (strcmp(before, value) == 0)
+			continue;
+		any = true;
+		if (setting_row(r, NULL, settings[i].key, value) < 0)
+			return false;
+	}
+	/* The sections go as a whole: a row without a key empties the list. */
+	if (vm_settings_differ(was, now) &&
+		(setting_row(r, "", "", "") < 0 || write_vm_settings(r, now, setting_row) < 0))
+		return false;
+	return any;
 }
 
 void record_head_write(struct record *r, const struct config *cfg)
@@ -44,14 +94,14 @@ void record_head_write(struct record *r, const struct config *cfg)
 	if (pair(r, ST_META, "vmtop_version", VMTOP_VERSION) < 0 || pair(r, ST_META, "uri", st.uri) < 0)
 		return;
 	for (size_t i = 0; i < n_settings; i++) {
-		char value[4096];
+		char value[SETTING_TEXT];
 		if (!settings[i].key || settings[i].type == SET_ALIAS || settings[i].type == SET_ACTION)
 			continue;
 		setting_format(cfg, &settings[i], value, sizeof value);
 		if (pair(r, ST_CONFIG, settings[i].key, value) < 0)
 			return;
 	}
-	write_vm_settings(r, cfg);
+	write_vm_settings(r, cfg, vm_config_row);
 }
 
 static void bind_cpus(sqlite3_stmt *st, int at, const struct cpuset *cpus)

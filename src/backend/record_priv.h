@@ -31,6 +31,7 @@ enum rec_statement {
 	ST_META,
 	ST_CONFIG,
 	ST_VM_CONFIG,
+	ST_SETTING,
 	ST_COUNT
 };
 
@@ -67,6 +68,7 @@ struct record {
 	bool over;    /* the newest tick's step is over: what comes now is of the next */
 	bool writing; /* a transaction is open */
 	double keep_s;
+	int64_t changes; /* how often settings were read again */
 	char path[CFG_TEXT + 16];
 	char trouble[200];
 };
@@ -84,6 +86,8 @@ int record_rows_open(struct record *r);
 int record_sample_write(struct record *r, const struct sample *s, bool regular);
 /* record_notes.c: configuration, actions, log lines, commands and decisions of the tick written last. */
 void record_head_write(struct record *r, const struct config *cfg);
+/* What is other than it was becomes change number r->changes; false: nothing is. */
+bool record_settings_write(struct record *r, const struct config *was, const struct config *now);
 void record_action_write(struct record *r, const struct action *a, size_t n);
 void record_log_write(struct record *r, const struct log_line *line);
 void record_command_write(struct record *r, const struct command *c, int64_t now_ns);

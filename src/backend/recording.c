@@ -71,6 +71,7 @@ const char recording_schema_sql[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
 	"CREATE TABLE config(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
 	"CREATE TABLE vm_config(n INTEGER PRIMARY KEY, pattern TEXT, key TEXT, value TEXT);"
+	"CREATE TABLE setting(n INTEGER PRIMARY KEY, change INT, pattern TEXT, key TEXT, value TEXT);"
 	"CREATE TABLE cpus(cpus_key INTEGER PRIMARY KEY, list TEXT UNIQUE);"
 	"CREATE TABLE tick(tick INTEGER PRIMARY KEY, time_ns INT, wall_ns INT, begun_ns INT, took_ns INT, regular INT,"
 	" key INT, note TEXT, absent TEXT,"
@@ -229,6 +230,7 @@ const char *rec_command_name(int kind)
 		[CMD_GRANULARITY] = "granularity",
 		[CMD_EXCLUDE] = "exclude",
 		[CMD_STAY_ON_NODE] = "stay-on-node",
+		[CMD_CONFIGURE] = "settings",
 	};
 	return kind >= 0 && (size_t)kind < COUNT(names) ? names[kind] : NULL;
 }

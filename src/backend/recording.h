@@ -16,7 +16,9 @@
 
 #include "vmtop/sample.h"
 
+struct config;
 struct err;
+struct setting;
 
 enum {
 	RECORDING_APPLICATION_ID = 0x766d7470, /* "vmtp" */
@@ -70,6 +72,11 @@ const char *rec_log_kind(int kind);
 const char *rec_memory_state(int state);
 const char *rec_command_name(int kind);
 const char *rec_command_choice(int kind, int number);
+
+/* A setting of a recording that a replay takes over: what steers, nothing else. */
+bool rec_setting(const struct setting *s);
+/* Puts the settings that were read again for the n-th time onto cfg. -1: there is nothing of that number. */
+int rec_change_read(sqlite3 *db, int64_t change, struct config *cfg);
 
 /* Opens a file for reading and checks that it is a recording of this schema: regular, id, version. */
 int recording_open(const char *path, sqlite3 **db, struct err *e);

@@ -292,6 +292,11 @@ static void replay_status(struct backend *b, struct backend_status *st)
 		r->loop ? ", in a loop" : "");
 }
 
+static int replay_settings(struct backend *b, int64_t change, struct config *cfg)
+{
+	return rec_change_read(((struct replay *)b)->db, change, cfg);
+}
+
 static const struct backend_ops replay_ops = {
 	.name = "replay",
 	.sample = replay_sample,
@@ -302,6 +307,7 @@ static const struct backend_ops replay_ops = {
 	.status = replay_status,
 	.logged = replay_logged,
 	.commands = replay_commands,
+	.settings = replay_settings,
 	.played = replay_played,
 	.seek = replay_seek,
 	.paced = true,

@@ -96,7 +96,7 @@ static void ask(struct engine *en, const struct command *c)
 {
 	if (en->n_asked < ASKED_MAX)
 		en->asked[en->n_asked++] = *c;
-	else
+	else if (!en->status.replay) /* after a jump all that was ever asked comes at once */
 		notice_set(en, "too many changes at once: the last was not taken, give it again");
 	engine_soon(en);
 }
@@ -165,7 +165,7 @@ static void want_sample(struct engine *en, const struct command *c)
 
 static void set_groups(struct engine *en, const struct command *c)
 {
-	unsigned groups = (unsigned)c->number;
+	unsigned groups = c->number >= 0 ? (unsigned)c->number : 0;
 	en->want_fresh = groups & ~en->groups & SAMPLE_BALLOON || en->want_fresh;
 	en->groups = groups;
 }
@@ -208,6 +208,7 @@ static void (*const obeys[])(struct engine *en, const struct command *c) = {
 	[CMD_GROUPS] = set_groups,
 	[CMD_EXCLUDE] = set_flag,
 	[CMD_STAY_ON_NODE] = set_flag,
+	[CMD_CONFIGURE] = replay_configure,
 	[CMD_REPLAY] = replay_seek,
 };
 

@@ -52,12 +52,13 @@ void engine_configure(struct engine *en, const struct config *cfg)
 		free(was);
 		return;
 	}
+	if ((cfg->auto_cpu || cfg->auto_memory) && !engine_may_change(en))
+		en->cfg.auto_cpu = en->cfg.auto_memory = false;
+	backend_configured(en->b, was, &en->cfg);
 	free(was);
 	en->rival_ns = 0;
 	en->stats_on = cfg->stats_period_s > 0;
-	engine_command(en, &(struct command){.kind = CMD_INTERVAL, .number = cfg->delay_s});
-	if ((cfg->auto_cpu || cfg->auto_memory) && !engine_may_change(en))
-		en->cfg.auto_cpu = en->cfg.auto_memory = false;
+	engine_obey(en, &(struct command){.kind = CMD_INTERVAL, .number = cfg->delay_s});
 	engine_announce(en, "settings read again");
 }
 

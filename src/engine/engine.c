@@ -95,6 +95,8 @@ struct engine *engine_new(const struct config *cfg, struct backend *b, struct er
 		return NULL;
 	}
 	b->ops->status(b, &en->status);
+	if (en->status.replay && (en->begun = malloc(sizeof *en->begun)))
+		*en->begun = *cfg;
 	en->start_ns = en->next_memory_ns = b->ops->now(b);
 	en->next_tick_ns = en->start_ns + (int64_t)(cfg->delay_s * 1e9);
 	if (cfg->end_after_s > 0)
@@ -127,6 +129,7 @@ void engine_free(struct engine *en)
 	log_done(&en->log);
 	free(en->mem_status);
 	free(en->undo);
+	free(en->begun);
 	if (en->b)
 		en->b->ops->close(en->b);
 	free(en);

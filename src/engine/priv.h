@@ -83,7 +83,8 @@ struct engine {
 	int64_t rival_ns; /* the last foreign pin on a vCPU that we pinned; 0 none */
 	bool rewound;     /* a recording jumped; so many samples come before the place */
 	int lead;
-	bool foreign_plan; /* the recorded plan is not what the policy would do now */
+	struct config *begun; /* the settings at the start of a recording, for jumps; else NULL */
+	bool foreign_plan;    /* the recorded plan is not what the policy would do now */
 	bool event_waits;
 	uint64_t seq;
 	char notice[200];
@@ -139,6 +140,7 @@ void apply_plan(struct engine *en, const struct round *cpu, const struct round *
 bool replay_shows(const struct engine *en);
 bool replay_refuses(struct engine *en, const struct command *c); /* and says so */
 void replay_seek(struct engine *en, const struct command *c);
+void replay_configure(struct engine *en, const struct command *c);
 int replay_catch_up(struct engine *en, struct err *e); /* before a step: jumps, commands given then */
 void replay_lines(struct engine *en);
 int replay_decisions(struct engine *en, struct err *e);

@@ -26,6 +26,10 @@ bool replay_refuses(struct engine *en, const struct command *c)
 static void forget_all(struct engine *en)
 {
 	struct err e = ERR_INIT;
+	if (en->begun) {
+		en->cfg = *en->begun;
+		en->stats_on = en->cfg.stats_period_s > 0;
+	}
 	model_forget(&en->model);
 	if (engine_controllers(en, &e) < 0)
 		notice_set(en, "%.190s", e.msg);
@@ -49,6 +53,17 @@ void replay_seek(struct engine *en, const struct command *c)
 	en->lead = lead;
 	en->due = true;
 	en->tick = false;
+}
+
+void replay_configure(struct engine *en, const struct command *c)
+{
+	struct config *cfg = en->core->ops->settings ? malloc(sizeof *cfg) : NULL;
+	if (!cfg)
+		return;
+	*cfg = en->cfg;
+	if (en->core->ops->settings(en->core, (int64_t)c->number, cfg) == 0)
+		engine_configure(en, cfg);
+	free(cfg);
 }
 
 static void obey_recorded(struct engine *en)

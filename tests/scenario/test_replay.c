@@ -301,6 +301,50 @@ static void test_commands_are_repeated(void **state)
 	finish();
 }
 
+/* SIGHUP in the middle: AUTO comes on, limits, policies and [vm] sections become other; later all but one
+ * section goes again. */
+static void reread(struct engine *en, int i, const struct snapshot *last)
+{
+	struct config *cfg = malloc(sizeof *cfg);
+	assert_non_null(cfg);
+	base(cfg, true, true, i == 40 ? 1 : 2);
+	for (int k = 0; k < (i == 40 ? 3 : 1); k++) {
+		snprintf(cfg->vm[k].pattern, sizeof cfg->vm[k].pattern, "%.200s", last->sample.vms[k].name);
+		cfg->vm[k].exclude_cpu = true;
+		cfg->vm[k].mem_shares = 3;
+		cfg->n_vm++;
+	}
+	if (i == 40) {
+		cfg->act_above_pct = 1.5;
+		cfg->stop_at_pct = 0.5;
+		cfg->mem_hold_s = 7;
+		cfg->mem_step_pct = 20;
+		assert_int_equal(setting_add_pattern(cfg, "*", 1, NULL), 0);
+	} else {
+		cfg->cpu_policy = CPU_POLICY_ORIGIN_A;
+		cfg->granularity = GRAN_CPU;
+	}
+	if (i == 40 || i == 120)
+		engine_configure(en, cfg);
+	free(cfg);
+}
+
+static void test_settings_read_again_are_repeated(void **state)
+{
+	(void)state;
+	struct config cfg;
+	char path[256];
+	base(&cfg, false, false, 1);
+	twice(&cfg, "demo", 200, reread);
+	assert_true(live.pins > 5 && live.balloons > 3);
+	recorded_path(path, "run.rec");
+	assert_int_equal(recorded_int(path, "SELECT count(*) FROM command WHERE kind = 'settings'"), 2);
+	assert_int_equal(recorded_int(path, "SELECT count(*) FROM setting WHERE key = 'auto'"), 1);
+	assert_int_equal(recorded_int(path, "SELECT sum(value) FROM setting WHERE key = 'mem_hold'"), 67);
+	assert_int_equal(recorded_int(path, "SELECT count(*) FROM setting WHERE pattern <> ''"), 8);
+	finish();
+}
+
 static void test_dry_run_is_recorded(void **state)
 {
 	(void)state;
@@ -374,6 +418,7 @@ int main(void)
 		cmocka_unit_test(test_memory_policies),
 		cmocka_unit_test(test_both_at_once),
 		cmocka_unit_test(test_commands_are_repeated),
+		cmocka_unit_test(test_settings_read_again_are_repeated),
 		cmocka_unit_test(test_dry_run_is_recorded),
 		cmocka_unit_test(test_jumps),
 	};

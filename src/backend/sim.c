@@ -213,22 +213,29 @@ static enum wake advance_watching(struct sim *s, int64_t t)
 	return at_end(s) ? WAKE_END : WAKE_TIMER;
 }
 
+/* How long nothing happens that wait() would tell of, at most half a minute. */
+static int64_t quiet_ns(const struct sim *s)
+{
+	int64_t most = s->t_ns + INT64_C(30000000000),
+		change = s->scn->events ? sim_next_change(s) : INT64_MAX;
+	if (s->scn->end_ns && s->scn->end_ns < most)
+		most = s->scn->end_ns;
+	return (change < most ? change : most) - s->t_ns;
+}
+
 static enum wake wait_real(struct sim *s, int64_t until_ns, int fd)
 {
 	for (;;) {
-		int64_t now = clock_ns(CLOCK_MONOTONIC), left = until_ns - now;
 		follow_clock(s);
+		int64_t left = until_ns - clock_ns(CLOCK_MONOTONIC), quiet = quiet_ns(s);
 		if (at_end(s))
 			return WAKE_END;
 		if (event_comes(s))
 			return WAKE_EVENT;
 		if (left <= 0)
 			return WAKE_TIMER;
-		/* With events the host is looked at now and then, else only when somebody asks. */
-		int64_t ms = (left + 999999) / 1000000, most = s->scn->events ? 100 : 30000;
-		if (s->scn->end_ns && (s->scn->end_ns - s->t_ns) / 1000000 + 1 < most)
-			most = (s->scn->end_ns - s->t_ns) / 1000000 + 1;
-		if (input_comes(fd, (int)(ms < most ? ms : most)))
+		int64_t ms = ((left < quiet ? left : quiet) + 999999) / 1000000;
+		if (input_comes(fd, ms > 0 ? (int)ms : 0))
 			return WAKE_INPUT;
 	}
 }

@@ -128,9 +128,16 @@ double mem_available(const struct sim *s);
 double mem_used(const struct sim_vm *vm); /* by the guest, resident */
 double mem_rss(const struct sim_vm *vm);
 
-/* sim_host.c */
+/* sim_build.c */
 int sim_build(struct sim *s, struct err *e);
+
+/* sim_host.c */
 void sim_advance(struct sim *s, int64_t t_ns);
+/* Time of the run at which something next happens that an event would tell of, or later; INT64_MAX: never. */
+int64_t sim_next_change(const struct sim *s);
+void host_sets(struct sim *s); /* online and usable, after pCPUs came or went */
+void host_background(struct sim *s, const struct cpuset *cpus, const struct curve *c);
+void host_tick(struct sim *s); /* what is due at this point of the grid */
 struct cpuset sim_affinity(const struct sim *s, const struct sim_thread *t); /* as the kernel would tell it */
 void sim_pin(struct sim *s, struct sim_thread *t, const struct cpuset *to);
 

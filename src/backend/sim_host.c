@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The simulated host as a whole: built from a scenario, moved on in time, and what happens to it on the way.
- * Invariant: between two points of the grid nothing changes but the counters and what is asked for from
- * outside. */
+/* The simulated host as a whole: moved on in time, and what happens to it on the way. Invariant: between two
+ * points of the grid nothing changes but the counters and what is asked for from outside. */
 #include <fnmatch.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "sim.h"
@@ -30,7 +28,7 @@ double sim_normal(const struct sim *s, uint64_t key, uint64_t index)
 	return sqrt(-2 * log(u)) * cos(2 * M_PI * v);
 }
 
-static void live_sets(struct sim *s)
+void host_sets(struct sim *s)
 {
 	cpuset_clear(&s->online);
 	cpuset_clear(&s->usable);
@@ -186,7 +184,7 @@ static void set_online(struct sim *s, const struct cpuset *cpus, bool online)
 		return; /* the last one never goes offline */
 	CPUSET_EACH(cpu, cpus)
 	s->pcpus[s->by_id[cpu]].online = online;
-	live_sets(s);
+	host_sets(s);
 	for (size_t i = 0; i < s->n_threads; i++)
 		if (s->threads[i].kind != THREAD_HOST && s->threads[i].pcpu >= 0)
 			cpu_place(s, (int)i);
@@ -198,7 +196,7 @@ static void set_online(struct sim *s, const struct cpuset *cpus, bool online)
 	s->changed = true;
 }
 
-static void set_background(struct sim *s, const struct cpuset *cpus, const struct curve *c)
+void host_background(struct sim *s, const struct cpuset *cpus, const struct curve *c)
 {
 	CPUSET_EACH(cpu, cpus)
 	cpu_start_curve(s, &s->threads[s->pcpus[s->by_id[cpu]].host_thread], c);
@@ -287,7 +285,7 @@ static void host_event(struct sim *s, const struct scn_event *ev)
 		set_online(s, &s->scn->sets[ev->index], ev->kind == EV_ONLINE);
 		return;
 	case EV_BACKGROUND:
-		set_background(s, &s->scn->sets[ev->set], &s->scn->curves[ev->index]);
+		host_background(s, &s->scn->sets[ev->set], &s->scn->curves[ev->index]);
 		return;
 	case EV_PRESSURE:
 		s->psi_some = ev->some;
@@ -352,7 +350,7 @@ static void follow_trace(struct sim *s)
 		s->host_used = (double)scn->trace_host_kib[s->trace_at];
 }
 
-static void grid_tick(struct sim *s)
+void host_tick(struct sim *s)
 {
 	follow_trace(s);
 	run_lifetimes(s);
@@ -372,127 +370,36 @@ void sim_advance(struct sim *s, int64_t t_ns)
 		s->t_ns = to;
 		if (to == s->grid_ns) {
 			s->grid_ns += SIM_GRID_NS;
-			grid_tick(s);
+			host_tick(s);
 		}
 	}
 	cpu_share(s);
 	s->report.time_s = (double)s->t_ns / 1e9;
 }
 
-/* vCPU numbers that a VM may have at any time of the run. */
-static int count_slots(const struct scenario *scn, const struct scn_vm *vm)
+/* Lives begin and end by the VM's own lines, by a migration, or by the trace. */
+static int64_t next_lifetime(const struct sim *s, const struct sim_vm *vm)
 {
-	int top = -1;
-	CPUSET_EACH(id, &vm->vcpu_ids)
-	top = id;
-	for (size_t i = 0; i < scn->n_ev; i++)
-		if (scn->ev[i].kind == EV_VCPUS && fnmatch(scn->ev[i].pattern, vm->name, 0) == 0)
-			CPUSET_EACH(id, &scn->sets[scn->ev[i].index])
-	top = id > top ? id : top;
-	return top + 1;
+	const int64_t times[] = {vm->is->start_ns, vm->is->stop_ns, vm->gone_ns};
+	int64_t next = INT64_MAX, done = s->grid_ns - SIM_GRID_NS;
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+		if (times[i] > done && times[i] < next)
+			next = times[i];
+	return next;
 }
 
-static int build_pcpus(struct sim *s, struct err *e)
+int64_t sim_next_change(const struct sim *s)
 {
-	s->n_pcpus = s->scn->n_pcpus;
-	s->pcpus = calloc(s->n_pcpus, sizeof *s->pcpus);
-	if (!s->pcpus)
-		return err_set(e, ERR_NOMEM, "out of memory for the simulated host");
-	for (int i = 0; i < CPUSET_CPUS; i++)
-		s->by_id[i] = -1;
-	for (size_t i = 0; i < s->n_pcpus; i++) {
-		const struct scn_pcpu *is = &s->scn->pcpus[i];
-		s->pcpus[i] = (struct sim_pcpu){.is = is, .online = !is->offline, .first = -1};
-		s->by_id[is->id] = (int)i;
-		cpuset_add(&s->all, is->id);
-	}
-	live_sets(s);
-	return 0;
-}
-
-static void thread_init(struct sim_thread *t, enum thread_kind kind, int id, uint64_t key)
-{
-	*t = (struct sim_thread){
-		.kind = kind, .id = id, .pcpu = -1, .next = -1, .quota = 1, .foreign_ns = -1};
-	t->key = key * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)id + 1;
-	t->moved_ns = -(INT64_C(1) << 60);
-}
-
-static uint64_t vm_key(const struct scn_vm *vm)
-{
-	uint64_t key;
-	memcpy(&key, vm->uuid, sizeof key);
-	return key;
-}
-
-static int build_threads(struct sim *s, struct err *e)
-{
-	size_t n = s->n_pcpus, max = s->n_threads;
-	s->threads = calloc(max, sizeof *s->threads);
-	s->duty = calloc(max * 3, sizeof *s->duty);
-	s->on = calloc(max, sizeof *s->on);
-	if (!s->threads || !s->duty || !s->on)
-		return err_set(e, ERR_NOMEM, "out of memory for the simulated host");
-	s->run = s->duty + max;
-	s->wait = s->run + max;
-	for (size_t i = 0; i < s->n_pcpus; i++)
-		thread_init(&s->threads[i], THREAD_HOST, (int)i, 0x405);
-	for (size_t v = 0; v < s->n_vms; v++) {
-		struct sim_vm *vm = &s->vms[v];
-		vm->first_thread = (int)n;
-		for (int i = 0; i <= vm->n_slots; i++, n++) {
-			thread_init(&s->threads[n], i < vm->n_slots ? THREAD_VCPU : THREAD_EMULATOR, i,
-				vm_key(vm->is));
-			s->threads[n].quota = i < vm->n_slots ? vm->is->quota : 1;
-		}
-	}
-	return 0;
-}
-
-static int build_vms(struct sim *s, struct err *e)
-{
-	s->n_vms = s->scn->n_vms;
-	s->vms = calloc(s->n_vms + 1, sizeof *s->vms);
-	s->next_event = calloc(s->scn->n_ev + 1, sizeof *s->next_event);
-	if (!s->vms || !s->next_event)
-		return err_set(e, ERR_NOMEM, "out of memory for the simulated host");
-	s->n_threads = s->n_pcpus;
-	for (size_t v = 0; v < s->n_vms; v++) {
-		s->vms[v] = (struct sim_vm){.is = &s->scn->vms[v], .hung_ns = -1, .gone_ns = -1};
-		s->vms[v].n_slots = count_slots(s->scn, s->vms[v].is);
-		s->n_threads += (size_t)s->vms[v].n_slots + 1;
-	}
-	if (s->n_threads > 4 * SCN_VCPUS)
-		return err_set(e, ERR_USAGE, "%s: the vCPU numbers of its VMs are too sparse", s->scn->name);
+	int64_t next = INT64_MAX;
 	for (size_t i = 0; i < s->scn->n_ev; i++)
-		s->next_event[i] = s->scn->ev[i].at_ns;
-	return build_threads(s, e);
-}
-
-static void build_background(struct sim *s)
-{
-	for (size_t i = 0; i < s->n_pcpus; i++) {
-		s->pcpus[i].host_thread = (int)i;
-		cpuset_add(&s->threads[i].affinity, s->pcpus[i].is->id);
-		cpu_put(s, (int)i, (int)i);
-		s->threads[i].live = s->pcpus[i].online;
+		next = s->next_event[i] < next ? s->next_event[i] : next;
+	for (size_t v = 0; v < s->n_vms; v++) {
+		int64_t life = next_lifetime(s, &s->vms[v]);
+		next = life < next ? life : next;
 	}
-	for (size_t i = 0; i < s->scn->n_background; i++) {
-		const struct scn_background *b = &s->scn->background[i];
-		set_background(s, &s->scn->sets[b->set], &s->scn->curves[b->curve]);
-	}
-}
-
-int sim_build(struct sim *s, struct err *e)
-{
-	if (build_pcpus(s, e) < 0 || build_vms(s, e) < 0)
-		return -1;
-	s->host_used = (double)s->scn->used_kib;
-	s->report.min_available_kib = s->report.min_usable_kib = INT64_MAX;
-	build_background(s);
-	s->grid_ns = SIM_GRID_NS;
-	grid_tick(s);
-	cpu_share(s);
-	s->changed = false;
-	return 0;
+	if (s->trace_at + 1 < s->scn->n_trace && s->scn->trace_ns[s->trace_at + 1] < next)
+		next = s->scn->trace_ns[s->trace_at + 1];
+	/* It happens at the first point of the grid that is not before. */
+	return next > INT64_MAX - SIM_GRID_NS ? INT64_MAX
+					      : (next + SIM_GRID_NS - 1) / SIM_GRID_NS * SIM_GRID_NS;
 }

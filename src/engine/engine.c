@@ -114,7 +114,7 @@ void engine_free(struct engine *en)
 	if (!en)
 		return;
 	journal_close(en->journal, !leave_anything(en));
-	mark_close(&en->mark);
+	mark_socket_close(&en->mark);
 	cpu_ctl_free(en->cpu);
 	mem_ctl_free(en->mem);
 	model_done(&en->model);
@@ -150,14 +150,14 @@ static void read_commands(struct engine *en, int fd)
 
 void engine_listen(struct engine *en)
 {
-	mark_open(&en->mark);
+	mark_socket_open(&en->mark);
 }
 
 /* What other processes of this user said. */
 static void take_marks(struct engine *en)
 {
 	struct command c = {.kind = CMD_MARK};
-	while (mark_take(&en->mark, c.text, sizeof c.text))
+	while (mark_socket_take(&en->mark, c.text, sizeof c.text))
 		engine_command(en, &c);
 }
 
@@ -192,13 +192,13 @@ bool engine_wait(struct engine *en, int fd)
 	for (;;) {
 		if (en->quit || (en->end_ns && en->b->ops->now(en->b) >= en->end_ns))
 			return false;
-		switch (en->b->ops->wait(en->b, wait_until(en), mark_watch(&en->mark, fd))) {
+		switch (en->b->ops->wait(en->b, wait_until(en), mark_socket_watch(&en->mark, fd))) {
 		case WAKE_TIMER:
 			timer_fired(en);
 			return true;
 		case WAKE_INPUT:
 			take_marks(en);
-			if (mark_other_waits(&en->mark, fd))
+			if (mark_socket_other_waits(&en->mark, fd))
 				read_commands(en, fd);
 			return !en->quit;
 		case WAKE_EVENT:

@@ -2,7 +2,6 @@
 /* Lines of the journal to and from records of the ledger. Invariant: reading a file again gives the records
  * as they were when its last whole line was written. What is read is hostile until checked. */
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "journal.h"

@@ -5,7 +5,7 @@
 
 #include "journal.h"
 #include "ledger.h"
-#include "mark.h"
+#include "mark_socket.h"
 #include "vmtop/engine.h"
 
 enum { ASKED_MAX = 64, UNDO_MAX = 4096 };

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -345,7 +346,15 @@ static void test_out_of_memory(void **state)
 	b->ops->close(b);
 }
 
-/* A change is told once, in either kind of time: else whoever waits on would spin. */
+static long sleeps(void)
+{
+	struct rusage u;
+	getrusage(RUSAGE_THREAD, &u);
+	return u.ru_nvcsw;
+}
+
+/* A change is told once, in either kind of time: else whoever waits on would spin. Real time is slept through
+ * from one change to the next, not looked at ten times a second. */
 static void test_event_once(void **state)
 {
 	(void)state;
@@ -356,9 +365,37 @@ static void test_event_once(void **state)
 			backend_sim_new(scenario_parse("t", text, strlen(text), &e), virtual_time, &e);
 		assert_non_null(b);
 		int64_t begin = b->ops->now(b), until = begin + 1300000000;
+		long slept = sleeps();
 		assert_int_equal(b->ops->wait(b, until, -1), WAKE_EVENT);
 		assert_int_equal(b->ops->wait(b, until, -1), WAKE_TIMER);
 		assert_true(b->ops->now(b) >= until);
+		assert_in_range(sleeps() - slept, 0, 7);
+		b->ops->close(b);
+	}
+}
+
+/* Nothing that an event would tell of comes before it is due. */
+static void test_changes_are_foreseen(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"churn", "demo"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		struct err e = ERR_INIT;
+		struct backend *b = backend_sim_new(scenario_open(names[i], &e), true, &e);
+		struct sim *s = (struct sim *)(void *)b;
+		int changes = 0, quiet = 0;
+		while (s->t_ns < INT64_C(200000000000)) {
+			int64_t next = sim_next_change(s);
+			assert_true(next > s->t_ns && next % SIM_GRID_NS == 0);
+			s->changed = false;
+			sim_advance(s, s->t_ns + SIM_GRID_NS / 3);
+			if (s->changed)
+				assert_true(next <= s->t_ns);
+			changes += s->changed;
+			quiet += next > s->t_ns;
+		}
+		assert_in_range(changes, 3, 1000);
+		assert_in_range(quiet, 5000, 6000);
 		b->ops->close(b);
 	}
 }
@@ -436,6 +473,7 @@ int main(void)
 		cmocka_unit_test(test_balloon_follows),
 		cmocka_unit_test(test_out_of_memory),
 		cmocka_unit_test(test_event_once),
+		cmocka_unit_test(test_changes_are_foreseen),
 		cmocka_unit_test(test_lives),
 		cmocka_unit_test(test_foreign_pin),
 		cmocka_unit_test(test_end),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Marks from outside: a datagram socket in the user's run folder, and how to wait for it beside the pipe. */
-#ifndef VMTOP_ENGINE_MARK_H
-#define VMTOP_ENGINE_MARK_H
+#ifndef VMTOP_ENGINE_MARK_SOCKET_H
+#define VMTOP_ENGINE_MARK_SOCKET_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,13 +12,13 @@ struct mark_socket {
 	char path[108];           /* as long as an address may be */
 };
 
-void mark_open(struct mark_socket *m);
-void mark_close(struct mark_socket *m);
+void mark_socket_open(struct mark_socket *m);
+void mark_socket_close(struct mark_socket *m);
 /* A descriptor that is readable when fd or the socket is; fd itself while there is no socket. */
-int mark_watch(struct mark_socket *m, int fd);
+int mark_socket_watch(struct mark_socket *m, int fd);
 /* After it woke: fd has something too. */
-bool mark_other_waits(const struct mark_socket *m, int fd);
+bool mark_socket_other_waits(const struct mark_socket *m, int fd);
 /* One mark, cut to whole characters; false: no more. */
-bool mark_take(struct mark_socket *m, char *text, size_t len);
+bool mark_socket_take(struct mark_socket *m, char *text, size_t len);
 
 #endif

@@ -2,7 +2,7 @@
 /* Marks from outside. Invariant: the socket is in a folder that only this user may enter, has mode 0600, is
  * read without waiting and never more than a few datagrams at a time; who sends something else than a line of
  * text is not heard. */
-#include "mark.h"
+#include "mark_socket.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -62,7 +62,7 @@ static bool bind_in(struct mark_socket *m, const char *folder)
 	return true;
 }
 
-void mark_open(struct mark_socket *m)
+void mark_socket_open(struct mark_socket *m)
 {
 	if (m->open)
 		return;
@@ -80,7 +80,7 @@ void mark_open(struct mark_socket *m)
 		close(m->poll_fd);
 }
 
-void mark_close(struct mark_socket *m)
+void mark_socket_close(struct mark_socket *m)
 {
 	if (!m->open)
 		return;
@@ -92,7 +92,7 @@ void mark_close(struct mark_socket *m)
 	m->open = false;
 }
 
-int mark_watch(struct mark_socket *m, int fd)
+int mark_socket_watch(struct mark_socket *m, int fd)
 {
 	if (!m->open)
 		return fd;
@@ -102,7 +102,7 @@ int mark_watch(struct mark_socket *m, int fd)
 	return fd < 0 || fd == m->watched ? m->poll_fd : fd;
 }
 
-bool mark_other_waits(const struct mark_socket *m, int fd)
+bool mark_socket_other_waits(const struct mark_socket *m, int fd)
 {
 	if (!m->open)
 		return true;
@@ -110,7 +110,7 @@ bool mark_other_waits(const struct mark_socket *m, int fd)
 	return fd >= 0 && poll(&p, 1, 0) > 0;
 }
 
-bool mark_take(struct mark_socket *m, char *text, size_t len)
+bool mark_socket_take(struct mark_socket *m, char *text, size_t len)
 {
 	char got[MARK_BYTES + 1];
 	for (int i = 0; m->open && i < AT_ONCE; i++) {

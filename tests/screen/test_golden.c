@@ -24,6 +24,7 @@ struct shot {
 	int vms, pcpus, rows, cols;
 	bool ascii, console, readonly, automatic, stale, first, preview;
 	enum graph graph;
+	bool styles; /* not the text but what each cell means, from which a theme makes its colour */
 };
 
 static struct view *open_view(struct snapshot *s)
@@ -77,6 +78,28 @@ static void preview(struct snapshot *s)
 	}
 }
 
+/* A letter a cell, by enum style; what is normal and empty is blank, and lines end where only that follows.
+ */
+static char *dump_styles(const struct screen *s)
+{
+	static const char letters[STYLE_COUNT + 1] = ".dBthSsmkKgwb123WPHaGfL";
+	char *out = malloc((size_t)s->rows * ((size_t)s->cols + 1) + 1), *at = out;
+	assert_non_null(out);
+	for (int r = 0; r < s->rows; r++) {
+		char *end = at;
+		for (int c = 0; c < s->cols; c++) {
+			const struct cell *x = &s->cells[r * s->cols + c];
+			bool blank = x->style == STYLE_NORMAL && (x->ch == ' ' || !x->ch);
+			*at++ = blank ? ' ' : letters[x->style];
+			end = blank ? end : at;
+		}
+		at = end;
+		*at++ = '\n';
+	}
+	*at = '\0';
+	return out;
+}
+
 static char *shoot(const struct shot *t)
 {
 	struct snapshot *s = bigsnap_new(t->vms, t->pcpus);
@@ -104,7 +127,7 @@ static char *shoot(const struct shot *t)
 	view_draw(v, s, &base, now, 0);
 	if (view_overlay(v, s, &over, t->rows, t->cols, &row, &col))
 		screen_blit(&base, &over, row, col);
-	char *text = screen_dump(&base);
+	char *text = t->styles ? dump_styles(&base) : screen_dump(&base);
 	assert_non_null(text);
 	screen_done(&base);
 	screen_done(&over);
@@ -130,8 +153,8 @@ static void check(const struct shot *t)
 {
 	char path[256];
 	const char *mode = getenv("VMTOP_GOLDEN");
-	snprintf(path, sizeof path, "tests/screen/golden/%s-%dx%d-%dvms-%dcpus.txt", t->name, t->cols,
-		t->rows, t->vms, t->pcpus);
+	snprintf(path, sizeof path, "tests/screen/golden/%s-%dx%d-%dvms-%dcpus%s.txt", t->name, t->cols,
+		t->rows, t->vms, t->pcpus, t->styles ? "-styles" : "");
 	char *now = shoot(t);
 	if (mode && !strcmp(mode, "write")) {
 		FILE *f = fopen(path, "w");
@@ -217,6 +240,32 @@ static void test_states(void **state)
 		check(&shots[i]);
 }
 
+/* What is emphasised, dimmed, lit, warned of: the same screens by the meaning of their cells. */
+static void test_styles(void **state)
+{
+	static const struct shot shots[] = {
+		{"overview", "0", 16, 8, 24, .cols = 80, .styles = true},
+		{"pcpus", "1\002", 16, 8, 24, .cols = 80, .styles = true},
+		{"memory", "2", 16, 8, 24, .cols = 80, .styles = true},
+		{"decisions", "3", 16, 8, 24, .cols = 80, .styles = true},
+		{"vm", "\0014", 16, 8, 24, .cols = 80, .styles = true},
+		{"strip", "1", 16, 512, 24, .cols = 80, .styles = true},
+		{"help", "?", 16, 8, 24, .cols = 80, .styles = true},
+		{"setup", "\003", 16, 8, 24, .cols = 80, .styles = true},
+		{"ask-auto", "a", 16, 8, 24, .cols = 80, .styles = true},
+		{"pin-editor", "E\002\002 ", 16, 8, 24, .cols = 80, .styles = true},
+		{"preview", "1", 16, 8, 24, .cols = 80, .preview = true, .styles = true},
+		{"readonly", "", 16, 8, 24, .cols = 80, .readonly = true, .styles = true},
+		{"auto", "", 16, 8, 24, .cols = 80, .automatic = true, .styles = true},
+		{"stale", "", 16, 8, 24, .cols = 80, .stale = true, .styles = true},
+		{"marked", "x\001x", 16, 8, 24, .cols = 80, .styles = true},
+		{"search", "/db\r", 16, 8, 24, .cols = 80, .styles = true},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof shots / sizeof shots[0]; i++)
+		check(&shots[i]);
+}
+
 /* Every state is a word; hostile names cannot reach the terminal. */
 static void test_words(void **state)
 {
@@ -242,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_styles),
 		cmocka_unit_test(test_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,8 +9,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum cpu_policy_id { CPU_POLICY_MINMOVE, CPU_POLICY_ORIGIN_A, CPU_POLICY_ORIGIN_B, CPU_POLICY_ORIGIN_C };
-enum mem_policy_id { MEM_POLICY_WATERMARK, MEM_POLICY_ORIGIN_C };
+/* One row a CPU policy: number, name, its functions (placement.h). The first is the default. */
+#define CPU_POLICY_TABLE(X)                                                                                  \
+	X(CPU_POLICY_MINMOVE, "minmove", cpu_policy_minmove)                                                 \
+	X(CPU_POLICY_ORIGIN_A, "origin-a", cpu_policy_origin_a)                                              \
+	X(CPU_POLICY_ORIGIN_B, "origin-b", cpu_policy_origin_b)                                              \
+	X(CPU_POLICY_ORIGIN_C, "origin-c", cpu_policy_origin_c)
+
+enum cpu_policy_id {
+#define CPU_POLICY_ENUM(id, name, ops) id,
+	CPU_POLICY_TABLE(CPU_POLICY_ENUM)
+#undef CPU_POLICY_ENUM
+		CPU_POLICY_COUNT
+};
+enum mem_policy_id { MEM_POLICY_WATERMARK, MEM_POLICY_ORIGIN_C, MEM_POLICY_COUNT };
 enum granularity { GRAN_AUTO, GRAN_CPU, GRAN_CORE, GRAN_LLC, GRAN_NODE };
 enum out_format { OUT_SCREEN, OUT_TEXT, OUT_JSON, OUT_CSV, OUT_OPENMETRICS, OUT_LOG };
 enum reclaim_mode { RECLAIM_PROACTIVE, RECLAIM_PRESSURE };

@@ -8,10 +8,9 @@
 #ifndef VMTOP_PLACEMENT_H
 #define VMTOP_PLACEMENT_H
 
+#include "vmtop/config.h"
 #include "vmtop/cpuset.h"
 #include "vmtop/why.h"
-
-struct config;
 
 struct place_unit {
 	int cpu;               /* smallest pCPU id in it */
@@ -69,7 +68,6 @@ struct place_result {
 
 /* What every CPU policy offers. State is per policy object. */
 struct cpu_policy_ops {
-	const char *name;
 	void *(*create)(const struct config *cfg);
 	void (*destroy)(void *state);
 	/* act: false = verdict only (MANUAL), no moves and nothing remembered as done. -1: out of memory. */
@@ -84,7 +82,8 @@ struct cpu_policy_ops {
 			* has room, also when moves across nodes were not asked for */
 };
 
-extern const struct cpu_policy_ops cpu_policy_minmove, cpu_policy_origin_a, cpu_policy_origin_b,
-	cpu_policy_origin_c;
+#define CPU_POLICY_EXTERN(id, name, ops) extern const struct cpu_policy_ops ops;
+CPU_POLICY_TABLE(CPU_POLICY_EXTERN)
+#undef CPU_POLICY_EXTERN
 
 #endif

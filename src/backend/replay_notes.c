@@ -187,9 +187,9 @@ static void read_decision(sqlite3_stmt *st, struct decision *d)
 	d->auto_memory = sqlite3_column_int(st, 1);
 	d->dry_run = sqlite3_column_int(st, 2);
 	d->cpu_policy =
-		(enum cpu_policy_id)word_index(cpu_policy_at, CPU_POLICY_ORIGIN_C, rec_text(st, 3), 0);
+		(enum cpu_policy_id)word_index(cpu_policy_at, CPU_POLICY_COUNT - 1, rec_text(st, 3), 0);
 	d->mem_policy =
-		(enum mem_policy_id)word_index(mem_policy_at, MEM_POLICY_ORIGIN_C, rec_text(st, 4), 0);
+		(enum mem_policy_id)word_index(mem_policy_at, MEM_POLICY_COUNT - 1, rec_text(st, 4), 0);
 	d->granularity = (enum granularity)word_index(granularity_at, GRAN_NODE, rec_text(st, 5), GRAN_CPU);
 	d->delay_s = sqlite3_column_double(st, 6);
 	if (!(d->delay_s >= 0.2 && d->delay_s <= 3600))

@@ -50,7 +50,7 @@ static const char *memory_name(const struct run *r)
 
 static int policy_by_name(const char *name, bool memory)
 {
-	for (int i = 0; i <= (memory ? (int)MEM_POLICY_ORIGIN_C : (int)CPU_POLICY_ORIGIN_C); i++)
+	for (int i = 0; i < (memory ? (int)MEM_POLICY_COUNT : (int)CPU_POLICY_COUNT); i++)
 		if (strcmp(name, memory ? mem_policy_name((enum mem_policy_id)i)
 					: cpu_policy_name((enum cpu_policy_id)i)) == 0)
 			return i;
@@ -74,11 +74,10 @@ static int choose_runs(
 {
 	static const int none = NONE;
 	int r = add_run(c, NONE, NONE, e);
-	for (int i = CPU_POLICY_MINMOVE; r == 0 && !n_cpu && !n_mem && i <= CPU_POLICY_ORIGIN_C; i++)
+	for (int i = CPU_POLICY_MINMOVE; r == 0 && !n_cpu && !n_mem && i < CPU_POLICY_COUNT; i++)
 		r = add_run(c, i, NONE, e);
 	for (int i = MEM_POLICY_WATERMARK;
-		r == 0 && !n_cpu && !n_mem && i <= MEM_POLICY_ORIGIN_C && trace_facts(c->trace)->has_memory;
-		i++)
+		r == 0 && !n_cpu && !n_mem && i < MEM_POLICY_COUNT && trace_facts(c->trace)->has_memory; i++)
 		r = add_run(c, NONE, i, e);
 	if (!n_cpu && n_mem) {
 		cpu = &none;

@@ -10,14 +10,12 @@
 
 static const char *cpu_policies(int i)
 {
-	return i < 0 || i > CPU_POLICY_ORIGIN_C ? i == CPU_POLICY_ORIGIN_C + 1 ? "none" : "?"
-						: cpu_policy_name((enum cpu_policy_id)i);
+	return i == CPU_POLICY_COUNT ? "none" : cpu_policy_name((enum cpu_policy_id)i);
 }
 
 static const char *memory_policies(int i)
 {
-	return i < 0 || i > MEM_POLICY_ORIGIN_C ? i == MEM_POLICY_ORIGIN_C + 1 ? "none" : "?"
-						: mem_policy_name((enum mem_policy_id)i);
+	return i == MEM_POLICY_COUNT ? "none" : mem_policy_name((enum mem_policy_id)i);
 }
 
 static const struct subcommand commands[] = {

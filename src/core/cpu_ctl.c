@@ -12,10 +12,9 @@
 #include "vmtop/err.h"
 
 static const struct cpu_policy_ops *const policies[] = {
-	[CPU_POLICY_MINMOVE] = &cpu_policy_minmove,
-	[CPU_POLICY_ORIGIN_A] = &cpu_policy_origin_a,
-	[CPU_POLICY_ORIGIN_B] = &cpu_policy_origin_b,
-	[CPU_POLICY_ORIGIN_C] = &cpu_policy_origin_c,
+#define POLICY_OPS(id, name, ops) [id] = &(ops),
+	CPU_POLICY_TABLE(POLICY_OPS)
+#undef POLICY_OPS
 };
 
 /* A policy object with the problem it was given last. Previews have one of their own: they are planned

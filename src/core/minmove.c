@@ -275,7 +275,6 @@ static void minmove_mirror(void *to, const void *from)
 }
 
 const struct cpu_policy_ops cpu_policy_minmove = {
-	.name = "minmove",
 	.create = minmove_create,
 	.destroy = minmove_destroy,
 	.plan = minmove_plan,

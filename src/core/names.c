@@ -8,10 +8,9 @@
 const char *cpu_policy_name(enum cpu_policy_id p)
 {
 	static const char *const names[] = {
-		[CPU_POLICY_MINMOVE] = "minmove",
-		[CPU_POLICY_ORIGIN_A] = "origin-a",
-		[CPU_POLICY_ORIGIN_B] = "origin-b",
-		[CPU_POLICY_ORIGIN_C] = "origin-c",
+#define POLICY_NAME(id, name, ops) [id] = name,
+		CPU_POLICY_TABLE(POLICY_NAME)
+#undef POLICY_NAME
 	};
 	return NAME_OF(names, p);
 }

@@ -75,7 +75,6 @@ static int origin_a_plan(void *state, const struct place_problem *p, bool act, s
 }
 
 const struct cpu_policy_ops cpu_policy_origin_a = {
-	.name = "origin-a",
 	.create = origin_create,
 	.destroy = origin_destroy,
 	.plan = origin_a_plan,

@@ -115,7 +115,6 @@ static void origin_b_mirror(void *to, const void *from)
 }
 
 const struct cpu_policy_ops cpu_policy_origin_b = {
-	.name = "origin-b",
 	.create = origin_create,
 	.destroy = origin_destroy,
 	.plan = origin_b_plan,

@@ -29,7 +29,7 @@ static const char *cpu_name(const struct view *v)
 
 static void cpu_step(struct view *v, int by)
 {
-	v->setup.cpu_policy = cycle(v->setup.cpu_policy, by, CPU_POLICY_ORIGIN_C + 1);
+	v->setup.cpu_policy = cycle(v->setup.cpu_policy, by, CPU_POLICY_COUNT);
 	view_send(v, &(struct command){.kind = CMD_CPU_POLICY, .number = v->setup.cpu_policy});
 }
 
@@ -40,7 +40,7 @@ static const char *mem_name(const struct view *v)
 
 static void mem_step(struct view *v, int by)
 {
-	v->setup.mem_policy = cycle(v->setup.mem_policy, by, MEM_POLICY_ORIGIN_C + 1);
+	v->setup.mem_policy = cycle(v->setup.mem_policy, by, MEM_POLICY_COUNT);
 	view_send(v, &(struct command){.kind = CMD_MEM_POLICY, .number = v->setup.mem_policy});
 }
 

@@ -13,7 +13,7 @@
 
 #include "support/run_scenario.h"
 
-static const enum cpu_policy_id last_policy = CPU_POLICY_ORIGIN_C;
+static const enum cpu_policy_id last_policy = CPU_POLICY_COUNT - 1;
 
 static void run_cpu(struct run *r, const char *scenario, enum cpu_policy_id policy, double seconds,
 	void (*look)(void *arg, const struct snapshot *s), void *arg)

@@ -702,7 +702,7 @@ static void unknown_policy_is_refused(void **state)
 static void steady_round_does_not_allocate(void **state)
 {
 	(void)state;
-	for (int id = CPU_POLICY_MINMOVE; id <= CPU_POLICY_ORIGIN_C; id++) {
+	for (int id = CPU_POLICY_MINMOVE; id < CPU_POLICY_COUNT; id++) {
 		struct fixture f;
 		fx_init(&f, &(struct fx_host){.pcpus = 32});
 		for (unsigned i = 1; i <= 100; i++) {

@@ -58,7 +58,7 @@ run:
 check:
 	@sh packaging/deps.sh test
 	@$(MAKE) --no-print-directory -s all tests
-	@sh packaging/check.sh $(BUILD) cli recordings examples term live
+	@sh packaging/check.sh $(BUILD) cli recordings examples extend term live
 
 check-quick: all tests
 	@sh packaging/check.sh $(BUILD) cli recordings examples term

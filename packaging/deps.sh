@@ -23,6 +23,7 @@ test python3 python3 python python3
 test mandoc mandoc mandoc mandoc
 test tmux tmux tmux tmux
 test sqlite3 sqlite sqlite sqlite3
+test patch patch patch patch
 ci gnuplot-nox gnuplot-minimal gnuplot gnuplot
 ci clang clang clang clang
 ci libclang-rt-dev compiler-rt compiler-rt -

@@ -85,6 +85,9 @@ struct backend {
 	const struct backend_ops *ops;
 };
 
+/* now() and wait() of a backend in real time without events of its own. */
+int64_t backend_real_now(struct backend *b);
+enum wake backend_real_wait(struct backend *b, int64_t until_ns, int fd);
 /* The backend inside all wrappers: its name and its optional functions count. */
 struct backend *backend_innermost(struct backend *b);
 /* Tells every layer that wants to know. */

@@ -146,12 +146,6 @@ static enum wake lv_wait(struct backend *b, int64_t until_ns, int fd)
 
 /* ---- the rest ---- */
 
-static int64_t lv_now(struct backend *b)
-{
-	(void)b;
-	return clock_ns();
-}
-
 static void lv_status(struct backend *b, struct backend_status *st)
 {
 	const struct lv *lv = (const struct lv *)b;
@@ -190,7 +184,7 @@ static struct lv *lv_new(const struct config *cfg)
 		.apply = lv_apply,
 		.wait = lv_wait,
 		.close = lv_close,
-		.now = lv_now,
+		.now = backend_real_now,
 		.status = lv_status,
 	};
 	struct lv *lv = calloc(1, sizeof *lv);

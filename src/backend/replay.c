@@ -63,13 +63,6 @@ static const char *const query_sql[] = {
 #undef ROWS
 #undef LOG
 
-static int64_t real_now(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 sqlite3_stmt *replay_ask(struct replay *r, enum replay_query which, int64_t one, int64_t two)
 {
 	sqlite3_stmt *st = r->q[which];
@@ -93,7 +86,7 @@ int64_t replay_value(struct replay *r, enum replay_query which, int64_t one)
 /* A growing file is asked anew now and then. */
 static void look_up_extent(struct replay *r)
 {
-	int64_t now = real_now();
+	int64_t now = backend_real_now(NULL);
 	if (r->ends_ns && now - r->ends_ns < INT64_C(1000000000))
 		return;
 	sqlite3_stmt *st = replay_ask(r, Q_EXTENT, 0, 0);
@@ -133,7 +126,7 @@ static int replay_sample(struct backend *b, unsigned groups, struct sample *to, 
 		return -1;
 	r->tick = n.tick;
 	r->time_ns = r->tick_ns = to->time_ns;
-	r->since_ns = real_now();
+	r->since_ns = backend_real_now(NULL);
 	return 0;
 }
 
@@ -142,8 +135,7 @@ static enum wake at_end(const struct replay *r, int fd)
 	if (r->loop && r->speed > 0)
 		return WAKE_AGAIN;
 	/* It stands at its last tick; more may come when the file is still written. */
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	return poll(&p, 1, 500) > 0 ? WAKE_INPUT : WAKE_TIMER;
+	return backend_real_wait(NULL, backend_real_now(NULL) + 500000000, fd);
 }
 
 static enum wake tick_due(struct replay *r, const struct next *n)
@@ -170,7 +162,7 @@ static enum wake replay_wait(struct backend *b, int64_t until_ns, int fd)
 		double left_ms = -1;
 		if (r->speed > 0)
 			left_ms = ((double)(n.time_ns - r->tick_ns) / r->speed -
-					  (double)(real_now() - r->since_ns)) /
+					  (double)(backend_real_now(NULL) - r->since_ns)) /
 				  1e6;
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		int timeout = r->speed <= 0 ? -1 : left_ms <= 0 ? 0 : (int)fmin(left_ms + 1, 3600e3);
@@ -238,7 +230,7 @@ static int replay_seek(struct backend *b, const struct command *c)
 			return -1;
 		return jump(r, at);
 	}
-	r->since_ns = real_now();
+	r->since_ns = backend_real_now(NULL);
 	return -1;
 }
 

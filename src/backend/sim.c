@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The simulator as a backend. In virtual time the clock moves only in wait(), so a run takes no time and
- * repeats exactly; in real time the simulated host follows CLOCK_MONOTONIC. */
+ * repeats exactly; in real time the simulated host follows the monotonic clock. */
 #include "sim.h"
 
 #include <errno.h>
@@ -13,10 +13,10 @@
 
 #include "vmtop/config.h"
 
-static int64_t clock_ns(clockid_t id)
+static int64_t wall_now(void)
 {
 	struct timespec ts;
-	clock_gettime(id, &ts);
+	clock_gettime(CLOCK_REALTIME, &ts);
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
@@ -38,14 +38,14 @@ static struct sim *sim_of(struct backend *b)
 static int64_t sim_now(struct backend *b)
 {
 	struct sim *s = sim_of(b);
-	return s->virtual_time ? to_clock(s, s->t_ns) : clock_ns(CLOCK_MONOTONIC);
+	return s->virtual_time ? to_clock(s, s->t_ns) : backend_real_now(&s->base);
 }
 
 /* Real time: catches up. After a long stop (a suspended machine) the host goes on from where it was. */
 static void follow_clock(struct sim *s)
 {
 	const int64_t most = INT64_C(60000000000);
-	int64_t t = clock_ns(CLOCK_MONOTONIC) - s->start_ns;
+	int64_t t = backend_real_now(&s->base) - s->start_ns;
 	if (s->virtual_time)
 		return;
 	if (t - s->t_ns > most) {
@@ -227,7 +227,7 @@ static enum wake wait_real(struct sim *s, int64_t until_ns, int fd)
 {
 	for (;;) {
 		follow_clock(s);
-		int64_t left = until_ns - clock_ns(CLOCK_MONOTONIC), quiet = quiet_ns(s);
+		int64_t left = until_ns - backend_real_now(&s->base), quiet = quiet_ns(s);
 		if (at_end(s))
 			return WAKE_END;
 		if (event_comes(s))
@@ -306,8 +306,8 @@ struct backend *backend_sim_new(struct scenario *scn, bool virtual_time, struct 
 	s->base.ops = &sim_ops;
 	s->scn = scn;
 	s->virtual_time = virtual_time;
-	s->start_ns = virtual_time ? SIM_EPOCH_NS : clock_ns(CLOCK_MONOTONIC);
-	s->wall_start_ns = virtual_time ? SIM_WALL_NS : clock_ns(CLOCK_REALTIME);
+	s->start_ns = virtual_time ? SIM_EPOCH_NS : backend_real_now(&s->base);
+	s->wall_start_ns = virtual_time ? SIM_WALL_NS : wall_now();
 	if (sim_build(s, e) == 0)
 		return &s->base;
 	sim_close(&s->base);

@@ -25,6 +25,7 @@ static void open_uri(const char *uri)
 {
 	struct err e = ERR_INIT;
 	config_defaults(&cfg);
+	cfg.sample_deadline_s = cfg.change_deadline_s = 30; /* however busy the machine */
 	snprintf(cfg.uri, sizeof cfg.uri, "%s", uri);
 	b = backend_libvirt_open(&cfg, &e);
 	if (!b)

@@ -13,8 +13,13 @@ double oracle_best_sigma(const struct place_case *c);
 int oracle_fewest_moves(const struct place_case *c, double target);
 
 bool oracle_have_cbc(void);
-/* The same by cbc; *proven false: the time was not enough.
- * -1: failed. */
-int oracle_cbc_moves(const struct place_case *c, double target, double seconds, bool *proven);
+struct oracle_moves {
+	int least; /* no plan has fewer; above the number of tasks: there is no plan */
+	int known; /* a plan with so many is known; < 0: none */
+};
+
+/* The same by cbc, of which one run takes so long at most; `known` moves are enough (< 0: not known).
+ * Proven: both numbers are the same. */
+struct oracle_moves oracle_cbc_moves(const struct place_case *c, double target, int known, double seconds);
 
 #endif

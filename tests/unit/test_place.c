@@ -287,26 +287,61 @@ static void cut_and_prune(void **unused)
 	place_done(&w);
 }
 
-static void cbc_agrees(void **unused)
+static bool cbc_is_here(void)
+{
+	if (!oracle_have_cbc())
+		print_message("cbc (coinor-cbc) is not installed: compared with enumeration only\n");
+	return oracle_have_cbc();
+}
+
+/* What cbc proves is what enumeration finds, also when no plan there is. */
+static void cbc_agrees_with_enumeration(void **unused)
+{
+	(void)unused;
+	int impossible = 0;
+	if (!cbc_is_here())
+		skip();
+	for (uint64_t seed = 1; seed <= 24; seed++) {
+		struct place_case c;
+		place_case_init(&c, 6 + seed % 4, 2 + seed % 3);
+		place_case_random(&c, seed, SHAPE_UNIFORM, 60);
+		c.units[seed % 2].background_pct = seed % 3 ? 0 : 30;
+		if (seed % 4 == 0)
+			place_case_restrict(&c, 2, 0, 2);
+		int least = oracle_fewest_moves(&c, 8);
+		struct oracle_moves x = oracle_cbc_moves(&c, 8, -1, 10);
+		assert_int_equal(x.known, least);
+		assert_int_equal(x.least, least < 0 ? (int)c.p.n_tasks + 1 : least);
+		impossible += least < 0;
+		place_case_done(&c);
+	}
+	assert_in_range(impossible, 1, 12);
+}
+
+/* The exact search needs as many as cbc proves necessary, and the step-wise one never fewer. */
+static void cbc_agrees_with_the_solvers(void **unused)
 {
 	(void)unused;
 	struct place_work w = {0};
-	if (!oracle_have_cbc()) {
-		print_message("cbc (coinor-cbc) is not installed: compared with enumeration only\n");
+	if (!cbc_is_here())
 		skip();
-	}
-	for (uint64_t seed = 1; seed <= 3; seed++) {
+	for (uint64_t seed = 1; seed <= 8; seed++) {
 		struct place_case c;
-		bool proven = false;
-		place_case_init(&c, 16, 4);
+		bool small = seed % 2;
+		place_case_init(&c, small ? 16 : 32, small ? 4 : 8);
 		place_case_random(&c, seed, SHAPE_UNIFORM, 60);
 		place_load(&w, &c.p);
 		struct place_goal g = {.f = 25 * w.pcpus, .min_score = 0.5, .max_steps = w.n};
 		place_greedy(&w, &g);
-		place_exact_plan(&w, &g);
-		int least = oracle_cbc_moves(&c, 5, 10, &proven);
-		if (proven)
-			assert_int_equal(w.n_steps, least);
+		assert_true(place_f(&w) <= g.f);
+		size_t steps = w.n_steps;
+		struct oracle_moves x = oracle_cbc_moves(&c, 5, (int)steps, 10);
+		assert_int_equal(x.least, x.known);
+		assert_in_range(x.least, place_bound_moves(&w, g.f), steps);
+		if (small) {
+			place_exact_plan(&w, &g);
+			assert_int_equal(w.n_steps, x.least);
+		}
 		place_case_done(&c);
 	}
 	place_done(&w);
@@ -344,7 +379,8 @@ int main(void)
 		cmocka_unit_test(greedy_never_makes_worse),
 		cmocka_unit_test(search_is_cheaper_and_as_low),
 		cmocka_unit_test(cut_and_prune),
-		cmocka_unit_test(cbc_agrees),
+		cmocka_unit_test(cbc_agrees_with_enumeration),
+		cmocka_unit_test(cbc_agrees_with_the_solvers),
 		cmocka_unit_test(hostile_numbers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,8 +95,9 @@ static void head_lines(FILE *to, const struct snapshot *s)
 		text_kib(avail, sizeof avail, s->sample.host.available_kib.v);
 	if (vi64_has(s->sample.host.total_kib))
 		text_kib(total, sizeof total, s->sample.host.total_kib.v);
-	fprintf(to, "%s %s %s: %zu VMs, %zu pCPUs, %s of %s available\n", time, host, uri, s->sample.n_vms,
-		s->sample.host.n_pcpus, avail, total);
+	fprintf(to, "%s %s %s: %zu VM%s, %zu pCPU%s, %s of %s available\n", time, host, uri, s->sample.n_vms,
+		text_s(s->sample.n_vms), s->sample.host.n_pcpus, text_s(s->sample.host.n_pcpus), avail,
+		total);
 	fprintf(to, "CPU %s %s, deviation %s (limit %s); memory %s %s\n", mode_word(s->auto_cpu, s->dry_run),
 		cpu_policy_name(s->cpu_policy), sd, limit, mode_word(s->auto_memory, s->dry_run),
 		mem_policy_name(s->mem_policy));

@@ -246,8 +246,9 @@ static int print_checks(const struct snapshot *s, FILE *to)
 			fprintf(to, "%24s%s\n", "", f.advice);
 		count[f.level]++;
 	}
-	fprintf(to, "%d ok, %d to know, %d warnings, %d failures\n", count[LEVEL_OK], count[LEVEL_NOTE],
-		count[LEVEL_WARN], count[LEVEL_FAIL]);
+	fprintf(to, "%d ok, %d to know, %d warning%s, %d failure%s\n", count[LEVEL_OK], count[LEVEL_NOTE],
+		count[LEVEL_WARN], text_s((size_t)count[LEVEL_WARN]), count[LEVEL_FAIL],
+		text_s((size_t)count[LEVEL_FAIL]));
 	return count[LEVEL_FAIL];
 }
 

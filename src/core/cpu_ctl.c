@@ -10,6 +10,7 @@
 #include "cpu_problem.h"
 #include "vmtop/config.h"
 #include "vmtop/err.h"
+#include "vmtop/text.h"
 
 static const struct cpu_policy_ops *const policies[] = {
 #define POLICY_OPS(id, name, ops) [id] = &(ops),
@@ -310,7 +311,7 @@ static void verdict_left(size_t left, struct cpu_verdict *v)
 	char policy[120];
 	snprintf(policy, sizeof policy, "%.119s", v->why.text);
 	why_set(&v->why, REASON_LEAVE, "%zu vCPU%s moved off pCPUs not online or allowed any more%s%s", left,
-		left == 1 ? "" : "s", policy[0] ? "; " : "", policy);
+		text_s(left), policy[0] ? "; " : "", policy);
 }
 
 /* --- rounds ------------------------------------------------------------------------------------------- */

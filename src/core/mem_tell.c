@@ -70,7 +70,7 @@ static void changes_text(const struct changes *s, char *buf, size_t len)
 	char up[16], down[16];
 	text_kib(up, sizeof up, s->grow);
 	text_kib(down, sizeof down, s->shrink);
-	snprintf(buf, len, "%zu target%s:%s%s%s%s", s->n, s->n == 1 ? "" : "s", s->grow ? " +" : "",
+	snprintf(buf, len, "%zu target%s:%s%s%s%s", s->n, text_s(s->n), s->grow ? " +" : "",
 		s->grow ? up : "", s->shrink ? " -" : "", s->shrink ? down : "");
 }
 

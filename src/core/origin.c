@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "vmtop/config.h"
+#include "vmtop/text.h"
 
 void *origin_create(const struct config *cfg)
 {
@@ -177,7 +178,7 @@ void origin_acted(const struct origin *o, enum reason why, const char *measure, 
 {
 	if (o->n_moves)
 		why_set(&out->why, why, "%s: %zu move%s, %.1f %% after", measure, o->n_moves,
-			o->n_moves == 1 ? "" : "s", out->after_pct);
+			text_s(o->n_moves), out->after_pct);
 	else
 		why_set(&out->why, REASON_NO_BETTER, "%s: every vCPU is where this policy puts it", measure);
 }

@@ -11,6 +11,7 @@
 
 #include "origin.h"
 #include "vmtop/config.h"
+#include "vmtop/text.h"
 
 static bool vm_movable(const struct place_problem *p, size_t first, size_t n)
 {
@@ -61,7 +62,7 @@ static int origin_a_plan(void *state, const struct place_problem *p, bool act, s
 	size_t alone = collect_vms(o, p);
 	if (!o->n_items) {
 		why_set(&out->why, REASON_NOTHING_ALLOWED, "%s: %zu VM%s, none can move as a whole", measure,
-			alone, alone == 1 ? "" : "s");
+			alone, text_s(alone));
 		return 0;
 	}
 	if (!act) {

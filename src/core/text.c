@@ -161,3 +161,8 @@ size_t text_time(char *buf, size_t len, int64_t wall_ns)
 	int ms = (int)(wall_ns / 1000000 % 1000);
 	return text_fit(snprintf(buf, len, "%s.%03d%.3s:%s", day, ms < 0 ? 0 : ms, zone, zone + 3), len);
 }
+
+const char *text_s(size_t n)
+{
+	return n == 1 ? "" : "s";
+}

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "priv.h"
+#include "vmtop/text.h"
 
 int engine_controllers(struct engine *en, struct err *e)
 {
@@ -48,7 +49,7 @@ static void load_journal(struct engine *en)
 		log_event(en, LOG_EVENT,
 			"an earlier vmtop left its changes on up to %zu VM%s; U or vmtop --restore puts them "
 			"back",
-			vms, vms == 1 ? "" : "s");
+			vms, text_s(vms));
 }
 
 static int engine_build(struct engine *en, struct err *e)

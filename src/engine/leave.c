@@ -53,7 +53,7 @@ static void put_back(struct engine *en, const char *pattern, bool all, struct fa
 
 static size_t say(const struct farewell *f, char *buf, size_t len)
 {
-	int n = snprintf(buf, len, "%zu change%s put back", f->done, f->done == 1 ? "" : "s");
+	int n = snprintf(buf, len, "%zu change%s put back", f->done, text_s(f->done));
 	if (f->failed)
 		n += snprintf(buf + n, len - (size_t)n, ", %zu not", f->failed);
 	if (f->foreign)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "priv.h"
+#include "vmtop/text.h"
 
 /* A vCPU that had never been pinned may run on pCPUs that came since, too. */
 static struct cpuset as_found(const struct engine *en, const struct vcpu_record *k)
@@ -119,7 +120,7 @@ int restore_all(struct engine *en)
 	for (size_t i = before; i < en->plan.n; i++)
 		asked_hold(en, &en->sample.vms[en->plan.actions[i].vm]);
 	log_event(en, LOG_EVENT, "restore: %zu change%s to put everything back as found%s",
-		en->plan.n - before, en->plan.n - before == 1 ? "" : "s",
+		en->plan.n - before, text_s(en->plan.n - before),
 		foreign ? "; what somebody else changed since stays" : "");
 	return 0;
 }

@@ -154,9 +154,8 @@ static void forced_cpu_done(struct engine *en, size_t pins)
 		return;
 	}
 	en->want_rebalance = en->said_waiting = false;
-	log_event(en, LOG_ROUND, "rebalance: %zu pin%s, %s", pins, pins == 1 ? "" : "s",
-		en->cpu_verdict.why.text);
-	notice_set(en, "rebalance: %zu pin%s, %.150s", pins, pins == 1 ? "" : "s", en->cpu_verdict.why.text);
+	log_event(en, LOG_ROUND, "rebalance: %zu pin%s, %s", pins, text_s(pins), en->cpu_verdict.why.text);
+	notice_set(en, "rebalance: %zu pin%s, %.150s", pins, text_s(pins), en->cpu_verdict.why.text);
 }
 
 /* The screen said yes to a few moves by the numbers that it had; by now there may be more. */
@@ -235,7 +234,7 @@ static int plan_memory(struct engine *en, struct round *r, struct err *e)
 	if (r->mode == ROUND_FORCED) {
 		en->want_memory = false;
 		log_event(en, LOG_ROUND, "memory cycle: %zu change%s, %s", en->plan.n - before,
-			en->plan.n - before == 1 ? "" : "s", en->mem_verdict.why.text);
+			text_s(en->plan.n - before), en->mem_verdict.why.text);
 	} else if (r->mode == ROUND_AUTO && en->mem_verdict.new_line) {
 		log_event(en, LOG_ROUND, "memory: %s", en->mem_verdict.why.text);
 	}

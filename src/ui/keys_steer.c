@@ -69,7 +69,7 @@ static void key_auto(struct view *v, const struct snapshot *s, bool memory)
 		view_send(v, &c);
 	else
 		ask_question(v, &c, "AUTO %s: %d guest%s eligible, %d not.%s%s", memory ? "memory" : "CPU", n,
-			n == 1 ? "" : "s", all > n ? all - n : 0,
+			text_s(n), all > n ? all - n : 0,
 			memory ? " Guest statistics are turned on where they are off." : "", filter_note(v));
 }
 
@@ -81,7 +81,7 @@ static void key_restore(struct view *v, const struct snapshot *s)
 	}
 	ask_question(v, &(struct command){.kind = CMD_RESTORE},
 		"Put everything back as found: %d change%s. The VMs it touches are held until released.",
-		s->n_changed, s->n_changed == 1 ? "" : "s");
+		s->n_changed, text_s(s->n_changed));
 }
 
 static void key_stats(struct view *v, const struct snapshot *s)
@@ -98,7 +98,7 @@ static void key_stats(struct view *v, const struct snapshot *s)
 			"Turn on guest memory statistics for %d guest%s? This changes their live definition "
 			"and is put "
 			"back on exit.",
-			off, off == 1 ? "" : "s");
+			off, text_s(off));
 	else
 		ask_question(v, &c, "Put the guest memory statistics back as they were found?");
 }

@@ -114,7 +114,7 @@ static int certificate(const struct snapshot *s, struct screen *to, int row, int
 	}
 	if (s->preview && vf64_has(s->preview_after_pct)) {
 		snprintf(text, sizeof text, " → %.1f %% after %d pin%s", s->preview_after_pct.v,
-			s->n_preview_pins, s->n_preview_pins == 1 ? "" : "s");
+			s->n_preview_pins, text_s(s->n_preview_pins));
 		col = put_whole(to, row, col, STYLE_GHOST, text);
 	}
 	if (vf64_has(c->found_pct)) {

@@ -209,7 +209,7 @@ static void draw_name(
 	uuid_format(m->uuid, uuid);
 	column_get(column_at((size_t)column_find("state")), &env, vm, &state);
 	value_format(word, sizeof word, &state);
-	snprintf(title, sizeof title, "%.60s · %s · %zu vCPUs", name, word, m->n_vcpus);
+	snprintf(title, sizeof title, "%.60s · %s · %zu vCPU%s", name, word, m->n_vcpus, text_s(m->n_vcpus));
 	draw_title(to, at, true, title, at.cols > 90 ? uuid : NULL);
 }
 

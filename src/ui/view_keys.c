@@ -31,7 +31,7 @@ static void key_quit(struct view *v, const struct snapshot *s)
 	bool ask = v->on_exit == ON_EXIT_ASK || v->on_exit == ON_EXIT_DEFAULT;
 	if (ask && s->n_changed > 0 && !s->readonly && !s->over)
 		ask_question(v, &c, "%d change%s made from here %s in force. Put everything back as found?",
-			s->n_changed, s->n_changed == 1 ? "" : "s", s->n_changed == 1 ? "is" : "are");
+			s->n_changed, text_s(s->n_changed), s->n_changed == 1 ? "is" : "are");
 	else
 		view_send(v, &c);
 }
@@ -53,7 +53,7 @@ static void key_back(struct view *v)
 	else if (v->focus[VIEW_OVERVIEW])
 		v->focus[VIEW_OVERVIEW] = 0;
 	else if (v->n_marks) {
-		view_say(v, "%zu mark%s taken off", v->n_marks, v->n_marks == 1 ? "" : "s");
+		view_say(v, "%zu mark%s taken off", v->n_marks, text_s(v->n_marks));
 		v->n_marks = 0;
 	}
 	v->rows_stale = true;

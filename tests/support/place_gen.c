@@ -136,6 +136,54 @@ void place_case_restrict(struct place_case *c, size_t t, int lo, int hi)
 	c->tasks[t].allowed = &c->sets[t];
 }
 
+static void wild_units(struct place_case *c, uint64_t *r, bool one_cpu)
+{
+	int threads = place_random(r) < 0.3 ? 2 : 0, llc = place_random(r) < 0.6 ? 4 : 0;
+	bool dealt = place_random(r) < 0.3; /* unit 0 on node 0, 1 on 1, 2 on 0 ... */
+	place_case_topology(c, threads, llc, llc && place_random(r) < 0.6 ? 8 : 0);
+	for (size_t j = 0; j < c->p.n_units; j++) {
+		struct place_unit *u = &c->units[j];
+		if (dealt)
+			u->core = -1, u->node = u->llc = (int)j % 2;
+		u->n_cpus = one_cpu || place_random(r) < 0.5 ? 1 : 1 + (int)(place_random(r) * 4);
+		u->background_pct = place_random(r) < 0.3 ? 80 * place_random(r) : 0;
+	}
+}
+
+/* A set of units with holes, never empty. */
+static void wild_set(struct place_case *c, size_t t, uint64_t *r)
+{
+	int m = (int)c->p.n_units, lo = (int)(place_random(r) * m), hi = lo + 1 + (int)(place_random(r) * m);
+	place_case_restrict(c, t, lo, hi < m ? hi : m);
+	double keep = place_random(r);
+	for (int u = lo + 1; u < m; u++)
+		if (place_random(r) > keep)
+			cpuset_del(&c->sets[t], u);
+}
+
+void place_case_wild(struct place_case *c, uint64_t seed, size_t max_n, size_t max_m, bool one_cpu)
+{
+	uint64_t r = seed * 1000033;
+	size_t n = 1 + (size_t)(place_random(&r) * (double)max_n),
+	       m = 1 + (size_t)(place_random(&r) * (double)max_m);
+	place_case_init(c, n, m);
+	place_case_random(c, seed, (enum place_shape)(place_random(&r) * 3), 20 + 60 * place_random(&r));
+	wild_units(c, &r, one_cpu);
+	for (size_t t = 0; t < n; t++) {
+		struct place_task *k = &c->tasks[t];
+		if (place_random(&r) < 0.3)
+			wild_set(c, t, &r);
+		k->unit = place_random(&r) < 0.05 ? -1 : cpuset_first(k->allowed);
+		for (int i = 0; i < 3 && k->unit >= 0; i++)
+			if (place_random(&r) < 0.6 && cpuset_next(k->allowed, k->unit) >= 0)
+				k->unit = cpuset_next(k->allowed, k->unit);
+		k->weight = place_random(&r) < 0.2 ? 0.5 + place_random(&r) : 1;
+		k->mem_nodes = place_random(&r) < 0.3 ? 1 + (uint64_t)(place_random(&r) * 3) : 0;
+		k->fixed = place_random(&r) < 0.05 ? REASON_HELD : REASON_NONE;
+		k->stay_on_node = place_random(&r) < 0.1;
+	}
+}
+
 size_t place_case_apply(struct place_case *c, const struct place_result *r, double seconds)
 {
 	size_t moved = 0;

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* The workspace of the placement solvers against the plain way to say the same: loads, measures, gains,
+ * costs, allowed sets and the lowest unit of a range, on random hosts. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../src/core/place.h"
+#include "support/place_gen.h"
+
+enum { CASES = 300 };
+
+static struct place_work w;
+static struct place_case c;
+
+static const struct place_task *task_of(uint32_t t)
+{
+	return &c.tasks[w.id[t]];
+}
+
+static double per_cpu(int u)
+{
+	return w.s[u] / c.units[u].n_cpus;
+}
+
+static bool siblings(int a, int b)
+{
+	const struct place_unit *x = &c.units[a], *y = &c.units[b];
+	return x->core >= 0 && x->core == y->core && x->llc == y->llc && x->node == y->node &&
+	       x->n_cpus == 1 && y->n_cpus == 1;
+}
+
+static void naive_measures(double *q, double *q_core)
+{
+	double mean = 0, pcpus = 0;
+	bool smt = false;
+	*q = *q_core = 0;
+	for (int u = 0; u < (int)w.m; u++) {
+		mean += w.s[u];
+		pcpus += c.units[u].n_cpus;
+	}
+	mean /= pcpus;
+	for (int u = 0; u < (int)w.m; u++) {
+		double load = w.s[u], threads = 1;
+		*q += c.units[u].n_cpus * (per_cpu(u) - mean) * (per_cpu(u) - mean);
+		for (int v = 0; v < (int)w.m; v++)
+			if (v != u && siblings(u, v)) {
+				load += w.s[v];
+				threads++;
+				smt = true;
+			}
+		*q_core += (load / threads - mean) * (load / threads - mean);
+	}
+	if (!smt)
+		*q_core = 0;
+}
+
+/* Loads are fixed ones, those of the held, and those of free tasks where they are. */
+static void loads_are_sums(void)
+{
+	double sum[64];
+	for (size_t j = 0; j < w.m; j++)
+		sum[j] = c.units[j].background_pct;
+	for (size_t i = 0; i < c.p.n_tasks; i++)
+		if (c.tasks[i].unit >= 0)
+			sum[c.tasks[i].unit] += c.tasks[i].demand_pct;
+	for (size_t j = 0; j < w.m; j++)
+		assert_float_equal(w.s[j], sum[j], 1e-6);
+}
+
+static void measures_and_gains(void **unused)
+{
+	(void)unused;
+	for (uint64_t seed = 1; seed <= CASES; seed++) {
+		place_case_wild(&c, seed, 40, 20, seed % 3 != 0);
+		assert_int_equal(place_load(&w, &c.p), 0);
+		loads_are_sums();
+		double q, core;
+		naive_measures(&q, &core);
+		assert_float_equal(place_q(&w), q, 1e-6 * (1 + q));
+		assert_float_equal(place_q_core(&w), core, 1e-6 * (1 + core));
+		assert_float_equal(place_f(&w), q + core, 1e-6 * (1 + q + core));
+		for (uint32_t t = 0; t < w.n; t++) {
+			int a = w.home[t], z = (int)((seed + t) % w.m);
+			if (a < 0 || a == z)
+				continue;
+			double f = place_f(&w), before = place_q(&w), la = per_cpu(a);
+			double gain = place_gain(&w, w.d[t], a, z);
+			bool safe = place_safe(&w, w.d[t], a, z);
+			place_add(&w, a, -w.d[t]);
+			place_add(&w, z, w.d[t]);
+			assert_float_equal(gain, f - place_f(&w), 1e-6 * (1 + f));
+			if (fabs(per_cpu(z) - la) > 1e-6)
+				assert_int_equal(safe, per_cpu(z) < la && place_q(&w) <= before + 1e-6);
+			place_add(&w, z, -w.d[t]);
+			place_add(&w, a, w.d[t]);
+		}
+		place_case_done(&c);
+	}
+	place_done(&w);
+}
+
+static bool may_be(uint32_t t, int u)
+{
+	const struct place_task *k = task_of(t);
+	if (!cpuset_has(k->allowed, u))
+		return false;
+	return !k->stay_on_node || k->unit < 0 || c.units[k->unit].node == c.units[u].node;
+}
+
+/* Where a task may be, and which of those has the lowest load in a range of places. */
+static void the_lowest_allowed_is_found(void **unused)
+{
+	(void)unused;
+	for (uint64_t seed = 1; seed <= CASES; seed++) {
+		place_case_wild(&c, seed, 30, seed % 2 ? 200 : 40, true);
+		assert_int_equal(place_load(&w, &c.p), 0);
+		uint64_t r = seed;
+		for (uint32_t t = 0; t < w.n; t++) {
+			uint32_t lo = (uint32_t)(place_random(&r) * (double)w.m),
+				 hi = lo + 1 + (uint32_t)(place_random(&r) * (double)(w.m - lo));
+			if (t % 3 == 0)
+				lo = 0, hi = (uint32_t)w.m;
+			int best = PLACE_NONE, lowest = PLACE_NONE;
+			for (uint32_t i = lo; i < hi; i++) {
+				int u = (int)w.unit_at[i];
+				assert_int_equal(w.pos[u], i);
+				assert_int_equal(place_ok(&w, t, u), may_be(t, u));
+				if (lowest < 0 || w.h[u] < w.h[lowest])
+					lowest = u;
+				if (may_be(t, u) && (best < 0 || w.h[u] < w.h[best]))
+					best = u;
+			}
+			assert_int_equal(place_lowest(&w, lo, hi), lowest);
+			assert_int_equal(place_lowest_ok(&w, t, lo, hi), best);
+			int to = place_lowest_ok(
+				&w, t, 0, (uint32_t)w.m); /* loads change, the answer with them */
+			if (to >= 0)
+				place_take(&w, t, to, -1);
+		}
+		assert_int_equal(place_lowest(&w, 3, 3), PLACE_NONE);
+		place_case_done(&c);
+	}
+	place_done(&w);
+}
+
+/* Tasks of one unit stand together, the smallest first; the order of all is by demand, the largest first. */
+static void tasks_are_sorted(void **unused)
+{
+	(void)unused;
+	for (uint64_t seed = 1; seed <= CASES; seed++) {
+		place_case_wild(&c, seed, 60, 20, true);
+		assert_int_equal(place_load(&w, &c.p), 0);
+		size_t placed = 0;
+		for (uint32_t i = 1; i < w.n; i++)
+			assert_true((float)w.d[w.order[i - 1]] >= (float)w.d[w.order[i]]);
+		for (uint32_t u = 0; u < w.m; u++)
+			for (uint32_t i = w.first[u]; i < w.first[u + 1]; i++, placed++) {
+				assert_int_equal(w.home[w.seg[i]], u);
+				if (i > w.first[u])
+					assert_true((float)w.d[w.seg[i - 1]] <= (float)w.d[w.seg[i]]);
+			}
+		for (uint32_t t = 0; t < w.n; t++)
+			placed += w.home[t] < 0;
+		assert_int_equal(placed, w.n);
+		place_case_done(&c);
+	}
+	place_done(&w);
+}
+
+/* 4 units: LLCs {0,1} {2} {3}, nodes {0,1,2} {3}. */
+static void distances_and_costs(void **unused)
+{
+	(void)unused;
+	static const struct {
+		int from, to;
+		uint64_t mem_nodes;
+		double weight, cost;
+	} rows[] = {
+		{0, 1, 0, 1, 1}, {0, 2, 0, 1, 2}, {0, 3, 0, 1, 4}, {0, 3, 0, 2.5, 10},
+		{0, 3, 1, 1, 8}, /* leaves its memory */
+		{3, 0, 1, 1, 2}, /* comes home */
+		{0, 3, 3, 1, 4}, /* memory on both */
+		{0, 2, 2, 1, 2}, /* on neither */
+		{0, 1, 0, 0, 1}, /* no weight is 1 */
+	};
+	place_case_init(&c, 1, 4);
+	for (int u = 0; u < 4; u++) {
+		c.units[u].llc = u < 2 ? 0 : u - 1;
+		c.units[u].node = u == 3;
+	}
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		c.tasks[0].mem_nodes = rows[i].mem_nodes;
+		c.tasks[0].weight = rows[i].weight;
+		assert_int_equal(place_load(&w, &c.p), 0);
+		assert_float_equal(place_cost(&w, 0, rows[i].from, rows[i].to), rows[i].cost, 1e-9);
+	}
+	c.units[3].node = -1; /* of an unknown node: only the LLCs differ */
+	assert_float_equal(place_distance(&w, 0, 3), 2, 0);
+	c.units[3].llc = -1;
+	assert_float_equal(place_distance(&w, 0, 3), 1, 0);
+	for (int u = 0; u < 4; u++)
+		c.units[u].llc = c.units[u].node = 0;
+	assert_int_equal(place_load(&w, &c.p), 0);
+	assert_float_equal(place_cost(&w, 0, 0, 3), 1, 0);
+	place_case_done(&c);
+	place_done(&w);
+}
+
+/* A task that may be on one unit only and is there is load that stays; one that may be nowhere too. */
+static void tasks_that_cannot_move_are_load(void **unused)
+{
+	(void)unused;
+	place_case_init(&c, 4, 3);
+	for (int t = 0; t < 4; t++) {
+		c.tasks[t].demand_pct = 10 * (t + 1);
+		c.tasks[t].unit = 1;
+	}
+	place_case_restrict(&c, 0, 1, 2);
+	place_case_restrict(&c, 1, 2, 3); /* not there yet: has to go */
+	place_case_restrict(&c, 2, 1, 1);
+	assert_int_equal(place_load(&w, &c.p), 0);
+	assert_int_equal(w.n, 2);
+	assert_int_equal(w.id[0], 1);
+	assert_int_equal(w.id[1], 3);
+	assert_float_equal(w.fixed[1], 40, 1e-9);
+	assert_float_equal(w.s[1], 100, 1e-9);
+	assert_float_equal(w.total, 100, 1e-9);
+	assert_float_equal(w.mean, 100 / 3.0, 1e-9);
+	place_case_done(&c);
+	place_done(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(measures_and_gains),
+		cmocka_unit_test(the_lowest_allowed_is_found),
+		cmocka_unit_test(tasks_are_sorted),
+		cmocka_unit_test(distances_and_costs),
+		cmocka_unit_test(tasks_that_cannot_move_are_load),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -117,8 +117,9 @@ tests: $(UNIT) $(FUZZERS) $(PTY) $(BUILD)/tests/live/proc_same $(BUILD)/tests/li
 unit: $(UNIT)
 	@for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
 
-golden: $(BUILD)/tests/screen/test_golden # writes the golden screens anew; read them as a diff
-	VMTOP_GOLDEN=write $<
+# Writes the golden screens and stories anew; read them as a diff.
+golden: $(patsubst tests/%.c,$(BUILD)/tests/%,tests/screen/test_golden.c $(wildcard tests/scenario/test_story_*.c))
+	for t in $^; do VMTOP_GOLDEN=write $$t || exit 1; done
 
 bench: $(BENCH)
 	@for b in $(BENCH); do echo "== $$b"; $$b || exit 1; done

@@ -161,7 +161,7 @@ static void cut_to_nodes(const struct cpu_problem *b, uint64_t nodes, struct cpu
 static int node_now(const struct cpu_problem *b, const struct vcpu_sample *v)
 {
 	int first = v->affinity_avail == AVAIL_OK ? cpuset_first(&v->affinity) : -1;
-	int node = first >= 0 && first < CPUSET_CPUS ? b->node_of[first] : -1;
+	int node = first >= 0 ? b->node_of[first] : -1;
 	if (node >= 0 && cpuset_subset(&v->affinity, &b->node_cpus[node]))
 		return node;
 	int at = model_vcpu_pcpu(v);

@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +37,35 @@ static void test_escape(void **state)
 		"\\u{202e}evil");            /* right-to-left override */
 	escapes_to("\xc2\x85", "\\u{0085}"); /* C1 control */
 	escapes_to("\x7f", "\\x7f");
+}
+
+/* The ends of each range of characters that hide or rearrange, and their neighbours, which do not. */
+static void test_what_deceives(void **state)
+{
+	(void)state;
+	static const uint32_t bad[] = {0x1f, 0x7f, 0x9f, 0xad, 0x61c, 0x200b, 0x200e, 0x200f, 0x2028, 0x202e,
+		0x2060, 0x206f, 0xfeff, 0xfff9, 0xfffb, 0xe0000, 0xe0001, 0xe0fff};
+	static const uint32_t good[] = {0x20, 0x7e, 0xa0, 0xac, 0xae, 0x61b, 0x61d, 0x200a, 0x200c, 0x200d,
+		0x2010, 0x2027, 0x202f, 0x205f, 0x2070, 0xfefe, 0xff00, 0xfff8, 0xfffc, 0xdffff, 0xe1000};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad + sizeof good / sizeof *good; i++) {
+		bool deceives = i < sizeof bad / sizeof *bad;
+		uint32_t c = deceives ? bad[i] : good[i - sizeof bad / sizeof *bad];
+		char raw[5] = {0}, out[32];
+		if (c < 0x80)
+			snprintf(raw, sizeof raw, "%c", (int)c);
+		else if (c < 0x800)
+			snprintf(raw, sizeof raw, "%c%c", (int)(0xc0 | c >> 6), (int)(0x80 | (c & 0x3f)));
+		else if (c < 0x10000)
+			snprintf(raw, sizeof raw, "%c%c%c", (int)(0xe0 | c >> 12),
+				(int)(0x80 | (c >> 6 & 0x3f)), (int)(0x80 | (c & 0x3f)));
+		else
+			snprintf(raw, sizeof raw, "%c%c%c%c", (int)(0xf0 | c >> 18),
+				(int)(0x80 | (c >> 12 & 0x3f)), (int)(0x80 | (c >> 6 & 0x3f)),
+				(int)(0x80 | (c & 0x3f)));
+		text_escape(out, sizeof out, raw);
+		if ((out[0] == '\\') != deceives)
+			fail_msg("U+%04X becomes %s", c, out);
+	}
 }
 
 static void test_escape_never_cuts_a_character(void **state)
@@ -160,6 +191,7 @@ int main(void)
 	setenv("TZ", "UTC0", 1);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_what_deceives),
 		cmocka_unit_test(test_escape_never_cuts_a_character),
 		cmocka_unit_test(test_utf8_keeps_all_but_the_invalid),
 		cmocka_unit_test(test_decode),

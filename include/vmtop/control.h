@@ -74,7 +74,8 @@ void cpu_ctl_free(struct cpu_ctl *c);
 /* Appends the pins of this round to `plan` and fills the verdict. */
 int cpu_ctl_plan(
 	struct cpu_ctl *c, const struct round *r, struct plan *plan, struct cpu_verdict *v, struct err *e);
-/* After apply: tells the controller what became of its actions. Not called for dry runs. */
+/* After apply: tells the controller what became of its actions, which are where it put them. Not called for
+ * dry runs. */
 void cpu_ctl_applied(struct cpu_ctl *c, const struct round *r, const struct plan *plan);
 
 /* The granularity in force: never GRAN_AUTO. */

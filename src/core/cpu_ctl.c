@@ -213,14 +213,13 @@ static void task_leaves(struct cpu_problem *b, size_t t, int to)
 	struct place_task *task = &b->tasks[t];
 	if (task->unit >= 0)
 		b->unit_load[task->unit] -= task->demand_pct;
-	if (to >= 0)
-		b->unit_load[to] += task->demand_pct;
+	b->unit_load[to] += task->demand_pct;
 	task->unit = to;
 	task->pinned = true;
 	task->fixed = REASON_LEAVE;
 }
 
-/* Moves vCPUs out that are pinned where they may not be any more. */
+/* Moves vCPUs out that are pinned where they may not be any more. Those have some place to be. */
 static int leave_first(struct side *s, const struct round *r, struct plan *plan, size_t *n)
 {
 	struct cpu_problem *b = &s->prob;
@@ -234,7 +233,7 @@ static int leave_first(struct side *s, const struct round *r, struct plan *plan,
 		int to = least_loaded(b, &b->sets[b->origins[i].set]);
 		why_set(&why, REASON_LEAVE,
 			"none of its pCPUs is online and allowed; to the least loaded, pCPU %d",
-			to < 0 ? -1 : b->units[to].cpu);
+			b->units[to].cpu);
 		int rc = pin_add(b, r, i, to, &why, plan);
 		if (rc < 0)
 			return -1;
@@ -357,26 +356,20 @@ int cpu_ctl_plan(
 	return 0;
 }
 
-static bool action_done(const struct side *s, const struct round *r, const struct plan *plan, size_t move)
+static bool action_done(const struct side *s, const struct plan *plan, size_t move)
 {
 	size_t at = s->action_of[move];
-	if (at == SIZE_MAX)
-		return true; /* it was there already */
-	const struct task_origin *o = &s->prob.origins[s->res.moves[move].task];
-	if (at >= plan->n || o->vm >= r->sample->n_vms)
-		return false;
-	const struct action *a = &plan->actions[at];
-	return a->kind == ACTION_PIN && a->vm == o->vm &&
-	       a->vcpu == s->prob.tasks[s->res.moves[move].task].vcpu && a->outcome == OUTCOME_DONE;
+	return at == SIZE_MAX /* it was there already */ || plan->actions[at].outcome == OUTCOME_DONE;
 }
 
 void cpu_ctl_applied(struct cpu_ctl *c, const struct round *r, const struct plan *plan)
 {
 	struct side *s = &c->rounds;
+	(void)r;
 	if (!c->ops->applied || !s->res.n_moves)
 		return;
 	for (size_t i = 0; i < s->res.n_moves; i++)
-		s->done[i] = action_done(s, r, plan, i);
+		s->done[i] = action_done(s, plan, i);
 	c->ops->applied(s->policy, &s->prob.p, s->done);
 	s->res.n_moves = 0;
 }

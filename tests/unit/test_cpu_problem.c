@@ -252,6 +252,8 @@ static void those_that_leave_spread(void **state)
 	assert_int_equal(cpu_ctl_plan(c, fx_round(&f, ROUND_AUTO), &f.plan, &v, &f.e), 0);
 	assert_int_equal(v.why.code, REASON_LEAVE);
 	assert_int_equal(f.plan.n, 4);
+	assert_string_equal(f.plan.actions[0].why.text,
+		"none of its pCPUs is online and allowed; to the least loaded, pCPU 0");
 	fx_apply(&f);
 	cpu_ctl_applied(c, &f.round, &f.plan);
 	assert_int_equal(fx_on_pcpu(&f, 0), 2); /* 20 20 | 30 | 20 20 */

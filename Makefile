@@ -3,7 +3,7 @@
 # make run        installs what is missing, builds, starts (ARGS="--auto 5" are its arguments)
 # make check      installs what tests need, builds, runs every test; check-quick: without live tests
 # make lint       the rules of the house        make bench    every figure that is quoted
-# make install    PREFIX, DESTDIR               make dist     a release tarball      make deb, make rpm  packages
+# make install    PREFIX, DESTDIR; uninstall    make dist     a release tarball      make deb, make rpm  packages
 # make fuzz       every fuzz target with clang (FUZZ="cpuset journal" some, FUZZ_S=60 seconds each)
 # SAN=address,undefined or SAN=thread builds with sanitizers into a folder of its own.
 
@@ -46,7 +46,7 @@ PREFIX   ?= /usr/local
 MANUALS   = $(patsubst man/%.in,$(BUILD)/man/%,$(sort $(wildcard man/*.in)))
 SHELLS    = $(BUILD)/completions/vmtop.bash $(BUILD)/completions/_vmtop $(BUILD)/completions/vmtop.fish
 
-.PHONY: all run check check-quick unit screenshots lint format bench bench-live fuzz clean install dist deb rpm golden
+.PHONY: all run check check-quick unit screenshots lint format bench bench-live fuzz clean install uninstall dist deb rpm golden
 all: $(BUILD)/vmtop $(MANUALS) $(SHELLS)
 
 # Installing comes before anything that asks pkg-config, hence the second make.
@@ -58,7 +58,7 @@ run:
 check:
 	@sh packaging/deps.sh test
 	@$(MAKE) --no-print-directory -s all tests
-	@sh packaging/check.sh $(BUILD) cli recordings examples extend term live
+	@sh packaging/check.sh $(BUILD) cli recordings examples extend install term live
 
 check-quick: all tests
 	@sh packaging/check.sh $(BUILD) cli recordings examples term
@@ -155,6 +155,12 @@ install: all
 	install -Dm644 README.md $(DEST)/share/doc/vmtop/README.md
 	install -Dm644 packaging/examples/course.conf $(DEST)/share/doc/vmtop/examples/course.conf
 	install -Dm644 LICENSE $(DEST)/share/doc/vmtop/LICENSE
+
+uninstall:
+	rm -f $(DEST)/bin/vmtop $(foreach m,$(notdir $(MANUALS)),$(DEST)/share/man/man$(patsubst .%,%,$(suffix $(m)))/$(m))
+	rm -f $(DEST)/share/bash-completion/completions/vmtop $(DEST)/share/zsh/site-functions/_vmtop
+	rm -f $(DEST)/share/fish/vendor_completions.d/vmtop.fish $(DEST)/lib/systemd/system/vmtop.service
+	rm -rf $(DEST)/share/doc/vmtop
 
 dist:
 	@mkdir -p build

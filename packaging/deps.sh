@@ -24,6 +24,8 @@ test mandoc mandoc mandoc mandoc
 test tmux tmux tmux tmux
 test sqlite3 sqlite sqlite sqlite3
 test patch patch patch patch
+test zsh zsh zsh zsh
+test fish fish fish fish
 ci gnuplot-nox gnuplot-minimal gnuplot gnuplot
 ci clang clang clang clang
 ci libclang-rt-dev compiler-rt compiler-rt -

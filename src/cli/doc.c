@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes the parts of manuals and completions that come from tables.
+/* Writes the parts of manuals that come from tables, and fills templates.
  * Invariant: what the program knows by a table is in the manual by the same table; nothing is listed here. */
 #include "vmtop/doc.h"
 
 #include <string.h>
 
+#include "doc_shell.h"
 #include "vmtop/avail.h"
 #include "vmtop/columns.h"
 #include "vmtop/keys.h"
@@ -252,156 +253,7 @@ static void write_deviations(FILE *to)
 		fclose(f);
 }
 
-/* ---- completions ---- */
-
-static void words_of(FILE *to, const struct setting *s)
-{
-	for (int i = 0; s->choice && strcmp(s->choice(i), "?") != 0; i++)
-		fprintf(to, "%s%s", i ? " " : "", s->choice(i));
-	if (strcmp(s->option, "sort") == 0 || strcmp(s->option, "columns") == 0)
-		for (size_t i = 0; i < column_count(); i++)
-			fprintf(to, "%s%s", i ? " " : "", column_at(i)->key);
-	if (strcmp(s->option, "set") == 0)
-		for (size_t i = 0; i < n_settings; i++)
-			if (settings[i].key)
-				fprintf(to, "%s%s=", i ? " " : "", settings[i].key);
-	if (strcmp(s->option, "connect") == 0)
-		fputs("qemu:///system qemu:///session test:///default sim:demo", to);
-}
-
-static void write_bash_options(FILE *to)
-{
-	fputs("\tlocal options='", to);
-	for (size_t i = 0; i < n_settings; i++)
-		if (settings[i].option)
-			fprintf(to, "--%s ", settings[i].option);
-	for (size_t i = 0; i < n_settings; i++)
-		if (settings[i].letter)
-			fprintf(to, "-%c ", settings[i].letter);
-	fputs("'\n", to);
-}
-
-static void write_bash_values(FILE *to)
-{
-	for (size_t i = 0; i < n_settings; i++) {
-		const struct setting *s = &settings[i];
-		if (!s->option || !setting_takes_value(s))
-			continue;
-		fprintf(to, "\t--%s", s->option);
-		if (s->letter)
-			fprintf(to, " | -%c", s->letter);
-		fputs(") words='", to);
-		words_of(to, s);
-		fputs("' ;;\n", to);
-	}
-}
-
-/* Text within single quotes of a shell, without the characters that zsh's _arguments gives a meaning. */
-static void shell_text(FILE *to, const char *text)
-{
-	for (; *text; text++)
-		if (*text == '\'')
-			fputs("'\\''", to);
-		else if (strchr("[]\\", *text))
-			fputc(' ', to);
-		else
-			fputc(*text, to);
-}
-
-static void zsh_option(FILE *to, const struct setting *s, const char *dashes, const char *name)
-{
-	bool value = setting_takes_value(s), is_long = dashes[1] == '-';
-	fprintf(to, "\t'*%s%s%s[", dashes, name, value && is_long ? "=" : "");
-	shell_text(to, s->help);
-	fputs("]", to);
-	if (value) {
-		fprintf(to, ":%s:(", s->arg);
-		words_of(to, s);
-		fputs(")", to);
-	}
-	fputs("' \\\n", to);
-}
-
-static void write_zsh_options(FILE *to)
-{
-	for (size_t i = 0; i < n_settings; i++) {
-		const struct setting *s = &settings[i];
-		if (s->letter)
-			zsh_option(to, s, "-", (char[]){s->letter, '\0'});
-		if (s->option)
-			zsh_option(to, s, "--", s->option);
-	}
-}
-
-static void write_bash_commands(FILE *to)
-{
-	fputs("\tlocal commands='", to);
-	for (size_t i = 0; subcommand_at(i); i++)
-		fprintf(to, "%s ", subcommand_at(i)->name);
-	fputs("'\n\tcase ${COMP_WORDS[1]} in\n", to);
-	for (size_t i = 0; subcommand_at(i); i++) {
-		const struct subcommand *c = subcommand_at(i);
-		fprintf(to, "\t%s) words='--help ", c->name);
-		for (size_t k = 0; k < SUB_OPTIONS && c->options[k].option; k++)
-			fprintf(to, "--%s ", c->options[k].option);
-		fputs("' ;;\n", to);
-	}
-	fputs("\tesac\n", to);
-}
-
-static void write_zsh_commands(FILE *to)
-{
-	fputs("local -a commands=(\n", to);
-	for (size_t i = 0; subcommand_at(i); i++) {
-		fprintf(to, "\t'%s:", subcommand_at(i)->name);
-		shell_text(to, subcommand_at(i)->help);
-		fputs("'\n", to);
-	}
-	fputs(")\n", to);
-}
-
-static void write_fish_commands(FILE *to)
-{
-	for (size_t i = 0; subcommand_at(i); i++) {
-		const struct subcommand *c = subcommand_at(i);
-		fprintf(to, "complete -c vmtop -n __fish_use_subcommand -a %s -d '", c->name);
-		shell_text(to, c->help);
-		fputs("'\n", to);
-		for (size_t k = 0; k < SUB_OPTIONS && c->options[k].option; k++) {
-			fprintf(to, "complete -c vmtop -n '__fish_seen_subcommand_from %s' -l %s%s -d '",
-				c->name, c->options[k].option, c->options[k].arg ? " -x" : "");
-			shell_text(to, c->options[k].help);
-			fputs("'\n", to);
-		}
-		if (strstr(c->args, "FILE"))
-			fprintf(to, "complete -c vmtop -n '__fish_seen_subcommand_from %s' -F\n", c->name);
-	}
-}
-
-static void write_fish_options(FILE *to)
-{
-	for (size_t i = 0; i < n_settings; i++) {
-		const struct setting *s = &settings[i];
-		if (!s->option)
-			continue;
-		fprintf(to, "complete -c vmtop -l %s", s->option);
-		if (s->letter)
-			fprintf(to, " -s %c", s->letter);
-		if (setting_takes_value(s)) {
-			fputs(" -x -a '", to);
-			words_of(to, s);
-			fputs("'", to);
-		}
-		fputs(" -d '", to);
-		shell_text(to, s->help);
-		fputs("'\n", to);
-	}
-}
-
-static const struct {
-	const char *name;
-	void (*write)(FILE *to);
-} generators[] = {
+static const struct doc_part manual_parts[] = {
 	{"OPTIONS", write_options},
 	{"COMMANDS", write_commands},
 	{"CONFIG", write_config},
@@ -411,23 +263,26 @@ static const struct {
 	{"REASONS", write_reasons},
 	{"ABSENT", write_absent},
 	{"DEVIATIONS", write_deviations},
-	{"BASH_OPTIONS", write_bash_options},
-	{"BASH_VALUES", write_bash_values},
-	{"ZSH_OPTIONS", write_zsh_options},
-	{"FISH_OPTIONS", write_fish_options},
-	{"BASH_COMMANDS", write_bash_commands},
-	{"ZSH_COMMANDS", write_zsh_commands},
-	{"FISH_COMMANDS", write_fish_commands},
+	{NULL, NULL},
 };
+
+static const struct doc_part *part_named(const struct doc_part *in, const char *name, size_t len)
+{
+	for (; in->name; in++)
+		if (strlen(in->name) == len && strncmp(in->name, name, len) == 0)
+			return in;
+	return NULL;
+}
 
 static int doc_generate(FILE *to, const char *name, size_t len, struct err *e)
 {
-	for (size_t i = 0; i < sizeof generators / sizeof *generators; i++)
-		if (strlen(generators[i].name) == len && strncmp(generators[i].name, name, len) == 0) {
-			generators[i].write(to);
-			return 0;
-		}
-	return err_set(e, ERR_USAGE, "no part is called %.*s", (int)len, name);
+	const struct doc_part *p = part_named(manual_parts, name, len);
+	if (!p)
+		p = part_named(doc_shell_parts, name, len);
+	if (!p)
+		return err_set(e, ERR_USAGE, "no part is called %.*s", (int)len, name);
+	p->write(to);
+	return 0;
 }
 
 int doc_expand(FILE *from, FILE *to, struct err *e)

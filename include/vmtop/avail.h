@@ -23,7 +23,8 @@
 	X(AVAIL_OFFLINE, "offline", "offline")                                                               \
 	X(AVAIL_RESET, "reset", "the counter went back; waiting for the next sample")                        \
 	X(AVAIL_PAUSED, "paused", "the VM is not running")                                                   \
-	X(AVAIL_NOT_ASKED, "not-asked", "not fetched while its column is hidden")
+	X(AVAIL_NOT_ASKED, "not-asked", "not fetched while its column is hidden")                            \
+	X(AVAIL_ABSURD, "absurd", "what was reported cannot be")
 
 enum avail {
 #define AVAIL_ENUM(code, key, text) code,

@@ -15,6 +15,11 @@ struct err;
 
 enum { UUID_BYTES = 16, UUID_TEXT = 37, VM_NAME_BYTES = 320, MAX_NODES = 64 };
 
+/* No number of a finished sample is negative or above these: they can be added up without a thought. */
+#define SAMPLE_NS_MOST    INT64_C(4000000000000000000) /* of a clock: the year 2096 */
+#define SAMPLE_KIB_MOST   (INT64_C(1) << 44)           /* 16 PiB */
+#define SAMPLE_COUNT_MOST (INT64_C(1) << 61)
+
 enum vm_state {
 	VM_NOSTATE,
 	VM_RUNNING,
@@ -170,8 +175,11 @@ struct vm_sample *sample_add_vm(struct sample *s, const uint8_t uuid[UUID_BYTES]
 struct vcpu_sample *sample_add_vcpu(struct sample *s, int id);
 /* The same for a VM whose vCPUs are none so far or the last of the array, else NULL. */
 struct vcpu_sample *sample_append_vcpu(struct sample *s, struct vm_sample *vm, int id);
-/* Sorts into the shape above and checks it; drops duplicate UUIDs and ids. */
+/* Sorts into the shape above and checks it; drops duplicate UUIDs and ids, takes numbers that cannot be for
+ * absent. */
 int sample_finish(struct sample *s, struct err *e);
+/* The part of sample_finish() that is about numbers. */
+void sample_bound(struct sample *s);
 /* Deep copy; `to` must be initialised. Allocates only when `to` is too small. */
 int sample_copy(struct sample *to, const struct sample *from);
 

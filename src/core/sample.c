@@ -8,6 +8,8 @@
 
 #include "vmtop/err.h"
 
+enum { VCPU_IDS = 65536 };
+
 const char *vm_state_text(enum vm_state s)
 {
 	static const char *const text[] = {
@@ -151,13 +153,14 @@ static void finish_vcpus(struct sample *s, struct vm_sample *vm)
 	size_t n = 0;
 	qsort(v, vm->n_vcpus, sizeof *v, by_vcpu);
 	for (size_t i = 0; i < vm->n_vcpus; i++)
-		if (!n || v[n - 1].id != v[i].id)
+		if (v[i].id >= 0 && v[i].id < VCPU_IDS && (!n || v[n - 1].id != v[i].id))
 			v[n++] = v[i];
 	vm->n_vcpus = n;
 }
 
 int sample_finish(struct sample *s, struct err *e)
 {
+	sample_bound(s);
 	finish_pcpus(s);
 	for (size_t i = 0; i < s->n_vms; i++) {
 		struct vm_sample *vm = &s->vms[i];

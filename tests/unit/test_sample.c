@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <string.h>
 
 #include "vmtop/err.h"
@@ -172,6 +173,55 @@ static void uuids(void **state)
 	assert_string_equal(vm_state_text((enum vm_state)99), "unknown");
 }
 
+/* Guests write their own statistics: a number that cannot be is none, whoever said it. */
+static void numbers_that_cannot_be_are_absent(void **state)
+{
+	(void)state;
+	struct sample s;
+	struct err e = ERR_INIT;
+	sample_init(&s);
+	add_vm(&s, 1, (const int[]){0, -3, 70000}, 3);
+	struct vm_sample *vm = &s.vms[0];
+	struct pcpu_sample *p = sample_add_pcpu(&s, 0);
+	struct vi64 *const all[] = {&vm->cpu_time_ns, &vm->mem.max_kib, &vm->mem.balloon_kib,
+		&vm->mem.unused_kib, &vm->mem.usable_kib, &vm->mem.available_kib, &vm->mem.caches_kib,
+		&vm->mem.rss_kib, &vm->mem.swap_in_kib, &vm->mem.swap_out_kib, &vm->mem.major_faults,
+		&vm->mem.last_update_ns, &vm->mem.period_s, &vm->mem.min_guarantee_kib, &vm->io.rd_reqs,
+		&vm->io.wr_reqs, &vm->io.rd_bytes, &vm->io.wr_bytes, &vm->io.rx_bytes, &vm->io.tx_bytes,
+		&vm->io.rx_pkts, &vm->io.tx_pkts, &s.vcpus[0].time_ns, &s.vcpus[0].delay_ns, &s.vcpus[0].pcpu,
+		&s.vcpus[0].foreign_pin_ns, &p->busy_ns, &p->idle_ns, &s.host.total_kib,
+		&s.host.available_kib, &s.host.free_kib};
+	enum { N = sizeof all / sizeof *all };
+	static const int64_t absurd[] = {INT64_MAX, INT64_MIN, -1, SAMPLE_NS_MOST + 1};
+	for (size_t k = 0; k < sizeof absurd / sizeof *absurd; k++) {
+		for (size_t i = 0; i < N; i++)
+			*all[i] = vi64_ok(absurd[k]);
+		sample_bound(&s);
+		for (size_t i = 0; i < N; i++) {
+			assert_int_equal(all[i]->avail, AVAIL_ABSURD);
+			*all[i] = vi64_ok(7);
+		}
+		sample_bound(&s);
+		for (size_t i = 0; i < N; i++)
+			assert_true(vi64_has(*all[i]) && all[i]->v == 7);
+	}
+	vm->quota_pct = s.host.psi_some_avg10 = vf64_ok(NAN);
+	vm->hung_since_ns = s.time_ns = INT64_MIN;
+	s.wall_ns = s.took_ns = INT64_MAX;
+	p->node = MAX_NODES;
+	p->core = 1 << 30;
+	s.host.n_nodes = 2;
+	s.host.nodes[0].id = MAX_NODES;
+	s.host.nodes[1].id = 3;
+	assert_int_equal(sample_finish(&s, &e), 0);
+	assert_int_equal(s.vms[0].n_vcpus, 1);
+	assert_false(vf64_has(s.vms[0].quota_pct) || vf64_has(s.host.psi_some_avg10));
+	assert_true(s.vms[0].hung_since_ns == 0 && s.time_ns == 0 && s.wall_ns == SAMPLE_NS_MOST);
+	assert_true(s.host.pcpus[0].node == -1 && s.host.pcpus[0].core == -1);
+	assert_true(s.host.n_nodes == 1 && s.host.nodes[0].id == 3);
+	sample_done(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +231,7 @@ int main(void)
 		cmocka_unit_test(vcpus_that_are_not_there_are_an_error),
 		cmocka_unit_test(copy_is_deep_and_keeps_room),
 		cmocka_unit_test(online_and_usable),
+		cmocka_unit_test(numbers_that_cannot_be_are_absent),
 		cmocka_unit_test(uuids),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,7 +128,7 @@ bench-live: all $(BUILD)/bench/cost_live # with real guests: needs root and libv
 	bench/cost
 
 fuzz:
-	@$(MAKE) --no-print-directory -s CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build-fuzz FUZZ="$(FUZZ)" fuzzers
+	@$(MAKE) --no-print-directory -s CC=clang SAN=fuzzer-no-link,address,undefined,float-cast-overflow BUILD=build-fuzz FUZZ="$(FUZZ)" fuzzers
 	@sh packaging/fuzz.sh build-fuzz $(FUZZ_S) $(FUZZ)
 
 .PHONY: fuzzers

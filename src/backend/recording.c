@@ -262,12 +262,19 @@ static int64_t within(int64_t v, int64_t limit)
 
 int64_t rec_int(sqlite3_stmt *st, int column)
 {
-	return within(sqlite3_column_int64(st, column), INT64_C(1) << 61);
+	return within(sqlite3_column_int64(st, column), SAMPLE_NS_MOST);
 }
 
 int64_t rec_kib(sqlite3_stmt *st, int column)
 {
 	return within(sqlite3_column_int64(st, column), INT64_C(1) << 48);
+}
+
+double rec_real(sqlite3_stmt *st, int column)
+{
+	const double most = 1e15;
+	double v = sqlite3_column_double(st, column);
+	return v >= most ? most : v >= -most ? v : -most;
 }
 
 static int pragma_value(sqlite3 *db, const char *sql, int64_t *value)

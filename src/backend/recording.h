@@ -84,6 +84,8 @@ int recording_open(const char *path, sqlite3 **db, struct err *e);
  * KiB also within what can be told in bytes and summed over VMs. */
 int64_t rec_int(sqlite3_stmt *st, int column);
 int64_t rec_kib(sqlite3_stmt *st, int column);
+/* The same: it fits into an integer, and sums of its square are finite. */
+double rec_real(sqlite3_stmt *st, int column);
 /* Text of a column, never NULL. */
 const char *rec_text(sqlite3_stmt *st, int column);
 

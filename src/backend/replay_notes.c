@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a recording holds beside samples: log lines, commands, decisions and actions. Words of its tables
  * become enums again; an unknown one, of a newer version, becomes the harmless one. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,9 +85,7 @@ bool replay_commands(struct backend *b, struct command *to)
 		to->kind = (enum command_kind)word_index(
 			rec_command_name, CMD_REPLAY, rec_text(st, 2), CMD_NONE);
 		to->on = sqlite3_column_int(st, 3);
-		to->number = sqlite3_column_double(st, 4);
-		if (!(fabs(to->number) <= 1e15)) /* no number of ours, and no integer can hold it */
-			to->number = 0;
+		to->number = rec_real(st, 4);
 		to->vcpu = sqlite3_column_int(st, 6);
 		snprintf(to->text, sizeof to->text, "%s", rec_text(st, 8));
 		have = to->kind != CMD_NONE && uuid_parse(to->uuid, rec_text(st, 5)) == 0 &&
@@ -171,7 +168,7 @@ static const char *granularity_at(int i)
 static struct vf64 real_at(sqlite3_stmt *st, int column)
 {
 	return sqlite3_column_type(st, column) == SQLITE_NULL ? vf64_absent(AVAIL_NONE)
-							      : vf64_ok(sqlite3_column_double(st, column));
+							      : vf64_ok(rec_real(st, column));
 }
 
 static struct vi64 kib_at(sqlite3_stmt *st, int column)
@@ -191,7 +188,7 @@ static void read_decision(sqlite3_stmt *st, struct decision *d)
 	d->mem_policy =
 		(enum mem_policy_id)word_index(mem_policy_at, MEM_POLICY_COUNT - 1, rec_text(st, 4), 0);
 	d->granularity = (enum granularity)word_index(granularity_at, GRAN_NODE, rec_text(st, 5), GRAN_CPU);
-	d->delay_s = sqlite3_column_double(st, 6);
+	d->delay_s = rec_real(st, 6);
 	if (!(d->delay_s >= 0.2 && d->delay_s <= 3600))
 		d->delay_s = 0; /* not known */
 	struct vf64 *const numbers[] = {&d->cpu.stddev_pct, &d->cpu.limit_pct, &d->cpu.found_pct,

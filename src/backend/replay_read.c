@@ -31,7 +31,7 @@ static void set_field(
 		why = AVAIL_NONE;
 	if (f->type == REC_REAL) {
 		struct vf64 *v = (struct vf64 *)(void *)((char *)object + f->at);
-		*v = why == AVAIL_OK ? vf64_ok(sqlite3_column_double(st, column)) : vf64_absent(why);
+		*v = why == AVAIL_OK ? vf64_ok(rec_real(st, column)) : vf64_absent(why);
 	} else {
 		struct vi64 *v = rec_vi64(object, f);
 		*v = why == AVAIL_OK ? vi64_ok(field_int(st, column, f)) : vi64_absent(why);
@@ -63,7 +63,7 @@ static int fact_totals(
 static void add_to_total(struct vi64 *v, int64_t x)
 {
 	int64_t sum = v->v + x; /* both are within bounds */
-	*v = sum >= 0 && sum < INT64_C(1) << 61 ? vi64_ok(sum) : vi64_absent(AVAIL_RESET);
+	*v = sum >= 0 && sum <= SAMPLE_NS_MOST ? vi64_ok(sum) : vi64_absent(AVAIL_RESET);
 }
 
 static void tick_group(

@@ -359,7 +359,8 @@ struct trace *trace_read(const struct config *cfg, double limit_pct, struct err 
 		t->at_ns = calloc(ticks, sizeof *t->at_ns);
 		t->host_kib = calloc(ticks, sizeof *t->host_kib);
 	}
-	if (!t || !t->at_ns || !t->host_kib || read_all(t, cfg, limit_pct, e) < 0 || lay_out(t) < 0) {
+	if (!t || !t->at_ns || !t->host_kib || read_all(t, cfg, limit_pct, e) < 0 ||
+		trace_runs(t, cfg->replay, e) < 0 || lay_out(t) < 0) {
 		if (!e->msg[0])
 			err_set(e, ERR_NOMEM, "out of memory");
 		trace_free(t);

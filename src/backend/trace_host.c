@@ -9,6 +9,19 @@
 #include "trace_priv.h"
 #include "vmtop/err.h"
 
+enum { DAY_S = 86400, MOST_S = 31 * DAY_S };
+
+int trace_runs(const struct trace *t, const char *path, struct err *e)
+{
+	if (t->facts.seconds > MOST_S)
+		return err_set(e, ERR_RUNTIME, "%.200s spans %.0f days, and %d are the most", path,
+			t->facts.seconds / DAY_S, MOST_S / DAY_S);
+	for (size_t i = 0; i < t->n_pcpus; i++)
+		if (t->pcpus[i].first.online && !t->pcpus[i].first.isolated)
+			return 0;
+	return err_set(e, ERR_RUNTIME, "%.200s holds no pCPU that VMs may use", path);
+}
+
 static int add_set(struct scenario *s, const struct cpuset *set)
 {
 	for (size_t i = s->n_sets; i > 0 && i + 64 > s->n_sets; i--)

@@ -40,4 +40,7 @@ struct trace {
 	size_t bytes; /* of series */
 };
 
+/* trace_host.c: whether the simulator can make a host of it, with an end that can be waited for. */
+int trace_runs(const struct trace *t, const char *path, struct err *e);
+
 #endif

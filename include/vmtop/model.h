@@ -64,6 +64,8 @@ struct model {
 
 int model_init(struct model *m, const struct config *cfg, struct err *e);
 void model_done(struct model *m);
+/* Other settings from here on; what is known stays. */
+void model_tune(struct model *m, const struct config *cfg);
 /* Takes the next sample; on failure (memory) the model is as before. A sample that is not later than the
  * last one is refused with ERR_RUNTIME. */
 int model_update(struct model *m, const struct sample *s, struct err *e);

@@ -140,8 +140,13 @@ int model_init(struct model *m, const struct config *cfg, struct err *e)
 	m->state = calloc(1, sizeof *m->state);
 	if (!m->state)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	m->state->smooth_s = cfg->demand_ewma_s;
+	model_tune(m, cfg);
 	return 0;
+}
+
+void model_tune(struct model *m, const struct config *cfg)
+{
+	m->state->smooth_s = cfg->demand_ewma_s;
 }
 
 void model_done(struct model *m)
@@ -615,6 +620,16 @@ static void vm_rates(struct model *m, struct past *now, const struct sample *s, 
 	guest_rates(&p->guest, r, &vm->mem, s->time_ns, s->wall_ns);
 }
 
+/* A sample that named a VM twice has vCPUs that belong to none: they have no rates. */
+static void vcpus_without_vm(struct model *m, const struct sample *s)
+{
+	size_t owned = 0;
+	for (size_t i = 0; i < s->n_vms; i++)
+		owned += s->vms[i].n_vcpus;
+	if (owned != s->n_vcpus)
+		memset(m->vcpus, 0, s->n_vcpus * sizeof *m->vcpus);
+}
+
 static void base_advance(struct model_state *st, const struct sample *s, const struct window *w)
 {
 	if (!w->advance)
@@ -637,6 +652,7 @@ int model_update(struct model *m, const struct sample *s, struct err *e)
 	struct tally t = {0};
 	struct cpuset usable;
 	sample_usable(s, &usable);
+	vcpus_without_vm(m, s);
 	join_vms(st, old, now, s);
 	join_pcpus(old, now, s);
 	m->n_vms = s->n_vms;

@@ -54,6 +54,7 @@ void engine_configure(struct engine *en, const struct config *cfg)
 	}
 	if ((cfg->auto_cpu || cfg->auto_memory) && !engine_may_change(en))
 		en->cfg.auto_cpu = en->cfg.auto_memory = false;
+	model_tune(&en->model, &en->cfg);
 	backend_configured(en->b, was, &en->cfg);
 	free(was);
 	en->rival_ns = 0;

@@ -205,13 +205,6 @@ static void test_settle(void **state)
 	assert_true(s.found_s == 20);
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	recorded_clean();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,5 +215,5 @@ int main(void)
 		cmocka_unit_test(test_too_short),
 		cmocka_unit_test(test_settle),
 	};
-	return cmocka_run_group_tests(tests, NULL, teardown);
+	return cmocka_run_group_tests(tests, NULL, recorded_teardown);
 }

@@ -404,13 +404,6 @@ static void test_jumps(void **state)
 	finish();
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	recorded_clean();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,5 +415,5 @@ int main(void)
 		cmocka_unit_test(test_dry_run_is_recorded),
 		cmocka_unit_test(test_jumps),
 	};
-	return cmocka_run_group_tests(tests, NULL, teardown);
+	return cmocka_run_group_tests(tests, NULL, recorded_teardown);
 }

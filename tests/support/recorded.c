@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
+#include "support/run_scenario.h"
 #include "vmtop/engine.h"
 #include "vmtop/record.h"
-#include "vmtop/scenario.h"
 #include "vmtop/text.h"
 
 /* In memory where that can be had: many small recordings wait for a disk longer than for anything else. */
@@ -46,22 +46,11 @@ void recorded_clean(void)
 		fprintf(stderr, "%s remains\n", dir);
 }
 
-static struct backend *open_scenario(const char *scenario)
-{
-	struct err e = ERR_INIT;
-	struct scenario *s = strchr(scenario, '\n') ? scenario_parse("test", scenario, strlen(scenario), &e)
-						    : scenario_open(scenario, &e);
-	struct backend *b = s ? backend_sim_new(s, true, &e) : NULL;
-	if (!b)
-		fail_msg("%s", e.msg);
-	return b;
-}
-
 void recorded_run(const struct config *cfg, const char *scenario, int steps,
 	void (*step)(struct engine *en, int i, void *arg), void *arg)
 {
 	struct err e = ERR_INIT;
-	struct backend *b = backend_record(open_scenario(scenario), cfg, &e);
+	struct backend *b = backend_record(run_open(scenario), cfg, &e);
 	struct engine *en = b ? engine_new(cfg, b, &e) : NULL;
 	if (!en)
 		fail_msg("%s", e.msg);
@@ -73,6 +62,13 @@ void recorded_run(const struct config *cfg, const char *scenario, int steps,
 			break;
 	}
 	engine_free(en);
+}
+
+int recorded_teardown(void **state)
+{
+	(void)state;
+	recorded_clean();
+	return 0;
 }
 
 static char difference[300];

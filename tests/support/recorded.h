@@ -12,6 +12,7 @@
 /* A path below a new folder of this process; the folder goes with recorded_clean(). */
 const char *recorded_path(char buf[256], const char *name);
 void recorded_clean(void);
+int recorded_teardown(void **state); /* the same, for cmocka */
 
 /* Runs the engine over a simulated host (shipped name, or the text when it has a line break) for so many
  * steps and records it into cfg->record. step() may give commands before each one; may be NULL. */

@@ -24,7 +24,7 @@ void run_config(struct config *cfg, bool cpu, bool memory, double delay_s)
 	cfg->yes = true;
 }
 
-static struct backend *open_scenario(const char *scenario)
+struct backend *run_open(const char *scenario)
 {
 	struct err e = ERR_INIT;
 	struct scenario *s = strchr(scenario, '\n') ? scenario_parse("test", scenario, strlen(scenario), &e)
@@ -152,7 +152,7 @@ static bool run_step(struct run *r, const struct run_options *o, struct engine *
 void run_scenario(struct run *r, const struct run_options *o)
 {
 	struct err e = ERR_INIT;
-	struct backend *b = open_scenario(o->scenario);
+	struct backend *b = run_open(o->scenario);
 	struct engine *en = engine_new(o->cfg, b, &e);
 	if (!en)
 		fail_msg("%s", e.msg);

@@ -57,6 +57,8 @@ struct run_options {
 
 /* Defaults of the program with AUTO for CPU or memory, this interval, no screen. */
 void run_config(struct config *cfg, bool cpu, bool memory, double delay_s);
+/* The simulated host alone, in virtual time; fails the test when there is none. */
+struct backend *run_open(const char *scenario);
 void run_scenario(struct run *r, const struct run_options *o); /* fails the test when it cannot be run */
 void run_done(struct run *r);
 /* From this time to the end the true deviation is at or below limit; < 0: not at the end. */

@@ -546,6 +546,25 @@ static void identity_under_churn(void **state)
 	fx_done(&f);
 }
 
+/* A VM that is named twice leaves vCPUs without an owner: nobody counts them. */
+static void a_vcpu_without_a_vm_has_no_rates(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	fx_vm(&f, 1, 2);
+	fx_start(&f);
+	fx_load(&f, 1, 1, 50, 0);
+	fx_advance(&f, 1);
+	assert_near(f.m.vcpus[1].usage_pct.v, 50);
+	f.s.vms[0].n_vcpus = 1;
+	fx_advance(&f, 1);
+	assert_int_equal(f.m.n_vcpus, 2);
+	assert_false(vf64_has(f.m.vcpus[1].usage_pct) || vf64_has(f.m.vcpus[1].demand_pct));
+	assert_true(cpuset_empty(&f.m.vcpus[1].target));
+	fx_done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -573,6 +592,7 @@ int main(void)
 		cmocka_unit_test(forget_starts_anew),
 		cmocka_unit_test(steady_round_does_not_allocate),
 		cmocka_unit_test(identity_under_churn),
+		cmocka_unit_test(a_vcpu_without_a_vm_has_no_rates),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -453,13 +453,6 @@ static void test_gives_up(void **state)
 	b->ops->close(b);
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	recorded_clean();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -473,5 +466,5 @@ int main(void)
 		cmocka_unit_test(test_other_version),
 		cmocka_unit_test(test_gives_up),
 	};
-	return cmocka_run_group_tests(tests, NULL, teardown);
+	return cmocka_run_group_tests(tests, NULL, recorded_teardown);
 }

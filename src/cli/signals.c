@@ -117,7 +117,8 @@ bool signals_quit(void)
 
 bool signals_hangup(void)
 {
-	bool seen = hangup_seen;
-	hangup_seen = 0;
-	return seen;
+	if (!hangup_seen)
+		return false;
+	hangup_seen = 0; /* one that comes from here on is seen next time */
+	return true;
 }

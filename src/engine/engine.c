@@ -2,6 +2,7 @@
 /* The engine's life: birth, the wait between steps, the end. Invariant: it sleeps in the backend's wait
  * alone, and who wakes it is told apart there. */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -136,17 +137,32 @@ void engine_free(struct engine *en)
 	free(en);
 }
 
-/* Reads what is in the pipe; the end of the pipe means that nobody is there any more. */
-static void read_commands(struct engine *en, int fd)
+/* One command; the end of the pipe means that nobody is there any more. */
+static enum command_kind read_command(struct engine *en, int fd)
 {
 	struct command c;
 	ssize_t n = read(fd, &c, sizeof c);
 	if (n == (ssize_t)sizeof c) {
 		c.text[sizeof c.text - 1] = '\0';
 		engine_command(en, &c);
-	} else if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) {
-		en->quit = true;
+		return c.kind;
 	}
+	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
+		en->quit = true;
+	return CMD_NONE;
+}
+
+/* What one key says of many VMs or vCPUs is one step, one sample and one undo. */
+static bool of_many(enum command_kind k)
+{
+	return k == CMD_PIN || k == CMD_BALLOON || k == CMD_HOLD || k == CMD_EXCLUDE || k == CMD_STAY_ON_NODE;
+}
+
+static void read_commands(struct engine *en, int fd)
+{
+	struct pollfd more = {.fd = fd, .events = POLLIN};
+	while (of_many(read_command(en, fd)) && en->n_asked < ASKED_MAX && poll(&more, 1, 0) > 0)
+		;
 }
 
 void engine_listen(struct engine *en)
@@ -191,6 +207,10 @@ static void timer_fired(struct engine *en)
 bool engine_wait(struct engine *en, int fd)
 {
 	for (;;) {
+		if (!en->quit && en->n_asked && !en->core->ops->paced) {
+			engine_soon(en); /* what had to wait for the step before */
+			return true;
+		}
 		if (en->quit || (en->end_ns && en->b->ops->now(en->b) >= en->end_ns))
 			return false;
 		switch (en->b->ops->wait(en->b, wait_until(en), mark_socket_watch(&en->mark, fd))) {
@@ -201,7 +221,7 @@ bool engine_wait(struct engine *en, int fd)
 			take_marks(en);
 			if (mark_socket_other_waits(&en->mark, fd))
 				read_commands(en, fd);
-			return !en->quit;
+			return !en->quit || en->n_asked;
 		case WAKE_EVENT:
 			if (en->core->ops->paced) {
 				engine_soon(en);

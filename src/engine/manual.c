@@ -101,12 +101,21 @@ static int manual_one(struct engine *en, const struct command *c)
 	}
 }
 
+/* To put back what is only being asked for takes a step of its own, after it. */
+static bool must_wait(const struct engine *en, size_t i)
+{
+	enum command_kind k = en->asked[i].kind;
+	return i > 0 && (k == CMD_UNDO || k == CMD_RESTORE);
+}
+
 int manual_plan(struct engine *en)
 {
 	int bad = 0;
-	for (size_t i = 0; i < en->n_asked; i++)
-		bad |= manual_one(en, &en->asked[i]) < 0;
-	en->n_asked = 0;
+	size_t n = 0;
+	for (; n < en->n_asked && !must_wait(en, n); n++)
+		bad |= manual_one(en, &en->asked[n]) < 0;
+	en->n_asked -= n;
+	memmove(en->asked, en->asked + n, en->n_asked * sizeof *en->asked);
 	bad |= periods_plan(en) < 0;
 	return bad ? -1 : 0;
 }

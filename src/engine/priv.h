@@ -8,7 +8,7 @@
 #include "mark_socket.h"
 #include "vmtop/engine.h"
 
-enum { ASKED_MAX = 64, UNDO_MAX = 4096 };
+enum { ASKED_MAX = 1032, UNDO_MAX = 4096 };
 
 /* One change that undo can take back. Entries of one step share `group`. */
 struct undo_entry {

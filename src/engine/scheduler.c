@@ -61,6 +61,8 @@ static int open_pipes(struct scheduler *s)
 	for (int i = 0; i < 3; i++)
 		if (pipe2(pipes[i], O_CLOEXEC | O_NONBLOCK) < 0)
 			return -1;
+	/* So that what is asked of a thousand VMs goes in at once; where it may not grow it goes in parts. */
+	fcntl(s->commands[1], F_SETPIPE_SZ, 1 << 20);
 	return 0;
 }
 

@@ -46,15 +46,6 @@ static void question_key(struct view *v, int key)
 	v->over = OVER_NONE;
 }
 
-static bool selected_uuid(const struct view *v, const struct snapshot *s, struct command *c)
-{
-	size_t vm;
-	if (!rows_selected(v, s, &vm))
-		return false;
-	memcpy(c->uuid, v->sel, UUID_BYTES);
-	return true;
-}
-
 static void line_interval(struct view *v, const struct snapshot *s)
 {
 	char *end;
@@ -101,9 +92,9 @@ static void line_balloon(struct view *v, const struct snapshot *s)
 	int64_t kib;
 	if (text_parse_kib(v->line, &kib) < 0 || kib <= 0)
 		view_say(v, "not a size: %.60s (4G, 512M, or KiB)", v->line);
-	else if (selected_uuid(v, s, &c)) {
+	else {
 		c.number = (double)kib;
-		view_send(v, &c);
+		steer_each(v, s, &c);
 	}
 }
 

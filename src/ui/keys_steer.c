@@ -106,7 +106,7 @@ static void key_stats(struct view *v, const struct snapshot *s)
 static void key_balloon(struct view *v, const struct snapshot *s)
 {
 	size_t vm;
-	if (rows_selected(v, s, &vm))
+	if (v->n_marks || rows_selected(v, s, &vm))
 		ask_line(v, PROMPT_BALLOON, "");
 	else
 		view_say(v, "no VM is selected");
@@ -122,23 +122,40 @@ static bool vm_held(const struct snapshot *s, size_t vm, enum command_kind kind)
 					     s->vm_status[vm].mem.why.code == REASON_FOREIGN_BALLOON;
 }
 
-/* For the marked VMs, or the selected one when none is marked. */
-static void key_each(struct view *v, const struct snapshot *s, enum command_kind kind)
+bool steer_each(struct view *v, const struct snapshot *s, struct command *c)
 {
 	size_t vm;
+	for (size_t i = 0; i < v->n_marks; i++) {
+		memcpy(c->uuid, v->marks[i], UUID_BYTES);
+		view_send(v, c);
+	}
+	if (v->n_marks)
+		return true;
 	if (!rows_selected(v, s, &vm)) {
 		view_say(v, "no VM is selected");
-		return;
+		return false;
 	}
-	struct command c = {.kind = kind, .on = !vm_held(s, vm, kind)};
-	if (!v->n_marks) {
-		memcpy(c.uuid, v->sel, UUID_BYTES);
-		view_send(v, &c);
-	}
+	memcpy(c->uuid, v->sel, UUID_BYTES);
+	view_send(v, c);
+	return true;
+}
+
+/* All of them have it: then the key takes it away. */
+static bool all_held(const struct view *v, const struct snapshot *s, enum command_kind kind)
+{
+	size_t vm;
 	for (size_t i = 0; i < v->n_marks; i++) {
-		memcpy(c.uuid, v->marks[i], UUID_BYTES);
-		view_send(v, &c);
+		const struct vm_sample *m = sample_vm_by_uuid(&s->sample, v->marks[i]);
+		if (m && !vm_held(s, (size_t)(m - s->sample.vms), kind))
+			return false;
 	}
+	return v->n_marks || (rows_selected(v, s, &vm) && vm_held(s, vm, kind));
+}
+
+static void key_each(struct view *v, const struct snapshot *s, enum command_kind kind)
+{
+	struct command c = {.kind = kind, .on = !all_held(v, s, kind)};
+	steer_each(v, s, &c);
 }
 
 static void key_edit(struct view *v, const struct snapshot *s)

@@ -62,7 +62,11 @@ static void prompt_label(const struct view *v, const struct snapshot *s, char *b
 		snprintf(buf, len, "Mark: ");
 		break;
 	case PROMPT_BALLOON:
-		snprintf(buf, len, "Balloon of %s (has %s, floor %s, max %s): ", name, has, floor_text, max);
+		if (v->n_marks)
+			snprintf(buf, len, "Balloon of each of the %zu marked VMs: ", v->n_marks);
+		else
+			snprintf(buf, len, "Balloon of %s (has %s, floor %s, max %s): ", name, has,
+				floor_text, max);
 		break;
 	case PROMPT_GO:
 		snprintf(buf, len, "Go to (90, 2m, -3m, +30s, 14:05): ");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory in words and bars: the host, and the truth about the selected VM's balloon. Invariant: what is not
  * known is said with its reason. */
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,8 +92,11 @@ void truth_text(const struct snapshot *s, size_t vm, char *buf, size_t len)
 	add_kib(buf, len, "used", r->used_kib);
 	add_kib(buf, len, "usable", m->usable_kib);
 	add_kib(buf, len, "QEMU holds", m->rss_kib);
-	if (vf64_has(r->swap_in_kib_s) && r->swap_in_kib_s.v >= 1)
-		add(buf, len, ", ", "swaps in %.0f KiB/s", r->swap_in_kib_s.v);
+	if (vf64_has(r->swap_in_kib_s) && r->swap_in_kib_s.v >= 1) {
+		char rate[16];
+		text_kib(rate, sizeof rate, (int64_t)fmin(r->swap_in_kib_s.v, 1e15));
+		add(buf, len, ", ", "swaps in %s/s", rate);
+	}
 	if (vf64_has(r->age_s))
 		add(buf, len, ", ", "statistics %.0f s old", r->age_s.v);
 	else if (r->age_s.avail == AVAIL_STALE)

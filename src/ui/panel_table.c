@@ -81,7 +81,7 @@ static int trend_room(const struct view *v, const struct table *t, int cols)
 		return 0;
 	if (v->id == VIEW_MEMORY)
 		return cols < 140 ? 0 : TREND_MIN + 8;
-	return cols < 70 ? 0 : cols < 110 ? TREND_MIN : TREND_MIN + 4;
+	return cols < 70 ? 0 : TREND_MIN;
 }
 
 /* Room that is left over goes to long texts, then to the trend, then to the name. */

@@ -223,6 +223,15 @@ bool rows_marked(const struct view *v, const uint8_t uuid[UUID_BYTES])
 	return false;
 }
 
+void rows_unmark_gone(struct view *v, const struct snapshot *s)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < v->n_marks; i++)
+		if (sample_vm_by_uuid(&s->sample, v->marks[i]))
+			memmove(v->marks[n++], v->marks[i], UUID_BYTES);
+	v->n_marks = n;
+}
+
 void rows_mark(struct view *v, const uint8_t uuid[UUID_BYTES])
 {
 	for (size_t i = 0; i < v->n_marks; i++)

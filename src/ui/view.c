@@ -128,6 +128,7 @@ void view_feed(struct view *v, const struct snapshot *s)
 		v->setup.mem_policy = (int)s->mem_policy;
 	}
 	v->rows_stale = true;
+	rows_unmark_gone(v, s);
 	rows_update(v, s);
 	units_update(v, s);
 	if (v->map_cpu >= 0 && units_find(v, v->map_cpu) < 0)

@@ -163,6 +163,7 @@ void rows_show(struct view *v); /* scrolls to the selected row */
 bool rows_search(struct view *v, const struct snapshot *s, bool next);
 bool rows_marked(const struct view *v, const uint8_t uuid[UUID_BYTES]);
 void rows_mark(struct view *v, const uint8_t uuid[UUID_BYTES]);
+void rows_unmark_gone(struct view *v, const struct snapshot *s);
 bool rows_pattern(regex_t *re, bool *has, char *kept, const char *text);
 struct table *view_table(struct view *v);
 const struct table *view_table_of(const struct view *v);
@@ -227,6 +228,8 @@ enum key_place view_place(const struct view *v, const struct snapshot *s);
 bool move_key(struct view *v, const struct snapshot *s, enum key_action a);
 bool steer_key(struct view *v, const struct snapshot *s, enum key_action a);
 bool edit_key(struct view *v, const struct snapshot *s, enum key_action a);
+/* Sends c for each marked VM, or for the selected one when none is marked; false: there is none. */
+bool steer_each(struct view *v, const struct snapshot *s, struct command *c);
 void view_send_kind(struct view *v, enum command_kind kind, bool on);
 
 void view_say(struct view *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

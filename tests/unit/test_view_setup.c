@@ -210,6 +210,55 @@ static void test_marks(void **state)
 	assert_null(strstr(shown(t, buf, sizeof buf), "MARKED"));
 }
 
+/* One that lacks it is enough for a key to give it to all; only when all have it, it is taken away. */
+static void test_keys_on_marked(void **state)
+{
+	struct seat *t = *state;
+	uint8_t first[UUID_BYTES];
+	press(t, 'x');
+	press(t, 'x');
+	for (size_t i = 0; i < t->s->sample.n_vms; i++)
+		t->s->vm_status[i].cpu = REASON_HELD;
+	size_t free_one = 0; /* one of the marked: found by who is asked for */
+	assert_int_equal(press(t, 'H'), CMD_HOLD);
+	assert_false(t->c.on);
+	memcpy(first, t->c.uuid, UUID_BYTES);
+	assert_true(view_more(t->v, &t->c));
+	assert_memory_not_equal(first, t->c.uuid, UUID_BYTES);
+	assert_false(view_more(t->v, &t->c));
+	free_one = (size_t)(sample_vm_by_uuid(&t->s->sample, first) - t->s->sample.vms);
+	t->s->vm_status[free_one].cpu = REASON_NONE;
+	assert_int_equal(press(t, 'H'), CMD_HOLD);
+	assert_true(t->c.on);
+	assert_true(view_more(t->v, &t->c));
+	assert_true(t->c.on);
+	assert_false(view_more(t->v, &t->c));
+	press(t, '=');
+	assert_true(asks(t, "each of the 2 marked VMs"));
+	type(t, "700M");
+	assert_int_equal(press(t, VK_ENTER), CMD_BALLOON);
+	assert_memory_equal(first, t->c.uuid, UUID_BYTES);
+	assert_true(t->c.number == 700 << 10);
+	assert_true(view_more(t->v, &t->c));
+	assert_int_equal(t->c.kind, CMD_BALLOON);
+	assert_false(view_more(t->v, &t->c));
+}
+
+/* A VM that is gone is not marked any more. */
+static void test_marks_of_the_gone(void **state)
+{
+	struct seat *t = *state;
+	char buf[8192];
+	size_t n = t->s->sample.n_vms;
+	for (size_t i = 0; i < n; i++)
+		press(t, 'x');
+	assert_non_null(strstr(shown(t, buf, sizeof buf), "16 MARKED"));
+	t->s->sample.n_vms = n - 3;
+	view_feed(t->v, t->s);
+	assert_non_null(strstr(shown(t, buf, sizeof buf), "13 MARKED"));
+	t->s->sample.n_vms = n;
+}
+
 static int row_of(const char *screen, const char *text)
 {
 	int row = 0;
@@ -299,6 +348,8 @@ int main(void)
 		SEATED(test_paused_screen_asks),
 		SEATED(test_restore_of_nothing),
 		SEATED(test_marks),
+		SEATED(test_keys_on_marked),
+		SEATED(test_marks_of_the_gone),
 		SEATED(test_mouse),
 		SEATED(test_map_pages),
 		SEATED(test_tab),

@@ -13,63 +13,29 @@
 #include <cmocka.h>
 
 #include "../../src/backend/libvirt_priv.h"
-#include "vmtop/config.h"
+#include "support/driver.h"
 
 #define S INT64_C(1000000000)
 
-static struct config cfg;
-static struct backend *b;
-static struct sample s;
-
-static void open_uri(const char *uri)
-{
-	struct err e = ERR_INIT;
-	config_defaults(&cfg);
-	cfg.sample_deadline_s = cfg.change_deadline_s = 30; /* however busy the machine */
-	snprintf(cfg.uri, sizeof cfg.uri, "%s", uri);
-	b = backend_libvirt_open(&cfg, &e);
-	if (!b)
-		fail_msg("%s", e.msg);
-	sample_init(&s);
-}
+static struct driver d;
 
 static int setup(void **state)
 {
-	char cwd[300], uri[400];
 	(void)state;
-	assert_non_null(getcwd(cwd, sizeof cwd));
-	snprintf(uri, sizeof uri, "test://%s/tests/unit/data/node.xml", cwd);
-	open_uri(uri);
+	driver_open_file(&d, "node.xml");
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	sample_done(&s);
-	b->ops->close(b);
+	driver_close(&d);
 	return 0;
-}
-
-static void take(unsigned groups)
-{
-	struct err e = ERR_INIT;
-	if (b->ops->sample(b, groups, &s, &e) < 0)
-		fail_msg("%s", e.msg);
-}
-
-static const struct vm_sample *vm_named(const char *name)
-{
-	for (size_t i = 0; i < s.n_vms; i++)
-		if (strcmp(s.vms[i].name, name) == 0)
-			return &s.vms[i];
-	fail_msg("no VM %s", name);
-	return NULL;
 }
 
 static const struct vcpu_sample *vcpu(const struct vm_sample *vm, int id)
 {
-	const struct vcpu_sample *v = sample_vcpu(&s, vm, id);
+	const struct vcpu_sample *v = sample_vcpu(&d.s, vm, id);
 	assert_non_null(v);
 	return v;
 }
@@ -77,13 +43,13 @@ static const struct vcpu_sample *vcpu(const struct vm_sample *vm, int id)
 static void test_sample(void **state)
 {
 	(void)state;
-	take(SAMPLE_BALLOON);
-	assert_int_equal(s.n_vms, 2);
-	assert_string_equal(s.host.hypervisor, "TEST");
-	assert_false(s.host.local);
-	assert_int_equal(s.host.n_pcpus, 8);
-	assert_int_equal(s.host.psi_full_avg10.avail, AVAIL_REMOTE);
-	const struct vm_sample *vm = vm_named("plain");
+	driver_take(&d, SAMPLE_BALLOON);
+	assert_int_equal(d.s.n_vms, 2);
+	assert_string_equal(d.s.host.hypervisor, "TEST");
+	assert_false(d.s.host.local);
+	assert_int_equal(d.s.host.n_pcpus, 8);
+	assert_int_equal(d.s.host.psi_full_avg10.avail, AVAIL_REMOTE);
+	const struct vm_sample *vm = driver_vm(&d, "plain");
 	assert_int_equal(vm->state, VM_RUNNING);
 	assert_int_equal(vm->n_vcpus, 3);
 	assert_int_equal(vm->mem.max_kib.v, 1048576);
@@ -101,20 +67,19 @@ static void test_sample(void **state)
 static void test_host_memory(void **state)
 {
 	(void)state;
-	sample_done(&s);
-	b->ops->close(b);
-	open_uri("test:///default");
-	take(SAMPLE_BALLOON);
-	assert_int_equal(s.host.total_kib.v, 3 << 20);
-	assert_true(s.host.available_kib.v > 1 << 20 && s.host.available_kib.v <= s.host.total_kib.v);
+	driver_close(&d);
+	driver_open(&d, "test:///default");
+	driver_take(&d, SAMPLE_BALLOON);
+	assert_int_equal(d.s.host.total_kib.v, 3 << 20);
+	assert_true(d.s.host.available_kib.v > 1 << 20 && d.s.host.available_kib.v <= d.s.host.total_kib.v);
 }
 
 static void test_rules_of_xml(void **state)
 {
 	(void)state;
 	struct cpuset want;
-	take(SAMPLE_BALLOON);
-	const struct vm_sample *vm = vm_named("bound & \"odd\"");
+	driver_take(&d, SAMPLE_BALLOON);
+	const struct vm_sample *vm = driver_vm(&d, "bound & \"odd\"");
 	assert_int_equal(cpuset_parse(&want, "2-3", NULL), 0);
 	assert_true(cpuset_equal(&vcpu(vm, 0)->allowed, &want));
 	assert_true(vm->flags & VM_FLAG_NO_STEER);
@@ -125,16 +90,16 @@ static void test_rules_of_xml(void **state)
 static void test_not_asked(void **state)
 {
 	(void)state;
-	take(0);
-	assert_int_equal(vm_named("plain")->mem.balloon_kib.avail, AVAIL_NOT_ASKED);
-	assert_int_equal(vm_named("plain")->mem.usable_kib.avail, AVAIL_NOT_ASKED);
-	take(SAMPLE_BLOCK | SAMPLE_NET);
-	assert_int_equal(vm_named("plain")->io.rx_bytes.avail, AVAIL_UNSUPPORTED);
+	driver_take(&d, 0);
+	assert_int_equal(driver_vm(&d, "plain")->mem.balloon_kib.avail, AVAIL_NOT_ASKED);
+	assert_int_equal(driver_vm(&d, "plain")->mem.usable_kib.avail, AVAIL_NOT_ASKED);
+	driver_take(&d, SAMPLE_BLOCK | SAMPLE_NET);
+	assert_int_equal(driver_vm(&d, "plain")->io.rx_bytes.avail, AVAIL_UNSUPPORTED);
 }
 
 static void act(struct action *a, enum outcome want)
 {
-	b->ops->apply(b, a, 1);
+	d.b->ops->apply(d.b, a, 1);
 	if (a->outcome != want)
 		fail_msg("%s: %s", outcome_text(a->outcome), a->error);
 }
@@ -142,7 +107,7 @@ static void act(struct action *a, enum outcome want)
 static struct action pin_of(const char *name, int id, const char *cpus)
 {
 	struct action a = {.kind = ACTION_PIN, .vcpu = id};
-	memcpy(a.uuid, vm_named(name)->uuid, UUID_BYTES);
+	memcpy(a.uuid, driver_vm(&d, name)->uuid, UUID_BYTES);
 	assert_int_equal(cpuset_parse(&a.to, cpus, NULL), 0);
 	return a;
 }
@@ -150,11 +115,11 @@ static struct action pin_of(const char *name, int id, const char *cpus)
 static void test_pin(void **state)
 {
 	(void)state;
-	take(0);
+	driver_take(&d, 0);
 	struct action a = pin_of("plain", 1, "3");
 	act(&a, OUTCOME_DONE);
-	take(0);
-	const struct vcpu_sample *v = vcpu(vm_named("plain"), 1);
+	driver_take(&d, 0);
+	const struct vcpu_sample *v = vcpu(driver_vm(&d, "plain"), 1);
 	assert_true(cpuset_equal(&v->affinity, &a.to));
 	assert_true(v->pinned);
 	/* a live pin is no rule */
@@ -166,14 +131,14 @@ static void test_pin(void **state)
 	/* and wide again, as it was found: ids beyond the host are cut */
 	a = pin_of("plain", 1, "0-1023");
 	act(&a, OUTCOME_DONE);
-	take(0);
-	assert_false(vcpu(vm_named("plain"), 1)->pinned);
+	driver_take(&d, 0);
+	assert_false(vcpu(driver_vm(&d, "plain"), 1)->pinned);
 }
 
 static void test_pin_of_nothing(void **state)
 {
 	(void)state;
-	take(0);
+	driver_take(&d, 0);
 	struct action a = pin_of("plain", 9, "3");
 	act(&a, OUTCOME_SKIPPED);
 	assert_string_equal(a.error, "the vCPU is gone");
@@ -187,19 +152,19 @@ static void test_pin_of_nothing(void **state)
 static void test_balloon(void **state)
 {
 	(void)state;
-	take(SAMPLE_BALLOON);
+	driver_take(&d, SAMPLE_BALLOON);
 	struct action a = {.kind = ACTION_BALLOON, .vcpu = -1, .to_kib = 700000};
-	memcpy(a.uuid, vm_named("plain")->uuid, UUID_BYTES);
+	memcpy(a.uuid, driver_vm(&d, "plain")->uuid, UUID_BYTES);
 	act(&a, OUTCOME_DONE);
-	take(SAMPLE_BALLOON);
-	assert_int_equal(vm_named("plain")->mem.balloon_kib.v, 700000);
+	driver_take(&d, SAMPLE_BALLOON);
+	assert_int_equal(driver_vm(&d, "plain")->mem.balloon_kib.v, 700000);
 	a.to_kib = 1048577;
 	act(&a, OUTCOME_SKIPPED);
 	a.to_kib = 0;
 	act(&a, OUTCOME_SKIPPED);
 	a = (struct action){.kind = ACTION_PERIOD, .vcpu = -1, .to_s = 3};
-	memcpy(a.uuid, vm_named("plain")->uuid, UUID_BYTES);
-	b->ops->apply(b, &a, 1);
+	memcpy(a.uuid, driver_vm(&d, "plain")->uuid, UUID_BYTES);
+	d.b->ops->apply(d.b, &a, 1);
 	/* whether this driver can or not: it says so, and lives */
 	assert_true(a.outcome == OUTCOME_DONE || (a.outcome == OUTCOME_FAILED && a.error[0]));
 }
@@ -215,18 +180,18 @@ static void test_before_the_first_sample(void **state)
 static void test_topology_follows(void **state)
 {
 	teardown(state);
-	open_uri("test:///default");
-	take(0);
-	assert_int_equal(s.host.n_pcpus, 16);
-	assert_int_equal(s.host.pcpus[15].node, -1);
-	for (int i = 0; i < 100 && s.host.pcpus[15].node < 0; i++) {
-		b->ops->wait(b, b->ops->now(b) + S / 50, -1);
-		take(0);
+	driver_open(&d, "test:///default");
+	driver_take(&d, 0);
+	assert_int_equal(d.s.host.n_pcpus, 16);
+	assert_int_equal(d.s.host.pcpus[15].node, -1);
+	for (int i = 0; i < 100 && d.s.host.pcpus[15].node < 0; i++) {
+		d.b->ops->wait(d.b, d.b->ops->now(d.b) + S / 50, -1);
+		driver_take(&d, 0);
 	}
-	assert_int_equal(s.host.pcpus[15].node, 1);
-	assert_int_equal(s.host.pcpus[0].node, 0);
-	assert_int_equal(s.host.n_nodes, 2);
-	assert_false(s.host.has_llc);
+	assert_int_equal(d.s.host.pcpus[15].node, 1);
+	assert_int_equal(d.s.host.pcpus[0].node, 0);
+	assert_int_equal(d.s.host.n_nodes, 2);
+	assert_false(d.s.host.has_llc);
 }
 
 static void test_wait(void **state)
@@ -235,13 +200,13 @@ static void test_wait(void **state)
 	int p[2];
 	assert_int_equal(pipe(p), 0);
 	/* whatever the opening left behind */
-	while (b->ops->wait(b, b->ops->now(b) + S / 20, -1) == WAKE_EVENT)
+	while (d.b->ops->wait(d.b, d.b->ops->now(d.b) + S / 20, -1) == WAKE_EVENT)
 		;
-	int64_t start = b->ops->now(b);
-	assert_int_equal(b->ops->wait(b, start + S / 20, p[0]), WAKE_TIMER);
-	assert_in_range(b->ops->now(b) - start, S / 20, S);
+	int64_t start = d.b->ops->now(d.b);
+	assert_int_equal(d.b->ops->wait(d.b, start + S / 20, p[0]), WAKE_TIMER);
+	assert_in_range(d.b->ops->now(d.b) - start, S / 20, S);
 	assert_int_equal(write(p[1], "x", 1), 1);
-	assert_int_equal(b->ops->wait(b, b->ops->now(b) + 5 * S, p[0]), WAKE_INPUT);
+	assert_int_equal(d.b->ops->wait(d.b, d.b->ops->now(d.b) + 5 * S, p[0]), WAKE_INPUT);
 	close(p[0]);
 	close(p[1]);
 }
@@ -250,8 +215,8 @@ static void test_status(void **state)
 {
 	(void)state;
 	struct backend_status st;
-	take(0);
-	b->ops->status(b, &st);
+	driver_take(&d, 0);
+	d.b->ops->status(d.b, &st);
 	assert_int_equal(st.link, LINK_OK);
 	assert_string_equal(st.text, "");
 	assert_false(st.readonly);
@@ -262,42 +227,42 @@ static void test_status(void **state)
 static void test_reconnect(void **state)
 {
 	(void)state;
-	struct lv *lv = (struct lv *)b;
-	take(0);
+	struct lv *lv = (struct lv *)d.b;
+	driver_take(&d, 0);
 	lv_drop_link(lv);
 	assert_null(lv->link);
-	take(0);
-	assert_int_equal(s.n_vms, 2);
-	assert_int_equal(cpuset_count(&vcpu(vm_named("bound & \"odd\""), 0)->allowed), 2);
+	driver_take(&d, 0);
+	assert_int_equal(d.s.n_vms, 2);
+	assert_int_equal(cpuset_count(&vcpu(driver_vm(&d, "bound & \"odd\""), 0)->allowed), 2);
 }
 
 /* A link parked over a call: its reader may be lost with it, the next sample has all the same. */
 static void test_park(void **state)
 {
 	(void)state;
-	struct lv *lv = (struct lv *)b;
-	take(0);
+	struct lv *lv = (struct lv *)d.b;
+	driver_take(&d, 0);
 	for (int i = 0; i < 5; i++) {
 		lv_park(lv);
 		lv_reap(lv);
 		lv->no_link_until_ns = 0;
 		assert_in_range(lv->n_parked, 0, PARKED_MOST);
-		take(0);
-		assert_int_equal(s.n_vms, 2);
+		driver_take(&d, 0);
+		assert_int_equal(d.s.n_vms, 2);
 	}
 }
 
 static void test_unknown_holds(void **state)
 {
 	(void)state;
-	struct lv *lv = (struct lv *)b;
-	take(0);
+	struct lv *lv = (struct lv *)d.b;
+	driver_take(&d, 0);
 	struct action a = pin_of("plain", 1, "3");
 	struct vm_note *note = note_get(&lv->notes, a.uuid);
 	note->unknown_call = lv; /* a call that is parked no more */
 	act(&a, OUTCOME_SKIPPED);
 	assert_non_null(strstr(a.error, "not known yet"));
-	take(0); /* reads it back */
+	driver_take(&d, 0); /* reads it back */
 	act(&a, OUTCOME_DONE);
 	/* a VM set aside gets no call */
 	a = pin_of("plain", 1, "4");
@@ -310,16 +275,16 @@ static void test_readonly(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 	struct backend_status st;
-	config_defaults(&cfg);
-	snprintf(cfg.uri, sizeof cfg.uri, "test:///default");
-	cfg.readonly = true;
-	b = backend_libvirt_open(&cfg, &e);
-	assert_non_null(b);
-	sample_init(&s);
-	take(SAMPLE_BALLOON);
+	config_defaults(&d.cfg);
+	snprintf(d.cfg.uri, sizeof d.cfg.uri, "test:///default");
+	d.cfg.readonly = true;
+	d.b = backend_libvirt_open(&d.cfg, &e);
+	assert_non_null(d.b);
+	sample_init(&d.s);
+	driver_take(&d, SAMPLE_BALLOON);
 	struct action a = pin_of("test", 0, "1");
 	act(&a, OUTCOME_SKIPPED);
-	b->ops->status(b, &st);
+	d.b->ops->status(d.b, &st);
 	assert_true(st.readonly);
 	teardown(state);
 }
@@ -328,9 +293,9 @@ static void test_no_connection(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
-	config_defaults(&cfg);
-	snprintf(cfg.uri, sizeof cfg.uri, "test:///no/such.xml");
-	assert_null(backend_libvirt_open(&cfg, &e));
+	config_defaults(&d.cfg);
+	snprintf(d.cfg.uri, sizeof d.cfg.uri, "test:///no/such.xml");
+	assert_null(backend_libvirt_open(&d.cfg, &e));
 	assert_int_equal(err_exit_status(&e), 3);
 	assert_null(strchr(e.msg, '\n'));
 	assert_non_null(strstr(e.msg, "no/such.xml"));

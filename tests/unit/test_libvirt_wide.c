@@ -12,64 +12,30 @@
 #include <cmocka.h>
 
 #include "../../src/backend/libvirt_priv.h"
-#include "vmtop/config.h"
+#include "support/driver.h"
 
-static struct config cfg;
-static struct backend *b;
-static struct sample s;
-
-static void open_uri(const char *uri)
-{
-	struct err e = ERR_INIT;
-	config_defaults(&cfg);
-	cfg.sample_deadline_s = 10;
-	snprintf(cfg.uri, sizeof cfg.uri, "%s", uri);
-	b = backend_libvirt_open(&cfg, &e);
-	if (!b)
-		fail_msg("%s", e.msg);
-	sample_init(&s);
-}
+static struct driver d;
 
 static int setup(void **state)
 {
-	char cwd[300], uri[400];
 	(void)state;
-	assert_non_null(getcwd(cwd, sizeof cwd));
-	snprintf(uri, sizeof uri, "test://%s/tests/unit/data/node512.xml", cwd);
-	open_uri(uri);
+	driver_open_file(&d, "node512.xml");
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	sample_done(&s);
-	b->ops->close(b);
+	driver_close(&d);
 	return 0;
-}
-
-static void take(unsigned groups)
-{
-	struct err e = ERR_INIT;
-	if (b->ops->sample(b, groups, &s, &e) < 0)
-		fail_msg("%s", e.msg);
-}
-
-static const struct vm_sample *vm_named(const char *name)
-{
-	for (size_t i = 0; i < s.n_vms; i++)
-		if (strcmp(s.vms[i].name, name) == 0)
-			return &s.vms[i];
-	fail_msg("no VM %s", name);
-	return NULL;
 }
 
 static void pin(const char *vm, int vcpu, const char *cpus)
 {
 	struct action a = {.kind = ACTION_PIN, .vcpu = vcpu};
-	memcpy(a.uuid, vm_named(vm)->uuid, UUID_BYTES);
+	memcpy(a.uuid, driver_vm(&d, vm)->uuid, UUID_BYTES);
 	assert_int_equal(cpuset_parse(&a.to, cpus, NULL), 0);
-	b->ops->apply(b, &a, 1);
+	d.b->ops->apply(d.b, &a, 1);
 	if (a.outcome != OUTCOME_DONE)
 		fail_msg("%s: %s", outcome_text(a.outcome), a.error);
 }
@@ -77,8 +43,8 @@ static void pin(const char *vm, int vcpu, const char *cpus)
 static void expect_affinity(const char *vm, int vcpu, const char *cpus, bool pinned)
 {
 	struct cpuset want;
-	take(0);
-	const struct vcpu_sample *v = sample_vcpu(&s, vm_named(vm), vcpu);
+	driver_take(&d, 0);
+	const struct vcpu_sample *v = sample_vcpu(&d.s, driver_vm(&d, vm), vcpu);
 	assert_non_null(v);
 	assert_int_equal(v->affinity_avail, AVAIL_OK);
 	assert_int_equal(cpuset_parse(&want, cpus, NULL), 0);
@@ -89,11 +55,11 @@ static void expect_affinity(const char *vm, int vcpu, const char *cpus, bool pin
 static void test_512_pcpus(void **state)
 {
 	(void)state;
-	take(SAMPLE_BALLOON | SAMPLE_PCPUS);
-	assert_int_equal(s.host.n_pcpus, 512);
-	assert_int_equal(s.host.pcpus[511].id, 511);
-	assert_true(s.host.pcpus[511].online);
-	assert_int_equal(vm_named("wide")->n_vcpus, 64);
+	driver_take(&d, SAMPLE_BALLOON | SAMPLE_PCPUS);
+	assert_int_equal(d.s.host.n_pcpus, 512);
+	assert_int_equal(d.s.host.pcpus[511].id, 511);
+	assert_true(d.s.host.pcpus[511].online);
+	assert_int_equal(driver_vm(&d, "wide")->n_vcpus, 64);
 	pin("wide", 63, "511");
 	expect_affinity("wide", 63, "511", true);
 	expect_affinity("wide", 62, "0-511", false);
@@ -107,11 +73,11 @@ static void test_rules_beyond_64(void **state)
 {
 	struct cpuset want;
 	(void)state;
-	take(0);
+	driver_take(&d, 0);
 	assert_int_equal(cpuset_parse(&want, "500-511", NULL), 0);
-	assert_true(cpuset_equal(&sample_vcpu(&s, vm_named("far"), 1)->allowed, &want));
-	assert_int_equal(cpuset_count(&sample_vcpu(&s, vm_named("wide"), 1)->allowed), CPUSET_CPUS);
-	assert_int_equal(vm_named("sparse")->n_vcpus, 1);
+	assert_true(cpuset_equal(&sample_vcpu(&d.s, driver_vm(&d, "far"), 1)->allowed, &want));
+	assert_int_equal(cpuset_count(&sample_vcpu(&d.s, driver_vm(&d, "wide"), 1)->allowed), CPUSET_CPUS);
+	assert_int_equal(driver_vm(&d, "sparse")->n_vcpus, 1);
 }
 
 static void has_reason(const char *what, enum avail a)
@@ -134,7 +100,7 @@ static void vm_has_reasons(const struct vm_sample *vm)
 	for (size_t i = 0; i < sizeof dev / sizeof *dev; i++)
 		has_reason("I/O", dev[i].avail);
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
-		const struct vcpu_sample *v = &s.vcpus[vm->first_vcpu + i];
+		const struct vcpu_sample *v = &d.s.vcpus[vm->first_vcpu + i];
 		has_reason("run time", v->time_ns.avail);
 		has_reason("delay", v->delay_ns.avail);
 		has_reason("pCPU", v->pcpu.avail);
@@ -145,17 +111,17 @@ static void vm_has_reasons(const struct vm_sample *vm)
 
 static void all_have_reasons(void)
 {
-	for (size_t i = 0; i < s.host.n_pcpus; i++) {
-		has_reason("busy", s.host.pcpus[i].busy_ns.avail);
-		has_reason("idle", s.host.pcpus[i].idle_ns.avail);
+	for (size_t i = 0; i < d.s.host.n_pcpus; i++) {
+		has_reason("busy", d.s.host.pcpus[i].busy_ns.avail);
+		has_reason("idle", d.s.host.pcpus[i].idle_ns.avail);
 	}
-	has_reason("host memory", s.host.total_kib.avail);
-	has_reason("host memory available", s.host.available_kib.avail);
-	has_reason("host memory free", s.host.free_kib.avail);
-	has_reason("memory pressure", s.host.psi_some_avg10.avail);
-	assert_true(s.n_vms > 0);
-	for (size_t i = 0; i < s.n_vms; i++)
-		vm_has_reasons(&s.vms[i]);
+	has_reason("host memory", d.s.host.total_kib.avail);
+	has_reason("host memory available", d.s.host.available_kib.avail);
+	has_reason("host memory free", d.s.host.free_kib.avail);
+	has_reason("memory pressure", d.s.host.psi_some_avg10.avail);
+	assert_true(d.s.n_vms > 0);
+	for (size_t i = 0; i < d.s.n_vms; i++)
+		vm_has_reasons(&d.s.vms[i]);
 }
 
 static void test_gaps_have_reasons(void **state)
@@ -164,7 +130,7 @@ static void test_gaps_have_reasons(void **state)
 		SAMPLE_BALLOON | SAMPLE_BLOCK | SAMPLE_NET | SAMPLE_PCPUS};
 	(void)state;
 	for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
-		take(groups[i]);
+		driver_take(&d, groups[i]);
 		all_have_reasons();
 	}
 }
@@ -172,9 +138,9 @@ static void test_gaps_have_reasons(void **state)
 static void test_default_has_reasons(void **state)
 {
 	(void)state;
-	open_uri("test:///default");
+	driver_open(&d, "test:///default");
 	for (int i = 0; i < 3; i++) {
-		take(SAMPLE_BALLOON | SAMPLE_PCPUS);
+		driver_take(&d, SAMPLE_BALLOON | SAMPLE_PCPUS);
 		all_have_reasons();
 	}
 	teardown(state);

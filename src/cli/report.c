@@ -259,6 +259,9 @@ static int make(struct report *r, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (play(r, false, ticks, e) < 0)
 		return -1;
+	if (r->n_ticks < 2 || !r->n_pcpus)
+		return err_set(e, ERR_RUNTIME, "%.200s holds nothing to draw: %zu ticks, %zu pCPUs", r->file,
+			r->n_ticks, r->n_pcpus);
 	if (mkdir(r->dir, 0755) < 0 && errno != EEXIST)
 		return err_set(e, ERR_RUNTIME, "cannot create %.200s: %s", r->dir, strerror(errno));
 	r->dir_fd = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

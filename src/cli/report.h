@@ -55,10 +55,20 @@ struct report {
 	bool figures; /* gnuplot drew them */
 };
 
+struct report_figure {
+	const char *name, *caption; /* of the files without their ending; what it shows */
+	int width, height;          /* pixels */
+	void (*body)(const struct report *r, FILE *f);
+	bool memory; /* only where guests tell of theirs */
+};
+extern const struct report_figure report_figures[];
+extern const size_t n_report_figures;
+bool report_has_figure(const struct report *r, const struct report_figure *g);
+
 /* A new file in the folder, never through a link; NULL with e set. */
 FILE *report_create(const struct report *r, const char *name, struct err *e);
 int report_close(FILE *f, const char *name, struct err *e);
-bool report_has_memory(const struct report *r);
+bool report_has_memory(const struct report *r); /* there are guests to draw */
 /* report_plot.c: data files, scripts, figures. A missing gnuplot is said on stderr and is no failure. */
 int report_plot(struct report *r, struct err *e);
 /* report_page.c: index.html. */

@@ -56,13 +56,9 @@ static void figures(const struct report *r, FILE *f)
 			f);
 		return;
 	}
-	figure(f, "deviation", "Deviation of load against its limit, the best placement found and the bound");
-	figure(f, "pcpus", "Load of each pCPU");
-	figure(f, "pins", "Pins over time");
-	if (report_has_memory(r)) {
-		figure(f, "balloons", "Balloon against need, of the guests whose memory moved most");
-		figure(f, "memory", "Memory of the host");
-	}
+	for (size_t i = 0; i < n_report_figures; i++)
+		if (report_has_figure(r, &report_figures[i]))
+			figure(f, report_figures[i].name, report_figures[i].caption);
 }
 
 static void what(const struct action *a, char *from, char *to, size_t len)

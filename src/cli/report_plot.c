@@ -130,13 +130,6 @@ static void put_marks(const struct report *r, FILE *f, bool labels)
  * without a pin: a line at zero is always there. */
 #define ZERO(axes) " 0 " axes "with lines lw 0.5 lc rgb '#cccccc' notitle"
 
-struct figure {
-	const char *name, *title;
-	int width, height;
-	void (*body)(const struct report *r, FILE *f);
-	bool memory; /* only where guests tell of theirs */
-};
-
 static void body_deviation(const struct report *r, FILE *f)
 {
 	put_marks(r, f, true);
@@ -213,17 +206,23 @@ static void body_memory(const struct report *r, FILE *f)
 		f);
 }
 
-static const struct figure figures[] = {
-	{"deviation", "Deviation of pCPU load, its limit and what can be had", 1200, 500, body_deviation,
-		false},
+const struct report_figure report_figures[] = {
+	{"deviation", "Deviation of load against its limit, the best placement found and the bound", 1200,
+		500, body_deviation, false},
 	{"pcpus", "Load of each pCPU", 1200, 500, body_pcpus, false},
-	{"pins", "Pins", 1200, 400, body_pins, false},
-	{"balloons", "Balloon against need", 1200, 900, body_balloons, true},
+	{"pins", "Pins over time", 1200, 400, body_pins, false},
+	{"balloons", "Balloon against need, of the guests whose memory moved most", 1200, 900, body_balloons,
+		true},
 	{"memory", "Memory of the host", 1200, 400, body_memory, true},
 };
-enum { N_FIGURES = sizeof figures / sizeof *figures };
+const size_t n_report_figures = sizeof report_figures / sizeof *report_figures;
 
-static int write_body(const struct report *r, const struct figure *g, struct err *e)
+bool report_has_figure(const struct report *r, const struct report_figure *g)
+{
+	return !g->memory || report_has_memory(r);
+}
+
+static int write_body(const struct report *r, const struct report_figure *g, struct err *e)
 {
 	char name[40], start[48];
 	snprintf(name, sizeof name, "%s.gp", g->name);
@@ -236,7 +235,7 @@ static int write_body(const struct report *r, const struct figure *g, struct err
 		"set key outside top center horizontal\nset xlabel 'seconds since %s'\nset xrange [0:%.3f]\n",
 		start, r->ticks[r->n_ticks - 1].at_s > 0 ? r->ticks[r->n_ticks - 1].at_s : 1);
 	if (g->body != body_balloons)
-		fprintf(f, "set title '%s'\n", g->title);
+		fprintf(f, "set title '%s'\n", g->caption);
 	if (g->body == body_memory)
 		fputs("set y2label 'calls'\nset y2range [0:*]\nset y2tics\nset ytics nomirror\n", f);
 	g->body(r, f);
@@ -251,9 +250,9 @@ static int write_script(const struct report *r, struct err *e)
 	fputs("# gnuplot report.gp draws the figures anew\n"
 	      "cairo = strstrt(GPVAL_TERMINALS, 'pngcairo') > 0\n",
 		f);
-	for (size_t i = 0; i < N_FIGURES; i++) {
-		const struct figure *g = &figures[i];
-		if (g->memory && !report_has_memory(r))
+	for (size_t i = 0; i < n_report_figures; i++) {
+		const struct report_figure *g = &report_figures[i];
+		if (!report_has_figure(r, g))
 			continue;
 		fprintf(f,
 			"if (cairo) { set terminal pngcairo size %d,%d noenhanced font 'sans,11' } else "
@@ -297,8 +296,8 @@ int report_plot(struct report *r, struct err *e)
 {
 	if (write_ticks(r, e) < 0 || write_load(r, e) < 0 || write_guests(r, e) < 0)
 		return -1;
-	for (size_t i = 0; i < N_FIGURES; i++)
-		if ((!figures[i].memory || report_has_memory(r)) && write_body(r, &figures[i], e) < 0)
+	for (size_t i = 0; i < n_report_figures; i++)
+		if (report_has_figure(r, &report_figures[i]) && write_body(r, &report_figures[i], e) < 0)
 			return -1;
 	if (write_script(r, e) < 0)
 		return -1;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "cpu_problem.h"
 #include "vmtop/config.h"
 #include "vmtop/err.h"
@@ -105,25 +106,11 @@ enum granularity cpu_ctl_granularity(
 
 /* --- moves to pins ------------------------------------------------------------------------------------ */
 
-static bool grow(void *array, size_t *cap, size_t want, size_t size)
-{
-	void **p = array;
-	if (*p && want <= *cap)
-		return true; /* never NULL afterwards, also for nothing */
-	size_t n = want + want / 2 + 8;
-	void *bigger = reallocarray(*p, n, size);
-	if (!bigger)
-		return false;
-	*p = bigger;
-	*cap = n;
-	return true;
-}
-
 static bool side_room(struct side *s, size_t moves, size_t tasks)
 {
-	return grow(&s->action_of, &s->cap_action_of, moves, sizeof *s->action_of) &&
-	       grow(&s->done, &s->cap_done, moves, sizeof *s->done) &&
-	       grow(&s->last_move, &s->cap_last_move, tasks, sizeof *s->last_move);
+	return array_grow(&s->action_of, &s->cap_action_of, moves, sizeof *s->action_of) &&
+	       array_grow(&s->done, &s->cap_done, moves, sizeof *s->done) &&
+	       array_grow(&s->last_move, &s->cap_last_move, tasks, sizeof *s->last_move);
 }
 
 /* Would the pin change where the vCPU may run? pCPUs that are offline do not count. */

@@ -7,21 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "vmtop/config.h"
-
-static bool grow(void *array, size_t *cap, size_t want, size_t size)
-{
-	void **p = array;
-	if (*p && want <= *cap)
-		return true; /* never NULL afterwards, also for nothing */
-	size_t n = want + want / 2 + 8;
-	void *bigger = reallocarray(*p, n, size);
-	if (!bigger)
-		return false;
-	*p = bigger;
-	*cap = n;
-	return true;
-}
 
 void cpu_problem_done(struct cpu_problem *b)
 {
@@ -118,9 +105,9 @@ static void unit_add_pcpu(
 static bool build_units(struct cpu_problem *b, const struct round *r, enum granularity g)
 {
 	const struct host_sample *h = &r->sample->host;
-	if (!grow(&b->units, &b->cap_units, h->n_pcpus, sizeof *b->units) ||
-		!grow(&b->unit_cpus, &b->cap_unit_cpus, h->n_pcpus, sizeof *b->unit_cpus) ||
-		!grow(&b->unit_load, &b->cap_unit_load, h->n_pcpus, sizeof *b->unit_load))
+	if (!array_grow(&b->units, &b->cap_units, h->n_pcpus, sizeof *b->units) ||
+		!array_grow(&b->unit_cpus, &b->cap_unit_cpus, h->n_pcpus, sizeof *b->unit_cpus) ||
+		!array_grow(&b->unit_load, &b->cap_unit_load, h->n_pcpus, sizeof *b->unit_load))
 		return false;
 	memset(b->unit_of, -1, sizeof b->unit_of);
 	memset(b->node_of, -1, sizeof b->node_of);
@@ -354,10 +341,10 @@ static void forget_sets(struct cpu_problem *b)
 static bool task_room(struct cpu_problem *b, size_t n)
 {
 	size_t was = b->cap_buckets;
-	if (!grow(&b->tasks, &b->cap_tasks, n, sizeof *b->tasks) ||
-		!grow(&b->origins, &b->cap_origins, n, sizeof *b->origins) ||
-		!grow(&b->sets, &b->cap_sets, 2 * n, sizeof *b->sets) ||
-		!grow(&b->buckets, &b->cap_buckets, 4 * n + 1, sizeof *b->buckets))
+	if (!array_grow(&b->tasks, &b->cap_tasks, n, sizeof *b->tasks) ||
+		!array_grow(&b->origins, &b->cap_origins, n, sizeof *b->origins) ||
+		!array_grow(&b->sets, &b->cap_sets, 2 * n, sizeof *b->sets) ||
+		!array_grow(&b->buckets, &b->cap_buckets, 4 * n + 1, sizeof *b->buckets))
 		return false;
 	if (was != b->cap_buckets || b->n_sets > n || units_changed(b))
 		forget_sets(b);

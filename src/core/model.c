@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "model_guest.h"
 #include "vmtop/config.h"
 #include "vmtop/demand.h"
@@ -101,37 +102,24 @@ struct window {
 
 /* --- memory ------------------------------------------------------------------------------------------- */
 
-static bool grow(void *array, size_t *cap, size_t want, size_t size)
-{
-	void **p = array;
-	if (*p && want <= *cap)
-		return true; /* never NULL afterwards, also for nothing */
-	size_t n = want + want / 2 + 8;
-	void *bigger = reallocarray(*p, n, size);
-	if (!bigger)
-		return false;
-	*p = bigger;
-	*cap = n;
-	return true;
-}
-
 static bool past_grow(struct past *p, const struct sample *s)
 {
-	return grow(&p->vms, &p->cap_vms, s->n_vms, sizeof *p->vms) &&
-	       grow(&p->vcpus, &p->cap_vcpus, s->n_vcpus, sizeof *p->vcpus) &&
-	       grow(&p->pcpus, &p->cap_pcpus, s->host.n_pcpus, sizeof *p->pcpus);
+	return array_grow(&p->vms, &p->cap_vms, s->n_vms, sizeof *p->vms) &&
+	       array_grow(&p->vcpus, &p->cap_vcpus, s->n_vcpus, sizeof *p->vcpus) &&
+	       array_grow(&p->pcpus, &p->cap_pcpus, s->host.n_pcpus, sizeof *p->pcpus);
 }
 
 static bool model_grow(struct model *m, const struct sample *s)
 {
 	struct model_state *st = m->state;
 	return past_grow(&st->past[!st->last], s) &&
-	       grow(&st->vcpu_slots.free, &st->vcpu_slots.cap, st->vcpu_slots.n + s->n_vcpus,
+	       array_grow(&st->vcpu_slots.free, &st->vcpu_slots.cap, st->vcpu_slots.n + s->n_vcpus,
 		       sizeof(uint32_t)) &&
-	       grow(&st->vm_slots.free, &st->vm_slots.cap, st->vm_slots.n + s->n_vms, sizeof(uint32_t)) &&
-	       grow(&m->vcpus, &st->cap_vcpus, s->n_vcpus, sizeof *m->vcpus) &&
-	       grow(&m->vms, &st->cap_vms, s->n_vms, sizeof *m->vms) &&
-	       grow(&m->pcpus, &st->cap_pcpus, s->host.n_pcpus, sizeof *m->pcpus);
+	       array_grow(
+		       &st->vm_slots.free, &st->vm_slots.cap, st->vm_slots.n + s->n_vms, sizeof(uint32_t)) &&
+	       array_grow(&m->vcpus, &st->cap_vcpus, s->n_vcpus, sizeof *m->vcpus) &&
+	       array_grow(&m->vms, &st->cap_vms, s->n_vms, sizeof *m->vms) &&
+	       array_grow(&m->pcpus, &st->cap_pcpus, s->host.n_pcpus, sizeof *m->pcpus);
 }
 
 int model_init(struct model *m, const struct config *cfg, struct err *e)

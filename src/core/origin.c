@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "vmtop/config.h"
 #include "vmtop/text.h"
 
@@ -29,20 +30,6 @@ void origin_destroy(void *state)
 	free(o->to);
 	free(o->moves);
 	free(o);
-}
-
-static bool grow(void *array, size_t *cap, size_t want, size_t size)
-{
-	void **p = array;
-	if (*p && want <= *cap)
-		return true; /* never NULL afterwards, also for nothing */
-	size_t n = want + want / 2 + 8;
-	void *bigger = reallocarray(*p, n, size);
-	if (!bigger)
-		return false;
-	*p = bigger;
-	*cap = n;
-	return true;
 }
 
 double origin_stddev(const double *x, size_t n, double *mean)
@@ -68,11 +55,11 @@ bool origin_allowed(const struct place_task *t, size_t unit)
 
 int origin_begin(struct origin *o, const struct place_problem *p, struct place_result *out, double *mean)
 {
-	if (!grow(&o->load, &o->cap_load, p->n_units, sizeof *o->load) ||
-		!grow(&o->assigned, &o->cap_assigned, p->n_units, sizeof *o->assigned) ||
-		!grow(&o->items, &o->cap_items, p->n_tasks, sizeof *o->items) ||
-		!grow(&o->to, &o->cap_to, p->n_tasks, sizeof *o->to) ||
-		!grow(&o->moves, &o->cap_moves, p->n_tasks, sizeof *o->moves))
+	if (!array_grow(&o->load, &o->cap_load, p->n_units, sizeof *o->load) ||
+		!array_grow(&o->assigned, &o->cap_assigned, p->n_units, sizeof *o->assigned) ||
+		!array_grow(&o->items, &o->cap_items, p->n_tasks, sizeof *o->items) ||
+		!array_grow(&o->to, &o->cap_to, p->n_tasks, sizeof *o->to) ||
+		!array_grow(&o->moves, &o->cap_moves, p->n_tasks, sizeof *o->moves))
 		return -1;
 	o->n_items = o->n_moves = 0;
 	for (size_t i = 0; i < p->n_units; i++)

@@ -18,6 +18,7 @@
 #include "vmtop/record.h"
 #include "vmtop/scenario.h"
 #include "vmtop/settings.h"
+#include "vmtop/subcommand.h"
 #include "vmtop/trace.h"
 
 static void config(struct config *cfg, double delay_s)
@@ -196,6 +197,25 @@ static void test_too_short(void **state)
 	assert_non_null(strstr(e.msg, "holds 2 ticks; three are the least"));
 }
 
+/* Neither compare nor report makes numbers of a host that has no pCPUs. */
+static void test_no_pcpus(void **state)
+{
+	(void)state;
+	struct config cfg;
+	struct err e = ERR_INIT;
+	char path[256], dir[256];
+	config(&cfg, 1);
+	snprintf(cfg.record, sizeof cfg.record, "%s", recorded_path(path, "bare.rec"));
+	recorded_run(&cfg, "cpu1", 6, NULL, NULL);
+	recorded_spoil(path, "DELETE FROM pcpu_fact; DELETE FROM pcpu_tick");
+	snprintf(cfg.replay, sizeof cfg.replay, "%s", path);
+	assert_null(trace_read(&cfg, 5, &e));
+	assert_non_null(strstr(e.msg, "holds no pCPUs"));
+	struct sub_line line = {.words = {path, recorded_path(dir, "report")}, .n_words = 2};
+	assert_int_equal(report_run(&line, &e), -1);
+	assert_non_null(strstr(e.msg, "nothing to draw: 6 ticks, 0 pCPUs"));
+}
+
 static void test_settle(void **state)
 {
 	(void)state;
@@ -213,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_layout),
 		cmocka_unit_test(test_too_short),
+		cmocka_unit_test(test_no_pcpus),
 		cmocka_unit_test(test_settle),
 	};
 	return cmocka_run_group_tests(tests, NULL, recorded_teardown);

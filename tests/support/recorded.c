@@ -192,6 +192,15 @@ const char *recorded_differs(const struct sample *a, const struct sample *b)
 	return d;
 }
 
+void recorded_spoil(const char *path, const char *sql)
+{
+	sqlite3 *db = NULL;
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+		sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
 int64_t recorded_int(const char *path, const char *sql)
 {
 	sqlite3 *db = NULL;

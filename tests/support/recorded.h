@@ -24,6 +24,8 @@ void recorded_run(const struct config *cfg, const char *scenario, int steps,
  * UTF-8. */
 const char *recorded_differs(const struct sample *a, const struct sample *b);
 
+/* Changes a recording behind everybody's back. */
+void recorded_spoil(const char *path, const char *sql);
 /* First column of the first row; fails the test when the query does. */
 int64_t recorded_int(const char *path, const char *sql);
 

@@ -21,11 +21,11 @@ static size_t group_end(const struct place_work *w, size_t i)
 static bool group_is_clear(const struct place_work *w, size_t i, size_t j)
 {
 	double top = w->raw[w->order[i]], low = w->raw[w->order[j - 1]], unsure = w->unsure[w->order[i]];
-	double apart = top - low > 5 * unsure ? top - low : 5 * unsure;
-	if (j - i < 2 || top - low > 5 * unsure)
+	double widest = 5 * unsure; /* of a group, and what has to lie between it and others */
+	if (j - i < 2 || top - low > widest)
 		return false;
-	return (i == 0 || w->raw[w->order[i - 1]] - top > apart) &&
-	       (j == w->n || low - w->raw[w->order[j]] > apart);
+	return (i == 0 || w->raw[w->order[i - 1]] - top > widest) &&
+	       (j == w->n || low - w->raw[w->order[j]] > widest);
 }
 
 bool place_alike(struct place_work *w)

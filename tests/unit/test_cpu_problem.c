@@ -200,6 +200,27 @@ static void sets_follow_the_units(void **state)
 	done();
 }
 
+/* A weight that says nothing, and no rules at all: 1. */
+static void weights(void **state)
+{
+	(void)state;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	for (unsigned i = 1; i <= 2; i++)
+		fx_vm(&f, i, 1);
+	fx_start(&f);
+	fx_advance(&f, 1);
+	f.rules.vms[0].cpu_weight = 0;
+	f.rules.vms[1].cpu_weight = 2.5;
+	build(GRAN_CPU);
+	assert_float_equal(b.tasks[0].weight, 1, 0);
+	assert_float_equal(b.tasks[1].weight, 2.5, 0);
+	f.round.rules = NULL;
+	assert_int_equal(cpu_problem_build(&b, &f.round, GRAN_CPU, true), 0);
+	assert_float_equal(b.tasks[1].weight, 1, 0);
+	assert_int_equal(b.tasks[1].fixed, REASON_NONE);
+	done();
+}
+
 /* Held, excluded, without figures, with one place to be: each is there as load, and says why it stays. */
 static void those_that_stay_say_why(void **state)
 {
@@ -301,6 +322,7 @@ int main(void)
 		cmocka_unit_test(demand_counts_to_the_node_of_the_pin),
 		cmocka_unit_test(sets_do_not_pile_up),
 		cmocka_unit_test(sets_follow_the_units),
+		cmocka_unit_test(weights),
 		cmocka_unit_test(those_that_stay_say_why),
 		cmocka_unit_test(those_that_leave_spread),
 		cmocka_unit_test(unknown_llcs_are_not_several),

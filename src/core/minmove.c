@@ -191,12 +191,12 @@ static int minmove_plan(void *state, const struct place_problem *p, bool act, st
 	struct look k = {0};
 	*out = (struct place_result){.found_pct = -1, .bound_pct = -1};
 	s->n_moves = 0;
-	if (state_load(s, p) < 0)
-		return -1;
 	if (p->n_units == 0) {
 		why_set(&out->why, REASON_NO_DATA, NULL);
 		return 0;
 	}
+	if (state_load(s, p) < 0)
+		return -1;
 	double before = place_sigma(&s->w, place_q(&s->w));
 	minmove_strays(s, act);
 	minmove_look(s, &k);

@@ -10,7 +10,7 @@
 
 static bool task_dwells(const struct memory *m, int64_t now_ns)
 {
-	return m->dwell_s > 0 && (double)(now_ns - m->moved_ns) < m->dwell_s * (double)S_NS;
+	return (double)(now_ns - m->moved_ns) < m->dwell_s * (double)S_NS;
 }
 
 /* A vCPU whose demand has changed a lot may move although it dwells, once per dwell. */

@@ -103,8 +103,6 @@ static int by_object(const void *a, const void *b)
 
 static const char *check_once(const struct plan *p)
 {
-	if (p->n < 2)
-		return NULL;
 	const struct action **order = calloc(p->n, sizeof *order);
 	if (!order)
 		return NULL;

@@ -193,6 +193,30 @@ static void a_preview_plans_as_the_rounds_do(void **unused)
 	end();
 }
 
+/* Threads: two busy ones on one core are parted although no thread is above another; where no core can be
+ * better off, that is said instead of trying. */
+static void cores_are_a_trigger_when_they_can_be_better_off(void **unused)
+{
+	(void)unused;
+	begin(3, 8);
+	place_case_topology(&c, 2, 8, 8);
+	for (int t = 0; t < 3; t++) {
+		c.tasks[t].demand_pct = 90;
+		c.tasks[t].unit = 2 * t;
+	}
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(look(2, true), 0);
+		assert_int_equal(r.why.code, REASON_UNATTAINABLE);
+	}
+	c.tasks[1].unit = 1; /* beside task 0 */
+	assert_int_equal(look(2, true), 0);
+	assert_int_equal(r.why.code, REASON_CONFIRM);
+	assert_int_equal(look(2, true), 1);
+	assert_true(c.tasks[0].unit / 2 != c.tasks[1].unit / 2);
+	assert_true(c.tasks[1].unit / 2 != 2 && c.tasks[0].unit / 2 != 2);
+	end();
+}
+
 /* A host without units says so, and is planned again as soon as it has some. */
 static void a_host_without_pcpus(void **unused)
 {
@@ -241,6 +265,7 @@ int main(void)
 		cmocka_unit_test(what_did_not_happen_is_asked_again),
 		cmocka_unit_test(plans_that_do_not_help_become_rare),
 		cmocka_unit_test(a_preview_plans_as_the_rounds_do),
+		cmocka_unit_test(cores_are_a_trigger_when_they_can_be_better_off),
 		cmocka_unit_test(a_host_without_pcpus),
 		cmocka_unit_test(slots_grow_and_forget),
 	};

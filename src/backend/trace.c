@@ -366,11 +366,6 @@ struct trace *trace_read(const struct config *cfg, double limit_pct, struct err 
 		trace_free(t);
 		return NULL;
 	}
-	if (!t->n_pcpus) {
-		err_set(e, ERR_RUNTIME, "%.200s holds no pCPUs: nothing can be placed", cfg->replay);
-		trace_free(t);
-		return NULL;
-	}
 	fill_gaps(t);
 	snprintf(t->facts.host, sizeof t->facts.host, "%s", t->host.hostname);
 	t->facts.vms = t->n_vms;

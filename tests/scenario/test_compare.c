@@ -210,7 +210,7 @@ static void test_no_pcpus(void **state)
 	recorded_spoil(path, "DELETE FROM pcpu_fact; DELETE FROM pcpu_tick");
 	snprintf(cfg.replay, sizeof cfg.replay, "%s", path);
 	assert_null(trace_read(&cfg, 5, &e));
-	assert_non_null(strstr(e.msg, "holds no pCPUs"));
+	assert_non_null(strstr(e.msg, "holds no pCPU that VMs may use"));
 	struct sub_line line = {.words = {path, recorded_path(dir, "report")}, .n_words = 2};
 	assert_int_equal(report_run(&line, &e), -1);
 	assert_non_null(strstr(e.msg, "nothing to draw: 6 ticks, 0 pCPUs"));

@@ -8,9 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "vmtop/command.h"
 #include "vmtop/err.h"
-#include "vmtop/record.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define GROUP(name, ...)                                                                                     \
@@ -194,59 +192,6 @@ enum avail rec_absent_reason(const char *list, const char *column)
 		p = end ? end + 1 : NULL;
 	}
 	return AVAIL_OK;
-}
-
-const char *rec_log_kind(int kind)
-{
-	static const char *const names[] = {"action", "round", "event", "error", "mark"};
-	return kind >= 0 && (size_t)kind < COUNT(names) ? names[kind] : "?";
-}
-
-const char *rec_memory_state(int state)
-{
-	static const char *const names[] = {"ok", "soft", "hard"};
-	return state >= 0 && (size_t)state < COUNT(names) ? names[state] : "?";
-}
-
-const char *rec_command_name(int kind)
-{
-	static const char *const names[] = {
-		[CMD_REBALANCE] = "rebalance",
-		[CMD_MEMORY_CYCLE] = "memory-cycle",
-		[CMD_AUTO_CPU] = "auto-cpu",
-		[CMD_AUTO_MEMORY] = "auto-memory",
-		[CMD_INTERVAL] = "interval",
-		[CMD_UNDO] = "undo",
-		[CMD_RESTORE] = "restore",
-		[CMD_PREVIEW] = "preview",
-		[CMD_PREVIEW_APPLY] = "preview-apply",
-		[CMD_PREVIEW_DROP] = "preview-drop",
-		[CMD_HOLD] = "hold",
-		[CMD_PIN] = "pin",
-		[CMD_BALLOON] = "balloon",
-		[CMD_STATS_PERIOD] = "stats-period",
-		[CMD_CPU_POLICY] = "cpu-policy",
-		[CMD_MEM_POLICY] = "memory-policy",
-		[CMD_GRANULARITY] = "granularity",
-		[CMD_EXCLUDE] = "exclude",
-		[CMD_STAY_ON_NODE] = "stay-on-node",
-		[CMD_CONFIGURE] = "settings",
-	};
-	return kind >= 0 && (size_t)kind < COUNT(names) ? names[kind] : NULL;
-}
-
-const char *rec_command_choice(int kind, int number)
-{
-	switch (kind) {
-	case CMD_CPU_POLICY:
-		return cpu_policy_name((enum cpu_policy_id)number);
-	case CMD_MEM_POLICY:
-		return mem_policy_name((enum mem_policy_id)number);
-	case CMD_GRANULARITY:
-		return granularity_name((enum granularity)number);
-	default:
-		return NULL;
-	}
 }
 
 const char *rec_text(sqlite3_stmt *st, int column)

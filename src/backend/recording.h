@@ -14,10 +14,12 @@
 #include <sqlite3.h>
 #include <stddef.h>
 
+#include "vmtop/plan.h"
 #include "vmtop/sample.h"
 
 struct config;
 struct err;
+struct log_line;
 struct setting;
 
 enum {
@@ -67,11 +69,19 @@ enum avail rec_absent_reason(const char *list, const char *column);
 enum { REC_VM_GROUPS = 3 };
 extern const struct rec_group *const rec_vm_groups[REC_VM_GROUPS];
 
+/* A line of the decision log, from a row of these columns. */
+#define REC_LOG_COLUMNS "wall_ns, kind, vm, vcpu, memory, outcome, text, reason"
+void rec_line_read(sqlite3_stmt *st, struct log_line *l);
+
 /* Words in tables that stand for enums. NULL: this command is not recorded; it has no choice. */
 const char *rec_log_kind(int kind);
 const char *rec_memory_state(int state);
 const char *rec_command_name(int kind);
 const char *rec_command_choice(int kind, int number);
+/* The other way. rec_word: index of the word among names(0) .. names(last), else `none`. */
+int rec_word(const char *(*names)(int), int last, const char *word, int none);
+enum reason rec_reason(const char *key);
+enum outcome rec_outcome(const char *text);
 
 /* A setting of a recording that a replay takes over: what steers, nothing else. */
 bool rec_setting(const struct setting *s);

@@ -16,7 +16,7 @@
 enum { LEAD = 10 };
 
 #define ROWS " WHERE id BETWEEN ?1 << 20 AND (?1 << 20) + 1048575 ORDER BY id"
-#define LOG  "SELECT wall_ns, kind, vm, vcpu, memory, outcome, text, reason FROM log"
+#define LOG  "SELECT " REC_LOG_COLUMNS " FROM log"
 static const char *const query_sql[] = {
 	[Q_TICK] = "SELECT time_ns, wall_ns, took_ns, note, absent, total_kib, available_kib, free_kib,"
 		   " psi_some_avg10, psi_full_avg10 FROM tick WHERE tick = ?1",

@@ -7,46 +7,6 @@
 #include "replay_priv.h"
 #include "vmtop/command.h"
 
-static enum reason reason_by_key(const char *key)
-{
-	for (enum reason i = REASON_NONE; i < REASON_COUNT; i++)
-		if (strcmp(reason_key(i), key) == 0)
-			return i;
-	return REASON_NONE;
-}
-
-static enum outcome outcome_by_text(const char *text)
-{
-	for (enum outcome o = OUTCOME_PLANNED; o <= OUTCOME_UNKNOWN; o++)
-		if (strcmp(outcome_text(o), text) == 0)
-			return o;
-	return OUTCOME_SKIPPED;
-}
-
-/* Index of the word among names(0), names(1), ... up to `last`; else `none`. */
-static int word_index(const char *(*names)(int), int last, const char *word, int none)
-{
-	for (int i = 0; i <= last; i++) {
-		const char *name = names(i);
-		if (name && strcmp(name, word) == 0)
-			return i;
-	}
-	return none;
-}
-
-static void read_line(sqlite3_stmt *st, struct log_line *l)
-{
-	memset(l, 0, sizeof *l);
-	l->wall_ns = rec_int(st, 0);
-	l->kind = (enum log_kind)word_index(rec_log_kind, LOG_MARK, rec_text(st, 1), LOG_EVENT);
-	snprintf(l->vm, sizeof l->vm, "%s", rec_text(st, 2));
-	l->vcpu = sqlite3_column_int(st, 3);
-	l->memory = sqlite3_column_int(st, 4);
-	l->outcome = outcome_by_text(rec_text(st, 5));
-	snprintf(l->text, sizeof l->text, "%s", rec_text(st, 6));
-	l->reason = reason_by_key(rec_text(st, 7));
-}
-
 /* After a jump all lines up to the place, the newest ones if there are many. */
 size_t replay_logged(struct backend *b, struct log_line *to, size_t max)
 {
@@ -54,7 +14,7 @@ size_t replay_logged(struct backend *b, struct log_line *to, size_t max)
 	sqlite3_stmt *st = replay_ask(r, r->jumped ? Q_LOG_UP_TO : Q_LOG, r->tick, (int64_t)max);
 	size_t n = 0;
 	for (; n < max && sqlite3_step(st) == SQLITE_ROW; n++)
-		read_line(st, &to[n]);
+		rec_line_read(st, &to[n]);
 	sqlite3_reset(st);
 	r->jumped = false;
 	return n;
@@ -82,8 +42,8 @@ bool replay_commands(struct backend *b, struct command *to)
 	while (!have && sqlite3_step(st) == SQLITE_ROW) {
 		memset(to, 0, sizeof *to);
 		r->command_row = sqlite3_column_int64(st, 0);
-		to->kind = (enum command_kind)word_index(
-			rec_command_name, CMD_REPLAY, rec_text(st, 2), CMD_NONE);
+		to->kind =
+			(enum command_kind)rec_word(rec_command_name, CMD_REPLAY, rec_text(st, 2), CMD_NONE);
 		to->on = sqlite3_column_int(st, 3);
 		to->number = rec_real(st, 4);
 		to->vcpu = sqlite3_column_int(st, 6);
@@ -122,9 +82,9 @@ static void read_action(sqlite3_stmt *st, struct action *a)
 		a->from_s = sqlite3_column_int(st, 6);
 		a->to_s = sqlite3_column_int(st, 7);
 	}
-	a->why.code = reason_by_key(rec_text(st, 8));
+	a->why.code = rec_reason(rec_text(st, 8));
 	snprintf(a->why.text, sizeof a->why.text, "%s", rec_text(st, 9));
-	a->outcome = outcome_by_text(rec_text(st, 10));
+	a->outcome = rec_outcome(rec_text(st, 10));
 	snprintf(a->error, sizeof a->error, "%s", rec_text(st, 11));
 }
 
@@ -183,11 +143,9 @@ static void read_decision(sqlite3_stmt *st, struct decision *d)
 	d->auto_cpu = sqlite3_column_int(st, 0);
 	d->auto_memory = sqlite3_column_int(st, 1);
 	d->dry_run = sqlite3_column_int(st, 2);
-	d->cpu_policy =
-		(enum cpu_policy_id)word_index(cpu_policy_at, CPU_POLICY_COUNT - 1, rec_text(st, 3), 0);
-	d->mem_policy =
-		(enum mem_policy_id)word_index(mem_policy_at, MEM_POLICY_COUNT - 1, rec_text(st, 4), 0);
-	d->granularity = (enum granularity)word_index(granularity_at, GRAN_NODE, rec_text(st, 5), GRAN_CPU);
+	d->cpu_policy = (enum cpu_policy_id)rec_word(cpu_policy_at, CPU_POLICY_COUNT - 1, rec_text(st, 3), 0);
+	d->mem_policy = (enum mem_policy_id)rec_word(mem_policy_at, MEM_POLICY_COUNT - 1, rec_text(st, 4), 0);
+	d->granularity = (enum granularity)rec_word(granularity_at, GRAN_NODE, rec_text(st, 5), GRAN_CPU);
 	d->delay_s = rec_real(st, 6);
 	if (!(d->delay_s >= 0.2 && d->delay_s <= 3600))
 		d->delay_s = 0; /* not known */
@@ -195,13 +153,13 @@ static void read_decision(sqlite3_stmt *st, struct decision *d)
 		&d->cpu.bound_pct, &d->cpu.after_pct};
 	for (int i = 0; i < 5; i++)
 		*numbers[i] = real_at(st, 7 + i);
-	d->cpu.why.code = reason_by_key(rec_text(st, 12));
+	d->cpu.why.code = rec_reason(rec_text(st, 12));
 	snprintf(d->cpu.why.text, sizeof d->cpu.why.text, "%s", rec_text(st, 13));
-	d->memory.state = (enum host_mem_state)word_index(
-		rec_memory_state, HOST_MEM_HARD, rec_text(st, 14), HOST_MEM_OK);
+	d->memory.state =
+		(enum host_mem_state)rec_word(rec_memory_state, HOST_MEM_HARD, rec_text(st, 14), HOST_MEM_OK);
 	d->memory.reserve_kib = kib_at(st, 15);
 	d->memory.free_kib = kib_at(st, 16);
-	d->memory.why.code = reason_by_key(rec_text(st, 17));
+	d->memory.why.code = rec_reason(rec_text(st, 17));
 	snprintf(d->memory.why.text, sizeof d->memory.why.text, "%s", rec_text(st, 18));
 }
 

@@ -178,7 +178,7 @@ bool want_time(struct reader *r, int64_t *ns, bool zero_ok)
 {
 	static const struct unit units[] = {
 		{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"m", 6e10}, {"min", 6e10}, {"h", 3.6e12}, {NULL, 0}};
-	double v;
+	double v = 0;
 	if (!want_unit(r, &v, units, 1e9 * 86400 * 3650, zero_ok, "a time (like 500ms, 10s, 5min, 2h)"))
 		return false;
 	*ns = (int64_t)v;
@@ -190,7 +190,7 @@ static const struct unit sizes[] = {{"K", 1}, {"M", 1024}, {"G", 1048576}, {"T",
 
 bool want_size(struct reader *r, int64_t *kib)
 {
-	double v;
+	double v = 0;
 	if (!want_unit(r, &v, sizes, 1e12, true, "a size (like 512M, 4G)"))
 		return false;
 	*kib = (int64_t)v;
@@ -203,7 +203,7 @@ bool want_rates(struct reader *r, int64_t *lo, int64_t *hi)
 	static const struct unit rates[] = {{"K/s", 1}, {"M/s", 1024}, {"G/s", 1048576}, {NULL, 0}};
 	const char *what = "a rate (like 20M/s or 16-21M/s)", *w = reader_peek(r);
 	const char *dash = w ? strchr(w, '-') : NULL;
-	double from = -1, v;
+	double from = -1, v = 0;
 	if (dash) {
 		if (read_number(w, &from) != dash)
 			return reader_fail(r, "\"%.40s\" is not %s", w, what);

@@ -9,14 +9,12 @@
 
 const char *rec_log_kind(int kind)
 {
-	static const char *const names[] = {"action", "round", "event", "error", "mark"};
-	return kind >= 0 && (size_t)kind < sizeof names / sizeof *names ? names[kind] : "?";
+	return log_kind_name((enum log_kind)kind);
 }
 
 const char *rec_memory_state(int state)
 {
-	static const char *const names[] = {"ok", "soft", "hard"};
-	return state >= 0 && (size_t)state < sizeof names / sizeof *names ? names[state] : "?";
+	return memory_state_name((enum host_mem_state)state);
 }
 
 const char *rec_command_name(int kind)

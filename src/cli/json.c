@@ -96,14 +96,13 @@ static json_t *json_host_cpu(struct json_builder *b, const struct snapshot *s)
 
 static json_t *json_host(struct json_builder *b, const struct snapshot *s)
 {
-	static const char *const states[] = {"ok", "soft", "hard"};
 	json_t *o = keep(b, json_object()), *memory = keep(b, json_object());
 	put(b, o, "name", json_raw(s->sample.host.hostname));
 	put(b, o, "cpu", json_host_cpu(b, s));
 	put(b, memory, "total_kib", json_i(s->sample.host.total_kib));
 	put(b, memory, "available_kib", json_i(s->sample.host.available_kib));
 	put(b, memory, "reserve_kib", json_i(s->memory.reserve_kib));
-	put(b, memory, "state", json_string(states[s->memory.state <= HOST_MEM_HARD ? s->memory.state : 0]));
+	put(b, memory, "state", json_string(memory_state_name(s->memory.state)));
 	put(b, o, "memory", memory);
 	return o;
 }

@@ -10,15 +10,13 @@
 #include "vmtop/subcommand.h"
 #include "vmtop/text.h"
 
-static const char *const kinds[] = {"action", "round", "event", "error", "mark"};
-
 static void print_text(const struct log_line *l, void *arg)
 {
 	char time[48], text[1200];
 	(void)arg;
 	text_time(time, sizeof time, l->wall_ns);
 	text_escape(text, sizeof text, l->text);
-	printf("%s %-6s %s\n", time, kinds[l->kind], text);
+	printf("%s %-6s %s\n", time, log_kind_name(l->kind), text);
 }
 
 static void print_json(const struct log_line *l, void *arg)
@@ -30,7 +28,7 @@ static void print_json(const struct log_line *l, void *arg)
 	text_utf8(text, sizeof text, l->text);
 	bool action = l->kind == LOG_ACTION;
 	json_t *o = json_pack("{s:i, s:s, s:s, s:s?, s:o, s:s?, s:s?, s:s}", "schema", 1, "time", time,
-		"kind", kinds[l->kind], "vm", *vm ? vm : NULL, "vcpu",
+		"kind", log_kind_name(l->kind), "vm", *vm ? vm : NULL, "vcpu",
 		l->vcpu >= 0 ? json_integer(l->vcpu) : json_null(), "reason",
 		action ? reason_key(l->reason) : NULL, "outcome", action ? outcome_text(l->outcome) : NULL,
 		"text", text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of the choices in struct config: one list each, for the command line, the config file, screen, JSON,
- * logs and manual. Invariant: an unknown number gives "?", never a crash. */
+/* Names of the choices in struct config and of what a snapshot tells: one list each, for the command line,
+ * the config file, screen, JSON, logs and manual. Invariant: an unknown number gives "?", never a crash. */
 #include "vmtop/snapshot.h"
 
 #define NAME_OF(list, i) ((size_t)(i) < sizeof(list) / sizeof *(list) && (list)[i] ? (list)[i] : "?")
@@ -34,4 +34,23 @@ const char *granularity_name(enum granularity g)
 		[GRAN_NODE] = "node",
 	};
 	return NAME_OF(names, g);
+}
+
+const char *log_kind_name(enum log_kind k)
+{
+	static const char *const names[] = {
+		[LOG_ACTION] = "action",
+		[LOG_ROUND] = "round",
+		[LOG_EVENT] = "event",
+		[LOG_ERROR] = "error",
+		[LOG_MARK] = "mark",
+	};
+	return NAME_OF(names, k);
+}
+
+const char *memory_state_name(enum host_mem_state s)
+{
+	static const char *const names[] = {
+		[HOST_MEM_OK] = "ok", [HOST_MEM_SOFT] = "soft", [HOST_MEM_HARD] = "hard"};
+	return NAME_OF(names, s);
 }

@@ -11,6 +11,7 @@
 /* What became of the changes that were to be put back. */
 struct farewell {
 	size_t done, failed;
+	size_t planned; /* of a dry run */
 	size_t foreign; /* objects that somebody else changed since: they stay */
 	size_t away;    /* VMs that are not here or do not answer: the journal keeps them */
 };
@@ -40,8 +41,10 @@ static void put_back(struct engine *en, const char *pattern, bool all, struct fa
 	backend_decided(en->b,
 		&(struct decision){.leaving = true, .actions = en->plan.actions, .n_actions = en->plan.n});
 	for (size_t i = 0; i < en->plan.n; i++) {
-		f->done += en->plan.actions[i].outcome == OUTCOME_DONE;
-		f->failed += en->plan.actions[i].outcome != OUTCOME_DONE;
+		enum outcome o = en->plan.actions[i].outcome;
+		f->done += o == OUTCOME_DONE;
+		f->planned += o == OUTCOME_PLANNED;
+		f->failed += o != OUTCOME_DONE && o != OUTCOME_PLANNED;
 	}
 	for (size_t i = 0; all && i < en->ledger.n; i++) {
 		const struct vm_record *r = &en->ledger.vms[i];
@@ -53,7 +56,9 @@ static void put_back(struct engine *en, const char *pattern, bool all, struct fa
 
 static size_t say(const struct farewell *f, char *buf, size_t len)
 {
-	int n = snprintf(buf, len, "%zu change%s put back", f->done, text_s(f->done));
+	int n = f->planned
+			? snprintf(buf, len, "%zu change%s would be put back", f->planned, text_s(f->planned))
+			: snprintf(buf, len, "%zu change%s put back", f->done, text_s(f->done));
 	if (f->failed)
 		n += snprintf(buf + n, len - (size_t)n, ", %zu not", f->failed);
 	if (f->foreign)
@@ -112,8 +117,8 @@ static void print_action(FILE *out, const struct engine *en, const struct action
 	fprintf(out, " back to %s, %s%s%s\n", to, outcome_text(a->outcome), *a->error ? ": " : "", a->error);
 }
 
-/* A release beside a vmtop that steers: its journal is read and not touched; it sees the pins as found and
- * leaves the VM alone for a while. */
+/* A release beside a vmtop that steers, and a dry run: the journal is read and not touched. Whoever steers
+ * sees the pins as found and leaves the VM alone for a while. */
 static int borrow_journal(struct engine *en, struct err *e)
 {
 	en->borrowed = true;
@@ -125,8 +130,9 @@ static int put_back_aloud(struct engine *en, const char *pattern, FILE *out, str
 	struct farewell f = {0};
 	char text[240];
 	/* Only now: whoever steers must be known before its journal is. */
-	if (en->watches && pattern && borrow_journal(en, e) < 0)
+	if (en->watches && (pattern || en->cfg.dry_run) && borrow_journal(en, e) < 0)
 		return -1;
+	en->borrowed |= en->cfg.dry_run;
 	en->want_fresh = true;
 	if (engine_look(en, e) < 0 || apply_journal(en, e) < 0)
 		return -1;

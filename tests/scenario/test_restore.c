@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -123,6 +124,38 @@ static void kept_changes_are_restored_later(void **state)
 	assert_non_null(strstr(said, "3 changes put back\n"));
 	all_on("0");
 	assert_non_null(strstr(restore(NULL, 0), "nothing to put back"));
+	spy_free(&host);
+}
+
+/* To look first: what would be put back is told, and neither VMs nor the journal know of it. */
+static void dry_run_puts_nothing_back(void **state)
+{
+	(void)state;
+	begin(CROWD "at 10s pin a-3 0,3\n");
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	engine_command(en, &(struct command){.kind = CMD_AUTO_CPU});
+	engine_leave(en, false);
+	engine_free(en);
+	cfg.auto_cpu = false;
+	en = spy_engine(&host, &cfg);
+	spy_run(en, 10);
+	engine_free(en);
+	struct stat before, after;
+	assert_int_equal(stat(journal_file(), &before), 0);
+	long changes = host.changes;
+	cfg.dry_run = true;
+	const char *said = restore(NULL, 0);
+	assert_non_null(strstr(said, "a-4: pin of vCPU 0 back to 0, planned\n"));
+	assert_non_null(strstr(said, "2 changes would be put back; 1 changed by somebody else since"));
+	assert_int_equal(host.changes, changes);
+	assert_int_equal(stat(journal_file(), &after), 0);
+	assert_int_equal(before.st_size, after.st_size);
+	assert_int_equal(before.st_ino, after.st_ino);
+	cfg.dry_run = false;
+	assert_non_null(strstr(restore(NULL, 0), "2 changes put back; 1 changed by somebody else since"));
+	assert_string_equal(spy_pin(&host, "a-4", 0), "0");
+	assert_string_equal(spy_pin(&host, "a-3", 0), "0,3");
 	spy_free(&host);
 }
 
@@ -400,6 +433,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(orderly_end_puts_back),
 		cmocka_unit_test(kept_changes_are_restored_later),
+		cmocka_unit_test(dry_run_puts_nothing_back),
 		cmocka_unit_test(crash_between_call_and_answer),
 		cmocka_unit_test(others_and_new_lives_are_left_alone),
 		cmocka_unit_test(unplugged_vcpus_are_forgotten),

@@ -106,7 +106,7 @@ static int least_assigned(const struct origin *o, const struct place_problem *p,
 	return best;
 }
 
-void origin_greedy(struct origin *o, const struct place_problem *p)
+static void greedy(struct origin *o, const struct place_problem *p)
 {
 	for (size_t i = 0; i < p->n_units; i++)
 		o->assigned[i] = o->load[i];
@@ -168,4 +168,16 @@ void origin_acted(const struct origin *o, enum reason why, const char *measure, 
 			text_s(o->n_moves), out->after_pct);
 	else
 		why_set(&out->why, REASON_NO_BETTER, "%s: every vCPU is where this policy puts it", measure);
+}
+
+void origin_greedy_round(struct origin *o, const struct place_problem *p, bool act, const char *measure,
+	struct place_result *out)
+{
+	if (!act) {
+		why_set(&out->why, REASON_GREEDY, "%s", measure);
+		return;
+	}
+	greedy(o, p);
+	origin_moves(o, p, REASON_GREEDY, out);
+	origin_acted(o, REASON_GREEDY, measure, out);
 }

@@ -34,8 +34,10 @@ int origin_begin(struct origin *o, const struct place_problem *p, struct place_r
 double origin_stddev(const double *x, size_t n, double *mean);
 /* Largest usage first; equal ones in the order of VM and vCPU. */
 void origin_sort(struct origin *o);
-/* Items largest first, each to the unit with the least assigned so far; what is fixed counts as assigned. */
-void origin_greedy(struct origin *o, const struct place_problem *p);
+/* When it may act: items largest first, each to the unit with the least assigned so far; what is fixed counts
+ * as assigned. Says what was done by `measure`, or what would be. */
+void origin_greedy_round(struct origin *o, const struct place_problem *p, bool act, const char *measure,
+	struct place_result *out);
 /* Turns to[] into moves (only what changes) with this reason, and fills `out` but for its reason. */
 void origin_moves(struct origin *o, const struct place_problem *p, enum reason why, struct place_result *out);
 /* The reason of a round that acted: `measure` says what was above what. */

@@ -65,13 +65,7 @@ static int origin_a_plan(void *state, const struct place_problem *p, bool act, s
 			alone, text_s(alone));
 		return 0;
 	}
-	if (!act) {
-		why_set(&out->why, REASON_GREEDY, "%s", measure);
-		return 0;
-	}
-	origin_greedy(o, p);
-	origin_moves(o, p, REASON_GREEDY, out);
-	origin_acted(o, REASON_GREEDY, measure, out);
+	origin_greedy_round(o, p, act, measure, out);
 	return 0;
 }
 

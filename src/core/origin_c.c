@@ -40,13 +40,7 @@ static int origin_c_plan(void *state, const struct place_problem *p, bool act, s
 		why_set(&out->why, REASON_NOTHING_ALLOWED, "%s: no vCPU may be moved", measure);
 		return 0;
 	}
-	if (!act) {
-		why_set(&out->why, REASON_GREEDY, "%s", measure);
-		return 0;
-	}
-	origin_greedy(o, p);
-	origin_moves(o, p, REASON_GREEDY, out);
-	origin_acted(o, REASON_GREEDY, measure, out);
+	origin_greedy_round(o, p, act, measure, out);
 	return 0;
 }
 

@@ -16,29 +16,14 @@
 #include "../../src/engine/journal.h"
 #include "support/run_scenario.h"
 #include "support/spy.h"
+#include "support/state_home.h"
 #include "vmtop/text.h"
 
-static char folder[] = "/tmp/vmtop-test-XXXXXX";
 static struct spy host;
 static struct config cfg;
 
 /* Four VMs on one pCPU: two or three of them must move. */
 #define CROWD "host\n\tpcpus 4\n\tmemory 16G\nvm a x4\n\tload 60%\n\tpin 0\n\tmemory 512M max 2G\n\tstats 2\n"
-
-static int make_folder(void **state)
-{
-	(void)state;
-	return mkdtemp(folder) ? setenv("XDG_STATE_HOME", folder, 1) : -1;
-}
-
-static int remove_folder(void **state)
-{
-	(void)state;
-	char path[256];
-	snprintf(path, sizeof path, "%s/vmtop", folder);
-	rmdir(path);
-	return rmdir(folder);
-}
 
 static void begin(const char *scenario)
 {
@@ -410,7 +395,7 @@ static void no_journal_no_change(void **state)
 	(void)state;
 	begin(CROWD);
 	char path[300];
-	snprintf(path, sizeof path, "%s/file", folder);
+	snprintf(path, sizeof path, "%s/file", state_home());
 	fclose(fopen(path, "w"));
 	setenv("XDG_STATE_HOME", path, 1); /* not a folder */
 	struct engine *en = spy_engine(&host, &cfg);
@@ -423,7 +408,7 @@ static void no_journal_no_change(void **state)
 	assert_int_equal(s->n_changed, 0);
 	snapshot_free(s);
 	engine_free(en);
-	setenv("XDG_STATE_HOME", folder, 1);
+	setenv("XDG_STATE_HOME", state_home(), 1);
 	unlink(path);
 	spy_free(&host);
 }
@@ -444,5 +429,5 @@ int main(void)
 		cmocka_unit_test(hostile_names),
 		cmocka_unit_test(no_journal_no_change),
 	};
-	return cmocka_run_group_tests_name("restore", tests, make_folder, remove_folder);
+	return cmocka_run_group_tests_name("restore", tests, state_home_make, state_home_remove);
 }

@@ -13,27 +13,10 @@
 #include <cmocka.h>
 
 #include "../../src/engine/journal.h"
+#include "support/state_home.h"
 #include "vmtop/err.h"
 
-static char folder[] = "/tmp/vmtop-test-XXXXXX";
 static const uint8_t uuid_a[UUID_BYTES] = {1, 2, 3}, uuid_b[UUID_BYTES] = {9};
-
-static int make_folder(void **state)
-{
-	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
-	return setenv("XDG_STATE_HOME", folder, 1);
-}
-
-static int remove_folder(void **state)
-{
-	(void)state;
-	char path[256];
-	snprintf(path, sizeof path, "%s/vmtop", folder);
-	rmdir(path);
-	return rmdir(folder);
-}
 
 static struct cpuset cpus(const char *text)
 {
@@ -317,7 +300,7 @@ static void folders_of_others_are_not_used(void **state)
 	char path[JOURNAL_PATH], other[128], deep[160];
 	if (geteuid() != 0)
 		skip();
-	snprintf(other, sizeof other, "%s/other", folder);
+	snprintf(other, sizeof other, "%s/other", state_home());
 	snprintf(deep, sizeof deep, "%s/not/there/yet", other);
 	assert_int_equal(mkdir(other, 0700), 0);
 	assert_int_equal(chown(other, 65534, 65534), 0);
@@ -325,9 +308,9 @@ static void folders_of_others_are_not_used(void **state)
 	setenv("HOME", other, 1);
 	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
 	assert_int_equal(strncmp(path, "/var/lib/vmtop/", 15), 0);
-	setenv("XDG_STATE_HOME", folder, 1);
+	setenv("XDG_STATE_HOME", state_home(), 1);
 	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
-	assert_int_equal(strncmp(path, folder, strlen(folder)), 0);
+	assert_int_equal(strncmp(path, state_home(), strlen(state_home())), 0);
 	assert_int_equal(rmdir(other), 0);
 }
 
@@ -337,7 +320,7 @@ static void journal_follows_no_symlink(void **state)
 	struct err e = ERR_INIT;
 	struct ledger l = {0};
 	char path[1024], target[256];
-	snprintf(target, sizeof target, "%s/target", folder);
+	snprintf(target, sizeof target, "%s/target", state_home());
 	assert_int_equal(journal_path(path, sizeof path, "sym"), 0);
 	assert_int_equal(symlink(target, path), 0);
 	assert_null(journal_open("sym", &e));
@@ -360,5 +343,5 @@ int main(void)
 		cmocka_unit_test(folders_of_others_are_not_used),
 		cmocka_unit_test(journal_follows_no_symlink),
 	};
-	return cmocka_run_group_tests_name("journal", tests, make_folder, remove_folder);
+	return cmocka_run_group_tests_name("journal", tests, state_home_make, state_home_remove);
 }

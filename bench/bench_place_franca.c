@@ -112,7 +112,7 @@ static void place_by(struct place_work *w, enum way way, const double *jobs, siz
 	}
 	if (way == FOUND) {
 		bool proven;
-		double f = place_found(w, 0);
+		double f = place_found(w, &(struct place_enough){0});
 		if (place_exact_fits(w))
 			place_exact_found(w, f, 0, &proven);
 	} else {

@@ -64,7 +64,7 @@ static void found_store(struct minmove *s)
 
 /* best[] and its loads are set afterwards. Urgent: a decision hangs on it, so noise is no excuse to keep the
  * old one on a host that is quickly searched. proven: there is no better one. */
-static void found_update(struct minmove *s, double enough_f, bool urgent, bool *proven)
+static void found_update(struct minmove *s, const struct place_enough *e, bool urgent, bool *proven)
 {
 	struct place_work *w = &s->w;
 	double kept = INFINITY;
@@ -73,13 +73,13 @@ static void found_update(struct minmove *s, double enough_f, bool urgent, bool *
 		kept = place_f(w);
 		bool turn = place_exact_fits(w) || ++s->kept_rounds >= KEPT_ROUNDS;
 		bool matters = urgent && turn && w->n <= SEARCH_TASKS;
-		if (kept <= enough_f || (!matters && !found_stale(s)))
+		if (kept <= e->f || (!matters && !found_stale(s)))
 			return;
 	}
 	s->kept_rounds = 0;
-	double f = place_found(w, enough_f);
-	if (f > enough_f && place_exact_fits(w))
-		f = place_exact_found(w, f, enough_f, proven);
+	double f = place_found(w, e);
+	if (f > e->f && place_exact_fits(w))
+		f = place_exact_found(w, f, e->f, proven);
 	if (f < kept) {
 		found_store(s);
 	} else {
@@ -138,10 +138,11 @@ void minmove_look(struct minmove *s, struct look *k)
 	k->bound = place_sigma(w, place_bound_q(w));
 	if ((k->alike = alike_find(s)))
 		place_reset(w);
-	double now_f = place_f(w), enough = w->pcpus * squared(stop / 3);
+	double now_f = place_f(w), good = squared(stop / 3);
+	struct place_enough enough = {fmax(w->pcpus * good, place_bound_q(w) * squared(1.02)), good / 10};
 	k->plan_sigma = place_sigma(w, place_q(w));
 	bool proven = false;
-	found_update(s, fmax(enough, place_bound_q(w) * squared(1.02)), k->plan_sigma > band, &proven);
+	found_update(s, &enough, k->plan_sigma > band, &proven);
 	proven &= !k->alike && !w->smt; /* of the demands as they were given, and of the deviation alone */
 	double found_f = fmin(place_f(w), now_f), found = fmin(place_sigma(w, place_q(w)), k->plan_sigma);
 	place_plain(w);

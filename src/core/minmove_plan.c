@@ -53,17 +53,24 @@ bool minmove_overload(struct minmove *s, const struct look *k)
 	return curable;
 }
 
+/* Percent of unit u at the start of the plan. Whole numbers: a plan has many moves, and printing fractions
+ * took longer than finding them. */
+static int load_whole(const struct place_work *w, int u)
+{
+	return (int)lrint(w->s0[u] * w->ic[u]);
+}
+
 static void move_text(const struct minmove *s, const struct place_step *x, enum reason code, struct why *why)
 {
 	const struct place_work *w = &s->w;
 	const struct place_unit *u = w->p->units;
-	double from = x->from >= 0 ? w->s0[x->from] * w->ic[x->from] : 0;
+	int demand = (int)lrint(w->d[x->task]);
 	if (x->from < 0 || x->from == x->to)
-		why_set(why, code, "demand %.0f %%, on pCPU %d at %.0f %%", w->d[x->task], u[x->to].cpu,
-			w->s0[x->to] * w->ic[x->to]);
+		why_set(why, code, "demand %d %%, on pCPU %d at %d %%", demand, u[x->to].cpu,
+			load_whole(w, x->to));
 	else
-		why_set(why, code, "demand %.0f %%, from pCPU %d at %.0f %% to pCPU %d at %.0f %%",
-			w->d[x->task], u[x->from].cpu, from, u[x->to].cpu, w->s0[x->to] * w->ic[x->to]);
+		why_set(why, code, "demand %d %%, from pCPU %d at %d %% to pCPU %d at %d %%", demand,
+			u[x->from].cpu, load_whole(w, x->from), u[x->to].cpu, load_whole(w, x->to));
 }
 
 /* One move a task: a stray that the plan moves on goes there at once, and keeps its reason. */
@@ -179,8 +186,7 @@ static void plan_from_found(struct minmove *s, const struct place_goal *g, doubl
 	for (uint32_t t = 0; t < w->n; t++)
 		if (w->still[t] || !place_ok(w, t, w->best[t]))
 			w->best[t] = w->home[t];
-	place_steps_to(w, w->best);
-	place_prune(w, g->min_score);
+	place_steps_worth(w, w->best, g->min_score);
 	if (steps_net(s, before) <= net)
 		place_steps_to(w, w->try);
 }

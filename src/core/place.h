@@ -35,6 +35,7 @@ struct place_work {
 	double *raw;    /* demand as it was given, >= 0 */
 	double *unsure; /* by how much it may be off; set by the caller of place_alike() */
 	double *d;      /* demand that is planned with */
+	double *weight; /* > 0 */
 	uint32_t *id;   /* index in the problem */
 	int *home, *at; /* unit at the start and now; PLACE_NONE */
 	const struct cpuset **allowed;
@@ -90,10 +91,31 @@ double place_sigma(const struct place_work *w, double q);
 bool place_ok(const struct place_work *w, uint32_t t, int u);
 /* Distance 1, 2 or 4 between units, times the task's weight, doubled when it leaves its memory's node and
  * halved when it comes home. */
-double place_cost(const struct place_work *w, uint32_t t, int from, int to);
+double place_cost_far(const struct place_work *w, uint32_t t, int from, int to);
+static inline double place_cost(const struct place_work *w, uint32_t t, int from, int to)
+{
+	return w->one_zone ? w->weight[t] : place_cost_far(w, t, from, to);
+}
 double place_distance(const struct place_work *w, int a, int b);
-/* By how much F falls when p goes from a to z; negative: rises. */
-double place_gain(const struct place_work *w, double p, int a, int z);
+/* By how much F falls when p goes from a to z; negative: rises. Here, because the solvers spend their time in
+ * it. */
+static inline double place_gain(const struct place_work *w, double p, int a, int z)
+{
+	if (w->core[a] == w->core[z])
+		return 2 * p * (w->s[a] * w->ic[a] - w->s[z] * w->ic[z]) - p * p * (w->ic[a] + w->ic[z]);
+	double k = w->ic[a] + w->ic[z] + w->icc[w->core[a]] + w->icc[w->core[z]];
+	return 2 * p * (w->h[a] - w->h[z]) - p * p * k;
+}
+
+/* No p, of either sign, has a higher gain; give or take rounding. */
+static inline double place_gain_most(const struct place_work *w, int a, int z)
+{
+	bool one = w->core[a] == w->core[z];
+	double d = one ? w->s[a] * w->ic[a] - w->s[z] * w->ic[z] : w->h[a] - w->h[z];
+	double k = w->ic[a] + w->ic[z] + (one ? 0 : w->icc[w->core[a]] + w->icc[w->core[z]]);
+	return d * d / k * (1 + 1e-12);
+}
+
 /* Neither sigma nor the highest load rises when p goes from a to z. */
 bool place_safe(const struct place_work *w, double p, int a, int z);
 /* Adds p (which may be negative) to the load of u. */
@@ -111,12 +133,17 @@ double place_bound_q(struct place_work *w);
  * reach q. */
 size_t place_bound_moves(struct place_work *w, double q);
 
-/* From scratch, ignoring where tasks are: the best of several heuristics into best[]; returns its F. Stops
- * early below enough_f. */
-double place_found(struct place_work *w, double enough_f);
+/* When a placement from scratch is good enough. Zeroed: when nothing more gains. */
+struct place_enough {
+	double f;    /* no need to go on at or below */
+	double gain; /* exchanges that gain no more are left */
+};
+/* From scratch, ignoring where tasks are: the best of several heuristics into best[]; returns its F. */
+double place_found(struct place_work *w, const struct place_enough *e);
 double place_lpt(struct place_work *w, int *unit);
 double place_multifit(struct place_work *w, int *unit);
-double place_descend(struct place_work *w, int *unit, size_t budget);
+/* Exchange by exchange from a whole placement, until that is enough or the budget is spent; returns its F. */
+double place_descend(struct place_work *w, int *unit, const struct place_enough *e, size_t budget);
 
 struct place_goal {
 	double f;         /* stop at or below */
@@ -137,6 +164,10 @@ void place_steps_to(struct place_work *w, const int *unit);
  * at home. Only on hosts of up to PLACE_RENAME_UNITS units, without SMT, where all tasks may go everywhere.
  */
 void place_rename(struct place_work *w, int *unit);
+
+/* The same, but those tasks stay at home without whose step F would be higher by less than min_score per
+ * cost. They do so in unit[] too. */
+void place_steps_worth(struct place_work *w, int *unit, double min_score);
 
 /* Takes out steps without which F would be higher by less than min_score per cost. */
 void place_prune(struct place_work *w, double min_score);

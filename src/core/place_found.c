@@ -99,22 +99,37 @@ static void exchange_try(
 	const struct place_work *w, const int *unit, uint32_t a, uint32_t b, struct exchange *x)
 {
 	int ua = unit[a], ub = unit[b];
-	double g = ua == ub || ua < 0 || ub < 0 ? 0 : place_gain(w, w->d[a] - w->d[b], ua, ub);
+	double g = place_gain(w, w->d[a] - w->d[b], ua, ub);
 	if (g > x->gain && place_ok(w, a, ub) && place_ok(w, b, ua))
 		*x = (struct exchange){a, b, ub, g};
 }
 
-/* Best move or swap of task a. */
-static struct exchange exchange_best(const struct place_work *w, const int *unit, uint32_t a)
+/* By unit: no move or swap with the unit `from` gains more. Returns whether any may gain more than `least`.
+ */
+static bool hopes_find(struct place_work *w, int from, double least)
 {
-	struct exchange x = {a, UINT32_MAX, PLACE_NONE, 1e-6};
-	for (int u = 0; u < (int)w->m && unit[a] >= 0; u++) {
-		double g = u == unit[a] ? 0 : place_gain(w, w->d[a], unit[a], u);
+	bool any = false;
+	for (int u = 0; u < (int)w->m; u++) {
+		w->score[u] = u == from ? 0 : place_gain_most(w, from, u);
+		any |= w->score[u] > least;
+	}
+	return any;
+}
+
+/* Best move or swap of task a that gains more than `least`. */
+static struct exchange exchange_best(struct place_work *w, const int *unit, uint32_t a, double least)
+{
+	struct exchange x = {a, UINT32_MAX, PLACE_NONE, least};
+	if (unit[a] < 0 || !hopes_find(w, unit[a], x.gain))
+		return x;
+	for (int u = 0; u < (int)w->m; u++) {
+		double g = w->score[u] > x.gain ? place_gain(w, w->d[a], unit[a], u) : 0;
 		if (g > x.gain && place_ok(w, a, u))
 			x = (struct exchange){a, UINT32_MAX, u, g};
 	}
 	for (uint32_t b = 0; b < w->n; b++)
-		exchange_try(w, unit, a, b, &x);
+		if (unit[b] >= 0 && w->score[unit[b]] > x.gain)
+			exchange_try(w, unit, a, b, &x);
 	return x;
 }
 
@@ -131,45 +146,41 @@ static void exchange_do(struct place_work *w, int *unit, const struct exchange *
 	place_add(w, x->to, p);
 }
 
-double place_descend(struct place_work *w, int *unit, size_t budget)
+double place_descend(struct place_work *w, int *unit, const struct place_enough *e, size_t budget)
 {
 	place_set(w, unit);
+	double f = place_f(w);
 	bool better = true;
 	while (better && budget) {
 		better = false;
-		for (size_t i = 0; i < w->n && budget; i++) {
-			struct exchange x = exchange_best(w, unit, w->order[i]);
+		for (size_t i = 0; i < w->n && budget && f > e->f; i++) {
+			struct exchange x = exchange_best(w, unit, w->order[i], fmax(e->gain, 1e-6));
 			budget -= budget < w->n + w->m ? budget : w->n + w->m;
 			if (x.to < 0)
 				continue;
 			exchange_do(w, unit, &x);
+			f -= x.gain;
 			better = true;
 		}
 	}
 	return place_f(w);
 }
 
-/* Keeps the better of best[] and the placement that `make` derives from it. */
-static double keep_better(struct place_work *w, double f, double g, const int *unit)
-{
-	if (g >= f)
-		return f;
-	memcpy(w->best, unit, w->n * sizeof(*unit));
-	return g;
-}
-
-double place_found(struct place_work *w, double enough_f)
+double place_found(struct place_work *w, const struct place_enough *e)
 {
 	enum { DESCENT = 1 << 18 };
 	double f = place_lpt(w, w->best);
-	if (f <= enough_f)
+	if (f <= e->f)
 		return f;
-	f = place_descend(w, w->best, DESCENT);
-	if (f <= enough_f || w->n * w->m > DESCENT)
+	f = place_descend(w, w->best, e, DESCENT);
+	if (f <= e->f || w->n * w->m > DESCENT)
 		return f;
-	int *other = w->other;
-	memcpy(other, w->best, w->n * sizeof(*other));
-	place_multifit(w, other);
-	f = keep_better(w, f, place_descend(w, other, DESCENT), other);
-	return f;
+	memcpy(w->other, w->best, w->n * sizeof(*w->other));
+	place_multifit(w, w->other);
+	if (memcmp(w->other, w->best, w->n * sizeof(*w->other)) == 0)
+		return f;
+	double g = place_descend(w, w->other, e, DESCENT);
+	if (g < f)
+		memcpy(w->best, w->other, w->n * sizeof(*w->best));
+	return fmin(f, g);
 }

@@ -21,6 +21,7 @@ static const struct array_row task_rows[] = {
 	ROW(raw, 1, 0),
 	ROW(unsure, 1, 0),
 	ROW(d, 1, 0),
+	ROW(weight, 1, 0),
 	ROW(id, 1, 0),
 	ROW(home, 1, 0),
 	ROW(at, 1, 0),
@@ -290,8 +291,8 @@ static void tasks_load(struct place_work *w)
 		w->node_bound[f] = t->stay_on_node && unit >= 0;
 		w->still[f] = 0;
 		w->total += d;
-		if (t->weight > 0 && t->weight < w->min_weight)
-			w->min_weight = t->weight;
+		w->weight[f] = t->weight > 0 ? t->weight : 1;
+		w->min_weight = fmin(w->min_weight, w->weight[f]);
 	}
 	for (size_t j = 0; j < w->m; j++)
 		w->total += w->fixed[j];
@@ -299,14 +300,9 @@ static void tasks_load(struct place_work *w)
 }
 
 /* Radix sort by the bits of the demand as a float, which for numbers >= 0 sort like the numbers. Stable. */
-static void tasks_sort(struct place_work *w)
+static void keys_sort(struct place_work *w)
 {
 	uint32_t *from = w->order, *to = w->tmp;
-	for (size_t i = 0; i < w->n; i++) {
-		float f = (float)w->d[i];
-		memcpy(&w->key[i], &f, sizeof(f));
-		from[i] = (uint32_t)i;
-	}
 	for (int shift = 0; shift < 33; shift += 11) {
 		uint32_t count[2048] = {0};
 		for (size_t i = 0; i < w->n; i++)
@@ -324,6 +320,31 @@ static void tasks_sort(struct place_work *w)
 	}
 	if (from != w->order)
 		memcpy(w->order, from, w->n * sizeof(*from));
+}
+
+/* The same for few, where clearing the counts would take longer. */
+static void keys_insert(struct place_work *w)
+{
+	for (uint32_t i = 1; i < w->n; i++) {
+		uint32_t j = i;
+		for (; j && w->key[w->order[j - 1]] < w->key[i]; j--)
+			w->order[j] = w->order[j - 1];
+		w->order[j] = i;
+	}
+}
+
+static void tasks_sort(struct place_work *w)
+{
+	enum { FEW = 128 };
+	for (size_t i = 0; i < w->n; i++) {
+		float f = (float)w->d[i];
+		memcpy(&w->key[i], &f, sizeof(f));
+		w->order[i] = (uint32_t)i;
+	}
+	if (w->n <= FEW)
+		keys_insert(w);
+	else
+		keys_sort(w);
 }
 
 static void segments_find(struct place_work *w)

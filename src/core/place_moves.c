@@ -168,13 +168,18 @@ static struct pick best_move(struct place_work *w, const struct place_goal *g)
 static size_t units_extreme(const struct place_work *w, double sign, int *out)
 {
 	size_t n = 0;
+	double h[TOP];
 	for (int u = 0; u < (int)w->m; u++) {
+		double x = sign * w->h[u];
 		size_t i = n < TOP ? n : TOP - 1;
-		if (n == TOP && sign * w->h[u] <= sign * w->h[out[TOP - 1]])
+		if (n == TOP && x <= h[TOP - 1])
 			continue;
-		for (; i > 0 && sign * w->h[out[i - 1]] < sign * w->h[u]; i--)
+		for (; i > 0 && h[i - 1] < x; i--) {
 			out[i] = out[i - 1];
+			h[i] = h[i - 1];
+		}
 		out[i] = u;
+		h[i] = x;
 		n += n < TOP;
 	}
 	return n;
@@ -184,10 +189,10 @@ static void swap_try(
 	const struct place_work *w, const struct place_goal *g, uint32_t t, uint32_t u, struct pick *best)
 {
 	int a = w->at[t], z = w->at[u];
-	double p = w->d[t] - w->d[u];
-	if (p <= 0 || rests(w, u))
+	double p = w->d[t] - w->d[u], gain = place_gain(w, p, a, z);
+	if (p <= 0 || gain <= 0 || rests(w, u))
 		return;
-	double cost = place_cost(w, t, a, z) + place_cost(w, u, z, a), score = place_gain(w, p, a, z) / cost;
+	double score = gain / (place_cost(w, t, a, z) + place_cost(w, u, z, a));
 	if (score < g->min_score || score <= best->score || !place_safe(w, p, a, z))
 		return;
 	if (g->overload && !cures(w, p, a, z))
@@ -226,8 +231,8 @@ static void best_swap(
 	for (size_t i = 0; i < n_high; i++) {
 		for (size_t j = 0; j < n_low; j++) {
 			double d = w->h[high[i]] - w->h[low[j]];
-			double k = w->ic[high[i]] + w->ic[low[j]];
-			if (d <= 0 || d * d / k / 2 <= best->score)
+			double most = d * d / (w->ic[high[i]] + w->ic[low[j]]) / 2;
+			if (d <= 0 || most <= best->score || most < g->min_score)
 				break;
 			if (g->overload && w->s[high[i]] * w->ic[high[i]] <= 100)
 				break;
@@ -268,11 +273,12 @@ static double highest(const struct place_work *w)
 	return top;
 }
 
-/* Could any swap be worth more than `score`? */
-static bool swap_hope(const struct place_work *w, double score)
+/* Could any swap be worth more than `score`, and enough? */
+static bool swap_hope(const struct place_work *w, const struct place_goal *g, double score)
 {
 	double d = highest(w) - w->h[place_lowest(w, 0, (uint32_t)w->m)];
-	return d * d * w->widest / 4 / ((w->one_zone ? 1 : 0.5) * w->min_weight) > score;
+	double most = d * d * w->widest / 4 / ((w->one_zone ? 1 : 0.5) * w->min_weight);
+	return most > score && most >= g->min_score;
 }
 
 void place_greedy(struct place_work *w, const struct place_goal *g)
@@ -282,7 +288,7 @@ void place_greedy(struct place_work *w, const struct place_goal *g)
 	heap_build(w);
 	while (w->n_steps < g->max_steps && (g->overload || f > g->f)) {
 		struct pick x = best_move(w, g);
-		if (budget && w->n_steps + 2 <= g->max_steps && swap_hope(w, x.score))
+		if (budget && w->n_steps + 2 <= g->max_steps && swap_hope(w, g, x.score))
 			best_swap(w, g, &budget, &x);
 		if (x.to < 0)
 			break;
@@ -293,89 +299,4 @@ void place_greedy(struct place_work *w, const struct place_goal *g)
 		source_update(w, g, x.to);
 		source_update(w, g, a);
 	}
-}
-
-/* Which of the tasks that still have to go gains most. */
-static uint32_t step_best(const struct place_work *w, const int *unit, double *gain)
-{
-	uint32_t best = UINT32_MAX;
-	*gain = -INFINITY;
-	for (uint32_t t = 0; t < w->n; t++) {
-		if (unit[t] == w->at[t] || unit[t] < 0 || w->at[t] < 0)
-			continue;
-		double g = place_gain(w, w->d[t], w->at[t], unit[t]);
-		if (g > *gain) {
-			*gain = g;
-			best = t;
-		}
-	}
-	return best;
-}
-
-/* The task that goes the opposite way, if that is how t pays. */
-static uint32_t step_partner(const struct place_work *w, const int *unit, uint32_t t)
-{
-	for (uint32_t u = 0; u < w->n; u++)
-		if (u != t && unit[u] != w->at[u] && unit[u] == w->at[t] && w->at[u] == unit[t])
-			return u;
-	return UINT32_MAX;
-}
-
-void place_steps_to(struct place_work *w, const int *unit)
-{
-	double gain;
-	memcpy(w->other, unit, w->n * sizeof(*unit));
-	place_reset(w);
-	for (uint32_t t; (t = step_best(w, w->other, &gain)) != UINT32_MAX;) {
-		uint32_t u = gain > 0 ? UINT32_MAX : step_partner(w, w->other, t);
-		struct pick x = {t, u, w->other[t], gain};
-		pick_do(w, &x);
-	}
-}
-
-/* The step that F would miss least for its cost, as an index; its worth per cost in *score. */
-static size_t step_least(const struct place_work *w, double *score)
-{
-	size_t least = w->n_steps;
-	*score = INFINITY;
-	for (size_t i = 0; i < w->n_steps; i++) {
-		const struct place_step *x = &w->steps[i];
-		double p = w->d[x->task], back = -place_gain(w, p, x->to, x->from);
-		double worth = back / place_cost(w, x->task, x->from, x->to);
-		if (worth < *score) {
-			*score = worth;
-			least = i;
-		}
-	}
-	return least;
-}
-
-void place_prune(struct place_work *w, double min_score)
-{
-	double score;
-	size_t i;
-	memcpy(w->best, w->at, w->n * sizeof(*w->best));
-	bool pruned = false;
-	while ((i = step_least(w, &score)) < w->n_steps && score < min_score) {
-		struct place_step *x = &w->steps[i];
-		place_add(w, x->to, -w->d[x->task]);
-		place_add(w, x->from, w->d[x->task]);
-		w->best[x->task] = x->from;
-		*x = w->steps[--w->n_steps];
-		pruned = true;
-	}
-	if (pruned)
-		place_steps_to(w, w->best);
-}
-
-void place_cut(struct place_work *w, size_t steps)
-{
-	if (steps >= w->n_steps)
-		return;
-	if (steps > 0 && w->steps[steps - 1].partner >= (int)steps)
-		steps--;
-	memcpy(w->best, w->home, w->n * sizeof(*w->best));
-	for (size_t i = 0; i < steps; i++)
-		w->best[w->steps[i].task] = w->steps[i].to;
-	place_steps_to(w, w->best);
 }

@@ -21,10 +21,15 @@ static void tree_build(struct place_work *w)
 		w->tree[i] = tree_winner(w, w->tree[2 * i], w->tree[2 * i + 1]);
 }
 
+/* Up to where somebody else wins, as before. */
 static void tree_update(struct place_work *w, uint32_t position)
 {
-	for (size_t i = (w->leaves + position) / 2; i > 0; i /= 2)
+	for (size_t i = (w->leaves + position) / 2; i > 0; i /= 2) {
+		uint32_t was = w->tree[i];
 		w->tree[i] = tree_winner(w, w->tree[2 * i], w->tree[2 * i + 1]);
+		if (w->tree[i] == was && was != position)
+			break;
+	}
 }
 
 static void unit_weigh(struct place_work *w, int u)

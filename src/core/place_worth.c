@@ -26,25 +26,14 @@ static bool on_memory(const struct place_work *w, uint64_t nodes, int u)
 	return node < 0 || node >= 64 || (nodes >> node & 1);
 }
 
-double place_cost(const struct place_work *w, uint32_t t, int from, int to)
+double place_cost_far(const struct place_work *w, uint32_t t, int from, int to)
 {
 	const struct place_task *task = &w->p->tasks[w->id[t]];
-	double cost = task->weight > 0 ? task->weight : 1;
-	if (w->one_zone)
-		return cost;
-	cost *= place_distance(w, from, to);
+	double cost = w->weight[t] * place_distance(w, from, to);
 	if (!task->mem_nodes)
 		return cost;
 	bool was = on_memory(w, task->mem_nodes, from), is = on_memory(w, task->mem_nodes, to);
 	return was == is ? cost : is ? cost / 2 : cost * 2;
-}
-
-double place_gain(const struct place_work *w, double p, int a, int z)
-{
-	if (w->core[a] == w->core[z])
-		return 2 * p * (w->s[a] * w->ic[a] - w->s[z] * w->ic[z]) - p * p * (w->ic[a] + w->ic[z]);
-	double k = w->ic[a] + w->ic[z] + w->icc[w->core[a]] + w->icc[w->core[z]];
-	return 2 * p * (w->h[a] - w->h[z]) - p * p * k;
 }
 
 bool place_safe(const struct place_work *w, double p, int a, int z)

@@ -21,7 +21,8 @@ static double bound_sigma(struct place_work *w)
 
 static double found_sigma(struct place_work *w, double enough)
 {
-	double enough_f = enough * enough * w->pcpus, f = place_found(w, enough_f);
+	double enough_f = enough * enough * w->pcpus,
+	       f = place_found(w, &(struct place_enough){.f = enough_f});
 	bool proven;
 	if (f > enough_f && place_exact_fits(w))
 		f = place_exact_found(w, f, enough_f, &proven);

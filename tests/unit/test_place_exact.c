@@ -101,7 +101,8 @@ static void the_best_placement_is_found(void **unused)
 		assert_int_equal(place_load(&w, &c.p), 0);
 		struct walk all = walk_all(false, 0, w.n);
 		bool proven = false;
-		double rough = place_found(&w, 0), f = place_exact_found(&w, rough, 0, &proven);
+		double rough = place_found(&w, &(struct place_enough){0}),
+		       f = place_exact_found(&w, rough, 0, &proven);
 		assert_true(rough >= all.best_f - EPS);
 		assert_float_equal(f, all.best_f, 1e-4);
 		place_set(&w, w.best);
@@ -295,7 +296,7 @@ static void the_descent_ends_at_the_bottom(void **unused)
 		place_lpt(&w, unit);
 		for (uint32_t t = 0; t < w.n; t += 2)
 			unit[t] = place_lowest_ok(&w, t, 0, (uint32_t)w.m);
-		double f = place_descend(&w, unit, 1 << 20);
+		double f = place_descend(&w, unit, &(struct place_enough){0}, 1 << 20);
 		place_set(&w, unit);
 		assert_float_equal(place_f(&w), f, EPS * (1 + f));
 		for (uint32_t t = 0; t < w.n; t++)

@@ -2,9 +2,9 @@
 /* What a tick costs the whole host: the program, libvirtd and every QEMU, in ms
  * of CPU, against the bare bulk call in the same run. Started by bench/cost
  * inside its private libvirtd: cost_live VMTOP TEMPLATE TICKS GUESTS... starts
- * guests up to each number in turn and measures cost_live bare SECONDS a client
- * that makes the bulk call every two seconds What guests burn by themselves is
- * measured first and taken off. */
+ * guests up to each number in turn and measures; cost_live bare SECONDS is
+ * a client that makes the bulk call every two seconds. What guests burn by
+ * themselves is measured first and taken off. */
 #include <dirent.h>
 #include <errno.h>
 #include <libvirt/libvirt.h>
@@ -230,14 +230,14 @@ static void watch(struct shown *v, double until_ms)
 	}
 }
 
-static struct shown show(const char *vmtop)
+static struct shown show(const char *vmtop, const char *delay)
 {
 	struct winsize size = {.ws_row = 50, .ws_col = 160};
 	struct shown v = {.start_ms = now_ms()};
 	v.pid = forkpty(&v.fd, NULL, NULL, &size);
 	if (v.pid == 0) {
 		setenv("TERM", "xterm-256color", 1);
-		execl(vmtop, vmtop, "--no-config", "--on-exit", "keep", "-d", "2", (char *)NULL);
+		execl(vmtop, vmtop, "--no-config", "--on-exit", "keep", "-d", delay, (char *)NULL);
 		_exit(127);
 	}
 	if (v.pid < 0)
@@ -311,6 +311,40 @@ static void print_memory(const struct shown *v)
 	printf("  RSS %.1f MiB, %.2f x a bare client's %.1f (target 1.5: %s)\n", (double)rss / 1024,
 		(double)rss / (double)bare, (double)bare / 1024,
 		(double)rss <= 1.5 * (double)bare ? "met" : "MISSED");
+}
+
+/* ---- between two ticks ---- */
+
+/* How often its threads have gone to sleep, which is how often they were woken. */
+static long sleeps(int pid)
+{
+	static char text[8192];
+	static const char key[] = "\nvoluntary_ctxt_switches:";
+	char path[PATH_BYTES];
+	long sum = 0;
+	snprintf(path, sizeof path, "/proc/%d/task", pid);
+	DIR *dir = opendir(path);
+	for (struct dirent *d; dir && (d = readdir(dir));) {
+		snprintf(path, sizeof path, "/proc/%d/task/%.20s/status", pid, d->d_name);
+		const char *p =
+			d->d_name[0] != '.' && slurp(path, text, sizeof text) ? strstr(text, key) : NULL;
+		sum += p ? strtol(p + strlen(key), NULL, 10) : 0;
+	}
+	if (dir)
+		closedir(dir);
+	return sum;
+}
+
+static void print_wakes(const char *vmtop)
+{
+	struct shown v = show(vmtop, "10");
+	watch(&v, now_ms() + 5000);
+	long before = sleeps(v.pid);
+	watch(&v, now_ms() + 3000);
+	long woken = sleeps(v.pid) - before;
+	printf("  wake-ups in 3 s between two ticks, all threads: %ld (target 0: %s)\n", woken,
+		woken == 0 ? "met" : "MISSED");
+	hide(&v);
 }
 
 /* ---- the guest half of a tick on a remote host ---- */
@@ -408,11 +442,10 @@ static void measure(virConnectPtr c, const char *vmtop, int guests, int ticks, s
 	printf("  (the guests themselves: %.1f ms per tick)\n", base.qemus * TICK_S / BASE_S);
 	struct spent bulk = print_bulk(c, "bulk call: STATE CPU_TOTAL VCPU BALLOON", FULL, &base);
 	print_bulk(c, "STATE alone", VIR_DOMAIN_STATS_STATE, &base);
-	struct shown v = show(vmtop);
+	struct shown v = show(vmtop, "2");
 	watch(&v, now_ms() + 4000);
-	printf("  first frame after %.0f ms (target 150), first VM on the screen "
-	       "after %.0f ms\n",
-		v.first_ms, v.sample_ms);
+	printf("  first frame after %.0f ms (target 150: %s), first VM on the screen after %.0f ms\n",
+		v.first_ms, v.first_ms <= 150 ? "met" : "MISSED", v.sample_ms);
 	struct spent s = print_view(
 		&v, "vmtop, pCPU view, no guest statistics", "1", guests, ticks, &base, &bulk, 1.0 / 50);
 	if (g->n < SIZES_MOST) {
@@ -426,12 +459,13 @@ static void measure(virConnectPtr c, const char *vmtop, int guests, int ticks, s
 	sleep(BASE_S);
 	base = since(&start, 0); /* guests that fill in statistics do a little more by themselves */
 	struct spent with = print_bulk(c, "bulk call, statistics on in all guests", FULL, &base);
-	v = show(vmtop);
+	v = show(vmtop, "2");
 	watch(&v, now_ms() + 4000);
 	print_view(&v, "vmtop, pCPU view, statistics on", "1", guests, ticks, &base, &with, 1.0 / 50);
 	print_view(&v, "vmtop, memory view, 5 s cycle", "2", guests, ticks, &base, &with, 1.0 / 4);
 	print_memory(&v);
 	hide(&v);
+	print_wakes(vmtop);
 	print_remote(c, guests);
 	set_periods(c, 0);
 	fflush(stdout);

@@ -39,6 +39,7 @@ struct backend_status {
 	bool readonly;  /* changes cannot be made here (option or missing rights) */
 	char readonly_why[120];
 	char uri[256];       /* what is really connected */
+	char host[256];      /* what is steered, however its URI is spelt; empty: nothing to claim */
 	bool recording_lost; /* --record was given up; text says why */
 	bool replay;         /* a recording: nothing can be steered, what is shown was decided then */
 };

@@ -92,6 +92,38 @@ void connect_no_tty(char *uri, size_t len)
 		memcpy(uri + n, add, strlen(add) + 1);
 }
 
+/* The machine that a server's name means, when it is this one. */
+static bool is_here(const char *server, size_t n)
+{
+	static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strlen(names[i]) == n && strncasecmp(names[i], server, n) == 0)
+			return true;
+	return false;
+}
+
+void connect_host_name(char *to, size_t len, const char *uri)
+{
+	const char *sep = strstr(uri, "://"), *server = sep ? sep + 3 : "";
+	if (!sep) {
+		snprintf(to, len, "%s", uri);
+		return;
+	}
+	size_t n = strcspn(server, "/?"), scheme = strcspn(uri, "+:");
+	const char *rest = server + n, *at = memrchr(server, '@', n);
+	if (at) {
+		n -= (size_t)(at + 1 - server);
+		server = at + 1;
+	}
+	if (is_here(server, n))
+		n = 0;
+	/* Whether questions may be asked on a terminal says nothing of where it leads. */
+	size_t tail = strcspn(rest, "?");
+	if (strcmp(rest + tail, "?no_tty=1") != 0)
+		tail = strlen(rest);
+	snprintf(to, len, "%.*s://%.*s%.*s", (int)scheme, uri, (int)n, server, (int)tail, rest);
+}
+
 static virConnectPtr open_one(const char *uri, bool readonly, bool ask, struct err *e)
 {
 	char line[512];
@@ -150,6 +182,7 @@ static void describe(virConnectPtr c, struct connect_result *r)
 	gethostname(here, sizeof here - 1);
 	snprintf(r->uri, sizeof r->uri, "%s", uri ? uri : "");
 	snprintf(r->driver, sizeof r->driver, "%s", type ? type : "");
+	connect_host_name(r->host, sizeof r->host, r->uri);
 	snprintf(r->hostname, sizeof r->hostname, "%s", host ? host : here);
 	/* libvirt may answer with the full name where the kernel has the short one. */
 	size_t n = strcspn(here, ".");

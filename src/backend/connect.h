@@ -17,6 +17,7 @@ struct connect_wish {
 
 struct connect_result {
 	char uri[512];
+	char host[512];  /* the same for all spellings of the URI, as far as they show it */
 	char driver[32]; /* "QEMU", "TEST", ... */
 	char hostname[128];
 	bool readonly;
@@ -32,6 +33,9 @@ int connect_err(struct err *e, const char *what);
 bool connect_unsupported(void);
 /* Puts no_tty=1 into an ssh URI, so that a reconnect never asks on a terminal that shows a screen. */
 void connect_no_tty(char *uri, size_t len);
+/* What the host of this URI is called: without transport and user, and without a server when that is this
+ * machine. Always terminated. */
+void connect_host_name(char *to, size_t len, const char *uri);
 /* The URI names no other machine. */
 bool connect_uri_local(const char *uri);
 

@@ -155,6 +155,7 @@ static void lv_status(struct backend *b, struct backend_status *st)
 	st->readonly = lv->host.readonly;
 	snprintf(st->readonly_why, sizeof st->readonly_why, "%s", lv->host.readonly_why);
 	snprintf(st->uri, sizeof st->uri, "%.255s", lv->host.uri);
+	snprintf(st->host, sizeof st->host, "%.255s", lv->host.host);
 }
 
 static void lv_close(struct backend *b)

@@ -106,6 +106,24 @@ static void say_lost(struct batch_out *o, const struct snapshot *s)
 	o->said_lost = true;
 }
 
+/* Outputs that are data have no place for the log: why AUTO is off, or why nothing was changed, goes to
+ * stderr, once, until something else is wrong. What say_once() has said already is not said again. */
+static void say_errors(struct batch_out *o, const struct snapshot *s, char last[320])
+{
+	enum out_format f = o->cfg->format;
+	bool data = f == OUT_JSON || f == OUT_CSV || f == OUT_OPENMETRICS;
+	for (size_t i = 0; i < s->n_log; i++) {
+		struct err e = ERR_INIT;
+		const struct log_line *l = &s->log[i];
+		if (l->seq <= o->said_seq)
+			continue;
+		o->said_seq = l->seq;
+		snprintf(e.msg, sizeof e.msg, "%.319s", l->text);
+		if (data && l->kind == LOG_ERROR)
+			say_once(&e, last);
+	}
+}
+
 static int batch_step(struct batch_out *o, struct engine *en, bool *have_first, char last[320], struct err *e)
 {
 	struct err tick = ERR_INIT;
@@ -115,6 +133,8 @@ static int batch_step(struct batch_out *o, struct engine *en, bool *have_first, 
 	struct snapshot *s = tick.msg[0] && o->cfg->format != OUT_LOG ? NULL : engine_snapshot(en);
 	if (!tick.msg[0] && !s)
 		err_set(&tick, ERR_NOMEM, "out of memory: nothing is printed for this reading");
+	if (s)
+		say_errors(o, s, last);
 	if (o->cfg->format != OUT_LOG) /* the log has it */
 		say_once(&tick, last);
 	if (s)

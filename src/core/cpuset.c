@@ -18,8 +18,10 @@ void cpuset_fill(struct cpuset *s, int n)
 	cpuset_clear(s);
 	if (n > CPUSET_CPUS)
 		n = CPUSET_CPUS;
-	for (int i = 0; i < n; i++)
-		cpuset_add(s, i);
+	for (int i = 0; i < n / 64; i++)
+		s->w[i] = UINT64_MAX;
+	if (n > 0 && n % 64)
+		s->w[n / 64] = (UINT64_C(1) << (n % 64)) - 1;
 }
 
 bool cpuset_equal(const struct cpuset *a, const struct cpuset *b)

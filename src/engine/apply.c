@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "claim.h"
 #include "priv.h"
 
 enum { FAIL_HOLD_S = 10, FAIL_HOLD_MAX_S = 600 };
@@ -107,10 +108,22 @@ static const will_fn wills[] = {
 static int load_again(struct engine *en, struct err *e)
 {
 	ledger_drop_changes(&en->ledger);
-	if (journal_load(en->status.uri, &en->ledger, e) < 0)
+	if (journal_load(engine_host(en), &en->ledger, e) < 0)
 		return -1;
 	en->watches = false;
 	return journal_compact(en->journal, &en->ledger, true, e);
+}
+
+/* Another vmtop may steer this host with a journal in another folder, or of another user. */
+static int claim_host(struct engine *en, struct err *e)
+{
+	const char *host = en->status.host;
+	if (!*host)
+		return 0;
+	if (en->claim < 0)
+		en->claim = claim_take(host);
+	long owner = en->claim < 0 ? claim_owner(host) : 0;
+	return owner ? journal_taken(owner, e) : 0;
 }
 
 /* The simulator forgets everything at its end: nothing to journal there. */
@@ -118,7 +131,9 @@ int apply_journal(struct engine *en, struct err *e)
 {
 	if (en->journal || en->borrowed || strcmp(en->core->ops->name, "libvirt") != 0)
 		return 0;
-	en->journal = journal_open(en->status.uri, e);
+	if (claim_host(en, e) < 0)
+		return -1;
+	en->journal = journal_open(engine_host(en), e);
 	if (!en->journal)
 		return -1;
 	if (load_again(en, e) == 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "claim.h"
 #include "priv.h"
 #include "vmtop/text.h"
 
@@ -25,6 +26,11 @@ int engine_controllers(struct engine *en, struct err *e)
 	return 0;
 }
 
+const char *engine_host(const struct engine *en)
+{
+	return *en->status.host ? en->status.host : en->status.uri;
+}
+
 /* What an earlier run left: its notes become ours, so that "as found" stays what it was before any vmtop. */
 static void load_journal(struct engine *en)
 {
@@ -32,16 +38,20 @@ static void load_journal(struct engine *en)
 	size_t vms = 0;
 	if (strcmp(en->core->ops->name, "libvirt") != 0)
 		return;
-	long owner = journal_owner(en->status.uri);
+	const char *host = engine_host(en);
+	long owner = journal_owner(host);
+	if (!owner && *en->status.host)
+		owner = claim_owner(host);
 	en->watches = owner != 0;
+	/* Whoever wants to steer must hear of it, also where the log is not shown. */
+	enum log_kind kind = en->cfg.auto_cpu || en->cfg.auto_memory ? LOG_ERROR : LOG_EVENT;
 	if (owner > 0)
-		log_event(
-			en, LOG_EVENT, "vmtop with process id %ld steers this host; this one watches", owner);
+		log_event(en, kind, "vmtop with process id %ld steers this host; this one watches", owner);
 	else if (owner < 0)
-		log_event(en, LOG_EVENT, "another vmtop steers this host; this one watches");
+		log_event(en, kind, "another vmtop steers this host; this one watches");
 	if (en->watches)
 		return;
-	if (journal_load(en->status.uri, &en->ledger, &e) < 0)
+	if (journal_load(host, &en->ledger, &e) < 0)
 		log_event(en, LOG_ERROR, "%s", e.msg);
 	for (size_t i = 0; i < en->ledger.n; i++)
 		vms += record_changes(&en->ledger.vms[i]) > 0;
@@ -83,6 +93,7 @@ struct engine *engine_new(const struct config *cfg, struct backend *b, struct er
 		err_set(e, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
+	en->claim = -1;
 	en->cfg = *cfg;
 	en->b = b;
 	en->core = backend_innermost(b);
@@ -116,6 +127,8 @@ void engine_free(struct engine *en)
 	if (!en)
 		return;
 	journal_close(en->journal, !leave_anything(en));
+	if (en->claim >= 0)
+		close(en->claim);
 	mark_socket_close(&en->mark);
 	cpu_ctl_free(en->cpu);
 	mem_ctl_free(en->mem);

@@ -95,9 +95,8 @@ static bool still_there(const struct journal *j)
 	       a.st_ino == b.st_ino;
 }
 
-static int owned_by(int fd, struct err *e)
+int journal_taken(long pid, struct err *e)
 {
-	long pid = named_owner(fd);
 	char who[64] = "another vmtop";
 	if (pid > 0)
 		snprintf(who, sizeof who, "vmtop with process id %ld", pid);
@@ -112,7 +111,7 @@ static int open_locked(struct journal *j, struct err *e)
 		if (j->fd < 0)
 			return fail(e, "open", j->path);
 		if (lock(j->fd, F_OFD_SETLK, &l) < 0)
-			return errno == EAGAIN || errno == EACCES ? owned_by(j->fd, e)
+			return errno == EAGAIN || errno == EACCES ? journal_taken(named_owner(j->fd), e)
 								  : fail(e, "lock", j->path);
 		if (still_there(j))
 			return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The journal: the ledger's "as found" and "wrote" on disk, one file per URI, so that a crash loses nothing.
+/* The journal: the ledger's "as found" and "wrote" on disk, one file per host, so that a crash loses nothing.
  * JSON Lines. Before a change: {"found":{...}}, once, and {"will":{...}}; after one that was not made:
  * {"wrote":{...}}, what it is instead; when nothing of ours is left on an object: {"forgot":{...}}.
- * The file is locked by the vmtop that steers; only one does on a machine. */
+ * The file is locked by the vmtop that steers; claim.h holds off those with a journal elsewhere. */
 #ifndef VMTOP_JOURNAL_H
 #define VMTOP_JOURNAL_H
 
@@ -23,6 +23,8 @@ int journal_folders(const char *path); /* mkdir -p, 0700, of the folder that hol
 struct journal *journal_open(const char *uri, struct err *e);
 /* remove: nothing of ours is left on the host. */
 void journal_close(struct journal *j, bool remove);
+/* The error for whoever comes second; pid as journal_owner() says. Returns -1. */
+int journal_taken(long pid, struct err *e);
 /* Who holds the lock: the process id, 0 nobody, -1 somebody who left no name. */
 long journal_owner(const char *uri);
 /* Adds the line `word` on one object of r, as r is now. A line that could not be written whole leaves no

@@ -122,7 +122,7 @@ static void print_action(FILE *out, const struct engine *en, const struct action
 static int borrow_journal(struct engine *en, struct err *e)
 {
 	en->borrowed = true;
-	return journal_load(en->status.uri, &en->ledger, e) < 0 ? -1 : 0;
+	return journal_load(engine_host(en), &en->ledger, e) < 0 ? -1 : 0;
 }
 
 static int put_back_aloud(struct engine *en, const char *pattern, FILE *out, struct err *e)

@@ -63,6 +63,12 @@ static void read_back(struct engine *en, struct vm_record *r, const struct vm_sa
 	}
 }
 
+/* While it is being started or brought back from disk, its threads are there and its pins are not yet. */
+static bool runs(const struct vm_sample *vm)
+{
+	return vm->state == VM_RUNNING || vm->state == VM_BLOCKED;
+}
+
 static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
 {
 	char name[128];
@@ -76,7 +82,7 @@ static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
 		snprintf(r->name, sizeof r->name, "%s", vm->name);
 	r->here = true;
 	r->seen_s = en->sample.wall_ns / 1000000000;
-	if (vm->id >= 0 && vm->id != r->life)
+	if (vm->id >= 0 && vm->id != r->life && runs(vm))
 		new_life(en, r, vm);
 	read_back(en, r, vm);
 }

@@ -55,6 +55,7 @@ struct engine {
 
 	struct ledger ledger;
 	struct journal *journal; /* open once something is to be changed */
+	int claim;               /* as long as the journal is open; -1: none */
 	bool inherited;          /* the ledger began with what an earlier run left */
 	bool watches;            /* another vmtop steers; what it changed is its own */
 	bool borrowed;           /* its journal is read here all the same, and not written */
@@ -131,6 +132,7 @@ size_t restore_settle(struct engine *en, const char *pattern);
 bool restore_named(const char *pattern, const struct vm_record *r);
 
 /* apply.c */
+const char *engine_host(const struct engine *en);    /* engine.c: what journal and claim are called by */
 int apply_journal(struct engine *en, struct err *e); /* opens it if changes here need one */
 /* Nothing of ours is left on this object (enum journal_object or a vCPU). */
 void apply_forget(struct engine *en, struct vm_record *r, int object);

@@ -56,7 +56,8 @@ size_t restore_settle(struct engine *en, const char *pattern)
 		const struct vm_sample *vm = asked_vm(en, r->uuid);
 		if (!vm || !record_changes(r) || (pattern && !restore_named(pattern, r)))
 			continue;
-		foreign += settle_pins(en, r, vm);
+		if (r->life < 0 || r->life == vm->id) /* else its pins are not known to be there yet */
+			foreign += settle_pins(en, r, vm);
 		if (r->wrote_kib >= 0 && vi64_has(vm->mem.balloon_kib) &&
 			!balloon_ours(r, vm->mem.balloon_kib.v, true)) {
 			apply_forget(en, r, JOURNAL_BALLOON);

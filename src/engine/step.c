@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "claim.h"
 #include "priv.h"
 #include "vmtop/record.h"
 #include "vmtop/text.h"
@@ -322,6 +323,8 @@ int engine_step(struct engine *en, struct err *e)
 	struct round cpu, memory;
 	plan_reset(&en->plan);
 	en->seq++;
+	if (en->claim >= 0)
+		claim_tidy(en->claim);
 	if (replay_catch_up(en, e) < 0)
 		return -1;
 	if (!en->due) {

@@ -140,9 +140,9 @@ test_clean() {
 	local pid
 	for pid in $(vmtop_pid 2>/dev/null) $(cat "$LAB/pids" 2>/dev/null); do kill -KILL "$pid" 2>/dev/null; done
 	mux kill-server 2>/dev/null
+	virsh -q uri >/dev/null 2>&1 || lab_libvirtd
 	guests_end
 	rm -rf "$LAB/state" "$LAB/events" "$LAB/pids" "$LAB"/*.console
-	virsh -q uri >/dev/null 2>&1 || lab_libvirtd
 }
 
 # What a failed test leaves for its reader.
@@ -151,7 +151,7 @@ test_keep() {
 	rm -rf "$to"
 	mkdir -p "$to"
 	term_text >"$LAB/screen" 2>/dev/null
-	cp "$LAB"/{json,stderr,screen,events,libvirtd.log} "$LAB"/*.console /var/log/libvirt/qemu/*.log "$to" 2>/dev/null
+	cp "$LAB"/{json,stderr,second.err,screen,events,libvirtd.log} "$LAB"/*.console /var/log/libvirt/qemu/*.log "$to" 2>/dev/null
 }
 
 # test_once NAME: test_NAME in a subshell; leaves $status and $took (tenths of a second).

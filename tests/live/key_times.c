@@ -18,7 +18,7 @@
 /* A word of the help that no view has in its place. */
 #define HELP "Moving"
 
-enum { KEYS = 13, STEP_MS = 83, QUIET_MS = 30, LIMIT_MS = 10000, REDRAW_MS = 500, LINE_BYTES = 512 };
+enum { KEYS = 9, STEP_MS = 83, QUIET_MS = 30, LIMIT_MS = 10000, REDRAW_MS = 500, LINE_BYTES = 512 };
 
 static double now_ms(void)
 {

@@ -2,9 +2,9 @@
 # shellcheck shell=bash
 # lab.sh: a private hypervisor for tests. Sourced by the scripts beside it; needs root, but no KVM.
 #
-# The script that calls lab_enter is started again in mount and PID namespaces of its own, where empty folders
-# lie over those of libvirt. Whatever it starts there (libvirtd, every QEMU, tmux) ends with it, however it ends:
-# the kernel kills a PID namespace whose first process is gone. The machine's own libvirt folders are listed before
+# The script that calls lab_enter is started again in mount, PID and network namespaces of its own, where empty folders
+# lie over those of libvirt, and a vmtop of this machine is not met. Whatever it starts there (libvirtd, every QEMU,
+# tmux) ends with it, however it ends: the kernel kills a PID namespace whose first process is gone. The machine's own libvirt folders are listed before
 # and after, and must not have changed.
 #
 # Inside: LAB is a scratch folder, TOP the source tree, VMTOP the program under test.
@@ -31,7 +31,7 @@ lab_missing() {
 		fi
 	done
 	[ "$(id -u)" = 0 ] || { say "needs root"; return; }
-	unshare --mount --pid --fork --mount-proc true 2>/dev/null || say "not allowed to unshare namespaces"
+	unshare --mount --pid --net --fork --mount-proc true 2>/dev/null || say "not allowed to unshare namespaces"
 }
 
 # Starts the calling script again with sudo where that asks for nothing.
@@ -56,7 +56,7 @@ lab_enter() {
 	trap 'exit 143' TERM HUP
 	trap 'rm -rf "$LAB"' EXIT
 	# In the background, so that a signal is acted on at once; its death takes the namespace along.
-	setsid unshare --mount --pid --fork --kill-child --mount-proc "$@" &
+	setsid unshare --mount --pid --net --fork --kill-child --mount-proc "$@" &
 	LAB_PID=$!
 	trap 'kill -KILL $LAB_PID 2>/dev/null; wait $LAB_PID 2>/dev/null; rm -rf "$LAB"' EXIT
 	wait $LAB_PID || status=$?
@@ -88,6 +88,7 @@ lab_start() {
 		lab_cover "$dir" || return 1
 	done
 	mkdir -p /run/libvirt /run/lock
+	busybox ifconfig lo up 2>/dev/null # only the tests with a line need it
 	printf '%s\n' 'user="root"' 'group="root"' 'security_driver="none"' 'cgroup_controllers=[]' \
 		'namespaces=[]' 'stdio_handler="file"' >/etc/libvirt/qemu.conf
 	printf '%s\n' 'auth_unix_rw="none"' 'auth_unix_ro="none"' 'unix_sock_rw_perms="0700"' \

@@ -224,6 +224,60 @@ static void others_and_new_lives_are_left_alone(void **state)
 	unlink(journal_file());
 }
 
+/* A saved VM that is brought back is not yet pinned at first: only once it runs its pins tell whose they are.
+ */
+static void a_vm_from_disk_gets_its_pins_late(void **state)
+{
+	(void)state;
+	begin("host\n\tpcpus 2\n\tbalancer off\nvm a x2\n\tload 60%\n\tpin 0\n"
+	      "at 10s stop a-2\nat 12s start a-2\nat 12s pause a-2\nat 14s pin a-2 1\nat 16s resume a-2\n"
+	      "at 10s stop a-1\nat 12s start a-1\nat 12s pause a-1\nat 14s pin a-1 1\nat 16s resume a-1\n");
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	const char *moved = strcmp(spy_pin(&host, "a-2", 0), "1") == 0 ? "a-2" : "a-1";
+	assert_string_equal(spy_pin(&host, moved, 0), "1");
+	engine_command(en, &(struct command){.kind = CMD_AUTO_CPU});
+	spy_run(en, 8);
+	assert_string_equal(spy_pin(&host, moved, 0), "0");
+	spy_run(en, 8);
+	assert_string_equal(spy_pin(&host, moved, 0), "1");
+	engine_leave(en, true);
+	engine_free(en);
+	assert_string_equal(spy_pin(&host, moved, 0), "0");
+	assert_int_equal(access(journal_file(), F_OK), -1);
+	spy_free(&host);
+}
+
+/* Who else may pin or balloon here is said, each once. */
+static void others_are_said_once(void **state)
+{
+	static const char *const lines[] = {"numad runs on this host: it moves guests too",
+		"MoM runs on this host: it balloons guests too",
+		"Proxmox's pvestatd runs on this host: it balloons guests too",
+		"another vmtop runs on this host",
+		"4 VMs are of OpenStack: pins of flavors are rules here, and nova may set them anew"};
+	(void)state;
+	begin(CROWD);
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 2);
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+		assert_null(spy_logged(en, lines[i]));
+	host.others = OTHER_NUMAD | OTHER_MOM | OTHER_PROXMOX | OTHER_VMTOP;
+	host.openstack = true;
+	spy_run(en, 5);
+	struct snapshot *s = engine_snapshot(en);
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		int n = 0;
+		for (size_t k = 0; k < s->n_log; k++)
+			n += strstr(s->log[k].text, lines[i]) != NULL;
+		assert_int_equal(n, 1);
+	}
+	snapshot_free(s);
+	engine_leave(en, true);
+	engine_free(en);
+	spy_free(&host);
+}
+
 static void unplugged_vcpus_are_forgotten(void **state)
 {
 	(void)state;
@@ -421,6 +475,8 @@ int main(void)
 		cmocka_unit_test(dry_run_puts_nothing_back),
 		cmocka_unit_test(crash_between_call_and_answer),
 		cmocka_unit_test(others_and_new_lives_are_left_alone),
+		cmocka_unit_test(a_vm_from_disk_gets_its_pins_late),
+		cmocka_unit_test(others_are_said_once),
 		cmocka_unit_test(unplugged_vcpus_are_forgotten),
 		cmocka_unit_test(never_pinned_is_wide_again),
 		cmocka_unit_test(balloons_and_periods_go_back),

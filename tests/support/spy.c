@@ -35,6 +35,9 @@ static int spy_sample(struct backend *b, unsigned groups, struct sample *to, str
 	int rc = s->sim->ops->sample(s->sim, groups, to, e);
 	for (size_t i = 0; s->name && i < to->n_vms; i++)
 		snprintf(to->vms[i].name, sizeof to->vms[i].name, "%s", s->name);
+	for (size_t i = 0; s->openstack && i < to->n_vms; i++)
+		to->vms[i].flags |= VM_FLAG_OPENSTACK;
+	to->host.others |= s->others;
 	return rc;
 }
 

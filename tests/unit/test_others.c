@@ -55,8 +55,17 @@ static void processes_are_known_by_name(void **state)
 	assert_int_equal(others_find(root, 77), OTHER_VMTOP | OTHER_PROXMOX);
 	process("501", "numad");
 	assert_int_equal(others_find(root, 77), OTHER_VMTOP | OTHER_PROXMOX | OTHER_NUMAD);
-	static const char *const pids[] = {"12", "77", "78", "500", "501"};
-	for (size_t i = 0; i < 5; i++)
+	process("502", "momd");
+	assert_int_equal(others_find(root, 77), OTHER_VMTOP | OTHER_PROXMOX | OTHER_NUMAD | OTHER_MOM);
+	remove_process("78");
+	remove_process("502");
+	process("503", "mom-vdsm");
+	process("504", "numad\nvmtop"); /* whoever names itself so is called by the first line */
+	process("505", "");
+	process("self", "vmtop");
+	assert_int_equal(others_find(root, 77), OTHER_PROXMOX | OTHER_NUMAD | OTHER_MOM);
+	static const char *const pids[] = {"12", "77", "500", "501", "503", "504", "505", "self"};
+	for (size_t i = 0; i < sizeof pids / sizeof *pids; i++)
 		remove_process(pids[i]);
 	rmdir(proc);
 	rmdir(root);

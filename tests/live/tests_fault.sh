@@ -69,7 +69,7 @@ test_libvirtd_killed() {
 	start=$(now_ms)
 	eventually 20 "connected again" connected
 	note "back after $(($(now_ms) - start)) ms"
-	[ $(($(now_ms) - start)) -lt 4000 ] || fail "back only $(($(now_ms) - start)) ms after libvirtd"
+	[ $(($(now_ms) - start)) -lt 6000 ] || fail "back only $(($(now_ms) - start)) ms after libvirtd"
 	two_more
 	eventually 60 "three guests on each pCPU" three_and_three
 	vmtop_quit

@@ -29,7 +29,7 @@ test_line_cut() {
 	start=$(now_ms)
 	eventually 20 "connected again" connected
 	note "back $(($(now_ms) - start)) ms after the cut line"
-	[ $(($(now_ms) - start)) -lt 4000 ] || fail "back only $(($(now_ms) - start)) ms after the line"
+	[ $(($(now_ms) - start)) -lt 6000 ] || fail "back only $(($(now_ms) - start)) ms after the line"
 	kill -STOP "$LINE"
 	start=$(now_ms)
 	eventually 20 "the silence on the screen" term_shows 'SLOW|STALE'

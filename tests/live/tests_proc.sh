@@ -24,11 +24,11 @@ has_usable() { [ "$(balloon "$1" usable)" -gt 0 ]; }
 test_proc_hotplug() {
 	cpu_xml g1 5 | sed "s|<vcpu>1</vcpu>|<vcpu current='1'>2</vcpu>|" >"$LAB/g1.xml"
 	virsh -q create "$LAB/g1.xml" >/dev/null || fail "guest g1 does not start"
-	json_start "${KEEP[@]}" -d 0.5 --end-time +30
-	eventually 8 "one vCPU" json_true '.[-1].vms[0].vcpus | length == 1'
+	json_start "${KEEP[@]}" -d 0.5 --end-time +90
+	eventually 20 "one vCPU" json_true '.[-1].vms[0].vcpus | length == 1'
 	virsh -q setvcpus g1 2 --live || skip "this QEMU plugs no vCPU"
-	eventually 12 "two vCPUs" json_true '.[-1].vms[0].vcpus | map(.id) == [0, 1]'
-	eventually 5 "both with an affinity" json_true '.[-1].vms[0].vcpus | all(.affinity != null)'
+	eventually 20 "two vCPUs" json_true '.[-1].vms[0].vcpus | map(.id) == [0, 1]'
+	eventually 20 "both with an affinity" json_true '.[-1].vms[0].vcpus | all(.affinity != null)'
 	kill -TERM "$BATCH"
 	json_end 10
 }

@@ -156,6 +156,36 @@ static void plans_that_do_not_help_become_rare(void **unused)
 	end();
 }
 
+/* 60 and 40 could be 50 and 50, but a move costs a hundred times the usual: not worth it, and that is said
+ * once in a while; those that dwell are another reason. */
+static void too_dear_is_not_worth_it(void **unused)
+{
+	(void)unused;
+	begin(10, 2);
+	for (int t = 0; t < 10; t++) {
+		c.tasks[t].demand_pct = 10;
+		c.tasks[t].unit = t >= 6;
+		c.tasks[t].weight = 100;
+	}
+	look(2, true);
+	for (int i = 0; i < 22; i++) {
+		assert_int_equal(look(2, true), 0);
+		assert_int_equal(r.why.code, i % 11 ? REASON_COOLDOWN : REASON_NOT_WORTH);
+	}
+	end();
+	begin(2, 2);
+	c.tasks[0].demand_pct = c.tasks[1].demand_pct = 50;
+	look(2, true);
+	assert_int_equal(look(2, true), 1);
+	size_t moved = r.moves[0].task;
+	c.tasks[moved].unit = 0; /* back again; the other one must stay */
+	c.tasks[1 - moved].fixed = REASON_HELD;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(look(2, true), 0);
+	assert_int_equal(r.why.code, REASON_DWELL);
+	end();
+}
+
 /* A preview is what b would do: it takes over how long tasks have been seen, which of them are alike as far
  * as one can know, and the best placement that was found. */
 static void a_preview_plans_as_the_rounds_do(void **unused)
@@ -264,6 +294,7 @@ int main(void)
 		cmocka_unit_test(a_first_assignment_starts_no_dwell),
 		cmocka_unit_test(what_did_not_happen_is_asked_again),
 		cmocka_unit_test(plans_that_do_not_help_become_rare),
+		cmocka_unit_test(too_dear_is_not_worth_it),
 		cmocka_unit_test(a_preview_plans_as_the_rounds_do),
 		cmocka_unit_test(cores_are_a_trigger_when_they_can_be_better_off),
 		cmocka_unit_test(a_host_without_pcpus),

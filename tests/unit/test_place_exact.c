@@ -155,6 +155,30 @@ static void the_cheapest_plan_is_found(void **unused)
 	place_done(&w);
 }
 
+/* VMs that are all alike are the usual case: that there is nothing better is proven, not guessed, and the
+ * fewest moves are found, on up to twelve pCPUs. */
+static void equal_tasks_are_no_riddle(void **unused)
+{
+	(void)unused;
+	for (size_t m = 3; m <= 12; m++)
+		for (size_t n = m + 1; n <= m + 5 && n <= 16; n++) {
+			bool proven = false;
+			place_case_init(&c, n, m);
+			for (size_t i = 0; i < n; i++)
+				c.tasks[i].demand_pct = 60;
+			assert_int_equal(place_load(&w, &c.p), 0);
+			double f = place_exact_found(&w, place_found(&w, 0), 0.001, &proven);
+			assert_int_equal(proven, n % m != 0);
+			assert_float_equal(f, 3600.0 * (double)(n % m * (m - n % m)) / (double)m, 0.01);
+			place_reset(&w);
+			struct place_goal g = {.f = f + 0.001, .min_score = 1, .max_steps = n};
+			assert_true(place_exact_plan(&w, &g));
+			assert_int_equal(w.n_steps, n - (n + m - 1) / m);
+			place_case_done(&c);
+		}
+	place_done(&w);
+}
+
 /* No plan of fewer moves than the certificate says reaches the goal. */
 static void fewer_moves_cannot_do(void **unused)
 {
@@ -372,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_best_placement_is_found),
 		cmocka_unit_test(the_cheapest_plan_is_found),
+		cmocka_unit_test(equal_tasks_are_no_riddle),
 		cmocka_unit_test(fewer_moves_cannot_do),
 		cmocka_unit_test(the_search_is_nearly_as_good),
 		cmocka_unit_test(lpt_is_lpt),

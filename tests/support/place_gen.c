@@ -139,12 +139,16 @@ void place_case_restrict(struct place_case *c, size_t t, int lo, int hi)
 static void wild_units(struct place_case *c, uint64_t *r, bool one_cpu)
 {
 	int threads = place_random(r) < 0.3 ? 2 : 0, llc = place_random(r) < 0.6 ? 4 : 0;
-	bool dealt = place_random(r) < 0.3; /* unit 0 on node 0, 1 on 1, 2 on 0 ... */
 	place_case_topology(c, threads, llc, llc && place_random(r) < 0.6 ? 8 : 0);
+	bool dealt = place_random(r) < 0.4; /* siblings and neighbours have any numbers */
 	for (size_t j = 0; j < c->p.n_units; j++) {
 		struct place_unit *u = &c->units[j];
-		if (dealt)
-			u->core = -1, u->node = u->llc = (int)j % 2;
+		struct place_unit *other = &c->units[(size_t)(place_random(r) * (double)c->p.n_units)],
+				  was = *u;
+		if (dealt) {
+			u->core = other->core, u->llc = other->llc, u->node = other->node;
+			other->core = was.core, other->llc = was.llc, other->node = was.node;
+		}
 		u->n_cpus = one_cpu || place_random(r) < 0.5 ? 1 : 1 + (int)(place_random(r) * 4);
 		u->background_pct = place_random(r) < 0.3 ? 80 * place_random(r) : 0;
 	}

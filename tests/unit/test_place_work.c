@@ -96,7 +96,8 @@ static void measures_and_gains(void **unused)
 			place_add(&w, z, w.d[t]);
 			assert_float_equal(gain, f - place_f(&w), 1e-6 * (1 + f));
 			if (fabs(per_cpu(z) - la) > 1e-6)
-				assert_int_equal(safe, per_cpu(z) < la && place_q(&w) <= before + 1e-6);
+				assert_int_equal(
+					safe, per_cpu(z) < la && (!w.smt || place_q(&w) <= before + 1e-6));
 			place_add(&w, z, -w.d[t]);
 			place_add(&w, a, w.d[t]);
 		}
@@ -144,6 +145,30 @@ static void the_lowest_allowed_is_found(void **unused)
 				place_take(&w, t, to, -1);
 		}
 		assert_int_equal(place_lowest(&w, 3, 3), PLACE_NONE);
+		place_case_done(&c);
+	}
+	place_done(&w);
+}
+
+/* Units of a node stand together, and in it those of an LLC, whatever their numbers are. */
+static void neighbours_stand_together(void **unused)
+{
+	(void)unused;
+	for (uint64_t seed = 1; seed <= CASES; seed++) {
+		place_case_wild(&c, seed, 5, 30, true);
+		assert_int_equal(place_load(&w, &c.p), 0);
+		bool one = true;
+		for (size_t a = 0; a < w.m; a++)
+			for (size_t b = 0; b < w.m; b++) {
+				bool node = c.units[a].node == c.units[b].node,
+				     llc = node && c.units[a].llc == c.units[b].llc;
+				uint32_t at = w.pos[b];
+				assert_int_equal(at >= w.node_lo[a] && at < w.node_hi[a], node);
+				assert_int_equal(at >= w.llc_lo[a] && at < w.llc_hi[a], llc);
+				assert_int_equal(w.core[a] == w.core[b], a == b || siblings((int)a, (int)b));
+				one &= llc;
+			}
+		assert_int_equal(w.one_zone, one);
 		place_case_done(&c);
 	}
 	place_done(&w);
@@ -241,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(measures_and_gains),
 		cmocka_unit_test(the_lowest_allowed_is_found),
+		cmocka_unit_test(neighbours_stand_together),
 		cmocka_unit_test(tasks_are_sorted),
 		cmocka_unit_test(distances_and_costs),
 		cmocka_unit_test(tasks_that_cannot_move_are_load),

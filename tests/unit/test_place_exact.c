@@ -155,6 +155,27 @@ static void the_cheapest_plan_is_found(void **unused)
 	place_done(&w);
 }
 
+/* A fixed load of 90, a task of 80 and two of 30 on four units: the two large ones sit alone, and the bound
+ * knows. */
+static void what_is_large_sits_alone(void **unused)
+{
+	(void)unused;
+	static const double pct[] = {80, 30, 30};
+	place_case_init(&c, 3, 4);
+	c.units[2].background_pct = 90;
+	for (int t = 0; t < 3; t++)
+		c.tasks[t].demand_pct = pct[t];
+	assert_int_equal(place_load(&w, &c.p), 0);
+	double q = 32.5 * 32.5 + 22.5 * 22.5 + 2 * 27.5 * 27.5;
+	assert_float_equal(place_bound_q(&w), q, EPS);
+	assert_float_equal(place_found(&w, 0), q, EPS);
+	c.units[2].background_pct = 0; /* 80 30 30 0 */
+	assert_int_equal(place_load(&w, &c.p), 0);
+	assert_float_equal(place_bound_q(&w), 45.0 * 45 + 2 * 5 * 5 + 35 * 35, EPS);
+	place_case_done(&c);
+	place_done(&w);
+}
+
 /* VMs that are all alike are the usual case: that there is nothing better is proven, not guessed, and the
  * fewest moves are found, on up to twelve pCPUs. */
 static void equal_tasks_are_no_riddle(void **unused)
@@ -396,6 +417,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_best_placement_is_found),
 		cmocka_unit_test(the_cheapest_plan_is_found),
+		cmocka_unit_test(what_is_large_sits_alone),
 		cmocka_unit_test(equal_tasks_are_no_riddle),
 		cmocka_unit_test(fewer_moves_cannot_do),
 		cmocka_unit_test(the_search_is_nearly_as_good),

@@ -168,7 +168,7 @@ static void what_is_large_sits_alone(void **unused)
 	assert_int_equal(place_load(&w, &c.p), 0);
 	double q = 32.5 * 32.5 + 22.5 * 22.5 + 2 * 27.5 * 27.5;
 	assert_float_equal(place_bound_q(&w), q, EPS);
-	assert_float_equal(place_found(&w, 0), q, EPS);
+	assert_float_equal(place_found(&w, &(struct place_enough){0}), q, EPS);
 	c.units[2].background_pct = 0; /* 80 30 30 0 */
 	assert_int_equal(place_load(&w, &c.p), 0);
 	assert_float_equal(place_bound_q(&w), 45.0 * 45 + 2 * 5 * 5 + 35 * 35, EPS);
@@ -188,7 +188,8 @@ static void equal_tasks_are_no_riddle(void **unused)
 			for (size_t i = 0; i < n; i++)
 				c.tasks[i].demand_pct = 60;
 			assert_int_equal(place_load(&w, &c.p), 0);
-			double f = place_exact_found(&w, place_found(&w, 0), 0.001, &proven);
+			double f = place_exact_found(
+				&w, place_found(&w, &(struct place_enough){0}), 0.001, &proven);
 			assert_int_equal(proven, n % m != 0);
 			assert_float_equal(f, 3600.0 * (double)(n % m * (m - n % m)) / (double)m, 0.01);
 			place_reset(&w);

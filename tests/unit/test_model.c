@@ -309,6 +309,29 @@ static void wandering_vcpu_is_no_background(void **state)
 	fx_done(&f);
 }
 
+/* One that may float and was seen on pCPU 0 both times, but ran half of the time on pCPU 1. */
+static void floating_vcpu_is_no_background(void **state)
+{
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		struct fixture f;
+		fx_init(&f, &(struct fx_host){.pcpus = 2});
+		fx_vm(&f, 1, 1);
+		fx_load(&f, 1, 0, 60, 0);
+		fx_vcpu(&f, 1, 0)->affinity_avail = known ? AVAIL_OK : AVAIL_DENIED;
+		fx_start(&f);
+		f.s.host.pcpus[0].busy_ns.v -= ms(300);
+		f.s.host.pcpus[0].idle_ns.v += ms(300);
+		f.s.host.pcpus[1].busy_ns.v += known ? ms(300) : 0;
+		f.s.host.pcpus[1].idle_ns.v -= known ? ms(300) : 0;
+		fx_advance(&f, 1);
+		assert_near(f.m.pcpus[0].busy_pct.v, 30);
+		assert_near(f.m.pcpus[0].background_pct.v, 0);
+		assert_near(f.m.pcpus[1].background_pct.v, 0);
+		fx_done(&f);
+	}
+}
+
 static void newcomer_is_no_background(void **state)
 {
 	(void)state;
@@ -582,6 +605,7 @@ int main(void)
 		cmocka_unit_test(offline_pcpu_and_target),
 		cmocka_unit_test(background_is_what_vcpus_do_not_explain),
 		cmocka_unit_test(wandering_vcpu_is_no_background),
+		cmocka_unit_test(floating_vcpu_is_no_background),
 		cmocka_unit_test(newcomer_is_no_background),
 		cmocka_unit_test(mapping_of_a_vcpu),
 		cmocka_unit_test(hot_plug_forgets_what_the_others_wanted),

@@ -107,6 +107,7 @@ favour() {
 # Starts libvirtd (again), and returns once it answers.
 lab_libvirtd() {
 	libvirtd -p "$LAB/libvirtd.pid" >>"$LAB/libvirtd.log" 2>&1 &
+	disown # some tests kill it, and nobody needs to be told
 	wait_for 20 virsh -q uri >/dev/null || { say "libvirtd does not answer:"; tail -5 "$LAB/libvirtd.log"; return 1; }
 }
 

@@ -31,6 +31,8 @@ ci clang clang clang clang
 ci libclang-rt-dev compiler-rt compiler-rt -
 ci clang-format clang-tools-extra - clang-tools
 ci binutils binutils binutils binutils
+ci systemd systemd systemd systemd
+ci valgrind valgrind valgrind valgrind
 ci shellcheck ShellCheck shellcheck ShellCheck
 END
 	# What the live tests need is kept beside them, by its Debian name.

@@ -4,7 +4,9 @@
  * blanks. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "output.h"
 #include "vmtop/batch.h"
 #include "vmtop/columns.h"
 #include "vmtop/text.h"
@@ -173,11 +175,24 @@ int text_write_log(struct batch_out *o, const struct snapshot *s, struct err *e)
 	return 0;
 }
 
-/* Under systemd the journal has the time, and reads how urgent a line is from its beginning. */
+/* Whether the lines go to systemd's journal: children of a service inherit the variable, so that it names the
+ * stream by device and inode. */
+static bool goes_to_journal(const struct batch_out *o)
+{
+	const char *named = getenv("JOURNAL_STREAM");
+	struct stat st;
+	char is[64];
+	if (!named || !o->out || fstat(o->out->fd, &st) < 0)
+		return false;
+	snprintf(is, sizeof is, "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	return strcmp(named, is) == 0;
+}
+
+/* The journal has the time, and reads how urgent a line is from its beginning. */
 int log_write(struct batch_out *o, const struct snapshot *s, struct err *e)
 {
 	(void)e;
-	bool journal = getenv("JOURNAL_STREAM") != NULL;
+	bool journal = goes_to_journal(o);
 	for (size_t i = 0; i < s->n_log; i++) {
 		const struct log_line *l = &s->log[i];
 		char time[48], text[sizeof l->text];

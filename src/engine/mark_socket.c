@@ -165,6 +165,9 @@ int engine_mark_send(const char *text, struct err *e)
 	if (fd < 0)
 		return err_set(e, ERR_RUNTIME, "cannot make a socket: %s", strerror(errno));
 	int heard = send_all(fd, run_folder(), text);
+	/* The service runs as root without a run folder of its own. */
+	if (geteuid() == 0 && strcmp(run_folder(), "/run") != 0)
+		heard += send_all(fd, "/run", text);
 	close(fd);
 	return heard ? heard
 		     : err_set(e, ERR_RUNTIME, "no running vmtop of this user was found below %.200s",

@@ -4,6 +4,7 @@
 # make check      installs what tests need, builds, runs every test; check-quick: without live tests
 # make lint       the rules of the house        make bench    every figure that is quoted
 # make install    PREFIX, DESTDIR; uninstall    make dist     a release tarball      make deb, make rpm  packages
+# make valgrind   every test under memcheck (VALGRIND=quick: most of them; VALGRIND="test_sim" some)
 # make fuzz       every fuzz target with clang (FUZZ="cpuset journal" some, FUZZ_S=60 seconds each)
 # SAN=address,undefined or SAN=thread builds with sanitizers into a folder of its own.
 
@@ -46,7 +47,7 @@ PREFIX   ?= /usr/local
 MANUALS   = $(patsubst man/%.in,$(BUILD)/man/%,$(sort $(wildcard man/*.in)))
 SHELLS    = $(BUILD)/completions/vmtop.bash $(BUILD)/completions/_vmtop $(BUILD)/completions/vmtop.fish
 
-.PHONY: all run check check-quick unit screenshots lint format bench bench-live fuzz clean install uninstall dist deb rpm golden
+.PHONY: all run check check-quick unit valgrind screenshots lint format bench bench-live fuzz clean install uninstall dist deb rpm golden
 all: $(BUILD)/vmtop $(MANUALS) $(SHELLS)
 
 # Installing comes before anything that asks pkg-config, hence the second make.
@@ -88,6 +89,8 @@ $(BUILD)/tests/%.o: tests/%.c
 # This one lets every allocation fail in turn.
 wrap = -Wl,--wrap=$(1)
 $(BUILD)/tests/scenario/test_faults: LDFLAGS += $(foreach f,malloc calloc realloc reallocarray free,$(call wrap,$(f)))
+# And this one is killed in each call that writes.
+$(BUILD)/tests/scenario/test_killed: LDFLAGS += $(foreach f,write fdatasync rename,$(call wrap,$(f)))
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TSUP) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
@@ -133,6 +136,10 @@ fuzz:
 
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
+
+VALGRIND ?= # quick, or names of tests
+valgrind: tests
+	@sh packaging/valgrind.sh $(BUILD) $(VALGRIND)
 
 screenshots: $(BUILD)/vmtop # pictures of real runs on the simulator
 	@sh packaging/screenshots.sh $(BUILD)

@@ -32,7 +32,7 @@ void apply_forget(struct engine *en, struct vm_record *r, int object)
 	if (object == JOURNAL_BALLOON)
 		record_drop_balloon(r);
 	else if (object == JOURNAL_PERIOD)
-		r->period_found = r->period_wrote = -1;
+		record_drop_period(r);
 	else if (object == JOURNAL_VM)
 		record_drop_all(r);
 	else
@@ -89,13 +89,14 @@ static int will_balloon(
 static int will_period(
 	struct engine *en, struct vm_record *r, const struct action *a, bool *found, struct err *e)
 {
-	if (r->period_found < 0) {
+	if (r->period_found < 0 || !period_ours(r, a->from_s)) {
+		record_drop_period(r);
 		r->period_found = a->from_s;
 		*found = true;
 		if (note(en, JOURNAL_FOUND, r, JOURNAL_PERIOD, e) < 0)
 			return -1;
 	}
-	r->period_wrote = a->to_s;
+	period_will(r, a->to_s);
 	return note(en, JOURNAL_WILL, r, JOURNAL_PERIOD, e);
 }
 
@@ -189,6 +190,8 @@ static void record_done(struct engine *en, struct vm_record *r, const struct act
 	r->fails = 0;
 	if (v && a->kind == ACTION_PIN)
 		vcpu_is(v, &a->to);
+	if (a->kind == ACTION_PERIOD)
+		period_is(r, a->to_s);
 	if (a->kind == ACTION_BALLOON) {
 		r->memo.target_kib = a->to_kib;
 		r->memo.target_ns = en->sample.time_ns;
@@ -215,6 +218,9 @@ static void record_not_done(struct engine *en, struct vm_record *r, const struct
 		note_after(en, JOURNAL_WROTE, r, JOURNAL_BALLOON);
 	} else if (a->kind == ACTION_PERIOD && r->period_found == a->from_s) {
 		apply_forget(en, r, JOURNAL_PERIOD);
+	} else if (a->kind == ACTION_PERIOD) {
+		period_is(r, a->from_s);
+		note_after(en, JOURNAL_WROTE, r, JOURNAL_PERIOD);
 	}
 }
 

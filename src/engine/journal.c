@@ -134,6 +134,7 @@ static int begin(struct journal *j, struct err *e)
 		return fail(e, "read", j->path);
 	if ((last != '\n' && append(j, "\n", 1) < 0) || write_head(j) < 0)
 		return fail(e, "write", j->path);
+	journal_sweep(j->path);
 	return 0;
 }
 
@@ -213,6 +214,16 @@ static int write_balloon(struct journal *j, const struct vm_record *r, struct er
 	return rc;
 }
 
+static int write_period(struct journal *j, const struct vm_record *r, struct err *e)
+{
+	struct vm_record one = *r;
+	one.period_wrote = r->period_before;
+	if (journal_note(j, JOURNAL_FOUND, r, JOURNAL_PERIOD, e) < 0 ||
+		journal_note(j, JOURNAL_WROTE, &one, JOURNAL_PERIOD, e) < 0)
+		return -1;
+	return r->period_before == r->period_wrote ? 0 : journal_note(j, JOURNAL_WILL, r, JOURNAL_PERIOD, e);
+}
+
 static int write_record(struct journal *j, const struct vm_record *r, struct err *e)
 {
 	for (size_t i = 0; i < r->n_vcpus; i++)
@@ -220,11 +231,7 @@ static int write_record(struct journal *j, const struct vm_record *r, struct err
 			return -1;
 	if (r->wrote_kib >= 0 && write_balloon(j, r, e) < 0)
 		return -1;
-	if (r->period_wrote < 0)
-		return 0;
-	return journal_note(j, JOURNAL_FOUND, r, JOURNAL_PERIOD, e) < 0
-		       ? -1
-		       : journal_note(j, JOURNAL_WROTE, r, JOURNAL_PERIOD, e);
+	return r->period_wrote >= 0 ? write_period(j, r, e) : 0;
 }
 
 static int write_anew(struct journal *j, const struct ledger *l, struct err *e)

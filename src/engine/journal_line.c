@@ -100,13 +100,16 @@ static void take_period(struct vm_record *r, const json_t *o, enum journal_word 
 {
 	json_int_t s = json_integer_value(json_object_get(o, "period_s"));
 	if (word == JOURNAL_FORGOT)
-		r->period_found = r->period_wrote = -1;
+		record_drop_period(r);
 	else if (s < 0 || s > PERIOD_MAX)
 		return;
-	else if (word == JOURNAL_FOUND)
+	else if (word == JOURNAL_FOUND) {
+		record_drop_period(r);
 		r->period_found = (int)s;
+	} else if (r->period_found >= 0 && word == JOURNAL_WILL)
+		period_will(r, (int)s);
 	else if (r->period_found >= 0)
-		r->period_wrote = (int)s;
+		period_is(r, (int)s);
 }
 
 static void take_record(struct vm_record *r, const json_t *o, enum journal_word word)

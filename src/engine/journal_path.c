@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Where journals are: $XDG_STATE_HOME/vmtop, for root without that variable /var/lib/vmtop, which the service
  * and a shell share. Invariant: under sudo nothing of root's is ever put into somebody else's home. */
+#include <dirent.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -80,4 +81,27 @@ int journal_folders(const char *path)
 		*p = '/';
 	}
 	return 0;
+}
+
+/* "PATH.XXXXXX" in the same folder: what mkostemp() made. */
+static bool is_unfinished(const char *name, const char *base)
+{
+	size_t n = strlen(base);
+	return strncmp(name, base, n) == 0 && name[n] == '.' && strlen(name + n + 1) == 6;
+}
+
+void journal_sweep(const char *path)
+{
+	char part[JOURNAL_PATH];
+	snprintf(part, sizeof part, "%s", path);
+	char *base = strrchr(part, '/');
+	if (!base)
+		return;
+	*base++ = '\0';
+	DIR *d = opendir(part);
+	for (struct dirent *f; d && (f = readdir(d));)
+		if (is_unfinished(f->d_name, base))
+			unlinkat(dirfd(d), f->d_name, 0);
+	if (d)
+		closedir(d);
 }

@@ -102,10 +102,15 @@ void record_drop_balloon(struct vm_record *r)
 	r->low_kib = r->high_kib = 0;
 }
 
+void record_drop_period(struct vm_record *r)
+{
+	r->period_found = r->period_wrote = r->period_before = -1;
+}
+
 void record_drop_all(struct vm_record *r)
 {
 	r->n_vcpus = 0;
-	r->period_found = r->period_wrote = -1;
+	record_drop_period(r);
 	record_drop_balloon(r);
 }
 
@@ -170,6 +175,22 @@ bool balloon_ours(const struct vm_record *r, int64_t kib, bool same_life)
 		return false;
 	int64_t low = same_life ? r->low_kib : r->wrote_kib, high = same_life ? r->high_kib : r->wrote_kib;
 	return kib >= low - BALLOON_SLACK_KIB && kib <= high + BALLOON_SLACK_KIB;
+}
+
+void period_will(struct vm_record *r, int s)
+{
+	r->period_before = r->period_wrote >= 0 ? r->period_wrote : r->period_found;
+	r->period_wrote = s;
+}
+
+void period_is(struct vm_record *r, int s)
+{
+	r->period_wrote = r->period_before = s;
+}
+
+bool period_ours(const struct vm_record *r, int s)
+{
+	return r->period_wrote >= 0 && (s == r->period_wrote || s == r->period_before);
 }
 
 static bool asked_for(const struct vm_record *r)

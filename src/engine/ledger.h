@@ -29,6 +29,7 @@ struct vm_record {
 	int64_t low_kib, high_kib;    /* of all targets written; with wrote_kib */
 	bool foreign_balloon;         /* somebody else set it, and the log has it */
 	int period_found, period_wrote; /* -1 never touched */
+	int period_before;              /* it may still be this one; -1 never touched */
 	struct vcpu_record *vcpus;      /* those that we have pinned */
 	size_t n_vcpus, cap_vcpus;
 };
@@ -55,6 +56,7 @@ struct vcpu_record *record_vcpu(const struct vm_record *r, int id);
 struct vcpu_record *record_vcpu_get(struct vm_record *r, int id); /* NULL: out of memory */
 void record_drop_vcpu(struct vm_record *r, int id);
 void record_drop_balloon(struct vm_record *r);
+void record_drop_period(struct vm_record *r);
 void record_drop_all(struct vm_record *r);
 int record_changes(const struct vm_record *r); /* objects that are not as found because of us */
 
@@ -70,5 +72,9 @@ void balloon_will(struct vm_record *r, int64_t kib);
 /* Whether a balloon of this size can be on the way to, or from, a target of ours. same_life: else only one
  * that stands at its target is ours. */
 bool balloon_ours(const struct vm_record *r, int64_t kib, bool same_life);
+/* The same for the statistics period: is to be changed, is known to be, is one that we wrote. */
+void period_will(struct vm_record *r, int s);
+void period_is(struct vm_record *r, int s);
+bool period_ours(const struct vm_record *r, int s);
 
 #endif

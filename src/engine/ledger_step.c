@@ -31,7 +31,7 @@ static bool memory_of_new_life(struct engine *en, struct vm_record *r, const str
 		return r->wrote_kib < 0 && r->period_wrote < 0;
 	if (r->wrote_kib >= 0 && !(vi64_has(m->balloon_kib) && balloon_ours(r, m->balloon_kib.v, false)))
 		apply_forget(en, r, JOURNAL_BALLOON);
-	if (r->period_wrote >= 0 && !(vi64_has(m->period_s) && m->period_s.v == r->period_wrote))
+	if (r->period_wrote >= 0 && !(vi64_has(m->period_s) && period_ours(r, (int)m->period_s.v)))
 		apply_forget(en, r, JOURNAL_PERIOD);
 	return true;
 }

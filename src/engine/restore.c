@@ -63,9 +63,9 @@ size_t restore_settle(struct engine *en, const char *pattern)
 			apply_forget(en, r, JOURNAL_BALLOON);
 			foreign++;
 		}
-		if (r->period_wrote >= 0 && vi64_has(vm->mem.period_s) &&
-			vm->mem.period_s.v != r->period_wrote) {
-			foreign += vm->mem.period_s.v != r->period_found;
+		int period = vi64_has(vm->mem.period_s) ? (int)vm->mem.period_s.v : r->period_wrote;
+		if (r->period_wrote >= 0 && (period == r->period_found || !period_ours(r, period))) {
+			foreign += period != r->period_found;
 			apply_forget(en, r, JOURNAL_PERIOD);
 		}
 	}
@@ -90,7 +90,7 @@ static int restore_pins(struct engine *en, const struct vm_sample *vm, const str
 static int restore_vm(struct engine *en, const struct vm_sample *vm, const struct vm_record *r, bool all)
 {
 	int bad = 0;
-	if (r->period_wrote >= 0 && vi64_has(vm->mem.period_s) && vm->mem.period_s.v == r->period_wrote)
+	if (vi64_has(vm->mem.period_s) && period_ours(r, (int)vm->mem.period_s.v))
 		bad |= asked_period(en, vm, r->period_found, REASON_STATS_OFF) < 0;
 	if (!all)
 		return bad ? -1 : 0;
@@ -131,7 +131,7 @@ int restore_periods(struct engine *en)
 	for (size_t i = 0; i < en->ledger.n; i++) {
 		struct vm_record *r = &en->ledger.vms[i];
 		const struct vm_sample *vm = asked_vm(en, r->uuid);
-		if (vm && r->period_wrote > 0 && restore_vm(en, vm, r, false) < 0)
+		if (vm && (r->period_wrote > 0 || r->period_before > 0) && restore_vm(en, vm, r, false) < 0)
 			return -1;
 	}
 	return 0;

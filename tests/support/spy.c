@@ -51,6 +51,8 @@ static void spy_apply(struct backend *b, struct action *a, size_t n)
 		s->changes++;
 		if (!fails || s->unknown)
 			s->sim->ops->apply(s->sim, &a[i], 1);
+		if (s->made && a[i].outcome == OUTCOME_DONE)
+			s->made(s->arg, &a[i]);
 		if (!fails)
 			continue;
 		a[i].outcome = s->unknown ? OUTCOME_UNKNOWN : OUTCOME_FAILED;

@@ -21,6 +21,7 @@ struct spy {
 	/* Around apply(); may be NULL. */
 	void (*before)(void *arg, const struct action *a, size_t n);
 	void (*after)(void *arg, const struct action *a, size_t n);
+	void (*made)(void *arg, const struct action *a); /* one change, before its answer is told */
 	void *arg;
 };
 

@@ -148,7 +148,7 @@ static void write_one(struct journal *j, struct ledger *l)
 	note(j, JOURNAL_WILL, r, JOURNAL_BALLOON);
 	r->period_found = 0;
 	note(j, JOURNAL_FOUND, r, JOURNAL_PERIOD);
-	r->period_wrote = 2;
+	period_will(r, 2);
 	note(j, JOURNAL_WILL, r, JOURNAL_PERIOD);
 }
 
@@ -174,6 +174,7 @@ static void check_loaded(const char *uri)
 	assert_int_equal(r->high_kib, 700000);
 	assert_int_equal(r->period_found, 0);
 	assert_int_equal(r->period_wrote, 2);
+	assert_true(period_ours(r, 2) && period_ours(r, 0) && !period_ours(r, 5));
 	ledger_done(&l);
 }
 

@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# valgrind.sh BUILD [quick | NAME...]: the test binaries under BUILD (unit, scenario, screen, the seeds of the fuzz
+# targets) under memcheck: nothing read that was never written, nothing lost. quick: without those that take long
+# there. A line each, the whole output of what failed, and at the end: N clean, N failed.
+set -u
+build=$1
+shift
+cd "$(dirname "$0")/.." || exit 1
+command -v valgrind >/dev/null || { echo "valgrind is not installed" >&2; exit 1; }
+slow=' test_noise test_situations test_story_cpu test_story_memory test_minmove test_minmove_plan test_replay test_hosts
+ test_faults test_mem_props test_keys_fuzz test_record test_cpu_ctl test_place test_place_exact test_memory test_golden
+ test_compare test_cases test_memory_life test_sim test_restore test_man test_mem_guards test_killed fuzz_keys fuzz_replay fuzz_scenario '
+clean=0 failed=0 only=''
+[ "${1:-}" = quick ] || { slow='' only=" $* "; }
+out=$(mktemp "${TMPDIR:-/tmp}/vmtop-valgrind.XXXXXX") || exit 1
+trap 'rm -f "$out"' EXIT
+
+for t in "$build"/tests/unit/test_* "$build"/tests/scenario/test_* "$build"/tests/screen/test_* "$build"/tests/fuzz/fuzz_*; do
+	name=${t##*/} seeds=''
+	case $name in *.o | *.d | *\*) continue ;; esac
+	case $slow in *[[:space:]]"$name"[[:space:]]*) continue ;; esac
+	case $only in '' | '  ' | *" $name "*) ;; *) continue ;; esac
+	[ ! -d "tests/fuzz/corpus/${name#fuzz_}" ] || seeds=tests/fuzz/corpus/${name#fuzz_}
+	begun=$(date +%s)
+	# shellcheck disable=SC2086 # no seeds, no argument
+	if timeout 1800 valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect,possible \
+		--errors-for-leak-kinds=definite,indirect,possible --suppressions=packaging/valgrind.supp \
+		"$t" $seeds >"$out" 2>&1 </dev/null; then
+		clean=$((clean + 1))
+		echo "ok   $name, $(($(date +%s) - begun)) s"
+	else
+		echo "FAIL $name (status $?), $(($(date +%s) - begun)) s"
+		grep -vE '^\[ +(RUN|OK) +\]' "$out" | head -n 150
+		failed=$((failed + 1))
+	fi
+done
+echo "valgrind: $clean clean, $failed failed"
+[ "$failed" = 0 ] && [ "$clean" != 0 ]

@@ -27,9 +27,9 @@ void place_case_topology(struct place_case *c, int threads, int llc, int node);
 void place_case_random(struct place_case *c, uint64_t seed, enum place_shape shape, double mean_load);
 /* Only units lo .. hi-1 for task t. */
 void place_case_restrict(struct place_case *c, size_t t, int lo, int hi);
-/* At most max_n tasks on max_m units, with everything that can be: nodes, LLCs and threads dealt out of order,
- * fixed loads, sets with holes, weights, memory on nodes, tasks that are nowhere, held or bound to a node.
- * one_cpu: all units are single pCPUs. */
+/* At most max_n tasks on max_m units, with everything that can be: nodes, LLCs and threads dealt out of
+ * order, fixed loads, sets with holes, weights, memory on nodes, tasks that are nowhere, held or bound to a
+ * node. one_cpu: all units are single pCPUs. */
 void place_case_wild(struct place_case *c, uint64_t seed, size_t max_n, size_t max_m, bool one_cpu);
 /* Carries the moves out and lets `seconds` pass. Returns how many were not first assignments. */
 size_t place_case_apply(struct place_case *c, const struct place_result *r, double seconds);

@@ -40,6 +40,16 @@ picture() {
 	echo "$to/$1.svg: $(wc -c <"$to/$1.svg") bytes"
 }
 
+# The figure of README.md, by the commands that stand above it there. gnuplot draws it.
+if command -v gnuplot >/dev/null; then
+	(cd "$work" && "$vmtop" --no-config -c sim:demo --virtual-time --batch --auto=cpu --yes -n 120 -d 2 --record day.rec >/dev/null &&
+		"$vmtop" report day.rec figures >/dev/null)
+	cp "$work/figures/deviation.svg" "$to/figure.svg"
+	echo "$to/figure.svg: $(wc -c <"$to/figure.svg") bytes"
+else
+	echo "screenshots: gnuplot is not installed, $to/figure.svg stays as it is"
+fi
+
 start overview 132x40 -c sim:demo -d 1
 start pinmap 104x38 -c sim:demo -d 1
 start memory 132x40 -c sim:demo -d 1

@@ -23,10 +23,10 @@ test python3 python3 python python3
 test mandoc mandoc mandoc mandoc
 test tmux tmux tmux tmux
 test sqlite3 sqlite sqlite sqlite3
+test gnuplot-nox gnuplot-minimal gnuplot gnuplot
 test patch patch patch patch
 test zsh zsh zsh zsh
 test fish fish fish fish
-ci gnuplot-nox gnuplot-minimal gnuplot gnuplot
 ci clang clang clang clang
 ci libclang-rt-dev compiler-rt compiler-rt -
 ci clang-format clang-tools-extra - clang-tools

@@ -24,6 +24,7 @@ test mandoc mandoc mandoc mandoc
 test tmux tmux tmux tmux
 test sqlite3 sqlite sqlite sqlite3
 test gnuplot-nox gnuplot-minimal gnuplot gnuplot
+test coinor-cbc coin-or-Cbc coin-or-cbc -
 test patch patch patch patch
 test zsh zsh zsh zsh
 test fish fish fish fish

@@ -350,12 +350,28 @@ static void print_wakes(const char *vmtop)
 
 /* ---- the guest half of a tick on a remote host ---- */
 
+static double bare_ms(virConnectPtr c)
+{
+	double start = now_ms();
+	bulk_call(c, FULL);
+	return now_ms() - start;
+}
+
+static double ours_ms(struct backend *b, struct sample *s)
+{
+	struct err e = ERR_INIT;
+	if (b->ops->sample(b, SAMPLE_BALLOON | SAMPLE_PCPUS, s, &e) < 0)
+		die(e.msg);
+	return (double)(s->took_ns - s->cost.host_ns) / 1e6;
+}
+
+/* Each is compared with its neighbour in time, and comes first in turn: other work on the machine changes. */
 static void print_remote(virConnectPtr c, int guests)
 {
 	static struct config cfg;
 	struct err e = ERR_INIT;
 	struct sample s;
-	double bare[REMOTE_CALLS], ours[REMOTE_CALLS];
+	double bare[REMOTE_CALLS], ours[REMOTE_CALLS], ratio[REMOTE_CALLS];
 	config_defaults(&cfg);
 	cfg.sample_deadline_s = 30;
 	snprintf(cfg.uri, sizeof cfg.uri, "qemu:///system");
@@ -364,22 +380,22 @@ static void print_remote(virConnectPtr c, int guests)
 		die(e.msg);
 	((struct lv *)b)->use_proc = false;
 	sample_init(&s);
-	for (int i = -1; i < REMOTE_CALLS; i++) {
-		double t = now_ms();
-		bulk_call(c, FULL);
-		double first = now_ms() - t;
-		if (b->ops->sample(b, SAMPLE_BALLOON | SAMPLE_PCPUS, &s, &e) < 0)
-			die(e.msg);
-		if (i >= 0) {
-			bare[i] = first;
-			ours[i] = (double)(s.took_ns - s.cost.host_ns) / 1e6;
-		}
+	ours_ms(b, &s); /* the first one learns */
+	for (int i = 0; i < REMOTE_CALLS; i++) {
+		if (i % 2)
+			ours[i] = ours_ms(b, &s);
+		bare[i] = bare_ms(c);
+		if (i % 2 == 0)
+			ours[i] = ours_ms(b, &s);
+		ratio[i] = ours[i] / bare[i];
 		usleep(500000);
 	}
-	double x = median(bare, REMOTE_CALLS), y = median(ours, REMOTE_CALLS);
-	printf("  as a remote host: bulk call %.1f ms, guest half of a tick %.1f ms: %+.1f %% (target 5", x,
-		y, 100 * (y - x) / x);
-	print_verdict(y <= 1.05 * x, guests);
+	double x = median(bare, REMOTE_CALLS), y = median(ours, REMOTE_CALLS),
+	       r = median(ratio, REMOTE_CALLS);
+	printf("  as a remote host: bulk call %.1f ms, guest half of a tick %.1f ms; side by side %+.1f %% "
+	       "(target 5",
+		x, y, 100 * (r - 1));
+	print_verdict(r <= 1.05, guests);
 	sample_done(&s);
 	b->ops->close(b);
 }

@@ -12,10 +12,10 @@
 static const struct {
 	const char *name;
 	enum cpu_policy_id id;
-	bool follows; /* no longer rests for vCPUs that are moved again and again */
+	bool rests; /* vCPUs that are moved again and again rest up to an hour */
 } policies[] = {
 	{"minmove", CPU_POLICY_MINMOVE, false}, /* first: the others are judged by what it found attainable */
-	{"dwell_max=0", CPU_POLICY_MINMOVE, true},
+	{"dwell_max=1h", CPU_POLICY_MINMOVE, true},
 	{"greedy", CPU_POLICY_ORIGIN_C, false},
 	{"zigzag", CPU_POLICY_ORIGIN_B, false},
 };
@@ -37,8 +37,8 @@ static void situation_print(const struct situation *s)
 		run_config(&cfg, true, false, s->delay_s);
 		cfg.cpu_policy = policies[i].id;
 		cfg.granularity = GRAN_CPU;
-		if (policies[i].follows)
-			cfg.dwell_max_s = 0;
+		if (policies[i].rests)
+			cfg.dwell_max_s = 3600;
 		situation_run(s, &cfg, limit, &x);
 		if (i == 0)
 			limit = situation_limit(x.attainable_pct);

@@ -96,7 +96,7 @@ struct config {
 	double demand_ewma_s;                              /* 4 */
 	double min_gain_pct;                               /* 5: (this)^2 is the worth of one cost unit */
 	double dwell_llc_s, dwell_node_s, dwell_cross_s;   /* 30, 60, 300 */
-	double dwell_max_s;                                /* 3600: of a vCPU that is moved again and again */
+	double dwell_max_s;                                /* 60: of a vCPU that is moved again and again */
 	int cooldown_rounds, cooldown_rejected_rounds;     /* 3, 10 */
 	int max_moves;                                     /* 0: max(8, M/4) */
 	double search_ms; /* 2: effort for fewer moves when it acts; 0: none */

@@ -162,7 +162,7 @@ const struct setting settings[] = {
 		"rest of a vCPU after a move within a last-level cache"),
 	KEY(SECTION_CPU, "dwell_node", SET_SECONDS, dwell_node_s, 0, 1e6, "60", "rest after a move within a node"),
 	KEY(SECTION_CPU, "dwell_cross", SET_SECONDS, dwell_cross_s, 0, 1e6, "5min", "rest after a move across nodes"),
-	KEY(SECTION_CPU, "dwell_max", SET_SECONDS, dwell_max_s, 0, 1e6, "1h",
+	KEY(SECTION_CPU, "dwell_max", SET_SECONDS, dwell_max_s, 0, 1e6, "60",
 		"the longest rest of a vCPU that has to be moved again and again; 0: no longer than the others"),
 	KEY(SECTION_CPU, "cooldown_rounds", SET_INT, cooldown_rounds, 0, 1000, "3", "rounds of rest after acting"),
 	KEY(SECTION_CPU, "cooldown_rejected_rounds", SET_INT, cooldown_rejected_rounds, 0, 1000, "10",

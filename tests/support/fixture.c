@@ -26,7 +26,7 @@ void fx_config(struct config *c)
 	c->dwell_llc_s = 30;
 	c->dwell_node_s = 60;
 	c->dwell_cross_s = 300;
-	c->dwell_max_s = 3600;
+	c->dwell_max_s = 60;
 	c->cooldown_rounds = 3;
 	c->cooldown_rejected_rounds = 10;
 	c->memory_cycle_s = 5;

@@ -34,7 +34,7 @@ static void config_minmove(struct config *cfg)
 	cfg->dwell_llc_s = 30;
 	cfg->dwell_node_s = 60;
 	cfg->dwell_cross_s = 300;
-	cfg->dwell_max_s = 3600;
+	cfg->dwell_max_s = 60;
 	cfg->cooldown_rounds = 3;
 	cfg->cooldown_rejected_rounds = 10;
 	cfg->cross_node = true;

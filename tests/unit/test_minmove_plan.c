@@ -218,6 +218,7 @@ static void restless_tasks_rest(void **unused)
 	struct place_result r;
 	size_t moves[HOURS] = {0};
 	place_case_init(&c, 6, 3);
+	c.cfg.dwell_max_s = 3600;
 	for (int i = 0; i < 6; i++)
 		c.tasks[i].unit = i / 2;
 	void *s = P->create(&c.cfg);

@@ -36,7 +36,7 @@ static void test_defaults(void **state)
 	assert_false(c.auto_cpu || c.auto_memory || c.cross_node || c.dry_run || c.mouse);
 	assert_float_equal(c.foreign_hold_s, 600, 0);
 	assert_float_equal(c.dwell_cross_s, 300, 0);
-	assert_float_equal(c.dwell_max_s, 3600, 0);
+	assert_float_equal(c.dwell_max_s, 60, 0);
 	assert_float_equal(c.memory_cycle_s, 5, 0);
 	assert_float_equal(c.mem_min_pct, 12.5, 0);
 	assert_int_equal(c.mem_min_kib, 128 * 1024);

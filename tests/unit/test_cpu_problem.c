@@ -251,6 +251,25 @@ static void those_that_stay_say_why(void **state)
 	done();
 }
 
+/* What does not run is no load and nobody's task, whether the rules say so or the figures. */
+static void what_does_not_run_is_not_there(void **state)
+{
+	(void)state;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	for (unsigned i = 1; i <= 5; i++)
+		fx_vm(&f, i, 1);
+	fx_start(&f);
+	fx_vm_sample(&f, 1)->state = VM_PAUSED;
+	fx_vm_sample(&f, 2)->hung_since_ns = 1;
+	fx_advance(&f, 1);
+	f.rules.vms[2].cpu = REASON_NOT_RUNNING;
+	f.rules.vms[3].cpu = REASON_HUNG;
+	build(GRAN_CPU);
+	assert_int_equal(b.p.n_tasks, 1);
+	assert_int_equal(b.origins[0].vm, 4);
+	done();
+}
+
 /* Four whose pCPU goes offline: each to the pCPU that has least by then, the emptiest first. */
 static void those_that_leave_spread(void **state)
 {
@@ -324,6 +343,7 @@ int main(void)
 		cmocka_unit_test(sets_follow_the_units),
 		cmocka_unit_test(weights),
 		cmocka_unit_test(those_that_stay_say_why),
+		cmocka_unit_test(what_does_not_run_is_not_there),
 		cmocka_unit_test(those_that_leave_spread),
 		cmocka_unit_test(unknown_llcs_are_not_several),
 	};

@@ -359,6 +359,28 @@ static void the_descent_ends_at_the_bottom(void **unused)
 	place_done(&w);
 }
 
+/* Of two ways from scratch the better one counts: never worse than longest first and the descent from there,
+ * and now and then better. */
+static void the_better_way_counts(void **unused)
+{
+	(void)unused;
+	size_t better = 0;
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		int unit[60];
+		place_case_init(&c, 24, 8);
+		place_case_random(&c, seed, SHAPE_UNIFORM, 60);
+		assert_int_equal(place_load(&w, &c.p), 0);
+		place_lpt(&w, unit);
+		double one = place_descend(&w, unit, &(struct place_enough){0}, 1 << 18);
+		double f = place_found(&w, &(struct place_enough){0});
+		assert_true(f <= one + EPS);
+		better += f < one - EPS;
+		place_case_done(&c);
+	}
+	assert_true(better > 20);
+	place_done(&w);
+}
+
 /* --- names of units --- */
 
 static size_t at_home(const int *unit)
@@ -425,6 +447,7 @@ int main(void)
 		cmocka_unit_test(lpt_is_lpt),
 		cmocka_unit_test(multifit_lowers_the_roof),
 		cmocka_unit_test(the_descent_ends_at_the_bottom),
+		cmocka_unit_test(the_better_way_counts),
 		cmocka_unit_test(new_names_change_nothing_but_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

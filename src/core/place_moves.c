@@ -154,12 +154,9 @@ static struct pick best_move(struct place_work *w, const struct place_goal *g)
 		if (w->score[a] <= 0)
 			return PICK_NONE;
 		struct pick x = source_best(w, g, (int)a);
-		bool fresh = w->score[a] == x.score;
 		w->score[a] = x.score;
-		if (fresh && x.to >= 0)
-			return x;
 		heap_sink(w, 0);
-		if (x.to >= 0 && w->heap[0] == a)
+		if (w->heap[0] == a)
 			return x;
 	}
 }

@@ -332,6 +332,29 @@ static void floating_vcpu_is_no_background(void **state)
 	}
 }
 
+/* Pinned from pCPU 0 to 1 in the middle of the window. */
+static void a_pin_that_moves_is_no_background(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	fx_vm(&f, 1, 1);
+	fx_pin(&f, 1, 0, "0");
+	fx_load(&f, 1, 0, 60, 0);
+	fx_start(&f);
+	fx_advance(&f, 1);
+	fx_pin(&f, 1, 0, "1");
+	f.s.host.pcpus[0].busy_ns.v += ms(300);
+	f.s.host.pcpus[0].idle_ns.v -= ms(300);
+	f.s.host.pcpus[1].busy_ns.v -= ms(300);
+	f.s.host.pcpus[1].idle_ns.v += ms(300);
+	fx_advance(&f, 1);
+	assert_near(f.m.pcpus[0].busy_pct.v, 30);
+	assert_near(f.m.pcpus[0].background_pct.v, 0);
+	assert_near(f.m.pcpus[1].background_pct.v, 0);
+	fx_done(&f);
+}
+
 static void newcomer_is_no_background(void **state)
 {
 	(void)state;
@@ -606,6 +629,7 @@ int main(void)
 		cmocka_unit_test(background_is_what_vcpus_do_not_explain),
 		cmocka_unit_test(wandering_vcpu_is_no_background),
 		cmocka_unit_test(floating_vcpu_is_no_background),
+		cmocka_unit_test(a_pin_that_moves_is_no_background),
 		cmocka_unit_test(newcomer_is_no_background),
 		cmocka_unit_test(mapping_of_a_vcpu),
 		cmocka_unit_test(hot_plug_forgets_what_the_others_wanted),

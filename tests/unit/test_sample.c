@@ -7,8 +7,10 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "support/fixture.h"
 #include "vmtop/err.h"
 #include "vmtop/sample.h"
 
@@ -222,6 +224,68 @@ static void numbers_that_cannot_be_are_absent(void **state)
 	sample_done(&s);
 }
 
+/* A copy says the same and stays when the first one changes. */
+static void a_copy_is_the_same(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct sample copy;
+	fx_init(&f, &(struct fx_host){.pcpus = 4});
+	fx_vm(&f, 7, 2);
+	fx_vm(&f, 9, 1);
+	fx_pin(&f, 9, 0, "3");
+	snprintf(fx_vm_sample(&f, 7)->name, VM_NAME_BYTES, "seven");
+	f.s.host.pcpus[2].busy_ns = vi64_ok(1234);
+	sample_init(&copy);
+	assert_int_equal(sample_copy(&copy, &f.s), 0);
+	fx_vm_sample(&f, 7)->name[0] = 'S';
+	f.s.host.pcpus[2].busy_ns = vi64_ok(5);
+	fx_pin(&f, 9, 0, "1");
+	assert_int_equal(copy.n_vms, 2);
+	assert_string_equal(copy.vms[0].name, "seven");
+	assert_int_equal(copy.n_vcpus, 3);
+	assert_int_equal(cpuset_first(&copy.vcpus[2].affinity), 3);
+	assert_int_equal(copy.host.n_pcpus, 4);
+	assert_int_equal(copy.host.pcpus[2].busy_ns.v, 1234);
+	sample_done(&copy);
+	fx_done(&f);
+}
+
+/* The ends of what can be are kept, what lies beyond them is absent and says why. */
+static void bounds_are_where_they_are_said(void **state)
+{
+	(void)state;
+	static const struct {
+		double v;
+		bool kept;
+	} pct[] = {{-0.1, false}, {0, true}, {55, true}, {100, true}, {100.1, false}, {NAN, false},
+		{INFINITY, false}};
+	static const struct {
+		int64_t v;
+		bool kept;
+	} kib[] = {{-1, false}, {0, true}, {SAMPLE_KIB_MOST, true}, {SAMPLE_KIB_MOST + 1, false},
+		{INT64_MAX, false}};
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 4});
+	for (size_t i = 0; i < sizeof pct / sizeof *pct; i++) {
+		f.s.host.psi_some_avg10 = vf64_ok(pct[i].v);
+		sample_bound(&f.s);
+		assert_int_equal(f.s.host.psi_some_avg10.avail, pct[i].kept ? AVAIL_OK : AVAIL_ABSURD);
+	}
+	for (size_t i = 0; i < sizeof kib / sizeof *kib; i++) {
+		f.s.host.total_kib = vi64_ok(kib[i].v);
+		sample_bound(&f.s);
+		assert_int_equal(f.s.host.total_kib.avail, kib[i].kept ? AVAIL_OK : AVAIL_ABSURD);
+	}
+	static const int nodes[] = {-7, 0, MAX_NODES - 1, MAX_NODES}, known[] = {-1, 0, MAX_NODES - 1, -1};
+	for (int i = 0; i < 4; i++)
+		f.s.host.pcpus[i].node = nodes[i];
+	sample_bound(&f.s);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(f.s.host.pcpus[i].node, known[i]);
+	fx_done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +297,8 @@ int main(void)
 		cmocka_unit_test(online_and_usable),
 		cmocka_unit_test(numbers_that_cannot_be_are_absent),
 		cmocka_unit_test(uuids),
+		cmocka_unit_test(a_copy_is_the_same),
+		cmocka_unit_test(bounds_are_where_they_are_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

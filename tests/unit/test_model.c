@@ -412,6 +412,34 @@ static void hot_plug_forgets_what_the_others_wanted(void **state)
 	fx_done(&f);
 }
 
+/* vCPU 3 comes between 0 and 5, and 7 behind them: both are new, the others stay who they were. */
+static void hot_plug_between_two(void **state)
+{
+	(void)state;
+	static const int ids[] = {0, 3, 5, 7};
+	struct fixture f, g;
+	fx_init(&f, &(struct fx_host){.pcpus = 2});
+	fx_init(&g, &(struct fx_host){.pcpus = 2});
+	fx_vm(&f, 1, 2);
+	fx_vm(&g, 1, 4);
+	f.s.vcpus[1].id = 5;
+	for (int i = 0; i < 4; i++)
+		g.s.vcpus[i].id = ids[i];
+	fx_start(&f);
+	uint32_t zero = f.m.vcpus[0].birth, five = f.m.vcpus[1].birth;
+	g.s.time_ns = f.s.time_ns + ms(1000);
+	assert_int_equal(model_update(&f.m, &g.s, &f.e), 0);
+	assert_int_equal(f.m.vcpus[0].birth, zero);
+	assert_int_equal(f.m.vcpus[2].birth, five);
+	for (int i = 1; i < 4; i += 2) {
+		assert_int_equal(f.m.vcpus[i].usage_pct.avail, AVAIL_FIRST);
+		assert_true(f.m.vcpus[i].birth != zero && f.m.vcpus[i].birth != five);
+	}
+	assert_int_equal(f.m.n_slots, 4);
+	fx_done(&f);
+	fx_done(&g);
+}
+
 static void memory_used_is_of_the_moment_of_the_statistics(void **state)
 {
 	(void)state;
@@ -633,6 +661,7 @@ int main(void)
 		cmocka_unit_test(newcomer_is_no_background),
 		cmocka_unit_test(mapping_of_a_vcpu),
 		cmocka_unit_test(hot_plug_forgets_what_the_others_wanted),
+		cmocka_unit_test(hot_plug_between_two),
 		cmocka_unit_test(memory_used_is_of_the_moment_of_the_statistics),
 		cmocka_unit_test(a_moving_balloon_is_no_growth),
 		cmocka_unit_test(counters_of_a_vm_become_rates),

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The column table: one row per thing that can be said about a VM. The VM table on the screen, batch text,
- * JSON,
- * `-o`, `--columns`, their help and the manual's COLUMNS section all come from it. Pure. */
+ * CSV, OpenMetrics, `-o`, `--columns`, their help and the manual's COLUMNS section all come from it. Pure. */
 #ifndef VMTOP_COLUMNS_H
 #define VMTOP_COLUMNS_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the UI asks of the engine: one small value through a pipe, read between two steps. */
+/* What the UI asks of the engine: one small value through a pipe, read between two steps. A plain value
+ * without an owner; what is not named beside a kind is not looked at. Numbers out of range are refused or
+ * cut, never obeyed. */
 #ifndef VMTOP_COMMAND_H
 #define VMTOP_COMMAND_H
 
@@ -24,8 +26,8 @@ enum command_kind {
 	CMD_BALLOON,      /* uuid, number: KiB */
 	CMD_STATS_PERIOD, /* on: turn guest statistics on for all steered VMs, or put back */
 	CMD_CPU_POLICY,   /* number: enum cpu_policy_id */
-	CMD_MEM_POLICY,
-	CMD_GRANULARITY,
+	CMD_MEM_POLICY,   /* number: enum mem_policy_id */
+	CMD_GRANULARITY,  /* number: enum granularity */
 	CMD_MARK,         /* text */
 	CMD_GROUPS,       /* number: enum sample_group the screen needs now */
 	CMD_EXCLUDE,      /* uuid, on: no CPU steering for this VM */

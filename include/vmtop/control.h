@@ -71,7 +71,8 @@ struct round {
 struct cpu_ctl;
 struct cpu_ctl *cpu_ctl_new(const struct config *cfg, struct err *e);
 void cpu_ctl_free(struct cpu_ctl *c);
-/* Appends the pins of this round to `plan` and fills the verdict. */
+/* Appends the pins of this round to `plan` and fills the verdict. -1: out of memory, and the plan is as it
+ * was. */
 int cpu_ctl_plan(
 	struct cpu_ctl *c, const struct round *r, struct plan *plan, struct cpu_verdict *v, struct err *e);
 /* After apply: tells the controller what became of its actions, which are where it put them. Not called for
@@ -94,9 +95,10 @@ struct mem_ctl *mem_ctl_new(const struct config *cfg, struct err *e);
 void mem_ctl_free(struct mem_ctl *c);
 /* One memory cycle. Appends balloon actions; fills status[] (parallel to sample.vms) and the verdict.
  * The caller decides when: every cfg->memory_cycle_s, or at once with ROUND_FORCED. In ROUND_WATCH it may be
- * called at any tick to refresh the status. */
+ * called at any tick to refresh the status. -1: out of memory, and the plan is as it was. */
 int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, struct mem_status *status,
 	struct mem_verdict *v, struct err *e);
+/* As cpu_ctl_applied(). */
 void mem_ctl_applied(struct mem_ctl *c, const struct round *r, const struct plan *plan);
 
 /* The floor for a guest's balloon: the one place. Also used for targets set by hand. used absent: the minimum

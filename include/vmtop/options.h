@@ -38,9 +38,9 @@ void options_columns(FILE *to);
 /* One config file onto c. [vm] sections are put before those that c has. absent_ok: a missing file is no
  * error. Messages: "FILE:LINE: what, expected what". */
 int conf_read(struct config *c, const char *path, bool absent_ok, struct err *e);
-/* The files that are read without --config: the system's in order, then the user's. Returns how many. */
 /* The user's own file, CFG_TEXT bytes; false: there is no home. */
 bool conf_user_path(char *path);
+/* The files that are read without --config: the system's in order, then the user's. Returns how many. */
 enum { CONF_PATHS = 8 };
 size_t conf_paths(char paths[CONF_PATHS][CFG_TEXT]);
 

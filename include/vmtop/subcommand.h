@@ -40,7 +40,6 @@ const struct subcommand *subcommand_at(size_t i); /* NULL past the last */
 const struct subcommand *subcommand_find(const char *name);
 /* argv[0] is its name. Returns 0, or -1 with e set. */
 int subcommand_run(const struct subcommand *c, int argc, char **argv, struct err *e);
-bool sub_given(const struct subcommand *c, const struct sub_line *l, const char *option);
 
 int compare_run(const struct sub_line *line, struct err *e);
 int report_run(const struct sub_line *line, struct err *e);

@@ -70,6 +70,8 @@ void view_cost(struct view *v, const struct own_cost *c);
 bool view_wants_cost(const struct view *v);
 /* Paused: newer snapshots are not to be fed or drawn. */
 bool view_paused(const struct view *v);
+/* A click or a turn of the wheel (VK_CLICK, VK_WHEEL_UP, VK_WHEEL_DOWN) at a cell of the frame drawn last,
+ * from 0. */
 void view_mouse(struct view *v, int row, int col, int key, const struct snapshot *s);
 /* A word for the user, until the next key. */
 void view_tell(struct view *v, const char *text);

@@ -66,7 +66,6 @@
 	X(REASON_HOLD_TIME, "hold-time", "it grew or was squeezed a moment ago")                             \
 	X(REASON_AT_MAX, "at-max", "it is at its maximum")                                                   \
 	X(REASON_FLOOR, "floor", "it is at its floor")                                                       \
-	X(REASON_SMALL, "small", "the change would be too small")                                            \
 	X(REASON_STATS_ON, "statistics-on", "guest statistics turned on")                                    \
 	X(REASON_STATS_OFF, "statistics-off", "guest statistics put back")                                   \
 	X(REASON_FOREIGN_BALLOON, "foreign-balloon", "somebody else set its balloon; hands off for a while")

@@ -75,7 +75,7 @@ sqlite3_stmt *replay_ask(struct replay *r, enum replay_query which, int64_t one,
 	return st;
 }
 
-int64_t replay_value(struct replay *r, enum replay_query which, int64_t one)
+static int64_t value_of(struct replay *r, enum replay_query which, int64_t one)
 {
 	sqlite3_stmt *st = replay_ask(r, which, one, 0);
 	int64_t v = sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
@@ -178,16 +178,16 @@ static enum wake replay_wait(struct backend *b, int64_t until_ns, int fd)
 static int jump(struct replay *r, int64_t tick)
 {
 	struct err e = ERR_INIT;
-	int64_t first = replay_value(r, Q_FIRST, 0), before[LEAD + 1] = {tick};
+	int64_t first = value_of(r, Q_FIRST, 0), before[LEAD + 1] = {tick};
 	int n = 0;
 	if (tick < first)
 		before[0] = tick = first;
 	while (n < LEAD && before[n] > first) {
-		before[n + 1] = replay_value(r, Q_BEFORE, before[n]);
+		before[n + 1] = value_of(r, Q_BEFORE, before[n]);
 		n++;
 	}
 	replay_forget(r);
-	r->tick = replay_value(r, Q_KEY_BEFORE, before[n]) - 1;
+	r->tick = value_of(r, Q_KEY_BEFORE, before[n]) - 1;
 	struct next next;
 	while (next_tick(r, &next) && next.tick < before[n]) {
 		if (replay_read(r, next.tick, &r->scratch, &e) < 0)
@@ -204,11 +204,11 @@ static int64_t place_of(struct replay *r, const struct command *c)
 	struct next n;
 	if (strcmp(c->text, "step") == 0) {
 		r->speed = 0;
-		return c->number > 0 ? (next_tick(r, &n) ? n.tick : 0) : replay_value(r, Q_BEFORE, r->tick);
+		return c->number > 0 ? (next_tick(r, &n) ? n.tick : 0) : value_of(r, Q_BEFORE, r->tick);
 	}
 	double from = strcmp(c->text, "at") == 0 ? (double)r->first_ns : (double)r->tick_ns;
 	double to_ns = fmin(fmax(from + c->number * 1e9, (double)r->first_ns), (double)r->last_ns);
-	return replay_value(r, Q_AT, (int64_t)to_ns);
+	return value_of(r, Q_AT, (int64_t)to_ns);
 }
 
 static int replay_seek(struct backend *b, const struct command *c)
@@ -332,7 +332,7 @@ static int prepare(struct replay *r, struct err *e)
 				sqlite3_errmsg(r->db));
 	read_meta(r);
 	look_up_extent(r);
-	int64_t first = replay_value(r, Q_FIRST, 0);
+	int64_t first = value_of(r, Q_FIRST, 0);
 	if (first <= 0)
 		return err_set(e, ERR_RUNTIME, "%.200s holds no tick that can be read", r->path);
 	r->tick = first - 1;

@@ -77,7 +77,6 @@ struct replay {
 
 /* Ready to step, with its parameters; a recording has at most two. */
 sqlite3_stmt *replay_ask(struct replay *r, enum replay_query which, int64_t one, int64_t two);
-int64_t replay_value(struct replay *r, enum replay_query which, int64_t one);
 
 /* replay_read.c: all of a tick; ticks are read in order, beginning with a key tick. */
 int replay_read(struct replay *r, int64_t tick, struct sample *to, struct err *e);

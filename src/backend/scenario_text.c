@@ -130,7 +130,7 @@ bool want_word(struct reader *r, const char **word, const char *what)
 	return true;
 }
 
-bool want_end(struct reader *r)
+static bool want_end(struct reader *r)
 {
 	return r->at >= r->n || reader_fail(r, "\"%.40s\" is too much", r->word[r->at]);
 }

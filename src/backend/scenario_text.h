@@ -34,7 +34,6 @@ const char *reader_peek(const struct reader *r);
 /* Takes the next word if it is this one. */
 bool reader_accept(struct reader *r, const char *word);
 bool want_word(struct reader *r, const char **word, const char *what);
-bool want_end(struct reader *r);
 bool want_time(struct reader *r, int64_t *ns, bool zero_ok);
 bool want_size(struct reader *r, int64_t *kib);
 bool want_rates(struct reader *r, int64_t *lo_kib_s, int64_t *hi_kib_s);

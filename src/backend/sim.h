@@ -125,7 +125,6 @@ void mem_eat(struct sim *s, struct sim_vm *vm, const struct eat *eat);
 void mem_period(struct sim *s, struct sim_vm *vm, int period_s);
 void mem_tick(struct sim *s);
 double mem_available(const struct sim *s);
-double mem_used(const struct sim_vm *vm); /* by the guest, resident */
 double mem_rss(const struct sim_vm *vm);
 
 /* sim_build.c */

@@ -18,7 +18,8 @@ static bool has_driver(const struct sim_vm *vm)
 	return vm->is->balloon == BALLOON_FOLLOW || vm->is->balloon == BALLOON_REFUSE;
 }
 
-double mem_used(const struct sim_vm *vm)
+/* By the guest, resident. */
+static double mem_used(const struct sim_vm *vm)
 {
 	return (double)vm->is->base_kib + vm->mem.app - vm->mem.swapped;
 }

@@ -134,14 +134,6 @@ static int take_option(
 	return 0;
 }
 
-bool sub_given(const struct subcommand *c, const struct sub_line *l, const char *option)
-{
-	for (size_t i = 0; i < l->n_values; i++)
-		if (strcmp(c->options[l->values[i].option].option, option) == 0)
-			return true;
-	return false;
-}
-
 int subcommand_run(const struct subcommand *c, int argc, char **argv, struct err *e)
 {
 	struct sub_line l = {.n_words = 0};

@@ -163,6 +163,5 @@ void ledger_step(struct engine *en, bool first);
 /* step.c */
 bool engine_may_change(struct engine *en);         /* not read-only; else says why */
 int engine_look(struct engine *en, struct err *e); /* sample and model, no plan */
-const struct vm_memo *engine_memo(void *arg, const struct vm_sample *vm);
 
 #endif

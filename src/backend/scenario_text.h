@@ -53,6 +53,10 @@ struct statement {
 };
 extern const struct statement scenario_top_statements[], scenario_host_statements[];
 extern const struct statement scenario_vm_statements[], scenario_event_statements[];
+/* At the end: topology that was given as numbers, contiguous and in even shares (scenario_host.c), then the
+ * checks of the whole (scenario_check.c). */
+void scenario_spread(struct reader *r);
+bool scenario_check(struct reader *r);
 /* Adds one to an array of the scenario; NULL with the error set at the bound or when memory is out. */
 void *reader_grow(
 	struct reader *r, void **items, size_t *n, size_t *cap, size_t max, size_t size, const char *what);

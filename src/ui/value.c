@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* Values of columns as people read them, and their order. Invariant: what is absent is "-" and below
+ * everything. Knows nothing of screens, files and formats. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmtop/columns.h"
+#include "vmtop/text.h"
+
+/* 999 -> "999", 12345 -> "12.1K": at most 5 columns. */
+static int format_scaled(char *buf, size_t len, double x)
+{
+	static const char units[] = " KMGTPE";
+	size_t u = 0;
+	while (fabs(x) >= 999.5 && u + 2 < sizeof units) {
+		x /= 1024;
+		u++;
+	}
+	if (!u)
+		return snprintf(buf, len, x > 0 && x < 9.95 && x != floor(x) ? "%.1f" : "%.0f", x);
+	return snprintf(buf, len, fabs(x) < 9.95 ? "%.1f%c" : "%.0f%c", x, units[u]);
+}
+
+/* "12.3", "1:02", "3:04:05", "12d03h" */
+static int format_seconds(char *buf, size_t len, double s)
+{
+	long t = (long)s;
+	if (t < 60)
+		return snprintf(buf, len, "%.1f", s);
+	if (t < 3600)
+		return snprintf(buf, len, "%ld:%02ld", t / 60, t % 60);
+	if (t < 86400)
+		return snprintf(buf, len, "%ld:%02ld:%02ld", t / 3600, t / 60 % 60, t % 60);
+	return snprintf(buf, len, "%ldd%02ldh", t / 86400, t / 3600 % 24);
+}
+
+size_t value_format(char *buf, size_t len, const struct value *v)
+{
+	int n = 0;
+	if (v->avail != AVAIL_OK) {
+		n = snprintf(buf, len, "-");
+		return n < 0 ? 0 : (size_t)n;
+	}
+	switch (v->type) {
+	case VALUE_TEXT:
+		return text_escape(buf, len, v->text);
+	case VALUE_INT:
+		n = snprintf(buf, len, "%.0f", v->num);
+		break;
+	case VALUE_PCT:
+	case VALUE_SHARE:
+		n = snprintf(buf, len, "%.1f", fmax(0, v->num));
+		break;
+	case VALUE_KIB:
+		return text_kib(buf, len, (int64_t)v->num);
+	case VALUE_KIB_S:
+		n = format_scaled(buf, len, v->num * 1024);
+		break;
+	case VALUE_RATE:
+	case VALUE_BYTES_S:
+		n = format_scaled(buf, len, v->num);
+		break;
+	case VALUE_SECONDS:
+		n = format_seconds(buf, len, v->num);
+		break;
+	case VALUE_AGE:
+		n = snprintf(buf, len, "%.0fs", v->num);
+		break;
+	}
+	return n < 0 ? 0 : (size_t)n;
+}
+
+int value_compare(const struct value *a, const struct value *b)
+{
+	bool x = a->avail == AVAIL_OK, y = b->avail == AVAIL_OK;
+	if (!x || !y)
+		return x - y;
+	if (a->type == VALUE_TEXT)
+		return strcmp(a->text, b->text);
+	return (a->num > b->num) - (a->num < b->num);
+}

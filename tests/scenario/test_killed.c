@@ -4,6 +4,7 @@
  * everything back as it was found. The host lives in the process that is killed, so what was changed on it is
  * kept in shared memory and done again to a fresh host. VMTOP_KILLS=200 sets another number of random rounds.
  * Linked with --wrap for the calls (Makefile). */
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -43,7 +44,7 @@ static struct truth {
 } * truth;
 
 /* After one call is before the next. */
-enum when { BEFORE, HALF, WHENS };
+enum when { BEFORE, HALF, WHENS, FULL }; /* FULL: not killed, but from there on the disk is full */
 static struct {
 	bool counting;
 	long calls, at; /* killed in call number `at`; 0: in none */
@@ -76,6 +77,11 @@ static void called(void)
 ssize_t __wrap_write(int fd, const void *p, size_t n)
 {
 	called();
+	if (killer.counting && killer.at && killer.when == FULL && killer.calls >= killer.at) {
+		ssize_t part = killer.calls == killer.at ? __real_write(fd, p, n / 2) : -1;
+		errno = ENOSPC;
+		return part;
+	}
 	if (now_is(HALF)) {
 		ssize_t half = __real_write(fd, p, n / 2);
 		die_if(half >= 0);
@@ -263,6 +269,26 @@ static void killed_in_every_call(void **state)
 	sample_done(&was);
 }
 
+/* No change without a journal: what was done when the disk had become full can be put back too. */
+static void full_disk(void **state)
+{
+	(void)state;
+	struct sample was;
+	size_t least = OBJECTS;
+	as_found(&was);
+	long n = life(0, BEFORE, 0);
+	restored(&was, "with room");
+	for (long at = 1; at <= n; at += 1 + n / 24) {
+		char label[64];
+		snprintf(label, sizeof label, "full at call %ld", at);
+		assert_true(life(at, FULL, 0) > 0);
+		least = truth->n < least ? truth->n : least;
+		restored(&was, label);
+	}
+	assert_int_equal(least, 0); /* without room for the first line nothing is changed */
+	sample_done(&was);
+}
+
 static void killed_at_random(void **state)
 {
 	(void)state;
@@ -313,6 +339,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed_in_every_call),
+		cmocka_unit_test(full_disk),
 		cmocka_unit_test(killed_at_random),
 	};
 	return cmocka_run_group_tests_name("killed", tests, begin, end);

@@ -129,6 +129,8 @@ static int begin(struct journal *j, struct err *e)
 	char last = '\n';
 	if (fstat(j->fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return fail(e, "open", j->path);
+	if (st.st_uid != geteuid())
+		return err_set(e, ERR_RUNTIME, "the journal %s is somebody else's", j->path);
 	j->size = j->clean = st.st_size;
 	if (st.st_size && pread(j->fd, &last, 1, st.st_size - 1) != 1)
 		return fail(e, "read", j->path);
@@ -307,9 +309,11 @@ int journal_load(const char *uri, struct ledger *l, struct err *e)
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		fail(e, "read", path);
-	else if (!S_ISREG(st.st_mode) || st.st_size > JOURNAL_MAX)
+	else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_size > JOURNAL_MAX)
 		err_set(e, ERR_RUNTIME, "cannot read the journal %s: %s", path,
-			S_ISREG(st.st_mode) ? "too large" : "not a file");
+			!S_ISREG(st.st_mode)     ? "not a file"
+			: st.st_uid != geteuid() ? "it is somebody else's"
+						 : "too large");
 	else {
 		FILE *f = fdopen(fd, "r");
 		if (f) {

@@ -444,27 +444,63 @@ static void hostile_names(void **state)
 	}
 }
 
+enum spoilt { FOLDER_IS_A_FILE, IS_A_LINK, IS_A_FOLDER, IS_HUGE, IS_FOREIGN, SPOILT };
+
+/* The journal cannot be kept, in one of several ways. Returns what is in the way. */
+static const char *spoil(enum spoilt how)
+{
+	static char path[JOURNAL_PATH];
+	if (how == FOLDER_IS_A_FILE) {
+		snprintf(path, sizeof path, "%s/file", state_home());
+		fclose(fopen(path, "w"));
+		setenv("XDG_STATE_HOME", path, 1);
+		return path;
+	}
+	snprintf(path, sizeof path, "%s", journal_file());
+	assert_int_equal(journal_folders(path), 0);
+	if (how == IS_A_LINK)
+		assert_int_equal(symlink("/dev/null", path), 0);
+	if (how == IS_A_FOLDER)
+		assert_int_equal(mkdir(path, 0700), 0);
+	if (how == IS_HUGE || how == IS_FOREIGN)
+		fclose(fopen(path, "w"));
+	if (how == IS_HUGE)
+		assert_int_equal(truncate(path, 65 << 20), 0);
+	if (how == IS_FOREIGN)
+		assert_int_equal(chown(path, 65534, 65534), 0);
+	return path;
+}
+
+/* Said in one line, AUTO is off, and nothing is touched. */
 static void no_journal_no_change(void **state)
 {
 	(void)state;
-	begin(CROWD);
-	char path[300];
-	snprintf(path, sizeof path, "%s/file", state_home());
-	fclose(fopen(path, "w"));
-	setenv("XDG_STATE_HOME", path, 1); /* not a folder */
-	struct engine *en = spy_engine(&host, &cfg);
-	spy_run(en, 5);
-	assert_int_equal(host.changes, 0);
-	all_on("0");
-	assert_non_null(spy_logged(en, "nothing was changed: cannot create the folder"));
-	struct snapshot *s = engine_snapshot(en);
-	assert_false(s->auto_cpu);
-	assert_int_equal(s->n_changed, 0);
-	snapshot_free(s);
-	engine_free(en);
-	setenv("XDG_STATE_HOME", state_home(), 1);
-	unlink(path);
-	spy_free(&host);
+	static const char *const words[] = {
+		[FOLDER_IS_A_FILE] = "nothing was changed: cannot create the folder",
+		[IS_A_LINK] = "cannot read the journal",
+		[IS_A_FOLDER] = "cannot read the journal",
+		[IS_HUGE] = "too large",
+		[IS_FOREIGN] = "somebody else's"};
+	char home[256];
+	snprintf(home, sizeof home, "%s", state_home());
+	for (enum spoilt how = 0; how < (geteuid() == 0 ? SPOILT : IS_FOREIGN); how++) {
+		begin(CROWD);
+		const char *path = spoil(how);
+		struct engine *en = spy_engine(&host, &cfg);
+		spy_run(en, 5);
+		assert_int_equal(host.changes, 0);
+		all_on("0");
+		if (!spy_logged(en, words[how]))
+			fail_msg("case %d does not say it", (int)how);
+		struct snapshot *s = engine_snapshot(en);
+		assert_false(s->auto_cpu);
+		assert_int_equal(s->n_changed, 0);
+		snapshot_free(s);
+		engine_free(en);
+		setenv("XDG_STATE_HOME", home, 1);
+		assert_int_equal(remove(path), 0);
+		spy_free(&host);
+	}
 }
 
 int main(void)

@@ -16,6 +16,10 @@
 
 #include "support/run_scenario.h"
 #include "support/spy.h"
+#include "vmtop/batch.h"
+#include "vmtop/record.h"
+#include "vmtop/scenario.h"
+#include "vmtop/trace.h"
 
 /* --- the allocator ------------------------------------------------------------------------------------ */
 
@@ -255,6 +259,87 @@ static void every_call_fails_once(void **state)
 	}
 }
 
+/* --- recordings --------------------------------------------------------------------------------------- */
+
+static const char small[] = "host\n\tpcpus 2\n\tmemory 4G\n"
+			    "vm a x2\n\tload 60%\n\tpin 0\n\tmemory 512M max 1G\n\tstats 2\n";
+
+static void steps(struct engine *en, struct batch_out *json)
+{
+	struct err e = ERR_INIT;
+	for (int i = 0; en && i < 5; i++) {
+		engine_step(en, &e);
+		struct snapshot *s = engine_snapshot(en);
+		if (s && json)
+			json_write(json, s, &e);
+		snapshot_free(s);
+		if (!engine_wait(en, -1))
+			break;
+	}
+	engine_free(en);
+}
+
+static void write_one(void)
+{
+	struct err e = ERR_INIT;
+	struct scenario *s = scenario_parse("test", small, sizeof small - 1, &e);
+	struct backend *b = s ? backend_sim_new(s, true, &e) : NULL;
+	b = b ? backend_record(b, &cfg, &e) : NULL;
+	steps(b ? engine_new(&cfg, b, &e) : NULL, NULL);
+}
+
+/* As JSON, and as compare takes it. */
+static void read_one(void)
+{
+	struct err e = ERR_INIT;
+	struct batch_out json = {.cfg = &cfg, .to = fopen("/dev/null", "we")};
+	assert_non_null(json.to);
+	struct backend *b = backend_replay_open(&cfg, &e);
+	steps(b ? engine_new(&cfg, b, &e) : NULL, &json);
+	fclose(json.to);
+	struct trace *t = trace_read(&cfg, 5, &e);
+	b = t ? trace_backend(t, &e) : NULL;
+	steps(b ? engine_new(&cfg, b, &e) : NULL, NULL);
+	trace_free(t);
+}
+
+static long each_allocation(void (*run)(void), bool anew)
+{
+	long n = 0;
+	for (bool more = true; more; n++) {
+		if (anew)
+			unlink(cfg.record);
+		heap.calls = 0;
+		heap.fail_at = n;
+		heap.failed = false;
+		heap.counting = true;
+		run();
+		heap.counting = false;
+		more = n == 0 || heap.failed;
+		if (heap.n_live)
+			fail_msg("allocation %ld fails: %ld blocks are not freed", n, heap.n_live);
+	}
+	return n - 2;
+}
+
+static void recordings_survive_it(void **state)
+{
+	(void)state;
+	json_set_alloc_funcs(malloc, free);
+	run_config(&cfg, true, true, 1);
+	cfg.batch = true;
+	snprintf(cfg.record, sizeof cfg.record, "%s/r.vmrec", state_home);
+	long writing = each_allocation(write_one, true);
+	unlink(cfg.record);
+	write_one();
+	snprintf(cfg.replay, sizeof cfg.replay, "%s", cfg.record);
+	cfg.record[0] = '\0';
+	long reading = each_allocation(read_one, false);
+	print_message("%ld allocations while writing, %ld while reading\n", writing, reading);
+	assert_true(writing > 40 && reading > 100);
+	unlink(cfg.replay);
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -278,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_allocation_fails_once),
 		cmocka_unit_test(every_call_fails_once),
+		cmocka_unit_test(recordings_survive_it),
 	};
 	return cmocka_run_group_tests_name("faults", tests, make_folder, remove_folder);
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # valgrind.sh BUILD [quick | NAME...]: the test binaries under BUILD (unit, scenario, screen, the seeds of the fuzz
 # targets) under memcheck: nothing read that was never written, nothing lost. quick: without those that take long
-# there. A line each, the whole output of what failed, and at the end: N clean, N failed.
+# there or keep deadlines by the clock. A line each, the whole output of what failed, and at the end: N clean, N failed.
 set -u
 build=$1
 shift
@@ -10,7 +10,8 @@ cd "$(dirname "$0")/.." || exit 1
 command -v valgrind >/dev/null || { echo "valgrind is not installed" >&2; exit 1; }
 slow=' test_noise test_situations test_story_cpu test_story_memory test_minmove test_minmove_plan test_replay test_hosts
  test_faults test_mem_props test_keys_fuzz test_record test_cpu_ctl test_place test_place_exact test_memory test_golden
- test_compare test_cases test_memory_life test_sim test_restore test_man test_mem_guards test_killed fuzz_keys fuzz_replay fuzz_scenario '
+ test_compare test_cases test_memory_life test_sim test_restore test_man test_mem_guards test_killed test_link
+ test_libvirt_testdriver test_libvirt_wide fuzz_keys fuzz_replay fuzz_scenario '
 clean=0 failed=0 only=''
 [ "${1:-}" = quick ] || { slow='' only=" $* "; }
 out=$(mktemp "${TMPDIR:-/tmp}/vmtop-valgrind.XXXXXX") || exit 1

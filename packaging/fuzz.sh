@@ -18,7 +18,7 @@ for name; do
 	dict=tests/fuzz/$name.dict
 	begun=$(date +%s)
 	# shellcheck disable=SC2046 # no seeds, no argument
-	if "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=16384 \
+	if "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=1024 -max_len=16384 \
 		-print_final_stats=1 -seed="${FUZZ_SEED:-0}" -artifact_prefix="$build/crash/$name-" \
 		$([ ! -f "$dict" ] || echo "-dict=$dict") \
 		"$build/corpus/$name" $([ ! -d "$seeds" ] || echo "$seeds") >"$out" 2>&1; then

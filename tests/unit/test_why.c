@@ -71,6 +71,15 @@ static void errors_carry_code_and_message(void **state)
 	most[sizeof most - 1] = '\0';
 	err_prefix(&e, "%s", most);
 	assert_true(strlen(e.msg) < sizeof e.msg);
+	struct {
+		struct err e;
+		char after[8];
+	} full = {.after = "intact"};
+	err_set(&full.e, ERR_RUNTIME, "%s", most);
+	err_prefix(&full.e, "ab"); /* what no longer fits is cut at the end */
+	assert_int_equal(strlen(full.e.msg), sizeof e.msg - 1);
+	assert_memory_equal(full.e.msg, "ab: yyyy", 8);
+	assert_string_equal(full.after, "intact");
 	static const struct {
 		enum err_code code;
 		int status;

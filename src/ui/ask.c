@@ -60,16 +60,16 @@ static void line_interval(struct view *v, const struct snapshot *s)
 
 static void line_search(struct view *v, const struct snapshot *s)
 {
-	if (!rows_pattern(&v->search_re, &v->has_search, v->search, v->line))
-		view_say(v, "not a regular expression: %.100s", v->line);
+	if (!pattern_set(&v->search_re, &v->has_search, v->search, v->line))
+		view_say(v, "not a regular expression that can be used: %.100s", v->line);
 	else if (v->has_search && !rows_search(v, s, false))
 		view_say(v, "no VM matches %.100s", v->line);
 }
 
 static void line_filter(struct view *v, const struct snapshot *s)
 {
-	if (!rows_pattern(&v->filter_re, &v->has_filter, v->filter, v->line)) {
-		view_say(v, "not a regular expression: %.100s", v->line);
+	if (!pattern_set(&v->filter_re, &v->has_filter, v->filter, v->line)) {
+		view_say(v, "not a regular expression that can be used: %.100s", v->line);
 		return;
 	}
 	v->n_patterns = 0;
@@ -207,7 +207,7 @@ static void line_key(struct view *v, int key, const struct snapshot *s)
 	else if (key >= 0x20 && key < VK_BASE && text_width((uint32_t)key) >= 0)
 		line_add(v, (uint32_t)key);
 	v->line[v->line_len] = '\0';
-	if (v->prompt == PROMPT_SEARCH && rows_pattern(&v->search_re, &v->has_search, v->search, v->line))
+	if (v->prompt == PROMPT_SEARCH && pattern_set(&v->search_re, &v->has_search, v->search, v->line))
 		rows_search(v, s, false);
 }
 

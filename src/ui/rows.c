@@ -201,20 +201,6 @@ bool rows_search(struct view *v, const struct snapshot *s, bool next)
 	return false;
 }
 
-bool rows_pattern(regex_t *re, bool *has, char *kept, const char *text)
-{
-	regex_t fresh;
-	if (text[0] && regcomp(&fresh, text, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0)
-		return false;
-	if (*has)
-		regfree(re);
-	*has = text[0] != '\0';
-	if (*has)
-		*re = fresh;
-	snprintf(kept, LINE_MAX_BYTES, "%s", text);
-	return true;
-}
-
 bool rows_marked(const struct view *v, const uint8_t uuid[UUID_BYTES])
 {
 	for (size_t i = 0; i < v->n_marks; i++)

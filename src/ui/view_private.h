@@ -153,6 +153,10 @@ struct view {
 	struct history hist;
 };
 
+/* pattern.c: takes `text` as pattern; "" for none. False, and all as before: not a regular expression, or one
+ * that could take much memory or time. */
+bool pattern_set(regex_t *re, bool *has, char *kept, const char *text);
+
 /* rows.c: which VMs, in which order */
 void rows_update(struct view *v, const struct snapshot *s);
 /* Index of the selected VM in the snapshot; false: none. */
@@ -164,7 +168,6 @@ bool rows_search(struct view *v, const struct snapshot *s, bool next);
 bool rows_marked(const struct view *v, const uint8_t uuid[UUID_BYTES]);
 void rows_mark(struct view *v, const uint8_t uuid[UUID_BYTES]);
 void rows_unmark_gone(struct view *v, const struct snapshot *s);
-bool rows_pattern(regex_t *re, bool *has, char *kept, const char *text);
 struct table *view_table(struct view *v);
 const struct table *view_table_of(const struct view *v);
 void table_defaults(struct table *t, bool memory);

@@ -86,6 +86,39 @@ static void test_filter_does_not_limit_actions(void **state)
 	assert_true(asks(t, "only the view: this is about all VMs."));
 }
 
+/* The C library copies what is repeated: twenty-five plus signs in a row would take a gigabyte. */
+static void test_hostile_patterns(void **state)
+{
+	struct seat *t = *state;
+	static const char *const bad[] = {"w+++++++++++++++++++++++++", "((((((((((w+)+)+)+)+)+)+)+)+)+)+",
+		"((w{200}){200}){200}", "w{30000}", "(w)\\1", "((((((((((((((((((((((((((((((((((((((((((w",
+		"[w", "(w", "[[:alpha:]a]{9}{9}{9}{9}", "[]a]++++++++++++++", "[^]a]++++++++++++++",
+		"\\(++++++++++++++"};
+	static const char *const good[] = {
+		"^db(1|2)+$", "d[[:alpha:]]{1,9}[]^-]?1*|db1", "(a+b+c+)*d.{1,40}|\\.|db", "d\\w+"};
+	char buf[8192];
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		press(t, '\\');
+		type(t, bad[i]);
+		press(t, VK_ENTER);
+		if (!strstr(shown(t, buf, sizeof buf), "not a regular expression that can be used"))
+			fail_msg("%s was taken:\n%s", bad[i], buf);
+		assert_non_null(strstr(buf, " runner-2 ")); /* the filter is as before: none */
+		press(t, VK_ESC);
+	}
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+		press(t, '\\');
+		type(t, good[i]);
+		press(t, VK_ENTER);
+		if (strstr(shown(t, buf, sizeof buf), " runner-2 ") || !strstr(buf, "db1"))
+			fail_msg("%s was not taken:\n%s", good[i], buf);
+		press(t, '\\');
+		for (size_t k = 0; k < strlen(good[i]); k++)
+			press(t, VK_BACKSPACE);
+		press(t, VK_ENTER);
+	}
+}
+
 static void test_quit_asks_when_changed(void **state)
 {
 	struct seat *t = *state;
@@ -270,6 +303,7 @@ int main(void)
 		SEATED(test_auto_asks_once),
 		cmocka_unit_test_setup_teardown(test_yes_skips_questions, sit_yes, rise),
 		SEATED(test_filter_does_not_limit_actions),
+		SEATED(test_hostile_patterns),
 		SEATED(test_quit_asks_when_changed),
 		SEATED(test_readonly),
 		SEATED(test_cursor_stays_on_vm),

@@ -177,7 +177,7 @@ static void sim_apply(struct backend *b, struct action *actions, size_t n)
 	follow_clock(s);
 	for (size_t i = 0; i < n; i++)
 		apply_one(s, &actions[i]);
-	cpu_share(s);
+	pool_share(s);
 }
 
 /* Polls for at most ms; interrupted counts as time. */
@@ -272,6 +272,7 @@ static void sim_close(struct backend *b)
 	free(s->next_event);
 	free(s->duty);
 	free(s->on);
+	free(s->pools);
 	free(s);
 }
 

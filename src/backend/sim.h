@@ -26,14 +26,17 @@ struct sim_thread { /* something that wants to run */
 	double want; /* 0..1 of a pCPU, by its curve */
 	double quota;
 	double backlog_ns; /* open loop: work that waits */
-	double duty;       /* of the closed loop that stands for it (sim_share) */
+	double duty;       /* of the closed loop that stands for it (sim_pool) */
 	double run, wait;  /* rates in force */
 	double time_ns, delay_ns;
 	struct cpuset affinity;
-	bool floating;                /* the kernel has a choice */
-	bool was_pinned;              /* has its own affinity; else that of the host */
-	int pcpu;                     /* index, -1 nowhere */
-	int next;                     /* on the same pCPU, -1 last */
+	bool floating;       /* the kernel has a choice */
+	bool was_pinned;     /* has its own affinity; else that of the host */
+	int pcpu;            /* index, -1 nowhere */
+	int next;            /* on the same pCPU, -1 last */
+	int pool, pool_next; /* where it is served; next in that pool, -1 last */
+	double source;       /* sim_pool: of the threads that take turns, from this one on */
+	int source_next, turn_next, turn_last;
 	int64_t moved_ns, foreign_ns; /* -1: never */
 };
 
@@ -41,8 +44,18 @@ struct sim_pcpu {
 	const struct scn_pcpu *is;
 	bool online, dirty;
 	int first, host_thread; /* threads[]; -1 none */
+	int sibling;            /* next thread of its core, in a ring */
 	double load;            /* demand of the threads on it */
 	double busy, busy_ns, idle_ns;
+};
+
+struct sim_pool { /* pCPUs that serve threads together; the first n_pcpus pools are one pCPU each */
+	struct cpuset cpus;
+	int servers;
+	int first;        /* thread */
+	int from_below;   /* source of a smaller pool */
+	int parent, root; /* -1: none; itself when it has none */
+	bool changed, touched, unsettled;
 };
 
 enum life { LIFE_NONE, LIFE_RUNNING, LIFE_PAUSED };
@@ -97,8 +110,13 @@ struct sim {
 	bool disconnected, changed; /* changed: something an event would tell */
 	long calls[FAIL_PERIOD + 1];
 	size_t trace_at;           /* interval of the trace that is now */
-	double *duty, *run, *wait; /* scratch, n_threads each */
+	double *duty, *run, *wait; /* scratch, n_threads each; wait: twice that and some */
 	int *on;
+	struct sim_pool *pools;
+	int *by_size; /* pools, the smallest first */
+	int n_pools;
+	bool regroup; /* threads came, went, or may run elsewhere */
+	int dealt;    /* pCPUs that threads on isolated ones were sent to in turn */
 	struct sim_report report;
 };
 
@@ -106,15 +124,24 @@ double sim_random(
 	const struct sim *s, uint64_t key, uint64_t index); /* 0 <= x < 1, same for same arguments */
 double sim_normal(const struct sim *s, uint64_t key, uint64_t index);
 
+enum { SHARE_EXACT = 64 };
 /* sim_share.c: one pCPU. For n closed loops of duty[i] (share of time they would run alone), the share of
- * time each runs and waits when they share fairly. */
+ * time each runs and waits when they share fairly; at most SHARE_EXACT. */
 void share_closed(const double *duty, double *run, double *wait, int n);
+/* Any number of loops and pCPUs that serve them together: what each runs; scratch: 2 (n + 1). */
+void share_pool(const double *duty, double *run, int n, int servers, double *scratch);
+
+/* sim_pool.c */
+#define POOL_BACKLOG_NS 1e6 /* less of an open loop's work is no backlog */
+#define POOL_TOLERANCE  1e-3
+void pool_share(struct sim *s); /* rates of all threads that a change touches */
 
 /* sim_cpu.c */
 void cpu_put(struct sim *s, int thread, int pcpu); /* -1: nowhere */
 void cpu_place(struct sim *s, int thread);         /* after its affinity or the host changed */
 void cpu_tick(struct sim *s);                      /* loads and the kernel's balancing, on the grid */
-void cpu_share(struct sim *s);                     /* rates of all pCPUs that changed */
+struct cpuset cpu_room(const struct sim *s, const struct sim_thread *t); /* where the kernel lets it run */
+double cpu_load(const struct sim_thread *t); /* what it adds to its pCPU in the eyes of the kernel */
 void cpu_run(struct sim *s, double dt_ns);
 void cpu_start_curve(struct sim *s, struct sim_thread *t, const struct curve *c);
 double cpu_stddev_pct(const struct sim *s);

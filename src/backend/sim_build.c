@@ -20,6 +20,22 @@ static int count_slots(const struct scenario *scn, const struct scn_vm *vm)
 	return top + 1;
 }
 
+static bool one_core(const struct scn_pcpu *a, const struct scn_pcpu *b)
+{
+	return a->node == b->node && a->socket == b->socket && a->core == b->core;
+}
+
+/* The threads of each core become a ring. */
+static void build_cores(struct sim *s)
+{
+	for (size_t i = 0; i < s->n_pcpus; i++) {
+		size_t next = (i + 1) % s->n_pcpus;
+		while (!one_core(s->pcpus[next].is, s->pcpus[i].is))
+			next = (next + 1) % s->n_pcpus;
+		s->pcpus[i].sibling = (int)next;
+	}
+}
+
 static int build_pcpus(struct sim *s, struct err *e)
 {
 	s->n_pcpus = s->scn->n_pcpus;
@@ -34,6 +50,7 @@ static int build_pcpus(struct sim *s, struct err *e)
 		s->by_id[is->id] = (int)i;
 		cpuset_add(&s->all, is->id);
 	}
+	build_cores(s);
 	host_sets(s);
 	return 0;
 }
@@ -57,12 +74,15 @@ static int build_threads(struct sim *s, struct err *e)
 {
 	size_t n = s->n_pcpus, max = s->n_threads;
 	s->threads = calloc(max, sizeof *s->threads);
-	s->duty = calloc(max * 3, sizeof *s->duty);
-	s->on = calloc(max, sizeof *s->on);
-	if (!s->threads || !s->duty || !s->on)
+	s->duty = calloc(max * 4 + 2, sizeof *s->duty);
+	s->on = calloc(max * 2 + n, sizeof *s->on);
+	s->pools = calloc(max + n, sizeof *s->pools);
+	if (!s->threads || !s->duty || !s->on || !s->pools)
 		return err_set(e, ERR_NOMEM, "out of memory for the simulated host");
 	s->run = s->duty + max;
 	s->wait = s->run + max;
+	s->by_size = s->on + max;
+	s->regroup = true;
 	for (size_t i = 0; i < s->n_pcpus; i++)
 		thread_init(&s->threads[i], THREAD_HOST, (int)i, 0x405);
 	for (size_t v = 0; v < s->n_vms; v++) {
@@ -120,7 +140,7 @@ int sim_build(struct sim *s, struct err *e)
 	build_background(s);
 	s->grid_ns = SIM_GRID_NS;
 	host_tick(s);
-	cpu_share(s);
+	pool_share(s);
 	s->changed = false;
 	return 0;
 }

@@ -6,7 +6,7 @@
 
 #include "sim.h"
 
-static const double backlog_max_ns = 2e9, backlog_min_ns = 1e6, open_tolerance = 1e-3;
+static const double backlog_max_ns = 2e9;
 
 static double curve_steps(const struct curve *c, int64_t t)
 {
@@ -75,11 +75,11 @@ void cpu_start_curve(struct sim *s, struct sim_thread *t, const struct curve *c)
 }
 
 /* What a thread adds to the load of its pCPU in the eyes of the kernel. */
-static double thread_load(const struct sim_thread *t)
+double cpu_load(const struct sim_thread *t)
 {
 	if (!t->live)
 		return 0;
-	return t->backlog_ns > backlog_min_ns ? t->quota : fmin(t->want, t->quota);
+	return t->backlog_ns > POOL_BACKLOG_NS ? t->quota : fmin(t->want, t->quota);
 }
 
 void cpu_put(struct sim *s, int thread, int pcpu)
@@ -87,6 +87,7 @@ void cpu_put(struct sim *s, int thread, int pcpu)
 	struct sim_thread *t = &s->threads[thread];
 	if (t->pcpu == pcpu)
 		return;
+	s->regroup |= !t->floating || t->pcpu < 0 || pcpu < 0;
 	if (t->pcpu >= 0) {
 		struct sim_pcpu *old = &s->pcpus[t->pcpu];
 		int *link = &old->first;
@@ -94,7 +95,7 @@ void cpu_put(struct sim *s, int thread, int pcpu)
 			link = &s->threads[*link].next;
 		*link = t->next;
 		old->dirty = true;
-		old->load -= thread_load(t);
+		old->load -= cpu_load(t);
 		t->moved_ns = s->t_ns;
 	}
 	t->pcpu = pcpu;
@@ -104,13 +105,13 @@ void cpu_put(struct sim *s, int thread, int pcpu)
 		t->next = p->first;
 		p->first = thread;
 		p->dirty = true;
-		p->load += thread_load(t);
+		p->load += cpu_load(t);
 	}
 }
 
 /* Where the kernel lets it run: its affinity, without isolated pCPUs unless there are no others; all pCPUs
  * when the affinity went offline as a whole. */
-static struct cpuset thread_room(const struct sim *s, const struct sim_thread *t)
+struct cpuset cpu_room(const struct sim *s, const struct sim_thread *t)
 {
 	struct cpuset room = t->affinity;
 	cpuset_and(&room, &s->usable);
@@ -128,26 +129,31 @@ struct cpuset sim_affinity(const struct sim *s, const struct sim_thread *t)
 	return cpuset_empty(&cpus) ? s->online : cpus;
 }
 
+static double core_load(const struct sim *s, int pcpu)
+{
+	double sum = s->pcpus[pcpu].load;
+	for (int i = s->pcpus[pcpu].sibling; i != pcpu; i = s->pcpus[i].sibling)
+		sum += s->pcpus[i].load;
+	return sum;
+}
+
+/* An idle core before an idle thread of a busy one. */
+static bool idler(const struct sim *s, int a, int b)
+{
+	double x = s->pcpus[a].load, y = s->pcpus[b].load;
+	return x < y - 1e-9 || (x <= y + 1e-9 && core_load(s, a) < core_load(s, b) - 1e-9);
+}
+
 static int idlest(const struct sim *s, const struct cpuset *room)
 {
 	int best = -1;
 	CPUSET_EACH(cpu, room)
 	{
 		int i = s->by_id[cpu];
-		if (best < 0 || s->pcpus[i].load < s->pcpus[best].load - 1e-9)
+		if (best < 0 || idler(s, i, best))
 			best = i;
 	}
 	return best;
-}
-
-void cpu_place(struct sim *s, int thread)
-{
-	struct sim_thread *t = &s->threads[thread];
-	struct cpuset room = thread_room(s, t);
-	int first = cpuset_first(&room);
-	t->floating = cpuset_next(&room, first) >= 0;
-	if (t->pcpu < 0 || !cpuset_has(&room, s->pcpus[t->pcpu].is->id))
-		cpu_put(s, thread, idlest(s, &room));
 }
 
 static int nth_cpu(const struct cpuset *set, int n)
@@ -158,17 +164,37 @@ static int nth_cpu(const struct cpuset *set, int n)
 	return cpu;
 }
 
-/* Threads that may float do so now and then without need, as after a wake-up. */
+/* On isolated pCPUs the kernel balances nothing. A new thread begins where its parent runs, on the first;
+ * threads that are sent there by their affinity are dealt out one after the other, and stay. */
+static int unbalanced(struct sim *s, const struct sim_thread *t, const struct cpuset *room)
+{
+	int n = t->pcpu < 0 ? 0 : s->dealt++ % cpuset_count(room);
+	return s->by_id[nth_cpu(room, n)];
+}
+
+void cpu_place(struct sim *s, int thread)
+{
+	struct sim_thread *t = &s->threads[thread];
+	struct cpuset room = cpu_room(s, t);
+	bool balanced = cpuset_subset(&room, &s->usable);
+	s->regroup = true;
+	t->floating = s->scn->balance_ns && balanced && t->kind != THREAD_HOST && cpuset_count(&room) > 1;
+	if (t->pcpu < 0 || !cpuset_has(&room, s->pcpus[t->pcpu].is->id))
+		cpu_put(s, thread, balanced ? idlest(s, &room) : unbalanced(s, t, &room));
+}
+
+/* Where a thread that floats was seen last: it moves now and then without need, as after a wake-up, and all
+ * the time where it waits. */
 static void drift(struct sim *s, int thread)
 {
 	struct sim_thread *t = &s->threads[thread];
 	uint64_t tick = (uint64_t)(s->t_ns / SIM_GRID_NS);
-	if (sim_random(s, t->key ^ 0xd1, tick) > .01)
+	if (sim_random(s, t->key ^ 0xd1, tick) > .01 + fmin(.4, 4 * t->wait))
 		return;
-	struct cpuset room = thread_room(s, t);
+	struct cpuset room = cpu_room(s, t);
 	int n = (int)(sim_random(s, t->key ^ 0xd2, tick) * cpuset_count(&room));
 	int to = s->by_id[nth_cpu(&room, n)];
-	double there = s->pcpus[to].load + thread_load(t);
+	double there = s->pcpus[to].load + cpu_load(t);
 	if (there <= .9 || there <= s->pcpus[t->pcpu].load)
 		cpu_put(s, thread, to);
 }
@@ -177,10 +203,10 @@ static void drift(struct sim *s, int thread)
 static bool pull(struct sim *s, int thread, double least)
 {
 	struct sim_thread *t = &s->threads[thread];
-	double here = s->pcpus[t->pcpu].load, own = thread_load(t);
-	if (here - least - own <= .1 || s->t_ns - t->moved_ns < 5 * SIM_GRID_NS)
+	double here = s->pcpus[t->pcpu].load, own = cpu_load(t);
+	if (here - least - own <= .1)
 		return false;
-	struct cpuset room = thread_room(s, t);
+	struct cpuset room = cpu_room(s, t);
 	int to = idlest(s, &room);
 	if (to < 0 || here - s->pcpus[to].load - own <= .1)
 		return false;
@@ -190,19 +216,17 @@ static bool pull(struct sim *s, int thread, double least)
 
 static void balance(struct sim *s)
 {
-	size_t moves = 1 + s->n_pcpus / 4, start = (size_t)(s->t_ns / SIM_GRID_NS) % s->n_threads;
+	size_t start = (size_t)(s->t_ns / SIM_GRID_NS) % s->n_threads;
 	int best = idlest(s, &s->usable);
 	for (size_t k = 0; k < s->n_threads; k++) {
 		size_t i = (start + k) % s->n_threads;
 		struct sim_thread *t = &s->threads[i];
-		if (!t->live || !t->floating || t->pcpu < 0 || t->kind == THREAD_HOST)
+		if (!t->live || !t->floating || t->pcpu < 0)
 			continue;
-		if (moves && pull(s, (int)i, s->pcpus[best].load)) {
-			moves--;
+		if (pull(s, (int)i, s->pcpus[best].load))
 			best = idlest(s, &s->usable);
-		} else {
+		else
 			drift(s, (int)i);
-		}
 	}
 }
 
@@ -217,7 +241,7 @@ void cpu_tick(struct sim *s)
 			s->pcpus[t->pcpu].dirty = true;
 		t->want = want;
 		if (t->pcpu >= 0)
-			s->pcpus[t->pcpu].load += thread_load(t);
+			s->pcpus[t->pcpu].load += cpu_load(t);
 	}
 	if (s->scn->balance_ns && s->t_ns >= s->balance_ns) {
 		s->balance_ns = s->t_ns + s->scn->balance_ns;
@@ -225,70 +249,12 @@ void cpu_tick(struct sim *s)
 	}
 }
 
-/* Threads that want something of pCPU p, into the scratch arrays. */
-static int gather(struct sim *s, const struct sim_pcpu *p)
-{
-	int n = 0;
-	for (int i = p->first; i >= 0; i = s->threads[i].next) {
-		struct sim_thread *t = &s->threads[i];
-		t->run = t->wait = 0;
-		if (!t->live || thread_load(t) <= 0)
-			continue;
-		s->on[n] = i;
-		s->duty[n++] = thread_load(t);
-	}
-	return n;
-}
-
-/* An open loop without backlog runs exactly what it wants; the closed loop that stands for it is found by
- * iteration, from below. Returns the largest change. */
-static double adjust_open(struct sim *s, int n)
-{
-	double change = 0;
-	for (int i = 0; i < n; i++) {
-		const struct sim_thread *t = &s->threads[s->on[i]];
-		if (!t->curve->open || t->backlog_ns > backlog_min_ns)
-			continue;
-		double duty = fmin(t->quota, fmin(t->want, t->quota) / fmax(1e-6, 1 - s->wait[i]));
-		change = fmax(change, fabs(duty - s->duty[i]));
-		s->duty[i] = duty;
-	}
-	return change;
-}
-
-static void share_one(struct sim *s, struct sim_pcpu *p)
-{
-	int n = gather(s, p), rounds = 0;
-	do
-		share_closed(s->duty, s->run, s->wait, n);
-	while (adjust_open(s, n) > 1e-5 && ++rounds < 60);
-	p->busy = 0;
-	for (int i = 0; i < n; i++) {
-		struct sim_thread *t = &s->threads[s->on[i]];
-		t->run = s->run[i];
-		t->wait = s->wait[i];
-		if (t->curve->open && t->backlog_ns <= backlog_min_ns && t->run > t->want - open_tolerance)
-			t->run = t->want;
-		if (t->want > t->quota) /* throttled time counts as waiting */
-			t->wait = fmax(t->wait, 1 - t->run / (t->curve->open ? 1 : t->want));
-		p->busy += t->run;
-	}
-	p->dirty = false;
-}
-
-void cpu_share(struct sim *s)
-{
-	for (size_t i = 0; i < s->n_pcpus; i++)
-		if (s->pcpus[i].dirty)
-			share_one(s, &s->pcpus[i]);
-}
-
 /* Serves an open loop; returns the time it ran. */
 static double run_open(struct sim *s, struct sim_thread *t, double dt_ns)
 {
 	double work = t->backlog_ns + t->want * dt_ns, ran = fmin(work, t->run * dt_ns);
 	double left = fmin(work - ran, t->kind == THREAD_VCPU ? backlog_max_ns : 0);
-	if ((left > backlog_min_ns) != (t->backlog_ns > backlog_min_ns))
+	if ((left > POOL_BACKLOG_NS) != (t->backlog_ns > POOL_BACKLOG_NS))
 		s->pcpus[t->pcpu].dirty = true;
 	t->backlog_ns = left;
 	return ran;
@@ -297,8 +263,10 @@ static double run_open(struct sim *s, struct sim_thread *t, double dt_ns)
 void cpu_run(struct sim *s, double dt_ns)
 {
 	for (size_t i = 0; i < s->n_pcpus; i++)
-		if (s->pcpus[i].online)
-			s->pcpus[i].idle_ns += dt_ns;
+		if (s->pcpus[i].online) {
+			s->pcpus[i].busy_ns += s->pcpus[i].busy * dt_ns;
+			s->pcpus[i].idle_ns += (1 - s->pcpus[i].busy) * dt_ns;
+		}
 	for (size_t i = 0; i < s->n_threads; i++) {
 		struct sim_thread *t = &s->threads[i];
 		if (!t->live || t->pcpu < 0 || (t->run <= 0 && t->wait <= 0))
@@ -307,8 +275,8 @@ void cpu_run(struct sim *s, double dt_ns)
 		double ran = t->curve->open ? run_open(s, t, dt_ns) : t->run * dt_ns;
 		t->time_ns += ran;
 		t->delay_ns += t->wait * dt_ns;
-		p->busy_ns += ran;
-		p->idle_ns -= ran;
+		p->busy_ns += ran - t->run * dt_ns; /* the end of a backlog */
+		p->idle_ns -= ran - t->run * dt_ns;
 		if (t->kind == THREAD_VCPU) {
 			s->report.waiting_vcpu_s += t->wait * dt_ns / 1e9;
 			if (t->run < .9 * fmin(t->want, t->quota))

@@ -364,7 +364,7 @@ void host_tick(struct sim *s)
 void sim_advance(struct sim *s, int64_t t_ns)
 {
 	while (s->t_ns < t_ns) {
-		cpu_share(s);
+		pool_share(s);
 		int64_t to = s->grid_ns < t_ns ? s->grid_ns : t_ns;
 		cpu_run(s, (double)(to - s->t_ns));
 		s->t_ns = to;
@@ -373,7 +373,7 @@ void sim_advance(struct sim *s, int64_t t_ns)
 			host_tick(s);
 		}
 	}
-	cpu_share(s);
+	pool_share(s);
 	s->report.time_s = (double)s->t_ns / 1e9;
 }
 

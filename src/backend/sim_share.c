@@ -9,8 +9,8 @@
 
 #include "sim.h"
 
-/* Gauss-Laguerre: exact for polynomials of degree 63, so for up to 64 threads. */
-enum { POINTS = 32, EXACT = 64, STEPS = 512 };
+/* Gauss-Laguerre: exact for polynomials of degree 63, so for up to SHARE_EXACT threads. */
+enum { POINTS = 32 };
 static const struct {
 	double x, weight;
 } points[POINTS] = {{0.044489365833267021, 0.10921834195238497}, {0.23452610951961853, 0.21044310793881324},
@@ -55,42 +55,115 @@ static double add_exact(const double *duty, double *run, double *wait, int n)
 	return total;
 }
 
-static double log_weight(const double *duty, int n, double x)
-{
-	double sum = -x;
-	for (int i = 0; i < n; i++)
-		sum += log(1 - duty[i] + duty[i] * x);
-	return sum;
-}
-
-/* Many threads: midpoints, over where the mass is, scaled by the highest value so that nothing overflows. */
-static double add_many(const double *duty, double *run, double *wait, int n, double sum)
-{
-	double step = (40 + sum + 12 * sqrt(sum + 1)) / STEPS, top = -INFINITY, total = 0;
-	for (int k = 0; k < STEPS; k++)
-		top = fmax(top, log_weight(duty, n, step * (k + .5)));
-	for (int k = 0; k < STEPS; k++) {
-		double x = step * (k + .5), weight = exp(log_weight(duty, n, x) - top);
-		add_point(duty, run, wait, n, x, weight);
-		total += weight;
-	}
-	return total;
-}
-
 void share_closed(const double *duty, double *run, double *wait, int n)
 {
-	double total = 0, sum = 0;
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < n; i++)
 		run[i] = wait[i] = 0;
-		sum += duty[i];
-	}
 	if (n == 1) {
 		run[0] = duty[0];
 		return;
 	}
-	total = n <= EXACT ? add_exact(duty, run, wait, n) : add_many(duty, run, wait, n, sum);
+	double total = add_exact(duty, run, wait, n);
 	for (int i = 0; i < n; i++) {
 		run[i] /= total;
 		wait[i] = fmax(0, wait[i] / total - run[i]);
 	}
+}
+
+/* Several pCPUs, or many loops. The weight of "exactly S is runnable" is c(|S|) prod(S) d_i prod(not S) (1 -
+ * d_i), where c(k) is the product of max(1, j / pCPUs) for j up to k. The number of runnable loops is a sum
+ * of independent ones, tilted to where c puts the mass: duties d t / (1 - d + d t), the tilt t taken off c
+ * again. */
+static double tilted(const double *duty, int n, double tilt, double *var)
+{
+	double mean = 0;
+	*var = 0;
+	for (int i = 0; i < n; i++) {
+		double q = duty[i] * tilt / (1 - duty[i] + duty[i] * tilt);
+		mean += q;
+		*var += q * (1 - q);
+	}
+	return mean;
+}
+
+static double find_tilt(const double *duty, int n, int servers)
+{
+	double lo = 1, hi = fmax(1, (double)n / servers), var;
+	for (int i = 0; i < 30; i++) {
+		double tilt = (lo + hi) / 2;
+		if (tilted(duty, n, tilt, &var) > tilt * servers)
+			lo = tilt;
+		else
+			hi = tilt;
+	}
+	return lo;
+}
+
+/* Probabilities of 0 .. n runnable loops, tilted. */
+static void count_runnable(const double *duty, int n, double tilt, double *p)
+{
+	p[0] = 1;
+	for (int i = 0; i < n; i++) {
+		double q = duty[i] * tilt / (1 - duty[i] + duty[i] * tilt);
+		p[i + 1] = p[i] * q;
+		for (int k = i; k > 0; k--)
+			p[k] = p[k] * (1 - q) + p[k - 1] * q;
+		p[0] *= 1 - q;
+	}
+}
+
+/* Weights of 0 .. n runnable loops, their sum 1; returns the pCPUs that are busy on average. */
+static double weigh(const double *p, double *weight, int n, int servers, double tilt)
+{
+	double c = 0, top = -INFINITY, sum = 0, busy = 0;
+	for (int k = 0; k <= n; k++) {
+		c += k ? log(fmax(1, (double)k / servers) / tilt) : 0;
+		weight[k] = p[k] > 0 ? log(p[k]) + c : -INFINITY;
+		top = fmax(top, weight[k]);
+	}
+	for (int k = 0; k <= n; k++)
+		sum += weight[k] = exp(weight[k] - top);
+	for (int k = 0; k <= n; k++) {
+		weight[k] /= sum;
+		busy += weight[k] * fmin(k, servers);
+	}
+	return busy;
+}
+
+/* What loop i runs. in: the probability that it is among k runnable ones, from that of k - 1 or, for a busy
+ * loop, of k + 1: the direction in which errors die out. */
+static double loop_runs(const double *p, const double *weight, int n, int servers, double odds)
+{
+	double run = 0, in = odds < 1 ? 0 : 1;
+	for (int k = odds < 1 ? 1 : n; k > 0 && k <= n; k += odds < 1 ? 1 : -1) {
+		if (odds < 1)
+			in = p[k] > 0 ? odds * (1 - in) * p[k - 1] / p[k] : 0;
+		in = fmin(1, fmax(0, in));
+		run += weight[k] * in * fmin(1, (double)servers / k);
+		if (odds >= 1)
+			in = p[k - 1] > 0 ? 1 - in * p[k] / (odds * p[k - 1]) : 1;
+	}
+	return run;
+}
+
+void share_pool(const double *duty, double *run, int n, int servers, double *scratch)
+{
+	double var, mean = tilted(duty, n, 1, &var), sum = 0;
+	if (servers == 1 && n <= SHARE_EXACT) {
+		share_closed(duty, run, scratch, n);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		run[i] = duty[i];
+	if (n <= servers || mean + 7 * sqrt(var) + 2 < servers)
+		return;
+	double *p = scratch, *weight = scratch + n + 1, tilt = find_tilt(duty, n, servers);
+	count_runnable(duty, n, tilt, p);
+	double busy = weigh(p, weight, n, servers, tilt);
+	for (int i = 0; i < n; i++) {
+		double odds = duty[i] < 1 ? duty[i] * tilt / (1 - duty[i]) : INFINITY;
+		sum += run[i] = fmin(duty[i], loop_runs(p, weight, n, servers, odds));
+	}
+	for (int i = 0; i < n; i++)
+		run[i] = fmin(duty[i], run[i] * busy / sum);
 }

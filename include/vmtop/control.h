@@ -79,9 +79,8 @@ int cpu_ctl_plan(
  * dry runs. */
 void cpu_ctl_applied(struct cpu_ctl *c, const struct round *r, const struct plan *plan);
 
-/* The granularity in force: never GRAN_AUTO. */
-enum granularity cpu_ctl_granularity(
-	const struct cpu_ctl *c, const struct config *cfg, const struct sample *s);
+/* The granularity in force. GRAN_AUTO: nobody is bound to a unit, waiting is cured (minmove alone). */
+enum granularity cpu_ctl_granularity(const struct cpu_ctl *c, const struct config *cfg);
 
 /* What the memory controller thinks of one guest, for table, panel and JSON. */
 struct mem_status {

@@ -18,6 +18,7 @@ struct place_unit {
 	int core, llc, node;   /* for the distance between units; -1 unknown */
 	double background_pct; /* fixed load: host, emulator threads, vCPUs that nobody may move */
 	double busy_pct;       /* as the host measured it; < 0 unknown */
+	bool alone;            /* the kernel does not balance it with others (isolated) */
 };
 
 struct place_task {
@@ -27,7 +28,10 @@ struct place_task {
 	double scatter_pct; /* usual change of demand between samples */
 	int unit;           /* where it counts now; -1: nowhere known (then it is assigned, at no cost) */
 	bool pinned;        /* its affinity lies inside `unit`; false: first assignment is where it runs */
-	enum reason fixed;  /* REASON_NONE: may be moved; else it stays and counts as load of its unit */
+	bool capped;        /* it runs into its quota: its waiting is none for a pCPU */
+	const struct cpuset
+		*room;     /* units that its affinity touches now; NULL unknown. Shared, as `allowed` */
+	enum reason fixed; /* REASON_NONE: may be moved; else it stays and counts as load of its unit */
 	const struct cpuset *allowed; /* set of unit numbers (not pCPU ids); shared, not owned */
 	uint32_t vm; /* tasks of one VM share this; for whole-VM policies and stable ties (UUID order) */
 	int vcpu;    /* id, for stable ties */
@@ -47,12 +51,21 @@ struct place_problem {
 	double elapsed_s; /* the window the rates come from */
 	const struct config *cfg;
 	bool forced; /* no trigger, no confirmation, no cool-down, no dwell */
+	bool relief; /* no granularity was asked for: bind nobody, cure waiting (minmove alone) */
+};
+
+/* Which pCPUs a move means. */
+enum place_aim {
+	PLACE_UNIT,    /* those of unit `to` that it may use */
+	PLACE_ALLOWED, /* all that it may use */
+	PLACE_BACK,    /* those on which it was before its last move */
 };
 
 struct place_move {
 	size_t task;
 	int from, to; /* unit numbers; from may be -1 */
 	int partner;  /* index in moves[] of the other half of a swap, -1 */
+	enum place_aim aim;
 	struct why why;
 };
 

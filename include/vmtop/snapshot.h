@@ -68,7 +68,7 @@ struct snapshot {
 	bool auto_cpu, auto_memory, dry_run, readonly;
 	enum cpu_policy_id cpu_policy;
 	enum mem_policy_id mem_policy;
-	enum granularity granularity; /* in force, never GRAN_AUTO */
+	enum granularity granularity; /* in force; auto: nobody is bound to a unit */
 	double delay_s;
 	int n_eligible_cpu, n_eligible_memory; /* VMs that AUTO would steer */
 	bool preview;                          /* ghosts are shown */

@@ -21,6 +21,8 @@
 	X(REASON_HELD, "held", "held by the user, an undo or a foreign pin")                                 \
 	X(REASON_NO_DATA, "no-data", "the hypervisor did not report what the policy needs")                  \
 	X(REASON_FALLING, "falling", "the deviation is lower than at the previous iteration")                \
+	X(REASON_NO_WAIT, "nobody-waits", "above the limit, but no vCPU waits that could be helped")         \
+	X(REASON_RESTING, "resting", "the last change did not help; that vCPU is left alone for a while")    \
 	X(REASON_NO_VMS, "no-vms", "no running VM")                                                          \
 	/* CPU, why a pin was made */                                                                        \
 	X(REASON_GREEDY, "greedy", "to the pCPU with the least load assigned so far")                        \
@@ -28,6 +30,8 @@
 	X(REASON_MOVE, "move", "lowers the deviation")                                                       \
 	X(REASON_SWAP, "swap", "exchanged with another vCPU, lowers the deviation")                          \
 	X(REASON_ASSIGN, "assign", "pinned where it runs")                                                   \
+	X(REASON_FREE, "free", "it waited beside pCPUs with room: may run on all that it may use")           \
+	X(REASON_TAKE_BACK, "take-back", "the change did not help and is taken back")                        \
 	X(REASON_LEAVE, "leave", "its pCPU is offline, isolated or not allowed any more")                    \
 	X(REASON_USER, "user", "asked for by the user")                                                      \
 	X(REASON_UNDO, "undo", "put back by undo")                                                           \

@@ -75,8 +75,8 @@ const struct setting settings[] = {
 	{"memory-policy", 0, "memory_policy", SECTION_STEERING, SET_CHOICE, FIELD(mem_policy), 0, 0, "watermark",
 		"POLICY", choice_mem_policy, "how balloons are sized"},
 	{"granularity", 0, "granularity", SECTION_STEERING, SET_CHOICE, FIELD(granularity), 0, 0, "auto", "UNIT",
-		choice_granularity, "what a vCPU is pinned to; auto: the last-level cache where there are several "
-		"and more than 8 pCPUs, else one pCPU"},
+		choice_granularity, "what minmove binds a vCPU to; auto: to nothing, it only frees those whose "
+		"affinity makes them wait"},
 	{"cross-node", 0, "cross_node", SECTION_STEERING, SET_FLAG, FIELD(cross_node), 0, 0, "no", NULL, NULL,
 		"allow moves to another NUMA node also where no node is overloaded"},
 	{"dry-run", 0, "dry_run", SECTION_STEERING, SET_FLAG, FIELD(dry_run), 0, 0, "no", NULL, NULL,

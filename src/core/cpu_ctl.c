@@ -31,8 +31,17 @@ struct side {
 	size_t cap_action_of, cap_done, cap_last_move;
 };
 
+/* Where a vCPU was before our last pin, by slot. */
+struct was {
+	uint32_t birth;
+	bool known;
+	struct cpuset cpus;
+};
+
 struct cpu_ctl {
 	enum cpu_policy_id id;
+	struct was *was;
+	size_t cap_was;
 	const struct cpu_policy_ops *ops;
 	struct side rounds, previews;
 	enum reason last;
@@ -74,34 +83,16 @@ void cpu_ctl_free(struct cpu_ctl *c)
 		return;
 	side_done(c, &c->rounds);
 	side_done(c, &c->previews);
+	free(c->was);
 	free(c);
 }
 
 /* --- granularity -------------------------------------------------------------------------------------- */
 
-static bool has_several_llcs(const struct sample *s)
+enum granularity cpu_ctl_granularity(const struct cpu_ctl *c, const struct config *cfg)
 {
-	int first = -1;
-	for (size_t i = 0; i < s->host.n_pcpus; i++) {
-		int llc = s->host.pcpus[i].llc;
-		if (llc >= 0 && first >= 0 && llc != first)
-			return true;
-		if (llc >= 0)
-			first = llc;
-	}
-	return false;
-}
-
-enum granularity cpu_ctl_granularity(
-	const struct cpu_ctl *c, const struct config *cfg, const struct sample *s)
-{
-	enum { SMALL_HOST = 8 };
 	/* The designs of the origin know pCPUs alone. */
-	if (c && c->id != CPU_POLICY_MINMOVE)
-		return GRAN_CPU;
-	if (cfg->granularity != GRAN_AUTO)
-		return cfg->granularity;
-	return s->host.n_pcpus > SMALL_HOST && has_several_llcs(s) ? GRAN_LLC : GRAN_CPU;
+	return c && c->id != CPU_POLICY_MINMOVE ? GRAN_CPU : cfg->granularity;
 }
 
 /* --- moves to pins ------------------------------------------------------------------------------------ */
@@ -113,28 +104,46 @@ static bool side_room(struct side *s, size_t moves, size_t tasks)
 	       array_grow(&s->last_move, &s->cap_last_move, tasks, sizeof *s->last_move);
 }
 
-/* Would the pin change where the vCPU may run? pCPUs that are offline do not count. */
-static bool pin_changes(const struct cpu_problem *b, const struct vcpu_sample *v, const struct cpuset *to)
+/* Would the pin change where the vCPU may run? pCPUs that are offline do not count. Inside of the unit that
+ * it is to go to, a narrower affinity is good enough; who gets more room gets all of it. */
+static bool pin_changes(
+	const struct cpu_problem *b, const struct vcpu_sample *v, const struct cpuset *to, enum place_aim aim)
 {
 	if (v->affinity_avail != AVAIL_OK)
 		return true;
 	struct cpuset real = v->affinity;
 	cpuset_and(&real, &b->online);
-	return cpuset_empty(&real) || !cpuset_subset(&real, to);
+	if (cpuset_empty(&real) || !cpuset_subset(&real, to))
+		return true;
+	return aim != PLACE_UNIT && !cpuset_subset(to, &real);
 }
 
-/* Appends the pin of task t to `unit`. 1: done, 0: it would change nothing or is not allowed, -1: no memory.
- */
-static int pin_add(const struct cpu_problem *b, const struct round *r, size_t t, int unit,
-	const struct why *why, struct plan *plan)
+/* Where it was, as long as that holds a pCPU on which it may be. */
+static void target_back(const struct cpu_ctl *c, const struct cpu_problem *b, size_t t, struct cpuset *to)
 {
-	const struct task_origin *o = &b->origins[t];
+	const struct place_task *task = &b->tasks[t];
+	const struct was *was = task->slot < c->cap_was ? &c->was[task->slot] : NULL;
+	cpuset_clear(to);
+	if (was && was->known && was->birth == task->birth &&
+		cpuset_intersects(&was->cpus, &b->sets[b->origins[t].set].cpus))
+		*to = was->cpus;
+}
+
+/* Appends the pin of a task to where the move says. 1: done, 0: it would change nothing or is not allowed,
+ * -1: no memory. */
+static int pin_add(const struct cpu_ctl *c, const struct cpu_problem *b, const struct round *r,
+	const struct place_move *m, struct plan *plan)
+{
+	const struct task_origin *o = &b->origins[m->task];
 	const struct vcpu_sample *v = &r->sample->vcpus[o->vcpu];
 	struct cpuset to;
-	if (unit < 0 || (size_t)unit >= b->p.n_units || b->tasks[t].fixed != REASON_NONE)
+	if (m->to < 0 || (size_t)m->to >= b->p.n_units || b->tasks[m->task].fixed != REASON_NONE)
 		return 0;
-	cpu_problem_target(b, t, unit, &to);
-	if (cpuset_empty(&to) || !pin_changes(b, v, &to))
+	if (m->aim == PLACE_BACK)
+		target_back(c, b, m->task, &to);
+	else
+		cpu_problem_target(b, m->task, m->to, m->aim, &to);
+	if (cpuset_empty(&to) || !pin_changes(b, v, &to, m->aim))
 		return 0;
 	struct action *a = plan_add(plan, ACTION_PIN);
 	if (!a)
@@ -145,12 +154,12 @@ static int pin_add(const struct cpu_problem *b, const struct round *r, size_t t,
 	a->from = v->affinity;
 	a->to = to;
 	a->from_pinned = v->pinned;
-	a->why = *why;
+	a->why = m->why;
 	return 1;
 }
 
 /* A policy may move a task on after it has moved it: its last move is the one that becomes a pin. */
-static int moves_to_pins(struct side *s, const struct round *r, struct plan *plan)
+static int moves_to_pins(const struct cpu_ctl *c, struct side *s, const struct round *r, struct plan *plan)
 {
 	size_t n = s->res.n_moves, tasks = s->prob.p.n_tasks;
 	if (!side_room(s, n, tasks))
@@ -162,7 +171,7 @@ static int moves_to_pins(struct side *s, const struct round *r, struct plan *pla
 		const struct place_move *m = &s->res.moves[i];
 		s->action_of[i] = plan->n;
 		bool counts = m->task < tasks && s->last_move[m->task] == i;
-		int rc = counts ? pin_add(&s->prob, r, m->task, m->to, &m->why, plan) : 0;
+		int rc = counts ? pin_add(c, &s->prob, r, m, plan) : 0;
 		if (rc < 0)
 			return -1;
 		if (!rc)
@@ -207,21 +216,23 @@ static void task_leaves(struct cpu_problem *b, size_t t, int to)
 }
 
 /* Moves vCPUs out that are pinned where they may not be any more. Those have some place to be. */
-static int leave_first(struct side *s, const struct round *r, struct plan *plan, size_t *n)
+static int leave_first(
+	const struct cpu_ctl *c, struct side *s, const struct round *r, struct plan *plan, size_t *n)
 {
 	struct cpu_problem *b = &s->prob;
 	if (!b->n_leaving)
 		return 0;
 	sum_loads(b);
 	for (size_t i = 0; i < b->p.n_tasks; i++) {
-		struct why why;
 		if (!b->origins[i].leaving)
 			continue;
 		int to = least_loaded(b, &b->sets[b->origins[i].set]);
-		why_set(&why, REASON_LEAVE,
-			"none of its pCPUs is online and allowed; to the least loaded, pCPU %d",
+		struct place_move m = {.task = i, .to = to};
+		m.aim = b->p.relief && !b->units[to].alone ? PLACE_ALLOWED : PLACE_UNIT;
+		why_set(&m.why, REASON_LEAVE, "none of its pCPUs is online and allowed; to %s pCPU %d",
+			m.aim == PLACE_UNIT ? "the least loaded," : "all that it may use, now",
 			b->units[to].cpu);
-		int rc = pin_add(b, r, i, to, &why, plan);
+		int rc = pin_add(c, b, r, &m, plan);
 		if (rc < 0)
 			return -1;
 		*n += (size_t)rc;
@@ -273,7 +284,7 @@ static struct vf64 known(double x)
 static bool says_act(enum reason r)
 {
 	return r == REASON_GREEDY || r == REASON_ZIGZAG || r == REASON_MOVE || r == REASON_SWAP ||
-	       r == REASON_ASSIGN;
+	       r == REASON_ASSIGN || r == REASON_FREE || r == REASON_TAKE_BACK;
 }
 
 static void verdict_from(
@@ -308,11 +319,11 @@ static int ask_policy(
 	bool act = r->mode != ROUND_WATCH;
 	size_t before = plan->n, left = 0;
 	s->res = (struct place_result){.found_pct = -1, .bound_pct = -1};
-	if (act && leave_first(s, r, plan, &left) < 0)
+	if (act && leave_first(c, s, r, plan, &left) < 0)
 		return -1;
 	if (r->mode == ROUND_PREVIEW && c->ops->mirror)
 		c->ops->mirror(s->policy, c->rounds.policy);
-	if (c->ops->plan(s->policy, &s->prob.p, act, &s->res) < 0 || moves_to_pins(s, r, plan) < 0)
+	if (c->ops->plan(s->policy, &s->prob.p, act, &s->res) < 0 || moves_to_pins(c, s, r, plan) < 0)
 		return -1;
 	verdict_from(&s->res, r->mode, plan->n - before - left, v);
 	if (left)
@@ -328,7 +339,7 @@ int cpu_ctl_plan(
 	struct cpu_verdict out = {0};
 	size_t before = plan->n;
 	s->res.n_moves = 0;
-	if (cpu_problem_build(&s->prob, r, cpu_ctl_granularity(c, r->cfg, r->sample), c->ops->relieves) < 0)
+	if (cpu_problem_build(&s->prob, r, cpu_ctl_granularity(c, r->cfg), c->ops->relieves) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (nothing_to_plan(&s->prob, r, &out.why) == REASON_NONE && ask_policy(c, s, r, plan, &out) < 0) {
 		plan->n = before;
@@ -349,14 +360,34 @@ static bool action_done(const struct side *s, const struct plan *plan, size_t mo
 	return at == SIZE_MAX /* it was there already */ || plan->actions[at].outcome == OUTCOME_DONE;
 }
 
+static void remember_was(struct cpu_ctl *c, const struct place_task *t, const struct action *a)
+{
+	struct was *was = &c->was[t->slot];
+	*was = (struct was){.birth = t->birth, .known = true, .cpus = a->from};
+}
+
+static bool was_room(struct cpu_ctl *c, size_t n)
+{
+	size_t had = c->cap_was;
+	if (!array_grow(&c->was, &c->cap_was, n, sizeof *c->was))
+		return false;
+	memset(c->was + had, 0, (c->cap_was - had) * sizeof *c->was);
+	return true;
+}
+
 void cpu_ctl_applied(struct cpu_ctl *c, const struct round *r, const struct plan *plan)
 {
 	struct side *s = &c->rounds;
 	(void)r;
 	if (!c->ops->applied || !s->res.n_moves)
 		return;
-	for (size_t i = 0; i < s->res.n_moves; i++)
+	bool room = was_room(c, s->prob.p.n_slots); /* without it nothing can be taken back */
+	for (size_t i = 0; i < s->res.n_moves; i++) {
 		s->done[i] = action_done(s, plan, i);
+		if (s->done[i] && room && s->action_of[i] != SIZE_MAX && s->res.moves[i].aim != PLACE_BACK)
+			remember_was(
+				c, &s->prob.tasks[s->res.moves[i].task], &plan->actions[s->action_of[i]]);
+	}
 	c->ops->applied(s->policy, &s->prob.p, s->done);
 	s->res.n_moves = 0;
 }

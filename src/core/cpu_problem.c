@@ -215,8 +215,8 @@ static void set_fill(const struct cpu_problem *b, struct allowed_set *set, const
 	set->n_units = cpuset_count(&set->units);
 }
 
-/* Index of the shared set of these pCPUs. Sets are twice the tasks at most and buckets more than four times,
- * so there is always a free one. */
+/* Index of the shared set of these pCPUs. Sets are four times the tasks at most and buckets more than eight
+ * times, so there is always a free one. */
 static uint32_t set_of(struct cpu_problem *b, const struct cpuset *cpus, uint32_t last)
 {
 	if (last < b->n_sets && cpuset_equal(&b->sets[last].cpus, cpus))
@@ -281,6 +281,22 @@ static enum reason fixed_reason(const struct place_task *t, const struct allowed
 	return REASON_NONE;
 }
 
+/* Shared set of the pCPUs of the pool on which it may run now; worked out only where somebody asks. */
+static uint32_t room_of(struct cpu_problem *b, const struct vcpu_sample *v)
+{
+	if (!b->p.relief || v->affinity_avail != AVAIL_OK)
+		return UINT32_MAX;
+	struct cpuset cpus = v->affinity;
+	cpuset_and(&cpus, &b->pool);
+	return set_of(b, &cpus, UINT32_MAX);
+}
+
+/* Time in which its quota held it back is reported as waiting. */
+static bool runs_into_quota(const struct vm_sample *vm, const struct vcpu_rate *rate)
+{
+	return vf64_has(vm->quota_pct) && value_or(rate->usage_pct, 0) >= .9 * vm->quota_pct.v;
+}
+
 static void task_add(struct cpu_problem *b, const struct round *r, size_t vm, size_t vcpu)
 {
 	const struct vm_sample *m = &r->sample->vms[vm];
@@ -297,7 +313,8 @@ static void task_add(struct cpu_problem *b, const struct round *r, size_t vm, si
 		cut_to_nodes(b, nodes_of(b, r, m, vr, at), &cpus);
 	struct task_origin *o = &b->origins[b->p.n_tasks];
 	uint32_t last = b->p.n_tasks ? o[-1].set : UINT32_MAX;
-	*o = (struct task_origin){.vm = vm, .vcpu = vcpu, .set = set_of(b, &cpus, last)};
+	*o = (struct task_origin){
+		.vm = vm, .vcpu = vcpu, .set = set_of(b, &cpus, last), .room = room_of(b, v)};
 	struct place_task *t = &b->tasks[b->p.n_tasks++];
 	*t = (struct place_task){
 		.demand_pct = value_or(rate->demand_pct, 0),
@@ -311,6 +328,7 @@ static void task_add(struct cpu_problem *b, const struct round *r, size_t vm, si
 		.weight = vr && vr->cpu_weight > 0 ? vr->cpu_weight : 1,
 		.mem_nodes = m->mem_nodes,
 		.stay_on_node = vr && vr->stay_on_node,
+		.capped = runs_into_quota(m, rate),
 	};
 	t->unit = unit_now(b, v, at, &t->pinned);
 	t->fixed = fixed_reason(t, &b->sets[o->set], rate, rule);
@@ -343,10 +361,10 @@ static bool task_room(struct cpu_problem *b, size_t n)
 	size_t was = b->cap_buckets;
 	if (!array_grow(&b->tasks, &b->cap_tasks, n, sizeof *b->tasks) ||
 		!array_grow(&b->origins, &b->cap_origins, n, sizeof *b->origins) ||
-		!array_grow(&b->sets, &b->cap_sets, 2 * n, sizeof *b->sets) ||
-		!array_grow(&b->buckets, &b->cap_buckets, 4 * n + 1, sizeof *b->buckets))
+		!array_grow(&b->sets, &b->cap_sets, 4 * n, sizeof *b->sets) ||
+		!array_grow(&b->buckets, &b->cap_buckets, 8 * n + 1, sizeof *b->buckets))
 		return false;
-	if (was != b->cap_buckets || b->n_sets > n || units_changed(b))
+	if (was != b->cap_buckets || b->n_sets > 2 * n || units_changed(b))
 		forget_sets(b);
 	return true;
 }
@@ -354,6 +372,7 @@ static bool task_room(struct cpu_problem *b, size_t n)
 int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granularity g, bool relief)
 {
 	const struct sample *s = r->sample;
+	b->p.relief = g == GRAN_AUTO;
 	if (!build_units(b, r, g) || !task_room(b, s->n_vcpus))
 		return -1;
 	b->short_nodes = b->roomy_nodes = 0;
@@ -363,8 +382,11 @@ int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granula
 	for (size_t i = 0; i < s->n_vms; i++)
 		for (size_t k = s->vms[i].first_vcpu; k < s->vms[i].first_vcpu + s->vms[i].n_vcpus; k++)
 			task_add(b, r, i, k);
-	for (size_t i = 0; i < b->p.n_tasks; i++)
+	for (size_t i = 0; i < b->p.n_tasks; i++) {
+		uint32_t room = b->origins[i].room;
 		b->tasks[i].allowed = &b->sets[b->origins[i].set].units;
+		b->tasks[i].room = room == UINT32_MAX ? NULL : &b->sets[room].units;
+	}
 	b->p.units = b->units;
 	b->p.tasks = b->tasks;
 	b->p.n_slots = r->model->n_slots;
@@ -375,8 +397,15 @@ int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granula
 	return 0;
 }
 
-void cpu_problem_target(const struct cpu_problem *b, size_t t, int unit, struct cpuset *to)
+void cpu_problem_target(
+	const struct cpu_problem *b, size_t t, int unit, enum place_aim aim, struct cpuset *to)
 {
 	*to = b->sets[b->origins[t].set].cpus;
-	cpuset_and(to, &b->unit_cpus[unit]);
+	if (aim == PLACE_UNIT) {
+		cpuset_and(to, &b->unit_cpus[unit]);
+		return;
+	}
+	for (size_t u = 0; u < b->p.n_units; u++)
+		if (b->units[u].alone)
+			cpuset_andnot(to, &b->unit_cpus[u]);
 }

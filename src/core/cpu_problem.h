@@ -16,6 +16,7 @@ struct allowed_set {
 struct task_origin {
 	size_t vm, vcpu; /* indices in the sample */
 	uint32_t set;    /* index in sets[] */
+	uint32_t room;   /* the same, of its affinity; UINT32_MAX: unknown */
 	bool leaving;    /* its affinity holds no pCPU on which it may be */
 };
 
@@ -45,7 +46,8 @@ struct cpu_problem {
  * cpu_policy_ops.relieves. */
 int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granularity g, bool relief);
 void cpu_problem_done(struct cpu_problem *b);
-/* pCPUs to pin task t to when it goes to `unit`; empty: it must not be there. */
-void cpu_problem_target(const struct cpu_problem *b, size_t t, int unit, struct cpuset *to);
+/* pCPUs to pin task t to when it goes to `unit`, or anywhere (PLACE_ALLOWED); empty: it must not be there. */
+void cpu_problem_target(
+	const struct cpu_problem *b, size_t t, int unit, enum place_aim aim, struct cpuset *to);
 
 #endif

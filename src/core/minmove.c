@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "minmove.h"
 #include "vmtop/config.h"
 
@@ -24,22 +25,19 @@ static void minmove_destroy(void *state)
 	if (!s)
 		return;
 	place_done(&s->w);
+	relief_done(&s->relief);
 	free(s->slots);
 	free(s->moves);
 	free(s);
 }
 
-static int array_grow(void **a, size_t *cap, size_t need, size_t size)
+/* As array_grow(), and what was added is zero. */
+static int zeroed_grow(void *array, size_t *cap, size_t need, size_t size)
 {
-	if (need <= *cap)
-		return 0;
-	size_t n = *cap * 2 > need ? *cap * 2 : need;
-	void *more = realloc(*a, n * size);
-	if (!more)
+	size_t had = *cap;
+	if (!array_grow(array, cap, need, size))
 		return -1;
-	memset((char *)more + *cap * size, 0, (n - *cap) * size);
-	*a = more;
-	*cap = n;
+	memset(*(char **)array + had * size, 0, (*cap - had) * size);
 	return 0;
 }
 
@@ -49,8 +47,8 @@ static int state_load(struct minmove *s, const struct place_problem *p)
 	for (size_t i = 0; i < p->n_tasks; i++)
 		if (p->tasks[i].slot >= n_slots)
 			n_slots = (size_t)p->tasks[i].slot + 1;
-	if (array_grow((void **)&s->slots, &s->cap_slots, n_slots, sizeof(*s->slots)) < 0 ||
-		array_grow((void **)&s->moves, &s->cap_moves, p->n_tasks, sizeof(*s->moves)) < 0 ||
+	if (zeroed_grow(&s->slots, &s->cap_slots, n_slots, sizeof(*s->slots)) < 0 ||
+		zeroed_grow(&s->moves, &s->cap_moves, p->n_tasks, sizeof(*s->moves)) < 0 ||
 		place_load(&s->w, p) < 0)
 		return -1;
 	for (uint32_t t = 0; t < s->w.n; t++) {
@@ -185,6 +183,20 @@ static void round_decide(struct minmove *s, struct look *k, bool act, struct pla
 		act_round(s, k, out);
 }
 
+static int relieve(struct minmove *s, const struct look *k, bool act, struct place_result *out)
+{
+	char n[100];
+	bool within = k->sigma <= minmove_band(s->w.p->cfg, s->w.p);
+	enum reason nobody = nobody_moves(s);
+	if (relief_round(&s->relief, &s->w, numbers_text(k, n, sizeof(n)), within, act, out) < 0)
+		return -1;
+	if (nobody != REASON_NONE && !within)
+		verdict_set(out, k, nobody, "");
+	out->moves = s->relief.moves;
+	out->n_moves = s->relief.n_moves;
+	return 0;
+}
+
 static int minmove_plan(void *state, const struct place_problem *p, bool act, struct place_result *out)
 {
 	struct minmove *s = state;
@@ -198,16 +210,18 @@ static int minmove_plan(void *state, const struct place_problem *p, bool act, st
 	if (state_load(s, p) < 0)
 		return -1;
 	double before = place_sigma(&s->w, place_q(&s->w));
-	minmove_strays(s, act);
+	minmove_strays(s, act && !p->relief);
 	minmove_look(s, &k);
-	k.dwelling = minmove_mark_still(s);
-	k.overload = minmove_overload(s, &k);
 	out->after_pct = k.sigma;
-	round_decide(s, &k, act, out);
 	out->stddev_pct = before;
 	out->found_pct = k.found;
 	out->bound_pct = k.bound;
 	out->limit_pct = k.limit;
+	if (p->relief)
+		return relieve(s, &k, act, out);
+	k.dwelling = minmove_mark_still(s);
+	k.overload = minmove_overload(s, &k);
+	round_decide(s, &k, act, out);
 	out->moves = s->moves;
 	out->n_moves = s->n_moves;
 	return 0;
@@ -237,6 +251,10 @@ static void minmove_applied(void *state, const struct place_problem *p, const bo
 {
 	struct minmove *s = state;
 	size_t moved = 0, planned = 0;
+	if (p->relief) {
+		relief_applied(&s->relief, p, done);
+		return;
+	}
 	for (size_t i = 0; i < s->n_moves; i++) {
 		const struct place_move *m = &s->moves[i];
 		if (m->why.code != REASON_MOVE && m->why.code != REASON_SWAP)
@@ -265,7 +283,8 @@ static void minmove_mirror(void *to, const void *from)
 {
 	struct minmove *t = to;
 	const struct minmove *f = from;
-	if (array_grow((void **)&t->slots, &t->cap_slots, f->cap_slots, sizeof(*t->slots)) < 0)
+	if (relief_mirror(&t->relief, &f->relief) < 0 ||
+		zeroed_grow(&t->slots, &t->cap_slots, f->cap_slots, sizeof(*t->slots)) < 0)
 		return; /* it plans as one that has seen nothing yet */
 	if (f->cap_slots)
 		memcpy(t->slots, f->slots, f->cap_slots * sizeof(*t->slots));

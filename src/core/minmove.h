@@ -4,6 +4,7 @@
 #define VMTOP_CORE_MINMOVE_H
 
 #include "place.h"
+#include "relief.h"
 
 #define S_NS INT64_C(1000000000)
 
@@ -54,6 +55,7 @@ struct minmove {
 	double worth;  /* what a plan has to lower F by, per cost */
 	double slow_s; /* > 0: wait this long between rounds that act */
 	int64_t acted_ns;
+	struct relief relief; /* what is done while no granularity was asked for */
 };
 
 /* Everything about this round. */

@@ -70,7 +70,8 @@ static const char *check_pin(const struct action *a, const struct sample *s)
 	if (v->affinity_avail == AVAIL_OK && cpuset_equal(&a->to, &v->affinity))
 		return "pin that changes nothing";
 	/* Putting back what was found may be wider than what is online; a policy's pin may not. */
-	bool put_back = a->why.code == REASON_UNDO || a->why.code == REASON_RESTORE;
+	bool put_back = a->why.code == REASON_UNDO || a->why.code == REASON_RESTORE ||
+			a->why.code == REASON_TAKE_BACK;
 	if (!put_back && !cpuset_subset(&a->to, &online))
 		return "pin to a pCPU that is not online";
 	if (!put_back && a->why.code != REASON_USER && !cpuset_subset(&a->to, &v->allowed))

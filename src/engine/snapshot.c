@@ -125,7 +125,7 @@ static void carve_log(const struct engine *en, struct carver *c, struct snapshot
 
 static enum granularity granularity_in_force(const struct engine *en)
 {
-	return cpu_ctl_granularity(en->cpu, &en->cfg, &en->sample);
+	return cpu_ctl_granularity(en->cpu, &en->cfg);
 }
 
 static void fill_modes(const struct engine *en, struct snapshot *s)

@@ -303,7 +303,7 @@ static void tell_decision(struct engine *en)
 		.dry_run = en->cfg.dry_run,
 		.cpu_policy = en->cfg.cpu_policy,
 		.mem_policy = en->cfg.mem_policy,
-		.granularity = cpu_ctl_granularity(en->cpu, &en->cfg, &en->sample),
+		.granularity = cpu_ctl_granularity(en->cpu, &en->cfg),
 		.delay_s = en->cfg.delay_s,
 		.cpu = en->cpu_verdict,
 		.memory = en->mem_verdict};

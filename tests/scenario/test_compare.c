@@ -25,6 +25,7 @@ static void config(struct config *cfg, double delay_s)
 {
 	config_defaults(cfg);
 	cfg->batch = true;
+	cfg->granularity = GRAN_CPU;
 	cfg->delay_s = delay_s;
 }
 

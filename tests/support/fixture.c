@@ -14,6 +14,7 @@ void fx_config(struct config *c)
 	memset(c, 0, sizeof *c);
 	c->delay_s = 2;
 	c->cpu_policy = CPU_POLICY_ORIGIN_C;
+	c->granularity = GRAN_CPU;
 	c->foreign_hold_s = 600;
 	c->origin_a_sd_points = c->origin_b_sd_points = c->origin_c_sd_pct = 5;
 	c->act_above_pct = 5;

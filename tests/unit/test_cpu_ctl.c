@@ -467,17 +467,13 @@ static void granularity_in_force(void **state)
 	struct fixture f;
 	fx_init(&f, &(struct fx_host){.pcpus = 16, .llc_cpus = 8});
 	struct cpu_ctl *c = controller(&f, CPU_POLICY_MINMOVE);
-	assert_int_equal(cpu_ctl_granularity(c, &f.cfg, &f.s), GRAN_LLC);
+	f.cfg.granularity = GRAN_AUTO;
+	assert_int_equal(cpu_ctl_granularity(c, &f.cfg), GRAN_AUTO);
 	f.cfg.granularity = GRAN_NODE;
-	assert_int_equal(cpu_ctl_granularity(c, &f.cfg, &f.s), GRAN_NODE);
+	assert_int_equal(cpu_ctl_granularity(c, &f.cfg), GRAN_NODE);
 	cpu_ctl_free(c);
 	c = controller(&f, CPU_POLICY_ORIGIN_B);
-	assert_int_equal(cpu_ctl_granularity(c, &f.cfg, &f.s), GRAN_CPU);
-	cpu_ctl_free(c);
-	fx_done(&f);
-	fx_init(&f, &(struct fx_host){.pcpus = 8, .llc_cpus = 4});
-	c = controller(&f, CPU_POLICY_MINMOVE);
-	assert_int_equal(cpu_ctl_granularity(c, &f.cfg, &f.s), GRAN_CPU);
+	assert_int_equal(cpu_ctl_granularity(c, &f.cfg), GRAN_CPU);
 	cpu_ctl_free(c);
 	fx_done(&f);
 }
@@ -672,6 +668,7 @@ static void pin_to_an_llc(void **state)
 		fx_allow(&f, i, 0, "0-11");
 		fx_load(&f, i, 0, 50, 50);
 	}
+	f.cfg.granularity = GRAN_LLC;
 	fx_start(&f);
 	struct cpu_ctl *c = controller(&f, CPU_POLICY_MINMOVE);
 	for (int i = 0; i < 3; i++) {

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* Who waits for a pCPU, and who of those need not. Invariant: a vCPU that already has every pCPU that it may
+ * use owes nothing to its affinity, and counts only where the kernel does not balance. Knows nothing of
+ * plans.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "array.h"
+#include "minmove.h"
+#include "relief.h"
+
+enum { MEAN_S = 60, OWED_S = 300 };
+/* Waiting that is not worth a word: measured delays of quiet hosts are about this large. */
+static const double noise = .01;
+
+static int slots_room(struct relief *r, const struct place_problem *p)
+{
+	size_t n = p->n_slots, had = r->cap_slots;
+	for (size_t i = 0; i < p->n_tasks; i++)
+		n = p->tasks[i].slot >= n ? (size_t)p->tasks[i].slot + 1 : n;
+	if (!array_grow(&r->slots, &r->cap_slots, n, sizeof *r->slots))
+		return -1;
+	memset(r->slots + had, 0, (r->cap_slots - had) * sizeof *r->slots);
+	return 0;
+}
+
+int relief_room(struct relief *r, const struct place_work *w)
+{
+	if (slots_room(r, w->p) < 0 || !array_grow(&r->at, &r->cap_at, w->n, sizeof *r->at) ||
+		!array_grow(&r->first, &r->cap_first, w->m, sizeof *r->first) ||
+		!array_grow(&r->next, &r->cap_next, w->n, sizeof *r->next) ||
+		!array_grow(&r->moves, &r->cap_moves, w->n, sizeof *r->moves) ||
+		!array_grow(&r->picks, &r->cap_picks, w->n, sizeof *r->picks))
+		return -1;
+	for (size_t i = 0; i < r->cap_slots; i++)
+		r->slots[i].task = 0;
+	for (size_t i = 0; i < w->p->n_tasks; i++) {
+		const struct place_task *t = &w->p->tasks[i];
+		struct relief_memory *m = &r->slots[t->slot];
+		if (m->birth != t->birth || !m->since_ns)
+			*m = (struct relief_memory){.birth = t->birth, .since_ns = w->p->now_ns};
+		m->task = (uint32_t)i + 1;
+	}
+	return 0;
+}
+
+double relief_wait(double d, double others)
+{
+	return d <= 0 || others <= 0 ? 0 : d * others / (1 + d * others);
+}
+
+static bool alone(const struct place_work *w, int unit)
+{
+	return unit >= 0 && w->p->units[unit].alone;
+}
+
+/* Does its affinity leave the kernel a choice where it is? */
+static bool floats(const struct place_work *w, uint32_t t)
+{
+	return !w->p->tasks[w->id[t]].pinned && !alone(w, w->home[t]);
+}
+
+static int lowest_in(const struct place_work *w, const struct cpuset *set)
+{
+	int best = PLACE_NONE;
+	CPUSET_EACH(u, set)
+	{
+		if (u < (int)w->m && (best < 0 || w->h[u] < w->h[best]))
+			best = u;
+	}
+	return best;
+}
+
+static bool has_all(const struct place_task *t)
+{
+	return !t->room || !t->allowed || cpuset_subset(t->allowed, t->room);
+}
+
+/* Those that float go where the least is, as the kernel would put them: the largest first. */
+void relief_model(struct relief *r, struct place_work *w)
+{
+	r->n_float = 0;
+	for (uint32_t t = 0; t < w->n; t++)
+		r->at[t] = floats(w, t) ? PLACE_NONE : w->home[t];
+	place_set(w, r->at);
+	for (size_t i = 0; i < w->n; i++) {
+		uint32_t t = w->order[i];
+		const struct place_task *task = &w->p->tasks[w->id[t]];
+		if (r->at[t] >= 0)
+			continue;
+		r->n_float++;
+		r->at[t] =
+			has_all(task) ? place_lowest_ok(w, t, 0, (uint32_t)w->m) : lowest_in(w, task->room);
+		if (r->at[t] >= 0)
+			place_add(w, r->at[t], w->d[t]);
+	}
+}
+
+bool relief_curable(const struct relief *r, const struct place_work *w, uint32_t t)
+{
+	const struct place_task *task = &w->p->tasks[w->id[t]];
+	if (r->at[t] < 0 || task->capped || w->d[t] < IDLE_PCT)
+		return false;
+	return alone(w, r->at[t]) || !has_all(task);
+}
+
+/* As reported; without a report, by the loads, but only of a vCPU that is bound to one unit. */
+static double wait_now(const struct relief *r, const struct place_work *w, uint32_t t)
+{
+	const struct place_task *task = &w->p->tasks[w->id[t]];
+	if (task->wait_pct >= 0)
+		return fmin(1, task->wait_pct / 100);
+	if (!task->pinned || r->at[t] < 0)
+		return 0;
+	return relief_wait(w->d[t] / 100, fmax(0, w->s[r->at[t]] - w->d[t]) / 100);
+}
+
+double relief_wait_free(const struct relief *r, const struct place_work *w, uint32_t t, int to)
+{
+	double d = w->d[t] / 100, there = relief_wait(d, fmax(0, w->s[to]) / 100);
+	return alone(w, to) ? there : fmin(there, d * r->float_share);
+}
+
+/* By how much less it would have waited on the pCPU with the most room, or spread by the kernel. */
+static double spare_of(const struct relief *r, const struct place_work *w, uint32_t t)
+{
+	int to = place_lowest_ok(w, t, 0, (uint32_t)w->m);
+	if (to < 0 || (to == r->at[t] && (alone(w, to) || r->float_share >= 1)))
+		return 0;
+	return fmax(0, wait_now(r, w, t) - relief_wait_free(r, w, t, to) - noise);
+}
+
+/* How those fare that have all that they may use. The kernel is better at it than any model of it. */
+static void floats_judge(struct relief *r, const struct place_work *w)
+{
+	double wait = 0, want = 0;
+	for (uint32_t t = 0; t < w->n; t++) {
+		const struct place_task *task = &w->p->tasks[w->id[t]];
+		if (!floats(w, t) || !has_all(task) || task->capped || task->wait_pct < 0)
+			continue;
+		wait += task->wait_pct;
+		want += w->d[t];
+	}
+	r->float_share = want > RELIEF_SPARE * 100 ? fmin(1, wait / want) : 1;
+}
+
+/* A mean over the last minute, but over less when its waiting began later: what is compared with afterwards
+ * must not be diluted by the calm before. */
+static double part_of(const struct relief_memory *m, int64_t now_ns, double dt_s)
+{
+	double age_s = (double)(now_ns - (m->run_ns > m->since_ns ? m->run_ns : m->since_ns)) / (double)S_NS;
+	return age_s <= dt_s ? 1 : fmax(1 - exp(-dt_s / MEAN_S), dt_s / age_s);
+}
+
+static void means_update(struct relief *r, const struct place_problem *p, double dt_s)
+{
+	double wait = 0, want = 0, share = r->last_ns ? 1 - exp(-dt_s / MEAN_S) : 1;
+	for (size_t i = 0; i < p->n_tasks; i++) {
+		const struct place_task *t = &p->tasks[i];
+		struct relief_memory *m = &r->slots[t->slot];
+		double waits = fmax(0, t->wait_pct) / 100, wants = t->demand_pct / 100;
+		double part = part_of(m, p->now_ns, dt_s);
+		m->wait += part * (waits - m->wait);
+		m->want += part * (wants - m->want);
+		wait += waits;
+		want += wants;
+	}
+	for (size_t u = 0; u < p->n_units; u++)
+		want += fmax(0, p->units[u].background_pct) / 100;
+	r->wait_all += share * (wait - r->wait_all);
+	r->want_all += share * (want - r->want_all);
+}
+
+static void owed_update(struct relief_memory *m, int64_t now_ns, double dt_s)
+{
+	enum { FORGOTTEN_PER_S = 20 }; /* a twentieth of a second is nothing to remember */
+	bool begins = m->owed_s * FORGOTTEN_PER_S < 1 && m->spare > 0;
+	m->owed_s = m->owed_s * exp(-dt_s / OWED_S) + m->spare * dt_s;
+	if (begins)
+		m->run_ns = now_ns - (int64_t)(dt_s * (double)S_NS);
+}
+
+double relief_watch(struct relief *r, struct place_work *w)
+{
+	const struct place_problem *p = w->p;
+	double dt_s = r->last_ns ? (double)(p->now_ns - r->last_ns) / (double)S_NS : p->elapsed_s;
+	dt_s = fmax(0, fmin(dt_s, 2 * p->elapsed_s));
+	r->n_waiting = r->n_curable = 0;
+	r->worst_wait = 0;
+	floats_judge(r, w);
+	for (uint32_t t = 0; t < w->n; t++) {
+		struct relief_memory *m = relief_memory_of(r, w, t);
+		double wait = wait_now(r, w, t);
+		m->spare = relief_curable(r, w, t) ? spare_of(r, w, t) : 0;
+		owed_update(m, p->now_ns, dt_s);
+		r->n_waiting += wait >= RELIEF_SPARE;
+		r->n_curable += m->spare >= RELIEF_SPARE;
+		r->worst_wait = fmax(r->worst_wait, wait);
+	}
+	means_update(r, p, dt_s);
+	r->last_ns = p->now_ns;
+	return dt_s;
+}

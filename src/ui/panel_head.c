@@ -143,8 +143,11 @@ static int mode_words(struct screen *to, int row, const char *what, bool on, con
 static void cpu_line(const struct snapshot *s, struct screen *to, int row)
 {
 	char policy[64];
-	snprintf(policy, sizeof policy, "%s per %s", cpu_policy_name(s->cpu_policy),
-		granularity_name(s->granularity));
+	if (s->granularity == GRAN_AUTO) /* nobody is bound to anything */
+		snprintf(policy, sizeof policy, "%s", cpu_policy_name(s->cpu_policy));
+	else
+		snprintf(policy, sizeof policy, "%s per %s", cpu_policy_name(s->cpu_policy),
+			granularity_name(s->granularity));
 	int col = mode_words(to, row, "CPU ", s->auto_cpu, policy);
 	col = certificate(s, to, row, col);
 	if (col + 24 < to->cols && s->auto_cpu && s->cpu.why.code != REASON_NONE) {

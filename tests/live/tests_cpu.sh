@@ -7,6 +7,9 @@ FOUR=(g1 g2 g3 g4)
 TWO=
 [ "$(nproc)" = 2 ] || TWO=0-1
 
+# These tests count guests by pCPU, so each is bound to one; by default minmove binds nobody.
+PLACED=("${KEEP[@]}" --granularity cpu)
+
 # Four busy guests, defined, all on pCPU 0.
 four_stacked() {
 	local vm
@@ -38,7 +41,7 @@ test_rebalance_key() {
 	local made
 	four_stacked
 	events_start
-	vmtop_start "${KEEP[@]}" -d 1
+	vmtop_start "${PLACED[@]}" -d 1
 	eventually 30 "the guests on the screen" term_shows 'g4'
 	expect_eq "pins before the key" "$(pins_made)" 0
 	rebalance_until "two guests on each pCPU" two_and_two
@@ -65,7 +68,7 @@ stop_batch() {
 test_auto_cpu() {
 	four_stacked
 	events_start
-	json_start "${KEEP[@]}" --auto=cpu -d 1
+	json_start "${PLACED[@]}" --auto=cpu -d 1
 	eventually 40 "two guests on each pCPU" two_and_two
 	more_objects 10
 	stop_batch
@@ -78,12 +81,45 @@ test_auto_cpu() {
 	expect "definitions unchanged" definitions_same
 }
 
+# What the guests of the four have waited for a pCPU so far, in seconds.
+waited() {
+	virsh -q domstats --vcpu "${FOUR[@]}" | awk -F= '/vcpu.0.delay/ { s += $2 } END { print s / 1e9 }'
+}
+freed() { virsh -q vcpupin "$1" | awk '{ print $2 }' | grep -qE '^0[,-]1'; }
+how_many_freed() {
+	local vm n=0
+	for vm in "${FOUR[@]}"; do ! freed "$vm" || n=$((n + 1)); done
+	echo $n
+}
+some_freed() { [ "$(how_many_freed)" -ge 1 ]; } # two on a machine that has nothing else to do
+
+# By default nobody is bound: those that wait beside a pCPU with room are freed, and put back at the end.
+test_freed() {
+	local before after
+	four_stacked
+	before=$(waited)
+	sleep 5
+	before=$(awk "BEGIN { print $(waited) - $before }")
+	json_start --no-config --auto=cpu -d 1
+	eventually 90 "guests freed" some_freed
+	sleep 4
+	after=$(waited)
+	sleep 5
+	after=$(awk "BEGIN { print $(waited) - $after }")
+	note "waited in 5 s: $before s pinned to one pCPU, $after s freed"
+	expect "waiting less than before" awk "BEGIN { exit !($after < .95 * $before) }"
+	expect "each freed once" json_true '[.[].actions[] | select(.kind == "pin")] | group_by(.vm) | all(length == 1)'
+	expect "with the reason" json_true 'all(.[].actions[]; .reason == "free")'
+	stop_batch
+	expect_eq "guests back on pCPU 0" "$(count_pinned 0 "${FOUR[@]}")" 4
+}
+
 test_balanced_start() {
 	four_stacked
 	pin g3 1
 	pin g4 1
 	events_start
-	json_start "${KEEP[@]}" --auto=cpu -d 1
+	json_start "${PLACED[@]}" --auto=cpu -d 1
 	more_objects 8
 	stop_batch
 	expect_eq "pins made" "$(pins_made)" 0
@@ -96,7 +132,7 @@ test_one_pcpu_rule() {
 	[ "$(nproc)" -ge 2 ] || skip "needs two pCPUs"
 	cpu_guest ruled 10 0 || fail "guest does not start"
 	for vm in g1 g2 g3; do cpu_guest $vm 10 "$TWO" && pin $vm 0; done
-	vmtop_start "${KEEP[@]}" -d 1
+	vmtop_start "${PLACED[@]}" -d 1
 	eventually 30 "the guests on the screen" term_shows 'g3'
 	rebalance_until "the three others spread" ruled_spread
 	sleep 2
@@ -127,7 +163,7 @@ test_manual() {
 
 test_restore_on_exit() {
 	four_stacked
-	json_start --no-config --auto=cpu -d 1
+	json_start --no-config --granularity cpu --auto=cpu -d 1
 	eventually 40 "two guests on each pCPU" two_and_two
 	stop_batch
 	expect_eq "guests back on pCPU 0" "$(count_pinned 0 "${FOUR[@]}")" 4
@@ -161,7 +197,7 @@ test_churn() {
 test_hung() {
 	local other
 	four_stacked
-	json_start "${KEEP[@]}" --auto=cpu -d 1
+	json_start "${PLACED[@]}" --auto=cpu -d 1
 	eventually 40 "two guests on each pCPU" two_and_two
 	other=$((1 - $(pinned g4)))
 	hang g4
@@ -188,7 +224,7 @@ test_hidden_overload() {
 	for vm in g1 g2 g3; do PIN=0 cpu_guest $vm 0-10 "$TWO" || fail "guest $vm does not start"; done
 	PIN=1 cpu_guest g4 0-10 "$TWO" || fail "guest g4 does not start"
 	events_start
-	json_start "${KEEP[@]}" --auto=cpu -d 1
+	json_start "${PLACED[@]}" --auto=cpu -d 1
 	eventually 40 "all quiet" json_true 'length > 6 and all(.[-5:][].vms[]; .cpu_pct < 20)'
 	expect_eq "pins made while quiet" "$(pins_made)" 0
 	for vm in "${FOUR[@]}"; do virsh -q send-key "$vm" KEY_B || fail "no key can be pressed"; done

@@ -59,7 +59,7 @@ connected() { ! term_shows 'RECONNECTING|CONNECTING|SLOW|STALE'; }
 test_libvirtd_killed() {
 	local start
 	four_stacked
-	vmtop_start "${KEEP[@]}" --auto=cpu --yes -d 2
+	vmtop_start "${KEEP[@]}" --auto=cpu --granularity cpu --yes -d 2
 	eventually 30 "two guests on each pCPU" two_and_two
 	kill -KILL "$(libvirtd_pid)"
 	eventually 10 "the loss on the screen" term_shows 'RECONNECTING'
@@ -78,7 +78,7 @@ test_libvirtd_killed() {
 # libvirtd is stopped and goes on later; stopped again it does not keep vmtop from ending.
 test_libvirtd_stopped() {
 	four_stacked
-	vmtop_start "${KEEP[@]}" --auto=cpu --yes -d 1
+	vmtop_start "${KEEP[@]}" --auto=cpu --granularity cpu --yes -d 1
 	eventually 30 "two guests on each pCPU" two_and_two
 	kill -STOP "$(libvirtd_pid)"
 	eventually 20 "word of it on the screen" term_shows 'CONNECTING|SLOW|STALE'
@@ -96,7 +96,7 @@ test_libvirtd_stopped() {
 test_vmtop_killed() {
 	four_stacked
 	pin g4 0-1
-	json_start --no-config --auto=cpu -d 1
+	json_start --no-config --auto=cpu --granularity cpu -d 1
 	eventually 30 "two guests on each pCPU" two_and_two
 	kill -KILL "$BATCH"
 	eventually 5 "its end" batch_gone

@@ -19,7 +19,7 @@ test_line_cut() {
 	local start
 	four_stacked
 	line_up
-	vmtop_start "${KEEP[@]}" -c "qemu+tcp://localhost:$PORT/system" --auto=cpu --yes -d 1
+	vmtop_start "${KEEP[@]}" -c "qemu+tcp://localhost:$PORT/system" --auto=cpu --granularity cpu --yes -d 1
 	eventually 60 "two guests on each pCPU" two_and_two
 	kill -KILL "$LINE"
 	eventually 10 "the loss on the screen" term_shows 'RECONNECTING'
@@ -51,9 +51,9 @@ test_line_cut() {
 test_rival() {
 	local vm
 	four_stacked
-	json_start "${KEEP[@]}" --auto=cpu -d 0.5
+	json_start "${KEEP[@]}" --auto=cpu --granularity cpu -d 0.5
 	eventually 40 "two guests on each pCPU" two_and_two
-	XDG_STATE_HOME=$LAB/other timeout 60 "$VMTOP" "${KEEP[@]}" --auto=cpu -c qemu+unix:///system --json -n 3 -d 0.5 \
+	XDG_STATE_HOME=$LAB/other timeout 60 "$VMTOP" "${KEEP[@]}" --auto=cpu --granularity cpu -c qemu+unix:///system --json -n 3 -d 0.5 \
 		>"$LAB/second" 2>"$LAB/second.err" || fail "the second ended with status $?: $(cat "$LAB/second.err")"
 	expect "it names the first" grep -q "vmtop with process id $BATCH steers this host; this one watches" "$LAB/second.err"
 	expect "it changes nothing" jq -es 'all(.[].actions[]; .outcome != "done")' "$LAB/second"
@@ -76,7 +76,7 @@ test_vm_life() {
 		cpu_xml $vm 10 "$TWO" | sed "s|>1</vcpu>| current='1'>2</vcpu>|" >"$LAB/$vm.xml"
 		virsh -q define "$LAB/$vm.xml" >/dev/null && virsh -q start $vm >/dev/null && pin $vm 0 || fail "guest $vm does not start"
 	done
-	json_start --no-config --auto=cpu -d 0.5
+	json_start --no-config --auto=cpu --granularity cpu -d 0.5
 	eventually 40 "one guest on each pCPU" halves g1 g2
 	moved=g1 still=g2
 	[ "$(pinned g1)" != 0 ] || moved=g2 still=g1

@@ -16,7 +16,7 @@ told() {
 test_record_killed() {
 	four_stacked
 	rm -f "$REC"*
-	json_start "${KEEP[@]}" --auto=cpu -d 0.5 --record "$REC"
+	json_start "${KEEP[@]}" --auto=cpu --granularity cpu -d 0.5 --record "$REC"
 	eventually 30 "two guests on each pCPU" two_and_two
 	eventually 60 "twelve objects" json_true 'length >= 12'
 	kill -KILL "$BATCH"

@@ -58,6 +58,9 @@ struct place_problem {
 enum place_aim {
 	PLACE_UNIT,    /* those of unit `to` that it may use */
 	PLACE_ALLOWED, /* all that it may use */
+	PLACE_NODE,    /* those in the node of `to` */
+	PLACE_LLC,     /* those that share the last-level cache of `to` */
+	PLACE_ASIDE,   /* all but those of `from` */
 	PLACE_BACK,    /* those on which it was before its last move */
 };
 

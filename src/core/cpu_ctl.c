@@ -142,7 +142,7 @@ static int pin_add(const struct cpu_ctl *c, const struct cpu_problem *b, const s
 	if (m->aim == PLACE_BACK)
 		target_back(c, b, m->task, &to);
 	else
-		cpu_problem_target(b, m->task, m->to, m->aim, &to);
+		cpu_problem_target(b, m, &to);
 	if (cpuset_empty(&to) || !pin_changes(b, v, &to, m->aim))
 		return 0;
 	struct action *a = plan_add(plan, ACTION_PIN);

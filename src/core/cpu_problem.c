@@ -397,15 +397,30 @@ int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granula
 	return 0;
 }
 
-void cpu_problem_target(
-	const struct cpu_problem *b, size_t t, int unit, enum place_aim aim, struct cpuset *to)
+/* Is unit u among those that the move means? */
+static bool unit_meant(const struct cpu_problem *b, const struct place_move *m, size_t u)
 {
-	*to = b->sets[b->origins[t].set].cpus;
-	if (aim == PLACE_UNIT) {
-		cpuset_and(to, &b->unit_cpus[unit]);
+	const struct place_unit *to = &b->units[m->to], *x = &b->units[u];
+	switch (m->aim) {
+	case PLACE_NODE:
+		return x->node == to->node && !x->alone;
+	case PLACE_LLC:
+		return x->llc == to->llc && x->node == to->node && !x->alone;
+	case PLACE_ASIDE:
+		return (int)u != m->from && !x->alone;
+	default:
+		return !x->alone;
+	}
+}
+
+void cpu_problem_target(const struct cpu_problem *b, const struct place_move *m, struct cpuset *to)
+{
+	*to = b->sets[b->origins[m->task].set].cpus;
+	if (m->aim == PLACE_UNIT) { /* the one that policies by the thousand ask for */
+		cpuset_and(to, &b->unit_cpus[m->to]);
 		return;
 	}
 	for (size_t u = 0; u < b->p.n_units; u++)
-		if (b->units[u].alone)
+		if (!unit_meant(b, m, u))
 			cpuset_andnot(to, &b->unit_cpus[u]);
 }

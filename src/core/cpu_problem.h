@@ -46,8 +46,9 @@ struct cpu_problem {
  * cpu_policy_ops.relieves. */
 int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granularity g, bool relief);
 void cpu_problem_done(struct cpu_problem *b);
-/* pCPUs to pin task t to when it goes to `unit`, or anywhere (PLACE_ALLOWED); empty: it must not be there. */
-void cpu_problem_target(
-	const struct cpu_problem *b, size_t t, int unit, enum place_aim aim, struct cpuset *to);
+/* pCPUs that the move means, of those on which its task may be; empty: it must not be there. Not for
+ * PLACE_BACK.
+ */
+void cpu_problem_target(const struct cpu_problem *b, const struct place_move *m, struct cpuset *to);
 
 #endif

@@ -49,6 +49,14 @@ static size_t count_resting(const struct relief *r, const struct place_work *w, 
 	return n;
 }
 
+static size_t count_stuck(const struct relief *r, const struct place_work *w)
+{
+	size_t n = 0;
+	for (uint32_t t = 0; t < w->n; t++)
+		n += relief_memory_of(r, w, t)->stuck_s > 0.5;
+	return n;
+}
+
 static void say_quiet(
 	const struct relief *r, const struct place_work *w, const char *numbers, bool within, struct why *why)
 {
@@ -63,6 +71,12 @@ static void say_quiet(
 			"%s; %zu of %zu vCPUs wait, up to %.0f %%, beside pCPUs with room: "
 			"watching whether it lasts",
 			numbers, r->n_curable, w->p->n_tasks, 100 * r->worst_wait);
+	else if (count_stuck(r, w))
+		why_set(why, REASON_CONFIRM,
+			"%s; %zu of %zu vCPUs float and wait although pCPUs of theirs are idle: watching "
+			"whether the "
+			"kernel leaves them there",
+			numbers, count_stuck(r, w), w->p->n_tasks);
 	else if (r->n_waiting)
 		why_set(why, within ? REASON_BALANCED : REASON_NO_WAIT,
 			"%s; %zu vCPUs wait, up to %.0f %%: no pCPU that they may use has more room", numbers,
@@ -77,6 +91,11 @@ static void say_quiet(
 static void say_plan(const struct relief *r, const struct place_work *w, const char *numbers, struct why *why)
 {
 	size_t n = r->n_moves;
+	if (r->moves[0].aim == PLACE_BACK) {
+		why_set(why, REASON_FREE, "%zu of %zu vCPUs may run where they were found again; %s", n,
+			w->p->n_tasks, numbers);
+		return;
+	}
 	why_set(why, r->moves[0].why.code, "%zu of %zu vCPUs %s, as %zu waited up to %.0f %%; %s", n,
 		w->p->n_tasks,
 		r->moves[0].why.code == REASON_MOVE ? "moved" : "freed for the kernel to spread",

@@ -25,6 +25,9 @@ struct relief_memory {
 	double owed_s;         /* the same, added up; forgotten within minutes */
 	int64_t rest_until_ns; /* a change did not help it: left alone until then */
 	double rest_s;         /* how long that rest was; the next one is twice as long */
+	double stuck_s;        /* it floats, and waited so long while a pCPU that it may use was idle */
+	int64_t narrow_ns;     /* until then a narrower affinity keeps it out of there; 0: it does not */
+	double narrow_s;       /* how long that was meant to be; the next time twice as long */
 	int64_t run_ns;        /* since when it owes without a pause */
 	bool in_trial;
 	uint32_t task; /* 1 + its index in the problem of this round; 0: not there */
@@ -92,6 +95,19 @@ static inline struct relief_memory *relief_memory_of(
 {
 	return &r->slots[w->p->tasks[w->id[t]].slot];
 }
+
+/* Floats, and may use every pCPU that it may be put on: its waiting is the kernel's own choice. */
+bool relief_floats(const struct place_work *w, uint32_t t);
+
+/* relief_stuck.c: where the kernel fails those that float */
+
+/* Notes who waits although a pCPU of its affinity is idle. */
+void relief_stuck_watch(struct relief *r, const struct place_work *w, double dt_s);
+/* Adds to moves[] those that are stuck, with the widest affinity without where they are stuck, and those
+ * whose time with a narrower one is over, back to what was found. */
+void relief_stuck_plan(struct relief *r, const struct place_work *w, size_t most);
+/* A plan was carried out for t. */
+void relief_stuck_applied(struct relief_memory *m, const struct place_move *k, int64_t now_ns);
 
 /* relief_plan.c: who is helped, and how */
 

@@ -184,6 +184,7 @@ void relief_plan(struct relief *r, struct place_work *w)
 {
 	size_t most = moves_most(w->p);
 	r->n_moves = 0;
+	relief_stuck_plan(r, w, most);
 	if (!anyone_ripe(r, w))
 		return;
 	units_fill(r, w);

@@ -243,9 +243,13 @@ void relief_applied(struct relief *r, const struct place_problem *p, const bool 
 	if (x->open)
 		trial_close(r, x, p);
 	*x = (struct relief_trial){.before_all = per(r->wait_all, r->want_all), .want_all = r->want_all};
-	for (size_t i = 0; i < r->n_moves; i++)
-		if (done[i] && r->moves[i].aim != PLACE_BACK)
-			touched_add(r, x, &p->tasks[r->moves[i].task], r->moves[i].from);
+	for (size_t i = 0; i < r->n_moves; i++) {
+		const struct place_move *k = &r->moves[i];
+		if (done[i])
+			relief_stuck_applied(&r->slots[p->tasks[k->task].slot], k, p->now_ns);
+		if (done[i] && k->aim != PLACE_BACK)
+			touched_add(r, x, &p->tasks[k->task], k->from);
+	}
 	if (!x->n)
 		return;
 	x->before_touched = per(x->before_touched, x->want_touched);

@@ -77,6 +77,11 @@ static bool has_all(const struct place_task *t)
 	return !t->room || !t->allowed || cpuset_subset(t->allowed, t->room);
 }
 
+bool relief_floats(const struct place_work *w, uint32_t t)
+{
+	return floats(w, t) && has_all(&w->p->tasks[w->id[t]]);
+}
+
 /* Those that float go where the least is, as the kernel would put them: the largest first. */
 void relief_model(struct relief *r, struct place_work *w)
 {
@@ -137,7 +142,7 @@ static void floats_judge(struct relief *r, const struct place_work *w)
 	double wait = 0, want = 0;
 	for (uint32_t t = 0; t < w->n; t++) {
 		const struct place_task *task = &w->p->tasks[w->id[t]];
-		if (!floats(w, t) || !has_all(task) || task->capped || task->wait_pct < 0)
+		if (!relief_floats(w, t) || task->capped || task->wait_pct < 0)
 			continue;
 		wait += task->wait_pct;
 		want += w->d[t];
@@ -198,6 +203,7 @@ double relief_watch(struct relief *r, struct place_work *w)
 		r->n_curable += m->spare >= RELIEF_SPARE;
 		r->worst_wait = fmax(r->worst_wait, wait);
 	}
+	relief_stuck_watch(r, w, dt_s);
 	means_update(r, p, dt_s);
 	r->last_ns = p->now_ns;
 	return dt_s;

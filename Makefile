@@ -89,6 +89,8 @@ $(BUILD)/tests/%.o: tests/%.c
 # This one lets every allocation fail in turn.
 wrap = -Wl,--wrap=$(1)
 $(BUILD)/tests/scenario/test_faults: LDFLAGS += $(foreach f,malloc calloc realloc reallocarray free,$(call wrap,$(f)))
+# This one says itself what libvirt knows of numad.
+$(BUILD)/tests/unit/test_libvirt_placed: LDFLAGS += $(foreach f,NumaParameters EmulatorPinInfo,$(call wrap,virDomainGet$(f)))
 # And this one is killed in each call that writes.
 $(BUILD)/tests/scenario/test_killed: LDFLAGS += $(foreach f,write fdatasync rename,$(call wrap,$(f)))
 

@@ -55,6 +55,8 @@ void cpuset_to_map(const struct cpuset *s, unsigned char *map, size_t len);
  * Parsing refuses ids >= CPUSET_CPUS, reversed ranges, empty items and trailing text.
  * The empty string parses to the empty set. */
 int cpuset_parse(struct cpuset *s, const char *text, struct err *e);
+/* The same for a list of the kernel's or libvirt's: ids that a set cannot hold are left out, not refused. */
+int cpuset_parse_clipped(struct cpuset *s, const char *text);
 /* Always terminates; returns the length that was needed, like snprintf. Empty set: "". */
 size_t cpuset_format(const struct cpuset *s, char *buf, size_t len);
 

@@ -102,6 +102,7 @@ enum vm_flag {
 	VM_FLAG_EMULATOR_PIN = 1 << 8,
 	VM_FLAG_DEDICATED = 1 << 9,  /* every vCPU pinned 1:1 by rule */
 	VM_FLAG_OPENSTACK = 1 << 10, /* nova made it: its pins come from a flavor */
+	VM_FLAG_NO_RULES = 1 << 11,  /* its rules could not be read (yet): nothing may be changed */
 };
 
 struct vm_memory {

@@ -39,6 +39,7 @@
 	/* who is left alone, CPU and memory */                                                              \
 	X(REASON_EXCLUDED, "excluded", "excluded by the user")                                               \
 	X(REASON_FORBIDDEN, "forbidden", "the domain's metadata forbids steering")                           \
+	X(REASON_NO_RULES, "no-rules", "its rules could not be read yet")                                    \
 	X(REASON_FOREIGN, "foreign-pin", "somebody else pinned it; hands off for a while")                   \
 	X(REASON_REALTIME, "real-time", "real-time scheduling")                                              \
 	X(REASON_DEDICATED, "dedicated", "dedicated pCPUs")                                                  \

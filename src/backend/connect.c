@@ -5,12 +5,13 @@
 #include "connect.h"
 
 #include <libvirt/virterror.h>
-#include <libxml/xmlerror.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+
+#include "xml.h"
 
 bool connect_unsupported(void)
 {
@@ -192,18 +193,10 @@ static void describe(virConnectPtr c, struct connect_result *r)
 	free(host);
 }
 
-/* libvirt reads some files with libxml2, which would print its complaints (the setting is each thread's own).
- */
-static void quiet(void *ctx, const char *msg, ...)
-{
-	(void)ctx;
-	(void)msg;
-}
-
 virConnectPtr connect_open(const struct connect_wish *w, struct connect_result *r, struct err *e)
 {
 	memset(r, 0, sizeof *r);
-	xmlSetGenericErrorFunc(NULL, quiet);
+	xml_quiet();
 	virConnectPtr c = open_uri(*w->uri ? w->uri : "qemu:///system", w, r, e);
 	if (!c && !*w->uri) {
 		struct err second = ERR_INIT;

@@ -4,13 +4,15 @@
  * Must not know: connections, samples of other VMs. */
 #include "domxml.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vmtop/err.h"
 #include "xml.h"
 
-enum { VCPU_ID_MOST = 65535, CPULIST_BYTES = 8192 };
+enum { VCPU_ID_MOST = 65535 };
 
 void dom_facts_init(struct dom_facts *f)
 {
@@ -21,20 +23,8 @@ void dom_facts_init(struct dom_facts *f)
 void dom_facts_done(struct dom_facts *f)
 {
 	free(f->rules);
+	free(f->pins);
 	memset(f, 0, sizeof *f);
-}
-
-/* True when the attribute is there; a list that cannot be read becomes the empty set. */
-static bool read_cpus(xmlNodePtr node, const char *attr, struct cpuset *s)
-{
-	static char const *const none = "";
-	char *list = malloc(CPULIST_BYTES);
-	bool there = node && xmlHasProp(node, (const xmlChar *)attr);
-	const char *text = list && xml_attr(node, attr, list, CPULIST_BYTES) ? list : none;
-	if (cpuset_parse(s, text, NULL) < 0)
-		cpuset_clear(s);
-	free(list);
-	return there;
 }
 
 static int by_vcpu(const void *a, const void *b)
@@ -43,38 +33,60 @@ static int by_vcpu(const void *a, const void *b)
 	return (x->vcpu > y->vcpu) - (x->vcpu < y->vcpu);
 }
 
-static int read_rules(struct dom_facts *f, xmlNodePtr dom, struct err *e)
+static int read_pins(xmlNodePtr dom, struct dom_rule **pins, size_t *n, struct err *e)
 {
 	xmlNodePtr tune = xml_child(dom, "cputune");
-	size_t n = 0;
+	size_t most = 0;
 	XML_EACH(pin, tune, "vcpupin")
-	n++;
-	if (!n)
+	most++;
+	if (!most)
 		return 0;
-	f->rules = calloc(n, sizeof *f->rules);
-	if (!f->rules)
+	*pins = calloc(most, sizeof **pins);
+	if (!*pins)
 		return err_set(e, ERR_NOMEM, "out of memory for pin rules");
 	XML_EACH(pin, tune, "vcpupin")
 	{
 		int64_t id;
-		struct dom_rule *r = &f->rules[f->n_rules];
-		if (xml_attr_num(pin, "vcpu", VCPU_ID_MOST, &id) && read_cpus(pin, "cpuset", &r->cpus)) {
+		struct dom_rule *r = *pins + *n;
+		if (xml_attr_num(pin, "vcpu", VCPU_ID_MOST, &id) && xml_cpus(pin, "cpuset", &r->cpus)) {
 			r->vcpu = (int)id;
-			f->n_rules++;
+			++*n;
 		}
 	}
-	qsort(f->rules, f->n_rules, sizeof *f->rules, by_vcpu);
+	qsort(*pins, *n, sizeof **pins, by_vcpu);
 	return 0;
+}
+
+static struct dom_rule *find_pin(struct dom_rule *pins, size_t n, int vcpu)
+{
+	struct dom_rule key = {.vcpu = vcpu};
+	return n ? bsearch(&key, pins, n, sizeof *pins, by_vcpu) : NULL;
 }
 
 void dom_allowed(const struct dom_facts *f, int vcpu, struct cpuset *allowed)
 {
-	cpuset_fill(allowed, CPUSET_CPUS);
-	if (f->has_cpuset)
-		cpuset_and(allowed, &f->cpuset);
-	for (size_t i = 0; i < f->n_rules; i++)
-		if (f->rules[i].vcpu == vcpu)
-			cpuset_and(allowed, &f->rules[i].cpus);
+	const struct dom_rule *live = find_pin(f->pins, f->n_pins, vcpu),
+			      *rule = live ? find_pin(f->rules, f->n_rules, vcpu) : NULL;
+	if (rule)
+		*allowed = rule->cpus;
+	else if (f->has_cpuset)
+		*allowed = f->cpuset;
+	else
+		cpuset_fill(allowed, CPUSET_CPUS);
+	if (live)
+		cpuset_or(allowed, &live->cpus);
+}
+
+void dom_facts_renew(struct dom_facts *f, struct dom_facts *newer)
+{
+	for (size_t i = 0; i < newer->n_pins; i++) {
+		const struct dom_rule *was = find_pin(f->pins, f->n_pins, newer->pins[i].vcpu);
+		if (was && cpuset_subset(&newer->pins[i].cpus, &was->cpus))
+			newer->pins[i].cpus = was->cpus;
+	}
+	dom_facts_done(f);
+	*f = *newer;
+	dom_facts_init(newer);
 }
 
 /* 1:1 by rule: each vCPU has a pCPU of its own. */
@@ -105,15 +117,73 @@ static bool has_rt(xmlNodePtr dom)
 	return false;
 }
 
-/* Devices whose DMA pins the guest's memory. */
-static bool has_vfio(xmlNodePtr dom)
+/* What keeps the pages of a guest where they are, whatever its balloon says: all that makes libvirt raise the
+ * limit of locked memory (qemuDomainGetMemLockLimitBytes() of libvirt 9 to 11), and the same behind its back,
+ * as arguments for QEMU. Not here: RDMA, which pins while a migration job runs, and PPC64, whose limit is
+ * raised for tables of the kernel's. */
+static const struct pinning {
+	const char *path, *attr, *value; /* no attribute: the element alone says it */
+	uint32_t flag;
+} pinnings[] = {
+	{"devices/hostdev", "type", "pci", VM_FLAG_VFIO},
+	{"devices/hostdev", "type", "mdev", VM_FLAG_VFIO},
+	{"devices/interface", "type", "hostdev", VM_FLAG_VFIO},
+	{"devices/interface", "type", "vdpa", VM_FLAG_VFIO},
+	{"devices/disk", "type", "nvme", VM_FLAG_VFIO},
+	{"devices/disk", "type", "vhostvdpa", VM_FLAG_VFIO},
+	{"launchSecurity", NULL, NULL, VM_FLAG_SEV},
+	{"memoryBacking/locked", NULL, NULL, VM_FLAG_LOCKED},
+	{"memoryBacking/hugepages", NULL, NULL, VM_FLAG_HUGEPAGES},
+	{"commandline/arg", "value", "vfio-", VM_FLAG_VFIO},
+	{"commandline/arg", "value", "vhost-vdpa", VM_FLAG_VFIO},
+	{"commandline/arg", "value", "nvme://", VM_FLAG_VFIO},
+	{"commandline/arg", "value", "driver=nvme,", VM_FLAG_VFIO},
+	{"commandline/arg", "value", "mem-lock=on", VM_FLAG_LOCKED},
+	{"commandline/arg", "value", "mlock=on", VM_FLAG_LOCKED},
+	{"commandline/arg", "value", "sev-guest", VM_FLAG_SEV},
+	{"commandline/arg", "value", "sev-snp-guest", VM_FLAG_SEV},
+	{"commandline/arg", "value", "tdx-guest", VM_FLAG_SEV},
+};
+
+/* QEMU's arguments are lists of options, some in JSON: the word may begin anywhere but inside another or a
+ * path. */
+static bool has_word(const char *text, const char *word)
 {
-	xmlNodePtr devices = xml_child(dom, "devices");
-	XML_EACH(h, devices, "hostdev")
-	if (xml_attr_is(h, "type", "pci") || xml_attr_is(h, "type", "mdev"))
+	for (const char *p = text; (p = strstr(p, word)); p++)
+		if (p == text || (!isalnum((unsigned char)p[-1]) && !strchr("/_.-", p[-1])))
+			return true;
+	return false;
+}
+
+static bool says(xmlNodePtr node, const struct pinning *row)
+{
+	if (!row->attr)
 		return true;
-	XML_EACH(i, devices, "interface")
-	if (xml_attr_is(i, "type", "hostdev") || xml_attr_is(i, "type", "vdpa"))
+	xmlChar *value = xmlGetNoNsProp(node, (const xmlChar *)row->attr);
+	bool is = value && (strcmp(row->attr, "type") == 0 ? strcmp((const char *)value, row->value) == 0
+							   : has_word((const char *)value, row->value));
+	xmlFree(value);
+	return is;
+}
+
+/* The images that a disk is made of: each may lie on another kind of device. */
+static bool chain_says(xmlNodePtr disk, const struct pinning *row)
+{
+	static const char *const names[] = {"backingStore", "mirror", "source", "dataStore"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		XML_EACH(part, disk, names[i])
+	if ((strcmp(names[i], "source") != 0 && says(part, row)) || chain_says(part, row))
+		return true;
+	return false;
+}
+
+static bool path_says(xmlNodePtr at, const char *path, const struct pinning *row)
+{
+	char name[32];
+	size_t n = strcspn(path, "/");
+	snprintf(name, sizeof name, "%.*s", (int)n, path);
+	XML_EACH(node, at, name)
+	if (path[n] ? path_says(node, path + n + 1, row) : says(node, row) || chain_says(node, row))
 		return true;
 	return false;
 }
@@ -146,14 +216,9 @@ static bool is_nova(xmlNodePtr dom)
 static uint32_t read_flags(xmlNodePtr dom)
 {
 	uint32_t flags = 0;
-	if (has_vfio(dom))
-		flags |= VM_FLAG_VFIO;
-	if (xml_child(dom, "launchSecurity"))
-		flags |= VM_FLAG_SEV;
-	if (xml_path(dom, "memoryBacking/locked"))
-		flags |= VM_FLAG_LOCKED;
-	if (xml_path(dom, "memoryBacking/hugepages"))
-		flags |= VM_FLAG_HUGEPAGES;
+	for (size_t i = 0; i < sizeof pinnings / sizeof *pinnings; i++)
+		if (path_says(dom, pinnings[i].path, &pinnings[i]))
+			flags |= pinnings[i].flag;
 	if (has_rt(dom))
 		flags |= VM_FLAG_RT;
 	if (is_forbidden(dom))
@@ -178,7 +243,7 @@ static struct vf64 read_quota(xmlNodePtr dom)
 static void read_memory(struct dom_facts *f, xmlNodePtr dom)
 {
 	int64_t kib;
-	xmlNodePtr balloon = xml_path(dom, "devices/memballoon"), numa = xml_path(dom, "numatune/memory");
+	xmlNodePtr balloon = xml_path(dom, "devices/memballoon");
 	f->balloon_device = !xml_attr_is(balloon, "model", "none");
 	xml_attr_num(xml_child(balloon, "stats"), "period", INT32_MAX, &f->period_s);
 	if (xml_kib(xml_child(dom, "memory"), &kib))
@@ -187,12 +252,63 @@ static void read_memory(struct dom_facts *f, xmlNodePtr dom)
 		f->current_kib = vi64_ok(kib);
 	if (xml_kib(xml_path(dom, "memtune/min_guarantee"), &kib))
 		f->min_guarantee_kib = vi64_ok(kib);
+}
+
+/* ---- where it may be ---- */
+
+static bool is_strict(xmlNodePtr binding)
+{
+	return !xml_attr_is(binding, "mode", "preferred") && !xml_attr_is(binding, "mode", "interleave");
+}
+
+static void read_cells(struct dom_facts *f, xmlNodePtr dom)
+{
+	xmlNodePtr tune = xml_child(dom, "numatune"), numa = xml_path(dom, "cpu/numa");
+	size_t cells = 0, bound = 0;
 	struct cpuset nodes; /* a node list has the same form */
-	if (!read_cpus(numa, "nodeset", &nodes))
-		return;
-	f->mem_nodes = nodes.w[0];
+	XML_EACH(cell, numa, "cell")
+	cells++;
+	f->cells_strict = true;
+	XML_EACH(own, tune, "memnode")
+	{
+		if (!xml_cpus(own, "nodeset", &nodes))
+			continue;
+		bound++;
+		f->cell_nodes |= nodes.w[0];
+		f->cells_strict = f->cells_strict && is_strict(own);
+	}
+	f->cells_bound = bound && bound >= cells;
+}
+
+void dom_bind(struct dom_facts *f, uint64_t nodes, bool strict)
+{
+	bool rest = !f->cells_bound;
+	f->mem_nodes = f->cell_nodes | (rest ? nodes : 0);
 	f->mem_nodes_strict =
-		!xml_attr_is(numa, "mode", "preferred") && !xml_attr_is(numa, "mode", "interleave");
+		f->mem_nodes && (!f->cell_nodes || f->cells_strict) && (!rest || (nodes && strict));
+}
+
+void dom_place(struct dom_facts *f, const struct cpuset *cpus)
+{
+	f->has_cpuset = true;
+	f->cpuset = *cpus;
+}
+
+static void read_places(struct dom_facts *f, xmlNodePtr dom)
+{
+	xmlNodePtr vcpu = xml_child(dom, "vcpu"), memory = xml_path(dom, "numatune/memory");
+	struct cpuset cpus, nodes;
+	bool placed = xml_attr_is(vcpu, "placement", "auto");
+	if (!placed && xml_cpus(vcpu, "cpuset", &cpus))
+		dom_place(f, &cpus);
+	/* With pins of its own the emulator tells nothing of numad's. */
+	f->asks_cpus = placed && !(f->flags & VM_FLAG_EMULATOR_PIN);
+	f->asks_nodes = placed || memory;
+	/* numad's word is for all cells. */
+	if (!xml_attr_is(memory, "placement", "auto"))
+		read_cells(f, dom);
+	xml_cpus(memory, "nodeset", &nodes);
+	dom_bind(f, nodes.w[0], is_strict(memory));
 }
 
 static int read_live(struct dom_facts *f, const char *text, struct err *e)
@@ -202,11 +318,12 @@ static int read_live(struct dom_facts *f, const char *text, struct err *e)
 		return -1;
 	xmlNodePtr dom = xmlDocGetRootElement(doc);
 	f->flags = read_flags(dom);
-	f->has_cpuset = read_cpus(xml_child(dom, "vcpu"), "cpuset", &f->cpuset);
 	f->quota_pct = read_quota(dom);
 	read_memory(f, dom);
+	read_places(f, dom);
+	int rc = read_pins(dom, &f->pins, &f->n_pins, e);
 	xmlFreeDoc(doc);
-	return 0;
+	return rc;
 }
 
 static int read_inactive(struct dom_facts *f, const char *text, struct err *e)
@@ -215,7 +332,7 @@ static int read_inactive(struct dom_facts *f, const char *text, struct err *e)
 	if (!doc)
 		return -1;
 	xmlNodePtr dom = xmlDocGetRootElement(doc);
-	int rc = read_rules(f, dom, e);
+	int rc = read_pins(dom, &f->rules, &f->n_rules, e);
 	if (rc == 0 && is_dedicated(f, dom))
 		f->flags |= VM_FLAG_DEDICATED;
 	xmlFreeDoc(doc);

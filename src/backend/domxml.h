@@ -16,16 +16,23 @@ struct dom_rule {
 struct dom_facts {
 	uint32_t flags; /* enum vm_flag, without JOB and PERSISTENT */
 	bool has_cpuset;
-	struct cpuset cpuset;   /* <vcpu cpuset> */
+	struct cpuset cpuset;   /* <vcpu cpuset>, or what numad chose in its place */
 	struct dom_rule *rules; /* <vcpupin> of the inactive XML, sorted by vCPU */
 	size_t n_rules;
+	struct dom_rule *pins; /* <vcpupin> of the live XML, sorted by vCPU */
+	size_t n_pins;
+	bool asks_cpus;  /* numad chose the pCPUs: what came of it is not in the XML */
+	bool asks_nodes; /* the same of <numatune><memory> */
 	bool balloon_device;
 	int64_t period_s;
 	struct vi64 max_kib, current_kib; /* <memory>, <currentMemory>: the hypervisor's own books */
 	struct vi64 min_guarantee_kib;
 	struct vf64 quota_pct;
-	uint64_t mem_nodes;
+	uint64_t mem_nodes; /* bit n: bound to node n */
 	bool mem_nodes_strict;
+	uint64_t cell_nodes; /* of the guest cells that have a <memnode> of their own */
+	bool cells_bound;    /* and all have */
+	bool cells_strict;
 };
 
 void dom_facts_init(struct dom_facts *f);
@@ -33,7 +40,16 @@ void dom_facts_done(struct dom_facts *f);
 /* Reads the live XML and, for a persistent domain, the inactive one (else NULL). On failure f is untouched.
  */
 int domxml_parse(struct dom_facts *f, const char *live, const char *inactive, struct err *e);
-/* Where the rules let this vCPU run; full when there is none. */
+/* What is in force in place of <vcpu cpuset>, and of <numatune><memory>: libvirt's answers where asks_* say
+ * so. */
+void dom_place(struct dom_facts *f, const struct cpuset *cpus);
+void dom_bind(struct dom_facts *f, uint64_t nodes, bool strict);
+/* Newer facts of the same run of the same domain, which are moved from. A live pin that only became narrower
+ * was narrowed by a balancer: the wider one stays what the vCPU was given. */
+void dom_facts_renew(struct dom_facts *f, struct dom_facts *newer);
+/* Where the rules let this vCPU run; full when there is none. As libvirt means them: <vcpupin> stands in
+ * place of <vcpu cpuset>. One of the definition counts while the guest runs with a pin, else it is for the
+ * next start; a live pin that leads out of all this is somebody's will too. */
 void dom_allowed(const struct dom_facts *f, int vcpu, struct cpuset *allowed);
 
 #endif

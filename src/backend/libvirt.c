@@ -84,7 +84,8 @@ static bool take_event(struct lv *lv, const struct link_event *ev)
 	bool foreign = ev->kind == EVENT_PIN &&
 		       note_pin_event(&lv->notes, ev->uuid, ev->vcpu, &ev->map, ev->time_ns);
 	if (ev->kind == EVENT_PIN) {
-		lv_reader_dirty(lv->reader, ev->uuid, DIRTY_VCPUS);
+		/* Somebody's pin may be a new rule; ours never is. */
+		lv_reader_dirty(lv->reader, ev->uuid, foreign ? DIRTY_FACTS | DIRTY_VCPUS : DIRTY_VCPUS);
 		return foreign;
 	}
 	if (ev->kind == EVENT_BALLOON) {

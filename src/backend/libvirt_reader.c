@@ -259,8 +259,8 @@ int lv_reader_run(struct lv_reader *rd, virConnectPtr c, const struct read_order
 	bulk_free(rd);
 	rd->sample.took_ns = clock_ns() - start;
 	if (rc == 0 && rd->unread)
-		snprintf(rd->sample.note, sizeof rd->sample.note, "the rules of %zu VMs are still being read",
-			rd->unread);
+		snprintf(rd->sample.note, sizeof rd->sample.note,
+			"the rules of %zu VM%s are still being read", rd->unread, rd->unread == 1 ? "" : "s");
 	rd->order = NULL;
 	return rc;
 }

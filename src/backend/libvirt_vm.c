@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libvirt_placed.h"
 #include "libvirt_rows.h"
 #include "libvirt_stats.h"
 #include "link.h"
@@ -67,22 +68,35 @@ static int read_vcpus(struct vm_cache *vm, virDomainPtr dom)
 	return 1;
 }
 
+/* Without the inactive XML, or without numad's word, a VM's rules are unknown: better none than wrong ones.
+ */
+static void take_facts(
+	struct vm_cache *vm, virDomainPtr dom, const char *live, const char *inactive, int *calls)
+{
+	struct dom_facts fresh;
+	dom_facts_init(&fresh);
+	if (domxml_parse(&fresh, live, inactive, NULL) == 0 && placed_ask(&fresh, dom, calls) == 0) {
+		dom_facts_renew(&vm->facts, &fresh);
+		vm->have_facts = true;
+		vm->balloon_kib = vm->facts.current_kib;
+	}
+	dom_facts_done(&fresh);
+}
+
 static int read_facts(struct vm_cache *vm, virDomainPtr dom)
 {
 	vm->persistent = virDomainIsPersistent(dom) == 1;
 	char *live = virDomainGetXMLDesc(dom, 0);
 	char *inactive = vm->persistent && live ? virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE) : NULL;
-	/* Without the inactive XML a persistent VM's rules are unknown: better no facts than wrong ones. */
-	if (live && (inactive || !vm->persistent) && domxml_parse(&vm->facts, live, inactive, NULL) == 0) {
-		vm->have_facts = true;
-		vm->balloon_kib = vm->facts.current_kib;
-	}
+	int calls = vm->persistent ? 3 : 2;
+	if (live && (inactive || !vm->persistent))
+		take_facts(vm, dom, live, inactive, &calls);
 	vm->facts_ns = clock_ns();
 	vm->dirty = false;
 	vm->scan = vm->local.pid != 0;
 	free(live);
 	free(inactive);
-	return vm->persistent ? 3 : 2;
+	return calls;
 }
 
 static int read_job(struct lv_reader *rd, struct vm_cache *vm, virDomainPtr dom)
@@ -338,7 +352,7 @@ static void settle_io(const struct lv_reader *rd, const struct row *row, struct 
 
 static void apply_facts(const struct vm_cache *vm, struct vm_sample *v)
 {
-	v->flags = vm->have_facts ? vm->facts.flags : 0;
+	v->flags = vm->have_facts ? vm->facts.flags : VM_FLAG_NO_RULES;
 	if (vm->persistent)
 		v->flags |= VM_FLAG_PERSISTENT;
 	if (vm->job)

@@ -10,7 +10,7 @@
 #include "vmtop/err.h"
 #include "xml.h"
 
-enum { LIST_BYTES = 8192, LEVEL_MOST = 9 };
+enum { LEVEL_MOST = 9 };
 
 void topology_done(struct topology *t)
 {
@@ -20,9 +20,7 @@ void topology_done(struct topology *t)
 
 static bool read_list(xmlNodePtr node, const char *attr, struct cpuset *s)
 {
-	char list[LIST_BYTES];
-	return xml_attr(node, attr, list, sizeof list) && cpuset_parse(s, list, NULL) == 0 &&
-	       !cpuset_empty(s);
+	return xml_cpus(node, attr, s) && !cpuset_empty(s);
 }
 
 static int read_num(xmlNodePtr node, const char *attr)

@@ -3,10 +3,13 @@
  * has a range. Must not know what the elements mean. */
 #include "xml.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <libxml/parser.h>
+#include <libxml/xmlerror.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { XML_MOST = 16 << 20 }; /* a domain with thousands of devices stays well below */
 
@@ -16,6 +19,51 @@ static void quiet(void *ctx, const char *msg, ...)
 	(void)msg;
 }
 
+#if LIBXML_VERSION >= 21200
+static void quiet_error(void *ctx, const xmlError *error)
+#else
+static void quiet_error(void *ctx, xmlError *error)
+#endif
+{
+	(void)ctx;
+	(void)error;
+}
+
+void xml_quiet(void)
+{
+	xmlSetGenericErrorFunc(NULL, quiet);
+	xmlSetStructuredErrorFunc(NULL, quiet_error);
+}
+
+/* Entities are declared in a document type, and a few lines of them grow into gigabytes. libvirt writes none.
+ */
+static void no_doctype(void *ctx, const xmlChar *name, const xmlChar *external, const xmlChar *system)
+{
+	xmlParserCtxtPtr parser = ctx;
+	(void)name;
+	(void)external;
+	(void)system;
+	*(bool *)parser->_private = true;
+	xmlStopParser(parser);
+}
+
+static xmlDocPtr parse(const char *text, size_t n, bool *doctype, struct err *e)
+{
+	xml_quiet();
+	xmlParserCtxtPtr ctx = xmlNewParserCtxt();
+	if (!ctx || !ctx->sax) {
+		xmlFreeParserCtxt(ctx);
+		err_set(e, ERR_NOMEM, "out of memory for XML");
+		return NULL;
+	}
+	ctx->_private = doctype;
+	ctx->sax->internalSubset = no_doctype;
+	xmlDocPtr doc = xmlCtxtReadMemory(ctx, text, (int)n, NULL, NULL,
+		XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS);
+	xmlFreeParserCtxt(ctx);
+	return doc;
+}
+
 xmlDocPtr xml_read(const char *text, const char *root, struct err *e)
 {
 	size_t n = strnlen(text, (size_t)XML_MOST + 1);
@@ -23,17 +71,17 @@ xmlDocPtr xml_read(const char *text, const char *root, struct err *e)
 		err_set(e, ERR_RUNTIME, "XML of more than %d MiB", XML_MOST >> 20);
 		return NULL;
 	}
-	xmlParserCtxtPtr ctx = xmlNewParserCtxt();
-	if (!ctx) {
-		err_set(e, ERR_NOMEM, "out of memory for XML");
+	bool doctype = false;
+	struct err why = ERR_INIT;
+	xmlDocPtr doc = parse(text, n, &doctype, &why);
+	xmlNodePtr top = doc ? xmlDocGetRootElement(doc) : NULL;
+	if (doctype || why.code) {
+		if (doctype)
+			err_set(&why, ERR_RUNTIME, "XML with a document type declaration, which is refused");
+		err_set(e, why.code, "%s", why.msg);
+		xmlFreeDoc(doc);
 		return NULL;
 	}
-	if (ctx->sax)
-		ctx->sax->error = ctx->sax->warning = quiet;
-	xmlDocPtr doc = xmlCtxtReadMemory(ctx, text, (int)n, NULL, NULL,
-		XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS);
-	xmlFreeParserCtxt(ctx);
-	xmlNodePtr top = doc ? xmlDocGetRootElement(doc) : NULL;
 	if (!top || strcmp((const char *)top->name, root) != 0) {
 		err_set(e, ERR_RUNTIME, top ? "XML without <%s>" : "malformed XML where <%s> was expected",
 			root);
@@ -100,6 +148,15 @@ bool xml_attr_is(xmlNodePtr node, const char *name, const char *value)
 	return xml_attr(node, name, buf, sizeof buf) && strcmp(buf, value) == 0;
 }
 
+bool xml_cpus(xmlNodePtr node, const char *name, struct cpuset *s)
+{
+	xmlChar *list = node ? xmlGetNoNsProp(node, (const xmlChar *)name) : NULL;
+	if (!list || cpuset_parse_clipped(s, (const char *)list) < 0)
+		cpuset_clear(s);
+	xmlFree(list);
+	return list;
+}
+
 static bool number(const char *s, int64_t most, int64_t *v)
 {
 	char *end;
@@ -127,40 +184,33 @@ bool xml_text_num(xmlNodePtr node, int64_t most, int64_t *v)
 	return xml_text(node, buf, sizeof buf) && number(buf, most, v);
 }
 
-static const struct {
-	const char *name;
-	int64_t bytes;
-} units[] = {
-	{"b", 1},
-	{"bytes", 1},
-	{"KB", 1000},
-	{"k", 1 << 10},
-	{"KiB", 1 << 10},
-	{"MB", 1000000},
-	{"M", 1 << 20},
-	{"MiB", 1 << 20},
-	{"GB", 1000000000},
-	{"G", 1 << 30},
-	{"GiB", 1 << 30},
-	{"TB", INT64_C(1000000000000)},
-	{"T", INT64_C(1) << 40},
-	{"TiB", INT64_C(1) << 40},
-};
+/* Bytes to a unit, as libvirt spells them in any case: b, byte, bytes, or k, KiB and KB to E. 0: none. */
+static int64_t unit_bytes(const char *unit)
+{
+	static const char letters[] = "kmgtpe";
+	if (strcasecmp(unit, "b") == 0 || strcasecmp(unit, "byte") == 0 || strcasecmp(unit, "bytes") == 0)
+		return 1;
+	const char *at = *unit ? strchr(letters, tolower((unsigned char)*unit)) : NULL;
+	bool binary = at && (!unit[1] || strcasecmp(unit + 1, "iB") == 0);
+	if (!at || (!binary && strcasecmp(unit + 1, "b") != 0))
+		return 0;
+	int64_t bytes = 1;
+	for (ptrdiff_t i = at - letters; i >= 0; i--)
+		bytes *= binary ? 1024 : 1000;
+	return bytes;
+}
 
 bool xml_kib(xmlNodePtr node, int64_t *kib)
 {
 	char unit[16];
-	int64_t scale = 1 << 10, v;
+	int64_t v;
 	if (!xml_text_num(node, INT64_MAX, &v))
 		return false;
-	if (xml_attr(node, "unit", unit, sizeof unit)) {
-		scale = 0;
-		for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-			if (strcmp(units[i].name, unit) == 0)
-				scale = units[i].bytes;
-	}
+	int64_t scale = !node || !xmlHasProp(node, (const xmlChar *)"unit") ? 1024
+			: xml_attr(node, "unit", unit, sizeof unit)         ? unit_bytes(unit)
+									    : 0;
 	if (!scale || v > INT64_MAX / scale)
 		return false;
-	*kib = v * scale / 1024;
+	*kib = v * scale / 1024 + (v * scale % 1024 != 0); /* rounded up, as libvirt does */
 	return true;
 }

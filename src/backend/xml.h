@@ -8,9 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmtop/cpuset.h"
 #include "vmtop/err.h"
 
-/* NULL with e set: too large, malformed, or another root. Entities and the network are not touched. */
+/* libxml2 writes nothing to stderr from this thread; libvirt too reads files with it. */
+void xml_quiet(void);
+/* NULL with e set: too large, malformed, another root, or with a document type declaration, which is where
+ * entities come from. The network is not touched. */
 xmlDocPtr xml_read(const char *text, const char *root, struct err *e);
 /* First child element of that name; NULL also when node is. */
 xmlNodePtr xml_child(xmlNodePtr node, const char *name);
@@ -25,7 +29,10 @@ bool xml_attr_is(xmlNodePtr node, const char *name, const char *value);
 /* A whole number in [0, most]; false otherwise. */
 bool xml_attr_num(xmlNodePtr node, const char *name, int64_t most, int64_t *v);
 bool xml_text_num(xmlNodePtr node, int64_t most, int64_t *v);
-/* Text with a unit attribute (b, KB, KiB, MiB, GiB, TiB ...) in KiB; libvirt's default is KiB. */
+/* A list of CPUs or nodes, however long; ids that a set cannot hold are left out. False: the attribute is
+ * absent. A list that cannot be read becomes the empty set. */
+bool xml_cpus(xmlNodePtr node, const char *name, struct cpuset *s);
+/* Text with a unit attribute (b, KB, KiB, MiB ... EiB) in KiB, rounded up; libvirt's default is KiB. */
 bool xml_kib(xmlNodePtr node, int64_t *kib);
 
 #define XML_EACH(node, parent, name)                                                                         \

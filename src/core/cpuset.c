@@ -115,19 +115,13 @@ void cpuset_to_map(const struct cpuset *s, unsigned char *map, size_t len)
 		map[b] = (unsigned char)(s->w[b / 8] >> (b % 8 * 8));
 }
 
-/* Reads a pCPU id at *p; -1 when there is none or it is out of range. */
+/* Reads a pCPU id at *p; one that a set cannot hold is CPUSET_CPUS. -1: there is none. */
 static int parse_id(const char **p)
 {
-	if (!isdigit((unsigned char)**p))
-		return -1;
-	int v = 0;
-	while (isdigit((unsigned char)**p)) {
-		v = v * 10 + (**p - '0');
-		if (v >= CPUSET_CPUS)
-			return -1;
-		(*p)++;
-	}
-	return v;
+	int v = isdigit((unsigned char)**p) ? 0 : -1;
+	for (; isdigit((unsigned char)**p); (*p)++)
+		v = v < CPUSET_CPUS / 10 + 1 ? v * 10 + (**p - '0') : CPUSET_CPUS;
+	return v < CPUSET_CPUS ? v : CPUSET_CPUS;
 }
 
 static const char *skip_space(const char *p)
@@ -137,7 +131,7 @@ static const char *skip_space(const char *p)
 	return p;
 }
 
-int cpuset_parse(struct cpuset *s, const char *text, struct err *e)
+static int parse(struct cpuset *s, const char *text, bool clip, struct err *e)
 {
 	struct cpuset in, out;
 	cpuset_clear(&in);
@@ -153,7 +147,7 @@ int cpuset_parse(struct cpuset *s, const char *text, struct err *e)
 			hi = parse_id(&p);
 		}
 		p = skip_space(p);
-		if (lo < 0 || hi < lo || (*p && *p != ','))
+		if (lo < 0 || hi < lo || (hi == CPUSET_CPUS && !clip) || (*p && *p != ','))
 			return err_set(e, ERR_USAGE,
 				"not a CPU list at \"%.20s\" (expected something like 0-3,7; ids 0..%d)",
 				lo < 0 || hi < 0 ? p : text, CPUSET_CPUS - 1);
@@ -168,6 +162,16 @@ int cpuset_parse(struct cpuset *s, const char *text, struct err *e)
 	cpuset_andnot(&in, &out);
 	*s = in;
 	return 0;
+}
+
+int cpuset_parse(struct cpuset *s, const char *text, struct err *e)
+{
+	return parse(s, text, false, e);
+}
+
+int cpuset_parse_clipped(struct cpuset *s, const char *text)
+{
+	return parse(s, text, true, NULL);
 }
 
 size_t cpuset_format(const struct cpuset *s, char *buf, size_t len)

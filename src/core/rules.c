@@ -31,6 +31,8 @@ enum reason rules_forbid(const struct config *cfg, const struct vm_sample *vm)
 {
 	if (!steered(cfg, vm))
 		return REASON_EXCLUDED;
+	if (vm->flags & VM_FLAG_NO_RULES)
+		return REASON_NO_RULES;
 	return vm->flags & VM_FLAG_NO_STEER ? REASON_FORBIDDEN : REASON_NONE;
 }
 

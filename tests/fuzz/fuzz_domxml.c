@@ -7,8 +7,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct err e = ERR_INIT;
-	struct dom_facts f;
-	struct cpuset allowed;
+	struct dom_facts f, newer;
+	struct cpuset allowed, before[3];
 	char *text = fuzz_text(data, size);
 	size_t live = strlen(text);
 	dom_facts_init(&f);
@@ -18,8 +18,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_HOLDS(f.period_s >= 0);
 		FUZZ_HOLDS(!vf64_has(f.quota_pct) || f.quota_pct.v >= 0);
 		FUZZ_HOLDS(!vi64_has(f.min_guarantee_kib) || f.min_guarantee_kib.v >= 0);
+		for (size_t i = 0; i < f.n_pins; i++) {
+			dom_allowed(&f, f.pins[i].vcpu, &allowed);
+			FUZZ_HOLDS(cpuset_subset(&f.pins[i].cpus, &allowed));
+		}
+		FUZZ_HOLDS(f.mem_nodes || !f.mem_nodes_strict);
+		/* The same facts once more change nothing. */
 		for (int vcpu = 0; vcpu < 3; vcpu++)
+			dom_allowed(&f, vcpu, &before[vcpu]);
+		dom_facts_init(&newer);
+		FUZZ_HOLDS(domxml_parse(&newer, text, live < size ? text + live + 1 : NULL, &e) == 0);
+		dom_facts_renew(&f, &newer);
+		dom_facts_done(&newer);
+		for (int vcpu = 0; vcpu < 3; vcpu++) {
 			dom_allowed(&f, vcpu, &allowed);
+			FUZZ_HOLDS(cpuset_equal(&allowed, &before[vcpu]));
+		}
 	} else {
 		FUZZ_HOLDS(e.msg[0]);
 	}

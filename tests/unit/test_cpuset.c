@@ -60,6 +60,26 @@ static void texts_that_do_not_parse(void **state)
 	}
 }
 
+/* A list of the kernel's or libvirt's may name more than a set can hold. */
+static void clipped(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in, *out; /* NULL: does not parse */
+	} rows[] = {{"0-2047", "0-1023"}, {"1022-4095,7", "7,1022-1023"}, {"1024", ""}, {"5000-6000", ""},
+		{"3,99999999999999999999", "3"}, {"1-99999999999999999999", "1-1023"},
+		{"1020-1030,^1021", "1020,1022-1023"}, {"", ""}, {"1030-", NULL}, {"2000x", NULL},
+		{"2000-3", NULL}, {"2000,", NULL}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct cpuset s = {{42}};
+		assert_int_equal(cpuset_parse_clipped(&s, rows[i].in), rows[i].out ? 0 : -1);
+		if (rows[i].out)
+			assert_string_equal(text_of(&s), rows[i].out);
+		else
+			assert_int_equal(s.w[0], 42);
+	}
+}
+
 static void format_cuts_and_counts(void **state)
 {
 	(void)state;
@@ -169,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(texts_that_parse),
 		cmocka_unit_test(texts_that_do_not_parse),
+		cmocka_unit_test(clipped),
 		cmocka_unit_test(format_cuts_and_counts),
 		cmocka_unit_test(ids_out_of_range),
 		cmocka_unit_test(maps_of_libvirt),

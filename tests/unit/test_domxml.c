@@ -4,9 +4,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+#include <libxml/xmlmemory.h>
 
 #include "../../src/backend/domxml.h"
 #include "vmtop/err.h"
@@ -60,27 +64,118 @@ static void test_vcpu_cpuset(void **state)
 	assert_string_equal(allowed(7), "0-1,3");
 }
 
+static void parse(const char *live, const char *inactive)
+{
+	struct err e = ERR_INIT;
+	if (domxml_parse(&f, live, inactive, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
 static void test_live_pin_is_no_rule(void **state)
 {
 	(void)state;
 	const char *live = "<domain><vcpu>2</vcpu><cputune><vcpupin vcpu='0' cpuset='1'/></cputune></domain>";
-	assert_int_equal(domxml_parse(&f, live, NULL, NULL), 0);
+	parse(live, NULL);
 	assert_string_equal(allowed(0), "0-1023");
-	assert_int_equal(domxml_parse(&f, live, "<domain><vcpu>2</vcpu></domain>", NULL), 0);
+	parse(live, "<domain><vcpu>2</vcpu></domain>");
 	assert_string_equal(allowed(0), "0-1023");
 }
 
+#define PINS                                                                                                 \
+	"<cputune><vcpupin vcpu='2' cpuset='6-9'/><vcpupin vcpu='0' cpuset='1,3'/><vcpupin vcpu='4' "        \
+	"cpuset='8'/></cputune>"
+
+/* <vcpupin> stands in place of <vcpu cpuset>: wider, across and apart from it. */
 static void test_inactive_pin_is_a_rule(void **state)
 {
 	(void)state;
-	const char *live = "<domain><vcpu cpuset='0-7'>3</vcpu></domain>";
-	const char *kept = "<domain><vcpu cpuset='0-7'>3</vcpu><cputune><vcpupin vcpu='2' cpuset='6-9'/>"
-			   "<vcpupin vcpu='0' cpuset='1,3'/></cputune></domain>";
-	assert_int_equal(domxml_parse(&f, live, kept, NULL), 0);
+	const char *kept = "<domain><vcpu cpuset='0-7'>5</vcpu>" PINS "</domain>";
+	parse(kept, kept);
 	assert_string_equal(allowed(0), "1,3");
 	assert_string_equal(allowed(1), "0-7");
-	assert_string_equal(allowed(2), "6-7");
+	assert_string_equal(allowed(2), "6-9");
+	assert_string_equal(allowed(3), "0-7");
+	assert_string_equal(allowed(4), "8");
 	assert_int_equal(f.flags & VM_FLAG_DEDICATED, 0);
+	/* moved about since: the rule is the same */
+	parse("<domain><vcpu cpuset='0-7'>5</vcpu><cputune><vcpupin vcpu='2' cpuset='7'/>"
+	      "<vcpupin vcpu='1' cpuset='4'/></cputune></domain>",
+		kept);
+	assert_string_equal(allowed(1), "0-7");
+	assert_string_equal(allowed(2), "6-9");
+	/* for the next start: it does not run under them */
+	assert_string_equal(allowed(0), "0-7");
+	assert_string_equal(allowed(4), "0-7");
+}
+
+/* A transient guest, or a pin by hand: the live pin is all there is to read. */
+static void test_live_pin_beyond_the_rule(void **state)
+{
+	(void)state;
+	parse("<domain><vcpu cpuset='1'>2</vcpu><cputune><vcpupin vcpu='0' cpuset='0-1'/></cputune></domain>",
+		NULL);
+	assert_string_equal(allowed(0), "0-1");
+	assert_string_equal(allowed(1), "1");
+	parse("<domain><vcpu cpuset='0-3'>2</vcpu><cputune><vcpupin vcpu='0' cpuset='6'/></cputune></domain>",
+		NULL);
+	assert_string_equal(allowed(0), "0-3,6");
+	parse("<domain><cputune><vcpupin vcpu='0' cpuset='6'/></cputune></domain>",
+		"<domain><cputune><vcpupin vcpu='0' cpuset='2'/></cputune></domain>");
+	assert_string_equal(allowed(0), "2,6");
+}
+
+/* Steering inside the set never makes it smaller. */
+static void test_renew(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *pin, *allowed;
+	} rows[] = {
+		{"0-1", "0-1"},
+		{"0", "0-1"},
+		{"1", "0-1"},
+		{"0-1", "0-1"},
+		{"2", "1-2"}, /* somebody's new pin */
+		{"1", "1"},
+		{"0-3", "0-3"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char xml[200];
+		struct dom_facts fresh;
+		dom_facts_init(&fresh);
+		snprintf(xml, sizeof xml,
+			"<domain><vcpu cpuset='1'>1</vcpu><cputune><vcpupin vcpu='0' "
+			"cpuset='%s'/></cputune></domain>",
+			rows[i].pin);
+		assert_int_equal(domxml_parse(&fresh, xml, NULL, NULL), 0);
+		dom_facts_renew(&f, &fresh);
+		dom_facts_done(&fresh);
+		assert_string_equal(allowed(0), rows[i].allowed);
+	}
+	parse("<domain/>", NULL);
+	assert_string_equal(allowed(0), "0-1023");
+}
+
+/* Ids that a set cannot hold are left out, however many there are. */
+static void test_wide(void **state)
+{
+	(void)state;
+	char list[60000], xml[61000];
+	size_t n = 0;
+	parse("<domain><vcpu cpuset='0-2047'>1</vcpu></domain>", NULL);
+	assert_string_equal(allowed(0), "0-1023");
+	parse("<domain><vcpu cpuset='5,1020-99999999999'>1</vcpu></domain>", NULL);
+	assert_string_equal(allowed(0), "5,1020-1023");
+	parse("<domain><vcpu cpuset='1024-2047,4000'>1</vcpu></domain>", NULL);
+	assert_string_equal(allowed(0), "");
+	for (int id = 0; id < 8192; id += 2)
+		n += (size_t)snprintf(list + n, sizeof list - n, "%s%d", id ? "," : "", id);
+	snprintf(xml, sizeof xml, "<domain><vcpu cpuset='%s'>1</vcpu></domain>", list);
+	parse(xml, NULL);
+	struct cpuset s;
+	dom_allowed(&f, 0, &s);
+	assert_int_equal(cpuset_count(&s), 512);
+	assert_true(cpuset_has(&s, 1022));
 }
 
 static void test_dedicated(void **state)
@@ -111,42 +206,76 @@ static void test_dedicated(void **state)
 static void test_unreadable_rule_allows_nothing(void **state)
 {
 	(void)state;
-	assert_int_equal(domxml_parse(&f, "<domain><vcpu cpuset='0-99999'>1</vcpu></domain>", NULL, NULL), 0);
+	assert_int_equal(domxml_parse(&f, "<domain><vcpu cpuset='0-'>1</vcpu></domain>", NULL, NULL), 0);
 	assert_string_equal(allowed(0), "");
 }
+
+#define ARGS(value)                                                                                          \
+	"<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:commandline><qemu:arg "       \
+	"value='-x'/><qemu:arg value='" value "'/></qemu:commandline></domain>"
+
+static const struct {
+	const char *xml;
+	uint32_t flag;
+} flag_rows[] = {
+	{"<domain><devices><hostdev mode='subsystem' type='pci' managed='yes'/></devices></domain>",
+		VM_FLAG_VFIO},
+	{"<domain><devices><hostdev mode='subsystem' type='usb'/><hostdev "
+	 "type='mdev'/></devices></domain>",
+		VM_FLAG_VFIO},
+	{"<domain><devices><hostdev mode='subsystem' type='usb'/></devices></domain>", 0},
+	{"<domain><devices><interface type='hostdev'/></devices></domain>", VM_FLAG_VFIO},
+	{"<domain><devices><interface type='bridge'/><interface type='vdpa'/></devices></domain>",
+		VM_FLAG_VFIO},
+	{"<domain><devices><disk type='file'/><disk type='nvme'><source "
+	 "type='pci'/></disk></devices></domain>",
+		VM_FLAG_VFIO},
+	{"<domain><devices><disk type='vhostvdpa'/></devices></domain>", VM_FLAG_VFIO},
+	/* an image of the chain, a mirror, data beside its metadata */
+	{"<domain><devices><disk type='file'><backingStore type='file'><backingStore "
+	 "type='nvme'/></backingStore></disk></devices></domain>",
+		VM_FLAG_VFIO},
+	{"<domain><devices><disk type='file'><mirror type='nvme'/></disk></devices></domain>", VM_FLAG_VFIO},
+	{"<domain><devices><disk type='file'><source><dataStore "
+	 "type='vhostvdpa'/></source></disk></devices></domain>",
+		VM_FLAG_VFIO},
+	{"<domain><devices><disk type='block'><source type='nvme'/><driver type='nvme'/>"
+	 "</disk><controller type='pci'/><interface type='direct'/><hostdev type='scsi'/>"
+	 "<hostdev type='scsi_host'/><redirdev type='nvme'/></devices></domain>",
+		0},
+	{ARGS("vfio-pci,host=01:00.0"), VM_FLAG_VFIO},
+	{ARGS("{&quot;driver&quot;:&quot;vfio-pci&quot;}"), VM_FLAG_VFIO},
+	{ARGS("type=vhost-vdpa,vhostdev=/dev/vhost-vdpa-0"), VM_FLAG_VFIO},
+	{ARGS("file=nvme://0000:01:00.0/1"), VM_FLAG_VFIO},
+	{ARGS("driver=nvme,device=0000:01:00.0,namespace=1"), VM_FLAG_VFIO},
+	{ARGS("mem-lock=on"), VM_FLAG_LOCKED},
+	{ARGS("cpu-pm=off,mem-lock=on-fault"), VM_FLAG_LOCKED},
+	{ARGS("sev-snp-guest,id=sev0"), VM_FLAG_SEV},
+	{ARGS("nvme,drive=d0"), 0}, /* an emulated one */
+	{ARGS("file=/srv/vfio-pci/disk.img,id=no-vfio-here"), 0},
+	{"<domain><launchSecurity type='sev'/></domain>", VM_FLAG_SEV},
+	{"<domain><launchSecurity type='tdx'/></domain>", VM_FLAG_SEV},
+	{"<domain><memoryBacking><locked/></memoryBacking></domain>", VM_FLAG_LOCKED},
+	{"<domain><memoryBacking><hugepages/></memoryBacking></domain>", VM_FLAG_HUGEPAGES},
+	{"<domain><cputune><vcpusched vcpus='0' scheduler='fifo' priority='1'/></cputune></domain>",
+		VM_FLAG_RT},
+	{"<domain><cputune><vcpusched vcpus='0' scheduler='batch'/></cputune></domain>", 0},
+	{"<domain><cputune><emulatorpin cpuset='0'/></cputune></domain>", VM_FLAG_EMULATOR_PIN},
+	{"<domain><metadata><vmtop:steer "
+	 "xmlns:vmtop='urn:vmtop:1'>no</vmtop:steer></metadata></domain>",
+		VM_FLAG_NO_STEER},
+	{"<domain><metadata><vmtop:steer "
+	 "xmlns:vmtop='urn:vmtop:1'>yes</vmtop:steer></metadata></domain>",
+		0},
+	{"<domain><metadata><x:steer xmlns:x='urn:other'>no</x:steer></metadata></domain>", 0},
+};
 
 static void test_flags(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *xml;
-		uint32_t flag;
-	} rows[] = {
-		{"<domain><devices><hostdev mode='subsystem' type='pci' managed='yes'/></devices></domain>",
-			VM_FLAG_VFIO},
-		{"<domain><devices><hostdev mode='subsystem' type='usb'/><hostdev "
-		 "type='mdev'/></devices></domain>",
-			VM_FLAG_VFIO},
-		{"<domain><devices><hostdev mode='subsystem' type='usb'/></devices></domain>", 0},
-		{"<domain><devices><interface type='hostdev'/></devices></domain>", VM_FLAG_VFIO},
-		{"<domain><launchSecurity type='sev'/></domain>", VM_FLAG_SEV},
-		{"<domain><memoryBacking><locked/></memoryBacking></domain>", VM_FLAG_LOCKED},
-		{"<domain><memoryBacking><hugepages/></memoryBacking></domain>", VM_FLAG_HUGEPAGES},
-		{"<domain><cputune><vcpusched vcpus='0' scheduler='fifo' priority='1'/></cputune></domain>",
-			VM_FLAG_RT},
-		{"<domain><cputune><vcpusched vcpus='0' scheduler='batch'/></cputune></domain>", 0},
-		{"<domain><cputune><emulatorpin cpuset='0'/></cputune></domain>", VM_FLAG_EMULATOR_PIN},
-		{"<domain><metadata><vmtop:steer "
-		 "xmlns:vmtop='urn:vmtop:1'>no</vmtop:steer></metadata></domain>",
-			VM_FLAG_NO_STEER},
-		{"<domain><metadata><vmtop:steer "
-		 "xmlns:vmtop='urn:vmtop:1'>yes</vmtop:steer></metadata></domain>",
-			0},
-		{"<domain><metadata><x:steer xmlns:x='urn:other'>no</x:steer></metadata></domain>", 0},
-	};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		assert_int_equal(domxml_parse(&f, rows[i].xml, NULL, NULL), 0);
-		assert_int_equal(f.flags, rows[i].flag);
+	for (size_t i = 0; i < sizeof flag_rows / sizeof *flag_rows; i++) {
+		assert_int_equal(domxml_parse(&f, flag_rows[i].xml, NULL, NULL), 0);
+		assert_int_equal(f.flags, flag_rows[i].flag);
 	}
 }
 
@@ -173,6 +302,100 @@ static void test_memory(void **state)
 	assert_int_equal(f.mem_nodes, 4);
 	assert_false(f.mem_nodes_strict);
 	assert_false(vi64_has(f.min_guarantee_kib));
+}
+
+#define CELLS                      "<cpu><numa><cell id='0' cpus='0-1'/><cell id='1' cpus='2-3'/></numa></cpu>"
+#define MEMNODE(cell, mode, nodes) "<memnode cellid='" cell "' mode='" mode "' nodeset='" nodes "'/>"
+
+/* What guest cells are bound to, by their own rule or the common one. */
+static void test_memory_nodes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *tune, *rest;
+		uint64_t nodes;
+		bool strict, asks;
+	} rows[] = {
+		{"", "", 0, false, false},
+		{"", CELLS, 0, false, false},
+		{"<memory nodeset='1'/>", "", 2, true, true},
+		{"<memory mode='restrictive' nodeset='0,2'/>", CELLS, 5, true, true},
+		{"<memory mode='interleave' nodeset='0-1'/>", "", 3, false, true},
+		{MEMNODE("0", "strict", "1") MEMNODE("1", "strict", "1"), CELLS, 2, true, false},
+		{MEMNODE("0", "strict", "0") MEMNODE("1", "preferred", "1"), CELLS, 3, false, false},
+		/* a cell is left to the common rule, or to none */
+		{MEMNODE("0", "strict", "0"), CELLS, 1, false, false},
+		{"<memory mode='strict' nodeset='3'/>" MEMNODE("0", "strict", "0"), CELLS, 9, true, true},
+		{"<memory mode='strict' nodeset='3'/>" MEMNODE("0", "strict", "0")
+				MEMNODE("1", "strict", "1"),
+			CELLS, 3, true, true},
+		/* only libvirt knows, and its word is for all */
+		{"<memory mode='strict' placement='auto'/>", "", 0, false, true},
+		{"<memory placement='auto'/>" MEMNODE("0", "strict", "0"), CELLS, 0, false, true},
+		{"<memory mode='strict' nodeset='62-99'/>", "", UINT64_C(3) << 62, true, true},
+		{"<memory nodeset='x'/>", "", 0, false, true},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char xml[1000];
+		snprintf(xml, sizeof xml, "<domain><numatune>%s</numatune>%s</domain>", rows[i].tune,
+			rows[i].rest);
+		parse(xml, NULL);
+		assert_int_equal(f.mem_nodes, rows[i].nodes);
+		assert_int_equal(f.mem_nodes_strict, rows[i].strict);
+		assert_int_equal(f.asks_nodes, rows[i].asks);
+	}
+}
+
+static void test_placed_by_numad(void **state)
+{
+	(void)state;
+	struct cpuset cpus;
+	parse("<domain><vcpu placement='auto' cpuset='5'>2</vcpu></domain>", NULL);
+	assert_true(f.asks_cpus && f.asks_nodes);
+	assert_string_equal(allowed(0), "0-1023"); /* that list is not in force */
+	assert_int_equal(cpuset_parse(&cpus, "4-7", NULL), 0);
+	dom_place(&f, &cpus);
+	dom_bind(&f, 2, true);
+	assert_string_equal(allowed(1), "4-7");
+	assert_int_equal(f.mem_nodes, 2);
+	assert_true(f.mem_nodes_strict);
+	parse("<domain><vcpu placement='auto'>2</vcpu><cputune><emulatorpin cpuset='0'/></cputune></domain>",
+		NULL);
+	assert_false(f.asks_cpus);
+	parse("<domain><vcpu placement='static' cpuset='5'>2</vcpu></domain>", NULL);
+	assert_false(f.asks_cpus || f.asks_nodes);
+	assert_string_equal(allowed(0), "5");
+}
+
+static void test_units(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *memory;
+		int64_t kib; /* -1: unreadable */
+	} rows[] = {
+		{"<memory>1000</memory>", 1000},
+		{"<memory unit='KiB'>1000</memory>", 1000},
+		{"<memory unit='kib'>1000</memory>", 1000},
+		{"<memory unit='kB'>1024</memory>", 1000},
+		{"<memory unit='bytes'>1025</memory>", 2},
+		{"<memory unit='byte'>1</memory>", 1},
+		{"<memory unit='m'>3</memory>", 3072},
+		{"<memory unit='GB'>1</memory>", 976563},
+		{"<memory unit='PiB'>1</memory>", INT64_C(1) << 40},
+		{"<memory unit='E'>7</memory>", INT64_C(7) << 50},
+		{"<memory unit='EiB'>8</memory>", -1},
+		{"<memory unit='kelvin'>1</memory>", -1},
+		{"<memory unit='KiBB'>1</memory>", -1},
+		{"<memory unit=''>1</memory>", -1},
+		{"<memory unit='aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'>1</memory>", -1},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char xml[200];
+		snprintf(xml, sizeof xml, "<domain>%s</domain>", rows[i].memory);
+		parse(xml, NULL);
+		assert_int_equal(vi64_has(f.max_kib) ? f.max_kib.v : -1, rows[i].kib);
+	}
 }
 
 static void test_quota(void **state)
@@ -223,12 +446,83 @@ static void test_hostile(void **state)
 	assert_int_equal(f.n_rules, 0);
 }
 
+/* A few lines that would be gigabytes; nothing of them is expanded. */
+static void test_document_type(void **state)
+{
+	(void)state;
+	static const char *const bad[] = {
+		"<!DOCTYPE domain><domain/>",
+		"<?xml version='1.0'?>\n<!DOCTYPE domain [<!ENTITY a "
+		"'x'>]>\n<domain><name>&a;</name></domain>",
+		"<!DOCTYPE domain SYSTEM 'file:///etc/passwd'><domain/>",
+		"<!DOCTYPE a [<!ENTITY a 'aaaaaaaaaaaaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;'>"
+		"<!ENTITY c '&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;'><!ENTITY d '&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;'>"
+		"<!ENTITY e '&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;'>]><domain><vcpu "
+		"cpuset='&e;'>1</vcpu></domain>",
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct err e = ERR_INIT;
+		assert_int_equal(domxml_parse(&f, bad[i], NULL, &e), -1);
+		assert_non_null(strstr(e.msg, "document type"));
+	}
+	parse("<!-- <!DOCTYPE domain> --><domain><name>&lt;!DOCTYPE&gt;</name></domain>", NULL);
+}
+
+static int mallocs_left;
+
+static void *scarce_malloc(size_t n)
+{
+	return mallocs_left-- > 0 ? malloc(n) : NULL;
+}
+
+static void *scarce_realloc(void *p, size_t n)
+{
+	return mallocs_left-- > 0 ? realloc(p, n) : NULL;
+}
+
+static char *scarce_strdup(const char *s)
+{
+	return mallocs_left-- > 0 ? strdup(s) : NULL;
+}
+
+/* Whatever is wrong with the text, stderr belongs to the screen. */
+static void test_silence(void **state)
+{
+	(void)state;
+	static const char *const odd[] = {"", "<", "<domain", "<domain>&x;</domain>", "<a:domain/>",
+		"<?xml version='1.0' encoding='none-such'?><domain/>", "<?xml version='9'?><domain/>",
+		"<domain \xff/>", "<domain xmlns='not a uri ::'/>", "<domain a='1' a='2'/>",
+		"<!DOCTYPE x SYSTEM 'http://localhost:1/x'><domain/>"};
+	char text[200];
+	FILE *file = tmpfile();
+	int kept = dup(STDERR_FILENO);
+	assert_true(file && kept >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+		domxml_parse(&f, odd[i], NULL, NULL);
+	xmlMemSetup(free, scarce_malloc, scarce_realloc, scarce_strdup);
+	for (int i = 0; i < 150; i++) {
+		mallocs_left = i;
+		domxml_parse(&f, "<domain><vcpu cpuset='3'>1</vcpu><memory unit='MiB'>1</memory></domain>",
+			NULL, NULL);
+	}
+	xmlMemSetup(free, malloc, realloc, strdup);
+	dup2(kept, STDERR_FILENO);
+	rewind(file);
+	size_t n = fread(text, 1, sizeof text - 1, file);
+	text[n] = '\0';
+	assert_string_equal(text, "");
+	close(kept);
+	fclose(file);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {T(test_no_rule), T(test_vcpu_cpuset), T(test_live_pin_is_no_rule),
-		T(test_inactive_pin_is_a_rule), T(test_dedicated), T(test_unreadable_rule_allows_nothing),
-		T(test_flags), T(test_memory), T(test_quota), T(test_hostile)};
+		T(test_inactive_pin_is_a_rule), T(test_live_pin_beyond_the_rule), T(test_renew), T(test_wide),
+		T(test_memory_nodes), T(test_placed_by_numad), T(test_units), T(test_document_type),
+		T(test_silence), T(test_dedicated), T(test_unreadable_rule_allows_nothing), T(test_flags),
+		T(test_memory), T(test_quota), T(test_hostile)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

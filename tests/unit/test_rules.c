@@ -164,6 +164,9 @@ static void some_are_not_touched_even_by_hand(void **state)
 	assert_int_equal(rules_forbid(&w->cfg, vm), REASON_NONE);
 	vm->flags |= VM_FLAG_NO_STEER;
 	assert_int_equal(rules_forbid(&w->cfg, vm), REASON_FORBIDDEN);
+	/* not read is not "none" */
+	vm->flags = VM_FLAG_NO_RULES;
+	assert_int_equal(rules_forbid(&w->cfg, vm), REASON_NO_RULES);
 }
 
 int main(void)

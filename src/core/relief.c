@@ -17,6 +17,7 @@ void relief_done(struct relief *r)
 	free(r->slots);
 	free(r->moves);
 	free(r->at);
+	free(r->by_busy);
 	free(r->first);
 	free(r->next);
 	free(r->picks);
@@ -49,14 +50,6 @@ static size_t count_resting(const struct relief *r, const struct place_work *w, 
 	return n;
 }
 
-static size_t count_stuck(const struct relief *r, const struct place_work *w)
-{
-	size_t n = 0;
-	for (uint32_t t = 0; t < w->n; t++)
-		n += relief_memory_of(r, w, t)->stuck_s > 0.5;
-	return n;
-}
-
 static void say_quiet(
 	const struct relief *r, const struct place_work *w, const char *numbers, bool within, struct why *why)
 {
@@ -71,12 +64,12 @@ static void say_quiet(
 			"%s; %zu of %zu vCPUs wait, up to %.0f %%, beside pCPUs with room: "
 			"watching whether it lasts",
 			numbers, r->n_curable, w->p->n_tasks, 100 * r->worst_wait);
-	else if (count_stuck(r, w))
+	else if (r->n_stuck)
 		why_set(why, REASON_CONFIRM,
-			"%s; %zu of %zu vCPUs float and wait although pCPUs of theirs are idle: watching "
-			"whether the "
-			"kernel leaves them there",
-			numbers, count_stuck(r, w), w->p->n_tasks);
+			"%s; %zu of %zu vCPUs float and wait beside pCPUs with room: watching whether the "
+			"kernel leaves "
+			"them there",
+			numbers, r->n_stuck, w->p->n_tasks);
 	else if (r->n_waiting)
 		why_set(why, within ? REASON_BALANCED : REASON_NO_WAIT,
 			"%s; %zu vCPUs wait, up to %.0f %%: no pCPU that they may use has more room", numbers,

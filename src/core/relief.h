@@ -25,7 +25,7 @@ struct relief_memory {
 	double owed_s;         /* the same, added up; forgotten within minutes */
 	int64_t rest_until_ns; /* a change did not help it: left alone until then */
 	double rest_s;         /* how long that rest was; the next one is twice as long */
-	double stuck_s;        /* it floats, and waited so long while a pCPU that it may use was idle */
+	double stuck_s;        /* it floats, and waited so long while a pCPU that it may use had room */
 	int64_t narrow_ns;     /* until then a narrower affinity keeps it out of there; 0: it does not */
 	double narrow_s;       /* how long that was meant to be; the next time twice as long */
 	int64_t run_ns;        /* since when it owes without a pause */
@@ -59,11 +59,13 @@ struct relief {
 	size_t cap_at;
 	int32_t *first, *next; /* tasks by unit, as lists */
 	size_t cap_first, cap_next;
+	int *by_busy; /* units, the least busy first; those that the host measured */
+	size_t cap_by_busy, n_by_busy;
 	struct relief_pick *picks;
 	size_t cap_picks, n_picks;
-	int64_t last_ns;                      /* the round before */
-	double wait_all, want_all;            /* means over the last minute, all vCPUs */
-	size_t n_float, n_waiting, n_curable; /* of this round */
+	int64_t last_ns;                               /* the round before */
+	double wait_all, want_all;                     /* means over the last minute, all vCPUs */
+	size_t n_float, n_waiting, n_curable, n_stuck; /* of this round */
 	double worst_wait;
 	double float_share; /* of what they want, those that float wait now; 1: none is there to judge by */
 };
@@ -101,7 +103,7 @@ bool relief_floats(const struct place_work *w, uint32_t t);
 
 /* relief_stuck.c: where the kernel fails those that float */
 
-/* Notes who waits although a pCPU of its affinity is idle. */
+/* Notes who waits although a pCPU of its affinity has more room. */
 void relief_stuck_watch(struct relief *r, const struct place_work *w, double dt_s);
 /* Adds to moves[] those that are stuck, with the widest affinity without where they are stuck, and those
  * whose time with a narrower one is over, back to what was found. */

@@ -8,41 +8,55 @@
 #include "minmove.h"
 #include "relief.h"
 
-/* Much longer than a kernel that balances ever needs. */
-static const double stuck_s = 10, stuck_wait = .1;
-enum { IDLE_BUSY_PCT = 20, FORGET_S = 60, NARROW_S = 600, NARROW_MOST_S = 4 * 3600 };
+/* Much longer than a kernel that balances ever needs; and by so much less it has to wait elsewhere. */
+static const double stuck_s = 10, margin = .05;
+enum { FULL_PCT = 90, FORGET_S = 60, NARROW_S = 600, NARROW_MOST_S = 4 * 3600 };
 
 /* By what the host measured: where it says nothing, nothing is claimed of the kernel. */
-static bool idle(const struct place_work *w, int u)
+static void units_by_busy(struct relief *r, const struct place_work *w)
 {
-	double busy = w->p->units[u].busy_pct;
-	return busy >= 0 && busy < IDLE_BUSY_PCT && !w->p->units[u].alone;
+	r->n_by_busy = 0;
+	for (int u = 0; u < (int)w->m; u++) {
+		if (w->p->units[u].busy_pct < 0 || w->p->units[u].alone)
+			continue;
+		size_t i = r->n_by_busy++;
+		for (; i > 0 && w->p->units[r->by_busy[i - 1]].busy_pct > w->p->units[u].busy_pct; i--)
+			r->by_busy[i] = r->by_busy[i - 1];
+		r->by_busy[i] = u;
+	}
 }
 
-/* The idle unit that is nearest among those that it may use; PLACE_NONE. */
-static int idle_for(const struct place_work *w, uint32_t t)
+/* The least busy unit of those that it may use; PLACE_NONE: where it is, or not known. */
+static int roomiest(const struct relief *r, const struct place_work *w, uint32_t t)
 {
-	int best = PLACE_NONE;
-	for (int u = 0; u < (int)w->m; u++) {
-		if (u == w->home[t] || !idle(w, u) || !place_ok(w, t, u))
-			continue;
-		if (best < 0 || place_distance(w, w->home[t], u) < place_distance(w, w->home[t], best))
-			best = u;
-	}
-	return best;
+	for (size_t i = 0; i < r->n_by_busy; i++)
+		if (place_ok(w, t, r->by_busy[i]))
+			return r->by_busy[i] == w->home[t] ? PLACE_NONE : r->by_busy[i];
+	return PLACE_NONE;
+}
+
+/* By how much less it would wait where there is the most room. */
+static double spare_there(const struct relief *r, const struct place_work *w, uint32_t t)
+{
+	const struct place_task *task = &w->p->tasks[w->id[t]];
+	if (w->home[t] < 0 || task->capped || task->wait_pct < 100 * margin || !relief_floats(w, t))
+		return 0;
+	int to = roomiest(r, w, t);
+	if (to < 0 || w->p->units[to].busy_pct > FULL_PCT) /* how many share a full one is not known */
+		return 0;
+	double there = relief_wait(w->d[t] / 100, w->p->units[to].busy_pct / 100);
+	return task->wait_pct / 100 - there - margin;
 }
 
 void relief_stuck_watch(struct relief *r, const struct place_work *w, double dt_s)
 {
-	bool any = false;
-	for (int u = 0; u < (int)w->m && !any; u++)
-		any = idle(w, u);
+	units_by_busy(r, w);
+	r->n_stuck = 0;
 	for (uint32_t t = 0; t < w->n; t++) {
 		struct relief_memory *m = relief_memory_of(r, w, t);
-		const struct place_task *task = &w->p->tasks[w->id[t]];
-		bool waits = any && w->home[t] >= 0 && relief_floats(w, t) && !task->capped &&
-			     task->wait_pct >= 100 * stuck_wait && idle_for(w, t) >= 0;
-		m->stuck_s = m->stuck_s * exp(-dt_s / FORGET_S) + (waits ? dt_s : 0);
+		bool stuck = spare_there(r, w, t) > 0;
+		r->n_stuck += stuck;
+		m->stuck_s = m->stuck_s * exp(-dt_s / FORGET_S) + (stuck ? dt_s : 0);
 	}
 }
 
@@ -57,19 +71,29 @@ static enum place_aim way_out(const struct place_work *w, uint32_t t, int to)
 	return PLACE_ASIDE;
 }
 
+/* One away from each pCPU and one to each in a round: the next look tells whether that was enough. */
+static bool taken(const struct relief *r, int from, int to)
+{
+	for (size_t i = 0; i < r->n_moves; i++)
+		if (r->moves[i].from == from || r->moves[i].to == to)
+			return true;
+	return false;
+}
+
 static void add_way_out(struct relief *r, const struct place_work *w, uint32_t t)
 {
 	const struct place_unit *u = w->p->units;
-	int from = w->home[t], to = idle_for(w, t);
-	if (to < 0)
+	int from = w->home[t], to = roomiest(r, w, t);
+	if (to < 0 || taken(r, from, to) || spare_there(r, w, t) <= 0)
 		return;
 	struct place_move *k = &r->moves[r->n_moves++];
 	*k = (struct place_move){.task = w->id[t], .from = from, .to = to, .partner = PLACE_NONE};
 	k->aim = way_out(w, t, to);
 	why_set(&k->why, REASON_MOVE,
 		"waited %.0f %% of the last minute on pCPU %d, where the kernel leaves it although pCPU %d "
-		"is idle",
-		100 * relief_memory_of(r, w, t)->wait, u[from].cpu, u[to].cpu);
+		"is "
+		"%.0f %% busy",
+		100 * relief_memory_of(r, w, t)->wait, u[from].cpu, u[to].cpu, u[to].busy_pct);
 }
 
 static void add_back(struct relief *r, const struct place_work *w, uint32_t t)

@@ -370,17 +370,15 @@ static void where_the_kernel_fails_there_is_a_way_out_and_back(void **state)
 	fx_start(&f);
 	assert_int_equal(readings(4, 2), 0);
 	assert_int_equal(v.why.code, REASON_CONFIRM);
-	size_t pins = readings(3, 2);
-	assert_int_equal(pins, 2);
-	assert_true(cpuset_count(&fx_vcpu(&f, 1, 0)->affinity) == 2 &&
-		    cpuset_has(&fx_vcpu(&f, 1, 0)->affinity, 2));
-	for (unsigned i = 1; i <= 2; i++) {
-		fx_runs_on(&f, i, 0, 1 + (int)i);
+	assert_int_equal(readings(2, 2), 1); /* one is enough */
+	unsigned out = cpuset_count(&fx_vcpu(&f, 1, 0)->affinity) == 2 ? 1 : 2;
+	assert_true(cpuset_has(&fx_vcpu(&f, out, 0)->affinity, 2));
+	fx_runs_on(&f, out, 0, 2);
+	for (unsigned i = 1; i <= 2; i++)
 		fx_load(&f, i, 0, 100, 0);
-	}
 	assert_int_equal(readings(295, 2), 0);
-	assert_int_equal(readings(10, 2), 2); /* ten minutes later it is as found */
-	assert_int_equal(cpuset_count(&fx_vcpu(&f, 1, 0)->affinity), 4);
+	assert_int_equal(readings(10, 2), 1); /* ten minutes later it is as found */
+	assert_int_equal(cpuset_count(&fx_vcpu(&f, out, 0)->affinity), 4);
 	assert_int_equal(readings(300, 2), 0);
 	done();
 }

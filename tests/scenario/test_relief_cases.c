@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* minmove as it is by default, on the acceptance cases and on hosts where somebody else left pins behind:
+ * what the guests wait beside MANUAL, by how many changes, and that it rests then. The waiting is the
+ * simulator's own, not what was read. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/run_scenario.h"
+
+enum { SECONDS = 600 };
+
+/* Waiting in vCPU-seconds; pins, and when the last of them was made. */
+static double waited(const char *scenario, double delay_s, bool act, int *pins, double *last_s)
+{
+	struct config cfg;
+	struct run r;
+	run_config(&cfg, act, false, delay_s);
+	cfg.granularity = GRAN_AUTO;
+	run_scenario(&r, &(struct run_options){.scenario = scenario, .cfg = &cfg, .seconds = SECONDS});
+	assert_string_equal(r.broken, "");
+	double waiting = r.report.waiting_vcpu_s;
+	*pins = r.pins;
+	*last_s = r.last_pin_s;
+	run_done(&r);
+	return waiting;
+}
+
+struct row {
+	const char *scenario;
+	double delay_s;
+	double part; /* of what they wait in MANUAL, at most */
+	int pins;    /* at most */
+	double last_pin_s;
+};
+
+static void check(const struct row *x)
+{
+	int pins, none;
+	double last_s, unused;
+	double manual = waited(x->scenario, x->delay_s, false, &none, &unused);
+	double relief = waited(x->scenario, x->delay_s, true, &pins, &last_s);
+	assert_int_equal(none, 0);
+	if (relief > x->part * manual + 1)
+		fail_msg("%.40s: waits %.0f s, in MANUAL %.0f s", x->scenario, relief, manual);
+	if (pins > x->pins || last_s > x->last_pin_s)
+		fail_msg("%.40s: %d pins, the last at %.0f s", x->scenario, pins, last_s);
+}
+
+static void acceptance_cases(void **state)
+{
+	(void)state;
+	static const struct row rows[] = {
+		{"cpu1", 1, .3, 8, 30},
+		{"cpu2", 1, .4, 8, 30},
+		{"cpu3", 1, 1, 0, -1},
+		{"cpu4", 1, .72, 2, 25}, /* its kernel does not balance: two have to be led out */
+		{"cpu5", 1, .85, 2, 25},
+		{"cpu6", 1, 1, 0, -1},
+		{"cpu7", 1, .5, 8, SECONDS},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		check(&rows[i]);
+}
+
+static void what_others_left_is_cured(void **state)
+{
+	(void)state;
+	static const struct row rows[] = {
+		{"nodes", 2, .1, 8, 60},
+		{"sparse", 2, .1, 8, 60},
+		{"cpuset3", 2, .2, 8, 120},
+		{"multi", 2, .3, 40, 120},
+		{"square", 2, .65, 12, SECONDS},
+		{"churn", 2, .5, 12, SECONDS},
+		{"demo", 2, .15, 20, SECONDS},
+		/* All pCPUs are wanted by more than they have: the same waiting, shared out more evenly. */
+		{"hidden", 2, 1.001, 4, 120},
+		{"overload", 2, 1.01, 8, SECONDS},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		check(&rows[i]);
+}
+
+/* Pins that each cost somebody something, and loads that do not last. */
+static void pinned_loads_that_change(void **state)
+{
+	(void)state;
+	static const struct row rows[] = {
+		{"seed 1\nhost\n\tpcpus 8\n\tbackground 0-3 square 80% 5% every 90s noise 10%\n"
+		 "\tbackground 4-7 square 80% 5% every 90s shift 45s noise 10%\n"
+		 "vm web x8\n\tload 45% noise 10%\n\tpin each 0-7\n",
+			2, .5, 8, 200},
+		{"seed 2\nhost\n\tpcpus 4\nvm web x12\n\tload bursts 100% 2% every 6s for 1s\n\tpin each "
+		 "0-3\n",
+			2, .6, 12, SECONDS},
+		{"seed 3\nhost\n\tpcpus 4\nvm a x4\n\tload square 95% 5% every 8s\n\tpin each 0-3\n"
+		 "vm b x4\n\tload square 95% 5% every 8s shift 2.7s\n\tpin each 0-3\n"
+		 "vm c x4\n\tload square 95% 5% every 8s shift 5.3s\n\tpin each 0-3\n",
+			2, 1, 12, SECONDS},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		check(&rows[i]);
+}
+
+/* Nobody is bound who was not: these end as they would have without vmtop, to the last millisecond. */
+static void floating_loads_are_not_touched(void **state)
+{
+	(void)state;
+	static const char *const loads[] = {
+		"seed 1\nhost\n\tpcpus 4\nvm web x12\n\tload bursts 100% 2% every 6s for 1s\n",
+		"seed 2\nhost\n\tpcpus 8\nvm web x10\n\tload 60% noise 15%\n",
+		"seed 3\nhost\n\tpcpus 24\n\tllc 8\nvm big\n\tvcpus 8\n\tload 70% noise 10%\nvm mid "
+		"x3\n\tvcpus 4\n"
+		"\tload 50% noise 10%\nvm small x10\n\tload bursts 90% 5% every 30s for 10s\n",
+		"seed 4\nhost\n\tpcpus 8\n\tnodes 2\nvm web x20\n\tload 80% noise 20%\n",
+		"seed 5\nhost\n\tpcpus 4\nvm web x8\n\tload square 100% 5% every 20s\n",
+		"seed 6\nhost\n\tpcpus 32\nvm huge\n\tvcpus 64\n\tload 35% noise 10%\n",
+	};
+	for (size_t i = 0; i < sizeof loads / sizeof *loads; i++) {
+		int pins, none;
+		double last_s, manual = waited(loads[i], 2, false, &none, &last_s);
+		assert_float_equal(waited(loads[i], 2, true, &pins, &last_s), manual, 1e-6);
+		assert_int_equal(pins, 0);
+	}
+}
+
+/* Five of 60 % on four pCPUs: two have to share whatever is done, so nothing is, whatever the noise. */
+static void what_cannot_be_divided_stays(void **state)
+{
+	(void)state;
+	for (int seed = 1; seed <= 20; seed++) {
+		char text[200];
+		int pins;
+		double last_s;
+		snprintf(text, sizeof text,
+			"seed %d\nhost\n\tpcpus 4\nvm a\n\tload 60%% noise 10%%\n\tpin 0\n"
+			"vm b x4\n\tload 60%% noise 10%%\n\tpin each 0-3\n",
+			seed);
+		waited(text, 2, true, &pins, &last_s);
+		if (pins)
+			fail_msg("seed %d: %d pins", seed, pins);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(acceptance_cases),
+		cmocka_unit_test(what_others_left_is_cured),
+		cmocka_unit_test(pinned_loads_that_change),
+		cmocka_unit_test(floating_loads_are_not_touched),
+		cmocka_unit_test(what_cannot_be_divided_stays),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* VMs of this machine: their vCPUs straight from /proc. Invariant: a host counts as this one only when its
- * memory is ours and a process here carries the UUID of one of its VMs; a VM that cannot be read in full is
+ * memory is ours and the process of one of its VMs is here; a VM that cannot be read in full is
  * left to libvirt. Must not know: links, deadlines of calls. */
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,6 @@ static bool find_due(const struct vm_cache *vm, int64_t now_ns)
 								 (FIND_AGAIN_S * SECOND << vm->local_tries));
 }
 
-/* All that are due, in one walk over the processes. */
 static void find_processes(struct lv_reader *rd)
 {
 	size_t n = 0;
@@ -53,7 +52,8 @@ static void find_processes(struct lv_reader *rd)
 		vm->local_tries += vm->local_tried_ns && vm->local_tries < FIND_TRIES;
 		vm->local_tried_ns = vm->scanned_ns = now;
 		vm->agreed = false;
-		want[n] = (struct local_wanted){.id = vm->id, .vm = &vm->local};
+		const char *name = virDomainGetName(rd->rows[i].dom);
+		want[n] = (struct local_wanted){.name = name ? name : "", .vm = &vm->local};
 		memcpy(want[n++].uuid, vm->uuid, UUID_BYTES);
 	}
 	if (n)

@@ -21,6 +21,24 @@
 
 #define SECOND INT64_C(1000000000)
 
+/* A user's own libvirt: its files are where that user's programs have theirs, as GLib finds the place. */
+static void use_session(struct local_root *lr, const char *uri)
+{
+	const char *path = strstr(uri, ":///session"), *end = path ? path + strlen(":///session") : "";
+	const char *runtime = getenv("XDG_RUNTIME_DIR"), *cache = getenv("XDG_CACHE_HOME"),
+		   *home = getenv("HOME");
+	char folder[sizeof lr->pids];
+	if (!path || (*end && *end != '?'))
+		return;
+	snprintf(folder, sizeof folder, "%s%s",
+		runtime ? runtime
+		: cache ? cache
+		: home  ? home
+			: "",
+		runtime || cache ? "" : "/.cache");
+	local_root_session(lr, folder);
+}
+
 struct lv_reader *lv_reader_new(const struct connect_result *host, struct err *e)
 {
 	struct lv_reader *rd = calloc(1, sizeof *rd);
@@ -31,6 +49,7 @@ struct lv_reader *lv_reader_new(const struct connect_result *host, struct err *e
 	sample_init(&rd->sample);
 	rd->host = *host;
 	local_root_init(&rd->proc, "");
+	use_session(&rd->proc, host->uri);
 	return rd;
 }
 

@@ -6,10 +6,12 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "procfile.h"
@@ -32,6 +34,14 @@ void local_root_init(struct local_root *lr, const char *root)
 	ssize_t n = readlink(path, text, sizeof text - 1);
 	text[n > 0 ? n : 0] = '\0';
 	lr->own_pids = n > 0 && strtol(text, NULL, 10) == (long)getpid();
+	snprintf(lr->pids, sizeof lr->pids, "/run/libvirt/qemu");
+}
+
+void local_root_session(struct local_root *lr, const char *runtime)
+{
+	static const char tail[] = "/libvirt/qemu/run";
+	if (strlen(runtime) + sizeof tail <= sizeof lr->pids)
+		snprintf(lr->pids, sizeof lr->pids, "%s%s", runtime, tail);
 }
 
 void local_vm_done(struct local_vm *vm)
@@ -234,73 +244,108 @@ static bool cmdline_uuid(const char *args, size_t n, uint8_t uuid[UUID_BYTES])
 	return false;
 }
 
-/* Who claims to be a wanted VM: by its UUID alone, and by its files too. */
-struct claim {
-	int by_uuid, by_files;
-	pid_t last, last_by_files;
-};
+/* ---- which process libvirt started ---- */
 
-static bool files_of(const char *args, size_t n, int id)
+/* Nobody but root and its owner could have put it there. */
+static bool kept_by(const struct stat *st, uid_t owner)
 {
-	char mark[32];
-	snprintf(mark, sizeof mark, "/domain-%d-", id);
-	return id >= 0 && memmem(args, n, mark, strlen(mark));
+	return (st->st_uid == 0 || st->st_uid == owner) && !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-static void note_claims(const struct local_root *lr, pid_t pid, const struct local_wanted *want,
-	struct claim *claims, size_t n, char *buf)
+/* Opens the pid file of a VM; -1: there is none that can be believed. */
+static int open_pid_file(const struct local_root *lr, const char *name, struct stat *st)
+{
+	char path[2 * PATH_BYTES];
+	struct stat folder;
+	int n = snprintf(path, sizeof path, "%s%s", lr->root, lr->pids);
+	if (strchr(name, '/') || stat(path, &folder) < 0)
+		return -1;
+	int more = snprintf(path + n, sizeof path - (size_t)n, "/%s.pid", name);
+	if (more >= (int)sizeof path - n)
+		return -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode) && kept_by(st, st->st_uid) &&
+		kept_by(&folder, st->st_uid))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static pid_t read_pid(int fd)
+{
+	char text[16];
+	ssize_t n = read(fd, text, sizeof text - 1);
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	long pid = strtol(text, NULL, 10);
+	return text[strspn(text, "0123456789")] || pid > INT32_MAX ? 0 : (pid_t)pid;
+}
+
+/* QEMU inherits the file from libvirt with a lock on it, which ends with the process and not before. */
+static bool is_holder(const struct local_root *lr, int fd, pid_t pid)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	if (!lr->own_pids)
+		return true; /* the kernel would answer with an id that is none of these */
+	return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid == pid;
+}
+
+static bool is_owned(const struct local_root *lr, pid_t pid, uid_t owner)
+{
+	char path[PATH_BYTES];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/proc/%d", lr->root, (int)pid);
+	return owner == 0 || (stat(path, &st) == 0 && st.st_uid == owner);
+}
+
+static bool has_uuid(const struct local_root *lr, pid_t pid, const uint8_t wanted[UUID_BYTES], char *buf)
 {
 	char path[PATH_BYTES];
 	uint8_t uuid[UUID_BYTES];
 	snprintf(path, sizeof path, "%s/proc/%d/cmdline", lr->root, (int)pid);
-	ssize_t len = procfile_read(path, buf, CMDLINE_BYTES);
-	if (len <= 0 || !cmdline_uuid(buf, (size_t)len, uuid))
-		return;
-	for (size_t i = 0; i < n; i++) {
-		if (uuid_compare(uuid, want[i].uuid) != 0)
-			continue;
-		claims[i].by_uuid++;
-		claims[i].last = pid;
-		if (files_of(buf, (size_t)len, want[i].id)) {
-			claims[i].by_files++;
-			claims[i].last_by_files = pid;
-		}
-	}
+	ssize_t n = procfile_read(path, buf, CMDLINE_BYTES);
+	return n > 0 && cmdline_uuid(buf, (size_t)n, uuid) && uuid_compare(uuid, wanted) == 0;
 }
 
-static bool adopt(const struct local_root *lr, const struct claim *c, struct local_vm *vm)
+/* What is read of the process counts as long as it began at `start`: the threads are listed last. */
+static bool find_process(
+	const struct local_root *lr, const struct local_wanted *want, char *buf, pid_t *pid, int64_t *start)
 {
-	char text[FILE_BYTES];
-	pid_t pid = c->by_files == 1 ? c->last_by_files : c->by_uuid == 1 ? c->last : 0;
-	int64_t start = -1;
-	if (!pid || !stat_of(lr, pid, 0, &start, text, sizeof text))
+	struct stat st;
+	int fd = open_pid_file(lr, want->name, &st);
+	if (fd < 0)
 		return false;
-	local_vm_done(vm);
-	vm->pid = pid;
-	vm->start = start;
-	read_cgroup(lr, vm);
-	if (local_threads(lr, vm) == 0)
+	*pid = read_pid(fd);
+	*start = -1;
+	bool found = *pid > 0 && stat_of(lr, *pid, 0, start, buf, CMDLINE_BYTES) && is_holder(lr, fd, *pid) &&
+		     is_owned(lr, *pid, st.st_uid) && has_uuid(lr, *pid, want->uuid, buf);
+	close(fd);
+	return found;
+}
+
+static bool adopt(const struct local_root *lr, const struct local_wanted *want, char *buf)
+{
+	pid_t pid;
+	int64_t start;
+	if (!find_process(lr, want, buf, &pid, &start))
+		return false;
+	local_vm_done(want->vm);
+	want->vm->pid = pid;
+	want->vm->start = start;
+	read_cgroup(lr, want->vm);
+	if (local_threads(lr, want->vm) == 0)
 		return true;
-	local_vm_done(vm);
+	local_vm_done(want->vm);
 	return false;
 }
 
 size_t local_find(const struct local_root *lr, struct local_wanted *want, size_t n)
 {
-	char path[PATH_BYTES];
 	char *buf = malloc(CMDLINE_BYTES);
-	struct claim *claims = calloc(n + 1, sizeof *claims);
-	snprintf(path, sizeof path, "%s/proc", lr->root);
-	DIR *dir = n && buf && claims ? opendir(path) : NULL;
 	size_t found = 0;
-	for (struct dirent *d; dir && (d = readdir(dir));)
-		if (dir_pid(d))
-			note_claims(lr, dir_pid(d), want, claims, n, buf);
-	for (size_t i = 0; dir && i < n; i++)
-		found += adopt(lr, &claims[i], want[i].vm);
-	if (dir)
-		closedir(dir);
-	free(claims);
+	for (size_t i = 0; buf && i < n; i++)
+		found += adopt(lr, &want[i], buf);
 	free(buf);
 	return found;
 }

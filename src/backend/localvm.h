@@ -11,9 +11,13 @@
 /* Which /proc: `root` is put in front of every path, empty or a made-up tree in tests. */
 struct local_root {
 	const char *root;
-	bool own_pids; /* the ids in it are those of system calls: no other PID namespace's /proc */
+	bool own_pids;  /* the ids in it are those of system calls: no other PID namespace's /proc */
+	char pids[256]; /* where libvirt keeps its pid files, below root */
 };
+/* Pid files of the system's libvirt, unless told otherwise. */
 void local_root_init(struct local_root *lr, const char *root);
+/* Those of a user's session, whose libvirt keeps its files in `runtime` (XDG_RUNTIME_DIR). */
+void local_root_session(struct local_root *lr, const char *runtime);
 
 struct local_vcpu {
 	int id;
@@ -33,12 +37,13 @@ void local_vm_done(struct local_vm *vm);
 
 struct local_wanted {
 	uint8_t uuid[UUID_BYTES];
-	int id;              /* libvirt's, -1 unknown */
+	const char *name;    /* libvirt's, hostile */
 	struct local_vm *vm; /* filled where it is found */
 };
-/* Looks through all processes for the command lines that carry one of these UUIDs ("-uuid UUID"). Of several
- * with the same UUID only the one whose files are this domain's ("/domain-ID-") is taken, else none. Threads
- * are listed too. Returns how many were found. */
+/* Finds the processes that libvirt started for these VMs, and their threads. A command line can be made up by
+ * anybody, so the process is the one that libvirt's pid file names, and it must be the very one: it holds the
+ * lock on that file, belongs to the file's owner unless that is root, and carries the UUID ("-uuid UUID").
+ * Returns how many were found. */
 size_t local_find(const struct local_root *lr, struct local_wanted *want, size_t n);
 /* Lists the threads again (hot-plug). -1: the process is gone or another one, or it has no vCPU threads. */
 int local_threads(const struct local_root *lr, struct local_vm *vm);

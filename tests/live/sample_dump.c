@@ -22,8 +22,9 @@ static void print_vm(const struct sample *s, const struct vm_sample *vm)
 {
 	char uuid[UUID_TEXT], list[200], allowed[200];
 	uuid_format(vm->uuid, uuid);
-	printf("vm %s id=%d \"%s\" %s flags=%#x hung=%lld\n   ", uuid, vm->id, vm->name,
-		vm_state_text(vm->state), vm->flags, (long long)vm->hung_since_ns);
+	printf("vm %s id=%d \"%s\" %s flags=%#x nodes=%#llx%s hung=%lld\n   ", uuid, vm->id, vm->name,
+		vm_state_text(vm->state), vm->flags, (unsigned long long)vm->mem_nodes,
+		vm->mem_nodes_strict ? "(strict)" : "", (long long)vm->hung_since_ns);
 	print_v("cpu_time", vm->cpu_time_ns);
 	print_v("max", vm->mem.max_kib);
 	print_v("balloon", vm->mem.balloon_kib);

@@ -142,6 +142,36 @@ test_one_pcpu_rule() {
 }
 ruled_spread() { [ "$(count_pinned 1 g1 g2 g3)" = 2 ]; }
 
+# <vcpupin> of one vCPU leads out of <vcpu cpuset>, as libvirt allows: it is not driven back.
+test_vcpupin_over_cpuset() {
+	[ "$(nproc)" -ge 2 ] || skip "needs two pCPUs"
+	PIN=0-1 cpu_guest wide 10 1 2 || fail "guest does not start"
+	cpu_guest ruled 10 1 || fail "guest does not start"
+	json_start "${KEEP[@]}" --auto=cpu --yes -d 1 --end-time +40
+	eventually 60 "15 samples" json_true 'length >= 15'
+	kill -TERM "$BATCH"
+	json_end 10
+	expect_eq "where the other vCPUs may run" "$(pinned wide 1) $(pinned ruled)" "1 1"
+	expect "vCPU 0 of the wide one may run on pCPU 0: $(pinned wide)" on_0 "$(pinned wide)"
+}
+on_0() { [ "${1%%[-,]*}" = 0 ]; }
+
+# What numad chose is not in the XML. The numad of the test has one word: node 0.
+test_placed_by_numad() {
+	[ -x "$SAMPLE_DUMP" ] || skip "$SAMPLE_DUMP is not built (make tests)"
+	[ -e /usr/bin/numad ] || skip "numad is not installed (tests/live/PACKAGES)"
+	printf '#!/bin/sh\necho 0\n' >"$LAB/numad"
+	chmod 755 "$LAB/numad"
+	mount --bind "$LAB/numad" /usr/bin/numad || skip "not allowed to mount over numad"
+	cpu_xml g1 10 | sed "s|<vcpu>1</vcpu>|<vcpu placement='auto'>1</vcpu>|" >"$LAB/g1.xml"
+	virsh -q create "$LAB/g1.xml" >/dev/null || fail "guest g1 does not start"
+	umount /usr/bin/numad
+	"$SAMPLE_DUMP" "$LIBVIRT_DEFAULT_URI" >"$LAB/dump" || fail "no sample"
+	expect "bound to node 0: $(grep ^vm "$LAB/dump")" grep -q '^vm .* nodes=0x1(strict)' "$LAB/dump"
+	expect_eq "pCPUs" "$(sed -n 's/.*vcpu 0 .* allowed=\([^ ]*\).*/\1/p' "$LAB/dump" | tail -1)" "$(node0_cpus)"
+}
+node0_cpus() { cat /sys/devices/system/node/node0/cpulist; }
+
 # Nothing is asked for: nothing happens.
 test_manual() {
 	local key

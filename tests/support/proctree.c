@@ -43,7 +43,16 @@ void proctree_write(const char *root, const char *path, const char *text, long n
 	if (!f)
 		abort();
 	fwrite(text, 1, n < 0 ? strlen(text) : (size_t)n, f);
+	fchmod(fileno(f), 0644); /* whatever the umask */
 	fclose(f);
+}
+
+void proctree_pid(const char *root, const char *name, int pid)
+{
+	char path[PATH_BYTES], text[32];
+	snprintf(path, sizeof path, "run/libvirt/qemu/%s.pid", name);
+	snprintf(text, sizeof text, "%d", pid);
+	proctree_write(root, path, text, -1);
 }
 
 static void stat_text(
@@ -86,12 +95,7 @@ void proctree_vm(const char *root, const struct proctree_vm *vm, int64_t time_ns
 	proctree_write(root, path, comm, -1);
 	for (int n = 0; n < vm->vcpus; n++)
 		thread(root, vm, n, time_ns, delay_ns);
-	int len = vm->id < 0 ? snprintf(text, sizeof text, "qemu%c-name%cx%c-uuid%c%s%c", 0, 0, 0, 0,
-				       vm->uuid, 0)
-			     : snprintf(text, sizeof text,
-				       "qemu%c-object%csecret,file=/var/lib/libvirt/qemu/domain-%d-x/k%c"
-				       "-uuid%c%s%c-S%c",
-				       0, 0, vm->id, 0, 0, vm->uuid, 0, 0);
+	int len = snprintf(text, sizeof text, "qemu%c-name%cx%c-uuid%c%s%c-S%c", 0, 0, 0, 0, vm->uuid, 0, 0);
 	snprintf(path, sizeof path, "proc/%d/cmdline", vm->pid);
 	proctree_write(root, path, text, len);
 }
@@ -125,7 +129,10 @@ void proctree_host(const char *root, int vms, int vcpus, int extra, char *uri, s
 	      "<cores>4</cores><threads>1</threads></cpu><memory>8388608</memory>\n",
 		f);
 	for (int i = 0; i < vms; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "vm-%d", i);
 		proctree_uuid(i, uuid);
+		proctree_pid(root, name, 1000 + i * (vcpus + extra + 1));
 		fprintf(f,
 			"<domain type='test'><name>vm-%d</name><uuid>%s</uuid><memory>1048576</memory>"
 			"<currentMemory>524288</currentMemory><vcpu "
@@ -133,7 +140,6 @@ void proctree_host(const char *root, int vms, int vcpus, int extra, char *uri, s
 			i, uuid, vcpus, vcpus + extra);
 		proctree_vm(root,
 			&(struct proctree_vm){.pid = 1000 + i * (vcpus + extra + 1),
-				.id = -1,
 				.uuid = uuid,
 				.vcpus = vcpus,
 				.start = 5000 + i,

@@ -13,7 +13,7 @@ void proctree_end(const char *root);
 void proctree_write(const char *root, const char *path, const char *text, long n);
 
 struct proctree_vm {
-	int pid, id; /* id < 0: its command line names no files of libvirt */
+	int pid;
 	const char *uuid;
 	const char *comm; /* NULL: "qemu-system-x86" */
 	char state;
@@ -22,6 +22,9 @@ struct proctree_vm {
 };
 /* A QEMU process with its threads. vCPU n: time_ns + n, delay_ns + n, pCPU n % 4, allowed "0-3". */
 void proctree_vm(const char *root, const struct proctree_vm *vm, int64_t time_ns, int64_t delay_ns);
+
+/* libvirt's pid file of a VM. */
+void proctree_pid(const char *root, const char *name, int pid);
 
 /* UUID of the i-th VM of proctree_host(). */
 void proctree_uuid(int i, char text[40]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* VMs found in a made-up /proc, in hostile ones, and in this machine's own. */
+#include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ static int setup(void **state)
 	memset(&vm, 0, sizeof vm);
 	if (proctree_begin(root, sizeof root) < 0)
 		return -1;
+	proctree_pid(root, "x", 700);
 	local_root_init(&lr, root);
 	return 0;
 }
@@ -44,20 +46,19 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const struct proctree_vm plain = {.pid = 700,
-	.id = 7,
-	.uuid = UUID,
-	.vcpus = 3,
-	.start = 4242,
-	.user = 10,
-	.system = 20,
-	.rss_pages = 512};
+static const struct proctree_vm plain = {
+	.pid = 700, .uuid = UUID, .vcpus = 3, .start = 4242, .user = 10, .system = 20, .rss_pages = 512};
 
-static size_t find(int id)
+static size_t find_named(const char *name)
 {
-	struct local_wanted want = {.id = id, .vm = &vm};
+	struct local_wanted want = {.name = name, .vm = &vm};
 	uuid_parse(want.uuid, UUID);
 	return local_find(&lr, &want, 1);
+}
+
+static size_t find(void)
+{
+	return find_named("x");
 }
 
 static void overwrite(const char *file, const char *text)
@@ -73,13 +74,13 @@ static void test_find(void **state)
 	struct local_process p;
 	struct local_thread t;
 	proctree_vm(root, &plain, 1000000, 5000);
-	proctree_vm(root, &(struct proctree_vm){.pid = 800, .id = 8, .uuid = OTHER, .vcpus = 1}, 1, 1);
+	proctree_vm(root, &(struct proctree_vm){.pid = 800, .uuid = OTHER, .vcpus = 1}, 1, 1);
 	proctree_write(root, "proc/900/cmdline", "vi\0-uuid\0not-a-uuid", 18);
 	proctree_write(root, "proc/901/cmdline", "tail\0-uuid", 10);
 	overwrite("cgroup", "0::/machine.slice/machine-qemu\\x2d1.scope/libvirt/emulator\n");
 	proctree_write(root, "sys/fs/cgroup/machine.slice/cpuset.cpus.effective", "0-2\n", -1);
 	assert_false(lr.own_pids);
-	assert_int_equal(find(7), 1);
+	assert_int_equal(find(), 1);
 	assert_int_equal(vm.pid, 700);
 	assert_int_equal(vm.start, 4242);
 	assert_int_equal(vm.n_vcpus, 3);
@@ -110,7 +111,7 @@ static void test_hostile_names(void **state)
 		struct proctree_vm odd = plain;
 		odd.comm = names[i];
 		proctree_vm(root, &odd, 1, 1);
-		assert_int_equal(find(7), 1);
+		assert_int_equal(find(), 1);
 		assert_int_equal(vm.n_vcpus, 3);
 		assert_int_equal(local_process(&lr, &vm, &p), 0);
 		assert_int_equal(p.state, 'S');
@@ -141,7 +142,7 @@ static void test_thread_names(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		proctree_vm(root, &plain, 1, 1);
 		overwrite("task/701/comm", rows[i].comm);
-		assert_int_equal(find(7), rows[i].vcpus ? 1 : 0);
+		assert_int_equal(find(), rows[i].vcpus ? 1 : 0);
 		assert_int_equal(vm.n_vcpus, rows[i].vcpus);
 		local_vm_done(&vm);
 	}
@@ -150,29 +151,102 @@ static void test_thread_names(void **state)
 		snprintf(file, sizeof file, "task/%d/comm", tid);
 		overwrite(file, "ALL CPUs/TCG\n");
 	}
-	assert_int_equal(find(7), 0); /* one thread for all vCPUs: not to be told apart */
+	assert_int_equal(find(), 0); /* one thread for all vCPUs: not to be told apart */
 }
 
-/* Whoever carries the same UUID: the one with this domain's files, or nobody. */
+/* Others carry the same UUID, with lower ids and higher ones: only libvirt's file counts. */
 static void test_twins(void **state)
 {
 	(void)state;
 	struct proctree_vm twin = plain;
+	for (twin.pid = 600; twin.pid <= 800; twin.pid += 200)
+		proctree_vm(root, &twin, 1, 1);
+	assert_int_equal(find(), 0); /* and it is not here yet */
 	proctree_vm(root, &plain, 1, 1);
-	twin.pid = 750;
-	twin.id = -1;
-	proctree_vm(root, &twin, 1, 1);
-	assert_int_equal(find(7), 1);
+	assert_int_equal(find(), 1);
 	assert_int_equal(vm.pid, 700);
-	local_vm_done(&vm);
-	assert_int_equal(find(9), 0);
-	twin.id = 7;
+	/* the file is of a VM of the same name that is another */
+	twin.pid = 700;
+	twin.uuid = OTHER;
 	proctree_vm(root, &twin, 1, 1);
-	assert_int_equal(find(7), 0);
-	twin.id = 77; /* a prefix is not it */
-	proctree_vm(root, &twin, 1, 1);
-	assert_int_equal(find(7), 1);
-	assert_int_equal(vm.pid, 700);
+	assert_int_equal(find(), 0);
+}
+
+/* Nothing but a plain file that only its owner or root could have put there. */
+static void test_pid_files(void **state)
+{
+	(void)state;
+	static const char *const odd[] = {
+		"", "0", "-700", "700x", "x700", " ", "99999999999999999999", "4294967996", "7 00", "701"};
+	char path[300], folder[300], to[300];
+	snprintf(path, sizeof path, "%s/run/libvirt/qemu/x.pid", root);
+	snprintf(folder, sizeof folder, "%s/run/libvirt/qemu", root);
+	snprintf(to, sizeof to, "%s/run/libvirt/qemu/y.pid", root);
+	proctree_vm(root, &plain, 1, 1);
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+		proctree_write(root, "run/libvirt/qemu/x.pid", odd[i], -1);
+		assert_int_equal(find(), 0);
+	}
+	proctree_pid(root, "x", 700);
+	proctree_write(root, "run/libvirt/qemu/y.pid", "700\n", -1);
+	assert_int_equal(find(), 1);
+	assert_int_equal(find_named("y"), 1);
+	assert_int_equal(find_named(""), 0);
+	assert_int_equal(find_named("../qemu/x"), 0);
+	char longest[600];
+	memset(longest, 'x', sizeof longest - 1);
+	longest[sizeof longest - 1] = '\0';
+	assert_int_equal(find_named(longest), 0);
+	chmod(path, 0664);
+	assert_int_equal(find(), 0);
+	chmod(path, 0644);
+	chmod(folder, 0777);
+	assert_int_equal(find(), 0);
+	chmod(folder, 0755);
+	assert_int_equal(find(), 1);
+	unlink(path);
+	assert_int_equal(symlink(to, path), 0);
+	assert_int_equal(find(), 0);
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0644), 0);
+	assert_int_equal(find(), 0);
+	unlink(path);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(find(), 0);
+}
+
+/* A user's libvirt is believed about that user's processes only, root's about all. */
+static void test_owners(void **state)
+{
+	(void)state;
+	char file[300], folder[300], process[300];
+	if (geteuid() != 0)
+		skip(); /* files of other users can be made by root alone */
+	snprintf(file, sizeof file, "%s/run/libvirt/qemu/x.pid", root);
+	snprintf(folder, sizeof folder, "%s/run/libvirt/qemu", root);
+	snprintf(process, sizeof process, "%s/proc/700", root);
+	proctree_vm(root, &plain, 1, 1);
+	static const struct {
+		uid_t file, folder, process;
+		size_t found;
+	} rows[] = {{0, 0, 0, 1}, {0, 0, 64055, 1}, {1001, 1001, 1001, 1}, {1001, 0, 1001, 1},
+		{1001, 1001, 0, 0}, {1001, 1001, 1002, 0}, {0, 1001, 0, 0}, {1002, 1001, 1002, 0}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		assert_int_equal(chown(file, rows[i].file, 0), 0);
+		assert_int_equal(chown(folder, rows[i].folder, 0), 0);
+		assert_int_equal(chown(process, rows[i].process, 0), 0);
+		assert_int_equal(find(), rows[i].found);
+	}
+}
+
+static void test_session(void **state)
+{
+	(void)state;
+	proctree_vm(root, &plain, 1, 1);
+	local_root_session(&lr, "/run/user/1000");
+	assert_int_equal(find(), 0);
+	proctree_write(root, "run/user/1000/libvirt/qemu/run/x.pid", "700", -1);
+	assert_int_equal(find(), 1);
 }
 
 static void test_reused(void **state)
@@ -182,7 +256,7 @@ static void test_reused(void **state)
 	struct local_thread t;
 	struct proctree_vm next = plain;
 	proctree_vm(root, &plain, 1, 1);
-	assert_int_equal(find(7), 1);
+	assert_int_equal(find(), 1);
 	next.start += 100;
 	proctree_vm(root, &next, 9, 9);
 	assert_int_equal(local_process(&lr, &vm, &p), -1);
@@ -213,7 +287,7 @@ static void test_broken_files(void **state)
 	struct local_thread t;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		proctree_vm(root, &plain, 1, 1);
-		assert_int_equal(find(7), 1);
+		assert_int_equal(find(), 1);
 		assert_int_equal(local_thread(&lr, &vm, &vm.vcpus[0], &t), 0);
 		overwrite(rows[i].file, rows[i].text);
 		assert_int_equal(local_thread(&lr, &vm, &vm.vcpus[0], &t), -1);
@@ -262,7 +336,7 @@ static void test_side_by_side(void **state)
 	sample_add_vm(&s, uuid);
 	assert_int_equal(fill_by_record(&s), SEEN_VCPU | SEEN_DELAY | SEEN_CPU | SEEN_BALLOON);
 	proctree_vm(root, &plain, 123456789012, 98765432109);
-	assert_int_equal(find(7), 1);
+	assert_int_equal(find(), 1);
 	assert_int_equal(vm.n_vcpus, s.vms[0].n_vcpus);
 	for (size_t i = 0; i < vm.n_vcpus; i++) {
 		const struct vcpu_sample *v = sample_vcpu(&s, &s.vms[0], vm.vcpus[i].id);
@@ -281,17 +355,38 @@ static void test_side_by_side(void **state)
 /* ---- this machine ---- */
 
 /* A process that looks like a machine: its arguments hold the UUID, its thread has a vCPU's name, and it
- * stops once it is ready. */
-static pid_t make_machine(void)
+ * stops once it is ready. libvirt's has the pid file open and locked. */
+static pid_t make_machine(bool locks)
 {
+	char path[300];
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+	snprintf(path, sizeof path, "%s/run/libvirt/qemu/x.pid", root);
 	pid_t pid = fork();
 	if (pid == 0) {
+		int fd = locks ? open(path, O_RDWR) : -1;
+		if (locks && (fd < 0 || fcntl(fd, F_SETLK, &lock) < 0))
+			_exit(126);
 		execlp("sh", "qemu", "-c", "printf 'CPU 1/TCG' >/proc/$$/comm; kill -STOP $$", "-uuid", UUID,
 			(char *)NULL);
 		_exit(127);
 	}
 	waitpid(pid, NULL, WUNTRACED);
 	return pid;
+}
+
+static void end_machine(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* Pid files for what is real lie in the made-up tree. */
+static void here_is(pid_t pid)
+{
+	local_root_init(&lr, "");
+	assert_true(lr.own_pids);
+	proctree_pid(root, "x", pid);
+	snprintf(lr.pids, sizeof lr.pids, "%s/run/libvirt/qemu", root);
 }
 
 static void test_here(void **state)
@@ -301,10 +396,9 @@ static void test_here(void **state)
 	struct local_thread t;
 	struct cpuset mine;
 	cpu_set_t now;
-	local_root_init(&lr, "");
-	assert_true(lr.own_pids);
-	pid_t pid = make_machine();
-	assert_int_equal(find(-1), 1);
+	pid_t forger = make_machine(false), pid = make_machine(true);
+	here_is(pid);
+	assert_int_equal(find(), 1);
 	assert_int_equal(vm.pid, pid);
 	assert_int_equal(vm.n_vcpus, 1);
 	assert_int_equal(vm.vcpus[0].id, 1);
@@ -321,11 +415,29 @@ static void test_here(void **state)
 	lr.own_pids = false;
 	assert_int_equal(local_thread(&lr, &vm, &vm.vcpus[0], &t), 0);
 	assert_true(cpuset_equal(&t.affinity, &mine));
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	end_machine(forger);
+	end_machine(pid);
 	assert_int_equal(local_process(&lr, &vm, &p), -1);
 	assert_int_equal(local_thread(&lr, &vm, &vm.vcpus[0], &t), -1);
 	assert_int_equal(local_threads(&lr, &vm), -1);
+}
+
+/* The file's number alone is a number: it may have been given to another process since. */
+static void test_lock(void **state)
+{
+	(void)state;
+	pid_t forger = make_machine(false);
+	here_is(forger);
+	assert_int_equal(find(), 0);
+	pid_t pid = make_machine(true);
+	assert_int_equal(find(), 0);
+	here_is(pid);
+	assert_int_equal(find(), 1);
+	assert_int_equal(vm.pid, pid);
+	end_machine(pid);
+	here_is(forger);
+	assert_int_equal(find(), 0);
+	end_machine(forger);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -333,6 +445,7 @@ static void test_here(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {T(test_find), T(test_hostile_names), T(test_thread_names),
-		T(test_twins), T(test_reused), T(test_broken_files), T(test_side_by_side), T(test_here)};
+		T(test_twins), T(test_reused), T(test_broken_files), T(test_side_by_side), T(test_here),
+		T(test_pid_files), T(test_owners), T(test_session), T(test_lock)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

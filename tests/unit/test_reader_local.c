@@ -98,7 +98,6 @@ static struct proctree_vm process(int i, char uuid[40], int vcpus)
 {
 	proctree_uuid(i, uuid);
 	return (struct proctree_vm){.pid = pid_of(i),
-		.id = -1,
 		.uuid = uuid,
 		.vcpus = vcpus,
 		.start = 5000 + i,

@@ -304,9 +304,9 @@ static void read_places(struct dom_facts *f, xmlNodePtr dom)
 	/* With pins of its own the emulator tells nothing of numad's. */
 	f->asks_cpus = placed && !(f->flags & VM_FLAG_EMULATOR_PIN);
 	f->asks_nodes = placed || memory;
-	/* numad's word is for all cells. */
-	if (!xml_attr_is(memory, "placement", "auto"))
-		read_cells(f, dom);
+	if (xml_attr_is(memory, "placement", "auto"))
+		return; /* numad's word is for all cells, and not known yet */
+	read_cells(f, dom);
 	xml_cpus(memory, "nodeset", &nodes);
 	dom_bind(f, nodes.w[0], is_strict(memory));
 }

@@ -124,10 +124,13 @@ static void read_llc(struct topology *t, xmlNodePtr cache)
 		struct cpuset cpus;
 		if (level == 0 || read_num(bank, "level") != level || !read_list(bank, "cpus", &cpus))
 			continue;
+		bool any = false;
 		for (size_t i = 0; i < t->n_cpus; i++)
-			if (cpuset_has(&cpus, t->cpus[i].id))
+			if (cpuset_has(&cpus, t->cpus[i].id) && t->cpus[i].llc < 0) {
 				t->cpus[i].llc = next;
-		next++;
+				any = true;
+			}
+		next += any; /* not for one of code beside one of data, or for pCPUs that are not here */
 	}
 	t->has_llc = next > 0;
 	for (size_t i = 0; i < t->n_cpus; i++)

@@ -331,6 +331,7 @@ static void test_memory_nodes(void **state)
 			CELLS, 3, true, true},
 		/* only libvirt knows, and its word is for all */
 		{"<memory mode='strict' placement='auto'/>", "", 0, false, true},
+		{"<memory placement='auto' nodeset='1'/>", "", 0, false, true},
 		{"<memory placement='auto'/>" MEMNODE("0", "strict", "0"), CELLS, 0, false, true},
 		{"<memory mode='strict' nodeset='62-99'/>", "", UINT64_C(3) << 62, true, true},
 		{"<memory nodeset='x'/>", "", 0, false, true},

@@ -41,6 +41,14 @@ static void check_connection(const struct snapshot *s, struct finding *f)
 		    "without --readonly";
 }
 
+static bool all_excluded(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->sample.n_vms; i++)
+		if (runs(&s->sample.vms[i]) && s->vm_status[i].cpu != REASON_EXCLUDED)
+			return false;
+	return s->n_eligible_memory == 0;
+}
+
 static void check_guests(const struct snapshot *s, struct finding *f)
 {
 	size_t running = 0, hung = 0;
@@ -55,6 +63,9 @@ static void check_guests(const struct snapshot *s, struct finding *f)
 		snprintf(f->text + n, sizeof f->text - n, "; %zu do not answer", hung);
 		f->level = LEVEL_WARN;
 		f->advice = "a stopped QEMU process? The others are served without it";
+	} else if (running && all_excluded(s)) {
+		f->level = LEVEL_WARN;
+		f->advice = "none of them is what the patterns name, or all are excluded by the config";
 	} else if (running == 0) {
 		f->level = LEVEL_NOTE;
 		f->advice = "virsh -c URI list shows what a URI has; -c sim:demo is a host to try things on";
@@ -161,9 +172,9 @@ static void check_topology(const struct snapshot *s, struct finding *f)
 		isolated += h->pcpus[i].isolated;
 	}
 	snprintf(f->text, sizeof f->text,
-		"%zu pCPUs, %zu online, %zu isolated, %zu NUMA nodes, caches %s; pins per %s", h->n_pcpus,
-		online, isolated, h->n_nodes, h->has_llc ? "known" : "not known",
-		granularity_name(s->granularity));
+		"%zu pCPU%s, %zu online, %zu isolated, %zu NUMA node%s, caches %s; pins per %s", h->n_pcpus,
+		text_s(h->n_pcpus), online, isolated, h->n_nodes, text_s(h->n_nodes),
+		h->has_llc ? "known" : "not known", granularity_name(s->granularity));
 	if (h->n_pcpus == 0) {
 		f->level = LEVEL_FAIL;
 		f->advice = "the host does not tell its pCPUs";

@@ -2,6 +2,7 @@
 /* CSV in long form: a row per time and VM, columns from the column table, quoted as in RFC 4180.
  * Invariant: every row has as many fields as the heading, whatever a VM is called; unknown is empty. */
 #include <math.h>
+#include <string.h>
 
 #include "vmtop/batch.h"
 #include "vmtop/columns.h"
@@ -30,11 +31,21 @@ static void csv_value(FILE *to, const struct value *v)
 		fprintf(to, "%.10g", round(v->num * 1000) / 1000);
 }
 
+static const char *const row_fields[] = {"time", "elapsed_s", "host"};
+
+/* A VM's column that is called like one of the row's own (time) is told apart. */
 static void csv_head(const struct batch_out *o)
 {
-	fputs("time,elapsed_s,host", o->to);
-	for (int i = 0; i < o->n_columns; i++)
-		fprintf(o->to, ",%s", column_at(o->columns[i])->key);
+	size_t n = sizeof row_fields / sizeof *row_fields;
+	for (size_t i = 0; i < n; i++)
+		fprintf(o->to, "%s%s", i ? "," : "", row_fields[i]);
+	for (int i = 0; i < o->n_columns; i++) {
+		const char *key = column_at(o->columns[i])->key;
+		bool twice = false;
+		for (size_t k = 0; k < n; k++)
+			twice = twice || strcmp(key, row_fields[k]) == 0;
+		fprintf(o->to, ",%s%s", twice ? "vm_" : "", key);
+	}
 	fputs("\r\n", o->to);
 }
 

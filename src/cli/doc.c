@@ -60,10 +60,11 @@ static void mdoc_word(FILE *to, const char *text)
 static void mdoc_sentence(FILE *to, const char *text)
 {
 	size_t plain = strspn(text, "abcdefghijklmnopqrstuvwxyz");
-	if (plain && text[plain] == ' ') {
-		fputc(*text++ - 'a' + 'A', to);
-	}
-	mdoc_text(to, text);
+	char sentence[1000];
+	snprintf(sentence, sizeof sentence, "%s", text);
+	if (plain && text[plain] == ' ')
+		sentence[0] = (char)(*text - 'a' + 'A');
+	mdoc_text(to, sentence);
 	fputs(".\n", to);
 }
 

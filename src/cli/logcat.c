@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* vmtop log: the decision log of a recording as lines for people or as JSON Lines. A recording that is still
  * written can be read. */
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,5 +45,8 @@ int logcat_run(const struct sub_line *line, struct err *e)
 	bool json = line->n_values > 0; /* its only option */
 	if (recording_log(line->words[0], json ? print_json : print_text, NULL, e) < 0)
 		return -1;
-	return fflush(stdout) == 0 ? 0 : err_set(e, ERR_RUNTIME, "cannot write to standard output");
+	/* A reader that has seen enough, such as head, is no failure. */
+	return fflush(stdout) == 0 || errno == EPIPE
+		       ? 0
+		       : err_set(e, ERR_RUNTIME, "cannot write to standard output: %s", strerror(errno));
 }

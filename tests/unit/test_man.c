@@ -76,6 +76,8 @@ static void test_keys_columns_reasons(void **state)
 		named += *key_at(i)->name != '\0';
 	assert_true(named > 30);
 	assert_int_equal(count(man, ".It Ic "), named);
+	/* a first word of one letter is a word */
+	assert_int_equal(count(man, "\nA page up or down.\n"), 1);
 	free(man);
 }
 

@@ -58,6 +58,12 @@ bool view_key(struct view *v, int key, const struct snapshot *s, struct command 
 bool view_more(struct view *v, struct command *c);
 /* A line is being typed: pasted text is meant for it, and for nothing else. */
 bool view_typing(const struct view *v);
+/* This key would make the engine do something, or write a file: it counts only when a person pressed it. What
+ * steps through a recording, drops ghosts or leaves without a change is none of these. */
+bool view_sends(const struct view *v, int key, const struct snapshot *s);
+/* What a key would answer now: a question, a line that steers, ghosts to apply. 0: nothing; another number
+ * each time something is asked. */
+unsigned view_asked(const struct view *v, const struct snapshot *s);
 /* What the terminal side of the last frame cost, for the overlay of C. */
 struct own_cost {
 	int64_t draw_ns;   /* filling the grid and sending it */

@@ -10,14 +10,14 @@
 #include "link.h"
 
 #include <libvirt/virterror.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "vmtop/thread.h"
 
 enum { REQ_IDLE, REQ_QUEUED, REQ_RUNNING, REQ_DONE, REQ_GIVEN_UP };
 enum { INBOX_FIRST = 64, INBOX_MOST = 8192, CALLBACKS = 8 };
@@ -71,17 +71,6 @@ static void silent(void *data, virErrorPtr error)
 	(void)error;
 }
 
-/* Threads that must never run a signal handler: signals belong to the UI thread. */
-static int thread_start(pthread_t *t, void *(*fn)(void *), void *arg)
-{
-	sigset_t all, old;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int rc = pthread_create(t, NULL, fn, arg);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return rc;
-}
-
 static void nothing(int timer, void *arg)
 {
 	(void)timer;
@@ -101,7 +90,7 @@ static void loop_once(void)
 		return;
 	/* With nothing at all registered the loop would return at once and spin. */
 	virEventAddTimeout(-1, nothing, NULL, NULL);
-	if (thread_start(&t, loop_main, NULL) == 0)
+	if (thread_create(&t, loop_main, NULL) == 0)
 		pthread_detach(t);
 }
 
@@ -420,7 +409,7 @@ struct link *link_start(const struct connect_wish *wish, bool events, int notify
 		err_set(e, ERR_NOMEM, "out of memory for a connection");
 		return NULL;
 	}
-	if (thread_start(&l->thread, worker_main, l) != 0) {
+	if (thread_create(&l->thread, worker_main, l) != 0) {
 		link_destroy(l);
 		err_set(e, ERR_RUNTIME, "cannot start a thread for a connection");
 		return NULL;

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +11,7 @@
 #include <unistd.h>
 
 #include "vmtop/engine.h"
+#include "vmtop/thread.h"
 
 struct scheduler {
 	struct engine *en; /* of the thread, once it runs */
@@ -92,12 +91,7 @@ struct scheduler *scheduler_start(struct engine *en, struct err *e)
 	}
 	s->en = en;
 	publish(s, engine_snapshot(en)); /* the screen shows at once, before the first sample */
-	/* Signals are the UI's alone. */
-	sigset_t all, old;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int rc = pthread_create(&s->thread, NULL, scheduler_main, s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	int rc = thread_create(&s->thread, scheduler_main, s); /* signals are the UI's alone */
 	if (rc) {
 		err_set(e, ERR_RUNTIME, "cannot start the scheduler: %s", strerror(rc));
 		engine_free(en);

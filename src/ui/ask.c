@@ -22,14 +22,17 @@ void ask_question(struct view *v, const struct command *c, const char *fmt, ...)
 	v->ask = *c;
 	v->ask_exit = c->kind == CMD_QUIT;
 	v->over = OVER_QUESTION;
+	v->n_asked++;
 }
 
 void ask_line(struct view *v, enum prompt p, const char *text)
 {
 	snprintf(v->line, sizeof v->line, "%s", text);
 	v->line_len = strlen(v->line);
+	v->filled = v->line_len > 0;
 	v->prompt = p;
 	v->over = OVER_PROMPT;
+	v->n_asked++;
 }
 
 static void question_key(struct view *v, int key)
@@ -189,6 +192,15 @@ static void line_add(struct view *v, uint32_t ch)
 	v->line[v->line_len] = '\0';
 }
 
+/* What a line was filled with is there to be taken by Enter, or corrected from its end; a character begins
+ * anew. */
+static void line_type(struct view *v, uint32_t ch)
+{
+	if (v->filled)
+		v->line_len = 0;
+	line_add(v, ch);
+}
+
 static void line_key(struct view *v, int key, const struct snapshot *s)
 {
 	if (key == VK_ENTER) {
@@ -205,7 +217,10 @@ static void line_key(struct view *v, int key, const struct snapshot *s)
 		while (v->line_len > 0 && ((unsigned char)v->line[--v->line_len] & 0xc0) == 0x80)
 			;
 	else if (key >= 0x20 && key < VK_BASE && text_width((uint32_t)key) >= 0)
-		line_add(v, (uint32_t)key);
+		line_type(v, (uint32_t)key);
+	else
+		return;
+	v->filled = false;
 	v->line[v->line_len] = '\0';
 	if (v->prompt == PROMPT_SEARCH && pattern_set(&v->search_re, &v->has_search, v->search, v->line))
 		rows_search(v, s, false);

@@ -7,22 +7,34 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Set before the handler is installed, read only there. */
+/* Read by the handler only; n is set last. */
 static struct {
 	struct termios tty;
 	char leave[CRASH_BYTES];
-	size_t n;
+	volatile sig_atomic_t n;
 	int fd;
 } crash;
 
 static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 static struct sigaction crash_before[sizeof crash_signals / sizeof crash_signals[0]];
 
+/* A line that takes nothing now loses what waits for it, as at an orderly end. */
+static void send_leave(void)
+{
+	size_t n = (size_t)crash.n;
+	ssize_t done = n ? write(crash.fd, crash.leave, n) : 0;
+	if (done == (ssize_t)n)
+		return;
+	tcflush(crash.fd, TCOFLUSH);
+	done = write(crash.fd, "\030", 1); /* CAN: ends a sequence that was cut in two */
+	if (done == 1)
+		done = write(crash.fd, crash.leave, n);
+}
+
 static void on_crash(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
-	ssize_t ignored = write(crash.fd, crash.leave, crash.n);
-	(void)ignored;
+	send_leave();
 	tcsetattr(STDIN_FILENO, TCSANOW, &crash.tty);
 	for (size_t i = 0; i < sizeof crash_signals / sizeof crash_signals[0]; i++)
 		if (crash_signals[i] == sig)
@@ -31,15 +43,23 @@ static void on_crash(int sig, siginfo_t *info, void *context)
 		raise(sig);
 }
 
-void crash_install(int fd, const struct termios *tty, const char *leave, size_t n)
+void crash_install(int tty_fd, const struct termios *tty)
 {
 	struct sigaction sa = {.sa_sigaction = on_crash, .sa_flags = SA_NODEFER | SA_SIGINFO};
-	crash.fd = fd;
+	crash.n = 0;
+	crash.fd = tty_fd;
 	crash.tty = *tty;
-	crash.n = n < sizeof crash.leave ? n : sizeof crash.leave;
-	memcpy(crash.leave, leave, crash.n);
 	for (size_t i = 0; i < sizeof crash_signals / sizeof crash_signals[0]; i++)
 		sigaction(crash_signals[i], &sa, &crash_before[i]);
+}
+
+void crash_leaves(int fd, const char *leave, size_t n)
+{
+	crash.n = 0;
+	crash.fd = fd;
+	n = n < sizeof crash.leave ? n : sizeof crash.leave;
+	memcpy(crash.leave, leave, n);
+	crash.n = (sig_atomic_t)n;
 }
 
 void crash_remove(void)

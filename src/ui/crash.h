@@ -8,8 +8,10 @@
 
 enum { CRASH_BYTES = 256 };
 
-/* From now on a fault writes these bytes to fd and sets the keyboard's modes before it takes its course. */
-void crash_install(int fd, const struct termios *tty, const char *leave, size_t n);
+/* From now on a fault sets the keyboard's modes before it takes its course. tty_fd is the terminal. */
+void crash_install(int tty_fd, const struct termios *tty);
+/* ... and writes these bytes to fd, which may be one that does not wait for a line. */
+void crash_leaves(int fd, const char *leave, size_t n);
 void crash_remove(void);
 
 #endif

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "keys_guard.h"
 #include "term.h"
 #include "vmtop/engine.h"
 #include "vmtop/setup.h"
@@ -35,6 +36,7 @@ struct loop {
 	struct command unsent;
 	bool has_unsent;
 	const char *theme; /* that the terminal has */
+	struct keys_guard keys;
 };
 
 static int64_t now_ns(void)
@@ -96,39 +98,61 @@ static void send_commands(struct loop *l)
 		;
 }
 
-/* A paste must not steer guests: only a line that is being typed takes it, and only what can be printed. */
-static bool pasted_away(const struct loop *l, int key)
-{
-	return term_pasting(l->term) && (!view_typing(l->view) || key < 0x20 || key >= VK_BASE);
-}
-
-static void take_key(struct loop *l, int key, int row, int col)
+static void take_key(struct loop *l, const struct key_event *ev)
 {
 	struct command c;
-	if (pasted_away(l, key))
-		return;
 	l->dirty = true;
-	if (key == VK_RESIZE || key == VK_CTRL('L')) { /* whatever is open stays open */
+	if (ev->key == VK_CTRL('L')) /* whatever is open stays open */
 		term_redraw(l->term);
-		return;
-	}
-	if (key >= VK_CLICK && key <= VK_WHEEL_DOWN)
-		view_mouse(l->view, row, col, key, l->shown);
-	else if (view_key(l->view, key, l->shown, &c) && !l->has_unsent)
+	else if (ev->key >= VK_CLICK && ev->key <= VK_WHEEL_DOWN)
+		view_mouse(l->view, ev->row, ev->col, ev->key, l->shown);
+	else if (view_key(l->view, ev->key, l->shown, &c) && !l->has_unsent)
 		carry_out(l, &c);
+}
+
+static void tell_refused(struct loop *l)
+{
+	char word[160];
+	if (!keys_guard_word(&l->keys, word, sizeof word))
+		return;
+	view_tell(l->view, word);
+	l->dirty = true;
 }
 
 static void read_keys(struct loop *l, short events)
 {
-	int waiting = 0, row = 0, col = 0, key;
+	unsigned char bytes[512];
+	struct key_event ev;
+	int waiting = 0;
+	ssize_t n = 0;
 	/* Readable with nothing to read is the end of the terminal: leave instead of spinning. */
 	if (ioctl(STDIN_FILENO, FIONREAD, &waiting) < 0 || waiting == 0 ||
-		(events & (POLLHUP | POLLERR | POLLNVAL))) {
+		(events & (POLLHUP | POLLERR | POLLNVAL)) ||
+		(n = read(STDIN_FILENO, bytes, sizeof bytes)) == 0 || (n < 0 && errno != EINTR)) {
 		l->done = true;
 		return;
 	}
-	while (!l->done && (key = term_key(l->term, &row, &col)) != VK_NONE)
-		take_key(l, key, row, col);
+	keys_guard_put(&l->keys, bytes, n > 0 ? (size_t)n : 0, now_ns() / 1000000);
+	while (!l->done && keys_guard_next(&l->keys, l->view, l->shown, &ev))
+		take_key(l, &ev);
+	tell_refused(l);
+}
+
+/* Nothing has come: what waited to be alone is. */
+static void idle_keys(struct loop *l)
+{
+	struct key_event ev;
+	int64_t now = now_ns() / 1000000;
+	while (!l->done && keys_guard_idle(&l->keys, now, &ev))
+		take_key(l, &ev);
+	tell_refused(l);
+}
+
+/* What is asked can be read from the moment on at which the frame has left for the terminal. */
+static void note_seen(struct loop *l)
+{
+	if (!l->dirty && term_shown(l->term))
+		keys_guard_seen(&l->keys, view_asked(l->view, l->shown), now_ns() / 1000000);
 }
 
 static void read_signals(struct loop *l)
@@ -228,7 +252,7 @@ static void draw(struct loop *l)
 }
 
 /* Nothing wakes us while the data is younger than one interval; then its age counts up once a second. */
-static int next_ms(const struct loop *l)
+static int age_ms(const struct loop *l)
 {
 	if (l->has_unsent)
 		return 50;
@@ -237,6 +261,18 @@ static int next_ms(const struct loop *l)
 	double age = l->shown->age_s + (double)(now_ns() - l->received_ns) / 1e9, delay = l->shown->delay_s;
 	double wait = age < delay ? delay - age : 1 - (age - (double)(long)age);
 	return (int)(wait * 1000) + 20;
+}
+
+static int next_ms(const struct loop *l)
+{
+	int ms = age_ms(l);
+	int64_t due = keys_guard_due(&l->keys), now = now_ns() / 1000000;
+	/* a question that a slow line has not shown yet */
+	if (view_asked(l->view, l->shown) != l->keys.seen && (ms < 0 || ms > 50))
+		ms = 50;
+	if (due >= 0 && (ms < 0 || due - now < ms))
+		ms = due > now ? (int)(due - now) : 0;
+	return ms;
 }
 
 /* A frame that the line has not taken yet goes first: a slow line slows the frames, nothing else. */
@@ -255,6 +291,8 @@ static void turn(struct loop *l)
 		l->done = true;
 	if (n == 0)
 		l->dirty = true; /* an age to count up */
+	if (n >= 0 && !fds[POLL_KEYS].revents)
+		idle_keys(l);
 	if (n <= 0)
 		return;
 	if (fds[POLL_LINE].revents)
@@ -281,6 +319,7 @@ static int loop_open(struct loop *l, struct err *e)
 	l->term = term_open(l->cfg, e);
 	if (!l->term)
 		return -1;
+	keys_guard_init(&l->keys, term_names(l->term), l->cfg->mouse);
 	l->base.ascii = l->over.ascii = term_ascii(l->term);
 	l->base.console = l->over.console = term_console(l->term);
 	l->received_ns = l->born_ns = now_ns();
@@ -334,6 +373,7 @@ int ui_run(const struct config *cfg, struct scheduler *s)
 		int out;
 		if (l.dirty && !term_busy(l.term, &out))
 			draw(&l);
+		note_seen(&l);
 		turn(&l);
 		send_commands(&l);
 		tell_groups(&l);

@@ -95,7 +95,7 @@ static bool prompt_draw(const struct view *v, const struct snapshot *s, struct s
 		do
 			tail++;
 		while (((unsigned char)*tail & 0xc0) == 0x80);
-	used += screen_text(to, 0, used, room, STYLE_BOLD, tail);
+	used += screen_text(to, 0, used, room, v->filled ? STYLE_SELECTED : STYLE_BOLD, tail);
 	to->cursor_row = 0;
 	to->cursor_col = used < cols ? used : cols - 1;
 	return true;

@@ -15,6 +15,7 @@ struct choice {
 	/* Value now as a word; the next one in direction `by`. */
 	const char *(*name)(const struct view *v);
 	void (*step)(struct view *v, int by);
+	bool sends; /* to the engine */
 };
 
 static int cycle(int at, int by, int n)
@@ -111,14 +112,14 @@ static void columns_step(struct view *v, int by)
 }
 
 static const struct choice choices[SETTINGS] = {
-	{"CPU", "policy that places vCPUs", cpu_name, cpu_step},
-	{"memory", "policy that sizes balloons", mem_name, mem_step},
-	{"pin to", "what a vCPU is pinned to", gran_name, gran_step},
-	{"theme", "colours", theme_name, theme_step},
-	{"graphs", "what curves are drawn with", graph_name, graph_step},
-	{"sparklines", "the last minutes of each VM in its row", spark_name, spark_step},
-	{"percent of", "what 100 % of CPU is", of_name, of_step},
-	{"columns", "Enter goes back to the best that fit", columns_name, columns_step},
+	{"CPU", "policy that places vCPUs", cpu_name, cpu_step, true},
+	{"memory", "policy that sizes balloons", mem_name, mem_step, true},
+	{"pin to", "what a vCPU is pinned to", gran_name, gran_step, true},
+	{"theme", "colours", theme_name, theme_step, false},
+	{"graphs", "what curves are drawn with", graph_name, graph_step, false},
+	{"sparklines", "the last minutes of each VM in its row", spark_name, spark_step, false},
+	{"percent of", "what 100 % of CPU is", of_name, of_step, false},
+	{"columns", "Enter goes back to the best that fit", columns_name, columns_step, false},
 };
 
 static const struct {
@@ -198,6 +199,14 @@ static void sort_here(struct view *v, struct table *t, int column, const struct 
 	t->sort = column;
 	v->rows_stale = true;
 	rows_update(v, s);
+}
+
+bool setup_sends(const struct view *v, const struct key_row *k)
+{
+	if (!k)
+		return false;
+	bool choose = k->action == KEY_CHOOSE || k->action == KEY_CHOOSE_BACK;
+	return k->action == KEY_SAVE || (choose && v->over_row < SETTINGS && choices[v->over_row].sends);
 }
 
 void setup_key(struct view *v, const struct key_row *k, int key, const struct snapshot *s)

@@ -3,7 +3,6 @@
  * slow line: frames go through out.c. Knows nothing of what the cells mean. */
 #include "term.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <langinfo.h>
@@ -13,23 +12,16 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "term_keys.h"
 #include "term_private.h"
 #include "vmtop/view.h"
 
-enum {
-	KEY_PASTE_BEGINS = KEY_MAX + 1,
-	KEY_PASTE_ENDS,
-	LEAVE_MS = 500,       /* for a slow line to take what waits, at an end */
-	PASTE_SILENT_MS = 500 /* a paste whose end was lost is over after so long */
-};
+enum { LEAVE_MS = 500 }; /* for a slow line to take what waits, at an end */
 
-/* Terminals that take private modes they do not know in silence, as all descendants of xterm do: a frame goes
- * between the two marks of mode 2026, drawn at once where that is known, and pasted text comes marked. */
-static bool takes_modes(void)
+/* Descendants of xterm: a frame goes between the two marks of mode 2026, drawn at once where that is known.
+ */
+static bool draws_at_once(void)
 {
 	static const char *const names[] = {"xterm", "tmux", "foot", "alacritty", "kitty", "ghostty",
 		"wezterm", "contour", "konsole", "vte", "mintty", "iterm", "rio", "st-"};
@@ -55,16 +47,13 @@ static void keyboard_modes(struct terminal *t)
 static void settings(struct terminal *t, const struct config *cfg)
 {
 	curs_set(0);
-	t->input = newpad(1, 1);
-	if (t->input) {
-		keypad(t->input, TRUE);
-		nodelay(t->input, TRUE);
+	keypad(stdscr, TRUE); /* keys send what terminfo says */
+	term_key_names(&t->names);
+	t->sync = draws_at_once();
+	if (term_takes_modes()) {
+		t->on = cfg->mouse ? PASTE_START MOUSE_START : PASTE_START;
+		t->off = cfg->mouse ? MOUSE_STOP PASTE_STOP : PASTE_STOP;
 	}
-	if (cfg->mouse)
-		mousemask(BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
-	mouseinterval(0);
-	define_key("\033[200~", KEY_PASTE_BEGINS);
-	define_key("\033[201~", KEY_PASTE_ENDS);
 	t->color = term_colors(cfg);
 	term_theme(t, cfg->theme);
 }
@@ -73,12 +62,10 @@ static void settings(struct terminal *t, const struct config *cfg)
 static void learn_leave(struct terminal *t)
 {
 	char copy[CRASH_BYTES];
-	const char *modes = t->modes ? SYNC_END PASTE_STOP : "";
 	doupdate();
 	out_discard(&t->out, copy, 0);
 	endwin();
-	size_t n = strlen(modes);
-	memcpy(t->leave, modes, n);
+	size_t n = (size_t)snprintf(t->leave, sizeof t->leave, "%s%s", t->sync ? SYNC_END : "", t->off);
 	t->n_leave = n + out_discard(&t->out, t->leave + n, sizeof t->leave - n);
 }
 
@@ -101,8 +88,7 @@ static int open_screen(struct terminal *t, const char *name, struct err *e)
 static void take_over(struct terminal *t)
 {
 	tcsetattr(STDIN_FILENO, TCSANOW, &t->during);
-	if (t->modes)
-		out_add(&t->out, PASTE_START);
+	out_add(&t->out, t->on);
 }
 
 struct terminal *term_open(const struct config *cfg, struct err *e)
@@ -119,37 +105,34 @@ struct terminal *term_open(const struct config *cfg, struct err *e)
 		return NULL;
 	}
 	t->out = (struct out){.fd = -1, .mem = -1};
+	t->on = t->off = "";
 	if (tcgetattr(STDIN_FILENO, &t->before) < 0) {
 		err_set(e, ERR_RUNTIME,
 			"no keyboard: standard input is not a terminal; -b prints text instead");
 		free(t);
 		return NULL;
 	}
+	crash_install(STDOUT_FILENO, &t->before); /* before anything is changed that must be put back */
 	if (open_screen(t, name, e) < 0) {
 		term_close(t);
 		return NULL;
 	}
 	t->ascii = cfg->ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 	t->console = !strcmp(name, "linux");
-	t->modes = takes_modes();
 	settings(t, cfg);
 	learn_leave(t);
-	crash_install(t->out.fd, &t->before, t->leave, t->n_leave);
+	crash_leaves(t->out.fd, t->leave, t->n_leave);
 	take_over(t);
-	if (!t->input) {
-		term_close(t);
-		err_set(e, ERR_NOMEM, "out of memory");
-		return NULL;
-	}
 	return t;
 }
 
 /* The terminal as it was before; what it did not take within the time given is thrown away. */
 static void give_back(struct terminal *t)
 {
+	out_add(&t->out, t->off); /* also before the first frame */
 	if (!isendwin()) {
 		endwin();
-		out_take(&t->out, t->modes ? PASTE_STOP : "", "");
+		out_take(&t->out, "", "");
 	}
 	if (!out_drain(&t->out, LEAVE_MS))
 		out_cut(&t->out, t->leave, t->n_leave);
@@ -164,14 +147,12 @@ void term_close(struct terminal *t)
 		del_panel(t->panel);
 	if (t->over)
 		delwin(t->over);
-	if (t->input)
-		delwin(t->input);
 	screen_done(&t->drawn);
 	if (t->screen) {
 		give_back(t);
-		crash_remove();
 		delscreen(t->screen);
 	}
+	crash_remove();
 	if (t->file)
 		fclose(t->file);
 	out_done(&t->out);
@@ -182,6 +163,12 @@ bool term_busy(const struct terminal *t, int *fd)
 {
 	*fd = out_waits(&t->out) ? t->out.fd : -1;
 	return *fd >= 0;
+}
+
+bool term_shown(const struct terminal *t)
+{
+	int waits = 0; /* in the kernel, for a line with a speed */
+	return !out_waits(&t->out) && (ioctl(t->out.fd, TIOCOUTQ, &waits) < 0 || waits == 0);
 }
 
 void term_flush(struct terminal *t)
@@ -212,6 +199,11 @@ enum graph term_graph(const struct terminal *t)
 	return t->ascii || old ? GRAPH_ASCII : t->console ? GRAPH_BLOCK : GRAPH_BRAILLE;
 }
 
+const struct key_names *term_names(const struct terminal *t)
+{
+	return &t->names;
+}
+
 void term_resize(struct terminal *t)
 {
 	struct winsize ws;
@@ -225,55 +217,6 @@ void term_redraw(struct terminal *t)
 {
 	(void)t;
 	clearok(curscr, TRUE);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
-}
-
-static int curses_key(struct terminal *t, int code, int *row, int *col)
-{
-	if (code == KEY_MOUSE)
-		return term_mouse(row, col);
-	if (code == KEY_PASTE_BEGINS || code == KEY_PASTE_ENDS)
-		t->paste_ms = code == KEY_PASTE_BEGINS ? now_ms() : 0;
-	return term_named(code);
-}
-
-bool term_pasting(struct terminal *t)
-{
-	if (!t->paste_ms)
-		return false;
-	int64_t now = now_ms();
-	t->paste_ms = now - t->paste_ms > PASTE_SILENT_MS ? 0 : now;
-	return t->paste_ms != 0;
-}
-
-int term_key(struct terminal *t, int *row, int *col)
-{
-	wint_t ch;
-	int rc = wget_wch(t->input, &ch);
-	if (rc == ERR)
-		return VK_NONE;
-	if (rc == KEY_CODE_YES)
-		return curses_key(t, (int)ch, row, col);
-	switch (ch) {
-	case '\t':
-		return VK_TAB;
-	case '\r':
-	case '\n':
-		return VK_ENTER;
-	case 0x1b:
-		return VK_ESC;
-	case 0x7f:
-	case '\b':
-		return VK_BACKSPACE;
-	default:
-		return ch == 0 || ch >= 0x110000 ? VK_END_OF_KEYS : (int)ch;
-	}
 }
 
 void term_suspend(struct terminal *t)

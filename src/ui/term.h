@@ -30,10 +30,11 @@ bool term_busy(const struct terminal *t, int *fd);
 void term_flush(struct terminal *t);
 /* base covers the terminal; over (NULL: none) stands on it at row, col. */
 void term_draw(struct terminal *t, const struct screen *base, const struct screen *over, int row, int col);
-/* The next key as view.h names them, VK_NONE: none waits. *row and *col with VK_CLICK. */
-int term_key(struct terminal *t, int *row, int *col);
-/* The key just read is a part of pasted text. */
-bool term_pasting(struct terminal *t);
+/* What keys send by terminfo. */
+struct key_names;
+const struct key_names *term_names(const struct terminal *t);
+/* All that was drawn has left for the screen. */
+bool term_shown(const struct terminal *t);
 /* Gives the terminal back, stops the process, and takes it again when continued. */
 void term_suspend(struct terminal *t);
 /* After a stop that was not ours. */

@@ -127,6 +127,6 @@ void term_draw(struct terminal *t, const struct screen *base, const struct scree
 		wnoutrefresh(t->over);
 	}
 	doupdate();
-	out_take(&t->out, t->modes ? SYNC_BEGIN : "", t->modes ? SYNC_END : "");
+	out_take(&t->out, t->sync ? SYNC_BEGIN : "", t->sync ? SYNC_END : "");
 	out_flush(&t->out);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys of ncurses as keys of the view. Private to src/ui. */
+/* What terminfo knows of the keys of this terminal. Private to src/ui. */
 #ifndef UI_TERM_KEYS_H
 #define UI_TERM_KEYS_H
 
-/* enum view_key; VK_END_OF_KEYS: a key without a meaning. */
-int term_named(int curses_code);
-/* The mouse event that waits, and where it was. */
-int term_mouse(int *row, int *col);
+#include "keys_read.h"
+
+/* After ncurses has read the description of the terminal. */
+void term_key_names(struct key_names *names);
+/* It speaks as ECMA-48 says, so that a private mode which it does not know is no text for it. */
+bool term_takes_modes(void);
 
 #endif

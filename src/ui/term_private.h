@@ -14,22 +14,25 @@
 #include "crash.h"
 #include "out.h"
 #include "term.h"
+#include "term_keys.h"
 
 #define SYNC_BEGIN  "\033[?2026h"
 #define SYNC_END    "\033[?2026l"
 #define PASTE_START "\033[?2004h"
 #define PASTE_STOP  "\033[?2004l"
+#define MOUSE_START "\033[?1000h\033[?1006h"
+#define MOUSE_STOP  "\033[?1006l\033[?1000l"
 
 struct terminal {
 	SCREEN *screen;
-	FILE *file;    /* what ncurses believes to be the terminal */
-	WINDOW *input; /* a pad: reading keys from it draws nothing */
+	FILE *file; /* what ncurses believes to be the terminal */
 	WINDOW *over;
 	PANEL *panel;
 	attr_t attr[STYLE_COUNT];
 	short pair[STYLE_COUNT];
-	bool ascii, console, color, modes;
-	int64_t paste_ms; /* when its last byte came; 0: nothing is being pasted */
+	bool ascii, console, color, sync;
+	const char *on, *off; /* the modes that we switch on, and the same off again */
+	struct key_names names;
 	struct out out;
 	struct screen drawn;           /* what stdscr holds; no rows: not known */
 	struct termios before, during; /* the keyboard's modes outside and inside vmtop */

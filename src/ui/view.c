@@ -122,6 +122,8 @@ void view_tell(struct view *v, const char *text)
 void view_feed(struct view *v, const struct snapshot *s)
 {
 	v->delay_s = s->delay_s;
+	v->n_asked += s->preview && !v->previewing;
+	v->previewing = s->preview;
 	history_feed(&v->hist, s);
 	if (v->over != OVER_SETUP) {
 		v->setup.cpu_policy = (int)s->cpu_policy;

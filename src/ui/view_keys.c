@@ -281,6 +281,43 @@ static bool replay_key(struct view *v, enum key_action a)
 	}
 }
 
+/* By the place and the table of keys, when nothing is open over them. */
+static bool row_sends(const struct view *v, const struct key_row *k, const struct snapshot *s)
+{
+	if (!k)
+		return false;
+	if (k->action == KEY_QUIT)
+		return v->on_exit == ON_EXIT_RESTORE && s->n_changed > 0;
+	return k->steers || k->action == KEY_PREVIEW || k->action == KEY_SAMPLE || k->action == KEY_SAVE;
+}
+
+bool view_sends(const struct view *v, int key, const struct snapshot *s)
+{
+	if (key == VK_CTRL('L') || (key >= VK_CLICK && key <= VK_WHEEL_DOWN))
+		return false;
+	const struct key_row *k = key_find(key, view_place(v, s), s->readonly);
+	switch (v->over) {
+	case OVER_QUESTION:
+		return key != VK_ESC;
+	case OVER_PROMPT:
+		return key == VK_ENTER && v->prompt != PROMPT_SEARCH && v->prompt != PROMPT_FILTER &&
+		       v->prompt != PROMPT_GO;
+	case OVER_SETUP:
+		return setup_sends(v, k);
+	case OVER_NONE:
+		return row_sends(v, k, s);
+	default:
+		return false;
+	}
+}
+
+unsigned view_asked(const struct view *v, const struct snapshot *s)
+{
+	bool line = v->over == OVER_PROMPT && (v->prompt == PROMPT_BALLOON || v->prompt == PROMPT_CPUS);
+	bool ghosts = v->over == OVER_NONE && view_place(v, s) == IN_PREVIEW;
+	return v->over == OVER_QUESTION || line || ghosts ? v->n_asked : 0;
+}
+
 bool view_key(struct view *v, int key, const struct snapshot *s, struct command *c)
 {
 	rows_update(v, s);

@@ -139,13 +139,16 @@ struct view {
 	enum prompt prompt;
 	char line[LINE_MAX_BYTES];
 	size_t line_len;
+	bool filled;       /* the line is what it was filled with: the first character replaces it */
 	char message[200]; /* a word from the view itself: why a key did nothing; until the next key */
 	char question[400];
 	struct command ask; /* carried out on y */
 	enum overlay under; /* what help was opened over, */
 	int under_row;      /* and where its cursor was */
 	struct setup setup;
-	bool ask_exit; /* y restores, n keeps */
+	unsigned n_asked; /* questions, lines and previews so far, from 1 */
+	bool previewing;  /* the snapshot fed last shows ghosts */
+	bool ask_exit;    /* y restores, n keeps */
 	bool asked_cpu, asked_memory;
 
 	struct command *queue;
@@ -217,6 +220,8 @@ bool help_draw(
 void setup_open(struct view *v, const struct snapshot *s);
 bool setup_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col);
+/* The key changes a policy, or writes the file. */
+bool setup_sends(const struct view *v, const struct key_row *k);
 void setup_key(struct view *v, const struct key_row *k, int key, const struct snapshot *s);
 /* Shared by lists: moves the cursor of a list of n rows; true when the key was one of those. */
 bool list_key(struct view *v, const struct key_row *k, int n);

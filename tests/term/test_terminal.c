@@ -345,7 +345,10 @@ static void test_resize_storm(void **state)
 	}
 	pty_size(&p, 24, 80);
 	size_t from = p.n;
-	pty_type(&p, "\033\0330\014", 4);
+	for (const char *k = "\033\0330\014"; *k; k++) {
+		pty_type(&p, k, 1);
+		pty_read(&p, 100);
+	}
 	assert_true(pty_expect(&p, from, TABLE, PATIENCE_MS));
 	pty_type(&p, "q", 1);
 	expect_exit(&p, 0);
@@ -370,7 +373,6 @@ static void test_synchronized(void **state)
 	start(&p, (const char *[]){"TERM=linux", NULL});
 	pty_read(&p, 300);
 	assert_null(strstr(p.seen, "2026"));
-	assert_null(strstr(p.seen, "2004"));
 	pty_done(&p);
 }
 

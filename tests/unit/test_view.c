@@ -226,6 +226,37 @@ static void test_prompts(void **state)
 	assert_true(t->c.number == 1.5 * 1024 * 1024);
 }
 
+/* What a line is filled with goes when a character is typed, as a whole; it stays for Enter and for
+ * correction from its end. The same in all of them. */
+static void test_prompts_are_replaced(void **state)
+{
+	struct seat *t = *state;
+	press(t, 'i');
+	type(t, "5");
+	assert_int_equal(press(t, VK_ENTER), CMD_INTERVAL);
+	assert_true(t->c.number == 5);
+	press(t, 's');
+	assert_int_equal(press(t, VK_ENTER), CMD_INTERVAL);
+	assert_true(t->c.number == 2);
+	press(t, 'd');
+	press(t, VK_BACKSPACE);
+	type(t, "30");
+	assert_int_equal(press(t, VK_ENTER), CMD_INTERVAL);
+	assert_true(t->c.number == 30);
+	press(t, '\\');
+	type(t, "vm1");
+	press(t, VK_ENTER);
+	press(t, '\\');
+	assert_true(asks(t, "Filter (empty: all): vm1"));
+	type(t, "vm2");
+	assert_true(asks(t, "Filter (empty: all): vm2"));
+	press(t, VK_ESC);
+	press(t, '\\');
+	press(t, VK_BACKSPACE);
+	type(t, "3");
+	assert_true(asks(t, "Filter (empty: all): vm3"));
+}
+
 static void test_preview(void **state)
 {
 	struct seat *t = *state;
@@ -310,6 +341,7 @@ int main(void)
 		SEATED(test_marked_vms_get_one_command_each),
 		SEATED(test_own_node),
 		SEATED(test_prompts),
+		SEATED(test_prompts_are_replaced),
 		SEATED(test_preview),
 		SEATED(test_pin_editor),
 	};

@@ -192,6 +192,7 @@ struct sim_report {
 	double time_s;
 	long oom_kills;
 	double starved_guest_s; /* guests that swap or have less than 16 MiB usable */
+	double work_vcpu_s;     /* time that all vCPUs ran */
 	double waiting_vcpu_s;  /* run-queue delay of all vCPUs */
 	double starved_vcpu_s;  /* time of vCPUs that got less than 90 % of what they want */
 	double overcommit_s;    /* host with nothing available */

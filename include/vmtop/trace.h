@@ -24,8 +24,8 @@ struct trace_facts {
 struct trace *trace_read(const struct config *cfg, double limit_pct, struct err *e);
 void trace_free(struct trace *t);
 const struct trace_facts *trace_facts(const struct trace *t);
-/* A simulated host in virtual time; t must live longer. */
-struct backend *trace_backend(const struct trace *t, struct err *e);
+/* A simulated host in virtual time that ends after so many seconds, or with the trace; t must live longer. */
+struct backend *trace_backend(const struct trace *t, uint64_t seed, double seconds, struct err *e);
 
 /* The time from which a deviation stays within a limit for at least 10 s; feed it with every tick. */
 struct settle {

@@ -278,6 +278,7 @@ void cpu_run(struct sim *s, double dt_ns)
 		p->busy_ns += ran - t->run * dt_ns; /* the end of a backlog */
 		p->idle_ns -= ran - t->run * dt_ns;
 		if (t->kind == THREAD_VCPU) {
+			s->report.work_vcpu_s += ran / 1e9;
 			s->report.waiting_vcpu_s += t->wait * dt_ns / 1e9;
 			if (t->run < .9 * fmin(t->want, t->quota))
 				s->report.starved_vcpu_s += dt_ns / 1e9;

@@ -355,7 +355,6 @@ struct trace *trace_read(const struct config *cfg, double limit_pct, struct err 
 	struct trace *t = calloc(1, sizeof *t);
 	if (t) {
 		t->n = ticks - 1;
-		t->seed = 1;
 		t->at_ns = calloc(ticks, sizeof *t->at_ns);
 		t->host_kib = calloc(ticks, sizeof *t->host_kib);
 	}

@@ -127,9 +127,7 @@ static struct scenario *make_scenario(const struct trace *t)
 		return NULL;
 	}
 	snprintf(s->name, sizeof s->name, "recording");
-	s->seed = t->seed;
 	s->balance_ns = 100000000; /* the kernel's, as in scenarios */
-	s->end_ns = (int64_t)(t->facts.seconds * 1e9);
 	s->trace_ns = t->at_ns;
 	s->trace_host_kib = t->host_kib;
 	s->n_trace = t->n;
@@ -140,12 +138,14 @@ static struct scenario *make_scenario(const struct trace *t)
 	return s;
 }
 
-struct backend *trace_backend(const struct trace *t, struct err *e)
+struct backend *trace_backend(const struct trace *t, uint64_t seed, double seconds, struct err *e)
 {
 	struct scenario *s = make_scenario(t);
 	if (!s) {
 		err_set(e, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
+	s->seed = seed;
+	s->end_ns = (int64_t)(fmin(seconds, t->facts.seconds) * 1e9);
 	return backend_sim_new(s, true, e);
 }

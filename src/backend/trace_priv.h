@@ -36,8 +36,7 @@ struct trace {
 	struct trace_pcpu *pcpus;
 	size_t n_vms, n_vcpus, n_pcpus;
 	struct host_sample host; /* arrays NULL */
-	uint64_t seed;
-	size_t bytes; /* of series */
+	size_t bytes;            /* of series */
 };
 
 /* trace_host.c: whether the simulator can make a host of it, with an end that can be waited for. */

@@ -1,52 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* vmtop compare: each policy on a simulated host that wants what the recorded one wanted. Invariant: every
- * run sees the same demand, host and start; they differ in policy alone. Nothing real is touched. */
-#include <jansson.h>
-#include <math.h>
+/* vmtop compare: each policy on a simulated host, a scenario's or one that wants what a recorded one wanted.
+ * Invariant: every run of an input and seed sees the same demand, host and start; they differ in policy
+ * alone, and one of them steers nothing. Totals are the simulator's truth. Nothing real is touched. */
+#include "compare.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vmtop/engine.h"
 #include "vmtop/record.h"
-#include "vmtop/scenario.h"
 #include "vmtop/settings.h"
 #include "vmtop/subcommand.h"
 #include "vmtop/text.h"
-#include "vmtop/trace.h"
 
-enum { RUNS_MAX = 64, NONE = -1 };
+enum { RUNS_MAX = 10000 };
+static const double scenario_s = 600; /* when neither it nor the command line has an end */
 
-struct run {
-	int cpu, memory; /* policy, NONE */
-	double mean_pct, final_pct, balanced_s;
-	long pins, balloons;
-	double starved_vcpu_s, waiting_vcpu_s, starved_guest_s;
-	int64_t least_available_kib;
-	bool recorded; /* the recording itself: only some numbers are known */
+/* What the command line asks for. */
+struct wanted {
+	int cpu[SUB_WORDS], memory[SUB_WORDS];
+	size_t n_cpu, n_memory;
+	uint64_t seeds[SUB_WORDS];
+	size_t n_seeds;
 };
-
-struct comparison {
-	struct config cfg;
-	struct trace *trace;
-	struct run runs[RUNS_MAX];
-	size_t n;
-	bool json;
-};
-
-static const char *cpu_name(const struct run *r)
-{
-	return r->recorded      ? "recorded"
-	       : r->cpu == NONE ? "none"
-				: cpu_policy_name((enum cpu_policy_id)r->cpu);
-}
-
-static const char *memory_name(const struct run *r)
-{
-	return r->recorded         ? "recorded"
-	       : r->memory == NONE ? "none"
-				   : mem_policy_name((enum mem_policy_id)r->memory);
-}
 
 static int policy_by_name(const char *name, bool memory)
 {
@@ -54,245 +31,328 @@ static int policy_by_name(const char *name, bool memory)
 		if (strcmp(name, memory ? mem_policy_name((enum mem_policy_id)i)
 					: cpu_policy_name((enum cpu_policy_id)i)) == 0)
 			return i;
-	return NONE;
+	return COMPARE_NONE;
 }
 
-static int add_run(struct comparison *c, int cpu, int memory, struct err *e)
+static struct run *add_run(struct comparison *c, const struct run *r, struct err *e)
+{
+	if (c->n == RUNS_MAX) {
+		err_set(e, ERR_USAGE, "compare: more than %d runs", RUNS_MAX);
+		return NULL;
+	}
+	if (c->n == c->cap) {
+		size_t cap = c->cap ? c->cap * 2 : 64;
+		struct run *runs = realloc(c->runs, cap * sizeof *runs);
+		if (!runs) {
+			err_set(e, ERR_NOMEM, "out of memory");
+			return NULL;
+		}
+		c->runs = runs;
+		c->cap = cap;
+	}
+	c->runs[c->n] = *r;
+	return &c->runs[c->n++];
+}
+
+static bool planned(const struct comparison *c, const struct run *r)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (!c->runs[i].recorded && c->runs[i].cpu == cpu && c->runs[i].memory == memory)
-			return 0;
-	if (c->n == RUNS_MAX)
-		return err_set(e, ERR_USAGE, "compare: more than %d runs", RUNS_MAX);
-	c->runs[c->n++] = (struct run){.cpu = cpu, .memory = memory};
+		if (!c->runs[i].recorded && c->runs[i].input == r->input && c->runs[i].cpu == r->cpu &&
+			c->runs[i].memory == r->memory)
+			return true;
+	return false;
+}
+
+/* This pair of policies, once for each seed. */
+static int add_runs(
+	struct comparison *c, size_t input, int cpu, int memory, const struct wanted *w, struct err *e)
+{
+	struct run r = {.input = input, .cpu = cpu, .memory = memory, .seed = c->inputs[input].seed};
+	if (planned(c, &r))
+		return 0;
+	for (size_t i = 0; i < c->n_seeds; i++) {
+		r.seed = w->n_seeds ? w->seeds[i] : r.seed;
+		if (!add_run(c, &r, e))
+			return -1;
+	}
 	return 0;
 }
 
-/* Without names: nothing, and each policy alone. Else each named CPU policy with each named memory policy. */
-static int choose_runs(
-	struct comparison *c, const int *cpu, size_t n_cpu, const int *mem, size_t n_mem, struct err *e)
+/* Without names each policy alone, those of memory where there is something to steer; else each named CPU
+ * policy with each named memory policy. Nothing at all comes first, always. */
+static int plan_input(struct comparison *c, size_t input, const struct wanted *w, struct err *e)
 {
-	static const int none = NONE;
-	int r = add_run(c, NONE, NONE, e);
-	for (int i = CPU_POLICY_MINMOVE; r == 0 && !n_cpu && !n_mem && i < CPU_POLICY_COUNT; i++)
-		r = add_run(c, i, NONE, e);
-	for (int i = MEM_POLICY_WATERMARK;
-		r == 0 && !n_cpu && !n_mem && i < MEM_POLICY_COUNT && trace_facts(c->trace)->has_memory; i++)
-		r = add_run(c, NONE, i, e);
-	if (!n_cpu && n_mem) {
-		cpu = &none;
-		n_cpu = 1;
-	} else if (n_cpu && !n_mem) {
-		mem = &none;
-		n_mem = 1;
-	}
+	static const int none = COMPARE_NONE;
+	const struct trace_facts *f = &c->inputs[input].is;
+	const int *cpu = w->n_cpu ? w->cpu : &none, *memory = w->n_memory ? w->memory : &none;
+	size_t n_cpu = w->n_cpu ? w->n_cpu : 1, n_memory = w->n_memory ? w->n_memory : 1;
+	bool all = !w->n_cpu && !w->n_memory;
+	struct run recorded = {.input = input, .recorded = true, .mean_pct = f->mean_pct};
+	recorded.final_pct = f->final_pct;
+	recorded.balanced_s = f->balanced_s;
+	recorded.is.pins = f->pins;
+	recorded.is.balloons = f->balloons;
+	if (c->inputs[input].trace && !add_run(c, &recorded, e))
+		return -1;
+	int r = add_runs(c, input, COMPARE_NONE, COMPARE_NONE, w, e);
+	for (int i = 0; r == 0 && all && i < CPU_POLICY_COUNT; i++)
+		r = add_runs(c, input, i, COMPARE_NONE, w, e);
+	for (int i = 0; r == 0 && all && f->has_memory && i < MEM_POLICY_COUNT; i++)
+		r = add_runs(c, input, COMPARE_NONE, i, w, e);
 	for (size_t i = 0; r == 0 && i < n_cpu; i++)
-		for (size_t k = 0; r == 0 && k < n_mem; k++)
-			r = add_run(c, cpu[i], mem[k], e);
+		for (size_t k = 0; r == 0 && k < n_memory; k++)
+			r = add_runs(c, input, cpu[i], memory[k], w, e);
 	return r;
 }
 
-static void run_config(struct config *to, const struct comparison *c, const struct run *r)
+static void run_config(struct config *to, const struct input *in, const struct run *r)
 {
-	*to = c->cfg;
+	*to = in->cfg;
 	to->replay[0] = to->record[0] = '\0';
-	to->batch = to->yes = true;
+	to->batch = to->yes = to->virtual_time = true;
 	to->dry_run = to->readonly = false;
 	to->on_exit = ON_EXIT_KEEP;
-	to->auto_cpu = r->cpu != NONE;
-	to->auto_memory = r->memory != NONE;
-	to->cpu_policy = (enum cpu_policy_id)(r->cpu != NONE ? r->cpu : 0);
-	to->mem_policy = (enum mem_policy_id)(r->memory != NONE ? r->memory : 0);
+	to->auto_cpu = r->cpu != COMPARE_NONE;
+	to->auto_memory = r->memory != COMPARE_NONE;
+	to->cpu_policy = (enum cpu_policy_id)(r->cpu != COMPARE_NONE ? r->cpu : 0);
+	to->mem_policy = (enum mem_policy_id)(r->memory != COMPARE_NONE ? r->memory : 0);
 }
 
 static void run_loop(struct engine *en, const struct backend *b, struct run *r, double limit_pct)
 {
-	struct sim_report report;
 	struct settle settle = {-1, -1};
 	double sum = 0;
 	long ticks = 0;
 	do {
 		struct err e = ERR_INIT;
 		engine_step(en, &e);
-		sim_report_get(b, &report);
-		if (report.time_s <= 0)
+		sim_report_get(b, &r->is);
+		if (r->is.time_s <= 0)
 			continue;
-		sum += r->final_pct = report.stddev_pct;
+		sum += r->final_pct = r->is.stddev_pct;
 		ticks++;
-		settle_feed(&settle, report.time_s, report.stddev_pct <= limit_pct);
+		settle_feed(&settle, r->is.time_s, r->is.stddev_pct <= limit_pct);
 	} while (engine_wait(en, -1));
-	sim_report_get(b, &report);
+	sim_report_get(b, &r->is);
 	r->mean_pct = ticks ? sum / (double)ticks : 0;
 	r->balanced_s = settle.found_s;
-	r->pins = report.pins;
-	r->balloons = report.balloons;
-	r->starved_vcpu_s = report.starved_vcpu_s;
-	r->waiting_vcpu_s = report.waiting_vcpu_s;
-	r->starved_guest_s = report.starved_guest_s;
-	r->least_available_kib = report.min_available_kib;
+}
+
+/* The host of an input, to the end of the run. */
+static struct backend *open_host(const struct input *in, uint64_t seed, struct err *e)
+{
+	if (in->trace)
+		return trace_backend(in->trace, seed, in->is.seconds, e);
+	struct scenario *scn = scenario_open(in->what, e);
+	if (!scn)
+		return NULL;
+	scn->seed = seed;
+	scn->end_ns = (int64_t)(in->is.seconds * 1e9);
+	return backend_sim_new(scn, true, e);
 }
 
 static int run_one(const struct comparison *c, struct run *r, struct err *e)
 {
+	const struct input *in = &c->inputs[r->input];
 	struct config *cfg = malloc(sizeof *cfg);
-	struct backend *b = cfg ? trace_backend(c->trace, e) : NULL;
+	struct backend *b = cfg ? open_host(in, r->seed, e) : NULL;
 	if (!b) {
 		free(cfg);
 		return e->msg[0] ? -1 : err_set(e, ERR_NOMEM, "out of memory");
 	}
-	run_config(cfg, c, r);
+	run_config(cfg, in, r);
 	struct engine *en = engine_new(cfg, b, e);
 	if (en)
-		run_loop(en, b, r, c->cfg.act_above_pct);
+		run_loop(en, b, r, in->cfg.act_above_pct);
 	engine_free(en);
 	free(cfg);
 	return en ? 0 : -1;
 }
 
-static void print_number(double v, int width, bool known)
+static int take_setting(
+	struct config *cfg, const char *option, const char *key, const char *value, struct err *e)
 {
-	if (known && v >= 0)
-		printf(" %*.1f", width, v);
-	else
-		printf(" %*s", width, "-");
+	return setting_apply(cfg, setting_by_key(key), value, e) < 0 ? err_prefix(e, "compare: %s", option)
+								     : 0;
 }
 
-static void print_table(const struct comparison *c)
+static int take_set(struct config *cfg, const char *value, struct err *e)
 {
-	const struct trace_facts *f = trace_facts(c->trace);
-	char host[300];
-	text_escape(host, sizeof host, f->host);
-	printf("%s: %zu VMs, %zu vCPUs, %zu pCPUs, %.0f s in %zu ticks; limit %g %%\n\n", host, f->vms,
-		f->vcpus, f->pcpus, f->seconds, f->ticks, c->cfg.act_above_pct);
-	printf("%-10s %-10s %7s %7s %8s %6s %9s %9s %8s %9s\n", "CPU", "memory", "mean", "final", "balanced",
-		"pins", "starved", "waiting", "balloon", "starved");
-	printf("%-10s %-10s %7s %7s %8s %6s %9s %9s %8s %9s\n", "policy", "policy", "dev. %", "dev. %",
-		"after s", "", "vCPU-s", "vCPU-s", "calls", "guest-s");
-	for (size_t i = 0; i < c->n; i++) {
-		const struct run *r = &c->runs[i];
-		printf("%-10s %-10s", cpu_name(r), memory_name(r));
-		print_number(r->mean_pct, 7, true);
-		print_number(r->final_pct, 7, true);
-		print_number(r->balanced_s, 8, true);
-		printf(" %6ld", r->pins);
-		print_number(r->starved_vcpu_s, 9, !r->recorded);
-		print_number(r->waiting_vcpu_s, 9, !r->recorded);
-		printf(" %8ld", r->balloons);
-		print_number(r->starved_guest_s, 9, !r->recorded);
-		printf("\n");
+	char key[48], option[60];
+	const char *equals = strchr(value, '=');
+	snprintf(key, sizeof key, "%.*s", (int)strcspn(value, "="), value);
+	if (!equals || !setting_by_key(key)) {
+		char shown[128];
+		text_escape(shown, sizeof shown, value);
+		return err_set(
+			e, ERR_USAGE, "compare: --set: unknown key in '%.60s', see vmtop.conf(5)", shown);
 	}
+	snprintf(option, sizeof option, "--set %s", key);
+	return take_setting(cfg, option, key, equals + 1, e);
 }
 
-static json_t *json_number(double v, bool known)
+static int take_seed(struct wanted *w, const char *value, struct err *e)
 {
-	return known && v >= 0 && isfinite(v) ? json_real(round(v * 1000) / 1000) : json_null();
+	char shown[64];
+	size_t digits = strspn(value, "0123456789");
+	if (digits && digits < 19 && !value[digits]) {
+		w->seeds[w->n_seeds++] = strtoull(value, NULL, 10);
+		return 0;
+	}
+	text_escape(shown, sizeof shown, value);
+	return err_set(
+		e, ERR_USAGE, "compare: option --seed: bad value '%s', expected a whole number", shown);
 }
 
-static json_t *json_run(const struct run *r)
+/* What the command line says, onto the input's own configuration. */
+static int take_line(const struct sub_line *line, struct config *cfg, struct err *e)
 {
-	bool sim = !r->recorded;
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:o}", "cpu_policy", cpu_name(r),
-		"memory_policy", memory_name(r), "mean_stddev_pct", json_number(r->mean_pct, true),
-		"final_stddev_pct", json_number(r->final_pct, true), "balanced_after_s",
-		json_number(r->balanced_s, true), "pins", (json_int_t)r->pins, "starved_vcpu_s",
-		json_number(r->starved_vcpu_s, sim), "waiting_vcpu_s", json_number(r->waiting_vcpu_s, sim),
-		"balloon_calls", (json_int_t)r->balloons, "starved_guest_s",
-		json_number(r->starved_guest_s, sim), "least_available_kib",
-		sim ? json_integer(r->least_available_kib) : json_null());
-}
-
-static int print_json(const struct comparison *c, struct err *e)
-{
-	const struct trace_facts *f = trace_facts(c->trace);
-	char host[512], file[CFG_TEXT * 3];
-	text_utf8(host, sizeof host, f->host);
-	text_utf8(file, sizeof file, c->cfg.replay);
-	json_t *runs = json_array();
-	for (size_t i = 0; runs && i < c->n; i++)
-		json_array_append_new(runs, json_run(&c->runs[i]));
-	json_t *o = json_pack("{s:i, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:f, s:o}", "schema", 1, "recording",
-		file, "host", host, "seconds", f->seconds, "ticks", (json_int_t)f->ticks, "vms",
-		(json_int_t)f->vms, "vcpus", (json_int_t)f->vcpus, "pcpus", (json_int_t)f->pcpus, "limit_pct",
-		c->cfg.act_above_pct, "runs", runs);
-	char *text = o ? json_dumps(o, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
-	json_decref(o);
-	if (!text)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	puts(text);
-	free(text);
-	return 0;
-}
-
-/* What the command line says, onto the recording's own configuration. */
-static int take_line(struct comparison *c, const struct sub_line *line, int *cpu, size_t *n_cpu, int *mem,
-	size_t *n_mem, struct err *e)
-{
-	enum { OPT_CPU, OPT_MEMORY, OPT_SET, OPT_JSON };
-	for (size_t i = 0; i < line->n_values; i++) {
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < line->n_values; i++) {
 		const char *value = line->values[i].value;
-		char key[48];
-		const struct setting *s;
 		switch (line->values[i].option) {
-		case OPT_CPU:
-			cpu[(*n_cpu)++] = policy_by_name(value, false);
+		case COMPARE_GRANULARITY:
+			r = take_setting(cfg, "--granularity", "granularity", value, e);
 			break;
-		case OPT_MEMORY:
-			mem[(*n_mem)++] = policy_by_name(value, true);
+		case COMPARE_END:
+			r = take_setting(cfg, "--end-time", "end_time", value, e);
 			break;
-		case OPT_SET:
-			snprintf(key, sizeof key, "%.*s", (int)strcspn(value, "="), value);
-			s = strchr(value, '=') ? setting_by_key(key) : NULL;
-			if (!s)
-				return err_set(e, ERR_USAGE,
-					"compare: --set: unknown key in '%.60s', see vmtop.conf(5)", value);
-			if (setting_apply(&c->cfg, s, strchr(value, '=') + 1, e) < 0)
-				return err_prefix(e, "compare: --set %s", key);
+		case COMPARE_SET:
+			r = take_set(cfg, value, e);
 			break;
 		default:
-			c->json = true;
+			break;
 		}
 	}
+	return r;
+}
+
+static int take_wanted(const struct sub_line *line, struct wanted *w, bool *json, struct err *e)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < line->n_values; i++) {
+		const char *value = line->values[i].value;
+		switch (line->values[i].option) {
+		case COMPARE_CPU:
+			w->cpu[w->n_cpu++] = policy_by_name(value, false);
+			break;
+		case COMPARE_MEMORY:
+			w->memory[w->n_memory++] = policy_by_name(value, true);
+			break;
+		case COMPARE_SEED:
+			r = take_seed(w, value, e);
+			break;
+		case COMPARE_JSON:
+			*json = true;
+			break;
+		default:
+			break;
+		}
+	}
+	return r;
+}
+
+/* A text is a scenario, whatever its name, and what is named like one; what else cannot be read is left to
+ * the reader of recordings, which says why. */
+static bool is_text(const char *path)
+{
+	char head[512];
+	size_t len = strlen(path);
+	if (len > 4 && strcmp(path + len - 4, ".scn") == 0)
+		return true;
+	FILE *f = fopen(path, "re");
+	size_t n = f ? fread(head, 1, sizeof head, f) : 0;
+	if (f)
+		fclose(f);
+	return n > 0 && !memchr(head, '\0', n) && strncmp(head, "SQLite", n < 6 ? n : 6) != 0;
+}
+
+static bool steers_memory(const struct scenario *scn)
+{
+	for (size_t i = 0; i < scn->n_vms; i++)
+		if (scn->vms[i].eat.rate_hi_kib_s > 0 || scn->vms[i].period_s > 0)
+			return true;
+	for (size_t i = 0; i < scn->n_ev; i++)
+		if (scn->ev[i].kind == EV_EAT)
+			return true;
+	return false;
+}
+
+static int open_scenario(struct input *in, struct err *e)
+{
+	struct scenario *scn = scenario_open(in->what, e);
+	if (!scn)
+		return -1;
+	in->seed = scn->seed;
+	in->is = (struct trace_facts){.vms = scn->n_vms, .vcpus = scn->n_vcpus, .pcpus = scn->n_pcpus};
+	in->is.seconds = scn->end_ns ? (double)scn->end_ns / 1e9 : scenario_s;
+	in->is.has_memory = steers_memory(scn);
+	snprintf(in->is.host, sizeof in->is.host, "%s", scn->hostname);
+	scenario_free(scn);
+	if (in->cfg.end_after_s > 0)
+		in->is.seconds = in->cfg.end_after_s;
 	return 0;
+}
+
+static int open_recording(struct input *in, struct err *e)
+{
+	in->seed = 1;
+	in->trace = trace_read(&in->cfg, in->cfg.act_above_pct, e);
+	if (!in->trace)
+		return -1;
+	in->is = *trace_facts(in->trace);
+	if (in->cfg.end_after_s > 0 && in->cfg.end_after_s < in->is.seconds)
+		in->is.seconds = in->cfg.end_after_s;
+	return 0;
+}
+
+static int open_input(struct input *in, const char *name, const struct sub_line *line, struct err *e)
+{
+	bool shipped = strncmp(name, "sim:", 4) == 0, text = shipped || is_text(name);
+	in->name = name;
+	in->what = shipped ? name + 4 : name;
+	config_defaults(&in->cfg);
+	if (!text) {
+		snprintf(in->cfg.replay, sizeof in->cfg.replay, "%s", name);
+		if (recording_config(name, &in->cfg, e) < 0)
+			return -1;
+		in->cfg.end_after_s = 0;
+	}
+	if (take_line(line, &in->cfg, e) < 0)
+		return -1;
+	return text ? open_scenario(in, e) : open_recording(in, e);
 }
 
 static int compare(struct comparison *c, const struct sub_line *line, struct err *e)
 {
-	int cpu[SUB_WORDS], mem[SUB_WORDS];
-	size_t n_cpu = 0, n_mem = 0;
-	config_defaults(&c->cfg);
-	snprintf(c->cfg.replay, sizeof c->cfg.replay, "%s", line->words[0]);
-	if (recording_config(line->words[0], &c->cfg, e) < 0 ||
-		take_line(c, line, cpu, &n_cpu, mem, &n_mem, e) < 0)
+	struct wanted w = {.n_cpu = 0};
+	if (take_wanted(line, &w, &c->json, e) < 0)
 		return -1;
-	c->trace = trace_read(&c->cfg, c->cfg.act_above_pct, e);
-	if (!c->trace)
-		return -1;
-	const struct trace_facts *f = trace_facts(c->trace);
-	c->runs[c->n++] = (struct run){.recorded = true,
-		.mean_pct = f->mean_pct,
-		.final_pct = f->final_pct,
-		.balanced_s = f->balanced_s,
-		.pins = f->pins,
-		.balloons = f->balloons};
-	if (choose_runs(c, cpu, n_cpu, mem, n_mem, e) < 0)
-		return -1;
-	for (size_t i = 1; i < c->n; i++)
-		if (run_one(c, &c->runs[i], e) < 0)
+	c->n_seeds = w.n_seeds ? w.n_seeds : 1;
+	c->inputs = calloc(line->n_words, sizeof *c->inputs);
+	if (!c->inputs)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (; c->n_inputs < line->n_words; c->n_inputs++)
+		if (open_input(&c->inputs[c->n_inputs], line->words[c->n_inputs], line, e) < 0 ||
+			plan_input(c, c->n_inputs, &w, e) < 0)
+			return -1;
+	for (size_t i = 0; i < c->n; i++)
+		if (!c->runs[i].recorded && run_one(c, &c->runs[i], e) < 0)
 			return -1;
 	if (c->json)
-		return print_json(c, e);
-	print_table(c);
+		return compare_print_json(c, e);
+	compare_print(c);
 	return 0;
 }
 
 int compare_run(const struct sub_line *line, struct err *e)
 {
-	struct comparison *c = calloc(1, sizeof *c);
-	if (!c)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	int r = compare(c, line, e);
-	trace_free(c->trace);
-	free(c);
+	struct comparison c = {.n = 0};
+	int r = compare(&c, line, e);
+	for (size_t i = 0; c.inputs && i < line->n_words; i++)
+		trace_free(c.inputs[i].trace);
+	free(c.inputs);
+	free(c.runs);
 	if (r == 0 && fflush(stdout) != 0)
 		return err_set(e, ERR_RUNTIME, "cannot write to standard output");
 	return r;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmtop/settings.h"
 #include "vmtop/snapshot.h"
 #include "vmtop/text.h"
 
@@ -18,11 +19,28 @@ static const char *memory_policies(int i)
 	return i == MEM_POLICY_COUNT ? "none" : mem_policy_name((enum mem_policy_id)i);
 }
 
+static const char *granularities(int i)
+{
+	return setting_by_key("granularity")->choice(i);
+}
+
 static const struct subcommand commands[] = {
-	{"compare", "FILE", "run policies on the demand that a recording shows, on a simulated host", 1, 1,
+	{"compare", "FILE ...",
+		"run policies on a simulated host: a scenario's (a file or sim:NAME), or the demand of a "
+		"recording",
+		1, SUB_WORDS,
 		{{"cpu-policy", 0, "POLICY", "CPU policy to run; may be given several times", cpu_policies},
 			{"memory-policy", 0, "POLICY", "memory policy to run; may be given several times",
 				memory_policies},
+			{"granularity", 0, "UNIT", "what a vCPU is pinned to", granularities},
+			{"seed", 0, "N",
+				"seed of the simulated host; may be given several times, the scenario's own "
+				"when not",
+				NULL},
+			{"end-time", 0, "+SECS",
+				"end of each run; that of the scenario, else 600, and never after a "
+				"recording's",
+				NULL},
 			{"set", 's', "KEY=VALUE", "set any key of vmtop.conf(5) for all runs", NULL},
 			{"json", 0, NULL, "print JSON", NULL}},
 		compare_run},

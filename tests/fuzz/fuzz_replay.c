@@ -4,6 +4,7 @@
  * into every output; compare's trace with the policies on it; the log; the settings. (A file of random bytes
  * would not get past SQLite.) */
 #include <fcntl.h>
+#include <math.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
@@ -198,7 +199,7 @@ static void compare(struct config *cfg, unsigned policy)
 	struct err e = ERR_INIT;
 	struct trace *t = trace_read(cfg, cfg->act_above_pct, &e);
 	FUZZ_HOLDS(t || e.msg[0]);
-	struct backend *b = t ? trace_backend(t, &e) : NULL;
+	struct backend *b = t ? trace_backend(t, 1, INFINITY, &e) : NULL;
 	FUZZ_HOLDS(!t || b || e.msg[0]);
 	cfg->replay[0] = '\0';
 	cfg->auto_memory = true;

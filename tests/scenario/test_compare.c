@@ -63,7 +63,7 @@ static struct outcome_of_run run(const struct trace *t, const struct config *bas
 	cfg.cpu_policy = (enum cpu_policy_id)(cpu >= 0 ? cpu : 0);
 	cfg.mem_policy = (enum mem_policy_id)(memory >= 0 ? memory : 0);
 	cfg.on_exit = ON_EXIT_KEEP;
-	struct backend *b = trace_backend(t, &e);
+	struct backend *b = trace_backend(t, 1, INFINITY, &e);
 	assert_non_null(b);
 	struct engine *en = engine_new(&cfg, b, &e);
 	assert_non_null(en);

@@ -2,6 +2,7 @@
 /* Faults are inputs: in a short run every single allocation, and every single call of the hypervisor, fails
  * once. Invariant that is shown: no crash, no leak, nothing changed without a journal line and a log line,
  * and the engine goes on with the next reading. Linked with --wrap for the allocator (Makefile). */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -298,7 +299,7 @@ static void read_one(void)
 	steps(b ? engine_new(&cfg, b, &e) : NULL, &json);
 	fclose(json.to);
 	struct trace *t = trace_read(&cfg, 5, &e);
-	b = t ? trace_backend(t, &e) : NULL;
+	b = t ? trace_backend(t, 1, INFINITY, &e) : NULL;
 	steps(b ? engine_new(&cfg, b, &e) : NULL, NULL);
 	trace_free(t);
 }

@@ -23,6 +23,8 @@ struct sim_thread { /* something that wants to run */
 	int64_t burst_until_ns; /* bursts: end of the part that is on now */
 	uint32_t bursts;
 	bool burst_on;
+	double noise; /* of this second */
+	int64_t noise_second;
 	double want; /* 0..1 of a pCPU, by its curve */
 	double quota;
 	double backlog_ns; /* open loop: work that waits */
@@ -37,7 +39,7 @@ struct sim_thread { /* something that wants to run */
 	int pool, pool_next; /* where it is served; next in that pool, -1 last */
 	double source;       /* sim_pool: of the threads that take turns, from this one on */
 	int source_next, turn_next, turn_last;
-	int64_t moved_ns, foreign_ns; /* -1: never */
+	int64_t foreign_ns; /* -1: never */
 };
 
 struct sim_pcpu {
@@ -128,7 +130,7 @@ enum { SHARE_EXACT = 64 };
 /* sim_share.c: one pCPU. For n closed loops of duty[i] (share of time they would run alone), the share of
  * time each runs and waits when they share fairly; at most SHARE_EXACT. */
 void share_closed(const double *duty, double *run, double *wait, int n);
-/* Any number of loops and pCPUs that serve them together: what each runs; scratch: 2 (n + 1). */
+/* Any number of loops and pCPUs that serve them together: what each runs; scratch: 3 (n + 1). */
 void share_pool(const double *duty, double *run, int n, int servers, double *scratch);
 
 /* sim_pool.c */

@@ -60,7 +60,7 @@ static void thread_init(struct sim_thread *t, enum thread_kind kind, int id, uin
 	*t = (struct sim_thread){
 		.kind = kind, .id = id, .pcpu = -1, .next = -1, .quota = 1, .foreign_ns = -1};
 	t->key = key * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)id + 1;
-	t->moved_ns = -(INT64_C(1) << 60);
+	t->noise_second = -1;
 }
 
 static uint64_t vm_key(const struct scn_vm *vm)
@@ -74,7 +74,7 @@ static int build_threads(struct sim *s, struct err *e)
 {
 	size_t n = s->n_pcpus, max = s->n_threads;
 	s->threads = calloc(max, sizeof *s->threads);
-	s->duty = calloc(max * 4 + 2, sizeof *s->duty);
+	s->duty = calloc(max * 5 + 3, sizeof *s->duty);
 	s->on = calloc(max * 2 + n, sizeof *s->on);
 	s->pools = calloc(max + n, sizeof *s->pools);
 	if (!s->threads || !s->duty || !s->on || !s->pools)

@@ -53,13 +53,24 @@ static double curve_level(const struct sim *s, struct sim_thread *t)
 	return 0;
 }
 
+/* Drawn each second. */
+static double noise_of(const struct sim *s, struct sim_thread *t)
+{
+	int64_t second = s->t_ns / 1000000000;
+	if (t->noise_second != second) {
+		t->noise_second = second;
+		t->noise = sim_normal(s, t->key, (uint64_t)second);
+	}
+	return t->noise;
+}
+
 static double thread_want(const struct sim *s, struct sim_thread *t)
 {
 	if (!t->live || !t->curve)
 		return 0;
 	double level = curve_level(s, t);
 	if (t->curve->noise > 0)
-		level *= 1 + t->curve->noise * sim_normal(s, t->key, (uint64_t)(s->t_ns / 1000000000));
+		level *= 1 + t->curve->noise * noise_of(s, t);
 	return fmin(1, fmax(0, level));
 }
 
@@ -96,7 +107,6 @@ void cpu_put(struct sim *s, int thread, int pcpu)
 		*link = t->next;
 		old->dirty = true;
 		old->load -= cpu_load(t);
-		t->moved_ns = s->t_ns;
 	}
 	t->pcpu = pcpu;
 	t->next = -1;

@@ -130,25 +130,64 @@ static double weigh(const double *p, double *weight, int n, int servers, double 
 	return busy;
 }
 
-/* What loop i runs. in: the probability that it is among k runnable ones, from that of k - 1 or, for a busy
- * loop, of k + 1: the direction in which errors die out. */
-static double loop_runs(const double *p, const double *weight, int n, int servers, double odds)
+/* What a loop runs. in: the probability that it is among k runnable ones, from that of k - 1 or, for a busy
+ * loop, of k + 1: the direction in which errors die out. step[k]: p[k - 1] / p[k]; served[k]: weight times
+ * what each of k gets. */
+static double idle_loop_runs(const double *step, const double *served, int from, int to, double odds)
 {
-	double run = 0, in = odds < 1 ? 0 : 1;
-	for (int k = odds < 1 ? 1 : n; k > 0 && k <= n; k += odds < 1 ? 1 : -1) {
-		if (odds < 1)
-			in = p[k] > 0 ? odds * (1 - in) * p[k - 1] / p[k] : 0;
-		in = fmin(1, fmax(0, in));
-		run += weight[k] * in * fmin(1, (double)servers / k);
-		if (odds >= 1)
-			in = p[k - 1] > 0 ? 1 - in * p[k] / (odds * p[k - 1]) : 1;
+	double run = 0, in = 0;
+	for (int k = from; k <= to; k++) {
+		in = odds * (1 - in) * step[k];
+		in = in > 1 ? 1 : in < 0 ? 0 : in;
+		run += served[k] * in;
 	}
 	return run;
 }
 
+static double busy_loop_runs(const double *step, const double *served, int from, int to, double odds)
+{
+	double run = 0, in = 1;
+	for (int k = to; k >= from; k--) {
+		in = in > 1 ? 1 : in < 0 ? 0 : in;
+		run += served[k] * in;
+		in = 1 - in / (odds * step[k]);
+	}
+	return run;
+}
+
+/* The numbers of runnable loops that matter, and some beside them from which the errors die out. */
+static void find_window(const double *weight, int n, int *from, int *to)
+{
+	const double least = 1e-12;
+	const int beside = 8;
+	int lo = 1, hi = n;
+	while (lo < hi && weight[lo] < least)
+		lo++;
+	while (hi > lo && weight[hi] < least)
+		hi--;
+	*from = lo - beside < 1 ? 1 : lo - beside;
+	*to = hi + beside > n ? n : hi + beside;
+}
+
+static double run_each(const double *duty, double *run, int n, double tilt, const double *step,
+	const double *served, int from, int to)
+{
+	double sum = 0;
+	for (int i = 0; i < n; i++) {
+		double odds = duty[i] < 1 ? duty[i] * tilt / (1 - duty[i]) : INFINITY;
+		if (i > 0 && duty[i] == duty[i - 1])
+			run[i] = run[i - 1];
+		else
+			run[i] = odds < 1 ? idle_loop_runs(step, served, from, to, odds)
+					  : busy_loop_runs(step, served, from, to, odds);
+		sum += run[i];
+	}
+	return sum;
+}
+
 void share_pool(const double *duty, double *run, int n, int servers, double *scratch)
 {
-	double var, mean = tilted(duty, n, 1, &var), sum = 0;
+	double var, mean = tilted(duty, n, 1, &var);
 	if (servers == 1 && n <= SHARE_EXACT) {
 		share_closed(duty, run, scratch, n);
 		return;
@@ -157,13 +196,16 @@ void share_pool(const double *duty, double *run, int n, int servers, double *scr
 		run[i] = duty[i];
 	if (n <= servers || mean + 7 * sqrt(var) + 2 < servers)
 		return;
-	double *p = scratch, *weight = scratch + n + 1, tilt = find_tilt(duty, n, servers);
+	double *p = scratch, *weight = p + n + 1, *step = weight + n + 1, tilt = find_tilt(duty, n, servers);
 	count_runnable(duty, n, tilt, p);
 	double busy = weigh(p, weight, n, servers, tilt);
-	for (int i = 0; i < n; i++) {
-		double odds = duty[i] < 1 ? duty[i] * tilt / (1 - duty[i]) : INFINITY;
-		sum += run[i] = fmin(duty[i], loop_runs(p, weight, n, servers, odds));
+	int from, to;
+	find_window(weight, n, &from, &to);
+	for (int k = from; k <= to; k++) {
+		step[k] = p[k - 1] > 0 && p[k] > 0 ? p[k - 1] / p[k] : 1;
+		weight[k] *= k > servers ? (double)servers / k : 1;
 	}
+	double sum = run_each(duty, run, n, tilt, step, weight, from, to);
 	for (int i = 0; i < n; i++)
 		run[i] = fmin(duty[i], run[i] * busy / sum);
 }

@@ -99,7 +99,7 @@ static void test_share_many(void **state)
 {
 	(void)state;
 	enum { N = 200 };
-	double duty[N], run[N], scratch[2 * N + 2];
+	double duty[N], run[N], scratch[3 * N + 3];
 	for (int i = 0; i < N; i++)
 		duty[i] = 1;
 	share_pool(duty, run, N, 1, scratch);

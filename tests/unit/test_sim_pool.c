@@ -146,7 +146,7 @@ static void test_share_pool(void **state)
 {
 	(void)state;
 	enum { N = 300 };
-	static double duty[N], run[N], scratch[2 * N + 2];
+	static double duty[N], run[N], scratch[3 * N + 3];
 	const int servers[] = {1, 2, 7, 64, 150, 299, 300};
 	for (size_t k = 0; k < sizeof servers / sizeof *servers; k++)
 		for (int low = 0; low < 3; low++) {

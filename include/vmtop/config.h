@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmtop/cpuset.h"
+
 /* One row a CPU policy: number, name, its functions (placement.h). The first is the default. */
 #define CPU_POLICY_TABLE(X)                                                                                  \
 	X(CPU_POLICY_MINMOVE, "minmove", cpu_policy_minmove)                                                 \
@@ -57,7 +59,8 @@ struct config {
 	enum cpu_policy_id cpu_policy;
 	enum mem_policy_id mem_policy;
 	enum granularity granularity;
-	bool cross_node; /* false */
+	bool cross_node;                  /* false */
+	struct cpuset cpus, exclude_cpus; /* where vCPUs may be put; empty cpus: anywhere */
 	bool dry_run, readonly, yes;
 	enum on_exit on_exit;
 

@@ -22,10 +22,12 @@ struct vm_rule {
 	int64_t target_age_ns;
 	int64_t released_ns; /* foreign changes older than this are forgiven */
 	double held_for_s;   /* with HELD or FOREIGN: for how long still; < 0: until released */
+	bool dedicated;      /* it has the pCPUs of its vCPUs for itself */
 };
 struct vcpu_rule {
 	enum reason cpu; /* REASON_NONE, or why this vCPU is left alone */
 	double held_for_s;
+	const struct cpuset *found; /* where it might run before our first pin; NULL: its pin is not ours */
 };
 struct rules {
 	struct vm_rule *vms;
@@ -43,9 +45,15 @@ struct vm_memo {
 	bool unknown;          /* a change without an answer is to be read back first */
 	int64_t released_ns;   /* foreign changes older than this are forgiven */
 };
-/* Fills rules for the sample. memo(arg, vm) may return NULL: nothing remembered. -1: out of memory. */
+/* Fills rules for the sample. memo->vm() and memo->found() may return NULL: nothing is remembered. What they
+ * point to must last as long as the rules are used. -1: out of memory. */
+struct rules_memo {
+	const struct vm_memo *(*vm)(void *arg, const struct vm_sample *vm);
+	const struct cpuset *(*found)(void *arg, const struct vm_sample *vm, int vcpu);
+	void *arg;
+};
 int rules_build(struct rules *r, const struct config *cfg, const struct sample *s,
-	const struct vm_memo *(*memo)(void *arg, const struct vm_sample *vm), void *arg);
+	const struct rules_memo *memo); /* NULL: none */
 void rules_done(struct rules *r);
 /* A pattern on names, or a UUID. */
 bool rules_match(const char *pattern, const struct vm_sample *vm);

@@ -19,7 +19,7 @@ struct vcpu_rate {
 	 * birth. */
 	uint32_t slot;
 	uint32_t birth;
-	struct cpuset target; /* allowed, cut to the usable pCPUs; empty: nowhere to go */
+	struct cpuset target; /* allowed, cut to the online pCPUs; empty: nowhere to go */
 };
 
 struct vm_rate {
@@ -58,7 +58,7 @@ struct model {
 	size_t n_vcpus, n_vms, n_pcpus;
 	size_t n_slots, n_vm_slots;  /* upper bounds of the slots in use */
 	struct vf64 busy_pct;        /* mean over the online pCPUs */
-	struct vf64 load_stddev_pct; /* population standard deviation of pcpus[].load_pct over usable pCPUs */
+	struct vf64 load_stddev_pct; /* population standard deviation of pcpus[].load_pct over online pCPUs */
 	struct model_state *state;   /* private */
 };
 

@@ -14,11 +14,12 @@
 
 struct place_unit {
 	int cpu;               /* smallest pCPU id in it */
-	int n_cpus;            /* usable pCPUs in it; >= 1 */
+	int n_cpus;            /* online pCPUs in it; >= 1 */
 	int core, llc, node;   /* for the distance between units; -1 unknown */
 	double background_pct; /* fixed load: host, emulator threads, vCPUs that nobody may move */
 	double busy_pct;       /* as the host measured it; < 0 unknown */
 	bool alone;            /* the kernel does not balance it with others (isolated) */
+	bool shut;             /* of those who may be moved nobody is here or may come */
 };
 
 struct place_task {
@@ -27,8 +28,10 @@ struct place_task {
 	double wait_pct;    /* run-queue delay; < 0 unknown */
 	double scatter_pct; /* usual change of demand between samples */
 	int unit;           /* where it counts now; -1: nowhere known (then it is assigned, at no cost) */
-	bool pinned;        /* its affinity lies inside `unit`; false: first assignment is where it runs */
-	bool capped;        /* it runs into its quota: its waiting is none for a pCPU */
+	/* Its affinity lies inside `unit`, or the kernel moves it nowhere; false: first assignment is where
+	 * it runs. */
+	bool pinned;
+	bool capped; /* it runs into its quota: its waiting is none for a pCPU */
 	const struct cpuset
 		*room;     /* units that its affinity touches now; NULL unknown. Shared, as `allowed` */
 	enum reason fixed; /* REASON_NONE: may be moved; else it stays and counts as load of its unit */
@@ -94,6 +97,7 @@ struct cpu_policy_ops {
 	 * so that it leaves no trace. NULL: nothing that is remembered matters to a forced round. */
 	void (*mirror)(void *to, const void *from);
 	bool whole_vm; /* one unit for all vCPUs of a VM */
+	bool crosses;  /* knows no nodes: only bound memory and the user's wish keep a vCPU on one */
 	bool relieves; /* vCPUs whose memory is bound to no node may leave one that is overloaded for one that
 			* has room, also when moves across nodes were not asked for */
 };

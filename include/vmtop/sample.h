@@ -35,7 +35,8 @@ const char *vm_state_text(enum vm_state s); /* "running", "paused", ... */
 struct pcpu_sample {
 	int id;
 	bool online;
-	bool isolated;       /* isolcpus or nohz_full: never a target */
+	bool isolated;       /* the kernel does not balance here: for guests that name it alone */
+	bool nohz_full;      /* no tick while one thread runs; the kernel balances it like any other */
 	int node;            /* NUMA node id, -1 unknown */
 	int socket;          /* -1 unknown */
 	int core;            /* host-wide core number; SMT siblings share it; -1 unknown */
@@ -188,7 +189,7 @@ const struct vm_sample *sample_vm_by_uuid(const struct sample *s, const uint8_t 
 const struct vcpu_sample *sample_vcpu(const struct sample *s, const struct vm_sample *vm, int id);
 const struct pcpu_sample *sample_pcpu(const struct sample *s, int id); /* NULL: no such pCPU */
 void sample_online(const struct sample *s, struct cpuset *online);
-/* Online and not isolated: where a vCPU may be put at all. */
+/* Online and not isolated: where the kernel balances. */
 void sample_usable(const struct sample *s, struct cpuset *usable);
 
 int uuid_parse(uint8_t uuid[UUID_BYTES], const char *text); /* -1: not a UUID */

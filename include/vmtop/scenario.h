@@ -140,7 +140,7 @@ struct scn_fail { /* the n-th call of this kind fails */
 
 struct scn_pcpu {
 	int id, node, socket, core, llc;
-	bool offline, isolated;
+	bool offline, isolated, nohz_full;
 };
 
 struct scn_background {

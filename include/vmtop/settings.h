@@ -18,6 +18,7 @@ enum setting_type {
 	SET_SECONDS, /* double: "2", "0.5s", "10min", "1h" */
 	SET_KIB,     /* int64_t: "512MiB", "4G", bare numbers are KiB */
 	SET_TEXT,    /* char[size] */
+	SET_CPUS,    /* struct cpuset: "0-3,7"; empty text: none named */
 	SET_CHOICE,  /* an enum, by name */
 	SET_AUTO,    /* --auto[=cpu,memory]; key: auto = cpu,memory | none */
 	SET_STEER,   /* patterns of the VMs that may be steered */

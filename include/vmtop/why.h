@@ -32,7 +32,7 @@
 	X(REASON_ASSIGN, "assign", "pinned where it runs")                                                   \
 	X(REASON_FREE, "free", "it waited beside pCPUs with room: may run on all that it may use")           \
 	X(REASON_TAKE_BACK, "take-back", "the change did not help and is taken back")                        \
-	X(REASON_LEAVE, "leave", "its pCPU is offline, isolated or not allowed any more")                    \
+	X(REASON_LEAVE, "leave", "its pCPU is offline or not allowed any more")                              \
 	X(REASON_USER, "user", "asked for by the user")                                                      \
 	X(REASON_UNDO, "undo", "put back by undo")                                                           \
 	X(REASON_RESTORE, "restore", "put back as found")                                                    \

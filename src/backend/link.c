@@ -157,7 +157,7 @@ static void on_tunable(virConnectPtr c, virDomainPtr dom, virTypedParameterPtr p
 		int end = 0;
 		if (params[i].type == VIR_TYPED_PARAM_STRING && params[i].value.s &&
 			sscanf(params[i].field, "cputune.vcpupin%5u%n", &vcpu, &end) == 1 &&
-			!params[i].field[end] && cpuset_parse(&map, params[i].value.s, NULL) == 0)
+			!params[i].field[end] && cpuset_parse_clipped(&map, params[i].value.s) == 0)
 			inbox_put(l, dom,
 				(struct link_event){.kind = EVENT_PIN, .vcpu = (int)vcpu, .map = map});
 		else

@@ -24,7 +24,7 @@ static bool read_list(const char *root, const char *file, struct cpuset *s)
 
 /* "cpu7 user nice system idle iowait irq softirq ...", the last two not on every kernel. Time stolen by a
  * hypervisor below this one is neither busy nor idle, as libvirt counts it too. */
-static void read_cpu_line(const char *line, const struct cpuset *isolated, struct sample *s)
+static void read_cpu_line(const char *line, struct sample *s)
 {
 	enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, FIELDS };
 	int64_t v[FIELDS] = {0}, tick_ns = INT64_C(1000000000) / sysconf(_SC_CLK_TCK);
@@ -39,13 +39,12 @@ static void read_cpu_line(const char *line, const struct cpuset *isolated, struc
 	if (!p)
 		return;
 	p->online = true;
-	p->isolated = cpuset_has(isolated, (int)id);
 	/* user contains guest time already */
 	p->busy_ns = vi64_ok((v[USER] + v[NICE] + v[SYSTEM] + v[IRQ] + v[SOFTIRQ]) * tick_ns);
 	p->idle_ns = vi64_ok((v[IDLE] + v[IOWAIT]) * tick_ns);
 }
 
-static int read_stat(const char *root, const struct cpuset *isolated, struct sample *s)
+static int read_stat(const char *root, struct sample *s)
 {
 	char path[PATH_BYTES];
 	char *text = malloc(STAT_BYTES);
@@ -56,7 +55,7 @@ static int read_stat(const char *root, const struct cpuset *isolated, struct sam
 	}
 	for (char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
 		if (strncmp(line, "cpu", 3) == 0 && isdigit((unsigned char)line[3]))
-			read_cpu_line(line, isolated, s);
+			read_cpu_line(line, s);
 	free(text);
 	return s->host.n_pcpus ? 0 : -1;
 }
@@ -74,6 +73,21 @@ static void add_offline(const char *root, struct sample *s)
 		struct pcpu_sample *p = sample_add_pcpu(s, cpu);
 		if (p)
 			p->busy_ns = p->idle_ns = vi64_absent(AVAIL_OFFLINE);
+	}
+}
+
+/* Of these only isolation takes a pCPU from the load balancer. */
+static void read_isolation(const char *root, struct sample *s)
+{
+	struct cpuset isolated, parted, nohz;
+	read_list(root, "/sys/devices/system/cpu/isolated", &isolated);
+	if (read_list(root, "/sys/fs/cgroup/cpuset.cpus.isolated", &parted)) /* cgroups do it at run time */
+		cpuset_or(&isolated, &parted);
+	read_list(root, "/sys/devices/system/cpu/nohz_full", &nohz);
+	for (size_t i = 0; i < s->host.n_pcpus; i++) {
+		struct pcpu_sample *p = &s->host.pcpus[i];
+		p->isolated = cpuset_has(&isolated, p->id);
+		p->nohz_full = cpuset_has(&nohz, p->id);
 	}
 }
 
@@ -139,13 +153,11 @@ static void read_node(const char *root, int id, struct sample *s)
 
 int localhost_host(const char *root, struct sample *s)
 {
-	struct cpuset isolated, nohz, nodes;
-	read_list(root, "/sys/devices/system/cpu/isolated", &isolated);
-	if (read_list(root, "/sys/devices/system/cpu/nohz_full", &nohz))
-		cpuset_or(&isolated, &nohz);
-	if (read_stat(root, &isolated, s) < 0)
+	struct cpuset nodes;
+	if (read_stat(root, s) < 0)
 		return -1;
 	add_offline(root, s);
+	read_isolation(root, s);
 	read_meminfo(root, &s->host);
 	read_psi(root, &s->host);
 	if (read_list(root, "/sys/devices/system/node/online", &nodes))

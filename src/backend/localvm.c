@@ -101,7 +101,7 @@ static int affinity_from_status(
 		return -1;
 	p += strlen(key);
 	p[strcspn(p, "\n")] = '\0';
-	return cpuset_parse(s, p, NULL);
+	return cpuset_parse_clipped(s, p);
 }
 
 static int affinity(const struct local_root *lr, const struct local_vm *vm, pid_t tid, struct cpuset *s)

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LIST_BYTES = 4096 };
+enum { LIST_BYTES = 16384 };
 
 ssize_t procfile_read(const char *path, char *buf, size_t len)
 {
@@ -31,10 +31,11 @@ bool procfile_list(const char *path, struct cpuset *s)
 {
 	char text[LIST_BYTES];
 	cpuset_clear(s);
-	if (procfile_read(path, text, sizeof text) < 0)
+	ssize_t n = procfile_read(path, text, sizeof text);
+	if (n < 0 || n == LIST_BYTES - 1) /* a list that was cut may end in half a number */
 		return false;
 	text[strcspn(text, "\n")] = '\0';
-	return cpuset_parse(s, text, NULL) == 0;
+	return cpuset_parse_clipped(s, text) == 0;
 }
 
 const char *procfile_tail(const char *text)

@@ -98,14 +98,15 @@ static int write_tick(struct record *r, const struct sample *s, bool regular)
 
 static bool same_pcpu(const struct pcpu_sample *a, const struct pcpu_sample *b)
 {
-	return a->online == b->online && a->isolated == b->isolated && a->node == b->node &&
-	       a->socket == b->socket && a->core == b->core && a->llc == b->llc &&
+	return a->online == b->online && a->isolated == b->isolated && a->nohz_full == b->nohz_full &&
+	       a->node == b->node && a->socket == b->socket && a->core == b->core && a->llc == b->llc &&
 	       same_avail(pcpu_groups, 1, a, b);
 }
 
 static int write_pcpu_fact(struct record *r, const struct pcpu_sample *p)
 {
-	const int values[] = {p->id, p->online, p->isolated, p->node, p->socket, p->core, p->llc};
+	const int kind = (p->isolated ? REC_ISOLATED : 0) | (p->nohz_full ? REC_NOHZ_FULL : 0);
+	const int values[] = {p->id, p->online, kind, p->node, p->socket, p->core, p->llc};
 	sqlite3_stmt *st = r->st[ST_PCPU_FACT];
 	sqlite3_bind_int64(st, 1, r->tick);
 	for (int i = 0; i < 7; i++)

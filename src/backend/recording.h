@@ -30,6 +30,8 @@ enum {
 	ABSENT_TEXT = 1024,
 	REC_CPUS_TEXT = 8192,
 	REC_FIELDS_MAX = 24,
+	REC_ISOLATED = 1 << 0, /* of pcpu_fact.isolated */
+	REC_NOHZ_FULL = 1 << 1,
 };
 
 enum rec_type {

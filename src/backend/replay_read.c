@@ -183,7 +183,8 @@ static void read_pcpu_facts(struct replay *r, int64_t tick)
 		k->known = k->fresh = true;
 		k->v = (struct pcpu_sample){.id = id,
 			.online = sqlite3_column_int(st, 1),
-			.isolated = sqlite3_column_int(st, 2),
+			.isolated = sqlite3_column_int(st, 2) & REC_ISOLATED,
+			.nohz_full = sqlite3_column_int(st, 2) & REC_NOHZ_FULL,
 			.node = node >= -1 && node < MAX_NODES ? node : -1,
 			.socket = sqlite3_column_int(st, 4),
 			.core = sqlite3_column_int(st, 5),

@@ -74,6 +74,11 @@ static void put_isolated(struct scn_pcpu *p, int v)
 	p->isolated = v;
 }
 
+static void put_nohz_full(struct scn_pcpu *p, int v)
+{
+	p->nohz_full = v;
+}
+
 static bool read_nodes(struct reader *r)
 {
 	return want_int(r, &r->nodes, 1, MAX_NODES);
@@ -134,6 +139,11 @@ static bool read_isolated(struct reader *r)
 	return for_pcpus(r, put_isolated, 1);
 }
 
+static bool read_nohz_full(struct reader *r)
+{
+	return for_pcpus(r, put_nohz_full, 1);
+}
+
 static bool read_memory(struct reader *r)
 {
 	return want_size(r, &r->s->total_kib) &&
@@ -187,6 +197,7 @@ const struct statement scenario_host_statements[] = {
 	{"core", "core NUMBER CPULIST", read_core},
 	{"offline", "offline CPULIST", read_offline},
 	{"isolated", "isolated CPULIST", read_isolated},
+	{"nohz_full", "nohz_full CPULIST", read_nohz_full},
 	{"memory", "memory SIZE", read_memory},
 	{"used", "used SIZE", read_used},
 	{"background", "background CPULIST CURVE", read_background},

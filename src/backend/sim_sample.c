@@ -21,6 +21,7 @@ static int fill_pcpus(const struct sim *s, struct sample *to)
 			return -1;
 		p->online = from->online;
 		p->isolated = from->is->isolated;
+		p->nohz_full = from->is->nohz_full;
 		p->node = from->is->node;
 		p->socket = from->is->socket;
 		p->core = from->is->core;

@@ -225,8 +225,7 @@ static double deviation(const struct sample *s, const struct model *m)
 	double sum = 0, squares = 0;
 	int n = 0;
 	for (size_t i = 0; i < s->host.n_pcpus; i++) {
-		if (!s->host.pcpus[i].online || s->host.pcpus[i].isolated ||
-			!vf64_has(m->pcpus[i].demand_pct))
+		if (!s->host.pcpus[i].online || !vf64_has(m->pcpus[i].demand_pct))
 			continue;
 		sum += m->pcpus[i].demand_pct.v;
 		squares += m->pcpus[i].demand_pct.v * m->pcpus[i].demand_pct.v;

@@ -26,6 +26,7 @@ void setting_expects(const struct setting *s, char *buf, size_t len)
 		[SET_REAL] = "a number",
 		[SET_SECONDS] = "seconds",
 		[SET_KIB] = "a size such as 512MiB",
+		[SET_CPUS] = "pCPUs such as 0-3,7",
 		[SET_AUTO] = "cpu, memory, cpu,memory or none",
 		[SET_STEER] = "shell patterns or UUIDs",
 	};
@@ -225,6 +226,8 @@ static int apply_field(void *base, const struct setting *s, const char *value)
 		return parse_flag(value, (bool *)((char *)base + s->at));
 	case SET_TEXT:
 		return apply_text(base, s, value);
+	case SET_CPUS:
+		return cpuset_parse((struct cpuset *)(void *)((char *)base + s->at), value, NULL);
 	case SET_CHOICE:
 		return apply_choice(base, s, value);
 	case SET_ACTION:
@@ -284,6 +287,8 @@ static void format_field(const void *base, const struct setting *s, char *buf, s
 		snprintf(buf, len, "%s", *(const bool *)field ? "yes" : "no");
 	else if (s->type == SET_TEXT)
 		snprintf(buf, len, "%s", field);
+	else if (s->type == SET_CPUS)
+		cpuset_format((const struct cpuset *)(const void *)field, buf, len);
 	else if (s->type == SET_CHOICE)
 		snprintf(buf, len, "%s", s->choice(memcpy(&i, field, sizeof i) ? i : 0));
 	else if (s->type == SET_REAL || s->type == SET_SECONDS)

@@ -182,12 +182,13 @@ static int moves_to_pins(const struct cpu_ctl *c, struct side *s, const struct r
 
 /* --- leaving pCPUs that are gone ---------------------------------------------------------------------- */
 
+/* Of those who stay. */
 static void sum_loads(struct cpu_problem *b)
 {
 	for (size_t u = 0; u < b->p.n_units; u++)
 		b->unit_load[u] = b->units[u].background_pct;
 	for (size_t i = 0; i < b->p.n_tasks; i++)
-		if (b->tasks[i].unit >= 0)
+		if (b->tasks[i].unit >= 0 && !b->origins[i].leaving)
 			b->unit_load[b->tasks[i].unit] += b->tasks[i].demand_pct;
 }
 
@@ -207,15 +208,38 @@ static int least_loaded(const struct cpu_problem *b, const struct allowed_set *s
 static void task_leaves(struct cpu_problem *b, size_t t, int to)
 {
 	struct place_task *task = &b->tasks[t];
-	if (task->unit >= 0)
-		b->unit_load[task->unit] -= task->demand_pct;
 	b->unit_load[to] += task->demand_pct;
 	task->unit = to;
 	task->pinned = true;
 	task->fixed = REASON_LEAVE;
 }
 
-/* Moves vCPUs out that are pinned where they may not be any more. Those have some place to be. */
+/* The one that wants most, of those that are still to leave. */
+static size_t next_to_leave(const struct cpu_problem *b)
+{
+	size_t best = b->p.n_tasks;
+	for (size_t i = 0; i < b->p.n_tasks; i++)
+		if (b->origins[i].leaving && b->tasks[i].fixed == REASON_NONE &&
+			(best == b->p.n_tasks || b->tasks[i].demand_pct > b->tasks[best].demand_pct))
+			best = i;
+	return best;
+}
+
+static size_t most_moves(const struct config *cfg, size_t units)
+{
+	enum { FEW = 8 };
+	return cfg->max_moves > 0 ? (size_t)cfg->max_moves : units / 4 > FEW ? units / 4 : FEW;
+}
+
+/* Those for whom there was no room in this round stay for now; no policy may do more. */
+static void rest_stays(struct cpu_problem *b)
+{
+	for (size_t i = next_to_leave(b); i < b->p.n_tasks; i = next_to_leave(b))
+		b->tasks[i].fixed = REASON_LEAVE;
+}
+
+/* Moves vCPUs out that are pinned where they may not be any more: a pCPU that is offline, or one that a rule
+ * forbids. Those have some place to be. */
 static int leave_first(
 	const struct cpu_ctl *c, struct side *s, const struct round *r, struct plan *plan, size_t *n)
 {
@@ -223,9 +247,10 @@ static int leave_first(
 	if (!b->n_leaving)
 		return 0;
 	sum_loads(b);
-	for (size_t i = 0; i < b->p.n_tasks; i++) {
-		if (!b->origins[i].leaving)
-			continue;
+	for (size_t left = most_moves(r->cfg, b->p.n_units); left > 0; left--) {
+		size_t i = next_to_leave(b);
+		if (i == b->p.n_tasks)
+			return 0;
 		int to = least_loaded(b, &b->sets[b->origins[i].set]);
 		struct place_move m = {.task = i, .to = to};
 		m.aim = b->p.relief && !b->units[to].alone ? PLACE_ALLOWED : PLACE_UNIT;
@@ -238,6 +263,7 @@ static int leave_first(
 		*n += (size_t)rc;
 		task_leaves(b, i, to);
 	}
+	rest_stays(b);
 	return 0;
 }
 
@@ -339,7 +365,8 @@ int cpu_ctl_plan(
 	struct cpu_verdict out = {0};
 	size_t before = plan->n;
 	s->res.n_moves = 0;
-	if (cpu_problem_build(&s->prob, r, cpu_ctl_granularity(c, r->cfg), c->ops->relieves) < 0)
+	enum node_reach reach = c->ops->crosses ? NODES_CROSS : c->ops->relieves ? NODES_RELIEF : NODES_STAY;
+	if (cpu_problem_build(&s->prob, r, cpu_ctl_granularity(c, r->cfg), reach) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (nothing_to_plan(&s->prob, r, &out.why) == REASON_NONE && ask_policy(c, s, r, plan, &out) < 0) {
 		plan->n = before;

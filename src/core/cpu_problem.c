@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* From sample, model and rules to the placement problem. Invariants: a task is never offered a unit in which
- * its allowed set has no usable pCPU; vCPUs that may do the same things share one allowed set; nothing is
- * allocated in a round in which nothing was added. Must not know: policies, libvirt, names of VMs. */
+/* From sample, model and rules to the placement problem. Invariants: each online pCPU and each vCPU counts,
+ * also those that may not be touched; a task is never offered a unit in which it may be on no pCPU; vCPUs
+ * that may do the same things share one allowed set; nothing is allocated in a round in which nothing was
+ * added. Must not know: policies, libvirt, names of VMs. */
 #include "cpu_problem.h"
 
 #include <stdlib.h>
@@ -24,21 +25,6 @@ void cpu_problem_done(struct cpu_problem *b)
 
 /* --- pCPUs and units ---------------------------------------------------------------------------------- */
 
-/* Usable pCPUs, less those that belong to VMs with dedicated ones. */
-static void find_pool(struct cpu_problem *b, const struct sample *s)
-{
-	sample_online(s, &b->online);
-	sample_usable(s, &b->pool);
-	for (size_t i = 0; i < s->n_vms; i++) {
-		const struct vm_sample *vm = &s->vms[i];
-		if (!(vm->flags & VM_FLAG_DEDICATED))
-			continue;
-		for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++)
-			if (cpuset_count(&s->vcpus[k].allowed) == 1)
-				cpuset_andnot(&b->pool, &s->vcpus[k].allowed);
-	}
-}
-
 /* What pCPUs of one unit have in common; -1: unknown, then it is a unit of its own. */
 static int unit_key(const struct pcpu_sample *c, enum granularity g)
 {
@@ -54,15 +40,17 @@ static int unit_key(const struct pcpu_sample *c, enum granularity g)
 	}
 }
 
+/* A pCPU that is not for all is a unit of its own: the others' guests may not come, and on an isolated one
+ * the kernel shares out nothing. */
 static int unit_with_key(const struct cpu_problem *b, const struct pcpu_sample *c, enum granularity g)
 {
-	int key = unit_key(c, g);
+	int key = cpuset_has(&b->pool.shared, c->id) ? unit_key(c, g) : -1;
 	if (key < 0)
 		return -1;
 	for (size_t i = b->p.n_units; i > 0; i--) {
 		const struct place_unit *u = &b->units[i - 1];
 		int has = g == GRAN_CORE ? u->core : g == GRAN_LLC ? u->llc : u->node;
-		if (has == key)
+		if (has == key && cpuset_has(&b->pool.shared, u->cpu))
 			return (int)i - 1;
 	}
 	return -1;
@@ -79,8 +67,11 @@ static void unit_add_pcpu(
 	int at = unit_with_key(b, c, g);
 	if (at < 0) {
 		at = (int)b->p.n_units++;
-		b->units[at] =
-			(struct place_unit){.cpu = c->id, .core = c->core, .llc = c->llc, .node = c->node};
+		b->units[at] = (struct place_unit){.cpu = c->id,
+			.core = c->core,
+			.llc = c->llc,
+			.node = c->node,
+			.alone = cpuset_has(&b->pool.isolated, c->id)};
 		cpuset_clear(&b->unit_cpus[at]);
 	}
 	struct place_unit *u = &b->units[at];
@@ -115,12 +106,13 @@ static bool build_units(struct cpu_problem *b, const struct round *r, enum granu
 	b->nodes = 0;
 	b->same_numbers = true;
 	b->p.n_units = 0;
-	find_pool(b, r->sample);
+	pool_find(&b->pool, r);
+	b->online = b->pool.online;
 	for (size_t i = 0; i < h->n_pcpus; i++) {
 		const struct pcpu_sample *c = &h->pcpus[i];
 		if (c->node >= 0 && c->node < MAX_NODES)
 			b->node_of[c->id] = c->node;
-		if (!cpuset_has(&b->pool, c->id))
+		if (!c->online)
 			continue;
 		unit_add_pcpu(b, c, &r->model->pcpus[i], g);
 		if (b->node_of[c->id] >= 0) {
@@ -155,43 +147,62 @@ static int node_now(const struct cpu_problem *b, const struct vcpu_sample *v)
 	return at >= 0 ? b->node_of[at] : -1;
 }
 
-/* Which nodes want more than their pCPUs have, and which have room. Both by more than the band between nodes:
- * to starve costs more than memory that is far away, and nobody who has left is called back for a small
- * difference. */
+/* Does what runs there count to the shared pCPUs of its node? */
+static bool is_shared(const struct cpu_problem *b, int cpu)
+{
+	return cpu < 0 || cpuset_has(&b->pool.shared, cpu);
+}
+
+/* Which nodes want more than their shared pCPUs have, and which have room. Both by more than the band between
+ * nodes: to starve costs more than memory that is far away, and nobody who has left is called back for a
+ * small difference. */
 static void find_overload(struct cpu_problem *b, const struct round *r)
 {
 	double want[MAX_NODES] = {0}, band = r->cfg->node_band_pct / 100;
 	for (size_t i = 0; i < r->sample->host.n_pcpus; i++) {
 		int id = r->sample->host.pcpus[i].id, node = b->node_of[id];
-		if (node >= 0 && cpuset_has(&b->node_cpus[node], id))
+		if (node >= 0 && is_shared(b, id))
 			want[node] += value_or(r->model->pcpus[i].background_pct, 0);
 	}
 	for (size_t k = 0; k < r->sample->n_vcpus; k++) {
 		int node = node_now(b, &r->sample->vcpus[k]);
-		if (node >= 0)
+		if (node >= 0 && is_shared(b, model_vcpu_pcpu(&r->sample->vcpus[k])))
 			want[node] += value_or(r->model->vcpus[k].demand_pct, 0);
 	}
 	for (uint64_t left = b->nodes; left; left &= left - 1) {
 		int node = __builtin_ctzll(left);
-		double share = want[node] / (100.0 * cpuset_count(&b->node_cpus[node]));
+		struct cpuset shared = b->node_cpus[node];
+		cpuset_and(&shared, &b->pool.shared);
+		if (cpuset_empty(&shared))
+			continue;
+		double share = want[node] / (100.0 * cpuset_count(&shared));
 		b->short_nodes |= share > 1 + band ? UINT64_C(1) << node : 0;
 		b->roomy_nodes |= share < 1 - band ? UINT64_C(1) << node : 0;
 	}
 }
 
-/* Nodes that a vCPU is to stay on; 0: any. `at`: the pCPU it counts to. */
+static uint64_t more_than_one(uint64_t nodes)
+{
+	return nodes & (nodes - 1);
+}
+
+/* Nodes that a vCPU is to stay on; 0: any. `at`: the pCPU it counts to. Memory that is bound to several nodes
+ * lies on all of them: that is a bound, and no reason to cross. */
 static uint64_t nodes_of(const struct cpu_problem *b, const struct round *r, const struct vm_sample *vm,
 	const struct vm_rule *rule, int at)
 {
 	uint64_t here = at >= 0 && b->node_of[at] >= 0 ? UINT64_C(1) << b->node_of[at] : 0;
+	uint64_t bound = vm->mem_nodes & b->nodes;
+	bool crosses = r->cfg->cross_node || b->reach == NODES_CROSS;
 	if (rule && rule->stay_on_node)
 		return here ? here : vm->mem_nodes;
-	if (vm->mem_nodes && (vm->mem_nodes_strict || !r->cfg->cross_node))
-		return vm->mem_nodes & b->nodes ? vm->mem_nodes : here;
-	if (r->cfg->cross_node)
-		return 0;
-	/* Nothing binds its memory: it may leave a node that cannot serve all, for one that can. */
-	return here & b->short_nodes ? here | b->roomy_nodes : here;
+	if (crosses)
+		return vm->mem_nodes_strict ? bound : 0;
+	if (bound && (!more_than_one(bound) || !(here & bound)))
+		return bound;
+	/* It may leave a node that cannot serve all, for one that can, as far as its memory may. */
+	uint64_t to = here & b->short_nodes ? here | b->roomy_nodes : here;
+	return bound ? to & bound : to;
 }
 
 static size_t hash_cpus(const struct cpuset *s)
@@ -252,7 +263,7 @@ static enum reason rule_of(const struct round *r, size_t vm, size_t vcpu)
 /* Unit in which it counts: the one that holds its whole affinity, else that of the pCPU it ran on. */
 static int unit_now(const struct cpu_problem *b, const struct vcpu_sample *v, int at, bool *inside)
 {
-	*inside = false;
+	*inside = pool_is_apart(&b->pool, v);
 	if (v->affinity_avail == AVAIL_OK) {
 		struct cpuset real = v->affinity;
 		cpuset_and(&real, &b->online);
@@ -263,6 +274,20 @@ static int unit_now(const struct cpu_problem *b, const struct vcpu_sample *v, in
 		}
 	}
 	return at >= 0 ? b->unit_of[at] : -1;
+}
+
+/* Where it is it may stay, unless by rule; to go where others may not is another matter. */
+static void may_stay(const struct cpu_problem *b, const struct vcpu_sample *v, int at, struct cpuset *cpus)
+{
+	struct cpuset now = v->affinity;
+	bool inside;
+	int u = unit_now(b, v, at, &inside);
+	if (u < 0 || v->affinity_avail != AVAIL_OK)
+		return;
+	cpuset_and(&now, &b->unit_cpus[u]);
+	cpuset_and(&now, &v->allowed);
+	if (!cpuset_intersects(&now, cpus) && !cpuset_intersects(cpus, &b->unit_cpus[u]))
+		cpuset_or(cpus, &now);
 }
 
 static enum reason fixed_reason(const struct place_task *t, const struct allowed_set *set,
@@ -281,13 +306,13 @@ static enum reason fixed_reason(const struct place_task *t, const struct allowed
 	return REASON_NONE;
 }
 
-/* Shared set of the pCPUs of the pool on which it may run now; worked out only where somebody asks. */
+/* Shared set of the pCPUs on which it may run now; worked out only where somebody asks. */
 static uint32_t room_of(struct cpu_problem *b, const struct vcpu_sample *v)
 {
 	if (!b->p.relief || v->affinity_avail != AVAIL_OK)
 		return UINT32_MAX;
 	struct cpuset cpus = v->affinity;
-	cpuset_and(&cpus, &b->pool);
+	cpuset_and(&cpus, &b->online);
 	return set_of(b, &cpus, UINT32_MAX);
 }
 
@@ -297,7 +322,15 @@ static bool runs_into_quota(const struct vm_sample *vm, const struct vcpu_rate *
 	return vf64_has(vm->quota_pct) && value_or(rate->usage_pct, 0) >= .9 * vm->quota_pct.v;
 }
 
-static void task_add(struct cpu_problem *b, const struct round *r, size_t vm, size_t vcpu)
+static bool is_leaving(const struct cpu_problem *b, const struct vcpu_sample *v)
+{
+	struct cpuset may = v->allowed;
+	cpuset_and(&may, &b->online);
+	return v->affinity_avail == AVAIL_OK && !cpuset_intersects(&v->affinity, &may);
+}
+
+static void task_add(
+	struct cpu_problem *b, const struct round *r, size_t vm, size_t vcpu, const struct cpuset *named)
 {
 	const struct vm_sample *m = &r->sample->vms[vm];
 	const struct vcpu_sample *v = &r->sample->vcpus[vcpu];
@@ -307,9 +340,10 @@ static void task_add(struct cpu_problem *b, const struct round *r, size_t vm, si
 	if (is_absent(v, rate, rule))
 		return;
 	int at = model_vcpu_pcpu(v);
-	struct cpuset cpus = rate->target;
-	cpuset_and(&cpus, &b->pool);
-	if (b->nodes & (b->nodes - 1))
+	struct cpuset cpus;
+	pool_of_vcpu(&b->pool, named, v, &cpus);
+	may_stay(b, v, at, &cpus);
+	if (more_than_one(b->nodes))
 		cut_to_nodes(b, nodes_of(b, r, m, vr, at), &cpus);
 	struct task_origin *o = &b->origins[b->p.n_tasks];
 	uint32_t last = b->p.n_tasks ? o[-1].set : UINT32_MAX;
@@ -332,11 +366,7 @@ static void task_add(struct cpu_problem *b, const struct round *r, size_t vm, si
 	};
 	t->unit = unit_now(b, v, at, &t->pinned);
 	t->fixed = fixed_reason(t, &b->sets[o->set], rate, rule);
-	struct cpuset may =
-		rate->target; /* without the wish to stay on a node: that alone drives nobody out */
-	cpuset_and(&may, &b->pool);
-	o->leaving = t->fixed == REASON_NONE && v->affinity_avail == AVAIL_OK &&
-		     !cpuset_intersects(&v->affinity, &may);
+	o->leaving = t->fixed == REASON_NONE && is_leaving(b, v);
 	b->n_leaving += o->leaving;
 }
 
@@ -369,24 +399,52 @@ static bool task_room(struct cpu_problem *b, size_t n)
 	return true;
 }
 
-int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granularity g, bool relief)
+/* All vCPUs, a VM at a time. */
+static void tasks_add(struct cpu_problem *b, const struct round *r)
 {
 	const struct sample *s = r->sample;
-	b->p.relief = g == GRAN_AUTO;
-	if (!build_units(b, r, g) || !task_room(b, s->n_vcpus))
-		return -1;
-	b->short_nodes = b->roomy_nodes = 0;
-	if (relief && b->nodes & (b->nodes - 1) && !r->cfg->cross_node)
-		find_overload(b, r);
 	b->p.n_tasks = b->n_leaving = 0;
-	for (size_t i = 0; i < s->n_vms; i++)
+	for (size_t i = 0; i < s->n_vms; i++) {
+		struct cpuset named;
+		pool_named(&b->pool, r, &s->vms[i], &named);
 		for (size_t k = s->vms[i].first_vcpu; k < s->vms[i].first_vcpu + s->vms[i].n_vcpus; k++)
-			task_add(b, r, i, k);
+			task_add(b, r, i, k, &named);
+	}
 	for (size_t i = 0; i < b->p.n_tasks; i++) {
 		uint32_t room = b->origins[i].room;
 		b->tasks[i].allowed = &b->sets[b->origins[i].set].units;
 		b->tasks[i].room = room == UINT32_MAX ? NULL : &b->sets[room].units;
 	}
+}
+
+static void find_shut(struct cpu_problem *b)
+{
+	struct cpuset open;
+	cpuset_clear(&open);
+	for (size_t i = 0; i < b->p.n_tasks; i++) {
+		const struct place_task *t = &b->tasks[i];
+		if (t->fixed != REASON_NONE)
+			continue;
+		cpuset_or(&open, t->allowed);
+		if (t->unit >= 0)
+			cpuset_add(&open, t->unit);
+	}
+	for (size_t u = 0; u < b->p.n_units; u++)
+		b->units[u].shut = !cpuset_has(&open, (int)u);
+}
+
+int cpu_problem_build(struct cpu_problem *b, const struct round *r, enum granularity g, enum node_reach reach)
+{
+	const struct sample *s = r->sample;
+	b->reach = reach;
+	b->p.relief = g == GRAN_AUTO;
+	if (!build_units(b, r, g) || !task_room(b, s->n_vcpus))
+		return -1;
+	b->short_nodes = b->roomy_nodes = 0;
+	if (reach == NODES_RELIEF && more_than_one(b->nodes) && !r->cfg->cross_node)
+		find_overload(b, r);
+	tasks_add(b, r);
+	find_shut(b);
 	b->p.units = b->units;
 	b->p.tasks = b->tasks;
 	b->p.n_slots = r->model->n_slots;

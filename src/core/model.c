@@ -233,7 +233,7 @@ static struct window window_of(const struct model_state *st, const struct sample
 }
 
 static void vm_rates(struct model *m, struct past *now, const struct sample *s, size_t i, struct tally *t,
-	const struct cpuset *usable, const struct window *w)
+	const struct cpuset *online, const struct window *w)
 {
 	const struct vm_sample *vm = &s->vms[i];
 	struct vm_past *p = &now->vms[i];
@@ -245,7 +245,7 @@ static void vm_rates(struct model *m, struct past *now, const struct sample *s, 
 		vcpu_rates(&now->vcpus[k], vr, vm, &s->vcpus[k], w, m->state->smooth_s);
 		model_tally_vcpu(t, &s->vcpus[k], vr, before);
 		vr->target = s->vcpus[k].allowed;
-		cpuset_and(&vr->target, usable);
+		cpuset_and(&vr->target, online);
 		add_present(&r->cpu_pct, vr->usage_pct);
 		add_present(&r->wait_pct, vr->wait_pct);
 		add_present(&r->demand_pct, vr->demand_pct);
@@ -284,8 +284,8 @@ int model_update(struct model *m, const struct sample *s, struct err *e)
 	struct past *old = &st->past[st->last], *now = &st->past[!st->last];
 	struct window w = window_of(st, s);
 	struct tally t = {0};
-	struct cpuset usable;
-	sample_usable(s, &usable);
+	struct cpuset online;
+	sample_online(s, &online);
 	vcpus_without_vm(m, s);
 	model_join_vms(st, old, now, s);
 	model_join_pcpus(old, now, s);
@@ -293,9 +293,9 @@ int model_update(struct model *m, const struct sample *s, struct err *e)
 	m->n_vcpus = s->n_vcpus;
 	m->n_pcpus = s->host.n_pcpus;
 	for (size_t i = 0; i < s->n_vms; i++)
-		vm_rates(m, now, s, i, &t, &usable, &w);
+		vm_rates(m, now, s, i, &t, &online, &w);
 	model_pcpu_rates(m, now, s, &t, &w);
-	model_host_rates(m, s, &w);
+	model_host_rates(m, &w);
 	m->elapsed_s = m->samples ? (double)(s->time_ns - m->time_ns) / 1e9 : 0;
 	m->window_s = w.s;
 	m->time_ns = s->time_ns;

@@ -106,7 +106,7 @@ void model_pcpu_rates(struct model *m, struct past *now, const struct sample *s,
 	}
 }
 
-void model_host_rates(struct model *m, const struct sample *s, const struct window *w)
+void model_host_rates(struct model *m, const struct window *w)
 {
 	double busy = 0, load = 0, squares = 0;
 	size_t n_busy = 0, n_load = 0;
@@ -116,14 +116,14 @@ void model_host_rates(struct model *m, const struct sample *s, const struct wind
 			busy += r->busy_pct.v;
 			n_busy++;
 		}
-		if (vf64_has(r->load_pct) && !s->host.pcpus[i].isolated) {
+		if (vf64_has(r->load_pct)) {
 			load += r->load_pct.v;
 			n_load++;
 		}
 	}
 	double mean = n_load ? load / (double)n_load : 0;
 	for (size_t i = 0; i < m->n_pcpus; i++)
-		if (vf64_has(m->pcpus[i].load_pct) && !s->host.pcpus[i].isolated)
+		if (vf64_has(m->pcpus[i].load_pct))
 			squares += (m->pcpus[i].load_pct.v - mean) * (m->pcpus[i].load_pct.v - mean);
 	enum avail why = w->s <= 0 ? AVAIL_FIRST : AVAIL_UNSUPPORTED;
 	m->busy_pct = n_busy ? vf64_ok(busy / (double)n_busy) : vf64_absent(why);

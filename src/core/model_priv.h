@@ -87,6 +87,6 @@ void model_join_pcpus(const struct past *old, struct past *now, const struct sam
 void model_tally_vcpu(struct tally *t, const struct vcpu_sample *v, const struct vcpu_rate *r, int before);
 void model_pcpu_rates(struct model *m, struct past *now, const struct sample *s, const struct tally *t,
 	const struct window *w);
-void model_host_rates(struct model *m, const struct sample *s, const struct window *w);
+void model_host_rates(struct model *m, const struct window *w);
 
 #endif

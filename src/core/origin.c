@@ -26,21 +26,34 @@ void origin_destroy(void *state)
 		return;
 	free(o->load);
 	free(o->assigned);
+	free(o->open);
 	free(o->items);
 	free(o->to);
 	free(o->moves);
 	free(o);
 }
 
-double origin_stddev(const double *x, size_t n, double *mean)
+double origin_stddev(const struct origin *o, double *mean)
 {
 	double sum = 0, squares = 0;
-	for (size_t i = 0; i < n; i++)
-		sum += x[i];
-	*mean = n ? sum / (double)n : 0;
-	for (size_t i = 0; i < n; i++)
-		squares += (x[i] - *mean) * (x[i] - *mean);
-	return n ? sqrt(squares / (double)n) : 0;
+	for (size_t i = 0; i < o->n_open; i++)
+		sum += o->load[o->open[i]];
+	*mean = o->n_open ? sum / (double)o->n_open : 0;
+	for (size_t i = 0; i < o->n_open; i++)
+		squares += (o->load[o->open[i]] - *mean) * (o->load[o->open[i]] - *mean);
+	return o->n_open ? sqrt(squares / (double)o->n_open) : 0;
+}
+
+/* Where nobody may go nothing can be evened out. Where nobody may be moved at all, all units count. */
+static void find_open(struct origin *o, const struct place_problem *p)
+{
+	o->n_open = 0;
+	for (size_t u = 0; u < p->n_units; u++)
+		if (!p->units[u].shut)
+			o->open[o->n_open++] = u;
+	for (size_t u = 0; !o->n_open && u < p->n_units; u++)
+		o->open[u] = u;
+	o->n_open = o->n_open ? o->n_open : p->n_units;
 }
 
 static bool has_unit(const struct place_problem *p, int unit)
@@ -57,6 +70,7 @@ int origin_begin(struct origin *o, const struct place_problem *p, struct place_r
 {
 	if (!array_grow(&o->load, &o->cap_load, p->n_units, sizeof *o->load) ||
 		!array_grow(&o->assigned, &o->cap_assigned, p->n_units, sizeof *o->assigned) ||
+		!array_grow(&o->open, &o->cap_open, p->n_units, sizeof *o->open) ||
 		!array_grow(&o->items, &o->cap_items, p->n_tasks, sizeof *o->items) ||
 		!array_grow(&o->to, &o->cap_to, p->n_tasks, sizeof *o->to) ||
 		!array_grow(&o->moves, &o->cap_moves, p->n_tasks, sizeof *o->moves))
@@ -69,7 +83,8 @@ int origin_begin(struct origin *o, const struct place_problem *p, struct place_r
 		if (has_unit(p, p->tasks[i].unit))
 			o->load[p->tasks[i].unit] += p->tasks[i].usage_pct;
 	}
-	double sd = origin_stddev(o->load, p->n_units, mean);
+	find_open(o, p);
+	double sd = origin_stddev(o, mean);
 	*out = (struct place_result){
 		.moves = o->moves, .stddev_pct = sd, .after_pct = sd, .found_pct = -1, .bound_pct = -1};
 	return 0;
@@ -156,7 +171,7 @@ void origin_moves(struct origin *o, const struct place_problem *p, enum reason w
 			o->load[m->from] -= p->tasks[m->task].usage_pct;
 		o->load[m->to] += p->tasks[m->task].usage_pct;
 	}
-	out->after_pct = origin_stddev(o->load, p->n_units, &mean);
+	out->after_pct = origin_stddev(o, &mean);
 	out->moves = o->moves;
 	out->n_moves = o->n_moves;
 }

@@ -14,11 +14,12 @@ struct origin_item {
 struct origin {
 	double *load;     /* by unit: now, percent of a pCPU */
 	double *assigned; /* by unit: given out so far in this round */
+	size_t *open;     /* units that count: where somebody who may be moved is or may go */
 	struct origin_item *items;
 	int *to; /* by task: where it is to be; -1: left alone */
 	struct place_move *moves;
-	size_t cap_load, cap_assigned, cap_items, cap_to, cap_moves;
-	size_t n_items, n_moves;
+	size_t cap_load, cap_assigned, cap_open, cap_items, cap_to, cap_moves;
+	size_t n_items, n_moves, n_open;
 	/* origin-b alone */
 	size_t position;            /* where dealing starts */
 	double now_sd, previous_sd; /* of the sample at now_ns, and of the one before */
@@ -30,8 +31,8 @@ void origin_destroy(void *state);
 /* Makes room and works out load by mapped usage; `out` gets deviation, mean goes to *mean. -1: out of memory.
  */
 int origin_begin(struct origin *o, const struct place_problem *p, struct place_result *out, double *mean);
-/* Population standard deviation of x[0..n), and the mean. */
-double origin_stddev(const double *x, size_t n, double *mean);
+/* Population standard deviation of load[] over the open units, and the mean. */
+double origin_stddev(const struct origin *o, double *mean);
 /* Largest usage first; equal ones in the order of VM and vCPU. */
 void origin_sort(struct origin *o);
 /* When it may act: items largest first, each to the unit with the least assigned so far; what is fixed counts

@@ -72,6 +72,7 @@ static int origin_a_plan(void *state, const struct place_problem *p, bool act, s
 const struct cpu_policy_ops cpu_policy_origin_a = {
 	.create = origin_create,
 	.destroy = origin_destroy,
+	.crosses = true,
 	.plan = origin_a_plan,
 	.whole_vm = true,
 };

@@ -22,10 +22,10 @@ static size_t dealt(size_t k, size_t position, size_t m)
 }
 
 /* Two rows of turns visit every unit. */
-static int deal_to(const struct place_problem *p, const struct place_task *t, size_t k, size_t position)
+static int deal_to(const struct origin *o, const struct place_task *t, size_t k)
 {
-	for (size_t i = 0; i < 2 * p->n_units; i++) {
-		size_t u = dealt(k + i, position, p->n_units);
+	for (size_t i = 0; i < 2 * o->n_open; i++) {
+		size_t u = o->open[dealt(k + i, o->position % o->n_open, o->n_open)];
 		if (origin_allowed(t, u))
 			return (int)u;
 	}
@@ -41,7 +41,7 @@ static bool measured_load(struct origin *o, const struct place_problem *p, struc
 			return false;
 	for (size_t u = 0; u < p->n_units; u++)
 		o->load[u] = p->units[u].busy_pct;
-	out->stddev_pct = out->after_pct = origin_stddev(o->load, p->n_units, &mean);
+	out->stddev_pct = out->after_pct = origin_stddev(o, &mean);
 	return true;
 }
 
@@ -52,9 +52,8 @@ static void deal(struct origin *o, const struct place_problem *p)
 			o->items[o->n_items++] = (struct origin_item){p->tasks[i].usage_pct, i, 1};
 	origin_sort(o);
 	for (size_t k = 0; k < o->n_items; k++)
-		o->to[o->items[k].first] =
-			deal_to(p, &p->tasks[o->items[k].first], k, o->position % p->n_units);
-	o->position = (o->position + 1) % p->n_units;
+		o->to[o->items[k].first] = deal_to(o, &p->tasks[o->items[k].first], k);
+	o->position = (o->position + 1) % o->n_open;
 }
 
 static bool any_movable(const struct place_problem *p)
@@ -117,6 +116,7 @@ static void origin_b_mirror(void *to, const void *from)
 const struct cpu_policy_ops cpu_policy_origin_b = {
 	.create = origin_create,
 	.destroy = origin_destroy,
+	.crosses = true,
 	.plan = origin_b_plan,
 	.mirror = origin_b_mirror,
 };

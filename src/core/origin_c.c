@@ -47,5 +47,6 @@ static int origin_c_plan(void *state, const struct place_problem *p, bool act, s
 const struct cpu_policy_ops cpu_policy_origin_c = {
 	.create = origin_create,
 	.destroy = origin_destroy,
+	.crosses = true,
 	.plan = origin_c_plan,
 };

@@ -83,21 +83,40 @@ static enum reason common_reason(const struct config *cfg, const struct sample *
 }
 
 static enum reason cpu_reason(
-	const struct vm_sample *vm, const struct vm_setting *set, const struct vm_memo *memo)
+	const struct vm_sample *vm, const struct vm_setting *set, const struct vm_memo *memo, bool dedicated)
 {
 	if (set->exclude_cpu || (memo && memo->exclude_cpu))
 		return REASON_EXCLUDED;
 	if (vm->flags & VM_FLAG_RT)
 		return REASON_REALTIME;
-	if (vm->flags & VM_FLAG_DEDICATED)
-		return REASON_DEDICATED;
-	return REASON_NONE;
+	return dedicated ? REASON_DEDICATED : REASON_NONE;
+}
+
+/* Each vCPU runs on one pCPU, no two on the same, and none of these pins is ours. The definition of a
+ * transient VM is its live one: there several such pins are a rule, and one may be no more than a state. */
+static bool is_dedicated(const struct rules *r, const struct sample *s, const struct vm_sample *vm)
+{
+	bool by_rule = vm->flags & VM_FLAG_DEDICATED;
+	struct cpuset taken;
+	cpuset_clear(&taken);
+	if (!vm->n_vcpus || (!by_rule && (vm->flags & VM_FLAG_PERSISTENT || vm->n_vcpus < 2)))
+		return false;
+	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++) {
+		const struct vcpu_sample *v = &s->vcpus[k];
+		if (v->affinity_avail != AVAIL_OK || cpuset_count(&v->affinity) != 1 || r->vcpus[k].found ||
+			cpuset_intersects(&taken, &v->affinity) ||
+			(by_rule && !cpuset_equal(&v->affinity, &v->allowed)))
+			return false;
+		cpuset_or(&taken, &v->affinity);
+	}
+	return true;
 }
 
 static void vcpu_rule_fill(struct vcpu_rule *out, const struct vm_rule *vm_rule, const struct vcpu_sample *v,
 	const struct config *cfg, const struct sample *s, const struct vm_memo *memo)
 {
-	*out = (struct vcpu_rule){vm_rule->cpu, vm_rule->held_for_s};
+	out->cpu = vm_rule->cpu;
+	out->held_for_s = vm_rule->held_for_s;
 	/* What is not known could not be put back. */
 	if (out->cpu == REASON_NONE && v->affinity_avail != AVAIL_OK)
 		out->cpu = REASON_NO_DATA;
@@ -106,17 +125,20 @@ static void vcpu_rule_fill(struct vcpu_rule *out, const struct vm_rule *vm_rule,
 	if (memo && memo->released_ns >= v->foreign_pin_ns.v)
 		return;
 	double left = cfg->foreign_hold_s - (double)(s->time_ns - v->foreign_pin_ns.v) / 1e9;
-	if (left > 0)
-		*out = (struct vcpu_rule){REASON_FOREIGN, left};
+	if (left > 0) {
+		out->cpu = REASON_FOREIGN;
+		out->held_for_s = left;
+	}
 }
 
 static void vm_rule_fill(struct vm_rule *out, const struct config *cfg, const struct sample *s,
-	const struct vm_sample *vm, const struct vm_memo *memo)
+	const struct vm_sample *vm, const struct vm_memo *memo, bool dedicated)
 {
 	struct vm_setting set = setting_of(cfg, vm);
 	enum reason why = common_reason(cfg, s, vm, memo);
 	*out = (struct vm_rule){
-		.cpu = why != REASON_NONE ? why : cpu_reason(vm, &set, memo),
+		.cpu = why != REASON_NONE ? why : cpu_reason(vm, &set, memo, dedicated),
+		.dedicated = dedicated,
 		.memory = why,
 		.cpu_weight = set.cpu_weight > 0 ? set.cpu_weight : 1,
 		.stay_on_node = set.stay_on_node || (memo && memo->stay_on_node),
@@ -156,8 +178,8 @@ static int rules_room(struct rules *r, const struct sample *s)
 	return 0;
 }
 
-int rules_build(struct rules *r, const struct config *cfg, const struct sample *s,
-	const struct vm_memo *(*memo)(void *arg, const struct vm_sample *vm), void *arg)
+int rules_build(
+	struct rules *r, const struct config *cfg, const struct sample *s, const struct rules_memo *memo)
 {
 	if (rules_room(r, s) < 0)
 		return -1;
@@ -165,8 +187,10 @@ int rules_build(struct rules *r, const struct config *cfg, const struct sample *
 		memset(r->vcpus, 0, r->n_vcpus * sizeof *r->vcpus);
 	for (size_t i = 0; i < s->n_vms; i++) {
 		const struct vm_sample *vm = &s->vms[i];
-		const struct vm_memo *m = memo ? memo(arg, vm) : NULL;
-		vm_rule_fill(&r->vms[i], cfg, s, vm, m);
+		const struct vm_memo *m = memo ? memo->vm(memo->arg, vm) : NULL;
+		for (size_t k = vm->first_vcpu; memo && k < vm->first_vcpu + vm->n_vcpus; k++)
+			r->vcpus[k].found = memo->found(memo->arg, vm, s->vcpus[k].id);
+		vm_rule_fill(&r->vms[i], cfg, s, vm, m, is_dedicated(r, s, vm));
 		for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++)
 			vcpu_rule_fill(&r->vcpus[k], &r->vms[i], &s->vcpus[k], cfg, s, m);
 	}

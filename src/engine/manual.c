@@ -124,10 +124,10 @@ int manual_plan(struct engine *en)
 static bool still_good(const struct engine *en, const struct action *p, const struct vm_sample *vm,
 	const struct vcpu_sample *v)
 {
-	struct cpuset usable;
-	sample_usable(&en->sample, &usable);
+	struct cpuset online;
+	sample_online(&en->sample, &online);
 	return vm && v && v->affinity_avail == AVAIL_OK && cpuset_equal(&v->affinity, &p->from) &&
-	       en->rules.vcpus[v - en->sample.vcpus].cpu == REASON_NONE && cpuset_subset(&p->to, &usable) &&
+	       en->rules.vcpus[v - en->sample.vcpus].cpu == REASON_NONE && cpuset_subset(&p->to, &online) &&
 	       cpuset_subset(&p->to, &v->allowed);
 }
 

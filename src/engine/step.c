@@ -18,6 +18,20 @@ static const struct vm_memo *memo_of(void *arg, const struct vm_sample *vm)
 	return r ? &r->memo : NULL;
 }
 
+static const struct cpuset *found_of(void *arg, const struct vm_sample *vm, int vcpu)
+{
+	const struct engine *en = arg;
+	const struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
+	const struct vcpu_record *v = r ? record_vcpu(r, vcpu) : NULL;
+	return v ? &v->found : NULL;
+}
+
+static int build_rules(struct engine *en)
+{
+	const struct rules_memo memo = {memo_of, found_of, en};
+	return rules_build(&en->rules, &en->cfg, &en->sample, &memo);
+}
+
 bool engine_may_change(struct engine *en)
 {
 	if (!en->cfg.readonly && !en->status.readonly)
@@ -121,7 +135,7 @@ static int step_model(struct engine *en, struct err *e)
 	}
 	if (en->sample.n_vms)
 		memset(en->mem_status, 0, en->sample.n_vms * sizeof *en->mem_status);
-	if (rules_build(&en->rules, &en->cfg, &en->sample, memo_of, en) < 0)
+	if (build_rules(en) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	return 0;
 }
@@ -284,7 +298,7 @@ static int step_plan(struct engine *en, struct round *cpu, struct round *memory,
 	if (manual_plan(en) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	/* A change by hand and a policy's idea for the same VM must not meet: the holds are in force now. */
-	if (en->plan.n && rules_build(&en->rules, &en->cfg, &en->sample, memo_of, en) < 0)
+	if (en->plan.n && build_rules(en) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (plan_cpu(en, cpu, previewed, e) < 0 || plan_memory(en, memory, e) < 0)
 		return -1;

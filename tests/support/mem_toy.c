@@ -176,7 +176,7 @@ static struct vf64 pressure(int64_t pct)
 static void rules_fill(struct toy *t)
 {
 	struct err e = ERR_INIT;
-	if (rules_build(&t->rules, &t->cfg, &t->sample, NULL, NULL) < 0)
+	if (rules_build(&t->rules, &t->cfg, &t->sample, NULL) < 0)
 		abort();
 	for (size_t i = 0; i < t->sample.n_vms; i++) {
 		const struct toy_guest *g = &t->g[t->sample.vms[i].uuid[15]];

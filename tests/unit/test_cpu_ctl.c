@@ -376,13 +376,44 @@ static void leaves_what_is_not_allowed_any_more(void **state)
 	v = plan_round(c, &f, ROUND_AUTO);
 	assert_int_equal(f.plan.n, 2);
 	assert_int_equal(pin_of(&f, 3, 0)->why.code, REASON_LEAVE);
+	assert_string_equal(cpus(&pin_of(&f, 4, 0)->to), "2"); /* which VM 3 leaves */
 	assert_string_equal(cpus(&pin_of(&f, 3, 0)->to), "0"); /* 10 % there, 20 % on pCPU 1 */
-	assert_string_equal(cpus(&pin_of(&f, 4, 0)->to), "2"); /* which VM 3 has just left */
 	assert_int_equal(v.why.code, REASON_LEAVE);
 	carry_out(c, &f);
 	fx_advance(&f, 1);
 	plan_round(c, &f, ROUND_AUTO);
 	assert_int_equal(f.plan.n, 0);
+	cpu_ctl_free(c);
+	fx_done(&f);
+}
+
+/* A rule that changes for many: they go by and by, largest first, and are spread. */
+static void few_leave_in_a_round(void **state)
+{
+	(void)state;
+	enum { VMS = 20, FEW = 8 };
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 4});
+	for (unsigned i = 1; i <= VMS; i++) {
+		fx_vm(&f, i, 1);
+		fx_pin(&f, i, 0, "0");
+		fx_load(&f, i, 0, i, 0);
+		fx_allow(&f, i, 0, "1-3");
+	}
+	fx_start(&f);
+	fx_advance(&f, 1);
+	struct cpu_ctl *c = controller(&f, CPU_POLICY_MINMOVE);
+	for (int round = 0; round < 3; round++) {
+		plan_round(c, &f, ROUND_AUTO);
+		assert_int_equal(f.plan.n, round < 2 ? FEW : VMS - 2 * FEW);
+		for (size_t i = 0; i < f.plan.n; i++)
+			assert_int_equal(f.plan.actions[i].why.code, REASON_LEAVE);
+		carry_out(c, &f);
+		assert_int_equal(pin_of(&f, VMS, 0) != NULL, round == 0);
+		fx_advance(&f, 1);
+	}
+	for (int cpu = 1; cpu < 4; cpu++)
+		assert_in_range(fx_on_pcpu(&f, cpu), VMS / 3 - 2, VMS / 3 + 2);
 	cpu_ctl_free(c);
 	fx_done(&f);
 }
@@ -413,6 +444,7 @@ static void dedicated_pcpus_leave_the_pool(void **state)
 	fx_allow(&f, 9, 0, "3");
 	fx_vm_sample(&f, 9)->flags |= VM_FLAG_DEDICATED;
 	f.rules.vms[fx_vm_index(&f, 9)].cpu = REASON_DEDICATED;
+	f.rules.vms[fx_vm_index(&f, 9)].dedicated = true;
 	fx_advance(&f, 1);
 	fx_advance(&f, 1);
 	struct cpu_ctl *c = controller(&f, CPU_POLICY_ORIGIN_C);
@@ -577,12 +609,29 @@ static void relief_is_for_those_with_unbound_memory(void **state)
 	assert_string_equal(allowed_units(&b, 1), "0-3");
 	assert_string_equal(allowed_units(&b, 2), "0-7");
 	cpu_problem_done(&b);
-	/* The designs of the origin work out everything anew each time: they never cross unasked. */
+	/* The designs of the origin know no nodes: only bound memory and the user keep a vCPU on one. */
+	fx_vm_sample(&f, 1)->mem_nodes_strict = true;
 	struct cpu_ctl *c = controller(&f, CPU_POLICY_ORIGIN_C);
 	plan_round(c, &f, ROUND_FORCED);
 	carry_out(c, &f);
-	assert_int_equal(on_node_1(&f), 0);
+	assert_int_equal(on_node_1(&f), 4);
+	assert_true(cpuset_first(&fx_vcpu(&f, 1, 0)->affinity) < 4);
+	assert_true(cpuset_first(&fx_vcpu(&f, 2, 0)->affinity) < 4);
 	cpu_ctl_free(c);
+	fx_done(&f);
+}
+
+/* Memory that is bound to both nodes is no leave to cross from one that serves all. */
+static void bound_to_both_nodes_is_no_freedom(void **state)
+{
+	(void)state;
+	struct fixture f;
+	two_nodes_stacked(&f, 4);
+	fx_vm_sample(&f, 1)->mem_nodes = 3;
+	fx_vm_sample(&f, 1)->mem_nodes_strict = true;
+	struct cpu_problem b = problem_of(&f, GRAN_CPU);
+	assert_string_equal(allowed_units(&b, 0), "0-3");
+	cpu_problem_done(&b);
 	fx_done(&f);
 }
 
@@ -835,6 +884,7 @@ int main(void)
 		cmocka_unit_test(allowed_set_is_obeyed),
 		cmocka_unit_test(nothing_allowed),
 		cmocka_unit_test(leaves_what_is_not_allowed_any_more),
+		cmocka_unit_test(few_leave_in_a_round),
 		cmocka_unit_test(isolated_pcpu_is_no_target),
 		cmocka_unit_test(dedicated_pcpus_leave_the_pool),
 		cmocka_unit_test(units_by_granularity),
@@ -842,6 +892,7 @@ int main(void)
 		cmocka_unit_test(nodes_limit_where_a_vcpu_may_go),
 		cmocka_unit_test(overloaded_node_is_relieved),
 		cmocka_unit_test(relief_is_for_those_with_unbound_memory),
+		cmocka_unit_test(bound_to_both_nodes_is_no_freedom),
 		cmocka_unit_test(relief_needs_need_and_room),
 		cmocka_unit_test(allowed_sets_are_shared),
 		cmocka_unit_test(unit_and_pinned),

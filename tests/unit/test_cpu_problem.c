@@ -303,6 +303,210 @@ static void those_that_leave_spread(void **state)
 	fx_done(&f);
 }
 
+/* --- the pool ----------------------------------------------------------------------------------------- */
+
+static void set(struct cpuset *s, const char *list)
+{
+	assert_int_equal(cpuset_parse(s, list, NULL), 0);
+}
+
+static void isolate(const char *list)
+{
+	struct cpuset s;
+	set(&s, list);
+	for (size_t i = 0; i < f.s.host.n_pcpus; i++)
+		f.s.host.pcpus[i].isolated = cpuset_has(&s, f.s.host.pcpus[i].id);
+}
+
+static const char *allowed(size_t task)
+{
+	return cpus(b.tasks[task].allowed);
+}
+
+/* Isolated pCPUs are there for whoever names them, by rule or pin, and for nobody else. */
+static void isolated_pcpus_are_theirs_who_name_them(void **state)
+{
+	(void)state;
+	fx_init(&f, &(struct fx_host){.pcpus = 8});
+	for (unsigned i = 1; i <= 5; i++)
+		fx_vm(&f, i, 2);
+	isolate("4-7");
+	fx_allow(&f, 1, 0, "4-7"); /* by rule */
+	fx_allow(&f, 1, 1, "4-7");
+	fx_runs_on(&f, 1, 0, 4);
+	fx_pin(&f, 2, 0, "5"); /* by pin: its VM may be on both */
+	fx_pin(&f, 2, 1, "6");
+	fx_allow(&f, 3, 0, "0-7"); /* all of them is no name */
+	fx_pin(&f, 4, 0, "2-4");   /* some of these */
+	fx_start(&f);
+	fx_advance(&f, 1);
+	build(GRAN_CPU);
+	assert_int_equal(b.p.n_units, 8); /* all count */
+	assert_string_equal(allowed(0), "4-7");
+	assert_string_equal(allowed(1), "4-7");
+	assert_string_equal(allowed(2), "5-6"); /* and it is not mixed with the others */
+	assert_string_equal(allowed(3), "5-6");
+	assert_string_equal(allowed(4), "0-3");
+	assert_string_equal(allowed(6), "0-4");
+	assert_string_equal(allowed(8), "0-3");
+	assert_int_equal(b.n_leaving, 0);
+	done();
+}
+
+/* What vmtop narrowed is remembered as it was found: an isolated pCPU can be come back to. */
+static void what_was_found_is_named_too(void **state)
+{
+	(void)state;
+	struct cpuset found;
+	fx_init(&f, &(struct fx_host){.pcpus = 8});
+	fx_vm(&f, 1, 1);
+	isolate("4-7");
+	fx_pin(&f, 1, 0, "5");
+	fx_start(&f);
+	fx_advance(&f, 1);
+	build(GRAN_CPU);
+	assert_string_equal(allowed(0), "5");
+	assert_int_equal(b.tasks[0].fixed, REASON_SINGLE);
+	set(&found, "4-6");
+	f.rules.vcpus[0].found = &found;
+	build(GRAN_CPU);
+	assert_string_equal(allowed(0), "4-6");
+	assert_int_equal(b.tasks[0].fixed, REASON_NONE);
+	done();
+}
+
+/* The kernel leaves a thread on isolated pCPUs where it is, however many it may use: it is as good as pinned,
+ * and each is a unit of its own. */
+static void the_kernel_moves_nobody_on_isolated_pcpus(void **state)
+{
+	(void)state;
+	fx_init(&f, &(struct fx_host){.pcpus = 8, .llc_cpus = 4});
+	fx_vm(&f, 1, 1);
+	fx_vm(&f, 2, 1);
+	isolate("6-7");
+	fx_allow(&f, 1, 0, "6-7");
+	fx_pin(&f, 1, 0, "6-7");
+	fx_start(&f);
+	fx_advance(&f, 1);
+	build(GRAN_LLC);
+	assert_int_equal(b.p.n_units, 4); /* 0-3, 4-5, 6, 7 */
+	assert_string_equal(cpus(&b.unit_cpus[1]), "4-5");
+	assert_string_equal(allowed(0), "2-3");
+	assert_true(b.tasks[0].pinned);
+	assert_int_equal(b.tasks[0].unit, 2);
+	assert_string_equal(allowed(1), "0-1");
+	assert_false(b.tasks[1].pinned);
+	done();
+}
+
+/* Where it runs it may stay: nobody is driven to the one pCPU that is not isolated. */
+static void who_floats_on_an_isolated_pcpu_may_stay(void **state)
+{
+	(void)state;
+	fx_init(&f, &(struct fx_host){.pcpus = 8});
+	for (unsigned i = 1; i <= 3; i++) {
+		fx_vm(&f, i, 1);
+		fx_runs_on(&f, i, 0, (int)i);
+	}
+	isolate("1-7");
+	fx_start(&f);
+	fx_advance(&f, 1);
+	build(GRAN_CPU);
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(cpuset_has(b.tasks[i].allowed, (int)i + 1));
+		assert_int_equal(cpuset_count(b.tasks[i].allowed), 2);
+	}
+	assert_int_equal(b.n_leaving, 0);
+	for (size_t i = 0; i < f.s.host.n_pcpus; i++) /* and nohz_full is no isolation */
+		f.s.host.pcpus[i].nohz_full = f.s.host.pcpus[i].isolated;
+	isolate("");
+	build(GRAN_CPU);
+	assert_string_equal(allowed(0), "0-7");
+	done();
+}
+
+/* What a VM has for itself takes nobody in; whoever is there already is not driven out. */
+static void dedicated_pcpus_block_newcomers_only(void **state)
+{
+	(void)state;
+	fx_init(&f, &(struct fx_host){.pcpus = 4});
+	for (unsigned i = 1; i <= 4; i++)
+		fx_vm(&f, i, 1);
+	fx_pin(&f, 1, 0, "0");
+	fx_pin(&f, 2, 0, "0");
+	fx_runs_on(&f, 3, 0, 0);
+	fx_runs_on(&f, 4, 0, 2);
+	fx_start(&f);
+	fx_advance(&f, 1);
+	f.rules.vms[0].cpu = REASON_DEDICATED;
+	f.rules.vms[0].dedicated = true;
+	build(GRAN_CPU);
+	assert_int_equal(b.p.n_units, 4);
+	assert_int_equal(b.tasks[0].fixed, REASON_DEDICATED);
+	assert_string_equal(allowed(1), "0-3");
+	assert_string_equal(allowed(2), "0-3");
+	assert_string_equal(allowed(3), "1-3");
+	assert_int_equal(b.n_leaving, 0);
+	assert_false(b.units[0].shut);
+	fx_pin(&f, 2, 0, "1");
+	fx_runs_on(&f, 3, 0, 1);
+	fx_advance(&f, 1);
+	build(GRAN_CPU);
+	assert_true(b.units[0].shut && !b.units[1].shut); /* it counts, and nothing is to be done there */
+	done();
+}
+
+/* The user's pool: nobody is put outside, whoever is outside may stay. */
+static void the_users_pool(void **state)
+{
+	(void)state;
+	fx_init(&f, &(struct fx_host){.pcpus = 8, .llc_cpus = 4});
+	for (unsigned i = 1; i <= 3; i++)
+		fx_vm(&f, i, 1);
+	fx_pin(&f, 1, 0, "7");
+	fx_runs_on(&f, 2, 0, 1);
+	isolate("6");
+	fx_allow(&f, 3, 0, "1,3,6");
+	fx_runs_on(&f, 3, 0, 1);
+	set(&f.cfg.cpus, "0-5");
+	set(&f.cfg.exclude_cpus, "3-4");
+	fx_start(&f);
+	fx_advance(&f, 1);
+	build(GRAN_CPU);
+	assert_string_equal(allowed(0), "0-2,5,7");
+	assert_string_equal(allowed(1), "0-2,5");
+	assert_string_equal(allowed(2), "1");
+	build(GRAN_LLC);
+	struct cpuset to;
+	cpu_problem_target(&b, 1, 0, PLACE_UNIT, &to);
+	assert_string_equal(cpus(&to), "0-2");
+	done();
+}
+
+/* Only what is offline or forbidden by rule is left at once. */
+static void who_has_to_leave(void **state)
+{
+	(void)state;
+	fx_init(&f, &(struct fx_host){.pcpus = 8});
+	for (unsigned i = 1; i <= 4; i++)
+		fx_vm(&f, i, 1);
+	isolate("4-7");
+	set(&f.cfg.exclude_cpus, "2");
+	fx_pin(&f, 1, 0, "4");
+	fx_pin(&f, 2, 0, "2");
+	fx_pin(&f, 3, 0, "1");
+	fx_allow(&f, 3, 0, "0,3");
+	fx_pin(&f, 4, 0, "6-7");
+	fx_allow(&f, 4, 0, "0-6");
+	fx_start(&f);
+	fx_advance(&f, 1);
+	build(GRAN_CPU);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(b.origins[i].leaving, i == 2);
+	assert_string_equal(allowed(3), "4-6");
+	done();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +521,13 @@ int main(void)
 		cmocka_unit_test(those_that_stay_say_why),
 		cmocka_unit_test(what_does_not_run_is_not_there),
 		cmocka_unit_test(those_that_leave_spread),
+		cmocka_unit_test(isolated_pcpus_are_theirs_who_name_them),
+		cmocka_unit_test(what_was_found_is_named_too),
+		cmocka_unit_test(the_kernel_moves_nobody_on_isolated_pcpus),
+		cmocka_unit_test(who_floats_on_an_isolated_pcpu_may_stay),
+		cmocka_unit_test(dedicated_pcpus_block_newcomers_only),
+		cmocka_unit_test(the_users_pool),
+		cmocka_unit_test(who_has_to_leave),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

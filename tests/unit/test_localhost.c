@@ -31,6 +31,7 @@ static void test_host(void **state)
 	assert_int_equal(p[1].busy_ns.avail, AVAIL_OFFLINE);
 	assert_false(p[0].isolated);
 	assert_true(p[2].isolated);
+	assert_true(p[0].nohz_full && !p[2].nohz_full); /* which is no isolation */
 	assert_int_equal(p[0].node, 0);
 	assert_int_equal(p[3].node, 1);
 	assert_int_equal(s.host.total_kib.v, 16384000);

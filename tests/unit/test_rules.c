@@ -25,9 +25,19 @@ static const struct vm_memo *memo_of(void *arg, const struct vm_sample *vm)
 	return arg;
 }
 
+static const struct cpuset *found;
+
+static const struct cpuset *found_of(void *arg, const struct vm_sample *vm, int vcpu)
+{
+	(void)arg;
+	(void)vm;
+	return vcpu == 0 ? found : NULL;
+}
+
 static int build(void **state)
 {
 	static struct world w;
+	found = NULL;
 	memset(&w, 0, sizeof w);
 	config_defaults(&w.cfg);
 	sample_init(&w.s);
@@ -54,7 +64,8 @@ static int wreck(void **state)
 
 static void expect(struct world *w, enum reason cpu, enum reason memory)
 {
-	assert_int_equal(rules_build(&w->r, &w->cfg, &w->s, memo_of, &w->memo), 0);
+	const struct rules_memo memo = {memo_of, found_of, &w->memo};
+	assert_int_equal(rules_build(&w->r, &w->cfg, &w->s, &memo), 0);
 	assert_string_equal(reason_key(w->r.vms[0].cpu), reason_key(cpu));
 	assert_string_equal(reason_key(w->r.vms[0].memory), reason_key(memory));
 }
@@ -98,8 +109,6 @@ static void facts_of_the_vm(void **state)
 	struct vm_sample *vm = w->s.vms;
 	vm->flags = VM_FLAG_RT;
 	expect(w, REASON_REALTIME, REASON_NONE);
-	vm->flags = VM_FLAG_DEDICATED;
-	expect(w, REASON_DEDICATED, REASON_NONE);
 	vm->flags = VM_FLAG_JOB;
 	expect(w, REASON_JOB, REASON_JOB);
 	vm->flags = VM_FLAG_NO_STEER | VM_FLAG_JOB;
@@ -108,6 +117,54 @@ static void facts_of_the_vm(void **state)
 	expect(w, REASON_HUNG, REASON_HUNG);
 	vm->state = VM_PAUSED;
 	expect(w, REASON_NOT_RUNNING, REASON_NOT_RUNNING);
+}
+
+static void put(struct cpuset *s, int cpu)
+{
+	cpuset_clear(s);
+	cpuset_add(s, cpu);
+}
+
+/* A definition alone dedicates nothing: the VM must run under it, and not because we put it there. */
+static void dedicated_is_who_runs_so(void **state)
+{
+	struct world *w = *state;
+	struct vcpu_sample *v = w->s.vcpus;
+	w->s.vms->flags = VM_FLAG_DEDICATED | VM_FLAG_PERSISTENT;
+	put(&v->allowed, 1);
+	expect(w, REASON_NONE, REASON_NONE); /* for the next boot */
+	put(&v->affinity, 0);
+	expect(w, REASON_NONE, REASON_NONE);
+	put(&v->affinity, 1);
+	expect(w, REASON_DEDICATED, REASON_NONE);
+	assert_true(w->r.vms[0].dedicated);
+	w->s.vms->state = VM_PAUSED; /* its pCPU is its own all the same */
+	expect(w, REASON_NOT_RUNNING, REASON_NOT_RUNNING);
+	assert_true(w->r.vms[0].dedicated);
+	w->s.vms->state = VM_RUNNING;
+	found = &v->allowed;
+	expect(w, REASON_NONE, REASON_NONE);
+}
+
+/* The only definition that a transient VM has is the live one. */
+static void pins_of_a_transient_vm(void **state)
+{
+	struct world *w = *state;
+	put(&w->s.vcpus[0].affinity, 2);
+	expect(w, REASON_NONE, REASON_NONE); /* one pin may be anything */
+	struct vcpu_sample *v = sample_add_vcpu(&w->s, 1);
+	v->affinity_avail = AVAIL_OK;
+	cpuset_fill(&v->affinity, 4);
+	expect(w, REASON_NONE, REASON_NONE);
+	put(&v->affinity, 2);
+	expect(w, REASON_NONE, REASON_NONE); /* both on one */
+	put(&v->affinity, 3);
+	expect(w, REASON_DEDICATED, REASON_NONE);
+	found = &v->affinity;
+	expect(w, REASON_NONE, REASON_NONE);
+	found = NULL;
+	w->s.vms->flags = VM_FLAG_PERSISTENT; /* a state that the definition does not have */
+	expect(w, REASON_NONE, REASON_NONE);
 }
 
 static void memory_of_the_past(void **state)
@@ -178,6 +235,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(facts_of_the_vm, build, wreck),
 		cmocka_unit_test_setup_teardown(unknown_pins_are_left_alone, build, wreck),
 		cmocka_unit_test_setup_teardown(some_are_not_touched_even_by_hand, build, wreck),
+		cmocka_unit_test_setup_teardown(dedicated_is_who_runs_so, build, wreck),
+		cmocka_unit_test_setup_teardown(pins_of_a_transient_vm, build, wreck),
 		cmocka_unit_test_setup_teardown(memory_of_the_past, build, wreck),
 		cmocka_unit_test_setup_teardown(foreign_pins_are_left_alone_for_a_while, build, wreck),
 	};

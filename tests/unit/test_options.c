@@ -187,6 +187,7 @@ static void test_every_option_is_parsed_and_helped(void **state)
 				     : strcmp(s->option, "set") == 0     ? "delay=3"
 				     : strcmp(s->option, "config") == 0  ? "/dev/null"
 				     : strcmp(s->option, "columns") == 0 ? "name"
+				     : s->type == SET_CPUS               ? "0-3,7"
 				     : *s->initial                       ? s->initial
 									 : "x";
 		snprintf(line, sizeof line, "--%s%s%s", s->option, value ? "=" : "", value ? sample : "");

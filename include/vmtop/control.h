@@ -41,9 +41,10 @@ struct vm_memo {
 	bool exclude_cpu, exclude_memory, stay_on_node; /* by key */
 	int64_t target_kib;                             /* -1 unknown */
 	int64_t target_ns;
-	int64_t fail_until_ns; /* leave it alone until then: a change failed */
-	bool unknown;          /* a change without an answer is to be read back first */
-	int64_t released_ns;   /* foreign changes older than this are forgiven */
+	int64_t fail_until_ns;  /* leave it alone until then: a change failed */
+	int64_t rival_until_ns; /* its vCPUs are somebody else's until then */
+	bool unknown;           /* a change without an answer is to be read back first */
+	int64_t released_ns;    /* foreign changes older than this are forgiven */
 };
 /* Fills rules for the sample. memo->vm() and memo->found() may return NULL: nothing is remembered. What they
  * point to must last as long as the rules are used. -1: out of memory. */

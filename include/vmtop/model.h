@@ -14,6 +14,7 @@ struct vcpu_rate {
 	struct vf64 usage_pct;  /* ran: 0..100 */
 	struct vf64 wait_pct;   /* runnable, not running: 0..100 */
 	struct vf64 demand_pct; /* what it would use on an idle pCPU; formulas in core/demand.c */
+	bool capped;            /* a quota of a group that it is in was used up, or nearly */
 	double scatter_pct;     /* mean absolute change of demand between samples */
 	/* A number that stays while the vCPU lives and is below model.n_slots; reused later with another
 	 * birth. */

@@ -34,7 +34,7 @@ struct action {
 	int from_s, to_s;
 	struct why why;
 	enum outcome outcome;
-	char error[160]; /* with FAILED, SKIPPED and UNKNOWN: what happened */
+	char error[320]; /* with FAILED, SKIPPED and UNKNOWN: what happened */
 };
 
 /* What a CPU round saw and why it did what it did. Absent numbers are unknown, not zero. */

@@ -139,7 +139,11 @@ struct vm_sample {
 	size_t n_vcpus;
 	struct vi64 cpu_time_ns; /* whole domain, emulator included */
 	struct vf64 quota_pct;   /* cap per vCPU by cgroup quota, percent of a pCPU; absent: none */
-	uint64_t mem_nodes;      /* bit n: memory bound to (strict) or mostly on node n; 0 unknown */
+	/* The tightest cap on all VMs with the same quota_group together, in percent of a pCPU; group 0: on
+	 * this VM alone. Absent: none. */
+	struct vf64 group_quota_pct;
+	uint64_t quota_group;
+	uint64_t mem_nodes; /* bit n: memory bound to (strict) or mostly on node n; 0 unknown */
 	bool mem_nodes_strict;
 	struct vm_memory mem;
 	struct vm_io io;

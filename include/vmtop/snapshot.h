@@ -37,7 +37,7 @@ struct log_line {
 	int vcpu;               /* -1: not about a vCPU */
 	enum reason reason;
 	enum outcome outcome; /* with LOG_ACTION */
-	char text[480]; /* "db1 vCPU 2: 0-3 -> 1 · ..." without the time; raw names are escaped already */
+	char text[640]; /* "db1 vCPU 2: 0-3 -> 1 · ..." without the time; raw names are escaped already */
 };
 
 enum { SNAPSHOT_LOG = 512 };

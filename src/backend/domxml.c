@@ -230,12 +230,13 @@ static uint32_t read_flags(xmlNodePtr dom)
 	return flags;
 }
 
-/* libvirt's quota is per vCPU, in microseconds per period; 0 and negative (which is no number here): none. */
-static struct vf64 read_quota(xmlNodePtr dom)
+/* libvirt's quotas, per vCPU and for the whole VM, are in microseconds per period; 0 and negative (which is
+ * no number here): none. */
+static struct vf64 read_quota(xmlNodePtr dom, const char *quota_path, const char *period_path)
 {
 	int64_t quota = 0, period = 100000;
-	xml_text_num(xml_path(dom, "cputune/period"), INT64_C(1000000000), &period);
-	if (!xml_text_num(xml_path(dom, "cputune/quota"), INT64_MAX / 128, &quota) || !quota || !period)
+	xml_text_num(xml_path(dom, period_path), INT64_C(1000000000), &period);
+	if (!xml_text_num(xml_path(dom, quota_path), INT64_MAX / 128, &quota) || !quota || !period)
 		return vf64_absent(AVAIL_NONE);
 	return vf64_ok(100.0 * (double)quota / (double)period);
 }
@@ -318,7 +319,8 @@ static int read_live(struct dom_facts *f, const char *text, struct err *e)
 		return -1;
 	xmlNodePtr dom = xmlDocGetRootElement(doc);
 	f->flags = read_flags(dom);
-	f->quota_pct = read_quota(dom);
+	f->quota_pct = read_quota(dom, "cputune/quota", "cputune/period");
+	f->global_quota_pct = read_quota(dom, "cputune/global_quota", "cputune/global_period");
 	read_memory(f, dom);
 	read_places(f, dom);
 	int rc = read_pins(dom, &f->pins, &f->n_pins, e);

@@ -11,7 +11,7 @@
 static void change_run(struct request *r, virConnectPtr c)
 {
 	struct change_request *q = (struct change_request *)r;
-	change_apply(c, &q->action, q->n_cpus);
+	q->refused = change_apply(c, &q->action, q->n_cpus);
 }
 
 static void change_drop(struct request *r)
@@ -22,7 +22,7 @@ static void change_drop(struct request *r)
 static void set(struct action *a, enum outcome o, const char *text)
 {
 	a->outcome = o;
-	snprintf(a->error, sizeof a->error, "%.159s", text);
+	snprintf(a->error, sizeof a->error, "%s", text);
 }
 
 static const char *why_not(const struct lv *lv, const struct action *a)
@@ -49,25 +49,41 @@ static void no_answer(struct lv *lv, struct action *a)
 	lv->wake = true;
 }
 
+static struct cpuset cut_to_host(const struct lv *lv, const struct cpuset *cpus)
+{
+	struct cpuset all, map = *cpus;
+	cpuset_fill(&all, lv->n_cpus);
+	cpuset_and(&map, &all);
+	return map;
+}
+
+/* Our own pins must be known before the hypervisor tells of them. */
+static void remember(struct lv *lv, const struct action *a)
+{
+	struct cpuset map = cut_to_host(lv, &a->to);
+	if (a->kind == ACTION_PIN)
+		note_asked(&lv->notes, a->uuid, a->vcpu, &map, clock_ns());
+}
+
+/* It was put back as it was before: that is ours too. */
+static void remember_refused(struct lv *lv, const struct action *a)
+{
+	struct cpuset map = cut_to_host(lv, &a->to), was = cut_to_host(lv, &a->from);
+	note_refused(&lv->notes, a->uuid, a->vcpu, &map, clock_ns());
+	note_asked(&lv->notes, a->uuid, a->vcpu, &was, clock_ns());
+}
+
 static void finish(struct lv *lv, struct action *a, struct change_request *q)
 {
 	set(a, q->action.outcome, q->action.error);
+	if (q->refused)
+		remember_refused(lv, a);
 	free(q);
 	/* When the line broke in the middle, the change may have been made all the same. */
 	if (a->outcome == OUTCOME_FAILED && link_phase(lv->link, NULL) == PHASE_LOST)
 		a->outcome = OUTCOME_UNKNOWN;
 	if (lv->reader && a->kind != ACTION_BALLOON)
 		lv_reader_dirty(lv->reader, a->uuid, a->kind == ACTION_PIN ? DIRTY_VCPUS : DIRTY_FACTS);
-}
-
-/* Our own pins must be known before the hypervisor tells of them. */
-static void remember(struct lv *lv, const struct action *a)
-{
-	struct cpuset all, map = a->to;
-	cpuset_fill(&all, lv->n_cpus);
-	cpuset_and(&map, &all);
-	if (a->kind == ACTION_PIN)
-		note_asked(&lv->notes, a->uuid, a->vcpu, &map, clock_ns());
 }
 
 static struct change_request *change_new(const struct lv *lv, const struct action *a)

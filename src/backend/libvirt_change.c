@@ -17,7 +17,7 @@ enum { MAP_BYTES = CPUSET_CPUS / 8, VCPUS_MOST = 4096 };
 static int end(struct action *a, enum outcome o, const char *text)
 {
 	a->outcome = o;
-	snprintf(a->error, sizeof a->error, "%.159s", text);
+	snprintf(a->error, sizeof a->error, "%s", text);
 	return 0;
 }
 
@@ -74,9 +74,28 @@ static bool is_busy(virDomainPtr dom)
 	return virDomainGetControlInfo(dom, &info, 0) == 0 && info.state == VIR_DOMAIN_CONTROL_JOB;
 }
 
+/* The kernel's or the control group's no; anything else may pass. */
+static bool is_refusal(void)
+{
+	virErrorPtr e = virGetLastError();
+	return e && e->code == VIR_ERR_SYSTEM_ERROR;
+}
+
+/* What was not made must not have done half of it: libvirt writes a cpuset before it sets the affinity. */
+static void put_back(virDomainPtr dom, int vcpu, const struct cpuset *was, int n_cpus)
+{
+	struct cpuset now;
+	if (affinity_of(dom, vcpu, &now) < 0)
+		return;
+	cut(&now, n_cpus);
+	if (!cpuset_equal(&now, was))
+		pin(dom, vcpu, was, n_cpus);
+}
+
+/* Returns 1 when the target was refused. */
 static int change_pin(virDomainPtr dom, struct action *a, int n_cpus)
 {
-	struct cpuset now, to = a->to;
+	struct cpuset was, now, to = a->to;
 	char list[80];
 	cut(&to, n_cpus);
 	if (cpuset_empty(&to))
@@ -88,8 +107,13 @@ static int change_pin(virDomainPtr dom, struct action *a, int n_cpus)
 		return end(a, OUTCOME_SKIPPED, "it is there already");
 	if (is_busy(dom))
 		return end(a, OUTCOME_SKIPPED, "a job runs on the VM");
-	if (pin(dom, a->vcpu, &to, n_cpus) < 0)
-		return fail(a, "pinning");
+	was = now;
+	if (pin(dom, a->vcpu, &to, n_cpus) < 0) {
+		bool refused = is_refusal();
+		fail(a, "pinning");
+		put_back(dom, a->vcpu, &was, n_cpus);
+		return refused && a->outcome == OUTCOME_FAILED;
+	}
 	if (affinity_of(dom, a->vcpu, &now) < 0)
 		return end(a, OUTCOME_UNKNOWN, "pinned, but it could not be read back");
 	cut(&now, n_cpus);
@@ -99,7 +123,8 @@ static int change_pin(virDomainPtr dom, struct action *a, int n_cpus)
 	cpuset_format(&now, list, sizeof list);
 	end(a, OUTCOME_FAILED, "");
 	snprintf(a->error, sizeof a->error, "pinned, but it reads back as %s", list);
-	return 0;
+	put_back(dom, a->vcpu, &was, n_cpus);
+	return 1;
 }
 
 static int change_balloon(virDomainPtr dom, struct action *a, const virDomainInfo *info)
@@ -122,13 +147,14 @@ static int change_period(virDomainPtr dom, struct action *a)
 	return end(a, OUTCOME_DONE, "");
 }
 
-void change_apply(virConnectPtr c, struct action *a, int n_cpus)
+bool change_apply(virConnectPtr c, struct action *a, int n_cpus)
 {
 	virDomainInfo info;
+	bool refused = false;
 	virDomainPtr dom = virDomainLookupByUUID(c, a->uuid);
 	if (!dom) {
 		fail(a, "finding the VM");
-		return;
+		return false;
 	}
 	bool got = virDomainGetInfo(dom, &info) == 0;
 	if (!got)
@@ -137,10 +163,11 @@ void change_apply(virConnectPtr c, struct action *a, int n_cpus)
 		 info.state != VIR_DOMAIN_PAUSED)
 		end(a, OUTCOME_SKIPPED, "the VM does not run");
 	else if (a->kind == ACTION_PIN)
-		change_pin(dom, a, n_cpus);
+		refused = change_pin(dom, a, n_cpus) == 1;
 	else if (a->kind == ACTION_BALLOON)
 		change_balloon(dom, a, &info);
 	else
 		change_period(dom, a);
 	virDomainFree(dom);
+	return refused;
 }

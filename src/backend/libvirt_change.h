@@ -7,7 +7,8 @@
 
 #include "vmtop/plan.h"
 
-/* Writes a->outcome and a->error. n_cpus: all CPUs of the host, offline ones included. */
-void change_apply(virConnectPtr c, struct action *a, int n_cpus);
+/* Writes a->outcome and a->error. n_cpus: all CPUs of the host, offline ones included. True: the host does
+ * not take this target, now or later. */
+bool change_apply(virConnectPtr c, struct action *a, int n_cpus);
 
 #endif

@@ -141,6 +141,8 @@ bool local_fill(struct lv_reader *rd, struct row *row)
 	const struct local_vm *vm = &row->vm->local;
 	struct vm_sample *v = &rd->sample.vms[rd->sample.n_vms - 1];
 	struct local_thread t;
+	/* Before the affinities: who is narrowed in between is seen with the next reading. */
+	local_limits(&row->vm->local);
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
 		if (local_thread(&rd->proc, vm, &vm->vcpus[i], &t) < 0) {
 			/* Unplugged or ended just now: the threads are listed again next time. */

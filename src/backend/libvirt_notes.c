@@ -14,12 +14,23 @@ void notes_done(struct notes *t)
 	memset(t, 0, sizeof *t);
 }
 
+static size_t position(const struct notes *t, const uint8_t uuid[UUID_BYTES])
+{
+	size_t lo = 0, hi = t->n;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (uuid_compare(t->vms[mid].uuid, uuid) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 struct vm_note *note_find(const struct notes *t, const uint8_t uuid[UUID_BYTES])
 {
-	for (size_t i = 0; i < t->n; i++)
-		if (uuid_compare(t->vms[i].uuid, uuid) == 0)
-			return &t->vms[i];
-	return NULL;
+	size_t at = position(t, uuid);
+	return at < t->n && uuid_compare(t->vms[at].uuid, uuid) == 0 ? &t->vms[at] : NULL;
 }
 
 struct vm_note *note_get(struct notes *t, const uint8_t uuid[UUID_BYTES])
@@ -35,9 +46,12 @@ struct vm_note *note_get(struct notes *t, const uint8_t uuid[UUID_BYTES])
 		t->vms = vm;
 		t->cap = cap;
 	}
-	vm = &t->vms[t->n++];
+	size_t at = position(t, uuid);
+	vm = &t->vms[at];
+	memmove(vm + 1, vm, (t->n++ - at) * sizeof *vm);
 	memset(vm, 0, sizeof *vm);
 	memcpy(vm->uuid, uuid, UUID_BYTES);
+	vm->id = -1;
 	return vm;
 }
 
@@ -49,9 +63,8 @@ static struct pin_note *find_pin(const struct vm_note *vm, int vcpu)
 	return NULL;
 }
 
-static struct pin_note *get_pin(struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu)
+static struct pin_note *pin_get(struct vm_note *vm, int vcpu)
 {
-	struct vm_note *vm = note_get(t, uuid);
 	struct pin_note *pin = vm ? find_pin(vm, vcpu) : NULL;
 	if (pin || !vm)
 		return pin;
@@ -64,6 +77,11 @@ static struct pin_note *get_pin(struct notes *t, const uint8_t uuid[UUID_BYTES],
 	return pin;
 }
 
+static struct pin_note *get_pin(struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu)
+{
+	return pin_get(note_get(t, uuid), vcpu);
+}
+
 void note_asked(
 	struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t now_ns)
 {
@@ -74,6 +92,17 @@ void note_asked(
 	pin->asked_ns = now_ns;
 }
 
+void note_refused(
+	struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t now_ns)
+{
+	struct pin_note *pin = get_pin(t, uuid, vcpu);
+	if (!pin)
+		return;
+	pin->refused = *map;
+	pin->refused_ns = now_ns;
+	pin->seen_ns = 0;
+}
+
 bool note_pin_event(
 	struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t time_ns)
 {
@@ -82,7 +111,11 @@ bool note_pin_event(
 		return true;
 	if (pin->asked_ns && time_ns - pin->asked_ns < ECHO_NS && cpuset_equal(&pin->asked, map))
 		return false;
-	pin->foreign_ns = time_ns;
+	/* What a sample has shown already is no second pin. */
+	bool news = !pin->seen_ns || !pin->foreign_ns || time_ns - pin->foreign_ns >= ECHO_NS ||
+		    !cpuset_equal(&pin->seen, map);
+	if (news)
+		pin->foreign_ns = time_ns;
 	return true;
 }
 
@@ -98,21 +131,77 @@ static void forget_gone(struct notes *t, const struct sample *s)
 	t->n = n;
 }
 
-static void apply_pins(const struct vm_note *note, struct sample *s, const struct vm_sample *vm)
+static bool runs(const struct vm_sample *vm)
 {
+	return vm->state == VM_RUNNING || vm->state == VM_BLOCKED;
+}
+
+/* Ours: what was asked for since the last sample, or just before it, as far as it reads back. */
+static bool is_ours(const struct pin_note *pin, const struct cpuset *affinity)
+{
+	return pin->asked_ns && pin->asked_ns + ECHO_NS >= pin->seen_ns &&
+	       cpuset_subset(affinity, &pin->asked);
+}
+
+/* taskset, numad, a hook: it comes without an event. The kernel itself changes affinities when pCPUs come and
+ * go and when the cpuset around a machine changes. */
+static void watch_pin(struct pin_note *pin, const struct vcpu_sample *v, int64_t now_ns, bool host_changed)
+{
+	enum { STILL = 2 };
+	if (v->affinity_avail != AVAIL_OK) {
+		pin->seen_ns = 0;
+		return;
+	}
+	bool known = pin->seen_ns && !host_changed && cpuset_equal(&pin->allowed, &v->allowed);
+	bool changed = known && !cpuset_equal(&pin->seen, &v->affinity);
+	bool told = pin->foreign_ns > pin->seen_ns; /* by an event */
+	if (changed && pin->still >= STILL && !told && !is_ours(pin, &v->affinity))
+		pin->foreign_ns = now_ns;
+	pin->still = !known ? 0 : changed ? 1 : pin->still < STILL ? pin->still + 1 : STILL;
+	pin->seen = v->affinity;
+	pin->allowed = v->allowed;
+	pin->seen_ns = now_ns;
+}
+
+/* Where the host's limits by now say so themselves, they say it better. */
+static void leave_out(struct pin_note *pin, struct vcpu_sample *v, int64_t now_ns)
+{
+	if (!pin->refused_ns)
+		return;
+	if (now_ns - pin->refused_ns >= REFUSED_NS || !cpuset_subset(&pin->refused, &v->allowed))
+		pin->refused_ns = 0;
+	else
+		cpuset_andnot(&v->allowed, &pin->refused);
+}
+
+static void apply_pins(struct vm_note *note, struct sample *s, const struct vm_sample *vm, bool host_changed)
+{
+	bool watched = runs(vm) && !vm->hung_since_ns && note->id == vm->id;
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
 		struct vcpu_sample *v = &s->vcpus[vm->first_vcpu + i];
-		const struct pin_note *pin = find_pin(note, v->id);
-		if (pin && pin->foreign_ns)
+		struct pin_note *pin = pin_get(note, v->id);
+		if (!pin)
+			continue;
+		if (watched)
+			watch_pin(pin, v, s->time_ns, host_changed);
+		else
+			pin->seen_ns = 0;
+		if (pin->foreign_ns)
 			v->foreign_pin_ns = vi64_ok(pin->foreign_ns);
+		leave_out(pin, v, s->time_ns);
 	}
+	note->id = vm->id;
 }
 
 void notes_apply(struct notes *t, struct sample *s)
 {
+	struct cpuset online;
+	sample_online(s, &online);
+	bool host_changed = !cpuset_equal(&online, &t->online);
+	t->online = online;
 	for (size_t i = 0; i < s->n_vms; i++) {
 		struct vm_sample *vm = &s->vms[i];
-		struct vm_note *note = vm->hung_since_ns ? note_get(t, vm->uuid) : note_find(t, vm->uuid);
+		struct vm_note *note = note_get(t, vm->uuid);
 		if (!note)
 			continue;
 		if (!vm->hung_since_ns)
@@ -120,7 +209,7 @@ void notes_apply(struct notes *t, struct sample *s)
 		else if (!note->hung_ns)
 			note->hung_ns = vm->hung_since_ns;
 		vm->hung_since_ns = note->hung_ns;
-		apply_pins(note, s, vm);
+		apply_pins(note, s, vm, host_changed);
 	}
 	forget_gone(t, s);
 }

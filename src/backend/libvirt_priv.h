@@ -28,6 +28,7 @@ struct change_request {
 	struct request r;
 	struct action action;
 	int n_cpus;
+	bool refused; /* the host does not take this pin */
 };
 struct topology_request {
 	struct request r;

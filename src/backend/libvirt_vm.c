@@ -350,6 +350,16 @@ static void settle_io(const struct lv_reader *rd, const struct row *row, struct 
 	reason_if_absent(&v->cpu_time_ns, asked);
 }
 
+/* The VM's own cap, or that of a group of this host around it. */
+static void settle_quota(const struct vm_cache *vm, struct vm_sample *v)
+{
+	struct vf64 own = vm->facts.global_quota_pct, around = vm->local.quota_pct;
+	bool tighter = vm->local.pid && vf64_has(around) && (!vf64_has(own) || around.v <= own.v);
+	v->quota_pct = vm->facts.quota_pct;
+	v->group_quota_pct = tighter ? around : own;
+	v->quota_group = tighter ? vm->local.quota_group : 0;
+}
+
 static void apply_facts(const struct vm_cache *vm, struct vm_sample *v)
 {
 	v->flags = vm->have_facts ? vm->facts.flags : VM_FLAG_NO_RULES;
@@ -357,7 +367,7 @@ static void apply_facts(const struct vm_cache *vm, struct vm_sample *v)
 		v->flags |= VM_FLAG_PERSISTENT;
 	if (vm->job)
 		v->flags |= VM_FLAG_JOB;
-	v->quota_pct = vm->facts.quota_pct;
+	settle_quota(vm, v);
 	v->mem_nodes = vm->facts.mem_nodes;
 	v->mem_nodes_strict = vm->facts.mem_nodes_strict;
 }

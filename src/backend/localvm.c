@@ -211,25 +211,12 @@ int local_threads(const struct local_root *lr, struct local_vm *vm)
 	return rc == 0 && vm->n_vcpus ? 0 : -1;
 }
 
-/* libvirt puts a machine into its scope; the scope's parent bounds every pin below it. */
-static void read_cgroup(const struct local_root *lr, struct local_vm *vm)
+void local_limits(struct local_vm *vm)
 {
-	char path[PATH_BYTES + FILE_BYTES], text[FILE_BYTES];
-	snprintf(path, sizeof path, "%s/proc/%d/cgroup", lr->root, (int)vm->pid);
-	vm->has_cgroup = false;
-	if (procfile_read(path, text, sizeof text) < 0 || strncmp(text, "0::/", 4) != 0)
-		return;
-	text[strcspn(text, "\n")] = '\0';
-	char *inner = strstr(text, "/libvirt/");
-	if (inner)
-		*inner = '\0';
-	char *scope = strrchr(text, '/');
-	if (!scope || strstr(text, "/.."))
-		return;
-	*scope = '\0';
-	snprintf(path, sizeof path, "%s/sys/fs/cgroup%s/cpuset.cpus.effective", lr->root,
-		text + strlen("0::"));
-	vm->has_cgroup = procfile_list(path, &vm->cgroup) && !cpuset_empty(&vm->cgroup);
+	enum { QUOTA_EACH = 4 }; /* a step at each level, and nothing fails when it is late */
+	vm->has_cgroup = cgroup_cpus(&vm->groups.cpuset, &vm->cgroup);
+	if (vm->looks++ % QUOTA_EACH == 0)
+		vm->quota_pct = cgroup_quota(&vm->groups.cpu, &vm->quota_group);
 }
 
 /* The argument after "-uuid" in a command line of NUL-separated arguments. */
@@ -333,7 +320,8 @@ static bool adopt(const struct local_root *lr, const struct local_wanted *want, 
 	local_vm_done(want->vm);
 	want->vm->pid = pid;
 	want->vm->start = start;
-	read_cgroup(lr, want->vm);
+	cgroup_find(lr->root, pid, &want->vm->groups);
+	local_limits(want->vm);
 	if (local_threads(lr, want->vm) == 0)
 		return true;
 	local_vm_done(want->vm);

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include "cgroup.h"
 #include "vmtop/sample.h"
 
 /* Which /proc: `root` is put in front of every path, empty or a made-up tree in tests. */
@@ -29,9 +30,13 @@ struct local_vm {
 	int64_t start;
 	struct local_vcpu *vcpus; /* sorted by id */
 	size_t n_vcpus;
-	int64_t threads;      /* of the process when vcpus were listed; another number may mean hot-plug */
-	struct cpuset cgroup; /* effective cpuset of the parent cgroup */
+	int64_t threads; /* of the process when vcpus were listed; another number may mean hot-plug */
+	struct cgroup_dirs groups;
+	struct cpuset cgroup; /* what the groups leave it, as read last */
 	bool has_cgroup;
+	struct vf64 quota_pct; /* of the group `quota_group`, for all in it together */
+	uint64_t quota_group;
+	unsigned looks; /* at its limits */
 };
 void local_vm_done(struct local_vm *vm);
 
@@ -45,6 +50,8 @@ struct local_wanted {
  * lock on that file, belongs to the file's owner unless that is root, and carries the UUID ("-uuid UUID").
  * Returns how many were found. */
 size_t local_find(const struct local_root *lr, struct local_wanted *want, size_t n);
+/* Reads again what the control groups leave it: they change without a word. */
+void local_limits(struct local_vm *vm);
 /* Lists the threads again (hot-plug). -1: the process is gone or another one, or it has no vCPU threads. */
 int local_threads(const struct local_root *lr, struct local_vm *vm);
 

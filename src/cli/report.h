@@ -32,7 +32,7 @@ struct report_row { /* a line of the table of decisions */
 };
 struct report_mark {
 	double at_s;
-	char text[480];
+	char text[640];
 };
 
 struct report {

@@ -86,7 +86,7 @@ static void decisions(const struct report *r, FILE *f)
 		f);
 	for (size_t i = 0; i < r->n_rows; i++) {
 		const struct report_row *row = &r->rows[i];
-		char time[48], from[512], to[512], vcpu[16] = "", outcome[240];
+		char time[48], from[512], to[512], vcpu[16] = "", outcome[400];
 		text_time(time, sizeof time, row->wall_ns);
 		what(&row->a, from, to, sizeof from);
 		if (row->a.vcpu >= 0)

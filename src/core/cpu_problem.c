@@ -316,10 +316,11 @@ static uint32_t room_of(struct cpu_problem *b, const struct vcpu_sample *v)
 	return set_of(b, &cpus, UINT32_MAX);
 }
 
-/* Time in which its quota held it back is reported as waiting. */
+/* Time in which a quota held it back is reported as waiting. */
 static bool runs_into_quota(const struct vm_sample *vm, const struct vcpu_rate *rate)
 {
-	return vf64_has(vm->quota_pct) && value_or(rate->usage_pct, 0) >= .9 * vm->quota_pct.v;
+	return rate->capped ||
+	       (vf64_has(vm->quota_pct) && value_or(rate->usage_pct, 0) >= .9 * vm->quota_pct.v);
 }
 
 static bool is_leaving(const struct cpu_problem *b, const struct vcpu_sample *v)

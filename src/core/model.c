@@ -187,12 +187,12 @@ static void vcpu_rates(struct vcpu_past *p, struct vcpu_rate *r, const struct vm
 		demand_reset(&p->demand);
 	}
 	r->demand_pct = demand_of(p, r, vm, w, smooth_s);
+	r->capped = false;
 	r->scatter_pct = p->demand.scatter_pct;
 	r->slot = p->slot;
 	r->birth = p->birth;
 	model_remember(p->time, time, w);
 	model_remember(p->delay, delay, w);
-	p->pcpu = model_vcpu_pcpu(v);
 }
 
 static void vm_counter_rates(
@@ -232,7 +232,7 @@ static struct window window_of(const struct model_state *st, const struct sample
 	return (struct window){(double)(s->time_ns - st->base_ns[OLD_BASE]) / 1e9, OLD_BASE, false};
 }
 
-static void vm_rates(struct model *m, struct past *now, const struct sample *s, size_t i, struct tally *t,
+static void vm_rates(struct model *m, struct past *now, const struct sample *s, size_t i,
 	const struct cpuset *online, const struct window *w)
 {
 	const struct vm_sample *vm = &s->vms[i];
@@ -241,9 +241,7 @@ static void vm_rates(struct model *m, struct past *now, const struct sample *s, 
 	*r = (struct vm_rate){.first_seen_ns = p->first_seen_ns, .slot = p->slot, .birth = p->birth};
 	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++) {
 		struct vcpu_rate *vr = &m->vcpus[k];
-		int before = now->vcpus[k].pcpu;
 		vcpu_rates(&now->vcpus[k], vr, vm, &s->vcpus[k], w, m->state->smooth_s);
-		model_tally_vcpu(t, &s->vcpus[k], vr, before);
 		vr->target = s->vcpus[k].allowed;
 		cpuset_and(&vr->target, online);
 		add_present(&r->cpu_pct, vr->usage_pct);
@@ -252,6 +250,60 @@ static void vm_rates(struct model *m, struct past *now, const struct sample *s, 
 	}
 	vm_counter_rates(p, r, vm, w);
 	guest_rates(&p->guest, r, &vm->mem, s->time_ns, s->wall_ns);
+}
+
+static bool same_group(const struct vm_sample *a, const struct vm_sample *b)
+{
+	return a == b || (a->quota_group && a->quota_group == b->quota_group);
+}
+
+static void cap_vm(struct model *m, const struct vm_sample *vm, size_t i, double by)
+{
+	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++) {
+		m->vcpus[k].demand_pct.v *= by;
+		m->vcpus[k].capped = true;
+	}
+	m->vms[i].demand_pct.v *= by;
+}
+
+/* Those from VM i on that share its cap want no more than that, however long their vCPUs wait for it. */
+static void cap_group(struct model *m, const struct sample *s, size_t i)
+{
+	double wants = 0, ran = 0, most = s->vms[i].group_quota_pct.v;
+	for (size_t j = i; j < s->n_vms; j++) {
+		if (!same_group(&s->vms[j], &s->vms[i]))
+			continue;
+		wants += vf64_has(m->vms[j].demand_pct) ? m->vms[j].demand_pct.v : 0;
+		ran += vf64_has(m->vms[j].cpu_pct) ? m->vms[j].cpu_pct.v : 0;
+	}
+	if (wants <= most && ran < .9 * most)
+		return;
+	for (size_t j = i; j < s->n_vms; j++)
+		if (same_group(&s->vms[j], &s->vms[i]))
+			cap_vm(m, &s->vms[j], j, wants > most ? most / wants : 1);
+}
+
+static void cap_groups(struct model *m, const struct sample *s)
+{
+	for (size_t i = 0; i < s->n_vms; i++) {
+		size_t first = 0;
+		if (!vf64_has(s->vms[i].group_quota_pct))
+			continue;
+		while (!same_group(&s->vms[first], &s->vms[i]))
+			first++;
+		if (first == i)
+			cap_group(m, s, i);
+	}
+}
+
+/* Which pCPU each vCPU counts to, and what it is remembered for. */
+static void tally_vcpus(const struct model *m, struct past *now, const struct sample *s, struct tally *t)
+{
+	for (size_t i = 0; i < s->n_vms; i++)
+		for (size_t k = s->vms[i].first_vcpu; k < s->vms[i].first_vcpu + s->vms[i].n_vcpus; k++) {
+			model_tally_vcpu(t, &s->vcpus[k], &m->vcpus[k], now->vcpus[k].pcpu);
+			now->vcpus[k].pcpu = model_vcpu_pcpu(&s->vcpus[k]);
+		}
 }
 
 /* A sample that named a VM twice has vCPUs that belong to none: they have no rates. */
@@ -293,7 +345,9 @@ int model_update(struct model *m, const struct sample *s, struct err *e)
 	m->n_vcpus = s->n_vcpus;
 	m->n_pcpus = s->host.n_pcpus;
 	for (size_t i = 0; i < s->n_vms; i++)
-		vm_rates(m, now, s, i, &t, &online, &w);
+		vm_rates(m, now, s, i, &online, &w);
+	cap_groups(m, s);
+	tally_vcpus(m, now, s, &t);
 	model_pcpu_rates(m, now, s, &t, &w);
 	model_host_rates(m, &w);
 	m->elapsed_s = m->samples ? (double)(s->time_ns - m->time_ns) / 1e9 : 0;

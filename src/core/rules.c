@@ -149,6 +149,10 @@ static void vm_rule_fill(struct vm_rule *out, const struct config *cfg, const st
 		.released_ns = memo ? memo->released_ns : 0,
 		.target_age_ns = memo && memo->target_kib >= 0 ? s->time_ns - memo->target_ns : 0,
 	};
+	if (out->cpu == REASON_NONE && memo && memo->rival_until_ns > s->time_ns) {
+		out->cpu = REASON_FOREIGN;
+		out->held_for_s = (double)(memo->rival_until_ns - s->time_ns) / 1e9;
+	}
 	if (why == REASON_NONE && (set.exclude_memory || (memo && memo->exclude_memory)))
 		out->memory = REASON_EXCLUDED;
 	if (why == REASON_HELD)

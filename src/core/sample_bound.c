@@ -78,6 +78,7 @@ static void bound_vm(struct vm_sample *vm)
 	BOUND_ALL(counters, SAMPLE_COUNT_MOST);
 	bound(&m->period_s, INT32_MAX);
 	bound_real(&vm->quota_pct, 1e6);
+	bound_real(&vm->group_quota_pct, 1e9);
 	vm->hung_since_ns = bound_time(vm->hung_since_ns);
 	vm->id = vm->id < -1 ? -1 : vm->id;
 }

@@ -265,7 +265,7 @@ static void refuse_all(struct engine *en, size_t begun, const char *why)
 		struct action *a = &en->plan.actions[i];
 		struct vm_record *r = ledger_find(&en->ledger, a->uuid);
 		a->outcome = OUTCOME_FAILED;
-		snprintf(a->error, sizeof a->error, "%.159s", why);
+		snprintf(a->error, sizeof a->error, "%s", why);
 		if (r && i < begun)
 			record_not_done(en, r, a);
 	}

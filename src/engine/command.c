@@ -27,6 +27,9 @@ static void set_hold(struct engine *en, const struct command *c)
 	if (!c->on) {
 		r->memo.fail_until_ns = 0;
 		r->memo.released_ns = en->sample.time_ns;
+		r->memo.rival_until_ns = 0;
+		r->rivalries = 0;
+		r->n_fought = 0;
 	}
 	text_escape(name, sizeof name, r->name);
 	log_event(en, LOG_EVENT, "%s %s", name, c->on ? "held: AUTO leaves it alone" : "released");
@@ -55,7 +58,6 @@ static void set_auto(struct engine *en, const struct command *c)
 	if (c->on && !engine_may_change(en))
 		return;
 	*mode = c->on;
-	en->rival_ns = 0;
 	en->next_memory_ns = en->b->ops->now(en->b);
 	log_event(en, LOG_EVENT, "%s: %s", c->kind == CMD_AUTO_CPU ? "CPU" : "memory",
 		c->on ? "AUTO" : "MANUAL");

@@ -57,7 +57,6 @@ void engine_configure(struct engine *en, const struct config *cfg)
 	model_tune(&en->model, &en->cfg);
 	backend_configured(en->b, was, &en->cfg);
 	free(was);
-	en->rival_ns = 0;
 	en->stats_on = cfg->stats_period_s > 0;
 	engine_obey(en, &(struct command){.kind = CMD_INTERVAL, .number = cfg->delay_s});
 	engine_announce(en, "settings read again");

@@ -9,10 +9,16 @@
 
 enum { BALLOON_SLACK_KIB = 16 << 10 };
 
+static void record_free(struct vm_record *r)
+{
+	free(r->vcpus);
+	free(r->fought);
+}
+
 void ledger_done(struct ledger *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		free(l->vms[i].vcpus);
+		record_free(&l->vms[i]);
 	free(l->vms);
 	memset(l, 0, sizeof *l);
 }
@@ -89,6 +95,20 @@ struct vcpu_record *record_vcpu_get(struct vm_record *r, int id)
 	return v;
 }
 
+struct vcpu_fights *record_fights(struct vm_record *r, int id)
+{
+	for (size_t i = 0; i < r->n_fought; i++)
+		if (r->fought[i].id == id)
+			return &r->fought[i];
+	struct vcpu_fights *p = reallocarray(r->fought, r->n_fought + 1, sizeof *p);
+	if (!p)
+		return NULL;
+	r->fought = p;
+	p += r->n_fought++;
+	*p = (struct vcpu_fights){.id = id};
+	return p;
+}
+
 void record_drop_vcpu(struct vm_record *r, int id)
 {
 	struct vcpu_record *v = record_vcpu(r, id);
@@ -131,6 +151,7 @@ void vcpu_will(struct vcpu_record *v, const struct cpuset *to)
 	v->before = v->wrote;
 	v->wrote = *to;
 	v->unsure = true;
+	v->lost = false;
 }
 
 void vcpu_is(struct vcpu_record *v, const struct cpuset *now)
@@ -231,7 +252,7 @@ void ledger_forget(struct ledger *l, int64_t now_s)
 		if (r->here || (kept_while_gone(r, now_s) && r->seen_s > oldest))
 			l->vms[n++] = l->vms[i];
 		else
-			free(l->vms[i].vcpus);
+			record_free(&l->vms[i]);
 	}
 	l->n = n;
 }

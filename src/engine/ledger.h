@@ -14,6 +14,13 @@ struct vcpu_record {
 	struct cpuset before; /* with unsure: it may still be this one */
 	bool unsure;          /* whether the last change was made is not known (yet) */
 	int64_t foreign_ns;   /* last pin of somebody else that was seen */
+	bool lost;            /* somebody else pinned it after us */
+};
+
+/* How often somebody else pinned a vCPU after us. Longer kept than what we wrote. */
+struct vcpu_fights {
+	int id, fights;
+	int releases; /* that may have been meant as such */
 };
 
 struct vm_record {
@@ -22,6 +29,7 @@ struct vm_record {
 	struct vm_memo memo;
 	int life;                     /* its id at the hypervisor; another one is another life. -1 unknown */
 	int fails;                    /* in a row */
+	int rivalries;                /* how often it was left to somebody who fights for it */
 	bool here;                    /* in the sample given last */
 	int64_t seen_s;               /* last time it was there, seconds since the epoch */
 	int64_t unknown_ns;           /* with memo.unknown: since when */
@@ -32,6 +40,8 @@ struct vm_record {
 	int period_before;              /* it may still be this one; -1 never touched */
 	struct vcpu_record *vcpus;      /* those that we have pinned */
 	size_t n_vcpus, cap_vcpus;
+	struct vcpu_fights *fought;
+	size_t n_fought;
 };
 
 struct ledger {
@@ -54,6 +64,7 @@ void ledger_drop_changes(struct ledger *l);
 
 struct vcpu_record *record_vcpu(const struct vm_record *r, int id);
 struct vcpu_record *record_vcpu_get(struct vm_record *r, int id); /* NULL: out of memory */
+struct vcpu_fights *record_fights(struct vm_record *r, int id);   /* NULL: out of memory */
 void record_drop_vcpu(struct vm_record *r, int id);
 void record_drop_balloon(struct vm_record *r);
 void record_drop_period(struct vm_record *r);

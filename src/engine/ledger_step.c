@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Who came, who went, who else is at work: what the ledger learns from a sample. Invariant: what is no longer
- * as we wrote it is forgotten as soon as that is known. Decides nothing but that AUTO steps back before a
+ * as we wrote it is forgotten as soon as that is known. Decides nothing but that AUTO leaves a VM to a
  * rival. */
 #include <stdio.h>
 #include <string.h>
@@ -97,46 +97,57 @@ static bool was_released(const struct engine *en, const struct vcpu_record *k, c
 	return v->affinity_avail == AVAIL_OK && cpuset_equal(&found, &now);
 }
 
-/* A pin by somebody else on a vCPU that we pinned. Returns whether it is the second within a minute. */
-static bool is_rival(struct engine *en, struct vcpu_record *k, const struct vcpu_sample *v)
+/* Somebody pinned a vCPU of ours, we pinned it again after the hold, and he did so too: he means it. Who puts
+ * it back as it was found may have meant a release; that is believed twice. */
+static bool is_rival(
+	const struct engine *en, struct vm_record *r, struct vcpu_record *k, const struct vcpu_sample *v)
 {
-	int64_t at = v->foreign_pin_ns.v, before = en->rival_ns;
-	k->foreign_ns = at;
-	if (was_released(en, k, v))
+	struct vcpu_fights *f = record_fights(r, k->id);
+	k->foreign_ns = v->foreign_pin_ns.v;
+	if (k->lost || !f)
 		return false;
-	en->rival_ns = at > before ? at : before;
-	return before && (at > before ? at - before : before - at) <= INT64_C(60000000000);
+	k->lost = true;
+	if (!f->fights && was_released(en, k, v) && f->releases++ < 2)
+		return false;
+	return ++f->fights > 1;
 }
 
-static void step_back(struct engine *en)
+/* That guest is left to him, twice as long each time, and AUTO goes on with the others. */
+static void leave_to_rival(struct engine *en, struct vm_record *r)
 {
-	en->rival_ns = 0;
-	if (!en->cfg.auto_cpu)
-		return;
-	en->cfg.auto_cpu = false;
-	log_event(en, LOG_ERROR,
-		"CPU: MANUAL now: somebody else re-pinned two of our vCPUs within a minute; is another "
-		"controller (numad, a second vmtop) running?");
-	notice_set(en, "CPU AUTO switched off: somebody else re-pins the same vCPUs");
+	enum { DOUBLINGS_MOST = 5 };
+	char name[128];
+	double rest_s = en->cfg.foreign_hold_s;
+	for (int i = 0; i <= r->rivalries && i < DOUBLINGS_MOST; i++)
+		rest_s *= 2;
+	r->rivalries++;
+	r->memo.rival_until_ns = en->sample.time_ns + (int64_t)(rest_s * 1e9);
+	text_escape(name, sizeof name, r->name);
+	if (rest_s > 0)
+		log_event(en, LOG_EVENT,
+			"%s: somebody else pins the same vCPUs again and again; CPU AUTO leaves this VM "
+			"alone "
+			"for %.0f s",
+			name, rest_s);
 }
 
-/* Two pins of others on ours within a minute mean that another controller is at work, and AUTO steps back:
- * two controllers only undo each other. */
+/* Two controllers that fight over a vCPU only undo each other. A single pin of somebody else, and pins on
+ * other vCPUs, are no fight: the hold of that vCPU is enough. */
 static void watch_rivals(struct engine *en)
 {
-	bool rival = false;
 	for (size_t i = 0; i < en->sample.n_vms; i++) {
 		const struct vm_sample *vm = &en->sample.vms[i];
-		const struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
+		struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
+		bool rival = false;
 		for (size_t k = vm->first_vcpu; r && r->n_vcpus && k < vm->first_vcpu + vm->n_vcpus; k++) {
 			const struct vcpu_sample *v = &en->sample.vcpus[k];
 			struct vcpu_record *ours = record_vcpu(r, v->id);
 			if (ours && vi64_has(v->foreign_pin_ns) && v->foreign_pin_ns.v > ours->foreign_ns)
-				rival |= is_rival(en, ours, v);
+				rival |= is_rival(en, r, ours, v);
 		}
+		if (rival)
+			leave_to_rival(en, r);
 	}
-	if (rival)
-		step_back(en);
 }
 
 /* Said once: who else may move guests here, and whose pins are not an accident. */

@@ -104,7 +104,7 @@ void log_action(struct engine *en, const struct action *a)
 	if (a->outcome == OUTCOME_DONE)
 		snprintf(line->text, sizeof line->text, "%.100s%s, %.150s", name, change, a->why.text);
 	else
-		snprintf(line->text, sizeof line->text, "%s: %.100s%s, %.60s%s%.100s",
+		snprintf(line->text, sizeof line->text, "%s: %.100s%s, %.60s%s%.300s",
 			outcome_text(a->outcome), name, change, a->why.text, *a->error ? ": " : "", a->error);
 	backend_note(en->b, line);
 }

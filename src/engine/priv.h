@@ -81,8 +81,7 @@ struct engine {
 	int64_t start_ns, end_ns, next_tick_ns, next_memory_ns, last_sample_ns;
 	uint32_t others_said; /* enum host_other: in the log already */
 	bool nova_said;
-	int64_t rival_ns; /* the last foreign pin on a vCPU that we pinned; 0 none */
-	bool rewound;     /* a recording jumped; so many samples come before the place */
+	bool rewound; /* a recording jumped; so many samples come before the place */
 	int lead;
 	struct config *begun; /* the settings at the start of a recording, for jumps; else NULL */
 	bool foreign_plan;    /* the recorded plan is not what the policy would do now */

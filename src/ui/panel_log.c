@@ -46,7 +46,7 @@ static int stamp_width(int cols)
 
 static int line_rows(const struct log_line *l, bool wrap, const struct screen *to, int cols)
 {
-	char text[600];
+	char text[760];
 	if (!wrap)
 		return 1;
 	line_text(l, text, sizeof text);
@@ -56,7 +56,7 @@ static int line_rows(const struct log_line *l, bool wrap, const struct screen *t
 
 static void line_draw(const struct log_line *l, struct screen *to, struct rect at)
 {
-	char when[16] = "", text[600];
+	char when[16] = "", text[760];
 	time_t t = (time_t)(l->wall_ns / 1000000000);
 	struct tm tm;
 	int used = stamp_width(at.cols);

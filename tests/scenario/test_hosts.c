@@ -228,6 +228,43 @@ static void test_one_foreign_pin_is_no_rival(void **state)
 	run_done(&r);
 }
 
+static void look_fight(void *arg, const struct snapshot *s)
+{
+	int *pins = arg;
+	for (size_t i = 0; i < s->n_actions; i++)
+		pins[strcmp(s->sample.vms[s->actions[i].vm].name, "wanted") == 0]++;
+}
+
+/* Somebody who pins the same vCPU whenever it was moved gets the VM, for longer each time; the others are
+ * steered all the while. */
+static void test_a_rival_gets_the_vm_alone(void **state)
+{
+	(void)state;
+	struct config cfg;
+	struct run r;
+	int pins[2] = {0};
+	run_config(&cfg, true, false, 1);
+	cfg.cpu_policy = CPU_POLICY_ORIGIN_C;
+	cfg.foreign_hold_s = 5;
+	run_scenario(
+		&r, &(struct run_options){.scenario = "host\n pcpus 2\nvm other x4\n load 40% noise 20%\n"
+						      "vm wanted\n load 40% noise 20%\n"
+						      "at 20s every 10s pin wanted 0\n",
+			    .cfg = &cfg,
+			    .seconds = 600,
+			    .look = look_fight,
+			    .arg = pins});
+	assert_true(r.last->auto_cpu);
+	assert_true(pins[0] > 200);
+	assert_in_range(pins[1], 1, 60); /* otherwise hundreds */
+	bool said = false;
+	for (size_t i = 0; i < r.last->n_log; i++)
+		said |= strstr(r.last->log[i].text,
+				"wanted: somebody else pins the same vCPUs again and again") != NULL;
+	assert_true(said || r.last->n_log == SNAPSHOT_LOG);
+	run_done(&r);
+}
+
 /* The n-th change fails, or its answer is lost, for each n of a short run: in the end all is done all the
  * same. */
 static void test_failing_changes(void **state)
@@ -296,6 +333,7 @@ int main(void)
 		cmocka_unit_test(test_two_nodes),
 		cmocka_unit_test(test_churn),
 		cmocka_unit_test(test_one_foreign_pin_is_no_rival),
+		cmocka_unit_test(test_a_rival_gets_the_vm_alone),
 		cmocka_unit_test(test_failing_changes),
 		cmocka_unit_test(test_failing_samples),
 		cmocka_unit_test(test_offline),

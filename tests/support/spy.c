@@ -182,7 +182,7 @@ double spy_balloon_mib(struct spy *s, const char *vm)
 
 const char *spy_logged(struct engine *en, const char *part)
 {
-	static char text[480];
+	static char text[640];
 	struct snapshot *s = engine_snapshot(en);
 	text[0] = '\0';
 	if (getenv("SPY_LOG"))

@@ -249,6 +249,44 @@ static void absent_stays_absent(void **state)
 	fx_done(&f);
 }
 
+/* A cap on several vCPUs together, or on several VMs: they want no more than that, and wait for it. */
+static void wants_end_at_a_common_cap(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 8});
+	for (unsigned i = 1; i <= 4; i++) {
+		fx_vm(&f, i, 2);
+		for (int k = 0; k < 2; k++) {
+			char cpu[8];
+			snprintf(cpu, sizeof cpu, "%u", 2 * (i - 1) + (unsigned)k);
+			fx_pin(&f, i, k, cpu);
+			fx_load(&f, i, k, 10, 80);
+		}
+	}
+	fx_vm_sample(&f, 1)->group_quota_pct = vf64_ok(20);
+	for (unsigned i = 2; i <= 3; i++) {
+		fx_vm_sample(&f, i)->group_quota_pct = vf64_ok(40);
+		fx_vm_sample(&f, i)->quota_group = 77;
+	}
+	fx_load(&f, 3, 1, 10, 0);
+	fx_start(&f);
+	fx_advance(&f, 1);
+	assert_near(f.m.vms[0].demand_pct.v, 20);
+	assert_near(fx_vcpu_rate(&f, 1, 0)->demand_pct.v, 10);
+	assert_near(f.m.pcpus[0].demand_pct.v, 10);
+	assert_near(f.m.vms[1].demand_pct.v + f.m.vms[2].demand_pct.v, 40);
+	assert_true(fx_vcpu_rate(&f, 2, 0)->demand_pct.v > 2 * fx_vcpu_rate(&f, 3, 1)->demand_pct.v);
+	assert_true(fx_vcpu_rate(&f, 1, 0)->capped && fx_vcpu_rate(&f, 3, 0)->capped);
+	assert_true(f.m.vms[3].demand_pct.v > 90); /* without a cap */
+	assert_false(fx_vcpu_rate(&f, 4, 0)->capped);
+	fx_vm_sample(&f, 1)->group_quota_pct = vf64_ok(2000);
+	fx_advance(&f, 1);
+	assert_true(f.m.vms[0].demand_pct.v > 90);
+	assert_false(fx_vcpu_rate(&f, 1, 0)->capped);
+	fx_done(&f);
+}
+
 static void offline_pcpu_and_target(void **state)
 {
 	(void)state;
@@ -653,6 +691,7 @@ int main(void)
 		cmocka_unit_test(short_window_reaches_back),
 		cmocka_unit_test(window_is_four_readings_at_least),
 		cmocka_unit_test(absent_stays_absent),
+		cmocka_unit_test(wants_end_at_a_common_cap),
 		cmocka_unit_test(offline_pcpu_and_target),
 		cmocka_unit_test(background_is_what_vcpus_do_not_explain),
 		cmocka_unit_test(wandering_vcpu_is_no_background),

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* Control groups, from /proc/PID/cgroup and what is mounted below /sys/fs/cgroup. Invariant: reads only; a
+ * file that is missing or strange limits nothing. Must not know: libvirt, samples of others. */
+#include "cgroup.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "procfile.h"
+
+enum { TEXT_BYTES = 4096, FILE_PATH = CGROUP_PATH + 64 };
+
+/* Is `name` among words separated by commas? */
+static bool lists(const char *words, size_t n, const char *name)
+{
+	size_t len = strlen(name);
+	for (const char *w = words, *end = words + n; w < end; w += strcspn(w, ",:") + 1)
+		if (strncmp(w, name, len) == 0 && (w[len] == ',' || w[len] == ':'))
+			return true;
+	return false;
+}
+
+/* libvirt's own groups below a machine's: what they hold is what was asked for, vmtop's pins included. */
+static bool is_part(const char *name)
+{
+	static const char *const parts[] = {"emulator", "vcpu", "iothread"};
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		size_t n = strlen(parts[i]);
+		if (strncmp(name, parts[i], n) == 0 && strspn(name + n, "0123456789") == strlen(name + n))
+			return true;
+	}
+	return false;
+}
+
+/* Cuts the last component off; false: at the mount. */
+static bool climb(char *path, size_t top)
+{
+	char *last = strrchr(path, '/');
+	if (!last || (size_t)(last - path) < top)
+		return false;
+	*last = '\0';
+	return true;
+}
+
+/* "/a/b" below a mount. A path that leads out of what is mounted here ("/..") is not to be had. */
+static void dir_set(struct cgroup_dir *d, const char *root, const char *mount, const char *path, bool v2)
+{
+	size_t n = strcspn(path, "\n");
+	int top = snprintf(d->path, sizeof d->path, "%s/sys/fs/cgroup%s", root, mount);
+	if (top < 0 || (size_t)top + n >= sizeof d->path || memmem(path, n, "/..", 3)) {
+		d->path[0] = '\0';
+		return;
+	}
+	d->top = (size_t)top;
+	d->v2 = v2;
+	n -= n == 1; /* "/" */
+	memcpy(d->path + top, path, n);
+	d->path[(size_t)top + n] = '\0';
+	char *last = strrchr(d->path, '/');
+	if (n && last && is_part(last + 1))
+		climb(d->path, d->top);
+}
+
+static bool is_there(const char *root, const char *path)
+{
+	char full[FILE_PATH];
+	snprintf(full, sizeof full, "%s%s", root, path);
+	return access(full, F_OK) == 0;
+}
+
+/* "N:controllers:/path"; without controllers it is the hierarchy of version 2, which has those that no other
+ * has. */
+static void read_line(const char *root, const char *line, struct cgroup_dirs *to)
+{
+	const char *words = strchr(line, ':'), *path = words ? strchr(words + 1, ':') : NULL;
+	if (!path || path[1] != '/')
+		return;
+	size_t n = (size_t)(path - ++words);
+	const char *mount = is_there(root, "/sys/fs/cgroup/unified") ? "/unified" : "";
+	if (n == 0 && !to->cpuset.path[0])
+		dir_set(&to->cpuset, root, mount, path + 1, true);
+	if (n == 0 && !to->cpu.path[0])
+		dir_set(&to->cpu, root, mount, path + 1, true);
+	if (lists(words, n, "cpuset"))
+		dir_set(&to->cpuset, root, "/cpuset", path + 1, false);
+	if (lists(words, n, "cpu"))
+		dir_set(&to->cpu, root, "/cpu", path + 1, false);
+}
+
+void cgroup_find(const char *root, pid_t pid, struct cgroup_dirs *to)
+{
+	char path[FILE_PATH], text[TEXT_BYTES];
+	memset(to, 0, sizeof *to);
+	snprintf(path, sizeof path, "%s/proc/%d/cgroup", root, (int)pid);
+	if (procfile_read(path, text, sizeof text) <= 0)
+		return;
+	for (const char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+		read_line(root, line, to);
+}
+
+/* The kernel keeps a group's set inside those above it, so the nearest that has one tells them all. */
+bool cgroup_cpus(const struct cgroup_dir *d, struct cpuset *cpus)
+{
+	char dir[CGROUP_PATH], file[FILE_PATH];
+	memcpy(dir, d->path, sizeof dir);
+	if (!dir[0])
+		return false;
+	do {
+		snprintf(file, sizeof file, "%s/%s", dir, d->v2 ? "cpuset.cpus.effective" : "cpuset.cpus");
+		if (procfile_list(file, cpus) && !cpuset_empty(cpus))
+			return true;
+	} while (climb(dir, d->top));
+	return false;
+}
+
+static bool read_number(const char *dir, const char *name, int64_t *v)
+{
+	char file[FILE_PATH], text[64];
+	snprintf(file, sizeof file, "%s/%s", dir, name);
+	return procfile_read(file, text, sizeof text) > 0 && procfile_numbers(text, v, 1) == 1;
+}
+
+/* "60000 100000", or "max 100000" for none; in version 1 two files, and -1 for none. */
+static bool read_quota(const char *dir, bool v2, int64_t v[2])
+{
+	char file[FILE_PATH], text[64];
+	if (!v2)
+		return read_number(dir, "cpu.cfs_quota_us", &v[0]) &&
+		       read_number(dir, "cpu.cfs_period_us", &v[1]);
+	snprintf(file, sizeof file, "%s/cpu.max", dir);
+	return procfile_read(file, text, sizeof text) > 0 && procfile_numbers(text, v, 2) == 2;
+}
+
+/* Not 0, which is no group. */
+static uint64_t name_of(const char *dir)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	for (const char *p = dir; *p; p++)
+		h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+	return (h >> 1) | 1;
+}
+
+struct vf64 cgroup_quota(const struct cgroup_dir *d, uint64_t *group)
+{
+	char dir[CGROUP_PATH];
+	struct vf64 least = vf64_absent(AVAIL_NONE);
+	memcpy(dir, d->path, sizeof dir);
+	*group = 0;
+	if (!dir[0])
+		return least;
+	do {
+		int64_t v[2];
+		if (!read_quota(dir, d->v2, v) || v[0] <= 0 || v[1] <= 0)
+			continue;
+		double pct = 100 * (double)v[0] / (double)v[1];
+		if (vf64_has(least) && pct >= least.v)
+			continue;
+		least = vf64_ok(pct);
+		*group = name_of(dir);
+	} while (climb(dir, d->top));
+	return least;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* What control groups leave a machine: versions 1 and 2, both at once, limits at every level. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../src/backend/cgroup.h"
+#include "../support/proctree.h"
+
+#define SCOPE "machine.slice/machine-qemu\\x2d1\\x2da.scope"
+
+static char root[200];
+static struct cgroup_dirs dirs;
+
+static int setup(void **state)
+{
+	(void)state;
+	return proctree_begin(root, sizeof root);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	proctree_end(root);
+	return 0;
+}
+
+static void put(const char *path, const char *text)
+{
+	char full[300];
+	snprintf(full, sizeof full, "sys/fs/cgroup/%s", path);
+	proctree_write(root, full, text, -1);
+}
+
+static void find(const char *cgroup)
+{
+	proctree_write(root, "proc/300/cgroup", cgroup, -1);
+	cgroup_find(root, 300, &dirs);
+}
+
+static const char *cpus(void)
+{
+	static char text[64];
+	struct cpuset s;
+	if (!cgroup_cpus(&dirs.cpuset, &s))
+		return "-";
+	cpuset_format(&s, text, sizeof text);
+	return text;
+}
+
+static double quota(uint64_t *group)
+{
+	struct vf64 q = cgroup_quota(&dirs.cpu, group);
+	return vf64_has(q) ? q.v : -1;
+}
+
+static void version_2(void **state)
+{
+	(void)state;
+	find("0::/" SCOPE "/libvirt/emulator\n");
+	assert_string_equal(cpus(), "-");
+	put("cpuset.cpus.effective", "0-7\n");
+	assert_string_equal(cpus(), "0-7");
+	put("machine.slice/cpuset.cpus.effective", "0-5\n");
+	assert_string_equal(cpus(), "0-5");
+	put(SCOPE "/cpuset.cpus.effective", "0-3\n"); /* AllowedCPUs of this machine */
+	assert_string_equal(cpus(), "0-3");
+	put(SCOPE "/libvirt/emulator/cpuset.cpus.effective", "2\n"); /* its emulatorpin is no limit */
+	assert_string_equal(cpus(), "0-3");
+	put(SCOPE "/cpuset.cpus.effective", "1\n"); /* narrowed while it runs */
+	assert_string_equal(cpus(), "1");
+	/* A session's QEMU lives in libvirtd's own group; only a slice far above has the controller. */
+	find("0::/user.slice/user-1000.slice/user@1000.service/app.slice/libvirtd.service\n");
+	put("user.slice/cpuset.cpus.effective", "0-1\n");
+	assert_string_equal(cpus(), "0-1");
+	find("0::/\n");
+	assert_string_equal(cpus(), "0-7");
+}
+
+static void version_1(void **state)
+{
+	(void)state;
+	find("12:cpuset:/" SCOPE "/emulator\n4:memory:/other\n1:name=systemd:/" SCOPE "\n");
+	put("cpuset/" SCOPE "/emulator/cpuset.cpus", "1\n");
+	assert_string_equal(cpus(), "-");
+	put("cpuset/machine.slice/cpuset.cpus", "0-3,1030\n");
+	assert_string_equal(cpus(), "0-3");
+	put("cpuset/" SCOPE "/cpuset.cpus", "\n"); /* nobody has been in it yet */
+	assert_string_equal(cpus(), "0-3");
+	put("cpuset/" SCOPE "/cpuset.cpus", "2-3\n");
+	assert_string_equal(cpus(), "2-3");
+	find("3:cpuset:/machine/qemu-1-a.libvirt-qemu/vcpu12\n");
+	put("cpuset/cpuset.cpus", "0-7\n");
+	put("cpuset/machine/cpuset.cpus", "4-7\n");
+	assert_string_equal(cpus(), "4-7");
+}
+
+/* The tree of version 2 has what no hierarchy of version 1 has taken. */
+static void both_at_once(void **state)
+{
+	(void)state;
+	put("unified/machine.slice/cpuset.cpus.effective", "5\n");
+	put("cpuset/machine.slice/cpuset.cpus", "0-3\n");
+	find("12:cpuset:/" SCOPE "/libvirt/emulator\n0::/" SCOPE "\n");
+	assert_string_equal(cpus(), "0-3");
+	find("12:pids,cpusetx:/" SCOPE "\n0::/" SCOPE "\n");
+	assert_string_equal(cpus(), "5");
+	find("0::/" SCOPE "\n7:cpu,cpuacct,cpuset:/\n");
+	put("cpuset/cpuset.cpus", "0-6\n");
+	assert_string_equal(cpus(), "0-6");
+}
+
+static void what_cannot_be_told_forbids_nothing(void **state)
+{
+	(void)state;
+	static const char *const odd[] = {"", "\n", "0:", "0::", "0::x/y\n", "0::/../../other\n", "cpuset",
+		"9:cpuset:", "0::/a\n12:cpuset:/..\n"};
+	put("cpuset.cpus.effective", "0-3\n");
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+		find(odd[i]);
+		assert_string_equal(cpus(), "-");
+	}
+	char longest[2000];
+	memset(longest, 'a', sizeof longest - 1);
+	memcpy(longest, "0::/", 4);
+	longest[sizeof longest - 1] = '\0';
+	find(longest);
+	assert_string_equal(cpus(), "-");
+	find("0::/" SCOPE "\n");
+	put("machine.slice/cpuset.cpus.effective", "0-,x\n");
+	assert_string_equal(cpus(), "0-3");
+	cgroup_find(root, 301, &dirs); /* no such process */
+	assert_string_equal(cpus(), "-");
+}
+
+static void quotas(void **state)
+{
+	(void)state;
+	uint64_t own, slice, none;
+	find("0::/" SCOPE "/libvirt/emulator\n");
+	assert_float_equal(quota(&none), -1, 0);
+	assert_int_equal(none, 0);
+	put("machine.slice/cpu.max", "60000 100000\n");
+	assert_float_equal(quota(&slice), 60, 1e-9);
+	put(SCOPE "/cpu.max", "max 100000\n");
+	put(SCOPE "/libvirt/cpu.max", "100000 50000\n");
+	assert_float_equal(quota(&own), 60, 1e-9);
+	assert_true(own == slice && slice != 0);
+	put(SCOPE "/libvirt/cpu.max", "20000 100000\n");
+	assert_float_equal(quota(&own), 20, 1e-9);
+	assert_true(own != slice && own != 0);
+	put(SCOPE "/libvirt/cpu.max", "0 0\n");
+	assert_float_equal(quota(&own), 60, 1e-9);
+	find("5:cpu,cpuacct:/machine/qemu-1-a.libvirt-qemu/emulator\n");
+	put("cpu/machine/cpu.cfs_quota_us", "-1\n");
+	put("cpu/machine/cpu.cfs_period_us", "100000\n");
+	assert_float_equal(quota(&none), -1, 0);
+	put("cpu/machine/cpu.cfs_quota_us", "150000\n");
+	assert_float_equal(quota(&own), 150, 1e-9);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(version_2, setup, teardown),
+		cmocka_unit_test_setup_teardown(version_1, setup, teardown),
+		cmocka_unit_test_setup_teardown(both_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_told_forbids_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(quotas, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -81,13 +81,13 @@ static struct toy t; /* too large for the stack */
 static void contender_second(const struct contender *c)
 {
 	toy_second(&t);
+	if (!c->decide) {
+		toy_beat(&t);
+		return;
+	}
 	if (t.now_s % 5)
 		return;
 	toy_sample(&t);
-	if (!c->decide) {
-		toy_cycle(&t, ROUND_AUTO);
-		return;
-	}
 	plan_reset(&t.plan);
 	c->decide(&t);
 	toy_apply(&t);
@@ -154,8 +154,8 @@ static const struct contender peers[] = {
 static void table(int64_t cache_rate, const char *what, struct figures *mom, struct figures *pve)
 {
 	struct contender ours[] = {
-		{.name = "watermark", .policy = MEM_POLICY_WATERMARK, .cache_rate = cache_rate},
-		{.name = "watermark, pressure", .reclaim = RECLAIM_PRESSURE, .cache_rate = cache_rate},
+		{.name = "watermark", .reclaim = RECLAIM_PRESSURE, .cache_rate = cache_rate},
+		{.name = "watermark, proactive", .reclaim = RECLAIM_PROACTIVE, .cache_rate = cache_rate},
 	};
 	header_print(what);
 	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {

@@ -105,7 +105,7 @@ struct config {
 	double search_ms; /* 2: effort for fewer moves when it acts; 0: none */
 
 	/* memory */
-	double memory_cycle_s; /* 5 */
+	double memory_cycle_s; /* 0: by policy, see config_memory_cycle_s() */
 	int stats_period_s;    /* --stats-period: 0 not asked for; AUTO uses 2 */
 	enum reclaim_mode reclaim;
 	int64_t mem_threshold_kib; /* origin-c: 100 MiB */
@@ -115,12 +115,13 @@ struct config {
 	int64_t mem_min_kib;       /* 128 MiB */
 	double mem_head_pct;       /* 15 */
 	double mem_decay_s;        /* 60 */
+	double mem_peak_s;         /* 6 h: of what a guest has needed in the past */
 	double mem_growth_s;       /* 15 */
 	double mem_hold_s;         /* 60 */
 	double mem_step_pct;       /* 10: largest shrink in a cycle, percent of the balloon */
 	double mem_hard_step_pct;  /* 25: the same while the host is in a crisis */
 	double mem_idle_tax;    /* 0.75: how much more an idle page counts against its guest, 0 .. below 1 */
-	double mem_harm_hold_s; /* 600: no shrink for this long after one that hurt; doubles up to 6 times */
+	double mem_harm_hold_s; /* 2 h: no shrink for this long after one that hurt; doubles up to 6 times */
 	double mem_psi_soft_pct, mem_psi_hard_pct; /* 10 (some), 5 (full): memory pressure of the host */
 	double mem_stale_s;                        /* 0: 3 periods + 1 cycle */
 	double mem_boot_s;                         /* 30: hands off for this long after a VM appeared */
@@ -129,6 +130,14 @@ struct config {
 	double sample_deadline_s; /* 2 */
 	double change_deadline_s; /* 5 */
 };
+
+/* origin-c gives what a threshold of 100 MiB is worth of: five seconds of a guest that eats 20 MiB/s. */
+static inline double config_memory_cycle_s(const struct config *c)
+{
+	if (c->memory_cycle_s > 0)
+		return c->memory_cycle_s < 0.2 ? 0.2 : c->memory_cycle_s;
+	return c->mem_policy == MEM_POLICY_ORIGIN_C ? 2 : 5;
+}
 
 /* Defaults from the table. */
 void config_defaults(struct config *c);

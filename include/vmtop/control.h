@@ -75,6 +75,7 @@ struct round {
 	const struct rules *rules;
 	const struct config *cfg;
 	enum round_mode mode;
+	bool early; /* memory, AUTO: between two cycles; only who runs dry is served, and all is observed */
 };
 
 struct cpu_ctl;
@@ -106,6 +107,8 @@ void mem_ctl_free(struct mem_ctl *c);
  * called at any tick to refresh the status. -1: out of memory, and the plan is as it was. */
 int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, struct mem_status *status,
 	struct mem_verdict *v, struct err *e);
+/* Whether a guest could run dry that may still be given memory: worth a look between cycles. */
+bool mem_ctl_watchful(const struct mem_ctl *c);
 /* As cpu_ctl_applied(). */
 void mem_ctl_applied(struct mem_ctl *c, const struct round *r, const struct plan *plan);
 

@@ -65,6 +65,7 @@
 	X(REASON_CLAIM, "claim", "it has more unused memory than it needs")                                  \
 	X(REASON_RECLAIM, "reclaim", "idle above its high watermark")                                        \
 	X(REASON_PRESSURE, "pressure", "the host or another guest needs the memory")                         \
+	X(REASON_SHARES, "shares", "a guest with more shares needs the memory")                              \
 	X(REASON_GIVE_BACK, "give-back", "it began to suffer after a shrink")                                \
 	X(REASON_STOP_TARGET, "stop", "no progress: the target is set to what it has")                       \
 	X(REASON_HOST_LOW, "host-low", "the host has nothing to give")                                       \

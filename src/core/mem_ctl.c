@@ -4,6 +4,7 @@
  * the host has been seen to have, and is ordered once. A cycle works on copies, so that ROUND_WATCH and
  * ROUND_PREVIEW leave no trace; what was really ordered is learned in mem_ctl_applied(). Knows no clock and
  * no hypervisor. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,7 +90,7 @@ static void host_fill(struct mem_ctl *c)
 {
 	const struct host_sample *h = &c->r->sample->host;
 	int64_t flight = 0;
-	c->coming_kib = 0;
+	c->coming_kib = c->granted_kib = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		const struct mem_guest *g = &c->guest[i];
 		flight += mem_guest_in_flight(g);
@@ -102,6 +103,7 @@ static void host_fill(struct mem_ctl *c)
 	if (mem_guarded(c, MEM_GUARD_FLIGHT))
 		c->free_kib -= flight;
 	c->pool_kib = kib_max(c->free_kib - c->levels.reserve, 0);
+	c->own_kib = kib_max(c->free_kib - MEM_HOST_LEAST, 0);
 	if (!mem_guarded(c, MEM_GUARD_HOST))
 		c->pool_kib = c->host_known ? h->total_kib.v : 0;
 }
@@ -124,6 +126,19 @@ static enum host_mem_state host_state(const struct mem_ctl *c)
 	return HOST_MEM_OK;
 }
 
+/* HARD alone is how many a host stands for weeks; this is one that is about to swap. */
+static bool host_crisis(const struct mem_ctl *c)
+{
+	const struct vf64 full = c->r->sample->host.psi_full_avg10;
+	if (!c->host_known)
+		return false;
+	if (vf64_has(full) && full.v >= c->r->cfg->mem_psi_hard_pct)
+		return true;
+	if (c->r->cfg->reclaim == RECLAIM_PROACTIVE)
+		return c->next_state == HOST_MEM_HARD;
+	return c->free_kib < (c->crisis ? c->levels.hard_out : c->levels.crisis);
+}
+
 /* --- from wish to order --- */
 
 /* The origin counts what is unused; a page cache may be taken by whoever knows what is usable. */
@@ -135,8 +150,8 @@ static int64_t spare(const struct mem_ctl *c, const struct mem_guest *g)
 /* The lowest target that a shrink may have now. */
 static int64_t shrink_limit(const struct mem_ctl *c, const struct mem_guest *g)
 {
-	int64_t limit = g->floor;
-	if (mem_guarded(c, MEM_GUARD_UNUSED))
+	int64_t limit = g->forced ? g->base : g->floor;
+	if (mem_guarded(c, MEM_GUARD_UNUSED) && !g->forced)
 		limit = kib_max(limit, g->m.unused_base_kib - spare(c, g) + 100 * MIB);
 	if (mem_guarded(c, MEM_GUARD_STEP))
 		limit = kib_max(limit, g->balloon - g->balloon / 4);
@@ -148,6 +163,12 @@ static int64_t whole_mib(int64_t kib)
 	return (kib + MIB - 1) / MIB * MIB;
 }
 
+/* What it had when it was found is given back also from the reserve. */
+static int64_t granted_most(const struct mem_ctl *c, const struct mem_guest *g)
+{
+	return kib_max(c->pool_kib, kib_min(mem_found(g) - g->promised, c->own_kib));
+}
+
 int64_t mem_target(const struct mem_ctl *c, const struct mem_guest *g)
 {
 	int64_t to = g->to_kib;
@@ -157,7 +178,7 @@ int64_t mem_target(const struct mem_ctl *c, const struct mem_guest *g)
 	if (to < g->balloon)
 		to = kib_min(whole_mib(kib_max(to, shrink_limit(c, g))), g->balloon);
 	else if (to > g->promised)
-		to = kib_min(to, g->promised + c->pool_kib);
+		to = kib_min(to, g->promised + granted_most(c, g));
 	return to;
 }
 
@@ -184,7 +205,9 @@ static bool guest_order(struct mem_ctl *c, struct mem_guest *g, struct plan *pla
 	a->from_kib = g->target;
 	a->to_kib = to;
 	a->why = g->why;
-	c->pool_kib -= kib_max(to - g->promised, 0);
+	int64_t cost = kib_max(to - g->promised, 0);
+	c->pool_kib = kib_max(c->pool_kib - cost, 0);
+	c->own_kib -= cost;
 	g->called = true;
 	return true;
 }
@@ -210,7 +233,7 @@ static void let_go_of_stuck(struct mem_ctl *c, struct mem_guest *g)
 	double still = (double)(c->r->sample->time_ns - kib_max(g->m.moved_ns, g->m.asked_ns)) / 1e9;
 	char to[16], at[16];
 	if (!mem_guarded(c, MEM_GUARD_PROGRESS) || !g->eligible || !g->moving ||
-		still < 2 * c->r->cfg->memory_cycle_s - 0.5)
+		still < 2 * config_memory_cycle_s(c->r->cfg) - 0.5)
 		return;
 	text_kib(to, sizeof to, g->m.asked_kib);
 	text_kib(at, sizeof at, g->balloon);
@@ -222,13 +245,36 @@ static void let_go_of_stuck(struct mem_ctl *c, struct mem_guest *g)
 
 /* --- the cycle --- */
 
-static void commit(struct mem_ctl *c, const struct mem_verdict *v)
+static void crisis_note(struct mem_ctl *c)
+{
+	int64_t now = c->r->sample->time_ns;
+	if (c->next_crisis && !c->crisis) {
+		bool again = c->crisis_ns && (double)(now - c->crisis_ns) / 1e9 < CRISIS_AGAIN_S;
+		double rest = c->r->cfg->mem_hold_s;
+		c->rest_s = again ? fmin(4 * fmax(c->rest_s, rest), CALM_MOST_S) : rest;
+		c->crisis_ns = now;
+	}
+	c->crisis = c->next_crisis;
+}
+
+static void commit(struct mem_ctl *c, const struct mem_verdict *v, bool acts)
 {
 	for (size_t i = 0; i < c->n; i++)
 		c->memo[i] = c->guest[i].m;
 	c->n_memo = c->n;
 	c->state = c->next_state;
-	c->last_why = v->why.code;
+	crisis_note(c);
+	if (c->state == HOST_MEM_HARD)
+		c->calm_ns = 0;
+	else if (!c->calm_ns)
+		c->calm_ns = c->r->sample->time_ns;
+	if (acts || !c->r->early)
+		c->last_why = v->why.code;
+}
+
+static bool may_run_dry(const struct mem_guest *g)
+{
+	return g->eligible && kib_max(g->target, g->balloon) < g->max;
 }
 
 int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, struct mem_status *status,
@@ -243,9 +289,10 @@ int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, st
 	guests_fill(c);
 	host_fill(c);
 	c->next_state = host_state(c);
+	c->next_crisis = host_crisis(c);
 	if (c->host_known)
 		decide[r->cfg->mem_policy](c);
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->n && !r->early; i++)
 		let_go_of_stuck(c, &c->guest[i]);
 	if (r->mode != ROUND_WATCH && orders_issue(c, plan, e) < 0) {
 		plan->n = first;
@@ -254,10 +301,18 @@ int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, st
 	mem_tell_round(c, plan, first, v);
 	for (size_t i = 0; i < c->n; i++)
 		mem_tell_guest(c, &c->guest[i], &status[i]);
+	c->watchful = false;
+	for (size_t i = 0; i < c->n && r->cfg->mem_policy == MEM_POLICY_WATERMARK; i++)
+		c->watchful |= may_run_dry(&c->guest[i]);
 	if (r->mode == ROUND_AUTO || r->mode == ROUND_FORCED)
-		commit(c, v);
+		commit(c, v, plan->n > first);
 	c->r = NULL;
 	return 0;
+}
+
+bool mem_ctl_watchful(const struct mem_ctl *c)
+{
+	return c->watchful;
 }
 
 static struct mem_memo *memo_find(struct mem_ctl *c, const uint8_t uuid[UUID_BYTES])
@@ -292,9 +347,12 @@ static void memo_asked(struct mem_memo *m, const struct action *a, int64_t now_n
 		m->grew_ns = now_ns;
 		m->unseen_kib += add;
 		m->grant_ns = now_ns;
+	} else if (a->why.code == REASON_SHARES) { /* decided by whom it belongs to: no mistake to undo */
+		m->before_shrink_kib = 0;
+		m->found_kib = a->to_kib;
+		m->shrunk_ns = now_ns;
 	} else if (a->to_kib < m->balloon_kib) {
-		m->before_shrink_kib = m->balloon_kib;
-		m->used_at_shrink_kib = m->used_kib;
+		m->before_shrink_kib = kib_max(m->before_shrink_kib, m->balloon_kib);
 		m->shrunk_ns = now_ns;
 	}
 }

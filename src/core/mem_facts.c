@@ -100,6 +100,7 @@ static void adopt_target(struct mem_guest *g, int64_t now_ns)
 	g->m.asked_from_kib = g->balloon;
 	g->m.asked_ns = set_ns;
 	g->m.asked_why = REASON_USER;
+	g->m.found_kib = g->rule->target_kib;
 	g->m.moved_kib = g->balloon;
 	g->m.moved_ns = set_ns;
 }
@@ -135,6 +136,8 @@ static void begin_foreign(struct mem_guest *g, int64_t now_ns, const struct conf
 {
 	g->m.foreign_ns = now_ns;
 	g->m.foreign_until_ns = now_ns + ns_of(cfg->foreign_hold_s);
+	g->m.found_kib = g->balloon;
+	g->m.peak_kib = fmax(g->m.peak_kib, (double)g->balloon);
 	g->m.asked_kib = -1;
 	g->m.unseen_kib = 0;
 	g->m.before_shrink_kib = 0;
@@ -196,7 +199,7 @@ static void observe_unseen(const struct mem_ctl *c, struct mem_guest *g, int64_t
 	m->unseen_kib -= kib_max(before_kib - g->balloon, 0);
 	if (vi64_has(rss) && m->rss_kib > 0)
 		m->unseen_kib -= kib_max(rss.v - m->rss_kib, 0);
-	else if (seconds_since(m->grant_ns, c->r->sample->time_ns) > c->r->cfg->memory_cycle_s)
+	else if (seconds_since(m->grant_ns, c->r->sample->time_ns) > config_memory_cycle_s(c->r->cfg))
 		m->unseen_kib = 0;
 	if (vi64_has(rss))
 		m->rss_kib = rss.v;
@@ -290,7 +293,7 @@ static bool refuse_stale(struct mem_guest *g, const struct config *cfg)
 {
 	const struct vm_memory *mem = &g->vm->mem;
 	double period = vi64_has(mem->period_s) && mem->period_s.v > 0 ? (double)mem->period_s.v : 2;
-	double limit = cfg->mem_stale_s > 0 ? cfg->mem_stale_s : 3 * period + cfg->memory_cycle_s;
+	double limit = cfg->mem_stale_s > 0 ? cfg->mem_stale_s : 3 * period + config_memory_cycle_s(cfg);
 	/* Just after a driver has loaded everything reads zero; nobody has no memory at all. */
 	bool empty = mem->unused_kib.v <= 0 && (!vi64_has(mem->usable_kib) || mem->usable_kib.v <= 0);
 	bool absurd = mem->unused_kib.v < 0 || g->rate->used_kib.v < 0 || mem->unused_kib.v > mem->max_kib.v;

@@ -4,7 +4,7 @@
  * takes it from here. Knows no policy and no history but the size at which a guest was first seen. */
 #include "mem_priv.h"
 
-enum { GIB = 1024 * MIB, HOST_LEAST = 200 * MIB, GUEST_LEAST = 100 * MIB };
+enum { GIB = 1024 * MIB, GUEST_LEAST = 100 * MIB };
 
 int64_t mem_guest_max(const struct vm_sample *vm, const struct vm_rule *rule)
 {
@@ -42,23 +42,29 @@ int64_t mem_guest_floor(const struct mem_guest *g, const struct config *cfg)
 	return floor_of(cfg, g->vm, g->rule, vi64_ok(g->used), g->m.first_kib);
 }
 
+int64_t mem_guest_least(const struct mem_guest *g, const struct config *cfg)
+{
+	return floor_of(cfg, g->vm, g->rule, vi64_absent(AVAIL_NONE), g->m.first_kib);
+}
+
 /* 5 % of the host, but not of a large one: 5 % of 1 TiB would be 51 GiB of idle memory. */
 static int64_t reserve_of(const struct config *cfg, int64_t host)
 {
 	if (cfg->host_reserve_kib > 0)
-		return kib_max(cfg->host_reserve_kib, HOST_LEAST);
+		return kib_max(cfg->host_reserve_kib, MEM_HOST_LEAST);
 	if (cfg->mem_policy == MEM_POLICY_ORIGIN_C)
-		return HOST_LEAST;
+		return MEM_HOST_LEAST;
 	int64_t r = kib_max(kib_pct(host, 5), kib_min(GIB, kib_pct(host, 12.5)));
-	return kib_max(kib_min(r, 16 * (int64_t)GIB), HOST_LEAST + HOST_LEAST / 4);
+	return kib_max(kib_min(r, 16 * (int64_t)GIB), MEM_HOST_LEAST + MEM_HOST_LEAST / 4);
 }
 
 void mem_levels_fill(struct mem_levels *l, const struct config *cfg, int64_t host_kib)
 {
 	int64_t r = reserve_of(cfg, host_kib);
 	l->reserve = r;
-	l->hard_in = kib_min(kib_max(r / 2, HOST_LEAST), r);
-	l->hard_out = kib_min(kib_max(r / 4 * 3, l->hard_in + HOST_LEAST / 8), r);
+	l->crisis = kib_max(r / 4, MEM_HOST_LEAST);
+	l->hard_in = kib_min(kib_max(r / 2, MEM_HOST_LEAST), r);
+	l->hard_out = kib_min(kib_max(r / 4 * 3, l->hard_in + MEM_HOST_LEAST / 8), r);
 	l->soft_in = 2 * r;
 	l->soft_out = kib_pct(r, 240);
 }

@@ -9,8 +9,18 @@
 #include "vmtop/err.h"
 
 enum { MIB = 1024 }; /* in KiB */
-/* Harm counts within this time after a shrink; the hold after it doubles up to this many times its first. */
-enum { HARM_WINDOW_S = 60, HARM_HOLD_MOST = 6 };
+/* The hold after harm doubles up to this many times its first. */
+enum { HARM_HOLD_MOST = 6 };
+/* A crisis within an hour of another: what is given back in between is missing then. */
+enum { CRISIS_AGAIN_S = 3600, CALM_MOST_S = 6 * 3600 };
+/* How far a guest may be shrunk, by how badly the memory is wanted. */
+enum mem_depth {
+	DEPTH_PAST, /* to what it was found with or has needed in the last hours: nobody is in need yet */
+	DEPTH_SEEN, /* to the most that it was seen to need */
+	DEPTH_NOW,  /* to what it needs now, and room for its fastest rise: another guest runs dry */
+	DEPTH_USED, /* to use and head room: another guest is dry, or the host will be in a moment */
+	DEPTHS,
+};
 /* A balloon that has stood still for so long has reached what its VM was started with. */
 enum { SETTLED_S = 10 };
 
@@ -74,8 +84,15 @@ struct mem_memo {
 
 	/* need (watermark) */
 	double growth_kib_s, demand_kib;
-	int64_t need_ns; /* when the two were brought up to date */
-	int64_t grew_ns, shrunk_ns, before_shrink_kib, used_at_shrink_kib;
+	double rate_kib_s; /* rise between the last two statistics */
+	int64_t need_ns;   /* when these were brought up to date */
+	int64_t grew_ns, shrunk_ns, before_shrink_kib;
+	/* remembered for hours (mem_peak) */
+	double peak_kib;    /* most that it used; at first the size at which it was found */
+	double seen_kib;    /* the same without that */
+	double surge_kib_s; /* fastest rise */
+	double dry_kib;     /* it ran dry below this; 0 never */
+	int64_t found_kib;  /* size that somebody else gave it last; 0: first_kib */
 };
 
 /* One guest in one cycle. */
@@ -88,20 +105,27 @@ struct mem_guest {
 	bool fresh;  /* these statistics were not seen before */
 	bool moving; /* a target is outstanding */
 	bool give_back, let_go, hungry;
+	bool forced;  /* what it uses may be taken too: for one with more shares */
+	bool dry;     /* it has next to nothing left, or swaps */
+	bool urgent;  /* it runs dry before the next cycle */
 	double age_s; /* of the statistics */
 	int64_t balloon, max, used, usable, unused, floor;
-	int64_t target;   /* where the balloon is or is going */
-	int64_t promised; /* memory it may still take without being asked again: the larger of the two */
-	int64_t head, growth, lo, tgt, hi;
-	int64_t short_kib, give_kib, first_kib; /* of the grows of this cycle */
-	double worth;                           /* of its pages, to the policy */
-	int64_t to_kib;                         /* wish of the policy, -1 none */
-	bool called;                            /* an action was planned */
+	int64_t base;      /* its floor without what it uses */
+	int64_t want, due; /* while memory is short: what it would have, what its shares leave it */
+	int64_t target;    /* where the balloon is or is going */
+	int64_t promised;  /* memory it may still take without being asked again: the larger of the two */
+	int64_t head, growth, lo, tgt, hi, back_kib;
+	int64_t least[DEPTHS];                             /* it gives down to these */
+	int64_t keep;                                      /* what it should have while the host has plenty */
+	int64_t short_kib, give_kib, first_kib, unmet_kib; /* of the grows of this cycle */
+	double worth;                                      /* of its pages, to the policy */
+	int64_t to_kib;                                    /* wish of the policy, -1 none */
+	bool called;                                       /* an action was planned */
 	struct why why;
 };
 
 struct mem_levels {
-	int64_t reserve, hard_in, hard_out, soft_in, soft_out;
+	int64_t reserve, crisis, hard_in, hard_out, soft_in, soft_out;
 };
 
 struct mem_ctl {
@@ -110,17 +134,24 @@ struct mem_ctl {
 	struct mem_guest **list; /* work space of the policies */
 	size_t n_memo, n, cap;
 	enum host_mem_state state, next_state;
+	bool crisis, next_crisis; /* the host runs out: guests give whatever they do not use */
 	enum reason last_why;
-	int64_t born_ns; /* first sample: VMs older than it did not just start */
-	unsigned guards; /* MEM_GUARD_ALL but in tests */
+	bool watchful;     /* a guest could run dry that may still be given memory */
+	int64_t born_ns;   /* first sample: VMs older than it did not just start */
+	int64_t crisis_ns; /* when the last one began */
+	double rest_s;     /* calm that giving memory back takes: longer each time that a crisis comes back */
+	int64_t calm_ns;   /* since when the host is not HARD; 0: it is */
+	unsigned guards;   /* MEM_GUARD_ALL but in tests */
 
 	/* the cycle at hand */
 	const struct round *r;
 	struct mem_levels levels;
 	bool host_known;
-	int64_t free_kib;   /* available less the grants in flight */
-	int64_t pool_kib;   /* what may still be granted in this cycle */
-	int64_t coming_kib; /* ordered shrinks that have not arrived */
+	int64_t free_kib;    /* available less the grants in flight */
+	int64_t pool_kib;    /* what may still be granted in this cycle */
+	int64_t own_kib;     /* the same for what a guest had when it was found: down to the host's least */
+	int64_t granted_kib; /* to hungry guests, so far */
+	int64_t coming_kib;  /* ordered shrinks that have not arrived */
 };
 
 static inline int64_t kib_min(int64_t a, int64_t b)
@@ -156,8 +187,18 @@ bool mem_would_act(const struct mem_ctl *c, const struct mem_guest *g);
 void mem_tell_guest(const struct mem_ctl *c, struct mem_guest *g, struct mem_status *st);
 void mem_tell_round(struct mem_ctl *c, const struct plan *plan, size_t first, struct mem_verdict *v);
 
+/* The size that it had before we changed it. */
+static inline int64_t mem_found(const struct mem_guest *g)
+{
+	return g->m.found_kib ? g->m.found_kib : g->m.first_kib;
+}
+
 /* mem_floor.c */
+/* The host never goes below this for a guest's sake. */
+enum { MEM_HOST_LEAST = 200 * MIB };
 int64_t mem_guest_floor(const struct mem_guest *g, const struct config *cfg);
+/* The same without what it uses. */
+int64_t mem_guest_least(const struct mem_guest *g, const struct config *cfg);
 int64_t mem_guest_max(const struct vm_sample *vm, const struct vm_rule *rule);
 void mem_levels_fill(struct mem_levels *l, const struct config *cfg, int64_t host_kib);
 /* Changes below this are not worth a call. */
@@ -173,7 +214,20 @@ int64_t mem_guest_in_flight(const struct mem_guest *g);
 /* The policies: set to_kib and why of each guest, and in watermark lo, tgt and hi. */
 void mem_origin_decide(struct mem_ctl *c);
 void mem_watermark_decide(struct mem_ctl *c);
-/* mem_need.c: head, growth, lo, tgt and hi of an eligible guest. */
+/* mem_take.c: lets donors give until `need` is met, as far down as `depth`, each at most `pct` of its
+ * balloon. Returns what was ordered. */
+int64_t mem_take(struct mem_ctl *c, int64_t need, enum mem_depth depth, double pct, const char *whom);
+double mem_shares_of(const struct mem_guest *g);
+bool mem_growing(const struct mem_guest *g);
+/* It has been seen to swap out: it has somewhere to put what it uses. */
+bool mem_can_swap(const struct mem_guest *g);
+/* mem_shares.c: takes back for guests with more shares. Returns what was ordered. */
+int64_t mem_shares_take(struct mem_ctl *c, int64_t need);
+/* Whether it may be shrunk at all in this cycle. */
+bool mem_may_give(const struct mem_ctl *c, const struct mem_guest *g);
+double mem_shares_of(const struct mem_guest *g);
+bool mem_growing(const struct mem_guest *g);
+/* mem_need.c: head, growth, lo, tgt, hi, least and keep of an eligible guest. */
 void mem_need_fill(const struct mem_ctl *c, struct mem_guest *g);
 
 #endif

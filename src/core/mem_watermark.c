@@ -4,6 +4,7 @@
  * settled by shares and idleness. Invariant: no global direction; a guest never shrinks and grows in one
  * cycle. Wishes only: the guards of mem_ctl.c hold below it. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "mem_priv.h"
@@ -21,7 +22,7 @@ static double seconds_left(const struct mem_ctl *c, int64_t until_ns)
 /* In a crisis of the host a guest gets its head room and no more. */
 static int64_t grow_to(const struct mem_ctl *c, const struct mem_guest *g)
 {
-	int64_t to = g->give_back ? kib_max(g->m.before_shrink_kib, g->tgt) : g->tgt;
+	int64_t to = g->give_back ? kib_max(g->back_kib, g->tgt) : g->tgt;
 	if (c->next_state == HOST_MEM_HARD)
 		to = kib_min(to, g->used + g->head);
 	return kib_min(to, g->max);
@@ -51,6 +52,15 @@ static void explain_grow(const struct mem_ctl *c, struct mem_guest *g, int64_t t
 			want);
 }
 
+/* What was its own before is given back also from the reserve. */
+static void repay(struct mem_ctl *c, struct mem_guest *g)
+{
+	int64_t to = kib_min(grow_to(c, g), mem_found(g));
+	int64_t add = kib_min(to - g->promised - g->give_kib, c->own_kib - c->granted_kib);
+	g->give_kib += kib_max(add, 0);
+	c->granted_kib += kib_max(add, 0);
+}
+
 static void grant(struct mem_ctl *c, struct mem_guest *g)
 {
 	int64_t to = kib_min(grow_to(c, g), g->promised + g->give_kib);
@@ -59,15 +69,10 @@ static void grant(struct mem_ctl *c, struct mem_guest *g)
 	explain_grow(c, g, to);
 }
 
-static double shares_of(const struct mem_guest *g)
-{
-	return g->rule && g->rule->mem_shares > 0 ? g->rule->mem_shares : 1;
-}
-
-/* What a guest gets when all hungry ones are lifted to `level`, in KiB a share. */
+/* What a guest gets when all hungry ones are lifted to `level` above their floors, in KiB a share. */
 static int64_t lifted(const struct mem_guest *g, double level)
 {
-	double up = level * shares_of(g) - (double)(g->promised + g->first_kib);
+	double up = level * mem_shares_of(g) - (double)(g->promised + g->first_kib - g->base);
 	return up <= 0 ? 0 : up >= (double)g->short_kib ? g->short_kib : (int64_t)up;
 }
 
@@ -81,14 +86,15 @@ static int64_t lift(struct mem_guest **g, size_t n, double level)
 	return sum;
 }
 
-/* Fills short_kib of all from the pool. When it does not reach, the smallest are lifted first, up to the same
- * size a share: hungry guests end alike, whoever began to eat first. Returns what was given. */
+/* Fills short_kib of all from the pool. When it does not reach, those are lifted first who have least above
+ * their floor, up to the same a share: hungry guests end alike, whoever began to eat first. Returns what was
+ * given. */
 static int64_t fill(struct mem_guest **g, size_t n, int64_t pool)
 {
 	double low = 0, high = 0;
 	for (size_t i = 0; i < n; i++) {
-		double full = (double)(g[i]->promised + g[i]->first_kib + g[i]->short_kib) / shares_of(g[i]);
-		high = full > high ? full : high;
+		double full = (double)(g[i]->promised + g[i]->first_kib + g[i]->short_kib - g[i]->base);
+		high = fmax(full / mem_shares_of(g[i]), high);
 	}
 	int64_t all = lift(g, n, high + 1);
 	if (all <= pool)
@@ -117,31 +123,73 @@ static int64_t grow_all(struct mem_ctl *c, size_t hungry, size_t n)
 		g[i]->short_kib = kib_max(grow_to(c, g[i]) - g[i]->promised - g[i]->first_kib, 0);
 	}
 	fill(g, n, left);
+	for (size_t i = 0; i < hungry; i++)
+		c->granted_kib += g[i]->give_kib + g[i]->first_kib;
 	for (size_t i = 0; i < hungry; i++) {
-		unmet += g[i]->short_kib - g[i]->give_kib;
+		int64_t all = g[i]->short_kib + g[i]->first_kib;
 		g[i]->give_kib += g[i]->first_kib;
+		repay(c, g[i]);
+		g[i]->unmet_kib = kib_max(all - g[i]->give_kib, 0);
+		unmet += g[i]->unmet_kib;
 		grant(c, g[i]);
 	}
 	return unmet;
 }
 
-/* --- shrinking --- */
+/* --- plenty --- */
 
-/* Takes down to `limit`, at most `pct` of the balloon and at most `need`. Returns what was ordered. */
-static int64_t take(struct mem_guest *g, int64_t limit, double pct, int64_t need)
+static int by_short(const void *a, const void *b)
 {
-	int64_t step = kib_min(kib_min(g->target - limit, kib_pct(g->balloon, pct)), need);
-	if (g->target < g->balloon || step < mem_small_kib(g->max))
-		return 0;
-	g->to_kib = g->target - step;
-	return step;
+	const struct mem_guest *x = *(struct mem_guest *const *)a, *y = *(struct mem_guest *const *)b;
+	if (x->short_kib != y->short_kib)
+		return x->short_kib < y->short_kib ? -1 : 1;
+	return uuid_compare(x->vm->uuid, y->vm->uuid);
 }
 
-static bool may_give(const struct mem_ctl *c, const struct mem_guest *g)
+static void refill_one(struct mem_guest *g, int64_t add)
 {
-	return g->eligible && !g->hungry && g->to_kib < 0 && seconds_left(c, g->m.no_donor_until_ns) <= 0 &&
-	       (!mem_guarded(c, MEM_GUARD_HARM) || seconds_left(c, g->m.harm_until_ns) <= 0);
+	char to[16];
+	g->to_kib = g->promised + add;
+	text_kib(to, sizeof to, g->to_kib);
+	why_set(&g->why, REASON_GIVE, "gets %s: %s", to,
+		g->to_kib > mem_found(g) ? "it ran dry with less, and the host has plenty"
+					 : "it had so much when it was found");
 }
+
+/* Lifts guests to `most`, found size or what they should have in plenty; the smallest lack first. What is
+ * beyond the found size comes whole or not at all: half of what a guest needs to live is lost on it. Returns
+ * what is left. */
+static int64_t refill(struct mem_ctl *c, int64_t left, bool own)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < c->n; i++) {
+		struct mem_guest *g = &c->guest[i];
+		g->short_kib = (own ? kib_min(g->keep, mem_found(g)) : g->keep) - g->promised;
+		if (g->eligible && g->to_kib < 0 && g->target >= g->balloon &&
+			g->short_kib >= 2 * mem_small_kib(g->max))
+			c->list[n++] = g;
+	}
+	if (n)
+		qsort(c->list, n, sizeof *c->list, by_short);
+	for (size_t i = 0; i < n; i++) {
+		int64_t add = kib_min(c->list[i]->short_kib, own ? left : INT64_MAX);
+		if (add > left || add < 2 * mem_small_kib(c->list[i]->max))
+			break;
+		left -= add;
+		refill_one(c->list[i], add);
+	}
+	return left;
+}
+
+/* The host has not been short for a while. */
+static bool calm(const struct mem_ctl *c)
+{
+	double since = (double)(c->r->sample->time_ns - c->calm_ns) / 1e9;
+	double rest = fmax(c->rest_s, c->r->cfg->mem_hold_s);
+	return c->next_state != HOST_MEM_HARD && c->calm_ns && since >= rest;
+}
+
+/* --- taking what is idle --- */
 
 static bool on_hold(const struct mem_ctl *c, const struct mem_guest *g)
 {
@@ -150,79 +198,23 @@ static bool on_hold(const struct mem_ctl *c, const struct mem_guest *g)
 	       g->m.grew_ns && since < c->r->cfg->mem_hold_s;
 }
 
-/* What is above the high watermarks; `need` bounds it under pressure. Returns what was ordered. */
-static int64_t reclaim_idle(struct mem_ctl *c, int64_t need, enum reason why)
+/* What is above the high watermarks, and above what guests ran dry with, though nobody needs it. There is no
+ * hurry: not a call for every bit that the high watermark comes down. */
+static void reclaim_idle(struct mem_ctl *c)
 {
-	int64_t sum = 0;
 	char part[16], high[16];
-	for (size_t i = 0; i < c->n && sum < need; i++) {
+	for (size_t i = 0; i < c->n; i++) {
 		struct mem_guest *g = &c->guest[i];
-		if (!may_give(c, g) || on_hold(c, g))
+		int64_t down = kib_max(kib_max(g->hi, g->keep), g->back_kib),
+			step = kib_pct(g->balloon, c->r->cfg->mem_step_pct);
+		if (!mem_may_give(c, g) || g->to_kib >= 0 || g->target < g->balloon || on_hold(c, g) ||
+			g->target - down < kib_max(step / 2, mem_small_kib(g->max)))
 			continue;
-		/* In plenty there is no hurry: not a call for every bit that the high watermark comes down.
-		 */
-		if (why == REASON_RECLAIM &&
-			g->target - g->hi < kib_pct(g->balloon, c->r->cfg->mem_step_pct / 2))
-			continue;
-		int64_t got = take(g, g->hi, c->r->cfg->mem_step_pct, need - sum);
-		if (!got)
-			continue;
-		sum += got;
-		text_kib(part, sizeof part, got);
-		text_kib(high, sizeof high, g->hi);
-		why_set(&g->why, why, "gives back %s: above its high watermark %s%s", part, high,
-			why == REASON_PRESSURE ? ", and the host runs short" : "");
+		g->to_kib = kib_max(down, g->target - step);
+		text_kib(part, sizeof part, g->target - g->to_kib);
+		text_kib(high, sizeof high, down);
+		why_set(&g->why, REASON_RECLAIM, "gives back %s: above its high watermark %s", part, high);
 	}
-	return sum;
-}
-
-/* What a page of this guest is worth: shares per page, idle pages counting more (idle tax). */
-static double page_worth(const struct mem_ctl *c, const struct mem_guest *g)
-{
-	double tax = c->r->cfg->mem_idle_tax;
-	double pages = (double)kib_max(g->balloon, 1);
-	double active = (double)kib_min(g->used, g->balloon) / pages;
-	return shares_of(g) / (pages * (active + (1 - active) / (1 - tax)));
-}
-
-static int by_worth(const void *a, const void *b)
-{
-	const struct mem_guest *x = *(struct mem_guest *const *)a, *y = *(struct mem_guest *const *)b;
-	if (x->worth < y->worth || x->worth > y->worth)
-		return x->worth < y->worth ? -1 : 1;
-	return uuid_compare(x->vm->uuid, y->vm->uuid);
-}
-
-/* Taking from one that grows to give to another that grows moves memory to and fro. */
-static bool growing(const struct mem_guest *g)
-{
-	return g->growth > g->head / 4;
-}
-
-/* Down to use and head room, the cheapest pages first, until `need` is met. Returns what was ordered. */
-static int64_t squeeze(struct mem_ctl *c, int64_t need, double pct, const char *whom)
-{
-	size_t n = 0;
-	int64_t sum = 0;
-	char part[16];
-	for (size_t i = 0; i < c->n; i++)
-		if (may_give(c, &c->guest[i]) && (c->next_state == HOST_MEM_HARD || !growing(&c->guest[i]))) {
-			c->guest[i].worth = page_worth(c, &c->guest[i]);
-			c->list[n++] = &c->guest[i];
-		}
-	if (n)
-		qsort(c->list, n, sizeof *c->list, by_worth);
-	for (size_t i = 0; i < n && sum < need; i++) {
-		struct mem_guest *g = c->list[i];
-		int64_t got = take(g, kib_max(g->used + g->head, g->lo), pct,
-			kib_max(need - sum, mem_small_kib(g->max)));
-		if (!got)
-			continue;
-		sum += got;
-		text_kib(part, sizeof part, got);
-		why_set(&g->why, REASON_PRESSURE, "gives %s it does not use: %s needs memory", part, whom);
-	}
-	return sum;
 }
 
 /* --- the round --- */
@@ -258,6 +250,7 @@ static void needs_fill(struct mem_ctl *c)
 		if (!g->eligible)
 			continue;
 		mem_need_fill(c, g);
+		g->base = mem_guest_least(g, c->r->cfg);
 		explain_rest(c, g);
 		g->hungry = wants_to_grow(c, g);
 	}
@@ -268,36 +261,88 @@ static size_t list_add(struct mem_ctl *c, size_t n, bool hungry)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		struct mem_guest *g = &c->guest[i];
-		if (g->eligible && g->hungry == hungry && (hungry || growing(g)))
+		if (g->eligible && g->hungry == hungry && (hungry || mem_growing(g)))
 			c->list[n++] = g;
 	}
 	return n;
 }
 
-static bool starving(const struct mem_ctl *c)
+/* How deep donors go for this hungry one. That it grows towards what it always had is no reason to take from
+ * others what they may need; that it is dry, or is about to be with all that it was found with, is. */
+static enum mem_depth depth_for(const struct mem_ctl *c, const struct mem_guest *g)
+{
+	if (g->dry)
+		return DEPTH_USED;
+	if (c->r->cfg->reclaim == RECLAIM_PROACTIVE)
+		return DEPTH_NOW;
+	if (g->urgent && g->used + g->growth > mem_found(g))
+		return DEPTH_NOW;
+	return g->give_back ? DEPTH_SEEN : DEPTH_PAST;
+}
+
+/* What those lack for whom donors go so deep or deeper. */
+static int64_t unmet_at(const struct mem_ctl *c, enum mem_depth depth)
+{
+	int64_t sum = 0;
+	for (size_t i = 0; i < c->n; i++)
+		if (c->guest[i].hungry && depth_for(c, &c->guest[i]) >= depth)
+			sum += c->guest[i].unmet_kib;
+	return sum;
+}
+
+static bool anybody_urgent(const struct mem_ctl *c)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (c->guest[i].hungry && c->guest[i].usable < c->guest[i].head / 4)
+		if (c->guest[i].hungry && c->guest[i].urgent && c->guest[i].fresh)
 			return true;
 	return false;
+}
+
+/* From the gentlest depth on, each for those who are worth it. Returns what was ordered. */
+static int64_t take_for_guests(struct mem_ctl *c)
+{
+	const struct config *cfg = c->r->cfg;
+	int64_t got = 0;
+	for (int d = DEPTH_PAST; d < DEPTHS; d++) {
+		int64_t need = unmet_at(c, (enum mem_depth)d) - c->coming_kib - got;
+		if (need > 0)
+			got += mem_take(c, need, (enum mem_depth)d,
+				d == DEPTH_USED ? cfg->mem_hard_step_pct : cfg->mem_step_pct,
+				"another guest");
+	}
+	return got;
+}
+
+/* Returns what the host will have. */
+static int64_t take_for_need(struct mem_ctl *c, int64_t unmet)
+{
+	int64_t have = c->free_kib + c->coming_kib, got = 0;
+	for (int d = DEPTH_PAST; c->next_crisis && d < DEPTHS; d++)
+		got += mem_take(c, c->levels.hard_out + unmet - have - got, (enum mem_depth)d,
+			c->r->cfg->mem_hard_step_pct, "the host");
+	got += take_for_guests(c);
+	if (!c->r->early)
+		got += mem_shares_take(c, unmet - c->coming_kib - got);
+	return have + got;
 }
 
 void mem_watermark_decide(struct mem_ctl *c)
 {
 	const struct config *cfg = c->r->cfg;
 	needs_fill(c);
+	if (c->r->early && !anybody_urgent(c))
+		return;
 	size_t hungry = list_add(c, 0, true);
 	int64_t unmet = grow_all(c, hungry, list_add(c, hungry, false));
-	int64_t have = c->free_kib + c->coming_kib;
-	/* First what others wait for: a guest that gave a little of what it has above its high watermark
-	 * would be spared more. */
-	if (c->next_state == HOST_MEM_HARD)
-		have += squeeze(c, c->levels.reserve + unmet - have, cfg->mem_hard_step_pct, "the host");
-	else if (unmet > 0)
-		have += squeeze(c, unmet - c->coming_kib,
-			starving(c) ? cfg->mem_hard_step_pct : cfg->mem_step_pct, "another guest");
+	int64_t have = take_for_need(c, unmet);
+	if (c->r->early)
+		return;
 	if (cfg->reclaim == RECLAIM_PROACTIVE)
-		have += reclaim_idle(c, INT64_MAX, REASON_RECLAIM);
-	if (c->next_state != HOST_MEM_OK && have < c->levels.soft_out)
-		reclaim_idle(c, c->levels.soft_out - have, REASON_PRESSURE);
+		reclaim_idle(c);
+	if (c->next_state != HOST_MEM_OK)
+		mem_take(c, c->levels.soft_out - have, DEPTH_PAST, cfg->mem_step_pct, "the host");
+	if (!calm(c))
+		return;
+	int64_t left = refill(c, c->free_kib - c->granted_kib - c->levels.reserve, true);
+	refill(c, left + c->levels.reserve - c->levels.soft_out, false);
 }

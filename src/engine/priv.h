@@ -72,13 +72,14 @@ struct engine {
 	bool said_waiting; /* "b waits for the second sample" is in the log */
 	bool want_fresh;   /* guest statistics of now, not of the last cycle */
 	bool memory_due;   /* this step is one of the memory cycle */
+	bool memory_early; /* it is between two, and looks for guests that run dry */
 	bool stats_on;     /* guest statistics were asked for */
 	bool quit, quit_restore;
 
 	unsigned groups;
 	bool due;  /* the next step takes a sample */
 	bool tick; /* ... and is a regular one */
-	int64_t start_ns, end_ns, next_tick_ns, next_memory_ns, last_sample_ns;
+	int64_t start_ns, end_ns, next_tick_ns, next_memory_ns, last_sample_ns, last_guests_ns;
 	uint32_t others_said; /* enum host_other: in the log already */
 	bool nova_said;
 	bool rewound; /* a recording jumped; so many samples come before the place */

@@ -62,15 +62,25 @@ static void refresh_status(struct engine *en)
 		en->cfg.auto_cpu = en->cfg.auto_memory = false;
 }
 
-/* Guest statistics cost more than all else, and guests fill them in every few seconds only: they are asked
- * for once a memory cycle, or when a round of it is to be made now. Between, the backend shows those it has.
+/* A guest that runs dry does not wait for the next cycle: it is looked for whenever guests have new figures.
  */
+static bool early_look(const struct engine *en, int64_t slack)
+{
+	int64_t period = en->cfg.stats_period_s > 0 ? en->cfg.stats_period_s : 2;
+	return en->tick && !en->memory_due && en->cfg.auto_memory && mem_ctl_watchful(en->mem) &&
+	       en->start_ns - en->last_guests_ns >= period * 1000000000 - slack;
+}
+
+/* Guest statistics cost more than all else, and guests fill them in every few seconds only: they are asked
+ * for once a memory cycle, or when a round of it is to be made now, and between while a guest could run dry.
+ * Else the backend shows those it has. */
 static unsigned groups_now(struct engine *en)
 {
 	int64_t slack = (int64_t)(en->cfg.delay_s * 1e8);
 	unsigned groups = en->groups | (en->cfg.auto_memory ? SAMPLE_BALLOON : 0);
 	en->memory_due = en->tick && en->start_ns >= en->next_memory_ns - slack;
-	if (!en->memory_due && !en->want_fresh && en->have_sample)
+	en->memory_early = early_look(en, slack);
+	if (!en->memory_due && !en->memory_early && !en->want_fresh && en->have_sample)
 		groups &= ~(unsigned)SAMPLE_BALLOON;
 	en->want_fresh = false;
 	/* What the host does besides its VMs is a load to be balanced too. */
@@ -78,13 +88,16 @@ static unsigned groups_now(struct engine *en)
 		groups |= SAMPLE_PCPUS;
 	if (en->cfg.auto_cpu || en->cfg.auto_memory || en->want_rebalance || en->want_memory)
 		groups |= SAMPLE_STEER;
-	return groups | (en->want_memory ? SAMPLE_BALLOON : 0) | (en->tick ? SAMPLE_REGULAR : 0);
+	groups |= en->want_memory ? SAMPLE_BALLOON : 0;
+	if (groups & SAMPLE_BALLOON)
+		en->last_guests_ns = en->start_ns;
+	return groups | (en->tick ? SAMPLE_REGULAR : 0);
 }
 
 /* One memory cycle later; ticks that were missed are not made up for. */
 static void memory_next(struct engine *en)
 {
-	int64_t cycle = (int64_t)(en->cfg.memory_cycle_s * 1e9), next = en->next_memory_ns + cycle;
+	int64_t cycle = (int64_t)(config_memory_cycle_s(&en->cfg) * 1e9), next = en->next_memory_ns + cycle;
 	en->next_memory_ns = next > en->start_ns ? next : en->start_ns + cycle;
 }
 
@@ -147,7 +160,11 @@ int engine_look(struct engine *en, struct err *e)
 
 static struct round round_of(struct engine *en, enum round_mode mode)
 {
-	return (struct round){&en->sample, &en->model, &en->rules, &en->cfg, mode};
+	return (struct round){.sample = &en->sample,
+		.model = &en->model,
+		.rules = &en->rules,
+		.cfg = &en->cfg,
+		.mode = mode};
 }
 
 static enum round_mode cpu_mode(struct engine *en, bool previewed)
@@ -210,7 +227,8 @@ static enum round_mode memory_mode(struct engine *en)
 {
 	if (en->want_memory)
 		return ROUND_FORCED;
-	return en->cfg.auto_memory && en->memory_due ? ROUND_AUTO : ROUND_WATCH;
+	bool look = en->memory_due || en->memory_early;
+	return en->cfg.auto_memory && look ? ROUND_AUTO : ROUND_WATCH;
 }
 
 /* Somebody else's balloon: said once, and not ours to put back. */
@@ -240,17 +258,19 @@ static int plan_memory(struct engine *en, struct round *r, struct err *e)
 	size_t before = en->plan.n;
 	struct why last = en->mem_verdict.why;
 	*r = round_of(en, memory_mode(en));
+	r->early = r->mode == ROUND_AUTO && !en->memory_due;
 	if (mem_ctl_plan(en->mem, r, &en->plan, en->mem_status, &en->mem_verdict, e) < 0)
 		return -1;
-	if (r->mode == ROUND_WATCH && en->cfg.auto_memory && last.code != REASON_NONE)
-		en->mem_verdict.why = last; /* between cycles: what the last one did */
+	bool between = r->mode == ROUND_WATCH || (r->early && en->plan.n == before);
+	if (between && en->cfg.auto_memory && last.code != REASON_NONE)
+		en->mem_verdict.why = last; /* what the last cycle did */
 	if (r->mode != ROUND_WATCH)
 		note_foreign_balloons(en);
 	if (r->mode == ROUND_FORCED) {
 		en->want_memory = false;
 		log_event(en, LOG_ROUND, "memory cycle: %zu change%s, %s", en->plan.n - before,
 			text_s(en->plan.n - before), en->mem_verdict.why.text);
-	} else if (r->mode == ROUND_AUTO && en->mem_verdict.new_line) {
+	} else if (r->mode == ROUND_AUTO && !between && en->mem_verdict.new_line) {
 		log_event(en, LOG_ROUND, "memory: %s", en->mem_verdict.why.text);
 	}
 	return 0;

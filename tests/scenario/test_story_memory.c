@@ -182,7 +182,7 @@ static void tell(const char *name, int64_t seconds)
 	enum { N = sizeof events / sizeof *events };
 	enum reason last[TOY_GUESTS] = {REASON_NONE};
 	enum round_mode mode = ROUND_AUTO;
-	int64_t cycle = (int64_t)t.cfg.memory_cycle_s;
+	int64_t cycle = (int64_t)config_memory_cycle_s(&t.cfg);
 	story_begin(name);
 	for (size_t next = 0; t.now_s < seconds;) {
 		for (; next < N && events[next].at_s <= t.now_s; next++)
@@ -204,6 +204,7 @@ static void watermark(void **state)
 {
 	(void)state;
 	begin();
+	t.cfg.reclaim = RECLAIM_PROACTIVE;
 	tell("memory-watermark", 1100);
 }
 
@@ -211,7 +212,6 @@ static void watermark_under_pressure_only(void **state)
 {
 	(void)state;
 	begin();
-	t.cfg.reclaim = RECLAIM_PRESSURE;
 	tell("memory-pressure", 1100);
 }
 

@@ -283,7 +283,8 @@ void fx_advance(struct fixture *f, double seconds)
 const struct round *fx_round(struct fixture *f, enum round_mode mode)
 {
 	plan_reset(&f->plan);
-	f->round = (struct round){&f->s, &f->m, &f->rules, &f->cfg, mode};
+	f->round = (struct round){
+		.sample = &f->s, .model = &f->m, .rules = &f->rules, .cfg = &f->cfg, .mode = mode};
 	return &f->round;
 }
 

@@ -246,7 +246,12 @@ static void toy_check(struct toy *t)
 void toy_cycle(struct toy *t, enum round_mode mode)
 {
 	struct err e = ERR_INIT;
-	struct round r = {&t->sample, &t->model, &t->rules, &t->cfg, mode};
+	struct round r = {.sample = &t->sample,
+		.model = &t->model,
+		.rules = &t->rules,
+		.cfg = &t->cfg,
+		.mode = mode,
+		.early = t->early};
 	plan_reset(&t->plan);
 	if (mem_ctl_plan(t->ctl, &r, &t->plan, t->status, &t->verdict, &e) < 0)
 		abort();
@@ -259,16 +264,25 @@ void toy_cycle(struct toy *t, enum round_mode mode)
 
 void toy_run(struct toy *t, int64_t seconds, void (*want)(struct toy *t))
 {
-	int64_t cycle = most((int64_t)t->cfg.memory_cycle_s, 1);
 	for (int64_t i = 0; i < seconds; i++) {
 		if (want)
 			want(t);
 		toy_second(t);
-		if (t->now_s % cycle)
-			continue;
-		toy_sample(t);
-		toy_cycle(t, ROUND_AUTO);
+		toy_beat(t);
 	}
+}
+
+void toy_beat(struct toy *t)
+{
+	int64_t cycle = most((int64_t)config_memory_cycle_s(&t->cfg), 1);
+	t->early = t->now_s % cycle != 0;
+	if (t->early && (t->now_s % 2 || !mem_ctl_watchful(t->ctl))) {
+		t->early = false;
+		return;
+	}
+	toy_sample(t);
+	toy_cycle(t, ROUND_AUTO);
+	t->early = false;
 }
 
 void toy_foreign(struct toy *t, size_t guest, int64_t kib)

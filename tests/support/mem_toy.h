@@ -58,6 +58,7 @@ struct toy {
 	struct mem_status status[TOY_GUESTS];
 	struct mem_verdict verdict;
 	struct mem_ctl *ctl;
+	bool early;                 /* the next cycle is one between two */
 	int64_t psi_some, psi_full; /* percent; -1 absent */
 	/* the books */
 	int64_t lowest_free, over_s, below5_s;
@@ -77,7 +78,9 @@ void toy_sample(struct toy *t);
 void toy_cycle(struct toy *t, enum round_mode mode);
 /* Carries out t->plan. */
 void toy_apply(struct toy *t);
-/* Seconds with a cycle every cfg.memory_cycle_s; want() may be NULL. */
+/* After a second: a cycle when it is time for one, or an early look when there are new statistics. */
+void toy_beat(struct toy *t);
+/* Seconds with their cycles; want() may be NULL. */
 void toy_run(struct toy *t, int64_t seconds, void (*want)(struct toy *t));
 /* Sets a balloon as somebody else would. */
 void toy_foreign(struct toy *t, size_t guest, int64_t kib);

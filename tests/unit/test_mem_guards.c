@@ -21,6 +21,7 @@ static struct toy_guest *one_idle(unsigned guards)
 {
 	toy_init(&t, M(16384), M(1024));
 	t.cfg.mem_policy = MEM_POLICY_WATERMARK;
+	t.cfg.reclaim = RECLAIM_PROACTIVE;
 	mem_ctl_guards(t.ctl, guards);
 	return toy_add(&t, M(4096), M(4096), M(500));
 }

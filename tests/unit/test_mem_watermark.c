@@ -21,6 +21,7 @@ static void guests(int64_t host_mib)
 {
 	toy_init(&t, host_mib * TOY_MIB, 1024 * TOY_MIB);
 	t.cfg.mem_policy = MEM_POLICY_WATERMARK;
+	t.cfg.reclaim = RECLAIM_PROACTIVE;
 	for (int i = 0; i < 4; i++)
 		toy_add(&t, 2048 * TOY_MIB, 512 * TOY_MIB, IDLE_MIB * TOY_MIB);
 }
@@ -166,7 +167,7 @@ static void case5_the_scarce_is_shared_alike(void **state)
 	nobody_harmed();
 }
 
-static void with_the_defaults_the_same_in_ten_minutes(void **state)
+static void proactive_mode_the_same_in_ten_minutes(void **state)
 {
 	(void)state;
 	guests(8192);
@@ -220,7 +221,7 @@ int main(void)
 		cmocka_unit_test_teardown(case3_memory_moves_to_those_who_go_on, teardown),
 		cmocka_unit_test_teardown(case4_one_stops_one_goes_on_two_idle, teardown),
 		cmocka_unit_test_teardown(case5_the_scarce_is_shared_alike, teardown),
-		cmocka_unit_test_teardown(with_the_defaults_the_same_in_ten_minutes, teardown),
+		cmocka_unit_test_teardown(proactive_mode_the_same_in_ten_minutes, teardown),
 		cmocka_unit_test_teardown(what_is_idle_goes_to_those_who_starve, teardown),
 		cmocka_unit_test_teardown(pressure_mode_leaves_idle_memory_alone, teardown),
 	};

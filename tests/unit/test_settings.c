@@ -32,12 +32,15 @@ static void test_defaults(void **state)
 	assert_int_equal(c.cpu_policy, CPU_POLICY_MINMOVE);
 	assert_int_equal(c.mem_policy, MEM_POLICY_WATERMARK);
 	assert_int_equal(c.granularity, GRAN_AUTO);
-	assert_int_equal(c.reclaim, RECLAIM_PROACTIVE);
+	assert_int_equal(c.reclaim, RECLAIM_PRESSURE);
 	assert_false(c.auto_cpu || c.auto_memory || c.cross_node || c.dry_run || c.mouse);
 	assert_float_equal(c.foreign_hold_s, 600, 0);
 	assert_float_equal(c.dwell_cross_s, 300, 0);
 	assert_float_equal(c.dwell_max_s, 60, 0);
-	assert_float_equal(c.memory_cycle_s, 5, 0);
+	assert_float_equal(config_memory_cycle_s(&c), 5, 0);
+	c.mem_policy = MEM_POLICY_ORIGIN_C; /* the preset brings its own */
+	assert_float_equal(config_memory_cycle_s(&c), 2, 0);
+	c = fresh();
 	assert_float_equal(c.mem_min_pct, 12.5, 0);
 	assert_int_equal(c.mem_min_kib, 128 * 1024);
 	assert_int_equal(c.mem_threshold_kib, 100 * 1024);

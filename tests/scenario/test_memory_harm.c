@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* First, do no harm: whatever guests do, under memory AUTO none is killed and none starves longer than it
+ * would have without, and where memory can cure, it does. Each load runs twice, steered and not, in the
+ * simulator's own truth, over several seeds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/run_scenario.h"
+#include "vmtop/err.h"
+#include "vmtop/options.h"
+#include "vmtop/settings.h"
+
+enum { SEEDS = 3, MIB = 1024 };
+
+struct load {
+	const char *name, *text;
+	int seconds;
+	double kills_most, starved_most; /* of what MANUAL has, as a part: below 1 it cures */
+};
+
+#define HOST(mem, used) "host\n memory " mem "\n used " used "\n"
+
+static const struct load loads[] = {
+	{"room for all, short fast bursts",
+		HOST("24G", "1G") "vm j x5\n memory 3G max 3G\n base 600M\n stats 2\n"
+				  " eat 100M/s to 2200M hold 40s every 10min after 5min\n",
+		1900, 0, 0},
+	{"the same with swap",
+		HOST("24G", "1G") "vm j x5\n memory 3G max 3G\n base 600M\n swap 2G\n stats 2\n"
+				  " eat 100M/s to 2200M hold 40s every 10min after 5min\n",
+		1900, 0, 0},
+	{"the same on a host that is SOFT",
+		HOST("17600M", "1G") "vm j x5\n memory 3G max 3G\n base 600M\n stats 2\n"
+				     " eat 100M/s to 2200M hold 40s every 10min after 5min\n",
+		1900, 0, 0},
+	{"the same on a host that is HARD",
+		HOST("16900M", "1G") "vm j x5\n memory 3G max 3G\n base 600M\n stats 2\n"
+				     " eat 100M/s to 2200M hold 40s every 10min after 5min\n",
+		1900, 0, 0},
+	{"slow growth, the host can feed it",
+		HOST("16G", "1G") "vm g x4\n memory 1G max 4G\n base 500M\n stats 2\n"
+				  " eat 20M/s to 2500M hold 60s every 3min\nvm idle x2\n memory 1G max 2G\n"
+				  " base 300M\n stats 2\n",
+		1200, 0, 0},
+	{"bursts that kill at the size found, the host can feed them",
+		HOST("24G", "1G") "vm b x3\n memory 1G max 4G\n base 500M\n stats 2\n"
+				  " eat 60M/s to 2500M hold 30s every 2min after 30s\n",
+		1800, 0.25, 1},
+	{"idle guests beside one in need, no room on the host",
+		HOST("8G", "1G") "vm idle x3\n memory 2G max 2G\n base 300M\n stats 2\n"
+				 "vm needy\n memory 512M max 4G\n base 400M\n swap 2G\n stats 2\n"
+				 " eat 20M/s to 1800M after 30s keep\n",
+		1200, 0, 0.1},
+	{"appetite that comes when the hold is over",
+		HOST("16G", "1G") "vm t x6\n memory 1G max 4G\n base 400M\n stats 2\n"
+				  " eat 200M/s to 2500M hold 20s every 90s\n",
+		1200, 1, 1},
+	{"all at once, not enough for all",
+		HOST("12G", "1G") "vm j x5\n memory 1G max 3G\n base 600M\n stats 2\n"
+				  " eat 60M/s to 2200M hold 40s every 2min\n",
+		1200, 1, 1},
+	{"one that claims a gigabyte more than it has",
+		HOST("6G", "1G") "vm liar\n memory 2G max 2G\n base 1500M\n swap 1G\n stats 2\n lie 1G\n"
+				 "vm honest x2\n memory 1G max 3G\n base 500M\n swap 1G\n stats 2\n"
+				 " eat 20M/s to 1800M hold 60s every 3min\n",
+		1800, 0, 1},
+	{"balloons that stick",
+		HOST("8G",
+			"1G") "vm stuck x3\n memory 2G max 2G\n base 300M\n stats 2\n balloon stuck 1900M\n"
+			      "vm needy\n memory 1G max 4G\n base 500M\n swap 1G\n stats 2\n"
+			      " eat 20M/s to 3G hold 60s every 3min\n",
+		1200, 1, 1},
+	{"the host comes and goes by three gigabytes",
+		HOST("16G", "2G") "vm w x8\n memory 1500M max 2G\n base 900M\n cache 300M\n swap 512M\n"
+				  " stats 2\nat 60s every 2min used 5G\nat 2min every 2min used 2G\n",
+		1200, 0, 0},
+};
+
+static void config_of(struct config *cfg, bool automatic)
+{
+	run_config(cfg, false, automatic, 2);
+}
+
+static struct sim_report report_of(const struct load *l, const struct config *cfg, int seed)
+{
+	struct run r;
+	char text[2048];
+	snprintf(text, sizeof text, "seed %d\n%s", seed, l->text);
+	run_scenario(&r, &(struct run_options){.scenario = text, .cfg = cfg, .seconds = l->seconds});
+	struct sim_report report = r.report;
+	run_done(&r);
+	return report;
+}
+
+static void check_load(const struct load *l, int seed)
+{
+	struct config by_hand, steered;
+	config_of(&by_hand, false);
+	config_of(&steered, true);
+	struct sim_report m = report_of(l, &by_hand, seed), a = report_of(l, &steered, seed);
+	double kills = l->kills_most * (double)m.oom_kills, starved = l->starved_most * m.starved_guest_s + 1;
+	if ((double)a.oom_kills > kills || a.starved_guest_s > starved)
+		fail_msg("%s, seed %d: %ld kills (%ld by hand), %.1f s starved (%.1f)", l->name, seed,
+			a.oom_kills, m.oom_kills, a.starved_guest_s, m.starved_guest_s);
+	/* Nor is the host short for longer than it takes to notice. */
+	if (a.overcommit_s > m.overcommit_s + 1)
+		fail_msg("%s, seed %d: over-commit %.1f s (%.1f by hand)", l->name, seed, a.overcommit_s,
+			m.overcommit_s);
+}
+
+static void no_load_suffers_from_auto(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof loads / sizeof *loads; i++)
+		for (int seed = 1; seed <= SEEDS; seed++)
+			check_load(&loads[i], seed);
+}
+
+/* Loads of this kind can be harmed: with reclaim that never rests they are. */
+static void always_taking_what_is_idle_kills(void **state)
+{
+	(void)state;
+	static const struct load fast = {"room for all, very fast bursts",
+		HOST("24G", "1G") "vm j x5\n memory 3G max 3G\n base 600M\n stats 2\n"
+				  " eat 200M/s to 2200M hold 40s every 10min after 5min\n",
+		1900, 0, 0};
+	struct config cfg;
+	config_of(&cfg, true);
+	assert_int_equal(report_of(&fast, &cfg, 1).oom_kills, 0);
+	cfg.reclaim = RECLAIM_PROACTIVE;
+	assert_true(report_of(&fast, &cfg, 1).oom_kills > 0);
+}
+
+/* --- shares --- */
+
+static void check_shares(const char *what, const char *after)
+{
+	struct config cfg;
+	struct err e = ERR_INIT;
+	struct run r;
+	char text[1024];
+	config_of(&cfg, true);
+	struct vm_setting *v = &cfg.vm[cfg.n_vm++];
+	snprintf(v->pattern, sizeof v->pattern, "gold*");
+	assert_int_equal(vm_setting_apply(v, vm_setting_by_key("mem_shares"), "4", &e), 0);
+	snprintf(text, sizeof text,
+		HOST("8G", "1G") "vm gold x2\n memory 512M max 4G\n base 300M\n swap 2G\n stats 2\n"
+				 " eat 20M/s to 2500M%s keep\n"
+				 "vm lead x4\n memory 512M max 4G\n base 300M\n swap 2G\n stats 2\n"
+				 " eat 20M/s to 2500M keep\n",
+		after);
+	run_scenario(&r, &(struct run_options){.scenario = text, .cfg = &cfg, .seconds = 900});
+	double gold = 0, lead = 0;
+	for (size_t i = 0; i < r.n_vms; i++)
+		*(r.vms[i].name[0] == 'g' ? &gold : &lead) += r.vms[i].end - 512;
+	double ratio = gold / 2 / (lead / 4);
+	if (ratio < 3.5 || ratio > 4.6 || r.report.oom_kills)
+		fail_msg("%s: above their floors %.2f : 1, %ld kills", what, ratio, r.report.oom_kills);
+	run_done(&r);
+}
+
+static void four_shares_against_one(void **state)
+{
+	(void)state;
+	check_shares("together", "");
+	check_shares("the favoured a minute late", " after 60s");
+	check_shares("the favoured ten minutes late", " after 5min");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_load_suffers_from_auto),
+		cmocka_unit_test(always_taking_what_is_idle_kills),
+		cmocka_unit_test(four_shares_against_one),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

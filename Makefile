@@ -93,6 +93,9 @@ $(BUILD)/tests/scenario/test_faults: LDFLAGS += $(foreach f,malloc calloc reallo
 $(BUILD)/tests/unit/test_libvirt_placed: LDFLAGS += $(foreach f,NumaParameters EmulatorPinInfo,$(call wrap,virDomainGet$(f)))
 # And this one is killed in each call that writes.
 $(BUILD)/tests/scenario/test_killed: LDFLAGS += $(foreach f,write fdatasync rename,$(call wrap,$(f)))
+# This one has a libvirt of its own making.
+$(BUILD)/tests/unit/test_claim: LDFLAGS += $(foreach f,clock_gettime virGetLastError virResetLastError \
+  $(addprefix virSecret,DefineXML LookupByUsage LookupByUUIDString Undefine GetXMLDesc GetUUIDString Free),$(call wrap,$(f)))
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TSUP) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka

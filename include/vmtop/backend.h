@@ -33,13 +33,29 @@ enum wake {
 
 enum link_state { LINK_OK, LINK_CONNECTING, LINK_LOST, LINK_SLOW };
 
+/* One owner per host: who says that he steers it. */
+enum claim_state {
+	CLAIM_NONE,    /* nothing to claim here: this driver keeps no claim, or nothing is steered */
+	CLAIM_UNKNOWN, /* the hypervisor did not tell */
+	CLAIM_FREE,
+	CLAIM_LEFT, /* its holder is gone: to be had */
+	CLAIM_OURS,
+	CLAIM_OTHER,
+	CLAIM_DENIED, /* no right to it */
+};
+struct claim_status {
+	enum claim_state state;
+	char who[160]; /* user, host, process, since when; with LEFT, OURS and OTHER */
+};
+
 struct backend_status {
 	enum link_state link;
 	char text[160]; /* for people: what is wrong and what is being done about it; empty: nothing */
 	bool readonly;  /* changes cannot be made here (option or missing rights) */
 	char readonly_why[120];
-	char uri[256];       /* what is really connected */
-	char host[256];      /* what is steered, however its URI is spelt; empty: nothing to claim */
+	char uri[256];  /* what is really connected */
+	char host[256]; /* what is steered, however its URI is spelt */
+	struct claim_status claim;
 	bool recording_lost; /* --record was given up; text says why */
 	bool replay;         /* a recording: nothing can be steered, what is shown was decided then */
 };
@@ -66,6 +82,10 @@ struct backend_ops {
 	void (*obeyed)(struct backend *b, const struct command *c);
 	void (*decided)(struct backend *b, const struct decision *d);
 	void (*configured)(struct backend *b, const struct config *was, const struct config *now);
+	/* May be NULL: nothing to claim. take: claims the host or renews the claim, and no change is carried
+	 * out from now on unless the claim still stands; 0: ours, or none is kept here. Else lets go of it.
+	 * Bounded by cfg->change_deadline_s; between calls the backend keeps the claim alive by itself. */
+	int (*claim)(struct backend *b, bool take, struct err *e);
 	/* Recordings only, else NULL. logged: lines of the tick sampled last; fills at most max, returns how
 	 * many. commands: those given after the tick sampled last, one a call; now() is then the time at
 	 * which it came. settings: puts what CMD_CONFIGURE number `change` changed onto cfg; -1: nothing

@@ -66,6 +66,7 @@ struct snapshot {
 	struct cpu_verdict cpu;
 	struct mem_verdict memory;
 	bool auto_cpu, auto_memory, dry_run, readonly;
+	bool waits_cpu, waits_memory; /* AUTO goes on by itself once nobody else steers this host */
 	enum cpu_policy_id cpu_policy;
 	enum mem_policy_id mem_policy;
 	enum granularity granularity; /* in force; auto: nobody is bound to a unit */
@@ -99,5 +100,6 @@ const char *mem_policy_name(enum mem_policy_id p);
 const char *granularity_name(enum granularity g);
 const char *log_kind_name(enum log_kind k);           /* "action", "round", ... */
 const char *memory_state_name(enum host_mem_state s); /* "ok", "soft", "hard" */
+const char *claim_state_name(enum claim_state s);     /* "free", "ours", "other", ... */
 
 #endif

@@ -117,6 +117,7 @@ static bool drain(struct lv *lv)
 		return false;
 	bool worth = lv_events(lv);
 	worth = topology_collect(lv) || worth;
+	worth = lv_claim_step(lv) || worth;
 	if (lv->link && lv->state == LINK_OK && link_phase(lv->link, NULL) == PHASE_LOST) {
 		lv_trouble(lv, LINK_LOST, "the connection was lost; trying again");
 		worth = true;
@@ -129,7 +130,9 @@ static enum wake lv_wait(struct backend *b, int64_t until_ns, int fd)
 	struct lv *lv = (struct lv *)b;
 	struct pollfd p[2] = {{lv->notify_fd, POLLIN, 0}, {fd, POLLIN, 0}};
 	for (;;) {
-		int64_t left = until_ns - clock_ns();
+		if (clock_ns() >= lv_claim_due(lv) && lv_claim_step(lv))
+			return WAKE_EVENT;
+		int64_t due = lv_claim_due(lv), left = (due < until_ns ? due : until_ns) - clock_ns();
 		struct timespec t = {left > 0 ? left / SECOND : 0, left > 0 ? left % SECOND : 0};
 		if (lv->wake) {
 			lv->wake = false;
@@ -140,7 +143,7 @@ static enum wake lv_wait(struct backend *b, int64_t until_ns, int fd)
 			return WAKE_INPUT;
 		if (n > 0 && p[0].revents && drain(lv))
 			return WAKE_EVENT;
-		if (n == 0 || (n < 0 && errno != EINTR))
+		if ((n == 0 && clock_ns() >= until_ns) || (n < 0 && errno != EINTR))
 			return WAKE_TIMER;
 	}
 }
@@ -157,6 +160,10 @@ static void lv_status(struct backend *b, struct backend_status *st)
 	snprintf(st->readonly_why, sizeof st->readonly_why, "%s", lv->host.readonly_why);
 	snprintf(st->uri, sizeof st->uri, "%.255s", lv->host.uri);
 	snprintf(st->host, sizeof st->host, "%.255s", lv->host.host);
+	st->claim = lv->claim.status;
+	/* What was ours when it was last heard of may be another's by now. */
+	if (st->claim.state == CLAIM_OURS && !claim_fresh(&lv->claim))
+		st->claim.state = CLAIM_UNKNOWN;
 }
 
 static void lv_close(struct backend *b)
@@ -166,6 +173,8 @@ static void lv_close(struct backend *b)
 	if (lv->topology_request && link_give_up(lv->topology_link, &lv->topology_request->r) == GAVE_UP_DONE)
 		topology_drop(&lv->topology_request->r);
 	link_free(lv->topology_link, until);
+	if (lv->claim.beat_ns && lv->link && link_phase(lv->link, NULL) == PHASE_OPEN)
+		lv_claim_now(lv, CLAIM_DROP, until, NULL);
 	if (lv->link)
 		lv_drop_link(lv);
 	lv_reap(lv);
@@ -188,6 +197,7 @@ static struct lv *lv_new(const struct config *cfg)
 		.close = lv_close,
 		.now = backend_real_now,
 		.status = lv_status,
+		.claim = lv_claim,
 	};
 	struct lv *lv = calloc(1, sizeof *lv);
 	if (!lv)
@@ -196,6 +206,7 @@ static struct lv *lv_new(const struct config *cfg)
 	lv->sample_limit_ns = (int64_t)(cfg->sample_deadline_s * (double)SECOND);
 	lv->change_limit_ns = (int64_t)(cfg->change_deadline_s * (double)SECOND);
 	lv->use_proc = true;
+	claim_init(&lv->claim);
 	lv->notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return lv;
 }
@@ -229,5 +240,6 @@ struct backend *backend_libvirt_open(const struct config *cfg, struct err *e)
 		return NULL;
 	}
 	lv->wish.ask = false;
+	lv_claim_now(lv, CLAIM_LOOK, clock_ns() + lv->sample_limit_ns, NULL);
 	return &lv->b;
 }

@@ -8,21 +8,27 @@
 #include "libvirt_change.h"
 #include "libvirt_priv.h"
 
-static void change_run(struct request *r, virConnectPtr c)
-{
-	struct change_request *q = (struct change_request *)r;
-	q->refused = change_apply(c, &q->action, q->n_cpus);
-}
-
-static void change_drop(struct request *r)
-{
-	free(r);
-}
+#define MS INT64_C(1000000)
 
 static void set(struct action *a, enum outcome o, const char *text)
 {
 	a->outcome = o;
 	snprintf(a->error, sizeof a->error, "%s", text);
+}
+
+static void change_run(struct request *r, virConnectPtr c)
+{
+	struct change_request *q = (struct change_request *)r;
+	struct claim *k = q->guarded ? &q->claim : NULL;
+	if (k && claim_clock_ns() - k->beat_ns > CLAIM_RECHECK_MS * MS && claim_take(c, k, &r->err) < 0)
+		set(&q->action, OUTCOME_SKIPPED, r->err.msg);
+	else
+		q->refused = change_apply(c, &q->action, q->n_cpus, k);
+}
+
+static void change_drop(struct request *r)
+{
+	free(r);
 }
 
 static const char *why_not(const struct lv *lv, const struct action *a)
@@ -78,6 +84,8 @@ static void finish(struct lv *lv, struct action *a, struct change_request *q)
 	set(a, q->action.outcome, q->action.error);
 	if (q->refused)
 		remember_refused(lv, a);
+	if (q->guarded)
+		lv_claim_merge(lv, &q->claim);
 	free(q);
 	/* When the line broke in the middle, the change may have been made all the same. */
 	if (a->outcome == OUTCOME_FAILED && link_phase(lv->link, NULL) == PHASE_LOST)
@@ -95,6 +103,8 @@ static struct change_request *change_new(const struct lv *lv, const struct actio
 	q->r.drop = change_drop;
 	q->action = *a;
 	q->n_cpus = lv->n_cpus;
+	q->guarded = lv->claim_wanted && lv->claim.status.state != CLAIM_NONE;
+	q->claim = lv->claim;
 	return q;
 }
 
@@ -102,7 +112,9 @@ static void apply_one(struct lv *lv, struct action *a)
 {
 	struct err e = ERR_INIT;
 	int64_t until = clock_ns() + lv->change_limit_ns;
-	struct change_request *q = lv_ensure_link(lv, until, &e) == 0 ? change_new(lv, a) : NULL;
+	struct change_request *q = NULL;
+	if (lv_ensure_link(lv, until, &e) == 0 && lv_claim_settle(lv, until, &e) == 0)
+		q = change_new(lv, a);
 	if (!q) {
 		set(a, OUTCOME_SKIPPED, e.msg[0] ? e.msg : "out of memory");
 		return;

@@ -13,6 +13,9 @@
 
 enum { MAP_BYTES = CPUSET_CPUS / 8, VCPUS_MOST = 4096 };
 
+/* The last look before a call: the process may have been stopped since the claim was renewed. */
+static const char too_late[] = "too long since it was sure that nobody else steers this host";
+
 /* Returns 0, so that callers can write `return end(...)`. */
 static int end(struct action *a, enum outcome o, const char *text)
 {
@@ -93,7 +96,7 @@ static void put_back(virDomainPtr dom, int vcpu, const struct cpuset *was, int n
 }
 
 /* Returns 1 when the target was refused. */
-static int change_pin(virDomainPtr dom, struct action *a, int n_cpus)
+static int change_pin(virDomainPtr dom, struct action *a, int n_cpus, const struct claim *claim)
 {
 	struct cpuset was, now, to = a->to;
 	char list[80];
@@ -107,6 +110,8 @@ static int change_pin(virDomainPtr dom, struct action *a, int n_cpus)
 		return end(a, OUTCOME_SKIPPED, "it is there already");
 	if (is_busy(dom))
 		return end(a, OUTCOME_SKIPPED, "a job runs on the VM");
+	if (!claim_fresh(claim))
+		return end(a, OUTCOME_SKIPPED, too_late);
 	was = now;
 	if (pin(dom, a->vcpu, &to, n_cpus) < 0) {
 		bool refused = is_refusal();
@@ -127,27 +132,32 @@ static int change_pin(virDomainPtr dom, struct action *a, int n_cpus)
 	return 1;
 }
 
-static int change_balloon(virDomainPtr dom, struct action *a, const virDomainInfo *info)
+static int change_balloon(
+	virDomainPtr dom, struct action *a, const virDomainInfo *info, const struct claim *claim)
 {
 	if (a->to_kib <= 0 || (unsigned long)a->to_kib > info->maxMem)
 		return end(a, OUTCOME_SKIPPED, "the target is outside what the VM can have");
 	if (is_busy(dom))
 		return end(a, OUTCOME_SKIPPED, "a job runs on the VM");
+	if (!claim_fresh(claim))
+		return end(a, OUTCOME_SKIPPED, too_late);
 	if (virDomainSetMemoryFlags(dom, (unsigned long)a->to_kib, VIR_DOMAIN_AFFECT_LIVE) < 0)
 		return fail(a, "setting the balloon");
 	return end(a, OUTCOME_DONE, "");
 }
 
-static int change_period(virDomainPtr dom, struct action *a)
+static int change_period(virDomainPtr dom, struct action *a, const struct claim *claim)
 {
 	if (is_busy(dom))
 		return end(a, OUTCOME_SKIPPED, "a job runs on the VM");
+	if (!claim_fresh(claim))
+		return end(a, OUTCOME_SKIPPED, too_late);
 	if (virDomainSetMemoryStatsPeriod(dom, a->to_s, VIR_DOMAIN_AFFECT_LIVE) < 0)
 		return fail(a, "setting the statistics period");
 	return end(a, OUTCOME_DONE, "");
 }
 
-bool change_apply(virConnectPtr c, struct action *a, int n_cpus)
+bool change_apply(virConnectPtr c, struct action *a, int n_cpus, const struct claim *claim)
 {
 	virDomainInfo info;
 	bool refused = false;
@@ -163,11 +173,11 @@ bool change_apply(virConnectPtr c, struct action *a, int n_cpus)
 		 info.state != VIR_DOMAIN_PAUSED)
 		end(a, OUTCOME_SKIPPED, "the VM does not run");
 	else if (a->kind == ACTION_PIN)
-		refused = change_pin(dom, a, n_cpus) == 1;
+		refused = change_pin(dom, a, n_cpus, claim) == 1;
 	else if (a->kind == ACTION_BALLOON)
-		change_balloon(dom, a, &info);
+		change_balloon(dom, a, &info, claim);
 	else
-		change_period(dom, a);
+		change_period(dom, a, claim);
 	virDomainFree(dom);
 	return refused;
 }

@@ -5,10 +5,11 @@
 
 #include <libvirt/libvirt.h>
 
+#include "claim.h"
 #include "vmtop/plan.h"
 
-/* Writes a->outcome and a->error. n_cpus: all CPUs of the host, offline ones included. True: the host does
- * not take this target, now or later. */
-bool change_apply(virConnectPtr c, struct action *a, int n_cpus);
+/* Writes a->outcome and a->error. n_cpus: all CPUs of the host, offline ones included. claim: nothing is done
+ * unless it is fresh; NULL: nobody has to hold it. True: the host does not take this target, now or later. */
+bool change_apply(virConnectPtr c, struct action *a, int n_cpus, const struct claim *claim);
 
 #endif

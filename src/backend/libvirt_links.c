@@ -37,6 +37,7 @@ static void forget_late(struct lv *lv)
 {
 	struct sample_request *q = lv->late;
 	lv->late = NULL;
+	lv_claim_forget(lv);
 	if (q && lv->link && link_give_up(lv->link, &q->r) == GAVE_UP_DONE)
 		q->r.drop(&q->r);
 }

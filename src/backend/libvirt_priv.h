@@ -4,6 +4,7 @@
 #ifndef VMTOP_BACKEND_LIBVIRT_PRIV_H
 #define VMTOP_BACKEND_LIBVIRT_PRIV_H
 
+#include "claim.h"
 #include "libvirt_notes.h"
 #include "libvirt_reader.h"
 #include "link.h"
@@ -29,6 +30,13 @@ struct change_request {
 	struct action action;
 	int n_cpus;
 	bool refused; /* the host does not take this pin */
+	bool guarded; /* only while the claim holds */
+	struct claim claim;
+};
+struct claim_request {
+	struct request r;
+	enum claim_op { CLAIM_LOOK, CLAIM_TAKE, CLAIM_DROP } op;
+	struct claim claim;
 };
 struct topology_request {
 	struct request r;
@@ -59,6 +67,11 @@ struct lv {
 	struct topology_request *topology_request;
 	struct topology topology;
 
+	struct claim claim;
+	struct claim_request *claim_request; /* submitted to link, not answered yet */
+	bool claim_wanted;                   /* changes are carried out only while it is ours */
+	int64_t claim_due_ns;                /* of the next look or beat */
+
 	struct notes notes;
 	int n_cpus; /* of the host, offline included; 0 unknown */
 	bool wake;  /* a new sample is worth taking at once */
@@ -78,6 +91,19 @@ void lv_trouble(struct lv *lv, enum link_state state, const char *text);
 /* Looks through a second link which monitors are stuck, and makes that the link if some are.
  * 1: switched, 0: nobody is stuck, -1: it could not be found out. */
 int lv_hunt(struct lv *lv, int64_t until_ns);
+
+/* libvirt_claim.c: none of these waits unless told until when. */
+/* Looks who steers, or keeps our own claim alive, when that is due. True: the state has changed. */
+bool lv_claim_step(struct lv *lv);
+/* When lv_claim_step() must be called next. */
+int64_t lv_claim_due(const struct lv *lv);
+/* Waits for what is under way. -1: no answer. */
+int lv_claim_settle(struct lv *lv, int64_t until_ns, struct err *e);
+void lv_claim_merge(struct lv *lv, const struct claim *as_known);
+/* The link goes: what was asked through it has no answer. */
+void lv_claim_forget(struct lv *lv);
+int lv_claim_now(struct lv *lv, enum claim_op op, int64_t until_ns, struct err *e);
+int lv_claim(struct backend *b, bool take, struct err *e);
 
 /* libvirt_sample.c */
 int lv_sample(struct backend *b, unsigned groups, struct sample *to, struct err *e);

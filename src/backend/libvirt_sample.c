@@ -141,6 +141,7 @@ int lv_sample(struct backend *b, unsigned groups, struct sample *to, struct err 
 	int64_t until = clock_ns() + lv->sample_limit_ns;
 	lv_reap(lv);
 	lv_events(lv);
+	lv_claim_step(lv);
 	if (lv_ensure_link(lv, until, e) < 0)
 		return -1;
 	if (!lv->late && ask(lv, groups, e) < 0)
@@ -150,5 +151,6 @@ int lv_sample(struct backend *b, unsigned groups, struct sample *to, struct err 
 	int rc = take(lv, to, e);
 	if (rc == 0)
 		lv_topology_step(lv);
+	lv_claim_step(lv);
 	return rc;
 }

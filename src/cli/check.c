@@ -218,6 +218,39 @@ static void check_memory(const struct snapshot *s, struct finding *f)
 	}
 }
 
+static void check_claim(const struct snapshot *s, struct finding *f)
+{
+	const struct claim_status *c = &s->backend.claim;
+	switch (c->state) {
+	case CLAIM_OTHER:
+		snprintf(f->text, sizeof f->text, "%s steers this host", c->who);
+		f->level = LEVEL_WARN;
+		f->advice = "AUTO waits until it ends; --restore and --release work all the same";
+		return;
+	case CLAIM_LEFT:
+		snprintf(f->text, sizeof f->text, "%s steered this host and is gone", c->who);
+		return;
+	case CLAIM_NONE:
+		if (!*s->backend.host) {
+			snprintf(f->text, sizeof f->text, "nothing to claim here");
+			return;
+		}
+		snprintf(f->text, sizeof f->text, "this hypervisor keeps none");
+		f->level = LEVEL_NOTE;
+		f->advice = "vmtops of other users and machines are not noticed here";
+		return;
+	case CLAIM_DENIED:
+	case CLAIM_UNKNOWN:
+		snprintf(f->text, sizeof f->text, "it cannot be told who steers this host");
+		f->level = LEVEL_WARN;
+		f->advice =
+			"vmtop notes down in libvirt, as a secret, who steers; nothing is steered without";
+		return;
+	default:
+		snprintf(f->text, sizeof f->text, "nobody steers this host");
+	}
+}
+
 static void check_left(const struct snapshot *s, struct finding *f)
 {
 	snprintf(f->text, sizeof f->text, "%d changes of an earlier vmtop are still in place", s->n_changed);
@@ -241,6 +274,7 @@ static const struct {
 	{"pins", check_pins},
 	{"guest statistics", check_statistics},
 	{"host memory", check_memory},
+	{"claim", check_claim},
 	{"journal", check_left},
 };
 

@@ -209,11 +209,20 @@ static void put_modes(struct json_builder *b, json_t *o, const struct snapshot *
 	put(b, mode, "memory", json_string(s->auto_memory ? "auto" : "manual"));
 	put(b, mode, "dry_run", json_boolean(s->dry_run));
 	put(b, mode, "readonly", json_boolean(s->readonly));
+	put(b, mode, "waits", json_boolean(s->waits_cpu || s->waits_memory));
 	put(b, o, "mode", mode);
 	put(b, policy, "cpu", json_string(cpu_policy_name(s->cpu_policy)));
 	put(b, policy, "memory", json_string(mem_policy_name(s->mem_policy)));
 	put(b, policy, "granularity", json_string(granularity_name(s->granularity)));
 	put(b, o, "policy", policy);
+}
+
+static void put_claim(struct json_builder *b, json_t *o, const struct claim_status *c)
+{
+	json_t *claim = keep(b, json_object());
+	put(b, claim, "state", json_string(claim_state_name(c->state)));
+	put(b, claim, "who", json_text_or_null(c->who));
+	put(b, o, "claim", claim);
 }
 
 static json_t *json_snapshot(struct json_builder *b, const struct snapshot *s)
@@ -226,6 +235,7 @@ static json_t *json_snapshot(struct json_builder *b, const struct snapshot *s)
 	put(b, o, "elapsed_s", json_f(s->elapsed_s > 0 ? vf64_ok(s->elapsed_s) : vf64_absent(AVAIL_FIRST)));
 	put(b, o, "uri", json_raw(s->backend.uri));
 	put_modes(b, o, s);
+	put_claim(b, o, &s->backend.claim);
 	put(b, o, "host", json_host(b, s));
 	for (size_t i = 0; i < s->sample.n_vms; i++)
 		push(b, vms, json_vm(b, s, i));

@@ -48,6 +48,20 @@ const char *log_kind_name(enum log_kind k)
 	return NAME_OF(names, k);
 }
 
+const char *claim_state_name(enum claim_state s)
+{
+	static const char *const names[] = {
+		[CLAIM_NONE] = "none",
+		[CLAIM_UNKNOWN] = "unknown",
+		[CLAIM_FREE] = "free",
+		[CLAIM_LEFT] = "left",
+		[CLAIM_OURS] = "ours",
+		[CLAIM_OTHER] = "other",
+		[CLAIM_DENIED] = "denied",
+	};
+	return NAME_OF(names, s);
+}
+
 const char *memory_state_name(enum host_mem_state s)
 {
 	static const char *const names[] = {

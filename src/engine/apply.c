@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "claim.h"
 #include "priv.h"
 
 enum { FAIL_HOLD_S = 10, FAIL_HOLD_MAX_S = 600 };
@@ -115,25 +114,11 @@ static int load_again(struct engine *en, struct err *e)
 	return journal_compact(en->journal, &en->ledger, true, e);
 }
 
-/* Another vmtop may steer this host with a journal in another folder, or of another user. */
-static int claim_host(struct engine *en, struct err *e)
-{
-	const char *host = en->status.host;
-	if (!*host)
-		return 0;
-	if (en->claim < 0)
-		en->claim = claim_take(host);
-	long owner = en->claim < 0 ? claim_owner(host) : 0;
-	return owner ? journal_taken(owner, e) : 0;
-}
-
 /* The simulator forgets everything at its end: nothing to journal there. */
 int apply_journal(struct engine *en, struct err *e)
 {
 	if (en->journal || en->borrowed || strcmp(en->core->ops->name, "libvirt") != 0)
 		return 0;
-	if (claim_host(en, e) < 0)
-		return -1;
 	en->journal = journal_open(engine_host(en), e);
 	if (!en->journal)
 		return -1;
@@ -257,7 +242,7 @@ static void record_outcome(struct engine *en, const struct action *a)
 }
 
 /* Nothing was tried. What the ledger took up for the first `begun` of them goes again. */
-static void refuse_all(struct engine *en, size_t begun, const char *why)
+static void refuse(struct engine *en, size_t begun, const char *why)
 {
 	log_event(en, LOG_ERROR, "nothing was changed: %s", why);
 	notice_set(en, "nothing was changed: %.150s", why);
@@ -269,7 +254,6 @@ static void refuse_all(struct engine *en, size_t begun, const char *why)
 		if (r && i < begun)
 			record_not_done(en, r, a);
 	}
-	en->cfg.auto_cpu = en->cfg.auto_memory = en->stats_on = false;
 }
 
 /* A dry run plans the same every tick; it is logged when it changes. */
@@ -313,8 +297,13 @@ static void carry_out(struct engine *en)
 	struct err e = ERR_INIT;
 	size_t begun;
 	en->undo_group++;
+	if (owner_take(en, &e) < 0) {
+		refuse(en, 0, e.msg);
+		return;
+	}
 	if (journal_first(en, &begun, &e) < 0) {
-		refuse_all(en, begun, e.msg);
+		refuse(en, begun, e.msg);
+		en->cfg.auto_cpu = en->cfg.auto_memory = en->stats_on = false;
 		return;
 	}
 	en->b->ops->apply(en->b, en->plan.actions, en->plan.n);

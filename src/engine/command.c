@@ -58,6 +58,7 @@ static void set_auto(struct engine *en, const struct command *c)
 	if (c->on && !engine_may_change(en))
 		return;
 	*mode = c->on;
+	*(c->kind == CMD_AUTO_CPU ? &en->waits.cpu : &en->waits.memory) = false;
 	en->next_memory_ns = en->b->ops->now(en->b);
 	log_event(en, LOG_EVENT, "%s: %s", c->kind == CMD_AUTO_CPU ? "CPU" : "memory",
 		c->on ? "AUTO" : "MANUAL");

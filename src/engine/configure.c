@@ -58,6 +58,7 @@ void engine_configure(struct engine *en, const struct config *cfg)
 	backend_configured(en->b, was, &en->cfg);
 	free(was);
 	en->stats_on = cfg->stats_period_s > 0;
+	en->waits = (struct auto_waits){0};
 	engine_obey(en, &(struct command){.kind = CMD_INTERVAL, .number = cfg->delay_s});
 	engine_announce(en, "settings read again");
 }

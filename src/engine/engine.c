@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "claim.h"
 #include "priv.h"
 #include "vmtop/text.h"
 
@@ -40,12 +39,12 @@ static void load_journal(struct engine *en)
 		return;
 	const char *host = engine_host(en);
 	long owner = journal_owner(host);
-	if (!owner && *en->status.host)
-		owner = claim_owner(host);
 	en->watches = owner != 0;
-	/* Whoever wants to steer must hear of it, also where the log is not shown. */
+	owner_begin(en);
 	enum log_kind kind = en->cfg.auto_cpu || en->cfg.auto_memory ? LOG_ERROR : LOG_EVENT;
-	if (owner > 0)
+	if (en->said_other)
+		;
+	else if (owner > 0)
 		log_event(en, kind, "vmtop with process id %ld steers this host; this one watches", owner);
 	else if (owner < 0)
 		log_event(en, kind, "another vmtop steers this host; this one watches");
@@ -93,7 +92,6 @@ struct engine *engine_new(const struct config *cfg, struct backend *b, struct er
 		err_set(e, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	en->claim = -1;
 	en->cfg = *cfg;
 	en->b = b;
 	en->core = backend_innermost(b);
@@ -127,8 +125,6 @@ void engine_free(struct engine *en)
 	if (!en)
 		return;
 	journal_close(en->journal, !leave_anything(en));
-	if (en->claim >= 0)
-		close(en->claim);
 	mark_socket_close(&en->mark);
 	cpu_ctl_free(en->cpu);
 	mem_ctl_free(en->mem);

@@ -2,7 +2,7 @@
 /* The journal: the ledger's "as found" and "wrote" on disk, one file per host, so that a crash loses nothing.
  * JSON Lines. Before a change: {"found":{...}}, once, and {"will":{...}}; after one that was not made:
  * {"wrote":{...}}, what it is instead; when nothing of ours is left on an object: {"forgot":{...}}.
- * The file is locked by the vmtop that steers; claim.h holds off those with a journal elsewhere. */
+ * The file is locked by the vmtop that steers; owner.c holds off those with a journal elsewhere. */
 #ifndef VMTOP_JOURNAL_H
 #define VMTOP_JOURNAL_H
 

@@ -26,6 +26,11 @@ struct log_ring {
 	uint64_t seq;
 };
 
+/* What goes on by itself once nothing stands in its way any more. */
+struct auto_waits {
+	bool cpu, memory, stats;
+};
+
 struct engine {
 	struct config cfg;
 	struct backend *b;
@@ -55,10 +60,11 @@ struct engine {
 
 	struct ledger ledger;
 	struct journal *journal; /* open once something is to be changed */
-	int claim;               /* as long as the journal is open; -1: none */
 	bool inherited;          /* the ledger began with what an earlier run left */
-	bool watches;            /* another vmtop steers; what it changed is its own */
+	bool watches;            /* another vmtop has the journal; what it changed is its own */
 	bool borrowed;           /* its journal is read here all the same, and not written */
+	struct auto_waits waits; /* another vmtop steers */
+	bool said_other, said_unclaimed;
 	struct undo_entry *undo; /* ring of UNDO_MAX */
 	size_t undo_first, undo_n;
 	uint64_t undo_group;
@@ -132,7 +138,7 @@ size_t restore_settle(struct engine *en, const char *pattern);
 bool restore_named(const char *pattern, const struct vm_record *r);
 
 /* apply.c */
-const char *engine_host(const struct engine *en);    /* engine.c: what journal and claim are called by */
+const char *engine_host(const struct engine *en);    /* engine.c: what the journal is called by */
 int apply_journal(struct engine *en, struct err *e); /* opens it if changes here need one */
 /* Nothing of ours is left on this object (enum journal_object or a vCPU). */
 void apply_forget(struct engine *en, struct vm_record *r, int object);
@@ -146,6 +152,14 @@ void replay_configure(struct engine *en, const struct command *c);
 int replay_catch_up(struct engine *en, struct err *e); /* before a step: jumps, commands given then */
 void replay_lines(struct engine *en);
 int replay_decisions(struct engine *en, struct err *e);
+
+/* owner.c: the claim on the host that is steered */
+void owner_begin(struct engine *en); /* says who steers */
+/* Before a step's plan: AUTO claims the host, or waits while another one has it. */
+void owner_step(struct engine *en);
+/* Before the changes of the plan: the claim is ours (0), or they must not be made. Whoever only puts its own
+ * changes back needs none. */
+int owner_take(struct engine *en, struct err *e);
 
 /* command.c */
 void engine_obey(struct engine *en, const struct command *c); /* also for commands of a recording */

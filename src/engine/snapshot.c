@@ -142,6 +142,8 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 	s->memory = en->mem_verdict;
 	s->auto_cpu = en->cfg.auto_cpu;
 	s->auto_memory = en->cfg.auto_memory;
+	s->waits_cpu = en->waits.cpu;
+	s->waits_memory = en->waits.memory;
 	s->dry_run = en->cfg.dry_run;
 	s->readonly = en->cfg.readonly || en->status.readonly || en->status.replay;
 	s->cpu_policy = en->cfg.cpu_policy;

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "claim.h"
 #include "priv.h"
 #include "vmtop/record.h"
 #include "vmtop/text.h"
@@ -357,8 +356,6 @@ int engine_step(struct engine *en, struct err *e)
 	struct round cpu, memory;
 	plan_reset(&en->plan);
 	en->seq++;
-	if (en->claim >= 0)
-		claim_tidy(en->claim);
 	if (replay_catch_up(en, e) < 0)
 		return -1;
 	if (!en->due) {
@@ -371,6 +368,7 @@ int engine_step(struct engine *en, struct err *e)
 	if (step_model(en, e) < 0)
 		return -1;
 	replay_lines(en);
+	owner_step(en);
 	if (step_plan(en, &cpu, &memory, e) < 0) {
 		plan_reset(&en->plan); /* half a plan is none */
 		say_error(en, e);

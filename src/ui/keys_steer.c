@@ -62,7 +62,8 @@ static void key_undo(struct view *v, const struct snapshot *s)
 
 static void key_auto(struct view *v, const struct snapshot *s, bool memory)
 {
-	bool on = memory ? s->auto_memory : s->auto_cpu, asked = memory ? v->asked_memory : v->asked_cpu;
+	bool on = memory ? s->auto_memory || s->waits_memory : s->auto_cpu || s->waits_cpu;
+	bool asked = memory ? v->asked_memory : v->asked_cpu;
 	int n = memory ? s->n_eligible_memory : s->n_eligible_cpu, all = (int)s->sample.n_vms;
 	struct command c = {.kind = memory ? CMD_AUTO_MEMORY : CMD_AUTO_CPU, .on = !on};
 	if (on || asked || v->yes)

@@ -64,11 +64,30 @@ static void age_text(const struct snapshot *s, double age_s, char *buf, size_t l
 		snprintf(buf, len, "data %.0f s old", age_s);
 }
 
+/* The longest of several ways to say it that fits. */
+static void identity_text(
+	const struct snapshot *s, double age_s, const struct screen *to, int room, char *buf, size_t len)
+{
+	char uri[300], age[48], tail[4][240];
+	const struct claim_status *c = &s->backend.claim;
+	text_escape(uri, sizeof uri, s->backend.uri);
+	age_text(s, age_s, age, sizeof age);
+	snprintf(tail[0], sizeof tail[0], " · %s · %s, steers", age, c->who);
+	snprintf(tail[1], sizeof tail[1], " · %s · steers", age);
+	snprintf(tail[2], sizeof tail[2], " · %s", age);
+	tail[3][0] = '\0';
+	for (int i = c->state == CLAIM_OURS ? 0 : 2; i < 4; i++) {
+		snprintf(buf, len, " %s · every %g s%s", uri, s->delay_s, tail[i]);
+		if (screen_columns(to, buf) <= room)
+			return;
+	}
+}
+
 /* host · URI · every 2 s · data < 2 s old                 READ-ONLY */
 static void identity_line(
 	const struct view *v, const struct snapshot *s, struct screen *to, int rows, double age_s)
 {
-	char words[160], brief[32], text[600], host[160], uri[300], age[48];
+	char words[160], brief[32], text[600], host[160];
 	state_words(v, s, age_s, words, sizeof words);
 	auto_words(s, brief, sizeof brief);
 	if (rows == 1) { /* the lines that would say it are not there */
@@ -78,14 +97,10 @@ static void identity_line(
 	int right = screen_columns(to, words);
 	int room = to->cols - (right ? right + 1 : 0);
 	text_escape(host, sizeof host, s->sample.host.hostname);
-	text_escape(uri, sizeof uri, s->backend.uri);
-	age_text(s, age_s, age, sizeof age);
 	int col = to->cols >= 60 ? put(to, 0, 0, STYLE_TITLE, "vmtop ") : 0;
 	col = col < room ? col + screen_text(to, 0, col, room - col, STYLE_BOLD, host[0] ? host : "vmtop")
 			 : col;
-	snprintf(text, sizeof text, " %s · every %g s · %s", uri, s->delay_s, age);
-	if (screen_columns(to, text) > room - col)
-		snprintf(text, sizeof text, " %s · every %g s", uri, s->delay_s);
+	identity_text(s, age_s, to, room - col, text, sizeof text);
 	draw_cut(to, 0, col, room - col, STYLE_DIM, text);
 	enum style st = s->backend.link == LINK_LOST || strstr(words, "STALE") ? STYLE_BAD : STYLE_WARN;
 	if (right)
@@ -128,11 +143,17 @@ static int certificate(const struct snapshot *s, struct screen *to, int row, int
 	return col;
 }
 
-static int mode_words(struct screen *to, int row, const char *what, bool on, const char *policy)
+static int mode_words(struct screen *to, int row, const char *what, bool on, bool waits, const char *policy)
 {
 	char text[80];
 	int col = put(to, row, 0, STYLE_DIM, what);
-	col = put(to, row, col, on ? STYLE_GOOD : STYLE_BOLD, on ? "AUTO   " : "MANUAL ");
+	col = put(to, row, col,
+		on      ? STYLE_GOOD
+		: waits ? STYLE_WARN
+			: STYLE_BOLD,
+		on      ? "AUTO   "
+		: waits ? "WAITS  "
+			: "MANUAL ");
 	snprintf(text, sizeof text, "%s", policy);
 	int width = to->cols >= 100 ? 19 : to->cols >= 60 ? 17 : 0;
 	if (width)
@@ -148,7 +169,7 @@ static void cpu_line(const struct snapshot *s, struct screen *to, int row)
 	else
 		snprintf(policy, sizeof policy, "%s per %s", cpu_policy_name(s->cpu_policy),
 			granularity_name(s->granularity));
-	int col = mode_words(to, row, "CPU ", s->auto_cpu, policy);
+	int col = mode_words(to, row, "CPU ", s->auto_cpu, s->waits_cpu, policy);
 	col = certificate(s, to, row, col);
 	if (col + 24 < to->cols && s->auto_cpu && s->cpu.why.code != REASON_NONE) {
 		char text[240];
@@ -166,7 +187,8 @@ static const char *memory_state(enum host_mem_state st)
 static void memory_line(const struct snapshot *s, struct screen *to, int row)
 {
 	const struct host_sample *h = &s->sample.host;
-	int col = mode_words(to, row, "MEM ", s->auto_memory, mem_policy_name(s->mem_policy));
+	int col =
+		mode_words(to, row, "MEM ", s->auto_memory, s->waits_memory, mem_policy_name(s->mem_policy));
 	if (!vi64_has(h->total_kib) || !vi64_has(h->available_kib) || h->total_kib.v <= 0) {
 		enum avail why = vi64_has(h->total_kib) ? h->available_kib.avail : h->total_kib.avail;
 		screen_printf(to, row, col, to->cols - col, STYLE_DIM, "host memory -: %s", avail_text(why));
@@ -197,26 +219,34 @@ static void memory_line(const struct snapshot *s, struct screen *to, int row)
 }
 
 /* What the user must know now: our own word first, then the engine's, then the connection's. */
-static const char *notice(const struct view *v, const struct snapshot *s)
+static const char *notice(const struct view *v, const struct snapshot *s, char *buf, size_t len)
 {
+	const struct claim_status *c = &s->backend.claim;
 	if (v->message[0])
 		return v->message;
 	if (s->notice[0])
 		return s->notice;
 	if (s->backend.text[0])
 		return s->backend.text;
+	if (c->state == CLAIM_OTHER) {
+		snprintf(buf, len, "%s steers this host", c->who);
+		return buf;
+	}
 	return s->sample.note;
 }
 
 int header_rows(const struct snapshot *s, const struct view *v, int rows)
 {
+	char buf[200];
 	int n = rows >= 12 ? 3 : rows >= 8 ? 2 : 1;
-	return n + (rows >= 6 && notice(v, s)[0]);
+	return n + (rows >= 6 && notice(v, s, buf, sizeof buf)[0]);
 }
 
 void header_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, double age_s)
 {
-	bool say = notice(v, s)[0] && rows >= 2;
+	char buf[200];
+	const char *word = notice(v, s, buf, sizeof buf);
+	bool say = word[0] && rows >= 2;
 	int facts = rows - say;
 	identity_line(v, s, to, facts, age_s);
 	if (facts >= 2 && !s->first)
@@ -225,7 +255,7 @@ void header_draw(const struct view *v, const struct snapshot *s, struct screen *
 		memory_line(s, to, 2);
 	if (say) {
 		char text[300];
-		text_escape(text, sizeof text, notice(v, s));
+		text_escape(text, sizeof text, word);
 		draw_cut(to, facts, 0, to->cols, STYLE_WARN, text);
 	}
 }

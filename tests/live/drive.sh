@@ -142,7 +142,7 @@ test_clean() {
 	mux kill-server 2>/dev/null
 	virsh -q uri >/dev/null 2>&1 || lab_libvirtd
 	guests_end
-	rm -rf "$LAB/state" "$LAB/events" "$LAB/pids" "$LAB"/*.console
+	rm -rf "$LAB"/{state,events,owners,*.json,*.err} "$LAB/pids" "$LAB"/*.console
 }
 
 # What a failed test leaves for its reader.
@@ -151,7 +151,7 @@ test_keep() {
 	rm -rf "$to"
 	mkdir -p "$to"
 	term_text >"$LAB/screen" 2>/dev/null
-	cp "$LAB"/{json,stderr,second.err,screen,events,libvirtd.log} "$LAB"/*.console /var/log/libvirt/qemu/*.log "$to" 2>/dev/null
+	cp "$LAB"/{json,stderr,second.err,screen,events,libvirtd.log} "$LAB"/*.json "$LAB"/owners "$LAB"/*.err "$LAB"/*.console /var/log/libvirt/qemu/*.log "$to" 2>/dev/null
 }
 
 # test_once NAME: test_NAME in a subshell; leaves $status and $took (tenths of a second).

@@ -67,11 +67,6 @@ static enum wake spy_wait(struct backend *b, int64_t until_ns, int fd)
 	return spy_of(b)->sim->ops->wait(spy_of(b)->sim, until_ns, fd);
 }
 
-static void spy_close(struct backend *b)
-{
-	(void)b; /* the host lives on */
-}
-
 static int64_t spy_now(struct backend *b)
 {
 	return spy_of(b)->sim->ops->now(spy_of(b)->sim);
@@ -82,6 +77,30 @@ static void spy_status(struct backend *b, struct backend_status *st)
 	struct spy *s = spy_of(b);
 	s->sim->ops->status(s->sim, st);
 	st->readonly = s->denied;
+	st->claim = s->claim;
+}
+
+static int spy_claim(struct backend *b, bool take, struct err *e)
+{
+	struct spy *s = spy_of(b);
+	s->claimed += take;
+	s->let_go += !take;
+	if (take && s->claim.state == CLAIM_OTHER)
+		return err_set(e, ERR_DENIED, "%s steers this host", s->claim.who);
+	if (take && s->claim.state == CLAIM_DENIED)
+		return err_set(e, ERR_DENIED, "no right to claim this host");
+	if (take && s->claim.state == CLAIM_UNKNOWN)
+		return err_set(e, ERR_TIMEOUT, "no answer to who steers this host");
+	if (take && s->claim.state != CLAIM_NONE)
+		s->claim.state = CLAIM_OURS;
+	else if (s->claim.state == CLAIM_OURS)
+		s->claim.state = CLAIM_FREE;
+	return 0;
+}
+
+static void spy_close(struct backend *b)
+{
+	spy_claim(b, false, NULL); /* the host lives on */
 }
 
 static const struct backend_ops spy_ops = {
@@ -92,6 +111,7 @@ static const struct backend_ops spy_ops = {
 	.close = spy_close,
 	.now = spy_now,
 	.status = spy_status,
+	.claim = spy_claim,
 };
 
 void spy_open(struct spy *s, const char *scenario)
@@ -99,6 +119,7 @@ void spy_open(struct spy *s, const char *scenario)
 	struct err e = ERR_INIT;
 	memset(s, 0, sizeof *s);
 	s->base.ops = &spy_ops;
+	s->claim.state = CLAIM_FREE;
 	struct scenario *scn = strchr(scenario, '\n') ? scenario_parse("test", scenario, strlen(scenario), &e)
 						      : scenario_open(scenario, &e);
 	s->sim = scn ? backend_sim_new(scn, true, &e) : NULL;

@@ -16,8 +16,10 @@ struct spy {
 	long changes;     /* tried */
 	const char *name; /* every VM is called so; NULL: as in the scenario */
 	bool denied;      /* the connection became read-only */
-	uint32_t others;  /* enum host_other: they run on the host too */
-	bool openstack;   /* nova made every VM */
+	struct claim_status claim;
+	long claimed, let_go; /* how often it was asked for */
+	uint32_t others;      /* enum host_other: they run on the host too */
+	bool openstack;       /* nova made every VM */
 	/* Around apply(); may be NULL. */
 	void (*before)(void *arg, const struct action *a, size_t n);
 	void (*after)(void *arg, const struct action *a, size_t n);

@@ -46,6 +46,31 @@ static void test_cycle_and_undo_ask_above_eight(void **state)
 	assert_int_equal(press(t, 'n'), CMD_NONE);
 }
 
+static bool shows(struct seat *t, const char *words)
+{
+	static char text[24 * 80 * 8];
+	return strstr(shown(t, text, sizeof text), words) != NULL;
+}
+
+/* Who steers the host is on the screens of both. */
+static void test_the_owner_is_shown(void **state)
+{
+	struct seat *t = *state;
+	struct claim_status *c = &t->s->backend.claim;
+	assert_false(shows(t, "steers"));
+	*c = (struct claim_status){CLAIM_OURS, "root@alpha, process 7, since 2026-01-01 10:00"};
+	assert_true(shows(t, "· steers")); /* who, where there is room */
+	assert_false(shows(t, "WAITS"));
+	c->state = CLAIM_OTHER;
+	t->s->waits_cpu = true;
+	assert_true(shows(t, "root@alpha, process 7, since 2026-01-01 10:00 steers this host"));
+	assert_true(shows(t, "CPU WAITS"));
+	assert_int_equal(press(t, 'a'), CMD_AUTO_CPU); /* waits no longer; nothing to ask */
+	assert_false(t->c.on);
+	t->s->waits_cpu = false;
+	*c = (struct claim_status){0};
+}
+
 static void test_auto_asks_once(void **state)
 {
 	struct seat *t = *state;
@@ -331,6 +356,7 @@ int main(void)
 		SEATED(test_own_cost),
 		SEATED(test_rebalance_asks_above_eight),
 		SEATED(test_cycle_and_undo_ask_above_eight),
+		SEATED(test_the_owner_is_shown),
 		SEATED(test_auto_asks_once),
 		cmocka_unit_test_setup_teardown(test_yes_skips_questions, sit_yes, rise),
 		SEATED(test_filter_does_not_limit_actions),

@@ -57,6 +57,13 @@ enum host_other {
 	OTHER_MOM = 1 << 1,
 	OTHER_PROXMOX = 1 << 2,
 	OTHER_VMTOP = 1 << 3,
+	OTHER_PACEMAKER = 1 << 4,
+	OTHER_NOVA = 1 << 5,
+	OTHER_VDSM = 1 << 6,
+	OTHER_CLOUDSTACK = 1 << 7,
+	OTHER_OPENNEBULA = 1 << 8,
+	OTHER_VSCHED = 1 << 9,
+	OTHER_SKYLARK = 1 << 10,
 };
 
 struct host_sample {

@@ -11,16 +11,37 @@
 
 #include "procfile.h"
 
+/* By the name of the process; where that is an interpreter's, also by a part of its command line. */
 static const struct {
-	const char *comm;
+	const char *comm, *command;
 	uint32_t bit;
 } known[] = {
-	{"numad", OTHER_NUMAD},
-	{"momd", OTHER_MOM},
-	{"mom-vdsm", OTHER_MOM},
-	{"pvestatd", OTHER_PROXMOX},
-	{"vmtop", OTHER_VMTOP},
+	{"numad", NULL, OTHER_NUMAD},
+	{"momd", NULL, OTHER_MOM},
+	{"mom-vdsm", NULL, OTHER_MOM},
+	{"pvestatd", NULL, OTHER_PROXMOX},
+	{"vmtop", NULL, OTHER_VMTOP},
+	{"pacemakerd", NULL, OTHER_PACEMAKER},
+	{"nova-compute", NULL, OTHER_NOVA},
+	{"python3", "/nova-compute", OTHER_NOVA},
+	{"vdsmd", NULL, OTHER_VDSM},
+	{"python3", "/vdsmd", OTHER_VDSM},
+	{"java", "com.cloud.agent.AgentShell", OTHER_CLOUDSTACK},
+	{"jsvc", "com.cloud.agent.AgentShell", OTHER_CLOUDSTACK},
+	{"ruby", "/var/tmp/one/im/", OTHER_OPENNEBULA},
+	{"vsched", NULL, OTHER_VSCHED},
+	{"python3", "/vsched", OTHER_VSCHED},
+	{"skylark", NULL, OTHER_SKYLARK},
+	{"python3", "/skylark", OTHER_SKYLARK},
 };
+
+static bool command_has(const char *root, const char *pid, const char *part)
+{
+	char path[512], line[4096];
+	snprintf(path, sizeof path, "%s/proc/%.20s/cmdline", root, pid);
+	ssize_t n = procfile_read(path, line, sizeof line);
+	return n > 0 && memmem(line, (size_t)n, part, strlen(part));
+}
 
 static uint32_t bit_of(const char *root, const char *pid)
 {
@@ -30,9 +51,24 @@ static uint32_t bit_of(const char *root, const char *pid)
 		return 0;
 	comm[strcspn(comm, "\n")] = '\0';
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (strcmp(known[i].comm, comm) == 0)
+		if (strcmp(known[i].comm, comm) == 0 &&
+			(!known[i].command || command_has(root, pid, known[i].command)))
 			return known[i].bit;
 	return 0;
+}
+
+/* A cluster may run no VMs. The agent that runs them keeps a file for each. */
+static bool pacemaker_has_vms(const char *root)
+{
+	char path[512];
+	bool has = false;
+	snprintf(path, sizeof path, "%s/run/resource-agents", root);
+	DIR *d = opendir(path);
+	for (struct dirent *e; d && !has && (e = readdir(d));)
+		has = strncmp(e->d_name, "VirtualDomain-", 14) == 0;
+	if (d)
+		closedir(d);
+	return has;
 }
 
 uint32_t others_find(const char *root, pid_t self)
@@ -46,5 +82,7 @@ uint32_t others_find(const char *root, pid_t self)
 			found |= bit_of(root, e->d_name);
 	if (d)
 		closedir(d);
+	if ((found & OTHER_PACEMAKER) && !pacemaker_has_vms(root))
+		found &= ~(uint32_t)OTHER_PACEMAKER;
 	return found;
 }

@@ -161,6 +161,14 @@ static void say_others(struct engine *en)
 		{OTHER_MOM, "MoM runs on this host: it balloons guests too"},
 		{OTHER_PROXMOX, "Proxmox's pvestatd runs on this host: it balloons guests too"},
 		{OTHER_VMTOP, "another vmtop runs on this host"},
+		{OTHER_PACEMAKER, "Pacemaker runs VMs of this host: it starts, stops and migrates them"},
+		{OTHER_NOVA, "nova-compute runs on this host: it pins, resizes and migrates guests too"},
+		{OTHER_VDSM, "VDSM runs on this host: it pins, balloons and migrates guests too"},
+		{OTHER_CLOUDSTACK,
+			"CloudStack's agent runs on this host: it pins, resizes and migrates guests too"},
+		{OTHER_OPENNEBULA, "OpenNebula manages this host: it pins, resizes and migrates guests too"},
+		{OTHER_VSCHED, "openEuler's VSched runs on this host: it moves vCPUs too"},
+		{OTHER_SKYLARK, "openEuler's Skylark runs on this host: it limits the CPUs of guests too"},
 	};
 	uint32_t fresh = en->sample.host.others & ~en->others_said;
 	en->others_said |= fresh;

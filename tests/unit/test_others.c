@@ -71,6 +71,65 @@ static void processes_are_known_by_name(void **state)
 	rmdir(root);
 }
 
+static void put(const char *path, const char *text, size_t len)
+{
+	char whole[160];
+	snprintf(whole, sizeof whole, "%s/%s", root, path);
+	FILE *f = fopen(whole, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, len, f), len);
+	fclose(f);
+}
+
+static void make(const char *path)
+{
+	char whole[160];
+	snprintf(whole, sizeof whole, "%s/%s", root, path);
+	assert_int_equal(mkdir(whole, 0700), 0);
+}
+
+/* One process at a time: what it is called, its command line, and who it is. */
+static void stacks_are_known(void **state)
+{
+	static const struct {
+		const char *comm, *command;
+		uint32_t bit;
+	} rows[] = {
+		{"nova-compute\n", "/usr/bin/python3\0/usr/bin/nova-compute", OTHER_NOVA},
+		{"python3\n", "/usr/bin/python3\0/usr/bin/nova-compute", OTHER_NOVA},
+		{"python3\n", "/usr/bin/python3\0/usr/bin/nova-api", 0}, {"vdsmd\n", "", OTHER_VDSM},
+		{"java\n", "java\0com.cloud.agent.AgentShell", OTHER_CLOUDSTACK},
+		{"java\n", "java\0tomcat", 0},
+		{"ruby\n", "ruby\0/var/tmp/one/im/kvm.d/monitord-client.rb", OTHER_OPENNEBULA},
+		{"ruby\n", "ruby\0/home/one.rb", 0}, {"vsched\n", "", OTHER_VSCHED},
+		{"skylark\n", "", OTHER_SKYLARK},
+		{"python3\n", "/usr/bin/python3\0/usr/bin/skylark", OTHER_SKYLARK},
+		{"pacemakerd\n", "", 0}, /* a cluster without VMs */
+	};
+	char whole[160];
+	(void)state;
+	strcpy(root + strlen(root) - 6, "XXXXXX");
+	assert_non_null(mkdtemp(root));
+	make("proc");
+	make("proc/9");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		size_t n = strlen(rows[i].command);
+		if (n) /* words end with a zero byte */
+			n += 1 + strlen(rows[i].command + n + 1);
+		put("proc/9/comm", rows[i].comm, strlen(rows[i].comm));
+		put("proc/9/cmdline", rows[i].command, n);
+		if (others_find(root, 1) != rows[i].bit)
+			fail_msg("row %zu: %s", i, rows[i].comm);
+	}
+	make("run");
+	make("run/resource-agents");
+	assert_int_equal(others_find(root, 1), 0);
+	put("run/resource-agents/VirtualDomain-web1.state", "web1\n", 5);
+	assert_int_equal(others_find(root, 1), OTHER_PACEMAKER);
+	snprintf(whole, sizeof whole, "rm -r %s", root);
+	assert_int_equal(system(whole), 0);
+}
+
 static void guests_of_openstack_are_known(void **state)
 {
 	(void)state;
@@ -93,6 +152,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(processes_are_known_by_name),
+		cmocka_unit_test(stacks_are_known),
 		cmocka_unit_test(guests_of_openstack_are_known),
 	};
 	return cmocka_run_group_tests_name("others", tests, NULL, NULL);

@@ -92,7 +92,7 @@ $(BUILD)/tests/scenario/test_faults: LDFLAGS += $(foreach f,malloc calloc reallo
 # This one says itself what libvirt knows of numad.
 $(BUILD)/tests/unit/test_libvirt_placed: LDFLAGS += $(foreach f,NumaParameters EmulatorPinInfo,$(call wrap,virDomainGet$(f)))
 # And this one is killed in each call that writes.
-$(BUILD)/tests/scenario/test_killed: LDFLAGS += $(foreach f,write fdatasync rename,$(call wrap,$(f)))
+$(BUILD)/tests/scenario/test_killed: LDFLAGS += $(foreach f,write fdatasync renameat,$(call wrap,$(f)))
 # This one has a libvirt of its own making.
 $(BUILD)/tests/unit/test_claim: LDFLAGS += $(foreach f,clock_gettime virGetLastError virResetLastError \
   $(addprefix virSecret,DefineXML LookupByUsage LookupByUUIDString Undefine GetXMLDesc GetUUIDString Free),$(call wrap,$(f)))

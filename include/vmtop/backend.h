@@ -86,6 +86,9 @@ struct backend_ops {
 	 * out from now on unless the claim still stands; 0: ours, or none is kept here. Else lets go of it.
 	 * Bounded by cfg->change_deadline_s; between calls the backend keeps the claim alive by itself. */
 	int (*claim)(struct backend *b, bool take, struct err *e);
+	/* May be NULL. Whether the hypervisor knows this VM, running or not: 1, 0, or -1 when it did not
+	 * tell. Bounded by cfg->change_deadline_s. */
+	int (*known)(struct backend *b, const uint8_t uuid[UUID_BYTES]);
 	/* Recordings only, else NULL. logged: lines of the tick sampled last; fills at most max, returns how
 	 * many. commands: those given after the tick sampled last, one a call; now() is then the time at
 	 * which it came. settings: puts what CMD_CONFIGURE number `change` changed onto cfg; -1: nothing

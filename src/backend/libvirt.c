@@ -198,6 +198,7 @@ static struct lv *lv_new(const struct config *cfg)
 		.now = backend_real_now,
 		.status = lv_status,
 		.claim = lv_claim,
+		.known = lv_known,
 	};
 	struct lv *lv = calloc(1, sizeof *lv);
 	if (!lv)

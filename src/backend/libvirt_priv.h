@@ -107,6 +107,8 @@ int lv_claim(struct backend *b, bool take, struct err *e);
 
 /* libvirt_sample.c */
 int lv_sample(struct backend *b, unsigned groups, struct sample *to, struct err *e);
+/* libvirt_known.c */
+int lv_known(struct backend *b, const uint8_t uuid[UUID_BYTES]);
 /* libvirt_apply.c */
 void lv_apply(struct backend *b, struct action *actions, size_t n);
 /* libvirt_topology_task: starts, collects. */

@@ -3,6 +3,7 @@
  * Invariant: one transaction a tick, so that a reader and a crash see whole ticks only; a recording that
  * cannot be written is given up with one line and never disturbs what it records. */
 #include "vmtop/record.h"
+#include "vmtop/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -335,6 +336,11 @@ static int refuse_leftovers(const char *path, struct err *e)
 /* The file is new, ours and private: never an existing one, never through a link. */
 static int create_file(const char *path, struct err *e)
 {
+	int dir = folder_of_open(path, true, e); /* SQLite goes by path */
+	if (dir < 0 && errno == EPERM)
+		return err_prefix(e, "cannot create the recording");
+	if (dir >= 0)
+		close(dir);
 	if (refuse_leftovers(path, e) < 0)
 		return -1;
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

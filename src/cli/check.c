@@ -253,8 +253,17 @@ static void check_claim(const struct snapshot *s, struct finding *f)
 
 static void check_left(const struct snapshot *s, struct finding *f)
 {
-	snprintf(f->text, sizeof f->text, "%d changes of an earlier vmtop are still in place", s->n_changed);
-	if (s->n_changed) {
+	int here = s->n_changed - s->n_changed_away;
+	int n = snprintf(f->text, sizeof f->text, "%d changes of an earlier vmtop are still in place", here);
+	if (s->n_changed_away) {
+		snprintf(f->text + n, sizeof f->text - (size_t)n, "; %d of VMs that do not run now",
+			s->n_changed_away);
+		f->level = LEVEL_NOTE;
+		f->advice =
+			"kept for a week, for a saved VM comes back with its pins; vmtop --restore forgets "
+			"those of VMs that are no more";
+	}
+	if (here) {
 		f->level = LEVEL_WARN;
 		f->advice = "vmtop --restore puts them back";
 	}

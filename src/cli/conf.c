@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "vmtop/folder.h"
 #include "vmtop/options.h"
 #include "vmtop/settings.h"
 #include "vmtop/text.h"
@@ -153,6 +155,14 @@ int conf_read(struct config *c, const char *path, bool absent_ok, struct err *e)
 		return 0;
 	if (!cf.f)
 		return err_set(e, ERR_USAGE, "cannot read config file %s: %s", path, strerror(errno));
+	struct err why = ERR_INIT;
+	int dir = folder_of_open(path, true, &why);
+	if ((dir < 0 && errno == EPERM) || folder_file_check(fileno(cf.f), path, &why) < 0) {
+		fclose(cf.f);
+		return err_set(e, ERR_USAGE, "config file not read: %s; --no-config leaves it out", why.msg);
+	}
+	if (dir >= 0)
+		close(dir);
 	cf.c = malloc(sizeof *cf.c);
 	int r = cf.c ? conf_parse(&cf, c, e) : err_set(e, ERR_NOMEM, "out of memory");
 	free(cf.c);

@@ -4,6 +4,7 @@
  */
 #include "report.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,13 +13,14 @@
 #include <unistd.h>
 
 #include "vmtop/engine.h"
+#include "vmtop/folder.h"
 #include "vmtop/record.h"
 #include "vmtop/settings.h"
 #include "vmtop/subcommand.h"
 
 FILE *report_create(const struct report *r, const char *name, struct err *e)
 {
-	int fd = openat(r->dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int fd = openat(r->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
 	if (!f) {
 		err_set(e, ERR_RUNTIME, "cannot create %.150s/%.60s: %s", r->dir, name, strerror(errno));
@@ -248,6 +250,43 @@ static int play(struct report *r, bool first, size_t most, struct err *e)
 	return rc < 0 ? err_set(e, ERR_NOMEM, "out of memory") : 0;
 }
 
+/* Over what was there before, never through a link: a name in a folder of others is only ever replaced. */
+static int move_all(int from, int to)
+{
+	int again = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+	DIR *d = again < 0 ? NULL : fdopendir(again);
+	if (!d)
+		return again < 0 ? -1 : (close(again), -1);
+	for (struct dirent *f; rc == 0 && (f = readdir(d));)
+		if (strcmp(f->d_name, ".") != 0 && strcmp(f->d_name, "..") != 0)
+			rc = renameat(from, f->d_name, to, f->d_name);
+	int saved = errno;
+	closedir(d);
+	errno = saved;
+	return rc;
+}
+
+/* Everything is made in a folder that nobody else may enter, and moved when it is whole: gnuplot runs what it
+ * reads there and writes where its names lead. */
+static int fill(struct report *r, struct err *e)
+{
+	char stage[] = ".vmtop-report.XXXXXX";
+	int out = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r->dir_fd = out < 0 ? -1 : folder_temporary_folder(out, stage);
+	if (r->dir_fd < 0) {
+		err_set(e, ERR_RUNTIME, "cannot write into %.200s: %s", r->dir, strerror(errno));
+		if (out >= 0)
+			close(out);
+		return -1;
+	}
+	int rc = report_plot(r, e) < 0 || report_page(r, e) < 0 ? -1 : 0;
+	if (move_all(r->dir_fd, out) < 0 && rc == 0)
+		rc = err_set(e, ERR_RUNTIME, "cannot write into %.200s: %s", r->dir, strerror(errno));
+	unlinkat(out, stage, AT_REMOVEDIR);
+	close(out);
+	return rc;
+}
+
 static int make(struct report *r, struct err *e)
 {
 	if (play(r, true, SIZE_MAX, e) < 0)
@@ -264,10 +303,7 @@ static int make(struct report *r, struct err *e)
 			r->n_ticks, r->n_pcpus);
 	if (mkdir(r->dir, 0755) < 0 && errno != EEXIST)
 		return err_set(e, ERR_RUNTIME, "cannot create %.200s: %s", r->dir, strerror(errno));
-	r->dir_fd = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (r->dir_fd < 0)
-		return err_set(e, ERR_RUNTIME, "cannot open %.200s: %s", r->dir, strerror(errno));
-	return report_plot(r, e) < 0 || report_page(r, e) < 0 ? -1 : 0;
+	return fill(r, e);
 }
 
 int report_run(const struct sub_line *line, struct err *e)

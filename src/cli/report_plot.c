@@ -277,7 +277,8 @@ static int run_gnuplot(const struct report *r, struct err *e)
 	if (pid == 0) {
 		signal(SIGPIPE, SIG_DFL);
 		if (fchdir(r->dir_fd) == 0 && dup2(none, 0) == 0 && dup2(log, 1) == 1 && dup2(log, 2) == 2)
-			execlp("gnuplot", "gnuplot", "report.gp", (char *)NULL);
+			execlp("gnuplot", "gnuplot", "-d", "report.gp",
+				(char *)NULL); /* -d: nobody's .gnuplot */
 		_exit(errno == ENOENT ? 127 : 126);
 	}
 	if (pid > 0)

@@ -108,7 +108,7 @@ static const will_fn wills[] = {
 static int load_again(struct engine *en, struct err *e)
 {
 	ledger_drop_changes(&en->ledger);
-	if (journal_load(engine_host(en), &en->ledger, e) < 0)
+	if (engine_read_journal(en, e) < 0)
 		return -1;
 	en->watches = false;
 	return journal_compact(en->journal, &en->ledger, true, e);
@@ -145,7 +145,9 @@ static int journal_first(struct engine *en, size_t *begun, struct err *e)
 		if (wills[a->kind](en, r, a, &found, e) < 0)
 			return -1;
 	}
-	return found && en->journal ? journal_sync(en->journal, e) : 0;
+	/* The guests of this machine go down with its power; those of another one stay as they were changed.
+	 */
+	return en->journal && (found || !en->sample.host.local) ? journal_sync(en->journal, e) : 0;
 }
 
 static int object_of(const struct action *a)

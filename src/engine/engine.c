@@ -30,6 +30,18 @@ const char *engine_host(const struct engine *en)
 	return *en->status.host ? en->status.host : en->status.uri;
 }
 
+int engine_read_journal(struct engine *en, struct err *e)
+{
+	struct journal_doubts d;
+	int rc = journal_load(engine_host(en), &en->ledger, &d, e);
+	for (size_t i = 0; rc > 0 && i < d.n && i < JOURNAL_DOUBTS && !en->said_doubts; i++)
+		log_event(en, LOG_ERROR, "line %zu of the journal is not used: %s", d.lines[i], d.why[i]);
+	if (rc > 0 && d.n > JOURNAL_DOUBTS && !en->said_doubts)
+		log_event(en, LOG_ERROR, "nor are %zu more", d.n - JOURNAL_DOUBTS);
+	en->said_doubts |= rc > 0 && d.n > 0;
+	return rc;
+}
+
 /* What an earlier run left: its notes become ours, so that "as found" stays what it was before any vmtop. */
 static void load_journal(struct engine *en)
 {
@@ -50,8 +62,10 @@ static void load_journal(struct engine *en)
 		log_event(en, kind, "another vmtop steers this host; this one watches");
 	if (en->watches)
 		return;
-	if (journal_load(host, &en->ledger, &e) < 0)
+	if (engine_read_journal(en, &e) < 0) {
 		log_event(en, LOG_ERROR, "%s", e.msg);
+		en->unread = e;
+	}
 	for (size_t i = 0; i < en->ledger.n; i++)
 		vms += record_changes(&en->ledger.vms[i]) > 0;
 	en->inherited = vms > 0;

@@ -14,14 +14,17 @@
 #include <unistd.h>
 
 #include "vmtop/err.h"
+#include "vmtop/folder.h"
 
 enum { JOURNAL_MAX = 64 << 20, COMPACT_ABOVE = 256 << 10, COMPACT_FACTOR = 4 };
 
 struct journal {
 	int fd;
+	int dir;     /* that it is in; nothing is done by path */
 	off_t size;  /* of whole lines */
 	off_t clean; /* after it was written anew last */
 	char path[JOURNAL_PATH];
+	const char *name; /* in dir: the end of path */
 	char uri[512];
 };
 
@@ -49,11 +52,25 @@ static long named_owner(int fd)
 	return pid > 0 ? pid : -1;
 }
 
+/* The folder of a journal; *name becomes what the journal is called in it. -1: errno, and e if any, say why.
+ */
+static int open_folder(const char *path, const char **name, struct err *e)
+{
+	char dir[JOURNAL_PATH];
+	*name = strrchr(path, '/') + 1;
+	snprintf(dir, sizeof dir, "%.*s", (int)(*name - path - 1), path);
+	return folder_open(*dir ? dir : "/", e);
+}
+
 long journal_owner(const char *uri)
 {
 	char path[JOURNAL_PATH];
+	const char *name;
 	struct flock l;
-	int fd = journal_path(path, sizeof path, uri) < 0 ? -1 : open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	int dir = journal_path(path, sizeof path, uri) < 0 ? -1 : open_folder(path, &name, NULL);
+	int fd = dir < 0 ? -1 : openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (dir >= 0)
+		close(dir);
 	if (fd < 0)
 		return 0;
 	long owner = lock(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK ? named_owner(fd) : 0;
@@ -91,8 +108,8 @@ static int write_head(struct journal *j)
 static bool still_there(const struct journal *j)
 {
 	struct stat a, b;
-	return fstat(j->fd, &a) == 0 && lstat(j->path, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
+	return fstat(j->fd, &a) == 0 && fstatat(j->dir, j->name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 int journal_taken(long pid, struct err *e)
@@ -107,7 +124,7 @@ static int open_locked(struct journal *j, struct err *e)
 {
 	struct flock l;
 	for (int tries = 0; tries < 8; tries++) {
-		j->fd = open(j->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+		j->fd = openat(j->dir, j->name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (j->fd < 0)
 			return fail(e, "open", j->path);
 		if (lock(j->fd, F_OFD_SETLK, &l) < 0)
@@ -136,7 +153,7 @@ static int begin(struct journal *j, struct err *e)
 		return fail(e, "read", j->path);
 	if ((last != '\n' && append(j, "\n", 1) < 0) || write_head(j) < 0)
 		return fail(e, "write", j->path);
-	journal_sweep(j->path);
+	journal_sweep(j->dir, j->name);
 	return 0;
 }
 
@@ -147,16 +164,19 @@ struct journal *journal_open(const char *uri, struct err *e)
 		err_set(e, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	j->fd = -1;
+	j->fd = j->dir = -1;
 	snprintf(j->uri, sizeof j->uri, "%s", uri);
 	if (journal_path(j->path, sizeof j->path, uri) < 0)
 		err_set(e, ERR_RUNTIME, "no home folder for the journal: set XDG_STATE_HOME");
 	else if (journal_folders(j->path) < 0)
 		err_set(e, ERR_RUNTIME, "cannot create the folder of %s: %s", j->path, strerror(errno));
-	else if (open_locked(j, e) == 0 && begin(j, e) == 0)
+	else if ((j->dir = open_folder(j->path, &j->name, e)) >= 0 && open_locked(j, e) == 0 &&
+		 begin(j, e) == 0)
 		return j;
 	if (j->fd >= 0)
 		close(j->fd);
+	if (j->dir >= 0)
+		close(j->dir);
 	free(j);
 	return NULL;
 }
@@ -166,8 +186,9 @@ void journal_close(struct journal *j, bool remove)
 	if (!j)
 		return;
 	if (remove)
-		unlink(j->path);
+		unlinkat(j->dir, j->name, 0);
 	close(j->fd);
+	close(j->dir);
 	free(j);
 }
 
@@ -247,19 +268,6 @@ static int write_anew(struct journal *j, const struct ledger *l, struct err *e)
 	return journal_sync(j, e);
 }
 
-/* The rename counts once the folder is on disk too. */
-static void sync_folder(const char *path)
-{
-	char dir[JOURNAL_PATH];
-	snprintf(dir, sizeof dir, "%s", path);
-	*strrchr(dir, '/') = '\0';
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	fsync(fd);
-	close(fd);
-}
-
 int journal_compact(struct journal *j, const struct ledger *l, bool now, struct err *e)
 {
 	off_t limit = COMPACT_FACTOR * j->clean > COMPACT_ABOVE ? COMPACT_FACTOR * j->clean : COMPACT_ABOVE;
@@ -267,63 +275,89 @@ int journal_compact(struct journal *j, const struct ledger *l, bool now, struct 
 		return 0;
 	struct journal fresh = *j;
 	char temporary[JOURNAL_PATH];
-	if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", j->path) >= (int)sizeof temporary)
+	if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", j->name) >= (int)sizeof temporary)
 		return err_set(e, ERR_RUNTIME, "the path of the journal is too long: %s", j->path);
-	fresh.fd = mkostemp(temporary, O_APPEND | O_CLOEXEC);
+	fresh.fd = folder_temporary(j->dir, temporary, O_APPEND);
 	fresh.size = 0;
 	if (fresh.fd < 0)
 		return fail(e, "write anew", j->path);
-	if (write_anew(&fresh, l, e) < 0 || rename(temporary, j->path) < 0) {
+	if (write_anew(&fresh, l, e) < 0 || renameat(j->dir, temporary, j->dir, j->name) < 0) {
 		if (!e->code)
 			fail(e, "write anew", j->path);
-		unlink(temporary);
+		unlinkat(j->dir, temporary, 0);
 		close(fresh.fd);
 		return -1;
 	}
-	sync_folder(j->path);
+	fsync(j->dir); /* the rename counts once the folder is on disk too */
 	close(j->fd);
 	j->fd = fresh.fd;
 	j->size = j->clean = fresh.size;
 	return 0;
 }
 
-static void load_stream(FILE *f, struct ledger *l)
+/* A line that cannot be is counted, the first one is named; the others count all the same. */
+static void load_stream(FILE *f, struct ledger *l, struct journal_doubts *d)
 {
 	char *line = NULL;
-	size_t cap = 0;
+	size_t cap = 0, number = 0;
 	ssize_t n;
-	while ((n = getline(&line, &cap, f)) > 0)
-		if (line[n - 1] == '\n')
-			journal_take_line(l, line, (size_t)n);
+	while ((n = getline(&line, &cap, f)) > 0) {
+		const char *why = NULL;
+		number++;
+		if (line[n - 1] == '\n') /* else torn off by a crash */
+			why = journal_take_line(l, line, (size_t)n);
+		if (why && d->n++ < JOURNAL_DOUBTS) {
+			d->lines[d->n - 1] = number;
+			d->why[d->n - 1] = why;
+		}
+	}
 	free(line);
 }
 
-int journal_load(const char *uri, struct ledger *l, struct err *e)
+static int refuse_file(const char *path, const struct stat *st, struct err *e)
+{
+	const char *why = !S_ISREG(st->st_mode)     ? "not a file"
+			  : st->st_uid != geteuid() ? "it is somebody else's"
+			  : st->st_mode & 022       ? "others may write to it"
+						    : "too large";
+	return err_set(e, ERR_RUNTIME, "cannot read the journal %s: %s", path, why);
+}
+
+static int load_fd(int fd, const char *path, struct ledger *l, struct journal_doubts *d, struct err *e)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return fail(e, "read", path);
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022 || st.st_size > JOURNAL_MAX)
+		return refuse_file(path, &st, e);
+	int own = dup(fd);
+	FILE *f = own < 0 ? NULL : fdopen(own, "r");
+	if (!f) {
+		if (own >= 0)
+			close(own);
+		return fail(e, "read", path);
+	}
+	load_stream(f, l, d);
+	fclose(f);
+	return 1;
+}
+
+int journal_load(const char *uri, struct ledger *l, struct journal_doubts *d, struct err *e)
 {
 	char path[JOURNAL_PATH];
-	struct stat st;
+	const char *name;
+	d->n = 0;
 	if (journal_path(path, sizeof path, uri) < 0)
 		return 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		fail(e, "read", path);
-	else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_size > JOURNAL_MAX)
-		err_set(e, ERR_RUNTIME, "cannot read the journal %s: %s", path,
-			!S_ISREG(st.st_mode)     ? "not a file"
-			: st.st_uid != geteuid() ? "it is somebody else's"
-						 : "too large");
-	else {
-		FILE *f = fdopen(fd, "r");
-		if (f) {
-			load_stream(f, l);
-			fclose(f);
-			return 1;
-		}
-		fail(e, "read", path);
-	}
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	int dir = open_folder(path, &name, e);
+	if (dir < 0)
+		return errno == ENOENT ? (e->code = ERR_NONE, 0) : -1;
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), saved = errno;
+	close(dir);
+	errno = saved;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail(e, "read", path);
+	int rc = load_fd(fd, path, l, d, e);
+	close(fd);
+	return rc;
 }

@@ -21,7 +21,7 @@ int journal_path(char *buf, size_t len, const char *uri);
 int journal_folders(const char *path); /* mkdir -p, 0700, of the folder that holds path */
 /* Removes what a vmtop that was killed while it wrote the journal anew has left; for the holder of the lock.
  */
-void journal_sweep(const char *path);
+void journal_sweep(int dir, const char *name);
 /* Opens (creates 0600, follows no symlink) and locks. NULL: e says who holds it or what failed. */
 struct journal *journal_open(const char *uri, struct err *e);
 /* remove: nothing of ours is left on the host. */
@@ -38,13 +38,20 @@ int journal_sync(struct journal *j, struct err *e);
 /* Writes the file anew, with what l says and nothing else, when it has grown well beyond that; `now` at
  * once. The lock goes over to the new file. */
 int journal_compact(struct journal *j, const struct ledger *l, bool now, struct err *e);
-/* Reads the journal of an earlier run into the ledger. 1: there was one, 0: none, -1: unreadable. A cut-off
- * or broken line is passed over. */
-int journal_load(const char *uri, struct ledger *l, struct err *e);
+/* Lines of a journal that cannot be: how many, and what is wrong with the first of them. */
+enum { JOURNAL_DOUBTS = 8 };
+struct journal_doubts {
+	size_t n, lines[JOURNAL_DOUBTS];
+	const char *why[JOURNAL_DOUBTS];
+};
+/* Reads the journal of an earlier run into the ledger. 1: there was one, 0: none, -1: unreadable. A line that
+ * was cut off by a crash is passed over. */
+int journal_load(const char *uri, struct ledger *l, struct journal_doubts *d, struct err *e);
 
 /* journal_line.c. The text, *len bytes with its line break and no terminator, is the caller's to free.
  * NULL: out of memory. */
 char *journal_line(enum journal_word word, const struct vm_record *r, int object, size_t *len);
-void journal_take_line(struct ledger *l, const char *line, size_t len);
+/* NULL, or why the line cannot be; the ledger is then as before. */
+const char *journal_take_line(struct ledger *l, const char *line, size_t len);
 
 #endif

@@ -7,7 +7,7 @@
 #include "journal.h"
 #include "vmtop/text.h"
 
-enum { SET_TEXT = CPUSET_CPUS * 5, VCPU_MAX = 1 << 20, PERIOD_MAX = 3600 };
+enum { SET_TEXT = CPUSET_CPUS * 5, VCPU_MAX = 4095, PERIOD_MAX = 3600 };
 
 static const char *const words[JOURNAL_WORDS] = {"found", "will", "wrote", "forgot"};
 
@@ -58,89 +58,146 @@ char *journal_line(enum journal_word word, const struct vm_record *r, int object
 	return text;
 }
 
-static void take_vcpu(struct vm_record *r, const json_t *o, enum journal_word word)
+/* A whole number in [least, most]. */
+static bool whole(const json_t *o, const char *key, int64_t least, int64_t most, int64_t *v)
 {
-	struct cpuset cpus;
-	const char *text = json_string_value(json_object_get(o, "cpus"));
-	json_int_t id = json_integer_value(json_object_get(o, "vcpu"));
-	if (id < 0 || id > VCPU_MAX)
-		return;
-	struct vcpu_record *v = record_vcpu(r, (int)id);
-	if (word == JOURNAL_FORGOT) {
-		record_drop_vcpu(r, (int)id);
-		return;
-	}
-	if (!text || cpuset_parse(&cpus, text, NULL) < 0 || cpuset_empty(&cpus))
-		return;
-	if (word == JOURNAL_FOUND) {
-		v = record_vcpu_get(r, (int)id);
-		if (v)
-			vcpu_found(v, &cpus, json_is_true(json_object_get(o, "pinned")));
-	} else if (v && word == JOURNAL_WILL) {
-		vcpu_will(v, &cpus);
-	} else if (v) {
-		vcpu_is(v, &cpus);
-	}
+	const json_t *n = json_object_get(o, key);
+	if (!json_is_integer(n) || json_integer_value(n) < least || json_integer_value(n) > most)
+		return false;
+	*v = json_integer_value(n);
+	return true;
 }
 
-static void take_balloon(struct vm_record *r, const json_t *o, enum journal_word word)
+/* A line as it was understood; what it changes in the ledger is done once all of it can be. */
+struct line {
+	int object;
+	int64_t id, at_s, value;
+	struct cpuset cpus;
+	bool pinned;
+};
+
+static const char *read_vcpu(struct line *to, const json_t *o, enum journal_word word)
 {
-	json_int_t kib = json_integer_value(json_object_get(o, "balloon_kib"));
+	const char *text = json_string_value(json_object_get(o, "cpus"));
+	int64_t id;
+	if (!whole(o, "vcpu", 0, VCPU_MAX, &id))
+		return "no guest has such a vCPU";
+	to->object = (int)id;
+	if (word == JOURNAL_FORGOT)
+		return NULL;
+	if (!text || cpuset_parse(&to->cpus, text, NULL) < 0 || cpuset_empty(&to->cpus))
+		return "no list of pCPUs";
+	to->pinned = json_is_true(json_object_get(o, "pinned"));
+	return NULL;
+}
+
+static const char *read_object(struct line *to, const json_t *o, enum journal_word word)
+{
+	bool forgot = word == JOURNAL_FORGOT;
+	if (json_object_get(o, "vcpu"))
+		return read_vcpu(to, o, word);
+	if (json_object_get(o, "balloon_kib")) {
+		to->object = JOURNAL_BALLOON;
+		return forgot || whole(o, "balloon_kib", 1, SAMPLE_KIB_MOST, &to->value)
+			       ? NULL
+			       : "no guest has such a size";
+	}
+	if (json_object_get(o, "period_s")) {
+		to->object = JOURNAL_PERIOD;
+		return forgot || whole(o, "period_s", 0, PERIOD_MAX, &to->value)
+			       ? NULL
+			       : "no guest has such a period";
+	}
+	to->object = JOURNAL_VM;
+	return forgot ? NULL : "it is about nothing";
+}
+
+static const char *read_line(struct line *to, const json_t *o, enum journal_word word)
+{
+	if (!whole(o, "id", -1, INT32_MAX, &to->id))
+		return "no guest has such an id";
+	if (!whole(o, "at", 0, SAMPLE_NS_MOST / 1000000000, &to->at_s))
+		return "no such time";
+	return read_object(to, o, word);
+}
+
+static void take_vcpu(struct vm_record *r, const struct line *n, enum journal_word word)
+{
+	struct vcpu_record *v =
+		word == JOURNAL_FOUND ? record_vcpu_get(r, n->object) : record_vcpu(r, n->object);
+	if (!v)
+		return;
+	if (word == JOURNAL_FORGOT)
+		record_drop_vcpu(r, n->object);
+	else if (word == JOURNAL_FOUND)
+		vcpu_found(v, &n->cpus, n->pinned);
+	else if (word == JOURNAL_WILL)
+		vcpu_will(v, &n->cpus);
+	else
+		vcpu_is(v, &n->cpus);
+}
+
+static void take_balloon(struct vm_record *r, const struct line *n, enum journal_word word)
+{
 	if (word == JOURNAL_FORGOT)
 		record_drop_balloon(r);
-	else if (kib <= 0)
-		return;
 	else if (word == JOURNAL_FOUND)
-		r->found_kib = kib;
+		r->found_kib = n->value;
 	else if (r->found_kib > 0)
-		balloon_will(r, kib);
+		balloon_will(r, n->value);
 }
 
-static void take_period(struct vm_record *r, const json_t *o, enum journal_word word)
+static void take_period(struct vm_record *r, const struct line *n, enum journal_word word)
 {
-	json_int_t s = json_integer_value(json_object_get(o, "period_s"));
-	if (word == JOURNAL_FORGOT)
+	if (word == JOURNAL_FORGOT || word == JOURNAL_FOUND)
 		record_drop_period(r);
-	else if (s < 0 || s > PERIOD_MAX)
-		return;
-	else if (word == JOURNAL_FOUND) {
-		record_drop_period(r);
-		r->period_found = (int)s;
-	} else if (r->period_found >= 0 && word == JOURNAL_WILL)
-		period_will(r, (int)s);
-	else if (r->period_found >= 0)
-		period_is(r, (int)s);
+	if (word == JOURNAL_FOUND)
+		r->period_found = (int)n->value;
+	else if (r->period_found >= 0 && word == JOURNAL_WILL)
+		period_will(r, (int)n->value);
+	else if (r->period_found >= 0 && word == JOURNAL_WROTE)
+		period_is(r, (int)n->value);
 }
 
-static void take_record(struct vm_record *r, const json_t *o, enum journal_word word)
+static void take(struct vm_record *r, const struct line *n, enum journal_word word)
 {
-	json_int_t life = json_integer_value(json_object_get(o, "id"));
-	json_int_t at = json_integer_value(json_object_get(o, "at"));
-	r->life = life > 0 && life <= INT32_MAX ? (int)life : -1;
-	r->seen_s = at > 0 ? at : 0;
-	if (json_object_get(o, "vcpu"))
-		take_vcpu(r, o, word);
-	else if (json_object_get(o, "balloon_kib"))
-		take_balloon(r, o, word);
-	else if (json_object_get(o, "period_s"))
-		take_period(r, o, word);
-	else if (word == JOURNAL_FORGOT)
+	r->life = n->id > 0 ? (int)n->id : -1;
+	r->seen_s = n->at_s;
+	if (n->object >= 0)
+		take_vcpu(r, n, word);
+	else if (n->object == JOURNAL_BALLOON)
+		take_balloon(r, n, word);
+	else if (n->object == JOURNAL_PERIOD)
+		take_period(r, n, word);
+	else
 		record_drop_all(r);
 }
 
-void journal_take_line(struct ledger *l, const char *line, size_t len)
+static const char *take_word(struct ledger *l, const json_t *o, enum journal_word word)
 {
-	json_t *root = json_loadb(line, len, 0, NULL);
-	for (int word = 0; word < JOURNAL_WORDS; word++) {
-		json_t *o = json_object_get(root, words[word]);
-		uint8_t uuid[UUID_BYTES];
-		const char *text = json_string_value(json_object_get(o, "uuid"));
-		const char *name = json_string_value(json_object_get(o, "name"));
-		if (!text || !name || uuid_parse(uuid, text) < 0)
-			continue;
-		struct vm_record *r = ledger_get(l, uuid, name);
-		if (r)
-			take_record(r, o, (enum journal_word)word);
-	}
+	uint8_t uuid[UUID_BYTES];
+	struct line n = {0};
+	const char *text = json_string_value(json_object_get(o, "uuid"));
+	const char *name = json_string_value(json_object_get(o, "name"));
+	if (!text || !name || uuid_parse(uuid, text) < 0)
+		return "it names no guest";
+	const char *why = read_line(&n, o, word);
+	struct vm_record *r = why ? NULL : ledger_get(l, uuid, name);
+	if (r)
+		take(r, &n, word);
+	return why;
+}
+
+const char *journal_take_line(struct ledger *l, const char *line, size_t len)
+{
+	const char *why = "not understood";
+	json_t *root = json_loadb(line, len, 0, NULL), *o;
+	if (json_object_size(root) == 1)
+		for (int word = 0; word < JOURNAL_WORDS; word++)
+			if ((o = json_object_get(root, words[word])))
+				why = take_word(l, o, (enum journal_word)word);
+	if (json_object_get(root, "vmtop")) /* the head of a run */
+		why = NULL;
 	json_decref(root);
+	return why;
 }

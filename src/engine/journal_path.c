@@ -3,6 +3,7 @@
  * and a shell share. Invariant: under sudo nothing of root's is ever put into somebody else's home. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,25 +84,22 @@ int journal_folders(const char *path)
 	return 0;
 }
 
-/* "PATH.XXXXXX" in the same folder: what mkostemp() made. */
+/* "NAME.XXXXXX" in the same folder: of a journal that was written anew. */
 static bool is_unfinished(const char *name, const char *base)
 {
 	size_t n = strlen(base);
 	return strncmp(name, base, n) == 0 && name[n] == '.' && strlen(name + n + 1) == 6;
 }
 
-void journal_sweep(const char *path)
+void journal_sweep(int dir, const char *base)
 {
-	char part[JOURNAL_PATH];
-	snprintf(part, sizeof part, "%s", path);
-	char *base = strrchr(part, '/');
-	if (!base)
-		return;
-	*base++ = '\0';
-	DIR *d = opendir(part);
+	int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = again < 0 ? NULL : fdopendir(again);
 	for (struct dirent *f; d && (f = readdir(d));)
 		if (is_unfinished(f->d_name, base))
 			unlinkat(dirfd(d), f->d_name, 0);
 	if (d)
 		closedir(d);
+	else if (again >= 0)
+		close(again);
 }

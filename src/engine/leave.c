@@ -122,7 +122,7 @@ static void print_action(FILE *out, const struct engine *en, const struct action
 static int borrow_journal(struct engine *en, struct err *e)
 {
 	en->borrowed = true;
-	return journal_load(engine_host(en), &en->ledger, e) < 0 ? -1 : 0;
+	return engine_read_journal(en, e) < 0 ? -1 : 0;
 }
 
 static int put_back_aloud(struct engine *en, const char *pattern, FILE *out, struct err *e)
@@ -130,7 +130,7 @@ static int put_back_aloud(struct engine *en, const char *pattern, FILE *out, str
 	struct farewell f = {0};
 	char text[240];
 	/* Only now: whoever steers must be known before its journal is. */
-	if (en->watches && (pattern || en->cfg.dry_run) && borrow_journal(en, e) < 0)
+	if (en->watches && borrow_journal(en, e) < 0)
 		return -1;
 	en->borrowed |= en->cfg.dry_run;
 	en->want_fresh = true;
@@ -147,6 +147,20 @@ static int put_back_aloud(struct engine *en, const char *pattern, FILE *out, str
 	return f.failed ? err_set(e, ERR_RUNTIME, "not everything could be put back; run it again") : 0;
 }
 
+/* What is not about one change: lines of the journal that cannot be, VMs that are no more, who steers. */
+static void print_words(FILE *out, const struct engine *en)
+{
+	const struct log_ring *l = &en->log;
+	for (size_t i = 0; i < l->n; i++) {
+		const struct log_line *line = &l->lines[(l->first + i) % SNAPSHOT_LOG];
+		if ((line->kind == LOG_EVENT || line->kind == LOG_ERROR) &&
+			strncmp(line->text, "end: ", 5) != 0 &&
+			strncmp(line->text, "an earlier vmtop", 16) != 0 &&
+			strcmp(line->text, en->unread.msg) != 0)
+			fprintf(out, "%s\n", line->text);
+	}
+}
+
 int engine_restore_journal(
 	const struct config *cfg, struct backend *b, const char *pattern, FILE *out, struct err *e)
 {
@@ -157,10 +171,13 @@ int engine_restore_journal(
 	en->cfg.auto_cpu = en->cfg.auto_memory = en->stats_on = false;
 	if (!engine_may_change(en))
 		rc = err_set(e, ERR_DENIED, "%s", en->notice);
+	else if (en->unread.code)
+		rc = err_set(e, ERR_RUNTIME, "%s", en->unread.msg);
 	else if (!leave_anything(en) && !en->watches)
 		fprintf(out, "nothing to put back: no vmtop left changes on %s\n", en->status.uri);
 	else
 		rc = put_back_aloud(en, pattern, out, e);
+	print_words(out, en);
 	engine_free(en);
 	return rc;
 }

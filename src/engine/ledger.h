@@ -31,6 +31,7 @@ struct vm_record {
 	int fails;                    /* in a row */
 	int rivalries;                /* how often it was left to somebody who fights for it */
 	bool here;                    /* in the sample given last */
+	int64_t gone_ns;              /* since when it is not there; 0 it is, -1 it was asked for */
 	int64_t seen_s;               /* last time it was there, seconds since the epoch */
 	int64_t unknown_ns;           /* with memo.unknown: since when */
 	int64_t found_kib, wrote_kib; /* balloon: -1 never touched */

@@ -8,6 +8,9 @@
 #include "priv.h"
 #include "vmtop/text.h"
 
+/* A VM saved to a file by hand is not known to the hypervisor until it is brought back. */
+#define GONE_GRACE_NS INT64_C(600000000000)
+
 /* false: how some vCPU is pinned is not known yet. */
 static bool pins_of_new_life(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
 {
@@ -202,5 +205,7 @@ void ledger_step(struct engine *en, bool first)
 		vm_came(en, &en->sample.vms[i], first);
 	watch_rivals(en);
 	say_others(en);
+	if (en->journal)
+		restore_close(en, NULL, GONE_GRACE_NS);
 	ledger_forget(l, en->sample.wall_ns / 1000000000);
 }

@@ -18,6 +18,7 @@
 
 #include "vmtop/engine.h"
 #include "vmtop/err.h"
+#include "vmtop/folder.h"
 #include "vmtop/text.h"
 
 enum { MARK_BYTES = sizeof((struct command *)0)->text, AT_ONCE = 16 };
@@ -32,7 +33,11 @@ static const char *run_folder(void)
 static bool private_folder(const char *path)
 {
 	struct stat st;
-	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077);
+	int fd = folder_open(path, NULL);
+	bool is = fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 077);
+	if (fd >= 0)
+		close(fd);
+	return is;
 }
 
 static bool address(struct sockaddr_un *to, const char *folder, const char *name)

@@ -63,8 +63,9 @@ struct engine {
 	bool inherited;          /* the ledger began with what an earlier run left */
 	bool watches;            /* another vmtop has the journal; what it changed is its own */
 	bool borrowed;           /* its journal is read here all the same, and not written */
+	struct err unread;       /* why the journal of an earlier run could not be read */
 	struct auto_waits waits; /* another vmtop steers */
-	bool said_other, said_unclaimed;
+	bool said_other, said_unclaimed, said_doubts;
 	struct undo_entry *undo; /* ring of UNDO_MAX */
 	size_t undo_first, undo_n;
 	uint64_t undo_group;
@@ -135,6 +136,8 @@ int restore_periods(struct engine *en); /* statistics that we switched on */
 /* Forgets what is no longer ours to put back: changed by somebody else (their number is returned), unplugged,
  * or as found already. */
 size_t restore_settle(struct engine *en, const char *pattern);
+/* Closes the entries of VMs that are gone for good since grace_ns or longer. */
+void restore_close(struct engine *en, const char *pattern, int64_t grace_ns);
 bool restore_named(const char *pattern, const struct vm_record *r);
 
 /* apply.c */
@@ -166,7 +169,8 @@ void engine_obey(struct engine *en, const struct command *c); /* also for comman
 void engine_soon(struct engine *en);                          /* the next step comes at once, and samples */
 
 /* engine.c */
-int engine_controllers(struct engine *en, struct err *e); /* new ones; the old stay on failure */
+int engine_read_journal(struct engine *en, struct err *e); /* as journal_load(); says what cannot be */
+int engine_controllers(struct engine *en, struct err *e);  /* new ones; the old stay on failure */
 
 /* leave.c */
 bool leave_anything(const struct engine *en); /* something of ours is not as found */

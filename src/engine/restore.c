@@ -25,6 +25,29 @@ bool restore_named(const char *pattern, const struct vm_record *r)
 	return rules_match(pattern, &vm);
 }
 
+/* What is in the journal and cannot be on this host. */
+static bool cannot_be(
+	struct engine *en, const struct vm_record *r, const struct vm_sample *vm, const struct vcpu_record *k)
+{
+	struct cpuset present = {0};
+	char name[128], list[64];
+	for (size_t i = 0; i < en->sample.host.n_pcpus; i++)
+		cpuset_add(&present, en->sample.host.pcpus[i].id);
+	bool no_vcpu = !sample_vcpu(&en->sample, vm, k->id);
+	if (!no_vcpu && (cpuset_empty(&present) || cpuset_intersects(&k->found, &present)))
+		return false;
+	text_escape(name, sizeof name, r->name);
+	if (no_vcpu)
+		log_event(en, LOG_EVENT, "%s has no vCPU %d: nothing to put back there", name, k->id);
+	else if (cpuset_format(&k->found, list, sizeof list) < sizeof list)
+		log_event(en, LOG_ERROR, "%s vCPU %d: found on pCPU %s, which this host has not; it stays",
+			name, k->id, list);
+	else
+		log_event(en, LOG_ERROR, "%s vCPU %d: found on pCPUs that this host has not; it stays", name,
+			k->id);
+	return true;
+}
+
 static size_t settle_pins(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
 {
 	struct cpuset online;
@@ -34,6 +57,10 @@ static size_t settle_pins(struct engine *en, struct vm_record *r, const struct v
 		const struct vcpu_record *k = &r->vcpus[i];
 		const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, k->id);
 		struct cpuset to = as_found(en, k), live;
+		if (cannot_be(en, r, vm, k)) {
+			apply_forget(en, r, k->id);
+			continue;
+		}
 		if (v && v->affinity_avail != AVAIL_OK)
 			continue;
 		live = v ? v->affinity : to;
@@ -48,9 +75,42 @@ static size_t settle_pins(struct engine *en, struct vm_record *r, const struct v
 	return foreign;
 }
 
+/* Its changes went with it. What is saved on disk is known to the hypervisor, or comes back soon. */
+static void close_gone(struct engine *en, struct vm_record *r)
+{
+	char name[128];
+	if (!en->core->ops->known || en->core->ops->known(en->core, r->uuid) != 0)
+		return;
+	int n = record_changes(r);
+	text_escape(name, sizeof name, r->name);
+	log_event(en, LOG_EVENT, "%s is no more: its %d change%s went with it", name, n, text_s((size_t)n));
+	apply_forget(en, r, JOURNAL_VM);
+}
+
+void restore_close(struct engine *en, const char *pattern, int64_t grace_ns)
+{
+	for (size_t i = 0; i < en->ledger.n && !en->borrowed && !en->cfg.dry_run; i++) {
+		struct vm_record *r = &en->ledger.vms[i];
+		const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, r->uuid);
+		if ((vm && vm->id >= 0) || !record_changes(r)) {
+			r->gone_ns = 0;
+			continue;
+		}
+		if (pattern && !restore_named(pattern, r))
+			continue;
+		if (!r->gone_ns)
+			r->gone_ns = en->sample.time_ns;
+		if (en->sample.time_ns - r->gone_ns < grace_ns || r->gone_ns < 0)
+			continue;
+		r->gone_ns = -1; /* asked for once each time that it goes */
+		close_gone(en, r);
+	}
+}
+
 size_t restore_settle(struct engine *en, const char *pattern)
 {
 	size_t foreign = 0;
+	restore_close(en, pattern, 0);
 	for (size_t i = 0; i < en->ledger.n; i++) {
 		struct vm_record *r = &en->ledger.vms[i];
 		const struct vm_sample *vm = asked_vm(en, r->uuid);

@@ -128,6 +128,15 @@ static enum granularity granularity_in_force(const struct engine *en)
 	return cpu_ctl_granularity(en->cpu, &en->cfg);
 }
 
+static void count_changes(const struct engine *en, const struct vm_record *r, struct snapshot *s)
+{
+	int n = record_changes(r);
+	s->n_changed += n;
+	const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, r->uuid);
+	if (!vm || vm->id < 0)
+		s->n_changed_away += n;
+}
+
 static void fill_modes(const struct engine *en, struct snapshot *s)
 {
 	int64_t now = en->b->ops->now(en->b);
@@ -154,7 +163,7 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 	s->n_rebalance_pins = en->n_rebalance;
 	s->n_memory_changes = en->n_memory;
 	for (size_t i = 0; i < en->ledger.n; i++)
-		s->n_changed += record_changes(&en->ledger.vms[i]);
+		count_changes(en, &en->ledger.vms[i], s);
 	s->backend = en->status;
 	if (now < en->notice_until_ns)
 		snprintf(s->notice, sizeof s->notice, "%s", en->notice);

@@ -379,9 +379,6 @@ static void release_beside_a_running_vmtop(void **state)
 	assert_non_null(strstr(said, "leaves them alone for 600 s"));
 	assert_string_equal(spy_pin(&host, "a-4", 0), "0");
 	assert_string_not_equal(spy_pin(&host, "a-3", 0), "0");
-	struct err e = ERR_INIT;
-	assert_int_equal(engine_restore_journal(&cfg, &host.base, NULL, stderr, &e), -1);
-	assert_non_null(strstr(e.msg, "steers this host already"));
 	/* A second one only watches. */
 	struct engine *second = spy_engine(&host, &cfg);
 	assert_non_null(spy_logged(second, "steers this host; this one watches"));
@@ -395,9 +392,113 @@ static void release_beside_a_running_vmtop(void **state)
 	engine_leave(second, true);
 	engine_free(second);
 	assert_string_not_equal(spy_pin(&host, "a-3", 0), "0");
+	/* --restore works whoever steers, and says who does. */
+	said = restore(NULL, 0);
+	assert_non_null(strstr(said, "2 changes put back"));
+	assert_non_null(strstr(said, "steers this host; this one watches"));
+	all_on("0");
 	engine_leave(en, true);
 	engine_free(en);
 	all_on("0");
+	assert_int_equal(access(journal_file(), F_OK), -1);
+	spy_free(&host);
+}
+
+/* What cannot be is named line by line, and all else goes back. */
+static void impossible_lines(void **state)
+{
+	(void)state;
+	begin(CROWD);
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	struct snapshot *s = engine_snapshot(en);
+	char uuid[UUID_TEXT];
+	for (size_t i = 0; i < s->sample.n_vms; i++)
+		if (strcmp(s->sample.vms[i].name, "a-4") == 0)
+			uuid_format(s->sample.vms[i].uuid, uuid);
+	snapshot_free(s);
+	engine_leave(en, false);
+	engine_free(en);
+	FILE *f = fopen(journal_file(), "a");
+	assert_non_null(f);
+	fprintf(f,
+		"{\"found\":{\"uuid\":\"%s\",\"name\":\"a-4\",\"id\":1,\"at\":1,\"vcpu\":1048576,\"cpus\":"
+		"\"0\"}}\n",
+		uuid);
+	fprintf(f, "{\"forgot\":{\"uuid\":\"%s\",\"name\":\"a-4\",\"id\":1,\"at\":9223372036854775807}}\n",
+		uuid);
+	fprintf(f,
+		"{\"found\":{\"uuid\":\"%s\",\"name\":\"a-4\",\"id\":-1,\"at\":1,\"vcpu\":7,\"cpus\":\"0\"}}"
+		"\n",
+		uuid);
+	fprintf(f,
+		"{\"found\":{\"uuid\":\"%s\",\"name\":\"a-4\",\"id\":-1,\"at\":1,\"vcpu\":0,\"cpus\":\"900\"}"
+		"}\n",
+		uuid);
+	fclose(f);
+	const char *said = restore(NULL, 0);
+	assert_non_null(strstr(said, " of the journal is not used: no guest has such a vCPU\n"));
+	assert_non_null(strstr(said, " of the journal is not used: no such time\n"));
+	assert_non_null(strstr(said, "a-4 has no vCPU 7: nothing to put back there\n"));
+	assert_non_null(strstr(said, "a-4 vCPU 0: found on pCPU 900, which this host has not; it stays\n"));
+	assert_non_null(strstr(said, "2 changes put back"));
+	assert_string_equal(spy_pin(&host, "a-3", 0), "0");
+	assert_non_null(strstr(restore(NULL, 0), "nothing to put back"));
+	spy_free(&host);
+}
+
+/* A journal that may have been taken away is not taken for none. */
+static void an_open_folder_is_no_empty_one(void **state)
+{
+	char dir[256];
+	struct err e = ERR_INIT;
+	(void)state;
+	snprintf(dir, sizeof dir, "%s/vmtop", state_home());
+	begin(CROWD);
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	engine_leave(en, false);
+	engine_free(en);
+	assert_int_equal(chmod(dir, 0777), 0);
+	assert_int_equal(engine_restore_journal(&cfg, &host.base, NULL, stderr, &e), -1);
+	assert_non_null(strstr(e.msg, "others may write to the folder"));
+	assert_non_null(strstr(e.msg, "chmod go-w"));
+	assert_int_equal(chmod(dir, 0700), 0);
+	assert_non_null(strstr(restore(NULL, 0), "3 changes put back"));
+	spy_free(&host);
+}
+
+/* A VM that the hypervisor no longer knows takes its changes with it; one that is only off does not. */
+static void the_gone_are_closed(void **state)
+{
+	(void)state;
+	for (int known = 1; known >= 0; known--) {
+		begin(CROWD "at 8s stop a-4\n");
+		struct engine *en = spy_engine(&host, &cfg);
+		spy_run(en, 5);
+		assert_string_not_equal(spy_pin(&host, "a-4", 0), "0");
+		host.known = known;
+		spy_run(en, 10);
+		engine_free(en); /* as after a crash */
+		const char *said = restore(NULL, 0);
+		if (!known)
+			assert_non_null(strstr(said, "a-4 is no more: its 1 change went with it\n"));
+		else
+			assert_non_null(strstr(said, "not here"));
+		assert_int_equal(access(journal_file(), F_OK), known ? 0 : -1);
+		unlink(journal_file());
+		spy_free(&host);
+	}
+	/* A running one closes them after a while: a VM may have been saved to a file. */
+	begin(CROWD "at 8s stop a-4\n");
+	struct engine *en = spy_engine(&host, &cfg);
+	host.known = 0;
+	spy_run(en, 300);
+	assert_null(spy_logged(en, "is no more"));
+	spy_run(en, 400);
+	assert_non_null(spy_logged(en, "a-4 is no more: its 1 change went with it"));
+	engine_leave(en, true);
+	engine_free(en);
 	assert_int_equal(access(journal_file(), F_OK), -1);
 	spy_free(&host);
 }
@@ -518,6 +619,9 @@ int main(void)
 		cmocka_unit_test(balloons_and_periods_go_back),
 		cmocka_unit_test(memory_of_another_life),
 		cmocka_unit_test(release_beside_a_running_vmtop),
+		cmocka_unit_test(impossible_lines),
+		cmocka_unit_test(an_open_folder_is_no_empty_one),
+		cmocka_unit_test(the_gone_are_closed),
 		cmocka_unit_test(hostile_names),
 		cmocka_unit_test(no_journal_no_change),
 	};

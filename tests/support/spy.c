@@ -103,6 +103,12 @@ static void spy_close(struct backend *b)
 	spy_claim(b, false, NULL); /* the host lives on */
 }
 
+static int spy_known(struct backend *b, const uint8_t uuid[UUID_BYTES])
+{
+	(void)uuid;
+	return spy_of(b)->known;
+}
+
 static const struct backend_ops spy_ops = {
 	.name = "libvirt",
 	.sample = spy_sample,
@@ -112,6 +118,7 @@ static const struct backend_ops spy_ops = {
 	.now = spy_now,
 	.status = spy_status,
 	.claim = spy_claim,
+	.known = spy_known,
 };
 
 void spy_open(struct spy *s, const char *scenario)
@@ -119,6 +126,7 @@ void spy_open(struct spy *s, const char *scenario)
 	struct err e = ERR_INIT;
 	memset(s, 0, sizeof *s);
 	s->base.ops = &spy_ops;
+	s->known = -1;
 	s->claim.state = CLAIM_FREE;
 	struct scenario *scn = strchr(scenario, '\n') ? scenario_parse("test", scenario, strlen(scenario), &e)
 						      : scenario_open(scenario, &e);

@@ -16,6 +16,7 @@ struct spy {
 	long changes;     /* tried */
 	const char *name; /* every VM is called so; NULL: as in the scenario */
 	bool denied;      /* the connection became read-only */
+	int known;        /* whether it knows of VMs that do not run: 1, 0, -1 does not tell */
 	struct claim_status claim;
 	long claimed, let_go; /* how often it was asked for */
 	uint32_t others;      /* enum host_other: they run on the host too */

@@ -18,6 +18,13 @@
 
 static const uint8_t uuid_a[UUID_BYTES] = {1, 2, 3}, uuid_b[UUID_BYTES] = {9};
 
+static struct journal_doubts doubts; /* of the last load() */
+
+static int load(const char *uri, struct ledger *l, struct err *e)
+{
+	return journal_load(uri, l, &doubts, e);
+}
+
 static struct cpuset cpus(const char *text)
 {
 	struct cpuset s;
@@ -156,7 +163,7 @@ static void check_loaded(const char *uri)
 {
 	struct err e = ERR_INIT;
 	struct ledger l = {0};
-	assert_int_equal(journal_load(uri, &l, &e), 1);
+	assert_int_equal(load(uri, &l, &e), 1);
 	assert_int_equal(l.n, 1);
 	const struct vm_record *r = &l.vms[0];
 	assert_memory_equal(r->uuid, uuid_a, UUID_BYTES);
@@ -193,7 +200,7 @@ static void journal_survives_a_crash(void **state)
 	struct ledger l = {0};
 	char path[JOURNAL_PATH];
 	struct stat st;
-	assert_int_equal(journal_load(uri, &l, &e), 0);
+	assert_int_equal(load(uri, &l, &e), 0);
 	assert_int_equal(journal_owner(uri), 0);
 	struct journal *j = journal_open(uri, &e);
 	assert_non_null(j);
@@ -229,23 +236,23 @@ static void journal_survives_a_crash(void **state)
 	check_loaded(uri);
 	long before = file_size(path);
 	struct ledger again = {0};
-	assert_int_equal(journal_load(uri, &again, &e), 1);
+	assert_int_equal(load(uri, &again, &e), 1);
 	assert_int_equal(journal_compact(j, &again, true, &e), 0);
 	assert_true(file_size(path) < before);
 	check_loaded(uri);
 	assert_int_equal(journal_owner(uri), getpid()); /* the lock went over */
 	note(j, JOURNAL_FORGOT, &again.vms[0], 2);
 	ledger_done(&l);
-	assert_int_equal(journal_load(uri, &l, &e), 1);
+	assert_int_equal(load(uri, &l, &e), 1);
 	assert_int_equal(record_changes(&l.vms[0]), 2);
 	note(j, JOURNAL_FORGOT, &again.vms[0], JOURNAL_VM);
 	ledger_done(&l);
-	assert_int_equal(journal_load(uri, &l, &e), 1);
+	assert_int_equal(load(uri, &l, &e), 1);
 	assert_int_equal(record_changes(&l.vms[0]), 0);
 	ledger_done(&again);
 	ledger_done(&l);
 	journal_close(j, true);
-	assert_int_equal(journal_load(uri, &l, &e), 0);
+	assert_int_equal(load(uri, &l, &e), 0);
 }
 
 /* A long run does not make a long file. */
@@ -315,6 +322,113 @@ static void folders_of_others_are_not_used(void **state)
 	assert_int_equal(rmdir(other), 0);
 }
 
+#define HEAD(word) "{\"" word "\":{\"uuid\":\"01020300-0000-0000-0000-000000000000\",\"name\":\"x\","
+#define AT         HEAD("found") "\"id\":17,\"at\":1767225600,"
+
+/* Each line that cannot be is refused with a word and changes nothing; the good ones beside it count. */
+static void impossible_lines_are_refused(void **state)
+{
+	static const struct {
+		const char *line, *why;
+	} rows[] = {
+		{AT "\"vcpu\":1048576,\"cpus\":\"0\"}}", "no guest has such a vCPU"},
+		{AT "\"vcpu\":4096,\"cpus\":\"0\"}}", "no guest has such a vCPU"},
+		{AT "\"vcpu\":-1,\"cpus\":\"0\"}}", "no guest has such a vCPU"},
+		{AT "\"vcpu\":true,\"cpus\":\"0\"}}", "no guest has such a vCPU"},
+		{AT "\"vcpu\":\"1\",\"cpus\":\"0\"}}", "no guest has such a vCPU"},
+		{AT "\"vcpu\":1e3,\"cpus\":\"0\"}}", "no guest has such a vCPU"},
+		{AT "\"vcpu\":1,\"cpus\":\"\"}}", "no list of pCPUs"},
+		{AT "\"vcpu\":1,\"cpus\":\"many\"}}", "no list of pCPUs"},
+		{AT "\"vcpu\":1,\"cpus\":7}}", "no list of pCPUs"},
+		{AT "\"vcpu\":1}}", "no list of pCPUs"},
+		{AT "\"balloon_kib\":0}}", "no guest has such a size"},
+		{AT "\"balloon_kib\":9223372036854775807}}", "no guest has such a size"},
+		{AT "\"period_s\":-1}}", "no guest has such a period"},
+		{AT "\"period_s\":3601}}", "no guest has such a period"},
+		{AT "\"colour\":1}}", "it is about nothing"},
+		{HEAD("found") "\"id\":17,\"at\":9223372036854775807,\"vcpu\":1,\"cpus\":\"0\"}}",
+			"no such time"},
+		{HEAD("found") "\"id\":17,\"at\":-5,\"vcpu\":1,\"cpus\":\"0\"}}", "no such time"},
+		{HEAD("found") "\"id\":17,\"vcpu\":1,\"cpus\":\"0\"}}", "no such time"},
+		{HEAD("found") "\"id\":4294967296,\"at\":1,\"vcpu\":1,\"cpus\":\"0\"}}",
+			"no guest has such an id"},
+		{HEAD("lost") "\"id\":17,\"at\":1,\"vcpu\":1,\"cpus\":\"0\"}}", "not understood"},
+		{"{\"found\":{\"uuid\":\"no\",\"name\":\"x\"}}", "it names no guest"},
+		{"{\"found\":[]}", "it names no guest"},
+		{"{\"found\":{},\"will\":{}}", "not understood"},
+		{"[]", "not understood"},
+		{"", "not understood"},
+		{"\x01\xff", "not understood"},
+	};
+	struct err e = ERR_INIT;
+	char path[JOURNAL_PATH];
+	(void)state;
+	struct journal *j = journal_open("odd", &e);
+	assert_non_null(j);
+	assert_int_equal(journal_path(path, sizeof path, "odd"), 0);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct ledger l = {0};
+		FILE *f = fopen(path, "w");
+		assert_non_null(f);
+		fprintf(f,
+			"{\"vmtop\":1,\"pid\":1,\"uri\":\"x\"}\n" AT "\"vcpu\":3,\"cpus\":\"0-1\"}}\n%s\n" AT
+			"\"vcpu\":4,\"cpus\":\"2\"}}\n",
+			rows[i].line);
+		fclose(f);
+		assert_int_equal(load("odd", &l, &e), 1);
+		assert_int_equal(doubts.n, 1);
+		assert_int_equal(doubts.lines[0], 3);
+		assert_string_equal(doubts.why[0], rows[i].why);
+		assert_int_equal(l.n, 1);
+		assert_int_equal(record_changes(&l.vms[0]), 2);
+		assert_int_equal(l.vms[0].seen_s, 1767225600);
+		ledger_done(&l);
+	}
+	journal_close(j, true);
+}
+
+/* A folder that others can write to, or one above it: what is in it is not believed, and it is said. */
+static void open_folders_are_not_believed(void **state)
+{
+	struct err e = ERR_INIT;
+	struct ledger l = {0};
+	char dir[256], moved[256];
+	(void)state;
+	snprintf(dir, sizeof dir, "%s/vmtop", state_home());
+	struct journal *j = journal_open("open", &e);
+	assert_non_null(j);
+	assert_int_equal(load("open", &l, &e), 1);
+	for (int above = 0; above < 2; above++) {
+		const char *which = above ? state_home() : dir;
+		assert_int_equal(chmod(which, 0777), 0);
+		e = (struct err)ERR_INIT;
+		assert_int_equal(load("open", &l, &e), -1);
+		assert_non_null(strstr(e.msg, "others may write to"));
+		assert_non_null(strstr(e.msg, dir));
+		assert_null(journal_open("open2", &e));
+		assert_int_equal(
+			chmod(which, 01777), 0); /* sticky is enough above, where each name is its owner's */
+		assert_int_equal(load("open", &l, &e), above ? 1 : -1);
+		assert_int_equal(chmod(which, 0700), 0);
+		assert_int_equal(load("open", &l, &e), 1);
+	}
+	snprintf(moved, sizeof moved, "%s/moved", state_home());
+	assert_int_equal(rename(dir, moved), 0);
+	assert_int_equal(symlink(moved, dir), 0);
+	assert_int_equal(load("open", &l, &e), -1);
+	assert_non_null(strstr(e.msg, "it is a link"));
+	assert_int_equal(unlink(dir), 0);
+	assert_int_equal(rename(moved, dir), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(dir, 65534, 65534), 0);
+		assert_int_equal(load("open", &l, &e), -1);
+		assert_non_null(strstr(e.msg, "belongs to user 65534"));
+		assert_int_equal(chown(dir, 0, 0), 0);
+	}
+	ledger_done(&l);
+	journal_close(j, true);
+}
+
 static void journal_follows_no_symlink(void **state)
 {
 	(void)state;
@@ -327,7 +441,7 @@ static void journal_follows_no_symlink(void **state)
 	assert_null(journal_open("sym", &e));
 	assert_non_null(strstr(e.msg, path));
 	assert_int_equal(access(target, F_OK), -1);
-	assert_int_equal(journal_load("sym", &l, &e), -1);
+	assert_int_equal(load("sym", &l, &e), -1);
 	unlink(path);
 }
 
@@ -342,6 +456,8 @@ int main(void)
 		cmocka_unit_test(journal_stays_small),
 		cmocka_unit_test(journal_of_a_removed_file_is_new),
 		cmocka_unit_test(folders_of_others_are_not_used),
+		cmocka_unit_test(impossible_lines_are_refused),
+		cmocka_unit_test(open_folders_are_not_believed),
 		cmocka_unit_test(journal_follows_no_symlink),
 	};
 	return cmocka_run_group_tests_name("journal", tests, state_home_make, state_home_remove);

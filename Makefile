@@ -120,7 +120,7 @@ $(BUILD)/completions/%: packaging/%.in $(BUILD)/docgen
 	$(BUILD)/docgen packaging/$*.in >$@.new && mv $@.new $@
 
 .PHONY: tests
-tests: $(UNIT) $(FUZZERS) $(PTY) $(BUILD)/tests/live/proc_same $(BUILD)/tests/live/key_times
+tests: $(UNIT) $(FUZZERS) $(PTY) $(BUILD)/tests/live/proc_same $(BUILD)/tests/live/sample_dump $(BUILD)/tests/live/key_times
 
 unit: $(UNIT)
 	@for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done

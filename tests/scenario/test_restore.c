@@ -346,6 +346,7 @@ static void memory_of_another_life(void **state)
 	(void)state;
 	begin("host\n\tpcpus 4\n\tmemory 16G\nvm a\n\tmemory 1G max 2G\nat 60s stop a\nat 62s start a\n");
 	run_config(&cfg, false, true, 1);
+	cfg.reclaim = RECLAIM_PROACTIVE;
 	struct engine *en = spy_engine(&host, &cfg);
 	spy_run(en, 59);
 	struct snapshot *s = engine_snapshot(en);

@@ -62,14 +62,11 @@ static int run_check(struct engine *en)
 static int run(const struct config *cfg, const struct options_action *action, struct command_line *line)
 {
 	struct err e = ERR_INIT;
+	if (action->what == OPTIONS_RESTORE)
+		return putback_run(cfg, *action->release ? action->release : NULL, &e) < 0 ? fail(&e) : 0;
 	struct backend *b = backend_open(cfg, &e);
 	if (!b)
 		return fail(&e);
-	if (action->what == OPTIONS_RESTORE)
-		return engine_restore_journal(cfg, b, *action->release ? action->release : NULL, stdout, &e) <
-				       0
-			       ? fail(&e)
-			       : 0;
 	struct engine *en = engine_new(cfg, b, &e);
 	if (!en)
 		return fail(&e);

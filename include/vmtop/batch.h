@@ -23,6 +23,9 @@ int batch_run(const struct config *cfg, struct engine *en, const struct batch_so
  * run. Fails when there is no sample, or something is missing without which nothing works. */
 int check_run(struct engine *en, FILE *to, struct err *e);
 
+/* vmtop --restore and --release (then with a pattern, or NULL for all), on standard output. */
+int putback_run(const struct config *cfg, const char *pattern, struct err *e);
+
 struct output;
 /* What an output knows beside the snapshot. */
 struct batch_out {

@@ -127,8 +127,11 @@ struct config {
 	double mem_boot_s;                         /* 30: hands off for this long after a VM appeared */
 
 	/* deadlines */
-	double sample_deadline_s; /* 2 */
-	double change_deadline_s; /* 5 */
+	double sample_deadline_s;  /* 2 */
+	double change_deadline_s;  /* 5 */
+	double restore_deadline_s; /* 45 */
+	double open_deadline_s; /* for the first connection where nobody can be asked for a password; 0: none
+				 */
 };
 
 /* origin-c gives what a threshold of 100 MiB is worth of: five seconds of a guest that eats 20 MiB/s. */

@@ -29,9 +29,18 @@ struct snapshot *engine_snapshot(const struct engine *en);
 /* Sleeps to the next tick; reads whole struct commands from fd (-1: none) and obeys them. Returns false at
  * the end. In batch mode a signal handler may write commands into that pipe. */
 bool engine_wait(struct engine *en, int fd);
-/* Puts back the statistics periods that are still ours, and with restore also pins and balloons as found.
- * Called once before engine_free() on every orderly end. */
-void engine_leave(struct engine *en, bool restore);
+/* Who follows the way out. */
+struct leave_watch {
+	int fd; /* a CMD_QUIT in it, or its end: nobody waits any longer for what is left; -1: none */
+	void (*tell)(void *arg, struct engine *en); /* the log has new lines; may be NULL */
+	void *arg;
+};
+void engine_watch(struct engine *en, const struct leave_watch *w);
+/* Puts back the statistics periods that are still ours, and with restore also pins and balloons as found;
+ * what fails is tried again until cfg->restore_deadline_s. Called once before engine_free() on every orderly
+ * end. 0: nothing of it is left. -1: engine_left() says what is, and how to mend it. */
+int engine_leave(struct engine *en, bool restore);
+const struct err *engine_left(const struct engine *en);
 /* What engine_leave() is to do by cfg->on_exit: asked on screen (CMD_QUIT with on), restore in batch. */
 bool engine_wants_restore(const struct engine *en);
 /* Opens the socket that `vmtop mark` talks to. Without a place for it nobody can; that is no error. */
@@ -39,10 +48,13 @@ void engine_listen(struct engine *en);
 /* vmtop mark: tells every running vmtop of this user. Returns how many heard, or -1. */
 int engine_mark_send(const char *text, struct err *e);
 /* vmtop --restore and --release: puts back what the journal says, of VMs that match the pattern (NULL: all),
- * one line per object on out. With a pattern it works beside a vmtop that steers. Takes ownership of the
- * backend. Returns 0, or -1 when something could not be put back. */
+ * one line per object on out; tried again like engine_leave(), fd as in its watch. With a pattern it works
+ * beside a vmtop that steers. Takes ownership of the backend. Returns 0, or -1 when something could not be
+ * put back. */
 int engine_restore_journal(
-	const struct config *cfg, struct backend *b, const char *pattern, FILE *out, struct err *e);
+	const struct config *cfg, struct backend *b, const char *pattern, FILE *out, int fd, struct err *e);
+/* Whether there is a journal of any host: else there is nothing to wait for. */
+bool engine_any_journal(void);
 
 /* The scheduler thread. */
 struct scheduler;
@@ -52,6 +64,10 @@ int scheduler_wake_fd(const struct scheduler *s);                    /* readable
 struct snapshot *scheduler_take(struct scheduler *s);
 /* Never blocks: a full pipe drops the command and returns -1. */
 int scheduler_send(struct scheduler *s, const struct command *c);
+/* Asks it to end: it leaves as engine_leave() does, and its snapshots say how that goes. */
+void scheduler_end(struct scheduler *s);
+void scheduler_hurry(struct scheduler *s);        /* nobody waits for the rest any longer */
+int scheduler_done_fd(const struct scheduler *s); /* readable: the thread is through */
 /* Asks it to end and waits up to timeout_s. -1: it hangs over a dead hypervisor; the caller restores the
  * terminal, flushes and _exit()s. */
 int scheduler_stop(struct scheduler *s, double timeout_s);

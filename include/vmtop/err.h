@@ -10,6 +10,7 @@ enum err_code {
 	ERR_RUNTIME,     /* exit 1 */
 	ERR_USAGE,       /* exit 2: option, pattern, configuration or scenario text */
 	ERR_CONNECT,     /* exit 3 */
+	ERR_AWAY,        /* exit 3: nobody answers there now; a moment later somebody may */
 	ERR_NOMEM,       /* exit 1 */
 	ERR_UNSUPPORTED, /* the hypervisor driver has no such call */
 	ERR_DENIED,      /* no rights */

@@ -88,10 +88,11 @@ struct snapshot {
 	size_t n_log;
 
 	struct backend_status backend;
-	char notice[200]; /* one thing the user must know now; empty: nothing */
-	bool first;       /* no sample yet: only backend, notice and modes are filled */
-	bool over;        /* scenario or recording is over, or the engine ends: last snapshot */
-	int exit_status;  /* with over */
+	char notice[320];   /* one thing the user must know now; empty: nothing */
+	uint64_t leave_seq; /* lines of the log from this one on are about the way out; 0: not on it yet */
+	bool first;         /* no sample yet: only backend, notice and modes are filled */
+	bool over;          /* scenario or recording is over, or the engine ends: last snapshot */
+	int exit_status;    /* with over */
 };
 
 void snapshot_free(struct snapshot *s);

@@ -4,6 +4,7 @@
  * default search. Must not know: samples, threads. */
 #include "connect.h"
 
+#include <errno.h>
 #include <libvirt/virterror.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +126,18 @@ void connect_host_name(char *to, size_t len, const char *uri)
 	snprintf(to, len, "%.*s://%.*s%.*s", (int)scheme, uri, (int)n, server, (int)tail, rest);
 }
 
+/* A daemon that is being started, or started anew. */
+static bool is_away(virErrorPtr le)
+{
+	static const int numbers[] = {ECONNREFUSED, ENOENT, ECONNRESET, EPIPE, EIO, ETIMEDOUT, EHOSTUNREACH};
+	for (size_t i = 0; le && le->domain == VIR_FROM_RPC && le->code == VIR_ERR_SYSTEM_ERROR &&
+			   i < sizeof numbers / sizeof *numbers;
+		i++)
+		if (le->int1 == numbers[i])
+			return true;
+	return false;
+}
+
 static virConnectPtr open_one(const char *uri, bool readonly, bool ask, struct err *e)
 {
 	char line[512];
@@ -135,9 +148,10 @@ static virConnectPtr open_one(const char *uri, bool readonly, bool ask, struct e
 	virConnectPtr c = virConnectOpenAuth(
 		*line ? line : NULL, ask ? virConnectAuthPtrDefault : NULL, readonly ? VIR_CONNECT_RO : 0);
 	if (!c) {
+		bool away = is_away(virGetLastError());
 		connect_err(e, *uri ? uri : "libvirt's own choice of a hypervisor");
 		if (!denied(e))
-			e->code = ERR_CONNECT;
+			e->code = away ? ERR_AWAY : ERR_CONNECT;
 	}
 	return c;
 }
@@ -173,7 +187,7 @@ static void advise(struct err *e, const char *uri)
 	else if (connect_uri_local(uri) && (strstr(why.msg, "No such file") || strstr(why.msg, "refused")))
 		hint = " (is libvirtd or virtqemud running here? -c names another host, -c sim:demo a "
 		       "simulated one)";
-	err_set(e, ERR_CONNECT, "%.200s%s", why.msg, hint);
+	err_set(e, why.code == ERR_AWAY ? ERR_AWAY : ERR_CONNECT, "%.200s%s", why.msg, hint);
 }
 
 static void describe(virConnectPtr c, struct connect_result *r)

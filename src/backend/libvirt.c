@@ -223,6 +223,15 @@ static void set_wish(struct lv *lv, const struct config *cfg)
 		setenv("LIBVIRT_AUTOSTART", "0", 0);
 }
 
+/* As long as it takes where a password may be asked for. */
+static int64_t first_wait(const struct lv *lv, const struct config *cfg)
+{
+	bool asks = lv->wish.ask && *lv->wish.uri && !connect_uri_local(lv->wish.uri);
+	return cfg->open_deadline_s > 0 && !asks
+		       ? clock_ns() + (int64_t)(cfg->open_deadline_s * (double)SECOND)
+		       : INT64_MAX;
+}
+
 struct backend *backend_libvirt_open(const struct config *cfg, struct err *e)
 {
 	struct lv *lv = lv_new(cfg);
@@ -234,7 +243,10 @@ struct backend *backend_libvirt_open(const struct config *cfg, struct err *e)
 	set_wish(lv, cfg);
 	struct err why = ERR_INIT;
 	lv->link = link_start(&lv->wish, true, lv->notify_fd, &why);
-	enum link_phase phase = lv->link ? link_wait_open(lv->link, INT64_MAX, &why) : PHASE_FAILED;
+	enum link_phase phase = lv->link ? link_wait_open(lv->link, first_wait(lv, cfg), &why) : PHASE_FAILED;
+	if (phase == PHASE_OPENING)
+		err_set(&why, ERR_CONNECT, "%.200s: no answer for %.0f s", lv->wish.uri,
+			cfg->open_deadline_s);
 	if (phase != PHASE_OPEN || lv_ensure_link(lv, clock_ns() + SECOND, &why) < 0) {
 		lv_close(&lv->b);
 		*e = why;

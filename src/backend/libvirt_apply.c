@@ -108,16 +108,18 @@ static struct change_request *change_new(const struct lv *lv, const struct actio
 	return q;
 }
 
-static void apply_one(struct lv *lv, struct action *a)
+/* False: no connection can be had. */
+static bool apply_one(struct lv *lv, struct action *a)
 {
 	struct err e = ERR_INIT;
 	int64_t until = clock_ns() + lv->change_limit_ns;
+	bool linked = lv_ensure_link(lv, until, &e) == 0;
 	struct change_request *q = NULL;
-	if (lv_ensure_link(lv, until, &e) == 0 && lv_claim_settle(lv, until, &e) == 0)
+	if (linked && lv_claim_settle(lv, until, &e) == 0)
 		q = change_new(lv, a);
 	if (!q) {
 		set(a, OUTCOME_SKIPPED, e.msg[0] ? e.msg : "out of memory");
-		return;
+		return linked;
 	}
 	remember(lv, a);
 	link_submit(lv->link, &q->r);
@@ -128,16 +130,20 @@ static void apply_one(struct lv *lv, struct action *a)
 		set(a, OUTCOME_SKIPPED, "the hypervisor is slow; not tried");
 	else
 		no_answer(lv, a);
+	return how != GAVE_UP_QUEUED;
 }
 
+/* Where one change waits for the whole hypervisor in vain, the others would too. */
 void lv_apply(struct backend *b, struct action *actions, size_t n)
 {
 	struct lv *lv = (struct lv *)b;
+	bool answers = true;
 	for (size_t i = 0; i < n; i++) {
 		const char *why = why_not(lv, &actions[i]);
-		if (why)
-			set(&actions[i], OUTCOME_SKIPPED, why);
+		if (why || !answers)
+			set(&actions[i], OUTCOME_SKIPPED,
+				why ? why : "the hypervisor does not answer; not tried");
 		else
-			apply_one(lv, &actions[i]);
+			answers = apply_one(lv, &actions[i]);
 	}
 }

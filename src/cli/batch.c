@@ -178,24 +178,42 @@ static void lines_to_stderr(const struct snapshot *s, uint64_t after, bool actio
 			fprintf(stderr, "vmtop: %s\n", s->log[i].text);
 }
 
-/* What was put back on the way out is said too: in the output where that has a place for it, else on stderr.
- */
-static void batch_leave(struct batch_out *o, struct engine *en)
+struct way_out {
+	struct batch_out *o;
+	uint64_t told; /* lines of the log up to this one */
+};
+
+/* What is put back on the way out is said too, while it goes on: in the output where that has a place for it,
+ * else on stderr. */
+static void tell_way_out(void *arg, struct engine *en)
 {
+	struct way_out *w = arg;
 	struct err ignored = ERR_INIT;
-	enum out_format f = o->cfg->format;
-	uint64_t before = last_line(en);
-	engine_leave(en, engine_wants_restore(en));
+	enum out_format f = w->o->cfg->format;
 	struct snapshot *s = engine_snapshot(en);
 	if (!s)
 		return;
 	if (f == OUT_TEXT || f == OUT_LOG)
-		batch_write(o, f == OUT_LOG ? log_write : text_write_log, s, &ignored);
+		batch_write(w->o, f == OUT_LOG ? log_write : text_write_log, s, &ignored);
 	else
-		lines_to_stderr(s, before, f != OUT_JSON);
-	if (f == OUT_JSON && s->n_actions)
+		lines_to_stderr(s, w->told, f != OUT_JSON);
+	if (s->n_log)
+		w->told = s->log[s->n_log - 1].seq;
+	snapshot_free(s);
+}
+
+static int batch_leave(struct batch_out *o, struct engine *en, int fd)
+{
+	struct err ignored = ERR_INIT;
+	struct way_out w = {o, last_line(en)};
+	engine_watch(en, &(struct leave_watch){fd, tell_way_out, &w});
+	int r = engine_leave(en, engine_wants_restore(en));
+	tell_way_out(&w, en);
+	struct snapshot *s = o->cfg->format == OUT_JSON ? engine_snapshot(en) : NULL;
+	if (s && s->n_actions)
 		batch_write(o, json_write, s, &ignored);
 	snapshot_free(s);
+	return r;
 }
 
 int batch_run(const struct config *cfg, struct engine *en, const struct batch_source *from, struct err *e)
@@ -213,7 +231,13 @@ int batch_run(const struct config *cfg, struct engine *en, const struct batch_so
 	if (cfg->format == OUT_LOG)
 		engine_announce(en, "vmtop begins");
 	int r = batch_loop(&o, en, fd, from, e);
-	batch_leave(&o, en);
+	if (batch_leave(&o, en, fd) < 0) {
+		if (r < 0)
+			fprintf(stderr, "vmtop: %s\n", engine_left(en)->msg);
+		else
+			*e = *engine_left(en);
+		r = -1;
+	}
 	signals_close(fd);
 	output_close(&out);
 	return r;

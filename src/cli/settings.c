@@ -217,6 +217,8 @@ const struct setting settings[] = {
 		"longest wait for a sample"),
 	KEY(SECTION_DEADLINES, "change_deadline", SET_SECONDS, change_deadline_s, 0.1, 600, "5",
 		"longest wait for a change"),
+	KEY(SECTION_DEADLINES, "restore_deadline", SET_SECONDS, restore_deadline_s, 0, 86400, "45",
+		"how long putting back is tried again at the end, and by --restore"),
 #undef KEY
 };
 

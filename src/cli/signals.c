@@ -33,31 +33,31 @@ static void send(enum command_kind kind)
 		return; /* the pipe is full of commands that say the same */
 }
 
-/* A second signal kills, so that nobody is trapped by a slow farewell; but not one that comes with the first:
- * timeout(1) and others send theirs to the process and to its group. */
-static void quit_came(int number)
+/* The first asks for the end, the second to leave what is still to be put back, a third kills, so that nobody
+ * is trapped by a slow farewell. One that comes with the one before does not count: timeout(1) and others
+ * send theirs to the process and to its group. */
+static bool quit_counts(int number)
 {
-	static struct timespec first;
+	static struct timespec last;
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (!quit_seen)
-		first = now;
-	else if (now.tv_sec - first.tv_sec > 1) {
+	if (quit_seen && now.tv_sec - last.tv_sec <= 1)
+		return false;
+	if (quit_seen == 2) {
 		signal(number, SIG_DFL);
 		raise(number);
 	}
-	quit_seen = 1;
+	last = now;
+	quit_seen = quit_seen + 1;
+	return true;
 }
 
 static void signal_came(int number)
 {
 	int saved = errno;
 	for (size_t i = 0; i < N_SIGNALS; i++)
-		if (signals[i].signal == number) {
-			if (signals[i].kind == CMD_QUIT)
-				quit_came(number);
+		if (signals[i].signal == number && (signals[i].kind != CMD_QUIT || quit_counts(number)))
 			send(signals[i].kind);
-		}
 	errno = saved;
 }
 
@@ -112,7 +112,7 @@ void signals_close(int fd)
 
 bool signals_quit(void)
 {
-	return quit_seen;
+	return quit_seen > 0;
 }
 
 bool signals_hangup(void)

@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-/* The readable end, or -1 with errno. Until signals_close() signals are ours: SIGINT and SIGTERM end, SIGUSR1
+/* The readable end, or -1 with errno. Until signals_close() signals are ours: SIGINT and SIGTERM end
+ * (the second one leaves what is still to be put back, a third kills), SIGUSR1
  * rebalances, SIGHUP ends what has a terminal and else asks for the config to be read again (unless it is
  * ignored already, as under nohup). */
 int signals_open(void);

@@ -47,6 +47,7 @@ int err_exit_status(const struct err *e)
 	case ERR_USAGE:
 		return 2;
 	case ERR_CONNECT:
+	case ERR_AWAY:
 		return 3;
 	default:
 		return 1;

@@ -8,11 +8,17 @@
 
 enum { FAIL_HOLD_S = 10, FAIL_HOLD_MAX_S = 600 };
 
-/* Lines of the journal, if there is one. */
+/* Lines of the journal, if there is one. What was found is in it before the way out begins, and an object
+ * that is as found again is nobody's: a full disk must not keep vmtop from putting back. */
 static int note(
 	struct engine *en, enum journal_word word, const struct vm_record *r, int object, struct err *e)
 {
-	return en->journal ? journal_note(en->journal, word, r, object, e) : 0;
+	if (!en->journal || journal_note(en->journal, word, r, object, e) == 0)
+		return 0;
+	if (!en->leave_seq || word == JOURNAL_FOUND)
+		return -1;
+	log_event_once(en, LOG_ERROR, e->msg);
+	return 0;
 }
 
 /* What follows a change cannot be refused any more: a journal that cannot be written is said, and the next
@@ -20,10 +26,8 @@ static int note(
 static void note_after(struct engine *en, enum journal_word word, const struct vm_record *r, int object)
 {
 	struct err e = ERR_INIT;
-	if (note(en, word, r, object, &e) < 0 && strcmp(en->last_error, e.msg) != 0) {
-		snprintf(en->last_error, sizeof en->last_error, "%s", e.msg);
-		log_event(en, LOG_ERROR, "%s", e.msg);
-	}
+	if (note(en, word, r, object, &e) < 0)
+		log_event_once(en, LOG_ERROR, e.msg);
 }
 
 void apply_forget(struct engine *en, struct vm_record *r, int object)

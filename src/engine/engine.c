@@ -106,6 +106,7 @@ struct engine *engine_new(const struct config *cfg, struct backend *b, struct er
 		err_set(e, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
+	en->watch.fd = -1;
 	en->cfg = *cfg;
 	en->b = b;
 	en->core = backend_innermost(b);

@@ -63,6 +63,14 @@ void log_event(struct engine *en, enum log_kind kind, const char *fmt, ...)
 	backend_note(en->b, line);
 }
 
+void log_event_once(struct engine *en, enum log_kind kind, const char *text)
+{
+	if (strcmp(en->last_error, text) == 0)
+		return;
+	snprintf(en->last_error, sizeof en->last_error, "%s", text);
+	log_event(en, kind, "%s", text);
+}
+
 static void change_text(const struct action *a, char *buf, size_t len)
 {
 	char from[64], to[64];

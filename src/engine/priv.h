@@ -82,6 +82,9 @@ struct engine {
 	bool memory_early; /* it is between two, and looks for guests that run dry */
 	bool stats_on;     /* guest statistics were asked for */
 	bool quit, quit_restore;
+	struct leave_watch watch;
+	uint64_t leave_seq; /* of the first line about the way out; 0: not on it */
+	struct err left;    /* what could not be put back, for people */
 
 	unsigned groups;
 	bool due;  /* the next step takes a sample */
@@ -106,6 +109,8 @@ void log_done(struct log_ring *l);
 struct log_line *log_add(struct engine *en, enum log_kind kind); /* never NULL: the oldest goes */
 void log_event(struct engine *en, enum log_kind kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Not when it is what was said so last. */
+void log_event_once(struct engine *en, enum log_kind kind, const char *text);
 void log_action(struct engine *en, const struct action *a);
 void notice_set(struct engine *en, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

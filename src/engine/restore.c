@@ -147,7 +147,7 @@ static int restore_pins(struct engine *en, const struct vm_sample *vm, const str
 	return bad ? -1 : 0;
 }
 
-static int restore_vm(struct engine *en, const struct vm_sample *vm, const struct vm_record *r, bool all)
+static int restore_vm(struct engine *en, const struct vm_sample *vm, struct vm_record *r, bool all)
 {
 	int bad = 0;
 	if (vi64_has(vm->mem.period_s) && period_ours(r, (int)vm->mem.period_s.v))
@@ -155,8 +155,12 @@ static int restore_vm(struct engine *en, const struct vm_sample *vm, const struc
 	if (!all)
 		return bad ? -1 : 0;
 	bad |= restore_pins(en, vm, r) < 0;
-	if (vi64_has(vm->mem.balloon_kib) && balloon_ours(r, vm->mem.balloon_kib.v, true))
-		bad |= asked_balloon(en, vm, r->found_kib, REASON_RESTORE) < 0;
+	if (vi64_has(vm->mem.balloon_kib) && balloon_ours(r, vm->mem.balloon_kib.v, true)) {
+		int made = asked_balloon(en, vm, r->found_kib, REASON_RESTORE);
+		bad |= made < 0;
+		if (made == 0) /* as far back as the guest's need lets it */
+			apply_forget(en, r, JOURNAL_BALLOON);
+	}
 	return bad ? -1 : 0;
 }
 
@@ -164,7 +168,7 @@ static int restore_vm(struct engine *en, const struct vm_sample *vm, const struc
 int restore_plan(struct engine *en, const char *pattern, bool pins_and_balloons)
 {
 	for (size_t i = 0; i < en->ledger.n; i++) {
-		const struct vm_record *r = &en->ledger.vms[i];
+		struct vm_record *r = &en->ledger.vms[i];
 		const struct vm_sample *vm = asked_vm(en, r->uuid);
 		if (vm && record_changes(r) && (!pattern || rules_match(pattern, vm)) &&
 			restore_vm(en, vm, r, pins_and_balloons) < 0)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,7 +19,8 @@ struct scheduler {
 	pthread_t thread;
 	_Atomic(struct snapshot *) slot;
 	int wake[2];     /* thread -> UI: one byte, a snapshot waits */
-	int commands[2]; /* UI -> thread */
+	int commands[2]; /* UI -> thread; its end asks the thread to end */
+	int patience[2]; /* UI -> thread: its end tells that nobody waits for what is left */
 	int done[2];     /* thread -> UI: hung up when the thread is through */
 };
 
@@ -32,6 +34,11 @@ static void publish(struct scheduler *s, struct snapshot *snap)
 		return;
 }
 
+static void tell_way_out(void *arg, struct engine *en)
+{
+	publish(arg, engine_snapshot(en));
+}
+
 static void *scheduler_main(void *arg)
 {
 	struct scheduler *s = arg;
@@ -40,10 +47,14 @@ static void *scheduler_main(void *arg)
 		engine_step(s->en, &e); /* what failed is in the snapshot */
 		publish(s, engine_snapshot(s->en));
 	} while (engine_wait(s->en, s->commands[0]));
-	engine_leave(s->en, engine_wants_restore(s->en));
+	engine_watch(s->en, &(struct leave_watch){s->patience[0], tell_way_out, s});
+	int left = engine_leave(s->en, engine_wants_restore(s->en));
 	struct snapshot *last = engine_snapshot(s->en);
-	if (last)
+	if (last) {
 		last->over = true;
+		last->exit_status = left < 0;
+		snprintf(last->notice, sizeof last->notice, "%s", left < 0 ? engine_left(s->en)->msg : "");
+	}
 	publish(s, last);
 	engine_free(s->en);
 	s->en = NULL;
@@ -54,10 +65,10 @@ static void *scheduler_main(void *arg)
 
 static int open_pipes(struct scheduler *s)
 {
-	int *pipes[] = {s->wake, s->commands, s->done};
-	for (int i = 0; i < 3; i++)
+	int *pipes[] = {s->wake, s->commands, s->patience, s->done};
+	for (int i = 0; i < 4; i++)
 		pipes[i][0] = pipes[i][1] = -1;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		if (pipe2(pipes[i], O_CLOEXEC | O_NONBLOCK) < 0)
 			return -1;
 	/* So that what is asked of a thousand VMs goes in at once; where it may not grow it goes in parts. */
@@ -72,6 +83,8 @@ static void scheduler_free(struct scheduler *s)
 			close(s->wake[i]);
 		if (s->commands[i] >= 0)
 			close(s->commands[i]);
+		if (s->patience[i] >= 0)
+			close(s->patience[i]);
 		if (s->done[i] >= 0)
 			close(s->done[i]);
 	}
@@ -135,11 +148,32 @@ static bool thread_ends(const struct scheduler *s, double timeout_s)
 	return false;
 }
 
+/* The end of a pipe is heard even when the pipe is full. */
+static void hang_up(int *end)
+{
+	if (*end >= 0)
+		close(*end);
+	*end = -1;
+}
+
+void scheduler_end(struct scheduler *s)
+{
+	hang_up(&s->commands[1]);
+}
+
+void scheduler_hurry(struct scheduler *s)
+{
+	hang_up(&s->patience[1]);
+}
+
+int scheduler_done_fd(const struct scheduler *s)
+{
+	return s->done[0];
+}
+
 int scheduler_stop(struct scheduler *s, double timeout_s)
 {
-	/* The end of the pipe asks it to end, even when the pipe is full. */
-	close(s->commands[1]);
-	s->commands[1] = -1;
+	scheduler_end(s);
 	if (!thread_ends(s, timeout_s) || pthread_join(s->thread, NULL) != 0)
 		return -1;
 	scheduler_free(s);

@@ -165,6 +165,7 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 	for (size_t i = 0; i < en->ledger.n; i++)
 		count_changes(en, &en->ledger.vms[i], s);
 	s->backend = en->status;
+	s->leave_seq = en->leave_seq;
 	if (now < en->notice_until_ns)
 		snprintf(s->notice, sizeof s->notice, "%s", en->notice);
 }

@@ -44,10 +44,7 @@ bool engine_may_change(struct engine *en)
 static void say_error(struct engine *en, const struct err *e)
 {
 	notice_set(en, "%.190s", e->msg);
-	if (strcmp(en->last_error, e->msg) == 0)
-		return;
-	snprintf(en->last_error, sizeof en->last_error, "%s", e->msg);
-	log_event(en, LOG_ERROR, "%s", e->msg);
+	log_event_once(en, LOG_ERROR, e->msg);
 }
 
 static void refresh_status(struct engine *en)

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "farewell.h"
 #include "keys_guard.h"
 #include "term.h"
 #include "vmtop/engine.h"
@@ -327,6 +328,13 @@ static int loop_open(struct loop *l, struct err *e)
 	return 0;
 }
 
+/* What is waited for and told on the way out. */
+static struct farewell way_out(const struct loop *l)
+{
+	bool restore = l->restore || l->cfg->on_exit == ON_EXIT_RESTORE;
+	return (struct farewell){l->sched, l->cfg, l->signals, restore, l->shown && l->shown->n_changed > 0};
+}
+
 static void loop_close(struct loop *l)
 {
 	term_close(l->term);
@@ -335,21 +343,6 @@ static void loop_close(struct loop *l)
 	screen_done(&l->base);
 	screen_done(&l->over);
 	snapshot_free(l->shown);
-	if (l->signals >= 0)
-		close(l->signals);
-}
-
-/* The terminal is ours no more. Putting back takes as long as the hypervisor needs, but never for ever. */
-static void leave(struct loop *l)
-{
-	if (l->restore)
-		fputs("vmtop: putting everything back as found\n", stderr);
-	if (scheduler_stop(l->sched, l->restore ? 15 : 2) == 0)
-		return;
-	if (l->restore)
-		fputs("vmtop: the hypervisor does not answer; vmtop --restore puts the rest back\n", stderr);
-	fflush(NULL);
-	_exit(l->status);
 }
 
 static void complain(const struct err *e)
@@ -378,9 +371,12 @@ int ui_run(const struct config *cfg, struct scheduler *s)
 		send_commands(&l);
 		tell_groups(&l);
 	}
+	struct farewell out = way_out(&l);
 	loop_close(&l);
 	if (e.code)
 		complain(&e);
-	leave(&l);
-	return l.status;
+	int left = farewell(&out);
+	if (l.signals >= 0)
+		close(l.signals);
+	return left ? left : l.status;
 }

@@ -201,7 +201,7 @@ static void put_back_later(void)
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 	assert_non_null(out);
-	int rc = engine_restore_journal(&cfg, &host.base, NULL, out, &e);
+	int rc = engine_restore_journal(&cfg, &host.base, NULL, out, -1, &e);
 	fclose(out);
 	if (rc != 0)
 		fail_msg("restore after a fault: %s", e.msg);

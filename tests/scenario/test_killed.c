@@ -241,7 +241,7 @@ static void restored(const struct sample *was, const char *label)
 	pass(30);
 	FILE *out = open_memstream(&text, &len);
 	assert_non_null(out);
-	if (engine_restore_journal(&cfg, &host.base, NULL, out, &e) != 0)
+	if (engine_restore_journal(&cfg, &host.base, NULL, out, -1, &e) != 0)
 		fail_msg("%s: %s", label, e.msg);
 	fclose(out);
 	free(text);

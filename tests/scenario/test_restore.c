@@ -58,7 +58,7 @@ static const char *restore(const char *pattern, int want)
 	text = NULL;
 	FILE *out = open_memstream(&text, &len);
 	assert_non_null(out);
-	int rc = engine_restore_journal(&cfg, &host.base, pattern, out, &e);
+	int rc = engine_restore_journal(&cfg, &host.base, pattern, out, -1, &e);
 	fclose(out);
 	if (rc != want)
 		fail_msg("restore: %d, %s", rc, e.msg);

@@ -19,8 +19,16 @@ static struct spy *spy_of(struct backend *b)
 	return (struct spy *)(void *)b;
 }
 
+double spy_now_s(struct spy *s)
+{
+	return (double)(s->sim->ops->now(s->sim) - s->born_ns) / 1e9;
+}
+
 static bool fails_now(struct spy *s)
 {
+	double now = spy_now_s(s);
+	if (now >= s->down_from_s && now < s->down_until_s)
+		return true;
 	if (++s->calls != s->fail_at)
 		return false;
 	s->failed = true;
@@ -133,6 +141,7 @@ void spy_open(struct spy *s, const char *scenario)
 	s->sim = scn ? backend_sim_new(scn, true, &e) : NULL;
 	if (!s->sim)
 		fail_msg("%s", e.msg);
+	s->born_ns = s->sim->ops->now(s->sim);
 }
 
 void spy_free(struct spy *s)

@@ -9,11 +9,13 @@
 struct spy {
 	struct backend base;
 	struct backend *sim;
-	long calls;       /* sample() and each change, from 1 */
-	long fail_at;     /* this call fails; 0: none */
-	bool unknown;     /* ... a change is made, but its answer is lost */
-	bool failed;      /* it did */
-	long changes;     /* tried */
+	long calls;                       /* sample() and each change, from 1 */
+	long fail_at;                     /* this call fails; 0: none */
+	bool unknown;                     /* ... a change is made, but its answer is lost */
+	bool failed;                      /* it did */
+	double down_from_s, down_until_s; /* nothing answers then, in virtual time since the start */
+	long changes;                     /* tried */
+	int64_t born_ns;
 	const char *name; /* every VM is called so; NULL: as in the scenario */
 	bool denied;      /* the connection became read-only */
 	int known;        /* whether it knows of VMs that do not run: 1, 0, -1 does not tell */
@@ -35,6 +37,7 @@ void spy_free(struct spy *s);
 struct engine *spy_engine(struct spy *s, const struct config *cfg);
 /* Steps for so many seconds of virtual time. */
 void spy_run(struct engine *en, double seconds);
+double spy_now_s(struct spy *s); /* virtual time since spy_open() */
 /* Affinity of a vCPU by VM name, as text; "" when it is not there. */
 const char *spy_pin(struct spy *s, const char *vm, int vcpu);
 /* Balloon of a VM now, MiB; -1 not there. */

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,22 @@ static void test_defaults(void **state)
 	assert_float_equal(c.sample_deadline_s, 2, 0);
 	assert_float_equal(c.change_deadline_s, 5, 0);
 	assert_int_equal(c.n_patterns, 0);
+}
+
+/* The service is not killed while it may still be putting back and ends the calls that are under way. */
+static void test_service_may_put_back(void **state)
+{
+	char line[256];
+	double stop_s = 0;
+	(void)state;
+	struct config c = fresh();
+	FILE *f = fopen("packaging/vmtop.service", "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof line, f))
+		if (strncmp(line, "TimeoutStopSec=", 15) == 0)
+			stop_s = strtod(line + 15, NULL);
+	fclose(f);
+	assert_true(stop_s >= c.restore_deadline_s + c.sample_deadline_s + c.change_deadline_s + 2);
 }
 
 static void test_names_are_unique_and_helped(void **state)
@@ -165,6 +182,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_service_may_put_back),
 		cmocka_unit_test(test_names_are_unique_and_helped),
 		cmocka_unit_test(test_values_round_trip),
 		cmocka_unit_test(test_units),

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/* The way out while the hypervisor is away, slow, or does only a part of what is asked: everything is put
+ * back or it is said. The whole engine on a simulated host, with a real journal. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../src/engine/journal.h"
+#include "support/run_scenario.h"
+#include "support/spy.h"
+#include "support/state_home.h"
+
+static struct spy host;
+static struct config cfg;
+
+/* Four VMs on one pCPU: three of them move; one has its statistics switched on. */
+#define CROWD "host\n\tpcpus 4\n\tmemory 16G\nvm a x4\n\tload 60%\n\tpin 0\n\tmemory 512M max 2G\n\tstats 2\n"
+
+static struct engine *steered(void)
+{
+	spy_open(&host, CROWD);
+	run_config(&cfg, true, false, 1);
+	cfg.cpu_policy = CPU_POLICY_ORIGIN_C; /* acts at once */
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	assert_string_not_equal(spy_pin(&host, "a-4", 0), "0");
+	return en;
+}
+
+static bool have_journal(void)
+{
+	char path[JOURNAL_PATH];
+	assert_int_equal(journal_path(path, sizeof path, "sim:test"), 0);
+	return access(path, F_OK) == 0;
+}
+
+static int pins_back(void)
+{
+	int n = 0;
+	for (int i = 1; i <= 4; i++) {
+		char name[8];
+		snprintf(name, sizeof name, "a-%d", i);
+		n += strcmp(spy_pin(&host, name, 0), "0") == 0;
+	}
+	return n;
+}
+
+static void down(double for_s)
+{
+	host.down_from_s = spy_now_s(&host);
+	host.down_until_s = host.down_from_s + for_s;
+}
+
+static int count_logged(struct engine *en, const char *part)
+{
+	struct snapshot *s = engine_snapshot(en);
+	int n = 0;
+	for (size_t i = 0; i < s->n_log; i++)
+		n += strstr(s->log[i].text, part) != NULL;
+	snapshot_free(s);
+	return n;
+}
+
+/* libvirtd is stopped for five seconds, or killed and started again. */
+static void it_comes_back(void **state)
+{
+	(void)state;
+	struct engine *en = steered();
+	down(5);
+	assert_int_equal(engine_leave(en, true), 0);
+	assert_int_equal(pins_back(), 4);
+	assert_non_null(spy_logged(en, "end: 3 changes put back"));
+	assert_non_null(spy_logged(en, "end: 3 changes still to be put back: call"));
+	assert_true(spy_now_s(&host) - host.down_until_s < 1);
+	engine_free(en);
+	assert_false(have_journal());
+	spy_free(&host);
+}
+
+/* The deadline ends it; what is left is named, with how to mend it, and the journal has it. */
+static void it_stays_away(void **state)
+{
+	(void)state;
+	struct engine *en = steered();
+	snprintf(cfg.uri, sizeof cfg.uri, "qemu:///system");
+	down(1000);
+	double begun = spy_now_s(&host);
+	assert_int_equal(engine_leave(en, true), -1);
+	double took = spy_now_s(&host) - begun;
+	assert_true(took >= cfg.restore_deadline_s && took < cfg.restore_deadline_s + 2);
+	const struct err *left = engine_left(en);
+	assert_int_equal(err_exit_status(left), 1);
+	assert_non_null(strstr(left->msg, "3 changes could not be put back"));
+	assert_non_null(strstr(left->msg, "--restore does it later"));
+	assert_int_equal(count_logged(en, "not put back: a-"), 3);
+	assert_true(count_logged(en, "still to be put back") < 8); /* told, not chattered */
+	engine_free(en);
+	assert_true(have_journal());
+	assert_int_equal(pins_back(), 1);
+	host.down_until_s = 0;
+	struct err e = ERR_INIT;
+	cfg.auto_cpu = false;
+	assert_int_equal(engine_restore_journal(&cfg, &host.base, NULL, stderr, -1, &e), 0);
+	assert_int_equal(pins_back(), 4);
+	assert_false(have_journal());
+	spy_free(&host);
+}
+
+static void no_deadline_is_one_try(void **state)
+{
+	(void)state;
+	struct engine *en = steered();
+	engine_free(en);
+	cfg.restore_deadline_s = 0;
+	en = spy_engine(&host, &cfg);
+	down(3);
+	assert_int_equal(engine_leave(en, true), -1);
+	assert_true(spy_now_s(&host) - host.down_from_s < 0.1);
+	engine_free(en);
+	host.down_until_s = 0;
+	en = spy_engine(&host, &cfg);
+	assert_int_equal(engine_leave(en, true), 0);
+	engine_free(en);
+	assert_int_equal(pins_back(), 4);
+	spy_free(&host);
+}
+
+/* Each call of the farewell fails once, and its answer is lost once: as found all the same. */
+static void each_call_fails_once(void **state)
+{
+	(void)state;
+	for (int unknown = 0; unknown < 2; unknown++)
+		for (long k = 1;; k++) {
+			struct engine *en = steered();
+			host.fail_at = host.calls + k;
+			host.unknown = unknown;
+			assert_int_equal(engine_leave(en, true), 0);
+			assert_int_equal(pins_back(), 4);
+			engine_free(en);
+			assert_false(have_journal());
+			bool failed = host.failed;
+			spy_free(&host);
+			if (!failed)
+				break;
+			assert_true(k < 100);
+		}
+}
+
+static void quit_into(int fd, int n)
+{
+	struct command c = {.kind = CMD_QUIT};
+	for (int i = 0; i < n; i++)
+		assert_int_equal(write(fd, &c, sizeof c), sizeof c);
+}
+
+/* One more signal, or the end of the pipe, leaves what is left at once and with the same words. */
+static void nobody_waits_any_longer(void **state)
+{
+	(void)state;
+	for (int closed = 0; closed < 2; closed++) {
+		int fd[2];
+		struct engine *en = steered();
+		assert_int_equal(pipe2(fd, O_NONBLOCK | O_CLOEXEC), 0);
+		engine_watch(en, &(struct leave_watch){fd[0], NULL, NULL});
+		if (closed)
+			close(fd[1]);
+		else
+			quit_into(fd[1], 1);
+		down(1000);
+		assert_int_equal(engine_leave(en, true), -1);
+		assert_true(spy_now_s(&host) - host.down_from_s < 1);
+		assert_non_null(strstr(engine_left(en)->msg, "3 changes could not be put back"));
+		engine_free(en);
+		assert_true(have_journal());
+		close(fd[0]);
+		if (!closed)
+			close(fd[1]);
+		host.down_until_s = 0;
+		en = spy_engine(&host, &cfg);
+		assert_int_equal(engine_leave(en, true), 0);
+		engine_free(en);
+		spy_free(&host);
+	}
+}
+
+/* --restore waits for a hypervisor that is away, too. */
+static void restore_waits(void **state)
+{
+	(void)state;
+	char *text = NULL;
+	size_t len;
+	struct err e = ERR_INIT;
+	engine_free(steered());
+	cfg.auto_cpu = false;
+	FILE *out = open_memstream(&text, &len);
+	down(1000);
+	assert_int_equal(engine_restore_journal(&cfg, &host.base, NULL, out, -1, &e), -1);
+	fclose(out);
+	assert_non_null(strstr(text, "not put back: a-4: vCPU 0\n"));
+	assert_non_null(strstr(e.msg, "3 changes could not be put back"));
+	free(text);
+	text = NULL;
+	out = open_memstream(&text, &len);
+	down(5);
+	assert_int_equal(engine_restore_journal(&cfg, &host.base, NULL, out, -1, &e), 0);
+	fclose(out);
+	assert_non_null(strstr(text, "still to be put back"));
+	assert_non_null(strstr(text, "3 changes put back\n"));
+	free(text);
+	assert_int_equal(pins_back(), 4);
+	assert_false(have_journal());
+	spy_free(&host);
+}
+
+/* A disk that has become full keeps nothing from being put back. */
+static void full_disk_puts_back(void **state)
+{
+	(void)state;
+	struct rlimit was, none;
+	struct engine *en = steered();
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = (struct rlimit){0, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	int rc = engine_leave(en, true);
+	setrlimit(RLIMIT_FSIZE, &was);
+	assert_int_equal(rc, 0);
+	assert_int_equal(pins_back(), 4);
+	engine_free(en);
+	assert_false(have_journal());
+	spy_free(&host);
+}
+
+int main(void)
+{
+	signal(SIGXFSZ, SIG_IGN);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_comes_back),
+		cmocka_unit_test(it_stays_away),
+		cmocka_unit_test(no_deadline_is_one_try),
+		cmocka_unit_test(each_call_fails_once),
+		cmocka_unit_test(nobody_waits_any_longer),
+		cmocka_unit_test(restore_waits),
+		cmocka_unit_test(full_disk_puts_back),
+	};
+	return cmocka_run_group_tests(tests, state_home_make, state_home_remove);
+}

@@ -67,9 +67,8 @@ for o in "$build"/src/*/*.o "$build"/src/main.o; do
 done | sort -u | sed 's/\.[0-9]*$//' | grep -vxF -f packaging/lint-globals.txt | rule "mutable global"
 
 if command -v clang-format >/dev/null 2>&1; then
-	for f in $(sources); do
-		clang-format --dry-run -Werror "$f" >/dev/null 2>&1 || echo "$f"
-	done | rule "not as clang-format writes it (make format)"
+	sources | xargs clang-format --dry-run -Werror 2>&1 | sed -n 's/^\([^:]*\):.*-Wclang-format-violations.*/\1/p' | sort -u |
+		rule "not as clang-format writes it (make format)"
 else
 	echo "lint: clang-format is not installed, layout not checked"
 fi

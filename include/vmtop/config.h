@@ -130,6 +130,7 @@ struct config {
 	double sample_deadline_s;  /* 2 */
 	double change_deadline_s;  /* 5 */
 	double restore_deadline_s; /* 45 */
+	double give_up_s;          /* 900; 0: never */
 	double open_deadline_s; /* for the first connection where nobody can be asked for a password; 0: none
 				 */
 };

@@ -40,6 +40,7 @@ void engine_watch(struct engine *en, const struct leave_watch *w);
  * what fails is tried again until cfg->restore_deadline_s. Called once before engine_free() on every orderly
  * end. 0: nothing of it is left. -1: engine_left() says what is, and how to mend it. */
 int engine_leave(struct engine *en, bool restore);
+const struct err *engine_failed(const struct engine *en); /* why the run ended by itself, or no error */
 const struct err *engine_left(const struct engine *en);
 /* What engine_leave() is to do by cfg->on_exit: asked on screen (CMD_QUIT with on), restore in batch. */
 bool engine_wants_restore(const struct engine *en);

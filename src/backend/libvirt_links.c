@@ -84,7 +84,7 @@ static int not_open(struct lv *lv, enum link_phase phase, const struct err *why,
 		snprintf(text, sizeof text, "no answer from %.60s for %d s; waiting for it", lv->host.uri,
 			(int)((clock_ns() - lv->trouble_ns) / SECOND));
 		lv_trouble(lv, LINK_CONNECTING, text);
-		return err_set(e, ERR_TIMEOUT, "%s", text);
+		return err_set(e, ERR_TIMEOUT, "no answer from %.200s; waiting for it", lv->host.uri);
 	}
 	snprintf(text, sizeof text, "%.120s; trying again", why->msg[0] ? why->msg : "no connection");
 	lv_trouble(lv, LINK_LOST, text);

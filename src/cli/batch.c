@@ -72,14 +72,13 @@ static int batch_print(struct batch_out *o, const struct snapshot *s, bool *have
 	return r;
 }
 
-/* Errors of a tick go to stderr once, until another one comes. */
-static void say_once(const struct err *now, char last[320])
+/* Until another one comes. */
+static void say_once(struct batch_out *o, const char *text)
 {
-	if (strcmp(last, now->msg) == 0)
+	if (strcmp(o->said, text) == 0)
 		return;
-	memcpy(last, now->msg, sizeof now->msg);
-	if (now->msg[0])
-		fprintf(stderr, "vmtop: %s\n", now->msg);
+	snprintf(o->said, sizeof o->said, "%s", text);
+	fprintf(stderr, "vmtop: %s\n", text);
 }
 
 static void read_config_again(const struct batch_source *from, struct engine *en)
@@ -106,40 +105,37 @@ static void say_lost(struct batch_out *o, const struct snapshot *s)
 	o->said_lost = true;
 }
 
-/* Outputs that are data have no place for the log: why AUTO is off, or why nothing was changed, goes to
- * stderr, once, until something else is wrong. What say_once() has said already is not said again. */
-static void say_errors(struct batch_out *o, const struct snapshot *s, char last[320])
+/* Outputs that are data have no place for the log: why nothing was read, why AUTO is off, or why nothing was
+ * changed, goes to stderr; a reading that failed does so in every output but the log's own. */
+static void say_errors(struct batch_out *o, const struct snapshot *s, bool failed)
 {
 	enum out_format f = o->cfg->format;
-	bool data = f == OUT_JSON || f == OUT_CSV || f == OUT_OPENMETRICS;
+	bool aloud = f == OUT_JSON || f == OUT_CSV || f == OUT_OPENMETRICS || (failed && f != OUT_LOG);
 	for (size_t i = 0; i < s->n_log; i++) {
-		struct err e = ERR_INIT;
 		const struct log_line *l = &s->log[i];
 		if (l->seq <= o->said_seq)
 			continue;
 		o->said_seq = l->seq;
-		snprintf(e.msg, sizeof e.msg, "%.319s", l->text);
-		if (data && l->kind == LOG_ERROR)
-			say_once(&e, last);
+		if (aloud && l->kind == LOG_ERROR)
+			fprintf(stderr, "vmtop: %s\n", l->text);
 	}
 }
 
-static int batch_step(struct batch_out *o, struct engine *en, bool *have_first, char last[320], struct err *e)
+static int batch_step(struct batch_out *o, struct engine *en, bool *have_first, struct err *e)
 {
 	struct err tick = ERR_INIT;
+	bool failed = engine_step(en, &tick) < 0, log = o->cfg->format == OUT_LOG;
+	struct snapshot *s = engine_snapshot(en);
 	int r = 1;
-	if (engine_step(en, &tick) == 0)
-		tick.msg[0] = '\0';
-	struct snapshot *s = tick.msg[0] && o->cfg->format != OUT_LOG ? NULL : engine_snapshot(en);
-	if (!tick.msg[0] && !s)
-		err_set(&tick, ERR_NOMEM, "out of memory: nothing is printed for this reading");
-	if (s)
-		say_errors(o, s, last);
-	if (o->cfg->format != OUT_LOG) /* the log has it */
-		say_once(&tick, last);
-	if (s)
-		say_lost(o, s);
-	if (s)
+	if (!s) {
+		say_once(o, "out of memory: nothing is printed for this reading");
+		return r;
+	}
+	if (failed && s->backend.replay)
+		say_once(o, tick.msg); /* a recording keeps no log of its own reading */
+	say_errors(o, s, failed);
+	say_lost(o, s);
+	if (!failed || log)
 		r = batch_print(o, s, have_first, e);
 	snapshot_free(s);
 	return r;
@@ -149,15 +145,16 @@ static int batch_loop(
 	struct batch_out *o, struct engine *en, int fd, const struct batch_source *from, struct err *e)
 {
 	bool have_first = false;
-	char last[320] = "";
 	for (;;) {
-		int r = batch_step(o, en, &have_first, last, e);
+		int r = batch_step(o, en, &have_first, e);
 		if (r <= 0)
 			return r;
 		if (o->cfg->iterations && o->ticks >= o->cfg->iterations)
 			return 0;
-		if (!engine_wait(en, fd))
-			return 0;
+		if (!engine_wait(en, fd)) {
+			*e = *engine_failed(en);
+			return e->code ? -1 : 0;
+		}
 		if (signals_hangup())
 			read_config_again(from, en);
 	}

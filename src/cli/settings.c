@@ -219,6 +219,8 @@ const struct setting settings[] = {
 		"longest wait for a change"),
 	KEY(SECTION_DEADLINES, "restore_deadline", SET_SECONDS, restore_deadline_s, 0, 86400, "45",
 		"how long putting back is tried again at the end, and by --restore"),
+	KEY(SECTION_DEADLINES, "give_up", SET_SECONDS, give_up_s, 0, 1e6, "15min",
+		"a run without a screen that could not steer for so long ends with an error (0: never)"),
 #undef KEY
 };
 

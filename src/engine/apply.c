@@ -260,6 +260,7 @@ static void refuse(struct engine *en, size_t begun, const char *why)
 		if (r && i < begun)
 			record_not_done(en, r, a);
 	}
+	auto_pause_all(en, PAUSE_JOURNAL, why);
 }
 
 /* A dry run plans the same every tick; it is logged when it changes. */

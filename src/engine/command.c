@@ -59,6 +59,7 @@ static void set_auto(struct engine *en, const struct command *c)
 		return;
 	*mode = c->on;
 	*(c->kind == CMD_AUTO_CPU ? &en->waits.cpu : &en->waits.memory) = false;
+	auto_settled(en, c->kind == CMD_AUTO_CPU ? PAUSE_CPU : PAUSE_MEMORY);
 	en->next_memory_ns = en->b->ops->now(en->b);
 	log_event(en, LOG_EVENT, "%s: %s", c->kind == CMD_AUTO_CPU ? "CPU" : "memory",
 		c->on ? "AUTO" : "MANUAL");

@@ -57,6 +57,9 @@ void engine_configure(struct engine *en, const struct config *cfg)
 	model_tune(&en->model, &en->cfg);
 	backend_configured(en->b, was, &en->cfg);
 	free(was);
+	auto_settled(en, PAUSE_CPU);
+	auto_settled(en, PAUSE_MEMORY);
+	en->stats_paused = false;
 	en->stats_on = cfg->stats_period_s > 0;
 	en->waits = (struct auto_waits){0};
 	engine_obey(en, &(struct command){.kind = CMD_INTERVAL, .number = cfg->delay_s});

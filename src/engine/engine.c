@@ -212,10 +212,19 @@ static void next_tick(struct engine *en)
 /* An event is worth a sample, but not more than four a second, and none in batch mode. */
 enum { EVENT_GAP_NS = 250000000 };
 
+/* A sample that took long must not be followed by another at once: it would count as a second look, and there
+ * is nothing new to see. */
+static int64_t tick_at(const struct engine *en)
+{
+	int64_t half = (int64_t)(en->cfg.delay_s * 5e8), earliest = en->last_sample_ns + half;
+	bool stalled = en->last_sample_ns - en->start_ns > half && !en->core->ops->paced;
+	return stalled && earliest > en->next_tick_ns ? earliest : en->next_tick_ns;
+}
+
 static int64_t wait_until(const struct engine *en)
 {
-	int64_t soon = en->last_sample_ns + EVENT_GAP_NS;
-	int64_t until = en->event_waits && soon < en->next_tick_ns ? soon : en->next_tick_ns;
+	int64_t soon = en->last_sample_ns + EVENT_GAP_NS, tick = tick_at(en);
+	int64_t until = en->event_waits && soon < tick ? soon : tick;
 	return en->end_ns && en->end_ns < until ? en->end_ns : until;
 }
 

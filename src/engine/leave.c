@@ -45,6 +45,11 @@ void engine_watch(struct engine *en, const struct leave_watch *w)
 	en->watch = *w;
 }
 
+const struct err *engine_failed(const struct engine *en)
+{
+	return &en->failed;
+}
+
 const struct err *engine_left(const struct engine *en)
 {
 	return &en->left;
@@ -271,7 +276,7 @@ static int rest_remains(struct engine *en, struct farewell *f, const struct err 
 static bool only_looked(const struct engine *en)
 {
 	return en->inherited && !en->journal && !en->quit_restore && en->cfg.on_exit == ON_EXIT_DEFAULT &&
-	       !en->cfg.auto_cpu && !en->cfg.auto_memory;
+	       !auto_wanted(en);
 }
 
 int engine_leave(struct engine *en, bool restore)

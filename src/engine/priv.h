@@ -8,6 +8,22 @@
 #include "mark_socket.h"
 #include "vmtop/engine.h"
 
+/* Why AUTO stands still although it is wanted. */
+enum pause_cause { PAUSE_NONE, PAUSE_JOURNAL, PAUSE_READONLY };
+enum pause_of { PAUSE_CPU, PAUSE_MEMORY, PAUSE_MODES };
+struct pause {
+	enum pause_cause cause;
+	int64_t again_ns; /* when it is looked whether it is over */
+	int times;        /* that it has come to this, so that it is tried less and less often */
+};
+
+/* The hypervisor does not answer, or too late. */
+struct trouble {
+	int64_t since_ns; /* 0: all is well */
+	int good;         /* samples in a row since */
+	unsigned told;    /* bits of enum link_state: said already */
+};
+
 enum { ASKED_MAX = 1032, UNDO_MAX = 4096 };
 
 /* One change that undo can take back. Entries of one step share `group`. */
@@ -100,7 +116,13 @@ struct engine {
 	uint64_t seq;
 	char notice[200];
 	int64_t notice_until_ns;
-	char last_error[320]; /* said once, until it changes */
+	struct trouble trouble;
+	struct pause paused[PAUSE_MODES];
+	bool stats_paused;
+	char last_pause[200];
+	int64_t idle_since_ns; /* AUTO is wanted and nothing can be steered; 0: it can */
+	struct err failed;     /* why the run ends by itself */
+	char last_error[320];  /* said once, until it changes */
 };
 
 /* log.c */
@@ -176,6 +198,16 @@ void engine_soon(struct engine *en);                          /* the next step c
 /* engine.c */
 int engine_read_journal(struct engine *en, struct err *e); /* as journal_load(); says what cannot be */
 int engine_controllers(struct engine *en, struct err *e);  /* new ones; the old stay on failure */
+
+/* trouble.c: what is said of a hypervisor that does not answer. rc: of the sample. */
+void trouble_step(struct engine *en, int rc, const struct err *e);
+
+/* pause.c. Nothing happens where AUTO is off. */
+void auto_pause(struct engine *en, enum pause_of what, enum pause_cause cause, const char *why);
+void auto_pause_all(struct engine *en, enum pause_cause cause, const char *why);
+void auto_settled(struct engine *en, enum pause_of what); /* somebody switched it on or off */
+bool auto_wanted(const struct engine *en);                /* on, or on again when a fault is over */
+void auto_step(struct engine *en, const struct err *e);   /* after each step; e: why it failed, or NULL */
 
 /* leave.c */
 bool leave_anything(const struct engine *en); /* something of ours is not as found */

@@ -52,10 +52,11 @@ static void refresh_status(struct engine *en)
 	char before[sizeof en->status.text];
 	memcpy(before, en->status.text, sizeof before);
 	en->b->ops->status(en->b, &en->status);
-	if (strcmp(before, en->status.text) != 0 && *en->status.text && !en->status.replay)
+	bool news = strcmp(before, en->status.text) != 0 && *en->status.text;
+	if (news && en->status.link == LINK_OK && !en->status.replay)
 		log_event(en, LOG_EVENT, "%s", en->status.text);
 	if (en->status.readonly)
-		en->cfg.auto_cpu = en->cfg.auto_memory = false;
+		auto_pause_all(en, PAUSE_READONLY, "the connection is read-only now");
 }
 
 /* A guest that runs dry does not wait for the next cycle: it is looked for whenever guests have new figures.
@@ -103,10 +104,9 @@ static int step_sample(struct engine *en, struct err *e)
 	en->due = false;
 	int rc = en->b->ops->sample(en->b, groups_now(en), &en->incoming, e);
 	refresh_status(en);
-	if (rc < 0) {
-		say_error(en, e);
+	trouble_step(en, rc, e);
+	if (rc < 0)
 		return -1;
-	}
 	struct sample old = en->sample;
 	en->sample = en->incoming;
 	en->incoming = old;
@@ -165,6 +165,8 @@ static struct round round_of(struct engine *en, enum round_mode mode)
 
 static enum round_mode cpu_mode(struct engine *en, bool previewed)
 {
+	if (en->status.link != LINK_OK) /* what is seen may be old, and nothing could be done about it */
+		return ROUND_WATCH;
 	if (previewed || replay_shows(en)) /* a policy's pins would meet those of the preview */
 		return ROUND_WATCH;
 	if (en->want_rebalance)
@@ -221,6 +223,8 @@ static int plan_cpu(struct engine *en, struct round *r, bool previewed, struct e
 
 static enum round_mode memory_mode(struct engine *en)
 {
+	if (en->status.link != LINK_OK)
+		return ROUND_WATCH;
 	if (en->want_memory)
 		return ROUND_FORCED;
 	bool look = en->memory_due || en->memory_early;
@@ -348,7 +352,7 @@ static int64_t own_clock(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-int engine_step(struct engine *en, struct err *e)
+static int one_step(struct engine *en, struct err *e)
 {
 	struct round cpu, memory;
 	plan_reset(&en->plan);
@@ -377,4 +381,14 @@ int engine_step(struct engine *en, struct err *e)
 	en->cost = (struct step_cost){planned - sampled, own_clock() - planned};
 	tell_decision(en);
 	return 0;
+}
+
+int engine_step(struct engine *en, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc = one_step(en, &why);
+	if (rc < 0 && e)
+		*e = why;
+	auto_step(en, rc < 0 ? &why : NULL);
+	return rc;
 }

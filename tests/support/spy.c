@@ -39,7 +39,8 @@ static int spy_sample(struct backend *b, unsigned groups, struct sample *to, str
 {
 	struct spy *s = spy_of(b);
 	if (fails_now(s))
-		return err_set(e, ERR_TIMEOUT, "call %ld fails in this test", s->calls);
+		return s->slow ? err_set(e, ERR_TIMEOUT, "it is slow: no answer yet")
+			       : err_set(e, ERR_TIMEOUT, "call %ld fails in this test", s->calls);
 	int rc = s->sim->ops->sample(s->sim, groups, to, e);
 	for (size_t i = 0; s->name && i < to->n_vms; i++)
 		snprintf(to->vms[i].name, sizeof to->vms[i].name, "%s", s->name);
@@ -86,6 +87,11 @@ static void spy_status(struct backend *b, struct backend_status *st)
 	s->sim->ops->status(s->sim, st);
 	st->readonly = s->denied;
 	st->claim = s->claim;
+	double down = spy_now_s(s) - s->down_from_s;
+	if (s->slow && down >= 0 && spy_now_s(s) < s->down_until_s) {
+		st->link = LINK_SLOW;
+		snprintf(st->text, sizeof st->text, "it is slow: no answer for %.1f s", spy_now_s(s));
+	}
 }
 
 static int spy_claim(struct backend *b, bool take, struct err *e)

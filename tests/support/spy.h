@@ -17,6 +17,7 @@ struct spy {
 	long changes;                     /* tried */
 	int64_t born_ns;
 	const char *name; /* every VM is called so; NULL: as in the scenario */
+	bool slow;        /* while down it says so, with a time that counts up */
 	bool denied;      /* the connection became read-only */
 	int known;        /* whether it knows of VMs that do not run: 1, 0, -1 does not tell */
 	struct claim_status claim;

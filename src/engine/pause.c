@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* AUTO steps back before a fault that passes, and comes back when it is over; both are said. A run without a
+ * screen that cannot steer for long ends with an error. Invariant: what a person switched stays as that
+ * person wants it; a pause is over as soon as somebody does so. Must not know: policies. */
+#include <stdio.h>
+#include <string.h>
+
+#include "priv.h"
+
+#define SECOND INT64_C(1000000000)
+
+enum { PROBE_S = 10, PROBE_MOST_S = 300 };
+
+static const struct {
+	const char *until; /* AUTO comes back ... */
+	const char *over;
+} causes[] = {
+	[PAUSE_JOURNAL] = {"when changes can be journalled", "changes can be journalled"},
+	[PAUSE_READONLY] = {"when changes are allowed", "changes are allowed"},
+};
+
+static bool *mode_of(struct engine *en, enum pause_of what)
+{
+	return what == PAUSE_CPU ? &en->cfg.auto_cpu : &en->cfg.auto_memory;
+}
+
+static const char *name_of(enum pause_of what)
+{
+	return what == PAUSE_CPU ? "CPU" : "memory";
+}
+
+/* How long until it is looked at again: longer each time that it came back in vain. */
+static int64_t next_look(const struct engine *en, const struct pause *p)
+{
+	int64_t wait_s = PROBE_S;
+	for (int i = 0; i < p->times && wait_s < PROBE_MOST_S; i++)
+		wait_s *= 2;
+	return en->b->ops->now(en->b) + (wait_s < PROBE_MOST_S ? wait_s : PROBE_MOST_S) * SECOND;
+}
+
+void auto_pause(struct engine *en, enum pause_of what, enum pause_cause cause, const char *why)
+{
+	struct pause *p = &en->paused[what];
+	bool *mode = mode_of(en, what);
+	if (!*mode)
+		return;
+	*mode = false;
+	p->cause = cause;
+	p->again_ns = next_look(en, p);
+	p->times++;
+	snprintf(en->last_pause, sizeof en->last_pause, "%.199s", why);
+	log_event(en, LOG_ERROR, "%s: MANUAL for now: %.200s; AUTO comes back %s", name_of(what), why,
+		causes[cause].until);
+	notice_set(en, "%s AUTO stopped for now: %.150s", name_of(what), why);
+}
+
+void auto_pause_all(struct engine *en, enum pause_cause cause, const char *why)
+{
+	en->stats_paused |= en->stats_on && !en->cfg.auto_memory;
+	auto_pause(en, PAUSE_CPU, cause, why);
+	auto_pause(en, PAUSE_MEMORY, cause, why);
+	en->stats_on = false;
+}
+
+void auto_settled(struct engine *en, enum pause_of what)
+{
+	memset(&en->paused[what], 0, sizeof en->paused[what]);
+}
+
+bool auto_wanted(const struct engine *en)
+{
+	return en->cfg.auto_cpu || en->cfg.auto_memory || en->paused[PAUSE_CPU].cause ||
+	       en->paused[PAUSE_MEMORY].cause;
+}
+
+/* A journal that could not be written is tried by writing it. */
+static bool is_over(struct engine *en, const struct pause *p)
+{
+	struct err e = ERR_INIT;
+	if (p->cause == PAUSE_READONLY)
+		return !en->status.readonly;
+	if (en->b->ops->now(en->b) < p->again_ns)
+		return false;
+	if (apply_journal(en, &e) < 0)
+		return false;
+	return !en->journal || journal_compact(en->journal, &en->ledger, true, &e) == 0;
+}
+
+static void look(struct engine *en, enum pause_of what)
+{
+	struct pause *p = &en->paused[what];
+	if (!p->cause)
+		return;
+	if (!is_over(en, p)) {
+		if (p->cause == PAUSE_JOURNAL && en->b->ops->now(en->b) >= p->again_ns) {
+			p->again_ns = next_look(en, p);
+			p->times++;
+		}
+		return;
+	}
+	log_event(en, LOG_EVENT, "%s: AUTO again: %s", name_of(what), causes[p->cause].over);
+	p->cause = PAUSE_NONE;
+	*mode_of(en, what) = true;
+	if (what == PAUSE_MEMORY)
+		en->next_memory_ns = en->b->ops->now(en->b);
+}
+
+/* Since when AUTO is wanted and nothing can be steered; then the run is of no use any more. */
+static void give_up(struct engine *en, bool sampled, const char *why)
+{
+	int64_t now = en->b->ops->now(en->b);
+	bool paused = en->paused[PAUSE_CPU].cause || en->paused[PAUSE_MEMORY].cause;
+	bool runs = sampled && !paused;
+	if (runs || !auto_wanted(en) || !en->cfg.batch || en->cfg.give_up_s <= 0)
+		en->idle_since_ns = 0;
+	else if (!en->idle_since_ns)
+		en->idle_since_ns = now;
+	else if (now - en->idle_since_ns >= (int64_t)(en->cfg.give_up_s * (double)SECOND)) {
+		err_set(&en->failed, ERR_RUNTIME, "could not steer for %.0f s: %.200s", en->cfg.give_up_s,
+			paused ? en->last_pause : why);
+		en->quit = true;
+	}
+}
+
+void auto_step(struct engine *en, const struct err *e)
+{
+	if (en->status.replay)
+		return;
+	if (!e) {
+		look(en, PAUSE_CPU);
+		look(en, PAUSE_MEMORY);
+		if (!en->paused[PAUSE_CPU].cause && !en->paused[PAUSE_MEMORY].cause && en->stats_paused) {
+			en->stats_on = true;
+			en->stats_paused = false;
+		}
+	}
+	give_up(en, !e, e ? e->msg : "");
+}

@@ -22,10 +22,15 @@ OPT     ?= -O2 -g
 # Only asked when something is compiled, so that `make run` works before anything is installed.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+# As hardened as a distribution's package, where the compiler knows how; sanitizers have checks of their own.
+can_c      = $(shell echo 'int main(void) { return 0; }' | $(CC) -Werror $(1) -x c -o /dev/null - 2>/dev/null && echo "$(1)")
+HARDEN_ALL = -fstack-clash-protection -fcf-protection=full -mbranch-protection=standard
+FORTIFY    = $(if $(SAN)$(filter -O0,$(OPT)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+HARDEN_C   = $(eval HARDEN_C := $$(foreach f,$(HARDEN_ALL),$$(call can_c,$$f)))$(HARDEN_C)
 CPPFLAGS += -Iinclude -I$(BUILD)/gen -D_GNU_SOURCE -DVMTOP_VERSION='"$(VERSION)"'
-CFLAGS   += -std=c17 $(OPT) $(WARN) -fno-strict-aliasing -fstack-protector-strong -pthread \
+CFLAGS   += -std=c17 $(OPT) $(WARN) -fno-strict-aliasing -fstack-protector-strong -fPIE -pthread $(FORTIFY) $(HARDEN_C) \
             $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-LDFLAGS  += -pthread $(if $(SAN),-fsanitize=$(SAN))
+LDFLAGS  += -pthread -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
 LDLIBS    = $(PKG_LIBS) -lm
 
 SRC   := $(sort $(wildcard src/*/*.c))
@@ -44,6 +49,8 @@ FUZZ_ON := $(findstring fuzzer,$(SAN))
 FUZZ_MAIN = $(if $(FUZZ_ON),,$(BUILD)/tests/fuzz/seeds.o)
 
 PREFIX   ?= /usr/local
+# Where libvirtd looks for hooks; a prefix in a folder of one's own is no host to install them on.
+HOOKS    ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc/libvirt/hooks/qemu.d)
 MANUALS   = $(patsubst man/%.in,$(BUILD)/man/%,$(sort $(wildcard man/*.in)))
 SHELLS    = $(BUILD)/completions/vmtop.bash $(BUILD)/completions/_vmtop $(BUILD)/completions/vmtop.fish
 
@@ -165,6 +172,8 @@ install: all
 	install -Dm644 $(BUILD)/completions/vmtop.fish $(DEST)/share/fish/vendor_completions.d/vmtop.fish
 	@mkdir -p $(DEST)/lib/systemd/system
 	sed 's|/usr/local|$(PREFIX)|' packaging/vmtop.service >$(DEST)/lib/systemd/system/vmtop.service
+	$(if $(HOOKS),@mkdir -p $(DESTDIR)$(HOOKS))
+	$(if $(HOOKS),sed 's|/usr/local|$(PREFIX)|' packaging/libvirt-hook >$(DESTDIR)$(HOOKS)/vmtop && chmod 755 $(DESTDIR)$(HOOKS)/vmtop)
 	install -Dm644 README.md $(DEST)/share/doc/vmtop/README.md
 	install -Dm644 packaging/examples/course.conf $(DEST)/share/doc/vmtop/examples/course.conf
 	install -Dm644 LICENSE $(DEST)/share/doc/vmtop/LICENSE
@@ -174,6 +183,7 @@ uninstall:
 	rm -f $(DEST)/share/bash-completion/completions/vmtop $(DEST)/share/zsh/site-functions/_vmtop
 	rm -f $(DEST)/share/fish/vendor_completions.d/vmtop.fish $(DEST)/lib/systemd/system/vmtop.service
 	rm -rf $(DEST)/share/doc/vmtop
+	$(if $(HOOKS),rm -f $(DESTDIR)$(HOOKS)/vmtop)
 
 dist:
 	@mkdir -p build

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Options -> backend -> engine -> screen or batch. No logic of its own: each room says what went wrong in one
  * line, and main turns that into stderr and an exit status. */
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +21,7 @@
 static int fail(const struct err *e)
 {
 	char line[640];
+	fflush(stdout);                         /* before the line on stderr */
 	text_escape(line, sizeof line, e->msg); /* a URI or a file may hold anything */
 	fprintf(stderr, "vmtop: %s\n", line);
 	return err_exit_status(e);
@@ -55,7 +59,6 @@ static int run_check(struct engine *en)
 	struct err e = ERR_INIT;
 	int rc = check_run(en, stdout, &e);
 	engine_free(en);
-	fflush(stdout); /* before the line on stderr */
 	return rc < 0 ? fail(&e) : 0;
 }
 
@@ -77,8 +80,34 @@ static int run(const struct config *cfg, const struct options_action *action, st
 	return cfg->batch ? run_batch(cfg, en, line) : run_screen(cfg, en);
 }
 
+/* A file that is opened later must not become standard output because that was closed. */
+static void open_standard(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			_exit(1);
+}
+
+/* A reader that has gone is no error. */
+static bool reader_gone(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	return errno == EPIPE || (poll(&out, 1, 0) > 0 && out.revents & POLLERR);
+}
+
+/* What went to standard output must have got there. */
+static int finish(int status)
+{
+	errno = 0;
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || reader_gone())
+		return status;
+	fprintf(stderr, "vmtop: cannot write to standard output: %s\n", strerror(errno ? errno : EIO));
+	return status ? status : 1;
+}
+
 int main(int argc, char **argv)
 {
+	open_standard();
 	struct err e = ERR_INIT;
 	struct options_action action = {.what = OPTIONS_RUN};
 	struct config *cfg = malloc(sizeof *cfg);
@@ -103,5 +132,5 @@ int main(int argc, char **argv)
 	else
 		status = run(cfg, &action, &(struct command_line){argc, argv});
 	free(cfg);
-	return status;
+	return finish(status);
 }

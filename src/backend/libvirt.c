@@ -182,6 +182,7 @@ static void lv_close(struct backend *b)
 		link_free(lv->parked[i], until);
 	lv_reader_free(lv->reader);
 	topology_done(&lv->topology);
+	standin_done(&lv->standin);
 	notes_done(&lv->notes);
 	close(lv->notify_fd);
 	free(lv);
@@ -208,6 +209,7 @@ static struct lv *lv_new(const struct config *cfg)
 	lv->change_limit_ns = (int64_t)(cfg->change_deadline_s * (double)SECOND);
 	lv->use_proc = true;
 	claim_init(&lv->claim);
+	standin_init(&lv->standin);
 	lv->notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return lv;
 }

@@ -38,6 +38,8 @@ static const char *why_not(const struct lv *lv, const struct action *a)
 		return lv->host.readonly_why[0] ? lv->host.readonly_why : "opened read-only";
 	if (!lv->n_cpus)
 		return "the host has not been read yet";
+	if (lv->late)
+		return "the hypervisor is slow; not tried";
 	if (note && note->hung_ns)
 		return "its monitor does not answer";
 	if (note && note->unknown_call)

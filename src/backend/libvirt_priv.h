@@ -7,6 +7,7 @@
 #include "claim.h"
 #include "libvirt_notes.h"
 #include "libvirt_reader.h"
+#include "libvirt_standin.h"
 #include "link.h"
 #include "topology.h"
 #include "vmtop/backend.h"
@@ -71,6 +72,10 @@ struct lv {
 	struct claim_request *claim_request; /* submitted to link, not answered yet */
 	bool claim_wanted;                   /* changes are carried out only while it is ours */
 	int64_t claim_due_ns;                /* of the next look or beat */
+
+	struct standin standin;
+	int64_t patient_ns; /* when libvirt was waited for last although it did not answer */
+	bool glance;        /* this sample does not wait */
 
 	struct notes notes;
 	int n_cpus; /* of the host, offline included; 0 unknown */

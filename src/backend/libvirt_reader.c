@@ -91,6 +91,12 @@ void lv_reader_dirty(struct lv_reader *rd, const uint8_t *uuid, unsigned what)
 		make_dirty(rd->caches.vms[i], what);
 }
 
+const struct local_vm *lv_reader_process(const struct lv_reader *rd, const uint8_t *uuid)
+{
+	const struct vm_cache *vm = vm_cache_find(&rd->caches, uuid);
+	return vm && vm->local.pid && vm->local.n_vcpus ? &vm->local : NULL;
+}
+
 void lv_reader_balloon(struct lv_reader *rd, const uint8_t *uuid, int64_t kib)
 {
 	struct vm_cache *vm = vm_cache_find(&rd->caches, uuid);

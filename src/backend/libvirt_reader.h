@@ -31,6 +31,9 @@ struct sample *lv_reader_sample(struct lv_reader *rd);
 /* Must be read again, of one VM or (NULL) of all. */
 enum reader_dirty { DIRTY_FACTS = 1 << 0, DIRTY_VCPUS = 1 << 1 };
 void lv_reader_dirty(struct lv_reader *rd, const uint8_t *uuid, unsigned what);
+/* The process of a VM that /proc shows, or NULL. */
+struct local_vm;
+const struct local_vm *lv_reader_process(const struct lv_reader *rd, const uint8_t *uuid);
 /* An event told the size of a balloon. */
 void lv_reader_balloon(struct lv_reader *rd, const uint8_t *uuid, int64_t kib);
 

@@ -11,6 +11,8 @@
 
 #define SECOND INT64_C(1000000000)
 
+enum { GLANCE_MS = 100, PATIENT_S = 5 };
+
 static void sample_run(struct request *r, virConnectPtr c)
 {
 	struct sample_request *q = (struct sample_request *)r;
@@ -74,9 +76,9 @@ static int await(struct lv *lv, unsigned groups, int64_t until_ns, struct err *e
 {
 	int64_t half = until_ns - lv->sample_limit_ns / 2;
 	for (int hunts = 0;; hunts++) {
-		if (link_await(lv->link, &lv->late->r, hunts ? until_ns : half))
+		if (link_await(lv->link, &lv->late->r, hunts || lv->glance ? until_ns : half))
 			return 0;
-		if (hunts > PARKED_MOST || clock_ns() >= until_ns)
+		if (lv->glance || hunts > PARKED_MOST || clock_ns() >= until_ns)
 			break;
 		if (lv_hunt(lv, until_ns) == 1 && ask(lv, groups, e) < 0)
 			return -1;
@@ -85,7 +87,7 @@ static int await(struct lv *lv, unsigned groups, int64_t until_ns, struct err *e
 	snprintf(text, sizeof text, "%.60s is slow: no answer for %.1f s", lv->host.uri,
 		(double)(clock_ns() - lv->late_since_ns) / SECOND);
 	lv_trouble(lv, LINK_SLOW, text);
-	return err_set(e, ERR_TIMEOUT, "%s", text);
+	return err_set(e, ERR_TIMEOUT, "%.200s is slow: no answer yet", lv->host.uri);
 }
 
 static void count_cpus(struct lv *lv, const struct sample *s)
@@ -129,28 +131,67 @@ static int take(struct lv *lv, struct sample *to, struct err *e)
 	notes_apply(&lv->notes, to);
 	settle_unknown(lv);
 	count_cpus(lv, to);
+	standin_learn(&lv->standin, lv->reader, to);
 	link_free(lv->side, 0); /* it has told what it could */
 	lv->side = NULL;
 	lv_trouble(lv, LINK_OK, "");
 	return 0;
 }
 
-int lv_sample(struct backend *b, unsigned groups, struct sample *to, struct err *e)
+/* An answer to what was asked in an earlier call tells what was true then: it is worth nothing where newer
+ * figures have been shown since. */
+static int ask_anew(struct lv *lv, unsigned groups, int64_t until_ns, struct sample *to, struct err *e)
 {
-	struct lv *lv = (struct lv *)b;
-	int64_t until = clock_ns() + lv->sample_limit_ns;
-	lv_reap(lv);
-	lv_events(lv);
-	lv_claim_step(lv);
-	if (lv_ensure_link(lv, until, e) < 0)
+	if (collect(lv, to, e) < 0)
 		return -1;
+	if (ask(lv, groups, e) < 0 || await(lv, groups, until_ns, e) < 0)
+		return -1;
+	return 0;
+}
+
+static int from_libvirt(struct lv *lv, unsigned groups, int64_t until_ns, struct sample *to, struct err *e)
+{
+	if (lv_ensure_link(lv, until_ns, e) < 0)
+		return -1;
+	bool old = lv->late && lv->standin.ready;
 	if (!lv->late && ask(lv, groups, e) < 0)
 		return -1;
-	if (await(lv, groups, until, e) < 0)
+	if (await(lv, groups, until_ns, e) < 0)
+		return -1;
+	if (old && lv->late->r.rc == 0 && ask_anew(lv, groups, until_ns, to, e) < 0)
 		return -1;
 	int rc = take(lv, to, e);
 	if (rc == 0)
 		lv_topology_step(lv);
 	lv_claim_step(lv);
 	return rc;
+}
+
+/* On this machine only news of VMs are missed while libvirt does not answer. So it is waited for, and
+ * searched for a culprit, now and then; else it is only looked whether the answer has come. */
+static void choose_patience(struct lv *lv, int64_t now_ns)
+{
+	bool tried =
+		lv->standin.ready && lv->state != LINK_OK && now_ns - lv->patient_ns < PATIENT_S * SECOND;
+	lv->glance = tried;
+	if (!tried)
+		lv->patient_ns = now_ns;
+}
+
+int lv_sample(struct backend *b, unsigned groups, struct sample *to, struct err *e)
+{
+	struct lv *lv = (struct lv *)b;
+	int64_t now = clock_ns();
+	choose_patience(lv, now);
+	int64_t until = now + (lv->glance ? GLANCE_MS * (SECOND / 1000) : lv->sample_limit_ns);
+	lv_reap(lv);
+	lv_events(lv);
+	lv_claim_step(lv);
+	if (from_libvirt(lv, groups, until, to, e) == 0)
+		return 0;
+	if (!lv->standin.ready || lv->state == LINK_OK ||
+		standin_sample(&lv->standin, &lv->topology, lv->trouble_ns, to, e) < 0)
+		return -1;
+	notes_apply(&lv->notes, to);
+	return 0;
 }

@@ -93,6 +93,8 @@ term_start() {
 term_text() { mux capture-pane -p -t t; }
 # shellcheck disable=SC2317 # called by name
 term_shows() { term_text | sed '/^$/d' | grep -qE -- "$1"; }
+# shellcheck disable=SC2317 # called by name
+term_lacks() { ! term_shows "$1"; }
 term_keys() { mux send-keys -t t "$@"; }
 # vmtop_start ARG...: vmtop in a new terminal; "status N" is printed after it.
 vmtop_start() {
@@ -151,7 +153,7 @@ test_keep() {
 	rm -rf "$to"
 	mkdir -p "$to"
 	term_text >"$LAB/screen" 2>/dev/null
-	cp "$LAB"/{json,stderr,second.err,screen,events,libvirtd.log} "$LAB"/*.json "$LAB"/owners "$LAB"/*.err "$LAB"/*.console /var/log/libvirt/qemu/*.log "$to" 2>/dev/null
+	cp "$LAB"/{json,stderr,second.err,screen,events,owners} "$LAB"/*.{log,json,err,console} /var/log/libvirt/qemu/*.log "$to" 2>/dev/null
 }
 
 # test_once NAME: test_NAME in a subshell; leaves $status and $took (tenths of a second).

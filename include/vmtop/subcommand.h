@@ -44,6 +44,7 @@ int subcommand_run(const struct subcommand *c, int argc, char **argv, struct err
 int compare_run(const struct sub_line *line, struct err *e);
 int report_run(const struct sub_line *line, struct err *e);
 int mark_run(const struct sub_line *line, struct err *e);
+int hook_run(const struct sub_line *line, struct err *e);
 int logcat_run(const struct sub_line *line, struct err *e);
 
 #endif

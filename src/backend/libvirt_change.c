@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "connect.h"
+#include "pinmark.h"
 #include "vmtop/err.h"
 
 enum { MAP_BYTES = CPUSET_CPUS / 8, VCPUS_MOST = 4096 };
@@ -77,6 +78,71 @@ static bool is_busy(virDomainPtr dom)
 	return virDomainGetControlInfo(dom, &info, 0) == 0 && info.state == VIR_DOMAIN_CONTROL_JOB;
 }
 
+/* ---- the mark of our pins ---- */
+
+/* Drivers without metadata do not migrate either. */
+static int marks_read(virDomainPtr dom, struct pinmarks *m, bool *can)
+{
+	struct err ignored;
+	char *text =
+		virDomainGetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, PINMARK_URI, VIR_DOMAIN_AFFECT_LIVE);
+	virErrorPtr le = text ? NULL : virGetLastError();
+	*can = text || (le && le->code == VIR_ERR_NO_DOMAIN_METADATA) || !connect_unsupported();
+	if (!text)
+		return !*can || (le && le->code == VIR_ERR_NO_DOMAIN_METADATA) ? 0 : -1;
+	/* What cannot be read is not ours, and is written anew. */
+	if (pinmarks_read(m, text, &ignored) < 0)
+		pinmarks_done(m);
+	free(text);
+	return 0;
+}
+
+static int marks_write(virDomainPtr dom, const struct pinmarks *m)
+{
+	char *text = m->n ? pinmarks_text(m) : NULL;
+	if (m->n && !text)
+		return -1;
+	int rc = virDomainSetMetadata(
+		dom, VIR_DOMAIN_METADATA_ELEMENT, text, PINMARK_PREFIX, PINMARK_URI, VIR_DOMAIN_AFFECT_LIVE);
+	free(text);
+	return rc;
+}
+
+/* A pin is marked as ours before it is made, so that there is none without a mark. */
+static int mark(virDomainPtr dom, const struct action *a, const struct cpuset *now, const struct cpuset *to,
+	struct pinmarks *m)
+{
+	bool can;
+	if (marks_read(dom, m, &can) < 0)
+		return -1;
+	if (!can)
+		return 0;
+	return pinmarks_will(m, a->vcpu, now, a->from_pinned, to) < 0 ? -1 : marks_write(dom, m);
+}
+
+/* What is as found again is nobody's. The pin is made by now: a mark that stays marks nothing. */
+static void unmark(virDomainPtr dom, const struct action *a, const struct cpuset *to, struct pinmarks *m)
+{
+	const struct pinmark *k = pinmarks_find(m, a->vcpu);
+	if (!k || (a->why.code != REASON_RESTORE && !cpuset_equal(&k->found, to)))
+		return;
+	pinmarks_forget(m, a->vcpu);
+	marks_write(dom, m);
+}
+
+static int pin_marked(virDomainPtr dom, const struct action *a, const struct cpuset *now,
+	const struct cpuset *to, int n_cpus)
+{
+	struct pinmarks m = {0};
+	int rc = mark(dom, a, now, to, &m);
+	if (rc == 0)
+		rc = pin(dom, a->vcpu, to, n_cpus);
+	if (rc == 0)
+		unmark(dom, a, to, &m);
+	pinmarks_done(&m);
+	return rc;
+}
+
 /* The kernel's or the control group's no; anything else may pass. */
 static bool is_refusal(void)
 {
@@ -113,7 +179,7 @@ static int change_pin(virDomainPtr dom, struct action *a, int n_cpus, const stru
 	if (!claim_fresh(claim))
 		return end(a, OUTCOME_SKIPPED, too_late);
 	was = now;
-	if (pin(dom, a->vcpu, &to, n_cpus) < 0) {
+	if (pin_marked(dom, a, &was, &to, n_cpus) < 0) {
 		bool refused = is_refusal();
 		fail(a, "pinning");
 		put_back(dom, a->vcpu, &was, n_cpus);

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pinmark.h"
 #include "vmtop/thread.h"
 
 enum { REQ_IDLE, REQ_QUEUED, REQ_RUNNING, REQ_DONE, REQ_GIVEN_UP };
@@ -184,7 +185,8 @@ static void on_metadata(virConnectPtr c, virDomainPtr dom, int type, const char 
 {
 	(void)c;
 	(void)type;
-	(void)uri;
+	if (uri && strcmp(uri, PINMARK_URI) == 0)
+		return; /* our own mark tells nothing new */
 	inbox_put(l, dom, (struct link_event){.kind = EVENT_DEFINITION, .vcpu = -1});
 }
 

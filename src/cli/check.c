@@ -5,8 +5,10 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vmtop/batch.h"
+#include "vmtop/migrate.h"
 #include "vmtop/text.h"
 
 enum { STEPS_MOST = 6, PLAN_LINES = 30 };
@@ -269,6 +271,21 @@ static void check_left(const struct snapshot *s, struct finding *f)
 	}
 }
 
+static void check_hook(const struct snapshot *s, struct finding *f)
+{
+	bool here = s->sample.host.local, there = access(MIGRATE_HOOK, X_OK) == 0;
+	snprintf(f->text, sizeof f->text, "%s %s", MIGRATE_HOOK,
+		!here   ? "is not seen from here"
+		: there ? "is there: guests that arrive lose the pins of vmtop elsewhere"
+			: "is not there");
+	if (here && there)
+		return;
+	f->level = LEVEL_NOTE;
+	f->advice =
+		"without it a guest that arrives keeps the pins that vmtop made elsewhere, and cannot come "
+		"where there are fewer pCPUs; make install puts it there";
+}
+
 static const struct {
 	const char *name;
 	void (*check)(const struct snapshot *s, struct finding *f);
@@ -285,6 +302,7 @@ static const struct {
 	{"host memory", check_memory},
 	{"claim", check_claim},
 	{"journal", check_left},
+	{"migration hook", check_hook},
 };
 
 static int print_checks(const struct snapshot *s, FILE *to)

@@ -48,6 +48,9 @@ static const struct subcommand commands[] = {
 		{{NULL, 0, NULL, NULL, NULL}}, report_run},
 	{"mark", "TEXT", "put a mark into the log and the recording of every running vmtop of this user", 1,
 		SUB_WORDS, {{NULL, 0, NULL, NULL, NULL}}, mark_run},
+	{"hook", "GUEST OPERATION PHASE EXTRA",
+		"what libvirt's hook calls: take vmtop's pins out of the definition of a guest that arrives",
+		3, 4, {{NULL, 0, NULL, NULL, NULL}}, hook_run},
 	{"log", "FILE", "print the decision log of a recording", 1, 1,
 		{{"json", 0, NULL, "print JSON Lines", NULL}}, logcat_run},
 };

@@ -46,7 +46,7 @@ said() { cat "$LAB/virsh"; }
 node_vmtop() {
 	local i=$1
 	nsenter -t "${NODE[i]}" -m -u -n env XDG_STATE_HOME="$LAB/state$i" "$VMTOP" --no-config -c qemu:///system --batch \
-		--format log --auto=cpu "${@:2}" >"$LAB/vmtop$i.log" 2>"$LAB/vmtop$i.err" &
+		--format log --auto=cpu --granularity cpu "${@:2}" >"$LAB/vmtop$i.log" 2>"$LAB/vmtop$i.err" &
 	STEERS[i]=$!
 	echo $! >>"$LAB/pids"
 }
@@ -78,7 +78,7 @@ test_migration() {
 	node_start 1
 	node_start 2
 	for vm in "${FOUR[@]}"; do
-		cpu_xml "$vm" 4 "$TWO" >"$LAB/$vm.xml"
+		cpu_xml "$vm" 10 "$TWO" >"$LAB/$vm.xml"
 		on 1 create "$LAB/$vm.xml" || fail "guest $vm does not start: $(cat "$LAB/virsh.err")"
 		on 1 vcpupin "$vm" 0 0 --live || fail "$vm cannot be pinned"
 	done

@@ -8,7 +8,7 @@ WAY_OUT_FROM=${WAY_OUT_FROM:--10} WAY_OUT_TO=${WAY_OUT_TO:-10} WAY_OUT_KINDS=${W
 # Four guests on pCPU 0, two of which a vmtop that was killed has moved; its journal is kept.
 way_out_prepare() {
 	four_stacked
-	json_start --no-config --auto=cpu -d 1
+	json_start --no-config --auto=cpu --granularity cpu -d 1
 	eventually 60 "two guests on each pCPU" two_and_two
 	kill -KILL "$BATCH"
 	eventually 5 "its end" batch_gone
@@ -49,7 +49,7 @@ begin_of() {
 	rm -f "$LAB/status"
 	case $1 in
 	batch)
-		json_start --no-config --auto=cpu -d 1
+		json_start --no-config --auto=cpu --granularity cpu -d 1
 		eventually 20 "the first object" test -s "$JSON_OUT"
 		;;
 	key | signal) vmtop_start --no-config --on-exit restore -d 1 ;;

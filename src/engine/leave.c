@@ -115,7 +115,7 @@ static void count_actions(const struct engine *en, struct farewell *f)
 		f->planned += a->outcome == OUTCOME_PLANNED;
 		bool failed = a->outcome != OUTCOME_DONE && a->outcome != OUTCOME_PLANNED;
 		if (failed && !f->why[0])
-			snprintf(f->why, sizeof f->why, "%s", a->error);
+			snprintf(f->why, sizeof f->why, "%.159s", a->error);
 		/* What is tried again is told when it is made; what is left is named at the end. */
 		if (f->out && !failed)
 			print_action(f->out, en, a);

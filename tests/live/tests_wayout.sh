@@ -102,6 +102,7 @@ way_out() {
 		grep -q 'could not be put back' "$LAB/stderr" || fail "$*: status 1, and nothing said of what is left"
 		"$VMTOP" --no-config --restore >/dev/null 2>&1 || fail "$*: --restore afterwards fails"
 	fi
+	[ "$STATUS" != 0 ] || [ "$2" = batch ] || grep -q 'changes put back' "$LAB/said" || fail "$*: not said that it was put back"
 	expect_eq "guests as found after $*" "$(count_pinned 0 "${FOUR[@]}")" 4
 	DONE=$((DONE + 1))
 }
@@ -117,3 +118,30 @@ way_out_all() {
 }
 test_way_out_stopped() { way_out_all stop; }
 test_way_out_killed() { way_out_all kill; }
+
+# libvirtd stays away: one more signal leaves the rest, with a word, status 1, and --restore puts it back.
+test_way_out_left() {
+	local kind
+	way_out_prepare
+	for kind in batch key signal; do
+		way_out_again
+		begin_of "$kind"
+		kill -STOP "$(libvirtd_pid)"
+		end_of "$kind"
+		sleep 4
+		case $kind in
+		batch) kill -TERM "$BATCH" ;;
+		key) term_keys C-c ;;
+		signal) kill -INT "$(vmtop_pid)" ;;
+		esac
+		LAB_BEGUN=$(now_ms)
+		way_out_status "$kind"
+		note "$kind left after $(($(now_ms) - LAB_BEGUN)) ms"
+		[ $(($(now_ms) - LAB_BEGUN)) -lt 12000 ] || fail "$kind: not left soon after the signal"
+		kill -CONT "$(libvirtd_pid)"
+		expect_eq "status of $kind" "$STATUS" 1
+		grep -qE 'could not be put back|what is not put back' "$LAB/stderr" || fail "$kind: nothing said of what is left"
+		"$VMTOP" --no-config --restore >"$LAB/said" 2>&1 || fail "$kind: --restore afterwards: $(tail -n 1 "$LAB/said")"
+		expect_eq "guests as found after $kind" "$(count_pinned 0 "${FOUR[@]}")" 4
+	done
+}

@@ -240,7 +240,7 @@ static void putting_back_needs_no_claim(void **state)
 	assert_true(moved());
 	another_comes();
 	FILE *out = fopen("/dev/null", "w");
-	assert_int_equal(engine_restore_journal(&cfg, &host.base, NULL, out, &e), 0);
+	assert_int_equal(engine_restore_journal(&cfg, &host.base, NULL, out, -1, &e), 0);
 	fclose(out);
 	assert_false(moved());
 	assert_int_equal(host.claim.state, CLAIM_OTHER);

@@ -461,7 +461,7 @@ static void an_open_folder_is_no_empty_one(void **state)
 	engine_leave(en, false);
 	engine_free(en);
 	assert_int_equal(chmod(dir, 0777), 0);
-	assert_int_equal(engine_restore_journal(&cfg, &host.base, NULL, stderr, &e), -1);
+	assert_int_equal(engine_restore_journal(&cfg, &host.base, NULL, stderr, -1, &e), -1);
 	assert_non_null(strstr(e.msg, "others may write to the folder"));
 	assert_non_null(strstr(e.msg, "chmod go-w"));
 	assert_int_equal(chmod(dir, 0700), 0);

@@ -260,7 +260,6 @@ static void refuse(struct engine *en, size_t begun, const char *why)
 		if (r && i < begun)
 			record_not_done(en, r, a);
 	}
-	auto_pause_all(en, PAUSE_JOURNAL, why);
 }
 
 /* A dry run plans the same every tick; it is logged when it changes. */
@@ -310,7 +309,7 @@ static void carry_out(struct engine *en)
 	}
 	if (journal_first(en, &begun, &e) < 0) {
 		refuse(en, begun, e.msg);
-		en->cfg.auto_cpu = en->cfg.auto_memory = en->stats_on = false;
+		auto_pause_all(en, PAUSE_JOURNAL, e.msg);
 		return;
 	}
 	en->b->ops->apply(en->b, en->plan.actions, en->plan.n);

@@ -44,7 +44,7 @@ static int restore(char *said, size_t len)
 	FUZZ_HOLDS(b);
 	FILE *out = fmemopen(said, len, "w");
 	FUZZ_HOLDS(out);
-	int rc = engine_restore_journal(&cfg, b, NULL, out, &e);
+	int rc = engine_restore_journal(&cfg, b, NULL, out, -1, &e);
 	fclose(out);
 	said[len - 1] = '\0';
 	harmless(said, strlen(said));

@@ -71,6 +71,7 @@ struct host_sample {
 	char hypervisor[32]; /* "QEMU", "TEST", "sim", ... */
 	bool local;          /* this machine's /proc describes the host */
 	bool has_llc;        /* pcpus[].llc is known */
+	bool has_isolation;  /* pcpus[].isolated is known, and the cpusets around machines are */
 	uint32_t others;     /* enum host_other; local only */
 	struct vi64 total_kib;
 	struct vi64 available_kib; /* MemAvailable when local, else the best the driver has */

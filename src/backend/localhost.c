@@ -158,6 +158,7 @@ int localhost_host(const char *root, struct sample *s)
 		return -1;
 	add_offline(root, s);
 	read_isolation(root, s);
+	s->host.has_isolation = true;
 	read_meminfo(root, &s->host);
 	read_psi(root, &s->host);
 	if (read_list(root, "/sys/devices/system/node/online", &nodes))

@@ -64,7 +64,9 @@ static int write_names(struct record *r, const struct host_sample *h, const stru
 {
 	return write_name(r, "hostname", h->hostname, old->hostname) < 0 ||
 			       write_name(r, "hypervisor", h->hypervisor, old->hypervisor) < 0 ||
-			       write_name(r, "local", h->local ? "1" : "0", old->local ? "1" : "0") < 0
+			       write_name(r, "local", h->local ? "1" : "0", old->local ? "1" : "0") < 0 ||
+			       write_name(r, "isolation", h->has_isolation ? "1" : "0",
+				       old->has_isolation ? "1" : "0") < 0
 		       ? -1
 		       : 0;
 }

@@ -318,6 +318,8 @@ static void read_meta(struct replay *r)
 			snprintf(r->host.hypervisor, sizeof r->host.hypervisor, "%s", value);
 		else if (strcmp(key, "local") == 0)
 			r->host.local = *value == '1';
+		else if (strcmp(key, "isolation") == 0)
+			r->host.has_isolation = *value == '1';
 		else if (strcmp(key, "start_ns") == 0)
 			r->time_ns = rec_int(st, 2);
 	}

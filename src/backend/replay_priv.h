@@ -71,7 +71,7 @@ struct replay {
 	struct sample scratch;
 	struct {
 		char hostname[128], hypervisor[32];
-		bool local;
+		bool local, has_isolation;
 	} host;
 };
 

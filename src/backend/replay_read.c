@@ -367,6 +367,7 @@ int replay_read(struct replay *r, int64_t tick, struct sample *to, struct err *e
 	if (read_tick(r, tick, to, e) < 0)
 		return -1;
 	to->host.local = r->host.local;
+	to->host.has_isolation = r->host.has_isolation;
 	memcpy(to->host.hostname, r->host.hostname, sizeof to->host.hostname);
 	memcpy(to->host.hypervisor, r->host.hypervisor, sizeof to->host.hypervisor);
 	read_pcpu_facts(r, tick);

@@ -14,6 +14,7 @@ static struct vi64 rounded(double v)
 
 static int fill_pcpus(const struct sim *s, struct sample *to)
 {
+	to->host.has_isolation = true;
 	for (size_t i = 0; i < s->n_pcpus; i++) {
 		const struct sim_pcpu *from = &s->pcpus[i];
 		struct pcpu_sample *p = sample_add_pcpu(to, from->is->id);

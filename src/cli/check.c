@@ -168,18 +168,26 @@ static void check_pcpus(const struct snapshot *s, struct finding *f)
 static void check_topology(const struct snapshot *s, struct finding *f)
 {
 	const struct host_sample *h = &s->sample.host;
+	char apart[32] = "isolated not known";
 	size_t online = 0, isolated = 0;
 	for (size_t i = 0; i < h->n_pcpus; i++) {
 		online += h->pcpus[i].online;
 		isolated += h->pcpus[i].isolated;
 	}
+	if (h->has_isolation)
+		snprintf(apart, sizeof apart, "%zu isolated", isolated);
 	snprintf(f->text, sizeof f->text,
-		"%zu pCPU%s, %zu online, %zu isolated, %zu NUMA node%s, caches %s; pins per %s", h->n_pcpus,
-		text_s(h->n_pcpus), online, isolated, h->n_nodes, text_s(h->n_nodes),
+		"%zu pCPU%s, %zu online, %s, %zu NUMA node%s, caches %s; pins per %s", h->n_pcpus,
+		text_s(h->n_pcpus), online, apart, h->n_nodes, text_s(h->n_nodes),
 		h->has_llc ? "known" : "not known", granularity_name(s->granularity));
 	if (h->n_pcpus == 0) {
 		f->level = LEVEL_FAIL;
 		f->advice = "the host does not tell its pCPUs";
+	} else if (!h->has_isolation) {
+		f->level = LEVEL_WARN;
+		f->advice =
+			"libvirt tells neither isolated CPUs nor the cpusets of control groups: name with "
+			"cpus or exclude_cpus where vCPUs may be put";
 	} else if (!h->has_llc) {
 		f->level = LEVEL_NOTE;
 		f->advice = "moves are not kept within a last-level cache";

@@ -266,3 +266,49 @@ test_hidden_overload() {
 	[ "$made" -le 3 ] || fail "pins made: $made, not at most 3"
 	expect_eq "pins made since it was cured" "$(($(pins_made) - made))" 0
 }
+
+# Where the last object says that the guests may run, sorted.
+affinities() { json '[.[-1].vms[].vcpus[].affinity | tostring] | sort | join(" ")'; }
+may_run() { [ "$(affinities)" = "$1" ]; }
+
+# The cpuset around the guests shrinks while vmtop steers, and grows again. No event tells of it.
+test_cpuset_narrowed() {
+	local vm pid dir=/sys/fs/cgroup/cpuset/vmtop-lab-$$
+	mkdir -p "$dir/vm" 2>/dev/null && cat /sys/fs/cgroup/cpuset/cpuset.mems >"$dir/cpuset.mems" 2>/dev/null ||
+		skip "no cpuset of version 1 that may be written"
+	cat "$dir/cpuset.mems" >"$dir/vm/cpuset.mems"
+	for vm in "$dir" "$dir/vm"; do echo 0-1 >"$vm/cpuset.cpus"; done
+	four_stacked
+	for vm in "${FOUR[@]}"; do echo "$(guest_pid "$vm")" >"$dir/vm/cgroup.procs"; done
+	json_start "${PLACED[@]}" --auto=cpu -d 0.5
+	eventually 60 "two guests on each pCPU" may_run "0 0 1 1"
+	echo 0 >"$dir/vm/cpuset.cpus"
+	echo 0 >"$dir/cpuset.cpus"
+	eventually 20 "all on pCPU 0" may_run "0 0 0 0"
+	more_objects 10
+	expect "no pin failed" json_true '[.[].actions[] | select(.outcome == "failed")] == []'
+	expect "nobody is taken for a rival" json_true '.[-1].mode.cpu == "auto"'
+	echo 0-1 >"$dir/cpuset.cpus"
+	echo 0-1 >"$dir/vm/cpuset.cpus"
+	eventually 60 "two guests on each pCPU again" may_run "0 0 1 1"
+	stop_batch
+	while read -r pid; do echo "$pid" >/sys/fs/cgroup/cpuset/cgroup.procs; done <"$dir/vm/cgroup.procs"
+	rmdir "$dir/vm" "$dir"
+}
+
+# taskset tells nobody, and is somebody's wish all the same.
+test_affinity_by_hand() {
+	local pid thread
+	four_stacked
+	json_start "${PLACED[@]}" --auto=cpu -d 0.5
+	eventually 60 "two guests on each pCPU" may_run "0 0 1 1"
+	more_objects 4
+	pid=$(guest_pid g1)
+	for thread in "/proc/$pid/task"/*; do
+		case $(<"$thread/comm") in "CPU "*) taskset -pc 0-1 "${thread##*/}" >/dev/null ;; esac
+	done
+	more_objects 12
+	expect "it is left so" json_true '[.[-1].vms[] | select(.name == "g1") | .vcpus[0].affinity] == ["0-1"]'
+	expect "AUTO stays on" json_true '.[-1].mode.cpu == "auto"'
+	stop_batch
+}

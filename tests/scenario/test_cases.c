@@ -12,6 +12,8 @@
 #include <cmocka.h>
 
 #include "support/run_scenario.h"
+#include "vmtop/err.h"
+#include "vmtop/options.h"
 
 /* The first sample is at 0 s, the first rates are there at 1 s. */
 struct cpu_case {
@@ -91,6 +93,33 @@ static void test_cpu_cases(void **state)
 		check_cpu_case(&cpu_cases[i]);
 }
 
+/* The course's own harness sets pins and balloons at its fifth reading, beside a vmtop that steers since the
+ * first: what it sets is what is balanced, and nothing is switched off. */
+static void test_a_harness_at_work_beside_vmtop(void **state)
+{
+	(void)state;
+	static const char text[] =
+		"host\n pcpus 4\nvm guest x8\n load 50%\n memory 512M max 2G\n stats 2\n"
+		"at 10s pin guest-* 0\nat 10s balloon guest-* 512M\n";
+	for (size_t p = 0; p < CPU_POLICY_COUNT; p++) {
+		struct config cfg;
+		struct run r;
+		struct err e = ERR_INIT;
+		char per_pcpu[64];
+		run_config(&cfg, true, true, 2);
+		if (conf_read(&cfg, "packaging/examples/course.conf", false, &e) < 0)
+			fail_msg("%s", e.msg);
+		cfg.cpu_policy = (enum cpu_policy_id)p;
+		run_scenario(&r, &(struct run_options){.scenario = text, .cfg = &cfg, .seconds = 120});
+		assert_string_equal(run_per_pcpu(&r, per_pcpu, sizeof per_pcpu), "2 2 2 2");
+		assert_true(r.last->auto_cpu && r.last->auto_memory);
+		assert_in_range((long)r.last_pin_s, 10, 60); /* 25 readings later it is quiet */
+		assert_int_equal(r.failed, 0);
+		assert_int_equal(r.report.oom_kills, 0);
+		run_done(&r);
+	}
+}
+
 /* Each reason carries the numbers that led to it. */
 static void test_reasons(void **state)
 {
@@ -136,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cpu_cases),
+		cmocka_unit_test(test_a_harness_at_work_beside_vmtop),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_by_hand),
 	};

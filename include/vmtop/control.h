@@ -96,6 +96,7 @@ enum granularity cpu_ctl_granularity(const struct cpu_ctl *c, const struct confi
 struct mem_status {
 	struct why why; /* of what is done or not done to it */
 	bool eligible;
+	bool foreign; /* somebody else set its balloon a while ago: it only grows */
 	struct vi64 used_kib, lo_kib, hi_kib, want_kib, floor_kib;
 };
 

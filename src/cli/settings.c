@@ -144,7 +144,7 @@ const struct setting settings[] = {
 #define KEY(sec, key, type, field, min, max, initial, help)                                                  \
 	{NULL, 0, key, sec, type, FIELD(field), min, max, initial, NULL, NULL, help}
 	KEY(SECTION_CPU, "foreign_hold", SET_SECONDS, foreign_hold_s, 0, 1e6, "10min",
-		"hands off a vCPU for this long after somebody else pinned it"),
+		"hands off a vCPU, and no shrink of a guest, for this long after somebody else pinned or ballooned it"),
 	KEY(SECTION_CPU, "origin_a_sd_points", SET_REAL, origin_a_sd_points, 0, 100, "5",
 		"origin-a acts at this standard deviation or above, in percent of a pCPU"),
 	KEY(SECTION_CPU, "origin_b_sd_points", SET_REAL, origin_b_sd_points, 0, 100, "5",

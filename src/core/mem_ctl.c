@@ -233,6 +233,7 @@ static void let_go_of_stuck(struct mem_ctl *c, struct mem_guest *g)
 	double still = (double)(c->r->sample->time_ns - kib_max(g->m.moved_ns, g->m.asked_ns)) / 1e9;
 	char to[16], at[16];
 	if (!mem_guarded(c, MEM_GUARD_PROGRESS) || !g->eligible || !g->moving ||
+		(g->grow_only && g->m.asked_why == REASON_USER) ||
 		still < 2 * config_memory_cycle_s(c->r->cfg) - 0.5)
 		return;
 	text_kib(to, sizeof to, g->m.asked_kib);

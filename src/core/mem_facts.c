@@ -323,14 +323,10 @@ static bool refuse_boot(struct mem_ctl *c, struct mem_guest *g, int64_t now_ns)
 	return true;
 }
 
-static bool refuse_foreign(struct mem_guest *g, int64_t now_ns)
+/* Somebody else's wish is not undone, but no reason to let the guest run dry: it may grow. */
+static bool foreign_holds(const struct mem_guest *g, int64_t now_ns)
 {
-	double left = seconds_until(g->m.foreign_until_ns, now_ns);
-	if (left <= 0 || (g->rule && g->rule->released_ns > g->m.foreign_ns))
-		return false;
-	why_set(&g->why, REASON_FOREIGN_BALLOON,
-		"somebody else set its balloon; hands off for another %.0f s", left);
-	return true;
+	return g->m.foreign_until_ns > now_ns && !(g->rule && g->rule->released_ns > g->m.foreign_ns);
 }
 
 static bool refuse_uncooperative(struct mem_guest *g, int64_t now_ns)
@@ -351,7 +347,6 @@ static bool refuse(struct mem_ctl *c, struct mem_guest *g)
 	       (mem_guarded(c, MEM_GUARD_FACTS) && refuse_facts(g)) || refuse_data(g) ||
 	       (mem_guarded(c, MEM_GUARD_STALE) && refuse_stale(g, c->r->cfg)) ||
 	       (mem_guarded(c, MEM_GUARD_BOOT) && refuse_boot(c, g, now)) ||
-	       (mem_guarded(c, MEM_GUARD_FOREIGN) && refuse_foreign(g, now)) ||
 	       (mem_guarded(c, MEM_GUARD_PROGRESS) && refuse_uncooperative(g, now));
 }
 
@@ -389,6 +384,7 @@ void mem_guest_observe(struct mem_ctl *c, struct mem_guest *g, bool known)
 	observe_unused(g, before);
 	observe_unseen(c, g, before);
 	g->eligible = !refuse(c, g);
+	g->grow_only = g->eligible && mem_guarded(c, MEM_GUARD_FOREIGN) && foreign_holds(g, now);
 	figures_fill(c, g);
 	g->m.look_ns = now;
 }

@@ -35,7 +35,7 @@ static void claim(const struct mem_ctl *c, struct mem_guest *g, bool crunch)
 {
 	int64_t threshold = c->r->cfg->mem_threshold_kib, above = crunch ? threshold : 2 * threshold;
 	char unused[16], part[16];
-	if (g->unused <= above || decided_already(g) || g->target < g->balloon)
+	if (g->grow_only || g->unused <= above || decided_already(g) || g->target < g->balloon)
 		return;
 	int64_t take = kib_min(kib_pct(g->unused, c->r->cfg->mem_claim_pct), g->unused - threshold);
 	text_kib(unused, sizeof unused, g->unused);
@@ -68,7 +68,9 @@ static void explain_rest(const struct mem_ctl *c, struct mem_guest *g)
 	if (g->unused < c->r->cfg->mem_threshold_kib && g->promised >= g->max)
 		why_set(&g->why, REASON_AT_MAX, "%s unused, at its maximum", unused);
 	else
-		why_set(&g->why, REASON_MEM_OK, "%s unused", unused);
+		why_set(&g->why, g->grow_only ? REASON_FOREIGN_BALLOON : REASON_MEM_OK, "%s unused%s", unused,
+			g->grow_only ? "; somebody else set its balloon, nothing is claimed for a while"
+				     : "");
 }
 
 void mem_origin_decide(struct mem_ctl *c)

@@ -39,7 +39,7 @@ enum mem_guard {
 	MEM_GUARD_FLIGHT = 1 << 9, /* grants in flight are not given again */
 	MEM_GUARD_STEP = 1 << 10,  /* release in steps */
 	MEM_GUARD_PROGRESS = 1 << 11, /* a balloon that does not follow is let go */
-	MEM_GUARD_FOREIGN = 1 << 12,  /* somebody else's change is respected */
+	MEM_GUARD_FOREIGN = 1 << 12,  /* what somebody else gave is not taken */
 	MEM_GUARD_HARM = 1 << 13,     /* give back after harm */
 	MEM_GUARD_HOLD = 1 << 14,     /* no shrink right after a grow */
 	MEM_GUARD_ALL = (1 << 15) - 1,
@@ -102,8 +102,9 @@ struct mem_guest {
 	const struct vm_rate *rate;
 	const struct vm_rule *rule;
 	bool eligible;
-	bool fresh;  /* these statistics were not seen before */
-	bool moving; /* a target is outstanding */
+	bool grow_only; /* somebody else set its balloon: it is not shrunk, and nobody is for it */
+	bool fresh;     /* these statistics were not seen before */
+	bool moving;    /* a target is outstanding */
 	bool give_back, let_go, hungry;
 	bool forced;  /* what it uses may be taken too: for one with more shares */
 	bool dry;     /* it has next to nothing left, or swaps */

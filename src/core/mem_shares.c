@@ -88,8 +88,9 @@ static size_t holders(struct mem_ctl *c, double shares)
 	size_t n = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		struct mem_guest *g = &c->guest[i];
-		if (!g->eligible || g->to_kib >= 0 || g->moving || mem_shares_of(g) >= shares ||
-			!mem_can_swap(g) || g->m.no_donor_until_ns > c->r->sample->time_ns ||
+		if (!g->eligible || g->grow_only || g->to_kib >= 0 || g->moving ||
+			mem_shares_of(g) >= shares || !mem_can_swap(g) ||
+			g->m.no_donor_until_ns > c->r->sample->time_ns ||
 			g->target - lowest_of(g) < mem_small_kib(g->max))
 			continue;
 		g->worth = (double)g->used / (double)g->balloon;

@@ -14,7 +14,7 @@ static double seconds_left(const struct mem_ctl *c, int64_t until_ns)
 
 bool mem_may_give(const struct mem_ctl *c, const struct mem_guest *g)
 {
-	return g->eligible && !g->hungry && g->to_kib <= g->target &&
+	return g->eligible && !g->grow_only && !g->hungry && g->to_kib <= g->target &&
 	       seconds_left(c, g->m.no_donor_until_ns) <= 0;
 }
 

@@ -31,6 +31,7 @@ void mem_tell_guest(const struct mem_ctl *c, struct mem_guest *g, struct mem_sta
 	if (c->r->mode == ROUND_WATCH && !c->r->cfg->auto_memory && mem_would_act(c, g))
 		why_set(&st->why, g->why.code, "if AUTO: %.150s", g->why.text);
 	st->eligible = g->eligible;
+	st->foreign = g->grow_only;
 	st->used_kib = g->rate->used_kib;
 	if (vi64_has(g->vm->mem.max_kib))
 		st->floor_kib = vi64_ok(g->floor);

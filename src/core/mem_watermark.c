@@ -129,7 +129,7 @@ static int64_t grow_all(struct mem_ctl *c, size_t hungry, size_t n)
 		int64_t all = g[i]->short_kib + g[i]->first_kib;
 		g[i]->give_kib += g[i]->first_kib;
 		repay(c, g[i]);
-		g[i]->unmet_kib = kib_max(all - g[i]->give_kib, 0);
+		g[i]->unmet_kib = g[i]->grow_only ? 0 : kib_max(all - g[i]->give_kib, 0);
 		unmet += g[i]->unmet_kib;
 		grant(c, g[i]);
 	}
@@ -219,6 +219,13 @@ static void reclaim_idle(struct mem_ctl *c)
 
 /* --- the round --- */
 
+static void explain_foreign(const struct mem_ctl *c, struct mem_guest *g)
+{
+	why_set(&g->why, REASON_FOREIGN_BALLOON,
+		"somebody else set its balloon; it may grow, and is not shrunk for another %.0f s",
+		seconds_left(c, g->m.foreign_until_ns));
+}
+
 static void explain_rest(const struct mem_ctl *c, struct mem_guest *g)
 {
 	char used[16], low[16], high[16];
@@ -252,6 +259,8 @@ static void needs_fill(struct mem_ctl *c)
 		mem_need_fill(c, g);
 		g->base = mem_guest_least(g, c->r->cfg);
 		explain_rest(c, g);
+		if (g->grow_only)
+			explain_foreign(c, g);
 		g->hungry = wants_to_grow(c, g);
 	}
 }

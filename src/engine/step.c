@@ -236,7 +236,7 @@ static void note_foreign_balloons(struct engine *en)
 {
 	for (size_t i = 0; i < en->sample.n_vms; i++) {
 		const struct vm_sample *vm = &en->sample.vms[i];
-		bool foreign = en->mem_status[i].why.code == REASON_FOREIGN_BALLOON;
+		bool foreign = en->mem_status[i].foreign;
 		struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
 		if (!r || r->foreign_balloon == foreign)
 			continue;
@@ -245,7 +245,7 @@ static void note_foreign_balloons(struct engine *en)
 			continue;
 		char name[128];
 		text_escape(name, sizeof name, vm->name);
-		log_event(en, LOG_EVENT, "%s: somebody else set its balloon; AUTO leaves it alone for %.0f s",
+		log_event(en, LOG_EVENT, "%s: somebody else set its balloon; AUTO does not shrink it for %.0f s",
 			name, en->cfg.foreign_hold_s);
 		r->memo.target_kib = -1;
 		if (r->wrote_kib >= 0)

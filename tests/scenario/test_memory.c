@@ -195,10 +195,12 @@ static void check_end_plain(const struct run *r, const struct watch *w, const ch
 	assert_in_range((int)run_vm(r, name)->end, 350, 450);
 }
 
+static int ups_by_others; /* steps up that an idle guest owes to somebody else */
+
 static void check_idle(const struct run *r, const char *what, const char *name)
 {
 	const struct run_vm *v = run_vm(r, name);
-	if (v->ups || v->peak > 512 || v->end < 512 - 128)
+	if (v->ups > ups_by_others || v->peak > 512 || v->end < 512 - 128)
 		fail_msg("%s: idle %s: %d up, peak %.0f MiB, end %.0f MiB", what, name, v->ups, v->peak,
 			v->end);
 }
@@ -266,6 +268,56 @@ static void four_cases_proactive(void **state)
 		config_proactive(&cfg);
 		run_case(&r, &w, &cases[i], cases[i].scenario, &cfg, check_end_plain);
 		assert_true(r.last_balloon_s < 800);
+		run_done(&r);
+	}
+}
+
+/* The course's own harness sets every balloon at its fifth reading, after vmtop has started. */
+static char *through_the_harness(const struct mem_case *c)
+{
+	static char text[4096];
+	const char *const *lists[] = {c->eaters, c->shorts, c->idle};
+	size_t len = 0, n = 0;
+	for (size_t i = 0; scenario_name(i); i++)
+		if (strcmp(scenario_name(i), c->scenario) == 0)
+			n = (size_t)snprintf(text, sizeof text, "%s\n", scenario_text(i, &len));
+	for (size_t k = 0; k < 3; k++)
+		for (size_t i = 0; lists[k][i]; i++)
+			n += (size_t)snprintf(
+				text + n, sizeof text - n, "at 10s balloon %s 512M\n", lists[k][i]);
+	assert_true(n < sizeof text);
+	return text;
+}
+
+static void four_cases_through_the_harness(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_CASES; i++) {
+		struct config cfg;
+		struct run r;
+		struct watch w;
+		config_course(&cfg);
+		ups_by_others = 1;
+		run_case(&r, &w, &cases[i], through_the_harness(&cases[i]), &cfg, check_end_course);
+		ups_by_others = 0;
+		run_done(&r);
+	}
+}
+
+/* As it comes, without a setting: the preset brings its own cycle, and the consumers live. */
+static void four_cases_with_origin_c_alone(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_CASES; i++) {
+		struct config cfg;
+		struct run r;
+		config_plain(&cfg);
+		cfg.mem_policy = MEM_POLICY_ORIGIN_C;
+		run_scenario(&r,
+			&(struct run_options){.scenario = cases[i].scenario, .cfg = &cfg, .seconds = 400});
+		assert_int_equal(r.report.oom_kills, 0);
+		for (size_t k = 0; cases[i].eaters[k]; k++)
+			check_peak(&r, cases[i].scenario, cases[i].eaters[k], 1948, 2048);
 		run_done(&r);
 	}
 }
@@ -386,6 +438,8 @@ int main(void)
 		cmocka_unit_test(four_cases_with_the_course_settings),
 		cmocka_unit_test(four_cases_proactive),
 		cmocka_unit_test(four_cases_with_origin_c),
+		cmocka_unit_test(four_cases_through_the_harness),
+		cmocka_unit_test(four_cases_with_origin_c_alone),
 		cmocka_unit_test(four_cases_by_hand_kill),
 		cmocka_unit_test(memory_moves_on_a_tight_host),
 		cmocka_unit_test(four_hungry_share_alike),

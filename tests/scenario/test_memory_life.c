@@ -165,7 +165,7 @@ static void a_foreign_balloon_is_noticed_logged_and_left(void **state)
 	assert_int_equal(logged("a: somebody else"), 0);
 	until(112);
 	assert_int_equal(status("a")->mem.why.code, REASON_FOREIGN_BALLOON);
-	assert_int_equal(logged("a: somebody else set its balloon; AUTO leaves it alone for 600 s"), 1);
+	assert_int_equal(logged("a: somebody else set its balloon; AUTO does not shrink it for 600 s"), 1);
 	assert_false(vi64_has(status("a")->target_kib));
 	until(698);
 	assert_int_equal(balloon("a"), 1500);
@@ -187,6 +187,25 @@ static void a_foreign_balloon_at_the_maximum_is_left_too(void **state)
 	assert_int_equal(balloon("a"), 4096);
 	until(900);
 	assert_true(balloon("a") < 2000);
+	end();
+}
+
+/* A test that calls setMemory once must not leave its guest to the killer. */
+static void a_foreign_balloon_may_grow(void **state)
+{
+	(void)state;
+	begin("host\n memory 24G\nvm a x4\n memory 1G max 4G\n base 300M\n eat 20M/s to 2500M after 130s "
+	      "hold 1h\n"
+	      "at 100s balloon a-1 512M\nat 100s balloon a-2 512M\n");
+	until(125);
+	assert_int_equal(status("a-1")->mem.why.code, REASON_FOREIGN_BALLOON);
+	assert_int_equal(balloon("a-1"), 512);
+	until(400);
+	struct sim_report r;
+	assert_int_equal(sim_report_get(b, &r), 0);
+	assert_int_equal(r.oom_kills, 0);
+	assert_true(balloon("a-1") > 2500 && balloon("a-2") > 2500 && balloon("a-3") > 2500);
+	assert_int_equal(logged("a-1: somebody else"), 1);
 	end();
 }
 
@@ -418,6 +437,7 @@ int main(void)
 		T(a_reboot_is_nobodys_change),
 		T(a_foreign_balloon_is_noticed_logged_and_left),
 		T(a_foreign_balloon_at_the_maximum_is_left_too),
+		T(a_foreign_balloon_may_grow),
 		T(h_releases_a_foreign_balloon),
 		T(restore_leaves_a_foreign_balloon),
 		T(a_foreign_period_stays),

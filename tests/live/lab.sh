@@ -143,11 +143,11 @@ lab_floppy() {
 
 # cpu_xml NAME DUTY [CPUSET [VCPUS]]: a guest that keeps each of its vCPUs busy for DUTY tenths of the time (or as
 # lab_floppy says).
-# With PIN set, vCPU 0 starts with this live pin.
+# With PIN set, vCPU 0 starts with this live pin; LAB_TYPE is kvm or qemu.
 cpu_xml() {
 	# shellcheck disable=SC2016 # a here document: the quotes are part of it
 	cat <<-XML
-	<domain type='qemu'>
+	<domain type='${LAB_TYPE:-qemu}'>
 	  <name>$1</name><memory unit='MiB'>16</memory>
 	  <vcpu${3:+ cpuset='$3'}>${4:-1}</vcpu>
 	  ${PIN:+<cputune><vcpupin vcpu='0' cpuset='$PIN'/></cputune>}

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# tests_harm.sh: what vmtop does to guests that need no help, and to those that do, in turns with and without it, and
+# the same loads in the simulator beside that: its kernel must be like this one, and its verdicts too.
+
+# Two pCPUs. LOAD: guests, duty in tenths, live pin of all, and the same for the simulator.
+harm_load() {
+	case $1 in
+	float-steady) N=3 DUTY=6 AT='' LIKE='load 60%' ;;
+	float-bursts) N=5 DUTY=3 AT='' LIKE='load bursts 100% 0% every 1s for 0.3s' ;;
+	stacked) N=4 DUTY=4 AT=0 LIKE='load 40%' ;;
+	esac
+}
+
+# KVM where it works: the first guest tells.
+harm_guests() {
+	local i
+	LAB_TYPE=qemu
+	if [ -w /dev/kvm ]; then LAB_TYPE=kvm; fi
+	cpu_guest g1 "$DUTY" "$TWO" || { LAB_TYPE=qemu; cpu_guest g1 "$DUTY" "$TWO"; } || fail "guest g1 does not start"
+	for i in $(seq 2 $N); do cpu_guest "g$i" "$DUTY" "$TWO" || fail "guest g$i does not start"; done
+	if [ -n "$AT" ]; then for i in $(seq $N); do pin "g$i" "$AT"; done; fi
+	sleep 2
+}
+
+# Seconds that all guests ran and waited, that the two pCPUs were busy, and the time of day.
+harm_totals() {
+	virsh -q domstats --vcpu | awk -F= '/vcpu\.[0-9]+\.time/ { t += $2 } /vcpu\.[0-9]+\.delay/ { d += $2 }
+		END { printf "%.3f %.3f ", t / 1e9, d / 1e9 }'
+	awk -v hz="$(getconf CLK_TCK)" '/^cpu[01] / { b += $2 + $3 + $4 + $7 + $8 + $9 } END { printf "%.2f ", b / hz }' /proc/stat
+	now_ms
+}
+
+# harm_turn manual|auto SECONDS WARM: prints pCPUs used and waited for, on average, those used by others, and pins made. AUTO
+# puts back what it did at its end.
+harm_turn() {
+	local before after pins=0
+	if [ "$1" = auto ]; then json_start --no-config --auto=cpu -d 1; fi
+	if [ "$1$AT" = auto0 ]; then wait_for 30 some_freed; else sleep "$3"; fi
+	before=$(harm_totals)
+	sleep "$2"
+	after=$(harm_totals)
+	if [ "$1" = auto ]; then
+		pins=$(json '[.[].actions[] | select(.kind == "pin" and .outcome == "done")] | length')
+		stop_batch
+	fi
+	say "$before $after $pins" | awk '{ s = ($8 - $4) / 1000
+		printf "%.2f %.2f %.2f %d\n", ($5 - $1) / s, ($6 - $2) / s, ($7 - $3 - $5 + $1) / s, $9 }'
+}
+
+# harm_simulated: the same without and with minmove: pCPUs used and waited for, medians of three seeds.
+harm_simulated() {
+	{
+		printf 'host\n\tpcpus 2\nvm g x%s\n\t%s\n' "$N" "$LIKE"
+		[ -z "$AT" ] || printf '\tpin %s\n' "$AT"
+	} >"$LAB/harm.scn"
+	"$VMTOP" compare --json --seed 1 --seed 2 --seed 3 --end-time +300 --cpu-policy minmove -s delay=1 "$LAB/harm.scn" |
+		jq -r 'def median(f): map(f / 300) | sort | .[1] * 100 | round / 100;
+			.runs | group_by(.cpu_policy) | sort_by(.[0].cpu_policy != "none") |
+			map(median(.work_vcpu_s), median(.waiting_vcpu_s)) | @tsv'
+}
+
+# harm LOAD TURNS SECONDS WARM: MANUAL and AUTO in turns, beside the simulator.
+harm() {
+	local i kind result sim manual=() auto=() line
+	harm_load "$1"
+	harm_guests
+	for i in $(seq "$2"); do
+		for kind in manual auto; do
+			result=$(harm_turn $kind "$3" "$4") || fail "$1: $(cat "$LAB/why" 2>/dev/null || say "turn $i fails")"
+			if [ $kind = manual ]; then manual+=("$result"); else auto+=("$result"); fi
+		done
+	done
+	guests_end
+	sim=$(harm_simulated)
+	line=$(say "$(printf '%s\n' "${manual[@]}" | harm_mean) $(printf '%s\n' "${auto[@]}" | harm_mean) $sim")
+	note "$1 ($LAB_TYPE): $(say "$line" | awk '{ printf "used %.2f, waited %.2f, with AUTO %.2f, %.2f; simulated %.2f, %.2f, with AUTO %.2f, %.2f; others used %.2f", $1, $2, $5, $6, $9, $10, $11, $12, $3 }')"
+	say "$line" | awk -v cure="${AT:-no}" -f "$LAB/harm.awk" || fail "$1: $(say "$line" | awk -v cure="${AT:-no}" -v tell=1 -f "$LAB/harm.awk")"
+}
+harm_mean() { awk '{ u += $1; w += $2; o += $3; p += $4 } END { printf "%.3f %.3f %.3f %d", u / NR, w / NR, o / NR, p }'; }
+
+# Fields: used, waited, used by others, pins, of MANUAL and of AUTO; used, waited of MANUAL and of AUTO in the simulator.
+# What the guests want is what they use and wait for; how much of it they wait for is comparable only while the machine
+# has little else to do. AUTO that made no pin has done nothing: then other work is what they waited for.
+harm_rules() {
+	cat >"$LAB/harm.awk" <<-'AWK'
+	function bad(text) { why = why (why ? "; " : "") text }
+	function far(a, b, most) { return a - b > most || b - a > most }
+	{
+		quiet = $3 < .3 && $7 < .3
+		if (far($1 + $2, $9 + $10, .2 * ($9 + $10)))
+			bad("wants " $1 + $2 " pCPUs, simulated " $9 + $10)
+		if (quiet && far($2, $10, .2 + .35 * $10))
+			bad("waits " $2 " without vmtop, simulated " $10)
+		if (cure != "no") {
+			if ($6 > .8 * $2) bad("waits " $6 " with AUTO, " $2 " without: not cured")
+			if ($12 > .5 * $10) bad("simulated waits " $12 " with AUTO, " $10 " without: not cured")
+			if ($5 < $1) bad("uses less with AUTO: " $5 ", " $1 " without")
+		} else {
+			if ($6 > 1.1 * $2 + .1 && (quiet || $8 > 0)) bad("waits " $6 " with AUTO, " $2 " without")
+			if ($12 > 1.02 * $10 + .01) bad("simulated waits " $12 " with AUTO, " $10 " without")
+		}
+	}
+	END { if (tell) print why; exit why != "" }
+	AWK
+}
+
+test_harm() {
+	local load
+	[ "$(nproc)" -ge 2 ] || skip "needs two pCPUs"
+	harm_rules
+	for load in float-steady float-bursts stacked; do harm $load 1 6 4; done
+}
+
+# Ten minutes each.
+test_harm_long() {
+	local load
+	[ "$(nproc)" -ge 2 ] || skip "needs two pCPUs"
+	harm_rules
+	for load in float-steady float-bursts stacked; do harm $load 2 145 5; done
+}

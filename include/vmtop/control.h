@@ -4,6 +4,7 @@
 #ifndef VMTOP_CONTROL_H
 #define VMTOP_CONTROL_H
 
+#include "vmtop/balloon_watch.h"
 #include "vmtop/config.h"
 #include "vmtop/model.h"
 #include "vmtop/plan.h"
@@ -20,9 +21,10 @@ struct vm_rule {
 	int64_t mem_max_kib; /* user's maximum, 0 none */
 	int64_t target_kib;  /* balloon target last set by us, -1 unknown */
 	int64_t target_age_ns;
-	int64_t released_ns; /* foreign changes older than this are forgiven */
-	double held_for_s;   /* with HELD or FOREIGN: for how long still; < 0: until released */
-	bool dedicated;      /* it has the pCPUs of its vCPUs for itself */
+	struct balloon_watch balloon; /* what we asked for, by whichever way */
+	int64_t released_ns;          /* foreign changes older than this are forgiven */
+	double held_for_s;            /* with HELD or FOREIGN: for how long still; < 0: until released */
+	bool dedicated;               /* it has the pCPUs of its vCPUs for itself */
 };
 struct vcpu_rule {
 	enum reason cpu; /* REASON_NONE, or why this vCPU is left alone */
@@ -39,12 +41,11 @@ struct rules {
 struct vm_memo {
 	bool held;                                      /* by key, undo or a manual pin; until released */
 	bool exclude_cpu, exclude_memory, stay_on_node; /* by key */
-	int64_t target_kib;                             /* -1 unknown */
-	int64_t target_ns;
-	int64_t fail_until_ns;  /* leave it alone until then: a change failed */
-	int64_t rival_until_ns; /* its vCPUs are somebody else's until then */
-	bool unknown;           /* a change without an answer is to be read back first */
-	int64_t released_ns;    /* foreign changes older than this are forgiven */
+	struct balloon_watch balloon;                   /* what we asked of it */
+	int64_t fail_until_ns;                          /* leave it alone until then: a change failed */
+	int64_t rival_until_ns;                         /* its vCPUs are somebody else's until then */
+	bool unknown;        /* a change without an answer is to be read back first */
+	int64_t released_ns; /* foreign changes older than this are forgiven */
 };
 /* Fills rules for the sample. memo->vm() and memo->found() may return NULL: nothing is remembered. What they
  * point to must last as long as the rules are used. -1: out of memory. */

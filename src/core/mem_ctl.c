@@ -11,6 +11,9 @@
 #include "mem_priv.h"
 #include "vmtop/text.h"
 
+/* A balloon's size is told once a second, and a guest on a busy host may pause for as long. */
+static const double STUCK_S = 4;
+
 static void (*const decide[])(struct mem_ctl *) = {
 	[MEM_POLICY_WATERMARK] = mem_watermark_decide,
 	[MEM_POLICY_ORIGIN_C] = mem_origin_decide,
@@ -232,9 +235,9 @@ static void let_go_of_stuck(struct mem_ctl *c, struct mem_guest *g)
 {
 	double still = (double)(c->r->sample->time_ns - kib_max(g->m.moved_ns, g->m.asked_ns)) / 1e9;
 	char to[16], at[16];
+	double limit = fmax(2 * config_memory_cycle_s(c->r->cfg) - 0.5, STUCK_S);
 	if (!mem_guarded(c, MEM_GUARD_PROGRESS) || !g->eligible || !g->moving ||
-		(g->grow_only && g->m.asked_why == REASON_USER) ||
-		still < 2 * config_memory_cycle_s(c->r->cfg) - 0.5)
+		(g->grow_only && g->m.asked_why == REASON_USER) || still < limit)
 		return;
 	text_kib(to, sizeof to, g->m.asked_kib);
 	text_kib(at, sizeof at, g->balloon);
@@ -336,9 +339,11 @@ static void memo_asked(struct mem_memo *m, const struct action *a, int64_t now_n
 {
 	int64_t add = a->to_kib - kib_max(a->from_kib, m->balloon_kib);
 	int64_t back = kib_max(a->from_kib, m->balloon_kib) - kib_max(a->to_kib, m->balloon_kib);
+	balloon_watch_asked(&m->watch, m->balloon_kib, a->to_kib, now_ns, a->outcome == OUTCOME_UNKNOWN);
 	m->asked_from_kib = m->balloon_kib;
 	m->asked_kib = a->to_kib;
 	m->asked_ns = now_ns;
+	m->given_up = false;
 	m->asked_why = a->why.code;
 	m->moved_kib = m->balloon_kib;
 	m->moved_ns = now_ns;
@@ -358,12 +363,16 @@ static void memo_asked(struct mem_memo *m, const struct action *a, int64_t now_n
 	}
 }
 
-static void memo_let_go(struct mem_memo *m, int64_t now_ns)
+/* What it had may be old by the time it is set: the balloon goes on for a moment, and comes back. That is our
+ * doing too, but nobody waits for it. */
+static void memo_let_go(struct mem_memo *m, const struct action *a, int64_t now_ns)
 {
 	double again = m->strikes < 2 ? 60 : 600;
 	m->unseen_kib = kib_max(m->unseen_kib - kib_max(m->asked_kib - m->balloon_kib, 0), 0);
-	m->asked_kib = -1;
-	m->asked_ns = now_ns; /* the size it was set to is no target that anybody waits for */
+	balloon_watch_asked(&m->watch, m->balloon_kib, a->to_kib, now_ns, a->outcome == OUTCOME_UNKNOWN);
+	m->asked_kib = a->to_kib;
+	m->asked_ns = now_ns;
+	m->given_up = true;
 	m->strikes++;
 	m->no_donor_until_ns = now_ns + (int64_t)60 * 1000000000;
 	if (m->strikes >= 2)
@@ -379,7 +388,7 @@ void mem_ctl_applied(struct mem_ctl *c, const struct round *r, const struct plan
 			(a->outcome != OUTCOME_DONE && a->outcome != OUTCOME_UNKNOWN))
 			continue;
 		if (a->why.code == REASON_STOP_TARGET)
-			memo_let_go(m, r->sample->time_ns);
+			memo_let_go(m, a, r->sample->time_ns);
 		else
 			memo_asked(m, a, r->sample->time_ns);
 	}

@@ -94,8 +94,12 @@ static void adopt_target(struct mem_guest *g, int64_t now_ns)
 	if (!g->rule || g->rule->target_kib < 0)
 		return;
 	int64_t set_ns = now_ns - g->rule->target_age_ns;
-	if (g->rule->target_kib == g->m.asked_kib || set_ns <= g->m.asked_ns || set_ns <= g->m.foreign_ns)
+	if (set_ns <= g->m.asked_ns || set_ns <= g->m.foreign_ns)
 		return;
+	balloon_watch_asked(&g->m.watch, g->balloon, g->rule->target_kib, set_ns, false);
+	if (balloon_watch_asks(&g->rule->balloon))
+		g->m.watch = g->rule->balloon;
+	g->m.given_up = false;
 	g->m.asked_kib = g->rule->target_kib;
 	g->m.asked_from_kib = g->balloon;
 	g->m.asked_ns = set_ns;
@@ -120,16 +124,16 @@ static void observe_settling(struct mem_guest *g, int64_t now_ns)
 		m->asked_kib >= 0 || (m->update_seen_ns && seconds_since(m->still_ns, now_ns) >= SETTLED_S);
 }
 
-/* Between where it was and where it was told to go, a balloon is following; anywhere else somebody pushed it.
- */
+/* Where it is not because of what we asked for, and was not before, somebody pushed it. */
 static bool pushed_by_others(const struct mem_guest *g)
 {
 	const struct mem_memo *m = &g->m;
 	if (!m->look_ns || !m->settled)
 		return false;
-	int64_t slack = mem_small_kib(g->max), to = m->asked_kib >= 0 ? m->asked_kib : m->balloon_kib;
-	return g->balloon < kib_min(m->balloon_kib, to) - slack ||
-	       g->balloon > kib_max(m->balloon_kib, to) + slack;
+	int64_t slack = mem_small_kib(g->max);
+	if (m->asked_kib >= 0)
+		return !balloon_watch_ours(&m->watch, g->balloon, slack);
+	return g->balloon < m->balloon_kib - slack || g->balloon > m->balloon_kib + slack;
 }
 
 static void begin_foreign(struct mem_guest *g, int64_t now_ns, const struct config *cfg)
@@ -139,6 +143,7 @@ static void begin_foreign(struct mem_guest *g, int64_t now_ns, const struct conf
 	g->m.found_kib = g->balloon;
 	g->m.peak_kib = fmax(g->m.peak_kib, (double)g->balloon);
 	g->m.asked_kib = -1;
+	balloon_watch_drop(&g->m.watch);
 	g->m.unseen_kib = 0;
 	g->m.before_shrink_kib = 0;
 }
@@ -165,7 +170,7 @@ static void observe_foreign(struct mem_guest *g, int64_t now_ns, const struct co
 static void observe_progress(struct mem_guest *g, int64_t now_ns)
 {
 	struct mem_memo *m = &g->m;
-	if (m->asked_kib < 0)
+	if (m->asked_kib < 0 || m->given_up)
 		return;
 	int64_t left = m->asked_kib - g->balloon, was = m->asked_kib - m->moved_kib;
 	g->moving = left > mem_small_kib(g->max) || left < -mem_small_kib(g->max);
@@ -187,6 +192,7 @@ static void observe_balloon(struct mem_ctl *c, struct mem_guest *g)
 	if (mem_guarded(c, MEM_GUARD_FOREIGN))
 		observe_foreign(g, now, c->r->cfg);
 	observe_progress(g, now);
+	balloon_watch_seen(&g->m.watch, g->balloon, now);
 	g->m.balloon_kib = g->balloon;
 }
 
@@ -208,7 +214,8 @@ static void observe_unseen(const struct mem_ctl *c, struct mem_guest *g, int64_t
 
 int64_t mem_guest_in_flight(const struct mem_guest *g)
 {
-	int64_t coming = g->m.asked_kib >= 0 ? kib_max(g->m.asked_kib - g->balloon, 0) : 0;
+	bool waits = g->m.asked_kib >= 0 && !g->m.given_up;
+	int64_t coming = waits ? kib_max(g->m.asked_kib - g->balloon, 0) : 0;
 	return kib_max(coming, g->m.unseen_kib);
 }
 

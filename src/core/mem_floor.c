@@ -71,7 +71,7 @@ void mem_levels_fill(struct mem_levels *l, const struct config *cfg, int64_t hos
 
 int64_t mem_small_kib(int64_t max_kib)
 {
-	return kib_max(16 * MIB, max_kib / 200);
+	return balloon_small_kib(max_kib);
 }
 
 /* Rounds of equal shares: who needs less than a share frees the rest of it for the others. */

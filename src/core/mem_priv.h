@@ -4,6 +4,7 @@
 #ifndef VMTOP_CORE_MEM_PRIV_H
 #define VMTOP_CORE_MEM_PRIV_H
 
+#include "vmtop/balloon_watch.h"
 #include "vmtop/config.h"
 #include "vmtop/control.h"
 #include "vmtop/err.h"
@@ -67,10 +68,12 @@ struct mem_memo {
 	int64_t major_faults;
 	bool falling; /* unused was lower than in the sample before */
 
+	struct balloon_watch watch; /* which sizes come from what we asked for */
 	/* the last target: asked_kib < 0 is none, or not ours any more */
 	int64_t asked_kib, asked_from_kib, asked_ns;
 	enum reason asked_why;
 	int64_t moved_kib, moved_ns; /* where and when the balloon last moved towards it */
+	bool given_up;               /* the last target is what it had when it did not follow */
 	int strikes;                 /* targets in a row that it did not follow */
 
 	/* granted by us and not seen to be used by the host yet; by the resident size, or without one by time

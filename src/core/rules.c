@@ -136,6 +136,7 @@ static void vm_rule_fill(struct vm_rule *out, const struct config *cfg, const st
 {
 	struct vm_setting set = setting_of(cfg, vm);
 	enum reason why = common_reason(cfg, s, vm, memo);
+	bool asked = memo && balloon_watch_asks(&memo->balloon);
 	*out = (struct vm_rule){
 		.cpu = why != REASON_NONE ? why : cpu_reason(vm, &set, memo, dedicated),
 		.dedicated = dedicated,
@@ -145,14 +146,16 @@ static void vm_rule_fill(struct vm_rule *out, const struct config *cfg, const st
 		.mem_shares = set.mem_shares > 0 ? set.mem_shares : 1,
 		.mem_min_kib = set.mem_min_kib,
 		.mem_max_kib = set.mem_max_kib,
-		.target_kib = memo ? memo->target_kib : -1,
+		.target_kib = asked ? memo->balloon.target_kib : -1,
 		.released_ns = memo ? memo->released_ns : 0,
-		.target_age_ns = memo && memo->target_kib >= 0 ? s->time_ns - memo->target_ns : 0,
+		.target_age_ns = asked ? s->time_ns - memo->balloon.asked_ns : 0,
 	};
 	if (out->cpu == REASON_NONE && memo && memo->rival_until_ns > s->time_ns) {
 		out->cpu = REASON_FOREIGN;
 		out->held_for_s = (double)(memo->rival_until_ns - s->time_ns) / 1e9;
 	}
+	if (asked)
+		out->balloon = memo->balloon;
 	if (why == REASON_NONE && (set.exclude_memory || (memo && memo->exclude_memory)))
 		out->memory = REASON_EXCLUDED;
 	if (why == REASON_HELD)

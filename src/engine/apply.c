@@ -80,7 +80,9 @@ static int will_balloon(
 	struct engine *en, struct vm_record *r, const struct action *a, bool *found, struct err *e)
 {
 	if (r->found_kib < 0) {
-		r->found_kib = a->from_kib;
+		const struct vm_memory *m = &en->sample.vms[a->vm].mem;
+		r->found_kib =
+			vi64_has(m->balloon_kib) ? balloon_going(r, m, en->sample.time_ns) : a->from_kib;
 		*found = true;
 		if (note(en, JOURNAL_FOUND, r, JOURNAL_BALLOON, e) < 0)
 			return -1;
@@ -159,8 +161,8 @@ static int object_of(const struct action *a)
 	return a->kind == ACTION_PIN ? a->vcpu : a->kind == ACTION_BALLOON ? JOURNAL_BALLOON : JOURNAL_PERIOD;
 }
 
-/* An object that is as it was found again is nobody's business any more. A balloon that was put back as far
- * as the guest's need lets it counts too. */
+/* An object that is as it was found again is nobody's business any more. A balloon that was put back only as
+ * far as the guest's need lets it is not. */
 static bool is_put_back(const struct vm_record *r, const struct action *a)
 {
 	const struct vcpu_record *v = record_vcpu(r, a->vcpu);
@@ -168,11 +170,18 @@ static bool is_put_back(const struct vm_record *r, const struct action *a)
 	case ACTION_PIN:
 		return a->why.code == REASON_RESTORE || (v && vcpu_as_found(v));
 	case ACTION_BALLOON:
-		return a->why.code == REASON_RESTORE || r->wrote_kib == r->found_kib;
+		return r->wrote_kib == r->found_kib;
 	case ACTION_PERIOD:
 		return r->period_wrote == r->period_found;
 	}
 	return false;
+}
+
+static void watch_asked(struct engine *en, struct vm_record *r, const struct action *a, bool unsure)
+{
+	const struct vi64 at = en->sample.vms[a->vm].mem.balloon_kib;
+	balloon_watch_asked(&r->memo.balloon, vi64_has(at) ? at.v : 0, a->to_kib, en->sample.time_ns, unsure);
+	r->astray_ns = 0;
 }
 
 static void record_done(struct engine *en, struct vm_record *r, const struct action *a)
@@ -183,13 +192,22 @@ static void record_done(struct engine *en, struct vm_record *r, const struct act
 		vcpu_is(v, &a->to);
 	if (a->kind == ACTION_PERIOD)
 		period_is(r, a->to_s);
-	if (a->kind == ACTION_BALLOON) {
-		r->memo.target_kib = a->to_kib;
-		r->memo.target_ns = en->sample.time_ns;
-	}
+	if (a->kind == ACTION_BALLOON)
+		watch_asked(en, r, a, false);
 	if (is_put_back(r, a))
 		apply_forget(en, r, object_of(a));
 	undo_push(en, a);
+}
+
+/* Without a target of ours nothing was ever changed. */
+static void balloon_not_done(struct engine *en, struct vm_record *r)
+{
+	if (balloon_watch_asks(&r->memo.balloon))
+		r->wrote_kib = r->memo.balloon.target_kib;
+	if (!balloon_watch_asks(&r->memo.balloon) || r->wrote_kib == r->found_kib)
+		apply_forget(en, r, JOURNAL_BALLOON);
+	else
+		note_after(en, JOURNAL_WROTE, r, JOURNAL_BALLOON);
 }
 
 /* It was not made: the object is as it was before. */
@@ -202,11 +220,8 @@ static void record_not_done(struct engine *en, struct vm_record *r, const struct
 			apply_forget(en, r, a->vcpu);
 		else
 			note_after(en, JOURNAL_WROTE, r, a->vcpu);
-	} else if (a->kind == ACTION_BALLOON && r->found_kib == a->from_kib && r->memo.target_kib < 0) {
-		apply_forget(en, r, JOURNAL_BALLOON);
-	} else if (a->kind == ACTION_BALLOON && r->memo.target_kib >= 0) {
-		r->wrote_kib = r->memo.target_kib;
-		note_after(en, JOURNAL_WROTE, r, JOURNAL_BALLOON);
+	} else if (a->kind == ACTION_BALLOON) {
+		balloon_not_done(en, r);
 	} else if (a->kind == ACTION_PERIOD && r->period_found == a->from_s) {
 		apply_forget(en, r, JOURNAL_PERIOD);
 	} else if (a->kind == ACTION_PERIOD) {
@@ -238,7 +253,7 @@ static void record_outcome(struct engine *en, const struct action *a)
 		r->memo.unknown = true;
 		r->unknown_ns = en->sample.time_ns;
 		if (a->kind == ACTION_BALLOON)
-			r->memo.target_kib = a->to_kib;
+			watch_asked(en, r, a, true);
 		undo_push(en, a);
 	} else {
 		record_not_done(en, r, a);

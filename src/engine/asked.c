@@ -66,11 +66,16 @@ static int64_t clamp_balloon(const struct engine *en, const struct vm_sample *vm
 	return kib;
 }
 
+static int64_t going(const struct engine *en, const struct vm_sample *vm)
+{
+	const struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
+	return r ? balloon_going(r, &vm->mem, en->sample.time_ns) : vm->mem.balloon_kib.v;
+}
+
 /* A balloon of the right size may still be on its way to another target. */
 static bool balloon_settled(const struct engine *en, const struct vm_sample *vm, int64_t to_kib)
 {
-	const struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
-	return vm->mem.balloon_kib.v == to_kib && (!r || r->wrote_kib < 0 || r->wrote_kib == to_kib);
+	return vm->mem.balloon_kib.v == to_kib && going(en, vm) == to_kib;
 }
 
 int asked_balloon(struct engine *en, const struct vm_sample *vm, int64_t to_kib, enum reason why)
@@ -81,7 +86,7 @@ int asked_balloon(struct engine *en, const struct vm_sample *vm, int64_t to_kib,
 	struct action *a = action_for(en, ACTION_BALLOON, vm, -1, why);
 	if (!a)
 		return -1;
-	a->from_kib = vm->mem.balloon_kib.v;
+	a->from_kib = going(en, vm);
 	a->to_kib = to;
 	if (to != to_kib) {
 		char want[16], got[16];

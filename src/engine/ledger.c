@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BALLOON_SLACK_KIB = 16 << 10 };
+/* One odd reading is no proof. And a guest that reboots has all its memory until its driver is back. */
+enum { BALLOON_SLACK_KIB = 16 << 10, ASTRAY_S = 2, REBOOT_S = 90 };
 
 static void record_free(struct vm_record *r)
 {
@@ -62,7 +63,6 @@ struct vm_record *ledger_get(struct ledger *l, const uint8_t uuid[UUID_BYTES], c
 	memset(r, 0, sizeof *r);
 	memcpy(r->uuid, uuid, UUID_BYTES);
 	snprintf(r->name, sizeof r->name, "%s", name);
-	r->memo.target_kib = -1;
 	r->life = -1;
 	record_drop_all(r);
 	return r;
@@ -196,6 +196,51 @@ bool balloon_ours(const struct vm_record *r, int64_t kib, bool same_life)
 		return false;
 	int64_t low = same_life ? r->low_kib : r->wrote_kib, high = same_life ? r->high_kib : r->wrote_kib;
 	return kib >= low - BALLOON_SLACK_KIB && kib <= high + BALLOON_SLACK_KIB;
+}
+
+static bool may_reboot(const struct vm_memory *m)
+{
+	return vi64_has(m->max_kib) && m->balloon_kib.v >= m->max_kib.v - balloon_small_kib(m->max_kib.v);
+}
+
+static double astray_s(const struct vm_record *r, int64_t now_ns)
+{
+	return r->astray_ns ? (double)(now_ns - r->astray_ns) / 1e9 : 0;
+}
+
+static bool by_watch(const struct vm_record *r, const struct vm_memory *m)
+{
+	int64_t max = vi64_has(m->max_kib) ? m->max_kib.v : 0;
+	return balloon_watch_ours(&r->memo.balloon, m->balloon_kib.v, balloon_small_kib(max));
+}
+
+bool balloon_ours_now(const struct vm_record *r, const struct vm_memory *m, int64_t now_ns)
+{
+	if (!vi64_has(m->balloon_kib))
+		return false;
+	if (!balloon_watch_asks(&r->memo.balloon))
+		return balloon_ours(r, m->balloon_kib.v, true);
+	return by_watch(r, m) || (may_reboot(m) && astray_s(r, now_ns) < REBOOT_S);
+}
+
+bool balloon_look(struct vm_record *r, const struct vm_memory *m, int64_t now_ns)
+{
+	if (!balloon_watch_asks(&r->memo.balloon) || !vi64_has(m->balloon_kib))
+		return true;
+	if (by_watch(r, m)) {
+		balloon_watch_seen(&r->memo.balloon, m->balloon_kib.v, now_ns);
+		r->astray_ns = 0;
+		return true;
+	}
+	if (!r->astray_ns)
+		r->astray_ns = now_ns;
+	return astray_s(r, now_ns) < (may_reboot(m) ? REBOOT_S : ASTRAY_S);
+}
+
+int64_t balloon_going(const struct vm_record *r, const struct vm_memory *m, int64_t now_ns)
+{
+	bool ours = balloon_watch_asks(&r->memo.balloon) && balloon_ours_now(r, m, now_ns);
+	return ours ? r->memo.balloon.target_kib : m->balloon_kib.v;
 }
 
 void period_will(struct vm_record *r, int s)

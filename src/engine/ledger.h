@@ -36,6 +36,7 @@ struct vm_record {
 	int64_t unknown_ns;           /* with memo.unknown: since when */
 	int64_t found_kib, wrote_kib; /* balloon: -1 never touched */
 	int64_t low_kib, high_kib;    /* of all targets written; with wrote_kib */
+	int64_t astray_ns;            /* since when its balloon is where nothing of ours sent it; 0: is not */
 	bool foreign_balloon;         /* somebody else set it, and the log has it */
 	int period_found, period_wrote; /* -1 never touched */
 	int period_before;              /* it may still be this one; -1 never touched */
@@ -81,9 +82,15 @@ bool vcpu_ours(const struct vcpu_record *v, const struct cpuset *live, const str
 /* Nothing left to put back. */
 bool vcpu_as_found(const struct vcpu_record *v);
 void balloon_will(struct vm_record *r, int64_t kib);
-/* Whether a balloon of this size can be on the way to, or from, a target of ours. same_life: else only one
- * that stands at its target is ours. */
+/* Whether a balloon of this size can be on the way to, or from, a target that an earlier run wrote.
+ * same_life: else only one that stands at its target is ours. */
 bool balloon_ours(const struct vm_record *r, int64_t kib, bool same_life);
+/* Whether its balloon as it is now comes from us, or may. */
+bool balloon_ours_now(const struct vm_record *r, const struct vm_memory *m, int64_t now_ns);
+/* Takes this reading of it in. False: for long enough it is certain that somebody else set it. */
+bool balloon_look(struct vm_record *r, const struct vm_memory *m, int64_t now_ns);
+/* Where it stands or will: our target while it is ours, else where it is. */
+int64_t balloon_going(const struct vm_record *r, const struct vm_memory *m, int64_t now_ns);
 /* The same for the statistics period: is to be changed, is known to be, is one that we wrote. */
 void period_will(struct vm_record *r, int s);
 void period_is(struct vm_record *r, int s);

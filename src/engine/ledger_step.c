@@ -44,7 +44,7 @@ static bool memory_of_new_life(struct engine *en, struct vm_record *r, const str
 static void new_life(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
 {
 	if (r->life >= 0)
-		r->memo.target_kib = -1;
+		balloon_watch_drop(&r->memo.balloon);
 	bool pins = pins_of_new_life(en, r, vm), memory = memory_of_new_life(en, r, &vm->mem);
 	if (pins && memory)
 		r->life = vm->id;
@@ -72,6 +72,31 @@ static bool runs(const struct vm_sample *vm)
 	return vm->state == VM_RUNNING || vm->state == VM_BLOCKED;
 }
 
+/* What an earlier run asked for goes on being watched. */
+static void watch_inherited(struct vm_record *r, const struct vm_memory *m, int64_t now_ns)
+{
+	if (r->wrote_kib < 0 || balloon_watch_asks(&r->memo.balloon) || !balloon_ours_now(r, m, now_ns))
+		return;
+	balloon_watch_asked(&r->memo.balloon, r->low_kib, r->high_kib, now_ns, false);
+	balloon_watch_asked(&r->memo.balloon, m->balloon_kib.v, r->wrote_kib, now_ns, false);
+}
+
+/* Somebody else's balloon stays as they set it. */
+static void watch_balloon(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+{
+	char name[128];
+	watch_inherited(r, &vm->mem, en->sample.time_ns);
+	if (balloon_look(r, &vm->mem, en->sample.time_ns))
+		return;
+	balloon_watch_drop(&r->memo.balloon);
+	r->astray_ns = 0;
+	if (r->wrote_kib < 0)
+		return;
+	text_escape(name, sizeof name, vm->name);
+	log_event(en, LOG_EVENT, "%s: somebody else set its balloon: it stays so at the end", name);
+	apply_forget(en, r, JOURNAL_BALLOON);
+}
+
 static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
 {
 	char name[128];
@@ -88,6 +113,7 @@ static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
 	if (vm->id >= 0 && vm->id != r->life && runs(vm))
 		new_life(en, r, vm);
 	read_back(en, r, vm);
+	watch_balloon(en, r, vm);
 }
 
 /* Whether somebody just put this vCPU back as it was found: a release before a migration, no rivalry. */

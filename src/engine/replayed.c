@@ -36,7 +36,6 @@ static void forget_all(struct engine *en)
 	for (size_t i = 0; i < en->ledger.n; i++) {
 		struct vm_record *r = &en->ledger.vms[i];
 		memset(&r->memo, 0, sizeof r->memo);
-		r->memo.target_kib = -1;
 		r->here = false;
 	}
 	en->log.n = 0;

@@ -119,7 +119,7 @@ size_t restore_settle(struct engine *en, const char *pattern)
 		if (r->life < 0 || r->life == vm->id) /* else its pins are not known to be there yet */
 			foreign += settle_pins(en, r, vm);
 		if (r->wrote_kib >= 0 && vi64_has(vm->mem.balloon_kib) &&
-			!balloon_ours(r, vm->mem.balloon_kib.v, true)) {
+			!balloon_ours_now(r, &vm->mem, en->sample.time_ns)) {
 			apply_forget(en, r, JOURNAL_BALLOON);
 			foreign++;
 		}
@@ -155,7 +155,7 @@ static int restore_vm(struct engine *en, const struct vm_sample *vm, struct vm_r
 	if (!all)
 		return bad ? -1 : 0;
 	bad |= restore_pins(en, vm, r) < 0;
-	if (vi64_has(vm->mem.balloon_kib) && balloon_ours(r, vm->mem.balloon_kib.v, true)) {
+	if (r->wrote_kib >= 0 && balloon_ours_now(r, &vm->mem, en->sample.time_ns)) {
 		int made = asked_balloon(en, vm, r->found_kib, REASON_RESTORE);
 		bad |= made < 0;
 		if (made == 0) /* as far back as the guest's need lets it */

@@ -247,7 +247,9 @@ static void note_foreign_balloons(struct engine *en)
 		text_escape(name, sizeof name, vm->name);
 		log_event(en, LOG_EVENT, "%s: somebody else set its balloon; AUTO does not shrink it for %.0f s",
 			name, en->cfg.foreign_hold_s);
-		r->memo.target_kib = -1;
+		if (balloon_ours_now(r, &vm->mem, en->sample.time_ns))
+			continue;
+		balloon_watch_drop(&r->memo.balloon);
 		if (r->wrote_kib >= 0)
 			apply_forget(en, r, JOURNAL_BALLOON);
 	}

@@ -12,7 +12,7 @@ static int undo_one(struct engine *en, const struct undo_entry *u)
 		return 0;
 	if (u->kind == ACTION_BALLOON) {
 		const struct vm_record *r = ledger_find(&en->ledger, u->uuid);
-		if (!r || r->memo.target_kib != u->after_kib)
+		if (!r || r->memo.balloon.target_kib != u->after_kib)
 			return 0;
 		asked_hold(en, vm);
 		return asked_balloon(en, vm, u->before_kib, REASON_UNDO);

@@ -122,8 +122,7 @@ static enum round_mode happen(const struct event *e, enum round_mode mode)
 		g->rule.memory = (enum reason)e->value;
 		break;
 	case BY_HAND:
-		g->target = g->rule.target_kib = M(e->value);
-		g->rule.target_age_ns = INT64_C(1000000000);
+		toy_by_hand(&t, (size_t)e->guest, M(e->value));
 		break;
 	case SWAP:
 		g->swap_in += e->value;

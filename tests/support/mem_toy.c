@@ -182,6 +182,7 @@ static void rules_fill(struct toy *t)
 		const struct toy_guest *g = &t->g[t->sample.vms[i].uuid[15]];
 		if (t->rules.vms[i].memory == REASON_NONE)
 			t->rules.vms[i] = g->rule;
+		t->rules.vms[i].target_age_ns = t->sample.time_ns - g->set_ns;
 	}
 	if (model_update(&t->model, &t->sample, &e) < 0)
 		abort();
@@ -231,8 +232,10 @@ void toy_apply(struct toy *t)
 		a->outcome = g->manner == TOY_REFUSE ? OUTCOME_FAILED
 			     : g->hung               ? OUTCOME_UNKNOWN
 						     : OUTCOME_DONE;
-		if (a->outcome == OUTCOME_DONE)
-			g->target = a->to_kib;
+		if (a->outcome != OUTCOME_DONE)
+			continue;
+		g->target = g->rule.target_kib = a->to_kib;
+		g->set_ns = t->sample.time_ns;
 	}
 }
 
@@ -283,6 +286,13 @@ void toy_beat(struct toy *t)
 	toy_sample(t);
 	toy_cycle(t, ROUND_AUTO);
 	t->early = false;
+}
+
+void toy_by_hand(struct toy *t, size_t guest, int64_t kib)
+{
+	struct toy_guest *g = &t->g[guest];
+	g->target = g->rule.target_kib = kib;
+	g->set_ns = t->now_s * INT64_C(1000000000) + 1;
 }
 
 void toy_foreign(struct toy *t, size_t guest, int64_t kib)

@@ -36,6 +36,7 @@ struct toy_guest {
 	bool no_device, hung, gone;
 	int64_t min_guarantee; /* 0 none */
 	struct vm_rule rule;   /* template: memory, shares, minimum, maximum */
+	int64_t set_ns;        /* when we set its target last, by whichever way */
 	/* statistics as last written */
 	int64_t s_unused, s_usable, s_time_s, s_balloon;
 	/* the books */
@@ -83,6 +84,8 @@ void toy_beat(struct toy *t);
 /* Seconds with their cycles; want() may be NULL. */
 void toy_run(struct toy *t, int64_t seconds, void (*want)(struct toy *t));
 /* Sets a balloon as somebody else would. */
+/* A target set by the user, through us. */
+void toy_by_hand(struct toy *t, size_t guest, int64_t kib);
 void toy_foreign(struct toy *t, size_t guest, int64_t kib);
 /* The guest starts again: counters, figures and balloon as of a boot. */
 void toy_reboot(struct toy *t, size_t guest);

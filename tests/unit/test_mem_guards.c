@@ -389,8 +389,7 @@ static void a_target_set_by_hand_is_ours(void **state)
 	one_idle(MEM_GUARD_ALL);
 	t.cfg.reclaim = RECLAIM_PRESSURE;
 	toy_run(&t, 20, NULL);
-	t.g[0].target = t.g[0].rule.target_kib = M(2500);
-	t.g[0].rule.target_age_ns = INT64_C(1000000000);
+	toy_by_hand(&t, 0, M(2500));
 	toy_run(&t, 10, NULL);
 	assert_int_equal(t.status[0].why.code, REASON_MEM_OK);
 	toy_done(&t);

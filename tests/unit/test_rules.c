@@ -42,7 +42,6 @@ static int build(void **state)
 	config_defaults(&w.cfg);
 	sample_init(&w.s);
 	w.s.time_ns = INT64_C(1000000000000);
-	w.memo.target_kib = -1;
 	uint8_t uuid[UUID_BYTES] = {0xab};
 	struct vm_sample *vm = sample_add_vm(&w.s, uuid);
 	snprintf(vm->name, sizeof vm->name, "web-1");
@@ -178,7 +177,8 @@ static void memory_of_the_past(void **state)
 	w->memo.held = true;
 	expect(w, REASON_HELD, REASON_HELD);
 	assert_true(w->r.vms[0].held_for_s < 0);
-	w->memo = (struct vm_memo){.exclude_cpu = true, .stay_on_node = true, .target_kib = 4096};
+	w->memo =
+		(struct vm_memo){.exclude_cpu = true, .stay_on_node = true, .balloon = {.target_kib = 4096}};
 	expect(w, REASON_EXCLUDED, REASON_NONE);
 	assert_true(w->r.vms[0].stay_on_node);
 	assert_int_equal(w->r.vms[0].target_kib, 4096);

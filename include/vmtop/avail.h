@@ -23,6 +23,7 @@
 	X(AVAIL_OFFLINE, "offline", "offline")                                                               \
 	X(AVAIL_RESET, "reset", "the counter went back; waiting for the next sample")                        \
 	X(AVAIL_PAUSED, "paused", "the VM is not running")                                                   \
+	X(AVAIL_BUSY, "busy", "busy: another client holds the VM's job")                                     \
 	X(AVAIL_NOT_ASKED, "not-asked", "not fetched while its column is hidden")                            \
 	X(AVAIL_ABSURD, "absurd", "what was reported cannot be")
 

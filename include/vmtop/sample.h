@@ -114,9 +114,12 @@ enum vm_flag {
 	VM_FLAG_NO_RULES = 1 << 11,  /* its rules could not be read (yet): nothing may be changed */
 };
 
+/* Sizes are in the unit in which a balloon is set: the memory that the VM was started with and its DIMMs.
+ * What virtio-mem plugs comes on top of it, and no target reaches it. */
 struct vm_memory {
 	struct vi64 max_kib;
-	struct vi64 balloon_kib;       /* balloon.current */
+	struct vi64 balloon_kib;
+	struct vi64 plugged_kib;       /* by virtio-mem; absent: none. Not recorded */
 	struct vi64 unused_kib;        /* guest MemFree */
 	struct vi64 usable_kib;        /* guest MemAvailable */
 	struct vi64 available_kib;     /* guest MemTotal */

@@ -241,6 +241,44 @@ static struct vf64 read_quota(xmlNodePtr dom, const char *quota_path, const char
 	return vf64_ok(100.0 * (double)quota / (double)period);
 }
 
+/* libvirt counts all memory devices into <memory>, and what virtio-mem has plugged into <currentMemory>;
+ * QEMU's balloon knows of DIMMs alone. Returns the size of the others. */
+static int64_t read_memory_devices(struct dom_facts *f, xmlNodePtr dom)
+{
+	int64_t sum = 0, kib;
+	XML_EACH(m, xml_child(dom, "devices"), "memory")
+	{
+		if (xml_attr_is(m, "model", "dimm"))
+			continue;
+		f->apart = true;
+		if (xml_kib(xml_path(m, "target/size"), &kib) && kib < SAMPLE_KIB_MOST)
+			sum = sum + kib < SAMPLE_KIB_MOST ? sum + kib : SAMPLE_KIB_MOST;
+		if (!xml_attr_is(m, "model", "virtio-mem"))
+			continue;
+		f->virtio_mem = true;
+		if (xml_kib(xml_path(m, "target/current"), &kib) && kib < SAMPLE_KIB_MOST - f->plugged_kib)
+			f->plugged_kib += kib;
+	}
+	return sum;
+}
+
+static struct vi64 less(struct vi64 v, int64_t kib)
+{
+	return vi64_has(v) && v.v > kib ? vi64_ok(v.v - kib) : vi64_absent(AVAIL_ABSURD);
+}
+
+static void memory_of_balloon(struct dom_facts *f, xmlNodePtr dom)
+{
+	int64_t apart = read_memory_devices(f, dom);
+	if (!f->apart)
+		return;
+	f->max_kib = less(f->max_kib, apart);
+	f->current_kib = less(f->current_kib, f->plugged_kib);
+	/* After a reset libvirt's own sum is wrong for a while. */
+	if (vi64_has(f->current_kib) && (!vi64_has(f->max_kib) || f->current_kib.v > f->max_kib.v))
+		f->current_kib = vi64_absent(AVAIL_ABSURD);
+}
+
 static void read_memory(struct dom_facts *f, xmlNodePtr dom)
 {
 	int64_t kib;
@@ -251,6 +289,7 @@ static void read_memory(struct dom_facts *f, xmlNodePtr dom)
 		f->max_kib = f->current_kib = vi64_ok(kib);
 	if (xml_kib(xml_child(dom, "currentMemory"), &kib))
 		f->current_kib = vi64_ok(kib);
+	memory_of_balloon(f, dom);
 	if (xml_kib(xml_path(dom, "memtune/min_guarantee"), &kib))
 		f->min_guarantee_kib = vi64_ok(kib);
 }

@@ -25,7 +25,11 @@ struct dom_facts {
 	bool asks_nodes; /* the same of <numatune><memory> */
 	bool balloon_device;
 	int64_t period_s;
-	struct vi64 max_kib, current_kib; /* <memory>, <currentMemory>: the hypervisor's own books */
+	/* <memory>, <currentMemory>: the hypervisor's own books, less what a balloon has no part in:
+	 * virtio-mem, NVDIMM and the like. Absent when that leaves nothing. */
+	struct vi64 max_kib, current_kib;
+	bool apart, virtio_mem; /* there is some of that; some of it virtio-mem */
+	int64_t plugged_kib;    /* by virtio-mem now */
 	struct vi64 min_guarantee_kib;
 	struct vf64 quota_pct;
 	struct vf64 global_quota_pct; /* of the whole VM */

@@ -88,6 +88,7 @@ static void finish(struct lv *lv, struct action *a, struct change_request *q)
 		remember_refused(lv, a);
 	if (q->guarded)
 		lv_claim_merge(lv, &q->claim);
+	a->to_kib = q->action.to_kib;
 	free(q);
 	/* When the line broke in the middle, the change may have been made all the same. */
 	if (a->outcome == OUTCOME_FAILED && link_phase(lv->link, NULL) == PHASE_LOST)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "connect.h"
+#include "domxml.h"
 #include "pinmark.h"
 #include "vmtop/err.h"
 
@@ -198,6 +199,33 @@ static int change_pin(virDomainPtr dom, struct action *a, int n_cpus, const stru
 	return 1;
 }
 
+/* What a balloon may be at most now; 0: not known. */
+static int64_t balloon_most(virDomainPtr dom)
+{
+	struct dom_facts f;
+	char *live = virDomainGetXMLDesc(dom, 0);
+	int64_t most = 0;
+	dom_facts_init(&f);
+	if (live && domxml_parse(&f, live, NULL, NULL) == 0 && vi64_has(f.max_kib))
+		most = f.max_kib.v;
+	dom_facts_done(&f);
+	free(live);
+	return most;
+}
+
+/* Memory may have been plugged or taken away since the plan: less is better than nothing. */
+static int refused_balloon(virDomainPtr dom, struct action *a, const struct claim *claim)
+{
+	struct err e = ERR_INIT;
+	connect_err(&e, "setting the balloon");
+	int64_t most = balloon_most(dom);
+	if (most <= a->from_kib || most >= a->to_kib || !claim_fresh(claim) ||
+		virDomainSetMemoryFlags(dom, (unsigned long)most, VIR_DOMAIN_AFFECT_LIVE) < 0)
+		return end(a, e.code == ERR_GONE ? OUTCOME_SKIPPED : OUTCOME_FAILED, e.msg);
+	a->to_kib = most;
+	return end(a, OUTCOME_DONE, "");
+}
+
 static int change_balloon(
 	virDomainPtr dom, struct action *a, const virDomainInfo *info, const struct claim *claim)
 {
@@ -208,7 +236,7 @@ static int change_balloon(
 	if (!claim_fresh(claim))
 		return end(a, OUTCOME_SKIPPED, too_late);
 	if (virDomainSetMemoryFlags(dom, (unsigned long)a->to_kib, VIR_DOMAIN_AFFECT_LIVE) < 0)
-		return fail(a, "setting the balloon");
+		return refused_balloon(dom, a, claim);
 	return end(a, OUTCOME_DONE, "");
 }
 

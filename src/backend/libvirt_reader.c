@@ -164,10 +164,12 @@ static int meet_vms(struct lv_reader *rd, struct err *e)
 	return 0;
 }
 
-/* Guests without a balloon or without statistics have nothing that /proc and the XML do not tell. */
+/* Guests without a balloon or without statistics have nothing that /proc and the XML do not tell, but for the
+ * balloon beside virtio-mem. */
 static bool has_statistics(const struct vm_cache *vm)
 {
-	return !vm->have_facts || (vm->facts.balloon_device && vm->facts.period_s > 0);
+	return !vm->have_facts ||
+	       (vm->facts.balloon_device && (vm->facts.period_s > 0 || vm->facts.virtio_mem));
 }
 
 static void make_wishes(struct lv_reader *rd, bool full)

@@ -166,7 +166,9 @@ static unsigned fill_one(struct sample *s, const char *field, int64_t v)
 		return SEEN_BALLOON;
 	}
 	if (fill_plain(vm, field, v))
-		return field[0] == 'b' ? SEEN_BALLOON : SEEN_CPU;
+		return field[0] != 'b'                     ? SEEN_CPU
+		       : strcmp(field, "balloon.rss") == 0 ? SEEN_BALLOON | SEEN_RSS
+							   : SEEN_BALLOON;
 	fill_summed(&vm->io, field, v);
 	return 0;
 }
@@ -226,6 +228,8 @@ static enum avail guest_reason(const struct vm_memory *m, const struct stats_why
 		return AVAIL_NO_DEVICE;
 	if (why != AVAIL_NONE)
 		return why;
+	if (w->busy)
+		return AVAIL_BUSY;
 	if (!w->has_period)
 		return AVAIL_NONE;
 	if (w->period_s == 0)

@@ -78,7 +78,8 @@ static void take_facts(
 	if (domxml_parse(&fresh, live, inactive, NULL) == 0 && placed_ask(&fresh, dom, calls) == 0) {
 		dom_facts_renew(&vm->facts, &fresh);
 		vm->have_facts = true;
-		vm->balloon_kib = vm->facts.current_kib;
+		if (!vm->facts.virtio_mem || !vi64_has(vm->balloon_kib))
+			vm->balloon_kib = vm->facts.current_kib;
 	}
 	dom_facts_done(&fresh);
 }
@@ -139,9 +140,12 @@ static bool older(int64_t then_ns, int seconds)
 	return clock_ns() - then_ns > seconds * SECOND;
 }
 
-static bool wants_facts(const struct vm_cache *vm)
+/* What virtio-mem has plugged changes without an event that every libvirt sends. */
+static bool wants_facts(const struct row *row)
 {
-	return !vm->have_facts || vm->dirty || older(vm->facts_ns, FACTS_AGE_S + spread(vm, FACTS_AGE_S / 2));
+	const struct vm_cache *vm = row->vm;
+	return !vm->have_facts || vm->dirty || (vm->facts.virtio_mem && row->balloon) ||
+	       older(vm->facts_ns, FACTS_AGE_S + spread(vm, FACTS_AGE_S / 2));
 }
 
 /* The bulk call named a vCPU that is not in the cache, or the other way round. */
@@ -186,7 +190,7 @@ static void slow_one(struct lv_reader *rd, struct row *row, const struct vm_samp
 	bool in_turn;
 	int64_t start = clock_ns();
 	int calls = 0;
-	if (wants_facts(vm))
+	if (wants_facts(row))
 		calls += read_facts(vm, row->dom);
 	if (row->local && !vm->agreed)
 		calls += check_threads(vm, row->dom);
@@ -294,22 +298,71 @@ static void memory_by_call(struct vm_sample *v, virDomainPtr dom)
 		stats_memory(&v->mem, st, n);
 }
 
+/* The bulk call's figures need the VM's job, which another client may hold; then it gives libvirt's own books
+ * alone, and the resident size is not among them. */
+static bool was_busy(const struct lv_reader *rd, const struct row *row, const struct vm_sample *v)
+{
+	bool tells = rd->seen & SEEN_RSS || strcmp(rd->host.driver, "QEMU") == 0;
+	return row->balloon && vi64_has(v->mem.balloon_kib) && tells && !vi64_has(v->mem.rss_kib);
+}
+
+/* QEMU's own word, which is in the unit of targets. balloon.current has what virtio-mem plugged in it, as far
+ * as libvirt has kept count: that is off after a reset, and differs between its versions. */
+static struct vi64 balloon_beside_virtio_mem(struct lv_reader *rd, const struct row *row)
+{
+	virDomainMemoryStatStruct st[VIR_DOMAIN_MEMORY_STAT_NR];
+	struct vm_memory m = {.balloon_kib = vi64_absent(AVAIL_BUSY)};
+	if (clock_ns() >= rd->until_ns)
+		return m.balloon_kib;
+	int64_t start = clock_ns();
+	int n = virDomainMemoryStats(row->dom, st, VIR_DOMAIN_MEMORY_STAT_NR, 0);
+	reader_waited(rd, start, 1);
+	if (n > 0)
+		stats_memory(&m, st, n);
+	return m.balloon_kib;
+}
+
+static void at_most(struct vi64 *v, struct vi64 most)
+{
+	if (vi64_has(*v) && vi64_has(most) && v->v > most.v)
+		v->v = most.v;
+}
+
+/* Everything in the unit of targets: what the guest has beside that counts as memory it need not take from
+ * its balloon. */
+static void memory_apart(struct lv_reader *rd, const struct row *row, struct vm_sample *v, bool busy)
+{
+	const struct dom_facts *f = &row->vm->facts;
+	struct vm_memory *m = &v->mem;
+	if (!row->vm->have_facts || !f->apart || !f->balloon_device || !vi64_has(m->balloon_kib))
+		return;
+	if (f->virtio_mem)
+		m->balloon_kib = busy ? vi64_absent(AVAIL_BUSY) : balloon_beside_virtio_mem(rd, row);
+	m->max_kib = f->max_kib;
+	at_most(&m->unused_kib, m->max_kib);
+	at_most(&m->usable_kib, m->max_kib);
+	if (vi64_has(m->available_kib))
+		m->available_kib.v =
+			m->available_kib.v > f->plugged_kib ? m->available_kib.v - f->plugged_kib : 0;
+}
+
 /* Fresh numbers are remembered, and otherwise the last ones stand, with their own age: guests fill them in
  * every few seconds only, and asking for them is what costs. */
-static void memory_keep(struct row *row, struct vm_sample *v)
+static void memory_keep(struct row *row, struct vm_sample *v, bool busy)
 {
 	struct vm_cache *vm = row->vm;
-	bool fresh = row->balloon && vi64_has(v->mem.balloon_kib);
+	bool told = row->balloon && vi64_has(v->mem.balloon_kib), fresh = told && !busy;
+	if (told)
+		vm->balloon_kib = v->mem.balloon_kib;
 	if (fresh) {
 		vm->mem = v->mem;
 		vm->have_mem = true;
-		vm->balloon_kib = v->mem.balloon_kib;
 	} else if (vm->have_mem && (vm->facts.period_s || !row->local)) {
 		v->mem = vm->mem;
 	} else {
 		vm->have_mem = false;
 	}
-	if (!fresh && (vm->have_mem || row->local) && vi64_has(vm->balloon_kib))
+	if (!fresh && (vm->have_mem || row->local || busy) && vi64_has(vm->balloon_kib))
 		v->mem.balloon_kib = vm->balloon_kib;
 	if (!row->local)
 		return;
@@ -322,18 +375,24 @@ static void settle_memory(struct lv_reader *rd, struct row *row, struct vm_sampl
 {
 	const struct vm_cache *vm = row->vm;
 	bool told = row->local && vm->have_facts && (!vm->facts.balloon_device || !vm->facts.period_s);
-	memory_keep(row, v);
+	bool busy = was_busy(rd, row, v);
+	memory_apart(rd, row, v, busy);
+	busy = busy || v->mem.balloon_kib.avail == AVAIL_BUSY;
+	memory_keep(row, v, busy);
 	struct stats_why w = {
 		.asked = vm->have_mem || row->balloon || told,
 		.hung = row->hung || rd->order->safe_only,
 		.running = v->state == VM_RUNNING || v->state == VM_BLOCKED,
 		.reported = rd->seen & SEEN_BALLOON || row->local,
 		.has_period = vm->have_facts,
+		.busy = busy,
 		.period_s = vm->facts.period_s,
 	};
 	v->mem.balloon_device = !vm->have_facts || vm->facts.balloon_device;
 	v->mem.period_s = vm->have_facts ? vi64_ok(vm->facts.period_s) : vi64_absent(AVAIL_NONE);
 	v->mem.min_guarantee_kib = vm->facts.min_guarantee_kib;
+	if (vm->facts.virtio_mem)
+		v->mem.plugged_kib = vi64_ok(vm->facts.plugged_kib);
 	stats_memory_reasons(&v->mem, &w);
 }
 

@@ -134,6 +134,7 @@ static json_t *json_memory(struct json_builder *b, const struct vm_sample *vm, c
 	json_t *o = keep(b, json_object());
 	put(b, o, "max_kib", json_i(vm->mem.max_kib));
 	put(b, o, "balloon_kib", json_i(vm->mem.balloon_kib));
+	put(b, o, "plugged_kib", json_i(vm->mem.plugged_kib));
 	put(b, o, "target_kib", json_i(st->target_kib));
 	put(b, o, "unused_kib", json_i(vm->mem.unused_kib));
 	put(b, o, "usable_kib", json_i(vm->mem.usable_kib));

@@ -68,7 +68,7 @@ static void bound_vm(struct vm_sample *vm)
 	struct vm_memory *m = &vm->mem;
 	struct vm_io *io = &vm->io;
 	struct vi64 *const kib[] = {&m->max_kib, &m->balloon_kib, &m->unused_kib, &m->usable_kib,
-		&m->available_kib, &m->caches_kib, &m->rss_kib, &m->min_guarantee_kib};
+		&m->available_kib, &m->caches_kib, &m->rss_kib, &m->min_guarantee_kib, &m->plugged_kib};
 	struct vi64 *const ns[] = {&vm->cpu_time_ns, &m->last_update_ns};
 	struct vi64 *const counters[] = {&m->swap_in_kib, &m->swap_out_kib, &m->major_faults, &io->rd_reqs,
 		&io->wr_reqs, &io->rd_bytes, &io->wr_bytes, &io->rx_bytes, &io->tx_bytes, &io->rx_pkts,

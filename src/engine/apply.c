@@ -184,6 +184,16 @@ static void watch_asked(struct engine *en, struct vm_record *r, const struct act
 	r->astray_ns = 0;
 }
 
+/* It may be less than was asked for. */
+static void balloon_done(struct engine *en, struct vm_record *r, const struct action *a)
+{
+	watch_asked(en, r, a, false);
+	if (r->wrote_kib == a->to_kib)
+		return;
+	balloon_will(r, a->to_kib);
+	note_after(en, JOURNAL_WROTE, r, JOURNAL_BALLOON);
+}
+
 static void record_done(struct engine *en, struct vm_record *r, const struct action *a)
 {
 	struct vcpu_record *v = record_vcpu(r, a->vcpu);
@@ -193,7 +203,7 @@ static void record_done(struct engine *en, struct vm_record *r, const struct act
 	if (a->kind == ACTION_PERIOD)
 		period_is(r, a->to_s);
 	if (a->kind == ACTION_BALLOON)
-		watch_asked(en, r, a, false);
+		balloon_done(en, r, a);
 	if (is_put_back(r, a))
 		apply_forget(en, r, object_of(a));
 	undo_push(en, a);

@@ -79,6 +79,8 @@ static unsigned groups_now(struct engine *en)
 	en->memory_early = early_look(en, slack);
 	if (!en->memory_due && !en->memory_early && !en->want_fresh && en->have_sample)
 		groups &= ~(unsigned)SAMPLE_BALLOON;
+	if (en->want_fresh)
+		groups |= SAMPLE_BALLOON;
 	en->want_fresh = false;
 	/* What the host does besides its VMs is a load to be balanced too. */
 	if (en->cfg.auto_cpu || en->want_rebalance || en->want_preview)

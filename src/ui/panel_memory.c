@@ -89,6 +89,7 @@ void truth_text(const struct snapshot *s, size_t vm, char *buf, size_t len)
 	const struct vm_rate *r = &s->vm_rates[vm];
 	buf[0] = '\0';
 	add_balloon(buf, len, s, vm);
+	add_kib(buf, len, "plugged beside it", m->plugged_kib);
 	add_kib(buf, len, "used", r->used_kib);
 	add_kib(buf, len, "usable", m->usable_kib);
 	add_kib(buf, len, "QEMU holds", m->rss_kib);

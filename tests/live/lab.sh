@@ -174,9 +174,8 @@ cpu_guest_defined() {
 		favour "$(guest_pid "$1")"
 }
 
-# mem_guest NAME MAX_MIB NOW_MIB: a Linux with a balloon that runs memory-init. Needs memory_prepare.
-mem_guest() {
-	cat >"$LAB/$1.xml" <<-XML
+mem_guest_xml() {
+	cat <<-XML
 	<domain type='qemu'>
 	  <name>$1</name><memory unit='MiB'>$2</memory><currentMemory unit='MiB'>$3</currentMemory>
 	  <vcpu>1</vcpu>
@@ -190,13 +189,31 @@ mem_guest() {
 	  </devices>
 	</domain>
 	XML
+}
+mem_guest_start() {
 	rm -f "$LAB/$1".pipe.*
 	mkfifo "$LAB/$1.pipe.in" "$LAB/$1.pipe.out" && virsh -q create "$LAB/$1.xml" >/dev/null
 }
 
+# mem_guest NAME MAX_MIB NOW_MIB: a Linux with a balloon that runs memory-init. Needs memory_prepare.
+mem_guest() {
+	mem_guest_xml "$@" >"$LAB/$1.xml"
+	mem_guest_start "$1"
+}
+# vmem_guest NAME MIB SLOT_MIB: the same, started with MIB of memory and with room for SLOT_MIB more by virtio-mem.
+vmem_guest() {
+	mem_guest_xml "$1" $(($2 + $3)) "$2" |
+		sed -e "s|<memory |<maxMemory slots='4' unit='MiB'>$(($2 + $3))</maxMemory><memory |" \
+			-e "s|panic=-1|panic=-1 memhp_default_state=online_movable|" \
+			-e "s|<devices>|<cpu><numa><cell id='0' cpus='0' memory='$2' unit='MiB'/></numa></cpu><devices>|" \
+			-e "s|<memballoon|<memory model='virtio-mem'><target><size unit='MiB'>$3</size><node>0</node><block unit='MiB'>2</block><requested unit='MiB'>0</requested></target></memory><memballoon|" \
+			>"$LAB/$1.xml"
+	mem_guest_start "$1"
+}
+
 memory_prepare() {
 	kernel_get && initramfs "$LAB/memory.img" "$TOP/tests/live/memory-init" virtio virtio_ring \
-		virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_balloon
+		virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_balloon virtio_mem
 }
 
 # tell NAME WORDS: a line for its memory-init.
@@ -215,6 +232,9 @@ killed_in() {
 }
 # balloon NAME [FIELD]: KiB of a domain's balloon statistics (current, unused, usable, ...).
 balloon() { virsh -q domstats "$1" --balloon | awk -F= -v key="balloon.${2:-current}" '{gsub(/ /, "", $1)} $1 == key {print $2}'; }
+
+# The same as QEMU itself tells it, in MiB.
+qemu_balloon() { virsh -q qemu-monitor-command "$1" --hmp info balloon | sed -n 's/.*actual=\([0-9]*\).*/\1/p'; }
 
 guest_pid() { cat "/run/libvirt/qemu/$1.pid"; }
 # The monitor of this guest answers no more, or again.

@@ -153,3 +153,88 @@ test_memory_cases() {
 	kill -TERM "$BATCH"
 	json_end 20
 }
+
+# ---- as found -------------------------------------------------------------------------------------------------
+
+qemu_balloon_is() { [ "$(qemu_balloon "$1")" = "$2" ]; }
+qemu_balloon_below() { [ "$(qemu_balloon "$1")" -lt "$2" ]; }
+nobody_blamed() { json_true 'all(.[].vms[]; .memory.reason != "foreign-balloon")'; }
+
+# Targets of a guest with virtio-mem are in QEMU's unit: what is plugged is no balloon.
+test_virtio_mem() {
+	memory_needs
+	vmem_guest vm 512 512 || fail "guest does not start"
+	eventually 180 "guest up" console vm 'lab: up'
+	json_start --no-config --yes --auto=memory -d 1 --stats-period 1 -s memory_cycle=1 -s mem_boot=0 -s mem_hold=5 \
+		-s mem_decay=5 --end-time +400
+	eventually 60 "it gave some" qemu_balloon_below vm 400
+	expect_eq "the maximum shown, in MiB" "$(json '.[-1].vms[0].memory.max_kib / 1024')" 512
+	virsh -q update-memory-device vm --requested-size 256MiB || fail "not plugged"
+	eventually 30 "256 MiB plugged, and seen" json_true '.[-1].vms[0].memory.plugged_kib == 262144'
+	sleep 8
+	tell vm eat once 450 40
+	eventually 60 "the guest has eaten" console vm 'lab: full once'
+	virsh -q update-memory-device vm --requested-size 64MiB || fail "not unplugged"
+	sleep 8
+	expect "balloons as QEMU has them" json_true '[.[].vms[0].memory.balloon_kib] | max <= 524288'
+	expect "every change was made" json_true '[.[].actions[] | select(.kind == "balloon")]
+		| length > 3 and all(.[]; .outcome == "done" and .to <= 524288)'
+	expect "nobody else is blamed" nobody_blamed
+	expect_eq "killed" "$(killed_in vm)" ""
+	kill -TERM "$BATCH"
+	json_end 20
+	eventually 30 "the balloon as found" qemu_balloon_is vm 512
+}
+
+# run_and_end CYCLE TENTHS GUEST...: one run of AUTO that ends TENTHS of a second after its first shrink.
+run_and_end() {
+	local cycle=$1 tenths=$2 vm
+	shift 2
+	json_start --no-config --yes --auto=memory -d 0.5 -s memory_cycle="$cycle" -s mem_boot=0 --stats-period 1 --end-time +90
+	LAB_POLL=0.02 eventually 60 "a shrink" json_true '[.[].actions[] | select(.kind == "balloon" and .to < .from)] | length > 0'
+	sleep "$((tenths / 10)).$((tenths % 10))"
+	kill -TERM "$BATCH"
+	json_end 20
+	for vm; do eventually 30 "cycle $cycle, $tenths tenths after the shrink: $vm as found" qemu_balloon_is "$vm" 512; done
+	expect "nobody else is blamed (cycle $cycle, $tenths)" nobody_blamed
+}
+
+# The end at each tenth of a second after a shrink.
+test_balloon_back() {
+	local cycle tenths n=0
+	memory_needs
+	mem_guest m1 1024 512 || fail "guest does not start"
+	mem_guest m2 1024 512 || fail "guest does not start"
+	guest_up m1 512
+	guest_up m2 512
+	for cycle in 0.5 5; do
+		for ((tenths = 0; tenths < 20; tenths++)); do
+			run_and_end $cycle $tenths m1 m2
+			n=$((n + 1))
+		done
+	done
+	note "$n ends"
+}
+
+# Undo at each tenth of a second after a shrink, then the end with everything put back.
+test_balloon_undo() {
+	local cycle tenths n=0
+	memory_needs
+	mem_guest m1 1024 512 || fail "guest does not start"
+	guest_up m1 512
+	for cycle in 0.5 5; do
+		for ((tenths = 0; tenths < 10; tenths++)); do
+			vmtop_start --no-config --yes --auto=memory --on-exit restore -d 0.5 -s memory_cycle=$cycle -s mem_boot=0 \
+				--stats-period 1
+			LAB_POLL=0.02 eventually 60 "a shrink" qemu_balloon_below m1 512
+			sleep "0.$tenths"
+			term_keys u
+			sleep "0.$(((tenths * 7) % 10))"
+			vmtop_quit
+			eventually 30 "cycle $cycle, undo $tenths tenths after the shrink: as found" qemu_balloon_is m1 512
+			mux kill-server
+			n=$((n + 1))
+		done
+	done
+	note "$n undos"
+}

@@ -399,6 +399,52 @@ static void test_units(void **state)
 	}
 }
 
+/* A balloon is counted in the memory at the start and in DIMMs; libvirt counts everything. */
+static void test_memory_devices(void **state)
+{
+	(void)state;
+#define MEM(model, size, rest)                                                                               \
+	"<memory model='" model "'><target><size unit='MiB'>" size "</size><node>0</node>" rest              \
+	"</target></memory>"
+#define PLUGGED(mib) "<requested unit='MiB'>" mib "</requested><current unit='MiB'>" mib "</current>"
+	static const struct {
+		const char *memory, *current, *devices;
+		int64_t max_mib, current_mib, plugged_mib; /* 0: absent */
+		bool apart, virtio_mem;
+	} rows[] = {
+		{"1024", "512", "", 1024, 512, 0, false, false},
+		{"1280", "700", MEM("dimm", "256", ""), 1280, 700, 0, false, false},
+		{"1024", "512", MEM("virtio-mem", "512", PLUGGED("0")), 512, 512, 0, true, true},
+		{"1024", "768", MEM("virtio-mem", "512", PLUGGED("256")), 512, 512, 256, true, true},
+		{"1792", "556",
+			MEM("dimm", "256", "") MEM("virtio-mem", "512", PLUGGED("200"))
+				MEM("virtio-mem", "512", PLUGGED("56")),
+			768, 300, 256, true, true},
+		{"1536", "1000", MEM("nvdimm", "512", ""), 1024, 1000, 0, true, false},
+		{"1536", "1000", MEM("virtio-pmem", "512", ""), 1024, 1000, 0, true, false},
+		{"1024", "600", MEM("virtio-mem", "512", PLUGGED("0")), 512, 0, 0, true,
+			true}, /* after a reset */
+		{"1024", "100", MEM("virtio-mem", "512", PLUGGED("256")), 512, 0, 256, true, true},
+		{"512", "512", MEM("virtio-mem", "512", PLUGGED("0")), 0, 0, 0, true, true},
+		{"1024", "512", MEM("virtio-mem", "99999999999999999999", PLUGGED("-5")), 1024, 512, 0, true,
+			true},
+		{"1024", "512", "<memory model='virtio-mem'/>", 1024, 512, 0, true, true},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char xml[1000];
+		snprintf(xml, sizeof xml,
+			"<domain><memory unit='MiB'>%s</memory><currentMemory unit='MiB'>%s</currentMemory>"
+			"<devices>%s</devices></domain>",
+			rows[i].memory, rows[i].current, rows[i].devices);
+		assert_int_equal(domxml_parse(&f, xml, NULL, NULL), 0);
+		assert_int_equal(vi64_has(f.max_kib) ? f.max_kib.v / 1024 : 0, rows[i].max_mib);
+		assert_int_equal(vi64_has(f.current_kib) ? f.current_kib.v / 1024 : 0, rows[i].current_mib);
+		assert_int_equal(f.plugged_kib / 1024, rows[i].plugged_mib);
+		assert_int_equal(f.apart, rows[i].apart);
+		assert_int_equal(f.virtio_mem, rows[i].virtio_mem);
+	}
+}
+
 static void test_quota(void **state)
 {
 	(void)state;
@@ -524,6 +570,6 @@ int main(void)
 		T(test_inactive_pin_is_a_rule), T(test_live_pin_beyond_the_rule), T(test_renew), T(test_wide),
 		T(test_memory_nodes), T(test_placed_by_numad), T(test_units), T(test_document_type),
 		T(test_silence), T(test_dedicated), T(test_unreadable_rule_allows_nothing), T(test_flags),
-		T(test_memory), T(test_quota), T(test_hostile)};
+		T(test_memory), T(test_memory_devices), T(test_quota), T(test_hostile)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,10 @@ void balloon_watch_asked(
 bool balloon_watch_ours(const struct balloon_watch *w, int64_t kib, int64_t slack_kib);
 /* It is ours and has this size now: once the figures cannot be old any more, what lies behind it is not. */
 void balloon_watch_seen(struct balloon_watch *w, int64_t kib, int64_t now_ns);
-/* The memory that targets are counted in has grown or shrunk (a DIMM was plugged): all sizes move with it. */
+/* Whether a balloon went from was_kib to kib because memory was plugged or taken away: its maximum changed
+ * by by_kib, and it with it. A hypervisor keeps what it withholds; all sizes asked for move too. */
+bool balloon_watch_plugged(
+	const struct balloon_watch *w, int64_t was_kib, int64_t kib, int64_t by_kib, int64_t slack_kib);
 void balloon_watch_shift(struct balloon_watch *w, int64_t by_kib);
 /* Somebody else set it, or it is another guest's now. */
 void balloon_watch_drop(struct balloon_watch *w);

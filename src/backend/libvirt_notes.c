@@ -109,7 +109,8 @@ bool note_pin_event(
 	struct pin_note *pin = get_pin(t, uuid, vcpu);
 	if (!pin)
 		return true;
-	if (pin->asked_ns && time_ns - pin->asked_ns < ECHO_NS && cpuset_equal(&pin->asked, map))
+	bool may_come = time_ns - pin->asked_ns < ECHO_NS || note_find(t, uuid)->unknown_call;
+	if (pin->asked_ns && may_come && cpuset_equal(&pin->asked, map))
 		return false;
 	/* What a sample has shown already is no second pin. */
 	bool news = !pin->seen_ns || !pin->foreign_ns || time_ns - pin->foreign_ns >= ECHO_NS ||

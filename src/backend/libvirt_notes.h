@@ -6,7 +6,7 @@
 
 #include "vmtop/sample.h"
 
-/* A TUNABLE event this long after our own request for the same map is its echo. */
+/* A TUNABLE event this long after our own request for the same map, or before its answer, is its echo. */
 #define ECHO_NS (INT64_C(5) * 1000000000)
 
 /* A target that was refused is left out for so long, unless the host's own limits tell sooner why. */

@@ -248,7 +248,8 @@ static void vcpus_from_cache(struct lv_reader *rd, const struct vm_cache *vm, st
 		c->online = true;
 		c->pcpu = from->pcpu;
 		c->affinity = from->affinity;
-		c->affinity_avail = from->affinity_avail;
+		c->affinity_avail =
+			vm->vcpus_dirty ? AVAIL_NONE : from->affinity_avail; /* it changed since */
 		if (!vi64_has(c->time_ns) && vm->vcpus_ns >= rd->sample.time_ns)
 			c->time_ns = from->time_ns;
 	}

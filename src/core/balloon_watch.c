@@ -53,6 +53,17 @@ void balloon_watch_seen(struct balloon_watch *w, int64_t kib, int64_t now_ns)
 	widen(w, kib);
 }
 
+bool balloon_watch_plugged(
+	const struct balloon_watch *w, int64_t was_kib, int64_t kib, int64_t by_kib, int64_t slack_kib)
+{
+	int64_t off = kib - was_kib - by_kib;
+	if (!by_kib || !was_kib)
+		return false;
+	if (off >= -slack_kib && off <= slack_kib)
+		return true;
+	return !balloon_watch_ours(w, kib, slack_kib) && balloon_watch_ours(w, kib - by_kib, slack_kib);
+}
+
 void balloon_watch_shift(struct balloon_watch *w, int64_t by_kib)
 {
 	if (!balloon_watch_asks(w))

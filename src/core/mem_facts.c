@@ -184,9 +184,28 @@ static void observe_progress(struct mem_guest *g, int64_t now_ns)
 	}
 }
 
+/* A DIMM was plugged or taken away. */
+static void observe_plugged(struct mem_guest *g)
+{
+	struct mem_memo *m = &g->m;
+	int64_t max = vi64_has(g->vm->mem.max_kib) ? g->vm->mem.max_kib.v : 0, by = max - m->max_kib;
+	bool known = m->max_kib > 0 && max > 0;
+	m->max_kib = max;
+	if (!known ||
+		!balloon_watch_plugged(&m->watch, m->balloon_kib, g->balloon, by, mem_small_kib(g->max)))
+		return;
+	balloon_watch_shift(&m->watch, by);
+	int64_t *const sizes[] = {
+		&m->asked_kib, &m->asked_from_kib, &m->balloon_kib, &m->moved_kib, &m->unused_base_kib};
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		if (*sizes[i] > 0)
+			*sizes[i] = kib_max(*sizes[i] + by, MIB);
+}
+
 static void observe_balloon(struct mem_ctl *c, struct mem_guest *g)
 {
 	int64_t now = c->r->sample->time_ns;
+	observe_plugged(g);
 	adopt_target(g, now);
 	observe_settling(g, now);
 	if (mem_guarded(c, MEM_GUARD_FOREIGN))

@@ -52,6 +52,7 @@ struct mem_memo {
 	int id;
 	int64_t first_kib;   /* balloon when the guest was first seen, or where it settled after a start */
 	int64_t balloon_kib; /* at the last cycle */
+	int64_t max_kib;     /* then; 0: not known */
 	int64_t look_ns;
 	int64_t still_ns;    /* since when the balloon stands still */
 	bool settled;        /* it has come to rest after its start, or we set its target */

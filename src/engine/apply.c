@@ -43,6 +43,12 @@ void apply_forget(struct engine *en, struct vm_record *r, int object)
 	note_after(en, JOURNAL_FORGOT, r, object);
 }
 
+void apply_found_anew(struct engine *en, const struct vm_record *r)
+{
+	note_after(en, JOURNAL_FOUND, r, JOURNAL_BALLOON);
+	note_after(en, JOURNAL_WROTE, r, JOURNAL_BALLOON);
+}
+
 /* As found: what it was before our first change, or before the first one after somebody else's. Who pinned it
  * until then did so before it was ours, and is no rival. */
 static void pin_found(struct engine *en, struct vcpu_record *v, const struct action *a)

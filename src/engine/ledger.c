@@ -223,6 +223,27 @@ bool balloon_ours_now(const struct vm_record *r, const struct vm_memory *m, int6
 	return by_watch(r, m) || (may_reboot(m) && astray_s(r, now_ns) < REBOOT_S);
 }
 
+bool balloon_plugged(struct vm_record *r, const struct vm_memory *m)
+{
+	if (!vi64_has(m->balloon_kib) || !vi64_has(m->max_kib))
+		return false;
+	int64_t by = r->seen_max_kib ? m->max_kib.v - r->seen_max_kib : 0;
+	bool moved = balloon_watch_plugged(
+		&r->memo.balloon, r->seen_kib, m->balloon_kib.v, by, balloon_small_kib(m->max_kib.v));
+	r->seen_kib = m->balloon_kib.v;
+	r->seen_max_kib = m->max_kib.v;
+	if (!moved)
+		return false;
+	balloon_watch_shift(&r->memo.balloon, by);
+	if (r->wrote_kib < 0 || r->found_kib + by <= 0 || r->wrote_kib + by <= 0)
+		return false;
+	r->found_kib += by;
+	r->wrote_kib += by;
+	r->low_kib += by;
+	r->high_kib += by;
+	return true;
+}
+
 bool balloon_look(struct vm_record *r, const struct vm_memory *m, int64_t now_ns)
 {
 	if (!balloon_watch_asks(&r->memo.balloon) || !vi64_has(m->balloon_kib))

@@ -36,8 +36,9 @@ struct vm_record {
 	int64_t unknown_ns;           /* with memo.unknown: since when */
 	int64_t found_kib, wrote_kib; /* balloon: -1 never touched */
 	int64_t low_kib, high_kib;    /* of all targets written; with wrote_kib */
-	int64_t astray_ns;            /* since when its balloon is where nothing of ours sent it; 0: is not */
-	bool foreign_balloon;         /* somebody else set it, and the log has it */
+	int64_t seen_kib, seen_max_kib; /* its balloon and what it may be, as seen last; 0: never */
+	int64_t astray_ns;    /* since when its balloon is where nothing of ours sent it; 0: is not */
+	bool foreign_balloon; /* somebody else set it, and the log has it */
 	int period_found, period_wrote; /* -1 never touched */
 	int period_before;              /* it may still be this one; -1 never touched */
 	struct vcpu_record *vcpus;      /* those that we have pinned */
@@ -89,6 +90,9 @@ bool balloon_ours(const struct vm_record *r, int64_t kib, bool same_life);
 bool balloon_ours_now(const struct vm_record *r, const struct vm_memory *m, int64_t now_ns);
 /* Takes this reading of it in. False: for long enough it is certain that somebody else set it. */
 bool balloon_look(struct vm_record *r, const struct vm_memory *m, int64_t now_ns);
+/* Memory was plugged or taken away since the last reading: the sizes remembered move with it. Returns whether
+ * they did. */
+bool balloon_plugged(struct vm_record *r, const struct vm_memory *m);
 /* Where it stands or will: our target while it is ours, else where it is. */
 int64_t balloon_going(const struct vm_record *r, const struct vm_memory *m, int64_t now_ns);
 /* The same for the statistics period: is to be changed, is known to be, is one that we wrote. */

@@ -45,6 +45,7 @@ static void new_life(struct engine *en, struct vm_record *r, const struct vm_sam
 {
 	if (r->life >= 0)
 		balloon_watch_drop(&r->memo.balloon);
+	r->seen_max_kib = 0;
 	bool pins = pins_of_new_life(en, r, vm), memory = memory_of_new_life(en, r, &vm->mem);
 	if (pins && memory)
 		r->life = vm->id;
@@ -85,6 +86,8 @@ static void watch_inherited(struct vm_record *r, const struct vm_memory *m, int6
 static void watch_balloon(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
 {
 	char name[128];
+	if (balloon_plugged(r, &vm->mem))
+		apply_found_anew(en, r);
 	watch_inherited(r, &vm->mem, en->sample.time_ns);
 	if (balloon_look(r, &vm->mem, en->sample.time_ns))
 		return;

@@ -172,6 +172,7 @@ const char *engine_host(const struct engine *en);    /* engine.c: what the journ
 int apply_journal(struct engine *en, struct err *e); /* opens it if changes here need one */
 /* Nothing of ours is left on this object (enum journal_object or a vCPU). */
 void apply_forget(struct engine *en, struct vm_record *r, int object);
+void apply_found_anew(struct engine *en, const struct vm_record *r); /* its balloon's sizes moved */
 void apply_plan(struct engine *en, const struct round *cpu, const struct round *memory);
 
 /* replayed.c: a recording is shown as it was decided, unless it is to be decided anew */

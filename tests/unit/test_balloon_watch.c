@@ -92,6 +92,21 @@ static void memory_is_plugged(void **state)
 	assert_false(balloon_watch_asks(&w));
 }
 
+static void plugged_or_pushed(void **state)
+{
+	(void)state;
+	struct balloon_watch w = {0};
+	assert_true(balloon_watch_plugged(
+		&w, 1000, 1256, 256, SLACK)); /* nothing asked: it went with its maximum */
+	assert_false(balloon_watch_plugged(&w, 1000, 1256, 0, SLACK));
+	assert_false(balloon_watch_plugged(&w, 1000, 1000, 256, SLACK)); /* the maximum alone */
+	assert_false(balloon_watch_plugged(&w, 0, 256, 256, SLACK));     /* never seen before */
+	balloon_watch_asked(&w, 1000, 700, 1 * s, false);
+	assert_true(balloon_watch_plugged(&w, 1000, 1106, 256, SLACK)); /* on its way meanwhile */
+	assert_true(balloon_watch_plugged(&w, 900, 600, -300, SLACK));
+	assert_false(balloon_watch_plugged(&w, 1000, 300, 256, SLACK));
+}
+
 static void small_changes(void **state)
 {
 	(void)state;
@@ -108,6 +123,7 @@ int main(void)
 		cmocka_unit_test(stuck_for_long),
 		cmocka_unit_test(no_answer),
 		cmocka_unit_test(memory_is_plugged),
+		cmocka_unit_test(plugged_or_pushed),
 		cmocka_unit_test(small_changes),
 	};
 	return cmocka_run_group_tests_name("balloon watch", tests, NULL, NULL);

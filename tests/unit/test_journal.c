@@ -106,6 +106,71 @@ static void ours_is_what_we_wrote(void **state)
 	assert_true(vcpu_ours(&v, &three, &online));
 }
 
+static struct vm_memory balloon_at(int64_t mib, int64_t max_mib)
+{
+	return (struct vm_memory){.balloon_kib = vi64_ok(mib << 10), .max_kib = vi64_ok(max_mib << 10)};
+}
+
+/* Asked for 600 MiB, and it is there; then it goes where nobody of us sent it. */
+static void balloons_that_go_astray(void **state)
+{
+	(void)state;
+	const int64_t s = 1000000000;
+	struct ledger l = {0};
+	struct vm_record *r = ledger_get(&l, uuid_a, "a");
+	struct vm_memory m = balloon_at(1000, 2048);
+	assert_false(balloon_ours_now(r, &m, s));
+	assert_int_equal(balloon_going(r, &m, s), 1000 << 10);
+	r->found_kib = 1000 << 10;
+	balloon_will(r, 600 << 10);
+	balloon_watch_asked(&r->memo.balloon, 1000 << 10, 600 << 10, s, false);
+	m = balloon_at(700, 2048);
+	assert_true(balloon_look(r, &m, 3 * s));
+	assert_true(balloon_ours_now(r, &m, 3 * s));
+	assert_int_equal(balloon_going(r, &m, 3 * s), 600 << 10);
+	m = balloon_at(600, 2048);
+	assert_true(balloon_look(r, &m, 20 * s));
+	m = balloon_at(900, 2048);
+	assert_true(balloon_look(r, &m, 21 * s)); /* one odd reading */
+	assert_false(balloon_ours_now(r, &m, 21 * s));
+	assert_int_equal(balloon_going(r, &m, 21 * s), 900 << 10);
+	assert_false(balloon_look(r, &m, 23 * s));
+	/* All that it may have: perhaps it reboots. */
+	r->astray_ns = 0;
+	m = balloon_at(2048, 2048);
+	assert_true(balloon_look(r, &m, 30 * s));
+	assert_true(balloon_look(r, &m, 100 * s));
+	assert_true(balloon_ours_now(r, &m, 100 * s));
+	assert_false(balloon_look(r, &m, 121 * s));
+	assert_false(balloon_ours_now(r, &m, 121 * s));
+	ledger_done(&l);
+}
+
+/* As found moves along with a DIMM, and with nothing else. */
+static void a_dimm_is_plugged(void **state)
+{
+	(void)state;
+	struct ledger l = {0};
+	struct vm_record *r = ledger_get(&l, uuid_a, "a");
+	struct vm_memory m = balloon_at(1000, 2048);
+	assert_false(balloon_plugged(r, &m));
+	r->found_kib = 1000 << 10;
+	balloon_will(r, 600 << 10);
+	balloon_watch_asked(&r->memo.balloon, 1000 << 10, 600 << 10, 1, false);
+	m = balloon_at(800, 2048);
+	assert_false(balloon_plugged(r, &m));
+	m = balloon_at(1000, 2304); /* 256 MiB, and it went on by 56 */
+	assert_true(balloon_plugged(r, &m));
+	assert_int_equal(r->found_kib, 1256 << 10);
+	assert_int_equal(r->wrote_kib, 856 << 10);
+	assert_int_equal(r->memo.balloon.target_kib, 856 << 10);
+	assert_true(balloon_ours_now(r, &m, 2));
+	m = balloon_at(1000, 4096); /* the maximum alone */
+	assert_false(balloon_plugged(r, &m));
+	assert_int_equal(r->found_kib, 1256 << 10);
+	ledger_done(&l);
+}
+
 static void balloons_on_their_way_are_ours(void **state)
 {
 	(void)state;
@@ -452,6 +517,8 @@ int main(void)
 		cmocka_unit_test(ledger_of_the_gone_is_bounded),
 		cmocka_unit_test(ours_is_what_we_wrote),
 		cmocka_unit_test(balloons_on_their_way_are_ours),
+		cmocka_unit_test(balloons_that_go_astray),
+		cmocka_unit_test(a_dimm_is_plugged),
 		cmocka_unit_test(journal_survives_a_crash),
 		cmocka_unit_test(journal_stays_small),
 		cmocka_unit_test(journal_of_a_removed_file_is_new),

@@ -33,6 +33,10 @@ static void test_echo(void **state)
 	assert_true(note_pin_event(&t, one, 1, &a, 101 * S));
 	assert_true(note_pin_event(&t, two, 0, &a, 101 * S));
 	assert_true(note_pin_event(&t, one, 0, &a, 106 * S));
+	/* ... but the call has no answer yet */
+	note_get(&t, one)->unknown_call = &t;
+	assert_false(note_pin_event(&t, one, 0, &a, 130 * S));
+	assert_true(note_pin_event(&t, one, 0, &b, 130 * S));
 	notes_done(&t);
 }
 

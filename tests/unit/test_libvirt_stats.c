@@ -166,6 +166,13 @@ static void test_reasons(void **state)
 			AVAIL_NO_PERIOD, AVAIL_NONE},
 		{{.asked = true, .reported = true, .has_period = true, .period_s = 5, .running = true}, true,
 			AVAIL_NO_DRIVER, AVAIL_NONE},
+		{{.asked = true,
+			 .busy = true,
+			 .reported = true,
+			 .has_period = true,
+			 .period_s = 5,
+			 .running = true},
+			true, AVAIL_BUSY, AVAIL_NONE},
 		{{.asked = true, .reported = true, .has_period = true, .period_s = 5}, true, AVAIL_PAUSED,
 			AVAIL_NONE},
 	};

@@ -395,6 +395,27 @@ static void a_target_set_by_hand_is_ours(void **state)
 	toy_done(&t);
 }
 
+/* With a DIMM its balloon and its maximum jump together; somebody else's target moves the balloon alone. */
+static void a_dimm_is_nobody(void **state)
+{
+	(void)state;
+	for (int alone = 0; alone < 2; alone++) {
+		one_idle(MEM_GUARD_ALL);
+		t.cfg.reclaim = RECLAIM_PRESSURE;
+		toy_run(&t, 20, NULL);
+		toy_by_hand(&t, 0, M(2500));
+		toy_run(&t, 60, NULL);
+		assert_int_equal(t.g[0].balloon, M(2500));
+		t.g[0].balloon += M(600);
+		t.g[0].target += M(600);
+		t.g[0].rule.target_kib += M(600);
+		t.g[0].max += alone ? 0 : M(600);
+		toy_run(&t, 10, NULL);
+		assert_int_equal(t.status[0].why.code == REASON_FOREIGN_BALLOON, alone);
+		toy_done(&t);
+	}
+}
+
 static void floors_are_in_one_place(void **state)
 {
 	(void)state;
@@ -428,6 +449,7 @@ int main(void)
 		cmocka_unit_test(settling_after_a_start_is_nobodys_change),
 		cmocka_unit_test(statistics_of_another_age_are_stale),
 		cmocka_unit_test(a_target_set_by_hand_is_ours),
+		cmocka_unit_test(a_dimm_is_nobody),
 		cmocka_unit_test(floors_are_in_one_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

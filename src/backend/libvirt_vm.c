@@ -303,7 +303,7 @@ static void memory_by_call(struct vm_sample *v, virDomainPtr dom)
  * alone, and the resident size is not among them. */
 static bool was_busy(const struct lv_reader *rd, const struct row *row, const struct vm_sample *v)
 {
-	bool tells = rd->seen & SEEN_RSS || strcmp(rd->host.driver, "QEMU") == 0;
+	bool tells = rd->seen & SEEN_RSS || (rd->seen & SEEN_BALLOON && strcmp(rd->host.driver, "QEMU") == 0);
 	return row->balloon && vi64_has(v->mem.balloon_kib) && tells && !vi64_has(v->mem.rss_kib);
 }
 

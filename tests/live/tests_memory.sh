@@ -165,7 +165,7 @@ test_virtio_mem() {
 	memory_needs
 	vmem_guest vm 512 512 || fail "guest does not start"
 	eventually 180 "guest up" console vm 'lab: up'
-	json_start --no-config --yes --auto=memory -d 1 --stats-period 1 -s memory_cycle=1 -s mem_boot=0 -s mem_hold=5 \
+	json_start --no-config --yes --auto=memory -d 1 --stats-period 1 -s memory_cycle=1 -s mem_boot=0 -s reclaim=proactive -s mem_hold=5 \
 		-s mem_decay=5 --end-time +400
 	eventually 60 "it gave some" qemu_balloon_below vm 400
 	expect_eq "the maximum shown, in MiB" "$(json '.[-1].vms[0].memory.max_kib / 1024')" 512
@@ -190,7 +190,7 @@ test_virtio_mem() {
 run_and_end() {
 	local cycle=$1 tenths=$2 vm
 	shift 2
-	json_start --no-config --yes --auto=memory -d 0.5 -s memory_cycle="$cycle" -s mem_boot=0 --stats-period 1 --end-time +90
+	json_start --no-config --yes --auto=memory -d 0.5 -s memory_cycle="$cycle" -s mem_boot=0 -s reclaim=proactive --stats-period 1 --end-time +90
 	LAB_POLL=0.02 eventually 60 "a shrink" json_true '[.[].actions[] | select(.kind == "balloon" and .to < .from)] | length > 0'
 	sleep "$((tenths / 10)).$((tenths % 10))"
 	kill -TERM "$BATCH"
@@ -224,7 +224,7 @@ test_balloon_undo() {
 	guest_up m1 512
 	for cycle in 0.5 5; do
 		for ((tenths = 0; tenths < 10; tenths++)); do
-			vmtop_start --no-config --yes --auto=memory --on-exit restore -d 0.5 -s memory_cycle=$cycle -s mem_boot=0 \
+			vmtop_start --no-config --yes --auto=memory --on-exit restore -d 0.5 -s memory_cycle=$cycle -s mem_boot=0 -s reclaim=proactive \
 				--stats-period 1
 			LAB_POLL=0.02 eventually 60 "a shrink" qemu_balloon_below m1 512
 			sleep "0.$tenths"

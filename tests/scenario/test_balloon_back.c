@@ -52,6 +52,7 @@ static void begin(double delay_s, double cycle_s)
 	run_config(&cfg, false, true, delay_s);
 	cfg.memory_cycle_s = cycle_s;
 	cfg.mem_boot_s = 0;
+	cfg.reclaim = RECLAIM_PROACTIVE;
 }
 
 static void pass(double seconds)
@@ -206,6 +207,7 @@ static void theirs_stays(void **state)
 	host.made = made;
 	run_config(&cfg, false, true, 1);
 	cfg.mem_boot_s = 0;
+	cfg.reclaim = RECLAIM_PROACTIVE;
 	struct engine *en = spy_engine(&host, &cfg);
 	spy_run(en, 60);
 	send(en, CMD_AUTO_MEMORY);

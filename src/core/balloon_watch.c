@@ -61,7 +61,7 @@ bool balloon_watch_plugged(
 		return false;
 	if (off >= -slack_kib && off <= slack_kib)
 		return true;
-	return !balloon_watch_ours(w, kib, slack_kib) && balloon_watch_ours(w, kib - by_kib, slack_kib);
+	return balloon_watch_ours(w, kib - by_kib, slack_kib);
 }
 
 void balloon_watch_shift(struct balloon_watch *w, int64_t by_kib)

@@ -167,8 +167,8 @@ static int object_of(const struct action *a)
 	return a->kind == ACTION_PIN ? a->vcpu : a->kind == ACTION_BALLOON ? JOURNAL_BALLOON : JOURNAL_PERIOD;
 }
 
-/* An object that is as it was found again is nobody's business any more. A balloon that was put back only as
- * far as the guest's need lets it is not. */
+/* An object that is as it was found again is nobody's business any more. A balloon that was put back as far
+ * as the guest's need lets it counts too. */
 static bool is_put_back(const struct vm_record *r, const struct action *a)
 {
 	const struct vcpu_record *v = record_vcpu(r, a->vcpu);
@@ -176,7 +176,7 @@ static bool is_put_back(const struct vm_record *r, const struct action *a)
 	case ACTION_PIN:
 		return a->why.code == REASON_RESTORE || (v && vcpu_as_found(v));
 	case ACTION_BALLOON:
-		return r->wrote_kib == r->found_kib;
+		return a->why.code == REASON_RESTORE || r->wrote_kib == r->found_kib;
 	case ACTION_PERIOD:
 		return r->period_wrote == r->period_found;
 	}

@@ -478,7 +478,7 @@ static void the_users_pool(void **state)
 	assert_string_equal(allowed(2), "1");
 	build(GRAN_LLC);
 	struct cpuset to;
-	cpu_problem_target(&b, 1, 0, PLACE_UNIT, &to);
+	cpu_problem_target(&b, &(struct place_move){.task = 1, .to = 0, .aim = PLACE_UNIT}, &to);
 	assert_string_equal(cpus(&to), "0-2");
 	done();
 }

@@ -125,5 +125,9 @@ int lv_claim(struct backend *b, bool take, struct err *e)
 		return 0;
 	if (!take && !held)
 		return 0;
-	return lv_claim_now(lv, take ? CLAIM_TAKE : CLAIM_DROP, until, e);
+	int rc = lv_claim_now(lv, take ? CLAIM_TAKE : CLAIM_DROP, until, e);
+	/* Whoever was refused decides again before the next change; nothing is taken behind its back. */
+	if (rc < 0 && lv->claim.status.state == CLAIM_OTHER)
+		lv->claim_wanted = false;
+	return rc;
 }

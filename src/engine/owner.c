@@ -104,7 +104,7 @@ void owner_step(struct engine *en)
 	if (!claims(en))
 		return;
 	say_holder(en);
-	if (state == CLAIM_FREE || state == CLAIM_LEFT)
+	if (state == CLAIM_FREE || state == CLAIM_LEFT || state == CLAIM_OURS)
 		go_on(en);
 	if (wants_auto(en) && state != CLAIM_OURS && take(en, &e) < 0 && e.code == ERR_DENIED)
 		stand_back(en, e.msg);

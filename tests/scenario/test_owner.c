@@ -104,7 +104,7 @@ static void manual_and_dry_runs_claim_nothing(void **state)
 
 static void auto_waits_for_the_other(void **state)
 {
-	static const enum claim_state ends[] = {CLAIM_FREE, CLAIM_LEFT};
+	static const enum claim_state ends[] = {CLAIM_FREE, CLAIM_LEFT, CLAIM_OURS};
 	(void)state;
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
 		begin(true);

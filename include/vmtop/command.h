@@ -42,11 +42,14 @@ struct command {
 	enum command_kind kind;
 	bool on;
 	double number;
+	int64_t at_ns; /* CLOCK_MONOTONIC when the key was pressed; 0: nobody waits for it */
 	uint8_t uuid[UUID_BYTES];
 	int vcpu;
 	struct cpuset cpus;
 	char text[80];
 };
+/* It changes guests by hand, or begins to: done late it would surprise whoever pressed the key. */
+bool command_ages(const struct command *c);
 /* Written with one write(): must stay below PIPE_BUF. */
 _Static_assert(sizeof(struct command) < 512, "commands go through a pipe whole");
 

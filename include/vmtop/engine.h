@@ -44,6 +44,9 @@ const struct err *engine_failed(const struct engine *en); /* why the run ended b
 const struct err *engine_left(const struct engine *en);
 /* What engine_leave() is to do by cfg->on_exit: asked on screen (CMD_QUIT with on), restore in batch. */
 bool engine_wants_restore(const struct engine *en);
+/* fd, not to block: int64_t times (CLOCK_MONOTONIC, ns) at which the user dropped what was asked by key
+ * before then. Looked at after each sample, so that it counts for a step that has begun already. */
+void engine_drops_from(struct engine *en, int fd);
 /* Opens the socket that `vmtop mark` talks to. Without a place for it nobody can; that is no error. */
 void engine_listen(struct engine *en);
 /* vmtop mark: tells every running vmtop of this user. Returns how many heard, or -1. */
@@ -69,6 +72,8 @@ int scheduler_send(struct scheduler *s, const struct command *c);
 void scheduler_end(struct scheduler *s);
 void scheduler_hurry(struct scheduler *s);        /* nobody waits for the rest any longer */
 int scheduler_done_fd(const struct scheduler *s); /* readable: the thread is through */
+/* What was asked by key before now and has not been done is dropped. */
+void scheduler_drop(struct scheduler *s, int64_t now_ns);
 /* Asks it to end and waits up to timeout_s. -1: it hangs over a dead hypervisor; the caller restores the
  * terminal, flushes and _exit()s. */
 int scheduler_stop(struct scheduler *s, double timeout_s);

@@ -88,6 +88,8 @@ struct snapshot {
 	size_t n_log;
 
 	struct backend_status backend;
+	int64_t heard_ns;   /* at_ns of the newest key that the engine has heard of; 0: of none */
+	bool waits;         /* something asked for by key waits for a sample */
 	char notice[320];   /* one thing the user must know now; empty: nothing */
 	uint64_t leave_seq; /* lines of the log from this one on are about the way out; 0: not on it yet */
 	bool first;         /* no sample yet: only backend, notice and modes are filled */

@@ -26,6 +26,13 @@ static void change_run(struct request *r, virConnectPtr c)
 		q->refused = change_apply(c, &q->action, q->n_cpus, k);
 }
 
+static void ping_run(struct request *r, virConnectPtr c)
+{
+	unsigned long version;
+	(void)r;
+	virConnectGetLibVersion(c, &version);
+}
+
 static void change_drop(struct request *r)
 {
 	free(r);
@@ -136,11 +143,33 @@ static bool apply_one(struct lv *lv, struct action *a)
 	return how != GAVE_UP_QUEUED;
 }
 
+/* What is sent to a libvirtd that hangs is done when it wakes up, long after anybody wants it: so it is asked
+ * for a sign of life first. */
+static bool alive(struct lv *lv)
+{
+	struct err e = ERR_INIT;
+	int64_t until = clock_ns() + lv->change_limit_ns;
+	struct request *r = lv_ensure_link(lv, until, &e) == 0 ? calloc(1, sizeof *r) : NULL;
+	if (!r)
+		return false;
+	r->run = ping_run;
+	r->drop = change_drop;
+	link_submit(lv->link, r);
+	enum give_up how = link_await(lv->link, r, until) ? GAVE_UP_DONE : link_give_up(lv->link, r);
+	if (how == GAVE_UP_DONE) {
+		free(r);
+		return true;
+	}
+	lv_park(lv);
+	lv->wake = true;
+	return false;
+}
+
 /* Where one change waits for the whole hypervisor in vain, the others would too. */
 void lv_apply(struct backend *b, struct action *actions, size_t n)
 {
 	struct lv *lv = (struct lv *)b;
-	bool answers = true;
+	bool answers = !n || lv->host.readonly || lv->late || alive(lv);
 	for (size_t i = 0; i < n; i++) {
 		const char *why = why_not(lv, &actions[i]);
 		if (why || !answers)

@@ -107,6 +107,7 @@ struct engine *engine_new(const struct config *cfg, struct backend *b, struct er
 		return NULL;
 	}
 	en->watch.fd = -1;
+	en->drops = -1;
 	en->cfg = *cfg;
 	en->b = b;
 	en->core = backend_innermost(b);
@@ -168,7 +169,8 @@ static enum command_kind read_command(struct engine *en, int fd)
 	ssize_t n = read(fd, &c, sizeof c);
 	if (n == (ssize_t)sizeof c) {
 		c.text[sizeof c.text - 1] = '\0';
-		engine_command(en, &c);
+		if (wish_heard(en, &c))
+			engine_command(en, &c);
 		return c.kind;
 	}
 	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))

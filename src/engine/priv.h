@@ -92,11 +92,13 @@ struct engine {
 	size_t n_asked;
 	size_t rebalance_most; /* pins that a forced round may make unasked; 0: any */
 	bool want_rebalance, want_memory, want_preview, want_apply;
-	bool said_waiting; /* "b waits for the second sample" is in the log */
-	bool want_fresh;   /* guest statistics of now, not of the last cycle */
-	bool memory_due;   /* this step is one of the memory cycle */
-	bool memory_early; /* it is between two, and looks for guests that run dry */
-	bool stats_on;     /* guest statistics were asked for */
+	int64_t heard_ns, wish_ns, dropped_ns; /* newest key heard of, asking, dropping; CLOCK_MONOTONIC */
+	int drops;                             /* where the last come from; -1: nowhere */
+	bool said_waiting;                     /* "b waits for the second sample" is in the log */
+	bool want_fresh;                       /* guest statistics of now, not of the last cycle */
+	bool memory_due;                       /* this step is one of the memory cycle */
+	bool memory_early;                     /* it is between two, and looks for guests that run dry */
+	bool stats_on;                         /* guest statistics were asked for */
 	bool quit, quit_restore;
 	struct leave_watch watch;
 	uint64_t leave_seq; /* of the first line about the way out; 0: not on it */
@@ -145,6 +147,13 @@ int asked_pin(struct engine *en, const struct vm_sample *vm, const struct vcpu_s
 	const struct cpuset *to, enum reason why);
 int asked_balloon(struct engine *en, const struct vm_sample *vm, int64_t to_kib, enum reason why);
 int asked_period(struct engine *en, const struct vm_sample *vm, int to_s, enum reason why);
+
+/* wish.c: what was asked by key and waits */
+bool wish_any(const struct engine *en);
+/* A command from the pipe: false, and said, when it is too old or was dropped. */
+bool wish_heard(struct engine *en, const struct command *c);
+/* After the attempt to take a sample: forgets what was dropped, or waited too long. */
+void wish_check(struct engine *en, bool sampled);
 
 /* manual.c */
 int manual_plan(struct engine *en);   /* what is in asked[], and the statistics periods */

@@ -21,6 +21,7 @@ struct scheduler {
 	int wake[2];     /* thread -> UI: one byte, a snapshot waits */
 	int commands[2]; /* UI -> thread; its end asks the thread to end */
 	int patience[2]; /* UI -> thread: its end tells that nobody waits for what is left */
+	int drops[2];    /* UI -> thread: times */
 	int done[2];     /* thread -> UI: hung up when the thread is through */
 };
 
@@ -65,10 +66,10 @@ static void *scheduler_main(void *arg)
 
 static int open_pipes(struct scheduler *s)
 {
-	int *pipes[] = {s->wake, s->commands, s->patience, s->done};
-	for (int i = 0; i < 4; i++)
+	int *pipes[] = {s->wake, s->commands, s->patience, s->drops, s->done};
+	for (int i = 0; i < 5; i++)
 		pipes[i][0] = pipes[i][1] = -1;
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		if (pipe2(pipes[i], O_CLOEXEC | O_NONBLOCK) < 0)
 			return -1;
 	/* So that what is asked of a thousand VMs goes in at once; where it may not grow it goes in parts. */
@@ -85,6 +86,8 @@ static void scheduler_free(struct scheduler *s)
 			close(s->commands[i]);
 		if (s->patience[i] >= 0)
 			close(s->patience[i]);
+		if (s->drops[i] >= 0)
+			close(s->drops[i]);
 		if (s->done[i] >= 0)
 			close(s->done[i]);
 	}
@@ -103,6 +106,7 @@ struct scheduler *scheduler_start(struct engine *en, struct err *e)
 		return NULL;
 	}
 	s->en = en;
+	engine_drops_from(en, s->drops[0]);
 	publish(s, engine_snapshot(en)); /* the screen shows at once, before the first sample */
 	int rc = thread_create(&s->thread, scheduler_main, s); /* signals are the UI's alone */
 	if (rc) {
@@ -130,6 +134,12 @@ struct snapshot *scheduler_take(struct scheduler *s)
 int scheduler_send(struct scheduler *s, const struct command *c)
 {
 	return write(s->commands[1], c, sizeof *c) == (ssize_t)sizeof *c ? 0 : -1;
+}
+
+void scheduler_drop(struct scheduler *s, int64_t now_ns)
+{
+	if (write(s->drops[1], &now_ns, sizeof now_ns) < 0)
+		return; /* it is full of drops that the thread has not looked at yet */
 }
 
 /* Until the thread hangs up, at most so long; the clock of the wall may jump meanwhile. */

@@ -164,6 +164,8 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 	s->n_memory_changes = en->n_memory;
 	for (size_t i = 0; i < en->ledger.n; i++)
 		count_changes(en, &en->ledger.vms[i], s);
+	s->heard_ns = en->heard_ns;
+	s->waits = wish_any(en) && !en->said_waiting;
 	s->backend = en->status;
 	s->leave_seq = en->leave_seq;
 	if (now < en->notice_until_ns)

@@ -367,7 +367,9 @@ static int one_step(struct engine *en, struct err *e)
 		en->tick = false; /* only modes changed: the snapshot shows them */
 		return 0;
 	}
-	if (step_sample(en, e) < 0)
+	bool have = step_sample(en, e) == 0;
+	wish_check(en, have);
+	if (!have)
 		return -1;
 	int64_t sampled = own_clock();
 	if (step_model(en, e) < 0)

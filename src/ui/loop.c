@@ -38,7 +38,12 @@ struct loop {
 	bool has_unsent;
 	const char *theme; /* that the terminal has */
 	struct keys_guard keys;
+	int64_t sent_ns,
+		heard_ns;       /* the last key that changes guests: when sent, and what the engine heard */
+	bool waits, said_waits; /* the engine has it and waits; the screen says so */
 };
+
+enum { ANSWER_MS = 500 }; /* without a word for so long the user wonders */
 
 static int64_t now_ns(void)
 {
@@ -82,9 +87,13 @@ static bool carry_out(struct loop *l, const struct command *c)
 		l->done = true;
 		l->restore = c->on;
 	}
-	l->has_unsent = scheduler_send(l->sched, c) < 0;
+	struct command sent = *c;
+	sent.at_ns = now_ns();
+	if (command_ages(c))
+		l->sent_ns = sent.at_ns;
+	l->has_unsent = scheduler_send(l->sched, &sent) < 0;
 	if (l->has_unsent)
-		l->unsent = *c;
+		l->unsent = sent;
 	return !l->has_unsent;
 }
 
@@ -99,11 +108,38 @@ static void send_commands(struct loop *l)
 		;
 }
 
+static bool waiting(const struct loop *l)
+{
+	return l->sent_ns && (l->heard_ns < l->sent_ns || l->waits);
+}
+
+/* Says that a key waits, while it does. */
+static void tell_waiting(struct loop *l)
+{
+	bool late = waiting(l) && now_ns() - l->sent_ns > ANSWER_MS * INT64_C(1000000);
+	if (late == l->said_waits)
+		return;
+	view_tell(l->view, late ? "waiting for libvirt; Esc drops what was asked" : "");
+	l->said_waits = late;
+	l->dirty = true;
+}
+
+static void drop(struct loop *l)
+{
+	scheduler_drop(l->sched, now_ns());
+	l->has_unsent = l->has_unsent && !command_ages(&l->unsent);
+	l->sent_ns = 0;
+	l->said_waits = false;
+	view_tell(l->view, "dropped: what has not begun is not done");
+}
+
 static void take_key(struct loop *l, const struct key_event *ev)
 {
 	struct command c;
 	l->dirty = true;
-	if (ev->key == VK_CTRL('L')) /* whatever is open stays open */
+	if (ev->key == VK_ESC && l->said_waits)
+		drop(l);
+	else if (ev->key == VK_CTRL('L')) /* whatever is open stays open */
 		term_redraw(l->term);
 	else if (ev->key >= VK_CLICK && ev->key <= VK_WHEEL_DOWN)
 		view_mouse(l->view, ev->row, ev->col, ev->key, l->shown);
@@ -184,6 +220,8 @@ static void take_snapshot(struct loop *l)
 	struct snapshot *s = scheduler_take(l->sched);
 	if (!s)
 		return;
+	l->heard_ns = s->heard_ns;
+	l->waits = s->waits;
 	if (s->over) {
 		l->done = true;
 		l->status = s->exit_status;
@@ -268,6 +306,8 @@ static int next_ms(const struct loop *l)
 {
 	int ms = age_ms(l);
 	int64_t due = keys_guard_due(&l->keys), now = now_ns() / 1000000;
+	if (waiting(l) && !l->said_waits && (ms < 0 || ms > ANSWER_MS))
+		ms = ANSWER_MS;
 	/* a question that a slow line has not shown yet */
 	if (view_asked(l->view, l->shown) != l->keys.seen && (ms < 0 || ms > 50))
 		ms = 50;
@@ -368,6 +408,7 @@ int ui_run(const struct config *cfg, struct scheduler *s)
 			draw(&l);
 		note_seen(&l);
 		turn(&l);
+		tell_waiting(&l);
 		send_commands(&l);
 		tell_groups(&l);
 	}

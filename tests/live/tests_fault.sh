@@ -117,6 +117,34 @@ test_destroy_slow() {
 	expect "the one that dies set aside" json_true 'any(.[].vms[]; .name == "g1" and .cpu_pct == null)'
 }
 
+# A key pressed while libvirtd is stopped: the screen says that it waits, Esc drops it, and after a few seconds it is
+# forgotten; what is done by then is nothing.
+test_key_waits() {
+	four_stacked
+	events_start
+	vmtop_start "${KEEP[@]}" -d 1
+	eventually 30 "the guests on the screen" term_shows 'g4'
+	sleep 3
+	kill -STOP "$(libvirtd_pid)"
+	term_keys b
+	eventually 10 "word that it waits" term_shows 'waiting for libvirt'
+	term_keys Escape
+	eventually 5 "word that it was dropped" term_shows 'dropped'
+	kill -CONT "$(libvirtd_pid)"
+	eventually 20 "connected again" connected
+	sleep 4
+	expect_eq "pins made after Esc" "$(pins_made)" 0
+	kill -STOP "$(libvirtd_pid)"
+	term_keys b
+	sleep 12
+	kill -CONT "$(libvirtd_pid)"
+	eventually 20 "connected again" connected
+	sleep 4
+	expect_eq "pins made long after the key" "$(pins_made)" 0
+	rebalance_until "two guests on each pCPU" two_and_two
+	vmtop_quit
+}
+
 # vmtop is killed while it steers: the next one says what it left, and --restore puts it back.
 test_vmtop_killed() {
 	four_stacked

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* What was asked by key and waits for a sample. Invariant: nothing is done later than a few seconds after its
+ * key, or after it was dropped; what is not done is said. What needs no hypervisor (modes, holds) has no age.
+ */
+#include <time.h>
+#include <unistd.h>
+
+#include "priv.h"
+
+enum { WISH_S = 5 };
+
+static int64_t clock_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+bool command_ages(const struct command *c)
+{
+	switch (c->kind) {
+	case CMD_REBALANCE:
+	case CMD_MEMORY_CYCLE:
+	case CMD_UNDO:
+	case CMD_RESTORE:
+	case CMD_PREVIEW:
+	case CMD_PREVIEW_APPLY:
+	case CMD_PIN:
+	case CMD_BALLOON:
+		return true;
+	case CMD_AUTO_CPU:
+	case CMD_AUTO_MEMORY:
+	case CMD_STATS_PERIOD:
+		return c->on;
+	default:
+		return false;
+	}
+}
+
+bool wish_any(const struct engine *en)
+{
+	return en->want_rebalance || en->want_memory || en->want_preview || en->want_apply || en->n_asked;
+}
+
+void engine_drops_from(struct engine *en, int fd)
+{
+	en->drops = fd;
+}
+
+static void read_drops(struct engine *en)
+{
+	int64_t at;
+	while (en->drops >= 0 && read(en->drops, &at, sizeof at) == (ssize_t)sizeof at)
+		en->dropped_ns = at > en->dropped_ns ? at : en->dropped_ns;
+}
+
+static bool too_old(int64_t at_ns)
+{
+	return clock_ns() - at_ns > WISH_S * INT64_C(1000000000);
+}
+
+static void say_why(struct engine *en, bool dropped)
+{
+	if (dropped)
+		notice_set(en, "dropped: what was asked by key is not done");
+	else
+		notice_set(en, "not done: libvirt did not answer within %d s of the key; press it again",
+			WISH_S);
+	log_event(en, LOG_EVENT, "%s", en->notice);
+}
+
+bool wish_heard(struct engine *en, const struct command *c)
+{
+	if (!c->at_ns)
+		return true;
+	en->heard_ns = c->at_ns > en->heard_ns ? c->at_ns : en->heard_ns;
+	if (!command_ages(c))
+		return true;
+	read_drops(en);
+	bool dropped = c->at_ns <= en->dropped_ns;
+	if (dropped || too_old(c->at_ns)) {
+		say_why(en, dropped);
+		return false;
+	}
+	en->wish_ns = c->at_ns;
+	return true;
+}
+
+static void forget(struct engine *en)
+{
+	for (size_t i = 0; i < en->n_asked; i++)
+		if (en->asked[i].kind == CMD_STATS_PERIOD && en->asked[i].on)
+			en->stats_on = false;
+	en->n_asked = 0;
+	en->want_rebalance = en->want_memory = en->want_preview = en->want_apply = en->said_waiting = false;
+	en->wish_ns = 0;
+}
+
+/* A round that waits for the second sample is not late as long as samples come. */
+void wish_check(struct engine *en, bool sampled)
+{
+	read_drops(en);
+	if (!wish_any(en) || !en->wish_ns)
+		return;
+	bool dropped = en->wish_ns <= en->dropped_ns;
+	if (!dropped && (!too_old(en->wish_ns) || (sampled && en->said_waiting)))
+		return;
+	forget(en);
+	say_why(en, dropped);
+}

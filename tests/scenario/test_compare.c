@@ -142,7 +142,7 @@ static void test_memory(void **state)
 	assert_true(trace_facts(t)->has_memory);
 	struct outcome_of_run none = run(t, &cfg, -1, -1), wm = run(t, &cfg, -1, MEM_POLICY_WATERMARK);
 	assert_int_equal(none.report.balloons, 0);
-	assert_true(wm.report.balloons > 8);
+	assert_in_range(wm.report.balloons, 4, 40); /* each grows, and few more are needed */
 	assert_true(wm.report.starved_guest_s <= none.report.starved_guest_s);
 	assert_int_equal(wm.report.oom_kills, 0);
 	snapshot_free(none.last);

@@ -334,7 +334,7 @@ static void test_side_by_side(void **state)
 	assert_int_equal(virInitialize(), 0);
 	sample_init(&s);
 	sample_add_vm(&s, uuid);
-	assert_int_equal(fill_by_record(&s), SEEN_VCPU | SEEN_DELAY | SEEN_CPU | SEEN_BALLOON);
+	assert_int_equal(fill_by_record(&s), SEEN_VCPU | SEEN_DELAY | SEEN_CPU | SEEN_BALLOON | SEEN_RSS);
 	proctree_vm(root, &plain, 123456789012, 98765432109);
 	assert_int_equal(find(), 1);
 	assert_int_equal(vm.n_vcpus, s.vms[0].n_vcpus);

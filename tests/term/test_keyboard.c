@@ -19,7 +19,7 @@
 
 #include "support/pty.h"
 
-enum { PATIENCE_MS = 15000 }; /* a machine under load is slow, not wrong */
+enum { PATIENCE_MS = 40000 }; /* a machine under load is slow, not wrong */
 
 #define NO_SANITIZER                                                                                         \
 	"ASAN_OPTIONS=handle_segv=0:handle_abort=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:disable_" \

@@ -74,7 +74,8 @@
 	X(REASON_FLOOR, "floor", "it is at its floor")                                                       \
 	X(REASON_STATS_ON, "statistics-on", "guest statistics turned on")                                    \
 	X(REASON_STATS_OFF, "statistics-off", "guest statistics put back")                                   \
-	X(REASON_FOREIGN_BALLOON, "foreign-balloon", "somebody else set its balloon; it may grow, and is not shrunk for a while")
+	X(REASON_FOREIGN_BALLOON, "foreign-balloon",                                                         \
+		"somebody else set its balloon; it may grow, and is not shrunk for a while")
 
 enum reason {
 #define REASON_ENUM(code, key, text) code,

@@ -33,7 +33,7 @@ struct dom_facts {
 	struct vi64 min_guarantee_kib;
 	struct vf64 quota_pct;
 	struct vf64 global_quota_pct; /* of the whole VM */
-	uint64_t mem_nodes; /* bit n: bound to node n */
+	uint64_t mem_nodes;           /* bit n: bound to node n */
 	bool mem_nodes_strict;
 	uint64_t cell_nodes; /* of the guest cells that have a <memnode> of their own */
 	bool cells_bound;    /* and all have */

@@ -8,8 +8,9 @@
 #include "claim.h"
 #include "vmtop/plan.h"
 
-/* Writes a->outcome and a->error, and the size of a balloon that could be had only in part. n_cpus: all CPUs of the host, offline ones included. claim: nothing is done
- * unless it is fresh; NULL: nobody has to hold it. True: the host does not take this target, now or later. */
+/* Writes a->outcome and a->error, and the size of a balloon that could be had only in part. n_cpus: all CPUs
+ * of the host, offline ones included. claim: nothing is done unless it is fresh; NULL: nobody has to hold it.
+ * True: the host does not take this target, now or later. */
 bool change_apply(virConnectPtr c, struct action *a, int n_cpus, const struct claim *claim);
 
 #endif

@@ -247,8 +247,9 @@ static void note_foreign_balloons(struct engine *en)
 			continue;
 		char name[128];
 		text_escape(name, sizeof name, vm->name);
-		log_event(en, LOG_EVENT, "%s: somebody else set its balloon; AUTO does not shrink it for %.0f s",
-			name, en->cfg.foreign_hold_s);
+		log_event(en, LOG_EVENT,
+			"%s: somebody else set its balloon; AUTO does not shrink it for %.0f s", name,
+			en->cfg.foreign_hold_s);
 		if (balloon_ours_now(r, &vm->mem, en->sample.time_ns))
 			continue;
 		balloon_watch_drop(&r->memo.balloon);

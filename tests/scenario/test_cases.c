@@ -98,9 +98,8 @@ static void test_cpu_cases(void **state)
 static void test_a_harness_at_work_beside_vmtop(void **state)
 {
 	(void)state;
-	static const char text[] =
-		"host\n pcpus 4\nvm guest x8\n load 50%\n memory 512M max 2G\n stats 2\n"
-		"at 10s pin guest-* 0\nat 10s balloon guest-* 512M\n";
+	static const char text[] = "host\n pcpus 4\nvm guest x8\n load 50%\n memory 512M max 2G\n stats 2\n"
+				   "at 10s pin guest-* 0\nat 10s balloon guest-* 512M\n";
 	for (size_t p = 0; p < CPU_POLICY_COUNT; p++) {
 		struct config cfg;
 		struct run r;

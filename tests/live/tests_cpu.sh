@@ -107,7 +107,12 @@ test_freed() {
 	sleep 5
 	after=$(awk "BEGIN { print $(waited) - $after }")
 	note "waited in 5 s: $before s pinned to one pCPU, $after s freed"
-	expect "waiting less than before" awk "BEGIN { exit !($after < .95 * $before) }"
+	# Where others want both pCPUs too there is little to win.
+	if awk '{ exit !($1 < 6) }' /proc/loadavg; then
+		expect "waiting less than before" awk "BEGIN { exit !($after < .95 * $before) }"
+	else
+		expect "waiting no more than before" awk "BEGIN { exit !($after < 1.05 * $before + .5) }"
+	fi
 	expect "each freed once" json_true '[.[].actions[] | select(.kind == "pin")] | group_by(.vm) | all(length == 1)'
 	expect "with the reason" json_true 'all(.[].actions[]; .reason == "free")'
 	stop_batch

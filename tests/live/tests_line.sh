@@ -60,7 +60,7 @@ test_rival() {
 	expect "the first stays in AUTO" json_true '.[-1].mode.cpu == "auto"'
 	# Those that it moved, widened: neither where it put them nor where it found them.
 	for vm in "${FOUR[@]}"; do [ "$(pinned "$vm")" = 0 ] || pin "$vm" 0-1; done
-	eventually 20 "their vCPUs are left alone" json_true '[.[-1].vms[] | select(.cpu.reason == "foreign-pin")] | length == 2'
+	eventually 20 "their vCPUs are left alone" json_true '[.[-1].vms[] | select(.cpu_reason == "foreign-pin")] | length == 2'
 	more_objects 4
 	expect "AUTO stays on" json_true '.[-1].mode.cpu == "auto"'
 	stop_batch

@@ -41,7 +41,7 @@ fuzz_*)
 	;;
 *) set -- ;;
 esac
-timeout 300 "$t" "$@" >"$work/$name.out" 2>&1 </dev/null
+timeout 900 "$t" "$@" >"$work/$name.out" 2>&1 </dev/null
 echo $? >"$work/$name.status"
 END
 for t in "$build"/tests/unit/test_* "$build"/tests/scenario/test_* "$build"/tests/screen/test_* "$build"/tests/fuzz/fuzz_*; do

@@ -122,7 +122,7 @@ test_destroy_slow() {
 test_key_waits() {
 	four_stacked
 	events_start
-	vmtop_start "${KEEP[@]}" -d 1
+	vmtop_start "${KEEP[@]}" --granularity cpu -d 1
 	eventually 30 "the guests on the screen" term_shows 'g4'
 	sleep 3
 	kill -STOP "$(libvirtd_pid)"

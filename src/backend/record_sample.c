@@ -186,7 +186,8 @@ static int cpus_key(struct record *r, const struct cpuset *s, int64_t *out)
 
 static bool same_seldom(const struct vm_sample *a, const struct vm_sample *b)
 {
-	return a->quota_pct.v == b->quota_pct.v && a->mem.max_kib.v == b->mem.max_kib.v &&
+	return a->quota_pct.v == b->quota_pct.v && a->group_quota_pct.v == b->group_quota_pct.v &&
+	       a->quota_group == b->quota_group && a->mem.max_kib.v == b->mem.max_kib.v &&
 	       a->mem.period_s.v == b->mem.period_s.v &&
 	       a->mem.min_guarantee_kib.v == b->mem.min_guarantee_kib.v;
 }
@@ -213,8 +214,9 @@ static int write_vm_fact(struct record *r, const struct vm_sample *vm, int64_t k
 	sqlite3_bind_int64(st, 8, (sqlite3_int64)vm->mem_nodes);
 	sqlite3_bind_int(st, 9, vm->mem_nodes_strict);
 	sqlite3_bind_int(st, 10, vm->mem.balloon_device);
-	bind_absent(st, 11, vm, rec_vm_groups, REC_VM_GROUPS);
-	int at = bind_totals(st, 12, &rec_vm, vm);
+	sqlite3_bind_int64(st, 11, (sqlite3_int64)vm->quota_group);
+	bind_absent(st, 12, vm, rec_vm_groups, REC_VM_GROUPS);
+	int at = bind_totals(st, 13, &rec_vm, vm);
 	at = bind_group(st, at, &rec_vm_seldom, vm);
 	bind_totals(st, at, &rec_vm_io, vm);
 	return record_step(r, ST_VM_FACT);

@@ -45,6 +45,7 @@ GROUP(rec_vm,
 	{"stats_age_ns", VM(mem.last_update_ns), REC_AGE})
 GROUP(rec_vm_seldom,
 	{"quota_pct", VM(quota_pct), REC_REAL},
+	{"group_quota_pct", VM(group_quota_pct), REC_REAL},
 	{"max_kib", VM(mem.max_kib), REC_GAUGE},
 	{"period_s", VM(mem.period_s), REC_GAUGE},
 	{"min_guarantee_kib", VM(mem.min_guarantee_kib), REC_GAUGE})
@@ -84,9 +85,9 @@ const char recording_schema_sql[] =
 	"CREATE TABLE pcpu_tick(id INTEGER PRIMARY KEY, pcpu INT, busy_ns INT, idle_ns INT);"
 	"CREATE TABLE vm(vm_key INTEGER PRIMARY KEY, uuid TEXT UNIQUE, name TEXT);"
 	"CREATE TABLE vm_fact(tick INT, vm_key INT, name TEXT, id INT, state TEXT, flags INT, hung_since_ns INT,"
-	" mem_nodes INT, mem_nodes_strict INT, balloon_device INT, absent TEXT,"
+	" mem_nodes INT, mem_nodes_strict INT, balloon_device INT, quota_group INT, absent TEXT,"
 	" cpu_time_ns INT, swap_in_kib INT, swap_out_kib INT, major_faults INT,"
-	" quota_pct REAL, max_kib INT, period_s INT, min_guarantee_kib INT,"
+	" quota_pct REAL, group_quota_pct REAL, max_kib INT, period_s INT, min_guarantee_kib INT,"
 	" rd_reqs INT, wr_reqs INT, rd_bytes INT, wr_bytes INT, rx_bytes INT, tx_bytes INT, rx_pkts INT,"
 	" tx_pkts INT);"
 	"CREATE TABLE vm_tick(id INTEGER PRIMARY KEY, vm_key INT, cpu_time_ns INT, balloon_kib INT,"

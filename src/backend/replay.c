@@ -17,6 +17,12 @@ enum { LEAD = 10 };
 
 #define ROWS " WHERE id BETWEEN ?1 << 20 AND (?1 << 20) + 1048575 ORDER BY id"
 #define LOG  "SELECT " REC_LOG_COLUMNS " FROM log"
+#define VM_FACT(group, group_pct)                                                                            \
+	"SELECT f.vm_key, vm.uuid, f.name, id, state, flags, hung_since_ns, mem_nodes,"                      \
+	" mem_nodes_strict, balloon_device, " group ", absent, cpu_time_ns, swap_in_kib, swap_out_kib,"      \
+	" major_faults, quota_pct, " group_pct ", max_kib, period_s, min_guarantee_kib, rd_reqs, wr_reqs,"   \
+	" rd_bytes, wr_bytes, rx_bytes, tx_bytes, rx_pkts, tx_pkts"                                          \
+	" FROM vm_fact f JOIN vm USING (vm_key) WHERE f.tick = ?1 ORDER BY f.vm_key"
 static const char *const query_sql[] = {
 	[Q_TICK] = "SELECT time_ns, wall_ns, took_ns, note, absent, total_kib, available_kib, free_kib,"
 		   " psi_some_avg10, psi_full_avg10 FROM tick WHERE tick = ?1",
@@ -24,11 +30,7 @@ static const char *const query_sql[] = {
 	[Q_PCPU_FACT] = "SELECT pcpu, online, isolated, node, socket, core, llc, absent, busy_ns, idle_ns"
 			" FROM pcpu_fact WHERE tick = ?1",
 	[Q_PCPU] = "SELECT pcpu, busy_ns, idle_ns FROM pcpu_tick" ROWS,
-	[Q_VM_FACT] = "SELECT f.vm_key, vm.uuid, f.name, id, state, flags, hung_since_ns, mem_nodes,"
-		      " mem_nodes_strict, balloon_device, absent, cpu_time_ns, swap_in_kib, swap_out_kib,"
-		      " major_faults, quota_pct, max_kib, period_s, min_guarantee_kib, rd_reqs, wr_reqs,"
-		      " rd_bytes, wr_bytes, rx_bytes, tx_bytes, rx_pkts, tx_pkts"
-		      " FROM vm_fact f JOIN vm USING (vm_key) WHERE f.tick = ?1 ORDER BY f.vm_key",
+	[Q_VM_FACT] = VM_FACT("quota_group", "group_quota_pct"),
 	[Q_VM] = "SELECT vm_key, cpu_time_ns, balloon_kib, unused_kib, usable_kib, guest_kib, caches_kib,"
 		 " rss_kib, swap_in_kib, swap_out_kib, major_faults, stats_age_ns FROM vm_tick" ROWS,
 	[Q_VM_IO] = "SELECT vm_key, rd_reqs, wr_reqs, rd_bytes, wr_bytes, rx_bytes, tx_bytes, rx_pkts,"
@@ -60,8 +62,13 @@ static const char *const query_sql[] = {
 	[Q_EXTENT] = "SELECT min(time_ns), max(time_ns), count(*) FROM tick",
 	[Q_META] = "SELECT key, value, CAST(value AS INTEGER) FROM meta",
 };
+/* The same for files that were written before a column came; NULL: there was always one form. */
+static const char *const older_sql[Q_COUNT] = {
+	[Q_VM_FACT] = VM_FACT("NULL", "NULL"),
+};
 #undef ROWS
 #undef LOG
+#undef VM_FACT
 
 sqlite3_stmt *replay_ask(struct replay *r, enum replay_query which, int64_t one, int64_t two)
 {
@@ -326,10 +333,15 @@ static void read_meta(struct replay *r)
 	sqlite3_reset(st);
 }
 
+static bool prepare_one(struct replay *r, const char *sql, sqlite3_stmt **to)
+{
+	return sql && sqlite3_prepare_v2(r->db, sql, -1, to, NULL) == SQLITE_OK;
+}
+
 static int prepare(struct replay *r, struct err *e)
 {
 	for (int i = 0; i < Q_COUNT; i++)
-		if (sqlite3_prepare_v2(r->db, query_sql[i], -1, &r->q[i], NULL) != SQLITE_OK)
+		if (!prepare_one(r, query_sql[i], &r->q[i]) && !prepare_one(r, older_sql[i], &r->q[i]))
 			return err_set(e, ERR_RUNTIME, "%.200s is a damaged recording: %s", r->path,
 				sqlite3_errmsg(r->db));
 	read_meta(r);

@@ -215,8 +215,9 @@ static int read_vm_facts(struct replay *r, int64_t tick)
 		k->v.mem_nodes = (uint64_t)sqlite3_column_int64(st, 7);
 		k->v.mem_nodes_strict = sqlite3_column_int(st, 8);
 		k->v.mem.balloon_device = sqlite3_column_int(st, 9);
-		const char *absent = rec_text(st, 10);
-		int column = fact_totals(st, 11, &rec_vm, absent, &k->v);
+		k->v.quota_group = (uint64_t)sqlite3_column_int64(st, 10);
+		const char *absent = rec_text(st, 11);
+		int column = fact_totals(st, 12, &rec_vm, absent, &k->v);
 		column = fact_group(st, column, &rec_vm_seldom, absent, &k->v);
 		fact_totals(st, column, &rec_vm_io, absent, &k->v);
 	}

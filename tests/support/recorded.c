@@ -101,6 +101,8 @@ static const char *vm_differs(const struct vm_sample *a, const struct vm_sample 
 	SAME(first_vcpu);
 	SAME_V(cpu_time_ns);
 	SAME_V(quota_pct);
+	SAME_V(group_quota_pct);
+	SAME(quota_group);
 	SAME(mem_nodes);
 	SAME(mem_nodes_strict);
 	SAME_V(mem.max_kib);

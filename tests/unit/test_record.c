@@ -62,6 +62,34 @@ static struct backend *replay(const char *path)
 	return b;
 }
 
+/* A simulated host whose VMs also have caps that several of them share, which come, change and go. */
+static const struct backend_ops *uncapped;
+
+static int capped_sample(struct backend *b, unsigned groups, struct sample *to, struct err *e)
+{
+	static unsigned n;
+	n++;
+	if (uncapped->sample(b, groups, to, e) < 0)
+		return -1;
+	for (size_t i = 0; i < to->n_vms; i++) {
+		struct vm_sample *vm = &to->vms[i];
+		vm->group_quota_pct = (n + i) % 8 < 3 ? vf64_absent(AVAIL_NONE) : vf64_ok(50 + n / 16);
+		/* As large as a name of a group gets, and two that differ in the last bit. */
+		vm->quota_group = vf64_has(vm->group_quota_pct) && i % 3 ? UINT64_MAX / 2 - i % 2 : 0;
+	}
+	return 0;
+}
+
+static struct backend *capped(struct backend *b)
+{
+	static struct backend_ops ops;
+	uncapped = b->ops;
+	ops = *b->ops;
+	ops.sample = capped_sample;
+	b->ops = &ops;
+	return b;
+}
+
 /* Records `ticks` samples of a scenario with every group now and then, and reads them back. */
 static void round_trip(const char *scenario, int ticks, double step_s)
 {
@@ -70,7 +98,7 @@ static void round_trip(const char *scenario, int ticks, double step_s)
 	config(&cfg, "trip.rec");
 	unlink(cfg.record);
 	struct sample *seen = calloc((size_t)ticks, sizeof *seen), got;
-	struct backend *b = backend_record(sim(scenario), &cfg, &e);
+	struct backend *b = backend_record(capped(sim(scenario)), &cfg, &e);
 	assert_non_null(b);
 	int n = 0;
 	for (int i = 0; i < ticks; i++) {
@@ -108,6 +136,30 @@ static void test_every_value_comes_back(void **state)
 	round_trip("hidden", 60, .5);
 	round_trip("sparse", 140, 2);
 	round_trip("mem4", 200, 2);
+}
+
+/* Files of before: what they cannot tell is not known, and all else is there. */
+static void test_written_before_a_column_came(void **state)
+{
+	(void)state;
+	struct config cfg;
+	struct err e = ERR_INIT;
+	struct sample first, got;
+	config(&cfg, "older.rec");
+	sample_init(&first);
+	sample_init(&got);
+	struct backend *b = backend_record(sim("demo"), &cfg, &e);
+	assert_int_equal(b->ops->sample(b, SAMPLE_BALLOON | SAMPLE_REGULAR, &first, &e), 0);
+	b->ops->close(b);
+	recorded_spoil(cfg.record, "ALTER TABLE vm_fact DROP COLUMN quota_group");
+	recorded_spoil(cfg.record, "ALTER TABLE vm_fact DROP COLUMN group_quota_pct");
+	b = replay(cfg.record);
+	assert_int_equal(b->ops->sample(b, 0, &got, &e), 0);
+	assert_null(recorded_differs(&first, &got));
+	assert_true(got.n_vms > 0 && got.vms[0].group_quota_pct.avail == AVAIL_NONE);
+	b->ops->close(b);
+	sample_done(&first);
+	sample_done(&got);
 }
 
 static void test_file_is_private_and_new(void **state)
@@ -457,6 +509,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_value_comes_back),
+		cmocka_unit_test(test_written_before_a_column_came),
 		cmocka_unit_test(test_file_is_private_and_new),
 		cmocka_unit_test(test_readable_while_written),
 		cmocka_unit_test(test_killed_at_any_moment),

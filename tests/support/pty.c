@@ -52,6 +52,9 @@ static _Noreturn void program(const struct pty_setup *s)
 	tcsetpgrp(STDOUT_FILENO, getpid());
 	signal(SIGTTOU, SIG_DFL);
 	signal(SIGHUP, s->no_hup ? SIG_IGN : SIG_DFL);
+	/* A shell has what it starts with & ignore them, a terminal does not. */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
 	set_env(s->env);
 	if (s->no_input) {
 		int null = open("/dev/null", O_RDONLY | O_CLOEXEC);

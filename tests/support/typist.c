@@ -107,13 +107,27 @@ static bool after_escape(const struct typist *t, size_t at)
 	return false;
 }
 
+/* A sequence that stands still so long is given up, and what comes then is a key of its own; sooner where its
+ * Escape was given out as a key already. */
+static bool held_together(const struct typist *t, size_t first)
+{
+	bool told = t->at_ms[first + 1] - t->at_ms[first] > KEYS_ESC_MS;
+	int64_t still_ms = told ? KEYS_SURE_MS : KEYS_SEQUENCE_MS;
+	for (size_t i = first + 1; i < t->n; i++)
+		if (t->at_ms[i] - t->at_ms[i - 1] >= still_ms)
+			return false;
+	return true;
+}
+
 /* Where the key begins that ends with the last byte: itself, or the sequence that it ends. */
 static size_t key_start(const struct typist *t)
 {
 	size_t last = t->n - 1;
-	for (size_t i = 0; i < last; i++)
-		if (i + span(t->bytes + i, t->n - i) == t->n && span(t->bytes + i, t->n - i) > 2)
+	for (size_t i = 0; i < last; i++) {
+		size_t n = span(t->bytes + i, t->n - i);
+		if (n > 2 && i + n == t->n && held_together(t, i))
 			return i;
+	}
 	return last;
 }
 

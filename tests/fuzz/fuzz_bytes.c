@@ -7,6 +7,13 @@
 #include "fuzz.h"
 #include "support/typist.h"
 
+static void nothing_wrong(const struct typist *t)
+{
+	if (t->wrong[0])
+		fprintf(stderr, "%s\n", t->wrong);
+	FUZZ_HOLDS(t->wrong[0] == '\0');
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const int16_t pauses[] = {
@@ -19,12 +26,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		typist_wait(&t, pauses[data[i] & 15]);
 		t.blind = data[i] & 16;
 		typist_bytes(&t, (const char *)b, data[i] & 32 ? 2 : 1);
-		FUZZ_HOLDS(t.wrong[0] == '\0');
+		nothing_wrong(&t);
 	}
 	typist_wait(&t, 5000);
-	if (t.wrong[0])
-		fprintf(stderr, "%s\n", t.wrong);
-	FUZZ_HOLDS(t.wrong[0] == '\0');
+	nothing_wrong(&t);
 	FUZZ_HOLDS(keys_guard_due(&t.guard) == -1);
 	typist_close(&t);
 	return 0;

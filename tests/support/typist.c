@@ -59,6 +59,17 @@ void typist_close(struct typist *t)
 	bigsnap_free(t->s);
 }
 
+/* Controls inside of a sequence are no part of it and do not end it, but for Escape, CAN and SUB. */
+static size_t skip(const unsigned char *b, size_t n, size_t i, unsigned from, unsigned to)
+{
+	for (; i < n; i++) {
+		bool control = (b[i] < 0x20 && b[i] != 0x1b && b[i] != 0x18 && b[i] != 0x1a) || b[i] == 0x7f;
+		if (!control && (b[i] < from || b[i] >= to))
+			break;
+	}
+	return i;
+}
+
 /* How long the sequence is that begins here, by its bytes alone; 0: none begins. Not by states, but by
  * looking at the whole, so that it does not repeat the mistakes of the reader. */
 static size_t span(const unsigned char *b, size_t n)
@@ -67,10 +78,8 @@ static size_t span(const unsigned char *b, size_t n)
 		return 0;
 	size_t i = 2;
 	if (b[1] == '[') {
-		while (i < n && b[i] >= 0x30 && b[i] < 0x40)
-			i++;
-		while (i < n && b[i] >= 0x20 && b[i] < 0x30)
-			i++;
+		i = skip(b, n, i, 0x30, 0x40);
+		i = skip(b, n, i, 0x20, 0x30);
 		return i < n && b[i] >= 0x40 && b[i] < 0x7f ? i + 1 : i;
 	}
 	if (b[1] == 'O' || b[1] == 'N')

@@ -48,7 +48,7 @@ struct pcpu_sample {
 struct node_sample {
 	int id;
 	struct vi64 total_kib;
-	struct vi64 free_kib;
+	struct vi64 free_kib; /* what a guest that is bound here could get: page cache included */
 };
 
 /* Other programs on this machine that pin or balloon guests, as far as they are known by name. */
@@ -74,7 +74,8 @@ struct host_sample {
 	bool has_isolation;  /* pcpus[].isolated is known, and the cpusets around machines are */
 	uint32_t others;     /* enum host_other; local only */
 	struct vi64 total_kib;
-	struct vi64 available_kib; /* MemAvailable when local, else the best the driver has */
+	struct vi64 available_kib; /* MemAvailable and arc_kib when local, else the best the driver has */
+	struct vi64 arc_kib;       /* what ZFS's cache would give up; local only, not recorded */
 	struct vi64 free_kib;
 	struct vf64 psi_some_avg10; /* memory pressure, percent; local only */
 	struct vf64 psi_full_avg10;
@@ -131,7 +132,12 @@ struct vm_memory {
 	struct vi64 last_update_ns;    /* when the guest filled them in, on the clock of sample.wall_ns */
 	struct vi64 period_s;          /* statistics period; 0 is off */
 	struct vi64 min_guarantee_kib; /* <memtune><min_guarantee> */
-	bool balloon_device;           /* false: only when known that there is none */
+	/* Of its process, what QEMU itself needs included: <memtune><hard_limit>, memory.max and memory.high
+	 * of its control group. Absent: none. Not recorded, like the next. */
+	struct vi64 limit_kib;
+	struct vi64 group_limit_kib; /* the tightest on all VMs with the same limit_group together */
+	uint64_t limit_group;        /* 0: none */
+	bool balloon_device;         /* false: only when known that there is none */
 };
 
 struct vm_io { /* counters, fetched only while SAMPLE_BLOCK or SAMPLE_NET is asked for */

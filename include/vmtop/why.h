@@ -69,6 +69,8 @@
 	X(REASON_GIVE_BACK, "give-back", "it began to suffer after a shrink")                                \
 	X(REASON_STOP_TARGET, "stop", "no progress: the target is set to what it has")                       \
 	X(REASON_HOST_LOW, "host-low", "the host has nothing to give")                                       \
+	X(REASON_NODE_LOW, "node-low", "the NUMA nodes that it is bound to have nothing to give")            \
+	X(REASON_LIMIT_LOW, "limit-low", "its control group is at its memory limit")                         \
 	X(REASON_HOLD_TIME, "hold-time", "it grew or was squeezed a moment ago")                             \
 	X(REASON_AT_MAX, "at-max", "it is at its maximum")                                                   \
 	X(REASON_FLOOR, "floor", "it is at its floor")                                                       \

@@ -80,14 +80,18 @@ static void read_line(const char *root, const char *line, struct cgroup_dirs *to
 		return;
 	size_t n = (size_t)(path - ++words);
 	const char *mount = is_there(root, "/sys/fs/cgroup/unified") ? "/unified" : "";
-	if (n == 0 && !to->cpuset.path[0])
-		dir_set(&to->cpuset, root, mount, path + 1, true);
-	if (n == 0 && !to->cpu.path[0])
-		dir_set(&to->cpu, root, mount, path + 1, true);
-	if (lists(words, n, "cpuset"))
-		dir_set(&to->cpuset, root, "/cpuset", path + 1, false);
-	if (lists(words, n, "cpu"))
-		dir_set(&to->cpu, root, "/cpu", path + 1, false);
+	const struct {
+		const char *name;
+		struct cgroup_dir *dir;
+	} all[] = {{"cpuset", &to->cpuset}, {"cpu", &to->cpu}, {"memory", &to->memory}};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		char own[16];
+		snprintf(own, sizeof own, "/%s", all[i].name);
+		if (n == 0 && !all[i].dir->path[0])
+			dir_set(all[i].dir, root, mount, path + 1, true);
+		if (lists(words, n, all[i].name))
+			dir_set(all[i].dir, root, own, path + 1, false);
+	}
 }
 
 void cgroup_find(const char *root, pid_t pid, struct cgroup_dirs *to)
@@ -162,4 +166,54 @@ struct vf64 cgroup_quota(const struct cgroup_dir *d, uint64_t *group)
 		*group = name_of(dir);
 	} while (climb(dir, d->top));
 	return least;
+}
+
+/* ---- memory ---- */
+
+/* The group that libvirt or systemd made for one machine, or one of its groups below that. */
+static bool of_machine(const char *dir, size_t top)
+{
+	static const char *const begins[] = {"/machine-qemu", "/qemu-"};
+	for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
+		if (strstr(dir + top, begins[i]))
+			return true;
+	return strstr(dir + top, ".libvirt-qemu") != NULL;
+}
+
+static void lower(struct vi64 *least, int64_t bytes)
+{
+	/* Version 1 says "no limit" by the largest multiple of a page. */
+	if (bytes >= 0 && bytes / 1024 < SAMPLE_KIB_MOST && (!vi64_has(*least) || bytes / 1024 < least->v))
+		*least = vi64_ok(bytes / 1024);
+}
+
+static struct vi64 limit_at(const char *dir, bool v2)
+{
+	static const char *const names[2][2] = {
+		{"memory.limit_in_bytes", NULL}, {"memory.max", "memory.high"}};
+	struct vi64 least = vi64_absent(AVAIL_NONE);
+	int64_t bytes;
+	for (int i = 0; i < 2 && names[v2][i]; i++)
+		if (read_number(dir, names[v2][i], &bytes))
+			lower(&least, bytes);
+	return least;
+}
+
+void cgroup_memory(const struct cgroup_dir *d, struct cgroup_memory *to)
+{
+	char dir[CGROUP_PATH];
+	*to = (struct cgroup_memory){vi64_absent(AVAIL_NONE), vi64_absent(AVAIL_NONE), 0};
+	memcpy(dir, d->path, sizeof dir);
+	if (!dir[0])
+		return;
+	do {
+		struct vi64 here = limit_at(dir, d->v2);
+		bool own = of_machine(dir, d->top);
+		struct vi64 *least = own ? &to->own_kib : &to->around_kib;
+		if (!vi64_has(here) || (vi64_has(*least) && here.v >= least->v))
+			continue;
+		*least = here;
+		if (!own)
+			to->group = name_of(dir);
+	} while (climb(dir, d->top));
 }

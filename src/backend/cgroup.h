@@ -17,7 +17,7 @@ struct cgroup_dir {
 	bool v2;
 };
 struct cgroup_dirs {
-	struct cgroup_dir cpuset, cpu;
+	struct cgroup_dir cpuset, cpu, memory;
 };
 
 /* Where the process is; `root` is put in front of every path. */
@@ -27,5 +27,13 @@ bool cgroup_cpus(const struct cgroup_dir *d, struct cpuset *cpus);
 /* The tightest quota at or above the group, in percent of a pCPU, for all that is in that group together;
  * *group tells it from others. Absent: none. */
 struct vf64 cgroup_quota(const struct cgroup_dir *d, uint64_t *group);
+
+/* How much memory it leaves: the machine's own groups, and the tightest of those around it for all that is in
+ * that group together. Absent: no limit. */
+struct cgroup_memory {
+	struct vi64 own_kib, around_kib;
+	uint64_t group;
+};
+void cgroup_memory(const struct cgroup_dir *d, struct cgroup_memory *to);
 
 #endif

@@ -292,6 +292,9 @@ static void read_memory(struct dom_facts *f, xmlNodePtr dom)
 	memory_of_balloon(f, dom);
 	if (xml_kib(xml_path(dom, "memtune/min_guarantee"), &kib))
 		f->min_guarantee_kib = vi64_ok(kib);
+	/* "No limit" is a number too, a very large one. */
+	if (xml_kib(xml_path(dom, "memtune/hard_limit"), &kib) && kib > 0 && kib < SAMPLE_KIB_MOST)
+		f->hard_limit_kib = vi64_ok(kib);
 }
 
 /* ---- where it may be ---- */

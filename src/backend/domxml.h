@@ -30,7 +30,7 @@ struct dom_facts {
 	struct vi64 max_kib, current_kib;
 	bool apart, virtio_mem; /* there is some of that; some of it virtio-mem */
 	int64_t plugged_kib;    /* by virtio-mem now */
-	struct vi64 min_guarantee_kib;
+	struct vi64 min_guarantee_kib, hard_limit_kib;
 	struct vf64 quota_pct;
 	struct vf64 global_quota_pct; /* of the whole VM */
 	uint64_t mem_nodes;           /* bit n: bound to node n */

@@ -420,6 +420,16 @@ static void settle_quota(const struct vm_cache *vm, struct vm_sample *v)
 	v->quota_group = tighter ? vm->local.quota_group : 0;
 }
 
+static void settle_limit(const struct vm_cache *vm, struct vm_memory *m)
+{
+	struct vi64 own = vm->local.pid ? vm->local.memory.own_kib : vi64_absent(AVAIL_NONE);
+	m->limit_kib = vm->facts.hard_limit_kib;
+	if (vi64_has(own) && (!vi64_has(m->limit_kib) || own.v < m->limit_kib.v))
+		m->limit_kib = own;
+	m->group_limit_kib = vm->local.pid ? vm->local.memory.around_kib : vi64_absent(AVAIL_NONE);
+	m->limit_group = vi64_has(m->group_limit_kib) ? vm->local.memory.group : 0;
+}
+
 static void apply_facts(const struct vm_cache *vm, struct vm_sample *v)
 {
 	v->flags = vm->have_facts ? vm->facts.flags : VM_FLAG_NO_RULES;
@@ -428,6 +438,7 @@ static void apply_facts(const struct vm_cache *vm, struct vm_sample *v)
 	if (vm->job)
 		v->flags |= VM_FLAG_JOB;
 	settle_quota(vm, v);
+	settle_limit(vm, &v->mem);
 	v->mem_nodes = vm->facts.mem_nodes;
 	v->mem_nodes_strict = vm->facts.mem_nodes_strict;
 }

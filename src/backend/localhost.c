@@ -100,6 +100,31 @@ static struct vi64 field_kib(const char *text, const char *key)
 	return p ? vi64_ok(strtoll(p + strlen(key), NULL, 10)) : vi64_absent(AVAIL_UNSUPPORTED);
 }
 
+/* "name type value", a line each. -1: no such row. */
+static int64_t arc_row(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+	for (const char *p = text; p; p = strchr(p, '\n'), p = p ? p + 1 : NULL)
+		if (strncmp(p, name, len) == 0 && (p[len] == ' ' || p[len] == '\t')) {
+			long long v = -1;
+			return sscanf(p + len, "%*s %lld", &v) == 1 ? v : -1;
+		}
+	return -1;
+}
+
+/* The cache of ZFS shrinks to its minimum when memory is wanted; the kernel does not count it as available.
+ */
+static struct vi64 arc_spare(const char *root)
+{
+	char path[PATH_BYTES], text[4 * FILE_BYTES];
+	snprintf(path, sizeof path, "%s/proc/spl/kstat/zfs/arcstats", root);
+	if (procfile_read(path, text, sizeof text) < 0)
+		return vi64_absent(AVAIL_NONE);
+	int64_t size = arc_row(text, "size"), least = arc_row(text, "c_min");
+	bool sane = size > 0 && least >= 0 && size > least && size / 1024 < SAMPLE_KIB_MOST / 2;
+	return vi64_ok(sane ? (size - least) / 1024 : 0);
+}
+
 static void read_meminfo(const char *root, struct host_sample *h)
 {
 	char path[PATH_BYTES], text[FILE_BYTES];
@@ -108,6 +133,9 @@ static void read_meminfo(const char *root, struct host_sample *h)
 	h->total_kib = field_kib(text, "MemTotal:");
 	h->free_kib = field_kib(text, "MemFree:");
 	h->available_kib = field_kib(text, "MemAvailable:");
+	h->arc_kib = arc_spare(root);
+	if (vi64_has(h->available_kib) && vi64_has(h->arc_kib))
+		h->available_kib.v += h->arc_kib.v;
 }
 
 struct vi64 localhost_total_kib(const char *root)
@@ -134,6 +162,18 @@ static void read_psi(const char *root, struct host_sample *h)
 	h->psi_full_avg10 = psi_avg10(text, "full");
 }
 
+/* Free, and what the kernel gives up for whoever asks on this node: the files in its page cache. */
+static struct vi64 node_free(const char *text)
+{
+	struct vi64 sum = field_kib(text, "MemFree:");
+	static const char *const more[] = {"Active(file):", "Inactive(file):"};
+	for (size_t i = 0; i < 2 && vi64_has(sum); i++) {
+		struct vi64 v = field_kib(text, more[i]);
+		sum.v += vi64_has(v) && v.v > 0 && v.v < SAMPLE_KIB_MOST ? v.v : 0;
+	}
+	return sum;
+}
+
 static void read_node(const char *root, int id, struct sample *s)
 {
 	char path[PATH_BYTES], text[FILE_BYTES];
@@ -142,7 +182,7 @@ static void read_node(const char *root, int id, struct sample *s)
 	if (s->host.n_nodes == MAX_NODES || procfile_read(path, text, sizeof text) < 0)
 		return;
 	s->host.nodes[s->host.n_nodes++] =
-		(struct node_sample){id, field_kib(text, "MemTotal:"), field_kib(text, "MemFree:")};
+		(struct node_sample){id, field_kib(text, "MemTotal:"), node_free(text)};
 	snprintf(path, sizeof path, "/sys/devices/system/node/node%d/cpulist", id);
 	if (!read_list(root, path, &cpus))
 		return;

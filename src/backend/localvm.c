@@ -215,8 +215,10 @@ void local_limits(struct local_vm *vm)
 {
 	enum { QUOTA_EACH = 4 }; /* a step at each level, and nothing fails when it is late */
 	vm->has_cgroup = cgroup_cpus(&vm->groups.cpuset, &vm->cgroup);
-	if (vm->looks++ % QUOTA_EACH == 0)
-		vm->quota_pct = cgroup_quota(&vm->groups.cpu, &vm->quota_group);
+	if (vm->looks++ % QUOTA_EACH != 0)
+		return;
+	vm->quota_pct = cgroup_quota(&vm->groups.cpu, &vm->quota_group);
+	cgroup_memory(&vm->groups.memory, &vm->memory);
 }
 
 /* The argument after "-uuid" in a command line of NUL-separated arguments. */

@@ -36,6 +36,7 @@ struct local_vm {
 	bool has_cgroup;
 	struct vf64 quota_pct; /* of the group `quota_group`, for all in it together */
 	uint64_t quota_group;
+	struct cgroup_memory memory;
 	unsigned looks; /* at its limits */
 };
 void local_vm_done(struct local_vm *vm);

@@ -101,6 +101,7 @@ static json_t *json_host(struct json_builder *b, const struct snapshot *s)
 	put(b, o, "cpu", json_host_cpu(b, s));
 	put(b, memory, "total_kib", json_i(s->sample.host.total_kib));
 	put(b, memory, "available_kib", json_i(s->sample.host.available_kib));
+	put(b, memory, "arc_kib", json_i(s->sample.host.arc_kib));
 	put(b, memory, "reserve_kib", json_i(s->memory.reserve_kib));
 	put(b, memory, "state", json_string(memory_state_name(s->memory.state)));
 	put(b, o, "memory", memory);
@@ -135,6 +136,8 @@ static json_t *json_memory(struct json_builder *b, const struct vm_sample *vm, c
 	put(b, o, "max_kib", json_i(vm->mem.max_kib));
 	put(b, o, "balloon_kib", json_i(vm->mem.balloon_kib));
 	put(b, o, "plugged_kib", json_i(vm->mem.plugged_kib));
+	put(b, o, "limit_kib", json_i(vm->mem.limit_kib));
+	put(b, o, "group_limit_kib", json_i(vm->mem.group_limit_kib));
 	put(b, o, "target_kib", json_i(st->target_kib));
 	put(b, o, "unused_kib", json_i(vm->mem.unused_kib));
 	put(b, o, "usable_kib", json_i(vm->mem.usable_kib));

@@ -38,6 +38,7 @@ void mem_ctl_free(struct mem_ctl *c)
 	free(c->memo);
 	free(c->guest);
 	free(c->list);
+	free(c->few);
 	free(c);
 }
 
@@ -60,7 +61,10 @@ static int ctl_room(struct mem_ctl *c, size_t n, struct err *e)
 	struct mem_guest **list = reallocarray(c->list, cap, sizeof *list);
 	if (list)
 		c->list = list;
-	if (!memo || !guest || !list)
+	struct mem_guest **few = reallocarray(c->few, cap, sizeof *few);
+	if (few)
+		c->few = few;
+	if (!memo || !guest || !list || !few)
 		return err_set(e, ERR_NOMEM, "out of memory for %zu guests", n);
 	c->cap = cap;
 	return 0;
@@ -107,6 +111,7 @@ static void host_fill(struct mem_ctl *c)
 		c->free_kib -= flight;
 	c->pool_kib = kib_max(c->free_kib - c->levels.reserve, 0);
 	c->own_kib = kib_max(c->free_kib - MEM_HOST_LEAST, 0);
+	mem_scopes_fill(c);
 	if (!mem_guarded(c, MEM_GUARD_HOST))
 		c->pool_kib = c->host_known ? h->total_kib.v : 0;
 }
@@ -169,7 +174,9 @@ static int64_t whole_mib(int64_t kib)
 /* What it had when it was found is given back also from the reserve. */
 static int64_t granted_most(const struct mem_ctl *c, const struct mem_guest *g)
 {
-	return kib_max(c->pool_kib, kib_min(mem_found(g) - g->promised, c->own_kib));
+	int64_t own = kib_min(mem_found(g) - g->promised, c->own_kib);
+	int64_t most = kib_min(c->pool_kib, mem_scope_room(c, g, c->levels.reserve));
+	return kib_max(most, kib_min(own, mem_scope_room(c, g, MEM_HOST_LEAST)));
 }
 
 int64_t mem_target(const struct mem_ctl *c, const struct mem_guest *g)
@@ -211,6 +218,7 @@ static bool guest_order(struct mem_ctl *c, struct mem_guest *g, struct plan *pla
 	int64_t cost = kib_max(to - g->promised, 0);
 	c->pool_kib = kib_max(c->pool_kib - cost, 0);
 	c->own_kib -= cost;
+	mem_scope_spend(c, g, cost);
 	g->called = true;
 	return true;
 }

@@ -9,6 +9,7 @@ enum { GIB = 1024 * MIB, GUEST_LEAST = 100 * MIB };
 int64_t mem_guest_max(const struct vm_sample *vm, const struct vm_rule *rule)
 {
 	int64_t max = vi64_has(vm->mem.max_kib) ? kib_max(vm->mem.max_kib.v, 0) : 0;
+	max = kib_min(max, mem_limit_kib(&vm->mem));
 	return rule && rule->mem_max_kib > 0 ? kib_min(max, rule->mem_max_kib) : max;
 }
 

@@ -99,6 +99,14 @@ struct mem_memo {
 	int64_t found_kib;  /* size that somebody else gave it last; 0: first_kib */
 };
 
+/* Where memory must come from: from guests whose memory lies on these nodes and, with a group, who are in it.
+ */
+struct mem_scope {
+	uint64_t nodes, group;
+};
+#define MEM_ANYWHERE ((struct mem_scope){UINT64_MAX, 0})
+enum { MEM_SCOPES = 32 };
+
 /* One guest in one cycle. */
 struct mem_guest {
 	struct mem_memo m;
@@ -115,10 +123,13 @@ struct mem_guest {
 	bool urgent;  /* it runs dry before the next cycle */
 	double age_s; /* of the statistics */
 	int64_t balloon, max, used, usable, unused, floor;
-	int64_t base;      /* its floor without what it uses */
-	int64_t want, due; /* while memory is short: what it would have, what its shares leave it */
-	int64_t target;    /* where the balloon is or is going */
-	int64_t promised;  /* memory it may still take without being asked again: the larger of the two */
+	int64_t base;           /* its floor without what it uses */
+	int64_t want, due;      /* while memory is short: what it would have, what its shares leave it */
+	int64_t target;         /* where the balloon is or is going */
+	int64_t spent_kib;      /* in flight to it, and granted in this cycle */
+	int64_t room_to;        /* the largest size for which its nodes and its group have memory now */
+	struct mem_scope scope; /* where what it lacks must come from */
+	int64_t promised; /* memory it may still take without being asked again: the larger of the two */
 	int64_t head, growth, lo, tgt, hi, back_kib;
 	int64_t least[DEPTHS];                             /* it gives down to these */
 	int64_t keep;                                      /* what it should have while the host has plenty */
@@ -134,9 +145,9 @@ struct mem_levels {
 };
 
 struct mem_ctl {
-	struct mem_memo *memo;   /* sorted by UUID, like the samples */
-	struct mem_guest *guest; /* work space: the cycle at hand */
-	struct mem_guest **list; /* work space of the policies */
+	struct mem_memo *memo;          /* sorted by UUID, like the samples */
+	struct mem_guest *guest;        /* work space: the cycle at hand */
+	struct mem_guest **list, **few; /* work space of the policies */
 	size_t n_memo, n, cap;
 	enum host_mem_state state, next_state;
 	bool crisis, next_crisis; /* the host runs out: guests give whatever they do not use */
@@ -156,7 +167,13 @@ struct mem_ctl {
 	int64_t pool_kib;    /* what may still be granted in this cycle */
 	int64_t own_kib;     /* the same for what a guest had when it was found: down to the host's least */
 	int64_t granted_kib; /* to hungry guests, so far */
-	int64_t coming_kib;  /* ordered shrinks that have not arrived */
+	struct mem_scope sharing; /* among whose guests shares count now */
+	int64_t coming_kib;       /* ordered shrinks that have not arrived */
+	struct {
+		bool known;
+		int64_t free_kib; /* less what is in flight to guests bound here */
+		double part;      /* of the host's memory */
+	} node[MAX_NODES];
 };
 
 static inline int64_t kib_min(int64_t a, int64_t b)
@@ -198,6 +215,26 @@ static inline int64_t mem_found(const struct mem_guest *g)
 	return g->m.found_kib ? g->m.found_kib : g->m.first_kib;
 }
 
+/* mem_scope.c */
+/* The most that its balloon may be under its own limit; SAMPLE_KIB_MOST: there is none. */
+int64_t mem_limit_kib(const struct vm_memory *m);
+/* What each node has, less what is in flight. */
+void mem_scopes_fill(struct mem_ctl *c);
+/* Takes a grant off. */
+void mem_scope_spend(struct mem_ctl *c, struct mem_guest *g, int64_t kib);
+/* What its nodes and its group have for it, when the nodes keep their parts of keep_kib. SAMPLE_KIB_MOST:
+ * nothing bounds it. */
+int64_t mem_scope_room(const struct mem_ctl *c, const struct mem_guest *g, int64_t keep_kib);
+/* Where its lack is worst. */
+struct mem_scope mem_scope_of(const struct mem_ctl *c, const struct mem_guest *g);
+bool mem_scope_any(struct mem_scope s); /* the whole host */
+bool mem_scope_same(struct mem_scope a, struct mem_scope b);
+bool mem_scope_inside(struct mem_scope a, struct mem_scope of);
+/* What it gives is found there. */
+bool mem_scope_has(struct mem_scope s, const struct mem_guest *g);
+/* Those of hungry guests, at most MEM_SCOPES, the narrowest first. */
+size_t mem_scopes_list(const struct mem_ctl *c, struct mem_scope *to);
+
 /* mem_floor.c */
 /* The host never goes below this for a guest's sake. */
 enum { MEM_HOST_LEAST = 200 * MIB };
@@ -219,15 +256,24 @@ int64_t mem_guest_in_flight(const struct mem_guest *g);
 /* The policies: set to_kib and why of each guest, and in watermark lo, tgt and hi. */
 void mem_origin_decide(struct mem_ctl *c);
 void mem_watermark_decide(struct mem_ctl *c);
-/* mem_take.c: lets donors give until `need` is met, as far down as `depth`, each at most `pct` of its
- * balloon. Returns what was ordered. */
-int64_t mem_take(struct mem_ctl *c, int64_t need, enum mem_depth depth, double pct, const char *whom);
+/* mem_take.c: lets donors of a scope give until `need` is met, as far down as `depth`, each at most `pct` of
+ * its balloon. Returns what was ordered. */
+struct mem_need {
+	int64_t kib;
+	enum mem_depth depth;
+	struct mem_scope scope;
+	double pct;
+	const char *whom;
+};
+int64_t mem_take(struct mem_ctl *c, const struct mem_need *need);
+/* What guests of the scope have been asked for and not given yet, this cycle's wishes included. */
+int64_t mem_supply(const struct mem_ctl *c, struct mem_scope s);
 double mem_shares_of(const struct mem_guest *g);
 bool mem_growing(const struct mem_guest *g);
 /* It has been seen to swap out: it has somewhere to put what it uses. */
 bool mem_can_swap(const struct mem_guest *g);
-/* mem_shares.c: takes back for guests with more shares. Returns what was ordered. */
-int64_t mem_shares_take(struct mem_ctl *c, int64_t need);
+/* mem_shares.c: takes back within a scope for guests with more shares. Returns what was ordered. */
+int64_t mem_shares_take(struct mem_ctl *c, int64_t need, struct mem_scope scope);
 /* Whether it may be shrunk at all in this cycle. */
 bool mem_may_give(const struct mem_ctl *c, const struct mem_guest *g);
 double mem_shares_of(const struct mem_guest *g);

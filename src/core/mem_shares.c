@@ -16,6 +16,11 @@ static int64_t above(const struct mem_guest *g, double level)
 	return (int64_t)fmin(part, most);
 }
 
+static bool takes_part(const struct mem_ctl *c, const struct mem_guest *g)
+{
+	return g->eligible && mem_scope_has(c->sharing, g);
+}
+
 /* What each may have when all are lifted alike, a share, above their floors; what one does not want is the
  * others'. False: there is enough for all. */
 static bool entitle(struct mem_ctl *c, int64_t all)
@@ -26,7 +31,7 @@ static bool entitle(struct mem_ctl *c, int64_t all)
 		double level = (low + high) / 2;
 		int64_t sum = 0;
 		for (size_t i = 0; i < c->n; i++)
-			if (c->guest[i].eligible)
+			if (takes_part(c, &c->guest[i]))
 				sum += above(&c->guest[i], level);
 		*(sum <= all ? &low : &high) = level;
 	}
@@ -38,15 +43,17 @@ static bool entitle(struct mem_ctl *c, int64_t all)
 /* Memory above floors that there is for all, and what each wants of it. */
 static int64_t wants_fill(struct mem_ctl *c)
 {
-	int64_t all = c->pool_kib;
+	int64_t all = c->pool_kib, held = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		struct mem_guest *g = &c->guest[i];
-		if (!g->eligible)
+		if (!takes_part(c, g))
 			continue;
+		if (g->hungry && mem_scope_same(g->scope, c->sharing))
+			all = kib_min(all, mem_scope_room(c, g, c->levels.reserve));
 		g->want = kib_max(g->hungry ? g->tgt : g->used + g->head, g->base);
-		all += g->promised - g->base;
+		held += g->promised - g->base;
 	}
-	return kib_max(all, 0);
+	return kib_max(all + held, 0);
 }
 
 /* What the guests with most shares lack of their due, and those shares. */
@@ -56,7 +63,8 @@ static int64_t lack_of(const struct mem_ctl *c, double *shares)
 	for (size_t i = 0; i < c->n; i++) {
 		const struct mem_guest *g = &c->guest[i];
 		int64_t lack = kib_min(g->due, g->want) - kib_max(g->promised, g->to_kib);
-		if (!g->hungry || lack < mem_small_kib(g->max) || mem_shares_of(g) < *shares)
+		if (!g->hungry || !mem_scope_same(g->scope, c->sharing) || lack < mem_small_kib(g->max) ||
+			mem_shares_of(g) < *shares)
 			continue;
 		sum = mem_shares_of(g) > *shares ? lack : sum + lack;
 		*shares = mem_shares_of(g);
@@ -88,7 +96,7 @@ static size_t holders(struct mem_ctl *c, double shares)
 	size_t n = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		struct mem_guest *g = &c->guest[i];
-		if (!g->eligible || g->grow_only || g->to_kib >= 0 || g->moving ||
+		if (!takes_part(c, g) || g->grow_only || g->to_kib >= 0 || g->moving ||
 			mem_shares_of(g) >= shares || !mem_can_swap(g) ||
 			g->m.no_donor_until_ns > c->r->sample->time_ns ||
 			g->target - lowest_of(g) < mem_small_kib(g->max))
@@ -101,8 +109,9 @@ static size_t holders(struct mem_ctl *c, double shares)
 	return n;
 }
 
-int64_t mem_shares_take(struct mem_ctl *c, int64_t need)
+int64_t mem_shares_take(struct mem_ctl *c, int64_t need, struct mem_scope scope)
 {
+	c->sharing = scope;
 	double shares = 0, pct = c->r->cfg->mem_step_pct;
 	int64_t sum = 0, all = wants_fill(c);
 	char part[16], due[16];

@@ -59,14 +59,14 @@ static int64_t lowest_of(const struct mem_ctl *c, const struct mem_guest *g, enu
 	return g->least[spared ? DEPTH_NOW : depth];
 }
 
-static size_t donors(struct mem_ctl *c, enum mem_depth depth)
+static size_t donors(struct mem_ctl *c, enum mem_depth depth, struct mem_scope scope)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		struct mem_guest *g = &c->guest[i];
 		int64_t slack = down_at(g) - lowest_of(c, g, depth);
-		if (!mem_may_give(c, g) || slack < mem_small_kib(g->max) || g->target < g->balloon ||
-			(!c->next_crisis && mem_growing(g)))
+		if (!mem_may_give(c, g) || !mem_scope_has(scope, g) || slack < mem_small_kib(g->max) ||
+			g->target < g->balloon || (!c->next_crisis && mem_growing(g)))
 			continue;
 		g->worth = page_worth(c, g, slack);
 		c->list[n++] = g;
@@ -95,22 +95,34 @@ static int64_t take(struct mem_guest *g, enum mem_depth depth, int64_t lowest, i
 	return from - to;
 }
 
-/* In proportion to what each could give, then in order whatever the small parts left. */
-int64_t mem_take(struct mem_ctl *c, int64_t need, enum mem_depth depth, double pct, const char *whom)
+int64_t mem_supply(const struct mem_ctl *c, struct mem_scope s)
 {
-	size_t n = donors(c, depth);
+	int64_t sum = 0;
+	for (size_t i = 0; i < c->n; i++) {
+		const struct mem_guest *g = &c->guest[i];
+		int64_t moving = g->moving ? kib_max(g->balloon - g->m.asked_kib, 0) : 0;
+		if (mem_scope_has(s, g))
+			sum += moving + (g->to_kib >= 0 ? kib_max(g->target - g->to_kib, 0) : 0);
+	}
+	return sum;
+}
+
+/* In proportion to what each could give, then in order whatever the small parts left. */
+int64_t mem_take(struct mem_ctl *c, const struct mem_need *need)
+{
+	size_t n = need->kib > 0 ? donors(c, need->depth, need->scope) : 0;
 	double all = 0;
 	int64_t sum = 0;
 	for (size_t i = 0; i < n; i++)
 		all += 1 / c->list[i]->worth;
 	for (int rest = 0; rest < 2; rest++)
-		for (size_t i = 0; i < n && sum < need; i++) {
+		for (size_t i = 0; i < n && sum < need->kib; i++) {
 			struct mem_guest *g = c->list[i];
-			double part = (double)need / g->worth / all;
-			int64_t most = rest ? need - sum : (int64_t)part;
-			int64_t step = g->balloon - kib_pct(g->balloon, pct);
-			sum += take(g, depth, kib_max(lowest_of(c, g, depth), step),
-				kib_min(most, need - sum), whom);
+			double part = (double)need->kib / g->worth / all;
+			int64_t most = rest ? need->kib - sum : (int64_t)part;
+			int64_t step = g->balloon - kib_pct(g->balloon, need->pct);
+			sum += take(g, need->depth, kib_max(lowest_of(c, g, need->depth), step),
+				kib_min(most, need->kib - sum), need->whom);
 		}
 	return sum;
 }

@@ -5,7 +5,9 @@
  * cycle. Wishes only: the guards of mem_ctl.c hold below it. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mem_priv.h"
 #include "vmtop/text.h"
@@ -28,11 +30,37 @@ static int64_t grow_to(const struct mem_ctl *c, const struct mem_guest *g)
 	return kib_min(to, g->max);
 }
 
+/* The same as far as its nodes and its group have memory. */
+static int64_t may_grow_to(const struct mem_ctl *c, const struct mem_guest *g)
+{
+	return kib_min(grow_to(c, g), g->room_to);
+}
+
 static bool wants_to_grow(const struct mem_ctl *c, const struct mem_guest *g)
 {
 	if (g->target >= g->lo && !g->give_back)
 		return false;
 	return grow_to(c, g) - g->target >= mem_small_kib(g->max);
+}
+
+static void explain_lack(struct mem_guest *g, const char *want, const char *used)
+{
+	char nodes[64] = "";
+	for (int i = 0; i < MAX_NODES && g->scope.nodes != UINT64_MAX; i++) {
+		size_t at = strlen(nodes);
+		if (g->scope.nodes >> i & 1)
+			snprintf(nodes + at, sizeof nodes - at, "%s%d", at ? ", " : "", i);
+	}
+	if (mem_scope_any(g->scope))
+		why_set(&g->why, REASON_HOST_LOW,
+			"wants %s, but the host has nothing above its reserve; uses %s", want, used);
+	else if (g->scope.group)
+		why_set(&g->why, REASON_LIMIT_LOW,
+			"wants %s, but its control group is at its memory limit; uses %s", want, used);
+	else
+		why_set(&g->why, REASON_NODE_LOW,
+			"wants %s, but node %s, which it is bound to, has nothing above its reserve; uses %s",
+			want, nodes, used);
 }
 
 static void explain_grow(const struct mem_ctl *c, struct mem_guest *g, int64_t to)
@@ -43,8 +71,7 @@ static void explain_grow(const struct mem_ctl *c, struct mem_guest *g, int64_t t
 	text_kib(want, sizeof want, grow_to(c, g));
 	text_kib(got, sizeof got, to);
 	if (g->to_kib < 0)
-		why_set(&g->why, REASON_HOST_LOW,
-			"wants %s, but the host has nothing above its reserve; uses %s", want, used);
+		explain_lack(g, want, used);
 	else if (g->give_back)
 		why_set(&g->why, REASON_GIVE_BACK, "back to %s: suffers since its last shrink", got);
 	else
@@ -55,7 +82,8 @@ static void explain_grow(const struct mem_ctl *c, struct mem_guest *g, int64_t t
 /* What was its own before is given back also from the reserve. */
 static void repay(struct mem_ctl *c, struct mem_guest *g)
 {
-	int64_t to = kib_min(grow_to(c, g), mem_found(g));
+	int64_t room = g->promised + mem_scope_room(c, g, MEM_HOST_LEAST);
+	int64_t to = kib_min(kib_min(grow_to(c, g), mem_found(g)), room);
 	int64_t add = kib_min(to - g->promised - g->give_kib, c->own_kib - c->granted_kib);
 	g->give_kib += kib_max(add, 0);
 	c->granted_kib += kib_max(add, 0);
@@ -106,6 +134,39 @@ static int64_t fill(struct mem_guest **g, size_t n, int64_t pool)
 	return lift(g, n, low);
 }
 
+/* Guests on the same nodes share what these have as all share what the host has, and so do those in one
+ * group. `first`: of them; others before it have been seen to. */
+static void share_one(struct mem_ctl *c, struct mem_guest *first, size_t n, bool group)
+{
+	size_t m = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct mem_guest *g = c->list[i];
+		bool same = group ? g->vm->mem.limit_group == first->vm->mem.limit_group
+				  : g->vm->mem_nodes_strict && g->vm->mem_nodes == first->vm->mem_nodes;
+		if (!same)
+			continue;
+		if (m == 0 && g != first)
+			return;
+		g->first_kib = 0;
+		g->short_kib = kib_max(may_grow_to(c, g) - g->promised, 0);
+		c->few[m++] = g;
+	}
+	fill(c->few, m, mem_scope_room(c, first, c->levels.reserve));
+	for (size_t i = 0; i < m; i++)
+		c->few[i]->room_to = c->few[i]->promised + c->few[i]->give_kib;
+}
+
+static void share_scopes(struct mem_ctl *c, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct mem_guest *g = c->list[i];
+		if (g->vm->mem_nodes_strict && g->vm->mem_nodes)
+			share_one(c, g, n, false);
+		if (g->vm->mem.limit_group)
+			share_one(c, g, n, true);
+	}
+}
+
 /* First to the low watermark, then what is left up to the wish. Those who grow but are not hungry yet keep
  * their part, or the first to ask would end larger than the others. list[0 .. hungry) are hungry, up to n
  * growing. Returns what could not be met. */
@@ -113,20 +174,21 @@ static int64_t grow_all(struct mem_ctl *c, size_t hungry, size_t n)
 {
 	struct mem_guest **g = c->list;
 	int64_t unmet = 0;
+	share_scopes(c, n);
 	for (size_t i = 0; i < n; i++) {
 		int64_t soon = g[i]->lo + (i < hungry ? 0 : g[i]->growth);
-		g[i]->short_kib = kib_max(kib_min(soon, grow_to(c, g[i])) - g[i]->promised, 0);
+		g[i]->short_kib = kib_max(kib_min(soon, may_grow_to(c, g[i])) - g[i]->promised, 0);
 	}
 	int64_t left = c->pool_kib - fill(g, n, c->pool_kib);
 	for (size_t i = 0; i < n; i++) {
 		g[i]->first_kib = g[i]->give_kib;
-		g[i]->short_kib = kib_max(grow_to(c, g[i]) - g[i]->promised - g[i]->first_kib, 0);
+		g[i]->short_kib = kib_max(may_grow_to(c, g[i]) - g[i]->promised - g[i]->first_kib, 0);
 	}
 	fill(g, n, left);
 	for (size_t i = 0; i < hungry; i++)
 		c->granted_kib += g[i]->give_kib + g[i]->first_kib;
 	for (size_t i = 0; i < hungry; i++) {
-		int64_t all = g[i]->short_kib + g[i]->first_kib;
+		int64_t all = kib_max(grow_to(c, g[i]) - g[i]->promised, 0);
 		g[i]->give_kib += g[i]->first_kib;
 		repay(c, g[i]);
 		g[i]->unmet_kib = g[i]->grow_only ? 0 : kib_max(all - g[i]->give_kib, 0);
@@ -164,7 +226,8 @@ static int64_t refill(struct mem_ctl *c, int64_t left, bool own)
 	size_t n = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		struct mem_guest *g = &c->guest[i];
-		g->short_kib = (own ? kib_min(g->keep, mem_found(g)) : g->keep) - g->promised;
+		int64_t most = kib_min(g->keep, g->room_to);
+		g->short_kib = (own ? kib_min(most, mem_found(g)) : most) - g->promised;
 		if (g->eligible && g->to_kib < 0 && g->target >= g->balloon &&
 			g->short_kib >= 2 * mem_small_kib(g->max))
 			c->list[n++] = g;
@@ -234,7 +297,9 @@ static void explain_rest(const struct mem_ctl *c, struct mem_guest *g)
 	text_kib(high, sizeof high, g->hi);
 	double harm = seconds_left(c, g->m.harm_until_ns), let_go = seconds_left(c, g->m.no_donor_until_ns);
 	if (g->target >= g->max && g->used + g->head > g->max)
-		why_set(&g->why, REASON_AT_MAX, "uses %s and has its maximum", used);
+		why_set(&g->why, REASON_AT_MAX, "uses %s and has %s", used,
+			mem_limit_kib(&g->vm->mem) == g->max ? "all that its process's memory limit leaves"
+							     : "its maximum");
 	else if (g->target > g->hi && let_go > 0)
 		why_set(&g->why, REASON_HOLD_TIME,
 			"its balloon did not follow; nothing is asked of it for %.0f s", let_go);
@@ -257,6 +322,8 @@ static void needs_fill(struct mem_ctl *c)
 		if (!g->eligible)
 			continue;
 		mem_need_fill(c, g);
+		g->room_to = g->promised + mem_scope_room(c, g, c->levels.reserve);
+		g->scope = mem_scope_of(c, g);
 		g->base = mem_guest_least(g, c->r->cfg);
 		explain_rest(c, g);
 		if (g->grow_only)
@@ -289,14 +356,25 @@ static enum mem_depth depth_for(const struct mem_ctl *c, const struct mem_guest 
 	return g->give_back ? DEPTH_SEEN : DEPTH_PAST;
 }
 
-/* What those lack for whom donors go so deep or deeper. */
-static int64_t unmet_at(const struct mem_ctl *c, enum mem_depth depth)
+/* What those lack, of one scope, for whom donors go so deep or deeper. */
+static int64_t unmet_at(const struct mem_ctl *c, enum mem_depth depth, struct mem_scope scope)
 {
 	int64_t sum = 0;
 	for (size_t i = 0; i < c->n; i++)
-		if (c->guest[i].hungry && depth_for(c, &c->guest[i]) >= depth)
+		if (c->guest[i].hungry && mem_scope_same(c->guest[i].scope, scope) &&
+			depth_for(c, &c->guest[i]) >= depth)
 			sum += c->guest[i].unmet_kib;
 	return sum;
+}
+
+/* The lack of scope i less what is on its way; what comes to narrower scopes goes to these first. */
+static int64_t lack_at(const struct mem_ctl *c, enum mem_depth depth, const struct mem_scope *s, size_t i)
+{
+	int64_t lack = unmet_at(c, depth, s[i]) - mem_supply(c, s[i]);
+	for (size_t k = 0; k < i; k++)
+		if (mem_scope_inside(s[k], s[i]))
+			lack += kib_min(unmet_at(c, DEPTH_PAST, s[k]), mem_supply(c, s[k]));
+	return lack;
 }
 
 static bool anybody_urgent(const struct mem_ctl *c)
@@ -307,32 +385,36 @@ static bool anybody_urgent(const struct mem_ctl *c)
 	return false;
 }
 
-/* From the gentlest depth on, each for those who are worth it. Returns what was ordered. */
-static int64_t take_for_guests(struct mem_ctl *c)
+/* From the gentlest depth on, each for those who are worth it. */
+static void take_for_guests(struct mem_ctl *c, const struct mem_scope *s, size_t n)
 {
 	const struct config *cfg = c->r->cfg;
-	int64_t got = 0;
-	for (int d = DEPTH_PAST; d < DEPTHS; d++) {
-		int64_t need = unmet_at(c, (enum mem_depth)d) - c->coming_kib - got;
-		if (need > 0)
-			got += mem_take(c, need, (enum mem_depth)d,
-				d == DEPTH_USED ? cfg->mem_hard_step_pct : cfg->mem_step_pct,
-				"another guest");
-	}
-	return got;
+	for (int d = DEPTH_PAST; d < DEPTHS; d++)
+		for (size_t i = 0; i < n; i++) {
+			double pct = d == DEPTH_USED ? cfg->mem_hard_step_pct : cfg->mem_step_pct;
+			enum mem_depth depth = (enum mem_depth)d;
+			mem_take(c, &(struct mem_need){
+					    lack_at(c, depth, s, i), depth, s[i], pct, "another guest"});
+		}
 }
 
-/* Returns what the host will have. */
-static int64_t take_for_need(struct mem_ctl *c, int64_t unmet)
+static void take_for_host(struct mem_ctl *c, int64_t want, enum mem_depth deepest, double pct)
 {
-	int64_t have = c->free_kib + c->coming_kib, got = 0;
-	for (int d = DEPTH_PAST; c->next_crisis && d < DEPTHS; d++)
-		got += mem_take(c, c->levels.hard_out + unmet - have - got, (enum mem_depth)d,
-			c->r->cfg->mem_hard_step_pct, "the host");
-	got += take_for_guests(c);
-	if (!c->r->early)
-		got += mem_shares_take(c, unmet - c->coming_kib - got);
-	return have + got;
+	for (int d = DEPTH_PAST; d <= (int)deepest; d++) {
+		int64_t lack = want - c->free_kib - mem_supply(c, MEM_ANYWHERE);
+		mem_take(c, &(struct mem_need){lack, (enum mem_depth)d, MEM_ANYWHERE, pct, "the host"});
+	}
+}
+
+static void take_for_need(struct mem_ctl *c, int64_t unmet)
+{
+	struct mem_scope s[MEM_SCOPES];
+	size_t n = mem_scopes_list(c, s);
+	if (c->next_crisis)
+		take_for_host(c, c->levels.hard_out + unmet, DEPTH_USED, c->r->cfg->mem_hard_step_pct);
+	take_for_guests(c, s, n);
+	for (size_t i = 0; i < n && !c->r->early; i++)
+		mem_shares_take(c, lack_at(c, DEPTH_PAST, s, i), s[i]);
 }
 
 void mem_watermark_decide(struct mem_ctl *c)
@@ -343,13 +425,13 @@ void mem_watermark_decide(struct mem_ctl *c)
 		return;
 	size_t hungry = list_add(c, 0, true);
 	int64_t unmet = grow_all(c, hungry, list_add(c, hungry, false));
-	int64_t have = take_for_need(c, unmet);
+	take_for_need(c, unmet);
 	if (c->r->early)
 		return;
 	if (cfg->reclaim == RECLAIM_PROACTIVE)
 		reclaim_idle(c);
 	if (c->next_state != HOST_MEM_OK)
-		mem_take(c, c->levels.soft_out - have, DEPTH_PAST, cfg->mem_step_pct, "the host");
+		take_for_host(c, c->levels.soft_out, DEPTH_PAST, cfg->mem_step_pct);
 	if (!calm(c))
 		return;
 	int64_t left = refill(c, c->free_kib - c->granted_kib - c->levels.reserve, true);

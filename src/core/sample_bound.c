@@ -39,7 +39,7 @@ static int unit_or_unknown(int unit, int most)
 
 static void bound_host(struct host_sample *h)
 {
-	struct vi64 *const kib[] = {&h->total_kib, &h->available_kib, &h->free_kib};
+	struct vi64 *const kib[] = {&h->total_kib, &h->available_kib, &h->free_kib, &h->arc_kib};
 	size_t n = 0;
 	BOUND_ALL(kib, SAMPLE_KIB_MOST);
 	bound_real(&h->psi_some_avg10, 100);
@@ -68,7 +68,8 @@ static void bound_vm(struct vm_sample *vm)
 	struct vm_memory *m = &vm->mem;
 	struct vm_io *io = &vm->io;
 	struct vi64 *const kib[] = {&m->max_kib, &m->balloon_kib, &m->unused_kib, &m->usable_kib,
-		&m->available_kib, &m->caches_kib, &m->rss_kib, &m->min_guarantee_kib, &m->plugged_kib};
+		&m->available_kib, &m->caches_kib, &m->rss_kib, &m->min_guarantee_kib, &m->plugged_kib,
+		&m->limit_kib, &m->group_limit_kib};
 	struct vi64 *const ns[] = {&vm->cpu_time_ns, &m->last_update_ns};
 	struct vi64 *const counters[] = {&m->swap_in_kib, &m->swap_out_kib, &m->major_faults, &io->rd_reqs,
 		&io->wr_reqs, &io->rd_bytes, &io->wr_bytes, &io->rx_bytes, &io->tx_bytes, &io->rx_pkts,

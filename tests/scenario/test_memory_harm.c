@@ -137,6 +137,33 @@ static void always_taking_what_is_idle_kills(void **state)
 	assert_true(report_of(&fast, &cfg, 1).oom_kills > 0);
 }
 
+/* --- NUMA --- */
+
+/* Bound to a node of 8 GiB, four guests want 12: what they get lies on it, though the other node is empty. */
+static void a_bound_guest_is_fed_from_its_node(void **state)
+{
+	(void)state;
+	struct config cfg;
+	struct run r;
+	double sum = 0;
+	config_of(&cfg, true);
+	run_scenario(&r,
+		&(struct run_options){.scenario = "seed 4\nhost\n pcpus 8\n nodes 2\n memory 16G\n used 1G\n"
+						  "vm bound x4\n memory 1G max 4G\n base 600M\n swap 4G\n"
+						  " node 0 strict\n stats 2\n eat 20M/s to 3G keep\n",
+			.cfg = &cfg,
+			.seconds = 600});
+	for (size_t i = 0; i < r.n_vms; i++)
+		sum += r.vms[i].end + 32;
+	/* 8 GiB less half of the host's own and of its reserve */
+	assert_true(sum <= 8192 - 512 - 512 + 4);
+	assert_true(sum >= 8192 - 512 - 512 - 200);
+	for (size_t i = 0; i < r.n_vms; i++)
+		assert_in_range((int)(r.vms[i].end - sum / 4 + 1000), 900, 1032); /* alike */
+	assert_true(r.report.min_available_kib > 8000 * MIB);
+	run_done(&r);
+}
+
 /* --- shares --- */
 
 static void check_shares(const char *what, const char *after)
@@ -178,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_load_suffers_from_auto),
 		cmocka_unit_test(always_taking_what_is_idle_kills),
+		cmocka_unit_test(a_bound_guest_is_fed_from_its_node),
 		cmocka_unit_test(four_shares_against_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

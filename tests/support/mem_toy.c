@@ -166,6 +166,11 @@ static void guest_sample(const struct toy *t, const struct toy_guest *g, struct 
 	vm->mem.period_s = vi64_ok(g->period);
 	vm->mem.min_guarantee_kib =
 		g->min_guarantee ? vi64_ok(g->min_guarantee) : vi64_absent(AVAIL_UNSUPPORTED);
+	vm->mem.limit_kib = g->limit ? vi64_ok(g->limit) : vi64_absent(AVAIL_NONE);
+	vm->mem.group_limit_kib = g->group_limit ? vi64_ok(g->group_limit) : vi64_absent(AVAIL_NONE);
+	vm->mem.limit_group = g->group_limit ? 77 : 0;
+	vm->mem_nodes = g->node ? UINT64_C(1) << (g->node - 1) : 0;
+	vm->mem_nodes_strict = g->node != 0;
 }
 
 static struct vf64 pressure(int64_t pct)
@@ -188,6 +193,20 @@ static void rules_fill(struct toy *t)
 		abort();
 }
 
+/* The host's own memory, and that of guests that are bound to no node, lies everywhere. */
+static void nodes_fill(const struct toy *t, struct host_sample *h)
+{
+	for (int k = 0; k < t->nodes; k++) {
+		int64_t free = (t->total - t->base) / t->nodes;
+		for (size_t i = 0; i < t->n; i++)
+			free -= !t->g[i].node           ? t->g[i].touched / t->nodes
+				: t->g[i].node == k + 1 ? t->g[i].touched
+							: 0;
+		h->nodes[h->n_nodes++] =
+			(struct node_sample){k, vi64_ok(t->total / t->nodes), vi64_ok(most(free, 0))};
+	}
+}
+
 void toy_sample(struct toy *t)
 {
 	struct err e = ERR_INIT;
@@ -199,6 +218,7 @@ void toy_sample(struct toy *t)
 	t->sample.host.available_kib = vi64_ok(most(toy_available(t), 0));
 	t->sample.host.psi_some_avg10 = pressure(t->psi_some);
 	t->sample.host.psi_full_avg10 = pressure(t->psi_full);
+	nodes_fill(t, &t->sample.host);
 	for (size_t i = 0; i < t->n; i++) {
 		uint8_t uuid[UUID_BYTES] = {[0] = 1, [15] = (uint8_t)i};
 		struct vm_sample *vm = t->g[i].gone ? NULL : sample_add_vm(&t->sample, uuid);

@@ -35,6 +35,9 @@ struct toy_guest {
 	uint32_t flags;
 	bool no_device, hung, gone;
 	int64_t min_guarantee; /* 0 none */
+	int64_t limit;         /* of its process; 0 none */
+	int64_t group_limit;   /* of all guests that have one together; 0 none */
+	int node;              /* it is bound to this one, counted from 1; 0 none */
 	struct vm_rule rule;   /* template: memory, shares, minimum, maximum */
 	int64_t set_ns;        /* when we set its target last, by whichever way */
 	/* statistics as last written */
@@ -46,6 +49,7 @@ struct toy_guest {
 };
 
 struct toy {
+	int nodes;           /* of equal size; 0: not told */
 	int64_t total, base; /* host memory, and what the host itself uses */
 	int64_t now_s;
 	struct toy_guest g[TOY_GUESTS];

@@ -164,6 +164,46 @@ static void quotas(void **state)
 	assert_float_equal(quota(&own), 150, 1e-9);
 }
 
+static void memory_is(int64_t own_kib, int64_t around_kib)
+{
+	struct cgroup_memory m;
+	cgroup_memory(&dirs.memory, &m);
+	assert_int_equal(vi64_has(m.own_kib) ? m.own_kib.v : -1, own_kib);
+	assert_int_equal(vi64_has(m.around_kib) ? m.around_kib.v : -1, around_kib);
+	assert_int_equal(m.group != 0, around_kib >= 0);
+}
+
+static void memory_limits(void **state)
+{
+	(void)state;
+	find("0::/" SCOPE "/libvirt/emulator\n");
+	memory_is(-1, -1);
+	put("machine.slice/memory.max", "max\n");
+	put(SCOPE "/memory.max", "max\n");
+	memory_is(-1, -1);
+	put(SCOPE "/memory.max", "4294967296\n");
+	memory_is(4 << 20, -1);
+	put(SCOPE "/libvirt/memory.high", "3221225472\n");
+	memory_is(3 << 20, -1);
+	put("machine.slice/memory.max", "8589934592\n");
+	memory_is(3 << 20, 8 << 20);
+	put("machine.slice/memory.high", "nonsense\n");
+	memory_is(3 << 20, 8 << 20);
+	put("memory.max", "1073741824\n"); /* the tightest of all around */
+	memory_is(3 << 20, 1 << 20);
+	/* Version 1, and its way to say "none". */
+	find("5:memory:/machine/qemu-1-a.libvirt-qemu/emulator\n");
+	put("memory/machine/memory.limit_in_bytes", "9223372036854771712\n");
+	memory_is(-1, -1);
+	put("memory/machine/qemu-1-a.libvirt-qemu/memory.limit_in_bytes", "1048576\n");
+	put("memory/machine/memory.limit_in_bytes", "2097152\n");
+	memory_is(1024, 2048);
+	/* A session's guests share their service's group. */
+	find("0::/user.slice/app.slice/libvirtd.service\n");
+	put("user.slice/app.slice/libvirtd.service/memory.high", "524288000\n");
+	memory_is(-1, 512000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +212,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(both_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_told_forbids_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(quotas, setup, teardown),
+		cmocka_unit_test_setup_teardown(memory_limits, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -288,6 +288,7 @@ static void test_memory(void **state)
 		"<stats period='5'/></memballoon></devices></domain>";
 	assert_int_equal(domxml_parse(&f, xml, NULL, NULL), 0);
 	assert_int_equal(f.min_guarantee_kib.v, 300 * 1024);
+	assert_false(vi64_has(f.hard_limit_kib));
 	assert_int_equal(f.period_s, 5);
 	assert_true(f.balloon_device);
 	assert_int_equal(f.mem_nodes, 10);
@@ -302,6 +303,21 @@ static void test_memory(void **state)
 	assert_int_equal(f.mem_nodes, 4);
 	assert_false(f.mem_nodes_strict);
 	assert_false(vi64_has(f.min_guarantee_kib));
+}
+
+static void a_hard_limit_bounds_and_none_is_a_large_number(void **state)
+{
+	(void)state;
+#define LIMIT(x) "<domain><memtune><hard_limit" x "</hard_limit></memtune></domain>"
+	assert_int_equal(domxml_parse(&f, LIMIT(" unit='GiB'>3"), NULL, NULL), 0);
+	assert_int_equal(f.hard_limit_kib.v, 3 << 20);
+	static const char *const none[] = {LIMIT(" unit='KiB'>9007199254740988"), LIMIT(">0"), LIMIT(">-1"),
+		LIMIT(">x"), LIMIT(" unit='furlong'>3")};
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+		assert_int_equal(domxml_parse(&f, none[i], NULL, NULL), 0);
+		assert_false(vi64_has(f.hard_limit_kib));
+	}
+#undef LIMIT
 }
 
 #define CELLS                      "<cpu><numa><cell id='0' cpus='0-1'/><cell id='1' cpus='2-3'/></numa></cpu>"
@@ -570,6 +586,7 @@ int main(void)
 		T(test_inactive_pin_is_a_rule), T(test_live_pin_beyond_the_rule), T(test_renew), T(test_wide),
 		T(test_memory_nodes), T(test_placed_by_numad), T(test_units), T(test_document_type),
 		T(test_silence), T(test_dedicated), T(test_unreadable_rule_allows_nothing), T(test_flags),
-		T(test_memory), T(test_memory_devices), T(test_quota), T(test_hostile)};
+		T(test_memory), T(a_hard_limit_bounds_and_none_is_a_large_number), T(test_memory_devices),
+		T(test_quota), T(test_hostile)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

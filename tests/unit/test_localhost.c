@@ -44,6 +44,18 @@ static void test_host(void **state)
 	sample_done(&s);
 }
 
+/* The cache of ZFS counts as available down to its minimum: 3 GiB, 1 GiB of which stay. */
+static void test_zfs(void **state)
+{
+	(void)state;
+	struct sample s;
+	sample_init(&s);
+	assert_int_equal(localhost_host(ROOT "-zfs", &s), 0);
+	assert_int_equal(s.host.available_kib.v, 8192000 + 2 * 1024 * 1024);
+	assert_int_equal(s.host.arc_kib.v, 2 * 1024 * 1024);
+	sample_done(&s);
+}
+
 static void test_no_proc(void **state)
 {
 	(void)state;
@@ -58,6 +70,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_host),
+		cmocka_unit_test(test_zfs),
 		cmocka_unit_test(test_no_proc),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a guest's memory must come from: the nodes that it is bound to, the control group that it shares with
+ * others. Invariant: what is granted on a node was seen free there, less the node's part of the host's
+ * reserve and what is still in flight to it; guests of a group together never get more than its limit. A node
+ * or a group of which nothing is known bounds nobody. */
+#include "mem_priv.h"
+
+enum { OVERHEAD_LEAST = 64 * MIB }; /* what QEMU itself needs, next to its guest */
+
+static bool bound_to(const struct mem_guest *g, int node)
+{
+	return g->vm->mem_nodes_strict && (g->vm->mem_nodes >> node & 1);
+}
+
+/* What its process takes beyond the balloon's size. */
+static int64_t overhead(const struct vm_memory *m, int64_t limit_kib)
+{
+	int64_t seen = vi64_has(m->rss_kib) && vi64_has(m->balloon_kib) ? m->rss_kib.v - m->balloon_kib.v : 0;
+	int64_t plugged = vi64_has(m->plugged_kib) ? kib_max(m->plugged_kib.v, 0) : 0;
+	return kib_min(kib_max(seen, plugged + OVERHEAD_LEAST), limit_kib / 2);
+}
+
+int64_t mem_limit_kib(const struct vm_memory *m)
+{
+	if (!vi64_has(m->limit_kib) || m->limit_kib.v <= 0)
+		return SAMPLE_KIB_MOST;
+	return m->limit_kib.v - overhead(m, m->limit_kib.v);
+}
+
+static int64_t node_part(const struct mem_ctl *c, int node, int64_t kib)
+{
+	return (int64_t)((double)kib * c->node[node].part);
+}
+
+void mem_scopes_fill(struct mem_ctl *c)
+{
+	const struct host_sample *h = &c->r->sample->host;
+	for (int i = 0; i < MAX_NODES; i++)
+		c->node[i].known = false;
+	for (size_t i = 0; i < h->n_nodes && c->host_known; i++) {
+		const struct node_sample *n = &h->nodes[i];
+		if (n->id < 0 || n->id >= MAX_NODES || !vi64_has(n->free_kib) || !vi64_has(n->total_kib))
+			continue;
+		c->node[n->id].known = true;
+		c->node[n->id].free_kib = n->free_kib.v;
+		c->node[n->id].part = (double)n->total_kib.v / (double)h->total_kib.v;
+	}
+	for (size_t i = 0; i < c->n; i++)
+		mem_scope_spend(c, &c->guest[i], mem_guest_in_flight(&c->guest[i]));
+}
+
+/* Taken off its nodes, as far as they reach, one after the other. */
+void mem_scope_spend(struct mem_ctl *c, struct mem_guest *g, int64_t kib)
+{
+	g->spent_kib += kib;
+	for (int i = 0; i < MAX_NODES && kib > 0; i++) {
+		if (!bound_to(g, i) || c->node[i].free_kib <= 0)
+			continue;
+		int64_t part = kib_min(kib, c->node[i].free_kib);
+		c->node[i].free_kib -= part;
+		kib -= part;
+	}
+}
+
+/* SAMPLE_KIB_MOST: it is bound to none, or one of them is not known. */
+static int64_t nodes_room(const struct mem_ctl *c, const struct mem_guest *g, int64_t keep_kib)
+{
+	int64_t room = 0;
+	bool any = false;
+	for (int i = 0; i < MAX_NODES; i++) {
+		if (!bound_to(g, i))
+			continue;
+		if (!c->node[i].known)
+			return SAMPLE_KIB_MOST;
+		room += kib_max(c->node[i].free_kib - node_part(c, i, keep_kib), 0);
+		any = true;
+	}
+	return any ? room : SAMPLE_KIB_MOST;
+}
+
+static bool same_group(const struct mem_guest *a, const struct mem_guest *b)
+{
+	return a->vm->mem.limit_group == b->vm->mem.limit_group;
+}
+
+/* What a VM may take of its group without being asked again. */
+static int64_t taken_of_group(const struct mem_guest *g, int64_t limit)
+{
+	const struct vm_memory *m = &g->vm->mem;
+	int64_t size = vi64_has(m->balloon_kib) ? g->balloon + g->spent_kib
+		       : vi64_has(m->rss_kib)   ? m->rss_kib.v
+						: 0;
+	return size + overhead(m, limit);
+}
+
+static int64_t group_room(const struct mem_ctl *c, const struct mem_guest *g)
+{
+	const struct vi64 limit = g->vm->mem.group_limit_kib;
+	if (!vi64_has(limit) || !g->vm->mem.limit_group)
+		return SAMPLE_KIB_MOST;
+	int64_t room = limit.v;
+	for (size_t i = 0; i < c->n; i++)
+		if (same_group(&c->guest[i], g))
+			room -= taken_of_group(&c->guest[i], limit.v);
+	return kib_max(room, 0);
+}
+
+int64_t mem_scope_room(const struct mem_ctl *c, const struct mem_guest *g, int64_t keep_kib)
+{
+	return kib_min(nodes_room(c, g, keep_kib), group_room(c, g));
+}
+
+struct mem_scope mem_scope_of(const struct mem_ctl *c, const struct mem_guest *g)
+{
+	int64_t nodes = nodes_room(c, g, c->levels.reserve), group = group_room(c, g);
+	if (kib_min(nodes, group) >= kib_max(c->pool_kib, 1))
+		return MEM_ANYWHERE;
+	return nodes <= group ? (struct mem_scope){g->vm->mem_nodes, 0}
+			      : (struct mem_scope){UINT64_MAX, g->vm->mem.limit_group};
+}
+
+bool mem_scope_same(struct mem_scope a, struct mem_scope b)
+{
+	return a.nodes == b.nodes && a.group == b.group;
+}
+
+bool mem_scope_any(struct mem_scope s)
+{
+	return mem_scope_same(s, MEM_ANYWHERE);
+}
+
+bool mem_scope_inside(struct mem_scope a, struct mem_scope of)
+{
+	return (a.nodes & ~of.nodes) == 0 && (!of.group || a.group == of.group);
+}
+
+/* Memory of a guest that is bound to several nodes may lie on any of them. */
+bool mem_scope_has(struct mem_scope s, const struct mem_guest *g)
+{
+	if (s.group && g->vm->mem.limit_group != s.group)
+		return false;
+	return s.nodes == UINT64_MAX || (g->vm->mem_nodes && (g->vm->mem_nodes & ~s.nodes) == 0);
+}
+
+static int order_of(struct mem_scope s)
+{
+	return s.group ? 0 : s.nodes == UINT64_MAX ? MAX_NODES + 1 : __builtin_popcountll(s.nodes);
+}
+
+/* Of those that hungry guests lack memory of, the narrowest first. */
+size_t mem_scopes_list(const struct mem_ctl *c, struct mem_scope *to)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < c->n; i++) {
+		const struct mem_guest *g = &c->guest[i];
+		size_t at = 0, up;
+		while (at < n && !mem_scope_same(to[at], g->scope))
+			at++;
+		if (!g->hungry || at < n || n == MEM_SCOPES)
+			continue;
+		for (up = n++; up > 0 && order_of(to[up - 1]) > order_of(g->scope); up--)
+			to[up] = to[up - 1];
+		to[up] = g->scope;
+	}
+	return n;
+}

@@ -262,10 +262,9 @@ int recording_open(const char *path, sqlite3 **db, struct err *e)
 		err_set(e, ERR_RUNTIME, "cannot open the recording %.200s: %s", path, sqlite3_errmsg(*db));
 	} else {
 		sqlite3_busy_timeout(*db, 2000);
-		sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-		sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-		sqlite3_limit(*db, SQLITE_LIMIT_LENGTH, 1 << 20);
-		if (check_head(*db, path, e) == 0)
+		if (recording_harmless(*db, s.st_size) != SQLITE_OK)
+			err_set(e, ERR_NOMEM, "out of memory for reading %.200s", path);
+		else if (check_head(*db, path, e) == 0 && recording_check(*db, path, e) == 0)
 			return 0;
 	}
 	sqlite3_close_v2(*db);

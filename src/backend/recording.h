@@ -90,7 +90,13 @@ bool rec_setting(const struct setting *s);
 /* Puts the settings that were read again for the n-th time onto cfg. -1: there is nothing of that number. */
 int rec_change_read(sqlite3 *db, int64_t change, struct config *cfg);
 
-/* Opens a file for reading and checks that it is a recording of this schema: regular, id, version. */
+/* recording_check.c: sets what no recording needs out of reach, and how long a question may take in a file of
+ * so many bytes. An SQLite result. */
+int recording_harmless(sqlite3 *db, int64_t bytes);
+/* Refuses what vmtop does not write: views, triggers, virtual tables, computed columns, ... */
+int recording_check(sqlite3 *db, const char *path, struct err *e);
+/* Opens a file for reading and checks that it is a recording of this schema: regular, id, version, entries.
+ */
 int recording_open(const char *path, sqlite3 **db, struct err *e);
 /* A number of a column, within what can be added and subtracted without overflow: a file may hold anything.
  * KiB also within what can be told in bytes and summed over VMs. */

@@ -249,7 +249,7 @@ int compare_print_json(const struct comparison *c, struct err *e)
 		json_array_append_new(runs, json_run(c, &c->runs[i]));
 	json_object_set_new(o, "inputs", inputs);
 	json_object_set_new(o, "runs", runs);
-	char *text = o ? json_dumps(o, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+	char *text = o ? json_dumps(o, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9)) : NULL;
 	json_decref(o);
 	if (!text)
 		return err_set(e, ERR_NOMEM, "out of memory");

@@ -1,18 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /* CSV in long form: a row per time and VM, columns from the column table, quoted as in RFC 4180.
- * Invariant: every row has as many fields as the heading, whatever a VM is called; unknown is empty. */
+ * Invariant: every row is a line with as many fields as the heading, whatever a VM is called, and none is
+ * taken for a formula; unknown is empty. */
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "vmtop/batch.h"
 #include "vmtop/columns.h"
 #include "vmtop/text.h"
 
+/* A spreadsheet takes such a cell for a formula, also behind spaces and in wide characters. */
+static bool is_formula(const char *text)
+{
+	static const char *const signs[] = {"=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"};
+	text += strspn(text, " ");
+	for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+		if (strncmp(text, signs[i], strlen(signs[i])) == 0)
+			return true;
+	return false;
+}
+
 static void csv_text(FILE *to, const char *raw)
 {
-	char clean[3 * VM_NAME_BYTES];
-	text_utf8(clean, sizeof clean, raw);
-	fputc('"', to);
+	char clean[4 * VM_NAME_BYTES];
+	text_escape(clean, sizeof clean, raw);
+	fputs(is_formula(clean) ? "\"'" : "\"", to);
 	for (const char *p = clean; *p; p++) {
 		if (*p == '"')
 			fputc('"', to);

@@ -255,7 +255,8 @@ int json_write(struct batch_out *o, const struct snapshot *s, struct err *e)
 {
 	struct json_builder b = {false};
 	json_t *root = json_snapshot(&b, s);
-	char *line = b.failed ? NULL : json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
+	char *line =
+		b.failed ? NULL : json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
 	json_decref(root);
 	if (!line)
 		return err_set(e, ERR_NOMEM, "out of memory");

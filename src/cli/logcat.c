@@ -33,7 +33,7 @@ static void print_json(const struct log_line *l, void *arg)
 		l->vcpu >= 0 ? json_integer(l->vcpu) : json_null(), "reason",
 		action ? reason_key(l->reason) : NULL, "outcome", action ? outcome_text(l->outcome) : NULL,
 		"text", text);
-	char *line = json_dumps(o, JSON_COMPACT);
+	char *line = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
 	if (line)
 		puts(line);
 	free(line);

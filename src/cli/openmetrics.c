@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* OpenMetrics text: one exposition a tick, ended by "# EOF". Every numeric column of the column table is a
- * metric, in base units (bytes, seconds). Invariant: an absent value has no line; a name has no line break.
+ * metric, in base units (bytes, seconds). Invariant: an absent value has no line; a name has no control
+ * characters.
  */
 #include <math.h>
 #include <string.h>
@@ -11,16 +12,13 @@
 
 static void label(FILE *to, const char *name, const char *raw)
 {
-	char clean[3 * VM_NAME_BYTES];
-	text_utf8(clean, sizeof clean, raw);
+	char clean[4 * VM_NAME_BYTES];
+	text_escape(clean, sizeof clean, raw);
 	fprintf(to, "%s=\"", name);
 	for (const char *p = clean; *p; p++) {
 		if (*p == '\\' || *p == '"')
 			fputc('\\', to);
-		if (*p == '\n')
-			fputs("\\n", to);
-		else
-			fputc(*p, to);
+		fputc(*p, to);
 	}
 	fputc('"', to);
 }

@@ -43,9 +43,56 @@ static void test_csv(void **state)
 	assert_string_equal(text,
 		"time,elapsed_s,host,name,cpu,usable,vcpus\r\n"
 		"2023-11-14T22:13:20.123+00:00,2.000,\"host\",\"web-1\",100,400000,2\r\n"
-		"2023-11-14T22:13:20.123+00:00,2.000,\"host\",\"b\"\"a,d\n\x1b[31m\xef\xbf\xbd\",50,,1\r\n"
+		"2023-11-14T22:13:20.123+00:00,2.000,\"host\",\"b\"\"a,d\\x0a\\x1b[31m\\xff\",50,,1\r\n"
 		"2023-11-14T22:13:20.123+00:00,2.000,\"host\",\"web-1\",100,400000,2\r\n"
-		"2023-11-14T22:13:20.123+00:00,2.000,\"host\",\"b\"\"a,d\n\x1b[31m\xef\xbf\xbd\",50,,1\r\n");
+		"2023-11-14T22:13:20.123+00:00,2.000,\"host\",\"b\"\"a,d\\x0a\\x1b[31m\\xff\",50,,1\r\n");
+	free(text);
+}
+
+/* What a spreadsheet would run is text; what is a number stays one. */
+static void test_csv_formulas(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *cell;
+	} names[] = {
+		{"=1+1", "\"'=1+1\""},
+		{"+1", "\"'+1\""},
+		{"-1", "\"'-1\""},
+		{"@SUM(A1)", "\"'@SUM(A1)\""},
+		{"  =1", "\"'  =1\""},
+		{"\t=1", "\"\\x09=1\""},
+		{"\r=1", "\"\\x0d=1\""},
+		{"\uff1d1", "\"'\uff1d1\""},
+		{"\uff201", "\"'\uff201\""},
+		{"a=1", "\"a=1\""},
+		{"'=1", "\"'=1\""},
+		{"x\x7f\xc2\x9b"
+		 "31m\xe2\x80\xae",
+			"\"x\\x7f\\u{009b}31m\\u{202e}\""},
+	};
+	char was[VM_NAME_BYTES];
+	memcpy(was, p.s.sample.vms[0].name, sizeof was);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		snprintf(p.s.sample.vms[0].name, VM_NAME_BYTES, "%s", names[i].name);
+		char *text = printed(csv_write, OUT_CSV, "name,vcpus");
+		if (!strstr(text, names[i].cell))
+			fail_msg("%s: %s", names[i].cell, text);
+		for (const char *c = text; *c; c++)
+			assert_true((unsigned char)*c >= 0x20 || *c == '\r' || *c == '\n');
+		free(text);
+	}
+	memcpy(p.s.sample.vms[0].name, was, sizeof was);
+}
+
+static void test_csv_negative_numbers(void **state)
+{
+	(void)state;
+	struct vi64 was = p.s.sample.vms[0].mem.usable_kib;
+	p.s.sample.vms[0].mem.usable_kib = vi64_ok(-5);
+	char *text = printed(csv_write, OUT_CSV, "usable");
+	p.s.sample.vms[0].mem.usable_kib = was;
+	assert_non_null(strstr(text, "\"host\",-5\r\n"));
 	free(text);
 }
 
@@ -84,7 +131,7 @@ static void test_openmetrics(void **state)
 		"vmtop_vm_usable_bytes{vm=\"web-1\",uuid=\"00000001-0000-0000-0000-000000000000\"} "
 		"409600000\n# EOF\n";
 	assert_non_null(strstr(text, usable)); /* one line: the other VM has no value */
-	assert_non_null(strstr(text, "vmtop_vm_cpu_percent{vm=\"b\\\"a,d\\n\x1b[31m\xef\xbf\xbd\",uuid="
+	assert_non_null(strstr(text, "vmtop_vm_cpu_percent{vm=\"b\\\"a,d\\\\x0a\\\\x1b[31m\\\\xff\",uuid="
 				     "\"00000002-0000-0000-0000-000000000000\"} 50\n"));
 	assert_non_null(strstr(text, "vmtop_host_memory_bytes 8589934592\n"));
 	assert_null(strstr(text, "vmtop_host_memory_available_bytes"));
@@ -157,6 +204,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_text_is_sorted, setup, teardown),
 		cmocka_unit_test(test_bad_columns),
+		cmocka_unit_test_setup_teardown(test_csv_formulas, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_csv_negative_numbers, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

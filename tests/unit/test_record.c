@@ -478,6 +478,152 @@ static void test_other_version(void **state)
 	b->ops->close(b);
 }
 
+static const struct {
+	const char *sql, *words;
+} spoilt[] = {
+	{"CREATE VIEW more AS WITH RECURSIVE a(x) AS (SELECT 1 UNION ALL SELECT x FROM a) SELECT x "
+	 "FROM a",
+		"the view \"more\""},
+	{"ALTER TABLE tick RENAME TO t; CREATE VIEW tick AS SELECT * FROM t", "\"t"},
+	{"DROP VIEW marks; CREATE VIEW marks AS SELECT 1", "the view \"marks\""},
+	{"DROP TABLE meta; CREATE VIEW meta AS WITH RECURSIVE a(key, value) AS (SELECT 1, 2 UNION "
+	 "ALL "
+	 "SELECT * FROM a) SELECT * FROM a",
+		"the view \"meta\""},
+	{"DROP TABLE config; CREATE VIEW config AS WITH RECURSIVE a(key, value) AS (SELECT 1, 2 "
+	 "UNION ALL "
+	 "SELECT * FROM a) SELECT * FROM a",
+		"the view \"config\""},
+	{"CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM log; END", "the trigger \"t\""},
+	{"CREATE TRIGGER \"a\x1b[2J\nb\" INSTEAD OF INSERT ON marks BEGIN SELECT 1; END",
+		"the trigger \"a\\x1b[2J"},
+	{"CREATE VIRTUAL TABLE v USING fts5(a)", "v"},
+	{"CREATE VIRTUAL TABLE r USING rtree(a, b, c)", "r"},
+	{"ALTER TABLE tick ADD COLUMN more AS (abs(tick))", "a computed column, in \"tick\""},
+	{"DROP TABLE vm_config; CREATE TABLE vm_config(n INTEGER PRIMARY KEY, pattern AS (key), key, "
+	 "value)",
+		"\"vm_config\""},
+	{"DROP TABLE vm_config; CREATE TABLE vm_config(n TEXT PRIMARY KEY, pattern TEXT, key TEXT, "
+	 "value "
+	 "TEXT)",
+		"other columns than it should, in \"vm_config\""},
+	{"ALTER TABLE log RENAME COLUMN text TO t; ALTER TABLE log ADD COLUMN text INT", "in \"log\""},
+	{"CREATE INDEX late ON log(abs(wall_ns))", "the index \"late\""},
+	{"CREATE INDEX late ON log(wall_ns) WHERE text LIKE 'x%'", "the index \"late\""},
+	{"ANALYZE", "the table \"sqlite_stat1\""},
+	{"PRAGMA writable_schema = 1; INSERT INTO sqlite_schema VALUES('table', 'x', 'x', 0, 'CREATE "
+	 "VIEW x "
+	 "AS SELECT 1')",
+		"malformed database schema (x)"},
+	{"PRAGMA writable_schema = 1; UPDATE sqlite_schema SET name = 'other', tbl_name = 'other' "
+	 "WHERE name "
+	 "= 'setting'",
+		"other"},
+	{"PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, 'value TEXT', "
+	 "'value TEXT "
+	 "DEFAULT (' || hex(zeroblob(50000)) || ')') WHERE name = 'setting'",
+		"too big"},
+};
+
+/* Recordings come from anywhere, and an SQLite file can hold more than tables. */
+static void test_only_plain_tables(void **state)
+{
+	(void)state;
+	static unsigned char bytes[1 << 20];
+	struct config cfg, back;
+	char path[256];
+	config(&cfg, "schema.rec");
+	recorded_run(&cfg, "cpu1", 3, NULL, NULL);
+	FILE *f = fopen(cfg.record, "r");
+	size_t n = fread(bytes, 1, sizeof bytes, f);
+	fclose(f);
+	recorded_path(path, "spoiled.rec");
+	for (size_t i = 0; i < sizeof spoilt / sizeof *spoilt; i++) {
+		struct err e = ERR_INIT;
+		write_file(path, bytes, n);
+		recorded_spoil(path, spoilt[i].sql);
+		refused(path, spoilt[i].words);
+		config_defaults(&back);
+		assert_int_equal(recording_config(path, &back, &e), -1);
+		assert_int_equal(recording_log(path, NULL, NULL, &e), -1);
+	}
+}
+
+static void test_many_tables(void **state)
+{
+	(void)state;
+	struct config cfg;
+	char *sql = malloc(2000 * 40), *to = sql;
+	config(&cfg, "many.rec");
+	recorded_run(&cfg, "cpu1", 3, NULL, NULL);
+	for (int i = 0; i < 2000; i++)
+		to += sprintf(to, "CREATE TABLE t%d(a);", i);
+	recorded_spoil(cfg.record, sql);
+	free(sql);
+	refused(cfg.record, "too many tables");
+}
+
+static void put32(unsigned char *to, size_t v)
+{
+	for (int i = 0; i < 4; i++)
+		to[i] = (unsigned char)(v >> (24 - 8 * i));
+}
+
+/* A page of a table whose children are all the page after it. */
+static void fill_inner_page(unsigned char *page, size_t bytes, size_t number)
+{
+	enum { CELLS = 1000, CELL = 5 };
+	memset(page, 0, bytes);
+	page[0] = 5;
+	page[3] = CELLS >> 8;
+	page[4] = CELLS & 255;
+	size_t at = bytes - CELLS * CELL;
+	page[5] = (unsigned char)(at >> 8);
+	page[6] = (unsigned char)at;
+	put32(page + 8, number + 1);
+	for (int i = 0; i < CELLS; i++, at += CELL) {
+		page[12 + 2 * i] = (unsigned char)(at >> 8);
+		page[13 + 2 * i] = (unsigned char)at;
+		put32(page + at, number + 1);
+		page[at + 4] = 1;
+	}
+}
+
+static void count_line(const struct log_line *line, void *arg)
+{
+	(void)line;
+	++*(int64_t *)arg;
+}
+
+/* Pages that name one page a thousand times, four deep: 10^12 rows in 200 KB. Read by a budget, not for ever.
+ */
+static void test_endless_table(void **state)
+{
+	(void)state;
+	enum { PAGE = 8192, DEEP = 4 };
+	static unsigned char bytes[4 << 20];
+	struct config cfg;
+	struct err e = ERR_INIT;
+	int64_t lines = 0;
+	config(&cfg, "endless.rec");
+	cfg.auto_cpu = true;
+	recorded_run(&cfg, "demo", 5, NULL, NULL);
+	size_t root =
+		(size_t)recorded_int(cfg.record, "SELECT rootpage FROM sqlite_schema WHERE name = 'log'");
+	FILE *f = fopen(cfg.record, "r");
+	size_t n = fread(bytes, 1, sizeof bytes - (DEEP + 1) * PAGE, f), pages = n / PAGE;
+	fclose(f);
+	memcpy(bytes + (pages + DEEP) * PAGE, bytes + (root - 1) * PAGE, PAGE);
+	for (size_t i = 0; i < DEEP; i++)
+		fill_inner_page(bytes + (pages + i) * PAGE, PAGE, pages + i + 1);
+	fill_inner_page(bytes + (root - 1) * PAGE, PAGE, pages);
+	put32(bytes + 28, pages + DEEP + 1);
+	write_file(cfg.record, bytes, (pages + DEEP + 1) * PAGE);
+	assert_int_equal(recording_log(cfg.record, count_line, &lines, &e), -1);
+	assert_non_null(strstr(e.msg, "interrupted"));
+	assert_true(lines > 1000);
+}
+
 /* A disk that is full ends the recording with one word, not what is recorded. */
 static void test_gives_up(void **state)
 {
@@ -517,6 +663,9 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_recording),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_other_version),
+		cmocka_unit_test(test_only_plain_tables),
+		cmocka_unit_test(test_many_tables),
+		cmocka_unit_test(test_endless_table),
 		cmocka_unit_test(test_gives_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, recorded_teardown);

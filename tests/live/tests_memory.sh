@@ -70,7 +70,7 @@ test_memory() {
 	mem_guest eater 1024 400 || fail "guest does not start"
 	guest_up idle 400
 	guest_up eater 400
-	json_start "${KEEP[@]}" --auto=memory -d 1 -s memory_cycle=1 -s mem_boot=0 -s mem_hold=5 -s mem_decay=5 --end-time +300
+	json_start "${KEEP[@]}" --auto=memory -d 1 -s memory_cycle=1 -s mem_boot=0 -s mem_hold=5 -s mem_decay=5 -s reclaim=proactive --end-time +300
 	eventually 30 "statistics of both" json_true 'all(.[-1].vms[]; .memory.usable_kib != null)'
 	tell eater eat once 480 16
 	eventually 120 "the guest has eaten" console eater 'lab: full once'

@@ -59,7 +59,8 @@ struct model {
 	size_t n_vcpus, n_vms, n_pcpus;
 	size_t n_slots, n_vm_slots;  /* upper bounds of the slots in use */
 	struct vf64 busy_pct;        /* mean over the online pCPUs */
-	struct vf64 load_stddev_pct; /* population standard deviation of pcpus[].load_pct over online pCPUs */
+	struct vf64 load_stddev_pct; /* population standard deviation of pcpus[].load_pct over online pCPUs;
+				      * no policy goes by it, and it is not shown */
 	struct model_state *state;   /* private */
 };
 

@@ -61,7 +61,8 @@ struct snapshot {
 	struct step_cost cost;
 	bool tick; /* made by a regular tick: batch output prints these, not those between ticks */
 	struct vf64 busy_pct;
-	struct vf64 load_stddev_pct; /* by mapped usage */
+	struct vf64 load_stddev_pct; /* by mapped usage; nothing shows it: cpu.stddev_pct is what was decided
+					by */
 
 	struct cpu_verdict cpu;
 	struct mem_verdict memory;

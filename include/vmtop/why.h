@@ -88,7 +88,7 @@ enum reason {
 
 struct why {
 	enum reason code;
-	char text[180]; /* one line with the numbers that led to it */
+	char text[280]; /* one line with the numbers that led to it */
 };
 
 const char *reason_key(enum reason r);

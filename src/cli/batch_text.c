@@ -91,7 +91,7 @@ static void head_lines(FILE *to, const struct snapshot *s)
 	text_time(time, sizeof time, s->sample.wall_ns);
 	text_escape(host, sizeof host, s->sample.host.hostname);
 	text_escape(uri, sizeof uri, s->backend.uri);
-	number_or_dash(sd, sizeof sd, vf64_has(s->cpu.stddev_pct) ? s->cpu.stddev_pct : s->load_stddev_pct);
+	number_or_dash(sd, sizeof sd, s->cpu.stddev_pct);
 	number_or_dash(limit, sizeof limit, s->cpu.limit_pct);
 	if (vi64_has(s->sample.host.available_kib))
 		text_kib(avail, sizeof avail, s->sample.host.available_kib.v);

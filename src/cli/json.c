@@ -81,7 +81,7 @@ static json_t *json_host_cpu(struct json_builder *b, const struct snapshot *s)
 {
 	json_t *o = keep(b, json_object()), *pcpus = keep(b, json_array());
 	put(b, o, "busy_pct", json_f(s->busy_pct));
-	put(b, o, "load_stddev_pct", json_f(s->load_stddev_pct));
+	put(b, o, "load_stddev_pct", json_f(s->cpu.stddev_pct)); /* the older name of stddev_pct */
 	for (size_t i = 0; i < s->sample.host.n_pcpus; i++)
 		push(b, pcpus, json_pcpu(b, &s->sample.host.pcpus[i], &s->pcpu_rates[i]));
 	put(b, o, "pcpus", pcpus);

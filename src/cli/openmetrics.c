@@ -69,9 +69,9 @@ static struct vf64 bytes(struct vi64 kib)
 static void host_values(FILE *to, const struct snapshot *s)
 {
 	host_value(to, "vmtop_host_busy_percent", "mean busy time of the online pCPUs", s->busy_pct);
-	host_value(
-		to, "vmtop_host_load_stddev_percent", "standard deviation of pCPU load", s->load_stddev_pct);
-	host_value(to, "vmtop_host_stddev_percent", "deviation as the policy measures it", s->cpu.stddev_pct);
+	host_value(to, "vmtop_host_load_stddev_percent", "older name of vmtop_host_stddev_percent",
+		s->cpu.stddev_pct);
+	host_value(to, "vmtop_host_stddev_percent", "deviation that the policy goes by", s->cpu.stddev_pct);
 	host_value(to, "vmtop_host_limit_percent", "deviation above which the policy acts", s->cpu.limit_pct);
 	host_value(to, "vmtop_host_found_percent", "deviation of the best placement known", s->cpu.found_pct);
 	host_value(to, "vmtop_host_bound_percent", "no placement has less deviation", s->cpu.bound_pct);

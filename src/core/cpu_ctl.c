@@ -324,15 +324,15 @@ static void verdict_from(
 	if (pins)
 		v->after_pct = known(res->after_pct);
 	if (mode == ROUND_WATCH && says_act(res->why.code))
-		why_set(&v->why, REASON_MANUAL, "%.150s; AUTO is off", res->why.text);
+		why_set(&v->why, REASON_MANUAL, "%.240s; AUTO is off", res->why.text);
 	else if (!pins && says_act(res->why.code))
-		why_set(&v->why, REASON_NO_BETTER, "%.120s; no pin would change anything", res->why.text);
+		why_set(&v->why, REASON_NO_BETTER, "%.200s; no pin would change anything", res->why.text);
 }
 
 static void verdict_left(size_t left, struct cpu_verdict *v)
 {
-	char policy[120];
-	snprintf(policy, sizeof policy, "%.119s", v->why.text);
+	char policy[200];
+	snprintf(policy, sizeof policy, "%.199s", v->why.text);
 	why_set(&v->why, REASON_LEAVE, "%zu vCPU%s moved off pCPUs not online or allowed any more%s%s", left,
 		text_s(left), policy[0] ? "; " : "", policy);
 }
@@ -368,11 +368,17 @@ int cpu_ctl_plan(
 	enum node_reach reach = c->ops->crosses ? NODES_CROSS : c->ops->relieves ? NODES_RELIEF : NODES_STAY;
 	if (cpu_problem_build(&s->prob, r, cpu_ctl_granularity(c, r->cfg), reach) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if (nothing_to_plan(&s->prob, r, &out.why) == REASON_NONE && ask_policy(c, s, r, plan, &out) < 0) {
+	enum reason nothing = nothing_to_plan(&s->prob, r, &out.why);
+	struct why why = out.why;
+	/* Where all are held nothing moves, but the numbers are there. */
+	bool ask = nothing == REASON_NONE || nothing == REASON_HELD;
+	if (ask && ask_policy(c, s, r, plan, &out) < 0) {
 		plan->n = before;
 		s->res.n_moves = 0;
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
+	if (nothing != REASON_NONE)
+		out.why = why;
 	if (!preview) {
 		out.new_line = out.why.code != c->last || r->mode == ROUND_FORCED;
 		c->last = out.why.code;

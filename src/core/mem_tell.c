@@ -29,7 +29,7 @@ void mem_tell_guest(const struct mem_ctl *c, struct mem_guest *g, struct mem_sta
 		explain_moving(c, g);
 	st->why = g->why;
 	if (c->r->mode == ROUND_WATCH && !c->r->cfg->auto_memory && mem_would_act(c, g))
-		why_set(&st->why, g->why.code, "if AUTO: %.150s", g->why.text);
+		why_set(&st->why, g->why.code, "if AUTO: %.240s", g->why.text);
 	st->eligible = g->eligible;
 	st->foreign = g->grow_only;
 	st->used_kib = g->rate->used_kib;

@@ -12,6 +12,7 @@
 #include "array.h"
 #include "minmove.h"
 #include "vmtop/config.h"
+#include "vmtop/text.h"
 
 static void *minmove_create(const struct config *cfg)
 {
@@ -72,6 +73,14 @@ static void verdict_set(struct place_result *out, const struct look *k, enum rea
 {
 	char n[100];
 	why_set(&out->why, code, "%s%s", numbers_text(k, n, sizeof(n)), more);
+}
+
+/* What there is to cure although the deviation is within its limit. */
+static const char *cause_text(const struct look *k)
+{
+	if (k->sigma > k->limit)
+		return "";
+	return k->cores ? "; cores differ" : k->overload ? "; a pCPU is wanted by more than it gives" : "";
 }
 
 /* Why nothing can be moved at all, or REASON_NONE. */
@@ -142,7 +151,7 @@ static void plan_reject(struct minmove *s, const struct look *k, struct place_re
 		s->rejected = true;
 		s->rejected_sigma = k->sigma;
 	}
-	verdict_set(out, k, dwell ? REASON_DWELL : REASON_NOT_WORTH, "");
+	verdict_set(out, k, dwell ? REASON_DWELL : REASON_NOT_WORTH, cause_text(k));
 }
 
 /* Plans, and takes it or leaves it. */
@@ -156,10 +165,10 @@ static void act_round(struct minmove *s, const struct look *k, struct place_resu
 	minmove_moves(s);
 	if (!w->p->forced)
 		s->cooldown = w->p->cfg->cooldown_rounds;
-	out->after_pct = place_sigma(w, place_q(w));
+	out->after_pct = s->plan_sigma;
 	char n[100];
-	why_set(&out->why, REASON_MOVE, "%zu moves to %.1f %%; %s", w->n_steps, out->after_pct,
-		numbers_text(k, n, sizeof(n)));
+	why_set(&out->why, REASON_MOVE, "%zu move%s to %.1f %%; %s%s", w->n_steps, text_s(w->n_steps),
+		out->after_pct, numbers_text(k, n, sizeof(n)), cause_text(k));
 }
 
 static void round_decide(struct minmove *s, struct look *k, bool act, struct place_result *out)
@@ -174,11 +183,11 @@ static void round_decide(struct minmove *s, struct look *k, bool act, struct pla
 	if (nobody_moves(s) != REASON_NONE || (!trigger && (!p->forced || k->sigma <= p->cfg->stop_at_pct)))
 		verdict_quiet(s, k, out);
 	else if (!act)
-		verdict_set(out, k, REASON_MANUAL, "");
+		verdict_set(out, k, REASON_MANUAL, cause_text(k));
 	else if (cool)
-		verdict_set(out, k, REASON_COOLDOWN, "");
+		verdict_set(out, k, REASON_COOLDOWN, cause_text(k));
 	else if (!p->forced && s->above < 2)
-		verdict_set(out, k, REASON_CONFIRM, "");
+		verdict_set(out, k, REASON_CONFIRM, cause_text(k));
 	else
 		act_round(s, k, out);
 }
@@ -209,11 +218,9 @@ static int minmove_plan(void *state, const struct place_problem *p, bool act, st
 	}
 	if (state_load(s, p) < 0)
 		return -1;
-	double before = place_sigma(&s->w, place_q(&s->w));
 	minmove_strays(s, act && !p->relief);
 	minmove_look(s, &k);
-	out->after_pct = k.sigma;
-	out->stddev_pct = before;
+	out->stddev_pct = out->after_pct = k.sigma;
 	out->found_pct = k.found;
 	out->bound_pct = k.bound;
 	out->limit_pct = k.limit;
@@ -291,6 +298,8 @@ static void minmove_mirror(void *to, const void *from)
 	t->found_tasks = f->found_tasks;
 	t->found_units = f->found_units;
 	t->kept_rounds = f->kept_rounds;
+	t->proven = f->proven;
+	t->looked_ns = f->looked_ns;
 }
 
 const struct cpu_policy_ops cpu_policy_minmove = {

@@ -43,6 +43,8 @@ struct minmove {
 	size_t cap_moves, n_moves;
 	size_t found_tasks, found_units; /* what the search for found was made for */
 	int kept_rounds;                 /* rounds since that search */
+	bool proven;                     /* there is no better one */
+	int64_t looked_ns;               /* when the numbers were worked out last */
 
 	int above;     /* rounds in a row with a trigger */
 	int cooldown;  /* rounds still to wait */
@@ -50,7 +52,8 @@ struct minmove {
 	double rejected_sigma;
 	int check_in; /* rounds until the gain of the last plan is checked; 0: none */
 	double check_q, check_gain;
-	double plan_q, plan_gain; /* of the plan that was returned last */
+	double plan_q, plan_gain; /* of the plan that was returned last, by the demands as they were given */
+	double plan_sigma;        /* what it leads to, as in struct look */
 	int fails;
 	double worth;  /* what a plan has to lower F by, per cost */
 	double slow_s; /* > 0: wait this long between rounds that act */
@@ -58,11 +61,10 @@ struct minmove {
 	struct relief relief; /* what is done while no granularity was asked for */
 };
 
-/* Everything about this round. */
+/* Everything about this round. Demands that are alike are taken as equal, but for q. */
 struct look {
 	double sigma, q, bound, found, limit, goal_f, core, found_core;
-	double plan_sigma; /* with demands that are alike taken as equal */
-	bool above, overload, alike;
+	bool above, cores, overload, alike; /* cores: above because of them */
 	size_t dwelling;
 };
 

@@ -266,6 +266,7 @@ bool minmove_make(struct minmove *s, const struct look *k)
 	bool worth = plan_steps(s, k);
 	if (worth)
 		place_cut(w, moves_allowed(w->p));
+	s->plan_sigma = place_sigma(w, place_q(w));
 	place_plain(w);
 	place_set(w, w->home);
 	memcpy(w->s0, w->s, w->m * sizeof(*w->s0));

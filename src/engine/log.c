@@ -110,7 +110,7 @@ void log_action(struct engine *en, const struct action *a)
 	line->reason = a->why.code;
 	line->outcome = a->outcome;
 	if (a->outcome == OUTCOME_DONE)
-		snprintf(line->text, sizeof line->text, "%.100s%s, %.150s", name, change, a->why.text);
+		snprintf(line->text, sizeof line->text, "%.100s%s, %.279s", name, change, a->why.text);
 	else
 		snprintf(line->text, sizeof line->text, "%s: %.100s%s, %.60s%s%.300s",
 			outcome_text(a->outcome), name, change, a->why.text, *a->error ? ": " : "", a->error);

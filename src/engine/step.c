@@ -187,7 +187,7 @@ static void forced_cpu_done(struct engine *en, size_t pins)
 	}
 	en->want_rebalance = en->said_waiting = false;
 	log_event(en, LOG_ROUND, "rebalance: %zu pin%s, %s", pins, text_s(pins), en->cpu_verdict.why.text);
-	notice_set(en, "rebalance: %zu pin%s, %.150s", pins, text_s(pins), en->cpu_verdict.why.text);
+	notice_set(en, "rebalance: %zu pin%s, %.270s", pins, text_s(pins), en->cpu_verdict.why.text);
 }
 
 /* The screen said yes to a few moves by the numbers that it had; by now there may be more. */
@@ -302,7 +302,7 @@ static int plan_ahead(struct engine *en, struct err *e)
 		en->scratch = swap;
 		log_event(en, LOG_ROUND, "preview: %d pins, %s", en->n_rebalance, v.why.text);
 		if (!en->previewing)
-			notice_set(en, "preview: nothing to move, %.150s", v.why.text);
+			notice_set(en, "preview: nothing to move, %.270s", v.why.text);
 	}
 	plan_reset(&en->scratch);
 	struct mem_status *unused = calloc(en->sample.n_vms + 1, sizeof *unused);

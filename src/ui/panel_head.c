@@ -112,7 +112,7 @@ static void identity_line(
 static int certificate(const struct snapshot *s, struct screen *to, int row, int col)
 {
 	const struct cpu_verdict *c = &s->cpu;
-	char text[200];
+	char text[sizeof c->why.text + 20];
 	if (!vf64_has(c->stddev_pct)) {
 		snprintf(text, sizeof text, "deviation -: %s",
 			c->why.text[0] ? c->why.text : avail_text(c->stddev_pct.avail));

@@ -116,7 +116,7 @@ void log_draw(
 
 static int verdict(const char *what, const struct why *w, struct screen *to, struct rect at)
 {
-	char text[240];
+	char text[sizeof w->text];
 	screen_text(to, at.row, at.col, 8, STYLE_DIM, what);
 	snprintf(text, sizeof text, "%s", w->text[0] ? w->text : reason_text(w->code));
 	return draw_wrapped(to, (struct rect){at.row, at.col + 8, at.rows, at.cols - 8}, STYLE_NORMAL, text);

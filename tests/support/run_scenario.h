@@ -14,7 +14,7 @@ struct run_tick {
 	double true_pct;      /* deviation by what the VMs really want, after this step */
 	struct vf64 load_pct; /* as measured: by usage mapped to pCPUs */
 	enum reason cpu, memory;
-	char cpu_text[180];
+	char cpu_text[sizeof(((struct why *)0)->text)];
 	int pins, balloons; /* carried out in this step */
 	int64_t available_kib;
 };

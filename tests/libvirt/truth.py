@@ -114,6 +114,21 @@ def binding(dom):
     return bits, strict, asks
 
 
+def ballooned(dom):
+    """What the balloon may have and has: libvirt's sums less what lies in devices that QEMU's balloon does not reach. A
+    sum above the most is one of another moment, or counts those devices too: it says nothing of the balloon."""
+    memory, now = to_kib(dom.find("memory")), to_kib(dom.find("currentMemory"))
+    devices = [m for m in dom.findall("devices/memory") if m.get("model") != "dimm"]
+    sizes = [to_kib(m.find("target/size")) or 0 for m in devices]
+    plugged = [to_kib(m.find("target/current")) or 0 for m in devices if m.get("model") == "virtio-mem"]
+    now = memory if now is None else now
+    if not devices or memory is None:
+        return memory, now
+    most, now = memory - sum(sizes), now - sum(plugged)
+    most = most if most > 0 else None
+    return most, now if most is not None and 0 < now <= most else None
+
+
 def dom_truth(dom):
     pins = {}
     for p in dom.findall("cputune/vcpupin"):
@@ -123,7 +138,7 @@ def dom_truth(dom):
     cpuset = None if vcpu is None or auto or vcpu.get("cpuset") is None else id_set(vcpu.get("cpuset")) or set()
     flags = dom_flags(dom, pins)
     bits, strict, asks = binding(dom)
-    memory, now = dom.find("memory"), dom.find("currentMemory")
+    most, now = ballooned(dom)
     balloon, stats = dom.find("devices/memballoon"), dom.find("devices/memballoon/stats")
     quota, period = dom.find("cputune/quota"), dom.find("cputune/period")
     capped = quota is not None and int(quota.text) > 0
@@ -138,8 +153,8 @@ def dom_truth(dom):
         "asks_nodes": asks,
         "balloon": balloon is None or balloon.get("model") != "none",
         "period": int(stats.get("period")) if stats is not None else 0,
-        "max": to_kib(memory),
-        "current": to_kib(now if now is not None else memory),
+        "max": most,
+        "current": now,
         "min": to_kib(dom.find("memtune/min_guarantee")),
         "quota": 100 * int(quota.text) / int(period.text if period is not None else 100000) if capped else None,
     }

@@ -59,12 +59,12 @@ static double estimate(struct demand *d, const struct demand_reading *r, double 
 	double t = capped(r->ran_pct, r->cap_pct), up = demand_upper_pct(r);
 	if (!d->known)
 		return d->calm_pct = up;
-	if (r->wait_pct < QUIET_WAIT_PCT)
+	bool quiet = r->wait_pct < QUIET_WAIT_PCT;
+	if (t > d->calm_pct + jump_limit(d))
+		/* It runs more than it ever wanted in peace: the history is of another load. */
+		d->calm_pct = quiet ? t : up;
+	else if (quiet)
 		d->calm_pct += step(r->window_s, smooth_s) * (t - d->calm_pct);
-	else if (t > d->calm_pct + jump_limit(d))
-		/* It runs more, although it waits, than it ever wanted in peace: the history is of another
-		 * load. */
-		d->calm_pct = up;
 	else
 		d->calm_pct += step(r->window_s, creep_s) * (up - d->calm_pct);
 	return clamp(d->calm_pct, t, up);

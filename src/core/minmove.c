@@ -62,6 +62,39 @@ static int state_load(struct minmove *s, const struct place_problem *p)
 	return 0;
 }
 
+static void mean_begin(struct memory *m, double pct, double elapsed_s)
+{
+	m->mean = pct;
+	m->mean_s = elapsed_s;
+}
+
+static void mean_go_on(struct memory *m, double pct, double dt_s)
+{
+	const double same = .05; /* of a constant load: that is no noise */
+	m->mean_s = fmin(MEAN_MOST_S, m->mean_s + dt_s);
+	m->mean += fabs(pct - m->mean) < same ? pct - m->mean : fmin(1, dt_s / m->mean_s) * (pct - m->mean);
+}
+
+/* What a vCPU wants now is noise around what it wants: a placement is made for the mean since its load last
+ * changed. */
+static void means_take(struct minmove *s)
+{
+	struct place_work *w = &s->w;
+	double dt_s = s->mean_ns ? (double)(w->p->now_ns - s->mean_ns) / (double)S_NS : w->p->elapsed_s;
+	for (uint32_t t = 0; t < w->n; t++) {
+		struct memory *m = task_memory(s, t);
+		double limit = fmax(5, 3 * w->p->tasks[w->id[t]].scatter_pct);
+		double off = fabs(w->raw[t] - m->mean);
+		if (m->mean_s <= 0 || off > limit)
+			mean_begin(m, w->raw[t], w->p->elapsed_s);
+		else if (dt_s > 0)
+			mean_go_on(m, w->raw[t], dt_s);
+		w->raw[t] = m->mean;
+	}
+	s->mean_ns = w->p->now_ns;
+	place_demands(w);
+}
+
 static const char *numbers_text(const struct look *k, char *buf, size_t len)
 {
 	snprintf(buf, len, "%.1f %%, found %.1f %%, no plan below %.1f %%, limit %.1f %%", k->sigma, k->found,
@@ -218,6 +251,8 @@ static int minmove_plan(void *state, const struct place_problem *p, bool act, st
 	}
 	if (state_load(s, p) < 0)
 		return -1;
+	if (!p->relief)
+		means_take(s);
 	minmove_strays(s, act && !p->relief);
 	minmove_look(s, &k);
 	out->stddev_pct = out->after_pct = k.sigma;
@@ -300,6 +335,7 @@ static void minmove_mirror(void *to, const void *from)
 	t->kept_rounds = f->kept_rounds;
 	t->proven = f->proven;
 	t->looked_ns = f->looked_ns;
+	t->mean_ns = f->mean_ns;
 }
 
 const struct cpu_policy_ops cpu_policy_minmove = {

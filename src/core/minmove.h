@@ -13,6 +13,8 @@ enum {
 	FAILS_BEFORE_SLOW = 2,
 	SLOW_CAP_S = 3600,
 	IDLE_PCT = 1,
+	TINY_PCT = 3, /* who wants less is not worth a pin, unless its unit cannot serve all */
+	MEAN_MOST_S = 60,
 	SEARCH_PER_MS = 100000,
 	SEARCH_TASKS = 512,
 	KEPT_ROUNDS = 4,
@@ -27,6 +29,7 @@ struct memory {
 	double found_demand; /* then */
 	double seen_demand;  /* in the round before */
 	int seen;            /* rounds since it came or its demand jumped */
+	double mean, mean_s; /* of its demand, over so long: since it came or jumped, a minute at most */
 	double moved_demand; /* at its last move */
 	int64_t moved_ns;
 	double dwell_s; /* 0: never moved */
@@ -46,9 +49,10 @@ struct minmove {
 	bool proven;                     /* there is no better one */
 	int64_t looked_ns;               /* when the numbers were worked out last */
 
-	int above;     /* rounds in a row with a trigger */
-	int cooldown;  /* rounds still to wait */
-	bool rejected; /* the cool-down follows a plan that was not worth it */
+	int64_t mean_ns; /* when the means were taken last */
+	int above;       /* rounds in a row with a trigger */
+	int cooldown;    /* rounds still to wait */
+	bool rejected;   /* the cool-down follows a plan that was not worth it */
 	double rejected_sigma;
 	int check_in; /* rounds until the gain of the last plan is checked; 0: none */
 	double check_q, check_gain;

@@ -13,6 +13,12 @@ static bool task_dwells(const struct memory *m, int64_t now_ns)
 	return (double)(now_ns - m->moved_ns) < m->dwell_s * (double)S_NS;
 }
 
+static bool is_tiny(const struct place_work *w, uint32_t t)
+{
+	int u = w->home[t];
+	return !w->p->forced && w->d[t] < TINY_PCT && u >= 0 && w->s[u] * w->ic[u] <= 100;
+}
+
 /* A vCPU whose demand has changed a lot may move although it dwells, once per dwell. */
 size_t minmove_mark_still(struct minmove *s)
 {
@@ -22,9 +28,9 @@ size_t minmove_mark_still(struct minmove *s)
 		struct memory *m = task_memory(s, t);
 		bool dwells = !w->p->forced && task_dwells(m, w->p->now_ns);
 		m->waive = dwells && !m->waived && fabs(w->d[t] - m->moved_demand) > 25;
-		w->still[t] = dwells && !m->waive;
+		w->still[t] = (dwells && !m->waive) || is_tiny(w, t);
 		w->node_bound[t] |= m->waive && w->home[t] >= 0;
-		n += w->still[t];
+		n += dwells && !m->waive;
 	}
 	return n;
 }

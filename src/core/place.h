@@ -73,6 +73,8 @@ struct place_work {
 /* Makes room for p and reads it in. -1: out of memory (the workspace stays usable). */
 int place_load(struct place_work *w, const struct place_problem *p);
 void place_done(struct place_work *w);
+/* After the caller has changed raw[]: loads and orders by that. All tasks are at home again. */
+void place_demands(struct place_work *w);
 
 /* Makes d[] equal for tasks that are alike as far as one can know, and says whether there are any;
  * place_plain() takes that back. Loads are as before: reset or set them afterwards. */

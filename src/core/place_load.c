@@ -379,6 +379,18 @@ int place_load(struct place_work *w, const struct place_problem *p)
 	return 0;
 }
 
+void place_demands(struct place_work *w)
+{
+	w->total = 0;
+	for (size_t i = 0; i < w->n; i++)
+		w->total += w->d[i] = w->raw[i];
+	for (size_t j = 0; j < w->m; j++)
+		w->total += w->fixed[j];
+	w->mean = w->pcpus > 0 ? w->total / w->pcpus : 0;
+	tasks_sort(w);
+	place_reset(w);
+}
+
 void place_reset(struct place_work *w)
 {
 	w->n_steps = 0;

@@ -78,6 +78,8 @@ static double hope_of(const struct relief *r, const struct place_work *w, uint32
 	double free = w->d[t] / 100 * r->float_share, wait = relief_memory_of(r, w, t)->wait;
 	if (w->p->units[to].alone || free > .75 * wait) /* less would not count as help afterwards */
 		return 0;
+	if (w->s[to] * w->ic[to] >= 100) /* where all is taken others would wait for it */
+		return 0;
 	return (weigh(wait) - weigh(free)) / 2 / w->weight[t];
 }
 

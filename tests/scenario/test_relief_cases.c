@@ -16,12 +16,13 @@
 enum { SECONDS = 600 };
 
 /* Waiting in vCPU-seconds; pins, and when the last of them was made. */
-static double waited(const char *scenario, double delay_s, bool act, int *pins, double *last_s)
+static double waited_by(
+	const char *scenario, enum granularity by, double delay_s, bool act, int *pins, double *last_s)
 {
 	struct config cfg;
 	struct run r;
 	run_config(&cfg, act, false, delay_s);
-	cfg.granularity = GRAN_AUTO;
+	cfg.granularity = by;
 	run_scenario(&r, &(struct run_options){.scenario = scenario, .cfg = &cfg, .seconds = SECONDS});
 	assert_string_equal(r.broken, "");
 	double waiting = r.report.waiting_vcpu_s;
@@ -29,6 +30,11 @@ static double waited(const char *scenario, double delay_s, bool act, int *pins, 
 	*last_s = r.last_pin_s;
 	run_done(&r);
 	return waiting;
+}
+
+static double waited(const char *scenario, double delay_s, bool act, int *pins, double *last_s)
+{
+	return waited_by(scenario, GRAN_AUTO, delay_s, act, pins, last_s);
 }
 
 struct row {
@@ -80,7 +86,7 @@ static void what_others_left_is_cured(void **state)
 		{"churn", 2, .5, 12, SECONDS},
 		{"demo", 2, .15, 20, SECONDS},
 		/* All pCPUs are wanted by more than they have: the same waiting, shared out more evenly. */
-		{"hidden", 2, 1.001, 4, 120},
+		{"hidden", 2, 1.001, 3, 120},
 		{"overload", 2, 1.01, 8, SECONDS},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -130,6 +136,41 @@ static void floating_loads_are_not_touched(void **state)
 	}
 }
 
+/* Noise moves nobody, by default and where each vCPU is placed on a pCPU: as many pins in 20 seeds. */
+static void noise_moves_nobody(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *load;
+		int pins;
+	} rows[] = {
+		/* The host's own work comes and goes, and nobody wants more than 2 %. */
+		{"host\n\tpcpus 4\n\tbackground 0-3 bursts 60% 2% every 20s for 6s\n"
+		 "vm a x4\n\tload 2%\n\tpin 0\nvm b x4\n\tload 2% noise 30%\n\tpin each 0-3\n",
+			0},
+		{"host\n\tpcpus 4\n\tbackground 0-1 square 50% 5% every 60s noise 20%\n"
+		 "vm a x6\n\tload 2% noise 20%\n\tpin each 0-3\n",
+			0},
+		/* Two have to share whatever is done. */
+		{"host\n\tpcpus 4\nvm a x5\n\tload 60% noise 8%\n\tpin each 0-3\n", 0},
+		/* Quiet at first, then all wait on one pCPU while each other has one: three are moved. */
+		{"host\n\tpcpus 4\nvm a x5\n\tload steps 0s:2% 60s:97% noise 10%\n\tpin 0\n"
+		 "vm b x3\n\tload steps 0s:2% 60s:97% noise 10%\n\tpin each 1-3\n",
+			3},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		for (int seed = 1; seed <= 20; seed++) {
+			char text[400];
+			int free, placed;
+			double last_s;
+			snprintf(text, sizeof text, "seed %d\n%s", seed, rows[i].load);
+			waited_by(text, GRAN_AUTO, 2, true, &free, &last_s);
+			waited_by(text, GRAN_CPU, 2, true, &placed, &last_s);
+			if (free != rows[i].pins || placed != rows[i].pins)
+				fail_msg("row %zu, seed %d: %d pins, %d by pCPU", i, seed, free, placed);
+		}
+}
+
 /* Five of 60 % on four pCPUs: two have to share whatever is done, so nothing is, whatever the noise. */
 static void what_cannot_be_divided_stays(void **state)
 {
@@ -156,6 +197,7 @@ int main(void)
 		cmocka_unit_test(pinned_loads_that_change),
 		cmocka_unit_test(floating_loads_are_not_touched),
 		cmocka_unit_test(what_cannot_be_divided_stays),
+		cmocka_unit_test(noise_moves_nobody),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

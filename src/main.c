@@ -3,6 +3,7 @@
  * line, and main turns that into stderr and an exit status. */
 #include <errno.h>
 #include <fcntl.h>
+#include <langinfo.h>
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,8 +22,8 @@
 static int fail(const struct err *e)
 {
 	char line[640];
-	fflush(stdout);                         /* before the line on stderr */
-	text_escape(line, sizeof line, e->msg); /* a URI or a file may hold anything */
+	fflush(stdout);                       /* before the line on stderr */
+	text_safe(line, sizeof line, e->msg); /* a URI or a file may hold anything */
 	fprintf(stderr, "vmtop: %s\n", line);
 	return err_exit_status(e);
 }
@@ -65,6 +66,8 @@ static int run_check(struct engine *en)
 static int run(const struct config *cfg, const struct options_action *action, struct command_line *line)
 {
 	struct err e = ERR_INIT;
+	if (cfg->ascii)
+		text_charset_set(TEXT_ASCII);
 	if (action->what == OPTIONS_RESTORE)
 		return putback_run(cfg, *action->release ? action->release : NULL, &e) < 0 ? fail(&e) : 0;
 	struct backend *b = backend_open(cfg, &e);
@@ -114,6 +117,8 @@ int main(int argc, char **argv)
 	if (!cfg)
 		return 1;
 	setlocale(LC_ALL, "");
+	if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+		text_charset_set(TEXT_ASCII);
 	setlocale(LC_NUMERIC, "C"); /* numbers in output and input are the same everywhere */
 	signal(SIGPIPE, SIG_IGN);   /* a killed libvirtd must not kill its client */
 	signal(SIGXFSZ, SIG_IGN);   /* nor a recording that has reached its limit */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "vmtop/config.h"
+#include "vmtop/text.h"
 
 /* What a cell means; the theme says how it looks. Never colour alone: each also differs in text or attribute.
  */
@@ -39,9 +40,9 @@ enum style {
 };
 
 struct cell {
-	uint32_t ch;   /* Unicode; 0: right half of a wide character */
-	uint32_t mark; /* one combining mark or 0 */
-	uint8_t style; /* enum style */
+	uint32_t ch;               /* Unicode; 0: right half of a wide character */
+	uint32_t mark[TEXT_MARKS]; /* combining marks; 0: none */
+	uint8_t style;             /* enum style */
 };
 
 struct screen {

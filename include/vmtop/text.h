@@ -6,11 +6,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Copies at most len-1 bytes; control characters, escape sequences, bidirectional overrides, invalid UTF-8
- * and line breaks become \xNN or \u{NNNN}; never cuts inside a character. Always terminates. Returns bytes
- * written. */
+/* What whoever reads can be shown; set once, before there are threads. */
+enum text_charset {
+	TEXT_UTF8,
+	TEXT_CONSOLE, /* the kernel's console: ASCII and the letters that all its fonts have */
+	TEXT_ASCII,
+};
+/* Combining marks that one character may carry. */
+enum { TEXT_MARKS = 2 };
+void text_charset_set(enum text_charset c);
+enum text_charset text_charset(void);
+
+/* A name, or another word from outside, so that two that differ never read alike: control characters, what
+ * hides or looks like a blank, invalid UTF-8 and what the character set in force has not become \xNN or
+ * \u{NNNN}, a backslash two, a blank at either end \x20. Writes at most len-1 bytes; what is too long loses
+ * its middle, and is never cut inside a character. Always terminates. Returns bytes written. */
 size_t text_escape(char *buf, size_t len, const char *raw);
-/* As text_escape, but turns invalid bytes into U+FFFD and keeps everything else: for JSON and recordings. */
+/* A text of our own whose names are escaped already: as text_escape, but backslashes and blanks stay, and our
+ * own signs become ASCII where they have to. */
+size_t text_safe(char *buf, size_t len, const char *text);
+/* The same for data that is UTF-8 wherever it is read. */
+size_t text_safe_utf8(char *buf, size_t len, const char *text);
+/* What stands for a character of such a text, NULL: itself. buf: room for it; byte: where ch is invalid. */
+const char *text_stand_in(uint32_t ch, unsigned char byte, enum text_charset c, char buf[16]);
+/* As text_safe_utf8, but turns invalid bytes into U+FFFD and keeps everything else: for JSON and recordings.
+ */
 size_t text_utf8(char *buf, size_t len, const char *raw);
 /* Decodes one character; returns bytes used (at least 1 unless at the end), *ch is UINT32_MAX when invalid.
  */

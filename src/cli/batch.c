@@ -72,13 +72,20 @@ static int batch_print(struct batch_out *o, const struct snapshot *s, bool *have
 	return r;
 }
 
+static void complain(const char *line)
+{
+	char text[4 * sizeof(struct log_line)];
+	text_safe(text, sizeof text, line);
+	fprintf(stderr, "vmtop: %s\n", text);
+}
+
 /* Until another one comes. */
 static void say_once(struct batch_out *o, const char *text)
 {
 	if (strcmp(o->said, text) == 0)
 		return;
 	snprintf(o->said, sizeof o->said, "%s", text);
-	fprintf(stderr, "vmtop: %s\n", text);
+	complain(text);
 }
 
 static void read_config_again(const struct batch_source *from, struct engine *en)
@@ -97,11 +104,9 @@ static void read_config_again(const struct batch_source *from, struct engine *en
 /* A recording that was given up does not end the run, but whoever wanted it must know. */
 static void say_lost(struct batch_out *o, const struct snapshot *s)
 {
-	char text[4 * sizeof s->backend.text];
 	if (!s->backend.recording_lost || o->said_lost)
 		return;
-	text_escape(text, sizeof text, s->backend.text);
-	fprintf(stderr, "vmtop: %s\n", text);
+	complain(s->backend.text);
 	o->said_lost = true;
 }
 
@@ -117,7 +122,7 @@ static void say_errors(struct batch_out *o, const struct snapshot *s, bool faile
 			continue;
 		o->said_seq = l->seq;
 		if (aloud && l->kind == LOG_ERROR)
-			fprintf(stderr, "vmtop: %s\n", l->text);
+			complain(l->text);
 	}
 }
 
@@ -172,7 +177,7 @@ static void lines_to_stderr(const struct snapshot *s, uint64_t after, bool actio
 {
 	for (size_t i = 0; i < s->n_log; i++)
 		if (s->log[i].seq > after && (actions || s->log[i].kind != LOG_ACTION))
-			fprintf(stderr, "vmtop: %s\n", s->log[i].text);
+			complain(s->log[i].text);
 }
 
 struct way_out {
@@ -230,7 +235,7 @@ int batch_run(const struct config *cfg, struct engine *en, const struct batch_so
 	int r = batch_loop(&o, en, fd, from, e);
 	if (batch_leave(&o, en, fd) < 0) {
 		if (r < 0)
-			fprintf(stderr, "vmtop: %s\n", engine_left(en)->msg);
+			complain(engine_left(en)->msg);
 		else
 			*e = *engine_left(en);
 		r = -1;

@@ -169,7 +169,7 @@ int text_write_log(struct batch_out *o, const struct snapshot *s, struct err *e)
 			continue;
 		o->log_seen = s->log[i].seq;
 		text_time(time, sizeof time, s->log[i].wall_ns);
-		text_escape(text, sizeof text, s->log[i].text);
+		text_safe(text, sizeof text, s->log[i].text);
 		fprintf(o->to, "%.8s %s\n", strchr(time, 'T') ? strchr(time, 'T') + 1 : "-", text);
 	}
 	return 0;
@@ -203,7 +203,7 @@ int log_write(struct batch_out *o, const struct snapshot *s, struct err *e)
 			   (l->kind == LOG_ACTION &&
 				   (l->outcome == OUTCOME_FAILED || l->outcome == OUTCOME_UNKNOWN));
 		text_time(time, sizeof time, l->wall_ns);
-		text_escape(text, sizeof text, l->text);
+		text_safe(text, sizeof text, l->text);
 		fprintf(o->to, "%s%s%s\n", journal ? bad ? "<4>" : "<6>" : time, journal ? "" : " ", text);
 	}
 	return 0;

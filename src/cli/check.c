@@ -320,7 +320,7 @@ static int print_checks(const struct snapshot *s, FILE *to)
 		struct finding f = {LEVEL_OK, "", NULL};
 		char shown[1600];
 		checks[i].check(s, &f);
-		text_escape(shown, sizeof shown, f.text);
+		text_safe(shown, sizeof shown, f.text);
 		fprintf(to, "%-4s  %-16s  %s\n", level_names[f.level], checks[i].name, shown);
 		if (f.advice)
 			fprintf(to, "%24s%s\n", "", f.advice);

@@ -24,7 +24,7 @@ static bool is_formula(const char *text)
 static void csv_text(FILE *to, const char *raw)
 {
 	char clean[4 * VM_NAME_BYTES];
-	text_escape(clean, sizeof clean, raw);
+	text_safe_utf8(clean, sizeof clean, raw);
 	fputs(is_formula(clean) ? "\"'" : "\"", to);
 	for (const char *p = clean; *p; p++) {
 		if (*p == '"')

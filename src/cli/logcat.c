@@ -16,7 +16,7 @@ static void print_text(const struct log_line *l, void *arg)
 	char time[48], text[1200];
 	(void)arg;
 	text_time(time, sizeof time, l->wall_ns);
-	text_escape(text, sizeof text, l->text);
+	text_safe(text, sizeof text, l->text);
 	printf("%s %-6s %s\n", time, log_kind_name(l->kind), text);
 }
 

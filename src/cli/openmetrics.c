@@ -13,7 +13,7 @@
 static void label(FILE *to, const char *name, const char *raw)
 {
 	char clean[4 * VM_NAME_BYTES];
-	text_escape(clean, sizeof clean, raw);
+	text_safe_utf8(clean, sizeof clean, raw);
 	fprintf(to, "%s=\"", name);
 	for (const char *p = clean; *p; p++) {
 		if (*p == '\\' || *p == '"')

@@ -25,7 +25,7 @@ static double now_s(void)
 static void tell(const struct err *e, double left_s)
 {
 	char why[640];
-	text_escape(why, sizeof why, e->msg);
+	text_safe(why, sizeof why, e->msg);
 	printf("%s; trying for %.0f s more, Ctrl-C stops that\n", why, left_s);
 	fflush(stdout);
 }

@@ -9,7 +9,7 @@
 static void html(FILE *f, const char *raw)
 {
 	char safe[2400];
-	text_escape(safe, sizeof safe, raw);
+	text_safe_utf8(safe, sizeof safe, raw);
 	for (const char *p = safe; *p; p++)
 		switch (*p) {
 		case '&':

@@ -232,9 +232,9 @@ static void say(const struct farewell *f, char *buf, size_t len)
 /* "web-1: vCPU 0, vCPU 2, balloon" */
 static void name_objects(const struct vm_record *r, const struct farewell *f, char *buf, size_t len)
 {
-	char name[128];
+	char name[121];
 	text_escape(name, sizeof name, r->name);
-	int n = snprintf(buf, len, "%.120s:", name);
+	int n = snprintf(buf, len, "%s:", name);
 	for (size_t i = 0; f->all && i < r->n_vcpus && n < (int)len - 60; i++)
 		n += snprintf(buf + n, len - (size_t)n, " vCPU %d,", r->vcpus[i].id);
 	if (f->all && r->wrote_kib >= 0)

@@ -100,7 +100,7 @@ void log_action(struct engine *en, const struct action *a)
 	const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, a->uuid);
 	const struct vm_record *r = ledger_find(&en->ledger, a->uuid);
 	struct log_line *line = log_add(en, LOG_ACTION);
-	char name[128], change[160];
+	char name[101], change[160];
 	memcpy(line->uuid, a->uuid, UUID_BYTES);
 	snprintf(line->vm, sizeof line->vm, "%s", vm ? vm->name : r ? r->name : "");
 	text_escape(name, sizeof name, line->vm);
@@ -110,10 +110,10 @@ void log_action(struct engine *en, const struct action *a)
 	line->reason = a->why.code;
 	line->outcome = a->outcome;
 	if (a->outcome == OUTCOME_DONE)
-		snprintf(line->text, sizeof line->text, "%.100s%s, %.279s", name, change, a->why.text);
+		snprintf(line->text, sizeof line->text, "%s%s, %.279s", name, change, a->why.text);
 	else
-		snprintf(line->text, sizeof line->text, "%s: %.100s%s, %.60s%s%.300s",
-			outcome_text(a->outcome), name, change, a->why.text, *a->error ? ": " : "", a->error);
+		snprintf(line->text, sizeof line->text, "%s: %s%s, %.60s%s%.300s", outcome_text(a->outcome),
+			name, change, a->why.text, *a->error ? ": " : "", a->error);
 	backend_note(en->b, line);
 }
 

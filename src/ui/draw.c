@@ -67,6 +67,23 @@ void draw_cut(struct screen *to, int row, int col, int width, enum style st, con
 	screen_text(to, row, col + n, 1, st, "…");
 }
 
+void draw_name(struct screen *to, int row, int col, int width, enum style st, const char *name)
+{
+	int head = width / 2, tail = width - head - 1;
+	if (tail < 1 || screen_columns(to, name) <= width) {
+		draw_cut(to, row, col, width, st, name);
+		return;
+	}
+	const char *end = name;
+	while (screen_columns(to, end) > tail) {
+		uint32_t ch;
+		end += text_decode(end, &ch);
+	}
+	int n = screen_text(to, row, col, head, st, name);
+	n += screen_text(to, row, col + n, 1, st, "…");
+	screen_text(to, row, col + n, width - n, st, end);
+}
+
 void draw_title(struct screen *to, struct rect at, bool focused, const char *title, const char *right)
 {
 	screen_fill(to, at.row, at.col, at.cols, STYLE_FRAME, draw_glyph(to, GLYPH_LINE));

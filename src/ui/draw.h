@@ -67,6 +67,8 @@ int draw_wrapped_rows(const struct screen *to, int cols, const char *text);
 void draw_wrapped_row(
 	struct screen *to, int row, int col, int width, enum style st, const char *text, int which);
 /* Clipped to the width with an ellipsis when it does not fit. */
+/* A name that is too long loses its middle, so that names that differ at their ends never read alike. */
+void draw_name(struct screen *to, int row, int col, int width, enum style st, const char *name);
 void draw_cut(struct screen *to, int row, int col, int width, enum style st, const char *text);
 
 #endif

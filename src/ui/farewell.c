@@ -34,7 +34,7 @@ static double now_s(void)
 static void say(const char *line)
 {
 	char text[4 * sizeof(struct log_line)];
-	text_escape(text, sizeof text, line);
+	text_safe(text, sizeof text, line);
 	fprintf(stderr, "vmtop: %s\n", text);
 }
 

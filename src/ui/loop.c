@@ -388,7 +388,7 @@ static void loop_close(struct loop *l)
 static void complain(const struct err *e)
 {
 	char line[640];
-	text_escape(line, sizeof line, e->msg); /* TERM may hold anything */
+	text_safe(line, sizeof line, e->msg); /* TERM may hold anything */
 	fprintf(stderr, "vmtop: %s\n", line);
 }
 

@@ -87,7 +87,7 @@ static bool prompt_draw(const struct view *v, const struct snapshot *s, struct s
 	*row = rows - 1;
 	*col = 0;
 	prompt_label(v, s, label, sizeof label);
-	text_escape(line, sizeof line, v->line);
+	text_safe(line, sizeof line, v->line);
 	int used = screen_text(to, 0, 0, cols - 1, STYLE_TITLE, label);
 	int room = cols - 1 - used;
 	const char *tail = line; /* the end is what one is typing */

@@ -255,7 +255,7 @@ void header_draw(const struct view *v, const struct snapshot *s, struct screen *
 		memory_line(s, to, 2);
 	if (say) {
 		char text[300];
-		text_escape(text, sizeof text, word);
+		text_safe(text, sizeof text, word);
 		draw_cut(to, facts, 0, to->cols, STYLE_WARN, text);
 	}
 }

@@ -152,7 +152,7 @@ static void draw_row(const struct view *v, const struct snapshot *s, const struc
 		screen_fill(to, at.row, at.col, m->name, STYLE_SELECTED, ' ');
 	text_escape(name, sizeof name, x->name);
 	if (first || cursor)
-		draw_cut(to, at.row, at.col + 1, m->name - 1 - ids, st, name);
+		draw_name(to, at.row, at.col + 1, m->name - 1 - ids, st, name);
 	screen_right(to, at.row, at.col + m->name - ids, ids, cursor ? st : STYLE_DIM, id);
 	if (m->numbers)
 		draw_numbers(&s->vcpu_rates[vcpu], to, at.row, at.col + m->numbers);

@@ -167,7 +167,7 @@ void memory_draw(const struct view *v, const struct snapshot *s, struct screen *
 		char text[600], name[1400];
 		text_escape(name, sizeof name, s->sample.vms[vm].name);
 		int n = screen_columns(to, name) < at.cols / 3 ? screen_columns(to, name) : at.cols / 3;
-		draw_cut(to, row, at.col + 1, n, STYLE_BOLD, name);
+		draw_name(to, row, at.col + 1, n, STYLE_BOLD, name);
 		guest_bar(s, vm, to, (struct rect){row++, at.col + n + 2, 1, at.cols - n - 3});
 		truth_text(s, vm, text, sizeof text);
 		row += draw_wrapped(

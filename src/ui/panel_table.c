@@ -232,7 +232,7 @@ static void draw_row(struct view *v, const struct snapshot *s, const struct plan
 	uint32_t lead = marked ? '*' : selected ? draw_glyph(to, GLYPH_CURSOR) : ' ';
 	enum style st = selected ? STYLE_SELECTED : marked ? STYLE_MARKED : STYLE_NORMAL;
 	screen_fill(to, at.row, at.col, 1, st, lead);
-	draw_cut(to, at.row, at.col + 1, p->name - 1, st, name);
+	draw_name(to, at.row, at.col + 1, p->name - 1, st, name);
 	for (int i = 0, col = at.col + p->name + GAP; i < p->n; i++) {
 		const struct column *c = column_at(p->cols[i]);
 		int width = p->width[i];
@@ -285,7 +285,7 @@ static void draw_range(const struct view *v, const struct snapshot *s, struct sc
 	if (v->n_marks)
 		n += snprintf(text + n, sizeof text - (size_t)n, "%zu MARKED ", v->n_marks);
 	if (v->has_filter) {
-		text_escape(name, sizeof name, v->filter);
+		text_safe(name, sizeof name, v->filter);
 		n += snprintf(text + n, sizeof text - (size_t)n, "FILTER %.40s, %zu of %zu VMs ", name,
 			v->n_rows, s->sample.n_vms);
 	} else if (v->n_patterns) {

@@ -198,18 +198,18 @@ static void draw_graphs(
 		"Memory used of its maximum", mem_now, &mem);
 }
 
-static void draw_name(
+static void draw_identity(
 	const struct view *v, const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
 {
 	const struct vm_sample *m = &s->sample.vms[vm];
 	struct column_env env = {s, v->of_host};
 	struct value state;
-	char name[1400], title[1600], uuid[UUID_TEXT], word[64];
+	char name[61], title[200], uuid[UUID_TEXT], word[64];
 	text_escape(name, sizeof name, m->name);
 	uuid_format(m->uuid, uuid);
 	column_get(column_at((size_t)column_find("state")), &env, vm, &state);
 	value_format(word, sizeof word, &state);
-	snprintf(title, sizeof title, "%.60s · %s · %zu vCPU%s", name, word, m->n_vcpus, text_s(m->n_vcpus));
+	snprintf(title, sizeof title, "%s · %s · %zu vCPU%s", name, word, m->n_vcpus, text_s(m->n_vcpus));
 	draw_title(to, at, true, title, at.cols > 90 ? uuid : NULL);
 }
 
@@ -254,7 +254,7 @@ void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct
 	}
 	view_sight(v, FOCUS_VCPUS, at);
 	v->groups |= SAMPLE_BLOCK | SAMPLE_NET;
-	draw_name(v, s, vm, to, at);
+	draw_identity(v, s, vm, to, at);
 	struct vm_plan p;
 	plan_rows(s, vm, at, &p);
 	int row = at.row + 1;

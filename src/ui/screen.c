@@ -10,28 +10,6 @@
 
 #include "vmtop/text.h"
 
-/* What our own texts use, for terminals that have only ASCII. */
-static const struct {
-	uint32_t ch;
-	const char *ascii;
-	bool console; /* the kernel's console has it */
-} plain[] = {
-	{0x00b7, "-", true},  /* middle dot */
-	{0x2026, "~", false}, /* ellipsis */
-	{0x2192, "->", true},
-	{0x2190, "<-", true},
-	{0x2191, "^", true},
-	{0x2193, "v", true},
-	{0x03c3, "sd", true},
-	{0x2264, "<=", true},
-	{0x2265, ">=", true},
-	{0x00d7, "x", true},
-	{0x2013, "-", false},
-	{0x2014, "-", false},
-	{0x25b2, "^", true},
-	{0x25bc, "v", true},
-};
-
 int screen_init(struct screen *s, int rows, int cols)
 {
 	memset(s, 0, sizeof *s);
@@ -99,43 +77,42 @@ static void put(struct screen *s, int row, int col, uint32_t ch, int width, enum
 	}
 }
 
-/* Characters that change how others are shown: never passed on, whoever sent them. */
-static bool treacherous(uint32_t ch)
+static enum text_charset charset_of(const struct screen *s)
 {
-	return ch < 0x20 || (ch >= 0x7f && ch < 0xa0) || ch == 0xad || ch == 0x61c ||
-	       (ch >= 0x200b && ch <= 0x200f) || (ch >= 0x2028 && ch <= 0x202e) ||
-	       (ch >= 0x2060 && ch <= 0x206f) || ch == 0xfeff || (ch >= 0xfff9 && ch <= 0xfffb) ||
-	       (ch >= 0xe0000 && ch <= 0xe0fff);
+	return s->ascii ? TEXT_ASCII : s->console ? TEXT_CONSOLE : TEXT_UTF8;
 }
 
-/* What stands for one character: itself (NULL), or a text in ASCII. */
-static const char *stand_in(const struct screen *s, uint32_t ch, unsigned char byte, char buf[16])
+/* What stands for one character: itself (NULL), or a text in ASCII. Bars and frames of our own on the console
+ * are no text: they come through screen_fill(). */
+static const char *stand_in(const struct screen *s, uint32_t ch, unsigned char byte, int *marks, char buf[16])
 {
-	if (ch == UINT32_MAX) {
-		snprintf(buf, 16, "\\x%02x", byte);
-		return buf;
-	}
-	if (treacherous(ch) || text_width(ch) < 0) {
-		snprintf(buf, 16, ch < 0x100 ? "\\x%02x" : "\\u{%x}", (unsigned)ch);
-		return buf;
-	}
-	if ((!s->ascii && !s->console) || ch < 0x80)
-		return NULL;
-	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
-		if (plain[i].ch == ch)
-			return s->ascii || !plain[i].console ? plain[i].ascii : NULL;
-	return !s->ascii ? NULL : text_width(ch) == 0 ? "" : "?";
+	const char *alt = text_stand_in(ch, byte, charset_of(s), buf);
+	bool mark = !alt && text_width(ch) == 0;
+	*marks = alt ? TEXT_MARKS : mark ? *marks + 1 : 0;
+	if (!mark || *marks <= TEXT_MARKS)
+		return alt;
+	snprintf(buf, 16, "\\u{%04x}", (unsigned)ch);
+	return buf;
+}
+
+static void put_mark(struct cell *c, uint32_t ch)
+{
+	for (int i = 0; c && i < TEXT_MARKS; i++)
+		if (!c->mark[i]) {
+			c->mark[i] = ch;
+			return;
+		}
 }
 
 /* Walks text; draws when `draw`. Returns the columns used, at most width. */
 static int walk(struct screen *s, int row, int col, int width, enum style st, const char *text, bool draw)
 {
-	int used = 0;
+	int used = 0, marks = TEXT_MARKS;
 	char buf[16];
 	for (const char *p = text; *p;) {
 		uint32_t ch;
 		size_t n = text_decode(p, &ch);
-		const char *alt = stand_in(s, ch, (unsigned char)*p, buf);
+		const char *alt = stand_in(s, ch, (unsigned char)*p, &marks, buf);
 		p += n ? n : 1;
 		int w = alt ? (int)strlen(alt) : text_width(ch);
 		if (used + w > width)
@@ -148,8 +125,8 @@ static int walk(struct screen *s, int row, int col, int width, enum style st, co
 				put(s, row, col + used + i, (unsigned char)alt[i], 1, st);
 		else if (draw && w > 0)
 			put(s, row, col + used, ch, w, st);
-		else if (draw && last && !last->mark)
-			last->mark = ch;
+		else if (draw)
+			put_mark(last, ch);
 		used += w;
 	}
 	return used;
@@ -244,7 +221,7 @@ static size_t encode(char *out, uint32_t ch)
 
 char *screen_dump(const struct screen *s)
 {
-	char *out = malloc((size_t)s->rows * ((size_t)s->cols * 8 + 1) + 1);
+	char *out = malloc((size_t)s->rows * ((size_t)s->cols * 4 * (1 + TEXT_MARKS) + 1) + 1);
 	if (!out)
 		return NULL;
 	size_t at = 0;
@@ -255,8 +232,8 @@ char *screen_dump(const struct screen *s)
 			if (x->ch == 0)
 				continue;
 			at += encode(out + at, x->ch);
-			if (x->mark)
-				at += encode(out + at, x->mark);
+			for (int i = 0; i < TEXT_MARKS && x->mark[i]; i++)
+				at += encode(out + at, x->mark[i]);
 			if (x->ch != ' ')
 				end = at;
 		}

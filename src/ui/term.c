@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <langinfo.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "term_private.h"
+#include "vmtop/text.h"
 #include "vmtop/view.h"
 
 enum { LEAVE_MS = 500 }; /* for a slow line to take what waits, at an end */
@@ -117,8 +117,10 @@ struct terminal *term_open(const struct config *cfg, struct err *e)
 		term_close(t);
 		return NULL;
 	}
-	t->ascii = cfg->ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
+	t->ascii = text_charset() == TEXT_ASCII;
 	t->console = !strcmp(name, "linux");
+	if (t->console && !t->ascii)
+		text_charset_set(TEXT_CONSOLE);
 	settings(t, cfg);
 	learn_leave(t);
 	crash_leaves(t->out.fd, t->leave, t->n_leave);

@@ -51,7 +51,9 @@ static void draw_row(const struct terminal *t, WINDOW *w, const struct screen *s
 	for (int i = 0; i < s->cols; i++) {
 		if (c[i].ch == 0)
 			continue;
-		wchar_t text[3] = {(wchar_t)c[i].ch, (wchar_t)c[i].mark, 0};
+		wchar_t text[2 + TEXT_MARKS] = {(wchar_t)c[i].ch};
+		for (int k = 0; k < TEXT_MARKS; k++)
+			text[1 + k] = (wchar_t)c[i].mark[k];
 		enum style st = c[i].style < STYLE_COUNT ? c[i].style : STYLE_NORMAL;
 		if (setcchar(&line[n], text, t->attr[st], t->pair[st], NULL) == OK)
 			n++;

@@ -60,6 +60,14 @@ struct backend_status {
 	bool replay;         /* a recording: nothing can be steered, what is shown was decided then */
 };
 
+enum known {
+	KNOWN_UNSURE = -1, /* it did not tell */
+	KNOWN_NOT,         /* it does not know it, and nobody saw how it ended: it may be saved to a file */
+	KNOWN_YES,
+	KNOWN_SAVED, /* it has a saved image of it, which it will be started from */
+	KNOWN_ENDED, /* it does not know it any more, and nothing was saved at its end */
+};
+
 struct backend_ops {
 	const char *name; /* "libvirt", "sim", "replay" */
 	/* Fills `to` (reset by the callee). Bounded by cfg->sample_deadline_s; a part that is missing is
@@ -86,9 +94,9 @@ struct backend_ops {
 	 * out from now on unless the claim still stands; 0: ours, or none is kept here. Else lets go of it.
 	 * Bounded by cfg->change_deadline_s; between calls the backend keeps the claim alive by itself. */
 	int (*claim)(struct backend *b, bool take, struct err *e);
-	/* May be NULL. Whether the hypervisor knows this VM, running or not: 1, 0, or -1 when it did not
-	 * tell. Bounded by cfg->change_deadline_s. */
-	int (*known)(struct backend *b, const uint8_t uuid[UUID_BYTES]);
+	/* May be NULL. What the hypervisor knows of a VM that does not run. Bounded by
+	 * cfg->change_deadline_s. */
+	enum known (*known)(struct backend *b, const uint8_t uuid[UUID_BYTES]);
 	/* Recordings only, else NULL. logged: lines of the tick sampled last; fills at most max, returns how
 	 * many. commands: those given after the tick sampled last, one a call; now() is then the time at
 	 * which it came. settings: puts what CMD_CONFIGURE number `change` changed onto cfg; -1: nothing

@@ -79,6 +79,28 @@ void lv_topology_step(struct lv *lv)
 
 /* ---- events ---- */
 
+static uint8_t *find_ended(struct lv *lv, const uint8_t uuid[UUID_BYTES])
+{
+	for (size_t i = 0; i < ENDED_MOST; i++)
+		if (uuid_compare(lv->ended[i], uuid) == 0)
+			return lv->ended[i];
+	return NULL;
+}
+
+bool lv_ended(struct lv *lv, const uint8_t uuid[UUID_BYTES])
+{
+	return find_ended(lv, uuid) != NULL;
+}
+
+static void note_ended(struct lv *lv, const struct link_event *ev)
+{
+	uint8_t *at = find_ended(lv, ev->uuid);
+	if (ev->kind == EVENT_ENDED && !at)
+		memcpy(lv->ended[lv->ended_at++ % ENDED_MOST], ev->uuid, UUID_BYTES);
+	else if (ev->kind == EVENT_RETURNS && at)
+		memset(at, 0, UUID_BYTES);
+}
+
 static bool take_event(struct lv *lv, const struct link_event *ev)
 {
 	bool foreign = ev->kind == EVENT_PIN &&
@@ -92,6 +114,7 @@ static bool take_event(struct lv *lv, const struct link_event *ev)
 		lv_reader_balloon(lv->reader, ev->uuid, ev->kib);
 		return false;
 	}
+	note_ended(lv, ev);
 	lv_reader_dirty(lv->reader, ev->kind == EVENT_OVERFLOW ? NULL : ev->uuid, DIRTY_FACTS | DIRTY_VCPUS);
 	return true;
 }

@@ -16,7 +16,10 @@ static void known_run(struct request *r, virConnectPtr c)
 	virResetLastError();
 	virDomainPtr dom = virDomainLookupByUUID(c, ((struct known_request *)r)->uuid);
 	virErrorPtr le = virGetLastError();
-	r->rc = dom ? 1 : le && le->code == VIR_ERR_NO_DOMAIN ? 0 : -1;
+	if (dom)
+		r->rc = virDomainHasManagedSaveImage(dom, 0) == 1 ? KNOWN_SAVED : KNOWN_YES;
+	else
+		r->rc = le && le->code == VIR_ERR_NO_DOMAIN ? KNOWN_NOT : KNOWN_UNSURE;
 	if (dom)
 		virDomainFree(dom);
 }
@@ -26,21 +29,22 @@ static void known_drop(struct request *r)
 	free(r);
 }
 
-int lv_known(struct backend *b, const uint8_t uuid[UUID_BYTES])
+enum known lv_known(struct backend *b, const uint8_t uuid[UUID_BYTES])
 {
 	struct lv *lv = (struct lv *)b;
 	struct err e;
 	int64_t until = clock_ns() + lv->change_limit_ns;
 	struct known_request *q = lv_ensure_link(lv, until, &e) < 0 ? NULL : calloc(1, sizeof *q);
 	if (!q)
-		return -1;
+		return KNOWN_UNSURE;
 	q->r.run = known_run;
 	q->r.drop = known_drop;
 	memcpy(q->uuid, uuid, UUID_BYTES);
 	link_submit(lv->link, &q->r);
 	if (!link_await(lv->link, &q->r, until) && link_give_up(lv->link, &q->r) != GAVE_UP_DONE)
-		return -1;
-	int rc = q->r.rc;
+		return KNOWN_UNSURE;
+	enum known known = (enum known)q->r.rc;
 	free(q);
-	return rc;
+	/* virsh save FILE leaves no trace in libvirt but the event. */
+	return known == KNOWN_NOT && lv_ended(lv, uuid) ? KNOWN_ENDED : known;
 }

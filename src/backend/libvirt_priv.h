@@ -44,6 +44,7 @@ struct topology_request {
 	struct topology topology;
 };
 
+enum { ENDED_MOST = 256 };
 struct lv {
 	struct backend b;
 	struct connect_wish wish;
@@ -78,6 +79,8 @@ struct lv {
 	bool glance;        /* this sample does not wait */
 
 	struct notes notes;
+	uint8_t ended[ENDED_MOST][UUID_BYTES]; /* VMs that were seen to end without being saved; a ring */
+	size_t ended_at;
 	int n_cpus; /* of the host, offline included; 0 unknown */
 	bool wake;  /* a new sample is worth taking at once */
 	enum link_state state;
@@ -113,7 +116,8 @@ int lv_claim(struct backend *b, bool take, struct err *e);
 /* libvirt_sample.c */
 int lv_sample(struct backend *b, unsigned groups, struct sample *to, struct err *e);
 /* libvirt_known.c */
-int lv_known(struct backend *b, const uint8_t uuid[UUID_BYTES]);
+bool lv_ended(struct lv *lv, const uint8_t uuid[UUID_BYTES]); /* seen to end, and not saved */
+enum known lv_known(struct backend *b, const uint8_t uuid[UUID_BYTES]);
 /* libvirt_apply.c */
 void lv_apply(struct backend *b, struct action *actions, size_t n);
 /* libvirt_topology_task: starts, collects. */

@@ -143,9 +143,13 @@ static void inbox_put(struct link *l, virDomainPtr dom, struct link_event ev)
 static int on_lifecycle(virConnectPtr c, virDomainPtr dom, int event, int detail, void *l)
 {
 	(void)c;
-	(void)event;
-	(void)detail;
-	inbox_put(l, dom, (struct link_event){.kind = EVENT_LIFECYCLE, .vcpu = -1});
+	bool stopped = event == VIR_DOMAIN_EVENT_STOPPED;
+	bool saved = stopped && (detail == VIR_DOMAIN_EVENT_STOPPED_SAVED ||
+					detail == VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT);
+	enum link_event_kind kind = saved || event == VIR_DOMAIN_EVENT_STARTED ? EVENT_RETURNS
+				    : stopped                                  ? EVENT_ENDED
+									       : EVENT_LIFECYCLE;
+	inbox_put(l, dom, (struct link_event){.kind = kind, .vcpu = -1});
 	return 0;
 }
 

@@ -34,6 +34,8 @@ struct request {
 
 enum link_event_kind {
 	EVENT_LIFECYCLE,
+	EVENT_ENDED,   /* the same, and it ended for good: nothing of it was saved */
+	EVENT_RETURNS, /* the same, and it is here, or was saved and will be */
 	EVENT_PIN,     /* vcpu, map: a live pin was made, by whomever */
 	EVENT_TUNABLE, /* another tunable changed */
 	EVENT_BALLOON,

@@ -42,8 +42,9 @@ static const char *const query_sql[] = {
 		" WHERE f.tick = ?1 ORDER BY f.vcpu_key",
 	[Q_VCPU] = "SELECT vcpu_key, run_ns, wait_ns, pcpu FROM vcpu_tick" ROWS,
 	[Q_LOG] = LOG " WHERE tick = ?1 ORDER BY rowid LIMIT ?2",
-	[Q_LOG_UP_TO] = "SELECT * FROM (" LOG " WHERE tick <= ?1 ORDER BY tick DESC, rowid DESC LIMIT ?2)"
-			" ORDER BY wall_ns",
+	[Q_LOG_UP_TO] =
+		"SELECT " REC_LOG_COLUMNS " FROM (SELECT " REC_LOG_COLUMNS ", tick, rowid AS line FROM log"
+		" WHERE tick <= ?1 ORDER BY tick DESC, rowid DESC LIMIT ?2) ORDER BY tick, line",
 	[Q_ACTION] = "SELECT kind, uuid, vcpu, from_cpus, to_cpus, from_pinned, from_value, to_value, reason,"
 		     " why, outcome, error FROM action JOIN vm USING (vm_key) WHERE tick = ?1"
 		     " ORDER BY action.rowid",

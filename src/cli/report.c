@@ -118,7 +118,9 @@ static void keep_marks(struct report *r, const struct snapshot *s, uint64_t *see
 		if (l->seq <= *seen || l->kind != LOG_MARK || r->n_marks == REPORT_MARKS)
 			continue;
 		struct report_mark *m = &r->marks[r->n_marks++];
-		m->at_s = (double)(l->wall_ns - r->start_wall_ns) / 1e9;
+		/* From this tick on, which the line is near to: the wall clock may have jumped since the
+		 * start. */
+		m->at_s = (double)(s->sample.time_ns - r->first_ns + l->wall_ns - s->sample.wall_ns) / 1e9;
 		snprintf(m->text, sizeof m->text, "%s",
 			strncmp(l->text, "mark: ", 6) == 0 ? l->text + 6 : l->text);
 	}

@@ -68,10 +68,23 @@ static struct vi64 memory_used(
 	return vi64_ok(used > 0 ? (int64_t)used : 0);
 }
 
-/* A time of many years ago was never written by a guest that runs now. */
-static struct vf64 statistics_age(double s)
+/* A time of many years ago was never written by a guest that runs now. The wall clock is asked once for each
+ * update, and a later one is younger than the one before it; from then on the clock counts that does not
+ * jump. */
+static struct vf64 statistics_age(
+	struct guest_past *p, const struct vm_memory *m, int64_t time_ns, int64_t wall_ns)
 {
-	return s > AGE_MOST_S ? vf64_absent(AVAIL_STALE) : vf64_ok(fmax(0, s));
+	if (!vi64_has(m->last_update_ns))
+		return vf64_absent(m->last_update_ns.avail);
+	bool seen = vi64_has(p->last_update_ns);
+	bool later = seen && m->last_update_ns.v > p->last_update_ns.v;
+	double since_s = p->heard_age_s + (double)(time_ns - p->heard_ns) / 1e9;
+	if (!seen || p->last_update_ns.v != m->last_update_ns.v) {
+		double s = fmax(0, (double)(wall_ns - m->last_update_ns.v) / 1e9);
+		p->heard_age_s = since_s = later ? fmin(s, since_s) : s;
+		p->heard_ns = time_ns;
+	}
+	return since_s > AGE_MOST_S ? vf64_absent(AVAIL_STALE) : vf64_ok(since_s);
 }
 
 static struct vf64 balloon_still(struct guest_past *p, const struct vm_memory *m, int64_t time_ns)
@@ -106,14 +119,12 @@ static void swap_rates(struct guest_past *p, struct vm_rate *r, const struct vm_
 void guest_rates(
 	struct guest_past *p, struct vm_rate *r, const struct vm_memory *m, int64_t time_ns, int64_t wall_ns)
 {
-	struct vi64 then = m->last_update_ns;
-	r->age_s =
-		vi64_has(then) ? statistics_age((double)(wall_ns - then.v) / 1e9) : vf64_absent(then.avail);
+	r->age_s = statistics_age(p, m, time_ns, wall_ns);
 	r->used_kib = memory_used(p, m, time_ns, wall_ns);
 	r->balloon_still_s = balloon_still(p, m, time_ns);
 	swap_rates(p, r, m);
 	p->used_kib = r->used_kib;
 	p->balloon_kib = m->balloon_kib;
-	p->last_update_ns = then;
+	p->last_update_ns = m->last_update_ns;
 	p->wall_ns = wall_ns;
 }

@@ -13,6 +13,8 @@ struct guest_past {
 	struct vi64 swap_kib[2];   /* counters in and out as of last_update_ns */
 	struct vf64 swap_kib_s[2]; /* between that one and the one before */
 	int64_t wall_ns, moved_ns;
+	int64_t heard_ns;   /* sample time of the first sight of last_update_ns */
+	double heard_age_s; /* how old it was then */
 };
 
 /* Fills age, used, movement and swapping in r and takes the sample in. */

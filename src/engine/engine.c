@@ -140,6 +140,9 @@ void engine_free(struct engine *en)
 {
 	if (!en)
 		return;
+	struct err ignored = ERR_INIT;
+	if (en->journal && leave_anything(en)) /* ages as they are now; else as they were */
+		journal_compact(en->journal, &en->ledger, true, &ignored);
 	journal_close(en->journal, !leave_anything(en));
 	mark_socket_close(&en->mark);
 	cpu_ctl_free(en->cpu);

@@ -4,8 +4,12 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "boot.h"
 #include "journal.h"
 #include "vmtop/text.h"
+
+#define SECOND      INT64_C(1000000000)
+#define TIME_MOST_S (SAMPLE_NS_MOST / SECOND)
 
 enum { SET_TEXT = CPUSET_CPUS * 5, VCPU_MAX = 4095, PERIOD_MAX = 3600 };
 
@@ -39,6 +43,17 @@ static bool put_object(json_t *o, enum journal_word word, const struct vm_record
 	return object < 0 || put_vcpu(o, word, r, object);
 }
 
+/* Of a VM that is not here: for how long, and when that was. */
+static bool put_away(json_t *o, const struct vm_record *r)
+{
+	char boot[BOOT_NAME];
+	if (r->away_ns < SECOND)
+		return true;
+	boot_name(boot);
+	return put(o, "away_s", json_integer(r->away_ns / SECOND)) &&
+	       put(o, "up_s", json_integer(boot_seconds())) && put(o, "boot", json_string(boot));
+}
+
 char *journal_line(enum journal_word word, const struct vm_record *r, int object, size_t *len)
 {
 	char uuid[UUID_TEXT], name[VM_NAME_BYTES * 4];
@@ -47,7 +62,7 @@ char *journal_line(enum journal_word word, const struct vm_record *r, int object
 	json_t *o = json_pack("{s:s, s:s, s:i, s:I}", "uuid", uuid, "name", name, "id", r->life, "at",
 		(json_int_t)r->seen_s);
 	json_t *line = json_object();
-	bool good = o && line && put_object(o, word, r, object);
+	bool good = o && line && put_object(o, word, r, object) && put_away(o, r);
 	good = json_object_set_new(line, words[word], o) == 0 && good;
 	char *text = good ? json_dumps(line, JSON_COMPACT) : NULL;
 	json_decref(line);
@@ -71,7 +86,7 @@ static bool whole(const json_t *o, const char *key, int64_t least, int64_t most,
 /* A line as it was understood; what it changes in the ledger is done once all of it can be. */
 struct line {
 	int object;
-	int64_t id, at_s, value;
+	int64_t id, at_s, away_s, value;
 	struct cpuset cpus;
 	bool pinned;
 };
@@ -112,13 +127,30 @@ static const char *read_object(struct line *to, const json_t *o, enum journal_wo
 	return forgot ? NULL : "it is about nothing";
 }
 
+/* Time in which nobody looked counts while this machine has been up all along. */
+static const char *read_away(struct line *to, const json_t *o)
+{
+	char boot[BOOT_NAME];
+	int64_t up_s, now_s = boot_seconds();
+	if (!json_object_get(o, "away_s"))
+		return NULL;
+	if (!whole(o, "away_s", 0, TIME_MOST_S, &to->away_s))
+		return "no such time";
+	boot_name(boot);
+	const char *of = json_string_value(json_object_get(o, "boot"));
+	if (of && *boot && strcmp(of, boot) == 0 && whole(o, "up_s", 0, now_s, &up_s))
+		to->away_s += now_s - up_s;
+	return NULL;
+}
+
 static const char *read_line(struct line *to, const json_t *o, enum journal_word word)
 {
 	if (!whole(o, "id", -1, INT32_MAX, &to->id))
 		return "no guest has such an id";
-	if (!whole(o, "at", 0, SAMPLE_NS_MOST / 1000000000, &to->at_s))
+	if (!whole(o, "at", 0, TIME_MOST_S, &to->at_s))
 		return "no such time";
-	return read_object(to, o, word);
+	const char *why = read_away(to, o);
+	return why ? why : read_object(to, o, word);
 }
 
 static void take_vcpu(struct vm_record *r, const struct line *n, enum journal_word word)
@@ -163,6 +195,7 @@ static void take(struct vm_record *r, const struct line *n, enum journal_word wo
 {
 	r->life = n->id > 0 ? (int)n->id : -1;
 	r->seen_s = n->at_s;
+	r->away_ns = n->away_s < TIME_MOST_S ? n->away_s * SECOND : SAMPLE_NS_MOST;
 	if (n->object >= 0)
 		take_vcpu(r, n, word);
 	else if (n->object == JOURNAL_BALLOON)

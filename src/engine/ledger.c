@@ -285,37 +285,57 @@ static bool asked_for(const struct vm_record *r)
 	return r->memo.held || r->memo.exclude_cpu || r->memo.exclude_memory || r->memo.stay_on_node;
 }
 
-static bool kept_while_gone(const struct vm_record *r, int64_t now_s)
+static bool is_overdue(const struct vm_record *r)
 {
-	return (asked_for(r) || record_changes(r)) && now_s - r->seen_s < LEDGER_GONE_S;
+	return !r->here && r->away_ns >= LEDGER_GONE_S * INT64_C(1000000000);
 }
 
-/* The time of leaving from which on there are no more than the limit. */
-static int64_t oldest_kept(const struct ledger *l)
+struct vm_record *ledger_overdue(const struct ledger *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (is_overdue(&l->vms[i]) && record_changes(&l->vms[i]))
+			return &l->vms[i];
+	return NULL;
+}
+
+void ledger_age(struct ledger *l, int64_t by_ns)
+{
+	for (size_t i = 0; i < l->n && by_ns > 0; i++)
+		if (!l->vms[i].here && l->vms[i].away_ns < SAMPLE_NS_MOST - by_ns)
+			l->vms[i].away_ns += by_ns;
+}
+
+static bool kept_while_gone(const struct vm_record *r)
+{
+	return (asked_for(r) || record_changes(r)) && !is_overdue(r);
+}
+
+/* The time away from which on there are no more than the limit. */
+static int64_t longest_kept(const struct ledger *l)
 {
 	size_t gone = 0;
-	int64_t oldest = INT64_MIN, next = INT64_MAX;
+	int64_t longest = INT64_MAX, next;
 	for (size_t i = 0; i < l->n; i++)
 		gone += !l->vms[i].here;
 	while (gone > LEDGER_GONE_MAX) { /* one time of leaving after another; there are few in a step */
-		next = INT64_MAX;
+		next = -1;
 		for (size_t i = 0; i < l->n; i++)
-			if (!l->vms[i].here && l->vms[i].seen_s > oldest && l->vms[i].seen_s < next)
-				next = l->vms[i].seen_s;
+			if (!l->vms[i].here && l->vms[i].away_ns < longest && l->vms[i].away_ns > next)
+				next = l->vms[i].away_ns;
 		for (size_t i = 0; i < l->n; i++)
-			gone -= !l->vms[i].here && l->vms[i].seen_s == next;
-		oldest = next;
+			gone -= !l->vms[i].here && l->vms[i].away_ns == next;
+		longest = next;
 	}
-	return oldest;
+	return longest;
 }
 
-void ledger_forget(struct ledger *l, int64_t now_s)
+void ledger_forget(struct ledger *l)
 {
-	int64_t oldest = oldest_kept(l);
+	int64_t longest = longest_kept(l);
 	size_t n = 0;
 	for (size_t i = 0; i < l->n; i++) {
 		const struct vm_record *r = &l->vms[i];
-		if (r->here || (kept_while_gone(r, now_s) && r->seen_s > oldest))
+		if (r->here || (kept_while_gone(r) && r->away_ns < longest))
 			l->vms[n++] = l->vms[i];
 		else
 			record_free(&l->vms[i]);

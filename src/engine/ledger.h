@@ -27,15 +27,16 @@ struct vm_record {
 	uint8_t uuid[UUID_BYTES];
 	char name[VM_NAME_BYTES];
 	struct vm_memo memo;
-	int life;                     /* its id at the hypervisor; another one is another life. -1 unknown */
-	int fails;                    /* in a row */
-	int rivalries;                /* how often it was left to somebody who fights for it */
-	bool here;                    /* in the sample given last */
-	int64_t gone_ns;              /* since when it is not there; 0 it is, -1 it was asked for */
-	int64_t seen_s;               /* last time it was there, seconds since the epoch */
-	int64_t unknown_ns;           /* with memo.unknown: since when */
-	int64_t found_kib, wrote_kib; /* balloon: -1 never touched */
-	int64_t low_kib, high_kib;    /* of all targets written; with wrote_kib */
+	int life;        /* its id at the hypervisor; another one is another life. -1 unknown */
+	int fails;       /* in a row */
+	int rivalries;   /* how often it was left to somebody who fights for it */
+	bool here;       /* in the sample given last */
+	int64_t gone_ns; /* since when it is not there; 0 it is, -1 it was asked for */
+	int64_t seen_s;  /* last time it was there, seconds since the epoch: for people, no age goes by it */
+	int64_t away_ns; /* for how long it has been seen not to be there, by clocks that do not jump */
+	int64_t unknown_ns;             /* with memo.unknown: since when */
+	int64_t found_kib, wrote_kib;   /* balloon: -1 never touched */
+	int64_t low_kib, high_kib;      /* of all targets written; with wrote_kib */
 	int64_t seen_kib, seen_max_kib; /* its balloon and what it may be, as seen last; 0: never */
 	int64_t astray_ns;    /* since when its balloon is where nothing of ours sent it; 0: is not */
 	bool foreign_balloon; /* somebody else set it, and the log has it */
@@ -53,15 +54,19 @@ struct ledger {
 };
 
 /* How many VMs that went away are remembered for what was changed on them, and for how long: a saved VM comes
- * back with its pins. */
+ * back with its pins and its balloon. */
 enum { LEDGER_GONE_MAX = 1024, LEDGER_GONE_S = 7 * 24 * 3600 };
 
 void ledger_done(struct ledger *l);
 struct vm_record *ledger_find(const struct ledger *l, const uint8_t uuid[UUID_BYTES]);
 /* Finds or adds; NULL: out of memory. Pointers are good until the next add or forget. */
 struct vm_record *ledger_get(struct ledger *l, const uint8_t uuid[UUID_BYTES], const char *name);
+/* So much time passed in which VMs that are not here were not here. */
+void ledger_age(struct ledger *l, int64_t by_ns);
 /* Drops VMs that went away: at once when nothing was changed on them, else by the limits above. */
-void ledger_forget(struct ledger *l, int64_t now_s);
+void ledger_forget(struct ledger *l);
+/* A VM whose time is over, and that has changes; NULL: none. */
+struct vm_record *ledger_overdue(const struct ledger *l);
 /* Drops what was changed, on all VMs; what the user asked for stays. */
 void ledger_drop_changes(struct ledger *l);
 

@@ -8,8 +8,9 @@
 #include "priv.h"
 #include "vmtop/text.h"
 
-/* A VM saved to a file by hand is not known to the hypervisor until it is brought back. */
+/* One that is started anew by a script is gone for a moment only. */
 #define GONE_GRACE_NS INT64_C(600000000000)
+#define AGE_STAMP_NS  INT64_C(21600000000000)
 
 /* false: how some vCPU is pinned is not known yet. */
 static bool pins_of_new_life(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
@@ -112,6 +113,7 @@ static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
 	if (strcmp(r->name, vm->name) != 0)
 		snprintf(r->name, sizeof r->name, "%s", vm->name);
 	r->here = true;
+	r->away_ns = 0;
 	r->seen_s = en->sample.wall_ns / 1000000000;
 	if (vm->id >= 0 && vm->id != r->life && runs(vm))
 		new_life(en, r, vm);
@@ -217,6 +219,21 @@ static void say_others(struct engine *en)
 	en->nova_said |= nova > 0;
 }
 
+/* What the journal says of those that are away must not fall far behind: a crash may come. */
+static void stamp_ages(struct engine *en)
+{
+	struct err e = ERR_INIT;
+	bool any = false;
+	for (size_t i = 0; i < en->ledger.n; i++)
+		any |= !en->ledger.vms[i].here && record_changes(&en->ledger.vms[i]);
+	if (!any || !en->stamped_ns)
+		en->stamped_ns = en->sample.time_ns;
+	if (en->sample.time_ns - en->stamped_ns < AGE_STAMP_NS)
+		return;
+	en->stamped_ns = en->sample.time_ns;
+	journal_compact(en->journal, &en->ledger, true, &e); /* the next one comes */
+}
+
 /* Who came, who went, what is known of them. */
 void ledger_step(struct engine *en, bool first)
 {
@@ -234,7 +251,12 @@ void ledger_step(struct engine *en, bool first)
 		vm_came(en, &en->sample.vms[i], first);
 	watch_rivals(en);
 	say_others(en);
-	if (en->journal)
+	ledger_age(l, en->aged_ns ? en->sample.time_ns - en->aged_ns : 0);
+	en->aged_ns = en->sample.time_ns;
+	if (en->journal) {
 		restore_close(en, NULL, GONE_GRACE_NS);
-	ledger_forget(l, en->sample.wall_ns / 1000000000);
+		restore_saved(en);
+		stamp_ages(en);
+	}
+	ledger_forget(l);
 }

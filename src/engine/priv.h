@@ -56,6 +56,8 @@ struct engine {
 	struct sample sample;   /* the last good one */
 	struct sample incoming; /* being read */
 	bool have_sample;
+	int64_t aged_ns;    /* time of the sample by which VMs that are away were made older last; 0: none */
+	int64_t stamped_ns; /* when the journal was told how long they have been away; 0: never */
 	struct model model;
 	struct rules rules;
 	struct cpu_ctl *cpu;
@@ -174,6 +176,8 @@ int restore_periods(struct engine *en); /* statistics that we switched on */
 size_t restore_settle(struct engine *en, const char *pattern);
 /* Closes the entries of VMs that are gone for good since grace_ns or longer. */
 void restore_close(struct engine *en, const char *pattern, int64_t grace_ns);
+/* The same for those that have been away for too long, unless the hypervisor has a saved image of them. */
+void restore_saved(struct engine *en);
 bool restore_named(const char *pattern, const struct vm_record *r);
 
 /* apply.c */

@@ -75,11 +75,16 @@ static size_t settle_pins(struct engine *en, struct vm_record *r, const struct v
 	return foreign;
 }
 
-/* Its changes went with it. What is saved on disk is known to the hypervisor, or comes back soon. */
+static enum known known(struct engine *en, const struct vm_record *r)
+{
+	return en->core->ops->known ? en->core->ops->known(en->core, r->uuid) : KNOWN_UNSURE;
+}
+
+/* Its changes went with it. What may be saved on disk comes back with them. */
 static void close_gone(struct engine *en, struct vm_record *r)
 {
 	char name[128];
-	if (!en->core->ops->known || en->core->ops->known(en->core, r->uuid) != 0)
+	if (known(en, r) != KNOWN_ENDED)
 		return;
 	int n = record_changes(r);
 	text_escape(name, sizeof name, r->name);
@@ -104,6 +109,29 @@ void restore_close(struct engine *en, const char *pattern, int64_t grace_ns)
 			continue;
 		r->gone_ns = -1; /* asked for once each time that it goes */
 		close_gone(en, r);
+	}
+}
+
+/* Who does not come back in a week was deleted, or was shut down and has its definition's pins again: but a
+ * saved image is proof that it will. */
+void restore_saved(struct engine *en)
+{
+	const int64_t second = INT64_C(1000000000), over = LEDGER_GONE_S * second;
+	bool answers = true;
+	char name[128];
+	for (struct vm_record *r; (r = ledger_overdue(&en->ledger));) {
+		enum known k = answers ? known(en, r) : KNOWN_UNSURE;
+		answers = k != KNOWN_UNSURE;
+		if (k == KNOWN_UNSURE) {
+			r->away_ns = over - 60 * second;
+		} else if (k == KNOWN_SAVED) {
+			r->away_ns = over - 24 * 3600 * second;
+		} else {
+			text_escape(name, sizeof name, r->name);
+			log_event(en, LOG_EVENT, "%s has not been here for a week: what it had is forgotten",
+				name);
+			apply_forget(en, r, JOURNAL_VM);
+		}
 	}
 }
 

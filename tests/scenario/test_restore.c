@@ -473,7 +473,9 @@ static void an_open_folder_is_no_empty_one(void **state)
 static void the_gone_are_closed(void **state)
 {
 	(void)state;
-	for (int known = 1; known >= 0; known--) {
+	static const enum known all[] = {KNOWN_YES, KNOWN_SAVED, KNOWN_NOT, KNOWN_UNSURE, KNOWN_ENDED};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		enum known known = all[i];
 		begin(CROWD "at 8s stop a-4\n");
 		struct engine *en = spy_engine(&host, &cfg);
 		spy_run(en, 5);
@@ -482,18 +484,18 @@ static void the_gone_are_closed(void **state)
 		spy_run(en, 10);
 		engine_free(en); /* as after a crash */
 		const char *said = restore(NULL, 0);
-		if (!known)
+		if (known == KNOWN_ENDED)
 			assert_non_null(strstr(said, "a-4 is no more: its 1 change went with it\n"));
 		else
 			assert_non_null(strstr(said, "not here"));
-		assert_int_equal(access(journal_file(), F_OK), known ? 0 : -1);
+		assert_int_equal(access(journal_file(), F_OK), known != KNOWN_ENDED ? 0 : -1);
 		unlink(journal_file());
 		spy_free(&host);
 	}
 	/* A running one closes them after a while: a VM may have been saved to a file. */
 	begin(CROWD "at 8s stop a-4\n");
 	struct engine *en = spy_engine(&host, &cfg);
-	host.known = 0;
+	host.known = KNOWN_ENDED;
 	spy_run(en, 300);
 	assert_null(spy_logged(en, "is no more"));
 	spy_run(en, 400);
@@ -502,6 +504,36 @@ static void the_gone_are_closed(void **state)
 	engine_free(en);
 	assert_int_equal(access(journal_file(), F_OK), -1);
 	spy_free(&host);
+}
+
+/* Neither a wrong wall clock nor a corrected one makes a VM that is away older or younger. */
+static void the_wall_clock_jumps(void **state)
+{
+	(void)state;
+	const int64_t day_ns = INT64_C(86400000000000);
+	const struct command hourly = {.kind = CMD_INTERVAL, .number = 3600};
+	for (int saved = 0; saved < 2; saved++) {
+		begin(CROWD "at 8s stop a-4\n");
+		host.known = saved ? KNOWN_SAVED : KNOWN_NOT;
+		struct engine *en = spy_engine(&host, &cfg);
+		spy_run(en, 15);
+		static const int jumps[] = {30, -60, 4000, -4000, 0};
+		for (size_t i = 0; i < sizeof jumps / sizeof *jumps; i++) {
+			host.wall_jump_ns = jumps[i] * day_ns;
+			spy_run(en, 5);
+		}
+		host.wall_jump_ns = -4000 * day_ns;
+		engine_command(en, &hourly);
+		spy_run(en, 6.5 * 86400);
+		assert_null(spy_logged(en, "has not been here for a week"));
+		spy_run(en, 86400);
+		assert_int_equal(spy_logged(en, "a-4 has not been here for a week") != NULL, !saved);
+		engine_leave(en, true);
+		engine_free(en);
+		assert_int_equal(access(journal_file(), F_OK), saved ? 0 : -1);
+		unlink(journal_file());
+		spy_free(&host);
+	}
 }
 
 /* Nothing that could steer a terminal, break a line or a quoted value. */
@@ -623,6 +655,7 @@ int main(void)
 		cmocka_unit_test(impossible_lines),
 		cmocka_unit_test(an_open_folder_is_no_empty_one),
 		cmocka_unit_test(the_gone_are_closed),
+		cmocka_unit_test(the_wall_clock_jumps),
 		cmocka_unit_test(hostile_names),
 		cmocka_unit_test(no_journal_no_change),
 	};

@@ -47,6 +47,7 @@ static int spy_sample(struct backend *b, unsigned groups, struct sample *to, str
 	for (size_t i = 0; s->openstack && i < to->n_vms; i++)
 		to->vms[i].flags |= VM_FLAG_OPENSTACK;
 	to->host.others |= s->others;
+	to->wall_ns += s->wall_jump_ns;
 	return rc;
 }
 
@@ -117,7 +118,7 @@ static void spy_close(struct backend *b)
 	spy_claim(b, false, NULL); /* the host lives on */
 }
 
-static int spy_known(struct backend *b, const uint8_t uuid[UUID_BYTES])
+static enum known spy_known(struct backend *b, const uint8_t uuid[UUID_BYTES])
 {
 	(void)uuid;
 	return spy_of(b)->known;
@@ -140,7 +141,7 @@ void spy_open(struct spy *s, const char *scenario)
 	struct err e = ERR_INIT;
 	memset(s, 0, sizeof *s);
 	s->base.ops = &spy_ops;
-	s->known = -1;
+	s->known = KNOWN_UNSURE;
 	s->claim.state = CLAIM_FREE;
 	struct scenario *scn = strchr(scenario, '\n') ? scenario_parse("test", scenario, strlen(scenario), &e)
 						      : scenario_open(scenario, &e);

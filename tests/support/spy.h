@@ -16,10 +16,11 @@ struct spy {
 	double down_from_s, down_until_s; /* nothing answers then, in virtual time since the start */
 	long changes;                     /* tried */
 	int64_t born_ns;
-	const char *name; /* every VM is called so; NULL: as in the scenario */
-	bool slow;        /* while down it says so, with a time that counts up */
-	bool denied;      /* the connection became read-only */
-	int known;        /* whether it knows of VMs that do not run: 1, 0, -1 does not tell */
+	const char *name;     /* every VM is called so; NULL: as in the scenario */
+	bool slow;            /* while down it says so, with a time that counts up */
+	bool denied;          /* the connection became read-only */
+	enum known known;     /* of VMs that do not run */
+	int64_t wall_jump_ns; /* the wall clock is off by so much */
 	struct claim_status claim;
 	long claimed, let_go; /* how often it was asked for */
 	uint32_t others;      /* enum host_other: they run on the host too */

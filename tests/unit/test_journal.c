@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../../src/engine/boot.h"
 #include "../../src/engine/journal.h"
 #include "support/state_home.h"
 #include "vmtop/err.h"
@@ -54,11 +55,16 @@ static void ledger_keeps_what_was_found(void **state)
 	assert_int_equal(record_changes(a), 1);
 	assert_null(record_vcpu(a, 0));
 	/* Gone: forgotten at once unless it was changed, then after a week. */
-	ledger_forget(&l, 0);
+	ledger_forget(&l);
 	assert_int_equal(l.n, 1);
-	ledger_forget(&l, LEDGER_GONE_S - 1);
+	ledger_age(&l, (LEDGER_GONE_S - 1) * INT64_C(1000000000));
+	ledger_age(&l, -5);
+	ledger_forget(&l);
 	assert_int_equal(l.n, 1);
-	ledger_forget(&l, LEDGER_GONE_S);
+	assert_null(ledger_overdue(&l));
+	ledger_age(&l, 1000000000);
+	assert_ptr_equal(ledger_overdue(&l), &l.vms[0]);
+	ledger_forget(&l);
 	assert_int_equal(l.n, 0);
 	ledger_done(&l);
 }
@@ -71,17 +77,58 @@ static void ledger_of_the_gone_is_bounded(void **state)
 		uint8_t uuid[UUID_BYTES] = {(uint8_t)(i >> 8), (uint8_t)i, 7};
 		struct vm_record *r = ledger_get(&l, uuid, "x");
 		assert_non_null(record_vcpu_get(r, 0));
-		r->seen_s = 1000 + i;
+		r->away_ns = 9000 - i;
 		r->here = i == 5;
 	}
-	ledger_forget(&l, 5000);
+	ledger_forget(&l);
 	assert_int_equal(l.n, LEDGER_GONE_MAX + 1); /* the newest, and the one that is here */
-	int64_t oldest = INT64_MAX;
+	int64_t longest = 0;
 	for (size_t i = 0; i < l.n; i++)
-		if (!l.vms[i].here && l.vms[i].seen_s < oldest)
-			oldest = l.vms[i].seen_s;
-	assert_int_equal(oldest, 1000 + 2 * LEDGER_GONE_MAX);
+		if (!l.vms[i].here && l.vms[i].away_ns > longest)
+			longest = l.vms[i].away_ns;
+	assert_int_equal(longest, 9000 - 2 * LEDGER_GONE_MAX);
 	ledger_done(&l);
+}
+
+/* How long it has been away goes on counting between runs, by the boot clock alone. */
+static void ages_outlive_a_run(void **state)
+{
+	(void)state;
+	const int64_t day_ns = INT64_C(86400000000000);
+	struct ledger l = {0}, back = {0};
+	struct vm_record *r = ledger_get(&l, uuid_a, "a");
+	struct cpuset found = cpus("0-3");
+	char boot[BOOT_NAME], text[600], *at;
+	size_t len;
+	boot_name(boot);
+	vcpu_found(record_vcpu_get(r, 0), &found, false);
+	r->seen_s = 1; /* whatever the wall clock said */
+	r->away_ns = 2 * day_ns;
+	char *line = journal_line(JOURNAL_FOUND, r, 0, &len);
+	assert_null(journal_take_line(&back, line, len));
+	assert_in_range(back.vms[0].away_ns, 2 * day_ns, 2 * day_ns + INT64_C(60000000000));
+	snprintf(text, sizeof text, "%.*s", (int)len, line);
+	free(line);
+	at = strstr(text, "\"up_s\":");
+	assert_non_null(at);
+	assert_non_null(strstr(at, boot));
+	/* Written when this machine was booted: it has been up since. */
+	char same[700], other[700];
+	const char *rest = strchr(at, ',');
+	snprintf(same, sizeof same, "%.*s\"up_s\":0%s", (int)(at - text), text, rest);
+	assert_null(journal_take_line(&back, same, strlen(same)));
+	assert_true(back.vms[0].away_ns >=
+		    2 * day_ns + boot_seconds() * INT64_C(1000000000) - INT64_C(60000000000));
+	/* Of another boot: nobody knows for how long it was off. */
+	snprintf(other, sizeof other, "%.*s\"up_s\":0,\"boot\":\"x\"%s", (int)(at - text), text,
+		strchr(strstr(rest, boot), '"') + 1);
+	assert_null(journal_take_line(&back, other, strlen(other)));
+	assert_int_equal(back.vms[0].away_ns, 2 * day_ns);
+	snprintf(other, sizeof other, "%.*s\"up_s\":9000000000%s", (int)(at - text), text, rest);
+	assert_null(journal_take_line(&back, other, strlen(other)));
+	assert_int_equal(back.vms[0].away_ns, 2 * day_ns); /* that is yet to come */
+	ledger_done(&l);
+	ledger_done(&back);
 }
 
 /* Whose pin is it? */
@@ -515,6 +562,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ledger_keeps_what_was_found),
 		cmocka_unit_test(ledger_of_the_gone_is_bounded),
+		cmocka_unit_test(ages_outlive_a_run),
 		cmocka_unit_test(ours_is_what_we_wrote),
 		cmocka_unit_test(balloons_on_their_way_are_ours),
 		cmocka_unit_test(balloons_that_go_astray),

@@ -478,6 +478,32 @@ static void hot_plug_between_two(void **state)
 	fx_done(&g);
 }
 
+/* The wall clock jumps while the same statistics stand, and between an update and its reading. */
+static void age_of_statistics_by_a_clock_that_does_not_jump(void **state)
+{
+	(void)state;
+	static const int64_t jumps_s[] = {86400 * 9, -86400 * 20, 86400 * 900, 0};
+	struct fixture f;
+	fx_init(&f, &(struct fx_host){.pcpus = 1});
+	fx_vm(&f, 1, 0);
+	struct vm_memory *m = &fx_vm_sample(&f, 1)->mem;
+	int64_t wall = f.s.wall_ns;
+	m->balloon_kib = vi64_ok(1000);
+	m->usable_kib = vi64_ok(300);
+	m->last_update_ns = vi64_ok(wall);
+	fx_start(&f);
+	for (size_t i = 0; i < sizeof jumps_s / sizeof *jumps_s; i++) {
+		f.s.wall_ns = wall + jumps_s[i] * ms(1000);
+		fx_advance(&f, 2);
+		assert_near(f.m.vms[0].age_s.v, 2 * (double)(i + 1));
+	}
+	m->last_update_ns = vi64_ok(f.s.wall_ns);
+	f.s.wall_ns += jumps_s[0] * ms(1000);
+	fx_advance(&f, 2);
+	assert_true(f.m.vms[0].age_s.v <= 10);
+	fx_done(&f);
+}
+
 static void memory_used_is_of_the_moment_of_the_statistics(void **state)
 {
 	(void)state;
@@ -701,6 +727,7 @@ int main(void)
 		cmocka_unit_test(mapping_of_a_vcpu),
 		cmocka_unit_test(hot_plug_forgets_what_the_others_wanted),
 		cmocka_unit_test(hot_plug_between_two),
+		cmocka_unit_test(age_of_statistics_by_a_clock_that_does_not_jump),
 		cmocka_unit_test(memory_used_is_of_the_moment_of_the_statistics),
 		cmocka_unit_test(a_moving_balloon_is_no_growth),
 		cmocka_unit_test(counters_of_a_vm_become_rates),

@@ -55,6 +55,11 @@ enum style draw_load_style(double pct)
 	return pct < 90 ? STYLE_MID : STYLE_HIGH;
 }
 
+bool draw_waits(struct vf64 wait_pct)
+{
+	return vf64_has(wait_pct) && wait_pct.v >= 10;
+}
+
 void draw_cut(struct screen *to, int row, int col, int width, enum style st, const char *text)
 {
 	if (width <= 0)

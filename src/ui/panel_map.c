@@ -132,7 +132,7 @@ static void draw_numbers(const struct vcpu_rate *r, struct screen *to, int row, 
 	if (use)
 		screen_printf(to, row, col, 7, draw_load_style(r->usage_pct.v), "%6.1f", r->usage_pct.v);
 	if (wait)
-		screen_printf(to, row, col + 7, 7, r->wait_pct.v >= 10 ? STYLE_WAIT : STYLE_DIM, "%6.1f",
+		screen_printf(to, row, col + 7, 7, draw_waits(r->wait_pct) ? STYLE_WAIT : STYLE_DIM, "%6.1f",
 			r->wait_pct.v);
 }
 

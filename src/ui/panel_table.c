@@ -156,7 +156,8 @@ static void draw_bars(const struct snapshot *s, size_t vm, struct screen *to, in
 		if (!vf64_has(use))
 			screen_fill(to, row, col + i, 1, STYLE_DIM, '-');
 		else
-			screen_fill(to, row, col + i, 1, wait.v >= 10 ? STYLE_WAIT : draw_load_style(use.v),
+			screen_fill(to, row, col + i, 1,
+				draw_waits(wait) ? STYLE_WAIT : draw_load_style(use.v),
 				draw_level(to, use.v));
 	}
 }
@@ -169,7 +170,7 @@ static enum style cell_style(
 		return STYLE_DIM;
 	if (!strcmp(c->key, "state"))
 		return m->hung_since_ns ? STYLE_BAD : !strncmp(val->text, "HELD", 4) ? STYLE_WARN : STYLE_DIM;
-	if (!strcmp(c->key, "wait") && m->n_vcpus && val->num / (double)m->n_vcpus >= 10)
+	if (!strcmp(c->key, "wait") && draw_waits(s->vm_rates[vm].wait_pct))
 		return STYLE_WAIT;
 	if (!strcmp(c->key, "cpu") && m->n_vcpus) {
 		double each = s->vm_rates[vm].cpu_pct.v / (double)m->n_vcpus;

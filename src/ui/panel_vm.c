@@ -77,7 +77,7 @@ static void vcpu_line(const struct view *v, const struct snapshot *s, size_t vm,
 		cursor ? '>' : ' ', c->id, use, wait, want, on, node, pins, rule);
 	if (!cursor && vf64_has(r->usage_pct))
 		screen_style(to, at.row, at.col + 7, 5, draw_load_style(r->usage_pct.v));
-	if (!cursor && vf64_has(r->wait_pct) && r->wait_pct.v >= 10)
+	if (!cursor && draw_waits(r->wait_pct))
 		screen_style(to, at.row, at.col + 14, 5, STYLE_WAIT);
 	int left = at.cols - VCPU_FIXED - 1, spark = left > 16 ? (note[0] ? left - 20 : left) : 0;
 	const struct history_vm *h = history_find(&v->hist, m->uuid);

@@ -52,6 +52,47 @@ static bool shows(struct seat *t, const char *words)
 	return strstr(shown(t, text, sizeof text), words) != NULL;
 }
 
+/* How many cells of the screen have the colour of waiting, with the columns NAME and WAIT% alone. */
+static int waiting_cells(struct snapshot *s, bool of_host)
+{
+	struct config cfg = {.delay_s = 2, .columns = "name,wait"};
+	struct view *v = view_new(&cfg);
+	struct screen to;
+	struct command c;
+	int n = 0;
+	view_feed(v, s);
+	view_key(v, VK_DOWN, s, &c); /* the row with the cursor has its own colour */
+	if (of_host)
+		view_key(v, 'I', s, &c);
+	screen_init(&to, 24, 80);
+	view_draw(v, s, &to, 0, 0);
+	for (int i = 4 * 80; i < 24 * 80; i++)
+		n += to.cells[i].style == STYLE_WAIT;
+	screen_done(&to);
+	view_free(v);
+	return n;
+}
+
+/* The number of WAIT% and its colour are of one measure: the sum over the vCPUs, in percent of a pCPU. */
+static void test_waiting_is_coloured_by_its_sum(void **state)
+{
+	(void)state;
+	static const struct {
+		double sum;
+		bool coloured;
+	} rows[] = {{0, false}, {9.9, false}, {10, true}, {38, true}, {300, true}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		for (int of_host = 0; of_host < 2; of_host++) {
+			struct snapshot *s = bigsnap_new(2, 4);
+			for (size_t vm = 0; vm < 2; vm++)
+				s->vm_rates[vm].wait_pct = vf64_ok(rows[i].sum);
+			assert_true(s->sample.vms[0].n_vcpus + s->sample.vms[1].n_vcpus > 2);
+			if ((waiting_cells(s, of_host) > 0) != rows[i].coloured)
+				fail_msg("a sum of %.1f, of host %d", rows[i].sum, of_host);
+			bigsnap_free(s);
+		}
+}
+
 /* Who steers the host is on the screens of both. */
 static void test_the_owner_is_shown(void **state)
 {
@@ -353,6 +394,7 @@ int main(void)
 {
 #define SEATED(test) cmocka_unit_test_setup_teardown(test, sit, rise)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_waiting_is_coloured_by_its_sum),
 		SEATED(test_own_cost),
 		SEATED(test_rebalance_asks_above_eight),
 		SEATED(test_cycle_and_undo_ask_above_eight),

@@ -1,33 +1,33 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# fuzz.sh BUILD SECONDS [NAME...]: runs the fuzz targets under BUILD, each for so many seconds from its seeds; what is
-# found anew is kept in BUILD/corpus, a breach in BUILD/crash. Stops at nothing; status 1 if any target failed.
-# FUZZ_SEED=N: the same inputs in the same order each time, for a gate that must not depend on luck.
+# fuzz.sh BUILD SECONDS [NAME...]: runs the fuzz targets under BUILD, as many at once as there are CPUs, each for so many
+# seconds from its seeds; what is found anew is kept in BUILD/corpus, a breach in BUILD/crash. Stops at nothing; status 1
+# if any target failed. FUZZ_SEED=N: the same inputs in the same order each time, for a gate that must not depend on luck.
 set -u
 build=$1 seconds=$2
 shift 2
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck disable=SC2046 # names of targets have no blanks
 [ $# -gt 0 ] || set -- $(ls tests/fuzz/fuzz_*.c | sed 's|.*/fuzz_||; s|\.c$||')
-status=0
-out=$(mktemp "${TMPDIR:-/tmp}/vmtop-fuzz.XXXXXX") || exit 1
-trap 'rm -f "$out"' EXIT
-for name; do
-	mkdir -p "$build/corpus/$name" "$build/crash"
-	seeds=tests/fuzz/corpus/$name
-	dict=tests/fuzz/$name.dict
-	begun=$(date +%s)
-	# shellcheck disable=SC2046 # no seeds, no argument
-	if "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=1024 -max_len=16384 \
-		-print_final_stats=1 -seed="${FUZZ_SEED:-0}" -artifact_prefix="$build/crash/$name-" \
-		$([ ! -f "$dict" ] || echo "-dict=$dict") \
-		"$build/corpus/$name" $([ ! -d "$seeds" ] || echo "$seeds") >"$out" 2>&1; then
-		runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$out")
-		echo "ok   fuzz $name: ${runs:-?} inputs in $(($(date +%s) - begun)) s"
-	else
-		echo "FAIL fuzz $name, see $build/crash"
-		tail -n 60 "$out"
-		status=1
-	fi
-done
-exit $status
+work=$(mktemp -d "${TMPDIR:-/tmp}/vmtop-fuzz.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+
+cat >"$work/one" <<'END'
+work=$1 build=$2 seconds=$3 name=$4
+mkdir -p "$build/corpus/$name" "$build/crash"
+set -- "$build/corpus/$name"
+[ ! -d "tests/fuzz/corpus/$name" ] || set -- "$@" "tests/fuzz/corpus/$name"
+[ ! -f "tests/fuzz/$name.dict" ] || set -- "-dict=tests/fuzz/$name.dict" "$@"
+begun=$(date +%s)
+if "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=1024 -max_len=16384 \
+	-print_final_stats=1 -seed="${FUZZ_SEED:-0}" -artifact_prefix="$build/crash/$name-" "$@" >"$work/$name.out" 2>&1; then
+	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$name.out")
+	echo "ok   fuzz $name: ${runs:-?} inputs in $(($(date +%s) - begun)) s"
+else
+	echo "FAIL fuzz $name, see $build/crash"
+	tail -n 60 "$work/$name.out"
+fi >"$work/$name.said"
+cat "$work/$name.said"
+END
+printf '%s\n' "$@" | xargs -n 1 -P "$(nproc 2>/dev/null || echo 2)" sh "$work/one" "$work" "$build" "$seconds"
+[ "$(cat "$work"/*.said | grep -c '^ok ')" = $# ]

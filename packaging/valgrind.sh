@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # valgrind.sh BUILD [quick | NAME...]: the test binaries under BUILD (unit, scenario, screen, the seeds of the fuzz
-# targets) under memcheck: nothing read that was never written, nothing lost. quick: without those that take long
-# there or keep deadlines by the clock. A line each, the whole output of what failed, and at the end: N clean, N failed.
+# targets) under memcheck, as many at once as there are CPUs: nothing read that was never written, nothing lost. quick:
+# without those that take long there or keep deadlines by the clock. A line each, the whole output of what failed, and at
+# the end: N clean, N failed.
 set -u
 build=$1
 shift
@@ -13,29 +14,33 @@ slow=' test_noise test_situations test_story_cpu test_story_memory test_minmove 
  test_compare test_cases test_memory_life test_sim test_restore test_man test_mem_guards test_killed test_link
  test_libvirt_testdriver test_libvirt_wide test_harm test_relief test_relief_cases test_memory_harm test_balloon_back
  fuzz_keys fuzz_replay fuzz_scenario '
-clean=0 failed=0 only=''
+only=''
 [ "${1:-}" = quick ] || { slow='' only=" $* "; }
-out=$(mktemp "${TMPDIR:-/tmp}/vmtop-valgrind.XXXXXX") || exit 1
-trap 'rm -f "$out"' EXIT
+work=$(mktemp -d "${TMPDIR:-/tmp}/vmtop-valgrind.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
 
+cat >"$work/one" <<'END'
+work=$1 t=$2 name=${2##*/} begun=$(date +%s)
+shift 2
+[ ! -d "tests/fuzz/corpus/${name#fuzz_}" ] || set -- "tests/fuzz/corpus/${name#fuzz_}"
+if timeout 1800 valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect,possible \
+	--errors-for-leak-kinds=definite,indirect,possible --suppressions=packaging/valgrind.supp \
+	"$t" "$@" >"$work/$name.out" 2>&1 </dev/null; then
+	echo "ok   $name, $(($(date +%s) - begun)) s"
+else
+	echo "FAIL $name (status $?), $(($(date +%s) - begun)) s"
+	grep -vE '^\[ +(RUN|OK) +\]' "$work/$name.out" | head -n 150
+fi >"$work/$name.said"
+cat "$work/$name.said"
+END
 for t in "$build"/tests/unit/test_* "$build"/tests/scenario/test_* "$build"/tests/screen/test_* "$build"/tests/fuzz/fuzz_*; do
-	name=${t##*/} seeds=''
+	name=${t##*/}
 	case $name in *.o | *.d | *\*) continue ;; esac
 	case $slow in *[[:space:]]"$name"[[:space:]]*) continue ;; esac
-	case $only in '' | '  ' | *" $name "*) ;; *) continue ;; esac
-	[ ! -d "tests/fuzz/corpus/${name#fuzz_}" ] || seeds=tests/fuzz/corpus/${name#fuzz_}
-	begun=$(date +%s)
-	# shellcheck disable=SC2086 # no seeds, no argument
-	if timeout 1800 valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect,possible \
-		--errors-for-leak-kinds=definite,indirect,possible --suppressions=packaging/valgrind.supp \
-		"$t" $seeds >"$out" 2>&1 </dev/null; then
-		clean=$((clean + 1))
-		echo "ok   $name, $(($(date +%s) - begun)) s"
-	else
-		echo "FAIL $name (status $?), $(($(date +%s) - begun)) s"
-		grep -vE '^\[ +(RUN|OK) +\]' "$out" | head -n 150
-		failed=$((failed + 1))
-	fi
-done
+	case $only in '' | '  ' | *" $name "*) echo "$t" ;; esac
+done >"$work/list"
+xargs -n 1 -P "$(nproc 2>/dev/null || echo 2)" sh "$work/one" "$work" <"$work/list"
+clean=$(cat "$work"/*.said 2>/dev/null | grep -c '^ok ')
+failed=$(($(wc -l <"$work/list") - clean))
 echo "valgrind: $clean clean, $failed failed"
 [ "$failed" = 0 ] && [ "$clean" != 0 ]

@@ -66,10 +66,10 @@ run:
 check:
 	@sh packaging/deps.sh test
 	@$(MAKE) --no-print-directory -s all tests
-	@sh packaging/check.sh $(BUILD) cli recordings examples extend install term live
+	@sh tools/check.sh $(BUILD) cli recordings examples extend install term live
 
 check-quick: all tests
-	@sh packaging/check.sh $(BUILD) cli recordings examples term
+	@sh tools/check.sh $(BUILD) cli recordings examples term
 
 $(BUILD)/vmtop: $(BUILD)/src/main.o $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -115,16 +115,17 @@ $(BUILD)/bench/%: bench/%.c $(TSUP) $(LIB)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -Itests $(LDFLAGS) -MMD -MP -o $@ $< $(TSUP) $(LIB) $(LDLIBS) -lcmocka
 
 # Manuals and completions are written by a program that reads the tables.
-$(BUILD)/docgen: packaging/docgen.c $(LIB)
+$(BUILD)/tools/docgen: tools/docgen.c $(LIB)
+	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIB) $(LDLIBS)
 
-$(BUILD)/man/%: man/%.in man/origin-deviations.txt $(BUILD)/docgen
+$(BUILD)/man/%: man/%.in man/origin-deviations.txt $(BUILD)/tools/docgen
 	@mkdir -p $(@D)
-	$(BUILD)/docgen man/$*.in >$@.new && mv $@.new $@
+	$(BUILD)/tools/docgen man/$*.in >$@.new && mv $@.new $@
 
-$(BUILD)/completions/%: packaging/%.in $(BUILD)/docgen
+$(BUILD)/completions/%: packaging/%.in $(BUILD)/tools/docgen
 	@mkdir -p $(@D)
-	$(BUILD)/docgen packaging/$*.in >$@.new && mv $@.new $@
+	$(BUILD)/tools/docgen packaging/$*.in >$@.new && mv $@.new $@
 
 .PHONY: tests
 tests: $(UNIT) $(FUZZERS) $(PTY) $(BUILD)/tests/live/proc_same $(BUILD)/tests/live/sample_dump $(BUILD)/tests/live/key_times
@@ -145,23 +146,23 @@ bench-live: all $(BUILD)/bench/cost_live # with real guests: needs root and libv
 
 fuzz:
 	@$(MAKE) --no-print-directory -s CC=clang SAN=fuzzer-no-link,address,undefined,float-cast-overflow BUILD=build-fuzz FUZZ="$(FUZZ)" fuzzers
-	@sh packaging/fuzz.sh build-fuzz $(FUZZ_S) $(FUZZ)
+	@sh tools/fuzz.sh build-fuzz $(FUZZ_S) $(FUZZ)
 
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 
 VALGRIND ?= # quick, or names of tests
 valgrind: tests
-	@sh packaging/valgrind.sh $(BUILD) $(VALGRIND)
+	@sh tools/valgrind.sh $(BUILD) $(VALGRIND)
 
 screenshots: $(BUILD)/vmtop # pictures of real runs on the simulator
-	@sh packaging/screenshots.sh $(BUILD)
+	@sh tools/screenshots.sh $(BUILD)
 
 lint: all
-	@CC="$(CC)" sh packaging/lint.sh $(BUILD)
+	@CC="$(CC)" sh tools/lint.sh $(BUILD)
 
 format:
-	clang-format -i $(shell find src include tests bench packaging -name '*.[ch]')
+	clang-format -i $(shell find src include tests bench tools -name '*.[ch]')
 
 DEST = $(DESTDIR)$(PREFIX)
 install: all

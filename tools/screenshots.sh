@@ -34,7 +34,7 @@ keys() {
 }
 # NAME TITLE
 picture() {
-	$tmux capture-pane -e -p -t "=$1:" | python3 packaging/ansi2svg.py "$2" >"$to/$1.svg.new"
+	$tmux capture-pane -e -p -t "=$1:" | python3 tools/ansi2svg.py "$2" >"$to/$1.svg.new"
 	mv "$to/$1.svg.new" "$to/$1.svg"
 	$tmux kill-session -t "=$1"
 	echo "$to/$1.svg: $(wc -c <"$to/$1.svg") bytes"

@@ -16,7 +16,7 @@ sources() {
 	find . -name '*.[ch]' -not -path './build*' -not -path './.*' | sed 's|^\./||' | sort
 }
 scripts() {
-	find packaging tests .ci src -type f ! -name "*.c" ! -name "*.h" -exec grep -lIE "^#!.*[/ ](ba|da)?sh" {} + | sort
+	find packaging tools tests .ci src -type f ! -name "*.c" ! -name "*.h" -exec grep -lIE "^#!.*[/ ](ba|da)?sh" {} + | sort
 }
 
 # Every file says its licence.
@@ -57,14 +57,14 @@ grep -lE '#include <(n?curses|panel|term)\.h>' src/*/*.c | grep -vE '^src/ui/ter
 pure() { # OBJECT...
 	defined=$(nm -g --defined-only "$@" | awk 'NF == 3 {print $3}' | sort -u)
 	nm -u "$@" | awk 'NF == 2 && $1 == "U" {print $2}' | sort -u | grep -vxF "$defined" |
-		grep -vxF -f packaging/lint-pure.txt
+		grep -vxF -f tools/lint-pure.txt
 }
 pure "$build"/src/core/*.o | rule "core calls"
 # Mutable globals are few and known. (.data.rel.ro is constant after relocation.)
 for o in "$build"/src/*/*.o "$build"/src/main.o; do
 	objdump -t "$o" | awk -v o="${o#"$build"/}" '$4 ~ /^\.t?(data|bss)/ && $4 !~ /rel\.ro/ && $5 !~ /^0+$/ {print o " " $NF}
 		$3 == "O" && $4 ~ /^\.t?(data|bss)/ && $4 !~ /rel\.ro/ {print o " " $NF}'
-done | sort -u | sed 's/\.[0-9]*$//' | grep -vxF -f packaging/lint-globals.txt | rule "mutable global"
+done | sort -u | sed 's/\.[0-9]*$//' | grep -vxF -f tools/lint-globals.txt | rule "mutable global"
 
 if command -v clang-format >/dev/null 2>&1; then
 	sources | xargs clang-format --dry-run -Werror 2>&1 | sed -n 's/^\([^:]*\):.*-Wclang-format-violations.*/\1/p' | sort -u |

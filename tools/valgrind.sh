@@ -24,7 +24,7 @@ work=$1 t=$2 name=${2##*/} begun=$(date +%s)
 shift 2
 [ ! -d "tests/fuzz/corpus/${name#fuzz_}" ] || set -- "tests/fuzz/corpus/${name#fuzz_}"
 if timeout 1800 valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect,possible \
-	--errors-for-leak-kinds=definite,indirect,possible --suppressions=packaging/valgrind.supp \
+	--errors-for-leak-kinds=definite,indirect,possible --suppressions=tools/valgrind.supp \
 	"$t" "$@" >"$work/$name.out" 2>&1 </dev/null; then
 	echo "ok   $name, $(($(date +%s) - begun)) s"
 else

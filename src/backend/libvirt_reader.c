@@ -18,6 +18,7 @@
 #include "localhost.h"
 #include "others.h"
 #include "vmtop/err.h"
+#include "vmtop/text.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -287,7 +288,7 @@ int lv_reader_run(struct lv_reader *rd, virConnectPtr c, const struct read_order
 	rd->sample.took_ns = clock_ns() - start;
 	if (rc == 0 && rd->unread)
 		snprintf(rd->sample.note, sizeof rd->sample.note,
-			"the rules of %zu VM%s are still being read", rd->unread, rd->unread == 1 ? "" : "s");
+			"the rules of %zu VM%s are still being read", rd->unread, text_s(rd->unread));
 	rd->order = NULL;
 	return rc;
 }

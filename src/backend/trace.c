@@ -12,6 +12,7 @@
 #include "vmtop/model.h"
 #include "vmtop/plan.h"
 #include "vmtop/record.h"
+#include "vmtop/text.h"
 
 enum { TRACE_BYTES = 1 << 30 };
 static const double qemu_kib = 32 * 1024; /* what the simulator adds to each guest */
@@ -348,7 +349,8 @@ struct trace *trace_read(const struct config *cfg, double limit_pct, struct err 
 	if (count_ticks(cfg, &ticks, e) < 0)
 		return NULL;
 	if (ticks < 3) {
-		err_set(e, ERR_RUNTIME, "%.200s holds %zu ticks; three are the least", cfg->replay, ticks);
+		err_set(e, ERR_RUNTIME, "%.200s holds %zu tick%s; three are the least", cfg->replay, ticks,
+			text_s(ticks));
 		return NULL;
 	}
 	struct trace *t = calloc(1, sizeof *t);

@@ -264,7 +264,8 @@ static void check_claim(const struct snapshot *s, struct finding *f)
 static void check_left(const struct snapshot *s, struct finding *f)
 {
 	int here = s->n_changed - s->n_changed_away;
-	int n = snprintf(f->text, sizeof f->text, "%d changes of an earlier vmtop are still in place", here);
+	int n = snprintf(f->text, sizeof f->text, "%d change%s of an earlier vmtop %s still in place", here,
+		text_s((size_t)here), here == 1 ? "is" : "are");
 	if (s->n_changed_away) {
 		snprintf(f->text + n, sizeof f->text - (size_t)n, "; %d of VMs that do not run now",
 			s->n_changed_away);
@@ -341,7 +342,7 @@ static void print_plan(const struct snapshot *s, uint64_t seen, FILE *to)
 		if (s->log[i].seq > seen && s->log[i].kind != LOG_EVENT && lines++ < PLAN_LINES)
 			fprintf(to, "  %s\n", s->log[i].text);
 	if (lines > PLAN_LINES)
-		fprintf(to, "  and %zu lines more\n", lines - PLAN_LINES);
+		fprintf(to, "  and %zu line%s more\n", lines - PLAN_LINES, text_s(lines - PLAN_LINES));
 }
 
 /* The second sample with rates: guests fill in their first statistics a little later than the host. */

@@ -153,13 +153,13 @@ static void print_head(const struct comparison *c, const struct input *in)
 	char name[300], host[300];
 	text_escape(name, sizeof name, in->name);
 	text_escape(host, sizeof host, in->is.host);
-	printf("%s: %s, %zu VMs, %zu vCPUs, %zu pCPUs, %.0f s", name, host, in->is.vms, in->is.vcpus,
-		in->is.pcpus, in->is.seconds);
+	printf("%s: %s, %zu VM%s, %zu vCPU%s, %zu pCPU%s, %.0f s", name, host, in->is.vms, text_s(in->is.vms),
+		in->is.vcpus, text_s(in->is.vcpus), in->is.pcpus, text_s(in->is.pcpus), in->is.seconds);
 	if (in->trace)
-		printf(" in %zu ticks", in->is.ticks);
+		printf(" in %zu tick%s", in->is.ticks, text_s(in->is.ticks));
 	printf("; limit %g %%", in->cfg.act_above_pct);
 	if (c->n_seeds > 1)
-		printf("; medians of %zu seeds", c->n_seeds);
+		printf("; medians of %zu seed%s", c->n_seeds, text_s(c->n_seeds));
 	printf("\n\n%-10s %-10s", "CPU", "memory");
 	for (size_t k = 0; k < N_COLUMNS; k++)
 		printf(" %*s", columns[k].width, columns[k].over);

@@ -280,7 +280,7 @@ int options_settle(struct config *c, bool terminal, const char *term, struct err
 		c->format = OUT_TEXT;
 	if (!c->batch && (!term || !*term || strcmp(term, "dumb") == 0))
 		return err_set(e, ERR_USAGE,
-			"the terminal cannot show a screen (TERM is %s); use --batch, or set TERM",
+			"the terminal cannot show a screen (TERM is %.60s); use --batch, or set TERM",
 			term && *term ? term : "not set");
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "vmtop/record.h"
 #include "vmtop/settings.h"
 #include "vmtop/subcommand.h"
+#include "vmtop/text.h"
 
 FILE *report_create(const struct report *r, const char *name, struct err *e)
 {
@@ -295,14 +296,15 @@ static int make(struct report *r, struct err *e)
 		return -1;
 	size_t ticks = r->n_ticks;
 	if (ticks < 2)
-		return err_set(e, ERR_RUNTIME, "%.200s holds %zu ticks; two are the least", r->file, ticks);
+		return err_set(e, ERR_RUNTIME, "%.200s holds %zu tick%s; two are the least", r->file, ticks,
+			text_s(ticks));
 	if (choose_guests(r) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (play(r, false, ticks, e) < 0)
 		return -1;
 	if (r->n_ticks < 2 || !r->n_pcpus)
-		return err_set(e, ERR_RUNTIME, "%.200s holds nothing to draw: %zu ticks, %zu pCPUs", r->file,
-			r->n_ticks, r->n_pcpus);
+		return err_set(e, ERR_RUNTIME, "%.200s holds nothing to draw: %zu tick%s, %zu pCPU%s",
+			r->file, r->n_ticks, text_s(r->n_ticks), r->n_pcpus, text_s(r->n_pcpus));
 	if (mkdir(r->dir, 0755) < 0 && errno != EEXIST)
 		return err_set(e, ERR_RUNTIME, "cannot create %.200s: %s", r->dir, strerror(errno));
 	return fill(r, e);
@@ -318,8 +320,9 @@ int report_run(const struct sub_line *line, struct err *e)
 	r->dir_fd = -1;
 	int rc = make(r, e);
 	if (rc == 0)
-		printf("%s/index.html: %zu ticks, %zu decisions, %s\n", r->dir, r->n_ticks,
-			r->n_rows + r->more_rows, r->figures ? "figures as PNG and SVG" : "no figures");
+		printf("%s/index.html: %zu tick%s, %zu decision%s, %s\n", r->dir, r->n_ticks,
+			text_s(r->n_ticks), r->n_rows + r->more_rows, text_s(r->n_rows + r->more_rows),
+			r->figures ? "figures as PNG and SVG" : "no figures");
 	if (r->dir_fd >= 0)
 		close(r->dir_fd);
 	for (size_t i = 0; i < r->n_guests; i++)

@@ -133,8 +133,9 @@ int report_page(const struct report *r, struct err *e)
 	html(f, *r->host ? r->host : "vmtop report");
 	fputs("</h1>\n<p>", f);
 	html(f, r->uri);
-	fprintf(f, "<br>from %s, %.0f s in %zu ticks on %zu pCPUs<br>", start, r->ticks[r->n_ticks - 1].at_s,
-		r->n_ticks, r->n_pcpus);
+	fprintf(f, "<br>from %s, %.0f s in %zu tick%s on %zu pCPU%s<br>", start,
+		r->ticks[r->n_ticks - 1].at_s, r->n_ticks, text_s(r->n_ticks), r->n_pcpus,
+		text_s(r->n_pcpus));
 	html(f, r->policies);
 	fputs("</p>\n", f);
 	figures(r, f);

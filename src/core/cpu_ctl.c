@@ -296,7 +296,7 @@ static enum reason nothing_to_plan(const struct cpu_problem *b, const struct rou
 	else if (!b->p.n_units)
 		why_set(why, REASON_NOTHING_ALLOWED, "no pCPU is left to place vCPUs on");
 	else if (held == n)
-		why_set(why, REASON_HELD, "all %zu vCPUs are held", n);
+		why_set(why, REASON_HELD, "all %zu vCPU%s %s held", n, text_s(n), n == 1 ? "is" : "are");
 	else
 		why->code = REASON_NONE;
 	return why->code;

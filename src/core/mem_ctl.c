@@ -65,7 +65,7 @@ static int ctl_room(struct mem_ctl *c, size_t n, struct err *e)
 	if (few)
 		c->few = few;
 	if (!memo || !guest || !list || !few)
-		return err_set(e, ERR_NOMEM, "out of memory for %zu guests", n);
+		return err_set(e, ERR_NOMEM, "out of memory for %zu guest%s", n, text_s(n));
 	c->cap = cap;
 	return 0;
 }

@@ -360,8 +360,8 @@ static bool refuse_uncooperative(struct mem_guest *g, int64_t now_ns)
 	double left = seconds_until(g->m.uncooperative_until_ns, now_ns);
 	if (left <= 0)
 		return false;
-	why_set(&g->why, REASON_UNCOOPERATIVE, "its balloon did not follow %d times; next try in %.0f s",
-		g->m.strikes, left);
+	why_set(&g->why, REASON_UNCOOPERATIVE, "its balloon did not follow %d time%s; next try in %.0f s",
+		g->m.strikes, text_s((size_t)g->m.strikes), left);
 	return true;
 }
 

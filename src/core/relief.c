@@ -50,6 +50,12 @@ static size_t count_resting(const struct relief *r, const struct place_work *w, 
 	return n;
 }
 
+/* Of a verb whose subject is so many. */
+static const char *ends(size_t n)
+{
+	return n == 1 ? "s" : "";
+}
+
 static void say_quiet(
 	const struct relief *r, const struct place_work *w, const char *numbers, bool within, struct why *why)
 {
@@ -61,36 +67,38 @@ static void say_quiet(
 			text_s(rest), rest_s);
 	else if (r->n_curable)
 		why_set(why, REASON_CONFIRM,
-			"%s; %zu of %zu vCPUs wait, up to %.0f %%, beside pCPUs with room: "
+			"%s; %zu of %zu vCPU%s wait%s, up to %.0f %%, beside pCPUs with room: "
 			"watching whether it lasts",
-			numbers, r->n_curable, w->p->n_tasks, 100 * r->worst_wait);
+			numbers, r->n_curable, w->p->n_tasks, text_s(w->p->n_tasks), ends(r->n_curable),
+			100 * r->worst_wait);
 	else if (r->n_stuck)
 		why_set(why, REASON_CONFIRM,
-			"%s; %zu of %zu vCPUs float and wait beside pCPUs with room: watching whether the "
-			"kernel leaves "
-			"them there",
-			numbers, r->n_stuck, w->p->n_tasks);
+			"%s; %zu of %zu vCPU%s float%s and wait%s beside pCPUs with room: watching whether "
+			"the "
+			"kernel leaves it so",
+			numbers, r->n_stuck, w->p->n_tasks, text_s(w->p->n_tasks), ends(r->n_stuck),
+			ends(r->n_stuck));
 	else if (r->n_waiting)
 		why_set(why, within ? REASON_BALANCED : REASON_NO_WAIT,
-			"%s; %zu vCPUs wait, up to %.0f %%: no pCPU that they may use has more room", numbers,
-			r->n_waiting, 100 * r->worst_wait);
+			"%s; %zu vCPU%s wait%s, up to %.0f %%: no pCPU with more room is allowed", numbers,
+			r->n_waiting, text_s(r->n_waiting), ends(r->n_waiting), 100 * r->worst_wait);
 	else if (within)
 		why_set(why, REASON_BALANCED, "%s", numbers);
 	else
-		why_set(why, REASON_NO_WAIT, "%s; nobody waits, %zu of %zu float: left to the kernel",
-			numbers, r->n_float, w->p->n_tasks);
+		why_set(why, REASON_NO_WAIT, "%s; nobody waits, %zu of %zu float%s: left to the kernel",
+			numbers, r->n_float, w->p->n_tasks, ends(r->n_float));
 }
 
 static void say_plan(const struct relief *r, const struct place_work *w, const char *numbers, struct why *why)
 {
 	size_t n = r->n_moves;
 	if (r->moves[0].aim == PLACE_BACK) {
-		why_set(why, REASON_FREE, "%zu of %zu vCPUs may run where they were found again; %s", n,
-			w->p->n_tasks, numbers);
+		why_set(why, REASON_FREE, "%zu of %zu vCPU%s may run where they were found again; %s", n,
+			w->p->n_tasks, text_s(w->p->n_tasks), numbers);
 		return;
 	}
-	why_set(why, r->moves[0].why.code, "%zu of %zu vCPUs %s, as %zu waited up to %.0f %%; %s", n,
-		w->p->n_tasks,
+	why_set(why, r->moves[0].why.code, "%zu of %zu vCPU%s %s, as %zu waited up to %.0f %%; %s", n,
+		w->p->n_tasks, text_s(w->p->n_tasks),
 		r->moves[0].why.code == REASON_MOVE ? "moved" : "freed for the kernel to spread",
 		r->n_waiting, 100 * r->worst_wait, numbers);
 }

@@ -7,6 +7,7 @@
 
 #include "minmove.h"
 #include "relief.h"
+#include "vmtop/text.h"
 
 enum {
 	SETTLE_ROUNDS = 2,
@@ -171,8 +172,8 @@ static bool trial_end(struct relief *r, struct relief_trial *x, const struct pla
 	if (v == TELLS_BAD)
 		take_back(r, w, x);
 	if (r->n_moves)
-		why_set(why, REASON_TAKE_BACK, "%zu of %zu changes taken back: %.130s", r->n_moves, x->n,
-			r->moves[0].why.text);
+		why_set(why, REASON_TAKE_BACK, "%zu of %zu change%s taken back: %.130s", r->n_moves, x->n,
+			text_s(x->n), r->moves[0].why.text);
 	if (v == TELLS_BAD)
 		all_rest(r, x, w);
 	else

@@ -302,7 +302,8 @@ static void print_action(FILE *out, const struct engine *en, const struct action
 	text_escape(name, sizeof name, en->sample.vms[a->vm].name);
 	fprintf(out, "%s: %s", name, action_kind_text(a->kind));
 	if (a->kind == ACTION_PIN && cpuset_format(&a->to, to, sizeof to) >= sizeof to)
-		snprintf(to, sizeof to, "%d pCPUs", cpuset_count(&a->to));
+		snprintf(to, sizeof to, "%d pCPU%s", cpuset_count(&a->to),
+			text_s((size_t)cpuset_count(&a->to)));
 	if (a->kind == ACTION_BALLOON)
 		text_kib(to, sizeof to, a->to_kib);
 	if (a->kind == ACTION_PERIOD)

@@ -77,9 +77,11 @@ static void change_text(const struct action *a, char *buf, size_t len)
 	switch (a->kind) {
 	case ACTION_PIN:
 		if (cpuset_format(&a->from, from, sizeof from) >= sizeof from)
-			snprintf(from, sizeof from, "%d pCPUs", cpuset_count(&a->from));
+			snprintf(from, sizeof from, "%d pCPU%s", cpuset_count(&a->from),
+				text_s((size_t)cpuset_count(&a->from)));
 		if (cpuset_format(&a->to, to, sizeof to) >= sizeof to)
-			snprintf(to, sizeof to, "%d pCPUs", cpuset_count(&a->to));
+			snprintf(to, sizeof to, "%d pCPU%s", cpuset_count(&a->to),
+				text_s((size_t)cpuset_count(&a->to)));
 		snprintf(buf, len, " vCPU %d: %s -> %s", a->vcpu, *from ? from : "?", to);
 		break;
 	case ACTION_BALLOON:

@@ -149,8 +149,8 @@ int preview_apply(struct engine *en)
 			en->plan.actions[en->plan.n - 1].why = p->why;
 	}
 	if (stale)
-		log_event(en, LOG_EVENT, "preview: %zu of %zu moves left out, their vCPU changed since",
-			stale, en->preview.n);
+		log_event(en, LOG_EVENT, "preview: %zu of %zu move%s left out, their vCPU changed since",
+			stale, en->preview.n, text_s(en->preview.n));
 	plan_reset(&en->preview);
 	en->previewing = false;
 	return 0;

@@ -201,8 +201,8 @@ static int hold_back(struct engine *en, struct err *e)
 		return -1;
 	if (en->scratch.n > en->rebalance_most) {
 		en->want_rebalance = en->said_waiting = false;
-		notice_set(
-			en, "rebalance: by now %zu vCPUs would move; once more, and it asks", en->scratch.n);
+		notice_set(en, "rebalance: by now %zu vCPU%s would move; once more, and it asks",
+			en->scratch.n, text_s(en->scratch.n));
 	}
 	plan_reset(&en->scratch);
 	return 0;
@@ -300,7 +300,8 @@ static int plan_ahead(struct engine *en, struct err *e)
 		struct plan swap = en->preview;
 		en->preview = en->scratch;
 		en->scratch = swap;
-		log_event(en, LOG_ROUND, "preview: %d pins, %s", en->n_rebalance, v.why.text);
+		log_event(en, LOG_ROUND, "preview: %d pin%s, %s", en->n_rebalance,
+			text_s((size_t)en->n_rebalance), v.why.text);
 		if (!en->previewing)
 			notice_set(en, "preview: nothing to move, %.270s", v.why.text);
 	}

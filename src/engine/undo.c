@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "priv.h"
+#include "vmtop/text.h"
 
 static int undo_one(struct engine *en, const struct undo_entry *u)
 {
@@ -44,7 +45,7 @@ int undo_last(struct engine *en)
 		passed += !n;
 		en->undo_n--;
 	}
-	log_event(en, LOG_EVENT, "undo: %d changes put back%s", planned,
+	log_event(en, LOG_EVENT, "undo: %d change%s put back%s", planned, text_s((size_t)planned),
 		passed ? "; some were changed by somebody else since, or their VM is gone, and stay" : "");
 	return 0;
 }

@@ -164,7 +164,8 @@ static void get_pins(const struct column_env *env, size_t vm, struct value *v)
 		return;
 	}
 	if (cpuset_format(&all, v->text, sizeof v->text - 2) >= sizeof v->text - 2)
-		snprintf(v->text, sizeof v->text, "%d pCPUs", cpuset_count(&all));
+		snprintf(v->text, sizeof v->text, "%d pCPU%s", cpuset_count(&all),
+			text_s((size_t)cpuset_count(&all)));
 	if (pinned < known)
 		memcpy(v->text + strlen(v->text), "+", 2);
 }

@@ -26,7 +26,7 @@ void edit_set(struct view *v, const uint8_t uuid[UUID_BYTES], int vcpu, const st
 	if (cpuset_empty(to))
 		return;
 	if (v->n_staged == STAGED_MAX) {
-		view_say(v, "apply (y) before staging more than %d vCPUs", STAGED_MAX);
+		view_say(v, "apply (y) first: %d at most can be staged", STAGED_MAX);
 		return;
 	}
 	struct staged *g = &v->staged[v->n_staged++];

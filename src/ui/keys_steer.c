@@ -31,10 +31,12 @@ static void key_rebalance(struct view *v, const struct snapshot *s)
 	} else if (v->yes)
 		view_send(v, &c);
 	else if (n < 0)
-		ask_question(v, &c, "Rebalance now: up to %d vCPUs may move (%s).%s", most,
+		ask_question(v, &c, "Rebalance now: up to %d vCPU%s may move (%s).%s", most,
+			text_s((size_t)most),
 			v->paused ? "the screen is paused" : "the number is not known yet", filter_note(v));
 	else
-		ask_question(v, &c, "Rebalance now: %d vCPUs will move.%s", n, filter_note(v));
+		ask_question(
+			v, &c, "Rebalance now: %d vCPU%s will move.%s", n, text_s((size_t)n), filter_note(v));
 }
 
 /* One key must not steer many guests: with more than a few it asks, and when it does not know how many. */
@@ -45,8 +47,8 @@ static void key_cycle(struct view *v, const struct snapshot *s)
 	if (v->yes || most <= FEW)
 		view_send(v, &c);
 	else
-		ask_question(v, &c, "Memory cycle now: %s%d balloons will change.%s", n < 0 ? "up to " : "",
-			most, filter_note(v));
+		ask_question(v, &c, "Memory cycle now: %s%d balloon%s will change.%s", n < 0 ? "up to " : "",
+			most, text_s((size_t)most), filter_note(v));
 }
 
 static void key_undo(struct view *v, const struct snapshot *s)
@@ -56,8 +58,8 @@ static void key_undo(struct view *v, const struct snapshot *s)
 		view_send(v, &c);
 	else
 		ask_question(v, &c,
-			"Undo the last round: %d changes are put back, their VMs are held until released.%s",
-			s->n_undo, filter_note(v));
+			"Undo the last round: %d change%s put back, their VMs are held until released.%s",
+			s->n_undo, s->n_undo == 1 ? " is" : "s are", filter_note(v));
 }
 
 static void key_auto(struct view *v, const struct snapshot *s, bool memory)

@@ -63,7 +63,8 @@ static void prompt_label(const struct view *v, const struct snapshot *s, char *b
 		break;
 	case PROMPT_BALLOON:
 		if (v->n_marks)
-			snprintf(buf, len, "Balloon of each of the %zu marked VMs: ", v->n_marks);
+			snprintf(buf, len, "Balloon of each of the %zu marked VM%s: ", v->n_marks,
+				text_s(v->n_marks));
 		else
 			snprintf(buf, len, "Balloon of %s (has %s, floor %s, max %s): ", name, has,
 				floor_text, max);

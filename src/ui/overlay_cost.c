@@ -25,7 +25,8 @@ static int fill(const struct view *v, const struct snapshot *s, struct cost_line
 	int n = 0;
 	l[n] = (struct cost_line){.name = "calls"};
 	ms(l[n].num, sizeof l[n].num, sm->cost.rpc_ns);
-	snprintf(l[n++].text, sizeof l->text, "waiting for %d answers of the hypervisor", sm->cost.calls);
+	snprintf(l[n++].text, sizeof l->text, "waiting for %d answer%s of the hypervisor", sm->cost.calls,
+		text_s((size_t)sm->cost.calls));
 	l[n] = (struct cost_line){.name = "sample"};
 	ms(l[n].num, sizeof l[n].num, sm->took_ns);
 	snprintf(l[n++].text, sizeof l->text, "all of it; VMs: %d from /proc, %d by bulk call",

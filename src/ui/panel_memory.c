@@ -144,7 +144,8 @@ static int draw_verdict(const struct snapshot *s, struct screen *to, struct rect
 		text_kib(size, sizeof size, s->memory.free_kib.v);
 		add(text, sizeof text, "", "%s to give", size);
 	}
-	add(text, sizeof text, " · ", "%d of %zu guests eligible", s->n_eligible_memory, s->sample.n_vms);
+	add(text, sizeof text, " · ", "%d of %zu guest%s eligible", s->n_eligible_memory, s->sample.n_vms,
+		text_s(s->sample.n_vms));
 	if (vf64_has(h->psi_some_avg10) && vf64_has(h->psi_full_avg10))
 		add(text, sizeof text, " · ", "pressure %.1f %% (full %.1f %%)", h->psi_some_avg10.v,
 			h->psi_full_avg10.v);

@@ -252,8 +252,8 @@ static void draw_empty(const struct view *v, const struct snapshot *s, struct sc
 		return;
 	if (s->sample.n_vms)
 		screen_printf(to, at.row, at.col + 1, at.cols - 1, STYLE_DIM,
-			"none of %zu VMs matches %s (\\ changes it)", s->sample.n_vms,
-			v->has_filter ? v->filter : "the names given");
+			"none of %zu VM%s matches %s (\\ changes it)", s->sample.n_vms,
+			text_s(s->sample.n_vms), v->has_filter ? v->filter : "the names given");
 	else
 		screen_text(to, at.row, at.col + 1, at.cols - 1, STYLE_DIM, "no running VM");
 }
@@ -287,11 +287,11 @@ static void draw_range(const struct view *v, const struct snapshot *s, struct sc
 		n += snprintf(text + n, sizeof text - (size_t)n, "%zu MARKED ", v->n_marks);
 	if (v->has_filter) {
 		text_safe(name, sizeof name, v->filter);
-		n += snprintf(text + n, sizeof text - (size_t)n, "FILTER %.40s, %zu of %zu VMs ", name,
-			v->n_rows, s->sample.n_vms);
+		n += snprintf(text + n, sizeof text - (size_t)n, "FILTER %.40s, %zu of %zu VM%s ", name,
+			v->n_rows, s->sample.n_vms, text_s(s->sample.n_vms));
 	} else if (v->n_patterns) {
-		n += snprintf(text + n, sizeof text - (size_t)n, "%zu of %zu VMs, those that were named ",
-			v->n_rows, s->sample.n_vms);
+		n += snprintf(text + n, sizeof text - (size_t)n, "%zu of %zu VM%s, those that were named ",
+			v->n_rows, s->sample.n_vms, text_s(s->sample.n_vms));
 	}
 	if (part)
 		snprintf(text + n, sizeof text - (size_t)n, "%zu-%zu of %zu", v->n_rows ? v->top + 1 : 0,

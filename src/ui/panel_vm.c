@@ -25,7 +25,7 @@ static void set_text(char *buf, size_t len, const struct cpuset *set, const stru
 	if (cpuset_equal(&cut, &online))
 		snprintf(buf, len, "any");
 	else if (cpuset_format(set, buf, len) >= len)
-		snprintf(buf, len, "%d pCPUs", cpuset_count(set));
+		snprintf(buf, len, "%d pCPU%s", cpuset_count(set), text_s((size_t)cpuset_count(set)));
 }
 
 static void vcpu_note(const struct vcpu_status *st, char *buf, size_t len)

@@ -69,16 +69,47 @@ static void learn_leave(struct terminal *t)
 	t->n_leave = n + out_discard(&t->out, t->leave + n, sizeof t->leave - n);
 }
 
+/* Terminals come before their entry in terminfo does, or travel by ssh to where there is none: those that say
+ * whose kin they are get the entry of that. */
+static const char *kin_of(const char *name)
+{
+	static const struct {
+		const char *begins, *is;
+	} kin[] = {{"xterm", "xterm-256color"}, {"ghostty", "xterm-256color"}, {"kitty", "xterm-256color"},
+		{"foot", "xterm-256color"}, {"alacritty", "xterm-256color"}, {"wezterm", "xterm-256color"},
+		{"contour", "xterm-256color"}, {"konsole", "xterm-256color"}, {"vte", "xterm-256color"},
+		{"gnome", "xterm-256color"}, {"mintty", "xterm-256color"}, {"iterm", "xterm-256color"},
+		{"rio", "xterm-256color"}, {"st-", "xterm-256color"}, {"putty", "xterm"},
+		{"tmux", "screen-256color"}, {"screen", "screen-256color"}, {"rxvt", "rxvt"},
+		{"linux", "linux"}, {"vt", "vt100"}};
+	for (size_t i = 0; i < sizeof kin / sizeof *kin; i++)
+		if (strncmp(name, kin[i].begins, strlen(kin[i].begins)) == 0)
+			return kin[i].is;
+	return NULL;
+}
+
+static SCREEN *screen_for(const char *name, FILE *out)
+{
+	SCREEN *s = newterm(name, out, stdin);
+	const char *kin = s ? NULL : kin_of(name);
+	if (kin)
+		s = newterm(kin, out, stdin);
+	return s;
+}
+
 static int open_screen(struct terminal *t, const char *name, struct err *e)
 {
 	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	t->file = fd >= 0 ? fdopen(fd, "w") : NULL;
 	if (!t->file)
 		return err_set(e, ERR_RUNTIME, "the terminal cannot be opened: %s", strerror(errno));
-	t->screen = newterm(NULL, t->file, stdin);
+	t->screen = screen_for(name, t->file);
 	if (!t->screen)
-		return err_set(
-			e, ERR_RUNTIME, "the terminal type %.60s is not known; -b prints text instead", name);
+		return err_set(e, ERR_USAGE,
+			"the terminal cannot show a screen (TERM is %.60s, which terminfo does not know "
+			"here); "
+			"install its entry, set TERM=xterm-256color if it is like xterm, or use --batch",
+			name);
 	keyboard_modes(t);
 	if (out_open(&t->out, STDOUT_FILENO, fd) < 0)
 		return err_set(e, ERR_RUNTIME, "no memory file for frames: %s", strerror(errno));
@@ -95,8 +126,9 @@ struct terminal *term_open(const struct config *cfg, struct err *e)
 {
 	const char *name = getenv("TERM");
 	if (!name || !name[0] || !strcmp(name, "dumb")) {
-		err_set(e, ERR_RUNTIME, "the terminal cannot place text (TERM=%s); -b prints text instead",
-			name && name[0] ? name : "unset");
+		err_set(e, ERR_USAGE,
+			"the terminal cannot show a screen (TERM is %.60s); use --batch, or set TERM",
+			name && name[0] ? name : "not set");
 		return NULL;
 	}
 	struct terminal *t = calloc(1, sizeof *t);

@@ -294,6 +294,16 @@ static void test_ends_later(void **state)
 	}
 }
 
+/* Terminals that terminfo does not know but that say whose kin they are. */
+static void test_kin_of_known_terminals(void **state)
+{
+	static const char *const terms[] = {
+		"TERM=xterm-nosuch", "TERM=screen.xterm-nosuch", "TERM=tmux-nosuch"};
+	(void)state;
+	for (size_t i = 0; i < sizeof terms / sizeof *terms; i++)
+		try_end(&ends[0], terms[i], NULL, 1000);
+}
+
 /* A fault in another thread than the screen's gives the terminal back too. */
 static void test_fault_in_a_thread(void **state)
 {
@@ -345,6 +355,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_marks_asked_for),
 		cmocka_unit_test(test_fault_in_a_thread),
 		cmocka_unit_test(test_ends_later),
+		cmocka_unit_test(test_kin_of_known_terminals),
 		cmocka_unit_test(test_ends_early),
 	};
 	if (argc > 1)

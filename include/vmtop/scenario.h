@@ -158,7 +158,8 @@ struct scenario {
 	size_t n_pcpus;
 	size_t n_nodes;
 	bool has_llc;
-	int64_t total_kib, used_kib;
+	int64_t total_kib, used_kib,
+		swap_kib; /* of the host; below 0: enough for all that its guests may have */
 	int64_t node_total_kib[MAX_NODES];
 	int64_t balance_ns; /* how often the kernel evens out what is not pinned; 0 never */
 	struct scn_vm *vms;

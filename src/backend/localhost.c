@@ -133,6 +133,7 @@ static void read_meminfo(const char *root, struct host_sample *h)
 	h->total_kib = field_kib(text, "MemTotal:");
 	h->free_kib = field_kib(text, "MemFree:");
 	h->available_kib = field_kib(text, "MemAvailable:");
+	h->swap_free_kib = field_kib(text, "SwapFree:");
 	h->arc_kib = arc_spare(root);
 	if (vi64_has(h->available_kib) && vi64_has(h->arc_kib))
 		h->available_kib.v += h->arc_kib.v;

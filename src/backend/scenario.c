@@ -235,6 +235,7 @@ static void scenario_defaults(struct scenario *s, const char *name)
 	for (int i = 0; i < 4; i++)
 		s->pcpus[i] = (struct scn_pcpu){.id = i, .core = -1, .llc = -1};
 	s->total_kib = INT64_C(16) << 20;
+	s->swap_kib = -1;
 	s->used_kib = INT64_C(1) << 20;
 	s->balance_ns = 100000000;
 }

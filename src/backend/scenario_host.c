@@ -150,6 +150,11 @@ static bool read_memory(struct reader *r)
 	       (r->s->total_kib >= 65536 || reader_fail(r, "less than 64M"));
 }
 
+static bool read_swap(struct reader *r)
+{
+	return want_size(r, &r->s->swap_kib);
+}
+
 static bool read_used(struct reader *r)
 {
 	return want_size(r, &r->s->used_kib);
@@ -200,6 +205,7 @@ const struct statement scenario_host_statements[] = {
 	{"nohz_full", "nohz_full CPULIST", read_nohz_full},
 	{"memory", "memory SIZE", read_memory},
 	{"used", "used SIZE", read_used},
+	{"swap", "swap SIZE", read_swap},
 	{"background", "background CPULIST CURVE", read_background},
 	{"balancer", "balancer off | TIME", read_balancer},
 	{NULL, NULL, NULL},

@@ -66,6 +66,12 @@ enum appetite { APPETITE_WAIT, APPETITE_EAT, APPETITE_HOLD, APPETITE_DONE };
 struct sim_guest {                 /* memory, KiB */
 	double cur, target, shown; /* balloon: real, asked for, as the host last heard of it */
 	double app, swapped;
+	double out;         /* of cur: on the host's swap */
+	double virgin;      /* of cur: not touched since the guest was started again; takes no memory */
+	double used_before; /* a step ago */
+	double touch;       /* came in from there in this step because the guest grew */
+	double pace;        /* 0..1: how fast it can grow, for want of that */
+	bool stalled;       /* it waits for such pages */
 	double swap_in, swap_out, faults;
 	enum appetite appetite;
 	struct eat eat;
@@ -89,7 +95,8 @@ struct sim_vm {
 	int first_thread; /* n_slots vCPUs by number, then the emulator */
 	int n_slots;
 	struct sim_guest mem;
-	double io_s; /* seconds of full load, for the traffic counters */
+	int64_t again_ns; /* the host's killer took it: it starts again then; 0 */
+	double io_s;      /* seconds of full load, for the traffic counters */
 };
 
 struct sim {
@@ -108,8 +115,10 @@ struct sim {
 	int64_t balance_ns;
 	int next_vm_id;
 	double host_used;
-	double psi_some, psi_full;
-	bool disconnected, changed; /* changed: something an event would tell */
+	double swap_kib;               /* of the host */
+	double psi_some, psi_full;     /* as the scenario says */
+	double stall_some, stall_full; /* as guests wait for pages, percent */
+	bool disconnected, changed;    /* changed: something an event would tell */
 	long calls[FAIL_PERIOD + 1];
 	size_t trace_at;           /* interval of the trace that is now */
 	double *duty, *run, *wait; /* scratch, n_threads each; wait: twice that and some */
@@ -153,8 +162,15 @@ void mem_boot(struct sim *s, struct sim_vm *vm, bool fresh);
 void mem_eat(struct sim *s, struct sim_vm *vm, const struct eat *eat);
 void mem_period(struct sim *s, struct sim_vm *vm, int period_s);
 void mem_tick(struct sim *s);
-double mem_available(const struct sim *s);
-double mem_rss(const struct sim_vm *vm);
+double mem_available(const struct sim *s); /* below 0: as much is swapped out */
+double mem_resident(const struct sim_vm *vm);
+double mem_rss(const struct sim_vm *vm);  /* what it has, swapped out or not */
+double mem_used(const struct sim_vm *vm); /* by the guest, resident in its own eyes */
+
+/* sim_swap.c */
+void swap_tick(struct sim *s);
+void swap_ballooned(struct sim_vm *vm, double before); /* after its balloon moved from there */
+double swap_free(const struct sim *s);
 
 /* sim_build.c */
 int sim_build(struct sim *s, struct err *e);
@@ -165,7 +181,8 @@ void sim_advance(struct sim *s, int64_t t_ns);
 int64_t sim_next_change(const struct sim *s);
 void host_sets(struct sim *s); /* online and usable, after pCPUs came or went */
 void host_background(struct sim *s, const struct cpuset *cpus, const struct curve *c);
-void host_tick(struct sim *s); /* what is due at this point of the grid */
+void host_kill(struct sim *s, struct sim_vm *vm, int64_t for_ns); /* gone, and started again after that */
+void host_tick(struct sim *s);                                    /* what is due at this point of the grid */
 struct cpuset sim_affinity(const struct sim *s, const struct sim_thread *t); /* as the kernel would tell it */
 void sim_pin(struct sim *s, struct sim_thread *t, const struct cpuset *to);
 

@@ -131,11 +131,21 @@ static void build_background(struct sim *s)
 	}
 }
 
+/* 4 GiB, as installers make it, and room for every page of every guest, unless told otherwise. */
+static double swap_of(const struct scenario *scn)
+{
+	double kib = 4.0 * 1024 * 1024;
+	for (size_t i = 0; i < scn->n_vms; i++)
+		kib += (double)scn->vms[i].max_kib;
+	return scn->swap_kib >= 0 ? (double)scn->swap_kib : kib;
+}
+
 int sim_build(struct sim *s, struct err *e)
 {
 	if (build_pcpus(s, e) < 0 || build_vms(s, e) < 0)
 		return -1;
 	s->host_used = (double)s->scn->used_kib;
+	s->swap_kib = swap_of(s->scn);
 	s->report.min_available_kib = s->report.min_usable_kib = INT64_MAX;
 	build_background(s);
 	s->grid_ns = SIM_GRID_NS;

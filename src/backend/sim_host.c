@@ -119,6 +119,7 @@ static void start_vm(struct sim *s, struct sim_vm *vm)
 	if (vm->life != LIFE_NONE)
 		return;
 	vm->life = LIFE_RUNNING;
+	vm->again_ns = 0;
 	vm->id = ++s->next_vm_id;
 	vm->hung_ns = vm->gone_ns = -1;
 	vm->io_s = 0;
@@ -143,7 +144,14 @@ static void stop_vm(struct sim *s, struct sim_vm *vm)
 	for (int i = 0; i <= vm->n_slots; i++)
 		stop_thread(s, &s->threads[vm->first_thread + i]);
 	vm->life = LIFE_NONE;
+	vm->again_ns = 0;
 	s->changed = true;
+}
+
+void host_kill(struct sim *s, struct sim_vm *vm, int64_t for_ns)
+{
+	stop_vm(s, vm);
+	vm->again_ns = s->t_ns + for_ns;
 }
 
 static void set_paused(struct sim *s, struct sim_vm *vm, bool paused)
@@ -329,8 +337,11 @@ static void run_lifetimes(struct sim *s)
 			stop_vm(s, vm);
 		if (vm->is->trace)
 			continue;
-		if (vm->is->start_ns <= s->t_ns && vm->is->start_ns > before)
+		bool again = vm->again_ns && vm->again_ns <= s->t_ns;
+		if (again || (vm->is->start_ns <= s->t_ns && vm->is->start_ns > before))
 			start_vm(s, vm);
+		if (again)
+			vm->mem.virgin = fmax(0, vm->mem.cur - mem_used(vm));
 		if (vm->is->stop_ns && vm->is->stop_ns <= s->t_ns && vm->is->stop_ns > before)
 			stop_vm(s, vm);
 		if (vm->life != LIFE_NONE && vm->gone_ns >= 0 && vm->gone_ns <= s->t_ns)
@@ -380,7 +391,7 @@ void sim_advance(struct sim *s, int64_t t_ns)
 /* Lives begin and end by the VM's own lines, by a migration, or by the trace. */
 static int64_t next_lifetime(const struct sim *s, const struct sim_vm *vm)
 {
-	const int64_t times[] = {vm->is->start_ns, vm->is->stop_ns, vm->gone_ns};
+	const int64_t times[] = {vm->is->start_ns, vm->is->stop_ns, vm->gone_ns, vm->again_ns};
 	int64_t next = INT64_MAX, done = s->grid_ns - SIM_GRID_NS;
 	for (size_t i = 0; i < sizeof times / sizeof *times; i++)
 		if (times[i] > done && times[i] < next)

@@ -18,8 +18,7 @@ static bool has_driver(const struct sim_vm *vm)
 	return vm->is->balloon == BALLOON_FOLLOW || vm->is->balloon == BALLOON_REFUSE;
 }
 
-/* By the guest, resident. */
-static double mem_used(const struct sim_vm *vm)
+double mem_used(const struct sim_vm *vm)
 {
 	return (double)vm->is->base_kib + vm->mem.app - vm->mem.swapped;
 }
@@ -29,12 +28,17 @@ double mem_rss(const struct sim_vm *vm)
 	return vm->mem.cur + overhead_kib;
 }
 
+double mem_resident(const struct sim_vm *vm)
+{
+	return mem_rss(vm) - vm->mem.out - vm->mem.virgin;
+}
+
 double mem_available(const struct sim *s)
 {
 	double left = (double)s->scn->total_kib - s->host_used;
 	for (size_t i = 0; i < s->n_vms; i++)
 		if (s->vms[i].life != LIFE_NONE)
-			left -= mem_rss(&s->vms[i]);
+			left -= mem_rss(&s->vms[i]) - s->vms[i].mem.virgin;
 	return left;
 }
 
@@ -64,7 +68,8 @@ void mem_boot(struct sim *s, struct sim_vm *vm, bool fresh)
 	struct sim_guest *g = &vm->mem;
 	if (fresh) {
 		*g = (struct sim_guest){
-			.cur = (double)vm->is->memory_kib, .target = (double)vm->is->memory_kib};
+			.cur = (double)vm->is->memory_kib, .target = (double)vm->is->memory_kib, .pace = 1};
+		g->used_before = mem_used(vm);
 		mem_period(s, vm, vm->is->period_s);
 		mem_eat(s, vm, &vm->is->eat);
 		g->shown = g->cur;
@@ -112,7 +117,7 @@ static void eat(struct sim *s, struct sim_vm *vm)
 	if (g->appetite == APPETITE_WAIT && s->t_ns >= g->phase_ns)
 		begin_meal(s, vm);
 	if (g->appetite == APPETITE_EAT) {
-		g->app += g->rate * step_s;
+		g->app += g->rate * step_s * g->pace;
 		if (to > 0 && base + g->app > to)
 			g->app = fmax(0, to - base);
 		bool full = to > 0 && base + g->app >= to;
@@ -203,7 +208,7 @@ static void account(struct sim *s, const struct sim_vm *vm)
 {
 	struct sim_report *r = &s->report;
 	double usable = vm->mem.cur - mem_used(vm);
-	if (usable < 16 * 1024 || vm->mem.swapped > 0)
+	if (usable < 16 * 1024 || vm->mem.swapped > 0 || vm->mem.stalled)
 		r->starved_guest_s += step_s;
 	if (has_driver(vm) && (int64_t)usable < r->min_usable_kib)
 		r->min_usable_kib = (int64_t)usable;
@@ -215,14 +220,19 @@ void mem_tick(struct sim *s)
 		struct sim_vm *vm = &s->vms[i];
 		if (vm->life == LIFE_RUNNING) {
 			eat(s, vm);
+			double before = vm->mem.cur;
 			move_balloon(s, vm);
+			swap_ballooned(vm, before);
 			squeeze(s, vm);
 			account(s, vm);
 			maybe_report(s, vm);
 		}
+		if (vm->again_ns)
+			s->report.starved_guest_s += step_s;
 		if (s->t_ns % 1000000000 == 0)
 			vm->mem.shown = vm->mem.cur;
 	}
+	swap_tick(s);
 	double available = mem_available(s);
 	if ((int64_t)available < s->report.min_available_kib)
 		s->report.min_available_kib = (int64_t)available;

@@ -43,9 +43,9 @@ static double node_use(const struct sim *s, size_t node)
 		if (vm->life == LIFE_NONE)
 			continue;
 		if (!nodes)
-			use += mem_rss(vm) / (double)s->scn->n_nodes;
+			use += mem_resident(vm) / (double)s->scn->n_nodes;
 		else if (nodes >> node & 1)
-			use += mem_rss(vm) / __builtin_popcountll(nodes);
+			use += mem_resident(vm) / __builtin_popcountll(nodes);
 	}
 	return use;
 }
@@ -53,15 +53,17 @@ static double node_use(const struct sim *s, size_t node)
 static void fill_host(const struct sim *s, struct sample *to)
 {
 	struct host_sample *h = &to->host;
-	double available = fmax(0, mem_available(s));
+	double out = s->swap_kib - swap_free(s);
+	double available = fmax(0, mem_available(s) + out);
 	snprintf(h->hostname, sizeof h->hostname, "%s", s->scn->hostname);
 	snprintf(h->hypervisor, sizeof h->hypervisor, "sim");
 	h->has_llc = s->scn->has_llc;
 	h->total_kib = vi64_ok(s->scn->total_kib);
 	h->available_kib = rounded(available);
 	h->free_kib = rounded(available * .8); /* the rest is page cache */
-	h->psi_some_avg10 = vf64_ok(s->psi_some);
-	h->psi_full_avg10 = vf64_ok(s->psi_full);
+	h->swap_free_kib = rounded(swap_free(s));
+	h->psi_some_avg10 = vf64_ok(fmax(s->psi_some, s->stall_some));
+	h->psi_full_avg10 = vf64_ok(fmax(s->psi_full, s->stall_full));
 	for (size_t i = 0; i < s->scn->n_nodes; i++) {
 		struct node_sample *n = &h->nodes[h->n_nodes++];
 		n->id = (int)i;
@@ -131,7 +133,7 @@ static void fill_memory(const struct sim *s, const struct sim_vm *vm, struct vm_
 	m->balloon_device = vm->is->balloon != BALLOON_NO_DEVICE;
 	m->max_kib = vi64_ok(vm->is->max_kib);
 	m->balloon_kib = hung ? vi64_absent(AVAIL_HUNG) : rounded(vm->mem.shown);
-	m->rss_kib = hung ? vi64_absent(AVAIL_HUNG) : rounded(mem_rss(vm));
+	m->rss_kib = hung ? vi64_absent(AVAIL_HUNG) : rounded(mem_resident(vm));
 	m->period_s = m->balloon_device ? vi64_ok(vm->mem.period_s) : vi64_absent(AVAIL_NO_DEVICE);
 	m->min_guarantee_kib =
 		vm->is->guarantee_kib ? vi64_ok(vm->is->guarantee_kib) : vi64_absent(AVAIL_NONE);

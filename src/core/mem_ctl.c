@@ -93,6 +93,15 @@ static void guests_fill(struct mem_ctl *c)
 	}
 }
 
+/* What guests had when they were found is theirs: the host swapped for it then, and may again. Whoever lets
+ * idle memory be taken always wants the host to have its least. */
+static int64_t spill(const struct mem_ctl *c)
+{
+	const struct vi64 swap = c->r->sample->host.swap_free_kib;
+	bool may = vi64_has(swap) && c->r->cfg->reclaim == RECLAIM_PRESSURE;
+	return may ? kib_max(swap.v - c->levels.hard_out, 0) : 0;
+}
+
 static void host_fill(struct mem_ctl *c)
 {
 	const struct host_sample *h = &c->r->sample->host;
@@ -111,6 +120,7 @@ static void host_fill(struct mem_ctl *c)
 		c->free_kib -= flight;
 	c->pool_kib = kib_max(c->free_kib - c->levels.reserve, 0);
 	c->own_kib = kib_max(c->free_kib - MEM_HOST_LEAST, 0);
+	c->spill_kib = spill(c);
 	mem_scopes_fill(c);
 	if (!mem_guarded(c, MEM_GUARD_HOST))
 		c->pool_kib = c->host_known ? h->total_kib.v : 0;
@@ -134,17 +144,26 @@ static enum host_mem_state host_state(const struct mem_ctl *c)
 	return HOST_MEM_OK;
 }
 
+/* What the host has, and what it can still swap out: pages that guests do not use, for as long as there are
+ * any, which hurts nobody. Not known: no swap. */
+static bool host_runs_out(const struct mem_ctl *c)
+{
+	const struct vi64 swap = c->r->sample->host.swap_free_kib;
+	int64_t have = c->free_kib + (vi64_has(swap) ? swap.v : 0);
+	return have < (c->crisis == CRISIS_DIRE ? c->levels.hard_out : c->levels.crisis);
+}
+
 /* HARD alone is how many a host stands for weeks; this is one that is about to swap. */
-static bool host_crisis(const struct mem_ctl *c)
+static enum mem_crisis host_crisis(const struct mem_ctl *c)
 {
 	const struct vf64 full = c->r->sample->host.psi_full_avg10;
 	if (!c->host_known)
-		return false;
-	if (vf64_has(full) && full.v >= c->r->cfg->mem_psi_hard_pct)
-		return true;
-	if (c->r->cfg->reclaim == RECLAIM_PROACTIVE)
-		return c->next_state == HOST_MEM_HARD;
-	return c->free_kib < (c->crisis ? c->levels.hard_out : c->levels.crisis);
+		return CRISIS_NONE;
+	if (c->r->cfg->reclaim == RECLAIM_PROACTIVE && c->next_state == HOST_MEM_HARD)
+		return CRISIS_DIRE;
+	if (host_runs_out(c))
+		return CRISIS_DIRE;
+	return vf64_has(full) && full.v >= c->r->cfg->mem_psi_hard_pct ? CRISIS_SLOW : CRISIS_NONE;
 }
 
 /* --- from wish to order --- */
@@ -171,10 +190,15 @@ static int64_t whole_mib(int64_t kib)
 	return (kib + MIB - 1) / MIB * MIB;
 }
 
+int64_t mem_own_kib(const struct mem_ctl *c, const struct mem_guest *g)
+{
+	return kib_max(c->own_kib + (g->urgent || g->give_back ? c->spill_kib : 0), 0);
+}
+
 /* What it had when it was found is given back also from the reserve. */
 static int64_t granted_most(const struct mem_ctl *c, const struct mem_guest *g)
 {
-	int64_t own = kib_min(mem_found(g) - g->promised, c->own_kib);
+	int64_t own = kib_min(mem_found(g) - g->promised, mem_own_kib(c, g));
 	int64_t most = kib_min(c->pool_kib, mem_scope_room(c, g, c->levels.reserve));
 	return kib_max(most, kib_min(own, mem_scope_room(c, g, MEM_HOST_LEAST)));
 }

@@ -144,13 +144,20 @@ struct mem_levels {
 	int64_t reserve, crisis, hard_in, hard_out, soft_in, soft_out;
 };
 
+enum mem_crisis {
+	CRISIS_NONE,
+	CRISIS_SLOW, /* it swaps and crawls: guests give what they were not seen to need */
+	CRISIS_DIRE, /* it runs out, swap included: its killer is next, guests give whatever they do not use
+		      */
+};
+
 struct mem_ctl {
 	struct mem_memo *memo;          /* sorted by UUID, like the samples */
 	struct mem_guest *guest;        /* work space: the cycle at hand */
 	struct mem_guest **list, **few; /* work space of the policies */
 	size_t n_memo, n, cap;
 	enum host_mem_state state, next_state;
-	bool crisis, next_crisis; /* the host runs out: guests give whatever they do not use */
+	enum mem_crisis crisis, next_crisis;
 	enum reason last_why;
 	bool watchful;     /* a guest could run dry that may still be given memory */
 	int64_t born_ns;   /* first sample: VMs older than it did not just start */
@@ -166,6 +173,7 @@ struct mem_ctl {
 	int64_t free_kib;    /* available less the grants in flight */
 	int64_t pool_kib;    /* what may still be granted in this cycle */
 	int64_t own_kib;     /* the same for what a guest had when it was found: down to the host's least */
+	int64_t spill_kib;   /* and what may be swapped out for it, when the guest suffers */
 	int64_t granted_kib; /* to hungry guests, so far */
 	struct mem_scope sharing; /* among whose guests shares count now */
 	int64_t coming_kib;       /* ordered shrinks that have not arrived */
@@ -202,6 +210,8 @@ void mem_ctl_guards(struct mem_ctl *c, unsigned guards);
 
 /* mem_ctl.c: the target that the guards leave of the wish to_kib; the present one when nothing is left. */
 int64_t mem_target(const struct mem_ctl *c, const struct mem_guest *g);
+/* What there is for a guest below the size at which it was found. */
+int64_t mem_own_kib(const struct mem_ctl *c, const struct mem_guest *g);
 /* The wish is one, and the guards leave something of it. */
 bool mem_would_act(const struct mem_ctl *c, const struct mem_guest *g);
 /* mem_tell.c: what the cycle says of a guest, and of itself; the orders of this cycle are those from `first`

@@ -51,12 +51,15 @@ static int by_worth(const void *a, const void *b)
 	return uuid_compare(x->vm->uuid, y->vm->uuid);
 }
 
-/* One that has not been seen to swap is killed when it is squeezed too far: for another guest's sake it keeps
- * room for its fastest rise. */
+/* One that has not been seen to swap is killed when it is squeezed too far, and nobody knows what it was
+ * given its size for: as long as no killer threatens the host it keeps what it was seen to need, and half of
+ * the rest. */
 static int64_t lowest_of(const struct mem_ctl *c, const struct mem_guest *g, enum mem_depth depth)
 {
-	bool spared = depth == DEPTH_USED && !c->next_crisis && !mem_can_swap(g);
-	return g->least[spared ? DEPTH_NOW : depth];
+	bool spared = c->next_crisis != CRISIS_DIRE && !mem_can_swap(g) &&
+		      c->r->cfg->reclaim == RECLAIM_PRESSURE && depth > DEPTH_PAST;
+	int64_t had = kib_clamp(mem_found(g), g->least[DEPTH_SEEN], g->least[DEPTH_PAST]);
+	return spared ? (g->least[DEPTH_SEEN] + had) / 2 : g->least[depth];
 }
 
 static size_t donors(struct mem_ctl *c, enum mem_depth depth, struct mem_scope scope)
@@ -66,7 +69,7 @@ static size_t donors(struct mem_ctl *c, enum mem_depth depth, struct mem_scope s
 		struct mem_guest *g = &c->guest[i];
 		int64_t slack = down_at(g) - lowest_of(c, g, depth);
 		if (!mem_may_give(c, g) || !mem_scope_has(scope, g) || slack < mem_small_kib(g->max) ||
-			g->target < g->balloon || (!c->next_crisis && mem_growing(g)))
+			g->target < g->balloon || (c->next_crisis != CRISIS_DIRE && mem_growing(g)))
 			continue;
 		g->worth = page_worth(c, g, slack);
 		c->list[n++] = g;

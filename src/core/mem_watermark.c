@@ -21,11 +21,11 @@ static double seconds_left(const struct mem_ctl *c, int64_t until_ns)
 
 /* --- growing --- */
 
-/* In a crisis of the host a guest gets its head room and no more. */
+/* In a crisis of the host a guest gets its head room and no more, unless it suffers for what it gave. */
 static int64_t grow_to(const struct mem_ctl *c, const struct mem_guest *g)
 {
 	int64_t to = g->give_back ? kib_max(g->back_kib, g->tgt) : g->tgt;
-	if (c->next_state == HOST_MEM_HARD)
+	if (c->next_state == HOST_MEM_HARD && !g->give_back)
 		to = kib_min(to, g->used + g->head);
 	return kib_min(to, g->max);
 }
@@ -84,7 +84,7 @@ static void repay(struct mem_ctl *c, struct mem_guest *g)
 {
 	int64_t room = g->promised + mem_scope_room(c, g, MEM_HOST_LEAST);
 	int64_t to = kib_min(kib_min(grow_to(c, g), mem_found(g)), room);
-	int64_t add = kib_min(to - g->promised - g->give_kib, c->own_kib - c->granted_kib);
+	int64_t add = kib_min(to - g->promised - g->give_kib, mem_own_kib(c, g) - c->granted_kib);
 	g->give_kib += kib_max(add, 0);
 	c->granted_kib += kib_max(add, 0);
 }
@@ -411,7 +411,9 @@ static void take_for_need(struct mem_ctl *c, int64_t unmet)
 	struct mem_scope s[MEM_SCOPES];
 	size_t n = mem_scopes_list(c, s);
 	if (c->next_crisis)
-		take_for_host(c, c->levels.hard_out + unmet, DEPTH_USED, c->r->cfg->mem_hard_step_pct);
+		take_for_host(c, c->levels.hard_out + unmet,
+			c->next_crisis == CRISIS_DIRE ? DEPTH_USED : DEPTH_SEEN,
+			c->r->cfg->mem_hard_step_pct);
 	take_for_guests(c, s, n);
 	for (size_t i = 0; i < n && !c->r->early; i++)
 		mem_shares_take(c, lack_at(c, DEPTH_PAST, s, i), s[i]);

@@ -39,7 +39,8 @@ static int unit_or_unknown(int unit, int most)
 
 static void bound_host(struct host_sample *h)
 {
-	struct vi64 *const kib[] = {&h->total_kib, &h->available_kib, &h->free_kib, &h->arc_kib};
+	struct vi64 *const kib[] = {
+		&h->total_kib, &h->available_kib, &h->free_kib, &h->arc_kib, &h->swap_free_kib};
 	size_t n = 0;
 	BOUND_ALL(kib, SAMPLE_KIB_MOST);
 	bound_real(&h->psi_some_avg10, 100);

@@ -80,6 +80,31 @@ static const struct load loads[] = {
 		HOST("16G", "2G") "vm w x8\n memory 1500M max 2G\n base 900M\n cache 300M\n swap 512M\n"
 				  " stats 2\nat 60s every 2min used 5G\nat 2min every 2min used 2G\n",
 		1200, 0, 0},
+	/* Hosts that hold less than their guests were given, from the start: they swap, by hand and under
+	 * AUTO. */
+	{"too much promised, all of it idle",
+		HOST("8G", "1G") "vm a x5\n memory 2G max 2G\n base 500M\n stats 2\n", 1200, 0, 0},
+	{"too much promised, bursts after half an hour",
+		HOST("6G", "2G") "vm late x2\n memory 512M max 1G\n base 200M\n stats 2\n"
+				 " eat 200M/s to 460M hold 40s every 90s after 15min\n"
+				 "vm swaps x3\n memory 768M max 768M\n base 340M\n stats 2\n swap 256M\n"
+				 " eat 60M/s to 650M hold 20s every 1min\n"
+				 "vm idle x3\n memory 768M max 768M\n base 190M\n stats 2\n swap 2G\n",
+		2400, 0, 1},
+	{"too much promised, one wants all there is",
+		HOST("12G", "2G") "vm hog x2\n memory 2G max 6G\n base 700M\n stats 2\n"
+				  " eat 60M/s to 5500M after 10s keep\n"
+				  "vm tight x5\n memory 768M max 768M\n base 470M\n stats 2\n"
+				  " eat 20M/s to 690M hold 5s every 90s after 1min\n"
+				  "vm later x4\n memory 768M max 768M\n base 350M\n stats 2\n"
+				  " eat 100M/s to 660M hold 5s every 2min after 20min\n",
+		2400, 1, 1},
+	{"too much promised, the host swells",
+		HOST("12G", "1G") "vm db x5\n memory 2G max 2G\n base 1200M\n stats 2\n"
+				  " eat 40M/s to 1700M hold 20s every 5min\n"
+				  "vm web x3\n memory 1G max 2G\n base 300M\n stats 2\n"
+				  "at 10min used 4G\nat 20min used 1G\n",
+		2400, 0, 1},
 };
 
 static void config_of(struct config *cfg, bool automatic)

@@ -379,7 +379,7 @@ static void pressure_mode_takes_only_under_pressure(void **state)
 {
 	(void)state;
 	cfg.reclaim = RECLAIM_PRESSURE;
-	begin("host\n memory 8G\n used 1G\nvm idle x2\n memory 2G max 4G\nat 200s used 2500M\n"
+	begin("host\n memory 8G\n used 1G\n swap 0M\nvm idle x2\n memory 2G max 4G\nat 200s used 2500M\n"
 	      "at 300s used 3800M\n");
 	until(198);
 	assert_int_equal(calls, 0);

@@ -61,7 +61,7 @@ static void guests_elsewhere_give_nothing_for_it(void **state)
 	guest(3072, 6000, 1);
 	toy_run(&t, 120, NULL);
 	assert_int_equal(t.g[0].calls, 0);
-	assert_true(t.g[1].balloon < M(1500)); /* its neighbour on the node does */
+	assert_true(t.g[1].balloon < M(2200)); /* its neighbour on the node does */
 	assert_true(t.g[2].balloon > M(4500));
 	toy_done(&t);
 }
@@ -117,7 +117,7 @@ static void a_group_never_gets_more_than_its_limit(void **state)
 		assert_true(sum <= M(5120));
 	}
 	assert_int_equal(t.g[0].calls, 0);
-	assert_true(t.g[1].balloon < M(900)); /* gave to its own */
+	assert_true(t.g[1].balloon < M(1010)); /* gave to its own */
 	assert_int_equal(t.status[2].why.code, REASON_LIMIT_LOW);
 	assert_in_range(t.g[2].balloon - t.g[3].balloon + M(100), 0, M(200));
 	toy_done(&t);

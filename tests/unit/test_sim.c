@@ -348,6 +348,81 @@ static void test_out_of_memory(void **state)
 	b->ops->close(b);
 }
 
+/* Two guests of 3 GiB on a host of 4: what they have and do not use goes out first, and hurts nobody; what
+ * they grow into has to come back, at the speed of the swap device. */
+static void a_host_that_is_too_small_swaps(void **state)
+{
+	(void)state;
+	struct backend *b =
+		open_text("host\n memory 4G\n used 512M\nvm a x2\n memory 3G\n base 1G\n stats 2\n"
+			  "at 30s eat a-1 200M/s to 2800M hold 1min\n");
+	struct sim_report r;
+	struct sample s;
+	sample_init(&s);
+	advance(b, 29);
+	sim_report_get(b, &r);
+	assert_true(r.starved_guest_s < 0.01);
+	take(b, &s);
+	assert_int_equal(s.host.available_kib.v, 0);
+	assert_true(s.host.psi_some_avg10.v < 1);
+	advance(b, 11);
+	sim_report_get(b, &r);
+	assert_true(r.starved_guest_s > 5);
+	take(b, &s);
+	assert_true(s.host.psi_some_avg10.v > 20);
+	assert_int_equal(r.oom_kills, 0);
+	assert_true(named(&s, "a-1")->mem.usable_kib.v > 200 * 1024); /* it does not get there in 10 s */
+	sample_done(&s);
+	b->ops->close(b);
+}
+
+static void without_swap_the_largest_is_killed_and_comes_back(void **state)
+{
+	(void)state;
+	struct backend *b =
+		open_text("host\n memory 4G\n used 512M\n swap 256M\nvm small\n memory 1G\n base 500M\n"
+			  "vm large\n memory 2G\n base 500M\nat 10s used 1300M\n");
+	struct sim_report r;
+	struct sample s;
+	sample_init(&s);
+	advance(b, 9);
+	sim_report_get(b, &r);
+	assert_int_equal(r.oom_kills, 0);
+	advance(b, 11);
+	sim_report_get(b, &r);
+	assert_int_equal(r.oom_kills, 1);
+	take(b, &s);
+	assert_null(named(&s, "large"));
+	assert_non_null(named(&s, "small"));
+	advance(b, 60);
+	take(b, &s);
+	assert_non_null(named(&s, "large"));
+	sim_report_get(b, &r);
+	assert_int_equal(r.oom_kills, 1); /* what it has not touched yet takes no memory */
+	assert_true(r.starved_guest_s > 55);
+	sample_done(&s);
+	b->ops->close(b);
+}
+
+/* Bound to a node that cannot hold them, beside an empty one. */
+static void bound_guests_must_fit_on_their_node(void **state)
+{
+	(void)state;
+	for (int strict = 0; strict < 2; strict++) {
+		char text[300];
+		snprintf(text, sizeof text,
+			"host\n pcpus 4\n nodes 2\n memory 8G\n used 512M\n swap 1G\nvm a x4\n memory 1536M\n"
+			" base 500M\n node 0%s\n",
+			strict ? " strict" : "");
+		struct backend *b = open_text(text);
+		struct sim_report r;
+		advance(b, 5);
+		sim_report_get(b, &r);
+		assert_int_equal(r.oom_kills, strict);
+		b->ops->close(b);
+	}
+}
+
 static long sleeps(void)
 {
 	struct rusage u;
@@ -474,6 +549,9 @@ int main(void)
 		cmocka_unit_test(test_statistics_period),
 		cmocka_unit_test(test_balloon_follows),
 		cmocka_unit_test(test_out_of_memory),
+		cmocka_unit_test(a_host_that_is_too_small_swaps),
+		cmocka_unit_test(without_swap_the_largest_is_killed_and_comes_back),
+		cmocka_unit_test(bound_guests_must_fit_on_their_node),
 		cmocka_unit_test(test_event_once),
 		cmocka_unit_test(test_changes_are_foreseen),
 		cmocka_unit_test(test_lives),

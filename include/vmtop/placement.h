@@ -4,7 +4,8 @@
  *
  * A unit is what the granularity balances over: a pCPU, a core, an LLC or a node. Units are numbered 0 .. n-1
  * in the order of their smallest pCPU id. Loads are in percent of one pCPU; L of a unit = background + sum of
- * the demands of the tasks on it, divided by the pCPUs in it (so sigma is always percent of a pCPU). */
+ * the demands of the tasks on it, divided by the pCPUs in it (so sigma is always percent of a pCPU). Where
+ * pCPUs are not equal, demands and background are in percent of the largest, and divided by the capacity. */
 #ifndef VMTOP_PLACEMENT_H
 #define VMTOP_PLACEMENT_H
 
@@ -15,6 +16,7 @@
 struct place_unit {
 	int cpu;               /* smallest pCPU id in it */
 	int n_cpus;            /* online pCPUs in it; >= 1 */
+	double capacity;       /* of those together, in largest pCPUs; 0: they are equal */
 	int core, llc, node;   /* for the distance between units; -1 unknown */
 	double background_pct; /* fixed load: host, emulator threads, vCPUs that nobody may move */
 	double busy_pct;       /* as the host measured it; < 0 unknown */

@@ -32,6 +32,8 @@ enum vm_state {
 };
 const char *vm_state_text(enum vm_state s); /* "running", "paused", ... */
 
+enum { PCPU_LARGEST = 1024 };
+
 struct pcpu_sample {
 	int id;
 	bool online;
@@ -41,9 +43,21 @@ struct pcpu_sample {
 	int socket;          /* -1 unknown */
 	int core;            /* host-wide core number; SMT siblings share it; -1 unknown */
 	int llc;             /* host-wide last-level-cache number, -1 unknown */
+	int capacity;        /* of PCPU_LARGEST, what the largest does; 0 not known: equal */
 	struct vi64 busy_ns; /* all but idle and iowait; includes guest time */
 	struct vi64 idle_ns; /* idle + iowait */
 };
+
+/* What it does beside the largest: 0 < x <= 1. */
+static inline double pcpu_capacity(const struct pcpu_sample *p)
+{
+	return p->capacity > 0 ? p->capacity / (double)PCPU_LARGEST : 1;
+}
+
+static inline bool pcpu_lesser(const struct pcpu_sample *p)
+{
+	return p->capacity > 0 && p->capacity < PCPU_LARGEST;
+}
 
 struct node_sample {
 	int id;

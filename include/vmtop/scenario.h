@@ -141,6 +141,7 @@ struct scn_fail { /* the n-th call of this kind fails */
 struct scn_pcpu {
 	int id, node, socket, core, llc;
 	bool offline, isolated, nohz_full;
+	int capacity; /* as in struct pcpu_sample */
 };
 
 struct scn_background {

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "capacity.h"
 #include "libvirt_priv.h"
 #include "vmtop/config.h"
 
@@ -62,6 +63,7 @@ static bool topology_collect(struct lv *lv)
 		topology_done(&lv->topology);
 		lv->topology = q->topology;
 		memset(&q->topology, 0, sizeof q->topology);
+		capacity_read("", &lv->topology);
 	}
 	topology_drop(&q->r);
 	lv->topology_request = NULL;

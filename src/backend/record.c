@@ -20,7 +20,7 @@
 static const char *const statement_sql[] = {
 	[ST_TICK] = "INSERT INTO tick VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[ST_NODE] = "INSERT INTO node_tick VALUES(?,?,?,?)",
-	[ST_PCPU_FACT] = "INSERT INTO pcpu_fact VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+	[ST_PCPU_FACT] = "INSERT INTO pcpu_fact VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
 	[ST_VM_ADD] = "INSERT OR IGNORE INTO vm(uuid, name) VALUES(?,?)",
 	[ST_VM_KEY] = "SELECT vm_key FROM vm WHERE uuid = ?",
 	[ST_VM_FACT] =

@@ -102,19 +102,19 @@ static bool same_pcpu(const struct pcpu_sample *a, const struct pcpu_sample *b)
 {
 	return a->online == b->online && a->isolated == b->isolated && a->nohz_full == b->nohz_full &&
 	       a->node == b->node && a->socket == b->socket && a->core == b->core && a->llc == b->llc &&
-	       same_avail(pcpu_groups, 1, a, b);
+	       a->capacity == b->capacity && same_avail(pcpu_groups, 1, a, b);
 }
 
 static int write_pcpu_fact(struct record *r, const struct pcpu_sample *p)
 {
 	const int kind = (p->isolated ? REC_ISOLATED : 0) | (p->nohz_full ? REC_NOHZ_FULL : 0);
-	const int values[] = {p->id, p->online, kind, p->node, p->socket, p->core, p->llc};
+	const int values[] = {p->id, p->online, kind, p->node, p->socket, p->core, p->llc, p->capacity};
 	sqlite3_stmt *st = r->st[ST_PCPU_FACT];
 	sqlite3_bind_int64(st, 1, r->tick);
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < 8; i++)
 		sqlite3_bind_int(st, 2 + i, values[i]);
-	bind_absent(st, 9, p, pcpu_groups, 1);
-	bind_totals(st, 10, &rec_pcpu, p);
+	bind_absent(st, 10, p, pcpu_groups, 1);
+	bind_totals(st, 11, &rec_pcpu, p);
 	return record_step(r, ST_PCPU_FACT);
 }
 

@@ -81,7 +81,7 @@ const char recording_schema_sql[] =
 	" memory_state TEXT, reserve_kib INT, give_kib INT, memory_reason TEXT, memory_why TEXT);"
 	"CREATE TABLE node_tick(id INTEGER PRIMARY KEY, node INT, total_kib INT, free_kib INT);"
 	"CREATE TABLE pcpu_fact(tick INT, pcpu INT, online INT, isolated INT, node INT, socket INT, core INT,"
-	" llc INT, absent TEXT, busy_ns INT, idle_ns INT);"
+	" llc INT, capacity INT, absent TEXT, busy_ns INT, idle_ns INT);"
 	"CREATE TABLE pcpu_tick(id INTEGER PRIMARY KEY, pcpu INT, busy_ns INT, idle_ns INT);"
 	"CREATE TABLE vm(vm_key INTEGER PRIMARY KEY, uuid TEXT UNIQUE, name TEXT);"
 	"CREATE TABLE vm_fact(tick INT, vm_key INT, name TEXT, id INT, state TEXT, flags INT, hung_since_ns INT,"

@@ -17,6 +17,9 @@ enum { LEAD = 10 };
 
 #define ROWS " WHERE id BETWEEN ?1 << 20 AND (?1 << 20) + 1048575 ORDER BY id"
 #define LOG  "SELECT " REC_LOG_COLUMNS " FROM log"
+#define PCPU_FACT(capacity)                                                                                  \
+	"SELECT pcpu, online, isolated, node, socket, core, llc, " capacity ", absent, busy_ns, idle_ns"     \
+	" FROM pcpu_fact WHERE tick = ?1"
 #define VM_FACT(group, group_pct)                                                                            \
 	"SELECT f.vm_key, vm.uuid, f.name, id, state, flags, hung_since_ns, mem_nodes,"                      \
 	" mem_nodes_strict, balloon_device, " group ", absent, cpu_time_ns, swap_in_kib, swap_out_kib,"      \
@@ -27,8 +30,7 @@ static const char *const query_sql[] = {
 	[Q_TICK] = "SELECT time_ns, wall_ns, took_ns, note, absent, total_kib, available_kib, free_kib,"
 		   " psi_some_avg10, psi_full_avg10 FROM tick WHERE tick = ?1",
 	[Q_NODE] = "SELECT node, total_kib, free_kib FROM node_tick" ROWS,
-	[Q_PCPU_FACT] = "SELECT pcpu, online, isolated, node, socket, core, llc, absent, busy_ns, idle_ns"
-			" FROM pcpu_fact WHERE tick = ?1",
+	[Q_PCPU_FACT] = PCPU_FACT("capacity"),
 	[Q_PCPU] = "SELECT pcpu, busy_ns, idle_ns FROM pcpu_tick" ROWS,
 	[Q_VM_FACT] = VM_FACT("quota_group", "group_quota_pct"),
 	[Q_VM] = "SELECT vm_key, cpu_time_ns, balloon_kib, unused_kib, usable_kib, guest_kib, caches_kib,"
@@ -65,11 +67,13 @@ static const char *const query_sql[] = {
 };
 /* The same for files that were written before a column came; NULL: there was always one form. */
 static const char *const older_sql[Q_COUNT] = {
+	[Q_PCPU_FACT] = PCPU_FACT("0"),
 	[Q_VM_FACT] = VM_FACT("NULL", "NULL"),
 };
 #undef ROWS
 #undef LOG
 #undef VM_FACT
+#undef PCPU_FACT
 
 sqlite3_stmt *replay_ask(struct replay *r, enum replay_query which, int64_t one, int64_t two)
 {

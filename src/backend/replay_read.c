@@ -188,8 +188,9 @@ static void read_pcpu_facts(struct replay *r, int64_t tick)
 			.node = node >= -1 && node < MAX_NODES ? node : -1,
 			.socket = sqlite3_column_int(st, 4),
 			.core = sqlite3_column_int(st, 5),
-			.llc = sqlite3_column_int(st, 6)};
-		fact_totals(st, 8, &rec_pcpu, rec_text(st, 7), &k->v);
+			.llc = sqlite3_column_int(st, 6),
+			.capacity = sqlite3_column_int(st, 7)};
+		fact_totals(st, 9, &rec_pcpu, rec_text(st, 8), &k->v);
 	}
 	sqlite3_reset(st);
 }

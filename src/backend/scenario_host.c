@@ -144,6 +144,24 @@ static bool read_nohz_full(struct reader *r)
 	return for_pcpus(r, put_nohz_full, 1);
 }
 
+static void put_capacity(struct scn_pcpu *p, int v)
+{
+	p->capacity = v;
+}
+
+/* Who is not named is as large as there is. */
+static bool read_capacity(struct reader *r)
+{
+	double level;
+	if (!want_level(r, &level, 1) || (level < .01 && !reader_fail(r, "less than 1 %%")) ||
+		!for_pcpus(r, put_capacity, (int)(level * PCPU_LARGEST + .5)))
+		return false;
+	for (size_t i = 0; i < r->s->n_pcpus; i++)
+		if (!r->s->pcpus[i].capacity)
+			r->s->pcpus[i].capacity = PCPU_LARGEST;
+	return true;
+}
+
 static bool read_memory(struct reader *r)
 {
 	return want_size(r, &r->s->total_kib) &&
@@ -203,6 +221,7 @@ const struct statement scenario_host_statements[] = {
 	{"offline", "offline CPULIST", read_offline},
 	{"isolated", "isolated CPULIST", read_isolated},
 	{"nohz_full", "nohz_full CPULIST", read_nohz_full},
+	{"capacity", "capacity PERCENT CPULIST (of what the largest pCPUs do)", read_capacity},
 	{"memory", "memory SIZE", read_memory},
 	{"used", "used SIZE", read_used},
 	{"swap", "swap SIZE", read_swap},

@@ -47,7 +47,8 @@ struct sim_pcpu {
 	bool online, dirty;
 	int first, host_thread; /* threads[]; -1 none */
 	int sibling;            /* next thread of its core, in a ring */
-	double load;            /* demand of the threads on it */
+	double load;            /* demand of the threads on it, in time of its own */
+	double capacity;        /* 0 < x <= 1: what it does in the time of the largest */
 	double busy, busy_ns, idle_ns;
 };
 
@@ -152,7 +153,10 @@ void cpu_put(struct sim *s, int thread, int pcpu); /* -1: nowhere */
 void cpu_place(struct sim *s, int thread);         /* after its affinity or the host changed */
 void cpu_tick(struct sim *s);                      /* loads and the kernel's balancing, on the grid */
 struct cpuset cpu_room(const struct sim *s, const struct sim_thread *t); /* where the kernel lets it run */
-double cpu_load(const struct sim_thread *t); /* what it adds to its pCPU in the eyes of the kernel */
+double cpu_load(const struct sim *s,
+	const struct sim_thread *t); /* what it adds to its pCPU in the eyes of the kernel */
+/* What it wants of the time of the pCPU where it is; at most 1. */
+double cpu_wants(const struct sim *s, const struct sim_thread *t);
 void cpu_run(struct sim *s, double dt_ns);
 void cpu_start_curve(struct sim *s, struct sim_thread *t, const struct curve *c);
 double cpu_stddev_pct(const struct sim *s);

@@ -46,7 +46,10 @@ static int build_pcpus(struct sim *s, struct err *e)
 		s->by_id[i] = -1;
 	for (size_t i = 0; i < s->n_pcpus; i++) {
 		const struct scn_pcpu *is = &s->scn->pcpus[i];
-		s->pcpus[i] = (struct sim_pcpu){.is = is, .online = !is->offline, .first = -1};
+		s->pcpus[i] = (struct sim_pcpu){.is = is,
+			.online = !is->offline,
+			.first = -1,
+			.capacity = is->capacity ? is->capacity / (double)PCPU_LARGEST : 1};
 		s->by_id[is->id] = (int)i;
 		cpuset_add(&s->all, is->id);
 	}

@@ -85,12 +85,17 @@ void cpu_start_curve(struct sim *s, struct sim_thread *t, const struct curve *c)
 		s->pcpus[t->pcpu].dirty = true;
 }
 
+double cpu_wants(const struct sim *s, const struct sim_thread *t)
+{
+	return t->pcpu < 0 ? t->want : fmin(1, t->want / s->pcpus[t->pcpu].capacity);
+}
+
 /* What a thread adds to the load of its pCPU in the eyes of the kernel. */
-double cpu_load(const struct sim_thread *t)
+double cpu_load(const struct sim *s, const struct sim_thread *t)
 {
 	if (!t->live)
 		return 0;
-	return t->backlog_ns > POOL_BACKLOG_NS ? t->quota : fmin(t->want, t->quota);
+	return t->backlog_ns > POOL_BACKLOG_NS ? t->quota : fmin(cpu_wants(s, t), t->quota);
 }
 
 void cpu_put(struct sim *s, int thread, int pcpu)
@@ -106,7 +111,7 @@ void cpu_put(struct sim *s, int thread, int pcpu)
 			link = &s->threads[*link].next;
 		*link = t->next;
 		old->dirty = true;
-		old->load -= cpu_load(t);
+		old->load -= cpu_load(s, t);
 	}
 	t->pcpu = pcpu;
 	t->next = -1;
@@ -115,7 +120,7 @@ void cpu_put(struct sim *s, int thread, int pcpu)
 		t->next = p->first;
 		p->first = thread;
 		p->dirty = true;
-		p->load += cpu_load(t);
+		p->load += cpu_load(s, t);
 	}
 }
 
@@ -147,11 +152,14 @@ static double core_load(const struct sim *s, int pcpu)
 	return sum;
 }
 
-/* An idle core before an idle thread of a busy one. */
+/* A larger pCPU before a lesser one, and an idle core before an idle thread of a busy one. */
 static bool idler(const struct sim *s, int a, int b)
 {
 	double x = s->pcpus[a].load, y = s->pcpus[b].load;
-	return x < y - 1e-9 || (x <= y + 1e-9 && core_load(s, a) < core_load(s, b) - 1e-9);
+	if (x > y + 1e-9 || x < y - 1e-9)
+		return x < y;
+	double larger = s->pcpus[a].capacity - s->pcpus[b].capacity;
+	return larger > 0 || (larger >= 0 && core_load(s, a) < core_load(s, b) - 1e-9);
 }
 
 static int idlest(const struct sim *s, const struct cpuset *room)
@@ -204,16 +212,32 @@ static void drift(struct sim *s, int thread)
 	struct cpuset room = cpu_room(s, t);
 	int n = (int)(sim_random(s, t->key ^ 0xd2, tick) * cpuset_count(&room));
 	int to = s->by_id[nth_cpu(&room, n)];
-	double there = s->pcpus[to].load + cpu_load(t);
-	if (there <= .9 || there <= s->pcpus[t->pcpu].load)
+	double there = s->pcpus[to].load + cpu_load(s, t);
+	bool fits = s->pcpus[to].capacity >= s->pcpus[t->pcpu].capacity || cpu_load(s, t) < .5;
+	if (fits && (there <= .9 || there <= s->pcpus[t->pcpu].load))
 		cpu_put(s, thread, to);
+}
+
+/* Who needs all of a lesser pCPU gets a larger one that is idle. */
+static bool pull_up(struct sim *s, int thread)
+{
+	struct sim_thread *t = &s->threads[thread];
+	const struct sim_pcpu *here = &s->pcpus[t->pcpu];
+	if (here->capacity >= 1 || cpu_load(s, t) < .8)
+		return false;
+	struct cpuset room = cpu_room(s, t);
+	int to = idlest(s, &room);
+	if (to < 0 || s->pcpus[to].capacity <= here->capacity || s->pcpus[to].load > .1)
+		return false;
+	cpu_put(s, thread, to);
+	return true;
 }
 
 /* One thread, if its pCPU is clearly busier than the best one it may use. */
 static bool pull(struct sim *s, int thread, double least)
 {
 	struct sim_thread *t = &s->threads[thread];
-	double here = s->pcpus[t->pcpu].load, own = cpu_load(t);
+	double here = s->pcpus[t->pcpu].load, own = cpu_load(s, t);
 	if (here - least - own <= .1)
 		return false;
 	struct cpuset room = cpu_room(s, t);
@@ -233,7 +257,7 @@ static void balance(struct sim *s)
 		struct sim_thread *t = &s->threads[i];
 		if (!t->live || !t->floating || t->pcpu < 0)
 			continue;
-		if (pull(s, (int)i, s->pcpus[best].load))
+		if (pull_up(s, (int)i) || pull(s, (int)i, s->pcpus[best].load))
 			best = idlest(s, &s->usable);
 		else
 			drift(s, (int)i);
@@ -251,7 +275,7 @@ void cpu_tick(struct sim *s)
 			s->pcpus[t->pcpu].dirty = true;
 		t->want = want;
 		if (t->pcpu >= 0)
-			s->pcpus[t->pcpu].load += cpu_load(t);
+			s->pcpus[t->pcpu].load += cpu_load(s, t);
 	}
 	if (s->scn->balance_ns && s->t_ns >= s->balance_ns) {
 		s->balance_ns = s->t_ns + s->scn->balance_ns;
@@ -262,7 +286,7 @@ void cpu_tick(struct sim *s)
 /* Serves an open loop; returns the time it ran. */
 static double run_open(struct sim *s, struct sim_thread *t, double dt_ns)
 {
-	double work = t->backlog_ns + t->want * dt_ns, ran = fmin(work, t->run * dt_ns);
+	double work = t->backlog_ns + cpu_wants(s, t) * dt_ns, ran = fmin(work, t->run * dt_ns);
 	double left = fmin(work - ran, t->kind == THREAD_VCPU ? backlog_max_ns : 0);
 	if ((left > POOL_BACKLOG_NS) != (t->backlog_ns > POOL_BACKLOG_NS))
 		s->pcpus[t->pcpu].dirty = true;
@@ -288,9 +312,9 @@ void cpu_run(struct sim *s, double dt_ns)
 		p->busy_ns += ran - t->run * dt_ns; /* the end of a backlog */
 		p->idle_ns -= ran - t->run * dt_ns;
 		if (t->kind == THREAD_VCPU) {
-			s->report.work_vcpu_s += ran / 1e9;
+			s->report.work_vcpu_s += ran * p->capacity / 1e9;
 			s->report.waiting_vcpu_s += t->wait * dt_ns / 1e9;
-			if (t->run < .9 * fmin(t->want, t->quota))
+			if (t->run < .9 * fmin(cpu_wants(s, t), t->quota))
 				s->report.starved_vcpu_s += dt_ns / 1e9;
 		}
 	}
@@ -305,7 +329,7 @@ double cpu_stddev_pct(const struct sim *s)
 		double load = 0;
 		for (int i = s->pcpus[s->by_id[cpu]].first; i >= 0; i = s->threads[i].next)
 			if (s->threads[i].live)
-				load += 100 * fmin(s->threads[i].want, s->threads[i].quota);
+				load += 100 * fmin(cpu_wants(s, &s->threads[i]), s->threads[i].quota);
 		sum += load;
 		squares += load * load;
 		n++;

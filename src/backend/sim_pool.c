@@ -199,7 +199,7 @@ static double adjust_open(struct sim *s, const struct sim_pool *p)
 		if (!t->live || t->duty <= 0 || !open_loop(t))
 			continue;
 		double gets = fmax(1e-6, t->run / t->duty);
-		double duty = fmin(t->quota, fmin(t->want, t->quota) / gets);
+		double duty = fmin(t->quota, fmin(cpu_wants(s, t), t->quota) / gets);
 		change = fmax(change, fabs(duty - t->duty));
 		t->duty = duty;
 	}
@@ -228,15 +228,16 @@ static bool serve_changed(struct sim *s)
 }
 
 /* Rates of a thread once its pool is served; returns what it runs. */
-static double rate(struct sim_thread *t)
+static double rate(const struct sim *s, struct sim_thread *t)
 {
+	double want = cpu_wants(s, t);
 	t->wait = t->duty > 0 ? fmax(0, 1 - t->run / t->duty) : 0;
 	if (!t->live || t->duty <= 0)
 		return t->run = t->wait = 0;
-	if (open_loop(t) && t->run > t->want - POOL_TOLERANCE)
-		t->run = t->want;
-	if (t->want > t->quota) /* throttled time counts as waiting */
-		t->wait = fmax(t->wait, 1 - t->run / (t->curve->open ? 1 : t->want));
+	if (open_loop(t) && t->run > want - POOL_TOLERANCE)
+		t->run = want;
+	if (want > t->quota) /* throttled time counts as waiting */
+		t->wait = fmax(t->wait, 1 - t->run / (t->curve->open ? 1 : want));
 	return t->run;
 }
 
@@ -272,7 +273,7 @@ static void settle(struct sim *s)
 	for (size_t i = 0; i < s->n_threads; i++)
 		if (s->threads[i].pcpu >= 0)
 			s->pcpus[s->threads[i].pcpu].busy +=
-				touched(s, i) ? rate(&s->threads[i]) : s->threads[i].run;
+				touched(s, i) ? rate(s, &s->threads[i]) : s->threads[i].run;
 	for (int k = (int)s->n_pcpus; k < s->n_pools; k++)
 		spread(s, &s->pools[s->by_size[k]].cpus);
 }
@@ -295,7 +296,7 @@ void pool_share(struct sim *s)
 		return;
 	for (size_t i = 0; i < s->n_threads; i++)
 		if (s->threads[i].pcpu >= 0 && touched(s, i))
-			s->threads[i].duty = cpu_load(&s->threads[i]);
+			s->threads[i].duty = cpu_load(s, &s->threads[i]);
 	while (serve_changed(s) && ++rounds < 60)
 		;
 	settle(s);

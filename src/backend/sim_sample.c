@@ -27,6 +27,7 @@ static int fill_pcpus(const struct sim *s, struct sample *to)
 		p->socket = from->is->socket;
 		p->core = from->is->core;
 		p->llc = from->is->llc;
+		p->capacity = from->is->capacity;
 		p->busy_ns = from->online ? rounded(from->busy_ns) : vi64_absent(AVAIL_OFFLINE);
 		p->idle_ns = from->online ? rounded(fmax(0, from->idle_ns)) : vi64_absent(AVAIL_OFFLINE);
 	}

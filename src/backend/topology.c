@@ -179,6 +179,7 @@ void topology_apply(const struct topology *t, struct sample *s)
 		p->socket = c->socket;
 		p->core = c->core;
 		p->llc = c->llc;
+		p->capacity = s->host.local ? c->capacity : 0;
 	}
 	s->host.has_llc = t->has_llc;
 	if (s->host.n_nodes)

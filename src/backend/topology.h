@@ -8,6 +8,7 @@
 struct topology_cpu {
 	int id, node, socket; /* -1 unknown */
 	int core, llc;        /* host-wide, dense from 0; -1 unknown */
+	int capacity;         /* as in pcpu_sample, of this machine; capacity_read() */
 };
 struct topology_node {
 	int id;
@@ -24,7 +25,8 @@ struct topology {
 /* On failure t is untouched. A host without cells gives an empty topology. */
 int topology_parse(struct topology *t, const char *capabilities, struct err *e);
 void topology_done(struct topology *t);
-/* Fills node, socket, core and llc of the sample's pCPUs, and its node list where that is still empty. */
+/* Fills node, socket, core, llc and, where the host is this machine, capacity of the sample's pCPUs, and its
+ * node list where that is still empty. */
 void topology_apply(const struct topology *t, struct sample *s);
 
 #endif

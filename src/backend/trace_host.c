@@ -52,8 +52,8 @@ static void add_host(const struct trace *t, struct scenario *s)
 	for (size_t i = 0; i < t->n_pcpus && i < CPUSET_CPUS; i++) {
 		const struct pcpu_sample *p = &t->pcpus[i].first;
 		struct cpuset one;
-		s->pcpus[s->n_pcpus++] = (struct scn_pcpu){
-			p->id, p->node, p->socket, p->core, p->llc, !p->online, p->isolated, p->nohz_full};
+		s->pcpus[s->n_pcpus++] = (struct scn_pcpu){p->id, p->node, p->socket, p->core, p->llc,
+			!p->online, p->isolated, p->nohz_full, p->capacity};
 		s->has_llc |= p->llc >= 0;
 		cpuset_clear(&one);
 		cpuset_add(&one, p->id);

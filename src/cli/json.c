@@ -70,6 +70,7 @@ static json_t *json_pcpu(struct json_builder *b, const struct pcpu_sample *p, co
 	json_t *o = keep(b, json_object());
 	put(b, o, "id", json_integer(p->id));
 	put(b, o, "node", json_id(p->node));
+	put(b, o, "capacity", p->capacity ? json_real(pcpu_capacity(p)) : json_null());
 	put(b, o, "busy_pct", json_f(r->busy_pct));
 	put(b, o, "load_pct", json_f(r->load_pct));
 	put(b, o, "demand_pct", json_f(r->demand_pct));

@@ -198,7 +198,7 @@ static int least_loaded(const struct cpu_problem *b, const struct allowed_set *s
 	CPUSET_EACH(u, &set->units)
 	{
 		if (best < 0 ||
-			b->unit_load[u] * b->units[best].n_cpus < b->unit_load[best] * b->units[u].n_cpus)
+			b->unit_load[u] * b->units[best].capacity < b->unit_load[best] * b->units[u].capacity)
 			best = u;
 	}
 	return best;

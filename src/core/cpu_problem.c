@@ -83,13 +83,15 @@ static void unit_add_pcpu(
 		u->busy_pct =
 			busy < 0 || u->busy_pct < 0 ? -1 : (u->busy_pct * u->n_cpus + busy) / (u->n_cpus + 1);
 	u->n_cpus++;
-	u->background_pct += value_or(r->background_pct, 0);
+	u->capacity += pcpu_capacity(c);
+	u->background_pct += pcpu_capacity(c) * value_or(r->background_pct, 0);
 	/* Where its pCPUs differ, the unit is in no one core or LLC. */
 	u->core = u->core == c->core ? u->core : -1;
 	u->llc = u->llc == c->llc ? u->llc : -1;
 	u->node = u->node == c->node ? u->node : -1;
 	cpuset_add(&b->unit_cpus[at], c->id);
 	b->unit_of[c->id] = at;
+	b->capacity[c->id] = pcpu_capacity(c);
 	b->same_numbers &= at == c->id;
 }
 
@@ -330,6 +332,15 @@ static bool is_leaving(const struct cpu_problem *b, const struct vcpu_sample *v)
 	return v->affinity_avail == AVAIL_OK && !cpuset_intersects(&v->affinity, &may);
 }
 
+/* Time on a lesser pCPU is less of the largest; who had all of the time might do with a whole one. */
+static double capacity_used(const struct cpu_problem *b, const struct vcpu_rate *rate, int at, bool capped)
+{
+	enum { FULL_PCT = 95 };
+	double c = at >= 0 && b->unit_of[at] >= 0 ? b->capacity[at] : 1;
+	bool full = value_or(rate->usage_pct, 0) + value_or(rate->wait_pct, 0) >= FULL_PCT;
+	return full && !capped ? 1 : c;
+}
+
 static void task_add(
 	struct cpu_problem *b, const struct round *r, size_t vm, size_t vcpu, const struct cpuset *named)
 {
@@ -351,11 +362,13 @@ static void task_add(
 	*o = (struct task_origin){
 		.vm = vm, .vcpu = vcpu, .set = set_of(b, &cpus, last), .room = room_of(b, v)};
 	struct place_task *t = &b->tasks[b->p.n_tasks++];
+	bool capped = runs_into_quota(m, rate);
+	double used = capacity_used(b, rate, at, capped);
 	*t = (struct place_task){
-		.demand_pct = value_or(rate->demand_pct, 0),
+		.demand_pct = used * value_or(rate->demand_pct, 0),
 		.usage_pct = value_or(rate->usage_pct, 0),
 		.wait_pct = value_or(rate->wait_pct, -1),
-		.scatter_pct = rate->scatter_pct,
+		.scatter_pct = used * rate->scatter_pct,
 		.vm = (uint32_t)vm,
 		.vcpu = v->id,
 		.slot = rate->slot,
@@ -363,7 +376,7 @@ static void task_add(
 		.weight = vr && vr->cpu_weight > 0 ? vr->cpu_weight : 1,
 		.mem_nodes = m->mem_nodes,
 		.stay_on_node = vr && vr->stay_on_node,
-		.capped = runs_into_quota(m, rate),
+		.capped = capped,
 	};
 	t->unit = unit_now(b, v, at, &t->pinned);
 	t->fixed = fixed_reason(t, &b->sets[o->set], rate, rule);

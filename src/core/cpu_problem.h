@@ -42,6 +42,7 @@ struct cpu_problem {
 	uint64_t short_nodes;               /* whose vCPUs want more than there is */
 	uint64_t roomy_nodes;               /* with room for more */
 	int unit_of[CPUSET_CPUS];           /* -1: not online */
+	double capacity[CPUSET_CPUS];       /* of the online ones, in largest pCPUs */
 	int sets_for[CPUSET_CPUS];          /* unit_of[] for which sets[] are good */
 	bool same_numbers;                  /* each online pCPU is the unit of its own id */
 	int node_of[CPUSET_CPUS];           /* -1: unknown */

@@ -157,16 +157,31 @@ static void ranges_find(struct place_work *w, uint32_t *lo, uint32_t *hi,
 	}
 }
 
+/* In largest pCPUs. */
+static double unit_size(const struct place_unit *u)
+{
+	return u->capacity > 0 ? u->capacity : u->n_cpus > 0 ? u->n_cpus : 1;
+}
+
+/* Of one of its pCPUs. */
+static double unit_mean(const struct place_unit *u)
+{
+	return u->capacity > 0 && u->n_cpus > 0 ? u->capacity / u->n_cpus : 1;
+}
+
 static void cores_find(struct place_work *w)
 {
 	const struct place_unit *u = w->p->units;
 	w->smt = false;
 	for (uint32_t i = 0, j, core = 0; i < w->m; i = j, core++) {
+		double size = 0;
 		for (j = i + 1; j < w->m && same_core(&u[w->unit_at[i]], &u[w->unit_at[j]]);)
 			j++;
 		for (uint32_t k = i; k < j; k++)
 			w->core[w->unit_at[k]] = (int)core;
-		w->icc[core] = 1.0 / (double)(j - i);
+		for (uint32_t k = i; k < j; k++)
+			size += unit_mean(&u[w->unit_at[k]]);
+		w->icc[core] = 1.0 / size;
 		w->smt |= j - i > 1;
 	}
 	if (!w->smt)
@@ -180,12 +195,12 @@ static void units_load(struct place_work *w)
 	w->widest = 1;
 	w->equal = true;
 	for (size_t j = 0; j < w->m; j++) {
-		int n = p->units[j].n_cpus > 0 ? p->units[j].n_cpus : 1;
+		double n = unit_size(&p->units[j]);
 		double bg = p->units[j].background_pct;
 		w->pcpus += n;
 		w->ic[j] = 1.0 / n;
 		w->fixed[j] = bg > 0 && isfinite(bg) ? bg : 0;
-		w->equal &= n == p->units[0].n_cpus;
+		w->equal &= n == unit_size(&p->units[0]);
 		w->widest = n > w->widest ? n : w->widest;
 	}
 	units_sort(w);

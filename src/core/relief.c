@@ -65,6 +65,12 @@ static void say_quiet(
 		why_set(why, REASON_RESTING,
 			"%s; %zu vCPU%s for up to %.0f s more: the last change did not help", numbers, rest,
 			text_s(rest), rest_s);
+	else if (r->n_slow && r->worst_wait < RELIEF_SPARE)
+		why_set(why, REASON_CONFIRM,
+			"%s; of %zu vCPU%s %zu ha%s all of a lesser pCPU beside larger ones that idle: "
+			"watching whether it lasts",
+			numbers, w->p->n_tasks, text_s(w->p->n_tasks), r->n_slow,
+			r->n_slow == 1 ? "s" : "ve");
 	else if (r->n_curable)
 		why_set(why, REASON_CONFIRM,
 			"%s; %zu of %zu vCPU%s wait%s, up to %.0f %%, beside pCPUs with room: "
@@ -97,10 +103,14 @@ static void say_plan(const struct relief *r, const struct place_work *w, const c
 			w->p->n_tasks, text_s(w->p->n_tasks), numbers);
 		return;
 	}
+	const char *how = r->moves[0].why.code == REASON_MOVE ? "moved" : "freed for the kernel to spread";
+	if (!r->n_waiting && r->n_slow) {
+		why_set(why, r->moves[0].why.code, "%zu of %zu vCPU%s %s, off lesser pCPUs; %s", n,
+			w->p->n_tasks, text_s(w->p->n_tasks), how, numbers);
+		return;
+	}
 	why_set(why, r->moves[0].why.code, "%zu of %zu vCPU%s %s, as %zu waited up to %.0f %%; %s", n,
-		w->p->n_tasks, text_s(w->p->n_tasks),
-		r->moves[0].why.code == REASON_MOVE ? "moved" : "freed for the kernel to spread",
-		r->n_waiting, 100 * r->worst_wait, numbers);
+		w->p->n_tasks, text_s(w->p->n_tasks), how, r->n_waiting, 100 * r->worst_wait, numbers);
 }
 
 int relief_round(struct relief *r, struct place_work *w, const char *numbers, bool within, bool act,

@@ -66,6 +66,7 @@ struct relief {
 	int64_t last_ns;                               /* the round before */
 	double wait_all, want_all;                     /* means over the last minute, all vCPUs */
 	size_t n_float, n_waiting, n_curable, n_stuck; /* of this round */
+	size_t n_slow; /* have all of a lesser pCPU while a larger one is idle */
 	double worst_wait;
 	double float_share; /* of what they want, those that float wait now; 1: none is there to judge by */
 };
@@ -76,6 +77,7 @@ struct relief_pick {
 	int from, to;  /* units; `to` has the most room of those that it may use */
 	double gain;   /* of waiting, weighted */
 	bool hope;     /* by what others get that float, not by the loads */
+	bool larger;   /* it does not wait: its pCPU is a lesser one */
 };
 
 /* relief_watch.c: who waits, and who of those need not */
@@ -85,6 +87,14 @@ int relief_room(struct relief *r, const struct place_work *w);
 void relief_model(struct relief *r, struct place_work *w);
 /* Takes the waiting of this round into account; returns how long the round was. After relief_model(). */
 double relief_watch(struct relief *r, struct place_work *w);
+/* Share of time that t would run on unit u alone, in the capacity of that unit. */
+static inline double relief_part(const struct place_work *w, uint32_t t, int u)
+{
+	double part = w->d[t] * w->ic[u] / 100;
+	return part < 1 ? part : 1;
+}
+/* The larger pCPU that t is to have; PLACE_NONE: it needs none, or there is none. */
+int relief_larger(const struct relief *r, const struct place_work *w, uint32_t t);
 /* Share of time that a task of demand d waits beside others that want `others`, both in pCPUs. */
 double relief_wait(double d, double others);
 /* What t would wait if it floated too: by the loads where `to` has the most room, or as those do that float

@@ -52,13 +52,14 @@ static bool anyone_ripe(const struct relief *r, const struct place_work *w)
 /* What all on unit u wait together, with `t` counted in or left out. The fixed load counts as one of them. */
 static double pain_at(const struct relief *r, const struct place_work *w, int u, uint32_t t, bool with)
 {
-	double own = w->d[t] / 100, fixed = fmin(1, w->fixed[u] / 100);
+	double own = relief_part(w, t, u), fixed = fmin(1, w->fixed[u] * w->ic[u] / 100);
 	bool there = r->at[t] == u;
-	double load = w->s[u] / 100 + (with && !there ? own : 0) - (!with && there ? own : 0);
+	double load = w->s[u] * w->ic[u] / 100 + (with && !there ? own : 0) - (!with && there ? own : 0);
 	double sum = weigh(relief_wait(fixed, load - fixed));
 	for (int32_t i = r->first[u]; i >= 0; i = r->next[i])
 		if ((uint32_t)i != t)
-			sum += weigh(relief_wait(w->d[i] / 100, load - w->d[i] / 100));
+			sum += weigh(relief_wait(
+				relief_part(w, (uint32_t)i, u), load - relief_part(w, (uint32_t)i, u)));
 	return sum + (with ? weigh(relief_wait(own, load - own)) : 0);
 }
 
@@ -75,7 +76,7 @@ static double gain_of(const struct relief *r, const struct place_work *w, uint32
  * of them together. */
 static double hope_of(const struct relief *r, const struct place_work *w, uint32_t t, int to)
 {
-	double free = w->d[t] / 100 * r->float_share, wait = relief_memory_of(r, w, t)->wait;
+	double free = relief_part(w, t, to) * r->float_share, wait = relief_memory_of(r, w, t)->wait;
 	if (w->p->units[to].alone || free > .75 * wait) /* less would not count as help afterwards */
 		return 0;
 	if (w->s[to] * w->ic[to] >= 100) /* where all is taken others would wait for it */
@@ -125,6 +126,12 @@ static void picks_find(struct relief *r, const struct place_work *w)
 	for (uint32_t t = 0; t < w->n; t++) {
 		if (!may_pick(r, w, t))
 			continue;
+		int larger = relief_larger(r, w, t);
+		if (larger >= 0) {
+			double lost = 1 - w->ic[larger] / w->ic[r->at[t]];
+			r->picks[r->n_picks++] = (struct relief_pick){t, r->at[t], larger, lost, false, true};
+			continue;
+		}
 		int to = place_lowest_ok(w, t, 0, (uint32_t)w->m);
 		if (to < 0)
 			continue;
@@ -132,7 +139,7 @@ static void picks_find(struct relief *r, const struct place_work *w)
 		       gain = fmax(sure, hope_of(r, w, t, to));
 		if (gain >= gain_least)
 			r->picks[r->n_picks++] =
-				(struct relief_pick){t, r->at[t], to, gain, sure < gain_least};
+				(struct relief_pick){t, r->at[t], to, gain, sure < gain_least, false};
 	}
 	qsort(r->picks, r->n_picks, sizeof *r->picks, by_gain);
 }
@@ -148,8 +155,15 @@ static void move_add(struct relief *r, const struct place_work *w, const struct 
 		.to = k->to,
 		.partner = PLACE_NONE,
 		.aim = one ? PLACE_UNIT : PLACE_ALLOWED};
-	int from_load = (int)lrint(w->s[k->from]), to_load = (int)lrint(w->s[k->to]);
-	if (one)
+	int from_load = (int)lrint(w->s[k->from] * w->ic[k->from]),
+	    to_load = (int)lrint(w->s[k->to] * w->ic[k->to]);
+	if (k->larger)
+		why_set(&x->why, one ? REASON_MOVE : REASON_FREE,
+			"has all of pCPU %d, which does %.0f %% of what pCPU %d does, and that is at %d %%: "
+			"%s",
+			u[k->from].cpu, 100 * u[k->from].capacity / u[k->to].capacity, u[k->to].cpu, to_load,
+			one ? "so it goes there" : "all that it may use, and the kernel chooses");
+	else if (one)
 		why_set(&x->why, REASON_MOVE,
 			"waited %.0f %% of the last minute; the kernel does not balance pCPU %d at %d %%, so "
 			"to "
@@ -193,8 +207,9 @@ void relief_plan(struct relief *r, struct place_work *w)
 	picks_find(r, w);
 	for (size_t i = 0; i < r->n_picks && r->n_moves < most; i++) {
 		struct relief_pick *k = &r->picks[i];
-		k->to = place_lowest_ok(w, k->task, 0, (uint32_t)w->m);
-		if (k->to < 0 || !still_worth(r, w, k))
+		k->to = k->larger ? relief_larger(r, w, k->task)
+				  : place_lowest_ok(w, k->task, 0, (uint32_t)w->m);
+		if (k->to < 0 || (!k->larger && !still_worth(r, w, k)))
 			continue;
 		move_add(r, w, k);
 		relocate(r, w, k->task, k->to);

@@ -44,7 +44,7 @@ static double spare_there(const struct relief *r, const struct place_work *w, ui
 	int to = roomiest(r, w, t);
 	if (to < 0 || w->p->units[to].busy_pct > FULL_PCT) /* how many share a full one is not known */
 		return 0;
-	double there = relief_wait(w->d[t] / 100, w->p->units[to].busy_pct / 100);
+	double there = relief_wait(relief_part(w, t, to), w->p->units[to].busy_pct / 100);
 	return task->wait_pct / 100 - there - margin;
 }
 

@@ -121,7 +121,8 @@ static bool back_is_worse(const struct relief *r, const struct place_work *w, ui
 {
 	if (unit < 0 || (size_t)unit >= w->m)
 		return true;
-	double d = w->d[t] / 100, others = (w->s[unit] - (r->at[t] == unit ? w->d[t] : 0)) / 100;
+	double d = relief_part(w, t, unit);
+	double others = (w->s[unit] - (r->at[t] == unit ? w->d[t] : 0)) * w->ic[unit] / 100;
 	return relief_wait(d, others) > relief_memory_of(r, w, t)->wait + .02;
 }
 

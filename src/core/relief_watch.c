@@ -120,13 +120,31 @@ static double wait_now(const struct relief *r, const struct place_work *w, uint3
 		return fmin(1, task->wait_pct / 100);
 	if (!task->pinned || r->at[t] < 0)
 		return 0;
-	return relief_wait(w->d[t] / 100, fmax(0, w->s[r->at[t]] - w->d[t]) / 100);
+	int u = r->at[t];
+	return relief_wait(relief_part(w, t, u), fmax(0, w->s[u] - w->d[t]) * w->ic[u] / 100);
 }
 
 double relief_wait_free(const struct relief *r, const struct place_work *w, uint32_t t, int to)
 {
-	double d = w->d[t] / 100, there = relief_wait(d, fmax(0, w->s[to]) / 100);
+	double d = relief_part(w, t, to), there = relief_wait(d, fmax(0, w->s[to]) * w->ic[to] / 100);
 	return alone(w, to) ? there : fmin(there, d * r->float_share);
+}
+
+/* A pCPU that does clearly more than the one that it has all of, and is nearly idle; PLACE_NONE. To be slow
+ * is as bad as to wait. */
+int relief_larger(const struct relief *r, const struct place_work *w, uint32_t t)
+{
+	enum { ALL_PCT = 95, IDLE_MOST_PCT = 20 };
+	const struct place_task *task = &w->p->tasks[w->id[t]];
+	int from = r->at[t], best = PLACE_NONE;
+	if (from < 0 || w->equal || task->usage_pct < ALL_PCT || !relief_curable(r, w, t))
+		return PLACE_NONE;
+	for (int u = 0; u < (int)w->m; u++) {
+		bool larger = w->ic[u] < .95 * w->ic[from] && w->s[u] * w->ic[u] < IDLE_MOST_PCT;
+		if (larger && place_ok(w, t, u) && (best < 0 || w->h[u] < w->h[best]))
+			best = u;
+	}
+	return best;
 }
 
 /* By how much less it would have waited on the pCPU with the most room, or spread by the kernel. */
@@ -193,13 +211,17 @@ double relief_watch(struct relief *r, struct place_work *w)
 	const struct place_problem *p = w->p;
 	double dt_s = r->last_ns ? (double)(p->now_ns - r->last_ns) / (double)S_NS : p->elapsed_s;
 	dt_s = fmax(0, fmin(dt_s, 2 * p->elapsed_s));
-	r->n_waiting = r->n_curable = 0;
+	r->n_waiting = r->n_curable = r->n_slow = 0;
 	r->worst_wait = 0;
 	floats_judge(r, w);
 	for (uint32_t t = 0; t < w->n; t++) {
 		struct relief_memory *m = relief_memory_of(r, w, t);
 		double wait = wait_now(r, w, t);
 		m->spare = relief_curable(r, w, t) ? spare_of(r, w, t) : 0;
+		int larger = relief_larger(r, w, t);
+		r->n_slow += larger >= 0;
+		if (larger >= 0)
+			m->spare = fmax(m->spare, 1 - w->ic[larger] / w->ic[r->at[t]]);
 		owed_update(m, p->now_ns, dt_s);
 		r->n_waiting += wait >= RELIEF_SPARE;
 		r->n_curable += m->spare >= RELIEF_SPARE;

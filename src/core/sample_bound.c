@@ -59,6 +59,7 @@ static void bound_host(struct host_sample *h)
 		p->socket = unit_or_unknown(p->socket, UNIT_MOST);
 		p->core = unit_or_unknown(p->core, UNIT_MOST);
 		p->llc = unit_or_unknown(p->llc, UNIT_MOST);
+		p->capacity = p->capacity < 0 || p->capacity > PCPU_LARGEST ? 0 : p->capacity;
 		bound(&p->busy_ns, SAMPLE_NS_MOST);
 		bound(&p->idle_ns, SAMPLE_NS_MOST);
 	}

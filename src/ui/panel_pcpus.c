@@ -18,7 +18,8 @@ struct strip {
 
 static void strip_next(struct strip *t, const struct unit *u, const struct unit *before)
 {
-	bool node = before && before->node != u->node, llc = before && before->llc != u->llc;
+	bool node = before && before->node != u->node,
+	     llc = before && (before->llc != u->llc || before->lesser != u->lesser);
 	if (!before)
 		t->col = t->label;
 	else if (node && !t->flow)

@@ -25,6 +25,7 @@ static int by_place(const void *x, const void *y)
 				 *b = *(const struct pcpu_sample *const *)y;
 	int c = order(a->node, b->node);
 	c = c ? c : order(a->llc, b->llc);
+	c = c ? c : order(pcpu_lesser(a), pcpu_lesser(b));
 	c = c ? c : order(a->core, b->core);
 	return c ? c : order(a->id, b->id);
 }
@@ -79,7 +80,7 @@ static void unit_label(struct unit *u, const struct pcpu_sample *p, enum merge m
 	else if (m == MERGE_NODE && p->node >= 0)
 		snprintf(u->label, sizeof u->label, "n%d", p->node);
 	else
-		snprintf(u->label, sizeof u->label, "%d", p->id);
+		snprintf(u->label, sizeof u->label, "%d%s", p->id, pcpu_lesser(p) ? "e" : "");
 }
 
 void units_update(struct view *v, const struct snapshot *s)
@@ -103,6 +104,7 @@ void units_update(struct view *v, const struct snapshot *s)
 				*u = (struct unit){
 					.first = at[i]->id, .node = at[i]->node, .llc = at[i]->llc};
 				u->isolated = true;
+				u->lesser = pcpu_lesser(at[i]);
 				unit_label(u, at[i], v->merge);
 			}
 			u->n++;

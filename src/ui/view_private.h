@@ -31,6 +31,7 @@ struct unit {
 	int first, n; /* smallest id; how many */
 	int node, llc;
 	bool online, isolated;                      /* any online; all isolated */
+	bool lesser;                                /* of a lesser kind, by its first pCPU */
 	struct vf64 busy_pct, load_pct, demand_pct; /* of the unit: means over its pCPUs */
 	int n_vcpus;
 	char label[16];

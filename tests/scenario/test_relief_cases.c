@@ -136,6 +136,45 @@ static void floating_loads_are_not_touched(void **state)
 	}
 }
 
+/* Whoever is bound to lesser pCPUs while larger ones idle does as much as can be done, and once is enough. */
+static void lesser_pcpus_are_left(void **state)
+{
+	(void)state;
+	static const char *const hosts[] = {
+		"host\n\tpcpus 8\n\tcapacity 60% 4-7\nvm a x4\n\tload 100%\n\tpin each 4-7\n",
+		"host\n\tpcpus 8\n\tcapacity 60% 4-7\nvm a x4\n\tload 95% noise 5%\n\tpin each 4-7\n"
+		"vm b x4\n\tload 10%\n\tpin each 0-3\n",
+		"host\n\tpcpus 24\n\tsmt 2\n\tcapacity 75% 16-23\nvm a x4\n\tload 100%\n\tpin each 16-19\n"
+		"vm b x4\n\tload 30%\n",
+	};
+	for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
+		for (int by = GRAN_AUTO; by <= GRAN_CPU; by++) {
+			struct config cfg;
+			struct run r;
+			run_config(&cfg, true, false, 2);
+			cfg.granularity = (enum granularity)by;
+			run_scenario(&r,
+				&(struct run_options){.scenario = hosts[i], .cfg = &cfg, .seconds = SECONDS});
+			assert_string_equal(r.broken, "");
+			int large = 0;
+			for (size_t v = 0; v < r.last->sample.n_vcpus; v++) {
+				const struct vcpu_sample *c = &r.last->sample.vcpus[v];
+				int first = cpuset_first(&c->affinity);
+				bool busy = r.last->vcpu_rates[v].usage_pct.v > 80;
+				large += busy && !pcpu_lesser(sample_pcpu(&r.last->sample, first));
+			}
+			/* Of those that are free the kernel may keep one on a lesser pCPU. */
+			double work = by == GRAN_AUTO ? .75 : .95;
+			if (large < 4 || r.report.work_vcpu_s < work * 4 * (SECONDS - 10))
+				fail_msg("host %zu, by %d: %d may use large ones, work %.0f s", i, by, large,
+					r.report.work_vcpu_s);
+			if (r.pins > 12 || r.last_pin_s > 60)
+				fail_msg("host %zu, by %d: %d pins, the last at %.0f s", i, by, r.pins,
+					r.last_pin_s);
+			run_done(&r);
+		}
+}
+
 /* Noise moves nobody, by default and where each vCPU is placed on a pCPU: as many pins in 20 seeds. */
 static void noise_moves_nobody(void **state)
 {
@@ -198,6 +237,7 @@ int main(void)
 		cmocka_unit_test(floating_loads_are_not_touched),
 		cmocka_unit_test(what_cannot_be_divided_stays),
 		cmocka_unit_test(noise_moves_nobody),
+		cmocka_unit_test(lesser_pcpus_are_left),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

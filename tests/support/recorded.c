@@ -149,6 +149,7 @@ static const char *pcpu_differs(const struct pcpu_sample *a, const struct pcpu_s
 	SAME(node);
 	SAME(socket);
 	SAME(core);
+	SAME(capacity);
 	SAME(llc);
 	SAME_V(busy_ns);
 	SAME_V(idle_ns);

@@ -146,6 +146,12 @@ static int batch_step(struct batch_out *o, struct engine *en, bool *have_first, 
 	return r;
 }
 
+/* As many outputs as were asked for are out: no more follow. */
+static bool counted_out(const struct batch_out *o)
+{
+	return o->cfg->iterations && o->ticks >= o->cfg->iterations;
+}
+
 static int batch_loop(
 	struct batch_out *o, struct engine *en, int fd, const struct batch_source *from, struct err *e)
 {
@@ -154,7 +160,7 @@ static int batch_loop(
 		int r = batch_step(o, en, &have_first, e);
 		if (r <= 0)
 			return r;
-		if (o->cfg->iterations && o->ticks >= o->cfg->iterations)
+		if (counted_out(o))
 			return 0;
 		if (!engine_wait(en, fd)) {
 			*e = *engine_failed(en);
@@ -198,7 +204,7 @@ static void tell_way_out(void *arg, struct engine *en)
 	if (f == OUT_TEXT || f == OUT_LOG)
 		batch_write(w->o, f == OUT_LOG ? log_write : text_write_log, s, &ignored);
 	else
-		lines_to_stderr(s, w->told, f != OUT_JSON);
+		lines_to_stderr(s, w->told, f != OUT_JSON || counted_out(w->o));
 	if (s->n_log)
 		w->told = s->log[s->n_log - 1].seq;
 	snapshot_free(s);
@@ -211,7 +217,7 @@ static int batch_leave(struct batch_out *o, struct engine *en, int fd)
 	engine_watch(en, &(struct leave_watch){fd, tell_way_out, &w});
 	int r = engine_leave(en, engine_wants_restore(en));
 	tell_way_out(&w, en);
-	struct snapshot *s = o->cfg->format == OUT_JSON ? engine_snapshot(en) : NULL;
+	struct snapshot *s = o->cfg->format == OUT_JSON && !counted_out(o) ? engine_snapshot(en) : NULL;
 	if (s && s->n_actions)
 		batch_write(o, json_write, s, &ignored);
 	snapshot_free(s);

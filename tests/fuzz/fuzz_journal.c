@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			FUZZ_HOLDS(!cpuset_empty(&r->vcpus[k].found) && !cpuset_empty(&r->vcpus[k].wrote));
 		read_back(r);
 	}
-	ledger_forget(&l, 0);
+	ledger_forget(&l);
 	ledger_done(&l);
 	free(text);
 	return 0;

@@ -61,8 +61,11 @@ static const char *const query_sql[] = {
 	[Q_FIRST] = "SELECT min(tick) FROM tick WHERE key",
 	[Q_BEFORE] = "SELECT max(tick) FROM tick WHERE tick < ?1",
 	[Q_KEY_BEFORE] = "SELECT max(tick) FROM tick WHERE tick <= ?1 AND key",
-	[Q_AT] = "SELECT max(tick) FROM tick WHERE time_ns <= ?1",
-	[Q_EXTENT] = "SELECT min(time_ns), max(time_ns), count(*) FROM tick",
+	[Q_FIRST_TIME] = "SELECT tick, time_ns FROM tick ORDER BY tick LIMIT 1",
+	[Q_LAST_TIME] = "SELECT tick, time_ns FROM tick ORDER BY tick DESC LIMIT 1",
+	[Q_TIME_UP_TO] = "SELECT tick, time_ns FROM tick WHERE tick <= ?1 ORDER BY tick DESC LIMIT 1",
+	[Q_BEGIN] = "BEGIN",
+	[Q_END] = "COMMIT",
 	[Q_META] = "SELECT key, value, CAST(value AS INTEGER) FROM meta",
 };
 /* The same for files that were written before a column came; NULL: there was always one form. */
@@ -95,20 +98,51 @@ static int64_t value_of(struct replay *r, enum replay_query which, int64_t one)
 	return v;
 }
 
-/* A growing file is asked anew now and then. */
+/* Many questions about the same state of the file: without this each takes a lock of its own. */
+static void hold(struct replay *r, bool on)
+{
+	sqlite3_stmt *st = replay_ask(r, on ? Q_BEGIN : Q_END, 0, 0);
+	if (sqlite3_get_autocommit(r->db) == on)
+		sqlite3_step(st);
+	sqlite3_reset(st);
+}
+
+static void tick_and_time(
+	struct replay *r, enum replay_query which, int64_t up_to, int64_t *tick, int64_t *ns)
+{
+	sqlite3_stmt *st = replay_ask(r, which, up_to, 0);
+	if (sqlite3_step(st) == SQLITE_ROW) {
+		*tick = sqlite3_column_int64(st, 0);
+		*ns = rec_int(st, 1);
+	}
+	sqlite3_reset(st);
+}
+
+/* A growing file is asked anew now and then, by its ends. */
 static void look_up_extent(struct replay *r)
 {
 	int64_t now = backend_real_now(NULL);
 	if (r->ends_ns && now - r->ends_ns < INT64_C(1000000000))
 		return;
-	sqlite3_stmt *st = replay_ask(r, Q_EXTENT, 0, 0);
-	if (sqlite3_step(st) == SQLITE_ROW) {
-		r->first_ns = rec_int(st, 0);
-		r->last_ns = rec_int(st, 1);
-		r->n_ticks = sqlite3_column_int64(st, 2);
-	}
-	sqlite3_reset(st);
+	tick_and_time(r, Q_FIRST_TIME, 0, &r->first_tick, &r->first_ns);
+	tick_and_time(r, Q_LAST_TIME, 0, &r->last_tick, &r->last_ns);
 	r->ends_ns = now;
+}
+
+/* The last tick that is not later. Times come in the order of ticks, so it is found by halves. */
+static int64_t tick_at(struct replay *r, int64_t ns)
+{
+	int64_t lo = r->first_tick, hi = r->last_tick;
+	while (lo < hi) {
+		int64_t mid = lo + (hi - lo) / 2 + 1, tick = lo, at_ns = INT64_MIN;
+		tick_and_time(r, Q_TIME_UP_TO, mid, &tick, &at_ns);
+		if (at_ns <= ns)
+			lo = mid;
+		else
+			hi = tick > lo ? tick - 1 : lo;
+	}
+	tick_and_time(r, Q_TIME_UP_TO, lo, &lo, &ns);
+	return lo;
 }
 
 struct next {
@@ -132,10 +166,13 @@ static int replay_sample(struct backend *b, unsigned groups, struct sample *to, 
 	struct replay *r = (struct replay *)b;
 	struct next n;
 	(void)groups;
-	if (!next_tick(r, &n))
-		return err_set(e, ERR_RUNTIME, "the recording is over");
-	if (replay_read(r, n.tick, to, e) < 0)
+	hold(r, true);
+	int rc = !next_tick(r, &n) ? err_set(e, ERR_RUNTIME, "the recording is over")
+				   : replay_read(r, n.tick, to, e);
+	hold(r, false);
+	if (rc < 0)
 		return -1;
+	r->one_on = false;
 	r->tick = n.tick;
 	r->time_ns = r->tick_ns = to->time_ns;
 	r->since_ns = backend_real_now(NULL);
@@ -163,6 +200,9 @@ static enum wake replay_wait(struct backend *b, int64_t until_ns, int fd)
 	(void)until_ns;
 	for (;;) {
 		bool more = next_tick(r, &n);
+		if (r->one_on && more)
+			return tick_due(r, &n);
+		r->one_on = false;
 		if (r->hurry)
 			return more ? tick_due(r, &n) : WAKE_END;
 		if (!more) {
@@ -199,6 +239,7 @@ static int jump(struct replay *r, int64_t tick)
 		n++;
 	}
 	replay_forget(r);
+	r->one_on = false;
 	r->tick = value_of(r, Q_KEY_BEFORE, before[n]) - 1;
 	struct next next;
 	while (next_tick(r, &next) && next.tick < before[n]) {
@@ -213,14 +254,11 @@ static int jump(struct replay *r, int64_t tick)
 
 static int64_t place_of(struct replay *r, const struct command *c)
 {
-	struct next n;
-	if (strcmp(c->text, "step") == 0) {
-		r->speed = 0;
-		return c->number > 0 ? (next_tick(r, &n) ? n.tick : 0) : value_of(r, Q_BEFORE, r->tick);
-	}
+	if (strcmp(c->text, "step") == 0)
+		return value_of(r, Q_BEFORE, r->tick);
 	double from = strcmp(c->text, "at") == 0 ? (double)r->first_ns : (double)r->tick_ns;
 	double to_ns = fmin(fmax(from + c->number * 1e9, (double)r->first_ns), (double)r->last_ns);
-	return value_of(r, Q_AT, (int64_t)to_ns);
+	return tick_at(r, (int64_t)to_ns);
 }
 
 static int replay_seek(struct backend *b, const struct command *c)
@@ -236,11 +274,17 @@ static int replay_seek(struct backend *b, const struct command *c)
 		r->speed = r->last_speed;
 	} else if (strcmp(c->text, "loop") == 0) {
 		r->loop = !r->loop;
+	} else if (strcmp(c->text, "step") == 0 && c->number > 0) {
+		r->speed = 0;
+		r->one_on = true; /* played, as if its time had come */
 	} else {
+		hold(r, true);
 		int64_t at = place_of(r, c);
-		if (at <= 0 || (at == r->tick && strcmp(c->text, "step") == 0))
-			return -1;
-		return jump(r, at);
+		bool stays = at <= 0 || (at == r->tick && strcmp(c->text, "step") == 0);
+		r->speed = strcmp(c->text, "step") == 0 ? 0 : r->speed;
+		int lead = stays ? -1 : jump(r, at);
+		hold(r, false);
+		return lead;
 	}
 	r->since_ns = backend_real_now(NULL);
 	return -1;

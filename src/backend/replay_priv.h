@@ -27,8 +27,11 @@ enum replay_query {
 	Q_FIRST,
 	Q_BEFORE,
 	Q_KEY_BEFORE,
-	Q_AT,
-	Q_EXTENT,
+	Q_FIRST_TIME,
+	Q_LAST_TIME,
+	Q_TIME_UP_TO,
+	Q_BEGIN,
+	Q_END,
 	Q_META,
 	Q_COUNT
 };
@@ -59,11 +62,13 @@ struct replay {
 	int64_t begin_ns; /* start of the next tick, once it is due */
 	int64_t tick_ns;  /* of `tick` */
 	int64_t since_ns; /* real time at which `tick` was shown */
-	int64_t first_ns, last_ns, n_ticks, ends_ns; /* of the recording; ends: when that was looked up */
-	int64_t command_row;                         /* of the command given last */
-	bool jumped;                                 /* the log up to here is to be read anew */
-	double speed, last_speed;                    /* 0: stands still */
-	bool loop, hurry;                            /* hurry: batch, no waiting */
+	int64_t first_tick, last_tick, first_ns, last_ns; /* of the recording */
+	int64_t ends_ns;                                  /* when that was looked up */
+	int64_t command_row;                              /* of the command given last */
+	bool one_on;                                      /* it stands, and the next tick is asked for */
+	bool jumped;                                      /* the log up to here is to be read anew */
+	double speed, last_speed;                         /* 0: stands still */
+	bool loop, hurry;                                 /* hurry: batch, no waiting */
 	struct known_vm *vms;
 	struct known_vcpu *vcpus;
 	struct known_pcpu *pcpus; /* CPUSET_CPUS of them */

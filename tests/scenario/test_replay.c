@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../../src/backend/replay_priv.h"
 #include "support/recorded.h"
 #include "vmtop/engine.h"
 #include "vmtop/record.h"
@@ -382,6 +383,8 @@ static void test_jumps(void **state)
 		struct command c = {.kind = CMD_REPLAY, .number = jumps[i].number};
 		snprintf(c.text, sizeof c.text, "%s", jumps[i].what);
 		engine_command(en, &c);
+		if (jumps[i].number == 1)
+			assert_true(engine_wait(en, -1)); /* the next tick is played */
 		assert_int_equal(engine_step(en, &e), 0);
 		struct snapshot *s = engine_snapshot(en);
 		const struct snapshot *was = live.s[jumps[i].tick];
@@ -404,9 +407,45 @@ static void test_jumps(void **state)
 	finish();
 }
 
+/* However long the recording, a place in it is found without reading all of it; its ends are looked up once a
+ * second at most, each by one row. */
+static void test_places_are_looked_up(void **state)
+{
+	(void)state;
+	struct config cfg;
+	struct err e = ERR_INIT;
+	struct backend_status st;
+	char path[256];
+	config_defaults(&cfg);
+	cfg.delay_s = 1;
+	cfg.batch = true;
+	snprintf(cfg.record, sizeof cfg.record, "%s", recorded_path(path, "places.rec"));
+	recorded_run(&cfg, "cpu1", 600, NULL, NULL);
+	snprintf(cfg.replay, sizeof cfg.replay, "%s", path);
+	cfg.batch = false;
+	struct backend *b = backend_replay_open(&cfg, &e);
+	assert_non_null(b);
+	struct replay *r = (struct replay *)(void *)b;
+	int64_t begun_ns = backend_real_now(NULL);
+	for (int i = 0; i < 200; i++) {
+		struct command c = {.kind = CMD_REPLAY, .text = "at", .number = i * 37 % 600};
+		b->ops->status(b, &st);
+		b->ops->seek(b, &c);
+	}
+	int64_t seconds = (backend_real_now(NULL) - begun_ns) / 1000000000;
+	for (int q = 0; q < Q_COUNT; q++)
+		if (sqlite3_stmt_status(r->q[q], SQLITE_STMTSTATUS_FULLSCAN_STEP, 0) > 16)
+			fail_msg("%s: %d rows read one after another", sqlite3_sql(r->q[q]),
+				sqlite3_stmt_status(r->q[q], SQLITE_STMTSTATUS_FULLSCAN_STEP, 0));
+	assert_true(sqlite3_stmt_status(r->q[Q_LAST_TIME], SQLITE_STMTSTATUS_RUN, 0) <= seconds + 2);
+	assert_true(sqlite3_get_autocommit(r->db)); /* nothing is held while nothing is read */
+	b->ops->close(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_places_are_looked_up),
 		cmocka_unit_test(test_cpu_policies),
 		cmocka_unit_test(test_memory_policies),
 		cmocka_unit_test(test_both_at_once),

@@ -239,6 +239,18 @@ static int relieve(struct minmove *s, const struct look *k, bool act, struct pla
 	return 0;
 }
 
+/* Did the placements made lately make anybody wait? True: they are taken back. */
+static bool judge(struct minmove *s, bool act, struct place_result *out)
+{
+	struct relief *r = &s->relief;
+	double dt_s = relief_means(r, &s->w);
+	r->n_moves = 0;
+	s->taking_back = !s->w.p->forced && relief_review(r, &s->w, act, dt_s, &out->why);
+	out->moves = r->moves;
+	out->n_moves = r->n_moves;
+	return s->taking_back;
+}
+
 static int minmove_plan(void *state, const struct place_problem *p, bool act, struct place_result *out)
 {
 	struct minmove *s = state;
@@ -261,6 +273,10 @@ static int minmove_plan(void *state, const struct place_problem *p, bool act, st
 	out->limit_pct = k.limit;
 	if (p->relief)
 		return relieve(s, &k, act, out);
+	if (relief_room(&s->relief, &s->w) < 0)
+		return -1;
+	if (judge(s, act, out))
+		return 0;
 	k.dwelling = minmove_mark_still(s);
 	k.overload = minmove_overload(s, &k);
 	round_decide(s, &k, act, out);
@@ -293,10 +309,11 @@ static void minmove_applied(void *state, const struct place_problem *p, const bo
 {
 	struct minmove *s = state;
 	size_t moved = 0, planned = 0;
-	if (p->relief) {
+	if (p->relief || s->taking_back) {
 		relief_applied(&s->relief, p, done);
 		return;
 	}
+	relief_placed(&s->relief, p, s->moves, s->n_moves, done);
 	for (size_t i = 0; i < s->n_moves; i++) {
 		const struct place_move *m = &s->moves[i];
 		if (m->why.code != REASON_MOVE && m->why.code != REASON_SWAP)

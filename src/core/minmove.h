@@ -62,7 +62,8 @@ struct minmove {
 	double worth;  /* what a plan has to lower F by, per cost */
 	double slow_s; /* > 0: wait this long between rounds that act */
 	int64_t acted_ns;
-	struct relief relief; /* what is done while no granularity was asked for */
+	struct relief relief; /* what is done while no granularity was asked for; and who judges what is */
+	bool taking_back;     /* the moves returned last are its */
 };
 
 /* Everything about this round. Demands that are alike are taken as equal, but for q. */

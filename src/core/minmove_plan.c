@@ -28,7 +28,8 @@ size_t minmove_mark_still(struct minmove *s)
 		struct memory *m = task_memory(s, t);
 		bool dwells = !w->p->forced && task_dwells(m, w->p->now_ns);
 		m->waive = dwells && !m->waived && fabs(w->d[t] - m->moved_demand) > 25;
-		w->still[t] = (dwells && !m->waive) || is_tiny(w, t);
+		bool rests = !w->p->forced && relief_rests(&s->relief, w, t);
+		w->still[t] = (dwells && !m->waive) || is_tiny(w, t) || rests;
 		w->node_bound[t] |= m->waive && w->home[t] >= 0;
 		n += dwells && !m->waive;
 	}

@@ -37,6 +37,7 @@ struct relief_memory {
 /* One plan that was carried out, until it is known whether it helped. */
 struct relief_trial {
 	bool open;
+	bool placed; /* by deviation: it need not help, but must not harm */
 	size_t n;
 	struct {
 		uint32_t slot, birth;
@@ -53,6 +54,7 @@ struct relief {
 	struct relief_memory *slots;
 	size_t cap_slots;
 	struct relief_trial trials[RELIEF_TRIALS];
+	bool placing; /* what was just applied was made by deviation */
 	struct place_move *moves;
 	size_t cap_moves, n_moves;
 	int *at; /* by task of the workspace: the unit where the kernel would run it; PLACE_NONE */
@@ -87,6 +89,8 @@ int relief_room(struct relief *r, const struct place_work *w);
 void relief_model(struct relief *r, struct place_work *w);
 /* Takes the waiting of this round into account; returns how long the round was. After relief_model(). */
 double relief_watch(struct relief *r, struct place_work *w);
+/* Only that, where everybody is on the unit where it counts. */
+double relief_means(struct relief *r, const struct place_work *w);
 /* Share of time that t would run on unit u alone, in the capacity of that unit. */
 static inline double relief_part(const struct place_work *w, uint32_t t, int u)
 {
@@ -135,6 +139,12 @@ bool relief_review(struct relief *r, const struct place_work *w, bool act, doubl
 bool relief_settling(const struct relief *r, int64_t now_ns);
 /* The moves of the last plan with done[i] were carried out. */
 void relief_applied(struct relief *r, const struct place_problem *p, const bool *done);
+/* The same for moves that were made by deviation; no more than RELIEF_TOUCHED of them are judged. After
+ * relief_room() for the problem that they were made for. */
+void relief_placed(struct relief *r, const struct place_problem *p, const struct place_move *moves, size_t n,
+	const bool *done);
+/* A change did it no good: it is to be left alone for now. */
+bool relief_rests(const struct relief *r, const struct place_work *w, uint32_t t);
 
 /* relief.c: a round */
 

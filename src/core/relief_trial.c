@@ -4,6 +4,7 @@
  * as long each time. Invariant: nothing is taken back to where it would wait longer than where it is. Knows
  * nothing of how a plan is made. */
 #include <math.h>
+#include <string.h>
 
 #include "minmove.h"
 #include "relief.h"
@@ -68,8 +69,11 @@ enum verdict { TELLS_GOOD, TELLS_BAD, TELLS_NOTHING };
 static enum verdict trial_verdict(const struct relief_trial *x)
 {
 	double touched = per(x->wait_touched_s, x->want_touched_s), all = per(x->wait_all_s, x->want_all_s);
-	bool helped = touched <= .75 * x->before_touched;
-	bool spoilt = all > 1.1 * x->before_all + .01;
+	bool helped =
+		x->placed ? touched <= 1.25 * x->before_touched + .05 : touched <= .75 * x->before_touched;
+	bool spoilt = x->placed ? all > 1.25 * x->before_all + .05 : all > 1.1 * x->before_all + .01;
+	if (x->placed && !(spoilt && !helped)) /* the deviation is what it was made for */
+		return TELLS_GOOD;
 	if (helped && !spoilt)
 		return TELLS_GOOD;
 	/* Another load than before: not comparable. */
@@ -143,10 +147,11 @@ static void take_back(struct relief *r, const struct place_work *w, const struct
 			.partner = PLACE_NONE,
 			.aim = PLACE_BACK};
 		why_set(&k->why, REASON_TAKE_BACK,
-			"the change did not help: waits %.0f %% of what it wants, before %.0f %%; all %.0f "
+			"the change %s: waits %.0f %% of what it wants, before %.0f %%; all %.0f "
 			"%%, "
 			"before %.0f %%",
-			100 * touched, 100 * x->before_touched, 100 * all, 100 * x->before_all);
+			x->placed ? "made it worse" : "did not help", 100 * touched, 100 * x->before_touched,
+			100 * all, 100 * x->before_all);
 	}
 	for (size_t i = 0; i < x->n; i++)
 		r->slots[x->touched[i].slot].back = 0;
@@ -239,12 +244,32 @@ static void forget_owed(struct relief *r, const struct place_problem *p)
 		r->slots[p->tasks[i].slot].owed_s = 0;
 }
 
+bool relief_rests(const struct relief *r, const struct place_work *w, uint32_t t)
+{
+	const struct relief_memory *m = relief_memory_of(r, w, t);
+	return w->p->now_ns < m->rest_until_ns;
+}
+
+void relief_placed(struct relief *r, const struct place_problem *p, const struct place_move *moves, size_t n,
+	const bool *done)
+{
+	r->n_moves = n < RELIEF_TOUCHED ? n : RELIEF_TOUCHED;
+	r->n_moves = r->n_moves < r->cap_moves ? r->n_moves : r->cap_moves;
+	if (r->n_moves)
+		memcpy(r->moves, moves, r->n_moves * sizeof *moves);
+	r->placing = true;
+	relief_applied(r, p, done);
+	r->placing = false;
+	r->n_moves = 0;
+}
+
 void relief_applied(struct relief *r, const struct place_problem *p, const bool *done)
 {
 	struct relief_trial *x = trial_free(r);
 	if (x->open)
 		trial_close(r, x, p);
-	*x = (struct relief_trial){.before_all = per(r->wait_all, r->want_all), .want_all = r->want_all};
+	*x = (struct relief_trial){
+		.placed = r->placing, .before_all = per(r->wait_all, r->want_all), .want_all = r->want_all};
 	for (size_t i = 0; i < r->n_moves; i++) {
 		const struct place_move *k = &r->moves[i];
 		if (done[i])
@@ -257,7 +282,7 @@ void relief_applied(struct relief *r, const struct place_problem *p, const bool 
 	x->before_touched = per(x->before_touched, x->want_touched);
 	double round_s = fmax(p->elapsed_s, .2), span_s = fmax(SPAN_S, SPAN_ROUNDS * round_s);
 	x->from_ns = p->now_ns + (int64_t)(SETTLE_ROUNDS * round_s * (double)S_NS);
-	x->until_ns = x->from_ns + (int64_t)(span_s * (double)S_NS);
+	x->until_ns = x->from_ns + (int64_t)((x->placed ? 2 : 1) * span_s * (double)S_NS);
 	x->open = true;
 	forget_owed(r, p);
 }

@@ -206,11 +206,25 @@ static void owed_update(struct relief_memory *m, int64_t now_ns, double dt_s)
 		m->run_ns = now_ns - (int64_t)(dt_s * (double)S_NS);
 }
 
+static double since_last(const struct relief *r, const struct place_problem *p)
+{
+	double dt_s = r->last_ns ? (double)(p->now_ns - r->last_ns) / (double)S_NS : p->elapsed_s;
+	return fmax(0, fmin(dt_s, 2 * p->elapsed_s));
+}
+
+double relief_means(struct relief *r, const struct place_work *w)
+{
+	double dt_s = since_last(r, w->p);
+	memcpy(r->at, w->home, w->n * sizeof *r->at);
+	means_update(r, w->p, dt_s);
+	r->last_ns = w->p->now_ns;
+	return dt_s;
+}
+
 double relief_watch(struct relief *r, struct place_work *w)
 {
 	const struct place_problem *p = w->p;
-	double dt_s = r->last_ns ? (double)(p->now_ns - r->last_ns) / (double)S_NS : p->elapsed_s;
-	dt_s = fmax(0, fmin(dt_s, 2 * p->elapsed_s));
+	double dt_s = since_last(r, p);
 	r->n_waiting = r->n_curable = r->n_slow = 0;
 	r->worst_wait = 0;
 	floats_judge(r, w);

@@ -136,6 +136,39 @@ static void floating_loads_are_not_touched(void **state)
 	}
 }
 
+/* Placing what floats and bursts on single pCPUs makes it wait: what is seen to is taken back, said with the
+ * numbers, and rests. The designs of the origin do as they do. */
+static void placed_and_worse_is_taken_back(void **state)
+{
+	(void)state;
+	for (int policy = 0; policy < CPU_POLICY_COUNT; policy++) {
+		struct config cfg;
+		struct run r;
+		int back = 0;
+		run_config(&cfg, true, false, 2);
+		cfg.granularity = GRAN_CPU;
+		cfg.cpu_policy = (enum cpu_policy_id)policy;
+		run_scenario(&r, &(struct run_options){.scenario = "seed 1\nhost\n\tpcpus 4\n"
+								   "vm a x10\n\tload bursts 90% 2% "
+								   "every 8s for 3s\nvm b x2\n\tload 60%\n",
+					 .cfg = &cfg,
+					 .seconds = 1200});
+		assert_string_equal(r.broken, "");
+		for (size_t i = 0; i < r.n; i++) {
+			if (r.ticks[i].cpu != REASON_TAKE_BACK)
+				continue;
+			back++;
+			assert_true(r.ticks[i].pins > 0);
+			assert_non_null(strstr(r.ticks[i].cpu_text, "made it worse: waits"));
+		}
+		if (policy == CPU_POLICY_MINMOVE)
+			assert_true(back > 0 && r.pins < 200);
+		else
+			assert_int_equal(back, 0);
+		run_done(&r);
+	}
+}
+
 /* Whoever is bound to lesser pCPUs while larger ones idle does as much as can be done, and once is enough. */
 static void lesser_pcpus_are_left(void **state)
 {
@@ -238,6 +271,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_divided_stays),
 		cmocka_unit_test(noise_moves_nobody),
 		cmocka_unit_test(lesser_pcpus_are_left),
+		cmocka_unit_test(placed_and_worse_is_taken_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -208,7 +208,7 @@ test_balloon_back() {
 	guest_up m1 512
 	guest_up m2 512
 	for cycle in 0.5 5; do
-		for ((tenths = 0; tenths < 20; tenths++)); do
+		for ((tenths = 0; tenths < 20; tenths += ${BALLOON_STEP:-9})); do
 			run_and_end $cycle $tenths m1 m2
 			n=$((n + 1))
 		done
@@ -216,14 +216,14 @@ test_balloon_back() {
 	note "$n ends"
 }
 
-# Undo at each tenth of a second after a shrink, then the end with everything put back.
+# Undo at tenths of a second after a shrink (BALLOON_STEP=1: at each), then the end with everything put back.
 test_balloon_undo() {
 	local cycle tenths n=0
 	memory_needs
 	mem_guest m1 1024 512 || fail "guest does not start"
 	guest_up m1 512
 	for cycle in 0.5 5; do
-		for ((tenths = 0; tenths < 10; tenths++)); do
+		for ((tenths = 0; tenths < 10; tenths += ${BALLOON_STEP:-9})); do
 			vmtop_start --no-config --yes --auto=memory --on-exit restore -d 0.5 -s memory_cycle=$cycle -s mem_boot=0 -s reclaim=proactive \
 				--stats-period 1
 			LAB_POLL=0.02 eventually 60 "a shrink" qemu_balloon_below m1 512

@@ -129,6 +129,21 @@ static const struct {
 		"host\n pcpus 8\nvm rt\n vcpus 2\n load 50%\n pin each 0-1\n flags real-time\nvm web x9\n "
 		"load 55% "
 		"noise 15%\n"},
+	/* P- and E-cores, big and little. */
+	{"float-hybrid", false, 16,
+		"host\n pcpus 16\n smt 2\n capacity 65% 8-15\nvm web x10\n load 70% noise 10%\n"
+		"vm small x8\n load bursts 90% 5% every 30s for 10s\n"},
+	{"float-little-full", false, 8,
+		"host\n pcpus 8\n capacity 45% 0-3\nvm web x9\n load square 95% 10% every 45s noise 5%\n"},
+	{"pinned-hybrid", false, 16,
+		"host\n pcpus 16\n smt 2\n capacity 65% 8-15\n"
+		"vm web x18\n load bursts 95% 5% every 40s for 15s\n pin each 0-15\n"},
+	{"pinned-little", false, 8,
+		"host\n pcpus 8\n capacity 45% 0-3\nvm a x4\n load bursts 90% 5% every 40s for 15s\n pin "
+		"each 0-3\nvm b x6\n load 30% noise 10%\n pin each 4-7\n"},
+	{"mixed-hybrid", false, 12,
+		"host\n pcpus 12\n capacity 60% 8-11\nvm tied x8\n load 55% noise 10%\n pin each 4-11\n"
+		"vm loose x5\n load square 90% 10% every 20s\n"},
 	/* What a placement that lasts cures. */
 	{"cure-stacked", true, 4,
 		"host\n pcpus 4\nvm a\n vcpus 2\n load 42% noise 2%\n pin each {0|0-1}\nvm b\n vcpus 2\n "

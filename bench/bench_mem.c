@@ -171,6 +171,177 @@ static void table(int64_t cache_rate, const char *what, struct figures *mom, str
 	}
 }
 
+/* --- traces, each with a trap of its own, beside nobody at all -------------------------------------------
+ */
+
+static int64_t square(int64_t now_s, int64_t every_s, int64_t after_s, int64_t rate_mib, int64_t idle_mib_,
+	int64_t peak_mib)
+{
+	int64_t s = (now_s + every_s - after_s % every_s) % every_s, up = (peak_mib - idle_mib_) / rate_mib;
+	bool on = now_s >= after_s && s < up + 40;
+	return MIBS(!on ? idle_mib_ : s < up ? idle_mib_ + s * rate_mib : peak_mib);
+}
+
+static void want_plenty(struct toy *x)
+{
+	for (size_t i = 0; i < x->n; i++)
+		x->g[i].want = square(x->now_s, 600, 300, 100, 600, 2200);
+}
+
+static void want_fast(struct toy *x)
+{
+	for (size_t i = 0; i < x->n; i++)
+		x->g[i].want = square(x->now_s, 600, 300, 400, 600, 2200);
+}
+
+static void set_plenty(struct toy *x)
+{
+	x->total = x->lowest_free = MIBS(24576);
+	for (int i = 0; i < 5; i++)
+		toy_add(x, MIBS(3072), MIBS(3072), MIBS(600))->swapless = true;
+}
+
+/* Two with four times the shares come a minute late. */
+static void want_shares(struct toy *x)
+{
+	for (size_t i = 0; i < x->n; i++) {
+		int64_t since = x->now_s - (i < 2 ? 60 : 0);
+		x->g[i].want = MIBS(least(300 + (since > 0 ? since : 0) * 20, 2500));
+	}
+}
+
+static void set_shares(struct toy *x)
+{
+	x->total = x->lowest_free = MIBS(8192);
+	for (int i = 0; i < 6; i++)
+		toy_add(x, MIBS(4096), MIBS(512), MIBS(300))->rule.mem_shares = i < 2 ? 4 : 1;
+}
+
+/* Bound to one node of two, which feeds two bursts of four. */
+static void want_strict(struct toy *x)
+{
+	for (size_t i = 0; i < x->n; i++)
+		x->g[i].want = square(x->now_s, 480, 60 + 120 * (int64_t)i, 40, 600, 2800);
+}
+
+static void set_strict(struct toy *x)
+{
+	x->nodes = 2;
+	for (int i = 0; i < 4; i++)
+		toy_add(x, MIBS(4096), MIBS(1024), MIBS(600))->node = 1;
+}
+
+/* Half of what they may have was plugged, and no target reaches it. */
+static void want_plugged(struct toy *x)
+{
+	for (size_t i = 0; i < x->n; i++)
+		x->g[i].want = square(x->now_s, 600, 60 + 100 * (int64_t)i, 40, 600, 3300);
+}
+
+static void set_plugged(struct toy *x)
+{
+	for (int i = 0; i < 6; i++) {
+		toy_add(x, MIBS(2048), MIBS(1024), MIBS(600))->plugged = MIBS(1536);
+		x->g[i].touched = MIBS(600);
+	}
+}
+
+static void set_bursts(struct toy *x)
+{
+	for (int i = 0; i < GUESTS; i++)
+		toy_add(x, MIBS(4096), MIBS(1536), MIBS(512));
+	trace_begin(x);
+}
+
+static void set_liars(struct toy *x)
+{
+	set_bursts(x);
+	x->g[0].manner = x->g[1].manner = TOY_LIAR;
+}
+
+static void set_sticky(struct toy *x)
+{
+	set_bursts(x);
+	for (int i = 0; i < 3; i++)
+		x->g[i].manner = TOY_STUCK;
+}
+
+static const struct trace {
+	const char *name;
+	void (*set)(struct toy *x);
+	void (*want)(struct toy *x);
+} traces[] = {
+	{"plenty: room for all, no swap, 100 MiB/s", set_plenty, want_plenty},
+	{"plenty, faster: 400 MiB/s", set_plenty, want_fast},
+	{"shares: six hogs, two with 4 shares late", set_shares, want_shares},
+	{"strict: four on one node of 8 GiB", set_strict, want_strict},
+	{"virtio-mem: 1.5 GiB of each plugged", set_plugged, want_plugged},
+	{"liars: two of eight", set_liars, trace_want},
+	{"sticky: three of eight", set_sticky, trace_want},
+};
+
+static void nobody(struct toy *x)
+{
+	(void)x;
+}
+
+/* Memory on the node that guests are bound to, short of what they were given there. */
+static bool node_over(const struct toy *x)
+{
+	int64_t left = (x->total - x->base) / 2;
+	for (size_t i = 0; i < x->n && x->nodes; i++)
+		left -= x->g[i].touched;
+	return left < 0;
+}
+
+static void trace_run(const struct trace *trace, const struct contender *c)
+{
+	double starved = 0, kills = 0, calls = 0, over = 0;
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		toy_init(&t, MIBS(TOTAL_MIB), MIBS(BASE_MIB));
+		t.seed = seed * 7919;
+		t.cfg.mem_policy = c->policy;
+		t.cfg.reclaim = c->reclaim;
+		peers_begin();
+		trace->set(&t);
+		while (t.now_s < 3600) {
+			trace->want(&t);
+			contender_second(c);
+			over += node_over(&t);
+		}
+		for (size_t i = 0; i < t.n; i++) {
+			starved += (double)t.g[i].starved_s;
+			kills += (double)t.g[i].kills;
+			calls += (double)t.g[i].calls;
+		}
+		over += (double)t.over_s;
+		if (t.broken[0])
+			printf("  invariant broken: %s\n", t.broken);
+		toy_done(&t);
+	}
+	printf("    %-24s %12.1f %10.1f %10.1f %10.1f\n", c->name, starved / SEEDS, kills / SEEDS,
+		over / SEEDS, calls / SEEDS);
+}
+
+static void traces_measure(void)
+{
+	static const struct contender ours[] = {
+		{.name = "MANUAL", .decide = nobody},
+		{.name = "watermark", .reclaim = RECLAIM_PRESSURE},
+		{.name = "watermark, proactive", .reclaim = RECLAIM_PROACTIVE},
+	};
+	printf("\nTraces with a trap, %d x 1 h\n    %-24s %12s %10s %10s %10s\n", SEEDS, "policy",
+		"starved s/h", "kills/h", "over s/h", "calls/h");
+	idle_mib = 450;
+	for (size_t i = 0; i < sizeof traces / sizeof *traces; i++) {
+		printf("  %s\n", traces[i].name);
+		for (size_t k = 0; k < sizeof ours / sizeof *ours; k++)
+			trace_run(&traces[i], &ours[k]);
+		for (size_t k = 0; k < sizeof peers / sizeof *peers; k++)
+			trace_run(&traces[i], &peers[k]);
+	}
+}
+
 /* --- what nobody can beat: balloons that move at once, by one who knows what each guest wants ------------
  */
 
@@ -219,20 +390,22 @@ static double starved_bound(int64_t reserve, bool head)
 /* --- the frontier -----------------------------------------------------------------------------------------
  */
 
-static struct figures with_reserve(int64_t reserve_mib, int64_t cache_rate)
+static struct figures with_reserve(enum reclaim_mode reclaim, int64_t reserve_mib, int64_t cache_rate)
 {
-	struct contender c = {
-		.policy = MEM_POLICY_WATERMARK, .reserve = MIBS(reserve_mib), .cache_rate = cache_rate};
+	struct contender c = {.policy = MEM_POLICY_WATERMARK,
+		.reclaim = reclaim,
+		.reserve = MIBS(reserve_mib),
+		.cache_rate = cache_rate};
 	return contender_measure(&c);
 }
 
 /* The smallest reserve, in steps of 16 MiB, with which the host is below 5 % free no longer than that. */
-static int64_t reserve_matching(double below5, int64_t cache_rate)
+static int64_t reserve_matching(enum reclaim_mode reclaim, double below5, int64_t cache_rate)
 {
 	int64_t lo = 256, hi = 2048;
 	while (hi - lo > 16) {
 		int64_t mid = (lo + hi) / 2;
-		*(with_reserve(mid, cache_rate).below5 <= below5 ? &hi : &lo) = mid;
+		*(with_reserve(reclaim, mid, cache_rate).below5 <= below5 ? &hi : &lo) = mid;
 	}
 	return hi;
 }
@@ -242,21 +415,25 @@ static void target_print(const char *what, double got, double target)
 	printf("    %-56s %5.2f  target %.2f  %s\n", what, got, target, got <= target ? "met" : "MISSED");
 }
 
-static void frontier(int64_t cache_rate, const struct figures *mom, const struct figures *pve)
+static void frontier(
+	enum reclaim_mode reclaim, int64_t cache_rate, const struct figures *mom, const struct figures *pve)
 {
 	const int64_t reserve_mib[] = {512, 1024, 2048, 3072};
+	char title[100];
 	const struct figures *best = mom->below5 < pve->below5 ? mom : pve;
 	double starved = mom->starved < pve->starved ? mom->starved : pve->starved;
-	header_print(cache_rate ? "Frontier over the reserve, with page cache"
-				: "Frontier over the reserve, without page cache");
+	snprintf(title, sizeof title, "Frontier over the reserve, reclaim %s, %s page cache",
+		reclaim == RECLAIM_PROACTIVE ? "proactive" : "pressure (the default)",
+		cache_rate ? "with" : "without");
+	header_print(title);
 	for (size_t i = 0; i < sizeof reserve_mib / sizeof *reserve_mib; i++) {
-		struct figures f = with_reserve(reserve_mib[i], cache_rate);
+		struct figures f = with_reserve(reclaim, reserve_mib[i], cache_rate);
 		char name[40];
 		snprintf(name, sizeof name, "reserve %" PRId64 " MiB", reserve_mib[i]);
 		figures_print(name, &f);
 	}
-	int64_t match = reserve_matching(best->below5, cache_rate);
-	struct figures f = with_reserve(match, cache_rate);
+	int64_t match = reserve_matching(reclaim, best->below5, cache_rate);
+	struct figures f = with_reserve(reclaim, match, cache_rate);
 	double bound = starved_bound(MIBS(match), false), gentle = starved_bound(MIBS(match), true);
 	printf("  At a reserve of %" PRId64
 	       " MiB the host is below 5 %% free for %.1f s/h, the best peer's %.1f:\n",
@@ -278,8 +455,10 @@ static void trace_measure(int64_t idle, const char *what)
 	table(0, "Guests without page cache (kind to rules that look at MemFree)", &mom, &pve);
 	table(MIBS(2), "Guests whose free memory turns into page cache, 2 MiB a second", &mom_cache,
 		&pve_cache);
-	frontier(0, &mom, &pve);
-	frontier(MIBS(2), &mom_cache, &pve_cache);
+	for (int reclaim = 0; reclaim < 2; reclaim++) {
+		frontier((enum reclaim_mode)reclaim, 0, &mom, &pve);
+		frontier((enum reclaim_mode)reclaim, MIBS(2), &mom_cache, &pve_cache);
+	}
 }
 
 int main(void)
@@ -289,6 +468,7 @@ int main(void)
 	printf("memory policies: %d guests of 4 GiB on 16 GiB, bursts, %d x %d h of virtual time; %ld CPUs, "
 	       "%s %s\n",
 		GUESTS, SEEDS, HOURS, sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release);
+	traces_measure();
 	trace_measure(450, "Idle guests use 450 to 900 MiB: all fit, when memory follows need");
 	trace_measure(900, "Idle guests use 900 to 1350 MiB: several bursts at once do not fit");
 	return 0;

@@ -102,6 +102,15 @@ static int64_t spill(const struct mem_ctl *c)
 	return may ? kib_max(swap.v - c->levels.hard_out, 0) : 0;
 }
 
+/* With what all were found with the host has its least left. */
+static bool holds_all(const struct mem_ctl *c)
+{
+	int64_t left = c->free_kib - MEM_HOST_LEAST;
+	for (size_t i = 0; i < c->n; i++)
+		left += c->guest[i].promised - mem_found(&c->guest[i]);
+	return left >= 0;
+}
+
 static void host_fill(struct mem_ctl *c)
 {
 	const struct host_sample *h = &c->r->sample->host;
@@ -121,6 +130,7 @@ static void host_fill(struct mem_ctl *c)
 	c->pool_kib = kib_max(c->free_kib - c->levels.reserve, 0);
 	c->own_kib = kib_max(c->free_kib - MEM_HOST_LEAST, 0);
 	c->spill_kib = spill(c);
+	c->fits = holds_all(c);
 	mem_scopes_fill(c);
 	if (!mem_guarded(c, MEM_GUARD_HOST))
 		c->pool_kib = c->host_known ? h->total_kib.v : 0;

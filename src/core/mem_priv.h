@@ -170,6 +170,7 @@ struct mem_ctl {
 	const struct round *r;
 	struct mem_levels levels;
 	bool host_known;
+	bool fits;           /* all could have what they were found with */
 	int64_t free_kib;    /* available less the grants in flight */
 	int64_t pool_kib;    /* what may still be granted in this cycle */
 	int64_t own_kib;     /* the same for what a guest had when it was found: down to the host's least */

@@ -52,14 +52,16 @@ static int by_worth(const void *a, const void *b)
 }
 
 /* One that has not been seen to swap is killed when it is squeezed too far, and nobody knows what it was
- * given its size for: as long as no killer threatens the host it keeps what it was seen to need, and half of
- * the rest. */
+ * given its size for: as long as no killer threatens the host it keeps half of the difference. On a host that
+ * cannot hold what all were found with nobody could give it back in time: there it keeps what it was seen to
+ * need, too. */
 static int64_t lowest_of(const struct mem_ctl *c, const struct mem_guest *g, enum mem_depth depth)
 {
 	bool spared = c->next_crisis != CRISIS_DIRE && !mem_can_swap(g) &&
 		      c->r->cfg->reclaim == RECLAIM_PRESSURE && depth > DEPTH_PAST;
-	int64_t had = kib_clamp(mem_found(g), g->least[DEPTH_SEEN], g->least[DEPTH_PAST]);
-	return spared ? (g->least[DEPTH_SEEN] + had) / 2 : g->least[depth];
+	int64_t least = g->least[c->fits ? DEPTH_NOW : DEPTH_SEEN];
+	int64_t had = kib_clamp(mem_found(g), least, g->least[DEPTH_PAST]);
+	return spared ? (least + had) / 2 : g->least[depth];
 }
 
 static size_t donors(struct mem_ctl *c, enum mem_depth depth, struct mem_scope scope)

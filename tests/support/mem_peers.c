@@ -50,7 +50,7 @@ static void mom_sample(struct toy *t)
 {
 	int k = n_samples++ % WINDOW;
 	host_samples[k] = most(toy_available(t), 0);
-	for (int i = 0; i < PEER_GUESTS; i++) {
+	for (int i = 0; i < (int)t->n; i++) {
 		samples[i][0][k] = t->g[i].balloon;
 		samples[i][1][k] = t->g[i].s_unused;
 	}
@@ -83,7 +83,7 @@ void mom_decide(struct toy *t)
 	mom_sample(t);
 	if (n_samples % 2)
 		return;
-	for (size_t i = 0; i < PEER_GUESTS; i++)
+	for (size_t i = 0; i < t->n; i++)
 		mom_guest(t, i, mean(host_samples) / (double)t->total);
 }
 
@@ -96,12 +96,12 @@ static int64_t pve_change(struct toy *t, const bool *in, int64_t *res, int64_t b
 	bool done[PEER_GUESTS] = {false}, again = true;
 	while (rest && again) {
 		int64_t alloc = rest, shares = 0, changes = 0;
-		for (int i = 0; i < PEER_GUESTS; i++)
+		for (int i = 0; i < (int)t->n; i++)
 			if (in[i] && !done[i]) {
 				alloc += res[i] - minimum;
 				shares++;
 			}
-		for (int i = 0; i < PEER_GUESTS; i++) {
+		for (int i = 0; i < (int)t->n; i++) {
 			if (!in[i] || done[i])
 				continue;
 			int64_t cur = t->g[i].balloon;
@@ -126,7 +126,7 @@ void pve_decide(struct toy *t)
 		return;
 	bool all[PEER_GUESTS], pressed[PEER_GUESTS], free[PEER_GUESTS];
 	int64_t res[PEER_GUESTS], goal = most(toy_available(t), 0) - t->total / 5;
-	for (int i = 0; i < PEER_GUESTS; i++) {
+	for (int i = 0; i < (int)t->n; i++) {
 		const struct toy_guest *g = &t->g[i];
 		all[i] = true;
 		res[i] = g->balloon;
@@ -140,7 +140,7 @@ void pve_decide(struct toy *t)
 		if (pve_change(t, free, res, goal) <= goal)
 			pve_change(t, all, res, goal);
 	}
-	for (size_t i = 0; i < PEER_GUESTS; i++)
+	for (size_t i = 0; i < t->n; i++)
 		order(t, i, res[i]);
 }
 

@@ -86,16 +86,19 @@ static void balloon_move(struct toy_guest *g)
 
 static void programs_run(struct toy_guest *g)
 {
-	int64_t room = most(g->balloon - 8 * TOY_MIB, 0);
-	g->used = least(g->want, room);
-	if (g->want > room) {
+	int64_t room = most(g->balloon + g->plugged - 8 * TOY_MIB, 0);
+	bool lacks = g->want > room;
+	g->kills += g->swapless && lacks && !g->killed;
+	g->killed = g->swapless && lacks;
+	g->used = g->killed ? room / 2 : least(g->want, room);
+	if (lacks) {
 		g->starved_s++;
 		g->swap_in += 256;
 	}
 	g->cache = most(least(g->cache + g->cache_rate, room - g->used), 0);
 	g->faults += 1;
 	g->touched = most(g->touched, g->used + g->cache);
-	g->touched = least(g->touched, g->balloon);
+	g->touched = least(g->touched, g->balloon + g->plugged);
 }
 
 static void figures_write(struct toy *t, struct toy_guest *g)
@@ -103,7 +106,7 @@ static void figures_write(struct toy *t, struct toy_guest *g)
 	if (!g->period || t->now_s % g->period || g->manner == TOY_SILENT || g->hung)
 		return;
 	g->s_balloon = g->balloon;
-	g->s_usable = most(g->balloon - g->used, 0);
+	g->s_usable = most(g->balloon + g->plugged - g->used, 0);
 	g->s_unused = most(g->s_usable - g->cache, 0);
 	g->s_time_s = t->now_s;
 	if (g->manner == TOY_LIAR) {
@@ -160,8 +163,9 @@ static void guest_sample(const struct toy *t, const struct toy_guest *g, struct 
 	vm->mem.available_kib = figure(g, g->s_balloon);
 	vm->mem.last_update_ns = figure(g, (epoch_s + g->s_time_s) * INT64_C(1000000000));
 	vm->mem.rss_kib = vi64_ok(g->touched + 64 * TOY_MIB);
-	vm->mem.swap_in_kib = figure(g, g->swap_in);
-	vm->mem.swap_out_kib = figure(g, g->swap_in);
+	vm->mem.swap_in_kib = figure(g, g->swapless ? 0 : g->swap_in);
+	vm->mem.swap_out_kib = figure(g, g->swapless ? 0 : g->swap_in);
+	vm->mem.plugged_kib = g->plugged ? vi64_ok(g->plugged) : vi64_absent(AVAIL_NONE);
 	vm->mem.major_faults = figure(g, g->faults);
 	vm->mem.period_s = vi64_ok(g->period);
 	vm->mem.min_guarantee_kib =

@@ -35,6 +35,9 @@ struct toy_guest {
 	uint32_t flags;
 	bool no_device, hung, gone;
 	int64_t min_guarantee; /* 0 none */
+	int64_t plugged;       /* by virtio-mem, on top of the balloon; 0 none */
+	bool swapless;         /* when it has too little a program of it is killed */
+	bool killed;           /* and wants nothing until its appetite has come down */
 	int64_t limit;         /* of its process; 0 none */
 	int64_t group_limit;   /* of all guests that have one together; 0 none */
 	int node;              /* it is bound to this one, counted from 1; 0 none */
@@ -43,6 +46,7 @@ struct toy_guest {
 	/* statistics as last written */
 	int64_t s_unused, s_usable, s_time_s, s_balloon;
 	/* the books */
+	int64_t kills;
 	int64_t starved_s; /* seconds in which it wanted more than it had */
 	int64_t calls, reversals, last_dir, lowest, highest, up_steps;
 	int64_t largest_drop_pct; /* largest shrink ordered, percent of its balloon */

@@ -136,6 +136,40 @@ static void one_shares_order_holds_on_a_node(void **state)
 	toy_done(&t);
 }
 
+/* Two hold all there is, one of them uses nearly all of it; then comes one with more shares. What is taken
+ * back is taken in steps, and first from the one that uses less of what it holds. */
+static void shares_take_in_steps_from_what_is_used_least(void **state)
+{
+	(void)state;
+	int first = -1;
+	toy_init(&t, M(6144), M(512));
+	toy_add(&t, M(6144), M(512), M(3200));
+	toy_add(&t, M(6144), M(512), M(3200));
+	toy_add(&t, M(4096), M(512), M(200))->rule.mem_shares = 8;
+	toy_run(&t, 200, NULL);
+	for (int i = 0; i < 2; i++) {
+		assert_true(t.g[i].starved_s > 0); /* seen to swap */
+		t.g[i].largest_drop_pct = 0;
+	}
+	t.g[1].want = M(1300);
+	t.g[2].want = M(3000);
+	int64_t had[2] = {t.g[0].target, t.g[1].target};
+	for (int s = 0; s < 300; s++) {
+		toy_second(&t);
+		toy_beat(&t);
+		for (int i = 0; i < 2 && first < 0; i++)
+			if (t.g[i].target < had[i])
+				first = i;
+	}
+	assert_int_equal(first, 1);
+	assert_true(t.g[0].balloon < had[0] - M(200)); /* in use, and taken all the same */
+	assert_in_range(t.g[0].largest_drop_pct, 1, (int)t.cfg.mem_hard_step_pct);
+	assert_true(t.g[2].balloon > M(2500));
+	assert_true(t.g[2].up_steps >= 3);
+	assert_string_equal(t.broken, "");
+	toy_done(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +180,7 @@ int main(void)
 		cmocka_unit_test(a_limit_that_is_exceeded_already_shrinks_nobody),
 		cmocka_unit_test(a_group_never_gets_more_than_its_limit),
 		cmocka_unit_test(one_shares_order_holds_on_a_node),
+		cmocka_unit_test(shares_take_in_steps_from_what_is_used_least),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

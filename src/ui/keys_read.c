@@ -7,7 +7,7 @@
  * Why not libtermkey (0.22, tried): it takes APC, PM and SOS apart into keys even when they come whole, makes
  * a plain key of what kitty sends for one, and never tells Escape from the begin of a sequence unless it is
  * forced to after a wait; forced, it gives the bytes of a sequence that comes in pieces out as keys: of ESC ]
- * 1 1 ; r g b : b / b, cut in two, ten. Nor has it a word for a key that is in doubt. */
+ * 1 1 ; r g b : b / b, cut in two, fifteen. Nor has it a word for a key that is in doubt. */
 #include "keys_read.h"
 
 #include <string.h>

@@ -22,7 +22,8 @@
 #include "vmtop/scenario.h"
 #include "vmtop/trace.h"
 
-/* Under a sanitizer each run takes many times as long, and there it is about memory: every seventh will do. */
+/* Under a sanitizer each run takes many times as long, and there it is about memory: every seventh will do.
+ */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { STRIDE = 7 };
 #else

@@ -4,7 +4,7 @@
  * and however long it takes; a bare Escape is given out early, and what might belong to it stays doubtful
  * until it is certain that it does not. Knows no terminal, no clock and no meaning of a key.
  *
- * Why not libtermkey (0.22, tried): it takes APC, PM and SOS apart into keys even when they come whole, makes
+ * Why not libtermkey (0.22, tried): it takes APC and SOS apart into keys even when they come whole, makes
  * a plain key of what kitty sends for one, and never tells Escape from the begin of a sequence unless it is
  * forced to after a wait; forced, it gives the bytes of a sequence that comes in pieces out as keys: of ESC ]
  * 1 1 ; r g b : b / b, cut in two, fifteen. Nor has it a word for a key that is in doubt. */

@@ -49,7 +49,8 @@ json_end() {
 	expect "every line of JSON keeps the contract" json_contract
 }
 # shellcheck disable=SC2317 # called by name
-batch_gone() { ! kill -0 "$BATCH" || [ "$(ps -o stat= -p "$BATCH" | cut -c1)" = Z ]; }
+batch_# shellcheck disable=SC2317 # called by name
+gone() { ! kill -0 "$BATCH" || [ "$(ps -o stat= -p "$BATCH" | cut -c1)" = Z ]; }
 json_run() {
 	local seconds=$1
 	shift
@@ -90,6 +91,14 @@ term_start() {
 	mux new-session -d -x 120 -y 40 -s t "env PS1='shell$ ' bash --norc --noprofile"
 	eventually 20 "a shell in the terminal" term_shows '^shell\$$'
 }
+# Its server is gone afterwards: a new terminal would still find the old one.
+term_end() {
+	local server
+	server=$(mux display -p '#{pid}')
+	mux kill-server
+	wait_for 10 gone "$server" || fail "the terminal's server does not end"
+}
+gone() { ! kill -0 "$1" 2>/dev/null; }
 term_text() { mux capture-pane -p -t t; }
 # shellcheck disable=SC2317 # called by name
 term_shows() { term_text | sed '/^$/d' | grep -qE -- "$1"; }

@@ -49,8 +49,7 @@ json_end() {
 	expect "every line of JSON keeps the contract" json_contract
 }
 # shellcheck disable=SC2317 # called by name
-batch_# shellcheck disable=SC2317 # called by name
-gone() { ! kill -0 "$BATCH" || [ "$(ps -o stat= -p "$BATCH" | cut -c1)" = Z ]; }
+batch_gone() { ! kill -0 "$BATCH" || [ "$(ps -o stat= -p "$BATCH" | cut -c1)" = Z ]; }
 json_run() {
 	local seconds=$1
 	shift
@@ -98,6 +97,7 @@ term_end() {
 	mux kill-server
 	wait_for 10 gone "$server" || fail "the terminal's server does not end"
 }
+# shellcheck disable=SC2317 # called by name
 gone() { ! kill -0 "$1" 2>/dev/null; }
 term_text() { mux capture-pane -p -t t; }
 # shellcheck disable=SC2317 # called by name

@@ -19,6 +19,8 @@
 #define HELP "Moving"
 
 enum { KEYS = 9, STEP_MS = 83, QUIET_MS = 30, LIMIT_MS = 10000, REDRAW_MS = 500, LINE_BYTES = 512 };
+/* A key that ends the program counts when nothing came right before it. */
+enum { ALONE_MS = 400 };
 
 static double now_ms(void)
 {
@@ -84,6 +86,7 @@ static bool next_line(struct pty *p, char *line)
 static void leave(struct pty *p)
 {
 	struct pty_status st = {0};
+	pty_read(p, ALONE_MS);
 	pty_type(p, "q", 1);
 	bool ended = pty_status(p, &st, LIMIT_MS, true);
 	printf("status %d\n", ended && WIFEXITED(st.status) ? WEXITSTATUS(st.status) : -1);

@@ -80,6 +80,7 @@ struct snapshot {
 	int n_memory_changes;          /* balloons that `B` would change now; -1 unknown */
 	int n_undo;                    /* changes that `u` would put back; 0: nothing to undo */
 	int n_changed_away;            /* of n_changed, those of VMs that are not here */
+	int n_periods;                 /* of n_changed, statistics periods: they are put back at every end */
 	int n_changed;                 /* vCPUs, balloons and periods that are not as found because of us */
 
 	/* actions of this step, and the log up to now, oldest first */

@@ -27,6 +27,7 @@ struct farewell {
 	size_t planned; /* of a dry run */
 	size_t foreign; /* objects that somebody else changed since: they stay */
 	size_t left;    /* objects that are still to be put back */
+	size_t stay;    /* objects that are to stay as we wrote them */
 	size_t away;    /* VMs that are not here: the journal keeps them */
 	char why[160];  /* the first reason why something is left */
 	char told[160]; /* ... that was told last */
@@ -55,12 +56,17 @@ const struct err *engine_left(const struct engine *en)
 	return &en->left;
 }
 
+static size_t in_force(const struct engine *en)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < en->ledger.n; i++)
+		n += (size_t)record_changes(&en->ledger.vms[i]);
+	return n;
+}
+
 bool leave_anything(const struct engine *en)
 {
-	for (size_t i = 0; i < en->ledger.n; i++)
-		if (record_changes(&en->ledger.vms[i]))
-			return true;
-	return false;
+	return in_force(en) > 0;
 }
 
 static void tell(struct engine *en)
@@ -216,14 +222,18 @@ static int try_until(struct engine *en, struct farewell *f, struct err *e)
 
 static void say(const struct farewell *f, char *buf, size_t len)
 {
-	int n = f->planned
-			? snprintf(buf, len, "%zu change%s would be put back", f->planned, text_s(f->planned))
-			: snprintf(buf, len, "%zu change%s put back", f->done, text_s(f->done));
+	const char *what = f->all ? "change" : "statistics period";
+	int n = f->planned ? snprintf(buf, len, "%zu %s%s would be put back", f->planned, what,
+				     text_s(f->planned))
+			   : snprintf(buf, len, "%zu %s%s put back", f->done, what, text_s(f->done));
 	if (f->left)
 		n += snprintf(buf + n, len - (size_t)n, ", %zu not", f->left);
 	if (f->foreign)
 		n += snprintf(buf + n, len - (size_t)n, "; %zu changed by somebody else since, left so",
 			f->foreign);
+	if (f->stay)
+		n += snprintf(
+			buf + n, len - (size_t)n, "; %zu change%s left in force", f->stay, text_s(f->stay));
 	if (f->away)
 		snprintf(buf + n, len - (size_t)n, "; %zu VM%s not here, the journal keeps what it had",
 			f->away, f->away == 1 ? " is" : "s are");
@@ -290,6 +300,7 @@ int engine_leave(struct engine *en, bool restore)
 	en->leave_seq = en->log.seq + 1;
 	tell(en);
 	int rc = owed_all(en, &f) ? try_until(en, &f, &e) : 0;
+	f.stay = restore ? 0 : in_force(en);
 	say(&f, text, sizeof text);
 	if (restore || f.done + f.left)
 		log_event(en, rc < 0 ? LOG_ERROR : LOG_EVENT, "end: %s", text);

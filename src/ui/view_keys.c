@@ -29,9 +29,10 @@ static void key_quit(struct view *v, const struct snapshot *s)
 {
 	struct command c = {.kind = CMD_QUIT, .on = v->on_exit == ON_EXIT_RESTORE};
 	bool ask = v->on_exit == ON_EXIT_ASK || v->on_exit == ON_EXIT_DEFAULT;
-	if (ask && s->n_changed > 0 && !s->readonly && !s->over)
+	int stay = s->n_changed - s->n_periods;
+	if (ask && stay > 0 && !s->readonly && !s->over)
 		ask_question(v, &c, "%d change%s made from here %s in force. Put everything back as found?",
-			s->n_changed, text_s(s->n_changed), s->n_changed == 1 ? "is" : "are");
+			stay, text_s(stay), stay == 1 ? "is" : "are");
 	else
 		view_send(v, &c);
 }

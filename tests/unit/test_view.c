@@ -190,7 +190,9 @@ static void test_quit_asks_when_changed(void **state)
 	struct seat *t = *state;
 	assert_int_equal(press(t, 'q'), CMD_QUIT);
 	assert_false(t->c.on);
-	t->s->n_changed = 2;
+	t->s->n_changed = t->s->n_periods = 3; /* they are put back whatever is answered */
+	assert_int_equal(press(t, 'q'), CMD_QUIT);
+	t->s->n_changed = 5;
 	assert_int_equal(press(t, 'q'), CMD_NONE);
 	assert_true(asks(t, "2 changes made from here are in force"));
 	assert_int_equal(press(t, VK_ESC), CMD_NONE); /* stays */

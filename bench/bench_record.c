@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "support/recorded.h"
+#include "times.h"
 #include "vmtop/backend.h"
 #include "vmtop/err.h"
 #include "vmtop/record.h"
@@ -141,22 +142,9 @@ static void host_status(struct backend *b, struct backend_status *st)
 	snprintf(st->uri, sizeof st->uri, "bench:");
 }
 
-static double clock_ms(clockid_t id)
-{
-	struct timespec t;
-	clock_gettime(id, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 static void print_times(const char *what, double *ms, int n)
 {
-	qsort(ms, (size_t)n, sizeof *ms, compare);
+	qsort(ms, (size_t)n, sizeof *ms, compare_ms);
 	printf("%-34s %7.2f %7.2f %7.2f", what, ms[n / 2], ms[n * 99 / 100], ms[n - 1]);
 }
 

@@ -10,28 +10,16 @@
 
 #include "support/recorded.h"
 #include "support/run_scenario.h"
+#include "times.h"
 #include "vmtop/engine.h"
 #include "vmtop/record.h"
 
 enum { JUMPS = 60 };
 static const double target_ms = 50;
 
-static double now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 static void print_times(const char *what, double *ms, int n)
 {
-	qsort(ms, (size_t)n, sizeof *ms, compare);
+	qsort(ms, (size_t)n, sizeof *ms, compare_ms);
 	printf("  %-28s %8.2f %8.2f %8.2f   target %.0f  %s\n", what, ms[n / 2], ms[n * 95 / 100], ms[n - 1],
 		target_ms, ms[n * 95 / 100] <= target_ms ? "met" : "MISSED");
 }
@@ -42,12 +30,12 @@ static double jump_ms(struct engine *en, const char *how, double number)
 	struct err e = ERR_INIT;
 	struct command c = {.kind = CMD_REPLAY, .number = number};
 	snprintf(c.text, sizeof c.text, "%s", how);
-	double t = now_ms();
+	double t = clock_ms(CLOCK_MONOTONIC);
 	engine_command(en, &c);
 	if (number == 1) /* the next tick is played */
 		engine_wait(en, -1);
 	engine_step(en, &e);
-	return now_ms() - t;
+	return clock_ms(CLOCK_MONOTONIC) - t;
 }
 
 static bool measure(const char *path, double seconds)
@@ -59,7 +47,7 @@ static bool measure(const char *path, double seconds)
 	unsigned seed = 1;
 	config_defaults(&cfg);
 	snprintf(cfg.replay, sizeof cfg.replay, "%s", path);
-	double t = now_ms();
+	double t = clock_ms(CLOCK_MONOTONIC);
 	struct backend *b = recording_config(path, &cfg, &e) < 0 ? NULL : backend_replay_open(&cfg, &e);
 	struct engine *en = b ? engine_new(&cfg, b, &e) : NULL;
 	if (!en) {
@@ -69,7 +57,7 @@ static bool measure(const char *path, double seconds)
 	engine_step(en, &e);
 	stat(path, &st);
 	printf("%s: %.0f MB, %.0f s; opened in %.1f ms; ms: median, 95 %%, most\n", path,
-		(double)st.st_size / 1e6, seconds, now_ms() - t);
+		(double)st.st_size / 1e6, seconds, clock_ms(CLOCK_MONOTONIC) - t);
 	static const char *const how[] = {"at", "step", "step", "go"};
 	static const char *const name[] = {"g to a time", "] one on", "[ one back", "g +-60 s"};
 	for (int k = 0; k < 4; k++) {

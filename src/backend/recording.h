@@ -26,7 +26,7 @@ enum {
 	RECORDING_APPLICATION_ID = 0x766d7470, /* "vmtp" */
 	RECORDING_SCHEMA = 1,
 	REC_TICK_SHIFT = 20,
-	REC_KEY_TICKS = 128, /* a key tick at least so often */
+	REC_KEY_TICKS = 64, /* a key tick at least so often */
 	ABSENT_TEXT = 1024,
 	REC_CPUS_TEXT = 8192,
 	REC_FIELDS_MAX = 24,

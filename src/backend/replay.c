@@ -243,7 +243,7 @@ static int jump(struct replay *r, int64_t tick)
 	r->tick = value_of(r, Q_KEY_BEFORE, before[n]) - 1;
 	struct next next;
 	while (next_tick(r, &next) && next.tick < before[n]) {
-		if (replay_read(r, next.tick, &r->scratch, &e) < 0)
+		if (replay_pass(r, next.tick, &e) < 0)
 			break;
 		r->tick = next.tick;
 	}
@@ -296,7 +296,6 @@ static void replay_close(struct backend *b)
 	for (int i = 0; i < Q_COUNT; i++)
 		sqlite3_finalize(r->q[i]);
 	sqlite3_close_v2(r->db);
-	sample_done(&r->scratch);
 	free(r->vms);
 	free(r->vcpus);
 	free(r->pcpus);
@@ -421,7 +420,6 @@ struct backend *backend_replay_open(const struct config *cfg, struct err *e)
 	r->speed = r->last_speed = 1;
 	r->hurry = cfg->batch;
 	snprintf(r->path, sizeof r->path, "%s", cfg->replay);
-	sample_init(&r->scratch);
 	if (recording_open(r->path, &r->db, e) < 0 || prepare(r, e) < 0) {
 		replay_close(&r->base);
 		return NULL;

@@ -73,7 +73,7 @@ struct replay {
 	struct known_vcpu *vcpus;
 	struct known_pcpu *pcpus; /* CPUSET_CPUS of them */
 	size_t n_vms, cap_vms, n_vcpus, cap_vcpus;
-	struct sample scratch;
+	size_t next_vm, next_vcpu; /* where the next row's object probably is */
 	struct {
 		char hostname[128], hypervisor[32];
 		bool local, has_isolation;
@@ -85,6 +85,8 @@ sqlite3_stmt *replay_ask(struct replay *r, enum replay_query which, int64_t one,
 
 /* replay_read.c: all of a tick; ticks are read in order, beginning with a key tick. */
 int replay_read(struct replay *r, int64_t tick, struct sample *to, struct err *e);
+/* The same without a sample, for ticks that are only on the way: ages mean nothing until a tick is read. */
+int replay_pass(struct replay *r, int64_t tick, struct err *e);
 void replay_forget(struct replay *r);
 
 /* replay_notes.c */

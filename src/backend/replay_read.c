@@ -84,11 +84,14 @@ static void tick_group(
 	}
 }
 
-/* First element whose key is not below; the arrays are sorted. */
+/* First element whose key is not below; the arrays are sorted. Rows mostly come in that order too, so the
+ * element after the one found last is tried first. */
 #define FIND(name, type)                                                                                     \
-	static size_t name(const struct type *a, size_t n, int64_t key)                                      \
+	static size_t name(const struct type *a, size_t n, size_t hint, int64_t key)                         \
 	{                                                                                                    \
 		size_t lo = 0;                                                                               \
+		if (hint < n && a[hint].key == key)                                                          \
+			return hint;                                                                         \
 		while (lo < n) {                                                                             \
 			size_t mid = lo + (n - lo) / 2;                                                      \
 			if (a[mid].key < key)                                                                \
@@ -103,14 +106,20 @@ FIND(find_vcpu, known_vcpu)
 
 static struct known_vm *known_vm(struct replay *r, int64_t key)
 {
-	size_t i = find_vm(r->vms, r->n_vms, key);
-	return i < r->n_vms && r->vms[i].key == key ? &r->vms[i] : NULL;
+	size_t i = find_vm(r->vms, r->n_vms, r->next_vm, key);
+	if (i >= r->n_vms || r->vms[i].key != key)
+		return NULL;
+	r->next_vm = i + 1;
+	return &r->vms[i];
 }
 
 static struct known_vcpu *known_vcpu(struct replay *r, int64_t key)
 {
-	size_t i = find_vcpu(r->vcpus, r->n_vcpus, key);
-	return i < r->n_vcpus && r->vcpus[i].key == key ? &r->vcpus[i] : NULL;
+	size_t i = find_vcpu(r->vcpus, r->n_vcpus, r->next_vcpu, key);
+	if (i >= r->n_vcpus || r->vcpus[i].key != key)
+		return NULL;
+	r->next_vcpu = i + 1;
+	return &r->vcpus[i];
 }
 
 static bool room(void *array, size_t *cap, size_t n, size_t size, size_t most)
@@ -130,7 +139,7 @@ static bool room(void *array, size_t *cap, size_t n, size_t size, size_t most)
 
 static struct known_vm *add_vm(struct replay *r, int64_t key)
 {
-	size_t i = find_vm(r->vms, r->n_vms, key);
+	size_t i = find_vm(r->vms, r->n_vms, r->n_vms, key);
 	if (i < r->n_vms && r->vms[i].key == key)
 		return &r->vms[i];
 	if (!room(&r->vms, &r->cap_vms, r->n_vms, sizeof *r->vms, KNOWN_VMS))
@@ -143,7 +152,7 @@ static struct known_vm *add_vm(struct replay *r, int64_t key)
 
 static struct known_vcpu *add_vcpu(struct replay *r, int64_t key)
 {
-	size_t i = find_vcpu(r->vcpus, r->n_vcpus, key);
+	size_t i = find_vcpu(r->vcpus, r->n_vcpus, r->n_vcpus, key);
 	if (i < r->n_vcpus && r->vcpus[i].key == key)
 		return &r->vcpus[i];
 	if (!room(&r->vcpus, &r->cap_vcpus, r->n_vcpus, sizeof *r->vcpus, KNOWN_VCPUS))
@@ -253,7 +262,7 @@ static int read_vcpu_facts(struct replay *r, int64_t tick)
 
 /* --- rows of this tick ---------------------------------------------------------------------------------- */
 
-static int read_host(struct replay *r, int64_t tick, struct sample *to)
+static void read_nodes(struct replay *r, int64_t tick, struct sample *to)
 {
 	sqlite3_stmt *st = replay_ask(r, Q_NODE, tick, 0);
 	while (to->host.n_nodes < MAX_NODES && sqlite3_step(st) == SQLITE_ROW)
@@ -261,22 +270,29 @@ static int read_host(struct replay *r, int64_t tick, struct sample *to)
 			is_null(st, 1) ? vi64_absent(AVAIL_NONE) : vi64_ok(rec_kib(st, 1)),
 			is_null(st, 2) ? vi64_absent(AVAIL_NONE) : vi64_ok(rec_kib(st, 2))};
 	sqlite3_reset(st);
-	st = replay_ask(r, Q_PCPU, tick, 0);
-	while (sqlite3_step(st) == SQLITE_ROW) {
+}
+
+/* The rows below change what is known; a sample is made of them when there is one to fill. */
+static int read_pcpus(struct replay *r, int64_t tick, struct sample *to)
+{
+	sqlite3_stmt *st = replay_ask(r, Q_PCPU, tick, 0);
+	int rc = 0;
+	while (rc == 0 && sqlite3_step(st) == SQLITE_ROW) {
 		int id = sqlite3_column_int(st, 0);
 		struct known_pcpu *k = id >= 0 && id < CPUSET_CPUS ? &r->pcpus[id] : NULL;
 		if (!k || !k->known)
 			continue;
-		struct pcpu_sample *p = sample_add_pcpu(to, id);
-		if (!p)
-			return -1;
 		tick_group(st, 1, &rec_pcpu, k->fresh, 0, &k->v);
 		k->fresh = false;
-		*p = k->v;
-		to->host.has_llc |= p->llc >= 0;
+		struct pcpu_sample *p = to ? sample_add_pcpu(to, id) : NULL;
+		rc = to && !p ? -1 : 0;
+		if (p) {
+			*p = k->v;
+			to->host.has_llc |= p->llc >= 0;
+		}
 	}
 	sqlite3_reset(st);
-	return 0;
+	return rc;
 }
 
 static void read_io(struct replay *r, int64_t tick)
@@ -290,27 +306,25 @@ static void read_io(struct replay *r, int64_t tick)
 	sqlite3_reset(st);
 }
 
-static int add_vcpu_row(struct replay *r, sqlite3_stmt *st, int64_t vm_key, struct sample *to)
+static int add_vcpu_row(sqlite3_stmt *st, int64_t vm_key, struct known_vcpu *k, struct sample *to)
 {
-	struct known_vcpu *k = known_vcpu(r, sqlite3_column_int64(st, 0));
 	if (!k || k->vm_key != vm_key)
 		return 0;
-	struct vcpu_sample *v = sample_add_vcpu(to, k->v.id);
-	if (!v)
-		return -1;
 	tick_group(st, 1, &rec_vcpu, k->fresh, 0, &k->v);
 	k->fresh = false;
-	*v = k->v;
-	return 0;
+	struct vcpu_sample *v = to ? sample_add_vcpu(to, k->v.id) : NULL;
+	if (v)
+		*v = k->v;
+	return to && !v ? -1 : 0;
 }
 
-static int add_vm_row(sqlite3_stmt *st, struct sample *to, struct known_vm *k)
+static int add_vm_row(sqlite3_stmt *st, int64_t wall_ns, struct known_vm *k, struct sample *to)
 {
-	struct vm_sample *vm = sample_add_vm(to, k->v.uuid);
-	if (!vm)
-		return -1;
-	tick_group(st, 1, &rec_vm, k->fresh, to->wall_ns, &k->v);
+	tick_group(st, 1, &rec_vm, k->fresh, wall_ns, &k->v);
 	k->fresh = false;
+	struct vm_sample *vm = to ? sample_add_vm(to, k->v.uuid) : NULL;
+	if (!vm)
+		return to ? -1 : 0;
 	size_t first = vm->first_vcpu;
 	*vm = k->v;
 	vm->first_vcpu = first;
@@ -318,27 +332,27 @@ static int add_vm_row(sqlite3_stmt *st, struct sample *to, struct known_vm *k)
 	return 0;
 }
 
-static int64_t row_vm(struct replay *r, sqlite3_stmt *vcpus)
+static struct known_vcpu *next_vcpu(struct replay *r, sqlite3_stmt *vcpus, bool *more)
 {
-	const struct known_vcpu *k = known_vcpu(r, sqlite3_column_int64(vcpus, 0));
-	return k ? k->vm_key : -1;
+	*more = sqlite3_step(vcpus) == SQLITE_ROW;
+	return *more ? known_vcpu(r, sqlite3_column_int64(vcpus, 0)) : NULL;
 }
 
 /* Both come in the order of the sample, so that a VM's vCPUs can be added while it is the last one. */
-static int read_vms(struct replay *r, int64_t tick, struct sample *to)
+static int read_vms(struct replay *r, int64_t tick, int64_t wall_ns, struct sample *to)
 {
 	sqlite3_stmt *vms = replay_ask(r, Q_VM, tick, 0), *vcpus = replay_ask(r, Q_VCPU, tick, 0);
-	bool more = sqlite3_step(vcpus) == SQLITE_ROW;
+	bool more;
+	struct known_vcpu *vcpu = next_vcpu(r, vcpus, &more);
 	int rc = 0;
 	while (rc == 0 && sqlite3_step(vms) == SQLITE_ROW) {
 		int64_t key = sqlite3_column_int64(vms, 0);
 		struct known_vm *k = known_vm(r, key);
 		if (!k)
 			continue;
-		rc = add_vm_row(vms, to, k);
-		for (; rc == 0 && more && (row_vm(r, vcpus) == key || row_vm(r, vcpus) == -1);
-			more = sqlite3_step(vcpus) == SQLITE_ROW)
-			rc = add_vcpu_row(r, vcpus, key, to);
+		rc = add_vm_row(vms, wall_ns, k, to);
+		for (; rc == 0 && more && (!vcpu || vcpu->vm_key == key); vcpu = next_vcpu(r, vcpus, &more))
+			rc = add_vcpu_row(vcpus, key, vcpu, to);
 	}
 	sqlite3_reset(vms);
 	sqlite3_reset(vcpus);
@@ -363,6 +377,19 @@ static int read_tick(struct replay *r, int64_t tick, struct sample *to, struct e
 	return 0;
 }
 
+static int read_objects(struct replay *r, int64_t tick, int64_t wall_ns, struct sample *to, struct err *e)
+{
+	r->next_vm = r->next_vcpu = 0;
+	read_pcpu_facts(r, tick);
+	if (read_vm_facts(r, tick) < 0 || read_vcpu_facts(r, tick) < 0 || read_pcpus(r, tick, to) < 0)
+		return err_set(e, ERR_NOMEM, "%.200s: too many objects, or out of memory", r->path);
+	read_io(r, tick);
+	r->next_vm = 0;
+	if (read_vms(r, tick, wall_ns, to) < 0)
+		return err_set(e, ERR_NOMEM, "%.200s: out of memory", r->path);
+	return 0;
+}
+
 int replay_read(struct replay *r, int64_t tick, struct sample *to, struct err *e)
 {
 	sample_reset(to);
@@ -372,13 +399,13 @@ int replay_read(struct replay *r, int64_t tick, struct sample *to, struct err *e
 	to->host.has_isolation = r->host.has_isolation;
 	memcpy(to->host.hostname, r->host.hostname, sizeof to->host.hostname);
 	memcpy(to->host.hypervisor, r->host.hypervisor, sizeof to->host.hypervisor);
-	read_pcpu_facts(r, tick);
-	if (read_vm_facts(r, tick) < 0 || read_vcpu_facts(r, tick) < 0 || read_host(r, tick, to) < 0)
-		return err_set(e, ERR_NOMEM, "%.200s: too many objects, or out of memory", r->path);
-	read_io(r, tick);
-	if (read_vms(r, tick, to) < 0)
-		return err_set(e, ERR_NOMEM, "%.200s: out of memory", r->path);
-	return sample_finish(to, e);
+	read_nodes(r, tick, to);
+	return read_objects(r, tick, to->wall_ns, to, e) < 0 ? -1 : sample_finish(to, e);
+}
+
+int replay_pass(struct replay *r, int64_t tick, struct err *e)
+{
+	return read_objects(r, tick, 0, NULL, e);
 }
 
 void replay_forget(struct replay *r)

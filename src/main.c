@@ -15,6 +15,7 @@
 #include "vmtop/batch.h"
 #include "vmtop/engine.h"
 #include "vmtop/options.h"
+#include "vmtop/setup.h"
 #include "vmtop/subcommand.h"
 #include "vmtop/text.h"
 #include "vmtop/view.h"
@@ -32,7 +33,7 @@ static int run_screen(const struct config *cfg, struct engine *en)
 {
 	struct err e = ERR_INIT;
 	struct scheduler *s = scheduler_start(en, &e);
-	return s ? ui_run(cfg, s) : fail(&e);
+	return s ? ui_run(cfg, s, setup_save) : fail(&e);
 }
 
 struct command_line {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Every setting, after options, environment and files have been read. A plain value; strings are bounded.
- * One table (cli/settings.c) names each: long option, short option, config key, type, range, default, help.
+ * One table (table/settings.c) names each: long option, short option, config key, type, range, default, help.
  */
 #ifndef VMTOP_CONFIG_H
 #define VMTOP_CONFIG_H

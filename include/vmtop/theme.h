@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmtop/screen.h"
+#include "vmtop/style.h"
 
 enum look_attr {
 	LOOK_BOLD = 1 << 0,

@@ -87,9 +87,12 @@ const char *view_theme(const struct view *v);
 /* Statistic groups that the visible columns need (enum sample_group). */
 unsigned view_groups(const struct view *v);
 
+/* Keeps what was set up on the screen: setup_save() of vmtop/setup.h. */
+typedef int (*setup_saver)(const struct config *now, const struct config *before, char *path, struct err *e);
+
 /* The terminal loop (ncurses): returns the exit status. Takes the scheduler; restores the terminal on every
  * path. */
 struct scheduler;
-int ui_run(const struct config *cfg, struct scheduler *s);
+int ui_run(const struct config *cfg, struct scheduler *s, setup_saver save);
 
 #endif

@@ -156,7 +156,7 @@ void record_log_write(struct record *r, const struct log_line *line)
 /* Numbers that are enums go by name, for another version may number them otherwise. */
 void record_command_write(struct record *r, const struct command *c, int64_t now_ns)
 {
-	const char *name = rec_command_name(c->kind), *choice = rec_command_choice(c->kind, (int)c->number);
+	const char *name = command_word(c->kind), *choice = command_choice(c->kind, (int)c->number);
 	char uuid[UUID_TEXT];
 	if (!name)
 		return;

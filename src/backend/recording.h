@@ -75,11 +75,9 @@ extern const struct rec_group *const rec_vm_groups[REC_VM_GROUPS];
 #define REC_LOG_COLUMNS "wall_ns, kind, vm, vcpu, memory, outcome, text, reason"
 void rec_line_read(sqlite3_stmt *st, struct log_line *l);
 
-/* Words in tables that stand for enums. NULL: this command is not recorded; it has no choice. */
+/* Words in tables that stand for enums. */
 const char *rec_log_kind(int kind);
 const char *rec_memory_state(int state);
-const char *rec_command_name(int kind);
-const char *rec_command_choice(int kind, int number);
 /* The other way. rec_word: index of the word among names(0) .. names(last), else `none`. */
 int rec_word(const char *(*names)(int), int last, const char *word, int none);
 enum reason rec_reason(const char *key);

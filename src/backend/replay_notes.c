@@ -23,7 +23,7 @@ size_t replay_logged(struct backend *b, struct log_line *to, size_t max)
 static bool read_choice(struct command *c, const char *word)
 {
 	for (int i = 0; i < 16; i++) {
-		const char *name = rec_command_choice((int)c->kind, i);
+		const char *name = command_choice((int)c->kind, i);
 		if (!name)
 			return true; /* its number is a number */
 		if (strcmp(name, word) == 0) {
@@ -43,7 +43,7 @@ bool replay_commands(struct backend *b, struct command *to)
 		memset(to, 0, sizeof *to);
 		r->command_row = sqlite3_column_int64(st, 0);
 		to->kind =
-			(enum command_kind)rec_word(rec_command_name, CMD_REPLAY, rec_text(st, 2), CMD_NONE);
+			(enum command_kind)rec_word(command_word, COMMAND_COUNT, rec_text(st, 2), CMD_NONE);
 		to->on = sqlite3_column_int(st, 3);
 		to->number = rec_real(st, 4);
 		to->vcpu = sqlite3_column_int(st, 6);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a command does to the engine: one row a kind. Invariant: commands change settings and wishes only;
- * what they lead to happens in the next step. */
+/* What a command does to the engine: the functions that the command table names. Invariant: commands change
+ * settings and wishes only; what they lead to happens in the next step. */
 #include "priv.h"
 #include "vmtop/text.h"
 
@@ -187,38 +187,19 @@ static void set_quit(struct engine *en, const struct command *c)
 	en->quit_restore = c->on;
 }
 
-/* A kind without a row (none, and what the screen keeps to itself) does nothing. */
-static void (*const obeys[])(struct engine *en, const struct command *c) = {
-	[CMD_QUIT] = set_quit,
-	[CMD_SAMPLE] = want_sample,
-	[CMD_REBALANCE] = want_rebalance,
-	[CMD_MEMORY_CYCLE] = want_memory,
-	[CMD_AUTO_CPU] = set_auto,
-	[CMD_AUTO_MEMORY] = set_auto,
-	[CMD_INTERVAL] = set_interval,
-	[CMD_UNDO] = ask_change,
-	[CMD_RESTORE] = ask_change,
-	[CMD_PREVIEW] = want_preview,
-	[CMD_PREVIEW_APPLY] = want_apply,
-	[CMD_PREVIEW_DROP] = drop_preview,
-	[CMD_HOLD] = set_hold,
-	[CMD_PIN] = ask_change,
-	[CMD_BALLOON] = ask_change,
-	[CMD_STATS_PERIOD] = want_period,
-	[CMD_CPU_POLICY] = set_policy,
-	[CMD_MEM_POLICY] = set_policy,
-	[CMD_GRANULARITY] = set_policy,
-	[CMD_MARK] = add_mark,
-	[CMD_GROUPS] = set_groups,
-	[CMD_EXCLUDE] = set_flag,
-	[CMD_STAY_ON_NODE] = set_flag,
-	[CMD_CONFIGURE] = replay_configure,
-	[CMD_REPLAY] = replay_seek,
-};
+static void nothing(struct engine *en, const struct command *c)
+{
+	(void)en;
+	(void)c;
+}
+
+#define OBEY(kind, obey, word, late, choice) [kind] = (obey),
+static void (*const obeys[COMMAND_COUNT])(struct engine *en, const struct command *c) = {COMMAND_TABLE(OBEY)};
+#undef OBEY
 
 void engine_obey(struct engine *en, const struct command *c)
 {
-	if ((size_t)c->kind < sizeof obeys / sizeof obeys[0] && obeys[c->kind])
+	if ((unsigned)c->kind < COMMAND_COUNT)
 		obeys[c->kind](en, c);
 }
 

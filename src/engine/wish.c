@@ -16,27 +16,6 @@ static int64_t clock_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-bool command_ages(const struct command *c)
-{
-	switch (c->kind) {
-	case CMD_REBALANCE:
-	case CMD_MEMORY_CYCLE:
-	case CMD_UNDO:
-	case CMD_RESTORE:
-	case CMD_PREVIEW:
-	case CMD_PREVIEW_APPLY:
-	case CMD_PIN:
-	case CMD_BALLOON:
-		return true;
-	case CMD_AUTO_CPU:
-	case CMD_AUTO_MEMORY:
-	case CMD_STATS_PERIOD:
-		return c->on;
-	default:
-		return false;
-	}
-}
-
 bool wish_any(const struct engine *en)
 {
 	return en->want_rebalance || en->want_memory || en->want_preview || en->want_apply || en->n_asked;

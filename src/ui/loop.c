@@ -16,7 +16,6 @@
 #include "keys_guard.h"
 #include "term.h"
 #include "vmtop/engine.h"
-#include "vmtop/setup.h"
 #include "vmtop/text.h"
 #include "vmtop/view.h"
 
@@ -24,6 +23,7 @@ enum { POLL_KEYS, POLL_WAKE, POLL_SIGNALS, POLL_LINE, POLL_COUNT };
 
 struct loop {
 	const struct config *cfg;
+	setup_saver save;
 	struct scheduler *sched;
 	struct view *view;
 	struct terminal *term;
@@ -69,7 +69,7 @@ static void save_setup(struct loop *l)
 	struct err e = ERR_INIT;
 	char path[CFG_TEXT], text[CFG_TEXT + 32];
 	view_setup(l->view, &now);
-	if (setup_save(&now, l->cfg, path, &e) < 0)
+	if (l->save(&now, l->cfg, path, &e) < 0)
 		snprintf(text, sizeof text, "not saved: %s", e.msg);
 	else
 		snprintf(text, sizeof text, "saved to %s", path);
@@ -392,9 +392,9 @@ static void complain(const struct err *e)
 	fprintf(stderr, "vmtop: %s\n", line);
 }
 
-int ui_run(const struct config *cfg, struct scheduler *s)
+int ui_run(const struct config *cfg, struct scheduler *s, setup_saver save)
 {
-	struct loop l = {.cfg = cfg, .sched = s, .signals = -1};
+	struct loop l = {.cfg = cfg, .sched = s, .save = save, .signals = -1};
 	struct err e = ERR_INIT;
 	if (loop_open(&l, &e) < 0) {
 		l.status = err_exit_status(&e);

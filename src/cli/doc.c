@@ -8,6 +8,7 @@
 #include "doc_shell.h"
 #include "vmtop/avail.h"
 #include "vmtop/columns.h"
+#include "vmtop/fields.h"
 #include "vmtop/keys.h"
 #include "vmtop/options.h"
 #include "vmtop/settings.h"
@@ -189,6 +190,38 @@ static void write_columns(FILE *to)
 	fputs(".El\n", to);
 }
 
+static void write_field(const char *path, const struct field *f, void *arg)
+{
+	FILE *to = arg;
+	fputs(".It Li ", to);
+	mdoc_word(to, path);
+	fputc('\n', to);
+	mdoc_text(to, f->help);
+	fprintf(to, "%s%s.\n", *f->unit ? "; unit: " : "", f->unit);
+}
+
+static void write_fields(FILE *to)
+{
+	fputs(".Bl -tag -width Ds -compact\n", to);
+	fields_each(&json_fields, write_field, to);
+	fputs(".El\n", to);
+}
+
+static void write_metrics(FILE *to)
+{
+	fputs(".Bl -tag -width Ds -compact\n", to);
+	for (int k = 0; k < 2; k++) {
+		const struct field_set *set = k ? &pcpu_metrics : &host_metrics;
+		for (size_t i = 0; i < set->n; i++) {
+			fputs(".It Li ", to);
+			mdoc_word(to, set->fields[i].key);
+			fputc('\n', to);
+			mdoc_sentence(to, set->fields[i].help);
+		}
+	}
+	fputs(".El\n", to);
+}
+
 static void write_reasons(FILE *to)
 {
 	fputs(".Bl -tag -width Ds\n", to);
@@ -261,6 +294,8 @@ static const struct doc_part manual_parts[] = {
 	{"VM_CONFIG", write_vm_config},
 	{"KEYS", write_keys},
 	{"COLUMNS", write_columns},
+	{"FIELDS", write_fields},
+	{"METRICS", write_metrics},
 	{"REASONS", write_reasons},
 	{"ABSENT", write_absent},
 	{"DEVIATIONS", write_deviations},

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenMetrics text: one exposition a tick, ended by "# EOF". Every numeric column of the column table is a
- * metric, in base units (bytes, seconds). Invariant: an absent value has no line; a name has no control
- * characters.
+/* OpenMetrics text: one exposition a tick, ended by "# EOF". Every numeric column of the column table and
+ * every host metric of the field table is one, in base units (bytes, seconds). Invariant: an absent value has
+ * no line; a name has no control characters.
  */
 #include <math.h>
 #include <string.h>
 
 #include "vmtop/batch.h"
 #include "vmtop/columns.h"
+#include "vmtop/fields.h"
 #include "vmtop/text.h"
 
 static void label(FILE *to, const char *name, const char *raw)
@@ -24,11 +25,11 @@ static void label(FILE *to, const char *name, const char *raw)
 }
 
 struct unit {
-	const char *of_column, *suffix;
+	const char *name, *suffix;
 	double factor;
 };
 
-static const struct unit *unit_of(const struct column *c)
+static const struct unit *unit_of(const char *name)
 {
 	static const struct unit units[] = {
 		{"%", "_percent", 1},
@@ -40,7 +41,7 @@ static const struct unit *unit_of(const struct column *c)
 		{"", "", 1},
 	};
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-		if (strcmp(units[i].of_column, c->unit) == 0)
+		if (strcmp(units[i].name, name) == 0)
 			return &units[i];
 	return &units[6];
 }
@@ -53,47 +54,41 @@ static void family(FILE *to, const char *name, const char *suffix, const char *h
 	fputc('\n', to);
 }
 
-static void host_value(FILE *to, const char *name, const char *help, struct vf64 v)
+static bool number_of(const struct field *f, const struct field_at *at, double *to)
 {
-	if (!vf64_has(v) || !isfinite(v.v))
-		return;
-	family(to, name, "", help);
-	fprintf(to, "%s %.10g\n", name, v.v);
-}
-
-static struct vf64 bytes(struct vi64 kib)
-{
-	return vi64_has(kib) ? vf64_ok((double)kib.v * 1024) : vf64_absent(kib.avail);
+	struct field_value v;
+	field_get(f, at, &v);
+	*to = (v.kind == FIELD_REAL ? v.real : (double)v.num) * unit_of(f->unit)->factor;
+	return v.kind != FIELD_NULL;
 }
 
 static void host_values(FILE *to, const struct snapshot *s)
 {
-	host_value(to, "vmtop_host_busy_percent", "mean busy time of the online pCPUs", s->busy_pct);
-	host_value(to, "vmtop_host_load_stddev_percent", "older name of vmtop_host_stddev_percent",
-		s->cpu.stddev_pct);
-	host_value(to, "vmtop_host_stddev_percent", "deviation that the policy goes by", s->cpu.stddev_pct);
-	host_value(to, "vmtop_host_limit_percent", "deviation above which the policy acts", s->cpu.limit_pct);
-	host_value(to, "vmtop_host_found_percent", "deviation of the best placement known", s->cpu.found_pct);
-	host_value(to, "vmtop_host_bound_percent", "no placement has less deviation", s->cpu.bound_pct);
-	host_value(to, "vmtop_host_memory_bytes", "memory of the host", bytes(s->sample.host.total_kib));
-	host_value(to, "vmtop_host_memory_available_bytes", "memory the host could give out",
-		bytes(s->sample.host.available_kib));
-	host_value(to, "vmtop_auto_cpu", "1 while AUTO steers CPUs", vf64_ok(s->auto_cpu));
-	host_value(to, "vmtop_auto_memory", "1 while AUTO steers memory", vf64_ok(s->auto_memory));
+	double x;
+	for (size_t i = 0; i < host_metrics.n; i++) {
+		const struct field *f = &host_metrics.fields[i];
+		if (!number_of(f, &(struct field_at){.s = s}, &x))
+			continue;
+		family(to, f->key, "", f->help);
+		fprintf(to, "%s %.10g\n", f->key, x);
+	}
 }
 
 static void pcpu_values(FILE *to, const struct snapshot *s)
 {
-	family(to, "vmtop_pcpu_busy_percent", "", "busy time of a pCPU");
-	for (size_t i = 0; i < s->sample.host.n_pcpus; i++)
-		if (vf64_has(s->pcpu_rates[i].busy_pct))
-			fprintf(to, "vmtop_pcpu_busy_percent{pcpu=\"%d\"} %.10g\n",
-				s->sample.host.pcpus[i].id, s->pcpu_rates[i].busy_pct.v);
+	double x;
+	for (size_t i = 0; i < pcpu_metrics.n; i++) {
+		const struct field *f = &pcpu_metrics.fields[i];
+		family(to, f->key, "", f->help);
+		for (size_t p = 0; p < s->sample.host.n_pcpus; p++)
+			if (number_of(f, &(struct field_at){s, p}, &x))
+				fprintf(to, "%s{pcpu=\"%d\"} %.10g\n", f->key, s->sample.host.pcpus[p].id, x);
+	}
 }
 
 static void vm_values(struct batch_out *o, const struct snapshot *s, const struct column *c)
 {
-	const struct unit *u = unit_of(c);
+	const struct unit *u = unit_of(c->unit);
 	struct column_env env = {.s = s};
 	struct value v;
 	char name[64];

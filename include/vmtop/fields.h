@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of output fields: one row for each key of a JSON line and each host metric. The writers, the
+ * manual's list of keys and the test of names all come from it; within JSON schema 1 a row may be added,
+ * never renamed, removed or retyped. Pure. */
+#ifndef VMTOP_FIELDS_H
+#define VMTOP_FIELDS_H
+
+#include "vmtop/snapshot.h"
+
+/* What is looked at: the snapshot, and the index of a pCPU, VM, vCPU or action in its array. */
+struct field_at {
+	const struct snapshot *s;
+	size_t i;
+};
+
+enum field_kind {
+	FIELD_NULL, /* not known */
+	FIELD_INT,  /* num */
+	FIELD_REAL, /* real; finite */
+	FIELD_BOOL, /* num */
+	FIELD_TEXT, /* text: raw, from the snapshot, a constant or buf */
+	FIELD_CPUS, /* cpus */
+};
+
+struct field_value {
+	enum field_kind kind;
+	int64_t num;
+	double real;
+	const char *text;
+	const struct cpuset *cpus;
+	char buf[64];
+};
+
+/* Where a member stands that is taken as it is. */
+enum field_base {
+	FIELD_COMPUTED, /* by get() */
+	FIELD_OF_SNAPSHOT,
+	FIELD_OF_PCPU,
+	FIELD_OF_PCPU_RATE,
+	FIELD_OF_VM,
+	FIELD_OF_VM_RATE,
+	FIELD_OF_VM_STATUS,
+	FIELD_OF_VCPU,
+	FIELD_OF_VCPU_RATE,
+	FIELD_OF_ACTION,
+};
+
+struct field {
+	const char *key, *unit, *help; /* unit as in the column table; help: one line */
+	enum field_base base;
+	size_t at;
+	char type;    /* of the member: 'f' struct vf64, 'i' struct vi64, 'n' int, 'b' bool, 't' char array */
+	bool or_null; /* a negative number or an empty text is not known */
+	void (*get)(const struct field_at *at, struct field_value *v);      /* *v is FIELD_NULL */
+	const struct field_set *set;                                        /* an object, or a list of them */
+	void (*range)(const struct field_at *at, size_t *first, size_t *n); /* of a list */
+};
+
+struct field_set {
+	const struct field *fields;
+	size_t n;
+};
+
+extern const struct field_set json_fields;  /* of a line */
+extern const struct field_set host_metrics; /* key: name of the metric */
+extern const struct field_set pcpu_metrics; /* the same, for each pCPU */
+
+void field_get(const struct field *f, const struct field_at *at, struct field_value *v);
+/* Every leaf below the set, with its path: "vms[].memory.max_kib". */
+void fields_each(const struct field_set *set,
+	void (*leaf)(const char *path, const struct field *f, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows of the table of output fields. Invariant: what is not known is FIELD_NULL, never 0; a row is the
+ * only place where its key is written. */
+#include "vmtop/fields.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmtop/text.h"
+
+/* A member that is taken as it is; its type is the compiler's word. */
+#define OF(base_, type_, member)                                                                             \
+	.base = (base_), .at = offsetof(type_, member),                                                      \
+	.type = _Generic(((type_ *)0)->member, struct vf64: 'f', struct vi64: 'i', int: 'n', bool: 'b', char *: 't')
+#define SNAPSHOT(member)  OF(FIELD_OF_SNAPSHOT, struct snapshot, member)
+#define PCPU(member)      OF(FIELD_OF_PCPU, struct pcpu_sample, member)
+#define PCPU_RATE(member) OF(FIELD_OF_PCPU_RATE, struct pcpu_rate, member)
+#define VM(member)        OF(FIELD_OF_VM, struct vm_sample, member)
+#define VM_RATE(member)   OF(FIELD_OF_VM_RATE, struct vm_rate, member)
+#define VM_STATUS(member) OF(FIELD_OF_VM_STATUS, struct vm_status, member)
+#define VCPU(member)      OF(FIELD_OF_VCPU, struct vcpu_sample, member)
+#define VCPU_RATE(member) OF(FIELD_OF_VCPU_RATE, struct vcpu_rate, member)
+#define ACTION(member)    OF(FIELD_OF_ACTION, struct action, member)
+#define SET(name, rows)   const struct field_set name = {rows, sizeof(rows) / sizeof(rows)[0]}
+
+static void set_text(struct field_value *v, const char *text)
+{
+	if (text && *text)
+		*v = (struct field_value){.kind = FIELD_TEXT, .text = text};
+}
+
+static void set_bool(struct field_value *v, bool on)
+{
+	v->kind = FIELD_BOOL;
+	v->num = on;
+}
+
+static void set_int(struct field_value *v, int64_t n)
+{
+	v->kind = FIELD_INT;
+	v->num = n;
+}
+
+static void set_real(struct field_value *v, double x)
+{
+	if (!isfinite(x))
+		return;
+	v->kind = FIELD_REAL;
+	v->real = x;
+}
+
+/* --- pCPUs ---------------------------------------------------------------------------------------------- */
+
+static void pcpu_capacity_of(const struct field_at *at, struct field_value *v)
+{
+	const struct pcpu_sample *p = &at->s->sample.host.pcpus[at->i];
+	if (p->capacity)
+		set_real(v, pcpu_capacity(p));
+}
+
+static void all_pcpus(const struct field_at *at, size_t *first, size_t *n)
+{
+	*first = 0;
+	*n = at->s->sample.host.n_pcpus;
+}
+
+static const struct field pcpu_rows[] = {
+	{"id", "", "number of the pCPU", PCPU(id)},
+	{"node", "", "its NUMA node", PCPU(node), .or_null = true},
+	{"capacity", "", "what it does compared with the largest pCPU, which has 1; only where they differ",
+		.get = pcpu_capacity_of},
+	{"busy_pct", "%", "time that it was not idle", PCPU_RATE(busy_pct)},
+	{"load_pct", "%", "usage by the vCPUs mapped to it", PCPU_RATE(load_pct)},
+	{"demand_pct", "%", "what those vCPUs want", PCPU_RATE(demand_pct)},
+	{"online", "", "the kernel may use it", PCPU(online)},
+};
+static SET(pcpu_set, pcpu_rows);
+
+/* --- the host ------------------------------------------------------------------------------------------- */
+
+static void cpu_verdict_key(const struct field_at *at, struct field_value *v)
+{
+	set_text(v, reason_key(at->s->cpu.why.code));
+}
+
+static void memory_state_of(const struct field_at *at, struct field_value *v)
+{
+	set_text(v, memory_state_name(at->s->memory.state));
+}
+
+static const struct field host_cpu_rows[] = {
+	{"busy_pct", "%", "mean busy time of the online pCPUs", SNAPSHOT(busy_pct)},
+	{"load_stddev_pct", "%", "older name of stddev_pct", SNAPSHOT(cpu.stddev_pct)},
+	{"pcpus", "", "the pCPUs", .set = &pcpu_set, .range = all_pcpus},
+	{"stddev_pct", "%", "standard deviation of the pCPUs' load: the number that the policy goes by",
+		SNAPSHOT(cpu.stddev_pct)},
+	{"limit_pct", "%", "deviation above which the policy acts", SNAPSHOT(cpu.limit_pct)},
+	{"found_pct", "%", "deviation of the best placement known", SNAPSHOT(cpu.found_pct)},
+	{"bound_pct", "%", "no placement has less deviation than this", SNAPSHOT(cpu.bound_pct)},
+	{"verdict", "", "code of the reason for what the CPU policy did; see REASONS",
+		.get = cpu_verdict_key},
+	{"why", "", "the same in words, with numbers", SNAPSHOT(cpu.why.text), .or_null = true},
+};
+static SET(host_cpu_set, host_cpu_rows);
+
+static const struct field host_memory_rows[] = {
+	{"total_kib", "KiB", "memory of the host", SNAPSHOT(sample.host.total_kib)},
+	{"available_kib", "KiB", "memory that the host could give out", SNAPSHOT(sample.host.available_kib)},
+	{"arc_kib", "KiB", "cache of ZFS that the host would give back; counted as available",
+		SNAPSHOT(sample.host.arc_kib)},
+	{"reserve_kib", "KiB", "memory that the memory policy keeps free", SNAPSHOT(memory.reserve_kib)},
+	{"state", "", "ok, soft (below the reserve) or hard (short of memory)", .get = memory_state_of},
+};
+static SET(host_memory_set, host_memory_rows);
+
+static const struct field host_rows[] = {
+	{"name", "", "host name", SNAPSHOT(sample.host.hostname)},
+	{"cpu", "", "its pCPUs", .set = &host_cpu_set},
+	{"memory", "", "its memory", .set = &host_memory_set},
+};
+static SET(host_set, host_rows);
+
+/* --- VMs ------------------------------------------------------------------------------------------------ */
+
+static void vcpu_affinity(const struct field_at *at, struct field_value *v)
+{
+	const struct vcpu_sample *c = &at->s->sample.vcpus[at->i];
+	if (c->affinity_avail == AVAIL_OK)
+		*v = (struct field_value){.kind = FIELD_CPUS, .cpus = &c->affinity};
+}
+
+static void vcpu_pinned(const struct field_at *at, struct field_value *v)
+{
+	const struct vcpu_sample *c = &at->s->sample.vcpus[at->i];
+	if (c->affinity_avail == AVAIL_OK)
+		set_bool(v, c->pinned);
+}
+
+static void vcpus_of(const struct field_at *at, size_t *first, size_t *n)
+{
+	*first = at->s->sample.vms[at->i].first_vcpu;
+	*n = at->s->sample.vms[at->i].n_vcpus;
+}
+
+static const struct field vcpu_rows[] = {
+	{"id", "", "number of the vCPU", VCPU(id)},
+	{"usage_pct", "%", "time that it ran, of one pCPU", VCPU_RATE(usage_pct)},
+	{"wait_pct", "%", "time that it waited for a pCPU", VCPU_RATE(wait_pct)},
+	{"demand_pct", "%", "what it wants", VCPU_RATE(demand_pct)},
+	{"pcpu", "", "pCPU on which it ran last", VCPU(pcpu)},
+	{"affinity", "", "pCPUs on which it may run, as a list", .get = vcpu_affinity},
+	{"pinned", "", "the affinity leaves out some pCPU of the host", .get = vcpu_pinned},
+};
+static SET(vcpu_set, vcpu_rows);
+
+/* Why memory control does or leaves what it does; without a word of it, why there are no numbers. */
+static void vm_memory_reason(const struct field_at *at, struct field_value *v)
+{
+	const struct vm_status *st = &at->s->vm_status[at->i];
+	struct vi64 usable = at->s->sample.vms[at->i].mem.usable_kib;
+	if (st->mem.why.code != REASON_NONE)
+		set_text(v, reason_key(st->mem.why.code));
+	else if (!vi64_has(usable))
+		set_text(v, avail_key(usable.avail));
+}
+
+static const struct field vm_memory_rows[] = {
+	{"max_kib", "KiB", "its maximum", VM(mem.max_kib)},
+	{"balloon_kib", "KiB", "what the balloon leaves it now", VM(mem.balloon_kib)},
+	{"plugged_kib", "KiB", "memory plugged in through virtio-mem, beside the balloon",
+		VM(mem.plugged_kib)},
+	{"limit_kib", "KiB", "hard_limit or memory.max of its own control group", VM(mem.limit_kib)},
+	{"group_limit_kib", "KiB", "limit of a control group around it", VM(mem.group_limit_kib)},
+	{"target_kib", "KiB", "balloon target that vmtop set last", VM_STATUS(target_kib)},
+	{"unused_kib", "KiB", "free memory inside", VM(mem.unused_kib)},
+	{"usable_kib", "KiB", "memory inside that could be had without swapping", VM(mem.usable_kib)},
+	{"rss_kib", "KiB", "memory of the host that it holds", VM(mem.rss_kib)},
+	{"used_kib", "KiB", "what it uses inside", VM_RATE(used_kib)},
+	{"age_s", "s", "age of the guest's own numbers", VM_RATE(age_s)},
+	{"reason", "", "code of the reason for what was done to its memory, or why there are no numbers",
+		.get = vm_memory_reason},
+	{"why", "", "the same in words, with numbers", VM_STATUS(mem.why.text), .or_null = true},
+};
+static SET(vm_memory_set, vm_memory_rows);
+
+static void vm_uuid(const struct field_at *at, struct field_value *v)
+{
+	uuid_format(at->s->sample.vms[at->i].uuid, v->buf);
+	v->kind = FIELD_TEXT;
+	v->text = v->buf;
+}
+
+static void vm_state(const struct field_at *at, struct field_value *v)
+{
+	set_text(v, vm_state_text(at->s->sample.vms[at->i].state));
+}
+
+static void vm_hung(const struct field_at *at, struct field_value *v)
+{
+	set_bool(v, at->s->sample.vms[at->i].hung_since_ns != 0);
+}
+
+static void vm_cpu_reason(const struct field_at *at, struct field_value *v)
+{
+	enum reason r = at->s->vm_status[at->i].cpu;
+	set_text(v, r == REASON_NONE ? NULL : reason_key(r));
+}
+
+static void all_vms(const struct field_at *at, size_t *first, size_t *n)
+{
+	*first = 0;
+	*n = at->s->sample.n_vms;
+}
+
+static const struct field vm_rows[] = {
+	{"name", "", "its name", VM(name)},
+	{"uuid", "", "its UUID", .get = vm_uuid},
+	{"id", "", "libvirt's number of a running VM", VM(id), .or_null = true},
+	{"state", "", "running, paused and so on", .get = vm_state},
+	{"cpu_pct", "%", "time of its vCPUs, of one pCPU", VM_RATE(cpu_pct)},
+	{"wait_pct", "%", "time that its vCPUs waited for a pCPU, summed", VM_RATE(wait_pct)},
+	{"demand_pct", "%", "what its vCPUs want, summed", VM_RATE(demand_pct)},
+	{"vcpus", "", "its vCPUs", .set = &vcpu_set, .range = vcpus_of},
+	{"memory", "", "its memory", .set = &vm_memory_set},
+	{"hung", "", "its monitor does not answer", .get = vm_hung},
+	{"cpu_reason", "", "code of the reason why AUTO leaves its vCPUs alone", .get = vm_cpu_reason},
+};
+static SET(vm_set, vm_rows);
+
+/* --- actions -------------------------------------------------------------------------------------------- */
+
+static const struct action *action_of(const struct field_at *at)
+{
+	return &at->s->actions[at->i];
+}
+
+static void action_kind_of(const struct field_at *at, struct field_value *v)
+{
+	set_text(v, action_kind_text(action_of(at)->kind));
+}
+
+static void action_vm(const struct field_at *at, struct field_value *v)
+{
+	const struct vm_sample *vm = sample_vm_by_uuid(&at->s->sample, action_of(at)->uuid);
+	if (vm)
+		*v = (struct field_value){.kind = FIELD_TEXT, .text = vm->name};
+}
+
+static void action_uuid(const struct field_at *at, struct field_value *v)
+{
+	uuid_format(action_of(at)->uuid, v->buf);
+	v->kind = FIELD_TEXT;
+	v->text = v->buf;
+}
+
+static void set_change(
+	struct field_value *v, const struct action *a, const struct cpuset *cpus, int64_t kib, int s)
+{
+	if (a->kind == ACTION_PIN && !cpuset_empty(cpus))
+		*v = (struct field_value){.kind = FIELD_CPUS, .cpus = cpus};
+	else if (a->kind == ACTION_BALLOON && kib >= 0)
+		set_int(v, kib);
+	else if (a->kind != ACTION_PIN && a->kind != ACTION_BALLOON && s >= 0)
+		set_int(v, s);
+}
+
+static void action_from(const struct field_at *at, struct field_value *v)
+{
+	const struct action *a = action_of(at);
+	set_change(v, a, &a->from, a->from_kib, a->from_s);
+}
+
+static void action_to(const struct field_at *at, struct field_value *v)
+{
+	const struct action *a = action_of(at);
+	set_change(v, a, &a->to, a->to_kib, a->to_s);
+}
+
+static void action_reason(const struct field_at *at, struct field_value *v)
+{
+	set_text(v, reason_key(action_of(at)->why.code));
+}
+
+static void action_why(const struct field_at *at, struct field_value *v)
+{
+	const struct why *w = &action_of(at)->why;
+	set_text(v, *w->text ? w->text : reason_text(w->code));
+}
+
+static void action_outcome(const struct field_at *at, struct field_value *v)
+{
+	set_text(v, outcome_text(action_of(at)->outcome));
+}
+
+static void all_actions(const struct field_at *at, size_t *first, size_t *n)
+{
+	*first = 0;
+	*n = at->s->n_actions;
+}
+
+static const struct field action_rows[] = {
+	{"kind", "", "pin, balloon or stats-period", .get = action_kind_of},
+	{"vm", "", "name of the VM", .get = action_vm},
+	{"uuid", "", "UUID of the VM", .get = action_uuid},
+	{"vcpu", "", "number of the vCPU that is pinned", ACTION(vcpu), .or_null = true},
+	{"from", "", "what was in force: a list of pCPUs, KiB, or seconds", .get = action_from},
+	{"to", "", "what is to be in force", .get = action_to},
+	{"reason", "", "code of the reason; see REASONS", .get = action_reason},
+	{"why", "", "the same in words, with numbers", .get = action_why},
+	{"outcome", "", "planned, done, failed, skipped or unknown", .get = action_outcome},
+	{"error", "", "what the hypervisor said", ACTION(error), .or_null = true},
+};
+static SET(action_set, action_rows);
+
+/* --- the line ------------------------------------------------------------------------------------------- */
+
+static void mode_cpu(const struct field_at *at, struct field_value *v)
+{
+	set_text(v, at->s->auto_cpu ? "auto" : "manual");
+}
+
+static void mode_memory(const struct field_at *at, struct field_value *v)
+{
+	set_text(v, at->s->auto_memory ? "auto" : "manual");
+}
+
+static void mode_waits(const struct field_at *at, struct field_value *v)
+{
+	set_bool(v, at->s->waits_cpu || at->s->waits_memory);
+}
+
+static const struct field mode_rows[] = {
+	{"cpu", "", "auto or manual", .get = mode_cpu},
+	{"memory", "", "auto or manual", .get = mode_memory},
+	{"dry_run", "", "plans are shown and not carried out", SNAPSHOT(dry_run)},
+	{"readonly", "", "nothing can be changed", SNAPSHOT(readonly)},
+	{"waits", "", "AUTO goes on by itself once nobody else steers this host", .get = mode_waits},
+};
+static SET(mode_set, mode_rows);
+
+static void policy_cpu(const struct field_at *at, struct field_value *v)
+{
+	set_text(v, cpu_policy_name(at->s->cpu_policy));
+}
+
+static void policy_memory(const struct field_at *at, struct field_value *v)
+{
+	set_text(v, mem_policy_name(at->s->mem_policy));
+}
+
+static void policy_granularity(const struct field_at *at, struct field_value *v)
+{
+	set_text(v, granularity_name(at->s->granularity));
+}
+
+static const struct field policy_rows[] = {
+	{"cpu", "", "CPU policy", .get = policy_cpu},
+	{"memory", "", "memory policy", .get = policy_memory},
+	{"granularity", "", "what vCPUs are pinned to", .get = policy_granularity},
+};
+static SET(policy_set, policy_rows);
+
+static void claim_state_of(const struct field_at *at, struct field_value *v)
+{
+	set_text(v, claim_state_name(at->s->backend.claim.state));
+}
+
+static const struct field claim_rows[] = {
+	{"state", "", "free, left behind, ours, other, denied, unknown or none", .get = claim_state_of},
+	{"who", "", "host, user and process that steer this host", SNAPSHOT(backend.claim.who),
+		.or_null = true},
+};
+static SET(claim_set, claim_rows);
+
+static void schema_number(const struct field_at *at, struct field_value *v)
+{
+	(void)at;
+	set_int(v, 1);
+}
+
+static void line_time(const struct field_at *at, struct field_value *v)
+{
+	text_time(v->buf, sizeof v->buf, at->s->sample.wall_ns);
+	v->kind = FIELD_TEXT;
+	v->text = v->buf;
+}
+
+static void line_elapsed(const struct field_at *at, struct field_value *v)
+{
+	if (at->s->elapsed_s > 0)
+		set_real(v, at->s->elapsed_s);
+}
+
+static const struct field line_rows[] = {
+	{"schema", "", "1; keys may be added within it", .get = schema_number},
+	{"time", "", "ISO 8601 with zone", .get = line_time},
+	{"elapsed_s", "s", "measured time since the sample before", .get = line_elapsed},
+	{"uri", "", "what vmtop is connected to", SNAPSHOT(backend.uri)},
+	{"mode", "", "whether AUTO steers", .set = &mode_set},
+	{"policy", "", "what is in force", .set = &policy_set},
+	{"claim", "", "who steers this host", .set = &claim_set},
+	{"host", "", "the host", .set = &host_set},
+	{"vms", "", "the VMs", .set = &vm_set, .range = all_vms},
+	{"actions", "", "what was done in this interval", .set = &action_set, .range = all_actions},
+	{"note", "", "what the sample lacks", SNAPSHOT(sample.note), .or_null = true},
+};
+SET(json_fields, line_rows);
+
+/* --- metrics: the same rows, under the names of metrics ------------------------------------------------- */
+
+static const struct field host_metric_rows[] = {
+	{"vmtop_host_busy_percent", "%", "mean busy time of the online pCPUs", SNAPSHOT(busy_pct)},
+	{"vmtop_host_load_stddev_percent", "%", "older name of vmtop_host_stddev_percent",
+		SNAPSHOT(cpu.stddev_pct)},
+	{"vmtop_host_stddev_percent", "%", "deviation that the policy goes by", SNAPSHOT(cpu.stddev_pct)},
+	{"vmtop_host_limit_percent", "%", "deviation above which the policy acts", SNAPSHOT(cpu.limit_pct)},
+	{"vmtop_host_found_percent", "%", "deviation of the best placement known", SNAPSHOT(cpu.found_pct)},
+	{"vmtop_host_bound_percent", "%", "no placement has less deviation", SNAPSHOT(cpu.bound_pct)},
+	{"vmtop_host_memory_bytes", "KiB", "memory of the host", SNAPSHOT(sample.host.total_kib)},
+	{"vmtop_host_memory_available_bytes", "KiB", "memory the host could give out",
+		SNAPSHOT(sample.host.available_kib)},
+	{"vmtop_auto_cpu", "", "1 while AUTO steers CPUs", SNAPSHOT(auto_cpu)},
+	{"vmtop_auto_memory", "", "1 while AUTO steers memory", SNAPSHOT(auto_memory)},
+};
+SET(host_metrics, host_metric_rows);
+
+static const struct field pcpu_metric_rows[] = {
+	{"vmtop_pcpu_busy_percent", "%", "busy time of a pCPU", PCPU_RATE(busy_pct)},
+};
+SET(pcpu_metrics, pcpu_metric_rows);
+
+/* --- reading them --------------------------------------------------------------------------------------- */
+
+static const void *object_of(enum field_base base, const struct field_at *at)
+{
+	const struct snapshot *s = at->s;
+	switch (base) {
+	case FIELD_OF_SNAPSHOT:
+		return s;
+	case FIELD_OF_PCPU:
+		return &s->sample.host.pcpus[at->i];
+	case FIELD_OF_PCPU_RATE:
+		return &s->pcpu_rates[at->i];
+	case FIELD_OF_VM:
+		return &s->sample.vms[at->i];
+	case FIELD_OF_VM_RATE:
+		return &s->vm_rates[at->i];
+	case FIELD_OF_VM_STATUS:
+		return &s->vm_status[at->i];
+	case FIELD_OF_VCPU:
+		return &s->sample.vcpus[at->i];
+	case FIELD_OF_VCPU_RATE:
+		return &s->vcpu_rates[at->i];
+	case FIELD_OF_ACTION:
+		return &s->actions[at->i];
+	case FIELD_COMPUTED:
+		break;
+	}
+	return NULL;
+}
+
+static void get_member(const struct field *f, const void *member, struct field_value *v)
+{
+	struct vf64 real;
+	struct vi64 whole;
+	int number;
+	switch (f->type) {
+	case 'f':
+		memcpy(&real, member, sizeof real);
+		if (vf64_has(real))
+			set_real(v, real.v);
+		break;
+	case 'i':
+		memcpy(&whole, member, sizeof whole);
+		if (vi64_has(whole))
+			set_int(v, whole.v);
+		break;
+	case 'n':
+		memcpy(&number, member, sizeof number);
+		if (number >= 0 || !f->or_null)
+			set_int(v, number);
+		break;
+	case 'b':
+		set_bool(v, *(const bool *)member);
+		break;
+	case 't':
+		if (*(const char *)member || !f->or_null)
+			*v = (struct field_value){.kind = FIELD_TEXT, .text = member};
+		break;
+	}
+}
+
+void field_get(const struct field *f, const struct field_at *at, struct field_value *v)
+{
+	v->kind = FIELD_NULL;
+	if (f->get)
+		f->get(at, v);
+	else if (f->base != FIELD_COMPUTED)
+		get_member(f, (const char *)object_of(f->base, at) + f->at, v);
+}
+
+struct walk {
+	void (*leaf)(const char *path, const struct field *f, void *arg);
+	void *arg;
+};
+
+static void walk_set(const struct walk *w, const struct field_set *set, const char *above)
+{
+	char path[160];
+	for (size_t i = 0; i < set->n; i++) {
+		const struct field *f = &set->fields[i];
+		snprintf(path, sizeof path, "%s%s%s", above, f->key, f->range ? "[]." : f->set ? "." : "");
+		if (f->set)
+			walk_set(w, f->set, path);
+		else
+			w->leaf(path, f, w->arg);
+	}
+}
+
+void fields_each(const struct field_set *set,
+	void (*leaf)(const char *path, const struct field *f, void *arg), void *arg)
+{
+	walk_set(&(struct walk){leaf, arg}, set, "");
+}

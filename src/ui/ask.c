@@ -252,6 +252,9 @@ static void sort_key(struct view *v, const struct key_row *k, const struct snaps
 		t->reverse = false;
 		v->rows_stale = true;
 		rows_update(v, s);
+	} else if (k->action != KEY_CLOSE) {
+		view_no_action(v, k);
+		return;
 	}
 	v->over = OVER_NONE;
 }

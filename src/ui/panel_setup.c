@@ -236,8 +236,11 @@ void setup_key(struct view *v, const struct key_row *k, int key, const struct sn
 	case KEY_SAVE:
 		view_send_kind(v, CMD_SAVE, true);
 		break;
-	default:
+	case KEY_CLOSE:
 		v->over = OVER_NONE;
+		break;
+	default:
+		view_no_action(v, k);
 	}
 }
 

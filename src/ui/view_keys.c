@@ -129,6 +129,11 @@ static void key_next(struct view *v, const struct snapshot *s)
 		view_say(v, "no VM matches %.100s", v->search);
 }
 
+void view_no_action(struct view *v, const struct key_row *k)
+{
+	view_say(v, "nothing is done by this key yet: %s", k->help);
+}
+
 static bool sort_key(struct view *v, enum key_action a)
 {
 	switch (a) {
@@ -241,6 +246,8 @@ static bool other_key(struct view *v, const struct snapshot *s, enum key_action 
 	case KEY_NOTE:
 		ask_line(v, PROMPT_NOTE, "");
 		return true;
+	case KEY_REDRAW: /* by the loop */
+		return true;
 	default:
 		return false;
 	}
@@ -333,11 +340,11 @@ bool view_key(struct view *v, int key, const struct snapshot *s, struct command 
 	if (!k && s->readonly && key_find(key, view_place(v, s), false))
 		view_say(v, "read-only: %s",
 			s->backend.readonly_why[0] ? s->backend.readonly_why : "nothing can be changed");
-	else if (!quiet && !move_key(v, s, a) && !sort_key(v, a) && !show_key(v, s, a, key) &&
-		 !steer_key(v, s, a) && !edit_key(v, s, a) && !replay_key(v, a))
-		other_key(v, s, a);
 	else if (quiet)
 		return false;
+	else if (k && !move_key(v, s, a) && !sort_key(v, a) && !show_key(v, s, a, key) &&
+		 !steer_key(v, s, a) && !edit_key(v, s, a) && !replay_key(v, a) && !other_key(v, s, a))
+		view_no_action(v, k);
 	rows_update(v, s);
 	return view_more(v, c);
 }

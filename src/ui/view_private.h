@@ -241,6 +241,9 @@ bool edit_key(struct view *v, const struct snapshot *s, enum key_action a);
 bool steer_each(struct view *v, const struct snapshot *s, struct command *c);
 void view_send_kind(struct view *v, enum command_kind kind, bool on);
 
+/* A row of the key table whose action nobody carries out; a test holds that there is none. */
+struct key_row;
+void view_no_action(struct view *v, const struct key_row *k);
 void view_say(struct view *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Puts a command into the queue. */
 void view_send(struct view *v, const struct command *c);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "support/seat.h"
+#include "vmtop/keys.h"
 
 static void test_rebalance_asks_above_eight(void **state)
 {
@@ -50,6 +51,37 @@ static bool shows(struct seat *t, const char *words)
 {
 	static char text[24 * 80 * 8];
 	return strstr(shown(t, text, sizeof text), words) != NULL;
+}
+
+/* Where a key means something, and how one gets there. */
+static void go_to(struct seat *t, enum key_place place)
+{
+	t->s->preview = place == IN_PREVIEW;
+	t->s->backend.replay = place == IN_REPLAY;
+	if (place == IN_EDIT)
+		press(t, 'E');
+	else if (place == IN_SETUP || place == IN_SORT)
+		press(t, place == IN_SETUP ? VK_F1 + 1 : VK_F1 + 5);
+}
+
+/* A row of the key table alone is documented and does nothing: that must not go unnoticed. */
+static void test_every_key_does_something(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < key_count(); i++)
+		for (unsigned place = IN_VIEWS; place <= IN_REPLAY; place <<= 1) {
+			const struct key_row *k = key_at(i);
+			struct seat *t = NULL;
+			if (!(k->where & place))
+				continue;
+			sit((void **)&t);
+			go_to(t, (enum key_place)place);
+			assert_ptr_equal(key_find(k->keys[0], (enum key_place)place, false), k);
+			press(t, k->keys[0]);
+			if (shows(t, "nothing is done by this key"))
+				fail_msg("%s (%s), place %u", k->name, k->help, place);
+			rise((void **)&t);
+		}
 }
 
 /* How many cells of the screen have the colour of waiting, with the columns NAME and WAIT% alone. */
@@ -396,6 +428,7 @@ int main(void)
 {
 #define SEATED(test) cmocka_unit_test_setup_teardown(test, sit, rise)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_key_does_something),
 		cmocka_unit_test(test_waiting_is_coloured_by_its_sum),
 		SEATED(test_own_cost),
 		SEATED(test_rebalance_asks_above_eight),

@@ -101,7 +101,7 @@ struct key_row {
 	enum key_section section;
 	bool steers;        /* changes guests: gone in read-only mode */
 	const char *name;   /* as shown: "b", "F6 F" */
-	const char *footer; /* name in the footer, "" when `rank` is 0 */
+	const char *footer; /* name in the footer; with a rank */
 	const char *label;  /* footer: what it does, one or two words */
 	int rank;           /* footer: 1 is the last to go when it gets narrow; 0: not in the footer */
 	const char *help;   /* one line */

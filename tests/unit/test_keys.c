@@ -33,8 +33,8 @@ static void test_every_key_is_told(void **state)
 	for (size_t i = 0; i < key_count(); i++) {
 		const struct key_row *k = key_at(i);
 		assert_int_equal(k->name[0] != '\0', k->help[0] != '\0');
-		assert_int_equal(k->rank > 0, k->label[0] != '\0');
-		assert_int_equal(k->rank > 0, k->footer[0] != '\0');
+		assert_int_equal(k->rank > 0, k->label && k->label[0]);
+		assert_int_equal(k->rank > 0, k->footer && k->footer[0]);
 		/* A key without a name is the second of a pair: the row before tells of both. */
 		if (!k->name[0])
 			assert_true(i > 0);

@@ -48,6 +48,8 @@ struct relief_trial {
 	double before_touched, before_all; /* waiting per wanted second */
 	double want_touched, want_all; /* before: vCPUs wanted, to see whether the load is still the same */
 	double wait_touched_s, wait_all_s, want_touched_s, want_all_s, span_s; /* since */
+	double all_sum, all_squares; /* of what all wait per wanted second, round by round */
+	int rounds;
 };
 
 struct relief {

@@ -37,6 +37,26 @@ static double wanted_by_others(const struct place_problem *p)
 	return sum;
 }
 
+static double per(double wait, double want)
+{
+	return want > 1e-9 ? wait / want : 0;
+}
+
+static void add_all(struct relief_trial *x, const struct place_problem *p, double dt_s)
+{
+	double wait = 0, want = wanted_by_others(p);
+	for (size_t i = 0; i < p->n_tasks; i++) {
+		wait += fmax(0, p->tasks[i].wait_pct) / 100;
+		want += p->tasks[i].demand_pct / 100;
+	}
+	x->wait_all_s += dt_s * wait;
+	x->want_all_s += dt_s * want;
+	x->all_sum += per(wait, want);
+	x->all_squares += per(wait, want) * per(wait, want);
+	x->rounds++;
+	x->span_s += dt_s;
+}
+
 static void trial_add(struct relief *r, struct relief_trial *x, const struct place_problem *p, double dt_s)
 {
 	for (size_t i = 0; i < x->n; i++) {
@@ -46,17 +66,7 @@ static void trial_add(struct relief *r, struct relief_trial *x, const struct pla
 		x->wait_touched_s += dt_s * fmax(0, t->wait_pct) / 100;
 		x->want_touched_s += dt_s * t->demand_pct / 100;
 	}
-	for (size_t i = 0; i < p->n_tasks; i++) {
-		x->wait_all_s += dt_s * fmax(0, p->tasks[i].wait_pct) / 100;
-		x->want_all_s += dt_s * p->tasks[i].demand_pct / 100;
-	}
-	x->want_all_s += dt_s * wanted_by_others(p);
-	x->span_s += dt_s;
-}
-
-static double per(double wait, double want)
-{
-	return want > 1e-9 ? wait / want : 0;
+	add_all(x, p, dt_s);
 }
 
 static bool differs(double before, double after)
@@ -66,12 +76,22 @@ static bool differs(double before, double after)
 
 enum verdict { TELLS_GOOD, TELLS_BAD, TELLS_NOTHING };
 
+/* How far apart the means of two spans are by chance alone. Rounds that follow each other are alike: two
+ * count as one. */
+static double scatter(const struct relief_trial *x)
+{
+	double n = x->rounds, mean = n > 0 ? x->all_sum / n : 0;
+	double var = n > 1 ? fmax(0, x->all_squares / n - mean * mean) : 0;
+	return n > 1 ? sqrt(2 * var / (n / 2)) : 0;
+}
+
 static enum verdict trial_verdict(const struct relief_trial *x)
 {
 	double touched = per(x->wait_touched_s, x->want_touched_s), all = per(x->wait_all_s, x->want_all_s);
 	bool helped =
 		x->placed ? touched <= 1.25 * x->before_touched + .05 : touched <= .75 * x->before_touched;
-	bool spoilt = x->placed ? all > 1.25 * x->before_all + .05 : all > 1.1 * x->before_all + .01;
+	bool spoilt = x->placed ? all > 1.25 * x->before_all + .05
+				: all - x->before_all > fmax(.1 * x->before_all + .01, scatter(x));
 	if (x->placed && !(spoilt && !helped)) /* the deviation is what it was made for */
 		return TELLS_GOOD;
 	if (helped && !spoilt)
@@ -164,6 +184,8 @@ static void trial_extend(struct relief_trial *x, const struct place_problem *p)
 	x->from_ns = p->now_ns;
 	x->until_ns = p->now_ns + 2 * span;
 	x->wait_touched_s = x->wait_all_s = x->want_touched_s = x->want_all_s = x->span_s = 0;
+	x->all_sum = x->all_squares = 0;
+	x->rounds = 0;
 }
 
 /* Returns whether moves were made. */

@@ -264,8 +264,15 @@ enum {
 	N_MODES = sizeof modes / sizeof *modes,
 	N_LEVELS = sizeof levels / sizeof *levels,
 	N_SHAPES = sizeof shapes / sizeof *shapes,
-	N_MADE = N_HOSTS * N_MODES * N_LEVELS
+	N_MADE = N_HOSTS * N_MODES * N_LEVELS,
+	N_EXTRAS = 4,
+	N_EXTRA_HOSTS = 2,
+	N_EXTRA = N_EXTRAS * N_EXTRA_HOSTS * N_MODES
 };
+
+/* The same with what makes pCPUs or guests unequal. Of `pcpus` the upper quarter is isolated or lesser. */
+static const char *const extras[N_EXTRAS] = {"isolated", "dedicated", "quota", "lesser"};
+static const size_t extra_hosts[N_EXTRA_HOSTS] = {1, 3}; /* of hosts[] */
 
 __attribute__((format(printf, 3, 4))) static void add(char *text, size_t *at, const char *format, ...)
 {
@@ -275,6 +282,52 @@ __attribute__((format(printf, 3, 4))) static void add(char *text, size_t *at, co
 	va_end(ap);
 	if (*at >= LOAD_TEXT)
 		abort();
+}
+
+enum { NO_EXTRA = -1, ISOLATED, DEDICATED, QUOTA, LESSER };
+
+static void add_group(struct load *l, size_t *at, int g, size_t shape, double vcpus, bool pinned, int extra)
+{
+	int size = 1 << g, n = (int)(vcpus / 3 / size + .5);
+	int pcpus = (int)l->pcpus - (extra == ISOLATED ? (int)l->pcpus / 4 : 0);
+	if (n == 0)
+		return;
+	add(l->text, at, "vm g%d x%d\n vcpus %d\n load %s", size, n, size, shapes[shape].curve);
+	if (shapes[shape].period_s > 0)
+		add(l->text, at, " shift %.2fs", g * shapes[shape].period_s / 3);
+	if (shapes[shape].noise_pct)
+		add(l->text, at, " noise %d%%", shapes[shape].noise_pct);
+	add(l->text, at, "\n");
+	if (pinned)
+		add(l->text, at, " pin each 0-%d\n", pcpus - 1);
+	if (extra == QUOTA && g != 2)
+		add(l->text, at, " quota %d%%\n", g ? 60 : 35);
+}
+
+static void make_extra(size_t i, struct load *l)
+{
+	int extra = (int)(i % N_EXTRAS);
+	size_t mode = i / N_EXTRAS % N_MODES, host = extra_hosts[i / N_EXTRAS / N_MODES];
+	size_t shape = (i * 3 + host) % N_SHAPES, level = (i + mode) % N_LEVELS, at = 0;
+	int pcpus = hosts[host].pcpus, upper = pcpus - pcpus / 4;
+	double vcpus = levels[level].part * (extra == ISOLATED ? upper : pcpus) / shapes[shape].mean;
+	snprintf(l->name, sizeof l->name, "%s-%s-%d-%s-%s", modes[mode], shapes[shape].name, pcpus,
+		levels[level].name, extras[extra]);
+	l->pcpus = (size_t)pcpus;
+	add(l->text, &at, "host\n pcpus %d\n%s", pcpus, hosts[host].topology);
+	if (extra == ISOLATED)
+		add(l->text, &at, " isolated %d-%d\n", upper, pcpus - 1);
+	if (extra == LESSER)
+		add(l->text, &at, " capacity 60%% %d-%d\n", upper, pcpus - 1);
+	if (extra == DEDICATED)
+		add(l->text, &at,
+			"vm own\n vcpus 2\n load 80%% noise 10%%\n cpuset 0-1\n pin each 0-1\n flags "
+			"dedicated\n");
+	if (extra == ISOLATED)
+		add(l->text, &at, "vm rt\n vcpus 2\n load 60%% noise 10%%\n cpuset %d-%d\n pin each %d-%d\n",
+			upper, pcpus - 1, upper, pcpus - 1);
+	for (int g = 0; g < 3; g++)
+		add_group(l, &at, g, shape, vcpus, mode == 1 || (mode == 2 && g == 1), extra);
 }
 
 /* Three groups of guests of 1, 2 and 4 vCPUs; where the load has a rhythm each group has its own phase. */
@@ -289,20 +342,8 @@ static void make(size_t i, struct load *l)
 	add(l->text, &at, "host\n pcpus %d\n%s", hosts[host].pcpus, hosts[host].topology);
 	if (i % 4 == 3)
 		add(l->text, &at, " background 0-%d square 40%% 2%% every 70s\n", hosts[host].pcpus / 4);
-	for (int g = 0; g < 3; g++) {
-		int size = 1 << g, n = (int)(vcpus / 3 / size + .5);
-		bool pinned = mode == 1 || (mode == 2 && g == 1);
-		if (n == 0)
-			continue;
-		add(l->text, &at, "vm g%d x%d\n vcpus %d\n load %s", size, n, size, shapes[shape].curve);
-		if (shapes[shape].period_s > 0)
-			add(l->text, &at, " shift %.2fs", g * shapes[shape].period_s / 3);
-		if (shapes[shape].noise_pct)
-			add(l->text, &at, " noise %d%%", shapes[shape].noise_pct);
-		add(l->text, &at, "\n");
-		if (pinned)
-			add(l->text, &at, " pin each 0-%d\n", hosts[host].pcpus - 1);
-	}
+	for (int g = 0; g < 3; g++)
+		add_group(l, &at, g, shape, vcpus, mode == 1 || (mode == 2 && g == 1), NO_EXTRA);
 }
 
 /* {found|best}: one of them. */
@@ -323,7 +364,7 @@ static void expand(char *to, const char *text, bool best)
 
 size_t load_count(void)
 {
-	return N_WRITTEN + N_SHIPPED + N_MADE;
+	return N_WRITTEN + N_SHIPPED + N_MADE + N_EXTRA;
 }
 
 void load_get(size_t i, struct load *l)
@@ -339,7 +380,9 @@ void load_get(size_t i, struct load *l)
 	} else if (i < N_WRITTEN + N_SHIPPED) {
 		l->shipped = shipped[i - N_WRITTEN];
 		snprintf(l->name, sizeof l->name, "sim:%s", l->shipped);
-	} else {
+	} else if (i < N_WRITTEN + N_SHIPPED + N_MADE) {
 		make(i - N_WRITTEN - N_SHIPPED, l);
+	} else {
+		make_extra(i - N_WRITTEN - N_SHIPPED - N_MADE, l);
 	}
 }

@@ -33,6 +33,9 @@ struct vm_rate {
 	struct vf64 swap_in_kib_s, swap_out_kib_s;
 	struct vf64 rd_reqs_s, wr_reqs_s, rd_bytes_s, wr_bytes_s;
 	struct vf64 rx_bytes_s, tx_bytes_s, rx_pkts_s, tx_pkts_s;
+	/* ns a second; see struct vm_facts */
+	struct vf64 helper_ns_s, helper_delay_ns_s, throttled_ns_s, polled_ns_s, disk_ns_s;
+	struct vf64 exits_s, disk_reqs_s;
 	int64_t first_seen_ns;
 	uint32_t slot, birth; /* as for vCPUs, below model.n_vm_slots */
 };
@@ -42,6 +45,7 @@ struct pcpu_rate {
 	struct vf64 load_pct;       /* sum of usage of the vCPUs mapped here */
 	struct vf64 demand_pct;     /* sum of demand of the vCPUs mapped here, plus background */
 	struct vf64 background_pct; /* busy less the vCPU time that ran here */
+	struct vf64 steal_pct;      /* of its time, taken away from the host */
 	int n_vcpus;                /* mapped here */
 };
 

@@ -37,15 +37,17 @@ enum { PCPU_LARGEST = 1024 };
 struct pcpu_sample {
 	int id;
 	bool online;
-	bool isolated;       /* the kernel does not balance here: for guests that name it alone */
-	bool nohz_full;      /* no tick while one thread runs; the kernel balances it like any other */
-	int node;            /* NUMA node id, -1 unknown */
-	int socket;          /* -1 unknown */
-	int core;            /* host-wide core number; SMT siblings share it; -1 unknown */
-	int llc;             /* host-wide last-level-cache number, -1 unknown */
-	int capacity;        /* of PCPU_LARGEST, what the largest does; 0 not known: equal */
-	struct vi64 busy_ns; /* all but idle and iowait; includes guest time */
-	struct vi64 idle_ns; /* idle + iowait */
+	bool isolated;         /* the kernel does not balance here: for guests that name it alone */
+	bool nohz_full;        /* no tick while one thread runs; the kernel balances it like any other */
+	int node;              /* NUMA node id, -1 unknown */
+	int socket;            /* -1 unknown */
+	int core;              /* host-wide core number; SMT siblings share it; -1 unknown */
+	int llc;               /* host-wide last-level-cache number, -1 unknown */
+	int capacity;          /* of PCPU_LARGEST, what the largest does; 0 not known: equal */
+	struct vi64 busy_ns;   /* all but idle and iowait; includes guest time */
+	struct vi64 idle_ns;   /* idle + iowait */
+	struct vi64 steal_ns;  /* taken away by the hypervisor below, where the host is a guest itself */
+	struct vf64 speed_pct; /* of its full frequency, now */
 };
 
 /* What it does beside the largest: 0 < x <= 1. */
@@ -160,6 +162,20 @@ struct vm_io { /* counters, fetched only while SAMPLE_BLOCK or SAMPLE_NET is ask
 	struct vi64 rx_bytes, tx_bytes, rx_pkts, tx_pkts;
 };
 
+/* What tells why a VM is slow, besides the rest. Counters unless said otherwise. Of its helpers, the threads
+ * of QEMU that are no vCPUs (emulator, iothreads, vhost), those that are known. */
+struct vm_facts {
+	struct vi64 helper_ns, helper_delay_ns;  /* ran; runnable but not running */
+	struct vi64 helper_pcpu;                 /* where the busiest of them ran last; no counter */
+	char helper[16];                         /* its name */
+	struct vi64 swapped_kib;                 /* of QEMU, on the host's swap; no counter */
+	struct vi64 throttled_ns;                /* its vCPUs, by a quota */
+	struct vi64 weight;                      /* cpu.weight of its group, 100 is the rule; no counter */
+	struct vf64 psi_cpu, psi_memory, psi_io; /* of its group: some avg10, percent */
+	struct vi64 exits, polled_ns;            /* KVM: exits from guest mode; polled while halted */
+	struct vi64 disk_ns, disk_reqs;          /* reads, writes and flushes: time they took, how many */
+};
+
 struct vm_sample {
 	uint8_t uuid[UUID_BYTES];
 	int id;                   /* -1 when not running */
@@ -179,6 +195,7 @@ struct vm_sample {
 	bool mem_nodes_strict;
 	struct vm_memory mem;
 	struct vm_io io;
+	struct vm_facts facts;
 };
 
 /* What reading it cost, by the clock. */

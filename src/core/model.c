@@ -31,7 +31,14 @@ enum { MIN_READINGS = 4 };              /* a window lasts at least so many readi
 	X(io.rx_bytes, rx_bytes_s)                                                                           \
 	X(io.tx_bytes, tx_bytes_s)                                                                           \
 	X(io.rx_pkts, rx_pkts_s)                                                                             \
-	X(io.tx_pkts, tx_pkts_s)
+	X(io.tx_pkts, tx_pkts_s)                                                                             \
+	X(facts.helper_ns, helper_ns_s)                                                                      \
+	X(facts.helper_delay_ns, helper_delay_ns_s)                                                          \
+	X(facts.throttled_ns, throttled_ns_s)                                                                \
+	X(facts.polled_ns, polled_ns_s)                                                                      \
+	X(facts.disk_ns, disk_ns_s)                                                                          \
+	X(facts.exits, exits_s)                                                                              \
+	X(facts.disk_reqs, disk_reqs_s)
 
 static const struct {
 	size_t from, to;

@@ -29,6 +29,14 @@ static struct vf64 busy_of(struct pcpu_past *p, const struct pcpu_sample *c, con
 	return vf64_ok(whole > 0 ? fmin(100, 100 * busy.v / whole) : 0);
 }
 
+static struct vf64 steal_of(struct pcpu_past *p, const struct pcpu_sample *c, const struct window *w)
+{
+	struct vi64 now = c->online ? c->steal_ns : vi64_absent(AVAIL_OFFLINE);
+	struct vf64 steal = model_growth(now, p->steal, w);
+	model_remember(p->steal, now, w);
+	return vf64_has(steal) ? vf64_ok(fmin(100, steal.v / w->s / 1e7)) : steal;
+}
+
 /* Must be called before the past of the vCPU learns its new pCPU. */
 void model_tally_vcpu(struct tally *t, const struct vcpu_sample *v, const struct vcpu_rate *r, int before)
 {
@@ -91,8 +99,10 @@ static void background_of(struct pcpu_rate *r, struct pcpu_past *p, const struct
 void model_pcpu_rates(struct model *m, struct past *now, const struct sample *s, const struct tally *t,
 	const struct window *w)
 {
-	for (size_t i = 0; i < m->n_pcpus; i++)
+	for (size_t i = 0; i < m->n_pcpus; i++) {
 		m->pcpus[i].busy_pct = busy_of(&now->pcpus[i], &s->host.pcpus[i], w);
+		m->pcpus[i].steal_pct = steal_of(&now->pcpus[i], &s->host.pcpus[i], w);
+	}
 	double scale = unsure_scale(m, s, t);
 	for (size_t i = 0; i < m->n_pcpus; i++) {
 		const struct pcpu_sample *c = &s->host.pcpus[i];

@@ -7,7 +7,7 @@
 #include "model_guest.h"
 #include "vmtop/demand.h"
 
-enum { VM_COUNTERS_N = 10 }; /* of a VM that become rates */
+enum { VM_COUNTERS_N = 17 }; /* of a VM that become rates */
 enum { NEW_BASE, OLD_BASE, BASES };
 
 struct vcpu_past {
@@ -29,7 +29,7 @@ struct vm_past {
 };
 struct pcpu_past {
 	int id;
-	struct vi64 busy[BASES], idle[BASES];
+	struct vi64 busy[BASES], idle[BASES], steal[BASES];
 	struct vf64 background_pct; /* smoothed */
 };
 

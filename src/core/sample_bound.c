@@ -62,7 +62,23 @@ static void bound_host(struct host_sample *h)
 		p->capacity = p->capacity < 0 || p->capacity > PCPU_LARGEST ? 0 : p->capacity;
 		bound(&p->busy_ns, SAMPLE_NS_MOST);
 		bound(&p->idle_ns, SAMPLE_NS_MOST);
+		bound(&p->steal_ns, SAMPLE_NS_MOST);
+		bound_real(&p->speed_pct, 200);
 	}
+}
+
+static void bound_facts(struct vm_facts *f)
+{
+	struct vi64 *const counters[] = {&f->helper_ns, &f->helper_delay_ns, &f->throttled_ns, &f->exits,
+		&f->polled_ns, &f->disk_ns, &f->disk_reqs};
+	BOUND_ALL(counters, SAMPLE_COUNT_MOST);
+	bound(&f->helper_pcpu, CPUSET_CPUS - 1);
+	bound(&f->swapped_kib, SAMPLE_KIB_MOST);
+	bound(&f->weight, 1000000);
+	bound_real(&f->psi_cpu, 100);
+	bound_real(&f->psi_memory, 100);
+	bound_real(&f->psi_io, 100);
+	f->helper[sizeof f->helper - 1] = '\0';
 }
 
 static void bound_vm(struct vm_sample *vm)
@@ -82,6 +98,7 @@ static void bound_vm(struct vm_sample *vm)
 	bound(&m->period_s, INT32_MAX);
 	bound_real(&vm->quota_pct, 1e6);
 	bound_real(&vm->group_quota_pct, 1e9);
+	bound_facts(&vm->facts);
 	vm->hung_since_ns = bound_time(vm->hung_since_ns);
 	vm->id = vm->id < -1 ? -1 : vm->id;
 }

@@ -4,6 +4,7 @@
 #include "cgroup.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,4 +217,123 @@ void cgroup_memory(const struct cgroup_dir *d, struct cgroup_memory *to)
 		if (!own)
 			to->group = name_of(dir);
 	} while (climb(dir, d->top));
+}
+
+/* ---- what the machine feels of it ---- */
+
+/* "throttled_usec 5" of version 2, "throttled_time 5000" of version 1. */
+static bool read_throttled(const char *dir, bool v2, int64_t *ns)
+{
+	char file[FILE_PATH], text[TEXT_BYTES];
+	const char *key = v2 ? "throttled_usec " : "throttled_time ";
+	int64_t unit = v2 ? 1000 : 1, v;
+	snprintf(file, sizeof file, "%s/cpu.stat", dir);
+	const char *at = procfile_read(file, text, sizeof text) > 0 ? strstr(text, key) : NULL;
+	if (!at || procfile_numbers(at + strlen(key), &v, 1) != 1 || v < 0 || v > SAMPLE_NS_MOST / unit)
+		return false;
+	*ns = v * unit;
+	return true;
+}
+
+static bool has_quota(const char *dir, bool v2)
+{
+	int64_t v[2];
+	return read_quota(dir, v2, v) && v[0] > 0 && v[1] > 0;
+}
+
+static void add_throttled(const char *dir, bool v2, struct vi64 *sum)
+{
+	int64_t ns;
+	if (!has_quota(dir, v2) || !read_throttled(dir, v2, &ns))
+		return;
+	int64_t so_far = vi64_has(*sum) ? sum->v : 0;
+	*sum = vi64_ok(so_far > SAMPLE_NS_MOST - ns ? SAMPLE_NS_MOST : so_far + ns);
+}
+
+struct vi64 cgroup_throttled_ns(const struct cgroup_dir *d)
+{
+	struct vi64 sum = vi64_absent(AVAIL_NONE);
+	char dir[CGROUP_PATH];
+	DIR *groups = d->path[0] ? opendir(d->path) : NULL;
+	if (!groups)
+		return sum;
+	for (struct dirent *e; (e = readdir(groups));) {
+		int n = snprintf(dir, sizeof dir, "%.600s/%.100s", d->path, e->d_name);
+		if (strncmp(e->d_name, "vcpu", 4) == 0 && is_part(e->d_name) && n < (int)sizeof dir)
+			add_throttled(dir, d->v2, &sum);
+	}
+	closedir(groups);
+	memcpy(dir, d->path, sizeof dir);
+	do {
+		if (of_machine(dir, d->top))
+			add_throttled(dir, d->v2, &sum);
+	} while (climb(dir, d->top));
+	return sum;
+}
+
+struct vi64 cgroup_weight(const struct cgroup_dir *d)
+{
+	char dir[CGROUP_PATH];
+	struct vi64 least = vi64_absent(AVAIL_NONE);
+	memcpy(dir, d->path, sizeof dir);
+	if (!dir[0])
+		return least;
+	do {
+		int64_t v;
+		if (!of_machine(dir, d->top) || !read_number(dir, d->v2 ? "cpu.weight" : "cpu.shares", &v) ||
+			v <= 0 || v > 1 << 20)
+			continue;
+		v = d->v2 ? v : (v * 100 + 512) / 1024;
+		v = v > 0 ? v : 1;
+		if (!vi64_has(least) || v < least.v)
+			least = vi64_ok(v);
+	} while (climb(dir, d->top));
+	return least;
+}
+
+/* The nearest group that has it: a controller need not reach down to libvirt's own groups. */
+struct vf64 cgroup_pressure(const struct cgroup_dir *d, const char *of)
+{
+	char dir[CGROUP_PATH], file[FILE_PATH], text[256];
+	double v;
+	memcpy(dir, d->path, sizeof dir);
+	if (!dir[0] || !d->v2)
+		return vf64_absent(AVAIL_UNSUPPORTED);
+	while (of_machine(dir, d->top)) {
+		snprintf(file, sizeof file, "%s/%s.pressure", dir, of);
+		if (procfile_read(file, text, sizeof text) > 0 && sscanf(text, "some avg10=%lf", &v) == 1 &&
+			v >= 0 && v <= 100)
+			return vf64_ok(v);
+		if (!climb(dir, d->top))
+			break;
+	}
+	return vf64_absent(AVAIL_UNSUPPORTED);
+}
+
+static size_t read_pids(const char *file, pid_t *pids, size_t most)
+{
+	char text[TEXT_BYTES];
+	size_t n = 0;
+	if (procfile_read(file, text, sizeof text) <= 0)
+		return 0;
+	for (char *p = text, *end; n < most; p = end) {
+		long v = strtol(p, &end, 10);
+		if (end == p)
+			break;
+		if (*end && v > 0 && v <= INT32_MAX) /* the last may be cut short */
+			pids[n++] = (pid_t)v;
+	}
+	return n;
+}
+
+size_t cgroup_processes(const struct cgroup_dir *d, pid_t *pids, size_t most)
+{
+	static const char *const places[] = {"emulator/cgroup.procs", "cgroup.procs"};
+	char file[FILE_PATH];
+	size_t n = 0;
+	for (size_t i = 0; d->path[0] && of_machine(d->path, d->top) && i < 2 && !n; i++) {
+		snprintf(file, sizeof file, "%s/%s", d->path, places[i]);
+		n = read_pids(file, pids, most);
+	}
+	return n;
 }

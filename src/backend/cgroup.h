@@ -36,4 +36,15 @@ struct cgroup_memory {
 };
 void cgroup_memory(const struct cgroup_dir *d, struct cgroup_memory *to);
 
+/* How long the machine's vCPUs were held by a quota of their own or of the groups below and at its own:
+ * a total. Absent: no such group has one. */
+struct vi64 cgroup_throttled_ns(const struct cgroup_dir *d);
+/* The least cpu.weight of the machine's own groups, 100 is the rule (version 1: of 1024 shares). */
+struct vi64 cgroup_weight(const struct cgroup_dir *d);
+/* How much of the last ten seconds something in the group stood still for want of "cpu", "memory" or "io",
+ * in percent. Absent: the kernel does not tell. */
+struct vf64 cgroup_pressure(const struct cgroup_dir *d, const char *of);
+/* Threads of the kernel that work for the machine are in its groups too: their ids, at most `most`. */
+size_t cgroup_processes(const struct cgroup_dir *d, pid_t *pids, size_t most);
+
 #endif

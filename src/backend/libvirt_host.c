@@ -129,6 +129,8 @@ static int read_times(
 	for (size_t i = 0; i < n; i++) {
 		struct pcpu_sample *p = &s->host.pcpus[i];
 		p->busy_ns = p->idle_ns = vi64_absent(p->online ? why : AVAIL_OFFLINE);
+		p->steal_ns = vi64_absent(AVAIL_REMOTE);
+		p->speed_pct = vf64_absent(AVAIL_REMOTE);
 	}
 	if (!ask)
 		return 0;

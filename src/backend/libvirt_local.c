@@ -136,11 +136,29 @@ static void add_vcpu(struct lv_reader *rd, int id, const struct local_thread *t)
 	c->affinity_avail = AVAIL_OK;
 }
 
+/* Threads that are no vCPUs are looked at while they are few, and beyond that at VMs where they run or where
+ * somebody waits: a look costs as much as one at a vCPU. */
+static bool worth_look(struct lv_reader *rd, struct local_vm *vm, int64_t others_ns, int64_t waited_ns)
+{
+	enum { LOOKS_MOST = 512 };
+	int64_t now = clock_ns(), span = now - vm->watch_ns;
+	if (vm->watch_ns && span > SECOND / 10)
+		vm->watch = others_ns - vm->others_ns > span / 50 || waited_ns - vm->waited_ns > span / 20;
+	vm->watch_ns = now;
+	vm->others_ns = others_ns;
+	vm->waited_ns = waited_ns;
+	if (!vm->watch && rd->helper_looks + vm->n_helpers > LOOKS_MOST)
+		return false;
+	rd->helper_looks += vm->n_helpers;
+	return true;
+}
+
 bool local_fill(struct lv_reader *rd, struct row *row)
 {
 	const struct local_vm *vm = &row->vm->local;
 	struct vm_sample *v = &rd->sample.vms[rd->sample.n_vms - 1];
 	struct local_thread t;
+	int64_t ran = 0, waited = 0;
 	/* Before the affinities: who is narrowed in between is seen with the next reading. */
 	local_limits(&row->vm->local);
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
@@ -152,7 +170,12 @@ bool local_fill(struct lv_reader *rd, struct row *row)
 			return false;
 		}
 		add_vcpu(rd, vm->vcpus[i].id, &t);
+		ran += t.time_ns / (int64_t)vm->n_vcpus;
+		waited += t.delay_ns / (int64_t)vm->n_vcpus;
 	}
+	local_facts(&rd->proc, &row->vm->local,
+		worth_look(rd, &row->vm->local, row->process.cpu_ns / (int64_t)vm->n_vcpus - ran, waited),
+		&v->facts);
 	v->cpu_time_ns = vi64_ok(row->process.cpu_ns);
 	rd->seen |= SEEN_VCPU | SEEN_DELAY | SEEN_CPU;
 	return true;

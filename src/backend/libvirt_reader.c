@@ -219,6 +219,8 @@ static void read_host(struct lv_reader *rd)
 		int64_t asked = clock_ns();
 		struct host_order o = {rd->order->budget_ns / 2, rd->order->groups & SAMPLE_PCPUS};
 		reader_waited(rd, asked, host_read(rd->conn, &rd->known, &rd->sample, &o));
+	} else {
+		localhost_speed(rd->proc.root, &rd->speeds, &rd->sample);
 	}
 	sample_online(&rd->sample, &rd->online);
 	rd->sample.cost.host_ns = clock_ns() - start;
@@ -256,6 +258,7 @@ static int add_vms(struct lv_reader *rd, struct err *e)
 static int read_all(struct lv_reader *rd, struct err *e)
 {
 	rd->until_ns = clock_ns() + rd->order->budget_ns;
+	rd->helper_looks = 0;
 	if (read_lists(rd, e) < 0)
 		return -1;
 	/* Rates are over the time between readings of the counters; what follows takes longer on some ticks

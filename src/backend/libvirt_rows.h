@@ -6,6 +6,7 @@
 
 #include "libvirt_reader.h"
 #include "libvirt_vmcache.h"
+#include "localhost.h"
 #include "localvm.h"
 
 enum { STATS_LISTS = 8 };
@@ -35,6 +36,7 @@ struct lv_reader {
 	size_t turn;   /* whose slow facts are read first */
 
 	struct host_known known;
+	struct localhost_speeds speeds;
 	struct local_root proc;
 	enum { OURS_UNKNOWN, OURS_NO, OURS_YES } ours; /* is the hypervisor's host this machine? */
 
@@ -48,10 +50,11 @@ struct lv_reader {
 	virDomainPtr *doms; /* in place of records, where there is no bulk call */
 	uint8_t hung[READ_HUNG_MOST][UUID_BYTES];
 	size_t n_hung;
-	bool local;       /* /proc describes this host and shows its VMs */
-	int64_t bulk_ns;  /* how long libvirt's lists took */
-	int64_t until_ns; /* end of the budget for slow facts */
-	size_t unread;    /* VMs whose rules have to wait */
+	bool local;          /* /proc describes this host and shows its VMs */
+	int64_t bulk_ns;     /* how long libvirt's lists took */
+	int64_t until_ns;    /* end of the budget for slow facts */
+	size_t unread;       /* VMs whose rules have to wait */
+	size_t helper_looks; /* threads that are no vCPUs, looked at in this reading */
 	struct cpuset online;
 };
 

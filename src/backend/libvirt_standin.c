@@ -61,6 +61,8 @@ void standin_learn(struct standin *s, const struct lv_reader *rd, const struct s
 		memcpy(k->uuid, from->vms[i].uuid, UUID_BYTES);
 		k->vm = *vm;
 		k->vm.vcpus = s->pool + used;
+		k->vm.helpers = NULL; /* the reader's */
+		k->vm.n_helpers = 0;
 		memcpy(k->vm.vcpus, vm->vcpus, vm->n_vcpus * sizeof *vm->vcpus);
 		used += vm->n_vcpus;
 	}

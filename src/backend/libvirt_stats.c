@@ -66,20 +66,34 @@ static const struct {
 	{"balloon.major_fault", offsetof(struct vm_sample, mem.major_faults)},
 };
 
-/* Fields that are summed over all devices of a VM: "net.0.rx.bytes". */
+/* Fields that are summed over all devices or vCPUs of a VM: "net.0.rx.bytes". A field may be part of several
+ * sums. */
+#define IO(member)    offsetof(struct vm_sample, io.member)
+#define FACTS(member) offsetof(struct vm_sample, facts.member)
 static const struct {
 	const char *group, *name;
 	size_t at;
 } summed[] = {
-	{"net.", "rx.bytes", offsetof(struct vm_io, rx_bytes)},
-	{"net.", "tx.bytes", offsetof(struct vm_io, tx_bytes)},
-	{"net.", "rx.pkts", offsetof(struct vm_io, rx_pkts)},
-	{"net.", "tx.pkts", offsetof(struct vm_io, tx_pkts)},
-	{"block.", "rd.reqs", offsetof(struct vm_io, rd_reqs)},
-	{"block.", "wr.reqs", offsetof(struct vm_io, wr_reqs)},
-	{"block.", "rd.bytes", offsetof(struct vm_io, rd_bytes)},
-	{"block.", "wr.bytes", offsetof(struct vm_io, wr_bytes)},
+	{"net.", "rx.bytes", IO(rx_bytes)},
+	{"net.", "tx.bytes", IO(tx_bytes)},
+	{"net.", "rx.pkts", IO(rx_pkts)},
+	{"net.", "tx.pkts", IO(tx_pkts)},
+	{"block.", "rd.reqs", IO(rd_reqs)},
+	{"block.", "wr.reqs", IO(wr_reqs)},
+	{"block.", "rd.bytes", IO(rd_bytes)},
+	{"block.", "wr.bytes", IO(wr_bytes)},
+	{"block.", "rd.reqs", FACTS(disk_reqs)},
+	{"block.", "wr.reqs", FACTS(disk_reqs)},
+	{"block.", "fl.reqs", FACTS(disk_reqs)},
+	{"block.", "rd.times", FACTS(disk_ns)},
+	{"block.", "wr.times", FACTS(disk_ns)},
+	{"block.", "fl.times", FACTS(disk_ns)},
+	{"vcpu.", "exits.sum", FACTS(exits)},
+	{"vcpu.", "halt_poll_success_ns.sum", FACTS(polled_ns)},
+	{"vcpu.", "halt_poll_fail_ns.sum", FACTS(polled_ns)},
 };
+#undef IO
+#undef FACTS
 
 /* "GROUP.N.rest": the number and the rest. */
 static const char *indexed(const char *field, const char *group, long *index)
@@ -107,17 +121,16 @@ static bool fill_plain(struct vm_sample *vm, const char *field, int64_t v)
 	return false;
 }
 
-static void fill_summed(struct vm_io *io, const char *field, int64_t v)
+static void fill_summed(struct vm_sample *vm, const char *field, int64_t v)
 {
 	long index;
 	for (size_t i = 0; i < sizeof summed / sizeof *summed; i++) {
 		const char *rest = indexed(field, summed[i].group, &index);
 		if (!rest || strcmp(rest, summed[i].name) != 0)
 			continue;
-		struct vi64 *to = place(io, summed[i].at);
+		struct vi64 *to = place(vm, summed[i].at);
 		if (to->v <= INT64_MAX - v)
 			*to = vi64_ok(to->v + v);
-		return;
 	}
 }
 
@@ -140,8 +153,10 @@ static unsigned fill_vcpu(struct sample *s, const char *field, int64_t v)
 	bool state = rest && strcmp(rest, "state") == 0, time = rest && strcmp(rest, "time") == 0,
 	     delay = rest && strcmp(rest, "delay") == 0;
 	struct vcpu_sample *vcpu = state || time || delay ? vcpu_of(s, id) : NULL;
-	if (!vcpu)
+	if (!vcpu) {
+		fill_summed(&s->vms[s->n_vms - 1], field, v);
 		return 0;
+	}
 	if (state)
 		vcpu->online = v != VIR_VCPU_OFFLINE;
 	if (time)
@@ -169,7 +184,7 @@ static unsigned fill_one(struct sample *s, const char *field, int64_t v)
 		return field[0] != 'b'                     ? SEEN_CPU
 		       : strcmp(field, "balloon.rss") == 0 ? SEEN_BALLOON | SEEN_RSS
 							   : SEEN_BALLOON;
-	fill_summed(&vm->io, field, v);
+	fill_summed(vm, field, v);
 	return 0;
 }
 

@@ -22,15 +22,16 @@ static bool read_list(const char *root, const char *file, struct cpuset *s)
 
 /* ---- pCPUs ---- */
 
-/* "cpu7 user nice system idle iowait irq softirq ...", the last two not on every kernel. Time stolen by a
- * hypervisor below this one is neither busy nor idle, as libvirt counts it too. */
+/* "cpu7 user nice system idle iowait irq softirq steal ...", the last three not on every kernel. Time stolen
+ * by a hypervisor below this one is neither busy nor idle, as libvirt counts it too. */
 static void read_cpu_line(const char *line, struct sample *s)
 {
-	enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, FIELDS };
+	enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, FIELDS };
 	int64_t v[FIELDS] = {0}, tick_ns = INT64_C(1000000000) / sysconf(_SC_CLK_TCK);
 	char *end;
 	unsigned long id = strtoul(line + 3, &end, 10);
-	if (id >= CPUSET_CPUS || *end != ' ' || procfile_numbers(end, v, FIELDS) <= IOWAIT)
+	int n = *end == ' ' ? procfile_numbers(end, v, FIELDS) : 0;
+	if (id >= CPUSET_CPUS || n <= IOWAIT)
 		return;
 	for (int i = 0; i < FIELDS; i++)
 		if (v[i] < 0 || v[i] > INT64_MAX / tick_ns / FIELDS)
@@ -42,6 +43,7 @@ static void read_cpu_line(const char *line, struct sample *s)
 	/* user contains guest time already */
 	p->busy_ns = vi64_ok((v[USER] + v[NICE] + v[SYSTEM] + v[IRQ] + v[SOFTIRQ]) * tick_ns);
 	p->idle_ns = vi64_ok((v[IDLE] + v[IOWAIT]) * tick_ns);
+	p->steal_ns = n > STEAL ? vi64_ok(v[STEAL] * tick_ns) : vi64_absent(AVAIL_UNSUPPORTED);
 }
 
 static int read_stat(const char *root, struct sample *s)
@@ -72,7 +74,7 @@ static void add_offline(const char *root, struct sample *s)
 	{
 		struct pcpu_sample *p = sample_add_pcpu(s, cpu);
 		if (p)
-			p->busy_ns = p->idle_ns = vi64_absent(AVAIL_OFFLINE);
+			p->busy_ns = p->idle_ns = p->steal_ns = vi64_absent(AVAIL_OFFLINE);
 	}
 }
 
@@ -88,6 +90,45 @@ static void read_isolation(const char *root, struct sample *s)
 		struct pcpu_sample *p = &s->host.pcpus[i];
 		p->isolated = cpuset_has(&isolated, p->id);
 		p->nohz_full = cpuset_has(&nohz, p->id);
+	}
+}
+
+/* ---- frequency ---- */
+
+static int64_t freq_khz(const char *root, int id, const char *name)
+{
+	char path[PATH_BYTES], text[64];
+	int64_t v;
+	snprintf(path, sizeof path, "%s/sys/devices/system/cpu/cpu%d/cpufreq/%s", root, id, name);
+	bool ok = procfile_read(path, text, sizeof text) > 0 && procfile_numbers(text, &v, 1) == 1;
+	return ok && v > 0 && v < INT64_C(1000000000) ? v : 0;
+}
+
+/* What it is made for: what it holds with all cores at work where the driver tells, else its highest. */
+static int64_t full_khz(const char *root, int id)
+{
+	int64_t base = freq_khz(root, id, "base_frequency");
+	return base ? base : freq_khz(root, id, "cpuinfo_max_freq");
+}
+
+/* Some in each reading, in turn: on large hosts asking all of them costs more than all else. */
+void localhost_speed(const char *root, struct localhost_speeds *k, struct sample *s)
+{
+	size_t n = s->host.n_pcpus, ask = k->none ? 0 : n < SPEEDS_EACH ? n : SPEEDS_EACH;
+	for (size_t i = 0; i < ask; i++) {
+		int id = s->host.pcpus[(k->turn + i) % n].id;
+		if (!k->full_khz[id])
+			k->full_khz[id] = full_khz(root, id);
+		k->now_khz[id] = freq_khz(root, id, "scaling_cur_freq");
+	}
+	k->none |= n > 0 && !k->turn && !k->full_khz[s->host.pcpus[0].id]; /* as in most virtual machines */
+	k->turn = n ? (k->turn + ask) % n : 0;
+	for (size_t i = 0; i < n; i++) {
+		struct pcpu_sample *p = &s->host.pcpus[i];
+		int64_t full = k->full_khz[p->id], now = k->now_khz[p->id];
+		bool known = p->online && full && now;
+		p->speed_pct = known ? vf64_ok(100.0 * (double)now / (double)full)
+				     : vf64_absent(p->online ? AVAIL_UNSUPPORTED : AVAIL_OFFLINE);
 	}
 }
 

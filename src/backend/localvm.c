@@ -47,6 +47,7 @@ void local_root_session(struct local_root *lr, const char *runtime)
 void local_vm_done(struct local_vm *vm)
 {
 	free(vm->vcpus);
+	free(vm->helpers);
 	memset(vm, 0, sizeof *vm);
 }
 
@@ -116,11 +117,11 @@ static int affinity(const struct local_root *lr, const struct local_vm *vm, pid_
 	return 0;
 }
 
-static int times(const struct local_root *lr, const struct local_vm *vm, pid_t tid, struct local_thread *to)
+static int times(const struct local_root *lr, pid_t pid, pid_t tid, struct local_thread *to)
 {
 	char path[PATH_BYTES], text[128];
 	int64_t v[2];
-	snprintf(path, sizeof path, "%s/proc/%d/task/%d/schedstat", lr->root, (int)vm->pid, (int)tid);
+	snprintf(path, sizeof path, "%s/proc/%d/task/%d/schedstat", lr->root, (int)pid, (int)tid);
 	if (procfile_read(path, text, sizeof text) <= 0 || procfile_numbers(text, v, 2) != 2 || v[0] < 0 ||
 		v[1] < 0)
 		return -1;
@@ -134,7 +135,7 @@ int local_thread(const struct local_root *lr, const struct local_vm *vm, const s
 {
 	char text[FILE_BYTES];
 	int64_t start = v->start, cpu;
-	if (times(lr, vm, v->tid, to) < 0 || affinity(lr, vm, v->tid, &to->affinity) < 0)
+	if (times(lr, vm->pid, v->tid, to) < 0 || affinity(lr, vm, v->tid, &to->affinity) < 0)
 		return -1;
 	/* Last, so that its start time speaks for what was read before. */
 	const char *tail = stat_of(lr, vm->pid, v->tid, &start, text, sizeof text);
@@ -183,31 +184,91 @@ static int add_thread(struct local_vm *vm, const struct local_vcpu *v)
 	return 0;
 }
 
-static int add_if_vcpu(const struct local_root *lr, struct local_vm *vm, pid_t tid)
+/* The helpers of the list before, so that what was read of them is kept. */
+struct helpers_before {
+	const struct local_helper *was;
+	size_t n;
+};
+
+/* Without room it is left out. */
+static void add_helper(const struct local_root *lr, struct local_vm *vm, const struct helpers_before *old,
+	pid_t pid, pid_t tid, const char *name)
+{
+	char text[FILE_BYTES];
+	struct local_helper h = {.pid = pid, .tid = tid, .start = -1};
+	if (vm->n_helpers == HELPERS_MOST || !stat_of(lr, pid, tid, &h.start, text, sizeof text))
+		return;
+	if (!vm->helpers && !(vm->helpers = calloc(HELPERS_MOST, sizeof *vm->helpers)))
+		return;
+	snprintf(h.name, sizeof h.name, "%.15s", name);
+	for (size_t i = 0; i < old->n; i++)
+		if (old->was[i].tid == tid && old->was[i].start == h.start)
+			h = old->was[i];
+	vm->helpers[vm->n_helpers++] = h;
+}
+
+static int add_one(
+	const struct local_root *lr, struct local_vm *vm, const struct helpers_before *old, pid_t tid)
 {
 	char path[PATH_BYTES], text[FILE_BYTES];
 	struct local_vcpu v = {.tid = tid, .start = -1};
 	snprintf(path, sizeof path, "%s/proc/%d/task/%d/comm", lr->root, (int)vm->pid, (int)tid);
-	if (procfile_read(path, text, sizeof text) <= 0 || !vcpu_name(text, &v.id))
+	if (procfile_read(path, text, sizeof text) <= 0)
 		return 0;
+	if (!vcpu_name(text, &v.id)) {
+		add_helper(lr, vm, old, vm->pid, tid, text);
+		return 0;
+	}
 	return stat_of(lr, vm->pid, tid, &v.start, text, sizeof text) ? add_thread(vm, &v) : 0;
+}
+
+/* "vhost-4711" works for process 4711; before kernel 6.4 it is a process of its own, in QEMU's group. */
+static void add_kernel_helpers(
+	const struct local_root *lr, struct local_vm *vm, const struct helpers_before *old)
+{
+	pid_t pids[HELPERS_MOST];
+	size_t n = cgroup_processes(&vm->groups.cpu, pids, HELPERS_MOST);
+	char path[PATH_BYTES], text[64], mine[32];
+	snprintf(mine, sizeof mine, "vhost-%d", (int)vm->pid);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(path, sizeof path, "%s/proc/%d/comm", lr->root, (int)pids[i]);
+		if (pids[i] == vm->pid || procfile_read(path, text, sizeof text) <= 0)
+			continue;
+		text[strcspn(text, "\n")] = '\0';
+		if (strcmp(text, mine) == 0)
+			add_helper(lr, vm, old, pids[i], pids[i], text);
+	}
+}
+
+static int list_threads(const struct local_root *lr, struct local_vm *vm, const struct helpers_before *old)
+{
+	char path[PATH_BYTES];
+	int rc = 0;
+	snprintf(path, sizeof path, "%s/proc/%d/task", lr->root, (int)vm->pid);
+	DIR *dir = opendir(path);
+	if (!dir)
+		return -1;
+	for (struct dirent *d; rc == 0 && (d = readdir(dir));)
+		if (dir_pid(d))
+			rc = add_one(lr, vm, old, dir_pid(d));
+	closedir(dir);
+	add_kernel_helpers(lr, vm, old);
+	return rc;
 }
 
 int local_threads(const struct local_root *lr, struct local_vm *vm)
 {
-	char path[PATH_BYTES];
 	struct local_process p;
-	int rc = 0;
 	vm->n_vcpus = 0;
-	snprintf(path, sizeof path, "%s/proc/%d/task", lr->root, (int)vm->pid);
-	DIR *dir = local_process(lr, vm, &p) == 0 ? opendir(path) : NULL;
-	if (!dir)
+	if (local_process(lr, vm, &p) < 0)
 		return -1;
+	struct local_helper *was = vm->helpers;
+	struct helpers_before old = {was, vm->n_helpers};
+	vm->helpers = NULL;
+	vm->n_helpers = 0;
 	vm->threads = p.threads;
-	for (struct dirent *d; rc == 0 && (d = readdir(dir));)
-		if (dir_pid(d))
-			rc = add_if_vcpu(lr, vm, dir_pid(d));
-	closedir(dir);
+	int rc = list_threads(lr, vm, &old);
+	free(was);
 	return rc == 0 && vm->n_vcpus ? 0 : -1;
 }
 
@@ -219,6 +280,125 @@ void local_limits(struct local_vm *vm)
 		return;
 	vm->quota_pct = cgroup_quota(&vm->groups.cpu, &vm->quota_group);
 	cgroup_memory(&vm->groups.memory, &vm->memory);
+}
+
+/* ---- why it is slow ---- */
+
+/* What each ran and waited since it was read last; who is gone keeps what it had, and leaves the list. */
+static void read_helpers(const struct local_root *lr, struct local_vm *vm, struct vm_facts *to)
+{
+	int64_t most = -1;
+	size_t n = 0, busiest = 0;
+	for (size_t i = 0; i < vm->n_helpers; i++) {
+		struct local_helper *h = &vm->helpers[i];
+		struct local_thread t;
+		if (times(lr, h->pid, h->tid, &t) < 0)
+			continue;
+		int64_t ran = h->read && t.time_ns > h->time_ns ? t.time_ns - h->time_ns : 0;
+		int64_t waited = h->read && t.delay_ns > h->delay_ns ? t.delay_ns - h->delay_ns : 0;
+		vm->helper_ns += ran < SAMPLE_NS_MOST - vm->helper_ns ? ran : 0;
+		vm->helper_delay_ns += waited < SAMPLE_NS_MOST - vm->helper_delay_ns ? waited : 0;
+		h->read = true;
+		h->time_ns = t.time_ns;
+		h->delay_ns = t.delay_ns;
+		if (ran + waited > most) {
+			most = ran + waited;
+			busiest = n;
+		}
+		vm->helpers[n++] = *h;
+	}
+	vm->n_helpers = n;
+	to->helper_ns = vi64_ok(vm->helper_ns);
+	to->helper_delay_ns = vi64_ok(vm->helper_delay_ns);
+	if (!n)
+		return;
+	char text[FILE_BYTES];
+	struct local_helper *h = &vm->helpers[busiest];
+	int64_t cpu, start = h->start;
+	const char *tail = stat_of(lr, h->pid, h->tid, &start, text, sizeof text);
+	if (tail && procfile_field(tail, FIELD_CPU, &cpu) && cpu >= 0 && cpu < CPUSET_CPUS)
+		to->helper_pcpu = vi64_ok(cpu);
+	memcpy(to->helper, h->name, sizeof to->helper);
+}
+
+static struct vi64 swapped(const struct local_root *lr, const struct local_vm *vm)
+{
+	static const char key[] = "\nVmSwap:";
+	char path[PATH_BYTES], text[FILE_BYTES];
+	int64_t kib;
+	snprintf(path, sizeof path, "%s/proc/%d/status", lr->root, (int)vm->pid);
+	const char *at = procfile_read(path, text, sizeof text) > 0 ? strstr(text, key) : NULL;
+	if (!at || procfile_numbers(at + strlen(key), &kib, 1) != 1 || kib < 0)
+		return vi64_absent(AVAIL_UNSUPPORTED);
+	return vi64_ok(kib);
+}
+
+/* KVM's counters of a machine are in PID-FD of debugfs: for root alone, and not everywhere. */
+static void find_kvm(const struct local_root *lr, struct local_vm *vm)
+{
+	char path[PATH_BYTES], begin[32];
+	snprintf(path, sizeof path, "%s/sys/kernel/debug/kvm", lr->root);
+	size_t n = (size_t)snprintf(begin, sizeof begin, "%d-", (int)vm->pid);
+	DIR *dir = opendir(path);
+	vm->kvm[0] = '\0';
+	for (struct dirent *d; dir && (d = readdir(dir));)
+		if (strncmp(d->d_name, begin, n) == 0)
+			snprintf(vm->kvm, sizeof vm->kvm, "/sys/kernel/debug/kvm/%.32s", d->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+static struct vi64 kvm_count(const struct local_root *lr, const struct local_vm *vm, const char *name)
+{
+	char path[2 * PATH_BYTES], text[64];
+	int64_t v;
+	snprintf(path, sizeof path, "%s%s/%s", lr->root, vm->kvm, name);
+	if (!vm->kvm[0] || procfile_read(path, text, sizeof text) <= 0 ||
+		procfile_numbers(text, &v, 1) != 1 || v < 0)
+		return vi64_absent(AVAIL_NONE);
+	return vi64_ok(v);
+}
+
+static void read_kvm(const struct local_root *lr, const struct local_vm *vm, struct vm_facts *to)
+{
+	struct vi64 exits = kvm_count(lr, vm, "exits"), served = kvm_count(lr, vm, "halt_poll_success_ns"),
+		    vain = kvm_count(lr, vm, "halt_poll_fail_ns");
+	if (vi64_has(exits))
+		to->exits = exits;
+	if (vi64_has(served) && vi64_has(vain) && served.v <= SAMPLE_NS_MOST && vain.v <= SAMPLE_NS_MOST)
+		to->polled_ns = vi64_ok(served.v + vain.v);
+}
+
+/* What does not change from one reading to the next. */
+static void read_gauges(const struct local_root *lr, struct local_vm *vm)
+{
+	struct vm_facts *f = &vm->facts;
+	f->swapped_kib = swapped(lr, vm);
+	f->psi_cpu = cgroup_pressure(&vm->groups.cpu, "cpu");
+	f->psi_memory = cgroup_pressure(&vm->groups.cpu, "memory");
+	f->psi_io = cgroup_pressure(&vm->groups.cpu, "io");
+	f->weight = cgroup_weight(&vm->groups.cpu);
+	vm->throttles = vi64_has(cgroup_throttled_ns(&vm->groups.cpu));
+}
+
+void local_facts(const struct local_root *lr, struct local_vm *vm, bool helpers, struct vm_facts *to)
+{
+	enum { GAUGES_EACH = 2 }; /* each costs a file or more, and says little in less time */
+	struct vi64 exits = to->exits, polled = to->polled_ns, disk = to->disk_ns, reqs = to->disk_reqs;
+	if (vm->looks % GAUGES_EACH == 1 || !vm->facts.swapped_kib.avail)
+		read_gauges(lr, vm);
+	*to = vm->facts;
+	to->exits = exits;
+	to->polled_ns = polled;
+	to->disk_ns = disk;
+	to->disk_reqs = reqs;
+	read_kvm(lr, vm, to);
+	if (vm->throttles)
+		to->throttled_ns = cgroup_throttled_ns(&vm->groups.cpu);
+	if (helpers)
+		read_helpers(lr, vm, to);
+	else
+		to->helper_ns = to->helper_delay_ns = vi64_absent(AVAIL_NOT_ASKED);
 }
 
 /* The argument after "-uuid" in a command line of NUL-separated arguments. */
@@ -324,6 +504,7 @@ static bool adopt(const struct local_root *lr, const struct local_wanted *want, 
 	want->vm->start = start;
 	cgroup_find(lr->root, pid, &want->vm->groups);
 	local_limits(want->vm);
+	find_kvm(lr, want->vm);
 	if (local_threads(lr, want->vm) == 0)
 		return true;
 	local_vm_done(want->vm);

@@ -25,6 +25,17 @@ struct local_vcpu {
 	pid_t tid;
 	int64_t start; /* of the thread, in clock ticks since boot: tells a reused id */
 };
+/* A thread of QEMU that is no vCPU (main loop, iothread, worker, vhost), or one of the kernel that works for
+ * it.
+ */
+struct local_helper {
+	pid_t pid, tid; /* its process: QEMU, or itself */
+	int64_t start;
+	char name[16];
+	bool read;                 /* what follows is known */
+	int64_t time_ns, delay_ns; /* as read last */
+};
+enum { HELPERS_MOST = 64 };
 struct local_vm {
 	pid_t pid; /* 0: not found */
 	int64_t start;
@@ -38,6 +49,15 @@ struct local_vm {
 	uint64_t quota_group;
 	struct cgroup_memory memory;
 	unsigned looks; /* at its limits */
+
+	struct local_helper *helpers;
+	size_t n_helpers;
+	int64_t helper_ns, helper_delay_ns;     /* of all of them, the gone included, since it was found */
+	int64_t others_ns, waited_ns, watch_ns; /* by which it is told whether they are worth a look */
+	bool watch;
+	bool throttles;        /* it has a quota of its own */
+	struct vm_facts facts; /* those that are not read each time */
+	char kvm[160];         /* its folder of KVM's counters; empty: none, or not readable */
 };
 void local_vm_done(struct local_vm *vm);
 
@@ -55,6 +75,10 @@ size_t local_find(const struct local_root *lr, struct local_wanted *want, size_t
 void local_limits(struct local_vm *vm);
 /* Lists the threads again (hot-plug). -1: the process is gone or another one, or it has no vCPU threads. */
 int local_threads(const struct local_root *lr, struct local_vm *vm);
+
+/* What tells why it is slow, as far as this machine tells it. helpers: look at those too, which costs a
+ * reading each. */
+void local_facts(const struct local_root *lr, struct local_vm *vm, bool helpers, struct vm_facts *to);
 
 struct local_process {
 	char state;     /* 'R', 'S', ...; 'T' and 't' mean stopped */

@@ -204,6 +204,94 @@ static void memory_limits(void **state)
 	memory_is(-1, 512000);
 }
 
+static int64_t throttled(void)
+{
+	struct vi64 ns = cgroup_throttled_ns(&dirs.cpu);
+	return vi64_has(ns) ? ns.v : -1;
+}
+
+/* Of the groups that have a quota, those of the machine alone. */
+static void time_without_quota_left(void **state)
+{
+	(void)state;
+	find("0::/" SCOPE "/libvirt/emulator\n");
+	assert_int_equal(throttled(), -1);
+	put("machine.slice/cpu.max", "60000 100000\n");
+	put("machine.slice/cpu.stat", "usage_usec 9\nthrottled_usec 7\n");
+	put(SCOPE "/libvirt/vcpu0/cpu.max", "max 100000\n");
+	put(SCOPE "/libvirt/vcpu0/cpu.stat", "nr_throttled 4\nthrottled_usec 1000\n");
+	assert_int_equal(throttled(), -1);
+	put(SCOPE "/libvirt/vcpu0/cpu.max", "20000 100000\n");
+	put(SCOPE "/libvirt/vcpu1/cpu.max", "20000 100000\n");
+	put(SCOPE "/libvirt/vcpu1/cpu.stat", "throttled_usec 500\n");
+	assert_int_equal(throttled(), 1500000);
+	put(SCOPE "/libvirt/vcpu2/cpu.max", "20000 100000\n"); /* and no figures */
+	put(SCOPE "/libvirt/vcpux/cpu.max", "20000 100000\n");
+	put(SCOPE "/cpu.max", "20000 100000\n");
+	put(SCOPE "/cpu.stat", "throttled_usec 1\n");
+	assert_int_equal(throttled(), 1501000);
+	put(SCOPE "/libvirt/vcpu1/cpu.stat", "throttled_usec 99999999999999999999\n");
+	assert_int_equal(throttled(), 1001000);
+	find("5:cpu,cpuacct:/machine/qemu-1-a.libvirt-qemu/emulator\n");
+	put("cpu/machine/qemu-1-a.libvirt-qemu/vcpu0/cpu.cfs_quota_us", "5000\n");
+	put("cpu/machine/qemu-1-a.libvirt-qemu/vcpu0/cpu.cfs_period_us", "10000\n");
+	put("cpu/machine/qemu-1-a.libvirt-qemu/vcpu0/cpu.stat", "nr_throttled 1\nthrottled_time 77\n");
+	assert_int_equal(throttled(), 77);
+}
+
+static int64_t weight(void)
+{
+	struct vi64 w = cgroup_weight(&dirs.cpu);
+	return vi64_has(w) ? w.v : -1;
+}
+
+static double pressure(const char *of)
+{
+	struct vf64 p = cgroup_pressure(&dirs.cpu, of);
+	return vf64_has(p) ? p.v : -1;
+}
+
+static void weight_and_pressure(void **state)
+{
+	(void)state;
+	find("0::/" SCOPE "/libvirt/emulator\n");
+	assert_int_equal(weight(), -1);
+	put("machine.slice/cpu.weight", "10\n"); /* of all machines together */
+	put(SCOPE "/cpu.weight", "50\n");
+	put(SCOPE "/libvirt/cpu.weight", "100\n");
+	assert_int_equal(weight(), 50);
+	assert_float_equal(pressure("cpu"), -1, 0);
+	put("machine.slice/cpu.pressure", "some avg10=99.00 avg60=0.00 avg300=0.00 total=1\n");
+	assert_float_equal(pressure("cpu"), -1, 0);
+	put(SCOPE "/cpu.pressure", "some avg10=12.50 avg60=1.00 avg300=0.00 total=1\nfull avg10=0.00\n");
+	put(SCOPE "/libvirt/io.pressure", "some avg10=oops\n");
+	assert_float_equal(pressure("cpu"), 12.5, 1e-9);
+	assert_float_equal(pressure("io"), -1, 0);
+	find("5:cpu,cpuacct:/machine/qemu-1-a.libvirt-qemu/emulator\n");
+	put("cpu/machine/qemu-1-a.libvirt-qemu/cpu.shares", "512\n");
+	assert_int_equal(weight(), 50);
+	put("cpu/machine/qemu-1-a.libvirt-qemu/cpu.shares", "2\n");
+	assert_int_equal(weight(), 1);
+}
+
+static void processes(void **state)
+{
+	(void)state;
+	pid_t pids[3];
+	find("0::/" SCOPE "/libvirt/emulator\n");
+	assert_int_equal(cgroup_processes(&dirs.cpu, pids, 3), 0);
+	put(SCOPE "/libvirt/emulator/cgroup.procs", "300\n301\n302\n303\n");
+	assert_int_equal(cgroup_processes(&dirs.cpu, pids, 3), 3);
+	assert_int_equal(pids[2], 302);
+	put(SCOPE "/libvirt/emulator/cgroup.procs", "300\nx\n");
+	assert_int_equal(cgroup_processes(&dirs.cpu, pids, 3), 1);
+	put(SCOPE "/libvirt/emulator/cgroup.procs", "-1\n99999999999\n0\n");
+	assert_int_equal(cgroup_processes(&dirs.cpu, pids, 3), 0);
+	find("0::/user.slice/app.slice/libvirtd.service\n"); /* of more than one machine */
+	put("user.slice/app.slice/libvirtd.service/cgroup.procs", "300\n301\n");
+	assert_int_equal(cgroup_processes(&dirs.cpu, pids, 3), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +301,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_cannot_be_told_forbids_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(quotas, setup, teardown),
 		cmocka_unit_test_setup_teardown(memory_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(time_without_quota_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(weight_and_pressure, setup, teardown),
+		cmocka_unit_test_setup_teardown(processes, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

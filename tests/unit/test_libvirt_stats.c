@@ -87,6 +87,31 @@ static void test_sums(void **state)
 	assert_false(vi64_has(s.vms[0].io.tx_bytes));
 }
 
+/* Of all disks, and of all vCPUs; what they are made of stays as it was. */
+static void test_facts(void **state)
+{
+	(void)state;
+	add("block.0.rd.reqs", 10);
+	add("block.0.rd.times", 5000);
+	add("block.1.fl.reqs", 2);
+	add("block.1.fl.times", 7000);
+	add("vcpu.0.time", 100);
+	add("vcpu.0.exits.sum", 40);
+	add("vcpu.1.exits.sum", 2);
+	add("vcpu.1.halt_poll_success_ns.sum", 30);
+	add("vcpu.1.halt_poll_fail_ns.sum", 12);
+	add("vcpu.1.exits.cur", 99);
+	stats_fill(&s, params, n);
+	const struct vm_facts *f = &s.vms[0].facts;
+	assert_int_equal(f->disk_reqs.v, 12);
+	assert_int_equal(f->disk_ns.v, 12000);
+	assert_int_equal(f->exits.v, 42);
+	assert_int_equal(f->polled_ns.v, 42);
+	assert_int_equal(s.vms[0].io.rd_reqs.v, 10);
+	assert_int_equal(s.vms[0].n_vcpus, 1);
+	assert_false(vi64_has(f->helper_ns) || vi64_has(f->swapped_kib) || vf64_has(f->psi_cpu));
+}
+
 static void test_hostile(void **state)
 {
 	(void)state;
@@ -188,7 +213,7 @@ static void test_reasons(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(test_sparse_vcpus), T(test_sums), T(test_hostile),
+	const struct CMUnitTest tests[] = {T(test_sparse_vcpus), T(test_sums), T(test_facts), T(test_hostile),
 		T(test_memory_complete), T(test_all_zero_is_absent), T(test_reasons)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

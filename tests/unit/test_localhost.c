@@ -4,11 +4,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "../../src/backend/localhost.h"
+#include "../support/proctree.h"
 
 #define ROOT "tests/unit/data/host"
 
@@ -28,7 +30,10 @@ static void test_host(void **state)
 	assert_true(p[0].online && !p[1].online && p[2].online && !p[3].online);
 	assert_int_equal(p[0].busy_ns.v, (500 + 10 + 200 + 3 + 7) * tick_ms * 1000000);
 	assert_int_equal(p[0].idle_ns.v, (4000 + 50) * tick_ms * 1000000);
+	assert_int_equal(p[0].steal_ns.v, 5 * tick_ms * 1000000);
+	assert_int_equal(p[2].steal_ns.v, 0);
 	assert_int_equal(p[1].busy_ns.avail, AVAIL_OFFLINE);
+	assert_int_equal(p[1].steal_ns.avail, AVAIL_OFFLINE);
 	assert_false(p[0].isolated);
 	assert_true(p[2].isolated);
 	assert_true(p[0].nohz_full && !p[2].nohz_full); /* which is no isolation */
@@ -56,6 +61,49 @@ static void test_zfs(void **state)
 	sample_done(&s);
 }
 
+static void put_khz(const char *root, int cpu, const char *name, const char *text)
+{
+	char path[100];
+	snprintf(path, sizeof path, "sys/devices/system/cpu/cpu%d/cpufreq/%s", cpu, name);
+	proctree_write(root, path, text, -1);
+}
+
+static double speed(const char *root, struct localhost_speeds *k, struct sample *s, size_t i)
+{
+	localhost_speed(root, k, s);
+	return vf64_has(s->host.pcpus[i].speed_pct) ? s->host.pcpus[i].speed_pct.v : -1;
+}
+
+/* Of what it holds with all cores at work where that is told; a machine that tells nothing is not asked
+ * again. */
+static void test_speed(void **state)
+{
+	(void)state;
+	static struct localhost_speeds k, none;
+	char root[200];
+	struct sample s;
+	sample_init(&s);
+	assert_int_equal(proctree_begin(root, sizeof root), 0);
+	assert_int_equal(localhost_host(ROOT, &s), 0);
+	assert_float_equal(speed(root, &none, &s, 0), -1, 0);
+	assert_int_equal(s.host.pcpus[0].speed_pct.avail, AVAIL_UNSUPPORTED);
+	put_khz(root, 0, "cpuinfo_max_freq", "4000000\n");
+	put_khz(root, 0, "scaling_cur_freq", "1000000\n");
+	put_khz(root, 2, "cpuinfo_max_freq", "4000000\n");
+	put_khz(root, 2, "base_frequency", "2000000\n");
+	put_khz(root, 2, "scaling_cur_freq", "1000000\n");
+	assert_float_equal(speed(root, &none, &s, 0), -1, 0);
+	assert_float_equal(speed(root, &k, &s, 0), 25, 1e-9);
+	assert_int_equal(s.host.pcpus[1].id, 2); /* in the order of /proc/stat */
+	assert_float_equal(s.host.pcpus[1].speed_pct.v, 50, 1e-9);
+	put_khz(root, 0, "scaling_cur_freq", "<unknown>\n");
+	assert_float_equal(speed(root, &k, &s, 0), -1, 0);
+	put_khz(root, 0, "scaling_cur_freq", "2000000\n");
+	assert_float_equal(speed(root, &k, &s, 0), 50, 1e-9);
+	proctree_end(root);
+	sample_done(&s);
+}
+
 static void test_no_proc(void **state)
 {
 	(void)state;
@@ -71,6 +119,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_zfs),
+		cmocka_unit_test(test_speed),
 		cmocka_unit_test(test_no_proc),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

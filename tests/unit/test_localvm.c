@@ -440,12 +440,105 @@ static void test_lock(void **state)
 	end_machine(forger);
 }
 
+static void helper(int pid, int tid, const char *name, int64_t ran, int64_t waited)
+{
+	char path[100], text[300];
+	snprintf(path, sizeof path, "proc/%d/task/%d/comm", pid, tid);
+	snprintf(text, sizeof text, "%s\n", name);
+	proctree_write(root, path, text, -1);
+	snprintf(path, sizeof path, "proc/%d/task/%d/stat", pid, tid);
+	snprintf(text, sizeof text,
+		"%d (%s) S 1 1 1 0 -1 4194560 5 0 0 0 1 1 0 0 20 0 5 0 %d 1000000 5 "
+		"18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 %d 0 0 0 0 0\n",
+		tid, name, tid, tid % 10);
+	proctree_write(root, path, text, -1);
+	snprintf(path, sizeof path, "proc/%d/task/%d/schedstat", pid, tid);
+	snprintf(text, sizeof text, "%lld %lld 1\n", (long long)ran, (long long)waited);
+	proctree_write(root, path, text, -1);
+}
+
+static struct vm_facts facts(bool helpers)
+{
+	struct vm_facts f;
+	memset(&f, 0, sizeof f);
+	local_limits(&vm);
+	local_facts(&lr, &vm, helpers, &f);
+	return f;
+}
+
+/* Threads that are no vCPUs: summed from the first look on, the busiest by name; who goes takes nothing back,
+ * and a thread of the kernel that works for another process is none of them. */
+static void test_helpers(void **state)
+{
+	(void)state;
+	proctree_vm(root, &plain, 1000, 1000);
+	overwrite("cgroup", "0::/machine.slice/machine-qemu\\x2d1.scope/libvirt/emulator\n");
+	proctree_write(root,
+		"sys/fs/cgroup/machine.slice/machine-qemu\\x2d1.scope/libvirt/emulator/cgroup.procs",
+		"700\n710\n711\n712\n", -1);
+	helper(700, 700, "qemu-system-x86", 1000, 10);
+	helper(700, 705, "IO iothread1", 5000, 50);
+	helper(710, 710, "vhost-700", 7000, 70);
+	proctree_write(root, "proc/710/comm", "vhost-700\n", -1);
+	helper(711, 711, "vhost-7001", 1, 1);
+	proctree_write(root, "proc/711/comm", "vhost-7001\n", -1);
+	assert_int_equal(find(), 1);
+	assert_int_equal(vm.n_helpers, 3);
+	struct vm_facts f = facts(true);
+	assert_int_equal(f.helper_ns.v, 0);
+	helper(700, 705, "IO iothread1", 5400, 50);
+	helper(710, 710, "vhost-700", 7100, 90);
+	f = facts(true);
+	assert_int_equal(f.helper_ns.v, 500);
+	assert_int_equal(f.helper_delay_ns.v, 20);
+	assert_string_equal(f.helper, "IO iothread1");
+	assert_int_equal(f.helper_pcpu.v, 5);
+	assert_int_equal(facts(false).helper_ns.avail, AVAIL_NOT_ASKED);
+	/* One more, listed before one that is known; then one is gone. */
+	helper(700, 704, "worker", 100, 0);
+	assert_int_equal(local_threads(&lr, &vm), 0);
+	assert_int_equal(vm.n_helpers, 4);
+	helper(700, 705, "IO iothread1", 5500, 50);
+	assert_int_equal(facts(true).helper_ns.v, 600);
+	proctree_write(root, "proc/700/task/705/schedstat", "", -1);
+	helper(700, 704, "worker", 130, 0);
+	assert_int_equal(facts(true).helper_ns.v, 630);
+	assert_int_equal(vm.n_helpers, 3);
+	helper(700, 704, "worker", 7, 0); /* another one by now */
+	assert_int_equal(facts(true).helper_ns.v, 630);
+}
+
+static void test_facts(void **state)
+{
+	(void)state;
+	proctree_vm(root, &plain, 1000, 1000);
+	overwrite("status", "Name:\tVmSwap: 9 kB\nVmRSS:\t 12 kB\nVmSwap:\t   2048 kB\n");
+	overwrite("cgroup", "0::/machine.slice/machine-qemu\\x2d1.scope/libvirt/emulator\n");
+	proctree_write(root, "sys/fs/cgroup/machine.slice/machine-qemu\\x2d1.scope/memory.pressure",
+		"some avg10=33.00 avg60=0 avg300=0 total=0\n", -1);
+	proctree_write(root, "sys/kernel/debug/kvm/7000-9/exits", "5\n", -1);
+	proctree_write(root, "sys/kernel/debug/kvm/700-13/exits", "123\n", -1);
+	proctree_write(root, "sys/kernel/debug/kvm/700-13/halt_poll_success_ns", "40\n", -1);
+	proctree_write(root, "sys/kernel/debug/kvm/700-13/halt_poll_fail_ns", "2\n", -1);
+	assert_int_equal(find(), 1);
+	struct vm_facts f = facts(true);
+	assert_int_equal(f.swapped_kib.v, 2048);
+	assert_float_equal(f.psi_memory.v, 33, 1e-9);
+	assert_false(vf64_has(f.psi_cpu) || vi64_has(f.throttled_ns) || vi64_has(f.weight));
+	assert_int_equal(f.exits.v, 123);
+	assert_int_equal(f.polled_ns.v, 42);
+	overwrite("status", "Name:\tx\n"); /* a kernel without swap */
+	facts(true);
+	assert_int_equal(facts(true).swapped_kib.avail, AVAIL_UNSUPPORTED);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {T(test_find), T(test_hostile_names), T(test_thread_names),
 		T(test_twins), T(test_reused), T(test_broken_files), T(test_side_by_side), T(test_here),
-		T(test_pid_files), T(test_owners), T(test_session), T(test_lock)};
+		T(test_pid_files), T(test_owners), T(test_session), T(test_lock), T(test_helpers),
+		T(test_facts)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

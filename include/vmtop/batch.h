@@ -47,6 +47,7 @@ int batch_columns(struct batch_out *o, struct err *e);
 int text_write(struct batch_out *o, const struct snapshot *s, struct err *e);
 int text_write_log(struct batch_out *o, const struct snapshot *s, struct err *e); /* new log lines only */
 int log_write(struct batch_out *o, const struct snapshot *s, struct err *e);      /* as lines of a log file */
+int why_json(const struct snapshot *s, size_t vm, struct err *e); /* one VM, to standard output */
 int json_write(struct batch_out *o, const struct snapshot *s, struct err *e);
 int csv_write(struct batch_out *o, const struct snapshot *s, struct err *e);
 int openmetrics_write(struct batch_out *o, const struct snapshot *s, struct err *e);

@@ -28,7 +28,7 @@ struct field_value {
 	double real;
 	const char *text;
 	const struct cpuset *cpus;
-	char buf[64];
+	char buf[400];
 };
 
 /* Where a member stands that is taken as it is. */
@@ -62,6 +62,7 @@ struct field_set {
 };
 
 extern const struct field_set json_fields;  /* of a line */
+extern const struct field_set why_fields;   /* of a VM, for vmtop why */
 extern const struct field_set host_metrics; /* key: name of the metric */
 extern const struct field_set pcpu_metrics; /* the same, for each pCPU */
 

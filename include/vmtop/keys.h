@@ -25,6 +25,7 @@ enum key_action {
 	KEY_INTERVAL,
 	KEY_VIEW, /* the digit is the view */
 	KEY_OPEN,
+	KEY_WHY,
 	KEY_BACK,
 	KEY_PANEL,
 	KEY_PANEL_BACK,
@@ -32,6 +33,8 @@ enum key_action {
 	KEY_SORT_MEMORY,
 	KEY_SORT_TIME,
 	KEY_SORT_ID,
+	KEY_SORT_SUFFERS,
+	KEY_SORT_WAIT,
 	KEY_SORT_PICK,
 	KEY_SORT_LEFT,
 	KEY_SORT_RIGHT,

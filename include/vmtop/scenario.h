@@ -118,7 +118,30 @@ enum event_kind {
 	EV_HOST_USE,   /* kib */
 	EV_DISCONNECT,
 	EV_CONNECT,
+	EV_FAULT,      /* index: enum fault; number */
+	EV_EMULATOR,   /* index: curve; set: where, -1 anywhere */
+	EV_PCPU_FAULT, /* set; index: enum pcpu_fault; number: percent */
 };
+
+/* What happens to one VM that a reader of its process, its control group or KVM's counters would see: word,
+ * what the number is, the number at rest. */
+#define FAULT_TABLE(X)                                                                                       \
+	X(FAULT_QUOTA, "quota", "percent of a pCPU each vCPU may use; 100: no quota", 100)                   \
+	X(FAULT_WEIGHT, "weight", "cpu.weight of its group", 100)                                            \
+	X(FAULT_SWAPPED, "swapped", "MiB of its QEMU in the host's swap", 0)                                 \
+	X(FAULT_EXITS, "exits", "exits from guest mode a second", 2000)                                      \
+	X(FAULT_POLLED, "polled", "percent of a pCPU that it polls while halted", 1)                         \
+	X(FAULT_DISK_MS, "disk-ms", "milliseconds a disk request takes", 2)                                  \
+	X(FAULT_DISK_REQS, "disk-requests", "disk requests a second", 20)                                    \
+	X(FAULT_PSI_MEMORY, "memory-pressure", "percent of the time its group stalls for memory", 0)         \
+	X(FAULT_PSI_IO, "io-pressure", "percent of the time its group stalls for I/O", 0)
+enum fault {
+#define FAULT_ENUM(code, word, text, rest) code,
+	FAULT_TABLE(FAULT_ENUM)
+#undef FAULT_ENUM
+		FAULT_COUNT
+};
+enum pcpu_fault { PCPU_FAULT_STEAL, PCPU_FAULT_SPEED };
 
 struct scn_event {
 	int64_t at_ns, every_ns; /* every 0: once */

@@ -8,6 +8,7 @@
 #include "vmtop/backend.h"
 #include "vmtop/config.h"
 #include "vmtop/control.h"
+#include "vmtop/suffer.h"
 
 struct vm_status {
 	struct vi64 target_kib; /* balloon target last set by us */
@@ -16,6 +17,7 @@ struct vm_status {
 	double held_for_s; /* with HELD or FOREIGN; < 0: until released */
 	bool stay_on_node; /* asked for by key or config */
 	struct mem_status mem;
+	struct suffering suffer;
 };
 struct vcpu_status {
 	enum reason cpu;
@@ -100,6 +102,11 @@ struct snapshot {
 };
 
 void snapshot_free(struct snapshot *s);
+/* For the words about who suffers. */
+static inline struct suffer_look snapshot_look(const struct snapshot *s)
+{
+	return (struct suffer_look){&s->sample, s->vcpu_rates, s->vm_rates, s->pcpu_rates};
+}
 
 const char *cpu_policy_name(enum cpu_policy_id p);
 const char *mem_policy_name(enum mem_policy_id p);

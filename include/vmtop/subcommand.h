@@ -45,6 +45,7 @@ int compare_run(const struct sub_line *line, struct err *e);
 int report_run(const struct sub_line *line, struct err *e);
 int mark_run(const struct sub_line *line, struct err *e);
 int hook_run(const struct sub_line *line, struct err *e);
+int why_run(const struct sub_line *line, struct err *e);
 int logcat_run(const struct sub_line *line, struct err *e);
 
 #endif

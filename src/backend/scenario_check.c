@@ -70,7 +70,8 @@ static bool check_event(struct reader *r, const struct scn_event *ev)
 	struct scenario *s = r->s;
 	bool about_cpus = ev->kind == EV_PIN || ev->kind == EV_OFFLINE || ev->kind == EV_ONLINE;
 	if ((about_cpus && !set_exists(s, ev->index)) ||
-		(ev->kind == EV_BACKGROUND && !set_exists(s, ev->set)))
+		((ev->kind == EV_BACKGROUND || ev->kind == EV_PCPU_FAULT) && !set_exists(s, ev->set)) ||
+		(ev->kind == EV_EMULATOR && ev->set >= 0 && !set_exists(s, ev->set)))
 		return whole_fail(r, "an event", ev->pattern[0] ? ev->pattern : "host",
 			"names a pCPU that the host does not have");
 	if (!ev->pattern[0])

@@ -165,6 +165,48 @@ static bool read_connect(struct reader *r)
 	return true;
 }
 
+static bool read_fault(struct reader *r)
+{
+	static const char *const words[] = {
+#define WORD(code, word, text, rest) [code] = word,
+		FAULT_TABLE(WORD)
+#undef WORD
+	};
+	const char *w = "";
+	if (!read_vm_event(r, EV_FAULT) || !want_word(r, &w, "a fault"))
+		return false;
+	for (int i = 0; i < FAULT_COUNT; i++)
+		if (strcmp(words[i], w) == 0) {
+			r->event->index = i;
+			return want_int(r, &r->event->number, 0, 100000000);
+		}
+	return reader_fail(r, "no fault is called \"%.40s\"", w);
+}
+
+static bool read_emulator(struct reader *r)
+{
+	r->event->set = -1;
+	return read_vm_event(r, EV_EMULATOR) && (!reader_accept(r, "on") || want_set(r, &r->event->set)) &&
+	       want_curve(r, &r->event->index);
+}
+
+static bool read_pcpu_fault(struct reader *r, enum pcpu_fault fault)
+{
+	r->event->kind = EV_PCPU_FAULT;
+	r->event->index = (int)fault;
+	return want_set(r, &r->event->set) && want_int(r, &r->event->number, 0, 100);
+}
+
+static bool read_steal(struct reader *r)
+{
+	return read_pcpu_fault(r, PCPU_FAULT_STEAL);
+}
+
+static bool read_speed(struct reader *r)
+{
+	return read_pcpu_fault(r, PCPU_FAULT_SPEED);
+}
+
 const struct statement scenario_event_statements[] = {
 	{"start", "at TIME start VM", read_start},
 	{"stop", "at TIME stop VM", read_stop},
@@ -187,5 +229,9 @@ const struct statement scenario_event_statements[] = {
 	{"used", "at TIME used SIZE", read_used},
 	{"disconnect", "at TIME disconnect", read_disconnect},
 	{"connect", "at TIME connect", read_connect},
+	{"fault", "at TIME fault VM KIND NUMBER", read_fault},
+	{"emulator", "at TIME emulator VM [on CPULIST] CURVE", read_emulator},
+	{"steal", "at TIME steal CPULIST PERCENT", read_steal},
+	{"speed", "at TIME speed CPULIST PERCENT", read_speed},
 	{NULL, NULL, NULL},
 };

@@ -49,7 +49,8 @@ struct sim_pcpu {
 	int sibling;            /* next thread of its core, in a ring */
 	double load;            /* demand of the threads on it, in time of its own */
 	double capacity;        /* 0 < x <= 1: what it does in the time of the largest */
-	double busy, busy_ns, idle_ns;
+	double busy, busy_ns, idle_ns, steal_ns;
+	int steal_pct, speed_pct;
 };
 
 struct sim_pool { /* pCPUs that serve threads together; the first n_pcpus pools are one pCPU each */
@@ -97,7 +98,9 @@ struct sim_vm {
 	int n_slots;
 	struct sim_guest mem;
 	int64_t again_ns; /* the host's killer took it: it starts again then; 0 */
-	double io_s;      /* seconds of full load, for the traffic counters */
+	int fault[FAULT_COUNT];
+	double throttled_ns, exits, polled_ns, disk_ns, disk_reqs; /* counters */
+	double io_s; /* seconds of full load, for the traffic counters */
 };
 
 struct sim {
@@ -160,6 +163,12 @@ double cpu_wants(const struct sim *s, const struct sim_thread *t);
 void cpu_run(struct sim *s, double dt_ns);
 void cpu_start_curve(struct sim *s, struct sim_thread *t, const struct curve *c);
 double cpu_stddev_pct(const struct sim *s);
+
+/* sim_fault.c: what readers of /proc, control groups and KVM's counters see */
+void fault_start(struct sim_vm *vm);
+void fault_run(struct sim *s, double dt_ns);
+void fault_event(struct sim *s, struct sim_vm *vm, const struct scn_event *ev);
+void fault_fill(const struct sim *s, const struct sim_vm *vm, unsigned groups, struct vm_facts *f);
 
 /* sim_mem.c */
 void mem_boot(struct sim *s, struct sim_vm *vm, bool fresh);

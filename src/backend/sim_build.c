@@ -49,6 +49,7 @@ static int build_pcpus(struct sim *s, struct err *e)
 		s->pcpus[i] = (struct sim_pcpu){.is = is,
 			.online = !is->offline,
 			.first = -1,
+			.speed_pct = 100,
 			.capacity = is->capacity ? is->capacity / (double)PCPU_LARGEST : 1};
 		s->by_id[is->id] = (int)i;
 		cpuset_add(&s->all, is->id);

@@ -301,6 +301,7 @@ void cpu_run(struct sim *s, double dt_ns)
 			s->pcpus[i].busy_ns += s->pcpus[i].busy * dt_ns;
 			s->pcpus[i].idle_ns += (1 - s->pcpus[i].busy) * dt_ns;
 		}
+	fault_run(s, dt_ns);
 	for (size_t i = 0; i < s->n_threads; i++) {
 		struct sim_thread *t = &s->threads[i];
 		if (!t->live || t->pcpu < 0 || (t->run <= 0 && t->wait <= 0))

@@ -123,6 +123,7 @@ static void start_vm(struct sim *s, struct sim_vm *vm)
 	vm->id = ++s->next_vm_id;
 	vm->hung_ns = vm->gone_ns = -1;
 	vm->io_s = 0;
+	fault_start(vm);
 	int order = vm->is->rank * cpuset_count(&vm->is->vcpu_ids);
 	CPUSET_EACH(id, &vm->is->vcpu_ids)
 	start_vcpu(s, vm, id, order++);
@@ -280,6 +281,10 @@ static void vm_event(struct sim *s, struct sim_vm *vm, const struct scn_event *e
 	case EV_EAT:
 		mem_eat(s, vm, &ev->eat);
 		return;
+	case EV_FAULT:
+	case EV_EMULATOR:
+		fault_event(s, vm, ev);
+		return;
 	default:
 		return;
 	}
@@ -294,6 +299,13 @@ static void host_event(struct sim *s, const struct scn_event *ev)
 		return;
 	case EV_BACKGROUND:
 		host_background(s, &s->scn->sets[ev->set], &s->scn->curves[ev->index]);
+		return;
+	case EV_PCPU_FAULT:
+		CPUSET_EACH(cpu, &s->scn->sets[ev->set])
+		{
+			struct sim_pcpu *p = &s->pcpus[s->by_id[cpu]];
+			*(ev->index == PCPU_FAULT_STEAL ? &p->steal_pct : &p->speed_pct) = ev->number;
+		}
 		return;
 	case EV_PRESSURE:
 		s->psi_some = ev->some;

@@ -29,6 +29,8 @@ static int fill_pcpus(const struct sim *s, struct sample *to)
 		p->llc = from->is->llc;
 		p->capacity = from->is->capacity;
 		p->busy_ns = from->online ? rounded(from->busy_ns) : vi64_absent(AVAIL_OFFLINE);
+		p->steal_ns = from->online ? rounded(from->steal_ns) : vi64_absent(AVAIL_OFFLINE);
+		p->speed_pct = vf64_ok(from->speed_pct);
 		p->idle_ns = from->online ? rounded(fmax(0, from->idle_ns)) : vi64_absent(AVAIL_OFFLINE);
 	}
 	return 0;
@@ -167,11 +169,13 @@ static int fill_vm(const struct sim *s, const struct sim_vm *vm, unsigned groups
 	v->state = vm->life == LIFE_PAUSED ? VM_PAUSED : VM_RUNNING;
 	v->flags = vm->is->flags | (vm->gone_ns >= 0 ? VM_FLAG_JOB : 0);
 	v->hung_since_ns = vm->hung_ns >= 0 ? to_clock(s, vm->hung_ns) : 0;
-	v->quota_pct = vm->is->quota < 1 ? vf64_ok(vm->is->quota * 100) : vf64_absent(AVAIL_NONE);
+	v->quota_pct =
+		vm->fault[FAULT_QUOTA] < 100 ? vf64_ok(vm->fault[FAULT_QUOTA]) : vf64_absent(AVAIL_NONE);
 	v->mem_nodes = vm->is->nodes;
 	v->mem_nodes_strict = vm->is->nodes_strict;
 	fill_memory(s, vm, &v->mem);
 	fill_io(vm, groups, &v->io);
+	fault_fill(s, vm, groups, &v->facts);
 	for (int i = 0; i < vm->n_slots; i++) {
 		const struct sim_thread *t = &s->threads[vm->first_thread + i];
 		if (t->pcpu < 0)

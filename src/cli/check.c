@@ -17,7 +17,7 @@ enum level { LEVEL_OK, LEVEL_NOTE, LEVEL_WARN, LEVEL_FAIL };
 static const char *const level_names[] = {
 	[LEVEL_OK] = "ok", [LEVEL_NOTE] = "note", [LEVEL_WARN] = "warn", [LEVEL_FAIL] = "FAIL"};
 
-struct finding {
+struct checked {
 	enum level level;
 	char text[800];
 	const char *advice; /* NULL: nothing to do */
@@ -28,7 +28,7 @@ static bool runs(const struct vm_sample *vm)
 	return vm->state == VM_RUNNING || vm->state == VM_BLOCKED;
 }
 
-static void check_connection(const struct snapshot *s, struct finding *f)
+static void check_connection(const struct snapshot *s, struct checked *f)
 {
 	const struct backend_status *b = &s->backend;
 	snprintf(f->text, sizeof f->text, "%s, driver %s%s, a sample takes %.0f ms", b->uri,
@@ -51,7 +51,7 @@ static bool all_excluded(const struct snapshot *s)
 	return s->n_eligible_memory == 0;
 }
 
-static void check_guests(const struct snapshot *s, struct finding *f)
+static void check_guests(const struct snapshot *s, struct checked *f)
 {
 	size_t running = 0, hung = 0;
 	for (size_t i = 0; i < s->sample.n_vms; i++) {
@@ -102,7 +102,7 @@ static enum avail vcpu_fact(const struct vcpu_sample *v, enum vcpu_fact fact)
 	return facts[fact];
 }
 
-static void lack_say(const struct lack *l, const char *things, struct finding *f)
+static void lack_say(const struct lack *l, const char *things, struct checked *f)
 {
 	if (l->of == 0)
 		snprintf(f->text, sizeof f->text, "no %s to look at", things);
@@ -114,7 +114,7 @@ static void lack_say(const struct lack *l, const char *things, struct finding *f
 }
 
 static void check_vcpus(const struct snapshot *s, enum vcpu_fact fact, enum level level, const char *advice,
-	struct finding *f)
+	struct checked *f)
 {
 	struct lack l = {0};
 	for (size_t i = 0; i < s->sample.n_vms; i++) {
@@ -130,29 +130,29 @@ static void check_vcpus(const struct snapshot *s, enum vcpu_fact fact, enum leve
 	}
 }
 
-static void check_time(const struct snapshot *s, struct finding *f)
+static void check_time(const struct snapshot *s, struct checked *f)
 {
 	check_vcpus(s, FACT_TIME, LEVEL_FAIL, "without run times there is nothing to balance", f);
 }
 
-static void check_delay(const struct snapshot *s, struct finding *f)
+static void check_delay(const struct snapshot *s, struct checked *f)
 {
 	check_vcpus(s, FACT_DELAY, LEVEL_WARN,
 		"starved vCPUs cannot be told from idle ones; needs libvirt 7.2 and a kernel with schedstats",
 		f);
 }
 
-static void check_pcpu(const struct snapshot *s, struct finding *f)
+static void check_pcpu(const struct snapshot *s, struct checked *f)
 {
 	check_vcpus(s, FACT_PCPU, LEVEL_WARN, "unpinned vCPUs count for no pCPU", f);
 }
 
-static void check_pins(const struct snapshot *s, struct finding *f)
+static void check_pins(const struct snapshot *s, struct checked *f)
 {
 	check_vcpus(s, FACT_AFFINITY, LEVEL_WARN, "vCPUs whose pins are not known are left alone", f);
 }
 
-static void check_pcpus(const struct snapshot *s, struct finding *f)
+static void check_pcpus(const struct snapshot *s, struct checked *f)
 {
 	struct lack l = {0};
 	for (size_t i = 0; i < s->sample.host.n_pcpus; i++)
@@ -165,7 +165,7 @@ static void check_pcpus(const struct snapshot *s, struct finding *f)
 	}
 }
 
-static void check_topology(const struct snapshot *s, struct finding *f)
+static void check_topology(const struct snapshot *s, struct checked *f)
 {
 	const struct host_sample *h = &s->sample.host;
 	char apart[32] = "isolated not known";
@@ -194,7 +194,7 @@ static void check_topology(const struct snapshot *s, struct finding *f)
 	}
 }
 
-static void check_statistics(const struct snapshot *s, struct finding *f)
+static void check_statistics(const struct snapshot *s, struct checked *f)
 {
 	struct lack l = {0};
 	for (size_t i = 0; i < s->sample.n_vms; i++) {
@@ -212,7 +212,7 @@ static void check_statistics(const struct snapshot *s, struct finding *f)
 	}
 }
 
-static void check_memory(const struct snapshot *s, struct finding *f)
+static void check_memory(const struct snapshot *s, struct checked *f)
 {
 	const struct host_sample *h = &s->sample.host;
 	char total[24] = "-", available[24] = "-";
@@ -228,7 +228,7 @@ static void check_memory(const struct snapshot *s, struct finding *f)
 	}
 }
 
-static void check_claim(const struct snapshot *s, struct finding *f)
+static void check_claim(const struct snapshot *s, struct checked *f)
 {
 	const struct claim_status *c = &s->backend.claim;
 	switch (c->state) {
@@ -261,7 +261,7 @@ static void check_claim(const struct snapshot *s, struct finding *f)
 	}
 }
 
-static void check_left(const struct snapshot *s, struct finding *f)
+static void check_left(const struct snapshot *s, struct checked *f)
 {
 	int here = s->n_changed - s->n_changed_away;
 	int n = snprintf(f->text, sizeof f->text, "%d change%s of an earlier vmtop %s still in place", here,
@@ -280,7 +280,7 @@ static void check_left(const struct snapshot *s, struct finding *f)
 	}
 }
 
-static void check_hook(const struct snapshot *s, struct finding *f)
+static void check_hook(const struct snapshot *s, struct checked *f)
 {
 	bool here = s->sample.host.local, there = access(MIGRATE_HOOK, X_OK) == 0;
 	snprintf(f->text, sizeof f->text, "%s %s", MIGRATE_HOOK,
@@ -297,7 +297,7 @@ static void check_hook(const struct snapshot *s, struct finding *f)
 
 static const struct {
 	const char *name;
-	void (*check)(const struct snapshot *s, struct finding *f);
+	void (*check)(const struct snapshot *s, struct checked *f);
 } checks[] = {
 	{"connection", check_connection},
 	{"guests", check_guests},
@@ -318,7 +318,7 @@ static int print_checks(const struct snapshot *s, FILE *to)
 {
 	int count[LEVEL_FAIL + 1] = {0};
 	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
-		struct finding f = {LEVEL_OK, "", NULL};
+		struct checked f = {LEVEL_OK, "", NULL};
 		char shown[1600];
 		checks[i].check(s, &f);
 		text_safe(shown, sizeof shown, f.text);

@@ -13,6 +13,7 @@
 #include "vmtop/options.h"
 #include "vmtop/settings.h"
 #include "vmtop/subcommand.h"
+#include "vmtop/suffer.h"
 #include "vmtop/why.h"
 
 enum { MDOC_WIDTH = 78 };
@@ -234,6 +235,18 @@ static void write_reasons(FILE *to)
 	fputs(".El\n", to);
 }
 
+static void write_causes(FILE *to)
+{
+	fputs(".Bl -tag -width Ds\n", to);
+	for (int i = 0; i < CAUSE_COUNT; i++) {
+		fputs(".It Cm ", to);
+		mdoc_word(to, cause_key((enum cause)i));
+		fputc('\n', to);
+		mdoc_sentence(to, cause_text((enum cause)i));
+	}
+	fputs(".El\n", to);
+}
+
 static void write_absent(FILE *to)
 {
 	fputs(".Bl -tag -width Ds\n", to);
@@ -297,6 +310,7 @@ static const struct doc_part manual_parts[] = {
 	{"FIELDS", write_fields},
 	{"METRICS", write_metrics},
 	{"REASONS", write_reasons},
+	{"CAUSES", write_causes},
 	{"ABSENT", write_absent},
 	{"DEVIATIONS", write_deviations},
 	{NULL, NULL},

@@ -78,16 +78,25 @@ static json_t *json_object_of(const struct field_set *set, const struct field_at
 	return o;
 }
 
-int json_write(struct batch_out *o, const struct snapshot *s, struct err *e)
+static int write_line(FILE *to, json_t *root, struct err *e)
 {
-	json_t *root = json_object_of(&json_fields, &(struct field_at){.s = s});
 	char *line =
 		root ? json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9)) : NULL;
 	json_decref(root);
 	if (!line)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	fputs(line, o->to);
-	fputc('\n', o->to);
+	fputs(line, to);
+	fputc('\n', to);
 	free(line);
 	return 0;
+}
+
+int json_write(struct batch_out *o, const struct snapshot *s, struct err *e)
+{
+	return write_line(o->to, json_object_of(&json_fields, &(struct field_at){.s = s}), e);
+}
+
+int why_json(const struct snapshot *s, size_t vm, struct err *e)
+{
+	return write_line(stdout, json_object_of(&why_fields, &(struct field_at){s, vm}), e);
 }

@@ -79,7 +79,8 @@ static void load_journal(struct engine *en)
 static int engine_build(struct engine *en, struct err *e)
 {
 	en->undo = calloc(UNDO_MAX, sizeof *en->undo);
-	if (!en->undo || log_init(&en->log) < 0)
+	en->suffer = suffer_new();
+	if (!en->undo || !en->suffer || log_init(&en->log) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (model_init(&en->model, &en->cfg, e) < 0)
 		return -1;
@@ -158,6 +159,8 @@ void engine_free(struct engine *en)
 	ledger_done(&en->ledger);
 	log_done(&en->log);
 	free(en->mem_status);
+	suffer_free(en->suffer);
+	free(en->suffering);
 	free(en->undo);
 	free(en->begun);
 	if (en->b)

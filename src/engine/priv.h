@@ -66,6 +66,9 @@ struct engine {
 	struct mem_verdict mem_verdict;
 	struct mem_status *mem_status; /* parallel to sample.vms */
 	size_t cap_mem_status;
+	struct suffer *suffer;
+	struct suffering *suffering; /* parallel to sample.vms */
+	size_t n_suffering, cap_suffering;
 
 	struct step_cost cost;
 	struct plan plan;    /* actions of this step */

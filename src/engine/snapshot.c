@@ -62,6 +62,8 @@ static void fill_vm_status(const struct engine *en, struct snapshot *s)
 		st->held_for_s = r->held_for_s;
 		st->stay_on_node = r->stay_on_node;
 		st->mem = en->mem_status[i];
+		if (i < en->n_suffering)
+			st->suffer = en->suffering[i];
 		s->n_eligible_cpu += st->cpu == REASON_NONE;
 		s->n_eligible_memory += r->memory == REASON_NONE && st->mem.eligible;
 	}

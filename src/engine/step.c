@@ -120,6 +120,25 @@ static int step_sample(struct engine *en, struct err *e)
 	return 0;
 }
 
+/* Who suffers, and why. */
+static int judge_guests(struct engine *en)
+{
+	const struct suffer_look look = {&en->sample, en->model.vcpus, en->model.vms, en->model.pcpus};
+	en->n_suffering = 0;
+	if (en->sample.n_vms > en->cap_suffering) {
+		size_t cap = en->sample.n_vms * 2;
+		struct suffering *p = reallocarray(en->suffering, cap, sizeof *p);
+		if (!p)
+			return -1;
+		en->suffering = p;
+		en->cap_suffering = cap;
+	}
+	if (suffer_update(en->suffer, &look, en->model.n_vm_slots, en->suffering) < 0)
+		return -1;
+	en->n_suffering = en->sample.n_vms;
+	return 0;
+}
+
 static int step_model(struct engine *en, struct err *e)
 {
 	bool first = en->model.samples == 0;
@@ -135,6 +154,8 @@ static int step_model(struct engine *en, struct err *e)
 		say_error(en, e);
 		return -1;
 	}
+	if (!again && judge_guests(en) < 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
 	ledger_step(en, first);
 	if (en->sample.n_vms > en->cap_mem_status) {
 		size_t cap = en->sample.n_vms * 2;

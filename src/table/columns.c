@@ -298,6 +298,35 @@ static void get_note(const struct column_env *env, size_t vm, struct value *v)
 		snprintf(v->text, sizeof v->text, "own node");
 }
 
+static const struct suffering *suffering_of(const struct column_env *env, size_t vm)
+{
+	return &env->s->vm_status[vm].suffer;
+}
+
+static void get_suffers(const struct column_env *env, size_t vm, struct value *v)
+{
+	const struct suffering *x = suffering_of(env, vm);
+	if (!x->n && !vf64_has(x->got_pct))
+		v->avail = x->got_pct.avail;
+	else
+		set_num(v, x->score_pct);
+}
+
+static void get_why(const struct column_env *env, size_t vm, struct value *v)
+{
+	const struct suffering *x = suffering_of(env, vm);
+	v->avail = AVAIL_OK;
+	if (x->n)
+		snprintf(v->text, sizeof v->text, "%s%s", cause_key(x->found[0].cause), x->n > 1 ? "+" : "");
+}
+
+static void get_helpers(const struct column_env *env, size_t vm, struct value *v)
+{
+	struct vf64 x = rate_of(env, vm)->helper_ns_s;
+	x.v /= 1e7;
+	set_pct(env, v, x);
+}
+
 static void get_memory_why(const struct column_env *env, size_t vm, struct value *v)
 {
 	const struct mem_status *m = &env->s->vm_status[vm].mem;
@@ -337,12 +366,18 @@ static const struct column columns[] = {
 		.rank = 5, .group = BAL, .type = VALUE_KIB, .get = get_used},
 	{"usable", "FREE", "KiB", "memory the guest could still use without swapping (usable)", .width = 5,
 		.rank = 8, .group = BAL, .type = VALUE_KIB, .get = get_usable},
+	{"why", "WHY", "", "why it suffers: the heaviest cause, + when there are more; w tells all",
+		.width = 9, .left = true, .ascending = true, .rank = 7, .type = VALUE_TEXT, .get = get_why},
 	{"note", "NOTE", "", "HELD, FOREIGN, why AUTO leaves it alone, or own node", .width = 12,
 		.left = true, .ascending = true, .rank = 10, .type = VALUE_TEXT, .get = get_note},
 	{"mem", "%MEM", "%", "the balloon's share of the host's memory", .width = 5, .rank = 15, .group = BAL,
 		.type = VALUE_SHARE, .get = get_mem},
 	{"time", "TIME", "s", "CPU time since the VM started, emulator included", .width = 9, .rank = 14,
 		.type = VALUE_SECONDS, .get = get_time},
+	{"suffers", "SUFFER%", "%", "how much it suffers: the weight of the heaviest cause", .width = 7,
+		.type = VALUE_SHARE, .get = get_suffers},
+	{"helpers", "QEMU%", "%", "CPU of its QEMU's threads that are no vCPUs (emulator, iothreads, vhost)",
+		.width = 6, .type = VALUE_PCT, .get = get_helpers},
 	{"unused", "UNUSED", "KiB", "memory the guest has not touched (MemFree)", .width = 6, .group = BAL,
 		.type = VALUE_KIB, .get = get_unused},
 	{"caches", "CACHE", "KiB", "disk caches of the guest, tmpfs included", .width = 5, .group = BAL,

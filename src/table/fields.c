@@ -213,6 +213,92 @@ static void all_vms(const struct field_at *at, size_t *first, size_t *n)
 	*n = at->s->sample.n_vms;
 }
 
+/* Findings are numbered over all VMs: FINDINGS places each. */
+static const struct finding *finding_of(const struct field_at *at)
+{
+	return &at->s->vm_status[at->i / FINDINGS].suffer.found[at->i % FINDINGS];
+}
+
+static void causes_of(const struct field_at *at, size_t *first, size_t *n)
+{
+	*first = at->i * FINDINGS;
+	*n = (size_t)at->s->vm_status[at->i].suffer.n;
+}
+
+static void cause_key_of(const struct field_at *at, struct field_value *v)
+{
+	set_text(v, cause_key(finding_of(at)->cause));
+}
+
+static void cause_weight(const struct field_at *at, struct field_value *v)
+{
+	set_real(v, finding_of(at)->weight_pct);
+}
+
+static void cause_for(const struct field_at *at, struct field_value *v)
+{
+	set_real(v, (double)(at->s->sample.time_ns - finding_of(at)->since_ns) / 1e9);
+}
+
+static void cause_evidence(const struct field_at *at, struct field_value *v)
+{
+	struct suffer_look look = snapshot_look(at->s);
+	suffer_evidence(&look, at->i / FINDINGS, finding_of(at), v->buf, sizeof v->buf);
+	v->kind = FIELD_TEXT;
+	v->text = v->buf;
+}
+
+static void cause_cure(const struct field_at *at, struct field_value *v)
+{
+	struct suffer_look look = snapshot_look(at->s);
+	suffer_cure(&look, at->i / FINDINGS, finding_of(at), v->buf, sizeof v->buf);
+	v->kind = FIELD_TEXT;
+	v->text = v->buf;
+}
+
+static const struct field cause_rows[] = {
+	{"cause", "", "code of the cause; see WHO SUFFERS", .get = cause_key_of},
+	{"weight_pct", "%", "what of its speed it is thought to cost", .get = cause_weight},
+	{"for_s", "s", "since when it is seen", .get = cause_for},
+	{"evidence", "", "the numbers behind it, in words", .get = cause_evidence},
+	{"cure", "", "what would cure it", .get = cause_cure},
+};
+static SET(cause_set, cause_rows);
+
+static void suffer_score(const struct field_at *at, struct field_value *v)
+{
+	const struct suffering *x = &at->s->vm_status[at->i].suffer;
+	if (x->n || vf64_has(x->got_pct))
+		set_real(v, x->score_pct);
+}
+
+static void suffer_got(const struct field_at *at, struct field_value *v)
+{
+	struct vf64 got = at->s->vm_status[at->i].suffer.got_pct;
+	if (vf64_has(got))
+		set_real(v, got.v);
+}
+
+static void suffer_not_known(const struct field_at *at, struct field_value *v)
+{
+	struct suffer_look look = snapshot_look(at->s);
+	suffer_unknown(&look, at->i, v->buf, sizeof v->buf);
+	if (!v->buf[0])
+		return;
+	v->kind = FIELD_TEXT;
+	v->text = v->buf;
+}
+
+static const struct field suffer_rows[] = {
+	{"score_pct", "%", "0: it has what it wants; else the weight of the heaviest cause",
+		.get = suffer_score},
+	{"got_pct", "%", "of the CPU time that its vCPUs wanted, what they got", .get = suffer_got},
+	{"causes", "", "why, the heaviest first; empty: nothing found", .set = &cause_set,
+		.range = causes_of},
+	{"not_known", "", "what could not be read, so that it accuses nobody", .get = suffer_not_known},
+};
+static SET(suffer_set, suffer_rows);
+
 static const struct field vm_rows[] = {
 	{"name", "", "its name", VM(name)},
 	{"uuid", "", "its UUID", .get = vm_uuid},
@@ -225,8 +311,18 @@ static const struct field vm_rows[] = {
 	{"memory", "", "its memory", .set = &vm_memory_set},
 	{"hung", "", "its monitor does not answer", .get = vm_hung},
 	{"cpu_reason", "", "code of the reason why AUTO leaves its vCPUs alone", .get = vm_cpu_reason},
+	{"suffers", "", "whether it suffers, and why", .set = &suffer_set},
 };
 static SET(vm_set, vm_rows);
+
+static void line_time(const struct field_at *at, struct field_value *v);
+static const struct field why_rows[] = {
+	{"time", "", "ISO 8601 with zone", .get = line_time},
+	{"name", "", "its name", VM(name)},
+	{"uuid", "", "its UUID", .get = vm_uuid},
+	{"suffers", "", "whether it suffers, and why", .set = &suffer_set},
+};
+SET(why_fields, why_rows);
 
 /* --- actions -------------------------------------------------------------------------------------------- */
 

@@ -249,6 +249,7 @@ static void sort_key(struct view *v, const struct key_row *k, const struct snaps
 		return;
 	if (k->action == KEY_CHOOSE) {
 		t->sort = v->over_row;
+		t->sorted = true;
 		t->reverse = false;
 		v->rows_stale = true;
 		rows_update(v, s);

@@ -91,6 +91,9 @@ static void move(struct view *v, const struct snapshot *s, long by)
 	case FOCUS_VCPUS:
 		move_vcpu(v, s, by);
 		break;
+	case FOCUS_WHY:
+		rows_move(v, s, by);
+		break;
 	case FOCUS_MAP:
 		for (long i = by < 0 ? -by : by; i > 0 && i < 100000; i--)
 			map_step(v, s, by < 0 ? -1 : 1);
@@ -109,6 +112,7 @@ static void key_side(struct view *v, const struct snapshot *s, int by)
 		map_side(v, by);
 		break;
 	case FOCUS_VCPUS:
+	case FOCUS_WHY:
 		rows_move(v, s, by);
 		break;
 	case FOCUS_LOG:
@@ -180,6 +184,7 @@ static void click_table(struct view *v, const struct snapshot *s, int row, int c
 		if (col < v->hit.head_end[i]) {
 			t->reverse = t->sort == v->hit.heads[i] && !t->reverse;
 			t->sort = v->hit.heads[i];
+			t->sorted = true;
 			v->rows_stale = true;
 			return;
 		}

@@ -238,7 +238,7 @@ static const char *notice(const struct view *v, const struct snapshot *s, char *
 int header_rows(const struct snapshot *s, const struct view *v, int rows)
 {
 	char buf[200];
-	int n = rows >= 12 ? 3 : rows >= 8 ? 2 : 1;
+	int n = rows >= 12 ? 4 : rows >= 8 ? 2 : 1;
 	return n + (rows >= 6 && notice(v, s, buf, sizeof buf)[0]);
 }
 
@@ -253,6 +253,8 @@ void header_draw(const struct view *v, const struct snapshot *s, struct screen *
 		cpu_line(s, to, 1);
 	if (facts >= 3 && !s->first)
 		memory_line(s, to, 2);
+	if (facts >= 4 && !s->first)
+		alert_draw(s, to, 3);
 	if (say) {
 		char text[300];
 		text_safe(text, sizeof text, word);

@@ -23,6 +23,13 @@ static const char *const panel_help[] = {
 	[FOCUS_LOG] = "What was decided, by whom and why, newest at the bottom. Up scrolls back and stays "
 		      "there while "
 		      "new lines come; End goes back to the newest.",
+	[FOCUS_WHY] = "Why one VM suffers: the causes that were found, the heaviest first, each with the "
+		      "numbers behind it, "
+		      "since when it is seen, and what would cure it. A bar is what of the VM's speed a "
+		      "cause is thought to "
+		      "cost. w goes on to the next VM that suffers, Left and Right to the next of the table. "
+		      "What cannot be "
+		      "read accuses nobody: the last line names it.",
 	[FOCUS_VCPUS] =
 		"One VM: each vCPU with its use, wait and demand in percent of a pCPU, where it runs, its "
 		"pin "
@@ -31,7 +38,8 @@ static const char *const panel_help[] = {
 
 static const char *view_name(enum view_id id)
 {
-	static const char *const names[VIEW_COUNT] = {"overview", "pCPUs", "memory", "decisions", "VM"};
+	static const char *const names[VIEW_COUNT] = {
+		"overview", "pCPUs", "memory", "decisions", "VM", "why"};
 	return names[id];
 }
 

@@ -197,6 +197,7 @@ static void sort_here(struct view *v, struct table *t, int column, const struct 
 {
 	t->reverse = t->sort == column && !t->reverse;
 	t->sort = column;
+	t->sorted = true;
 	v->rows_stale = true;
 	rows_update(v, s);
 }

@@ -162,6 +162,13 @@ static void draw_bars(const struct snapshot *s, size_t vm, struct screen *to, in
 	}
 }
 
+/* What must be seen on the selected row too. */
+static bool is_alarm(const struct column *c, const struct snapshot *s, size_t vm)
+{
+	return (!strcmp(c->key, "why") && s->vm_status[vm].suffer.n) ||
+	       (!strcmp(c->key, "state") && s->sample.vms[vm].hung_since_ns);
+}
+
 static enum style cell_style(
 	const struct column *c, const struct snapshot *s, size_t vm, const struct value *val)
 {
@@ -170,6 +177,8 @@ static enum style cell_style(
 		return STYLE_DIM;
 	if (!strcmp(c->key, "state"))
 		return m->hung_since_ns ? STYLE_BAD : !strncmp(val->text, "HELD", 4) ? STYLE_WARN : STYLE_DIM;
+	if (!strcmp(c->key, "why") || !strcmp(c->key, "suffers"))
+		return suffer_style(&s->vm_status[vm].suffer);
 	if (!strcmp(c->key, "wait") && draw_waits(s->vm_rates[vm].wait_pct))
 		return STYLE_WAIT;
 	if (!strcmp(c->key, "cpu") && m->n_vcpus) {
@@ -199,7 +208,7 @@ static void draw_cell(struct view *v, const struct column *c, const struct colum
 	column_get(c, env, vm, &val);
 	value_format(text, sizeof text, &val);
 	enum style st = cell_style(c, env->s, vm, &val);
-	if (selected)
+	if (selected && !is_alarm(c, env->s, vm))
 		st = STYLE_SELECTED;
 	if (c->left)
 		draw_cut(to, at.row, at.col, at.cols, st, text);
@@ -230,8 +239,9 @@ static void draw_row(struct view *v, const struct snapshot *s, const struct plan
 	if (selected)
 		screen_fill(to, at.row, at.col, at.cols, STYLE_SELECTED, ' ');
 	text_escape(name, sizeof name, s->sample.vms[vm].name);
-	uint32_t lead = marked ? '*' : selected ? draw_glyph(to, GLYPH_CURSOR) : ' ';
-	enum style st = selected ? STYLE_SELECTED : marked ? STYLE_MARKED : STYLE_NORMAL;
+	const struct suffering *x = &s->vm_status[vm].suffer;
+	uint32_t lead = marked ? '*' : x->n ? '!' : selected ? draw_glyph(to, GLYPH_CURSOR) : ' ';
+	enum style st = selected ? STYLE_SELECTED : marked ? STYLE_MARKED : suffer_style(x);
 	screen_fill(to, at.row, at.col, 1, st, lead);
 	draw_name(to, at.row, at.col + 1, p->name - 1, st, name);
 	for (int i = 0, col = at.col + p->name + GAP; i < p->n; i++) {

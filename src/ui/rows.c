@@ -19,6 +19,12 @@ const struct table *view_table_of(const struct view *v)
 	return v->id == VIEW_MEMORY ? &v->memory : &v->main;
 }
 
+/* Who suffers stands first, the worst of them on top, whatever the direction. */
+static int by_first(const struct row_key *a, const struct row_key *b)
+{
+	return (a->first < b->first) - (a->first > b->first);
+}
+
 static int by_value(const struct row_key *a, const struct row_key *b)
 {
 	if (a->has != b->has)
@@ -32,14 +38,16 @@ static int by_value(const struct row_key *a, const struct row_key *b)
 static int key_up(const void *x, const void *y)
 {
 	const struct row_key *a = x, *b = y;
-	int c = by_value(a, b);
+	int c = by_first(a, b);
+	c = c ? c : by_value(a, b);
 	return c ? c : (a->vm > b->vm) - (a->vm < b->vm);
 }
 
 static int key_down(const void *x, const void *y)
 {
 	const struct row_key *a = x, *b = y;
-	int c = by_value(b, a);
+	int c = by_first(a, b);
+	c = c ? c : by_value(b, a);
 	return c ? c : (a->vm > b->vm) - (a->vm < b->vm);
 }
 
@@ -56,12 +64,15 @@ static void key_fill(struct row_key *k, const struct column *c, const struct col
 		snprintf(k->text, sizeof k->text, "%.47s", val.text);
 }
 
-static void sort_rows(struct view *v, const struct snapshot *s, size_t *rows, int column, bool reverse)
+static void sort_rows(
+	struct view *v, const struct snapshot *s, size_t *rows, int column, bool reverse, bool sick)
 {
 	const struct column *c = column < 0 ? NULL : column_at((size_t)column);
 	struct column_env env = {s, false};
-	for (size_t i = 0; i < v->n_rows; i++)
+	for (size_t i = 0; i < v->n_rows; i++) {
 		key_fill(&v->keys[i], c, &env, rows[i]);
+		v->keys[i].first = sick ? s->vm_status[rows[i]].suffer.score_pct : 0;
+	}
 	bool up = (!c || c->ascending) != reverse;
 	if (v->n_rows)
 		qsort(v->keys, v->n_rows, sizeof *v->keys, up ? key_up : key_down);
@@ -143,8 +154,9 @@ void rows_update(struct view *v, const struct snapshot *s)
 			v->rows[v->n_rows++] = i;
 	if (v->n_rows)
 		memcpy(v->names, v->rows, v->n_rows * sizeof *v->names);
-	sort_rows(v, s, v->names, column_find("name"), false);
-	sort_rows(v, s, v->rows, view_table(v)->sort, view_table(v)->reverse);
+	const struct table *t = view_table(v);
+	sort_rows(v, s, v->names, column_find("name"), false, false);
+	sort_rows(v, s, v->rows, t->sort, t->reverse, !t->sorted);
 	v->rows_seq = s->seq;
 	v->rows_time = s->sample.time_ns;
 	v->rows_stale = false;

@@ -83,6 +83,7 @@ struct view *view_new(const struct config *cfg)
 	int sort = cfg->sort[0] ? column_find(cfg->sort) : -1;
 	if (sort >= 0)
 		v->main.sort = sort;
+	v->main.sorted = sort >= 0 || cfg->sort_reverse;
 	return v;
 }
 
@@ -153,6 +154,7 @@ static const enum focus panels[VIEW_COUNT][3] = {
 	[VIEW_MEMORY] = {FOCUS_TABLE, FOCUS_TABLE, FOCUS_LOG},
 	[VIEW_LOG] = {FOCUS_LOG, FOCUS_LOG, FOCUS_LOG},
 	[VIEW_VM] = {FOCUS_VCPUS, FOCUS_VCPUS, FOCUS_LOG},
+	[VIEW_WHY] = {FOCUS_WHY, FOCUS_WHY, FOCUS_WHY},
 };
 
 void view_focus_on(struct view *v, enum focus f)
@@ -332,7 +334,8 @@ void view_draw(
 		[VIEW_PCPUS] = draw_pcpus,
 		[VIEW_MEMORY] = draw_memory,
 		[VIEW_LOG] = draw_log,
-		[VIEW_VM] = vm_draw};
+		[VIEW_VM] = vm_draw,
+		[VIEW_WHY] = why_draw};
 	double age_s = s->age_s + (double)(now_ns - received_ns) / 1e9;
 	screen_erase(to);
 	to->graph = v->graph ? v->graph : to->graph;

@@ -40,14 +40,37 @@ static void key_quit(struct view *v, const struct snapshot *s)
 static void key_view(struct view *v, enum view_id id)
 {
 	if (v->id != id)
-		v->came_from = v->id == VIEW_VM ? v->came_from : v->id;
+		v->came_from = v->id >= VIEW_VM ? v->came_from : v->id;
 	v->id = id;
 	v->rows_stale = true;
 }
 
+/* Which of those that suffer comes after the selected one; the worst when it is not among them. */
+static size_t next_sick(const struct view *v, const struct snapshot *s)
+{
+	size_t row;
+	for (size_t n = 0; v->id == VIEW_WHY && alert_worst(v, s, n, &row); n++)
+		if (row == v->sel_row)
+			return alert_worst(v, s, n + 1, &row) ? n + 1 : 0;
+	return 0;
+}
+
+static void key_why(struct view *v, const struct snapshot *s)
+{
+	size_t row;
+	bool here = v->id == VIEW_VM;
+	if (!here && alert_worst(v, s, next_sick(v, s), &row))
+		rows_select(v, s, row);
+	else if (!here && !alert_any(s))
+		view_say(v, "no VM suffers as far as is known; this is the selected one");
+	else if (!here)
+		view_say(v, "who suffers is not among the rows shown: \\ changes the filter");
+	key_view(v, VIEW_WHY);
+}
+
 static void key_back(struct view *v)
 {
-	if (v->id == VIEW_VM)
+	if (v->id == VIEW_VM || v->id == VIEW_WHY)
 		v->id = v->came_from;
 	else if (v->id != VIEW_OVERVIEW)
 		v->id = VIEW_OVERVIEW;
@@ -79,6 +102,7 @@ static void sort_by(struct view *v, const char *key)
 	int column = column_find(key);
 	t->reverse = t->sort == column && !t->reverse;
 	t->sort = column;
+	t->sorted = true;
 	v->rows_stale = true;
 	v->top = 0;
 }
@@ -92,6 +116,7 @@ static void sort_step(struct view *v, int by)
 			at = i + by;
 	at = at < 0 ? 0 : at >= t->n_cols ? t->n_cols - 1 : at;
 	t->sort = t->cols[at];
+	t->sorted = true;
 	t->reverse = false;
 	v->rows_stale = true;
 	view_say(v, "sorted by %s: %s", column_at((size_t)t->sort)->head, column_at((size_t)t->sort)->help);
@@ -149,6 +174,12 @@ static bool sort_key(struct view *v, enum key_action a)
 	case KEY_SORT_ID:
 		sort_by(v, "id");
 		return true;
+	case KEY_SORT_SUFFERS:
+		sort_by(v, "suffers");
+		return true;
+	case KEY_SORT_WAIT:
+		sort_by(v, "wait");
+		return true;
 	case KEY_SORT_LEFT:
 		sort_step(v, -1);
 		return true;
@@ -157,6 +188,7 @@ static bool sort_key(struct view *v, enum key_action a)
 		return true;
 	case KEY_REVERSE:
 		view_table(v)->reverse = !view_table(v)->reverse;
+		view_table(v)->sorted = true;
 		v->rows_stale = true;
 		return true;
 	case KEY_SORT_PICK:
@@ -175,6 +207,9 @@ static bool show_key(struct view *v, const struct snapshot *s, enum key_action a
 		return true;
 	case KEY_OPEN:
 		key_view(v, VIEW_VM);
+		return true;
+	case KEY_WHY:
+		key_why(v, s);
 		return true;
 	case KEY_BACK:
 		key_back(v);

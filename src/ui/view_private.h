@@ -11,9 +11,9 @@
 #include "vmtop/keys.h"
 #include "vmtop/view.h"
 
-enum view_id { VIEW_OVERVIEW, VIEW_PCPUS, VIEW_MEMORY, VIEW_LOG, VIEW_VM, VIEW_COUNT };
-enum focus { FOCUS_TABLE, FOCUS_MAP, FOCUS_LOG, FOCUS_VCPUS };
-enum { FOCUS_COUNT = FOCUS_VCPUS + 1 };
+enum view_id { VIEW_OVERVIEW, VIEW_PCPUS, VIEW_MEMORY, VIEW_LOG, VIEW_VM, VIEW_WHY, VIEW_COUNT };
+enum focus { FOCUS_TABLE, FOCUS_MAP, FOCUS_LOG, FOCUS_VCPUS, FOCUS_WHY };
+enum { FOCUS_COUNT = FOCUS_WHY + 1 };
 enum overlay { OVER_NONE, OVER_HELP, OVER_QUESTION, OVER_PROMPT, OVER_SORT, OVER_SETUP, OVER_COST };
 enum prompt {
 	PROMPT_INTERVAL,
@@ -44,12 +44,14 @@ struct table {
 	bool chosen;         /* by the user: then shown in order, else best first */
 	int left;            /* columns scrolled away to the left, after the name */
 	int sort;            /* column, -1: as they come (UUID) */
+	bool sorted;         /* the order was chosen; else who suffers comes first */
 	bool reverse;
 };
 
 /* What a row is sorted by. */
 struct row_key {
 	size_t vm;
+	double first; /* greater before all else */
 	bool has;
 	double num;
 	char text[48];
@@ -195,6 +197,13 @@ void memory_draw(const struct view *v, const struct snapshot *s, struct screen *
 void log_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, struct rect at, const uint8_t *uuid);
 int verdicts_draw(const struct snapshot *s, struct screen *to, struct rect at);
+/* panel_why.c: why one VM suffers; the alert line; the n-th worst of the rows, from 0: false, there is none.
+ */
+void why_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+void alert_draw(const struct snapshot *s, struct screen *to, int row);
+enum style suffer_style(const struct suffering *x); /* one scale for rows, words and bars */
+bool alert_any(const struct snapshot *s);
+bool alert_worst(const struct view *v, const struct snapshot *s, size_t n, size_t *row);
 void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 void truth_text(const struct snapshot *s, size_t vm, char *buf, size_t len);
 

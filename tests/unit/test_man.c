@@ -160,7 +160,7 @@ static void test_commands(void **state)
 			assert_true(count(man, want) >= 1);
 		}
 	}
-	assert_int_equal(n, 5);
+	assert_int_equal(n, 6);
 	free(man);
 	free(bash);
 	free(zsh);

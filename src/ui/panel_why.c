@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* Who suffers, in one line, and why one VM does, in a panel. Invariant: the alert line has its row whether
+ * there is something to say or not; colours go by one scale, and a word says the same. */
+#include <stdio.h>
+#include <string.h>
+
+#include "view_private.h"
+#include "vmtop/text.h"
+
+enum { BAR = 22 };
+
+enum style suffer_style(const struct suffering *x)
+{
+	if (!x->n)
+		return STYLE_NORMAL;
+	return x->score_pct >= 30 ? STYLE_BAD : STYLE_WARN;
+}
+
+bool alert_any(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->sample.n_vms; i++)
+		if (s->vm_status[i].suffer.n)
+			return true;
+	return false;
+}
+
+/* Above: a VM after which this one comes, by score and then by index. */
+static bool worse(const struct snapshot *s, size_t a, size_t b)
+{
+	double x = s->vm_status[a].suffer.score_pct, y = s->vm_status[b].suffer.score_pct;
+	return x > y || (x >= y && a < b);
+}
+
+bool alert_worst(const struct view *v, const struct snapshot *s, size_t n, size_t *row)
+{
+	for (size_t i = 0; i < v->n_rows; i++) {
+		size_t above = 0;
+		if (!s->vm_status[v->rows[i]].suffer.n)
+			continue;
+		for (size_t k = 0; k < v->n_rows; k++)
+			above += k != i && s->vm_status[v->rows[k]].suffer.n &&
+				 worse(s, v->rows[k], v->rows[i]);
+		if (above != n)
+			continue;
+		*row = i;
+		return true;
+	}
+	return false;
+}
+
+static bool in_alarm(const struct snapshot *s, size_t vm, enum alarm a)
+{
+	const struct suffering *x = &s->vm_status[vm].suffer;
+	return x->n && cause_alarm(x->found[0].cause) == a;
+}
+
+/* The names of an alarm, the worst first, as many as fit; says how many more there are. */
+static int put_names(const struct snapshot *s, struct screen *to, int row, int col, enum alarm a, int n)
+{
+	long last = -1;
+	for (int told = 0; told < n; told++) {
+		long best = -1;
+		for (size_t i = 0; i < s->sample.n_vms; i++)
+			if (in_alarm(s, i, a) && (last < 0 || worse(s, (size_t)last, i)) &&
+				(best < 0 || worse(s, i, (size_t)best)))
+				best = (long)i;
+		char name[40], more[24];
+		if (best < 0)
+			break;
+		text_escape(name, sizeof name, s->sample.vms[best].name);
+		snprintf(more, sizeof more, " +%d", n - told);
+		if (told >= 4 || col + screen_columns(to, name) + 8 > to->cols)
+			return col + screen_text(to, row, col, to->cols - col, STYLE_NORMAL, more);
+		col += screen_text(to, row, col, to->cols - col, STYLE_NORMAL, " ");
+		col += screen_text(to, row, col, to->cols - col, STYLE_NORMAL, name);
+		last = best;
+	}
+	return col;
+}
+
+void alert_draw(const struct snapshot *s, struct screen *to, int row)
+{
+	int col = 0;
+	for (enum alarm a = 0; a < ALARM_COUNT; a++) {
+		char text[48];
+		int n = 0;
+		for (size_t i = 0; i < s->sample.n_vms; i++)
+			n += in_alarm(s, i, a);
+		if (!n)
+			continue;
+		snprintf(text, sizeof text, "%s%s %d:", col ? " · " : "", alarm_word(a), n);
+		if (col + screen_columns(to, text) + 4 > to->cols)
+			break;
+		enum style st = a <= ALARM_SHORT ? STYLE_BAD : STYLE_WARN;
+		col += screen_text(to, row, col, to->cols - col, st, text);
+		col = put_names(s, to, row, col, a, n);
+	}
+}
+
+static void for_text(char *buf, size_t len, double s)
+{
+	if (s < 90)
+		snprintf(buf, len, "for %.0f s", s > 0 ? s : 0);
+	else if (s < 5400)
+		snprintf(buf, len, "for %.0f min", s / 60);
+	else
+		snprintf(buf, len, "for %.1f h", s / 3600);
+}
+
+/* One cause: a bar with its weight, what it is, evidence and cure. Returns the rows used. */
+static int draw_finding(
+	const struct snapshot *s, size_t vm, const struct finding *f, struct screen *to, struct rect at)
+{
+	struct suffer_look look = snapshot_look(s);
+	char text[400], weight[16], since[32];
+	int row = 0;
+	snprintf(weight, sizeof weight, "%3.0f%%", f->weight_pct);
+	for_text(since, sizeof since, (double)(s->sample.time_ns - f->since_ns) / 1e9);
+	enum style st = f->weight_pct >= 30 ? STYLE_BAD : STYLE_WARN;
+	struct meter m = {.first = f->weight_pct, .tick = -1, .first_style = st, .text = weight};
+	int bar = at.cols >= 60 ? BAR : 0, col = at.col + 1;
+	if (bar)
+		draw_meter(to, at.row, col, bar, &m);
+	col += bar ? bar + 1 : 0;
+	snprintf(text, sizeof text, "%s · %s · %s", cause_key(f->cause), cause_text(f->cause), since);
+	draw_cut(to, at.row, col, at.col + at.cols - col, st, text);
+	suffer_evidence(&look, vm, f, text, sizeof text);
+	struct rect in = {at.row + ++row, at.col + 3, at.rows - 1, at.cols - 3};
+	if (in.rows > 0)
+		row += draw_wrapped(to, in, STYLE_NORMAL, text);
+	char cure[420];
+	suffer_cure(&look, vm, f, text, sizeof text);
+	snprintf(cure, sizeof cure, "cure: %s", text);
+	in = (struct rect){at.row + row, at.col + 3, at.rows - row, at.cols - 3};
+	if (in.rows > 0)
+		row += draw_wrapped(to, in, STYLE_DIM, cure);
+	return row;
+}
+
+static int draw_verdict(const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
+{
+	const struct suffering *x = &s->vm_status[vm].suffer;
+	char text[200], got[64] = "what its vCPUs got is not known";
+	if (vf64_has(x->got_pct))
+		snprintf(got, sizeof got, "its vCPUs got %.0f %% of what they wanted", x->got_pct.v);
+	if (x->n)
+		snprintf(text, sizeof text, "suffers %.0f of 100 · %s", x->score_pct, got);
+	else if (!vf64_has(x->got_pct))
+		snprintf(text, sizeof text, "nothing can be said yet: %s", avail_text(x->got_pct.avail));
+	else
+		snprintf(text, sizeof text, "nothing found: it has what it wants · %s", got);
+	draw_cut(to, at.row, at.col + 1, at.cols - 1, x->n ? suffer_style(x) : STYLE_GOOD, text);
+	return 1;
+}
+
+static void draw_unknown(const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
+{
+	struct suffer_look look = snapshot_look(s);
+	char list[300], text[340];
+	suffer_unknown(&look, vm, list, sizeof list);
+	if (!list[0] || at.rows < 1)
+		return;
+	snprintf(text, sizeof text, "not known here: %s", list);
+	draw_wrapped(to, (struct rect){at.row, at.col + 1, at.rows, at.cols - 1}, STYLE_DIM, text);
+}
+
+void why_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	size_t vm;
+	if (!rows_selected(v, s, &vm)) {
+		screen_text(to, at.row, at.col + 1, at.cols - 1, STYLE_DIM, "no VM is selected");
+		return;
+	}
+	view_sight(v, FOCUS_WHY, at);
+	v->groups |= SAMPLE_BALLOON | SAMPLE_BLOCK;
+	const struct suffering *x = &s->vm_status[vm].suffer;
+	char name[80], title[120];
+	int row = 1;
+	text_escape(name, sizeof name, s->sample.vms[vm].name);
+	snprintf(title, sizeof title, "Why: %s", name);
+	draw_title(to, (struct rect){at.row, at.col, 1, at.cols}, true, title,
+		vm_state_text(s->sample.vms[vm].state));
+	if (row < at.rows)
+		row += draw_verdict(s, vm, to, (struct rect){at.row + row, at.col, 1, at.cols});
+	for (int i = 0; i < x->n && row + 1 < at.rows; i++) {
+		row += at.rows >= 12; /* a line between, where there is room */
+		row += draw_finding(
+			s, vm, &x->found[i], to, (struct rect){at.row + row, at.col, at.rows - row, at.cols});
+	}
+	row += at.rows - row > 2;
+	draw_unknown(s, vm, to, (struct rect){at.row + row, at.col, at.rows - row, at.cols});
+}

@@ -130,6 +130,7 @@ enum vm_flag {
 	VM_FLAG_DEDICATED = 1 << 9,  /* every vCPU pinned 1:1 by rule */
 	VM_FLAG_OPENSTACK = 1 << 10, /* nova made it: its pins come from a flavor */
 	VM_FLAG_NO_RULES = 1 << 11,  /* its rules could not be read (yet): nothing may be changed */
+	VM_FLAG_BUSY = 1 << 12,      /* another client held its job: balloon figures of before */
 };
 
 /* Sizes are in the unit in which a balloon is set: the memory that the VM was started with and its DIMMs.

@@ -52,6 +52,7 @@
 	/* memory */                                                                                         \
 	X(REASON_NO_DEVICE, "no-balloon", "no balloon device")                                               \
 	X(REASON_NO_STATS, "no-statistics", "no guest statistics")                                           \
+	X(REASON_BUSY, "busy", "busy: another client holds the VM's job")                                    \
 	X(REASON_STALE, "stale", "the guest statistics are too old")                                         \
 	X(REASON_NO_DRIVER, "no-driver", "the guest's balloon driver does not report its memory")            \
 	X(REASON_VFIO, "vfio", "assigned devices pin its memory")                                            \

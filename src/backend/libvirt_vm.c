@@ -379,6 +379,8 @@ static void settle_memory(struct lv_reader *rd, struct row *row, struct vm_sampl
 	bool busy = was_busy(rd, row, v);
 	memory_apart(rd, row, v, busy);
 	busy = busy || v->mem.balloon_kib.avail == AVAIL_BUSY;
+	if (row->balloon)
+		row->vm->busy = busy;
 	memory_keep(row, v, busy);
 	struct stats_why w = {
 		.asked = vm->have_mem || row->balloon || told,
@@ -386,7 +388,7 @@ static void settle_memory(struct lv_reader *rd, struct row *row, struct vm_sampl
 		.running = v->state == VM_RUNNING || v->state == VM_BLOCKED,
 		.reported = rd->seen & SEEN_BALLOON || row->local,
 		.has_period = vm->have_facts,
-		.busy = busy,
+		.busy = vm->busy,
 		.period_s = vm->facts.period_s,
 	};
 	v->mem.balloon_device = !vm->have_facts || vm->facts.balloon_device;
@@ -394,6 +396,8 @@ static void settle_memory(struct lv_reader *rd, struct row *row, struct vm_sampl
 	v->mem.min_guarantee_kib = vm->facts.min_guarantee_kib;
 	if (vm->facts.virtio_mem)
 		v->mem.plugged_kib = vi64_ok(vm->facts.plugged_kib);
+	if (vm->busy)
+		v->flags |= VM_FLAG_BUSY;
 	stats_memory_reasons(&v->mem, &w);
 }
 

@@ -35,8 +35,8 @@ struct vm_cache {
 	bool vcpus_dirty;
 	int64_t vcpus_ns;
 
-	struct vm_memory mem; /* as read last from the hypervisor */
-	bool have_mem;
+	struct vm_memory mem;    /* as read last from the hypervisor */
+	bool have_mem, busy;     /* busy: another client held its job since */
 	struct vi64 balloon_kib; /* the newest that is known: statistics, XML or an event */
 
 	bool job;

@@ -91,7 +91,7 @@ static void add_vm(const struct trace *t, struct scenario *s, size_t i)
 		vi64_has(m->period_s) && m->period_s.v > 0 && m->period_s.v <= 3600 ? (int)m->period_s.v : 0;
 	vm->nodes = from->first.mem_nodes;
 	vm->nodes_strict = from->first.mem_nodes_strict;
-	vm->flags = from->first.flags & ~(uint32_t)VM_FLAG_JOB;
+	vm->flags = from->first.flags & ~(uint32_t)(VM_FLAG_JOB | VM_FLAG_BUSY);
 	vm->trace = &from->is;
 }
 

@@ -307,7 +307,9 @@ static bool refuse_data(struct mem_guest *g)
 		struct vi64 lack = !vi64_has(mem->last_update_ns) ? mem->last_update_ns
 				   : !vi64_has(mem->unused_kib)   ? mem->unused_kib
 								  : g->rate->used_kib;
-		enum reason why = lack.avail == AVAIL_NO_DRIVER ? REASON_NO_DRIVER : REASON_NO_STATS;
+		enum reason why = lack.avail == AVAIL_NO_DRIVER ? REASON_NO_DRIVER
+				  : lack.avail == AVAIL_BUSY    ? REASON_BUSY
+								: REASON_NO_STATS;
 		why_set(&g->why, why, "%s", avail_text(lack.avail));
 	} else {
 		return false;
@@ -325,6 +327,9 @@ static bool refuse_stale(struct mem_guest *g, const struct config *cfg)
 	bool absurd = mem->unused_kib.v < 0 || g->rate->used_kib.v < 0 || mem->unused_kib.v > mem->max_kib.v;
 	if (isinf(g->age_s))
 		why_set(&g->why, REASON_STALE, "guest statistics are years old, or their clock is wrong");
+	else if (g->age_s > limit && g->vm->flags & VM_FLAG_BUSY)
+		why_set(&g->why, REASON_BUSY, "%s; guest statistics are %.0f s old, limit %.0f s",
+			reason_text(REASON_BUSY), g->age_s, limit);
 	else if (g->age_s > limit)
 		why_set(&g->why, REASON_STALE, "guest statistics are %.0f s old, limit %.0f s", g->age_s,
 			limit);

@@ -154,13 +154,21 @@ static const struct field vcpu_rows[] = {
 };
 static SET(vcpu_set, vcpu_rows);
 
+static void vm_memory_busy(const struct field_at *at, struct field_value *v)
+{
+	set_bool(v, at->s->sample.vms[at->i].flags & VM_FLAG_BUSY);
+}
+
 /* Why memory control does or leaves what it does; without a word of it, why there are no numbers. */
 static void vm_memory_reason(const struct field_at *at, struct field_value *v)
 {
 	const struct vm_status *st = &at->s->vm_status[at->i];
-	struct vi64 usable = at->s->sample.vms[at->i].mem.usable_kib;
+	const struct vm_sample *vm = &at->s->sample.vms[at->i];
+	struct vi64 usable = vm->mem.usable_kib;
 	if (st->mem.why.code != REASON_NONE)
 		set_text(v, reason_key(st->mem.why.code));
+	else if (vm->flags & VM_FLAG_BUSY)
+		set_text(v, reason_key(REASON_BUSY));
 	else if (!vi64_has(usable))
 		set_text(v, avail_key(usable.avail));
 }
@@ -178,6 +186,7 @@ static const struct field vm_memory_rows[] = {
 	{"rss_kib", "KiB", "memory of the host that it holds", VM(mem.rss_kib)},
 	{"used_kib", "KiB", "what it uses inside", VM_RATE(used_kib)},
 	{"age_s", "s", "age of the guest's own numbers", VM_RATE(age_s)},
+	{"busy", "", "another client held its job: the numbers are those of before", .get = vm_memory_busy},
 	{"reason", "", "code of the reason for what was done to its memory, or why there are no numbers",
 		.get = vm_memory_reason},
 	{"why", "", "the same in words, with numbers", VM_STATUS(mem.why.text), .or_null = true},

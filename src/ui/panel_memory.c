@@ -102,6 +102,8 @@ void truth_text(const struct snapshot *s, size_t vm, char *buf, size_t len)
 		add(buf, len, ", ", "statistics %.0f s old", r->age_s.v);
 	else if (r->age_s.avail == AVAIL_STALE)
 		add(buf, len, ", ", "statistics -: %s", avail_text(AVAIL_STALE));
+	if (s->sample.vms[vm].flags & VM_FLAG_BUSY && s->vm_status[vm].mem.why.code != REASON_BUSY)
+		add(buf, len, " · ", "%s", reason_text(REASON_BUSY));
 	add_reason(buf, len, s, vm);
 }
 

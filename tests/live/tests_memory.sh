@@ -85,6 +85,71 @@ test_memory() {
 		'[.[].vms[] | select(.name == "idle") | .memory.unused_kib | select(. != null)] | length > 0 and min >= 102400'
 }
 
+# ---- another client holds libvirt's job -------------------------------------------------------------------------
+
+# Somebody who keeps the monitor at work with one long command after another.
+job_held() {
+	while :; do
+		for _ in 1 2 3 4 5 6 7 8; do echo "qemu-monitor-command $1 --hmp 'pmemsave 0 0xc000000 /dev/null'"; done |
+			virsh -q >/dev/null 2>&1
+	done
+}
+hold_job() {
+	local n
+	HOLDERS=()
+	for n in 1 2 3; do
+		job_held "$1" &
+		HOLDERS+=($!)
+		echo $! >>"$LAB/pids"
+	done
+}
+release_job() {
+	kill "${HOLDERS[@]}"
+	wait "${HOLDERS[@]}" 2>/dev/null
+	true
+}
+# busy_readings FROM: of the objects from number FROM on, those that say so.
+busy_readings() { json "[.[$1:][].vms[0].memory | select(.busy)] | length"; }
+busy_at_least() { [ "$(busy_readings "$1")" -ge "$2" ]; }
+fresh_again() { json_true '.[-1].vms[0].memory | (.busy | not) and .age_s < 4'; }
+
+# The bulk call gives no balloon figures then: the last ones stand, with their age, and the reason is told. Nothing is said
+# of the guest's driver, neither to who has seen figures before nor to who comes meanwhile.
+test_busy() {
+	local from
+	memory_needs
+	mem_guest g 512 256 || fail "guest does not start"
+	guest_up g 256
+	virsh -q dommemstat g --period 1 --live || fail "no statistics period"
+	json_start "${KEEP[@]}" -d 0.3 --stats-period 1 -s memory_cycle=0.5
+	eventually 30 "figures" json_true '.[-1].vms[0].memory.usable_kib > 50000'
+	hold_job g
+	sleep 1
+	from=$(json length)
+	eventually 40 "30 readings" json_true "length >= $from + 32"
+	eventually 20 "the job was met" busy_at_least "$from" 8
+	expect "the last figures stand" json_true "all(.[$from:][].vms[0].memory; .usable_kib > 50000 and .balloon_kib == 262144 and .max_kib == 524288)"
+	expect "with an age that grows" json_true "[.[$from:][].vms[0].memory | select(.busy).age_s] | all(. != null) and max > 0.9"
+	note "$(busy_readings "$from") of $(($(json length) - from)) readings while the job was held, figures up to $(json "[.[$from:][].vms[0].memory.age_s] | max | floor") s old"
+	release_job
+	eventually 20 "fresh figures again" fresh_again
+	kill -TERM "$BATCH"
+	json_end 20
+	expect "the driver is not blamed" json_true 'all(.[].vms[0].memory; .reason != "no-driver")'
+
+	hold_job g
+	sleep 1
+	json_start "${KEEP[@]}" -d 0.3 --stats-period 1 -s memory_cycle=0.5
+	eventually 30 "ten readings" json_true 'length >= 10'
+	release_job
+	eventually 20 "figures" json_true '.[-1].vms[0].memory.usable_kib > 50000'
+	kill -TERM "$BATCH"
+	json_end 20
+	note "$(busy_readings 0) of who came meanwhile"
+	expect "met by who comes meanwhile" busy_at_least 0 1
+	expect "nor then is the driver blamed" json_true 'all(.[].vms[0].memory; .reason != "no-driver")'
+}
+
 # ---- the four cases of the course, scaled down: 256 MiB at the start, 768 at most ------------------------------
 
 # Sets TAG, one for each case, and FROM, the number of the next object.

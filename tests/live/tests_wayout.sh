@@ -28,13 +28,23 @@ way_out_again() {
 	for vm in "${MOVED[@]}"; do pin "$vm" 1; done
 }
 
-# fault stop|kill: what happens to libvirtd, in the background.
+# An upgrade, as a service manager does it: one ends in order, and the next one starts.
+libvirtd_again() {
+	local was
+	was=$(libvirtd_pid)
+	kill -TERM "$was"
+	wait_for 20 gone "$was" || kill -KILL "$was"
+	lab_libvirtd
+}
+
+# fault stop|kill|restart|twice: what happens to libvirtd, in the background.
 fault() {
-	if [ "$1" = stop ]; then
-		(kill -STOP "$(libvirtd_pid)"; sleep 5; kill -CONT "$(libvirtd_pid)") &
-	else
-		(kill -KILL "$(libvirtd_pid)"; sleep 2; lab_libvirtd) >/dev/null 2>&1 &
-	fi
+	case $1 in
+	stop) (kill -STOP "$(libvirtd_pid)"; sleep 5; kill -CONT "$(libvirtd_pid)") & ;;
+	kill) (kill -KILL "$(libvirtd_pid)"; sleep 2; lab_libvirtd) >/dev/null 2>&1 & ;;
+	restart) libvirtd_again >/dev/null 2>&1 & ;;
+	twice) (libvirtd_again; sleep 0.3; kill -KILL "$(libvirtd_pid)"; sleep 1; lab_libvirtd) >/dev/null 2>&1 & ;;
+	esac
 	FAULT=$!
 }
 
@@ -120,6 +130,11 @@ way_out_all() {
 }
 test_way_out_stopped() { way_out_all stop; }
 test_way_out_killed() { way_out_all kill; }
+test_way_out_restarted() { way_out_all restart; }
+test_way_out_twice() { way_out_all twice; }
+test_way_out_restarted() { way_out_all restart; }
+# Restarted, and gone once more as soon as it answers.
+test_way_out_twice() { way_out_all twice; }
 
 # libvirtd stays away: one more signal leaves the rest, with a word, status 1, and --restore puts it back.
 test_way_out_left() {

@@ -237,6 +237,27 @@ static void flag_is(struct toy_guest *g, uint32_t flag, enum reason why)
 	g->flags = 0;
 }
 
+/* The last figures have grown old: because another client holds its job, or for no such reason. */
+static void old_figures_of_a_busy_guest(void **state)
+{
+	(void)state;
+	struct toy_guest *g = one_idle(MEM_GUARD_ALL);
+	toy_run(&t, 4, NULL);
+	t.now_s += 600;
+	g->flags = VM_FLAG_BUSY;
+	toy_sample(&t);
+	toy_cycle(&t, ROUND_WATCH);
+	assert_int_equal(t.status[0].why.code, REASON_BUSY);
+	assert_non_null(strstr(t.status[0].why.text, "another client"));
+	assert_non_null(strstr(t.status[0].why.text, "s old"));
+	t.now_s++;
+	g->flags = 0;
+	toy_sample(&t);
+	toy_cycle(&t, ROUND_WATCH);
+	assert_int_equal(t.status[0].why.code, REASON_STALE);
+	toy_done(&t);
+}
+
 static void every_ineligible_guest_has_its_reason(void **state)
 {
 	(void)state;
@@ -442,6 +463,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_guard_keeps_from_harm),
+		cmocka_unit_test(old_figures_of_a_busy_guest),
 		cmocka_unit_test(every_ineligible_guest_has_its_reason),
 		cmocka_unit_test(a_guest_that_refuses_is_asked_again_and_harms_nobody),
 		cmocka_unit_test(a_stuck_balloon_is_told_in_plain_words_then_let_go),

@@ -56,7 +56,7 @@ static int state_load(struct minmove *s, const struct place_problem *p)
 		struct memory *m = task_memory(s, t);
 		uint32_t birth = p->tasks[s->w.id[t]].birth;
 		if (m->birth != birth || m->found_unit >= (int)p->n_units)
-			*m = (struct memory){.birth = birth, .found_unit = PLACE_NONE};
+			*m = (struct memory){.birth = birth, .found_unit = PLACE_NONE, .usage = -1};
 		m->move = 0;
 	}
 	return 0;
@@ -93,6 +93,23 @@ static void means_take(struct minmove *s)
 	}
 	s->mean_ns = w->p->now_ns;
 	place_demands(w);
+}
+
+static void swing_take(struct memory *m, double usage, double dt_s)
+{
+	m->swings *= exp(-dt_s / SWINGS_S);
+	m->swings += m->usage >= 0 && fabs(usage - m->usage) > SWING_PCT;
+	m->usage = usage;
+	m->restless = m->swings >= (m->restless ? SWINGS_MOST / 2 : SWINGS_MOST);
+}
+
+/* Whose load comes and goes from round to round has no place that is right for long. */
+static void swings_take(struct minmove *s)
+{
+	const struct place_problem *p = s->w.p;
+	double dt_s = s->mean_ns ? (double)(p->now_ns - s->mean_ns) / (double)S_NS : p->elapsed_s;
+	for (uint32_t t = 0; t < s->w.n && dt_s > 0; t++)
+		swing_take(task_memory(s, t), p->tasks[s->w.id[t]].usage_pct, dt_s);
 }
 
 static const char *numbers_text(const struct look *k, char *buf, size_t len)
@@ -251,20 +268,37 @@ static bool judge(struct minmove *s, bool act, struct place_result *out)
 	return s->taking_back;
 }
 
+static bool set_free(struct minmove *s, bool act, struct place_result *out)
+{
+	s->freeing = act && !s->w.p->forced && minmove_free(s) > 0;
+	if (!s->freeing)
+		return false;
+	why_set(&out->why, REASON_FREE, "%zu of %zu vCPU%s left to the kernel again: %s load comes and goes",
+		s->n_moves, s->w.p->n_tasks, text_s(s->w.p->n_tasks), s->n_moves == 1 ? "its" : "their");
+	out->moves = s->moves;
+	out->n_moves = s->n_moves;
+	return true;
+}
+
 static int minmove_plan(void *state, const struct place_problem *p, bool act, struct place_result *out)
 {
 	struct minmove *s = state;
 	struct look k = {0};
 	*out = (struct place_result){.found_pct = -1, .bound_pct = -1};
 	s->n_moves = 0;
+	s->freeing = false;
 	if (p->n_units == 0) {
 		why_set(&out->why, REASON_NO_DATA, NULL);
 		return 0;
 	}
 	if (state_load(s, p) < 0)
 		return -1;
-	if (!p->relief)
+	if (!p->relief) {
+		swings_take(s);
 		means_take(s);
+	}
+	if (!p->relief && set_free(s, act, out))
+		return 0;
 	minmove_strays(s, act && !p->relief);
 	minmove_look(s, &k);
 	out->stddev_pct = out->after_pct = k.sigma;
@@ -303,6 +337,25 @@ static double dwell_next(const struct memory *m, const struct place_problem *p, 
 	return fmax(usual_s, m->dwell_s / 2);
 }
 
+/* Who floated until now has a place of ours; or the other way round, for ten minutes, twice as long each
+ * time. */
+static void note_bound(struct minmove *s, const struct place_problem *p, const bool *done)
+{
+	for (size_t i = 0; i < s->n_moves; i++) {
+		const struct place_task *t = &p->tasks[s->moves[i].task];
+		struct memory *m = &s->slots[t->slot];
+		if (!done[i])
+			continue;
+		m->bound = !s->freeing && (m->bound || !t->pinned);
+		if (!s->freeing)
+			continue;
+		if (t->slot < s->relief.cap_slots) /* an open trial must not bind it again */
+			s->relief.slots[t->slot].in_trial = false;
+		m->floats_s = fmin(FLOATS_MOST_S, fmax(FLOATS_S, 2 * m->floats_s));
+		m->floats_until_ns = p->now_ns + (int64_t)(m->floats_s * (double)S_NS);
+	}
+}
+
 /* The dwell starts with an improving move. After a waived one it is twice as long and not waived again, so
  * that no rhythm of the load costs more than a pin per dwell. */
 static void minmove_applied(void *state, const struct place_problem *p, const bool *done)
@@ -313,6 +366,9 @@ static void minmove_applied(void *state, const struct place_problem *p, const bo
 		relief_applied(&s->relief, p, done);
 		return;
 	}
+	note_bound(s, p, done);
+	if (s->freeing)
+		return;
 	relief_placed(&s->relief, p, s->moves, s->n_moves, done);
 	for (size_t i = 0; i < s->n_moves; i++) {
 		const struct place_move *m = &s->moves[i];

@@ -19,6 +19,11 @@ enum {
 	SEARCH_TASKS = 512,
 	KEPT_ROUNDS = 4,
 	RESTLESS_DWELLS = 20,
+	SWING_PCT = 25,  /* a jump of usage from one round to the next that is no noise */
+	SWINGS_S = 120,  /* ... forgotten within so long */
+	SWINGS_MOST = 8, /* with so many it is restless, until half of them are left */
+	FLOATS_S = 600,
+	FLOATS_MOST_S = 4 * 3600,
 	RESTLESS_FACTOR = 4, /* a burst costs two moves: when it comes and when it goes */
 };
 
@@ -32,10 +37,15 @@ struct memory {
 	double mean, mean_s; /* of its demand, over so long: since it came or jumped, a minute at most */
 	double moved_demand; /* at its last move */
 	int64_t moved_ns;
-	double dwell_s; /* 0: never moved */
-	bool waived;    /* the last move was made within the dwell */
-	bool waive;     /* so would be the one that is planned */
-	uint32_t move;  /* 1 + index of its move in the plan; 0: none */
+	double dwell_s;       /* 0: never moved */
+	bool waived;          /* the last move was made within the dwell */
+	bool waive;           /* so would be the one that is planned */
+	double usage, swings; /* usage in the round before, -1: none; how often it jumped lately */
+	bool restless;        /* its load does not last long enough for a place of its own */
+	bool bound;           /* it floated until we gave it a place */
+	double floats_s;      /* how long it was to be left to the kernel last; twice as long the next time */
+	int64_t floats_until_ns;
+	uint32_t move; /* 1 + index of its move in the plan; 0: none */
 };
 
 struct minmove {
@@ -64,6 +74,7 @@ struct minmove {
 	int64_t acted_ns;
 	struct relief relief; /* what is done while no granularity was asked for; and who judges what is */
 	bool taking_back;     /* the moves returned last are its */
+	bool freeing;         /* those returned last let vCPUs float again */
 };
 
 /* Everything about this round. Demands that are alike are taken as equal, but for q. */
@@ -97,6 +108,10 @@ bool minmove_found_recall(struct minmove *s);
 
 /* Tasks that are nowhere, or where they must not be, get a unit; the plan then starts from there. */
 void minmove_strays(struct minmove *s, bool act);
+/* Who floats and is restless is left to the kernel, which spreads it faster than any plan. */
+bool minmove_leaves(const struct minmove *s, uint32_t t);
+/* Lets those float again that are restless and did so before. How many. */
+size_t minmove_free(struct minmove *s);
 /* Marks what may not move now, and returns how many. */
 size_t minmove_mark_still(struct minmove *s);
 /* A unit above 100 % with a task that fits elsewhere and leaves that one 10 points below. */

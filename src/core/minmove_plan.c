@@ -19,6 +19,33 @@ static bool is_tiny(const struct place_work *w, uint32_t t)
 	return !w->p->forced && w->d[t] < TINY_PCT && u >= 0 && w->s[u] * w->ic[u] <= 100;
 }
 
+bool minmove_leaves(const struct minmove *s, uint32_t t)
+{
+	const struct place_problem *p = s->w.p;
+	const struct memory *m = task_memory(s, t);
+	bool floats = !p->tasks[s->w.id[t]].pinned;
+	return !p->forced && floats && (m->restless || p->now_ns < m->floats_until_ns);
+}
+
+size_t minmove_free(struct minmove *s)
+{
+	const struct place_work *w = &s->w;
+	for (uint32_t t = 0; t < w->n; t++) {
+		struct memory *m = task_memory(s, t);
+		if (!m->bound || !m->restless || !w->p->tasks[w->id[t]].pinned || w->home[t] < 0)
+			continue;
+		struct place_move *k = &s->moves[s->n_moves++];
+		*k = (struct place_move){.task = w->id[t],
+			.from = w->home[t],
+			.to = w->home[t],
+			.partner = PLACE_NONE,
+			.aim = PLACE_ALLOWED};
+		why_set(&k->why, REASON_FREE,
+			"its usage jumped %.0f times of late: no place is right for long", m->swings);
+	}
+	return s->n_moves;
+}
+
 /* A vCPU whose demand has changed a lot may move although it dwells, once per dwell. */
 size_t minmove_mark_still(struct minmove *s)
 {
@@ -29,7 +56,7 @@ size_t minmove_mark_still(struct minmove *s)
 		bool dwells = !w->p->forced && task_dwells(m, w->p->now_ns);
 		m->waive = dwells && !m->waived && fabs(w->d[t] - m->moved_demand) > 25;
 		bool rests = !w->p->forced && relief_rests(&s->relief, w, t);
-		w->still[t] = (dwells && !m->waive) || is_tiny(w, t) || rests;
+		w->still[t] = (dwells && !m->waive) || is_tiny(w, t) || rests || minmove_leaves(s, t);
 		w->node_bound[t] |= m->waive && w->home[t] >= 0;
 		n += dwells && !m->waive;
 	}
@@ -116,7 +143,7 @@ static void assign_add(struct minmove *s)
 	for (uint32_t t = 0; t < w->n; t++) {
 		const struct place_task *task = &w->p->tasks[w->id[t]];
 		if (task->pinned || w->d[t] < IDLE_PCT || w->at[t] != w->home[t] || w->home[t] < 0 ||
-			task_memory(s, t)->move)
+			task_memory(s, t)->move || minmove_leaves(s, t))
 			continue;
 		move_add(s, &(struct place_step){t, w->home[t], w->home[t], -1}, REASON_ASSIGN);
 	}

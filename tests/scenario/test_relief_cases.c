@@ -175,6 +175,31 @@ static void placed_and_worse_is_taken_back(void **state)
 }
 
 /* Whoever is bound to lesser pCPUs while larger ones idle does as much as can be done, and once is enough. */
+/* Whose load comes and goes has no place that is right for long, whatever was asked for: who floated is left
+ * to the kernel again, and it stays at that. */
+static void restless_floaters_are_left(void **state)
+{
+	(void)state;
+	static const char *const loads[] = {
+		"host\n\tpcpus 4\nvm web x11\n\tload bursts 100% 3% every 7s for 1s\n",
+		"host\n\tpcpus 8\nvm web x14\n\tload bursts 95% 2% every 10s for 3s noise 10%\n",
+	};
+	for (size_t i = 0; i < 2; i++)
+		for (int seed = 1; seed <= 3; seed++) {
+			int pins, none;
+			double last_s, unused;
+			char scn[160];
+			snprintf(scn, sizeof scn, "seed %d\n%s", seed, loads[i]);
+			double manual = waited(scn, 2, false, &none, &unused);
+			double bound = waited_by(scn, GRAN_CPU, 2, true, &pins, &last_s);
+			if (bound > 1.5 * manual + 40 || last_s > 420)
+				fail_msg("load %zu, seed %d: waits %.0f s, in MANUAL %.0f s; %d pins, the "
+					 "last at "
+					 "%.0f s",
+					i, seed, bound, manual, pins, last_s);
+		}
+}
+
 static void lesser_pcpus_are_left(void **state)
 {
 	(void)state;
@@ -275,6 +300,7 @@ int main(void)
 		cmocka_unit_test(floating_loads_are_not_touched),
 		cmocka_unit_test(what_cannot_be_divided_stays),
 		cmocka_unit_test(noise_moves_nobody),
+		cmocka_unit_test(restless_floaters_are_left),
 		cmocka_unit_test(lesser_pcpus_are_left),
 		cmocka_unit_test(placed_and_worse_is_taken_back),
 	};

@@ -83,7 +83,7 @@ struct view *view_new(const struct config *cfg)
 	int sort = cfg->sort[0] ? column_find(cfg->sort) : -1;
 	if (sort >= 0)
 		v->main.sort = sort;
-	v->main.sorted = sort >= 0 || cfg->sort_reverse;
+	v->main.sorted = v->main.sort != column_find("cpu") || cfg->sort_reverse;
 	return v;
 }
 

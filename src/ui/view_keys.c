@@ -208,9 +208,6 @@ static bool show_key(struct view *v, const struct snapshot *s, enum key_action a
 	case KEY_OPEN:
 		key_view(v, VIEW_VM);
 		return true;
-	case KEY_WHY:
-		key_why(v, s);
-		return true;
 	case KEY_BACK:
 		key_back(v);
 		return true;
@@ -268,6 +265,9 @@ static bool other_key(struct view *v, const struct snapshot *s, enum key_action 
 {
 	char text[32];
 	switch (a) {
+	case KEY_WHY:
+		key_why(v, s);
+		return true;
 	case KEY_QUIT:
 		key_quit(v, s);
 		return true;

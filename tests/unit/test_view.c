@@ -424,6 +424,37 @@ static void test_own_cost(void **state)
 	assert_false(view_wants_cost(t->v));
 }
 
+/* Last by CPU, it stands on top once it suffers, until an order is chosen; w opens it. */
+static void test_who_suffers_is_seen(void **state)
+{
+	struct seat *t = *state;
+	size_t last = 0;
+	assert_false(shows(t, "SWAPPING"));
+	for (size_t i = 0; i < t->s->sample.n_vms; i++)
+		if (t->s->vm_rates[i].cpu_pct.v < t->s->vm_rates[last].cpu_pct.v)
+			last = i;
+	t->s->vm_status[last].suffer = (struct suffering){.score_pct = 100,
+		.n = 1,
+		.found = {{.cause = CAUSE_SWAP,
+			.weight_pct = 100,
+			.num = {9000, 1, 0},
+			.pcpu = -1,
+			.other = -1}}};
+	t->s->seq++;
+	view_feed(t->v, t->s);
+	assert_true(shows(t, "SWAPPING 1:"));
+	assert_true(shows(t, "\n!"));
+	press(t, 'P'); /* turns the order by CPU round: chosen */
+	press(t, 'P');
+	assert_false(shows(t, "\n!"));
+	press(t, 'w');
+	assert_true(shows(t, "suffers 100 of 100"));
+	assert_int_equal(press(t, 'H'), CMD_HOLD);
+	assert_memory_equal(t->c.uuid, t->s->sample.vms[last].uuid, UUID_BYTES);
+	press(t, VK_ESC);
+	assert_false(shows(t, "suffers 100 of 100"));
+}
+
 int main(void)
 {
 #define SEATED(test) cmocka_unit_test_setup_teardown(test, sit, rise)
@@ -442,6 +473,7 @@ int main(void)
 		SEATED(test_readonly),
 		SEATED(test_cursor_stays_on_vm),
 		SEATED(test_marked_vms_get_one_command_each),
+		SEATED(test_who_suffers_is_seen),
 		SEATED(test_own_node),
 		SEATED(test_prompts),
 		SEATED(test_prompts_are_replaced),

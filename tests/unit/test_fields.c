@@ -75,6 +75,7 @@ static const char *const golden[] = {
 	"vms[].memory.rss_kib KiB",
 	"vms[].memory.used_kib KiB",
 	"vms[].memory.age_s s",
+	"vms[].memory.busy",
 	"vms[].memory.reason",
 	"vms[].memory.why",
 	"vms[].hung",

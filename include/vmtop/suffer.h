@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Who suffers, and why: for each VM a score and the causes found, most weighty first. Pure. What is not known
- * accuses nobody. One row a cause: code, key, the alarm it belongs to, line for the manual. */
+ * accuses nobody. One row a cause: code, key, the alarm it belongs to, the weight from which it is named,
+ * whether one sample is enough, line for the manual. Waiting has a high weight: a little of it is the price
+ * of sharing. */
 #ifndef VMTOP_SUFFER_H
 #define VMTOP_SUFFER_H
 
@@ -16,24 +18,30 @@
 	X(ALARM_SLOWED, "SLOWED")
 
 #define CAUSE_TABLE(X)                                                                                       \
-	X(CAUSE_HUNG, "hung", ALARM_HUNG, "its monitor does not answer")                                     \
-	X(CAUSE_WAIT, "wait", ALARM_STARVING, "its vCPUs wait for a pCPU that others use")                   \
-	X(CAUSE_QUOTA, "quota", ALARM_THROTTLED, "its CPU quota, or that of a group around it, is used up")  \
-	X(CAUSE_SHARES, "shares", ALARM_STARVING, "others have more CPU shares and take the pCPUs")          \
-	X(CAUSE_PINS, "pins", ALARM_STARVING, "its pins or its cpuset keep it on busy pCPUs")                \
-	X(CAUSE_EMULATOR, "emulator", ALARM_STARVING,                                                        \
+	X(CAUSE_HUNG, "hung", ALARM_HUNG, 1, true, "its monitor does not answer")                            \
+	X(CAUSE_WAIT, "wait", ALARM_STARVING, 20, false, "its vCPUs wait for a pCPU that others use")        \
+	X(CAUSE_QUOTA, "quota", ALARM_THROTTLED, 10, false,                                                  \
+		"its CPU quota, or that of a group around it, is used up")                                   \
+	X(CAUSE_SHARES, "shares", ALARM_STARVING, 20, false,                                                 \
+		"others have more CPU shares and take the pCPUs")                                            \
+	X(CAUSE_PINS, "pins", ALARM_STARVING, 20, false, "its pins or its cpuset keep it on busy pCPUs")     \
+	X(CAUSE_EMULATOR, "emulator", ALARM_STARVING, 15, false,                                             \
 		"threads of its QEMU that are no vCPUs (emulator, iothread, vhost) wait or load its pCPUs")  \
-	X(CAUSE_STEAL, "steal", ALARM_STARVING, "the host is a guest itself, and its pCPUs are taken away")  \
-	X(CAUSE_SWAP, "swap", ALARM_SWAPPING, "the guest swaps")                                             \
-	X(CAUSE_SHORT, "memory", ALARM_SHORT, "the guest has hardly any memory left")                        \
-	X(CAUSE_HOST_SWAP, "host-swap", ALARM_SWAPPING, "part of its memory is in the host's swap")          \
-	X(CAUSE_NODE, "node", ALARM_SLOWED, "it runs on another NUMA node than its memory")                  \
-	X(CAUSE_EXITS, "exits", ALARM_SLOWED, "it leaves guest mode very often, or polls while halted")      \
-	X(CAUSE_STORAGE, "storage", ALARM_SLOWED, "its disks answer slowly")                                 \
-	X(CAUSE_PRESSURE, "pressure", ALARM_SLOWED, "its control group stalls for memory or I/O")            \
-	X(CAUSE_SLOW, "slow", ALARM_SLOWED, "its pCPUs run below their full frequency")                      \
-	X(CAUSE_SMALL, "small", ALARM_SLOWED, "it needs more than the lesser pCPUs that it runs on give")    \
-	X(CAUSE_JOB, "job", ALARM_SLOWED, "a migration, save or other job runs on it")
+	X(CAUSE_STEAL, "steal", ALARM_STARVING, 8, false,                                                    \
+		"the host is a guest itself, and its pCPUs are taken away")                                  \
+	X(CAUSE_SWAP, "swap", ALARM_SWAPPING, 10, false, "the guest swaps")                                  \
+	X(CAUSE_SHORT, "memory", ALARM_SHORT, 10, false, "the guest has hardly any memory left")             \
+	X(CAUSE_HOST_SWAP, "host-swap", ALARM_SWAPPING, 10, false,                                           \
+		"part of its memory is in the host's swap")                                                  \
+	X(CAUSE_NODE, "node", ALARM_SLOWED, 10, false, "it runs on another NUMA node than its memory")       \
+	X(CAUSE_EXITS, "exits", ALARM_SLOWED, 10, false,                                                     \
+		"it leaves guest mode very often, or polls while halted")                                    \
+	X(CAUSE_STORAGE, "storage", ALARM_SLOWED, 10, false, "its disks answer slowly")                      \
+	X(CAUSE_PRESSURE, "pressure", ALARM_SLOWED, 10, false, "its control group stalls for memory or I/O") \
+	X(CAUSE_SLOW, "slow", ALARM_SLOWED, 10, false, "its pCPUs run below their full frequency")           \
+	X(CAUSE_SMALL, "small", ALARM_SLOWED, 10, false,                                                     \
+		"it needs more than the lesser pCPUs that it runs on give")                                  \
+	X(CAUSE_JOB, "job", ALARM_SLOWED, 1, true, "a migration, save or other job runs on it")
 
 enum alarm {
 #define ALARM_ENUM(code, word) code,
@@ -42,7 +50,7 @@ enum alarm {
 		ALARM_COUNT
 };
 enum cause {
-#define CAUSE_ENUM(code, key, alarm, text) code,
+#define CAUSE_ENUM(code, key, alarm, from_pct, at_once, text) code,
 	CAUSE_TABLE(CAUSE_ENUM)
 #undef CAUSE_ENUM
 		CAUSE_COUNT
@@ -76,16 +84,17 @@ struct suffer_look {
 struct suffer;                   /* what is remembered of earlier samples */
 struct suffer *suffer_new(void); /* NULL: out of memory */
 void suffer_free(struct suffer *x);
-/* After each model update; out: one for each VM of the sample. A cause is named when it was seen in two
- * samples in a row (a fact that needs no second look: in one), and gone when it was not seen in two. -1: out
- * of memory; then nobody is accused. */
-int suffer_update(struct suffer *x, const struct suffer_look *l, size_t n_slots, struct suffering *out);
+/* After each model update: one for each VM of the sample, x's own until the next update. A cause is named
+ * when it was seen in two samples in a row (a fact that needs no second look: in one), and gone when it was
+ * not seen in two. NULL: out of memory. */
+const struct suffering *suffer_update(struct suffer *x, const struct suffer_look *l, size_t n_slots);
 
 const char *cause_key(enum cause c);
 const char *cause_text(enum cause c); /* the manual's line */
 enum alarm cause_alarm(enum cause c);
 const char *alarm_word(enum alarm a);
-/* One line each: the numbers behind a finding; what would cure it. */
+/* One line each: whether it suffers and how much; the numbers behind a finding; what would cure it. */
+void suffer_verdict(const struct suffering *x, char *buf, size_t len);
 void suffer_evidence(const struct suffer_look *l, size_t vm, const struct finding *f, char *buf, size_t len);
 void suffer_cure(const struct suffer_look *l, size_t vm, const struct finding *f, char *buf, size_t len);
 /* What could not be read of this VM, as a list; empty: all was. */

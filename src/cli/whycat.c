@@ -95,17 +95,10 @@ static void print_vm(const struct snapshot *s, size_t vm)
 {
 	struct suffer_look look = snapshot_look(s);
 	const struct suffering *x = &s->vm_status[vm].suffer;
-	char name[800], unknown[300];
+	char name[800], verdict[200], unknown[300];
 	text_escape(name, sizeof name, s->sample.vms[vm].name);
-	if (x->n)
-		printf("%s suffers %.0f of 100", name, x->score_pct);
-	else if (vf64_has(x->got_pct))
-		printf("%s: nothing found: it has what it wants", name);
-	else
-		printf("%s: nothing can be said: %s", name, avail_text(x->got_pct.avail));
-	if (vf64_has(x->got_pct))
-		printf("; its vCPUs got %.0f %% of the CPU that they wanted", x->got_pct.v);
-	printf("\n");
+	suffer_verdict(x, verdict, sizeof verdict);
+	printf("%s%s %s\n", name, x->n ? "" : ":", verdict);
 	for (int i = 0; i < x->n; i++)
 		print_finding(s, vm, &x->found[i]);
 	suffer_unknown(&look, vm, unknown, sizeof unknown);
@@ -140,7 +133,9 @@ static int print(const struct asked *a, const struct snapshot *s, struct err *e)
 			print_vm(s, (size_t)i);
 	}
 	if (a->line->n_words && !n)
-		return err_set(e, ERR_RUNTIME, "why: no running VM is called so");
+		return err_set(e, ERR_RUNTIME,
+			"why: no running VM matches %.200s%s; a name, a pattern or a UUID was expected",
+			a->line->words[0], a->line->n_words > 1 ? " or what follows it" : "");
 	if (!a->json && !a->line->n_words)
 		printf("%zu of %zu VM%s suffer%s\n", sick, s->sample.n_vms, text_s(s->sample.n_vms),
 			sick == 1 ? "s" : "");

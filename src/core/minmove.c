@@ -296,9 +296,9 @@ static int minmove_plan(void *state, const struct place_problem *p, bool act, st
 	if (!p->relief) {
 		swings_take(s);
 		means_take(s);
+		if (set_free(s, act, out))
+			return 0;
 	}
-	if (!p->relief && set_free(s, act, out))
-		return 0;
 	minmove_strays(s, act && !p->relief);
 	minmove_look(s, &k);
 	out->stddev_pct = out->after_pct = k.sigma;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "suffer_priv.h"
 
 enum { NAME_AFTER = 2, GONE_AFTER = 2 };
@@ -12,9 +13,11 @@ static const double off_part = .6; /* of the weight from which a cause is named:
 static const struct {
 	const char *key;
 	enum alarm alarm;
+	double from_pct;
+	bool at_once;
 	const char *text;
 } rows[] = {
-#define ROW(code, key, alarm, text) [code] = {key, alarm, text},
+#define ROW(code, key, alarm, from_pct, at_once, text) [code] = {key, alarm, from_pct, at_once, text},
 	CAUSE_TABLE(ROW)
 #undef ROW
 };
@@ -22,31 +25,6 @@ static const char *const words[] = {
 #define WORD(code, word) [code] = word,
 	ALARM_TABLE(WORD)
 #undef WORD
-};
-
-/* From which weight on a cause is named, and whether one sample is enough. Waiting has a high one: a little
- * of it is the price of sharing. */
-static const struct {
-	double from_pct;
-	bool at_once;
-} limits[CAUSE_COUNT] = {
-	[CAUSE_HUNG] = {1, true},
-	[CAUSE_WAIT] = {20, false},
-	[CAUSE_QUOTA] = {10, false},
-	[CAUSE_SHARES] = {20, false},
-	[CAUSE_PINS] = {20, false},
-	[CAUSE_EMULATOR] = {15, false},
-	[CAUSE_STEAL] = {8, false},
-	[CAUSE_SWAP] = {10, false},
-	[CAUSE_SHORT] = {10, false},
-	[CAUSE_HOST_SWAP] = {10, false},
-	[CAUSE_NODE] = {10, false},
-	[CAUSE_EXITS] = {10, false},
-	[CAUSE_STORAGE] = {10, false},
-	[CAUSE_PRESSURE] = {10, false},
-	[CAUSE_SLOW] = {10, false},
-	[CAUSE_SMALL] = {10, false},
-	[CAUSE_JOB] = {1, true},
 };
 
 struct cause_past {
@@ -65,6 +43,8 @@ struct suffer {
 	struct ground ground;
 	struct vm_past *vms; /* by slot */
 	size_t n, cap;
+	struct suffering *out; /* by VM of the sample */
+	size_t cap_out;
 };
 
 const char *cause_key(enum cause c)
@@ -94,31 +74,28 @@ struct suffer *suffer_new(void)
 
 void suffer_free(struct suffer *x)
 {
-	if (x)
-		free(x->vms);
+	if (!x)
+		return;
+	free(x->vms);
+	free(x->out);
 	free(x);
 }
 
-static bool grow(struct suffer *x, size_t n)
+static bool grow(struct suffer *x, size_t n_slots, size_t n_vms)
 {
-	if (n > x->cap) {
-		struct vm_past *p = reallocarray(x->vms, n * 2, sizeof *p);
-		if (!p)
-			return false;
-		x->vms = p;
-		x->cap = n * 2;
-	}
-	if (n > x->n) {
-		memset(&x->vms[x->n], 0, (n - x->n) * sizeof *x->vms);
-		x->n = n;
-	}
+	if (!array_grow(&x->vms, &x->cap, n_slots, sizeof *x->vms) ||
+		!array_grow(&x->out, &x->cap_out, n_vms, sizeof *x->out))
+		return false;
+	for (; x->n < n_slots; x->n++)
+		memset(&x->vms[x->n], 0, sizeof *x->vms);
+	memset(x->out, 0, n_vms * sizeof *x->out);
 	return true;
 }
 
 static void weigh(struct cause_past *p, enum cause c, const struct seen *now, int64_t time_ns)
 {
-	bool at_once = limits[c].at_once;
-	double from = limits[c].from_pct * (p->named ? off_part : 1);
+	bool at_once = rows[c].at_once;
+	double from = rows[c].from_pct * (p->named ? off_part : 1);
 	if (now->weight_pct < from) {
 		p->shown = 0;
 		p->quiet += p->quiet < GONE_AFTER;
@@ -172,15 +149,13 @@ static void judge(struct vm_past *p, const struct suffer_look *l, size_t vm, con
 	}
 }
 
-int suffer_update(struct suffer *x, const struct suffer_look *l, size_t n_slots, struct suffering *out)
+const struct suffering *suffer_update(struct suffer *x, const struct suffer_look *l, size_t n_slots)
 {
-	if (l->s->n_vms)
-		memset(out, 0, l->s->n_vms * sizeof *out);
-	if (!grow(x, n_slots))
-		return -1;
+	if (!grow(x, n_slots, l->s->n_vms))
+		return NULL;
 	suffer_ground(&x->ground, l);
 	for (size_t i = 0; i < l->s->n_vms; i++)
 		if (l->vms[i].slot < x->n)
-			judge(&x->vms[l->vms[i].slot], l, i, &x->ground, &out[i]);
-	return 0;
+			judge(&x->vms[l->vms[i].slot], l, i, &x->ground, &x->out[i]);
+	return x->out;
 }

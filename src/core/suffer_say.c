@@ -237,10 +237,7 @@ static void job(struct line *x)
 
 static void cure_hung(struct line *x)
 {
-	add(x,
-		"look at its QEMU process: ps -o stat,wchan -p $(cat /run/libvirt/qemu/%s.pid); T is "
-		"stopped, "
-		"D waits for storage",
+	add(x, "look at its QEMU process: ps -o stat,wchan -p $(cat /run/libvirt/qemu/%s.pid); T is stopped, D waits for storage",
 		x->name);
 }
 
@@ -255,9 +252,7 @@ static void cure_move(struct line *x)
 
 static void cure_quota(struct line *x)
 {
-	add(x,
-		"virsh schedinfo %s --live vcpu_quota=-1 lifts it; a limit around it is in cpu.max of its "
-		"slice",
+	add(x, "virsh schedinfo %s --live vcpu_quota=-1 lifts it; a limit around it is in cpu.max of its slice",
 		x->name);
 }
 
@@ -296,10 +291,7 @@ static void cure_memory(struct line *x)
 		add(x, "= gives it more, m lets vmtop do it: up to %lld MiB",
 			(long long)(m->max_kib.v / 1024));
 	else
-		add(x,
-			"it has all that it may have: raise its maximum (virsh setmaxmem %s SIZE --config, "
-			"then "
-			"a restart), or less in the guest",
+		add(x, "it has all that it may have: raise its maximum (virsh setmaxmem %s SIZE --config, then a restart), or less in the guest",
 			x->name);
 }
 
@@ -326,9 +318,7 @@ static void cure_exits(struct line *x)
 
 static void cure_storage(struct line *x)
 {
-	add(x,
-		"virsh domblkinfo %s --all and iostat -x on the host tell which disk; limits: virsh "
-		"blkdeviotune",
+	add(x, "virsh domblkinfo %s --all and iostat -x on the host tell which disk; limits: virsh blkdeviotune",
 		x->name);
 }
 
@@ -390,6 +380,19 @@ static void begin(struct line *x, const struct suffer_look *l, size_t vm, const 
 		memcpy(x->name, name, strlen(name) + 1);
 	else
 		uuid_format(l->s->vms[vm].uuid, x->name);
+}
+
+void suffer_verdict(const struct suffering *x, char *buf, size_t len)
+{
+	if (x->n && vf64_has(x->got_pct))
+		snprintf(buf, len, "suffers %.0f of 100; its vCPUs got %.0f %% of the CPU that they wanted",
+			x->score_pct, x->got_pct.v);
+	else if (x->n)
+		snprintf(buf, len, "suffers %.0f of 100; what its vCPUs got is not known", x->score_pct);
+	else if (vf64_has(x->got_pct))
+		snprintf(buf, len, "nothing found: it has what it wants");
+	else
+		snprintf(buf, len, "nothing can be said yet: %s", avail_text(x->got_pct.avail));
 }
 
 void suffer_evidence(const struct suffer_look *l, size_t vm, const struct finding *f, char *buf, size_t len)

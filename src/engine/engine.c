@@ -71,8 +71,7 @@ static void load_journal(struct engine *en)
 	en->inherited = vms > 0;
 	if (vms)
 		log_event(en, LOG_EVENT,
-			"an earlier vmtop left its changes on up to %zu VM%s; U or vmtop --restore puts them "
-			"back",
+			"an earlier vmtop left its changes on up to %zu VM%s; U or vmtop --restore puts them back",
 			vms, text_s(vms));
 }
 
@@ -160,7 +159,6 @@ void engine_free(struct engine *en)
 	log_done(&en->log);
 	free(en->mem_status);
 	suffer_free(en->suffer);
-	free(en->suffering);
 	free(en->undo);
 	free(en->begun);
 	if (en->b)

@@ -67,8 +67,8 @@ struct engine {
 	struct mem_status *mem_status; /* parallel to sample.vms */
 	size_t cap_mem_status;
 	struct suffer *suffer;
-	struct suffering *suffering; /* parallel to sample.vms */
-	size_t n_suffering, cap_suffering;
+	const struct suffering *suffering; /* parallel to sample.vms; suffer's own */
+	size_t n_suffering;
 
 	struct step_cost cost;
 	struct plan plan;    /* actions of this step */

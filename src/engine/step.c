@@ -124,19 +124,9 @@ static int step_sample(struct engine *en, struct err *e)
 static int judge_guests(struct engine *en)
 {
 	const struct suffer_look look = {&en->sample, en->model.vcpus, en->model.vms, en->model.pcpus};
-	en->n_suffering = 0;
-	if (en->sample.n_vms > en->cap_suffering) {
-		size_t cap = en->sample.n_vms * 2;
-		struct suffering *p = reallocarray(en->suffering, cap, sizeof *p);
-		if (!p)
-			return -1;
-		en->suffering = p;
-		en->cap_suffering = cap;
-	}
-	if (suffer_update(en->suffer, &look, en->model.n_vm_slots, en->suffering) < 0)
-		return -1;
-	en->n_suffering = en->sample.n_vms;
-	return 0;
+	en->suffering = suffer_update(en->suffer, &look, en->model.n_vm_slots);
+	en->n_suffering = en->suffering ? en->sample.n_vms : 0;
+	return en->suffering ? 0 : -1;
 }
 
 static int step_model(struct engine *en, struct err *e)

@@ -122,7 +122,7 @@ static int draw_finding(
 	if (bar)
 		draw_meter(to, at.row, col, bar, &m);
 	col += bar ? bar + 1 : 0;
-	snprintf(text, sizeof text, "%s · %s · %s", cause_key(f->cause), cause_text(f->cause), since);
+	snprintf(text, sizeof text, "%s · %s · %s", cause_key(f->cause), since, cause_text(f->cause));
 	draw_cut(to, at.row, col, at.col + at.cols - col, st, text);
 	suffer_evidence(&look, vm, f, text, sizeof text);
 	struct rect in = {at.row + ++row, at.col + 3, at.rows - 1, at.cols - 3};
@@ -140,15 +140,8 @@ static int draw_finding(
 static int draw_verdict(const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
 {
 	const struct suffering *x = &s->vm_status[vm].suffer;
-	char text[200], got[64] = "what its vCPUs got is not known";
-	if (vf64_has(x->got_pct))
-		snprintf(got, sizeof got, "its vCPUs got %.0f %% of what they wanted", x->got_pct.v);
-	if (x->n)
-		snprintf(text, sizeof text, "suffers %.0f of 100 · %s", x->score_pct, got);
-	else if (!vf64_has(x->got_pct))
-		snprintf(text, sizeof text, "nothing can be said yet: %s", avail_text(x->got_pct.avail));
-	else
-		snprintf(text, sizeof text, "nothing found: it has what it wants · %s", got);
+	char text[200];
+	suffer_verdict(x, text, sizeof text);
 	draw_cut(to, at.row, at.col + 1, at.cols - 1, x->n ? suffer_style(x) : STYLE_GOOD, text);
 	return 1;
 }

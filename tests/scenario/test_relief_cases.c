@@ -174,7 +174,6 @@ static void placed_and_worse_is_taken_back(void **state)
 	}
 }
 
-/* Whoever is bound to lesser pCPUs while larger ones idle does as much as can be done, and once is enough. */
 /* Whose load comes and goes has no place that is right for long, whatever was asked for: who floated is left
  * to the kernel again, and it stays at that. */
 static void restless_floaters_are_left(void **state)
@@ -200,6 +199,7 @@ static void restless_floaters_are_left(void **state)
 		}
 }
 
+/* Whoever is bound to lesser pCPUs while larger ones idle does as much as can be done, and once is enough. */
 static void lesser_pcpus_are_left(void **state)
 {
 	(void)state;

@@ -231,9 +231,7 @@ static int refused(struct claim *k, struct err *e)
 		return err_set(e, ERR_DENIED, "%s steers this host", k->status.who);
 	case CLAIM_DENIED:
 		return err_set(e, ERR_DENIED,
-			"no right to write down in libvirt who steers this host (a secret): nothing is "
-			"steered "
-			"without");
+			"no right to write down in libvirt who steers this host (a secret): nothing is steered without");
 	default:
 		return err_set(e, ERR_RUNTIME, "it cannot be told who steers this host");
 	}

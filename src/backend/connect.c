@@ -170,8 +170,7 @@ static virConnectPtr open_uri(
 	if (c) {
 		r->readonly = true;
 		snprintf(r->readonly_why, sizeof r->readonly_why,
-			"no right to change guests here: join the libvirt group, use sudo, or name another "
-			"host with -c");
+			"no right to change guests here: join the libvirt group, use sudo, or name another host with -c");
 	}
 	return c;
 }
@@ -182,11 +181,9 @@ static void advise(struct err *e, const char *uri)
 	struct err why = *e;
 	const char *hint = "";
 	if (connect_uri_local(uri) && denied(&why))
-		hint = " (no right to use its socket: join the libvirt group, use sudo, or name another host "
-		       "with -c)";
+		hint = " (no right to use its socket: join the libvirt group, use sudo, or name another host with -c)";
 	else if (connect_uri_local(uri) && (strstr(why.msg, "No such file") || strstr(why.msg, "refused")))
-		hint = " (is libvirtd or virtqemud running here? -c names another host, -c sim:demo a "
-		       "simulated one)";
+		hint = " (is libvirtd or virtqemud running here? -c names another host, -c sim:demo a simulated one)";
 	err_set(e, why.code == ERR_AWAY ? ERR_AWAY : ERR_CONNECT, "%.200s%s", why.msg, hint);
 }
 

@@ -240,9 +240,7 @@ static bool read_net(struct reader *r)
 const struct statement scenario_vm_statements[] = {
 	{"vcpus", "vcpus NUMBER | vcpus ids LIST", read_vcpus},
 	{"load",
-		"load [vcpu N] CURVE [open] [noise PERCENT]; CURVE is 50%, steps 0s:20% 30s:80% [loop TIME], "
-		"square HIGH LOW every TIME [for TIME], wave HIGH LOW every TIME, bursts HIGH LOW every TIME "
-		"for TIME",
+		"load [vcpu N] CURVE [open] [noise PERCENT]; CURVE is 50%, steps 0s:20% 30s:80% [loop TIME], square HIGH LOW every TIME [for TIME], wave HIGH LOW every TIME, bursts HIGH LOW every TIME for TIME",
 		read_load},
 	{"pin", "pin [vcpu N | each] CPULIST", read_pin},
 	{"cpuset", "cpuset CPULIST", read_cpuset},
@@ -261,8 +259,7 @@ const struct statement scenario_vm_statements[] = {
 	{"stats", "stats SECONDS | stats never", read_stats},
 	{"node", "node NUMBER [strict]", read_node},
 	{"flags",
-		"flags [vfio] [sev] [locked] [hugepages] [job] [real-time] [no-steer] [dedicated] "
-		"[emulatorpin]",
+		"flags [vfio] [sev] [locked] [hugepages] [job] [real-time] [no-steer] [dedicated] [emulatorpin]",
 		read_flags},
 	{"transient", "transient", read_transient},
 	{"uuid", "uuid UUID", read_uuid},

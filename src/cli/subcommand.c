@@ -26,20 +26,17 @@ static const char *granularities(int i)
 
 static const struct subcommand commands[] = {
 	{"compare", "FILE ...",
-		"run policies on a simulated host: a scenario's (a file or sim:NAME), or the demand of a "
-		"recording",
+		"run policies on a simulated host: a scenario's (a file or sim:NAME), or the demand of a recording",
 		1, SUB_WORDS,
 		{{"cpu-policy", 0, "POLICY", "CPU policy to run; may be given several times", cpu_policies},
 			{"memory-policy", 0, "POLICY", "memory policy to run; may be given several times",
 				memory_policies},
 			{"granularity", 0, "UNIT", "what a vCPU is pinned to", granularities},
 			{"seed", 0, "N",
-				"seed of the simulated host; may be given several times, the scenario's own "
-				"when not",
+				"seed of the simulated host; may be given several times, the scenario's own when not",
 				NULL},
 			{"end-time", 0, "+SECS",
-				"end of each run; that of the scenario, else 600, and never after a "
-				"recording's",
+				"end of each run; that of the scenario, else 600, and never after a recording's",
 				NULL},
 			{"set", 's', "KEY=VALUE", "set any key of vmtop.conf(5) for all runs", NULL},
 			{"json", 0, NULL, "print JSON", NULL}},

@@ -79,9 +79,7 @@ static void say_quiet(
 			100 * r->worst_wait);
 	else if (r->n_stuck)
 		why_set(why, REASON_CONFIRM,
-			"%s; %zu of %zu vCPU%s float%s and wait%s beside pCPUs with room: watching whether "
-			"the "
-			"kernel leaves it so",
+			"%s; %zu of %zu vCPU%s float%s and wait%s beside pCPUs with room: watching whether the kernel leaves it so",
 			numbers, r->n_stuck, w->p->n_tasks, text_s(w->p->n_tasks), ends(r->n_stuck),
 			ends(r->n_stuck));
 	else if (r->n_waiting)

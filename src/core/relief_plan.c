@@ -159,21 +159,16 @@ static void move_add(struct relief *r, const struct place_work *w, const struct 
 	    to_load = (int)lrint(w->s[k->to] * w->ic[k->to]);
 	if (k->larger)
 		why_set(&x->why, one ? REASON_MOVE : REASON_FREE,
-			"has all of pCPU %d, which does %.0f %% of what pCPU %d does, and that is at %d %%: "
-			"%s",
+			"has all of pCPU %d, which does %.0f %% of what pCPU %d does, and that is at %d %%: %s",
 			u[k->from].cpu, 100 * u[k->from].capacity / u[k->to].capacity, u[k->to].cpu, to_load,
 			one ? "so it goes there" : "all that it may use, and the kernel chooses");
 	else if (one)
 		why_set(&x->why, REASON_MOVE,
-			"waited %.0f %% of the last minute; the kernel does not balance pCPU %d at %d %%, so "
-			"to "
-			"pCPU %d at %d %%",
+			"waited %.0f %% of the last minute; the kernel does not balance pCPU %d at %d %%, so to pCPU %d at %d %%",
 			100 * m->wait, u[k->from].cpu, from_load, u[k->to].cpu, to_load);
 	else
 		why_set(&x->why, REASON_FREE,
-			"waited %.0f %% of the last minute on pCPU %d at %d %% while pCPU %d was at %d %%: "
-			"all that "
-			"it may use, and the kernel chooses",
+			"waited %.0f %% of the last minute on pCPU %d at %d %% while pCPU %d was at %d %%: all that it may use, and the kernel chooses",
 			100 * m->wait, u[k->from].cpu, from_load, u[k->to].cpu, to_load);
 }
 

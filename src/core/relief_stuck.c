@@ -90,9 +90,7 @@ static void add_way_out(struct relief *r, const struct place_work *w, uint32_t t
 	*k = (struct place_move){.task = w->id[t], .from = from, .to = to, .partner = PLACE_NONE};
 	k->aim = way_out(w, t, to);
 	why_set(&k->why, REASON_MOVE,
-		"waited %.0f %% of the last minute on pCPU %d, where the kernel leaves it although pCPU %d "
-		"is "
-		"%.0f %% busy",
+		"waited %.0f %% of the last minute on pCPU %d, where the kernel leaves it although pCPU %d is %.0f %% busy",
 		100 * relief_memory_of(r, w, t)->wait, u[from].cpu, u[to].cpu, u[to].busy_pct);
 }
 

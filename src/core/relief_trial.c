@@ -167,9 +167,7 @@ static void take_back(struct relief *r, const struct place_work *w, const struct
 			.partner = PLACE_NONE,
 			.aim = PLACE_BACK};
 		why_set(&k->why, REASON_TAKE_BACK,
-			"the change %s: waits %.0f %% of what it wants, before %.0f %%; all %.0f "
-			"%%, "
-			"before %.0f %%",
+			"the change %s: waits %.0f %% of what it wants, before %.0f %%; all %.0f %%, before %.0f %%",
 			x->placed ? "made it worse" : "did not help", 100 * touched, 100 * x->before_touched,
 			100 * all, 100 * x->before_all);
 	}

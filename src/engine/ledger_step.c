@@ -159,9 +159,7 @@ static void leave_to_rival(struct engine *en, struct vm_record *r)
 	text_escape(name, sizeof name, r->name);
 	if (rest_s > 0)
 		log_event(en, LOG_EVENT,
-			"%s: somebody else pins the same vCPUs again and again; CPU AUTO leaves this VM "
-			"alone "
-			"for %.0f s",
+			"%s: somebody else pins the same vCPUs again and again; CPU AUTO leaves this VM alone for %.0f s",
 			name, rest_s);
 }
 

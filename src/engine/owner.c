@@ -38,8 +38,7 @@ static int take(struct engine *en, struct err *e)
 	if (en->status.claim.state == CLAIM_NONE && !en->said_unclaimed) {
 		en->said_unclaimed = true;
 		log_event(en, LOG_EVENT,
-			"this libvirt keeps no secrets: vmtops of other users and machines are not noticed "
-			"here");
+			"this libvirt keeps no secrets: vmtops of other users and machines are not noticed here");
 	}
 	return rc;
 }

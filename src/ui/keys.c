@@ -27,9 +27,7 @@ static const struct key_row rows[] = {
 		.footer = "Enter", .label = "Open", .rank = 8, .help = "open the selected VM"},
 	{KEY_WHY, {'w'}, IN_VIEWS | IN_PREVIEW, KEYS_MOVE, .name = "w", .footer = "w", .label = "Why",
 		.rank = 7,
-		.help = "to the VM that suffers most, and why it does; again: the next one; in a VM's view: "
-			"why "
-			"this one"},
+		.help = "to the VM that suffers most, and why it does; again: the next one; in a VM's view: why this one"},
 	{KEY_DROP, {VK_ESC}, IN_PREVIEW | IN_EDIT, KEYS_STEER, .name = "Esc", .footer = "Esc",
 		.label = "Drop", .rank = 2, .help = "preview, pin editor: drop the ghosts"},
 	{KEY_BACK, {VK_ESC}, IN_VIEWS, KEYS_MOVE, .name = "Esc", .help = "back to where you came from"},

@@ -98,9 +98,7 @@ static void key_stats(struct view *v, const struct snapshot *s)
 	struct command c = {.kind = CMD_STATS_PERIOD, .on = off > 0};
 	if (off > 0)
 		ask_question(v, &c,
-			"Turn on guest memory statistics for %d guest%s? This changes their live definition "
-			"and is put "
-			"back on exit.",
+			"Turn on guest memory statistics for %d guest%s? This changes their live definition and is put back on exit.",
 			off, text_s(off));
 	else
 		ask_question(v, &c, "Put the guest memory statistics back as they were found?");

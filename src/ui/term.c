@@ -106,9 +106,7 @@ static int open_screen(struct terminal *t, const char *name, struct err *e)
 	t->screen = screen_for(name, t->file);
 	if (!t->screen)
 		return err_set(e, ERR_USAGE,
-			"the terminal cannot show a screen (TERM is %.60s, which terminfo does not know "
-			"here); "
-			"install its entry, set TERM=xterm-256color if it is like xterm, or use --batch",
+			"the terminal cannot show a screen (TERM is %.60s, which terminfo does not know here); install its entry, set TERM=xterm-256color if it is like xterm, or use --batch",
 			name);
 	keyboard_modes(t);
 	if (out_open(&t->out, STDOUT_FILENO, fd) < 0)

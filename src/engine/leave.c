@@ -131,9 +131,11 @@ static void count_actions(const struct engine *en, struct farewell *f)
 static void put_back(struct engine *en, struct farewell *f)
 {
 	plan_reset(&en->plan);
-	f->foreign += restore_settle(en, f->pattern);
-	if (restore_plan(en, f->pattern, f->all) < 0)
+	struct settled s = restore_settle(en, f->pattern);
+	if (restore_plan(en, f->pattern, f->all, &s.back) < 0)
 		plan_reset(&en->plan); /* out of memory: the journal keeps it */
+	f->foreign += s.foreign;
+	f->done += s.back;
 	apply_plan(en, NULL, NULL);
 	backend_decided(en->b,
 		&(struct decision){.leaving = true, .actions = en->plan.actions, .n_actions = en->plan.n});

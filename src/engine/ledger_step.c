@@ -52,11 +52,12 @@ static void new_life(struct engine *en, struct vm_record *r, const struct vm_sam
 		r->life = vm->id;
 }
 
-/* A sample that shows its pins is the read-back of a change without an answer. */
+/* A sample that shows its pins is the read-back of a change without an answer. On the way out
+ * restore_settle() does this, and counts. */
 static void read_back(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
 {
 	struct cpuset online;
-	if (!r->memo.unknown || vm->hung_since_ns || en->sample.time_ns <= r->unknown_ns)
+	if (en->leave_seq || !r->memo.unknown || vm->hung_since_ns || en->sample.time_ns <= r->unknown_ns)
 		return;
 	r->memo.unknown = false;
 	sample_online(&en->sample, &online);

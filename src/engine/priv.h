@@ -170,13 +170,19 @@ int undo_count(const struct engine *en); /* how many that would be */
 void undo_push(struct engine *en, const struct action *a);
 
 /* restore.c */
-/* Only VMs that match the pattern, if any; statistics periods alone unless pins_and_balloons. */
-int restore_plan(struct engine *en, const char *pattern, bool pins_and_balloons);
+/* Objects that need no call any more to be as found. */
+struct settled {
+	size_t foreign; /* somebody else changed them since: they stay so */
+	size_t back;    /* we had put them back; the answer to that call was lost */
+};
+
+/* Only VMs that match the pattern, if any; statistics periods alone unless pins_and_balloons. Adds to *back.
+ */
+int restore_plan(struct engine *en, const char *pattern, bool pins_and_balloons, size_t *back);
 int restore_all(struct engine *en);     /* by hand: settles, plans, holds, and says so */
 int restore_periods(struct engine *en); /* statistics that we switched on */
-/* Forgets what is no longer ours to put back: changed by somebody else (their number is returned), unplugged,
- * or as found already. */
-size_t restore_settle(struct engine *en, const char *pattern);
+/* Forgets what is no longer ours to put back: changed by somebody else, unplugged, or as found already. */
+struct settled restore_settle(struct engine *en, const char *pattern);
 /* Closes the entries of VMs that are gone for good since grace_ns or longer. */
 void restore_close(struct engine *en, const char *pattern, int64_t grace_ns);
 /* The same for those that have been away for too long, unless the hypervisor has a saved image of them. */

@@ -48,10 +48,15 @@ static bool cannot_be(
 	return true;
 }
 
-static size_t settle_pins(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+/* We asked for it to be as found; the answer was lost, and it is so. */
+static bool answer_was_lost(const struct vcpu_record *k, const struct cpuset *to)
+{
+	return k->unsure && cpuset_equal(&k->wrote, to);
+}
+
+static void settle_pins(struct engine *en, struct vm_record *r, const struct vm_sample *vm, struct settled *s)
 {
 	struct cpuset online;
-	size_t foreign = 0;
 	sample_online(&en->sample, &online);
 	for (size_t i = r->n_vcpus; i-- > 0;) {
 		const struct vcpu_record *k = &r->vcpus[i];
@@ -64,15 +69,16 @@ static size_t settle_pins(struct engine *en, struct vm_record *r, const struct v
 		if (v && v->affinity_avail != AVAIL_OK)
 			continue;
 		live = v ? v->affinity : to;
+		bool lost = answer_was_lost(k, &to);
 		cpuset_and(&live, &online);
 		cpuset_and(&to, &online);
 		bool back = cpuset_equal(&live, &to), ours = v && vcpu_ours(k, &v->affinity, &online);
 		if (!back && ours)
 			continue;
-		foreign += !back;
+		s->foreign += !back;
+		s->back += back && lost;
 		apply_forget(en, r, k->id);
 	}
-	return foreign;
 }
 
 static enum known known(struct engine *en, const struct vm_record *r)
@@ -135,9 +141,31 @@ void restore_saved(struct engine *en)
 	}
 }
 
-size_t restore_settle(struct engine *en, const char *pattern)
+static void settle_balloon(
+	struct engine *en, struct vm_record *r, const struct vm_sample *vm, struct settled *s)
 {
-	size_t foreign = 0;
+	if (r->wrote_kib < 0 || !vi64_has(vm->mem.balloon_kib) ||
+		balloon_ours_now(r, &vm->mem, en->sample.time_ns))
+		return;
+	apply_forget(en, r, JOURNAL_BALLOON);
+	s->foreign++;
+}
+
+static void settle_period(
+	struct engine *en, struct vm_record *r, const struct vm_sample *vm, struct settled *s)
+{
+	int now = vi64_has(vm->mem.period_s) ? (int)vm->mem.period_s.v : r->period_wrote;
+	bool back = now == r->period_found;
+	if (r->period_wrote < 0 || (!back && period_ours(r, now)))
+		return;
+	s->foreign += !back;
+	s->back += back && r->period_wrote == r->period_found;
+	apply_forget(en, r, JOURNAL_PERIOD);
+}
+
+struct settled restore_settle(struct engine *en, const char *pattern)
+{
+	struct settled s = {0};
 	restore_close(en, pattern, 0);
 	for (size_t i = 0; i < en->ledger.n; i++) {
 		struct vm_record *r = &en->ledger.vms[i];
@@ -145,19 +173,11 @@ size_t restore_settle(struct engine *en, const char *pattern)
 		if (!vm || !record_changes(r) || (pattern && !restore_named(pattern, r)))
 			continue;
 		if (r->life < 0 || r->life == vm->id) /* else its pins are not known to be there yet */
-			foreign += settle_pins(en, r, vm);
-		if (r->wrote_kib >= 0 && vi64_has(vm->mem.balloon_kib) &&
-			!balloon_ours_now(r, &vm->mem, en->sample.time_ns)) {
-			apply_forget(en, r, JOURNAL_BALLOON);
-			foreign++;
-		}
-		int period = vi64_has(vm->mem.period_s) ? (int)vm->mem.period_s.v : r->period_wrote;
-		if (r->period_wrote >= 0 && (period == r->period_found || !period_ours(r, period))) {
-			foreign += period != r->period_found;
-			apply_forget(en, r, JOURNAL_PERIOD);
-		}
+			settle_pins(en, r, vm, &s);
+		settle_balloon(en, r, vm, &s);
+		settle_period(en, r, vm, &s);
 	}
-	return foreign;
+	return s;
 }
 
 static int restore_pins(struct engine *en, const struct vm_sample *vm, const struct vm_record *r)
@@ -175,7 +195,8 @@ static int restore_pins(struct engine *en, const struct vm_sample *vm, const str
 	return bad ? -1 : 0;
 }
 
-static int restore_vm(struct engine *en, const struct vm_sample *vm, struct vm_record *r, bool all)
+static int restore_vm(
+	struct engine *en, const struct vm_sample *vm, struct vm_record *r, bool all, size_t *back)
 {
 	int bad = 0;
 	if (vi64_has(vm->mem.period_s) && period_ours(r, (int)vm->mem.period_s.v))
@@ -186,20 +207,22 @@ static int restore_vm(struct engine *en, const struct vm_sample *vm, struct vm_r
 	if (r->wrote_kib >= 0 && balloon_ours_now(r, &vm->mem, en->sample.time_ns)) {
 		int made = asked_balloon(en, vm, r->found_kib, REASON_RESTORE);
 		bad |= made < 0;
-		if (made == 0) /* as far back as the guest's need lets it */
+		if (made == 0) { /* as far back as the guest's need lets it */
+			*back += r->wrote_kib == r->found_kib;
 			apply_forget(en, r, JOURNAL_BALLOON);
+		}
 	}
 	return bad ? -1 : 0;
 }
 
 /* Everything that is still as we wrote it goes back to how it was found. */
-int restore_plan(struct engine *en, const char *pattern, bool pins_and_balloons)
+int restore_plan(struct engine *en, const char *pattern, bool pins_and_balloons, size_t *back)
 {
 	for (size_t i = 0; i < en->ledger.n; i++) {
 		struct vm_record *r = &en->ledger.vms[i];
 		const struct vm_sample *vm = asked_vm(en, r->uuid);
 		if (vm && record_changes(r) && (!pattern || rules_match(pattern, vm)) &&
-			restore_vm(en, vm, r, pins_and_balloons) < 0)
+			restore_vm(en, vm, r, pins_and_balloons, back) < 0)
 			return -1;
 	}
 	return 0;
@@ -207,23 +230,26 @@ int restore_plan(struct engine *en, const char *pattern, bool pins_and_balloons)
 
 int restore_all(struct engine *en)
 {
-	size_t before = en->plan.n, foreign = restore_settle(en, NULL);
-	if (restore_plan(en, NULL, true) < 0)
+	size_t before = en->plan.n;
+	struct settled s = restore_settle(en, NULL);
+	if (restore_plan(en, NULL, true, &s.back) < 0)
 		return -1;
 	for (size_t i = before; i < en->plan.n; i++)
 		asked_hold(en, &en->sample.vms[en->plan.actions[i].vm]);
 	log_event(en, LOG_EVENT, "restore: %zu change%s to put everything back as found%s",
 		en->plan.n - before, text_s(en->plan.n - before),
-		foreign ? "; what somebody else changed since stays" : "");
+		s.foreign ? "; what somebody else changed since stays" : "");
 	return 0;
 }
 
 int restore_periods(struct engine *en)
 {
+	size_t back = 0;
 	for (size_t i = 0; i < en->ledger.n; i++) {
 		struct vm_record *r = &en->ledger.vms[i];
 		const struct vm_sample *vm = asked_vm(en, r->uuid);
-		if (vm && (r->period_wrote > 0 || r->period_before > 0) && restore_vm(en, vm, r, false) < 0)
+		if (vm && (r->period_wrote > 0 || r->period_before > 0) &&
+			restore_vm(en, vm, r, false, &back) < 0)
 			return -1;
 	}
 	return 0;

@@ -131,8 +131,6 @@ way_out_all() {
 test_way_out_stopped() { way_out_all stop; }
 test_way_out_killed() { way_out_all kill; }
 test_way_out_restarted() { way_out_all restart; }
-test_way_out_twice() { way_out_all twice; }
-test_way_out_restarted() { way_out_all restart; }
 # Restarted, and gone once more as soon as it answers.
 test_way_out_twice() { way_out_all twice; }
 

@@ -146,6 +146,7 @@ static void each_call_fails_once(void **state)
 			host.unknown = unknown;
 			assert_int_equal(engine_leave(en, true), 0);
 			assert_int_equal(pins_back(), 4);
+			assert_non_null(spy_logged(en, "end: 3 changes put back"));
 			engine_free(en);
 			assert_false(have_journal());
 			bool failed = host.failed;

@@ -56,7 +56,8 @@ struct backend_status {
 	char uri[256];  /* what is really connected */
 	char host[256]; /* what is steered, however its URI is spelt */
 	struct claim_status claim;
-	bool recording_lost; /* --record was given up; text says why */
+	char recording[200]; /* file that is written now; empty: none */
+	bool recording_lost; /* it was given up; text says why */
 	bool replay;         /* a recording: nothing can be steered, what is shown was decided then */
 };
 

@@ -42,6 +42,8 @@
 	X(CMD_SAVE, nothing, NOT_RECORDED, HARMLESS, NULL)                                                   \
 	/* a recording's own: the settings were read again then; number: which time */                       \
 	X(CMD_CONFIGURE, replay_configure, "settings", HARMLESS, NULL)                                       \
+	/* on: begins a recording, text: its file; else ends it */                                           \
+	X(CMD_RECORD, set_record, NOT_RECORDED, HARMLESS, NULL)                                              \
 	/* text: "play" or stop, "step" number ticks, "go" number seconds on, "at" number seconds from */    \
 	/* the start, "speed" number times as fast, "loop" on or off */                                      \
 	X(CMD_REPLAY, replay_seek, NOT_RECORDED, HARMLESS, NULL)
@@ -61,7 +63,7 @@ struct command {
 	uint8_t uuid[UUID_BYTES];
 	int vcpu;
 	struct cpuset cpus;
-	char text[80];
+	char text[160];
 };
 /* It changes guests by hand, or begins to: done late it would surprise whoever pressed the key. */
 bool command_ages(const struct command *c);

@@ -81,6 +81,7 @@ enum key_action {
 	KEY_SLOWER,
 	KEY_LOOP,
 	KEY_COST,
+	KEY_RECORD,
 };
 
 /* Where a key means something: bits, so that a row can name several. */

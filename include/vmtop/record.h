@@ -23,6 +23,10 @@ struct decision {
 
 /* Wraps inner and owns it, also on failure: writes into cfg->record, a new file. */
 struct backend *backend_record(struct backend *inner, const struct config *cfg, struct err *e);
+/* The same in the middle of a run: on failure inner is as it was, and still the caller's. */
+struct backend *backend_record_begin(struct backend *inner, const struct config *cfg, struct err *e);
+/* Ends it: the file is whole and closed. Returns what it was around; b itself when that is no recorder. */
+struct backend *backend_record_end(struct backend *b);
 /* Puts the policies and settings with which a recording was made onto cfg; those that this version does not
  * know are left out. */
 int recording_config(const char *path, struct config *cfg, struct err *e);

@@ -249,17 +249,14 @@ static enum wake record_wait(struct backend *b, int64_t until_ns, int fd)
 	return r->inner->ops->wait(r->inner, until_ns, fd);
 }
 
-static void record_close(struct backend *b)
+static void end(struct record *r)
 {
-	struct record *r = (struct record *)b;
 	commit(r);
 	/* One file is left, without the write-ahead log beside it, unless somebody reads it. */
 	if (r->db)
 		sqlite3_exec(r->db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE", NULL,
 			NULL, NULL);
 	close_db(r);
-	if (r->inner)
-		r->inner->ops->close(r->inner);
 	sample_done(&r->prev);
 	for (int i = 0; i < SOURCE_COUNT; i++)
 		free(r->rows[i]);
@@ -267,6 +264,13 @@ static void record_close(struct backend *b)
 	free(r->vm_keys);
 	free(r->vcpu_keys);
 	free(r);
+}
+
+static void record_close(struct backend *b)
+{
+	struct backend *inner = ((struct record *)b)->inner;
+	end((struct record *)b);
+	inner->ops->close(inner);
 }
 
 /* The engine's first look at the clock is the time from which it counts memory cycles: a replay needs it. */
@@ -294,6 +298,7 @@ static void record_status(struct backend *b, struct backend_status *st)
 	struct record *r = (struct record *)b;
 	r->inner->ops->status(r->inner, st);
 	st->recording_lost = *r->trouble;
+	snprintf(st->recording, sizeof st->recording, "%.199s", r->db ? r->path : "");
 	if (*r->trouble && !*st->text)
 		snprintf(st->text, sizeof st->text, "%.150s", r->trouble);
 }
@@ -377,11 +382,27 @@ static int open_db(struct record *r, struct err *e)
 			    r->db ? sqlite3_errmsg(r->db) : "out of memory");
 }
 
+struct backend *backend_record_end(struct backend *b)
+{
+	if (b->ops != &record_ops)
+		return b;
+	struct backend *inner = ((struct record *)b)->inner;
+	end((struct record *)b);
+	return inner;
+}
+
 struct backend *backend_record(struct backend *inner, const struct config *cfg, struct err *e)
+{
+	struct backend *b = backend_record_begin(inner, cfg, e);
+	if (!b)
+		inner->ops->close(inner);
+	return b;
+}
+
+struct backend *backend_record_begin(struct backend *inner, const struct config *cfg, struct err *e)
 {
 	struct record *r = calloc(1, sizeof *r);
 	if (!r) {
-		inner->ops->close(inner);
 		err_set(e, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
@@ -395,7 +416,7 @@ struct backend *backend_record(struct backend *inner, const struct config *cfg, 
 	snprintf(r->path, sizeof r->path, "%s%s", *cfg->record == '/' ? "" : "./", cfg->record);
 	sample_init(&r->prev);
 	if (create_file(r->path, e) < 0 || open_db(r, e) < 0) {
-		record_close(&r->base);
+		end(r);
 		return NULL;
 	}
 	record_head_write(r, cfg);

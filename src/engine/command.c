@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What a command does to the engine: the functions that the command table names. Invariant: commands change
  * settings and wishes only; what they lead to happens in the next step. */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "priv.h"
+#include "vmtop/record.h"
 #include "vmtop/text.h"
 
 void engine_soon(struct engine *en)
@@ -179,6 +183,35 @@ static void add_mark(struct engine *en, const struct command *c)
 	char text[240];
 	text_escape(text, sizeof text, c->text);
 	log_event(en, LOG_MARK, "mark: %s", text);
+}
+
+static void end_recording(struct engine *en)
+{
+	if (*en->status.recording)
+		log_event(en, LOG_EVENT, "recording ends: %s", en->status.recording);
+	en->b = backend_record_end(en->b);
+}
+
+/* Between two steps: the layers below do not notice. It begins with the settings that are in force now. */
+static void set_record(struct engine *en, const struct command *c)
+{
+	struct err e = ERR_INIT;
+	struct config *cfg = c->on ? malloc(sizeof *cfg) : NULL;
+	struct backend *b = NULL;
+	end_recording(en);
+	if (cfg) {
+		*cfg = en->cfg;
+		snprintf(cfg->record, sizeof cfg->record, "%s", c->text);
+		b = backend_record_begin(en->b, cfg, &e);
+		free(cfg);
+	}
+	en->b = b ? b : en->b;
+	en->b->ops->status(en->b, &en->status);
+	if (b) {
+		log_event(en, LOG_EVENT, "recording begins: %s", en->status.recording);
+		engine_soon(en); /* however soon it ends, it holds something */
+	} else if (c->on)
+		notice_set(en, "not recorded: %.250s", e.code ? e.msg : "out of memory");
 }
 
 static void set_quit(struct engine *en, const struct command *c)

@@ -21,7 +21,7 @@
 #include "vmtop/folder.h"
 #include "vmtop/text.h"
 
-enum { MARK_BYTES = sizeof((struct command *)0)->text, AT_ONCE = 16 };
+enum { MARK_BYTES = 80, AT_ONCE = 16 };
 
 /* Where sockets are: the user's run folder, else the system's for root. NULL: nowhere. */
 static const char *run_folder(void)

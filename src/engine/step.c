@@ -47,6 +47,14 @@ static void say_error(struct engine *en, const struct err *e)
 	log_event_once(en, LOG_ERROR, e->msg);
 }
 
+/* What could not be written goes, so that another can begin; in batch mode its word stays for the output. */
+static void drop_lost_recording(struct engine *en)
+{
+	notice_set(en, "%.250s", en->status.text);
+	en->b = backend_record_end(en->b);
+	en->b->ops->status(en->b, &en->status);
+}
+
 static void refresh_status(struct engine *en)
 {
 	char before[sizeof en->status.text];
@@ -55,6 +63,8 @@ static void refresh_status(struct engine *en)
 	bool news = strcmp(before, en->status.text) != 0 && *en->status.text;
 	if (news && en->status.link == LINK_OK && !en->status.replay)
 		log_event(en, LOG_EVENT, "%s", en->status.text);
+	if (en->status.recording_lost && !en->cfg.batch)
+		drop_lost_recording(en);
 	if (en->status.readonly)
 		auto_pause_all(en, PAUSE_READONLY, "the connection is read-only now");
 }

@@ -163,6 +163,15 @@ static void line_go(struct view *v, const struct snapshot *s)
 			v->line);
 }
 
+static void line_record(struct view *v, const struct snapshot *s)
+{
+	struct command c = {.kind = CMD_RECORD, .on = true};
+	(void)s;
+	snprintf(c.text, sizeof c.text, "%.*s", (int)sizeof c.text - 1, v->line);
+	if (c.text[0])
+		view_send(v, &c);
+}
+
 static void line_done(struct view *v, const struct snapshot *s)
 {
 	static void (*const done[])(struct view *, const struct snapshot *) = {
@@ -173,6 +182,7 @@ static void line_done(struct view *v, const struct snapshot *s)
 		[PROMPT_BALLOON] = line_balloon,
 		[PROMPT_CPUS] = line_cpus,
 		[PROMPT_GO] = line_go,
+		[PROMPT_RECORD] = line_record,
 	};
 	v->over = OVER_NONE;
 	done[v->prompt](v, s);

@@ -113,6 +113,8 @@ static const struct key_row rows[] = {
 	{KEY_NOTE, {'\''}, IN_VIEWS, KEYS_OTHER, .name = "'", .help = "put a mark into the log"},
 	{KEY_COST, {'C'}, IN_VIEWS, KEYS_OTHER, .name = "C",
 		.help = "what vmtop itself costs: calls, sample, plan, screen"},
+	{KEY_RECORD, {'R'}, IN_VIEWS, KEYS_OTHER, .name = "R",
+		.help = "begin a recording, asking for its file; end it"},
 	{KEY_REDRAW, {VK_CTRL('L')}, IN_ALL, KEYS_OTHER, .name = "^L", .help = "draw the screen anew"},
 	{KEY_HELP, {'?', 'h', VK_F1}, IN_ALL | IN_LISTS, KEYS_OTHER, .name = "? h F1", .footer = "?",
 		.label = "Help", .rank = 2, .help = "this help"},

@@ -72,6 +72,9 @@ static void prompt_label(const struct view *v, const struct snapshot *s, char *b
 	case PROMPT_GO:
 		snprintf(buf, len, "Go to (90, 2m, -3m, +30s, 14:05): ");
 		break;
+	case PROMPT_RECORD:
+		snprintf(buf, len, "Record into the new file: ");
+		break;
 	case PROMPT_CPUS:
 		snprintf(buf, len, "pCPUs for %s vCPU %d: ", name, v->map_vcpu);
 		break;

@@ -20,11 +20,12 @@ static void state_words(const struct view *v, const struct snapshot *s, double a
 	char stale[32] = "";
 	if (!s->first && !v->paused && !s->backend.replay && age_s > late)
 		snprintf(stale, sizeof stale, "STALE %.0f s ", age_s);
-	snprintf(buf, len, "%s%s%s%s%s%s%s", link, stale, v->paused ? "PAUSED " : "", s->over ? "ENDED " : "",
+	snprintf(buf, len, "%s%s%s%s%s%s%s%s", link, stale, v->paused ? "PAUSED " : "",
+		s->over ? "ENDED " : "",
 		s->preview ? "PREVIEW "
 		: v->edit  ? "PIN EDITOR "
 			   : "",
-		s->dry_run ? "DRY-RUN " : "",
+		s->dry_run ? "DRY-RUN " : "", s->backend.recording[0] ? "REC " : "",
 		s->backend.replay ? "REPLAY "
 		: s->readonly     ? "READ-ONLY "
 				  : "");

@@ -4,6 +4,7 @@
  * table. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "vmtop/text.h"
 
@@ -261,6 +262,23 @@ static bool show_key(struct view *v, const struct snapshot *s, enum key_action a
 	}
 }
 
+/* A name that sorts by time, in the folder where vmtop was started, as with --record. */
+static void key_record(struct view *v, const struct snapshot *s)
+{
+	char name[40] = "";
+	time_t t = (time_t)(s->sample.wall_ns / 1000000000);
+	struct tm tm;
+	if (s->backend.replay)
+		view_say(v, "what is shown is a recording already");
+	else if (s->backend.recording[0])
+		view_send_kind(v, CMD_RECORD, false);
+	else {
+		if (localtime_r(&t, &tm))
+			strftime(name, sizeof name, "vmtop-%Y%m%d-%H%M%S.rec", &tm);
+		ask_line(v, PROMPT_RECORD, name);
+	}
+}
+
 static bool other_key(struct view *v, const struct snapshot *s, enum key_action a)
 {
 	char text[32];
@@ -280,6 +298,9 @@ static bool other_key(struct view *v, const struct snapshot *s, enum key_action 
 		return true;
 	case KEY_NOTE:
 		ask_line(v, PROMPT_NOTE, "");
+		return true;
+	case KEY_RECORD:
+		key_record(v, s);
 		return true;
 	case KEY_REDRAW: /* by the loop */
 		return true;
@@ -331,7 +352,8 @@ static bool row_sends(const struct view *v, const struct key_row *k, const struc
 		return false;
 	if (k->action == KEY_QUIT)
 		return v->on_exit == ON_EXIT_RESTORE && s->n_changed > 0;
-	return k->steers || k->action == KEY_PREVIEW || k->action == KEY_SAMPLE || k->action == KEY_SAVE;
+	return k->steers || k->action == KEY_PREVIEW || k->action == KEY_SAMPLE || k->action == KEY_SAVE ||
+	       k->action == KEY_RECORD;
 }
 
 bool view_sends(const struct view *v, int key, const struct snapshot *s)

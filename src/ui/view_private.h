@@ -22,7 +22,8 @@ enum prompt {
 	PROMPT_NOTE,
 	PROMPT_BALLOON,
 	PROMPT_CPUS,
-	PROMPT_GO
+	PROMPT_GO,
+	PROMPT_RECORD
 };
 
 /* pCPUs that are shown as one: a thread, or all of a core, LLC or node. */

@@ -653,6 +653,74 @@ static void test_gives_up(void **state)
 	b->ops->close(b);
 }
 
+static void steps(struct engine *en, int n)
+{
+	struct err e = ERR_INIT;
+	for (int i = 0; i < n; i++) {
+		assert_int_equal(engine_step(en, &e), 0);
+		assert_true(engine_wait(en, -1));
+	}
+}
+
+static void record_key(struct engine *en, const char *path)
+{
+	struct command c = {.kind = CMD_RECORD, .on = path != NULL};
+	snprintf(c.text, sizeof c.text, "%.159s", path ? path : "");
+	engine_command(en, &c);
+}
+
+static bool recording(const struct engine *en, const char *notice)
+{
+	struct snapshot *s = engine_snapshot(en);
+	bool on = s->backend.recording[0];
+	if (notice && !strstr(s->notice, notice))
+		fail_msg("not \"%s\" but: %s", notice, s->notice);
+	snapshot_free(s);
+	return on;
+}
+
+/* A key begins and ends it in the middle of a run: each file holds what was between, and is one whole file.
+ */
+static void test_begun_by_key(void **state)
+{
+	(void)state;
+	struct config cfg;
+	struct err e = ERR_INIT;
+	char first[256], second[256], wal[300];
+	config(&cfg, "none.rec");
+	cfg.record[0] = '\0';
+	cfg.batch = false;
+	struct engine *en = engine_new(&cfg, sim("demo"), &e);
+	assert_non_null(en);
+	steps(en, 5);
+	record_key(en, recorded_path(first, "first.rec"));
+	assert_true(recording(en, NULL));
+	steps(en, 4);
+	record_key(en, NULL);
+	assert_false(recording(en, NULL));
+	snprintf(wal, sizeof wal, "%s-wal", first);
+	assert_int_equal(access(wal, F_OK), -1);
+	assert_int_equal(recorded_int(first, "SELECT count(*) FROM tick"), 4);
+	assert_int_equal(recorded_int(first, "SELECT count(*) FROM log WHERE text LIKE 'recording %'"), 2);
+	struct backend *b = replay(first);
+	b->ops->close(b);
+	record_key(en, first); /* never over another */
+	assert_false(recording(en, "it exists already"));
+	steps(en, 20); /* said for a while */
+	assert_false(recording(en, NULL));
+	record_key(en, recorded_path(second, "second.rec"));
+	steps(en, 1);
+	recorded_spoil(second, "DROP TABLE vm_tick"); /* a disk that is full: one word, then as without */
+	steps(en, 2);
+	assert_false(recording(en, "recording stopped"));
+	steps(en, 20);
+	struct snapshot *s = engine_snapshot(en);
+	assert_string_equal(s->notice, "");
+	assert_string_equal(s->backend.text, "");
+	snapshot_free(s);
+	engine_free(en);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -669,6 +737,7 @@ int main(void)
 		cmocka_unit_test(test_many_tables),
 		cmocka_unit_test(test_endless_table),
 		cmocka_unit_test(test_gives_up),
+		cmocka_unit_test(test_begun_by_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, recorded_teardown);
 }

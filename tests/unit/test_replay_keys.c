@@ -103,12 +103,29 @@ static void test_only_in_replay(void **state)
 	assert_null(key_find('b', IN_REPLAY, true));
 }
 
+/* What cannot work says why. */
+static void test_not_recorded_again(void **state)
+{
+	(void)state;
+	struct desk d = desk();
+	struct screen at;
+	assert_int_equal(screen_init(&at, 24, 80), 0);
+	asks(&d, "R", NULL, 0);
+	view_draw(d.v, d.s, &at, 0, 0);
+	char *text = screen_dump(&at);
+	assert_non_null(strstr(text, "what is shown is a recording already"));
+	free(text);
+	screen_done(&at);
+	desk_done(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_player),
 		cmocka_unit_test(test_go_to),
 		cmocka_unit_test(test_only_in_replay),
+		cmocka_unit_test(test_not_recorded_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -326,6 +326,25 @@ static void test_prompts(void **state)
 	assert_true(t->c.number == 1.5 * 1024 * 1024);
 }
 
+/* R asks for the file, shows REC while it is written, and ends it. */
+static void test_recording(void **state)
+{
+	struct seat *t = *state;
+	assert_false(shows(t, "REC"));
+	press(t, 'R');
+	assert_true(asks(t, "Record into the new file: vmtop-"));
+	assert_true(view_sends(t->v, VK_ENTER, t->s));
+	type(t, "day.rec");
+	assert_int_equal(press(t, VK_ENTER), CMD_RECORD);
+	assert_true(t->c.on);
+	assert_string_equal(t->c.text, "day.rec");
+	snprintf(t->s->backend.recording, sizeof t->s->backend.recording, "./day.rec");
+	assert_true(shows(t, "REC"));
+	assert_true(view_sends(t->v, 'R', t->s));
+	assert_int_equal(press(t, 'R'), CMD_RECORD);
+	assert_false(t->c.on);
+}
+
 /* What a line is filled with goes when a character is typed, as a whole; it stays for Enter and for
  * correction from its end. The same in all of them. */
 static void test_prompts_are_replaced(void **state)
@@ -476,6 +495,7 @@ int main(void)
 		SEATED(test_who_suffers_is_seen),
 		SEATED(test_own_node),
 		SEATED(test_prompts),
+		SEATED(test_recording),
 		SEATED(test_prompts_are_replaced),
 		SEATED(test_preview),
 		SEATED(test_pin_editor),

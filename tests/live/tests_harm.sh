@@ -3,13 +3,15 @@
 # tests_harm.sh: what vmtop does to guests that need no help, and to those that do, in turns with and without it, and
 # the same loads in the simulator beside that: its kernel must be like this one, and its verdicts too.
 
-# Two pCPUs. LOAD: guests, duty in tenths, live pin of all, and the same for the simulator.
+# Two pCPUs. LOAD: guests, duty in tenths, live pin of all, and the same for the simulator: a guest is busy by the wall
+# clock, what it misses is lost. A load of 40 % would make up for it, and wait for more.
 harm_load() {
 	case $1 in
-	float-steady) N=3 DUTY=6 AT='' LIKE='load 60%' ;;
-	float-bursts) N=5 DUTY=3 AT='' LIKE='load bursts 100% 0% every 1s for 0.3s' ;;
-	stacked) N=4 DUTY=4 AT=0 LIKE='load 40%' ;;
+	float-steady) N=3 DUTY=6 AT='' ;;
+	float-bursts) N=5 DUTY=3 AT='' ;;
+	stacked) N=4 DUTY=4 AT=0 ;;
 	esac
+	LIKE="load bursts 100% 0% every 1s for 0.${DUTY}s"
 }
 
 # KVM where it works: the first guest tells.
@@ -36,7 +38,7 @@ harm_totals() {
 harm_turn() {
 	local before after pins=0
 	if [ "$1" = auto ]; then json_start --no-config --auto=cpu -d 1; fi
-	if [ "$1$AT" = auto0 ]; then wait_for 30 some_freed; else sleep "$3"; fi
+	if [ "$1$AT" = auto0 ]; then wait_for 15 some_freed; else sleep "$3"; fi
 	before=$(harm_totals)
 	sleep "$2"
 	after=$(harm_totals)
@@ -80,26 +82,28 @@ harm() {
 harm_mean() { awk '{ u += $1; w += $2; o += $3; p += $4 } END { printf "%.3f %.3f %.3f %d", u / NR, w / NR, o / NR, p }'; }
 
 # Fields: used, waited, used by others, pins, of MANUAL and of AUTO; used, waited of MANUAL and of AUTO in the simulator.
-# What the guests want is what they use and wait for; how much of it they wait for is comparable only while the machine
-# has little else to do. AUTO that made no pin has done nothing: then other work is what they waited for.
+# What the guests want is what they use and wait for; how much of it they wait for, and whether vmtop sees room for a
+# cure, is comparable only while the machine has little else to do. AUTO that made no pin has done nothing: then other
+# work is what they waited for. The margin of .4: guests keep their rhythm, so a run is one draw of how their busy times
+# overlap, and in 98 of 100 draws they wait by at most so much more or less than on average. The margin of AUTO: turns
+# of MANUAL on a busy machine differ by up to a tenth of a pCPU.
 harm_rules() {
 	cat >"$LAB/harm.awk" <<-'AWK'
 	function bad(text) { why = why (why ? "; " : "") text }
 	function far(a, b, most) { return a - b > most || b - a > most }
 	{
 		quiet = $3 < .3 && $7 < .3
-		if (far($1 + $2, $9 + $10, .2 * ($9 + $10)))
+		if (far($1 + $2, $9 + $10, .1 * ($9 + $10)))
 			bad("wants " $1 + $2 " pCPUs, simulated " $9 + $10)
-		if (quiet && far($2, $10, .2 + .35 * $10))
+		if (quiet && far($2, $10, .4))
 			bad("waits " $2 " without vmtop, simulated " $10)
 		if (cure != "no") {
-			if ($6 > .8 * $2) bad("waits " $6 " with AUTO, " $2 " without: not cured")
+			if (quiet && $6 > .8 * $2) bad("waits " $6 " with AUTO, " $2 " without: not cured")
+			if (quiet && $5 < $1) bad("uses less with AUTO: " $5 ", " $1 " without")
 			if ($12 > .5 * $10) bad("simulated waits " $12 " with AUTO, " $10 " without: not cured")
-			if ($5 < $1) bad("uses less with AUTO: " $5 ", " $1 " without")
-		} else {
-			if ($6 > 1.1 * $2 + .1 && (quiet || $8 > 0)) bad("waits " $6 " with AUTO, " $2 " without")
-			if ($12 > 1.02 * $10 + .01) bad("simulated waits " $12 " with AUTO, " $10 " without")
 		}
+		if ($6 > 1.1 * $2 + .1 && (quiet || $8 > 0)) bad("waits " $6 " with AUTO, " $2 " without")
+		if ($12 > 1.02 * $10 + .01) bad("simulated waits " $12 " with AUTO, " $10 " without")
 	}
 	END { if (tell) print why; exit why != "" }
 	AWK
@@ -109,7 +113,7 @@ test_harm() {
 	local load
 	[ "$(nproc)" -ge 2 ] || skip "needs two pCPUs"
 	harm_rules
-	for load in float-steady float-bursts stacked; do harm $load 1 6 4; done
+	for load in float-steady float-bursts stacked; do harm $load 1 4 4; done
 }
 
 # Ten minutes each.

@@ -111,7 +111,8 @@ static int64_t full_khz(const char *root, int id)
 	return base ? base : freq_khz(root, id, "cpuinfo_max_freq");
 }
 
-/* Some in each reading, in turn: on large hosts asking all of them costs more than all else. */
+/* Whole percent say enough, and are a byte in a recording. Some in each reading, in turn: on large hosts
+ * asking all of them costs more than all else. */
 void localhost_speed(const char *root, struct localhost_speeds *k, struct sample *s)
 {
 	size_t n = s->host.n_pcpus, ask = k->none ? 0 : n < SPEEDS_EACH ? n : SPEEDS_EACH;
@@ -127,7 +128,7 @@ void localhost_speed(const char *root, struct localhost_speeds *k, struct sample
 		struct pcpu_sample *p = &s->host.pcpus[i];
 		int64_t full = k->full_khz[p->id], now = k->now_khz[p->id];
 		bool known = p->online && full && now;
-		p->speed_pct = known ? vf64_ok(100.0 * (double)now / (double)full)
+		p->speed_pct = known ? vf64_ok((double)((100 * now + full / 2) / full))
 				     : vf64_absent(p->online ? AVAIL_UNSUPPORTED : AVAIL_OFFLINE);
 	}
 }

@@ -20,11 +20,12 @@
 static const char *const statement_sql[] = {
 	[ST_TICK] = "INSERT INTO tick VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[ST_NODE] = "INSERT INTO node_tick VALUES(?,?,?,?)",
-	[ST_PCPU_FACT] = "INSERT INTO pcpu_fact VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+	[ST_PCPU_FACT] = "INSERT INTO pcpu_fact VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[ST_VM_ADD] = "INSERT OR IGNORE INTO vm(uuid, name) VALUES(?,?)",
 	[ST_VM_KEY] = "SELECT vm_key FROM vm WHERE uuid = ?",
 	[ST_VM_FACT] =
 		"INSERT INTO vm_fact VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[ST_VM_WHY_FACT] = "INSERT INTO vm_why_fact VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
 	[ST_VCPU_ADD] = "INSERT OR IGNORE INTO vcpu(vm_key, vcpu) VALUES(?,?)",
 	[ST_VCPU_KEY] = "SELECT vcpu_key FROM vcpu WHERE vm_key = ? AND vcpu = ?",
 	[ST_VCPU_FACT] = "INSERT INTO vcpu_fact VALUES(?,?,?,?,?,?,?,?,?,?,?)",
@@ -33,6 +34,7 @@ static const char *const statement_sql[] = {
 	[ST_PCPU_ROWS] = "INSERT INTO pcpu_tick SELECT * FROM now_pcpu",
 	[ST_VM_ROWS] = "INSERT INTO vm_tick SELECT * FROM now_vm",
 	[ST_VM_IO_ROWS] = "INSERT INTO vm_io_tick SELECT * FROM now_vm_io",
+	[ST_VM_WHY_ROWS] = "INSERT INTO vm_why_tick SELECT * FROM now_vm_why",
 	[ST_VCPU_ROWS] = "INSERT INTO vcpu_tick SELECT * FROM now_vcpu",
 	[ST_ACTION] = "INSERT INTO action VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[ST_LOG] = "INSERT INTO log VALUES(?,?,?,?,?,?,?,?,?)",
@@ -145,7 +147,8 @@ static int64_t query_value(struct record *r, const char *sql)
 
 static void forget_before(struct record *r, int64_t first)
 {
-	static const char *const by_id[] = {"vcpu_tick", "vm_tick", "vm_io_tick", "pcpu_tick", "node_tick"};
+	static const char *const by_id[] = {
+		"vcpu_tick", "vm_tick", "vm_io_tick", "vm_why_tick", "vm_why_fact", "pcpu_tick", "node_tick"};
 	static const char *const by_tick[] = {
 		"tick", "decision", "action", "log", "vm_fact", "vcpu_fact", "pcpu_fact"};
 	char sql[160];

@@ -14,6 +14,7 @@ enum rec_statement {
 	ST_VM_ADD,
 	ST_VM_KEY,
 	ST_VM_FACT,
+	ST_VM_WHY_FACT,
 	ST_VCPU_ADD,
 	ST_VCPU_KEY,
 	ST_VCPU_FACT,
@@ -23,6 +24,7 @@ enum rec_statement {
 	ST_PCPU_ROWS,
 	ST_VM_ROWS,
 	ST_VM_IO_ROWS,
+	ST_VM_WHY_ROWS,
 	ST_VCPU_ROWS,
 	ST_ACTION,
 	ST_LOG,
@@ -35,7 +37,7 @@ enum rec_statement {
 	ST_COUNT
 };
 
-enum rec_source { SOURCE_PCPU, SOURCE_VM, SOURCE_VM_IO, SOURCE_VCPU, SOURCE_COUNT };
+enum rec_source { SOURCE_PCPU, SOURCE_VM, SOURCE_VM_IO, SOURCE_VM_WHY, SOURCE_VCPU, SOURCE_COUNT };
 
 /* What a row of a *_tick table is made of. prev: the object in the tick before, NULL: it is new. */
 struct rec_row {
@@ -80,7 +82,7 @@ void record_bind_word(sqlite3_stmt *st, int at, const char *word); /* a string o
 void record_bind_i64(sqlite3_stmt *st, int at, struct vi64 v);
 void record_bind_f64(sqlite3_stmt *st, int at, struct vf64 v);
 
-/* record_rows.c: makes the virtual tables now_pcpu, now_vm, now_vm_io, now_vcpu. */
+/* record_rows.c: makes the virtual tables now_pcpu, now_vm, now_vm_io, now_vm_why, now_vcpu. */
 int record_rows_open(struct record *r);
 /* record_sample.c: writes all of a sample; keeps it as prev. */
 int record_sample_write(struct record *r, const struct sample *s, bool regular);

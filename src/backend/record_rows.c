@@ -11,7 +11,8 @@ static const struct {
 	const char *name, *columns;
 	const struct rec_group *group;
 } sources[] = {
-	[SOURCE_PCPU] = {"now_pcpu", "CREATE TABLE x(id, pcpu, busy_ns, idle_ns)", &rec_pcpu},
+	[SOURCE_PCPU] = {"now_pcpu", "CREATE TABLE x(id, pcpu, busy_ns, idle_ns, steal_ns, speed_pct)",
+		&rec_pcpu},
 	[SOURCE_VM] = {"now_vm",
 		"CREATE TABLE x(id, vm_key, cpu_time_ns, balloon_kib, unused_kib, usable_kib, guest_kib,"
 		" caches_kib, rss_kib, swap_in_kib, swap_out_kib, major_faults, stats_age_ns)",
@@ -20,6 +21,11 @@ static const struct {
 		"CREATE TABLE x(id, vm_key, rd_reqs, wr_reqs, rd_bytes, wr_bytes, rx_bytes, tx_bytes,"
 		" rx_pkts, tx_pkts)",
 		&rec_vm_io},
+	[SOURCE_VM_WHY] = {"now_vm_why",
+		"CREATE TABLE x(id, vm_key, helper_run_ns, helper_wait_ns, helper_pcpu, swapped_kib,"
+		" throttled_ns, psi_cpu_pct, psi_memory_pct, psi_io_pct, exits, polled_ns, disk_ns,"
+		" disk_reqs)",
+		&rec_vm_why},
 	[SOURCE_VCPU] = {"now_vcpu", "CREATE TABLE x(id, vcpu_key, run_ns, wait_ns, pcpu)", &rec_vcpu},
 };
 
@@ -118,8 +124,12 @@ static void field_result(
 	sqlite3_context *to, const struct record *r, const struct rec_row *row, const struct rec_field *f)
 {
 	const struct vi64 *v = rec_vi64_of(row->now, f);
-	if (!vi64_has(*v))
+	if (rec_avail(row->now, f) != AVAIL_OK)
 		return;
+	if (f->type == REC_REAL) {
+		sqlite3_result_double(to, rec_vf64_of(row->now, f)->v);
+		return;
+	}
 	if (f->type == REC_GAUGE) {
 		sqlite3_result_int64(to, v->v);
 	} else if (f->type == REC_AGE) {

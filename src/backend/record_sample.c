@@ -21,7 +21,7 @@ static bool same_avail(const struct rec_group *const *groups, size_t n, const vo
 static int bind_field(sqlite3_stmt *st, int at, const struct rec_field *f, const void *now)
 {
 	if (f->type == REC_REAL)
-		record_bind_f64(st, at, *(const struct vf64 *)(const void *)((const char *)now + f->at));
+		record_bind_f64(st, at, *rec_vf64_of(now, f));
 	else
 		record_bind_i64(st, at, *rec_vi64_of(now, f));
 	return at + 1;
@@ -222,6 +222,24 @@ static int write_vm_fact(struct record *r, const struct vm_sample *vm, int64_t k
 	return record_step(r, ST_VM_FACT);
 }
 
+static bool same_why(const struct vm_sample *a, const struct vm_sample *b)
+{
+	return strcmp(a->facts.helper, b->facts.helper) == 0 && a->facts.weight.v == b->facts.weight.v &&
+	       same_avail(rec_why_groups, REC_WHY_GROUPS, a, b);
+}
+
+/* Its number in the tick is that of the VM's row. */
+static int write_why_fact(struct record *r, const struct vm_sample *vm, int64_t key)
+{
+	sqlite3_stmt *st = r->st[ST_VM_WHY_FACT];
+	sqlite3_bind_int64(st, 1, r->tick << REC_TICK_SHIFT | (int64_t)r->n_rows[SOURCE_VM]);
+	sqlite3_bind_int64(st, 2, key);
+	record_bind_text(st, 3, vm->facts.helper);
+	bind_absent(st, 4, vm, rec_why_groups, REC_WHY_GROUPS);
+	bind_group(st, bind_totals(st, 5, &rec_vm_why, vm), &rec_vm_why_seldom, vm);
+	return record_step(r, ST_VM_WHY_FACT);
+}
+
 static bool same_vcpu(const struct vcpu_sample *a, const struct vcpu_sample *b)
 {
 	return a->online == b->online && a->affinity_avail == b->affinity_avail && a->pinned == b->pinned &&
@@ -250,10 +268,10 @@ static int write_vcpu_fact(struct record *r, const struct vcpu_sample *v, int64_
 	return record_step(r, ST_VCPU_FACT);
 }
 
-static bool has_io(const struct vm_sample *vm)
+static bool has_any(const struct vm_sample *vm, const struct rec_group *g)
 {
-	for (size_t i = 0; i < rec_vm_io.n; i++)
-		if (rec_avail(vm, &rec_vm_io.fields[i]) == AVAIL_OK)
+	for (size_t i = 0; i < g->n; i++)
+		if (rec_avail(vm, &g->fields[i]) == AVAIL_OK)
 			return true;
 	return false;
 }
@@ -282,7 +300,11 @@ static int write_vm(struct record *r, const struct sample *s, size_t i)
 		return -1;
 	if ((r->key || !old || !same_vm(vm, old)) && write_vm_fact(r, vm, key) < 0)
 		return -1;
-	if (!add_row(r, SOURCE_VM, vm, old, key) || (has_io(vm) && !add_row(r, SOURCE_VM_IO, vm, old, key)))
+	if ((r->key || !old || !same_why(vm, old)) && write_why_fact(r, vm, key) < 0)
+		return -1;
+	if (!add_row(r, SOURCE_VM, vm, old, key) ||
+		(has_any(vm, &rec_vm_io) && !add_row(r, SOURCE_VM_IO, vm, old, key)) ||
+		(has_any(vm, &rec_vm_why) && !add_row(r, SOURCE_VM_WHY, vm, old, key)))
 		return -1;
 	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++)
 		if (write_vcpu(r, &s->vcpus[k], old, key) < 0)
@@ -350,7 +372,8 @@ static int keep_keys(struct record *r, const struct sample *s)
 
 int record_sample_write(struct record *r, const struct sample *s, bool regular)
 {
-	static const enum rec_statement inserts[] = {ST_PCPU_ROWS, ST_VM_ROWS, ST_VM_IO_ROWS, ST_VCPU_ROWS};
+	static const enum rec_statement inserts[] = {
+		ST_PCPU_ROWS, ST_VM_ROWS, ST_VM_IO_ROWS, ST_VM_WHY_ROWS, ST_VCPU_ROWS};
 	memset(r->n_rows, 0, sizeof r->n_rows);
 	r->wall_ns = s->wall_ns;
 	if (write_names(r, &s->host, &r->prev.host) < 0 || write_tick(r, s, regular) < 0 ||

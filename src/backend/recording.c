@@ -30,7 +30,9 @@ GROUP(rec_host,
 	{"psi_full_avg10", HOST(psi_full_avg10), REC_REAL})
 GROUP(rec_pcpu,
 	{"busy_ns", PCPU(busy_ns), REC_COUNTER},
-	{"idle_ns", PCPU(idle_ns), REC_COUNTER})
+	{"idle_ns", PCPU(idle_ns), REC_COUNTER},
+	{"steal_ns", PCPU(steal_ns), REC_COUNTER},
+	{"speed_pct", PCPU(speed_pct), REC_REAL})
 GROUP(rec_vm,
 	{"cpu_time_ns", VM(cpu_time_ns), REC_COUNTER},
 	{"balloon_kib", VM(mem.balloon_kib), REC_GAUGE},
@@ -58,12 +60,28 @@ GROUP(rec_vm_io,
 	{"tx_bytes", VM(io.tx_bytes), REC_COUNTER},
 	{"rx_pkts", VM(io.rx_pkts), REC_COUNTER},
 	{"tx_pkts", VM(io.tx_pkts), REC_COUNTER})
+GROUP(rec_vm_why,
+	{"helper_run_ns", VM(facts.helper_ns), REC_COUNTER},
+	{"helper_wait_ns", VM(facts.helper_delay_ns), REC_COUNTER},
+	{"helper_pcpu", VM(facts.helper_pcpu), REC_GAUGE},
+	{"swapped_kib", VM(facts.swapped_kib), REC_GAUGE},
+	{"throttled_ns", VM(facts.throttled_ns), REC_COUNTER},
+	{"psi_cpu_pct", VM(facts.psi_cpu), REC_REAL},
+	{"psi_memory_pct", VM(facts.psi_memory), REC_REAL},
+	{"psi_io_pct", VM(facts.psi_io), REC_REAL},
+	{"exits", VM(facts.exits), REC_COUNTER},
+	{"polled_ns", VM(facts.polled_ns), REC_COUNTER},
+	{"disk_ns", VM(facts.disk_ns), REC_COUNTER},
+	{"disk_reqs", VM(facts.disk_reqs), REC_COUNTER})
+GROUP(rec_vm_why_seldom,
+	{"weight", VM(facts.weight), REC_GAUGE})
 GROUP(rec_vcpu,
 	{"run_ns", VCPU(time_ns), REC_COUNTER},
 	{"wait_ns", VCPU(delay_ns), REC_COUNTER},
 	{"pcpu", VCPU(pcpu), REC_GAUGE})
 
 const struct rec_group *const rec_vm_groups[REC_VM_GROUPS] = {&rec_vm, &rec_vm_seldom, &rec_vm_io};
+const struct rec_group *const rec_why_groups[REC_WHY_GROUPS] = {&rec_vm_why, &rec_vm_why_seldom};
 
 /* Columns that are no rec_field come first in each table. */
 const char recording_schema_sql[] =
@@ -81,8 +99,9 @@ const char recording_schema_sql[] =
 	" memory_state TEXT, reserve_kib INT, give_kib INT, memory_reason TEXT, memory_why TEXT);"
 	"CREATE TABLE node_tick(id INTEGER PRIMARY KEY, node INT, total_kib INT, free_kib INT);"
 	"CREATE TABLE pcpu_fact(tick INT, pcpu INT, online INT, isolated INT, node INT, socket INT, core INT,"
-	" llc INT, capacity INT, absent TEXT, busy_ns INT, idle_ns INT);"
-	"CREATE TABLE pcpu_tick(id INTEGER PRIMARY KEY, pcpu INT, busy_ns INT, idle_ns INT);"
+	" llc INT, capacity INT, absent TEXT, busy_ns INT, idle_ns INT, steal_ns INT);"
+	"CREATE TABLE pcpu_tick(id INTEGER PRIMARY KEY, pcpu INT, busy_ns INT, idle_ns INT, steal_ns INT,"
+	" speed_pct REAL);"
 	"CREATE TABLE vm(vm_key INTEGER PRIMARY KEY, uuid TEXT UNIQUE, name TEXT);"
 	"CREATE TABLE vm_fact(tick INT, vm_key INT, name TEXT, id INT, state TEXT, flags INT, hung_since_ns INT,"
 	" mem_nodes INT, mem_nodes_strict INT, balloon_device INT, quota_group INT, absent TEXT,"
@@ -95,6 +114,12 @@ const char recording_schema_sql[] =
 	" swap_out_kib INT, major_faults INT, stats_age_ns INT);"
 	"CREATE TABLE vm_io_tick(id INTEGER PRIMARY KEY, vm_key INT, rd_reqs INT, wr_reqs INT, rd_bytes INT,"
 	" wr_bytes INT, rx_bytes INT, tx_bytes INT, rx_pkts INT, tx_pkts INT);"
+	"CREATE TABLE vm_why_fact(id INTEGER PRIMARY KEY, vm_key INT, helper TEXT, absent TEXT,"
+	" helper_run_ns INT, helper_wait_ns INT, throttled_ns INT, exits INT, polled_ns INT, disk_ns INT,"
+	" disk_reqs INT, weight INT);"
+	"CREATE TABLE vm_why_tick(id INTEGER PRIMARY KEY, vm_key INT, helper_run_ns INT, helper_wait_ns INT,"
+	" helper_pcpu INT, swapped_kib INT, throttled_ns INT, psi_cpu_pct REAL, psi_memory_pct REAL,"
+	" psi_io_pct REAL, exits INT, polled_ns INT, disk_ns INT, disk_reqs INT);"
 	"CREATE TABLE vcpu(vcpu_key INTEGER PRIMARY KEY, vm_key INT, vcpu INT, UNIQUE(vm_key, vcpu));"
 	"CREATE TABLE vcpu_fact(tick INT, vcpu_key INT, online INT, affinity INT, affinity_absent TEXT,"
 	" allowed INT, pinned INT, foreign_pin_ns INT, absent TEXT, run_ns INT, wait_ns INT);"
@@ -145,11 +170,19 @@ struct vi64 *rec_vi64(void *object, const struct rec_field *f)
 	return (struct vi64 *)(void *)((char *)object + f->at);
 }
 
+const struct vf64 *rec_vf64_of(const void *object, const struct rec_field *f)
+{
+	return (const struct vf64 *)(const void *)((const char *)object + f->at);
+}
+
+struct vf64 *rec_vf64(void *object, const struct rec_field *f)
+{
+	return (struct vf64 *)(void *)((char *)object + f->at);
+}
+
 enum avail rec_avail(const void *object, const struct rec_field *f)
 {
-	if (f->type == REC_REAL)
-		return ((const struct vf64 *)(const void *)((const char *)object + f->at))->avail;
-	return rec_vi64_of(object, f)->avail;
+	return f->type == REC_REAL ? rec_vf64_of(object, f)->avail : rec_vi64_of(object, f)->avail;
 }
 
 static size_t absent_one(const void *object, const struct rec_field *f, char *buf, size_t used)

@@ -54,22 +54,25 @@ struct rec_group {
 
 /* Columns of *_tick after id and key, and of *_fact after its own ones: totals, or values that rarely change.
  */
-extern const struct rec_group rec_host, rec_pcpu, rec_vm, rec_vm_seldom, rec_vm_io, rec_vcpu;
+extern const struct rec_group rec_host, rec_pcpu, rec_vm, rec_vm_seldom, rec_vm_io, rec_vm_why,
+	rec_vm_why_seldom, rec_vcpu;
 
 extern const char recording_schema_sql[], recording_views_sql[];
 
 enum avail rec_avail(const void *object, const struct rec_field *f);
 struct vi64 *rec_vi64(void *object, const struct rec_field *f);
 const struct vi64 *rec_vi64_of(const void *object, const struct rec_field *f);
+struct vf64 *rec_vf64(void *object, const struct rec_field *f);
+const struct vf64 *rec_vf64_of(const void *object, const struct rec_field *f);
 
 /* "unused_kib:no-period,..." of the fields that are absent, groups one after the other; "" when all are
  * there. */
 void rec_absent(const void *object, const struct rec_group *const *groups, size_t n, char buf[ABSENT_TEXT]);
 /* The other way: the reason for one column, AVAIL_OK when the list does not have it. */
 enum avail rec_absent_reason(const char *list, const char *column);
-/* Groups whose absence a VM's fact states. */
-enum { REC_VM_GROUPS = 3 };
-extern const struct rec_group *const rec_vm_groups[REC_VM_GROUPS];
+/* Groups whose absence a VM's fact states, and its fact of why it is slow. */
+enum { REC_VM_GROUPS = 3, REC_WHY_GROUPS = 2 };
+extern const struct rec_group *const rec_vm_groups[REC_VM_GROUPS], *const rec_why_groups[REC_WHY_GROUPS];
 
 /* A line of the decision log, from a row of these columns. */
 #define REC_LOG_COLUMNS "wall_ns, kind, vm, vcpu, memory, outcome, text, reason"

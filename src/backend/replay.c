@@ -17,9 +17,10 @@ enum { LEAD = 10 };
 
 #define ROWS " WHERE id BETWEEN ?1 << 20 AND (?1 << 20) + 1048575 ORDER BY id"
 #define LOG  "SELECT " REC_LOG_COLUMNS " FROM log"
-#define PCPU_FACT(capacity)                                                                                  \
-	"SELECT pcpu, online, isolated, node, socket, core, llc, " capacity ", absent, busy_ns, idle_ns"     \
-	" FROM pcpu_fact WHERE tick = ?1"
+#define PCPU_FACT(capacity, steal)                                                                           \
+	"SELECT pcpu, online, isolated, node, socket, core, llc, " capacity                                  \
+	", absent, busy_ns, idle_ns, " steal " FROM pcpu_fact WHERE tick = ?1"
+#define PCPU(steal, speed) "SELECT pcpu, busy_ns, idle_ns, " steal ", " speed " FROM pcpu_tick" ROWS
 #define VM_FACT(group, group_pct)                                                                            \
 	"SELECT f.vm_key, vm.uuid, f.name, id, state, flags, hung_since_ns, mem_nodes,"                      \
 	" mem_nodes_strict, balloon_device, " group ", absent, cpu_time_ns, swap_in_kib, swap_out_kib,"      \
@@ -30,13 +31,18 @@ static const char *const query_sql[] = {
 	[Q_TICK] = "SELECT time_ns, wall_ns, took_ns, note, absent, total_kib, available_kib, free_kib,"
 		   " psi_some_avg10, psi_full_avg10 FROM tick WHERE tick = ?1",
 	[Q_NODE] = "SELECT node, total_kib, free_kib FROM node_tick" ROWS,
-	[Q_PCPU_FACT] = PCPU_FACT("capacity"),
-	[Q_PCPU] = "SELECT pcpu, busy_ns, idle_ns FROM pcpu_tick" ROWS,
+	[Q_PCPU_FACT] = PCPU_FACT("capacity", "steal_ns"),
+	[Q_PCPU] = PCPU("steal_ns", "speed_pct"),
 	[Q_VM_FACT] = VM_FACT("quota_group", "group_quota_pct"),
 	[Q_VM] = "SELECT vm_key, cpu_time_ns, balloon_kib, unused_kib, usable_kib, guest_kib, caches_kib,"
 		 " rss_kib, swap_in_kib, swap_out_kib, major_faults, stats_age_ns FROM vm_tick" ROWS,
 	[Q_VM_IO] = "SELECT vm_key, rd_reqs, wr_reqs, rd_bytes, wr_bytes, rx_bytes, tx_bytes, rx_pkts,"
 		    " tx_pkts FROM vm_io_tick" ROWS,
+	[Q_VM_WHY_FACT] = "SELECT vm_key, helper, absent, helper_run_ns, helper_wait_ns, throttled_ns, exits,"
+			  " polled_ns, disk_ns, disk_reqs, weight FROM vm_why_fact" ROWS,
+	[Q_VM_WHY] = "SELECT vm_key, helper_run_ns, helper_wait_ns, helper_pcpu, swapped_kib, throttled_ns,"
+		     " psi_cpu_pct, psi_memory_pct, psi_io_pct, exits, polled_ns, disk_ns, disk_reqs"
+		     " FROM vm_why_tick" ROWS,
 	[Q_VCPU_FACT] =
 		"SELECT f.vcpu_key, c.vm_key, c.vcpu, online, a.list, affinity_absent, b.list, pinned,"
 		" foreign_pin_ns, absent, run_ns, wait_ns FROM vcpu_fact f JOIN vcpu c USING (vcpu_key)"
@@ -68,11 +74,19 @@ static const char *const query_sql[] = {
 	[Q_END] = "COMMIT",
 	[Q_META] = "SELECT key, value, CAST(value AS INTEGER) FROM meta",
 };
-/* The same for files that were written before a column came; NULL: there was always one form. */
-static const char *const older_sql[Q_COUNT] = {
-	[Q_PCPU_FACT] = PCPU_FACT("0"),
-	[Q_VM_FACT] = VM_FACT("NULL", "NULL"),
+/* The same for files that were written before a column or table came, newer forms first; NULL: no such form.
+ */
+enum { OLDER_FORMS = 2 };
+#define NO_ROWS "SELECT 0 WHERE ?1 < 0"
+static const char *const older_sql[Q_COUNT][OLDER_FORMS] = {
+	[Q_PCPU_FACT] = {PCPU_FACT("capacity", "NULL"), PCPU_FACT("0", "NULL")},
+	[Q_PCPU] = {PCPU("NULL", "NULL")},
+	[Q_VM_FACT] = {VM_FACT("NULL", "NULL")},
+	[Q_VM_WHY_FACT] = {NO_ROWS},
+	[Q_VM_WHY] = {NO_ROWS},
 };
+#undef NO_ROWS
+#undef PCPU
 #undef ROWS
 #undef LOG
 #undef VM_FACT
@@ -381,15 +395,19 @@ static void read_meta(struct replay *r)
 	sqlite3_reset(st);
 }
 
-static bool prepare_one(struct replay *r, const char *sql, sqlite3_stmt **to)
+static bool prepare_one(struct replay *r, int which)
 {
-	return sql && sqlite3_prepare_v2(r->db, sql, -1, to, NULL) == SQLITE_OK;
+	sqlite3_stmt **to = &r->q[which];
+	bool ok = sqlite3_prepare_v2(r->db, query_sql[which], -1, to, NULL) == SQLITE_OK;
+	for (int i = 0; !ok && i < OLDER_FORMS && older_sql[which][i]; i++)
+		ok = sqlite3_prepare_v2(r->db, older_sql[which][i], -1, to, NULL) == SQLITE_OK;
+	return ok;
 }
 
 static int prepare(struct replay *r, struct err *e)
 {
 	for (int i = 0; i < Q_COUNT; i++)
-		if (!prepare_one(r, query_sql[i], &r->q[i]) && !prepare_one(r, older_sql[i], &r->q[i]))
+		if (!prepare_one(r, i))
 			return err_set(e, ERR_RUNTIME, "%.200s is a damaged recording: %s", r->path,
 				sqlite3_errmsg(r->db));
 	read_meta(r);

@@ -16,6 +16,8 @@ enum replay_query {
 	Q_VM_FACT,
 	Q_VM,
 	Q_VM_IO,
+	Q_VM_WHY_FACT,
+	Q_VM_WHY,
 	Q_VCPU_FACT,
 	Q_VCPU,
 	Q_LOG,
@@ -40,6 +42,7 @@ enum replay_query {
 struct known_vm {
 	int64_t key;
 	bool fresh; /* its fact is of this tick: totals are as of now */
+	bool fresh_why;
 	struct vm_sample v;
 };
 struct known_vcpu {

@@ -30,8 +30,7 @@ static void set_field(
 	if (why == AVAIL_OK && is_null(st, column))
 		why = AVAIL_NONE;
 	if (f->type == REC_REAL) {
-		struct vf64 *v = (struct vf64 *)(void *)((char *)object + f->at);
-		*v = why == AVAIL_OK ? vf64_ok(rec_real(st, column)) : vf64_absent(why);
+		*rec_vf64(object, f) = why == AVAIL_OK ? vf64_ok(rec_real(st, column)) : vf64_absent(why);
 	} else {
 		struct vi64 *v = rec_vi64(object, f);
 		*v = why == AVAIL_OK ? vi64_ok(field_int(st, column, f)) : vi64_absent(why);
@@ -46,6 +45,14 @@ static int fact_group(
 	return column;
 }
 
+static void set_avail(const struct rec_field *f, enum avail why, void *object)
+{
+	if (f->type == REC_REAL)
+		rec_vf64(object, f)->avail = why;
+	else
+		rec_vi64(object, f)->avail = why;
+}
+
 /* A fact has the totals of counters; of the other fields it tells only whether they are there. */
 static int fact_totals(
 	sqlite3_stmt *st, int column, const struct rec_group *g, const char *absent, void *object)
@@ -54,8 +61,7 @@ static int fact_totals(
 		if (g->fields[i].type == REC_COUNTER)
 			set_field(st, column++, &g->fields[i], absent, object);
 		else
-			rec_vi64(object, &g->fields[i])->avail =
-				rec_absent_reason(absent, g->fields[i].column);
+			set_avail(&g->fields[i], rec_absent_reason(absent, g->fields[i].column), object);
 	return column;
 }
 
@@ -66,11 +72,23 @@ static void add_to_total(struct vi64 *v, int64_t x)
 	*v = sum >= 0 && sum <= SAMPLE_NS_MOST ? vi64_ok(sum) : vi64_absent(AVAIL_RESET);
 }
 
+/* Files of before the column came have no value, and no reason in the list. */
+static void tick_real(sqlite3_stmt *st, int column, struct vf64 *v)
+{
+	if (v->avail == AVAIL_OK && is_null(st, column))
+		v->avail = AVAIL_NONE;
+	v->v = v->avail == AVAIL_OK ? rec_real(st, column) : 0;
+}
+
 static void tick_group(
 	sqlite3_stmt *st, int column, const struct rec_group *g, bool fresh, int64_t wall_ns, void *object)
 {
 	for (size_t i = 0; i < g->n; i++, column++) {
 		const struct rec_field *f = &g->fields[i];
+		if (f->type == REC_REAL) {
+			tick_real(st, column, rec_vf64(object, f));
+			continue;
+		}
 		struct vi64 *v = rec_vi64(object, f);
 		int64_t x = field_int(st, column, f);
 		if (v->avail != AVAIL_OK)
@@ -214,7 +232,7 @@ static int read_vm_facts(struct replay *r, int64_t tick)
 		struct known_vm *k = add_vm(r, sqlite3_column_int64(st, 0));
 		if (!k)
 			return -1;
-		memset(&k->v, 0, sizeof k->v);
+		k->v = (struct vm_sample){.facts = k->v.facts};
 		k->fresh = true;
 		memcpy(k->v.uuid, uuid, UUID_BYTES);
 		snprintf(k->v.name, sizeof k->v.name, "%s", rec_text(st, 2));
@@ -233,6 +251,22 @@ static int read_vm_facts(struct replay *r, int64_t tick)
 	}
 	sqlite3_reset(st);
 	return 0;
+}
+
+static void read_why_facts(struct replay *r, int64_t tick)
+{
+	sqlite3_stmt *st = replay_ask(r, Q_VM_WHY_FACT, tick, 0);
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		struct known_vm *k = known_vm(r, sqlite3_column_int64(st, 0));
+		if (!k)
+			continue;
+		const char *absent = rec_text(st, 2);
+		snprintf(k->v.facts.helper, sizeof k->v.facts.helper, "%s", rec_text(st, 1));
+		k->fresh_why = true;
+		int column = fact_totals(st, 3, &rec_vm_why, absent, &k->v);
+		fact_group(st, column, &rec_vm_why_seldom, absent, &k->v);
+	}
+	sqlite3_reset(st);
 }
 
 static int read_vcpu_facts(struct replay *r, int64_t tick)
@@ -302,6 +336,19 @@ static void read_io(struct replay *r, int64_t tick)
 		struct known_vm *k = known_vm(r, sqlite3_column_int64(st, 0));
 		if (k)
 			tick_group(st, 1, &rec_vm_io, k->fresh, 0, &k->v);
+	}
+	sqlite3_reset(st);
+}
+
+static void read_why(struct replay *r, int64_t tick)
+{
+	sqlite3_stmt *st = replay_ask(r, Q_VM_WHY, tick, 0);
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		struct known_vm *k = known_vm(r, sqlite3_column_int64(st, 0));
+		if (!k)
+			continue;
+		tick_group(st, 1, &rec_vm_why, k->fresh_why, 0, &k->v);
+		k->fresh_why = false;
 	}
 	sqlite3_reset(st);
 }
@@ -384,6 +431,10 @@ static int read_objects(struct replay *r, int64_t tick, int64_t wall_ns, struct 
 	if (read_vm_facts(r, tick) < 0 || read_vcpu_facts(r, tick) < 0 || read_pcpus(r, tick, to) < 0)
 		return err_set(e, ERR_NOMEM, "%.200s: too many objects, or out of memory", r->path);
 	read_io(r, tick);
+	r->next_vm = 0;
+	read_why_facts(r, tick);
+	r->next_vm = 0;
+	read_why(r, tick);
 	r->next_vm = 0;
 	if (read_vms(r, tick, wall_ns, to) < 0)
 		return err_set(e, ERR_NOMEM, "%.200s: out of memory", r->path);

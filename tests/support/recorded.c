@@ -123,6 +123,21 @@ static const char *vm_differs(const struct vm_sample *a, const struct vm_sample 
 	SAME_V(io.rd_bytes);
 	SAME_V(io.wr_bytes);
 	SAME_V(io.tx_pkts);
+	SAME_V(facts.helper_ns);
+	SAME_V(facts.helper_delay_ns);
+	SAME_V(facts.helper_pcpu);
+	SAME_V(facts.swapped_kib);
+	SAME_V(facts.throttled_ns);
+	SAME_V(facts.weight);
+	SAME_V(facts.psi_cpu);
+	SAME_V(facts.psi_memory);
+	SAME_V(facts.psi_io);
+	SAME_V(facts.exits);
+	SAME_V(facts.polled_ns);
+	SAME_V(facts.disk_ns);
+	SAME_V(facts.disk_reqs);
+	if (strcmp(a->facts.helper, b->facts.helper) != 0)
+		return differs("helper", at, 0, 1);
 	return NULL;
 }
 
@@ -153,6 +168,8 @@ static const char *pcpu_differs(const struct pcpu_sample *a, const struct pcpu_s
 	SAME(llc);
 	SAME_V(busy_ns);
 	SAME_V(idle_ns);
+	SAME_V(steal_ns);
+	SAME_V(speed_pct);
 	return NULL;
 }
 

@@ -47,16 +47,6 @@ struct meter {
 	const char *text;
 };
 void draw_meter(struct screen *to, int row, int col, int width, const struct meter *m);
-/* Levels 0..100 over time in a ring of n; DRAW_NO_LEVEL: not known. */
-enum { DRAW_NO_LEVEL = 255 };
-struct series {
-	const uint8_t *levels;
-	size_t n, newest;
-	uint64_t count; /* points ever put in, the newest included */
-};
-/* A graph, newest to the right, as the screen draws graphs; one row makes a sparkline. At least `span` points
- * are shown: where there is less room, neighbours are shown as their mean. */
-void draw_graph(struct screen *to, struct rect at, const struct series *s, size_t span);
 /* A frame around the whole of `to` with a title. */
 void draw_frame(struct screen *to, const char *title);
 /* Text broken at blanks over at most `rows` lines; returns the lines used. */

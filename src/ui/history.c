@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Rings of levels for sparklines. Invariant: all rings share one position, and run parallel to the VMs and
- * vCPUs of the snapshot fed last; what joined later has no levels before. */
+/* A ring of points for graphs, each a byte a row. Invariant: rows run parallel to the VMs and vCPUs of the
+ * snapshot fed last; what joined later has no levels before. What is not filled yet is never touched, so that
+ * memory is used as time passes. */
 #include "history.h"
 
 #include <math.h>
@@ -10,9 +11,7 @@
 void history_done(struct history *h)
 {
 	free(h->vms);
-	free(h->lines);
-	free(h->cpu);
-	free(h->mem);
+	free(h->levels);
 	memset(h, 0, sizeof *h);
 }
 
@@ -21,23 +20,30 @@ static uint8_t level(struct vf64 x)
 	return vf64_has(x) ? (uint8_t)lround(fmin(fmax(x.v, 0), 100)) : DRAW_NO_LEVEL;
 }
 
+static uint8_t share(struct vi64 part, struct vi64 whole)
+{
+	if (!vi64_has(part) || !vi64_has(whole) || whole.v <= 0)
+		return DRAW_NO_LEVEL;
+	return level(vf64_ok(100.0 * (double)part.v / (double)whole.v));
+}
+
+/* What `all` has above `part`; where part is not known that is all of it. */
+static uint8_t above(uint8_t all, uint8_t part)
+{
+	if (all == DRAW_NO_LEVEL || part == DRAW_NO_LEVEL)
+		return all;
+	return all > part ? (uint8_t)(all - part) : 0;
+}
+
 static bool same_shape(const struct history *h, const struct snapshot *s)
 {
-	if (h->n_vms != s->sample.n_vms || h->n_lines != s->sample.n_vcpus)
+	if (!h->levels || h->n_vms != s->sample.n_vms || h->n_vcpus != s->sample.n_vcpus)
 		return false;
 	for (size_t i = 0; i < h->n_vms; i++)
 		if (h->vms[i].n != s->sample.vms[i].n_vcpus ||
 			uuid_compare(h->vms[i].uuid, s->sample.vms[i].uuid))
 			return false;
 	return true;
-}
-
-static void *lines_new(size_t n)
-{
-	struct history_line *l = malloc((n ? n : 1) * sizeof *l);
-	if (l)
-		memset(l, DRAW_NO_LEVEL, (n ? n : 1) * sizeof *l);
-	return l;
 }
 
 const struct history_vm *history_find(const struct history *h, const uint8_t uuid[UUID_BYTES])
@@ -56,74 +62,159 @@ const struct history_vm *history_find(const struct history *h, const uint8_t uui
 	return NULL;
 }
 
-/* Carries over what is known of VMs that are still there. */
-static void carry(const struct history *old, struct history *h, size_t i)
+static size_t row_of_vm(const struct history *h, const struct history_vm *vm)
 {
-	const struct history_vm *o = history_find(old, h->vms[i].uuid);
-	if (!o)
-		return;
-	h->cpu[i] = old->cpu[o - old->vms];
-	h->mem[i] = old->mem[o - old->vms];
-	size_t n = o->n < h->vms[i].n ? o->n : h->vms[i].n;
-	if (n)
-		memcpy(&h->lines[h->vms[i].first], &old->lines[o->first], n * sizeof *h->lines);
+	return HOST_ROWS + (size_t)(vm - h->vms) * VM_ROWS;
+}
+
+static size_t row_of_vcpu(const struct history *h, const struct history_vm *vm, size_t k)
+{
+	return HOST_ROWS + h->n_vms * VM_ROWS + (vm->first + k) * VCPU_ROWS;
+}
+
+static size_t filled(const struct history *h)
+{
+	return h->count < HISTORY_POINTS ? (size_t)h->count : HISTORY_POINTS;
+}
+
+/* What is known of a VM that is still there. */
+static void carry_vm(const struct history *old, struct history *h, const struct history_vm *vm)
+{
+	const struct history_vm *o = history_find(old, vm->uuid);
+	size_t n = o ? (o->n < vm->n ? o->n : vm->n) : 0;
+	for (size_t p = 0; o && p < filled(old); p++) {
+		uint8_t *to = h->levels + p * h->n_rows;
+		const uint8_t *from = old->levels + p * old->n_rows;
+		memcpy(to + row_of_vm(h, vm), from + row_of_vm(old, o), VM_ROWS);
+		memcpy(to + row_of_vcpu(h, vm, 0), from + row_of_vcpu(old, o, 0), n * VCPU_ROWS);
+	}
 }
 
 static bool reshape(struct history *h, const struct snapshot *s)
 {
-	struct history now = *h;
-	now.n_vms = s->sample.n_vms;
-	now.n_lines = s->sample.n_vcpus;
-	now.vms = calloc(now.n_vms ? now.n_vms : 1, sizeof *now.vms);
-	now.lines = lines_new(now.n_lines);
-	now.cpu = lines_new(now.n_vms);
-	now.mem = lines_new(now.n_vms);
-	if (!now.vms || !now.lines || !now.cpu || !now.mem) {
-		history_done(&now);
+	struct history *now = malloc(sizeof *now);
+	if (!now)
+		return false;
+	*now = *h;
+	now->n_vms = s->sample.n_vms;
+	now->n_vcpus = s->sample.n_vcpus;
+	now->n_rows = HOST_ROWS + now->n_vms * VM_ROWS + now->n_vcpus * VCPU_ROWS;
+	now->vms = calloc(now->n_vms ? now->n_vms : 1, sizeof *now->vms);
+	now->levels = malloc(HISTORY_POINTS * now->n_rows);
+	if (!now->vms || !now->levels) {
+		free(now->vms);
+		free(now->levels);
+		free(now);
 		return false;
 	}
-	for (size_t i = 0; i < now.n_vms; i++) {
+	memset(now->levels, DRAW_NO_LEVEL, filled(h) * now->n_rows);
+	for (size_t p = 0; p < filled(h); p++)
+		memcpy(now->levels + p * now->n_rows, h->levels + p * h->n_rows, HOST_ROWS);
+	for (size_t i = 0; i < now->n_vms; i++) {
 		const struct vm_sample *vm = &s->sample.vms[i];
-		memcpy(now.vms[i].uuid, vm->uuid, UUID_BYTES);
-		now.vms[i].first = vm->first_vcpu;
-		now.vms[i].n = vm->n_vcpus;
-		carry(h, &now, i);
+		memcpy(now->vms[i].uuid, vm->uuid, UUID_BYTES);
+		now->vms[i].first = vm->first_vcpu;
+		now->vms[i].n = vm->n_vcpus;
+		carry_vm(h, now, &now->vms[i]);
 	}
-	history_done(h);
-	*h = now;
+	free(h->vms);
+	free(h->levels);
+	*h = *now;
+	free(now);
 	return true;
 }
 
-struct series history_series(const struct history *h, const struct history_line *l)
+static void feed_host(uint8_t *to, const struct snapshot *s)
 {
-	return (struct series){l->at, HISTORY_POINTS, h->newest, h->count};
+	const struct host_sample *host = &s->sample.host;
+	struct cpuset online;
+	struct vf64 wait = {0, AVAIL_NONE}, found = s->cpu.found_pct, deviation = s->cpu.stddev_pct;
+	sample_online(&s->sample, &online);
+	int n = cpuset_count(&online);
+	for (size_t i = 0; i < s->sample.n_vms; i++)
+		if (vf64_has(s->vm_rates[i].wait_pct))
+			wait = vf64_ok(wait.v + s->vm_rates[i].wait_pct.v / (n > 0 ? n : 1));
+	deviation.v *= 2;
+	found.v *= 2;
+	uint8_t used = share(host->available_kib, host->total_kib);
+	to[HOST_BUSY] = level(s->busy_pct);
+	to[HOST_WAIT] = level(wait);
+	to[HOST_FOUND] = level(found);
+	to[HOST_EXCESS] = above(level(deviation), level(found));
+	to[HOST_USED] = used == DRAW_NO_LEVEL ? used : (uint8_t)(100 - used);
+}
+
+static void feed_vm(uint8_t *to, const struct snapshot *s, size_t vm)
+{
+	const struct vm_sample *m = &s->sample.vms[vm];
+	const struct vm_rate *r = &s->vm_rates[vm];
+	double n = m->n_vcpus ? (double)m->n_vcpus : 1;
+	struct vf64 run = r->cpu_pct, wait = r->wait_pct;
+	run.v /= n;
+	wait.v /= n;
+	to[VM_RUN] = level(run);
+	to[VM_WAIT] = level(wait);
+	to[VM_USED] = share(r->used_kib, m->mem.max_kib);
+	to[VM_BALLOON] = above(share(m->mem.balloon_kib, m->mem.max_kib), to[VM_USED]);
 }
 
 void history_feed(struct history *h, const struct snapshot *s)
 {
 	if (s->first || s->sample.time_ns == h->time_ns)
 		return;
-	bool begin = !h->time_ns;
+	if (s->sample.time_ns < h->time_ns) /* a recording was wound back */
+		h->count = 0;
 	if (!same_shape(h, s) && !reshape(h, s))
 		return;
-	if (begin) {
-		memset(&h->busy, DRAW_NO_LEVEL, sizeof h->busy);
-		memset(&h->deviation, DRAW_NO_LEVEL, sizeof h->deviation);
-	}
 	h->time_ns = s->sample.time_ns;
-	h->newest = (h->newest + 1) % HISTORY_POINTS;
-	h->count++;
-	h->busy.at[h->newest] = level(s->busy_pct);
-	h->deviation.at[h->newest] = level(s->cpu.stddev_pct);
-	for (size_t i = 0; i < h->n_lines; i++)
-		h->lines[i].at[h->newest] = level(s->vcpu_rates[i].usage_pct);
-	for (size_t i = 0; i < h->n_vms; i++) {
-		struct vf64 cpu = s->vm_rates[i].cpu_pct, mem = {0, AVAIL_NONE};
-		struct vi64 used = s->vm_rates[i].used_kib, max = s->sample.vms[i].mem.max_kib;
-		cpu.v /= s->sample.vms[i].n_vcpus ? (double)s->sample.vms[i].n_vcpus : 1;
-		if (vi64_has(used) && vi64_has(max) && max.v > 0)
-			mem = vf64_ok(100.0 * (double)used.v / (double)max.v);
-		h->cpu[i].at[h->newest] = level(cpu);
-		h->mem[i].at[h->newest] = level(mem);
+	size_t at = (size_t)(h->count++ % HISTORY_POINTS);
+	h->at_ns[at] = h->time_ns;
+	uint8_t *to = h->levels + at * h->n_rows;
+	feed_host(to, s);
+	for (size_t i = 0; i < h->n_vms; i++)
+		feed_vm(to + row_of_vm(h, &h->vms[i]), s, i);
+	to += HOST_ROWS + h->n_vms * VM_ROWS;
+	for (size_t k = 0; k < h->n_vcpus; k++) {
+		to[k * VCPU_ROWS + VCPU_RUN] = level(s->vcpu_rates[k].usage_pct);
+		to[k * VCPU_ROWS + VCPU_WAIT] = level(s->vcpu_rates[k].wait_pct);
 	}
+}
+
+static struct series series_of(const struct history *h, size_t row)
+{
+	uint64_t first = h->count > HISTORY_POINTS ? h->count - HISTORY_POINTS : 0;
+	uint64_t end = h->count - (h->back < h->count ? h->back : 0);
+	return (struct series){h->levels + row, h->n_rows, HISTORY_POINTS, first, h->levels ? end : 0};
+}
+
+struct series history_of_host(const struct history *h, enum history_host row)
+{
+	return series_of(h, (size_t)row);
+}
+
+struct series history_of_vm(const struct history *h, const struct history_vm *vm, enum history_vm_row row)
+{
+	return series_of(h, row_of_vm(h, vm) + (size_t)row);
+}
+
+struct series history_of_vcpu(
+	const struct history *h, const struct history_vm *vm, size_t k, enum history_vcpu row)
+{
+	return series_of(h, row_of_vcpu(h, vm, k) + (size_t)row);
+}
+
+uint8_t history_now(const struct series *x)
+{
+	return x->end ? x->levels[(x->end - 1) % x->n * x->stride] : DRAW_NO_LEVEL;
+}
+
+double history_span_s(const struct history *h, size_t points, double delay_s)
+{
+	size_t have = filled(h) - (h->back < filled(h) ? h->back : 0);
+	size_t known = points < have ? points : have;
+	if (known < 2)
+		return (double)points * delay_s;
+	uint64_t last = h->count - 1 - (h->back < filled(h) ? h->back : 0);
+	int64_t from = h->at_ns[(last + 1 - known) % HISTORY_POINTS], to = h->at_ns[last % HISTORY_POINTS];
+	return (double)(to - from) / 1e9 + (double)(points - known) * delay_s;
 }

@@ -20,9 +20,12 @@ static const char *const panel_help[] = {
 	[FOCUS_MAP] = "A row a vCPU, a column a pCPU (! merges them). The marks are told in the last line. "
 		      "Left and "
 		      "Right choose a pCPU, the line below tells who is on it. E edits pins by hand.",
-	[FOCUS_LOG] = "What was decided, by whom and why, newest at the bottom. Up scrolls back and stays "
-		      "there while "
-		      "new lines come; End goes back to the newest.",
+	[FOCUS_LOG] =
+		"What was decided, by whom and why, newest at the bottom. Up scrolls back and stays "
+		"there while "
+		"new lines come; End goes back to the newest. The graphs above are of the host: the best "
+		"deviation found and, on top, how far the actual one is above it; waiting on top of "
+		"running; memory in use. A line is the limit, or what leaves the reserve.",
 	[FOCUS_WHY] = "Why one VM suffers: the causes that were found, the heaviest first, each with the "
 		      "numbers behind it, "
 		      "since when it is seen, and what would cure it. A bar is what of the VM's speed a "
@@ -33,7 +36,8 @@ static const char *const panel_help[] = {
 	[FOCUS_VCPUS] =
 		"One VM: each vCPU with its use, wait and demand in percent of a pCPU, where it runs, its "
 		"pin "
-		"and the pCPUs it may use; then memory and traffic, graphs, and what was decided about it.",
+		"and the pCPUs it may use; then memory and traffic, graphs with waiting on top of running "
+		"and the rest of the balloon on top of what is used, and what was decided about it.",
 };
 
 static const char *view_name(enum view_id id)

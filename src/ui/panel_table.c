@@ -7,7 +7,7 @@
 #include "view_private.h"
 #include "vmtop/text.h"
 
-enum { NAME_MIN = 9, NAME_FAIR = 22, TREND_MIN = 12, TEXT_MIN = 16, GAP = 1, TREND_SPAN = 60 };
+enum { NAME_MIN = 9, NAME_FAIR = 22, TREND_MIN = 12, TEXT_MIN = 16, GAP = 1 };
 
 struct plan_of_table {
 	uint8_t cols[64];
@@ -107,9 +107,22 @@ static void choose(const struct view *v, const struct table *t, int cols, int na
 	p->name += left;
 }
 
+/* "CPU LAST 2 MIN", without the word where that has no room. */
+const char *trend_head(
+	const struct view *v, const struct screen *to, const char *what, int cols, char *buf, size_t len)
+{
+	char age[24];
+	graph_age(age, sizeof age, (double)graph_points(to, cols, TREND_SPAN) * v->delay_s);
+	int n = snprintf(buf, len, "%sLAST %s", what, age);
+	for (char *p = buf; *p; p++)
+		*p = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
+	return n > cols ? buf + strlen(what) : buf;
+}
+
 static void draw_head(struct view *v, const struct table *t, const struct plan_of_table *p, struct screen *to,
 	struct rect at)
 {
+	char lately[32];
 	screen_fill(to, at.row, at.col, at.cols, STYLE_HEADER, ' ');
 	for (int i = -1, col = at.col + 1; i < p->n; i++) {
 		const struct column *c =
@@ -136,7 +149,8 @@ static void draw_head(struct view *v, const struct table *t, const struct plan_o
 	}
 	if (p->trend)
 		screen_right(to, at.row, at.col + at.cols - p->trend, p->trend, STYLE_HEADER,
-			v->id == VIEW_MEMORY ? "USED LATELY" : "CPU LATELY");
+			trend_head(v, to, v->id == VIEW_MEMORY ? "USED " : "CPU ", p->trend, lately,
+				sizeof lately));
 }
 
 /* A cell a vCPU; more vCPUs than cells: the busiest of each share of them. */
@@ -222,10 +236,12 @@ static void draw_trend(
 	const struct history_vm *h = history_find(&v->hist, s->sample.vms[vm].uuid);
 	if (!h)
 		return;
-	size_t i = (size_t)(h - v->hist.vms);
-	const struct history_line *line = v->id == VIEW_MEMORY ? &v->hist.mem[i] : &v->hist.cpu[i];
-	struct series series = history_series(&v->hist, line);
-	draw_graph(to, at, &series, TREND_SPAN);
+	bool memory = v->id == VIEW_MEMORY;
+	struct stack trend = {
+		.lower = history_of_vm(&v->hist, h, memory ? VM_USED : VM_RUN), .upper_style = STYLE_WAIT};
+	if (!memory)
+		trend.upper = history_of_vm(&v->hist, h, VM_WAIT);
+	graph_draw(to, at, &trend, TREND_SPAN);
 }
 
 static void draw_row(struct view *v, const struct snapshot *s, const struct plan_of_table *p, size_t row,

@@ -38,14 +38,15 @@ static void vcpu_note(const struct vcpu_status *st, char *buf, size_t len)
 		snprintf(buf, len, "%s", reason_key(st->cpu));
 }
 
-static void vcpu_head(struct screen *to, struct rect at)
+static void vcpu_head(const struct view *v, struct screen *to, struct rect at)
 {
+	char lately[32];
 	screen_fill(to, at.row, at.col, at.cols, STYLE_HEADER, ' ');
 	screen_text(to, at.row, at.col, at.cols, STYLE_HEADER,
 		" vCPU   USE%  WAIT%  WANT%  ON node  PINNED     ALLOWED   ");
 	if (at.cols > VCPU_FIXED + 16)
 		screen_right(to, at.row, at.col + VCPU_FIXED + 1, at.cols - VCPU_FIXED - 1, STYLE_HEADER,
-			"LATELY");
+			trend_head(v, to, "", at.cols - VCPU_FIXED - 1, lately, sizeof lately));
 }
 
 static void vcpu_line(const struct view *v, const struct snapshot *s, size_t vm, size_t k, struct screen *to,
@@ -82,8 +83,9 @@ static void vcpu_line(const struct view *v, const struct snapshot *s, size_t vm,
 	int left = at.cols - VCPU_FIXED - 1, spark = left > 16 ? (note[0] ? left - 20 : left) : 0;
 	const struct history_vm *h = history_find(&v->hist, m->uuid);
 	if (spark > 0 && h && k < h->n) {
-		struct series series = history_series(&v->hist, &v->hist.lines[h->first + k]);
-		draw_graph(to, (struct rect){at.row, at.col + VCPU_FIXED + 1, 1, spark}, &series, 60);
+		struct stack trend = {history_of_vcpu(&v->hist, h, k, VCPU_RUN),
+			history_of_vcpu(&v->hist, h, k, VCPU_WAIT), STYLE_WAIT};
+		graph_draw(to, (struct rect){at.row, at.col + VCPU_FIXED + 1, 1, spark}, &trend, TREND_SPAN);
 	}
 	if (note[0] && left > 4)
 		draw_cut(to, at.row, at.col + at.cols - (left > 16 ? 19 : left), left > 16 ? 19 : left,
@@ -103,7 +105,7 @@ static void draw_vcpus(struct view *v, const struct snapshot *s, size_t vm, stru
 		v->vm_top = sel - page + 1;
 	if (v->vm_top + page > m->n_vcpus)
 		v->vm_top = m->n_vcpus > page ? m->n_vcpus - page : 0;
-	vcpu_head(to, at);
+	vcpu_head(v, to, at);
 	for (size_t i = 0; i < page && v->vm_top + i < m->n_vcpus; i++)
 		vcpu_line(
 			v, s, vm, v->vm_top + i, to, (struct rect){at.row + 1 + (int)i, at.col, 1, at.cols});
@@ -163,41 +165,6 @@ static void draw_facts(const struct snapshot *s, size_t vm, struct screen *to, s
 	}
 }
 
-/* A graph between a line that says what it is and its scale at the left. */
-static void draw_scaled(
-	struct screen *to, struct rect at, const char *title, const char *now, const struct series *series)
-{
-	draw_title(to, (struct rect){at.row, at.col, 1, at.cols}, false, title, now);
-	screen_text(to, at.row + 1, at.col, 4, STYLE_DIM, "100%");
-	screen_text(to, at.row + at.rows - 1, at.col, 4, STYLE_DIM, "  0%");
-	struct rect in = {at.row + 1, at.col + 5, at.rows - 1, at.cols - 5};
-	screen_fill(to, in.row + in.rows - 1, in.col, in.cols, STYLE_FRAME, draw_glyph(to, GLYPH_TROUGH));
-	draw_graph(to, in, series, 0);
-}
-
-/* The VM's last minutes, in the room that its vCPUs leave: CPU to the left, memory to the right. */
-static void draw_graphs(
-	const struct view *v, const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
-{
-	const struct history_vm *h = history_find(&v->hist, s->sample.vms[vm].uuid);
-	if (!h)
-		return;
-	size_t i = (size_t)(h - v->hist.vms);
-	struct series cpu = history_series(&v->hist, &v->hist.cpu[i]);
-	struct series mem = history_series(&v->hist, &v->hist.mem[i]);
-	uint8_t c = v->hist.cpu[i].at[v->hist.newest], m = v->hist.mem[i].at[v->hist.newest];
-	char cpu_now[16] = "-", mem_now[16] = "-";
-	if (c != DRAW_NO_LEVEL)
-		snprintf(cpu_now, sizeof cpu_now, "%d%%", c);
-	if (m != DRAW_NO_LEVEL)
-		snprintf(mem_now, sizeof mem_now, "%d%%", m);
-	int half = (at.cols - 2) / 2;
-	draw_scaled(
-		to, (struct rect){at.row, at.col, at.rows, half}, "CPU, mean of its vCPUs", cpu_now, &cpu);
-	draw_scaled(to, (struct rect){at.row, at.col + half + 2, at.rows, at.cols - half - 2},
-		"Memory used of its maximum", mem_now, &mem);
-}
-
 static void draw_identity(
 	const struct view *v, const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
 {
@@ -237,7 +204,7 @@ static void plan_rows(const struct snapshot *s, size_t vm, struct rect at, struc
 	rows -= p->facts + p->log;
 	p->vcpus = want < rows ? want : rows;
 	rows -= p->vcpus;
-	p->graph = rows < 4 || at.cols < 40 ? 0 : rows < 16 ? rows : 16;
+	p->graph = rows < 5 || at.cols < 40 ? 0 : rows;
 	rows -= p->graph;
 	if (p->log || rows >= 2)
 		p->log += rows;
@@ -264,7 +231,7 @@ void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct
 		draw_facts(s, vm, to, (struct rect){row, at.col, p.facts, at.cols});
 	row += p.facts;
 	if (p.graph)
-		draw_graphs(v, s, vm, to, (struct rect){row, at.col, p.graph, at.cols});
+		vm_graphs_draw(v, s, vm, to, (struct rect){row, at.col, p.graph, at.cols});
 	row += p.graph;
 	if (p.log)
 		log_draw(v, s, to, (struct rect){row, at.col, p.log, at.cols}, v->sel);

@@ -186,6 +186,8 @@ enum key_place view_place(const struct view *v, const struct snapshot *s)
 	return v->edit ? IN_EDIT : s->backend.replay ? IN_REPLAY : s->preview ? IN_PREVIEW : IN_VIEWS;
 }
 
+enum { GRAPHS_MOST = 12 }; /* rows of the host's graphs */
+
 /* Pin map, memory and log side by side or stacked, whatever the room allows. */
 static void draw_lower(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
@@ -230,8 +232,11 @@ static void draw_overview(struct view *v, const struct snapshot *s, struct scree
 		lower = lower < least ? least : lower > most ? most : lower;
 	}
 	table_draw(v, s, to, (struct rect){at.row, at.col, at.rows - lower, at.cols});
+	int graphs = lower >= 2 * GRAPHS_MOST ? GRAPHS_MOST : 0, top = at.row + at.rows - lower;
+	if (graphs)
+		host_graphs_draw(v, s, to, (struct rect){top, at.col, graphs, at.cols});
 	if (lower)
-		draw_lower(v, s, to, (struct rect){at.row + at.rows - lower, at.col, lower, at.cols});
+		draw_lower(v, s, to, (struct rect){top + graphs, at.col, lower - graphs, at.cols});
 }
 
 /* "pCPU 3 · node 0 · 93 % busy · 140 % wanted · on it now: db1/0 web1/2 and 3 more" */
@@ -316,6 +321,11 @@ static void draw_memory(struct view *v, const struct snapshot *s, struct screen 
 static void draw_log(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
 	int top = at.rows >= 10 ? verdicts_draw(s, to, (struct rect){at.row, at.col, 4, at.cols}) : 0;
+	int graphs = at.rows - top >= 14 ? (at.rows - top) / 2 : 0;
+	graphs = graphs > GRAPHS_MOST ? GRAPHS_MOST : graphs;
+	if (graphs)
+		host_graphs_draw(v, s, to, (struct rect){at.row + top, at.col, graphs, at.cols});
+	top += graphs;
 	log_draw(v, s, to, (struct rect){at.row + top, at.col, at.rows - top, at.cols}, NULL);
 }
 

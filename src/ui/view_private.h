@@ -206,6 +206,13 @@ enum style suffer_style(const struct suffering *x); /* one scale for rows, words
 bool alert_any(const struct snapshot *s);
 bool alert_worst(const struct view *v, const struct snapshot *s, size_t n, size_t *row);
 void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+/* panel_graphs.c */
+void vm_graphs_draw(
+	const struct view *v, const struct snapshot *s, size_t vm, struct screen *to, struct rect at);
+void host_graphs_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+enum { TREND_SPAN = 60 }; /* points of a sparkline at least */
+const char *trend_head(
+	const struct view *v, const struct screen *to, const char *what, int cols, char *buf, size_t len);
 void truth_text(const struct snapshot *s, size_t vm, char *buf, size_t len);
 
 /* edit.c: pins staged by hand */

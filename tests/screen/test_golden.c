@@ -24,15 +24,16 @@ struct shot {
 	int vms, pcpus, rows, cols;
 	bool ascii, console, readonly, automatic, stale, first, preview;
 	enum graph graph;
+	int ticks;   /* that came before; 0: five */
 	bool styles; /* not the text but what each cell means, from which a theme makes its colour */
 };
 
-static struct view *open_view(struct snapshot *s)
+static struct view *open_view(struct snapshot *s, int ticks)
 {
 	struct config cfg = {.delay_s = 2, .on_exit = ON_EXIT_DEFAULT, .sparklines = true};
 	struct view *v = view_new(&cfg);
 	assert_non_null(v);
-	for (int i = 0; i < 5 && !s->first; i++) {
+	for (int i = 0; i < ticks && !s->first; i++) {
 		view_feed(v, s);
 		bigsnap_tick(s);
 	}
@@ -115,7 +116,7 @@ static char *shoot(const struct shot *t)
 		preview(s);
 	if (t->stale)
 		s->backend.link = LINK_LOST;
-	struct view *v = open_view(s);
+	struct view *v = open_view(s, t->ticks ? t->ticks : 5);
 	assert_int_equal(screen_init(&base, t->rows, t->cols), 0);
 	assert_int_equal(screen_init(&over, 1, 1), 0);
 	base.ascii = over.ascii = t->ascii;
@@ -241,6 +242,25 @@ static void test_states(void **state)
 }
 
 /* What is emphasised, dimmed, lit, warned of: the same screens by the meaning of their cells. */
+/* Since when: run and wait, balloon and use, the host, over minutes. */
+static void test_graphs(void **state)
+{
+	static const struct shot shots[] = {
+		{"graphs-vm", "\0014", 3, 8, 40, .cols = 120, .ticks = 400},
+		{"graphs-vm", "\0014", 3, 8, 24, .cols = 80, .ticks = 400},
+		{"graphs-vm-block", "\0014", 3, 8, 40, .cols = 120, .ticks = 400, .graph = GRAPH_BLOCK},
+		{"graphs-vm-ascii", "\0014", 3, 8, 40, .cols = 120, .ticks = 400, .ascii = true},
+		{"graphs-vm-console", "\0014", 3, 8, 40, .cols = 120, .ticks = 400, .console = true},
+		{"graphs-host", "3", 7, 8, 40, .cols = 120, .ticks = 400},
+		{"graphs-host", "3", 7, 8, 24, .cols = 80, .ticks = 400},
+		{"graphs-overview", "0", 7, 8, 60, .cols = 200, .ticks = 400},
+		{"graphs-vm", "\0014", 3, 8, 40, .cols = 120, .ticks = 400, .styles = true},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof shots / sizeof shots[0]; i++)
+		check(&shots[i]);
+}
+
 static void test_styles(void **state)
 {
 	static const struct shot shots[] = {
@@ -291,6 +311,7 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_graphs),
 		cmocka_unit_test(test_styles),
 		cmocka_unit_test(test_words),
 	};

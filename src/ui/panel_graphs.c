@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Since when: graphs of the host, and of one VM. What ran and what waited stand one above the other, as do
+ * what a guest uses and the rest of its balloon. Invariant: scales are fixed, so that nothing jumps. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "view_private.h"
+#include "vmtop/text.h"
+
+enum { NARROW = 38, DEVIATION_TOP = 50 };
+
+static void size_text(char buf[16], struct vi64 kib)
+{
+	if (vi64_has(kib))
+		text_kib(buf, 16, kib.v);
+	else
+		snprintf(buf, 16, "-");
+}
+
+/* "64G" rather than "64.0G": the scale has four columns. */
+static const char *scale_text(char buf[16], struct vi64 kib)
+{
+	size_text(buf, kib);
+	char *point = strstr(buf, ".0");
+	if (point)
+		memmove(point, point + 2, strlen(point + 2) + 1);
+	return buf;
+}
+
+static void percent_text(char buf[16], uint8_t level)
+{
+	if (level == DRAW_NO_LEVEL)
+		snprintf(buf, 16, "-");
+	else
+		snprintf(buf, 16, "%d %%", level);
+}
+
+static void panel(const struct view *v, struct screen *to, struct rect at, struct graph_of *g)
+{
+	g->span = GRAPH_SPAN;
+	g->span_s = history_span_s(&v->hist, graph_points(to, at.cols - GRAPH_SCALE, g->span), v->delay_s);
+	graph_panel(to, at, g);
+}
+
+/* "CPU █ ran 45 %, ▒ waited 12 %" */
+static void cpu_panel(
+	const struct view *v, const char *what, struct stack s, struct screen *to, struct rect at)
+{
+	char ran[16], waited[16], title[120];
+	percent_text(ran, history_now(&s.lower));
+	percent_text(waited, history_now(&s.upper));
+	snprintf(title, sizeof title, "%s %s ran %s %s waited %s", what, graph_sign(to, false), ran,
+		graph_sign(to, true), waited);
+	panel(v, to, at, &(struct graph_of){.title = title, .top = "100%", .stack = s, .mark = -1});
+}
+
+void vm_graphs_draw(
+	const struct view *v, const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
+{
+	const struct history_vm *h = history_find(&v->hist, s->sample.vms[vm].uuid);
+	const struct vm_memory *m = &s->sample.vms[vm].mem;
+	if (!h)
+		return;
+	int half = (at.cols - 2) / 2;
+	struct stack cpu = {
+		history_of_vm(&v->hist, h, VM_RUN), history_of_vm(&v->hist, h, VM_WAIT), STYLE_WAIT};
+	struct stack memory = {
+		history_of_vm(&v->hist, h, VM_USED), history_of_vm(&v->hist, h, VM_BALLOON), STYLE_DIM};
+	cpu_panel(v, "CPU", cpu, to, (struct rect){at.row, at.col, at.rows, half});
+	char used[16], balloon[16], max[16], title[120];
+	size_text(used, s->vm_rates[vm].used_kib);
+	size_text(balloon, m->balloon_kib);
+	snprintf(title, sizeof title, "Memory %s used %s %s balloon %s", graph_sign(to, false), used,
+		graph_sign(to, true), balloon);
+	panel(v, to, (struct rect){at.row, at.col + half + 2, at.rows, at.cols - half - 2},
+		&(struct graph_of){
+			.title = title, .top = scale_text(max, m->max_kib), .stack = memory, .mark = -1});
+}
+
+static void deviation_panel(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	const struct cpu_verdict *c = &s->cpu;
+	char title[120], top[8];
+	int n = snprintf(title, sizeof title, "Deviation ");
+	if (vf64_has(c->stddev_pct))
+		n += snprintf(title + n, sizeof title - (size_t)n, "%.1f %%", c->stddev_pct.v);
+	else
+		n += snprintf(title + n, sizeof title - (size_t)n, "-");
+	if (vf64_has(c->found_pct))
+		n += snprintf(title + n, sizeof title - (size_t)n, " %s best %.1f", graph_sign(to, false),
+			c->found_pct.v);
+	if (vf64_has(c->limit_pct))
+		snprintf(title + n, sizeof title - (size_t)n, " limit %.1f", c->limit_pct.v);
+	snprintf(top, sizeof top, "%d%%", DEVIATION_TOP);
+	panel(v, to, at,
+		&(struct graph_of){.title = title,
+			.top = top,
+			.stack = {history_of_host(&v->hist, HOST_FOUND),
+				history_of_host(&v->hist, HOST_EXCESS), STYLE_WARN},
+			.mark = vf64_has(c->limit_pct) ? c->limit_pct.v * 100 / DEVIATION_TOP : -1});
+}
+
+static void memory_panel(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	const struct host_sample *h = &s->sample.host;
+	struct vi64 reserve = s->memory.reserve_kib;
+	char free_text[16], total[16], title[120];
+	size_text(free_text, h->available_kib);
+	int n = snprintf(title, sizeof title, "Memory free %s", free_text);
+	if (vf64_has(h->psi_some_avg10))
+		snprintf(title + n, sizeof title - (size_t)n, " pressure %.1f %%", h->psi_some_avg10.v);
+	bool both = vi64_has(reserve) && vi64_has(h->total_kib) && h->total_kib.v > 0;
+	panel(v, to, at,
+		&(struct graph_of){.title = title,
+			.top = scale_text(total, h->total_kib),
+			.stack = {.lower = history_of_host(&v->hist, HOST_USED)},
+			.mark = both ? 100 - 100.0 * (double)reserve.v / (double)h->total_kib.v : -1});
+}
+
+/* Of the host: the deviation beside what is reachable and the limit, what ran and waited, memory. As many as
+ * have room. */
+void host_graphs_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	int n = at.cols / NARROW;
+	n = n < 1 ? 1 : n > 3 ? 3 : n;
+	for (int i = 0; i < n; i++) {
+		int from = (at.cols + 2) * i / n, end = (at.cols + 2) * (i + 1) / n - 2;
+		struct rect part = {at.row, at.col + from, at.rows, end - from};
+		if (i == 0)
+			deviation_panel(v, s, to, part);
+		else if (i == 1)
+			cpu_panel(v, "pCPUs",
+				(struct stack){history_of_host(&v->hist, HOST_BUSY),
+					history_of_host(&v->hist, HOST_WAIT), STYLE_WAIT},
+				to, part);
+		else
+			memory_panel(v, s, to, part);
+	}
+}

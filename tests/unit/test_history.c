@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* Since when: the ring behind the graphs, and what its levels look like on every kind of screen. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../src/ui/history.h"
+#include "support/bigsnap.h"
+
+static uint8_t run_of(const struct history *h, const struct snapshot *s, size_t vm)
+{
+	const struct history_vm *x = history_find(h, s->sample.vms[vm].uuid);
+	struct series at = history_of_vm(h, x, VM_RUN);
+	return history_now(&at);
+}
+
+/* More points than it holds: the newest stay, the time that they span is told, what went is not drawn. */
+static void test_ring(void **state)
+{
+	(void)state;
+	struct history *h = calloc(1, sizeof *h);
+	struct snapshot *s = bigsnap_new(3, 8);
+	int64_t began = s->sample.time_ns;
+	assert_non_null(h);
+	for (int i = 0; i < HISTORY_POINTS + 10; i++) {
+		bigsnap_tick(s);
+		history_feed(h, s);
+		history_feed(h, s); /* between two ticks the sample is the same */
+	}
+	assert_int_equal(h->count, HISTORY_POINTS + 10);
+	struct series x = history_of_host(h, HOST_BUSY);
+	assert_int_equal(x.end - x.first, HISTORY_POINTS);
+	double tick = (double)(s->sample.time_ns - began) / 1e9 / (HISTORY_POINTS + 10);
+	assert_true(
+		history_span_s(h, 101, tick) > 99.9 * tick && history_span_s(h, 101, tick) < 100.1 * tick);
+	h->back = 5;
+	x = history_of_host(h, HOST_BUSY);
+	assert_int_equal(x.end, HISTORY_POINTS + 5);
+	s->sample.time_ns = began; /* a recording was wound back */
+	history_feed(h, s);
+	assert_int_equal(h->count, 1);
+	history_done(h);
+	free(h);
+	bigsnap_free(s);
+}
+
+/* Who stays keeps what was known, who joins begins with nothing. */
+static void test_comes_and_goes(void **state)
+{
+	(void)state;
+	struct history *h = calloc(1, sizeof *h);
+	struct snapshot *s = bigsnap_new(4, 8);
+	assert_non_null(h);
+	size_t all = s->sample.n_vms, all_vcpus = s->sample.n_vcpus;
+	s->sample.n_vms = all - 1; /* the last is not there yet */
+	s->sample.n_vcpus -= s->sample.vms[all - 1].n_vcpus;
+	s->vm_rates[0].cpu_pct = vf64_ok(40.0 * (double)s->sample.vms[0].n_vcpus);
+	history_feed(h, s);
+	assert_int_equal(run_of(h, s, 0), 40);
+	s->sample.n_vms = all;
+	s->sample.n_vcpus = all_vcpus;
+	s->sample.time_ns++;
+	s->vm_rates[0].cpu_pct = vf64_ok(80.0 * (double)s->sample.vms[0].n_vcpus);
+	history_feed(h, s);
+	assert_int_equal(run_of(h, s, 0), 80);
+	const struct history_vm *last = history_find(h, s->sample.vms[all - 1].uuid);
+	struct series x = history_of_vm(h, last, VM_RUN), y = history_of_vm(h, &h->vms[0], VM_RUN);
+	assert_int_equal(x.levels[0], DRAW_NO_LEVEL);
+	assert_int_equal(y.levels[0], 40);
+	history_done(h);
+	free(h);
+	bigsnap_free(s);
+}
+
+/* The one cell of a sparkline. */
+static uint32_t cell(const struct screen *kind, uint8_t run, uint8_t wait, uint8_t *style)
+{
+	struct screen to = *kind;
+	uint8_t levels[2][2] = {{run, wait}, {run, wait}};
+	struct series lower = {levels[0], 2, 2, 0, 2}, upper = {levels[0] + 1, 2, 2, 0, 2};
+	to.cells = NULL;
+	assert_int_equal(screen_resize(&to, 1, 1), 0);
+	graph_draw(&to, (struct rect){0, 0, 1, 1}, &(struct stack){lower, upper, STYLE_WAIT}, 2);
+	uint32_t ch = to.cells[0].ch;
+	*style = to.cells[0].style;
+	free(to.cells);
+	return ch;
+}
+
+/* One row high, 20 % and 80 % differ, and so do running and waiting: by the character, whatever the colours.
+ */
+static void test_signs(void **state)
+{
+	(void)state;
+	static const struct screen kinds[] = {{.graph = GRAPH_AUTO}, {.graph = GRAPH_BLOCK}, {.ascii = true},
+		{.console = true}, {.graph = GRAPH_ASCII}};
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		uint8_t low, high, waits;
+		uint32_t a = cell(&kinds[i], 20, 0, &low), b = cell(&kinds[i], 80, 0, &high);
+		uint32_t c = cell(&kinds[i], 5, 75, &waits);
+		assert_int_not_equal(a, b);
+		assert_int_not_equal(b, c);
+		assert_int_not_equal(a, c);
+		assert_int_not_equal(low, high);
+		assert_int_equal(waits, STYLE_WAIT);
+		assert_true(!kinds[i].ascii || (a < 0x80 && b < 0x80 && c < 0x80));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ring),
+		cmocka_unit_test(test_comes_and_goes),
+		cmocka_unit_test(test_signs),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -40,8 +40,6 @@ size_t text_decode(const char *s, uint32_t *ch);
 int text_width(uint32_t ch);
 /* "4.0G", "512M": KiB to at most 5 characters. */
 size_t text_kib(char *buf, size_t len, int64_t kib);
-/* "4G", "512MiB", "1048576" (KiB without a unit); -1: not a size. */
-int text_parse_kib(const char *s, int64_t *kib);
 /* The ending of a noun of which there are n: "" or "s". */
 const char *text_s(size_t n);
 /* ISO 8601 with zone, local time. */

@@ -3,12 +3,14 @@
  * line, what was found and what was expected. Must not know what the statements mean. */
 #include "scenario_text.h"
 
-#include <errno.h>
+#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "vmtop/quantity.h"
 
 bool reader_fail(struct reader *r, const char *fmt, ...)
 {
@@ -135,39 +137,16 @@ static bool want_end(struct reader *r)
 	return r->at >= r->n || reader_fail(r, "\"%.40s\" is too much", r->word[r->at]);
 }
 
-/* A finite decimal number without sign at the start of text; its end, or NULL. */
-static const char *read_number(const char *text, double *v)
-{
-	if (*text < '0' || *text > '9' || text[strspn(text, "0")] == 'x' || text[strspn(text, "0")] == 'X')
-		return NULL;
-	char *end;
-	errno = 0;
-	*v = strtod(text, &end);
-	return errno || !isfinite(*v) ? NULL : end;
-}
-
-struct unit {
-	const char *name;
-	double factor;
-};
-
-/* number x unit of the table, at most max; at least one if !zero_ok. */
-static bool want_unit(
-	struct reader *r, double *v, const struct unit *units, double max, bool zero_ok, const char *what)
+/* A quantity, at most max; above zero if !zero_ok. */
+static bool want_quantity(struct reader *r, double *v, bool (*read)(const char *text, double *v), double max,
+	bool zero_ok, const char *what)
 {
 	const char *w = "";
 	double x;
 	if (!want_word(r, &w, what))
 		return false;
-	const char *rest = read_number(w, &x);
-	if (!rest)
+	if (!read(w, &x))
 		return reader_fail(r, "\"%.40s\" is not %s", w, what);
-	for (; units->name; units++)
-		if (strcmp(rest, units->name) == 0)
-			break;
-	if (!units->name)
-		return reader_fail(r, "\"%.40s\" is not %s", w, what);
-	x *= units->factor;
 	if (x > max || (x <= 0 && !zero_ok))
 		return reader_fail(r, "\"%.40s\" is out of range", w);
 	*v = x;
@@ -176,64 +155,75 @@ static bool want_unit(
 
 bool want_time(struct reader *r, int64_t *ns, bool zero_ok)
 {
-	static const struct unit units[] = {
-		{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"m", 6e10}, {"min", 6e10}, {"h", 3.6e12}, {NULL, 0}};
-	double v = 0;
-	if (!want_unit(r, &v, units, 1e9 * 86400 * 3650, zero_ok, "a time (like 500ms, 10s, 5min, 2h)"))
+	double s = 0;
+	if (!want_quantity(
+		    r, &s, quantity_seconds, 86400.0 * 3650, zero_ok, "a time (like 500ms, 10s, 5min, 2h)"))
 		return false;
-	*ns = (int64_t)v;
+	*ns = llround(s * 1e9);
 	return true;
 }
 
-static const struct unit sizes[] = {{"K", 1}, {"M", 1024}, {"G", 1048576}, {"T", 1073741824}, {"KiB", 1},
-	{"MiB", 1024}, {"GiB", 1048576}, {"TiB", 1073741824}, {NULL, 0}};
+/* Here a size has a unit: who writes 512 means 512M. */
+static bool read_size(const char *text, double *kib)
+{
+	return *text && !isdigit((unsigned char)text[strlen(text) - 1]) && quantity_kib(text, kib);
+}
 
 bool want_size(struct reader *r, int64_t *kib)
 {
 	double v = 0;
-	if (!want_unit(r, &v, sizes, 1e12, true, "a size (like 512M, 4G)"))
+	if (!want_quantity(r, &v, read_size, 1e12, true, "a size (like 512M, 4G)"))
 		return false;
 	*kib = (int64_t)v;
 	return true;
 }
 
-/* "20M/s" or "16-21M/s". */
+/* "20M" of "20M/s"; of "16-21M/s" 16M or 21M. */
+static bool read_rate(const char *text, bool low, double *kib_s)
+{
+	const char *dash = strchr(text, '-'), *high = dash ? dash + 1 : text;
+	const char *unit = high + strspn(high, "0123456789."), *end = strstr(unit, "/s");
+	char word[64];
+	if (!end || end[2])
+		return false;
+	if (low && dash)
+		snprintf(word, sizeof word, "%.*s%.*s", (int)(dash - text), text, (int)(end - unit), unit);
+	else
+		snprintf(word, sizeof word, "%.*s", (int)(end - high), high);
+	return read_size(word, kib_s);
+}
+
 bool want_rates(struct reader *r, int64_t *lo, int64_t *hi)
 {
-	static const struct unit rates[] = {{"K/s", 1}, {"M/s", 1024}, {"G/s", 1048576}, {NULL, 0}};
-	const char *what = "a rate (like 20M/s or 16-21M/s)", *w = reader_peek(r);
-	const char *dash = w ? strchr(w, '-') : NULL;
-	double from = -1, v = 0;
-	if (dash) {
-		if (read_number(w, &from) != dash)
-			return reader_fail(r, "\"%.40s\" is not %s", w, what);
-		r->word[r->at] = dash + 1;
-	}
-	if (!want_unit(r, &v, rates, 1e9, false, what))
+	const char *what = "a rate (like 20M/s or 16-21M/s)", *w = "";
+	double from, to;
+	if (!want_word(r, &w, what))
 		return false;
-	const char *unit = r->word[r->at - 1] + strspn(r->word[r->at - 1], "0123456789.");
-	*hi = (int64_t)v;
-	*lo = *hi;
-	if (dash)
-		*lo = (int64_t)(from * (unit[0] == 'M' ? 1024 : unit[0] == 'G' ? 1048576 : 1));
-	return (*lo >= 0 && *lo <= *hi && *hi > 0) ||
-	       reader_fail(r, "the rate %.40s is not a range", w ? w : "");
+	if (!read_rate(w, true, &from) || !read_rate(w, false, &to))
+		return reader_fail(r, "\"%.40s\" is not %s", w, what);
+	if (from > to || to <= 0 || to > 1e9)
+		return reader_fail(r, "\"%.40s\" is out of range", w);
+	*lo = (int64_t)from;
+	*hi = (int64_t)to;
+	return true;
 }
 
 bool want_level(struct reader *r, double *level, double max)
 {
-	static const struct unit units[] = {{"", .01}, {"%", .01}, {NULL, 0}};
-	return want_unit(r, level, units, max, true, "a share of a pCPU (like 50%)");
+	double pct = 0;
+	if (!want_quantity(r, &pct, quantity_percent, max * 100, true, "a share of a pCPU (like 50%)"))
+		return false;
+	*level = pct * .01;
+	return true;
 }
 
 bool want_int(struct reader *r, int *v, int lo, int hi)
 {
 	const char *w = "";
-	double x;
+	int64_t x;
 	if (!want_word(r, &w, "a number"))
 		return false;
-	const char *rest = read_number(w, &x);
-	if (!rest || *rest || x != floor(x) || x < lo || x > hi)
+	if (!quantity_whole(w, lo, hi, &x))
 		return reader_fail(r, "\"%.40s\" is not a whole number from %d to %d", w, lo, hi);
 	*v = (int)x;
 	return true;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "vmtop/engine.h"
+#include "vmtop/quantity.h"
 #include "vmtop/record.h"
 #include "vmtop/settings.h"
 #include "vmtop/subcommand.h"
@@ -194,9 +195,9 @@ static int take_set(struct config *cfg, const char *value, struct err *e)
 static int take_seed(struct wanted *w, const char *value, struct err *e)
 {
 	char shown[64];
-	size_t digits = strspn(value, "0123456789");
-	if (digits && digits < 19 && !value[digits]) {
-		w->seeds[w->n_seeds++] = strtoull(value, NULL, 10);
+	int64_t seed;
+	if (quantity_whole(value, 0, INT64_MAX, &seed)) {
+		w->seeds[w->n_seeds++] = (uint64_t)seed;
 		return 0;
 	}
 	text_escape(shown, sizeof shown, value);

@@ -9,6 +9,7 @@
 #include "vmtop/control.h"
 #include "vmtop/fields.h"
 #include "vmtop/options.h"
+#include "vmtop/quantity.h"
 #include "vmtop/subcommand.h"
 #include "vmtop/text.h"
 
@@ -28,8 +29,7 @@ static int take_options(struct asked *a, const struct sub_line *line, struct err
 	*a = (struct asked){.line = line, .samples = LOOKS};
 	for (size_t i = 0; i < line->n_values; i++) {
 		const char *value = line->values[i].value;
-		char *end = NULL;
-		long n = 0;
+		int64_t n;
 		switch (line->values[i].option) {
 		case OPT_CONNECT:
 			a->uri = value;
@@ -41,8 +41,7 @@ static int take_options(struct asked *a, const struct sub_line *line, struct err
 			a->json = true;
 			break;
 		default:
-			n = strtol(value, &end, 10);
-			if (end == value || *end || n < 2 || n > 10000)
+			if (!quantity_whole(value, 2, 10000, &n))
 				return err_set(e, ERR_USAGE, "why: option --samples: expected 2 to 10000");
 			a->samples = (int)n;
 		}

@@ -244,43 +244,6 @@ size_t text_kib(char *buf, size_t len, int64_t kib)
 	return text_fit(snprintf(buf, len, fine ? "%.1f%c" : "%.0f%c", v, unit[u]), len);
 }
 
-int text_parse_kib(const char *s, int64_t *kib)
-{
-	static const char unit[] = "KMGTPE";
-	if (!(*s >= '0' && *s <= '9'))
-		return -1;
-	size_t digits = strspn(s, "0123456789.");
-	char number[32];
-	if (digits >= sizeof number)
-		return -1;
-	memcpy(number, s, digits);
-	number[digits] = '\0';
-	double v = 0, scale = 0.1;
-	char *point = strchr(number, '.');
-	if (point && (strchr(point + 1, '.') || !point[1]))
-		return -1;
-	for (const char *p = number; *p && *p != '.'; p++) /* not strtod(): its point depends on the locale */
-		v = v * 10 + (*p - '0');
-	for (const char *p = point ? point + 1 : ""; *p; p++, scale /= 10)
-		v += (*p - '0') * scale;
-	s += digits + strspn(s + digits, " ");
-	if (*s) {
-		const char *at = strchr(unit, *s >= 'a' && *s <= 'z' ? *s - 'a' + 'A' : *s);
-		if (!at)
-			return -1;
-		s++;
-		bool decimal =
-			*s == 'B' || *s == 'b'; /* as in libvirt: kB is 1000 bytes, KiB and K are 1024 */
-		if (strcmp(s, "") != 0 && strcmp(s, "iB") != 0 && strcmp(s, "i") != 0 && !(decimal && !s[1]))
-			return -1;
-		v *= pow(decimal ? 1000 : 1024, (double)(at - unit + 1)) / 1024;
-	}
-	if (!(v < 9e15))
-		return -1;
-	*kib = (int64_t)llround(v);
-	return 0;
-}
-
 size_t text_time(char *buf, size_t len, int64_t wall_ns)
 {
 	time_t t = (time_t)(wall_ns / 1000000000);

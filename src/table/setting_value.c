@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/quantity.h"
 #include "vmtop/text.h"
 
 static void expects_choice(const struct setting *s, char *buf, size_t len)
@@ -51,65 +52,34 @@ static int parse_flag(const char *v, bool *to)
 	return -1;
 }
 
-/* A decimal number with at most one of the units after it; 0x, inf, nan and locale commas are refused. */
-static int parse_number(const char *v, double *to, const char *const units[], const double worth[])
+static bool read_whole(const struct setting *s, const char *value, double *to)
 {
-	size_t n = strspn(v, "0123456789.");
-	char digits[32];
-	if (n == 0 || n >= sizeof digits || (n == 1 && *v == '.'))
-		return -1;
-	memcpy(digits, v, n);
-	digits[n] = '\0';
-	char *point = strchr(digits, '.'), *end;
-	if (point && strchr(point + 1, '.'))
-		return -1;
-	double whole = strtod(digits, &end), part = 0, scale = 0.1;
-	if (point) { /* the point of strtod() depends on the locale */
-		*point = '\0';
-		whole = *digits ? strtod(digits, &end) : 0;
-		for (const char *p = point + 1; *p; p++, scale /= 10)
-			part += (*p - '0') * scale;
+	int64_t n;
+	if (!quantity_whole(value, 0, INT64_MAX, &n))
+		return false;
+	*to = (double)n;
+	return s->type == SET_INT || s->type == SET_LONG;
+}
+
+static bool read_number(const struct setting *s, const char *value, double *to)
+{
+	switch (s->type) {
+	case SET_SECONDS:
+		return quantity_seconds(value + (*value == '+'), to);
+	case SET_REAL:
+		return quantity_percent(value, to);
+	case SET_KIB:
+		return quantity_kib(value, to);
+	default:
+		return read_whole(s, value, to);
 	}
-	v += n;
-	for (size_t i = 0; units[i]; i++)
-		if (strcmp(v, units[i]) == 0) {
-			*to = (whole + part) * worth[i];
-			return 0;
-		}
-	return -1;
 }
 
-static int parse_seconds(const char *v, double *to)
-{
-	static const char *const units[] = {"", "s", "min", "m", "h", "ms", NULL};
-	static const double worth[] = {1, 1, 60, 60, 3600, 1e-3};
-	return parse_number(v + (*v == '+'), to, units, worth);
-}
-
-static int parse_real(const char *v, double *to)
-{
-	static const char *const units[] = {"", "%", " %", NULL};
-	static const double worth[] = {1, 1, 1};
-	return parse_number(v, to, units, worth);
-}
-
-static int parse_whole(const char *v, double *to)
-{
-	return v[strspn(v, "0123456789")] ? -1 : parse_real(v, to);
-}
-
-/* Numbers of every type: parse, check the range, store with the type of the field. */
+/* Numbers of every type: read, check the range, store with the type of the field. */
 static int apply_number(void *base, const struct setting *s, const char *value)
 {
 	double x = 0;
-	int64_t kib = 0;
-	int r = s->type == SET_SECONDS ? parse_seconds(value, &x)
-		: s->type == SET_REAL  ? parse_real(value, &x)
-		: s->type == SET_KIB   ? text_parse_kib(value, &kib)
-				       : parse_whole(value, &x);
-	if (s->type == SET_KIB)
-		x = (double)kib;
-	if (r < 0 || !(x >= s->min && x <= s->max))
+	if (!read_number(s, value, &x) || !(x >= s->min && x <= s->max))
 		return -1;
 	char *field = (char *)base + s->at;
 	if (s->type == SET_INT)
@@ -117,7 +87,7 @@ static int apply_number(void *base, const struct setting *s, const char *value)
 	else if (s->type == SET_LONG)
 		memcpy(field, &(long){(long)x}, sizeof(long));
 	else if (s->type == SET_KIB)
-		memcpy(field, &kib, sizeof kib);
+		memcpy(field, &(int64_t){(int64_t)x}, sizeof(int64_t));
 	else
 		memcpy(field, &x, sizeof x);
 	return 0;

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "vmtop/err.h"
+#include "vmtop/quantity.h"
 #include "vmtop/text.h"
 
 #include "view_private.h"
@@ -51,10 +52,9 @@ static void question_key(struct view *v, int key)
 
 static void line_interval(struct view *v, const struct snapshot *s)
 {
-	char *end;
-	double x = strtod(v->line, &end);
+	double x;
 	(void)s;
-	if (end == v->line || *end || !(x >= 0.2 && x <= 3600)) {
+	if (!quantity_seconds(v->line, &x) || !(x >= 0.2 && x <= 3600)) {
 		view_say(v, "the interval must be 0.2 to 3600 seconds");
 		return;
 	}
@@ -92,11 +92,11 @@ static void line_note(struct view *v, const struct snapshot *s)
 static void line_balloon(struct view *v, const struct snapshot *s)
 {
 	struct command c = {.kind = CMD_BALLOON};
-	int64_t kib;
-	if (text_parse_kib(v->line, &kib) < 0 || kib <= 0)
+	double kib;
+	if (!quantity_kib(v->line, &kib) || kib <= 0)
 		view_say(v, "not a size: %.60s (4G, 512M, or KiB)", v->line);
 	else {
-		c.number = (double)kib;
+		c.number = kib;
 		steer_each(v, s, &c);
 	}
 }
@@ -135,28 +135,15 @@ static bool clock_distance(const char *text, int64_t wall_ns, double *s)
 	return true;
 }
 
-static bool duration(const char *text, double *s)
-{
-	static const struct {
-		const char *name;
-		double s;
-	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}};
-	char *end;
-	double x = strtod(text, &end);
-	for (size_t i = 0; end > text && isfinite(x) && i < sizeof units / sizeof *units; i++)
-		if (strcmp(end, units[i].name) == 0) {
-			*s = x * units[i].s;
-			return true;
-		}
-	return false;
-}
-
 static void line_go(struct view *v, const struct snapshot *s)
 {
 	struct command c = {.kind = CMD_REPLAY};
 	bool by_clock = clock_distance(v->line, s->sample.wall_ns, &c.number);
-	snprintf(c.text, sizeof c.text, by_clock || strchr("+-", v->line[0]) ? "go" : "at");
-	if (by_clock || duration(v->line, &c.number))
+	bool sign = v->line[0] == '+' || v->line[0] == '-';
+	bool by_time = !by_clock && quantity_seconds(v->line + sign, &c.number);
+	snprintf(c.text, sizeof c.text, by_clock || sign ? "go" : "at");
+	c.number *= by_time && v->line[0] == '-' ? -1 : 1;
+	if (by_clock || by_time)
 		view_send(v, &c);
 	else
 		view_say(v, "not a time: %.60s (90 or 2m from the start, -3m or +30s from here, 14:05)",

@@ -154,29 +154,6 @@ static void test_kib(void **state)
 	}
 }
 
-static void test_parse_kib(void **state)
-{
-	(void)state;
-	int64_t k = -7;
-	assert_int_equal(text_parse_kib("4G", &k), 0);
-	assert_int_equal(k, 4 << 20);
-	assert_int_equal(text_parse_kib("512MiB", &k), 0);
-	assert_int_equal(k, 512 << 10);
-	assert_int_equal(text_parse_kib("1048576", &k), 0);
-	assert_int_equal(k, 1048576);
-	assert_int_equal(text_parse_kib("1.5 g", &k), 0);
-	assert_int_equal(k, 3 << 19);
-	assert_int_equal(text_parse_kib("1024kB", &k), 0);
-	assert_int_equal(k, 1000);
-	static const char *const bad[] = {
-		"", "G", "-1", "1X", "1GG", "1..5", "0x10", "1e3", "inf", "9999999E", "4.", " 4"};
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		k = -7;
-		assert_int_equal(text_parse_kib(bad[i], &k), -1);
-		assert_int_equal(k, -7);
-	}
-}
-
 static void test_time(void **state)
 {
 	(void)state;
@@ -198,7 +175,6 @@ int main(void)
 		cmocka_unit_test(test_decode),
 		cmocka_unit_test(test_width),
 		cmocka_unit_test(test_kib),
-		cmocka_unit_test(test_parse_kib),
 		cmocka_unit_test(test_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

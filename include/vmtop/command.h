@@ -26,6 +26,8 @@
 	X(CMD_PREVIEW, want_preview, "preview", STEERS, NULL) /* plan a forced round, do nothing */          \
 	X(CMD_PREVIEW_APPLY, want_apply, "preview-apply", STEERS, NULL)                                      \
 	X(CMD_PREVIEW_DROP, drop_preview, "preview-drop", HARMLESS, NULL)                                    \
+	/* uuid, vcpu, on: left out of the preview's plan, or in it again */                                 \
+	X(CMD_PREVIEW_LEAVE, leave_out, "preview-leave", HARMLESS, NULL)                                     \
 	X(CMD_HOLD, set_hold, "hold", HARMLESS, NULL)       /* uuid, on: hold or release one VM */           \
 	X(CMD_PIN, ask_change, "pin", STEERS, NULL)         /* uuid, vcpu, cpus */                           \
 	X(CMD_BALLOON, ask_change, "balloon", STEERS, NULL) /* uuid, number: KiB */                          \

@@ -76,7 +76,9 @@ struct snapshot {
 	double delay_s;
 	int n_eligible_cpu, n_eligible_memory; /* VMs that AUTO would steer */
 	bool preview;                          /* ghosts are shown */
-	int n_preview_pins;
+	int n_preview_pins;                    /* without those left out */
+	struct action *ghosts;                 /* its plan; SKIPPED: left out */
+	size_t n_ghosts;
 	struct vf64 preview_after_pct; /* deviation that they would lead to */
 	int n_rebalance_pins;          /* pins that `b` would make now, for its question; -1 unknown */
 	int n_memory_changes;          /* balloons that `B` would change now; -1 unknown */

@@ -4,14 +4,16 @@
  * Invariant: nothing is changed (the engine is in a dry run), and only what is of no use at all is a failure.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "vmtop/batch.h"
+#include "vmtop/effect.h"
 #include "vmtop/migrate.h"
 #include "vmtop/text.h"
 
-enum { STEPS_MOST = 6, PLAN_LINES = 30 };
+enum { STEPS_MOST = 6 };
 
 enum level { LEVEL_OK, LEVEL_NOTE, LEVEL_WARN, LEVEL_FAIL };
 static const char *const level_names[] = {
@@ -333,16 +335,36 @@ static int print_checks(const struct snapshot *s, FILE *to)
 	return count[LEVEL_FAIL];
 }
 
-/* What was logged since `seen`: the plan, and why there is none. */
-static void print_plan(const struct snapshot *s, uint64_t seen, FILE *to)
+/* Moves first, then pins in place, each with what it would do. */
+static int print_pins(const struct snapshot *s, FILE *to)
 {
-	size_t lines = 0;
+	struct suffer_look look = snapshot_look(s);
+	struct effect *effects = calloc(s->n_actions + 1, sizeof *effects);
+	size_t n = effects ? effects_of(&look, s->actions, s->n_actions, effects) : 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct action *a = &s->actions[effects[i].action];
+		char name[VM_NAME_BYTES * 4], where[64], does[300];
+		text_escape(name, sizeof name, s->sample.vms[effects[i].vm].name);
+		effect_where(&look, &effects[i], a, where, sizeof where);
+		effect_text(&effects[i], does, sizeof does);
+		fprintf(to, "  %s  %s vCPU %d  %s  %s  (%s)\n", effects[i].moves ? "move" : "pin ", name,
+			a->vcpu, where, does, a->why.text);
+	}
+	free(effects);
+	return effects ? 0 : -1;
+}
+
+/* All pins; then what else was logged since `seen`: balloons, and why there is nothing to do. */
+static int print_plan(const struct snapshot *s, uint64_t seen, FILE *to)
+{
 	fprintf(to, "\nA CPU round and a memory cycle would now do this; nothing was changed:\n");
-	for (size_t i = 0; i < s->n_log; i++)
-		if (s->log[i].seq > seen && s->log[i].kind != LOG_EVENT && lines++ < PLAN_LINES)
-			fprintf(to, "  %s\n", s->log[i].text);
-	if (lines > PLAN_LINES)
-		fprintf(to, "  and %zu line%s more\n", lines - PLAN_LINES, text_s(lines - PLAN_LINES));
+	int rc = print_pins(s, to);
+	for (size_t i = 0; i < s->n_log; i++) {
+		const struct log_line *l = &s->log[i];
+		if (l->seq > seen && l->kind != LOG_EVENT && (l->kind != LOG_ACTION || l->vcpu < 0))
+			fprintf(to, "  %s\n", l->text);
+	}
+	return rc;
 }
 
 /* The second sample with rates: guests fill in their first statistics a little later than the host. */
@@ -379,7 +401,9 @@ int check_run(struct engine *en, FILE *to, struct err *e)
 	s = engine_step(en, e) < 0 ? NULL : engine_snapshot(en);
 	if (!s)
 		return e->msg[0] ? -1 : err_set(e, ERR_NOMEM, "out of memory");
-	print_plan(s, seen, to);
+	int rc = print_plan(s, seen, to);
 	snapshot_free(s);
+	if (rc < 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
 	return failures ? err_set(e, ERR_RUNTIME, "the check failed, see above") : 0;
 }

@@ -164,6 +164,18 @@ static void drop_preview(struct engine *en, const struct command *c)
 	plan_reset(&en->preview);
 }
 
+/* What the whole plan would lead to says nothing of a part of it. */
+static void leave_out(struct engine *en, const struct command *c)
+{
+	for (size_t i = 0; i < en->preview.n; i++) {
+		struct action *a = &en->preview.actions[i];
+		if (a->kind != ACTION_PIN || a->vcpu != c->vcpu || uuid_compare(a->uuid, c->uuid) != 0)
+			continue;
+		a->outcome = c->on ? OUTCOME_SKIPPED : OUTCOME_PLANNED;
+		en->preview_after_pct = vf64_absent(AVAIL_NONE);
+	}
+}
+
 static void want_sample(struct engine *en, const struct command *c)
 {
 	(void)c;

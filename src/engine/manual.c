@@ -136,6 +136,8 @@ int preview_apply(struct engine *en)
 	size_t stale = 0;
 	for (size_t i = 0; i < en->preview.n; i++) {
 		const struct action *p = &en->preview.actions[i];
+		if (p->outcome == OUTCOME_SKIPPED)
+			continue;
 		const struct vm_sample *vm = asked_vm(en, p->uuid);
 		const struct vcpu_sample *v = vm ? sample_vcpu(&en->sample, vm, p->vcpu) : NULL;
 		if (!still_good(en, p, vm, v)) {

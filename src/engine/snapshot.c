@@ -75,10 +75,12 @@ static void fill_vm_status(const struct engine *en, struct snapshot *s)
 static void fill_ghosts(const struct engine *en, struct snapshot *s)
 {
 	s->preview = en->previewing;
-	s->n_preview_pins = en->previewing ? (int)en->preview.n : 0;
 	s->preview_after_pct = en->preview_after_pct;
 	for (size_t i = 0; en->previewing && i < en->preview.n; i++) {
 		const struct action *a = &en->preview.actions[i];
+		if (a->outcome == OUTCOME_SKIPPED)
+			continue;
+		s->n_preview_pins++;
 		const struct vm_sample *vm = sample_vm_by_uuid(&s->sample, a->uuid);
 		const struct vcpu_sample *v =
 			vm && a->kind == ACTION_PIN ? sample_vcpu(&s->sample, vm, a->vcpu) : NULL;
@@ -180,6 +182,8 @@ struct snapshot *engine_snapshot(const struct engine *en)
 	struct carver count = {NULL, sizeof(struct snapshot)};
 	carve_sample(en, &count, NULL);
 	carve_copy(&count, NULL, en->plan.n, sizeof *en->plan.actions);
+	size_t n_ghosts = en->previewing ? en->preview.n : 0;
+	carve_copy(&count, NULL, n_ghosts, sizeof *en->preview.actions);
 	carve_log(en, &count, NULL);
 	char *block = calloc(1, count.used);
 	if (!block)
@@ -189,6 +193,8 @@ struct snapshot *engine_snapshot(const struct engine *en)
 	carve_sample(en, &c, s);
 	s->actions = carve_copy(&c, en->plan.actions, en->plan.n, sizeof *en->plan.actions);
 	s->n_actions = en->plan.n;
+	s->ghosts = carve_copy(&c, en->preview.actions, n_ghosts, sizeof *en->preview.actions);
+	s->n_ghosts = n_ghosts;
 	carve_log(en, &c, s);
 	s->seq = en->seq;
 	fill_modes(en, s);

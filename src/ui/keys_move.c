@@ -94,6 +94,9 @@ static void move(struct view *v, const struct snapshot *s, long by)
 	case FOCUS_WHY:
 		rows_move(v, s, by);
 		break;
+	case FOCUS_PLAN:
+		plan_move(v, by);
+		break;
 	case FOCUS_MAP:
 		for (long i = by < 0 ? -by : by; i > 0 && i < 100000; i--)
 			map_step(v, s, by < 0 ? -1 : 1);
@@ -116,6 +119,7 @@ static void key_side(struct view *v, const struct snapshot *s, int by)
 		rows_move(v, s, by);
 		break;
 	case FOCUS_LOG:
+	case FOCUS_PLAN:
 		break;
 	}
 }
@@ -123,7 +127,10 @@ static void key_side(struct view *v, const struct snapshot *s, int by)
 static long page_of(const struct view *v)
 {
 	enum focus f = view_focus(v);
-	long page = f == FOCUS_LOG ? v->log_page : f == FOCUS_TABLE ? v->page : 10;
+	long page = f == FOCUS_LOG     ? v->log_page
+		    : f == FOCUS_TABLE ? v->page
+		    : f == FOCUS_PLAN  ? v->plan_page
+				       : 10;
 	return page > 1 ? page - 1 : 1;
 }
 

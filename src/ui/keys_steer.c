@@ -193,7 +193,15 @@ bool steer_key(struct view *v, const struct snapshot *s, enum key_action a)
 		key_cycle(v, s);
 		return true;
 	case KEY_PREVIEW:
-		view_send_kind(v, CMD_PREVIEW, true);
+		if (!s->preview)
+			view_send_kind(v, CMD_PREVIEW, true);
+		else if (v->id == VIEW_PLAN)
+			v->id = v->plan_from;
+		else
+			plan_show(v);
+		return true;
+	case KEY_LEAVE_OUT:
+		plan_leave_out(v, s);
 		return true;
 	case KEY_UNDO:
 		key_undo(v, s);

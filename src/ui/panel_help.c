@@ -33,6 +33,13 @@ static const char *const panel_help[] = {
 		      "cost. w goes on to the next VM that suffers, Left and Right to the next of the table. "
 		      "What cannot be "
 		      "read accuses nobody: the last line names it.",
+	[FOCUS_PLAN] =
+		"What a rebalance would do: moves first, then pins in place, which keep a vCPU where it "
+		"runs. A line "
+		"tells from where to where, what both pCPUs are asked for before and after the whole "
+		"plan, how long "
+		"the vCPU waits, and the deviation up to this line. x leaves a line out; y does the "
+		"rest; Esc drops it all.",
 	[FOCUS_VCPUS] =
 		"One VM: each vCPU with its use, wait and demand in percent of a pCPU, where it runs, its "
 		"pin "
@@ -43,7 +50,7 @@ static const char *const panel_help[] = {
 static const char *view_name(enum view_id id)
 {
 	static const char *const names[VIEW_COUNT] = {
-		"overview", "pCPUs", "memory", "decisions", "VM", "why"};
+		"overview", "pCPUs", "memory", "decisions", "VM", "why", "plan"};
 	return names[id];
 }
 

@@ -102,6 +102,7 @@ void view_free(struct view *v)
 	free(v->keys);
 	free(v->marks);
 	free(v->units);
+	free(v->plan);
 	free(v->staged);
 	free(v->queue);
 	free(v);
@@ -124,6 +125,7 @@ void view_feed(struct view *v, const struct snapshot *s)
 {
 	v->delay_s = s->delay_s;
 	v->n_asked += s->preview && !v->previewing;
+	plan_feed(v, s);
 	v->previewing = s->preview;
 	history_feed(&v->hist, s);
 	if (v->over != OVER_SETUP) {
@@ -155,6 +157,7 @@ static const enum focus panels[VIEW_COUNT][3] = {
 	[VIEW_LOG] = {FOCUS_LOG, FOCUS_LOG, FOCUS_LOG},
 	[VIEW_VM] = {FOCUS_VCPUS, FOCUS_VCPUS, FOCUS_LOG},
 	[VIEW_WHY] = {FOCUS_WHY, FOCUS_WHY, FOCUS_WHY},
+	[VIEW_PLAN] = {FOCUS_PLAN, FOCUS_PLAN, FOCUS_PLAN},
 };
 
 void view_focus_on(struct view *v, enum focus f)
@@ -345,7 +348,8 @@ void view_draw(
 		[VIEW_MEMORY] = draw_memory,
 		[VIEW_LOG] = draw_log,
 		[VIEW_VM] = vm_draw,
-		[VIEW_WHY] = why_draw};
+		[VIEW_WHY] = why_draw,
+		[VIEW_PLAN] = plan_draw};
 	double age_s = s->age_s + (double)(now_ns - received_ns) / 1e9;
 	screen_erase(to);
 	to->graph = v->graph ? v->graph : to->graph;

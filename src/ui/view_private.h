@@ -11,9 +11,9 @@
 #include "vmtop/keys.h"
 #include "vmtop/view.h"
 
-enum view_id { VIEW_OVERVIEW, VIEW_PCPUS, VIEW_MEMORY, VIEW_LOG, VIEW_VM, VIEW_WHY, VIEW_COUNT };
-enum focus { FOCUS_TABLE, FOCUS_MAP, FOCUS_LOG, FOCUS_VCPUS, FOCUS_WHY };
-enum { FOCUS_COUNT = FOCUS_WHY + 1 };
+enum view_id { VIEW_OVERVIEW, VIEW_PCPUS, VIEW_MEMORY, VIEW_LOG, VIEW_VM, VIEW_WHY, VIEW_PLAN, VIEW_COUNT };
+enum focus { FOCUS_TABLE, FOCUS_MAP, FOCUS_LOG, FOCUS_VCPUS, FOCUS_WHY, FOCUS_PLAN };
+enum { FOCUS_COUNT = FOCUS_PLAN + 1 };
 enum overlay { OVER_NONE, OVER_HELP, OVER_QUESTION, OVER_PROMPT, OVER_SORT, OVER_SETUP, OVER_COST };
 enum prompt {
 	PROMPT_INTERVAL,
@@ -137,6 +137,12 @@ struct view {
 	int log_page;
 	size_t vm_top;
 
+	/* the plan of a preview, as listed */
+	struct effect *plan;
+	size_t n_plan, cap_plan, plan_row, plan_top;
+	int plan_page;
+	enum view_id plan_from; /* where one was before */
+
 	enum overlay over;
 	struct own_cost own; /* of the last frame */
 	int over_row, over_top;
@@ -205,6 +211,12 @@ void alert_draw(const struct snapshot *s, struct screen *to, int row);
 enum style suffer_style(const struct suffering *x); /* one scale for rows, words and bars */
 bool alert_any(const struct snapshot *s);
 bool alert_worst(const struct view *v, const struct snapshot *s, size_t n, size_t *row);
+/* panel_plan.c: the plan of a preview; the cursor in it; the line under it is left out, or in again. */
+void plan_feed(struct view *v, const struct snapshot *s);
+void plan_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+void plan_show(struct view *v);
+void plan_move(struct view *v, long by);
+void plan_leave_out(struct view *v, const struct snapshot *s);
 void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 /* panel_graphs.c */
 void vm_graphs_draw(

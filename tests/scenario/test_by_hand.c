@@ -135,12 +135,65 @@ static void what_was_asked_is_done_before_the_end(void **state)
 	rise(&d);
 }
 
+static bool acts_on(const struct snapshot *s, const struct action *a)
+{
+	for (size_t i = 0; i < s->n_actions; i++)
+		if (s->actions[i].kind == a->kind && s->actions[i].vcpu == a->vcpu &&
+			uuid_compare(s->actions[i].uuid, a->uuid) == 0)
+			return true;
+	return false;
+}
+
+/* Three are stacked. Of what the preview lists, the line that is left out is not done, the others are; a line
+ * taken in again is. */
+static void a_line_of_the_preview_is_left_out(void **state)
+{
+	static const char text[] = "host\n pcpus 4\nvm a\n load 90%\n pin 0\nvm b\n load 90%\n pin 0\n"
+				   "vm c\n load 90%\n pin 0\n";
+	struct desk d = {.last = NULL};
+	struct config cfg;
+	struct err e = ERR_INIT;
+	(void)state;
+	run_config(&cfg, false, false, 1);
+	cfg.granularity = GRAN_CPU;
+	d.en = engine_new(&cfg, run_open(text), &e);
+	assert_non_null(d.en);
+	for (int i = 0; i < 4; i++) {
+		step(&d);
+		engine_wait(d.en, -1);
+	}
+	engine_command(d.en, &(struct command){.kind = CMD_PREVIEW});
+	step(&d);
+	assert_true(d.last->preview && d.last->n_ghosts >= 2);
+	struct action out = d.last->ghosts[0], in = d.last->ghosts[1];
+	struct command leave = {.kind = CMD_PREVIEW_LEAVE, .on = true, .vcpu = in.vcpu};
+	memcpy(leave.uuid, in.uuid, UUID_BYTES);
+	engine_command(d.en, &leave);
+	leave.on = false;
+	engine_command(d.en, &leave);
+	leave.on = true;
+	memcpy(leave.uuid, out.uuid, UUID_BYTES);
+	engine_command(d.en, &leave);
+	engine_wait(d.en, -1);
+	step(&d);
+	assert_int_equal(d.last->n_preview_pins, (int)d.last->n_ghosts - 1);
+	assert_int_equal(d.last->ghosts[0].outcome, OUTCOME_SKIPPED);
+	engine_command(d.en, &(struct command){.kind = CMD_PREVIEW_APPLY});
+	step(&d);
+	assert_true(acts_on(d.last, &in));
+	assert_false(acts_on(d.last, &out));
+	assert_false(d.last->preview);
+	snapshot_free(d.last);
+	engine_free(d.en);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_are_one_step_and_one_undo),
 		cmocka_unit_test(undo_waits_for_what_was_asked_before_it),
 		cmocka_unit_test(what_was_asked_is_done_before_the_end),
+		cmocka_unit_test(a_line_of_the_preview_is_left_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,22 +63,6 @@ static void type(struct view *v, const struct snapshot *s, const char *keys)
 			more = view_more(v, &c);
 }
 
-/* A plan that moves the first vCPU of each VM one pCPU on. */
-static void preview(struct snapshot *s)
-{
-	s->preview = true;
-	s->preview_after_pct = vf64_ok(4.1);
-	for (size_t i = 0; i < s->sample.n_vms; i++) {
-		size_t k = s->sample.vms[i].first_vcpu;
-		if (!s->sample.vms[i].n_vcpus || !vi64_has(s->sample.vcpus[k].pcpu))
-			continue;
-		s->vcpu_status[k].ghost = true;
-		cpuset_clear(&s->vcpu_status[k].ghost_to);
-		cpuset_add(&s->vcpu_status[k].ghost_to, (int)(s->sample.vcpus[k].pcpu.v + 1) % 8);
-		s->n_preview_pins++;
-	}
-}
-
 /* A letter a cell, by enum style; what is normal and empty is blank, and lines end where only that follows.
  */
 static char *dump_styles(const struct screen *s)
@@ -113,7 +97,7 @@ static char *shoot(const struct shot *t)
 	if (t->first)
 		snprintf(s->backend.text, sizeof s->backend.text, "connecting to qemu:///system");
 	if (t->preview)
-		preview(s);
+		bigsnap_preview(s, true);
 	if (t->stale)
 		s->backend.link = LINK_LOST;
 	struct view *v = open_view(s, t->ticks ? t->ticks : 5);
@@ -228,6 +212,11 @@ static void test_states(void **state)
 		{"of-host", "I", 16, 8, 24, .cols = 80},
 		{"strip-node", "1!!!", 16, 512, 24, .cols = 80},
 		{"preview", "1", 16, 8, 24, .cols = 80, .preview = true},
+		{"plan", "\001\001", 16, 8, 24, .cols = 80, .preview = true},
+		{"plan", "", 40, 8, 40, .cols = 120, .preview = true},
+		{"plan", "", 3, 8, 12, .cols = 40, .preview = true},
+		{"plan", "", 3, 8, 6, .cols = 20, .preview = true},
+		{"plan-help", "?", 16, 8, 24, .cols = 80, .preview = true},
 		{"readonly", "", 16, 8, 24, .cols = 80, .readonly = true},
 		{"auto", "", 16, 8, 24, .cols = 80, .automatic = true},
 		{"stale", "", 16, 8, 24, .cols = 80, .stale = true},
@@ -275,6 +264,7 @@ static void test_styles(void **state)
 		{"ask-auto", "a", 16, 8, 24, .cols = 80, .styles = true},
 		{"pin-editor", "E\002\002 ", 16, 8, 24, .cols = 80, .styles = true},
 		{"preview", "1", 16, 8, 24, .cols = 80, .preview = true, .styles = true},
+		{"plan", "\001\001", 16, 8, 24, .cols = 80, .preview = true, .styles = true},
 		{"readonly", "", 16, 8, 24, .cols = 80, .readonly = true, .styles = true},
 		{"auto", "", 16, 8, 24, .cols = 80, .automatic = true, .styles = true},
 		{"stale", "", 16, 8, 24, .cols = 80, .stale = true, .styles = true},

@@ -100,9 +100,10 @@ static void press(struct bench *b, int key)
 		assert_int_not_equal(c.kind, CMD_NONE);
 		if (c.kind == CMD_PIN)
 			assert_false(cpuset_empty(&c.cpus));
-		b->s->preview = c.kind == CMD_PREVIEW ? true : b->s->preview;
+		if (c.kind == CMD_PREVIEW)
+			bigsnap_preview(b->s, true);
 		if (c.kind == CMD_PREVIEW_APPLY || c.kind == CMD_PREVIEW_DROP)
-			b->s->preview = false;
+			bigsnap_preview(b->s, false);
 		more = view_more(b->v, &c);
 	}
 }

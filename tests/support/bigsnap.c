@@ -269,10 +269,50 @@ void bigsnap_tick(struct snapshot *s)
 	fill_rates(s, (unsigned)s->seq * 7919U);
 }
 
+static void plan_pin(struct snapshot *s, size_t vm, size_t k, int to)
+{
+	const struct vcpu_sample *v = &s->sample.vcpus[k];
+	struct action *a = &s->ghosts[s->n_ghosts];
+	*a = (struct action){.kind = ACTION_PIN, .vm = vm, .vcpu = v->id, .from = v->affinity};
+	memcpy(a->uuid, s->sample.vms[vm].uuid, UUID_BYTES);
+	cpuset_add(&a->to, to);
+	snprintf(a->why.text, sizeof a->why.text, "demand 40 %%, to pCPU %d at 12 %%", to);
+	if (s->n_ghosts++ == 2) {
+		a->outcome = OUTCOME_SKIPPED;
+		return;
+	}
+	s->n_preview_pins++;
+	s->vcpu_status[k].ghost = true;
+	s->vcpu_status[k].ghost_to = a->to;
+}
+
+void bigsnap_preview(struct snapshot *s, bool on)
+{
+	s->preview = on;
+	s->preview_after_pct = vf64_ok(4.1);
+	s->n_ghosts = 0;
+	s->n_preview_pins = 0;
+	if (!on)
+		return;
+	free(s->ghosts);
+	s->ghosts = calloc(2 * s->sample.n_vms + 1, sizeof *s->ghosts);
+	if (!s->ghosts)
+		abort();
+	for (size_t i = 0; i < s->sample.n_vms; i++) {
+		size_t k = s->sample.vms[i].first_vcpu;
+		for (size_t n = 0; n < 2 && n < s->sample.vms[i].n_vcpus; n++) {
+			struct vi64 at = s->sample.vcpus[k + n].pcpu;
+			if (vi64_has(at))
+				plan_pin(s, i, k + n, (int)(at.v + !n) % 8);
+		}
+	}
+}
+
 void bigsnap_free(struct snapshot *s)
 {
 	if (!s)
 		return;
+	free(s->ghosts);
 	sample_done(&s->sample);
 	free(s->vcpu_rates);
 	free(s->vcpu_status);

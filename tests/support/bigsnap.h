@@ -11,6 +11,9 @@
 struct snapshot *bigsnap_new(int vms, int pcpus);
 /* As time goes on: numbers move a little, seq and time advance. */
 void bigsnap_tick(struct snapshot *s);
+/* A plan that moves the first vCPU of each VM one pCPU on and pins the second where it runs; the third line
+ * is left out. Or none. */
+void bigsnap_preview(struct snapshot *s, bool on);
 void bigsnap_free(struct snapshot *s);
 
 extern const char *const bigsnap_hostile[];

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* The plan of a preview, a line a pin: moves first, then pins in place. Lines can be left out before it is
+ * carried out. Invariant: what is listed is what y does. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "view_private.h"
+#include "vmtop/effect.h"
+#include "vmtop/text.h"
+
+enum { NAME_LEAST = 8, KIND = 5, VCPU = 9, WHERE = 16, FOOT = 3 };
+
+void plan_show(struct view *v)
+{
+	if (v->id != VIEW_PLAN)
+		v->plan_from = v->id;
+	v->id = VIEW_PLAN;
+}
+
+void plan_feed(struct view *v, const struct snapshot *s)
+{
+	struct suffer_look look = snapshot_look(s);
+	bool begins = s->preview && !v->previewing && s->n_ghosts && !s->backend.replay;
+	v->n_plan = 0;
+	if (s->n_ghosts > v->cap_plan) {
+		struct effect *p = reallocarray(v->plan, s->n_ghosts, sizeof *p);
+		if (!p)
+			return; /* the ghosts in the map still tell */
+		v->plan = p;
+		v->cap_plan = s->n_ghosts;
+	}
+	if (s->n_ghosts)
+		v->n_plan = effects_of(&look, s->ghosts, s->n_ghosts, v->plan);
+	if (begins) {
+		plan_show(v);
+		v->plan_row = v->plan_top = 0;
+	}
+	if (!s->n_ghosts && v->id == VIEW_PLAN)
+		v->id = v->plan_from;
+	if (v->plan_row >= v->n_plan)
+		v->plan_row = v->n_plan ? v->n_plan - 1 : 0;
+}
+
+void plan_move(struct view *v, long by)
+{
+	long to = (long)v->plan_row + by, last = (long)v->n_plan - 1;
+	v->plan_row = (size_t)(to < 0 || last < 0 ? 0 : to > last ? last : to);
+}
+
+void plan_leave_out(struct view *v, const struct snapshot *s)
+{
+	if (v->id != VIEW_PLAN || v->plan_row >= v->n_plan) {
+		view_say(v, "v shows the plan; x leaves out the line under the cursor there");
+		return;
+	}
+	const struct effect *e = &v->plan[v->plan_row];
+	struct command c = {.kind = CMD_PREVIEW_LEAVE, .on = !e->out, .vcpu = s->ghosts[e->action].vcpu};
+	memcpy(c.uuid, s->ghosts[e->action].uuid, UUID_BYTES);
+	view_send(v, &c);
+	plan_move(v, 1);
+}
+
+static int name_width(const struct view *v, const struct snapshot *s, const struct screen *to, int cols)
+{
+	int widest = NAME_LEAST, most = cols / 3 > NAME_LEAST ? cols / 3 : NAME_LEAST;
+	for (size_t i = 0; i < v->n_plan; i++) {
+		char name[VM_NAME_BYTES];
+		text_escape(name, sizeof name, s->sample.vms[v->plan[i].vm].name);
+		int n = screen_columns(to, name);
+		widest = n > widest ? n : widest;
+	}
+	return widest < most ? widest : most;
+}
+
+static void draw_line(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at,
+	size_t i, int name_cols)
+{
+	const struct effect *e = &v->plan[i];
+	struct suffer_look look = snapshot_look(s);
+	char text[300], name[VM_NAME_BYTES];
+	bool here = i == v->plan_row;
+	enum style rest = here ? STYLE_SELECTED : e->out || !e->moves ? STYLE_DIM : STYLE_NORMAL;
+	enum style kind = here ? rest : e->out ? STYLE_DIM : e->moves ? STYLE_GHOST : STYLE_PIN;
+	int col = at.col + 1, end = at.col + at.cols;
+	if (here)
+		screen_fill(to, at.row, at.col, at.cols, rest, ' ');
+	screen_text(to, at.row, col, KIND, kind, e->out ? "out" : e->moves ? "MOVE" : "pin");
+	col += KIND;
+	text_escape(name, sizeof name, s->sample.vms[e->vm].name);
+	draw_name(to, at.row, col, name_cols < end - col ? name_cols : end - col, rest, name);
+	col += name_cols + 1;
+	snprintf(text, sizeof text, "vCPU %d", s->ghosts[e->action].vcpu);
+	screen_text(to, at.row, col, end - col, rest, text);
+	col += VCPU;
+	effect_where(&look, e, &s->ghosts[e->action], text, sizeof text);
+	draw_cut(to, at.row, col, end - col < WHERE ? end - col : WHERE, kind, text);
+	col += WHERE + 1;
+	effect_text(e, text, sizeof text);
+	if (col < end)
+		draw_cut(to, at.row, col, end - col, rest, text);
+}
+
+static void draw_reason(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	const struct effect *e = &v->plan[v->plan_row];
+	char effect[300], text[800];
+	effect_text(e, effect, sizeof effect);
+	snprintf(text, sizeof text, "%s · %s", effect, s->ghosts[e->action].why.text);
+	draw_wrapped(to, at, STYLE_NORMAL, text);
+}
+
+void plan_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	size_t moves = 0, out = 0;
+	char title[120];
+	view_sight(v, FOCUS_PLAN, at);
+	for (size_t i = 0; i < v->n_plan; i++) {
+		moves += v->plan[i].moves && !v->plan[i].out;
+		out += v->plan[i].out;
+	}
+	snprintf(title, sizeof title, "Plan: %zu move%s, %zu pin%s in place, %zu left out", moves,
+		text_s(moves), v->n_plan - moves - out, text_s(v->n_plan - moves - out), out);
+	draw_title(to, (struct rect){at.row, at.col, 1, at.cols}, true, title,
+		at.cols >= 100 ? "y does it · x leaves a line out · Esc drops it" : "");
+	int foot = at.rows >= 8 && v->n_plan ? FOOT : 0, page = at.rows - 1 - foot;
+	v->plan_page = page;
+	if (page < 1)
+		return;
+	if (v->plan_row < v->plan_top)
+		v->plan_top = v->plan_row;
+	if (v->plan_row >= v->plan_top + (size_t)page)
+		v->plan_top = v->plan_row - (size_t)page + 1;
+	int name_cols = name_width(v, s, to, at.cols);
+	for (int i = 0; i < page && v->plan_top + (size_t)i < v->n_plan; i++)
+		draw_line(v, s, to, (struct rect){at.row + 1 + i, at.col, 1, at.cols},
+			v->plan_top + (size_t)i, name_cols);
+	if (foot)
+		draw_reason(v, s, to, (struct rect){at.row + at.rows - foot, at.col + 1, foot, at.cols - 1});
+}

@@ -34,6 +34,8 @@ const char *vm_state_text(enum vm_state s); /* "running", "paused", ... */
 
 enum { PCPU_LARGEST = 1024 };
 
+enum { CPU_SHARES_LEAST = 1, CPU_SHARES_MOST = 262144 }; /* version 2 ends at 10000 */
+
 struct pcpu_sample {
 	int id;
 	bool online;
@@ -172,6 +174,7 @@ struct vm_facts {
 	struct vi64 swapped_kib;                 /* of QEMU, on the host's swap; no counter */
 	struct vi64 throttled_ns;                /* its vCPUs, by a quota */
 	struct vi64 weight;                      /* cpu.weight of its group, 100 is the rule; no counter */
+	struct vi64 cpu_shares;                  /* the same in libvirt's unit, which depends on the host */
 	struct vf64 psi_cpu, psi_memory, psi_io; /* of its group: some avg10, percent */
 	struct vi64 exits, polled_ns;            /* KVM: exits from guest mode; polled while halted */
 	struct vi64 disk_ns, disk_reqs;          /* reads, writes and flushes: time they took, how many */

@@ -154,7 +154,7 @@ struct scn_event {
 	struct eat eat;
 };
 
-enum fail_kind { FAIL_SAMPLE, FAIL_APPLY, FAIL_PIN, FAIL_BALLOON, FAIL_PERIOD };
+enum fail_kind { FAIL_SAMPLE, FAIL_APPLY, FAIL_PIN, FAIL_BALLOON, FAIL_PERIOD, FAIL_SHARES };
 struct scn_fail { /* the n-th call of this kind fails */
 	enum fail_kind kind;
 	long nth;
@@ -186,6 +186,7 @@ struct scenario {
 		swap_kib; /* of the host; below 0: enough for all that its guests may have */
 	int64_t node_total_kib[MAX_NODES];
 	int64_t balance_ns; /* how often the kernel evens out what is not pinned; 0 never */
+	bool cpu_shares; /* a control group for each VM: its vCPUs share one weight; else threads are equal */
 	struct scn_vm *vms;
 	struct scn_event *ev; /* by time */
 	struct curve *curves;

@@ -271,24 +271,22 @@ struct vi64 cgroup_throttled_ns(const struct cgroup_dir *d)
 	return sum;
 }
 
-struct vi64 cgroup_weight(const struct cgroup_dir *d)
+void cgroup_weight(const struct cgroup_dir *d, struct vi64 *weight, struct vi64 *shares)
 {
 	char dir[CGROUP_PATH];
-	struct vi64 least = vi64_absent(AVAIL_NONE);
+	*weight = *shares = vi64_absent(AVAIL_NONE);
 	memcpy(dir, d->path, sizeof dir);
 	if (!dir[0])
-		return least;
+		return;
 	do {
 		int64_t v;
 		if (!of_machine(dir, d->top) || !read_number(dir, d->v2 ? "cpu.weight" : "cpu.shares", &v) ||
-			v <= 0 || v > 1 << 20)
+			v < CPU_SHARES_LEAST || v > CPU_SHARES_MOST)
 			continue;
+		*shares = vi64_ok(v);
 		v = d->v2 ? v : (v * 100 + 512) / 1024;
-		v = v > 0 ? v : 1;
-		if (!vi64_has(least) || v < least.v)
-			least = vi64_ok(v);
+		*weight = vi64_ok(v > 0 ? v : 1);
 	} while (climb(dir, d->top));
-	return least;
 }
 
 /* The nearest group that has it: a controller need not reach down to libvirt's own groups. */

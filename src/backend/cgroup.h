@@ -39,8 +39,9 @@ void cgroup_memory(const struct cgroup_dir *d, struct cgroup_memory *to);
 /* How long the machine's vCPUs were held by a quota of their own or of the groups below and at its own:
  * a total. Absent: no such group has one. */
 struct vi64 cgroup_throttled_ns(const struct cgroup_dir *d);
-/* The least cpu.weight of the machine's own groups, 100 is the rule (version 1: of 1024 shares). */
-struct vi64 cgroup_weight(const struct cgroup_dir *d);
+/* cpu.weight of the outermost of the machine's own groups, which is what counts against other machines: 100
+ * is the rule (version 1: of 1024 shares). And as it stands there, which is libvirt's cpu_shares. */
+void cgroup_weight(const struct cgroup_dir *d, struct vi64 *weight, struct vi64 *shares);
 /* How much of the last ten seconds something in the group stood still for want of "cpu", "memory" or "io",
  * in percent. Absent: the kernel does not tell. */
 struct vf64 cgroup_pressure(const struct cgroup_dir *d, const char *of);

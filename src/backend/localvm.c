@@ -377,7 +377,7 @@ static void read_gauges(const struct local_root *lr, struct local_vm *vm)
 	f->psi_cpu = cgroup_pressure(&vm->groups.cpu, "cpu");
 	f->psi_memory = cgroup_pressure(&vm->groups.cpu, "memory");
 	f->psi_io = cgroup_pressure(&vm->groups.cpu, "io");
-	f->weight = cgroup_weight(&vm->groups.cpu);
+	cgroup_weight(&vm->groups.cpu, &f->weight, &f->cpu_shares);
 	vm->throttles = vi64_has(cgroup_throttled_ns(&vm->groups.cpu));
 }
 

@@ -50,7 +50,7 @@ static bool read_fail(struct reader *r)
 		const char *word;
 		enum fail_kind kind;
 	} kinds[] = {{"sample", FAIL_SAMPLE}, {"apply", FAIL_APPLY}, {"pin", FAIL_PIN},
-		{"balloon", FAIL_BALLOON}, {"period", FAIL_PERIOD}};
+		{"balloon", FAIL_BALLOON}, {"period", FAIL_PERIOD}, {"shares", FAIL_SHARES}};
 	struct scenario *s = r->s;
 	size_t k = 0;
 	int n;

@@ -199,6 +199,12 @@ static bool read_balancer(struct reader *r)
 	return want_time(r, &r->s->balance_ns, false);
 }
 
+static bool read_cpu_shares(struct reader *r)
+{
+	r->s->cpu_shares = true;
+	return true;
+}
+
 static bool read_name(struct reader *r)
 {
 	const char *w = "";
@@ -227,6 +233,7 @@ const struct statement scenario_host_statements[] = {
 	{"swap", "swap SIZE", read_swap},
 	{"background", "background CPULIST CURVE", read_background},
 	{"balancer", "balancer off | TIME", read_balancer},
+	{"cpu-shares", "cpu-shares", read_cpu_shares},
 	{NULL, NULL, NULL},
 };
 

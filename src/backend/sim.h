@@ -29,6 +29,7 @@ struct sim_thread { /* something that wants to run */
 	double quota;
 	double backlog_ns; /* open loop: work that waits */
 	double duty;       /* of the closed loop that stands for it (sim_pool) */
+	double weight;     /* against others on the same pCPUs */
 	double run, wait;  /* rates in force */
 	double time_ns, delay_ns;
 	struct cpuset affinity;
@@ -123,7 +124,7 @@ struct sim {
 	double psi_some, psi_full;     /* as the scenario says */
 	double stall_some, stall_full; /* as guests wait for pages, percent */
 	bool disconnected, changed;    /* changed: something an event would tell */
-	long calls[FAIL_PERIOD + 1];
+	long calls[FAIL_SHARES + 1];
 	size_t trace_at;           /* interval of the trace that is now */
 	double *duty, *run, *wait; /* scratch, n_threads each; wait: twice that and some */
 	int *on;
@@ -145,6 +146,9 @@ enum { SHARE_EXACT = 64 };
 void share_closed(const double *duty, double *run, double *wait, int n);
 /* Any number of loops and pCPUs that serve them together: what each runs; scratch: 3 (n + 1). */
 void share_pool(const double *duty, double *run, int n, int servers, double *scratch);
+/* The same among loops of unequal weight, from what they run as equals: together they run as much; part:
+ * scratch. */
+void share_weighted(const double *duty, const double *weight, double *run, double *part, int n);
 
 /* sim_pool.c */
 #define POOL_BACKLOG_NS 1e6 /* less of an open loop's work is no backlog */
@@ -167,6 +171,7 @@ double cpu_stddev_pct(const struct sim *s);
 /* sim_fault.c: what readers of /proc, control groups and KVM's counters see */
 void fault_start(struct sim_vm *vm);
 void fault_run(struct sim *s, double dt_ns);
+void sim_weigh(struct sim *s, struct sim_vm *vm, int weight);
 void fault_event(struct sim *s, struct sim_vm *vm, const struct scn_event *ev);
 void fault_fill(const struct sim *s, const struct sim_vm *vm, unsigned groups, struct vm_facts *f);
 

@@ -60,11 +60,21 @@ static void set_quota(struct sim *s, struct sim_vm *vm, double quota)
 	s->changed = true;
 }
 
+void sim_weigh(struct sim *s, struct sim_vm *vm, int weight)
+{
+	vm->fault[FAULT_WEIGHT] = weight < 1 ? 1 : weight;
+	for (size_t i = 0; i < s->n_pcpus; i++)
+		s->pcpus[i].dirty = true;
+	s->changed = true;
+}
+
 void fault_event(struct sim *s, struct sim_vm *vm, const struct scn_event *ev)
 {
 	struct sim_thread *t = emulator_of(s, vm);
 	if (ev->kind == EV_FAULT) {
 		vm->fault[ev->index] = ev->number;
+		if (ev->index == FAULT_WEIGHT)
+			sim_weigh(s, vm, ev->number);
 		if (ev->index == FAULT_QUOTA)
 			set_quota(s, vm, fmin(1, fmax(.01, ev->number / 100.)));
 		return;
@@ -86,6 +96,7 @@ void fault_fill(const struct sim *s, const struct sim_vm *vm, unsigned groups, s
 	f->swapped_kib = vi64_ok(llround(vm->mem.out) + vm->fault[FAULT_SWAPPED] * INT64_C(1024));
 	f->throttled_ns = vi64_ok(llround(vm->throttled_ns));
 	f->weight = vi64_ok(vm->fault[FAULT_WEIGHT]);
+	f->cpu_shares = s->scn->cpu_shares ? f->weight : vi64_absent(AVAIL_UNSUPPORTED);
 	f->psi_cpu = vf64_absent(AVAIL_UNSUPPORTED);
 	f->psi_memory = vf64_ok(vm->fault[FAULT_PSI_MEMORY]);
 	f->psi_io = vf64_ok(vm->fault[FAULT_PSI_IO]);

@@ -171,11 +171,20 @@ static void pass_up(struct sim *s, struct sim_pool *p, int n)
 	}
 }
 
+static void by_weight(struct sim *s, int n)
+{
+	for (int i = 0; i < n; i++)
+		s->wait[i] = s->threads[s->on[i]].weight;
+	share_weighted(s->duty, s->wait, s->run, s->wait + n, n);
+}
+
 static void serve(struct sim *s, struct sim_pool *p)
 {
 	int n = gather(s, p);
 	if (n > p->servers) {
 		share_pool(s->duty, s->run, n, p->servers, s->wait);
+		if (s->scn->cpu_shares)
+			by_weight(s, n);
 		for (int i = 0; i < n; i++) {
 			slow_down(s, s->on[i], s->run[i] / s->duty[i]);
 			s->threads[s->on[i]].source = s->run[i];
@@ -278,6 +287,22 @@ static void settle(struct sim *s)
 		spread(s, &s->pools[s->by_size[k]].cpus);
 }
 
+/* The weight of a VM's group is that of its runnable vCPUs together. */
+static void weigh_groups(struct sim *s)
+{
+	for (size_t i = 0; i < s->n_threads; i++)
+		s->threads[i].weight = 100;
+	for (size_t v = 0; v < s->n_vms; v++) {
+		const struct sim_vm *vm = &s->vms[v];
+		struct sim_thread *t = &s->threads[vm->first_thread];
+		double busy = 0;
+		for (int i = 0; i <= vm->n_slots; i++)
+			busy += t[i].pcpu >= 0 ? cpu_load(s, &t[i]) : 0;
+		for (int i = 0; i <= vm->n_slots; i++)
+			t[i].weight = vm->fault[FAULT_WEIGHT] / fmax(1, busy);
+	}
+}
+
 void pool_share(struct sim *s)
 {
 	bool any = s->regroup;
@@ -294,6 +319,11 @@ void pool_share(struct sim *s)
 	}
 	if (!any)
 		return;
+	if (s->scn->cpu_shares) {
+		weigh_groups(s);
+		for (int i = 0; i < s->n_pools; i++)
+			s->pools[i].touched = s->pools[i].changed = s->pools[i].root == i;
+	}
 	for (size_t i = 0; i < s->n_threads; i++)
 		if (s->threads[i].pcpu >= 0 && touched(s, i))
 			s->threads[i].duty = cpu_load(s, &s->threads[i]);

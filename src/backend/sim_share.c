@@ -209,3 +209,43 @@ void share_pool(const double *duty, double *run, int n, int servers, double *scr
 	for (int i = 0; i < n; i++)
 		run[i] = fmin(duty[i], run[i] * busy / sum);
 }
+
+/* What a loop runs that gets this part of the time in which it is runnable. */
+static double runs_at(double duty, double part)
+{
+	return part >= 1 ? duty : duty / (1 + duty * (1 / part - 1));
+}
+
+/* Of the time in which it is runnable, by what it runs. */
+static double part_of(double duty, double run)
+{
+	return run >= duty ? 1 : 1 / (1 + (1 / run - 1 / duty));
+}
+
+static double run_all(const double *duty, const double *part, double *run, int n, double scale)
+{
+	double sum = 0;
+	for (int i = 0; i < n; i++)
+		sum += run[i] = runs_at(duty[i], scale * part[i]);
+	return sum;
+}
+
+/* Each gets a part of its runnable time in proportion to its weight; how much, follows from the pCPUs. Exact
+ * where all are always runnable, and where the weights are equal. */
+void share_weighted(const double *duty, const double *weight, double *run, double *part, int n)
+{
+	double all = 0, lo = 0, hi = 0;
+	for (int i = 0; i < n; i++) {
+		all += run[i];
+		part[i] = weight[i] * part_of(duty[i], fmax(run[i], 1e-9));
+		hi = fmax(hi, 1 / part[i]);
+	}
+	for (int k = 0; k < 60; k++) {
+		double scale = (lo + hi) / 2;
+		if (run_all(duty, part, run, n, scale) < all)
+			lo = scale;
+		else
+			hi = scale;
+	}
+	run_all(duty, part, run, n, hi);
+}

@@ -75,6 +75,7 @@ static void bound_facts(struct vm_facts *f)
 	bound(&f->helper_pcpu, CPUSET_CPUS - 1);
 	bound(&f->swapped_kib, SAMPLE_KIB_MOST);
 	bound(&f->weight, 1000000);
+	bound(&f->cpu_shares, CPU_SHARES_MOST);
 	bound_real(&f->psi_cpu, 100);
 	bound_real(&f->psi_memory, 100);
 	bound_real(&f->psi_io, 100);

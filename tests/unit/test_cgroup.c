@@ -241,8 +241,17 @@ static void time_without_quota_left(void **state)
 
 static int64_t weight(void)
 {
-	struct vi64 w = cgroup_weight(&dirs.cpu);
+	struct vi64 w, shares;
+	cgroup_weight(&dirs.cpu, &w, &shares);
+	assert_int_equal(vi64_has(w), vi64_has(shares));
 	return vi64_has(w) ? w.v : -1;
+}
+
+static int64_t shares(void)
+{
+	struct vi64 w, s;
+	cgroup_weight(&dirs.cpu, &w, &s);
+	return vi64_has(s) ? s.v : -1;
 }
 
 static double pressure(const char *of)
@@ -260,6 +269,10 @@ static void weight_and_pressure(void **state)
 	put(SCOPE "/cpu.weight", "50\n");
 	put(SCOPE "/libvirt/cpu.weight", "100\n");
 	assert_int_equal(weight(), 50);
+	put(SCOPE "/cpu.weight", "800\n"); /* what counts against other machines */
+	assert_int_equal(weight(), 800);
+	assert_int_equal(shares(), 800);
+	put(SCOPE "/cpu.weight", "50\n");
 	assert_float_equal(pressure("cpu"), -1, 0);
 	put("machine.slice/cpu.pressure", "some avg10=99.00 avg60=0.00 avg300=0.00 total=1\n");
 	assert_float_equal(pressure("cpu"), -1, 0);
@@ -272,6 +285,9 @@ static void weight_and_pressure(void **state)
 	assert_int_equal(weight(), 50);
 	put("cpu/machine/qemu-1-a.libvirt-qemu/cpu.shares", "2\n");
 	assert_int_equal(weight(), 1);
+	assert_int_equal(shares(), 2); /* as libvirt knows it */
+	put("cpu/machine/qemu-1-a.libvirt-qemu/cpu.shares", "262145\n");
+	assert_int_equal(weight(), -1);
 }
 
 static void processes(void **state)

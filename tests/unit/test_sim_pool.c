@@ -167,6 +167,39 @@ static void test_share_pool(void **state)
 		}
 }
 
+/* Always runnable: by weight, as far as one pCPU each goes. Equals get what they got. */
+static void test_share_weighted(void **state)
+{
+	(void)state;
+	enum { N = 5 };
+	double duty[N] = {1, 1, 1, 1, 1}, run[N], part[3 * N + 3];
+	const double weight[N] = {100, 100, 100, 100, 1200};
+	share_pool(duty, run, N, 2, part);
+	share_weighted(duty, weight, run, part, N);
+	assert_float_equal(run[4], 1, 1e-6); /* three quarters of two pCPUs would be more than one */
+	assert_float_equal(run[0], .25, 1e-6);
+	share_pool(duty, run, N, 1, part);
+	share_weighted(duty, weight, run, part, N);
+	assert_float_equal(run[4], .75, 1e-6);
+	for (int i = 0; i < N; i++)
+		duty[i] = .3 + .1 * i;
+	double was[N], sum = 0, now = 0;
+	const double equal[N] = {7, 7, 7, 7, 7};
+	share_pool(duty, was, N, 2, part);
+	memcpy(run, was, sizeof run);
+	share_weighted(duty, equal, run, part, N);
+	for (int i = 0; i < N; i++)
+		assert_float_equal(run[i], was[i], 1e-6);
+	share_weighted(duty, weight, run, part, N);
+	for (int i = 0; i < N; i++) {
+		sum += was[i];
+		now += run[i];
+		assert_true(run[i] <= duty[i] + 1e-9);
+	}
+	assert_float_equal(now, sum, 1e-6);
+	assert_true(run[4] > was[4] && run[0] < was[0]);
+}
+
 /* What waits on one pCPU is at an idle one within the next step of the grid. */
 static void test_spread_at_once(void **state)
 {
@@ -247,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_as_measured),
 		cmocka_unit_test(test_as_fine),
 		cmocka_unit_test(test_share_pool),
+		cmocka_unit_test(test_share_weighted),
 		cmocka_unit_test(test_spread_at_once),
 		cmocka_unit_test(test_idle_core_first),
 		cmocka_unit_test(test_isolated_is_not_balanced),

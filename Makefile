@@ -98,6 +98,8 @@ wrap = -Wl,--wrap=$(1)
 $(BUILD)/tests/scenario/test_faults: LDFLAGS += $(foreach f,malloc calloc realloc reallocarray free,$(call wrap,$(f)))
 # This one says itself what libvirt knows of numad.
 $(BUILD)/tests/unit/test_libvirt_placed: LDFLAGS += $(foreach f,NumaParameters EmulatorPinInfo,$(call wrap,virDomainGet$(f)))
+# And this one what it answers about CPU shares.
+$(BUILD)/tests/unit/test_libvirt_testdriver: LDFLAGS += $(foreach f,Get Set,$(call wrap,virDomain$(f)SchedulerParametersFlags))
 # And this one is killed in each call that writes.
 $(BUILD)/tests/scenario/test_killed: LDFLAGS += $(foreach f,write fdatasync renameat,$(call wrap,$(f)))
 # This one has a libvirt of its own making.

@@ -60,6 +60,7 @@ struct config {
 	enum mem_policy_id mem_policy;
 	enum granularity granularity;
 	bool cross_node;                  /* false */
+	bool shares;                      /* false: CPU shares are left alone */
 	struct cpuset cpus, exclude_cpus; /* where vCPUs may be put; empty cpus: anywhere */
 	bool dry_run, readonly, yes;
 	enum on_exit on_exit;

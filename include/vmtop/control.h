@@ -25,6 +25,8 @@ struct vm_rule {
 	int64_t released_ns;          /* foreign changes older than this are forgiven */
 	double held_for_s;            /* with HELD or FOREIGN: for how long still; < 0: until released */
 	bool dedicated;               /* it has the pCPUs of its vCPUs for itself */
+	int shares_found, shares_now; /* CPU shares that we set; 0: none */
+	bool shares_rest;             /* somebody else set them a moment ago */
 };
 struct vcpu_rule {
 	enum reason cpu; /* REASON_NONE, or why this vCPU is left alone */
@@ -44,6 +46,8 @@ struct vm_memo {
 	struct balloon_watch balloon;                   /* what we asked of it */
 	int64_t fail_until_ns;                          /* leave it alone until then: a change failed */
 	int64_t rival_until_ns;                         /* its vCPUs are somebody else's until then */
+	int64_t shares_rival_ns;                        /* somebody else set its CPU shares then; 0: never */
+	int shares_found, shares_now;                   /* those that we set; 0: none */
 	bool unknown;        /* a change without an answer is to be read back first */
 	int64_t released_ns; /* foreign changes older than this are forgiven */
 };
@@ -92,6 +96,16 @@ void cpu_ctl_applied(struct cpu_ctl *c, const struct round *r, const struct plan
 
 /* The granularity in force. GRAN_AUTO: nobody is bound to a unit, waiting is cured (minmove alone). */
 enum granularity cpu_ctl_granularity(const struct cpu_ctl *c, const struct config *cfg);
+
+/* CPU shares: what it does is in ROUND_AUTO alone, and, but for putting back, with cfg->shares alone. Called
+ * after cpu_ctl_plan(), so that pins of this round come first. why: why nothing can be done; code
+ * REASON_NONE: no such reason. */
+struct shares_ctl;
+struct shares_ctl *shares_ctl_new(void); /* NULL: out of memory */
+void shares_ctl_free(struct shares_ctl *c);
+int shares_ctl_plan(
+	struct shares_ctl *c, const struct round *r, struct plan *plan, struct why *why, struct err *e);
+void shares_ctl_applied(struct shares_ctl *c, const struct round *r, const struct plan *plan);
 
 /* What the memory controller thinks of one guest, for table, panel and JSON. */
 struct mem_status {

@@ -13,6 +13,7 @@ enum action_kind {
 	ACTION_PIN,     /* from, to */
 	ACTION_BALLOON, /* from_kib, to_kib */
 	ACTION_PERIOD,  /* statistics period: from_s, to_s */
+	ACTION_SHARES,  /* CPU shares: from_shares, to_shares */
 };
 
 enum outcome {
@@ -31,7 +32,12 @@ struct action {
 	struct cpuset from, to;
 	bool from_pinned; /* false: the vCPU had never been pinned */
 	int64_t from_kib, to_kib;
-	int from_s, to_s;
+	union {
+		int from_s, from_shares;
+	};
+	union {
+		int to_s, to_shares;
+	};
 	struct why why;
 	enum outcome outcome;
 	char error[320]; /* with FAILED, SKIPPED and UNKNOWN: what happened */
@@ -67,7 +73,7 @@ void plan_init(struct plan *p);
 void plan_done(struct plan *p);
 void plan_reset(struct plan *p);
 struct action *plan_add(struct plan *p, enum action_kind kind); /* zeroed; NULL: out of memory */
-const char *action_kind_text(enum action_kind k);               /* "pin", "balloon", "period" */
+const char *action_kind_text(enum action_kind k);               /* "pin", "balloon", ... */
 const char *outcome_text(enum outcome o);                       /* "done", ... */
 /* The invariants of a plan, for tests, fuzzers and debug builds: each object at most once, every target
  * inside what the sample allows, no pin that changes nothing, floors. NULL: holds; else what broke. */

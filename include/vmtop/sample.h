@@ -168,13 +168,13 @@ struct vm_io { /* counters, fetched only while SAMPLE_BLOCK or SAMPLE_NET is ask
 /* What tells why a VM is slow, besides the rest. Counters unless said otherwise. Of its helpers, the threads
  * of QEMU that are no vCPUs (emulator, iothreads, vhost), those that are known. */
 struct vm_facts {
-	struct vi64 helper_ns, helper_delay_ns;  /* ran; runnable but not running */
-	struct vi64 helper_pcpu;                 /* where the busiest of them ran last; no counter */
-	char helper[16];                         /* its name */
-	struct vi64 swapped_kib;                 /* of QEMU, on the host's swap; no counter */
-	struct vi64 throttled_ns;                /* its vCPUs, by a quota */
-	struct vi64 weight;                      /* cpu.weight of its group, 100 is the rule; no counter */
-	struct vi64 cpu_shares;                  /* the same in libvirt's unit, which depends on the host */
+	struct vi64 helper_ns, helper_delay_ns; /* ran; runnable but not running */
+	struct vi64 helper_pcpu;                /* where the busiest of them ran last; no counter */
+	char helper[16];                        /* its name */
+	struct vi64 swapped_kib;                /* of QEMU, on the host's swap; no counter */
+	struct vi64 throttled_ns;               /* its vCPUs, by a quota */
+	struct vi64 weight;                     /* cpu.weight of its group, 100 is the rule; no counter */
+	struct vi64 cpu_shares; /* the same in libvirt's unit, which depends on the host. Not recorded */
 	struct vf64 psi_cpu, psi_memory, psi_io; /* of its group: some avg10, percent */
 	struct vi64 exits, polled_ns;            /* KVM: exits from guest mode; polled while halted */
 	struct vi64 disk_ns, disk_reqs;          /* reads, writes and flushes: time they took, how many */

@@ -32,6 +32,8 @@
 	X(REASON_ASSIGN, "assign", "pinned where it runs")                                                   \
 	X(REASON_FREE, "free", "it waited beside pCPUs with room: may run on all that it may use")           \
 	X(REASON_TAKE_BACK, "take-back", "the change did not help and is taken back")                        \
+	X(REASON_LIFT, "lift", "starves on a full host: more CPU shares, up to what its vCPUs are due")      \
+	X(REASON_LOWER, "lower", "the reason for more CPU shares is gone")                                   \
 	X(REASON_LEAVE, "leave", "its pCPU is offline or not allowed any more")                              \
 	X(REASON_USER, "user", "asked for by the user")                                                      \
 	X(REASON_UNDO, "undo", "put back by undo")                                                           \

@@ -251,6 +251,61 @@ static int change_period(virDomainPtr dom, struct action *a, const struct claim 
 	return end(a, OUTCOME_DONE, "");
 }
 
+/* ---- CPU shares ---- */
+
+/* -1: there are none, and libvirt said why. */
+static int shares_now(virDomainPtr dom, unsigned long long *shares)
+{
+	enum { MOST = 16 }; /* what libvirt's protocol takes: one more is an error */
+	virTypedParameter p[MOST];
+	int n = MOST;
+	memset(p, 0, sizeof p);
+	if (virDomainGetSchedulerParametersFlags(dom, p, &n, VIR_DOMAIN_AFFECT_LIVE) < 0)
+		return -1;
+	int has = virTypedParamsGetULLong(p, n, VIR_DOMAIN_SCHEDULER_CPU_SHARES, shares);
+	virTypedParamsClear(p, n);
+	return has == 1 ? 0 : -1;
+}
+
+static int set_shares(virDomainPtr dom, int to)
+{
+	virTypedParameterPtr p = NULL;
+	int n = 0, cap = 0;
+	int rc = virTypedParamsAddULLong(
+		&p, &n, &cap, VIR_DOMAIN_SCHEDULER_CPU_SHARES, (unsigned long long)to);
+	if (rc == 0)
+		rc = virDomainSetSchedulerParametersFlags(dom, p, n, VIR_DOMAIN_AFFECT_LIVE);
+	virTypedParamsFree(p, n);
+	return rc;
+}
+
+static int change_shares(virDomainPtr dom, struct action *a, const struct claim *claim)
+{
+	unsigned long long now;
+	virResetLastError();
+	if (shares_now(dom, &now) < 0)
+		return virGetLastError() ? fail(a, "CPU shares are not available")
+					 : end(a, OUTCOME_FAILED, "this driver has no CPU shares");
+	if (now == (unsigned long long)a->to_shares)
+		return end(a, OUTCOME_DONE, "");
+	if (now != (unsigned long long)a->from_shares)
+		return end(a, OUTCOME_SKIPPED, "somebody else has set its CPU shares");
+	if (is_busy(dom))
+		return end(a, OUTCOME_SKIPPED, "a job runs on the VM");
+	if (!claim_fresh(claim))
+		return end(a, OUTCOME_SKIPPED, too_late);
+	if (set_shares(dom, a->to_shares) < 0)
+		return fail(a, "setting the CPU shares");
+	if (shares_now(dom, &now) < 0)
+		return end(a, OUTCOME_UNKNOWN, "set, but they could not be read back");
+	if (now == (unsigned long long)a->to_shares)
+		return end(a, OUTCOME_DONE, "");
+	end(a, OUTCOME_FAILED, "");
+	snprintf(a->error, sizeof a->error, "set, but they read back as %llu", now);
+	set_shares(dom, a->from_shares);
+	return 0;
+}
+
 bool change_apply(virConnectPtr c, struct action *a, int n_cpus, const struct claim *claim)
 {
 	virDomainInfo info;
@@ -270,6 +325,8 @@ bool change_apply(virConnectPtr c, struct action *a, int n_cpus, const struct cl
 		refused = change_pin(dom, a, n_cpus, claim) == 1;
 	else if (a->kind == ACTION_BALLOON)
 		change_balloon(dom, a, &info, claim);
+	else if (a->kind == ACTION_SHARES)
+		change_shares(dom, a, claim);
 	else
 		change_period(dom, a, claim);
 	virDomainFree(dom);

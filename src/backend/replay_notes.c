@@ -61,7 +61,7 @@ bool replay_commands(struct backend *b, struct command *to)
 
 static enum action_kind kind_by_text(const char *text)
 {
-	for (enum action_kind k = ACTION_PIN; k <= ACTION_PERIOD; k++)
+	for (enum action_kind k = ACTION_PIN; k <= ACTION_SHARES; k++)
 		if (strcmp(action_kind_text(k), text) == 0)
 			return k;
 	return ACTION_PIN;

@@ -136,6 +136,18 @@ static void apply_period(struct sim *s, struct sim_vm *vm, struct action *a)
 	outcome(a, OUTCOME_DONE, "");
 }
 
+static void apply_shares(struct sim *s, struct sim_vm *vm, struct action *a)
+{
+	if (!s->scn->cpu_shares) {
+		outcome(a, OUTCOME_FAILED, "the host has no CPU controller");
+	} else if (a->to_shares > 10000) {
+		outcome(a, OUTCOME_FAILED, "CPU shares end at 10000 on this host");
+	} else {
+		sim_weigh(s, vm, a->to_shares);
+		outcome(a, OUTCOME_DONE, "");
+	}
+}
+
 static struct sim_vm *find_vm(struct sim *s, const uint8_t uuid[UUID_BYTES])
 {
 	for (size_t i = 0; i < s->n_vms; i++)
@@ -153,6 +165,7 @@ static void apply_one(struct sim *s, struct action *a)
 		[ACTION_PIN] = {apply_pin, FAIL_PIN},
 		[ACTION_BALLOON] = {apply_balloon, FAIL_BALLOON},
 		[ACTION_PERIOD] = {apply_period, FAIL_PERIOD},
+		[ACTION_SHARES] = {apply_shares, FAIL_SHARES},
 	};
 	struct sim_vm *vm = find_vm(s, a->uuid);
 	const struct scn_fail *by_kind = call_fails(s, ways[a->kind].kind), *any = call_fails(s, FAIL_APPLY);

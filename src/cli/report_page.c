@@ -70,8 +70,9 @@ static void what(const struct action *a, char *from, char *to, size_t len)
 		text_kib(from, len, a->from_kib);
 		text_kib(to, len, a->to_kib);
 	} else {
-		snprintf(from, len, "%d s", a->from_s);
-		snprintf(to, len, "%d s", a->to_s);
+		const char *unit = a->kind == ACTION_PERIOD ? " s" : "";
+		snprintf(from, len, "%d%s", a->from_s, unit);
+		snprintf(to, len, "%d%s", a->to_s, unit);
 	}
 }
 

@@ -40,9 +40,11 @@ struct action *plan_add(struct plan *p, enum action_kind kind)
 
 const char *action_kind_text(enum action_kind k)
 {
-	static const char *const text[] = {
-		[ACTION_PIN] = "pin", [ACTION_BALLOON] = "balloon", [ACTION_PERIOD] = "period"};
-	return (unsigned)k <= ACTION_PERIOD ? text[k] : "?";
+	static const char *const text[] = {[ACTION_PIN] = "pin",
+		[ACTION_BALLOON] = "balloon",
+		[ACTION_PERIOD] = "period",
+		[ACTION_SHARES] = "shares"};
+	return (unsigned)k <= ACTION_SHARES ? text[k] : "?";
 }
 
 const char *outcome_text(enum outcome o)
@@ -92,6 +94,13 @@ static const char *check_balloon(const struct action *a, const struct sample *s)
 	return NULL;
 }
 
+static const char *check_shares(const struct action *a)
+{
+	if (a->to_shares < CPU_SHARES_LEAST || a->to_shares > CPU_SHARES_MOST)
+		return "CPU shares that no group can have";
+	return a->from_shares == a->to_shares ? "CPU shares that change nothing" : NULL;
+}
+
 static int by_object(const void *a, const void *b)
 {
 	const struct action *x = *(const struct action *const *)a, *y = *(const struct action *const *)b;
@@ -128,6 +137,7 @@ const char *plan_check(const struct plan *p, const struct sample *s)
 			return "action without a reason";
 		const char *broken = a->kind == ACTION_PIN       ? check_pin(a, s)
 				     : a->kind == ACTION_BALLOON ? check_balloon(a, s)
+				     : a->kind == ACTION_SHARES  ? check_shares(a)
 								 : NULL;
 		if (broken)
 			return broken;

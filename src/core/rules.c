@@ -148,12 +148,16 @@ static void vm_rule_fill(struct vm_rule *out, const struct config *cfg, const st
 		.mem_max_kib = set.mem_max_kib,
 		.target_kib = asked ? memo->balloon.target_kib : -1,
 		.released_ns = memo ? memo->released_ns : 0,
+		.shares_found = memo ? memo->shares_found : 0,
+		.shares_now = memo ? memo->shares_now : 0,
 		.target_age_ns = asked ? s->time_ns - memo->balloon.asked_ns : 0,
 	};
 	if (out->cpu == REASON_NONE && memo && memo->rival_until_ns > s->time_ns) {
 		out->cpu = REASON_FOREIGN;
 		out->held_for_s = (double)(memo->rival_until_ns - s->time_ns) / 1e9;
 	}
+	out->shares_rest = memo && memo->shares_rival_ns && memo->released_ns < memo->shares_rival_ns &&
+			   (double)(s->time_ns - memo->shares_rival_ns) / 1e9 < cfg->foreign_hold_s;
 	if (asked)
 		out->balloon = memo->balloon;
 	if (why == REASON_NONE && (set.exclude_memory || (memo && memo->exclude_memory)))

@@ -35,7 +35,9 @@ void apply_forget(struct engine *en, struct vm_record *r, int object)
 	if (object == JOURNAL_BALLOON)
 		record_drop_balloon(r);
 	else if (object == JOURNAL_PERIOD)
-		record_drop_period(r);
+		kept_drop(&r->period);
+	else if (object == JOURNAL_SHARES)
+		kept_drop(&r->shares);
 	else if (object == JOURNAL_VM)
 		record_drop_all(r);
 	else
@@ -97,24 +99,35 @@ static int will_balloon(
 	return note(en, JOURNAL_WILL, r, JOURNAL_BALLOON, e);
 }
 
-static int will_period(
+/* The record and the journal's object of a change of a number. */
+static struct kept *kept_of(struct vm_record *r, enum action_kind kind, int *object)
+{
+	*object = kind == ACTION_SHARES ? JOURNAL_SHARES : JOURNAL_PERIOD;
+	return kind == ACTION_SHARES ? &r->shares : &r->period;
+}
+
+static int will_keep(
 	struct engine *en, struct vm_record *r, const struct action *a, bool *found, struct err *e)
 {
-	if (r->period_found < 0 || !period_ours(r, a->from_s)) {
-		record_drop_period(r);
-		r->period_found = a->from_s;
+	int object;
+	struct kept *k = kept_of(r, a->kind, &object);
+	if (k->found < 0 || !kept_ours(k, a->from_s)) {
+		kept_drop(k);
+		k->found = a->from_s;
 		*found = true;
-		if (note(en, JOURNAL_FOUND, r, JOURNAL_PERIOD, e) < 0)
+		if (note(en, JOURNAL_FOUND, r, object, e) < 0)
 			return -1;
 	}
-	period_will(r, a->to_s);
-	return note(en, JOURNAL_WILL, r, JOURNAL_PERIOD, e);
+	kept_will(k, a->to_s);
+	return note(en, JOURNAL_WILL, r, object, e);
 }
 
 typedef int (*will_fn)(
 	struct engine *en, struct vm_record *r, const struct action *a, bool *found, struct err *e);
-static const will_fn wills[] = {
-	[ACTION_PIN] = will_pin, [ACTION_BALLOON] = will_balloon, [ACTION_PERIOD] = will_period};
+static const will_fn wills[] = {[ACTION_PIN] = will_pin,
+	[ACTION_BALLOON] = will_balloon,
+	[ACTION_PERIOD] = will_keep,
+	[ACTION_SHARES] = will_keep};
 
 /* What was written down before this run may have been changed by a vmtop that ended in between. */
 static int load_again(struct engine *en, struct err *e)
@@ -164,7 +177,10 @@ static int journal_first(struct engine *en, size_t *begun, struct err *e)
 
 static int object_of(const struct action *a)
 {
-	return a->kind == ACTION_PIN ? a->vcpu : a->kind == ACTION_BALLOON ? JOURNAL_BALLOON : JOURNAL_PERIOD;
+	static const int objects[] = {[ACTION_BALLOON] = JOURNAL_BALLOON,
+		[ACTION_PERIOD] = JOURNAL_PERIOD,
+		[ACTION_SHARES] = JOURNAL_SHARES};
+	return a->kind == ACTION_PIN ? a->vcpu : objects[a->kind];
 }
 
 /* An object that is as it was found again is nobody's business any more. A balloon that was put back as far
@@ -178,7 +194,9 @@ static bool is_put_back(const struct vm_record *r, const struct action *a)
 	case ACTION_BALLOON:
 		return a->why.code == REASON_RESTORE || r->wrote_kib == r->found_kib;
 	case ACTION_PERIOD:
-		return r->period_wrote == r->period_found;
+		return r->period.wrote == r->period.found;
+	case ACTION_SHARES:
+		return r->shares.wrote == r->shares.found;
 	}
 	return false;
 }
@@ -207,7 +225,9 @@ static void record_done(struct engine *en, struct vm_record *r, const struct act
 	if (v && a->kind == ACTION_PIN)
 		vcpu_is(v, &a->to);
 	if (a->kind == ACTION_PERIOD)
-		period_is(r, a->to_s);
+		kept_is(&r->period, a->to_s);
+	if (a->kind == ACTION_SHARES)
+		kept_is(&r->shares, a->to_shares);
 	if (a->kind == ACTION_BALLOON)
 		balloon_done(en, r, a);
 	if (is_put_back(r, a))
@@ -226,11 +246,24 @@ static void balloon_not_done(struct engine *en, struct vm_record *r)
 		note_after(en, JOURNAL_WROTE, r, JOURNAL_BALLOON);
 }
 
+static void kept_not_done(struct engine *en, struct vm_record *r, const struct action *a)
+{
+	int object;
+	struct kept *k = kept_of(r, a->kind, &object);
+	kept_is(k, a->from_s);
+	if (k->found == a->from_s)
+		apply_forget(en, r, object);
+	else
+		note_after(en, JOURNAL_WROTE, r, object);
+}
+
 /* It was not made: the object is as it was before. */
 static void record_not_done(struct engine *en, struct vm_record *r, const struct action *a)
 {
 	struct vcpu_record *v = record_vcpu(r, a->vcpu);
-	if (a->kind == ACTION_PIN && v) {
+	if (a->kind == ACTION_PIN) {
+		if (!v)
+			return;
 		vcpu_is(v, &a->from);
 		if (vcpu_as_found(v))
 			apply_forget(en, r, a->vcpu);
@@ -238,11 +271,8 @@ static void record_not_done(struct engine *en, struct vm_record *r, const struct
 			note_after(en, JOURNAL_WROTE, r, a->vcpu);
 	} else if (a->kind == ACTION_BALLOON) {
 		balloon_not_done(en, r);
-	} else if (a->kind == ACTION_PERIOD && r->period_found == a->from_s) {
-		apply_forget(en, r, JOURNAL_PERIOD);
-	} else if (a->kind == ACTION_PERIOD) {
-		period_is(r, a->from_s);
-		note_after(en, JOURNAL_WROTE, r, JOURNAL_PERIOD);
+	} else {
+		kept_not_done(en, r, a);
 	}
 }
 
@@ -300,7 +330,7 @@ static bool dry_repeats(struct engine *en)
 	for (size_t i = 0; same && i < en->plan.n; i++) {
 		const struct action *a = &en->plan.actions[i], *b = &en->last_dry.actions[i];
 		same = a->kind == b->kind && a->vcpu == b->vcpu && uuid_compare(a->uuid, b->uuid) == 0 &&
-		       cpuset_equal(&a->to, &b->to) && a->to_kib == b->to_kib;
+		       cpuset_equal(&a->to, &b->to) && a->to_kib == b->to_kib && a->to_s == b->to_s;
 	}
 	plan_reset(&en->last_dry);
 	for (size_t i = 0; i < en->plan.n; i++) {
@@ -321,10 +351,15 @@ static void apply_dry(struct engine *en)
 		log_action(en, &en->plan.actions[i]);
 }
 
-static bool plan_has(const struct plan *p, bool pins)
+static bool of_memory(enum action_kind k)
+{
+	return k == ACTION_BALLOON || k == ACTION_PERIOD;
+}
+
+static bool plan_has(const struct plan *p, bool memory)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if ((p->actions[i].kind == ACTION_PIN) == pins)
+		if (of_memory(p->actions[i].kind) == memory)
 			return true;
 	return false;
 }
@@ -361,8 +396,10 @@ void apply_plan(struct engine *en, const struct round *cpu, const struct round *
 		return;
 	}
 	carry_out(en);
-	if (cpu && plan_has(&en->plan, true))
+	if (cpu && plan_has(&en->plan, false)) {
 		cpu_ctl_applied(en->cpu, cpu, &en->plan);
-	if (memory && plan_has(&en->plan, false))
+		shares_ctl_applied(en->shares, cpu, &en->plan);
+	}
+	if (memory && plan_has(&en->plan, true))
 		mem_ctl_applied(en->mem, memory, &en->plan);
 }

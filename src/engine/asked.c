@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes that were asked for, as actions of the plan: pins, balloons, statistics periods. Invariant: one
- * action an object and step, the last word counts; what is there already, or could not be put back, makes
- * none. */
+/* Changes that were asked for, as actions of the plan: pins, balloons, statistics periods, CPU shares.
+ * Invariant: one action an object and step, the last word counts; what is there already, or could not be put
+ * back, makes none. */
 #include <string.h>
 
 #include "priv.h"
@@ -95,6 +95,18 @@ int asked_balloon(struct engine *en, const struct vm_sample *vm, int64_t to_kib,
 		why_set(&a->why, why, "%s; %s is outside its floor and maximum, so %s", reason_text(why),
 			want, got);
 	}
+	return 1;
+}
+
+int asked_shares(struct engine *en, const struct vm_sample *vm, int from, int to, enum reason why)
+{
+	if (from == to)
+		return 0;
+	struct action *a = action_for(en, ACTION_SHARES, vm, -1, why);
+	if (!a)
+		return -1;
+	a->from_shares = from;
+	a->to_shares = to;
 	return 1;
 }
 

@@ -79,7 +79,8 @@ static int engine_build(struct engine *en, struct err *e)
 {
 	en->undo = calloc(UNDO_MAX, sizeof *en->undo);
 	en->suffer = suffer_new();
-	if (!en->undo || !en->suffer || log_init(&en->log) < 0)
+	en->shares = shares_ctl_new();
+	if (!en->undo || !en->suffer || !en->shares || log_init(&en->log) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (model_init(&en->model, &en->cfg, e) < 0)
 		return -1;
@@ -147,6 +148,7 @@ void engine_free(struct engine *en)
 	mark_socket_close(&en->mark);
 	cpu_ctl_free(en->cpu);
 	mem_ctl_free(en->mem);
+	shares_ctl_free(en->shares);
 	model_done(&en->model);
 	rules_done(&en->rules);
 	sample_done(&en->sample);

@@ -237,14 +237,15 @@ static int write_balloon(struct journal *j, const struct vm_record *r, struct er
 	return rc;
 }
 
-static int write_period(struct journal *j, const struct vm_record *r, struct err *e)
+static int write_kept(
+	struct journal *j, const struct vm_record *r, const struct kept *k, int object, struct err *e)
 {
 	struct vm_record one = *r;
-	one.period_wrote = r->period_before;
-	if (journal_note(j, JOURNAL_FOUND, r, JOURNAL_PERIOD, e) < 0 ||
-		journal_note(j, JOURNAL_WROTE, &one, JOURNAL_PERIOD, e) < 0)
+	*(object == JOURNAL_PERIOD ? &one.period : &one.shares) = (struct kept){.wrote = k->before};
+	if (journal_note(j, JOURNAL_FOUND, r, object, e) < 0 ||
+		journal_note(j, JOURNAL_WROTE, &one, object, e) < 0)
 		return -1;
-	return r->period_before == r->period_wrote ? 0 : journal_note(j, JOURNAL_WILL, r, JOURNAL_PERIOD, e);
+	return k->before == k->wrote ? 0 : journal_note(j, JOURNAL_WILL, r, object, e);
 }
 
 static int write_record(struct journal *j, const struct vm_record *r, struct err *e)
@@ -254,7 +255,9 @@ static int write_record(struct journal *j, const struct vm_record *r, struct err
 			return -1;
 	if (r->wrote_kib >= 0 && write_balloon(j, r, e) < 0)
 		return -1;
-	return r->period_wrote >= 0 ? write_period(j, r, e) : 0;
+	if (r->period.wrote >= 0 && write_kept(j, r, &r->period, JOURNAL_PERIOD, e) < 0)
+		return -1;
+	return r->shares.wrote >= 0 ? write_kept(j, r, &r->shares, JOURNAL_SHARES, e) : 0;
 }
 
 static int write_anew(struct journal *j, const struct ledger *l, struct err *e)

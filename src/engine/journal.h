@@ -14,7 +14,7 @@ struct journal;
 enum { JOURNAL_PATH = 1024 };
 enum journal_word { JOURNAL_FOUND, JOURNAL_WILL, JOURNAL_WROTE, JOURNAL_FORGOT, JOURNAL_WORDS };
 /* What a line is about: a vCPU by its id, or one of these. */
-enum journal_object { JOURNAL_BALLOON = -1, JOURNAL_PERIOD = -2, JOURNAL_VM = -3 };
+enum journal_object { JOURNAL_BALLOON = -1, JOURNAL_PERIOD = -2, JOURNAL_VM = -3, JOURNAL_SHARES = -4 };
 
 /* Path of the journal for this URI; -1 when no state folder can be found. */
 int journal_path(char *buf, size_t len, const char *uri);

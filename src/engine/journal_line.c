@@ -39,7 +39,9 @@ static bool put_object(json_t *o, enum journal_word word, const struct vm_record
 	if (object == JOURNAL_BALLOON)
 		return put(o, "balloon_kib", json_integer(found ? r->found_kib : r->wrote_kib));
 	if (object == JOURNAL_PERIOD)
-		return put(o, "period_s", json_integer(found ? r->period_found : r->period_wrote));
+		return put(o, "period_s", json_integer(found ? r->period.found : r->period.wrote));
+	if (object == JOURNAL_SHARES)
+		return put(o, "cpu_shares", json_integer(found ? r->shares.found : r->shares.wrote));
 	return object < 0 || put_vcpu(o, word, r, object);
 }
 
@@ -123,6 +125,12 @@ static const char *read_object(struct line *to, const json_t *o, enum journal_wo
 			       ? NULL
 			       : "no guest has such a period";
 	}
+	if (json_object_get(o, "cpu_shares")) {
+		to->object = JOURNAL_SHARES;
+		return forgot || whole(o, "cpu_shares", CPU_SHARES_LEAST, CPU_SHARES_MOST, &to->value)
+			       ? NULL
+			       : "no guest has such CPU shares";
+	}
 	to->object = JOURNAL_VM;
 	return forgot ? NULL : "it is about nothing";
 }
@@ -179,16 +187,16 @@ static void take_balloon(struct vm_record *r, const struct line *n, enum journal
 		balloon_will(r, n->value);
 }
 
-static void take_period(struct vm_record *r, const struct line *n, enum journal_word word)
+static void take_kept(struct kept *k, const struct line *n, enum journal_word word)
 {
 	if (word == JOURNAL_FORGOT || word == JOURNAL_FOUND)
-		record_drop_period(r);
+		kept_drop(k);
 	if (word == JOURNAL_FOUND)
-		r->period_found = (int)n->value;
-	else if (r->period_found >= 0 && word == JOURNAL_WILL)
-		period_will(r, (int)n->value);
-	else if (r->period_found >= 0 && word == JOURNAL_WROTE)
-		period_is(r, (int)n->value);
+		k->found = (int)n->value;
+	else if (k->found >= 0 && word == JOURNAL_WILL)
+		kept_will(k, (int)n->value);
+	else if (k->found >= 0 && word == JOURNAL_WROTE)
+		kept_is(k, (int)n->value);
 }
 
 static void take(struct vm_record *r, const struct line *n, enum journal_word word)
@@ -201,7 +209,9 @@ static void take(struct vm_record *r, const struct line *n, enum journal_word wo
 	else if (n->object == JOURNAL_BALLOON)
 		take_balloon(r, n, word);
 	else if (n->object == JOURNAL_PERIOD)
-		take_period(r, n, word);
+		take_kept(&r->period, n, word);
+	else if (n->object == JOURNAL_SHARES)
+		take_kept(&r->shares, n, word);
 	else
 		record_drop_all(r);
 }

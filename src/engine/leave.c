@@ -82,7 +82,7 @@ static size_t owed(const struct vm_record *r, const struct farewell *f)
 {
 	if (f->pattern && !restore_named(f->pattern, r))
 		return 0;
-	return f->all ? (size_t)record_changes(r) : r->period_wrote >= 0;
+	return f->all ? (size_t)record_changes(r) : r->period.wrote >= 0;
 }
 
 static size_t owed_all(const struct engine *en, const struct farewell *f)
@@ -251,8 +251,10 @@ static void name_objects(const struct vm_record *r, const struct farewell *f, ch
 		n += snprintf(buf + n, len - (size_t)n, " vCPU %d,", r->vcpus[i].id);
 	if (f->all && r->wrote_kib >= 0)
 		n += snprintf(buf + n, len - (size_t)n, " balloon,");
-	if (r->period_wrote >= 0)
+	if (r->period.wrote >= 0)
 		n += snprintf(buf + n, len - (size_t)n, " statistics period,");
+	if (f->all && r->shares.wrote >= 0)
+		n += snprintf(buf + n, len - (size_t)n, " CPU shares,");
 	buf[n - 1] = '\0';
 }
 
@@ -321,6 +323,8 @@ static void print_action(FILE *out, const struct engine *en, const struct action
 		text_kib(to, sizeof to, a->to_kib);
 	if (a->kind == ACTION_PERIOD)
 		snprintf(to, sizeof to, "%d s", a->to_s);
+	if (a->kind == ACTION_SHARES)
+		snprintf(to, sizeof to, "%d", a->to_shares);
 	if (a->kind == ACTION_PIN)
 		fprintf(out, " of vCPU %d", a->vcpu);
 	fprintf(out, " back to %s, %s%s%s\n", to, outcome_text(a->outcome), *a->error ? ": " : "", a->error);

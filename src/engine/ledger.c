@@ -122,21 +122,22 @@ void record_drop_balloon(struct vm_record *r)
 	r->low_kib = r->high_kib = 0;
 }
 
-void record_drop_period(struct vm_record *r)
+void kept_drop(struct kept *k)
 {
-	r->period_found = r->period_wrote = r->period_before = -1;
+	*k = (struct kept){-1, -1, -1};
 }
 
 void record_drop_all(struct vm_record *r)
 {
 	r->n_vcpus = 0;
-	record_drop_period(r);
+	kept_drop(&r->period);
+	kept_drop(&r->shares);
 	record_drop_balloon(r);
 }
 
 int record_changes(const struct vm_record *r)
 {
-	return (int)r->n_vcpus + (r->wrote_kib >= 0) + (r->period_wrote >= 0);
+	return (int)r->n_vcpus + (r->wrote_kib >= 0) + (r->period.wrote >= 0) + (r->shares.wrote >= 0);
 }
 
 void vcpu_found(struct vcpu_record *v, const struct cpuset *cpus, bool pinned)
@@ -264,20 +265,20 @@ int64_t balloon_going(const struct vm_record *r, const struct vm_memory *m, int6
 	return ours ? r->memo.balloon.target_kib : m->balloon_kib.v;
 }
 
-void period_will(struct vm_record *r, int s)
+void kept_will(struct kept *k, int to)
 {
-	r->period_before = r->period_wrote >= 0 ? r->period_wrote : r->period_found;
-	r->period_wrote = s;
+	k->before = k->wrote >= 0 ? k->wrote : k->found;
+	k->wrote = to;
 }
 
-void period_is(struct vm_record *r, int s)
+void kept_is(struct kept *k, int now)
 {
-	r->period_wrote = r->period_before = s;
+	k->wrote = k->before = now;
 }
 
-bool period_ours(const struct vm_record *r, int s)
+bool kept_ours(const struct kept *k, int now)
 {
-	return r->period_wrote >= 0 && (s == r->period_wrote || s == r->period_before);
+	return k->wrote >= 0 && (now == k->wrote || now == k->before);
 }
 
 static bool asked_for(const struct vm_record *r)

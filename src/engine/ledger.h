@@ -23,6 +23,12 @@ struct vcpu_fights {
 	int releases; /* that may have been meant as such */
 };
 
+/* A number that we set: statistics period, CPU shares. -1 never touched. */
+struct kept {
+	int found, wrote;
+	int before; /* it may still be this one */
+};
+
 struct vm_record {
 	uint8_t uuid[UUID_BYTES];
 	char name[VM_NAME_BYTES];
@@ -40,9 +46,9 @@ struct vm_record {
 	int64_t seen_kib, seen_max_kib; /* its balloon and what it may be, as seen last; 0: never */
 	int64_t astray_ns;    /* since when its balloon is where nothing of ours sent it; 0: is not */
 	bool foreign_balloon; /* somebody else set it, and the log has it */
-	int period_found, period_wrote; /* -1 never touched */
-	int period_before;              /* it may still be this one; -1 never touched */
-	struct vcpu_record *vcpus;      /* those that we have pinned */
+	struct kept period, shares;
+	int shares_astray;         /* samples in a row that showed other CPU shares than ours */
+	struct vcpu_record *vcpus; /* those that we have pinned */
 	size_t n_vcpus, cap_vcpus;
 	struct vcpu_fights *fought;
 	size_t n_fought;
@@ -56,6 +62,10 @@ struct ledger {
 /* How many VMs that went away are remembered for what was changed on them, and for how long: a saved VM comes
  * back with its pins and its balloon. */
 enum { LEDGER_GONE_MAX = 1024, LEDGER_GONE_S = 7 * 24 * 3600 };
+
+/* Control groups are not read at every tick: so many samples in a row must show other CPU shares than ours.
+ */
+enum { SHARES_ASTRAY = 4 };
 
 void ledger_done(struct ledger *l);
 struct vm_record *ledger_find(const struct ledger *l, const uint8_t uuid[UUID_BYTES]);
@@ -75,7 +85,6 @@ struct vcpu_record *record_vcpu_get(struct vm_record *r, int id); /* NULL: out o
 struct vcpu_fights *record_fights(struct vm_record *r, int id);   /* NULL: out of memory */
 void record_drop_vcpu(struct vm_record *r, int id);
 void record_drop_balloon(struct vm_record *r);
-void record_drop_period(struct vm_record *r);
 void record_drop_all(struct vm_record *r);
 int record_changes(const struct vm_record *r); /* objects that are not as found because of us */
 
@@ -100,9 +109,10 @@ bool balloon_look(struct vm_record *r, const struct vm_memory *m, int64_t now_ns
 bool balloon_plugged(struct vm_record *r, const struct vm_memory *m);
 /* Where it stands or will: our target while it is ours, else where it is. */
 int64_t balloon_going(const struct vm_record *r, const struct vm_memory *m, int64_t now_ns);
-/* The same for the statistics period: is to be changed, is known to be, is one that we wrote. */
-void period_will(struct vm_record *r, int s);
-void period_is(struct vm_record *r, int s);
-bool period_ours(const struct vm_record *r, int s);
+/* The same for a number: is to be changed, is known to be, is one that we wrote; nothing of ours is left. */
+void kept_will(struct kept *k, int to);
+void kept_is(struct kept *k, int now);
+bool kept_ours(const struct kept *k, int now);
+void kept_drop(struct kept *k);
 
 #endif

@@ -32,10 +32,10 @@ static bool pins_of_new_life(struct engine *en, struct vm_record *r, const struc
 static bool memory_of_new_life(struct engine *en, struct vm_record *r, const struct vm_memory *m)
 {
 	if (m->balloon_device && !(vi64_has(m->balloon_kib) && vi64_has(m->period_s)))
-		return r->wrote_kib < 0 && r->period_wrote < 0;
+		return r->wrote_kib < 0 && r->period.wrote < 0;
 	if (r->wrote_kib >= 0 && !(vi64_has(m->balloon_kib) && balloon_ours(r, m->balloon_kib.v, false)))
 		apply_forget(en, r, JOURNAL_BALLOON);
-	if (r->period_wrote >= 0 && !(vi64_has(m->period_s) && period_ours(r, (int)m->period_s.v)))
+	if (r->period.wrote >= 0 && !(vi64_has(m->period_s) && kept_ours(&r->period, (int)m->period_s.v)))
 		apply_forget(en, r, JOURNAL_PERIOD);
 	return true;
 }
@@ -47,6 +47,9 @@ static void new_life(struct engine *en, struct vm_record *r, const struct vm_sam
 	if (r->life >= 0)
 		balloon_watch_drop(&r->memo.balloon);
 	r->seen_max_kib = 0;
+	const struct vi64 *shares = &vm->facts.cpu_shares;
+	if (r->shares.wrote >= 0 && vi64_has(*shares) && !kept_ours(&r->shares, (int)shares->v))
+		apply_forget(en, r, JOURNAL_SHARES);
 	bool pins = pins_of_new_life(en, r, vm), memory = memory_of_new_life(en, r, &vm->mem);
 	if (pins && memory)
 		r->life = vm->id;
@@ -102,6 +105,25 @@ static void watch_balloon(struct engine *en, struct vm_record *r, const struct v
 	apply_forget(en, r, JOURNAL_BALLOON);
 }
 
+/* Somebody else's CPU shares stay as they set them. */
+static void watch_shares(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+{
+	char name[128];
+	const struct vi64 *now = &vm->facts.cpu_shares;
+	if (r->shares.wrote < 0 || !vi64_has(*now))
+		return;
+	r->shares_astray = kept_ours(&r->shares, (int)now->v) ? 0 : r->shares_astray + 1;
+	if (r->shares_astray < SHARES_ASTRAY)
+		return;
+	r->shares_astray = 0;
+	r->memo.shares_rival_ns = en->sample.time_ns;
+	text_escape(name, sizeof name, vm->name);
+	log_event(en, LOG_EVENT,
+		"%s: somebody else set its CPU shares: they stay so at the end; AUTO leaves them alone for %.0f s",
+		name, en->cfg.foreign_hold_s);
+	apply_forget(en, r, JOURNAL_SHARES);
+}
+
 static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
 {
 	char name[128];
@@ -120,6 +142,9 @@ static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
 		new_life(en, r, vm);
 	read_back(en, r, vm);
 	watch_balloon(en, r, vm);
+	watch_shares(en, r, vm);
+	r->memo.shares_found = r->shares.wrote > 0 ? r->shares.found : 0;
+	r->memo.shares_now = r->shares.wrote > 0 ? r->shares.wrote : 0;
 }
 
 /* Whether somebody just put this vCPU back as it was found: a release before a migration, no rivalry. */

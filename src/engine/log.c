@@ -92,6 +92,9 @@ static void change_text(const struct action *a, char *buf, size_t len)
 	case ACTION_PERIOD:
 		snprintf(buf, len, " statistics period: %d s -> %d s", a->from_s, a->to_s);
 		break;
+	case ACTION_SHARES:
+		snprintf(buf, len, " CPU shares: %d -> %d", a->from_shares, a->to_shares);
+		break;
 	}
 }
 
@@ -107,7 +110,7 @@ void log_action(struct engine *en, const struct action *a)
 	snprintf(line->vm, sizeof line->vm, "%s", vm ? vm->name : r ? r->name : "");
 	text_escape(name, sizeof name, line->vm);
 	change_text(a, change, sizeof change);
-	line->memory = a->kind != ACTION_PIN;
+	line->memory = a->kind == ACTION_BALLOON || a->kind == ACTION_PERIOD;
 	line->vcpu = a->vcpu;
 	line->reason = a->why.code;
 	line->outcome = a->outcome;

@@ -77,7 +77,7 @@ static int periods_plan(struct engine *en)
 		struct vm_record *r = ledger_get(&en->ledger, vm->uuid, vm->name);
 		if (!r)
 			return -1;
-		if (r->period_wrote < 0 && asked_period(en, vm, period, REASON_STATS_ON) < 0)
+		if (r->period.wrote < 0 && asked_period(en, vm, period, REASON_STATS_ON) < 0)
 			return -1;
 	}
 	return 0;

@@ -34,6 +34,7 @@ struct undo_entry {
 	int vcpu;
 	struct cpuset before, after;
 	int64_t before_kib, after_kib;
+	int before_shares, after_shares;
 };
 
 struct log_ring {
@@ -62,6 +63,8 @@ struct engine {
 	struct rules rules;
 	struct cpu_ctl *cpu;
 	struct mem_ctl *mem;
+	struct shares_ctl *shares;
+	enum reason shares_why; /* that was said last */
 	struct cpu_verdict cpu_verdict;
 	struct mem_verdict mem_verdict;
 	struct mem_status *mem_status; /* parallel to sample.vms */
@@ -152,6 +155,7 @@ int asked_pin(struct engine *en, const struct vm_sample *vm, const struct vcpu_s
 	const struct cpuset *to, enum reason why);
 int asked_balloon(struct engine *en, const struct vm_sample *vm, int64_t to_kib, enum reason why);
 int asked_period(struct engine *en, const struct vm_sample *vm, int to_s, enum reason why);
+int asked_shares(struct engine *en, const struct vm_sample *vm, int from, int to, enum reason why);
 
 /* wish.c: what was asked by key and waits */
 bool wish_any(const struct engine *en);

@@ -154,13 +154,28 @@ static void settle_balloon(
 static void settle_period(
 	struct engine *en, struct vm_record *r, const struct vm_sample *vm, struct settled *s)
 {
-	int now = vi64_has(vm->mem.period_s) ? (int)vm->mem.period_s.v : r->period_wrote;
-	bool back = now == r->period_found;
-	if (r->period_wrote < 0 || (!back && period_ours(r, now)))
+	int now = vi64_has(vm->mem.period_s) ? (int)vm->mem.period_s.v : r->period.wrote;
+	bool back = now == r->period.found;
+	if (r->period.wrote < 0 || (!back && kept_ours(&r->period, now)))
 		return;
 	s->foreign += !back;
-	s->back += back && r->period_wrote == r->period_found;
+	s->back += back && r->period.wrote == r->period.found;
 	apply_forget(en, r, JOURNAL_PERIOD);
+}
+
+/* The fact may be a tick or two older than our last change: it is believed once it stays. */
+static void settle_shares(
+	struct engine *en, struct vm_record *r, const struct vm_sample *vm, struct settled *s)
+{
+	const struct vi64 *now = &vm->facts.cpu_shares;
+	if (r->shares.wrote < 0 || !vi64_has(*now))
+		return;
+	bool back = now->v == r->shares.found, stays = r->shares_astray + 1 >= SHARES_ASTRAY;
+	if (kept_ours(&r->shares, (int)now->v) ? r->shares.wrote != r->shares.found || !back : !stays)
+		return;
+	s->foreign += !back;
+	s->back += back && r->shares.wrote == r->shares.found;
+	apply_forget(en, r, JOURNAL_SHARES);
 }
 
 struct settled restore_settle(struct engine *en, const char *pattern)
@@ -176,6 +191,7 @@ struct settled restore_settle(struct engine *en, const char *pattern)
 			settle_pins(en, r, vm, &s);
 		settle_balloon(en, r, vm, &s);
 		settle_period(en, r, vm, &s);
+		settle_shares(en, r, vm, &s);
 	}
 	return s;
 }
@@ -195,15 +211,25 @@ static int restore_pins(struct engine *en, const struct vm_sample *vm, const str
 	return bad ? -1 : 0;
 }
 
+/* Those of the last change, unless it is known that it was not made. */
+static int shares_now(const struct vm_record *r, const struct vm_sample *vm)
+{
+	const struct vi64 *now = &vm->facts.cpu_shares;
+	bool before = vi64_has(*now) && now->v == r->shares.before && now->v != r->shares.found;
+	return before ? r->shares.before : r->shares.wrote;
+}
+
 static int restore_vm(
 	struct engine *en, const struct vm_sample *vm, struct vm_record *r, bool all, size_t *back)
 {
 	int bad = 0;
-	if (vi64_has(vm->mem.period_s) && period_ours(r, (int)vm->mem.period_s.v))
-		bad |= asked_period(en, vm, r->period_found, REASON_STATS_OFF) < 0;
+	if (vi64_has(vm->mem.period_s) && kept_ours(&r->period, (int)vm->mem.period_s.v))
+		bad |= asked_period(en, vm, r->period.found, REASON_STATS_OFF) < 0;
 	if (!all)
 		return bad ? -1 : 0;
 	bad |= restore_pins(en, vm, r) < 0;
+	if (r->shares.wrote >= 0)
+		bad |= asked_shares(en, vm, shares_now(r, vm), r->shares.found, REASON_RESTORE) < 0;
 	if (r->wrote_kib >= 0 && balloon_ours_now(r, &vm->mem, en->sample.time_ns)) {
 		int made = asked_balloon(en, vm, r->found_kib, REASON_RESTORE);
 		bad |= made < 0;
@@ -248,7 +274,7 @@ int restore_periods(struct engine *en)
 	for (size_t i = 0; i < en->ledger.n; i++) {
 		struct vm_record *r = &en->ledger.vms[i];
 		const struct vm_sample *vm = asked_vm(en, r->uuid);
-		if (vm && (r->period_wrote > 0 || r->period_before > 0) &&
+		if (vm && (r->period.wrote > 0 || r->period.before > 0) &&
 			restore_vm(en, vm, r, false, &back) < 0)
 			return -1;
 	}

@@ -136,7 +136,7 @@ static void count_changes(const struct engine *en, const struct vm_record *r, st
 {
 	int n = record_changes(r);
 	s->n_changed += n;
-	s->n_periods += r->period_wrote >= 0;
+	s->n_periods += r->period.wrote >= 0;
 	const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, r->uuid);
 	if (!vm || vm->id < 0)
 		s->n_changed_away += n;

@@ -229,6 +229,17 @@ static int hold_back(struct engine *en, struct err *e)
 	return 0;
 }
 
+static int plan_shares(struct engine *en, const struct round *r, struct err *e)
+{
+	struct why why;
+	if (shares_ctl_plan(en->shares, r, &en->plan, &why, e) < 0)
+		return -1;
+	if (why.code != en->shares_why && why.code != REASON_NONE)
+		log_event(en, LOG_ROUND, "CPU shares: %s", why.text);
+	en->shares_why = why.code;
+	return 0;
+}
+
 static int plan_cpu(struct engine *en, struct round *r, bool previewed, struct err *e)
 {
 	size_t before = en->plan.n;
@@ -237,8 +248,11 @@ static int plan_cpu(struct engine *en, struct round *r, bool previewed, struct e
 	*r = round_of(en, cpu_mode(en, previewed));
 	if (cpu_ctl_plan(en->cpu, r, &en->plan, &en->cpu_verdict, e) < 0)
 		return -1;
+	size_t pins = en->plan.n - before;
+	if (plan_shares(en, r, e) < 0)
+		return -1;
 	if (r->mode == ROUND_FORCED)
-		forced_cpu_done(en, en->plan.n - before);
+		forced_cpu_done(en, pins);
 	else if (r->mode == ROUND_AUTO && en->cpu_verdict.new_line)
 		log_event(en, LOG_ROUND, "CPU: %s", en->cpu_verdict.why.text);
 	return 0;

@@ -11,8 +11,14 @@ static int undo_one(struct engine *en, const struct undo_entry *u)
 	const struct vm_sample *vm = asked_vm(en, u->uuid);
 	if (!vm)
 		return 0;
+	const struct vm_record *r = ledger_find(&en->ledger, u->uuid);
+	if (u->kind == ACTION_SHARES) {
+		if (!r || !kept_ours(&r->shares, u->after_shares))
+			return 0;
+		asked_hold(en, vm);
+		return asked_shares(en, vm, u->after_shares, u->before_shares, REASON_UNDO);
+	}
 	if (u->kind == ACTION_BALLOON) {
-		const struct vm_record *r = ledger_find(&en->ledger, u->uuid);
 		if (!r || r->memo.balloon.target_kib != u->after_kib)
 			return 0;
 		asked_hold(en, vm);
@@ -74,6 +80,8 @@ void undo_push(struct engine *en, const struct action *a)
 		.before = a->from,
 		.after = a->to,
 		.before_kib = a->from_kib,
-		.after_kib = a->to_kib};
+		.after_kib = a->to_kib,
+		.before_shares = a->from_shares,
+		.after_shares = a->to_shares};
 	memcpy(u->uuid, a->uuid, UUID_BYTES);
 }

@@ -405,11 +405,11 @@ static void all_actions(const struct field_at *at, size_t *first, size_t *n)
 }
 
 static const struct field action_rows[] = {
-	{"kind", "", "pin, balloon or stats-period", .get = action_kind_of},
+	{"kind", "", "pin, balloon, period or shares", .get = action_kind_of},
 	{"vm", "", "name of the VM", .get = action_vm},
 	{"uuid", "", "UUID of the VM", .get = action_uuid},
 	{"vcpu", "", "number of the vCPU that is pinned", ACTION(vcpu), .or_null = true},
-	{"from", "", "what was in force: a list of pCPUs, KiB, or seconds", .get = action_from},
+	{"from", "", "what was in force: a list of pCPUs, KiB, seconds, or CPU shares", .get = action_from},
 	{"to", "", "what is to be in force", .get = action_to},
 	{"reason", "", "code of the reason; see REASONS", .get = action_reason},
 	{"why", "", "the same in words, with numbers", .get = action_why},

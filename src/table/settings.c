@@ -79,6 +79,8 @@ const struct setting settings[] = {
 		"affinity makes them wait"},
 	{"cross-node", 0, "cross_node", SECTION_STEERING, SET_FLAG, FIELD(cross_node), 0, 0, "no", NULL, NULL,
 		"allow moves to another NUMA node also where no node is overloaded"},
+	{"shares", 0, "shares", SECTION_STEERING, SET_FLAG, FIELD(shares), 0, 0, "no", NULL, NULL,
+		"CPU AUTO: more CPU shares for a guest that starves on a full host, up to what its vCPUs are due"},
 	{"cpus", 0, "cpus", SECTION_STEERING, SET_CPUS, FIELD(cpus), 0, 0, "", "CPULIST", NULL,
 		"put vCPUs on these pCPUs alone (empty: on all); those that are elsewhere are not driven out"},
 	{"exclude-cpus", 0, "exclude_cpus", SECTION_STEERING, SET_CPUS, FIELD(exclude_cpus), 0, 0, "", "CPULIST", NULL,

@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const struct vm_record *r = &l.vms[i];
 		FUZZ_HOLDS(i == 0 || uuid_compare(l.vms[i - 1].uuid, r->uuid) < 0);
 		FUZZ_HOLDS(r->wrote_kib < 0 || (r->found_kib > 0 && r->low_kib <= r->high_kib));
-		FUZZ_HOLDS(r->period_wrote < 0 || (r->period_found >= 0 && r->period_before >= 0));
+		FUZZ_HOLDS(r->period.wrote < 0 || (r->period.found >= 0 && r->period.before >= 0));
+		FUZZ_HOLDS(r->shares.wrote < 0 || (r->shares.found > 0 && r->shares.before > 0));
 		for (size_t k = 0; k < r->n_vcpus; k++)
 			FUZZ_HOLDS(!cpuset_empty(&r->vcpus[k].found) && !cpuset_empty(&r->vcpus[k].wrote));
 		read_back(r);

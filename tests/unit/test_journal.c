@@ -265,10 +265,17 @@ static void write_one(struct journal *j, struct ledger *l)
 	note(j, JOURNAL_WILL, r, JOURNAL_BALLOON);
 	balloon_will(r, 600000);
 	note(j, JOURNAL_WILL, r, JOURNAL_BALLOON);
-	r->period_found = 0;
+	r->period.found = 0;
 	note(j, JOURNAL_FOUND, r, JOURNAL_PERIOD);
-	period_will(r, 2);
+	kept_will(&r->period, 2);
 	note(j, JOURNAL_WILL, r, JOURNAL_PERIOD);
+	r->shares.found = 100;
+	note(j, JOURNAL_FOUND, r, JOURNAL_SHARES);
+	kept_will(&r->shares, 400);
+	note(j, JOURNAL_WILL, r, JOURNAL_SHARES);
+	kept_is(&r->shares, 400);
+	kept_will(&r->shares, 800);
+	note(j, JOURNAL_WILL, r, JOURNAL_SHARES);
 }
 
 static void check_loaded(const char *uri)
@@ -291,9 +298,11 @@ static void check_loaded(const char *uri)
 	assert_int_equal(r->wrote_kib, 600000);
 	assert_int_equal(r->low_kib, 524288);
 	assert_int_equal(r->high_kib, 700000);
-	assert_int_equal(r->period_found, 0);
-	assert_int_equal(r->period_wrote, 2);
-	assert_true(period_ours(r, 2) && period_ours(r, 0) && !period_ours(r, 5));
+	assert_int_equal(r->period.found, 0);
+	assert_int_equal(r->period.wrote, 2);
+	assert_true(kept_ours(&r->period, 2) && kept_ours(&r->period, 0) && !kept_ours(&r->period, 5));
+	assert_int_equal(r->shares.found, 100);
+	assert_true(kept_ours(&r->shares, 800) && kept_ours(&r->shares, 400) && !kept_ours(&r->shares, 100));
 	ledger_done(&l);
 }
 
@@ -354,6 +363,7 @@ static void journal_survives_a_crash(void **state)
 	check_loaded(uri);
 	assert_int_equal(journal_owner(uri), getpid()); /* the lock went over */
 	note(j, JOURNAL_FORGOT, &again.vms[0], 2);
+	note(j, JOURNAL_FORGOT, &again.vms[0], JOURNAL_SHARES);
 	ledger_done(&l);
 	assert_int_equal(load(uri, &l, &e), 1);
 	assert_int_equal(record_changes(&l.vms[0]), 2);

@@ -169,6 +169,103 @@ static void test_balloon(void **state)
 	assert_true(a.outcome == OUTCOME_DONE || (a.outcome == OUTCOME_FAILED && a.error[0]));
 }
 
+/* What libvirt answers about CPU shares: what the driver does, another parameter, no controller, or a number
+ * that it takes between 1 and 10000, as with control groups of version 2; sets: how often it was told to. */
+static struct {
+	enum { AS_IT_IS, OTHER_SCHEDULER, NO_CONTROLLER, VERSION_2, DEAF } kind;
+	unsigned long long shares;
+	int sets;
+	unsigned flags;
+} answers;
+
+static int no_controller(virDomainPtr dom)
+{
+	/* QEMU's driver says "cgroup CPU controller is not mounted"; any error of libvirt's own will do. */
+	(void)dom;
+	return virDomainGetSchedulerType(NULL, NULL) ? 0 : -1;
+}
+
+int __real_virDomainGetSchedulerParametersFlags(
+	virDomainPtr dom, virTypedParameterPtr p, int *n, unsigned flags);
+int __wrap_virDomainGetSchedulerParametersFlags(
+	virDomainPtr dom, virTypedParameterPtr p, int *n, unsigned flags);
+int __wrap_virDomainGetSchedulerParametersFlags(
+	virDomainPtr dom, virTypedParameterPtr p, int *n, unsigned flags)
+{
+	answers.flags |= flags;
+	assert_true(*n <= 16); /* more is "nparams too large" */
+	if (answers.kind == AS_IT_IS)
+		return __real_virDomainGetSchedulerParametersFlags(dom, p, n, flags);
+	if (answers.kind == NO_CONTROLLER)
+		return no_controller(dom);
+	*n = 1;
+	memset(p, 0, sizeof *p);
+	snprintf(p->field, sizeof p->field, "%s",
+		answers.kind == OTHER_SCHEDULER ? VIR_DOMAIN_SCHEDULER_WEIGHT
+						: VIR_DOMAIN_SCHEDULER_CPU_SHARES);
+	p->type = VIR_TYPED_PARAM_ULLONG;
+	p->value.ul = answers.shares;
+	return 0;
+}
+
+int __wrap_virDomainSetSchedulerParametersFlags(
+	virDomainPtr dom, virTypedParameterPtr p, int n, unsigned flags);
+int __wrap_virDomainSetSchedulerParametersFlags(
+	virDomainPtr dom, virTypedParameterPtr p, int n, unsigned flags)
+{
+	unsigned long long to = 0;
+	answers.sets++;
+	answers.flags |= flags;
+	assert_int_equal(n, 1);
+	assert_int_equal(virTypedParamsGetULLong(p, n, VIR_DOMAIN_SCHEDULER_CPU_SHARES, &to), 1);
+	if (to > 10000)
+		return no_controller(dom);
+	if (answers.kind != DEAF)
+		answers.shares = to;
+	return 0;
+}
+
+static struct action shares_of(int from, int to)
+{
+	struct action a = {.kind = ACTION_SHARES, .vcpu = -1, .from_shares = from, .to_shares = to};
+	memcpy(a.uuid, driver_vm(&d, "plain")->uuid, UUID_BYTES);
+	return a;
+}
+
+static void test_shares(void **state)
+{
+	(void)state;
+	driver_take(&d, 0);
+	struct action a = shares_of(100, 400);
+	memset(&answers, 0, sizeof answers);
+	act(&a, OUTCOME_FAILED);
+	assert_non_null(strstr(a.error, "CPU shares are not available"));
+	answers.kind = OTHER_SCHEDULER;
+	act(&a, OUTCOME_FAILED);
+	assert_string_equal(a.error, "this driver has no CPU shares");
+	answers.kind = NO_CONTROLLER;
+	act(&a, OUTCOME_FAILED);
+	assert_non_null(strstr(a.error, "CPU shares are not available"));
+	assert_int_equal(answers.sets, 0);
+	answers.kind = VERSION_2;
+	answers.shares = 100;
+	act(&a, OUTCOME_DONE);
+	assert_int_equal(answers.shares, 400);
+	act(&a, OUTCOME_DONE); /* it is so already: told once */
+	assert_int_equal(answers.sets, 1);
+	a = shares_of(100, 800);
+	act(&a, OUTCOME_SKIPPED);
+	assert_string_equal(a.error, "somebody else has set its CPU shares");
+	a = shares_of(400, 20000);
+	act(&a, OUTCOME_FAILED);
+	assert_int_equal(answers.shares, 400);
+	answers.kind = DEAF;
+	a = shares_of(400, 800);
+	act(&a, OUTCOME_FAILED);
+	assert_string_equal(a.error, "set, but they read back as 400");
+	assert_int_equal(answers.flags, VIR_DOMAIN_AFFECT_LIVE);
+}
+
 static void test_before_the_first_sample(void **state)
 {
 	(void)state;
@@ -306,9 +403,9 @@ static void test_no_connection(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {T(test_sample), T(test_host_memory), T(test_rules_of_xml),
-		T(test_not_asked), T(test_pin), T(test_pin_of_nothing), T(test_balloon),
-		T(test_before_the_first_sample), T(test_topology_follows), T(test_wait), T(test_status),
-		T(test_reconnect), T(test_park), T(test_unknown_holds), cmocka_unit_test(test_readonly),
-		cmocka_unit_test(test_no_connection)};
+		T(test_not_asked), T(test_pin), T(test_pin_of_nothing), T(test_balloon), T(test_shares),
+		T(test_topology_follows), T(test_wait), T(test_status), T(test_before_the_first_sample),
+		T(test_topology_follows), T(test_wait), T(test_status), T(test_reconnect), T(test_park),
+		T(test_unknown_holds), cmocka_unit_test(test_readonly), cmocka_unit_test(test_no_connection)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,6 +97,27 @@ static void balloons(void **state)
 	fx_done(&f);
 }
 
+static void shares(void **state)
+{
+	(void)state;
+	struct fixture f;
+	host(&f);
+	static const struct {
+		int from, to;
+		const char *text;
+	} rows[] = {{100, 100, "CPU shares that change nothing"},
+		{100, 0, "CPU shares that no group can have"},
+		{100, CPU_SHARES_MOST + 1, "CPU shares that no group can have"}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct action *a = balloon(&f, 1, 5, 6);
+		a->kind = ACTION_SHARES;
+		a->from_shares = rows[i].from;
+		a->to_shares = rows[i].to;
+		broken(&f, rows[i].text);
+	}
+	fx_done(&f);
+}
+
 static void any_action(void **state)
 {
 	(void)state;
@@ -144,6 +165,7 @@ static void words(void **state)
 	(void)state;
 	assert_string_equal(action_kind_text(ACTION_PIN), "pin");
 	assert_string_equal(action_kind_text(ACTION_BALLOON), "balloon");
+	assert_string_equal(action_kind_text(ACTION_SHARES), "shares");
 	assert_string_equal(outcome_text(OUTCOME_DONE), "done");
 	assert_string_equal(outcome_text(OUTCOME_SKIPPED), "skipped");
 	assert_string_equal(outcome_text(OUTCOME_UNKNOWN), "unknown");
@@ -155,6 +177,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pins),
 		cmocka_unit_test(balloons),
+		cmocka_unit_test(shares),
 		cmocka_unit_test(any_action),
 		cmocka_unit_test(grows_and_empties),
 		cmocka_unit_test(words),

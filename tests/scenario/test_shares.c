@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* CPU shares in virtual time: a guest that starves on a full host because its group counts no more than that
+ * of a guest with one vCPU gets its due, nobody gets less than it for that, and all is as found when the
+ * reason is gone and at the end. Without the setting, in MANUAL and beside somebody else nothing is done. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/run_scenario.h"
+#include "vmtop/engine.h"
+
+#define HOST    "host\n pcpus 8\n cpu-shares\n"
+#define CROWDED "vm big\n vcpus 8\n load 100%\nvm small x8\n load 100%\n"
+
+/* What was seen of "big" and the others. */
+struct seen {
+	int lifts, lowers, backs, failed, others; /* others: changes of anybody else */
+	int shares;                               /* at the last tick */
+	double got_pct, least_pct;                /* of a vCPU of its, and of the small one that gets least */
+	bool said;
+	char why[280];
+	double until_s; /* got_pct and least_pct are of then */
+	char log[64];   /* said: a line of the log that holds this */
+};
+
+static void count(struct seen *x, const struct action *a, const char *name)
+{
+	if (a->kind != ACTION_SHARES)
+		return;
+	x->others += strcmp(name, "big") != 0;
+	x->failed += a->outcome == OUTCOME_FAILED;
+	if (a->outcome != OUTCOME_DONE)
+		return;
+	x->lifts += a->why.code == REASON_LIFT;
+	x->lowers += a->why.code == REASON_LOWER;
+	x->backs += a->why.code == REASON_TAKE_BACK;
+	snprintf(x->why, sizeof x->why, "%s", a->why.text);
+}
+
+static void look(void *arg, const struct snapshot *s)
+{
+	struct seen *x = arg;
+	for (size_t i = 0; i < s->n_actions; i++)
+		count(x, &s->actions[i], s->sample.vms[s->actions[i].vm].name);
+	for (size_t i = 0; i < s->n_log; i++)
+		x->said |= *x->log && strstr(s->log[i].text, x->log);
+	bool now = x->until_s <= 0 || (double)s->sample.time_ns / 1e9 - 1000 < x->until_s;
+	x->least_pct = now ? 1e9 : x->least_pct;
+	for (size_t i = 0; i < s->sample.n_vms; i++) {
+		const struct vm_sample *vm = &s->sample.vms[i];
+		double pct = s->vm_rates[i].cpu_pct.v / (double)(vm->n_vcpus ? vm->n_vcpus : 1);
+		if (strcmp(vm->name, "big") == 0)
+			x->shares = (int)vm->facts.weight.v;
+		if (now && strcmp(vm->name, "big") == 0)
+			x->got_pct = pct;
+		else if (now && pct < x->least_pct)
+			x->least_pct = pct;
+	}
+}
+
+static void run(struct seen *x, const char *scenario, bool on, bool act, double seconds)
+{
+	struct config cfg;
+	struct run r;
+	run_config(&cfg, act, false, 2);
+	cfg.granularity = GRAN_AUTO;
+	cfg.shares = on;
+	run_scenario(
+		&r, &(struct run_options){
+			    .scenario = scenario, .cfg = &cfg, .seconds = seconds, .look = look, .arg = x});
+	assert_string_equal(r.broken, "");
+	assert_int_equal(r.pins, 0);
+	run_done(&r);
+}
+
+static void the_starved_gets_its_due(void **state)
+{
+	(void)state;
+	struct seen x = {0}, off = {0}, manual = {0};
+	run(&off, HOST CROWDED, false, true, 300);
+	assert_int_equal(off.lifts + off.lowers + off.backs + off.failed, 0);
+	assert_true(off.got_pct < 15 && off.least_pct > 85);
+	run(&manual, HOST CROWDED, true, false, 300);
+	assert_int_equal(manual.lifts + manual.lowers + manual.backs + manual.failed, 0);
+	run(&x, HOST CROWDED, true, true, 300);
+	assert_int_equal(x.lifts, 2); /* to 400, looked again, to 800 */
+	assert_int_equal(x.lowers + x.backs + x.failed + x.others, 0);
+	assert_int_equal(x.shares, 800);
+	assert_true(x.got_pct > 48 && x.least_pct > 48);
+	assert_non_null(strstr(x.why, "as equals it would have 800 shares"));
+}
+
+static void as_found_when_the_reason_is_gone(void **state)
+{
+	(void)state;
+	struct seen x = {0};
+	run(&x, HOST CROWDED "at 300s load small-* 5%\nat 300s load big 50%\n", true, true, 600);
+	assert_int_equal(x.lifts, 2);
+	assert_true(x.lowers >= 1);
+	assert_int_equal(x.shares, 100);
+	assert_int_equal(x.others, 0);
+	assert_non_null(strstr(x.why, "as found"));
+}
+
+/* It has less to do: what it had for eight busy vCPUs would now be at the cost of the others. */
+static void lowered_with_its_need(void **state)
+{
+	(void)state;
+	struct seen x = {0};
+	run(&x, HOST CROWDED "at 300s load big vcpu 0 100%\nat 300s load big 20%\n", true, true, 500);
+	assert_true(x.lowers >= 1);
+	assert_in_range(x.shares, 100, 300);
+	assert_true(x.least_pct > 70);
+}
+
+/* Everybody alike: what one is lifted by, all would have to give. And who has the vCPUs' worth of shares
+ * already, as OpenStack used to give them, is not lifted. */
+static void nobody_above_the_others(void **state)
+{
+	(void)state;
+	static const char *const hosts[] = {
+		HOST "vm big\n vcpus 2\n load 100%\nvm small x8\n vcpus 2\n load 100%\n",
+		HOST CROWDED "at 1s fault big weight 800\n",
+		HOST "vm big\n vcpus 8\n load 100%\n", /* alone */
+		HOST "vm big\n vcpus 8\n load 50%\nvm small x8\n load 20%\n",
+	};
+	for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+		struct seen x = {0};
+		run(&x, hosts[i], true, true, 300);
+		assert_int_equal(x.lifts + x.lowers + x.backs + x.failed + x.others, 0);
+	}
+}
+
+/* Who was given half of the rule gets half of what equals would have. */
+static void what_was_given_counts(void **state)
+{
+	(void)state;
+	struct seen x = {0};
+	run(&x, HOST CROWDED "at 1s fault big weight 50\n", true, true, 400);
+	assert_in_range(x.shares, 390, 400);
+	assert_int_equal(x.others, 0);
+}
+
+static void somebody_elses_stay(void **state)
+{
+	(void)state;
+	struct seen x = {.log = "somebody else set its CPU shares"};
+	run(&x, HOST CROWDED "at 200s fault big weight 120\n", true, true, 600);
+	assert_int_equal(x.lifts, 2);
+	assert_int_equal(x.shares, 120);
+	assert_true(x.said);
+}
+
+static void no_controller(void **state)
+{
+	(void)state;
+	struct seen x = {.log = "CPU shares: not available"};
+	run(&x, "host\n pcpus 1\nvm big\n vcpus 4\n load 100%\n pin 0\nvm small\n load 50%\n", true, true,
+		300);
+	assert_int_equal(x.lifts + x.lowers + x.backs + x.failed, 0);
+	struct seen y = {0};
+	run(&y, "fail shares 1 2\n" HOST CROWDED, true, true, 300);
+	assert_int_equal(y.failed, 2);
+	assert_int_equal(y.lifts, 2);
+}
+
+static void steps(struct engine *en, int n)
+{
+	struct err e = ERR_INIT;
+	for (int i = 0; i < n; i++) {
+		assert_true(engine_wait(en, -1));
+		assert_int_equal(engine_step(en, &e), 0);
+	}
+}
+
+static int shares_after(struct engine *en, struct command c)
+{
+	engine_command(en, &c);
+	steps(en, 3);
+	struct snapshot *s = engine_snapshot(en);
+	assert_non_null(s);
+	const struct vm_sample *big = NULL;
+	for (size_t i = 0; i < s->sample.n_vms; i++)
+		if (strcmp(s->sample.vms[i].name, "big") == 0)
+			big = &s->sample.vms[i];
+	int now = (int)big->facts.cpu_shares.v;
+	snapshot_free(s);
+	return now;
+}
+
+/* By hand: undo takes back the last step, restore all; in MANUAL what is in force stays. */
+static void undo_and_restore(void **state)
+{
+	(void)state;
+	struct config cfg;
+	struct err e = ERR_INIT;
+	run_config(&cfg, true, false, 2);
+	cfg.granularity = GRAN_AUTO;
+	cfg.shares = true;
+	struct engine *en = engine_new(&cfg, run_open(HOST CROWDED), &e);
+	assert_non_null(en);
+	steps(en, 80);
+	assert_int_equal(shares_after(en, (struct command){.kind = CMD_AUTO_CPU, .on = false}), 800);
+	assert_int_equal(shares_after(en, (struct command){.kind = CMD_UNDO}), 400);
+	assert_int_equal(shares_after(en, (struct command){.kind = CMD_RESTORE}), 100);
+	assert_int_equal(engine_leave(en, true), 0);
+	engine_free(en);
+}
+
+/* At the end of a run all is as found. */
+static void put_back_at_the_end(void **state)
+{
+	(void)state;
+	struct config cfg;
+	struct err e = ERR_INIT;
+	run_config(&cfg, true, false, 2);
+	cfg.granularity = GRAN_AUTO;
+	cfg.shares = true;
+	struct engine *en = engine_new(&cfg, run_open(HOST CROWDED "at 1s fault big weight 90\n"), &e);
+	assert_non_null(en);
+	steps(en, 80);
+	assert_int_equal(engine_leave(en, true), 0);
+	struct snapshot *s = engine_snapshot(en);
+	assert_int_equal(s->n_actions, 1);
+	assert_int_equal(s->actions[0].kind, ACTION_SHARES);
+	assert_int_equal(s->actions[0].to_shares, 90);
+	assert_int_equal(s->actions[0].outcome, OUTCOME_DONE);
+	snapshot_free(s);
+	engine_free(en);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_starved_gets_its_due),
+		cmocka_unit_test(as_found_when_the_reason_is_gone),
+		cmocka_unit_test(lowered_with_its_need),
+		cmocka_unit_test(nobody_above_the_others),
+		cmocka_unit_test(what_was_given_counts),
+		cmocka_unit_test(somebody_elses_stay),
+		cmocka_unit_test(no_controller),
+		cmocka_unit_test(undo_and_restore),
+		cmocka_unit_test(put_back_at_the_end),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -82,6 +82,7 @@ enum key_action {
 	KEY_SLOWER,
 	KEY_LOOP,
 	KEY_COST,
+	KEY_LIVE,
 	KEY_RECORD,
 };
 
@@ -92,7 +93,8 @@ enum key_place {
 	IN_EDIT = 1 << 2,    /* pin editor */
 	IN_SETUP = 1 << 3,   /* panel of F2 */
 	IN_SORT = 1 << 4,    /* list of F6 */
-	IN_REPLAY = 1 << 5,  /* a recording is shown: its keys go before those of the views */
+	IN_REPLAY = 1 << 5,  /* a recording is shown: its keys go before those of the views, */
+	IN_PAST = 1 << 6,    /* as here: what a running host showed some time ago */
 	IN_ALL = IN_VIEWS | IN_PREVIEW | IN_EDIT,
 	IN_LISTS = IN_SETUP | IN_SORT,
 };
@@ -105,6 +107,7 @@ struct key_row {
 	unsigned where; /* enum key_place */
 	enum key_section section;
 	bool steers;        /* changes guests: gone in read-only mode */
+	bool live;          /* asks something of a running host: gone in a recording, and in the past */
 	const char *name;   /* as shown: "b", "F6 F" */
 	const char *footer; /* name in the footer; with a rank */
 	const char *label;  /* footer: what it does, one or two words */

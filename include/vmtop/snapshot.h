@@ -9,6 +9,7 @@
 #include "vmtop/config.h"
 #include "vmtop/control.h"
 #include "vmtop/suffer.h"
+#include "vmtop/timeline.h"
 
 struct vm_status {
 	struct vi64 target_kib; /* balloon target last set by us */
@@ -94,6 +95,7 @@ struct snapshot {
 	size_t n_log;
 
 	struct backend_status backend;
+	const struct timeline *timeline; /* of a recording, all of it; NULL: a running host */
 	int64_t heard_ns;   /* at_ns of the newest key that the engine has heard of; 0: of none */
 	bool waits;         /* something asked for by key waits for a sample */
 	char notice[320];   /* one thing the user must know now; empty: nothing */

@@ -247,6 +247,19 @@ static void write_causes(FILE *to)
 	fputs(".El\n", to);
 }
 
+static void write_events(FILE *to)
+{
+	fputs(".Bl -tag -width 4n -compact\n", to);
+	for (int i = 0; i < TIMELINE_KINDS; i++) {
+		const char sign[] = {timeline_sign((enum timeline_kind)i), '\0'};
+		fputs(".It Li ", to);
+		mdoc_word(to, sign);
+		fputc('\n', to);
+		mdoc_sentence(to, timeline_name((enum timeline_kind)i));
+	}
+	fputs(".El\n", to);
+}
+
 static void write_absent(FILE *to)
 {
 	fputs(".Bl -tag -width Ds\n", to);
@@ -311,6 +324,7 @@ static const struct doc_part manual_parts[] = {
 	{"METRICS", write_metrics},
 	{"REASONS", write_reasons},
 	{"CAUSES", write_causes},
+	{"EVENTS", write_events},
 	{"ABSENT", write_absent},
 	{"DEVIATIONS", write_deviations},
 	{NULL, NULL},

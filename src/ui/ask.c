@@ -143,7 +143,10 @@ static void line_go(struct view *v, const struct snapshot *s)
 	bool by_time = !by_clock && quantity_seconds(v->line + sign, &c.number);
 	snprintf(c.text, sizeof c.text, by_clock || sign ? "go" : "at");
 	c.number *= by_time && v->line[0] == '-' ? -1 : 1;
-	if (by_clock || by_time)
+	bool ok = by_clock || by_time;
+	if (ok && !s->backend.replay)
+		past_go(v, s, c.number, !strcmp(c.text, "at"));
+	else if (ok)
 		view_send(v, &c);
 	else
 		view_say(v, "not a time: %.60s (90 or 2m from the start, -3m or +30s from here, 14:05)",

@@ -166,7 +166,7 @@ void graph_age(char *buf, size_t len, double s)
 }
 
 /* "-10 min        -5 min        now" */
-static void draw_axis(struct screen *to, struct rect at, double span_s)
+static void draw_axis(struct screen *to, struct rect at, double span_s, bool past)
 {
 	char age[24] = "-";
 	graph_age(age + 1, sizeof age - 1, span_s);
@@ -176,7 +176,7 @@ static void draw_axis(struct screen *to, struct rect at, double span_s)
 		screen_text(to, at.row, at.col + at.cols / 2, at.cols / 2, STYLE_DIM, age);
 	}
 	if (at.cols >= 14)
-		screen_right(to, at.row, at.col + at.cols - 4, 4, STYLE_DIM, "now");
+		screen_right(to, at.row, at.col + at.cols - 4, 4, STYLE_DIM, past ? "then" : "now");
 }
 
 void graph_panel(struct screen *to, struct rect at, const struct graph_of *g)
@@ -194,5 +194,5 @@ void graph_panel(struct screen *to, struct rect at, const struct graph_of *g)
 		screen_fill(
 			to, in.row + mark, in.col - 1, in.cols + 1, STYLE_WARN, draw_glyph(to, GLYPH_LINE));
 	graph_draw(to, in, &g->stack, g->span);
-	draw_axis(to, (struct rect){in.row + in.rows, in.col, 1, in.cols}, g->span_s);
+	draw_axis(to, (struct rect){in.row + in.rows, in.col, 1, in.cols}, g->span_s, g->past);
 }

@@ -37,6 +37,7 @@ struct graph_of {
 	struct stack stack;
 	double mark;   /* level of a line across, < 0: none */
 	double span_s; /* of graph_points() */
+	bool past;     /* it does not end now */
 	size_t span;
 };
 enum { GRAPH_SCALE = 5, GRAPH_SPAN = 300 };

@@ -71,6 +71,19 @@ static const struct key_row rows[] = {
 	{KEY_SAVE, {'W'}, IN_VIEWS | IN_SETUP, KEYS_SHOW, .name = "W", .footer = "W", .label = "Save",
 		.rank = 19, .help = "save the setup to the user's config file"},
 
+	{KEY_STEP_BACK, {'['}, IN_VIEWS, KEYS_SHOW, .name = "[ ]", .footer = "[ ]", .label = "Past",
+		.rank = 20, .help = "back in time over the last hour, and forward again"},
+	{KEY_STEP, {']'}, IN_VIEWS, KEYS_SHOW, .name = "", .help = ""},
+	{KEY_GO, {'g'}, IN_VIEWS, KEYS_SHOW, .name = "g", .footer = "g", .label = "Go to", .rank = 21,
+		.help = "go to a time: -3m or +30s from what is shown, 14:05 by the clock, 2m from the oldest kept"},
+	{KEY_STEP_BACK, {'['}, IN_PAST, KEYS_SHOW, .name = "[ ]", .footer = "[ ]", .label = "Back, on",
+		.rank = 3, .help = "back in time, and forward again: past the newest is LIVE"},
+	{KEY_STEP, {']'}, IN_PAST, KEYS_SHOW, .name = "", .help = ""},
+	{KEY_GO, {'g'}, IN_PAST, KEYS_SHOW, .name = "g", .footer = "g", .label = "Go to", .rank = 4,
+		.help = "go to a time: -3m or +30s from what is shown, 14:05 by the clock, 2m from the oldest kept"},
+	{KEY_LIVE, {VK_ESC}, IN_PAST, KEYS_SHOW, .name = "Esc", .footer = "Esc", .label = "LIVE", .rank = 2,
+		.help = "back to LIVE"},
+
 	{KEY_REBALANCE, {'b'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "b", .footer = "b",
 		.label = "Balance", .rank = 3,
 		.help = "rebalance now: one round at once; asks when it moves more than eight vCPUs"},
@@ -82,7 +95,7 @@ static const struct key_row rows[] = {
 		.help = "AUTO for memory on or off; turning it on asks once per session"},
 	{KEY_MEMORY_CYCLE, {'B'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "B",
 		.help = "one memory cycle now; asks when it changes more than eight balloons"},
-	{KEY_PREVIEW, {'v'}, IN_VIEWS | IN_PREVIEW, KEYS_STEER, .name = "v", .footer = "v",
+	{KEY_PREVIEW, {'v'}, IN_VIEWS | IN_PREVIEW, KEYS_STEER, .live = true, .name = "v", .footer = "v",
 		.label = "Preview", .rank = 6,
 		.help = "list what b would do, and show it as ghosts; y applies, Esc drops; v again: to and from the list"},
 	{KEY_LEAVE_OUT, {'x', VK_DELETE}, IN_PREVIEW, KEYS_STEER, .name = "x Delete", .footer = "x",
@@ -112,12 +125,15 @@ static const struct key_row rows[] = {
 	{KEY_STATS, {'p'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "p",
 		.help = "turn guest memory statistics on or back (asks)"},
 
-	{KEY_SAMPLE, {' '}, IN_VIEWS | IN_PREVIEW, KEYS_OTHER, .name = "Space", .help = "sample now"},
-	{KEY_INTERVAL, {'i', 'd', 's'}, IN_VIEWS, KEYS_OTHER, .name = "i d s", .help = "change the interval"},
-	{KEY_NOTE, {'\''}, IN_VIEWS, KEYS_OTHER, .name = "'", .help = "put a mark into the log"},
+	{KEY_SAMPLE, {' '}, IN_VIEWS | IN_PREVIEW, KEYS_OTHER, .live = true, .name = "Space",
+		.help = "sample now"},
+	{KEY_INTERVAL, {'i', 'd', 's'}, IN_VIEWS, KEYS_OTHER, .live = true, .name = "i d s",
+		.help = "change the interval"},
+	{KEY_NOTE, {'\''}, IN_VIEWS, KEYS_OTHER, .live = true, .name = "'",
+		.help = "put a mark into the log"},
 	{KEY_COST, {'C'}, IN_VIEWS, KEYS_OTHER, .name = "C",
 		.help = "what vmtop itself costs: calls, sample, plan, screen"},
-	{KEY_RECORD, {'R'}, IN_VIEWS, KEYS_OTHER, .name = "R",
+	{KEY_RECORD, {'R'}, IN_VIEWS, KEYS_OTHER, .live = true, .name = "R",
 		.help = "begin a recording, asking for its file; end it"},
 	{KEY_REDRAW, {VK_CTRL('L')}, IN_ALL, KEYS_OTHER, .name = "^L", .help = "draw the screen anew"},
 	{KEY_HELP, {'?', 'h', VK_F1}, IN_ALL | IN_LISTS, KEYS_OTHER, .name = "? h F1", .footer = "?",
@@ -164,7 +180,8 @@ const struct key_row *key_at(size_t i)
 
 bool key_in(const struct key_row *k, enum key_place where)
 {
-	return (k->where & where) || (where == IN_REPLAY && (k->where & IN_VIEWS));
+	bool shown = where == IN_REPLAY || where == IN_PAST;
+	return (k->where & where) || (shown && (k->where & IN_VIEWS) && !k->live);
 }
 
 static bool row_has(const struct key_row *k, int key)
@@ -175,12 +192,20 @@ static bool row_has(const struct key_row *k, int key)
 	return false;
 }
 
-const struct key_row *key_find(int key, enum key_place where, bool readonly)
+static const struct key_row *find(int key, enum key_place where, bool readonly, bool live)
 {
 	for (size_t i = 0; i < N_ROWS; i++)
-		if ((rows[i].where & where) && !(readonly && rows[i].steers) && row_has(&rows[i], key))
+		if ((rows[i].where & where) && !(readonly && rows[i].steers) && (live || !rows[i].live) &&
+			row_has(&rows[i], key))
 			return &rows[i];
-	return where == IN_REPLAY ? key_find(key, IN_VIEWS, readonly) : NULL;
+	return NULL;
+}
+
+const struct key_row *key_find(int key, enum key_place where, bool readonly)
+{
+	const struct key_row *k = find(key, where, readonly, true);
+	bool shown = where == IN_REPLAY || where == IN_PAST;
+	return k || !shown ? k : find(key, IN_VIEWS, readonly, false);
 }
 
 const char *key_section_text(enum key_section s)

@@ -219,6 +219,7 @@ static void wheel(struct view *v, const struct snapshot *s, int by)
 
 void view_mouse(struct view *v, int row, int col, int key, const struct snapshot *s)
 {
+	s = view_seen(v, s);
 	if (s->first)
 		return;
 	rows_update(v, s);

@@ -142,6 +142,7 @@ static bool sort_draw(struct view *v, struct screen *to, int rows, int cols, int
 bool view_overlay(
 	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col)
 {
+	s = view_seen(v, s);
 	switch (v->over) {
 	case OVER_NONE:
 		return false;

@@ -39,6 +39,7 @@ static void percent_text(char buf[16], uint8_t level)
 static void panel(const struct view *v, struct screen *to, struct rect at, struct graph_of *g)
 {
 	g->span = GRAPH_SPAN;
+	g->past = v->hist.back > 0;
 	g->span_s = history_span_s(&v->hist, graph_points(to, at.cols - GRAPH_SCALE, g->span), v->delay_s);
 	graph_panel(to, at, g);
 }
@@ -84,7 +85,7 @@ static void deviation_panel(const struct view *v, const struct snapshot *s, stru
 	char title[120], top[8];
 	int n = snprintf(title, sizeof title, "Deviation ");
 	if (vf64_has(c->stddev_pct))
-		n += snprintf(title + n, sizeof title - (size_t)n, "%.1f %%", c->stddev_pct.v);
+		n += snprintf(title + n, sizeof title - (size_t)n, "%.1f", c->stddev_pct.v);
 	else
 		n += snprintf(title + n, sizeof title - (size_t)n, "-");
 	if (vf64_has(c->found_pct))

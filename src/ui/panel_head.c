@@ -18,7 +18,7 @@ static void state_words(const struct view *v, const struct snapshot *s, double a
 			   : s->backend.link == LINK_SLOW       ? "SLOW "
 								: "";
 	char stale[32] = "";
-	if (!s->first && !v->paused && !s->backend.replay && age_s > late)
+	if (!s->first && !v->paused && !s->backend.replay && !v->past && age_s > late)
 		snprintf(stale, sizeof stale, "STALE %.0f s ", age_s);
 	snprintf(buf, len, "%s%s%s%s%s%s%s%s", link, stale, v->paused ? "PAUSED " : "",
 		s->over ? "ENDED " : "",
@@ -26,9 +26,10 @@ static void state_words(const struct view *v, const struct snapshot *s, double a
 		: v->edit  ? "PIN EDITOR "
 			   : "",
 		s->dry_run ? "DRY-RUN " : "", s->backend.recording[0] ? "REC " : "",
-		s->backend.replay ? "REPLAY "
-		: s->readonly     ? "READ-ONLY "
-				  : "");
+		v->past             ? "PAST "
+		: s->backend.replay ? "REPLAY "
+		: s->readonly       ? "READ-ONLY "
+				    : "");
 	size_t n = strlen(buf);
 	if (n && n < len)
 		buf[n - 1] = '\0';
@@ -53,11 +54,11 @@ static int put_whole(struct screen *to, int row, int col, enum style st, const c
 	return col + screen_columns(to, text) <= to->cols ? put(to, row, col, st, text) : col;
 }
 
-static void age_text(const struct snapshot *s, double age_s, char *buf, size_t len)
+static void age_text(const struct view *v, const struct snapshot *s, double age_s, char *buf, size_t len)
 {
 	if (s->first)
 		snprintf(buf, len, "no data yet");
-	else if (s->backend.replay)
+	else if (s->backend.replay || v->past)
 		text_time(buf, len, s->sample.wall_ns);
 	else if (age_s <= s->delay_s)
 		snprintf(buf, len, "data < %g s old", s->delay_s);
@@ -66,13 +67,13 @@ static void age_text(const struct snapshot *s, double age_s, char *buf, size_t l
 }
 
 /* The longest of several ways to say it that fits. */
-static void identity_text(
-	const struct snapshot *s, double age_s, const struct screen *to, int room, char *buf, size_t len)
+static void identity_text(const struct view *v, const struct snapshot *s, double age_s,
+	const struct screen *to, int room, char *buf, size_t len)
 {
 	char uri[300], age[48], tail[4][240];
 	const struct claim_status *c = &s->backend.claim;
 	text_escape(uri, sizeof uri, s->backend.uri);
-	age_text(s, age_s, age, sizeof age);
+	age_text(v, s, age_s, age, sizeof age);
 	snprintf(tail[0], sizeof tail[0], " · %s · %s, steers", age, c->who);
 	snprintf(tail[1], sizeof tail[1], " · %s · steers", age);
 	snprintf(tail[2], sizeof tail[2], " · %s", age);
@@ -101,7 +102,7 @@ static void identity_line(
 	int col = to->cols >= 60 ? put(to, 0, 0, STYLE_TITLE, "vmtop ") : 0;
 	col = col < room ? col + screen_text(to, 0, col, room - col, STYLE_BOLD, host[0] ? host : "vmtop")
 			 : col;
-	identity_text(s, age_s, to, room - col, text, sizeof text);
+	identity_text(v, s, age_s, to, room - col, text, sizeof text);
 	draw_cut(to, 0, col, room - col, STYLE_DIM, text);
 	enum style st = s->backend.link == LINK_LOST || strstr(words, "STALE") ? STYLE_BAD : STYLE_WARN;
 	if (right)
@@ -263,13 +264,19 @@ void header_draw(const struct view *v, const struct snapshot *s, struct screen *
 	}
 }
 
+/* What the key would do, were it pressed now. */
+static bool footer_has(const struct key_row *k, enum key_place where, bool readonly)
+{
+	return key_in(k, where) && key_find(k->keys[0], where, readonly) == k;
+}
+
 /* Columns that the keys of rank 1..most take, with `gap` blanks between them. */
 static int footer_width(const struct screen *to, enum key_place where, bool readonly, int most, int gap)
 {
 	int n = -gap;
 	for (size_t i = 0; i < key_count(); i++) {
 		const struct key_row *k = key_at(i);
-		if (key_in(k, where) && k->rank && k->rank <= most && !(readonly && k->steers))
+		if (footer_has(k, where, readonly) && k->rank && k->rank <= most)
 			n += screen_columns(to, k->footer) + screen_columns(to, k->label) + 1 + gap;
 	}
 	return n;
@@ -286,7 +293,7 @@ void footer_draw(const struct view *v, const struct snapshot *s, struct screen *
 	for (int rank = 1; rank <= most; rank++)
 		for (size_t i = 0; i < key_count(); i++) {
 			const struct key_row *k = key_at(i);
-			if (!key_in(k, where) || k->rank != rank || (s->readonly && k->steers))
+			if (!footer_has(k, where, s->readonly) || k->rank != rank)
 				continue;
 			col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY, k->footer) + 1;
 			col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY_TEXT, k->label);

@@ -25,7 +25,9 @@ static const char *const panel_help[] = {
 		"there while "
 		"new lines come; End goes back to the newest. The graphs above are of the host: the best "
 		"deviation found and, on top, how far the actual one is above it; waiting on top of "
-		"running; memory in use. A line is the limit, or what leaves the reserve.",
+		"running; memory in use. A line is the limit, or what leaves the reserve. The timeline has a "
+		"sign for each event: b pin, m balloon, u undone, a AUTO on or off, + and - a VM came or "
+		"went, ' mark, ! fault.",
 	[FOCUS_WHY] = "Why one VM suffers: the causes that were found, the heaviest first, each with the "
 		      "numbers behind it, "
 		      "since when it is seen, and what would cure it. A bar is what of the VM's speed a "
@@ -110,8 +112,8 @@ static int help_text(const struct view *v, const struct snapshot *s, enum key_pl
 		bool head = false;
 		for (size_t i = 0; i < key_count(); i++) {
 			const struct key_row *k = key_at(i);
-			if (k->section != sec || !k->help[0] || !(k->where & place) ||
-				(s->readonly && k->steers))
+			if (k->section != sec || !k->help[0] || !key_in(k, place) ||
+				key_find(k->keys[0], place, s->readonly) != k)
 				continue;
 			if (!head && h->n)
 				add(h, NULL, "", STYLE_NORMAL);

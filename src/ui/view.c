@@ -96,6 +96,9 @@ void view_free(struct view *v)
 	if (v->has_search)
 		regfree(&v->search_re);
 	history_done(&v->hist);
+	tape_free(v->tape);
+	snapshot_free(v->past);
+	free(v->past_log);
 	free(v->patterns);
 	free(v->rows);
 	free(v->names);
@@ -127,7 +130,13 @@ void view_feed(struct view *v, const struct snapshot *s)
 	v->n_asked += s->preview && !v->previewing;
 	plan_feed(v, s);
 	v->previewing = s->preview;
+	past_feed(v, s);
+	uint64_t points = v->hist.count;
 	history_feed(&v->hist, s);
+	if (v->past) { /* it stays where it is */
+		v->hist.back += v->hist.count > points;
+		return;
+	}
 	if (v->over != OVER_SETUP) {
 		v->setup.cpu_policy = (int)s->cpu_policy;
 		v->setup.mem_policy = (int)s->mem_policy;
@@ -186,7 +195,11 @@ enum key_place view_place(const struct view *v, const struct snapshot *s)
 {
 	if (v->over == OVER_SETUP || v->over == OVER_SORT)
 		return v->over == OVER_SETUP ? IN_SETUP : IN_SORT;
-	return v->edit ? IN_EDIT : s->backend.replay ? IN_REPLAY : s->preview ? IN_PREVIEW : IN_VIEWS;
+	return v->past             ? IN_PAST
+	       : v->edit           ? IN_EDIT
+	       : s->backend.replay ? IN_REPLAY
+	       : s->preview        ? IN_PREVIEW
+				   : IN_VIEWS;
 }
 
 enum { GRAPHS_MOST = 12 }; /* rows of the host's graphs */
@@ -324,6 +337,10 @@ static void draw_memory(struct view *v, const struct snapshot *s, struct screen 
 static void draw_log(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
 	int top = at.rows >= 10 ? verdicts_draw(s, to, (struct rect){at.row, at.col, 4, at.cols}) : 0;
+	int time = at.rows - top >= 14 && !v->past && !s->timeline ? TIMELINE_ROWS : 0;
+	if (time)
+		timeline_draw(v, s, to, (struct rect){at.row + top, at.col, time, at.cols});
+	top += time;
 	int graphs = at.rows - top >= 14 ? (at.rows - top) / 2 : 0;
 	graphs = graphs > GRAPHS_MOST ? GRAPHS_MOST : graphs;
 	if (graphs)
@@ -350,15 +367,23 @@ void view_draw(
 		[VIEW_VM] = vm_draw,
 		[VIEW_WHY] = why_draw,
 		[VIEW_PLAN] = plan_draw};
+	s = view_seen(v, s);
 	double age_s = s->age_s + (double)(now_ns - received_ns) / 1e9;
 	screen_erase(to);
 	to->graph = v->graph ? v->graph : to->graph;
 	v->sight = v->groups = 0;
 	memset(&v->hit, 0, sizeof v->hit);
 	rows_update(v, s);
+	if (v->units_stale && !s->first) {
+		v->units_stale = false;
+		units_update(v, s);
+	}
 	int head = header_rows(s, v, to->rows), foot = to->rows >= 5;
 	header_draw(v, s, to, head, age_s);
-	struct rect at = {head, 0, to->rows - head - foot, to->cols};
+	int time = to->rows >= 16 && (v->past || s->timeline) ? TIMELINE_ROWS : 0;
+	struct rect at = {head, 0, to->rows - head - foot - time, to->cols};
+	if (time)
+		timeline_draw(v, s, to, (struct rect){head + at.rows, 0, time, to->cols});
 	if (at.rows > 0 && s->first)
 		draw_waiting(s, to, at);
 	else if (at.rows > 0)

@@ -268,9 +268,7 @@ static void key_record(struct view *v, const struct snapshot *s)
 	char name[40] = "";
 	time_t t = (time_t)(s->sample.wall_ns / 1000000000);
 	struct tm tm;
-	if (s->backend.replay)
-		view_say(v, "what is shown is a recording already");
-	else if (s->backend.recording[0])
+	if (s->backend.recording[0])
 		view_send_kind(v, CMD_RECORD, false);
 	else {
 		if (localtime_r(&t, &tm))
@@ -316,8 +314,31 @@ static void send_replay(struct view *v, const char *what, double number)
 	view_send(v, &c);
 }
 
-static bool replay_key(struct view *v, enum key_action a)
+/* On a running host the same keys go back in time. */
+static bool past_key(struct view *v, const struct snapshot *s, enum key_action a)
 {
+	switch (a) {
+	case KEY_STEP:
+		past_step(v, s, 1);
+		return true;
+	case KEY_STEP_BACK:
+		past_step(v, s, -1);
+		return true;
+	case KEY_GO:
+		ask_line(v, PROMPT_GO, "");
+		return true;
+	case KEY_LIVE:
+		past_leave(v);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool replay_key(struct view *v, const struct snapshot *s, enum key_action a)
+{
+	if (!s->backend.replay)
+		return past_key(v, s, a);
 	switch (a) {
 	case KEY_PLAY:
 		send_replay(v, "play", 0);
@@ -360,6 +381,7 @@ bool view_sends(const struct view *v, int key, const struct snapshot *s)
 {
 	if (key == VK_CTRL('L') || (key >= VK_CLICK && key <= VK_WHEEL_DOWN))
 		return false;
+	s = view_seen(v, s);
 	const struct key_row *k = key_find(key, view_place(v, s), s->readonly);
 	switch (v->over) {
 	case OVER_QUESTION:
@@ -383,8 +405,24 @@ unsigned view_asked(const struct view *v, const struct snapshot *s)
 	return v->over == OVER_QUESTION || line || ghosts ? v->n_asked : 0;
 }
 
-bool view_key(struct view *v, int key, const struct snapshot *s, struct command *c)
+/* Why a key does nothing here that does something on a running host. */
+static void say_off(struct view *v, int key, const struct snapshot *s)
 {
+	const struct key_row *k = key_find(key, IN_VIEWS, false);
+	if (!k)
+		return;
+	if (v->past)
+		view_say(v, "this is past: nothing can be asked of it; Esc returns to LIVE");
+	else if (s->backend.replay && !k->steers)
+		view_say(v, "what is shown is a recording: nothing can be asked of it");
+	else if (s->readonly)
+		view_say(v, "read-only: %s",
+			s->backend.readonly_why[0] ? s->backend.readonly_why : "nothing can be changed");
+}
+
+bool view_key(struct view *v, int key, const struct snapshot *newest, struct command *c)
+{
+	const struct snapshot *s = view_seen(v, newest);
 	rows_update(v, s);
 	v->message[0] = '\0';
 	if (v->over != OVER_NONE) {
@@ -394,14 +432,13 @@ bool view_key(struct view *v, int key, const struct snapshot *s, struct command 
 	const struct key_row *k = key_find(key, view_place(v, s), s->readonly);
 	enum key_action a = k ? k->action : KEY_NOTHING;
 	bool quiet = s->first && a != KEY_QUIT && a != KEY_HELP; /* nothing to act on yet */
-	if (!k && s->readonly && key_find(key, view_place(v, s), false))
-		view_say(v, "read-only: %s",
-			s->backend.readonly_why[0] ? s->backend.readonly_why : "nothing can be changed");
+	if (!k)
+		say_off(v, key, s);
 	else if (quiet)
 		return false;
-	else if (k && !move_key(v, s, a) && !sort_key(v, a) && !show_key(v, s, a, key) &&
-		 !steer_key(v, s, a) && !edit_key(v, s, a) && !replay_key(v, a) && !other_key(v, s, a))
+	else if (!move_key(v, s, a) && !sort_key(v, a) && !show_key(v, s, a, key) && !steer_key(v, s, a) &&
+		 !edit_key(v, s, a) && !replay_key(v, s, a) && !other_key(v, s, a))
 		view_no_action(v, k);
-	rows_update(v, s);
+	rows_update(v, view_seen(v, newest)); /* what was shown may be gone */
 	return view_more(v, c);
 }

@@ -7,8 +7,10 @@
 
 #include "draw.h"
 #include "history.h"
+#include "tape.h"
 #include "vmtop/columns.h"
 #include "vmtop/keys.h"
+#include "vmtop/timeline.h"
 #include "vmtop/view.h"
 
 enum view_id { VIEW_OVERVIEW, VIEW_PCPUS, VIEW_MEMORY, VIEW_LOG, VIEW_VM, VIEW_WHY, VIEW_PLAN, VIEW_COUNT };
@@ -164,6 +166,16 @@ struct view {
 	struct command *queue;
 	size_t n_queue, queue_at;
 	struct history hist;
+
+	/* back in time on a running host */
+	struct tape *tape;
+	struct timeline timeline; /* its events */
+	uint64_t events_seq;      /* of the newest line of the log among them */
+	struct snapshot *past;    /* is shown instead of the newest; NULL: LIVE */
+	uint64_t past_at;         /* its number on the tape */
+	struct log_line *past_log;
+	size_t n_past_log;
+	bool units_stale;
 };
 
 /* pattern.c: takes `text` as pattern; "" for none. False, and all as before: not a regular expression, or one
@@ -218,6 +230,14 @@ void plan_show(struct view *v);
 void plan_move(struct view *v, long by);
 void plan_leave_out(struct view *v, const struct snapshot *s);
 void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+/* past.c: the snapshot that is shown; takes in the newest; a step, a time, back to LIVE */
+const struct snapshot *view_seen(const struct view *v, const struct snapshot *s);
+void past_feed(struct view *v, const struct snapshot *s);
+void past_step(struct view *v, const struct snapshot *s, int by);
+void past_go(struct view *v, const struct snapshot *s, double seconds, bool from_start);
+void past_leave(struct view *v);
+enum { TIMELINE_ROWS = 3 };
+void timeline_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 /* panel_graphs.c */
 void vm_graphs_draw(
 	const struct view *v, const struct snapshot *s, size_t vm, struct screen *to, struct rect at);

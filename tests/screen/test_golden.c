@@ -242,6 +242,10 @@ static void test_graphs(void **state)
 		{"graphs-vm-console", "\0014", 3, 8, 40, .cols = 120, .ticks = 400, .console = true},
 		{"graphs-host", "3", 7, 8, 40, .cols = 120, .ticks = 400},
 		{"graphs-host", "3", 7, 8, 24, .cols = 80, .ticks = 400},
+		{"past", "[[[[[[[[", 7, 8, 24, .cols = 80, .ticks = 40},
+		{"past", "4g-30s\r", 3, 8, 40, .cols = 120, .ticks = 40},
+		{"past", "[[[[[[[[", 3, 2, 16, .cols = 60, .ticks = 40, .ascii = true},
+		{"past", "[[[[[[[[", 7, 8, 24, .cols = 80, .ticks = 40, .styles = true},
 		{"graphs-overview", "0", 7, 8, 60, .cols = 200, .ticks = 400},
 		{"graphs-vm", "\0014", 3, 8, 40, .cols = 120, .ticks = 400, .styles = true},
 	};

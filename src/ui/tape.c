@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: MIT */
+/* See tape.h. A snapshot is packed into an image of fixed places, field by field as the table below says, and
+ * what differs from the image before is kept. Invariant: a frame that is not whole has the shape of the one
+ * before it; the first frame kept is whole. */
+#include "tape.h"
+
+#include <math.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WHOLE_EVERY = 64, GAP = 4 };
+
+/* How a field is packed. */
+enum pack {
+	RAW,        /* as it is */
+	KNOWN,      /* vi64, only whether and why not: totals of counters */
+	SECONDS,    /* vi64 of ns, in tenths of a second */
+	HUNDREDTHS, /* vf64 */
+	FLOAT,      /* vf64 */
+	PLAIN,      /* double, as a float */
+	CPUS,       /* cpuset, as far as the host has pCPUs */
+};
+enum part {
+	OF_VM,
+	OF_VM_RATE,
+	OF_VM_STATUS,
+	OF_VCPU,
+	OF_VCPU_RATE,
+	OF_VCPU_STATUS,
+	OF_PCPU,
+	OF_PCPU_RATE,
+	PARTS
+};
+
+struct field {
+	enum part part;
+	enum pack pack;
+	size_t at, size; /* size: of RAW */
+};
+
+#define FROM(type, member)  offsetof(struct type, member)
+#define UP_TO(type, a, b)   FROM(type, a), FROM(type, b) - FROM(type, a)
+#define THROUGH(type, a, b) FROM(type, a), FROM(type, b) + sizeof(((struct type *)0)->b) - FROM(type, a)
+#define ONE(part, pack, type, m)                                                                             \
+	{                                                                                                    \
+		part, pack, FROM(type, m), 0                                                                 \
+	}
+
+static const struct field fields[] = {
+	{OF_VM, RAW, UP_TO(vm_sample, uuid, cpu_time_ns)},
+	ONE(OF_VM, SECONDS, vm_sample, cpu_time_ns),
+	{OF_VM, RAW, UP_TO(vm_sample, quota_pct, mem.swap_in_kib)},
+	ONE(OF_VM, KNOWN, vm_sample, mem.swap_in_kib),
+	ONE(OF_VM, KNOWN, vm_sample, mem.swap_out_kib),
+	ONE(OF_VM, KNOWN, vm_sample, mem.major_faults),
+	ONE(OF_VM, KNOWN, vm_sample, mem.last_update_ns),
+	{OF_VM, RAW, THROUGH(vm_sample, mem.period_s, mem.balloon_device)},
+	ONE(OF_VM, KNOWN, vm_sample, io.rd_reqs),
+	ONE(OF_VM, KNOWN, vm_sample, io.rx_bytes),
+	ONE(OF_VM, KNOWN, vm_sample, facts.helper_ns),
+	ONE(OF_VM, KNOWN, vm_sample, facts.helper_delay_ns),
+	{OF_VM, RAW, THROUGH(vm_sample, facts.helper_pcpu, facts.swapped_kib)},
+	ONE(OF_VM, KNOWN, vm_sample, facts.throttled_ns),
+	{OF_VM, RAW, THROUGH(vm_sample, facts.weight, facts.weight)},
+	ONE(OF_VM, HUNDREDTHS, vm_sample, facts.psi_cpu),
+	ONE(OF_VM, HUNDREDTHS, vm_sample, facts.psi_memory),
+	ONE(OF_VM, HUNDREDTHS, vm_sample, facts.psi_io),
+	ONE(OF_VM, KNOWN, vm_sample, facts.exits),
+	ONE(OF_VM, KNOWN, vm_sample, facts.polled_ns),
+	ONE(OF_VM, KNOWN, vm_sample, facts.disk_ns),
+	ONE(OF_VM, KNOWN, vm_sample, facts.disk_reqs),
+	ONE(OF_VM_RATE, HUNDREDTHS, vm_rate, cpu_pct),
+	ONE(OF_VM_RATE, HUNDREDTHS, vm_rate, wait_pct),
+	ONE(OF_VM_RATE, HUNDREDTHS, vm_rate, demand_pct),
+	ONE(OF_VM_RATE, HUNDREDTHS, vm_rate, age_s),
+	{OF_VM_RATE, RAW, THROUGH(vm_rate, used_kib, used_kib)},
+	ONE(OF_VM_RATE, HUNDREDTHS, vm_rate, balloon_still_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, swap_in_kib_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, swap_out_kib_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, rd_reqs_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, wr_reqs_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, rd_bytes_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, wr_bytes_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, rx_bytes_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, tx_bytes_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, rx_pkts_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, tx_pkts_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, helper_ns_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, helper_delay_ns_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, throttled_ns_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, polled_ns_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, disk_ns_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, exits_s),
+	ONE(OF_VM_RATE, FLOAT, vm_rate, disk_reqs_s),
+	{OF_VM_RATE, RAW, THROUGH(vm_rate, first_seen_ns, birth)},
+	{OF_VM_STATUS, RAW, THROUGH(vm_status, target_kib, target_kib)},
+	ONE(OF_VM_STATUS, PLAIN, vm_status, target_age_s),
+	{OF_VM_STATUS, RAW, THROUGH(vm_status, cpu, cpu)},
+	ONE(OF_VM_STATUS, PLAIN, vm_status, held_for_s),
+	{OF_VM_STATUS, RAW, THROUGH(vm_status, stay_on_node, mem)},
+	ONE(OF_VM_STATUS, PLAIN, vm_status, suffer.score_pct),
+	ONE(OF_VM_STATUS, HUNDREDTHS, vm_status, suffer.got_pct),
+	{OF_VM_STATUS, RAW, THROUGH(vm_status, suffer.n, suffer.found)},
+	{OF_VCPU, RAW, UP_TO(vcpu_sample, id, time_ns)},
+	ONE(OF_VCPU, KNOWN, vcpu_sample, time_ns),
+	ONE(OF_VCPU, KNOWN, vcpu_sample, delay_ns),
+	{OF_VCPU, RAW, THROUGH(vcpu_sample, pcpu, pcpu)},
+	ONE(OF_VCPU, CPUS, vcpu_sample, affinity),
+	{OF_VCPU, RAW, THROUGH(vcpu_sample, affinity_avail, affinity_avail)},
+	ONE(OF_VCPU, CPUS, vcpu_sample, allowed),
+	{OF_VCPU, RAW, THROUGH(vcpu_sample, pinned, foreign_pin_ns)},
+	ONE(OF_VCPU_RATE, HUNDREDTHS, vcpu_rate, usage_pct),
+	ONE(OF_VCPU_RATE, HUNDREDTHS, vcpu_rate, wait_pct),
+	ONE(OF_VCPU_RATE, HUNDREDTHS, vcpu_rate, demand_pct),
+	{OF_VCPU_RATE, RAW, THROUGH(vcpu_rate, capped, capped)},
+	{OF_VCPU_STATUS, RAW, THROUGH(vcpu_status, cpu, cpu)},
+	ONE(OF_VCPU_STATUS, PLAIN, vcpu_status, held_for_s),
+	{OF_PCPU, RAW, UP_TO(pcpu_sample, id, busy_ns)},
+	ONE(OF_PCPU, KNOWN, pcpu_sample, busy_ns),
+	ONE(OF_PCPU, KNOWN, pcpu_sample, idle_ns),
+	ONE(OF_PCPU, KNOWN, pcpu_sample, steal_ns),
+	ONE(OF_PCPU, HUNDREDTHS, pcpu_sample, speed_pct),
+	ONE(OF_PCPU_RATE, HUNDREDTHS, pcpu_rate, busy_pct),
+	ONE(OF_PCPU_RATE, HUNDREDTHS, pcpu_rate, load_pct),
+	ONE(OF_PCPU_RATE, HUNDREDTHS, pcpu_rate, demand_pct),
+	ONE(OF_PCPU_RATE, HUNDREDTHS, pcpu_rate, background_pct),
+	ONE(OF_PCPU_RATE, HUNDREDTHS, pcpu_rate, steal_pct),
+	{OF_PCPU_RATE, RAW, THROUGH(pcpu_rate, n_vcpus, n_vcpus)},
+};
+enum { FIELDS = sizeof fields / sizeof fields[0] };
+
+static const size_t part_size[PARTS] = {sizeof(struct vm_sample), sizeof(struct vm_rate),
+	sizeof(struct vm_status), sizeof(struct vcpu_sample), sizeof(struct vcpu_rate),
+	sizeof(struct vcpu_status), sizeof(struct pcpu_sample), sizeof(struct pcpu_rate)};
+
+struct shape {
+	size_t n_vms, n_vcpus, n_pcpus, cpu_bytes;
+};
+struct frame {
+	unsigned char *bytes;
+	size_t n;
+	struct shape shape;
+	int64_t time_ns;
+	bool whole;
+};
+struct tape {
+	struct frame *frames; /* number i is at i % cap */
+	size_t cap, most_bytes, bytes;
+	uint64_t first, end;
+	struct shape shape;
+	unsigned char *last, *next; /* images: of the newest frame, and room for another */
+	unsigned char *code;        /* room for what differs */
+	size_t n_image;
+	int since_whole;
+};
+
+static size_t count_of(const struct shape *p, enum part part)
+{
+	return part <= OF_VM_STATUS ? p->n_vms : part <= OF_VCPU_STATUS ? p->n_vcpus : p->n_pcpus;
+}
+
+static size_t packed_size(const struct field *f, const struct shape *p)
+{
+	static const size_t sizes[] = {
+		[KNOWN] = 1, [SECONDS] = 9, [HUNDREDTHS] = 5, [FLOAT] = 5, [PLAIN] = 4};
+	return f->pack == RAW ? f->size : f->pack == CPUS ? p->cpu_bytes : sizes[f->pack];
+}
+
+static size_t image_size(const struct shape *p)
+{
+	size_t n = sizeof(struct snapshot);
+	for (size_t i = 0; i < FIELDS; i++)
+		n += packed_size(&fields[i], p) * count_of(p, fields[i].part);
+	return n;
+}
+
+static void pack_number(unsigned char *to, const void *from, enum pack pack)
+{
+	struct vf64 x;
+	struct vi64 n;
+	memcpy(&x, from, sizeof x);
+	memcpy(&n, from, sizeof n);
+	int32_t hundredths = (int32_t)lround(fmin(fmax(x.v, -2e7), 2e7) * 100);
+	float rough = (float)x.v;
+	int64_t s = n.v / 100000000;
+	to[0] = (unsigned char)(pack == SECONDS || pack == KNOWN ? n.avail : x.avail);
+	if (pack == HUNDREDTHS)
+		memcpy(to + 1, &hundredths, sizeof hundredths);
+	else if (pack == FLOAT)
+		memcpy(to + 1, &rough, sizeof rough);
+	else if (pack == SECONDS)
+		memcpy(to + 1, &s, sizeof s);
+}
+
+static void unpack_number(void *to, const unsigned char *from, enum pack pack)
+{
+	int32_t hundredths = 0;
+	float rough = 0;
+	int64_t s = 0;
+	struct vf64 x = {0, (enum avail)from[0]};
+	struct vi64 n = {0, (enum avail)from[0]};
+	if (pack == HUNDREDTHS)
+		memcpy(&hundredths, from + 1, sizeof hundredths);
+	else if (pack == FLOAT)
+		memcpy(&rough, from + 1, sizeof rough);
+	else if (pack == SECONDS)
+		memcpy(&s, from + 1, sizeof s);
+	x.v = pack == HUNDREDTHS ? hundredths / 100.0 : (double)rough;
+	n.v = s * 100000000;
+	if (pack == HUNDREDTHS || pack == FLOAT)
+		memcpy(to, &x, sizeof x);
+	else
+		memcpy(to, &n, sizeof n);
+}
+
+static void pack_field(unsigned char *to, const char *from, const struct field *f, size_t size)
+{
+	if (f->pack == PLAIN) {
+		double x;
+		memcpy(&x, from, sizeof x);
+		float rough = (float)x;
+		memcpy(to, &rough, sizeof rough);
+	} else if (f->pack == RAW || f->pack == CPUS) {
+		memcpy(to, from, size);
+	} else {
+		pack_number(to, from, f->pack);
+	}
+}
+
+static void unpack_field(char *to, const unsigned char *from, const struct field *f, size_t size)
+{
+	if (f->pack == PLAIN) {
+		float rough;
+		memcpy(&rough, from, sizeof rough);
+		double x = (double)rough;
+		memcpy(to, &x, sizeof x);
+	} else if (f->pack == RAW || f->pack == CPUS) {
+		memcpy(to, from, size);
+	} else {
+		unpack_number(to, from, f->pack);
+	}
+}
+
+static void parts_of(const struct snapshot *s, const void *base[PARTS])
+{
+	const void *const parts[PARTS] = {s->sample.vms, s->vm_rates, s->vm_status, s->sample.vcpus,
+		s->vcpu_rates, s->vcpu_status, s->sample.host.pcpus, s->pcpu_rates};
+	memcpy(base, parts, sizeof parts);
+}
+
+/* What is not kept, and what would point out of the block. */
+static void cut_loose(struct snapshot *s)
+{
+	s->sample.vms = NULL;
+	s->sample.vcpus = NULL;
+	s->sample.host.pcpus = NULL;
+	s->vcpu_rates = NULL;
+	s->vm_rates = NULL;
+	s->pcpu_rates = NULL;
+	s->vm_status = NULL;
+	s->vcpu_status = NULL;
+	s->actions = NULL;
+	s->log = NULL;
+	s->n_actions = s->n_log = 0;
+	s->preview = false;
+	s->notice[0] = '\0';
+}
+
+/* Column by column, so that what does not change lies together. */
+static void pack(const struct snapshot *s, const struct shape *p, unsigned char *to)
+{
+	struct snapshot head = *s;
+	const void *base[PARTS];
+	parts_of(s, base);
+	cut_loose(&head);
+	memcpy(to, &head, sizeof head);
+	to += sizeof head;
+	for (const struct field *f = fields; f < fields + FIELDS; f++) {
+		size_t size = packed_size(f, p), step = part_size[f->part], n = count_of(p, f->part);
+		const char *from = (const char *)base[f->part] + f->at;
+		for (size_t i = 0; i < n; i++, to += size)
+			pack_field(to, from + i * step, f, size);
+	}
+}
+
+static void *carve(char *block, size_t *used, size_t n, size_t size)
+{
+	const size_t align = alignof(max_align_t);
+	*used = (*used + align - 1) / align * align;
+	void *p = block ? block + *used : NULL;
+	*used += n * size;
+	return p;
+}
+
+static size_t carve_parts(char *block, const struct shape *p, void *base[PARTS])
+{
+	size_t used = sizeof(struct snapshot);
+	for (int i = 0; i < PARTS; i++)
+		base[i] = carve(block, &used, count_of(p, (enum part)i), part_size[i]);
+	return used;
+}
+
+static struct snapshot *unpack(const unsigned char *from, const struct shape *p)
+{
+	void *base[PARTS];
+	char *block = calloc(1, carve_parts(NULL, p, base));
+	struct snapshot *s = (struct snapshot *)(void *)block;
+	if (!s)
+		return NULL;
+	carve_parts(block, p, base);
+	memcpy(s, from, sizeof *s);
+	from += sizeof *s;
+	for (const struct field *f = fields; f < fields + FIELDS; f++) {
+		size_t size = packed_size(f, p), step = part_size[f->part], n = count_of(p, f->part);
+		for (size_t i = 0; i < n; i++, from += size)
+			unpack_field((char *)base[f->part] + f->at + i * step, from, f, size);
+	}
+	s->sample.vms = base[OF_VM];
+	s->vm_rates = base[OF_VM_RATE];
+	s->vm_status = base[OF_VM_STATUS];
+	s->sample.vcpus = base[OF_VCPU];
+	s->vcpu_rates = base[OF_VCPU_RATE];
+	s->vcpu_status = base[OF_VCPU_STATUS];
+	s->sample.host.pcpus = base[OF_PCPU];
+	s->pcpu_rates = base[OF_PCPU_RATE];
+	return s;
+}
+
+static unsigned char *put_length(unsigned char *to, size_t n)
+{
+	for (; n >= 0x80; n >>= 7)
+		*to++ = (unsigned char)(n | 0x80);
+	*to++ = (unsigned char)n;
+	return to;
+}
+
+static const unsigned char *take_length(const unsigned char *from, size_t *n)
+{
+	unsigned shift = 0;
+	for (*n = 0; *from & 0x80; shift += 7)
+		*n |= (size_t)(*from++ & 0x7f) << shift;
+	*n |= (size_t)*from++ << shift;
+	return from;
+}
+
+static size_t same_bytes(const unsigned char *a, const unsigned char *b, size_t at, size_t end)
+{
+	uint64_t x, y;
+	for (; at + 8 <= end; at += 8) {
+		memcpy(&x, a + at, 8);
+		memcpy(&y, b + at, 8);
+		if (x != y)
+			break;
+	}
+	while (at < end && a[at] == b[at])
+		at++;
+	return at;
+}
+
+/* How many are the same, how many follow that are not, and these; a few that are the same between do not make
+ * two of it. `code` has room for twice the image. */
+static size_t encode(const unsigned char *was, const unsigned char *is, size_t n, unsigned char *code)
+{
+	unsigned char *to = code;
+	for (size_t at = 0; at < n;) {
+		size_t from = same_bytes(was, is, at, n), end = from, next = from;
+		while (next < n && next - end < GAP) {
+			end = was[next] != is[next] ? next + 1 : end;
+			next++;
+		}
+		to = put_length(put_length(to, from - at), end - from);
+		memcpy(to, is + from, end - from);
+		to += end - from;
+		at = end > at ? end : n;
+	}
+	return (size_t)(to - code);
+}
+
+static void decode(const struct frame *f, unsigned char *image)
+{
+	const unsigned char *from = f->bytes, *end = f->bytes + f->n;
+	while (from < end) {
+		size_t skip, n;
+		from = take_length(take_length(from, &skip), &n);
+		image += skip;
+		memcpy(image, from, n);
+		image += n;
+		from += n;
+	}
+}
+
+static void forget_first(struct tape *t)
+{
+	struct frame *f = &t->frames[t->first++ % t->cap];
+	t->bytes -= f->n;
+	free(f->bytes);
+	*f = (struct frame){0};
+}
+
+/* The oldest whole frame goes with all that differs from it. */
+static void forget(struct tape *t)
+{
+	do
+		forget_first(t);
+	while (t->first < t->end && !t->frames[t->first % t->cap].whole);
+}
+
+struct tape *tape_new(size_t frames, size_t bytes)
+{
+	struct tape *t = calloc(1, sizeof *t);
+	if (!t || !(t->frames = calloc(frames, sizeof *t->frames))) {
+		free(t);
+		return NULL;
+	}
+	t->cap = frames;
+	t->most_bytes = bytes;
+	return t;
+}
+
+void tape_free(struct tape *t)
+{
+	if (!t)
+		return;
+	while (t->first < t->end)
+		forget_first(t);
+	free(t->frames);
+	free(t->last);
+	free(t->next);
+	free(t->code);
+	free(t);
+}
+
+/* Room for images of another shape; the next frame is a whole one. */
+static bool reshape(struct tape *t, const struct shape *p)
+{
+	size_t n = image_size(p);
+	unsigned char *last = malloc(n), *next = malloc(n), *code = malloc(2 * n + 32);
+	t->since_whole = 0;
+	if (!last || !next || !code) {
+		free(last);
+		free(next);
+		free(code);
+		return false;
+	}
+	free(t->last);
+	free(t->next);
+	free(t->code);
+	t->last = last;
+	t->next = next;
+	t->code = code;
+	t->n_image = n;
+	t->shape = *p;
+	return true;
+}
+
+static struct shape shape_of(const struct snapshot *s)
+{
+	const struct host_sample *h = &s->sample.host;
+	int highest = h->n_pcpus ? h->pcpus[h->n_pcpus - 1].id : 0;
+	size_t words = (size_t)(highest > 0 ? highest : 0) / 64 + 1;
+	return (struct shape){s->sample.n_vms, s->sample.n_vcpus, h->n_pcpus,
+		8 * (words < CPUSET_WORDS ? words : CPUSET_WORDS)};
+}
+
+void tape_feed(struct tape *t, const struct snapshot *s)
+{
+	struct shape p = shape_of(s);
+	if ((!t->last || memcmp(&p, &t->shape, sizeof p)) && !reshape(t, &p))
+		return;
+	bool whole = t->since_whole == 0;
+	if (whole)
+		memset(t->last, 0, t->n_image);
+	pack(s, &p, t->next);
+	size_t n = encode(t->last, t->next, t->n_image, t->code);
+	unsigned char *bytes = malloc(n ? n : 1);
+	if (!bytes) {
+		t->since_whole = 0;
+		return;
+	}
+	memcpy(bytes, t->code, n);
+	while (t->first < t->end && (t->end - t->first == t->cap || t->bytes + n > t->most_bytes))
+		forget(t);
+	if (t->first == t->end && !whole) { /* what it differs from went */
+		free(bytes);
+		t->since_whole = 0;
+		return;
+	}
+	t->frames[t->end++ % t->cap] = (struct frame){bytes, n, p, s->sample.time_ns, whole};
+	t->bytes += n;
+	t->since_whole = (t->since_whole + 1) % WHOLE_EVERY;
+	unsigned char *swap = t->last;
+	t->last = t->next;
+	t->next = swap;
+}
+
+uint64_t tape_first(const struct tape *t)
+{
+	return t->first;
+}
+
+uint64_t tape_end(const struct tape *t)
+{
+	return t->end;
+}
+
+size_t tape_bytes(const struct tape *t)
+{
+	return t->bytes + t->cap * sizeof *t->frames + 4 * t->n_image;
+}
+
+int64_t tape_time_ns(const struct tape *t, uint64_t i)
+{
+	return i >= t->first && i < t->end ? t->frames[i % t->cap].time_ns : 0;
+}
+
+struct snapshot *tape_read(const struct tape *t, uint64_t i)
+{
+	if (i < t->first || i >= t->end)
+		return NULL;
+	const struct shape *p = &t->frames[i % t->cap].shape;
+	uint64_t from = i;
+	while (!t->frames[from % t->cap].whole)
+		from--;
+	unsigned char *image = calloc(1, image_size(p));
+	if (!image)
+		return NULL;
+	for (; from <= i; from++)
+		decode(&t->frames[from % t->cap], image);
+	struct snapshot *s = unpack(image, p);
+	free(image);
+	return s;
+}

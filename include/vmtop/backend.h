@@ -13,6 +13,7 @@ struct backend;
 struct log_line;
 struct command;
 struct decision;
+struct timeline;
 
 enum sample_group {              /* what a sample must hold beyond state, vCPUs and host */
 	SAMPLE_BALLOON = 1 << 0, /* guest statistics read now; without it those read last will do */
@@ -109,6 +110,8 @@ struct backend_ops {
 	int (*settings)(struct backend *b, int64_t change, struct config *cfg);
 	int (*played)(struct backend *b, const struct sample *s, struct decision *d, struct plan *to);
 	int (*seek)(struct backend *b, const struct command *c);
+	/* All of it in short; good until asked again. NULL: out of memory, or nobody looks. */
+	const struct timeline *(*timeline)(struct backend *b);
 	bool paced; /* wait() says when the next tick is: WAKE_TIMER a regular one, WAKE_EVENT one between */
 	/* Wrappers only, else NULL: what is inside. */
 	struct backend *(*inner)(const struct backend *b);

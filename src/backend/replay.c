@@ -72,6 +72,10 @@ static const char *const query_sql[] = {
 	[Q_TIME_UP_TO] = "SELECT tick, time_ns FROM tick WHERE tick <= ?1 ORDER BY tick DESC LIMIT 1",
 	[Q_BEGIN] = "BEGIN",
 	[Q_END] = "COMMIT",
+	[Q_WALL] = "SELECT wall_ns FROM tick WHERE tick = ?1",
+	[Q_DEVIATIONS] =
+		"SELECT t.wall_ns, d.stddev_pct FROM decision d JOIN tick t USING (tick) LIMIT 1000000",
+	[Q_LINES] = LOG " ORDER BY rowid LIMIT 1000000",
 	[Q_META] = "SELECT key, value, CAST(value AS INTEGER) FROM meta",
 };
 /* The same for files that were written before a column or table came, newer forms first; NULL: no such form.
@@ -139,7 +143,9 @@ static void look_up_extent(struct replay *r)
 	if (r->ends_ns && now - r->ends_ns < INT64_C(1000000000))
 		return;
 	tick_and_time(r, Q_FIRST_TIME, 0, &r->first_tick, &r->first_ns);
+	int64_t before = r->last_tick;
 	tick_and_time(r, Q_LAST_TIME, 0, &r->last_tick, &r->last_ns);
+	r->grew_ns = before && r->last_tick > before ? now : r->grew_ns;
 	r->ends_ns = now;
 }
 
@@ -275,11 +281,30 @@ static int64_t place_of(struct replay *r, const struct command *c)
 	return tick_at(r, (int64_t)to_ns);
 }
 
+/* Nothing comes after the tick that is shown, nor is the file still written. */
+static bool is_over(struct replay *r)
+{
+	struct next n;
+	bool grows = r->grew_ns && backend_real_now(NULL) - r->grew_ns < INT64_C(10000000000);
+	return r->tick > 0 && r->tick >= r->first_tick && !grows && !next_tick(r, &n);
+}
+
+static int play_again(struct replay *r)
+{
+	hold(r, true);
+	int lead = jump(r, r->first_tick);
+	hold(r, false);
+	r->speed = r->last_speed;
+	return lead;
+}
+
 static int replay_seek(struct backend *b, const struct command *c)
 {
 	struct replay *r = (struct replay *)b;
 	look_up_extent(r);
-	if (strcmp(c->text, "play") == 0) {
+	if (strcmp(c->text, "play") == 0 && is_over(r)) {
+		return play_again(r);
+	} else if (strcmp(c->text, "play") == 0) {
 		r->last_speed = r->speed > 0 ? r->speed : r->last_speed;
 		r->speed = r->speed > 0 ? 0 : r->last_speed;
 	} else if (strcmp(c->text, "speed") == 0) {
@@ -313,6 +338,7 @@ static void replay_close(struct backend *b)
 	free(r->vms);
 	free(r->vcpus);
 	free(r->pcpus);
+	free(r->timeline);
 	free(r);
 }
 
@@ -344,13 +370,15 @@ static void replay_status(struct backend *b, struct backend_status *st)
 	look_up_extent(r);
 	clock_text(at, r->tick_ns - r->first_ns);
 	clock_text(of, r->last_ns - r->first_ns);
-	if (r->speed <= 0)
+	bool over = !r->loop && is_over(r);
+	if (over)
+		snprintf(speed, sizeof speed, "over");
+	else if (r->speed <= 0)
 		snprintf(speed, sizeof speed, "stands still");
 	else if (r->speed != 1)
 		snprintf(speed, sizeof speed, "plays %.4g times as fast", r->speed);
-	snprintf(st->text, sizeof st->text,
-		"%.20s of %.20s, %.35s%s: Space plays or stops, ] [ step, g goes to", at, of, speed,
-		r->loop ? ", in a loop" : "");
+	snprintf(st->text, sizeof st->text, "%.20s of %.20s, %.35s%s: Space plays %s, ] [ step, g goes to",
+		at, of, speed, r->loop ? ", in a loop" : "", over ? "it again" : "or stops");
 }
 
 static int replay_settings(struct backend *b, int64_t change, struct config *cfg)
@@ -371,6 +399,7 @@ static const struct backend_ops replay_ops = {
 	.settings = replay_settings,
 	.played = replay_played,
 	.seek = replay_seek,
+	.timeline = replay_timeline,
 	.paced = true,
 };
 

@@ -35,6 +35,9 @@ enum replay_query {
 	Q_BEGIN,
 	Q_END,
 	Q_META,
+	Q_WALL,
+	Q_DEVIATIONS,
+	Q_LINES,
 	Q_COUNT
 };
 
@@ -66,12 +69,15 @@ struct replay {
 	int64_t tick_ns;  /* of `tick` */
 	int64_t since_ns; /* real time at which `tick` was shown */
 	int64_t first_tick, last_tick, first_ns, last_ns; /* of the recording */
-	int64_t ends_ns;                                  /* when that was looked up */
-	int64_t command_row;                              /* of the command given last */
-	bool one_on;                                      /* it stands, and the next tick is asked for */
-	bool jumped;                                      /* the log up to here is to be read anew */
-	double speed, last_speed;                         /* 0: stands still */
-	bool loop, hurry;                                 /* hurry: batch, no waiting */
+	int64_t ends_ns;                                  /* when that was looked up, */
+	int64_t grew_ns;           /* and when it was found to have grown; 0: not yet */
+	int64_t command_row;       /* of the command given last */
+	bool one_on;               /* it stands, and the next tick is asked for */
+	bool jumped;               /* the log up to here is to be read anew */
+	double speed, last_speed;  /* 0: stands still */
+	struct timeline *timeline; /* NULL: not read yet; as of this tick and time */
+	int64_t timeline_tick, timeline_ns;
+	bool loop, hurry; /* hurry: batch, no waiting */
 	struct known_vm *vms;
 	struct known_vcpu *vcpus;
 	struct known_pcpu *pcpus; /* CPUSET_CPUS of them */
@@ -97,5 +103,8 @@ size_t replay_logged(struct backend *b, struct log_line *to, size_t max);
 bool replay_commands(struct backend *b, struct command *to);
 int replay_played(struct backend *b, const struct sample *s, struct decision *d, struct plan *to);
 void replay_apply(struct backend *b, struct action *actions, size_t n);
+
+/* replay_timeline.c */
+const struct timeline *replay_timeline(struct backend *b);
 
 #endif

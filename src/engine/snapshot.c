@@ -179,12 +179,14 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 
 struct snapshot *engine_snapshot(const struct engine *en)
 {
+	const struct timeline *t = en->core->ops->timeline ? en->core->ops->timeline(en->core) : NULL;
 	struct carver count = {NULL, sizeof(struct snapshot)};
 	carve_sample(en, &count, NULL);
 	carve_copy(&count, NULL, en->plan.n, sizeof *en->plan.actions);
 	size_t n_ghosts = en->previewing ? en->preview.n : 0;
 	carve_copy(&count, NULL, n_ghosts, sizeof *en->preview.actions);
 	carve_log(en, &count, NULL);
+	carve(&count, t != NULL, sizeof *t);
 	char *block = calloc(1, count.used);
 	if (!block)
 		return NULL;
@@ -196,6 +198,7 @@ struct snapshot *engine_snapshot(const struct engine *en)
 	s->ghosts = carve_copy(&c, en->preview.actions, n_ghosts, sizeof *en->preview.actions);
 	s->n_ghosts = n_ghosts;
 	carve_log(en, &c, s);
+	s->timeline = t ? carve_copy(&c, t, 1, sizeof *t) : NULL;
 	s->seq = en->seq;
 	fill_modes(en, s);
 	if (en->have_sample && en->rules.n_vms == s->sample.n_vms && en->rules.n_vcpus == s->sample.n_vcpus) {

@@ -133,7 +133,7 @@ void graph_draw(struct screen *to, struct rect at, const struct stack *s, size_t
 	bool dots = dotted(to);
 	size_t cells = at.cols > 0 ? (size_t)at.cols : 0, half = dots ? 2 : 1;
 	uint64_t end = s->lower.end;
-	if (!cells || !end)
+	if (!cells || end <= s->lower.first)
 		return;
 	size_t per = points_a_half(to, at.cols, span);
 	uint64_t last = (end - 1) / per / half; /* the cell that holds the newest */

@@ -74,7 +74,12 @@ static size_t row_of_vcpu(const struct history *h, const struct history_vm *vm, 
 
 static size_t filled(const struct history *h)
 {
-	return h->count < HISTORY_POINTS ? (size_t)h->count : HISTORY_POINTS;
+	return (size_t)(h->count - h->first);
+}
+
+static uint8_t *point(const struct history *h, uint64_t i)
+{
+	return h->levels + (size_t)(i % HISTORY_POINTS) * h->n_rows;
 }
 
 /* What is known of a VM that is still there. */
@@ -82,9 +87,9 @@ static void carry_vm(const struct history *old, struct history *h, const struct 
 {
 	const struct history_vm *o = history_find(old, vm->uuid);
 	size_t n = o ? (o->n < vm->n ? o->n : vm->n) : 0;
-	for (size_t p = 0; o && p < filled(old); p++) {
-		uint8_t *to = h->levels + p * h->n_rows;
-		const uint8_t *from = old->levels + p * old->n_rows;
+	for (uint64_t i = old->first; o && i < old->count; i++) {
+		uint8_t *to = point(h, i);
+		const uint8_t *from = point(old, i);
 		memcpy(to + row_of_vm(h, vm), from + row_of_vm(old, o), VM_ROWS);
 		memcpy(to + row_of_vcpu(h, vm, 0), from + row_of_vcpu(old, o, 0), n * VCPU_ROWS);
 	}
@@ -107,9 +112,10 @@ static bool reshape(struct history *h, const struct snapshot *s)
 		free(now);
 		return false;
 	}
-	memset(now->levels, DRAW_NO_LEVEL, filled(h) * now->n_rows);
-	for (size_t p = 0; p < filled(h); p++)
-		memcpy(now->levels + p * now->n_rows, h->levels + p * h->n_rows, HOST_ROWS);
+	for (uint64_t i = h->first; i < h->count; i++) {
+		memset(point(now, i), DRAW_NO_LEVEL, now->n_rows);
+		memcpy(point(now, i), point(h, i), HOST_ROWS);
+	}
 	for (size_t i = 0; i < now->n_vms; i++) {
 		const struct vm_sample *vm = &s->sample.vms[i];
 		memcpy(now->vms[i].uuid, vm->uuid, UUID_BYTES);
@@ -158,18 +164,28 @@ static void feed_vm(uint8_t *to, const struct snapshot *s, size_t vm)
 	to[VM_BALLOON] = above(share(m->mem.balloon_kib, m->mem.max_kib), to[VM_USED]);
 }
 
+/* A recording was wound back: what comes later there is not known yet. Or on: what was before is not what
+ * came before. */
+static void wind(struct history *h, const struct snapshot *s)
+{
+	double gap_s = (double)(s->sample.time_ns - h->time_ns) / 1e9;
+	while (h->count > h->first && h->at_ns[(h->count - 1) % HISTORY_POINTS] >= s->sample.time_ns)
+		h->count--;
+	if (s->backend.replay && gap_s > 60 && gap_s > 10 * s->delay_s)
+		h->first = h->count;
+}
+
 void history_feed(struct history *h, const struct snapshot *s)
 {
 	if (s->first || s->sample.time_ns == h->time_ns)
 		return;
-	if (s->sample.time_ns < h->time_ns) /* a recording was wound back */
-		h->count = 0;
+	wind(h, s);
 	if (!same_shape(h, s) && !reshape(h, s))
 		return;
 	h->time_ns = s->sample.time_ns;
-	size_t at = (size_t)(h->count++ % HISTORY_POINTS);
-	h->at_ns[at] = h->time_ns;
-	uint8_t *to = h->levels + at * h->n_rows;
+	h->at_ns[h->count % HISTORY_POINTS] = h->time_ns;
+	uint8_t *to = point(h, h->count++);
+	h->first += filled(h) > HISTORY_POINTS;
 	feed_host(to, s);
 	for (size_t i = 0; i < h->n_vms; i++)
 		feed_vm(to + row_of_vm(h, &h->vms[i]), s, i);
@@ -182,9 +198,9 @@ void history_feed(struct history *h, const struct snapshot *s)
 
 static struct series series_of(const struct history *h, size_t row)
 {
-	uint64_t first = h->count > HISTORY_POINTS ? h->count - HISTORY_POINTS : 0;
-	uint64_t end = h->count - (h->back < h->count ? h->back : 0);
-	return (struct series){h->levels + row, h->n_rows, HISTORY_POINTS, first, h->levels ? end : 0};
+	uint64_t end = h->count - (h->back < filled(h) ? h->back : 0);
+	return (struct series){
+		h->levels + row, h->n_rows, HISTORY_POINTS, h->first, h->levels ? end : h->first};
 }
 
 struct series history_of_host(const struct history *h, enum history_host row)
@@ -205,7 +221,7 @@ struct series history_of_vcpu(
 
 uint8_t history_now(const struct series *x)
 {
-	return x->end ? x->levels[(x->end - 1) % x->n * x->stride] : DRAW_NO_LEVEL;
+	return x->end > x->first ? x->levels[(x->end - 1) % x->n * x->stride] : DRAW_NO_LEVEL;
 }
 
 double history_span_s(const struct history *h, size_t points, double delay_s)

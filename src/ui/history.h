@@ -38,7 +38,7 @@ struct history {
 	uint8_t *levels; /* n_rows a point: those of the host, the VMs, the vCPUs */
 	size_t n_rows;
 	int64_t at_ns[HISTORY_POINTS]; /* of the samples */
-	uint64_t count;                /* points ever filled; point i is at i % HISTORY_POINTS */
+	uint64_t first, count;         /* points first to count - 1 are there; i is at i % HISTORY_POINTS */
 	int64_t time_ns;               /* of the sample fed last; snapshots between ticks carry the same */
 	size_t back;                   /* points before the newest at which graphs end */
 };

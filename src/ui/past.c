@@ -83,7 +83,7 @@ static void past_to(struct view *v, const struct snapshot *s, uint64_t i)
 	snprintf(
 		p->backend.readonly_why, sizeof p->backend.readonly_why, "this is past; Esc returns to LIVE");
 	struct history *h = &v->hist;
-	for (h->back = 0; h->back + 1 < h->count && h->back + 1 < HISTORY_POINTS; h->back++)
+	for (h->back = 0; h->back + 1 < h->count - h->first; h->back++)
 		if (h->at_ns[(h->count - 1 - h->back) % HISTORY_POINTS] <= p->sample.time_ns)
 			break;
 	look_again(v);

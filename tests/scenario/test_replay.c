@@ -409,6 +409,58 @@ static void test_jumps(void **state)
 
 /* However long the recording, a place in it is found without reading all of it; its ends are looked up once a
  * second at most, each by one row. */
+static void mark_once(struct engine *en, int i, void *arg)
+{
+	(void)arg;
+	if (i == 150)
+		engine_command(en, &(struct command){.kind = CMD_MARK, .text = "here"});
+}
+
+/* All of it is known at once, and from its end it plays again. */
+static void test_timeline(void **state)
+{
+	(void)state;
+	struct config cfg;
+	struct err e = ERR_INIT;
+	char path[256];
+	base(&cfg, true, true, 1);
+	snprintf(cfg.record, sizeof cfg.record, "%s", recorded_path(path, "timeline.rec"));
+	recorded_run(&cfg, "demo", 300, mark_once, NULL);
+	snprintf(cfg.replay, sizeof cfg.replay, "%s", path);
+	cfg.record[0] = '\0';
+	cfg.batch = false;
+	struct engine *en = engine_new(&cfg, backend_replay_open(&cfg, &e), &e);
+	assert_non_null(en);
+	struct snapshot *s = engine_snapshot(en); /* before the first tick is shown */
+	const struct timeline *t = s->timeline;
+	assert_non_null(t);
+	assert_int_equal((t->to_ns - t->from_ns) / 1000000000, 299);
+	int known = 0, marks = 0, pins = 0;
+	for (int i = 0; i < TIMELINE_CELLS; i++)
+		known += t->level[i] != TIMELINE_NOTHING;
+	assert_true(known > TIMELINE_CELLS * 9 / 10);
+	for (int i = 0; i < t->n_events; i++) {
+		double at = (double)(t->events[i].wall_ns - t->from_ns) / 1e9;
+		marks += t->events[i].kind == SIGN_MARK && at > 148.5 && at < 150.5;
+		pins += t->events[i].kind == SIGN_PIN;
+	}
+	assert_int_equal(marks, 1);
+	assert_true(pins > 0);
+	snapshot_free(s);
+	engine_command(en, &(struct command){.kind = CMD_REPLAY, .text = "at", .number = 1000});
+	assert_int_equal(engine_step(en, &e), 0);
+	s = engine_snapshot(en);
+	assert_non_null(strstr(s->backend.text, "over: Space plays it again"));
+	snapshot_free(s);
+	engine_command(en, &(struct command){.kind = CMD_REPLAY, .text = "play"});
+	assert_int_equal(engine_step(en, &e), 0);
+	s = engine_snapshot(en);
+	assert_int_equal(s->sample.wall_ns, s->timeline->from_ns);
+	assert_non_null(strstr(s->backend.text, ", plays: "));
+	snapshot_free(s);
+	engine_free(en);
+}
+
 static void test_places_are_looked_up(void **state)
 {
 	(void)state;
@@ -445,6 +497,7 @@ static void test_places_are_looked_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_timeline),
 		cmocka_unit_test(test_places_are_looked_up),
 		cmocka_unit_test(test_cpu_policies),
 		cmocka_unit_test(test_memory_policies),

@@ -42,9 +42,22 @@ static void test_ring(void **state)
 	h->back = 5;
 	x = history_of_host(h, HOST_BUSY);
 	assert_int_equal(x.end, HISTORY_POINTS + 5);
-	s->sample.time_ns = began; /* a recording was wound back */
+	h->back = 0;
+	int64_t last =
+		s->sample.time_ns; /* a recording is wound back: what comes later goes, the rest stays */
+	s->sample.time_ns = h->at_ns[(h->count - 11) % HISTORY_POINTS];
 	history_feed(h, s);
-	assert_int_equal(h->count, 1);
+	x = history_of_host(h, HOST_BUSY);
+	assert_int_equal(x.end - x.first, HISTORY_POINTS - 10);
+	s->sample.time_ns = began;
+	history_feed(h, s);
+	x = history_of_host(h, HOST_BUSY);
+	assert_int_equal(x.end - x.first, 1);
+	s->backend.replay = true; /* and on */
+	s->sample.time_ns = last;
+	history_feed(h, s);
+	x = history_of_host(h, HOST_BUSY);
+	assert_int_equal(x.end - x.first, 1);
 	history_done(h);
 	free(h);
 	bigsnap_free(s);

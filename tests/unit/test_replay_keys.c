@@ -119,6 +119,35 @@ static void test_not_recorded_again(void **state)
 	desk_done(&d);
 }
 
+/* All of the recording, under every view, and where one is in it. */
+static void test_timeline(void **state)
+{
+	(void)state;
+	struct desk d = desk();
+	static struct timeline t;
+	struct screen at;
+	t.from_ns = d.s->sample.wall_ns - INT64_C(30000000000);
+	t.to_ns = d.s->sample.wall_ns + INT64_C(30000000000);
+	memset(t.level, 50, sizeof t.level);
+	timeline_add(&t, &(struct timeline_event){t.from_ns, SIGN_MARK});
+	timeline_add(&t, &(struct timeline_event){t.from_ns - 1, SIGN_FAULT}); /* before its time */
+	d.s->timeline = &t;
+	assert_int_equal(screen_init(&at, 24, 80), 0);
+	for (const char *view = "01234w"; *view; view++) {
+		struct command c;
+		view_key(d.v, *view, d.s, &c);
+		view_draw(d.v, d.s, &at, 0, 0);
+		char *text = screen_dump(&at), *line = strstr(text, "Timeline 11:59:30 to 12:00:30");
+		assert_non_null(line);
+		line = strchr(strchr(line, '\n') + 1, '\n') + 1;
+		assert_int_equal(*line, '\'');
+		assert_int_equal(strcspn(line, "^"), 39);
+		free(text);
+	}
+	screen_done(&at);
+	desk_done(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +155,7 @@ int main(void)
 		cmocka_unit_test(test_go_to),
 		cmocka_unit_test(test_only_in_replay),
 		cmocka_unit_test(test_not_recorded_again),
+		cmocka_unit_test(test_timeline),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

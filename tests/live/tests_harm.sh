@@ -123,3 +123,32 @@ test_harm_long() {
 	harm_rules
 	for load in float-steady float-bursts stacked; do harm $load 2 145 5; done
 }
+
+# The CPU shares of a guest as libvirt knows them.
+cpu_shares() { virsh -q schedinfo "$1" --live | awk '$1 == "cpu_shares" { print $3 }'; }
+lifted() { json_true 'any(.[].actions[]; .kind == "shares" and .reason == "lift" and .outcome == "done")'; }
+
+# Real control groups: a guest with four busy vCPUs beside four with one counts for no more than each of them.
+test_shares() {
+	local found
+	[ "$(nproc)" -ge 2 ] || skip "needs two pCPUs"
+	[ -w /sys/fs/cgroup/cpu/cgroup.procs ] || skip "no CPU controller of version 1"
+	[ -z "$(ls -d /sys/fs/cgroup/cpu/machine/*/ 2>/dev/null)" ] || skip "guests of this machine have control groups there"
+	sed -i 's/^cgroup_controllers=.*/cgroup_controllers=["cpu"]/' /etc/libvirt/qemu.conf
+	umount /sys/fs/cgroup/unified 2>/dev/null # a tree of version 2 without controllers beside them confuses libvirt
+	kill "$(cat "$LAB/libvirtd.pid")"
+	lab_libvirtd || fail "libvirtd does not start again"
+	cpu_guest big 10 "$TWO" 4 || skip "no guest starts under the CPU controller"
+	for vm in g1 g2 g3 g4; do cpu_guest $vm 10 "$TWO" || fail "guest $vm does not start"; done
+	found=$(cpu_shares big)
+	[ "${found:-0}" -gt 0 ] || skip "libvirt has no CPU controller here: $(virsh schedinfo big --live 2>&1 | tail -1)"
+	json_start --no-config --auto=cpu --set shares=yes -d 1
+	eventually 120 "more shares for the large guest" lifted
+	expect "as libvirt has it" [ "$(cpu_shares big)" -gt "$found" ]
+	note "from $found to $(cpu_shares big): $(json '[.[].actions[] | select(.kind == "shares")][0].why')"
+	expect "nobody else is touched" json_true 'all(.[].actions[]; .kind != "shares" or .vm == "big")'
+	stop_batch
+	expect_eq "shares at the end" "$(cpu_shares big)" "$found"
+	guests_end
+	rmdir /sys/fs/cgroup/cpu/machine 2>/dev/null || true
+}

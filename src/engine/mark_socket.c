@@ -122,7 +122,7 @@ bool mark_socket_take(struct mark_socket *m, char *text, size_t len)
 		ssize_t n = recv(m->fd, got, sizeof got, MSG_TRUNC);
 		if (n < 0)
 			return false;
-		if (n == 0 || (size_t)n >= len || (size_t)n >= sizeof got || memchr(got, '\0', (size_t)n) ||
+		if (n == 0 || (size_t)n >= len || (size_t)n >= MARK_BYTES || memchr(got, '\0', (size_t)n) ||
 			memchr(got, '\n', (size_t)n))
 			continue;
 		memcpy(text, got, (size_t)n);

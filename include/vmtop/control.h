@@ -48,8 +48,7 @@ struct vm_memo {
 	int64_t rival_until_ns;                         /* its vCPUs are somebody else's until then */
 	int64_t shares_rival_ns;                        /* somebody else set its CPU shares then; 0: never */
 	int shares_found, shares_now;                   /* those that we set; 0: none */
-	bool unknown;        /* a change without an answer is to be read back first */
-	int64_t released_ns; /* foreign changes older than this are forgiven */
+	int64_t released_ns;                            /* foreign changes older than this are forgiven */
 };
 /* Fills rules for the sample. memo->vm() and memo->found() may return NULL: nothing is remembered. What they
  * point to must last as long as the rules are used. -1: out of memory. */

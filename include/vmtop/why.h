@@ -50,7 +50,6 @@
 	X(REASON_JOB, "job", "a job (migration, save) runs on the VM")                                       \
 	X(REASON_SINGLE, "single", "its allowed set has one pCPU")                                           \
 	X(REASON_FAILED, "failed", "the last change failed")                                                 \
-	X(REASON_UNKNOWN, "unknown", "the outcome of the last change is unknown; reading it back")           \
 	/* memory */                                                                                         \
 	X(REASON_NO_DEVICE, "no-balloon", "no balloon device")                                               \
 	X(REASON_NO_STATS, "no-statistics", "no guest statistics")                                           \

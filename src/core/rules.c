@@ -73,8 +73,6 @@ static enum reason common_reason(const struct config *cfg, const struct sample *
 		return forbidden;
 	if (memo && memo->held)
 		return REASON_HELD;
-	if (memo && memo->unknown)
-		return REASON_UNKNOWN;
 	if (memo && memo->fail_until_ns > s->time_ns)
 		return REASON_FAILED;
 	if (vm->flags & VM_FLAG_JOB)

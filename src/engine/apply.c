@@ -296,7 +296,6 @@ static void record_outcome(struct engine *en, const struct action *a)
 	if (a->outcome == OUTCOME_DONE) {
 		record_done(en, r, a);
 	} else if (a->outcome == OUTCOME_UNKNOWN) { /* restore must reckon with both */
-		r->memo.unknown = true;
 		r->unknown_ns = en->sample.time_ns;
 		if (a->kind == ACTION_BALLOON)
 			watch_asked(en, r, a, true);

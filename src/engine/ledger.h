@@ -40,7 +40,7 @@ struct vm_record {
 	int64_t gone_ns; /* since when it is not there; 0 it is, -1 it was asked for */
 	int64_t seen_s;  /* last time it was there, seconds since the epoch: for people, no age goes by it */
 	int64_t away_ns; /* for how long it has been seen not to be there, by clocks that do not jump */
-	int64_t unknown_ns;             /* with memo.unknown: since when */
+	int64_t unknown_ns;             /* when a change had no answer that is to be read back; 0: none */
 	int64_t found_kib, wrote_kib;   /* balloon: -1 never touched */
 	int64_t low_kib, high_kib;      /* of all targets written; with wrote_kib */
 	int64_t seen_kib, seen_max_kib; /* its balloon and what it may be, as seen last; 0: never */

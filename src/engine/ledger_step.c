@@ -60,9 +60,9 @@ static void new_life(struct engine *en, struct vm_record *r, const struct vm_sam
 static void read_back(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
 {
 	struct cpuset online;
-	if (en->leave_seq || !r->memo.unknown || vm->hung_since_ns || en->sample.time_ns <= r->unknown_ns)
+	if (en->leave_seq || !r->unknown_ns || vm->hung_since_ns || en->sample.time_ns <= r->unknown_ns)
 		return;
-	r->memo.unknown = false;
+	r->unknown_ns = 0;
 	sample_online(&en->sample, &online);
 	for (size_t i = 0; i < r->n_vcpus; i++) {
 		struct vcpu_record *k = &r->vcpus[i];

@@ -48,6 +48,8 @@ static int spy_sample(struct backend *b, unsigned groups, struct sample *to, str
 		to->vms[i].flags |= VM_FLAG_OPENSTACK;
 	to->host.others |= s->others;
 	to->wall_ns += s->wall_jump_ns;
+	if (s->sampled)
+		s->sampled(s->arg, to);
 	return rc;
 }
 

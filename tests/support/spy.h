@@ -25,7 +25,8 @@ struct spy {
 	long claimed, let_go; /* how often it was asked for */
 	uint32_t others;      /* enum host_other: they run on the host too */
 	bool openstack;       /* nova made every VM */
-	/* Around apply(); may be NULL. */
+	/* After each sample, and around apply(); may be NULL. */
+	void (*sampled)(void *arg, struct sample *s);
 	void (*before)(void *arg, const struct action *a, size_t n);
 	void (*after)(void *arg, const struct action *a, size_t n);
 	void (*made)(void *arg, const struct action *a); /* one change, before its answer is told */

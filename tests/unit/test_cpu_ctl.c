@@ -221,7 +221,7 @@ static void left_alone(void **state)
 {
 	(void)state;
 	static const enum reason reasons[] = {REASON_HELD, REASON_FOREIGN, REASON_EXCLUDED, REASON_REALTIME,
-		REASON_FORBIDDEN, REASON_JOB, REASON_FAILED, REASON_UNKNOWN};
+		REASON_FORBIDDEN, REASON_JOB, REASON_FAILED};
 	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
 		struct fixture f;
 		stacked(&f);

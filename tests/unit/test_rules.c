@@ -172,8 +172,6 @@ static void memory_of_the_past(void **state)
 	w->memo.fail_until_ns = w->s.time_ns + INT64_C(4000000000);
 	expect(w, REASON_FAILED, REASON_FAILED);
 	assert_float_equal(w->r.vms[0].held_for_s, 4, 1e-9);
-	w->memo.unknown = true;
-	expect(w, REASON_UNKNOWN, REASON_UNKNOWN);
 	w->memo.held = true;
 	expect(w, REASON_HELD, REASON_HELD);
 	assert_true(w->r.vms[0].held_for_s < 0);

@@ -72,21 +72,50 @@ void draw_cut(struct screen *to, int row, int col, int width, enum style st, con
 	screen_text(to, row, col + n, 1, st, "…");
 }
 
-void draw_name(struct screen *to, int row, int col, int width, enum style st, const char *name)
+int draw_columns(const struct screen *to, const char *text)
 {
-	int head = width / 2, tail = width - head - 1;
-	if (tail < 1 || screen_columns(to, name) <= width) {
-		draw_cut(to, row, col, width, st, name);
+	const char *p = text;
+	while (*p && !((unsigned char)*p & 0x80) && (unsigned char)*p >= ' ')
+		p++;
+	return *p ? screen_columns(to, text) : (int)(p - text);
+}
+
+void draw_name_cut(const struct screen *to, int width, const char *name, char *buf, size_t len)
+{
+	int all = draw_columns(to, name), head = width / 2, tail = width - head - 1;
+	size_t bytes = strlen(name);
+	if (tail < 1 || all <= width) {
+		snprintf(buf, len, "%s", name);
 		return;
 	}
-	const char *end = name;
-	while (screen_columns(to, end) > tail) {
-		uint32_t ch;
-		end += text_decode(end, &ch);
+	if (all == (int)bytes) { /* a byte a column: nothing to measure */
+		snprintf(buf, len, "%.*s…%s", head, name, name + bytes - tail);
+		return;
 	}
-	int n = screen_text(to, row, col, head, st, name);
-	n += screen_text(to, row, col + n, 1, st, "…");
-	screen_text(to, row, col + n, width - n, st, end);
+	const char *begin = name, *end = name;
+	uint32_t ch;
+	size_t n = 0;
+	while (screen_columns(to, end) > tail)
+		end += text_decode(end, &ch);
+	while (*begin) {
+		bytes = text_decode(begin, &ch);
+		if (n + bytes + 8 > len)
+			break;
+		memcpy(buf + n, begin, bytes);
+		buf[n + bytes] = '\0';
+		if (screen_columns(to, buf) > head)
+			break;
+		n += bytes;
+		begin += bytes;
+	}
+	snprintf(buf + n, len - n, "…%s", end);
+}
+
+void draw_name(struct screen *to, int row, int col, int width, enum style st, const char *name)
+{
+	char text[1400];
+	draw_name_cut(to, width, name, text, sizeof text);
+	draw_cut(to, row, col, width, st, text);
 }
 
 void draw_title(struct screen *to, struct rect at, bool focused, const char *title, const char *right)

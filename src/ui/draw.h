@@ -61,6 +61,9 @@ void draw_wrapped_row(
  * pCPU, whatever the numbers are shown in. */
 bool draw_waits(struct vf64 wait_pct);
 /* A name that is too long loses its middle, so that names that differ at their ends never read alike. */
+/* As screen_columns(), and quick where a byte is a column. */
+int draw_columns(const struct screen *to, const char *text);
+void draw_name_cut(const struct screen *to, int width, const char *name, char *buf, size_t len);
 void draw_name(struct screen *to, int row, int col, int width, enum style st, const char *name);
 void draw_cut(struct screen *to, int row, int col, int width, enum style st, const char *text);
 

@@ -237,31 +237,41 @@ static const char *notice(const struct view *v, const struct snapshot *s, char *
 	return s->sample.note;
 }
 
-int header_rows(const struct snapshot *s, const struct view *v, int rows)
+enum { ALERT_ROW = 3, ROWS_WITH_ALERT = 12, ROWS_WITH_WORD = 6 };
+
+int header_rows(int rows)
+{
+	return rows >= ROWS_WITH_ALERT ? ALERT_ROW + 1 : rows >= 8 ? 2 : 1;
+}
+
+static void word_draw(const char *word, struct screen *to, int row, int col)
+{
+	char text[300];
+	text_safe(text, sizeof text, word);
+	draw_cut(to, row, col, to->cols - col, STYLE_WARN, text);
+}
+
+/* Who suffers, and the word behind it: a row that is there whether there is something to say or not. */
+static void alert_line(const struct view *v, const struct snapshot *s, struct screen *to)
 {
 	char buf[200];
-	int n = rows >= 12 ? 4 : rows >= 8 ? 2 : 1;
-	return n + (rows >= 6 && notice(v, s, buf, sizeof buf)[0]);
+	const char *word = notice(v, s, buf, sizeof buf);
+	int col = s->first ? 0 : alert_draw(s, to, ALERT_ROW, word[0] ? to->cols / 2 : to->cols);
+	if (word[0] && col)
+		col += screen_text(to, ALERT_ROW, col, to->cols - col, STYLE_DIM, " · ");
+	if (word[0])
+		word_draw(word, to, ALERT_ROW, col);
 }
 
 void header_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, double age_s)
 {
-	char buf[200];
-	const char *word = notice(v, s, buf, sizeof buf);
-	bool say = word[0] && rows >= 2;
-	int facts = rows - say;
-	identity_line(v, s, to, facts, age_s);
-	if (facts >= 2 && !s->first)
+	identity_line(v, s, to, rows, age_s);
+	if (rows >= 2 && !s->first)
 		cpu_line(s, to, 1);
-	if (facts >= 3 && !s->first)
+	if (rows >= 3 && !s->first)
 		memory_line(s, to, 2);
-	if (facts >= 4 && !s->first)
-		alert_draw(s, to, 3);
-	if (say) {
-		char text[300];
-		text_safe(text, sizeof text, word);
-		draw_cut(to, facts, 0, to->cols, STYLE_WARN, text);
-	}
+	if (rows > ALERT_ROW)
+		alert_line(v, s, to);
 }
 
 /* What the key would do, were it pressed now. */
@@ -282,10 +292,17 @@ static int footer_width(const struct screen *to, enum key_place where, bool read
 	return n;
 }
 
-/* The most important keys that fit; room between them only when all do. */
+/* The most important keys that fit; room between them only when all do. A small screen has the word there
+ * instead, so that nothing else moves for it. */
 void footer_draw(const struct view *v, const struct snapshot *s, struct screen *to)
 {
+	char buf[200];
 	enum key_place where = view_place(v, s);
+	const char *word = notice(v, s, buf, sizeof buf);
+	if (word[0] && to->rows >= ROWS_WITH_WORD && to->rows < ROWS_WITH_ALERT) {
+		word_draw(word, to, to->rows - 1, 0);
+		return;
+	}
 	int most = 0, col = 0;
 	while (most < KEY_RANKS && footer_width(to, where, s->readonly, most + 1, 1) <= to->cols)
 		most++;

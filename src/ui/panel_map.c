@@ -7,6 +7,8 @@
 #include "view_private.h"
 #include "vmtop/text.h"
 
+enum { NAMES = 18, IDS = 4, NUMBERS = 16 }; /* columns of a name's vCPU, and of use and wait */
+
 struct map {
 	int name, cell, head; /* columns of the row heads and of a cell; rows of the column heads */
 	int cols, rows;       /* cells shown */
@@ -47,10 +49,25 @@ static int label_width(const struct view *v)
 	return w;
 }
 
-static void map_measure(const struct view *v, const struct snapshot *s, struct rect at, struct map *m)
+/* What nothing else takes goes to names that are cut: of so many columns to spare, those that they need. */
+static int more_for_names(
+	const struct view *v, const struct snapshot *s, const struct screen *to, int have, int spare)
+{
+	int want = have;
+	for (size_t i = 0; i < v->n_rows && spare > 0; i++) {
+		char name[VM_NAME_BYTES * 4];
+		text_escape(name, sizeof name, s->sample.vms[v->names[i]].name);
+		int n = draw_columns(to, name) + IDS;
+		want = n > want ? n : want;
+	}
+	return spare <= 0 ? 0 : want - have < spare ? want - have : spare;
+}
+
+static void map_measure(const struct view *v, const struct snapshot *s, const struct screen *to,
+	struct rect at, struct map *m)
 {
 	int labels = label_width(v), n = (int)v->n_units;
-	m->name = at.cols / 3 < 18 ? at.cols / 3 : 18;
+	m->name = at.cols / 3 < NAMES ? at.cols / 3 : NAMES;
 	int room = at.cols - m->name - 1;
 	m->cell = n * 3 <= room && labels <= 2 ? 3 : n * 2 <= room ? 2 : 1;
 	m->head = labels < m->cell ? 1 : labels;
@@ -58,16 +75,18 @@ static void map_measure(const struct view *v, const struct snapshot *s, struct r
 		m->head = 0; /* no room for heads of several rows */
 	m->cols = room / m->cell;
 	m->cols = m->cols > n ? n : m->cols;
+	m->name += more_for_names(v, s, to, m->name, at.cols - (m->name + 1 + m->cols * m->cell) - NUMBERS);
 	int end = m->name + 1 + m->cols * m->cell;
-	m->numbers = at.cols - end >= 16 ? end + 1 : 0;
+	m->numbers = at.cols - end >= NUMBERS ? end + 1 : 0;
 	m->rows = at.rows - 1 - m->head - (at.rows >= 9);
 	m->rows = m->rows < 0 ? 0 : m->rows;
 	m->total = map_total(v, s);
 }
 
-int map_cols(const struct view *v, int cols)
+int map_cols(const struct view *v, const struct snapshot *s, const struct screen *to, int cols, int beside)
 {
-	int cell = label_width(v) <= 2 ? 3 : 2, want = 18 + 1 + (int)v->n_units * cell + 17;
+	int cell = label_width(v) <= 2 ? 3 : 2, want = NAMES + 1 + (int)v->n_units * cell + NUMBERS + 1;
+	want += more_for_names(v, s, to, NAMES, cols - beside - want);
 	return want < cols ? want : cols;
 }
 
@@ -229,7 +248,7 @@ void map_draw(struct view *v, const struct snapshot *s, struct screen *to, struc
 	if (at.rows < 3 || at.cols < 12 || !v->n_units)
 		return;
 	view_sight(v, FOCUS_MAP, at);
-	map_measure(v, s, at, &m);
+	map_measure(v, s, to, at, &m);
 	v->hit.cells = (struct rect){at.row + 1 + m.head, at.col + m.name + 1, m.rows, m.cols * m.cell};
 	v->hit.cell = m.cell;
 	v->map_rows = m.rows;

@@ -2,12 +2,22 @@
 /* The VM table, from the column table. Invariant: the name is always there; the columns that fit are the best
  * ones, in their order. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "view_private.h"
 #include "vmtop/text.h"
 
-enum { NAME_MIN = 9, NAME_FAIR = 22, TREND_MIN = 12, TEXT_MIN = 16, GAP = 1 };
+enum {
+	NAME_MIN = 9,
+	NAME_FAIR = 22,
+	NAME_STEP = 8,
+	NAME_SEEN = 1400,
+	CUT_MOST = 1024,
+	TREND_MIN = 12,
+	TEXT_MIN = 16,
+	GAP = 1
+};
 
 struct plan_of_table {
 	uint8_t cols[64];
@@ -26,16 +36,78 @@ static int least_width(const struct column *c)
 	return c->left && c->width > TEXT_MIN ? c->width * 3 / 4 : c->width;
 }
 
-static int longest_name(const struct view *v, const struct snapshot *s, const struct screen *to, int cols)
+/* Columns that the longest name takes, `most` at most. */
+static int longest_name(const struct view *v, const struct snapshot *s, const struct screen *to, int most)
 {
-	int most = cols < 60 ? NAME_MIN : cols < 100 ? NAME_FAIR - 6 : NAME_FAIR, want = NAME_MIN;
+	int want = NAME_MIN;
 	char name[1400];
 	for (size_t i = 0; i < v->n_rows && want < most; i++) {
 		text_escape(name, sizeof name, s->sample.vms[v->rows[i]].name);
-		int n = screen_columns(to, name) + 1;
+		int n = draw_columns(to, name) + 1;
 		want = n > want ? n : want;
 	}
 	return want < most ? want : most;
+}
+
+/* What names get before any column. */
+static int fair_name(int cols)
+{
+	return cols < 60 ? NAME_MIN : cols < 100 ? NAME_FAIR - 6 : cols < 160 ? NAME_FAIR : NAME_FAIR + 10;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+/* What is left to see of a name in so many columns, as a number; 0: all of it. */
+static uint64_t cut_number(const struct screen *to, const char *name, int cols)
+{
+	char seen[NAME_SEEN];
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	if (draw_columns(to, name) <= cols)
+		return 0;
+	draw_name_cut(to, cols, name, seen, sizeof seen);
+	for (const char *p = seen; *p; p++)
+		h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+	return h | 1;
+}
+
+/* Two names that are cut to this width read alike. Of more cut names than there is room for, nothing is said.
+ */
+static bool read_alike(const struct view *v, const struct snapshot *s, const struct screen *to, int cols)
+{
+	uint64_t cut[CUT_MOST];
+	size_t n = 0;
+	for (size_t i = 0; i < v->n_rows; i++) {
+		char name[1400];
+		text_escape(name, sizeof name, s->sample.vms[v->rows[i]].name);
+		uint64_t x = cut_number(to, name, cols);
+		if (x && n == CUT_MOST)
+			return false;
+		if (x)
+			cut[n++] = x;
+	}
+	qsort(cut, n, sizeof *cut, by_value);
+	for (size_t i = 1; i < n; i++)
+		if (cut[i] == cut[i - 1])
+			return true;
+	return false;
+}
+
+/* Names are cut in the middle, but not so far that two of them read alike. */
+static int name_width(struct view *v, const struct snapshot *s, const struct screen *to, int cols)
+{
+	struct named *n = &v->named;
+	if (n->seq == v->rows_seq && n->rows == v->n_rows && n->cols == cols && n->width)
+		return n->width; /* of the frame before: names come with a sample */
+	int longest = longest_name(v, s, to, cols / 2), width = fair_name(cols);
+	while (width < longest && read_alike(v, s, to, width - 1))
+		width += NAME_STEP;
+	width = width < longest ? width : longest;
+	*n = (struct named){v->rows_seq, v->n_rows, cols, width};
+	return width;
 }
 
 /* Takes columns best first until the width is spent, then puts them into the table's order. Returns what is
@@ -331,7 +403,7 @@ void table_draw(struct view *v, const struct snapshot *s, struct screen *to, str
 		return;
 	view_sight(v, FOCUS_TABLE, at);
 	struct plan_of_table p;
-	choose(v, view_table(v), at.cols, longest_name(v, s, to, at.cols), &p);
+	choose(v, view_table(v), at.cols, name_width(v, s, to, at.cols), &p);
 	for (int i = 0; i < p.n; i++)
 		v->groups |= column_at(p.cols[i])->group;
 	if (view_table(v)->sort >= 0)

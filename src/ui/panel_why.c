@@ -7,7 +7,7 @@
 #include "view_private.h"
 #include "vmtop/text.h"
 
-enum { BAR = 22 };
+enum { BAR = 22, NAME_LEAST = 9 };
 
 enum style suffer_style(const struct suffering *x)
 {
@@ -55,7 +55,8 @@ static bool in_alarm(const struct snapshot *s, size_t vm, enum alarm a)
 }
 
 /* The names of an alarm, the worst first, as many as fit; says how many more there are. */
-static int put_names(const struct snapshot *s, struct screen *to, int row, int col, enum alarm a, int n)
+static int put_names(
+	const struct snapshot *s, struct screen *to, int row, int col, int cols, enum alarm a, int n)
 {
 	long last = -1;
 	for (int told = 0; told < n; told++) {
@@ -64,21 +65,24 @@ static int put_names(const struct snapshot *s, struct screen *to, int row, int c
 			if (in_alarm(s, i, a) && (last < 0 || worse(s, (size_t)last, i)) &&
 				(best < 0 || worse(s, i, (size_t)best)))
 				best = (long)i;
-		char name[40], more[24];
+		char name[VM_NAME_BYTES], more[24];
 		if (best < 0)
 			break;
 		text_escape(name, sizeof name, s->sample.vms[best].name);
 		snprintf(more, sizeof more, " +%d", n - told);
-		if (told >= 4 || col + screen_columns(to, name) + 8 > to->cols)
-			return col + screen_text(to, row, col, to->cols - col, STYLE_NORMAL, more);
-		col += screen_text(to, row, col, to->cols - col, STYLE_NORMAL, " ");
-		col += screen_text(to, row, col, to->cols - col, STYLE_NORMAL, name);
+		int want = screen_columns(to, name), room = cols - col - 8;
+		if (told == 0 && want > room && room >= NAME_LEAST)
+			want = room; /* a name that no row holds whole loses its middle */
+		if (told >= 4 || want > room)
+			return col + screen_text(to, row, col, cols - col, STYLE_NORMAL, more);
+		draw_name(to, row, col + 1, want, STYLE_NORMAL, name);
+		col += 1 + want;
 		last = best;
 	}
 	return col;
 }
 
-void alert_draw(const struct snapshot *s, struct screen *to, int row)
+int alert_draw(const struct snapshot *s, struct screen *to, int row, int cols)
 {
 	int col = 0;
 	for (enum alarm a = 0; a < ALARM_COUNT; a++) {
@@ -89,12 +93,13 @@ void alert_draw(const struct snapshot *s, struct screen *to, int row)
 		if (!n)
 			continue;
 		snprintf(text, sizeof text, "%s%s %d:", col ? " · " : "", alarm_word(a), n);
-		if (col + screen_columns(to, text) + 4 > to->cols)
+		if (col + screen_columns(to, text) + 4 > cols)
 			break;
 		enum style st = a <= ALARM_SHORT ? STYLE_BAD : STYLE_WARN;
-		col += screen_text(to, row, col, to->cols - col, st, text);
-		col = put_names(s, to, row, col, a, n);
+		col += screen_text(to, row, col, cols - col, st, text);
+		col = put_names(s, to, row, col, cols, a, n);
 	}
+	return col;
 }
 
 static void for_text(char *buf, size_t len, double s)

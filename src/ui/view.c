@@ -308,7 +308,8 @@ static void draw_pcpus(struct view *v, const struct snapshot *s, struct screen *
 	int cpus = most ? pcpus_rows(v, at.cols, most) : 0;
 	pcpus_draw(v, s, to, (struct rect){at.row, at.col, cpus, at.cols});
 	int line = at.rows - cpus >= 10 ? 2 : at.rows - cpus >= 5;
-	struct rect map = {at.row + cpus, at.col, at.rows - cpus - line, map_cols(v, at.cols)};
+	struct rect map = {
+		at.row + cpus, at.col, at.rows - cpus - line, map_cols(v, s, to, at.cols, LOG_MIN + 2)};
 	if (map.cols + LOG_MIN <= at.cols)
 		log_draw(v, s, to,
 			(struct rect){map.row, map.col + map.cols + 2, map.rows, at.cols - map.cols - 2},
@@ -378,7 +379,7 @@ void view_draw(
 		v->units_stale = false;
 		units_update(v, s);
 	}
-	int head = header_rows(s, v, to->rows), foot = to->rows >= 5;
+	int head = header_rows(to->rows), foot = to->rows >= 5;
 	header_draw(v, s, to, head, age_s);
 	int time = to->rows >= 16 && (v->past || s->timeline) ? TIMELINE_ROWS : 0;
 	struct rect at = {head, 0, to->rows - head - foot - time, to->cols};

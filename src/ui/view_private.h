@@ -87,6 +87,13 @@ struct hit {
 	int cell;          /* columns of each */
 };
 
+/* The width of names in the table, and what it was found for. */
+struct named {
+	uint64_t seq;
+	size_t rows;
+	int cols, width;
+};
+
 struct view {
 	/* settings of the session */
 	double delay_s;
@@ -109,6 +116,7 @@ struct view {
 	uint64_t rows_seq; /* of the snapshot that rows[] is about, */
 	int64_t rows_time; /* and the time of its sample */
 	bool rows_stale;
+	struct named named;
 	bool has_sel, moved; /* moved: the user has chosen */
 	uint8_t sel[UUID_BYTES];
 	size_t sel_row; /* where it was seen last */
@@ -203,7 +211,7 @@ long units_find(const struct view *v, int cpu);
 const char *merge_text(enum merge m);
 
 /* panels: each fills its rectangle, whatever its size */
-int header_rows(const struct snapshot *s, const struct view *v, int rows);
+int header_rows(int rows);
 void header_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, double age_s);
 void footer_draw(const struct view *v, const struct snapshot *s, struct screen *to);
 int table_rows(const struct view *v); /* that it would fill */
@@ -211,7 +219,8 @@ void table_draw(struct view *v, const struct snapshot *s, struct screen *to, str
 int pcpus_rows(const struct view *v, int cols, int most);
 void pcpus_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 void map_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
-int map_cols(const struct view *v, int cols); /* columns that the map can use */
+/* Columns that the map can use, where so many are wanted beside it. */
+int map_cols(const struct view *v, const struct snapshot *s, const struct screen *to, int cols, int beside);
 void memory_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 void log_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, struct rect at, const uint8_t *uuid);
@@ -219,7 +228,7 @@ int verdicts_draw(const struct snapshot *s, struct screen *to, struct rect at);
 /* panel_why.c: why one VM suffers; the alert line; the n-th worst of the rows, from 0: false, there is none.
  */
 void why_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
-void alert_draw(const struct snapshot *s, struct screen *to, int row);
+int alert_draw(const struct snapshot *s, struct screen *to, int row, int cols); /* returns the columns used */
 enum style suffer_style(const struct suffering *x); /* one scale for rows, words and bars */
 bool alert_any(const struct snapshot *s);
 bool alert_worst(const struct view *v, const struct snapshot *s, size_t n, size_t *row);

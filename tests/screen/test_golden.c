@@ -297,6 +297,124 @@ static void test_words(void **state)
 	free(text);
 }
 
+/* The row that a message has, in a screen of so many: beside who suffers, or that of the keys; -1: there is
+ * none. */
+static int word_row(int rows)
+{
+	return rows >= 12 ? 3 : rows >= 6 ? rows - 1 : -1;
+}
+
+static void same_but_for(const struct screen *a, const struct screen *b, int row, const char *what)
+{
+	for (int r = 0; r < a->rows; r++)
+		if (r != row && memcmp(&a->cells[r * a->cols], &b->cells[r * b->cols],
+					(size_t)a->cols * sizeof *a->cells) != 0)
+			fail_msg("%s, %dx%d: row %d is not what it was", what, a->cols, a->rows, r);
+}
+
+static bool row_has(const struct screen *s, int row, const char *word)
+{
+	char *text = screen_dump(s), *line = text;
+	for (int r = 0; line && r < row; r++)
+		line = strchr(line, '\n') + 1;
+	char *end = strchr(line, '\n');
+	*end = '\0';
+	bool has = strstr(line, word) != NULL;
+	free(text);
+	return has;
+}
+
+/* A word comes, from the view, the engine and the connection, beside who suffers or not, and goes again. */
+static void stays_in_place(const char *keys, int rows, int cols, bool suffers)
+{
+	struct snapshot *s = bigsnap_new(16, 8);
+	struct screen quiet, says;
+	if (suffers) {
+		s->vm_status[1].suffer = (struct suffering){.n = 1, .score_pct = 60};
+		s->vm_status[1].suffer.found[0] =
+			(struct finding){.cause = CAUSE_SWAP, .weight_pct = 60, .other = -1};
+	}
+	struct view *v = open_view(s, 0);
+	assert_int_equal(screen_init(&quiet, rows, cols), 0);
+	assert_int_equal(screen_init(&says, rows, cols), 0);
+	view_draw(v, s, &quiet, 0, 0);
+	type(v, s, keys);
+	type(v, s, "l"); /* no key: a word of the one before goes */
+	view_draw(v, s, &quiet, 0, 0);
+	char *const words[] = {s->notice, s->backend.text};
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(words[i], 40, "WORD and what is behind it");
+		view_draw(v, s, &says, 0, 0);
+		same_but_for(&quiet, &says, word_row(rows), keys);
+		if (word_row(rows) >= 0 && cols >= 20)
+			assert_true(row_has(&says, word_row(rows), "WORD"));
+		words[i][0] = '\0';
+	}
+	view_tell(v, "WORD");
+	view_draw(v, s, &says, 0, 0);
+	same_but_for(&quiet, &says, word_row(rows), keys);
+	if (suffers && rows >= 12 && cols >= 40)
+		assert_true(row_has(&says, 3, "SWAPPING 1:") && row_has(&says, 3, "WORD"));
+	screen_done(&quiet);
+	screen_done(&says);
+	view_free(v);
+	bigsnap_free(s);
+}
+
+static void test_no_message_moves_a_row(void **state)
+{
+	static const char *const ways[] = {"0", "1", "2", "3", "4", "w", "E", "0\t", "1!!", "x"};
+	static const int sizes[][2] = {{60, 200}, {50, 200}, {40, 120}, {24, 80}, {13, 80}, {12, 40},
+		{11, 80}, {8, 30}, {6, 20}, {5, 20}, {2, 10}, {1, 1}};
+	(void)state;
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+		for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+			for (int suffers = 0; suffers < 2; suffers++)
+				stays_in_place(ways[i], sizes[k][0], sizes[k][1], suffers);
+}
+
+/* What the rows of two VMs show of their names, up to the state. */
+static void names_of(struct snapshot *s, int cols, const char *keys, char a[200], char b[200])
+{
+	struct screen screen;
+	struct view *v = open_view(s, 0);
+	assert_int_equal(screen_init(&screen, 50, cols), 0);
+	view_draw(v, s, &screen, 0, 0);
+	type(v, s, keys);
+	view_draw(v, s, &screen, 0, 0);
+	char *text = screen_dump(&screen), *to[2] = {a, b};
+	int n = 0;
+	for (char *line = strtok(text, "\n"); line && n < 2; line = strtok(NULL, "\n")) {
+		char *at = strstr(line, "prod-eu");
+		if (at && (at - line) < 8)
+			snprintf(to[n++], 200, "%.*s", (int)strcspn(at, " "), at);
+	}
+	assert_int_equal(n, 2);
+	free(text);
+	screen_done(&screen);
+	view_free(v);
+}
+
+/* Names of 44 characters that differ in their middle alone. */
+static void test_no_two_names_read_alike(void **state)
+{
+	static const int widths[] = {80, 120, 160, 200, 300};
+	char a[200], b[200];
+	(void)state;
+	struct snapshot *s = bigsnap_new(3, 8);
+	for (int i = 0; i < 2; i++)
+		snprintf(s->sample.vms[i].name, VM_NAME_BYTES,
+			"prod-eu-central-1-billing-%04d-worker-postgres", i);
+	for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+		names_of(s, widths[i], "", a, b);
+		assert_string_not_equal(a, b);
+	}
+	names_of(s, 200, "1", a, b); /* the pin map has room for all of it */
+	assert_int_equal(strlen(a), 46);
+	assert_string_not_equal(a, b);
+	bigsnap_free(s);
+}
+
 int main(void)
 {
 	setenv("TZ", "UTC", 1);
@@ -308,6 +426,8 @@ int main(void)
 		cmocka_unit_test(test_graphs),
 		cmocka_unit_test(test_styles),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_no_message_moves_a_row),
+		cmocka_unit_test(test_no_two_names_read_alike),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -289,7 +289,11 @@ static void test_mouse(void **state)
 	press(t, '1');
 	shown(t, buf, sizeof buf);
 	db1 = row_of(buf, " db1 ");
-	view_mouse(t->v, db1, 19 + 3 * 2, VK_CLICK, t->s); /* third pCPU of the map */
+	const char *first = strstr(buf, "0  1  2"), *line = first;
+	assert_non_null(first);
+	while (line > buf && line[-1] != '\n')
+		line--;
+	view_mouse(t->v, db1, (int)(first - line) + 3 * 2, VK_CLICK, t->s); /* third pCPU of the map */
 	assert_non_null(strstr(shown(t, buf, sizeof buf), "pCPU 2 "));
 	press(t, '?');
 	view_mouse(t->v, 3, 3, VK_WHEEL_DOWN, t->s);

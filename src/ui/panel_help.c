@@ -12,7 +12,7 @@ enum { HELP_KEYS = 13, HELP_WIDTH = 80 };
 static const char *const panel_help[] = {
 	[FOCUS_TABLE] =
 		"A row a VM. USE has a bar for each vCPU, in the colour of waiting where it waits 10 % "
-		"or more for a pCPU. CPU%, WAIT% and WANT% are sums over the vCPUs in percent of one "
+		"or more for a pCPU. CPU%, WAIT% and NEED% are sums over the vCPUs in percent of one "
 		"pCPU; I makes it percent of the host (CPU%H). WAIT% has that colour from a sum of 10 % of a "
 		"pCPU on, CPU% has colours by its share of 100 % for each vCPU. A - is a value that is not "
 		"known: the "

@@ -43,7 +43,7 @@ static void vcpu_head(const struct view *v, struct screen *to, struct rect at)
 	char lately[32];
 	screen_fill(to, at.row, at.col, at.cols, STYLE_HEADER, ' ');
 	screen_text(to, at.row, at.col, at.cols, STYLE_HEADER,
-		" vCPU   USE%  WAIT%  WANT%  ON node  PINNED     ALLOWED   ");
+		" vCPU   USE%  WAIT%  NEED%  ON node  PINNED     ALLOWED   ");
 	if (at.cols > VCPU_FIXED + 16)
 		screen_right(to, at.row, at.col + VCPU_FIXED + 1, at.cols - VCPU_FIXED - 1, STYLE_HEADER,
 			trend_head(v, to, "", at.cols - VCPU_FIXED - 1, lately, sizeof lately));

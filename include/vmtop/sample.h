@@ -13,7 +13,7 @@
 
 struct err;
 
-enum { UUID_BYTES = 16, UUID_TEXT = 37, VM_NAME_BYTES = 320, MAX_NODES = 64 };
+enum { UUID_BYTES = 16, UUID_TEXT = 37, VM_NAME_BYTES = 320, VM_TITLE_BYTES = 96, MAX_NODES = 64 };
 
 /* No number of a finished sample is negative or above these: they can be added up without a thought. */
 #define SAMPLE_NS_MOST    INT64_C(4000000000000000000) /* of a clock: the year 2096 */
@@ -182,8 +182,9 @@ struct vm_facts {
 
 struct vm_sample {
 	uint8_t uuid[UUID_BYTES];
-	int id;                   /* -1 when not running */
-	char name[VM_NAME_BYTES]; /* raw bytes, hostile; print through text_* only */
+	int id;                     /* -1 when not running */
+	char name[VM_NAME_BYTES];   /* raw bytes, hostile; print through text_* only */
+	char title[VM_TITLE_BYTES]; /* what people call it; as hostile; empty: nothing. Not recorded */
 	enum vm_state state;
 	uint32_t flags;        /* enum vm_flag */
 	int64_t hung_since_ns; /* 0, or since when its monitor does not answer (sample clock) */

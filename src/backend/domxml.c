@@ -202,15 +202,32 @@ static bool is_forbidden(xmlNodePtr dom)
 	return false;
 }
 
-static bool is_nova(xmlNodePtr dom)
+/* What nova notes down of its guest; NULL: it did not make it. */
+static xmlNodePtr nova_instance(xmlNodePtr dom)
 {
 	static const char uri[] = "http://openstack.org/xmlns/libvirt/nova/";
 	XML_EACH(s, xml_child(dom, "metadata"), "instance")
 	{
 		if (s->ns && s->ns->href && strncmp((const char *)s->ns->href, uri, sizeof uri - 1) == 0)
-			return true;
+			return s;
 	}
-	return false;
+	return NULL;
+}
+
+/* Libvirt's name is nova's number for it, or a tenant's word; people know it by another. */
+static void read_title(struct dom_facts *f, xmlNodePtr dom)
+{
+	enum { TITLE_MOST = 4096 };
+	char text[TITLE_MOST] = "";
+	xmlNodePtr nova = nova_instance(dom);
+	if (!(nova && xml_text(xml_child(nova, "name"), text, sizeof text)) &&
+		!xml_text(xml_child(dom, "title"), text, sizeof text))
+		return;
+	size_t n = strlen(text) < sizeof f->title ? strlen(text) : sizeof f->title - 1;
+	while (n && text[n] && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--; /* a character is kept whole */
+	memcpy(f->title, text, n);
+	f->title[n] = '\0';
 }
 
 static uint32_t read_flags(xmlNodePtr dom)
@@ -223,7 +240,7 @@ static uint32_t read_flags(xmlNodePtr dom)
 		flags |= VM_FLAG_RT;
 	if (is_forbidden(dom))
 		flags |= VM_FLAG_NO_STEER;
-	if (is_nova(dom))
+	if (nova_instance(dom))
 		flags |= VM_FLAG_OPENSTACK;
 	if (xml_path(dom, "cputune/emulatorpin"))
 		flags |= VM_FLAG_EMULATOR_PIN;
@@ -360,6 +377,7 @@ static int read_live(struct dom_facts *f, const char *text, struct err *e)
 	if (!doc)
 		return -1;
 	xmlNodePtr dom = xmlDocGetRootElement(doc);
+	read_title(f, dom);
 	f->flags = read_flags(dom);
 	f->quota_pct = read_quota(dom, "cputune/quota", "cputune/period");
 	f->global_quota_pct = read_quota(dom, "cputune/global_quota", "cputune/global_period");

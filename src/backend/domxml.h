@@ -14,7 +14,8 @@ struct dom_rule {
 };
 
 struct dom_facts {
-	uint32_t flags; /* enum vm_flag, without JOB and PERSISTENT */
+	uint32_t flags;             /* enum vm_flag, without JOB and PERSISTENT */
+	char title[VM_TITLE_BYTES]; /* nova's name, else <title>; cut to what fits */
 	bool has_cpuset;
 	struct cpuset cpuset;   /* <vcpu cpuset>, or what numad chose in its place */
 	struct dom_rule *rules; /* <vcpupin> of the inactive XML, sorted by vCPU */

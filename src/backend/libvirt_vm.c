@@ -443,6 +443,7 @@ static void apply_facts(const struct vm_cache *vm, struct vm_sample *v)
 		v->flags |= VM_FLAG_JOB;
 	settle_quota(vm, v);
 	settle_limit(vm, &v->mem);
+	memcpy(v->title, vm->facts.title, sizeof v->title);
 	v->mem_nodes = vm->facts.mem_nodes;
 	v->mem_nodes_strict = vm->facts.mem_nodes_strict;
 }

@@ -67,6 +67,13 @@ static void get_name(const struct column_env *env, size_t vm, struct value *v)
 	snprintf(v->text, sizeof v->text, "%s", vm_of(env, vm)->name);
 }
 
+static void get_title(const struct column_env *env, size_t vm, struct value *v)
+{
+	const char *title = vm_of(env, vm)->title;
+	v->avail = title[0] ? AVAIL_OK : AVAIL_NONE;
+	snprintf(v->text, sizeof v->text, "%s", title);
+}
+
 static void get_uuid(const struct column_env *env, size_t vm, struct value *v)
 {
 	v->avail = AVAIL_OK;
@@ -414,6 +421,8 @@ static const struct column columns[] = {
 		.get = get_txpk},
 	{"memwhy", "MEMORY", "", "what memory control does with it, and why", .width = 40, .left = true,
 		.ascending = true, .type = VALUE_TEXT, .get = get_memory_why},
+	{"title", "TITLE", "", "what people call it: nova's name of it, or the <title> of its definition",
+		.width = 24, .left = true, .ascending = true, .type = VALUE_TEXT, .get = get_title},
 	{"uuid", "UUID", "", "UUID of the VM", .width = 36, .left = true, .ascending = true,
 		.type = VALUE_TEXT, .get = get_uuid},
 };

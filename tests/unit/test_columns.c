@@ -47,6 +47,12 @@ static void test_states_are_words(void **state)
 	assert_string_equal(buf, "running");
 	cell(s, "state", 4, buf, sizeof buf);
 	assert_string_equal(buf, "HUNG 12 s");
+	cell(s, "title", 1, buf, sizeof buf);
+	assert_string_equal(buf, "-");
+	for (size_t i = 0; i < s->sample.n_vms; i++)
+		strcpy(s->sample.vms[i].title, "billing\x1b[2J");
+	cell(s, "title", 1, buf, sizeof buf);
+	assert_string_equal(buf, "billing\\x1b[2J");
 	cell(s, "state", 5, buf, sizeof buf);
 	assert_string_equal(buf, "paused");
 	cell(s, "state", 6, buf, sizeof buf);

@@ -270,6 +270,46 @@ static const struct {
 	{"<domain><metadata><x:steer xmlns:x='urn:other'>no</x:steer></metadata></domain>", 0},
 };
 
+static void test_title(void **state)
+{
+	static const char nova[] =
+		"<domain><name>instance-00000a01</name><title>other</title><metadata>"
+		"<nova:instance xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.1'>"
+		"<nova:name>billing db \xc3\xa9</nova:name></nova:instance></metadata></domain>";
+	static const struct {
+		const char *xml, *title;
+	} rows[] = {
+		{nova, "billing db \xc3\xa9"},
+		{"<domain><title>Mail &lt;old&gt;</title></domain>", "Mail <old>"},
+		{"<domain><name>a</name></domain>", ""},
+		{"<domain><title/></domain>", ""},
+		{"<domain><metadata><x:instance xmlns:x='urn:x'><x:name>no</x:name></x:instance></metadata></domain>",
+			""},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		parse(rows[i].xml, NULL);
+		assert_string_equal(f.title, rows[i].title);
+	}
+}
+
+/* It is cut between characters, and one that is beyond all measure is none. */
+static void test_long_title(void **state)
+{
+	char xml[16000] = "<domain><title>";
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		strcat(xml, "\xe2\x82\xac");
+	strcat(xml, "</title></domain>");
+	parse(xml, NULL);
+	assert_int_equal(strlen(f.title), 93);
+	strcpy(xml, "<domain><title>");
+	memset(xml + strlen(xml), 'x', 9000);
+	strcpy(xml + 15 + 9000, "</title></domain>");
+	parse(xml, NULL);
+	assert_string_equal(f.title, "");
+}
+
 static void test_flags(void **state)
 {
 	(void)state;
@@ -585,8 +625,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {T(test_no_rule), T(test_vcpu_cpuset), T(test_live_pin_is_no_rule),
 		T(test_inactive_pin_is_a_rule), T(test_live_pin_beyond_the_rule), T(test_renew), T(test_wide),
 		T(test_memory_nodes), T(test_placed_by_numad), T(test_units), T(test_document_type),
-		T(test_silence), T(test_dedicated), T(test_unreadable_rule_allows_nothing), T(test_flags),
-		T(test_memory), T(a_hard_limit_bounds_and_none_is_a_large_number), T(test_memory_devices),
-		T(test_quota), T(test_hostile)};
+		T(test_silence), T(test_dedicated), T(test_unreadable_rule_allows_nothing), T(test_title),
+		T(test_long_title), T(test_flags), T(test_memory),
+		T(a_hard_limit_bounds_and_none_is_a_large_number), T(test_memory_devices), T(test_quota),
+		T(test_hostile)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ void plan_show(struct view *v)
 void plan_feed(struct view *v, const struct snapshot *s)
 {
 	struct suffer_look look = snapshot_look(s);
-	bool begins = s->preview && !v->previewing && s->n_ghosts && !s->backend.replay;
+	bool begins = s->preview && !v->previewing && s->n_ghosts && !s->backend.replay && !v->past;
 	v->n_plan = 0;
 	if (s->n_ghosts > v->cap_plan) {
 		struct effect *p = reallocarray(v->plan, s->n_ghosts, sizeof *p);
@@ -50,7 +50,7 @@ void plan_move(struct view *v, long by)
 
 void plan_leave_out(struct view *v, const struct snapshot *s)
 {
-	if (v->id != VIEW_PLAN || v->plan_row >= v->n_plan) {
+	if (v->id != VIEW_PLAN || v->plan_row >= v->n_plan || v->past || !s->n_ghosts) {
 		view_say(v, "v shows the plan; x leaves out the line under the cursor there");
 		return;
 	}
@@ -115,6 +115,11 @@ void plan_draw(struct view *v, const struct snapshot *s, struct screen *to, stru
 	size_t moves = 0, out = 0;
 	char title[120];
 	view_sight(v, FOCUS_PLAN, at);
+	if (v->past || !s->n_ghosts) { /* what is listed is of now, and so are its numbers */
+		screen_text(
+			to, at.row, at.col + 1, at.cols - 1, STYLE_DIM, "a plan is of now: Esc goes there");
+		return;
+	}
 	for (size_t i = 0; i < v->n_plan; i++) {
 		moves += v->plan[i].moves && !v->plan[i].out;
 		out += v->plan[i].out;

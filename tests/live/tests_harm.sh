@@ -38,7 +38,8 @@ harm_totals() {
 harm_turn() {
 	local before after pins=0
 	if [ "$1" = auto ]; then json_start --no-config --auto=cpu -d 1; fi
-	if [ "$1$AT" = auto0 ]; then wait_for 15 some_freed; else sleep "$3"; fi
+	if [ "$1$AT" = auto0 ]; then wait_for 30 some_freed; fi
+	sleep "$3"
 	before=$(harm_totals)
 	sleep "$2"
 	after=$(harm_totals)

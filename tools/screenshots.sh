@@ -58,7 +58,7 @@ start decisions 132x40 -c sim:demo -d 1 --auto --yes
 start big512 80x24 -c sim:big512 -d 2
 sleep "${SECONDS_OF_HISTORY:-75}"
 
-keys pinmap 1 v
+keys pinmap 1 v v
 keys memory 2 m y
 keys decisions 3
 keys vm / ci-runner-2 Enter 4

@@ -61,10 +61,10 @@ static void test_there_and_back(void **state)
 	assert_true(n > 600);
 	assert_memory_equal(now, was, n);
 	tick(t); /* what is new changes nothing of it */
-	strcpy(then, body(t, then, sizeof then));
+	const char *before = body(t, then, sizeof then);
 	for (int i = 0; i < 5; i++)
 		tick(t);
-	assert_memory_equal(body(t, is, sizeof is), then, n);
+	assert_memory_equal(body(t, is, sizeof is), before, n);
 	for (int i = 0; i < 9; i++) /* three back, six that came, one of them the newest */
 		press(t, ']');
 	assert_false(shows(t, "PAST"));

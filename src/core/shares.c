@@ -415,9 +415,11 @@ void shares_ctl_applied(struct shares_ctl *c, const struct round *r, const struc
 	bool any = false;
 	for (size_t i = 0; i < plan->n; i++) {
 		const struct action *a = &plan->actions[i];
-		struct past *p = &c->past[r->model->vms[a->vm].slot];
-		if (a->kind != ACTION_SHARES || a->outcome != OUTCOME_DONE)
+		size_t slot = r->model->vms[a->vm].slot;
+		/* Put back while the setting is off: nothing is known of it here. */
+		if (a->kind != ACTION_SHARES || a->outcome != OUTCOME_DONE || slot >= c->n_past)
 			continue;
+		struct past *p = &c->past[slot];
 		p->short_s = 0;
 		if (a->why.code == REASON_LIFT) {
 			any = p->in_trial = true;

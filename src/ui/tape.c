@@ -278,9 +278,8 @@ static void pack(const struct snapshot *s, const struct shape *p, unsigned char 
 	to += sizeof head;
 	for (const struct field *f = fields; f < fields + FIELDS; f++) {
 		size_t size = packed_size(f, p), step = part_size[f->part], n = count_of(p, f->part);
-		const char *from = (const char *)base[f->part] + f->at;
-		for (size_t i = 0; i < n; i++, to += size)
-			pack_field(to, from + i * step, f, size);
+		for (size_t i = 0; i < n; i++, to += size) /* without one, base is NULL */
+			pack_field(to, (const char *)base[f->part] + f->at + i * step, f, size);
 	}
 }
 

@@ -12,6 +12,8 @@
 #include <cmocka.h>
 
 #include "support/run_scenario.h"
+#include "support/spy.h"
+#include "support/state_home.h"
 #include "vmtop/engine.h"
 
 #define HOST    "host\n pcpus 8\n cpu-shares\n"
@@ -234,6 +236,31 @@ static void put_back_at_the_end(void **state)
 	engine_free(en);
 }
 
+/* What an earlier vmtop left is put back by one that does not use shares. */
+static void put_back_without_the_setting(void **state)
+{
+	(void)state;
+	struct spy host;
+	struct config cfg;
+	run_config(&cfg, true, false, 2);
+	cfg.granularity = GRAN_AUTO;
+	cfg.shares = true;
+	spy_open(&host, HOST CROWDED);
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 60);
+	assert_non_null(spy_logged(en, "big CPU shares: 100"));
+	engine_free(en); /* it was killed */
+	cfg.shares = cfg.auto_cpu = false;
+	en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	engine_command(en, &(struct command){.kind = CMD_RESTORE});
+	spy_run(en, 5);
+	assert_non_null(spy_logged(en, "put back as found"));
+	engine_leave(en, true);
+	engine_free(en);
+	spy_free(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +273,7 @@ int main(void)
 		cmocka_unit_test(no_controller),
 		cmocka_unit_test(undo_and_restore),
 		cmocka_unit_test(put_back_at_the_end),
+		cmocka_unit_test(put_back_without_the_setting),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, state_home_make, state_home_remove);
 }

@@ -53,6 +53,9 @@ const struct column *column_at(size_t i);
 int column_find(const char *name);
 void column_get(const struct column *c, const struct column_env *env, size_t vm, struct value *v);
 
+/* AUTO keeps its hands off because of a hold, of the VM or of one of its vCPUs. */
+bool column_held(const struct snapshot *s, size_t vm);
+
 /* "name,cpu,wait" into indices; at most cap, doubles dropped. Returns how many, or -1 with e naming the bad
  * one. */
 int column_parse(const char *list, uint8_t *out, size_t cap, struct err *e);

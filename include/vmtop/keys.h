@@ -46,6 +46,7 @@ enum key_action {
 	KEY_FOLLOW,
 	KEY_PAUSE,
 	KEY_MARK_ROW,
+	KEY_MARK_ALL,
 	KEY_MERGE,
 	KEY_SETUP,
 	KEY_SAVE,
@@ -70,6 +71,7 @@ enum key_action {
 	KEY_LIST,
 	KEY_BALLOON,
 	KEY_HOLD,
+	KEY_RELEASE_ALL,
 	KEY_EXCLUDE,
 	KEY_STAY,
 	KEY_STATS,
@@ -99,6 +101,19 @@ enum key_place {
 	IN_LISTS = IN_SETUP | IN_SORT,
 };
 
+/* Views, a bit each in the order of enum view_id, for what the footer has first there. */
+enum key_view {
+	AT_OVERVIEW = 1 << 0,
+	AT_PCPUS = 1 << 1,
+	AT_MEMORY = 1 << 2,
+	AT_LOG = 1 << 3,
+	AT_VM = 1 << 4,
+	AT_WHY = 1 << 5,
+	AT_PLAN = 1 << 6,
+	AT_TABLES = AT_OVERVIEW | AT_MEMORY,
+	AT_ANY = (1 << 7) - 1,
+};
+
 enum key_section { KEYS_MOVE, KEYS_SHOW, KEYS_STEER, KEYS_OTHER, KEYS_LISTS, KEYS_REPLAY, KEYS_SECTIONS };
 
 struct key_row {
@@ -112,6 +127,8 @@ struct key_row {
 	const char *footer; /* name in the footer; with a rank */
 	const char *label;  /* footer: what it does, one or two words */
 	int rank;           /* footer: 1 is the last to go when it gets narrow; 0: not in the footer */
+	unsigned best;      /* footer, enum key_view: where it stands before those that are not best there */
+	unsigned not_at;    /* footer, enum key_view: where it would say nothing */
 	const char *help;   /* one line */
 };
 
@@ -119,6 +136,10 @@ size_t key_count(void);
 const struct key_row *key_at(size_t i);
 /* The row that a key stands for in this place, NULL: none. */
 const struct key_row *key_find(int key, enum key_place where, bool readonly);
+/* The rows of the footer in this place and view, the most important first; at most `most`. Returns how many.
+ */
+size_t key_footer(
+	enum key_place where, unsigned view, bool readonly, const struct key_row **rows, size_t most);
 /* The row means something in this place. */
 bool key_in(const struct key_row *k, enum key_place where);
 const char *key_section_text(enum key_section s);

@@ -51,7 +51,8 @@ int undo_last(struct engine *en)
 		passed += !n;
 		en->undo_n--;
 	}
-	log_event(en, LOG_EVENT, "undo: %d change%s put back%s", planned, text_s((size_t)planned),
+	log_event(en, LOG_EVENT, "undo: %d change%s put back%s%s", planned, text_s((size_t)planned),
+		planned ? ", their VMs are held until released" : "",
 		passed ? "; some were changed by somebody else since, or their VM is gone, and stay" : "");
 	return 0;
 }

@@ -80,8 +80,7 @@ static void get_uuid(const struct column_env *env, size_t vm, struct value *v)
 	uuid_format(vm_of(env, vm)->uuid, v->text);
 }
 
-/* Whether AUTO keeps its hands off because of a hold, of the VM or of one of its vCPUs. */
-static bool held(const struct snapshot *s, size_t vm)
+bool column_held(const struct snapshot *s, size_t vm)
 {
 	enum reason r = s->vm_status[vm].cpu;
 	const struct vm_sample *m = &s->sample.vms[vm];
@@ -98,7 +97,7 @@ static void get_state(const struct column_env *env, size_t vm, struct value *v)
 	if (m->hung_since_ns) {
 		double s = (double)(env->s->sample.time_ns - m->hung_since_ns) / 1e9;
 		snprintf(v->text, sizeof v->text, "HUNG %.0f s", s > 0 ? s : 0);
-	} else if (m->state == VM_RUNNING && held(env->s, vm)) {
+	} else if (m->state == VM_RUNNING && column_held(env->s, vm)) {
 		snprintf(v->text, sizeof v->text, "HELD");
 	} else {
 		snprintf(v->text, sizeof v->text, "%s", vm_state_text(m->state));
@@ -350,8 +349,8 @@ static const struct column columns[] = {
 		.type = VALUE_INT, .get = get_id},
 	{"name", "NAME", "", "name of the VM, with odd characters escaped", .width = 12, .left = true,
 		.ascending = true, .rank = 1, .type = VALUE_TEXT, .get = get_name},
-	{"state", "STATE", "", "state of the VM; HUNG: its monitor does not answer", .width = 9, .left = true,
-		.ascending = true, .rank = 6, .type = VALUE_TEXT, .get = get_state},
+	{"state", "STATE", "", "state; HUNG: its monitor does not answer; HELD (H): H releases it",
+		.width = 9, .left = true, .ascending = true, .rank = 6, .type = VALUE_TEXT, .get = get_state},
 	{"vcpus", "vCPU", "", "online vCPUs", .width = 4, .rank = 12, .type = VALUE_INT, .get = get_vcpus},
 	{"bars", "USE", "%", "usage of each vCPU, a bar each", .width = 8, .left = true, .rank = 7,
 		.type = VALUE_TEXT, .get = get_bars},

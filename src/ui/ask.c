@@ -36,12 +36,14 @@ void ask_line(struct view *v, enum prompt p, const char *text)
 	v->n_asked++;
 }
 
-static void question_key(struct view *v, int key)
+static void question_key(struct view *v, int key, const struct snapshot *s)
 {
 	bool yes = key == 'y' || key == 'Y', no = key == 'n' || key == 'N';
 	if (v->ask_exit && (yes || no)) {
 		v->ask.on = yes;
 		view_send(v, &v->ask);
+	} else if (yes && v->ask.kind == CMD_HOLD) { /* asked of all VMs alone */
+		steer_release_all(v, s);
 	} else if (yes) {
 		v->asked_cpu = v->asked_cpu || v->ask.kind == CMD_AUTO_CPU;
 		v->asked_memory = v->asked_memory || v->ask.kind == CMD_AUTO_MEMORY;
@@ -292,7 +294,7 @@ void ask_key(struct view *v, int key, const struct snapshot *s)
 		help_key(v, key);
 		break;
 	case OVER_QUESTION:
-		question_key(v, key);
+		question_key(v, key, s);
 		break;
 	case OVER_PROMPT:
 		line_key(v, key, s);

@@ -8,8 +8,9 @@
 static const struct key_row rows[] = {
 	{KEY_UP, {VK_UP}, IN_ALL | IN_LISTS, KEYS_MOVE, .name = "Up Down", .help = "move the cursor"},
 	{KEY_DOWN, {VK_DOWN}, IN_ALL | IN_LISTS, KEYS_MOVE, .name = "", .help = ""},
-	{KEY_LEFT, {VK_LEFT}, IN_ALL, KEYS_MOVE, .name = "Left Right",
-		.help = "scroll the table sideways; choose a pCPU in the pin map"},
+	{KEY_LEFT, {VK_LEFT}, IN_ALL, KEYS_MOVE, .name = "Left Right", .footer = "← →", .label = "VM",
+		.rank = 4, .best = AT_VM | AT_WHY, .not_at = AT_ANY & ~(AT_VM | AT_WHY),
+		.help = "scroll the table sideways; choose a pCPU in the pin map; in a VM's view: the VM before or after"},
 	{KEY_RIGHT, {VK_RIGHT}, IN_ALL, KEYS_MOVE, .name = "", .help = ""},
 	{KEY_FAR_LEFT, {'(', VK_SLEFT}, IN_ALL, KEYS_MOVE, .name = "( )",
 		.help = "pin map: a screen of pCPUs to the left or right"},
@@ -21,24 +22,28 @@ static const struct key_row rows[] = {
 		.help = "to the first or last row"},
 	{KEY_LAST, {VK_END}, IN_ALL | IN_LISTS, KEYS_MOVE, .name = "", .help = ""},
 	{KEY_PANEL, {VK_TAB}, IN_VIEWS | IN_PREVIEW, KEYS_MOVE, .name = "Tab", .footer = "Tab",
-		.label = "Panel", .rank = 12, .help = "to the next panel"},
+		.label = "Panel", .rank = 22, .not_at = AT_LOG | AT_WHY | AT_PLAN,
+		.help = "to the next panel"},
 	{KEY_PANEL_BACK, {VK_BTAB}, IN_VIEWS | IN_PREVIEW, KEYS_MOVE, .name = "", .help = ""},
 	{KEY_OPEN, {VK_ENTER, 'e', VK_F1 + 4}, IN_VIEWS | IN_PREVIEW, KEYS_MOVE, .name = "Enter e F5",
-		.footer = "Enter", .label = "Open", .rank = 8, .help = "open the selected VM"},
+		.footer = "Enter", .label = "Open", .rank = 11, .not_at = AT_VM,
+		.help = "open the selected VM"},
 	{KEY_WHY, {'w'}, IN_VIEWS | IN_PREVIEW, KEYS_MOVE, .name = "w", .footer = "w", .label = "Why",
-		.rank = 7,
+		.rank = 10, .best = AT_MEMORY | AT_VM | AT_WHY,
 		.help = "to the VM that suffers most, and why it does; again: the next one; in a VM's view: why this one"},
 	{KEY_DROP, {VK_ESC}, IN_PREVIEW | IN_EDIT, KEYS_STEER, .name = "Esc", .footer = "Esc",
 		.label = "Drop", .rank = 2, .help = "preview, pin editor: drop the ghosts"},
-	{KEY_BACK, {VK_ESC}, IN_VIEWS, KEYS_MOVE, .name = "Esc", .help = "back to where you came from"},
+	{KEY_BACK, {VK_ESC}, IN_VIEWS, KEYS_MOVE, .name = "Esc", .footer = "Esc", .label = "Back", .rank = 3,
+		.best = AT_ANY, .not_at = AT_OVERVIEW, .help = "back to where you came from"},
 
-	{KEY_VIEW, {'0'}, IN_VIEWS | IN_PREVIEW, KEYS_SHOW, .name = "0", .help = "overview"},
+	{KEY_VIEW, {'0'}, IN_VIEWS | IN_PREVIEW, KEYS_SHOW, .name = "0", .footer = "0", .label = "Overview",
+		.rank = 19, .not_at = AT_OVERVIEW, .help = "overview"},
 	{KEY_VIEW, {'1'}, IN_VIEWS | IN_PREVIEW, KEYS_SHOW, .name = "1", .footer = "1", .label = "pCPUs",
-		.rank = 9, .help = "pCPUs and the pin map"},
+		.rank = 19, .not_at = AT_PCPUS, .help = "pCPUs and the pin map"},
 	{KEY_VIEW, {'2'}, IN_VIEWS | IN_PREVIEW, KEYS_SHOW, .name = "2", .footer = "2", .label = "Memory",
-		.rank = 10, .help = "memory"},
+		.rank = 20, .not_at = AT_MEMORY, .help = "memory"},
 	{KEY_VIEW, {'3'}, IN_VIEWS | IN_PREVIEW, KEYS_SHOW, .name = "3", .footer = "3", .label = "Log",
-		.rank = 11, .help = "decisions and their reasons"},
+		.rank = 21, .not_at = AT_LOG, .help = "decisions and their reasons"},
 	{KEY_VIEW, {'4'}, IN_VIEWS | IN_PREVIEW, KEYS_SHOW, .name = "4", .help = "the selected VM in depth"},
 	{KEY_SORT_CPU, {'P'}, IN_VIEWS, KEYS_SHOW, .name = "P", .help = "sort by CPU"},
 	{KEY_SORT_MEMORY, {'M'}, IN_VIEWS, KEYS_SHOW, .name = "M", .help = "sort by memory"},
@@ -47,34 +52,42 @@ static const struct key_row rows[] = {
 	{KEY_SORT_SUFFERS, {'S'}, IN_VIEWS, KEYS_SHOW, .name = "S", .help = "sort by how much they suffer"},
 	{KEY_SORT_WAIT, {'A'}, IN_VIEWS, KEYS_SHOW, .name = "A", .help = "sort by waiting for a pCPU"},
 	{KEY_SORT_PICK, {'F', VK_F1 + 5}, IN_VIEWS, KEYS_SHOW, .name = "F F6", .footer = "F6",
-		.label = "Sort", .rank = 14, .help = "choose the column to sort by"},
+		.label = "Sort", .rank = 23, .not_at = AT_ANY & ~AT_TABLES,
+		.help = "choose the column to sort by"},
 	{KEY_SORT_LEFT, {'<'}, IN_VIEWS, KEYS_SHOW, .name = "< >",
 		.help = "sort by the column to the left or right"},
 	{KEY_SORT_RIGHT, {'>'}, IN_VIEWS, KEYS_SHOW, .name = "", .help = ""},
 	{KEY_REVERSE, {'r'}, IN_VIEWS, KEYS_SHOW, .name = "r", .help = "reverse the order"},
 	{KEY_OF_HOST, {'I'}, IN_VIEWS, KEYS_SHOW, .name = "I",
 		.help = "percent of a pCPU, or of the whole host"},
-	{KEY_SEARCH, {'/', VK_F1 + 2}, IN_VIEWS, KEYS_SHOW, .name = "/ F3", .footer = "/", .label = "Search",
-		.rank = 13, .help = "search a VM by name (regular expression)"},
+	{KEY_SEARCH, {'/', VK_F1 + 2}, IN_VIEWS, KEYS_SHOW, .name = "/ F3", .footer = "/", .label = "Find",
+		.rank = 16, .best = AT_TABLES | AT_PCPUS | AT_VM,
+		.help = "search a VM by name (regular expression)"},
 	{KEY_NEXT, {'n'}, IN_VIEWS, KEYS_SHOW, .name = "n", .help = "next match"},
 	{KEY_FILTER, {'\\', VK_F1 + 3}, IN_VIEWS, KEYS_SHOW, .name = "\\ F4", .footer = "\\",
-		.label = "Filter", .rank = 15,
+		.label = "Filter", .rank = 24, .not_at = AT_LOG | AT_VM | AT_WHY,
 		.help = "show only the VMs that match; limits the view, not what AUTO steers"},
 	{KEY_FOLLOW, {'f'}, IN_VIEWS, KEYS_SHOW, .name = "f",
 		.help = "keep the selected VM in sight when rows move"},
 	{KEY_PAUSE, {'Z'}, IN_VIEWS, KEYS_SHOW, .name = "Z", .help = "pause the screen (not the steering)"},
-	{KEY_MERGE, {'!'}, IN_VIEWS, KEYS_SHOW, .name = "!", .help = "merge pCPUs: thread, core, LLC, node"},
+	{KEY_MERGE, {'!'}, IN_VIEWS, KEYS_SHOW, .name = "!", .footer = "!", .label = "Merge", .rank = 14,
+		.best = AT_PCPUS, .not_at = AT_ANY & ~(AT_OVERVIEW | AT_PCPUS),
+		.help = "merge pCPUs: thread, core, LLC, node"},
 	{KEY_MARK_ROW, {'x', VK_INSERT}, IN_VIEWS, KEYS_SHOW, .name = "x Insert",
 		.help = "mark the VM; H, X, O and = act on all marked ones"},
+	{KEY_MARK_ALL, {'*'}, IN_VIEWS, KEYS_SHOW, .name = "*",
+		.help = "mark all VMs that are shown; once more: take all marks off"},
 	{KEY_SETUP, {VK_F1 + 1}, IN_VIEWS, KEYS_SHOW, .name = "F2", .footer = "F2", .label = "Setup",
-		.rank = 16, .help = "setup: policies, theme, graphs, columns and their order"},
+		.rank = 17, .best = AT_ANY,
+		.help = "setup: policies, theme, graphs, columns and their order"},
 	{KEY_SAVE, {'W'}, IN_VIEWS | IN_SETUP, KEYS_SHOW, .name = "W", .footer = "W", .label = "Save",
-		.rank = 19, .help = "save the setup to the user's config file"},
+		.rank = 30, .help = "save the setup to the user's config file"},
 
 	{KEY_STEP_BACK, {'['}, IN_VIEWS, KEYS_SHOW, .name = "[ ]", .footer = "[ ]", .label = "Past",
-		.rank = 20, .help = "back in time over the last hour, and forward again"},
+		.rank = 26, .best = AT_LOG, .help = "back in time over the last hour, and forward again"},
 	{KEY_STEP, {']'}, IN_VIEWS, KEYS_SHOW, .name = "", .help = ""},
-	{KEY_GO, {'g'}, IN_VIEWS, KEYS_SHOW, .name = "g", .footer = "g", .label = "Go to", .rank = 21,
+	{KEY_GO, {'g'}, IN_VIEWS, KEYS_SHOW, .name = "g", .footer = "g", .label = "Go to", .rank = 27,
+		.best = AT_LOG,
 		.help = "go to a time: -3m or +30s from what is shown, 14:05 by the clock, 2m from the oldest kept"},
 	{KEY_STEP_BACK, {'['}, IN_PAST, KEYS_SHOW, .name = "[ ]", .footer = "[ ]", .label = "Back, on",
 		.rank = 3, .help = "back in time, and forward again: past the newest is LIVE"},
@@ -85,18 +98,19 @@ static const struct key_row rows[] = {
 		.help = "back to LIVE"},
 
 	{KEY_REBALANCE, {'b'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "b", .footer = "b",
-		.label = "Balance", .rank = 3,
+		.label = "Balance", .rank = 5, .best = AT_OVERVIEW | AT_PCPUS,
 		.help = "rebalance now: one round at once; asks when it moves more than eight vCPUs"},
 	{KEY_AUTO_CPU, {'a'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "a", .footer = "a",
-		.label = "Auto CPU", .rank = 4,
+		.label = "Auto CPU", .rank = 7, .best = AT_OVERVIEW,
 		.help = "AUTO for CPU on or off; turning it on asks once per session"},
 	{KEY_AUTO_MEMORY, {'m'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "m", .footer = "m",
-		.label = "Auto mem", .rank = 5,
+		.label = "Auto mem", .rank = 8, .best = AT_TABLES,
 		.help = "AUTO for memory on or off; turning it on asks once per session"},
-	{KEY_MEMORY_CYCLE, {'B'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "B",
+	{KEY_MEMORY_CYCLE, {'B'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "B", .footer = "B",
+		.label = "Cycle", .rank = 9, .best = AT_MEMORY, .not_at = AT_ANY & ~AT_MEMORY,
 		.help = "one memory cycle now; asks when it changes more than eight balloons"},
 	{KEY_PREVIEW, {'v'}, IN_VIEWS | IN_PREVIEW, KEYS_STEER, .live = true, .name = "v", .footer = "v",
-		.label = "Preview", .rank = 6,
+		.label = "Plan", .rank = 6, .best = AT_OVERVIEW | AT_PCPUS,
 		.help = "list what b would do, and show it as ghosts; y applies, Esc drops; v again: to and from the list"},
 	{KEY_LEAVE_OUT, {'x', VK_DELETE}, IN_PREVIEW, KEYS_STEER, .name = "x Delete", .footer = "x",
 		.label = "Leave out", .rank = 3,
@@ -104,20 +118,24 @@ static const struct key_row rows[] = {
 	{KEY_APPLY, {'y'}, IN_PREVIEW | IN_EDIT, KEYS_STEER, .steers = true, .name = "y", .footer = "y",
 		.label = "Apply", .rank = 1, .help = "preview, pin editor: apply the ghosts"},
 	{KEY_EDIT, {'E'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "E", .footer = "E", .label = "Pins",
-		.rank = 17, .help = "pin editor for the selected VM"},
+		.rank = 12, .best = AT_PCPUS, .help = "pin editor for the selected VM"},
 	{KEY_TOGGLE, {' '}, IN_EDIT, KEYS_STEER, .steers = true, .name = "Space", .footer = "Space",
 		.label = "Toggle", .rank = 3, .help = "pin editor: pCPU in or out"},
 	{KEY_LIST, {VK_ENTER}, IN_EDIT, KEYS_STEER, .steers = true, .name = "Enter", .footer = "Enter",
 		.label = "CPU list", .rank = 4, .help = "pin editor: type a CPU list"},
-	{KEY_BALLOON, {'='}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "=",
+	{KEY_BALLOON, {'='}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "=", .footer = "=",
+		.label = "Balloon", .rank = 25, .best = AT_MEMORY | AT_VM, .not_at = AT_LOG,
 		.help = "set the balloon of the selected VM, or of all marked ones"},
 	{KEY_UNDO, {'u'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "u", .footer = "u", .label = "Undo",
-		.rank = 18,
+		.rank = 15, .best = AT_ANY,
 		.help = "undo the last round and hold its VMs; asks when that is more than eight changes"},
 	{KEY_RESTORE, {'U'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "U",
 		.help = "put everything back as found (asks)"},
-	{KEY_HOLD, {'H'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "H",
-		.help = "hold the VM: AUTO leaves it alone until released"},
+	{KEY_HOLD, {'H'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "H", .footer = "H", .label = "Hold",
+		.rank = 26, .best = AT_VM, .not_at = AT_LOG,
+		.help = "hold the VM: AUTO leaves it alone until H releases it"},
+	{KEY_RELEASE_ALL, {'G'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "G",
+		.help = "let go of all VMs that are held, those held for somebody else's change too (asks)"},
 	{KEY_EXCLUDE, {'X'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "X",
 		.help = "exclude the VM from CPU steering, or take it in"},
 	{KEY_STAY, {'O'}, IN_VIEWS, KEYS_STEER, .steers = true, .name = "O",
@@ -129,12 +147,12 @@ static const struct key_row rows[] = {
 		.help = "sample now"},
 	{KEY_INTERVAL, {'i', 'd', 's'}, IN_VIEWS, KEYS_OTHER, .live = true, .name = "i d s",
 		.help = "change the interval"},
-	{KEY_NOTE, {'\''}, IN_VIEWS, KEYS_OTHER, .live = true, .name = "'",
-		.help = "put a mark into the log"},
+	{KEY_NOTE, {'\''}, IN_VIEWS, KEYS_OTHER, .live = true, .name = "'", .footer = "'", .label = "Mark",
+		.rank = 28, .best = AT_LOG, .help = "put a mark into the log"},
 	{KEY_COST, {'C'}, IN_VIEWS, KEYS_OTHER, .name = "C",
 		.help = "what vmtop itself costs: calls, sample, plan, screen"},
-	{KEY_RECORD, {'R'}, IN_VIEWS, KEYS_OTHER, .live = true, .name = "R",
-		.help = "begin a recording, asking for its file; end it"},
+	{KEY_RECORD, {'R'}, IN_VIEWS, KEYS_OTHER, .live = true, .name = "R", .footer = "R", .label = "Record",
+		.rank = 29, .best = AT_LOG, .help = "begin a recording, asking for its file; end it"},
 	{KEY_REDRAW, {VK_CTRL('L')}, IN_ALL, KEYS_OTHER, .name = "^L", .help = "draw the screen anew"},
 	{KEY_HELP, {'?', 'h', VK_F1}, IN_ALL | IN_LISTS, KEYS_OTHER, .name = "? h F1", .footer = "?",
 		.label = "Help", .rank = 2, .help = "this help"},
@@ -192,6 +210,14 @@ static bool row_has(const struct key_row *k, int key)
 	return false;
 }
 
+/* The smaller the earlier: what is best in the view, or means something in this place alone, before the rest.
+ */
+static int footer_order(const struct key_row *k, unsigned view)
+{
+	bool best = k->rank <= 2 || k->best & view || !(k->where & IN_VIEWS);
+	return k->rank + (best ? 0 : 100);
+}
+
 static const struct key_row *find(int key, enum key_place where, bool readonly, bool live)
 {
 	for (size_t i = 0; i < N_ROWS; i++)
@@ -206,6 +232,24 @@ const struct key_row *key_find(int key, enum key_place where, bool readonly)
 	const struct key_row *k = find(key, where, readonly, true);
 	bool shown = where == IN_REPLAY || where == IN_PAST;
 	return k || !shown ? k : find(key, IN_VIEWS, readonly, false);
+}
+
+size_t key_footer(enum key_place where, unsigned view, bool readonly, const struct key_row **to, size_t most)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct key_row *k = &rows[i];
+		if (!k->rank || k->not_at & view || !key_in(k, where) ||
+			key_find(k->keys[0], where, readonly) != k)
+			continue;
+		size_t at = n < most ? n++ : n;
+		for (; at > 0 && footer_order(to[at - 1], view) > footer_order(k, view); at--)
+			if (at < most)
+				to[at] = to[at - 1];
+		if (at < most)
+			to[at] = k;
+	}
+	return n;
 }
 
 const char *key_section_text(enum key_section s)

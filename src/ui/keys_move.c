@@ -119,6 +119,9 @@ static void key_side(struct view *v, const struct snapshot *s, int by)
 		rows_move(v, s, by);
 		break;
 	case FOCUS_LOG:
+		if (v->id == VIEW_VM)
+			rows_move(v, s, by);
+		break;
 	case FOCUS_PLAN:
 		break;
 	}

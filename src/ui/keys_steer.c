@@ -115,12 +115,11 @@ static void key_balloon(struct view *v, const struct snapshot *s)
 
 static bool vm_held(const struct snapshot *s, size_t vm, enum command_kind kind)
 {
-	enum reason r = s->vm_status[vm].cpu;
 	if (kind == CMD_STAY_ON_NODE)
 		return s->vm_status[vm].stay_on_node;
-	return kind == CMD_EXCLUDE ? r == REASON_EXCLUDED
-				   : r == REASON_HELD || r == REASON_FOREIGN ||
-					     s->vm_status[vm].mem.why.code == REASON_FOREIGN_BALLOON;
+	if (kind == CMD_EXCLUDE)
+		return s->vm_status[vm].cpu == REASON_EXCLUDED;
+	return column_held(s, vm) || s->vm_status[vm].mem.why.code == REASON_FOREIGN_BALLOON;
 }
 
 bool steer_each(struct view *v, const struct snapshot *s, struct command *c)
@@ -157,6 +156,32 @@ static void key_each(struct view *v, const struct snapshot *s, enum command_kind
 {
 	struct command c = {.kind = kind, .on = !all_held(v, s, kind)};
 	steer_each(v, s, &c);
+}
+
+/* Which VMs are held is looked up when it is done, not when it was asked. */
+void steer_release_all(struct view *v, const struct snapshot *s)
+{
+	struct command c = {.kind = CMD_HOLD};
+	for (size_t i = 0; i < s->sample.n_vms; i++)
+		if (vm_held(s, i, CMD_HOLD)) {
+			memcpy(c.uuid, s->sample.vms[i].uuid, UUID_BYTES);
+			view_send(v, &c);
+		}
+}
+
+static void key_release_all(struct view *v, const struct snapshot *s)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->sample.n_vms; i++)
+		n += vm_held(s, i, CMD_HOLD);
+	if (!n)
+		view_say(v, "no VM is held");
+	else if (v->yes)
+		steer_release_all(v, s);
+	else
+		ask_question(v, &(struct command){.kind = CMD_HOLD},
+			"Release %zu held VM%s? AUTO may steer %s again.%s", n, text_s(n),
+			n == 1 ? "it" : "them", filter_note(v));
 }
 
 static void key_edit(struct view *v, const struct snapshot *s)
@@ -214,6 +239,9 @@ bool steer_key(struct view *v, const struct snapshot *s, enum key_action a)
 		return true;
 	case KEY_HOLD:
 		key_each(v, s, CMD_HOLD);
+		return true;
+	case KEY_RELEASE_ALL:
+		key_release_all(v, s);
 		return true;
 	case KEY_EXCLUDE:
 		key_each(v, s, CMD_EXCLUDE);

@@ -3,11 +3,13 @@
  * alone, and the words are the last to go when the screen is small. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "view_private.h"
 #include "vmtop/text.h"
 
-enum { KEY_RANKS = 32 };
+enum { FOOTER_KEYS = 40 };
+_Static_assert(1 << VIEW_COUNT == AT_ANY + 1, "enum key_view has the views in their order");
 
 /* What stands at the right end of the first line, most urgent first. */
 static void state_words(const struct view *v, const struct snapshot *s, double age_s, char *buf, size_t len)
@@ -54,42 +56,93 @@ static int put_whole(struct screen *to, int row, int col, enum style st, const c
 	return col + screen_columns(to, text) <= to->cols ? put(to, row, col, st, text) : col;
 }
 
-static void age_text(const struct view *v, const struct snapshot *s, double age_s, char *buf, size_t len)
+/* When the data was taken: with its date where that is not now. */
+static void when_text(const struct view *v, const struct snapshot *s, char *buf, size_t len)
 {
+	time_t t = (time_t)(s->sample.wall_ns / 1000000000);
+	struct tm tm;
 	if (s->first)
 		snprintf(buf, len, "no data yet");
-	else if (s->backend.replay || v->past)
-		text_time(buf, len, s->sample.wall_ns);
-	else if (age_s <= s->delay_s)
-		snprintf(buf, len, "data < %g s old", s->delay_s);
-	else
-		snprintf(buf, len, "data %.0f s old", age_s);
+	else if (!localtime_r(&t, &tm) ||
+		 !strftime(buf, len, s->backend.replay || v->past ? "%F %T" : "%T", &tm))
+		snprintf(buf, len, "-");
 }
 
-/* The longest of several ways to say it that fits. */
-static void identity_text(const struct view *v, const struct snapshot *s, double age_s,
-	const struct screen *to, int room, char *buf, size_t len)
+/* Parts of the first line; HEAD_LOAD also counts the VMs. */
+enum {
+	HEAD_WHO = 1,
+	HEAD_STEERS = 2,
+	HEAD_RULE = 4, /* how many run */
+	HEAD_ODD = 8,  /* how many do not */
+	HEAD_EVERY = 16,
+	HEAD_LOAD = 32,
+	HEAD_WHEN = 64
+};
+enum { HUNG = VM_SUSPENDED + 1, VM_KINDS };
+
+/* "14 VMs: 12 running, 1 paused, 1 hung", or "14 VMs running"; without the running ones, or the number alone,
+ * where there is little room. */
+static void count_text(const struct snapshot *s, unsigned parts, char *buf, size_t len)
 {
-	char uri[300], age[48], tail[4][240];
+	size_t of[VM_KINDS] = {0}, all = s->sample.n_vms;
+	for (size_t i = 0; i < all; i++)
+		of[s->sample.vms[i].hung_since_ns ? HUNG : s->sample.vms[i].state]++;
+	int n = snprintf(buf, len, "%zu VM%s", all, text_s(all));
+	const char *sep = ": ";
+	for (int i = 0; parts & HEAD_ODD && i < VM_KINDS && (size_t)n < len; i++) {
+		const char *word = i == HUNG ? "hung" : vm_state_text((enum vm_state)i);
+		if (!of[i] || (!(parts & HEAD_RULE) && i == VM_RUNNING && of[i] < all))
+			continue;
+		if (of[i] == all)
+			n += snprintf(buf + n, len - (size_t)n, " %s", word);
+		else
+			n += snprintf(buf + n, len - (size_t)n, "%s%zu %s", sep, of[i], word);
+		sep = ", ";
+	}
+}
+
+static void head_text(const struct view *v, const struct snapshot *s, unsigned parts, char *buf, size_t len)
+{
+	char uri[300], part[160];
 	const struct claim_status *c = &s->backend.claim;
 	text_escape(uri, sizeof uri, s->backend.uri);
-	age_text(v, s, age_s, age, sizeof age);
-	snprintf(tail[0], sizeof tail[0], " · %s · %s, steers", age, c->who);
-	snprintf(tail[1], sizeof tail[1], " · %s · steers", age);
-	snprintf(tail[2], sizeof tail[2], " · %s", age);
-	tail[3][0] = '\0';
-	for (int i = c->state == CLAIM_OURS ? 0 : 2; i < 4; i++) {
-		snprintf(buf, len, " %s · every %g s%s", uri, s->delay_s, tail[i]);
+	size_t n = (size_t)snprintf(buf, len, " %s", uri);
+	if (parts & HEAD_EVERY)
+		n += (size_t)snprintf(buf + n, len - n, " · every %g s", s->delay_s);
+	when_text(v, s, part, sizeof part);
+	if (parts & HEAD_WHEN)
+		n += (size_t)snprintf(buf + n, len - n, " · %s", part);
+	count_text(s, parts, part, sizeof part);
+	if (parts & HEAD_LOAD && !s->first)
+		n += (size_t)snprintf(buf + n, len - n, " · %s", part);
+	if (parts & HEAD_LOAD && !s->first && vf64_has(s->busy_pct))
+		n += (size_t)snprintf(buf + n, len - n, " · busy %.0f %%", s->busy_pct.v);
+	if (parts & HEAD_STEERS && c->state == CLAIM_OURS)
+		snprintf(buf + n, len - n, " · %s%ssteers", parts & HEAD_WHO ? c->who : "",
+			parts & HEAD_WHO ? ", " : "");
+}
+
+/* The longest of several ways to say it that fits: what goes first is who steers, then how many run, then how
+ * often is looked. buf has room for all parts. */
+static void identity_text(const struct view *v, const struct snapshot *s, const struct screen *to, int room,
+	char *buf, size_t len)
+{
+	enum { CORE = HEAD_STEERS | HEAD_LOAD | HEAD_WHEN };
+	static const unsigned ways[] = {CORE | HEAD_WHO | HEAD_RULE | HEAD_ODD | HEAD_EVERY,
+		CORE | HEAD_RULE | HEAD_ODD | HEAD_EVERY, CORE | HEAD_ODD | HEAD_EVERY, CORE | HEAD_ODD,
+		CORE | HEAD_EVERY, CORE, HEAD_STEERS | HEAD_WHEN, HEAD_WHEN, 0};
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+		head_text(v, s, ways[i], buf, len);
 		if (screen_columns(to, buf) <= room)
 			return;
 	}
 }
 
-/* host · URI · every 2 s · data < 2 s old                 READ-ONLY */
+/* host URI · every 2 s · 14:05:31 · 7 VMs running · busy 55 %      READ-ONLY */
 static void identity_line(
 	const struct view *v, const struct snapshot *s, struct screen *to, int rows, double age_s)
 {
-	char words[160], brief[32], text[600], host[160];
+	char words[160], brief[32], text[900], host[160]; /* text has room for all parts of it */
 	state_words(v, s, age_s, words, sizeof words);
 	auto_words(s, brief, sizeof brief);
 	if (rows == 1) { /* the lines that would say it are not there */
@@ -102,7 +155,7 @@ static void identity_line(
 	int col = to->cols >= 60 ? put(to, 0, 0, STYLE_TITLE, "vmtop ") : 0;
 	col = col < room ? col + screen_text(to, 0, col, room - col, STYLE_BOLD, host[0] ? host : "vmtop")
 			 : col;
-	identity_text(v, s, age_s, to, room - col, text, sizeof text);
+	identity_text(v, s, to, room - col, text, sizeof text);
 	draw_cut(to, 0, col, room - col, STYLE_DIM, text);
 	enum style st = s->backend.link == LINK_LOST || strstr(words, "STALE") ? STYLE_BAD : STYLE_WARN;
 	if (right)
@@ -274,46 +327,30 @@ void header_draw(const struct view *v, const struct snapshot *s, struct screen *
 		alert_line(v, s, to);
 }
 
-/* What the key would do, were it pressed now. */
-static bool footer_has(const struct key_row *k, enum key_place where, bool readonly)
+static int footer_width(const struct screen *to, const struct key_row *k)
 {
-	return key_in(k, where) && key_find(k->keys[0], where, readonly) == k;
+	return screen_columns(to, k->footer) + 1 + screen_columns(to, k->label);
 }
 
-/* Columns that the keys of rank 1..most take, with `gap` blanks between them. */
-static int footer_width(const struct screen *to, enum key_place where, bool readonly, int most, int gap)
-{
-	int n = -gap;
-	for (size_t i = 0; i < key_count(); i++) {
-		const struct key_row *k = key_at(i);
-		if (footer_has(k, where, readonly) && k->rank && k->rank <= most)
-			n += screen_columns(to, k->footer) + screen_columns(to, k->label) + 1 + gap;
-	}
-	return n;
-}
-
-/* The most important keys that fit; room between them only when all do. A small screen has the word there
+/* The first keys of the view that fit; room between them only when all do. A small screen has the word there
  * instead, so that nothing else moves for it. */
 void footer_draw(const struct view *v, const struct snapshot *s, struct screen *to)
 {
 	char buf[200];
-	enum key_place where = view_place(v, s);
+	const struct key_row *keys[FOOTER_KEYS];
 	const char *word = notice(v, s, buf, sizeof buf);
 	if (word[0] && to->rows >= ROWS_WITH_WORD && to->rows < ROWS_WITH_ALERT) {
 		word_draw(word, to, to->rows - 1, 0);
 		return;
 	}
-	int most = 0, col = 0;
-	while (most < KEY_RANKS && footer_width(to, where, s->readonly, most + 1, 1) <= to->cols)
-		most++;
-	int gap = footer_width(to, where, s->readonly, most, 2) <= to->cols ? 2 : 1;
-	for (int rank = 1; rank <= most; rank++)
-		for (size_t i = 0; i < key_count(); i++) {
-			const struct key_row *k = key_at(i);
-			if (!footer_has(k, where, s->readonly) || k->rank != rank)
-				continue;
-			col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY, k->footer) + 1;
-			col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY_TEXT, k->label);
-			col += gap;
-		}
+	int n = (int)key_footer(view_place(v, s), 1U << v->id, s->readonly, keys, FOOTER_KEYS), fit = 0;
+	int used = -1, col = 0;
+	while (fit < n && used + 1 + footer_width(to, keys[fit]) <= to->cols)
+		used += 1 + footer_width(to, keys[fit++]);
+	int gap = used + fit - 1 <= to->cols ? 2 : 1;
+	for (int i = 0; i < fit; i++) {
+		col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY, keys[i]->footer) + 1;
+		col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY_TEXT, keys[i]->label);
+		col += gap;
+	}
 }

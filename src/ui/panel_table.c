@@ -110,37 +110,56 @@ static int name_width(struct view *v, const struct snapshot *s, const struct scr
 	return width;
 }
 
+/* The columns with that which the rows are sorted by: what the order says must be seen. */
+static int with_sort(const struct table *t, uint8_t cols[65])
+{
+	memcpy(cols, t->cols, (size_t)t->n_cols);
+	if (t->sort < 0 || memchr(t->cols, t->sort, (size_t)t->n_cols))
+		return t->n_cols;
+	cols[t->n_cols] = (uint8_t)t->sort;
+	return t->n_cols + 1;
+}
+
 /* Takes columns best first until the width is spent, then puts them into the table's order. Returns what is
  * left. */
 static int choose_best(const struct table *t, int left, struct plan_of_table *p)
 {
-	bool in[64] = {false};
-	for (int rank = 1; rank < 64; rank++)
-		for (int i = 0; i < t->n_cols; i++) {
-			const struct column *c = column_at(t->cols[i]);
-			bool mine = (t->rank ? t->rank[i] : c->rank) == rank && !is_name(t->cols[i]);
-			if (!mine || least_width(c) + GAP > left)
+	uint8_t cols[65];
+	bool in[65] = {false};
+	int n = with_sort(t, cols);
+	for (int rank = 0; rank < 64; rank++)
+		for (int i = 0; i < n; i++) {
+			const struct column *c = column_at(cols[i]);
+			int mine = cols[i] == t->sort ? 0 : t->rank ? t->rank[i] : c->rank;
+			if (mine != rank || is_name(cols[i]) || least_width(c) + GAP > left)
 				continue;
 			left -= least_width(c) + GAP;
 			in[i] = true;
 		}
-	for (int i = 0; i < t->n_cols; i++)
+	for (int i = 0; i < n; i++)
 		if (in[i])
-			p->cols[p->n++] = t->cols[i];
+			p->cols[p->n++] = cols[i];
 	return left;
 }
 
+/* From the column on to which one has scrolled; that of the order stays. */
 static int choose_in_order(const struct table *t, int left, struct plan_of_table *p)
 {
-	int skip = t->left;
-	for (int i = 0; i < t->n_cols; i++) {
-		const struct column *c = column_at(t->cols[i]);
-		if (is_name(t->cols[i]) || skip-- > 0)
+	uint8_t cols[65];
+	int skip = t->left, n = with_sort(t, cols);
+	bool full = false; /* one had no room: none comes after it */
+	int keep = t->sort >= 0 && !is_name(t->sort) ? least_width(column_at((size_t)t->sort)) + GAP : 0;
+	for (int i = 0; i < n; i++) {
+		const struct column *c = column_at(cols[i]);
+		bool sorted = cols[i] == t->sort;
+		if (is_name(cols[i]) || (skip-- > 0 && !sorted))
 			continue;
-		if (least_width(c) + GAP > left)
-			break;
+		full = full || least_width(c) + GAP > left - (sorted ? 0 : keep);
+		if (full && !(sorted && keep <= left))
+			continue;
 		left -= least_width(c) + GAP;
-		p->cols[p->n++] = t->cols[i];
+		keep = sorted ? 0 : keep;
+		p->cols[p->n++] = cols[i];
 	}
 	return left;
 }
@@ -279,12 +298,22 @@ static enum style cell_style(
 	return STYLE_NORMAL;
 }
 
-static void draw_cell(struct view *v, const struct column *c, const struct column_env *env, size_t vm,
+/* A row that is held says which key lets go of it. */
+static void say_release(const struct view *v, const struct column *c, char *text, size_t len)
+{
+	if (strcmp(text, "HELD") != 0 || !v->steers)
+		return;
+	if (!strcmp(c->key, "state"))
+		snprintf(text, len, "HELD (H)");
+	else if (!strcmp(c->key, "note"))
+		snprintf(text, len, "H releases");
+}
+
+static void draw_cell(const struct view *v, const struct column *c, const struct column_env *env, size_t vm,
 	struct screen *to, struct rect at, bool selected)
 {
 	struct value val;
 	char text[1400];
-	(void)v;
 	if (!strcmp(c->key, "bars")) {
 		draw_bars(env->s, vm, to, at.row, at.col, at.cols);
 		if (selected)
@@ -293,6 +322,7 @@ static void draw_cell(struct view *v, const struct column *c, const struct colum
 	}
 	column_get(c, env, vm, &val);
 	value_format(text, sizeof text, &val);
+	say_release(v, c, text, sizeof text);
 	enum style st = cell_style(c, env->s, vm, &val);
 	if (selected && !is_alarm(c, env->s, vm))
 		st = STYLE_SELECTED;

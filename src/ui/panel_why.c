@@ -8,6 +8,7 @@
 #include "vmtop/text.h"
 
 enum { BAR = 22, NAME_LEAST = 9 };
+#define ALERT_KEY " · w tells why"
 
 enum style suffer_style(const struct suffering *x)
 {
@@ -99,6 +100,8 @@ int alert_draw(const struct snapshot *s, struct screen *to, int row, int cols)
 		col += screen_text(to, row, col, cols - col, st, text);
 		col = put_names(s, to, row, col, cols, a, n);
 	}
+	if (col && col + screen_columns(to, ALERT_KEY) <= cols)
+		col += screen_text(to, row, col, cols - col, STYLE_DIM, ALERT_KEY);
 	return col;
 }
 

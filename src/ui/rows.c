@@ -230,6 +230,15 @@ void rows_unmark_gone(struct view *v, const struct snapshot *s)
 	v->n_marks = n;
 }
 
+void rows_mark_all(struct view *v, const struct snapshot *s)
+{
+	size_t n = v->n_marks;
+	for (size_t i = 0; i < v->n_rows; i++)
+		if (!rows_marked(v, s->sample.vms[v->rows[i]].uuid))
+			rows_mark(v, s->sample.vms[v->rows[i]].uuid);
+	v->n_marks = v->n_marks > n ? v->n_marks : 0;
+}
+
 void rows_mark(struct view *v, const uint8_t uuid[UUID_BYTES])
 {
 	for (size_t i = 0; i < v->n_marks; i++)

@@ -127,6 +127,7 @@ void view_tell(struct view *v, const char *text)
 void view_feed(struct view *v, const struct snapshot *s)
 {
 	v->delay_s = s->delay_s;
+	v->steers = !s->readonly && !s->backend.replay;
 	v->n_asked += s->preview && !v->previewing;
 	plan_feed(v, s);
 	v->previewing = s->preview;

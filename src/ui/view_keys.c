@@ -200,6 +200,36 @@ static bool sort_key(struct view *v, enum key_action a)
 	}
 }
 
+/* Which rows are shown, found and marked. */
+static bool rows_key(struct view *v, const struct snapshot *s, enum key_action a)
+{
+	switch (a) {
+	case KEY_SEARCH:
+		ask_line(v, PROMPT_SEARCH, "");
+		return true;
+	case KEY_FILTER:
+		ask_line(v, PROMPT_FILTER, v->filter);
+		return true;
+	case KEY_NEXT:
+		key_next(v, s);
+		return true;
+	case KEY_FOLLOW:
+		v->follow = !v->follow;
+		rows_show(v);
+		view_say(v, v->follow ? "following the selected VM" : "not following");
+		return true;
+	case KEY_MARK_ROW:
+		key_mark(v, s);
+		return true;
+	case KEY_MARK_ALL:
+		rows_mark_all(v, s);
+		view_say(v, "%zu VM%s marked", v->n_marks, text_s(v->n_marks));
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool show_key(struct view *v, const struct snapshot *s, enum key_action a, int key)
 {
 	switch (a) {
@@ -222,25 +252,8 @@ static bool show_key(struct view *v, const struct snapshot *s, enum key_action a
 		v->of_host = !v->of_host;
 		view_say(v, "percent of %s", v->of_host ? "the whole host" : "one pCPU");
 		return true;
-	case KEY_SEARCH:
-		ask_line(v, PROMPT_SEARCH, "");
-		return true;
-	case KEY_FILTER:
-		ask_line(v, PROMPT_FILTER, v->filter);
-		return true;
-	case KEY_NEXT:
-		key_next(v, s);
-		return true;
-	case KEY_FOLLOW:
-		v->follow = !v->follow;
-		rows_show(v);
-		view_say(v, v->follow ? "following the selected VM" : "not following");
-		return true;
 	case KEY_PAUSE:
 		v->paused = !v->paused;
-		return true;
-	case KEY_MARK_ROW:
-		key_mark(v, s);
 		return true;
 	case KEY_MERGE:
 		key_merge(v, s);
@@ -436,8 +449,8 @@ bool view_key(struct view *v, int key, const struct snapshot *newest, struct com
 		say_off(v, key, s);
 	else if (quiet)
 		return false;
-	else if (!move_key(v, s, a) && !sort_key(v, a) && !show_key(v, s, a, key) && !steer_key(v, s, a) &&
-		 !edit_key(v, s, a) && !replay_key(v, s, a) && !other_key(v, s, a))
+	else if (!move_key(v, s, a) && !sort_key(v, a) && !show_key(v, s, a, key) && !rows_key(v, s, a) &&
+		 !steer_key(v, s, a) && !edit_key(v, s, a) && !replay_key(v, s, a) && !other_key(v, s, a))
 		view_no_action(v, k);
 	rows_update(v, view_seen(v, newest)); /* what was shown may be gone */
 	return view_more(v, c);

@@ -98,6 +98,7 @@ struct view {
 	/* settings of the session */
 	double delay_s;
 	bool yes, ascii_only;
+	bool steers; /* the host of the newest snapshot can be changed from here */
 	enum on_exit on_exit;
 	enum view_id id, came_from;
 	int focus[VIEW_COUNT];
@@ -200,6 +201,7 @@ void rows_show(struct view *v); /* scrolls to the selected row */
 bool rows_search(struct view *v, const struct snapshot *s, bool next);
 bool rows_marked(const struct view *v, const uint8_t uuid[UUID_BYTES]);
 void rows_mark(struct view *v, const uint8_t uuid[UUID_BYTES]);
+void rows_mark_all(struct view *v, const struct snapshot *s); /* that are shown; or none, where all are */
 void rows_unmark_gone(struct view *v, const struct snapshot *s);
 struct table *view_table(struct view *v);
 const struct table *view_table_of(const struct view *v);
@@ -297,6 +299,8 @@ bool steer_key(struct view *v, const struct snapshot *s, enum key_action a);
 bool edit_key(struct view *v, const struct snapshot *s, enum key_action a);
 /* Sends c for each marked VM, or for the selected one when none is marked; false: there is none. */
 bool steer_each(struct view *v, const struct snapshot *s, struct command *c);
+/* Sends the release of each VM that is held. */
+void steer_release_all(struct view *v, const struct snapshot *s);
 void view_send_kind(struct view *v, enum command_kind kind, bool on);
 
 /* A row of the key table whose action nobody carries out; a test holds that there is none. */

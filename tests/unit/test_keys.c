@@ -43,7 +43,7 @@ static void test_every_key_is_told(void **state)
 
 static void test_readonly_has_no_steering(void **state)
 {
-	static const int steering[] = {'b', 'a', 'm', 'B', 'u', 'U', 'E', '=', 'H', 'X', 'O', 'p'};
+	static const int steering[] = {'b', 'a', 'm', 'B', 'u', 'U', 'E', '=', 'H', 'G', 'X', 'O', 'p'};
 	(void)state;
 	for (size_t i = 0; i < sizeof steering / sizeof steering[0]; i++) {
 		assert_non_null(key_find(steering[i], IN_VIEWS, false));
@@ -64,6 +64,43 @@ static void test_escape_and_enter_by_place(void **state)
 	assert_int_equal(key_find(' ', IN_VIEWS, false)->action, KEY_SAMPLE);
 	assert_int_equal(key_find(' ', IN_EDIT, false)->action, KEY_TOGGLE);
 	assert_null(key_find('y', IN_VIEWS, false));
+}
+
+static bool in_footer(enum key_place where, unsigned view, bool readonly, int key, int width)
+{
+	const struct key_row *rows[64];
+	size_t n = key_footer(where, view, readonly, rows, 64);
+	for (size_t i = 0; i < n; i++) {
+		width -= (int)(strlen(rows[i]->footer) + 2 + strlen(rows[i]->label));
+		if (rows[i]->keys[0] == key)
+			return width >= -1;
+	}
+	return false;
+}
+
+/* What matters in a view fits into 80 columns, and no key leads to where one is. */
+static void test_footer_by_view(void **state)
+{
+	static const struct {
+		unsigned view;
+		int own; /* the key of this view */
+		const char *first;
+	} views[] = {{AT_OVERVIEW, '0', "q?bvamu/"}, {AT_PCPUS, '1', "q?bvE!u/"},
+		{AT_MEMORY, '2', "q?mB=u/w"}, {AT_LOG, '3', "q?u[g'R"}, {AT_VM, VK_ENTER, "q?=Hwu/"},
+		{AT_WHY, 0, "q?wub"}};
+	(void)state;
+	for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
+		for (const char *k = views[i].first; *k; k++)
+			if (!in_footer(IN_VIEWS, views[i].view, false, *k, 80))
+				fail_msg("view %zu: %c is not in the footer", i, *k);
+		assert_true(in_footer(IN_VIEWS, views[i].view, false, VK_F1 + 1, 80));
+		assert_false(in_footer(IN_VIEWS, views[i].view, false, views[i].own, 9999));
+		assert_int_equal(in_footer(IN_VIEWS, views[i].view, false, VK_ESC, 80), i > 0);
+		assert_false(in_footer(IN_VIEWS, views[i].view, true, 'u', 9999));
+	}
+	assert_true(in_footer(IN_PREVIEW, AT_PLAN, false, 'y', 20));
+	assert_true(in_footer(IN_REPLAY, AT_OVERVIEW, false, ' ', 40));
+	assert_true(in_footer(IN_PAST, AT_PCPUS, false, VK_ESC, 40));
 }
 
 /* Never colour alone: what matters differs without colour too. */
@@ -91,6 +128,7 @@ int main(void)
 		cmocka_unit_test(test_every_key_is_told),
 		cmocka_unit_test(test_readonly_has_no_steering),
 		cmocka_unit_test(test_escape_and_enter_by_place),
+		cmocka_unit_test(test_footer_by_view),
 		cmocka_unit_test(test_themes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "vmtop/engine.h"
+#include "vmtop/tally.h"
 
 /* Where the settings came from, to read them again on SIGHUP. */
 struct batch_source {
@@ -34,11 +35,12 @@ struct batch_out {
 	const struct config *cfg;
 	uint8_t columns[64]; /* indices of the column table */
 	int n_columns;
-	uint64_t log_seen; /* seq of the last log line printed */
-	long ticks;        /* outputs so far */
-	uint64_t said_seq; /* lines of the log up to this one were looked at */
-	char said[320];    /* on stderr, last */
-	bool said_lost;    /* that the recording was given up */
+	uint64_t log_seen;   /* seq of the last log line printed */
+	long ticks;          /* outputs so far */
+	uint64_t said_seq;   /* lines of the log up to this one were looked at */
+	char said[320];      /* on stderr, last */
+	bool said_lost;      /* that the recording was given up */
+	struct tally *tally; /* with OUT_OPENMETRICS; the caller frees it */
 };
 
 /* Chooses the columns: --columns, else the default of the format. */
@@ -50,6 +52,8 @@ int log_write(struct batch_out *o, const struct snapshot *s, struct err *e);    
 int why_json(const struct snapshot *s, size_t vm, struct err *e); /* one VM, to standard output */
 int json_write(struct batch_out *o, const struct snapshot *s, struct err *e);
 int csv_write(struct batch_out *o, const struct snapshot *s, struct err *e);
+/* Takes each snapshot, also those that are not printed. */
+int openmetrics_see(struct batch_out *o, const struct snapshot *s, struct err *e);
 int openmetrics_write(struct batch_out *o, const struct snapshot *s, struct err *e);
 
 #endif

@@ -54,6 +54,7 @@ struct config {
 	char sort[32];
 	char columns[CFG_TEXT]; /* empty: the default set */
 	char output[CFG_TEXT];  /* empty: standard output */
+	int vcpu_metrics;       /* 4096: vCPUs with metrics of their own, at most */
 
 	bool auto_cpu, auto_memory;
 	enum cpu_policy_id cpu_policy;

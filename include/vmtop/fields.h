@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of output fields: one row for each key of a JSON line and each host metric. The writers, the
- * manual's list of keys and the test of names all come from it; within JSON schema 1 a row may be added,
- * never renamed, removed or retyped. Pure. */
+/* The table of output fields: one row for each key of a JSON line. The writers, the manual's list of keys and
+ * the test of names all come from it; within JSON schema 1 a row may be added, never renamed, removed or
+ * retyped. The rows of metrics.h are of the same make. Pure. */
 #ifndef VMTOP_FIELDS_H
 #define VMTOP_FIELDS_H
 
-#include "vmtop/snapshot.h"
+#include "vmtop/tally.h"
 
-/* What is looked at: the snapshot, and the index of a pCPU, VM, vCPU or action in its array. */
+/* What is looked at: the snapshot, the index of a pCPU, VM, vCPU or action in its array, and for metrics what
+ * was tallied up to it. */
 struct field_at {
 	const struct snapshot *s;
 	size_t i;
+	const struct tally *t;
 };
 
 enum field_kind {
@@ -43,13 +45,17 @@ enum field_base {
 	FIELD_OF_VCPU,
 	FIELD_OF_VCPU_RATE,
 	FIELD_OF_ACTION,
+	FIELD_OF_TALLY,
+	FIELD_OF_VM_TALLY,
+	FIELD_OF_VCPU_TALLY,
+	FIELD_OF_PCPU_TALLY,
 };
 
 struct field {
 	const char *key, *unit, *help; /* unit as in the column table; help: one line */
 	enum field_base base;
 	size_t at;
-	char type;    /* of the member: 'f' struct vf64, 'i' struct vi64, 'n' int, 'b' bool, 't' char array */
+	char type;    /* of the member: 'f' vf64, 'i' vi64, 'n' int, 'l' int64_t, 'b' bool, 't' char array */
 	bool or_null; /* a negative number or an empty text is not known */
 	void (*get)(const struct field_at *at, struct field_value *v);      /* *v is FIELD_NULL */
 	const struct field_set *set;                                        /* an object, or a list of them */
@@ -61,10 +67,8 @@ struct field_set {
 	size_t n;
 };
 
-extern const struct field_set json_fields;  /* of a line */
-extern const struct field_set why_fields;   /* of a VM, for vmtop why */
-extern const struct field_set host_metrics; /* key: name of the metric */
-extern const struct field_set pcpu_metrics; /* the same, for each pCPU */
+extern const struct field_set json_fields; /* of a line */
+extern const struct field_set why_fields;  /* of a VM, for vmtop why */
 
 void field_get(const struct field *f, const struct field_at *at, struct field_value *v);
 /* Every leaf below the set, with its path: "vms[].memory.max_kib". */

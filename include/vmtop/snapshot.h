@@ -88,6 +88,8 @@ struct snapshot {
 	int n_periods;                 /* of n_changed, statistics periods: they are put back at every end */
 	int n_changed;                 /* vCPUs, balloons and periods that are not as found because of us */
 
+	bool left_behind; /* they are an earlier run's, and this one has not taken them up */
+
 	/* actions of this step, and the log up to now, oldest first */
 	struct action *actions;
 	size_t n_actions;

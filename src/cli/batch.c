@@ -140,7 +140,9 @@ static int batch_step(struct batch_out *o, struct engine *en, bool *have_first, 
 		say_once(o, tick.msg); /* a recording keeps no log of its own reading */
 	say_errors(o, s, failed);
 	say_lost(o, s);
-	if (!failed || log)
+	if (o->cfg->format == OUT_OPENMETRICS && openmetrics_see(o, s, e) < 0)
+		r = -1;
+	else if (!failed || log)
 		r = batch_print(o, s, have_first, e);
 	snapshot_free(s);
 	return r;
@@ -248,5 +250,6 @@ int batch_run(const struct config *cfg, struct engine *en, const struct batch_so
 	}
 	signals_close(fd);
 	output_close(&out);
+	tally_free(o.tally);
 	return r;
 }

@@ -10,6 +10,7 @@
 #include "vmtop/columns.h"
 #include "vmtop/fields.h"
 #include "vmtop/keys.h"
+#include "vmtop/metrics.h"
 #include "vmtop/options.h"
 #include "vmtop/settings.h"
 #include "vmtop/subcommand.h"
@@ -208,19 +209,31 @@ static void write_fields(FILE *to)
 	fputs(".El\n", to);
 }
 
+static void write_metric(FILE *to, const struct field *f)
+{
+	enum metric_type type = metric_type(f);
+	fputs(".It Li ", to);
+	mdoc_word(to, f->key);
+	fputc('\n', to);
+	mdoc_text(to, f->help);
+	if (type != METRIC_INFO)
+		fprintf(to, ".\n%s%s%s", type == METRIC_COUNTER ? "Counter" : "Gauge",
+			*metric_unit(f) ? ", in " : "", metric_unit(f));
+	fputs(".\n", to);
+}
+
 static void write_metrics(FILE *to)
 {
-	fputs(".Bl -tag -width Ds -compact\n", to);
-	for (int k = 0; k < 2; k++) {
-		const struct field_set *set = k ? &pcpu_metrics : &host_metrics;
-		for (size_t i = 0; i < set->n; i++) {
-			fputs(".It Li ", to);
-			mdoc_word(to, set->fields[i].key);
-			fputc('\n', to);
-			mdoc_sentence(to, set->fields[i].help);
-		}
+	for (size_t k = 0; k < n_metric_sets; k++) {
+		const struct metric_set *set = &metric_sets[k];
+		fprintf(to, ".Ss %s\n", set->what);
+		if (*set->labels)
+			fprintf(to, "Labels: %s.\n", set->labels);
+		fputs(".Bl -tag -width Ds -compact\n", to);
+		for (size_t i = 0; i < set->rows.n; i++)
+			write_metric(to, &set->rows.fields[i]);
+		fputs(".El\n", to);
 	}
-	fputs(".El\n", to);
 }
 
 static void write_reasons(FILE *to)

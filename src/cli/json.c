@@ -54,8 +54,8 @@ static json_t *json_list(const struct field *f, const struct field_at *at)
 	size_t first, n;
 	f->range(at, &first, &n);
 	for (size_t i = 0; list && i < n; i++)
-		if (json_array_append_new(
-			    list, json_object_of(f->set, &(struct field_at){at->s, first + i})) < 0) {
+		if (json_array_append_new(list,
+			    json_object_of(f->set, &(struct field_at){.s = at->s, .i = first + i})) < 0) {
 			json_decref(list);
 			list = NULL;
 		}
@@ -98,5 +98,5 @@ int json_write(struct batch_out *o, const struct snapshot *s, struct err *e)
 
 int why_json(const struct snapshot *s, size_t vm, struct err *e)
 {
-	return write_line(stdout, json_object_of(&why_fields, &(struct field_at){s, vm}), e);
+	return write_line(stdout, json_object_of(&why_fields, &(struct field_at){.s = s, .i = vm}), e);
 }

@@ -1,121 +1,148 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenMetrics text: one exposition a tick, ended by "# EOF". Every numeric column of the column table and
- * every host metric of the field table is one, in base units (bytes, seconds). Invariant: an absent value has
- * no line; a name has no control characters.
+/* Text for Prometheus: one exposition of the table of metrics, in the format of OpenMetrics, ended by "#
+ * EOF", or in the older one of Prometheus, which names a counter with its ending. Invariant: an absent value
+ * has no line, a family without a line has no head, and a name has no control characters.
  */
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "exposition.h"
 #include "vmtop/batch.h"
-#include "vmtop/columns.h"
-#include "vmtop/fields.h"
 #include "vmtop/text.h"
 
-static void label(FILE *to, const char *name, const char *raw)
+/* In both formats what HELP and a label may not hold as it is, but for the quotation mark in HELP. */
+static void escaped(FILE *to, const char *text)
 {
-	char clean[4 * VM_NAME_BYTES];
-	text_safe_utf8(clean, sizeof clean, raw);
-	fprintf(to, "%s=\"", name);
-	for (const char *p = clean; *p; p++) {
-		if (*p == '\\' || *p == '"')
-			fputc('\\', to);
-		fputc(*p, to);
-	}
-	fputc('"', to);
+	for (; *text; text++)
+		if (*text == '\\' || *text == '"')
+			fprintf(to, "\\%c", *text);
+		else
+			fputc(*text, to);
 }
 
-struct unit {
-	const char *name, *suffix;
-	double factor;
-};
-
-static const struct unit *unit_of(const char *name)
+static void help_out(FILE *to, const struct exposition *x, const char *help)
 {
-	static const struct unit units[] = {
-		{"%", "_percent", 1},
-		{"KiB", "_bytes", 1024},
-		{"s", "_seconds", 1},
-		{"1/s", "_per_second", 1},
-		{"KiB/s", "_bytes_per_second", 1024},
-		{"B/s", "_bytes_per_second", 1},
-		{"", "", 1},
-	};
-	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-		if (strcmp(units[i].name, name) == 0)
-			return &units[i];
-	return &units[6];
-}
-
-static void family(FILE *to, const char *name, const char *suffix, const char *help)
-{
-	fprintf(to, "# TYPE %s%s gauge\n# HELP %s%s ", name, suffix, name, suffix);
-	for (const char *p = help; *p; p++)
-		fprintf(to, strchr("\\\"", *p) ? "\\%c" : "%c", *p);
+	if (x->openmetrics)
+		escaped(to, help);
+	else
+		fputs(help, to);
 	fputc('\n', to);
 }
 
-static bool number_of(const struct field *f, const struct field_at *at, double *to)
+static void head(FILE *to, const struct exposition *x, const struct field *f)
 {
-	struct field_value v;
-	field_get(f, at, &v);
-	*to = (v.kind == FIELD_REAL ? v.real : (double)v.num) * unit_of(f->unit)->factor;
-	return v.kind != FIELD_NULL;
+	enum metric_type type = metric_type(f);
+	int n = (int)strlen(f->key);
+	const char *unit = metric_unit(f), *word = metric_type_name(type);
+	if (x->openmetrics && type == METRIC_COUNTER)
+		n -= (int)strlen("_total");
+	else if (x->openmetrics && type == METRIC_INFO)
+		n -= (int)strlen("_info");
+	else if (type == METRIC_INFO)
+		word = "gauge";
+	fprintf(to, "# TYPE %.*s %s\n", n, f->key, word);
+	if (x->openmetrics && *unit)
+		fprintf(to, "# UNIT %.*s %s\n", n, f->key, unit);
+	fprintf(to, "# HELP %.*s ", n, f->key);
+	help_out(to, x, f->help);
 }
 
-static void host_values(FILE *to, const struct snapshot *s)
+/* The labels of each series of a set, written once for all its rows. */
+struct labels {
+	char *text;
+	size_t len, *at; /* where each begins; one more: the end */
+};
+
+static void labels_done(struct labels *l)
 {
-	double x;
-	for (size_t i = 0; i < host_metrics.n; i++) {
-		const struct field *f = &host_metrics.fields[i];
-		if (!number_of(f, &(struct field_at){.s = s}, &x))
+	free(l->text);
+	free(l->at);
+}
+
+static void label_out(FILE *to, const struct metric_labels *l)
+{
+	for (int i = 0; i < l->n; i++) {
+		char clean[4 * VM_NAME_BYTES];
+		text_safe_utf8(clean, sizeof clean, l->of[i].raw ? l->of[i].raw : l->of[i].buf);
+		fprintf(to, "%c%s=\"", i ? ',' : '{', l->of[i].name);
+		escaped(to, clean);
+		fputc('"', to);
+	}
+	if (l->n)
+		fputc('}', to);
+}
+
+static int labels_of(struct labels *l, const struct exposition *x, const struct metric_set *set, size_t n)
+{
+	memset(l, 0, sizeof *l);
+	l->at = calloc(n + 1, sizeof *l->at);
+	FILE *to = l->at ? open_memstream(&l->text, &l->len) : NULL;
+	if (!to)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		struct metric_labels of = {0};
+		if (set->label)
+			set->label(&(struct field_at){x->s, i, x->t}, &of);
+		l->at[i] = (size_t)ftell(to);
+		label_out(to, &of);
+	}
+	l->at[n] = (size_t)ftell(to);
+	return fclose(to) == 0 ? 0 : -1;
+}
+
+static void row_out(
+	FILE *to, const struct exposition *x, const struct field *f, const struct labels *l, size_t n)
+{
+	bool begun = false;
+	double v;
+	for (size_t i = 0; i < n; i++) {
+		if (!metric_value(f, &(struct field_at){x->s, i, x->t}, &v))
 			continue;
-		family(to, f->key, "", f->help);
-		fprintf(to, "%s %.10g\n", f->key, x);
+		if (!begun)
+			head(to, x, f);
+		begun = true;
+		fprintf(to, "%s%.*s %.12g\n", f->key, (int)(l->at[i + 1] - l->at[i]), l->text + l->at[i], v);
 	}
 }
 
-static void pcpu_values(FILE *to, const struct snapshot *s)
+static int set_out(FILE *to, const struct exposition *x, const struct metric_set *set)
 {
-	double x;
-	for (size_t i = 0; i < pcpu_metrics.n; i++) {
-		const struct field *f = &pcpu_metrics.fields[i];
-		family(to, f->key, "", f->help);
-		for (size_t p = 0; p < s->sample.host.n_pcpus; p++)
-			if (number_of(f, &(struct field_at){s, p}, &x))
-				fprintf(to, "%s{pcpu=\"%d\"} %.10g\n", f->key, s->sample.host.pcpus[p].id, x);
-	}
+	struct labels l;
+	size_t n = set->count ? set->count(&(struct field_at){x->s, 0, x->t}) : 1;
+	if (set->of_vcpus && n > x->vcpus_most)
+		n = x->vcpus_most;
+	int r = n ? labels_of(&l, x, set, n) : 0;
+	for (size_t i = 0; n && r == 0 && i < set->rows.n; i++)
+		row_out(to, x, &set->rows.fields[i], &l, n);
+	if (n)
+		labels_done(&l);
+	return r;
 }
 
-static void vm_values(struct batch_out *o, const struct snapshot *s, const struct column *c)
+int exposition_write(FILE *to, const struct exposition *x)
 {
-	const struct unit *u = unit_of(c->unit);
-	struct column_env env = {.s = s};
-	struct value v;
-	char name[64];
-	snprintf(name, sizeof name, "vmtop_vm_%s", c->key);
-	family(o->to, name, u->suffix, c->help);
-	for (size_t vm = 0; vm < s->sample.n_vms; vm++) {
-		char uuid[UUID_TEXT];
-		column_get(c, &env, vm, &v);
-		if (v.avail != AVAIL_OK || !isfinite(v.num))
-			continue;
-		uuid_format(s->sample.vms[vm].uuid, uuid);
-		fprintf(o->to, "%s%s{", name, u->suffix);
-		label(o->to, "vm", s->sample.vms[vm].name);
-		fprintf(o->to, ",uuid=\"%s\"} %.12g\n", uuid, v.num * u->factor);
-	}
+	for (size_t i = 0; i < n_metric_sets; i++)
+		if (set_out(to, x, &metric_sets[i]) < 0)
+			return -1;
+	if (x->openmetrics)
+		fputs("# EOF\n", to);
+	return 0;
+}
+
+int openmetrics_see(struct batch_out *o, const struct snapshot *s, struct err *e)
+{
+	if (!o->tally)
+		o->tally = tally_new();
+	if (!o->tally || tally_see(o->tally, s) < 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	exposition_own(&o->tally->own);
+	return 0;
 }
 
 int openmetrics_write(struct batch_out *o, const struct snapshot *s, struct err *e)
 {
-	(void)e;
-	host_values(o->to, s);
-	pcpu_values(o->to, s);
-	for (int i = 0; i < o->n_columns; i++) {
-		const struct column *c = column_at(o->columns[i]);
-		if (c->type != VALUE_TEXT)
-			vm_values(o, s, c);
-	}
-	fputs("# EOF\n", o->to);
-	return 0;
+	if (openmetrics_see(o, s, e) < 0)
+		return -1;
+	struct exposition x = {s, o->tally, true, (size_t)o->cfg->vcpu_metrics};
+	return exposition_write(o->to, &x) < 0 ? err_set(e, ERR_NOMEM, "out of memory") : 0;
 }

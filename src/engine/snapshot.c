@@ -169,6 +169,7 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 	s->n_memory_changes = en->n_memory;
 	for (size_t i = 0; i < en->ledger.n; i++)
 		count_changes(en, &en->ledger.vms[i], s);
+	s->left_behind = en->inherited && !en->journal && s->n_changed > 0;
 	s->heard_ns = en->heard_ns;
 	s->waits = wish_any(en) && !en->said_waiting;
 	s->backend = en->status;

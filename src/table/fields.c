@@ -7,22 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "field_rows.h"
 #include "vmtop/text.h"
-
-/* A member that is taken as it is; its type is the compiler's word. */
-#define OF(base_, type_, member)                                                                             \
-	.base = (base_), .at = offsetof(type_, member),                                                      \
-	.type = _Generic(((type_ *)0)->member, struct vf64: 'f', struct vi64: 'i', int: 'n', bool: 'b', char *: 't')
-#define SNAPSHOT(member)  OF(FIELD_OF_SNAPSHOT, struct snapshot, member)
-#define PCPU(member)      OF(FIELD_OF_PCPU, struct pcpu_sample, member)
-#define PCPU_RATE(member) OF(FIELD_OF_PCPU_RATE, struct pcpu_rate, member)
-#define VM(member)        OF(FIELD_OF_VM, struct vm_sample, member)
-#define VM_RATE(member)   OF(FIELD_OF_VM_RATE, struct vm_rate, member)
-#define VM_STATUS(member) OF(FIELD_OF_VM_STATUS, struct vm_status, member)
-#define VCPU(member)      OF(FIELD_OF_VCPU, struct vcpu_sample, member)
-#define VCPU_RATE(member) OF(FIELD_OF_VCPU_RATE, struct vcpu_rate, member)
-#define ACTION(member)    OF(FIELD_OF_ACTION, struct action, member)
-#define SET(name, rows)   const struct field_set name = {rows, sizeof(rows) / sizeof(rows)[0]}
 
 static void set_text(struct field_value *v, const char *text)
 {
@@ -512,29 +498,6 @@ static const struct field line_rows[] = {
 };
 SET(json_fields, line_rows);
 
-/* --- metrics: the same rows, under the names of metrics ------------------------------------------------- */
-
-static const struct field host_metric_rows[] = {
-	{"vmtop_host_busy_percent", "%", "mean busy time of the online pCPUs", SNAPSHOT(busy_pct)},
-	{"vmtop_host_load_stddev_percent", "%", "older name of vmtop_host_stddev_percent",
-		SNAPSHOT(cpu.stddev_pct)},
-	{"vmtop_host_stddev_percent", "%", "deviation that the policy goes by", SNAPSHOT(cpu.stddev_pct)},
-	{"vmtop_host_limit_percent", "%", "deviation above which the policy acts", SNAPSHOT(cpu.limit_pct)},
-	{"vmtop_host_found_percent", "%", "deviation of the best placement known", SNAPSHOT(cpu.found_pct)},
-	{"vmtop_host_bound_percent", "%", "no placement has less deviation", SNAPSHOT(cpu.bound_pct)},
-	{"vmtop_host_memory_bytes", "KiB", "memory of the host", SNAPSHOT(sample.host.total_kib)},
-	{"vmtop_host_memory_available_bytes", "KiB", "memory the host could give out",
-		SNAPSHOT(sample.host.available_kib)},
-	{"vmtop_auto_cpu", "", "1 while AUTO steers CPUs", SNAPSHOT(auto_cpu)},
-	{"vmtop_auto_memory", "", "1 while AUTO steers memory", SNAPSHOT(auto_memory)},
-};
-SET(host_metrics, host_metric_rows);
-
-static const struct field pcpu_metric_rows[] = {
-	{"vmtop_pcpu_busy_percent", "%", "busy time of a pCPU", PCPU_RATE(busy_pct)},
-};
-SET(pcpu_metrics, pcpu_metric_rows);
-
 /* --- reading them --------------------------------------------------------------------------------------- */
 
 static const void *object_of(enum field_base base, const struct field_at *at)
@@ -559,6 +522,14 @@ static const void *object_of(enum field_base base, const struct field_at *at)
 		return &s->vcpu_rates[at->i];
 	case FIELD_OF_ACTION:
 		return &s->actions[at->i];
+	case FIELD_OF_TALLY:
+		return at->t;
+	case FIELD_OF_VM_TALLY:
+		return &at->t->vms[at->i];
+	case FIELD_OF_VCPU_TALLY:
+		return &at->t->vcpus[at->i];
+	case FIELD_OF_PCPU_TALLY:
+		return &at->t->pcpus[at->i];
 	case FIELD_COMPUTED:
 		break;
 	}
@@ -569,6 +540,7 @@ static void get_member(const struct field *f, const void *member, struct field_v
 {
 	struct vf64 real;
 	struct vi64 whole;
+	int64_t large;
 	int number;
 	switch (f->type) {
 	case 'f':
@@ -580,6 +552,10 @@ static void get_member(const struct field *f, const void *member, struct field_v
 		memcpy(&whole, member, sizeof whole);
 		if (vi64_has(whole))
 			set_int(v, whole.v);
+		break;
+	case 'l':
+		memcpy(&large, member, sizeof large);
+		set_int(v, large);
 		break;
 	case 'n':
 		memcpy(&number, member, sizeof number);

@@ -155,6 +155,7 @@ static void show(const struct config *cfg, const struct snapshot *s, int key)
 			fprintf(stderr, "output %zu: %s\n", i, e.msg);
 	FUZZ_HOLDS(!e.code);
 	fclose(o.to);
+	tally_free(o.tally);
 	view_feed(v, s);
 	view_key(v, key, s, &c);
 	view_draw(v, s, &grid, s->sample.time_ns, 0);

@@ -133,6 +133,7 @@ static char *output(int (*write)(struct batch_out *, const struct snapshot *, st
 	assert_int_equal(batch_columns(&o, &e), 0);
 	assert_int_equal(write(&o, s, &e), 0);
 	fclose(o.to);
+	tally_free(o.tally);
 	return text;
 }
 
@@ -161,11 +162,11 @@ static void look_at_outputs(const struct shown *x, const struct snapshot *s, con
 	assert_non_null(strstr(text, "deviation "));
 	same(x, "batch text", after(text, "deviation "), v[0], text);
 	same(x, "batch text", after(text, "(limit "), v[1], text);
-	static const char *const names[] = {"\nvmtop_host_stddev_percent ", "\nvmtop_host_limit_percent ",
-		"\nvmtop_host_found_percent ", "\nvmtop_host_bound_percent "};
+	static const char *const names[] = {"\nvmtop_host_deviation_ratio ",
+		"\nvmtop_host_deviation_limit_ratio ", "\nvmtop_host_deviation_reachable_ratio ",
+		"\nvmtop_host_deviation_bound_ratio "};
 	for (int i = 0; i < COMPARED; i++)
-		same(x, "OpenMetrics", after(om, names[i]), v[i], names[i] + 1);
-	same(x, "OpenMetrics", after(om, "\nvmtop_host_load_stddev_percent "), v[0], "by the older name");
+		same(x, "OpenMetrics", 100 * after(om, names[i]), v[i], names[i] + 1);
 	free(text);
 	free(om);
 	look_at_json(x, s, v);

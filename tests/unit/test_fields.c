@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vmtop/fields.h"
+#include "vmtop/metrics.h"
 
-/* Every key with its unit, in the order of output. Within schema 1 a line may be added here, never changed.
- */
+/* Every key with its unit, in the order of output. Within schema 1 a line may be added here, never changed;
+ * rules and dashboards go by the names of metrics in the same way. */
 static const char *const golden[] = {
 	"schema",
 	"time",
@@ -99,17 +99,106 @@ static const char *const golden[] = {
 	"actions[].outcome",
 	"actions[].error",
 	"note",
-	"vmtop_host_busy_percent %",
-	"vmtop_host_load_stddev_percent %",
-	"vmtop_host_stddev_percent %",
-	"vmtop_host_limit_percent %",
-	"vmtop_host_found_percent %",
-	"vmtop_host_bound_percent %",
+	"vmtop_host_connected",
+	"vmtop_host_vms",
+	"vmtop_host_vcpus",
+	"vmtop_host_pcpus",
+	"vmtop_host_vms_suffering",
+	"vmtop_host_busy_ratio %",
+	"vmtop_host_busy_seconds_total ns",
+	"vmtop_host_steal_seconds_total ns",
+	"vmtop_host_deviation_ratio %",
+	"vmtop_host_deviation_limit_ratio %",
+	"vmtop_host_deviation_reachable_ratio %",
+	"vmtop_host_deviation_bound_ratio %",
 	"vmtop_host_memory_bytes KiB",
 	"vmtop_host_memory_available_bytes KiB",
-	"vmtop_auto_cpu",
-	"vmtop_auto_memory",
-	"vmtop_pcpu_busy_percent %",
+	"vmtop_host_memory_reserve_bytes KiB",
+	"vmtop_host_swap_free_bytes KiB",
+	"vmtop_host_memory_pressure_ratio %",
+	"vmtop_host_auto_cpu",
+	"vmtop_host_auto_memory",
+	"vmtop_host_auto_waits",
+	"vmtop_host_dry_run",
+	"vmtop_host_readonly",
+	"vmtop_host_changes_in_force",
+	"vmtop_host_changes_left_behind",
+	"vmtop_host_sample_timestamp_seconds s",
+	"vmtop_host_sample_age_seconds s",
+	"vmtop_host_sample_age_max_seconds s",
+	"vmtop_host_samples_total",
+	"vmtop_host_sample_seconds_total ns",
+	"vmtop_host_plan_seconds_total ns",
+	"vmtop_host_apply_seconds_total ns",
+	"vmtop_host_step_max_seconds s",
+	"vmtop_process_cpu_seconds_total ns",
+	"vmtop_process_resident_memory_bytes KiB",
+	"vmtop_host_info",
+	"vmtop_host_memory_state",
+	"vmtop_host_memory_state_seconds_total ns",
+	"vmtop_host_claim",
+	"vmtop_host_controller_info",
+	"vmtop_host_other_controller",
+	"vmtop_host_changes_total",
+	"vmtop_host_change_reasons_total",
+	"vmtop_host_rounds_total",
+	"vmtop_pcpu_busy_ratio %",
+	"vmtop_pcpu_load_ratio %",
+	"vmtop_pcpu_busy_seconds_total ns",
+	"vmtop_pcpu_steal_seconds_total ns",
+	"vmtop_vm_running",
+	"vmtop_vm_vcpus",
+	"vmtop_vm_cpu_ratio %",
+	"vmtop_vm_wait_ratio %",
+	"vmtop_vm_demand_ratio %",
+	"vmtop_vm_cpu_seconds_total ns",
+	"vmtop_vm_wait_seconds_total ns",
+	"vmtop_vm_wait_max_ratio %",
+	"vmtop_vm_starved_seconds_total ns",
+	"vmtop_vm_throttled_seconds_total ns",
+	"vmtop_vm_kvm_exits_total",
+	"vmtop_vm_polled_seconds_total ns",
+	"vmtop_vm_helpers_cpu_seconds_total ns",
+	"vmtop_vm_helpers_wait_seconds_total ns",
+	"vmtop_vm_disk_seconds_total ns",
+	"vmtop_vm_disk_requests_total",
+	"vmtop_vm_disk_read_bytes_total B",
+	"vmtop_vm_disk_written_bytes_total B",
+	"vmtop_vm_network_received_bytes_total B",
+	"vmtop_vm_network_sent_bytes_total B",
+	"vmtop_vm_memory_max_bytes KiB",
+	"vmtop_vm_memory_balloon_bytes KiB",
+	"vmtop_vm_memory_target_bytes KiB",
+	"vmtop_vm_memory_used_bytes KiB",
+	"vmtop_vm_memory_usable_bytes KiB",
+	"vmtop_vm_memory_unused_bytes KiB",
+	"vmtop_vm_memory_cache_bytes KiB",
+	"vmtop_vm_memory_low_bytes KiB",
+	"vmtop_vm_memory_high_bytes KiB",
+	"vmtop_vm_memory_floor_bytes KiB",
+	"vmtop_vm_memory_resident_bytes KiB",
+	"vmtop_vm_memory_swapped_bytes KiB",
+	"vmtop_vm_memory_age_seconds s",
+	"vmtop_vm_memory_age_max_seconds s",
+	"vmtop_vm_swap_in_bytes_total KiB",
+	"vmtop_vm_swap_out_bytes_total KiB",
+	"vmtop_vm_major_faults_total",
+	"vmtop_vm_hung",
+	"vmtop_vm_hung_age_seconds s",
+	"vmtop_vm_hung_age_max_seconds s",
+	"vmtop_vm_hung_seconds_total ns",
+	"vmtop_vm_suffering_ratio %",
+	"vmtop_vm_suffering_max_ratio %",
+	"vmtop_vm_got_ratio %",
+	"vmtop_vm_pins_total",
+	"vmtop_vm_balloons_total",
+	"vmtop_vm_changes_refused_total",
+	"vmtop_vm_changes_failed_total",
+	"vmtop_vm_alarm_seconds_total ns",
+	"vmtop_vm_cause_info",
+	"vmtop_vcpu_cpu_seconds_total ns",
+	"vmtop_vcpu_wait_seconds_total ns",
+	"vmtop_vcpu_wait_max_ratio %",
 };
 enum { N_GOLDEN = sizeof golden / sizeof golden[0] };
 
@@ -130,8 +219,8 @@ static void test_names_are_what_they_were(void **state)
 	(void)state;
 	seen = 0;
 	fields_each(&json_fields, as_golden, NULL);
-	fields_each(&host_metrics, as_golden, NULL);
-	fields_each(&pcpu_metrics, as_golden, NULL);
+	for (size_t i = 0; i < n_metric_sets; i++)
+		fields_each(&metric_sets[i].rows, as_golden, NULL);
 	assert_int_equal(seen, N_GOLDEN);
 }
 
@@ -161,8 +250,8 @@ static void test_rows_are_whole(void **state)
 {
 	(void)state;
 	set_is_whole(&json_fields);
-	set_is_whole(&host_metrics);
-	set_is_whole(&pcpu_metrics);
+	for (size_t i = 0; i < n_metric_sets; i++)
+		set_is_whole(&metric_sets[i].rows);
 }
 
 /* Units mean what they say: a name that ends like a unit has it. */
@@ -185,12 +274,58 @@ static void test_units_fit_names(void **state)
 	fields_each(&json_fields, unit_fits, NULL);
 }
 
+static bool ends_in(const char *name, size_t n, const char *end)
+{
+	size_t len = strlen(end);
+	return n > len && memcmp(name + n - len, end, len) == 0;
+}
+
+/* Of the family, as OpenMetrics names it: without _total and _info. */
+static size_t family_length(const struct field *f)
+{
+	size_t n = strlen(f->key);
+	switch (metric_type(f)) {
+	case METRIC_COUNTER:
+		return n - strlen("_total");
+	case METRIC_INFO:
+		return n - strlen("_info");
+	case METRIC_GAUGE:
+		break;
+	}
+	return n;
+}
+
+/* What the formats ask of a name: its unit at the end, no type in it, and no two families alike. */
+static void test_metrics_are_named_by_the_rules(void **state)
+{
+	(void)state;
+	const struct field *all[200];
+	size_t n = 0;
+	for (size_t i = 0; i < n_metric_sets; i++)
+		for (size_t k = 0; k < metric_sets[i].rows.n; k++)
+			all[n++] = &metric_sets[i].rows.fields[k];
+	for (size_t i = 0; i < n; i++) {
+		size_t len = family_length(all[i]);
+		assert_int_equal(strspn(all[i]->key, "abcdefghijklmnopqrstuvwxyz_"), strlen(all[i]->key));
+		assert_memory_equal(all[i]->key, "vmtop_", 6);
+		const char *unit = metric_unit(all[i]);
+		if (*unit && !ends_in(all[i]->key, len, unit))
+			fail_msg("%s does not end in %s", all[i]->key, unit);
+		if (!*unit && *all[i]->unit)
+			fail_msg("%s: no metric has the unit %s", all[i]->key, all[i]->unit);
+		for (size_t k = 0; k < i; k++)
+			if (family_length(all[k]) == len && memcmp(all[k]->key, all[i]->key, len) == 0)
+				fail_msg("%s and %s are one family", all[k]->key, all[i]->key);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_are_what_they_were),
 		cmocka_unit_test(test_rows_are_whole),
 		cmocka_unit_test(test_units_fit_names),
+		cmocka_unit_test(test_metrics_are_named_by_the_rules),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,9 +47,11 @@ static void question_key(struct view *v, int key, const struct snapshot *s)
 	} else if (yes) {
 		v->asked_cpu = v->asked_cpu || v->ask.kind == CMD_AUTO_CPU;
 		v->asked_memory = v->asked_memory || v->ask.kind == CMD_AUTO_MEMORY;
+		setup_took(v, &v->ask);
 		view_send(v, &v->ask);
 	}
-	v->over = OVER_NONE;
+	v->over = v->under; /* the setup, if that asked */
+	v->under = OVER_NONE;
 }
 
 static void line_interval(struct view *v, const struct snapshot *s)
@@ -230,10 +232,11 @@ static void line_key(struct view *v, int key, const struct snapshot *s)
 
 bool list_key(struct view *v, const struct key_row *k, int n)
 {
-	static const struct {
+	int page = v->over_page > 1 ? v->over_page - 1 : 10;
+	const struct {
 		enum key_action a;
 		int by;
-	} steps[] = {{KEY_UP, -1}, {KEY_DOWN, 1}, {KEY_PAGE_UP, -10}, {KEY_PAGE_DOWN, 10},
+	} steps[] = {{KEY_UP, -1}, {KEY_DOWN, 1}, {KEY_PAGE_UP, -page}, {KEY_PAGE_DOWN, page},
 		{KEY_FIRST, -100000}, {KEY_LAST, 100000}};
 	for (size_t i = 0; k && i < sizeof steps / sizeof steps[0]; i++)
 		if (steps[i].a == k->action) {

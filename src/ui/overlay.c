@@ -130,7 +130,7 @@ static bool sort_draw(struct view *v, struct screen *to, int rows, int cols, int
 		    row, col))
 		return false;
 	draw_frame(to, "Sort by");
-	int page = to->rows - 2, top = list_top(v, page);
+	int page = v->over_page = to->rows - 2, top = list_top(v, page);
 	for (int i = 0; i < page && top + i < (int)column_count(); i++) {
 		const struct column *c = column_at((size_t)(top + i));
 		list_row(to, 1 + i, top + i == v->over_row, view_table(v)->sort == top + i, c->head, c->help);

@@ -6,7 +6,7 @@
 
 #include "view_private.h"
 
-enum { HELP_KEYS = 13, HELP_WIDTH = 80 };
+enum { HELP_KEYS = 14, HELP_WIDTH = 80 };
 
 /* What one looks at; the signs are those of draw.c. */
 static const char *const panel_help[] = {
@@ -93,6 +93,19 @@ static void add_columns(const struct view *v, struct sheet *h)
 			add(h, column_at(i)->head, column_at(i)->help, STYLE_NORMAL);
 }
 
+/* The signs are those of this screen. */
+static void add_words(const struct view *v, struct sheet *h)
+{
+	char word[32];
+	add(h, NULL, "", STYLE_NORMAL);
+	add(h, NULL, "Words and signs", STYLE_TITLE);
+	for (size_t i = 0; i < help_words(); i++) {
+		const char *help = help_word(h->measure, i, v->id, word, sizeof word);
+		if (help)
+			add(h, word, help, STYLE_NORMAL);
+	}
+}
+
 static enum key_place help_place(struct view *v, const struct snapshot *s)
 {
 	enum overlay over = v->over;
@@ -123,6 +136,8 @@ static int help_text(const struct view *v, const struct snapshot *s, enum key_pl
 			add(h, k->name, k->help, STYLE_NORMAL);
 		}
 	}
+	if (!(place & IN_LISTS))
+		add_words(v, h);
 	if (views && (view_focus(v) == FOCUS_TABLE || v->id == VIEW_OVERVIEW))
 		add_columns(v, h);
 	return h->n;
@@ -148,14 +163,14 @@ bool help_draw(
 	int n = help_text(v, s, place, &count);
 	if (!overlay_box(to, rows, cols, n + 2, HELP_WIDTH, row, col))
 		return false;
-	int page = to->rows - 2;
+	int page = v->over_page = to->rows - 2;
 	v->over_row = v->over_row + page > n ? (n > page ? n - page : 0) : v->over_row;
 	help_title(v, s, place, title, sizeof title);
 	draw_frame(to, title);
 	struct sheet h = {.to = to, .measure = to, .cols = to->cols, .top = v->over_row};
 	help_text(v, s, place, &h);
 	if (n > page) {
-		snprintf(title, sizeof title, " %d-%d of %d · Up Down scroll · other keys close ",
+		snprintf(title, sizeof title, " %d-%d of %d · Up Down PgUp PgDn · other keys close ",
 			v->over_row + 1, v->over_row + page, n);
 		screen_right(to, to->rows - 1, 0, to->cols - 2, STYLE_DIM, title);
 	}

@@ -15,7 +15,6 @@ struct choice {
 	/* Value now as a word; the next one in direction `by`. */
 	const char *(*name)(const struct view *v);
 	void (*step)(struct view *v, int by);
-	bool sends; /* to the engine */
 };
 
 static int cycle(int at, int by, int n)
@@ -28,10 +27,35 @@ static const char *cpu_name(const struct view *v)
 	return cpu_policy_name((enum cpu_policy_id)v->setup.cpu_policy);
 }
 
+/* What decides over guests changes only after a question. */
+static void ask_policy(struct view *v, enum command_kind kind, int number, const char *what, const char *is,
+	const char *will)
+{
+	struct command c = {.kind = kind, .number = number};
+	if (v->yes) {
+		setup_took(v, &c);
+		view_send(v, &c);
+		return;
+	}
+	ask_question(v, &c, "%s: %s instead of %s? It decides from the next round on, also under AUTO.", what,
+		will, is);
+	v->under = OVER_SETUP;
+}
+
+void setup_took(struct view *v, const struct command *c)
+{
+	if (c->kind == CMD_CPU_POLICY)
+		v->setup.cpu_policy = (int)c->number;
+	else if (c->kind == CMD_MEM_POLICY)
+		v->setup.mem_policy = (int)c->number;
+	else if (c->kind == CMD_GRANULARITY)
+		v->setup.granularity = (enum granularity)c->number;
+}
+
 static void cpu_step(struct view *v, int by)
 {
-	v->setup.cpu_policy = cycle(v->setup.cpu_policy, by, CPU_POLICY_COUNT);
-	view_send(v, &(struct command){.kind = CMD_CPU_POLICY, .number = v->setup.cpu_policy});
+	int to = cycle(v->setup.cpu_policy, by, CPU_POLICY_COUNT);
+	ask_policy(v, CMD_CPU_POLICY, to, "CPU policy", cpu_name(v), cpu_policy_name((enum cpu_policy_id)to));
 }
 
 static const char *mem_name(const struct view *v)
@@ -41,8 +65,9 @@ static const char *mem_name(const struct view *v)
 
 static void mem_step(struct view *v, int by)
 {
-	v->setup.mem_policy = cycle(v->setup.mem_policy, by, MEM_POLICY_COUNT);
-	view_send(v, &(struct command){.kind = CMD_MEM_POLICY, .number = v->setup.mem_policy});
+	int to = cycle(v->setup.mem_policy, by, MEM_POLICY_COUNT);
+	ask_policy(
+		v, CMD_MEM_POLICY, to, "Memory policy", mem_name(v), mem_policy_name((enum mem_policy_id)to));
 }
 
 static const char *gran_name(const struct view *v)
@@ -52,8 +77,9 @@ static const char *gran_name(const struct view *v)
 
 static void gran_step(struct view *v, int by)
 {
-	v->setup.granularity = (enum granularity)cycle((int)v->setup.granularity, by, GRAN_NODE + 1);
-	view_send(v, &(struct command){.kind = CMD_GRANULARITY, .number = v->setup.granularity});
+	int to = cycle((int)v->setup.granularity, by, GRAN_NODE + 1);
+	ask_policy(v, CMD_GRANULARITY, to, "What a vCPU is pinned to", gran_name(v),
+		granularity_name((enum granularity)to));
 }
 
 static const char *theme_name(const struct view *v)
@@ -101,7 +127,10 @@ static void of_step(struct view *v, int by)
 
 static const char *columns_name(const struct view *v)
 {
-	return view_table_of(v)->chosen ? "chosen, in this order" : "the best that fit";
+	const struct table *t = view_table_of(v);
+	return t->ordered  ? "chosen, in this order"
+	       : t->chosen ? "the best that fit of the chosen"
+			   : "the best that fit";
 }
 
 /* Back to what the screen chooses; the other way is to change a column. */
@@ -112,14 +141,14 @@ static void columns_step(struct view *v, int by)
 }
 
 static const struct choice choices[SETTINGS] = {
-	{"CPU", "policy that places vCPUs", cpu_name, cpu_step, true},
-	{"memory", "policy that sizes balloons", mem_name, mem_step, true},
-	{"pin to", "what a vCPU is pinned to", gran_name, gran_step, true},
-	{"theme", "colours", theme_name, theme_step, false},
-	{"graphs", "what curves are drawn with", graph_name, graph_step, false},
-	{"sparklines", "the last minutes of each VM in its row", spark_name, spark_step, false},
-	{"percent of", "what 100 % of CPU is", of_name, of_step, false},
-	{"columns", "Enter goes back to the best that fit", columns_name, columns_step, false},
+	{"CPU", "policy that places vCPUs", cpu_name, cpu_step},
+	{"memory", "policy that sizes balloons", mem_name, mem_step},
+	{"pin to", "what a vCPU is pinned to", gran_name, gran_step},
+	{"theme", "colours", theme_name, theme_step},
+	{"graphs", "what curves are drawn with", graph_name, graph_step},
+	{"sparklines", "the last minutes of each VM in its row", spark_name, spark_step},
+	{"percent of", "what 100 % of CPU is", of_name, of_step},
+	{"columns", "Enter goes back to the best that fit", columns_name, columns_step},
 };
 
 static const struct {
@@ -171,14 +200,14 @@ void setup_open(struct view *v, const struct snapshot *s)
 	v->over_row = v->over_top = 0;
 }
 
-static void column_toggle(struct table *t, int column)
+static void column_toggle(struct table *t, bool memory, int column)
 {
 	int at = place_of(t, column);
-	t->chosen = true;
 	if (at < 0 && t->n_cols < (int)sizeof t->cols)
 		t->cols[t->n_cols++] = (uint8_t)column;
 	else if (at >= 0 && t->n_cols > 1)
 		memmove(&t->cols[at], &t->cols[at + 1], (size_t)(--t->n_cols - at));
+	table_chosen(t, memory);
 }
 
 /* The cursor goes along. */
@@ -187,9 +216,9 @@ static void column_shift(struct view *v, struct table *t, int column, int by)
 	int at = place_of(t, column), to = at + by;
 	if (at < 0 || to < 0 || to >= t->n_cols)
 		return;
-	t->chosen = true;
 	t->cols[at] = t->cols[to];
 	t->cols[to] = (uint8_t)column;
+	table_chosen(t, v->id == VIEW_MEMORY);
 	v->over_row += by;
 }
 
@@ -200,14 +229,6 @@ static void sort_here(struct view *v, struct table *t, int column, const struct 
 	t->sorted = true;
 	v->rows_stale = true;
 	rows_update(v, s);
-}
-
-bool setup_sends(const struct view *v, const struct key_row *k)
-{
-	if (!k)
-		return false;
-	bool choose = k->action == KEY_CHOOSE || k->action == KEY_CHOOSE_BACK;
-	return k->action == KEY_SAVE || (choose && v->over_row < SETTINGS && choices[v->over_row].sends);
 }
 
 void setup_key(struct view *v, const struct key_row *k, int key, const struct snapshot *s)
@@ -223,7 +244,7 @@ void setup_key(struct view *v, const struct key_row *k, int key, const struct sn
 		if (column < 0)
 			choices[at].step(v, k->action == KEY_CHOOSE ? 1 : -1);
 		else
-			column_toggle(t, column);
+			column_toggle(t, v->id == VIEW_MEMORY, column);
 		break;
 	case KEY_SHIFT_UP:
 	case KEY_SHIFT_DOWN:
@@ -275,7 +296,8 @@ bool setup_draw(
 	int lines = line_of(setup_count() - 1) + 1;
 	if (!overlay_box(to, rows - 2 > 3 ? rows - 2 : rows, cols, lines + 2, SETUP_WIDTH, row, col))
 		return false;
-	int page = to->rows - 2, cursor = line_of(v->over_row), first = v->over_row ? cursor : 0;
+	int page = v->over_page = to->rows - 2, cursor = line_of(v->over_row),
+	    first = v->over_row ? cursor : 0;
 	if (first < v->over_top)
 		v->over_top = first;
 	if (cursor >= v->over_top + page)

@@ -130,7 +130,7 @@ static int choose_best(const struct table *t, int left, struct plan_of_table *p)
 	for (int rank = 0; rank < 64; rank++)
 		for (int i = 0; i < n; i++) {
 			const struct column *c = column_at(cols[i]);
-			int mine = cols[i] == t->sort ? 0 : t->rank ? t->rank[i] : c->rank;
+			int mine = cols[i] == t->sort ? 0 : t->rank[cols[i]];
 			if (mine != rank || is_name(cols[i]) || least_width(c) + GAP > left)
 				continue;
 			left -= least_width(c) + GAP;
@@ -168,7 +168,7 @@ static int choose_in_order(const struct table *t, int left, struct plan_of_table
  * what these leave. */
 static int trend_room(const struct view *v, const struct table *t, int cols)
 {
-	if (!v->sparklines || t->chosen)
+	if (!v->sparklines || t->ordered)
 		return 0;
 	if (v->id == VIEW_MEMORY)
 		return cols < 140 ? 0 : TREND_MIN + 8;
@@ -180,7 +180,7 @@ static void choose(const struct view *v, const struct table *t, int cols, int na
 {
 	*p = (struct plan_of_table){.name = name};
 	int trend = trend_room(v, t, cols), left = cols - name - trend;
-	left = t->chosen || t->left ? choose_in_order(t, left, p) : choose_best(t, left, p);
+	left = t->ordered || t->left ? choose_in_order(t, left, p) : choose_best(t, left, p);
 	for (int i = 0; i < p->n; i++)
 		p->width[i] = least_width(column_at(p->cols[i]));
 	for (int i = 0; i < p->n && left > 0; i++) {

@@ -17,24 +17,54 @@ static const char memory_set[] =
 	"name,state,balloon,target,max,used,usable,low,high,floor,age,rss,swapin,memwhy";
 static const uint8_t memory_rank[] = {1, 10, 2, 5, 7, 3, 6, 8, 9, 13, 11, 12, 14, 4};
 
-void table_defaults(struct table *t, bool memory)
+/* Of each column, 0: not in the default set. Returns how many that set has, in its order in cols[]. */
+static int default_set(bool memory, uint8_t cols[64], uint8_t rank[64])
 {
-	t->n_cols = 0;
-	t->left = 0;
-	t->chosen = false;
-	t->rank = memory ? memory_rank : NULL;
+	int n = 0;
+	memset(rank, 0, 64);
 	if (memory)
-		t->n_cols = column_parse(memory_set, t->cols, sizeof t->cols, NULL);
+		n = column_parse(memory_set, cols, 64, NULL);
 	for (size_t i = 0; !memory && i < column_count(); i++)
 		if (column_at(i)->rank)
-			t->cols[t->n_cols++] = (uint8_t)i;
+			cols[n++] = (uint8_t)i;
+	for (int i = 0; i < n; i++)
+		rank[cols[i]] = memory ? memory_rank[i] : column_at(cols[i])->rank;
+	return n;
 }
 
-static void table_columns(struct table *t, const char *list)
+void table_defaults(struct table *t, bool memory)
+{
+	t->n_cols = default_set(memory, t->cols, t->rank);
+	t->left = 0;
+	t->chosen = t->ordered = false;
+}
+
+/* Some hidden and some added: the best of them that fit are shown, as before. In another order: as they
+ * stand.
+ */
+void table_chosen(struct table *t, bool memory)
+{
+	uint8_t set[64];
+	int n = default_set(memory, set, t->rank), at = 0;
+	t->chosen = true;
+	t->ordered = false;
+	for (int i = 0; i < t->n_cols; i++) {
+		if (!t->rank[t->cols[i]]) {
+			t->rank[t->cols[i]] = 1;
+			continue;
+		}
+		while (at < n && set[at] != t->cols[i])
+			at++;
+		t->ordered = t->ordered || at == n;
+	}
+}
+
+static void table_columns(struct table *t, bool memory, const char *list)
 {
 	int n = list[0] ? column_parse(list, t->cols, sizeof t->cols, NULL) : 0;
-	t->chosen = n > 0;
 	t->n_cols = n > 0 ? n : t->n_cols;
+	if (n > 0)
+		table_chosen(t, memory);
 }
 
 static bool view_alloc(struct view *v)
@@ -78,8 +108,8 @@ struct view *view_new(const struct config *cfg)
 	table_defaults(&v->memory, true);
 	v->main.sort = column_find("cpu");
 	v->memory.sort = column_find("balloon");
-	table_columns(&v->main, cfg->columns);
-	table_columns(&v->memory, cfg->memory_columns);
+	table_columns(&v->main, false, cfg->columns);
+	table_columns(&v->memory, true, cfg->memory_columns);
 	int sort = cfg->sort[0] ? column_find(cfg->sort) : -1;
 	if (sort >= 0)
 		v->main.sort = sort;

@@ -403,7 +403,7 @@ bool view_sends(const struct view *v, int key, const struct snapshot *s)
 		return key == VK_ENTER && v->prompt != PROMPT_SEARCH && v->prompt != PROMPT_FILTER &&
 		       v->prompt != PROMPT_GO;
 	case OVER_SETUP:
-		return setup_sends(v, k);
+		return k && k->action == KEY_SAVE;
 	case OVER_NONE:
 		return row_sends(v, k, s);
 	default:

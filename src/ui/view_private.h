@@ -43,11 +43,12 @@ struct unit {
 struct table {
 	uint8_t cols[64];
 	int n_cols;
-	const uint8_t *rank; /* of each column of the table, 1 is the last to go; NULL: as the column says */
-	bool chosen;         /* by the user: then shown in order, else best first */
-	int left;            /* columns scrolled away to the left, after the name */
-	int sort;            /* column, -1: as they come (UUID) */
-	bool sorted;         /* the order was chosen; else who suffers comes first */
+	uint8_t rank[64]; /* by column: 1 is the last to go; one that was added by hand goes after the name */
+	bool chosen;      /* by the user: to be saved */
+	bool ordered;     /* by the user: then shown from the left, else the best that fit */
+	int left;         /* columns scrolled away to the left, after the name */
+	int sort;         /* column, -1: as they come (UUID) */
+	bool sorted;      /* the order was chosen; else who suffers comes first */
 	bool reverse;
 };
 
@@ -155,8 +156,8 @@ struct view {
 	enum view_id plan_from; /* where one was before */
 
 	enum overlay over;
-	struct own_cost own; /* of the last frame */
-	int over_row, over_top;
+	struct own_cost own;               /* of the last frame */
+	int over_row, over_top, over_page; /* the page is what was drawn last */
 	enum prompt prompt;
 	char line[LINE_MAX_BYTES];
 	size_t line_len;
@@ -206,6 +207,7 @@ void rows_unmark_gone(struct view *v, const struct snapshot *s);
 struct table *view_table(struct view *v);
 const struct table *view_table_of(const struct view *v);
 void table_defaults(struct table *t, bool memory);
+void table_chosen(struct table *t, bool memory); /* after its columns have been changed */
 
 /* units.c */
 void units_update(struct view *v, const struct snapshot *s);
@@ -277,12 +279,16 @@ void ask_line(struct view *v, enum prompt p, const char *text);
 /* panel_help.c: keys and columns of the place where one is */
 bool help_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col);
+/* help_words.c: how many rows there are; what the i-th says in a view, its word or signs; NULL: nothing
+ * there. */
+size_t help_words(void);
+const char *help_word(const struct screen *to, size_t i, enum view_id view, char *word, size_t len);
 /* panel_setup.c: what is shown and how, and the policies */
 void setup_open(struct view *v, const struct snapshot *s);
 bool setup_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col);
-/* The key changes a policy, or writes the file. */
-bool setup_sends(const struct view *v, const struct key_row *k);
+/* A policy that was asked for goes to the engine; its answer comes with the next snapshot only. */
+void setup_took(struct view *v, const struct command *c);
 void setup_key(struct view *v, const struct key_row *k, int key, const struct snapshot *s);
 /* Shared by lists: moves the cursor of a list of n rows; true when the key was one of those. */
 bool list_key(struct view *v, const struct key_row *k, int n);

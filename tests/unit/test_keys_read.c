@@ -426,10 +426,12 @@ static void test_steers_by_hand(void **state)
 	assert_int_equal(t.last.kind, CMD_BALLOON);
 	typist_keys(&t, "H");
 	assert_int_equal(t.last.kind, CMD_HOLD);
-	typist_bytes(&t, "\033[12~", 5); /* F2; Right changes the policy */
+	typist_bytes(&t, "\033[12~", 5); /* F2; Right asks for another policy */
 	typist_wait(&t, 300);
 	typist_bytes(&t, "\033[C", 3);
 	typist_wait(&t, 300);
+	assert_int_equal(t.last.kind, CMD_HOLD);
+	typist_keys(&t, "y");
 	assert_int_equal(t.last.kind, CMD_CPU_POLICY);
 	int before = t.commands;
 	typist_bytes(&t, "\033[C\033[C", 6);

@@ -94,7 +94,7 @@ static void test_chosen_columns_keep_the_sorted_one(void **state)
 	struct seat *t;
 	sit_with((void **)&t,
 		&(struct config){.delay_s = 2,
-			.columns = "name,state,cpu,wait,demand,pins,balloon,max,used,usable,note,mem,rss"});
+			.columns = "name,state,wait,cpu,demand,pins,balloon,max,used,usable,note,mem,rss"});
 	assert_false(in_head(t, "RSS"));
 	assert_true(in_head(t, "NEED%"));
 	press(t, 'T');

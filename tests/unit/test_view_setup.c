@@ -55,21 +55,50 @@ static void test_columns(void **state)
 	assert_string_equal(saved_columns(t, &c), "");
 }
 
+static enum command_kind yes(struct seat *t, int key)
+{
+	assert_int_equal(press(t, key), CMD_NONE);
+	return press(t, 'y');
+}
+
+/* The heads that fit, but for the one that is hidden, and that which takes its room. */
+static void test_a_hidden_column_leaves_the_others(void **state)
+{
+	struct seat *t = *state;
+	static const char *const stay[] = {"STATE", "CPU%", "WAIT%", "PINS", "BALL", "USED", "MIN"};
+	char buf[8192];
+	shown(t, buf, sizeof buf);
+	for (size_t i = 0; i < sizeof stay / sizeof *stay; i++)
+		assert_non_null(strstr(buf, stay[i]));
+	to_column(t, 11); /* MAX */
+	press(t, ' ');
+	press(t, VK_ESC);
+	shown(t, buf, sizeof buf);
+	assert_null(strstr(buf, " MAX"));
+	for (size_t i = 0; i < sizeof stay / sizeof *stay; i++)
+		if (!strstr(buf, stay[i]))
+			fail_msg("%s went too:\n%s", stay[i], buf);
+}
+
 static void test_policies_and_looks(void **state)
 {
 	struct seat *t = *state;
 	struct config c;
 	press(t, VK_F1 + 1);
-	assert_int_equal(press(t, VK_ENTER), CMD_CPU_POLICY);
+	assert_int_equal(press(t, VK_ENTER), CMD_NONE); /* what decides over guests asks first */
+	assert_true(asks(t, "CPU policy: origin-a instead of minmove?"));
+	assert_int_equal(press(t, 'n'), CMD_NONE);
+	assert_true(asks(t, "Setup")); /* back to it, nothing changed */
+	assert_int_equal(yes(t, VK_ENTER), CMD_CPU_POLICY);
 	assert_int_equal((int)t->c.number, CPU_POLICY_ORIGIN_A);
-	assert_int_equal(press(t, VK_ENTER), CMD_CPU_POLICY); /* the engine has not answered yet */
+	assert_int_equal(yes(t, VK_ENTER), CMD_CPU_POLICY); /* the engine has not answered yet */
 	assert_int_equal((int)t->c.number, CPU_POLICY_ORIGIN_B);
-	assert_int_equal(press(t, VK_LEFT), CMD_CPU_POLICY);
+	assert_int_equal(yes(t, VK_LEFT), CMD_CPU_POLICY);
 	assert_int_equal((int)t->c.number, CPU_POLICY_ORIGIN_A);
 	press(t, VK_DOWN);
-	assert_int_equal(press(t, VK_RIGHT), CMD_MEM_POLICY);
+	assert_int_equal(yes(t, VK_RIGHT), CMD_MEM_POLICY);
 	press(t, VK_DOWN);
-	assert_int_equal(press(t, ' '), CMD_GRANULARITY);
+	assert_int_equal(yes(t, ' '), CMD_GRANULARITY);
 	assert_int_equal((int)t->c.number, GRAN_CPU);
 	press(t, VK_DOWN);
 	assert_int_equal(press(t, ' '), CMD_NONE);
@@ -344,6 +373,7 @@ int main(void)
 #define SEATED(test) cmocka_unit_test_setup_teardown(test, sit, rise)
 	const struct CMUnitTest tests[] = {
 		SEATED(test_columns),
+		SEATED(test_a_hidden_column_leaves_the_others),
 		SEATED(test_policies_and_looks),
 		SEATED(test_help_in_place),
 		SEATED(test_groups_follow_what_is_shown),

@@ -26,9 +26,12 @@ struct value {
 	char text[VM_NAME_BYTES];
 };
 
+struct fleet;
+
 struct column_env {
-	const struct snapshot *s;
-	bool of_host; /* percent of the whole host instead of percent of one pCPU */
+	const struct snapshot *s;  /* of the columns of a VM table */
+	bool of_host;              /* percent of the whole host instead of percent of one pCPU */
+	const struct fleet *fleet; /* of those of a fleet's tables; vm is then the index of a row */
 };
 
 struct column {

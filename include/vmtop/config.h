@@ -34,7 +34,7 @@ enum merge { MERGE_NONE, MERGE_CORE, MERGE_LLC, MERGE_NODE, MERGE_COUNT };
 enum graph { GRAPH_AUTO, GRAPH_BRAILLE, GRAPH_BLOCK, GRAPH_ASCII };
 enum on_exit { ON_EXIT_DEFAULT, ON_EXIT_ASK, ON_EXIT_RESTORE, ON_EXIT_KEEP };
 
-enum { CFG_TEXT = 512, CFG_PATTERNS = 64, CFG_VM_RULES = 256 };
+enum { CFG_TEXT = 512, CFG_PATTERNS = 64, CFG_VM_RULES = 256, CFG_FLEET = 32768 };
 
 /* A [vm PATTERN] section of the config: first match in file order counts for each key that it sets. */
 struct vm_setting {
@@ -135,6 +135,10 @@ struct config {
 	double give_up_s;          /* 900; 0: never */
 	double open_deadline_s; /* for the first connection where nobody can be asked for a password; 0: none
 				 */
+
+	/* vmtop fleet */
+	char fleet_hosts[CFG_FLEET]; /* a line each: [NAME] URI */
+	bool never_ask;              /* many hosts are opened at once: for no password, on no terminal */
 };
 
 /* origin-c gives what a threshold of 100 MiB is worth of: five seconds of a guest that eats 20 MiB/s. */

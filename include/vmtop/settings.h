@@ -22,6 +22,7 @@ enum setting_type {
 	SET_CHOICE,  /* an enum, by name */
 	SET_AUTO,    /* --auto[=cpu,memory]; key: auto = cpu,memory | none */
 	SET_STEER,   /* patterns of the VMs that may be steered */
+	SET_HOSTS,   /* char[size]: each value adds a line, [NAME] URI */
 	SET_ALIAS,   /* short for another setting: initial is "key=value" */
 	SET_ACTION,  /* --help and the like: options.c knows what it does */
 };
@@ -35,6 +36,7 @@ enum setting_section {
 	SECTION_CPU,
 	SECTION_MEMORY,
 	SECTION_DEADLINES,
+	SECTION_FLEET,
 	SECTION_COUNT
 };
 

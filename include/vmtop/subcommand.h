@@ -16,7 +16,7 @@ struct sub_option {
 	const char *(*choice)(int);
 };
 
-enum { SUB_OPTIONS = 8, SUB_WORDS = 64 };
+enum { SUB_OPTIONS = 12, SUB_WORDS = 64 };
 
 /* The command line of a subcommand, taken apart. values: by option, in the order given. */
 struct sub_line {
@@ -47,5 +47,6 @@ int mark_run(const struct sub_line *line, struct err *e);
 int hook_run(const struct sub_line *line, struct err *e);
 int why_run(const struct sub_line *line, struct err *e);
 int logcat_run(const struct sub_line *line, struct err *e);
+int fleet_run(const struct sub_line *line, struct err *e);
 
 #endif

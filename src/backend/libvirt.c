@@ -244,7 +244,7 @@ static void set_wish(struct lv *lv, const struct config *cfg)
 	const char *given = *cfg->uri ? cfg->uri : getenv("LIBVIRT_DEFAULT_URI");
 	snprintf(lv->wish.uri, sizeof lv->wish.uri, "%s", given ? given : "");
 	lv->wish.readonly = cfg->readonly;
-	lv->wish.ask = isatty(STDIN_FILENO);
+	lv->wish.ask = !cfg->never_ask && isatty(STDIN_FILENO);
 	/* The default search takes what is there and starts no empty session daemon. */
 	if (!*lv->wish.uri)
 		setenv("LIBVIRT_AUTOSTART", "0", 0);

@@ -11,8 +11,6 @@
 #include "vmtop/columns.h"
 #include "vmtop/text.h"
 
-enum { NAME_WIDTH_MAX = 40 };
-
 int batch_columns(struct batch_out *o, struct err *e)
 {
 	if (o->cfg->columns[0]) {
@@ -29,7 +27,7 @@ int batch_columns(struct batch_out *o, struct err *e)
 	return 0;
 }
 
-static int text_columns(const char *text)
+int out_columns(const char *text)
 {
 	int w = 0, add;
 	uint32_t ch;
@@ -39,15 +37,15 @@ static int text_columns(const char *text)
 }
 
 /* Pads on the side that is not aligned; text wider than the column pushes the rest to the right. */
-static void cell(char *line, size_t len, const char *text, int width, bool left, bool last)
+void out_cell(char *line, size_t len, const char *text, int width, bool left, bool last)
 {
-	int pad = width - text_columns(text);
+	int pad = width - out_columns(text);
 	size_t used = strlen(line);
 	snprintf(line + used, len - used, "%*s%s%*s%s", !left && pad > 0 ? pad : 0, "", text,
 		left && pad > 0 && !last ? pad : 0, "", last ? "" : " ");
 }
 
-static void line_out(FILE *to, char *line)
+void out_line(FILE *to, const char *line)
 {
 	size_t n = strlen(line);
 	while (n && line[n - 1] == ' ')
@@ -65,9 +63,9 @@ static int column_width(const struct batch_out *o, const struct snapshot *s, int
 	for (size_t vm = 0; c->type == VALUE_TEXT && vm < s->sample.n_vms; vm++) {
 		column_get(c, &env, vm, &v);
 		value_format(text, sizeof text, &v);
-		int w = text_columns(text);
+		int w = out_columns(text);
 		if (w > width)
-			width = w < NAME_WIDTH_MAX ? w : NAME_WIDTH_MAX;
+			width = w < OUT_WIDTH_MAX ? w : OUT_WIDTH_MAX;
 	}
 	return width;
 }
@@ -145,18 +143,18 @@ static void table(const struct batch_out *o, const struct snapshot *s, const str
 	for (int i = 0; i < o->n_columns; i++) {
 		const struct column *c = column_at(o->columns[i]);
 		widths[i] = column_width(o, s, i);
-		cell(line, sizeof line, c->head, widths[i], c->left, i == o->n_columns - 1);
+		out_cell(line, sizeof line, c->head, widths[i], c->left, i == o->n_columns - 1);
 	}
-	line_out(o->to, line);
+	out_line(o->to, line);
 	for (size_t r = 0; r < s->sample.n_vms; r++) {
 		line[0] = '\0';
 		for (int i = 0; i < o->n_columns; i++) {
 			const struct column *c = column_at(o->columns[i]);
 			column_get(c, &env, rows[r].vm, &v);
 			value_format(text, sizeof text, &v);
-			cell(line, sizeof line, text, widths[i], c->left, i == o->n_columns - 1);
+			out_cell(line, sizeof line, text, widths[i], c->left, i == o->n_columns - 1);
 		}
-		line_out(o->to, line);
+		out_line(o->to, line);
 	}
 }
 

@@ -21,7 +21,7 @@ struct conf_file {
 	char *line_text; /* of getline() */
 	size_t line_cap;
 	int line;
-	bool steer_seen;
+	bool steer_seen, hosts_seen;
 	struct config *c; /* a scratch copy */
 	struct err err;   /* the first one */
 	const char *path;
@@ -109,14 +109,21 @@ static int conf_value(void *user, const char *section, const char *key, const ch
 	struct err e = ERR_INIT;
 	if (strncmp(section, "vm ", 3) == 0 && section[3 + strspn(section + 3, " ")])
 		return conf_vm_value(cf, section + 3 + strspn(section + 3, " "), key, value);
-	if (*section)
-		return conf_fail(cf, "unknown section, expected [vm PATTERN]");
-	const struct setting *s = setting_by_key(key);
+	bool fleet = strcmp(section, "fleet") == 0;
+	char name[80];
+	if (*section && !fleet)
+		return conf_fail(cf, "unknown section, expected [fleet] or [vm PATTERN]");
+	snprintf(name, sizeof name, "%s%s", fleet ? "fleet_" : "", key);
+	const struct setting *s = setting_by_key(name);
 	if (!s)
-		return conf_key_unknown(cf, key, "");
+		return conf_key_unknown(cf, key, fleet ? " of section [fleet]" : "");
 	if (s->type == SET_STEER && !cf->steer_seen) { /* may be given on several lines */
 		cf->steer_seen = true;
 		cf->c->n_patterns = 0;
+	}
+	if (s->type == SET_HOSTS && !cf->hosts_seen) { /* the same */
+		cf->hosts_seen = true;
+		cf->c->fleet_hosts[0] = '\0';
 	}
 	return setting_apply(cf->c, s, value, &e) < 0 ? conf_apply_failed(cf, key, &e) : 1;
 }

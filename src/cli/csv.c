@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "output.h"
 #include "vmtop/batch.h"
 #include "vmtop/columns.h"
 #include "vmtop/text.h"
@@ -34,7 +35,7 @@ static void csv_text(FILE *to, const char *raw)
 	fputc('"', to);
 }
 
-static void csv_value(FILE *to, const struct value *v)
+void csv_value(FILE *to, const struct value *v)
 {
 	if (v->avail != AVAIL_OK || !isfinite(v->num))
 		return;

@@ -9,6 +9,7 @@
 #include "vmtop/avail.h"
 #include "vmtop/columns.h"
 #include "vmtop/fields.h"
+#include "vmtop/fleet_rows.h"
 #include "vmtop/keys.h"
 #include "vmtop/metrics.h"
 #include "vmtop/options.h"
@@ -260,6 +261,29 @@ static void write_causes(FILE *to)
 	fputs(".El\n", to);
 }
 
+static void write_fleet(FILE *to, enum fleet_kind k)
+{
+	const struct fleet_table *t = fleet_table(k);
+	fputs(".Bl -tag -width Ds\n", to);
+	for (size_t i = 0; i < t->n; i++) {
+		fputs(".It Cm ", to);
+		mdoc_word(to, t->columns[i].key);
+		fprintf(to, " , %s\n", t->columns[i].head);
+		mdoc_sentence(to, t->columns[i].help);
+	}
+	fputs(".El\n", to);
+}
+
+static void write_fleet_hosts(FILE *to)
+{
+	write_fleet(to, FLEET_HOSTS);
+}
+
+static void write_fleet_vms(FILE *to)
+{
+	write_fleet(to, FLEET_VMS);
+}
+
 static void write_events(FILE *to)
 {
 	fputs(".Bl -tag -width 4n -compact\n", to);
@@ -338,6 +362,8 @@ static const struct doc_part manual_parts[] = {
 	{"REASONS", write_reasons},
 	{"CAUSES", write_causes},
 	{"EVENTS", write_events},
+	{"FLEET_HOSTS", write_fleet_hosts},
+	{"FLEET_VMS", write_fleet_vms},
 	{"ABSENT", write_absent},
 	{"DEVIATIONS", write_deviations},
 	{NULL, NULL},

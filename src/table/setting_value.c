@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/fleet.h"
 #include "vmtop/quantity.h"
 #include "vmtop/text.h"
 
@@ -30,6 +31,7 @@ void setting_expects(const struct setting *s, char *buf, size_t len)
 		[SET_CPUS] = "pCPUs such as 0-3,7",
 		[SET_AUTO] = "cpu, memory, cpu,memory or none",
 		[SET_STEER] = "shell patterns or UUIDs",
+		[SET_HOSTS] = "a name and a URI, or a URI",
 	};
 	if (s->choice)
 		expects_choice(s, buf, len);
@@ -38,7 +40,7 @@ void setting_expects(const struct setting *s, char *buf, size_t len)
 	else if (s->type == SET_INT || s->type == SET_LONG || s->type == SET_REAL || s->type == SET_SECONDS)
 		snprintf(buf, len, "%s from %.10g to %.10g", what[s->type], s->min, s->max);
 	else
-		snprintf(buf, len, "%s", s->type <= SET_STEER && what[s->type] ? what[s->type] : "no value");
+		snprintf(buf, len, "%s", s->type <= SET_HOSTS && what[s->type] ? what[s->type] : "no value");
 }
 
 static int parse_flag(const char *v, bool *to)
@@ -177,6 +179,21 @@ static int apply_steer(struct config *c, const char *value)
 	return 0;
 }
 
+/* Adds a line; an empty value empties the list, as a file that begins anew does. */
+static int apply_hosts(void *base, const struct setting *s, const char *value)
+{
+	char *lines = (char *)base + s->at, name[FLEET_NAME], uri[FLEET_URI];
+	size_t n = strlen(lines);
+	if (!*value) {
+		memset(lines, 0, s->size);
+		return 0;
+	}
+	if (fleet_target(value, name, uri) < 0 || n + strlen(name) + strlen(uri) + 3 > s->size)
+		return -1;
+	snprintf(lines + n, s->size - n, "%s%s%s\n", name, *name ? " " : "", uri);
+	return 0;
+}
+
 static int apply_alias(struct config *c, const struct setting *s, struct err *e)
 {
 	char key[32];
@@ -200,6 +217,8 @@ static int apply_field(void *base, const struct setting *s, const char *value)
 		return cpuset_parse((struct cpuset *)(void *)((char *)base + s->at), value, NULL);
 	case SET_CHOICE:
 		return apply_choice(base, s, value);
+	case SET_HOSTS:
+		return apply_hosts(base, s, value);
 	case SET_ACTION:
 		return -1;
 	default:
@@ -255,7 +274,7 @@ static void format_field(const void *base, const struct setting *s, char *buf, s
 	long l = 0;
 	if (s->type == SET_FLAG)
 		snprintf(buf, len, "%s", *(const bool *)field ? "yes" : "no");
-	else if (s->type == SET_TEXT)
+	else if (s->type == SET_TEXT || s->type == SET_HOSTS)
 		snprintf(buf, len, "%s", field);
 	else if (s->type == SET_CPUS)
 		cpuset_format((const struct cpuset *)(const void *)field, buf, len);

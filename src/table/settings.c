@@ -225,6 +225,9 @@ const struct setting settings[] = {
 		"how long putting back is tried again at the end, and by --restore"),
 	KEY(SECTION_DEADLINES, "give_up", SET_SECONDS, give_up_s, 0, 1e6, "15min",
 		"a run without a screen that could not steer for so long ends with an error (0: never)"),
+
+	KEY(SECTION_FLEET, "fleet_host", SET_HOSTS, fleet_hosts, 0, 0, "",
+		"a host of vmtop fleet: its name and its URI; may be given on many lines"),
 #undef KEY
 };
 
@@ -257,6 +260,7 @@ const char *setting_section_text(enum setting_section s)
 		[SECTION_CPU] = "CPU policies",
 		[SECTION_MEMORY] = "Memory policies",
 		[SECTION_DEADLINES] = "Deadlines",
+		[SECTION_FLEET] = "Fleet",
 	};
 	return (unsigned)s < SECTION_COUNT ? names[s] : "?";
 }

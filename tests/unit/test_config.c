@@ -88,7 +88,7 @@ static void test_refusals(void **state)
 	refused("\n\nspeed = 9\n", "3: unknown key 'speed', expected one of vmtop.conf(5)");
 	refused("[vm a]\ndelay = 3\n",
 		"2: unknown key 'delay' of a [vm] section, expected one of vmtop.conf(5)");
-	refused("[host]\ndelay = 3\n", "2: unknown section, expected [vm PATTERN]");
+	refused("[host]\ndelay = 3\n", "2: unknown section, expected [fleet] or [vm PATTERN]");
 	refused("delay 3\n", "1: not understood, expected KEY = VALUE or [vm PATTERN]");
 	refused("delay = 3\n[vm a\n", "2: not understood, expected KEY = VALUE or [vm PATTERN]");
 	refused("[vm aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee]\ncpu_weight = 1\n",

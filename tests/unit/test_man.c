@@ -13,6 +13,7 @@
 #include "vmtop/columns.h"
 #include "vmtop/config.h"
 #include "vmtop/doc.h"
+#include "vmtop/fleet_rows.h"
 #include "vmtop/keys.h"
 #include "vmtop/settings.h"
 #include "vmtop/subcommand.h"
@@ -71,6 +72,13 @@ static void test_keys_columns_reasons(void **state)
 		snprintf(want, sizeof want, ".It Cm \"%s%s\" Pq ", strlen(key) <= 3 ? "\\&" : "", key);
 		assert_int_equal(count(man, want), 1);
 	}
+	for (enum fleet_kind k = 0; k < FLEET_KINDS; k++)
+		for (size_t i = 0; i < fleet_table(k)->n; i++) {
+			const char *key = fleet_table(k)->columns[i].key;
+			snprintf(want, sizeof want, ".It Cm \"%s%s\" , %s\n", strlen(key) <= 3 ? "\\&" : "",
+				key, fleet_table(k)->columns[i].head);
+			assert_in_range(count(strstr(man, ".Sh FLEET"), want), 1, FLEET_KINDS);
+		}
 	size_t named = 0;
 	for (size_t i = 0; i < key_count(); i++)
 		named += *key_at(i)->name != '\0';
@@ -160,7 +168,7 @@ static void test_commands(void **state)
 			assert_true(count(man, want) >= 1);
 		}
 	}
-	assert_int_equal(n, 6);
+	assert_int_equal(n, 7);
 	free(man);
 	free(bash);
 	free(zsh);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* A fleet: many hosts and their VMs, as rows. Sources (a libvirt connection each, a Prometheus for all) fill
+ * a part with what they know of some hosts; fleet_put() puts parts together into one block that is read.
+ * Watching only: nothing here can change a host. Pure. What a source does not know is absent. */
+#ifndef VMTOP_FLEET_H
+#define VMTOP_FLEET_H
+
+#include "vmtop/sample.h"
+#include "vmtop/suffer.h"
+
+enum { FLEET_NAME = 256, FLEET_URI = 512, FLEET_TEXT = 160, FLEET_WORD = 24 };
+
+/* The best first. */
+enum fleet_state {
+	FLEET_OK,
+	FLEET_OPENING, /* no answer yet, and none is overdue */
+	FLEET_LATE,    /* what is known of it is older than it should be */
+	FLEET_LOST,    /* it cannot be reached; trouble says why */
+};
+
+struct fleet_host {
+	char name[FLEET_NAME]; /* as given, else as it calls itself; raw */
+	char uri[FLEET_URI];   /* what opens it; raw; empty: not known */
+	char version[FLEET_WORD];
+	enum fleet_state state;
+	char trouble[FLEET_TEXT]; /* why it is not FLEET_OK, in words; raw */
+	int64_t seen_ns;          /* when what is known was read, on fleet.now_ns' clock; 0: never */
+	int64_t asked_ns;         /* since when it is waited for */
+	double delay_s;           /* between two readings */
+	long readings;            /* with rates, so far; two are needed before a cause is named */
+
+	struct vf64 load_pct, deviation_pct, wait_pct; /* of pCPUs; between them; of VMs, summed */
+	struct vi64 waiting;                           /* VMs that wait (10 % of a pCPU or more) */
+	struct vf64 score_pct;                         /* of the VM that suffers most, */
+	char worst[VM_NAME_BYTES];                     /* its name, raw; empty: none does */
+	char why[FLEET_WORD];                          /* and its heaviest cause */
+	int alarms[ALARM_COUNT];                       /* VMs by the alarm of their heaviest cause */
+	char memory[FLEET_WORD];                       /* "ok", "soft", "hard"; empty: not known */
+	struct vi64 total_kib, available_kib, pcpus;
+	struct vi64 running, paused, off, hung; /* VMs */
+	char controller[FLEET_TEXT];            /* who steers it; empty: nobody, or not known */
+	size_t first_vm, n_vms;                 /* of fleet.vms */
+};
+
+struct fleet_vm {
+	size_t host; /* index in fleet.hosts */
+	uint8_t uuid[UUID_BYTES];
+	char name[VM_NAME_BYTES]; /* raw */
+	char state[FLEET_WORD], why[FLEET_WORD];
+	struct vi64 vcpus;
+	struct vf64 cpu_pct, wait_pct, score_pct;
+	struct vi64 balloon_kib, max_kib, used_kib;
+};
+
+struct fleet {
+	int64_t now_ns, wall_ns; /* when it was put together */
+	struct fleet_host *hosts;
+	size_t n_hosts, cap_hosts;
+	struct fleet_vm *vms;
+	size_t n_vms, cap_vms;
+	char trouble[FLEET_TEXT]; /* of a source for all hosts; empty: none */
+};
+
+struct fleet *fleet_new(void); /* NULL: out of memory */
+void fleet_free(struct fleet *f);
+/* A zeroed new element, NULL: out of memory. VMs go to the host added last. Pointers are good until the next.
+ */
+struct fleet_host *fleet_add_host(struct fleet *f);
+struct fleet_vm *fleet_add_vm(struct fleet *f);
+/* Appends the hosts and VMs of a part. -1: out of memory, f is as it was. */
+int fleet_put(struct fleet *f, const struct fleet *part);
+/* Once all VMs of a host are there: what its row says of them. */
+void fleet_sum(struct fleet *f, size_t host);
+/* Once all parts are there: states by age. */
+void fleet_settle(struct fleet *f, int64_t now_ns, int64_t wall_ns);
+
+/* Of what is known of a host; < 0: nothing is known. */
+double fleet_age_s(const struct fleet *f, const struct fleet_host *h);
+/* How badly it is in need of somebody who looks: 0 not at all. */
+double fleet_need(const struct fleet_host *h);
+const char *fleet_state_name(enum fleet_state s);
+/* One line about what is wrong, the worst first; empty: nothing. Names are escaped. */
+void fleet_alerts(const struct fleet *f, char *buf, size_t len);
+
+/* NAME URI, NAME=URI or URI, of the config and the command line, taken apart. -1: neither. */
+int fleet_target(const char *text, char name[FLEET_NAME], char uri[FLEET_URI]);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* vmtop fleet: which hosts, and the loop without a screen. Invariant: no host is waited for longer than the
+ * others; nothing is changed on any. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fleet_out.h"
+#include "output.h"
+#include "signals.h"
+#include "vmtop/fleet_watch.h"
+#include "vmtop/options.h"
+#include "vmtop/quantity.h"
+#include "vmtop/settings.h"
+#include "vmtop/subcommand.h"
+#include "vmtop/text.h"
+
+/* A cause is named after two readings with rates; a host that takes a moment longer is not waited for. */
+enum { READINGS = 2, MOMENT_MS = 3000, ARGS = 2 * SUB_WORDS + 8 };
+
+enum { OPT_DELAY, OPT_COUNT, OPT_BATCH, OPT_JSON, OPT_CSV, OPT_VMS, OPT_SORT, OPT_CONFIG, OPT_SET };
+
+struct asked {
+	struct fleet_out out;
+	bool batch;
+	int64_t count;
+	const char *sort;
+	char *argv[ARGS]; /* as vmtop itself would be started; points into the command line */
+	int argc;
+};
+
+static void add_arg(struct asked *a, const char *option, const char *value)
+{
+	a->argv[a->argc++] = strdup(option);
+	if (value)
+		a->argv[a->argc++] = strdup(value);
+}
+
+static int take_option(struct asked *a, size_t option, const char *value, struct err *e)
+{
+	switch (option) {
+	case OPT_DELAY:
+		add_arg(a, "--delay", value);
+		break;
+	case OPT_CONFIG:
+		add_arg(a, "--config", value);
+		break;
+	case OPT_SET:
+		add_arg(a, "--set", value);
+		break;
+	case OPT_COUNT:
+		if (!quantity_whole(value, 0, 1000000000, &a->count))
+			return err_set(e, ERR_USAGE, "fleet: option --iterations: expected 0 to 1000000000");
+		break;
+	case OPT_VMS:
+		a->out.vms = true;
+		break;
+	case OPT_SORT:
+		a->sort = value;
+		break;
+	default:
+		a->batch = true;
+		a->out.format = option == OPT_JSON ? OUT_JSON : option == OPT_CSV ? OUT_CSV : a->out.format;
+	}
+	return 0;
+}
+
+static int take_options(struct asked *a, const struct sub_line *line, struct err *e)
+{
+	a->out.format = OUT_TEXT;
+	add_arg(a, "vmtop", NULL);
+	add_arg(a, "--batch", NULL);
+	add_arg(a, "--auto=none", NULL); /* what is watched is not steered, whatever the config says */
+	for (size_t i = 0; i < line->n_values; i++)
+		if (take_option(a, line->values[i].option, line->values[i].value, e) < 0)
+			return -1;
+	enum fleet_kind k = a->out.vms ? FLEET_VMS : FLEET_HOSTS;
+	a->out.sort = fleet_column_find(k, a->sort ? a->sort : fleet_table(k)->sort);
+	if (a->out.sort < 0 && strcmp(a->sort, "help") != 0)
+		return err_set(e, ERR_USAGE, "fleet: sort: no column is called '%.60s'; -o help lists them",
+			a->sort);
+	return 0;
+}
+
+/* A word without a colon is a name of the config. */
+static bool named(const char *lines, const char *word, char *line, size_t len)
+{
+	size_t n = strlen(word);
+	for (const char *p = lines; *p; p += strcspn(p, "\n") + 1)
+		if (strncmp(p, word, n) == 0 && p[n] == ' ') {
+			snprintf(line, len, "%.*s", (int)strcspn(p, "\n"), p);
+			return true;
+		}
+	return false;
+}
+
+static int take_words(const struct sub_line *line, struct config *cfg, struct err *e)
+{
+	const struct setting *s = setting_by_key("fleet_host");
+	char *known = strdup(cfg->fleet_hosts), shown[80];
+	if (!known)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	int rc = 0;
+	cfg->fleet_hosts[0] = line->n_words ? '\0' : cfg->fleet_hosts[0];
+	for (size_t i = 0; rc == 0 && i < line->n_words; i++) {
+		char text[FLEET_NAME + FLEET_URI];
+		snprintf(text, sizeof text, "%s", line->words[i]);
+		text_escape(shown, sizeof shown, line->words[i]);
+		if (!strchr(line->words[i], ':') && !named(known, line->words[i], text, sizeof text))
+			rc = err_set(e, ERR_USAGE,
+				"fleet: '%s' is neither a URI nor a host of section [fleet] of the config",
+				shown);
+		else if (setting_apply(cfg, s, text, e) < 0)
+			rc = err_prefix(e, "fleet");
+	}
+	free(known);
+	if (rc == 0 && !cfg->fleet_hosts[0])
+		return err_set(e, ERR_USAGE,
+			"fleet: no host is named, and section [fleet] of the config has none; try 'vmtop fleet --help'");
+	return rc;
+}
+
+static int configure(struct asked *a, const struct sub_line *line, struct config *cfg, struct err *e)
+{
+	struct options_action ignored;
+	for (int i = 0; i < a->argc; i++)
+		if (!a->argv[i])
+			return err_set(e, ERR_NOMEM, "out of memory");
+	if (options_parse(a->argc, a->argv, cfg, &ignored, e) < 0)
+		return -1;
+	if (cfg->ascii)
+		text_charset_set(TEXT_ASCII);
+	return take_words(line, cfg, e);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+/* false: the end was asked for. */
+static bool wait_until(int64_t until_ms, int signals, int news)
+{
+	struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = news, .events = POLLIN}};
+	while (!signals_quit()) {
+		int64_t left = until_ms - now_ms();
+		if (left <= 0)
+			return true;
+		int n = poll(fds, 2, (int)(left < 1000 ? left : 1000));
+		if (n > 0 && fds[1].revents)
+			return true;
+	}
+	return false;
+}
+
+/* Every host has told what it has to tell, or that it cannot be reached. */
+static bool settled(const struct fleet *f)
+{
+	for (size_t i = 0; i < f->n_hosts; i++)
+		if (f->hosts[i].readings < READINGS && f->hosts[i].state < FLEET_LATE)
+			return false;
+	return true;
+}
+
+/* The first output waits for the hosts, but not for the one that hangs. */
+static struct fleet *first(struct fleet_watch *w, const struct config *cfg, int signals)
+{
+	int64_t until = now_ms() + (int64_t)(cfg->delay_s * 1e3 * (READINGS + 1)) + MOMENT_MS;
+	for (;;) {
+		struct fleet *f = fleet_watch_take(w);
+		if (!f || settled(f) || now_ms() >= until)
+			return f;
+		fleet_free(f);
+		if (!wait_until(until, signals, fleet_watch_fd(w)))
+			return NULL;
+	}
+}
+
+static int print(struct asked *a, const struct output *to, const struct fleet *f, struct err *e)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *mem = open_memstream(&text, &len);
+	if (!mem)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	int rc = fleet_write(mem, &a->out, f, e);
+	if (fclose(mem) != 0 && rc == 0)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	if (rc == 0)
+		rc = output_write(to, text, len, e);
+	free(text);
+	a->out.outputs++;
+	return rc;
+}
+
+static int loop(struct asked *a, struct fleet_watch *w, const struct config *cfg, int signals, struct err *e)
+{
+	struct output to;
+	if (output_open(&to, cfg->output, false, e) < 0)
+		return -1;
+	int64_t delay = (int64_t)(cfg->delay_s * 1e3);
+	struct fleet *f = first(w, cfg, signals);
+	int64_t due = now_ms();
+	int rc = 1;
+	while (f) {
+		rc = print(a, &to, f, e);
+		fleet_free(f);
+		f = NULL;
+		due = due + delay > now_ms() ? due + delay : now_ms();
+		if (rc <= 0 || (a->count && a->out.outputs >= a->count))
+			break;
+		if (wait_until(due, signals, -1))
+			f = fleet_watch_take(w);
+	}
+	output_close(&to);
+	return rc < 0 ? -1 : 0;
+}
+
+static int run_batch(struct asked *a, const struct config *cfg, struct err *e)
+{
+	struct fleet_watch *w = fleet_watch_start(cfg, e);
+	int signals = w ? signals_open() : -1;
+	if (!w)
+		return -1;
+	int rc = signals < 0 ? err_set(e, ERR_RUNTIME, "cannot make a pipe: %s", strerror(errno))
+			     : loop(a, w, cfg, signals, e);
+	if (signals >= 0)
+		signals_close(signals);
+	if (fleet_watch_stop(w, 1) == 0)
+		return rc;
+	/* A thread that hangs over its host would not survive what exit() takes away. */
+	char line[640];
+	text_safe(line, sizeof line, e->msg);
+	if (rc < 0)
+		fprintf(stderr, "vmtop: %s\n", line);
+	fflush(stdout);
+	_exit(rc < 0 ? err_exit_status(e) : 0);
+}
+
+int fleet_run(const struct sub_line *line, struct err *e)
+{
+	struct asked a = {.argc = 0};
+	struct config *cfg = calloc(1, sizeof *cfg);
+	int rc = cfg ? take_options(&a, line, e) : err_set(e, ERR_NOMEM, "out of memory");
+	if (rc == 0 && a.out.sort < 0)
+		fleet_columns_help(stdout, a.out.vms ? FLEET_VMS : FLEET_HOSTS);
+	else if (rc == 0)
+		rc = configure(&a, line, cfg, e) < 0 ? -1 : run_batch(&a, cfg, e);
+	for (int i = 0; i < a.argc; i++)
+		free(a.argv[i]);
+	free(cfg);
+	return rc;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* Rows of a fleet: room for them, parts put together, states by age, what is wrong in one line. Invariant:
+ * vms of a host stand together, and an unknown number counts for nothing. Knows no source and no screen. */
+#include "vmtop/fleet.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "array.h"
+#include "vmtop/text.h"
+
+/* Late: three readings and a moment for the answer. */
+enum { READINGS_LATE = 3, ANSWER_S = 3 };
+/* The colour of waiting begins here, as in the VM table. */
+static const double WAITS_PCT = 10;
+
+struct fleet *fleet_new(void)
+{
+	return calloc(1, sizeof(struct fleet));
+}
+
+void fleet_free(struct fleet *f)
+{
+	if (!f)
+		return;
+	free(f->hosts);
+	free(f->vms);
+	free(f);
+}
+
+struct fleet_host *fleet_add_host(struct fleet *f)
+{
+	if (!array_grow(&f->hosts, &f->cap_hosts, f->n_hosts + 1, sizeof *f->hosts))
+		return NULL;
+	struct fleet_host *h = &f->hosts[f->n_hosts++];
+	memset(h, 0, sizeof *h);
+	h->first_vm = f->n_vms;
+	return h;
+}
+
+struct fleet_vm *fleet_add_vm(struct fleet *f)
+{
+	if (!f->n_hosts || !array_grow(&f->vms, &f->cap_vms, f->n_vms + 1, sizeof *f->vms))
+		return NULL;
+	struct fleet_vm *vm = &f->vms[f->n_vms++];
+	memset(vm, 0, sizeof *vm);
+	vm->host = f->n_hosts - 1;
+	f->hosts[vm->host].n_vms++;
+	return vm;
+}
+
+int fleet_put(struct fleet *f, const struct fleet *part)
+{
+	size_t hosts = f->n_hosts, vms = f->n_vms;
+	if (!array_grow(&f->hosts, &f->cap_hosts, hosts + part->n_hosts, sizeof *f->hosts) ||
+		!array_grow(&f->vms, &f->cap_vms, vms + part->n_vms, sizeof *f->vms))
+		return -1;
+	if (part->n_hosts)
+		memcpy(f->hosts + hosts, part->hosts, part->n_hosts * sizeof *f->hosts);
+	if (part->n_vms)
+		memcpy(f->vms + vms, part->vms, part->n_vms * sizeof *f->vms);
+	f->n_hosts += part->n_hosts;
+	f->n_vms += part->n_vms;
+	for (size_t i = hosts; i < f->n_hosts; i++)
+		f->hosts[i].first_vm += vms;
+	for (size_t i = vms; i < f->n_vms; i++)
+		f->vms[i].host += hosts;
+	if (part->trouble[0])
+		memcpy(f->trouble, part->trouble, sizeof f->trouble);
+	return 0;
+}
+
+void fleet_sum(struct fleet *f, size_t host)
+{
+	struct fleet_host *h = &f->hosts[host];
+	double wait = 0, score = -1;
+	int64_t waiting = 0;
+	bool waits = false;
+	for (size_t i = h->first_vm; i < h->first_vm + h->n_vms; i++) {
+		const struct fleet_vm *vm = &f->vms[i];
+		waits |= vf64_has(vm->wait_pct);
+		wait += vf64_has(vm->wait_pct) ? vm->wait_pct.v : 0;
+		waiting += vf64_has(vm->wait_pct) && vm->wait_pct.v >= WAITS_PCT;
+		if (!vf64_has(vm->score_pct) || vm->score_pct.v <= score)
+			continue;
+		score = vm->score_pct.v;
+		snprintf(h->worst, sizeof h->worst, "%s", score > 0 ? vm->name : "");
+		snprintf(h->why, sizeof h->why, "%s", score > 0 ? vm->why : "");
+	}
+	h->wait_pct = waits ? vf64_ok(wait) : vf64_absent(AVAIL_NONE);
+	h->waiting = waits ? vi64_ok(waiting) : vi64_absent(AVAIL_NONE);
+	h->score_pct = score >= 0 ? vf64_ok(score) : vf64_absent(AVAIL_NONE);
+}
+
+double fleet_age_s(const struct fleet *f, const struct fleet_host *h)
+{
+	if (!h->seen_ns)
+		return -1;
+	double age = (double)(f->now_ns - h->seen_ns) / 1e9;
+	return age > 0 ? age : 0;
+}
+
+static void settle_host(const struct fleet *f, struct fleet_host *h)
+{
+	double late = h->delay_s * READINGS_LATE + ANSWER_S, age = fleet_age_s(f, h);
+	double waits = h->asked_ns ? (double)(f->now_ns - h->asked_ns) / 1e9 : 0;
+	if (h->state == FLEET_LOST)
+		return;
+	if (age < 0)
+		h->state = waits > late ? FLEET_LATE : FLEET_OPENING;
+	else
+		h->state = age > late ? FLEET_LATE : FLEET_OK;
+	if (h->state == FLEET_LATE && !h->trouble[0])
+		snprintf(h->trouble, sizeof h->trouble, "no answer for %.0f s", age < 0 ? waits : age);
+}
+
+void fleet_settle(struct fleet *f, int64_t now_ns, int64_t wall_ns)
+{
+	f->now_ns = now_ns;
+	f->wall_ns = wall_ns;
+	for (size_t i = 0; i < f->n_hosts; i++)
+		settle_host(f, &f->hosts[i]);
+}
+
+const char *fleet_state_name(enum fleet_state s)
+{
+	static const char *const names[] = {"ok", "opening", "LATE", "LOST"};
+	return (unsigned)s < sizeof names / sizeof *names ? names[s] : "?";
+}
+
+/* A host that is not seen may hide anything; one whose memory runs out has minutes. */
+double fleet_need(const struct fleet_host *h)
+{
+	enum { LOST = 400, LATE = 300, HARD = 200, SOFT = 20 };
+	double need = vf64_has(h->score_pct) ? h->score_pct.v : 0;
+	if (h->state == FLEET_LOST || h->state == FLEET_LATE)
+		return h->state == FLEET_LOST ? LOST : LATE;
+	if (strcmp(h->memory, "hard") == 0)
+		return HARD + need;
+	return strcmp(h->memory, "soft") == 0 && need < SOFT ? SOFT : need;
+}
+
+/* What an alert counts. */
+struct kind {
+	const char *word;
+	long (*count)(const struct fleet_host *h, int arg); /* 0: this host has none of it */
+	int arg;
+};
+
+static long in_state(const struct fleet_host *h, int state)
+{
+	return (int)h->state == state;
+}
+
+static long memory_hard(const struct fleet_host *h, int arg)
+{
+	(void)arg;
+	return strcmp(h->memory, "hard") == 0;
+}
+
+static long in_alarm(const struct fleet_host *h, int alarm)
+{
+	return h->alarms[alarm];
+}
+
+/* "STARVING 3: db1 (host2) +2": the first host is the one with most of it. */
+static size_t alert(const struct fleet *f, const struct kind *k, bool vms, char *buf, size_t len)
+{
+	const struct fleet_host *most = NULL;
+	long sum = 0, hosts = 0, best = 0;
+	char name[FLEET_NAME];
+	for (size_t i = 0; i < f->n_hosts; i++) {
+		long n = k->count(&f->hosts[i], k->arg);
+		sum += n;
+		hosts += n > 0;
+		if (n > best) {
+			best = n;
+			most = &f->hosts[i];
+		}
+	}
+	if (!most)
+		return 0;
+	text_escape(name, 64, most->name);
+	int n = snprintf(buf, len, "%s %ld%s %s", k->word, sum, vms ? " on" : ":", name);
+	if (n > 0 && (size_t)n < len && hosts > 1)
+		n += snprintf(buf + n, len - (size_t)n, " +%ld", hosts - 1);
+	return n > 0 && (size_t)n < len ? (size_t)n : 0;
+}
+
+void fleet_alerts(const struct fleet *f, char *buf, size_t len)
+{
+	const struct kind hosts[] = {{"LOST", in_state, FLEET_LOST}, {"LATE", in_state, FLEET_LATE},
+		{"MEMORY HARD", memory_hard, 0}};
+	size_t at = 0, n_hosts = sizeof hosts / sizeof *hosts;
+	buf[0] = '\0';
+	for (size_t i = 0; i < n_hosts + ALARM_COUNT; i++) {
+		enum alarm a = (enum alarm)(i < n_hosts ? 0 : i - n_hosts);
+		struct kind k = i < n_hosts ? hosts[i] : (struct kind){alarm_word(a), in_alarm, (int)a};
+		char text[160];
+		size_t n = alert(f, &k, i >= n_hosts, text, sizeof text);
+		const char *gap = at ? " · " : "";
+		if (!n || at + n + strlen(gap) >= len)
+			continue;
+		at += (size_t)snprintf(buf + at, len - at, "%s%s", gap, text);
+	}
+}
+
+/* A name stands before the first colon, ended by = or blanks. */
+int fleet_target(const char *text, char name[FLEET_NAME], char uri[FLEET_URI])
+{
+	text += strspn(text, " \t");
+	size_t n = strcspn(text, "=: \t");
+	const char *at = text;
+	name[0] = '\0';
+	if (text[n] && text[n] != ':') {
+		at = text + n + (text[n] == '=');
+		at += strspn(at, " \t");
+		if (n == 0 || n >= FLEET_NAME)
+			return -1;
+		memcpy(name, text, n);
+		name[n] = '\0';
+	}
+	size_t len = strcspn(at, " \t");
+	if (!strchr(at, ':') || len == 0 || len >= FLEET_URI || at[len + strspn(at + len, " \t")])
+		return -1;
+	memcpy(uri, at, len);
+	uri[len] = '\0';
+	return 0;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* The columns of a fleet's tables and the order of their rows. Invariant: a getter only reads the fleet, and
+ * what is not known stays absent. Knows nothing of screens, files and formats. */
+#include "vmtop/fleet_rows.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct fleet_host *host_of(const struct column_env *env, size_t row)
+{
+	return &env->fleet->hosts[row];
+}
+
+static const struct fleet_vm *vm_of(const struct column_env *env, size_t row)
+{
+	return &env->fleet->vms[row];
+}
+
+static void set_text(struct value *v, const char *text)
+{
+	v->avail = *text ? AVAIL_OK : AVAIL_NONE;
+	snprintf(v->text, sizeof v->text, "%.*s", (int)sizeof v->text - 1, text);
+}
+
+static void set_num(struct value *v, double x)
+{
+	v->avail = AVAIL_OK;
+	v->num = x;
+}
+
+#define HOST(name, type, field)                                                                              \
+	static void host_##name(const struct column_env *env, size_t row, struct value *v)                   \
+	{                                                                                                    \
+		set_##type(v, host_of(env, row)->field);                                                     \
+	}
+#define VM(name, type, field)                                                                                \
+	static void vm_##name(const struct column_env *env, size_t row, struct value *v)                     \
+	{                                                                                                    \
+		set_##type(v, vm_of(env, row)->field);                                                       \
+	}
+
+static void set_f(struct value *v, struct vf64 x)
+{
+	v->avail = x.avail;
+	v->num = x.v;
+}
+
+static void set_i(struct value *v, struct vi64 x)
+{
+	v->avail = x.avail;
+	v->num = (double)x.v;
+}
+
+HOST(name, text, name)
+HOST(uri, text, uri)
+HOST(version, text, version)
+HOST(trouble, text, trouble)
+HOST(memory, text, memory)
+HOST(steers, text, controller)
+HOST(worst, text, worst)
+HOST(why, text, why)
+HOST(load, f, load_pct)
+HOST(deviation, f, deviation_pct)
+HOST(wait, f, wait_pct)
+HOST(waiting, i, waiting)
+HOST(suffers, f, score_pct)
+HOST(total, i, total_kib)
+HOST(available, i, available_kib)
+HOST(pcpus, i, pcpus)
+HOST(running, i, running)
+HOST(paused, i, paused)
+HOST(off, i, off)
+HOST(hung, i, hung)
+
+static void host_state(const struct column_env *env, size_t row, struct value *v)
+{
+	set_text(v, fleet_state_name(host_of(env, row)->state));
+}
+
+static void host_age(const struct column_env *env, size_t row, struct value *v)
+{
+	double age = fleet_age_s(env->fleet, host_of(env, row));
+	if (age >= 0)
+		set_num(v, age);
+}
+
+static void host_need(const struct column_env *env, size_t row, struct value *v)
+{
+	set_num(v, fleet_need(host_of(env, row)));
+}
+
+/* In the order of the default set. */
+static const struct column host_columns[] = {
+	{"name", "HOST", "", "name of the host: as it was given, else as it calls itself", .width = 12,
+		.left = true, .ascending = true, .rank = 1, .type = VALUE_TEXT, .get = host_name},
+	{"state", "STATE", "", "ok, opening, LATE (what is known is old) or LOST (not to be reached)",
+		.width = 7, .left = true, .ascending = true, .rank = 2, .type = VALUE_TEXT,
+		.get = host_state},
+	{"suffers", "SUFFER%", "%", "how much the VM suffers that suffers most", .width = 7, .rank = 3,
+		.type = VALUE_SHARE, .get = host_suffers},
+	{"why", "WHY", "", "the heaviest cause of that", .width = 8, .left = true, .ascending = true,
+		.rank = 6, .type = VALUE_TEXT, .get = host_why},
+	{"worst", "WORST", "", "the VM that suffers most", .width = 12, .left = true, .ascending = true,
+		.rank = 7, .type = VALUE_TEXT, .get = host_worst},
+	{"load", "LOAD%", "%", "mean busy time of its pCPUs", .width = 6, .rank = 4, .type = VALUE_SHARE,
+		.get = host_load},
+	{"deviation", "DEV", "%", "standard deviation between its pCPUs, as the CPU policy counts it",
+		.width = 5, .rank = 11, .type = VALUE_SHARE, .get = host_deviation},
+	{"wait", "WAIT%", "%", "waiting of its VMs for a pCPU, summed, percent of one pCPU", .width = 6,
+		.rank = 5, .type = VALUE_PCT, .get = host_wait},
+	{"waiting", "WAITS", "", "VMs that wait 10 % of a pCPU or more", .width = 5, .rank = 13,
+		.type = VALUE_INT, .get = host_waiting},
+	{"memory", "MEM", "", "state of its memory: ok, soft or hard", .width = 4, .left = true,
+		.ascending = true, .rank = 8, .type = VALUE_TEXT, .get = host_memory},
+	{"available", "AVAIL", "KiB", "memory it could still give out", .width = 5, .rank = 12,
+		.type = VALUE_KIB, .get = host_available},
+	{"running", "VMS", "", "running VMs", .width = 4, .rank = 9, .type = VALUE_INT, .get = host_running},
+	{"paused", "PAUSE", "", "paused VMs", .width = 5, .rank = 16, .type = VALUE_INT, .get = host_paused},
+	{"hung", "HUNG", "", "VMs whose monitor does not answer", .width = 4, .rank = 14, .type = VALUE_INT,
+		.get = host_hung},
+	{"age", "AGE", "s", "age of what is known of it", .width = 5, .rank = 10, .type = VALUE_AGE,
+		.get = host_age},
+	{"controller", "STEERS", "", "the vmtop that steers it", .width = 12, .left = true, .ascending = true,
+		.rank = 15, .type = VALUE_TEXT, .get = host_steers},
+	{"trouble", "TROUBLE", "", "why there is no newer answer", .width = 24, .left = true,
+		.ascending = true, .rank = 6, .type = VALUE_TEXT, .get = host_trouble},
+	{"off", "OFF", "", "VMs that are neither running nor paused", .width = 4, .type = VALUE_INT,
+		.get = host_off},
+	{"total", "TOTAL", "KiB", "its memory", .width = 5, .type = VALUE_KIB, .get = host_total},
+	{"pcpus", "pCPU", "", "its online pCPUs", .width = 4, .type = VALUE_INT, .get = host_pcpus},
+	{"need", "NEED", "",
+		"how badly it needs somebody who looks: LOST, LATE, memory hard, then by suffering",
+		.width = 5, .type = VALUE_INT, .get = host_need},
+	{"version", "VERSION", "", "version of the vmtop that tells of it", .width = 8, .left = true,
+		.ascending = true, .type = VALUE_TEXT, .get = host_version},
+	{"uri", "URI", "", "libvirt's URI of it, which Enter opens", .width = 24, .left = true,
+		.ascending = true, .type = VALUE_TEXT, .get = host_uri},
+};
+
+VM(name, text, name)
+VM(state, text, state)
+VM(why, text, why)
+VM(vcpus, i, vcpus)
+VM(cpu, f, cpu_pct)
+VM(wait, f, wait_pct)
+VM(suffers, f, score_pct)
+VM(balloon, i, balloon_kib)
+VM(max, i, max_kib)
+VM(used, i, used_kib)
+
+static void vm_host(const struct column_env *env, size_t row, struct value *v)
+{
+	set_text(v, env->fleet->hosts[vm_of(env, row)->host].name);
+}
+
+static void vm_uuid(const struct column_env *env, size_t row, struct value *v)
+{
+	v->avail = AVAIL_OK;
+	uuid_format(vm_of(env, row)->uuid, v->text);
+}
+
+static void vm_age(const struct column_env *env, size_t row, struct value *v)
+{
+	host_age(env, vm_of(env, row)->host, v);
+}
+
+static const struct column vm_columns[] = {
+	{"name", "NAME", "", "name of the VM", .width = 12, .left = true, .ascending = true, .rank = 1,
+		.type = VALUE_TEXT, .get = vm_name},
+	{"host", "HOST", "", "the host it is on", .width = 14, .left = true, .ascending = true, .rank = 2,
+		.type = VALUE_TEXT, .get = vm_host},
+	{"state", "STATE", "", "its state; HUNG: its monitor does not answer", .width = 8, .left = true,
+		.ascending = true, .rank = 7, .type = VALUE_TEXT, .get = vm_state},
+	{"vcpus", "vCPU", "", "online vCPUs", .width = 4, .rank = 9, .type = VALUE_INT, .get = vm_vcpus},
+	{"cpu", "CPU%", "%", "CPU used by its vCPUs, percent of one pCPU", .width = 6, .rank = 4,
+		.type = VALUE_PCT, .get = vm_cpu},
+	{"wait", "WAIT%", "%", "waiting of its vCPUs for a pCPU, summed", .width = 6, .rank = 5,
+		.type = VALUE_PCT, .get = vm_wait},
+	{"balloon", "BALL", "KiB", "memory the guest has", .width = 5, .rank = 8, .type = VALUE_KIB,
+		.get = vm_balloon},
+	{"used", "USED", "KiB", "memory the guest cannot do without", .width = 5, .rank = 10,
+		.type = VALUE_KIB, .get = vm_used},
+	{"max", "MAX", "KiB", "most memory the guest can have", .width = 5, .rank = 11, .type = VALUE_KIB,
+		.get = vm_max},
+	{"suffers", "SUFFER%", "%", "how much it suffers", .width = 7, .rank = 3, .type = VALUE_SHARE,
+		.get = vm_suffers},
+	{"why", "WHY", "", "the heaviest cause of that", .width = 9, .left = true, .ascending = true,
+		.rank = 6, .type = VALUE_TEXT, .get = vm_why},
+	{"age", "AGE", "s", "age of what is known of its host", .width = 5, .rank = 12, .type = VALUE_AGE,
+		.get = vm_age},
+	{"uuid", "UUID", "", "its UUID", .width = 36, .left = true, .ascending = true, .type = VALUE_TEXT,
+		.get = vm_uuid},
+};
+
+const struct fleet_table *fleet_table(enum fleet_kind k)
+{
+	static const struct fleet_table tables[FLEET_KINDS] = {
+		[FLEET_HOSTS] = {"host", "hosts", "need", host_columns,
+			sizeof host_columns / sizeof *host_columns},
+		[FLEET_VMS] = {"VM", "vms", "suffers", vm_columns, sizeof vm_columns / sizeof *vm_columns},
+	};
+	return &tables[k];
+}
+
+size_t fleet_count(const struct fleet *f, enum fleet_kind k)
+{
+	return k == FLEET_HOSTS ? f->n_hosts : f->n_vms;
+}
+
+const char *fleet_name(const struct fleet *f, enum fleet_kind k, size_t row)
+{
+	return k == FLEET_HOSTS ? f->hosts[row].name : f->vms[row].name;
+}
+
+int fleet_column_find(enum fleet_kind k, const char *name)
+{
+	const struct fleet_table *t = fleet_table(k);
+	for (size_t i = 0; i < t->n; i++)
+		if (strcasecmp(t->columns[i].key, name) == 0)
+			return (int)i;
+	for (size_t i = 0; i < t->n; i++)
+		if (strcasecmp(t->columns[i].head, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+void fleet_value(const struct fleet *f, enum fleet_kind k, size_t column, size_t row, struct value *v)
+{
+	column_get(&fleet_table(k)->columns[column], &(struct column_env){.fleet = f}, row, v);
+}
+
+/* What a row is sorted by; text by its beginning. */
+struct key {
+	size_t row, place;
+	bool has;
+	double num;
+	char text[48];
+};
+
+static int compare(const struct key *a, const struct key *b)
+{
+	if (a->has != b->has)
+		return a->has - b->has;
+	if (a->num < b->num || a->num > b->num)
+		return a->num < b->num ? -1 : 1;
+	return strcmp(a->text, b->text);
+}
+
+static int key_up(const void *x, const void *y)
+{
+	const struct key *a = x, *b = y;
+	int c = compare(a, b);
+	return c ? c : (a->place > b->place) - (a->place < b->place);
+}
+
+static int key_down(const void *x, const void *y)
+{
+	const struct key *a = x, *b = y;
+	int c = compare(b, a);
+	return c ? c : (a->place > b->place) - (a->place < b->place);
+}
+
+int fleet_sort(const struct fleet *f, enum fleet_kind k, size_t column, bool reverse, size_t *rows, size_t n)
+{
+	const struct column *c = &fleet_table(k)->columns[column];
+	struct column_env env = {.fleet = f};
+	struct key *keys = calloc(n + 1, sizeof *keys);
+	struct value v;
+	if (!keys)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		column_get(c, &env, rows[i], &v);
+		keys[i] = (struct key){.row = rows[i], .place = i, .has = v.avail == AVAIL_OK, .num = v.num};
+		snprintf(keys[i].text, sizeof keys[i].text, "%.47s", v.text);
+	}
+	qsort(keys, n, sizeof *keys, c->ascending != reverse ? key_up : key_down);
+	for (size_t i = 0; i < n; i++)
+		rows[i] = keys[i].row;
+	free(keys);
+	return 0;
+}

@@ -15,7 +15,7 @@ DEBUG   ?=
 WERROR  ?= -Werror
 comma   := ,
 BUILD   ?= build$(if $(filter clang,$(notdir $(CC))),-clang)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
-PKGS     = libvirt libxml-2.0 jansson inih sqlite3 ncursesw panelw
+PKGS     = libvirt libxml-2.0 jansson inih sqlite3 ncursesw panelw libmicrohttpd
 WARN     = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
            -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough $(WERROR)
 OPT     ?= -O2 -g
@@ -66,10 +66,10 @@ run:
 check:
 	@sh packaging/deps.sh test
 	@$(MAKE) --no-print-directory -s all tests
-	@sh tools/check.sh $(BUILD) cli recordings examples extend install term live
+	@sh tools/check.sh $(BUILD) cli recordings metrics examples extend install term live
 
 check-quick: all tests
-	@sh tools/check.sh $(BUILD) cli recordings examples term
+	@sh tools/check.sh $(BUILD) cli recordings metrics examples term
 
 $(BUILD)/vmtop: $(BUILD)/src/main.o $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

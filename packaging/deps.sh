@@ -14,12 +14,14 @@ build pkg-config pkgconf-pkg-config pkgconf pkg-config
 build libvirt-dev libvirt-devel libvirt libvirt-devel
 build libxml2-dev libxml2-devel libxml2 libxml2-devel
 build libjansson-dev jansson-devel jansson libjansson-devel
+build libmicrohttpd-dev libmicrohttpd-devel libmicrohttpd libmicrohttpd-devel
 build libinih-dev inih-devel libinih libinih-devel
 build libsqlite3-dev sqlite-devel sqlite sqlite3-devel
 build libncurses-dev ncurses-devel ncurses ncurses-devel
 test libcmocka-dev libcmocka-devel cmocka libcmocka-devel
 test jq jq jq jq
 test python3 python3 python python3
+test prometheus golang-github-prometheus prometheus golang-github-prometheus-prometheus
 test mandoc mandoc mandoc mandoc
 test tmux tmux tmux tmux
 test sqlite3 sqlite sqlite sqlite3

@@ -14,6 +14,7 @@
 
 #include "vmtop/batch.h"
 #include "vmtop/engine.h"
+#include "vmtop/listen.h"
 #include "vmtop/options.h"
 #include "vmtop/setup.h"
 #include "vmtop/subcommand.h"
@@ -64,6 +65,24 @@ static int run_check(struct engine *en)
 	return rc < 0 ? fail(&e) : 0;
 }
 
+static int run_engine(const struct config *cfg, struct listener *l, struct command_line *line)
+{
+	struct err e = ERR_INIT;
+	struct backend *b = backend_open(cfg, &e);
+	if (!b)
+		return fail(&e);
+	struct engine *en = engine_new(cfg, b, &e);
+	if (!en)
+		return fail(&e);
+	if (!line)
+		return run_check(en);
+	if (l)
+		listener_follow(l, en);
+	if (!*cfg->replay)
+		engine_listen(en);
+	return cfg->batch ? run_batch(cfg, en, line) : run_screen(cfg, en);
+}
+
 static int run(const struct config *cfg, const struct options_action *action, struct command_line *line)
 {
 	struct err e = ERR_INIT;
@@ -71,17 +90,17 @@ static int run(const struct config *cfg, const struct options_action *action, st
 		text_charset_set(TEXT_ASCII);
 	if (action->what == OPTIONS_RESTORE)
 		return putback_run(cfg, *action->release ? action->release : NULL, &e) < 0 ? fail(&e) : 0;
-	struct backend *b = backend_open(cfg, &e);
-	if (!b)
-		return fail(&e);
-	struct engine *en = engine_new(cfg, b, &e);
-	if (!en)
-		return fail(&e);
 	if (action->what == OPTIONS_CHECK)
-		return run_check(en);
-	if (!*cfg->replay)
-		engine_listen(en);
-	return cfg->batch ? run_batch(cfg, en, line) : run_screen(cfg, en);
+		return run_engine(cfg, NULL, NULL);
+	if (!*cfg->listen)
+		return run_engine(cfg, NULL, line);
+	/* Before the connection: a port that is taken is said at once. */
+	struct listener *l = listener_open(cfg, &e);
+	if (!l)
+		return fail(&e);
+	int status = run_engine(cfg, l, line);
+	listener_close(l);
+	return status;
 }
 
 /* A file that is opened later must not become standard output because that was closed. */

@@ -45,12 +45,12 @@ done | rule "header does not stand alone"
 may_not() { # FOLDER REGEX
 	find "src/$1" -name '*.[ch]' -exec grep -HnE "#include [<\"]($2)" {} + | rule "src/$1 may not know it"
 }
-libraries='libvirt/|curses|panel|jansson|ini\.h|sqlite3|libxml|pthread|unistd|sys/|poll|signal|fcntl'
+libraries='microhttpd|libvirt/|curses|panel|jansson|ini\.h|sqlite3|libxml|pthread|unistd|sys/|poll|signal|fcntl'
 may_not core "$libraries|vmtop/(engine|view|screen|settings|options|batch|command|columns|theme|keys)\.h"
 may_not table "$libraries|vmtop/(backend|engine|view|screen|options|batch|keys)\.h"
-may_not backend 'curses|panel|jansson|ini\.h|vmtop/(engine|view|screen|snapshot|options|batch)\.h'
-may_not engine 'libvirt/|curses|panel|ini\.h|libxml|vmtop/(view|screen|settings|options|batch)\.h'
-may_not ui 'libvirt/|jansson|ini\.h|sqlite3|libxml|vmtop/(options|batch|setup)\.h'
+may_not backend 'microhttpd|curses|panel|jansson|ini\.h|vmtop/(engine|view|screen|snapshot|options|batch)\.h'
+may_not engine 'microhttpd|libvirt/|curses|panel|ini\.h|libxml|vmtop/(view|screen|settings|options|batch)\.h'
+may_not ui 'microhttpd|libvirt/|jansson|ini\.h|sqlite3|libxml|vmtop/(options|batch|setup)\.h'
 may_not cli 'libvirt/|curses|panel|sqlite3|libxml|vmtop/(view|screen|model|placement)\.h'
 # Rooms stand in an order: no object calls one of a later room.
 objects() { # ROOM
@@ -66,6 +66,8 @@ for room in $later; do
 	done
 done | rule "against the order of rooms"
 grep -lE '#include <(n?curses|panel|term)\.h>' src/*/*.c | grep -vE '^src/ui/term(_[a-z]+)?\.c$' | rule "ncurses outside the terminal files"
+
+grep -lE '#include <microhttpd\.h>' src/*/*.c | grep -vx 'src/cli/listen.c' | rule "libmicrohttpd outside its file"
 
 # The pure rooms call nothing but each other and what is on the list; tables read numbers and names besides.
 pure() { # ROOM...

@@ -54,6 +54,7 @@ struct config {
 	char sort[32];
 	char columns[CFG_TEXT]; /* empty: the default set */
 	char output[CFG_TEXT];  /* empty: standard output */
+	char listen[64];        /* empty: nowhere */
 	int vcpu_metrics;       /* 4096: vCPUs with metrics of their own, at most */
 
 	bool auto_cpu, auto_memory;

@@ -44,6 +44,8 @@ const struct err *engine_failed(const struct engine *en); /* why the run ended b
 const struct err *engine_left(const struct engine *en);
 /* What engine_leave() is to do by cfg->on_exit: asked on screen (CMD_QUIT with on), restore in batch. */
 bool engine_wants_restore(const struct engine *en);
+/* see() is told after each step, in the thread that steps; it only looks. */
+void engine_seen_by(struct engine *en, void (*see)(void *arg, const struct engine *en), void *arg);
 /* fd, not to block: int64_t times (CLOCK_MONOTONIC, ns) at which the user dropped what was asked by key
  * before then. Looked at after each sample, so that it counts for a step that has begun already. */
 void engine_drops_from(struct engine *en, int fd);

@@ -7,15 +7,21 @@
 #include <pthread.h>
 #include <signal.h>
 
-/* pthread_create() with all signals blocked but those of faults. */
-static inline int thread_create(pthread_t *t, void *(*fn)(void *), void *arg)
+/* Blocks all signals but those of faults, for threads that are made then. */
+static inline void thread_signals_off(sigset_t *old)
 {
 	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-	sigset_t most, old;
+	sigset_t most;
 	sigfillset(&most);
 	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
 		sigdelset(&most, faults[i]);
-	pthread_sigmask(SIG_SETMASK, &most, &old);
+	pthread_sigmask(SIG_SETMASK, &most, old);
+}
+
+static inline int thread_create(pthread_t *t, void *(*fn)(void *), void *arg)
+{
+	sigset_t old;
+	thread_signals_off(&old);
 	int rc = pthread_create(t, NULL, fn, arg);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return rc;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "vmtop/columns.h"
+#include "vmtop/listen.h"
 #include "vmtop/record.h"
 #include "vmtop/settings.h"
 #include "vmtop/text.h"
@@ -258,6 +259,8 @@ static int options_check(const struct config *c, struct err *e)
 		return err_prefix(e, "columns");
 	if (c->memory_columns[0] && column_parse(c->memory_columns, columns, sizeof columns, e) < 0)
 		return err_prefix(e, "memory_columns");
+	if (*c->listen && listen_check(c->listen, e) < 0)
+		return -1;
 	if (c->readonly && !*c->replay && (c->auto_cpu || c->auto_memory))
 		return err_set(e, ERR_USAGE, "AUTO and --readonly exclude each other; --dry-run shows plans");
 	if (c->stop_at_pct > c->act_above_pct)

@@ -186,6 +186,7 @@ static void want_sample(struct engine *en, const struct command *c)
 static void set_groups(struct engine *en, const struct command *c)
 {
 	unsigned groups = c->number >= 0 ? (unsigned)c->number : 0;
+	groups |= *en->cfg.listen ? SAMPLE_BALLOON | SAMPLE_PCPUS : 0; /* metrics have them all */
 	en->want_fresh = groups & ~en->groups & SAMPLE_BALLOON || en->want_fresh;
 	en->groups = groups;
 }

@@ -24,6 +24,7 @@ static void keep_what_stays(struct config *to, const struct config *was)
 	memcpy(to->uri, was->uri, sizeof to->uri);
 	memcpy(to->record, was->record, sizeof to->record);
 	memcpy(to->replay, was->replay, sizeof to->replay);
+	memcpy(to->listen, was->listen, sizeof to->listen);
 	to->record_keep_s = was->record_keep_s;
 	to->virtual_time = was->virtual_time;
 	to->readonly = was->readonly;

@@ -133,6 +133,8 @@ struct engine {
 	int64_t idle_since_ns; /* AUTO is wanted and nothing can be steered; 0: it can */
 	struct err failed;     /* why the run ends by itself */
 	char last_error[320];  /* said once, until it changes */
+	void (*see)(void *arg, const struct engine *en); /* NULL: nobody looks at each step */
+	void *seer;
 };
 
 /* log.c */

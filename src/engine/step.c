@@ -426,6 +426,12 @@ static int one_step(struct engine *en, struct err *e)
 	return 0;
 }
 
+void engine_seen_by(struct engine *en, void (*see)(void *arg, const struct engine *en), void *arg)
+{
+	en->see = see;
+	en->seer = arg;
+}
+
 int engine_step(struct engine *en, struct err *e)
 {
 	struct err why = ERR_INIT;
@@ -433,5 +439,7 @@ int engine_step(struct engine *en, struct err *e)
 	if (rc < 0 && e)
 		*e = why;
 	auto_step(en, rc < 0 ? &why : NULL);
+	if (en->see)
+		en->see(en->seer, en);
 	return rc;
 }

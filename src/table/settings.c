@@ -67,6 +67,8 @@ const struct setting settings[] = {
 		"column that VMs are sorted by; help lists the columns"},
 	{"columns", 0, "columns", SECTION_OUTPUT, SET_TEXT, FIELD(columns), 0, 0, "", "LIST", NULL,
 		"columns to show, separated by commas; help lists them"},
+	{"listen", 0, "listen", SECTION_OUTPUT, SET_TEXT, FIELD(listen), 0, 0, "", "[ADDRESS:]PORT", NULL,
+		"answer Prometheus over HTTP at /metrics; without an address on loopback alone"},
 	{NULL, 0, "vcpu_metrics", SECTION_OUTPUT, SET_INT, FIELD(vcpu_metrics), 0, 1e6, "4096", "N", NULL,
 		"most vCPUs that have metrics of their own, three each (0: none)"},
 

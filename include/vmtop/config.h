@@ -71,6 +71,7 @@ struct config {
 	char theme[32];
 	enum graph graph;
 	bool sparklines;               /* true */
+	bool hide_offline;             /* pCPUs */
 	char memory_columns[CFG_TEXT]; /* of the memory view; empty: the default set */
 	bool sort_reverse;             /* of the screen */
 	enum merge merge;

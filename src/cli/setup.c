@@ -16,7 +16,8 @@
 
 /* What W keeps. AUTO is not among it: vmtop starts in MANUAL unless the user writes otherwise. */
 static const char *const saved[] = {"delay", "sort", "sort_reverse", "columns", "memory_columns",
-	"cpu_policy", "memory_policy", "granularity", "theme", "graph", "sparklines", "of_host", "merge"};
+	"cpu_policy", "memory_policy", "granularity", "theme", "graph", "sparklines", "hide_offline",
+	"of_host", "merge"};
 enum { N_SAVED = sizeof saved / sizeof saved[0], LINE_MOST = 190, FILE_MOST = 1 << 20 };
 
 struct text {

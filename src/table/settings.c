@@ -114,6 +114,8 @@ const struct setting settings[] = {
 		"what curves are drawn with; auto: as the terminal can"},
 	{NULL, 0, "sparklines", SECTION_SCREEN, SET_FLAG, FIELD(sparklines), 0, 0, "yes", NULL, NULL,
 		"show the last minutes of each VM in its row"},
+	{NULL, 0, "hide_offline", SECTION_SCREEN, SET_FLAG, FIELD(hide_offline), 0, 0, "no", NULL, NULL,
+		"leave pCPUs that are offline out of the screen; the title of the pin map says how many"},
 	{NULL, 0, "of_host", SECTION_SCREEN, SET_FLAG, FIELD(of_host), 0, 0, "no", NULL, NULL,
 		"percent of the whole host instead of one pCPU (I switches)"},
 	{NULL, 0, "sort_reverse", SECTION_SCREEN, SET_FLAG, FIELD(sort_reverse), 0, 0, "no", NULL, NULL,

@@ -236,7 +236,10 @@ static void draw_part(const struct view *v, const struct map *m, struct screen *
 	if (cols < v->n_units)
 		n = snprintf(part, sizeof part, "%ss %zu-%zu of %zu", merge_text(v->merge), v->map_left,
 			v->map_left + cols - (cols > 0), v->n_units);
-	if (rows < m->total)
+	if (v->n_hidden && (size_t)n < sizeof part)
+		n += snprintf(part + n, sizeof part - (size_t)n, "%s%zu offline hidden", n ? " · " : "",
+			v->n_hidden);
+	if (rows < m->total && (size_t)n < sizeof part)
 		snprintf(part + n, sizeof part - (size_t)n, "%svCPUs %zu-%zu of %zu", n ? " · " : "",
 			v->map_top + 1, v->map_top + rows, m->total);
 	draw_title(to, at, view_focus(v) == FOCUS_MAP, title, part[0] ? part : NULL);

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/text.h"
 
-enum { BAR_MIN = 19, STRIP_LABEL = 8 };
+enum { BAR_MIN = 19, STRIP_LABEL = 8, MEMORY_BAR = 40 };
 
 /* How the heat strip is laid out. When there are more pCPUs than cells, `share` neighbours have one cell: the
  * busiest shows, so that a hot pCPU is never lost in a mean. */
@@ -72,11 +73,15 @@ static int bar_rows(const struct view *v, int cols)
 	return ((int)v->n_units + n - 1) / n;
 }
 
-int pcpus_rows(const struct view *v, int cols, int most)
+int pcpus_rows(const struct view *v, int cols, int most, int by_node)
 {
-	int n = bar_rows(v, cols);
-	if (n > most)
-		n = strip_rows(v, cols, false, 1);
+	int bars = bar_rows(v, cols), lines = strip_rows(v, cols, false, 1);
+	if (bars <= most || !most)
+		return bars < most ? bars : most;
+	if (lines <= (by_node > most ? by_node : most))
+		return lines;
+	struct strip t = strip_fit(v, cols, most);
+	int n = strip_rows(v, cols, t.flow, t.share);
 	return n < most ? n : most;
 }
 
@@ -167,6 +172,46 @@ static struct unit hottest(const struct view *v, size_t from, int share)
 	return u;
 }
 
+/* The memory of a node beside its pCPUs: a bar and words, or what is free of it. */
+static void draw_memory(const struct node_sample *n, struct screen *to, int row, int col, int cols)
+{
+	char free_text[16], total[16], text[48];
+	if (!vi64_has(n->free_kib) || !vi64_has(n->total_kib) || n->total_kib.v <= 0)
+		return;
+	text_kib(free_text, sizeof free_text, n->free_kib.v);
+	text_kib(total, sizeof total, n->total_kib.v);
+	int words = snprintf(text, sizeof text, " %s of %s free", free_text, total);
+	int bar = cols - words < MEMORY_BAR ? cols - words : MEMORY_BAR;
+	double used = 100.0 * (double)(n->total_kib.v - n->free_kib.v) / (double)n->total_kib.v;
+	struct meter m = {.first = used, .tick = -1, .first_style = draw_load_style(used)};
+	if (bar >= 8) {
+		draw_meter(to, row, col, bar, &m);
+		screen_text(to, row, col + bar, words, STYLE_NORMAL, text);
+	} else if (cols >= (int)strlen(free_text))
+		screen_right(to, row, col, cols, STYLE_DIM, free_text);
+}
+
+/* Where each node begins a line, and nothing else stands behind its cells. */
+static void strip_memory(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	struct strip t = strip_fit(v, at.cols, at.rows), all = t;
+	int edge = 0;
+	if (t.flow || !t.label)
+		return;
+	for (size_t i = 0; i < v->n_units; i++) {
+		strip_next(&all, &v->units[i], i ? &v->units[i - 1] : NULL);
+		edge = all.col + 2 > edge ? all.col + 2 : edge;
+	}
+	for (size_t i = 0; i < v->n_units; i++) {
+		strip_next(&t, &v->units[i], i ? &v->units[i - 1] : NULL);
+		for (size_t k = 0;
+			k < s->sample.host.n_nodes && (!i || v->units[i - 1].node != v->units[i].node); k++)
+			if (s->sample.host.nodes[k].id == v->units[i].node)
+				draw_memory(&s->sample.host.nodes[k], to, at.row + t.row, at.col + edge,
+					at.cols - edge);
+	}
+}
+
 static void strip_mark(
 	const struct strip *t, const struct unit *u, bool node, struct screen *to, struct rect at)
 {
@@ -206,6 +251,8 @@ void pcpus_draw(const struct view *v, const struct snapshot *s, struct screen *t
 	lit_cpus(v, s, &lit);
 	if (bar_rows(v, at.cols) <= at.rows)
 		draw_bars(v, &lit, to, at);
-	else
+	else {
 		draw_strip(v, &lit, to, at);
+		strip_memory(v, s, to, at);
+	}
 }

@@ -8,7 +8,7 @@
 #include "view_private.h"
 #include "vmtop/theme.h"
 
-enum { SETUP_WIDTH = 80, SETTINGS = 8 };
+enum { SETUP_WIDTH = 80, SETTINGS = 9 };
 
 struct choice {
 	const char *head, *text;
@@ -114,6 +114,18 @@ static void spark_step(struct view *v, int by)
 	v->sparklines = !v->sparklines;
 }
 
+static const char *offline_name(const struct view *v)
+{
+	return v->hide_offline ? "hidden" : "shown";
+}
+
+static void offline_step(struct view *v, int by)
+{
+	(void)by;
+	v->hide_offline = !v->hide_offline;
+	v->units_stale = true;
+}
+
 static const char *of_name(const struct view *v)
 {
 	return v->of_host ? "the whole host" : "one pCPU";
@@ -147,6 +159,7 @@ static const struct choice choices[SETTINGS] = {
 	{"theme", "colours", theme_name, theme_step},
 	{"graphs", "what curves are drawn with", graph_name, graph_step},
 	{"sparklines", "the last minutes of each VM in its row", spark_name, spark_step},
+	{"offline", "pCPUs that are switched off", offline_name, offline_step},
 	{"percent of", "what 100 % of CPU is", of_name, of_step},
 	{"columns", "Enter goes back to the best that fit", columns_name, columns_step},
 };
@@ -342,6 +355,7 @@ void view_setup(const struct view *v, struct config *to)
 	to->graph = v->graph;
 	to->sparklines = v->sparklines;
 	to->of_host = v->of_host;
+	to->hide_offline = v->hide_offline;
 	to->merge = v->merge;
 	to->sort_reverse = v->main.reverse;
 	snprintf(to->theme, sizeof to->theme, "%s", view_theme(v));

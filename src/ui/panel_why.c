@@ -165,21 +165,14 @@ static void draw_unknown(const struct snapshot *s, size_t vm, struct screen *to,
 	draw_wrapped(to, (struct rect){at.row, at.col + 1, at.rows, at.cols - 1}, STYLE_DIM, text);
 }
 
-void why_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+void why_body(const struct snapshot *s, size_t vm, bool focused, struct screen *to, struct rect at)
 {
-	size_t vm;
-	if (!rows_selected(v, s, &vm)) {
-		screen_text(to, at.row, at.col + 1, at.cols - 1, STYLE_DIM, "no VM is selected");
-		return;
-	}
-	view_sight(v, FOCUS_WHY, at);
-	v->groups |= SAMPLE_BALLOON | SAMPLE_BLOCK;
 	const struct suffering *x = &s->vm_status[vm].suffer;
 	char name[80], title[120];
 	int row = 1;
 	text_escape(name, sizeof name, s->sample.vms[vm].name);
 	snprintf(title, sizeof title, "Why: %s", name);
-	draw_title(to, (struct rect){at.row, at.col, 1, at.cols}, true, title,
+	draw_title(to, (struct rect){at.row, at.col, 1, at.cols}, focused, title,
 		vm_state_text(s->sample.vms[vm].state));
 	if (row < at.rows)
 		row += draw_verdict(s, vm, to, (struct rect){at.row + row, at.col, 1, at.cols});
@@ -190,4 +183,16 @@ void why_draw(struct view *v, const struct snapshot *s, struct screen *to, struc
 	}
 	row += at.rows - row > 2;
 	draw_unknown(s, vm, to, (struct rect){at.row + row, at.col, at.rows - row, at.cols});
+}
+
+void why_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	size_t vm;
+	if (!rows_selected(v, s, &vm)) {
+		screen_text(to, at.row, at.col + 1, at.cols - 1, STYLE_DIM, "no VM is selected");
+		return;
+	}
+	view_sight(v, FOCUS_WHY, at);
+	v->groups |= SAMPLE_BALLOON | SAMPLE_BLOCK;
+	why_body(s, vm, true, to, at);
 }

@@ -83,10 +83,22 @@ static void unit_label(struct unit *u, const struct pcpu_sample *p, enum merge m
 		snprintf(u->label, sizeof u->label, "%d%s", p->id, pcpu_lesser(p) ? "e" : "");
 }
 
+/* In their order, without the offline ones where these are hidden; returns how many. */
+static size_t units_order(struct view *v, const struct snapshot *s, const struct pcpu_sample **at)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->sample.host.n_pcpus; i++)
+		if (s->sample.host.pcpus[i].online || !v->hide_offline)
+			at[n++] = &s->sample.host.pcpus[i];
+	v->n_hidden = s->sample.host.n_pcpus - n;
+	qsort(at, n, sizeof *at, by_place);
+	return n;
+}
+
 void units_update(struct view *v, const struct snapshot *s)
 {
 	size_t n = s->sample.host.n_pcpus;
-	v->n_units = 0;
+	v->n_units = v->n_hidden = 0;
 	if (s->first || !n)
 		return;
 	struct unit *units = reallocarray(v->units, n, sizeof *units);
@@ -94,9 +106,7 @@ void units_update(struct view *v, const struct snapshot *s)
 	if (units)
 		v->units = units;
 	if (units && at) {
-		for (size_t i = 0; i < n; i++)
-			at[i] = &s->sample.host.pcpus[i];
-		qsort(at, n, sizeof *at, by_place);
+		n = units_order(v, s, at);
 		for (size_t i = 0; i < n; i++) {
 			struct unit *u = v->n_units ? &units[v->n_units - 1] : NULL;
 			if (!i || group_of(at[i], v->merge) != group_of(at[i - 1], v->merge)) {

@@ -93,6 +93,7 @@ struct view *view_new(const struct config *cfg)
 	}
 	v->map_cpu = -1;
 	v->sparklines = cfg->sparklines;
+	v->hide_offline = cfg->hide_offline;
 	v->graph = cfg->graph;
 	v->merge = cfg->merge;
 	v->main.reverse = cfg->sort_reverse;
@@ -233,7 +234,7 @@ enum key_place view_place(const struct view *v, const struct snapshot *s)
 				   : IN_VIEWS;
 }
 
-enum { GRAPHS_MOST = 12 }; /* rows of the host's graphs */
+enum { GRAPHS_MOST = 12 }; /* rows of the host's graphs, unless room is left over */
 
 /* Pin map, memory and log side by side or stacked, whatever the room allows. */
 static void draw_lower(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
@@ -264,26 +265,63 @@ static void draw_lower(struct view *v, const struct snapshot *s, struct screen *
 	log_draw(v, s, to, (struct rect){side.row + memory, side.col, side.rows - memory, right}, NULL);
 }
 
+/* Rows that the pin map can fill, and the memory beside it. */
+static int lower_want(const struct view *v, const struct snapshot *s)
+{
+	int n = 5, memory = 10 + (int)s->sample.host.n_nodes;
+	for (size_t i = 0; i < v->n_rows && n < 200; i++)
+		n += (int)s->sample.vms[v->rows[i]].n_vcpus;
+	return n > memory ? n : memory;
+}
+
+/* What the lower panels leave of `rows`: for graphs of the host, and below them why the selected VM is as it
+ * is, with its graphs. By what there is, not by what is said, so that nothing moves when something is. */
+static void share_rows(const struct view *v, const struct snapshot *s, int rows, int *host, int *guest)
+{
+	int spare = rows - lower_want(v, s);
+	*host = rows >= 2 * GRAPHS_MOST ? GRAPHS_MOST : 0;
+	*guest = *host && spare - *host >= 10 ? spare - *host : 0;
+	if (*guest > GRAPHS_MOST) {
+		*host += (*guest - GRAPHS_MOST) / 2;
+		*guest -= (*guest - GRAPHS_MOST) / 2;
+	}
+}
+
+static void draw_guest(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	size_t vm;
+	int why = at.cols >= 120 ? (at.cols + 2) / 3 : 0;
+	if (!rows_selected(v, s, &vm))
+		return;
+	if (why)
+		why_body(s, vm, false, to, (struct rect){at.row, at.col, at.rows, why - 2});
+	vm_graphs_draw(v, s, vm, to, (struct rect){at.row, at.col + why, at.rows, at.cols - why});
+}
+
 static void draw_overview(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
-	int cpus = at.rows >= 6 ? pcpus_rows(v, at.cols, at.rows / 5 > 1 ? at.rows / 5 : 1) : 0;
+	int cpus = at.rows >= 6 ? pcpus_rows(v, at.cols, at.rows / 5 > 1 ? at.rows / 5 : 1, at.rows / 4) : 0;
 	if (cpus) {
 		pcpus_draw(v, s, to, (struct rect){at.row, at.col, cpus, at.cols});
 		at.row += cpus;
 		at.rows -= cpus;
 	}
-	int want = table_rows(v), lower = 0;
+	int want = table_rows(v), lower = 0, host = 0, guest = 0;
 	if (at.rows >= 12) {
 		lower = at.rows - want - 1;
 		int least = at.rows / 3, most = at.rows - 5;
 		lower = lower < least ? least : lower > most ? most : lower;
 	}
 	table_draw(v, s, to, (struct rect){at.row, at.col, at.rows - lower, at.cols});
-	int graphs = lower >= 2 * GRAPHS_MOST ? GRAPHS_MOST : 0, top = at.row + at.rows - lower;
-	if (graphs)
-		host_graphs_draw(v, s, to, (struct rect){top, at.col, graphs, at.cols});
+	share_rows(v, s, lower, &host, &guest);
+	int top = at.row + at.rows - lower;
+	if (host)
+		host_graphs_draw(v, s, to, (struct rect){top, at.col, host, at.cols});
+	if (guest)
+		draw_guest(v, s, to, (struct rect){top + host, at.col, guest, at.cols});
+	top += host + guest;
 	if (lower)
-		draw_lower(v, s, to, (struct rect){top + graphs, at.col, lower - graphs, at.cols});
+		draw_lower(v, s, to, (struct rect){top, at.col, lower - host - guest, at.cols});
 }
 
 /* "pCPU 3 · node 0 · 93 % busy · 140 % wanted · on it now: db1/0 web1/2 and 3 more" */
@@ -328,7 +366,7 @@ static void draw_unit_line(const struct view *v, const struct snapshot *s, struc
 	draw_wrapped(to, at, STYLE_NORMAL, text);
 }
 
-enum { LOG_MIN = 60 }; /* columns that a log beside the map is worth */
+enum { LOG_MIN = 60, LOG_LEAST = 10 }; /* columns of a log beside the map, rows of one below graphs */
 
 /* The strip may have as many rows as it needs for a cell a pCPU, as long as the map keeps half. */
 static void draw_pcpus(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
@@ -336,11 +374,15 @@ static void draw_pcpus(struct view *v, const struct snapshot *s, struct screen *
 	int most = at.rows * 2 / 5 > 1 ? at.rows * 2 / 5 : 1;
 	if (v->edit && at.rows - most < 4)
 		most = 0;
-	int cpus = most ? pcpus_rows(v, at.cols, most) : 0;
+	int cpus = most ? pcpus_rows(v, at.cols, most, at.rows / 2) : 0;
 	pcpus_draw(v, s, to, (struct rect){at.row, at.col, cpus, at.cols});
 	int line = at.rows - cpus >= 10 ? 2 : at.rows - cpus >= 5;
 	struct rect map = {
 		at.row + cpus, at.col, at.rows - cpus - line, map_cols(v, s, to, at.cols, LOG_MIN + 2)};
+	int spare = map.rows - lower_want(v, s), graphs = spare >= GRAPHS_MOST ? spare : 0;
+	map.rows -= graphs;
+	if (graphs)
+		host_graphs_draw(v, s, to, (struct rect){map.row + map.rows, at.col, graphs, at.cols});
 	if (map.cols + LOG_MIN <= at.cols)
 		log_draw(v, s, to,
 			(struct rect){map.row, map.col + map.cols + 2, map.rows, at.cols - map.cols - 2},
@@ -362,8 +404,12 @@ static void draw_memory(struct view *v, const struct snapshot *s, struct screen 
 	table_draw(v, s, to, (struct rect){at.row, at.col, table, at.cols});
 	if (lower)
 		memory_draw(v, s, to, (struct rect){at.row + table, at.col, lower, at.cols});
+	int guest = log >= 2 * GRAPHS_MOST ? log - LOG_LEAST : 0;
+	if (guest)
+		draw_guest(v, s, to, (struct rect){at.row + table + lower, at.col, guest, at.cols});
 	if (log)
-		log_draw(v, s, to, (struct rect){at.row + table + lower, at.col, log, at.cols}, NULL);
+		log_draw(v, s, to,
+			(struct rect){at.row + table + lower + guest, at.col, log - guest, at.cols}, NULL);
 }
 
 static void draw_log(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)

@@ -106,7 +106,7 @@ struct view {
 	unsigned groups; /* statistics that the screen drawn last needs */
 	struct hit hit;  /* what stood where, for the mouse */
 	unsigned sight;  /* panels on the screen drawn last, a bit each (enum focus) */
-	bool of_host, follow, paused, sparklines;
+	bool of_host, follow, paused, sparklines, hide_offline;
 	enum merge merge;
 	enum graph graph;
 	struct table main, memory;
@@ -133,10 +133,10 @@ struct view {
 	size_t n_marks;
 
 	/* pin map */
-	struct unit *units; /* of the snapshot fed last, as merged */
-	size_t n_units;
-	int map_vcpu; /* id of the selected vCPU of the selected VM */
-	int map_cpu;  /* smallest id of the selected unit, -1: none */
+	struct unit *units;       /* of the snapshot fed last, as merged */
+	size_t n_units, n_hidden; /* pCPUs that are offline and left out */
+	int map_vcpu;             /* id of the selected vCPU of the selected VM */
+	int map_cpu;              /* smallest id of the selected unit, -1: none */
 	size_t map_top, map_left;
 	int map_rows, map_cols; /* vCPUs and pCPUs it showed last */
 	bool edit;
@@ -220,7 +220,8 @@ void header_draw(const struct view *v, const struct snapshot *s, struct screen *
 void footer_draw(const struct view *v, const struct snapshot *s, struct screen *to);
 int table_rows(const struct view *v); /* that it would fill */
 void table_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
-int pcpus_rows(const struct view *v, int cols, int most);
+/* Rows for the pCPUs: `most`, or `by_node` where that gives each node a line of its own. */
+int pcpus_rows(const struct view *v, int cols, int most, int by_node);
 void pcpus_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 void map_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 /* Columns that the map can use, where so many are wanted beside it. */
@@ -232,6 +233,8 @@ int verdicts_draw(const struct snapshot *s, struct screen *to, struct rect at);
 /* panel_why.c: why one VM suffers; the alert line; the n-th worst of the rows, from 0: false, there is none.
  */
 void why_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+/* The same of any VM. */
+void why_body(const struct snapshot *s, size_t vm, bool focused, struct screen *to, struct rect at);
 int alert_draw(const struct snapshot *s, struct screen *to, int row, int cols); /* returns the columns used */
 enum style suffer_style(const struct suffering *x); /* one scale for rows, words and bars */
 bool alert_any(const struct snapshot *s);

@@ -23,7 +23,7 @@ static const char *saved_columns(struct seat *t, struct config *c)
 static void to_column(struct seat *t, int n)
 {
 	press(t, VK_F1 + 1);
-	for (int i = 0; i < 8 + n; i++)
+	for (int i = 0; i < 9 + n; i++)
 		press(t, VK_DOWN);
 }
 
@@ -49,7 +49,7 @@ static void test_columns(void **state)
 	assert_true(c.sort_reverse);
 	press(t, VK_ESC);
 	press(t, VK_F1 + 1);
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < 8; i++)
 		press(t, VK_DOWN);
 	press(t, VK_ENTER); /* back to the best that fit */
 	assert_string_equal(saved_columns(t, &c), "");

@@ -126,12 +126,16 @@ static void commit(struct record *r)
 	r->writing = false;
 }
 
-/* Often enough that a file from which old ticks go never holds much more than was asked for. */
+/* Often enough that few rows lie on the way to a place, and that a file from which old ticks go never holds
+ * much more than was asked for. */
 static bool key_is_due(const struct record *r, const struct sample *s)
 {
 	double since_s = (double)(s->time_ns - r->key_time_ns) / 1e9;
-	return r->key_tick == 0 || r->tick - r->key_tick >= REC_KEY_TICKS ||
-	       (r->keep_s > 0 && since_s > r->keep_s / 8 && r->tick - r->key_tick >= 8);
+	int64_t ticks = r->tick - r->key_tick;
+	size_t rows = s->host.n_pcpus + 3 * s->n_vms + s->n_vcpus;
+	bool far = ticks >= REC_KEY_TICKS || (size_t)ticks * rows >= REC_KEY_ROWS;
+	bool old = r->keep_s > 0 && since_s > r->keep_s / 8;
+	return r->key_tick == 0 || (ticks >= REC_KEY_APART && (far || old));
 }
 
 static int64_t query_value(struct record *r, const char *sql)

@@ -22,63 +22,70 @@
 #define VM(member)   offsetof(struct vm_sample, member)
 #define VCPU(member) offsetof(struct vcpu_sample, member)
 
+#define COUNTER(column, at)     {column, at, REC_COUNTER, false}
+#define GAUGE(column, at)       {column, at, REC_GAUGE, false}
+#define REAL(column, at)        {column, at, REC_REAL, false}
+#define AGE(column, at)         {column, at, REC_AGE, false}
+#define KIB(column, at)         {column, at, REC_GAUGE, true}
+#define KIB_COUNTER(column, at) {column, at, REC_COUNTER, true}
+
 GROUP(rec_host,
-	{"total_kib", HOST(total_kib), REC_GAUGE},
-	{"available_kib", HOST(available_kib), REC_GAUGE},
-	{"free_kib", HOST(free_kib), REC_GAUGE},
-	{"psi_some_avg10", HOST(psi_some_avg10), REC_REAL},
-	{"psi_full_avg10", HOST(psi_full_avg10), REC_REAL})
+	KIB("total_kib", HOST(total_kib)),
+	KIB("available_kib", HOST(available_kib)),
+	KIB("free_kib", HOST(free_kib)),
+	REAL("psi_some_avg10", HOST(psi_some_avg10)),
+	REAL("psi_full_avg10", HOST(psi_full_avg10)))
 GROUP(rec_pcpu,
-	{"busy_ns", PCPU(busy_ns), REC_COUNTER},
-	{"idle_ns", PCPU(idle_ns), REC_COUNTER},
-	{"steal_ns", PCPU(steal_ns), REC_COUNTER},
-	{"speed_pct", PCPU(speed_pct), REC_REAL})
+	COUNTER("busy_ns", PCPU(busy_ns)),
+	COUNTER("idle_ns", PCPU(idle_ns)),
+	COUNTER("steal_ns", PCPU(steal_ns)),
+	REAL("speed_pct", PCPU(speed_pct)))
 GROUP(rec_vm,
-	{"cpu_time_ns", VM(cpu_time_ns), REC_COUNTER},
-	{"balloon_kib", VM(mem.balloon_kib), REC_GAUGE},
-	{"unused_kib", VM(mem.unused_kib), REC_GAUGE},
-	{"usable_kib", VM(mem.usable_kib), REC_GAUGE},
-	{"guest_kib", VM(mem.available_kib), REC_GAUGE},
-	{"caches_kib", VM(mem.caches_kib), REC_GAUGE},
-	{"rss_kib", VM(mem.rss_kib), REC_GAUGE},
-	{"swap_in_kib", VM(mem.swap_in_kib), REC_COUNTER},
-	{"swap_out_kib", VM(mem.swap_out_kib), REC_COUNTER},
-	{"major_faults", VM(mem.major_faults), REC_COUNTER},
-	{"stats_age_ns", VM(mem.last_update_ns), REC_AGE})
+	COUNTER("cpu_time_ns", VM(cpu_time_ns)),
+	KIB("balloon_kib", VM(mem.balloon_kib)),
+	KIB("unused_kib", VM(mem.unused_kib)),
+	KIB("usable_kib", VM(mem.usable_kib)),
+	KIB("guest_kib", VM(mem.available_kib)),
+	KIB("caches_kib", VM(mem.caches_kib)),
+	KIB("rss_kib", VM(mem.rss_kib)),
+	KIB_COUNTER("swap_in_kib", VM(mem.swap_in_kib)),
+	KIB_COUNTER("swap_out_kib", VM(mem.swap_out_kib)),
+	COUNTER("major_faults", VM(mem.major_faults)),
+	AGE("stats_age_ns", VM(mem.last_update_ns)))
 GROUP(rec_vm_seldom,
-	{"quota_pct", VM(quota_pct), REC_REAL},
-	{"group_quota_pct", VM(group_quota_pct), REC_REAL},
-	{"max_kib", VM(mem.max_kib), REC_GAUGE},
-	{"period_s", VM(mem.period_s), REC_GAUGE},
-	{"min_guarantee_kib", VM(mem.min_guarantee_kib), REC_GAUGE})
+	REAL("quota_pct", VM(quota_pct)),
+	REAL("group_quota_pct", VM(group_quota_pct)),
+	KIB("max_kib", VM(mem.max_kib)),
+	GAUGE("period_s", VM(mem.period_s)),
+	KIB("min_guarantee_kib", VM(mem.min_guarantee_kib)))
 GROUP(rec_vm_io,
-	{"rd_reqs", VM(io.rd_reqs), REC_COUNTER},
-	{"wr_reqs", VM(io.wr_reqs), REC_COUNTER},
-	{"rd_bytes", VM(io.rd_bytes), REC_COUNTER},
-	{"wr_bytes", VM(io.wr_bytes), REC_COUNTER},
-	{"rx_bytes", VM(io.rx_bytes), REC_COUNTER},
-	{"tx_bytes", VM(io.tx_bytes), REC_COUNTER},
-	{"rx_pkts", VM(io.rx_pkts), REC_COUNTER},
-	{"tx_pkts", VM(io.tx_pkts), REC_COUNTER})
+	COUNTER("rd_reqs", VM(io.rd_reqs)),
+	COUNTER("wr_reqs", VM(io.wr_reqs)),
+	COUNTER("rd_bytes", VM(io.rd_bytes)),
+	COUNTER("wr_bytes", VM(io.wr_bytes)),
+	COUNTER("rx_bytes", VM(io.rx_bytes)),
+	COUNTER("tx_bytes", VM(io.tx_bytes)),
+	COUNTER("rx_pkts", VM(io.rx_pkts)),
+	COUNTER("tx_pkts", VM(io.tx_pkts)))
 GROUP(rec_vm_why,
-	{"helper_run_ns", VM(facts.helper_ns), REC_COUNTER},
-	{"helper_wait_ns", VM(facts.helper_delay_ns), REC_COUNTER},
-	{"helper_pcpu", VM(facts.helper_pcpu), REC_GAUGE},
-	{"swapped_kib", VM(facts.swapped_kib), REC_GAUGE},
-	{"throttled_ns", VM(facts.throttled_ns), REC_COUNTER},
-	{"psi_cpu_pct", VM(facts.psi_cpu), REC_REAL},
-	{"psi_memory_pct", VM(facts.psi_memory), REC_REAL},
-	{"psi_io_pct", VM(facts.psi_io), REC_REAL},
-	{"exits", VM(facts.exits), REC_COUNTER},
-	{"polled_ns", VM(facts.polled_ns), REC_COUNTER},
-	{"disk_ns", VM(facts.disk_ns), REC_COUNTER},
-	{"disk_reqs", VM(facts.disk_reqs), REC_COUNTER})
+	COUNTER("helper_run_ns", VM(facts.helper_ns)),
+	COUNTER("helper_wait_ns", VM(facts.helper_delay_ns)),
+	GAUGE("helper_pcpu", VM(facts.helper_pcpu)),
+	KIB("swapped_kib", VM(facts.swapped_kib)),
+	COUNTER("throttled_ns", VM(facts.throttled_ns)),
+	REAL("psi_cpu_pct", VM(facts.psi_cpu)),
+	REAL("psi_memory_pct", VM(facts.psi_memory)),
+	REAL("psi_io_pct", VM(facts.psi_io)),
+	COUNTER("exits", VM(facts.exits)),
+	COUNTER("polled_ns", VM(facts.polled_ns)),
+	COUNTER("disk_ns", VM(facts.disk_ns)),
+	COUNTER("disk_reqs", VM(facts.disk_reqs)))
 GROUP(rec_vm_why_seldom,
-	{"weight", VM(facts.weight), REC_GAUGE})
+	GAUGE("weight", VM(facts.weight)))
 GROUP(rec_vcpu,
-	{"run_ns", VCPU(time_ns), REC_COUNTER},
-	{"wait_ns", VCPU(delay_ns), REC_COUNTER},
-	{"pcpu", VCPU(pcpu), REC_GAUGE})
+	COUNTER("run_ns", VCPU(time_ns)),
+	COUNTER("wait_ns", VCPU(delay_ns)),
+	GAUGE("pcpu", VCPU(pcpu)))
 
 const struct rec_group *const rec_vm_groups[REC_VM_GROUPS] = {&rec_vm, &rec_vm_seldom, &rec_vm_io};
 const struct rec_group *const rec_why_groups[REC_WHY_GROUPS] = {&rec_vm_why, &rec_vm_why_seldom};

@@ -26,7 +26,9 @@ enum {
 	RECORDING_APPLICATION_ID = 0x766d7470, /* "vmtp" */
 	RECORDING_SCHEMA = 1,
 	REC_TICK_SHIFT = 20,
-	REC_KEY_TICKS = 64, /* a key tick at least so often */
+	REC_KEY_TICKS = 64,     /* a key tick at least so often, */
+	REC_KEY_ROWS = 1 << 17, /* or after so many rows, */
+	REC_KEY_APART = 8,      /* but never more often */
 	ABSENT_TEXT = 1024,
 	REC_CPUS_TEXT = 8192,
 	REC_FIELDS_MAX = 24,
@@ -46,6 +48,7 @@ struct rec_field {
 	const char *column;
 	size_t at;
 	enum rec_type type;
+	bool kib; /* memory: bounded as rec_kib() says */
 };
 struct rec_group {
 	const struct rec_field *fields;

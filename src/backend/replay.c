@@ -12,8 +12,9 @@
 #include "vmtop/command.h"
 #include "vmtop/err.h"
 
-/* Samples before a place that is jumped to, so that averages there are what they were. */
-enum { LEAD = 10 };
+/* Samples before a place that is jumped to, so that averages there are what they were; fewer where each has so
+ * many vCPUs and VMs that a jump would be felt: there an average may still lean to the first of them. */
+enum { LEAD = 10, LEAD_MANY = 4, MANY = 2000 };
 
 #define ROWS " WHERE id BETWEEN ?1 << 20 AND (?1 << 20) + 1048575 ORDER BY id"
 #define LOG  "SELECT " REC_LOG_COLUMNS " FROM log"
@@ -251,10 +252,10 @@ static int jump(struct replay *r, int64_t tick)
 {
 	struct err e = ERR_INIT;
 	int64_t first = value_of(r, Q_FIRST, 0), before[LEAD + 1] = {tick};
-	int n = 0;
+	int n = 0, lead = r->n_vms + r->n_vcpus < MANY ? LEAD : LEAD_MANY;
 	if (tick < first)
 		before[0] = tick = first;
-	while (n < LEAD && before[n] > first) {
+	while (n < lead && before[n] > first) {
 		before[n + 1] = value_of(r, Q_BEFORE, before[n]);
 		n++;
 	}

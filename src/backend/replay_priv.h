@@ -83,6 +83,8 @@ struct replay {
 	struct known_pcpu *pcpus; /* CPUSET_CPUS of them */
 	size_t n_vms, cap_vms, n_vcpus, cap_vcpus;
 	size_t next_vm, next_vcpu; /* where the next row's object probably is */
+	bool passing;              /* the tick that is read is on the way only */
+	int64_t wall_ns;           /* else: when it was */
 	struct {
 		char hostname[128], hypervisor[32];
 		bool local, has_isolation;

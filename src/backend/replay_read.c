@@ -18,9 +18,7 @@ static bool is_null(sqlite3_stmt *st, int column)
 
 static int64_t field_int(sqlite3_stmt *st, int column, const struct rec_field *f)
 {
-	size_t n = strlen(f->column);
-	bool kib = n > 4 && strcmp(f->column + n - 4, "_kib") == 0;
-	return kib ? rec_kib(st, column) : rec_int(st, column);
+	return f->kib ? rec_kib(st, column) : rec_int(st, column);
 }
 
 static void set_field(
@@ -80,11 +78,11 @@ static void tick_real(sqlite3_stmt *st, int column, struct vf64 *v)
 	v->v = v->avail == AVAIL_OK ? rec_real(st, column) : 0;
 }
 
-static void tick_group(
-	sqlite3_stmt *st, int column, const struct rec_group *g, bool fresh, int64_t wall_ns, void *object)
+static void read_group(sqlite3_stmt *st, const struct rec_group *g, bool fresh, int64_t wall_ns, void *object)
 {
-	for (size_t i = 0; i < g->n; i++, column++) {
+	for (size_t i = 0; i < g->n; i++) {
 		const struct rec_field *f = &g->fields[i];
+		int column = (int)i + 1;
 		if (f->type == REC_REAL) {
 			tick_real(st, column, rec_vf64(object, f));
 			continue;
@@ -100,6 +98,26 @@ static void tick_group(
 		else if (f->type == REC_COUNTER && !fresh)
 			add_to_total(v, x);
 	}
+}
+
+/* A tick on the way changes sums only: the tick that is read has a row of its own for each object. */
+static void pass_group(sqlite3_stmt *st, const struct rec_group *g, bool fresh, void *object)
+{
+	for (size_t i = 0; i < g->n && !fresh; i++) {
+		const struct rec_field *f = &g->fields[i];
+		if (f->type == REC_COUNTER && rec_vi64(object, f)->avail == AVAIL_OK)
+			add_to_total(rec_vi64(object, f), field_int(st, (int)i + 1, f));
+	}
+}
+
+/* The columns of a row after its key. */
+static void tick_group(
+	struct replay *r, sqlite3_stmt *st, const struct rec_group *g, bool fresh, void *object)
+{
+	if (r->passing)
+		pass_group(st, g, fresh, object);
+	else
+		read_group(st, g, fresh, r->wall_ns, object);
 }
 
 /* First element whose key is not below; the arrays are sorted. Rows mostly come in that order too, so the
@@ -269,8 +287,26 @@ static void read_why_facts(struct replay *r, int64_t tick)
 	sqlite3_reset(st);
 }
 
+/* Most vCPUs share one list of pCPUs: one that is written like the one before is not read again. */
+struct read_list {
+	char text[REC_CPUS_TEXT];
+	struct cpuset set;
+	bool known, valid;
+};
+
+static bool read_list(struct read_list *l, const char *text, struct cpuset *to)
+{
+	if (!l->known || strcmp(l->text, text) != 0) {
+		l->known = snprintf(l->text, sizeof l->text, "%s", text) < (int)sizeof l->text;
+		l->valid = cpuset_parse(&l->set, text, NULL) == 0;
+	}
+	*to = l->set;
+	return l->valid;
+}
+
 static int read_vcpu_facts(struct replay *r, int64_t tick)
 {
+	struct read_list affinity = {.known = false}, allowed = {.known = false};
 	sqlite3_stmt *st = replay_ask(r, Q_VCPU_FACT, tick, 0);
 	while (sqlite3_step(st) == SQLITE_ROW) {
 		struct known_vcpu *k = add_vcpu(r, sqlite3_column_int64(st, 0));
@@ -282,9 +318,9 @@ static int read_vcpu_facts(struct replay *r, int64_t tick)
 		k->v.id = sqlite3_column_int(st, 2);
 		k->v.online = sqlite3_column_int(st, 3);
 		k->v.affinity_avail = avail_by_text(rec_text(st, 5));
-		if (cpuset_parse(&k->v.affinity, rec_text(st, 4), NULL) < 0)
+		if (!read_list(&affinity, rec_text(st, 4), &k->v.affinity))
 			k->v.affinity_avail = AVAIL_NONE;
-		if (cpuset_parse(&k->v.allowed, rec_text(st, 6), NULL) < 0)
+		if (!read_list(&allowed, rec_text(st, 6), &k->v.allowed))
 			cpuset_clear(&k->v.allowed);
 		k->v.pinned = sqlite3_column_int(st, 7);
 		k->v.foreign_pin_ns = is_null(st, 8) ? vi64_absent(AVAIL_NONE) : vi64_ok(rec_int(st, 8));
@@ -316,7 +352,7 @@ static int read_pcpus(struct replay *r, int64_t tick, struct sample *to)
 		struct known_pcpu *k = id >= 0 && id < CPUSET_CPUS ? &r->pcpus[id] : NULL;
 		if (!k || !k->known)
 			continue;
-		tick_group(st, 1, &rec_pcpu, k->fresh, 0, &k->v);
+		tick_group(r, st, &rec_pcpu, k->fresh, &k->v);
 		k->fresh = false;
 		struct pcpu_sample *p = to ? sample_add_pcpu(to, id) : NULL;
 		rc = to && !p ? -1 : 0;
@@ -335,7 +371,7 @@ static void read_io(struct replay *r, int64_t tick)
 	while (sqlite3_step(st) == SQLITE_ROW) {
 		struct known_vm *k = known_vm(r, sqlite3_column_int64(st, 0));
 		if (k)
-			tick_group(st, 1, &rec_vm_io, k->fresh, 0, &k->v);
+			tick_group(r, st, &rec_vm_io, k->fresh, &k->v);
 	}
 	sqlite3_reset(st);
 }
@@ -347,17 +383,18 @@ static void read_why(struct replay *r, int64_t tick)
 		struct known_vm *k = known_vm(r, sqlite3_column_int64(st, 0));
 		if (!k)
 			continue;
-		tick_group(st, 1, &rec_vm_why, k->fresh_why, 0, &k->v);
+		tick_group(r, st, &rec_vm_why, k->fresh_why, &k->v);
 		k->fresh_why = false;
 	}
 	sqlite3_reset(st);
 }
 
-static int add_vcpu_row(sqlite3_stmt *st, int64_t vm_key, struct known_vcpu *k, struct sample *to)
+static int add_vcpu_row(
+	struct replay *r, sqlite3_stmt *st, int64_t vm_key, struct known_vcpu *k, struct sample *to)
 {
 	if (!k || k->vm_key != vm_key)
 		return 0;
-	tick_group(st, 1, &rec_vcpu, k->fresh, 0, &k->v);
+	tick_group(r, st, &rec_vcpu, k->fresh, &k->v);
 	k->fresh = false;
 	struct vcpu_sample *v = to ? sample_add_vcpu(to, k->v.id) : NULL;
 	if (v)
@@ -365,9 +402,9 @@ static int add_vcpu_row(sqlite3_stmt *st, int64_t vm_key, struct known_vcpu *k, 
 	return to && !v ? -1 : 0;
 }
 
-static int add_vm_row(sqlite3_stmt *st, int64_t wall_ns, struct known_vm *k, struct sample *to)
+static int add_vm_row(struct replay *r, sqlite3_stmt *st, struct known_vm *k, struct sample *to)
 {
-	tick_group(st, 1, &rec_vm, k->fresh, wall_ns, &k->v);
+	tick_group(r, st, &rec_vm, k->fresh, &k->v);
 	k->fresh = false;
 	struct vm_sample *vm = to ? sample_add_vm(to, k->v.uuid) : NULL;
 	if (!vm)
@@ -386,7 +423,7 @@ static struct known_vcpu *next_vcpu(struct replay *r, sqlite3_stmt *vcpus, bool 
 }
 
 /* Both come in the order of the sample, so that a VM's vCPUs can be added while it is the last one. */
-static int read_vms(struct replay *r, int64_t tick, int64_t wall_ns, struct sample *to)
+static int read_vms(struct replay *r, int64_t tick, struct sample *to)
 {
 	sqlite3_stmt *vms = replay_ask(r, Q_VM, tick, 0), *vcpus = replay_ask(r, Q_VCPU, tick, 0);
 	bool more;
@@ -397,9 +434,9 @@ static int read_vms(struct replay *r, int64_t tick, int64_t wall_ns, struct samp
 		struct known_vm *k = known_vm(r, key);
 		if (!k)
 			continue;
-		rc = add_vm_row(vms, wall_ns, k, to);
+		rc = add_vm_row(r, vms, k, to);
 		for (; rc == 0 && more && (!vcpu || vcpu->vm_key == key); vcpu = next_vcpu(r, vcpus, &more))
-			rc = add_vcpu_row(vcpus, key, vcpu, to);
+			rc = add_vcpu_row(r, vcpus, key, vcpu, to);
 	}
 	sqlite3_reset(vms);
 	sqlite3_reset(vcpus);
@@ -424,7 +461,7 @@ static int read_tick(struct replay *r, int64_t tick, struct sample *to, struct e
 	return 0;
 }
 
-static int read_objects(struct replay *r, int64_t tick, int64_t wall_ns, struct sample *to, struct err *e)
+static int read_objects(struct replay *r, int64_t tick, struct sample *to, struct err *e)
 {
 	r->next_vm = r->next_vcpu = 0;
 	read_pcpu_facts(r, tick);
@@ -436,7 +473,7 @@ static int read_objects(struct replay *r, int64_t tick, int64_t wall_ns, struct 
 	r->next_vm = 0;
 	read_why(r, tick);
 	r->next_vm = 0;
-	if (read_vms(r, tick, wall_ns, to) < 0)
+	if (read_vms(r, tick, to) < 0)
 		return err_set(e, ERR_NOMEM, "%.200s: out of memory", r->path);
 	return 0;
 }
@@ -451,12 +488,15 @@ int replay_read(struct replay *r, int64_t tick, struct sample *to, struct err *e
 	memcpy(to->host.hostname, r->host.hostname, sizeof to->host.hostname);
 	memcpy(to->host.hypervisor, r->host.hypervisor, sizeof to->host.hypervisor);
 	read_nodes(r, tick, to);
-	return read_objects(r, tick, to->wall_ns, to, e) < 0 ? -1 : sample_finish(to, e);
+	r->passing = false;
+	r->wall_ns = to->wall_ns;
+	return read_objects(r, tick, to, e) < 0 ? -1 : sample_finish(to, e);
 }
 
 int replay_pass(struct replay *r, int64_t tick, struct err *e)
 {
-	return read_objects(r, tick, 0, NULL, e);
+	r->passing = true;
+	return read_objects(r, tick, NULL, e);
 }
 
 void replay_forget(struct replay *r)

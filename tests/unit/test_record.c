@@ -783,6 +783,27 @@ static void test_begun_by_key(void **state)
 	engine_free(en);
 }
 
+/* Where a tick has thousands of rows, reading may begin more often: what lies on the way is read row by row.
+ */
+static void test_key_ticks_of_a_large_host(void **state)
+{
+	(void)state;
+	struct config cfg;
+	static const struct {
+		const char *scenario;
+		int keys;
+	} hosts[] = {{"demo", 1}, {"big512", 2}};
+	for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "keys%zu.rec", i);
+		config(&cfg, name);
+		recorded_run(&cfg, hosts[i].scenario, 40, NULL, NULL);
+		assert_int_equal(recorded_int(cfg.record, "SELECT count(*) FROM tick"), 40);
+		assert_int_equal(
+			recorded_int(cfg.record, "SELECT count(*) FROM tick WHERE key"), hosts[i].keys);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -800,6 +821,7 @@ int main(void)
 		cmocka_unit_test(test_endless_table),
 		cmocka_unit_test(test_gives_up),
 		cmocka_unit_test(test_begun_by_key),
+		cmocka_unit_test(test_key_ticks_of_a_large_host),
 	};
 	return cmocka_run_group_tests(tests, NULL, recorded_teardown);
 }

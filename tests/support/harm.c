@@ -58,6 +58,7 @@ void harm_run(const char *name, const char *text, unsigned seed, double seconds,
 		.starved_s = r.starved_vcpu_s,
 		.work_s = r.work_vcpu_s,
 		.starved_guest_s = r.starved_guest_s,
+		.overcommit_s = r.overcommit_s,
 		.kills = r.oom_kills,
 		.pins = r.pins,
 		.balloons = r.balloons};

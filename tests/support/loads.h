@@ -20,11 +20,13 @@ struct load {
 
 size_t load_count(void);
 void load_get(size_t i, struct load *l);
+/* Memory loads, drawn by number. */
+void memory_load_get(unsigned number, struct load *l);
 
 /* What came out of one run: totals of the simulator's own truth. */
 struct harm {
 	double waiting_s, late_s; /* vCPU-seconds; late: in the second half alone */
-	double starved_s, work_s, starved_guest_s;
+	double starved_s, work_s, starved_guest_s, overcommit_s;
 	long kills, pins, balloons;
 };
 

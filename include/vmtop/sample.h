@@ -140,7 +140,7 @@ enum vm_flag {
 struct vm_memory {
 	struct vi64 max_kib;
 	struct vi64 balloon_kib;
-	struct vi64 plugged_kib;       /* by virtio-mem; absent: none. Not recorded */
+	struct vi64 plugged_kib;       /* by virtio-mem; absent: none */
 	struct vi64 unused_kib;        /* guest MemFree */
 	struct vi64 usable_kib;        /* guest MemAvailable */
 	struct vi64 available_kib;     /* guest MemTotal */
@@ -168,13 +168,13 @@ struct vm_io { /* counters, fetched only while SAMPLE_BLOCK or SAMPLE_NET is ask
 /* What tells why a VM is slow, besides the rest. Counters unless said otherwise. Of its helpers, the threads
  * of QEMU that are no vCPUs (emulator, iothreads, vhost), those that are known. */
 struct vm_facts {
-	struct vi64 helper_ns, helper_delay_ns; /* ran; runnable but not running */
-	struct vi64 helper_pcpu;                /* where the busiest of them ran last; no counter */
-	char helper[16];                        /* its name */
-	struct vi64 swapped_kib;                /* of QEMU, on the host's swap; no counter */
-	struct vi64 throttled_ns;               /* its vCPUs, by a quota */
-	struct vi64 weight;                     /* cpu.weight of its group, 100 is the rule; no counter */
-	struct vi64 cpu_shares; /* the same in libvirt's unit, which depends on the host. Not recorded */
+	struct vi64 helper_ns, helper_delay_ns;  /* ran; runnable but not running */
+	struct vi64 helper_pcpu;                 /* where the busiest of them ran last; no counter */
+	char helper[16];                         /* its name */
+	struct vi64 swapped_kib;                 /* of QEMU, on the host's swap; no counter */
+	struct vi64 throttled_ns;                /* its vCPUs, by a quota */
+	struct vi64 weight;                      /* cpu.weight of its group, 100 is the rule; no counter */
+	struct vi64 cpu_shares;                  /* the same in libvirt's unit, which depends on the host */
 	struct vf64 psi_cpu, psi_memory, psi_io; /* of its group: some avg10, percent */
 	struct vi64 exits, polled_ns;            /* KVM: exits from guest mode; polled while halted */
 	struct vi64 disk_ns, disk_reqs;          /* reads, writes and flushes: time they took, how many */
@@ -184,7 +184,7 @@ struct vm_sample {
 	uint8_t uuid[UUID_BYTES];
 	int id;                     /* -1 when not running */
 	char name[VM_NAME_BYTES];   /* raw bytes, hostile; print through text_* only */
-	char title[VM_TITLE_BYTES]; /* what people call it; as hostile; empty: nothing. Not recorded */
+	char title[VM_TITLE_BYTES]; /* what people call it; as hostile; empty: nothing */
 	enum vm_state state;
 	uint32_t flags;        /* enum vm_flag */
 	int64_t hung_since_ns; /* 0, or since when its monitor does not answer (sample clock) */

@@ -225,6 +225,7 @@ static int write_vm_fact(struct record *r, const struct vm_sample *vm, int64_t k
 static bool same_why(const struct vm_sample *a, const struct vm_sample *b)
 {
 	return strcmp(a->facts.helper, b->facts.helper) == 0 && a->facts.weight.v == b->facts.weight.v &&
+	       a->facts.cpu_shares.v == b->facts.cpu_shares.v &&
 	       same_avail(rec_why_groups, REC_WHY_GROUPS, a, b);
 }
 

@@ -81,7 +81,8 @@ GROUP(rec_vm_why,
 	COUNTER("disk_ns", VM(facts.disk_ns)),
 	COUNTER("disk_reqs", VM(facts.disk_reqs)))
 GROUP(rec_vm_why_seldom,
-	GAUGE("weight", VM(facts.weight)))
+	GAUGE("weight", VM(facts.weight)),
+	GAUGE("cpu_shares", VM(facts.cpu_shares)))
 GROUP(rec_vcpu,
 	COUNTER("run_ns", VCPU(time_ns)),
 	COUNTER("wait_ns", VCPU(delay_ns)),
@@ -123,7 +124,7 @@ const char recording_schema_sql[] =
 	" wr_bytes INT, rx_bytes INT, tx_bytes INT, rx_pkts INT, tx_pkts INT);"
 	"CREATE TABLE vm_why_fact(id INTEGER PRIMARY KEY, vm_key INT, helper TEXT, absent TEXT,"
 	" helper_run_ns INT, helper_wait_ns INT, throttled_ns INT, exits INT, polled_ns INT, disk_ns INT,"
-	" disk_reqs INT, weight INT);"
+	" disk_reqs INT, weight INT, cpu_shares INT);"
 	"CREATE TABLE vm_why_tick(id INTEGER PRIMARY KEY, vm_key INT, helper_run_ns INT, helper_wait_ns INT,"
 	" helper_pcpu INT, swapped_kib INT, throttled_ns INT, psi_cpu_pct REAL, psi_memory_pct REAL,"
 	" psi_io_pct REAL, exits INT, polled_ns INT, disk_ns INT, disk_reqs INT);"

@@ -12,8 +12,8 @@
 #include "vmtop/command.h"
 #include "vmtop/err.h"
 
-/* Samples before a place that is jumped to, so that averages there are what they were; fewer where each has so
- * many vCPUs and VMs that a jump would be felt: there an average may still lean to the first of them. */
+/* Samples before a place that is jumped to, so that averages there are what they were; fewer where each has
+ * so many vCPUs and VMs that a jump would be felt: there an average may still lean to the first of them. */
 enum { LEAD = 10, LEAD_MANY = 4, MANY = 2000 };
 
 #define ROWS " WHERE id BETWEEN ?1 << 20 AND (?1 << 20) + 1048575 ORDER BY id"
@@ -28,6 +28,9 @@ enum { LEAD = 10, LEAD_MANY = 4, MANY = 2000 };
 	" major_faults, quota_pct, " group_pct ", max_kib, period_s, min_guarantee_kib, rd_reqs, wr_reqs,"   \
 	" rd_bytes, wr_bytes, rx_bytes, tx_bytes, rx_pkts, tx_pkts"                                          \
 	" FROM vm_fact f JOIN vm USING (vm_key) WHERE f.tick = ?1 ORDER BY f.vm_key"
+#define VM_WHY_FACT(shares)                                                                                  \
+	"SELECT vm_key, helper, absent, helper_run_ns, helper_wait_ns, throttled_ns, exits, polled_ns,"      \
+	" disk_ns, disk_reqs, weight, " shares " FROM vm_why_fact" ROWS
 static const char *const query_sql[] = {
 	[Q_TICK] = "SELECT time_ns, wall_ns, took_ns, note, absent, total_kib, available_kib, free_kib,"
 		   " psi_some_avg10, psi_full_avg10 FROM tick WHERE tick = ?1",
@@ -39,8 +42,7 @@ static const char *const query_sql[] = {
 		 " rss_kib, swap_in_kib, swap_out_kib, major_faults, stats_age_ns FROM vm_tick" ROWS,
 	[Q_VM_IO] = "SELECT vm_key, rd_reqs, wr_reqs, rd_bytes, wr_bytes, rx_bytes, tx_bytes, rx_pkts,"
 		    " tx_pkts FROM vm_io_tick" ROWS,
-	[Q_VM_WHY_FACT] = "SELECT vm_key, helper, absent, helper_run_ns, helper_wait_ns, throttled_ns, exits,"
-			  " polled_ns, disk_ns, disk_reqs, weight FROM vm_why_fact" ROWS,
+	[Q_VM_WHY_FACT] = VM_WHY_FACT("cpu_shares"),
 	[Q_VM_WHY] = "SELECT vm_key, helper_run_ns, helper_wait_ns, helper_pcpu, swapped_kib, throttled_ns,"
 		     " psi_cpu_pct, psi_memory_pct, psi_io_pct, exits, polled_ns, disk_ns, disk_reqs"
 		     " FROM vm_why_tick" ROWS,
@@ -87,7 +89,7 @@ static const char *const older_sql[Q_COUNT][OLDER_FORMS] = {
 	[Q_PCPU_FACT] = {PCPU_FACT("capacity", "NULL"), PCPU_FACT("0", "NULL")},
 	[Q_PCPU] = {PCPU("NULL", "NULL")},
 	[Q_VM_FACT] = {VM_FACT("NULL", "NULL")},
-	[Q_VM_WHY_FACT] = {NO_ROWS},
+	[Q_VM_WHY_FACT] = {VM_WHY_FACT("NULL"), NO_ROWS},
 	[Q_VM_WHY] = {NO_ROWS},
 };
 #undef NO_ROWS
@@ -95,6 +97,7 @@ static const char *const older_sql[Q_COUNT][OLDER_FORMS] = {
 #undef ROWS
 #undef LOG
 #undef VM_FACT
+#undef VM_WHY_FACT
 #undef PCPU_FACT
 
 sqlite3_stmt *replay_ask(struct replay *r, enum replay_query which, int64_t one, int64_t two)

@@ -174,15 +174,6 @@ int replay_played(struct backend *b, const struct sample *s, struct decision *d,
 	return !have ? 0 : read_actions(r, s, to) < 0 ? -1 : 1;
 }
 
-static bool same_action(const struct action *a, const struct action *b)
-{
-	if (a->kind != b->kind || a->vcpu != b->vcpu || uuid_compare(a->uuid, b->uuid) != 0)
-		return false;
-	return a->kind == ACTION_PIN       ? cpuset_equal(&a->to, &b->to)
-	       : a->kind == ACTION_BALLOON ? a->to_kib == b->to_kib
-					   : a->to_s == b->to_s;
-}
-
 /* Nothing can be changed in the past: the outcome is the recorded one where the recording did the same. */
 void replay_apply(struct backend *b, struct action *actions, size_t n)
 {
@@ -196,7 +187,7 @@ void replay_apply(struct backend *b, struct action *actions, size_t n)
 		a->outcome = OUTCOME_SKIPPED;
 		snprintf(a->error, sizeof a->error, "a recording cannot be changed");
 		for (size_t k = 0; k < done.n; k++)
-			if (same_action(a, &done.actions[k])) {
+			if (action_same(a, &done.actions[k])) {
 				a->outcome = done.actions[k].outcome;
 				memcpy(a->error, done.actions[k].error, sizeof a->error);
 				break;

@@ -38,6 +38,23 @@ struct action *plan_add(struct plan *p, enum action_kind kind)
 	return a;
 }
 
+bool action_same(const struct action *a, const struct action *b)
+{
+	if (a->kind != b->kind || a->vcpu != b->vcpu || uuid_compare(a->uuid, b->uuid) != 0)
+		return false;
+	return a->kind == ACTION_PIN       ? cpuset_equal(&a->to, &b->to)
+	       : a->kind == ACTION_BALLOON ? a->to_kib == b->to_kib
+					   : a->to_s == b->to_s;
+}
+
+bool plan_same(const struct plan *a, const struct plan *b)
+{
+	for (size_t i = 0; a->n == b->n && i < a->n; i++)
+		if (!action_same(&a->actions[i], &b->actions[i]))
+			return false;
+	return a->n == b->n;
+}
+
 const char *action_kind_text(enum action_kind k)
 {
 	static const char *const text[] = {[ACTION_PIN] = "pin",

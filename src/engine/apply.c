@@ -325,12 +325,7 @@ static void refuse(struct engine *en, size_t begun, const char *why)
 /* A dry run plans the same every tick; it is logged when it changes. */
 static bool dry_repeats(struct engine *en)
 {
-	bool same = en->plan.n == en->last_dry.n;
-	for (size_t i = 0; same && i < en->plan.n; i++) {
-		const struct action *a = &en->plan.actions[i], *b = &en->last_dry.actions[i];
-		same = a->kind == b->kind && a->vcpu == b->vcpu && uuid_compare(a->uuid, b->uuid) == 0 &&
-		       cpuset_equal(&a->to, &b->to) && a->to_kib == b->to_kib && a->to_s == b->to_s;
-	}
+	bool same = plan_same(&en->plan, &en->last_dry);
 	plan_reset(&en->last_dry);
 	for (size_t i = 0; i < en->plan.n; i++) {
 		struct action *a = plan_add(&en->last_dry, en->plan.actions[i].kind);

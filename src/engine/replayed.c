@@ -106,17 +106,6 @@ void replay_lines(struct engine *en)
 	free(lines);
 }
 
-static bool same_plan(const struct plan *a, const struct plan *b)
-{
-	for (size_t i = 0; a->n == b->n && i < a->n; i++) {
-		const struct action *x = &a->actions[i], *y = &b->actions[i];
-		if (x->kind != y->kind || x->vcpu != y->vcpu || uuid_compare(x->uuid, y->uuid) != 0 ||
-			!cpuset_equal(&x->to, &y->to) || x->to_kib != y->to_kib || x->to_s != y->to_s)
-			return false;
-	}
-	return a->n == b->n;
-}
-
 /* The policies have planned, so that their memory is what it was then; what was recorded takes the place of
  * their plan. After a jump, or with another version, the two may differ. */
 int replay_decisions(struct engine *en, struct err *e)
@@ -126,7 +115,7 @@ int replay_decisions(struct engine *en, struct err *e)
 	int have = en->core->ops->played(en->core, &en->sample, &d, &en->scratch);
 	if (have < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	en->foreign_plan = !same_plan(&en->plan, &en->scratch);
+	en->foreign_plan = !plan_same(&en->plan, &en->scratch);
 	struct plan swap = en->plan;
 	en->plan = en->scratch;
 	en->scratch = swap;

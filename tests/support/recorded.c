@@ -129,6 +129,7 @@ static const char *vm_differs(const struct vm_sample *a, const struct vm_sample 
 	SAME_V(facts.swapped_kib);
 	SAME_V(facts.throttled_ns);
 	SAME_V(facts.weight);
+	SAME_V(facts.cpu_shares);
 	SAME_V(facts.psi_cpu);
 	SAME_V(facts.psi_memory);
 	SAME_V(facts.psi_io);

@@ -73,6 +73,7 @@ static void slow_facts(struct vm_facts *f, unsigned n)
 	f->swapped_kib = vi64_ok(n % 16 * 4096);
 	f->throttled_ns = n % 32 < 20 ? vi64_ok(n * INT64_C(11)) : vi64_absent(AVAIL_UNSUPPORTED);
 	f->weight = vi64_ok(n % 64 < 40 ? 100 : 400);
+	f->cpu_shares = n % 48 < 40 ? vi64_ok(n % 32 < 20 ? 1024 : 4096) : vi64_absent(AVAIL_UNSUPPORTED);
 	f->psi_cpu = vf64_ok(n % 7 * .37);
 	f->psi_memory = n % 11 ? vf64_ok(0) : vf64_absent(AVAIL_DENIED);
 	f->psi_io = vf64_ok(99.99);
@@ -174,6 +175,12 @@ static void forget_why(struct sample *s)
 	}
 }
 
+static void forget_shares(struct sample *s)
+{
+	for (size_t i = 0; i < s->n_vms; i++)
+		s->vms[i].facts.cpu_shares = vi64_absent(AVAIL_NONE);
+}
+
 /* Files of before: what they cannot tell is not known, in no tick, and all else is there. */
 static void written_before(const char *how)
 {
@@ -187,7 +194,10 @@ static void written_before(const char *how)
 	for (int i = 0; i < 3; i++) {
 		sample_init(&seen[i]);
 		assert_int_equal(b->ops->sample(b, SAMPLE_BALLOON | SAMPLE_REGULAR, &seen[i], &e), 0);
-		forget_why(&seen[i]);
+		if (strstr(how, "cpu_shares"))
+			forget_shares(&seen[i]);
+		else
+			forget_why(&seen[i]);
 		for (size_t v = 0; strstr(how, "quota") && v < seen[i].n_vms; v++) {
 			seen[i].vms[v].group_quota_pct = vf64_absent(AVAIL_NONE);
 			seen[i].vms[v].quota_group = 0;
@@ -218,6 +228,8 @@ static void test_written_before_a_column_came(void **state)
 	char older[600];
 	(void)state;
 	written_before(why);
+	written_before("ALTER TABLE vm_why_fact DROP COLUMN cpu_shares;"
+		       "UPDATE vm_why_fact SET absent = replace(absent, 'cpu_shares:unsupported', '')");
 	snprintf(older, sizeof older,
 		"%s; ALTER TABLE vm_fact DROP COLUMN quota_group;"
 		"ALTER TABLE vm_fact DROP COLUMN group_quota_pct;"

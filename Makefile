@@ -175,6 +175,9 @@ install: all
 	install -Dm644 $(BUILD)/completions/vmtop.fish $(DEST)/share/fish/vendor_completions.d/vmtop.fish
 	@mkdir -p $(DEST)/lib/systemd/system
 	sed 's|/usr/local|$(PREFIX)|' packaging/vmtop.service >$(DEST)/lib/systemd/system/vmtop.service
+	sed 's|/usr/local|$(PREFIX)|' packaging/vmtop-metrics.service >$(DEST)/lib/systemd/system/vmtop-metrics.service
+	for f in vmtop.rules.yml vmtop.grafana.json scrape.yml; do \
+		install -Dm644 packaging/prometheus/$$f $(DEST)/share/vmtop/prometheus/$$f || exit 1; done
 	$(if $(HOOKS),@mkdir -p $(DESTDIR)$(HOOKS))
 	$(if $(HOOKS),sed 's|/usr/local|$(PREFIX)|' packaging/libvirt-hook >$(DESTDIR)$(HOOKS)/vmtop && chmod 755 $(DESTDIR)$(HOOKS)/vmtop)
 	install -Dm644 README.md $(DEST)/share/doc/vmtop/README.md
@@ -184,8 +187,8 @@ install: all
 uninstall:
 	rm -f $(DEST)/bin/vmtop $(foreach m,$(notdir $(MANUALS)),$(DEST)/share/man/man$(patsubst .%,%,$(suffix $(m)))/$(m))
 	rm -f $(DEST)/share/bash-completion/completions/vmtop $(DEST)/share/zsh/site-functions/_vmtop
-	rm -f $(DEST)/share/fish/vendor_completions.d/vmtop.fish $(DEST)/lib/systemd/system/vmtop.service
-	rm -rf $(DEST)/share/doc/vmtop
+	rm -f $(DEST)/share/fish/vendor_completions.d/vmtop.fish $(DEST)/lib/systemd/system/vmtop.service $(DEST)/lib/systemd/system/vmtop-metrics.service
+	rm -rf $(DEST)/share/doc/vmtop $(DEST)/share/vmtop
 	$(if $(HOOKS),rm -f $(DESTDIR)$(HOOKS)/vmtop)
 
 dist:

@@ -12,8 +12,8 @@ struct listen_at {
 	socklen_t len;
 };
 
-/* "9177", "127.0.0.1:9177", "localhost:9177", "[::1]:9177": an address is a number, so that nothing is looked
- * up; without one it is 127.0.0.1. ERR_USAGE for all else. */
+/* "19177", "127.0.0.1:19177", "localhost:19177", "[::1]:19177": an address is a number, so that nothing is
+ * looked up; without one it is 127.0.0.1. ERR_USAGE for all else. */
 int listen_parse(struct listen_at *to, const char *text, struct err *e);
 /* A socket that listens there; ERR_RUNTIME. */
 int listen_socket(const struct listen_at *at, const char *text, struct err *e);

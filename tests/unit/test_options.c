@@ -74,10 +74,10 @@ static void test_forms(void **state)
 	assert_int_equal(cfg.format, OUT_OPENMETRICS);
 	assert_int_equal(parse("-b"), 0);
 	assert_int_equal(cfg.format, OUT_TEXT);
-	assert_int_equal(parse("--listen 9177"), 0);
-	assert_string_equal(cfg.listen, "9177");
-	assert_int_equal(parse("--listen [::1]:9177 --batch"), 0);
-	assert_int_equal(parse("--listen 0.0.0.0:9177"), 0);
+	assert_int_equal(parse("--listen 19177"), 0);
+	assert_string_equal(cfg.listen, "19177");
+	assert_int_equal(parse("--listen [::1]:19177 --batch"), 0);
+	assert_int_equal(parse("--listen 0.0.0.0:19177"), 0);
 	assert_int_equal(parse("-d 3 -d 4"), 0); /* the last one counts */
 	assert_float_equal(cfg.delay_s, 4, 0);
 }
@@ -191,7 +191,7 @@ static void test_every_option_is_parsed_and_helped(void **state)
 				     : strcmp(s->option, "set") == 0     ? "delay=3"
 				     : strcmp(s->option, "config") == 0  ? "/dev/null"
 				     : strcmp(s->option, "columns") == 0 ? "name"
-				     : strcmp(s->option, "listen") == 0  ? "9177"
+				     : strcmp(s->option, "listen") == 0  ? "19177"
 				     : s->type == SET_CPUS               ? "0-3,7"
 				     : *s->initial                       ? s->initial
 									 : "x";

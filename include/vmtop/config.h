@@ -68,6 +68,7 @@ struct config {
 	enum on_exit on_exit;
 
 	bool no_color, ascii, mouse;
+	bool esc_quits;
 	char theme[32];
 	enum graph graph;
 	bool sparklines;               /* true */

@@ -97,6 +97,7 @@ enum key_place {
 	IN_SORT = 1 << 4,    /* list of F6 */
 	IN_REPLAY = 1 << 5,  /* a recording is shown: its keys go before those of the views, */
 	IN_PAST = 1 << 6,    /* as here: what a running host showed some time ago */
+	IN_FLEET = 1 << 7,   /* vmtop fleet: the tables of hosts and of their VMs */
 	IN_ALL = IN_VIEWS | IN_PREVIEW | IN_EDIT,
 	IN_LISTS = IN_SETUP | IN_SORT,
 };
@@ -114,7 +115,16 @@ enum key_view {
 	AT_ANY = (1 << 7) - 1,
 };
 
-enum key_section { KEYS_MOVE, KEYS_SHOW, KEYS_STEER, KEYS_OTHER, KEYS_LISTS, KEYS_REPLAY, KEYS_SECTIONS };
+enum key_section {
+	KEYS_MOVE,
+	KEYS_SHOW,
+	KEYS_STEER,
+	KEYS_OTHER,
+	KEYS_LISTS,
+	KEYS_REPLAY,
+	KEYS_FLEET,
+	KEYS_SECTIONS
+};
 
 struct key_row {
 	enum key_action action;

@@ -3,15 +3,19 @@
  * others; nothing is changed on any. */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "fleet_out.h"
 #include "output.h"
 #include "signals.h"
+#include "vmtop/fleet_view.h"
 #include "vmtop/fleet_watch.h"
 #include "vmtop/options.h"
 #include "vmtop/quantity.h"
@@ -222,6 +226,86 @@ static int loop(struct asked *a, struct fleet_watch *w, const struct config *cfg
 	return rc < 0 ? -1 : 0;
 }
 
+/* ---- the screen ---- */
+
+/* Until it ends. ^Z stops both: the shell waits for us, and continues both. */
+static int wait_for(pid_t child)
+{
+	int status = 0;
+	for (;;) {
+		if (waitpid(child, &status, WUNTRACED) < 0 && errno != EINTR)
+			return -1;
+		if (WIFEXITED(status) || WIFSIGNALED(status))
+			return status;
+		if (WIFSTOPPED(status)) {
+			raise(SIGSTOP);
+			kill(child, SIGCONT);
+		}
+		status = 0;
+	}
+}
+
+/* A vmtop of its own, in MANUAL whatever the config says: a host that hangs or kills it leaves the fleet
+ * alone.
+ */
+static const char *open_host(void *arg, const char *uri)
+{
+	const struct asked *a = arg;
+	char *argv[ARGS + 8];
+	int n = 0;
+	pid_t child;
+	posix_spawnattr_t attr;
+	sigset_t none;
+	/* Of our own line all but --batch: config, interval, settings. */
+	for (int i = 0; i < a->argc; i++)
+		if (strcmp(a->argv[i], "--batch") != 0)
+			argv[n++] = a->argv[i];
+	char *rest[] = {strdup("--set"), strdup("esc_quits=yes"), strdup("--connect"), strdup(uri)};
+	for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+		argv[n++] = rest[i];
+	argv[n] = NULL;
+	char shown[600];
+	text_safe(shown, sizeof shown, uri);
+	printf("vmtop: opening %s; ^C comes back\n", shown);
+	fflush(stdout);
+	sigemptyset(&none);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+	int rc = rest[0] && rest[1] && rest[2] && rest[3]
+			 ? posix_spawn(&child, "/proc/self/exe", NULL, &attr, argv, environ)
+			 : ENOMEM;
+	int status = rc == 0 ? wait_for(child) : 0;
+	posix_spawnattr_destroy(&attr);
+	for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+		free(rest[i]);
+	if (rc)
+		return "cannot start a vmtop for this host";
+	return WIFEXITED(status) && WEXITSTATUS(status) == 3   ? "this host could not be reached"
+	       : WIFEXITED(status) && WEXITSTATUS(status) == 0 ? NULL
+							       : "the vmtop of this host ended with an error";
+}
+
+/* A thread that hangs over its host would not survive what exit() takes away. */
+static int leave(struct fleet_watch *w, int rc, const struct err *e)
+{
+	char line[640];
+	if (fleet_watch_stop(w, 1) == 0)
+		return rc;
+	text_safe(line, sizeof line, e->msg);
+	if (rc < 0)
+		fprintf(stderr, "vmtop: %s\n", line);
+	fflush(stdout);
+	_exit(rc < 0 ? err_exit_status(e) : 0);
+}
+
+static int run_screen(struct asked *a, const struct config *cfg, struct err *e)
+{
+	struct fleet_door door = {open_host, a};
+	struct fleet_watch *w = fleet_watch_start(cfg, e);
+	return w ? leave(w, fleet_screen(cfg, w, &door, e), e) : -1;
+}
+
 static int run_batch(struct asked *a, const struct config *cfg, struct err *e)
 {
 	struct fleet_watch *w = fleet_watch_start(cfg, e);
@@ -232,15 +316,7 @@ static int run_batch(struct asked *a, const struct config *cfg, struct err *e)
 			     : loop(a, w, cfg, signals, e);
 	if (signals >= 0)
 		signals_close(signals);
-	if (fleet_watch_stop(w, 1) == 0)
-		return rc;
-	/* A thread that hangs over its host would not survive what exit() takes away. */
-	char line[640];
-	text_safe(line, sizeof line, e->msg);
-	if (rc < 0)
-		fprintf(stderr, "vmtop: %s\n", line);
-	fflush(stdout);
-	_exit(rc < 0 ? err_exit_status(e) : 0);
+	return leave(w, rc, e);
 }
 
 int fleet_run(const struct sub_line *line, struct err *e)
@@ -250,8 +326,11 @@ int fleet_run(const struct sub_line *line, struct err *e)
 	int rc = cfg ? take_options(&a, line, e) : err_set(e, ERR_NOMEM, "out of memory");
 	if (rc == 0 && a.out.sort < 0)
 		fleet_columns_help(stdout, a.out.vms ? FLEET_VMS : FLEET_HOSTS);
+	else if (rc == 0 && configure(&a, line, cfg, e) < 0)
+		rc = -1;
 	else if (rc == 0)
-		rc = configure(&a, line, cfg, e) < 0 ? -1 : run_batch(&a, cfg, e);
+		rc = a.batch || a.count || !isatty(STDOUT_FILENO) ? run_batch(&a, cfg, e)
+								  : run_screen(&a, cfg, e);
 	for (int i = 0; i < a.argc; i++)
 		free(a.argv[i]);
 	free(cfg);

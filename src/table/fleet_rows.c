@@ -79,6 +79,20 @@ static void host_state(const struct column_env *env, size_t row, struct value *v
 	set_text(v, fleet_state_name(host_of(env, row)->state));
 }
 
+/* Why it is not seen, else who suffers most on it and from what. */
+static void host_what(const struct column_env *env, size_t row, struct value *v)
+{
+	const struct fleet_host *h = host_of(env, row);
+	bool away = h->state == FLEET_LATE || h->state == FLEET_LOST;
+	v->avail = AVAIL_OK;
+	if (away)
+		snprintf(v->text, sizeof v->text, "%s", h->trouble);
+	else if (*h->worst)
+		snprintf(v->text, sizeof v->text, "%s: %.280s", h->why, h->worst);
+	else if (strcmp(h->memory, "hard") == 0)
+		snprintf(v->text, sizeof v->text, "memory runs out");
+}
+
 static void host_age(const struct column_env *env, size_t row, struct value *v)
 {
 	double age = fleet_age_s(env->fleet, host_of(env, row));
@@ -101,9 +115,9 @@ static const struct column host_columns[] = {
 	{"suffers", "SUFFER%", "%", "how much the VM suffers that suffers most", .width = 7, .rank = 3,
 		.type = VALUE_SHARE, .get = host_suffers},
 	{"why", "WHY", "", "the heaviest cause of that", .width = 8, .left = true, .ascending = true,
-		.rank = 6, .type = VALUE_TEXT, .get = host_why},
+		.type = VALUE_TEXT, .get = host_why},
 	{"worst", "WORST", "", "the VM that suffers most", .width = 12, .left = true, .ascending = true,
-		.rank = 7, .type = VALUE_TEXT, .get = host_worst},
+		.type = VALUE_TEXT, .get = host_worst},
 	{"load", "LOAD%", "%", "mean busy time of its pCPUs", .width = 6, .rank = 4, .type = VALUE_SHARE,
 		.get = host_load},
 	{"deviation", "DEV", "%", "standard deviation between its pCPUs, as the CPU policy counts it",
@@ -124,8 +138,12 @@ static const struct column host_columns[] = {
 		.get = host_age},
 	{"controller", "STEERS", "", "the vmtop that steers it", .width = 12, .left = true, .ascending = true,
 		.rank = 15, .type = VALUE_TEXT, .get = host_steers},
+	{"what", "WHAT IS WRONG", "",
+		"why it is not seen, else the VM that suffers most, and the heaviest cause of that",
+		.width = 24, .left = true, .ascending = true, .rank = 6, .type = VALUE_TEXT,
+		.get = host_what},
 	{"trouble", "TROUBLE", "", "why there is no newer answer", .width = 24, .left = true,
-		.ascending = true, .rank = 6, .type = VALUE_TEXT, .get = host_trouble},
+		.ascending = true, .type = VALUE_TEXT, .get = host_trouble},
 	{"off", "OFF", "", "VMs that are neither running nor paused", .width = 4, .type = VALUE_INT,
 		.get = host_off},
 	{"total", "TOTAL", "KiB", "its memory", .width = 5, .type = VALUE_KIB, .get = host_total},

@@ -125,6 +125,9 @@ const struct setting settings[] = {
 	{NULL, 0, "memory_columns", SECTION_SCREEN, SET_TEXT, FIELD(memory_columns), 0, 0, "", "LIST", NULL,
 		"columns of the memory view, separated by commas"},
 
+	{NULL, 0, "esc_quits", SECTION_SCREEN, SET_FLAG, FIELD(esc_quits), 0, 0, "no", NULL, NULL,
+		"Esc ends the program where nothing is left to go back from, as vmtop fleet starts it"},
+
 	{"record", 0, NULL, SECTION_FILES, SET_TEXT, FIELD(record), 0, 0, "", "FILE", NULL,
 		"write everything that is seen and done into a new recording"},
 	{"record-keep", 0, "record_keep", SECTION_FILES, SET_SECONDS, FIELD(record_keep_s), 0, 1e9, "0", "SECS", NULL,

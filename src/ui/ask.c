@@ -26,11 +26,16 @@ void ask_question(struct view *v, const struct command *c, const char *fmt, ...)
 	v->n_asked++;
 }
 
+void typed_fill(struct typed *t, const char *text)
+{
+	snprintf(t->text, sizeof t->text, "%s", text);
+	t->len = strlen(t->text);
+	t->filled = t->len > 0;
+}
+
 void ask_line(struct view *v, enum prompt p, const char *text)
 {
-	snprintf(v->line, sizeof v->line, "%s", text);
-	v->line_len = strlen(v->line);
-	v->filled = v->line_len > 0;
+	typed_fill(&v->line, text);
 	v->prompt = p;
 	v->over = OVER_PROMPT;
 	v->n_asked++;
@@ -58,7 +63,7 @@ static void line_interval(struct view *v, const struct snapshot *s)
 {
 	double x;
 	(void)s;
-	if (!quantity_seconds(v->line, &x) || !(x >= 0.2 && x <= 3600)) {
+	if (!quantity_seconds(v->line.text, &x) || !(x >= 0.2 && x <= 3600)) {
 		view_say(v, "the interval must be 0.2 to 3600 seconds");
 		return;
 	}
@@ -67,16 +72,16 @@ static void line_interval(struct view *v, const struct snapshot *s)
 
 static void line_search(struct view *v, const struct snapshot *s)
 {
-	if (!pattern_set(&v->search_re, &v->has_search, v->search, v->line))
-		view_say(v, "not a regular expression that can be used: %.100s", v->line);
+	if (!pattern_set(&v->search_re, &v->has_search, v->search, v->line.text))
+		view_say(v, "not a regular expression that can be used: %.100s", v->line.text);
 	else if (v->has_search && !rows_search(v, s, false))
-		view_say(v, "no VM matches %.100s", v->line);
+		view_say(v, "no VM matches %.100s", v->line.text);
 }
 
 static void line_filter(struct view *v, const struct snapshot *s)
 {
-	if (!pattern_set(&v->filter_re, &v->has_filter, v->filter, v->line)) {
-		view_say(v, "not a regular expression that can be used: %.100s", v->line);
+	if (!pattern_set(&v->filter_re, &v->has_filter, v->filter, v->line.text)) {
+		view_say(v, "not a regular expression that can be used: %.100s", v->line.text);
 		return;
 	}
 	v->n_patterns = 0;
@@ -88,7 +93,7 @@ static void line_note(struct view *v, const struct snapshot *s)
 {
 	struct command c = {.kind = CMD_MARK};
 	(void)s;
-	snprintf(c.text, sizeof c.text, "%.*s", (int)sizeof c.text - 1, v->line);
+	snprintf(c.text, sizeof c.text, "%.*s", (int)sizeof c.text - 1, v->line.text);
 	if (c.text[0])
 		view_send(v, &c);
 }
@@ -97,8 +102,8 @@ static void line_balloon(struct view *v, const struct snapshot *s)
 {
 	struct command c = {.kind = CMD_BALLOON};
 	double kib;
-	if (!quantity_kib(v->line, &kib) || kib <= 0)
-		view_say(v, "not a size: %.60s (4G, 512M, or KiB)", v->line);
+	if (!quantity_kib(v->line.text, &kib) || kib <= 0)
+		view_say(v, "not a size: %.60s (4G, 512M, or KiB)", v->line.text);
 	else {
 		c.number = kib;
 		steer_each(v, s, &c);
@@ -113,13 +118,13 @@ static void line_cpus(struct view *v, const struct snapshot *s)
 	const struct vcpu_sample *c = edit_vcpu(v, s, &vm);
 	if (!c)
 		return;
-	if (cpuset_parse(&to, v->line, &e) < 0) {
+	if (cpuset_parse(&to, v->line.text, &e) < 0) {
 		view_say(v, "%.180s", e.msg);
 		return;
 	}
 	edit_allowed(s, c, &may);
 	if (!cpuset_subset(&to, &may))
-		view_say(v, "vCPU %d may not run on all of %.60s", c->id, v->line);
+		view_say(v, "vCPU %d may not run on all of %.60s", c->id, v->line.text);
 	else
 		edit_set(v, s->sample.vms[vm].uuid, c->id, &to);
 }
@@ -142,11 +147,11 @@ static bool clock_distance(const char *text, int64_t wall_ns, double *s)
 static void line_go(struct view *v, const struct snapshot *s)
 {
 	struct command c = {.kind = CMD_REPLAY};
-	bool by_clock = clock_distance(v->line, s->sample.wall_ns, &c.number);
-	bool sign = v->line[0] == '+' || v->line[0] == '-';
-	bool by_time = !by_clock && quantity_seconds(v->line + sign, &c.number);
+	bool by_clock = clock_distance(v->line.text, s->sample.wall_ns, &c.number);
+	bool sign = v->line.text[0] == '+' || v->line.text[0] == '-';
+	bool by_time = !by_clock && quantity_seconds(v->line.text + sign, &c.number);
 	snprintf(c.text, sizeof c.text, by_clock || sign ? "go" : "at");
-	c.number *= by_time && v->line[0] == '-' ? -1 : 1;
+	c.number *= by_time && v->line.text[0] == '-' ? -1 : 1;
 	bool ok = by_clock || by_time;
 	if (ok && !s->backend.replay)
 		past_go(v, s, c.number, !strcmp(c.text, "at"));
@@ -154,14 +159,14 @@ static void line_go(struct view *v, const struct snapshot *s)
 		view_send(v, &c);
 	else
 		view_say(v, "not a time: %.60s (90 or 2m from the start, -3m or +30s from here, 14:05)",
-			v->line);
+			v->line.text);
 }
 
 static void line_record(struct view *v, const struct snapshot *s)
 {
 	struct command c = {.kind = CMD_RECORD, .on = true};
 	(void)s;
-	snprintf(c.text, sizeof c.text, "%.*s", (int)sizeof c.text - 1, v->line);
+	snprintf(c.text, sizeof c.text, "%.*s", (int)sizeof c.text - 1, v->line.text);
 	if (c.text[0])
 		view_send(v, &c);
 }
@@ -182,27 +187,37 @@ static void line_done(struct view *v, const struct snapshot *s)
 	done[v->prompt](v, s);
 }
 
-static void line_add(struct view *v, uint32_t ch)
+static void line_add(struct typed *t, uint32_t ch)
 {
 	char b[4];
 	size_t n = ch < 0x80 ? 1 : ch < 0x800 ? 2 : ch < 0x10000 ? 3 : 4;
-	if (v->line_len + n >= sizeof v->line)
+	if (t->len + n >= sizeof t->text)
 		return;
 	for (size_t i = n; i-- > 1; ch >>= 6)
 		b[i] = (char)(0x80 | (ch & 0x3f));
 	b[0] = (char)(n == 1 ? ch : (0xf00U >> n & 0xffU) | ch);
-	memcpy(v->line + v->line_len, b, n);
-	v->line_len += n;
-	v->line[v->line_len] = '\0';
+	memcpy(t->text + t->len, b, n);
+	t->len += n;
 }
 
 /* What a line was filled with is there to be taken by Enter, or corrected from its end; a character begins
  * anew. */
-static void line_type(struct view *v, uint32_t ch)
+bool typed_edit(struct typed *t, int key)
 {
-	if (v->filled)
-		v->line_len = 0;
-	line_add(v, ch);
+	if (key == VK_CTRL('U'))
+		t->len = 0;
+	else if (key == VK_BACKSPACE || key == VK_DELETE || key == 0x7f || key == VK_CTRL('H'))
+		while (t->len > 0 && ((unsigned char)t->text[--t->len] & 0xc0) == 0x80)
+			;
+	else if (key >= 0x20 && key < VK_BASE && text_width((uint32_t)key) >= 0) {
+		t->len = t->filled ? 0 : t->len;
+		line_add(t, (uint32_t)key);
+	} else {
+		return false;
+	}
+	t->filled = false;
+	t->text[t->len] = '\0';
+	return true;
 }
 
 static void line_key(struct view *v, int key, const struct snapshot *s)
@@ -215,18 +230,9 @@ static void line_key(struct view *v, int key, const struct snapshot *s)
 		v->over = OVER_NONE;
 		return;
 	}
-	if (key == VK_CTRL('U'))
-		v->line_len = 0;
-	else if (key == VK_BACKSPACE || key == VK_DELETE || key == 0x7f || key == VK_CTRL('H'))
-		while (v->line_len > 0 && ((unsigned char)v->line[--v->line_len] & 0xc0) == 0x80)
-			;
-	else if (key >= 0x20 && key < VK_BASE && text_width((uint32_t)key) >= 0)
-		line_type(v, (uint32_t)key);
-	else
+	if (!typed_edit(&v->line, key))
 		return;
-	v->filled = false;
-	v->line[v->line_len] = '\0';
-	if (v->prompt == PROMPT_SEARCH && pattern_set(&v->search_re, &v->has_search, v->search, v->line))
+	if (v->prompt == PROMPT_SEARCH && pattern_set(&v->search_re, &v->has_search, v->search, v->line.text))
 		rows_search(v, s, false);
 }
 

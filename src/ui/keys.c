@@ -6,8 +6,9 @@
 #include "vmtop/view.h"
 
 static const struct key_row rows[] = {
-	{KEY_UP, {VK_UP}, IN_ALL | IN_LISTS, KEYS_MOVE, .name = "Up Down", .help = "move the cursor"},
-	{KEY_DOWN, {VK_DOWN}, IN_ALL | IN_LISTS, KEYS_MOVE, .name = "", .help = ""},
+	{KEY_UP, {VK_UP}, IN_ALL | IN_LISTS | IN_FLEET, KEYS_MOVE, .name = "Up Down",
+		.help = "move the cursor"},
+	{KEY_DOWN, {VK_DOWN}, IN_ALL | IN_LISTS | IN_FLEET, KEYS_MOVE, .name = "", .help = ""},
 	{KEY_LEFT, {VK_LEFT}, IN_ALL, KEYS_MOVE, .name = "Left Right", .footer = "← →", .label = "VM",
 		.rank = 4, .best = AT_VM | AT_WHY, .not_at = AT_ANY & ~(AT_VM | AT_WHY),
 		.help = "scroll the table sideways; choose a pCPU in the pin map; in a VM's view: the VM before or after"},
@@ -15,12 +16,12 @@ static const struct key_row rows[] = {
 	{KEY_FAR_LEFT, {'(', VK_SLEFT}, IN_ALL, KEYS_MOVE, .name = "( )",
 		.help = "pin map: a screen of pCPUs to the left or right"},
 	{KEY_FAR_RIGHT, {')', VK_SRIGHT}, IN_ALL, KEYS_MOVE, .name = "", .help = ""},
-	{KEY_PAGE_UP, {VK_PGUP}, IN_ALL | IN_LISTS, KEYS_MOVE, .name = "PgUp PgDn",
+	{KEY_PAGE_UP, {VK_PGUP}, IN_ALL | IN_LISTS | IN_FLEET, KEYS_MOVE, .name = "PgUp PgDn",
 		.help = "a page up or down"},
-	{KEY_PAGE_DOWN, {VK_PGDN}, IN_ALL | IN_LISTS, KEYS_MOVE, .name = "", .help = ""},
-	{KEY_FIRST, {VK_HOME}, IN_ALL | IN_LISTS, KEYS_MOVE, .name = "Home End",
+	{KEY_PAGE_DOWN, {VK_PGDN}, IN_ALL | IN_LISTS | IN_FLEET, KEYS_MOVE, .name = "", .help = ""},
+	{KEY_FIRST, {VK_HOME}, IN_ALL | IN_LISTS | IN_FLEET, KEYS_MOVE, .name = "Home End",
 		.help = "to the first or last row"},
-	{KEY_LAST, {VK_END}, IN_ALL | IN_LISTS, KEYS_MOVE, .name = "", .help = ""},
+	{KEY_LAST, {VK_END}, IN_ALL | IN_LISTS | IN_FLEET, KEYS_MOVE, .name = "", .help = ""},
 	{KEY_PANEL, {VK_TAB}, IN_VIEWS | IN_PREVIEW, KEYS_MOVE, .name = "Tab", .footer = "Tab",
 		.label = "Panel", .rank = 22, .not_at = AT_LOG | AT_WHY | AT_PLAN,
 		.help = "to the next panel"},
@@ -153,11 +154,12 @@ static const struct key_row rows[] = {
 		.help = "what vmtop itself costs: calls, sample, plan, screen"},
 	{KEY_RECORD, {'R'}, IN_VIEWS, KEYS_OTHER, .live = true, .name = "R", .footer = "R", .label = "Record",
 		.rank = 29, .best = AT_LOG, .help = "begin a recording, asking for its file; end it"},
-	{KEY_REDRAW, {VK_CTRL('L')}, IN_ALL, KEYS_OTHER, .name = "^L", .help = "draw the screen anew"},
-	{KEY_HELP, {'?', 'h', VK_F1}, IN_ALL | IN_LISTS, KEYS_OTHER, .name = "? h F1", .footer = "?",
-		.label = "Help", .rank = 2, .help = "this help"},
-	{KEY_QUIT, {'q', VK_F1 + 9}, IN_ALL, KEYS_OTHER, .name = "q F10", .footer = "q", .label = "Quit",
-		.rank = 1, .help = "quit"},
+	{KEY_REDRAW, {VK_CTRL('L')}, IN_ALL | IN_FLEET, KEYS_OTHER, .name = "^L",
+		.help = "draw the screen anew"},
+	{KEY_HELP, {'?', 'h', VK_F1}, IN_ALL | IN_LISTS | IN_FLEET, KEYS_OTHER, .name = "? h F1",
+		.footer = "?", .label = "Help", .rank = 2, .help = "this help"},
+	{KEY_QUIT, {'q', VK_F1 + 9}, IN_ALL | IN_FLEET, KEYS_OTHER, .name = "q F10", .footer = "q",
+		.label = "Quit", .rank = 1, .help = "quit"},
 
 	{KEY_CHOOSE, {VK_ENTER, ' ', VK_RIGHT}, IN_SETUP, KEYS_LISTS, .name = "Enter Space",
 		.footer = "Enter", .label = "Change", .rank = 2,
@@ -183,6 +185,25 @@ static const struct key_row rows[] = {
 		.rank = 6, .help = "twice or half as fast"},
 	{KEY_SLOWER, {'-'}, IN_REPLAY, KEYS_REPLAY, .name = "", .help = ""},
 	{KEY_LOOP, {'L'}, IN_REPLAY, KEYS_REPLAY, .name = "L", .help = "begin anew at the end, or not"},
+
+	{KEY_OPEN, {VK_ENTER, 'e', VK_F1 + 4}, IN_FLEET, KEYS_FLEET, .name = "Enter e F5", .footer = "Enter",
+		.label = "Open", .rank = 3,
+		.help = "fleet: open the host, or that of the VM, in a vmtop of its own; q or Esc there come back"},
+	{KEY_PANEL, {VK_TAB, VK_BTAB}, IN_FLEET, KEYS_FLEET, .name = "Tab", .footer = "Tab",
+		.label = "Hosts/VMs", .rank = 4, .help = "fleet: the hosts, or the VMs of all hosts"},
+	{KEY_BACK, {VK_ESC}, IN_FLEET, KEYS_FLEET, .name = "Esc", .help = "fleet: back to the hosts"},
+	{KEY_SEARCH, {'/', VK_F1 + 2}, IN_FLEET, KEYS_FLEET, .name = "/ F3", .footer = "/", .label = "Search",
+		.rank = 5, .help = "fleet: search by name (regular expression)"},
+	{KEY_NEXT, {'n'}, IN_FLEET, KEYS_FLEET, .name = "n", .help = "fleet: next match"},
+	{KEY_FILTER, {'\\', VK_F1 + 3}, IN_FLEET, KEYS_FLEET, .name = "\\ F4", .footer = "\\",
+		.label = "Filter", .rank = 6, .help = "fleet: show only the rows whose name matches"},
+	{KEY_SORT_PICK, {'F', VK_F1 + 5}, IN_FLEET, KEYS_FLEET, .name = "F F6", .footer = "F6",
+		.label = "Sort", .rank = 7, .help = "fleet: choose the column to sort by"},
+	{KEY_SORT_LEFT, {'<'}, IN_FLEET, KEYS_FLEET, .name = "< >",
+		.help = "fleet: sort by the column to the left or right"},
+	{KEY_SORT_RIGHT, {'>'}, IN_FLEET, KEYS_FLEET, .name = "", .help = ""},
+	{KEY_REVERSE, {'r'}, IN_FLEET, KEYS_FLEET, .name = "r", .footer = "r", .label = "Reverse", .rank = 8,
+		.help = "fleet: reverse the order"},
 };
 enum { N_ROWS = sizeof rows / sizeof rows[0] };
 
@@ -261,6 +282,7 @@ const char *key_section_text(enum key_section s)
 		[KEYS_OTHER] = "Other",
 		[KEYS_LISTS] = "In the setup and in lists",
 		[KEYS_REPLAY] = "Replay of a recording",
+		[KEYS_FLEET] = "In vmtop fleet",
 	};
 	return (unsigned)s < KEYS_SECTIONS ? text[s] : "";
 }

@@ -81,27 +81,32 @@ static void prompt_label(const struct view *v, const struct snapshot *s, char *b
 	}
 }
 
-/* A line over the footer, with the cursor at its end. */
-static bool prompt_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols,
-	int *row, int *col)
+void typed_draw(struct screen *to, const char *label, const struct typed *t)
 {
-	char label[160], line[LINE_MAX_BYTES * 4];
-	if (screen_resize(to, 1, cols) < 0)
-		return false;
-	*row = rows - 1;
-	*col = 0;
-	prompt_label(v, s, label, sizeof label);
-	text_safe(line, sizeof line, v->line);
-	int used = screen_text(to, 0, 0, cols - 1, STYLE_TITLE, label);
-	int room = cols - 1 - used;
+	char line[LINE_MAX_BYTES * 4];
+	text_safe(line, sizeof line, t->text);
+	int used = screen_text(to, 0, 0, to->cols - 1, STYLE_TITLE, label);
+	int room = to->cols - 1 - used;
 	const char *tail = line; /* the end is what one is typing */
 	while (*tail && screen_columns(to, tail) > room)
 		do
 			tail++;
 		while (((unsigned char)*tail & 0xc0) == 0x80);
-	used += screen_text(to, 0, used, room, v->filled ? STYLE_SELECTED : STYLE_BOLD, tail);
+	used += screen_text(to, 0, used, room, t->filled ? STYLE_SELECTED : STYLE_BOLD, tail);
 	to->cursor_row = 0;
-	to->cursor_col = used < cols ? used : cols - 1;
+	to->cursor_col = used < to->cols ? used : to->cols - 1;
+}
+
+static bool prompt_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols,
+	int *row, int *col)
+{
+	char label[160];
+	if (screen_resize(to, 1, cols) < 0)
+		return false;
+	*row = rows - 1;
+	*col = 0;
+	prompt_label(v, s, label, sizeof label);
+	typed_draw(to, label, &v->line);
 	return true;
 }
 

@@ -332,6 +332,19 @@ static int footer_width(const struct screen *to, const struct key_row *k)
 	return screen_columns(to, k->footer) + 1 + screen_columns(to, k->label);
 }
 
+void footer_keys_draw(struct screen *to, const struct key_row *const *keys, int n)
+{
+	int fit = 0, used = -1, col = 0;
+	while (fit < n && used + 1 + footer_width(to, keys[fit]) <= to->cols)
+		used += 1 + footer_width(to, keys[fit++]);
+	int gap = used + fit - 1 <= to->cols ? 2 : 1;
+	for (int i = 0; i < fit; i++) {
+		col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY, keys[i]->footer) + 1;
+		col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY_TEXT, keys[i]->label);
+		col += gap;
+	}
+}
+
 /* The first keys of the view that fit; room between them only when all do. A small screen has the word there
  * instead, so that nothing else moves for it. */
 void footer_draw(const struct view *v, const struct snapshot *s, struct screen *to)
@@ -343,14 +356,6 @@ void footer_draw(const struct view *v, const struct snapshot *s, struct screen *
 		word_draw(word, to, to->rows - 1, 0);
 		return;
 	}
-	int n = (int)key_footer(view_place(v, s), 1U << v->id, s->readonly, keys, FOOTER_KEYS), fit = 0;
-	int used = -1, col = 0;
-	while (fit < n && used + 1 + footer_width(to, keys[fit]) <= to->cols)
-		used += 1 + footer_width(to, keys[fit++]);
-	int gap = used + fit - 1 <= to->cols ? 2 : 1;
-	for (int i = 0; i < fit; i++) {
-		col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY, keys[i]->footer) + 1;
-		col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY_TEXT, keys[i]->label);
-		col += gap;
-	}
+	int n = (int)key_footer(view_place(v, s), 1U << v->id, s->readonly, keys, FOOTER_KEYS);
+	footer_keys_draw(to, keys, n);
 }

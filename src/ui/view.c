@@ -84,6 +84,7 @@ struct view *view_new(const struct config *cfg)
 	}
 	v->delay_s = cfg->delay_s;
 	v->yes = cfg->yes;
+	v->esc_quits = cfg->esc_quits;
 	v->on_exit = cfg->on_exit;
 	if (cfg->show_patterns && cfg->n_patterns) {
 		v->patterns = calloc(cfg->n_patterns, sizeof *v->patterns);

@@ -69,7 +69,7 @@ static void key_why(struct view *v, const struct snapshot *s)
 	key_view(v, VIEW_WHY);
 }
 
-static void key_back(struct view *v)
+static void key_back(struct view *v, const struct snapshot *s)
 {
 	if (v->id == VIEW_VM || v->id == VIEW_WHY)
 		v->id = v->came_from;
@@ -80,6 +80,8 @@ static void key_back(struct view *v)
 	else if (v->n_marks) {
 		view_say(v, "%zu mark%s taken off", v->n_marks, text_s(v->n_marks));
 		v->n_marks = 0;
+	} else if (v->esc_quits) {
+		key_quit(v, s);
 	}
 	v->rows_stale = true;
 }
@@ -240,7 +242,7 @@ static bool show_key(struct view *v, const struct snapshot *s, enum key_action a
 		key_view(v, VIEW_VM);
 		return true;
 	case KEY_BACK:
-		key_back(v);
+		key_back(v, s);
 		return true;
 	case KEY_PANEL:
 		key_panel(v, 1);

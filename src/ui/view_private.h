@@ -61,14 +61,21 @@ struct row_key {
 	char text[48];
 };
 
+enum { STAGED_MAX = 128, MARKS_MAX = 1024, QUEUE_MAX = 1032, LINE_MAX_BYTES = 160 };
+
+/* A line that is being typed. */
+struct typed {
+	char text[LINE_MAX_BYTES];
+	size_t len;
+	bool filled; /* it is what it was filled with: the first character replaces it */
+};
+
 /* A pin staged in the editor. */
 struct staged {
 	uint8_t uuid[UUID_BYTES];
 	int vcpu;
 	struct cpuset to;
 };
-
-enum { STAGED_MAX = 128, MARKS_MAX = 1024, QUEUE_MAX = 1032, LINE_MAX_BYTES = 160 };
 
 /* What the setup panel has chosen; the engine's answer comes with the next snapshot only. */
 struct setup {
@@ -98,7 +105,7 @@ struct named {
 struct view {
 	/* settings of the session */
 	double delay_s;
-	bool yes, ascii_only;
+	bool yes, ascii_only, esc_quits;
 	bool steers; /* the host of the newest snapshot can be changed from here */
 	enum on_exit on_exit;
 	enum view_id id, came_from;
@@ -159,9 +166,7 @@ struct view {
 	struct own_cost own;               /* of the last frame */
 	int over_row, over_top, over_page; /* the page is what was drawn last */
 	enum prompt prompt;
-	char line[LINE_MAX_BYTES];
-	size_t line_len;
-	bool filled;       /* the line is what it was filled with: the first character replaces it */
+	struct typed line;
 	char message[200]; /* a word from the view itself: why a key did nothing; until the next key */
 	char question[400];
 	struct command ask; /* carried out on y */
@@ -218,6 +223,9 @@ const char *merge_text(enum merge m);
 int header_rows(int rows);
 void header_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, double age_s);
 void footer_draw(const struct view *v, const struct snapshot *s, struct screen *to);
+struct key_row;
+/* In the last line. */
+void footer_keys_draw(struct screen *to, const struct key_row *const *keys, int n);
 int table_rows(const struct view *v); /* that it would fill */
 void table_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 /* Rows for the pCPUs: `most`, or `by_node` where that gives each node a line of its own. */
@@ -279,6 +287,10 @@ void ask_key(struct view *v, int key, const struct snapshot *s);
 void ask_question(struct view *v, const struct command *c, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void ask_line(struct view *v, enum prompt p, const char *text);
+void typed_fill(struct typed *t, const char *text);
+bool typed_edit(struct typed *t, int key); /* false: the key is none of a line's */
+/* A line over the footer, with the cursor at its end. */
+void typed_draw(struct screen *to, const char *label, const struct typed *t);
 /* panel_help.c: keys and columns of the place where one is */
 bool help_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col);

@@ -470,6 +470,32 @@ static void test_no_keyboard(void **state)
 	pty_done(&p);
 }
 
+/* A fleet, one of its hosts, back with Esc, again and back with q, and out; ^C in the host ends the host. */
+static void test_fleet(void **state)
+{
+	static const char *const keys[] = {"\033", "q", "\003"};
+	const char *const argv[] = {vmtop(), "fleet", "--config", "/dev/null", "-d", "0.2", "sim:demo", NULL};
+	struct pty p;
+	(void)state;
+	pty_start(&p, &(struct pty_setup){.rows = 24, .cols = 80, .argv = argv});
+	assert_true(pty_expect(&p, 0, "WHAT IS WRONG", PATIENCE_MS));
+	assert_true(pty_expect(&p, 0, "kvm1.example", PATIENCE_MS));
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		size_t from = p.n;
+		pty_type(&p, "\r", 1);
+		assert_true(pty_expect(&p, from, TABLE, PATIENCE_MS));
+		pty_read(&p, 300);
+		from = p.n;
+		pty_type(&p, keys[i], 1);
+		assert_true(pty_expect(&p, from, "WHAT IS WRONG", PATIENCE_MS));
+		pty_read(&p, 300);
+	}
+	pty_type(&p, "q", 1);
+	expect_exit(&p, 0);
+	expect_left(&p);
+	pty_done(&p);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -488,6 +514,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_colour),
 		cmocka_unit_test(test_c_locale),
 		cmocka_unit_test(test_no_screen),
+		cmocka_unit_test(test_fleet),
 		cmocka_unit_test(test_no_keyboard),
 	};
 	if (argc > 1)

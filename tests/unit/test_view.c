@@ -47,6 +47,25 @@ static void test_cycle_and_undo_ask_above_eight(void **state)
 	assert_int_equal(press(t, 'n'), CMD_NONE);
 }
 
+/* A host that vmtop fleet opened: Esc goes back step by step, and then out. */
+static void test_esc_leaves_a_host_of_a_fleet(void **state)
+{
+	struct seat *t = *state;
+	assert_int_equal(press(t, VK_ESC), CMD_NONE);
+	struct config cfg = {.delay_s = 2, .esc_quits = true};
+	view_free(t->v);
+	t->v = view_new(&cfg);
+	view_feed(t->v, t->s);
+	press(t, '2');
+	assert_int_equal(press(t, VK_ESC), CMD_NONE);
+	t->s->n_changed = 2; /* and asks what q asks */
+	assert_int_equal(press(t, VK_ESC), CMD_NONE);
+	assert_true(asks(t, "2 changes"));
+	press(t, VK_ESC);
+	t->s->n_changed = 0;
+	assert_int_equal(press(t, VK_ESC), CMD_QUIT);
+}
+
 static bool shows(struct seat *t, const char *words)
 {
 	static char text[24 * 80 * 8];
@@ -482,6 +501,7 @@ int main(void)
 		cmocka_unit_test(test_waiting_is_coloured_by_its_sum),
 		SEATED(test_own_cost),
 		SEATED(test_rebalance_asks_above_eight),
+		SEATED(test_esc_leaves_a_host_of_a_fleet),
 		SEATED(test_cycle_and_undo_ask_above_eight),
 		SEATED(test_the_owner_is_shown),
 		SEATED(test_auto_asks_once),

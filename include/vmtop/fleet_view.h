@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The screen of a fleet: a table of hosts, or of the VMs of all hosts. fleet_view_draw() fills a grid,
+ * fleet_view_key() takes a key; both pure. fleet_screen() is the loop around them. */
+#ifndef VMTOP_FLEET_VIEW_H
+#define VMTOP_FLEET_VIEW_H
+
+#include "vmtop/config.h"
+#include "vmtop/err.h"
+#include "vmtop/fleet_rows.h"
+
+struct fleet_view;
+struct screen;
+
+enum fleet_wish { FLEET_STAY, FLEET_OPEN, FLEET_QUIT };
+
+struct fleet_view *fleet_view_new(double delay_s); /* NULL: out of memory */
+void fleet_view_free(struct fleet_view *v);
+/* Something new is known: rows anew, the cursor stays on its host or VM. The view keeps no pointer to it. */
+void fleet_view_feed(struct fleet_view *v, const struct fleet *f);
+/* f is what was fed last. */
+void fleet_view_draw(struct fleet_view *v, const struct fleet *f, struct screen *to);
+/* As view_overlay(). */
+bool fleet_view_overlay(struct fleet_view *v, struct screen *to, int rows, int cols, int *row, int *col);
+enum fleet_wish fleet_view_key(struct fleet_view *v, int key, const struct fleet *f);
+/* VK_CLICK and the wheel, at a row of the frame drawn last. */
+void fleet_view_mouse(struct fleet_view *v, int row, int key, const struct fleet *f);
+/* The host to open after FLEET_OPEN, NULL: none. */
+const struct fleet_host *fleet_view_host(const struct fleet_view *v, const struct fleet *f);
+void fleet_view_tell(struct fleet_view *v, const char *text); /* until the next key */
+
+/* Opens one host while the screen is away; returns what to tell after it, or NULL. */
+struct fleet_door {
+	const char *(*open)(void *arg, const char *uri);
+	void *arg;
+};
+struct fleet_watch;
+/* Until q, a signal or the end of the terminal. Fails when the terminal cannot be used. */
+int fleet_screen(
+	const struct config *cfg, struct fleet_watch *w, const struct fleet_door *door, struct err *e);
+
+#endif

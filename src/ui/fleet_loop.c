@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop of a fleet's screen: one poll over the keyboard, what is new, and signals. Invariant: nothing here
+ * waits for a host; on every way out, and while a host is open, the terminal is given back first. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fleet_private.h"
+#include "keys_read.h"
+#include "term.h"
+#include "vmtop/fleet_watch.h"
+
+enum { POLL_KEYS, POLL_NEWS, POLL_SIGNALS, POLL_LINE, POLL_COUNT };
+/* Hosts tell of themselves one after another: they are put together so often at most. */
+enum { NEWS_MS = 250, AGE_MS = 1000 };
+
+struct loop {
+	const struct config *cfg;
+	struct fleet_watch *watch;
+	const struct fleet_door *door;
+	struct fleet_view *view;
+	struct terminal *term;
+	struct fleet *shown;
+	struct keys_reader keys;
+	struct screen base, over;
+	int signals;
+	int64_t taken_ms;
+	bool news, dirty, done;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+static int open_signals(void)
+{
+	static const int wanted[] = {SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGCONT};
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+		sigaddset(&set, wanted[i]);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int take(struct loop *l)
+{
+	struct fleet *f = fleet_watch_take(l->watch);
+	if (!f)
+		return -1;
+	fleet_free(l->shown);
+	l->shown = f;
+	l->taken_ms = now_ms();
+	l->news = false;
+	l->dirty = true;
+	fleet_view_feed(l->view, f);
+	return 0;
+}
+
+static int take_terminal(struct loop *l, struct err *e)
+{
+	l->term = term_open(l->cfg, e);
+	if (!l->term)
+		return -1;
+	keys_read_init(&l->keys, term_names(l->term), l->cfg->mouse);
+	l->base.ascii = l->over.ascii = term_ascii(l->term);
+	l->base.console = l->over.console = term_console(l->term);
+	l->dirty = true;
+	return 0;
+}
+
+/* Keys of the host's screen that the terminal turned into signals were not meant for this one. */
+static void forget_keys(struct loop *l)
+{
+	struct signalfd_siginfo si;
+	while (read(l->signals, &si, sizeof si) == (ssize_t)sizeof si)
+		l->done |= si.ssi_signo == SIGTERM || si.ssi_signo == SIGHUP;
+}
+
+static void open_host(struct loop *l)
+{
+	const struct fleet_host *h = fleet_view_host(l->view, l->shown);
+	struct err e = ERR_INIT;
+	if (!h)
+		return;
+	term_close(l->term);
+	l->term = NULL;
+	const char *word = l->door->open(l->door->arg, h->uri);
+	forget_keys(l);
+	if (take_terminal(l, &e) < 0)
+		l->done = true;
+	if (word)
+		fleet_view_tell(l->view, word);
+	take(l);
+}
+
+static void take_key(struct loop *l, const struct key_event *ev)
+{
+	l->dirty = true;
+	if (ev->key == VK_CTRL('L')) {
+		term_redraw(l->term);
+	} else if (ev->key >= VK_CLICK && ev->key <= VK_WHEEL_DOWN) {
+		fleet_view_mouse(l->view, ev->row, ev->key, l->shown);
+	} else {
+		enum fleet_wish wish = fleet_view_key(l->view, ev->key, l->shown);
+		l->done |= wish == FLEET_QUIT;
+		if (wish == FLEET_OPEN)
+			open_host(l);
+	}
+}
+
+/* Readable with nothing to read is the end of the terminal: leave instead of spinning. */
+static void read_keys(struct loop *l, short events)
+{
+	unsigned char bytes[512];
+	struct key_event ev;
+	int waiting = 0;
+	ssize_t n = 0;
+	if (ioctl(STDIN_FILENO, FIONREAD, &waiting) < 0 || waiting == 0 ||
+		(events & (POLLHUP | POLLERR | POLLNVAL)) ||
+		(n = read(STDIN_FILENO, bytes, sizeof bytes)) == 0 || (n < 0 && errno != EINTR)) {
+		l->done = true;
+		return;
+	}
+	for (ssize_t i = 0; i < n && !l->done; i++)
+		if (keys_read_byte(&l->keys, bytes[i], now_ms(), &ev))
+			take_key(l, &ev);
+}
+
+static void read_signals(struct loop *l)
+{
+	struct signalfd_siginfo si;
+	while (read(l->signals, &si, sizeof si) == (ssize_t)sizeof si) {
+		l->dirty = true;
+		if (si.ssi_signo == SIGWINCH)
+			term_resize(l->term);
+		else if (si.ssi_signo == SIGTSTP)
+			term_suspend(l->term);
+		else if (si.ssi_signo == SIGCONT)
+			term_resume(l->term);
+		else
+			l->done = true;
+	}
+}
+
+static void draw(struct loop *l)
+{
+	int rows, cols, row = 0, col = 0;
+	term_size(l->term, &rows, &cols);
+	if (screen_resize(&l->base, rows, cols) < 0)
+		return;
+	fleet_view_draw(l->view, l->shown, &l->base);
+	bool over = fleet_view_overlay(l->view, &l->over, rows, cols, &row, &col);
+	term_draw(l->term, &l->base, over ? &l->over : NULL, row, col);
+	l->dirty = false;
+}
+
+/* Ages count up once a second. */
+static int next_ms(const struct loop *l)
+{
+	int64_t due = l->taken_ms + (l->news ? NEWS_MS : AGE_MS), keys = keys_read_due(&l->keys);
+	due = keys >= 0 && keys < due ? keys : due;
+	int64_t left = due - now_ms();
+	return left > 0 ? (int)left : 0;
+}
+
+static void turn(struct loop *l)
+{
+	int out;
+	struct key_event ev;
+	bool busy = term_busy(l->term, &out);
+	struct pollfd fds[POLL_COUNT] = {
+		[POLL_KEYS] = {.fd = STDIN_FILENO, .events = POLLIN},
+		[POLL_NEWS] = {.fd = l->news ? -1 : fleet_watch_fd(l->watch), .events = POLLIN},
+		[POLL_SIGNALS] = {.fd = l->signals, .events = POLLIN},
+		[POLL_LINE] = {.fd = busy ? out : -1, .events = POLLOUT},
+	};
+	int n = poll(fds, POLL_COUNT, next_ms(l));
+	if (n < 0 && errno != EINTR)
+		l->done = true;
+	if (n > 0 && fds[POLL_LINE].revents)
+		term_flush(l->term);
+	if (n > 0 && fds[POLL_SIGNALS].revents)
+		read_signals(l);
+	if (n > 0 && fds[POLL_NEWS].revents)
+		l->news = true;
+	if (now_ms() - l->taken_ms >= (l->news ? NEWS_MS : AGE_MS))
+		take(l);
+	if (n > 0 && fds[POLL_KEYS].revents && !l->done)
+		read_keys(l, fds[POLL_KEYS].revents);
+	else if (!l->done && keys_read_idle(&l->keys, now_ms(), &ev))
+		take_key(l, &ev);
+}
+
+static int loop_open(struct loop *l, struct err *e)
+{
+	l->view = fleet_view_new(l->cfg->delay_s);
+	if (!l->view || screen_init(&l->base, 1, 1) < 0 || screen_init(&l->over, 1, 1) < 0 || take(l) < 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	l->signals = open_signals();
+	if (l->signals < 0)
+		return err_set(e, ERR_RUNTIME, "signals: %s", strerror(errno));
+	return take_terminal(l, e);
+}
+
+int fleet_screen(
+	const struct config *cfg, struct fleet_watch *w, const struct fleet_door *door, struct err *e)
+{
+	struct loop l = {.cfg = cfg, .watch = w, .door = door, .signals = -1};
+	int rc = loop_open(&l, e);
+	while (rc == 0 && !l.done) {
+		int out;
+		if (l.dirty && !term_busy(l.term, &out))
+			draw(&l);
+		turn(&l);
+	}
+	term_close(l.term);
+	fleet_view_free(l.view);
+	fleet_free(l.shown);
+	screen_done(&l.base);
+	screen_done(&l.over);
+	if (l.signals >= 0)
+		close(l.signals);
+	return rc;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* The screen of a fleet: golden screens (`make golden` writes them anew), keys, the cursor, odd fleets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/fleets.h"
+#include "vmtop/fleet_view.h"
+#include "vmtop/keys.h"
+#include "vmtop/screen.h"
+#include "vmtop/view.h"
+
+static enum fleet_wish type(struct fleet_view *v, const struct fleet *f, const char *keys)
+{
+	enum fleet_wish w = FLEET_STAY;
+	for (; *keys; keys++)
+		w = fleet_view_key(v,
+			*keys == '\r'     ? VK_ENTER
+			: *keys == '\033' ? VK_ESC
+			: *keys == '\t'   ? VK_TAB
+			: *keys == '\001' ? VK_DOWN
+					  : *keys,
+			f);
+	return w;
+}
+
+static char *shoot(struct fleet_view *v, const struct fleet *f, int rows, int cols, bool ascii)
+{
+	struct screen base, over;
+	int row, col;
+	assert_int_equal(screen_init(&base, rows, cols), 0);
+	assert_int_equal(screen_init(&over, 1, 1), 0);
+	base.ascii = over.ascii = ascii;
+	fleet_view_draw(v, f, &base);
+	if (fleet_view_overlay(v, &over, rows, cols, &row, &col))
+		screen_blit(&base, &over, row, col);
+	char *text = screen_dump(&base);
+	assert_non_null(text);
+	screen_done(&base);
+	screen_done(&over);
+	return text;
+}
+
+static void golden(const char *name, const char *keys, struct fleet *f, int rows, int cols)
+{
+	char path[256], *then = calloc(1, 1 << 16);
+	const char *mode = getenv("VMTOP_GOLDEN");
+	struct fleet_view *v = fleet_view_new(2);
+	fleet_view_feed(v, f);
+	free(shoot(v, f, rows, cols, false)); /* pages are known after the first frame */
+	type(v, f, keys);
+	char *now = shoot(v, f, rows, cols, false);
+	snprintf(path, sizeof path, "tests/screen/golden/%s-%dx%d.txt", name, cols, rows);
+	FILE *file = fopen(path, mode && !strcmp(mode, "write") ? "w" : "r");
+	if (mode && !strcmp(mode, "write")) {
+		assert_non_null(file);
+		fputs(now, file);
+	} else {
+		size_t n = file ? fread(then, 1, (1 << 16) - 1, file) : 0;
+		then[n] = '\0';
+		if (strcmp(now, then))
+			fail_msg("%s differs (make golden writes it anew). Now:\n%s", path, now);
+	}
+	if (file)
+		fclose(file);
+	free(then);
+	free(now);
+	fleet_view_free(v);
+	fleet_free(f);
+}
+
+static void test_golden(void **state)
+{
+	(void)state;
+	static const int sizes[][2] = {{24, 80}, {40, 120}, {5, 20}};
+	for (size_t i = 0; i < 3; i++) {
+		int rows = sizes[i][0], cols = sizes[i][1];
+		golden("fleet", "", fleet_made(3, 12), rows, cols); /* one well, one hung, one lost */
+		golden("fleet-vms", "\t", fleet_made(3, 12), rows, cols);
+		golden("fleet-filter", "\\kvm01\r", fleet_made(100, 12), rows, cols);
+	}
+	golden("fleet-help", "?", fleet_made(3, 12), 24, 80);
+	golden("fleet-sort", "F", fleet_made(3, 12), 24, 80);
+	golden("fleet-search", "/kvm0", fleet_made(40, 2), 24, 80);
+	golden("fleet-none", "", fleet_made(0, 0), 24, 80);
+}
+
+/* A row of the key table alone is documented and does nothing. */
+static void test_every_key_does_something(void **state)
+{
+	(void)state;
+	size_t n = 0;
+	for (size_t i = 0; i < key_count(); i++) {
+		const struct key_row *k = key_at(i);
+		if (!(k->where & IN_FLEET) || k->action == KEY_REDRAW) /* that one is the loop's */
+			continue;
+		n++;
+		struct fleet *f = fleet_made(40, 4);
+		struct fleet_view *v = fleet_view_new(2);
+		fleet_view_feed(v, f);
+		free(shoot(v, f, 24, 80, false));
+		type(v, f, k->action == KEY_BACK || k->action == KEY_PAGE_UP ? "\t" : "");
+		for (int step = 0; step < 25; step++)
+			type(v, f, "\001");
+		char *before = shoot(v, f, 24, 80, false);
+		enum fleet_wish w = fleet_view_key(v, k->keys[0], f);
+		char *after = shoot(v, f, 24, 80, false);
+		if (w == FLEET_STAY && !strcmp(before, after))
+			fail_msg("\"%s\" does nothing", k->help);
+		free(before);
+		free(after);
+		fleet_view_free(v);
+		fleet_free(f);
+	}
+	assert_true(n > 15);
+}
+
+static const char *cursor(const struct fleet_view *v, const struct fleet *f)
+{
+	const struct fleet_host *h = fleet_view_host(v, f);
+	return h ? h->name : "none";
+}
+
+static void test_the_cursor_stays_on_its_host(void **state)
+{
+	(void)state;
+	struct fleet *f = fleet_made(10, 2);
+	struct fleet_view *v = fleet_view_new(2);
+	fleet_view_feed(v, f);
+	free(shoot(v, f, 24, 80, false));
+	assert_string_equal(cursor(v, f), "kvm003"); /* lost: on top */
+	f->hosts[9].state = FLEET_LOST;
+	strcpy(f->hosts[2].name, "other");
+	f->hosts[2].state = FLEET_OK;
+	fleet_view_feed(v, f);
+	assert_string_equal(cursor(v, f), "kvm010"); /* nobody has chosen: the first row, whoever that is */
+	type(v, f, "/kvm005\r");
+	assert_string_equal(cursor(v, f), "kvm005");
+	f->hosts[4].score_pct = vf64_ok(99);
+	fleet_view_feed(v, f);
+	assert_string_equal(cursor(v, f), "kvm005");
+	assert_int_equal(type(v, f, "\r"), FLEET_OPEN);
+	type(v, f, "Fn"); /* closes nothing */
+	type(v, f, "\033");
+	strcpy(f->hosts[4].name, "renamed"); /* gone: the cursor stays in its row */
+	fleet_view_feed(v, f);
+	assert_string_not_equal(cursor(v, f), "none");
+	f->hosts[4].uri[0] = '\0';
+	type(v, f, "/renamed\r");
+	assert_int_equal(type(v, f, "\r"), FLEET_STAY); /* nothing to open */
+	assert_int_equal(type(v, f, "q"), FLEET_QUIT);
+	fleet_view_free(v);
+	fleet_free(f);
+}
+
+static void test_a_vm_opens_its_host(void **state)
+{
+	(void)state;
+	struct fleet *f = fleet_made(10, 2);
+	struct fleet_view *v = fleet_view_new(2);
+	fleet_view_feed(v, f);
+	type(v, f, "\t/^web-501$\r");
+	assert_string_equal(cursor(v, f), "kvm006");
+	assert_int_equal(type(v, f, "\r"), FLEET_OPEN);
+	type(v, f, "\\nosuch\r");
+	assert_string_equal(cursor(v, f), "none");
+	assert_int_equal(type(v, f, "\r"), FLEET_STAY);
+	type(v, f, "\\(((\r"); /* no pattern: as before */
+	assert_string_equal(cursor(v, f), "none");
+	type(v, f, "\\");
+	fleet_view_key(v, VK_CTRL('U'), f);
+	type(v, f, "\r");
+	assert_string_not_equal(cursor(v, f), "none");
+	fleet_view_free(v);
+	fleet_free(f);
+}
+
+/* Names that are not kind, on screens that are not large, with and without UTF-8. */
+static void test_odd_names_and_sizes(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"\033[2J\033]0;x\007", "a\nb\rc", "\xff\xfe\x80",
+		"\u6570\u636e\u5e93", "e\u0301\u0301\u0301\u0301\u0301\u0301", "\u202eabc", "", " ", "=1+1"};
+	struct fleet *f = fleet_made(30, 3);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		snprintf(f->hosts[i].name, sizeof f->hosts[i].name, "%s", names[i]);
+		snprintf(f->vms[i].name, sizeof f->vms[i].name, "%s", names[i]);
+		snprintf(f->hosts[i].trouble, sizeof f->hosts[i].trouble, "%s", names[i]);
+		f->hosts[i].state = FLEET_LOST;
+	}
+	memset(f->hosts[12].name, 'n', FLEET_NAME - 1);
+	memset(f->vms[12].name, 'v', VM_NAME_BYTES - 1);
+	static const int sizes[][2] = {
+		{1, 1}, {2, 3}, {3, 7}, {4, 10}, {5, 20}, {6, 300}, {24, 80}, {200, 40}};
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		for (int ascii = 0; ascii < 2; ascii++) {
+			struct fleet_view *v = fleet_view_new(2);
+			fleet_view_feed(v, f);
+			for (const char *k = " \t \001 F \033 ? x / a \033 \\ ab\r r \t"; *k; k++) {
+				type(v, f, (char[]){*k, 0});
+				char *text = shoot(v, f, sizes[i][0], sizes[i][1], ascii);
+				for (const char *p = text; *p; p++)
+					assert_true(*p == '\n' || (unsigned char)*p >= 0x20);
+				for (const char *p = text; ascii && *p; p++)
+					assert_true((unsigned char)*p < 0x7f);
+				free(text);
+			}
+			fleet_view_mouse(v, 4, VK_CLICK, f);
+			fleet_view_mouse(v, 0, VK_WHEEL_DOWN, f);
+			fleet_view_free(v);
+		}
+	fleet_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_every_key_does_something),
+		cmocka_unit_test(test_the_cursor_stays_on_its_host),
+		cmocka_unit_test(test_a_vm_opens_its_host),
+		cmocka_unit_test(test_odd_names_and_sizes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -42,6 +42,8 @@
 	X(CMD_STAY_ON_NODE, set_flag, "stay-on-node", HARMLESS, NULL) /* uuid, on */                         \
 	/* the screen's own: write the setup to the user's file; never sent on */                            \
 	X(CMD_SAVE, nothing, NOT_RECORDED, HARMLESS, NULL)                                                   \
+	/* the screen's own too: text: another program on this terminal, "man PAGE" or "host NAME" */        \
+	X(CMD_ASIDE, nothing, NOT_RECORDED, HARMLESS, NULL)                                                  \
 	/* a recording's own: the settings were read again then; number: which time */                       \
 	X(CMD_CONFIGURE, replay_configure, "settings", HARMLESS, NULL)                                       \
 	/* on: begins a recording, text: its file; else ends it */                                           \

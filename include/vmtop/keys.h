@@ -86,6 +86,7 @@ enum key_action {
 	KEY_COST,
 	KEY_LIVE,
 	KEY_RECORD,
+	KEY_LINE,
 };
 
 /* Where a key means something: bits, so that a row can name several. */

@@ -84,6 +84,7 @@ void view_tell(struct view *v, const char *text);
 /* The setup as it is now, for CMD_SAVE: what the keys have changed is written over *to. */
 void view_setup(const struct view *v, struct config *to);
 const char *view_theme(const struct view *v);
+bool view_wants_mouse(const struct view *v);
 /* Statistic groups that the visible columns need (enum sample_group). */
 unsigned view_groups(const struct view *v);
 

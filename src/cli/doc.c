@@ -11,6 +11,7 @@
 #include "vmtop/fields.h"
 #include "vmtop/fleet_rows.h"
 #include "vmtop/keys.h"
+#include "vmtop/line.h"
 #include "vmtop/metrics.h"
 #include "vmtop/options.h"
 #include "vmtop/settings.h"
@@ -175,6 +176,23 @@ static void write_keys(FILE *to)
 		}
 		fputs(".El\n", to);
 	}
+}
+
+static void write_line(FILE *to)
+{
+	fputs(".Bl -tag -width Ds\n", to);
+	for (size_t i = 0; i < line_count(); i++) {
+		const struct line_row *r = line_at(i);
+		fputs(".It Cm ", to);
+		mdoc_word(to, r->word);
+		if (*line_arg(r)) {
+			fputs(" No ", to);
+			mdoc_word(to, line_arg(r));
+		}
+		fputc('\n', to);
+		mdoc_sentence(to, line_help(r));
+	}
+	fputs(".El\n", to);
 }
 
 static void write_columns(FILE *to)
@@ -356,6 +374,7 @@ static const struct doc_part manual_parts[] = {
 	{"CONFIG", write_config},
 	{"VM_CONFIG", write_vm_config},
 	{"KEYS", write_keys},
+	{"LINE", write_line},
 	{"COLUMNS", write_columns},
 	{"FIELDS", write_fields},
 	{"METRICS", write_metrics},

@@ -70,23 +70,33 @@ static void line_interval(struct view *v, const struct snapshot *s)
 	view_send(v, &(struct command){.kind = CMD_INTERVAL, .number = x});
 }
 
-static void line_search(struct view *v, const struct snapshot *s)
+void rows_look_for(struct view *v, const struct snapshot *s, const char *pattern)
 {
-	if (!pattern_set(&v->search_re, &v->has_search, v->search, v->line.text))
-		view_say(v, "not a regular expression that can be used: %.100s", v->line.text);
+	if (!pattern_set(&v->search_re, &v->has_search, v->search, pattern))
+		view_say(v, "not a regular expression that can be used: %.100s", pattern);
 	else if (v->has_search && !rows_search(v, s, false))
-		view_say(v, "no VM matches %.100s", v->line.text);
+		view_say(v, "no VM matches %.100s", pattern);
 }
 
-static void line_filter(struct view *v, const struct snapshot *s)
+static void line_search(struct view *v, const struct snapshot *s)
 {
-	if (!pattern_set(&v->filter_re, &v->has_filter, v->filter, v->line.text)) {
-		view_say(v, "not a regular expression that can be used: %.100s", v->line.text);
+	rows_look_for(v, s, v->line.text);
+}
+
+void rows_filter(struct view *v, const struct snapshot *s, const char *pattern)
+{
+	if (!pattern_set(&v->filter_re, &v->has_filter, v->filter, pattern)) {
+		view_say(v, "not a regular expression that can be used: %.100s", pattern);
 		return;
 	}
 	v->n_patterns = 0;
 	v->rows_stale = true;
 	rows_update(v, s);
+}
+
+static void line_filter(struct view *v, const struct snapshot *s)
+{
+	rows_filter(v, s, v->line.text);
 }
 
 static void line_note(struct view *v, const struct snapshot *s)
@@ -182,6 +192,7 @@ static void line_done(struct view *v, const struct snapshot *s)
 		[PROMPT_CPUS] = line_cpus,
 		[PROMPT_GO] = line_go,
 		[PROMPT_RECORD] = line_record,
+		[PROMPT_COMMAND] = line_run,
 	};
 	v->over = OVER_NONE;
 	done[v->prompt](v, s);
@@ -228,6 +239,10 @@ static void line_key(struct view *v, int key, const struct snapshot *s)
 	}
 	if (key == VK_ESC) {
 		v->over = OVER_NONE;
+		return;
+	}
+	if (key == VK_TAB && v->prompt == PROMPT_COMMAND) {
+		line_complete(v);
 		return;
 	}
 	if (!typed_edit(&v->line, key))

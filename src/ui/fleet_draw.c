@@ -238,7 +238,7 @@ void fleet_view_draw(struct fleet_view *v, const struct fleet *f, struct screen 
 	for (int i = 0; i < v->page && l->top + (size_t)i < l->n; i++)
 		draw_row(v, f, &p, l->top + (size_t)i, to, v->first_row + i);
 	if (footer)
-		footer_keys_draw(to, keys, (int)key_footer(IN_FLEET, 0, true, keys, FOOTER_MOST));
+		footer_keys_draw(to, keys, (int)key_footer(IN_FLEET, 0, true, keys, FOOTER_MOST), NULL);
 }
 
 /* ---- over it ---- */

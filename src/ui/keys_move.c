@@ -211,6 +211,29 @@ static void click_map(struct view *v, const struct snapshot *s, int row, int col
 		v->map_cpu = v->units[unit].first;
 }
 
+/* A key of the footer does what it says; what would change a guest asks first, since nobody can tell a click
+ * from one that a pasted text holds. */
+static void click_footer(struct view *v, const struct snapshot *s, int col)
+{
+	int i = 0;
+	while (i < v->hit.n_foot && col >= v->hit.foot_end[i])
+		i++;
+	if (i == v->hit.n_foot)
+		return;
+	size_t before = v->n_queue;
+	view_press(v, v->hit.foot[i], s);
+	if (v->n_queue == before || !command_ages(&v->queue[before]))
+		return;
+	struct command c = v->queue[before];
+	const struct key_row *k = key_find(v->hit.foot[i], view_place(v, s), s->readonly);
+	bool many = v->n_queue > before + 1;
+	v->n_queue = before;
+	if (many || !k)
+		view_say(v, "press the key for that: it is about several VMs");
+	else
+		ask_question(v, &c, "%s: %s?", k->label, k->help);
+}
+
 static void wheel(struct view *v, const struct snapshot *s, int by)
 {
 	if (v->over == OVER_HELP || v->over == OVER_SETUP || v->over == OVER_SORT)
@@ -226,6 +249,10 @@ void view_mouse(struct view *v, int row, int col, int key, const struct snapshot
 	if (s->first)
 		return;
 	rows_update(v, s);
+	if (key == VK_CLICK && v->over == OVER_NONE && v->hit.n_foot && row == v->hit.foot_row) {
+		click_footer(v, s, col);
+		return;
+	}
 	for (unsigned f = FOCUS_TABLE; f < FOCUS_COUNT && v->over == OVER_NONE; f++)
 		if (v->sight & 1U << f && inside(v->hit.panel[f], row, col))
 			view_focus_on(v, (enum focus)f);

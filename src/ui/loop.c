@@ -9,9 +9,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "farewell.h"
 #include "keys_guard.h"
 #include "term.h"
@@ -36,7 +38,8 @@ struct loop {
 	unsigned groups;
 	struct command unsent;
 	bool has_unsent;
-	const char *theme; /* that the terminal has */
+	const char *theme; /* that the terminal has, */
+	bool mouse;        /* and whether it reports the mouse */
 	struct keys_guard keys;
 	int64_t sent_ns,
 		heard_ns;       /* the last key that changes guests: when sent, and what the engine heard */
@@ -76,11 +79,33 @@ static void save_setup(struct loop *l)
 	view_tell(l->view, text);
 }
 
+/* Another program has the terminal; the engine goes on meanwhile. Keys that the terminal made signals of were
+ * meant for that program. */
+static void lend_terminal(struct loop *l, const char *what)
+{
+	struct signalfd_siginfo si;
+	char buf[200];
+	term_lend(l->term);
+	const char *word = aside_run(l->cfg, what, buf, sizeof buf);
+	while (read(l->signals, &si, sizeof si) == (ssize_t)sizeof si)
+		l->done = l->done || si.ssi_signo == SIGTERM || si.ssi_signo == SIGHUP;
+	tcflush(STDIN_FILENO, TCIFLUSH);
+	keys_guard_init(&l->keys, term_names(l->term), l->mouse);
+	term_resume(l->term);
+	if (word)
+		view_tell(l->view, word);
+	l->dirty = true;
+}
+
 /* Returns false when the pipe is full: then it goes with a later turn. */
 static bool carry_out(struct loop *l, const struct command *c)
 {
 	if (c->kind == CMD_SAVE) {
 		save_setup(l);
+		return true;
+	}
+	if (c->kind == CMD_ASIDE) {
+		lend_terminal(l, c->text);
 		return true;
 	}
 	if (c->kind == CMD_QUIT) {
@@ -282,6 +307,10 @@ static void draw(struct loop *l)
 	l->base.graph = term_graph(l->term);
 	if (l->theme != view_theme(l->view))
 		term_theme(l->term, l->theme = view_theme(l->view));
+	if (l->mouse != view_wants_mouse(l->view)) {
+		l->mouse = l->keys.reader.mouse = !l->mouse;
+		term_mouse(l->term, l->mouse);
+	}
 	view_draw(l->view, l->shown, &l->base, now_ns(), l->received_ns);
 	bool over = view_overlay(l->view, l->shown, &l->over, rows, cols, &row, &col);
 	term_draw(l->term, &l->base, over ? &l->over : NULL, row, col);
@@ -360,7 +389,8 @@ static int loop_open(struct loop *l, struct err *e)
 	l->term = term_open(l->cfg, e);
 	if (!l->term)
 		return -1;
-	keys_guard_init(&l->keys, term_names(l->term), l->cfg->mouse);
+	l->mouse = l->cfg->mouse;
+	keys_guard_init(&l->keys, term_names(l->term), l->mouse);
 	l->base.ascii = l->over.ascii = term_ascii(l->term);
 	l->base.console = l->over.console = term_console(l->term);
 	l->received_ns = l->born_ns = now_ns();

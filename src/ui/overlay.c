@@ -75,6 +75,9 @@ static void prompt_label(const struct view *v, const struct snapshot *s, char *b
 	case PROMPT_RECORD:
 		snprintf(buf, len, "Record into the new file: ");
 		break;
+	case PROMPT_COMMAND:
+		snprintf(buf, len, ":");
+		break;
 	case PROMPT_CPUS:
 		snprintf(buf, len, "pCPUs for %s vCPU %d: ", name, v->map_vcpu);
 		break;
@@ -84,27 +87,33 @@ static void prompt_label(const struct view *v, const struct snapshot *s, char *b
 void typed_draw(struct screen *to, const char *label, const struct typed *t)
 {
 	char line[LINE_MAX_BYTES * 4];
+	int at = to->rows - 1;
 	text_safe(line, sizeof line, t->text);
-	int used = screen_text(to, 0, 0, to->cols - 1, STYLE_TITLE, label);
+	int used = screen_text(to, at, 0, to->cols - 1, STYLE_TITLE, label);
 	int room = to->cols - 1 - used;
 	const char *tail = line; /* the end is what one is typing */
 	while (*tail && screen_columns(to, tail) > room)
 		do
 			tail++;
 		while (((unsigned char)*tail & 0xc0) == 0x80);
-	used += screen_text(to, 0, used, room, t->filled ? STYLE_SELECTED : STYLE_BOLD, tail);
-	to->cursor_row = 0;
+	used += screen_text(to, at, used, room, t->filled ? STYLE_SELECTED : STYLE_BOLD, tail);
+	to->cursor_row = at;
 	to->cursor_col = used < to->cols ? used : to->cols - 1;
 }
 
 static bool prompt_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols,
 	int *row, int *col)
 {
-	char label[160];
-	if (screen_resize(to, 1, cols) < 0)
+	char label[160], hint[400];
+	bool hints = v->prompt == PROMPT_COMMAND && rows > 1; /* a line above it for what could be typed */
+	if (screen_resize(to, hints + 1, cols) < 0)
 		return false;
-	*row = rows - 1;
+	*row = rows - to->rows;
 	*col = 0;
+	if (hints) {
+		line_hint(v, hint, sizeof hint);
+		draw_cut(to, 0, 0, cols, STYLE_DIM, hint);
+	}
 	prompt_label(v, s, label, sizeof label);
 	typed_draw(to, label, &v->line);
 	return true;

@@ -332,7 +332,7 @@ static int footer_width(const struct screen *to, const struct key_row *k)
 	return screen_columns(to, k->footer) + 1 + screen_columns(to, k->label);
 }
 
-void footer_keys_draw(struct screen *to, const struct key_row *const *keys, int n)
+int footer_keys_draw(struct screen *to, const struct key_row *const *keys, int n, int *ends)
 {
 	int fit = 0, used = -1, col = 0;
 	while (fit < n && used + 1 + footer_width(to, keys[fit]) <= to->cols)
@@ -341,13 +341,16 @@ void footer_keys_draw(struct screen *to, const struct key_row *const *keys, int 
 	for (int i = 0; i < fit; i++) {
 		col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY, keys[i]->footer) + 1;
 		col += screen_text(to, to->rows - 1, col, to->cols - col, STYLE_KEY_TEXT, keys[i]->label);
+		if (ends)
+			ends[i] = col;
 		col += gap;
 	}
+	return fit;
 }
 
 /* The first keys of the view that fit; room between them only when all do. A small screen has the word there
  * instead, so that nothing else moves for it. */
-void footer_draw(const struct view *v, const struct snapshot *s, struct screen *to)
+void footer_draw(struct view *v, const struct snapshot *s, struct screen *to)
 {
 	char buf[200];
 	const struct key_row *keys[FOOTER_KEYS];
@@ -357,5 +360,8 @@ void footer_draw(const struct view *v, const struct snapshot *s, struct screen *
 		return;
 	}
 	int n = (int)key_footer(view_place(v, s), 1U << v->id, s->readonly, keys, FOOTER_KEYS);
-	footer_keys_draw(to, keys, n);
+	v->hit.n_foot = footer_keys_draw(to, keys, n, v->hit.foot_end);
+	v->hit.foot_row = to->rows - 1;
+	for (int i = 0; i < v->hit.n_foot; i++)
+		v->hit.foot[i] = keys[i]->keys[0];
 }

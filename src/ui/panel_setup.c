@@ -32,6 +32,7 @@ static void ask_policy(struct view *v, enum command_kind kind, int number, const
 	const char *will)
 {
 	struct command c = {.kind = kind, .number = number};
+	enum overlay from = v->over; /* back to the setup, or to the view */
 	if (v->yes) {
 		setup_took(v, &c);
 		view_send(v, &c);
@@ -39,7 +40,7 @@ static void ask_policy(struct view *v, enum command_kind kind, int number, const
 	}
 	ask_question(v, &c, "%s: %s instead of %s? It decides from the next round on, also under AUTO.", what,
 		will, is);
-	v->under = OVER_SETUP;
+	v->under = from;
 }
 
 void setup_took(struct view *v, const struct command *c)
@@ -52,9 +53,8 @@ void setup_took(struct view *v, const struct command *c)
 		v->setup.granularity = (enum granularity)c->number;
 }
 
-static void cpu_step(struct view *v, int by)
+static void ask_cpu(struct view *v, int to)
 {
-	int to = cycle(v->setup.cpu_policy, by, CPU_POLICY_COUNT);
 	ask_policy(v, CMD_CPU_POLICY, to, "CPU policy", cpu_name(v), cpu_policy_name((enum cpu_policy_id)to));
 }
 
@@ -63,9 +63,8 @@ static const char *mem_name(const struct view *v)
 	return mem_policy_name((enum mem_policy_id)v->setup.mem_policy);
 }
 
-static void mem_step(struct view *v, int by)
+static void ask_memory(struct view *v, int to)
 {
-	int to = cycle(v->setup.mem_policy, by, MEM_POLICY_COUNT);
 	ask_policy(
 		v, CMD_MEM_POLICY, to, "Memory policy", mem_name(v), mem_policy_name((enum mem_policy_id)to));
 }
@@ -75,11 +74,35 @@ static const char *gran_name(const struct view *v)
 	return granularity_name(v->setup.granularity);
 }
 
-static void gran_step(struct view *v, int by)
+static void ask_granularity(struct view *v, int to)
 {
-	int to = cycle((int)v->setup.granularity, by, GRAN_NODE + 1);
 	ask_policy(v, CMD_GRANULARITY, to, "What a vCPU is pinned to", gran_name(v),
 		granularity_name((enum granularity)to));
+}
+
+static void cpu_step(struct view *v, int by)
+{
+	ask_cpu(v, cycle(v->setup.cpu_policy, by, CPU_POLICY_COUNT));
+}
+
+static void mem_step(struct view *v, int by)
+{
+	ask_memory(v, cycle(v->setup.mem_policy, by, MEM_POLICY_COUNT));
+}
+
+static void gran_step(struct view *v, int by)
+{
+	ask_granularity(v, cycle((int)v->setup.granularity, by, GRAN_NODE + 1));
+}
+
+void setup_policy(struct view *v, const struct config *c)
+{
+	if ((int)c->cpu_policy != v->setup.cpu_policy)
+		ask_cpu(v, (int)c->cpu_policy);
+	else if ((int)c->mem_policy != v->setup.mem_policy)
+		ask_memory(v, (int)c->mem_policy);
+	else if (c->granularity != v->setup.granularity)
+		ask_granularity(v, (int)c->granularity);
 }
 
 static const char *theme_name(const struct view *v)
@@ -355,6 +378,7 @@ void view_setup(const struct view *v, struct config *to)
 	to->graph = v->graph;
 	to->sparklines = v->sparklines;
 	to->of_host = v->of_host;
+	to->mouse = v->mouse;
 	to->hide_offline = v->hide_offline;
 	to->merge = v->merge;
 	to->sort_reverse = v->main.reverse;

@@ -52,7 +52,7 @@ static void settings(struct terminal *t, const struct config *cfg)
 	t->sync = draws_at_once();
 	if (term_takes_modes()) {
 		t->on = cfg->mouse ? PASTE_START MOUSE_START : PASTE_START;
-		t->off = cfg->mouse ? MOUSE_STOP PASTE_STOP : PASTE_STOP;
+		t->off = MOUSE_STOP PASTE_STOP; /* it may be switched on later */
 	}
 	t->color = term_colors(cfg);
 	term_theme(t, cfg->theme);
@@ -264,6 +264,19 @@ void term_suspend(struct terminal *t)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	sigaction(SIGTSTP, &before, NULL);
 	term_resume(t);
+}
+
+void term_lend(struct terminal *t)
+{
+	give_back(t);
+}
+
+void term_mouse(struct terminal *t, bool on)
+{
+	if (!*t->on)
+		return;
+	t->on = on ? PASTE_START MOUSE_START : PASTE_START;
+	out_add(&t->out, on ? MOUSE_START : MOUSE_STOP);
 }
 
 void term_resume(struct terminal *t)

@@ -37,7 +37,10 @@ const struct key_names *term_names(const struct terminal *t);
 bool term_shown(const struct terminal *t);
 /* Gives the terminal back, stops the process, and takes it again when continued. */
 void term_suspend(struct terminal *t);
-/* After a stop that was not ours. */
+/* Gives the terminal to another program; term_resume() takes it again. */
+void term_lend(struct terminal *t);
+void term_mouse(struct terminal *t, bool on);
+/* After a stop that was not ours, or another program. */
 void term_resume(struct terminal *t);
 
 #endif

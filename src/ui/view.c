@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/settings.h"
 #include "vmtop/text.h"
 #include "vmtop/theme.h"
 
@@ -67,6 +68,44 @@ static void table_columns(struct table *t, bool memory, const char *list)
 		table_chosen(t, memory);
 }
 
+/* What the configuration says of the screen. */
+static void screen_settings(struct view *v, const struct config *cfg)
+{
+	v->mouse = cfg->mouse;
+	v->sparklines = cfg->sparklines;
+	v->hide_offline = cfg->hide_offline;
+	v->graph = cfg->graph;
+	v->merge = cfg->merge;
+	v->of_host = cfg->of_host;
+	for (size_t i = 0; i < theme_count(); i++)
+		if (!strcmp(theme_at(i)->name, cfg->theme))
+			v->setup.theme = (int)i;
+	table_defaults(&v->main, false);
+	table_defaults(&v->memory, true);
+	table_columns(&v->main, false, cfg->columns);
+	table_columns(&v->memory, true, cfg->memory_columns);
+	int cpu = column_find("cpu"), sort = cfg->sort[0] ? column_find(cfg->sort) : -1;
+	v->main.sort = sort >= 0 ? sort : cpu;
+	v->main.reverse = cfg->sort_reverse;
+	v->main.sorted = v->main.sort != cpu || cfg->sort_reverse;
+	v->rows_stale = v->units_stale = true;
+}
+
+void view_take(struct view *v, const struct config *c, const struct setting *set)
+{
+	struct table memory = v->memory;
+	bool sort = set && !strcmp(set->key, "sort");
+	screen_settings(v, c);
+	v->memory.sort = memory.sort;
+	v->memory.reverse = memory.reverse;
+	v->memory.sorted = memory.sorted;
+	v->main.sorted = v->main.sorted || sort;
+	if (set && !strcmp(set->key, "delay"))
+		view_send(v, &(struct command){.kind = CMD_INTERVAL, .number = c->delay_s});
+	else if (set)
+		setup_policy(v, c);
+}
+
 static bool view_alloc(struct view *v)
 {
 	v->marks = calloc(MARKS_MAX, sizeof *v->marks);
@@ -85,6 +124,7 @@ struct view *view_new(const struct config *cfg)
 	v->delay_s = cfg->delay_s;
 	v->yes = cfg->yes;
 	v->esc_quits = cfg->esc_quits;
+	v->memory.sort = column_find("balloon");
 	v->on_exit = cfg->on_exit;
 	if (cfg->show_patterns && cfg->n_patterns) {
 		v->patterns = calloc(cfg->n_patterns, sizeof *v->patterns);
@@ -93,29 +133,11 @@ struct view *view_new(const struct config *cfg)
 			memcpy(v->patterns, cfg->patterns, cfg->n_patterns * sizeof *v->patterns);
 	}
 	v->map_cpu = -1;
-	v->sparklines = cfg->sparklines;
-	v->hide_offline = cfg->hide_offline;
-	v->graph = cfg->graph;
-	v->merge = cfg->merge;
-	v->main.reverse = cfg->sort_reverse;
 	v->setup.granularity = cfg->granularity;
 	v->setup.cpu_policy = (int)cfg->cpu_policy;
 	v->setup.mem_policy = (int)cfg->mem_policy;
-	for (size_t i = 0; i < theme_count(); i++)
-		if (!strcmp(theme_at(i)->name, cfg->theme))
-			v->setup.theme = (int)i;
-	v->of_host = cfg->of_host;
-	v->rows_stale = true;
-	table_defaults(&v->main, false);
-	table_defaults(&v->memory, true);
-	v->main.sort = column_find("cpu");
-	v->memory.sort = column_find("balloon");
-	table_columns(&v->main, false, cfg->columns);
-	table_columns(&v->memory, true, cfg->memory_columns);
-	int sort = cfg->sort[0] ? column_find(cfg->sort) : -1;
-	if (sort >= 0)
-		v->main.sort = sort;
-	v->main.sorted = v->main.sort != column_find("cpu") || cfg->sort_reverse;
+	v->hosts = strdup(cfg->fleet_hosts);
+	screen_settings(v, cfg);
 	return v;
 }
 
@@ -131,6 +153,7 @@ void view_free(struct view *v)
 	tape_free(v->tape);
 	snapshot_free(v->past);
 	free(v->past_log);
+	free(v->hosts);
 	free(v->patterns);
 	free(v->rows);
 	free(v->names);
@@ -473,6 +496,11 @@ void view_draw(
 		v->focus[v->id] = 0; /* its panel has no room any more; the cursor shows in the first one */
 		view_draw(v, s, to, now_ns, received_ns);
 	}
+}
+
+bool view_wants_mouse(const struct view *v)
+{
+	return v->mouse;
 }
 
 unsigned view_groups(const struct view *v)

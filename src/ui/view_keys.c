@@ -26,7 +26,7 @@ bool view_more(struct view *v, struct command *c)
 	return true;
 }
 
-static void key_quit(struct view *v, const struct snapshot *s)
+void view_quit(struct view *v, const struct snapshot *s)
 {
 	struct command c = {.kind = CMD_QUIT, .on = v->on_exit == ON_EXIT_RESTORE};
 	bool ask = v->on_exit == ON_EXIT_ASK || v->on_exit == ON_EXIT_DEFAULT;
@@ -81,7 +81,7 @@ static void key_back(struct view *v, const struct snapshot *s)
 		view_say(v, "%zu mark%s taken off", v->n_marks, text_s(v->n_marks));
 		v->n_marks = 0;
 	} else if (v->esc_quits) {
-		key_quit(v, s);
+		view_quit(v, s);
 	}
 	v->rows_stale = true;
 }
@@ -300,7 +300,7 @@ static bool other_key(struct view *v, const struct snapshot *s, enum key_action 
 		key_why(v, s);
 		return true;
 	case KEY_QUIT:
-		key_quit(v, s);
+		view_quit(v, s);
 		return true;
 	case KEY_SAMPLE:
 		view_send_kind(v, CMD_SAMPLE, true);
@@ -314,6 +314,9 @@ static bool other_key(struct view *v, const struct snapshot *s, enum key_action 
 		return true;
 	case KEY_RECORD:
 		key_record(v, s);
+		return true;
+	case KEY_LINE:
+		ask_line(v, PROMPT_COMMAND, "");
 		return true;
 	case KEY_REDRAW: /* by the loop */
 		return true;
@@ -435,14 +438,14 @@ static void say_off(struct view *v, int key, const struct snapshot *s)
 			s->backend.readonly_why[0] ? s->backend.readonly_why : "nothing can be changed");
 }
 
-bool view_key(struct view *v, int key, const struct snapshot *newest, struct command *c)
+void view_press(struct view *v, int key, const struct snapshot *newest)
 {
 	const struct snapshot *s = view_seen(v, newest);
 	rows_update(v, s);
 	v->message[0] = '\0';
 	if (v->over != OVER_NONE) {
 		ask_key(v, key, s);
-		return view_more(v, c);
+		return;
 	}
 	const struct key_row *k = key_find(key, view_place(v, s), s->readonly);
 	enum key_action a = k ? k->action : KEY_NOTHING;
@@ -450,10 +453,15 @@ bool view_key(struct view *v, int key, const struct snapshot *newest, struct com
 	if (!k)
 		say_off(v, key, s);
 	else if (quiet)
-		return false;
+		return;
 	else if (!move_key(v, s, a) && !sort_key(v, a) && !show_key(v, s, a, key) && !rows_key(v, s, a) &&
 		 !steer_key(v, s, a) && !edit_key(v, s, a) && !replay_key(v, s, a) && !other_key(v, s, a))
 		view_no_action(v, k);
 	rows_update(v, view_seen(v, newest)); /* what was shown may be gone */
+}
+
+bool view_key(struct view *v, int key, const struct snapshot *newest, struct command *c)
+{
+	view_press(v, key, newest);
 	return view_more(v, c);
 }

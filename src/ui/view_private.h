@@ -25,7 +25,8 @@ enum prompt {
 	PROMPT_BALLOON,
 	PROMPT_CPUS,
 	PROMPT_GO,
-	PROMPT_RECORD
+	PROMPT_RECORD,
+	PROMPT_COMMAND
 };
 
 /* pCPUs that are shown as one: a thread, or all of a core, LLC or node. */
@@ -92,7 +93,10 @@ struct hit {
 	int head_end[64];  /* and the screen column after each */
 	int n_heads;
 	struct rect cells; /* of the pin map */
-	int cell;          /* columns of each */
+	int foot[48];      /* keys of the footer, */
+	int foot_end[48];  /* and the screen column after each */
+	int foot_row, n_foot;
+	int cell; /* columns of each */
 };
 
 /* The width of names in the table, and what it was found for. */
@@ -105,7 +109,8 @@ struct named {
 struct view {
 	/* settings of the session */
 	double delay_s;
-	bool yes, ascii_only, esc_quits;
+	bool yes, ascii_only, esc_quits, mouse;
+	char *hosts; /* of [fleet], as the configuration has them */
 	bool steers; /* the host of the newest snapshot can be changed from here */
 	enum on_exit on_exit;
 	enum view_id id, came_from;
@@ -204,6 +209,9 @@ bool rows_selected(const struct view *v, const struct snapshot *s, size_t *vm);
 void rows_select(struct view *v, const struct snapshot *s, size_t row);
 void rows_move(struct view *v, const struct snapshot *s, long by);
 void rows_show(struct view *v); /* scrolls to the selected row */
+/* A pattern that was typed: limits the rows; is looked for. */
+void rows_filter(struct view *v, const struct snapshot *s, const char *pattern);
+void rows_look_for(struct view *v, const struct snapshot *s, const char *pattern);
 bool rows_search(struct view *v, const struct snapshot *s, bool next);
 bool rows_marked(const struct view *v, const uint8_t uuid[UUID_BYTES]);
 void rows_mark(struct view *v, const uint8_t uuid[UUID_BYTES]);
@@ -222,10 +230,10 @@ const char *merge_text(enum merge m);
 /* panels: each fills its rectangle, whatever its size */
 int header_rows(int rows);
 void header_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, double age_s);
-void footer_draw(const struct view *v, const struct snapshot *s, struct screen *to);
+void footer_draw(struct view *v, const struct snapshot *s, struct screen *to);
 struct key_row;
-/* In the last line. */
-void footer_keys_draw(struct screen *to, const struct key_row *const *keys, int n);
+/* In the last line; returns how many there is room for, and the column after each (NULL: not wanted). */
+int footer_keys_draw(struct screen *to, const struct key_row *const *keys, int n, int *ends);
 int table_rows(const struct view *v); /* that it would fill */
 void table_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 /* Rows for the pCPUs: `most`, or `by_node` where that gives each node a line of its own. */
@@ -302,9 +310,22 @@ const char *help_word(const struct screen *to, size_t i, enum view_id view, char
 void setup_open(struct view *v, const struct snapshot *s);
 bool setup_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col);
+/* Asks for the policy of *c that differs. */
+void setup_policy(struct view *v, const struct config *c);
 /* A policy that was asked for goes to the engine; its answer comes with the next snapshot only. */
 void setup_took(struct view *v, const struct command *c);
 void setup_key(struct view *v, const struct key_row *k, int key, const struct snapshot *s);
+/* What *c says of the screen is taken over; `set` is what was changed (NULL: all of it), which may be for the
+ * engine. */
+struct setting;
+void view_take(struct view *v, const struct config *c, const struct setting *set);
+/* line.c: the command line: carries out what is typed, completes it, says what could be typed */
+void line_run(struct view *v, const struct snapshot *s);
+void line_complete(struct view *v);
+void line_hint(const struct view *v, char *buf, size_t len);
+void view_quit(struct view *v, const struct snapshot *s);
+/* What a key does; commands go into the queue. */
+void view_press(struct view *v, int key, const struct snapshot *newest);
 /* Shared by lists: moves the cursor of a list of n rows; true when the key was one of those. */
 bool list_key(struct view *v, const struct key_row *k, int n);
 void list_row(struct screen *to, int row, bool cursor, bool on, const char *left, const char *text);

@@ -15,6 +15,7 @@
 #include "vmtop/doc.h"
 #include "vmtop/fleet_rows.h"
 #include "vmtop/keys.h"
+#include "vmtop/line.h"
 #include "vmtop/settings.h"
 #include "vmtop/subcommand.h"
 #include "vmtop/why.h"
@@ -79,6 +80,11 @@ static void test_keys_columns_reasons(void **state)
 				key, fleet_table(k)->columns[i].head);
 			assert_in_range(count(strstr(man, ".Sh FLEET"), want), 1, FLEET_KINDS);
 		}
+	for (size_t i = 0; i < line_count(); i++) {
+		const char *word = line_at(i)->word;
+		snprintf(want, sizeof want, ".It Cm \"%s%s\"", strlen(word) <= 3 ? "\\&" : "", word);
+		assert_in_range(count(strstr(man, ".Ss The command line"), want), 1, 2);
+	}
 	size_t named = 0;
 	for (size_t i = 0; i < key_count(); i++)
 		named += *key_at(i)->name != '\0';

@@ -65,7 +65,9 @@ static int run_check(struct engine *en)
 	return rc < 0 ? fail(&e) : 0;
 }
 
-static int run_engine(const struct config *cfg, struct listener *l, struct command_line *line)
+/* deaf: why nobody listens although the configuration says so, or no error. */
+static int run_engine(
+	const struct config *cfg, struct listener *l, const struct err *deaf, struct command_line *line)
 {
 	struct err e = ERR_INIT;
 	struct backend *b = backend_open(cfg, &e);
@@ -78,6 +80,8 @@ static int run_engine(const struct config *cfg, struct listener *l, struct comma
 		return run_check(en);
 	if (l)
 		listener_follow(l, en);
+	if (deaf->code)
+		engine_complain(en, "%s", deaf->msg);
 	if (!*cfg->replay)
 		engine_listen(en);
 	return cfg->batch ? run_batch(cfg, en, line) : run_screen(cfg, en);
@@ -91,14 +95,15 @@ static int run(const struct config *cfg, const struct options_action *action, st
 	if (action->what == OPTIONS_RESTORE)
 		return putback_run(cfg, *action->release ? action->release : NULL, &e) < 0 ? fail(&e) : 0;
 	if (action->what == OPTIONS_CHECK)
-		return run_engine(cfg, NULL, NULL);
+		return run_engine(cfg, NULL, &e, NULL);
 	if (!*cfg->listen)
-		return run_engine(cfg, NULL, line);
-	/* Before the connection: a port that is taken is said at once. */
+		return run_engine(cfg, NULL, &e, line);
+	/* Before the connection: a port that is taken is said at once. With one of the configuration a second
+	 * vmtop on the host works all the same. */
 	struct listener *l = listener_open(cfg, &e);
-	if (!l)
+	if (!l && cfg->listen_asked)
 		return fail(&e);
-	int status = run_engine(cfg, l, line);
+	int status = run_engine(cfg, l, &e, line);
 	listener_close(l);
 	return status;
 }

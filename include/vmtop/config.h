@@ -55,6 +55,7 @@ struct config {
 	char columns[CFG_TEXT]; /* empty: the default set */
 	char output[CFG_TEXT];  /* empty: standard output */
 	char listen[64];        /* empty: nowhere */
+	bool listen_asked;      /* on the command line: a port that is taken is an error */
 	int vcpu_metrics;       /* 4096: vCPUs with metrics of their own, at most */
 
 	bool auto_cpu, auto_memory;

@@ -13,11 +13,13 @@
 /* In both formats what HELP and a label may not hold as it is, but for the quotation mark in HELP. */
 static void escaped(FILE *to, const char *text)
 {
-	for (; *text; text++)
-		if (*text == '\\' || *text == '"')
-			fprintf(to, "\\%c", *text);
-		else
-			fputc(*text, to);
+	while (*text) {
+		size_t plain = strcspn(text, "\\\"");
+		fwrite(text, 1, plain, to);
+		text += plain;
+		if (*text)
+			fprintf(to, "\\%c", *text++);
+	}
 }
 
 static void help_out(FILE *to, const struct exposition *x, const char *help)
@@ -36,10 +38,9 @@ static void head(FILE *to, const struct exposition *x, const struct field *f)
 	const char *unit = metric_unit(f), *word = metric_type_name(type);
 	if (x->openmetrics && type == METRIC_COUNTER)
 		n -= (int)strlen("_total");
-	else if (x->openmetrics && type == METRIC_INFO)
-		n -= (int)strlen("_info");
 	else if (type == METRIC_INFO)
-		word = "gauge";
+		word = "gauge"; /* whoever reads the older format refuses the whole text for a type that it
+				   has not */
 	fprintf(to, "# TYPE %.*s %s\n", n, f->key, word);
 	if (x->openmetrics && *unit)
 		fprintf(to, "# UNIT %.*s %s\n", n, f->key, unit);

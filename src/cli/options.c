@@ -115,6 +115,7 @@ static int option_take(struct options_walk *w, const struct setting *s, bool as_
 	const char *none = s->type == SET_AUTO ? "cpu,memory" : "yes";
 	if (setting_apply(w->c, s, value ? value : none, w->e) < 0)
 		return err_prefix(w->e, "option %s", name);
+	w->c->listen_asked |= s == setting_by_key("listen");
 	return 0;
 }
 

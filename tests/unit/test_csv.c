@@ -135,7 +135,7 @@ static void test_openmetrics(void **state)
 	assert_non_null(strstr(text, "vmtop_vm_cpu_ratio{vm=\"b\\\"a,d\\\\x0a\\\\x1b[31m\\\\xff\",uuid="
 				     "\"00000002-0000-0000-0000-000000000000\"} 0.5\n"));
 	assert_non_null(strstr(text, "# TYPE vmtop_vm_starved_seconds counter\n"));
-	assert_non_null(strstr(text, "# TYPE vmtop_host info\n"));
+	assert_non_null(strstr(text, "# TYPE vmtop_host_info gauge\n"));
 	assert_non_null(strstr(text, "vmtop_host_changes_total{kind=\"balloon\",outcome=\"failed\"} 1\n"));
 	assert_non_null(strstr(
 		text, "vmtop_vm_pins_total{vm=\"web-1\",uuid=\"00000001-0000-0000-0000-000000000000\"} 1\n"));

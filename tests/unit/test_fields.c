@@ -280,19 +280,11 @@ static bool ends_in(const char *name, size_t n, const char *end)
 	return n > len && memcmp(name + n - len, end, len) == 0;
 }
 
-/* Of the family, as OpenMetrics names it: without _total and _info. */
+/* Of the family, as OpenMetrics names it: without _total. */
 static size_t family_length(const struct field *f)
 {
 	size_t n = strlen(f->key);
-	switch (metric_type(f)) {
-	case METRIC_COUNTER:
-		return n - strlen("_total");
-	case METRIC_INFO:
-		return n - strlen("_info");
-	case METRIC_GAUGE:
-		break;
-	}
-	return n;
+	return metric_type(f) == METRIC_COUNTER ? n - strlen("_total") : n;
 }
 
 /* What the formats ask of a name: its unit at the end, no type in it, and no two families alike. */

@@ -44,6 +44,17 @@ struct vm_setting {
 	int64_t mem_min_kib, mem_max_kib; /* 0: not set */
 };
 
+enum { LAYOUT_NAME = 32, LAYOUT_TEXT = 1024, CFG_LAYOUTS = 16 };
+
+/* A [layout NAME] section of the config, as lines "key = value". */
+struct named_layout {
+	char name[LAYOUT_NAME];
+	char text[LAYOUT_TEXT];
+};
+
+/* The view that a screen begins with. */
+enum first_view { FIRST_OVERVIEW, FIRST_PCPUS, FIRST_MEMORY, FIRST_LOG };
+
 struct config {
 	char uri[CFG_TEXT]; /* empty: the default search */
 	double delay_s;     /* 2 (0.2 .. 3600) */
@@ -72,8 +83,13 @@ struct config {
 	bool esc_quits;
 	char theme[32];
 	enum graph graph;
-	bool sparklines;               /* true */
-	bool hide_offline;             /* pCPUs */
+	bool sparklines;   /* true */
+	bool hide_offline; /* pCPUs */
+	bool tall;         /* the table alone, over the whole height */
+	enum first_view view;
+	char layout[LAYOUT_NAME]; /* to begin with; empty: none */
+	struct named_layout layouts[CFG_LAYOUTS];
+	size_t n_layouts;
 	char memory_columns[CFG_TEXT]; /* of the memory view; empty: the default set */
 	bool sort_reverse;             /* of the screen */
 	enum merge merge;

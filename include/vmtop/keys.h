@@ -87,6 +87,7 @@ enum key_action {
 	KEY_LIVE,
 	KEY_RECORD,
 	KEY_LINE,
+	KEY_TALL,
 };
 
 /* Where a key means something: bits, so that a row can name several. */

@@ -89,7 +89,8 @@ bool view_wants_mouse(const struct view *v);
 unsigned view_groups(const struct view *v);
 
 /* Keeps what was set up on the screen: setup_save() of vmtop/setup.h. */
-typedef int (*setup_saver)(const struct config *now, const struct config *before, char *path, struct err *e);
+typedef int (*setup_saver)(
+	const struct config *now, const struct config *before, const char *layout, char *path, struct err *e);
 
 /* The terminal loop (ncurses): returns the exit status. Takes the scheduler; restores the terminal on every
  * path. */

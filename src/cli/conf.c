@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "vmtop/folder.h"
+#include "vmtop/layout.h"
 #include "vmtop/options.h"
 #include "vmtop/settings.h"
 #include "vmtop/text.h"
@@ -22,8 +23,9 @@ struct conf_file {
 	size_t line_cap;
 	int line;
 	bool steer_seen, hosts_seen;
-	struct config *c; /* a scratch copy */
-	struct err err;   /* the first one */
+	unsigned layouts_seen; /* a bit each: this file has a section of it */
+	struct config *c;      /* a scratch copy */
+	struct err err;        /* the first one */
 	const char *path;
 };
 
@@ -103,16 +105,51 @@ static int conf_vm_value(struct conf_file *cf, const char *pattern, const char *
 	return vm_setting_apply(vm, s, value, &e) < 0 ? conf_apply_failed(cf, key, &e) : 1;
 }
 
+/* The layout of a section, made on first sight; a file read later replaces the one of an earlier file. */
+static struct named_layout *conf_layout(struct conf_file *cf, const char *name)
+{
+	struct config *c = cf->c;
+	size_t at = 0;
+	while (at < c->n_layouts && strcmp(c->layouts[at].name, name) != 0)
+		at++;
+	if (at == CFG_LAYOUTS)
+		return NULL;
+	struct named_layout *l = &c->layouts[at];
+	if (at == c->n_layouts || !(cf->layouts_seen & 1U << at)) {
+		memset(l, 0, sizeof *l);
+		snprintf(l->name, sizeof l->name, "%s", name);
+	}
+	c->n_layouts += at == c->n_layouts;
+	cf->layouts_seen |= 1U << at;
+	return l;
+}
+
+static int conf_layout_value(struct conf_file *cf, const char *name, const char *key, const char *value)
+{
+	struct err e = ERR_INIT;
+	const struct setting *s = setting_by_key(key);
+	if (!layout_name_ok(name))
+		return conf_fail(cf, "a layout has a name of at most 31 letters, digits and . _ -");
+	if (!s || !layout_has(s))
+		return conf_key_unknown(cf, key, " of a [layout] section");
+	struct named_layout *l = conf_layout(cf, name);
+	if (!l)
+		return conf_fail(cf, "too many [layout] sections, expected at most 16");
+	return layout_add(l, s, value, &e) < 0 ? conf_apply_failed(cf, key, &e) : 1;
+}
+
 static int conf_value(void *user, const char *section, const char *key, const char *value)
 {
 	struct conf_file *cf = user;
 	struct err e = ERR_INIT;
 	if (strncmp(section, "vm ", 3) == 0 && section[3 + strspn(section + 3, " ")])
 		return conf_vm_value(cf, section + 3 + strspn(section + 3, " "), key, value);
+	if (strncmp(section, "layout ", 7) == 0)
+		return conf_layout_value(cf, section + 7 + strspn(section + 7, " "), key, value);
 	bool fleet = strcmp(section, "fleet") == 0;
 	char name[80];
 	if (*section && !fleet)
-		return conf_fail(cf, "unknown section, expected [fleet] or [vm PATTERN]");
+		return conf_fail(cf, "unknown section, expected [fleet], [layout NAME] or [vm PATTERN]");
 	snprintf(name, sizeof name, "%s%s", fleet ? "fleet_" : "", key);
 	const struct setting *s = setting_by_key(name);
 	if (!s)

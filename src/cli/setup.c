@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmtop/layout.h"
 #include "vmtop/options.h"
 #include "vmtop/settings.h"
 
@@ -254,12 +255,53 @@ static char *read_old(const char *path, struct err *e)
 	return NULL;
 }
 
-int setup_save(const struct config *now, const struct config *before, char *path, struct err *e)
+/* The line begins a section; of this layout. */
+static bool begins_layout(const char *line, size_t len, const char *name)
+{
+	char head[LAYOUT_NAME + 16];
+	while (len && (line[len - 1] == ' ' || line[len - 1] == '\t' || line[len - 1] == '\r'))
+		len--;
+	int n = snprintf(head, sizeof head, "[layout %s]", name);
+	return (size_t)n == len && !strncmp(line, head, len);
+}
+
+char *setup_layout_text(const char *old, const struct config *now, const char *layout, struct err *e)
+{
+	struct text t = {0};
+	char lines[LAYOUT_TEXT], head[LAYOUT_NAME + 16];
+	bool skip = false;
+	if (!layout_format(now, lines)) {
+		err_set(e, ERR_USAGE, "too many columns for a line of the config file");
+		return NULL;
+	}
+	text_add(&t, "", 0);
+	for (const char *p = old; *p;) {
+		size_t len = strcspn(p, "\n"), blank = strspn(p, " \t");
+		if (p[blank] == '[')
+			skip = begins_layout(p + blank, len - blank, layout);
+		if (!skip)
+			text_add(&t, p, len), text_add(&t, "\n", 1);
+		p += len + (p[len] == '\n');
+	}
+	int n = snprintf(head, sizeof head, "[layout %s]\n", layout);
+	text_add(&t, head, (size_t)n);
+	text_add(&t, *lines ? lines : "view = overview\n", strlen(*lines ? lines : "view = overview\n"));
+	if (!t.bad)
+		return t.at;
+	free(t.at);
+	err_set(e, ERR_NOMEM, "out of memory");
+	return NULL;
+}
+
+int setup_save(
+	const struct config *now, const struct config *before, const char *layout, char *path, struct err *e)
 {
 	if (choose_path(now, path, e) < 0)
 		return -1;
 	char *old = read_old(path, e);
-	char *text = old ? setup_text(old, now, before, e) : NULL;
+	char *text = !old     ? NULL
+		     : layout ? setup_layout_text(old, now, layout, e)
+			      : setup_text(old, now, before, e);
 	int r = text ? replace_file(path, text, e) : -1;
 	free(old);
 	free(text);

@@ -26,6 +26,7 @@ CHOICES(mem_policy, mem_policy_id)
 CHOICES(granularity, granularity)
 CHOICE_LIST(format, "screen", "text", "json", "csv", "openmetrics", "log") /* enum out_format */
 CHOICE_LIST(graph, "auto", "braille", "block", "ascii")                    /* enum graph */
+CHOICE_LIST(view, "overview", "pcpus", "memory", "log")                    /* enum first_view */
 CHOICE_LIST(merge, "cpu", "core", "llc", "node")                           /* enum merge */
 CHOICE_LIST(reclaim, "proactive", "pressure")                              /* enum reclaim_mode */
 CHOICE_LIST(on_exit, "default", "ask", "restore", "keep")                  /* enum on_exit */
@@ -116,6 +117,12 @@ const struct setting settings[] = {
 		"show the last minutes of each VM in its row"},
 	{NULL, 0, "hide_offline", SECTION_SCREEN, SET_FLAG, FIELD(hide_offline), 0, 0, "no", NULL, NULL,
 		"leave pCPUs that are offline out of the screen; the title of the pin map says how many"},
+	{NULL, 0, "tall", SECTION_SCREEN, SET_FLAG, FIELD(tall), 0, 0, "no", NULL, NULL,
+		"show the table, the pin map or the log alone, over the whole height (z switches)"},
+	{NULL, 0, "view", SECTION_SCREEN, SET_CHOICE, FIELD(view), 0, 0, "overview", "VIEW", choice_view,
+		"view to begin with"},
+	{"layout", 0, "layout", SECTION_SCREEN, SET_TEXT, FIELD(layout), 0, 0, "", "NAME", NULL,
+		"layout to begin with, of a [layout NAME] section; it goes before the single settings of the screen"},
 	{NULL, 0, "of_host", SECTION_SCREEN, SET_FLAG, FIELD(of_host), 0, 0, "no", NULL, NULL,
 		"percent of the whole host instead of one pCPU (I switches)"},
 	{NULL, 0, "sort_reverse", SECTION_SCREEN, SET_FLAG, FIELD(sort_reverse), 0, 0, "no", NULL, NULL,

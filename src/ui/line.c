@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vmtop/fleet.h"
+#include "vmtop/layout.h"
 #include "vmtop/line.h"
 #include "vmtop/text.h"
 
@@ -54,6 +55,8 @@ static const char *candidate(const struct view *v, const struct parts *p, size_t
 		return i < line_count() ? line_at(i)->word : NULL;
 	if (r && r->action == LINE_HOST)
 		return host_name(v, i, buf);
+	if (r && r->action == LINE_LAYOUT)
+		return i < v->n_layouts ? v->layouts[i].name : i == v->n_layouts ? "save" : NULL;
 	return r ? line_value(r, i) : NULL;
 }
 
@@ -167,6 +170,61 @@ static void do_mark(struct view *v, const struct snapshot *s, const char *arg)
 		view_say(v, "mark wants a text");
 }
 
+void line_layout(struct view *v, const char *name)
+{
+	const struct named_layout *l = layout_find(v->layouts, v->n_layouts, name);
+	struct config *now = calloc(1, sizeof *now);
+	struct err e = ERR_INIT;
+	if (now)
+		view_setup(v, now);
+	if (!l)
+		view_say(v, "there is no layout %.40s; \"layout save %.40s\" makes one", name, name);
+	else if (now && layout_apply(now, l->text, &e) < 0)
+		view_say(v, "layout %s: %.150s", name, e.msg);
+	else if (now)
+		view_take(v, now, NULL);
+	free(now);
+}
+
+/* Into the file, and at hand at once. */
+static void save_layout(struct view *v, const char *name)
+{
+	struct config *now = calloc(1, sizeof *now);
+	struct command c = {.kind = CMD_SAVE};
+	char text[LAYOUT_TEXT];
+	size_t at = 0;
+	while (at < v->n_layouts && strcmp(v->layouts[at].name, name) != 0)
+		at++;
+	if (now)
+		view_setup(v, now);
+	if (!layout_name_ok(name))
+		view_say(v, "a layout has a name of at most 31 letters, digits and . _ -");
+	else if (at == CFG_LAYOUTS)
+		view_say(v, "there are %d layouts, no more are kept", CFG_LAYOUTS);
+	else if (now && !layout_format(now, text))
+		view_say(v, "too many columns for a line of the config file");
+	else if (now) {
+		v->n_layouts += at == v->n_layouts;
+		snprintf(v->layouts[at].name, LAYOUT_NAME, "%s", name);
+		snprintf(v->layouts[at].text, LAYOUT_TEXT, "%s", text);
+		snprintf(c.text, sizeof c.text, "%s", name);
+		view_send(v, &c);
+	}
+	free(now);
+}
+
+static void do_layout(struct view *v, const struct snapshot *s, const char *arg)
+{
+	(void)s;
+	if (!strncmp(arg, "save", 4) && (!arg[4] || arg[4] == ' '))
+		save_layout(v, arg + 4 + strspn(arg + 4, " "));
+	else if (*arg)
+		line_layout(v, arg);
+	else
+		view_say(v, v->n_layouts ? "layout wants a name; Tab lists them"
+					 : "no layout is kept yet: \"layout save NAME\" makes one");
+}
+
 static void do_filter(struct view *v, const struct snapshot *s, const char *arg)
 {
 	rows_filter(v, s, arg);
@@ -231,6 +289,7 @@ void line_run(struct view *v, const struct snapshot *s)
 		[LINE_HOST] = do_host,
 		[LINE_RECORD] = do_record,
 		[LINE_MARK] = do_mark,
+		[LINE_LAYOUT] = do_layout,
 		[LINE_FILTER] = do_filter,
 		[LINE_SEARCH] = do_search,
 		[LINE_MAN] = do_man,

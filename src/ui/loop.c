@@ -66,13 +66,14 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void save_setup(struct loop *l)
+/* Under the name of a layout, or as what the screen begins with. */
+static void save_setup(struct loop *l, const char *layout)
 {
 	struct config now = *l->cfg;
 	struct err e = ERR_INIT;
 	char path[CFG_TEXT], text[CFG_TEXT + 32];
 	view_setup(l->view, &now);
-	if (l->save(&now, l->cfg, path, &e) < 0)
+	if (l->save(&now, l->cfg, layout[0] ? layout : NULL, path, &e) < 0)
 		snprintf(text, sizeof text, "not saved: %s", e.msg);
 	else
 		snprintf(text, sizeof text, "saved to %s", path);
@@ -101,7 +102,7 @@ static void lend_terminal(struct loop *l, const char *what)
 static bool carry_out(struct loop *l, const struct command *c)
 {
 	if (c->kind == CMD_SAVE) {
-		save_setup(l);
+		save_setup(l, c->text);
 		return true;
 	}
 	if (c->kind == CMD_ASIDE) {

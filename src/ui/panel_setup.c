@@ -380,6 +380,8 @@ void view_setup(const struct view *v, struct config *to)
 	to->of_host = v->of_host;
 	to->mouse = v->mouse;
 	to->hide_offline = v->hide_offline;
+	to->tall = v->tall;
+	to->view = v->id <= VIEW_LOG ? (enum first_view)v->id : FIRST_OVERVIEW;
 	to->merge = v->merge;
 	to->sort_reverse = v->main.reverse;
 	snprintf(to->theme, sizeof to->theme, "%s", view_theme(v));

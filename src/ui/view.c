@@ -74,6 +74,7 @@ static void screen_settings(struct view *v, const struct config *cfg)
 	v->mouse = cfg->mouse;
 	v->sparklines = cfg->sparklines;
 	v->hide_offline = cfg->hide_offline;
+	v->tall = cfg->tall;
 	v->graph = cfg->graph;
 	v->merge = cfg->merge;
 	v->of_host = cfg->of_host;
@@ -96,6 +97,7 @@ void view_take(struct view *v, const struct config *c, const struct setting *set
 	struct table memory = v->memory;
 	bool sort = set && !strcmp(set->key, "sort");
 	screen_settings(v, c);
+	v->id = set ? v->id : (enum view_id)c->view;
 	v->memory.sort = memory.sort;
 	v->memory.reverse = memory.reverse;
 	v->memory.sorted = memory.sorted;
@@ -111,7 +113,8 @@ static bool view_alloc(struct view *v)
 	v->marks = calloc(MARKS_MAX, sizeof *v->marks);
 	v->staged = calloc(STAGED_MAX, sizeof *v->staged);
 	v->queue = calloc(QUEUE_MAX, sizeof *v->queue);
-	return v->marks && v->staged && v->queue;
+	v->layouts = calloc(CFG_LAYOUTS, sizeof *v->layouts);
+	return v->marks && v->staged && v->queue && v->layouts;
 }
 
 struct view *view_new(const struct config *cfg)
@@ -138,6 +141,11 @@ struct view *view_new(const struct config *cfg)
 	v->setup.mem_policy = (int)cfg->mem_policy;
 	v->hosts = strdup(cfg->fleet_hosts);
 	screen_settings(v, cfg);
+	v->id = (enum view_id)cfg->view;
+	v->n_layouts = cfg->n_layouts;
+	memcpy(v->layouts, cfg->layouts, cfg->n_layouts * sizeof *v->layouts);
+	if (cfg->layout[0])
+		line_layout(v, cfg->layout);
 	return v;
 }
 
@@ -154,6 +162,7 @@ void view_free(struct view *v)
 	snapshot_free(v->past);
 	free(v->past_log);
 	free(v->hosts);
+	free(v->layouts);
 	free(v->patterns);
 	free(v->rows);
 	free(v->names);
@@ -324,6 +333,10 @@ static void draw_guest(const struct view *v, const struct snapshot *s, struct sc
 
 static void draw_overview(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
+	if (v->tall) {
+		table_draw(v, s, to, at);
+		return;
+	}
 	int cpus = at.rows >= 6 ? pcpus_rows(v, at.cols, at.rows / 5 > 1 ? at.rows / 5 : 1, at.rows / 4) : 0;
 	if (cpus) {
 		pcpus_draw(v, s, to, (struct rect){at.row, at.col, cpus, at.cols});
@@ -395,6 +408,10 @@ enum { LOG_MIN = 60, LOG_LEAST = 10 }; /* columns of a log beside the map, rows 
 /* The strip may have as many rows as it needs for a cell a pCPU, as long as the map keeps half. */
 static void draw_pcpus(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
+	if (v->tall) {
+		map_draw(v, s, to, at);
+		return;
+	}
 	int most = at.rows * 2 / 5 > 1 ? at.rows * 2 / 5 : 1;
 	if (v->edit && at.rows - most < 4)
 		most = 0;
@@ -421,6 +438,10 @@ static void draw_pcpus(struct view *v, const struct snapshot *s, struct screen *
 /* The table, the host and the selected VM below, and what was decided where the table leaves room. */
 static void draw_memory(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
+	if (v->tall) {
+		table_draw(v, s, to, at);
+		return;
+	}
 	int want = 6 + (at.cols >= 50 ? (int)s->sample.host.n_nodes : 0), table = table_rows(v);
 	int lower = at.rows >= 10 ? (at.rows / 3 < want ? at.rows / 3 : want) : 0;
 	int log = lower && at.rows - lower - table >= 4 ? at.rows - lower - table : 0;
@@ -438,12 +459,13 @@ static void draw_memory(struct view *v, const struct snapshot *s, struct screen 
 
 static void draw_log(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
-	int top = at.rows >= 10 ? verdicts_draw(s, to, (struct rect){at.row, at.col, 4, at.cols}) : 0;
-	int time = at.rows - top >= 14 && !v->past && !s->timeline ? TIMELINE_ROWS : 0;
+	int top = at.rows >= 10 && !v->tall ? verdicts_draw(s, to, (struct rect){at.row, at.col, 4, at.cols})
+					    : 0;
+	int time = at.rows - top >= 14 && !v->past && !s->timeline && !v->tall ? TIMELINE_ROWS : 0;
 	if (time)
 		timeline_draw(v, s, to, (struct rect){at.row + top, at.col, time, at.cols});
 	top += time;
-	int graphs = at.rows - top >= 14 ? (at.rows - top) / 2 : 0;
+	int graphs = at.rows - top >= 14 && !v->tall ? (at.rows - top) / 2 : 0;
 	graphs = graphs > GRAPHS_MOST ? GRAPHS_MOST : graphs;
 	if (graphs)
 		host_graphs_draw(v, s, to, (struct rect){at.row + top, at.col, graphs, at.cols});

@@ -257,6 +257,9 @@ static bool show_key(struct view *v, const struct snapshot *s, enum key_action a
 	case KEY_PAUSE:
 		v->paused = !v->paused;
 		return true;
+	case KEY_TALL:
+		v->tall = !v->tall;
+		return true;
 	case KEY_MERGE:
 		key_merge(v, s);
 		return true;

@@ -118,7 +118,9 @@ struct view {
 	unsigned groups; /* statistics that the screen drawn last needs */
 	struct hit hit;  /* what stood where, for the mouse */
 	unsigned sight;  /* panels on the screen drawn last, a bit each (enum focus) */
-	bool of_host, follow, paused, sparklines, hide_offline;
+	bool of_host, follow, paused, sparklines, hide_offline, tall;
+	struct named_layout *layouts; /* CFG_LAYOUTS of them have room */
+	size_t n_layouts;
 	enum merge merge;
 	enum graph graph;
 	struct table main, memory;
@@ -321,6 +323,7 @@ struct setting;
 void view_take(struct view *v, const struct config *c, const struct setting *set);
 /* line.c: the command line: carries out what is typed, completes it, says what could be typed */
 void line_run(struct view *v, const struct snapshot *s);
+void line_layout(struct view *v, const char *name);
 void line_complete(struct view *v);
 void line_hint(const struct view *v, char *buf, size_t len);
 void view_quit(struct view *v, const struct snapshot *s);

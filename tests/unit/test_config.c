@@ -66,6 +66,9 @@ static void test_values(void **state)
 				   "[vm db*]\n"
 				   "exclude_memory = yes\n"
 				   "mem_min = 1G\n"
+				   "[layout night]\n"
+				   "theme = light\n"
+				   "columns = name,cpu\n"
 				   "[vm  11111111-2222-3333-4444-555555555555]\n"
 				   "cpu_weight = 4\r\n"),
 		0);
@@ -73,6 +76,9 @@ static void test_values(void **state)
 	assert_int_equal(cfg.cpu_policy, CPU_POLICY_MINMOVE);
 	assert_int_equal(cfg.n_patterns, 3);
 	assert_string_equal(cfg.patterns[2], "app");
+	assert_int_equal(cfg.n_layouts, 1);
+	assert_string_equal(cfg.layouts[0].name, "night");
+	assert_string_equal(cfg.layouts[0].text, "theme = light\ncolumns = name,cpu\n");
 	assert_int_equal(cfg.n_vm, 2);
 	assert_string_equal(cfg.vm[0].pattern, "db*");
 	assert_true(cfg.vm[0].exclude_memory && !cfg.vm[0].exclude_cpu);
@@ -88,7 +94,13 @@ static void test_refusals(void **state)
 	refused("\n\nspeed = 9\n", "3: unknown key 'speed', expected one of vmtop.conf(5)");
 	refused("[vm a]\ndelay = 3\n",
 		"2: unknown key 'delay' of a [vm] section, expected one of vmtop.conf(5)");
-	refused("[host]\ndelay = 3\n", "2: unknown section, expected [fleet] or [vm PATTERN]");
+	refused("[host]\ndelay = 3\n", "2: unknown section, expected [fleet], [layout NAME] or [vm PATTERN]");
+	refused("[layout a]\ndelay = 3\n",
+		"2: unknown key 'delay' of a [layout] section, expected one of vmtop.conf(5)");
+	refused("[layout a]\ntheme = pink\n",
+		"2: theme: bad value 'pink', expected one of default, light, contrast, mono");
+	refused("[layout a/b]\ntheme = light\n",
+		"2: a layout has a name of at most 31 letters, digits and . _ -");
 	refused("delay 3\n", "1: not understood, expected KEY = VALUE or [vm PATTERN]");
 	refused("delay = 3\n[vm a\n", "2: not understood, expected KEY = VALUE or [vm PATTERN]");
 	refused("[vm aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee]\ncpu_weight = 1\n",

@@ -179,6 +179,68 @@ static void test_hosts_of_the_fleet(void **state)
 	assert_string_equal(t->c.text, "host db1");
 }
 
+static void test_layouts(void **state)
+{
+	struct seat *t = *state;
+	struct config c;
+	assert_int_equal(command(t, "layout"), CMD_NONE);
+	assert_true(shows(t, "no layout is kept yet"));
+	assert_int_equal(command(t, "layout nosuch"), CMD_NONE);
+	assert_true(shows(t, "there is no layout nosuch"));
+	assert_int_equal(command(t, "layout save a/b"), CMD_NONE);
+	assert_true(shows(t, "letters, digits"));
+	command(t, "columns name,wait,cpu");
+	command(t, "theme light");
+	press(t, '2');
+	press(t, 'z');
+	assert_int_equal(command(t, "layout save night"), CMD_SAVE);
+	assert_string_equal(t->c.text, "night");
+	press(t, 'z');
+	press(t, '0');
+	command(t, "theme default");
+	command(t, "columns");
+	assert_int_equal(command(t, "layout save plain"), CMD_SAVE);
+	press(t, ':');
+	type(t, "layout ni");
+	press(t, VK_TAB);
+	assert_int_equal(press(t, VK_ENTER), CMD_NONE);
+	config_defaults(&c);
+	view_setup(t->v, &c);
+	assert_string_equal(c.columns, "name,wait,cpu");
+	assert_string_equal(c.theme, "light");
+	assert_int_equal(c.view, FIRST_MEMORY);
+	assert_true(c.tall);
+	command(t, "layout plain");
+	view_setup(t->v, &c);
+	assert_string_equal(c.columns, "");
+	assert_string_equal(c.theme, "default");
+	assert_false(c.tall);
+	assert_true(shows(t, "Pin map"));
+}
+
+/* One of the file, from the start on. */
+static void test_layout_to_begin_with(void **state)
+{
+	(void)state;
+	struct seat *t;
+	struct config *cfg = calloc(1, sizeof *cfg);
+	config_defaults(cfg);
+	strcpy(cfg->layout, "calm");
+	cfg->n_layouts = 1;
+	strcpy(cfg->layouts[0].name, "calm");
+	strcpy(cfg->layouts[0].text, "view = memory\nsort = name\n");
+	sit_with((void **)&t, cfg);
+	view_setup(t->v, cfg);
+	assert_string_equal(cfg->sort, "name");
+	assert_int_equal(cfg->view, FIRST_MEMORY);
+	rise((void **)&t);
+	strcpy(cfg->layout, "gone");
+	sit_with((void **)&t, cfg);
+	assert_true(shows(t, "there is no layout gone"));
+	rise((void **)&t);
+	free(cfg);
+}
+
 /* Where a word stands in the last line. */
 static int foot_col(struct seat *t, const char *word)
 {
@@ -232,6 +294,8 @@ int main(void)
 		SEATED(test_wrong_words),
 		SEATED(test_completion),
 		cmocka_unit_test_setup_teardown(test_hosts_of_the_fleet, sit_fleet, rise),
+		SEATED(test_layouts),
+		cmocka_unit_test(test_layout_to_begin_with),
 		SEATED(test_footer_is_clicked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

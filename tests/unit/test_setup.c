@@ -107,7 +107,7 @@ static void test_saved_and_read(void **state)
 	strcpy(now.sort, "wait");
 	now.sparklines = false;
 	now.merge = MERGE_LLC;
-	assert_int_equal(setup_save(&now, &before, path, &e), 0);
+	assert_int_equal(setup_save(&now, &before, NULL, path, &e), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(st.st_uid, geteuid());
@@ -136,7 +136,7 @@ static void test_link_is_followed(void **state)
 	fclose(f);
 	assert_int_equal(symlink(real, link), 0);
 	strcpy(now.config_file, link);
-	assert_int_equal(setup_save(&now, &before, path, &e), 0);
+	assert_int_equal(setup_save(&now, &before, NULL, path, &e), 0);
 	assert_int_equal(lstat(link, &st), 0);
 	assert_true(S_ISLNK(st.st_mode));
 	struct config got = before;
@@ -160,7 +160,7 @@ static void test_root_leaves_nothing_of_its_own(void **state)
 	unsetenv("XDG_CONFIG_HOME");
 	setenv("HOME", home, 1);
 	strcpy(now.theme, "mono");
-	assert_int_equal(setup_save(&now, &before, path, &e), 0);
+	assert_int_equal(setup_save(&now, &before, NULL, path, &e), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_uid, 4242);
 	assert_int_equal(st.st_gid, 4243);
@@ -171,7 +171,7 @@ static void test_root_leaves_nothing_of_its_own(void **state)
 	assert_int_equal(symlink("/etc/hostname", link), 0);
 	assert_int_equal(lchown(link, 4242, 4243), 0);
 	strcpy(now.config_file, link);
-	assert_int_equal(setup_save(&now, &before, path, &e), -1);
+	assert_int_equal(setup_save(&now, &before, NULL, path, &e), -1);
 	assert_non_null(strstr(e.msg, "another user's link"));
 }
 
@@ -181,18 +181,41 @@ static void test_failures_are_words(void **state)
 	char path[CFG_TEXT];
 	(void)state;
 	now.no_config = true;
-	assert_int_equal(setup_save(&now, &before, path, &e), -1);
+	assert_int_equal(setup_save(&now, &before, NULL, path, &e), -1);
 	assert_non_null(strstr(e.msg, "--no-config"));
 	now.no_config = false;
 	strcpy(now.config_file, "/proc/nosuch/vmtop.conf");
 	e = (struct err)ERR_INIT;
-	assert_int_equal(setup_save(&now, &before, path, &e), -1);
+	assert_int_equal(setup_save(&now, &before, NULL, path, &e), -1);
 	assert_non_null(strstr(e.msg, "/proc/nosuch"));
+}
+
+/* A section of its own, replaced where it is there; what is around it stays. */
+static void test_layout_section(void **state)
+{
+	struct err e = ERR_INIT;
+	(void)state;
+	config_defaults(&now);
+	strcpy(now.columns, "name,cpu");
+	now.tall = true;
+	char *text = setup_layout_text(
+		"delay = 5\n[layout wide]\ntheme = light\n[vm db*]\nexclude_cpu = yes\n", &now, "wide", &e);
+	assert_string_equal(text,
+		"delay = 5\n[vm db*]\nexclude_cpu = yes\n[layout wide]\ntall = yes\ncolumns = name,cpu\n");
+	char *again = setup_layout_text(text, &now, "night", &e);
+	assert_non_null(
+		strstr(again, "[layout wide]\ntall = yes\ncolumns = name,cpu\n[layout night]\ntall = yes\n"));
+	free(again);
+	free(text);
+	memset(now.columns, 'x', 300);
+	now.columns[300] = '\0';
+	assert_null(setup_layout_text("", &now, "wide", &e));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_layout_section),
 		cmocka_unit_test_setup(test_only_what_differs, start),
 		cmocka_unit_test_setup(test_rest_of_the_file_stays, start),
 		cmocka_unit_test_setup(test_comments_are_no_keys, start),

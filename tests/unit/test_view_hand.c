@@ -165,6 +165,30 @@ static void test_held_row_names_its_key(void **state)
 	assert_true(shows(t, "HELD"));
 }
 
+/* The table alone: a head, and nineteen rows of 24. */
+static void test_zoom(void **state)
+{
+	struct seat *t = *state;
+	bigsnap_free(t->s);
+	t->s = bigsnap_new(40, 8);
+	view_feed(t->v, t->s);
+	press(t, 'z');
+	for (const char *view = "02"; *view; view++) {
+		press(t, *view);
+		shown(t, text, sizeof text);
+		assert_non_null(strstr(text, "1-17 of 40"));
+		assert_null(strstr(text, "Pin map"));
+		assert_null(strstr(text, "Decisions"));
+	}
+	press(t, '1');
+	shown(t, text, sizeof text);
+	assert_non_null(strstr(text, "Pin map"));
+	assert_null(strstr(text, "choose a pCPU and tell"));
+	press(t, 'z');
+	press(t, '0');
+	assert_true(shows(t, "Pin map"));
+}
+
 static void test_next_vm_in_its_view(void **state)
 {
 	struct seat *t = *state;
@@ -194,6 +218,7 @@ int main(void)
 		SEATED(test_mark_all),
 		SEATED(test_release_all),
 		SEATED(test_held_row_names_its_key),
+		SEATED(test_zoom),
 		SEATED(test_next_vm_in_its_view),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Layouts of the screen: what is shown and how, under a name. Kept as lines "key = value" of the settings
+ * that they are made of, those alone that differ from the default. Pure. */
+#ifndef VMTOP_LAYOUT_H
+#define VMTOP_LAYOUT_H
+
+#include "vmtop/settings.h"
+
+/* The i-th setting that a layout is made of, NULL: no more. */
+const struct setting *layout_setting(size_t i);
+bool layout_has(const struct setting *s);
+/* Letters, digits, and . _ - in between. */
+bool layout_name_ok(const char *name);
+const struct named_layout *layout_find(const struct named_layout *all, size_t n, const char *name);
+/* The lines for what *c says; false: a line would be too long for the config file, or all of them together.
+ */
+bool layout_format(const struct config *c, char text[LAYOUT_TEXT]);
+/* *c as the lines say, everything else of a layout as by default. */
+int layout_apply(struct config *c, const char *text, struct err *e);
+/* A line more, checked; fails as setting_apply() does, or when there is no room. */
+int layout_add(struct named_layout *l, const struct setting *s, const char *value, struct err *e);
+
+#endif

@@ -17,6 +17,7 @@ build libjansson-dev jansson-devel jansson libjansson-devel
 build libmicrohttpd-dev libmicrohttpd-devel libmicrohttpd libmicrohttpd-devel
 build libinih-dev inih-devel libinih libinih-devel
 build libsqlite3-dev sqlite-devel sqlite sqlite3-devel
+build libcurl4-openssl-dev libcurl-devel curl libcurl-devel
 build libncurses-dev ncurses-devel ncurses ncurses-devel
 test libcmocka-dev libcmocka-devel cmocka libcmocka-devel
 test jq jq jq jq

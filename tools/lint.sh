@@ -68,6 +68,7 @@ done | rule "against the order of rooms"
 grep -lE '#include <(n?curses|panel|term)\.h>' src/*/*.c | grep -vE '^src/ui/term(_[a-z]+)?\.c$' | rule "ncurses outside the terminal files"
 
 grep -lE '#include <microhttpd\.h>' src/*/*.c | grep -vx 'src/cli/listen.c' | rule "libmicrohttpd outside its file"
+grep -lE '#include <curl/' src/*/*.c | grep -vx 'src/backend/http.c' | rule "libcurl outside its file"
 
 # The pure rooms call nothing but each other and what is on the list; tables read numbers and names besides.
 pure() { # ROOM...

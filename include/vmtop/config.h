@@ -157,8 +157,10 @@ struct config {
 				 */
 
 	/* vmtop fleet */
-	char fleet_hosts[CFG_FLEET]; /* a line each: [NAME] URI */
-	bool never_ask;              /* many hosts are opened at once: for no password, on no terminal */
+	char fleet_hosts[CFG_FLEET];                              /* a line each: [NAME] URI */
+	char fleet_token_file[CFG_TEXT], fleet_ca_file[CFG_TEXT]; /* for a Prometheus */
+	double fleet_scrape_s;                                    /* how often it asks its targets */
+	bool never_ask; /* many hosts are opened at once: for no password, on no terminal */
 };
 
 /* origin-c gives what a threshold of 100 MiB is worth of: five seconds of a guest that eats 20 MiB/s. */

@@ -58,7 +58,8 @@ struct fleet {
 	size_t n_hosts, cap_hosts;
 	struct fleet_vm *vms;
 	size_t n_vms, cap_vms;
-	char trouble[FLEET_TEXT]; /* of a source for all hosts; empty: none */
+	char trouble[FLEET_TEXT]; /* of a source for many hosts; empty: none */
+	size_t waiting;           /* of those sources, the ones that have told nothing yet */
 };
 
 struct fleet *fleet_new(void); /* NULL: out of memory */

@@ -166,10 +166,10 @@ static bool wait_until(int64_t until_ms, int signals, int news)
 /* Every host has told what it has to tell, or that it cannot be reached. */
 static bool settled(const struct fleet *f)
 {
-	for (size_t i = 0; i < f->n_hosts; i++)
+	for (size_t i = 0; i < f->n_hosts && !f->waiting; i++)
 		if (f->hosts[i].readings < READINGS && f->hosts[i].state < FLEET_LATE)
 			return false;
-	return true;
+	return !f->waiting;
 }
 
 /* The first output waits for the hosts, but not for the one that hangs. */

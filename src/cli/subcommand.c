@@ -49,7 +49,7 @@ static const struct subcommand commands[] = {
 			{"json", 0, NULL, "print JSON Lines, one for each VM", NULL}},
 		why_run},
 	{"fleet", "[HOST ...]",
-		"watch many hosts: those named ([NAME=]URI, or a name of section [fleet] of vmtop.conf), or all of that section",
+		"watch many hosts: those named ([NAME=]URI, prom:URL of a Prometheus, or a name of section [fleet] of vmtop.conf), or all of that section",
 		0, SUB_WORDS,
 		{{"delay", 'd', "SECS", "seconds between samples, 2 when not given", NULL},
 			{"iterations", 'n', "N", "end after N outputs; the first one waits for the hosts",

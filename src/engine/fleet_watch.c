@@ -14,9 +14,14 @@
 #include <unistd.h>
 
 #include "vmtop/engine.h"
+#include "vmtop/prom.h"
 #include "vmtop/thread.h"
 
 enum { RETRY_MS = 3000 };
+/* A Prometheus has nothing new before it has asked its targets again. */
+static const double PROM_LEAST_S = 5;
+/* And it has others to answer: so many times what an answer took it is left alone. */
+enum { PROM_REST = 4 };
 
 struct source {
 	const struct config *cfg; /* of the watch */
@@ -25,8 +30,8 @@ struct source {
 	int quit, wake;
 	int done[2]; /* hung up when the thread is through */
 	pthread_t thread;
-	bool started;
-	long readings; /* of the thread */
+	bool started, prom; /* prom: of many hosts */
+	long readings;      /* of the thread */
 	_Atomic(struct fleet *) slot;
 	struct fleet *known; /* of the reader */
 	int64_t asked_ns;
@@ -127,6 +132,38 @@ static void follow(struct source *s, struct engine *en)
 	} while (engine_wait(en, s->quit));
 }
 
+/* ---- a Prometheus ---- */
+
+/* A part without hosts says why there is none. */
+static void tell_trouble(struct source *s, const struct err *e)
+{
+	struct fleet *part = fleet_new();
+	if (!part)
+		return;
+	snprintf(part->trouble, sizeof part->trouble, "%.60s: %.90s", s->uri, e->msg);
+	publish(s, part);
+}
+
+static void *prom_main(void *arg)
+{
+	struct source *s = arg;
+	struct err e = ERR_INIT;
+	double least = s->cfg->delay_s > PROM_LEAST_S ? s->cfg->delay_s : PROM_LEAST_S, rest;
+	struct prom *p = prom_open(s->uri, s->cfg, &e);
+	do {
+		int64_t from = clock_ns(CLOCK_MONOTONIC);
+		struct fleet *part = p ? prom_fetch(p, from, clock_ns(CLOCK_REALTIME), &e) : NULL;
+		rest = PROM_REST * (double)(clock_ns(CLOCK_MONOTONIC) - from) / 1e9;
+		if (part)
+			publish(s, part);
+		else
+			tell_trouble(s, &e);
+	} while (nap(s, (long)((rest > least ? rest : least) * 1e3)));
+	prom_close(p);
+	close(s->done[1]);
+	return NULL;
+}
+
 static void *source_main(void *arg)
 {
 	struct source *s = arg;
@@ -146,6 +183,46 @@ static void *source_main(void *arg)
 
 /* ---- the reader ---- */
 
+static bool has_host(const struct fleet *f, const struct fleet_host *h, size_t likely)
+{
+	for (size_t i = 0; i < f->n_hosts; i++) {
+		const struct fleet_host *x = &f->hosts[(likely + i) % f->n_hosts];
+		if (strcmp(x->name, h->name) == 0 && strcmp(x->uri, h->uri) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A host that Prometheus knows no longer keeps its row, which ages; its VMs may be elsewhere. */
+static void keep_gone(struct fleet *part, const struct fleet *was)
+{
+	for (size_t i = 0; i < was->n_hosts; i++) {
+		const struct fleet_host *h = &was->hosts[i];
+		struct fleet_host *kept = has_host(part, h, i) ? NULL : fleet_add_host(part);
+		if (!kept)
+			continue;
+		size_t first = kept->first_vm;
+		*kept = *h;
+		kept->first_vm = first;
+		kept->n_vms = 0;
+		kept->state = FLEET_LOST;
+		snprintf(kept->trouble, sizeof kept->trouble, "Prometheus knows nothing new of it");
+	}
+}
+
+static void take_many(struct source *s, struct fleet *part)
+{
+	if (part->trouble[0] && s->known) { /* no answer: what was known ages */
+		memcpy(s->known->trouble, part->trouble, sizeof part->trouble);
+		fleet_free(part);
+		return;
+	}
+	if (s->known)
+		keep_gone(part, s->known);
+	fleet_free(s->known);
+	s->known = part;
+}
+
 /* The row of a source that has none: its name, since when it is waited for. What was known before it was lost
  * stays, and ages. */
 static void take_part(struct source *s)
@@ -153,6 +230,10 @@ static void take_part(struct source *s)
 	struct fleet *part = atomic_exchange(&s->slot, NULL);
 	if (!part)
 		return;
+	if (s->prom) {
+		take_many(s, part);
+		return;
+	}
 	struct fleet_host *was = s->known ? &s->known->hosts[0] : NULL, *now = &part->hosts[0];
 	if (now->state == FLEET_LOST && !now->seen_ns && was && was->seen_ns) {
 		was->state = FLEET_LOST;
@@ -168,6 +249,13 @@ static int put_source(struct fleet *f, struct source *s)
 {
 	take_part(s);
 	size_t i = f->n_hosts;
+	if (s->prom) {
+		if (s->known)
+			return fleet_put(f, s->known);
+		f->waiting++;
+		snprintf(f->trouble, sizeof f->trouble, "%.120s: no answer yet", s->uri);
+		return 0;
+	}
 	if (s->known ? fleet_put(f, s->known) < 0 : !fleet_add_host(f))
 		return -1;
 	struct fleet_host *h = &f->hosts[i];
@@ -218,6 +306,7 @@ static int read_targets(struct fleet_watch *w, struct err *e)
 		snprintf(line, sizeof line, "%.*s", (int)strcspn(p, "\n"), p);
 		if (fleet_target(line, s->name, s->uri) < 0)
 			return err_set(e, ERR_USAGE, "not a host of a fleet: %.200s", line);
+		s->prom = strncmp(s->uri, "prom:", 5) == 0;
 		s->done[0] = s->done[1] = -1;
 		s->cfg = &w->cfg;
 		s->begin_ms = (long)(w->cfg.delay_s * 1e3 * (double)w->n / (double)n);
@@ -233,7 +322,7 @@ static int start_source(struct fleet_watch *w, struct source *s)
 	s->asked_ns = clock_ns(CLOCK_MONOTONIC) + s->begin_ms * 1000000;
 	if (pipe2(s->done, O_CLOEXEC | O_NONBLOCK) < 0)
 		return errno;
-	int rc = thread_create(&s->thread, source_main, s);
+	int rc = thread_create(&s->thread, s->prom ? prom_main : source_main, s);
 	s->started = rc == 0;
 	return rc;
 }

@@ -249,10 +249,10 @@ void fleet_value(const struct fleet *f, enum fleet_kind k, size_t column, size_t
 	column_get(&fleet_table(k)->columns[column], &(struct column_env){.fleet = f}, row, v);
 }
 
-/* What a row is sorted by; text by its beginning. */
+/* What a row is sorted by; text by its beginning. Ties go by name, upwards. */
 struct key {
 	size_t row, place;
-	bool has;
+	bool has, by_text;
 	double num;
 	char text[48];
 };
@@ -263,21 +263,27 @@ static int compare(const struct key *a, const struct key *b)
 		return a->has - b->has;
 	if (a->num < b->num || a->num > b->num)
 		return a->num < b->num ? -1 : 1;
-	return strcmp(a->text, b->text);
+	return a->by_text ? strcmp(a->text, b->text) : 0;
+}
+
+static int tie(const struct key *a, const struct key *b)
+{
+	int c = a->by_text ? 0 : strcmp(a->text, b->text);
+	return c ? c : (a->place > b->place) - (a->place < b->place);
 }
 
 static int key_up(const void *x, const void *y)
 {
 	const struct key *a = x, *b = y;
 	int c = compare(a, b);
-	return c ? c : (a->place > b->place) - (a->place < b->place);
+	return c ? c : tie(a, b);
 }
 
 static int key_down(const void *x, const void *y)
 {
 	const struct key *a = x, *b = y;
 	int c = compare(b, a);
-	return c ? c : (a->place > b->place) - (a->place < b->place);
+	return c ? c : tie(a, b);
 }
 
 int fleet_sort(const struct fleet *f, enum fleet_kind k, size_t column, bool reverse, size_t *rows, size_t n)
@@ -290,8 +296,10 @@ int fleet_sort(const struct fleet *f, enum fleet_kind k, size_t column, bool rev
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		column_get(c, &env, rows[i], &v);
-		keys[i] = (struct key){.row = rows[i], .place = i, .has = v.avail == AVAIL_OK, .num = v.num};
-		snprintf(keys[i].text, sizeof keys[i].text, "%.47s", v.text);
+		bool text = c->type == VALUE_TEXT;
+		keys[i] = (struct key){rows[i], i, v.avail == AVAIL_OK, text, v.num, ""};
+		snprintf(keys[i].text, sizeof keys[i].text, "%.47s",
+			text ? v.text : fleet_name(f, k, rows[i]));
 	}
 	qsort(keys, n, sizeof *keys, c->ascending != reverse ? key_up : key_down);
 	for (size_t i = 0; i < n; i++)

@@ -242,6 +242,12 @@ const struct setting settings[] = {
 
 	KEY(SECTION_FLEET, "fleet_host", SET_HOSTS, fleet_hosts, 0, 0, "",
 		"a host of vmtop fleet: its name and its URI; may be given on many lines"),
+	KEY(SECTION_FLEET, "fleet_token_file", SET_TEXT, fleet_token_file, 0, 0, "",
+		"file with the token that prom: is asked with, over https or on this machine alone"),
+	KEY(SECTION_FLEET, "fleet_ca_file", SET_TEXT, fleet_ca_file, 0, 0, "",
+		"certificates that https of prom: is trusted by (empty: those of the system)"),
+	KEY(SECTION_FLEET, "fleet_scrape", SET_SECONDS, fleet_scrape_s, 1, 86400, "60",
+		"how often Prometheus asks its hosts; after three times that one is late"),
 #undef KEY
 };
 

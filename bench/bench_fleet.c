@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* A fleet of 1,000 hosts with 30,000 VMs over HTTP: how long a refresh takes from the first byte asked for to
+ * rows, how long a frame, how much memory; and hosts watched directly. The server is a thread here that has
+ * its answers ready, in the shape and size of Prometheus's own: what a real one takes to make them comes on
+ * top. */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "times.h"
+#include "vmtop/fleet_view.h"
+#include "vmtop/fleet_watch.h"
+#include "vmtop/prom.h"
+#include "vmtop/screen.h"
+#include "vmtop/settings.h"
+#include "vmtop/view.h"
+
+enum { HOSTS = 1000, VMS = 30, ROUNDS = 9 };
+
+static long rss_mib(void)
+{
+	long pages = 0, all = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+	if (f && fscanf(f, "%ld %ld", &all, &pages) != 2)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * sysconf(_SC_PAGESIZE) >> 20;
+}
+
+/* ---- answers ---- */
+
+struct answer {
+	const char *word; /* of the URL */
+	char *text;
+	size_t len;
+};
+static struct answer answers[] = {{"host_", NULL, 0}, {"vm_running", NULL, 0}, {"vm_hung", NULL, 0},
+	{"vm_cause", NULL, 0}, {"cpu_ratio", NULL, 0}, {"balloon", NULL, 0}, {"wait_ratio", NULL, 0},
+	{"suffering", NULL, 0}};
+enum { ANSWERS = sizeof answers / sizeof *answers };
+
+static void series(FILE *to, const char *name, int host, const char *labels, double value)
+{
+	fprintf(to,
+		"%s{\"metric\":{\"__name__\":\"%s\",\"instance\":\"kvm%04d.example.org:9177\",\"job\":\"vmtop\"%s},"
+		"\"value\":[1700000000.123,\"%g\"]}",
+		ftell(to) > 80 ? "," : "", name, host, labels, value);
+}
+
+static void hosts(FILE *to)
+{
+	static const char *const names[] = {"sample_timestamp_seconds", "connected", "busy_ratio",
+		"deviation_ratio", "memory_bytes", "memory_available_bytes", "pcpus"};
+	for (int h = 0; h < HOSTS; h++) {
+		char labels[300], name[64];
+		snprintf(labels, sizeof labels,
+			",\"host\":\"kvm%04d.example.org\",\"uri\":\"qemu:///system\",\"hypervisor\":\"QEMU\","
+			"\"source\":\"libvirt\",\"version\":\"0.2.0\"",
+			h);
+		series(to, "vmtop_host_info", h, labels, 1);
+		series(to, "vmtop_host_memory_state", h, ",\"state\":\"ok\"", 1);
+		for (int i = 0; i < 7; i++) {
+			snprintf(name, sizeof name, "vmtop_host_%s", names[i]);
+			series(to, name, h, "", i == 0 ? 1699999990 : 0.25 * i + 0.5);
+		}
+	}
+}
+
+static void vms(FILE *to, const char *name, int each)
+{
+	for (int h = 0; h < HOSTS; h++)
+		for (int i = 0; i < VMS; i += each) {
+			char labels[200];
+			snprintf(labels, sizeof labels,
+				",\"uuid\":\"%08x-0000-4000-8000-%012x\",\"vm\":\"customer-%04d-web-%02d\"%s",
+				h, i, h, i,
+				strstr(name, "cause") ? ",\"cause\":\"wait\",\"alarm\":\"starving\"" : "");
+			series(to, name, h, labels, (double)((h * 7 + i * 13) % 100) / 100);
+		}
+}
+
+static void make_answers(void)
+{
+	static const char *const names[ANSWERS] = {NULL, NULL, NULL, "vmtop_vm_cause_info",
+		"vmtop_vm_cpu_ratio", "vmtop_vm_memory_balloon_bytes", "vmtop_vm_wait_ratio",
+		"vmtop_vm_suffering_ratio"};
+	static const int each[ANSWERS] = {
+		0, 0, 0, 10, 1, 1, 2, 10}; /* half of the VMs wait, a tenth suffers */
+	size_t sum = 0;
+	for (int i = 0; i < ANSWERS; i++) {
+		FILE *to = open_memstream(&answers[i].text, &answers[i].len);
+		fputs("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[", to);
+		if (i == 0)
+			hosts(to);
+		else if (names[i])
+			vms(to, names[i], each[i]);
+		fputs("]}}", to);
+		fclose(to);
+		sum += answers[i].len;
+	}
+	printf("%d hosts, %d VMs, %d queries, %.1f MiB of answers\n", HOSTS, HOSTS * VMS, ANSWERS,
+		(double)sum / (1 << 20));
+}
+
+static void *serve_one(void *arg)
+{
+	int c = (int)(intptr_t)arg;
+	char request[4096], head[200];
+	for (ssize_t n; (n = read(c, request, sizeof request - 1)) > 0;) {
+		request[n] = '\0';
+		const struct answer *a = NULL;
+		for (int i = 0; i < ANSWERS; i++)
+			a = !a && strstr(request, answers[i].word) ? &answers[i] : a;
+		if (!a)
+			break;
+		int k = snprintf(head, sizeof head,
+			"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+			a->len);
+		if (write(c, head, (size_t)k) < 0)
+			break;
+		for (size_t at = 0; at < a->len;) {
+			ssize_t w = write(c, a->text + at, a->len - at);
+			if (w <= 0)
+				break;
+			at += (size_t)w;
+		}
+	}
+	close(c);
+	return NULL;
+}
+
+static void *serve(void *arg)
+{
+	int fd = (int)(intptr_t)arg;
+	for (int c; (c = accept(fd, NULL, NULL)) >= 0;) {
+		pthread_t t;
+		if (pthread_create(&t, NULL, serve_one, (void *)(intptr_t)c) == 0)
+			pthread_detach(t);
+	}
+	return NULL;
+}
+
+static int start_server(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof a;
+	pthread_t t;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, 64) < 0 ||
+		getsockname(fd, (struct sockaddr *)&a, &len) < 0 ||
+		pthread_create(&t, NULL, serve, (void *)(intptr_t)fd) != 0)
+		exit(1);
+	return ntohs(a.sin_port);
+}
+
+/* ---- measuring ---- */
+
+static void tell(const char *what, double *ms)
+{
+	qsort(ms, ROUNDS, sizeof *ms, compare_ms);
+	printf("%-44s median %7.2f ms, worst %7.2f ms\n", what, ms[ROUNDS / 2], ms[ROUNDS - 1]);
+}
+
+static struct fleet *refresh(struct prom *p, double *took)
+{
+	struct err e = ERR_INIT;
+	double t = clock_ms(CLOCK_MONOTONIC);
+	struct fleet *f = prom_fetch(p, INT64_C(1000000000000), INT64_C(1700000000000000000), &e);
+	*took = clock_ms(CLOCK_MONOTONIC) - t;
+	if (!f) {
+		printf("no answer: %s\n", e.msg);
+		exit(1);
+	}
+	fleet_settle(f, INT64_C(1000000000000), INT64_C(1700000000000000000));
+	return f;
+}
+
+static void frames(const struct fleet *f, int key, const char *what)
+{
+	double feed[ROUNDS], draw[ROUNDS];
+	char text[80];
+	struct screen s;
+	struct fleet_view *v = fleet_view_new(2);
+	if (!v || screen_init(&s, 60, 200) < 0)
+		exit(1);
+	fleet_view_feed(v, f);
+	fleet_view_key(v, key, f);
+	for (int i = 0; i < ROUNDS; i++) {
+		double t = clock_ms(CLOCK_MONOTONIC);
+		fleet_view_feed(v, f);
+		feed[i] = clock_ms(CLOCK_MONOTONIC) - t;
+		screen_erase(&s);
+		t = clock_ms(CLOCK_MONOTONIC);
+		fleet_view_draw(v, f, &s);
+		draw[i] = clock_ms(CLOCK_MONOTONIC) - t;
+	}
+	snprintf(text, sizeof text, "  rows in order, %s", what);
+	tell(text, feed);
+	snprintf(text, sizeof text, "  a frame of 200x60, %s", what);
+	tell(text, draw);
+	fleet_view_free(v);
+	screen_done(&s);
+}
+
+static void bench_prom(void)
+{
+	double ms[ROUNDS], put[ROUNDS];
+	char uri[64];
+	struct err e = ERR_INIT;
+	struct config *cfg = malloc(sizeof *cfg);
+	config_defaults(cfg);
+	make_answers();
+	snprintf(uri, sizeof uri, "prom:http://127.0.0.1:%d", start_server());
+	struct prom *p = prom_open(uri, cfg, &e);
+	long before = rss_mib();
+	struct fleet *f = NULL;
+	for (int i = 0; p && i < ROUNDS; i++) {
+		fleet_free(f);
+		f = refresh(p, &ms[i]);
+		double t = clock_ms(CLOCK_MONOTONIC);
+		struct fleet *all = fleet_new();
+		fleet_put(all, f);
+		put[i] = clock_ms(CLOCK_MONOTONIC) - t;
+		fleet_free(all);
+	}
+	tell("refresh: asked, answered, read, rows", ms);
+	tell("  a copy for the screen", put);
+	frames(f, 'r', "hosts"); /* reversed: the order is of no matter */
+	frames(f, VK_TAB, "VMs");
+	printf("rows take %.1f MiB; the program grew by %ld MiB, answers of the server not counted\n",
+		(double)(f->n_hosts * sizeof *f->hosts + f->n_vms * sizeof *f->vms) / (1 << 20),
+		rss_mib() - before);
+	fleet_free(f);
+	prom_close(p);
+	free(cfg);
+}
+
+/* 16 hosts of 23 VMs each, simulated, directly. */
+static void bench_direct(void)
+{
+	struct err e = ERR_INIT;
+	struct config *cfg = malloc(sizeof *cfg);
+	config_defaults(cfg);
+	for (int i = 0; i < 16; i++)
+		setting_apply(cfg, setting_by_key("fleet_host"), "sim:demo", &e);
+	long before = rss_mib();
+	struct fleet_watch *w = fleet_watch_start(cfg, &e);
+	double cpu = 0, oldest = 0, end = clock_ms(CLOCK_MONOTONIC) + 14000,
+	       from = clock_ms(CLOCK_MONOTONIC) + 6000, begin = 0;
+	for (bool warm = false; w && clock_ms(CLOCK_MONOTONIC) < end; poll(NULL, 0, 100)) {
+		struct fleet *f = fleet_watch_take(w);
+		if (!warm && clock_ms(CLOCK_MONOTONIC) >= from) {
+			warm = true;
+			cpu = clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+			begin = clock_ms(CLOCK_MONOTONIC);
+		}
+		for (size_t i = 0; warm && i < f->n_hosts; i++)
+			oldest =
+				fleet_age_s(f, &f->hosts[i]) > oldest ? fleet_age_s(f, &f->hosts[i]) : oldest;
+		fleet_free(f);
+	}
+	printf("16 hosts directly, every 2 s: the oldest row %.1f s, %.1f %% of a CPU, %ld MiB more\n",
+		oldest,
+		(clock_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu) / (clock_ms(CLOCK_MONOTONIC) - begin) * 100,
+		rss_mib() - before);
+	if (w)
+		fleet_watch_stop(w, 5);
+	free(cfg);
+}
+
+int main(void)
+{
+	bench_prom();
+	bench_direct();
+	return 0;
+}

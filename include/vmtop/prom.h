@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* A Prometheus that scrapes the vmtops of many hosts, as a source of a fleet's rows. */
+#ifndef VMTOP_PROM_H
+#define VMTOP_PROM_H
+
+#include "vmtop/config.h"
+#include "vmtop/err.h"
+#include "vmtop/fleet.h"
+
+struct prom;
+
+/* uri: prom:http://host:9090 or prom:https://... */
+struct prom *prom_open(const char *uri, const struct config *cfg, struct err *e);
+void prom_close(struct prom *p);
+/* A handful of queries, whatever the number of hosts. Bounded in time. NULL: there is no answer. now_ns,
+ * wall_ns: the clocks now; a row is seen when its host was, on the first. */
+struct fleet *prom_fetch(struct prom *p, int64_t now_ns, int64_t wall_ns, struct err *e);
+
+/* The same from answers that are there already, one a query in the order of prom_query(). */
+struct prom_text {
+	const char *text;
+	size_t len;
+};
+const char *prom_query(size_t i); /* NULL past the last */
+struct fleet *prom_fold(
+	const struct prom_text *answers, double scrape_s, int64_t now_ns, int64_t wall_ns, struct err *e);
+/* What opens a host that calls itself `host` and says that its vmtop is connected to `uri`: both come from
+ * the network, and a URI may name a command to run. Empty: nothing that is safe to open. */
+void prom_uri(const char *host, const char *uri, char to[FLEET_URI]);
+
+#endif

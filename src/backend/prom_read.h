@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* An answer of Prometheus's HTTP API to an instant query, series by series. Private to src/backend. */
+#ifndef BACKEND_PROM_READ_H
+#define BACKEND_PROM_READ_H
+
+#include <stddef.h>
+
+#include "vmtop/err.h"
+
+/* Labels that are of interest; others are skipped. What is longer than there is room for is cut. */
+enum prom_label {
+	PROM_NAME,
+	PROM_INSTANCE,
+	PROM_HOST,
+	PROM_URI,
+	PROM_VERSION,
+	PROM_VM,
+	PROM_UUID,
+	PROM_STATE,
+	PROM_CAUSE,
+	PROM_WHO,
+	PROM_LABELS
+};
+enum { PROM_TEXT = 512 };
+
+struct prom_series {
+	char label[PROM_LABELS][PROM_TEXT]; /* empty: it has none */
+	double value;                       /* may be NaN or infinite */
+};
+
+/* Calls each() for every series of a vector. Fails, having called it for those before, where the text is not
+ * an answer, or says that the query failed. */
+int prom_read(const char *text, size_t len, void (*each)(void *arg, const struct prom_series *s), void *arg,
+	struct err *e);
+
+#endif

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/* A Prometheus as a source of rows: what it answers, what it should not have answered, what may be opened.
+ * And over a real socket: nothing, half an answer, too much of one, none at all, a redirect. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../src/backend/http.h"
+#include "vmtop/prom.h"
+#include "vmtop/settings.h"
+
+#define SECOND INT64_C(1000000000)
+#define NOW    (1000 * SECOND)
+#define WALL   (INT64_C(1700000000) * SECOND)
+#define VECTOR "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
+#define UUID   "09248ee2-185e-4c46-b0e9-59d53b57572e"
+
+static char *read_file(const char *path, size_t *len)
+{
+	char *text = calloc(1, 65536);
+	FILE *f = fopen(path, "r");
+	assert_non_null(f);
+	*len = fread(text, 1, 65535, f);
+	fclose(f);
+	return text;
+}
+
+static struct fleet *fold(const char *text, size_t len, struct err *e)
+{
+	struct prom_text answers[16] = {{text, len}};
+	return prom_fold(answers, 60, NOW, WALL, e);
+}
+
+static void test_rows(void **state)
+{
+	(void)state;
+	size_t len;
+	struct err e = ERR_INIT;
+	char *text = read_file("tests/fuzz/corpus/prom/vector", &len);
+	struct fleet *f = fold(text, len, &e);
+	assert_non_null(f);
+	assert_int_equal(f->n_hosts, 1);
+	assert_int_equal(f->n_vms, 1);
+	assert_string_equal(f->hosts[0].name, "h1");
+	assert_string_equal(f->hosts[0].uri, "qemu+ssh://h1/system"); /* its own libvirt, not ours */
+	assert_string_equal(f->hosts[0].version, "0.1.0");
+	assert_true(f->hosts[0].load_pct.v == 50);
+	assert_string_equal(f->vms[0].name, "aA\xf0\x9f\x98\x80\"");
+	assert_false(vf64_has(f->vms[0].cpu_pct)); /* NaN: not known */
+	fleet_free(f);
+	/* Each beginning of it is an error, none a crash or half a fleet. */
+	for (size_t n = 0; n < len; n++) {
+		char *part = malloc(n ? n : 1);
+		memcpy(part, text, n);
+		assert_null(fold(part, n, &e));
+		free(part);
+	}
+	free(text);
+}
+
+static void bad(const char *text, const char *why)
+{
+	struct err e = ERR_INIT;
+	assert_null(fold(text, strlen(text), &e));
+	if (!strstr(e.msg, why))
+		fail_msg("%s: %s", text, e.msg);
+}
+
+static void test_what_is_no_answer(void **state)
+{
+	(void)state;
+	char deep[4096] = "{\"status\":";
+	memset(deep + 10, '[', sizeof deep - 11);
+	bad("", "no answer of a Prometheus");
+	bad("<html>", "no answer of a Prometheus");
+	bad("[]", "no answer of a Prometheus");
+	bad("{}", "something else than a vector");
+	bad("{\"status\":\"success\"}", "something else than a vector");
+	bad("{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[]}}",
+		"else than a vector");
+	bad("{\"status\":\"error\",\"error\":\"too many samples\"}", "Prometheus says: too many samples");
+	bad(VECTOR "]}}x", "no answer");
+	bad(VECTOR "1]}}", "no answer");
+	bad(VECTOR "{\"metric\":[],\"value\":[1,\"1\"]}]}}", "no answer");
+	bad(VECTOR "{\"metric\":{\"instance\":7},\"value\":[1,\"1\"]}]}}", "no answer");
+	bad(VECTOR "{\"metric\":{},\"value\":[1,1]}]}}", "no answer");
+	bad(VECTOR "{\"metric\":{},\"value\":[1,\"one\"]}]}}", "no answer");
+	bad(VECTOR "{\"metric\":{},\"value\":[]}]}}", "no answer");
+	bad(VECTOR "{\"metric\":{\"a\":\"\\q\"},\"value\":[1,\"1\"]}]}}", "no answer");
+	bad(VECTOR "{\"metric\":{\"a\":\"\\u12\"},\"value\":[1,\"1\"]}]}}", "no answer");
+	bad(deep, "no answer");
+}
+
+/* What is well formed and means nothing is left out. */
+static void test_odd_series(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	const char *text = VECTOR
+		"{\"metric\":{\"__name__\":\"vmtop_host_busy_ratio\"},\"value\":[1,\"1\"]},"
+		"{\"metric\":{\"__name__\":\"frob\",\"instance\":\"a\"},\"value\":[1,\"1\"]},"
+		"{\"metric\":{\"__name__\":\"vmtop_vm_cpu_ratio\",\"instance\":\"a\",\"uuid\":\"x\"},\"value\":[1,\"1\"]},"
+		"{\"metric\":{\"__name__\":\"vmtop_host_busy_ratio\",\"instance\":\"a\"},\"value\":[1,\"+Inf\"]},"
+		"{\"metric\":{\"__name__\":\"vmtop_host_pcpus\",\"instance\":\"a\"},\"value\":[1,\"1e300\"]},"
+		"{\"metric\":{\"__name__\":\"vmtop_host_sample_timestamp_seconds\",\"instance\":\"a\"},\"value\":[1,\"1699999400\"]},"
+		"{\"metric\":{\"__name__\":\"vmtop_host_connected\",\"instance\":\"a\"},\"value\":[1,\"0\"]},"
+		"{\"metric\":{\"__name__\":\"vmtop_host_sample_timestamp_seconds\",\"instance\":\"b\"},\"value\":[1,\"NaN\"]},"
+		"{\"metric\":{\"__name__\":\"vmtop_host_sample_timestamp_seconds\",\"instance\":\"c\"},\"value\":[1,\"9e99\"]},"
+		"{\"metric\":{\"__name__\":\"vmtop_vm_running\",\"instance\":\"a\",\"uuid\":\"" UUID
+		"\",\"vm\":\"v\"},\"value\":[1,\"1\"]},"
+		"{\"metric\":{\"__name__\":\"vmtop_vm_running\",\"instance\":\"b\",\"uuid\":\"" UUID
+		"\",\"vm\":\"v\"},\"value\":[1,\"0\"]}"
+		"]}}";
+	struct fleet *f = fold(text, strlen(text), &e);
+	assert_non_null(f);
+	assert_int_equal(f->n_hosts, 3);
+	assert_false(vf64_has(f->hosts[0].load_pct) || vi64_has(f->hosts[0].pcpus));
+	assert_int_equal(f->hosts[0].state, FLEET_LOST);
+	fleet_settle(f, NOW, WALL);
+	assert_true(fabs(fleet_age_s(f, &f->hosts[0]) - 600) < 1); /* a stale series ages */
+	assert_true(fleet_age_s(f, &f->hosts[1]) < 0);
+	assert_true(fleet_age_s(f, &f->hosts[2]) <= 0); /* a clock that is ahead: not older than now */
+	assert_int_equal(f->n_vms, 2); /* the same UUID on two hosts, as in a migration, is two rows */
+	assert_int_equal(f->hosts[0].running.v, 1);
+	assert_int_equal(f->hosts[1].paused.v, 1);
+	fleet_free(f);
+}
+
+/* Zero is told from not known by how many are known at all. */
+static void test_zero_is_not_absent(void **state)
+{
+	(void)state;
+	static const char cpu[] =
+		VECTOR "{\"metric\":{\"__name__\":\"vmtop_vm_cpu_ratio\",\"instance\":\"a\",\"uuid\":\"" UUID
+		       "\"},\"value\":[1,\"1\"]},"
+		       "{\"metric\":{\"__name__\":\"vmtop_vm_cpu_ratio\",\"instance\":\"b\",\"uuid\":\"" UUID
+		       "\"},\"value\":[1,\"1\"]}]}}";
+	static const char waits[] = VECTOR "{\"metric\":{\"instance\":\"a\"},\"value\":[1,\"1\"]},"
+					   "{\"metric\":{\"instance\":\"b\"},\"value\":[1,\"0\"]},"
+					   "{\"metric\":{},\"value\":[1,\"9\"]}]}}";
+	struct prom_text answers[16] = {{NULL, 0}};
+	struct err e = ERR_INIT;
+	size_t i = 0;
+	while (!strstr(prom_query(i), "vm_wait_ratio"))
+		i++;
+	answers[0] = (struct prom_text){cpu, strlen(cpu)};
+	answers[i] = (struct prom_text){waits, strlen(waits)};
+	struct fleet *f = prom_fold(answers, 60, NOW, WALL, &e);
+	assert_non_null(f);
+	assert_int_equal(f->n_vms, 2);
+	assert_true(vf64_has(f->vms[0].wait_pct) && f->vms[0].wait_pct.v <= 0);
+	assert_false(vf64_has(f->vms[1].wait_pct));
+	assert_false(vf64_has(f->vms[0].score_pct));
+	fleet_free(f);
+}
+
+/* Labels come from the network, and a URI of libvirt may name a command that is run here. */
+static void test_what_may_be_opened(void **state)
+{
+	(void)state;
+	static const char *const rows[][3] = {
+		{"h1", "qemu:///system", "qemu+ssh://h1/system"},
+		{"h1", "qemu+ssh://root@h2.example.org/system", "qemu+ssh://root@h2.example.org/system"},
+		{"h1", "qemu+tls://10.0.0.1:16514/system", "qemu+tls://10.0.0.1:16514/system"},
+		{"h1", "sim:demo", "sim:demo"},
+		{"h1", "sim:/etc/passwd", ""},
+		{"h1", "qemu+ssh://h/system?command=/tmp/x", ""},
+		{"h1", "qemu+ext:///system?command=/tmp/x", ""},
+		{"h1", "qemu+ext://h/system", ""},
+		{"h1", "qemu+unix:///system?socket=/tmp/x", ""},
+		{"h1", "qemu+ssh://-oProxyCommand=x/system", ""},
+		{"-oProxyCommand=x", "qemu:///system", ""},
+		{"-h", "qemu:///system", ""},
+		{"a b", "qemu:///system", ""},
+		{"", "qemu:///system", ""},
+		{"h1", "test:///tmp/x.xml", ""},
+		{"h1", "qemu://h", ""},
+		{"h1", "qemu", ""},
+		{"h1", "", ""},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char to[FLEET_URI];
+		prom_uri(rows[i][0], rows[i][1], to);
+		assert_string_equal(to, rows[i][2]);
+	}
+}
+
+/* ---- over a socket ---- */
+
+enum behaviour { NOTHING, HALF, GARBAGE, ENDLESS, REDIRECT, SILENT, WELL };
+struct server {
+	int fd, port;
+	enum behaviour how;
+	pthread_t thread;
+	char request[4096]; /* the last one */
+};
+
+static void say(int c, const char *text)
+{
+	if (write(c, text, strlen(text)) < 0)
+		return;
+}
+
+static void serve_one(struct server *s, int c)
+{
+	static char block[65536];
+	ssize_t n = read(c, s->request, sizeof s->request - 1);
+	s->request[n > 0 ? n : 0] = '\0';
+	switch (s->how) {
+	case NOTHING:
+		break;
+	case HALF:
+		say(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" VECTOR);
+		break;
+	case GARBAGE:
+		say(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+		break;
+	case ENDLESS:
+		say(c, "HTTP/1.1 200 OK\r\n\r\n");
+		memset(block, ' ', sizeof block);
+		while (write(c, block, sizeof block) > 0)
+			;
+		break;
+	case REDIRECT:
+		say(c, "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n");
+		break;
+	case SILENT:
+		usleep(1500000);
+		break;
+	case WELL:
+		say(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" VECTOR "]}}");
+		break;
+	}
+	close(c);
+}
+
+static void *serve(void *arg)
+{
+	struct server *s = arg;
+	for (int c; (c = accept(s->fd, NULL, NULL)) >= 0;)
+		serve_one(s, c);
+	return NULL;
+}
+
+static void server_start(struct server *s, enum behaviour how)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof a;
+	memset(s, 0, sizeof *s);
+	s->how = how;
+	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(s->fd, (struct sockaddr *)&a, sizeof a), 0);
+	assert_int_equal(listen(s->fd, 16), 0);
+	assert_int_equal(getsockname(s->fd, (struct sockaddr *)&a, &len), 0);
+	s->port = ntohs(a.sin_port);
+	assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
+}
+
+static void server_stop(struct server *s)
+{
+	shutdown(s->fd, SHUT_RDWR);
+	pthread_join(s->thread, NULL);
+	close(s->fd);
+}
+
+static void asks(enum behaviour how, const char *why)
+{
+	struct server s;
+	struct err e = ERR_INIT;
+	struct http_answer a;
+	char url[64];
+	server_start(&s, how);
+	snprintf(url, sizeof url, "http://127.0.0.1:%d/", s.port);
+	struct http *h = http_new("secret", "", &e);
+	assert_non_null(h);
+	http_get(h, (const char *const[]){url}, 1, &a, 1, 4 << 20);
+	if (why) {
+		assert_null(a.text);
+		if (!strstr(a.err.msg, why))
+			fail_msg("%d: %s", (int)how, a.err.msg);
+	} else {
+		assert_non_null(a.text);
+		assert_non_null(strstr(s.request, "Authorization: Bearer secret"));
+	}
+	free(a.text);
+	http_free(h);
+	server_stop(&s);
+}
+
+static void test_http(void **state)
+{
+	(void)state;
+	asks(NOTHING, "Empty reply");
+	asks(HALF, "remaining"); /* outstanding read data remaining */
+	asks(ENDLESS, "larger than 4 MiB");
+	asks(REDIRECT, "HTTP status 302");
+	asks(SILENT, "timed out");
+	asks(WELL, NULL);
+}
+
+static void test_fetch(void **state)
+{
+	(void)state;
+	struct server s;
+	struct err e = ERR_INIT;
+	struct config *cfg = malloc(sizeof *cfg);
+	char uri[64];
+	config_defaults(cfg);
+	server_start(&s, WELL);
+	snprintf(uri, sizeof uri, "prom:http://127.0.0.1:%d//", s.port);
+	struct prom *p = prom_open(uri, cfg, &e);
+	assert_non_null(p);
+	struct fleet *f = prom_fetch(p, NOW, WALL, &e);
+	assert_non_null(f);
+	assert_int_equal(f->n_hosts, 0);
+	assert_non_null(strstr(s.request, "GET /api/v1/query?query=vmtop_vm_"));
+	fleet_free(f);
+	s.how = GARBAGE;
+	assert_null(prom_fetch(p, NOW, WALL, &e));
+	assert_non_null(strstr(e.msg, "no answer of a Prometheus"));
+	server_stop(&s);
+	assert_null(prom_fetch(p, NOW, WALL, &e));
+	assert_non_null(strstr(e.msg, "connect"));
+	prom_close(p);
+	snprintf(cfg->fleet_token_file, sizeof cfg->fleet_token_file, "/nonexistent/token");
+	assert_null(prom_open(uri, cfg, &e));
+	assert_non_null(strstr(e.msg, "/nonexistent/token"));
+	free(cfg);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_what_is_no_answer),
+		cmocka_unit_test(test_odd_series),
+		cmocka_unit_test(test_zero_is_not_absent),
+		cmocka_unit_test(test_what_may_be_opened),
+		cmocka_unit_test(test_http),
+		cmocka_unit_test(test_fetch),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -48,7 +48,9 @@ struct fleet_vm {
 	char name[VM_NAME_BYTES]; /* raw */
 	char state[FLEET_WORD], why[FLEET_WORD];
 	struct vi64 vcpus;
+	char stays[FLEET_WORD]; /* why it may not move to another host; empty: nothing is known against it */
 	struct vf64 cpu_pct, wait_pct, score_pct;
+	struct vf64 peak_pct; /* most that it used and waited for together since it is watched */
 	struct vi64 balloon_kib, max_kib, used_kib;
 };
 
@@ -70,6 +72,8 @@ struct fleet_host *fleet_add_host(struct fleet *f);
 struct fleet_vm *fleet_add_vm(struct fleet *f);
 /* Appends the hosts and VMs of a part. -1: out of memory, f is as it was. */
 int fleet_put(struct fleet *f, const struct fleet *part);
+/* Peaks of a host's VMs that were seen before, of the same host. */
+void fleet_keep_peaks(struct fleet *part, const struct fleet *was);
 /* Once all VMs of a host are there: what its row says of them. */
 void fleet_sum(struct fleet *f, size_t host);
 /* Once all parts are there: states by age. */

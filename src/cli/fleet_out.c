@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "output.h"
+#include "vmtop/fleet_propose.h"
 #include "vmtop/text.h"
 
 void fleet_columns_help(FILE *to, enum fleet_kind k)
@@ -88,6 +89,20 @@ static void text_write_fleet(
 	text_row(to, f, k, widths, NULL);
 	for (size_t i = 0; i < fleet_count(f, k); i++)
 		text_row(to, f, k, widths, &rows[i]);
+}
+
+static void text_write_plan(FILE *to, const struct fleet *f, const struct fleet_proposal *p)
+{
+	char text[4096];
+	fleet_proposal_text(p, text, sizeof text);
+	fprintf(to, "\n%s\n", text);
+	for (size_t i = 0; i < p->plan.n; i++) {
+		fleet_move_text(f, p, i, text, sizeof text);
+		fprintf(to, "%3zu. %s\n", i + 1, text);
+		fleet_move_command(f, p, i, text, sizeof text);
+		if (*text)
+			fprintf(to, "     %s\n", text);
+	}
 }
 
 /* ---- CSV ---- */
@@ -170,7 +185,38 @@ static json_t *json_rows(const struct fleet_out *o, const struct fleet *f, enum 
 	return list;
 }
 
-static int json_write_fleet(FILE *to, const struct fleet_out *o, const struct fleet *f, struct err *e)
+static json_t *json_move(const struct fleet *f, const struct fleet_proposal *p, size_t move)
+{
+	const struct fleet_move *m = &p->plan.moves[move];
+	char vm[3 * VM_NAME_BYTES], from[3 * FLEET_NAME], to[3 * FLEET_NAME], uuid[UUID_TEXT];
+	text_utf8(vm, sizeof vm, f->vms[m->task].name);
+	text_utf8(from, sizeof from, f->hosts[m->from].name);
+	text_utf8(to, sizeof to, f->hosts[m->to].name);
+	uuid_format(f->vms[m->task].uuid, uuid);
+	return json_pack("{s:s,s:s,s:s,s:s,s:f,s:I,s:[ff],s:[ff]}", "vm", vm, "uuid", uuid, "from", from,
+		"to", to, "wants_pct", round(p->tasks[m->task].cpu * 1000) / 10, "memory_kib",
+		(json_int_t)(p->tasks[m->task].mem_mib * 1024), "from_load_pct",
+		round(fleet_proposal_load(p, m->from, false)), round(fleet_proposal_load(p, m->from, true)),
+		"to_load_pct", round(fleet_proposal_load(p, m->to, false)),
+		round(fleet_proposal_load(p, m->to, true)));
+}
+
+static json_t *json_plan(const struct fleet *f, const struct fleet_proposal *p)
+{
+	char text[400];
+	json_t *moves = json_array();
+	fleet_proposal_text(p, text, sizeof text);
+	for (size_t i = 0; moves && i < p->plan.n; i++)
+		if (json_array_append_new(moves, json_move(f, p, i)) < 0) {
+			json_decref(moves);
+			moves = NULL;
+		}
+	return json_pack("{s:s,s:I,s:I,s:o}", "text", text, "overloaded", (json_int_t)p->plan.overloaded,
+		"cured", (json_int_t)p->plan.cured, "moves", moves);
+}
+
+static int json_write_fleet(FILE *to, const struct fleet_out *o, const struct fleet *f,
+	const struct fleet_proposal *p, struct err *e)
 {
 	char time[48], alerts[400], trouble[3 * FLEET_TEXT];
 	text_time(time, sizeof time, f->wall_ns);
@@ -178,7 +224,8 @@ static int json_write_fleet(FILE *to, const struct fleet_out *o, const struct fl
 	text_utf8(trouble, sizeof trouble, f->trouble);
 	json_t *root = json_pack("{s:i,s:s,s:s,s:s?,s:o}", "schema", 1, "time", time, "alerts", alerts,
 		"trouble", *trouble ? trouble : NULL, "hosts", json_rows(o, f, FLEET_HOSTS));
-	bool bad = !root || (o->vms && json_object_set_new(root, "vms", json_rows(o, f, FLEET_VMS)) < 0);
+	bool bad = !root || (o->vms && json_object_set_new(root, "vms", json_rows(o, f, FLEET_VMS)) < 0) ||
+		   (p && json_object_set_new(root, "plan", json_plan(f, p)) < 0);
 	char *line = bad ? NULL : json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
 	json_decref(root);
 	if (!line)
@@ -188,11 +235,12 @@ static int json_write_fleet(FILE *to, const struct fleet_out *o, const struct fl
 	return 0;
 }
 
-int fleet_write(FILE *to, const struct fleet_out *o, const struct fleet *f, struct err *e)
+static int write_rows(FILE *to, const struct fleet_out *o, const struct fleet *f,
+	const struct fleet_proposal *p, struct err *e)
 {
 	enum fleet_kind k = o->vms ? FLEET_VMS : FLEET_HOSTS;
 	if (o->format == OUT_JSON)
-		return json_write_fleet(to, o, f, e);
+		return json_write_fleet(to, o, f, p, e);
 	size_t *rows = sorted(o, f, k);
 	if (!rows)
 		return err_set(e, ERR_NOMEM, "out of memory");
@@ -200,6 +248,17 @@ int fleet_write(FILE *to, const struct fleet_out *o, const struct fleet *f, stru
 		csv_write_fleet(to, o, f, k, rows);
 	else
 		text_write_fleet(to, o, f, k, rows);
+	if (p && o->format == OUT_TEXT)
+		text_write_plan(to, f, p);
 	free(rows);
 	return 0;
+}
+
+int fleet_write(FILE *to, const struct fleet_out *o, const struct fleet *f, struct err *e)
+{
+	struct fleet_proposal p = {.n_units = 0};
+	int rc = o->plan && fleet_propose(f, &p) < 0 ? err_set(e, ERR_NOMEM, "out of memory")
+						     : write_rows(to, o, f, o->plan ? &p : NULL, e);
+	fleet_proposal_done(&p);
+	return rc;
 }

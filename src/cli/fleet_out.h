@@ -13,6 +13,7 @@ struct fleet_out {
 	enum out_format format; /* text, JSON or CSV */
 	bool vms;               /* these instead of the hosts; JSON: too */
 	int sort;               /* column of what is shown */
+	bool plan;              /* and what moves would help */
 	long outputs;           /* so far */
 };
 

@@ -26,7 +26,7 @@
 /* A cause is named after two readings with rates; a host that takes a moment longer is not waited for. */
 enum { READINGS = 2, MOMENT_MS = 3000, ARGS = 2 * SUB_WORDS + 8 };
 
-enum { OPT_DELAY, OPT_COUNT, OPT_BATCH, OPT_JSON, OPT_CSV, OPT_VMS, OPT_SORT, OPT_CONFIG, OPT_SET };
+enum { OPT_DELAY, OPT_COUNT, OPT_BATCH, OPT_JSON, OPT_CSV, OPT_VMS, OPT_PLAN, OPT_SORT, OPT_CONFIG, OPT_SET };
 
 struct asked {
 	struct fleet_out out;
@@ -62,6 +62,9 @@ static int take_option(struct asked *a, size_t option, const char *value, struct
 		break;
 	case OPT_VMS:
 		a->out.vms = true;
+		break;
+	case OPT_PLAN:
+		a->out.plan = a->batch = true;
 		break;
 	case OPT_SORT:
 		a->sort = value;

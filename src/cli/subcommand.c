@@ -58,6 +58,8 @@ static const struct subcommand commands[] = {
 			{"json", 0, NULL, "print JSON Lines, one object an output", NULL},
 			{"csv", 0, NULL, "print CSV, a row an output and host", NULL},
 			{"vms", 0, NULL, "the VMs of all hosts; JSON: these too", NULL},
+			{"plan", 0, NULL, "print also which VMs should move where; nothing is carried out",
+				NULL},
 			{"sort", 'o', "COLUMN", "column that rows are sorted by; help lists them", NULL},
 			{"config", 0, "FILE", "read this file instead of the user's and the system's", NULL},
 			{"set", 's', "KEY=VALUE", "set any key of vmtop.conf(5)", NULL}},

@@ -71,6 +71,28 @@ int fleet_put(struct fleet *f, const struct fleet *part)
 	return 0;
 }
 
+/* Mostly at the same place as before. */
+static const struct fleet_vm *vm_before(const struct fleet *was, const struct fleet_vm *vm, size_t at)
+{
+	if (at < was->n_vms && uuid_compare(was->vms[at].uuid, vm->uuid) == 0)
+		return &was->vms[at];
+	for (size_t i = 0; i < was->n_vms; i++)
+		if (uuid_compare(was->vms[i].uuid, vm->uuid) == 0)
+			return &was->vms[i];
+	return NULL;
+}
+
+void fleet_keep_peaks(struct fleet *part, const struct fleet *was)
+{
+	for (size_t i = 0; i < part->n_vms; i++) {
+		struct fleet_vm *vm = &part->vms[i];
+		const struct fleet_vm *old = vm_before(was, vm, i);
+		if (old && vf64_has(old->peak_pct) &&
+			(!vf64_has(vm->peak_pct) || vm->peak_pct.v < old->peak_pct.v))
+			vm->peak_pct = old->peak_pct;
+	}
+}
+
 void fleet_sum(struct fleet *f, size_t host)
 {
 	struct fleet_host *h = &f->hosts[host];

@@ -23,6 +23,21 @@ static void count_vm(struct fleet_host *h, const struct vm_sample *vm, const str
 		h->alarms[cause_alarm(x->found[0].cause)]++;
 }
 
+/* What ties it to its host, or makes moving it somebody else's business. */
+static const char *stays(uint32_t flags)
+{
+	static const struct {
+		uint32_t flag;
+		const char *word;
+	} rows[] = {{VM_FLAG_JOB, "job running"}, {VM_FLAG_VFIO, "passed-through device"},
+		{VM_FLAG_SEV, "encrypted memory"}, {VM_FLAG_NO_STEER, "metadata forbids"},
+		{VM_FLAG_OPENSTACK, "OpenStack's"}, {VM_FLAG_HUGEPAGES, "huge pages"}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (flags & rows[i].flag)
+			return rows[i].word;
+	return "";
+}
+
 static void fold_vm(struct fleet_vm *to, const struct snapshot *s, size_t i)
 {
 	const struct vm_sample *vm = &s->sample.vms[i];
@@ -39,6 +54,9 @@ static void fold_vm(struct fleet_vm *to, const struct snapshot *s, size_t i)
 	to->cpu_pct = r->cpu_pct;
 	to->wait_pct = r->wait_pct;
 	to->score_pct = x->n || vf64_has(x->got_pct) ? vf64_ok(x->score_pct) : x->got_pct;
+	if (vf64_has(r->cpu_pct))
+		to->peak_pct = vf64_ok(r->cpu_pct.v + (vf64_has(r->wait_pct) ? r->wait_pct.v : 0));
+	snprintf(to->stays, sizeof to->stays, "%s", stays(vm->flags));
 	to->balloon_kib = vm->mem.balloon_kib;
 	to->max_kib = vm->mem.max_kib;
 	to->used_kib = r->used_kib;

@@ -241,6 +241,8 @@ static void take_part(struct source *s)
 		fleet_free(part);
 		return;
 	}
+	if (s->known)
+		fleet_keep_peaks(part, s->known);
 	fleet_free(s->known);
 	s->known = part;
 }

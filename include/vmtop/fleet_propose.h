@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What moves between the hosts of a fleet would help, from its rows. Proposes only. A host of which too
+ * little is known neither gives nor takes. What VMs need of a host (CPU model, networks, storage) is not
+ * known here: whoever carries a move out checks that, and libvirt refuses what cannot be. */
+#ifndef VMTOP_FLEET_PROPOSE_H
+#define VMTOP_FLEET_PROPOSE_H
+
+#include "vmtop/fleet.h"
+#include "vmtop/fleet_plan.h"
+
+struct fleet_proposal {
+	struct fleet_unit *units; /* by host of the fleet */
+	struct fleet_task *tasks; /* by VM */
+	size_t n_units, n_tasks;
+	struct fleet_plan plan;
+};
+
+/* Zeroed before the first use; the caller ends it. -1: out of memory. */
+int fleet_propose(const struct fleet *f, struct fleet_proposal *to);
+void fleet_proposal_done(struct fleet_proposal *p);
+
+/* A host's demand as percent of its pCPUs before or after the whole plan. */
+double fleet_proposal_load(const struct fleet_proposal *p, size_t host, bool after);
+/* "db 2: host-a -> host-b, wants 2.1 pCPUs, has 4.0 GiB; host-a 112 -> 91 %, host-b 40 -> 61 %". Names
+ * escaped. */
+void fleet_move_text(
+	const struct fleet *f, const struct fleet_proposal *p, size_t move, char *buf, size_t len);
+/* One line on the whole: that nothing is to be done, how many are helped, who cannot be. */
+void fleet_proposal_text(const struct fleet_proposal *p, char *buf, size_t len);
+/* What a person types to carry it out, "" where a name or URI is not plain enough to be typed, or is no
+ * libvirt's. */
+void fleet_move_command(
+	const struct fleet *f, const struct fleet_proposal *p, size_t move, char *buf, size_t len);
+
+#endif

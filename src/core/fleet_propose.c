@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Rows of a fleet as hosts and VMs to plan for, and the plan in words. */
+#include "vmtop/fleet_propose.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmtop/text.h"
+
+enum { RESERVE_PART = 16 }; /* of a host's memory that is not for guests: itself, page cache, their QEMUs */
+
+static bool known(const struct fleet_host *h)
+{
+	return h->state == FLEET_OK && vf64_has(h->load_pct) && vi64_has(h->pcpus) && h->pcpus.v > 0;
+}
+
+static double mib(struct vi64 kib)
+{
+	return vi64_has(kib) ? (double)kib.v / 1024 : 0;
+}
+
+/* What it got and what it waited for, in pCPUs. */
+static double wants(const struct fleet_vm *vm)
+{
+	double got = vf64_has(vm->cpu_pct) ? vm->cpu_pct.v : 0,
+	       waited = vf64_has(vm->wait_pct) ? vm->wait_pct.v : 0;
+	return fmax(got + waited, 0) / 100;
+}
+
+static void task_fill(const struct fleet *f, const struct fleet_vm *vm, struct fleet_task *t)
+{
+	const struct fleet_host *h = &f->hosts[vm->host];
+	t->unit = (uint32_t)vm->host;
+	t->cpu = wants(vm);
+	t->cpu_peak = fmax(t->cpu, vf64_has(vm->peak_pct) ? vm->peak_pct.v / 100 : 0);
+	t->mem_mib = mib(vm->balloon_kib);
+	t->mem_peak_mib = t->mem_mib;
+	t->cost_mib = vi64_has(vm->used_kib) ? mib(vm->used_kib) : t->mem_mib;
+	t->fixed = !known(h) || !vf64_has(vm->cpu_pct) || !vi64_has(vm->balloon_kib) || vm->stays[0] ||
+		   strcmp(vm->state, "running") != 0;
+}
+
+/* Memory is a reason to move only where the host is in need of it: what was promised beyond it is not. */
+static void unit_fill(const struct fleet_host *h, double guests_cpu, double guests_mib, struct fleet_unit *u)
+{
+	double room = mib(h->total_kib) * (RESERVE_PART - 1) / RESERVE_PART;
+	u->domain = FLEET_DOMAIN_NONE;
+	u->closed = !known(h) || !vi64_has(h->total_kib) || strcmp(h->memory, "hard") == 0;
+	u->cpu = known(h) ? (double)h->pcpus.v : 1;
+	u->own = known(h) ? fmax(h->load_pct.v * u->cpu / 100 - guests_cpu, 0) : 0;
+	u->mem_mib = strcmp(h->memory, "hard") == 0 ? room : fmax(room, guests_mib);
+}
+
+static void units_fill(const struct fleet *f, struct fleet_proposal *to)
+{
+	for (size_t i = 0; i < f->n_hosts; i++) {
+		const struct fleet_host *h = &f->hosts[i];
+		double cpu = 0, memory = 0;
+		for (size_t k = h->first_vm; k < h->first_vm + h->n_vms; k++) {
+			cpu += vf64_has(f->vms[k].cpu_pct) ? f->vms[k].cpu_pct.v / 100 : 0;
+			memory += to->tasks[k].mem_mib;
+		}
+		unit_fill(h, cpu, memory, &to->units[i]);
+	}
+}
+
+int fleet_propose(const struct fleet *f, struct fleet_proposal *to)
+{
+	fleet_proposal_done(to);
+	to->n_units = f->n_hosts;
+	to->n_tasks = f->n_vms;
+	to->units = calloc(f->n_hosts + 1, sizeof *to->units);
+	to->tasks = calloc(f->n_vms + 1, sizeof *to->tasks);
+	if (!to->units || !to->tasks)
+		return -1;
+	for (size_t i = 0; i < f->n_vms; i++)
+		task_fill(f, &f->vms[i], &to->tasks[i]);
+	units_fill(f, to);
+	return fleet_plan_make(
+		to->units, to->n_units, to->tasks, to->n_tasks, &fleet_limits_default, &to->plan);
+}
+
+void fleet_proposal_done(struct fleet_proposal *p)
+{
+	free(p->units);
+	free(p->tasks);
+	fleet_plan_done(&p->plan);
+	*p = (struct fleet_proposal){.n_units = 0};
+}
+
+double fleet_proposal_load(const struct fleet_proposal *p, size_t host, bool after)
+{
+	double cpu = p->units[host].own;
+	for (size_t i = 0; i < p->n_tasks; i++)
+		cpu += p->tasks[i].unit == host ? p->tasks[i].cpu : 0;
+	for (size_t i = 0; after && i < p->plan.n; i++) {
+		const struct fleet_move *m = &p->plan.moves[i];
+		cpu += (m->to == host) * p->tasks[m->task].cpu - (m->from == host) * p->tasks[m->task].cpu;
+	}
+	return 100 * cpu / p->units[host].cpu;
+}
+
+void fleet_move_text(
+	const struct fleet *f, const struct fleet_proposal *p, size_t move, char *buf, size_t len)
+{
+	const struct fleet_move *m = &p->plan.moves[move];
+	const struct fleet_task *t = &p->tasks[m->task];
+	char vm[3 * VM_NAME_BYTES], from[3 * FLEET_NAME], to[3 * FLEET_NAME], size[16];
+	text_escape(vm, sizeof vm, f->vms[m->task].name);
+	text_escape(from, sizeof from, f->hosts[m->from].name);
+	text_escape(to, sizeof to, f->hosts[m->to].name);
+	text_kib(size, sizeof size, (int64_t)(t->mem_mib * 1024));
+	snprintf(buf, len, "%s: %s -> %s, wants %.1f pCPUs, has %s; %s %.0f -> %.0f %%, %s %.0f -> %.0f %%",
+		vm, from, to, t->cpu, size, from, fleet_proposal_load(p, m->from, false),
+		fleet_proposal_load(p, m->from, true), to, fleet_proposal_load(p, m->to, false),
+		fleet_proposal_load(p, m->to, true));
+}
+
+void fleet_proposal_text(const struct fleet_proposal *p, char *buf, size_t len)
+{
+	const struct fleet_plan *x = &p->plan;
+	if (x->overloaded == 0)
+		snprintf(buf, len, "nothing to move: no host's guests want more than it has");
+	else if (x->n == 0)
+		snprintf(buf, len,
+			"%zu host%s %s guests that want more than it has, and no move would help: "
+			"no VM that may move finds room at its peak",
+			x->overloaded, text_s(x->overloaded), x->overloaded == 1 ? "has" : "have");
+	else
+		snprintf(buf, len,
+			"%zu move%s would help %zu of %zu overloaded host%s; nothing is carried out", x->n,
+			text_s(x->n), x->cured, x->overloaded, text_s(x->overloaded));
+}
+
+/* Of letters, digits and what stands in names and URIs: a shell takes it as it is. */
+static bool plain(const char *text)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/+@-";
+	return *text && *text != '-' && text[strspn(text, allowed)] == '\0';
+}
+
+void fleet_move_command(
+	const struct fleet *f, const struct fleet_proposal *p, size_t move, char *buf, size_t len)
+{
+	const struct fleet_move *m = &p->plan.moves[move];
+	const char *vm = f->vms[m->task].name, *from = f->hosts[m->from].uri, *to = f->hosts[m->to].uri;
+	buf[0] = '\0';
+	if (plain(vm) && plain(from) && plain(to) && strstr(from, "://") && strstr(to, "://"))
+		snprintf(buf, len, "virsh -c %s migrate --live --p2p %s %s", from, vm, to);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* From rows of a fleet to proposed moves: what too little is known of neither gives nor takes, and what is
+ * said can be typed only where that is safe. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "vmtop/fleet_propose.h"
+
+enum { GIB = 1 << 20 };
+
+static struct fleet *fleet;
+static struct fleet_proposal p;
+
+static int begin(void **state)
+{
+	(void)state;
+	fleet = fleet_new();
+	assert_non_null(fleet);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	fleet_proposal_done(&p);
+	fleet_free(fleet);
+	return 0;
+}
+
+static void host(const char *name, int pcpus, double load_pct)
+{
+	struct fleet_host *h = fleet_add_host(fleet);
+	assert_non_null(h);
+	snprintf(h->name, sizeof h->name, "%s", name);
+	snprintf(h->uri, sizeof h->uri, "qemu+ssh://%s/system", name);
+	h->pcpus = vi64_ok(pcpus);
+	h->load_pct = vf64_ok(load_pct);
+	h->total_kib = vi64_ok(64 * (int64_t)GIB);
+	h->available_kib = vi64_ok(32 * (int64_t)GIB);
+	snprintf(h->memory, sizeof h->memory, "ok");
+}
+
+static struct fleet_vm *vm(const char *name, double cpu_pct, double wait_pct)
+{
+	struct fleet_vm *x = fleet_add_vm(fleet);
+	assert_non_null(x);
+	snprintf(x->name, sizeof x->name, "%s", name);
+	snprintf(x->state, sizeof x->state, "running");
+	x->cpu_pct = x->peak_pct = vf64_ok(cpu_pct);
+	x->wait_pct = vf64_ok(wait_pct);
+	x->balloon_kib = x->max_kib = vi64_ok(4 * GIB);
+	x->used_kib = vi64_ok(2 * GIB);
+	return x;
+}
+
+/* Two of three guests of 2 pCPUs fit on 4; db-2 has least to send. */
+static void fill(void)
+{
+	host("full", 4, 100);
+	vm("db-1", 133, 67);
+	vm("db-2", 133, 67)->used_kib = vi64_ok(GIB);
+	vm("db-3", 133, 67);
+	host("empty", 8, 10);
+	vm("idle", 20, 0);
+}
+
+static void propose(void)
+{
+	assert_int_equal(fleet_propose(fleet, &p), 0);
+	const char *broken =
+		fleet_plan_check(p.units, p.n_units, p.tasks, p.n_tasks, &fleet_limits_default, &p.plan);
+	if (broken)
+		fail_msg("%s", broken);
+}
+
+static void said(const char *want)
+{
+	char text[400];
+	fleet_proposal_text(&p, text, sizeof text);
+	assert_string_equal(text, want);
+}
+
+static void the_move_is_told_and_can_be_typed(void **state)
+{
+	(void)state;
+	char text[1024];
+	fill();
+	fleet->vms[0].stays[0] = 'x';
+	propose();
+	said("2 moves would help 1 of 1 overloaded host; nothing is carried out");
+	fleet_move_text(fleet, &p, 0, text, sizeof text);
+	assert_string_equal(
+		text, "db-2: full -> empty, wants 2.0 pCPUs, has 4.0G; full 150 -> 50 %, empty 10 -> 60 %");
+	fleet_move_command(fleet, &p, 0, text, sizeof text);
+	assert_string_equal(
+		text, "virsh -c qemu+ssh://full/system migrate --live --p2p db-2 qemu+ssh://empty/system");
+}
+
+static void a_hostile_name_is_shown_and_not_typed(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"a; reboot", "$(reboot)", "-c", "a\nb", "`x`", "a b", "\x1b[31m"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		char text[1024];
+		fleet_free(fleet);
+		fleet = fleet_new();
+		fill();
+		for (int k = 0; k < 3; k++)
+			snprintf(fleet->vms[k].name, sizeof fleet->vms[k].name, "%s", names[i]);
+		propose();
+		assert_true(p.plan.n > 0);
+		fleet_move_command(fleet, &p, 0, text, sizeof text);
+		assert_string_equal(text, "");
+		fleet_move_text(fleet, &p, 0, text, sizeof text);
+		for (const char *c = text; *c; c++)
+			assert_true((unsigned char)*c >= ' ');
+	}
+}
+
+static void who_is_not_known_neither_gives_nor_takes(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 6; how++) {
+		fleet_free(fleet);
+		fleet = fleet_new();
+		fill();
+		struct fleet_host *full = &fleet->hosts[0], *empty = &fleet->hosts[1];
+		switch (how) {
+		case 0:
+			empty->state = FLEET_LATE;
+			break;
+		case 1:
+			full->state = FLEET_LOST;
+			break;
+		case 2:
+			empty->total_kib = vi64_absent(AVAIL_NONE);
+			break;
+		case 3:
+			empty->load_pct = vf64_absent(AVAIL_NONE);
+			break;
+		case 4:
+			snprintf(empty->memory, sizeof empty->memory, "hard");
+			break;
+		default:
+			for (int k = 0; k < 3; k++)
+				snprintf(fleet->vms[k].stays, sizeof fleet->vms[k].stays, "job running");
+		}
+		propose();
+		if (p.plan.n)
+			fail_msg("case %d: a move is proposed", how);
+	}
+}
+
+/* Guests wait because of their pins while the host has room: that is cured on the host itself. */
+static void waiting_on_a_host_with_room_moves_nobody(void **state)
+{
+	(void)state;
+	host("pinned", 8, 30);
+	vm("a", 50, 50);
+	vm("b", 50, 50);
+	host("empty", 8, 0);
+	propose();
+	assert_int_equal(p.plan.n, 0);
+	said("nothing to move: no host's guests want more than it has");
+}
+
+static void peaks_are_kept_of_the_same_guest(void **state)
+{
+	(void)state;
+	struct fleet *was = fleet;
+	host("one", 4, 10);
+	vm("a", 90, 0)->uuid[0] = 1;
+	vm("b", 10, 0)->uuid[0] = 2;
+	fleet = fleet_new();
+	host("one", 4, 10);
+	vm("b", 20, 0)->uuid[0] = 2;
+	vm("a", 10, 0)->uuid[0] = 1;
+	vm("c", 5, 0)->uuid[0] = 3;
+	fleet_keep_peaks(fleet, was);
+	assert_true(fleet->vms[0].peak_pct.v == 20);
+	assert_true(fleet->vms[1].peak_pct.v == 90);
+	assert_true(fleet->vms[2].peak_pct.v == 5);
+	fleet_free(was);
+}
+
+static void an_empty_fleet(void **state)
+{
+	(void)state;
+	propose();
+	said("nothing to move: no host's guests want more than it has");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_move_is_told_and_can_be_typed, begin, end),
+		cmocka_unit_test_setup_teardown(a_hostile_name_is_shown_and_not_typed, begin, end),
+		cmocka_unit_test_setup_teardown(who_is_not_known_neither_gives_nor_takes, begin, end),
+		cmocka_unit_test_setup_teardown(waiting_on_a_host_with_room_moves_nobody, begin, end),
+		cmocka_unit_test_setup_teardown(peaks_are_kept_of_the_same_guest, begin, end),
+		cmocka_unit_test_setup_teardown(an_empty_fleet, begin, end),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -9,6 +9,7 @@
 
 #include "vmtop/text.h"
 
+enum { CPU_NOT_KNOWN = 1000000 }; /* pCPUs of a host of which nothing is known: nobody is in need there */
 enum { RESERVE_PART = 16 }; /* of a host's memory that is not for guests: itself, page cache, their QEMUs */
 
 static bool known(const struct fleet_host *h)
@@ -48,7 +49,7 @@ static void unit_fill(const struct fleet_host *h, double guests_cpu, double gues
 	double room = mib(h->total_kib) * (RESERVE_PART - 1) / RESERVE_PART;
 	u->domain = FLEET_DOMAIN_NONE;
 	u->closed = !known(h) || !vi64_has(h->total_kib) || strcmp(h->memory, "hard") == 0;
-	u->cpu = known(h) ? (double)h->pcpus.v : 1;
+	u->cpu = known(h) ? (double)h->pcpus.v : CPU_NOT_KNOWN;
 	u->own = known(h) ? fmax(h->load_pct.v * u->cpu / 100 - guests_cpu, 0) : 0;
 	u->mem_mib = strcmp(h->memory, "hard") == 0 ? room : fmax(room, guests_mib);
 }

@@ -289,17 +289,33 @@ static int help_text(const struct fleet_view *v, struct sheet *h)
 	return h->n;
 }
 
-static bool help_over(struct fleet_view *v, struct screen *to, int rows, int cols, int *row, int *col)
+/* A line each; numbered ones are moves. */
+static int plan_text(const struct fleet_view *v, struct sheet *h)
 {
+	char line[1024];
+	h->n = 0;
+	for (const char *at = v->plan ? v->plan : "out of memory"; *at; at += *at == '\n') {
+		size_t n = strcspn(at, "\n");
+		snprintf(line, sizeof line, "%.*s", (int)n, at);
+		add(h, NULL, line, h->n == 0 ? STYLE_TITLE : STYLE_NORMAL);
+		at += n;
+	}
+	return h->n;
+}
+
+static bool sheet_over(struct fleet_view *v, struct screen *to, int rows, int cols, int *row, int *col)
+{
+	int (*const text)(const struct fleet_view *v, struct sheet *h) =
+		v->over == FLEET_OVER_HELP ? help_text : plan_text;
 	struct sheet count = {.measure = to, .cols = cols < HELP_WIDTH ? cols : HELP_WIDTH};
-	int n = help_text(v, &count);
+	int n = text(v, &count);
 	if (!overlay_box(to, rows, cols, n + 2, HELP_WIDTH, row, col))
 		return false;
 	int page = to->rows - 2;
 	v->over_row = v->over_row + page > n ? (n > page ? n - page : 0) : v->over_row;
-	draw_frame(to, "Help: fleet");
+	draw_frame(to, v->over == FLEET_OVER_HELP ? "Help: fleet" : "Plan: moves between hosts");
 	struct sheet h = {.to = to, .measure = to, .cols = to->cols, .top = v->over_row};
-	help_text(v, &h);
+	text(v, &h);
 	if (n > page)
 		screen_right(
 			to, to->rows - 1, 0, to->cols - 2, STYLE_DIM, " Up Down scroll · other keys close ");
@@ -327,8 +343,8 @@ static bool sort_over(struct fleet_view *v, struct screen *to, int rows, int col
 
 bool fleet_view_overlay(struct fleet_view *v, struct screen *to, int rows, int cols, int *row, int *col)
 {
-	if (v->over == FLEET_OVER_HELP)
-		return help_over(v, to, rows, cols, row, col);
+	if (v->over == FLEET_OVER_HELP || v->over == FLEET_OVER_PLAN)
+		return sheet_over(v, to, rows, cols, row, col);
 	if (v->over == FLEET_OVER_SORT)
 		return sort_over(v, to, rows, cols, row, col);
 	if (v->over == FLEET_OVER_NONE || screen_resize(to, 1, cols) < 0)

@@ -6,7 +6,14 @@
 #include "view_private.h"
 #include "vmtop/fleet_view.h"
 
-enum fleet_over { FLEET_OVER_NONE, FLEET_OVER_HELP, FLEET_OVER_SORT, FLEET_OVER_SEARCH, FLEET_OVER_FILTER };
+enum fleet_over {
+	FLEET_OVER_NONE,
+	FLEET_OVER_HELP,
+	FLEET_OVER_PLAN,
+	FLEET_OVER_SORT,
+	FLEET_OVER_SEARCH,
+	FLEET_OVER_FILTER
+};
 
 /* One of the two tables. */
 struct fleet_list {
@@ -28,6 +35,7 @@ struct fleet_view {
 	bool shown_any; /* something was fed */
 	enum fleet_over over;
 	int over_row, over_top;
+	char *plan; /* what moves would help, as it was when it was asked for */
 	struct typed line;
 	regex_t filter_re, search_re;
 	bool has_filter, has_search;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fleet_private.h"
+#include "vmtop/fleet_propose.h"
 
 struct fleet_view *fleet_view_new(double delay_s)
 {
@@ -28,6 +29,7 @@ void fleet_view_free(struct fleet_view *v)
 		regfree(&v->filter_re);
 	if (v->has_search)
 		regfree(&v->search_re);
+	free(v->plan);
 	free(v);
 }
 
@@ -220,6 +222,31 @@ static void over_key(struct fleet_view *v, int key, const struct fleet *f)
 		sort_by(v, f, v->over_row);
 }
 
+/* What was asked for stays as it was, though the hosts go on. */
+static char *plan_of(const struct fleet *f)
+{
+	struct fleet_proposal p = {.n_units = 0};
+	char line[1024], *text = NULL;
+	size_t len = 0;
+	FILE *to = fleet_propose(f, &p) < 0 ? NULL : open_memstream(&text, &len);
+	if (to) {
+		fleet_proposal_text(&p, line, sizeof line);
+		fprintf(to, "%s\n", line);
+		for (size_t i = 0; i < p.plan.n; i++) {
+			fleet_move_text(f, &p, i, line, sizeof line);
+			fprintf(to, "%zu. %s\n", i + 1, line);
+			fleet_move_command(f, &p, i, line, sizeof line);
+			fprintf(to, "%s%s", line, *line ? "\n" : "");
+		}
+		if (fclose(to) != 0) {
+			free(text);
+			text = NULL;
+		}
+	}
+	fleet_proposal_done(&p);
+	return text;
+}
+
 static void show_key(struct fleet_view *v, const struct fleet *f, enum key_action a)
 {
 	struct fleet_list *l = &v->lists[v->kind];
@@ -258,6 +285,11 @@ static enum fleet_wish row_key(struct fleet_view *v, const struct fleet *f, enum
 		break;
 	case KEY_HELP:
 		ask(v, FLEET_OVER_HELP, "");
+		break;
+	case KEY_PREVIEW:
+		free(v->plan);
+		v->plan = plan_of(f);
+		ask(v, FLEET_OVER_PLAN, "");
 		break;
 	case KEY_SORT_PICK:
 		ask(v, FLEET_OVER_SORT, "");

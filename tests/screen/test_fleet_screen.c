@@ -76,6 +76,20 @@ static void golden(const char *name, const char *keys, struct fleet *f, int rows
 	fleet_free(f);
 }
 
+/* kvm001 has four pCPUs for guests that want eight. */
+static struct fleet *fleet_full(void)
+{
+	struct fleet *f = fleet_made(5, 4);
+	struct fleet_host *h = &f->hosts[0];
+	h->pcpus = vi64_ok(4);
+	h->load_pct = vf64_ok(100);
+	for (size_t i = h->first_vm; i < h->first_vm + h->n_vms; i++) {
+		f->vms[i].cpu_pct = vf64_ok(100 + 10 * (double)i);
+		f->vms[i].wait_pct = vf64_ok(85);
+	}
+	return f;
+}
+
 static void test_golden(void **state)
 {
 	(void)state;
@@ -84,9 +98,11 @@ static void test_golden(void **state)
 		int rows = sizes[i][0], cols = sizes[i][1];
 		golden("fleet", "", fleet_made(3, 12), rows, cols); /* one well, one hung, one lost */
 		golden("fleet-vms", "\t", fleet_made(3, 12), rows, cols);
+		golden("fleet-plan", "v", fleet_full(), rows, cols);
 		golden("fleet-filter", "\\kvm01\r", fleet_made(100, 12), rows, cols);
 	}
 	golden("fleet-help", "?", fleet_made(3, 12), 24, 80);
+	golden("fleet-plan-none", "v", fleet_made(3, 12), 24, 80);
 	golden("fleet-sort", "F", fleet_made(3, 12), 24, 80);
 	golden("fleet-search", "/kvm0", fleet_made(40, 2), 24, 80);
 	golden("fleet-none", "", fleet_made(0, 0), 24, 80);

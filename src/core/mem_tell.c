@@ -71,8 +71,13 @@ static void changes_text(const struct changes *s, char *buf, size_t len)
 	char up[16], down[16];
 	text_kib(up, sizeof up, s->grow);
 	text_kib(down, sizeof down, s->shrink);
-	snprintf(buf, len, "%zu target%s:%s%s%s%s", s->n, text_s(s->n), s->grow ? " +" : "",
-		s->grow ? up : "", s->shrink ? " -" : "", s->shrink ? down : "");
+	if (s->grow && s->shrink)
+		snprintf(buf, len, "%s given and %s taken, %zu guest%s in all", up, down, s->n, text_s(s->n));
+	else if (s->grow || s->shrink)
+		snprintf(buf, len, "%s %s %zu guest%s", s->grow ? up : down,
+			s->grow ? "given to" : "taken from", s->n, text_s(s->n));
+	else
+		snprintf(buf, len, "%zu balloon%s asked for again", s->n, text_s(s->n));
 }
 
 static void sum_up(struct mem_ctl *c, const struct plan *plan, size_t first, struct mem_verdict *v)
@@ -88,7 +93,7 @@ static void sum_up(struct mem_ctl *c, const struct plan *plan, size_t first, str
 	else if (!c->host_known)
 		why_set(&v->why, REASON_NO_DATA, "the memory of the host is not known");
 	else if (sum.n && c->r->mode == ROUND_WATCH)
-		why_set(&v->why, REASON_MANUAL, "AUTO is off; it would set %s", text);
+		why_set(&v->why, REASON_MANUAL, "AUTO is off; on, it would do this: %s", text);
 	else if (sum.n)
 		why_set(&v->why, sum.grow ? REASON_GIVE : REASON_CLAIM, "%s", text);
 	else

@@ -114,8 +114,8 @@ static void swings_take(struct minmove *s)
 
 static const char *numbers_text(const struct look *k, char *buf, size_t len)
 {
-	snprintf(buf, len, "%.1f %%, found %.1f %%, no plan below %.1f %%, limit %.1f %%", k->sigma, k->found,
-		k->bound, k->limit);
+	snprintf(buf, len, "deviation %.1f %%, found %.1f %%, no plan below %.1f %%, limit %.1f %%", k->sigma,
+		k->found, k->bound, k->limit);
 	return buf;
 }
 

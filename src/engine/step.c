@@ -197,9 +197,55 @@ static enum round_mode cpu_mode(struct engine *en, bool previewed)
 	return en->cfg.auto_cpu && en->tick ? ROUND_AUTO : ROUND_WATCH;
 }
 
-/* A forced round before the second sample waits for it, and says so once. */
-static void forced_cpu_done(struct engine *en, size_t pins)
+/* What is done with a vCPU by its pin. */
+enum pin_kind { PIN_MOVES, PIN_STAYS, PIN_FREES, PIN_KINDS };
+
+static enum pin_kind pin_kind(const struct engine *en, const struct action *a)
 {
+	const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, a->uuid);
+	const struct vcpu_sample *v = vm ? sample_vcpu(&en->sample, vm, a->vcpu) : NULL;
+	if (v && vi64_has(v->pcpu) && !cpuset_has(&a->to, (int)v->pcpu.v))
+		return PIN_MOVES;
+	return cpuset_count(&a->to) > cpuset_count(&a->from) ? PIN_FREES : PIN_STAYS;
+}
+
+/* "rebalanced: 2 vCPUs moved, 3 pinned where they run, deviation 108.9 -> 1.9 %", or why nothing is done. */
+static void rebalance_text(const struct engine *en, size_t first, size_t pins, char *buf, size_t len)
+{
+	static const char *const words[PIN_KINDS] = {
+		"moved", "pinned where they run", "given more pCPUs for the kernel to choose from"};
+	const struct cpu_verdict *v = &en->cpu_verdict;
+	size_t of[PIN_KINDS] = {0}, n = 0;
+	bool known = vf64_has(v->stddev_pct) && vf64_has(v->limit_pct);
+	for (size_t i = first; i < first + pins; i++)
+		of[pin_kind(en, &en->plan.actions[i])]++;
+	if (!pins && v->why.code == REASON_BALANCED && known && v->stddev_pct.v <= v->limit_pct.v) {
+		snprintf(buf, len, "no action: %.1f %% is within the limit of %.1f %%", v->stddev_pct.v,
+			v->limit_pct.v);
+		return;
+	}
+	n = (size_t)snprintf(
+		buf, len, "%s%s", pins ? "rebalanced: " : "no action: ", pins ? "" : v->why.text);
+	const char *sep = "";
+	for (int k = 0; k < PIN_KINDS && n < len; k++)
+		if (of[k]) {
+			n += (size_t)snprintf(buf + n, len - n, "%s%zu %s%s", sep, of[k], *sep ? "" : "vCPU",
+				*sep         ? ""
+				: of[k] == 1 ? " "
+					     : "s ");
+			n += (size_t)snprintf(buf + n, n < len ? len - n : 0, "%s", words[k]);
+			sep = ", ";
+		}
+	if (pins && n < len && known && vf64_has(v->after_pct) && v->after_pct.v < v->stddev_pct.v)
+		snprintf(buf + n, len - n, ", deviation %.1f -> %.1f %%", v->stddev_pct.v, v->after_pct.v);
+	else if (pins && n < len)
+		snprintf(buf + n, len - n, "; %s", v->why.text);
+}
+
+/* A forced round before the second sample waits for it, and says so once. */
+static void forced_cpu_done(struct engine *en, size_t first, size_t pins)
+{
+	char text[sizeof en->cpu_verdict.why.text + 160];
 	if (en->cpu_verdict.why.code == REASON_FIRST) {
 		if (!en->said_waiting)
 			log_event(en, LOG_ROUND, "rebalance: waiting for the second sample");
@@ -207,8 +253,9 @@ static void forced_cpu_done(struct engine *en, size_t pins)
 		return;
 	}
 	en->want_rebalance = en->said_waiting = false;
-	log_event(en, LOG_ROUND, "rebalance: %zu pin%s, %s", pins, text_s(pins), en->cpu_verdict.why.text);
-	notice_set(en, "rebalance: %zu pin%s, %.270s", pins, text_s(pins), en->cpu_verdict.why.text);
+	rebalance_text(en, first, pins, text, sizeof text);
+	log_event(en, LOG_ROUND, "%s", text);
+	notice_set(en, "%.280s", text);
 }
 
 /* The screen said yes to a few moves by the numbers that it had; by now there may be more. */
@@ -252,7 +299,7 @@ static int plan_cpu(struct engine *en, struct round *r, bool previewed, struct e
 	if (plan_shares(en, r, e) < 0)
 		return -1;
 	if (r->mode == ROUND_FORCED)
-		forced_cpu_done(en, pins);
+		forced_cpu_done(en, before, pins);
 	else if (r->mode == ROUND_AUTO && en->cpu_verdict.new_line)
 		log_event(en, LOG_ROUND, "CPU: %s", en->cpu_verdict.why.text);
 	return 0;
@@ -308,8 +355,8 @@ static int plan_memory(struct engine *en, struct round *r, struct err *e)
 		note_foreign_balloons(en);
 	if (r->mode == ROUND_FORCED) {
 		en->want_memory = false;
-		log_event(en, LOG_ROUND, "memory cycle: %zu change%s, %s", en->plan.n - before,
-			text_s(en->plan.n - before), en->mem_verdict.why.text);
+		log_event(en, LOG_ROUND, "memory cycle: %s%s",
+			en->plan.n > before ? "" : "no action: ", en->mem_verdict.why.text);
 	} else if (r->mode == ROUND_AUTO && !between && en->mem_verdict.new_line) {
 		log_event(en, LOG_ROUND, "memory: %s", en->mem_verdict.why.text);
 	}

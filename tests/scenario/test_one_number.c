@@ -93,7 +93,7 @@ static bool look_at_why(const struct shown *x, const char *where, const char *te
 /* Every line about a CPU round that is new with this step. */
 static void look_at_log(struct shown *x, const struct snapshot *s, uint64_t since, const double v[COMPARED])
 {
-	static const char *const rounds[] = {"CPU: ", "preview: ", "rebalance: "};
+	static const char *const rounds[] = {"CPU: ", "preview: ", "no action: "};
 	for (size_t i = 0; i < s->n_log; i++)
 		for (size_t k = 0; k < 3 && s->log[i].seq > since; k++)
 			if (strncmp(s->log[i].text, rounds[k], strlen(rounds[k])) == 0)

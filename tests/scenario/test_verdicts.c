@@ -103,6 +103,41 @@ static void test_reasons(void **state)
 	}
 }
 
+/* --- in one breath: who was moved, how, and what it changed ------------------------------------------- */
+
+static void test_rebalance_line(void **state)
+{
+	static const struct {
+		const char *scenario;
+		enum granularity per;
+		const char *line;
+	} rows[] = {
+		{"cpu1", GRAN_CPU, "rebalanced: 6 vCPUs moved, deviation 207.8 -> 0.0 %"},
+		{"cpu1", GRAN_AUTO,
+			"rebalanced: 6 vCPUs given more pCPUs for the kernel to choose from, deviation 207.8 -> 0.0 %"},
+		{"cpu3", GRAN_CPU, "no action: 0.0 % is within the limit of 5.0 %"},
+		{"host\n pcpus 8\nvm a x6\n load 60%\n pin each 0-5\n", GRAN_CPU, "no action: "},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct config cfg;
+		struct run r;
+		bool said = false;
+		run_config(&cfg, false, false, 2);
+		cfg.granularity = rows[i].per;
+		run_scenario(&r,
+			&(struct run_options){
+				.scenario = rows[i].scenario, .cfg = &cfg, .seconds = 10, .press_b_s = 5});
+		for (size_t k = 0; k < r.last->n_log; k++)
+			said |= !strncmp(r.last->log[k].text, rows[i].line, strlen(rows[i].line));
+		for (size_t k = 0; k < r.last->n_log && !said; k++)
+			print_error("%s\n", r.last->log[k].text);
+		if (!said)
+			fail_msg("%s: no line \"%s\"", rows[i].scenario, rows[i].line);
+		run_done(&r);
+	}
+}
+
 /* --- dry run ------------------------------------------------------------------------------------------ */
 
 struct dry {
@@ -203,6 +238,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reasons),
+		cmocka_unit_test(test_rebalance_line),
 		cmocka_unit_test(test_dry_run),
 		cmocka_unit_test(test_whole_units),
 	};

@@ -296,6 +296,8 @@ static SET(suffer_set, suffer_rows);
 
 static const struct field vm_rows[] = {
 	{"name", "", "its name", VM(name)},
+	{"title", "", "the name that people know: nova's, or <title> of the definition", VM(title),
+		.or_null = true},
 	{"uuid", "", "its UUID", .get = vm_uuid},
 	{"id", "", "libvirt's number of a running VM", VM(id), .or_null = true},
 	{"state", "", "running, paused and so on", .get = vm_state},

@@ -236,7 +236,7 @@ static void draw_strip(const struct view *v, const struct cpuset *lit, struct sc
 			strip_mark(&t, &v->units[i], !before || before->node != v->units[i].node, to, at);
 		struct vf64 x = vf64_has(u.busy_pct) ? u.busy_pct : u.load_pct;
 		bool on = cpuset_intersects(&u.cpus, lit);
-		enum style st = on ? STYLE_LIT : crowded(&u) ? STYLE_WAIT : draw_load_style(x.v);
+		enum style st = crowded(&u) ? STYLE_WAIT : on ? STYLE_LIT : draw_load_style(x.v);
 		uint32_t ch = !u.online ? 'x' : !vf64_has(x) ? '-' : draw_level(to, x.v);
 		screen_fill(
 			to, at.row + t.row, at.col + t.col, 1, vf64_has(x) && u.online ? st : STYLE_DIM, ch);

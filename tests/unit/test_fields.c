@@ -51,6 +51,7 @@ static const char *const golden[] = {
 	"host.memory.reserve_kib KiB",
 	"host.memory.state",
 	"vms[].name",
+	"vms[].title",
 	"vms[].uuid",
 	"vms[].id",
 	"vms[].state",

@@ -89,6 +89,7 @@ static void test_contract(void **state)
 	is_null(r, "host.memory.available_kib");
 	assert_int_equal(json_array_size(at(r, "vms")), 2);
 	is_text(r, "vms.0.name", "web-1");
+	is_null(r, "vms.0.title");
 	is_text(r, "vms.0.uuid", "00000001-0000-0000-0000-000000000000");
 	is_text(r, "vms.0.state", "running");
 	is_real(r, "vms.0.cpu_pct", 100);

@@ -15,7 +15,8 @@ struct fleet_watch *fleet_watch_start(const struct config *cfg, struct err *e);
 int fleet_watch_fd(const struct fleet_watch *w); /* readable: something new is known */
 /* All that is known now; the caller owns it. NULL: out of memory. */
 struct fleet *fleet_watch_take(struct fleet_watch *w);
-/* Ends the threads. -1: some hang over their host and are left behind; the caller may only _exit(). */
+/* Ends the threads. -1: some hang over their host and are left behind; the caller may _exit(), or
+ * call again. */
 int fleet_watch_stop(struct fleet_watch *w, double timeout_s);
 
 struct snapshot;

@@ -30,8 +30,8 @@ struct source {
 	int quit, wake;
 	int done[2]; /* hung up when the thread is through */
 	pthread_t thread;
-	bool started, prom; /* prom: of many hosts */
-	long readings;      /* of the thread */
+	bool started, ended, prom; /* prom: of many hosts */
+	long readings;             /* of the thread */
 	_Atomic(struct fleet *) slot;
 	struct fleet *known; /* of the reader */
 	int64_t asked_ns;
@@ -379,8 +379,11 @@ int fleet_watch_stop(struct fleet_watch *w, double timeout_s)
 		close(w->quit[1]);
 	w->quit[1] = -1;
 	size_t left = 0;
-	for (size_t i = 0; i < w->n; i++)
-		left += w->sources[i].started && !thread_ends(&w->sources[i], until);
+	for (size_t i = 0; i < w->n; i++) {
+		struct source *s = &w->sources[i];
+		s->ended = s->ended || !s->started || thread_ends(s, until);
+		left += !s->ended;
+	}
 	if (left)
 		return -1;
 	for (size_t i = 0; i < w->n; i++) {

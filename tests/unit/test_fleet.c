@@ -300,8 +300,8 @@ static void test_a_hung_host_holds_nobody_up(void **state)
 	fleet_free(f);
 	assert_int_equal(fleet_watch_stop(w, 0.5), -1); /* its thread hangs: the program may only end */
 	close(fd);
-	unlink(path);
-	/* The connection is gone now, and with it what the thread waited for. */
+	unlink(path); /* the connection is gone now, and with it what the thread waited for */
+	assert_int_equal(fleet_watch_stop(w, 20), 0);
 }
 
 static void test_no_host(void **state)

@@ -279,13 +279,16 @@ static const struct metric {
 };
 enum { N_METRICS = sizeof metrics / sizeof *metrics };
 
+#define HOST_QUERY                                                                                           \
+	"{__name__=~\"vmtop_host_(info|sample_timestamp_seconds|connected|controller_info|busy_ratio|"       \
+	"deviation_ratio|memory_bytes|memory_available_bytes|pcpus)\"} or vmtop_host_memory_state == 1"
+
 /* Hosts first: they are few, and one query has all of them. A VM costs a series for each metric, and making
  * these is what a Prometheus takes its time for: so only of what differs. */
 const char *prom_query(size_t i)
 {
 	static const char *const queries[] = {
-		"{__name__=~\"vmtop_host_(info|sample_timestamp_seconds|connected|controller_info|busy_ratio|"
-		"deviation_ratio|memory_bytes|memory_available_bytes|pcpus)\"} or vmtop_host_memory_state == 1",
+		HOST_QUERY,
 		"vmtop_vm_running == 0",
 		"vmtop_vm_hung > 0",
 		"vmtop_vm_cause_info",

@@ -52,10 +52,12 @@ static int take_options(struct asked *a, const struct sub_line *line, struct err
 /* As vmtop itself would be started with these. */
 static int configure(const struct asked *a, struct config *cfg, struct err *e)
 {
-	char name[] = "vmtop", batch[] = "--batch", ro[] = "--readonly", c[] = "--connect", d[] = "--delay";
+	/* What is looked at is not steered, whatever the configuration says. */
+	char name[] = "vmtop", batch[] = "--batch", ro[] = "--readonly", manual[] = "--auto=none";
+	char c[] = "--connect", d[] = "--delay";
 	char uri[CFG_TEXT], delay[64];
-	char *argv[8] = {name, batch, ro};
-	int argc = 3;
+	char *argv[9] = {name, batch, ro, manual};
+	int argc = 4;
 	if (a->uri) {
 		snprintf(uri, sizeof uri, "%s", a->uri);
 		argv[argc++] = c;

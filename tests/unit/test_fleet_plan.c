@@ -18,7 +18,6 @@
 static void make(
 	const struct fleet_unit *u, size_t n_u, const struct fleet_task *t, size_t n_t, struct fleet_plan *p)
 {
-	*p = (struct fleet_plan){.n = 0};
 	assert_int_equal(fleet_plan_make(u, n_u, t, n_t, LIMITS, p), 0);
 	const char *broken = fleet_plan_check(u, n_u, t, n_t, LIMITS, p);
 	if (broken)
@@ -45,7 +44,7 @@ static void uneven_hosts_where_nobody_waits_are_left(void **state)
 	(void)state;
 	const struct fleet_unit u[] = {host(10), host(10)};
 	const struct fleet_task t[] = {vm(0, 4), vm(0, 2), vm(1, 3)};
-	struct fleet_plan p;
+	struct fleet_plan p = {.n = 0};
 	make(u, 2, t, 3, &p);
 	assert_int_equal(p.n, 0);
 	assert_int_equal(p.overloaded, 0);
@@ -57,7 +56,7 @@ static void the_cheapest_that_is_enough_goes(void **state)
 	(void)state;
 	const struct fleet_unit u[] = {host(10), host(10), host(10)};
 	struct fleet_task t[] = {vm(0, 5), vm(0, 4), vm(0, 3), vm(1, 8), vm(2, 1)};
-	struct fleet_plan p;
+	struct fleet_plan p = {.n = 0};
 	t[0].cost_mib = 9000;
 	t[1].cost_mib = 1000;
 	make(u, 3, t, COUNT(t), &p);
@@ -73,7 +72,7 @@ static void memory_counts_as_well(void **state)
 	(void)state;
 	struct fleet_unit u[] = {host(10), host(10), host(10)};
 	struct fleet_task t[] = {vm(0, 1), vm(0, 1), vm(1, 1)};
-	struct fleet_plan p;
+	struct fleet_plan p = {.n = 0};
 	u[0].mem_mib = 7000;
 	u[1].mem_mib = 5000; /* room for CPU, none for memory */
 	make(u, 3, t, COUNT(t), &p);
@@ -88,7 +87,7 @@ static void room_is_kept_for_peaks(void **state)
 	(void)state;
 	const struct fleet_unit u[] = {host(10), host(10), host(10)};
 	struct fleet_task t[] = {vm(0, 6), vm(0, 5), vm(1, 1), vm(2, 3)};
-	struct fleet_plan p;
+	struct fleet_plan p = {.n = 0};
 	t[2].cpu_peak = 8;
 	make(u, 3, t, COUNT(t), &p);
 	assert_int_equal(p.n, 1);
@@ -101,7 +100,7 @@ static void who_may_not_move_stays(void **state)
 	(void)state;
 	struct fleet_unit u[] = {host(10), host(10)};
 	struct fleet_task t[] = {vm(0, 6), vm(0, 5)};
-	struct fleet_plan p;
+	struct fleet_plan p = {.n = 0};
 	t[0].fixed = true;
 	make(u, 2, t, 2, &p);
 	assert_int_equal(p.n, 1);
@@ -125,7 +124,7 @@ static void apart_and_together(void **state)
 	(void)state;
 	struct fleet_unit u[] = {host(10), host(10), host(10)};
 	struct fleet_task t[] = {vm(0, 6), vm(0, 5), vm(1, 1), vm(2, 3)};
-	struct fleet_plan p;
+	struct fleet_plan p = {.n = 0};
 	t[0].fixed = true;
 	t[1].apart = t[2].apart = 7;
 	make(u, 3, t, COUNT(t), &p);
@@ -150,7 +149,7 @@ static void a_host_makes_room(void **state)
 	(void)state;
 	const struct fleet_unit u[] = {host(10), host(10), host(10)};
 	struct fleet_task t[] = {vm(0, 7), vm(0, 6), vm(1, 4), vm(1, 3), vm(2, 5)};
-	struct fleet_plan p;
+	struct fleet_plan p = {.n = 0};
 	make(u, 3, t, COUNT(t), &p);
 	assert_int_equal(p.n, 2);
 	assert_int_equal(p.cured, 1);
@@ -162,7 +161,7 @@ static void nothing_and_nonsense(void **state)
 	(void)state;
 	const struct fleet_unit u[] = {host(10)};
 	struct fleet_task t[] = {vm(0, 40)};
-	struct fleet_plan p;
+	struct fleet_plan p = {.n = 0};
 	make(u, 0, t, 0, &p);
 	make(u, 1, t, 0, &p);
 	make(u, 1, t, 1, &p); /* nowhere to go */
@@ -182,7 +181,7 @@ static void small_fleets_are_planned_best(void **state)
 	char where[200] = "";
 	for (unsigned i = 0; i < CASES; i++) {
 		struct fleet_case c;
-		struct fleet_plan p;
+		struct fleet_plan p = {.n = 0};
 		fleet_case_draw(&c, i, 2 + i % 3, (size_t[]){4, 3, 2}[i % 3], .45 + .05 * (i % 7), i % 2);
 		make(c.units, c.n_units, c.tasks, c.n_tasks, &p);
 		struct fleet_best best = fleet_enumerate(&c, LIMITS);
@@ -209,7 +208,7 @@ static void rules_hold_in_large_fleets(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 60; i++) {
 		struct fleet_case c;
-		struct fleet_plan p;
+		struct fleet_plan p = {.n = 0};
 		fleet_case_draw(&c, i, 8 + i, 6, .5 + .05 * (i % 8), true);
 		make(c.units, c.n_units, c.tasks, c.n_tasks, &p);
 		fleet_plan_done(&p);

@@ -66,7 +66,7 @@ test_libvirtd_killed() {
 	expect "what is known stays on the screen" term_shows 'g4 +[0-9]'
 	sleep 3
 	expect "usage goes on from /proc" term_shows 'g4 +[0-9]'
-	expect "so that nothing on the screen is old" term_lacks 'data [0-9]+ s old'
+	expect "so that nothing on the screen is old" term_lacks 'STALE [0-9]+ s'
 	lab_libvirtd || fail "libvirtd does not start again"
 	start=$(now_ms)
 	eventually 20 "connected again" connected

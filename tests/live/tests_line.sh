@@ -24,7 +24,7 @@ test_line_cut() {
 	kill -KILL "$LINE"
 	eventually 10 "the loss on the screen" term_shows 'RECONNECTING'
 	expect "what is known stays on the screen" term_shows 'g4 +[0-9]'
-	eventually 10 "the age of the data on the screen" term_shows 'data [0-9]+ s old'
+	eventually 10 "the age of the data on the screen" term_shows 'STALE [0-9]+ s'
 	line_up "$PORT"
 	start=$(now_ms)
 	eventually 20 "connected again" connected

@@ -172,7 +172,8 @@ static bool take(struct pty *p, int ms)
 
 void pty_read(struct pty *p, int quiet_ms)
 {
-	while (take(p, quiet_ms))
+	int64_t until = now_ms() + 2 * quiet_ms;
+	while (take(p, quiet_ms) && (!quiet_ms || now_ms() < until))
 		;
 }
 

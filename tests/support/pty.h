@@ -35,7 +35,7 @@ void pty_start(struct pty *p, const struct pty_setup *s);
 void pty_done(struct pty *p);
 void pty_type(struct pty *p, const char *keys, size_t n);
 void pty_size(struct pty *p, int rows, int cols);
-/* Reads until nothing has come for quiet_ms. */
+/* Reads until nothing has come for quiet_ms, or for twice as long: the screen has a clock. */
 void pty_read(struct pty *p, int quiet_ms);
 /* Reads until `text` stands somewhere behind byte `from`; false: it did not within ms. */
 bool pty_expect(struct pty *p, size_t from, const char *text, int ms);

@@ -243,49 +243,26 @@ void fleet_view_draw(struct fleet_view *v, const struct fleet *f, struct screen 
 
 /* ---- over it ---- */
 
-/* Where help goes; to == NULL: it is only counted. */
-struct sheet {
-	struct screen *to;
-	const struct screen *measure;
-	int n, top, cols;
-};
-
-static void add(struct sheet *h, const char *left, const char *text, enum style st)
-{
-	int col = left ? 2 + HELP_KEYS : 2, width = h->cols - col - 2;
-	int rows = width > 4 ? draw_wrapped_rows(h->measure, width, text) : 1;
-	rows = rows < 1 ? 1 : rows;
-	for (int i = 0; h->to && i < rows; i++) {
-		int row = h->n + i - h->top + 1;
-		if (row < 1 || row >= h->to->rows - 1)
-			continue;
-		if (left && i == 0)
-			screen_text(h->to, row, 2, HELP_KEYS - 1, STYLE_KEY, left);
-		draw_wrapped_row(h->to, row, col, width, st, text, i);
-	}
-	h->n += rows;
-}
-
 static int help_text(const struct fleet_view *v, struct sheet *h)
 {
 	const struct fleet_table *t = fleet_table(v->kind);
 	h->n = 0;
-	add(h, NULL,
+	sheet_add(h, NULL,
 		"A row a host, the one that needs somebody most on top: LOST, LATE, memory hard, then by how "
 		"much its worst VM suffers. Numbers of a host that does not answer are of before; AGE says "
 		"how old. Nothing is steered from here.",
 		STYLE_NORMAL);
-	add(h, NULL, "", STYLE_NORMAL);
+	sheet_add(h, NULL, "", STYLE_NORMAL);
 	for (size_t i = 0; i < key_count(); i++) {
 		const struct key_row *k = key_at(i);
 		const char *help = strncmp(k->help, "fleet: ", 7) == 0 ? k->help + 7 : k->help;
 		if (k->help[0] && k->where & IN_FLEET)
-			add(h, k->name, help, STYLE_NORMAL);
+			sheet_add(h, k->name, help, STYLE_NORMAL);
 	}
-	add(h, NULL, "", STYLE_NORMAL);
-	add(h, NULL, "Columns (the one that is sorted by is always shown)", STYLE_TITLE);
+	sheet_add(h, NULL, "", STYLE_NORMAL);
+	sheet_add(h, NULL, "Columns (the one that is sorted by is always shown)", STYLE_TITLE);
 	for (size_t i = 0; i < t->n; i++)
-		add(h, t->columns[i].head, t->columns[i].help, STYLE_NORMAL);
+		sheet_add(h, t->columns[i].head, t->columns[i].help, STYLE_NORMAL);
 	return h->n;
 }
 
@@ -297,7 +274,7 @@ static int plan_text(const struct fleet_view *v, struct sheet *h)
 	for (const char *at = v->plan ? v->plan : "out of memory"; *at; at += *at == '\n') {
 		size_t n = strcspn(at, "\n");
 		snprintf(line, sizeof line, "%.*s", (int)n, at);
-		add(h, NULL, line, h->n == 0 ? STYLE_TITLE : STYLE_NORMAL);
+		sheet_add(h, NULL, line, h->n == 0 ? STYLE_TITLE : STYLE_NORMAL);
 		at += n;
 	}
 	return h->n;
@@ -307,14 +284,15 @@ static bool sheet_over(struct fleet_view *v, struct screen *to, int rows, int co
 {
 	int (*const text)(const struct fleet_view *v, struct sheet *h) =
 		v->over == FLEET_OVER_HELP ? help_text : plan_text;
-	struct sheet count = {.measure = to, .cols = cols < HELP_WIDTH ? cols : HELP_WIDTH};
+	struct sheet count = {
+		.measure = to, .keys = HELP_KEYS, .cols = cols < HELP_WIDTH ? cols : HELP_WIDTH};
 	int n = text(v, &count);
 	if (!overlay_box(to, rows, cols, n + 2, HELP_WIDTH, row, col))
 		return false;
 	int page = to->rows - 2;
 	v->over_row = v->over_row + page > n ? (n > page ? n - page : 0) : v->over_row;
 	draw_frame(to, v->over == FLEET_OVER_HELP ? "Help: fleet" : "Plan: moves between hosts");
-	struct sheet h = {.to = to, .measure = to, .cols = to->cols, .top = v->over_row};
+	struct sheet h = {.to = to, .measure = to, .keys = HELP_KEYS, .cols = to->cols, .top = v->over_row};
 	text(v, &h);
 	if (n > page)
 		screen_right(

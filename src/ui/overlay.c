@@ -20,6 +20,22 @@ bool overlay_box(struct screen *to, int rows, int cols, int want_rows, int want_
 	return true;
 }
 
+void sheet_add(struct sheet *h, const char *left, const char *text, enum style st)
+{
+	int col = left ? 2 + h->keys : 2, width = h->cols - col - 2;
+	int rows = width > 4 ? draw_wrapped_rows(h->measure, width, text) : 1;
+	rows = rows < 1 ? 1 : rows;
+	for (int i = 0; h->to && i < rows; i++) {
+		int row = h->n + i - h->top + 1;
+		if (row < 1 || row >= h->to->rows - 1)
+			continue;
+		if (left && i == 0)
+			screen_text(h->to, row, 2, h->keys - 1, STYLE_KEY, left);
+		draw_wrapped_row(h->to, row, col, width, st, text, i);
+	}
+	h->n += rows;
+}
+
 static bool question_draw(const struct view *v, struct screen *to, int rows, int cols, int *row, int *col)
 {
 	int width = cols < 64 ? cols : 64, lines = 1;

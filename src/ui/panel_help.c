@@ -56,53 +56,30 @@ static const char *view_name(enum view_id id)
 	return names[id];
 }
 
-/* Where the text goes; to == NULL: it is only counted. */
-struct sheet {
-	struct screen *to;
-	const struct screen *measure;
-	int n, top, cols;
-};
-
-static void add(struct sheet *h, const char *left, const char *text, enum style st)
-{
-	int col = left ? 2 + HELP_KEYS : 2, width = h->cols - col - 2;
-	int rows = width > 4 ? draw_wrapped_rows(h->measure, width, text) : 1;
-	rows = rows < 1 ? 1 : rows;
-	for (int i = 0; h->to && i < rows; i++) {
-		int row = h->n + i - h->top + 1;
-		if (row < 1 || row >= h->to->rows - 1)
-			continue;
-		if (left && i == 0)
-			screen_text(h->to, row, 2, HELP_KEYS - 1, STYLE_KEY, left);
-		draw_wrapped_row(h->to, row, col, width, st, text, i);
-	}
-	h->n += rows;
-}
-
 static void add_columns(const struct view *v, struct sheet *h)
 {
 	const struct table *t = view_table_of(v);
-	add(h, NULL, "", STYLE_NORMAL);
-	add(h, NULL, "Columns of this table", STYLE_TITLE);
+	sheet_add(h, NULL, "", STYLE_NORMAL);
+	sheet_add(h, NULL, "Columns of this table", STYLE_TITLE);
 	for (int i = 0; i < t->n_cols; i++)
-		add(h, column_at(t->cols[i])->head, column_at(t->cols[i])->help, STYLE_NORMAL);
-	add(h, NULL, "", STYLE_NORMAL);
-	add(h, NULL, "More columns (F2 shows them)", STYLE_TITLE);
+		sheet_add(h, column_at(t->cols[i])->head, column_at(t->cols[i])->help, STYLE_NORMAL);
+	sheet_add(h, NULL, "", STYLE_NORMAL);
+	sheet_add(h, NULL, "More columns (F2 shows them)", STYLE_TITLE);
 	for (size_t i = 0; i < column_count(); i++)
 		if (!memchr(t->cols, (int)i, (size_t)t->n_cols))
-			add(h, column_at(i)->head, column_at(i)->help, STYLE_NORMAL);
+			sheet_add(h, column_at(i)->head, column_at(i)->help, STYLE_NORMAL);
 }
 
 /* The signs are those of this screen. */
 static void add_words(const struct view *v, struct sheet *h)
 {
 	char word[32];
-	add(h, NULL, "", STYLE_NORMAL);
-	add(h, NULL, "Words and signs", STYLE_TITLE);
+	sheet_add(h, NULL, "", STYLE_NORMAL);
+	sheet_add(h, NULL, "Words and signs", STYLE_TITLE);
 	for (size_t i = 0; i < help_words(); i++) {
 		const char *help = help_word(h->measure, i, v->id, word, sizeof word);
 		if (help)
-			add(h, word, help, STYLE_NORMAL);
+			sheet_add(h, word, help, STYLE_NORMAL);
 	}
 }
 
@@ -120,7 +97,7 @@ static int help_text(const struct view *v, const struct snapshot *s, enum key_pl
 	bool views = (place & (IN_LISTS | IN_EDIT)) == 0;
 	h->n = 0;
 	if (views)
-		add(h, NULL, panel_help[view_focus(v)], STYLE_NORMAL);
+		sheet_add(h, NULL, panel_help[view_focus(v)], STYLE_NORMAL);
 	for (enum key_section sec = KEYS_MOVE; sec < KEYS_SECTIONS; sec++) {
 		bool head = false;
 		for (size_t i = 0; i < key_count(); i++) {
@@ -129,11 +106,11 @@ static int help_text(const struct view *v, const struct snapshot *s, enum key_pl
 				key_find(k->keys[0], place, s->readonly) != k)
 				continue;
 			if (!head && h->n)
-				add(h, NULL, "", STYLE_NORMAL);
+				sheet_add(h, NULL, "", STYLE_NORMAL);
 			if (!head)
-				add(h, NULL, key_section_text(sec), STYLE_TITLE);
+				sheet_add(h, NULL, key_section_text(sec), STYLE_TITLE);
 			head = true;
-			add(h, k->name, k->help, STYLE_NORMAL);
+			sheet_add(h, k->name, k->help, STYLE_NORMAL);
 		}
 	}
 	if (!(place & IN_LISTS))
@@ -159,7 +136,8 @@ bool help_draw(
 {
 	char title[80];
 	enum key_place place = help_place(v, s);
-	struct sheet count = {.measure = to, .cols = cols < HELP_WIDTH ? cols : HELP_WIDTH};
+	struct sheet count = {
+		.measure = to, .keys = HELP_KEYS, .cols = cols < HELP_WIDTH ? cols : HELP_WIDTH};
 	int n = help_text(v, s, place, &count);
 	if (!overlay_box(to, rows, cols, n + 2, HELP_WIDTH, row, col))
 		return false;
@@ -167,7 +145,7 @@ bool help_draw(
 	v->over_row = v->over_row + page > n ? (n > page ? n - page : 0) : v->over_row;
 	help_title(v, s, place, title, sizeof title);
 	draw_frame(to, title);
-	struct sheet h = {.to = to, .measure = to, .cols = to->cols, .top = v->over_row};
+	struct sheet h = {.to = to, .measure = to, .keys = HELP_KEYS, .cols = to->cols, .top = v->over_row};
 	help_text(v, s, place, &h);
 	if (n > page) {
 		snprintf(title, sizeof title, " %d-%d of %d · Up Down PgUp PgDn · other keys close ",

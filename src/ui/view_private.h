@@ -333,6 +333,14 @@ void view_press(struct view *v, int key, const struct snapshot *newest);
 bool list_key(struct view *v, const struct key_row *k, int n);
 void list_row(struct screen *to, int row, bool cursor, bool on, const char *left, const char *text);
 bool overlay_box(struct screen *to, int rows, int cols, int want_rows, int want_cols, int *row, int *col);
+/* Lines of text in an overlay that scrolls; to == NULL: they are only counted. */
+struct sheet {
+	struct screen *to;
+	const struct screen *measure;
+	int keys; /* columns of what stands left of a text */
+	int n, top, cols;
+};
+void sheet_add(struct sheet *h, const char *left, const char *text, enum style st);
 /* overlay_cost.c */
 bool cost_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols,
 	int *row, int *col);

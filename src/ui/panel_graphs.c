@@ -18,12 +18,12 @@ static void size_text(char buf[16], struct vi64 kib)
 		snprintf(buf, 16, "-");
 }
 
-/* "64G" rather than "64.0G": the scale has four columns. */
+/* "64G" rather than "64.0G", "23G" rather than "23.5": the scale has four columns, and a unit. */
 static const char *scale_text(char buf[16], struct vi64 kib)
 {
 	size_text(buf, kib);
-	char *point = strstr(buf, ".0");
-	if (point)
+	char *point = strchr(buf, '.');
+	if (point && (point[1] == '0' || strlen(buf) > 4))
 		memmove(point, point + 2, strlen(point + 2) + 1);
 	return buf;
 }

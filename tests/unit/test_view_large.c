@@ -64,6 +64,20 @@ static void test_few_guests_fill_a_large_screen(void **state)
 	rise((void **)&t);
 }
 
+/* A number without a unit says nothing: of four columns the last is for it. */
+static void test_scales_keep_their_unit(void **state)
+{
+	(void)state;
+	struct seat *t = sit_on(4, 2);
+	t->s->sample.host.total_kib = vi64_ok(INT64_C(24641536)); /* 23.5G */
+	char *text = draw(t, 60, 200);
+	assert_non_null(strstr(text, "Memory free"));
+	assert_non_null(strstr(text, " 23G"));
+	assert_null(strstr(text, "23.5\xe2"));
+	free(text);
+	rise((void **)&t);
+}
+
 /* A line a node, and what it has of memory, also where there is no room for a bar. */
 static void test_nodes_have_their_memory(void **state)
 {
@@ -111,6 +125,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_few_guests_fill_a_large_screen),
+		cmocka_unit_test(test_scales_keep_their_unit),
 		cmocka_unit_test(test_nodes_have_their_memory),
 		cmocka_unit_test(test_offline_pcpus_can_go),
 	};

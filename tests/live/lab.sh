@@ -46,28 +46,38 @@ lab_list_folders() {
 	find "${LAB_FOLDERS[@]}" /run/libvirt -printf '%p %y %m %U:%G %s %T@\n' 2>/dev/null | sort
 }
 
-# Runs SCRIPT [ARG...] inside the lab; returns its status, or 1 when the machine's folders have changed.
-lab_enter() {
-	local status=0 before
+# Starts SCRIPT [ARG...] inside the lab, in the background. It ends with this script, however that ends.
+lab_open() {
 	LAB=$(mktemp -d "${TMPDIR:-/tmp}/vmtop-lab.XXXXXX") || return 1
 	export LAB LAB_INSIDE=1
-	before=$(lab_list_folders)
+	LAB_BEFORE=$(lab_list_folders)
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 	trap 'rm -rf "$LAB"' EXIT
 	# In the background, so that a signal is acted on at once; its death takes the namespace along.
-	setsid unshare --mount --pid --net --fork --kill-child --mount-proc "$@" &
+	setsid setpriv --pdeathsig KILL unshare --mount --pid --net --fork --kill-child --mount-proc "$@" &
 	LAB_PID=$!
-	trap 'kill -KILL $LAB_PID 2>/dev/null; wait $LAB_PID 2>/dev/null; rm -rf "$LAB"' EXIT
-	wait $LAB_PID || status=$?
+	trap 'lab_kill; rm -rf "$LAB"' EXIT
+}
+lab_kill() { kill -KILL "$LAB_PID"; wait "$LAB_PID"; } 2>/dev/null
+
+# Waits for its end; returns its status, or 1 when the machine's folders have changed.
+lab_close() {
+	local status=0
+	wait "$LAB_PID" || status=$?
 	LAB_PID=
 	trap 'rm -rf "$LAB"' EXIT
-	if [ "$before" != "$(lab_list_folders)" ] && ! pgrep -x 'libvirtd|virtqemud' >/dev/null; then
+	if [ "$LAB_BEFORE" != "$(lab_list_folders)" ] && ! pgrep -x 'libvirtd|virtqemud' >/dev/null; then
 		say "FAIL lab: the machine's own libvirt folders have changed:"
-		diff <(say "$before") <(lab_list_folders)
+		diff <(say "$LAB_BEFORE") <(lab_list_folders)
 		[ $status != 0 ] || status=1
 	fi
 	return $status
+}
+
+# Runs SCRIPT [ARG...] inside the lab; status as that of lab_close.
+lab_enter() {
+	lab_open "$@" && lab_close
 }
 
 # ---- the private libvirtd -------------------------------------------------------------------------------------
@@ -79,7 +89,8 @@ lab_cover() {
 	mount -t tmpfs -o mode=755 lab "$at" && mkdir -p "$1"
 }
 
-lab_start() {
+# What runs before anything else inside: empty folders for libvirt.
+lab_prepare() {
 	local dir
 	PATH=$PATH:/usr/sbin:/sbin
 	favour self
@@ -89,11 +100,15 @@ lab_start() {
 	done
 	mkdir -p /run/libvirt /run/lock
 	busybox ifconfig lo up 2>/dev/null # only the tests with a line need it
+	lab_boot_sector
+}
+
+lab_start() {
+	lab_prepare || return 1
 	printf '%s\n' 'user="root"' 'group="root"' 'security_driver="none"' 'cgroup_controllers=[]' \
 		'namespaces=[]' 'stdio_handler="file"' >/etc/libvirt/qemu.conf
 	printf '%s\n' 'auth_unix_rw="none"' 'auth_unix_ro="none"' 'unix_sock_rw_perms="0700"' \
 		'unix_sock_ro_perms="0777"' >/etc/libvirt/libvirtd.conf
-	lab_boot_sector || return 1
 	lab_libvirtd
 }
 
@@ -143,12 +158,12 @@ lab_floppy() {
 
 # cpu_xml NAME DUTY [CPUSET [VCPUS]]: a guest that keeps each of its vCPUs busy for DUTY tenths of the time (or as
 # lab_floppy says).
-# With PIN set, vCPU 0 starts with this live pin; LAB_TYPE is kvm or qemu.
+# With PIN set, vCPU 0 starts with this live pin; MIB is its memory; LAB_TYPE is kvm or qemu.
 cpu_xml() {
 	# shellcheck disable=SC2016 # a here document: the quotes are part of it
 	cat <<-XML
 	<domain type='${LAB_TYPE:-qemu}'>
-	  <name>$1</name><memory unit='MiB'>16</memory>
+	  <name>$1</name><memory unit='MiB'>${MIB:-16}</memory>
 	  <vcpu${3:+ cpuset='$3'}>${4:-1}</vcpu>
 	  ${PIN:+<cputune><vcpupin vcpu='0' cpuset='$PIN'/></cputune>}
 	  <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='fd'/></os>

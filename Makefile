@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # make            build/vmtop, its manuals and completions
 # make run        installs what is missing, builds, starts (ARGS="--auto 5" are its arguments)
+# make fleet      three private hypervisors with guests, a Prometheus, and the screen over all of them (needs root)
 # make check      installs what tests need, builds, runs every test; check-quick: without live tests
 # make lint       the rules of the house        make bench    every figure that is quoted
 # make install    PREFIX, DESTDIR; uninstall    make dist     a release tarball      make deb, make rpm  packages
@@ -54,7 +55,7 @@ HOOKS    ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc/libvirt/hooks/qemu.d)
 MANUALS   = $(patsubst man/%.in,$(BUILD)/man/%,$(sort $(wildcard man/*.in)))
 SHELLS    = $(BUILD)/completions/vmtop.bash $(BUILD)/completions/_vmtop $(BUILD)/completions/vmtop.fish
 
-.PHONY: all run check check-quick unit valgrind screenshots lint format bench bench-live fuzz clean install uninstall dist deb rpm golden
+.PHONY: all run fleet check check-quick unit valgrind screenshots lint format bench bench-live fuzz clean install uninstall dist deb rpm golden
 all: $(BUILD)/vmtop $(MANUALS) $(SHELLS)
 
 # Installing comes before anything that asks pkg-config, hence the second make.
@@ -62,6 +63,11 @@ run:
 	@sh packaging/deps.sh build
 	@$(MAKE) --no-print-directory -s all
 	@sh packaging/run.sh $(BUILD)/vmtop $(ARGS)
+
+fleet:
+	@sh packaging/deps.sh fleet
+	@$(MAKE) --no-print-directory -s all
+	@VMTOP=$(CURDIR)/$(BUILD)/vmtop tests/live/fleet
 
 check:
 	@sh packaging/deps.sh test

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deps.sh build|test|ci: installs what is missing, and nothing else. Says what it runs. Needs root or sudo.
+# deps.sh build|fleet|test|ci: installs what is missing, and nothing else. Says what it runs. Needs root or sudo.
 # Every line of the table: what for, then the package of apt, dnf, pacman, zypper ("-": not packaged there).
 set -eu
-want=${1:?build, test or ci}
+want=${1:?build, fleet, test or ci}
 top=$(cd "$(dirname "$0")/.." && pwd)
 
 table() {
@@ -19,10 +19,10 @@ build libinih-dev inih-devel libinih libinih-devel
 build libsqlite3-dev sqlite-devel sqlite sqlite3-devel
 build libcurl4-openssl-dev libcurl-devel curl libcurl-devel
 build libncurses-dev ncurses-devel ncurses ncurses-devel
+fleet jq jq jq jq
+fleet python3 python3 python python3
+fleet prometheus golang-github-prometheus prometheus golang-github-prometheus-prometheus
 test libcmocka-dev libcmocka-devel cmocka libcmocka-devel
-test jq jq jq jq
-test python3 python3 python python3
-test prometheus golang-github-prometheus prometheus golang-github-prometheus-prometheus
 test mandoc mandoc mandoc mandoc
 test tmux tmux tmux tmux
 test sqlite3 sqlite sqlite sqlite3
@@ -55,8 +55,9 @@ done
 
 case $want in
 build) groups='^build ' ;;
-test) groups='^(build|test|live) ' ;;
-*) groups='^(build|test|live|ci) ' ;;
+fleet) groups='^(build|fleet|live) ' ;;
+test) groups='^(build|fleet|test|live) ' ;;
+*) groups='^(build|fleet|test|live|ci) ' ;;
 esac
 
 # Without a known package manager the compiler will say what is missing.

@@ -34,7 +34,7 @@ CFLAGS   += -std=c17 $(OPT) $(WARN) -fno-strict-aliasing -fstack-protector-stron
 LDFLAGS  += -pthread -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
 LDLIBS    = $(PKG_LIBS) -lm
 
-SRC   := $(sort $(wildcard src/*/*.c))
+SRC   := $(sort $(wildcard src/*/*.c src/*/*/*.c))
 OBJ   := $(SRC:%.c=$(BUILD)/%.o)
 LIB   := $(BUILD)/libvmtop.a
 UNIT  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c tests/scenario/test_*.c tests/screen/test_*.c)))
@@ -89,11 +89,11 @@ $(BUILD)/%.o: %.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Scenarios are part of the program.
-SCENARIOS := $(sort $(wildcard src/backend/scenarios/*.scn))
-$(BUILD)/gen/scenarios.inc: $(SCENARIOS) src/backend/scenarios/embed.sh
+SCENARIOS := $(sort $(wildcard src/backend/sim/scenarios/*.scn))
+$(BUILD)/gen/scenarios.inc: $(SCENARIOS) src/backend/sim/scenarios/embed.sh
 	@mkdir -p $(@D)
-	sh src/backend/scenarios/embed.sh $(SCENARIOS) >$@.new && mv $@.new $@
-$(BUILD)/src/backend/scenario_shipped.o: $(BUILD)/gen/scenarios.inc
+	sh src/backend/sim/scenarios/embed.sh $(SCENARIOS) >$@.new && mv $@.new $@
+$(BUILD)/src/backend/sim/scenario_shipped.o: $(BUILD)/gen/scenarios.inc
 
 $(BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)

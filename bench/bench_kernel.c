@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../src/backend/sim.h"
+#include "../src/backend/sim/sim.h"
 #include "support/fine_kernel.h"
 
 enum { MOST = 6 };

@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../src/backend/libvirt_rows.h"
-#include "../src/backend/link.h"
+#include "../src/backend/libvirt/libvirt_rows.h"
+#include "../src/backend/libvirt/link.h"
 #include "../tests/support/proctree.h"
 #include "vmtop/err.h"
 

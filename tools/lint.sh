@@ -49,12 +49,17 @@ libraries='microhttpd|libvirt/|curses|panel|jansson|ini\.h|sqlite3|libxml|pthrea
 may_not core "$libraries|vmtop/(engine|view|screen|settings|options|batch|command|columns|theme|keys)\.h"
 may_not table "$libraries|vmtop/(backend|engine|view|screen|options|batch|keys)\.h"
 may_not backend 'microhttpd|curses|panel|jansson|ini\.h|vmtop/(engine|view|screen|snapshot|options|batch)\.h'
+# Within the backends: who reads files of the host, simulates or records asks no hypervisor.
+for part in backend/host backend/sim backend/record backend/prom; do
+	may_not "$part" 'libvirt/|\.\./libvirt/'
+done
+may_not backend/libvirt 'sqlite3|\.\./(sim|record|prom)/'
 may_not engine 'microhttpd|libvirt/|curses|panel|ini\.h|libxml|vmtop/(view|screen|settings|options|batch)\.h'
 may_not ui 'microhttpd|libvirt/|jansson|ini\.h|sqlite3|libxml|vmtop/(options|batch|setup)\.h'
 may_not cli 'libvirt/|curses|panel|sqlite3|libxml|vmtop/(view|screen|model|placement)\.h'
 # Rooms stand in an order: no object calls one of a later room.
 objects() { # ROOM
-	for f in "src/$1"/*.c; do echo "$build/${f%.c}.o"; done
+	find "src/$1" -name '*.c' | sort | while read -r f; do echo "$build/${f%.c}.o"; done
 }
 later='core table backend engine ui cli'
 for room in $later; do
@@ -65,10 +70,10 @@ for room in $later; do
 			sed "s|^|src/$room calls src/$other: |"
 	done
 done | rule "against the order of rooms"
-grep -lE '#include <(n?curses|panel|term)\.h>' src/*/*.c | grep -vE '^src/ui/term(_[a-z]+)?\.c$' | rule "ncurses outside the terminal files"
+grep -rlE --include='*.c' '#include <(n?curses|panel|term)\.h>' src | grep -vE '^src/ui/term(_[a-z]+)?\.c$' | rule "ncurses outside the terminal files"
 
-grep -lE '#include <microhttpd\.h>' src/*/*.c | grep -vx 'src/cli/listen.c' | rule "libmicrohttpd outside its file"
-grep -lE '#include <curl/' src/*/*.c | grep -vx 'src/backend/http.c' | rule "libcurl outside its file"
+grep -rlE --include='*.c' '#include <microhttpd\.h>' src | grep -vx 'src/cli/listen.c' | rule "libmicrohttpd outside its file"
+grep -rlE --include='*.c' '#include <curl/' src | grep -vx 'src/backend/prom/http.c' | rule "libcurl outside its file"
 
 # The pure rooms call nothing but each other and what is on the list; tables read numbers and names besides.
 pure() { # ROOM...
@@ -80,13 +85,13 @@ pure() { # ROOM...
 pure core | rule "core calls"
 pure core table | grep -vxE 'strcasecmp|strtod' | rule "table calls"
 # Mutable globals are few and known. (.data.rel.ro is constant after relocation.)
-for o in $(for f in src/*/*.c src/main.c; do echo "$build/${f%.c}.o"; done); do
+for o in $(find src -name '*.c' | while read -r f; do echo "$build/${f%.c}.o"; done); do
 	objdump -t "$o" | awk -v o="${o#"$build"/}" '$4 ~ /^\.t?(data|bss)/ && $4 !~ /rel\.ro/ && $5 !~ /^0+$/ {print o " " $NF}
 		$3 == "O" && $4 ~ /^\.t?(data|bss)/ && $4 !~ /rel\.ro/ {print o " " $NF}'
 done | sort -u | sed 's/\.[0-9]*$//' | grep -vxF -f tools/lint-globals.txt | rule "mutable global"
 
 # One is not "1 moves": a count and its noun go through text_s().
-grep -nE '%(zu|d|ld|lu|llu) ((NUMA|marked) )?(vCPU|VM|pCPU|pin|move|change|guest|tick|balloon|seed|node|decision|answer|line|CPU)s\b' src/*/*.c |
+grep -rnE --include='*.c' '%(zu|d|ld|lu|llu) ((NUMA|marked) )?(vCPU|VM|pCPU|pin|move|change|guest|tick|balloon|seed|node|decision|answer|line|CPU)s\b' src |
 	rule "plural without text_s()"
 
 if command -v clang-format >/dev/null 2>&1; then

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Domain XML, live and inactive (the parts before and after a zero byte): facts within their bounds. */
-#include "../../src/backend/domxml.h"
+#include "../../src/backend/libvirt/domxml.h"
 #include "fuzz.h"
 #include "vmtop/err.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Capabilities XML: what is read has sane numbers, sorted by pCPU. */
-#include "../../src/backend/topology.h"
+#include "../../src/backend/host/topology.h"
 #include "fuzz.h"
 #include "vmtop/err.h"
 

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/backend/domxml.h"
-#include "../../src/backend/localhost.h"
-#include "../../src/backend/topology.h"
+#include "../../src/backend/host/localhost.h"
+#include "../../src/backend/host/topology.h"
+#include "../../src/backend/libvirt/domxml.h"
 #include "vmtop/err.h"
 
 enum { FILE_MOST = 32 << 20, VCPUS = 16 };

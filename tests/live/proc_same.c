@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../../src/backend/libvirt_priv.h"
+#include "../../src/backend/libvirt/libvirt_priv.h"
 #include "vmtop/config.h"
 #include "vmtop/err.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/backend/libvirt_priv.h"
+#include "../../src/backend/libvirt/libvirt_priv.h"
 #include "vmtop/config.h"
 #include "vmtop/err.h"
 

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/replay_priv.h"
+#include "../../src/backend/record/replay_priv.h"
 #include "support/recorded.h"
 #include "vmtop/engine.h"
 #include "vmtop/record.h"

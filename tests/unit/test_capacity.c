@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/capacity.h"
+#include "../../src/backend/host/capacity.h"
 #include "support/proctree.h"
 
 enum { CPUS_MOST = 32 };

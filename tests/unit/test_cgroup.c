@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/cgroup.h"
+#include "../../src/backend/host/cgroup.h"
 #include "../support/proctree.h"
 
 #define SCOPE "machine.slice/machine-qemu\\x2d1\\x2da.scope"

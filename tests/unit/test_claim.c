@@ -16,8 +16,8 @@
 #include <cmocka.h>
 #include <libvirt/virterror.h>
 
-#include "../../src/backend/claim.h"
-#include "../../src/backend/connect.h"
+#include "../../src/backend/libvirt/claim.h"
+#include "../../src/backend/libvirt/connect.h"
 
 #define SECOND INT64_C(1000000000)
 

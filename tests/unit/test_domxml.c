@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <libxml/xmlmemory.h>
 
-#include "../../src/backend/domxml.h"
+#include "../../src/backend/libvirt/domxml.h"
 #include "vmtop/err.h"
 
 static struct dom_facts f;

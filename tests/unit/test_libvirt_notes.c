@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/libvirt_notes.h"
+#include "../../src/backend/libvirt/libvirt_notes.h"
 
 #define S INT64_C(1000000000)
 

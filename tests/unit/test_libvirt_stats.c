@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/libvirt_stats.h"
+#include "../../src/backend/libvirt/libvirt_stats.h"
 
 static struct sample s;
 static virTypedParameter params[64];

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/libvirt_priv.h"
+#include "../../src/backend/libvirt/libvirt_priv.h"
 #include "support/driver.h"
 
 #define S INT64_C(1000000000)

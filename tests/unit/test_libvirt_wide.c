@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/libvirt_priv.h"
+#include "../../src/backend/libvirt/libvirt_priv.h"
 #include "support/driver.h"
 
 static struct driver d;

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/link.h"
+#include "../../src/backend/libvirt/link.h"
 
 #define MS INT64_C(1000000)
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/localhost.h"
+#include "../../src/backend/host/localhost.h"
 #include "../support/proctree.h"
 
 #define ROOT "tests/unit/data/host"

@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/libvirt_stats.h"
-#include "../../src/backend/localvm.h"
+#include "../../src/backend/host/localvm.h"
+#include "../../src/backend/libvirt/libvirt_stats.h"
 #include "../support/proctree.h"
 
 #define UUID  "0000abcd-1111-2222-3333-444455556666"

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/domxml.h"
-#include "../../src/backend/others.h"
+#include "../../src/backend/host/others.h"
+#include "../../src/backend/libvirt/domxml.h"
 #include "vmtop/err.h"
 
 static char root[] = "/tmp/vmtop-test-XXXXXX";

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/pinmark.h"
+#include "../../src/backend/libvirt/pinmark.h"
 #include "vmtop/migrate.h"
 
 static struct cpuset set(const char *text)

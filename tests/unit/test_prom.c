@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../src/backend/http.h"
+#include "../../src/backend/prom/http.h"
 #include "vmtop/prom.h"
 #include "vmtop/settings.h"
 

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/libvirt_rows.h"
+#include "../../src/backend/libvirt/libvirt_rows.h"
 #include "../support/proctree.h"
 #include "vmtop/err.h"
 

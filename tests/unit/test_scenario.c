@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/scenario_text.h"
+#include "../../src/backend/sim/scenario_text.h"
 #include "vmtop/backend.h"
 #include "vmtop/scenario.h"
 

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/sim.h"
+#include "../../src/backend/sim/sim.h"
 
 static struct backend *open_text(const char *text)
 {

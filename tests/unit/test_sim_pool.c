@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/sim.h"
+#include "../../src/backend/sim/sim.h"
 #include "support/fine_kernel.h"
 
 static struct backend *open_text(const char *text)

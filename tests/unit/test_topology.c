@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/backend/topology.h"
+#include "../../src/backend/host/topology.h"
 #include "vmtop/err.h"
 
 static char *slurp(const char *path)

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "../host/localhost.h"
 #include "link.h"
-#include "localhost.h"
 
 void standin_init(struct standin *s)
 {

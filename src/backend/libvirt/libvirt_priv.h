@@ -4,12 +4,12 @@
 #ifndef VMTOP_BACKEND_LIBVIRT_PRIV_H
 #define VMTOP_BACKEND_LIBVIRT_PRIV_H
 
+#include "../host/topology.h"
 #include "claim.h"
 #include "libvirt_notes.h"
 #include "libvirt_reader.h"
 #include "libvirt_standin.h"
 #include "link.h"
-#include "topology.h"
 #include "vmtop/backend.h"
 
 enum { PARKED_MOST = 3 };

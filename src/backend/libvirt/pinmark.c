@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../xml.h"
 #include "vmtop/migrate.h"
-#include "xml.h"
 
 enum { VCPU_MOST = 4096, SET_TEXT = CPUSET_CPUS * 5, LINE = 3 * SET_TEXT + 128 };
 

@@ -10,7 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "capacity.h"
+#include "../host/capacity.h"
 #include "libvirt_priv.h"
 #include "vmtop/config.h"
 

@@ -12,11 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../host/localhost.h"
+#include "../host/others.h"
 #include "libvirt_rows.h"
 #include "libvirt_stats.h"
 #include "link.h"
-#include "localhost.h"
-#include "others.h"
 #include "vmtop/err.h"
 #include "vmtop/text.h"
 

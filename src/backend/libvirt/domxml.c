@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../xml.h"
 #include "vmtop/err.h"
-#include "xml.h"
 
 enum { VCPU_ID_MOST = 65535 };
 

@@ -12,7 +12,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "xml.h"
+#include "../xml.h"
 
 bool connect_unsupported(void)
 {

@@ -4,10 +4,10 @@
 #ifndef VMTOP_BACKEND_LIBVIRT_ROWS_H
 #define VMTOP_BACKEND_LIBVIRT_ROWS_H
 
+#include "../host/localhost.h"
+#include "../host/localvm.h"
 #include "libvirt_reader.h"
 #include "libvirt_vmcache.h"
-#include "localhost.h"
-#include "localvm.h"
 
 enum { STATS_LISTS = 8 };
 

@@ -3,9 +3,9 @@
 #ifndef VMTOP_BACKEND_LIBVIRT_STANDIN_H
 #define VMTOP_BACKEND_LIBVIRT_STANDIN_H
 
+#include "../host/localvm.h"
+#include "../host/topology.h"
 #include "libvirt_reader.h"
-#include "localvm.h"
-#include "topology.h"
 
 struct standin_vm {
 	uint8_t uuid[UUID_BYTES];

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../host/localhost.h"
 #include "libvirt_rows.h"
 #include "libvirt_stats.h"
 #include "link.h"
-#include "localhost.h"
 
 #define SECOND INT64_C(1000000000)
 

@@ -3,8 +3,8 @@
 #ifndef VMTOP_BACKEND_LIBVIRT_VMCACHE_H
 #define VMTOP_BACKEND_LIBVIRT_VMCACHE_H
 
+#include "../host/localvm.h"
 #include "domxml.h"
-#include "localvm.h"
 
 struct vcpu_seen {
 	int id;

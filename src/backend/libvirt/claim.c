@@ -15,9 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../host/procfile.h"
+#include "../xml.h"
 #include "connect.h"
-#include "procfile.h"
-#include "xml.h"
 
 #define USAGE  "vmtop/steers-this-host"
 #define SECOND INT64_C(1000000000)

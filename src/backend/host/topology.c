@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../xml.h"
 #include "vmtop/err.h"
-#include "xml.h"
 
 enum { LEVEL_MOST = 9 };
 

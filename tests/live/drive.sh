@@ -151,6 +151,7 @@ test_clean() {
 	local pid
 	for pid in $(vmtop_pid 2>/dev/null) $(cat "$LAB/pids" 2>/dev/null); do kill -KILL "$pid" 2>/dev/null; done
 	mux kill-server 2>/dev/null
+	fleet_end
 	virsh -q uri >/dev/null 2>&1 || lab_libvirtd
 	guests_end
 	rm -rf "$LAB"/{state,events,owners,*.json,*.err} "$LAB/pids" "$LAB"/*.console

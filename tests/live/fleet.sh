@@ -20,17 +20,27 @@ fleet_missing() {
 	[ "$(nproc)" -ge 2 ] || say "needs two pCPUs"
 }
 
-# The bridge, and what hosts show of the machine. What a first go has left is taken away.
+# The bridge, and what hosts show of the machine.
 fleet_start() {
 	local i
-	for i in br0 $(cd /sys/class/net && ls -d v[0-9]* 2>/dev/null); do ip link del "$i" 2>/dev/null; done
-	rm -rf "$LAB"/{node,host}[0-9]*
-	NODE=()
+	fleet_end
 	ip link set lo up
 	ip link add br0 type bridge && ip addr add 10.99.0.254/24 dev br0 && ip link set br0 up || return 1
 	for i in "${!HOST_CPU[@]}" "${!HOST_MIB[@]}"; do own_files "$i"; done
 	[ -z "${HOST_CPU[*]}" ] || own_stat
 	fleet_ssh
+}
+
+# Everything that runs on a host, and what else there is of it.
+fleet_end() {
+	local i pid
+	for i in "$LAB"/node[0-9]*.mnt; do
+		[ -e "$i" ] || break
+		for pid in $(find -L /proc/[0-9]*/ns/mnt -inum "$(cat "$i")" 2>/dev/null | cut -d/ -f3); do kill -KILL "$pid" 2>/dev/null; done
+	done
+	for i in $(ip -o link | sed -n 's/^[0-9]*: \(br0\|v[0-9]*\)[@:].*/\1/p'); do ip link del "$i" 2>/dev/null; done
+	rm -rf "$LAB"/{node,host}[0-9]*
+	NODE=()
 }
 
 # The lab's ssh: HOST is hostI, and the command runs there. libvirt opens qemu+ssh://hostI/system by it.
@@ -110,11 +120,13 @@ node_start() {
 	export TOP VMTOP
 	declare -p LAB_FOLDERS NODE_FILES >"$LAB/folders.sh"
 	# shellcheck disable=SC2086 # three words, or none
-	${HOST_CPU[i]:+taskset -c ${HOST_CPU[i]}} unshare --mount --net --uts bash -c "echo \$\$ >$LAB/node$i.ns
+	${HOST_CPU[i]:+taskset -c ${HOST_CPU[i]}} setsid unshare --mount --net --uts bash -c "echo \$\$ >$LAB/node$i.ns
 		until [ -e $LAB/node$i.go ]; do sleep 0.05; done; . $LAB/folders.sh; node_main $i" >"$LAB/node$i.log" 2>&1 &
 	echo $! >>"$LAB/pids"
 	eventually 20 "namespaces of host $i" test -s "$LAB/node$i.ns"
 	NODE[i]=$(cat "$LAB/node$i.ns")
+	stat -Lc %i "/proc/${NODE[i]}/ns/mnt" >"$LAB/node$i.mnt"
+	favour "${NODE[i]}" # it has a session of its own, as its guests have
 	ip link add "v$i" type veth peer name "e$i" && ip link set "v$i" master br0 up &&
 		ip link set "e$i" netns "${NODE[i]}" &&
 		nsenter -t "${NODE[i]}" -n ip addr add "10.99.0.$i/24" dev "e$i" &&

@@ -158,6 +158,7 @@ struct config {
 
 	/* vmtop fleet */
 	char fleet_hosts[CFG_FLEET];                              /* a line each: [NAME] URI */
+	char fleet_peers[CFG_FLEET];                              /* NAME URI, as the other hosts reach it */
 	char fleet_token_file[CFG_TEXT], fleet_ca_file[CFG_TEXT]; /* for a Prometheus */
 	double fleet_scrape_s;                                    /* how often it asks its targets */
 	bool never_ask; /* many hosts are opened at once: for no password, on no terminal */

@@ -8,6 +8,9 @@
 #include "vmtop/fleet.h"
 #include "vmtop/fleet_plan.h"
 
+/* Of a host's memory that is not for guests: itself, page cache, their QEMUs. */
+enum { FLEET_RESERVE_PART = 16 };
+
 struct fleet_proposal {
 	struct fleet_unit *units; /* by host of the fleet */
 	struct fleet_task *tasks; /* by VM */

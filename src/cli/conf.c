@@ -22,7 +22,7 @@ struct conf_file {
 	char *line_text; /* of getline() */
 	size_t line_cap;
 	int line;
-	bool steer_seen, hosts_seen;
+	bool steer_seen, hosts_seen, peers_seen;
 	unsigned layouts_seen; /* a bit each: this file has a section of it */
 	struct config *c;      /* a scratch copy */
 	struct err err;        /* the first one */
@@ -158,10 +158,9 @@ static int conf_value(void *user, const char *section, const char *key, const ch
 		cf->steer_seen = true;
 		cf->c->n_patterns = 0;
 	}
-	if (s->type == SET_HOSTS && !cf->hosts_seen) { /* the same */
-		cf->hosts_seen = true;
-		cf->c->fleet_hosts[0] = '\0';
-	}
+	bool *seen = s->at == offsetof(struct config, fleet_peers) ? &cf->peers_seen : &cf->hosts_seen;
+	if (s->type == SET_HOSTS && !*seen) /* the same */
+		*seen = setting_apply(cf->c, s, "", &e) == 0;
 	return setting_apply(cf->c, s, value, &e) < 0 ? conf_apply_failed(cf, key, &e) : 1;
 }
 

@@ -91,11 +91,12 @@ static void text_write_fleet(
 		text_row(to, f, k, widths, &rows[i]);
 }
 
-static void text_write_plan(FILE *to, const struct fleet *f, const struct fleet_proposal *p)
+static void text_write_plan(
+	FILE *to, const struct fleet_out *o, const struct fleet *f, const struct fleet_proposal *p)
 {
 	char text[4096];
 	fleet_proposal_text(p, text, sizeof text);
-	fprintf(to, "\n%s\n", text);
+	fprintf(to, "\n%s%s\n", text, p->plan.n && !o->carry ? "; nothing is carried out" : "");
 	for (size_t i = 0; i < p->plan.n; i++) {
 		fleet_move_text(f, p, i, text, sizeof text);
 		fprintf(to, "%3zu. %s\n", i + 1, text);
@@ -249,7 +250,7 @@ static int write_rows(FILE *to, const struct fleet_out *o, const struct fleet *f
 	else
 		text_write_fleet(to, o, f, k, rows);
 	if (p && o->format == OUT_TEXT)
-		text_write_plan(to, f, p);
+		text_write_plan(to, o, f, p);
 	free(rows);
 	return 0;
 }

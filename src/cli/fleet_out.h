@@ -13,7 +13,8 @@ struct fleet_out {
 	enum out_format format; /* text, JSON or CSV */
 	bool vms;               /* these instead of the hosts; JSON: too */
 	int sort;               /* column of what is shown */
-	bool plan;              /* and what moves would help */
+	bool plan;              /* and what moves would help, */
+	bool carry;             /* which are carried out then */
 	long outputs;           /* so far */
 };
 

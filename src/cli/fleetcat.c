@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fleet_carry.h"
 #include "fleet_out.h"
 #include "output.h"
 #include "signals.h"
@@ -26,11 +27,24 @@
 /* A cause is named after two readings with rates; a host that takes a moment longer is not waited for. */
 enum { READINGS = 2, MOMENT_MS = 3000, ARGS = 2 * SUB_WORDS + 8 };
 
-enum { OPT_DELAY, OPT_COUNT, OPT_BATCH, OPT_JSON, OPT_CSV, OPT_VMS, OPT_PLAN, OPT_SORT, OPT_CONFIG, OPT_SET };
+enum {
+	OPT_DELAY,
+	OPT_COUNT,
+	OPT_BATCH,
+	OPT_JSON,
+	OPT_CSV,
+	OPT_VMS,
+	OPT_PLAN,
+	OPT_CARRY,
+	OPT_YES,
+	OPT_SORT,
+	OPT_CONFIG,
+	OPT_SET
+};
 
 struct asked {
 	struct fleet_out out;
-	bool batch;
+	bool batch, yes;
 	int64_t count;
 	const char *sort;
 	char *argv[ARGS]; /* as vmtop itself would be started; points into the command line */
@@ -66,6 +80,12 @@ static int take_option(struct asked *a, size_t option, const char *value, struct
 	case OPT_PLAN:
 		a->out.plan = a->batch = true;
 		break;
+	case OPT_CARRY:
+		a->out.carry = true;
+		break;
+	case OPT_YES:
+		a->yes = true;
+		break;
 	case OPT_SORT:
 		a->sort = value;
 		break;
@@ -74,6 +94,19 @@ static int take_option(struct asked *a, size_t option, const char *value, struct
 		a->out.format = option == OPT_JSON ? OUT_JSON : option == OPT_CSV ? OUT_CSV : a->out.format;
 	}
 	return 0;
+}
+
+/* What is carried out is the plan that was printed, once. */
+static int check_carry(struct asked *a, struct err *e)
+{
+	if (!a->out.carry && !a->yes)
+		return 0;
+	if (!a->out.carry)
+		return err_set(e, ERR_USAGE, "fleet: --yes is for --carry-out");
+	if (!a->out.plan || a->out.format == OUT_CSV || a->count > 1)
+		return err_set(e, ERR_USAGE, "fleet: --carry-out goes with --plan, once, as text or --json");
+	a->count = 1;
+	return fleet_carry_check(a->yes, e);
 }
 
 static int take_options(struct asked *a, const struct sub_line *line, struct err *e)
@@ -85,6 +118,8 @@ static int take_options(struct asked *a, const struct sub_line *line, struct err
 	for (size_t i = 0; i < line->n_values; i++)
 		if (take_option(a, line->values[i].option, line->values[i].value, e) < 0)
 			return -1;
+	if (check_carry(a, e) < 0)
+		return -1;
 	enum fleet_kind k = a->out.vms ? FLEET_VMS : FLEET_HOSTS;
 	a->out.sort = fleet_column_find(k, a->sort ? a->sort : fleet_table(k)->sort);
 	if (a->out.sort < 0 && strcmp(a->sort, "help") != 0)
@@ -206,6 +241,15 @@ static int print(struct asked *a, const struct output *to, const struct fleet *f
 	return rc;
 }
 
+/* 0: there is no more to do. */
+static int carry(const struct asked *a, const struct output *to, const struct fleet *f,
+	const struct config *cfg, int signals, struct err *e)
+{
+	struct carry_order o = {
+		.cfg = cfg, .to = to, .json = a->out.format == OUT_JSON, .yes = a->yes, .signals = signals};
+	return fleet_carry(&o, f, e);
+}
+
 static int loop(struct asked *a, struct fleet_watch *w, const struct config *cfg, int signals, struct err *e)
 {
 	struct output to;
@@ -217,6 +261,8 @@ static int loop(struct asked *a, struct fleet_watch *w, const struct config *cfg
 	int rc = 1;
 	while (f) {
 		rc = print(a, &to, f, e);
+		if (rc > 0 && a->out.carry)
+			rc = carry(a, &to, f, cfg, signals, e);
 		fleet_free(f);
 		f = NULL;
 		due = due + delay > now_ms() ? due + delay : now_ms();
@@ -293,7 +339,8 @@ static const char *open_host(void *arg, const char *uri)
 static int leave(struct fleet_watch *w, int rc, const struct err *e)
 {
 	char line[640];
-	if (fleet_watch_stop(w, 1) == 0)
+	bool hangs = rc < 0 && e->code == ERR_TIMEOUT;
+	if (fleet_watch_stop(w, 1) == 0 && !hangs)
 		return rc;
 	text_safe(line, sizeof line, e->msg);
 	if (rc < 0)

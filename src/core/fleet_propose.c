@@ -10,7 +10,6 @@
 #include "vmtop/text.h"
 
 enum { CPU_NOT_KNOWN = 1000000 }; /* pCPUs of a host of which nothing is known: nobody is in need there */
-enum { RESERVE_PART = 16 }; /* of a host's memory that is not for guests: itself, page cache, their QEMUs */
 
 static bool known(const struct fleet_host *h)
 {
@@ -46,7 +45,7 @@ static void task_fill(const struct fleet *f, const struct fleet_vm *vm, struct f
 /* Memory is a reason to move only where the host is in need of it: what was promised beyond it is not. */
 static void unit_fill(const struct fleet_host *h, double guests_cpu, double guests_mib, struct fleet_unit *u)
 {
-	double room = mib(h->total_kib) * (RESERVE_PART - 1) / RESERVE_PART;
+	double room = mib(h->total_kib) * (FLEET_RESERVE_PART - 1) / FLEET_RESERVE_PART;
 	u->domain = FLEET_DOMAIN_NONE;
 	u->closed = !known(h) || !vi64_has(h->total_kib) || strcmp(h->memory, "hard") == 0;
 	u->cpu = known(h) ? (double)h->pcpus.v : CPU_NOT_KNOWN;
@@ -130,9 +129,8 @@ void fleet_proposal_text(const struct fleet_proposal *p, char *buf, size_t len)
 			"no VM that may move finds room at its peak",
 			x->overloaded, text_s(x->overloaded), x->overloaded == 1 ? "has" : "have");
 	else
-		snprintf(buf, len,
-			"%zu move%s would help %zu of %zu overloaded host%s; nothing is carried out", x->n,
-			text_s(x->n), x->cured, x->overloaded, text_s(x->overloaded));
+		snprintf(buf, len, "%zu move%s would help %zu of %zu overloaded host%s", x->n, text_s(x->n),
+			x->cured, x->overloaded, text_s(x->overloaded));
 }
 
 /* Of letters, digits and what stands in names and URIs: a shell takes it as it is. */

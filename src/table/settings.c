@@ -242,6 +242,8 @@ const struct setting settings[] = {
 
 	KEY(SECTION_FLEET, "fleet_host", SET_HOSTS, fleet_hosts, 0, 0, "",
 		"a host of vmtop fleet: its name and its URI; may be given on many lines"),
+	KEY(SECTION_FLEET, "fleet_peer", SET_HOSTS, fleet_peers, 0, 0, "",
+		"a host's name and the libvirt URI by which the other hosts reach it, for moves to it, where that is not the one above; may be given on many lines"),
 	KEY(SECTION_FLEET, "fleet_token_file", SET_TEXT, fleet_token_file, 0, 0, "",
 		"file with the token that prom: is asked with, over https or on this machine alone"),
 	KEY(SECTION_FLEET, "fleet_ca_file", SET_TEXT, fleet_ca_file, 0, 0, "",

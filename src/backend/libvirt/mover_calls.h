@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* What a move asks of libvirt, as requests for a link's worker. Private to the mover. */
+#ifndef VMTOP_BACKEND_MOVER_CALLS_H
+#define VMTOP_BACKEND_MOVER_CALLS_H
+
+#include "link.h"
+#include "vmtop/moves.h"
+
+/* One question; on the heap, for it outlives a caller who gave up. */
+struct ask {
+	struct request r;
+	uint8_t uuid[UUID_BYTES];
+	char vm[VM_NAME_BYTES], peer[FLEET_URI + 16];
+	bool persistent, autostart;
+	/* answers; error: libvirt's words, empty: none */
+	char error[MOVE_TEXT];
+	struct move_look look; /* of one side */
+	struct move_progress progress;
+	enum move_place place;
+	bool busy, defined; /* a job runs; it is still defined, but off */
+};
+
+/* rc < 0: error says why. */
+void ask_source(struct request *r, virConnectPtr c);  /* look: the guest */
+void ask_target(struct request *r, virConnectPtr c);  /* look: room, and whether it is there */
+void ask_migrate(struct request *r, virConnectPtr c); /* blocks until it is over */
+void ask_progress(struct request *r, virConnectPtr c);
+void ask_abort(struct request *r, virConnectPtr c);
+void ask_place(struct request *r, virConnectPtr c);   /* place, busy, defined */
+void ask_arrived(struct request *r, virConnectPtr c); /* how it went; sets autostart */
+
+#endif

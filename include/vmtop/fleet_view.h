@@ -7,11 +7,12 @@
 #include "vmtop/config.h"
 #include "vmtop/err.h"
 #include "vmtop/fleet_rows.h"
+#include "vmtop/moves.h"
 
 struct fleet_view;
 struct screen;
 
-enum fleet_wish { FLEET_STAY, FLEET_OPEN, FLEET_QUIT };
+enum fleet_wish { FLEET_STAY, FLEET_OPEN, FLEET_QUIT, FLEET_CARRY, FLEET_ABORT };
 
 struct fleet_view *fleet_view_new(double delay_s); /* NULL: out of memory */
 void fleet_view_free(struct fleet_view *v);
@@ -27,6 +28,14 @@ void fleet_view_mouse(struct fleet_view *v, int row, int key, const struct fleet
 /* The host to open after FLEET_OPEN, NULL: none. */
 const struct fleet_host *fleet_view_host(const struct fleet_view *v, const struct fleet *f);
 void fleet_view_tell(struct fleet_view *v, const char *text); /* until the next key */
+
+/* How each host is reached by the others, as the config has it; lasts as long as the view. */
+void fleet_view_peers(struct fleet_view *v, const char *lines);
+/* The moves of the plan that is shown: what FLEET_CARRY is about. */
+const struct moves *fleet_view_planned(const struct fleet_view *v);
+/* How they stand; from the first time on they are shown. true: they are over, and the user wanted to leave
+ * then. */
+bool fleet_view_moves(struct fleet_view *v, const struct moves *ms, bool over);
 
 /* Opens one host while the screen is away; returns what to tell after it, or NULL. */
 struct fleet_door {

@@ -194,10 +194,12 @@ static void draw_title_line(const struct fleet_view *v, const struct fleet *f, s
 static void draw_alert(const struct fleet_view *v, const struct fleet *f, struct screen *to, int row)
 {
 	char text[400], safe[800];
-	fleet_alerts(f, text, sizeof text);
-	const char *word = v->message[0] ? v->message : f->trouble[0] ? f->trouble : text;
+	bool moves = fleet_moves_line(v, text, sizeof text);
+	if (!moves)
+		fleet_alerts(f, text, sizeof text);
+	const char *word = v->message[0] ? v->message : f->trouble[0] && !moves ? f->trouble : text;
 	text_safe(safe, sizeof safe, word);
-	draw_cut(to, row, 0, to->cols, v->message[0] ? STYLE_WARN : STYLE_BAD, safe);
+	draw_cut(to, row, 0, to->cols, v->message[0] || moves ? STYLE_WARN : STYLE_BAD, safe);
 }
 
 static void draw_empty(const struct fleet_view *v, const struct fleet *f, struct screen *to, int row)
@@ -219,6 +221,7 @@ void fleet_view_draw(struct fleet_view *v, const struct fleet *f, struct screen 
 	struct layout p;
 	int footer = to->rows >= ROWS_WITH_KEYS, y = 0, title = to->rows >= ROWS_WITH_KEYS - 1;
 	int alert = to->rows >= ROWS_WITH_ALERT, head = to->rows >= ROWS_WITH_HEAD;
+	v->now_ns = f->now_ns;
 	v->first_row = title + alert + head;
 	v->page = to->rows - v->first_row - footer;
 	if (l->top + (size_t)v->page > l->n)
@@ -250,7 +253,7 @@ static int help_text(const struct fleet_view *v, struct sheet *h)
 	sheet_add(h, NULL,
 		"A row a host, the one that needs somebody most on top: LOST, LATE, memory hard, then by how "
 		"much its worst VM suffers. Numbers of a host that does not answer are of before; AGE says "
-		"how old. Nothing is steered from here.",
+		"how old. Nothing is changed from here but by y in a plan (v).",
 		STYLE_NORMAL);
 	sheet_add(h, NULL, "", STYLE_NORMAL);
 	for (size_t i = 0; i < key_count(); i++) {
@@ -282,21 +285,27 @@ static int plan_text(const struct fleet_view *v, struct sheet *h)
 
 static bool sheet_over(struct fleet_view *v, struct screen *to, int rows, int cols, int *row, int *col)
 {
-	int (*const text)(const struct fleet_view *v, struct sheet *h) =
-		v->over == FLEET_OVER_HELP ? help_text : plan_text;
+	static const struct {
+		int (*text)(const struct fleet_view *v, struct sheet *h);
+		const char *title, *more;
+	} sheets[] = {
+		[FLEET_OVER_HELP] = {help_text, "Help: fleet", " Up Down scroll · other keys close "},
+		[FLEET_OVER_PLAN] = {plan_text, "Plan: moves between hosts",
+			" Up Down scroll · other keys close "},
+		[FLEET_OVER_MOVES] = {fleet_moves_text, "Moves between hosts", " Up Down scroll "},
+	};
 	struct sheet count = {
 		.measure = to, .keys = HELP_KEYS, .cols = cols < HELP_WIDTH ? cols : HELP_WIDTH};
-	int n = text(v, &count);
+	int n = sheets[v->over].text(v, &count);
 	if (!overlay_box(to, rows, cols, n + 2, HELP_WIDTH, row, col))
 		return false;
 	int page = to->rows - 2;
 	v->over_row = v->over_row + page > n ? (n > page ? n - page : 0) : v->over_row;
-	draw_frame(to, v->over == FLEET_OVER_HELP ? "Help: fleet" : "Plan: moves between hosts");
+	draw_frame(to, sheets[v->over].title);
 	struct sheet h = {.to = to, .measure = to, .keys = HELP_KEYS, .cols = to->cols, .top = v->over_row};
-	text(v, &h);
+	sheets[v->over].text(v, &h);
 	if (n > page)
-		screen_right(
-			to, to->rows - 1, 0, to->cols - 2, STYLE_DIM, " Up Down scroll · other keys close ");
+		screen_right(to, to->rows - 1, 0, to->cols - 2, STYLE_DIM, sheets[v->over].more);
 	return true;
 }
 
@@ -321,7 +330,7 @@ static bool sort_over(struct fleet_view *v, struct screen *to, int rows, int col
 
 bool fleet_view_overlay(struct fleet_view *v, struct screen *to, int rows, int cols, int *row, int *col)
 {
-	if (v->over == FLEET_OVER_HELP || v->over == FLEET_OVER_PLAN)
+	if (v->over >= FLEET_OVER_HELP && v->over <= FLEET_OVER_MOVES)
 		return sheet_over(v, to, rows, cols, row, col);
 	if (v->over == FLEET_OVER_SORT)
 		return sort_over(v, to, rows, cols, row, col);

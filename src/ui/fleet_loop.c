@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The loop of a fleet's screen: one poll over the keyboard, what is new, and signals. Invariant: nothing here
- * waits for a host; on every way out, and while a host is open, the terminal is given back first. */
+ * waits for a host; on every way out, and while a host is open, the terminal is given back first; moves that
+ * were begun are followed to their end, and told on the way out. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
@@ -13,11 +15,15 @@
 #include "fleet_private.h"
 #include "keys_read.h"
 #include "term.h"
+#include "vmtop/carry.h"
 #include "vmtop/fleet_watch.h"
+#include "vmtop/text.h"
 
-enum { POLL_KEYS, POLL_NEWS, POLL_SIGNALS, POLL_LINE, POLL_COUNT };
+enum { POLL_KEYS, POLL_NEWS, POLL_SIGNALS, POLL_LINE, POLL_MOVES, POLL_COUNT };
 /* Hosts tell of themselves one after another: they are put together so often at most. */
 enum { NEWS_MS = 250, AGE_MS = 1000 };
+/* An abort takes its time; a host that hangs takes longer. */
+enum { ABORT_S = 90 };
 
 struct loop {
 	const struct config *cfg;
@@ -28,6 +34,8 @@ struct loop {
 	struct fleet *shown;
 	struct keys_reader keys;
 	struct screen base, over;
+	struct carry *carry; /* NULL: no moves are carried out */
+	bool carry_over;
 	int signals;
 	int64_t taken_ms;
 	bool news, dirty, done;
@@ -102,6 +110,83 @@ static void open_host(struct loop *l)
 	take(l);
 }
 
+/* ---- moves ---- */
+
+static void look_at_moves(struct loop *l)
+{
+	const struct moves *ms;
+	carry_look(l->carry, &ms, &l->carry_over);
+	l->done |= fleet_view_moves(l->view, ms, l->carry_over);
+	l->dirty = true;
+}
+
+/* What was told is over: the next ones may begin. */
+static void end_moves(struct loop *l)
+{
+	if (l->carry && l->carry_over && carry_end(l->carry, 5))
+		l->carry = NULL;
+}
+
+static void begin_moves(struct loop *l)
+{
+	struct err e = ERR_INIT;
+	struct moves ms = {.list = NULL};
+	end_moves(l);
+	if (l->cfg->readonly || l->cfg->dry_run || l->carry) {
+		fleet_view_tell(l->view, l->carry ? "the moves of before still hang over a host"
+						  : "read-only: nothing is carried out");
+		return;
+	}
+	struct mover *by = mover_libvirt(l->cfg, &e);
+	if (by && !moves_copy(&ms, fleet_view_planned(l->view))) {
+		by->ops->close(by);
+		err_set(&e, ERR_NOMEM, "out of memory");
+		by = NULL;
+	}
+	l->carry_over = false;
+	l->carry = by ? carry_start(&ms, by, &e) : NULL;
+	if (l->carry)
+		look_at_moves(l);
+	else
+		fleet_view_tell(l->view, e.msg);
+}
+
+/* On the way out, where they stay in sight after the screen has gone. */
+static void print_moves(const struct moves *ms)
+{
+	char title[2 * MOVE_TEXT], text[MOVE_TEXT];
+	for (size_t i = 0; i < ms->n; i++) {
+		move_title(&ms->list[i], title, sizeof title);
+		move_text(&ms->list[i], now_ms() * 1000000, text, sizeof text);
+		printf("vmtop: %s: %s\n", title, text);
+	}
+	fflush(stdout);
+}
+
+/* Whatever ended the screen: a migration that runs is taken back. */
+static int leave_moves(struct loop *l, struct err *e)
+{
+	const struct moves *ms;
+	if (!l->carry)
+		return 0;
+	int64_t until = now_ms() + ABORT_S * INT64_C(1000);
+	carry_look(l->carry, &ms, &l->carry_over);
+	if (!l->carry_over)
+		printf("vmtop: aborting the migration that runs\n");
+	fflush(stdout);
+	carry_abort(l->carry);
+	while (!l->carry_over && now_ms() < until) {
+		struct pollfd p = {.fd = carry_fd(l->carry), .events = POLLIN};
+		poll(&p, 1, 1000);
+		carry_look(l->carry, &ms, &l->carry_over);
+	}
+	print_moves(ms);
+	return l->carry_over && carry_end(l->carry, 5)
+		       ? 0
+		       : err_set(e, ERR_TIMEOUT,
+				 "a host does not answer: look there (virsh list, virsh domjobinfo) how the migration ends");
+}
+
 static void take_key(struct loop *l, const struct key_event *ev)
 {
 	l->dirty = true;
@@ -114,6 +199,10 @@ static void take_key(struct loop *l, const struct key_event *ev)
 		l->done |= wish == FLEET_QUIT;
 		if (wish == FLEET_OPEN)
 			open_host(l);
+		if (wish == FLEET_CARRY)
+			begin_moves(l);
+		if (wish == FLEET_ABORT && l->carry)
+			carry_abort(l->carry);
 	}
 }
 
@@ -182,6 +271,7 @@ static void turn(struct loop *l)
 		[POLL_NEWS] = {.fd = l->news ? -1 : fleet_watch_fd(l->watch), .events = POLLIN},
 		[POLL_SIGNALS] = {.fd = l->signals, .events = POLLIN},
 		[POLL_LINE] = {.fd = busy ? out : -1, .events = POLLOUT},
+		[POLL_MOVES] = {.fd = l->carry && !l->carry_over ? carry_fd(l->carry) : -1, .events = POLLIN},
 	};
 	int n = poll(fds, POLL_COUNT, next_ms(l));
 	if (n < 0 && errno != EINTR)
@@ -192,6 +282,8 @@ static void turn(struct loop *l)
 		read_signals(l);
 	if (n > 0 && fds[POLL_NEWS].revents)
 		l->news = true;
+	if (n > 0 && fds[POLL_MOVES].revents)
+		look_at_moves(l);
 	if (now_ms() - l->taken_ms >= (l->news ? NEWS_MS : AGE_MS))
 		take(l);
 	if (n > 0 && fds[POLL_KEYS].revents && !l->done)
@@ -205,6 +297,7 @@ static int loop_open(struct loop *l, struct err *e)
 	l->view = fleet_view_new(l->cfg->delay_s);
 	if (!l->view || screen_init(&l->base, 1, 1) < 0 || screen_init(&l->over, 1, 1) < 0 || take(l) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
+	fleet_view_peers(l->view, l->cfg->fleet_peers);
 	l->signals = open_signals();
 	if (l->signals < 0)
 		return err_set(e, ERR_RUNTIME, "signals: %s", strerror(errno));
@@ -223,6 +316,7 @@ int fleet_screen(
 		turn(&l);
 	}
 	term_close(l.term);
+	rc = leave_moves(&l, e) < 0 ? -1 : rc;
 	fleet_view_free(l.view);
 	fleet_free(l.shown);
 	screen_done(&l.base);

@@ -4,12 +4,14 @@
 #define UI_FLEET_PRIVATE_H
 
 #include "view_private.h"
+#include "vmtop/fleet_propose.h"
 #include "vmtop/fleet_view.h"
 
 enum fleet_over {
 	FLEET_OVER_NONE,
 	FLEET_OVER_HELP,
 	FLEET_OVER_PLAN,
+	FLEET_OVER_MOVES,
 	FLEET_OVER_SORT,
 	FLEET_OVER_SEARCH,
 	FLEET_OVER_FILTER
@@ -35,12 +37,27 @@ struct fleet_view {
 	bool shown_any; /* something was fed */
 	enum fleet_over over;
 	int over_row, over_top;
-	char *plan; /* what moves would help, as it was when it was asked for */
+	char *plan;           /* what moves would help, as it was when it was asked for, */
+	struct moves planned; /* and those moves */
+	const char *peers;
+	struct moves moving; /* those that are carried out, as told last; no list: none */
+	bool moving_over;
+	int64_t now_ns;         /* of the fleet drawn last */
+	bool aborting, leaving; /* asked for: the end of the moves, and of the screen */
 	struct typed line;
 	regex_t filter_re, search_re;
 	bool has_filter, has_search;
 	char filter[LINE_MAX_BYTES], search[LINE_MAX_BYTES];
 	char message[200];
 };
+
+/* fleet_moves.c */
+bool fleet_moves_run(const struct fleet_view *v);
+void fleet_moves_plan(struct fleet_view *v, const struct fleet *f, const struct fleet_proposal *p);
+int fleet_moves_text(const struct fleet_view *v, struct sheet *h); /* lines */
+/* What runs now, in one line; false: nothing. */
+bool fleet_moves_line(const struct fleet_view *v, char *buf, size_t len);
+void fleet_moves_ask(struct fleet_view *v); /* whether to leave while one runs */
+enum fleet_wish fleet_moves_key(struct fleet_view *v, int key);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The state of a fleet's screen: which table, which rows in which order, where the cursor is, and what keys
- * do. Invariant: rows[] hold indices of the fleet fed last; no key changes anything on a host. */
+ * do. Invariant: rows[] hold indices of the fleet fed last; a key changes nothing on a host, it only tells
+ * what is wished. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fleet_private.h"
-#include "vmtop/fleet_propose.h"
 
 struct fleet_view *fleet_view_new(double delay_s)
 {
@@ -30,7 +30,14 @@ void fleet_view_free(struct fleet_view *v)
 	if (v->has_search)
 		regfree(&v->search_re);
 	free(v->plan);
+	moves_done(&v->planned);
+	moves_done(&v->moving);
 	free(v);
+}
+
+void fleet_view_peers(struct fleet_view *v, const char *lines)
+{
+	v->peers = lines;
 }
 
 void fleet_view_tell(struct fleet_view *v, const char *text)
@@ -206,24 +213,28 @@ static bool step(const struct key_row *k, int page, long *at)
 }
 
 /* Help closes on any key that does not scroll, the list of columns on Enter and Esc. */
-static void over_key(struct fleet_view *v, int key, const struct fleet *f)
+static enum fleet_wish over_key(struct fleet_view *v, int key, const struct fleet *f)
 {
 	const struct key_row *k = key_find(key, IN_SORT, true);
 	long at = v->over_row, last = v->over == FLEET_OVER_SORT ? (long)fleet_table(v->kind)->n - 1 : 1000;
 	if (step(k, 10, &at)) {
 		v->over_row = (int)(at < 0 ? 0 : at > last ? last : at);
-		return;
+		return FLEET_STAY;
 	}
+	if (v->over == FLEET_OVER_MOVES)
+		return fleet_moves_key(v, key);
+	bool carries = v->over == FLEET_OVER_PLAN && key == 'y' && v->planned.n;
 	bool sorts = v->over == FLEET_OVER_SORT && k && k->action == KEY_CHOOSE;
 	if (v->over == FLEET_OVER_SORT && !sorts && (!k || k->action != KEY_CLOSE))
-		return;
+		return FLEET_STAY;
 	v->over = FLEET_OVER_NONE;
 	if (sorts)
 		sort_by(v, f, v->over_row);
+	return carries ? FLEET_CARRY : FLEET_STAY;
 }
 
 /* What was asked for stays as it was, though the hosts go on. */
-static char *plan_of(const struct fleet *f)
+static char *plan_of(struct fleet_view *v, const struct fleet *f)
 {
 	struct fleet_proposal p = {.n_units = 0};
 	char line[1024], *text = NULL;
@@ -231,7 +242,7 @@ static char *plan_of(const struct fleet *f)
 	FILE *to = fleet_propose(f, &p) < 0 ? NULL : open_memstream(&text, &len);
 	if (to) {
 		fleet_proposal_text(&p, line, sizeof line);
-		fprintf(to, "%s\n", line);
+		fprintf(to, "%s%s\n", line, p.plan.n ? "; y carries them out" : "");
 		for (size_t i = 0; i < p.plan.n; i++) {
 			fleet_move_text(f, &p, i, line, sizeof line);
 			fprintf(to, "%zu. %s\n", i + 1, line);
@@ -243,8 +254,21 @@ static char *plan_of(const struct fleet *f)
 			text = NULL;
 		}
 	}
+	fleet_moves_plan(v, f, &p);
 	fleet_proposal_done(&p);
 	return text;
+}
+
+/* While moves are carried out there is no other plan. */
+static void preview(struct fleet_view *v, const struct fleet *f)
+{
+	if (fleet_moves_run(v)) {
+		ask(v, FLEET_OVER_MOVES, "");
+		return;
+	}
+	free(v->plan);
+	v->plan = plan_of(v, f);
+	ask(v, FLEET_OVER_PLAN, "");
 }
 
 static void show_key(struct fleet_view *v, const struct fleet *f, enum key_action a)
@@ -277,7 +301,10 @@ static enum fleet_wish row_key(struct fleet_view *v, const struct fleet *f, enum
 	const struct fleet_host *h = fleet_view_host(v, f);
 	switch (a) {
 	case KEY_QUIT:
-		return FLEET_QUIT;
+		if (!fleet_moves_run(v))
+			return FLEET_QUIT;
+		fleet_moves_ask(v);
+		break;
 	case KEY_OPEN:
 		if (h && *h->uri)
 			return FLEET_OPEN;
@@ -287,9 +314,7 @@ static enum fleet_wish row_key(struct fleet_view *v, const struct fleet *f, enum
 		ask(v, FLEET_OVER_HELP, "");
 		break;
 	case KEY_PREVIEW:
-		free(v->plan);
-		v->plan = plan_of(f);
-		ask(v, FLEET_OVER_PLAN, "");
+		preview(v, f);
 		break;
 	case KEY_SORT_PICK:
 		ask(v, FLEET_OVER_SORT, "");
@@ -319,7 +344,7 @@ enum fleet_wish fleet_view_key(struct fleet_view *v, int key, const struct fleet
 	if (v->over == FLEET_OVER_SEARCH || v->over == FLEET_OVER_FILTER)
 		line_key(v, key, f);
 	else if (v->over)
-		over_key(v, key, f);
+		return over_key(v, key, f);
 	else if (step(k, v->page > 1 ? v->page : 1, &at))
 		select_row(v, f, at);
 	else if (k)

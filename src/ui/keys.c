@@ -198,7 +198,7 @@ static const struct key_row rows[] = {
 	{KEY_PANEL, {VK_TAB, VK_BTAB}, IN_FLEET, KEYS_FLEET, .name = "Tab", .footer = "Tab",
 		.label = "Hosts/VMs", .rank = 4, .help = "fleet: the hosts, or the VMs of all hosts"},
 	{KEY_PREVIEW, {'v'}, IN_FLEET, KEYS_FLEET, .name = "v", .footer = "v", .label = "Plan", .rank = 4,
-		.help = "fleet: what moves between the hosts would help; nothing is carried out"},
+		.help = "fleet: what moves between the hosts would help; y there carries them out, one after another, and Esc aborts"},
 	{KEY_BACK, {VK_ESC}, IN_FLEET, KEYS_FLEET, .name = "Esc", .help = "fleet: back to the hosts"},
 	{KEY_SEARCH, {'/', VK_F1 + 2}, IN_FLEET, KEYS_FLEET, .name = "/ F3", .footer = "/", .label = "Search",
 		.rank = 5, .help = "fleet: search by name (regular expression)"},

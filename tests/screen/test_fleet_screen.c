@@ -48,14 +48,10 @@ static char *shoot(struct fleet_view *v, const struct fleet *f, int rows, int co
 	return text;
 }
 
-static void golden(const char *name, const char *keys, struct fleet *f, int rows, int cols)
+static void compare(const char *name, struct fleet_view *v, const struct fleet *f, int rows, int cols)
 {
 	char path[256], *then = calloc(1, 1 << 16);
 	const char *mode = getenv("VMTOP_GOLDEN");
-	struct fleet_view *v = fleet_view_new(2);
-	fleet_view_feed(v, f);
-	free(shoot(v, f, rows, cols, false)); /* pages are known after the first frame */
-	type(v, f, keys);
 	char *now = shoot(v, f, rows, cols, false);
 	snprintf(path, sizeof path, "tests/screen/golden/%s-%dx%d.txt", name, cols, rows);
 	FILE *file = fopen(path, mode && !strcmp(mode, "write") ? "w" : "r");
@@ -72,6 +68,15 @@ static void golden(const char *name, const char *keys, struct fleet *f, int rows
 		fclose(file);
 	free(then);
 	free(now);
+}
+
+static void golden(const char *name, const char *keys, struct fleet *f, int rows, int cols)
+{
+	struct fleet_view *v = fleet_view_new(2);
+	fleet_view_feed(v, f);
+	free(shoot(v, f, rows, cols, false)); /* pages are known after the first frame */
+	type(v, f, keys);
+	compare(name, v, f, rows, cols);
 	fleet_view_free(v);
 	fleet_free(f);
 }
@@ -106,6 +111,124 @@ static void test_golden(void **state)
 	golden("fleet-sort", "F", fleet_made(3, 12), 24, 80);
 	golden("fleet-search", "/kvm0", fleet_made(40, 2), 24, 80);
 	golden("fleet-none", "", fleet_made(0, 0), 24, 80);
+}
+
+/* ---- moves that are carried out ---- */
+
+static struct moves moves_of(const struct fleet_view *v)
+{
+	struct moves ms;
+	assert_true(moves_copy(&ms, fleet_view_planned(v)));
+	assert_int_equal(ms.n, 2);
+	return ms;
+}
+
+/* The first of two runs. */
+static void moves_begin(struct moves *ms, struct fleet *f)
+{
+	ms->list[0].state = MOVE_RUNS;
+	ms->list[0].began_ns = f->now_ns - 3200000000;
+	ms->list[0].progress.pct = vf64_ok(42);
+	ms->list[0].progress.left_mib = vf64_ok(120);
+}
+
+static void moves_fail(struct moves *ms)
+{
+	struct move *m = &ms->list[0];
+	m->state = MOVE_FAILED;
+	snprintf(m->why, sizeof m->why,
+		"Unsafe migration: Migration without shared storage is unsafe; the guest runs on at kvm001: its "
+		"disks must be on storage that both hosts share");
+	ms->list[1].state = MOVE_NOT_BEGUN;
+	ms->at = 2;
+}
+
+/* How far: what was told of them, then keys. */
+static void moves_golden(const char *name, const char *keys, int how_far)
+{
+	struct fleet *f = fleet_full();
+	struct fleet_view *v = fleet_view_new(2);
+	fleet_view_feed(v, f);
+	free(shoot(v, f, 24, 80, false));
+	assert_int_equal(type(v, f, "vy"), FLEET_CARRY);
+	struct moves ms = moves_of(v);
+	fleet_view_moves(v, &ms, false);
+	moves_begin(&ms, f);
+	if (how_far == 1)
+		moves_fail(&ms);
+	fleet_view_moves(v, &ms, how_far == 1);
+	type(v, f, keys);
+	compare(name, v, f, 24, 80);
+	moves_done(&ms);
+	fleet_view_free(v);
+	fleet_free(f);
+}
+
+static void test_moves_golden(void **state)
+{
+	(void)state;
+	moves_golden("fleet-moves", "", 0);
+	moves_golden("fleet-moves-abort", "\033", 0);
+	moves_golden("fleet-moves-leave", "q", 0);
+	moves_golden("fleet-moves-hidden", "v", 0);
+	moves_golden("fleet-moves-failed", "", 1);
+}
+
+static void test_moves_keys(void **state)
+{
+	(void)state;
+	struct fleet *f = fleet_full();
+	struct fleet_view *v = fleet_view_new(2);
+	fleet_view_peers(v, "");
+	fleet_view_feed(v, f);
+	free(shoot(v, f, 24, 80, false));
+	assert_int_equal(type(v, f, "y"), FLEET_STAY); /* nothing was shown that could be carried out */
+	assert_int_equal(type(v, f, "v"), FLEET_STAY);
+	assert_int_equal(type(v, f, "x"), FLEET_STAY); /* closes it */
+	assert_int_equal(type(v, f, "y"), FLEET_STAY);
+	assert_int_equal(type(v, f, "vy"), FLEET_CARRY);
+	struct moves ms = moves_of(v);
+	assert_string_equal(ms.list[0].from.name, "kvm001");
+	assert_string_not_equal(ms.list[0].to.peer, "");
+	moves_begin(&ms, f);
+	assert_false(fleet_view_moves(v, &ms, false));
+	assert_int_equal(type(v, f, "y"), FLEET_STAY);  /* it runs already */
+	assert_int_equal(type(v, f, "vq"), FLEET_STAY); /* hidden; q asks before it leaves, */
+	assert_int_equal(type(v, f, "n"), FLEET_STAY);  /* any other key stays */
+	assert_int_equal(type(v, f, "vv"), FLEET_STAY); /* hidden, and back: no new plan */
+	assert_int_equal(type(v, f, "\033"), FLEET_ABORT);
+	assert_int_equal(type(v, f, "\033"), FLEET_STAY); /* once is enough */
+	assert_false(fleet_view_moves(v, &ms, false));
+	moves_fail(&ms);
+	assert_false(fleet_view_moves(v, &ms, true)); /* nobody wanted to leave */
+	assert_int_equal(type(v, f, "\033"), FLEET_STAY);
+	assert_int_equal(type(v, f, "q"), FLEET_QUIT);
+	/* A second time, which is left at once. */
+	assert_int_equal(type(v, f, "vy"), FLEET_CARRY);
+	moves_done(&ms);
+	ms = moves_of(v);
+	moves_begin(&ms, f);
+	assert_false(fleet_view_moves(v, &ms, false));
+	assert_int_equal(type(v, f, "q"), FLEET_STAY);
+	assert_int_equal(type(v, f, "y"), FLEET_ABORT);
+	assert_int_equal(type(v, f, "q"), FLEET_STAY);
+	assert_false(fleet_view_moves(v, &ms, false));
+	assert_true(fleet_view_moves(v, &ms, true));
+	moves_done(&ms);
+	fleet_view_free(v);
+	fleet_free(f);
+}
+
+static void test_moves_of_nothing(void **state)
+{
+	(void)state;
+	struct fleet *f = fleet_made(3, 12);
+	struct fleet_view *v = fleet_view_new(2);
+	fleet_view_feed(v, f);
+	free(shoot(v, f, 24, 80, false));
+	assert_int_equal(type(v, f, "vy"), FLEET_STAY);
+	fleet_view_free(v);
+	fleet_free(f);
 }
 
 /* A row of the key table alone is documented and does nothing. */
@@ -239,6 +362,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_moves_golden),
+		cmocka_unit_test(test_moves_keys),
+		cmocka_unit_test(test_moves_of_nothing),
 		cmocka_unit_test(test_every_key_does_something),
 		cmocka_unit_test(test_the_cursor_stays_on_its_host),
 		cmocka_unit_test(test_a_vm_opens_its_host),

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check_host.h"
 #include "vmtop/batch.h"
 #include "vmtop/effect.h"
 #include "vmtop/migrate.h"
@@ -196,6 +197,21 @@ static void check_topology(const struct snapshot *s, struct checked *f)
 	}
 }
 
+static void check_processors(const struct snapshot *s, struct checked *f)
+{
+	check_host_shape(s, f->text, sizeof f->text);
+}
+
+static void check_room(const struct snapshot *s, struct checked *f)
+{
+	check_host_room(s, f->text, sizeof f->text);
+}
+
+static void check_bounds(const struct snapshot *s, struct checked *f)
+{
+	check_host_bounds(s, f->text, sizeof f->text);
+}
+
 static void check_statistics(const struct snapshot *s, struct checked *f)
 {
 	struct lack l = {0};
@@ -304,6 +320,9 @@ static const struct {
 	{"connection", check_connection},
 	{"guests", check_guests},
 	{"topology", check_topology},
+	{"processors", check_processors},
+	{"usable pCPUs", check_room},
+	{"bounds", check_bounds},
 	{"pCPU times", check_pcpus},
 	{"vCPU run time", check_time},
 	{"run-queue delay", check_delay},
@@ -323,6 +342,8 @@ static int print_checks(const struct snapshot *s, FILE *to)
 		struct checked f = {LEVEL_OK, "", NULL};
 		char shown[1600];
 		checks[i].check(s, &f);
+		if (!f.text[0])
+			continue;
 		text_safe(shown, sizeof shown, f.text);
 		fprintf(to, "%-4s  %-16s  %s\n", level_names[f.level], checks[i].name, shown);
 		if (f.advice)

@@ -95,12 +95,25 @@ static size_t units_order(struct view *v, const struct snapshot *s, const struct
 	return n;
 }
 
+/* Threads that are switched off for good (SMT on POWER) would fill the screen: where more pCPUs are offline
+ * than online they are hidden from the start, until the user wants to see them. */
+static void offline_at_first(struct view *v, const struct snapshot *s)
+{
+	struct cpuset online;
+	if (v->offline_settled)
+		return;
+	sample_online(&s->sample, &online);
+	v->offline_settled = true;
+	v->hide_offline |= 2 * (size_t)cpuset_count(&online) < s->sample.host.n_pcpus;
+}
+
 void units_update(struct view *v, const struct snapshot *s)
 {
 	size_t n = s->sample.host.n_pcpus;
 	v->n_units = v->n_hidden = 0;
 	if (s->first || !n)
 		return;
+	offline_at_first(v, s);
 	struct unit *units = reallocarray(v->units, n, sizeof *units);
 	const struct pcpu_sample **at = calloc(n, sizeof *at);
 	if (units)

@@ -118,7 +118,7 @@ struct view {
 	unsigned groups; /* statistics that the screen drawn last needs */
 	struct hit hit;  /* what stood where, for the mouse */
 	unsigned sight;  /* panels on the screen drawn last, a bit each (enum focus) */
-	bool of_host, follow, paused, sparklines, hide_offline, tall;
+	bool of_host, follow, paused, sparklines, hide_offline, offline_settled, tall;
 	struct named_layout *layouts; /* CFG_LAYOUTS of them have room */
 	size_t n_layouts;
 	enum merge merge;

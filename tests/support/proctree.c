@@ -35,11 +35,13 @@ void proctree_write(const char *root, const char *path, const char *text, long n
 {
 	char full[PATH_BYTES];
 	snprintf(full, sizeof full, "%s/%s", root, path);
-	for (char *p = full + strlen(root) + 1; (p = strchr(p, '/')); *p++ = '/') {
+	FILE *f = fopen(full, "w");
+	for (char *p = full + strlen(root) + 1; !f && (p = strchr(p, '/')); *p++ = '/') {
 		*p = '\0';
 		mkdir(full, 0700);
 	}
-	FILE *f = fopen(full, "w");
+	if (!f)
+		f = fopen(full, "w");
 	if (!f)
 		abort();
 	fwrite(text, 1, n < 0 ? strlen(text) : (size_t)n, f);
@@ -68,20 +70,24 @@ static void stat_text(
 static void thread(const char *root, const struct proctree_vm *vm, int n, int64_t time_ns, int64_t delay_ns)
 {
 	char path[PATH_BYTES], text[TEXT_BYTES], comm[32];
+	struct proctree_vcpu v = {time_ns + n, delay_ns + n, n % 4, "0-3"};
+	if (vm->each)
+		v = vm->each[n];
 	int tid = vm->pid + 1 + n;
 	snprintf(comm, sizeof comm, "CPU %d/KVM", n);
 	snprintf(path, sizeof path, "proc/%d/task/%d/stat", vm->pid, tid);
-	stat_text(text, tid, comm, vm, vm->start + 1 + n, n % 4);
+	stat_text(text, tid, comm, vm, vm->start + 1 + n, v.pcpu);
 	proctree_write(root, path, text, -1);
 	snprintf(path, sizeof path, "proc/%d/task/%d/comm", vm->pid, tid);
 	snprintf(text, sizeof text, "%s\n", comm);
 	proctree_write(root, path, text, -1);
 	snprintf(path, sizeof path, "proc/%d/task/%d/schedstat", vm->pid, tid);
-	snprintf(text, sizeof text, "%lld %lld 77\n", (long long)(time_ns + n), (long long)(delay_ns + n));
+	snprintf(text, sizeof text, "%lld %lld 77\n", (long long)v.time_ns, (long long)v.delay_ns);
 	proctree_write(root, path, text, -1);
 	snprintf(path, sizeof path, "proc/%d/task/%d/status", vm->pid, tid);
-	proctree_write(
-		root, path, "Name:\tCPU\nCpus_allowed:\tf\nCpus_allowed_list:\t0-3\nMems_allowed:\t1\n", -1);
+	snprintf(text, sizeof text,
+		"Name:\tCPU\nCpus_allowed:\tf\nCpus_allowed_list:\t%s\nMems_allowed:\t1\n", v.allowed);
+	proctree_write(root, path, text, -1);
 }
 
 void proctree_vm(const char *root, const struct proctree_vm *vm, int64_t time_ns, int64_t delay_ns)

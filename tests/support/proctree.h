@@ -12,6 +12,11 @@ void proctree_end(const char *root);
 /* Writes ROOT/PATH, folders included; n bytes, or (n < 0) text up to its NUL. */
 void proctree_write(const char *root, const char *path, const char *text, long n);
 
+struct proctree_vcpu {
+	int64_t time_ns, delay_ns;
+	int pcpu;
+	const char *allowed; /* list */
+};
 struct proctree_vm {
 	int pid;
 	const char *uuid;
@@ -19,8 +24,10 @@ struct proctree_vm {
 	char state;
 	int vcpus; /* threads pid+1 .. pid+vcpus, "CPU n/KVM" */
 	int64_t start, user, system, rss_pages;
+	const struct proctree_vcpu *each; /* NULL: as proctree_vm() is told */
 };
-/* A QEMU process with its threads. vCPU n: time_ns + n, delay_ns + n, pCPU n % 4, allowed "0-3". */
+/* A QEMU process with its threads. vCPU n: time_ns + n, delay_ns + n, pCPU n % 4, allowed "0-3", unless its
+ * own are told. */
 void proctree_vm(const char *root, const struct proctree_vm *vm, int64_t time_ns, int64_t delay_ns);
 
 /* libvirt's pid file of a VM. */

@@ -54,6 +54,8 @@ for part in backend/host backend/sim backend/record backend/prom; do
 	may_not "$part" 'libvirt/|\.\./libvirt/'
 done
 may_not backend/libvirt 'sqlite3|\.\./(sim|record|prom)/'
+may_not talk 'microhttpd|libvirt/|curses|panel|jansson|ini\.h|libxml|vmtop/(engine|view|screen|settings|options|batch|control|model)\.h|changes\.h'
+may_not changes 'microhttpd|libvirt/|curses|panel|ini\.h|libxml|vmtop/(engine|view|screen|settings|options|batch|placement)\.h'
 may_not engine 'microhttpd|libvirt/|curses|panel|ini\.h|libxml|vmtop/(view|screen|settings|options|batch)\.h'
 may_not ui 'microhttpd|libvirt/|jansson|ini\.h|sqlite3|libxml|vmtop/(options|batch|setup)\.h'
 may_not cli 'libvirt/|curses|panel|sqlite3|libxml|vmtop/(view|screen|model|placement)\.h'
@@ -61,7 +63,7 @@ may_not cli 'libvirt/|curses|panel|sqlite3|libxml|vmtop/(view|screen|model|place
 objects() { # ROOM
 	find "src/$1" -name '*.c' | sort | while read -r f; do echo "$build/${f%.c}.o"; done
 }
-later='core table backend engine ui cli'
+later='core table backend talk changes engine ui cli'
 for room in $later; do
 	later=${later#"$room"} later=${later# }
 	mine=$(objects "$room" | xargs nm -u | awk '$1 == "U" {print $2}' | sort -u)

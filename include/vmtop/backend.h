@@ -112,6 +112,7 @@ struct backend_ops {
 	int (*seek)(struct backend *b, const struct command *c);
 	/* All of it in short; good until asked again. NULL: out of memory, or nobody looks. */
 	const struct timeline *(*timeline)(struct backend *b);
+	bool lasting; /* what is changed through it outlives the run: it is journalled first */
 	bool paced; /* wait() says when the next tick is: WAKE_TIMER a regular one, WAKE_EVENT one between */
 	/* Wrappers only, else NULL: what is inside. */
 	struct backend *(*inner)(const struct backend *b);

@@ -51,8 +51,6 @@ void engine_seen_by(struct engine *en, void (*see)(void *arg, const struct engin
 void engine_drops_from(struct engine *en, int fd);
 /* Opens the socket that `vmtop mark` talks to. Without a place for it nobody can; that is no error. */
 void engine_listen(struct engine *en);
-/* vmtop mark: tells every running vmtop of this user. Returns how many heard, or -1. */
-int engine_mark_send(const char *text, struct err *e);
 /* vmtop --restore and --release: puts back what the journal says, of VMs that match the pattern (NULL: all),
  * one line per object on out; tried again like engine_leave(), fd as in its watch. With a pattern it works
  * beside a vmtop that steers. Takes ownership of the backend. Returns 0, or -1 when something could not be

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vmtop/engine.h"
+#include "../talk/mark_socket.h"
 #include "vmtop/subcommand.h"
 
 int mark_run(const struct sub_line *line, struct err *e)
@@ -14,7 +14,7 @@ int mark_run(const struct sub_line *line, struct err *e)
 	for (size_t i = 0; i < line->n_words && used < sizeof text; i++)
 		used += (size_t)snprintf(
 			text + used, sizeof text - used, "%s%s", i ? " " : "", line->words[i]);
-	int heard = engine_mark_send(text, e);
+	int heard = mark_send(text, e);
 	if (heard < 0)
 		return -1;
 	printf("marked in %d running vmtop\n", heard);

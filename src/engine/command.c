@@ -18,7 +18,7 @@ void engine_soon(struct engine *en)
 static struct vm_record *record_for(struct engine *en, const struct command *c)
 {
 	const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, c->uuid);
-	return vm ? ledger_get(&en->ledger, vm->uuid, vm->name) : NULL;
+	return vm ? ledger_get(&en->changes.ledger, vm->uuid, vm->name) : NULL;
 }
 
 static void set_hold(struct engine *en, const struct command *c)
@@ -36,7 +36,7 @@ static void set_hold(struct engine *en, const struct command *c)
 		r->n_fought = 0;
 	}
 	text_escape(name, sizeof name, r->name);
-	log_event(en, LOG_EVENT, "%s %s", name, c->on ? "held: AUTO leaves it alone" : "released");
+	talk_event(&en->talk, LOG_EVENT, "%s %s", name, c->on ? "held: AUTO leaves it alone" : "released");
 }
 
 static void set_flag(struct engine *en, const struct command *c)
@@ -48,10 +48,11 @@ static void set_flag(struct engine *en, const struct command *c)
 	text_escape(name, sizeof name, r->name);
 	if (c->kind == CMD_EXCLUDE) {
 		r->memo.exclude_cpu = c->on;
-		log_event(en, LOG_EVENT, "%s %s CPU steering", name, c->on ? "excluded from" : "back in");
+		talk_event(&en->talk, LOG_EVENT, "%s %s CPU steering", name,
+			c->on ? "excluded from" : "back in");
 	} else {
 		r->memo.stay_on_node = c->on;
-		log_event(en, LOG_EVENT, "%s %s", name,
+		talk_event(&en->talk, LOG_EVENT, "%s %s", name,
 			c->on ? "stays on its NUMA node" : "may leave its NUMA node");
 	}
 }
@@ -62,10 +63,10 @@ static void set_auto(struct engine *en, const struct command *c)
 	if (c->on && !engine_may_change(en))
 		return;
 	*mode = c->on;
-	*(c->kind == CMD_AUTO_CPU ? &en->waits.cpu : &en->waits.memory) = false;
+	*(c->kind == CMD_AUTO_CPU ? &en->changes.waits.cpu : &en->changes.waits.memory) = false;
 	auto_settled(en, c->kind == CMD_AUTO_CPU ? PAUSE_CPU : PAUSE_MEMORY);
 	en->next_memory_ns = en->b->ops->now(en->b);
-	log_event(en, LOG_EVENT, "%s: %s", c->kind == CMD_AUTO_CPU ? "CPU" : "memory",
+	talk_event(&en->talk, LOG_EVENT, "%s: %s", c->kind == CMD_AUTO_CPU ? "CPU" : "memory",
 		c->on ? "AUTO" : "MANUAL");
 }
 
@@ -82,10 +83,10 @@ static void set_policy(struct engine *en, const struct command *c)
 		en->cfg.granularity = (enum granularity)n;
 	if (engine_controllers(en, &e) < 0) {
 		en->cfg = before;
-		notice_set(en, "%.190s", e.msg);
+		talk_notice(&en->talk, "%.190s", e.msg);
 		return;
 	}
-	log_event(en, LOG_EVENT, "policy: CPU %s, memory %s, granularity %s",
+	talk_event(&en->talk, LOG_EVENT, "policy: CPU %s, memory %s, granularity %s",
 		cpu_policy_name(en->cfg.cpu_policy), mem_policy_name(en->cfg.mem_policy),
 		granularity_name(en->cfg.granularity));
 }
@@ -105,7 +106,7 @@ static void ask(struct engine *en, const struct command *c)
 	if (en->n_asked < ASKED_MAX)
 		en->asked[en->n_asked++] = *c;
 	else if (!en->status.replay) /* after a jump all that was ever asked comes at once */
-		notice_set(en, "too many changes at once: the last was not taken, give it again");
+		talk_notice(&en->talk, "too many changes at once: the last was not taken, give it again");
 	engine_soon(en);
 }
 
@@ -195,14 +196,14 @@ static void add_mark(struct engine *en, const struct command *c)
 {
 	char text[240];
 	text_escape(text, sizeof text, c->text);
-	log_event(en, LOG_MARK, "mark: %s", text);
+	talk_event(&en->talk, LOG_MARK, "mark: %s", text);
 }
 
 static void end_recording(struct engine *en)
 {
 	if (*en->status.recording)
-		log_event(en, LOG_EVENT, "recording ends: %s", en->status.recording);
-	en->b = backend_record_end(en->b);
+		talk_event(&en->talk, LOG_EVENT, "recording ends: %s", en->status.recording);
+	engine_uses(en, backend_record_end(en->b));
 }
 
 /* Between two steps: the layers below do not notice. It begins with the settings that are in force now. */
@@ -218,13 +219,12 @@ static void set_record(struct engine *en, const struct command *c)
 		b = backend_record_begin(en->b, cfg, &e);
 		free(cfg);
 	}
-	en->b = b ? b : en->b;
-	en->b->ops->status(en->b, &en->status);
+	engine_uses(en, b ? b : en->b);
 	if (b) {
-		log_event(en, LOG_EVENT, "recording begins: %s", en->status.recording);
+		talk_event(&en->talk, LOG_EVENT, "recording begins: %s", en->status.recording);
 		engine_soon(en); /* however soon it ends, it holds something */
 	} else if (c->on)
-		notice_set(en, "not recorded: %.250s", e.code ? e.msg : "out of memory");
+		talk_notice(&en->talk, "not recorded: %.250s", e.code ? e.msg : "out of memory");
 }
 
 static void set_quit(struct engine *en, const struct command *c)

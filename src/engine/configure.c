@@ -15,7 +15,7 @@ void engine_complain(struct engine *en, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	log_event(en, LOG_ERROR, "%s", text);
+	talk_event(&en->talk, LOG_ERROR, "%s", text);
 }
 
 /* What was settled before the engine began. */
@@ -62,14 +62,14 @@ void engine_configure(struct engine *en, const struct config *cfg)
 	auto_settled(en, PAUSE_MEMORY);
 	en->stats_paused = false;
 	en->stats_on = cfg->stats_period_s > 0;
-	en->waits = (struct auto_waits){0};
+	en->changes.waits = (struct steering){false, false, false};
 	engine_obey(en, &(struct command){.kind = CMD_INTERVAL, .number = cfg->delay_s});
 	engine_announce(en, "settings read again");
 }
 
 void engine_announce(struct engine *en, const char *what)
 {
-	log_event(en, LOG_EVENT, "%s: CPU %s %s, memory %s %s, every %g s%s", what,
+	talk_event(&en->talk, LOG_EVENT, "%s: CPU %s %s, memory %s %s, every %g s%s", what,
 		en->cfg.auto_cpu ? "AUTO" : "MANUAL", cpu_policy_name(en->cfg.cpu_policy),
 		en->cfg.auto_memory ? "AUTO" : "MANUAL", mem_policy_name(en->cfg.mem_policy), en->cfg.delay_s,
 		en->cfg.dry_run ? ", dry run" : "");

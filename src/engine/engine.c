@@ -25,62 +25,32 @@ int engine_controllers(struct engine *en, struct err *e)
 	return 0;
 }
 
-const char *engine_host(const struct engine *en)
+/* The rooms that the engine owns see of it what they need. */
+static int rooms_build(struct engine *en)
 {
-	return *en->status.host ? en->status.host : en->status.uri;
+	en->changes = (struct changes){.b = en->b,
+		.core = en->core,
+		.talk = &en->talk,
+		.cfg = &en->cfg,
+		.sample = &en->sample,
+		.model = &en->model,
+		.rules = &en->rules,
+		.status = &en->status,
+		.plan = &en->plan};
+	return talk_init(&en->talk, en->b) < 0 ? -1 : changes_init(&en->changes);
 }
 
-int engine_read_journal(struct engine *en, struct err *e)
+void engine_uses(struct engine *en, struct backend *b)
 {
-	struct journal_doubts d;
-	int rc = journal_load(engine_host(en), &en->ledger, &d, e);
-	for (size_t i = 0; rc > 0 && i < d.n && i < JOURNAL_DOUBTS && !en->said_doubts; i++)
-		log_event(en, LOG_ERROR, "line %zu of the journal is not used: %s", d.lines[i], d.why[i]);
-	if (rc > 0 && d.n > JOURNAL_DOUBTS && !en->said_doubts)
-		log_event(en, LOG_ERROR, "nor are %zu more", d.n - JOURNAL_DOUBTS);
-	en->said_doubts |= rc > 0 && d.n > 0;
-	return rc;
-}
-
-/* What an earlier run left: its notes become ours, so that "as found" stays what it was before any vmtop. */
-static void load_journal(struct engine *en)
-{
-	struct err e = ERR_INIT;
-	size_t vms = 0;
-	if (strcmp(en->core->ops->name, "libvirt") != 0)
-		return;
-	const char *host = engine_host(en);
-	long owner = journal_owner(host);
-	en->watches = owner != 0;
-	owner_begin(en);
-	enum log_kind kind = en->cfg.auto_cpu || en->cfg.auto_memory ? LOG_ERROR : LOG_EVENT;
-	if (en->said_other)
-		;
-	else if (owner > 0)
-		log_event(en, kind, "vmtop with process id %ld steers this host; this one watches", owner);
-	else if (owner < 0)
-		log_event(en, kind, "another vmtop steers this host; this one watches");
-	if (en->watches)
-		return;
-	if (engine_read_journal(en, &e) < 0) {
-		log_event(en, LOG_ERROR, "%s", e.msg);
-		en->unread = e;
-	}
-	for (size_t i = 0; i < en->ledger.n; i++)
-		vms += record_changes(&en->ledger.vms[i]) > 0;
-	en->inherited = vms > 0;
-	if (vms)
-		log_event(en, LOG_EVENT,
-			"an earlier vmtop left its changes on up to %zu VM%s; U or vmtop --restore puts them back",
-			vms, text_s(vms));
+	en->b = en->talk.b = en->changes.b = b;
+	b->ops->status(b, &en->status);
 }
 
 static int engine_build(struct engine *en, struct err *e)
 {
-	en->undo = calloc(UNDO_MAX, sizeof *en->undo);
 	en->suffer = suffer_new();
 	en->shares = shares_ctl_new();
-	if (!en->undo || !en->suffer || !en->shares || log_init(&en->log) < 0)
+	if (rooms_build(en) < 0 || !en->suffer || !en->shares)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (model_init(&en->model, &en->cfg, e) < 0)
 		return -1;
@@ -92,10 +62,10 @@ static int auto_denied(struct engine *en, struct err *e)
 {
 	if ((!en->cfg.auto_cpu && !en->cfg.auto_memory) || engine_may_change(en))
 		return 0;
-	if (en->cfg.batch && en->status.readonly && strcmp(en->core->ops->name, "libvirt") == 0)
-		return err_set(e, ERR_DENIED, "AUTO on %s: %s", en->status.uri, en->notice);
+	if (en->cfg.batch && en->status.readonly && en->core->ops->lasting)
+		return err_set(e, ERR_DENIED, "AUTO on %s: %s", en->status.uri, en->talk.notice);
 	en->cfg.auto_cpu = en->cfg.auto_memory = false;
-	log_event(en, LOG_ERROR, "AUTO stays off: %s", en->notice);
+	talk_event(&en->talk, LOG_ERROR, "AUTO stays off: %s", en->talk.notice);
 	return 0;
 }
 
@@ -129,7 +99,8 @@ struct engine *engine_new(const struct config *cfg, struct backend *b, struct er
 	en->next_tick_ns = en->start_ns + (int64_t)(cfg->delay_s * 1e9);
 	if (cfg->end_after_s > 0)
 		en->end_ns = en->start_ns + (int64_t)(cfg->end_after_s * 1e9);
-	load_journal(en);
+	en->talk.silent = replay_shows(en);
+	changes_begin(&en->changes);
 	if (auto_denied(en, e) < 0) {
 		engine_free(en);
 		return NULL;
@@ -141,10 +112,7 @@ void engine_free(struct engine *en)
 {
 	if (!en)
 		return;
-	struct err ignored = ERR_INIT;
-	if (en->journal && leave_anything(en)) /* ages as they are now; else as they were */
-		journal_compact(en->journal, &en->ledger, true, &ignored);
-	journal_close(en->journal, !leave_anything(en));
+	changes_done(&en->changes);
 	mark_socket_close(&en->mark);
 	cpu_ctl_free(en->cpu);
 	mem_ctl_free(en->mem);
@@ -156,12 +124,9 @@ void engine_free(struct engine *en)
 	plan_done(&en->plan);
 	plan_done(&en->preview);
 	plan_done(&en->scratch);
-	plan_done(&en->last_dry);
-	ledger_done(&en->ledger);
-	log_done(&en->log);
+	talk_done(&en->talk);
 	free(en->mem_status);
 	suffer_free(en->suffer);
-	free(en->undo);
 	free(en->begun);
 	if (en->b)
 		en->b->ops->close(en->b);

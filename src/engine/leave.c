@@ -56,19 +56,6 @@ const struct err *engine_left(const struct engine *en)
 	return &en->left;
 }
 
-static size_t in_force(const struct engine *en)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < en->ledger.n; i++)
-		n += (size_t)record_changes(&en->ledger.vms[i]);
-	return n;
-}
-
-bool leave_anything(const struct engine *en)
-{
-	return in_force(en) > 0;
-}
-
 static void tell(struct engine *en)
 {
 	if (en->watch.tell)
@@ -88,16 +75,16 @@ static size_t owed(const struct vm_record *r, const struct farewell *f)
 static size_t owed_all(const struct engine *en, const struct farewell *f)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < en->ledger.n; i++)
-		n += owed(&en->ledger.vms[i], f);
+	for (size_t i = 0; i < en->changes.ledger.n; i++)
+		n += owed(&en->changes.ledger.vms[i], f);
 	return n;
 }
 
 static void count_left(const struct engine *en, struct farewell *f)
 {
 	f->left = f->away = 0;
-	for (size_t i = 0; i < en->ledger.n; i++) {
-		const struct vm_record *r = &en->ledger.vms[i];
+	for (size_t i = 0; i < en->changes.ledger.n; i++) {
+		const struct vm_record *r = &en->changes.ledger.vms[i];
 		const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, r->uuid);
 		size_t n = owed(r, f);
 		if (vm && vm->id >= 0)
@@ -131,12 +118,12 @@ static void count_actions(const struct engine *en, struct farewell *f)
 static void put_back(struct engine *en, struct farewell *f)
 {
 	plan_reset(&en->plan);
-	struct settled s = restore_settle(en, f->pattern);
-	if (restore_plan(en, f->pattern, f->all, &s.back) < 0)
+	struct settled s = restore_settle(&en->changes, f->pattern);
+	if (restore_plan(&en->changes, f->pattern, f->all, &s.back) < 0)
 		plan_reset(&en->plan); /* out of memory: the journal keeps it */
 	f->foreign += s.foreign;
 	f->done += s.back;
-	apply_plan(en, NULL, NULL);
+	steer_apply(en, NULL, NULL);
 	backend_decided(en->b,
 		&(struct decision){.leaving = true, .actions = en->plan.actions, .n_actions = en->plan.n});
 	f->why[0] = '\0';
@@ -153,7 +140,7 @@ static int try_once(struct engine *en, struct farewell *f, bool *final, struct e
 		return -1;
 	if (en->status.readonly)
 		return err_set(e, ERR_DENIED, "the connection is read-only now");
-	if (apply_journal(en, e) < 0) {
+	if (apply_journal(&en->changes, e) < 0) {
 		*final = e->code != ERR_TIMEOUT && e->code != ERR_CONNECT;
 		return -1;
 	}
@@ -196,7 +183,7 @@ static void tell_progress(struct engine *en, struct farewell *f, const struct er
 		return;
 	snprintf(f->told, sizeof f->told, "%.159s", why);
 	f->told_ns = now;
-	log_event(en, LOG_EVENT,
+	talk_event(&en->talk, LOG_EVENT,
 		"end: %zu change%s still to be put back: %.200s; trying for %.0f s more, Ctrl-C stops that",
 		f->left, text_s(f->left), why, (double)(f->until_ns - now) / (double)SECOND);
 	tell(en);
@@ -261,16 +248,16 @@ static void name_objects(const struct vm_record *r, const struct farewell *f, ch
 static void name_left(struct engine *en, const struct farewell *f)
 {
 	size_t named = 0;
-	for (size_t i = 0; i < en->ledger.n; i++) {
+	for (size_t i = 0; i < en->changes.ledger.n; i++) {
 		char text[320];
-		const struct vm_record *r = &en->ledger.vms[i];
+		const struct vm_record *r = &en->changes.ledger.vms[i];
 		if (!owed(r, f) || named++ >= NAMED_MOST)
 			continue;
 		name_objects(r, f, text, sizeof text);
 		if (f->out)
 			fprintf(f->out, "not put back: %s\n", text);
 		else
-			log_event(en, LOG_ERROR, "not put back: %s", text);
+			talk_event(&en->talk, LOG_ERROR, "not put back: %s", text);
 	}
 }
 
@@ -289,8 +276,8 @@ static int rest_remains(struct engine *en, struct farewell *f, const struct err 
 /* What an earlier run left is not for one that came to look: it was told of U and --restore. */
 static bool only_looked(const struct engine *en)
 {
-	return en->inherited && !en->journal && !en->quit_restore && en->cfg.on_exit == ON_EXIT_DEFAULT &&
-	       !auto_wanted(en);
+	return en->changes.inherited && !en->changes.journal && !en->quit_restore &&
+	       en->cfg.on_exit == ON_EXIT_DEFAULT && !auto_wanted(en);
 }
 
 int engine_leave(struct engine *en, bool restore)
@@ -299,15 +286,16 @@ int engine_leave(struct engine *en, bool restore)
 	struct farewell f = {.all = restore};
 	char text[240];
 	plan_reset(&en->plan);
-	if (!leave_anything(en) || only_looked(en) || en->cfg.dry_run || en->status.replay)
+	if (!changes_in_force(&en->changes) || only_looked(en) || en->cfg.dry_run || en->status.replay)
 		return 0;
-	en->leave_seq = en->log.seq + 1;
+	en->leave_seq = en->talk.log.seq + 1;
+	en->changes.leaving = true;
 	tell(en);
 	int rc = owed_all(en, &f) ? try_until(en, &f, &e) : 0;
-	f.stay = restore ? 0 : in_force(en);
+	f.stay = restore ? 0 : changes_in_force(&en->changes);
 	say(&f, text, sizeof text);
 	if (restore || f.done + f.left)
-		log_event(en, rc < 0 ? LOG_ERROR : LOG_EVENT, "end: %s", text);
+		talk_event(&en->talk, rc < 0 ? LOG_ERROR : LOG_EVENT, "end: %s", text);
 	return rc < 0 ? rest_remains(en, &f, &e) : 0;
 }
 
@@ -334,8 +322,8 @@ static void print_action(FILE *out, const struct engine *en, const struct action
  * sees the pins as found and leaves the VM alone for a while. */
 static int borrow_journal(struct engine *en, struct err *e)
 {
-	en->borrowed = true;
-	return engine_read_journal(en, e) < 0 ? -1 : 0;
+	en->changes.borrowed = true;
+	return changes_read_journal(&en->changes, e) < 0 ? -1 : 0;
 }
 
 static int put_back_aloud(struct engine *en, const char *pattern, FILE *out, struct err *e)
@@ -343,16 +331,17 @@ static int put_back_aloud(struct engine *en, const char *pattern, FILE *out, str
 	struct farewell f = {.pattern = pattern, .all = true, .out = out};
 	char text[240];
 	/* Only now: whoever steers must be known before its journal is. */
-	if (en->watches && borrow_journal(en, e) < 0)
+	if (en->changes.watches && borrow_journal(en, e) < 0)
 		return -1;
-	en->borrowed |= en->cfg.dry_run;
-	en->leave_seq = en->log.seq + 1;
+	en->changes.borrowed |= en->cfg.dry_run;
+	en->leave_seq = en->talk.log.seq + 1;
+	en->changes.leaving = true;
 	int rc = try_until(en, &f, e);
 	if (rc < 0 && !owed_all(en, &f))
 		return rc; /* the journal is not ours to read */
 	say(&f, text, sizeof text);
 	fprintf(out, "%s\n", text);
-	if (en->borrowed && f.done)
+	if (en->changes.borrowed && f.done)
 		fprintf(out, "the vmtop that steers here leaves them alone for %.0f s\n",
 			en->cfg.foreign_hold_s);
 	if (rc == 0)
@@ -365,7 +354,7 @@ static int put_back_aloud(struct engine *en, const char *pattern, FILE *out, str
 /* Progress for whoever waits, as lines of the log. */
 static void tell_aloud(void *arg, struct engine *en)
 {
-	const struct log_ring *l = &en->log;
+	const struct log_ring *l = &en->talk.log;
 	fprintf(arg, "%s\n", l->lines[(l->first + l->n - 1) % SNAPSHOT_LOG].text);
 	fflush(arg);
 }
@@ -385,13 +374,13 @@ bool engine_any_journal(void)
 /* What is not about one change: lines of the journal that cannot be, VMs that are no more, who steers. */
 static void print_words(FILE *out, const struct engine *en)
 {
-	const struct log_ring *l = &en->log;
+	const struct log_ring *l = &en->talk.log;
 	for (size_t i = 0; i < l->n; i++) {
 		const struct log_line *line = &l->lines[(l->first + i) % SNAPSHOT_LOG];
 		if ((line->kind == LOG_EVENT || line->kind == LOG_ERROR) &&
 			strncmp(line->text, "end: ", 5) != 0 &&
 			strncmp(line->text, "an earlier vmtop", 16) != 0 &&
-			strcmp(line->text, en->unread.msg) != 0)
+			strcmp(line->text, en->changes.unread.msg) != 0)
 			fprintf(out, "%s\n", line->text);
 	}
 }
@@ -406,10 +395,10 @@ int engine_restore_journal(
 	en->cfg.auto_cpu = en->cfg.auto_memory = en->stats_on = false;
 	engine_watch(en, &(struct leave_watch){fd, tell_aloud, out});
 	if (!engine_may_change(en))
-		rc = err_set(e, ERR_DENIED, "%s", en->notice);
-	else if (en->unread.code)
-		rc = err_set(e, ERR_RUNTIME, "%s", en->unread.msg);
-	else if (!leave_anything(en) && !en->watches)
+		rc = err_set(e, ERR_DENIED, "%s", en->talk.notice);
+	else if (en->changes.unread.code)
+		rc = err_set(e, ERR_RUNTIME, "%s", en->changes.unread.msg);
+	else if (!changes_in_force(&en->changes) && !en->changes.watches)
 		fprintf(out, "nothing to put back: no vmtop left changes on %s\n", en->status.uri);
 	else
 		rc = put_back_aloud(en, pattern, out, e);

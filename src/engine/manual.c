@@ -13,54 +13,54 @@ static bool refused(struct engine *en, const struct vm_sample *vm, const char *w
 	if (why == REASON_NONE && vm->flags & VM_FLAG_JOB)
 		why = REASON_JOB;
 	if (why == REASON_EXCLUDED)
-		notice_set(en, "%s: this VM is not among those that may be steered", what);
+		talk_notice(&en->talk, "%s: this VM is not among those that may be steered", what);
 	else if (why != REASON_NONE)
-		notice_set(en, "%s: %s", what, reason_text(why));
+		talk_notice(&en->talk, "%s: %s", what, reason_text(why));
 	return why != REASON_NONE;
 }
 
 static int manual_pin(struct engine *en, const struct command *c)
 {
-	const struct vm_sample *vm = asked_vm(en, c->uuid);
+	const struct vm_sample *vm = changes_vm(&en->changes, c->uuid);
 	const struct vcpu_sample *v = vm ? sample_vcpu(&en->sample, vm, c->vcpu) : NULL;
 	struct cpuset online;
 	sample_online(&en->sample, &online);
 	if (!v) {
-		notice_set(en,
+		talk_notice(&en->talk,
 			"not pinned: the VM or vCPU is not there any more, or its monitor does not answer");
 		return 0;
 	}
 	if (refused(en, vm, "not pinned"))
 		return 0;
 	if (v->affinity_avail != AVAIL_OK) {
-		notice_set(en, "not pinned: how it is pinned now is not known (%s)",
+		talk_notice(&en->talk, "not pinned: how it is pinned now is not known (%s)",
 			avail_text(v->affinity_avail));
 		return 0;
 	}
 	if (!cpuset_intersects(&c->cpus, &online) || !cpuset_subset(&c->cpus, &v->allowed)) {
-		notice_set(en,
+		talk_notice(&en->talk,
 			"not pinned: the list must hold an online pCPU and stay inside the VM's allowed set");
 		return 0;
 	}
-	asked_hold(en, vm);
-	return asked_pin(en, vm, v, &c->cpus, REASON_USER);
+	asked_hold(&en->changes, vm);
+	return asked_pin(&en->changes, vm, v, &c->cpus, REASON_USER);
 }
 
 static int manual_balloon(struct engine *en, const struct command *c)
 {
-	const struct vm_sample *vm = asked_vm(en, c->uuid);
+	const struct vm_sample *vm = changes_vm(&en->changes, c->uuid);
 	const char *cannot = !vm                             ? "the VM is not there any more"
 			     : !vm->mem.balloon_device       ? avail_text(AVAIL_NO_DEVICE)
 			     : vi64_has(vm->mem.balloon_kib) ? NULL
 							     : avail_text(vm->mem.balloon_kib.avail);
 	if (cannot) {
-		notice_set(en, "balloon not set: %s", cannot);
+		talk_notice(&en->talk, "balloon not set: %s", cannot);
 		return 0;
 	}
 	if (refused(en, vm, "balloon not set"))
 		return 0;
-	asked_hold(en, vm);
-	return asked_balloon(en, vm, (int64_t)c->number, REASON_USER);
+	asked_hold(&en->changes, vm);
+	return asked_balloon(&en->changes, vm, (int64_t)c->number, REASON_USER);
 }
 
 /* Turns statistics on where they are off; never fights a period that somebody set, asks each VM once. */
@@ -74,10 +74,10 @@ static int periods_plan(struct engine *en)
 		if (en->rules.vms[i].memory != REASON_NONE || !vm->mem.balloon_device ||
 			!vi64_has(vm->mem.period_s) || vm->mem.period_s.v != 0)
 			continue;
-		struct vm_record *r = ledger_get(&en->ledger, vm->uuid, vm->name);
+		struct vm_record *r = ledger_get(&en->changes.ledger, vm->uuid, vm->name);
 		if (!r)
 			return -1;
-		if (r->period.wrote < 0 && asked_period(en, vm, period, REASON_STATS_ON) < 0)
+		if (r->period.wrote < 0 && asked_period(&en->changes, vm, period, REASON_STATS_ON) < 0)
 			return -1;
 	}
 	return 0;
@@ -91,11 +91,11 @@ static int manual_one(struct engine *en, const struct command *c)
 	case CMD_BALLOON:
 		return manual_balloon(en, c);
 	case CMD_UNDO:
-		return undo_last(en);
+		return undo_last(&en->changes);
 	case CMD_RESTORE:
-		return restore_all(en);
+		return restore_all(&en->changes);
 	case CMD_STATS_PERIOD:
-		return c->on ? 0 : restore_periods(en);
+		return c->on ? 0 : restore_periods(&en->changes);
 	default:
 		return 0;
 	}
@@ -138,21 +138,22 @@ int preview_apply(struct engine *en)
 		const struct action *p = &en->preview.actions[i];
 		if (p->outcome == OUTCOME_SKIPPED)
 			continue;
-		const struct vm_sample *vm = asked_vm(en, p->uuid);
+		const struct vm_sample *vm = changes_vm(&en->changes, p->uuid);
 		const struct vcpu_sample *v = vm ? sample_vcpu(&en->sample, vm, p->vcpu) : NULL;
 		if (!still_good(en, p, vm, v)) {
 			stale++;
 			continue;
 		}
-		int n = asked_pin(en, vm, v, &p->to, p->why.code);
+		int n = asked_pin(&en->changes, vm, v, &p->to, p->why.code);
 		if (n < 0)
 			return -1;
 		if (n)
 			en->plan.actions[en->plan.n - 1].why = p->why;
 	}
 	if (stale)
-		log_event(en, LOG_EVENT, "preview: %zu of %zu move%s left out, their vCPU changed since",
-			stale, en->preview.n, text_s(en->preview.n));
+		talk_event(&en->talk, LOG_EVENT,
+			"preview: %zu of %zu move%s left out, their vCPU changed since", stale, en->preview.n,
+			text_s(en->preview.n));
 	plan_reset(&en->preview);
 	en->previewing = false;
 	return 0;

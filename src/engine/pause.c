@@ -49,9 +49,9 @@ void auto_pause(struct engine *en, enum pause_of what, enum pause_cause cause, c
 	p->again_ns = next_look(en, p);
 	p->times++;
 	snprintf(en->last_pause, sizeof en->last_pause, "%.199s", why);
-	log_event(en, LOG_ERROR, "%s: MANUAL for now: %.200s; AUTO comes back %s", name_of(what), why,
+	talk_event(&en->talk, LOG_ERROR, "%s: MANUAL for now: %.200s; AUTO comes back %s", name_of(what), why,
 		causes[cause].until);
-	notice_set(en, "%s AUTO stopped for now: %.150s", name_of(what), why);
+	talk_notice(&en->talk, "%s AUTO stopped for now: %.150s", name_of(what), why);
 }
 
 void auto_pause_all(struct engine *en, enum pause_cause cause, const char *why)
@@ -81,9 +81,10 @@ static bool is_over(struct engine *en, const struct pause *p)
 		return !en->status.readonly;
 	if (en->b->ops->now(en->b) < p->again_ns)
 		return false;
-	if (apply_journal(en, &e) < 0)
+	if (apply_journal(&en->changes, &e) < 0)
 		return false;
-	return !en->journal || journal_compact(en->journal, &en->ledger, true, &e) == 0;
+	return !en->changes.journal ||
+	       journal_compact(en->changes.journal, &en->changes.ledger, true, &e) == 0;
 }
 
 static void look(struct engine *en, enum pause_of what)
@@ -98,7 +99,7 @@ static void look(struct engine *en, enum pause_of what)
 		}
 		return;
 	}
-	log_event(en, LOG_EVENT, "%s: AUTO again: %s", name_of(what), causes[p->cause].over);
+	talk_event(&en->talk, LOG_EVENT, "%s: AUTO again: %s", name_of(what), causes[p->cause].over);
 	p->cause = PAUSE_NONE;
 	*mode_of(en, what) = true;
 	if (what == PAUSE_MEMORY)

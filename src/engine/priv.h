@@ -3,9 +3,8 @@
 #ifndef VMTOP_ENGINE_PRIV_H
 #define VMTOP_ENGINE_PRIV_H
 
-#include "journal.h"
-#include "ledger.h"
-#include "mark_socket.h"
+#include "../changes/changes.h"
+#include "../talk/mark_socket.h"
 #include "vmtop/engine.h"
 
 /* Why AUTO stands still although it is wanted. */
@@ -24,29 +23,7 @@ struct trouble {
 	unsigned told;    /* bits of enum link_state: said already */
 };
 
-enum { ASKED_MAX = 1032, UNDO_MAX = 4096 };
-
-/* One change that undo can take back. Entries of one step share `group`. */
-struct undo_entry {
-	uint64_t group;
-	enum action_kind kind;
-	uint8_t uuid[UUID_BYTES];
-	int vcpu;
-	struct cpuset before, after;
-	int64_t before_kib, after_kib;
-	int before_shares, after_shares;
-};
-
-struct log_ring {
-	struct log_line *lines; /* SNAPSHOT_LOG of them */
-	size_t first, n;
-	uint64_t seq;
-};
-
-/* What goes on by itself once nothing stands in its way any more. */
-struct auto_waits {
-	bool cpu, memory, stats;
-};
+enum { ASKED_MAX = 1032 };
 
 struct engine {
 	struct config cfg;
@@ -57,8 +34,6 @@ struct engine {
 	struct sample sample;   /* the last good one */
 	struct sample incoming; /* being read */
 	bool have_sample;
-	int64_t aged_ns;    /* time of the sample by which VMs that are away were made older last; 0: none */
-	int64_t stamped_ns; /* when the journal was told how long they have been away; 0: never */
 	struct model model;
 	struct rules rules;
 	struct cpu_ctl *cpu;
@@ -77,23 +52,12 @@ struct engine {
 	struct plan plan;    /* actions of this step */
 	struct plan preview; /* ghosts */
 	struct plan scratch; /* what `b` and `B` would do */
-	struct plan last_dry;
 	bool previewing;
 	struct vf64 preview_after_pct;
 	int n_rebalance, n_memory;
 
-	struct ledger ledger;
-	struct journal *journal; /* open once something is to be changed */
-	bool inherited;          /* the ledger began with what an earlier run left */
-	bool watches;            /* another vmtop has the journal; what it changed is its own */
-	bool borrowed;           /* its journal is read here all the same, and not written */
-	struct err unread;       /* why the journal of an earlier run could not be read */
-	struct auto_waits waits; /* another vmtop steers */
-	bool said_other, said_unclaimed, said_doubts;
-	struct undo_entry *undo; /* ring of UNDO_MAX */
-	size_t undo_first, undo_n;
-	uint64_t undo_group;
-	struct log_ring log;
+	struct changes changes;
+	struct talk talk;
 	struct mark_socket mark;
 
 	struct command asked[ASKED_MAX]; /* changes asked for by hand, for the next step */
@@ -116,48 +80,21 @@ struct engine {
 	bool due;  /* the next step takes a sample */
 	bool tick; /* ... and is a regular one */
 	int64_t start_ns, end_ns, next_tick_ns, next_memory_ns, last_sample_ns, last_guests_ns;
-	uint32_t others_said; /* enum host_other: in the log already */
-	bool nova_said;
 	bool rewound; /* a recording jumped; so many samples come before the place */
 	int lead;
 	struct config *begun; /* the settings at the start of a recording, for jumps; else NULL */
 	bool foreign_plan;    /* the recorded plan is not what the policy would do now */
 	bool event_waits;
 	uint64_t seq;
-	char notice[200];
-	int64_t notice_until_ns;
 	struct trouble trouble;
 	struct pause paused[PAUSE_MODES];
 	bool stats_paused;
 	char last_pause[200];
 	int64_t idle_since_ns; /* AUTO is wanted and nothing can be steered; 0: it can */
 	struct err failed;     /* why the run ends by itself */
-	char last_error[320];  /* said once, until it changes */
 	void (*see)(void *arg, const struct engine *en); /* NULL: nobody looks at each step */
 	void *seer;
 };
-
-/* log.c */
-int log_init(struct log_ring *l);
-void log_done(struct log_ring *l);
-struct log_line *log_add(struct engine *en, enum log_kind kind); /* never NULL: the oldest goes */
-void log_event(struct engine *en, enum log_kind kind, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-/* Not when it is what was said so last. */
-void log_event_once(struct engine *en, enum log_kind kind, const char *text);
-void log_action(struct engine *en, const struct action *a);
-void notice_set(struct engine *en, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* asked.c: changes that were asked for, as actions of the plan. The add functions return how many actions
- * they made (0: it is so already, or could not be put back), -1 when memory ran out. */
-/* NULL: not there, not running, or its monitor does not answer. */
-const struct vm_sample *asked_vm(const struct engine *en, const uint8_t uuid[UUID_BYTES]);
-void asked_hold(struct engine *en, const struct vm_sample *vm); /* out of AUTO until released */
-int asked_pin(struct engine *en, const struct vm_sample *vm, const struct vcpu_sample *v,
-	const struct cpuset *to, enum reason why);
-int asked_balloon(struct engine *en, const struct vm_sample *vm, int64_t to_kib, enum reason why);
-int asked_period(struct engine *en, const struct vm_sample *vm, int to_s, enum reason why);
-int asked_shares(struct engine *en, const struct vm_sample *vm, int from, int to, enum reason why);
 
 /* wish.c: what was asked by key and waits */
 bool wish_any(const struct engine *en);
@@ -170,38 +107,13 @@ void wish_check(struct engine *en, bool sampled);
 int manual_plan(struct engine *en);   /* what is in asked[], and the statistics periods */
 int preview_apply(struct engine *en); /* the ghosts become actions */
 
-/* undo.c */
-int undo_last(struct engine *en);        /* plans to take back the last group of changes */
-int undo_count(const struct engine *en); /* how many that would be */
-void undo_push(struct engine *en, const struct action *a);
-
-/* restore.c */
-/* Objects that need no call any more to be as found. */
-struct settled {
-	size_t foreign; /* somebody else changed them since: they stay so */
-	size_t back;    /* we had put them back; the answer to that call was lost */
-};
-
-/* Only VMs that match the pattern, if any; statistics periods alone unless pins_and_balloons. Adds to *back.
- */
-int restore_plan(struct engine *en, const char *pattern, bool pins_and_balloons, size_t *back);
-int restore_all(struct engine *en);     /* by hand: settles, plans, holds, and says so */
-int restore_periods(struct engine *en); /* statistics that we switched on */
-/* Forgets what is no longer ours to put back: changed by somebody else, unplugged, or as found already. */
-struct settled restore_settle(struct engine *en, const char *pattern);
-/* Closes the entries of VMs that are gone for good since grace_ns or longer. */
-void restore_close(struct engine *en, const char *pattern, int64_t grace_ns);
-/* The same for those that have been away for too long, unless the hypervisor has a saved image of them. */
-void restore_saved(struct engine *en);
-bool restore_named(const char *pattern, const struct vm_record *r);
-
-/* apply.c */
-const char *engine_host(const struct engine *en);    /* engine.c: what the journal is called by */
-int apply_journal(struct engine *en, struct err *e); /* opens it if changes here need one */
-/* Nothing of ours is left on this object (enum journal_object or a vCPU). */
-void apply_forget(struct engine *en, struct vm_record *r, int object);
-void apply_found_anew(struct engine *en, const struct vm_record *r); /* its balloon's sizes moved */
-void apply_plan(struct engine *en, const struct round *cpu, const struct round *memory);
+/* steer.c */
+/* What AUTO does, to and from the changes. */
+struct steering engine_steering(const struct engine *en);
+void engine_steers(struct engine *en, const struct steering *on);
+void steer_claim(struct engine *en); /* before a step's plan: AUTO claims the host, or waits */
+/* The plan of this step; the controllers whose round it was hear what became of it (NULL: not). */
+void steer_apply(struct engine *en, const struct round *cpu, const struct round *memory);
 
 /* replayed.c: a recording is shown as it was decided, unless it is to be decided anew */
 bool replay_shows(const struct engine *en);
@@ -212,21 +124,13 @@ int replay_catch_up(struct engine *en, struct err *e); /* before a step: jumps, 
 void replay_lines(struct engine *en);
 int replay_decisions(struct engine *en, struct err *e);
 
-/* owner.c: the claim on the host that is steered */
-void owner_begin(struct engine *en); /* says who steers */
-/* Before a step's plan: AUTO claims the host, or waits while another one has it. */
-void owner_step(struct engine *en);
-/* Before the changes of the plan: the claim is ours (0), or they must not be made. Whoever only puts its own
- * changes back needs none. */
-int owner_take(struct engine *en, struct err *e);
-
 /* command.c */
 void engine_obey(struct engine *en, const struct command *c); /* also for commands of a recording */
 void engine_soon(struct engine *en);                          /* the next step comes at once, and samples */
 
 /* engine.c */
-int engine_read_journal(struct engine *en, struct err *e); /* as journal_load(); says what cannot be */
-int engine_controllers(struct engine *en, struct err *e);  /* new ones; the old stay on failure */
+void engine_uses(struct engine *en, struct backend *b);   /* from now on; its status is read */
+int engine_controllers(struct engine *en, struct err *e); /* new ones; the old stay on failure */
 
 /* trouble.c: what is said of a hypervisor that does not answer. rc: of the sample. */
 void trouble_step(struct engine *en, int rc, const struct err *e);
@@ -237,12 +141,6 @@ void auto_pause_all(struct engine *en, enum pause_cause cause, const char *why);
 void auto_settled(struct engine *en, enum pause_of what); /* somebody switched it on or off */
 bool auto_wanted(const struct engine *en);                /* on, or on again when a fault is over */
 void auto_step(struct engine *en, const struct err *e);   /* after each step; e: why it failed, or NULL */
-
-/* leave.c */
-bool leave_anything(const struct engine *en); /* something of ours is not as found */
-
-/* ledger_step.c: after each sample */
-void ledger_step(struct engine *en, bool first);
 
 /* step.c */
 bool engine_may_change(struct engine *en);         /* not read-only; else says why */

@@ -18,7 +18,7 @@ bool replay_refuses(struct engine *en, const struct command *c)
 	if (!en->status.replay || c->kind == CMD_NONE || c->kind == CMD_QUIT || c->kind == CMD_GROUPS ||
 		c->kind == CMD_REPLAY)
 		return false;
-	notice_set(en, "a recording cannot be changed; vmtop compare runs other policies on it");
+	talk_notice(&en->talk, "a recording cannot be changed; vmtop compare runs other policies on it");
 	return true;
 }
 
@@ -32,13 +32,13 @@ static void forget_all(struct engine *en)
 	}
 	model_forget(&en->model);
 	if (engine_controllers(en, &e) < 0)
-		notice_set(en, "%.190s", e.msg);
-	for (size_t i = 0; i < en->ledger.n; i++) {
-		struct vm_record *r = &en->ledger.vms[i];
+		talk_notice(&en->talk, "%.190s", e.msg);
+	for (size_t i = 0; i < en->changes.ledger.n; i++) {
+		struct vm_record *r = &en->changes.ledger.vms[i];
 		memset(&r->memo, 0, sizeof r->memo);
 		r->here = false;
 	}
-	en->log.n = 0;
+	en->talk.log.n = 0;
 }
 
 void replay_seek(struct engine *en, const struct command *c)
@@ -98,7 +98,7 @@ void replay_lines(struct engine *en)
 	for (size_t i = 0; i < n; i++) {
 		if (en->cfg.replan && lines[i].kind != LOG_MARK)
 			continue;
-		struct log_line *to = log_add(en, lines[i].kind);
+		struct log_line *to = talk_line(&en->talk, lines[i].kind);
 		uint64_t seq = to->seq;
 		*to = lines[i];
 		to->seq = seq;

@@ -117,7 +117,7 @@ static void carve_sample(const struct engine *en, struct carver *c, struct snaps
 
 static void carve_log(const struct engine *en, struct carver *c, struct snapshot *s)
 {
-	const struct log_ring *l = &en->log;
+	const struct log_ring *l = &en->talk.log;
 	struct log_line *lines = carve(c, l->n, sizeof *lines);
 	if (!s)
 		return;
@@ -156,26 +156,26 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 	s->memory = en->mem_verdict;
 	s->auto_cpu = en->cfg.auto_cpu;
 	s->auto_memory = en->cfg.auto_memory;
-	s->waits_cpu = en->waits.cpu;
-	s->waits_memory = en->waits.memory;
+	s->waits_cpu = en->changes.waits.cpu;
+	s->waits_memory = en->changes.waits.memory;
 	s->dry_run = en->cfg.dry_run;
 	s->readonly = en->cfg.readonly || en->status.readonly || en->status.replay;
 	s->cpu_policy = en->cfg.cpu_policy;
 	s->mem_policy = en->cfg.mem_policy;
 	s->granularity = granularity_in_force(en);
 	s->delay_s = en->cfg.delay_s;
-	s->n_undo = undo_count(en);
+	s->n_undo = undo_count(&en->changes);
 	s->n_rebalance_pins = en->n_rebalance;
 	s->n_memory_changes = en->n_memory;
-	for (size_t i = 0; i < en->ledger.n; i++)
-		count_changes(en, &en->ledger.vms[i], s);
-	s->left_behind = en->inherited && !en->journal && s->n_changed > 0;
+	for (size_t i = 0; i < en->changes.ledger.n; i++)
+		count_changes(en, &en->changes.ledger.vms[i], s);
+	s->left_behind = en->changes.inherited && !en->changes.journal && s->n_changed > 0;
 	s->heard_ns = en->heard_ns;
 	s->waits = wish_any(en) && !en->said_waiting;
 	s->backend = en->status;
 	s->leave_seq = en->leave_seq;
-	if (now < en->notice_until_ns)
-		snprintf(s->notice, sizeof s->notice, "%s", en->notice);
+	if (now < en->talk.notice_until_ns)
+		snprintf(s->notice, sizeof s->notice, "%s", en->talk.notice);
 }
 
 struct snapshot *engine_snapshot(const struct engine *en)

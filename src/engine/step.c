@@ -13,14 +13,14 @@
 static const struct vm_memo *memo_of(void *arg, const struct vm_sample *vm)
 {
 	const struct engine *en = arg;
-	const struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
+	const struct vm_record *r = ledger_find(&en->changes.ledger, vm->uuid);
 	return r ? &r->memo : NULL;
 }
 
 static const struct cpuset *found_of(void *arg, const struct vm_sample *vm, int vcpu)
 {
 	const struct engine *en = arg;
-	const struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
+	const struct vm_record *r = ledger_find(&en->changes.ledger, vm->uuid);
 	const struct vcpu_record *v = r ? record_vcpu(r, vcpu) : NULL;
 	return v ? &v->found : NULL;
 }
@@ -35,7 +35,7 @@ bool engine_may_change(struct engine *en)
 {
 	if (!en->cfg.readonly && !en->status.readonly)
 		return true;
-	notice_set(en, "read-only: %s",
+	talk_notice(&en->talk, "read-only: %s",
 		*en->status.readonly_why ? en->status.readonly_why : "asked for by --readonly");
 	return false;
 }
@@ -43,16 +43,15 @@ bool engine_may_change(struct engine *en)
 /* An error is said once, until another one comes or it is over. */
 static void say_error(struct engine *en, const struct err *e)
 {
-	notice_set(en, "%.190s", e->msg);
-	log_event_once(en, LOG_ERROR, e->msg);
+	talk_notice(&en->talk, "%.190s", e->msg);
+	talk_once(&en->talk, LOG_ERROR, e->msg);
 }
 
 /* What could not be written goes, so that another can begin; in batch mode its word stays for the output. */
 static void drop_lost_recording(struct engine *en)
 {
-	notice_set(en, "%.250s", en->status.text);
-	en->b = backend_record_end(en->b);
-	en->b->ops->status(en->b, &en->status);
+	talk_notice(&en->talk, "%.250s", en->status.text);
+	engine_uses(en, backend_record_end(en->b));
 }
 
 static void refresh_status(struct engine *en)
@@ -62,7 +61,7 @@ static void refresh_status(struct engine *en)
 	en->b->ops->status(en->b, &en->status);
 	bool news = strcmp(before, en->status.text) != 0 && *en->status.text;
 	if (news && en->status.link == LINK_OK && !en->status.replay)
-		log_event(en, LOG_EVENT, "%s", en->status.text);
+		talk_event(&en->talk, LOG_EVENT, "%s", en->status.text);
 	if (en->status.recording_lost && !en->cfg.batch)
 		drop_lost_recording(en);
 	if (en->status.readonly)
@@ -122,8 +121,9 @@ static int step_sample(struct engine *en, struct err *e)
 	struct sample old = en->sample;
 	en->sample = en->incoming;
 	en->incoming = old;
-	en->last_error[0] = '\0';
+	en->talk.said_last[0] = '\0';
 	en->have_sample = true;
+	talk_clock(&en->talk, &en->sample);
 	if (en->memory_due)
 		memory_next(en);
 	en->last_sample_ns = en->b->ops->now(en->b);
@@ -156,7 +156,7 @@ static int step_model(struct engine *en, struct err *e)
 	}
 	if (!again && judge_guests(en) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	ledger_step(en, first);
+	changes_watch(&en->changes, first);
 	if (en->sample.n_vms > en->cap_mem_status) {
 		size_t cap = en->sample.n_vms * 2;
 		struct mem_status *p = reallocarray(en->mem_status, cap, sizeof *p);
@@ -248,14 +248,14 @@ static void forced_cpu_done(struct engine *en, size_t first, size_t pins)
 	char text[sizeof en->cpu_verdict.why.text + 160];
 	if (en->cpu_verdict.why.code == REASON_FIRST) {
 		if (!en->said_waiting)
-			log_event(en, LOG_ROUND, "rebalance: waiting for the second sample");
+			talk_event(&en->talk, LOG_ROUND, "rebalance: waiting for the second sample");
 		en->said_waiting = true;
 		return;
 	}
 	en->want_rebalance = en->said_waiting = false;
 	rebalance_text(en, first, pins, text, sizeof text);
-	log_event(en, LOG_ROUND, "%s", text);
-	notice_set(en, "%.280s", text);
+	talk_event(&en->talk, LOG_ROUND, "%s", text);
+	talk_notice(&en->talk, "%.280s", text);
 }
 
 /* The screen said yes to a few moves by the numbers that it had; by now there may be more. */
@@ -269,7 +269,7 @@ static int hold_back(struct engine *en, struct err *e)
 		return -1;
 	if (en->scratch.n > en->rebalance_most) {
 		en->want_rebalance = en->said_waiting = false;
-		notice_set(en, "rebalance: by now %zu vCPU%s would move; once more, and it asks",
+		talk_notice(&en->talk, "rebalance: by now %zu vCPU%s would move; once more, and it asks",
 			en->scratch.n, text_s(en->scratch.n));
 	}
 	plan_reset(&en->scratch);
@@ -282,7 +282,7 @@ static int plan_shares(struct engine *en, const struct round *r, struct err *e)
 	if (shares_ctl_plan(en->shares, r, &en->plan, &why, e) < 0)
 		return -1;
 	if (why.code != en->shares_why && why.code != REASON_NONE)
-		log_event(en, LOG_ROUND, "CPU shares: %s", why.text);
+		talk_event(&en->talk, LOG_ROUND, "CPU shares: %s", why.text);
 	en->shares_why = why.code;
 	return 0;
 }
@@ -301,7 +301,7 @@ static int plan_cpu(struct engine *en, struct round *r, bool previewed, struct e
 	if (r->mode == ROUND_FORCED)
 		forced_cpu_done(en, before, pins);
 	else if (r->mode == ROUND_AUTO && en->cpu_verdict.new_line)
-		log_event(en, LOG_ROUND, "CPU: %s", en->cpu_verdict.why.text);
+		talk_event(&en->talk, LOG_ROUND, "CPU: %s", en->cpu_verdict.why.text);
 	return 0;
 }
 
@@ -313,31 +313,6 @@ static enum round_mode memory_mode(struct engine *en)
 		return ROUND_FORCED;
 	bool look = en->memory_due || en->memory_early;
 	return en->cfg.auto_memory && look ? ROUND_AUTO : ROUND_WATCH;
-}
-
-/* Somebody else's balloon: said once, and not ours to put back. */
-static void note_foreign_balloons(struct engine *en)
-{
-	for (size_t i = 0; i < en->sample.n_vms; i++) {
-		const struct vm_sample *vm = &en->sample.vms[i];
-		bool foreign = en->mem_status[i].foreign;
-		struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
-		if (!r || r->foreign_balloon == foreign)
-			continue;
-		r->foreign_balloon = foreign;
-		if (!foreign)
-			continue;
-		char name[128];
-		text_escape(name, sizeof name, vm->name);
-		log_event(en, LOG_EVENT,
-			"%s: somebody else set its balloon; AUTO does not shrink it for %.0f s", name,
-			en->cfg.foreign_hold_s);
-		if (balloon_ours_now(r, &vm->mem, en->sample.time_ns))
-			continue;
-		balloon_watch_drop(&r->memo.balloon);
-		if (r->wrote_kib >= 0)
-			apply_forget(en, r, JOURNAL_BALLOON);
-	}
 }
 
 static int plan_memory(struct engine *en, struct round *r, struct err *e)
@@ -352,13 +327,13 @@ static int plan_memory(struct engine *en, struct round *r, struct err *e)
 	if (between && en->cfg.auto_memory && last.code != REASON_NONE)
 		en->mem_verdict.why = last; /* what the last cycle did */
 	if (r->mode != ROUND_WATCH)
-		note_foreign_balloons(en);
+		changes_foreign_balloons(&en->changes, en->mem_status);
 	if (r->mode == ROUND_FORCED) {
 		en->want_memory = false;
-		log_event(en, LOG_ROUND, "memory cycle: %s%s",
+		talk_event(&en->talk, LOG_ROUND, "memory cycle: %s%s",
 			en->plan.n > before ? "" : "no action: ", en->mem_verdict.why.text);
 	} else if (r->mode == ROUND_AUTO && !between && en->mem_verdict.new_line) {
-		log_event(en, LOG_ROUND, "memory: %s", en->mem_verdict.why.text);
+		talk_event(&en->talk, LOG_ROUND, "memory: %s", en->mem_verdict.why.text);
 	}
 	return 0;
 }
@@ -382,10 +357,10 @@ static int plan_ahead(struct engine *en, struct err *e)
 		struct plan swap = en->preview;
 		en->preview = en->scratch;
 		en->scratch = swap;
-		log_event(en, LOG_ROUND, "preview: %d pin%s, %s", en->n_rebalance,
+		talk_event(&en->talk, LOG_ROUND, "preview: %d pin%s, %s", en->n_rebalance,
 			text_s((size_t)en->n_rebalance), v.why.text);
 		if (!en->previewing)
-			notice_set(en, "preview: nothing to move, %.270s", v.why.text);
+			talk_notice(&en->talk, "preview: nothing to move, %.270s", v.why.text);
 	}
 	plan_reset(&en->scratch);
 	struct mem_status *unused = calloc(en->sample.n_vms + 1, sizeof *unused);
@@ -459,14 +434,14 @@ static int one_step(struct engine *en, struct err *e)
 	if (step_model(en, e) < 0)
 		return -1;
 	replay_lines(en);
-	owner_step(en);
+	steer_claim(en);
 	if (step_plan(en, &cpu, &memory, e) < 0) {
 		plan_reset(&en->plan); /* half a plan is none */
 		say_error(en, e);
 		return -1;
 	}
 	int64_t planned = own_clock();
-	apply_plan(en, cpu.mode == ROUND_WATCH || en->foreign_plan ? NULL : &cpu,
+	steer_apply(en, cpu.mode == ROUND_WATCH || en->foreign_plan ? NULL : &cpu,
 		memory.mode == ROUND_WATCH ? NULL : &memory);
 	en->cost = (struct step_cost){planned - sampled, own_clock() - planned};
 	tell_decision(en);

@@ -22,7 +22,7 @@ static void begin(struct engine *en, const char *text)
 	if (!t->since_ns)
 		t->since_ns = en->start_ns;
 	if (!(t->told & kind))
-		log_event(en, LOG_ERROR, "%s", text);
+		talk_event(&en->talk, LOG_ERROR, "%s", text);
 	t->told |= kind;
 }
 
@@ -31,17 +31,17 @@ static void over(struct engine *en)
 	struct trouble *t = &en->trouble;
 	if (!t->since_ns || ++t->good < GOOD_ENOUGH)
 		return;
-	log_event(en, LOG_EVENT, "%.200s answers again; it did not, or late, for %.0f s", en->status.uri,
-		(double)(en->start_ns - t->since_ns) / 1e9);
+	talk_event(&en->talk, LOG_EVENT, "%.200s answers again; it did not, or late, for %.0f s",
+		en->status.uri, (double)(en->start_ns - t->since_ns) / 1e9);
 	*t = (struct trouble){0};
 }
 
 void trouble_step(struct engine *en, int rc, const struct err *e)
 {
 	if (rc < 0)
-		notice_set(en, "%.190s", *en->status.text ? en->status.text : e->msg);
+		talk_notice(&en->talk, "%.190s", *en->status.text ? en->status.text : e->msg);
 	if (rc < 0 && en->status.link == LINK_OK)
-		log_event_once(en, LOG_ERROR, e->msg);
+		talk_once(&en->talk, LOG_ERROR, e->msg);
 	else if (en->status.link != LINK_OK)
 		begin(en, rc < 0 ? e->msg : en->status.text);
 	else

@@ -41,11 +41,11 @@ static bool too_old(int64_t at_ns)
 static void say_why(struct engine *en, bool dropped)
 {
 	if (dropped)
-		notice_set(en, "dropped: what was asked by key is not done");
+		talk_notice(&en->talk, "dropped: what was asked by key is not done");
 	else
-		notice_set(en, "not done: libvirt did not answer within %d s of the key; press it again",
-			WISH_S);
-	log_event(en, LOG_EVENT, "%s", en->notice);
+		talk_notice(&en->talk,
+			"not done: libvirt did not answer within %d s of the key; press it again", WISH_S);
+	talk_event(&en->talk, LOG_EVENT, "%s", en->talk.notice);
 }
 
 bool wish_heard(struct engine *en, const struct command *c)

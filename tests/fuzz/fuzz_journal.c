@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Journals: whatever the lines say, the ledger keeps its invariants, and what it then writes reads back as
  * the same. */
-#include "../../src/engine/journal.h"
+#include "../../src/changes/journal.h"
 #include "fuzz.h"
 
 static void read_back(const struct vm_record *r)

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../src/engine/journal.h"
+#include "../../src/changes/journal.h"
 #include "fuzz.h"
 #include "vmtop/engine.h"
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/engine/journal.h"
+#include "../../src/changes/journal.h"
 #include "support/run_scenario.h"
 #include "support/spy.h"
 #include "support/state_home.h"

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "../../src/engine/boot.h"
-#include "../../src/engine/journal.h"
+#include "../../src/changes/boot.h"
+#include "../../src/changes/journal.h"
 #include "support/state_home.h"
 #include "vmtop/err.h"
 

@@ -217,6 +217,7 @@ static struct lv *lv_new(const struct config *cfg)
 {
 	static const struct backend_ops ops = {
 		.name = "libvirt",
+		.lasting = true,
 		.sample = lv_sample,
 		.apply = lv_apply,
 		.wait = lv_wait,

@@ -3,14 +3,14 @@
  * is counted as somebody else's, and forgotten. */
 #include <string.h>
 
-#include "priv.h"
+#include "changes.h"
 #include "vmtop/text.h"
 
 /* A vCPU that had never been pinned may run on pCPUs that came since, too. */
-static struct cpuset as_found(const struct engine *en, const struct vcpu_record *k)
+static struct cpuset as_found(const struct changes *ch, const struct vcpu_record *k)
 {
 	struct cpuset to = k->found, online;
-	sample_online(&en->sample, &online);
+	sample_online(ch->sample, &online);
 	if (!k->found_pinned)
 		cpuset_or(&to, &online);
 	return to;
@@ -26,25 +26,25 @@ bool restore_named(const char *pattern, const struct vm_record *r)
 }
 
 /* What is in the journal and cannot be on this host. */
-static bool cannot_be(
-	struct engine *en, const struct vm_record *r, const struct vm_sample *vm, const struct vcpu_record *k)
+static bool cannot_be(struct changes *ch, const struct vm_record *r, const struct vm_sample *vm,
+	const struct vcpu_record *k)
 {
 	struct cpuset present = {0};
 	char name[128], list[64];
-	for (size_t i = 0; i < en->sample.host.n_pcpus; i++)
-		cpuset_add(&present, en->sample.host.pcpus[i].id);
-	bool no_vcpu = !sample_vcpu(&en->sample, vm, k->id);
+	for (size_t i = 0; i < ch->sample->host.n_pcpus; i++)
+		cpuset_add(&present, ch->sample->host.pcpus[i].id);
+	bool no_vcpu = !sample_vcpu(ch->sample, vm, k->id);
 	if (!no_vcpu && (cpuset_empty(&present) || cpuset_intersects(&k->found, &present)))
 		return false;
 	text_escape(name, sizeof name, r->name);
 	if (no_vcpu)
-		log_event(en, LOG_EVENT, "%s has no vCPU %d: nothing to put back there", name, k->id);
+		talk_event(ch->talk, LOG_EVENT, "%s has no vCPU %d: nothing to put back there", name, k->id);
 	else if (cpuset_format(&k->found, list, sizeof list) < sizeof list)
-		log_event(en, LOG_ERROR, "%s vCPU %d: found on pCPU %s, which this host has not; it stays",
-			name, k->id, list);
+		talk_event(ch->talk, LOG_ERROR,
+			"%s vCPU %d: found on pCPU %s, which this host has not; it stays", name, k->id, list);
 	else
-		log_event(en, LOG_ERROR, "%s vCPU %d: found on pCPUs that this host has not; it stays", name,
-			k->id);
+		talk_event(ch->talk, LOG_ERROR, "%s vCPU %d: found on pCPUs that this host has not; it stays",
+			name, k->id);
 	return true;
 }
 
@@ -54,16 +54,17 @@ static bool answer_was_lost(const struct vcpu_record *k, const struct cpuset *to
 	return k->unsure && cpuset_equal(&k->wrote, to);
 }
 
-static void settle_pins(struct engine *en, struct vm_record *r, const struct vm_sample *vm, struct settled *s)
+static void settle_pins(
+	struct changes *ch, struct vm_record *r, const struct vm_sample *vm, struct settled *s)
 {
 	struct cpuset online;
-	sample_online(&en->sample, &online);
+	sample_online(ch->sample, &online);
 	for (size_t i = r->n_vcpus; i-- > 0;) {
 		const struct vcpu_record *k = &r->vcpus[i];
-		const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, k->id);
-		struct cpuset to = as_found(en, k), live;
-		if (cannot_be(en, r, vm, k)) {
-			apply_forget(en, r, k->id);
+		const struct vcpu_sample *v = sample_vcpu(ch->sample, vm, k->id);
+		struct cpuset to = as_found(ch, k), live;
+		if (cannot_be(ch, r, vm, k)) {
+			apply_forget(ch, r, k->id);
 			continue;
 		}
 		if (v && v->affinity_avail != AVAIL_OK)
@@ -77,32 +78,33 @@ static void settle_pins(struct engine *en, struct vm_record *r, const struct vm_
 			continue;
 		s->foreign += !back;
 		s->back += back && lost;
-		apply_forget(en, r, k->id);
+		apply_forget(ch, r, k->id);
 	}
 }
 
-static enum known known(struct engine *en, const struct vm_record *r)
+static enum known known(struct changes *ch, const struct vm_record *r)
 {
-	return en->core->ops->known ? en->core->ops->known(en->core, r->uuid) : KNOWN_UNSURE;
+	return ch->core->ops->known ? ch->core->ops->known(ch->core, r->uuid) : KNOWN_UNSURE;
 }
 
 /* Its changes went with it. What may be saved on disk comes back with them. */
-static void close_gone(struct engine *en, struct vm_record *r)
+static void close_gone(struct changes *ch, struct vm_record *r)
 {
 	char name[128];
-	if (known(en, r) != KNOWN_ENDED)
+	if (known(ch, r) != KNOWN_ENDED)
 		return;
 	int n = record_changes(r);
 	text_escape(name, sizeof name, r->name);
-	log_event(en, LOG_EVENT, "%s is no more: its %d change%s went with it", name, n, text_s((size_t)n));
-	apply_forget(en, r, JOURNAL_VM);
+	talk_event(ch->talk, LOG_EVENT, "%s is no more: its %d change%s went with it", name, n,
+		text_s((size_t)n));
+	apply_forget(ch, r, JOURNAL_VM);
 }
 
-void restore_close(struct engine *en, const char *pattern, int64_t grace_ns)
+void restore_close(struct changes *ch, const char *pattern, int64_t grace_ns)
 {
-	for (size_t i = 0; i < en->ledger.n && !en->borrowed && !en->cfg.dry_run; i++) {
-		struct vm_record *r = &en->ledger.vms[i];
-		const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, r->uuid);
+	for (size_t i = 0; i < ch->ledger.n && !ch->borrowed && !ch->cfg->dry_run; i++) {
+		struct vm_record *r = &ch->ledger.vms[i];
+		const struct vm_sample *vm = sample_vm_by_uuid(ch->sample, r->uuid);
 		if ((vm && vm->id >= 0) || !record_changes(r)) {
 			r->gone_ns = 0;
 			continue;
@@ -110,23 +112,23 @@ void restore_close(struct engine *en, const char *pattern, int64_t grace_ns)
 		if (pattern && !restore_named(pattern, r))
 			continue;
 		if (!r->gone_ns)
-			r->gone_ns = en->sample.time_ns;
-		if (en->sample.time_ns - r->gone_ns < grace_ns || r->gone_ns < 0)
+			r->gone_ns = ch->sample->time_ns;
+		if (ch->sample->time_ns - r->gone_ns < grace_ns || r->gone_ns < 0)
 			continue;
 		r->gone_ns = -1; /* asked for once each time that it goes */
-		close_gone(en, r);
+		close_gone(ch, r);
 	}
 }
 
 /* Who does not come back in a week was deleted, or was shut down and has its definition's pins again: but a
  * saved image is proof that it will. */
-void restore_saved(struct engine *en)
+void restore_saved(struct changes *ch)
 {
 	const int64_t second = INT64_C(1000000000), over = LEDGER_GONE_S * second;
 	bool answers = true;
 	char name[128];
-	for (struct vm_record *r; (r = ledger_overdue(&en->ledger));) {
-		enum known k = answers ? known(en, r) : KNOWN_UNSURE;
+	for (struct vm_record *r; (r = ledger_overdue(&ch->ledger));) {
+		enum known k = answers ? known(ch, r) : KNOWN_UNSURE;
 		answers = k != KNOWN_UNSURE;
 		if (k == KNOWN_UNSURE) {
 			r->away_ns = over - 60 * second;
@@ -134,25 +136,25 @@ void restore_saved(struct engine *en)
 			r->away_ns = over - 24 * 3600 * second;
 		} else {
 			text_escape(name, sizeof name, r->name);
-			log_event(en, LOG_EVENT, "%s has not been here for a week: what it had is forgotten",
-				name);
-			apply_forget(en, r, JOURNAL_VM);
+			talk_event(ch->talk, LOG_EVENT,
+				"%s has not been here for a week: what it had is forgotten", name);
+			apply_forget(ch, r, JOURNAL_VM);
 		}
 	}
 }
 
 static void settle_balloon(
-	struct engine *en, struct vm_record *r, const struct vm_sample *vm, struct settled *s)
+	struct changes *ch, struct vm_record *r, const struct vm_sample *vm, struct settled *s)
 {
 	if (r->wrote_kib < 0 || !vi64_has(vm->mem.balloon_kib) ||
-		balloon_ours_now(r, &vm->mem, en->sample.time_ns))
+		balloon_ours_now(r, &vm->mem, ch->sample->time_ns))
 		return;
-	apply_forget(en, r, JOURNAL_BALLOON);
+	apply_forget(ch, r, JOURNAL_BALLOON);
 	s->foreign++;
 }
 
 static void settle_period(
-	struct engine *en, struct vm_record *r, const struct vm_sample *vm, struct settled *s)
+	struct changes *ch, struct vm_record *r, const struct vm_sample *vm, struct settled *s)
 {
 	int now = vi64_has(vm->mem.period_s) ? (int)vm->mem.period_s.v : r->period.wrote;
 	bool back = now == r->period.found;
@@ -160,12 +162,12 @@ static void settle_period(
 		return;
 	s->foreign += !back;
 	s->back += back && r->period.wrote == r->period.found;
-	apply_forget(en, r, JOURNAL_PERIOD);
+	apply_forget(ch, r, JOURNAL_PERIOD);
 }
 
 /* The fact may be a tick or two older than our last change: it is believed once it stays. */
 static void settle_shares(
-	struct engine *en, struct vm_record *r, const struct vm_sample *vm, struct settled *s)
+	struct changes *ch, struct vm_record *r, const struct vm_sample *vm, struct settled *s)
 {
 	const struct vi64 *now = &vm->facts.cpu_shares;
 	if (r->shares.wrote < 0 || !vi64_has(*now))
@@ -175,38 +177,38 @@ static void settle_shares(
 		return;
 	s->foreign += !back;
 	s->back += back && r->shares.wrote == r->shares.found;
-	apply_forget(en, r, JOURNAL_SHARES);
+	apply_forget(ch, r, JOURNAL_SHARES);
 }
 
-struct settled restore_settle(struct engine *en, const char *pattern)
+struct settled restore_settle(struct changes *ch, const char *pattern)
 {
 	struct settled s = {0};
-	restore_close(en, pattern, 0);
-	for (size_t i = 0; i < en->ledger.n; i++) {
-		struct vm_record *r = &en->ledger.vms[i];
-		const struct vm_sample *vm = asked_vm(en, r->uuid);
+	restore_close(ch, pattern, 0);
+	for (size_t i = 0; i < ch->ledger.n; i++) {
+		struct vm_record *r = &ch->ledger.vms[i];
+		const struct vm_sample *vm = changes_vm(ch, r->uuid);
 		if (!vm || !record_changes(r) || (pattern && !restore_named(pattern, r)))
 			continue;
 		if (r->life < 0 || r->life == vm->id) /* else its pins are not known to be there yet */
-			settle_pins(en, r, vm, &s);
-		settle_balloon(en, r, vm, &s);
-		settle_period(en, r, vm, &s);
-		settle_shares(en, r, vm, &s);
+			settle_pins(ch, r, vm, &s);
+		settle_balloon(ch, r, vm, &s);
+		settle_period(ch, r, vm, &s);
+		settle_shares(ch, r, vm, &s);
 	}
 	return s;
 }
 
-static int restore_pins(struct engine *en, const struct vm_sample *vm, const struct vm_record *r)
+static int restore_pins(struct changes *ch, const struct vm_sample *vm, const struct vm_record *r)
 {
 	struct cpuset online;
 	int bad = 0;
-	sample_online(&en->sample, &online);
+	sample_online(ch->sample, &online);
 	for (size_t i = 0; i < r->n_vcpus; i++) {
 		const struct vcpu_record *k = &r->vcpus[i];
-		const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, k->id);
-		struct cpuset to = as_found(en, k);
+		const struct vcpu_sample *v = sample_vcpu(ch->sample, vm, k->id);
+		struct cpuset to = as_found(ch, k);
 		if (v && v->affinity_avail == AVAIL_OK && vcpu_ours(k, &v->affinity, &online))
-			bad |= asked_pin(en, vm, v, &to, REASON_RESTORE) < 0;
+			bad |= asked_pin(ch, vm, v, &to, REASON_RESTORE) < 0;
 	}
 	return bad ? -1 : 0;
 }
@@ -220,62 +222,62 @@ static int shares_now(const struct vm_record *r, const struct vm_sample *vm)
 }
 
 static int restore_vm(
-	struct engine *en, const struct vm_sample *vm, struct vm_record *r, bool all, size_t *back)
+	struct changes *ch, const struct vm_sample *vm, struct vm_record *r, bool all, size_t *back)
 {
 	int bad = 0;
 	if (vi64_has(vm->mem.period_s) && kept_ours(&r->period, (int)vm->mem.period_s.v))
-		bad |= asked_period(en, vm, r->period.found, REASON_STATS_OFF) < 0;
+		bad |= asked_period(ch, vm, r->period.found, REASON_STATS_OFF) < 0;
 	if (!all)
 		return bad ? -1 : 0;
-	bad |= restore_pins(en, vm, r) < 0;
+	bad |= restore_pins(ch, vm, r) < 0;
 	if (r->shares.wrote >= 0)
-		bad |= asked_shares(en, vm, shares_now(r, vm), r->shares.found, REASON_RESTORE) < 0;
-	if (r->wrote_kib >= 0 && balloon_ours_now(r, &vm->mem, en->sample.time_ns)) {
-		int made = asked_balloon(en, vm, r->found_kib, REASON_RESTORE);
+		bad |= asked_shares(ch, vm, shares_now(r, vm), r->shares.found, REASON_RESTORE) < 0;
+	if (r->wrote_kib >= 0 && balloon_ours_now(r, &vm->mem, ch->sample->time_ns)) {
+		int made = asked_balloon(ch, vm, r->found_kib, REASON_RESTORE);
 		bad |= made < 0;
 		if (made == 0) { /* as far back as the guest's need lets it */
 			*back += r->wrote_kib == r->found_kib;
-			apply_forget(en, r, JOURNAL_BALLOON);
+			apply_forget(ch, r, JOURNAL_BALLOON);
 		}
 	}
 	return bad ? -1 : 0;
 }
 
 /* Everything that is still as we wrote it goes back to how it was found. */
-int restore_plan(struct engine *en, const char *pattern, bool pins_and_balloons, size_t *back)
+int restore_plan(struct changes *ch, const char *pattern, bool pins_and_balloons, size_t *back)
 {
-	for (size_t i = 0; i < en->ledger.n; i++) {
-		struct vm_record *r = &en->ledger.vms[i];
-		const struct vm_sample *vm = asked_vm(en, r->uuid);
+	for (size_t i = 0; i < ch->ledger.n; i++) {
+		struct vm_record *r = &ch->ledger.vms[i];
+		const struct vm_sample *vm = changes_vm(ch, r->uuid);
 		if (vm && record_changes(r) && (!pattern || rules_match(pattern, vm)) &&
-			restore_vm(en, vm, r, pins_and_balloons, back) < 0)
+			restore_vm(ch, vm, r, pins_and_balloons, back) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-int restore_all(struct engine *en)
+int restore_all(struct changes *ch)
 {
-	size_t before = en->plan.n;
-	struct settled s = restore_settle(en, NULL);
-	if (restore_plan(en, NULL, true, &s.back) < 0)
+	size_t before = ch->plan->n;
+	struct settled s = restore_settle(ch, NULL);
+	if (restore_plan(ch, NULL, true, &s.back) < 0)
 		return -1;
-	for (size_t i = before; i < en->plan.n; i++)
-		asked_hold(en, &en->sample.vms[en->plan.actions[i].vm]);
-	log_event(en, LOG_EVENT, "restore: %zu change%s to put everything back as found%s",
-		en->plan.n - before, text_s(en->plan.n - before),
+	for (size_t i = before; i < ch->plan->n; i++)
+		asked_hold(ch, &ch->sample->vms[ch->plan->actions[i].vm]);
+	talk_event(ch->talk, LOG_EVENT, "restore: %zu change%s to put everything back as found%s",
+		ch->plan->n - before, text_s(ch->plan->n - before),
 		s.foreign ? "; what somebody else changed since stays" : "");
 	return 0;
 }
 
-int restore_periods(struct engine *en)
+int restore_periods(struct changes *ch)
 {
 	size_t back = 0;
-	for (size_t i = 0; i < en->ledger.n; i++) {
-		struct vm_record *r = &en->ledger.vms[i];
-		const struct vm_sample *vm = asked_vm(en, r->uuid);
+	for (size_t i = 0; i < ch->ledger.n; i++) {
+		struct vm_record *r = &ch->ledger.vms[i];
+		const struct vm_sample *vm = changes_vm(ch, r->uuid);
 		if (vm && (r->period.wrote > 0 || r->period.before > 0) &&
-			restore_vm(en, vm, r, false, &back) < 0)
+			restore_vm(ch, vm, r, false, &back) < 0)
 			return -1;
 	}
 	return 0;

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct err;
+
 struct mark_socket {
 	bool open;
 	int fd, poll_fd, watched; /* watched: the descriptor that poll_fd knows beside ours, -1 none */
@@ -18,6 +20,8 @@ void mark_socket_close(struct mark_socket *m);
 int mark_socket_watch(struct mark_socket *m, int fd);
 /* After it woke: fd has something too. */
 bool mark_socket_other_waits(const struct mark_socket *m, int fd);
+/* vmtop mark: tells every running vmtop of this user. Returns how many heard, or -1. */
+int mark_send(const char *text, struct err *e);
 /* One mark, cut to whole characters; false: no more. */
 bool mark_socket_take(struct mark_socket *m, char *text, size_t len);
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "priv.h"
+#include "changes.h"
 #include "vmtop/text.h"
 
 /* One that is started anew by a script is gone for a moment only. */
@@ -13,60 +13,60 @@
 #define AGE_STAMP_NS  INT64_C(21600000000000)
 
 /* false: how some vCPU is pinned is not known yet. */
-static bool pins_of_new_life(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+static bool pins_of_new_life(struct changes *ch, struct vm_record *r, const struct vm_sample *vm)
 {
 	struct cpuset online;
 	bool known = true;
-	sample_online(&en->sample, &online);
+	sample_online(ch->sample, &online);
 	for (size_t i = r->n_vcpus; i-- > 0;) {
 		const struct vcpu_record *k = &r->vcpus[i];
-		const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, k->id);
+		const struct vcpu_sample *v = sample_vcpu(ch->sample, vm, k->id);
 		if (v && v->affinity_avail != AVAIL_OK)
 			known = false;
 		else if (!v || !vcpu_ours(k, &v->affinity, &online) || cpuset_equal(&v->affinity, &k->found))
-			apply_forget(en, r, k->id);
+			apply_forget(ch, r, k->id);
 	}
 	return known;
 }
 
-static bool memory_of_new_life(struct engine *en, struct vm_record *r, const struct vm_memory *m)
+static bool memory_of_new_life(struct changes *ch, struct vm_record *r, const struct vm_memory *m)
 {
 	if (m->balloon_device && !(vi64_has(m->balloon_kib) && vi64_has(m->period_s)))
 		return r->wrote_kib < 0 && r->period.wrote < 0;
 	if (r->wrote_kib >= 0 && !(vi64_has(m->balloon_kib) && balloon_ours(r, m->balloon_kib.v, false)))
-		apply_forget(en, r, JOURNAL_BALLOON);
+		apply_forget(ch, r, JOURNAL_BALLOON);
 	if (r->period.wrote >= 0 && !(vi64_has(m->period_s) && kept_ours(&r->period, (int)m->period_s.v)))
-		apply_forget(en, r, JOURNAL_PERIOD);
+		apply_forget(ch, r, JOURNAL_PERIOD);
 	return true;
 }
 
 /* A VM with another id has started again, with the pins and the size of its definition or those it was saved
  * with: only what is still as we wrote it is ours. Looked at until all of it is known. */
-static void new_life(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+static void new_life(struct changes *ch, struct vm_record *r, const struct vm_sample *vm)
 {
 	if (r->life >= 0)
 		balloon_watch_drop(&r->memo.balloon);
 	r->seen_max_kib = 0;
 	const struct vi64 *shares = &vm->facts.cpu_shares;
 	if (r->shares.wrote >= 0 && vi64_has(*shares) && !kept_ours(&r->shares, (int)shares->v))
-		apply_forget(en, r, JOURNAL_SHARES);
-	bool pins = pins_of_new_life(en, r, vm), memory = memory_of_new_life(en, r, &vm->mem);
+		apply_forget(ch, r, JOURNAL_SHARES);
+	bool pins = pins_of_new_life(ch, r, vm), memory = memory_of_new_life(ch, r, &vm->mem);
 	if (pins && memory)
 		r->life = vm->id;
 }
 
 /* A sample that shows its pins is the read-back of a change without an answer. On the way out
  * restore_settle() does this, and counts. */
-static void read_back(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+static void read_back(struct changes *ch, struct vm_record *r, const struct vm_sample *vm)
 {
 	struct cpuset online;
-	if (en->leave_seq || !r->unknown_ns || vm->hung_since_ns || en->sample.time_ns <= r->unknown_ns)
+	if (ch->leaving || !r->unknown_ns || vm->hung_since_ns || ch->sample->time_ns <= r->unknown_ns)
 		return;
 	r->unknown_ns = 0;
-	sample_online(&en->sample, &online);
+	sample_online(ch->sample, &online);
 	for (size_t i = 0; i < r->n_vcpus; i++) {
 		struct vcpu_record *k = &r->vcpus[i];
-		const struct vcpu_sample *v = sample_vcpu(&en->sample, vm, k->id);
+		const struct vcpu_sample *v = sample_vcpu(ch->sample, vm, k->id);
 		if (k->unsure && v && v->affinity_avail == AVAIL_OK && vcpu_ours(k, &v->affinity, &online))
 			vcpu_is(k, &v->affinity);
 	}
@@ -88,25 +88,25 @@ static void watch_inherited(struct vm_record *r, const struct vm_memory *m, int6
 }
 
 /* Somebody else's balloon stays as they set it. */
-static void watch_balloon(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+static void watch_balloon(struct changes *ch, struct vm_record *r, const struct vm_sample *vm)
 {
 	char name[128];
 	if (balloon_plugged(r, &vm->mem))
-		apply_found_anew(en, r);
-	watch_inherited(r, &vm->mem, en->sample.time_ns);
-	if (balloon_look(r, &vm->mem, en->sample.time_ns))
+		apply_found_anew(ch, r);
+	watch_inherited(r, &vm->mem, ch->sample->time_ns);
+	if (balloon_look(r, &vm->mem, ch->sample->time_ns))
 		return;
 	balloon_watch_drop(&r->memo.balloon);
 	r->astray_ns = 0;
 	if (r->wrote_kib < 0)
 		return;
 	text_escape(name, sizeof name, vm->name);
-	log_event(en, LOG_EVENT, "%s: somebody else set its balloon: it stays so at the end", name);
-	apply_forget(en, r, JOURNAL_BALLOON);
+	talk_event(ch->talk, LOG_EVENT, "%s: somebody else set its balloon: it stays so at the end", name);
+	apply_forget(ch, r, JOURNAL_BALLOON);
 }
 
 /* Somebody else's CPU shares stay as they set them. */
-static void watch_shares(struct engine *en, struct vm_record *r, const struct vm_sample *vm)
+static void watch_shares(struct changes *ch, struct vm_record *r, const struct vm_sample *vm)
 {
 	char name[128];
 	const struct vi64 *now = &vm->facts.cpu_shares;
@@ -116,42 +116,42 @@ static void watch_shares(struct engine *en, struct vm_record *r, const struct vm
 	if (r->shares_astray < SHARES_ASTRAY)
 		return;
 	r->shares_astray = 0;
-	r->memo.shares_rival_ns = en->sample.time_ns;
+	r->memo.shares_rival_ns = ch->sample->time_ns;
 	text_escape(name, sizeof name, vm->name);
-	log_event(en, LOG_EVENT,
+	talk_event(ch->talk, LOG_EVENT,
 		"%s: somebody else set its CPU shares: they stay so at the end; AUTO leaves them alone for %.0f s",
-		name, en->cfg.foreign_hold_s);
-	apply_forget(en, r, JOURNAL_SHARES);
+		name, ch->cfg->foreign_hold_s);
+	apply_forget(ch, r, JOURNAL_SHARES);
 }
 
-static void vm_came(struct engine *en, const struct vm_sample *vm, bool first)
+static void vm_came(struct changes *ch, const struct vm_sample *vm, bool first)
 {
 	char name[128];
-	struct vm_record *r = ledger_get(&en->ledger, vm->uuid, vm->name);
+	struct vm_record *r = ledger_get(&ch->ledger, vm->uuid, vm->name);
 	if (!r)
 		return;
 	text_escape(name, sizeof name, vm->name);
 	if (!r->here && !first)
-		log_event(en, LOG_EVENT, "%s appeared", name);
+		talk_event(ch->talk, LOG_EVENT, "%s appeared", name);
 	if (strcmp(r->name, vm->name) != 0)
 		snprintf(r->name, sizeof r->name, "%s", vm->name);
 	r->here = true;
 	r->away_ns = 0;
-	r->seen_s = en->sample.wall_ns / 1000000000;
+	r->seen_s = ch->sample->wall_ns / 1000000000;
 	if (vm->id >= 0 && vm->id != r->life && runs(vm))
-		new_life(en, r, vm);
-	read_back(en, r, vm);
-	watch_balloon(en, r, vm);
-	watch_shares(en, r, vm);
+		new_life(ch, r, vm);
+	read_back(ch, r, vm);
+	watch_balloon(ch, r, vm);
+	watch_shares(ch, r, vm);
 	r->memo.shares_found = r->shares.wrote > 0 ? r->shares.found : 0;
 	r->memo.shares_now = r->shares.wrote > 0 ? r->shares.wrote : 0;
 }
 
 /* Whether somebody just put this vCPU back as it was found: a release before a migration, no rivalry. */
-static bool was_released(const struct engine *en, const struct vcpu_record *k, const struct vcpu_sample *v)
+static bool was_released(const struct changes *ch, const struct vcpu_record *k, const struct vcpu_sample *v)
 {
 	struct cpuset online, found = k->found, now = v->affinity;
-	sample_online(&en->sample, &online);
+	sample_online(ch->sample, &online);
 	cpuset_and(&found, &online);
 	cpuset_and(&now, &online);
 	return v->affinity_avail == AVAIL_OK && cpuset_equal(&found, &now);
@@ -160,56 +160,56 @@ static bool was_released(const struct engine *en, const struct vcpu_record *k, c
 /* Somebody pinned a vCPU of ours, we pinned it again after the hold, and he did so too: he means it. Who puts
  * it back as it was found may have meant a release; that is believed twice. */
 static bool is_rival(
-	const struct engine *en, struct vm_record *r, struct vcpu_record *k, const struct vcpu_sample *v)
+	const struct changes *ch, struct vm_record *r, struct vcpu_record *k, const struct vcpu_sample *v)
 {
 	struct vcpu_fights *f = record_fights(r, k->id);
 	k->foreign_ns = v->foreign_pin_ns.v;
 	if (k->lost || !f)
 		return false;
 	k->lost = true;
-	if (!f->fights && was_released(en, k, v) && f->releases++ < 2)
+	if (!f->fights && was_released(ch, k, v) && f->releases++ < 2)
 		return false;
 	return ++f->fights > 1;
 }
 
 /* That guest is left to him, twice as long each time, and AUTO goes on with the others. */
-static void leave_to_rival(struct engine *en, struct vm_record *r)
+static void leave_to_rival(struct changes *ch, struct vm_record *r)
 {
 	enum { DOUBLINGS_MOST = 5 };
 	char name[128];
-	double rest_s = en->cfg.foreign_hold_s;
+	double rest_s = ch->cfg->foreign_hold_s;
 	for (int i = 0; i <= r->rivalries && i < DOUBLINGS_MOST; i++)
 		rest_s *= 2;
 	r->rivalries++;
-	r->memo.rival_until_ns = en->sample.time_ns + (int64_t)(rest_s * 1e9);
+	r->memo.rival_until_ns = ch->sample->time_ns + (int64_t)(rest_s * 1e9);
 	text_escape(name, sizeof name, r->name);
 	if (rest_s > 0)
-		log_event(en, LOG_EVENT,
+		talk_event(ch->talk, LOG_EVENT,
 			"%s: somebody else pins the same vCPUs again and again; CPU AUTO leaves this VM alone for %.0f s",
 			name, rest_s);
 }
 
 /* Two controllers that fight over a vCPU only undo each other. A single pin of somebody else, and pins on
  * other vCPUs, are no fight: the hold of that vCPU is enough. */
-static void watch_rivals(struct engine *en)
+static void watch_rivals(struct changes *ch)
 {
-	for (size_t i = 0; i < en->sample.n_vms; i++) {
-		const struct vm_sample *vm = &en->sample.vms[i];
-		struct vm_record *r = ledger_find(&en->ledger, vm->uuid);
+	for (size_t i = 0; i < ch->sample->n_vms; i++) {
+		const struct vm_sample *vm = &ch->sample->vms[i];
+		struct vm_record *r = ledger_find(&ch->ledger, vm->uuid);
 		bool rival = false;
 		for (size_t k = vm->first_vcpu; r && r->n_vcpus && k < vm->first_vcpu + vm->n_vcpus; k++) {
-			const struct vcpu_sample *v = &en->sample.vcpus[k];
+			const struct vcpu_sample *v = &ch->sample->vcpus[k];
 			struct vcpu_record *ours = record_vcpu(r, v->id);
 			if (ours && vi64_has(v->foreign_pin_ns) && v->foreign_pin_ns.v > ours->foreign_ns)
-				rival |= is_rival(en, r, ours, v);
+				rival |= is_rival(ch, r, ours, v);
 		}
 		if (rival)
-			leave_to_rival(en, r);
+			leave_to_rival(ch, r);
 	}
 }
 
 /* Said once: who else may move guests here, and whose pins are not an accident. */
-static void say_others(struct engine *en)
+static void say_others(struct changes *ch)
 {
 	static const struct {
 		uint32_t bit;
@@ -228,59 +228,83 @@ static void say_others(struct engine *en)
 		{OTHER_VSCHED, "openEuler's VSched runs on this host: it moves vCPUs too"},
 		{OTHER_SKYLARK, "openEuler's Skylark runs on this host: it limits the CPUs of guests too"},
 	};
-	uint32_t fresh = en->sample.host.others & ~en->others_said;
-	en->others_said |= fresh;
+	uint32_t fresh = ch->sample->host.others & ~ch->said_others;
+	ch->said_others |= fresh;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		if (fresh & rows[i].bit)
-			log_event(en, LOG_EVENT, "%s", rows[i].text);
+			talk_event(ch->talk, LOG_EVENT, "%s", rows[i].text);
 	size_t nova = 0;
-	for (size_t i = 0; i < en->sample.n_vms; i++)
-		nova += (en->sample.vms[i].flags & VM_FLAG_OPENSTACK) != 0;
-	if (nova && !en->nova_said)
-		log_event(en, LOG_EVENT,
+	for (size_t i = 0; i < ch->sample->n_vms; i++)
+		nova += (ch->sample->vms[i].flags & VM_FLAG_OPENSTACK) != 0;
+	if (nova && !ch->said_nova)
+		talk_event(ch->talk, LOG_EVENT,
 			"%zu VM%s of OpenStack: pins of flavors are rules here, and nova may set them anew",
 			nova, nova == 1 ? " is" : "s are");
-	en->nova_said |= nova > 0;
+	ch->said_nova |= nova > 0;
 }
 
 /* What the journal says of those that are away must not fall far behind: a crash may come. */
-static void stamp_ages(struct engine *en)
+static void stamp_ages(struct changes *ch)
 {
 	struct err e = ERR_INIT;
 	bool any = false;
-	for (size_t i = 0; i < en->ledger.n; i++)
-		any |= !en->ledger.vms[i].here && record_changes(&en->ledger.vms[i]);
-	if (!any || !en->stamped_ns)
-		en->stamped_ns = en->sample.time_ns;
-	if (en->sample.time_ns - en->stamped_ns < AGE_STAMP_NS)
+	for (size_t i = 0; i < ch->ledger.n; i++)
+		any |= !ch->ledger.vms[i].here && record_changes(&ch->ledger.vms[i]);
+	if (!any || !ch->stamped_ns)
+		ch->stamped_ns = ch->sample->time_ns;
+	if (ch->sample->time_ns - ch->stamped_ns < AGE_STAMP_NS)
 		return;
-	en->stamped_ns = en->sample.time_ns;
-	journal_compact(en->journal, &en->ledger, true, &e); /* the next one comes */
+	ch->stamped_ns = ch->sample->time_ns;
+	journal_compact(ch->journal, &ch->ledger, true, &e); /* the next one comes */
 }
 
 /* Who came, who went, what is known of them. */
-void ledger_step(struct engine *en, bool first)
+void changes_watch(struct changes *ch, bool first)
 {
-	struct ledger *l = &en->ledger;
+	struct ledger *l = &ch->ledger;
 	for (size_t i = 0; i < l->n; i++) {
-		bool gone = l->vms[i].here && !sample_vm_by_uuid(&en->sample, l->vms[i].uuid);
+		bool gone = l->vms[i].here && !sample_vm_by_uuid(ch->sample, l->vms[i].uuid);
 		if (!gone)
 			continue;
 		char name[128];
 		text_escape(name, sizeof name, l->vms[i].name);
-		log_event(en, LOG_EVENT, "%s is gone", name);
+		talk_event(ch->talk, LOG_EVENT, "%s is gone", name);
 		l->vms[i].here = false;
 	}
-	for (size_t i = 0; i < en->sample.n_vms; i++)
-		vm_came(en, &en->sample.vms[i], first);
-	watch_rivals(en);
-	say_others(en);
-	ledger_age(l, en->aged_ns ? en->sample.time_ns - en->aged_ns : 0);
-	en->aged_ns = en->sample.time_ns;
-	if (en->journal) {
-		restore_close(en, NULL, GONE_GRACE_NS);
-		restore_saved(en);
-		stamp_ages(en);
+	for (size_t i = 0; i < ch->sample->n_vms; i++)
+		vm_came(ch, &ch->sample->vms[i], first);
+	watch_rivals(ch);
+	say_others(ch);
+	ledger_age(l, ch->aged_ns ? ch->sample->time_ns - ch->aged_ns : 0);
+	ch->aged_ns = ch->sample->time_ns;
+	if (ch->journal) {
+		restore_close(ch, NULL, GONE_GRACE_NS);
+		restore_saved(ch);
+		stamp_ages(ch);
 	}
 	ledger_forget(l);
+}
+
+void changes_foreign_balloons(struct changes *ch, const struct mem_status *status)
+{
+	for (size_t i = 0; i < ch->sample->n_vms; i++) {
+		const struct vm_sample *vm = &ch->sample->vms[i];
+		bool foreign = status[i].foreign;
+		struct vm_record *r = ledger_find(&ch->ledger, vm->uuid);
+		if (!r || r->foreign_balloon == foreign)
+			continue;
+		r->foreign_balloon = foreign;
+		if (!foreign)
+			continue;
+		char name[128];
+		text_escape(name, sizeof name, vm->name);
+		talk_event(ch->talk, LOG_EVENT,
+			"%s: somebody else set its balloon; AUTO does not shrink it for %.0f s", name,
+			ch->cfg->foreign_hold_s);
+		if (balloon_ours_now(r, &vm->mem, ch->sample->time_ns))
+			continue;
+		balloon_watch_drop(&r->memo.balloon);
+		if (r->wrote_kib >= 0)
+			apply_forget(ch, r, JOURNAL_BALLOON);
+	}
 }

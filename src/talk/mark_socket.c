@@ -16,7 +16,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "vmtop/engine.h"
 #include "vmtop/err.h"
 #include "vmtop/folder.h"
 #include "vmtop/text.h"
@@ -159,7 +158,7 @@ static int send_all(int fd, const char *folder, const char *text)
 	return heard;
 }
 
-int engine_mark_send(const char *text, struct err *e)
+int mark_send(const char *text, struct err *e)
 {
 	size_t n = strlen(text);
 	if (n == 0 || n >= MARK_BYTES || strchr(text, '\n'))

@@ -1,42 +1,50 @@
 /* SPDX-License-Identifier: MIT */
 /* The decision log: a ring of lines. Invariant: every action carried out, refused or failed leaves one line;
  * names from outside are escaped before they get into a line's text. */
+#include "talk.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "priv.h"
+#include "vmtop/backend.h"
 #include "vmtop/text.h"
 
 enum { NOTICE_S = 15 };
 
-int log_init(struct log_ring *l)
+int talk_init(struct talk *t, struct backend *b)
 {
-	l->lines = calloc(SNAPSHOT_LOG, sizeof *l->lines);
-	return l->lines ? 0 : -1;
+	*t = (struct talk){.b = b};
+	t->log.lines = calloc(SNAPSHOT_LOG, sizeof *t->log.lines);
+	return t->log.lines ? 0 : -1;
 }
 
-void log_done(struct log_ring *l)
+void talk_done(struct talk *t)
 {
-	free(l->lines);
-	memset(l, 0, sizeof *l);
+	free(t->log.lines);
+	memset(t, 0, sizeof *t);
 }
 
-/* Before the first sample there is no sample time; the wall clock of the machine serves. */
-static int64_t log_time(const struct engine *en)
+void talk_clock(struct talk *t, const struct sample *s)
 {
-	if (en->have_sample)
-		return en->sample.wall_ns + en->b->ops->now(en->b) - en->sample.time_ns;
+	t->wall_ahead_ns = s->wall_ns - s->time_ns;
+	t->has_clock = true;
+}
+
+static int64_t log_time(const struct talk *t)
+{
+	if (t->has_clock)
+		return t->wall_ahead_ns + t->b->ops->now(t->b);
 	struct timespec ts;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-struct log_line *log_add(struct engine *en, enum log_kind kind)
+struct log_line *talk_line(struct talk *t, enum log_kind kind)
 {
-	struct log_ring *l = &en->log;
+	struct log_ring *l = &t->log;
 	size_t at = (l->first + l->n) % SNAPSHOT_LOG;
 	if (l->n == SNAPSHOT_LOG)
 		l->first = (l->first + 1) % SNAPSHOT_LOG;
@@ -47,28 +55,28 @@ struct log_line *log_add(struct engine *en, enum log_kind kind)
 	line->kind = kind;
 	line->vcpu = -1;
 	line->seq = ++l->seq;
-	line->wall_ns = log_time(en);
+	line->wall_ns = log_time(t);
 	return line;
 }
 
-void log_event(struct engine *en, enum log_kind kind, const char *fmt, ...)
+void talk_event(struct talk *t, enum log_kind kind, const char *fmt, ...)
 {
-	if (replay_shows(en))
+	if (t->silent)
 		return;
-	struct log_line *line = log_add(en, kind);
+	struct log_line *line = talk_line(t, kind);
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(line->text, sizeof line->text, fmt, ap);
 	va_end(ap);
-	backend_note(en->b, line);
+	backend_note(t->b, line);
 }
 
-void log_event_once(struct engine *en, enum log_kind kind, const char *text)
+void talk_once(struct talk *t, enum log_kind kind, const char *text)
 {
-	if (strcmp(en->last_error, text) == 0)
+	if (strcmp(t->said_last, text) == 0)
 		return;
-	snprintf(en->last_error, sizeof en->last_error, "%s", text);
-	log_event(en, kind, "%s", text);
+	snprintf(t->said_last, sizeof t->said_last, "%s", text);
+	talk_event(t, kind, "%s", text);
 }
 
 static void change_text(const struct action *a, char *buf, size_t len)
@@ -98,16 +106,14 @@ static void change_text(const struct action *a, char *buf, size_t len)
 	}
 }
 
-void log_action(struct engine *en, const struct action *a)
+void talk_action(struct talk *t, const struct action *a, const char *vm)
 {
-	if (replay_shows(en))
+	if (t->silent)
 		return;
-	const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, a->uuid);
-	const struct vm_record *r = ledger_find(&en->ledger, a->uuid);
-	struct log_line *line = log_add(en, LOG_ACTION);
+	struct log_line *line = talk_line(t, LOG_ACTION);
 	char name[101], change[160];
 	memcpy(line->uuid, a->uuid, UUID_BYTES);
-	snprintf(line->vm, sizeof line->vm, "%s", vm ? vm->name : r ? r->name : "");
+	snprintf(line->vm, sizeof line->vm, "%s", vm);
 	text_escape(name, sizeof name, line->vm);
 	change_text(a, change, sizeof change);
 	line->memory = a->kind == ACTION_BALLOON || a->kind == ACTION_PERIOD;
@@ -119,14 +125,14 @@ void log_action(struct engine *en, const struct action *a)
 	else
 		snprintf(line->text, sizeof line->text, "%s: %s%s, %.60s%s%.300s", outcome_text(a->outcome),
 			name, change, a->why.text, *a->error ? ": " : "", a->error);
-	backend_note(en->b, line);
+	backend_note(t->b, line);
 }
 
-void notice_set(struct engine *en, const char *fmt, ...)
+void talk_notice(struct talk *t, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(en->notice, sizeof en->notice, fmt, ap);
+	vsnprintf(t->notice, sizeof t->notice, fmt, ap);
 	va_end(ap);
-	en->notice_until_ns = en->b->ops->now(en->b) + NOTICE_S * INT64_C(1000000000);
+	t->notice_until_ns = t->b->ops->now(t->b) + NOTICE_S * INT64_C(1000000000);
 }

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/* Carries a plan out: journal first, then the backend, then the ledger, undo and log. Invariant: no change of
+ * a VM before its state as found is on disk; a journal that cannot be written stops the change. */
+#include <stdio.h>
+#include <string.h>
+
+#include "changes.h"
+
+enum { FAIL_HOLD_S = 10, FAIL_HOLD_MAX_S = 600 };
+
+/* Lines of the journal, if there is one. What was found is in it before the way out begins, and an object
+ * that is as found again is nobody's: a full disk must not keep vmtop from putting back. */
+static int note(
+	struct changes *ch, enum journal_word word, const struct vm_record *r, int object, struct err *e)
+{
+	if (!ch->journal || journal_note(ch->journal, word, r, object, e) == 0)
+		return 0;
+	if (!ch->leaving || word == JOURNAL_FOUND)
+		return -1;
+	talk_once(ch->talk, LOG_ERROR, e->msg);
+	return 0;
+}
+
+/* What follows a change cannot be refused any more: a journal that cannot be written is said, and the next
+ * change will not be made. */
+static void note_after(struct changes *ch, enum journal_word word, const struct vm_record *r, int object)
+{
+	struct err e = ERR_INIT;
+	if (note(ch, word, r, object, &e) < 0)
+		talk_once(ch->talk, LOG_ERROR, e.msg);
+}
+
+void apply_forget(struct changes *ch, struct vm_record *r, int object)
+{
+	if (object == JOURNAL_BALLOON)
+		record_drop_balloon(r);
+	else if (object == JOURNAL_PERIOD)
+		kept_drop(&r->period);
+	else if (object == JOURNAL_SHARES)
+		kept_drop(&r->shares);
+	else if (object == JOURNAL_VM)
+		record_drop_all(r);
+	else
+		record_drop_vcpu(r, object);
+	note_after(ch, JOURNAL_FORGOT, r, object);
+}
+
+void apply_found_anew(struct changes *ch, const struct vm_record *r)
+{
+	note_after(ch, JOURNAL_FOUND, r, JOURNAL_BALLOON);
+	note_after(ch, JOURNAL_WROTE, r, JOURNAL_BALLOON);
+}
+
+/* As found: what it was before our first change, or before the first one after somebody else's. Who pinned it
+ * until then did so before it was ours, and is no rival. */
+static void pin_found(struct changes *ch, struct vcpu_record *v, const struct action *a)
+{
+	const struct vcpu_sample *now = sample_vcpu(ch->sample, &ch->sample->vms[a->vm], a->vcpu);
+	vcpu_found(v, &a->from, a->from_pinned);
+	if (now && vi64_has(now->foreign_pin_ns))
+		v->foreign_ns = now->foreign_pin_ns.v;
+}
+
+static int will_pin(
+	struct changes *ch, struct vm_record *r, const struct action *a, bool *found, struct err *e)
+{
+	struct cpuset online;
+	struct vcpu_record *v = record_vcpu(r, a->vcpu);
+	sample_online(ch->sample, &online);
+	if (!v || !vcpu_ours(v, &a->from, &online)) {
+		v = record_vcpu_get(r, a->vcpu);
+		if (!v)
+			return err_set(e, ERR_NOMEM, "out of memory");
+		pin_found(ch, v, a);
+		*found = true;
+		if (note(ch, JOURNAL_FOUND, r, a->vcpu, e) < 0)
+			return -1;
+	} else if (v->unsure) { /* by now it is known which of the two it was */
+		vcpu_is(v, &a->from);
+		if (note(ch, JOURNAL_WROTE, r, a->vcpu, e) < 0)
+			return -1;
+	}
+	vcpu_will(v, &a->to);
+	return note(ch, JOURNAL_WILL, r, a->vcpu, e);
+}
+
+static int will_balloon(
+	struct changes *ch, struct vm_record *r, const struct action *a, bool *found, struct err *e)
+{
+	if (r->found_kib < 0) {
+		const struct vm_memory *m = &ch->sample->vms[a->vm].mem;
+		r->found_kib =
+			vi64_has(m->balloon_kib) ? balloon_going(r, m, ch->sample->time_ns) : a->from_kib;
+		*found = true;
+		if (note(ch, JOURNAL_FOUND, r, JOURNAL_BALLOON, e) < 0)
+			return -1;
+	}
+	balloon_will(r, a->to_kib);
+	return note(ch, JOURNAL_WILL, r, JOURNAL_BALLOON, e);
+}
+
+/* The record and the journal's object of a change of a number. */
+static struct kept *kept_of(struct vm_record *r, enum action_kind kind, int *object)
+{
+	*object = kind == ACTION_SHARES ? JOURNAL_SHARES : JOURNAL_PERIOD;
+	return kind == ACTION_SHARES ? &r->shares : &r->period;
+}
+
+static int will_keep(
+	struct changes *ch, struct vm_record *r, const struct action *a, bool *found, struct err *e)
+{
+	int object;
+	struct kept *k = kept_of(r, a->kind, &object);
+	if (k->found < 0 || !kept_ours(k, a->from_s)) {
+		kept_drop(k);
+		k->found = a->from_s;
+		*found = true;
+		if (note(ch, JOURNAL_FOUND, r, object, e) < 0)
+			return -1;
+	}
+	kept_will(k, a->to_s);
+	return note(ch, JOURNAL_WILL, r, object, e);
+}
+
+typedef int (*will_fn)(
+	struct changes *ch, struct vm_record *r, const struct action *a, bool *found, struct err *e);
+static const will_fn wills[] = {[ACTION_PIN] = will_pin,
+	[ACTION_BALLOON] = will_balloon,
+	[ACTION_PERIOD] = will_keep,
+	[ACTION_SHARES] = will_keep};
+
+/* What was written down before this run may have been changed by a vmtop that ended in between. */
+static int load_again(struct changes *ch, struct err *e)
+{
+	ledger_drop_changes(&ch->ledger);
+	if (changes_read_journal(ch, e) < 0)
+		return -1;
+	ch->watches = false;
+	return journal_compact(ch->journal, &ch->ledger, true, e);
+}
+
+/* The simulator forgets everything at its end: nothing to journal there. */
+int apply_journal(struct changes *ch, struct err *e)
+{
+	if (ch->journal || ch->borrowed || !ch->core->ops->lasting)
+		return 0;
+	ch->journal = journal_open(changes_host(ch), e);
+	if (!ch->journal)
+		return -1;
+	if (load_again(ch, e) == 0)
+		return 0;
+	journal_close(ch->journal, false);
+	ch->journal = NULL;
+	return -1;
+}
+
+static int journal_first(struct changes *ch, size_t *begun, struct err *e)
+{
+	bool found = false;
+	*begun = 0;
+	if (apply_journal(ch, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ch->plan->n; i++) {
+		const struct action *a = &ch->plan->actions[i];
+		const struct vm_sample *vm = &ch->sample->vms[a->vm];
+		struct vm_record *r = ledger_get(&ch->ledger, vm->uuid, vm->name);
+		if (!r)
+			return err_set(e, ERR_NOMEM, "out of memory");
+		*begun = i + 1;
+		if (wills[a->kind](ch, r, a, &found, e) < 0)
+			return -1;
+	}
+	/* The guests of this machine go down with its power; those of another one stay as they were changed.
+	 */
+	return ch->journal && (found || !ch->sample->host.local) ? journal_sync(ch->journal, e) : 0;
+}
+
+static int object_of(const struct action *a)
+{
+	static const int objects[] = {[ACTION_BALLOON] = JOURNAL_BALLOON,
+		[ACTION_PERIOD] = JOURNAL_PERIOD,
+		[ACTION_SHARES] = JOURNAL_SHARES};
+	return a->kind == ACTION_PIN ? a->vcpu : objects[a->kind];
+}
+
+/* An object that is as it was found again is nobody's business any more. A balloon that was put back as far
+ * as the guest's need lets it counts too. */
+static bool is_put_back(const struct vm_record *r, const struct action *a)
+{
+	const struct vcpu_record *v = record_vcpu(r, a->vcpu);
+	switch (a->kind) {
+	case ACTION_PIN:
+		return a->why.code == REASON_RESTORE || (v && vcpu_as_found(v));
+	case ACTION_BALLOON:
+		return a->why.code == REASON_RESTORE || r->wrote_kib == r->found_kib;
+	case ACTION_PERIOD:
+		return r->period.wrote == r->period.found;
+	case ACTION_SHARES:
+		return r->shares.wrote == r->shares.found;
+	}
+	return false;
+}
+
+static void watch_asked(struct changes *ch, struct vm_record *r, const struct action *a, bool unsure)
+{
+	const struct vi64 at = ch->sample->vms[a->vm].mem.balloon_kib;
+	balloon_watch_asked(
+		&r->memo.balloon, vi64_has(at) ? at.v : 0, a->to_kib, ch->sample->time_ns, unsure);
+	r->astray_ns = 0;
+}
+
+/* It may be less than was asked for. */
+static void balloon_done(struct changes *ch, struct vm_record *r, const struct action *a)
+{
+	watch_asked(ch, r, a, false);
+	if (r->wrote_kib == a->to_kib)
+		return;
+	balloon_will(r, a->to_kib);
+	note_after(ch, JOURNAL_WROTE, r, JOURNAL_BALLOON);
+}
+
+static void record_done(struct changes *ch, struct vm_record *r, const struct action *a)
+{
+	struct vcpu_record *v = record_vcpu(r, a->vcpu);
+	r->fails = 0;
+	if (v && a->kind == ACTION_PIN)
+		vcpu_is(v, &a->to);
+	if (a->kind == ACTION_PERIOD)
+		kept_is(&r->period, a->to_s);
+	if (a->kind == ACTION_SHARES)
+		kept_is(&r->shares, a->to_shares);
+	if (a->kind == ACTION_BALLOON)
+		balloon_done(ch, r, a);
+	if (is_put_back(r, a))
+		apply_forget(ch, r, object_of(a));
+	undo_push(ch, a);
+}
+
+/* Without a target of ours nothing was ever changed. */
+static void balloon_not_done(struct changes *ch, struct vm_record *r)
+{
+	if (balloon_watch_asks(&r->memo.balloon))
+		r->wrote_kib = r->memo.balloon.target_kib;
+	if (!balloon_watch_asks(&r->memo.balloon) || r->wrote_kib == r->found_kib)
+		apply_forget(ch, r, JOURNAL_BALLOON);
+	else
+		note_after(ch, JOURNAL_WROTE, r, JOURNAL_BALLOON);
+}
+
+static void kept_not_done(struct changes *ch, struct vm_record *r, const struct action *a)
+{
+	int object;
+	struct kept *k = kept_of(r, a->kind, &object);
+	kept_is(k, a->from_s);
+	if (k->found == a->from_s)
+		apply_forget(ch, r, object);
+	else
+		note_after(ch, JOURNAL_WROTE, r, object);
+}
+
+/* It was not made: the object is as it was before. */
+static void record_not_done(struct changes *ch, struct vm_record *r, const struct action *a)
+{
+	struct vcpu_record *v = record_vcpu(r, a->vcpu);
+	if (a->kind == ACTION_PIN) {
+		if (!v)
+			return;
+		vcpu_is(v, &a->from);
+		if (vcpu_as_found(v))
+			apply_forget(ch, r, a->vcpu);
+		else
+			note_after(ch, JOURNAL_WROTE, r, a->vcpu);
+	} else if (a->kind == ACTION_BALLOON) {
+		balloon_not_done(ch, r);
+	} else {
+		kept_not_done(ch, r, a);
+	}
+}
+
+/* A change that failed is not tried again at once: 10 s, doubled with each failure in a row. */
+static void record_failed(struct changes *ch, struct vm_record *r)
+{
+	int64_t hold = FAIL_HOLD_S;
+	for (int i = 0; i < r->fails && hold < FAIL_HOLD_MAX_S; i++)
+		hold *= 2;
+	r->fails++;
+	r->memo.fail_until_ns =
+		ch->sample->time_ns + (hold < FAIL_HOLD_MAX_S ? hold : FAIL_HOLD_MAX_S) * INT64_C(1000000000);
+}
+
+static void record_outcome(struct changes *ch, const struct action *a)
+{
+	const struct vm_sample *vm = &ch->sample->vms[a->vm];
+	struct vm_record *r = ledger_get(&ch->ledger, vm->uuid, vm->name);
+	if (!r)
+		return;
+	if (a->outcome == OUTCOME_DONE) {
+		record_done(ch, r, a);
+	} else if (a->outcome == OUTCOME_UNKNOWN) { /* restore must reckon with both */
+		r->unknown_ns = ch->sample->time_ns;
+		if (a->kind == ACTION_BALLOON)
+			watch_asked(ch, r, a, true);
+		undo_push(ch, a);
+	} else {
+		record_not_done(ch, r, a);
+		if (a->outcome == OUTCOME_FAILED)
+			record_failed(ch, r);
+	}
+}
+
+/* Nothing was tried. What the ledger took up for the first `begun` of them goes again. */
+static void refuse(struct changes *ch, size_t begun, const char *why)
+{
+	talk_event(ch->talk, LOG_ERROR, "nothing was changed: %s", why);
+	talk_notice(ch->talk, "nothing was changed: %.150s", why);
+	for (size_t i = 0; i < ch->plan->n; i++) {
+		struct action *a = &ch->plan->actions[i];
+		struct vm_record *r = ledger_find(&ch->ledger, a->uuid);
+		a->outcome = OUTCOME_FAILED;
+		snprintf(a->error, sizeof a->error, "%s", why);
+		if (r && i < begun)
+			record_not_done(ch, r, a);
+	}
+}
+
+static void log_actions(struct changes *ch)
+{
+	for (size_t i = 0; i < ch->plan->n; i++) {
+		const struct action *a = &ch->plan->actions[i];
+		const struct vm_sample *vm = sample_vm_by_uuid(ch->sample, a->uuid);
+		const struct vm_record *r = ledger_find(&ch->ledger, a->uuid);
+		talk_action(ch->talk, a, vm ? vm->name : r ? r->name : "");
+	}
+}
+
+/* A dry run plans the same every tick; it is logged when it changes. */
+static bool dry_repeats(struct changes *ch)
+{
+	bool same = plan_same(ch->plan, &ch->last_dry);
+	plan_reset(&ch->last_dry);
+	for (size_t i = 0; i < ch->plan->n; i++) {
+		struct action *a = plan_add(&ch->last_dry, ch->plan->actions[i].kind);
+		if (a)
+			*a = ch->plan->actions[i];
+	}
+	return same;
+}
+
+void changes_dry(struct changes *ch)
+{
+	for (size_t i = 0; i < ch->plan->n; i++)
+		ch->plan->actions[i].outcome = OUTCOME_PLANNED;
+	if (!dry_repeats(ch))
+		log_actions(ch);
+}
+
+enum carried changes_carry_out(struct changes *ch, struct steering *on, struct err *e)
+{
+	size_t begun;
+	ch->undo_group++;
+	if (owner_take(ch, on, e) < 0) {
+		refuse(ch, 0, e->msg);
+		return NOT_OURS;
+	}
+	if (journal_first(ch, &begun, e) < 0) {
+		refuse(ch, begun, e->msg);
+		return NO_JOURNAL;
+	}
+	ch->b->ops->apply(ch->b, ch->plan->actions, ch->plan->n);
+	for (size_t i = 0; i < ch->plan->n; i++)
+		record_outcome(ch, &ch->plan->actions[i]);
+	log_actions(ch);
+	if (ch->journal && journal_compact(ch->journal, &ch->ledger, false, e) < 0)
+		talk_event(ch->talk, LOG_ERROR, "%s", e->msg);
+	return CARRIED;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* All that is changed on the host, and put back: found, will do, done, put back, who holds it. Invariant: no
+ * change of a VM before its state as found is on disk; nothing is undone over what somebody else did since.
+ * Plans nothing by itself, and knows no policy: changes come as actions of the step's plan. */
+#ifndef VMTOP_CHANGES_H
+#define VMTOP_CHANGES_H
+
+#include "../talk/talk.h"
+#include "journal.h"
+#include "ledger.h"
+#include "vmtop/backend.h"
+
+enum { UNDO_MAX = 4096 };
+
+/* One change that undo can take back. Entries of one step share `group`. */
+struct undo_entry {
+	uint64_t group;
+	enum action_kind kind;
+	uint8_t uuid[UUID_BYTES];
+	int vcpu;
+	struct cpuset before, after;
+	int64_t before_kib, after_kib;
+	int before_shares, after_shares;
+};
+
+/* What steers by itself, is to do so once nobody else holds the host, or stands still. */
+struct steering {
+	bool cpu, memory, stats;
+};
+
+struct changes {
+	/* The engine's; good for as long as it lives. b is the outermost backend, core the innermost. */
+	struct backend *b, *core;
+	struct talk *talk;
+	const struct config *cfg;
+	const struct sample *sample; /* the last good one */
+	const struct model *model;
+	const struct rules *rules;
+	struct backend_status *status;
+	struct plan *plan; /* actions of this step */
+
+	struct ledger ledger;
+	struct journal *journal; /* open once something is to be changed */
+	bool inherited;          /* the ledger began with what an earlier run left */
+	bool watches;            /* another vmtop has the journal; what it changed is its own */
+	bool borrowed;           /* its journal is read here all the same, and not written */
+	bool leaving;            /* on the way out */
+	struct err unread;       /* why the journal of an earlier run could not be read */
+	struct steering waits;   /* for another vmtop to end */
+	struct undo_entry *undo; /* ring of UNDO_MAX */
+	size_t undo_first, undo_n;
+	uint64_t undo_group;
+	struct plan last_dry;
+
+	bool said_other, said_unclaimed, said_doubts, said_nova;
+	uint32_t said_others; /* enum host_other */
+	int64_t aged_ns;    /* time of the sample by which VMs that are away were made older last; 0: none */
+	int64_t stamped_ns; /* when the journal was told how long they have been away; 0: never */
+};
+
+/* The pointers of *ch to what is the engine's are set by the caller before. -1: out of memory. */
+int changes_init(struct changes *ch);
+/* Reads what an earlier run left, and says so, or who steers. */
+void changes_begin(struct changes *ch);
+/* Ages as they are now go to the journal, which goes away when nothing is left to put back. */
+void changes_done(struct changes *ch);
+const char *changes_host(const struct changes *ch); /* what the journal is called by */
+/* As journal_load(); says what cannot be. */
+int changes_read_journal(struct changes *ch, struct err *e);
+size_t changes_in_force(const struct changes *ch); /* objects that are not as found because of us */
+/* NULL: not there, not running, or its monitor does not answer. */
+const struct vm_sample *changes_vm(const struct changes *ch, const uint8_t uuid[UUID_BYTES]);
+
+/* apply.c: carries the plan out: journal first, then the backend, then ledger, undo and log. */
+enum carried {
+	CARRIED,    /* each action has its outcome */
+	NOT_OURS,   /* another vmtop holds the host; *on says what has to wait */
+	NO_JOURNAL, /* the journal cannot be written: nothing was changed */
+};
+enum carried changes_carry_out(struct changes *ch, struct steering *on, struct err *e);
+void changes_dry(struct changes *ch); /* the same as --dry-run has it: said when it changes */
+/* Opens the journal if changes here need one. */
+int apply_journal(struct changes *ch, struct err *e);
+/* Nothing of ours is left on this object (enum journal_object or a vCPU). */
+void apply_forget(struct changes *ch, struct vm_record *r, int object);
+void apply_found_anew(struct changes *ch, const struct vm_record *r); /* its balloon's sizes moved */
+
+/* asked.c: changes that were asked for, as actions of the plan. They return how many actions they made (0: it
+ * is so already, or could not be put back), -1 when memory ran out. */
+void asked_hold(struct changes *ch, const struct vm_sample *vm); /* out of AUTO until released */
+int asked_pin(struct changes *ch, const struct vm_sample *vm, const struct vcpu_sample *v,
+	const struct cpuset *to, enum reason why);
+int asked_balloon(struct changes *ch, const struct vm_sample *vm, int64_t to_kib, enum reason why);
+int asked_period(struct changes *ch, const struct vm_sample *vm, int to_s, enum reason why);
+int asked_shares(struct changes *ch, const struct vm_sample *vm, int from, int to, enum reason why);
+
+/* undo.c */
+int undo_last(struct changes *ch);        /* plans to take back the last group of changes */
+int undo_count(const struct changes *ch); /* how many that would be */
+void undo_push(struct changes *ch, const struct action *a);
+
+/* restore.c */
+/* Objects that need no call any more to be as found. */
+struct settled {
+	size_t foreign; /* somebody else changed them since: they stay so */
+	size_t back;    /* we had put them back; the answer to that call was lost */
+};
+
+/* Only VMs that match the pattern, if any; statistics periods alone unless pins_and_balloons. Adds to *back.
+ */
+int restore_plan(struct changes *ch, const char *pattern, bool pins_and_balloons, size_t *back);
+int restore_all(struct changes *ch);     /* by hand: settles, plans, holds, and says so */
+int restore_periods(struct changes *ch); /* statistics that we switched on */
+/* Forgets what is no longer ours to put back: changed by somebody else, unplugged, or as found already. */
+struct settled restore_settle(struct changes *ch, const char *pattern);
+/* Closes the entries of VMs that are gone for good since grace_ns or longer. */
+void restore_close(struct changes *ch, const char *pattern, int64_t grace_ns);
+/* The same for those that have been away for too long, unless the hypervisor has a saved image of them. */
+void restore_saved(struct changes *ch);
+bool restore_named(const char *pattern, const struct vm_record *r);
+
+/* owner.c: the claim on the host that is steered. */
+void owner_begin(struct changes *ch); /* says who steers */
+/* Before a step's plan: AUTO claims the host, or waits while another one has it. True: it waited, and goes
+ * on. */
+bool owner_step(struct changes *ch, struct steering *on);
+/* Before the changes of the plan: the claim is ours (0), or they must not be made. Whoever only puts its own
+ * changes back needs none. */
+int owner_take(struct changes *ch, struct steering *on, struct err *e);
+
+/* watch.c: what a sample tells: who came, who went, who else is at work. */
+void changes_watch(struct changes *ch, bool first);
+/* Balloons that somebody else set, by the memory controller (parallel to the sample's VMs): said once, and
+ * not ours to put back. */
+void changes_foreign_balloons(struct changes *ch, const struct mem_status *status);
+
+#endif

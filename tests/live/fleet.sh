@@ -153,6 +153,16 @@ node_guest() {
 	favour "$(node_guest_pid "$1" "$2")"
 }
 node_guest_pid() { cat "/proc/${NODE[$1]}/root/run/libvirt/qemu/$2.pid"; }
+# The guests of a fleet of three: those of host 1 want half as much again as its one pCPU, host 2 has room for two of
+# them, host 3 has none, for its memory is taken. GUEST_NOISE goes to those of host 1.
+fleet_guests() {
+	local i
+	GUEST_MIB=48 node_guest 1 web1 4
+	GUEST_MIB=64 node_guest 1 web2 4
+	for i in 3 4 5; do GUEST_MIB=48 node_guest 1 "web$i" 2; done
+	GUEST_NOISE='' node_guest 2 mail 0
+	GUEST_NOISE='' GUEST_MIB=464 node_guest 3 archive 0
+}
 # on I WORDS...: virsh there.
 on() { virsh -q -c "qemu+tcp://10.99.0.$1/system" "${@:2}" >"$LAB/virsh" 2>"$LAB/virsh.err"; }
 said() { cat "$LAB/virsh"; }

@@ -158,12 +158,13 @@ lab_floppy() {
 
 # cpu_xml NAME DUTY [CPUSET [VCPUS]]: a guest that keeps each of its vCPUs busy for DUTY tenths of the time (or as
 # lab_floppy says).
-# With PIN set, vCPU 0 starts with this live pin; MIB is its memory; LAB_TYPE is kvm or qemu.
+# With PIN set, vCPU 0 starts with this live pin; GUEST_MIB is its memory; GUEST_NOISE a file that lies in it from 16 MiB
+# on, so that a migration has something to send; LAB_TYPE is kvm or qemu.
 cpu_xml() {
 	# shellcheck disable=SC2016 # a here document: the quotes are part of it
 	cat <<-XML
-	<domain type='${LAB_TYPE:-qemu}'>
-	  <name>$1</name><memory unit='MiB'>${MIB:-16}</memory>
+	<domain type='${LAB_TYPE:-qemu}' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+	  <name>$1</name><memory unit='MiB'>${GUEST_MIB:-16}</memory>
 	  <vcpu${3:+ cpuset='$3'}>${4:-1}</vcpu>
 	  ${PIN:+<cputune><vcpupin vcpu='0' cpuset='$PIN'/></cputune>}
 	  <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='fd'/></os>
@@ -174,6 +175,8 @@ cpu_xml() {
 	      <target dev='fda'/><readonly/></disk>
 	    <controller type='usb' model='none'/><memballoon model='none'/>
 	  </devices>
+	  ${GUEST_NOISE:+<qemu:commandline><qemu:arg value='-device'/>
+	    <qemu:arg value='loader,file=$GUEST_NOISE,addr=0x1000000,force-raw=on'/></qemu:commandline>}
 	</domain>
 	XML
 }

@@ -50,18 +50,20 @@ struct move {
 	int64_t began_ns, ended_ns; /* of the migration itself; 0: not */
 	struct move_progress progress;
 	bool persistent, autostart; /* as found at the last look */
-	char resource[MOVE_OWNER]; /* Pacemaker's name of it, which moves it then; empty: libvirt does; raw */
-	char why[MOVE_TEXT];       /* what came of it and what to do, names escaped */
+	/* Pacemaker's names of it and of its new node: it moves it then; empty: libvirt does. */
+	char resource[MOVE_OWNER], node[MOVE_OWNER];
+	char why[MOVE_TEXT]; /* what came of it and what to do, names escaped */
 };
 
 /* What was found right before a move. */
 struct move_look {
 	char error[MOVE_TEXT]; /* a host did not answer, and libvirt's words; empty: all below is known */
 	bool found, running, job, persistent, autostart;
-	uint32_t flags;                  /* enum vm_flag */
-	bool excluded;                   /* by the patterns of the config */
-	char owner[MOVE_OWNER];          /* whose job it is to move it, and how; empty: nobody else's */
-	char resource[MOVE_OWNER];       /* of Pacemaker, which is reached from here */
+	uint32_t flags;         /* enum vm_flag */
+	bool excluded;          /* by the patterns of the config */
+	char owner[MOVE_OWNER]; /* whose job it is to move it, and how; empty: nobody else's */
+	/* Of Pacemaker, which is reached from here: names that are plain words. */
+	char resource[MOVE_OWNER], node[MOVE_OWNER];
 	struct vi64 memory_kib;          /* that it has now */
 	bool exists;                     /* on the target: its UUID or its name */
 	struct vi64 room_kib, total_kib; /* memory of the target */

@@ -99,6 +99,7 @@ void moves_looked(struct moves *ms, const struct move_look *look, int64_t now_ns
 		m->persistent = look->persistent;
 		m->autostart = look->autostart;
 		memcpy(m->resource, look->resource, sizeof m->resource);
+		memcpy(m->node, look->node, sizeof m->node);
 		ms->due_ns = 0;
 	}
 }

@@ -400,6 +400,21 @@ static void test_abort_again(void **state)
 	says(0, "aborted: the guest runs on at a");
 }
 
+/* Pacemaker knows its hosts itself, and is not broken off. */
+static void test_by_pacemaker(void **state)
+{
+	(void)state;
+	snprintf(hands.look[0].resource, sizeof hands.look[0].resource, "vm-db");
+	snprintf(hands.look[0].node, sizeof hands.look[0].node, "host-b");
+	ms.list[0].to.peer[0] = '\0';
+	run_until(MOVE_RUNS);
+	says(0, "running 0.0 s, by Pacemaker");
+	assert_string_equal(ms.list[0].resource, "vm-db");
+	assert_string_equal(ms.list[0].node, "host-b");
+	run();
+	sums("2 moves done");
+}
+
 static void test_abort_too_late(void **state)
 {
 	(void)state;
@@ -576,7 +591,7 @@ int main(void)
 		TEST(the_second_is_refused), TEST(fails), TEST(says_no_and_did_it),
 		TEST(says_yes_and_did_not), TEST(asks_until_it_is_known), TEST(two_owners_or_none),
 		TEST(abort_before), TEST(abort_while_looking), TEST(abort_running), TEST(abort_again),
-		TEST(abort_too_late), TEST(names_are_hostile), TEST(uri_travels), TEST(whose_it_is),
-		TEST(from_a_plan), TEST(thread), TEST(thread_aborts)};
+		TEST(abort_too_late), TEST(by_pacemaker), TEST(names_are_hostile), TEST(uri_travels),
+		TEST(whose_it_is), TEST(from_a_plan), TEST(thread), TEST(thread_aborts)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

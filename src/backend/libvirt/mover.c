@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../host/pacemaker.h"
 #include "mover_calls.h"
 #include "vmtop/control.h"
 #include "vmtop/text.h"
@@ -30,7 +31,9 @@ struct hands {
 	const struct config *cfg;
 	int notify;
 	struct side sides[SIDES];
-	struct ask *running; /* the migration */
+	struct ask *running; /* the migration, */
+	bool by_cluster;     /* unless Pacemaker makes it */
+	struct pacemaker_move cluster;
 };
 
 /* ---- connections ---- */
@@ -145,6 +148,19 @@ static bool excluded(const struct config *cfg, const struct move *m)
 	return rules_forbid(cfg, &vm) != REASON_NONE;
 }
 
+/* Whose it is, as far as the guest's definition does not say so itself. */
+static void look_at_cluster(const struct hands *h, const struct move *m, struct move_look *to)
+{
+	struct pacemaker_question q = {.vm = m->vm,
+		.uuid = m->uuid,
+		.target = m->to.name,
+		.target_host = link_result(h->sides[SIDE_TO].link)->hostname,
+		.root = "",
+		.local = link_result(h->sides[SIDE_FROM].link)->local};
+	if (!*to->owner && !*to->error)
+		pacemaker_look(&q, to);
+}
+
 static void hands_look(struct mover *mv, const struct move *m, struct move_look *to)
 {
 	struct hands *h = (struct hands *)mv;
@@ -159,6 +175,7 @@ static void hands_look(struct mover *mv, const struct move *m, struct move_look 
 		to->excluded = excluded(h->cfg, m);
 		name_error(to->error, m->to.name, target->error);
 		name_error(to->error, m->from.name, from->error);
+		look_at_cluster(h, m, to);
 	}
 	free(from);
 	free(target);
@@ -168,6 +185,11 @@ static void hands_begin(struct mover *mv, const struct move *m)
 {
 	struct hands *h = (struct hands *)mv;
 	char error[MOVE_TEXT] = "";
+	h->by_cluster = *m->resource;
+	if (h->by_cluster) {
+		pacemaker_begin(&h->cluster, m->resource, m->node);
+		return;
+	}
 	h->running = ask_new(m, ask_migrate);
 	if (h->running && side_open(h, SIDE_MIGRATE, &m->from, error) == 0)
 		link_submit(h->sides[SIDE_MIGRATE].link, &h->running->r);
@@ -179,6 +201,11 @@ static bool running_over(struct hands *h, char said[MOVE_TEXT])
 {
 	struct ask *q = h->running;
 	struct link *l = h->sides[SIDE_MIGRATE].link;
+	if (h->by_cluster) {
+		bool over = pacemaker_poll(&h->cluster);
+		snprintf(said, MOVE_TEXT, "%s", h->cluster.said);
+		return over;
+	}
 	said[0] = '\0';
 	if (q && l && !link_finished(l, &q->r))
 		return false;
@@ -201,9 +228,12 @@ static bool hands_poll(struct mover *mv, const struct move *m, struct move_progr
 	return running_over(h, said);
 }
 
+/* What Pacemaker has begun is let end: a migration that fails under it is a guest that is started anew. */
 static void hands_abort(struct mover *mv, const struct move *m)
 {
 	char error[MOVE_TEXT];
+	if (*m->resource)
+		return;
 	free(ask((struct hands *)mv, SIDE_FROM, m, ask_abort, ABORT_S, error));
 }
 
@@ -250,6 +280,8 @@ static void hands_close(struct mover *mv)
 {
 	struct hands *h = (struct hands *)mv;
 	struct link *l = h->sides[SIDE_MIGRATE].link;
+	if (h->by_cluster)
+		pacemaker_done(&h->cluster);
 	if (h->running && (!l || link_give_up(l, &h->running->r) == GAVE_UP_DONE))
 		free(h->running);
 	for (int i = 0; i < SIDES; i++)

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* Pacemaker by its commands (cibadmin, crm_resource). Invariant: a name of the cluster becomes an argument
+ * only when it is a plain word; a constraint that was made is taken away whatever comes, and ends by itself
+ * should vmtop not live to do it. The running migration is never broken off: Pacemaker would stop the guest
+ * and start it anew. */
+#include "pacemaker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../xml.h"
+#include "procfile.h"
+#include "vmtop/text.h"
+
+static const double CIB_S = 15, STEP_S = 60, SETTLE_S = 1800;
+enum { CIB_MOST = 16 << 20, OUT_MOST = 1 << 20, CONFIG_MOST = 256 << 10, DEEP = 4 };
+
+/* ---- the cluster's configuration ---- */
+
+static bool plain(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-";
+	return *name && *name != '-' && name[strspn(name, allowed)] == '\0';
+}
+
+/* Of the name-value pairs in the sets of this kind. */
+static bool pair(xmlNodePtr node, const char *sets, const char *name, char *value, size_t len)
+{
+	value[0] = '\0';
+	XML_EACH(set, node, sets)
+	XML_EACH(nv, set, "nvpair")
+	if (xml_attr_is(nv, "name", name) && xml_attr(nv, "value", value, len))
+		return true;
+	return false;
+}
+
+static bool is_yes(const char *value)
+{
+	static const char *const words[] = {"true", "yes", "on", "1", "y"};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcasecmp(value, words[i]) == 0)
+			return true;
+	return false;
+}
+
+/* A primitive may take what it lacks from a template. */
+static xmlNodePtr template_of(xmlNodePtr resources, xmlNodePtr primitive)
+{
+	char name[MOVE_OWNER];
+	if (!xml_attr(primitive, "template", name, sizeof name))
+		return primitive;
+	XML_EACH(t, resources, "template")
+	if (xml_attr_is(t, "id", name))
+		return t;
+	return primitive;
+}
+
+struct resource {
+	xmlNodePtr node, tmpl;
+	char id[MOVE_OWNER], config[512];
+};
+
+static void option(const struct resource *r, const char *sets, const char *name, char *value, size_t len)
+{
+	if (!pair(r->node, sets, name, value, len))
+		pair(r->tmpl, sets, name, value, len);
+}
+
+/* Its definition, as the agent reads it; false: it cannot be read here. */
+static bool config_is(const char *path, const struct pacemaker_question *q, bool *is)
+{
+	char word[VM_NAME_BYTES], *text = malloc(CONFIG_MOST);
+	uint8_t uuid[UUID_BYTES];
+	struct stat st;
+	bool read = text && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+		    procfile_read(path, text, CONFIG_MOST) > 0;
+	xmlDocPtr doc = read ? xml_read(text, "domain", NULL) : NULL;
+	free(text);
+	if (!doc)
+		return false;
+	xmlNodePtr dom = xmlDocGetRootElement(doc);
+	if (xml_text(xml_child(dom, "uuid"), word, sizeof word) && uuid_parse(uuid, word) == 0)
+		*is = memcmp(uuid, q->uuid, UUID_BYTES) == 0;
+	else
+		*is = xml_text(xml_child(dom, "name"), word, sizeof word) && strcmp(word, q->vm) == 0;
+	xmlFreeDoc(doc);
+	return true;
+}
+
+/* By its definition; where that is not on this machine, by its file's name or its own. */
+static bool is_guest(struct resource *r, const struct pacemaker_question *q)
+{
+	char want[VM_NAME_BYTES + 8];
+	bool is = false;
+	if (!xml_attr_is(r->tmpl, "type", "VirtualDomain") || !xml_attr_is(r->tmpl, "class", "ocf"))
+		return false;
+	option(r, "instance_attributes", "config", r->config, sizeof r->config);
+	if (*r->config == '/' && config_is(r->config, q, &is))
+		return is;
+	const char *base = strrchr(r->config, '/');
+	snprintf(want, sizeof want, "%s.xml", q->vm);
+	return strcmp(base ? base + 1 : r->config, want) == 0 || strcmp(r->id, q->vm) == 0;
+}
+
+/* Groups and clones hold others. */
+static bool find(xmlNodePtr resources, xmlNodePtr at, int deep, const struct pacemaker_question *q,
+	struct resource *to)
+{
+	static const char *const nests[] = {"group", "clone", "master", "bundle"};
+	XML_EACH(node, at, "primitive")
+	{
+		*to = (struct resource){.node = node, .tmpl = template_of(resources, node)};
+		if (xml_attr(node, "id", to->id, sizeof to->id) && is_guest(to, q))
+			return true;
+	}
+	for (size_t i = 0; deep && i < sizeof nests / sizeof *nests; i++)
+		XML_EACH(nest, at, nests[i])
+	if (find(resources, nest, deep - 1, q, to))
+		return true;
+	return false;
+}
+
+/* kvm1 and kvm1.example.org are one. */
+static bool same_host(const char *a, const char *b)
+{
+	size_t n = strcspn(a, "."), m = strcspn(b, ".");
+	return *a && *b &&
+	       (strcasecmp(a, b) == 0 || (n == m && (!a[n] || !b[m]) && strncasecmp(a, b, n) == 0));
+}
+
+static bool find_node(xmlNodePtr cib, const struct pacemaker_question *q, char *node, size_t len)
+{
+	XML_EACH(n, xml_path(cib, "configuration/nodes"), "node")
+	if (xml_attr(n, "uname", node, len) &&
+		(same_host(node, q->target) || same_host(node, q->target_host)))
+		return true;
+	node[0] = '\0';
+	return false;
+}
+
+/* What a move by hand leaves behind; taking it away is for whoever made it. */
+static bool find_constraint(xmlNodePtr cib, const char *id, char *name, size_t len)
+{
+	XML_EACH(c, xml_path(cib, "configuration/constraints"), "rsc_location")
+	if (xml_attr_is(c, "rsc", id) && xml_attr(c, "id", name, len) &&
+		(strncmp(name, "cli-prefer-", 11) == 0 || strncmp(name, "cli-ban-", 8) == 0 ||
+			strncmp(name, "cli-standby-", 12) == 0))
+		return true;
+	return false;
+}
+
+static bool maintained(xmlNodePtr cib, const struct resource *r)
+{
+	char value[32];
+	xmlNodePtr config = xml_path(cib, "configuration/crm_config");
+	if (pair(config, "cluster_property_set", "maintenance-mode", value, sizeof value) && is_yes(value))
+		return true;
+	option(r, "meta_attributes", "maintenance", value, sizeof value);
+	if (is_yes(value))
+		return true;
+	option(r, "meta_attributes", "is-managed", value, sizeof value);
+	return *value && !is_yes(value);
+}
+
+/* Why Pacemaker would not move it live, or not at our word. */
+static void judge(
+	xmlNodePtr cib, const struct resource *r, const struct pacemaker_question *q, struct move_look *to)
+{
+	char value[MOVE_OWNER], id[120], target[80], why[MOVE_OWNER] = "";
+	text_escape(id, sizeof id, r->id);
+	text_escape(target, sizeof target, q->target);
+	option(r, "meta_attributes", "allow-migrate", value, sizeof value);
+	if (!is_yes(value))
+		snprintf(why, sizeof why, "would be stopped and started: allow-migrate is not set");
+	else if (maintained(cib, r))
+		snprintf(why, sizeof why, "is in maintenance, or not managed");
+	else if (!find_node(cib, q, to->node, sizeof to->node))
+		snprintf(why, sizeof why, "is not for %s: no node of the cluster", target);
+	else if (find_constraint(cib, r->id, value, sizeof value))
+		snprintf(why, sizeof why, "was moved by hand: crm_resource --clear first");
+	else if (!plain(r->id) || !plain(to->node))
+		snprintf(why, sizeof why, "or its node has a name that is no plain word");
+	if (*why)
+		snprintf(to->owner, sizeof to->owner, "Pacemaker's resource %.60s %.110s", id, why);
+	else
+		memcpy(to->resource, r->id, sizeof to->resource);
+}
+
+void pacemaker_read(const struct pacemaker_question *q, const char *text, struct move_look *to)
+{
+	struct resource r;
+	xmlDocPtr doc = xml_read(text, "cib", NULL);
+	xmlNodePtr cib = doc ? xmlDocGetRootElement(doc) : NULL,
+		   resources = cib ? xml_path(cib, "configuration/resources") : NULL;
+	if (!cib)
+		snprintf(to->owner, sizeof to->owner,
+			"Pacemaker's configuration cannot be read: whether the guest is its resource is not known");
+	else if (find(resources, resources, DEEP, q, &r))
+		judge(cib, &r, q, to);
+	xmlFreeDoc(doc);
+}
+
+/* The agent keeps a file for each guest that it runs. */
+static bool agent_has(const struct pacemaker_question *q)
+{
+	char path[512];
+	int n = snprintf(
+		path, sizeof path, "%s/run/resource-agents/VirtualDomain-%s-emu.state", q->root, q->vm);
+	return q->local && (size_t)n < sizeof path && !strchr(q->vm, '/') && access(path, F_OK) == 0;
+}
+
+void pacemaker_look(const struct pacemaker_question *q, struct move_look *to)
+{
+	static const char *const argv[] = {"cibadmin", "--query", NULL};
+	struct child c;
+	bool asked = child_start(&c, argv, CIB_MOST, CIB_S);
+	if (asked)
+		child_wait(&c);
+	if (asked && c.status == 0 && c.out)
+		pacemaker_read(q, c.out, to);
+	else if (agent_has(q))
+		snprintf(to->owner, sizeof to->owner,
+			"it is Pacemaker's, which does not answer here: crm_resource --move on a node of it");
+	child_done(&c);
+}
+
+/* ---- a move ---- */
+
+enum { STEP_MOVE, STEP_SETTLE, STEP_CLEAR, STEP_SETTLED, STEP_END };
+
+/* The constraint ends by itself after the longest that we wait for it. */
+static void step_start(struct pacemaker_move *p)
+{
+	const char *const move[] = {"crm_resource", "--resource", p->resource, "--move", "--node", p->node,
+		"--lifetime", "PT2H", NULL};
+	const char *const clear[] = {"crm_resource", "--resource", p->resource, "--clear", NULL};
+	const char *const settle[] = {"crm_resource", "--wait", "--timeout", "1800", NULL};
+	const char *const *steps[] = {move, settle, clear, settle};
+	bool waits = p->step == STEP_SETTLE || p->step == STEP_SETTLED;
+	if (!child_start(&p->child, steps[p->step], OUT_MOST, waits ? SETTLE_S : STEP_S) && !*p->said)
+		snprintf(p->said, sizeof p->said, "crm_resource cannot be started");
+}
+
+void pacemaker_begin(struct pacemaker_move *p, const char *resource, const char *node)
+{
+	*p = (struct pacemaker_move){.child.fd = -1};
+	snprintf(p->resource, sizeof p->resource, "%s", resource);
+	snprintf(p->node, sizeof p->node, "%s", node);
+	step_start(p);
+}
+
+bool pacemaker_poll(struct pacemaker_move *p)
+{
+	static const char *const what[] = {"crm_resource --move", "waiting for Pacemaker",
+		"crm_resource --clear (the constraint ends by itself within two hours)",
+		"waiting for Pacemaker"};
+	while (p->step < STEP_END && child_poll(&p->child)) {
+		bool bad = p->child.status != 0;
+		if (bad && !*p->said)
+			snprintf(p->said, sizeof p->said, "%s: %.800s", what[p->step],
+				p->child.out && *p->child.out ? p->child.out : "it was ended");
+		p->step = bad && p->step == STEP_MOVE ? STEP_END : p->step + 1;
+		child_done(&p->child);
+		if (p->step < STEP_END)
+			step_start(p);
+	}
+	return p->step == STEP_END;
+}
+
+/* The constraint goes whatever we leave behind. */
+void pacemaker_done(struct pacemaker_move *p)
+{
+	bool made = p->step == STEP_SETTLE || p->step == STEP_CLEAR;
+	child_done(&p->child);
+	if (made) {
+		p->step = STEP_CLEAR;
+		step_start(p);
+		child_wait(&p->child);
+		child_done(&p->child);
+	}
+	p->step = STEP_END;
+}

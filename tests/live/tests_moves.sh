@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# tests_moves.sh: a fleet's plan is carried out between two hypervisors that are as in tests_migrate.sh. They share the
-# pCPUs of this machine, so each is shown a /proc/stat in which these are idle but for its own guests, and, where a test
-# says so, a /proc/meminfo: all else is real.
+# tests_moves.sh: a fleet's plan is carried out between two hypervisors (fleet.sh). Both have all pCPUs of this machine, so
+# that vmtop can pin there, and are shown a /proc/stat in which these idle but for guests, and, where a test says so, a
+# /proc/meminfo: all else is real.
 
 # A guest that keeps one vCPU busy half of the time, with 24 MiB of noise in its memory, so that a migration has
 # something to send. PERSIST=1: defined, and started with its host.
@@ -53,13 +53,12 @@ one_owner_each() {
 moves_vmtop() { "$VMTOP" fleet -d 2.75 --plan --carry-out "$@" a=qemu+tcp://10.99.0.1/system b=qemu+tcp://10.99.0.2/system; }
 
 moves_hosts() {
-	local i
-	command -v ip >/dev/null || skip "ip is not installed (iproute2)"
+	local i why
+	why=$(fleet_missing)
+	[ -z "$why" ] || skip "$why"
 	[ "$(nproc)" -le 8 ] || skip "more than 8 pCPUs: they are not overloaded by two guests too many"
-	for i in br0 v1 v2; do ip link del $i 2>/dev/null; done # of a first go
-	ip link set lo up
-	{ ip link add br0 type bridge && ip addr add 10.99.0.254/24 dev br0 && ip link set br0 up; } || skip "no bridge can be made here"
-	NODE=() STEERS=()
+	HOST_CPU=() HOST_MIB=() STEERS=()
+	fleet_start || skip "no bridge can be made here"
 	grep . /proc/stat >"$LAB/stat"
 	node_start 1
 	node_start 2

@@ -215,7 +215,9 @@ static void strip_memory(const struct view *v, const struct snapshot *s, struct 
 static void strip_mark(
 	const struct strip *t, const struct unit *u, bool node, struct screen *to, struct rect at)
 {
-	if (!t->flow && node)
+	if (!t->flow && node && u->node < 0) /* what is offline belongs to none */
+		screen_text(to, at.row + t->row, at.col, t->label - 1, STYLE_DIM, "no node");
+	else if (!t->flow && node)
 		screen_printf(to, at.row + t->row, at.col, t->label - 1, STYLE_DIM, "node %d", u->node);
 	else if (t->share > 1)
 		screen_printf(

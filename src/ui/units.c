@@ -14,9 +14,11 @@ const char *merge_text(enum merge m)
 	return (unsigned)m < MERGE_COUNT ? text[m] : text[0];
 }
 
+/* A place that is not known comes last. */
 static int order(int a, int b)
 {
-	return (a > b) - (a < b);
+	unsigned x = (unsigned)a, y = (unsigned)b;
+	return (x > y) - (x < y);
 }
 
 static int by_place(const void *x, const void *y)
@@ -95,8 +97,8 @@ static size_t units_order(struct view *v, const struct snapshot *s, const struct
 	return n;
 }
 
-/* Threads that are switched off for good (SMT on POWER) would fill the screen: where more pCPUs are offline
- * than online they are hidden from the start, until the user wants to see them. */
+/* Threads that are switched off for good (nosmt, SMT on POWER) would fill the screen: where half of the pCPUs
+ * or more are offline they are hidden from the start, until the user wants to see them. */
 static void offline_at_first(struct view *v, const struct snapshot *s)
 {
 	struct cpuset online;
@@ -104,7 +106,7 @@ static void offline_at_first(struct view *v, const struct snapshot *s)
 		return;
 	sample_online(&s->sample, &online);
 	v->offline_settled = true;
-	v->hide_offline |= 2 * (size_t)cpuset_count(&online) < s->sample.host.n_pcpus;
+	v->hide_offline |= 2 * (size_t)cpuset_count(&online) <= s->sample.host.n_pcpus;
 }
 
 void units_update(struct view *v, const struct snapshot *s)

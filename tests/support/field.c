@@ -50,8 +50,16 @@ static void add_core(struct field *f, int socket, int core)
 	}
 }
 
+static void parse(struct cpuset *s, const char *list)
+{
+	cpuset_clear(s);
+	if (list)
+		assert_int_equal(cpuset_parse(s, list, NULL), 0);
+}
+
 void field_make(struct field *f, const struct field_kind *kind)
 {
+	struct cpuset off;
 	memset(f, 0, sizeof *f);
 	f->kind = kind;
 	for (int s = 0; s < kind->sockets; s++)
@@ -61,13 +69,9 @@ void field_make(struct field *f, const struct field_kind *kind)
 	f->caches = kind->sockets * kind->caches;
 	f->nodes = kind->nodes ? kind->sockets * kind->nodes : 1;
 	qsort(f->cpus, f->n_cpus, sizeof *f->cpus, by_id);
-}
-
-static void parse(struct cpuset *s, const char *list)
-{
-	cpuset_clear(s);
-	if (list)
-		assert_int_equal(cpuset_parse(s, list, NULL), 0);
+	parse(&off, kind->offline);
+	for (size_t i = 0; i < f->n_cpus; i++)
+		f->cpus[i].online &= !cpuset_has(&off, f->cpus[i].id);
 }
 
 void field_usable(const struct field *f, struct cpuset *s)
@@ -128,6 +132,12 @@ static bool of_cache(const struct field_cpu *c, int cache)
 static bool of_node(const struct field_cpu *c, int node)
 {
 	return c->node == node;
+}
+
+/* The kernel leaves out what is offline, and so does libvirt. */
+static bool on_node(const struct field_cpu *c, int node)
+{
+	return c->node == node && c->online;
 }
 
 static bool is_online(const struct field_cpu *c, int on)
@@ -203,15 +213,11 @@ static void put_cells(const struct field *f, FILE *to)
 			NODE_GIB << 20);
 		for (size_t i = 0; i < f->n_cpus; i++) {
 			const struct field_cpu *c = &f->cpus[i];
-			if (c->node != n * step(f->kind))
-				continue;
-			if (c->online)
+			if (c->node == n * step(f->kind) && c->online)
 				fprintf(to,
 					"<cpu id='%d' socket_id='%d' die_id='0' core_id='%d' siblings='%s'/>\n",
 					c->id, c->socket, c->core % (f->cores / f->kind->sockets),
 					list_of(f, of_core, c->core));
-			else
-				fprintf(to, "<cpu id='%d'/>\n", c->id);
 		}
 		fputs("</cpus></cell>\n", to);
 	}
@@ -269,10 +275,11 @@ static void put_topology(const struct field *f, FILE *to)
 		fprintf(to, "\tnode %d %s memory %dG\n", n * step(f->kind),
 			list_of(f, of_node, n * step(f->kind)), NODE_GIB);
 	for (int c = 0; c < f->cores; c++)
-		fprintf(to, "\tcore %d %s\n", c, list_of(f, of_core, c));
+		if (*list_of(f, of_core, c))
+			fprintf(to, "\tcore %d %s\n", c, list_of(f, of_core, c));
 	for (int c = 0; c < f->caches; c++)
 		fprintf(to, "\tcache %d %s\n", c, list_of(f, of_cache, c));
-	if (k->threads_on)
+	if (k->threads_on || k->offline)
 		fprintf(to, "\toffline %s\n", list_of(f, is_online, false));
 	if (k->isolated)
 		fprintf(to, "\tisolated %s\n", k->isolated);
@@ -361,7 +368,7 @@ static void write_nodes(const struct field *f)
 	write_node(f, id, "");
 	for (int n = 0; n < f->nodes; n++) {
 		cpuset_add(&all, n * step(f->kind));
-		write_node(f, n * step(f->kind), list_of(f, of_node, n * step(f->kind)));
+		write_node(f, n * step(f->kind), list_of(f, on_node, n * step(f->kind)));
 	}
 	cpuset_format(&all, text, sizeof text);
 	put(f, text, NODE "/online");
@@ -410,8 +417,33 @@ static void write_cache(const struct field *f, const struct field_cpu *c)
 	put(f, list_of(f, of_cache, c->cache), CPU "/cpu%d/cache/index3/shared_cpu_list", c->id);
 }
 
+/* As the kernel writes it: words of 32 pCPUs in hex, the last first, up to the last that may be. */
+static void write_map(const struct field *f, int id, bool any)
+{
+	char text[CPUSET_CPUS / 32 * 9 + 1], *at = text;
+	for (int word = f->cpus[f->n_cpus - 1].id / 32; word >= 0; word--) {
+		uint32_t bits = 0;
+		for (size_t i = 0; any && i < f->n_cpus; i++)
+			if (f->cpus[i].node == id && f->cpus[i].online && f->cpus[i].id / 32 == word)
+				bits |= UINT32_C(1) << f->cpus[i].id % 32;
+		at += sprintf(at, "%08x%s", bits, word ? "," : "");
+	}
+	put(f, text, NODE "/node%d/cpumap", id);
+}
+
+static void write_maps(const struct field *f)
+{
+	struct cpuset far;
+	parse(&far, f->kind->far_nodes);
+	CPUSET_EACH(id, &far)
+	write_map(f, id, false);
+	for (int n = 0; n < f->nodes; n++)
+		write_map(f, n * step(f->kind), true);
+}
+
 void field_write_more(const struct field *f)
 {
+	write_maps(f);
 	for (size_t i = 0; i < f->n_cpus; i++) {
 		const struct field_cpu *c = &f->cpus[i];
 		put(f, number(c->online), CPU "/cpu%d/online", c->id);

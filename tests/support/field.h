@@ -27,6 +27,7 @@ struct field_kind {
 	int first, stride;     /* id of the first pCPU; from socket to socket (0: without a gap) */
 	int node_step;         /* from node id to node id; 0: 1 */
 	int threads_on;        /* threads of each core that are online; 0: all */
+	const char *offline;   /* besides these threads */
 	const char *far_nodes; /* nodes of memory alone */
 	const char *isolated, *nohz_full, *isolated_by_group;
 	int khz, lesser_khz;       /* highest frequency; 0: none is told */

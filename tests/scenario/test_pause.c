@@ -76,6 +76,8 @@ static void a_journal_that_fails_for_a_while(void **state)
 	spy_run(en, 8);
 	assert_true(is_auto(en, false, false));
 	assert_int_equal(count(en, "MANUAL for now: cannot write the journal"), 2);
+	assert_int_equal(count(en, "CPU: MANUAL for now: cannot write the journal"), 1);
+	assert_int_equal(count(en, "memory: MANUAL for now: cannot write the journal"), 1);
 	assert_string_equal(spy_pin(&host, "a-4", 0), "0");
 	spy_run(en, 60);
 	assert_true(is_auto(en, false, false));

@@ -125,7 +125,11 @@ static void test_csv_default_columns_are_rectangular(void **state)
 static void test_openmetrics(void **state)
 {
 	(void)state;
+	p.vm_status[1].suffer.n = 1;
 	char *text = printed(openmetrics_write, OUT_OPENMETRICS, "name,cpu,usable");
+	p.vm_status[1].suffer.n = 0;
+	assert_non_null(strstr(text, "vmtop_host_vms_suffering 1\n"));
+	assert_non_null(strstr(text, "alarm=\"short-of-memory\""));
 	const char *usable =
 		"# TYPE vmtop_vm_memory_usable_bytes gauge\n# UNIT vmtop_vm_memory_usable_bytes bytes\n"
 		"# HELP vmtop_vm_memory_usable_bytes memory inside that could be had without swapping\n"

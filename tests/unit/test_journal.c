@@ -438,6 +438,10 @@ static void folders_of_others_are_not_used(void **state)
 	setenv("HOME", other, 1);
 	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
 	assert_int_equal(strncmp(path, "/var/lib/vmtop/", 15), 0);
+	snprintf(deep, sizeof deep, "%s/not/made/yet", state_home()); /* ours, as what it will be made in */
+	setenv("XDG_STATE_HOME", deep, 1);
+	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
+	assert_memory_equal(path, deep, strlen(deep));
 	setenv("XDG_STATE_HOME", state_home(), 1);
 	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
 	assert_int_equal(strncmp(path, state_home(), strlen(state_home())), 0);

@@ -170,6 +170,24 @@ static void shares_take_in_steps_from_what_is_used_least(void **state)
 	toy_done(&t);
 }
 
+/* What is not known of the balloon makes nothing of QEMU's memory. */
+static void a_limit_leaves_room_for_qemu_itself(void **state)
+{
+	(void)state;
+	struct vm_memory m = {.limit_kib = vi64_ok(M(1024)),
+		.rss_kib = vi64_ok(M(1000)),
+		.balloon_kib = vi64_absent(AVAIL_NONE),
+		.plugged_kib = vi64_absent(AVAIL_NONE)};
+	int64_t least = mem_limit_kib(&m);
+	assert_in_range(least, M(900), M(1023));
+	m.balloon_kib = vi64_ok(M(600)); /* 400 MiB beside it */
+	assert_int_equal(mem_limit_kib(&m), M(624));
+	m.rss_kib = vi64_absent(AVAIL_NONE);
+	assert_int_equal(mem_limit_kib(&m), least);
+	m.limit_kib = vi64_absent(AVAIL_NONE);
+	assert_int_equal(mem_limit_kib(&m), SAMPLE_KIB_MOST);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +195,7 @@ int main(void)
 		cmocka_unit_test(guests_elsewhere_give_nothing_for_it),
 		cmocka_unit_test(a_host_that_tells_no_nodes_bounds_nobody),
 		cmocka_unit_test(a_limit_of_its_own_is_its_maximum),
+		cmocka_unit_test(a_limit_leaves_room_for_qemu_itself),
 		cmocka_unit_test(a_limit_that_is_exceeded_already_shrinks_nobody),
 		cmocka_unit_test(a_group_never_gets_more_than_its_limit),
 		cmocka_unit_test(one_shares_order_holds_on_a_node),

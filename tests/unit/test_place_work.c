@@ -227,6 +227,10 @@ static void distances_and_costs(void **unused)
 	}
 	c.units[3].node = -1; /* of an unknown node: only the LLCs differ */
 	assert_float_equal(place_distance(&w, 0, 3), 2, 0);
+	c.tasks[0].mem_nodes = 2; /* which may be there: it comes home */
+	c.tasks[0].weight = 1;
+	assert_int_equal(place_load(&w, &c.p), 0);
+	assert_float_equal(place_cost_far(&w, 0, 0, 3), 1, 1e-9);
 	c.units[3].llc = -1;
 	assert_float_equal(place_distance(&w, 0, 3), 1, 0);
 	for (int u = 0; u < 4; u++)

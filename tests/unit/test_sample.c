@@ -55,6 +55,22 @@ static void vcpu_without_vm_is_refused(void **state)
 	sample_done(&s);
 }
 
+/* What no machine can be is not known. */
+static void a_capacity_that_cannot_be_is_none(void **state)
+{
+	(void)state;
+	static const int told[] = {-1, 0, 1, PCPU_LARGEST, PCPU_LARGEST + 1, INT32_MIN, INT32_MAX},
+			 want[] = {0, 0, 1, PCPU_LARGEST, 0, 0, 0};
+	struct sample s;
+	sample_init(&s);
+	for (int i = 0; i < 7; i++)
+		sample_add_pcpu(&s, i)->capacity = told[i];
+	assert_int_equal(sample_finish(&s, NULL), 0);
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(s.host.pcpus[i].capacity, want[i]);
+	sample_done(&s);
+}
+
 static void finish_sorts_and_drops_doubles(void **state)
 {
 	(void)state;
@@ -291,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_element_is_absent_in_all),
 		cmocka_unit_test(vcpu_without_vm_is_refused),
+		cmocka_unit_test(a_capacity_that_cannot_be_is_none),
 		cmocka_unit_test(finish_sorts_and_drops_doubles),
 		cmocka_unit_test(vcpus_that_are_not_there_are_an_error),
 		cmocka_unit_test(copy_is_deep_and_keeps_room),

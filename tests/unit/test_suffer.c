@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* What would cure a VM, as commands that somebody may copy: they name the VM and a pCPU that has room. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "support/fixture.h"
+#include "vmtop/suffer.h"
+
+static struct fixture f;
+static char said[400];
+
+static int setup(void **state)
+{
+	(void)state;
+	fx_init(&f, &(struct fx_host){.pcpus = 4});
+	fx_vm(&f, 1, 1);
+	fx_start(&f);
+	fx_advance(&f, 2);
+	for (size_t i = 0; i < 4; i++)
+		f.m.pcpus[i].busy_pct = vf64_ok(90);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	fx_done(&f);
+	return 0;
+}
+
+static const char *cure(enum cause c, int pcpu)
+{
+	struct suffer_look look = {&f.s, f.m.vcpus, f.m.vms, f.m.pcpus};
+	struct finding x = {.cause = c, .weight_pct = 50, .pcpu = pcpu, .other = -1};
+	suffer_cure(&look, 0, &x, said, sizeof said);
+	return said;
+}
+
+static bool names(const char *name)
+{
+	snprintf(f.s.vms[0].name, sizeof f.s.vms[0].name, "%s", name);
+	char command[200];
+	snprintf(command, sizeof command, "virsh vcpupin %s VCPU LIST", name);
+	return strstr(cure(CAUSE_PINS, 0), command) != NULL;
+}
+
+static void a_command_names_the_vm_by_a_word_or_its_uuid(void **state)
+{
+	(void)state;
+	static const char *const plain[] = {"a", "z", "A", "Z", "0", "9", "aZ0-._+", "Web-9.LAN"};
+	static const char *const odd[] = {"a b", "a;b", "$(x)", "`x`", "a'b", "a\"b", "a\nb", "-x", "", "a|b",
+		"a&b", "a/b", "a:b", "a@b", "a[b", "a`b", "a{b", "\303\244"};
+	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+		if (!names(plain[i]))
+			fail_msg("%s: %s", plain[i], said);
+	char uuid[UUID_TEXT];
+	uuid_format(f.s.vms[0].uuid, uuid);
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+		if (names(odd[i]) && odd[i][0])
+			fail_msg("%s: %s", odd[i], said);
+		assert_non_null(strstr(said, uuid));
+	}
+}
+
+static bool leads_to(int cpu)
+{
+	char command[100];
+	snprintf(f.s.vms[0].name, sizeof f.s.vms[0].name, "a");
+	snprintf(command, sizeof command, "virsh emulatorpin a %d --live", cpu);
+	return strstr(cure(CAUSE_EMULATOR, 0), command) != NULL;
+}
+
+/* Among pCPUs that idle the one that idles most, and none that is its own, offline, isolated or not known. */
+static void other_threads_are_led_to_an_idle_pcpu(void **state)
+{
+	(void)state;
+	assert_false(leads_to(1) || leads_to(2) || leads_to(3));
+	f.m.pcpus[0].busy_pct = vf64_ok(1);
+	assert_non_null(strstr(cure(CAUSE_EMULATOR, 0), "LIST")); /* where it is already */
+	f.m.pcpus[1].busy_pct = vf64_ok(30);
+	f.m.pcpus[2].busy_pct = vf64_ok(10);
+	assert_true(leads_to(2));
+	f.s.host.pcpus[2].isolated = true;
+	assert_true(leads_to(1));
+	f.s.host.pcpus[2].isolated = false;
+	f.s.host.pcpus[2].online = false;
+	assert_true(leads_to(1));
+	f.s.host.pcpus[2].online = true;
+	f.m.pcpus[2].busy_pct = vf64_absent(AVAIL_REMOTE);
+	assert_true(leads_to(1));
+	f.m.pcpus[1].busy_pct = vf64_ok(41);
+	assert_non_null(strstr(cure(CAUSE_EMULATOR, 0), "LIST"));
+}
+
+/* The score after a sample at this load. */
+static double score(struct suffer *x, double ran_pct, double waited_pct)
+{
+	fx_load(&f, 1, 0, ran_pct, waited_pct);
+	fx_advance(&f, 2);
+	struct suffer_look look = {&f.s, f.m.vcpus, f.m.vms, f.m.pcpus};
+	const struct suffering *now = suffer_update(x, &look, f.m.n_vm_slots);
+	assert_non_null(now);
+	return now[0].n ? now[0].score_pct : 0;
+}
+
+/* Seen twice it is named; then it goes half of the way with each sample, so that it does not flicker. */
+static void a_score_goes_half_of_the_way(void **state)
+{
+	(void)state;
+	struct suffer *x = suffer_new();
+	assert_non_null(x);
+	assert_float_equal(score(x, 50, 50), 0, 0);
+	double high = score(x, 50, 50);
+	for (int i = 0; i < 10; i++)
+		high = score(x, 50, 50);
+	assert_true(high > 40);
+	double first = score(x, 65, 35), second = score(x, 65, 35), low = second;
+	for (int i = 0; i < 20; i++)
+		low = score(x, 65, 35);
+	assert_true(low > 20 && low < high);
+	assert_float_equal(first, (high + low) / 2, 1);
+	assert_float_equal(second, (first + low) / 2, 1);
+	suffer_free(x);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_command_names_the_vm_by_a_word_or_its_uuid, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_score_goes_half_of_the_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_threads_are_led_to_an_idle_pcpu, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -15,9 +15,13 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "../../src/backend/prom/http.h"
 #include "support/run_scenario.h"
 #include "support/spy.h"
 #include "vmtop/batch.h"
+#include "vmtop/fleet_propose.h"
+#include "vmtop/fleet_rows.h"
+#include "vmtop/prom.h"
 #include "vmtop/record.h"
 #include "vmtop/scenario.h"
 #include "vmtop/trace.h"
@@ -349,6 +353,123 @@ static void recordings_survive_it(void **state)
 	unlink(cfg.replay);
 }
 
+/* ---- fleets ---- */
+
+enum { FLEET_VMS_HERE = 6 };
+static char *answer; /* of a Prometheus: a host that is overloaded, one that idles */
+
+static void series(FILE *to, const char *name, int h, int vm, double value)
+{
+	fprintf(to, "%s{\"metric\":{\"__name__\":\"%s\",\"instance\":\"h%d:9\",\"host\":\"h%d\"",
+		ftell(to) > 70 ? "," : "", name, h, h);
+	if (strcmp(name, "vmtop_host_info") == 0)
+		fputs(",\"uri\":\"qemu:///system\",\"version\":\"1\"", to);
+	if (vm >= 0)
+		fprintf(to, ",\"vm\":\"vm-%d\",\"uuid\":\"09248ee2-185e-4c46-b0e9-59d53b5757%02d\"", vm, vm);
+	fprintf(to, "},\"value\":[1700000000,\"%.9g\"]}", value);
+}
+
+static void answer_make(void)
+{
+	size_t len;
+	FILE *to = open_memstream(&answer, &len);
+	assert_non_null(to);
+	fputs("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[", to);
+	for (int h = 0; h < 2; h++) {
+		series(to, "vmtop_host_info", h, -1, 1);
+		series(to, "vmtop_host_connected", h, -1, 1);
+		series(to, "vmtop_host_busy_ratio", h, -1, h ? .02 : 1);
+		series(to, "vmtop_host_pcpus", h, -1, h ? 16 : 4);
+		series(to, "vmtop_host_memory_bytes", h, -1, 64e9);
+		series(to, "vmtop_host_memory_available_bytes", h, -1, 32e9);
+	}
+	for (int vm = 0; vm < FLEET_VMS_HERE; vm++) {
+		series(to, "vmtop_vm_cpu_ratio", 0, vm, .66);
+		series(to, "vmtop_vm_wait_ratio", 0, vm, .34);
+		series(to, "vmtop_vm_suffering_ratio", 0, vm, .34);
+		series(to, "vmtop_vm_memory_balloon_bytes", 0, vm, 1e9);
+	}
+	fputs("]}}", to);
+	fclose(to);
+}
+
+/* Either it cannot be had, for want of memory, or it is all there. */
+static void fleet_once(void)
+{
+	struct err e = ERR_INIT;
+	struct prom_text texts[16] = {{answer, strlen(answer)}};
+	struct fleet_proposal p = {0};
+	size_t rows[FLEET_VMS_HERE];
+	struct fleet *f = prom_fold(texts, 60, INT64_C(1000000000000), INT64_C(1700000000000000000), &e);
+	if (!f) {
+		if (!strstr(e.msg, "out of memory"))
+			fail_msg("allocation %ld fails, and it says: %s", heap.fail_at, e.msg);
+		return;
+	}
+	assert_int_equal(f->n_hosts, 2);
+	assert_int_equal(f->n_vms, FLEET_VMS_HERE);
+	for (size_t i = 0; i < FLEET_VMS_HERE; i++)
+		rows[i] = FLEET_VMS_HERE - 1 - i;
+	int cpu = fleet_column_find(FLEET_VMS, "cpu");
+	if (fleet_sort(f, FLEET_VMS, (size_t)cpu, false, rows, FLEET_VMS_HERE) < 0)
+		assert_int_equal(rows[0], FLEET_VMS_HERE - 1); /* as it was */
+	if (fleet_propose(f, &p) == 0)
+		assert_true(p.plan.n > 0);
+	fleet_proposal_done(&p);
+	fleet_free(f);
+}
+
+static void http_once(void)
+{
+	struct err e = ERR_INIT;
+	struct http_answer a[2];
+	struct http *h = http_new("secret", "", &e);
+	if (!h)
+		return;
+	http_get(h, (const char *const[]){"http://127.0.0.1:1/", "http://127.0.0.1:1/x"}, 2, a, 1, 4096);
+	for (int i = 0; i < 2; i++) {
+		assert_null(a[i].text);
+		assert_true(a[i].err.code != ERR_NONE && a[i].err.msg[0]);
+	}
+	http_free(h);
+}
+
+/* What a scrape is answered from. */
+static void metrics_once(void)
+{
+	struct err e = ERR_INIT;
+	struct batch_out o = {.cfg = &cfg, .to = fopen("/dev/null", "we")};
+	assert_non_null(o.to);
+	struct scenario *scn = scenario_parse("test", small, sizeof small - 1, &e);
+	struct backend *b = scn ? backend_sim_new(scn, true, &e) : NULL;
+	struct engine *en = b ? engine_new(&cfg, b, &e) : NULL;
+	for (int i = 0; en && i < 5; i++) {
+		struct snapshot *s = engine_step(en, &e) == 0 ? engine_snapshot(en) : NULL;
+		if (s && openmetrics_see(&o, s, &e) == 0)
+			openmetrics_write(&o, s, &e);
+		snapshot_free(s);
+		engine_wait(en, -1);
+	}
+	engine_free(en);
+	tally_free(o.tally);
+	fclose(o.to);
+}
+
+static void fleets_and_metrics_survive_it(void **state)
+{
+	(void)state;
+	answer_make();
+	run_config(&cfg, true, true, 1);
+	cfg.batch = true;
+	cfg.format = OUT_OPENMETRICS;
+	long folding = each_allocation(fleet_once, false), asking = each_allocation(http_once, false),
+	     telling = each_allocation(metrics_once, false);
+	print_message("%ld allocations over a fleet, %ld while asking, %ld while telling\n", folding, asking,
+		telling);
+	assert_true(folding > 5 && asking > 1 && telling > 40);
+	free(answer);
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -373,6 +494,7 @@ int main(void)
 		cmocka_unit_test(every_allocation_fails_once),
 		cmocka_unit_test(every_call_fails_once),
 		cmocka_unit_test(recordings_survive_it),
+		cmocka_unit_test(fleets_and_metrics_survive_it),
 	};
 	return cmocka_run_group_tests_name("faults", tests, make_folder, remove_folder);
 }

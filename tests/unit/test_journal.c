@@ -404,6 +404,23 @@ static void journal_stays_small(void **state)
 	journal_close(j, true);
 }
 
+/* Of whatever was opened nothing stays open, however often: it runs for weeks. */
+static void no_descriptor_is_left(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	int before = dup(0);
+	for (int i = 0; i < 3; i++) {
+		struct journal *j = journal_open("weeks", &e);
+		assert_non_null(j);
+		journal_close(j, true);
+	}
+	int after = dup(0);
+	assert_int_equal(after, before + 1);
+	close(before);
+	close(after);
+}
+
 /* The file may be removed by its last owner between our open and our lock: then it is opened again. Here: a
  * journal that was removed while open is no journal. */
 static void journal_of_a_removed_file_is_new(void **state)
@@ -583,6 +600,7 @@ int main(void)
 		cmocka_unit_test(a_dimm_is_plugged),
 		cmocka_unit_test(journal_survives_a_crash),
 		cmocka_unit_test(journal_stays_small),
+		cmocka_unit_test(no_descriptor_is_left),
 		cmocka_unit_test(journal_of_a_removed_file_is_new),
 		cmocka_unit_test(folders_of_others_are_not_used),
 		cmocka_unit_test(impossible_lines_are_refused),

@@ -80,6 +80,7 @@ struct move_found {
 
 enum moves_order {
 	ORDER_WAIT, /* nothing: ask again in a moment */
+	ORDER_TELL, /* nothing: ask again at once, but whoever watches should see how it stands first */
 	ORDER_LOOK, /* tell moves_looked(); a move that runs then is to begin: moves_progress(), moves_ended()
 		     */
 	ORDER_ABORT, /* the migration that runs */

@@ -73,8 +73,10 @@ enum moves_order moves_next(struct moves *ms, int64_t now_ns)
 			stop(ms);
 		else
 			m->state = MOVE_LOOKS;
-		return ms->abort ? ORDER_END : ORDER_LOOK;
+		return ms->abort ? ORDER_END : ORDER_TELL;
 	}
+	if (m && m->state == MOVE_LOOKS)
+		return ORDER_LOOK;
 	bool acts = m && (m->state == MOVE_CHECKS || (m->state == MOVE_RUNS && ms->abort));
 	if (!acts || now_ns < ms->due_ns)
 		return m ? ORDER_WAIT : ORDER_END;

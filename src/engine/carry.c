@@ -85,6 +85,8 @@ int carry_turn(struct moves *ms, struct mover *by, int64_t now_ns)
 	switch (moves_next(ms, now_ns)) {
 	case ORDER_END:
 		return -1;
+	case ORDER_TELL:
+		return 0;
 	case ORDER_LOOK:
 		look(ms, by, now_ns);
 		return 0;

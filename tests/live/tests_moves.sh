@@ -83,7 +83,7 @@ moves_abort() {
 		>"$LAB/out" 2>"$LAB/err" &
 	pid=$!
 	echo $pid >>"$LAB/pids"
-	eventually 40 "a migration that is under way: $(cat "$LAB/out" "$LAB/err")" grep -qE 'running [1-9].*MiB left' "$LAB/out"
+	wait_for 60 grep -qE 'running [1-9].*MiB left' "$LAB/out" || fail "no migration under way: $(cat "$LAB/out" "$LAB/err")"
 	kill -INT $pid
 	wait $pid || status=$?
 	expect_eq "exit status after ^C" $status 1
@@ -92,6 +92,35 @@ moves_abort() {
 	expect_eq "last words" "$(cat "$LAB/err")" "vmtop: fleet: 0 of 2 moves done, 1 aborted, 1 not begun"
 	expect_eq "guests on host 2 after the abort" "$(guests_on 2 --all)" ""
 	one_owner_each "$ALL"
+	for vm in "${GUESTS[@]}"; do on 1 migrate-setspeed "$vm" 8796093022207; done
+}
+
+# A plan with moves lies over the table.
+plan_shown() {
+	term_keys v
+	sleep 0.5
+	term_shows 'y carries them out' || { term_keys x; false; }
+}
+# On the screen: y begins, Esc takes back what runs, and what came of it stays in sight after q.
+moves_screen() {
+	local vm
+	for vm in "${GUESTS[@]}"; do on 1 migrate-setspeed "$vm" 1 || fail "no speed limit for $vm"; done
+	term_start
+	term_keys "$VMTOP fleet -d 2.75 a=qemu+tcp://10.99.0.1/system b=qemu+tcp://10.99.0.2/system; echo status \$?" Enter
+	eventually 90 "a plan on the screen" plan_shown
+	term_keys y
+	eventually 60 "a migration on the screen" term_shows '1\. m[0-9]+: a -> b: running .*MiB left'
+	term_keys Escape
+	eventually 60 "its abort on the screen" term_shows '1\. m[0-9]+: a -> b: aborted: the guest runs on at a'
+	term_shows '2\. m[0-9]+: a -> b: not begun' || fail "the second one began: $(term_text)"
+	expect_eq "guests on host 2 after Esc" "$(guests_on 2 --all)" ""
+	one_owner_each "$ALL"
+	term_keys Escape
+	eventually 10 "the end of the list" term_lacks 'Moves between hosts'
+	term_keys q
+	eventually 30 "the end of vmtop" term_shows '^status 0'
+	term_shows '^vmtop: m[0-9]+: a -> b: aborted: the guest runs on at a' || fail "nothing is left in sight: $(term_text)"
+	term_end
 	for vm in "${GUESTS[@]}"; do on 1 migrate-setspeed "$vm" 8796093022207; done
 }
 
@@ -105,7 +134,7 @@ moves_full() {
 	pid=$!
 	echo $pid >>"$LAB/pids"
 	exec 7>"$LAB/answer"
-	eventually 40 "vmtop asks: $(cat "$LAB/out")" grep -q 'Type yes:' "$LAB/out"
+	wait_for 60 grep -q 'Type yes:' "$LAB/out" || fail "vmtop does not ask: $(cat "$LAB/out")"
 	show 2 "$LAB/meminfo.full" /proc/meminfo
 	echo yes >&7
 	wait $pid || status=$?
@@ -150,6 +179,7 @@ test_moves() {
 	local vm
 	moves_hosts
 	moves_abort
+	moves_screen
 	moves_full
 	moves_done
 	for vm in "${GUESTS[@]}"; do
@@ -158,3 +188,112 @@ test_moves() {
 	done
 	true
 }
+
+# ---- Pacemaker's guests ---------------------------------------------------------------------------------------
+
+# cluster_node I: Corosync and Pacemaker of host I, which see nothing of the machine's own.
+cluster_node() {
+	into "$1"
+	"${INTO[@]}" bash -c '
+		for dir in /var/lib/corosync /var/lib/pacemaker /dev/shm /var/log/pacemaker /var/log/corosync /etc/corosync \
+			/etc/pacemaker; do mkdir -p $dir; mount -t tmpfs -o mode=1777 lab $dir; done
+		mkdir -p /var/lib/pacemaker/{cib,pengine,cores,blackbox} /run/crm /run/resource-agents
+		chown -R hacluster:haclient /var/lib/pacemaker /var/log/pacemaker /run/crm
+		chmod 750 /var/lib/pacemaker/*
+		printf "%s\n" "127.0.0.1 localhost" "10.99.0.1 host1" "10.99.0.2 host2" >'"$LAB"'/hosts
+		mount --bind '"$LAB"'/hosts /etc/hosts
+		cp '"$LAB"'/corosync.conf /etc/corosync/corosync.conf
+		corosync -f >'"$LAB/corosync$1.log"' 2>&1 &
+		sleep 2
+		PCMK_logfile='"$LAB/pacemaker$1.log"' exec pacemakerd >'"$LAB/pacemakerd$1.log"' 2>&1' &
+	echo $! >>"$LAB/pids"
+}
+cluster_conf() {
+	cat >"$LAB/corosync.conf" <<-END
+	totem {
+	 version: 2
+	 cluster_name: lab
+	 transport: udpu
+	 crypto_cipher: none
+	 crypto_hash: none
+	}
+	nodelist {
+	 node {
+	  ring0_addr: 10.99.0.1
+	  name: host1
+	  nodeid: 1
+	 }
+	 node {
+	  ring0_addr: 10.99.0.2
+	  name: host2
+	  nodeid: 2
+	 }
+	}
+	quorum {
+	 provider: corosync_votequorum
+	 two_node: 1
+	 wait_for_all: 0
+	}
+	logging {
+	 to_logfile: yes
+	 logfile: $LAB/corosync.log
+	 to_syslog: no
+	}
+	END
+}
+# cib WORDS...: cibadmin on host 1.
+cib() { "${INTO[@]}" cibadmin "$@" >"$LAB/cib" 2>"$LAB/cib.err"; }
+both_online() { into 1; "${INTO[@]}" crm_mon -1 2>/dev/null | grep -q 'Online:.*host1 host2'; }
+# cluster_guest NAME: a resource of the cluster that would rather be on host 1, but stays where it is.
+cluster_guest() {
+	cpu_xml "$1" 6 | sed "s|</name>|</name>\n|" >"$LAB/$1.xml" # its agent wants a line for the name
+	into 1
+	cib -o resources -C -X "<primitive id='vm-$1' class='ocf' provider='heartbeat' type='VirtualDomain'>
+		<instance_attributes id='vm-$1-ia'><nvpair id='vm-$1-c' name='config' value='$LAB/$1.xml'/>
+		<nvpair id='vm-$1-h' name='hypervisor' value='qemu:///system'/>
+		<nvpair id='vm-$1-t' name='migration_transport' value='tcp'/></instance_attributes>
+		<meta_attributes id='vm-$1-ma'><nvpair id='vm-$1-m' name='allow-migrate' value='true'/>
+		<nvpair id='vm-$1-s' name='resource-stickiness' value='100'/></meta_attributes>
+		<operations><op id='vm-$1-mon' name='monitor' interval='10s' timeout='120s'/>$(
+			for op in start stop migrate_to migrate_from; do echo "<op id='vm-$1-$op' name='$op' interval='0' timeout='180s'/>"; done)
+		</operations></primitive>" &&
+		cib -o constraints -C -X "<rsc_location id='likes-$1' rsc='vm-$1' node='host1' score='50'/>" ||
+		fail "no resource for $1: $(cat "$LAB/cib.err")"
+}
+
+test_moves_pacemaker() {
+	local why tool moved
+	why=$(fleet_missing)
+	[ -z "$why" ] || skip "$why"
+	for tool in corosync pacemakerd cibadmin crm_resource /usr/lib/ocf/resource.d/heartbeat/VirtualDomain; do
+		command -v $tool >/dev/null || skip "$tool is not installed"
+	done
+	HOST_CPU=([1]=0 [2]=1) HOST_MIB=()
+	fleet_start || skip "no bridge can be made here"
+	node_start 1
+	node_start 2
+	cluster_conf
+	cluster_node 1
+	cluster_node 2
+	eventually 90 "both nodes are online: $(tail -n 2 "$LAB"/pacemaker[12].log)" both_online
+	cib -o crm_config -M --allow-create -X "<cluster_property_set id='cib-bootstrap-options'>
+		<nvpair id='o-stonith' name='stonith-enabled' value='false'/></cluster_property_set>" || fail "$(cat "$LAB/cib.err")"
+	cluster_guest c1
+	cluster_guest c2
+	eventually 120 "Pacemaker starts both on host 1" guests_are 1 "c1 c2"
+	into 1
+	"${INTO[@]}" "$VMTOP" fleet -d 2.75 --plan --carry-out --yes host1=qemu+tcp://10.99.0.1/system \
+		host2=qemu+tcp://10.99.0.2/system >"$LAB/out" 2>"$LAB/err" || fail "not carried out: $(cat "$LAB/out" "$LAB/err")"
+	expect_eq "moves done" "$(tail -n 1 "$LAB/out")" "1 move done"
+	grep -q 'running .* by Pacemaker' "$LAB/out" || fail "not by Pacemaker: $(cat "$LAB/out")"
+	moved=$(guests_on 2)
+	expect_eq "guests on host 2" "$(echo "$moved" | wc -w)" 1
+	one_owner_each "c1 c2"
+	cib --query
+	! grep -q 'id="cli-' "$LAB/cib" || fail "a constraint is left: $(grep 'id="cli-' "$LAB/cib")"
+	expect_eq "where Pacemaker has it" "$("${INTO[@]}" crm_resource --resource "vm-$moved" --locate 2>&1 | sed 's/.*on: *//; s/ *$//')" host2
+	! grep -q 'fail-count' "$LAB/cib" || fail "Pacemaker counts a failure"
+	note "$(sed -nE 's/^  1\. (c[12]): host1 -> host2: (done in .*)$/\1 \2 by Pacemaker/p' "$LAB/out")"
+}
+# guests_are I "NAMES": they run there.
+guests_are() { [ "$(guests_on "$1")" = "$2" ]; }

@@ -153,13 +153,14 @@ node_guest() {
 	favour "$(node_guest_pid "$1" "$2")"
 }
 node_guest_pid() { cat "/proc/${NODE[$1]}/root/run/libvirt/qemu/$2.pid"; }
-# The guests of a fleet of three: those of host 1 want half as much again as its one pCPU, host 2 has room for two of
-# them, host 3 has none, for its memory is taken. GUEST_NOISE goes to those of host 1.
+# The guests of a fleet of three: those of host 1 want 1.6 times its one pCPU, so that one of them waits a fifth of the
+# time however their turns fall; host 2 has room for two of them; host 3 has none, for its memory is taken. GUEST_NOISE
+# goes to those of host 1.
 fleet_guests() {
-	local i
-	GUEST_MIB=48 node_guest 1 web1 4
-	GUEST_MIB=64 node_guest 1 web2 4
-	for i in 3 4 5; do GUEST_MIB=48 node_guest 1 "web$i" 2; done
+	GUEST_MIB=48 node_guest 1 web1 6
+	GUEST_MIB=48 node_guest 1 web2 5
+	GUEST_MIB=48 node_guest 1 web3 3
+	GUEST_MIB=48 node_guest 1 web4 2
 	GUEST_NOISE='' node_guest 2 mail 0
 	GUEST_NOISE='' GUEST_MIB=464 node_guest 3 archive 0
 }
@@ -169,11 +170,14 @@ said() { cat "$LAB/virsh"; }
 
 # ---- what is watched ------------------------------------------------------------------------------------------
 
+# 5 turns of the guests' work: so much of it is in each sample.
+TURNS=2.75
+
 # node_listen I [ARG...]: vmtop there, for Prometheus; its process id in LISTENS[I].
 declare -a LISTENS
 node_listen() {
 	into "$1"
-	"${INTO[@]}" env XDG_STATE_HOME="$LAB/state$1" "$VMTOP" --no-config -c qemu:///system --format log -d 1 \
+	"${INTO[@]}" env XDG_STATE_HOME="$LAB/state$1" "$VMTOP" --no-config -c qemu:///system --format log -d $TURNS \
 		--listen "10.99.0.$1:19177" "${@:2}" >"$LAB/vmtop$1.log" 2>"$LAB/vmtop$1.err" &
 	LISTENS[$1]=$!
 	echo $! >>"$LAB/pids"

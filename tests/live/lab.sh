@@ -57,7 +57,8 @@ lab_open() {
 	# In the background, so that a signal is acted on at once; its death takes the namespace along.
 	setsid setpriv --pdeathsig KILL unshare --mount --pid --net --fork --kill-child --mount-proc "$@" &
 	LAB_PID=$!
-	trap 'lab_kill; rm -rf "$LAB"' EXIT
+	# A terminal that closes says so twice.
+	trap 'trap "" INT TERM HUP; lab_kill; rm -rf "$LAB"' EXIT
 }
 lab_kill() { kill -KILL "$LAB_PID"; wait "$LAB_PID"; } 2>/dev/null
 

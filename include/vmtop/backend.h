@@ -86,6 +86,8 @@ struct backend_ops {
 	/* Monotonic ns; virtual in simulator and replay. */
 	int64_t (*now)(struct backend *b);
 	void (*status)(struct backend *b, struct backend_status *st);
+	/* May be NULL: the clock of this machine. Else what a clock on the wall shows in virtual time, ns. */
+	int64_t (*wall)(struct backend *b);
 	/* May be NULL, for a recorder: a line of the decision log; a command that is obeyed; what the step
 	 * decided; settings that were read again in the middle of the run. */
 	void (*note)(struct backend *b, const struct log_line *line);
@@ -125,6 +127,7 @@ struct backend {
 /* now() and wait() of a backend in real time without events of its own. */
 int64_t backend_real_now(struct backend *b);
 enum wake backend_real_wait(struct backend *b, int64_t until_ns, int fd);
+int64_t backend_wall(struct backend *b); /* ns since the epoch */
 /* The backend inside all wrappers: its name and its optional functions count. */
 struct backend *backend_innermost(struct backend *b);
 /* Tells every layer that wants to know. */

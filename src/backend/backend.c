@@ -29,6 +29,16 @@ struct backend *backend_innermost(struct backend *b)
 	return b;
 }
 
+int64_t backend_wall(struct backend *b)
+{
+	struct timespec t;
+	b = backend_innermost(b);
+	if (b->ops->wall)
+		return b->ops->wall(b);
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 void backend_note(struct backend *b, const struct log_line *line)
 {
 	for (; b; b = b->ops->inner ? b->ops->inner(b) : NULL)

@@ -2,9 +2,11 @@
 /* Carries a plan out: journal first, then the backend, then the ledger, undo and log. Invariant: no change of
  * a VM before its state as found is on disk; a journal that cannot be written stops the change. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "changes.h"
+#include "vmtop/effect.h"
 
 enum { FAIL_HOLD_S = 10, FAIL_HOLD_MAX_S = 600 };
 
@@ -323,14 +325,28 @@ static void refuse(struct changes *ch, size_t begun, const char *why)
 	}
 }
 
-static void log_actions(struct changes *ch)
+static void log_action(struct changes *ch, const struct action *a, const char *more)
 {
-	for (size_t i = 0; i < ch->plan->n; i++) {
-		const struct action *a = &ch->plan->actions[i];
-		const struct vm_sample *vm = sample_vm_by_uuid(ch->sample, a->uuid);
-		const struct vm_record *r = ledger_find(&ch->ledger, a->uuid);
-		talk_action(ch->talk, a, vm ? vm->name : r ? r->name : "");
+	const struct vm_sample *vm = sample_vm_by_uuid(ch->sample, a->uuid);
+	const struct vm_record *r = ledger_find(&ch->ledger, a->uuid);
+	talk_action(ch->talk, a, vm ? vm->name : r ? r->name : "", more);
+}
+
+/* With what each pin would do, as the preview has it. */
+static void log_planned(struct changes *ch)
+{
+	const struct suffer_look look = {ch->sample, ch->model->vcpus, ch->model->vms, ch->model->pcpus};
+	const struct plan *p = ch->plan;
+	struct effect *x = calloc(p->n + 1, sizeof *x);
+	size_t n = x ? effects_of(&look, p->actions, p->n, x) : 0;
+	for (size_t i = 0; i < p->n; i++) {
+		char does[240] = "";
+		for (size_t k = 0; k < n; k++)
+			if (x[k].action == i)
+				effect_text(&x[k], does, sizeof does);
+		log_action(ch, &p->actions[i], does);
 	}
+	free(x);
 }
 
 /* A dry run plans the same every tick; it is logged when it changes. */
@@ -351,7 +367,7 @@ void changes_dry(struct changes *ch)
 	for (size_t i = 0; i < ch->plan->n; i++)
 		ch->plan->actions[i].outcome = OUTCOME_PLANNED;
 	if (!dry_repeats(ch))
-		log_actions(ch);
+		log_planned(ch);
 }
 
 enum carried changes_carry_out(struct changes *ch, struct steering *on, struct err *e)
@@ -367,9 +383,10 @@ enum carried changes_carry_out(struct changes *ch, struct steering *on, struct e
 		return NO_JOURNAL;
 	}
 	ch->b->ops->apply(ch->b, ch->plan->actions, ch->plan->n);
-	for (size_t i = 0; i < ch->plan->n; i++)
+	for (size_t i = 0; i < ch->plan->n; i++) {
 		record_outcome(ch, &ch->plan->actions[i]);
-	log_actions(ch);
+		log_action(ch, &ch->plan->actions[i], ch->plan->actions[i].error);
+	}
 	if (ch->journal && journal_compact(ch->journal, &ch->ledger, false, e) < 0)
 		talk_event(ch->talk, LOG_ERROR, "%s", e->msg);
 	return CARRIED;

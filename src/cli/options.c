@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "vmtop/columns.h"
+#include "vmtop/layout.h"
 #include "vmtop/listen.h"
 #include "vmtop/record.h"
 #include "vmtop/settings.h"
@@ -248,6 +249,19 @@ static int options_environment(struct config *c, struct err *e)
 	return 0;
 }
 
+static int layout_check(const struct config *c, struct err *e)
+{
+	char shown[64], known[160] = "";
+	if (!*c->layout || layout_find(c->layouts, c->n_layouts, c->layout))
+		return 0;
+	for (size_t i = 0, n = 0; i < c->n_layouts && n < sizeof known; i++)
+		n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", c->layouts[i].name);
+	text_escape(shown, sizeof shown, c->layout);
+	return err_set(e, ERR_USAGE,
+		"layout: there is no [layout %s] section in the configuration; it has %s", shown,
+		*known ? known : "none");
+}
+
 static int options_check(const struct config *c, struct err *e)
 {
 	uint8_t columns[64];
@@ -260,7 +274,7 @@ static int options_check(const struct config *c, struct err *e)
 		return err_prefix(e, "columns");
 	if (c->memory_columns[0] && column_parse(c->memory_columns, columns, sizeof columns, e) < 0)
 		return err_prefix(e, "memory_columns");
-	if (*c->listen && listen_check(c->listen, e) < 0)
+	if (layout_check(c, e) < 0 || (*c->listen && listen_check(c->listen, e) < 0))
 		return -1;
 	if (c->readonly && !*c->replay && (c->auto_cpu || c->auto_memory))
 		return err_set(e, ERR_USAGE, "AUTO and --readonly exclude each other; --dry-run shows plans");

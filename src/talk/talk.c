@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "vmtop/backend.h"
 #include "vmtop/text.h"
@@ -35,11 +34,7 @@ void talk_clock(struct talk *t, const struct sample *s)
 
 static int64_t log_time(const struct talk *t)
 {
-	if (t->has_clock)
-		return t->wall_ahead_ns + t->b->ops->now(t->b);
-	struct timespec ts;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	return t->has_clock ? t->wall_ahead_ns + t->b->ops->now(t->b) : backend_wall(t->b);
 }
 
 struct log_line *talk_line(struct talk *t, enum log_kind kind)
@@ -106,7 +101,7 @@ static void change_text(const struct action *a, char *buf, size_t len)
 	}
 }
 
-void talk_action(struct talk *t, const struct action *a, const char *vm)
+void talk_action(struct talk *t, const struct action *a, const char *vm, const char *more)
 {
 	if (t->silent)
 		return;
@@ -123,8 +118,8 @@ void talk_action(struct talk *t, const struct action *a, const char *vm)
 	if (a->outcome == OUTCOME_DONE)
 		snprintf(line->text, sizeof line->text, "%s%s, %.279s", name, change, a->why.text);
 	else
-		snprintf(line->text, sizeof line->text, "%s: %s%s, %.60s%s%.300s", outcome_text(a->outcome),
-			name, change, a->why.text, *a->error ? ": " : "", a->error);
+		snprintf(line->text, sizeof line->text, "%s: %s%s, %.100s%s%.240s", outcome_text(a->outcome),
+			name, change, a->why.text, *more ? ": " : "", more);
 	backend_note(t->b, line);
 }
 

@@ -28,7 +28,8 @@ struct talk {
 /* -1: out of memory. */
 int talk_init(struct talk *t, struct backend *b);
 void talk_done(struct talk *t);
-/* From now on lines carry the time of this sample's clock; before, the wall clock of this machine serves. */
+/* From now on lines carry the time of this sample's clock; before, the backend's clock on the wall
+ * serves. */
 void talk_clock(struct talk *t, const struct sample *s);
 struct log_line *talk_line(struct talk *t, enum log_kind kind); /* never NULL: the oldest goes */
 /* Texts from outside must have been escaped. */
@@ -36,8 +37,9 @@ void talk_event(struct talk *t, enum log_kind kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Not when it is what was said so last. */
 void talk_once(struct talk *t, enum log_kind kind, const char *text);
-/* What became of an action on the VM of this name (raw). */
-void talk_action(struct talk *t, const struct action *a, const char *vm);
+/* What became of an action on the VM of this name (raw). more: why it was not done, or what it would do; "":
+ * nothing. */
+void talk_action(struct talk *t, const struct action *a, const char *vm, const char *more);
 void talk_notice(struct talk *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -56,15 +56,15 @@ int draw_wrapped_rows(const struct screen *to, int cols, const char *text);
 /* One of these lines. */
 void draw_wrapped_row(
 	struct screen *to, int row, int col, int width, enum style st, const char *text, int which);
-/* Clipped to the width with an ellipsis when it does not fit. */
 /* Waiting from here on has the colour of waiting, of a vCPU and of the sum of a VM's alike: percent of one
  * pCPU, whatever the numbers are shown in. */
 bool draw_waits(struct vf64 wait_pct);
-/* A name that is too long loses its middle, so that names that differ at their ends never read alike. */
 /* As screen_columns(), and quick where a byte is a column. */
 int draw_columns(const struct screen *to, const char *text);
+/* A name that is too long loses its middle, so that names that differ at their ends never read alike. */
 void draw_name_cut(const struct screen *to, int width, const char *name, char *buf, size_t len);
 void draw_name(struct screen *to, int row, int col, int width, enum style st, const char *name);
+/* Clipped to the width with an ellipsis when it does not fit. */
 void draw_cut(struct screen *to, int row, int col, int width, enum style st, const char *text);
 
 #endif

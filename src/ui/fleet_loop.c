@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -211,14 +210,8 @@ static void read_keys(struct loop *l, short events)
 {
 	unsigned char bytes[512];
 	struct key_event ev;
-	int waiting = 0;
-	ssize_t n = 0;
-	if (ioctl(STDIN_FILENO, FIONREAD, &waiting) < 0 || waiting == 0 ||
-		(events & (POLLHUP | POLLERR | POLLNVAL)) ||
-		(n = read(STDIN_FILENO, bytes, sizeof bytes)) == 0 || (n < 0 && errno != EINTR)) {
-		l->done = true;
-		return;
-	}
+	ssize_t n = term_read(bytes, sizeof bytes, events);
+	l->done |= n < 0;
 	for (ssize_t i = 0; i < n && !l->done; i++)
 		if (keys_read_byte(&l->keys, bytes[i], now_ms(), &ev))
 			take_key(l, &ev);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <termios.h>
 #include <time.h>
@@ -186,15 +185,8 @@ static void read_keys(struct loop *l, short events)
 {
 	unsigned char bytes[512];
 	struct key_event ev;
-	int waiting = 0;
-	ssize_t n = 0;
-	/* Readable with nothing to read is the end of the terminal: leave instead of spinning. */
-	if (ioctl(STDIN_FILENO, FIONREAD, &waiting) < 0 || waiting == 0 ||
-		(events & (POLLHUP | POLLERR | POLLNVAL)) ||
-		(n = read(STDIN_FILENO, bytes, sizeof bytes)) == 0 || (n < 0 && errno != EINTR)) {
-		l->done = true;
-		return;
-	}
+	ssize_t n = term_read(bytes, sizeof bytes, events);
+	l->done |= n < 0;
 	keys_guard_put(&l->keys, bytes, n > 0 ? (size_t)n : 0, now_ns() / 1000000);
 	while (!l->done && keys_guard_next(&l->keys, l->view, l->shown, &ev))
 		take_key(l, &ev);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -206,6 +207,17 @@ bool term_shown(const struct terminal *t)
 void term_flush(struct terminal *t)
 {
 	out_flush(&t->out);
+}
+
+ssize_t term_read(unsigned char *bytes, size_t len, short events)
+{
+	int waiting = 0;
+	/* Readable with nothing to read is the end of the terminal. */
+	if (ioctl(STDIN_FILENO, FIONREAD, &waiting) < 0 || waiting == 0 ||
+		(events & (POLLHUP | POLLERR | POLLNVAL)))
+		return -1;
+	ssize_t n = read(STDIN_FILENO, bytes, len);
+	return n > 0 ? n : n < 0 && errno == EINTR ? 0 : -1;
 }
 
 void term_size(const struct terminal *t, int *rows, int *cols)

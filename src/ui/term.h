@@ -3,6 +3,8 @@
 #ifndef UI_TERM_H
 #define UI_TERM_H
 
+#include <sys/types.h>
+
 #include "vmtop/config.h"
 #include "vmtop/err.h"
 #include "vmtop/screen.h"
@@ -14,6 +16,9 @@ struct terminal *term_open(const struct config *cfg, struct err *e);
 /* Gives it back as it was; accepts NULL. */
 void term_close(struct terminal *t);
 void term_size(const struct terminal *t, int *rows, int *cols);
+/* What was typed, after poll() told these events of standard input. -1: it has ended, so leave instead of
+ * spinning. */
+ssize_t term_read(unsigned char *bytes, size_t len, short events);
 bool term_ascii(const struct terminal *t);
 /* It has only the characters of the kernel's own console. */
 bool term_console(const struct terminal *t);

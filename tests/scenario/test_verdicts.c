@@ -171,7 +171,12 @@ static void test_dry_run(void **state)
 		assert_int_equal(r.pins + r.balloons, 0);
 		assert_string_equal(run_per_pcpu(&r, per_pcpu, sizeof per_pcpu), "8 0 0 0");
 		for (size_t i = 0; i < r.last->n_log; i++)
-			lines += strstr(r.last->log[i].text, "vCPU 0: 0 -> ") != NULL;
+			if (strstr(r.last->log[i].text, "vCPU 0: 0 -> ")) {
+				/* What it would do, not only what it is. */
+				assert_non_null(strstr(r.last->log[i].text, "it waits "));
+				assert_non_null(strstr(r.last->log[i].text, " %, pCPU 0: "));
+				lines++;
+			}
 		assert_true(lines >= 6);
 		assert_true(r.last->dry_run);
 		run_done(&r);

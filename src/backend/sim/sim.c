@@ -289,6 +289,12 @@ static void sim_close(struct backend *b)
 	free(s);
 }
 
+static int64_t sim_wall(struct backend *b)
+{
+	const struct sim *s = sim_of(b);
+	return to_wall(s, s->t_ns);
+}
+
 static const struct backend_ops sim_ops = {
 	.name = "sim",
 	.sample = sim_sample,
@@ -297,6 +303,7 @@ static const struct backend_ops sim_ops = {
 	.close = sim_close,
 	.now = sim_now,
 	.status = sim_status,
+	.wall = sim_wall,
 };
 
 int sim_report_get(const struct backend *b, struct sim_report *r)

@@ -46,6 +46,7 @@ struct asked {
 	struct fleet_out out;
 	bool batch, yes;
 	int64_t count;
+	bool counted; /* -n was given */
 	const char *sort;
 	char *argv[ARGS]; /* as vmtop itself would be started; points into the command line */
 	int argc;
@@ -73,6 +74,7 @@ static int take_option(struct asked *a, size_t option, const char *value, struct
 	case OPT_COUNT:
 		if (!quantity_whole(value, 0, 1000000000, &a->count))
 			return err_set(e, ERR_USAGE, "fleet: option --iterations: expected 0 to 1000000000");
+		a->counted = true;
 		break;
 	case OPT_VMS:
 		a->out.vms = true;
@@ -118,6 +120,8 @@ static int take_options(struct asked *a, const struct sub_line *line, struct err
 	for (size_t i = 0; i < line->n_values; i++)
 		if (take_option(a, line->values[i].option, line->values[i].value, e) < 0)
 			return -1;
+	if (a->out.plan && !a->counted) /* a plan is read once, and asked for again */
+		a->count = 1;
 	if (check_carry(a, e) < 0)
 		return -1;
 	enum fleet_kind k = a->out.vms ? FLEET_VMS : FLEET_HOSTS;

@@ -58,7 +58,7 @@ static const struct subcommand commands[] = {
 			{"json", 0, NULL, "print JSON Lines, one object an output", NULL},
 			{"csv", 0, NULL, "print CSV, a row an output and host", NULL},
 			{"vms", 0, NULL, "the VMs of all hosts; JSON: these too", NULL},
-			{"plan", 0, NULL, "print also which VMs should move where", NULL},
+			{"plan", 0, NULL, "print also which VMs should move where, once", NULL},
 			{"carry-out", 0, NULL,
 				"with --plan: migrate these VMs, one after another, once yes was typed; ^C aborts",
 				NULL},

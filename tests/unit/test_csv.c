@@ -125,10 +125,17 @@ static void test_csv_default_columns_are_rectangular(void **state)
 static void test_openmetrics(void **state)
 {
 	(void)state;
-	p.vm_status[1].suffer.n = 1;
+	for (int n = 0; n < 3; n++) {
+		char line[40];
+		snprintf(line, sizeof line, "vmtop_host_vms_suffering %d\n", n);
+		p.vm_status[0].suffer.n = n > 0;
+		p.vm_status[1].suffer.n = n > 1 ? 2 : 0;
+		char *told = printed(openmetrics_write, OUT_OPENMETRICS, "name");
+		assert_non_null(strstr(told, line));
+		free(told);
+	}
+	p.vm_status[0].suffer.n = p.vm_status[1].suffer.n = 0;
 	char *text = printed(openmetrics_write, OUT_OPENMETRICS, "name,cpu,usable");
-	p.vm_status[1].suffer.n = 0;
-	assert_non_null(strstr(text, "vmtop_host_vms_suffering 1\n"));
 	assert_non_null(strstr(text, "alarm=\"short-of-memory\""));
 	const char *usable =
 		"# TYPE vmtop_vm_memory_usable_bytes gauge\n# UNIT vmtop_vm_memory_usable_bytes bytes\n"

@@ -19,6 +19,12 @@ static void expects_choice(const struct setting *s, char *buf, size_t len)
 		used += (size_t)snprintf(buf + used, len - used, "%s %s", i ? "," : "", s->choice(i));
 }
 
+/* Without a name it would be nobody's. */
+static bool of_peers(const struct setting *s)
+{
+	return s->type == SET_HOSTS && s->at == offsetof(struct config, fleet_peers);
+}
+
 void setting_expects(const struct setting *s, char *buf, size_t len)
 {
 	static const char *const what[] = {
@@ -35,6 +41,8 @@ void setting_expects(const struct setting *s, char *buf, size_t len)
 	};
 	if (s->choice)
 		expects_choice(s, buf, len);
+	else if (of_peers(s))
+		snprintf(buf, len, "a name and a URI");
 	else if (s->type == SET_TEXT)
 		snprintf(buf, len, "at most %zu characters", s->size - 1);
 	else if (s->type == SET_INT || s->type == SET_LONG || s->type == SET_REAL || s->type == SET_SECONDS)
@@ -188,7 +196,8 @@ static int apply_hosts(void *base, const struct setting *s, const char *value)
 		memset(lines, 0, s->size);
 		return 0;
 	}
-	if (fleet_target(value, name, uri) < 0 || n + strlen(name) + strlen(uri) + 3 > s->size)
+	if (fleet_target(value, name, uri) < 0 || (of_peers(s) && !*name) ||
+		n + strlen(name) + strlen(uri) + 3 > s->size)
 		return -1;
 	snprintf(lines + n, s->size - n, "%s%s%s\n", name, *name ? " " : "", uri);
 	return 0;

@@ -132,10 +132,19 @@ static void test_openmetrics(void **state)
 		p.vm_status[1].suffer.n = n > 1 ? 2 : 0;
 		char *told = printed(openmetrics_write, OUT_OPENMETRICS, "name");
 		assert_non_null(strstr(told, line));
+		int causes = 0; /* a line a tick for each that suffers, with what it is */
+		for (const char *at = told; (at = strstr(at, "vmtop_vm_cause_info{")); at++)
+			causes++;
+		assert_int_equal(causes, 2 * n);
+		if (n)
+			assert_non_null(strstr(told, "cause=\"hung\",alarm=\"hung\"} 1\n"));
 		free(told);
 	}
 	p.vm_status[0].suffer.n = p.vm_status[1].suffer.n = 0;
+	why_set(&p.s.memory.why, REASON_MEM_OK, NULL);
 	char *text = printed(openmetrics_write, OUT_OPENMETRICS, "name,cpu,usable");
+	assert_non_null(strstr(text, "vmtop_host_rounds_total{policy=\"cpu\",reason=\"manual\"} 1\n"));
+	assert_non_null(strstr(text, "vmtop_host_rounds_total{policy=\"memory\",reason=\"enough\"} 1\n"));
 	assert_non_null(strstr(text, "alarm=\"short-of-memory\""));
 	const char *usable =
 		"# TYPE vmtop_vm_memory_usable_bytes gauge\n# UNIT vmtop_vm_memory_usable_bytes bytes\n"

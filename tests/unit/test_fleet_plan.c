@@ -216,6 +216,77 @@ static void rules_hold_in_large_fleets(void **state)
 	}
 }
 
+static void refused(const struct fleet_unit *u, const struct fleet_task *t, size_t n_t,
+	const struct fleet_move *moves, size_t n, const char *why)
+{
+	struct fleet_move copy[4];
+	memcpy(copy, moves, n * sizeof *moves);
+	const struct fleet_plan p = {.moves = copy, .n = n, .cap = n};
+	const char *is = fleet_plan_check(u, 3, t, n_t, LIMITS, &p);
+	if (!why != !is || (why && !strstr(is, why)))
+		fail_msg("\"%s\" where it should be \"%s\"", is ? is : "nothing", why ? why : "nothing");
+}
+
+/* Whoever acts on a plan relies on this: each rule is missed where it is broken, and only there. */
+static void a_plan_that_breaks_a_rule_is_refused(void **state)
+{
+	(void)state;
+	const struct fleet_move one[] = {{0, 0, 1}}, back[] = {{0, 0, 1}, {0, 1, 2}}, still[] = {{0, 0, 0}},
+				wrong[] = {{0, 2, 1}}, none[] = {{9, 0, 1}}, away[] = {{0, 0, 7}};
+	struct fleet_unit u[] = {host(10), host(10), host(10)};
+	struct fleet_task t[] = {vm(0, 2), vm(1, 2)};
+	refused(u, t, 2, one, 1, NULL);
+	refused(u, t, 2, back, 2, "moves twice");
+	refused(u, t, 2, still, 1, "out of range");
+	refused(u, t, 2, none, 1, "out of range");
+	refused(u, t, 2, away, 1, "out of range");
+	refused(u, t, 2, wrong, 1, "from where it is not");
+	t[0].fixed = true;
+	refused(u, t, 2, one, 1, "may not");
+	t[0].fixed = false;
+	t[0].needs = 2;
+	refused(u, t, 2, one, 1, "cannot take");
+	u[1].has = 3;
+	refused(u, t, 2, one, 1, NULL);
+	u[1].closed = true;
+	refused(u, t, 2, one, 1, "cannot take");
+	u[1].closed = false;
+	t[0].apart = t[1].apart = 5;
+	refused(u, t, 2, one, 1, "share a host");
+	t[1].apart = 6;
+	refused(u, t, 2, one, 1, NULL);
+	t[1].apart = 5;
+	t[0].apart_domain = true;
+	t[1].unit = 2;
+	refused(u, t, 2, one, 1, NULL); /* of domains that are not known */
+	u[1].domain = u[2].domain = 4;
+	refused(u, t, 2, one, 1, "failure domain");
+	u[2].domain = 5;
+	refused(u, t, 2, one, 1, NULL);
+	t[0].mem_mib = t[0].mem_peak_mib = 65537;
+	refused(u, t, 2, one, 1, "memory");
+	t[0] = vm(0, 20);
+	refused(u, t, 2, one, 1, "more demand");
+	t[0] = vm(0, 1);
+	t[0].cpu_peak = 20;
+	refused(u, t, 2, one, 1, "peaks");
+}
+
+/* Those that go together are not kept apart from each other, whatever else is said of them. */
+static void what_contradicts_itself_stays(void **state)
+{
+	(void)state;
+	const struct fleet_move both[] = {{0, 0, 1}, {1, 0, 1}}, one[] = {{0, 0, 1}};
+	struct fleet_unit u[] = {host(10), host(10), host(10)};
+	struct fleet_task t[] = {vm(0, 2), vm(0, 2)};
+	t[0].apart = t[1].apart = 5;
+	t[0].together = t[1].together = 7;
+	refused(u, t, 2, both, 2, NULL);
+	refused(u, t, 2, one, 1, "together");
+	t[1].together = 8;
+	refused(u, t, 2, both, 2, "share a host");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +298,8 @@ int main(void)
 		cmocka_unit_test(apart_and_together),
 		cmocka_unit_test(a_host_makes_room),
 		cmocka_unit_test(nothing_and_nonsense),
+		cmocka_unit_test(a_plan_that_breaks_a_rule_is_refused),
+		cmocka_unit_test(what_contradicts_itself_stays),
 		cmocka_unit_test(small_fleets_are_planned_best),
 		cmocka_unit_test(rules_hold_in_large_fleets),
 	};

@@ -74,10 +74,14 @@ static void which_auto_has_stopped_is_said(void **state)
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
 	none = (struct rlimit){0, was.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-	spy_run(en, 8);
+	spy_run(en, 4);
 	setrlimit(RLIMIT_FSIZE, &was);
 	assert_int_equal(count(en, "CPU: MANUAL for now: cannot write the journal"), 1);
 	assert_int_equal(count(en, "memory: MANUAL for now"), 0);
+	spy_run(en, 4); /* not at every tick is it tried */
+	assert_true(is_auto(en, false, false));
+	spy_run(en, 8);
+	assert_true(is_auto(en, true, false));
 	end(en);
 }
 

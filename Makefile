@@ -151,6 +151,7 @@ bench: $(BENCH)
 bench-live: all $(BUILD)/bench/cost_live # with real guests: needs root and libvirtd
 	bench/cost
 	bench/beside
+	bench/fleet_live
 
 fuzz:
 	@$(MAKE) --no-print-directory -s CC=clang SAN=fuzzer-no-link,address,undefined,float-cast-overflow BUILD=build-fuzz FUZZ="$(FUZZ)" fuzzers

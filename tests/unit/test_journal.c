@@ -90,6 +90,19 @@ static void ledger_of_the_gone_is_bounded(void **state)
 	ledger_done(&l);
 }
 
+/* Whoever is here is not away, however long a run is; and a time never runs over. */
+static void who_is_here_is_not_away(void **state)
+{
+	(void)state;
+	struct vm_record vms[3] = {{.here = true}, {.away_ns = 5}, {.away_ns = INT64_MAX - 2}};
+	struct ledger l = {.vms = vms, .n = 3};
+	ledger_age(&l, 7);
+	ledger_age(&l, -3);
+	assert_int_equal(vms[0].away_ns, 0);
+	assert_int_equal(vms[1].away_ns, 12);
+	assert_int_equal(vms[2].away_ns, INT64_MAX - 2);
+}
+
 /* How long it has been away goes on counting between runs, by the boot clock alone. */
 static void ages_outlive_a_run(void **state)
 {
@@ -600,6 +613,7 @@ int main(void)
 		cmocka_unit_test(a_dimm_is_plugged),
 		cmocka_unit_test(journal_survives_a_crash),
 		cmocka_unit_test(journal_stays_small),
+		cmocka_unit_test(who_is_here_is_not_away),
 		cmocka_unit_test(no_descriptor_is_left),
 		cmocka_unit_test(journal_of_a_removed_file_is_new),
 		cmocka_unit_test(folders_of_others_are_not_used),

@@ -9,10 +9,7 @@
 moves_guest() {
 	local vm=$1
 	[ -e "$LAB/noise" ] || head -c 24M /dev/urandom >"$LAB/noise"
-	cpu_xml "$vm" 5 | sed -e "s|>16</memory>|>64</memory>|" \
-		-e "s|<domain type=|<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' type=|" \
-		-e "s|</domain>|<qemu:commandline><qemu:arg value='-device'/><qemu:arg value='loader,file=$LAB/noise,addr=0x1000000,force-raw=on'/></qemu:commandline></domain>|" \
-		>"$LAB/$vm.xml"
+	GUEST_MIB=64 GUEST_NOISE=$LAB/noise cpu_xml "$vm" 5 >"$LAB/$vm.xml"
 	if [ -n "${PERSIST:-}" ]; then
 		on 1 define "$LAB/$vm.xml" && on 1 autostart "$vm" && on 1 start "$vm"
 	else

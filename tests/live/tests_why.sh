@@ -56,8 +56,7 @@ why_end() {
 guest_with_monitor() {
 	rm -f "$LAB/$1".mon.*
 	mkfifo "$LAB/$1.mon.in" "$LAB/$1.mon.out"
-	PIN=$3 cpu_xml "$1" "$2" | sed -e "s|<domain type|<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' type|" \
-		-e "s|</domain>|<qemu:commandline><qemu:arg value='-chardev'/><qemu:arg value='pipe,id=lab,path=$LAB/$1.mon'/><qemu:arg value='-mon'/><qemu:arg value='chardev=lab,mode=readline'/></qemu:commandline></domain>|" >"$LAB/$1.xml"
+	PIN=$3 cpu_xml "$1" "$2" | sed "s|</domain>|<qemu:commandline><qemu:arg value='-chardev'/><qemu:arg value='pipe,id=lab,path=$LAB/$1.mon'/><qemu:arg value='-mon'/><qemu:arg value='chardev=lab,mode=readline'/></qemu:commandline></domain>|" >"$LAB/$1.xml"
 	cat "$LAB/$1.mon.out" >/dev/null &
 	echo $! >>"$LAB/pids"
 	virsh -q create "$LAB/$1.xml" >/dev/null && favour "$(guest_pid "$1")"

@@ -232,6 +232,12 @@ void pacemaker_look(const struct pacemaker_question *q, struct move_look *to)
 
 enum { STEP_MOVE, STEP_SETTLE, STEP_CLEAR, STEP_SETTLED, STEP_END };
 
+static void say_no_command(struct pacemaker_move *p)
+{
+	if (!*p->said)
+		snprintf(p->said, sizeof p->said, "crm_resource cannot be started");
+}
+
 /* The constraint ends by itself after the longest that we wait for it. */
 static void step_start(struct pacemaker_move *p)
 {
@@ -241,8 +247,8 @@ static void step_start(struct pacemaker_move *p)
 	const char *const settle[] = {"crm_resource", "--wait", "--timeout", "1800", NULL};
 	const char *const *steps[] = {move, settle, clear, settle};
 	bool waits = p->step == STEP_SETTLE || p->step == STEP_SETTLED;
-	if (!child_start(&p->child, steps[p->step], OUT_MOST, waits ? SETTLE_S : STEP_S) && !*p->said)
-		snprintf(p->said, sizeof p->said, "crm_resource cannot be started");
+	if (!child_start(&p->child, steps[p->step], OUT_MOST, waits ? SETTLE_S : STEP_S))
+		say_no_command(p);
 }
 
 void pacemaker_begin(struct pacemaker_move *p, const char *resource, const char *node)
@@ -259,10 +265,12 @@ bool pacemaker_poll(struct pacemaker_move *p)
 		"crm_resource --clear (the constraint ends by itself within two hours)",
 		"waiting for Pacemaker"};
 	while (p->step < STEP_END && child_poll(&p->child)) {
-		bool bad = p->child.status != 0;
-		if (bad && !*p->said)
+		bool bad = p->child.status != 0, told = p->child.out && *p->child.out;
+		if (p->child.status == 127 && !told) /* as a shell says it; not every system tells at once */
+			say_no_command(p);
+		else if (bad && !*p->said)
 			snprintf(p->said, sizeof p->said, "%s: %.800s", what[p->step],
-				p->child.out && *p->child.out ? p->child.out : "it was ended");
+				told ? p->child.out : "it was ended");
 		p->step = bad && p->step == STEP_MOVE ? STEP_END : p->step + 1;
 		child_done(&p->child);
 		if (p->step < STEP_END)

@@ -14,14 +14,33 @@ harm_load() {
 	LIKE="load bursts 100% 0% every 1s for 0.${DUTY}s"
 }
 
-# KVM where it works: the first guest tells.
-harm_guests() {
+harm_start() {
 	local i
-	LAB_TYPE=qemu
-	if [ -w /dev/kvm ]; then LAB_TYPE=kvm; fi
-	cpu_guest g1 "$DUTY" "$TWO" || { LAB_TYPE=qemu; cpu_guest g1 "$DUTY" "$TWO"; } || fail "guest g1 does not start"
-	for i in $(seq 2 $N); do cpu_guest "g$i" "$DUTY" "$TWO" || fail "guest g$i does not start"; done
+	for i in $(seq $N); do cpu_guest "g$i" "$DUTY" "$TWO" || return; done
 	if [ -n "$AT" ]; then for i in $(seq $N); do pin "g$i" "$AT"; done; fi
+}
+
+# They want what they should, a while after their start: KVM below another hypervisor may lose a guest's timer, and the
+# guest then sleeps for ever.
+harm_in_rhythm() {
+	local before after
+	sleep 15
+	before=$(harm_totals)
+	sleep 6
+	after=$(harm_totals)
+	say "$before $after $N $DUTY" | awk '{ wants = ($5 - $1 + $6 - $2) * 1000 / ($8 - $4); due = $9 * $10 / 10
+		exit wants < .9 * due || wants > 1.1 * due }'
+}
+
+# KVM where it works, which is tried once.
+harm_guests() {
+	if [ "${LAB_TYPE:-}" != qemu ] && [ -w /dev/kvm ]; then
+		LAB_TYPE=kvm
+		if harm_start && harm_in_rhythm; then return; fi
+		guests_end
+	fi
+	LAB_TYPE=qemu
+	harm_start || fail "guests do not start"
 	sleep 2
 }
 

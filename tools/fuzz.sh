@@ -22,7 +22,14 @@ begun=$(date +%s)
 if "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=1024 -max_len=16384 \
 	-print_final_stats=1 -seed="${FUZZ_SEED:-0}" -artifact_prefix="$build/crash/$name-" "$@" >"$work/$name.out" 2>&1; then
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$name.out")
-	echo "ok   fuzz $name: ${runs:-?} inputs in $(($(date +%s) - begun)) s"
+	kept=$(find "$build/corpus/$name" -type f | wc -l)
+	said="fuzz $name: ${runs:-?} inputs in $(($(date +%s) - begun)) s, $kept of them new to it"
+	# A target whose inputs are all refused at the door finds nothing for ever, and would pass.
+	if [ "$kept" -ge 10 ]; then
+		echo "ok   $said"
+	else
+		echo "FAIL $said: nothing behind its first check was reached"
+	fi
 else
 	echo "FAIL fuzz $name, see $build/crash"
 	tail -n 60 "$work/$name.out"

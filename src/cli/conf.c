@@ -200,12 +200,13 @@ int conf_read(struct config *c, const char *path, bool absent_ok, struct err *e)
 		return err_set(e, ERR_USAGE, "cannot read config file %s: %s", path, strerror(errno));
 	struct err why = ERR_INIT;
 	int dir = folder_of_open(path, true, &why);
-	if ((dir < 0 && errno == EPERM) || folder_file_check(fileno(cf.f), path, &why) < 0) {
+	bool refused = (dir < 0 && errno == EPERM) || folder_file_check(fileno(cf.f), path, &why) < 0;
+	if (dir >= 0)
+		close(dir);
+	if (refused) {
 		fclose(cf.f);
 		return err_set(e, ERR_USAGE, "config file not read: %s; --no-config leaves it out", why.msg);
 	}
-	if (dir >= 0)
-		close(dir);
 	cf.c = malloc(sizeof *cf.c);
 	int r = cf.c ? conf_parse(&cf, c, e) : err_set(e, ERR_NOMEM, "out of memory");
 	free(cf.c);

@@ -2,6 +2,7 @@
 /* Config files: what is read prints as values that are read again as the same; what is refused leaves the
  * config as it was and names file and line. */
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fuzz.h"
@@ -35,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char path[64];
 	if (fd < 0)
 		fd = memfd_create("config", MFD_CLOEXEC);
-	FUZZ_HOLDS(fd >= 0 && c && ftruncate(fd, 0) == 0);
+	/* As it is made, everybody may write it, and it would be refused unread. */
+	FUZZ_HOLDS(fd >= 0 && c && ftruncate(fd, 0) == 0 && fchmod(fd, 0600) == 0);
 	FUZZ_HOLDS(pwrite(fd, data, size, 0) == (ssize_t)size);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	memset(c, 0, 2 * sizeof *c);
@@ -46,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		prints_and_reads_again(c);
 	} else {
 		FUZZ_HOLDS(strstr(e.msg, path) && memcmp(c, before, sizeof *c) == 0);
+		FUZZ_HOLDS(strncmp(e.msg, "config file not read", 20) != 0); /* then nothing was tried */
 	}
 	free(c);
 	return 0;

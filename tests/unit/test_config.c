@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -123,6 +124,28 @@ static void test_not_text(void **state)
 	assert_int_equal(conf_read(&cfg, "/nonexistent", true, &err), 0);
 }
 
+static int open_descriptors(void)
+{
+	int n = 0;
+	for (int fd = 0; fd < 100; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* A file that others may write is refused unread, and that leaves no descriptor open. */
+static void test_written_by_others(void **state)
+{
+	(void)state;
+	const char *path = write_file("w.conf", "delay = 3\n", 10);
+	assert_int_equal(chmod(path, 0666), 0);
+	int before = open_descriptors();
+	config_defaults(&cfg);
+	assert_int_equal(conf_read(&cfg, path, false, &err), -1);
+	assert_non_null(strstr(err.msg, "config file not read: "));
+	assert_non_null(strstr(err.msg, "w.conf: others may write to the file (mode 0666)"));
+	assert_int_equal(open_descriptors(), before);
+}
+
 /* Whatever bytes a file holds, reading ends and either succeeds or names a line. */
 static void test_garbage(void **state)
 {
@@ -193,7 +216,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	static const char *const made[] = {"a.conf", "zero.conf", "g.conf", "sys1/vmtop/vmtop.conf",
+	static const char *const made[] = {"a.conf", "zero.conf", "w.conf", "g.conf", "sys1/vmtop/vmtop.conf",
 		"sys2/vmtop/vmtop.conf", "user/vmtop/vmtop.conf", "sys1/vmtop", "sys2/vmtop", "user/vmtop",
 		"sys1", "sys2", "user"};
 	for (size_t i = 0; i < sizeof made / sizeof *made; i++)
@@ -207,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_not_text),
+		cmocka_unit_test(test_written_by_others),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_precedence),
 	};

@@ -37,6 +37,7 @@ struct fleet_host {
 	int alarms[ALARM_COUNT];                       /* VMs by the alarm of their heaviest cause */
 	char memory[FLEET_WORD];                       /* "ok", "soft", "hard"; empty: not known */
 	struct vi64 total_kib, available_kib, pcpus;
+	struct vi64 last_pcpu;                  /* the highest number */
 	struct vi64 running, paused, off, hung; /* VMs */
 	char controller[FLEET_TEXT];            /* who steers it; empty: nobody, or not known */
 	size_t first_vm, n_vms;                 /* of fleet.vms */
@@ -49,6 +50,8 @@ struct fleet_vm {
 	char state[FLEET_WORD], why[FLEET_WORD];
 	struct vi64 vcpus;
 	char stays[FLEET_WORD]; /* why it may not move to another host; empty: nothing is known against it */
+	bool defined;           /* its definition was read: the two that follow are known */
+	struct vi64 pin_pcpu;   /* the highest pCPU that it is bound to by rule; absent: it is not */
 	struct vf64 cpu_pct, wait_pct, score_pct;
 	struct vf64 peak_pct; /* most that it used and waited for together since it is watched */
 	struct vi64 balloon_kib, max_kib, used_kib;

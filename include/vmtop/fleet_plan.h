@@ -21,6 +21,7 @@ struct fleet_unit {     /* a host */
 	double mem_mib; /* that guests may have: all, less what the host needs and its reserve */
 	int domain;     /* rack, power feed, ...; FLEET_DOMAIN_NONE: not known, alone */
 	uint64_t has;   /* bits of what VMs may need of it: CPU model, network, storage */
+	uint32_t pcpus; /* their highest number and 1; 0: not known */
 	bool closed;    /* takes none: maintenance, not reachable, of another kind of hypervisor */
 };
 
@@ -36,6 +37,7 @@ struct fleet_task {          /* a VM */
 	double mem_peak_mib; /* that it may need; at least mem_mib */
 	double cost_mib;     /* what a migration has to send: memory that is used, and written meanwhile */
 	uint64_t needs;      /* bits that its host must have */
+	uint32_t pcpus;      /* the highest pCPU that its pins name, and 1; 0: it has none */
 };
 
 struct fleet_move {

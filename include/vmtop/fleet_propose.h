@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What moves between the hosts of a fleet would help, from its rows. Proposes only. A host of which too
- * little is known neither gives nor takes. What VMs need of a host (CPU model, networks, storage) is not
- * known here: whoever carries a move out checks that, and libvirt refuses what cannot be. */
+ * little is known neither gives nor takes. Of what VMs need of a host only pins and disks are known here, and
+ * not of every source: whoever carries a move out checks all of it, and libvirt refuses what cannot be. */
 #ifndef VMTOP_FLEET_PROPOSE_H
 #define VMTOP_FLEET_PROPOSE_H
 
@@ -30,6 +30,8 @@ void fleet_move_text(
 	const struct fleet *f, const struct fleet_proposal *p, size_t move, char *buf, size_t len);
 /* One line on the whole: that nothing is to be done, how many are helped, who cannot be. */
 void fleet_proposal_text(const struct fleet_proposal *p, char *buf, size_t len);
+/* What was not compared for the moves, in one line; empty: there is no move. */
+void fleet_proposal_unsure(const struct fleet *f, const struct fleet_proposal *p, char *buf, size_t len);
 /* What a person types to carry it out, "" where a name or URI is not plain enough to be typed, or is no
  * libvirt's. */
 void fleet_move_command(

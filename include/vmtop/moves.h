@@ -55,6 +55,34 @@ struct move {
 	char why[MOVE_TEXT]; /* what came of it and what to do, names escaped */
 };
 
+/* Whether the target sees the same disks: of several the worst. */
+enum move_disks {
+	DISKS_SHARED,  /* network disks, file systems and devices that are there for several hosts, or none */
+	DISKS_JUDGED,  /* files of which only libvirt can tell: it refuses a migration without shared storage
+			*/
+	DISKS_UNKNOWN, /* devices of which nobody can tell: the target's may bear the same name and not be it
+			*/
+	DISKS_LOCAL,   /* of the source alone */
+};
+enum move_cpu { MOVE_CPU_NOT_COMPARED, MOVE_CPU_FITS, MOVE_CPU_LACKS };
+
+enum { MOVE_PAGES = 4 };
+struct move_pages {
+	int64_t size_kib, need_kib;
+	struct vi64 free_kib; /* on the target */
+};
+
+/* What a guest's definition asks of the host that it goes to, and what that host has of it. */
+struct move_needs {
+	struct cpuset pins;  /* pCPUs that its pins name, vmtop's own left out; empty: none */
+	struct cpuset pcpus; /* of the target, online; empty: not known */
+	enum move_disks disks;
+	char disk[MOVE_OWNER]; /* the one that says so; raw */
+	enum move_cpu cpu;
+	struct move_pages pages[MOVE_PAGES]; /* huge ones, by size */
+	size_t n_pages;
+};
+
 /* What was found right before a move. */
 struct move_look {
 	char error[MOVE_TEXT]; /* a host did not answer, and libvirt's words; empty: all below is known */
@@ -67,6 +95,7 @@ struct move_look {
 	struct vi64 memory_kib;          /* that it has now */
 	bool exists;                     /* on the target: its UUID or its name */
 	struct vi64 room_kib, total_kib; /* memory of the target */
+	struct move_needs needs;
 };
 
 /* Where a guest is after its move was over. */
@@ -117,6 +146,8 @@ void moves_abort(struct moves *ms);
 const char *move_state_key(enum move_state s);
 /* Why it may not begin, and what to do; false: it may. */
 bool move_refusal(const struct move *m, const struct move_look *look, char *buf, size_t len);
+/* The part of it that is about what the guest's definition asks of the target. */
+bool move_unfit(const struct move *m, const struct move_needs *n, char *buf, size_t len);
 /* What a person can do about an error of libvirt. */
 void move_advice(const struct move *m, const char *error, char *buf, size_t len);
 /* "running 42 %, 120 MiB left", "done in 1.3 s, downtime 40 ms", "failed: ..." */

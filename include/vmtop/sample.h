@@ -129,10 +129,12 @@ enum vm_flag {
 	VM_FLAG_NO_STEER = 1 << 6, /* domain metadata forbids steering */
 	VM_FLAG_PERSISTENT = 1 << 7,
 	VM_FLAG_EMULATOR_PIN = 1 << 8,
-	VM_FLAG_DEDICATED = 1 << 9,  /* every vCPU pinned 1:1 by rule */
-	VM_FLAG_OPENSTACK = 1 << 10, /* nova made it: its pins come from a flavor */
-	VM_FLAG_NO_RULES = 1 << 11,  /* its rules could not be read (yet): nothing may be changed */
-	VM_FLAG_BUSY = 1 << 12,      /* another client held its job: balloon figures of before */
+	VM_FLAG_DEDICATED = 1 << 9,   /* every vCPU pinned 1:1 by rule */
+	VM_FLAG_OPENSTACK = 1 << 10,  /* nova made it: its pins come from a flavor */
+	VM_FLAG_NO_RULES = 1 << 11,   /* its rules could not be read (yet): nothing may be changed */
+	VM_FLAG_BUSY = 1 << 12,       /* another client held its job: balloon figures of before */
+	VM_FLAG_LOCAL_DISK = 1 << 13, /* of this host alone; known only where that is this machine */
+	VM_FLAG_NAMED_DISK = 1 << 14, /* a device whose name may mean another disk on another host */
 };
 
 /* Sizes are in the unit in which a balloon is set: the memory that the VM was started with and its DIMMs.

@@ -97,6 +97,8 @@ static void text_write_plan(
 	char text[4096];
 	fleet_proposal_text(p, text, sizeof text);
 	fprintf(to, "\n%s%s\n", text, p->plan.n && !o->carry ? "; nothing is carried out" : "");
+	fleet_proposal_unsure(f, p, text, sizeof text);
+	fprintf(to, "%s%s", text, *text ? "\n" : "");
 	for (size_t i = 0; i < p->plan.n; i++) {
 		fleet_move_text(f, p, i, text, sizeof text);
 		fprintf(to, "%3zu. %s\n", i + 1, text);
@@ -204,16 +206,18 @@ static json_t *json_move(const struct fleet *f, const struct fleet_proposal *p, 
 
 static json_t *json_plan(const struct fleet *f, const struct fleet_proposal *p)
 {
-	char text[400];
+	char text[400], unsure[200];
 	json_t *moves = json_array();
 	fleet_proposal_text(p, text, sizeof text);
+	fleet_proposal_unsure(f, p, unsure, sizeof unsure);
 	for (size_t i = 0; moves && i < p->plan.n; i++)
 		if (json_array_append_new(moves, json_move(f, p, i)) < 0) {
 			json_decref(moves);
 			moves = NULL;
 		}
-	return json_pack("{s:s,s:I,s:I,s:o}", "text", text, "overloaded", (json_int_t)p->plan.overloaded,
-		"cured", (json_int_t)p->plan.cured, "moves", moves);
+	return json_pack("{s:s,s:s?,s:I,s:I,s:o}", "text", text, "unsure", *unsure ? unsure : NULL,
+		"overloaded", (json_int_t)p->plan.overloaded, "cured", (json_int_t)p->plan.cured, "moves",
+		moves);
 }
 
 static int json_write_fleet(FILE *to, const struct fleet_out *o, const struct fleet *f,

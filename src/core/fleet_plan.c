@@ -34,6 +34,7 @@ struct item {
 	struct load need;
 	double cost;
 	uint64_t needs;
+	uint32_t pcpus;
 };
 
 struct member {
@@ -124,6 +125,7 @@ static void item_add(struct work *w, struct item *x, uint32_t task)
 	add(&x->need, &need, 1);
 	x->cost += t->cost_mib;
 	x->needs |= t->needs;
+	x->pcpus = t->pcpus > x->pcpus ? t->pcpus : x->pcpus;
 	/* Those that should be together and are not are left where they are. */
 	x->fixed |= t->fixed || t->unit != x->unit;
 	w->item_of[task] = (uint32_t)(x - w->items);
@@ -233,7 +235,8 @@ static bool task_apart(const struct work *w, const struct item *x, uint32_t task
 
 static bool may_be_on(const struct work *w, const struct item *x, size_t u)
 {
-	if (w->units[u].closed || u == x->unit || (x->needs & ~w->units[u].has))
+	const struct fleet_unit *h = &w->units[u];
+	if (h->closed || u == x->unit || (x->needs & ~h->has) || (h->pcpus && x->pcpus > h->pcpus))
 		return false;
 	for (uint32_t i = 0; i < x->n; i++)
 		if (!task_apart(w, x, w->members[x->first + i].task, u))

@@ -66,6 +66,8 @@ static const char *move_holds(struct check *c, const struct fleet_move *m, size_
 		return "a VM moves that may not";
 	if (c->units[m->to].closed || (t->needs & ~c->units[m->to].has))
 		return "a host cannot take the VM";
+	if (c->units[m->to].pcpus && t->pcpus > c->units[m->to].pcpus)
+		return "a host lacks a pCPU that the VM is pinned to";
 	c->at[m->task] = m->to;
 	return limits_hold(c, m->to);
 }

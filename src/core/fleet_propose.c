@@ -38,6 +38,7 @@ static void task_fill(const struct fleet *f, const struct fleet_vm *vm, struct f
 	t->mem_mib = mib(vm->balloon_kib);
 	t->mem_peak_mib = t->mem_mib;
 	t->cost_mib = vi64_has(vm->used_kib) ? mib(vm->used_kib) : t->mem_mib;
+	t->pcpus = vi64_has(vm->pin_pcpu) ? (uint32_t)vm->pin_pcpu.v + 1 : 0;
 	t->fixed = !known(h) || !vf64_has(vm->cpu_pct) || !vi64_has(vm->balloon_kib) || vm->stays[0] ||
 		   strcmp(vm->state, "running") != 0;
 }
@@ -49,6 +50,7 @@ static void unit_fill(const struct fleet_host *h, double guests_cpu, double gues
 	u->domain = FLEET_DOMAIN_NONE;
 	u->closed = !known(h) || !vi64_has(h->total_kib) || strcmp(h->memory, "hard") == 0;
 	u->cpu = known(h) ? (double)h->pcpus.v : CPU_NOT_KNOWN;
+	u->pcpus = vi64_has(h->last_pcpu) ? (uint32_t)h->last_pcpu.v + 1 : 0;
 	u->own = known(h) ? fmax(h->load_pct.v * u->cpu / 100 - guests_cpu, 0) : 0;
 	u->mem_mib = strcmp(h->memory, "hard") == 0 ? room : fmax(room, guests_mib);
 }
@@ -131,6 +133,20 @@ void fleet_proposal_text(const struct fleet_proposal *p, char *buf, size_t len)
 	else
 		snprintf(buf, len, "%zu move%s would help %zu of %zu overloaded host%s", x->n, text_s(x->n),
 			x->cured, x->overloaded, text_s(x->overloaded));
+}
+
+/* Prometheus knows no definitions; over libvirt those were read, and of this machine's guests the disks too.
+ */
+void fleet_proposal_unsure(const struct fleet *f, const struct fleet_proposal *p, char *buf, size_t len)
+{
+	bool defined = true;
+	for (size_t i = 0; i < p->plan.n; i++)
+		defined &= f->vms[p->plan.moves[i].task].defined;
+	snprintf(buf, len, "%s",
+		!p->plan.n ? ""
+		: defined  ? "CPU model and shared files not compared yet: looked at right before each move"
+			   : "pins, disks, huge pages and CPU model not compared yet: looked at right before "
+			     "each move");
 }
 
 /* Of letters, digits and what stands in names and URIs: a shell takes it as it is. */

@@ -58,6 +58,9 @@ static bool lacks_room(const struct move *m, const struct move_look *l, char *bu
 {
 	char to[160], room[16], need[16], keeps[16];
 	text_escape(to, sizeof to, m->to.name);
+	if (l->needs.n_pages) /* its memory is not of what is available, but of huge pages, which were counted
+			       */
+		return false;
 	if (!vi64_has(l->room_kib) || !vi64_has(l->total_kib) || !vi64_has(l->memory_kib)) {
 		snprintf(buf, len, "%s does not tell how much memory it has", to);
 		return true;
@@ -108,7 +111,7 @@ bool move_refusal(const struct move *m, const struct move_look *l, char *buf, si
 			"%s has a guest of this UUID or name already: remove that one there, if it is left over",
 			to);
 	else
-		return lacks_room(m, l, buf, len);
+		return move_unfit(m, &l->needs, buf, len) || lacks_room(m, l, buf, len);
 	return true;
 }
 

@@ -29,7 +29,8 @@ static const char *stays(uint32_t flags)
 	static const struct {
 		uint32_t flag;
 		const char *word;
-	} rows[] = {{VM_FLAG_JOB, "job running"}, {VM_FLAG_VFIO, "passed-through device"},
+	} rows[] = {{VM_FLAG_JOB, "job running"}, {VM_FLAG_LOCAL_DISK, "local disk"},
+		{VM_FLAG_NAMED_DISK, "disk shared? unknown"}, {VM_FLAG_VFIO, "passed-through device"},
 		{VM_FLAG_SEV, "encrypted memory"}, {VM_FLAG_NO_STEER, "metadata forbids"},
 		{VM_FLAG_OPENSTACK, "OpenStack's"}, {VM_FLAG_HUGEPAGES, "huge pages"}};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -38,7 +39,22 @@ static const char *stays(uint32_t flags)
 	return "";
 }
 
-static void fold_vm(struct fleet_vm *to, const struct snapshot *s, size_t i)
+/* A vCPU that may run everywhere on its host needs nothing of another. */
+static struct vi64 pin_of(const struct snapshot *s, const struct vm_sample *vm, const struct cpuset *online)
+{
+	struct vi64 most = vi64_absent(AVAIL_NONE);
+	for (size_t i = 0; i < vm->n_vcpus; i++) {
+		struct cpuset rule = s->sample.vcpus[vm->first_vcpu + i].allowed;
+		cpuset_and(&rule, online);
+		if (cpuset_subset(online, &rule))
+			continue;
+		for (int cpu = cpuset_first(&rule); cpu >= 0; cpu = cpuset_next(&rule, cpu))
+			most = !vi64_has(most) || cpu > most.v ? vi64_ok(cpu) : most;
+	}
+	return most;
+}
+
+static void fold_vm(struct fleet_vm *to, const struct snapshot *s, size_t i, const struct cpuset *pcpus)
 {
 	const struct vm_sample *vm = &s->sample.vms[i];
 	const struct suffering *x = &s->vm_status[i].suffer;
@@ -57,6 +73,8 @@ static void fold_vm(struct fleet_vm *to, const struct snapshot *s, size_t i)
 	if (vf64_has(r->cpu_pct))
 		to->peak_pct = vf64_ok(r->cpu_pct.v + (vf64_has(r->wait_pct) ? r->wait_pct.v : 0));
 	snprintf(to->stays, sizeof to->stays, "%s", stays(vm->flags));
+	to->defined = !(vm->flags & VM_FLAG_NO_RULES);
+	to->pin_pcpu = pin_of(s, vm, pcpus);
 	to->balloon_kib = vm->mem.balloon_kib;
 	to->max_kib = vm->mem.max_kib;
 	to->used_kib = r->used_kib;
@@ -69,6 +87,8 @@ static void fold_host(struct fleet_host *h, const struct snapshot *s, int64_t no
 	int64_t online = 0;
 	for (size_t i = 0; i < x->n_pcpus; i++)
 		online += x->pcpus[i].online;
+	if (x->n_pcpus)
+		h->last_pcpu = vi64_ok(x->pcpus[x->n_pcpus - 1].id);
 	snprintf(h->name, sizeof h->name, "%s", x->hostname);
 	h->delay_s = s->delay_s;
 	h->seen_ns = s->first ? 0 : now_ns - (int64_t)(s->age_s * 1e9);
@@ -91,12 +111,14 @@ int fleet_fold(struct fleet *part, const struct snapshot *s, int64_t now_ns)
 	struct fleet_host *h = fleet_add_host(part);
 	if (!h)
 		return -1;
+	struct cpuset pcpus;
 	fold_host(h, s, now_ns);
+	sample_online(&s->sample, &pcpus);
 	for (size_t i = 0; i < s->sample.n_vms; i++) {
 		struct fleet_vm *vm = fleet_add_vm(part);
 		if (!vm)
 			return -1;
-		fold_vm(vm, s, i);
+		fold_vm(vm, s, i, &pcpus);
 		count_vm(h, &s->sample.vms[i], &s->vm_status[i].suffer);
 	}
 	fleet_sum(part, part->n_hosts - 1);

@@ -243,6 +243,8 @@ static char *plan_of(struct fleet_view *v, const struct fleet *f)
 	if (to) {
 		fleet_proposal_text(&p, line, sizeof line);
 		fprintf(to, "%s%s\n", line, p.plan.n ? "; y carries them out" : "");
+		fleet_proposal_unsure(f, &p, line, sizeof line);
+		fprintf(to, "%s%s", line, *line ? "\n" : "");
 		for (size_t i = 0; i < p.plan.n; i++) {
 			fleet_move_text(f, &p, i, line, sizeof line);
 			fprintf(to, "%zu. %s\n", i + 1, line);

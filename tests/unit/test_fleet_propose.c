@@ -172,6 +172,46 @@ static void waiting_on_a_host_with_room_moves_nobody(void **state)
 	said("nothing to move: no host's guests want more than it has");
 }
 
+/* The only other host has pCPUs 0 to 7. */
+static void pins_that_lead_out_keep_a_guest(void **state)
+{
+	(void)state;
+	fill();
+	fleet->hosts[1].last_pcpu = vi64_ok(7);
+	for (int i = 0; i < 3; i++)
+		fleet->vms[i].pin_pcpu = vi64_ok(i ? 7 : 40);
+	propose();
+	said("2 moves would help 1 of 1 overloaded host");
+	assert_int_not_equal(p.plan.moves[0].task, 0);
+	assert_int_not_equal(p.plan.moves[1].task, 0);
+	fleet->vms[1].pin_pcpu = fleet->vms[2].pin_pcpu = vi64_ok(8);
+	propose();
+	said("1 host has guests that want more than it has, and no move would help: no VM that may move finds room at "
+	     "its peak");
+	fleet->hosts[1].last_pcpu = vi64_absent(AVAIL_NONE); /* the look before the move will tell */
+	propose();
+	assert_true(p.plan.n > 0);
+}
+
+static void what_was_not_compared_is_said(void **state)
+{
+	(void)state;
+	char text[200];
+	fill();
+	propose();
+	fleet_proposal_unsure(fleet, &p, text, sizeof text);
+	assert_string_equal(text,
+		"pins, disks, huge pages and CPU model not compared yet: looked at right before each move");
+	for (size_t i = 0; i < fleet->n_vms; i++)
+		fleet->vms[i].defined = true;
+	fleet_proposal_unsure(fleet, &p, text, sizeof text);
+	assert_string_equal(
+		text, "CPU model and shared files not compared yet: looked at right before each move");
+	p.plan.n = 0;
+	fleet_proposal_unsure(fleet, &p, text, sizeof text);
+	assert_string_equal(text, "");
+}
+
 static void peaks_are_kept_of_the_same_guest(void **state)
 {
 	(void)state;
@@ -205,6 +245,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_hostile_name_is_shown_and_not_typed, begin, end),
 		cmocka_unit_test_setup_teardown(who_is_not_known_neither_gives_nor_takes, begin, end),
 		cmocka_unit_test_setup_teardown(waiting_on_a_host_with_room_moves_nobody, begin, end),
+		cmocka_unit_test_setup_teardown(pins_that_lead_out_keep_a_guest, begin, end),
+		cmocka_unit_test_setup_teardown(what_was_not_compared_is_said, begin, end),
 		cmocka_unit_test_setup_teardown(peaks_are_kept_of_the_same_guest, begin, end),
 		cmocka_unit_test_setup_teardown(an_empty_fleet, begin, end),
 	};

@@ -260,6 +260,48 @@ static void test_looks_again(void **state)
 	sums("2 moves done");
 }
 
+/* What its definition asks of the target. */
+static void test_what_the_target_lacks(void **state)
+{
+	(void)state;
+	struct move_needs *n = &hands.look[0].needs;
+	cpuset_parse(&n->pins, "3,40", NULL);
+	cpuset_parse(&n->pcpus, "0-7", NULL);
+	refused("its pins name pCPU 40, and b has 0-7: widen them first (virsh vcpupin, emulatorpin)");
+	n->disks = DISKS_LOCAL;
+	snprintf(n->disk, sizeof n->disk, "/srv/a\nb.img");
+	refused("its disk /srv/a\\x0ab.img is of a alone: bring it to storage that b shares");
+	n->disks = DISKS_UNKNOWN;
+	snprintf(n->disk, sizeof n->disk, "/dev/vg0/db");
+	refused("nobody can tell whether /dev/vg0/db is the same disk on b: where it is, migrate the guest by hand");
+	n->cpu = MOVE_CPU_LACKS;
+	refused("the CPU of b lacks what the guest's has: give it a CPU model that both hosts have");
+	n->n_pages = 2;
+	n->pages[0] = (struct move_pages){2048, GIB, vi64_ok(GIB)};
+	n->pages[1] = (struct move_pages){GIB, 4 * GIB, vi64_ok(3 * GIB)};
+	refused("b has 3.0G free in huge pages of 1.0G, and the guest has 4.0G: add some there (virsh allocpages)");
+	n->n_pages = 1;
+	n->pages[0] = (struct move_pages){2048, GIB, vi64_absent(AVAIL_NONE)};
+	refused("b does not tell how many huge pages of 2.0M are free");
+}
+
+/* What it has, and what only libvirt can tell. */
+static void test_what_the_target_has(void **state)
+{
+	(void)state;
+	struct move_needs *n = &hands.look[0].needs;
+	cpuset_parse(&n->pins, "3-7", NULL);
+	cpuset_parse(&n->pcpus, "0-7", NULL);
+	n->disks = DISKS_JUDGED;
+	n->cpu = MOVE_CPU_FITS;
+	n->n_pages = 1;
+	n->pages[0] = (struct move_pages){2048, 4 * GIB, vi64_ok(4 * GIB)};
+	hands.look[0].room_kib = vi64_ok(GIB);                /* huge pages are not of what is available */
+	cpuset_parse(&hands.look[1].needs.pins, "900", NULL); /* which pCPUs there are is not known */
+	run();
+	sums("2 moves done");
+}
+
 static void test_the_second_is_refused(void **state)
 {
 	(void)state;
@@ -591,10 +633,11 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, begin, end)
 	const struct CMUnitTest tests[] = {TEST(one_after_another), TEST(what_libvirt_does_not_tell),
 		TEST(writes_faster_than_is_sent), TEST(nothing_to_do), TEST(looks_again),
-		TEST(the_second_is_refused), TEST(fails), TEST(says_no_and_did_it),
-		TEST(says_yes_and_did_not), TEST(asks_until_it_is_known), TEST(two_owners_or_none),
-		TEST(abort_before), TEST(abort_while_looking), TEST(abort_running), TEST(abort_again),
-		TEST(abort_too_late), TEST(by_pacemaker), TEST(names_are_hostile), TEST(uri_travels),
-		TEST(whose_it_is), TEST(from_a_plan), TEST(thread), TEST(thread_aborts)};
+		TEST(what_the_target_lacks), TEST(what_the_target_has), TEST(the_second_is_refused),
+		TEST(fails), TEST(says_no_and_did_it), TEST(says_yes_and_did_not),
+		TEST(asks_until_it_is_known), TEST(two_owners_or_none), TEST(abort_before),
+		TEST(abort_while_looking), TEST(abort_running), TEST(abort_again), TEST(abort_too_late),
+		TEST(by_pacemaker), TEST(names_are_hostile), TEST(uri_travels), TEST(whose_it_is),
+		TEST(from_a_plan), TEST(thread), TEST(thread_aborts)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

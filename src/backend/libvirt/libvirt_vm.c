@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../host/storage.h"
+#include "domneeds.h"
 #include "libvirt_placed.h"
 #include "libvirt_rows.h"
 #include "libvirt_stats.h"
@@ -84,7 +86,7 @@ static void take_facts(
 	dom_facts_done(&fresh);
 }
 
-static int read_facts(struct vm_cache *vm, virDomainPtr dom)
+static int read_facts(const struct lv_reader *rd, struct vm_cache *vm, virDomainPtr dom)
 {
 	vm->persistent = virDomainIsPersistent(dom) == 1;
 	char *live = virDomainGetXMLDesc(dom, 0);
@@ -92,6 +94,8 @@ static int read_facts(struct vm_cache *vm, virDomainPtr dom)
 	int calls = vm->persistent ? 3 : 2;
 	if (live && (inactive || !vm->persistent))
 		take_facts(vm, dom, live, inactive, &calls);
+	if (live)
+		vm->facts.flags |= domneeds_disk_flag(live, rd->host.local ? STORAGE_MOUNTS : NULL);
 	vm->facts_ns = clock_ns();
 	vm->dirty = false;
 	vm->scan = vm->local.pid != 0;
@@ -180,7 +184,7 @@ void vm_learn(struct lv_reader *rd)
 	for (size_t i = 0; i < rd->n_rows && clock_ns() < rd->until_ns; i++)
 		if (!rd->rows[i].vm->have_facts) {
 			int64_t start = clock_ns();
-			reader_waited(rd, start, read_facts(rd->rows[i].vm, rd->rows[i].dom));
+			reader_waited(rd, start, read_facts(rd, rd->rows[i].vm, rd->rows[i].dom));
 		}
 }
 
@@ -191,7 +195,7 @@ static void slow_one(struct lv_reader *rd, struct row *row, const struct vm_samp
 	int64_t start = clock_ns();
 	int calls = 0;
 	if (wants_facts(row))
-		calls += read_facts(vm, row->dom);
+		calls += read_facts(rd, vm, row->dom);
 	if (row->local && !vm->agreed)
 		calls += check_threads(vm, row->dom);
 	int job_age = vm->job || rd->order->groups & SAMPLE_STEER ? JOB_AGE_STEER_S : JOB_AGE_S;

@@ -106,9 +106,9 @@ static struct ask *ask_new(const struct move *m, void (*run)(struct request *r, 
 	return q;
 }
 
-/* NULL: no answer in time, and error says so. */
-static struct ask *ask(struct hands *h, int which, const struct move *m,
-	void (*run)(struct request *r, virConnectPtr c), int deadline_s, char *error)
+/* NULL: no answer in time, and error says so. guest: what the source has told of it, for the target. */
+static struct ask *ask_with(struct hands *h, int which, const struct move *m,
+	void (*run)(struct request *r, virConnectPtr c), int deadline_s, const struct ask *guest, char *error)
 {
 	const struct move_host *host = which == SIDE_TO ? &m->to : &m->from;
 	struct side *s = &h->sides[which];
@@ -119,6 +119,11 @@ static struct ask *ask(struct hands *h, int which, const struct move *m,
 		snprintf(error, MOVE_TEXT, "out of memory");
 		return NULL;
 	}
+	q->local = link_result(s->link)->local;
+	if (guest) {
+		q->cpu = guest->cpu;
+		q->look.needs = guest->look.needs;
+	}
 	link_submit(s->link, &q->r);
 	if (link_await(s->link, &q->r, clock_ns() + deadline_s * SECOND))
 		return q;
@@ -126,6 +131,12 @@ static struct ask *ask(struct hands *h, int which, const struct move *m,
 		return q;
 	side_refuse(s, host->name, "its libvirtd does not answer", error);
 	return NULL;
+}
+
+static struct ask *ask(struct hands *h, int which, const struct move *m,
+	void (*run)(struct request *r, virConnectPtr c), int deadline_s, char *error)
+{
+	return ask_with(h, which, m, run, deadline_s, NULL, error);
 }
 
 /* Of a side's answer what is its own: the error names its host. */
@@ -166,12 +177,13 @@ static void hands_look(struct mover *mv, const struct move *m, struct move_look 
 	struct hands *h = (struct hands *)mv;
 	memset(to, 0, sizeof *to);
 	struct ask *from = ask(h, SIDE_FROM, m, ask_source, LOOK_S, to->error);
-	struct ask *target = from ? ask(h, SIDE_TO, m, ask_target, LOOK_S, to->error) : NULL;
+	struct ask *target = from ? ask_with(h, SIDE_TO, m, ask_target, LOOK_S, from, to->error) : NULL;
 	if (from && target) {
 		*to = from->look;
 		to->exists = target->look.exists;
 		to->room_kib = target->look.room_kib;
 		to->total_kib = target->look.total_kib;
+		to->needs = target->look.needs;
 		to->excluded = excluded(h->cfg, m);
 		name_error(to->error, m->to.name, target->error);
 		name_error(to->error, m->from.name, from->error);

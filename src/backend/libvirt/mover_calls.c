@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../host/storage.h"
 #include "domxml.h"
 #include "libvirt_reader.h"
 #include "owner.h"
@@ -37,6 +38,16 @@ static bool is_gone(void)
 
 /* ---- look ---- */
 
+static void read_needs(struct ask *q, virDomainPtr dom, const char *xml)
+{
+	if (domneeds_read(&q->look.needs, &q->cpu, xml, q->local ? STORAGE_MOUNTS : NULL, &q->r.err) < 0)
+		snprintf(q->error, sizeof q->error, "its definition: %s", q->r.err.msg);
+	char *host = q->cpu.host ? virConnectGetCapabilities(virDomainGetConnect(dom)) : NULL;
+	if (host)
+		domneeds_host_cpu(&q->cpu, host);
+	free(host);
+}
+
 static void read_xml(struct ask *q, virDomainPtr dom)
 {
 	struct dom_facts facts;
@@ -49,6 +60,8 @@ static void read_xml(struct ask *q, virDomainPtr dom)
 	q->look.flags = facts.flags;
 	if (xml)
 		owner_of(xml, q->look.owner, sizeof q->look.owner);
+	if (xml && !*q->error)
+		read_needs(q, dom, xml);
 	dom_facts_done(&facts);
 	free(xml);
 }
@@ -91,6 +104,47 @@ static bool has(virDomainPtr dom)
 	return dom != NULL;
 }
 
+static void read_pcpus(struct cpuset *to, virConnectPtr c)
+{
+	unsigned char *map = NULL;
+	int n = virNodeGetCPUMap(c, &map, NULL, 0);
+	if (n > 0)
+		cpuset_from_map(to, map, ((size_t)n + 7) / 8);
+	free(map);
+}
+
+static void read_pages(struct move_pages *p, virConnectPtr c)
+{
+	unsigned size = (unsigned)p->size_kib;
+	unsigned long long n = 0;
+	if (virNodeGetFreePages(c, 1, &size, -1, 1, &n, 0) > 0 && n < SAMPLE_KIB_MOST)
+		p->free_kib = vi64_ok((int64_t)n * p->size_kib);
+}
+
+/* A guest without KVM has what QEMU emulates, which only the newer call knows. */
+static enum move_cpu compare_cpu(virConnectPtr c, const struct dom_cpu *cpu)
+{
+	int rc = VIR_CPU_COMPARE_ERROR;
+	if (!*cpu->xml)
+		return MOVE_CPU_NOT_COMPARED;
+	if (!cpu->host)
+		rc = virConnectCompareHypervisorCPU(c, NULL, cpu->arch, NULL, cpu->virt, cpu->xml, 0);
+	if (rc == VIR_CPU_COMPARE_ERROR && strcmp(cpu->virt, "qemu") != 0)
+		rc = virConnectCompareCPU(c, cpu->xml, 0);
+	return rc == VIR_CPU_COMPARE_INCOMPATIBLE ? MOVE_CPU_LACKS
+	       : rc == VIR_CPU_COMPARE_ERROR      ? MOVE_CPU_NOT_COMPARED
+						  : MOVE_CPU_FITS;
+}
+
+static void compare_needs(struct ask *q, virConnectPtr c)
+{
+	struct move_needs *n = &q->look.needs;
+	read_pcpus(&n->pcpus, c);
+	for (size_t i = 0; i < n->n_pages; i++)
+		read_pages(&n->pages[i], c);
+	n->cpu = compare_cpu(c, &q->cpu);
+}
+
 void ask_target(struct request *r, virConnectPtr c)
 {
 	struct ask *q = (struct ask *)r;
@@ -104,6 +158,7 @@ void ask_target(struct request *r, virConnectPtr c)
 		q->look.room_kib = h.available_kib;
 		q->look.total_kib = h.total_kib;
 	}
+	compare_needs(q, c);
 }
 
 /* ---- move ---- */

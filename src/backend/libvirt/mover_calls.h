@@ -3,6 +3,7 @@
 #ifndef VMTOP_BACKEND_MOVER_CALLS_H
 #define VMTOP_BACKEND_MOVER_CALLS_H
 
+#include "domneeds.h"
 #include "link.h"
 #include "vmtop/moves.h"
 
@@ -12,6 +13,8 @@ struct ask {
 	uint8_t uuid[UUID_BYTES];
 	char vm[VM_NAME_BYTES], peer[FLEET_URI + 16];
 	bool persistent, autostart;
+	bool local;         /* the host is this machine */
+	struct dom_cpu cpu; /* of the guest: ask_source() reads it, ask_target() compares */
 	/* answers; error: libvirt's words, empty: none */
 	char error[MOVE_TEXT];
 	struct move_look look; /* of one side */
@@ -22,7 +25,7 @@ struct ask {
 
 /* rc < 0: error says why. */
 void ask_source(struct request *r, virConnectPtr c);  /* look: the guest */
-void ask_target(struct request *r, virConnectPtr c);  /* look: room, and whether it is there */
+void ask_target(struct request *r, virConnectPtr c);  /* look: room, what it needs, is it there */
 void ask_migrate(struct request *r, virConnectPtr c); /* blocks until it is over */
 void ask_progress(struct request *r, virConnectPtr c);
 void ask_abort(struct request *r, virConnectPtr c);

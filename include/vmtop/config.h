@@ -161,6 +161,7 @@ struct config {
 	char fleet_peers[CFG_FLEET];                              /* NAME URI, as the other hosts reach it */
 	char fleet_token_file[CFG_TEXT], fleet_ca_file[CFG_TEXT]; /* for a Prometheus */
 	double fleet_scrape_s;                                    /* how often it asks its targets */
+	int64_t fleet_link_kib;                                   /* a migration between hosts, in a second */
 	bool never_ask; /* many hosts are opened at once: for no password, on no terminal */
 };
 

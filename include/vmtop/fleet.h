@@ -55,6 +55,7 @@ struct fleet_vm {
 	struct vf64 cpu_pct, wait_pct, score_pct;
 	struct vf64 peak_pct; /* most that it used and waited for together since it is watched */
 	struct vi64 balloon_kib, max_kib, used_kib;
+	struct vf64 dirty_mib_s; /* memory that it writes, as QEMU measured it; absent: nobody asked */
 };
 
 struct fleet {
@@ -65,6 +66,7 @@ struct fleet {
 	size_t n_vms, cap_vms;
 	char trouble[FLEET_TEXT]; /* of a source for many hosts; empty: none */
 	size_t waiting;           /* of those sources, the ones that have told nothing yet */
+	double link_mib_s;        /* what a migration between two of the hosts gets; 0: not known */
 };
 
 struct fleet *fleet_new(void); /* NULL: out of memory */

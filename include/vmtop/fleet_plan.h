@@ -36,6 +36,7 @@ struct fleet_task {          /* a VM */
 	double mem_mib;      /* memory that it has now */
 	double mem_peak_mib; /* that it may need; at least mem_mib */
 	double cost_mib;     /* what a migration has to send: memory that is used, and written meanwhile */
+	bool endless;        /* writes faster than is sent: goes only where nothing else helps */
 	uint64_t needs;      /* bits that its host must have */
 	uint32_t pcpus;      /* the highest pCPU that its pins name, and 1; 0: it has none */
 };

@@ -196,12 +196,14 @@ static json_t *json_move(const struct fleet *f, const struct fleet_proposal *p, 
 	text_utf8(from, sizeof from, f->hosts[m->from].name);
 	text_utf8(to, sizeof to, f->hosts[m->to].name);
 	uuid_format(f->vms[m->task].uuid, uuid);
-	return json_pack("{s:s,s:s,s:s,s:s,s:f,s:I,s:[ff],s:[ff]}", "vm", vm, "uuid", uuid, "from", from,
+	struct vf64 dirty = f->vms[m->task].dirty_mib_s;
+	return json_pack("{s:s,s:s,s:s,s:s,s:f,s:I,s:[ff],s:[ff],s:o}", "vm", vm, "uuid", uuid, "from", from,
 		"to", to, "wants_pct", round(p->tasks[m->task].cpu * 1000) / 10, "memory_kib",
 		(json_int_t)(p->tasks[m->task].mem_mib * 1024), "from_load_pct",
 		round(fleet_proposal_load(p, m->from, false)), round(fleet_proposal_load(p, m->from, true)),
 		"to_load_pct", round(fleet_proposal_load(p, m->to, false)),
-		round(fleet_proposal_load(p, m->to, true)));
+		round(fleet_proposal_load(p, m->to, true)), "written_mib_s",
+		vf64_has(dirty) ? json_real(dirty.v) : json_null());
 }
 
 static json_t *json_plan(const struct fleet *f, const struct fleet_proposal *p)

@@ -16,6 +16,7 @@
 #include "fleet_out.h"
 #include "output.h"
 #include "signals.h"
+#include "vmtop/dirtyrate.h"
 #include "vmtop/fleet_view.h"
 #include "vmtop/fleet_watch.h"
 #include "vmtop/options.h"
@@ -264,6 +265,8 @@ static int loop(struct asked *a, struct fleet_watch *w, const struct config *cfg
 	int64_t due = now_ms();
 	int rc = 1;
 	while (f) {
+		if (a->out.carry)
+			fleet_measure(f); /* what moves cost, before it is asked whether to begin */
 		rc = print(a, &to, f, e);
 		if (rc > 0 && a->out.carry)
 			rc = carry(a, &to, f, cfg, signals, e);

@@ -3,7 +3,8 @@
  * largest one after the other; the cheapest of those, each to a host that has room for it at its peak; where
  * none has, to one that makes room by a move of its own. Done in four ways where time allows, VMs sent to the
  * emptiest host or to the fullest that will do, the worst host first or last; what cures more, then moves
- * less, then costs less is taken. Invariant: at no point of the plan is a host that received beyond its
+ * less, then costs less is taken. One that writes its memory faster than it could be sent goes only where the
+ * host cannot be cured without it. Invariant: at no point of the plan is a host that received beyond its
  * limits. */
 #include "vmtop/fleet_plan.h"
 
@@ -30,7 +31,7 @@ static const struct load nothing;
 struct item {
 	uint32_t first, n; /* of members[] */
 	uint32_t unit;     /* as planned so far */
-	bool fixed;
+	bool fixed, endless;
 	struct load need;
 	double cost;
 	uint64_t needs;
@@ -64,6 +65,7 @@ struct work {
 	struct unit_over *worst; /* overloaded units, the worst first */
 	bool fullest;            /* targets: the fullest that will do, else the emptiest */
 	bool least_first;        /* order of the overloaded hosts */
+	bool all;                /* also those that write faster than is sent */
 	size_t looks;
 	struct fleet_plan *plan;
 };
@@ -124,6 +126,7 @@ static void item_add(struct work *w, struct item *x, uint32_t task)
 		t->cpu, fmax(t->cpu_peak, t->cpu), t->mem_mib, fmax(t->mem_peak_mib, t->mem_mib)};
 	add(&x->need, &need, 1);
 	x->cost += t->cost_mib;
+	x->endless |= t->endless;
 	x->needs |= t->needs;
 	x->pcpus = t->pcpus > x->pcpus ? t->pcpus : x->pcpus;
 	/* Those that should be together and are not are left where they are. */
@@ -333,7 +336,8 @@ static struct choice choice_of(struct item *a, struct item *b)
 
 static bool movable(const struct work *w, const struct item *x, size_t u)
 {
-	return !x->fixed && x->unit == u && (x->need.cpu > 0 || mem_over(w, u) > 0);
+	return !x->fixed && (w->all || !x->endless) && x->unit == u &&
+	       (x->need.cpu > 0 || mem_over(w, u) > 0);
 }
 
 /* The cheapest single item that is enough and has a target. */
@@ -414,7 +418,7 @@ static bool make_room(struct work *w, struct item *x, bool *done)
 		for (size_t i = begin_of(w, u); i < w->unit_end[u]; i++) {
 			struct item *y = &w->items[w->by_unit[i]];
 			size_t to;
-			if (y->fixed || y->unit != u || y->n >= x->n + 1 ||
+			if (y->fixed || y->endless || y->unit != u || y->n >= x->n + 1 ||
 				!has_room(w, &x->need, u, &y->need))
 				continue;
 			to = target_of(w, y); /* before x has gone: it goes first */
@@ -440,7 +444,7 @@ static bool by_chain(struct work *w, size_t u, bool alone, bool *done)
 	return true;
 }
 
-static bool cure(struct work *w, size_t u)
+static bool cure_with(struct work *w, size_t u)
 {
 	bool done = false;
 	while (overloaded(w, u)) {
@@ -459,6 +463,40 @@ static bool cure(struct work *w, size_t u)
 			return true; /* what can be done is done */
 	}
 	return true;
+}
+
+static void take_back(struct work *w, size_t n)
+{
+	struct fleet_plan *p = w->plan;
+	while (p->n > n) {
+		const struct fleet_move *m = &p->moves[--p->n];
+		struct item *x = &w->items[w->item_of[m->task]];
+		if (x->unit != m->from) { /* once for all that go together */
+			put(w, x, m->from);
+			p->cost_mib -= x->cost;
+		}
+	}
+}
+
+static bool has_endless(const struct work *w, size_t u)
+{
+	for (size_t i = begin_of(w, u); i < w->unit_end[u]; i++)
+		if (w->items[w->by_unit[i]].endless && w->items[w->by_unit[i]].unit == u)
+			return true;
+	return false;
+}
+
+static bool cure(struct work *w, size_t u)
+{
+	size_t n = w->plan->n;
+	w->all = false;
+	if (!cure_with(w, u))
+		return false;
+	if (!overloaded(w, u) || !has_endless(w, u))
+		return true;
+	take_back(w, n);
+	w->all = true;
+	return cure_with(w, u);
 }
 
 /* --- all ----------------------------------------------------------------------------------------------- */
@@ -490,19 +528,6 @@ static bool fill(struct work *w)
 	units_fill(w);
 	takers_fill(w);
 	return true;
-}
-
-static void take_back(struct work *w, size_t n)
-{
-	struct fleet_plan *p = w->plan;
-	while (p->n > n) {
-		const struct fleet_move *m = &p->moves[--p->n];
-		struct item *x = &w->items[w->item_of[m->task]];
-		if (x->unit != m->from) { /* once for all that go together */
-			put(w, x, m->from);
-			p->cost_mib -= x->cost;
-		}
-	}
 }
 
 static int by_over(const void *a, const void *b)

@@ -29,6 +29,21 @@ static double wants(const struct fleet_vm *vm)
 	return fmax(got + waited, 0) / 100;
 }
 
+static bool endless(const struct fleet *f, const struct fleet_vm *vm)
+{
+	return vf64_has(vm->dirty_mib_s) && f->link_mib_s > 0 && vm->dirty_mib_s.v >= f->link_mib_s;
+}
+
+/* What is written while it is sent is sent again, and so on. */
+static double sends(const struct fleet *f, const struct fleet_vm *vm, double used_mib)
+{
+	enum { TIMES_MOST = 20 };
+	if (!vf64_has(vm->dirty_mib_s) || !(f->link_mib_s > 0))
+		return used_mib;
+	double part = fmax(vm->dirty_mib_s.v, 0) / f->link_mib_s;
+	return used_mib * (part < 1 - 1. / TIMES_MOST ? 1 / (1 - part) : TIMES_MOST);
+}
+
 static void task_fill(const struct fleet *f, const struct fleet_vm *vm, struct fleet_task *t)
 {
 	const struct fleet_host *h = &f->hosts[vm->host];
@@ -37,7 +52,8 @@ static void task_fill(const struct fleet *f, const struct fleet_vm *vm, struct f
 	t->cpu_peak = fmax(t->cpu, vf64_has(vm->peak_pct) ? vm->peak_pct.v / 100 : 0);
 	t->mem_mib = mib(vm->balloon_kib);
 	t->mem_peak_mib = t->mem_mib;
-	t->cost_mib = vi64_has(vm->used_kib) ? mib(vm->used_kib) : t->mem_mib;
+	t->cost_mib = sends(f, vm, vi64_has(vm->used_kib) ? mib(vm->used_kib) : t->mem_mib);
+	t->endless = endless(f, vm);
 	t->pcpus = vi64_has(vm->pin_pcpu) ? (uint32_t)vm->pin_pcpu.v + 1 : 0;
 	t->fixed = !known(h) || !vf64_has(vm->cpu_pct) || !vi64_has(vm->balloon_kib) || vm->stays[0] ||
 		   strcmp(vm->state, "running") != 0;
@@ -104,6 +120,23 @@ double fleet_proposal_load(const struct fleet_proposal *p, size_t host, bool aft
 	return 100 * cpu / p->units[host].cpu;
 }
 
+/* What it costs, where QEMU measured what the guest writes. */
+static void dirty_text(
+	const struct fleet *f, const struct fleet_vm *vm, const struct fleet_task *t, char *buf, size_t len)
+{
+	char sent[16];
+	text_kib(sent, sizeof sent, (int64_t)(t->cost_mib * 1024));
+	if (!vf64_has(vm->dirty_mib_s) || !(f->link_mib_s > 0))
+		buf[0] = '\0';
+	else if (t->endless)
+		snprintf(buf, len,
+			"; it writes %.0f MiB/s and %.0f can be sent: the last choice, and it may not end",
+			vm->dirty_mib_s.v, f->link_mib_s);
+	else
+		snprintf(buf, len, "; writes %.0f MiB/s: %s to send, %.0f s", vm->dirty_mib_s.v, sent,
+			t->cost_mib / f->link_mib_s);
+}
+
 void fleet_move_text(
 	const struct fleet *f, const struct fleet_proposal *p, size_t move, char *buf, size_t len)
 {
@@ -118,6 +151,8 @@ void fleet_move_text(
 		vm, from, to, t->cpu, size, from, fleet_proposal_load(p, m->from, false),
 		fleet_proposal_load(p, m->from, true), to, fleet_proposal_load(p, m->to, false),
 		fleet_proposal_load(p, m->to, true));
+	size_t n = strlen(buf);
+	dirty_text(f, &f->vms[m->task], t, buf + n, len - n);
 }
 
 void fleet_proposal_text(const struct fleet_proposal *p, char *buf, size_t len)

@@ -282,6 +282,8 @@ struct fleet *fleet_watch_take(struct fleet_watch *w)
 			f = NULL;
 		}
 	if (f)
+		f->link_mib_s = (double)w->cfg.fleet_link_kib / 1024;
+	if (f)
 		fleet_settle(f, clock_ns(CLOCK_MONOTONIC), clock_ns(CLOCK_REALTIME));
 	return f;
 }

@@ -250,6 +250,8 @@ const struct setting settings[] = {
 		"certificates that https of prom: is trusted by (empty: those of the system)"),
 	KEY(SECTION_FLEET, "fleet_scrape", SET_SECONDS, fleet_scrape_s, 1, 86400, "60",
 		"how often Prometheus asks its hosts; after three times that one is late"),
+	KEY(SECTION_FLEET, "fleet_link", SET_KIB, fleet_link_kib, 1024, 1e9, "110M",
+		"what a migration between two hosts can send in a second"),
 #undef KEY
 };
 

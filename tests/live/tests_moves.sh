@@ -151,6 +151,8 @@ moves_done() {
 	eventually 60 "pins by vmtop" pinned_by_vmtop 1 1
 	moves_vmtop --yes >"$LAB/out" 2>"$LAB/err" || fail "not carried out: $(cat "$LAB/out" "$LAB/err")"
 	expect_eq "moves done" "$(tail -n 1 "$LAB/out")" "2 moves done"
+	grep -qE '^  1\. m[0-9]+: a -> b, wants .*; (writes [0-9]+ MiB/s: .* to send|it writes [0-9]+ MiB/s)' "$LAB/out" ||
+		fail "QEMU did not tell how fast the guests write: $(cat "$LAB/out")"
 	moved=$(guests_on 2)
 	expect_eq "guests on host 2" "$(echo "$moved" | wc -w)" 2
 	note "$(sed -nE 's/^  [12]\. (m[0-9]+): a -> b: (done in .*)$/\1 \2/p' "$LAB/out" | paste -sd, | sed 's/,m/, m/g')"

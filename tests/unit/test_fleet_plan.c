@@ -67,6 +67,32 @@ static void the_cheapest_that_is_enough_goes(void **state)
 	fleet_plan_done(&p);
 }
 
+/* It would be the one move that is enough. */
+static void who_writes_faster_than_is_sent_is_last(void **state)
+{
+	(void)state;
+	const struct fleet_unit u[] = {host(10), host(10)};
+	struct fleet_task t[] = {vm(0, 5), vm(0, 3), vm(0, 3), vm(1, 1)};
+	struct fleet_plan p = {.n = 0};
+	t[0].endless = true;
+	make(u, 2, t, COUNT(t), &p);
+	assert_int_equal(p.n, 1);
+	assert_int_not_equal(p.moves[0].task, 0);
+	t[1].fixed = t[2].fixed = true;
+	make(u, 2, t, COUNT(t), &p);
+	assert_int_equal(p.n, 1);
+	assert_int_equal(p.moves[0].task, 0);
+	/* What helps in part only is not moved for nothing. */
+	t[2].fixed = false;
+	t[2].cpu = t[2].cpu_peak = 1;
+	t[0].cpu = t[0].cpu_peak = 7;
+	make(u, 2, t, COUNT(t), &p);
+	assert_int_equal(p.cured, 1);
+	assert_int_equal(p.n, 1);
+	assert_int_equal(p.moves[0].task, 0);
+	fleet_plan_done(&p);
+}
+
 static void memory_counts_as_well(void **state)
 {
 	(void)state;
@@ -292,6 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(uneven_hosts_where_nobody_waits_are_left),
 		cmocka_unit_test(the_cheapest_that_is_enough_goes),
+		cmocka_unit_test(who_writes_faster_than_is_sent_is_last),
 		cmocka_unit_test(memory_counts_as_well),
 		cmocka_unit_test(room_is_kept_for_peaks),
 		cmocka_unit_test(who_may_not_move_stays),

@@ -102,6 +102,46 @@ static void the_move_is_told_and_can_be_typed(void **state)
 		text, "virsh -c qemu+ssh://full/system migrate --live --p2p db-2 qemu+ssh://empty/system");
 }
 
+static const char *move_said(void)
+{
+	static char text[1024];
+	fleet_move_text(fleet, &p, 0, text, sizeof text);
+	return text;
+}
+
+static void what_is_written_costs(void **state)
+{
+	(void)state;
+	fill();
+	fleet->vms[0].stays[0] = fleet->vms[1].stays[0] = 'x';
+	fleet->vms[2].cpu_pct = fleet->vms[2].peak_pct = vf64_ok(233);
+	fleet->link_mib_s = 100;
+	fleet->vms[2].dirty_mib_s = vf64_ok(50);
+	propose();
+	assert_string_equal(move_said(),
+		"db-3: full -> empty, wants 3.0 pCPUs, has 4.0G; full 175 -> 100 %, empty 10 -> "
+		"48 %; writes 50 MiB/s: 4.0G to send, 41 s");
+	fleet->vms[2].dirty_mib_s = vf64_ok(100);
+	propose();
+	assert_string_equal(move_said(),
+		"db-3: full -> empty, wants 3.0 pCPUs, has 4.0G; full 175 -> 100 %, empty 10 -> "
+		"48 %; it writes 100 MiB/s and 100 can be sent: the last choice, and it may not "
+		"end");
+}
+
+/* db-2 has least to send until it is known what it writes. */
+static void the_cheapest_is_who_writes_little(void **state)
+{
+	(void)state;
+	fill();
+	vm("db-4", 40, 0);
+	fleet->link_mib_s = 100;
+	fleet->vms[1].dirty_mib_s = vf64_ok(90);
+	propose();
+	for (size_t i = 0; i < p.plan.n; i++)
+		assert_int_not_equal(p.plan.moves[i].task, 1);
+}
+
 static void a_hostile_name_is_shown_and_not_typed(void **state)
 {
 	(void)state;
@@ -242,6 +282,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_move_is_told_and_can_be_typed, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_written_costs, begin, end),
+		cmocka_unit_test_setup_teardown(the_cheapest_is_who_writes_little, begin, end),
 		cmocka_unit_test_setup_teardown(a_hostile_name_is_shown_and_not_typed, begin, end),
 		cmocka_unit_test_setup_teardown(who_is_not_known_neither_gives_nor_takes, begin, end),
 		cmocka_unit_test_setup_teardown(waiting_on_a_host_with_room_moves_nobody, begin, end),

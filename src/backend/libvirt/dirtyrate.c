@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Dirty rates by libvirt: a connection for each host, a request on each that begins the measuring of its
+ * guests, lets it be for as long as it takes, and reads what came of it. Invariant: nothing else is asked. */
+#include "vmtop/dirtyrate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "link.h"
+#include "vmtop/control.h"
+
+#define SECOND INT64_C(1000000000)
+
+/* libvirt measures whole seconds; what it has read last is asked for until it is there. */
+enum { GUESTS_MOST = 16, HOSTS_MOST = 32, CALC_S = 1, TRIES = 8, TRY_MS = 150 };
+
+/* The guests of one host; on the heap, for it outlives a caller who gave up. */
+struct host_ask {
+	struct request r;
+	size_t n, of[GUESTS_MOST]; /* which of the caller's */
+	uint8_t uuids[GUESTS_MOST][UUID_BYTES];
+	struct vf64 mib_s[GUESTS_MOST];
+};
+
+struct host {
+	struct link *link;
+	struct host_ask *ask;
+	const char *uri;
+	bool asked;
+};
+
+static void nap_ms(long ms)
+{
+	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
+static void take(struct host_ask *q, const virDomainStatsRecord *r)
+{
+	uint8_t uuid[UUID_BYTES];
+	int status = 0;
+	long long mib = 0;
+	if (virDomainGetUUID(r->dom, uuid) < 0 ||
+		virTypedParamsGetInt(r->params, r->nparams, "dirtyrate.calc_status", &status) != 1 ||
+		status != VIR_DOMAIN_DIRTYRATE_MEASURED ||
+		virTypedParamsGetLLong(r->params, r->nparams, "dirtyrate.megabytes_per_second", &mib) != 1)
+		return;
+	for (size_t i = 0; i < q->n; i++)
+		if (memcmp(q->uuids[i], uuid, UUID_BYTES) == 0 && mib >= 0 && mib < SAMPLE_KIB_MOST)
+			q->mib_s[i] = vf64_ok((double)mib);
+}
+
+static bool all_told(const struct host_ask *q, const bool *begun)
+{
+	for (size_t i = 0; i < q->n; i++)
+		if (begun[i] && !vf64_has(q->mib_s[i]))
+			return false;
+	return true;
+}
+
+static void read_rates(struct host_ask *q, virDomainPtr *doms)
+{
+	virDomainStatsRecordPtr *got = NULL;
+	int n = virDomainListGetStats(
+		doms, VIR_DOMAIN_STATS_DIRTYRATE, &got, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+	for (int i = 0; i < n; i++)
+		take(q, got[i]);
+	if (n >= 0)
+		virDomainStatsRecordListFree(got);
+}
+
+static void measure(struct request *r, virConnectPtr c)
+{
+	struct host_ask *q = (struct host_ask *)r;
+	virDomainPtr doms[GUESTS_MOST + 1] = {NULL};
+	bool begun[GUESTS_MOST] = {false};
+	size_t n = 0;
+	for (size_t i = 0; c && i < q->n; i++) {
+		virDomainPtr dom = virDomainLookupByUUID(c, q->uuids[i]);
+		begun[i] = dom && virDomainStartDirtyRateCalc(dom, CALC_S, 0) == 0;
+		if (begun[i])
+			doms[n++] = dom;
+		else if (dom)
+			virDomainFree(dom);
+	}
+	nap_ms(n ? CALC_S * 1000 + TRY_MS : 0);
+	for (int i = 0; n && i < TRIES && !all_told(q, begun); i++) {
+		if (i)
+			nap_ms(TRY_MS);
+		read_rates(q, doms);
+	}
+	while (n)
+		virDomainFree(doms[--n]);
+}
+
+static void drop(struct request *r)
+{
+	free(r);
+}
+
+static struct host *host_of(struct host *hosts, size_t *n, const char *uri)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (strcmp(hosts[i].uri, uri) == 0)
+			return &hosts[i];
+	struct host_ask *q = *n < HOSTS_MOST ? calloc(1, sizeof *q) : NULL;
+	if (!q)
+		return NULL;
+	q->r.run = measure;
+	q->r.drop = drop;
+	hosts[*n] = (struct host){.ask = q, .uri = uri};
+	return &hosts[(*n)++];
+}
+
+static void begin(struct host *h, int notify)
+{
+	struct connect_wish wish = {.readonly = false, .ask = false};
+	struct err e = ERR_INIT;
+	snprintf(wish.uri, sizeof wish.uri, "%s", h->uri);
+	h->link = strstr(h->uri, "://") ? link_start(&wish, false, notify, &e) : NULL;
+}
+
+static void submit(struct host *h, int64_t until_ns)
+{
+	struct err e = ERR_INIT;
+	h->asked = h->link && link_wait_open(h->link, until_ns, &e) == PHASE_OPEN &&
+		   !link_result(h->link)->readonly;
+	if (h->asked)
+		link_submit(h->link, &h->ask->r);
+}
+
+static void finish(struct host *h, struct dirty_ask *asks, int64_t until_ns)
+{
+	bool mine = !h->asked || link_await(h->link, &h->ask->r, until_ns) ||
+		    link_give_up(h->link, &h->ask->r) == GAVE_UP_DONE;
+	for (size_t i = 0; mine && i < h->ask->n; i++)
+		asks[h->ask->of[i]].mib_s = h->ask->mib_s[i];
+	if (mine)
+		free(h->ask);
+	link_free(h->link, clock_ns() + SECOND);
+}
+
+void dirty_rates(struct dirty_ask *asks, size_t n, double timeout_s)
+{
+	struct host hosts[HOSTS_MOST];
+	size_t n_hosts = 0;
+	int notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int64_t until = clock_ns() + (int64_t)(timeout_s * 1e9);
+	for (size_t i = 0; i < n; i++) {
+		struct host *h = host_of(hosts, &n_hosts, asks[i].uri);
+		asks[i].mib_s = vf64_absent(AVAIL_NONE);
+		if (!h || h->ask->n == GUESTS_MOST)
+			continue;
+		memcpy(h->ask->uuids[h->ask->n], asks[i].uuid, UUID_BYTES);
+		h->ask->of[h->ask->n++] = i;
+	}
+	for (size_t i = 0; i < n_hosts; i++)
+		begin(&hosts[i], notify);
+	for (size_t i = 0; i < n_hosts; i++)
+		submit(&hosts[i], until);
+	for (size_t i = 0; i < n_hosts; i++)
+		finish(&hosts[i], asks, until);
+	if (notify >= 0)
+		close(notify);
+}

@@ -508,6 +508,48 @@ static void test_helpers(void **state)
 	assert_int_equal(facts(true).helper_ns.v, 630);
 }
 
+/* libvirt's own word for a job is "ok" nearly all the time that one runs: QEMU's threads tell. */
+static void test_sends(void **state)
+{
+	static const struct {
+		const char *name;
+		bool sends;
+	} rows[] = {{"live_migration", true}, {"mig/src/main", true}, {"mig/src/rp-thr", true},
+		{"bg_snapshot", true}, {"mig/dst/main", false}, {"worker", false},
+		{"IO mon_iothread", false}};
+	(void)state;
+	proctree_vm(root, &plain, 1000, 1000);
+	helper(700, 700, "qemu-system-x86", 1000, 10);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		helper(700, 704, rows[i].name, 100, 0);
+		assert_int_equal(find(), 1);
+		assert_int_equal(local_sends(&lr, &vm), rows[i].sends);
+	}
+	helper(700, 704, "live_migration", 100, 0);
+	assert_int_equal(find(), 1);
+	proctree_write(root, "proc/700/task/704/stat", "", -1);
+	assert_false(local_sends(&lr, &vm)); /* it has ended, and the list has not been made again */
+}
+
+/* A quota that comes while the VM waits is seen at the next look; without that one look in four is enough. */
+static void test_quota_in_time(void **state)
+{
+	static const char max[] = "sys/fs/cgroup/machine.slice/machine-qemu\\x2d1.scope/cpu.max";
+	(void)state;
+	proctree_vm(root, &plain, 1000, 1000);
+	overwrite("cgroup", "0::/machine.slice/machine-qemu\\x2d1.scope/libvirt/emulator\n");
+	proctree_write(root, max, "max 100000\n", -1);
+	assert_int_equal(find(), 1);
+	facts(true);
+	assert_false(vf64_has(vm.quota_pct));
+	proctree_write(root, max, "30000 100000\n", -1);
+	facts(true);
+	assert_false(vf64_has(vm.quota_pct));
+	vm.watch = true;
+	facts(true);
+	assert_float_equal(vm.quota_pct.v, 30, 1e-9);
+}
+
 static void test_facts(void **state)
 {
 	(void)state;
@@ -539,6 +581,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {T(test_find), T(test_hostile_names), T(test_thread_names),
 		T(test_twins), T(test_reused), T(test_broken_files), T(test_side_by_side), T(test_here),
 		T(test_pid_files), T(test_owners), T(test_session), T(test_lock), T(test_helpers),
-		T(test_facts)};
+		T(test_sends), T(test_quota_in_time), T(test_facts)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

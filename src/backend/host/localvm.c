@@ -321,6 +321,22 @@ static void read_helpers(const struct local_root *lr, struct local_vm *vm, struc
 	memcpy(to->helper, h->name, sizeof to->helper);
 }
 
+bool local_sends(const struct local_root *lr, const struct local_vm *vm)
+{
+	static const char *const names[] = {"live_migration", "mig/src/", "bg_snapshot", "mig/snapshot"};
+	char text[FILE_BYTES];
+	for (size_t i = 0; i < vm->n_helpers; i++) {
+		const struct local_helper *h = &vm->helpers[i];
+		int64_t start = h->start;
+		bool sends = false;
+		for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+			sends = sends || strncmp(h->name, names[k], strlen(names[k])) == 0;
+		if (sends && stat_of(lr, h->pid, h->tid, &start, text, sizeof text))
+			return true;
+	}
+	return false;
+}
+
 static struct vi64 swapped(const struct local_root *lr, const struct local_vm *vm)
 {
 	static const char key[] = "\nVmSwap:";
@@ -369,6 +385,13 @@ static void read_kvm(const struct local_root *lr, const struct local_vm *vm, str
 		to->polled_ns = vi64_ok(served.v + vain.v);
 }
 
+/* What may hold back one that waits. */
+static void read_holds(struct local_vm *vm)
+{
+	cgroup_weight(&vm->groups.cpu, &vm->facts.weight, &vm->facts.cpu_shares);
+	vm->throttles = vi64_has(cgroup_throttled_ns(&vm->groups.cpu));
+}
+
 /* What does not change from one reading to the next. */
 static void read_gauges(const struct local_root *lr, struct local_vm *vm)
 {
@@ -377,8 +400,7 @@ static void read_gauges(const struct local_root *lr, struct local_vm *vm)
 	f->psi_cpu = cgroup_pressure(&vm->groups.cpu, "cpu");
 	f->psi_memory = cgroup_pressure(&vm->groups.cpu, "memory");
 	f->psi_io = cgroup_pressure(&vm->groups.cpu, "io");
-	cgroup_weight(&vm->groups.cpu, &f->weight, &f->cpu_shares);
-	vm->throttles = vi64_has(cgroup_throttled_ns(&vm->groups.cpu));
+	read_holds(vm);
 }
 
 void local_facts(const struct local_root *lr, struct local_vm *vm, bool helpers, struct vm_facts *to)
@@ -387,6 +409,10 @@ void local_facts(const struct local_root *lr, struct local_vm *vm, bool helpers,
 	struct vi64 exits = to->exits, polled = to->polled_ns, disk = to->disk_ns, reqs = to->disk_reqs;
 	if (vm->looks % GAUGES_EACH == 1 || !vm->facts.swapped_kib.avail)
 		read_gauges(lr, vm);
+	else if (vm->watch)
+		read_holds(vm);
+	if (vm->watch) /* a quota that came just now is the cause, and must not be late */
+		vm->quota_pct = cgroup_quota(&vm->groups.cpu, &vm->quota_group);
 	*to = vm->facts;
 	to->exits = exits;
 	to->polled_ns = polled;

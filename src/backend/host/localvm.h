@@ -80,6 +80,9 @@ int local_threads(const struct local_root *lr, struct local_vm *vm);
  * reading each. */
 void local_facts(const struct local_root *lr, struct local_vm *vm, bool helpers, struct vm_facts *to);
 
+/* QEMU sends its memory away: a migration, save, dump or snapshot. */
+bool local_sends(const struct local_root *lr, const struct local_vm *vm);
+
 struct local_process {
 	char state;     /* 'R', 'S', ...; 'T' and 't' mean stopped */
 	int64_t cpu_ns; /* all threads; steps of a clock tick */

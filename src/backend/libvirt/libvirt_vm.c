@@ -438,12 +438,12 @@ static void settle_limit(const struct vm_cache *vm, struct vm_memory *m)
 	m->limit_group = vi64_has(m->group_limit_kib) ? vm->local.memory.group : 0;
 }
 
-static void apply_facts(const struct vm_cache *vm, struct vm_sample *v)
+static void apply_facts(const struct lv_reader *rd, const struct vm_cache *vm, struct vm_sample *v)
 {
 	v->flags = vm->have_facts ? vm->facts.flags : VM_FLAG_NO_RULES;
 	if (vm->persistent)
 		v->flags |= VM_FLAG_PERSISTENT;
-	if (vm->job)
+	if (vm->job || (vm->local.pid && local_sends(&rd->proc, &vm->local)))
 		v->flags |= VM_FLAG_JOB;
 	settle_quota(vm, v);
 	settle_limit(vm, &v->mem);
@@ -459,7 +459,7 @@ void vm_settle(struct lv_reader *rd, struct row *row, struct vm_sample *v)
 	if (row->balloon && !(rd->seen & SEEN_BALLOON) && !row->hung && !rd->order->safe_only &&
 		clock_ns() < rd->until_ns)
 		memory_by_call(v, row->dom);
-	apply_facts(row->vm, v);
+	apply_facts(rd, row->vm, v);
 	settle_vcpus(rd, row, v);
 	settle_memory(rd, row, v);
 	settle_io(rd, row, v);

@@ -54,13 +54,25 @@ static void say_lost(struct line *x)
 	add(x, "its vCPUs waited %.0f %% of a pCPU and ran %.0f %%", x->f->num[0], x->f->num[1]);
 }
 
+/* What the host's own programs use of the pCPU, where that is more than the VM there does; else 0. */
+static double programs_pct(const struct line *x)
+{
+	const struct pcpu_sample *p = sample_pcpu(x->l->s, x->f->pcpu);
+	struct vf64 ran = p ? x->l->pcpus[p - x->l->s->host.pcpus].background_pct : vf64_absent(AVAIL_NONE);
+	double vm = x->f->other >= 0 ? x->f->num[2] : 0;
+	return vf64_has(ran) && ran.v > vm && ran.v >= 1 ? ran.v : 0;
+}
+
 static void say_neighbour(struct line *x)
 {
 	char name[80];
 	int other = x->f->other;
+	double programs = programs_pct(x);
 	if (x->f->pcpu < 0)
 		return;
-	if (other >= 0 && (size_t)other < x->l->s->n_vms) {
+	if (programs > 0 && x->f->cause != CAUSE_SHARES) {
+		add(x, "; on pCPU %d programs of the host run %.0f %%", x->f->pcpu, programs);
+	} else if (other >= 0 && (size_t)other < x->l->s->n_vms) {
 		text_escape(name, sizeof name, x->l->s->vms[other].name);
 		add(x, "; on pCPU %d %s runs %.0f %%", x->f->pcpu, name, x->f->num[2]);
 	} else {
@@ -92,9 +104,9 @@ static void quota(struct line *x)
 	const struct vm_sample *m = &x->l->s->vms[x->vm];
 	add(x, "its vCPUs were held for %.0f %% of a pCPU and ran %.0f %%", x->f->num[0], x->f->num[1]);
 	if (vf64_has(m->quota_pct))
-		add(x, "; the quota is %.0f %% a vCPU", m->quota_pct.v);
+		add(x, "; its quota is %.0f %% of a pCPU for each vCPU", m->quota_pct.v);
 	else if (vf64_has(m->group_quota_pct))
-		add(x, "; the quota of its group is %.0f %%", m->group_quota_pct.v);
+		add(x, "; its group may use %.0f %% of a pCPU in all", m->group_quota_pct.v);
 }
 
 static void shares(struct line *x)

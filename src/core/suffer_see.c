@@ -177,7 +177,7 @@ static bool confined(const struct ground *g, const struct waiting *w)
 static bool outweighed(const struct suffer_look *l, size_t vm, const struct waiting *w)
 {
 	struct vi64 own = l->s->vms[vm].facts.weight, other = {0};
-	if (w->other >= 0)
+	if (w->other >= 0 && w->other_pct >= LEAST_LOST_PCT)
 		other = l->s->vms[w->other].facts.weight;
 	return vi64_has(own) && vi64_has(other) && own.v > 0 && other.v >= SHARES_FACTOR * own.v;
 }

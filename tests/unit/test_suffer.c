@@ -129,11 +129,65 @@ static void a_score_goes_half_of_the_way(void **state)
 	suffer_free(x);
 }
 
+/* The cause of the first VM, which waits for half of a pCPU, after two samples beside one with twice its
+ * weight. */
+static enum cause named_beside(double other_pct)
+{
+	struct suffer *x = suffer_new();
+	const struct suffering *now = NULL;
+	assert_non_null(x);
+	for (int i = 0; i < 3; i++) {
+		fx_load(&f, 1, 0, 50, 50);
+		fx_load(&f, 2, 0, other_pct, 0);
+		fx_advance(&f, 2);
+		f.s.vms[0].facts.weight = vi64_ok(100);
+		f.s.vms[1].facts.weight = vi64_ok(200);
+		struct suffer_look look = {&f.s, f.m.vcpus, f.m.vms, f.m.pcpus};
+		now = suffer_update(x, &look, f.m.n_vm_slots);
+	}
+	assert_true(now && now[0].n > 0);
+	enum cause c = now[0].found[0].cause;
+	suffer_free(x);
+	return c;
+}
+
+/* Shares are to blame where somebody uses what they give; a neighbour that rests takes nothing. */
+static void who_rests_takes_nothing_by_its_shares(void **state)
+{
+	(void)state;
+	fx_vm(&f, 2, 1);
+	fx_runs_on(&f, 1, 0, 0);
+	fx_runs_on(&f, 2, 0, 0);
+	assert_int_equal(named_beside(50), CAUSE_SHARES);
+	assert_int_equal(named_beside(2), CAUSE_WAIT);
+}
+
+/* Whoever uses more of the pCPU is named: the VM beside it, or what the host itself runs. */
+static void the_heavier_neighbour_is_named(void **state)
+{
+	struct suffer_look look = {&f.s, f.m.vcpus, f.m.vms, f.m.pcpus};
+	struct finding x = {.cause = CAUSE_WAIT, .weight_pct = 50, .num = {50, 50, 8}, .pcpu = 1, .other = 0};
+	(void)state;
+	snprintf(f.s.vms[0].name, sizeof f.s.vms[0].name, "web");
+	f.m.pcpus[1].background_pct = vf64_ok(3);
+	suffer_evidence(&look, 0, &x, said, sizeof said);
+	assert_non_null(strstr(said, "on pCPU 1 web runs 8 %"));
+	f.m.pcpus[1].background_pct = vf64_ok(46);
+	suffer_evidence(&look, 0, &x, said, sizeof said);
+	assert_non_null(strstr(said, "on pCPU 1 programs of the host run 46 %"));
+	x.other = -1;
+	f.m.pcpus[1].background_pct = vf64_absent(AVAIL_REMOTE);
+	suffer_evidence(&look, 0, &x, said, sizeof said);
+	assert_non_null(strstr(said, "on pCPU 1 it is with programs of the host"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			a_command_names_the_vm_by_a_word_or_its_uuid, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_rests_takes_nothing_by_its_shares, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_heavier_neighbour_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_score_goes_half_of_the_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_threads_are_led_to_an_idle_pcpu, setup, teardown),
 	};

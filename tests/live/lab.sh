@@ -106,7 +106,7 @@ lab_prepare() {
 
 lab_start() {
 	lab_prepare || return 1
-	printf '%s\n' 'user="root"' 'group="root"' 'security_driver="none"' 'cgroup_controllers=[]' \
+	printf '%s\n' 'user="root"' 'group="root"' 'security_driver="none"' "cgroup_controllers=[${LAB_CONTROLLERS:-}]" \
 		'namespaces=[]' 'stdio_handler="file"' >/etc/libvirt/qemu.conf
 	printf '%s\n' 'auth_unix_rw="none"' 'auth_unix_ro="none"' 'unix_sock_rw_perms="0700"' \
 		'unix_sock_ro_perms="0777"' >/etc/libvirt/libvirtd.conf
@@ -232,7 +232,7 @@ vmem_guest() {
 
 memory_prepare() {
 	kernel_get && initramfs "$LAB/memory.img" "$TOP/tests/live/memory-init" virtio virtio_ring \
-		virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_balloon virtio_mem
+		virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_balloon virtio_mem virtio_blk
 }
 
 # tell NAME WORDS: a line for its memory-init.

@@ -148,8 +148,11 @@ static bool held_by_quota(const struct suffer_look *l, const struct vm_sample *m
 {
 	const struct vm_rate *vr = &l->vms[m - l->s->vms];
 	bool cap = vf64_has(m->quota_pct) && m->quota_pct.v < 100;
-	if (vf64_has(vr->throttled_ns_s) && vr->throttled_ns_s.v < LEAST_LOST_PCT * 1e7 / 2)
+	double held = at_least_0(vr->throttled_ns_s) / 1e7;
+	if (vf64_has(vr->throttled_ns_s) && held < LEAST_LOST_PCT / 2.)
 		return false;
+	if (held >= LEAST_LOST_PCT && held >= at_least_0(vr->wait_pct) / 2)
+		return true;
 	return (cap && at_least_0(r->usage_pct) >= m->quota_pct.v * AT_QUOTA_PCT / 100) || r->capped;
 }
 
@@ -272,9 +275,20 @@ static void see_waiting(const struct ground *g, const struct suffer_look *l, siz
 		*got_pct = vf64_absent(l->vms[vm].cpu_pct.avail);
 }
 
+/* A quota for all of it holds its other threads as well, and they are nobody's trouble but the quota's. */
+static bool held_whole(const struct suffer_look *l, const struct vm_sample *m)
+{
+	bool capped = false;
+	for (size_t k = m->first_vcpu; k < m->first_vcpu + m->n_vcpus; k++)
+		capped = capped || l->vcpus[k].capped;
+	return capped && vf64_has(m->group_quota_pct);
+}
+
 /* Threads that serve its disks, its network and its display, and get no pCPU themselves. */
 static void see_helpers(const struct suffer_look *l, size_t vm, struct seen *to)
 {
+	if (held_whole(l, &l->s->vms[vm]))
+		return;
 	double ran = helper_pct(l, vm), waited = at_least_0(l->vms[vm].helper_delay_ns_s) / 1e7;
 	struct vi64 at = l->s->vms[vm].facts.helper_pcpu;
 	double weight = waited >= LEAST_HELPER_PCT ? 60 * waited / (ran + waited) : 0;

@@ -162,6 +162,27 @@ static void who_rests_takes_nothing_by_its_shares(void **state)
 	assert_int_equal(named_beside(2), CAUSE_WAIT);
 }
 
+/* The kernel counts what a quota held back: that is no waiting for a pCPU, even before the quota itself is
+ * known. */
+static void what_was_throttled_is_the_quota(void **state)
+{
+	struct suffer *x = suffer_new();
+	const struct suffering *now = NULL;
+	(void)state;
+	assert_non_null(x);
+	for (int i = 0; i < 4; i++) {
+		fx_load(&f, 1, 0, 40, 60);
+		f.s.vms[0].facts.throttled_ns = vi64_ok(INT64_C(1100000000) * i); /* 55 % of two seconds */
+		fx_advance(&f, 2);
+		struct suffer_look look = {&f.s, f.m.vcpus, f.m.vms, f.m.pcpus};
+		now = suffer_update(x, &look, f.m.n_vm_slots);
+	}
+	assert_true(now && now[0].n == 1);
+	assert_int_equal(now[0].found[0].cause, CAUSE_QUOTA);
+	assert_float_equal(now[0].found[0].num[0], 60, 1);
+	suffer_free(x);
+}
+
 /* Whoever uses more of the pCPU is named: the VM beside it, or what the host itself runs. */
 static void the_heavier_neighbour_is_named(void **state)
 {
@@ -187,6 +208,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_command_names_the_vm_by_a_word_or_its_uuid, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_rests_takes_nothing_by_its_shares, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_throttled_is_the_quota, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_heavier_neighbour_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_score_goes_half_of_the_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_threads_are_led_to_an_idle_pcpu, setup, teardown),

@@ -152,6 +152,7 @@ bench-live: all $(BUILD)/bench/cost_live # with real guests: needs root and libv
 	bench/cost
 	bench/beside
 	bench/fleet_live
+	bench/faults_live
 
 fuzz:
 	@$(MAKE) --no-print-directory -s CC=clang SAN=fuzzer-no-link,address,undefined,float-cast-overflow BUILD=build-fuzz FUZZ="$(FUZZ)" fuzzers

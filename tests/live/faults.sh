@@ -11,10 +11,11 @@ fault_dir() { say "/sys/fs/cgroup/$1/$FAULT_PART.partition"; }
 # Prints why the faults cannot be made here; prints nothing where they can.
 faults_missing() {
 	local c
+	faults_clean # what a run that was killed left
 	[ "$(nproc)" = 2 ] || { say "written for two pCPUs"; return; }
 	for c in "${FAULT_CONTROLS[@]}"; do
 		[ -w "/sys/fs/cgroup/$c/cgroup.procs" ] || { say "no $c controller of version 1"; return; }
-		[ ! -e "$(fault_dir $c)" ] || { say "$(fault_dir $c) exists: another run, or what one left"; return; }
+		[ ! -e "$(fault_dir $c)" ] || { say "$(fault_dir $c) exists: another run"; return; }
 	done
 	python3 -c '' 2>/dev/null || say "python3 is not installed"
 }
@@ -42,11 +43,31 @@ faults_clean() {
 	true
 }
 
-# The lab, with control groups.
+# A libvirtd that makes control groups, in place of one that runs here already.
+faults_libvirtd() {
+	local pid
+	pid=$(cat "$LAB/libvirtd.pid" 2>/dev/null)
+	if [ -n "$pid" ]; then
+		kill "$pid"
+		wait_for 20 libvirtd_ended "$pid" || return 1
+	fi
+	lab_config "$1"
+	lab_libvirtd
+}
+libvirtd_ended() { ! kill -0 "$1" || [ "$(ps -o stat= -p "$1" | cut -c1)" = Z ]; }
 faults_start() {
-	umount /sys/fs/cgroup/unified 2>/dev/null # a tree of version 2 without controllers beside them confuses libvirt
+	# A tree of version 2 without controllers beside them confuses libvirt.
+	! umount /sys/fs/cgroup/unified 2>/dev/null || FAULT_UNIFIED=1
 	fault_watchers && fault_partition "" 65536 && fault_partition /slice.partition 1024 || return 1
-	LAB_CONTROLLERS='"cpu","cpuset","cpuacct"' lab_start || return 1
+	faults_libvirtd '"cpu","cpuset","cpuacct"'
+}
+# Everything as faults_start found it.
+faults_end() {
+	guests_end
+	echo $$ >/sys/fs/cgroup/cpu/cgroup.procs
+	faults_libvirtd ""
+	[ -z "${FAULT_UNIFIED:-}" ] || mount -t cgroup2 none /sys/fs/cgroup/unified
+	faults_clean
 }
 
 # The definition of a guest, put into a partition.

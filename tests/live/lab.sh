@@ -106,11 +106,16 @@ lab_prepare() {
 
 lab_start() {
 	lab_prepare || return 1
-	printf '%s\n' 'user="root"' 'group="root"' 'security_driver="none"' "cgroup_controllers=[${LAB_CONTROLLERS:-}]" \
+	lab_config
+	lab_libvirtd
+}
+
+# lab_config [CONTROLLERS]: guests get groups of these controllers: "\"cpu\",\"cpuset\"".
+lab_config() {
+	printf '%s\n' 'user="root"' 'group="root"' 'security_driver="none"' "cgroup_controllers=[${1:-}]" \
 		'namespaces=[]' 'stdio_handler="file"' >/etc/libvirt/qemu.conf
 	printf '%s\n' 'auth_unix_rw="none"' 'auth_unix_ro="none"' 'unix_sock_rw_perms="0700"' \
 		'unix_sock_ro_perms="0777"' >/etc/libvirt/libvirtd.conf
-	lab_libvirtd
 }
 
 # favour PID: above the rest of the machine, whose work would show in the guests' usage. The scheduler's weights are

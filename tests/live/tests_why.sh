@@ -141,3 +141,17 @@ test_why_memory() {
 	expect_eq "accused beside it" "$(accused 0 roomy)" ""
 	why_end
 }
+
+# ---- every kind that this machine can make, drawn by a script; bench/faults_live does the same two hundred times ---------
+
+test_faults() {
+	local why
+	why=$(faults_missing)
+	[ -z "$why" ] || skip "$why"
+	[ -z "${LAB_NO_KERNEL:-}" ] || skip "$LAB_NO_KERNEL"
+	trap faults_end EXIT
+	faults_start || fail "no libvirtd with control groups"
+	faults_guests || fail "guests do not start"
+	faults_run 17 1 >"$LAB/faults.log" 2>&1 || fail "$(grep -A20 '^the true' "$LAB/faults.log" || tail -3 "$LAB/faults.log")"
+	note "$(grep -E '^(the true|accused|drawn)' "$LAB/faults.log" | tr '\n' ';')"
+}

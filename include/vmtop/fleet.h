@@ -52,6 +52,8 @@ struct fleet_vm {
 	char stays[FLEET_WORD]; /* why it may not move to another host; empty: nothing is known against it */
 	bool defined;           /* its definition was read: the two that follow are known */
 	struct vi64 pin_pcpu;   /* the highest pCPU that it is bound to by rule; absent: it is not */
+	bool takes_pins;        /* they go with it to another host */
+	uint64_t pins;          /* the pCPUs that it runs on, whoever pinned it; 0: all, or not known */
 	struct vf64 cpu_pct, wait_pct, score_pct;
 	struct vf64 peak_pct; /* most that it used and waited for together since it is watched */
 	struct vi64 balloon_kib, max_kib, used_kib;

@@ -5,7 +5,8 @@
  *
  * A host is overloaded when its guests want more CPU than it has, or have more memory than it can back. A
  * plan takes it below its limit, and leaves every host that receives below its own limit even when each of
- * its guests wants as much as it ever did: no guest of the target may wait who did not. */
+ * its guests wants as much as it ever did, and every vCPU fits on a pCPU: no guest of the target may wait who
+ * did not. */
 #ifndef VMTOP_FLEET_PLAN_H
 #define VMTOP_FLEET_PLAN_H
 
@@ -33,6 +34,9 @@ struct fleet_task {          /* a VM */
 	bool fixed;          /* may not move: a passed-through device, a local disk, a job, a rule */
 	double cpu;          /* pCPUs that it wants now */
 	double cpu_peak;     /* the most that it wanted of late; at least cpu */
+	uint32_t vcpus;      /* that share cpu_peak; none runs on two pCPUs at once; 0: as fine as sand */
+	bool takes_pins;     /* and on the host that it moves to as well */
+	uint64_t pins;       /* where it is now they run on these pCPUs only; 0: on all, or not known */
 	double mem_mib;      /* memory that it has now */
 	double mem_peak_mib; /* that it may need; at least mem_mib */
 	double cost_mib;     /* what a migration has to send: memory that is used, and written meanwhile */
@@ -63,6 +67,14 @@ struct fleet_plan {
 int fleet_plan_make(const struct fleet_unit *units, size_t n_units, const struct fleet_task *tasks,
 	size_t n_tasks, const struct fleet_limits *limits, struct fleet_plan *to);
 void fleet_plan_done(struct fleet_plan *p);
+
+struct fleet_part {
+	double cpu;    /* that a vCPU wants */
+	uint64_t pins; /* 0: anywhere */
+};
+/* Whether vCPUs find room on so many pCPUs, each of which has `own` to do and is filled up to `most`. Sorts
+ * them. */
+bool fleet_fits(struct fleet_part *parts, size_t n, size_t pcpus, double own, double most);
 
 /* NULL: each rule holds after every move of the plan; else what is broken. For tests and before acting. */
 const char *fleet_plan_check(const struct fleet_unit *units, size_t n_units, const struct fleet_task *tasks,

@@ -134,6 +134,7 @@ enum vm_flag {
 	VM_FLAG_NO_RULES = 1 << 11,   /* its rules could not be read (yet): nothing may be changed */
 	VM_FLAG_BUSY = 1 << 12,       /* another client held its job: balloon figures of before */
 	VM_FLAG_LOCAL_DISK = 1 << 13, /* of this host alone; known only where that is this machine */
+	VM_FLAG_TAKES_PINS = 1 << 15, /* a live pin that vmtop did not make goes with it to another host */
 	VM_FLAG_NAMED_DISK = 1 << 14, /* a device whose name may mean another disk on another host */
 };
 

@@ -60,6 +60,8 @@ struct work {
 		*unit_end; /* items by the unit where they were found; where each unit's part ends */
 	uint32_t *takers;  /* units that may ever have room for somebody */
 	size_t n_takers;
+	struct fleet_part *parts; /* room for the vCPUs of one host */
+	size_t cap_parts;
 	double *left;            /* by unit: the part of it that is free, of CPU or memory, the less */
 	struct load *load;       /* by unit, as planned so far */
 	struct unit_over *worst; /* overloaded units, the worst first */
@@ -109,6 +111,7 @@ static void work_done(struct work *w)
 	free(w->worst);
 	free(w->left);
 	free(w->takers);
+	free(w->parts);
 }
 
 static int by_group(const void *a, const void *b)
@@ -288,24 +291,82 @@ static bool move(struct work *w, struct item *x, size_t to)
 	return true;
 }
 
-/* n_units: none has room. */
-static size_t target_of(struct work *w, const struct item *x)
+static size_t begin_of(const struct work *w, size_t u)
+{
+	return u ? w->unit_end[u - 1] : 0;
+}
+
+/* false: out of memory. */
+static bool add_parts(struct work *w, const struct item *x, bool here, size_t *n)
+{
+	for (uint32_t i = 0; i < x->n; i++) {
+		const struct fleet_task *t = &w->tasks[w->members[x->first + i].task];
+		uint32_t vcpus = t->vcpus;
+		bool stays = here || t->takes_pins;
+		if (!array_grow(&w->parts, &w->cap_parts, *n + vcpus, sizeof *w->parts))
+			return false;
+		for (uint32_t k = 0; k < vcpus; k++)
+			w->parts[(*n)++] = (struct fleet_part){
+				fmin(fmax(t->cpu_peak, t->cpu) / vcpus, 1), stays ? t->pins : 0};
+	}
+	return true;
+}
+
+/* As planned so far, with x and without y, each vCPU on a pCPU. */
+static bool each_fits(struct work *w, const struct item *x, size_t u, const struct item *y)
+{
+	const struct fleet_unit *h = &w->units[u];
+	size_t n = 0;
+	bool ok = add_parts(w, x, false, &n);
+	if (!n)
+		return ok;
+	for (size_t i = begin_of(w, u); ok && i < w->unit_end[u]; i++) {
+		const struct item *here = &w->items[w->by_unit[i]];
+		if (here->unit == u && here != y)
+			ok = add_parts(w, here, true, &n);
+	}
+	for (size_t i = 0; ok && i < w->plan->n; i++) {
+		const struct fleet_move *m = &w->plan->moves[i];
+		const struct item *came = &w->items[w->item_of[m->task]];
+		bool first = w->members[came->first].task == m->task;
+		if (m->to == u && came->unit == u && first)
+			ok = add_parts(w, came, false, &n);
+	}
+	return ok &&
+	       fleet_fits(w->parts, n, (size_t)h->cpu, h->own / fmax(h->cpu, 1), 1 - w->limits->keep_part);
+}
+
+static bool sooner(const struct work *w, size_t u, size_t than)
+{
+	return than == w->n_units || (w->fullest ? w->left[u] < w->left[than] : w->left[u] > w->left[than]);
+}
+
+/* By sums; the next best after one that would not do. n_units: none. */
+static size_t next_target(struct work *w, const struct item *x, size_t after)
 {
 	w->looks += w->n_takers;
 	size_t best = w->n_units;
 	for (size_t i = 0; i < w->n_takers; i++) {
 		size_t u = w->takers[i];
-		bool sooner = best == w->n_units ||
-			      (w->fullest ? w->left[u] < w->left[best] : w->left[u] > w->left[best]);
-		if (sooner && has_room(w, &x->need, u, &nothing) && may_be_on(w, x, u))
+		if (after != w->n_units && !sooner(w, after, u))
+			continue;
+		if (sooner(w, u, best) && has_room(w, &x->need, u, &nothing) && may_be_on(w, x, u))
 			best = u;
 	}
 	return best;
 }
 
-static size_t begin_of(const struct work *w, size_t u)
+/* n_units: none has room. */
+static size_t target_of(struct work *w, const struct item *x)
 {
-	return u ? w->unit_end[u - 1] : 0;
+	enum { TRIES = 4 };
+	size_t best = w->n_units;
+	for (int i = 0; i < TRIES; i++) {
+		best = next_target(w, x, best);
+		if (best == w->n_units || each_fits(w, x, best, NULL))
+			return best;
+	}
+	return w->n_units;
 }
 
 /* --- one host ------------------------------------------------------------------------------------------ */
@@ -419,7 +480,7 @@ static bool make_room(struct work *w, struct item *x, bool *done)
 			struct item *y = &w->items[w->by_unit[i]];
 			size_t to;
 			if (y->fixed || y->endless || y->unit != u || y->n >= x->n + 1 ||
-				!has_room(w, &x->need, u, &y->need))
+				!has_room(w, &x->need, u, &y->need) || !each_fits(w, x, u, y))
 				continue;
 			to = target_of(w, y); /* before x has gone: it goes first */
 			if (to == w->n_units)

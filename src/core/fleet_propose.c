@@ -50,6 +50,9 @@ static void task_fill(const struct fleet *f, const struct fleet_vm *vm, struct f
 	t->unit = (uint32_t)vm->host;
 	t->cpu = wants(vm);
 	t->cpu_peak = fmax(t->cpu, vf64_has(vm->peak_pct) ? vm->peak_pct.v / 100 : 0);
+	t->vcpus = vi64_has(vm->vcpus) && vm->vcpus.v > 0 ? (uint32_t)vm->vcpus.v : 0;
+	t->pins = vm->pins;
+	t->takes_pins = vm->takes_pins;
 	t->mem_mib = mib(vm->balloon_kib);
 	t->mem_peak_mib = t->mem_mib;
 	t->cost_mib = sends(f, vm, vi64_has(vm->used_kib) ? mib(vm->used_kib) : t->mem_mib);

@@ -54,6 +54,21 @@ static struct vi64 pin_of(const struct snapshot *s, const struct vm_sample *vm, 
 	return most;
 }
 
+/* Of a host with more pCPUs than that there is no telling in so few bits. */
+static uint64_t pins_of(const struct snapshot *s, const struct vm_sample *vm, const struct cpuset *online)
+{
+	uint64_t bits = 0;
+	struct cpuset first;
+	cpuset_fill(&first, 64);
+	for (size_t i = 0; i < vm->n_vcpus; i++) {
+		const struct vcpu_sample *c = &s->sample.vcpus[vm->first_vcpu + i];
+		if (!c->pinned || !cpuset_subset(online, &first))
+			return 0;
+		bits |= c->affinity.w[0] & online->w[0];
+	}
+	return bits;
+}
+
 static void fold_vm(struct fleet_vm *to, const struct snapshot *s, size_t i, const struct cpuset *pcpus)
 {
 	const struct vm_sample *vm = &s->sample.vms[i];
@@ -75,6 +90,8 @@ static void fold_vm(struct fleet_vm *to, const struct snapshot *s, size_t i, con
 	snprintf(to->stays, sizeof to->stays, "%s", stays(vm->flags));
 	to->defined = !(vm->flags & VM_FLAG_NO_RULES);
 	to->pin_pcpu = pin_of(s, vm, pcpus);
+	to->pins = pins_of(s, vm, pcpus);
+	to->takes_pins = vi64_has(to->pin_pcpu) || vm->flags & VM_FLAG_TAKES_PINS;
 	to->balloon_kib = vm->mem.balloon_kib;
 	to->max_kib = vm->mem.max_kib;
 	to->used_kib = r->used_kib;

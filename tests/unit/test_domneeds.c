@@ -95,6 +95,22 @@ static void test_disks(void **state)
 	assert_int_equal(needs.disks, DISKS_JUDGED);
 }
 
+static void test_flags_of_a_row(void **state)
+{
+	(void)state;
+	assert_int_equal(domneeds_flags("<domain/>", mounts), 0);
+	assert_int_equal(
+		domneeds_flags("<domain><devices>" FILE_DISK("/srv/a") "</devices></domain>", mounts),
+		VM_FLAG_LOCAL_DISK);
+	assert_int_equal(
+		domneeds_flags("<domain><devices>" DEV_DISK(
+				       "/dev/vg0/a") "</devices><cputune>"
+						     "<vcpupin vcpu='0' cpuset='1'/></cputune></domain>",
+			NULL),
+		VM_FLAG_NAMED_DISK | VM_FLAG_TAKES_PINS);
+	assert_int_equal(domneeds_flags("<domain", mounts), 0);
+}
+
 /* Links lead elsewhere, and are followed as far as that touches nothing of the network. */
 static void test_links(void **state)
 {
@@ -194,7 +210,8 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_pins), cmocka_unit_test(test_disks),
-		cmocka_unit_test(test_links), cmocka_unit_test(test_pages), cmocka_unit_test(test_cpu),
+		cmocka_unit_test(test_links), cmocka_unit_test(test_flags_of_a_row),
+		cmocka_unit_test(test_pages), cmocka_unit_test(test_cpu),
 		cmocka_unit_test(test_no_definition)};
 	return cmocka_run_group_tests(tests, begin, end);
 }

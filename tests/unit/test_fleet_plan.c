@@ -93,6 +93,41 @@ static void who_writes_faster_than_is_sent_is_last(void **state)
 	fleet_plan_done(&p);
 }
 
+/* Sums would say yes. */
+static void vcpus_are_not_split(void **state)
+{
+	(void)state;
+	const struct fleet_unit u[] = {host(4), host(4)};
+	struct fleet_task t[] = {vm(0, 1.1), vm(0, 3), vm(1, 2.4)};
+	struct fleet_plan p = {.n = 0};
+	t[0].vcpus = 2;
+	t[1].fixed = true;
+	t[2].vcpus = 4; /* 60 % each */
+	make(u, 2, t, COUNT(t), &p);
+	assert_int_equal(p.n, 0);
+	t[2].vcpus = 3; /* 80 % each, and a pCPU is left: room for one of two */
+	make(u, 2, t, COUNT(t), &p);
+	assert_int_equal(p.n, 0);
+	t[0].vcpus = 12;
+	t[2].vcpus = 12;
+	make(u, 2, t, COUNT(t), &p);
+	assert_int_equal(p.n, 1);
+	t[2].pins = 1; /* all of it on one pCPU: nobody knows where the rest goes */
+	make(u, 2, t, COUNT(t), &p);
+	assert_int_equal(p.n, 0);
+	t[0].vcpus = t[2].vcpus = 2;
+	t[0].cpu = t[0].cpu_peak = 1;
+	t[1].cpu = t[1].cpu_peak = 3.5;
+	t[2].cpu = t[2].cpu_peak = 1;
+	t[0].pins = t[2].pins = 3; /* both on the same two, a half each: full */
+	make(u, 2, t, COUNT(t), &p);
+	assert_int_equal(p.n, 1);
+	t[0].takes_pins = true;
+	make(u, 2, t, COUNT(t), &p);
+	assert_int_equal(p.n, 0);
+	fleet_plan_done(&p);
+}
+
 static void memory_counts_as_well(void **state)
 {
 	(void)state;
@@ -319,6 +354,7 @@ int main(void)
 		cmocka_unit_test(uneven_hosts_where_nobody_waits_are_left),
 		cmocka_unit_test(the_cheapest_that_is_enough_goes),
 		cmocka_unit_test(who_writes_faster_than_is_sent_is_last),
+		cmocka_unit_test(vcpus_are_not_split),
 		cmocka_unit_test(memory_counts_as_well),
 		cmocka_unit_test(room_is_kept_for_peaks),
 		cmocka_unit_test(who_may_not_move_stays),

@@ -89,18 +89,6 @@ static void read_disks(struct move_needs *n, xmlNodePtr dom, const char *mounts)
 	}
 }
 
-uint32_t domneeds_disk_flag(const char *xml, const char *mounts)
-{
-	struct move_needs n = {.disks = DISKS_SHARED};
-	xmlDocPtr doc = xml_read(xml, "domain", NULL);
-	if (doc)
-		read_disks(&n, xmlDocGetRootElement(doc), mounts);
-	xmlFreeDoc(doc);
-	return n.disks == DISKS_LOCAL     ? VM_FLAG_LOCAL_DISK
-	       : n.disks == DISKS_UNKNOWN ? VM_FLAG_NAMED_DISK
-					  : 0;
-}
-
 /* ---- huge pages ---- */
 
 /* "2048", unit "KiB" or another, as libvirt writes sizes everywhere, but in attributes. */
@@ -213,4 +201,19 @@ int domneeds_read(
 	read_cpu(cpu, dom);
 	xmlFreeDoc(doc);
 	return 0;
+}
+
+uint32_t domneeds_flags(const char *xml, const char *mounts)
+{
+	struct move_needs n;
+	struct dom_cpu *cpu = malloc(sizeof *cpu);
+	struct err e = ERR_INIT;
+	uint32_t flags = 0;
+	if (cpu && domneeds_read(&n, cpu, xml, mounts, &e) == 0)
+		flags = (n.disks == DISKS_LOCAL            ? VM_FLAG_LOCAL_DISK
+				: n.disks == DISKS_UNKNOWN ? VM_FLAG_NAMED_DISK
+							   : 0) |
+			(cpuset_empty(&n.pins) ? 0 : VM_FLAG_TAKES_PINS);
+	free(cpu);
+	return flags;
 }

@@ -17,8 +17,8 @@ struct dom_cpu {
  * (storage.h), by this machine's. -1: it cannot be read. */
 int domneeds_read(
 	struct move_needs *n, struct dom_cpu *cpu, const char *xml, const char *mounts, struct err *e);
-/* The part of it that is about disks, as a flag of a VM (enum vm_flag); 0: none of them ties it. */
-uint32_t domneeds_disk_flag(const char *xml, const char *mounts);
+/* Of it what a row of a VM tells, as its flags (enum vm_flag): disks that tie it, pins that go with it. */
+uint32_t domneeds_flags(const char *xml, const char *mounts);
 /* The CPU of a host, from libvirt's capabilities. */
 void domneeds_host_cpu(struct dom_cpu *cpu, const char *capabilities);
 

@@ -95,7 +95,7 @@ static int read_facts(const struct lv_reader *rd, struct vm_cache *vm, virDomain
 	if (live && (inactive || !vm->persistent))
 		take_facts(vm, dom, live, inactive, &calls);
 	if (live)
-		vm->facts.flags |= domneeds_disk_flag(live, rd->host.local ? STORAGE_MOUNTS : NULL);
+		vm->facts.flags |= domneeds_flags(live, rd->host.local ? STORAGE_MOUNTS : NULL);
 	vm->facts_ns = clock_ns();
 	vm->dirty = false;
 	vm->scan = vm->local.pid != 0;

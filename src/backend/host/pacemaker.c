@@ -8,97 +8,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../xml.h"
-#include "procfile.h"
+#include "cib.h"
 #include "vmtop/text.h"
 
 static const double CIB_S = 15, STEP_S = 60, SETTLE_S = 1800;
-enum { CIB_MOST = 16 << 20, OUT_MOST = 1 << 20, CONFIG_MOST = 256 << 10, DEEP = 4 };
+enum { CIB_MOST = 16 << 20, OUT_MOST = 1 << 20, DEEP = 4 };
 
 /* ---- the cluster's configuration ---- */
 
-static bool plain(const char *name)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-";
-	return *name && *name != '-' && name[strspn(name, allowed)] == '\0';
-}
-
-/* Of the name-value pairs in the sets of this kind. */
-static bool pair(xmlNodePtr node, const char *sets, const char *name, char *value, size_t len)
-{
-	value[0] = '\0';
-	XML_EACH(set, node, sets)
-	XML_EACH(nv, set, "nvpair")
-	if (xml_attr_is(nv, "name", name) && xml_attr(nv, "value", value, len))
-		return true;
-	return false;
-}
-
-static bool is_yes(const char *value)
-{
-	static const char *const words[] = {"true", "yes", "on", "1", "y"};
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (strcasecmp(value, words[i]) == 0)
-			return true;
-	return false;
-}
-
-/* A primitive may take what it lacks from a template. */
-static xmlNodePtr template_of(xmlNodePtr resources, xmlNodePtr primitive)
-{
-	char name[MOVE_OWNER];
-	if (!xml_attr(primitive, "template", name, sizeof name))
-		return primitive;
-	XML_EACH(t, resources, "template")
-	if (xml_attr_is(t, "id", name))
-		return t;
-	return primitive;
-}
-
-struct resource {
-	xmlNodePtr node, tmpl;
-	char id[MOVE_OWNER], config[512];
-};
-
-static void option(const struct resource *r, const char *sets, const char *name, char *value, size_t len)
-{
-	if (!pair(r->node, sets, name, value, len))
-		pair(r->tmpl, sets, name, value, len);
-}
-
-/* Its definition, as the agent reads it; false: it cannot be read here. */
+/* false: its definition cannot be read here. */
 static bool config_is(const char *path, const struct pacemaker_question *q, bool *is)
 {
-	char word[VM_NAME_BYTES], *text = malloc(CONFIG_MOST);
-	uint8_t uuid[UUID_BYTES];
-	struct stat st;
-	bool read = text && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-		    procfile_read(path, text, CONFIG_MOST) > 0;
-	xmlDocPtr doc = read ? xml_read(text, "domain", NULL) : NULL;
-	free(text);
-	if (!doc)
+	struct cib_definition d;
+	if (!cib_definition(path, &d))
 		return false;
-	xmlNodePtr dom = xmlDocGetRootElement(doc);
-	if (xml_text(xml_child(dom, "uuid"), word, sizeof word) && uuid_parse(uuid, word) == 0)
-		*is = memcmp(uuid, q->uuid, UUID_BYTES) == 0;
-	else
-		*is = xml_text(xml_child(dom, "name"), word, sizeof word) && strcmp(word, q->vm) == 0;
-	xmlFreeDoc(doc);
+	*is = d.has_uuid ? memcmp(d.uuid, q->uuid, UUID_BYTES) == 0 : strcmp(d.vm, q->vm) == 0;
 	return true;
 }
 
 /* By its definition; where that is not on this machine, by its file's name or its own. */
-static bool is_guest(struct resource *r, const struct pacemaker_question *q)
+static bool is_guest(struct cib_resource *r, const struct pacemaker_question *q)
 {
 	char want[VM_NAME_BYTES + 8];
 	bool is = false;
-	if (!xml_attr_is(r->tmpl, "type", "VirtualDomain") || !xml_attr_is(r->tmpl, "class", "ocf"))
+	if (!cib_is_guest(r))
 		return false;
-	option(r, "instance_attributes", "config", r->config, sizeof r->config);
 	if (*r->config == '/' && config_is(r->config, q, &is))
 		return is;
 	const char *base = strrchr(r->config, '/');
@@ -108,13 +45,13 @@ static bool is_guest(struct resource *r, const struct pacemaker_question *q)
 
 /* Groups and clones hold others. */
 static bool find(xmlNodePtr resources, xmlNodePtr at, int deep, const struct pacemaker_question *q,
-	struct resource *to)
+	struct cib_resource *to)
 {
 	static const char *const nests[] = {"group", "clone", "master", "bundle"};
 	XML_EACH(node, at, "primitive")
 	{
-		*to = (struct resource){.node = node, .tmpl = template_of(resources, node)};
-		if (xml_attr(node, "id", to->id, sizeof to->id) && is_guest(to, q))
+		*to = cib_resource(resources, node);
+		if (*to->id && is_guest(to, q))
 			return true;
 	}
 	for (size_t i = 0; deep && i < sizeof nests / sizeof *nests; i++)
@@ -124,65 +61,32 @@ static bool find(xmlNodePtr resources, xmlNodePtr at, int deep, const struct pac
 	return false;
 }
 
-/* kvm1 and kvm1.example.org are one. */
-static bool same_host(const char *a, const char *b)
-{
-	size_t n = strcspn(a, "."), m = strcspn(b, ".");
-	return *a && *b &&
-	       (strcasecmp(a, b) == 0 || (n == m && (!a[n] || !b[m]) && strncasecmp(a, b, n) == 0));
-}
-
 static bool find_node(xmlNodePtr cib, const struct pacemaker_question *q, char *node, size_t len)
 {
 	XML_EACH(n, xml_path(cib, "configuration/nodes"), "node")
 	if (xml_attr(n, "uname", node, len) &&
-		(same_host(node, q->target) || same_host(node, q->target_host)))
+		(cib_same_host(node, q->target) || cib_same_host(node, q->target_host)))
 		return true;
 	node[0] = '\0';
 	return false;
 }
 
-/* What a move by hand leaves behind; taking it away is for whoever made it. */
-static bool find_constraint(xmlNodePtr cib, const char *id, char *name, size_t len)
-{
-	XML_EACH(c, xml_path(cib, "configuration/constraints"), "rsc_location")
-	if (xml_attr_is(c, "rsc", id) && xml_attr(c, "id", name, len) &&
-		(strncmp(name, "cli-prefer-", 11) == 0 || strncmp(name, "cli-ban-", 8) == 0 ||
-			strncmp(name, "cli-standby-", 12) == 0))
-		return true;
-	return false;
-}
-
-static bool maintained(xmlNodePtr cib, const struct resource *r)
-{
-	char value[32];
-	xmlNodePtr config = xml_path(cib, "configuration/crm_config");
-	if (pair(config, "cluster_property_set", "maintenance-mode", value, sizeof value) && is_yes(value))
-		return true;
-	option(r, "meta_attributes", "maintenance", value, sizeof value);
-	if (is_yes(value))
-		return true;
-	option(r, "meta_attributes", "is-managed", value, sizeof value);
-	return *value && !is_yes(value);
-}
-
 /* Why Pacemaker would not move it live, or not at our word. */
-static void judge(
-	xmlNodePtr cib, const struct resource *r, const struct pacemaker_question *q, struct move_look *to)
+static void judge(xmlNodePtr cib, const struct cib_resource *r, const struct pacemaker_question *q,
+	struct move_look *to)
 {
 	char value[MOVE_OWNER], id[120], target[80], why[MOVE_OWNER] = "";
 	text_escape(id, sizeof id, r->id);
 	text_escape(target, sizeof target, q->target);
-	option(r, "meta_attributes", "allow-migrate", value, sizeof value);
-	if (!is_yes(value))
+	if (!cib_live(cib, r))
 		snprintf(why, sizeof why, "would be stopped and started: allow-migrate is not set");
-	else if (maintained(cib, r))
+	else if (cib_maintained(cib, r))
 		snprintf(why, sizeof why, "is in maintenance, or not managed");
 	else if (!find_node(cib, q, to->node, sizeof to->node))
 		snprintf(why, sizeof why, "is not for %s: no node of the cluster", target);
-	else if (find_constraint(cib, r->id, value, sizeof value))
+	else if (cib_moved_by_hand(cib, r->id, value, sizeof value))
 		snprintf(why, sizeof why, "was moved by hand: crm_resource --clear first");
-	else if (!plain(r->id) || !plain(to->node))
+	else if (!cib_plain(r->id) || !cib_plain(to->node))
 		snprintf(why, sizeof why, "or its node has a name that is no plain word");
 	if (*why)
 		snprintf(to->owner, sizeof to->owner, "Pacemaker's resource %.60s %.110s", id, why);
@@ -192,7 +96,7 @@ static void judge(
 
 void pacemaker_read(const struct pacemaker_question *q, const char *text, struct move_look *to)
 {
-	struct resource r;
+	struct cib_resource r;
 	xmlDocPtr doc = xml_read(text, "cib", NULL);
 	xmlNodePtr cib = doc ? xmlDocGetRootElement(doc) : NULL,
 		   resources = cib ? xml_path(cib, "configuration/resources") : NULL;

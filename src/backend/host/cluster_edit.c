@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* A cluster's configuration with vmtop's sets, and without. Invariant: nothing but sets that carry a mark is
+ * added or taken away, and the version is the next one. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../xml.h"
+#include "cib.h"
+#include "cluster_xml.h"
+
+enum { DEEP = 5 };
+
+static void put(xmlNodePtr node, const char *name, const char *value)
+{
+	xmlNewProp(node, (const xmlChar *)name, (const xmlChar *)value);
+}
+
+static xmlNodePtr child_of(xmlNodePtr node, const char *name, const char *id)
+{
+	xmlNodePtr child = xmlNewChild(node, NULL, (const xmlChar *)name, NULL);
+	if (child)
+		put(child, "id", id);
+	return child;
+}
+
+static void add_pair(xmlNodePtr set, const char *name, const char *id, const char *key, long v)
+{
+	char text[3 * CLUSTER_NAME], value[32];
+	snprintf(text, sizeof text, "vmtop-%s.%s", name, id);
+	xmlNodePtr nv = child_of(set, "nvpair", text);
+	snprintf(value, sizeof value, "%ld", v);
+	if (nv) {
+		put(nv, "name", key);
+		put(nv, "value", value);
+	}
+}
+
+/* The set ends by itself. */
+static void add_rule(xmlNodePtr set, const char *id, const struct cluster_mark *m)
+{
+	char text[3 * CLUSTER_NAME], end[32];
+	time_t until = (time_t)m->until_s;
+	struct tm t;
+	snprintf(text, sizeof text, "vmtop-rule.%s", id);
+	xmlNodePtr rule = child_of(set, "rule", text), date;
+	cluster_mark_id(m, text, sizeof text);
+	size_t n = strlen(text);
+	snprintf(text + n, sizeof text - n, "%s", id);
+	date = rule ? child_of(rule, "date_expression", text) : NULL;
+	if (!date)
+		return;
+	put(rule, "score", "INFINITY");
+	put(rule, "boolean-op", "and");
+	put(date, "operation", "lt");
+	strftime(end, sizeof end, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&until, &t));
+	put(date, "end", end);
+}
+
+static void add_set(xmlNodePtr to, const char *kind, const char *id, struct cluster_load load,
+	const struct cluster_mark *m)
+{
+	char key[2 * CLUSTER_NAME], text[3 * CLUSTER_NAME];
+	if (load.cpu < 0)
+		return;
+	snprintf(key, sizeof key, "%s.%s", kind, id);
+	snprintf(text, sizeof text, "vmtop-set.%s", key);
+	xmlNodePtr set = child_of(to, "utilization", text);
+	if (!set)
+		return;
+	add_rule(set, key, m);
+	add_pair(set, "cpu", key, "vmtop_cpu", load.cpu);
+	add_pair(set, "memory", key, "vmtop_memory", load.mem_mib);
+}
+
+static xmlNodePtr primitive(xmlNodePtr at, const char *id, int deep)
+{
+	XML_EACH(p, at, "primitive")
+	if (xml_attr_is(p, "id", id))
+		return p;
+	if (deep)
+		XML_EACH(group, at, "group")
+		{
+			xmlNodePtr p = primitive(group, id, deep - 1);
+			if (p)
+				return p;
+		}
+	return NULL;
+}
+
+static void add_all(
+	xmlNodePtr cib, const struct cluster *c, const struct cluster_demand *d, const struct cluster_mark *m)
+{
+	xmlNodePtr resources = xml_path(cib, "configuration/resources");
+	XML_EACH(node, xml_path(cib, "configuration/nodes"), "node")
+	for (size_t i = 0; i < c->n_nodes; i++)
+		if (xml_attr_is(node, "id", c->nodes[i].id))
+			add_set(node, "node", c->nodes[i].id, d->nodes[i], m);
+	for (size_t i = 0; i < c->n_guests; i++) {
+		xmlNodePtr p =
+			d->guests[i].cpu < 0 ? NULL : primitive(resources, c->guests[i].resource, DEEP);
+		if (p)
+			add_set(p, "guest", c->guests[i].resource, d->guests[i], m);
+	}
+}
+
+static bool ours(xmlNodePtr set)
+{
+	char id[3 * CLUSTER_NAME];
+	return xml_attr(xml_path(set, "rule/date_expression"), "id", id, sizeof id) &&
+	       strncmp(id, "vmtop-until.", 12) == 0;
+}
+
+static void remove_from(xmlNodePtr at, int deep)
+{
+	for (xmlNodePtr x = at ? at->children : NULL, next; x; x = next) {
+		next = x->next;
+		if (x->type != XML_ELEMENT_NODE)
+			continue;
+		if (strcmp((const char *)x->name, "utilization") == 0 && ours(x)) {
+			xmlUnlinkNode(x);
+			xmlFreeNode(x);
+		} else if (deep) {
+			remove_from(x, deep - 1);
+		}
+	}
+}
+
+/* A change that is applied as a difference needs a version that is newer. */
+static bool next_version(xmlNodePtr cib)
+{
+	char text[32];
+	int64_t epoch;
+	if (!xml_attr_num(cib, "epoch", INT64_MAX / 2, &epoch))
+		return false;
+	snprintf(text, sizeof text, "%lld", (long long)epoch + 1);
+	xmlSetProp(cib, (const xmlChar *)"epoch", (const xmlChar *)text);
+	xmlSetProp(cib, (const xmlChar *)"num_updates", (const xmlChar *)"0");
+	return true;
+}
+
+static char *text_of(xmlDocPtr doc, struct err *e)
+{
+	xmlChar *dump = NULL;
+	int n = 0;
+	xmlDocDumpMemory(doc, &dump, &n);
+	char *text = dump && n > 0 ? strdup((const char *)dump) : NULL;
+	xmlFree(dump);
+	if (!text)
+		err_set(e, ERR_NOMEM, "out of memory");
+	return text;
+}
+
+char *cluster_with(const char *text, const struct cluster *c, const struct cluster_demand *d,
+	const struct cluster_mark *m, struct err *e)
+{
+	xmlDocPtr doc = xml_read(text, "cib", e);
+	char *out = NULL;
+	if (!doc)
+		return NULL;
+	add_all(xmlDocGetRootElement(doc), c, d, m);
+	if (!next_version(xmlDocGetRootElement(doc)))
+		err_set(e, ERR_RUNTIME, "cibadmin: the configuration has no version");
+	else
+		out = text_of(doc, e);
+	xmlFreeDoc(doc);
+	return out;
+}
+
+char *cluster_without(const char *text, struct err *e)
+{
+	xmlDocPtr doc = xml_read(text, "cib", e);
+	if (!doc)
+		return NULL;
+	remove_from(xml_path(xmlDocGetRootElement(doc), "configuration/nodes"), DEEP);
+	remove_from(xml_path(xmlDocGetRootElement(doc), "configuration/resources"), DEEP);
+	char *out = text_of(doc, e);
+	xmlFreeDoc(doc);
+	return out;
+}

@@ -162,6 +162,7 @@ struct config {
 	char fleet_token_file[CFG_TEXT], fleet_ca_file[CFG_TEXT]; /* for a Prometheus */
 	double fleet_scrape_s;                                    /* how often it asks its targets */
 	int64_t fleet_link_kib;                                   /* a migration between hosts, in a second */
+	double fleet_auto_after_s, fleet_auto_rest_s; /* --auto=fleet: a wait so long, a try so often */
 	bool never_ask; /* many hosts are opened at once: for no password, on no terminal */
 };
 

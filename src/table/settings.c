@@ -252,6 +252,10 @@ const struct setting settings[] = {
 		"how often Prometheus asks its hosts; after three times that one is late"),
 	KEY(SECTION_FLEET, "fleet_link", SET_KIB, fleet_link_kib, 1024, 1e9, "110M",
 		"what a migration between two hosts can send in a second"),
+	KEY(SECTION_FLEET, "fleet_auto_after", SET_SECONDS, fleet_auto_after_s, 1, 86400, "30",
+		"vmtop fleet --auto=fleet: demand is written once guests of a host want more than it has for so long"),
+	KEY(SECTION_FLEET, "fleet_auto_rest", SET_SECONDS, fleet_auto_rest_s, 1, 86400, "10min",
+		"vmtop fleet --auto=fleet: least time between two tries"),
 #undef KEY
 };
 

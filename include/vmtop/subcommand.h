@@ -16,7 +16,7 @@ struct sub_option {
 	const char *(*choice)(int);
 };
 
-enum { SUB_OPTIONS = 12, SUB_WORDS = 64 };
+enum { SUB_OPTIONS = 16, SUB_WORDS = 64 };
 
 /* The command line of a subcommand, taken apart. values: by option, in the order given. */
 struct sub_line {

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fleet_auto.h"
 #include "fleet_carry.h"
 #include "fleet_out.h"
 #include "output.h"
@@ -38,6 +39,7 @@ enum {
 	OPT_PLAN,
 	OPT_CARRY,
 	OPT_YES,
+	OPT_AUTO,
 	OPT_SORT,
 	OPT_CONFIG,
 	OPT_SET
@@ -45,7 +47,7 @@ enum {
 
 struct asked {
 	struct fleet_out out;
-	bool batch, yes;
+	bool batch, yes, pacemaker; /* pacemaker: --auto=fleet */
 	int64_t count;
 	bool counted; /* -n was given */
 	const char *sort;
@@ -89,6 +91,9 @@ static int take_option(struct asked *a, size_t option, const char *value, struct
 	case OPT_YES:
 		a->yes = true;
 		break;
+	case OPT_AUTO:
+		a->pacemaker = a->batch = true;
+		break;
 	case OPT_SORT:
 		a->sort = value;
 		break;
@@ -112,6 +117,14 @@ static int check_carry(struct asked *a, struct err *e)
 	return fleet_carry_check(a->yes, e);
 }
 
+static int check_auto(const struct asked *a, struct err *e)
+{
+	if (a->pacemaker && (a->out.carry || a->out.vms || a->out.format == OUT_CSV))
+		return err_set(e, ERR_USAGE,
+			"fleet: --auto=fleet goes with --plan, as text or --json, without --vms or --carry-out");
+	return 0;
+}
+
 static int take_options(struct asked *a, const struct sub_line *line, struct err *e)
 {
 	a->out.format = OUT_TEXT;
@@ -123,7 +136,7 @@ static int take_options(struct asked *a, const struct sub_line *line, struct err
 			return -1;
 	if (a->out.plan && !a->counted) /* a plan is read once, and asked for again */
 		a->count = 1;
-	if (check_carry(a, e) < 0)
+	if (check_carry(a, e) < 0 || check_auto(a, e) < 0)
 		return -1;
 	enum fleet_kind k = a->out.vms ? FLEET_VMS : FLEET_HOSTS;
 	a->out.sort = fleet_column_find(k, a->sort ? a->sort : fleet_table(k)->sort);
@@ -255,21 +268,38 @@ static int carry(const struct asked *a, const struct output *to, const struct fl
 	return fleet_carry(&o, f, e);
 }
 
+/* > 0: go on; else as output_write(). */
+static int one_output(struct asked *a, struct fleet_auto_run *au, const struct output *to, struct fleet *f,
+	const struct config *cfg, int signals, struct err *e)
+{
+	if (au && !a->out.plan) {
+		a->out.outputs++;
+		return fleet_auto_turn(au, f, e);
+	}
+	if (a->out.carry)
+		fleet_measure(f); /* what moves cost, before it is asked whether to begin */
+	int rc = print(a, to, f, e);
+	if (rc > 0 && a->out.carry)
+		rc = carry(a, to, f, cfg, signals, e);
+	if (rc > 0 && au)
+		rc = fleet_auto_preview(au, f, e);
+	return rc;
+}
+
 static int loop(struct asked *a, struct fleet_watch *w, const struct config *cfg, int signals, struct err *e)
 {
 	struct output to;
 	if (output_open(&to, cfg->output, false, e) < 0)
 		return -1;
 	int64_t delay = (int64_t)(cfg->delay_s * 1e3);
-	struct fleet *f = first(w, cfg, signals);
-	int64_t due = now_ms();
+	struct fleet_auto_run *au = NULL;
 	int rc = 1;
+	if (a->pacemaker && !(au = fleet_auto_open(cfg, &to, a->out.format == OUT_JSON, e)))
+		rc = -1;
+	struct fleet *f = rc > 0 ? first(w, cfg, signals) : NULL;
+	int64_t due = now_ms();
 	while (f) {
-		if (a->out.carry)
-			fleet_measure(f); /* what moves cost, before it is asked whether to begin */
-		rc = print(a, &to, f, e);
-		if (rc > 0 && a->out.carry)
-			rc = carry(a, &to, f, cfg, signals, e);
+		rc = one_output(a, au, &to, f, cfg, signals, e);
 		fleet_free(f);
 		f = NULL;
 		due = due + delay > now_ms() ? due + delay : now_ms();
@@ -278,6 +308,8 @@ static int loop(struct asked *a, struct fleet_watch *w, const struct config *cfg
 		if (wait_until(due, signals, -1))
 			f = fleet_watch_take(w);
 	}
+	if (au && fleet_auto_close(au, rc < 0 ? NULL : e) < 0)
+		rc = -1;
 	output_close(&to);
 	return rc < 0 ? -1 : 0;
 }

@@ -24,6 +24,11 @@ static const char *granularities(int i)
 	return setting_by_key("granularity")->choice(i);
 }
 
+static const char *fleet_autos(int i)
+{
+	return i == 0 ? "fleet" : "?";
+}
+
 static const struct subcommand commands[] = {
 	{"compare", "FILE ...",
 		"run policies on a simulated host: a scenario's (a file or sim:NAME), or the demand of a recording",
@@ -63,6 +68,9 @@ static const struct subcommand commands[] = {
 				"with --plan: migrate these VMs, one after another, once yes was typed; ^C aborts",
 				NULL},
 			{"yes", 0, NULL, "with --carry-out: do not ask", NULL},
+			{"auto", 0, "WHAT",
+				"let Pacemaker move guests that wait, by utilization written as needed; with --plan only what it would do",
+				fleet_autos},
 			{"sort", 'o', "COLUMN", "column that rows are sorted by; help lists them", NULL},
 			{"config", 0, "FILE", "read this file instead of the user's and the system's", NULL},
 			{"set", 's', "KEY=VALUE", "set any key of vmtop.conf(5)", NULL}},

@@ -260,11 +260,12 @@ cluster_guest() {
 		fail "no resource for $1: $(cat "$LAB/cib.err")"
 }
 
-test_moves_pacemaker() {
-	local why tool moved
+# Two hosts of a pCPU each as a cluster of two nodes, whose guests c1 and c2 both run on host 1.
+cluster_start() {
+	local why tool
 	why=$(fleet_missing)
 	[ -z "$why" ] || skip "$why"
-	for tool in corosync pacemakerd cibadmin crm_resource /usr/lib/ocf/resource.d/heartbeat/VirtualDomain; do
+	for tool in corosync pacemakerd cibadmin crm_resource crm_simulate crm_node /usr/lib/ocf/resource.d/heartbeat/VirtualDomain; do
 		command -v $tool >/dev/null || skip "$tool is not installed"
 	done
 	HOST_CPU=([1]=0 [2]=1) HOST_MIB=()
@@ -281,8 +282,14 @@ test_moves_pacemaker() {
 	cluster_guest c2
 	eventually 120 "Pacemaker starts both on host 1" guests_are 1 "c1 c2"
 	into 1
-	"${INTO[@]}" "$VMTOP" fleet -d 2.75 --plan --carry-out --yes host1=qemu+tcp://10.99.0.1/system \
-		host2=qemu+tcp://10.99.0.2/system >"$LAB/out" 2>"$LAB/err" || fail "not carried out: $(cat "$LAB/out" "$LAB/err")"
+	WORDS=(host1=qemu+tcp://10.99.0.1/system host2=qemu+tcp://10.99.0.2/system)
+}
+
+test_moves_pacemaker() {
+	local moved
+	cluster_start
+	"${INTO[@]}" "$VMTOP" fleet -d 2.75 --plan --carry-out --yes "${WORDS[@]}" >"$LAB/out" 2>"$LAB/err" ||
+		fail "not carried out: $(cat "$LAB/out" "$LAB/err")"
 	expect_eq "moves done" "$(tail -n 1 "$LAB/out")" "1 move done"
 	grep -q 'running .* by Pacemaker' "$LAB/out" || fail "not by Pacemaker: $(cat "$LAB/out")"
 	moved=$(guests_on 2)
@@ -296,3 +303,156 @@ test_moves_pacemaker() {
 }
 # guests_are I "NAMES": they run there.
 guests_are() { [ "$(guests_on "$1")" = "$2" ]; }
+
+# ---- unattended, by what Pacemaker is told of demand ---------------------------------------------------------
+
+# auto WORDS...: vmtop fleet --auto=fleet on host 1 in the background, in AUTO; the fleet is $WORDS.
+auto_start() {
+	into 1
+	"${INTO[@]}" "$VMTOP" fleet -d 2.75 --auto=fleet -s fleet_auto_after=3 -s fleet_auto_rest=5 "$@" "${WORDS[@]}" \
+		>"$LAB/auto" 2>"$LAB/auto.err" &
+	AUTO=$!
+	echo $AUTO >>"$LAB/pids"
+}
+auto_says() { grep -qE "$1" "$LAB/auto" || { ! kill -0 $AUTO 2>/dev/null && fail "vmtop has ended: $(cat "$LAB/auto" "$LAB/auto.err")"; }; }
+# auto_end: it goes when it is asked to, and nothing is left of it.
+auto_end() {
+	local status=0
+	kill -TERM $AUTO
+	wait $AUTO || status=$?
+	expect_eq "exit status after SIGTERM" $status 0
+	expect_eq "marks left after SIGTERM" "$(marks)" 0
+}
+# How many sets of vmtop the cluster has.
+marks() { cib --query; grep -c 'id="vmtop-set' "$LAB/cib"; }
+has_marks() { [ "$(marks)" -gt 0 ]; }
+# property NAME VALUE: of the whole cluster.
+property() { "${INTO[@]}" crm_attribute --type crm_config --name "$1" --update "$2" >"$LAB/cib" 2>&1 || fail "$1: $(cat "$LAB/cib")"; }
+cluster_idle() { "${INTO[@]}" crm_resource --wait --timeout 120 >/dev/null 2>&1; }
+# Both guests run on host 1 again.
+all_home() {
+	local vm
+	for vm in c1 c2; do
+		[[ " $(guests_on 2) " = *" $vm "* ]] || continue
+		"${INTO[@]}" crm_resource --resource "vm-$vm" --move --node host1 >/dev/null 2>&1
+		cluster_idle
+		"${INTO[@]}" crm_resource --resource "vm-$vm" --clear >/dev/null 2>&1
+	done
+	cluster_idle
+	eventually 60 "both are on host 1 again" guests_are 1 "c1 c2"
+}
+
+# Until the administrator has said so, and beyond what he said, nothing is done.
+auto_refused() {
+	local status=0
+	"$VMTOP" fleet --auto=fleet "${WORDS[@]}" >"$LAB/out" 2>"$LAB/err" || status=$?
+	expect_eq "status where no cluster is" $status 3
+	into 1
+	status=0
+	"${INTO[@]}" "$VMTOP" fleet -d 2.75 --auto=fleet "${WORDS[@]}" >"$LAB/out" 2>"$LAB/err" || status=$?
+	expect_eq "status while placement-strategy is default" $status 2
+	grep -q 'placement-strategy is default: crm_attribute' "$LAB/err" || fail "not told what to set: $(cat "$LAB/err")"
+	status=0
+	property placement-strategy utilization
+	"${INTO[@]}" "$VMTOP" fleet -d 2.75 --auto=fleet a=qemu+tcp://10.99.0.1/system >"$LAB/out" 2>"$LAB/err" || status=$?
+	expect_eq "status for a host that is no node" $status 2
+	grep -q "host 'a' is no node of the cluster" "$LAB/err" || fail "not told which: $(cat "$LAB/err")"
+	expect_eq "marks after refusals" "$(marks)" 0
+}
+
+# The agent notes down what its guests have as utilization: nodes have room for it.
+cluster_room() {
+	local i
+	for i in 1 2; do
+		cib -o nodes -M -X "<node id='$i' uname='host$i'><utilization id='room-$i'><nvpair id='r-$i-c' name='cpu' value='16'/>
+			<nvpair id='r-$i-m' name='hv_memory' value='65536'/><nvpair id='r-$i-h' name='host_memory' value='65536'/>
+			</utilization></node>" || fail "no room on host $i: $(cat "$LAB/cib.err")"
+	done
+}
+
+auto_previews() {
+	"${INTO[@]}" "$VMTOP" fleet -d 2.75 --plan --auto=fleet "${WORDS[@]}" >"$LAB/out" 2>"$LAB/err" || fail "no preview: $(cat "$LAB/out" "$LAB/err")"
+	grep -qE '^  1\. migrate vm-c[12] \(c[12]\): host1 -> host2$' "$LAB/out" || fail "no prediction: $(cat "$LAB/out" "$LAB/err")"
+	grep -q 'this is what --auto=fleet would have written; nothing is' "$LAB/out" || fail "not said that nothing is written: $(cat "$LAB/out")"
+	expect_eq "marks after a preview" "$(marks)" 0
+	guests_are 1 "c1 c2" || fail "a preview moved somebody"
+	note "crm_simulate: $(sed -nE 's/^  1\. //p' "$LAB/out" | tail -n 1)"
+}
+
+# Who waits on both hosts, in percent of a pCPU.
+most_waiting() { "$VMTOP" fleet -d 2.75 --json --vms -n 1 "${WORDS[@]}" | jq '[.vms[].wait_pct // 0] | max | floor'; }
+
+# No host's guests want more than it has, and none starves.
+nobody_in_need() {
+	WAITS=$(most_waiting)
+	"$VMTOP" fleet -d 2.75 --json --plan "${WORDS[@]}" >"$LAB/need" &&
+		jq -e '.plan.overloaded == 0 and (.alerts | test("STARVING") | not)' "$LAB/need" >/dev/null
+}
+
+auto_moves() {
+	local wait_was
+	wait_was=$(most_waiting)
+	auto_start
+	eventually 60 "demand is written" auto_says 'written: demand of 2 guests'
+	eventually 120 "Pacemaker moves one" auto_says 'Pacemaker has moved 1 guest in [0-9]+ s; demand and capacity are taken away again'
+	expect_eq "marks once it has moved" "$(marks)" 0
+	expect_eq "guests on host 2" "$(guests_on 2 | wc -w)" 1
+	one_owner_each "c1 c2"
+	sleep 12 # more than after and rest: nobody is in need, nothing is written again
+	expect_eq "times that demand was written" "$(grep -c 'written: demand' "$LAB/auto")" 1
+	expect_eq "guests on host 2 later" "$(guests_on 2 | wc -w)" 1
+	auto_end
+	eventually 90 "nobody is in need (waited $wait_was %)" nobody_in_need
+	note "$(sed -nE 's/.*(Pacemaker has moved 1 guest in [0-9]+ s).*/\1/p' "$LAB/auto"), waited $wait_was % before, $WAITS % after"
+}
+
+# Killed while its demand stands, it leaves what the next one takes away; asked to go then, it leaves nothing.
+auto_killed() {
+	all_home
+	auto_start
+	eventually 60 "demand stands" has_marks
+	kill -KILL $AUTO
+	wait $AUTO 2>/dev/null
+	has_marks || fail "nothing is left that could be taken away"
+	cluster_idle
+	auto_start
+	eventually 60 "what was left is taken away" auto_says 'had left behind is taken away'
+	expect_eq "marks after the next start" "$(marks)" 0
+	auto_end
+	all_home
+	auto_start
+	eventually 60 "demand stands again" has_marks
+	auto_end
+	cluster_idle
+}
+
+# A node that takes nobody, and a cluster that is looked after by hand: nothing is written, and it is said why.
+auto_waits() {
+	all_home
+	auto_start
+	eventually 30 "it has begun" auto_says 'may move by Pacemaker'
+	property maintenance-mode true
+	eventually 60 "it says that it waits" auto_says 'Pacemaker is in maintenance mode'
+	sleep 8
+	expect_eq "marks in maintenance mode" "$(marks)" 0
+	"${INTO[@]}" crm_attribute --node host2 --name standby --update on >/dev/null 2>&1
+	property maintenance-mode false
+	eventually 60 "it says that a node is standby" auto_says 'node host2 is standby'
+	expect_eq "marks with a node in standby" "$(marks)" 0
+	"${INTO[@]}" crm_attribute --node host2 --name standby --delete >/dev/null 2>&1
+	eventually 90 "it goes on by itself" auto_says 'Pacemaker has moved 1 guest'
+	auto_end
+}
+
+test_auto_pacemaker() {
+	cluster_start
+	cluster_room
+	auto_refused
+	auto_previews
+	auto_moves
+	auto_killed
+	auto_waits
+	cib --query
+	! grep -q 'fail-count' "$LAB/cib" || fail "Pacemaker counts a failure"
+	one_owner_each "c1 c2"
+}

@@ -69,6 +69,8 @@ bool fleet_fits(struct fleet_part *parts, size_t n, size_t pcpus, double own, do
 	bool pinned = false;
 	const double slack = 1e-9;
 	for (size_t i = 0; i < n; i++) {
+		parts[i].cpu =
+			fmin(parts[i].cpu, most - own); /* one that is always busy may have a pCPU alone */
 		sum += parts[i].cpu;
 		largest = fmax(largest, parts[i].cpu);
 		pinned |= parts[i].pins != 0;

@@ -128,6 +128,26 @@ static void vcpus_are_not_split(void **state)
 	fleet_plan_done(&p);
 }
 
+static void a_busy_vcpu_may_have_a_pcpu_alone(void **state)
+{
+	(void)state;
+	struct fleet_unit u[] = {host(4), host(4)};
+	struct fleet_task t[] = {vm(0, 2), vm(0, 3), vm(1, 1)};
+	struct fleet_plan p = {.n = 0};
+	t[0].vcpus = 2;
+	t[1].vcpus = 3;
+	t[2].vcpus = 1;
+	u[1].own = .4;
+	make(u, 2, t, COUNT(t), &p);
+	assert_int_equal(p.n, 1);
+	assert_int_equal(p.moves[0].task, 0);
+	t[2].vcpus = 4; /* now there are two for it no more */
+	t[2].cpu_peak = 2;
+	make(u, 2, t, COUNT(t), &p);
+	assert_int_equal(p.n, 0);
+	fleet_plan_done(&p);
+}
+
 static void memory_counts_as_well(void **state)
 {
 	(void)state;
@@ -355,6 +375,7 @@ int main(void)
 		cmocka_unit_test(the_cheapest_that_is_enough_goes),
 		cmocka_unit_test(who_writes_faster_than_is_sent_is_last),
 		cmocka_unit_test(vcpus_are_not_split),
+		cmocka_unit_test(a_busy_vcpu_may_have_a_pcpu_alone),
 		cmocka_unit_test(memory_counts_as_well),
 		cmocka_unit_test(room_is_kept_for_peaks),
 		cmocka_unit_test(who_may_not_move_stays),

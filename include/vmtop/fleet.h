@@ -52,6 +52,7 @@ struct fleet_vm {
 	char stays[FLEET_WORD]; /* why it may not move to another host; empty: nothing is known against it */
 	bool defined;           /* its definition was read: the two that follow are known */
 	struct vi64 pin_pcpu;   /* the highest pCPU that it is bound to by rule; absent: it is not */
+	bool transient;         /* it is not defined: nothing is left of it when it ends */
 	bool takes_pins;        /* they go with it to another host */
 	uint64_t pins;          /* the pCPUs that it runs on, whoever pinned it; 0: all, or not known */
 	struct vf64 cpu_pct, wait_pct, score_pct;

@@ -29,6 +29,14 @@ enum move_state {
 		MOVE_STATE_COUNT
 };
 
+/* How a guest is migrated, for libvirt's call and the line that a person would type.
+ * VIR_MIGRATE_*, virsh's option, only of a guest that is defined */
+#define MOVE_FLAG_TABLE(X)                                                                                   \
+	X(LIVE, "--live", false)                                                                             \
+	X(PEER2PEER, "--p2p", false)                                                                         \
+	X(PERSIST_DEST, "--persistent", true)                                                                \
+	X(UNDEFINE_SOURCE, "--undefinesource", true)
+
 enum { MOVE_TEXT = 1024, MOVE_OWNER = 200 };
 
 struct move_host {
@@ -152,6 +160,8 @@ bool move_unfit(const struct move *m, const struct move_needs *n, char *buf, siz
 void move_advice(const struct move *m, const char *error, char *buf, size_t len);
 /* "running 42 %, 120 MiB left", "done in 1.3 s, downtime 40 ms", "failed: ..." */
 void move_text(const struct move *m, int64_t now_ns, char *buf, size_t len);
+/* "--live --p2p", as virsh takes them */
+void move_options(bool persistent, char *buf, size_t len);
 /* "db 2: host-a -> host-b" */
 void move_title(const struct move *m, char *buf, size_t len);
 size_t moves_count(const struct moves *ms, enum move_state s);

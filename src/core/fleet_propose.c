@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/moves.h"
 #include "vmtop/text.h"
 
 enum { CPU_NOT_KNOWN = 1000000 }; /* pCPUs of a host of which nothing is known: nobody is in need there */
@@ -199,7 +200,9 @@ void fleet_move_command(
 {
 	const struct fleet_move *m = &p->plan.moves[move];
 	const char *vm = f->vms[m->task].name, *from = f->hosts[m->from].uri, *to = f->hosts[m->to].uri;
+	char options[80];
 	buf[0] = '\0';
+	move_options(!f->vms[m->task].transient, options, sizeof options);
 	if (plain(vm) && plain(from) && plain(to) && strstr(from, "://") && strstr(to, "://"))
-		snprintf(buf, len, "virsh -c %s migrate --live --p2p %s %s", from, vm, to);
+		snprintf(buf, len, "virsh -c %s migrate %s %s %s", from, options, vm, to);
 }

@@ -158,6 +158,17 @@ void move_advice(const struct move *m, const char *error, char *buf, size_t len)
 
 /* ---- lines ---- */
 
+void move_options(bool persistent, char *buf, size_t len)
+{
+	size_t n = 0;
+	buf[0] = '\0';
+#define ADD(name, word, defined)                                                                             \
+	if ((persistent || !(defined)) && n < len)                                                           \
+		n += (size_t)snprintf(buf + n, len - n, "%s%s", n ? " " : "", word);
+	MOVE_FLAG_TABLE(ADD)
+#undef ADD
+}
+
 void move_title(const struct move *m, char *buf, size_t len)
 {
 	char vm[3 * VM_NAME_BYTES], from[3 * FLEET_NAME], to[3 * FLEET_NAME];

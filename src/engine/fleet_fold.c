@@ -89,6 +89,7 @@ static void fold_vm(struct fleet_vm *to, const struct snapshot *s, size_t i, con
 		to->peak_pct = vf64_ok(r->cpu_pct.v + (vf64_has(r->wait_pct) ? r->wait_pct.v : 0));
 	snprintf(to->stays, sizeof to->stays, "%s", stays(vm->flags));
 	to->defined = !(vm->flags & VM_FLAG_NO_RULES);
+	to->transient = to->defined && !(vm->flags & VM_FLAG_PERSISTENT);
 	to->pin_pcpu = pin_of(s, vm, pcpus);
 	to->pins = pins_of(s, vm, pcpus);
 	to->takes_pins = vi64_has(to->pin_pcpu) || vm->flags & VM_FLAG_TAKES_PINS;

@@ -49,6 +49,7 @@ struct fleet_view {
 	bool has_filter, has_search;
 	char filter[LINE_MAX_BYTES], search[LINE_MAX_BYTES];
 	char message[200];
+	bool wants_rows; /* the message is that there are none */
 };
 
 /* fleet_moves.c */

@@ -43,6 +43,7 @@ void fleet_view_peers(struct fleet_view *v, const char *lines)
 void fleet_view_tell(struct fleet_view *v, const char *text)
 {
 	snprintf(v->message, sizeof v->message, "%s", text);
+	v->wants_rows = false;
 }
 
 /* ---- rows and cursor ---- */
@@ -127,6 +128,8 @@ void fleet_view_feed(struct fleet_view *v, const struct fleet *f)
 	for (size_t i = 0; i < all; i++)
 		if (!v->has_filter || regexec(&v->filter_re, fleet_name(f, v->kind, i), 0, NULL, 0) == 0)
 			l->rows[l->n++] = i;
+	if (v->wants_rows && l->n)
+		fleet_view_tell(v, "");
 	fleet_sort(f, v->kind, (size_t)l->sort, l->reverse, l->rows, l->n);
 	find_cursor(v, l, f);
 	show_cursor(v, l);
@@ -310,7 +313,8 @@ static enum fleet_wish row_key(struct fleet_view *v, const struct fleet *f, enum
 	case KEY_OPEN:
 		if (h && *h->uri)
 			return FLEET_OPEN;
-		fleet_view_tell(v, h ? "the URI of this host is not known" : "no host to open");
+		fleet_view_tell(v, h ? "the URI of this host is not known" : "no host to open yet");
+		v->wants_rows = !h;
 		break;
 	case KEY_HELP:
 		ask(v, FLEET_OVER_HELP, "");

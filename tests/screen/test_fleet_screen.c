@@ -322,6 +322,32 @@ static void test_a_vm_opens_its_host(void **state)
 }
 
 /* Names that are not kind, on screens that are not large, with and without UTF-8. */
+/* What was said of an empty table is no longer true when rows come; anything else stays until the next key.
+ */
+static void test_the_word_of_no_rows_goes(void **state)
+{
+	(void)state;
+	struct fleet *none = fleet_new(), *f = fleet_made(2, 1);
+	struct fleet_view *v = fleet_view_new(2);
+	fleet_view_feed(v, none);
+	assert_int_equal(type(v, none, "\r"), FLEET_STAY);
+	char *text = shoot(v, none, 24, 80, false);
+	assert_non_null(strstr(text, "no host to open yet"));
+	free(text);
+	fleet_view_feed(v, f);
+	text = shoot(v, f, 24, 80, false);
+	assert_null(strstr(text, "no host to open"));
+	free(text);
+	fleet_view_tell(v, "this host could not be reached");
+	fleet_view_feed(v, f);
+	text = shoot(v, f, 24, 80, false);
+	assert_non_null(strstr(text, "this host could not be reached"));
+	free(text);
+	fleet_view_free(v);
+	fleet_free(none);
+	fleet_free(f);
+}
+
 static void test_odd_names_and_sizes(void **state)
 {
 	(void)state;
@@ -368,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_every_key_does_something),
 		cmocka_unit_test(test_the_cursor_stays_on_its_host),
 		cmocka_unit_test(test_a_vm_opens_its_host),
+		cmocka_unit_test(test_the_word_of_no_rows_goes),
 		cmocka_unit_test(test_odd_names_and_sizes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,10 @@ static void the_move_is_told_and_can_be_typed(void **state)
 	assert_string_equal(
 		text, "db-2: full -> empty, wants 2.0 pCPUs, has 4.0G; full 150 -> 50 %, empty 10 -> 60 %");
 	fleet_move_command(fleet, &p, 0, text, sizeof text);
+	assert_string_equal(text,
+		"virsh -c qemu+ssh://full/system migrate --live --p2p --persistent --undefinesource db-2 qemu+ssh://empty/system");
+	fleet->vms[p.plan.moves[0].task].transient = true;
+	fleet_move_command(fleet, &p, 0, text, sizeof text);
 	assert_string_equal(
 		text, "virsh -c qemu+ssh://full/system migrate --live --p2p db-2 qemu+ssh://empty/system");
 }

@@ -166,8 +166,10 @@ void ask_target(struct request *r, virConnectPtr c)
 void ask_migrate(struct request *r, virConnectPtr c)
 {
 	struct ask *q = (struct ask *)r;
-	unsigned flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER |
-			 (q->persistent ? VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE : 0);
+	unsigned flags = 0;
+#define ADD(name, word, defined) flags |= q->persistent || !(defined) ? VIR_MIGRATE_##name : 0;
+	MOVE_FLAG_TABLE(ADD)
+#undef ADD
 	virDomainPtr dom = guest(q, c);
 	if (!dom) {
 		failed(q, "");

@@ -131,6 +131,7 @@ static void depths_fill(const struct config *cfg, struct mem_guest *g, int64_t n
 		g->least[DEPTH_NOW] = g->least[DEPTH_USED];
 		g->least[DEPTH_PAST] = g->least[DEPTH_SEEN] = kib_max(g->hi, held);
 	}
+	g->least[DEPTH_GIFT] = kib_max(g->least[DEPTH_USED], mem_found(g));
 	g->back_kib = held;
 	g->give_back = held > g->target;
 	int64_t keep = cfg->reclaim == RECLAIM_PROACTIVE ? 0 : kib_min(mem_found(g), past);

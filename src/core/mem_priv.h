@@ -16,6 +16,7 @@ enum { HARM_HOLD_MOST = 6 };
 enum { CRISIS_AGAIN_S = 3600, CALM_MOST_S = 6 * 3600 };
 /* How far a guest may be shrunk, by how badly the memory is wanted. */
 enum mem_depth {
+	DEPTH_GIFT, /* to what it was found with: whatever of the rest it does not use was ours to give */
 	DEPTH_PAST, /* to what it was found with or has needed in the last hours: nobody is in need yet */
 	DEPTH_SEEN, /* to the most that it was seen to need */
 	DEPTH_NOW,  /* to what it needs now, and room for its fastest rise: another guest runs dry */

@@ -53,15 +53,15 @@ static int by_worth(const void *a, const void *b)
 
 /* One that has not been seen to swap is killed when it is squeezed too far, and nobody knows what it was
  * given its size for: as long as no killer threatens the host it keeps half of the difference. On a host that
- * cannot hold what all were found with nobody could give it back in time: there it keeps what it was seen to
- * need, too. */
+ * cannot hold what all were found with nobody could give it back in time: there it keeps all of it. */
 static int64_t lowest_of(const struct mem_ctl *c, const struct mem_guest *g, enum mem_depth depth)
 {
 	bool spared = c->next_crisis != CRISIS_DIRE && !mem_can_swap(g) &&
 		      c->r->cfg->reclaim == RECLAIM_PRESSURE && depth > DEPTH_PAST;
-	int64_t least = g->least[c->fits ? DEPTH_NOW : DEPTH_SEEN];
-	int64_t had = kib_clamp(mem_found(g), least, g->least[DEPTH_PAST]);
-	return spared ? (least + had) / 2 : g->least[depth];
+	int64_t had = kib_clamp(mem_found(g), g->least[DEPTH_NOW], g->least[DEPTH_PAST]);
+	if (!spared)
+		return g->least[depth];
+	return c->fits ? (g->least[DEPTH_NOW] + had) / 2 : had;
 }
 
 static size_t donors(struct mem_ctl *c, enum mem_depth depth, struct mem_scope scope)
@@ -84,6 +84,7 @@ static size_t donors(struct mem_ctl *c, enum mem_depth depth, struct mem_scope s
 static int64_t take(struct mem_guest *g, enum mem_depth depth, int64_t lowest, int64_t need, const char *whom)
 {
 	static const char *const what[DEPTHS] = {
+		[DEPTH_GIFT] = "of what it was given",
 		[DEPTH_PAST] = "beyond what it needed in the last hours",
 		[DEPTH_SEEN] = "it was not seen to need",
 		[DEPTH_NOW] = "it does not need now",

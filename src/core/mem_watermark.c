@@ -406,10 +406,21 @@ static void take_for_host(struct mem_ctl *c, int64_t want, enum mem_depth deepes
 	}
 }
 
+/* A host that is short would not be without what it gave, or less so: that comes back before anybody swaps
+ * for it, whatever the guest may need again. By hand it would not have had it. */
+static void take_gifts(struct mem_ctl *c)
+{
+	int64_t lack = c->levels.hard_out - c->free_kib - mem_supply(c, MEM_ANYWHERE);
+	mem_take(c,
+		&(struct mem_need){lack, DEPTH_GIFT, MEM_ANYWHERE, c->r->cfg->mem_hard_step_pct, "the host"});
+}
+
 static void take_for_need(struct mem_ctl *c, int64_t unmet)
 {
 	struct mem_scope s[MEM_SCOPES];
 	size_t n = mem_scopes_list(c, s);
+	if (c->next_state == HOST_MEM_HARD)
+		take_gifts(c);
 	if (c->next_crisis)
 		take_for_host(c, c->levels.hard_out + unmet,
 			c->next_crisis == CRISIS_DIRE ? DEPTH_USED : DEPTH_SEEN,

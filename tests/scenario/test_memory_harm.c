@@ -105,6 +105,24 @@ static const struct load loads[] = {
 				  "vm web x3\n memory 1G max 2G\n base 300M\n stats 2\n"
 				  "at 10min used 4G\nat 20min used 1G\n",
 		2400, 0, 1},
+	/* What is taken for one that never has enough cannot be given back when its owners turn out to need
+	   it. */
+	{"too much promised, one for whom nothing is enough, and others that wake late",
+		HOST("16G", "4G") "vm hog\n memory 4G max 12G\n base 2200M\n stats 2\n"
+				  " eat 20M/s to 9700M after 100s hold 12s every 5min\n"
+				  "vm calm x3\n memory 2G max 6G\n base 940M\n stats 2\n"
+				  " eat 5M/s to 1880M after 6min hold 27s every 3min\n"
+				  "vm late x6\n memory 1G max 1G\n base 300M\n stats 10\n"
+				  " eat 20M/s to 910M after 14min hold 44s every 90s\n",
+		1800, 1, 1},
+	/* What a guest got in plenty and lets lie comes back when the host swells: by hand it had not had it.
+	 */
+	{"given in plenty, then the host swells",
+		HOST("16G", "2G") "vm grown x2\n memory 2G max 6G\n base 800M\n stats 2\n"
+				  " eat 60M/s to 2600M after 1min hold 20s every 20min\n"
+				  "vm full x4\n memory 2G max 2G\n base 1700M\n stats 2\n"
+				  "at 5min used 3400M\n",
+		1800, 1, 1},
 };
 
 static void config_of(struct config *cfg, bool automatic)

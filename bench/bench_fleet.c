@@ -226,12 +226,12 @@ static void bench_prom(void)
 		f = refresh(p, &ms[i]);
 		double t = clock_ms(CLOCK_MONOTONIC);
 		struct fleet *all = fleet_new();
-		fleet_put(all, f);
+		fleet_share(all, f);
 		put[i] = clock_ms(CLOCK_MONOTONIC) - t;
 		fleet_free(all);
 	}
 	tell("refresh: asked, answered, read, rows", ms);
-	tell("  a copy for the screen", put);
+	tell("  handed to the screen", put);
 	frames(f, 'r', "hosts"); /* reversed: the order is of no matter */
 	frames(f, VK_TAB, "VMs");
 	printf("rows take %.1f MiB; the program grew by %ld MiB, answers of the server not counted\n",

@@ -67,6 +67,7 @@ struct fleet {
 	size_t n_hosts, cap_hosts;
 	struct fleet_vm *vms;
 	size_t n_vms, cap_vms;
+	size_t *vms_of;           /* how many fleets have these vms; NULL: this one alone */
 	char trouble[FLEET_TEXT]; /* of a source for many hosts; empty: none */
 	size_t waiting;           /* of those sources, the ones that have told nothing yet */
 	double link_mib_s;        /* what a migration between two of the hosts gets; 0: not known */
@@ -80,6 +81,11 @@ struct fleet_host *fleet_add_host(struct fleet *f);
 struct fleet_vm *fleet_add_vm(struct fleet *f);
 /* Appends the hosts and VMs of a part. -1: out of memory, f is as it was. */
 int fleet_put(struct fleet *f, const struct fleet *part);
+/* The same into a fleet that is empty, and without a copy of the VMs: both have them, in one thread, until
+ * one of them writes. */
+int fleet_share(struct fleet *f, struct fleet *part);
+/* Before its VMs are written: they are its own then. -1: out of memory. */
+int fleet_own_vms(struct fleet *f);
 /* Peaks of a host's VMs that were seen before, of the same host. */
 void fleet_keep_peaks(struct fleet *part, const struct fleet *was);
 /* Once all VMs of a host are there: what its row says of them. */

@@ -25,7 +25,10 @@ void fleet_free(struct fleet *f)
 	if (!f)
 		return;
 	free(f->hosts);
-	free(f->vms);
+	if (!f->vms_of || --*f->vms_of == 0) {
+		free(f->vms);
+		free(f->vms_of);
+	}
 	free(f);
 }
 
@@ -41,7 +44,8 @@ struct fleet_host *fleet_add_host(struct fleet *f)
 
 struct fleet_vm *fleet_add_vm(struct fleet *f)
 {
-	if (!f->n_hosts || !array_grow(&f->vms, &f->cap_vms, f->n_vms + 1, sizeof *f->vms))
+	if (!f->n_hosts || fleet_own_vms(f) < 0 ||
+		!array_grow(&f->vms, &f->cap_vms, f->n_vms + 1, sizeof *f->vms))
 		return NULL;
 	struct fleet_vm *vm = &f->vms[f->n_vms++];
 	memset(vm, 0, sizeof *vm);
@@ -53,7 +57,8 @@ struct fleet_vm *fleet_add_vm(struct fleet *f)
 int fleet_put(struct fleet *f, const struct fleet *part)
 {
 	size_t hosts = f->n_hosts, vms = f->n_vms;
-	if (!array_grow(&f->hosts, &f->cap_hosts, hosts + part->n_hosts, sizeof *f->hosts) ||
+	if (fleet_own_vms(f) < 0 ||
+		!array_grow(&f->hosts, &f->cap_hosts, hosts + part->n_hosts, sizeof *f->hosts) ||
 		!array_grow(&f->vms, &f->cap_vms, vms + part->n_vms, sizeof *f->vms))
 		return -1;
 	if (part->n_hosts)
@@ -68,6 +73,44 @@ int fleet_put(struct fleet *f, const struct fleet *part)
 		f->vms[i].host += hosts;
 	if (part->trouble[0])
 		memcpy(f->trouble, part->trouble, sizeof f->trouble);
+	return 0;
+}
+
+int fleet_own_vms(struct fleet *f)
+{
+	if (!f->vms_of || *f->vms_of == 1)
+		return 0;
+	struct fleet_vm *own = calloc(f->n_vms + 1, sizeof *own);
+	if (!own)
+		return -1;
+	memcpy(own, f->vms, f->n_vms * sizeof *own);
+	--*f->vms_of;
+	f->vms_of = NULL;
+	f->vms = own;
+	f->cap_vms = f->n_vms + 1;
+	return 0;
+}
+
+int fleet_share(struct fleet *f, struct fleet *part)
+{
+	if (!part->vms_of) {
+		part->vms_of = calloc(1, sizeof *part->vms_of);
+		if (!part->vms_of)
+			return -1;
+		*part->vms_of = 1;
+	}
+	if (!array_grow(&f->hosts, &f->cap_hosts, part->n_hosts, sizeof *f->hosts))
+		return -1;
+	if (part->n_hosts)
+		memcpy(f->hosts, part->hosts, part->n_hosts * sizeof *f->hosts);
+	f->n_hosts = part->n_hosts;
+	free(f->vms);
+	f->vms = part->vms;
+	f->n_vms = part->n_vms;
+	f->cap_vms = part->cap_vms;
+	f->vms_of = part->vms_of;
+	++*f->vms_of;
+	memcpy(f->trouble, part->trouble, sizeof f->trouble);
 	return 0;
 }
 

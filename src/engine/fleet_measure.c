@@ -67,6 +67,8 @@ void fleet_measure(struct fleet *f)
 	size_t n = asks && of && fleet_propose(f, &p) == 0 ? collect(f, &p, asks, of, MOST) : 0;
 	if (n)
 		dirty_rates(asks, n, MEASURE_S);
+	if (fleet_own_vms(f) < 0)
+		n = 0;
 	for (size_t i = 0; i < n; i++)
 		f->vms[of[i]].dirty_mib_s = asks[i].mib_s;
 	fleet_proposal_done(&p);

@@ -252,8 +252,8 @@ static int put_source(struct fleet *f, struct source *s)
 	take_part(s);
 	size_t i = f->n_hosts;
 	if (s->prom) {
-		if (s->known)
-			return fleet_put(f, s->known);
+		if (s->known) /* 30,000 rows are not copied each second in the screen's thread */
+			return f->n_hosts ? fleet_put(f, s->known) : fleet_share(f, s->known);
 		f->waiting++;
 		snprintf(f->trouble, sizeof f->trouble, "%.120s: no answer yet", s->uri);
 		return 0;

@@ -315,6 +315,35 @@ static void test_no_host(void **state)
 	assert_int_equal(fleet_watch_stop(w, 1), 0);
 }
 
+/* Both have the same rows until one writes; whoever ends first takes nothing from the other. */
+static void test_rows_are_shared(void **state)
+{
+	(void)state;
+	struct fleet *part = fleet_new(), *a = fleet_new(), *b = fleet_new();
+	assert_non_null(fleet_add_host(part));
+	for (int i = 0; i < 100; i++)
+		assert_non_null(fleet_add_vm(part));
+	part->vms[7].name[0] = 'x';
+	assert_int_equal(fleet_share(a, part), 0);
+	assert_int_equal(fleet_share(b, part), 0);
+	assert_ptr_equal(a->vms, part->vms);
+	assert_ptr_equal(b->vms, part->vms);
+	assert_int_equal(a->hosts[0].n_vms, 100);
+	fleet_free(part);
+	assert_int_equal(fleet_own_vms(a), 0);
+	a->vms[7].name[0] = 'y';
+	assert_int_equal(b->vms[7].name[0], 'x');
+	struct fleet_vm *last = b->vms;
+	assert_int_equal(fleet_own_vms(b), 0); /* nobody else has them any more */
+	assert_ptr_equal(b->vms, last);
+	assert_int_equal(fleet_put(b, a), 0);
+	assert_int_equal(b->n_vms, 200);
+	assert_int_equal(b->vms[107].name[0], 'y');
+	assert_int_equal(b->vms[107].host, 1);
+	fleet_free(a);
+	fleet_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +351,7 @@ int main(void)
 		cmocka_unit_test(test_config_lines),
 		cmocka_unit_test(test_states_by_age),
 		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_rows_are_shared),
 		cmocka_unit_test(test_sum),
 		cmocka_unit_test(test_alerts),
 		cmocka_unit_test(test_order),

@@ -151,7 +151,9 @@ static int draw_verdict(const struct snapshot *s, struct screen *to, struct rect
 	if (vf64_has(h->psi_some_avg10) && vf64_has(h->psi_full_avg10))
 		add(text, sizeof text, " · ", "pressure %.1f %% (full %.1f %%)", h->psi_some_avg10.v,
 			h->psi_full_avg10.v);
-	if (s->memory.why.code != REASON_NONE)
+	/* That nobody is eligible was said by the number. */
+	bool said = s->memory.why.code == REASON_MEM_OK && !s->n_eligible_memory;
+	if (s->memory.why.code != REASON_NONE && !said)
 		add(text, sizeof text, " · ", "%s",
 			s->memory.why.text[0] ? s->memory.why.text : reason_text(s->memory.why.code));
 	return draw_wrapped(to, at, STYLE_NORMAL, text);

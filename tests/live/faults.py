@@ -201,8 +201,8 @@ def programs(r):
     yield vm
     own = f"/sys/fs/cgroup/cpu/{PART}-programs"
     os.makedirs(own, exist_ok=True)
-    put(f"{own}/cpu.shares", 65536 * r.randint(1, 2))
-    burners = [subprocess.Popen(["sh", "-c", f"echo $$ >{own}/cgroup.procs; while :; do :; done"]) for _ in range(r.randint(3, 5))]
+    put(f"{own}/cpu.shares", 131072)
+    burners = [subprocess.Popen(["sh", "-c", f"echo $$ >{own}/cgroup.procs; while :; do :; done"]) for _ in range(r.randint(4, 6))]
     yield
     for b in burners:
         b.kill()
@@ -351,17 +351,18 @@ def disk(vm, dev, field):
     return next(int(row[2]) for row in rows if row[1] == field)
 
 
-def usable_mib(vm):
+def balloon(vm, field):
+    """What its driver has reported, in KiB."""
     rows = (line.split("=") for line in virsh("domstats", vm, "--balloon").splitlines() if "=" in line)
-    return next(int(row[1]) // 1024 for row in rows if row[0].strip() == "balloon.usable")
+    return next(int(row[1]) for row in rows if row[0].strip() == f"balloon.{field}")
 
 
 @kind("swap", "more eaten than it has")
 def swaps(r):
     yield "lin"
-    before = disk("lin", "vda", "wr_bytes")
+    before = balloon("lin", "swap_out")
     tell("lin", f"churn it {r.randint(280, 400)}")
-    until("the guest swaps", lambda: disk("lin", "vda", "wr_bytes") > before + (4 << 20), 60)
+    until("the guest says that it swaps", lambda: balloon("lin", "swap_out") > before + 2048, 60)
     yield
     freed("lin")
 
@@ -370,9 +371,10 @@ def swaps(r):
 def short(r):
     yield "tight"
     n = told("tight", "lab: full")
-    mib = usable_mib("tight") - r.randint(7, 10)
+    mib = balloon("tight", "usable") // 1024 - r.randint(7, 10)
     tell("tight", f"eat it {mib} {mib}")
     until("the guest has eaten", lambda: told("tight", "lab: full") > n, 60)
+    until("the guest says so", lambda: balloon("tight", "usable") < 14 * 1024, 20)
     yield
     freed("tight")
 

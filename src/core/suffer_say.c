@@ -257,6 +257,8 @@ static void cure_move(struct line *x)
 {
 	if (idle_pcpu(x) >= 0)
 		add(x, "let vmtop place it: v shows the moves, b makes them");
+	else if (programs_pct(x) > 0)
+		add(x, "no pCPU has room, and programs of the host take most of it: top on the host names them");
 	else
 		add(x, "no pCPU has room: fewer guests here (virsh migrate), or less for the neighbours "
 		       "(virsh schedinfo NAME --live vcpu_quota=...)");

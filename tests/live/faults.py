@@ -84,8 +84,9 @@ class Watch(threading.Thread):
             o = json.loads(line)
             at = datetime.datetime.fromisoformat(o["time"]).timestamp()
             found = {vm["name"]: vm["suffers"]["causes"] for vm in o["vms"]}
+            unknown = {vm["name"]: vm["suffers"].get("not_known") for vm in o["vms"]}
             with self.cond:
-                self.seen.append((at, found))
+                self.seen.append((at, found, unknown))
                 self.used.append((busy, other))
                 self.cond.notify_all()
 
@@ -516,7 +517,7 @@ class Run:
         late = next((k + 1 for k in range(LATE) if all(x == cause for x in names[k:])), None)
         self.ways[cause, way].append(late)
         print(f"{n:3} {cause:9} {way:30} {who[0]:6} {' '.join(names):30} "
-              f"{said[0]['evidence'] if said else ''}"
+              f"{said[0]['evidence'] if said else f'not known: {self.watch.seen[numbers[-1]][2].get(who[0])}'}"
               f"{'; then ' + ', '.join(c['cause'] for c in said[1:]) if said[1:] else ''}", flush=True)
 
     @contextlib.contextmanager

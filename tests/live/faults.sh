@@ -15,7 +15,7 @@ faults_missing() {
 	[ "$(nproc)" = 2 ] || { say "written for two pCPUs"; return; }
 	for c in "${FAULT_CONTROLS[@]}"; do
 		[ -w "/sys/fs/cgroup/$c/cgroup.procs" ] || { say "no $c controller of version 1"; return; }
-		[ ! -e "$(fault_dir $c)" ] || { say "$(fault_dir $c) exists: another run"; return; }
+		[ ! -e "$(fault_dir "$c")" ] || { say "$(fault_dir "$c") exists: another run"; return; }
 	done
 	python3 -c '' 2>/dev/null || say "python3 is not installed"
 }
@@ -23,7 +23,7 @@ faults_missing() {
 # A partition: a group for guests, in each tree. SHARES for tree cpu.
 fault_partition() {
 	local c
-	for c in "${FAULT_CONTROLS[@]}"; do mkdir -p "$(fault_dir $c)$1" || return 1; done
+	for c in "${FAULT_CONTROLS[@]}"; do mkdir -p "$(fault_dir "$c")$1" || return 1; done
 	for c in cpus mems; do cat "/sys/fs/cgroup/cpuset/cpuset.$c" >"$(fault_dir cpuset)$1/cpuset.$c" || return 1; done
 	echo "$2" >"$(fault_dir cpu)$1/cpu.shares"
 }
@@ -36,7 +36,7 @@ fault_watchers() {
 faults_clean() {
 	local c dir
 	for c in "${FAULT_CONTROLS[@]}"; do
-		for dir in "$(fault_dir $c)" "/sys/fs/cgroup/$c/$FAULT_PART"-*; do
+		for dir in "$(fault_dir "$c")" "/sys/fs/cgroup/$c/$FAULT_PART"-*; do
 			[ ! -d "$dir" ] || find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null
 		done
 	done

@@ -196,6 +196,11 @@ static void the_heavier_neighbour_is_named(void **state)
 	f.m.pcpus[1].background_pct = vf64_ok(46);
 	suffer_evidence(&look, 0, &x, said, sizeof said);
 	assert_non_null(strstr(said, "on pCPU 1 programs of the host run 46 %"));
+	suffer_cure(&look, 0, &x, said, sizeof said);
+	assert_non_null(strstr(said, "top on the host names them"));
+	f.m.pcpus[1].background_pct = vf64_ok(3);
+	suffer_cure(&look, 0, &x, said, sizeof said);
+	assert_non_null(strstr(said, "less for the neighbours"));
 	x.other = -1;
 	f.m.pcpus[1].background_pct = vf64_absent(AVAIL_REMOTE);
 	suffer_evidence(&look, 0, &x, said, sizeof said);

@@ -58,7 +58,7 @@ libvirtd_ended() { ! kill -0 "$1" || [ "$(ps -o stat= -p "$1" | cut -c1)" = Z ];
 faults_start() {
 	# A tree of version 2 without controllers beside them confuses libvirt.
 	! umount /sys/fs/cgroup/unified 2>/dev/null || FAULT_UNIFIED=1
-	fault_watchers && fault_partition "" 65536 && fault_partition /slice.partition 1024 || return 1
+	fault_watchers && fault_partition "" 196608 && fault_partition /slice.partition 1024 || return 1
 	faults_libvirtd '"cpu","cpuset","cpuacct"'
 }
 # Everything as faults_start found it.

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deps.sh build|fleet|test|ci: installs what is missing, and nothing else. Says what it runs. Needs root or sudo.
+# deps.sh build|fleet|test|bench|ci: installs what is missing, and nothing else. Says what it runs. Needs root or sudo.
 # Every line of the table: what for, then the package of apt, dnf, pacman, zypper ("-": not packaged there).
 set -eu
-want=${1:?build, fleet, test or ci}
+want=${1:?build, fleet, test, bench or ci}
 top=$(cd "$(dirname "$0")/.." && pwd)
 
 table() {
@@ -31,6 +31,7 @@ test coinor-cbc coin-or-Cbc coin-or-cbc -
 test patch patch patch patch
 test zsh zsh zsh zsh
 test fish fish fish fish
+bench ganeti-htools - - -
 ci clang clang clang clang
 ci libclang-rt-dev compiler-rt compiler-rt -
 ci clang-format clang-tools-extra - clang-tools
@@ -57,6 +58,7 @@ case $want in
 build) groups='^build ' ;;
 fleet) groups='^(build|fleet|live) ' ;;
 test) groups='^(build|fleet|test|live) ' ;;
+bench) groups='^(build|test|bench) ' ;;
 *) groups='^(build|fleet|test|live|ci) ' ;;
 esac
 

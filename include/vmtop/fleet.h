@@ -67,6 +67,7 @@ struct fleet {
 	size_t n_hosts, cap_hosts;
 	struct fleet_vm *vms;
 	size_t n_vms, cap_vms;
+	int64_t vms_ns;           /* when these VMs were read, if all came at once; 0: bit by bit */
 	size_t *vms_of;           /* how many fleets have these vms; NULL: this one alone */
 	char trouble[FLEET_TEXT]; /* of a source for many hosts; empty: none */
 	size_t waiting;           /* of those sources, the ones that have told nothing yet */

@@ -47,6 +47,7 @@ struct fleet_vm *fleet_add_vm(struct fleet *f)
 	if (!f->n_hosts || fleet_own_vms(f) < 0 ||
 		!array_grow(&f->vms, &f->cap_vms, f->n_vms + 1, sizeof *f->vms))
 		return NULL;
+	f->vms_ns = 0;
 	struct fleet_vm *vm = &f->vms[f->n_vms++];
 	memset(vm, 0, sizeof *vm);
 	vm->host = f->n_hosts - 1;
@@ -65,6 +66,7 @@ int fleet_put(struct fleet *f, const struct fleet *part)
 		memcpy(f->hosts + hosts, part->hosts, part->n_hosts * sizeof *f->hosts);
 	if (part->n_vms)
 		memcpy(f->vms + vms, part->vms, part->n_vms * sizeof *f->vms);
+	f->vms_ns = 0;
 	f->n_hosts += part->n_hosts;
 	f->n_vms += part->n_vms;
 	for (size_t i = hosts; i < f->n_hosts; i++)
@@ -109,6 +111,7 @@ int fleet_share(struct fleet *f, struct fleet *part)
 	f->n_vms = part->n_vms;
 	f->cap_vms = part->cap_vms;
 	f->vms_of = part->vms_of;
+	f->vms_ns = part->vms_ns;
 	++*f->vms_of;
 	memcpy(f->trouble, part->trouble, sizeof f->trouble);
 	return 0;

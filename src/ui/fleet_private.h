@@ -23,7 +23,8 @@ struct fleet_list {
 	bool reverse;
 	size_t *rows, n, cap; /* indices, filtered and sorted */
 	size_t at, top;       /* the cursor, and the first row shown */
-	bool moved;           /* by the user: else the cursor stays on the first row, whoever that is */
+	int64_t sorted_ns; /* which VMs are in order so, by fleet.vms_ns; 0: whatever comes is put in order */
+	bool moved;        /* by the user: else the cursor stays on the first row, whoever that is */
 	char host[FLEET_NAME], uri[FLEET_URI]; /* where the cursor is, */
 	uint8_t uuid[UUID_BYTES];              /* and on which VM */
 };

@@ -117,12 +117,29 @@ static bool list_room(struct fleet_list *l, size_t n)
 	return true;
 }
 
+/* Ages count up each second, and the same 30,000 VMs are in order already. */
+static bool in_order(const struct fleet_list *l, const struct fleet *f, enum fleet_kind k)
+{
+	return k == FLEET_VMS && f->vms_ns && f->vms_ns == l->sorted_ns;
+}
+
+static void put_in_order(struct fleet_view *v, const struct fleet *f)
+{
+	v->lists[v->kind].sorted_ns = 0;
+	fleet_view_feed(v, f);
+}
+
 void fleet_view_feed(struct fleet_view *v, const struct fleet *f)
 {
 	struct fleet_list *l = &v->lists[v->kind];
 	size_t all = fleet_count(f, v->kind);
 	v->shown_any = true;
+	if (in_order(l, f, v->kind)) {
+		show_cursor(v, l);
+		return;
+	}
 	l->n = 0;
+	l->sorted_ns = 0;
 	if (!list_room(l, all))
 		return;
 	for (size_t i = 0; i < all; i++)
@@ -133,6 +150,7 @@ void fleet_view_feed(struct fleet_view *v, const struct fleet *f)
 	fleet_sort(f, v->kind, (size_t)l->sort, l->reverse, l->rows, l->n);
 	find_cursor(v, l, f);
 	show_cursor(v, l);
+	l->sorted_ns = v->kind == FLEET_VMS ? f->vms_ns : 0;
 }
 
 const struct fleet_host *fleet_view_host(const struct fleet_view *v, const struct fleet *f)
@@ -162,7 +180,7 @@ static void sort_by(struct fleet_view *v, const struct fleet *f, int column)
 	int n = (int)fleet_table(v->kind)->n;
 	l->sort = (column + n) % n;
 	l->reverse = false;
-	fleet_view_feed(v, f);
+	put_in_order(v, f);
 }
 
 static void ask(struct fleet_view *v, enum fleet_over over, const char *text)
@@ -182,7 +200,7 @@ static void line_done(struct fleet_view *v, const struct fleet *f)
 		snprintf(v->message, sizeof v->message, "not a regular expression that can be used: %.100s",
 			v->line.text);
 	else if (filter)
-		fleet_view_feed(v, f);
+		put_in_order(v, f);
 	else if (v->has_search && !search(v, f, 0))
 		snprintf(v->message, sizeof v->message, "no %s matches %.100s", fleet_table(v->kind)->word,
 			v->line.text);
@@ -298,7 +316,7 @@ static void show_key(struct fleet_view *v, const struct fleet *f, enum key_actio
 	default:
 		return;
 	}
-	fleet_view_feed(v, f);
+	put_in_order(v, f);
 }
 
 static enum fleet_wish row_key(struct fleet_view *v, const struct fleet *f, enum key_action a)

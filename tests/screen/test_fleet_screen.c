@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../src/ui/fleet_private.h"
 #include "support/fleets.h"
 #include "vmtop/fleet_view.h"
 #include "vmtop/keys.h"
@@ -348,6 +349,35 @@ static void test_the_word_of_no_rows_goes(void **state)
 	fleet_free(f);
 }
 
+/* Names, by row: as they were put in order when they came, and anew when they are others or the order is
+ * asked for. */
+static void test_vms_that_came_at_once_are_sorted_once(void **state)
+{
+	(void)state;
+	struct fleet *f = fleet_made(1, 3);
+	struct fleet_view *v = fleet_view_new(2);
+	type(v, f, "\t");
+	for (int i = 0; i < 3; i++)
+		f->vms[i].score_pct = vf64_ok(10 * i);
+	f->vms_ns = 1;
+	fleet_view_feed(v, f);
+	assert_int_equal(v->lists[FLEET_VMS].rows[0], 2);
+	f->vms[0].score_pct = vf64_ok(90);
+	fleet_view_feed(v, f);
+	assert_int_equal(v->lists[FLEET_VMS].rows[0], 2);
+	f->vms_ns = 2;
+	fleet_view_feed(v, f);
+	assert_int_equal(v->lists[FLEET_VMS].rows[0], 0);
+	type(v, f, "r");
+	assert_int_equal(v->lists[FLEET_VMS].rows[2], 0);
+	f->vms[1].score_pct = vf64_ok(95);
+	f->vms_ns = 0; /* of many sources */
+	fleet_view_feed(v, f);
+	assert_int_equal(v->lists[FLEET_VMS].rows[2], 1);
+	fleet_view_free(v);
+	fleet_free(f);
+}
+
 static void test_odd_names_and_sizes(void **state)
 {
 	(void)state;
@@ -395,6 +425,7 @@ int main(void)
 		cmocka_unit_test(test_the_cursor_stays_on_its_host),
 		cmocka_unit_test(test_a_vm_opens_its_host),
 		cmocka_unit_test(test_the_word_of_no_rows_goes),
+		cmocka_unit_test(test_vms_that_came_at_once_are_sorted_once),
 		cmocka_unit_test(test_odd_names_and_sizes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -385,6 +385,7 @@ static int place_vms(struct fold *x)
 		return -1;
 	f->cap_vms = x->n_vms + 1;
 	f->n_vms = x->n_vms;
+	f->vms_ns = x->now_ns;
 	for (size_t i = 0; i < f->n_hosts; i++) {
 		f->hosts[i].first_vm = at;
 		at += f->hosts[i].n_vms;

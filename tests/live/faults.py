@@ -569,6 +569,8 @@ class Run:
                     break
                 except RuntimeError as e:
                     self.unmade += 1
+                    for vm in ("lin", "tight"):  # what it ate is no longer a fault
+                        tell(vm, "free it")
                     print(f"{i:3} {cause:9} {way:30} not made: {e}", flush=True)
                     break
                 except Again:

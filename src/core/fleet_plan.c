@@ -60,6 +60,7 @@ struct work {
 		*unit_end; /* items by the unit where they were found; where each unit's part ends */
 	uint32_t *takers;  /* units that may ever have room for somebody */
 	size_t n_takers;
+	const struct item *trial; /* is put somewhere to see whether others fit then too; no move yet */
 	struct fleet_part *parts; /* room for the vCPUs of one host */
 	size_t cap_parts;
 	double *left;            /* by unit: the part of it that is free, of CPU or memory, the less */
@@ -332,6 +333,8 @@ static bool each_fits(struct work *w, const struct item *x, size_t u, const stru
 		if (m->to == u && came->unit == u && first)
 			ok = add_parts(w, came, false, &n);
 	}
+	if (ok && w->trial && w->trial->unit == u)
+		ok = add_parts(w, w->trial, false, &n);
 	return ok &&
 	       fleet_fits(w->parts, n, (size_t)h->cpu, h->own / fmax(h->cpu, 1), 1 - w->limits->keep_part);
 }
@@ -423,7 +426,9 @@ static bool both_fit(struct work *w, const struct choice *c)
 	if (to == w->n_units)
 		return false;
 	put(w, c->a, to);
+	w->trial = c->a;
 	bool fit = target_of(w, c->b) < w->n_units;
+	w->trial = NULL;
 	put(w, c->a, from);
 	return fit;
 }

@@ -148,6 +148,23 @@ static void a_busy_vcpu_may_have_a_pcpu_alone(void **state)
 	fleet_plan_done(&p);
 }
 
+/* Each of two finds a pCPU there; both do not. */
+static void two_do_not_take_the_same_pcpu(void **state)
+{
+	(void)state;
+	const struct fleet_unit u[] = {host(2), host(2)};
+	struct fleet_task t[] = {vm(0, .6), vm(0, .6), vm(0, .6), vm(0, .6), vm(0, .6), vm(1, .5)};
+	struct fleet_plan p = {.n = 0};
+	for (size_t i = 0; i < COUNT(t); i++)
+		t[i].vcpus = 1;
+	t[2].fixed = t[3].fixed = t[4].fixed = true;
+	make(u, 2, t, COUNT(t), &p);
+	for (size_t i = 0; i < p.n; i++)
+		assert_in_range(p.moves[i].to, 0, 1);
+	assert_int_equal(p.n, 1);
+	fleet_plan_done(&p);
+}
+
 static void memory_counts_as_well(void **state)
 {
 	(void)state;
@@ -376,6 +393,7 @@ int main(void)
 		cmocka_unit_test(who_writes_faster_than_is_sent_is_last),
 		cmocka_unit_test(vcpus_are_not_split),
 		cmocka_unit_test(a_busy_vcpu_may_have_a_pcpu_alone),
+		cmocka_unit_test(two_do_not_take_the_same_pcpu),
 		cmocka_unit_test(memory_counts_as_well),
 		cmocka_unit_test(room_is_kept_for_peaks),
 		cmocka_unit_test(who_may_not_move_stays),

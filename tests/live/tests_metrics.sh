@@ -16,7 +16,7 @@ metric() { awk -v name="$1" -v label="${2:-}" '$1 ~ "^" name "([{]|$)" && index(
 holds() { awk "BEGIN {exit !($1)}"; }
 scraped() { scrape && holds "$(metric "$1" "$2")+0 $3"; }
 
-# Two guests wait for the same pCPU for two seconds, between two looks; a monitor hangs and recovers between two looks;
+# Two guests wait for the same pCPU for three seconds, which two samples of a second lie in, between two looks; a monitor hangs and recovers between two looks;
 # libvirtd stands still, and whoever asks has an answer at once.
 test_metrics() {
 	local start before
@@ -29,7 +29,7 @@ test_metrics() {
 	expect "the exits of KVM, or none" holds "$(metric vmtop_vm_kvm_exits_total s1)+0 >= 0"
 	before=$(metric vmtop_vm_wait_seconds_total s1)
 	press s1 s2
-	sleep 2
+	sleep 3
 	pin s2 1
 	sleep 20
 	scrape

@@ -41,7 +41,8 @@ static double key_ms(struct pty *p)
 	double start = now_ms();
 	pty_type(p, "?", 1);
 	double took = pty_expect(p, from, HELP, LIMIT_MS) ? now_ms() - start : LIMIT_MS;
-	/* The next key must not come before Esc was read: together they would be one key, which does nothing. */
+	/* The next key must not come before Esc was read: together they would be one key, which does nothing.
+	 */
 	from = p->n;
 	pty_type(p, "\033", 1);
 	while (p->n == from && now_ms() < start + 2 * LIMIT_MS)

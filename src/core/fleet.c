@@ -85,7 +85,8 @@ int fleet_own_vms(struct fleet *f)
 	struct fleet_vm *own = calloc(f->n_vms + 1, sizeof *own);
 	if (!own)
 		return -1;
-	memcpy(own, f->vms, f->n_vms * sizeof *own);
+	if (f->n_vms)
+		memcpy(own, f->vms, f->n_vms * sizeof *own);
 	--*f->vms_of;
 	f->vms_of = NULL;
 	f->vms = own;

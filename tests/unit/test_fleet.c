@@ -344,6 +344,21 @@ static void test_rows_are_shared(void **state)
 	fleet_free(b);
 }
 
+/* A Prometheus that does not answer has no VMs to share. */
+static void test_no_rows_are_shared(void **state)
+{
+	(void)state;
+	struct fleet *part = fleet_new(), *f = fleet_new();
+	assert_non_null(fleet_add_host(part));
+	assert_int_equal(fleet_share(f, part), 0);
+	assert_int_equal(fleet_own_vms(f), 0);
+	assert_int_equal(fleet_put(f, part), 0);
+	assert_int_equal(f->n_hosts, 2);
+	assert_int_equal(f->n_vms, 0);
+	fleet_free(part);
+	fleet_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +367,7 @@ int main(void)
 		cmocka_unit_test(test_states_by_age),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_rows_are_shared),
+		cmocka_unit_test(test_no_rows_are_shared),
 		cmocka_unit_test(test_sum),
 		cmocka_unit_test(test_alerts),
 		cmocka_unit_test(test_order),

@@ -246,26 +246,24 @@ def narrowed(r):
     pin(hog, "0-1")
 
 
-@kind("quota", "vcpu_quota")
-def vcpu_quota(r):
+def quota(r, key):
     vm = r.choice(SINGLE + ("v2",))
     wake(vm)
     yield vm
-    sched(vm, vcpu_quota=1000 * r.randint(8, 45))
+    sched(vm, **{key: 1000 * r.randint(8, 45)})
     yield
-    sched(vm, vcpu_quota=-1)
+    sched(vm, **{key: -1})
     rest(vm)
+
+
+@kind("quota", "vcpu_quota")
+def vcpu_quota(r):
+    yield from quota(r, "vcpu_quota")
 
 
 @kind("quota", "global_quota")
 def global_quota(r):
-    vm = r.choice(SINGLE + ("v2",))
-    wake(vm)
-    yield vm
-    sched(vm, global_quota=1000 * r.randint(8, 45))
-    yield
-    sched(vm, global_quota=-1)
-    rest(vm)
+    yield from quota(r, "global_quota")
 
 
 @kind("quota", "cap of a slice")

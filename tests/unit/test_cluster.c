@@ -16,10 +16,10 @@
 #include <cmocka.h>
 
 #include "../../src/backend/host/cluster_xml.h"
+#include "support/commands.h"
 
 #define DATA "tests/unit/data/pacemaker/"
 
-static char dir[] = "/tmp/vmtop-cluster.XXXXXX", path_was[4096];
 static struct cluster c;
 static struct err e;
 static const struct cluster_mark mark = {.node = 1, .pid = 77, .start = 88, .until_s = 1900000000};
@@ -57,21 +57,10 @@ static void read_texts(char *cib, char *simulated)
 		fail_msg("%s", e.msg);
 }
 
-static int begin(void **state)
-{
-	(void)state;
-	snprintf(path_was, sizeof path_was, "%s", getenv("PATH"));
-	return mkdtemp(dir) ? 0 : -1;
-}
-
 static int end(void **state)
 {
-	(void)state;
-	char line[600];
 	cluster_done(&c);
-	setenv("PATH", path_was, 1);
-	snprintf(line, sizeof line, "rm -rf %s", dir);
-	return system(line);
+	return commands_end(state);
 }
 
 /* ---- reading ---- */
@@ -242,44 +231,25 @@ static void test_marks(void **state)
 
 /* ---- commands ---- */
 
-static void put(const char *name, const char *text)
-{
-	char path[512];
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-	assert_int_equal(chmod(path, 0700), 0);
-}
-
 /* What the stand-ins were called with, one call a line. */
-static char *calls(void)
+static const char *calls(void)
 {
-	static char text[8192];
-	char path[512];
-	snprintf(path, sizeof path, "%s/calls", dir);
-	FILE *f = fopen(path, "r");
-	size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
-	text[n] = '\0';
-	if (f)
-		fclose(f);
-	return text;
+	return commands_left("calls");
 }
 
 static void stand_ins(const char *cibadmin, const char *crm_simulate)
 {
 	char cwd[2048], path[3000];
 	assert_non_null(getcwd(cwd, sizeof cwd));
-	put("cibadmin", cibadmin);
-	put("crm_simulate", crm_simulate);
-	put("crm_diff",
+	commands_put("cibadmin", cibadmin);
+	commands_put("crm_simulate", crm_simulate);
+	commands_put("crm_diff",
 		"#!/bin/sh\necho \"$(basename $0) $1 $3\" >>$CALLS_DIR/calls\necho '<diff></diff>'; exit 1\n");
-	put("crm_node", "#!/bin/sh\n[ $1 = --name ] && echo host1 || echo 1\n");
-	put("calls", "");
-	snprintf(path, sizeof path, "%s:/usr/bin:/bin", dir);
+	commands_put("crm_node", "#!/bin/sh\n[ $1 = --name ] && echo host1 || echo 1\n");
+	commands_put("calls", "");
+	snprintf(path, sizeof path, "%s:/usr/bin:/bin", commands_dir());
 	setenv("PATH", path, 1);
-	setenv("CALLS_DIR", dir, 1);
+	setenv("CALLS_DIR", commands_dir(), 1);
 	setenv("DATA_DIR", cwd, 1);
 }
 
@@ -308,16 +278,16 @@ static void test_commands(void **state)
 	assert_int_equal(self.mark.pid, getpid());
 	assert_int_equal(cluster_look(&c, &self, 1000, &e), 0);
 	assert_int_equal(c.n_guests, 2);
-	put("calls", "");
+	commands_put("calls", "");
 	assert_int_equal(cluster_try(&c, &self, &d, 1000, &t, &e), 0);
 	assert_int_equal(t.does.n, 1);
 	assert_int_equal(t.after.n, 0);
 	cluster_trial_done(&t);
 	assert_string_equal(calls(), "try 4\nlook 0\n"); /* nothing was written, and without it tried again */
-	put("calls", "");
+	commands_put("calls", "");
 	assert_int_equal(cluster_write(&c, &self, &d, 1000, &e), 0);
 	assert_string_equal(calls(), "crm_diff --original --new\ncibadmin --patch\n");
-	put("calls", "");
+	commands_put("calls", "");
 	assert_int_equal(cluster_clear(&self.mark, &e), 0);
 	assert_string_equal(calls(), "cibadmin --query\n"); /* there is nothing of ours */
 }
@@ -333,7 +303,7 @@ static void test_clears(void **state)
 		"--query\n--delete-all --force --xpath "
 		"//utilization[rule/date_expression[starts-with(@id,'vmtop-until.1.77.88.')]]\n");
 	struct cluster_mark other = {.node = 2, .pid = 77, .start = 88};
-	put("calls", "");
+	commands_put("calls", "");
 	assert_int_equal(cluster_clear(&other, &e), 0);
 	assert_string_equal(calls(), "--query\n");
 }
@@ -373,7 +343,7 @@ static void test_commands_fail(void **state)
 	setenv("PATH", "/nowhere", 1);
 	assert_int_equal(cluster_self(&self, &e), -1);
 	assert_string_equal(e.msg, "crm_node cannot be started");
-	setenv("PATH", path_was, 1);
+	commands_real();
 }
 
 /* The real ones, on a configuration in a file: what was written counts, and is gone afterwards; what has
@@ -386,11 +356,11 @@ static void test_real_commands(void **state)
 	struct cluster_load nodes[2] = {{95, 4096}, {90, 2048}}, guests[2] = {{60, 64}, {60, 64}};
 	struct cluster_demand d = {nodes, guests};
 	char path[300], line[1000];
-	setenv("PATH", path_was, 1);
+	commands_real();
 	if (system("command -v crm_simulate >/dev/null && command -v cibadmin >/dev/null && "
 		   "command -v crm_diff >/dev/null") != 0)
 		skip();
-	snprintf(path, sizeof path, "%s/cib.xml", dir);
+	snprintf(path, sizeof path, "%s/cib.xml", commands_dir());
 	snprintf(line, sizeof line, "cp " DATA "cib.xml %s && chmod 666 %s", path, path);
 	assert_int_equal(system(line), 0);
 	setenv("CIB_file", path, 1);
@@ -427,5 +397,5 @@ int main(void)
 		cmocka_unit_test(test_edits), cmocka_unit_test(test_marks), cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_clears), cmocka_unit_test(test_one_writer),
 		cmocka_unit_test(test_commands_fail), cmocka_unit_test(test_real_commands)};
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, commands_begin, end);
 }

@@ -15,48 +15,14 @@
 #include <cmocka.h>
 
 #include "../../src/backend/host/pacemaker.h"
+#include "support/commands.h"
 
-static char dir[] = "/tmp/vmtop-pacemaker.XXXXXX", path_was[4096];
 static const uint8_t uuid[UUID_BYTES] = {
 	0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x41, 0x11, 0x81, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11};
 
-static void put(const char *name, const char *text, mode_t mode)
-{
-	char path[512];
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-	assert_int_equal(chmod(path, mode), 0);
-}
-
 static void holds(const char *name, const char *want)
 {
-	char path[512], text[4096] = "";
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	FILE *f = fopen(path, "r");
-	size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
-	text[n] = '\0';
-	if (f)
-		fclose(f);
-	assert_string_equal(text, want);
-}
-
-static int begin(void **state)
-{
-	(void)state;
-	snprintf(path_was, sizeof path_was, "%s", getenv("PATH"));
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	char line[600];
-	setenv("PATH", path_was, 1);
-	snprintf(line, sizeof line, "rm -rf %s", dir);
-	return system(line);
+	assert_string_equal(commands_left(name), want);
 }
 
 /* ---- the configuration ---- */
@@ -73,7 +39,7 @@ static void look_at(const char *crm_config, const char *resources, const char *c
 {
 	static char cib[16384];
 	struct pacemaker_question q = {
-		.vm = "db", .uuid = uuid, .target = "b", .target_host = "host-b", .root = dir};
+		.vm = "db", .uuid = uuid, .target = "b", .target_host = "host-b", .root = commands_dir()};
 	snprintf(cib, sizeof cib,
 		"<cib><configuration><crm_config>%s</crm_config>" NODES
 		"<resources>%s</resources><constraints>%s</constraints></configuration><status/></cib>",
@@ -125,11 +91,11 @@ static void test_found_by_uuid(void **state)
 		char xml[300];
 		snprintf(xml, sizeof xml, "<domain type='kvm'><name>x</name><uuid>%s</uuid></domain>",
 			uuids[i]);
-		put("guest.xml", xml, 0600);
+		commands_put("guest.xml", xml);
 		snprintf(resources, sizeof resources,
 			VD "<instance_attributes id='i'><nvpair id='c' name='config' value='%s/guest.xml'/>"
 			   "</instance_attributes>" LIVE "</primitive>",
-			"db", dir);
+			"db", commands_dir());
 		look_at("", resources, "");
 		is(i ? "" : "db", i ? "" : "host-b.example", "");
 	}
@@ -157,7 +123,7 @@ static void test_refused(void **state)
 	look_at("", PRIMITIVE("-rf /", CONFIG("/nowhere/db.xml") LIVE), "");
 	is("", "", "Pacemaker's resource -rf / or its node has a name that is no plain word");
 	struct pacemaker_question q = {
-		.vm = "db", .uuid = uuid, .target = "c", .target_host = "", .root = dir};
+		.vm = "db", .uuid = uuid, .target = "c", .target_host = "", .root = commands_dir()};
 	memset(&look, 0, sizeof look);
 	pacemaker_read(&q,
 		"<cib><configuration>" NODES
@@ -174,18 +140,18 @@ static void test_refused(void **state)
 
 static void stand_ins(const char *cibadmin, const char *crm_resource)
 {
-	put("cibadmin", cibadmin, 0700);
-	put("crm_resource", crm_resource, 0700);
-	put("calls", "", 0600);
-	setenv("PATH", dir, 1);
-	setenv("CALLS_DIR", dir, 1);
+	commands_put("cibadmin", cibadmin);
+	commands_put("crm_resource", crm_resource);
+	commands_put("calls", "");
+	setenv("PATH", commands_dir(), 1);
+	setenv("CALLS_DIR", commands_dir(), 1);
 }
 
 static void test_asks_the_cluster(void **state)
 {
 	(void)state;
 	struct pacemaker_question q = {
-		.vm = "db", .uuid = uuid, .target = "host-a", .target_host = "", .root = dir};
+		.vm = "db", .uuid = uuid, .target = "host-a", .target_host = "", .root = commands_dir()};
 	stand_ins("#!/bin/sh\n[ \"$*\" = --query ] && echo \"<cib><configuration>" NODES
 		  "<resources>" PRIMITIVE("db", LIVE) "</resources></configuration></cib>\"\n",
 		"#!/bin/sh\n");
@@ -199,10 +165,10 @@ static void test_asks_the_cluster(void **state)
 	is("", "", "");
 	char path[600];
 	for (const char *const *p = (const char *const[]){"run", "run/resource-agents", NULL}; *p; p++) {
-		snprintf(path, sizeof path, "%s/%s", dir, *p);
+		snprintf(path, sizeof path, "%s/%s", commands_dir(), *p);
 		mkdir(path, 0700);
 	}
-	put("run/resource-agents/VirtualDomain-db-emu.state", "qemu", 0600);
+	commands_put("run/resource-agents/VirtualDomain-db-emu.state", "qemu");
 	pacemaker_look(&q, &look);
 	is("", "", "");
 	q.local = true;
@@ -260,12 +226,12 @@ static void test_always_clears(void **state)
 	holds("calls", "--resource db --move --node host-b --lifetime PT2H\n--wait --timeout 1800\n"
 		       "--resource db --clear\n--wait --timeout 1800\n");
 	pacemaker_done(&p);
-	setenv("PATH", path_was, 1);
+	commands_real();
 	char line[700];
 	stand_ins("", "");
 	snprintf(line, sizeof line,
 		"#!/bin/sh\necho \"$*\" >>$CALLS_DIR/calls\n[ \"$1\" != --wait ] || exec /bin/sleep 60\n");
-	put("crm_resource", line, 0700);
+	commands_put("crm_resource", line);
 	pacemaker_begin(&p, "db", "host-b");
 	for (int i = 0; p.step == 0 && i < 500; i++) {
 		assert_false(pacemaker_poll(&p));
@@ -292,7 +258,7 @@ static void test_child_is_bounded(void **state)
 {
 	(void)state;
 	struct child c;
-	setenv("PATH", path_was, 1);
+	commands_real();
 	assert_true(child_start(&c, (const char *const[]){"sleep", "60", NULL}, 1000, 0.2));
 	child_wait(&c);
 	assert_int_equal(c.status, -1);
@@ -315,19 +281,19 @@ static void test_child_is_bounded(void **state)
 static void test_real_commands(void **state)
 {
 	(void)state;
-	setenv("PATH", path_was, 1);
+	commands_real();
 	char line[900], path[300];
 	if (system("command -v crm_resource >/dev/null && command -v cibadmin >/dev/null") != 0)
 		skip();
-	snprintf(path, sizeof path, "%s/cib.xml", dir);
-	put("cib.xml",
+	snprintf(path, sizeof path, "%s/cib.xml", commands_dir());
+	commands_put("cib.xml",
 		"<cib crm_feature_set='3.0.14' validate-with='pacemaker-3.0' epoch='1' num_updates='0' admin_epoch='0'>"
 		"<configuration><crm_config/>" NODES "<resources>" PRIMITIVE(
-			"db", LIVE) "</resources><constraints/></configuration><status/></cib>\n",
-		0666);
+			"db", LIVE) "</resources><constraints/></configuration><status/></cib>\n");
+	assert_int_equal(chmod(path, 0666), 0);
 	setenv("CIB_file", path, 1);
 	struct pacemaker_question q = {
-		.vm = "db", .uuid = uuid, .target = "b", .target_host = "host-b", .root = dir};
+		.vm = "db", .uuid = uuid, .target = "b", .target_host = "host-b", .root = commands_dir()};
 	memset(&look, 0, sizeof look);
 	pacemaker_look(&q, &look);
 	is("db", "host-b.example", "");
@@ -356,5 +322,5 @@ int main(void)
 		cmocka_unit_test(test_moves), cmocka_unit_test(test_refuses_to_move),
 		cmocka_unit_test(test_always_clears), cmocka_unit_test(test_no_commands),
 		cmocka_unit_test(test_child_is_bounded), cmocka_unit_test(test_real_commands)};
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, commands_begin, commands_end);
 }

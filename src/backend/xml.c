@@ -200,12 +200,9 @@ static int64_t unit_bytes(const char *unit)
 	return bytes;
 }
 
-bool xml_kib(xmlNodePtr node, int64_t *kib)
+static bool in_kib(xmlNodePtr node, int64_t v, int64_t *kib)
 {
 	char unit[16];
-	int64_t v;
-	if (!xml_text_num(node, INT64_MAX, &v))
-		return false;
 	int64_t scale = !node || !xmlHasProp(node, (const xmlChar *)"unit") ? 1024
 			: xml_attr(node, "unit", unit, sizeof unit)         ? unit_bytes(unit)
 									    : 0;
@@ -213,4 +210,16 @@ bool xml_kib(xmlNodePtr node, int64_t *kib)
 		return false;
 	*kib = v * scale / 1024 + (v * scale % 1024 != 0); /* rounded up, as libvirt does */
 	return true;
+}
+
+bool xml_kib(xmlNodePtr node, int64_t *kib)
+{
+	int64_t v;
+	return xml_text_num(node, INT64_MAX, &v) && in_kib(node, v, kib);
+}
+
+bool xml_attr_kib(xmlNodePtr node, const char *name, int64_t *kib)
+{
+	int64_t v;
+	return xml_attr_num(node, name, INT64_MAX, &v) && in_kib(node, v, kib);
 }

@@ -34,6 +34,7 @@ bool xml_text_num(xmlNodePtr node, int64_t most, int64_t *v);
 bool xml_cpus(xmlNodePtr node, const char *name, struct cpuset *s);
 /* Text with a unit attribute (b, KB, KiB, MiB ... EiB) in KiB, rounded up; libvirt's default is KiB. */
 bool xml_kib(xmlNodePtr node, int64_t *kib);
+bool xml_attr_kib(xmlNodePtr node, const char *name, int64_t *kib); /* the same of a number beside it */
 
 #define XML_EACH(node, parent, name)                                                                         \
 	for (xmlNodePtr node = xml_child((parent), (name)); node; node = xml_next(node))

@@ -91,22 +91,6 @@ static void read_disks(struct move_needs *n, xmlNodePtr dom, const char *mounts)
 
 /* ---- huge pages ---- */
 
-/* "2048", unit "KiB" or another, as libvirt writes sizes everywhere, but in attributes. */
-static int64_t page_kib(xmlNodePtr page)
-{
-	static const struct {
-		const char *unit;
-		int64_t kib;
-	} units[] = {{"KiB", 1}, {"MiB", 1024}, {"GiB", 1 << 20}, {"M", 1024}, {"G", 1 << 20}};
-	int64_t size = 0;
-	if (!xml_attr_num(page, "size", INT64_C(1) << 30, &size))
-		return 0;
-	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-		if (xml_attr_is(page, "unit", units[i].unit))
-			return size * units[i].kib;
-	return size;
-}
-
 static void add_pages(struct move_needs *n, int64_t size_kib, int64_t need_kib)
 {
 	size_t i = 0;
@@ -146,8 +130,8 @@ static void read_pages(struct move_needs *n, xmlNodePtr dom)
 		add_pages(n, USUAL_KIB, cells_kib(dom, NULL));
 	XML_EACH(page, huge, "page")
 	{
-		int64_t size = page_kib(page);
-		if (size > 0)
+		int64_t size = 0;
+		if (xml_attr_kib(page, "size", &size) && size > 0)
 			add_pages(n, size, cells_kib(dom, page));
 	}
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "../src/backend/libvirt/libvirt_priv.h"
+#include "vmtop/clock.h"
 #include "vmtop/config.h"
 
 enum { TICK_S = 2, MEMORY_PERIOD_S = 2, BASE_S = 6, BULK_CALLS = 5, REMOTE_CALLS = 9, PATH_BYTES = 300 };

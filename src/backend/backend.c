@@ -3,14 +3,13 @@
 #include "vmtop/backend.h"
 
 #include <poll.h>
-#include <time.h>
+
+#include "vmtop/clock.h"
 
 int64_t backend_real_now(struct backend *b)
 {
-	struct timespec t;
 	(void)b;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	return clock_ns();
 }
 
 enum wake backend_real_wait(struct backend *b, int64_t until_ns, int fd)
@@ -31,12 +30,8 @@ struct backend *backend_innermost(struct backend *b)
 
 int64_t backend_wall(struct backend *b)
 {
-	struct timespec t;
 	b = backend_innermost(b);
-	if (b->ops->wall)
-		return b->ops->wall(b);
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	return b->ops->wall ? b->ops->wall(b) : clock_wall_ns();
 }
 
 void backend_note(struct backend *b, const struct log_line *line)

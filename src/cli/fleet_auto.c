@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vmtop/clock.h"
 #include "vmtop/fleet_auto.h"
 #include "vmtop/text.h"
 
@@ -30,16 +31,9 @@ struct fleet_auto_run {
 	char told[LINE];                /* the last obstacle; empty: none */
 };
 
-static int64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 static double since(int64_t ns)
 {
-	return (double)(now_ns() - ns) / 1e9;
+	return (double)(clock_ns() - ns) / 1e9;
 }
 
 /* ---- lines ---- */
@@ -58,11 +52,10 @@ static void put(struct fleet_auto_run *r, const char *line)
 	free(text);
 }
 
-static json_t *json_actions(const struct fleet_auto_run *r, const struct cluster_actions *x)
+static json_t *json_actions(const struct cluster_actions *x)
 {
 	json_t *list = json_array();
 	char what[3 * sizeof x->list->what];
-	(void)r;
 	for (size_t i = 0; list && i < x->n; i++) {
 		const struct cluster_action *a = &x->list[i];
 		text_utf8(what, sizeof what, a->what);
@@ -78,16 +71,14 @@ static void tell(
 	struct fleet_auto_run *r, const char *what, const struct cluster_actions *actions, const char *text)
 {
 	char time[48], line[LINE + 64];
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	text_time(time, sizeof time, t.tv_sec * INT64_C(1000000000) + t.tv_nsec);
+	text_time(time, sizeof time, clock_wall_ns());
 	if (!r->json) {
 		snprintf(line, sizeof line, "%s %s", time, text);
 		put(r, line);
 		return;
 	}
 	json_t *j = json_pack("{s:s,s:s,s:s,s:o?}", "time", time, "pacemaker", what, "text", text, "actions",
-		actions ? json_actions(r, actions) : NULL);
+		actions ? json_actions(actions) : NULL);
 	char *dump = j ? json_dumps(j, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 	if (dump)
 		put(r, dump);
@@ -126,7 +117,7 @@ static void tell_actions(
 
 static int look(struct fleet_auto_run *r, struct err *e)
 {
-	r->looked_ns = now_ns();
+	r->looked_ns = clock_ns();
 	return cluster_look(&r->c, &r->self, time(NULL), e);
 }
 
@@ -271,7 +262,7 @@ static int write_it(struct fleet_auto_run *r, const struct fleet_auto *a, struct
 		take_away(r, &late);
 		return -1;
 	}
-	r->wrote_ns = now_ns();
+	r->wrote_ns = clock_ns();
 	cluster_actions_done(&r->awaited);
 	r->awaited = t->does;
 	t->does = (struct cluster_actions){.list = NULL};
@@ -321,7 +312,7 @@ static int attempt(struct fleet_auto_run *r, const struct fleet_auto *a)
 	int may = predict(r, a, &t);
 	bool again = may < 0 || (may > 0 && write_it(r, a, &t) < 0);
 	cluster_trial_done(&t);
-	return again ? 0 : fleet_auto_tried(&r->pace, a, now_ns());
+	return again ? 0 : fleet_auto_tried(&r->pace, a, clock_ns());
 }
 
 /* ---- a turn ---- */
@@ -370,7 +361,7 @@ static int watch(struct fleet_auto_run *r, const struct fleet *f, struct fleet_p
 {
 	struct err bad = ERR_INIT;
 	struct fleet_auto a;
-	bool due = fleet_auto_due(&r->pace, p->plan.overloaded > 0, now_ns());
+	bool due = fleet_auto_due(&r->pace, p->plan.overloaded > 0, clock_ns());
 	if (r->begun && !due && since(r->looked_ns) < LOOK_S)
 		return 0;
 	if (look(r, &bad) < 0) {

@@ -9,11 +9,11 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "signals.h"
 #include "vmtop/carry.h"
+#include "vmtop/clock.h"
 #include "vmtop/fleet_propose.h"
 #include "vmtop/text.h"
 
@@ -25,13 +25,6 @@ struct teller {
 	int64_t told_ns;       /* progress */
 	bool abort_told;
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
 
 /* ---- lines ---- */
 
@@ -95,14 +88,14 @@ static void say_move(const struct teller *t, const struct moves *ms, size_t i)
 		return;
 	}
 	move_title(&ms->list[i], title, sizeof title);
-	move_text(&ms->list[i], now_ns(), text, sizeof text);
+	move_text(&ms->list[i], clock_ns(), text, sizeof text);
 	snprintf(line, sizeof line, "%3zu. %s: %s", i + 1, title, text);
 	say(t->order, line);
 }
 
 static void tell(struct teller *t, const struct moves *ms)
 {
-	int64_t now = now_ns();
+	int64_t now = clock_ns();
 	for (size_t i = 0; i < ms->n; i++) {
 		enum move_state s = ms->list[i].state;
 		bool progress = s == MOVE_RUNS && now - t->told_ns >= TELL_MS * INT64_C(1000000);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fleet_auto.h"
@@ -17,6 +16,7 @@
 #include "fleet_out.h"
 #include "output.h"
 #include "signals.h"
+#include "vmtop/clock.h"
 #include "vmtop/dirtyrate.h"
 #include "vmtop/fleet_view.h"
 #include "vmtop/fleet_watch.h"
@@ -197,19 +197,12 @@ static int configure(struct asked *a, const struct sub_line *line, struct config
 	return take_words(line, cfg, e);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 /* false: the end was asked for. */
 static bool wait_until(int64_t until_ms, int signals, int news)
 {
 	struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = news, .events = POLLIN}};
 	while (!signals_quit()) {
-		int64_t left = until_ms - now_ms();
+		int64_t left = until_ms - clock_ms();
 		if (left <= 0)
 			return true;
 		int n = poll(fds, 2, (int)(left < 1000 ? left : 1000));
@@ -231,10 +224,10 @@ static bool settled(const struct fleet *f)
 /* The first output waits for the hosts, but not for the one that hangs. */
 static struct fleet *first(struct fleet_watch *w, const struct config *cfg, int signals)
 {
-	int64_t until = now_ms() + (int64_t)(cfg->delay_s * 1e3 * (READINGS + 1)) + MOMENT_MS;
+	int64_t until = clock_ms() + (int64_t)(cfg->delay_s * 1e3 * (READINGS + 1)) + MOMENT_MS;
 	for (;;) {
 		struct fleet *f = fleet_watch_take(w);
-		if (!f || settled(f) || now_ms() >= until)
+		if (!f || settled(f) || clock_ms() >= until)
 			return f;
 		fleet_free(f);
 		if (!wait_until(until, signals, fleet_watch_fd(w)))
@@ -297,12 +290,12 @@ static int loop(struct asked *a, struct fleet_watch *w, const struct config *cfg
 	if (a->pacemaker && !(au = fleet_auto_open(cfg, &to, a->out.format == OUT_JSON, e)))
 		rc = -1;
 	struct fleet *f = rc > 0 ? first(w, cfg, signals) : NULL;
-	int64_t due = now_ms();
+	int64_t due = clock_ms();
 	while (f) {
 		rc = one_output(a, au, &to, f, cfg, signals, e);
 		fleet_free(f);
 		f = NULL;
-		due = due + delay > now_ms() ? due + delay : now_ms();
+		due = due + delay > clock_ms() ? due + delay : clock_ms();
 		if (rc <= 0 || (a->count && a->out.outputs >= a->count))
 			break;
 		if (wait_until(due, signals, -1))

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "exposition.h"
 #include "listen_at.h"
+#include "vmtop/clock.h"
 #include "vmtop/thread.h"
 
 enum {
@@ -53,13 +53,6 @@ struct listener {
 	} open[CONNECTIONS];
 };
 
-static int64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static void page_free(struct page *p)
 {
 	if (!p)
@@ -74,7 +67,7 @@ static void page_free(struct page *p)
 /* Whoever holds a connection for too long loses it, however it behaves. */
 static void end_old_connections(struct listener *l)
 {
-	int64_t now = now_ns();
+	int64_t now = clock_ns();
 	pthread_mutex_lock(&l->lock);
 	for (int i = 0; i < CONNECTIONS; i++)
 		if (l->open[i].fd >= 0 && now - l->open[i].since_ns > LIFE_S * INT64_C(1000000000))
@@ -94,7 +87,7 @@ static void publish(struct listener *l, const struct engine *en)
 		page_free(p);
 		return;
 	}
-	p->at_ns = now_ns();
+	p->at_ns = clock_ns();
 	page_free(atomic_exchange(&l->fresh, p));
 }
 
@@ -145,7 +138,7 @@ static struct MHD_Response *write_text(struct listener *l, bool openmetrics)
 	size_t len = 0;
 	FILE *to = open_memstream(&text, &len);
 	struct tally t = *l->page->t; /* with what is of now */
-	t.late_s = (double)(now_ns() - l->page->at_ns) / 1e9;
+	t.late_s = (double)(clock_ns() - l->page->at_ns) / 1e9;
 	exposition_own(&t.own);
 	struct exposition x = {l->page->s, &t, openmetrics, l->vcpus_most};
 	bool good = to && exposition_write(to, &x) == 0;
@@ -164,14 +157,14 @@ static struct MHD_Response *write_text(struct listener *l, bool openmetrics)
 static struct MHD_Response *metrics_text(struct listener *l, bool openmetrics)
 {
 	struct text *t = &l->text[openmetrics];
-	if (t->made && now_ns() - t->at_ns < FRESH_NS)
+	if (t->made && clock_ns() - t->at_ns < FRESH_NS)
 		return t->made;
 	struct MHD_Response *r = write_text(l, openmetrics);
 	if (!r)
 		return NULL;
 	if (t->made)
 		MHD_destroy_response(t->made);
-	*t = (struct text){r, now_ns()};
+	*t = (struct text){r, clock_ns()};
 	return r;
 }
 
@@ -233,7 +226,7 @@ static void note_connection(
 	pthread_mutex_lock(&l->lock);
 	for (int i = 0; i < CONNECTIONS && fd >= 0; i++)
 		if (l->open[i].fd == (begins ? -1 : fd)) {
-			l->open[i] = (struct open){begins ? fd : -1, now_ns()};
+			l->open[i] = (struct open){begins ? fd : -1, clock_ns()};
 			break;
 		}
 	pthread_mutex_unlock(&l->lock);

@@ -6,21 +6,14 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "signals.h"
 #include "vmtop/batch.h"
+#include "vmtop/clock.h"
 #include "vmtop/text.h"
 
 enum { AGAIN_MS = 500 };
-
-static double now_s(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void tell(const struct err *e, double left_s)
 {
@@ -32,11 +25,11 @@ static void tell(const struct err *e, double left_s)
 
 static struct backend *open_patiently(const struct config *cfg, struct err *e)
 {
-	double until_s = now_s() + cfg->restore_deadline_s;
+	double until_s = clock_s() + cfg->restore_deadline_s;
 	for (bool told = false;; told = true) {
 		*e = (struct err)ERR_INIT;
 		struct backend *b = backend_open(cfg, e);
-		double left_s = until_s - now_s();
+		double left_s = until_s - clock_s();
 		if (b || e->code != ERR_AWAY || left_s <= 0 || !engine_any_journal())
 			return b;
 		if (!told)

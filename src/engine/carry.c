@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "vmtop/clock.h"
 #include "vmtop/fleet_propose.h"
 #include "vmtop/thread.h"
 
@@ -115,13 +115,6 @@ struct carry {
 	_Atomic(struct moves *) slot;
 };
 
-static int64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 static void copy_free(struct moves *copy)
 {
 	if (copy)
@@ -160,7 +153,7 @@ static void *carry_main(void *arg)
 	for (int ms = 0; ms >= 0;) {
 		if (atomic_load(&c->abort))
 			moves_abort(&c->ms);
-		ms = carry_turn(&c->ms, c->by, now_ns());
+		ms = carry_turn(&c->ms, c->by, clock_ns());
 		publish(c);
 		nap(c, ms);
 	}
@@ -247,10 +240,10 @@ void carry_abort(struct carry *c)
 bool carry_end(struct carry *c, double timeout_s)
 {
 	struct pollfd p = {.fd = c->done[0]};
-	int64_t until = now_ns() + (int64_t)(timeout_s * 1e9);
+	int64_t until = clock_ns() + (int64_t)(timeout_s * 1e9);
 	int n;
 	do {
-		int64_t left = (until - now_ns()) / 1000000;
+		int64_t left = (until - clock_ns()) / 1000000;
 		n = poll(&p, 1, left > 0 ? (int)left : 0);
 	} while (n < 0 && errno == EINTR);
 	if (n <= 0 || pthread_join(c->thread, NULL) != 0)

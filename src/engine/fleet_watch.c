@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "vmtop/clock.h"
 #include "vmtop/engine.h"
 #include "vmtop/prom.h"
 #include "vmtop/thread.h"
@@ -43,13 +43,6 @@ struct fleet_watch {
 	struct source *sources;
 	size_t n;
 };
-
-static int64_t clock_ns(clockid_t id)
-{
-	struct timespec t;
-	clock_gettime(id, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
 
 static void publish(struct source *s, struct fleet *part)
 {
@@ -113,7 +106,7 @@ static void tell_state(struct source *s, const struct engine *en, bool read)
 	struct snapshot *snap = engine_snapshot(en);
 	s->readings += read && snap && snap->cpu.why.code != REASON_FIRST;
 	struct fleet *part = snap ? fleet_new() : NULL;
-	if (part && fleet_fold(part, snap, clock_ns(CLOCK_MONOTONIC)) == 0) {
+	if (part && fleet_fold(part, snap, clock_ns()) == 0) {
 		part->hosts[0].readings = s->readings;
 		publish(s, part);
 	} else {
@@ -151,9 +144,9 @@ static void *prom_main(void *arg)
 	double least = s->cfg->delay_s > PROM_LEAST_S ? s->cfg->delay_s : PROM_LEAST_S, rest;
 	struct prom *p = prom_open(s->uri, s->cfg, &e);
 	do {
-		int64_t from = clock_ns(CLOCK_MONOTONIC);
-		struct fleet *part = p ? prom_fetch(p, from, clock_ns(CLOCK_REALTIME), &e) : NULL;
-		rest = PROM_REST * (double)(clock_ns(CLOCK_MONOTONIC) - from) / 1e9;
+		int64_t from = clock_ns();
+		struct fleet *part = p ? prom_fetch(p, from, clock_wall_ns(), &e) : NULL;
+		rest = PROM_REST * (double)(clock_ns() - from) / 1e9;
 		if (part)
 			publish(s, part);
 		else
@@ -284,7 +277,7 @@ struct fleet *fleet_watch_take(struct fleet_watch *w)
 	if (f)
 		f->link_mib_s = (double)w->cfg.fleet_link_kib / 1024;
 	if (f)
-		fleet_settle(f, clock_ns(CLOCK_MONOTONIC), clock_ns(CLOCK_REALTIME));
+		fleet_settle(f, clock_ns(), clock_wall_ns());
 	return f;
 }
 
@@ -323,7 +316,7 @@ static int start_source(struct fleet_watch *w, struct source *s)
 {
 	s->quit = w->quit[0];
 	s->wake = w->wake[1];
-	s->asked_ns = clock_ns(CLOCK_MONOTONIC) + s->begin_ms * 1000000;
+	s->asked_ns = clock_ns() + s->begin_ms * 1000000;
 	if (pipe2(s->done, O_CLOEXEC | O_NONBLOCK) < 0)
 		return errno;
 	int rc = thread_create(&s->thread, s->prom ? prom_main : source_main, s);
@@ -361,7 +354,7 @@ static bool thread_ends(const struct source *s, int64_t until_ns)
 	struct pollfd p = {.fd = s->done[0]};
 	int n;
 	do {
-		int64_t left = (until_ns - clock_ns(CLOCK_MONOTONIC)) / 1000000;
+		int64_t left = (until_ns - clock_ns()) / 1000000;
 		n = poll(&p, 1, left > 0 ? (int)left : 0);
 	} while (n < 0 && errno == EINTR);
 	return n > 0 && pthread_join(s->thread, NULL) == 0;
@@ -376,7 +369,7 @@ static void close_pipe(const int fd[2])
 
 int fleet_watch_stop(struct fleet_watch *w, double timeout_s)
 {
-	int64_t until = clock_ns(CLOCK_MONOTONIC) + (int64_t)(timeout_s * 1e9);
+	int64_t until = clock_ns() + (int64_t)(timeout_s * 1e9);
 	if (w->quit[1] >= 0)
 		close(w->quit[1]);
 	w->quit[1] = -1;

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vmtop/clock.h"
 #include "vmtop/engine.h"
 #include "vmtop/thread.h"
 
@@ -145,15 +146,12 @@ void scheduler_drop(struct scheduler *s, int64_t now_ns)
 /* Until the thread hangs up, at most so long; the clock of the wall may jump meanwhile. */
 static bool thread_ends(const struct scheduler *s, double timeout_s)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	double until = (double)now.tv_sec + (double)now.tv_nsec / 1e9 + timeout_s, left = timeout_s;
+	double until = clock_s() + timeout_s, left = timeout_s;
 	while (left > 0) {
 		struct pollfd p = {.fd = s->done[0]};
 		if (poll(&p, 1, (int)(left * 1e3) + 1) > 0)
 			return true;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		left = until - (double)now.tv_sec - (double)now.tv_nsec / 1e9;
+		left = until - clock_s();
 	}
 	return false;
 }

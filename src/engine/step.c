@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "priv.h"
+#include "vmtop/clock.h"
 #include "vmtop/record.h"
 #include "vmtop/text.h"
 
@@ -407,14 +407,6 @@ static void tell_decision(struct engine *en)
 	backend_decided(en->b, &d);
 }
 
-/* By the clock on the wall also where time is virtual: it is our own. */
-static int64_t own_clock(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static int one_step(struct engine *en, struct err *e)
 {
 	struct round cpu, memory;
@@ -430,7 +422,7 @@ static int one_step(struct engine *en, struct err *e)
 	wish_check(en, have);
 	if (!have)
 		return -1;
-	int64_t sampled = own_clock();
+	int64_t sampled = clock_ns();
 	if (step_model(en, e) < 0)
 		return -1;
 	replay_lines(en);
@@ -440,10 +432,10 @@ static int one_step(struct engine *en, struct err *e)
 		say_error(en, e);
 		return -1;
 	}
-	int64_t planned = own_clock();
+	int64_t planned = clock_ns();
 	steer_apply(en, cpu.mode == ROUND_WATCH || en->foreign_plan ? NULL : &cpu,
 		memory.mode == ROUND_WATCH ? NULL : &memory);
-	en->cost = (struct step_cost){planned - sampled, own_clock() - planned};
+	en->cost = (struct step_cost){planned - sampled, clock_ns() - planned};
 	tell_decision(en);
 	return 0;
 }

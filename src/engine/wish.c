@@ -2,19 +2,12 @@
 /* What was asked by key and waits for a sample. Invariant: nothing is done later than a few seconds after its
  * key, or after it was dropped; what is not done is said. What needs no hypervisor (modes, holds) has no age.
  */
-#include <time.h>
 #include <unistd.h>
 
 #include "priv.h"
+#include "vmtop/clock.h"
 
 enum { WISH_S = 5 };
-
-static int64_t clock_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 bool wish_any(const struct engine *en)
 {

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "vmtop/clock.h"
 #include "vmtop/text.h"
 
 enum { HURRY_S = 1, CLOSE_S = 2, DEAF_S = 1 };
@@ -23,13 +23,6 @@ struct way_out {
 	bool over, hurried;
 	int status;
 };
-
-static double now_s(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void say(const char *line)
 {
@@ -63,7 +56,7 @@ static void take(struct way_out *w)
 	if (s->over) {
 		w->over = true;
 		w->status = s->exit_status;
-		w->until_s = now_s() + CLOSE_S;
+		w->until_s = clock_s() + CLOSE_S;
 		if (s->exit_status)
 			say(s->notice);
 	}
@@ -78,10 +71,10 @@ static void take_signal(struct way_out *w)
 	while (read(w->f->signals, &si, sizeof si) == (ssize_t)sizeof si) {
 		bool end = si.ssi_signo == SIGINT || si.ssi_signo == SIGTERM || si.ssi_signo == SIGHUP ||
 			   si.ssi_signo == SIGQUIT;
-		if (!end || w->hurried || now_s() - w->begun_s < DEAF_S)
+		if (!end || w->hurried || clock_s() - w->begun_s < DEAF_S)
 			continue;
 		w->hurried = true;
-		w->until_s = now_s() + HURRY_S;
+		w->until_s = clock_s() + HURRY_S;
 		scheduler_hurry(w->f->sched);
 	}
 }
@@ -91,7 +84,7 @@ static bool turn(struct way_out *w)
 {
 	struct pollfd p[] = {{scheduler_done_fd(w->f->sched), POLLIN, 0},
 		{scheduler_wake_fd(w->f->sched), POLLIN, 0}, {w->f->signals, POLLIN, 0}};
-	double left = w->until_s - now_s();
+	double left = w->until_s - clock_s();
 	if (left <= 0)
 		return false;
 	poll(p, 3, (int)(left * 1e3) + 1);
@@ -104,7 +97,7 @@ static bool turn(struct way_out *w)
 
 int farewell(const struct farewell *f)
 {
-	struct way_out w = {.f = f, .begun_s = now_s()};
+	struct way_out w = {.f = f, .begun_s = clock_s()};
 	w.until_s = w.begun_s + (f->restore || f->changed ? patience_s(f->cfg, f->restore) : CLOSE_S);
 	if (f->restore && f->changed)
 		say("putting everything back as found; Ctrl-C leaves the rest to vmtop --restore");

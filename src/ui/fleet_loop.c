@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fleet_private.h"
 #include "keys_read.h"
 #include "term.h"
 #include "vmtop/carry.h"
+#include "vmtop/clock.h"
 #include "vmtop/fleet_watch.h"
 #include "vmtop/text.h"
 
@@ -40,13 +40,6 @@ struct loop {
 	bool news, dirty, done;
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 static int open_signals(void)
 {
 	static const int wanted[] = {SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGCONT};
@@ -65,7 +58,7 @@ static int take(struct loop *l)
 		return -1;
 	fleet_free(l->shown);
 	l->shown = f;
-	l->taken_ms = now_ms();
+	l->taken_ms = clock_ms();
 	l->news = false;
 	l->dirty = true;
 	fleet_view_feed(l->view, f);
@@ -156,7 +149,7 @@ static void print_moves(const struct moves *ms)
 	char title[2 * MOVE_TEXT], text[MOVE_TEXT];
 	for (size_t i = 0; i < ms->n; i++) {
 		move_title(&ms->list[i], title, sizeof title);
-		move_text(&ms->list[i], now_ms() * 1000000, text, sizeof text);
+		move_text(&ms->list[i], clock_ms() * 1000000, text, sizeof text);
 		printf("vmtop: %s: %s\n", title, text);
 	}
 	fflush(stdout);
@@ -168,13 +161,13 @@ static int leave_moves(struct loop *l, struct err *e)
 	const struct moves *ms;
 	if (!l->carry)
 		return 0;
-	int64_t until = now_ms() + ABORT_S * INT64_C(1000);
+	int64_t until = clock_ms() + ABORT_S * INT64_C(1000);
 	carry_look(l->carry, &ms, &l->carry_over);
 	if (!l->carry_over)
 		printf("vmtop: aborting the migration that runs\n");
 	fflush(stdout);
 	carry_abort(l->carry);
-	while (!l->carry_over && now_ms() < until) {
+	while (!l->carry_over && clock_ms() < until) {
 		struct pollfd p = {.fd = carry_fd(l->carry), .events = POLLIN};
 		poll(&p, 1, 1000);
 		carry_look(l->carry, &ms, &l->carry_over);
@@ -213,7 +206,7 @@ static void read_keys(struct loop *l, short events)
 	ssize_t n = term_read(bytes, sizeof bytes, events);
 	l->done |= n < 0;
 	for (ssize_t i = 0; i < n && !l->done; i++)
-		if (keys_read_byte(&l->keys, bytes[i], now_ms(), &ev))
+		if (keys_read_byte(&l->keys, bytes[i], clock_ms(), &ev))
 			take_key(l, &ev);
 }
 
@@ -250,7 +243,7 @@ static int next_ms(const struct loop *l)
 {
 	int64_t due = l->taken_ms + (l->news ? NEWS_MS : AGE_MS), keys = keys_read_due(&l->keys);
 	due = keys >= 0 && keys < due ? keys : due;
-	int64_t left = due - now_ms();
+	int64_t left = due - clock_ms();
 	return left > 0 ? (int)left : 0;
 }
 
@@ -277,11 +270,11 @@ static void turn(struct loop *l)
 		l->news = true;
 	if (n > 0 && fds[POLL_MOVES].revents)
 		look_at_moves(l);
-	if (now_ms() - l->taken_ms >= (l->news ? NEWS_MS : AGE_MS))
+	if (clock_ms() - l->taken_ms >= (l->news ? NEWS_MS : AGE_MS))
 		take(l);
 	if (n > 0 && fds[POLL_KEYS].revents && !l->done)
 		read_keys(l, fds[POLL_KEYS].revents);
-	else if (!l->done && keys_read_idle(&l->keys, now_ms(), &ev))
+	else if (!l->done && keys_read_idle(&l->keys, clock_ms(), &ev))
 		take_key(l, &ev);
 }
 

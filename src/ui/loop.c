@@ -16,6 +16,7 @@
 #include "farewell.h"
 #include "keys_guard.h"
 #include "term.h"
+#include "vmtop/clock.h"
 #include "vmtop/engine.h"
 #include "vmtop/text.h"
 #include "vmtop/view.h"
@@ -46,13 +47,6 @@ struct loop {
 };
 
 enum { ANSWER_MS = 500 }; /* without a word for so long the user wonders */
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
 
 static int open_signals(void)
 {
@@ -113,7 +107,7 @@ static bool carry_out(struct loop *l, const struct command *c)
 		l->restore = c->on;
 	}
 	struct command sent = *c;
-	sent.at_ns = now_ns();
+	sent.at_ns = clock_ns();
 	if (command_ages(c))
 		l->sent_ns = sent.at_ns;
 	l->has_unsent = scheduler_send(l->sched, &sent) < 0;
@@ -141,7 +135,7 @@ static bool waiting(const struct loop *l)
 /* Says that a key waits, while it does. */
 static void tell_waiting(struct loop *l)
 {
-	bool late = waiting(l) && now_ns() - l->sent_ns > ANSWER_MS * INT64_C(1000000);
+	bool late = waiting(l) && clock_ns() - l->sent_ns > ANSWER_MS * INT64_C(1000000);
 	if (late == l->said_waits)
 		return;
 	view_tell(l->view, late ? "waiting for libvirt; Esc drops what was asked" : "");
@@ -151,7 +145,7 @@ static void tell_waiting(struct loop *l)
 
 static void drop(struct loop *l)
 {
-	scheduler_drop(l->sched, now_ns());
+	scheduler_drop(l->sched, clock_ns());
 	l->has_unsent = l->has_unsent && !command_ages(&l->unsent);
 	l->sent_ns = 0;
 	l->said_waits = false;
@@ -187,7 +181,7 @@ static void read_keys(struct loop *l, short events)
 	struct key_event ev;
 	ssize_t n = term_read(bytes, sizeof bytes, events);
 	l->done |= n < 0;
-	keys_guard_put(&l->keys, bytes, n > 0 ? (size_t)n : 0, now_ns() / 1000000);
+	keys_guard_put(&l->keys, bytes, n > 0 ? (size_t)n : 0, clock_ns() / 1000000);
 	while (!l->done && keys_guard_next(&l->keys, l->view, l->shown, &ev))
 		take_key(l, &ev);
 	tell_refused(l);
@@ -197,7 +191,7 @@ static void read_keys(struct loop *l, short events)
 static void idle_keys(struct loop *l)
 {
 	struct key_event ev;
-	int64_t now = now_ns() / 1000000;
+	int64_t now = clock_ns() / 1000000;
 	while (!l->done && keys_guard_idle(&l->keys, now, &ev))
 		take_key(l, &ev);
 	tell_refused(l);
@@ -207,7 +201,7 @@ static void idle_keys(struct loop *l)
 static void note_seen(struct loop *l)
 {
 	if (!l->dirty && term_shown(l->term))
-		keys_guard_seen(&l->keys, view_asked(l->view, l->shown), now_ns() / 1000000);
+		keys_guard_seen(&l->keys, view_asked(l->view, l->shown), clock_ns() / 1000000);
 }
 
 static void read_signals(struct loop *l)
@@ -250,7 +244,7 @@ static void take_snapshot(struct loop *l)
 	}
 	snapshot_free(l->shown);
 	l->shown = s;
-	l->received_ns = now_ns();
+	l->received_ns = clock_ns();
 	view_feed(l->view, s);
 	l->dirty = true;
 }
@@ -281,17 +275,17 @@ static void note_cost(struct loop *l, int64_t start_ns, struct vi64 before)
 	struct timespec cpu;
 	struct vi64 after = written();
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-	struct own_cost c = {.draw_ns = now_ns() - start_ns,
+	struct own_cost c = {.draw_ns = clock_ns() - start_ns,
 		.bytes = vi64_has(after) && vi64_has(before) ? vi64_ok(after.v - before.v) : after,
 		.cpu_ns = cpu.tv_sec * INT64_C(1000000000) + cpu.tv_nsec,
-		.since_ns = now_ns() - l->born_ns};
+		.since_ns = clock_ns() - l->born_ns};
 	view_cost(l->view, &c);
 }
 
 static void draw(struct loop *l)
 {
 	int rows, cols, row = 0, col = 0;
-	int64_t start = now_ns();
+	int64_t start = clock_ns();
 	bool measure = view_wants_cost(l->view);
 	struct vi64 before = measure ? written() : vi64_absent(AVAIL_NOT_ASKED);
 	term_size(l->term, &rows, &cols);
@@ -304,7 +298,7 @@ static void draw(struct loop *l)
 		l->mouse = l->keys.reader.mouse = !l->mouse;
 		term_mouse(l->term, l->mouse);
 	}
-	view_draw(l->view, l->shown, &l->base, now_ns(), l->received_ns);
+	view_draw(l->view, l->shown, &l->base, clock_ns(), l->received_ns);
 	bool over = view_overlay(l->view, l->shown, &l->over, rows, cols, &row, &col);
 	term_draw(l->term, &l->base, over ? &l->over : NULL, row, col);
 	if (measure)
@@ -319,7 +313,7 @@ static int age_ms(const struct loop *l)
 		return 50;
 	if (l->shown->first || view_paused(l->view))
 		return -1;
-	double age = l->shown->age_s + (double)(now_ns() - l->received_ns) / 1e9, delay = l->shown->delay_s;
+	double age = l->shown->age_s + (double)(clock_ns() - l->received_ns) / 1e9, delay = l->shown->delay_s;
 	double wait = age < delay ? delay - age : 1 - (age - (double)(long)age);
 	return (int)(wait * 1000) + 20;
 }
@@ -327,7 +321,7 @@ static int age_ms(const struct loop *l)
 static int next_ms(const struct loop *l)
 {
 	int ms = age_ms(l);
-	int64_t due = keys_guard_due(&l->keys), now = now_ns() / 1000000;
+	int64_t due = keys_guard_due(&l->keys), now = clock_ns() / 1000000;
 	if (waiting(l) && !l->said_waits && (ms < 0 || ms > ANSWER_MS))
 		ms = ANSWER_MS;
 	/* a question that a slow line has not shown yet */
@@ -386,7 +380,7 @@ static int loop_open(struct loop *l, struct err *e)
 	keys_guard_init(&l->keys, term_names(l->term), l->mouse);
 	l->base.ascii = l->over.ascii = term_ascii(l->term);
 	l->base.console = l->over.console = term_console(l->term);
-	l->received_ns = l->born_ns = now_ns();
+	l->received_ns = l->born_ns = clock_ns();
 	l->dirty = true;
 	return 0;
 }

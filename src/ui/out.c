@@ -12,8 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "vmtop/clock.h"
 
 /* After sudo -u the terminal may belong to somebody else and cannot be opened again: then it is used as it
  * is, in pieces that a line with any room takes at once. */
@@ -141,21 +142,14 @@ bool out_flush(struct out *o)
 	return true;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
-}
-
 bool out_drain(struct out *o, int ms)
 {
-	int64_t until = now_ms() + ms, left = ms;
+	int64_t until = clock_ms() + ms, left = ms;
 	while (!out_flush(o)) {
 		struct pollfd p = {.fd = o->fd, .events = POLLOUT};
 		if (left <= 0 || (poll(&p, 1, (int)left) < 0 && errno != EINTR))
 			return false;
-		left = until - now_ms();
+		left = until - clock_ms();
 	}
 	return true;
 }

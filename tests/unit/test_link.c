@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "../../src/backend/libvirt/link.h"
+#include "vmtop/clock.h"
 
 #define MS INT64_C(1000000)
 

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vmtop/clock.h"
 #include "vmtop/engine.h"
 
 /* A backend around the simulator: stopped, it answers nothing, and its sample fails at the deadline. */
@@ -134,13 +135,6 @@ static void bench_close(struct bench *t)
 	t->back.stop = false;
 	assert_int_equal(scheduler_stop(t->sched, 30), 0);
 	snapshot_free(t->last);
-}
-
-static int64_t clock_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 static void key(struct bench *t, enum command_kind kind)

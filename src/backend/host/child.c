@@ -9,17 +9,11 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { PIECE = 65536 };
+#include "vmtop/clock.h"
 
-static int64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
+enum { PIECE = 65536 };
 
 /* Signals as a shell would hand them on, in a process group of its own. */
 static int spawn(pid_t *pid, const char *const *argv, int out)
@@ -54,7 +48,7 @@ bool child_start(struct child *c, const char *const *argv, size_t most, double t
 	int rc = spawn(&c->pid, argv, fd[1]);
 	close(fd[1]);
 	c->fd = fd[0];
-	c->until_ns = now_ns() + (int64_t)(timeout_s * 1e9);
+	c->until_ns = clock_ns() + (int64_t)(timeout_s * 1e9);
 	if (rc == 0)
 		return true;
 	c->pid = 0;
@@ -102,7 +96,7 @@ bool child_poll(struct child *c)
 			return true;
 		}
 	} while (c->n > before);
-	if (now_ns() < c->until_ns)
+	if (clock_ns() < c->until_ns)
 		return false;
 	reap(c, true);
 	return true;

@@ -18,6 +18,7 @@
 #include "../host/procfile.h"
 #include "../xml.h"
 #include "connect.h"
+#include "vmtop/clock.h"
 
 #define USAGE  "vmtop/steers-this-host"
 #define SECOND INT64_C(1000000000)
@@ -26,9 +27,7 @@ enum { TRIES = 3 };
 
 int64_t claim_clock_ns(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
+	return clock_of(CLOCK_BOOTTIME);
 }
 
 /* ---- who ---- */

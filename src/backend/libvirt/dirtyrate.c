@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "link.h"
+#include "vmtop/clock.h"
 #include "vmtop/control.h"
 
 #define SECOND INT64_C(1000000000)

@@ -12,6 +12,7 @@
 
 #include "../host/capacity.h"
 #include "libvirt_priv.h"
+#include "vmtop/clock.h"
 #include "vmtop/config.h"
 
 #define SECOND INT64_C(1000000000)

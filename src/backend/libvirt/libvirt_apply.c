@@ -7,6 +7,7 @@
 
 #include "libvirt_change.h"
 #include "libvirt_priv.h"
+#include "vmtop/clock.h"
 
 #define MS INT64_C(1000000)
 

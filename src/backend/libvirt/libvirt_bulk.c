@@ -6,6 +6,7 @@
 
 #include "libvirt_rows.h"
 #include "link.h"
+#include "vmtop/clock.h"
 
 unsigned bulk_groups(const struct lv_reader *rd, bool local)
 {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "libvirt_priv.h"
+#include "vmtop/clock.h"
 
 #define SECOND INT64_C(1000000000)
 

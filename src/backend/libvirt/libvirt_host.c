@@ -11,6 +11,7 @@
 
 #include "libvirt_reader.h"
 #include "link.h"
+#include "vmtop/clock.h"
 
 enum { PARAMS_MOST = 32, CREW_MOST = 32, CREW_STACK = 512 << 10 };
 /* Below this the calls are made one after another: threads would cost more. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libvirt_priv.h"
+#include "vmtop/clock.h"
 
 struct known_request {
 	struct request r;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "libvirt_priv.h"
+#include "vmtop/clock.h"
 
 #define MS     INT64_C(1000000)
 #define SECOND INT64_C(1000000000)

@@ -17,6 +17,7 @@
 #include "libvirt_rows.h"
 #include "libvirt_stats.h"
 #include "link.h"
+#include "vmtop/clock.h"
 #include "vmtop/err.h"
 #include "vmtop/text.h"
 
@@ -189,10 +190,8 @@ static void make_wishes(struct lv_reader *rd, bool full)
 
 static void stamp(struct lv_reader *rd)
 {
-	struct timespec wall;
-	clock_gettime(CLOCK_REALTIME, &wall);
 	rd->sample.time_ns = clock_ns();
-	rd->sample.wall_ns = (int64_t)wall.tv_sec * SECOND + wall.tv_nsec;
+	rd->sample.wall_ns = clock_wall_ns();
 }
 
 /* All processes are looked through for it: seldom. */

@@ -10,6 +10,7 @@
 
 #include "../host/localhost.h"
 #include "link.h"
+#include "vmtop/clock.h"
 
 void standin_init(struct standin *s)
 {
@@ -148,14 +149,12 @@ static void vm_now(const struct standin *s, int64_t since_ns, struct sample *to,
 int standin_sample(
 	const struct standin *s, const struct topology *t, int64_t since_ns, struct sample *to, struct err *e)
 {
-	struct timespec wall;
 	int64_t start = clock_ns();
 	if (sample_copy(to, &s->last) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory for a sample");
 	host_now(s, t, to);
-	clock_gettime(CLOCK_REALTIME, &wall);
 	to->time_ns = clock_ns();
-	to->wall_ns = (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec;
+	to->wall_ns = clock_wall_ns();
 	for (size_t i = 0; i < to->n_vms; i++)
 		vm_now(s, since_ns, to, &to->vms[i]);
 	to->took_ns = clock_ns() - start;

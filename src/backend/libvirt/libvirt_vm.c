@@ -12,6 +12,7 @@
 #include "libvirt_rows.h"
 #include "libvirt_stats.h"
 #include "link.h"
+#include "vmtop/clock.h"
 
 #define SECOND INT64_C(1000000000)
 

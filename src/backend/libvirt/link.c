@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "pinmark.h"
+#include "vmtop/clock.h"
 #include "vmtop/thread.h"
 
 enum { REQ_IDLE, REQ_QUEUED, REQ_RUNNING, REQ_DONE, REQ_GIVEN_UP };
@@ -48,13 +49,6 @@ struct link {
 	int callback_ids[CALLBACKS];
 	int n_callbacks;
 };
-
-int64_t clock_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* ---- the loop thread ---- */
 

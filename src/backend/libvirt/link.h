@@ -84,6 +84,4 @@ bool link_reap(struct link *l);
  */
 void link_free(struct link *l, int64_t until_ns);
 
-int64_t clock_ns(void);
-
 #endif

@@ -12,6 +12,7 @@
 
 #include "../host/pacemaker.h"
 #include "mover_calls.h"
+#include "vmtop/clock.h"
 #include "vmtop/control.h"
 #include "vmtop/text.h"
 

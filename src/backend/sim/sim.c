@@ -9,16 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "vmtop/clock.h"
 #include "vmtop/config.h"
-
-static int64_t wall_now(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 int64_t to_clock(const struct sim *s, int64_t t_ns)
 {
@@ -328,7 +321,7 @@ struct backend *backend_sim_new(struct scenario *scn, bool virtual_time, struct 
 	s->scn = scn;
 	s->virtual_time = virtual_time;
 	s->start_ns = virtual_time ? SIM_EPOCH_NS : backend_real_now(&s->base);
-	s->wall_start_ns = virtual_time ? SIM_WALL_NS : wall_now();
+	s->wall_start_ns = virtual_time ? SIM_WALL_NS : clock_wall_ns();
 	if (sim_build(s, e) == 0)
 		return &s->base;
 	sim_close(&s->base);

@@ -55,7 +55,7 @@ HOOKS    ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc/libvirt/hooks/qemu.d)
 MANUALS   = $(patsubst man/%.in,$(BUILD)/man/%,$(sort $(wildcard man/*.in)))
 SHELLS    = $(BUILD)/completions/vmtop.bash $(BUILD)/completions/_vmtop $(BUILD)/completions/vmtop.fish
 
-.PHONY: all run fleet check check-quick unit valgrind screenshots lint format bench bench-live fuzz clean install uninstall dist deb rpm golden
+.PHONY: all run fleet check check-quick unit valgrind screenshots lint format bench benches bench-live fuzz clean install uninstall dist deb rpm golden
 all: $(BUILD)/vmtop $(MANUALS) $(SHELLS)
 
 # Installing comes before anything that asks pkg-config, hence the second make.
@@ -145,7 +145,8 @@ unit: $(UNIT)
 golden: $(patsubst tests/%.c,$(BUILD)/tests/%,tests/screen/test_golden.c tests/screen/test_fleet_screen.c tests/screen/test_field.c $(wildcard tests/scenario/test_story_*.c))
 	for t in $^; do VMTOP_GOLDEN=write $$t || exit 1; done
 
-bench: $(BENCH)
+benches: $(BENCH) $(BUILD)/bench/cost_live
+bench: benches
 	@for b in $(BENCH); do echo "== $$b"; $$b || exit 1; done
 
 bench-live: all $(BUILD)/bench/cost_live # with real guests: needs root and libvirtd

@@ -20,6 +20,7 @@
 #include "../src/ui/term.h"
 #include "support/bigsnap.h"
 #include "vmtop/engine.h"
+#include "vmtop/setup.h"
 #include "vmtop/view.h"
 
 enum { ROWS = 50, COLS = 160, TICKS = 60, WARM = 70, KEYS = 41, BUSY = 10, HTOP_BYTES = 534 };
@@ -298,7 +299,7 @@ static void whole_program(int go, int done, const void *arg)
 	struct slow s = {{&ops}, backend_open(&cfg, &e), r->readings};
 	struct engine *en = s.inner ? engine_new(&cfg, &s.base, &e) : NULL;
 	struct scheduler *sched = en ? scheduler_start(en, &e) : NULL;
-	_exit(sched ? ui_run(&cfg, sched) : 1);
+	_exit(sched ? ui_run(&cfg, sched, setup_save) : 1);
 }
 
 /* Times that any thread of the program went to sleep of its own accord. */

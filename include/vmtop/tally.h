@@ -59,7 +59,7 @@ struct vm_tally {
 	int64_t alarm_ns[ALARM_COUNT];
 	int64_t changes[TALLY_KINDS][TALLY_OUTCOMES];
 	struct vf64 score_pct, hung_s; /* now */
-	struct tally_most wait, score, hung, age;
+	struct tally_most wait, score, hung, age, wanted;
 	uint8_t uuid[UUID_BYTES];
 	int id;
 	size_t first_vcpu, n_vcpus;

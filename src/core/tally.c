@@ -93,7 +93,7 @@ static void vcpu_born(struct vcpu_tally *v, int id)
 
 static void vm_born(struct vm_tally *m, const struct vm_sample *vm)
 {
-	struct tally_most *const most[] = {&m->wait, &m->score, &m->hung, &m->age};
+	struct tally_most *const most[] = {&m->wait, &m->score, &m->hung, &m->age, &m->wanted};
 	memset(m, 0, sizeof *m);
 	memcpy(m->uuid, vm->uuid, UUID_BYTES);
 	m->id = vm->id;
@@ -118,6 +118,23 @@ static double vcpu_step(const struct step *x, struct tally *t, struct vm_tally *
 	return share;
 }
 
+/* worst: of them, what one waited; wanted: what all ran and waited, where all are known. */
+static void vcpus_step(const struct step *x, struct tally *t, size_t i, double *worst, double *wanted)
+{
+	const struct vm_sample *vm = &x->s->sample.vms[i];
+	struct vm_tally *m = &t->vms[i];
+	int64_t was = m->run_ns.v + m->wait_ns.v;
+	bool all = vm->n_vcpus > 0;
+	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++) {
+		double share = vcpu_step(x, t, m, k);
+		*worst = fmax(*worst, share); /* of a number and NAN it is the number */
+		all &= !isnan(share);
+	}
+	if (all)
+		*wanted = fmin(100.0 * (double)(m->run_ns.v + m->wait_ns.v - was) / (double)x->gap_ns,
+			100.0 * (double)vm->n_vcpus);
+}
+
 static void vm_alarms(const struct step *x, struct vm_tally *m, const struct suffering *f)
 {
 	bool on[ALARM_COUNT] = {false};
@@ -132,14 +149,13 @@ static void vm_step(const struct step *x, struct tally *t, size_t i)
 	const struct vm_sample *vm = &x->s->sample.vms[i];
 	const struct suffering *f = &x->s->vm_status[i].suffer;
 	struct vm_tally *m = &t->vms[i];
-	double worst = NAN;
+	double worst = NAN, wanted = NAN;
 	for (int k = 0; k < VM_COUNT_COUNT; k++) {
 		struct vi64 now;
 		memcpy(&now, (const char *)vm + count_at[k], sizeof now);
 		count(&m->count[k], now);
 	}
-	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++)
-		worst = fmax(worst, vcpu_step(x, t, m, k)); /* of a number and NAN it is the number */
+	vcpus_step(x, t, i, &worst, &wanted);
 	add(&m->starved_ns, worst >= STARVED_PCT ? x->state_ns : 0);
 	add(&m->hung_ns, vm->hung_since_ns ? x->state_ns : 0);
 	vm_alarms(x, m, f);
@@ -147,6 +163,7 @@ static void vm_step(const struct step *x, struct tally *t, size_t i)
 	m->hung_s = vf64_ok(
 		vm->hung_since_ns ? fmax(0, (double)(x->s->sample.time_ns - vm->hung_since_ns) / 1e9) : 0);
 	most_feed(&m->wait, t, x->turns, worst);
+	most_feed(&m->wanted, t, x->turns, wanted);
 	most_feed(&m->score, t, x->turns, or_nan(m->score_pct));
 	most_feed(&m->hung, t, x->turns, m->hung_s.v);
 	most_feed(&m->age, t, x->turns, or_nan(x->s->vm_rates[i].age_s));

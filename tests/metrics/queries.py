@@ -39,7 +39,7 @@ def shape():
 
 def known_names():
     known = set(re.findall(r"vmtop_\w+", open(manual).read().replace(r"\&", "")))
-    recorded = {"vmtop_vms_starved", "vmtop_vm_wait_seconds", "vmtop_vm_cpu_seconds", "vmtop_host_busy", "vmtop_host_steal_seconds"}
+    recorded = {"vmtop_vms_starved", "vmtop_vm_wait_seconds", "vmtop_vm_cpu_seconds", "vmtop_vm_wanted", "vmtop_host_busy", "vmtop_host_steal_seconds"}
     for name in (dashboard, rules):
         used = set(re.findall(r"\bvmtop_\w+", open(name).read()))
         assert used - known - recorded == set(), (name, used - known - recorded)

@@ -152,6 +152,7 @@ static const char *const golden[] = {
 	"vmtop_vm_cpu_ratio %",
 	"vmtop_vm_wait_ratio %",
 	"vmtop_vm_demand_ratio %",
+	"vmtop_vm_wanted_max_ratio %",
 	"vmtop_vm_cpu_seconds_total ns",
 	"vmtop_vm_wait_seconds_total ns",
 	"vmtop_vm_wait_max_ratio %",

@@ -75,6 +75,32 @@ static void test_two_seconds_of_starving_are_seen_by_all_who_look_once_a_minute(
 	NEAR(starved_s(), 2);
 }
 
+/* What both of its vCPUs ran and waited: of the first samples nothing, for what they ran before is not of
+ * now. */
+static void test_the_most_that_a_vm_wanted(void **state)
+{
+	(void)state;
+	f.s.vcpus[0].time_ns = vi64_ok(5000000000);
+	tally_free(t);
+	t = tally_new();
+	see();
+	assert_false(vf64_has(t->vms[0].wanted.most));
+	fx_load(&f, 1, 0, 30, 10);
+	fx_load(&f, 1, 1, 20, 0);
+	step(2);
+	NEAR(t->vms[0].wanted.most.v, 60);
+	fx_load(&f, 1, 0, 50, 50);
+	step(2);
+	NEAR(t->vms[0].wanted.most.v, 120);
+	fx_load(&f, 1, 0, 0, 0);
+	step(2);
+	NEAR(t->vms[0].wanted.most.v, 120);
+	f.s.vcpus[1].delay_ns = vi64_absent(AVAIL_NONE);
+	for (int i = 0; i < 70; i++)
+		step(2);
+	assert_false(vf64_has(t->vms[0].wanted.most)); /* one of them is not known: neither is the sum */
+}
+
 /* Two seconds that lie across three samples count as well. */
 static void test_starving_across_samples_counts(void **state)
 {
@@ -297,6 +323,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_two_seconds_of_starving_are_seen_by_all_who_look_once_a_minute),
+		TEST(test_the_most_that_a_vm_wanted),
 		TEST(test_starving_across_samples_counts),
 		TEST(test_counters_begin_with_the_guests_own),
 		TEST(test_a_counter_only_grows),

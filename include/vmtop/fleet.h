@@ -58,6 +58,8 @@ struct fleet_vm {
 	struct vf64 cpu_pct, wait_pct, score_pct;
 	struct vf64 peak_pct; /* most that it used and waited for together since it is watched */
 	struct vi64 balloon_kib, max_kib, used_kib;
+	uint32_t rank; /* in the order of all names, from 1, the same for the same; 0, or fleet.vms_ns is 0:
+			  not known */
 	struct vf64 dirty_mib_s; /* memory that it writes, as QEMU measured it; absent: nobody asked */
 };
 
@@ -71,7 +73,8 @@ struct fleet {
 	size_t *vms_of;           /* how many fleets have these vms; NULL: this one alone */
 	char trouble[FLEET_TEXT]; /* of a source for many hosts; empty: none */
 	size_t waiting;           /* of those sources, the ones that have told nothing yet */
-	double link_mib_s;        /* what a migration between two of the hosts gets; 0: not known */
+	double peaks_s;    /* how far back peaks go, of those that were not seen here; 0: there are none */
+	double link_mib_s; /* what a migration between two of the hosts gets; 0: not known */
 };
 
 struct fleet *fleet_new(void); /* NULL: out of memory */
@@ -91,6 +94,8 @@ int fleet_own_vms(struct fleet *f);
 void fleet_keep_peaks(struct fleet *part, const struct fleet *was);
 /* Once all VMs of a host are there: what its row says of them. */
 void fleet_sum(struct fleet *f, size_t host);
+/* Numbers all VMs in the order of their names, once for whoever sorts them later. -1: out of memory. */
+int fleet_rank(struct fleet *f);
 /* Once all parts are there: states by age. */
 void fleet_settle(struct fleet *f, int64_t now_ns, int64_t wall_ns);
 

@@ -67,6 +67,7 @@ int fleet_put(struct fleet *f, const struct fleet *part)
 	if (part->n_vms)
 		memcpy(f->vms + vms, part->vms, part->n_vms * sizeof *f->vms);
 	f->vms_ns = 0;
+	f->peaks_s = part->peaks_s > 0 ? part->peaks_s : f->peaks_s;
 	f->n_hosts += part->n_hosts;
 	f->n_vms += part->n_vms;
 	for (size_t i = hosts; i < f->n_hosts; i++)
@@ -113,6 +114,7 @@ int fleet_share(struct fleet *f, struct fleet *part)
 	f->cap_vms = part->cap_vms;
 	f->vms_of = part->vms_of;
 	f->vms_ns = part->vms_ns;
+	f->peaks_s = part->peaks_s;
 	++*f->vms_of;
 	memcpy(f->trouble, part->trouble, sizeof f->trouble);
 	return 0;
@@ -160,6 +162,27 @@ void fleet_sum(struct fleet *f, size_t host)
 	h->wait_pct = waits ? vf64_ok(wait) : vf64_absent(AVAIL_NONE);
 	h->waiting = waits ? vi64_ok(waiting) : vi64_absent(AVAIL_NONE);
 	h->score_pct = score >= 0 ? vf64_ok(score) : vf64_absent(AVAIL_NONE);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct fleet_vm *const *x = a, *const *y = b;
+	return strcmp((*x)->name, (*y)->name);
+}
+
+int fleet_rank(struct fleet *f)
+{
+	struct fleet_vm **order = calloc(f->n_vms + 1, sizeof *order);
+	if (!order)
+		return -1;
+	for (size_t i = 0; i < f->n_vms; i++)
+		order[i] = &f->vms[i];
+	qsort(order, f->n_vms, sizeof *order, by_name);
+	for (size_t i = 0; i < f->n_vms; i++)
+		order[i]->rank = i && strcmp(order[i - 1]->name, order[i]->name) == 0 ? order[i - 1]->rank
+										      : (uint32_t)i + 1;
+	free(order);
+	return 0;
 }
 
 double fleet_age_s(const struct fleet *f, const struct fleet_host *h)

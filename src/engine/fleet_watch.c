@@ -176,12 +176,16 @@ static void *source_main(void *arg)
 
 /* ---- the reader ---- */
 
-static bool has_host(const struct fleet *f, const struct fleet_host *h, size_t likely)
+/* From `*likely` on, which is then the next one: one that comes or goes does not have all the others searched
+ * for from the beginning to the end. */
+static bool has_host(const struct fleet *f, size_t n, const struct fleet_host *h, size_t *likely)
 {
-	for (size_t i = 0; i < f->n_hosts; i++) {
-		const struct fleet_host *x = &f->hosts[(likely + i) % f->n_hosts];
-		if (strcmp(x->name, h->name) == 0 && strcmp(x->uri, h->uri) == 0)
-			return true;
+	for (size_t i = 0; i < n; i++) {
+		const struct fleet_host *x = &f->hosts[(*likely + i) % n];
+		if (strcmp(x->name, h->name) != 0 || strcmp(x->uri, h->uri) != 0)
+			continue;
+		*likely = (*likely + i + 1) % n;
+		return true;
 	}
 	return false;
 }
@@ -189,9 +193,10 @@ static bool has_host(const struct fleet *f, const struct fleet_host *h, size_t l
 /* A host that Prometheus knows no longer keeps its row, which ages; its VMs may be elsewhere. */
 static void keep_gone(struct fleet *part, const struct fleet *was)
 {
+	size_t n = part->n_hosts, likely = 0;
 	for (size_t i = 0; i < was->n_hosts; i++) {
 		const struct fleet_host *h = &was->hosts[i];
-		struct fleet_host *kept = has_host(part, h, i) ? NULL : fleet_add_host(part);
+		struct fleet_host *kept = has_host(part, n, h, &likely) ? NULL : fleet_add_host(part);
 		if (!kept)
 			continue;
 		size_t first = kept->first_vm;

@@ -249,47 +249,134 @@ void fleet_value(const struct fleet *f, enum fleet_kind k, size_t column, size_t
 	column_get(&fleet_table(k)->columns[column], &(struct column_env){.fleet = f}, row, v);
 }
 
-/* What a row is sorted by; text by its beginning. Ties go by name, upwards. */
+/* ---- order ---- */
+
+/* What a row is sorted by: a number, or a text and its beginning as a number. Ties go by name, upwards. */
 struct key {
-	size_t row, place;
-	bool has, by_text;
-	double num;
+	uint64_t first; /* 0: absent */
 	char text[48];
+	const char *name;
+	size_t row, place;
 };
+
+/* Numbers as they follow each other; never 0. */
+static uint64_t number_key(double x)
+{
+	uint64_t bits;
+	x += 0.; /* -0 is 0 */
+	memcpy(&bits, &x, sizeof bits);
+	return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
+}
+
+static uint64_t text_key(const char *text)
+{
+	uint64_t bits = 0;
+	for (size_t i = 0; i < sizeof bits; i++) {
+		bits = bits << 8 | (unsigned char)*text;
+		text += *text != '\0';
+	}
+	return bits ? bits : 1;
+}
 
 static int compare(const struct key *a, const struct key *b)
 {
-	if (a->has != b->has)
-		return a->has - b->has;
-	if (a->num < b->num || a->num > b->num)
-		return a->num < b->num ? -1 : 1;
-	return a->by_text ? strcmp(a->text, b->text) : 0;
+	return a->first != b->first ? (a->first < b->first ? -1 : 1) : strcmp(a->text, b->text);
 }
 
 static int tie(const struct key *a, const struct key *b)
 {
-	int c = a->by_text ? 0 : strcmp(a->text, b->text);
+	int c = strcmp(a->name, b->name);
 	return c ? c : (a->place > b->place) - (a->place < b->place);
 }
 
 static int key_up(const void *x, const void *y)
 {
-	const struct key *a = x, *b = y;
-	int c = compare(a, b);
-	return c ? c : tie(a, b);
+	int c = compare(x, y);
+	return c ? c : tie(x, y);
 }
 
 static int key_down(const void *x, const void *y)
 {
-	const struct key *a = x, *b = y;
-	int c = compare(b, a);
-	return c ? c : tie(a, b);
+	int c = compare(y, x);
+	return c ? c : tie(x, y);
+}
+
+/* By numbers alone, in a few passes over all: 30,000 rows do not hold up a frame. */
+enum { DIGIT = 11, BUCKETS = 1 << DIGIT, RANK_PASSES = 2, PASSES = RANK_PASSES + 6 };
+
+struct slim {
+	uint64_t first;
+	uint32_t rank, row;
+};
+
+static size_t digit(const struct slim *s, int pass)
+{
+	uint64_t v = pass < RANK_PASSES ? s->rank : s->first;
+	int shift = DIGIT * (pass < RANK_PASSES ? pass : pass - RANK_PASSES);
+	return v >> shift & (BUCKETS - 1);
+}
+
+/* false: all have the same digit, and nothing was done. */
+static bool pass_over(const struct slim *from, struct slim *to, size_t n, int pass)
+{
+	size_t at[BUCKETS] = {0}, sum = 0;
+	for (size_t i = 0; i < n; i++)
+		at[digit(&from[i], pass)]++;
+	if (at[digit(&from[0], pass)] == n)
+		return false;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		size_t k = at[i];
+		at[i] = sum;
+		sum += k;
+	}
+	for (size_t i = 0; i < n; i++)
+		to[at[digit(&from[i], pass)]++] = from[i];
+	return true;
+}
+
+/* Ranks are known and the column is one of numbers, or the name. */
+static int sort_slim(const struct fleet *f, const struct column *c, bool up, size_t *rows, size_t n)
+{
+	const struct column_env env = {.fleet = f};
+	struct slim *all = calloc(2 * n, sizeof *all), *from = all, *to = all ? all + n : NULL;
+	struct value v;
+	if (!all)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t rank = f->vms[rows[i]].rank;
+		uint64_t first = rank;
+		if (c->type != VALUE_TEXT) {
+			column_get(c, &env, rows[i], &v);
+			first = v.avail == AVAIL_OK ? number_key(v.num) : 0;
+		}
+		all[i] = (struct slim){up ? first : ~first, rank, (uint32_t)rows[i]};
+	}
+	for (int pass = 0; pass < PASSES; pass++)
+		if (pass_over(from, to, n, pass)) {
+			struct slim *swap = from;
+			from = to;
+			to = swap;
+		}
+	for (size_t i = 0; i < n; i++)
+		rows[i] = from[i].row;
+	free(all);
+	return 0;
+}
+
+static bool slim(
+	const struct fleet *f, enum fleet_kind k, const struct column *c, const size_t *rows, size_t n)
+{
+	return k == FLEET_VMS && n && f->vms_ns && f->vms[rows[0]].rank && n < 1U << DIGIT * RANK_PASSES &&
+	       (c->type != VALUE_TEXT || c->get == vm_name);
 }
 
 int fleet_sort(const struct fleet *f, enum fleet_kind k, size_t column, bool reverse, size_t *rows, size_t n)
 {
 	const struct column *c = &fleet_table(k)->columns[column];
 	struct column_env env = {.fleet = f};
+	bool up = c->ascending != reverse;
+	if (slim(f, k, c, rows, n))
+		return sort_slim(f, c, up, rows, n);
 	struct key *keys = calloc(n + 1, sizeof *keys);
 	struct value v;
 	if (!keys)
@@ -297,11 +384,13 @@ int fleet_sort(const struct fleet *f, enum fleet_kind k, size_t column, bool rev
 	for (size_t i = 0; i < n; i++) {
 		column_get(c, &env, rows[i], &v);
 		bool text = c->type == VALUE_TEXT;
-		keys[i] = (struct key){rows[i], i, v.avail == AVAIL_OK, text, v.num, ""};
-		snprintf(keys[i].text, sizeof keys[i].text, "%.47s",
-			text ? v.text : fleet_name(f, k, rows[i]));
+		keys[i] = (struct key){.name = fleet_name(f, k, rows[i]), .row = rows[i], .place = i};
+		if (v.avail == AVAIL_OK)
+			keys[i].first = text ? text_key(v.text) : number_key(v.num);
+		if (text)
+			memcpy(keys[i].text, v.text, sizeof keys[i].text - 1);
 	}
-	qsort(keys, n, sizeof *keys, c->ascending != reverse ? key_up : key_down);
+	qsort(keys, n, sizeof *keys, up ? key_up : key_down);
 	for (size_t i = 0; i < n; i++)
 		rows[i] = keys[i].row;
 	free(keys);

@@ -192,6 +192,39 @@ static void test_order(void **state)
 	fleet_free(f);
 }
 
+/* Many VMs, most of them alike: numbers one after the other give the order that comparing gives. */
+static void test_order_by_rank(void **state)
+{
+	(void)state;
+	enum { N = 3000 };
+	static const char *const columns[] = {"suffers", "cpu", "name", "host", "balloon", "state"};
+	struct fleet *f = fleet_new();
+	unsigned x = 1;
+	fleet_add_host(f);
+	for (int i = 0; i < N; i++) {
+		struct fleet_vm *vm = fleet_add_vm(f);
+		x = x * 1103515245 + 12345;
+		snprintf(vm->name, sizeof vm->name, "customer-%03u", x >> 16 & 511);
+		vm->score_pct = x >> 20 & 7 ? vf64_ok(0) : vf64_ok((int)(x >> 24) - 100);
+		vm->cpu_pct = x >> 17 & 15 ? vf64_ok((double)(x >> 8) / 77) : vf64_absent(AVAIL_NONE);
+		vm->balloon_kib = vi64_ok(x >> 12 & 3);
+		snprintf(vm->state, sizeof vm->state, "%s", x >> 18 & 1 ? "running" : "paused");
+	}
+	assert_int_equal(fleet_rank(f), 0);
+	for (size_t c = 0; c < 2 * sizeof columns / sizeof *columns; c++) {
+		static size_t slow[N], fast[N];
+		size_t column = (size_t)fleet_column_find(FLEET_VMS, columns[c / 2]);
+		for (size_t i = 0; i < N; i++)
+			slow[i] = fast[i] = i;
+		f->vms_ns = 0;
+		assert_int_equal(fleet_sort(f, FLEET_VMS, column, c % 2, slow, N), 0);
+		f->vms_ns = 1;
+		assert_int_equal(fleet_sort(f, FLEET_VMS, column, c % 2, fast, N), 0);
+		assert_memory_equal(slow, fast, sizeof slow);
+	}
+	fleet_free(f);
+}
+
 /* Each column of both tables answers for each row, and keys and heads are told apart. */
 static void test_columns(void **state)
 {
@@ -371,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_sum),
 		cmocka_unit_test(test_alerts),
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_order_by_rank),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_no_host),
 		cmocka_unit_test(test_watch),

@@ -12,16 +12,25 @@ struct prom;
 /* uri: prom:http://host:9090 or prom:https://... */
 struct prom *prom_open(const char *uri, const struct config *cfg, struct err *e);
 void prom_close(struct prom *p);
-/* A handful of queries, whatever the number of hosts. Bounded in time. NULL: there is no answer. now_ns,
+/* A handful of requests, whatever the number of hosts. Bounded in time. NULL: there is no answer. now_ns,
  * wall_ns: the clocks now; a row is seen when its host was, on the first. */
 struct fleet *prom_fetch(struct prom *p, int64_t now_ns, int64_t wall_ns, struct err *e);
 
-/* The same from answers that are there already, one a query in the order of prom_query(). */
-struct prom_text {
-	const char *text;
-	size_t len;
+/* One thing that is asked for. */
+struct prom_ask {
+	const char *match, *query; /* by federation, and by a query that leaves out what is usual */
+	bool slow;                 /* hardly changes */
 };
-const char *prom_query(size_t i); /* NULL past the last */
+enum { PROM_ASKS = 9 };
+const struct prom_ask *prom_ask(size_t i); /* NULL past the last */
+
+/* The same from answers that are there already, PROM_ASKS of them. */
+struct prom_text {
+	const char *text; /* NULL: none */
+	size_t len;
+	bool metrics; /* as text, of federation; else JSON, of a query */
+	bool old;     /* it tells more of those that the others name, and of nobody else */
+};
 struct fleet *prom_fold(
 	const struct prom_text *answers, double scrape_s, int64_t now_ns, int64_t wall_ns, struct err *e);
 /* What opens a host that calls itself `host` and says that its vmtop is connected to `uri`: both come from

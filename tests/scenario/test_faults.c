@@ -397,7 +397,7 @@ static void answer_make(void)
 static void fleet_once(void)
 {
 	struct err e = ERR_INIT;
-	struct prom_text texts[16] = {{answer, strlen(answer)}};
+	struct prom_text texts[PROM_ASKS] = {{.text = answer, .len = strlen(answer)}};
 	struct fleet_proposal p = {0};
 	size_t rows[FLEET_VMS_HERE];
 	struct fleet *f = prom_fold(texts, 60, INT64_C(1000000000000), INT64_C(1700000000000000000), &e);

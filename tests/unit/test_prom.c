@@ -39,7 +39,7 @@ static char *read_file(const char *path, size_t *len)
 
 static struct fleet *fold(const char *text, size_t len, struct err *e)
 {
-	struct prom_text answers[16] = {{text, len}};
+	struct prom_text answers[PROM_ASKS] = {{.text = text, .len = len}};
 	return prom_fold(answers, 60, NOW, WALL, e);
 }
 
@@ -150,19 +150,117 @@ static void test_zero_is_not_absent(void **state)
 	static const char waits[] = VECTOR "{\"metric\":{\"instance\":\"a\"},\"value\":[1,\"1\"]},"
 					   "{\"metric\":{\"instance\":\"b\"},\"value\":[1,\"0\"]},"
 					   "{\"metric\":{},\"value\":[1,\"9\"]}]}}";
-	struct prom_text answers[16] = {{NULL, 0}};
+	struct prom_text answers[PROM_ASKS] = {{NULL}};
 	struct err e = ERR_INIT;
 	size_t i = 0;
-	while (!strstr(prom_query(i), "vm_wait_ratio"))
+	while (!strstr(prom_ask(i)->query, "vm_wait_ratio"))
 		i++;
-	answers[0] = (struct prom_text){cpu, strlen(cpu)};
-	answers[i] = (struct prom_text){waits, strlen(waits)};
+	answers[0] = (struct prom_text){.text = cpu, .len = strlen(cpu)};
+	answers[i] = (struct prom_text){.text = waits, .len = strlen(waits)};
 	struct fleet *f = prom_fold(answers, 60, NOW, WALL, &e);
 	assert_non_null(f);
 	assert_int_equal(f->n_vms, 2);
 	assert_true(vf64_has(f->vms[0].wait_pct) && f->vms[0].wait_pct.v <= 0);
 	assert_false(vf64_has(f->vms[1].wait_pct));
 	assert_false(vf64_has(f->vms[0].score_pct));
+	fleet_free(f);
+}
+
+/* ---- metrics as text ---- */
+
+static struct fleet *fold_metrics(const char *text, const char *old, struct err *e)
+{
+	struct prom_text answers[PROM_ASKS] = {{.text = text, .len = strlen(text), .metrics = true}};
+	if (old)
+		answers[PROM_ASKS - 1] =
+			(struct prom_text){.text = old, .len = strlen(old), .metrics = true, .old = true};
+	*e = (struct err)ERR_INIT;
+	return prom_fold(answers, 60, NOW, WALL, e);
+}
+
+static void test_metrics(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct fleet *f = fold_metrics(
+		"# TYPE vmtop_host_info untyped\n\n"
+		"vmtop_host_info{host=\"h1\",instance=\"a:1\",uri=\"qemu:///system\",version=\"0.2\"} 1 1700000000000\n"
+		"vmtop_host_pcpus{instance=\"a:1\"} 4\n"
+		"vmtop_host_busy_ratio{instance=\"a:1\",} 0.5 1700000000000\n"
+		"vmtop_vm_cpu_ratio{instance=\"a:1\",uuid=\"" UUID
+		"\",vm=\"a\\\"b\\\\c\\nd}, \",other=\"\\\"\"} NaN 1\n"
+		"vmtop_vm_wait_ratio{instance=\"a:1\",uuid=\"" UUID "\"} 0 1\n"
+		"vmtop_vm_suffering_ratio{instance=\"a:1\",uuid=\"" UUID "\"} +Inf 1\n"
+		"vmtop_vm_cause_info{instance=\"a:1\",uuid=\"" UUID "\",cause=\"hung\"} 1\n"
+		"vmtop_vm_running{instance=\"a:1\",uuid=\"" UUID "\"} 0\n"
+		"up 1\n",
+		NULL, &e);
+	assert_non_null(f);
+	assert_int_equal(f->n_hosts, 1);
+	assert_int_equal(f->n_vms, 1);
+	assert_string_equal(f->hosts[0].name, "h1");
+	assert_int_equal(f->hosts[0].pcpus.v, 4);
+	assert_true(f->hosts[0].load_pct.v == 50);
+	assert_int_equal(f->hosts[0].hung.v, 1);
+	assert_string_equal(f->vms[0].name, "a\"b\\c\nd}, ");
+	assert_string_equal(f->vms[0].state, "HUNG"); /* which is told by its cause */
+	assert_false(vf64_has(f->vms[0].cpu_pct) || vf64_has(f->vms[0].score_pct));
+	assert_true(vf64_has(f->vms[0].wait_pct) && f->vms[0].wait_pct.v <= 0);
+	assert_int_equal(f->vms[0].rank, 1);
+	assert_true(f->peaks_s <= 0);
+	fleet_free(f);
+	f = fold_metrics("", NULL, &e); /* nothing is scraped yet */
+	assert_non_null(f);
+	assert_int_equal(f->n_hosts, 0);
+	fleet_free(f);
+}
+
+static void test_what_are_no_metrics(void **state)
+{
+	(void)state;
+	static const char *const rows[] = {"a", "a 1", "a{ 1\n", "a{b} 1\n", "a{b=c} 1\n", "a{b=\"c} 1\n",
+		"a{b=\"c\"d=\"e\"} 1\n", "a{b=\"c\"}\n", "a{b=\"c\"} \n", "a{b=\"c\"} one\n",
+		"a{b=\"c\"} 1 x\n", "a{b=\"c\"} 1 1 1\n", "a{b=\"c\"}1\n", "{b=\"c\"} 1\n", " a 1\n",
+		"a 1\r\n", "<html>\n", "{\"status\":\"success\"}\n", "a{b=\"c\\", "# of a", "a 1\n# of a"};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct err e;
+		char *exact = malloc(strlen(rows[i]));
+		memcpy(exact, rows[i], strlen(rows[i]));
+		struct prom_text answers[PROM_ASKS] = {
+			{.text = exact, .len = strlen(rows[i]), .metrics = true}};
+		e = (struct err)ERR_INIT;
+		struct fleet *f = prom_fold(answers, 60, NOW, WALL, &e);
+		if (f || !strstr(e.msg, "no metrics"))
+			fail_msg("%s: %s", rows[i], e.msg);
+		free(exact);
+	}
+}
+
+/* What was asked for earlier tells of those that are here, and brings nobody back. */
+static void test_old_answers(void **state)
+{
+	(void)state;
+	struct err e;
+	struct fleet *f = fold_metrics("vmtop_vm_cpu_ratio{instance=\"a\",uuid=\"" UUID "\"} 0.5\n",
+		"vmtop_vm_wanted_max_ratio{instance=\"a\",uuid=\"" UUID "\"} 0.75\n"
+		"vmtop_vm_vcpus{instance=\"a\",uuid=\"" UUID "\"} 2\n"
+		"vmtop_vm_wanted_max_ratio{instance=\"b\",uuid=\"" UUID "\"} 3\n"
+		"vmtop_vm_vcpus{instance=\"a\",uuid=\"19248ee2-185e-4c46-b0e9-59d53b57572e\"} 2\n"
+		"vmtop_host_pcpus{instance=\"c\"} 2\n",
+		&e);
+	assert_non_null(f);
+	assert_int_equal(f->n_hosts, 1);
+	assert_int_equal(f->n_vms, 1);
+	assert_true(fabs(f->vms[0].peak_pct.v - 75) < 1e-9 && f->vms[0].vcpus.v == 2);
+	assert_true(fabs(f->peaks_s - 120) < 1e-9);
+	fleet_free(f);
+	f = fold_metrics("vmtop_vm_cpu_ratio{instance=\"a\",uuid=\"" UUID "\"} 0.5\n",
+		"instance_vm:vmtop_vm_wanted:max1h{instance=\"a\",uuid=\"" UUID "\"} 2\n"
+		"vmtop_vm_wanted_max_ratio{instance=\"a\",uuid=\"" UUID "\"} 0.75\n",
+		&e);
+	assert_non_null(f);
+	assert_true(fabs(f->vms[0].peak_pct.v - 200) < 1e-9);
+	assert_true(fabs(f->peaks_s - 3600) < 1e-9);
 	fleet_free(f);
 }
 
@@ -199,12 +297,13 @@ static void test_what_may_be_opened(void **state)
 
 /* ---- over a socket ---- */
 
-enum behaviour { NOTHING, HALF, GARBAGE, ENDLESS, REDIRECT, SILENT, WELL };
+enum behaviour { NOTHING, HALF, GARBAGE, ENDLESS, REDIRECT, SILENT, WELL, QUERIES_ONLY, METRICS };
 struct server {
 	int fd, port;
 	enum behaviour how;
 	pthread_t thread;
-	char request[4096]; /* the last one */
+	char request[4096];           /* the last one */
+	int federated, queried, slow; /* requests; slow: of balloons */
 };
 
 static void say(int c, const char *text)
@@ -218,6 +317,9 @@ static void serve_one(struct server *s, int c)
 	static char block[65536];
 	ssize_t n = read(c, s->request, sizeof s->request - 1);
 	s->request[n > 0 ? n : 0] = '\0';
+	s->federated += strncmp(s->request, "GET /federate?", 14) == 0;
+	s->queried += strncmp(s->request, "GET /api/", 9) == 0;
+	s->slow += strstr(s->request, "balloon") != NULL;
 	switch (s->how) {
 	case NOTHING:
 		break;
@@ -239,6 +341,18 @@ static void serve_one(struct server *s, int c)
 	case SILENT:
 		usleep(1500000);
 		break;
+	case METRICS:
+		say(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+		say(c, strstr(s->request, "balloon") ? "vmtop_vm_memory_balloon_bytes"
+						     : "vmtop_vm_cpu_ratio");
+		say(c, "{instance=\"a\",uuid=\"" UUID "\"} 1024 1\n");
+		break;
+	case QUERIES_ONLY:
+		if (strncmp(s->request, "GET /federate?", 14) == 0) {
+			say(c, "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\nno such page\n");
+			break;
+		}
+		__attribute__((fallthrough));
 	case WELL:
 		say(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" VECTOR "]}}");
 		break;
@@ -318,15 +432,32 @@ static void test_fetch(void **state)
 	struct config *cfg = malloc(sizeof *cfg);
 	char uri[64];
 	config_defaults(cfg);
-	server_start(&s, WELL);
+	server_start(&s, METRICS);
 	snprintf(uri, sizeof uri, "prom:http://127.0.0.1:%d//", s.port);
 	struct prom *p = prom_open(uri, cfg, &e);
 	assert_non_null(p);
-	struct fleet *f = prom_fetch(p, NOW, WALL, &e);
-	assert_non_null(f);
-	assert_int_equal(f->n_hosts, 0);
-	assert_non_null(strstr(s.request, "GET /api/v1/query?query=vmtop_vm_"));
-	fleet_free(f);
+	for (int i = 0; i < 4; i++) {
+		struct fleet *f = prom_fetch(p, NOW, WALL, &e);
+		assert_non_null(f);
+		assert_int_equal(f->n_vms, 1);
+		assert_int_equal(f->vms[0].balloon_kib.v, 1); /* kept, where it was not asked for */
+		fleet_free(f);
+	}
+	assert_int_equal(s.federated, 9 + 3 * 7);
+	assert_int_equal(s.queried, 0);
+	assert_int_equal(s.slow, 1 + 1);
+	/* No federation: found out once, and then it is left alone. */
+	s.how = QUERIES_ONLY;
+	s.federated = 0;
+	for (int i = 0; i < 3; i++) {
+		struct fleet *f = prom_fetch(p, NOW, WALL, &e);
+		assert_non_null(f);
+		assert_int_equal(f->n_vms, 0);
+		fleet_free(f);
+	}
+	assert_int_equal(s.federated, 7);
+	assert_int_equal(s.queried, 9 + 2 * 7);
+	assert_non_null(strstr(s.request, "GET /api/v1/query?query="));
 	s.how = GARBAGE;
 	assert_null(prom_fetch(p, NOW, WALL, &e));
 	assert_non_null(strstr(e.msg, "no answer of a Prometheus"));
@@ -347,6 +478,9 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_answer),
 		cmocka_unit_test(test_odd_series),
 		cmocka_unit_test(test_zero_is_not_absent),
+		cmocka_unit_test(test_metrics),
+		cmocka_unit_test(test_what_are_no_metrics),
+		cmocka_unit_test(test_old_answers),
 		cmocka_unit_test(test_what_may_be_opened),
 		cmocka_unit_test(test_http),
 		cmocka_unit_test(test_fetch),

@@ -117,15 +117,14 @@ static CURL *begin(const struct http *h, struct transfer *t, const char *url, do
 /* A Prometheus says in the answer why it refuses; something else says it by a status alone. */
 static void ended(struct transfer *t, CURLcode rc)
 {
-	long status = 0;
 	struct http_answer *a = t->to;
-	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &a->status);
 	if (rc != CURLE_OK && !a->err.code)
 		err_set(&a->err, ERR_RUNTIME, "%s", *t->why ? t->why : curl_easy_strerror(rc));
-	else if (rc == CURLE_OK && status != 200 && !(a->text && *a->text == '{'))
-		err_set(&a->err, ERR_RUNTIME, "HTTP status %ld", status);
-	else if (rc == CURLE_OK && !a->text)
-		err_set(&a->err, ERR_RUNTIME, "the answer is empty");
+	else if (rc == CURLE_OK && a->status != 200 && !(a->text && *a->text == '{'))
+		err_set(&a->err, ERR_RUNTIME, "HTTP status %ld", a->status);
+	else if (rc == CURLE_OK && !a->text && !(a->text = calloc(1, 1)))
+		err_set(&a->err, ERR_NOMEM, "out of memory");
 	if (!a->err.code)
 		return;
 	free(a->text);

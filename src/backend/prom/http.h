@@ -12,6 +12,7 @@ struct http;
 struct http_answer {
 	char *text; /* and a zero byte behind; the caller frees it. NULL: there is none */
 	size_t len;
+	long status;    /* of HTTP; 0: there was no answer */
 	struct err err; /* why */
 };
 

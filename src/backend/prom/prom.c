@@ -1,442 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows of a fleet from a Prometheus. Queries go by metric, never by host, so that a thousand hosts cost as
- * many as one. Invariant: what comes from the network only ever becomes numbers, names, and a URI of a form
- * that runs nothing. */
+/* The connection to a Prometheus. It is asked by metric, never by host, so that a thousand hosts cost as many
+ * requests as one: by federation, which hands series out as they are stored; by queries, which cost several
+ * times as much, where there is none (Thanos, Mimir, a proxy that forbids it). */
 #include "vmtop/prom.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "http.h"
-#include "prom_read.h"
 
-enum { HOSTS_MOST = 20000, VMS_MOST = 500000, TIMEOUT_S = 30, URL = 2048 };
+enum { TIMEOUT_S = 30, URL = 2048, ASKS = PROM_ASKS };
 enum { ANSWER_MOST = 256 << 20 };
+/* By queries so often, before federation is tried again. */
+enum { BY_QUERIES = 100 };
 
-/* Of which the most VMs have nothing: asked for where there is something, and how many are known at all. */
-enum { TOLD_WAIT, TOLD_SUFFERS, TOLD };
-
-struct instance {
-	char key[PROM_TEXT];
-	double told[TOLD];
-};
-
-struct fold {
-	struct fleet *f; /* hosts; its VMs come last */
-	struct fleet_vm *vms;
-	size_t n_vms, cap_vms;
-	struct instance *keys; /* of each host */
-	size_t cap_keys, query;
-	uint32_t *hosts, *by_uuid; /* tables: index + 1 by hash, 0 empty */
-	size_t hosts_mask, vms_mask;
-	int64_t now_ns, wall_ns;
-	double scrape_s;
-	bool full; /* out of memory, or of the room that is allowed */
-};
-
-static uint64_t mix(uint64_t h, const void *data, size_t n)
-{
-	const unsigned char *p = data;
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ p[i]) * UINT64_C(0x100000001b3);
-	return h;
-}
-
-/* Where it is, or the empty place where it would be. */
-static uint32_t *host_slot(const struct fold *x, const char *instance)
-{
-	size_t at = mix(UINT64_C(0xcbf29ce484222325), instance, strlen(instance)) & x->hosts_mask;
-	while (x->hosts[at] && strcmp(x->keys[x->hosts[at] - 1].key, instance) != 0)
-		at = (at + 1) & x->hosts_mask;
-	return &x->hosts[at];
-}
-
-static uint32_t *vm_slot(const struct fold *x, size_t host, const uint8_t uuid[UUID_BYTES])
-{
-	size_t at =
-		mix(mix(UINT64_C(0xcbf29ce484222325), &host, sizeof host), uuid, UUID_BYTES) & x->vms_mask;
-	for (; x->by_uuid[at]; at = (at + 1) & x->vms_mask) {
-		const struct fleet_vm *vm = &x->vms[x->by_uuid[at] - 1];
-		if (vm->host == host && uuid_compare(vm->uuid, uuid) == 0)
-			break;
-	}
-	return &x->by_uuid[at];
-}
-
-/* Tables are at most half full. */
-static bool hosts_room(struct fold *x)
-{
-	size_t n = x->f->n_hosts;
-	if (n < x->cap_keys)
-		return true;
-	size_t cap = n ? n * 2 : 64, slots = cap * 2;
-	void *keys = n < HOSTS_MOST ? reallocarray(x->keys, cap, sizeof *x->keys) : NULL;
-	x->keys = keys ? keys : x->keys;
-	uint32_t *table = keys ? calloc(slots, sizeof *table) : NULL;
-	if (!table)
-		return false;
-	free(x->hosts);
-	x->hosts = table;
-	x->hosts_mask = slots - 1;
-	x->cap_keys = cap;
-	for (size_t i = 0; i < n; i++)
-		*host_slot(x, x->keys[i].key) = (uint32_t)i + 1;
-	return true;
-}
-
-static bool vms_room(struct fold *x)
-{
-	if (x->n_vms < x->cap_vms)
-		return true;
-	size_t cap = x->n_vms ? x->n_vms * 2 : 256, slots = cap * 2;
-	void *vms = x->n_vms < VMS_MOST ? reallocarray(x->vms, cap, sizeof *x->vms) : NULL;
-	x->vms = vms ? vms : x->vms;
-	uint32_t *table = vms ? calloc(slots, sizeof *table) : NULL;
-	if (!table)
-		return false;
-	free(x->by_uuid);
-	x->by_uuid = table;
-	x->vms_mask = slots - 1;
-	x->cap_vms = cap;
-	for (size_t i = 0; i < x->n_vms; i++)
-		*vm_slot(x, x->vms[i].host, x->vms[i].uuid) = (uint32_t)i + 1;
-	return true;
-}
-
-/* -1: there is no room. A host is born of the first series that names its instance. */
-static long host_at(struct fold *x, const char *instance)
-{
-	if (!hosts_room(x))
-		return -1;
-	uint32_t *slot = host_slot(x, instance);
-	if (*slot)
-		return (long)*slot - 1;
-	struct fleet_host *h = fleet_add_host(x->f);
-	if (!h)
-		return -1;
-	*slot = (uint32_t)x->f->n_hosts;
-	x->keys[*slot - 1] = (struct instance){.told = {0}};
-	snprintf(x->keys[*slot - 1].key, PROM_TEXT, "%s", instance);
-	snprintf(h->name, sizeof h->name, "%.*s", (int)sizeof h->name - 1, instance);
-	h->delay_s = x->scrape_s;
-	h->readings = 2; /* whoever is scraped has told all */
-	h->asked_ns = x->now_ns;
-	h->running = h->paused = h->off = h->hung = vi64_ok(0);
-	return (long)*slot - 1;
-}
-
-static struct fleet_vm *vm_at(struct fold *x, const struct prom_series *s)
-{
-	uint8_t uuid[UUID_BYTES];
-	long host = host_at(x, s->label[PROM_INSTANCE]);
-	if (uuid_parse(uuid, s->label[PROM_UUID]) < 0)
-		return NULL;
-	if (host < 0 || !vms_room(x)) {
-		x->full = true;
-		return NULL;
-	}
-	uint32_t *slot = vm_slot(x, (size_t)host, uuid);
-	if (*slot)
-		return &x->vms[*slot - 1];
-	struct fleet_vm *vm = &x->vms[x->n_vms++];
-	*slot = (uint32_t)x->n_vms;
-	memset(vm, 0, sizeof *vm);
-	vm->host = (size_t)host;
-	memcpy(vm->uuid, uuid, UUID_BYTES);
-	snprintf(vm->name, sizeof vm->name, "%.*s", (int)sizeof vm->name - 1, s->label[PROM_VM]);
-	memcpy(vm->state, "running", sizeof "running"); /* those that do not are asked for */
-	return vm;
-}
-
-/* ---- what each metric becomes ---- */
-
-static bool only(const char *text, size_t n, const char *extra)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!((text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z') ||
-			    (text[i] >= '0' && text[i] <= '9') || strchr(extra, text[i])))
-			return false;
-	return n > 0 && text[0] != '-';
-}
-
-void prom_uri(const char *host, const char *uri, char to[FLEET_URI])
-{
-	static const char *const drivers[] = {"qemu", "xen", "lxc", "ch"};
-	static const char *const ways[] = {"", "+ssh", "+tls", "+tcp"};
-	const char *sep = strstr(uri, "://"), *server = sep ? sep + 3 : "";
-	size_t n = strcspn(server, "/"), scheme = strcspn(uri, "+:"), rest = strlen(server + n);
-	bool driver = false, way = false;
-	to[0] = '\0';
-	if (strncmp(uri, "sim:", 4) == 0 && only(uri + 4, strlen(uri + 4), "-"))
-		snprintf(to, FLEET_URI, "%.300s", uri);
-	for (size_t i = 0; sep && i < 4; i++) {
-		driver |= strlen(drivers[i]) == scheme && strncmp(drivers[i], uri, scheme) == 0;
-		way |= strlen(ways[i]) == (size_t)(sep - uri) - scheme &&
-		       strncmp(ways[i], uri + scheme, strlen(ways[i])) == 0;
-	}
-	if (!driver || !way || rest < 2 || !only(server + n + 1, rest - 1, "/_-"))
-		return;
-	if (n && only(server, n, ".-_@:"))
-		snprintf(to, FLEET_URI, "%.500s", uri);
-	else if (!n && only(host, strlen(host), ".-_"))
-		snprintf(to, FLEET_URI, "%.*s+ssh://%.200s%.200s", (int)scheme, uri, host, server);
-}
-
-static void host_info(struct fold *x, struct fleet_host *h, const struct prom_series *s)
-{
-	(void)x;
-	if (s->label[PROM_HOST][0])
-		snprintf(h->name, sizeof h->name, "%.*s", (int)sizeof h->name - 1, s->label[PROM_HOST]);
-	snprintf(h->version, sizeof h->version, "%.*s", (int)sizeof h->version - 1, s->label[PROM_VERSION]);
-	prom_uri(h->name, s->label[PROM_URI], h->uri);
-}
-
-static void host_seen(struct fold *x, struct fleet_host *h, const struct prom_series *s)
-{
-	double age = (double)x->wall_ns / 1e9 - s->value;
-	if (!(age < 1e9))
-		return;
-	h->seen_ns = x->now_ns - (int64_t)((age > 0 ? age : 0) * 1e9);
-	h->seen_ns = h->seen_ns ? h->seen_ns : 1;
-}
-
-static void host_connected(struct fold *x, struct fleet_host *h, const struct prom_series *s)
-{
-	(void)x;
-	if (s->value >= 1)
-		return;
-	h->state = FLEET_LOST;
-	snprintf(h->trouble, sizeof h->trouble, "its vmtop has lost the hypervisor");
-}
-
-static void host_memory(struct fold *x, struct fleet_host *h, const struct prom_series *s)
-{
-	(void)x;
-	if (s->value > 0)
-		snprintf(
-			h->memory, sizeof h->memory, "%.*s", (int)sizeof h->memory - 1, s->label[PROM_STATE]);
-}
-
-static void host_steers(struct fold *x, struct fleet_host *h, const struct prom_series *s)
-{
-	(void)x;
-	snprintf(h->controller, sizeof h->controller, "%.*s", (int)sizeof h->controller - 1,
-		s->label[PROM_WHO]);
-}
-
-static void vm_running(struct fleet_vm *vm, const struct prom_series *s)
-{
-	if (!(s->value > 0))
-		snprintf(vm->state, sizeof vm->state, "paused");
-}
-
-static void vm_hung(struct fleet_vm *vm, const struct prom_series *s)
-{
-	if (s->value > 0)
-		snprintf(vm->state, sizeof vm->state, "HUNG");
-}
-
-static void vm_cause(struct fleet_vm *vm, const struct prom_series *s)
-{
-	snprintf(vm->why, sizeof vm->why, "%.*s", (int)sizeof vm->why - 1, s->label[PROM_CAUSE]);
-}
-
-/* One row a metric: where it goes. type: 'f' struct vf64, 'i' struct vi64. */
-#define HOST_F(field, factor) .type = 'f', .at = offsetof(struct fleet_host, field), .times = (factor)
-#define HOST_I(field, factor) .type = 'i', .at = offsetof(struct fleet_host, field), .times = (factor)
-#define VM_F(field, factor)                                                                                  \
-	.of_vm = true, .type = 'f', .at = offsetof(struct fleet_vm, field), .times = (factor)
-#define VM_I(field, factor)                                                                                  \
-	.of_vm = true, .type = 'i', .at = offsetof(struct fleet_vm, field), .times = (factor)
-static const struct metric {
-	const char *name;
-	bool of_vm;
-	char type;
-	size_t at;
-	double times;
-	void (*host)(struct fold *x, struct fleet_host *h, const struct prom_series *s);
-	void (*vm)(struct fleet_vm *vm, const struct prom_series *s);
-} metrics[] = {
-	{"vmtop_host_info", .host = host_info},
-	{"vmtop_host_sample_timestamp_seconds", .host = host_seen},
-	{"vmtop_host_connected", .host = host_connected},
-	{"vmtop_host_memory_state", .host = host_memory},
-	{"vmtop_host_controller_info", .host = host_steers},
-	{"vmtop_host_busy_ratio", HOST_F(load_pct, 100)},
-	{"vmtop_host_deviation_ratio", HOST_F(deviation_pct, 100)},
-	{"vmtop_host_memory_bytes", HOST_I(total_kib, 1.0 / 1024)},
-	{"vmtop_host_memory_available_bytes", HOST_I(available_kib, 1.0 / 1024)},
-	{"vmtop_host_pcpus", HOST_I(pcpus, 1)},
-	{"vmtop_vm_running", .of_vm = true, .vm = vm_running},
-	{"vmtop_vm_hung", .of_vm = true, .vm = vm_hung},
-	{"vmtop_vm_cause_info", .of_vm = true, .vm = vm_cause},
-	{"vmtop_vm_cpu_ratio", VM_F(cpu_pct, 100)},
-	{"vmtop_vm_wait_ratio", VM_F(wait_pct, 100)},
-	{"vmtop_vm_suffering_ratio", VM_F(score_pct, 100)},
-	{"vmtop_vm_memory_balloon_bytes", VM_I(balloon_kib, 1.0 / 1024)},
-};
-enum { N_METRICS = sizeof metrics / sizeof *metrics };
-
-#define HOST_QUERY                                                                                           \
-	"{__name__=~\"vmtop_host_(info|sample_timestamp_seconds|connected|controller_info|busy_ratio|"       \
-	"deviation_ratio|memory_bytes|memory_available_bytes|pcpus)\"} or vmtop_host_memory_state == 1"
-
-/* Hosts first: they are few, and one query has all of them. A VM costs a series for each metric, and making
- * these is what a Prometheus takes its time for: so only of what differs. */
-const char *prom_query(size_t i)
-{
-	static const char *const queries[] = {
-		HOST_QUERY,
-		"vmtop_vm_running == 0",
-		"vmtop_vm_hung > 0",
-		"vmtop_vm_cause_info",
-		"vmtop_vm_cpu_ratio",
-		"vmtop_vm_memory_balloon_bytes",
-		"vmtop_vm_wait_ratio > 0 or count by (instance) (vmtop_vm_wait_ratio)",
-		"vmtop_vm_suffering_ratio > 0 or count by (instance) (vmtop_vm_suffering_ratio)",
-	};
-	return i < sizeof queries / sizeof *queries ? queries[i] : NULL;
-}
-enum { QUERY_WAIT = 6, QUERY_SUFFERS, QUERIES };
-
-static void put_number(void *object, const struct metric *m, double value)
-{
-	double x = value * m->times;
-	char *to = (char *)object + m->at;
-	if (!(fabs(x) < 1e15)) /* NaN too: not known */
-		return;
-	if (m->type == 'f')
-		memcpy(to, &(struct vf64){x, AVAIL_OK}, sizeof(struct vf64));
-	else
-		memcpy(to, &(struct vi64){(int64_t)x, AVAIL_OK}, sizeof(struct vi64));
-}
-
-/* How many VMs of a host are known to wait, or not to; the answer has no name. */
-static void take_count(struct fold *x, const struct prom_series *s)
-{
-	long host = x->query == QUERY_WAIT || x->query == QUERY_SUFFERS ? host_at(x, s->label[PROM_INSTANCE])
-									: -1;
-	if (host >= 0)
-		x->keys[host].told[x->query - QUERY_WAIT] = s->value;
-}
-
-static void take_series(void *arg, const struct prom_series *s)
-{
-	struct fold *x = arg;
-	size_t i = 0;
-	if (!s->label[PROM_NAME][0] && s->label[PROM_INSTANCE][0])
-		take_count(x, s);
-	while (i < N_METRICS && strcmp(metrics[i].name, s->label[PROM_NAME]) != 0)
-		i++;
-	if (i == N_METRICS || !s->label[PROM_INSTANCE][0] || x->full)
-		return;
-	const struct metric *m = &metrics[i];
-	long host = m->of_vm ? 0 : host_at(x, s->label[PROM_INSTANCE]);
-	struct fleet_vm *vm = m->of_vm ? vm_at(x, s) : NULL;
-	if (host < 0)
-		x->full = true;
-	else if (m->of_vm && !vm)
-		return;
-	else if (m->type)
-		put_number(m->of_vm ? (void *)vm : (void *)&x->f->hosts[host], m, s->value);
-	else if (m->of_vm)
-		m->vm(vm, s);
-	else
-		m->host(x, &x->f->hosts[host], s);
-}
-
-/* ---- from what was read to rows ---- */
-
-static void count_vm(struct fleet_host *h, const struct fleet_vm *vm)
-{
-	bool hung = strcmp(vm->state, "HUNG") == 0, runs = strcmp(vm->state, "running") == 0 || hung;
-	struct vi64 *n = runs ? &h->running : &h->paused;
-	n->v++;
-	h->hung.v += hung;
-	for (int c = 0; *vm->why && c < CAUSE_COUNT; c++)
-		if (strcmp(cause_key((enum cause)c), vm->why) == 0)
-			h->alarms[cause_alarm((enum cause)c)]++;
-}
-
-/* Where all VMs of a host are known, those that were not named have nothing of it; else they are not known.
- */
-static void fill_zeros(struct fleet *f, size_t host, const double told[TOLD])
-{
-	const struct fleet_host *h = &f->hosts[host];
-	for (size_t i = h->first_vm; i < h->first_vm + h->n_vms; i++) {
-		struct vf64 *to[TOLD] = {&f->vms[i].wait_pct, &f->vms[i].score_pct};
-		for (int k = 0; k < TOLD; k++)
-			if (!vf64_has(*to[k]) && told[k] >= (double)h->n_vms)
-				*to[k] = vf64_ok(0);
-	}
-}
-
-/* VMs of a host together, hosts in the order in which they came. */
-static int place_vms(struct fold *x)
-{
-	struct fleet *f = x->f;
-	size_t at = 0;
-	for (size_t i = 0; i < x->n_vms; i++)
-		f->hosts[x->vms[i].host].n_vms++;
-	f->vms = calloc(x->n_vms + 1, sizeof *f->vms);
-	if (!f->vms)
-		return -1;
-	f->cap_vms = x->n_vms + 1;
-	f->n_vms = x->n_vms;
-	f->vms_ns = x->now_ns;
-	for (size_t i = 0; i < f->n_hosts; i++) {
-		f->hosts[i].first_vm = at;
-		at += f->hosts[i].n_vms;
-		f->hosts[i].n_vms = 0;
-	}
-	for (size_t i = 0; i < x->n_vms; i++) {
-		struct fleet_host *h = &f->hosts[x->vms[i].host];
-		f->vms[h->first_vm + h->n_vms++] = x->vms[i];
-		count_vm(h, &x->vms[i]);
-	}
-	for (size_t i = 0; i < f->n_hosts; i++) {
-		fill_zeros(f, i, x->keys[i].told);
-		fleet_sum(f, i);
-	}
-	return 0;
-}
-
-static void fold_done(struct fold *x)
-{
-	free(x->vms);
-	free(x->keys);
-	free(x->hosts);
-	free(x->by_uuid);
-}
-
-struct fleet *prom_fold(
-	const struct prom_text *answers, double scrape_s, int64_t now_ns, int64_t wall_ns, struct err *e)
-{
-	struct fold x = {.f = fleet_new(), .now_ns = now_ns, .wall_ns = wall_ns, .scrape_s = scrape_s};
-	int rc = x.f ? 0 : err_set(e, ERR_NOMEM, "out of memory");
-	for (size_t i = 0; rc == 0 && i < QUERIES; i++)
-		if (answers[i].text)
-			x.query = i, rc = prom_read(answers[i].text, answers[i].len, take_series, &x, e);
-	if (rc == 0 && x.full)
-		rc = err_set(e, ERR_RUNTIME, "too many hosts (%d at most) or VMs (%d), or out of memory",
-			HOSTS_MOST, VMS_MOST);
-	if (rc == 0 && place_vms(&x) < 0)
-		rc = err_set(e, ERR_NOMEM, "out of memory");
-	fold_done(&x);
-	if (rc == 0)
-		return x.f;
-	fleet_free(x.f);
-	return NULL;
-}
-
-/* ---- the connection ---- */
+enum way { FEDERATION, QUERY, WAYS };
 
 struct prom {
 	struct http *http;
 	double scrape_s;
-	char urls[QUERIES][URL];
+	char urls[WAYS][ASKS][URL];
+	struct http_answer kept[ASKS]; /* of what is asked for by turns */
+	size_t turn, by_queries;
 };
 
 static int read_token(const char *path, char *token, size_t len, struct err *e)
@@ -453,20 +39,30 @@ static int read_token(const char *path, char *token, size_t len, struct err *e)
 	return 0;
 }
 
+static int make_urls(struct prom *p, const char *uri, struct err *e)
+{
+	static const char *const paths[WAYS] = {"/federate?match%5B%5D=", "/api/v1/query?query="};
+	size_t base = strlen(uri);
+	while (base > 5 && uri[base - 1] == '/')
+		base--;
+	for (size_t i = 0; i < (size_t)WAYS * ASKS; i++) {
+		const struct prom_ask *a = prom_ask(i % ASKS);
+		char *url = p->urls[i / ASKS][i % ASKS];
+		snprintf(url, URL, "%.*s%s", (int)base - 5, uri + 5, paths[i / ASKS]);
+		if (http_escape(url, URL, i / ASKS == FEDERATION ? a->match : a->query) < 0)
+			return err_set(e, ERR_USAGE, "the URL of this Prometheus is too long");
+	}
+	return 0;
+}
+
 struct prom *prom_open(const char *uri, const struct config *cfg, struct err *e)
 {
 	char token[4096];
 	struct prom *p = calloc(1, sizeof *p);
 	int rc = p ? read_token(cfg->fleet_token_file, token, sizeof token, e)
 		   : err_set(e, ERR_NOMEM, "out of memory");
-	size_t base = strlen(uri);
-	while (base > 5 && uri[base - 1] == '/')
-		base--;
-	for (size_t i = 0; rc == 0 && i < QUERIES; i++) {
-		snprintf(p->urls[i], URL, "%.*s/api/v1/query?query=", (int)base - 5, uri + 5);
-		if (http_escape(p->urls[i], URL, prom_query(i)) < 0)
-			rc = err_set(e, ERR_USAGE, "the URL of this Prometheus is too long");
-	}
+	if (rc == 0)
+		rc = make_urls(p, uri, e);
 	if (rc == 0)
 		p->http = http_new(token, cfg->fleet_ca_file, e);
 	explicit_bzero(token, sizeof token);
@@ -478,33 +74,95 @@ struct prom *prom_open(const char *uri, const struct config *cfg, struct err *e)
 	return NULL;
 }
 
+static void free_answers(struct http_answer a[ASKS])
+{
+	for (size_t i = 0; i < ASKS; i++) {
+		free(a[i].text);
+		a[i] = (struct http_answer){.text = NULL};
+	}
+}
+
 void prom_close(struct prom *p)
 {
 	if (!p)
 		return;
+	free_answers(p->kept);
 	http_free(p->http);
 	free(p);
 }
 
+/* All at first; then what hardly changes one after the other. */
+static bool due(const struct prom *p, size_t i)
+{
+	size_t slow = 0, at = 0;
+	for (size_t k = 0; k < ASKS; k++) {
+		at += k < i && prom_ask(k)->slow;
+		slow += prom_ask(k)->slow;
+	}
+	return !prom_ask(i)->slow || !p->kept[i].text || p->turn % slow == at;
+}
+
+/* What is due. -1: e says what went wrong with the first that has no answer; refused: it was told so. */
+static int ask(struct prom *p, enum way way, struct http_answer got[ASKS], bool *refused, struct err *e)
+{
+	const char *urls[ASKS];
+	struct http_answer some[ASKS];
+	size_t which[ASKS], n = 0;
+	int rc = 0;
+	for (size_t i = 0; i < ASKS; i++)
+		if (due(p, i)) {
+			urls[n] = p->urls[way][i];
+			which[n++] = i;
+		}
+	http_get(p->http, urls, n, some, TIMEOUT_S, ANSWER_MOST / ASKS);
+	for (size_t i = 0; i < n; i++) {
+		got[which[i]] = some[i];
+		if (some[i].text || rc < 0)
+			continue;
+		*e = some[i].err;
+		*refused = some[i].status != 0 && some[i].status != 200;
+		rc = -1;
+	}
+	return rc;
+}
+
+static struct fleet *fetch(
+	struct prom *p, enum way way, int64_t now_ns, int64_t wall_ns, bool *refused, struct err *e)
+{
+	struct http_answer got[ASKS] = {{.text = NULL}};
+	struct prom_text texts[ASKS];
+	struct fleet *f = NULL;
+	int rc = ask(p, way, got, refused, e);
+	for (size_t i = 0; i < ASKS; i++) {
+		const struct http_answer *a = got[i].text ? &got[i] : &p->kept[i];
+		texts[i] = (struct prom_text){a->text, a->len, way == FEDERATION, a != &got[i]};
+	}
+	if (rc == 0) {
+		f = prom_fold(texts, p->scrape_s, now_ns, wall_ns, e);
+		*refused = !f && e->code != ERR_NOMEM;
+	}
+	for (size_t i = 0; f && i < ASKS; i++)
+		if (prom_ask(i)->slow && got[i].text) {
+			free(p->kept[i].text);
+			p->kept[i] = got[i];
+			got[i].text = NULL;
+		}
+	free_answers(got);
+	return f;
+}
+
 struct fleet *prom_fetch(struct prom *p, int64_t now_ns, int64_t wall_ns, struct err *e)
 {
-	const char *urls[QUERIES];
-	struct http_answer got[QUERIES];
-	struct prom_text texts[QUERIES];
-	struct fleet *f = NULL;
-	const struct err *bad = NULL;
-	for (size_t i = 0; i < QUERIES; i++)
-		urls[i] = p->urls[i];
-	http_get(p->http, urls, QUERIES, got, TIMEOUT_S, ANSWER_MOST / QUERIES);
-	for (size_t i = 0; i < QUERIES; i++) {
-		texts[i] = (struct prom_text){got[i].text, got[i].len};
-		bad = !got[i].text && !bad ? &got[i].err : bad;
+	bool refused = false;
+	struct fleet *f = fetch(p, p->by_queries ? QUERY : FEDERATION, now_ns, wall_ns, &refused, e);
+	if (!f && refused && !p->by_queries) {
+		free_answers(p->kept);
+		p->by_queries = BY_QUERIES;
+		*e = (struct err)ERR_INIT;
+		f = fetch(p, QUERY, now_ns, wall_ns, &refused, e);
 	}
-	if (bad)
-		*e = *bad;
-	else
-		f = prom_fold(texts, p->scrape_s, now_ns, wall_ns, e);
-	for (size_t i = 0; i < QUERIES; i++)
-		free(got[i].text);
+	p->turn++;
+	if (p->by_queries && --p->by_queries == 0)
+		free_answers(p->kept); /* they are not of the kind that comes next */
 	return f;
 }

@@ -175,17 +175,21 @@ static void skip(struct reader *r, int depth)
 	}
 }
 
-static void read_label(struct reader *r, const char *key, int depth)
+int prom_label(const char *name, size_t len)
 {
 	static const char *const names[PROM_LABELS] = {
 		"__name__", "instance", "host", "uri", "version", "vm", "uuid", "state", "cause", "who"};
-	(void)depth;
 	for (int i = 0; i < PROM_LABELS; i++)
-		if (strcmp(key, names[i]) == 0) {
-			string(r, r->s->label[i], PROM_TEXT);
-			return;
-		}
-	string(r, NULL, 0);
+		if (strncmp(name, names[i], len) == 0 && !names[i][len])
+			return i;
+	return -1;
+}
+
+static void read_label(struct reader *r, const char *key, int depth)
+{
+	int i = prom_label(key, strlen(key));
+	(void)depth;
+	string(r, i < 0 ? NULL : r->s->label[i], PROM_TEXT);
 }
 
 /* [time, "value"] */

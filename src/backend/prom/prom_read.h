@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An answer of Prometheus's HTTP API to an instant query, series by series. Private to src/backend. */
+/* What Prometheus answers, series by series: to an instant query (JSON), and as federation (the text in which
+ * it reads metrics itself). Private to src/backend. */
 #ifndef BACKEND_PROM_READ_H
 #define BACKEND_PROM_READ_H
 
@@ -32,5 +33,10 @@ struct prom_series {
  * an answer, or says that the query failed. */
 int prom_read(const char *text, size_t len, void (*each)(void *arg, const struct prom_series *s), void *arg,
 	struct err *e);
+/* The same for metrics as text. Nothing at all is an answer. */
+int prom_read_metrics(const char *text, size_t len, void (*each)(void *arg, const struct prom_series *s),
+	void *arg, struct err *e);
+/* The label of that name; -1: of no interest. */
+int prom_label(const char *name, size_t len);
 
 #endif

@@ -174,18 +174,47 @@ void fleet_proposal_text(const struct fleet_proposal *p, char *buf, size_t len)
 			x->cured, x->overloaded, text_s(x->overloaded));
 }
 
+/* VMs that move, and those on the hosts that receive them, of which no peak is known. */
+static size_t without_peak(const struct fleet *f, const struct fleet_proposal *p)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < p->n_tasks; i++) {
+		bool counts = false;
+		for (size_t k = 0; k < p->plan.n; k++)
+			counts |= p->plan.moves[k].task == i || p->plan.moves[k].to == p->tasks[i].unit;
+		n += counts && !vf64_has(f->vms[i].peak_pct) && strcmp(f->vms[i].state, "running") == 0;
+	}
+	return n;
+}
+
+static void peaks_text(const struct fleet *f, const struct fleet_proposal *p, char *buf, size_t len)
+{
+	size_t n = without_peak(f, p);
+	buf[0] = '\0';
+	if (n)
+		snprintf(buf, len,
+			"; no peak is known of %zu VM%s there: what they want now was taken for it", n,
+			text_s(n));
+	else if (f->peaks_s > 0 && f->peaks_s < 3600)
+		snprintf(buf, len,
+			"; peaks of the last %.0f s only: the rules that are shipped record an hour",
+			f->peaks_s);
+}
+
 /* Prometheus knows no definitions; over libvirt those were read, and of this machine's guests the disks too.
  */
 void fleet_proposal_unsure(const struct fleet *f, const struct fleet_proposal *p, char *buf, size_t len)
 {
 	bool defined = true;
+	buf[0] = '\0';
+	if (!p->plan.n)
+		return;
 	for (size_t i = 0; i < p->plan.n; i++)
 		defined &= f->vms[p->plan.moves[i].task].defined;
-	snprintf(buf, len, "%s",
-		!p->plan.n ? ""
-		: defined  ? "CPU model and shared files not compared yet: looked at right before each move"
-			   : "pins, disks, huge pages and CPU model not compared yet: looked at right before "
-			     "each move");
+	int n = snprintf(buf, len, "%s not compared yet: looked at right before each move",
+		defined ? "CPU model and shared files" : "pins, disks, huge pages and CPU model");
+	if (n > 0 && (size_t)n < len)
+		peaks_text(f, p, buf + n, len - (size_t)n);
 }
 
 /* Of letters, digits and what stands in names and URIs: a shell takes it as it is. */

@@ -240,9 +240,22 @@ static void pins_that_lead_out_keep_a_guest(void **state)
 static void what_was_not_compared_is_said(void **state)
 {
 	(void)state;
-	char text[200];
+	char text[300];
 	fill();
 	propose();
+	for (size_t i = 0; i < fleet->n_vms; i++)
+		fleet->vms[i].peak_pct = vf64_absent(AVAIL_NONE);
+	fleet_proposal_unsure(fleet, &p, text, sizeof text);
+	assert_non_null(strstr(text,
+		"pins, disks, huge pages and CPU model not compared yet: looked at right before each move; no peak is "
+		"known of "));
+	for (size_t i = 0; i < fleet->n_vms; i++)
+		fleet->vms[i].peak_pct = vf64_ok(10);
+	fleet->peaks_s = 120;
+	fleet_proposal_unsure(fleet, &p, text, sizeof text);
+	assert_non_null(strstr(
+		text, "each move; peaks of the last 120 s only: the rules that are shipped record an hour"));
+	fleet->peaks_s = 3600;
 	fleet_proposal_unsure(fleet, &p, text, sizeof text);
 	assert_string_equal(text,
 		"pins, disks, huge pages and CPU model not compared yet: looked at right before each move");

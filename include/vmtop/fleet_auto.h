@@ -63,6 +63,8 @@ bool fleet_auto_due(struct fleet_auto_pace *p, bool over, int64_t now_ns);
 bool fleet_auto_changed(const struct fleet_auto_pace *p, const struct fleet_auto *a);
 /* -1: out of memory. */
 int fleet_auto_tried(struct fleet_auto_pace *p, const struct fleet_auto *a, int64_t now_ns);
+/* Nothing was written: it is tried again once it has rested, for what kept it may be over by then. */
+void fleet_auto_refused(struct fleet_auto_pace *p, int64_t now_ns);
 /* What vmtop has changed itself is no reason for another try. */
 void fleet_auto_settled(struct fleet_auto_pace *p, const struct cluster *c);
 void fleet_auto_pace_done(struct fleet_auto_pace *p);

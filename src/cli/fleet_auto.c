@@ -29,6 +29,7 @@ struct fleet_auto_run {
 	int64_t wrote_ns, looked_ns;
 	struct cluster_actions awaited; /* what was to come of it */
 	char told[LINE];                /* the last obstacle; empty: none */
+	char refused[LINE / 2];         /* why the last try was; empty: it was not */
 };
 
 static double since(int64_t ns)
@@ -283,12 +284,17 @@ static int predict(struct fleet_auto_run *r, const struct fleet_auto *a, struct 
 		tell_obstacle(r, e.msg);
 		return -1;
 	}
+	bool refuses = fleet_auto_refuses(a, t, why, sizeof why),
+	     known = refuses && strcmp(why, r->refused) == 0;
+	snprintf(r->refused, sizeof r->refused, "%s", refuses ? why : "");
+	if (known) /* said when it was tried before */
+		return 0;
 	snprintf(text, sizeof text,
 		"%zu host%s in need: with the demand of %zu guest%s crm_simulate says that Pacemaker would do:%s",
 		a->n_over, text_s(a->n_over), a->n_given, text_s(a->n_given), t->does.n ? "" : " nothing");
 	tell(r, "predicted", &t->does, text);
 	tell_actions(r, a, &t->does);
-	if (!fleet_auto_refuses(a, t, why, sizeof why))
+	if (!refuses)
 		return 1;
 	snprintf(text, sizeof text, "not written: %s", why);
 	tell(r, "refused", NULL, text);
@@ -312,7 +318,9 @@ static int attempt(struct fleet_auto_run *r, const struct fleet_auto *a)
 	int may = predict(r, a, &t);
 	bool again = may < 0 || (may > 0 && write_it(r, a, &t) < 0);
 	cluster_trial_done(&t);
-	return again ? 0 : fleet_auto_tried(&r->pace, a, clock_ns());
+	if (may == 0)
+		fleet_auto_refused(&r->pace, clock_ns());
+	return again || may == 0 ? 0 : fleet_auto_tried(&r->pace, a, clock_ns());
 }
 
 /* ---- a turn ---- */

@@ -305,6 +305,31 @@ static bool harms(const struct fleet_auto *a, const struct cluster_action *x, st
 	return false;
 }
 
+/* What other nodes have left at most for a guest that Pacemaker would stop. */
+static void stop_text(const struct fleet_auto *a, const struct cluster_action *x, char *buf, size_t len)
+{
+	size_t vm = vm_of(a, x->resource), best = FLEET_AUTO_NONE;
+	long most = -1;
+	buf[0] = '\0';
+	if (strcmp(x->what, "stop") != 0 || vm == FLEET_AUTO_NONE)
+		return;
+	for (size_t i = 0; i < a->c->n_nodes; i++) {
+		long left = a->demand.nodes[i].cpu;
+		for (size_t k = 0; k < a->c->n_guests; k++)
+			left -= a->c->guests[k].node == i && a->demand.guests[k].cpu > 0
+					? a->demand.guests[k].cpu
+					: 0;
+		if (strcmp(a->c->nodes[i].name, x->from) == 0 || left <= most)
+			continue;
+		most = left;
+		best = i;
+	}
+	if (best != FLEET_AUTO_NONE)
+		snprintf(buf, len,
+			": it wants %ld %% of a pCPU, and of the other nodes %.100s has most left, %ld %%",
+			a->demand.guests[a->guest[vm]].cpu, a->c->nodes[best].name, most);
+}
+
 /* It would not stay. A restart is no prediction: the history that crm_simulate makes up lacks the digests of
  * what was started. */
 static bool leaves(const struct cluster_action *x)
@@ -325,7 +350,7 @@ static bool breaks(const struct fleet_auto *a, struct fleet_plan *plan, char *bu
 
 bool fleet_auto_refuses(const struct fleet_auto *a, const struct cluster_trial *t, char *buf, size_t len)
 {
-	char text[3 * CLUSTER_TEXT];
+	char text[3 * CLUSTER_TEXT], why[CLUSTER_TEXT];
 	if (!t->does.n) {
 		snprintf(buf, len, "Pacemaker would move nobody");
 		return true;
@@ -337,7 +362,8 @@ bool fleet_auto_refuses(const struct fleet_auto *a, const struct cluster_trial *
 	for (size_t i = 0; i < t->does.n && !refuses; i++)
 		if ((refuses = harms(a, &t->does.list[i], &plan.moves[i]))) {
 			fleet_auto_action_text(a, &t->does.list[i], text, sizeof text);
-			snprintf(buf, len, "Pacemaker would also %s", text);
+			stop_text(a, &t->does.list[i], why, sizeof why);
+			snprintf(buf, len, "Pacemaker would also %s%s", text, why);
 		}
 	refuses = refuses || breaks(a, &plan, buf, len);
 	for (size_t i = 0; i < t->after.n && !refuses; i++)

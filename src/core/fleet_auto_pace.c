@@ -76,6 +76,13 @@ int fleet_auto_tried(struct fleet_auto_pace *p, const struct fleet_auto *a, int6
 	return 0;
 }
 
+void fleet_auto_refused(struct fleet_auto_pace *p, int64_t now_ns)
+{
+	p->n_kept = 0;
+	p->version[0] = '\0';
+	p->rest_ns = now_ns + (int64_t)(p->rest_s * SECOND);
+}
+
 void fleet_auto_settled(struct fleet_auto_pace *p, const struct cluster *c)
 {
 	memcpy(p->version, c->version, sizeof p->version);

@@ -227,7 +227,9 @@ static void test_refusals(void **state)
 	struct cluster_trial t = {.does = {.list = NULL}}, good = t, bad = t;
 	refused(t, "Pacemaker would move nobody");
 	answer(&t.does, "stop", "vm-a", "kvm1", "");
-	refused(t, "Pacemaker would also stop vm-a (a): kvm1");
+	refused(t,
+		"Pacemaker would also stop vm-a (a): kvm1: it wants 60 % of a pCPU, and of the other nodes kvm2 "
+		"has most left, 130 %");
 	t.does.n = 0;
 	answer(&t.does, "move", "vm-a", "kvm1", "kvm2");
 	refused(t, "Pacemaker would also move vm-a (a): kvm1 -> kvm2");
@@ -298,6 +300,11 @@ static void test_pace(void **state)
 	assert_true(fleet_auto_changed(&pace, &a));
 	fleet_auto_settled(&pace, &c);
 	assert_false(fleet_auto_changed(&pace, &a));
+	/* What was refused is tried again, though nothing has changed, once it has rested. */
+	fleet_auto_refused(&pace, 2000 * S);
+	assert_true(fleet_auto_changed(&pace, &a));
+	assert_false(fleet_auto_due(&pace, true, 2599 * S));
+	assert_true(fleet_auto_due(&pace, true, 2600 * S));
 	c.guests[0].node = 1;
 	make();
 	assert_true(fleet_auto_changed(&pace, &a));

@@ -29,6 +29,9 @@ void fleet_view_mouse(struct fleet_view *v, int row, int key, const struct fleet
 const struct fleet_host *fleet_view_host(const struct fleet_view *v, const struct fleet *f);
 void fleet_view_tell(struct fleet_view *v, const char *text); /* until the next key */
 
+/* A line of the --auto=fleet that runs beside the screen; v shows all of them from then on. */
+void fleet_view_auto(struct fleet_view *v, const char *line);
+
 /* How each host is reached by the others, as the config has it; lasts as long as the view. */
 void fleet_view_peers(struct fleet_view *v, const char *lines);
 /* The moves of the plan that is shown: what FLEET_CARRY is about. */
@@ -41,6 +44,7 @@ bool fleet_view_moves(struct fleet_view *v, const struct moves *ms, bool over);
 struct fleet_door {
 	const char *(*open)(void *arg, const char *uri);
 	void *arg;
+	int beside; /* lines of the --auto=fleet that runs beside it; -1: none */
 };
 struct fleet_watch;
 /* Until q, a signal or the end of the terminal. Fails when the terminal cannot be used. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fleet_auto.h"
+#include "fleet_beside.h"
 #include "fleet_carry.h"
 #include "fleet_out.h"
 #include "output.h"
@@ -92,7 +93,7 @@ static int take_option(struct asked *a, size_t option, const char *value, struct
 		a->yes = true;
 		break;
 	case OPT_AUTO:
-		a->pacemaker = a->batch = true;
+		a->pacemaker = true;
 		break;
 	case OPT_SORT:
 		a->sort = value;
@@ -197,15 +198,18 @@ static int configure(struct asked *a, const struct sub_line *line, struct config
 	return take_words(line, cfg, e);
 }
 
-/* false: the end was asked for. */
+/* false: the end was asked for, or whoever reads standard output has gone. */
 static bool wait_until(int64_t until_ms, int signals, int news)
 {
-	struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = news, .events = POLLIN}};
+	struct pollfd fds[] = {
+		{.fd = signals, .events = POLLIN}, {.fd = news, .events = POLLIN}, {.fd = STDOUT_FILENO}};
 	while (!signals_quit()) {
 		int64_t left = until_ms - clock_ms();
 		if (left <= 0)
 			return true;
-		int n = poll(fds, 2, (int)(left < 1000 ? left : 1000));
+		int n = poll(fds, 3, (int)(left < 1000 ? left : 1000));
+		if (n > 0 && fds[2].revents & POLLERR)
+			return false;
 		if (n > 0 && fds[1].revents)
 			return true;
 	}
@@ -381,11 +385,33 @@ static int leave(struct fleet_watch *w, int rc, const struct err *e)
 	_exit(rc < 0 ? err_exit_status(e) : 0);
 }
 
-static int run_screen(struct asked *a, const struct config *cfg, struct err *e)
+/* The same fleet, and what else the line says of it. */
+static int start_beside(
+	struct fleet_beside *b, const struct asked *a, const struct sub_line *line, struct err *e)
 {
-	struct fleet_door door = {open_host, a};
+	const char *argv[ARGS + SUB_WORDS + 4] = {"vmtop", "fleet", "--batch", "--auto=fleet"};
+	size_t n = 4;
+	for (int i = 1; i < a->argc; i++)
+		if (strcmp(a->argv[i], "--batch") != 0 && strcmp(a->argv[i], "--auto=none") != 0)
+			argv[n++] = a->argv[i];
+	for (size_t i = 0; i < line->n_words; i++)
+		argv[n++] = line->words[i];
+	argv[n] = NULL;
+	return fleet_beside_start(b, argv, e);
+}
+
+static int run_screen(struct asked *a, const struct sub_line *line, const struct config *cfg, struct err *e)
+{
+	struct fleet_beside beside = {.fd = -1};
+	if (a->pacemaker && start_beside(&beside, a, line, e) < 0)
+		return -1;
+	struct fleet_door door = {open_host, a, beside.fd};
 	struct fleet_watch *w = fleet_watch_start(cfg, e);
-	return w ? leave(w, fleet_screen(cfg, w, &door, e), e) : -1;
+	int rc = w ? fleet_screen(cfg, w, &door, e) : -1;
+	struct err late = ERR_INIT;
+	if (fleet_beside_stop(&beside, rc < 0 ? &late : e) < 0)
+		rc = -1;
+	return w ? leave(w, rc, e) : -1;
 }
 
 static int run_batch(struct asked *a, const struct config *cfg, struct err *e)
@@ -412,7 +438,7 @@ int fleet_run(const struct sub_line *line, struct err *e)
 		rc = -1;
 	else if (rc == 0)
 		rc = a.batch || a.count || !isatty(STDOUT_FILENO) ? run_batch(&a, cfg, e)
-								  : run_screen(&a, cfg, e);
+								  : run_screen(&a, line, cfg, e);
 	for (int i = 0; i < a.argc; i++)
 		free(a.argv[i]);
 	free(cfg);

@@ -8,7 +8,7 @@
 #include "vmtop/text.h"
 
 enum { NAME_LEAST = 9, GAP = 1, FOOTER_MOST = 16, HELP_KEYS = 13, HELP_WIDTH = 80, LIST_LINE = 80 };
-enum { ROWS_WITH_HEAD = 3, ROWS_WITH_KEYS = 5, ROWS_WITH_ALERT = 6 };
+enum { ROWS_WITH_HEAD = 3, ROWS_WITH_KEYS = 5, ROWS_WITH_ALERT = 6, ROWS_WITH_AUTO = 7 };
 
 /* Columns that are shown, in their order; the name is not among them. */
 struct layout {
@@ -202,6 +202,14 @@ static void draw_alert(const struct fleet_view *v, const struct fleet *f, struct
 	draw_cut(to, row, 0, to->cols, v->message[0] || moves ? STYLE_WARN : STYLE_BAD, safe);
 }
 
+/* What runs unattended is seen at any time. */
+static void draw_auto(const struct fleet_view *v, struct screen *to, int row)
+{
+	char text[FLEET_SAID_LINE + 16];
+	if (fleet_auto_line(v, text, sizeof text))
+		draw_cut(to, row, 0, to->cols, STYLE_TITLE, text);
+}
+
 static void draw_empty(const struct fleet_view *v, const struct fleet *f, struct screen *to, int row)
 {
 	const struct fleet_table *t = fleet_table(v->kind);
@@ -222,7 +230,8 @@ void fleet_view_draw(struct fleet_view *v, const struct fleet *f, struct screen 
 	int footer = to->rows >= ROWS_WITH_KEYS, y = 0, title = to->rows >= ROWS_WITH_KEYS - 1;
 	int alert = to->rows >= ROWS_WITH_ALERT, head = to->rows >= ROWS_WITH_HEAD;
 	v->now_ns = f->now_ns;
-	v->first_row = title + alert + head;
+	int unattended = v->said && to->rows >= ROWS_WITH_AUTO;
+	v->first_row = title + alert + unattended + head;
 	v->page = to->rows - v->first_row - footer;
 	if (l->top + (size_t)v->page > l->n)
 		l->top = l->n > (size_t)v->page ? l->n - (size_t)v->page : 0;
@@ -233,9 +242,12 @@ void fleet_view_draw(struct fleet_view *v, const struct fleet *f, struct screen 
 	y += title;
 	if (alert)
 		draw_alert(v, f, to, y);
+	y += alert;
+	if (unattended)
+		draw_auto(v, to, y);
 	choose(v, to->cols, name_width(v, f, to), &p);
 	if (head)
-		draw_head(v, &p, to, y + alert);
+		draw_head(v, &p, to, y + unattended);
 	if (!l->n)
 		draw_empty(v, f, to, v->first_row);
 	for (int i = 0; i < v->page && l->top + (size_t)i < l->n; i++)
@@ -291,6 +303,8 @@ static bool sheet_over(struct fleet_view *v, struct screen *to, int rows, int co
 	} sheets[] = {
 		[FLEET_OVER_HELP] = {help_text, "Help: fleet", " Up Down scroll · other keys close "},
 		[FLEET_OVER_PLAN] = {plan_text, "Plan: moves between hosts",
+			" Up Down scroll · other keys close "},
+		[FLEET_OVER_AUTO] = {fleet_auto_text, "Unattended moves, by Pacemaker",
 			" Up Down scroll · other keys close "},
 		[FLEET_OVER_MOVES] = {fleet_moves_text, "Moves between hosts", " Up Down scroll "},
 	};

@@ -18,7 +18,7 @@
 #include "vmtop/fleet_watch.h"
 #include "vmtop/text.h"
 
-enum { POLL_KEYS, POLL_NEWS, POLL_SIGNALS, POLL_LINE, POLL_MOVES, POLL_COUNT };
+enum { POLL_KEYS, POLL_NEWS, POLL_SIGNALS, POLL_LINE, POLL_MOVES, POLL_BESIDE, POLL_COUNT };
 /* Hosts tell of themselves one after another: they are put together so often at most. */
 enum { NEWS_MS = 250, AGE_MS = 1000 };
 /* An abort takes its time; a host that hangs takes longer. */
@@ -36,6 +36,9 @@ struct loop {
 	struct carry *carry; /* NULL: no moves are carried out */
 	bool carry_over;
 	int signals;
+	int beside; /* -1: none, or it has ended */
+	char said[1024], said_last[400];
+	size_t n_said;
 	int64_t taken_ms;
 	bool news, dirty, done;
 };
@@ -141,6 +144,45 @@ static void begin_moves(struct loop *l)
 		look_at_moves(l);
 	else
 		fleet_view_tell(l->view, e.msg);
+}
+
+/* ---- what runs beside it ---- */
+
+static void take_line(struct loop *l, size_t n)
+{
+	l->said[n] = '\0';
+	snprintf(l->said_last, sizeof l->said_last, "%.399s", l->said);
+	fleet_view_auto(l->view, l->said);
+	l->dirty = true;
+}
+
+/* A line that is too long is cut into several. */
+static void read_beside(struct loop *l)
+{
+	ssize_t n = read(l->beside, l->said + l->n_said, sizeof l->said - 1 - l->n_said);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		if (l->n_said)
+			take_line(l, l->n_said);
+		char text[sizeof l->said_last + 80];
+		snprintf(text, sizeof text, "it has ended, and nobody is moved any more: %s", l->said_last);
+		fleet_view_auto(l->view, text);
+		l->beside = -1;
+		l->dirty = true;
+		return;
+	}
+	l->n_said += (size_t)n;
+	for (char *end; (end = memchr(l->said, '\n', l->n_said)) != NULL;) {
+		size_t used = (size_t)(end - l->said);
+		take_line(l, used);
+		l->n_said -= used + 1;
+		memmove(l->said, end + 1, l->n_said);
+	}
+	if (l->n_said == sizeof l->said - 1) {
+		take_line(l, l->n_said);
+		l->n_said = 0;
+	}
 }
 
 /* On the way out, where they stay in sight after the screen has gone. */
@@ -258,6 +300,7 @@ static void turn(struct loop *l)
 		[POLL_SIGNALS] = {.fd = l->signals, .events = POLLIN},
 		[POLL_LINE] = {.fd = busy ? out : -1, .events = POLLOUT},
 		[POLL_MOVES] = {.fd = l->carry && !l->carry_over ? carry_fd(l->carry) : -1, .events = POLLIN},
+		[POLL_BESIDE] = {.fd = l->beside, .events = POLLIN},
 	};
 	int n = poll(fds, POLL_COUNT, next_ms(l));
 	if (n < 0 && errno != EINTR)
@@ -270,6 +313,8 @@ static void turn(struct loop *l)
 		l->news = true;
 	if (n > 0 && fds[POLL_MOVES].revents)
 		look_at_moves(l);
+	if (n > 0 && fds[POLL_BESIDE].revents)
+		read_beside(l);
 	if (clock_ms() - l->taken_ms >= (l->news ? NEWS_MS : AGE_MS))
 		take(l);
 	if (n > 0 && fds[POLL_KEYS].revents && !l->done)
@@ -284,6 +329,8 @@ static int loop_open(struct loop *l, struct err *e)
 	if (!l->view || screen_init(&l->base, 1, 1) < 0 || screen_init(&l->over, 1, 1) < 0 || take(l) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	fleet_view_peers(l->view, l->cfg->fleet_peers);
+	if (l->beside >= 0)
+		fleet_view_auto(l->view, "begins");
 	l->signals = open_signals();
 	if (l->signals < 0)
 		return err_set(e, ERR_RUNTIME, "signals: %s", strerror(errno));
@@ -293,7 +340,7 @@ static int loop_open(struct loop *l, struct err *e)
 int fleet_screen(
 	const struct config *cfg, struct fleet_watch *w, const struct fleet_door *door, struct err *e)
 {
-	struct loop l = {.cfg = cfg, .watch = w, .door = door, .signals = -1};
+	struct loop l = {.cfg = cfg, .watch = w, .door = door, .signals = -1, .beside = door->beside};
 	int rc = loop_open(&l, e);
 	while (rc == 0 && !l.done) {
 		int out;

@@ -11,11 +11,16 @@ enum fleet_over {
 	FLEET_OVER_NONE,
 	FLEET_OVER_HELP,
 	FLEET_OVER_PLAN,
+	FLEET_OVER_AUTO,
 	FLEET_OVER_MOVES,
 	FLEET_OVER_SORT,
 	FLEET_OVER_SEARCH,
 	FLEET_OVER_FILTER
 };
+
+/* What --auto=fleet said last. */
+enum { FLEET_SAID_LINES = 64, FLEET_SAID_LINE = 512 };
+struct fleet_said;
 
 /* One of the two tables. */
 struct fleet_list {
@@ -43,8 +48,9 @@ struct fleet_view {
 	const char *peers;
 	struct moves moving; /* those that are carried out, as told last; no list: none */
 	bool moving_over;
-	int64_t now_ns;         /* of the fleet drawn last */
-	bool aborting, leaving; /* asked for: the end of the moves, and of the screen */
+	int64_t now_ns;          /* of the fleet drawn last */
+	struct fleet_said *said; /* NULL: nothing runs unattended */
+	bool aborting, leaving;  /* asked for: the end of the moves, and of the screen */
 	struct typed line;
 	regex_t filter_re, search_re;
 	bool has_filter, has_search;
@@ -52,6 +58,10 @@ struct fleet_view {
 	char message[200];
 	bool wants_rows; /* the message is that there are none */
 };
+
+/* fleet_auto.c */
+int fleet_auto_text(const struct fleet_view *v, struct sheet *h); /* lines */
+bool fleet_auto_line(const struct fleet_view *v, char *buf, size_t len);
 
 /* fleet_moves.c */
 bool fleet_moves_run(const struct fleet_view *v);

@@ -30,6 +30,7 @@ void fleet_view_free(struct fleet_view *v)
 	if (v->has_search)
 		regfree(&v->search_re);
 	free(v->plan);
+	free(v->said);
 	moves_done(&v->planned);
 	moves_done(&v->moving);
 	free(v);
@@ -287,6 +288,11 @@ static void preview(struct fleet_view *v, const struct fleet *f)
 {
 	if (fleet_moves_run(v)) {
 		ask(v, FLEET_OVER_MOVES, "");
+		return;
+	}
+	if (v->said) { /* whoever moves guests beside it would be in the way */
+		ask(v, FLEET_OVER_AUTO, "");
+		v->over_row = FLEET_SAID_LINES * FLEET_SAID_LINE; /* the end */
 		return;
 	}
 	free(v->plan);

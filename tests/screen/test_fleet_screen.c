@@ -175,6 +175,48 @@ static void test_moves_golden(void **state)
 	moves_golden("fleet-moves-failed", "", 1);
 }
 
+static struct fleet_view *view_auto(const struct fleet *f, int rows, int cols)
+{
+	static const char *const lines[] = {"begins",
+		"2026-11-29T22:42:33.031+00:00 node kvm001: 5 nodes, 19 guests may move by Pacemaker (placement-strategy "
+		"utilization), once a host's guests want more than it has for 30 s",
+		"2026-11-29T22:42:33.031+00:00 vm-3 is left alone: no resource of Pacemaker: vmtop fleet --plan "
+		"--carry-out moves it",
+		"2026-11-29T22:43:04.280+00:00 1 host in need: with the demand of 19 guests crm_simulate says that "
+		"Pacemaker would do:",
+		"  1. migrate vm-c2 (vm1\033[2J): kvm001 -> kvm003",
+		"  2. migrate vm-c3 (vm2): kvm001 -> kvm004"};
+	struct fleet_view *v = fleet_view_new(2);
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+		fleet_view_auto(v, lines[i]);
+	fleet_view_feed(v, f);
+	free(shoot(v, f, rows, cols, false));
+	return v;
+}
+
+static void test_auto_golden(void **state)
+{
+	(void)state;
+	struct fleet *f = fleet_full();
+	struct fleet_view *v = view_auto(f, 24, 80);
+	compare("fleet-auto", v, f, 24, 80);
+	assert_int_equal(type(v, f, "v"), FLEET_STAY);
+	compare("fleet-auto-list", v, f, 24, 80);
+	assert_int_equal(type(v, f, "y"), FLEET_STAY); /* nothing is carried out beside it */
+	for (int i = 0; i < 200; i++)
+		fleet_view_auto(v, i % 2 ? "" : "2026-11-29T22:44:10.000+00:00 written: demand of 19 guests");
+	char *text = shoot(v, f, 24, 80, false);
+	assert_non_null(strstr(text, "auto: "));
+	free(text);
+	for (int rows = 1; rows < 9; rows++)
+		free(shoot(v, f, rows, 20, true));
+	fleet_view_free(v);
+	v = view_auto(f, 50, 200);
+	compare("fleet-auto", v, f, 50, 200);
+	fleet_view_free(v);
+	fleet_free(f);
+}
+
 static void test_moves_keys(void **state)
 {
 	(void)state;
@@ -419,6 +461,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_moves_golden),
+		cmocka_unit_test(test_auto_golden),
 		cmocka_unit_test(test_moves_keys),
 		cmocka_unit_test(test_moves_of_nothing),
 		cmocka_unit_test(test_every_key_does_something),

@@ -256,5 +256,12 @@ void sample_usable(const struct sample *s, struct cpuset *usable);
 int uuid_parse(uint8_t uuid[UUID_BYTES], const char *text); /* -1: not a UUID */
 void uuid_format(const uint8_t uuid[UUID_BYTES], char text[UUID_TEXT]);
 int uuid_compare(const uint8_t a[UUID_BYTES], const uint8_t b[UUID_BYTES]);
+/* Among n elements of `size` bytes, sorted by the UUID at `offset` of each: where it is or would have to
+ * stand; the element itself, or NULL. */
+size_t uuid_place(const uint8_t uuid[UUID_BYTES], const void *items, size_t n, size_t size, size_t offset);
+void *uuid_find(const uint8_t uuid[UUID_BYTES], void *items, size_t n, size_t size, size_t offset);
+#define UUID_PLACE(key, items, n, type) uuid_place((key), (items), (n), sizeof(type), offsetof(type, uuid))
+#define UUID_FIND(key, items, n, type)                                                                       \
+	((type *)uuid_find((key), (items), (n), sizeof(type), offsetof(type, uuid)))
 
 #endif

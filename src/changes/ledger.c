@@ -2,6 +2,7 @@
 /* What is remembered of each VM. Invariant: sorted by UUID, one record per VM; `found` is written once and
  * never again, so that it stays the state before our first change. Does no I/O. */
 #include "ledger.h"
+#include "vmtop/array.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,39 +25,18 @@ void ledger_done(struct ledger *l)
 	memset(l, 0, sizeof *l);
 }
 
-/* Index of the first record not before uuid. */
-static size_t lower_bound(const struct ledger *l, const uint8_t uuid[UUID_BYTES])
-{
-	size_t lo = 0, hi = l->n;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (uuid_compare(l->vms[mid].uuid, uuid) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 struct vm_record *ledger_find(const struct ledger *l, const uint8_t uuid[UUID_BYTES])
 {
-	size_t i = lower_bound(l, uuid);
-	return i < l->n && uuid_compare(l->vms[i].uuid, uuid) == 0 ? &l->vms[i] : NULL;
+	return UUID_FIND(uuid, l->vms, l->n, struct vm_record);
 }
 
 struct vm_record *ledger_get(struct ledger *l, const uint8_t uuid[UUID_BYTES], const char *name)
 {
-	size_t i = lower_bound(l, uuid);
+	size_t i = UUID_PLACE(uuid, l->vms, l->n, struct vm_record);
 	if (i < l->n && uuid_compare(l->vms[i].uuid, uuid) == 0)
 		return &l->vms[i];
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 32;
-		struct vm_record *p = reallocarray(l->vms, cap, sizeof *p);
-		if (!p)
-			return NULL;
-		l->vms = p;
-		l->cap = cap;
-	}
+	if (!array_grow(&l->vms, &l->cap, l->n + 1, sizeof *l->vms))
+		return NULL;
 	memmove(&l->vms[i + 1], &l->vms[i], (l->n - i) * sizeof *l->vms);
 	l->n++;
 	struct vm_record *r = &l->vms[i];
@@ -81,17 +61,9 @@ struct vcpu_record *record_vcpu_get(struct vm_record *r, int id)
 	struct vcpu_record *have = record_vcpu(r, id);
 	if (have)
 		return have;
-	if (r->n_vcpus == r->cap_vcpus) {
-		size_t cap = r->cap_vcpus ? r->cap_vcpus * 2 : 4;
-		struct vcpu_record *p = reallocarray(r->vcpus, cap, sizeof *p);
-		if (!p)
-			return NULL;
-		r->vcpus = p;
-		r->cap_vcpus = cap;
-	}
-	struct vcpu_record *v = &r->vcpus[r->n_vcpus++];
-	memset(v, 0, sizeof *v);
-	v->id = id;
+	struct vcpu_record *v = array_more(&r->vcpus, &r->n_vcpus, &r->cap_vcpus, SIZE_MAX, sizeof *v);
+	if (v)
+		v->id = id;
 	return v;
 }
 
@@ -100,13 +72,10 @@ struct vcpu_fights *record_fights(struct vm_record *r, int id)
 	for (size_t i = 0; i < r->n_fought; i++)
 		if (r->fought[i].id == id)
 			return &r->fought[i];
-	struct vcpu_fights *p = reallocarray(r->fought, r->n_fought + 1, sizeof *p);
-	if (!p)
-		return NULL;
-	r->fought = p;
-	p += r->n_fought++;
-	*p = (struct vcpu_fights){.id = id};
-	return p;
+	struct vcpu_fights *f = array_more(&r->fought, &r->n_fought, &r->cap_fought, SIZE_MAX, sizeof *f);
+	if (f)
+		f->id = id;
+	return f;
 }
 
 void record_drop_vcpu(struct vm_record *r, int id)

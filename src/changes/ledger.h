@@ -51,7 +51,7 @@ struct vm_record {
 	struct vcpu_record *vcpus; /* those that we have pinned */
 	size_t n_vcpus, cap_vcpus;
 	struct vcpu_fights *fought;
-	size_t n_fought;
+	size_t n_fought, cap_fought;
 };
 
 struct ledger {

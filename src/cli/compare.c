@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/array.h"
 #include "vmtop/engine.h"
 #include "vmtop/quantity.h"
 #include "vmtop/record.h"
@@ -41,18 +42,12 @@ static struct run *add_run(struct comparison *c, const struct run *r, struct err
 		err_set(e, ERR_USAGE, "compare: more than %d runs", RUNS_MAX);
 		return NULL;
 	}
-	if (c->n == c->cap) {
-		size_t cap = c->cap ? c->cap * 2 : 64;
-		struct run *runs = realloc(c->runs, cap * sizeof *runs);
-		if (!runs) {
-			err_set(e, ERR_NOMEM, "out of memory");
-			return NULL;
-		}
-		c->runs = runs;
-		c->cap = cap;
-	}
-	c->runs[c->n] = *r;
-	return &c->runs[c->n++];
+	struct run *run = array_more(&c->runs, &c->n, &c->cap, RUNS_MAX, sizeof *run);
+	if (run)
+		*run = *r;
+	else
+		err_set(e, ERR_NOMEM, "out of memory");
+	return run;
 }
 
 static bool planned(const struct comparison *c, const struct run *r)

@@ -5,25 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/array.h"
 #include "vmtop/migrate.h"
 #include "vmtop/subcommand.h"
 
-enum { DEFINITION_MOST = 16 << 20 };
+enum { DEFINITION_MOST = 16 << 20, PIECE = 64 << 10 };
 
 static char *read_all(FILE *in)
 {
-	size_t len = 0, cap = 64 << 10;
-	char *text = malloc(cap);
-	while (text) {
-		len += fread(text + len, 1, cap - len - 1, in);
+	size_t len = 0, cap = 0;
+	char *text = NULL;
+	while (array_grow(&text, &cap, len + PIECE, 1)) {
+		size_t n = fread(text + len, 1, cap - len - 1, in);
+		len += n;
 		text[len] = '\0';
-		if (len < cap - 1 || cap >= DEFINITION_MOST)
+		if (!n || len >= DEFINITION_MOST)
 			return text;
-		char *more = realloc(text, cap *= 2);
-		if (!more)
-			free(text);
-		text = more;
 	}
+	free(text);
 	return NULL;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmtop/array.h"
 #include "vmtop/engine.h"
 #include "vmtop/folder.h"
 #include "vmtop/record.h"
@@ -39,23 +40,9 @@ int report_close(FILE *f, const char *name, struct err *e)
 	return 0;
 }
 
-static bool grow(void *array, size_t *cap, size_t want, size_t size)
-{
-	void **p = array;
-	if (want <= *cap)
-		return true;
-	size_t n = want * 2 + 64;
-	void *bigger = reallocarray(*p, n, size);
-	if (!bigger)
-		return false;
-	*p = bigger;
-	*cap = n;
-	return true;
-}
-
 static bool keep_tick(struct report *r, const struct snapshot *s)
 {
-	if (!grow(&r->ticks, &r->cap_ticks, r->n_ticks + 1, sizeof *r->ticks))
+	if (!array_grow(&r->ticks, &r->cap_ticks, r->n_ticks + 1, sizeof *r->ticks))
 		return false;
 	struct report_tick *t = &r->ticks[r->n_ticks];
 	*t = (struct report_tick){.at_s = (double)(s->sample.time_ns - r->first_ns) / 1e9,
@@ -80,7 +67,7 @@ static bool keep_load(struct report *r, const struct snapshot *s)
 	if (r->n_ticks == 0)
 		for (size_t i = 0; i < h->n_pcpus && r->n_pcpus < CPUSET_CPUS; i++)
 			r->pcpu_ids[r->n_pcpus++] = h->pcpus[i].id;
-	if (!grow(&r->load, &r->cap_load, (r->n_ticks + 1) * r->n_pcpus, sizeof *r->load))
+	if (!array_grow(&r->load, &r->cap_load, (r->n_ticks + 1) * r->n_pcpus, sizeof *r->load))
 		return false;
 	for (size_t i = 0; i < r->n_pcpus; i++) {
 		const struct pcpu_sample *p = sample_pcpu(&s->sample, r->pcpu_ids[i]);
@@ -102,7 +89,7 @@ static bool keep_rows(struct report *r, const struct snapshot *s)
 			r->more_rows += s->n_actions - i;
 			return true;
 		}
-		if (!grow(&r->rows, &r->cap_rows, r->n_rows + 1, sizeof *r->rows))
+		if (!array_grow(&r->rows, &r->cap_rows, r->n_rows + 1, sizeof *r->rows))
 			return false;
 		struct report_row *row = &r->rows[r->n_rows++];
 		row->wall_ns = s->sample.wall_ns;
@@ -175,14 +162,13 @@ static int look_at_guests(struct report *r, const struct snapshot *s)
 		while (g < r->n_guests && uuid_compare(r->guests[g].uuid, vm->uuid) != 0)
 			g++;
 		if (g == r->n_guests) {
-			struct report_guest *p = reallocarray(r->guests, g + 1, sizeof *p);
+			struct report_guest *p =
+				array_more(&r->guests, &r->n_guests, &r->cap_guests, SIZE_MAX, sizeof *p);
 			if (!p)
 				return -1;
-			r->guests = p;
-			p[g] = (struct report_guest){.least_kib = INT64_MAX, .least_used_kib = INT64_MAX};
-			memcpy(p[g].uuid, vm->uuid, UUID_BYTES);
-			memcpy(p[g].name, vm->name, sizeof p[g].name);
-			r->n_guests++;
+			p->least_kib = p->least_used_kib = INT64_MAX;
+			memcpy(p->uuid, vm->uuid, UUID_BYTES);
+			memcpy(p->name, vm->name, sizeof p->name);
 		}
 		struct report_guest *to = &r->guests[g];
 		widen(&to->least_kib, &to->most_kib, vm->mem.balloon_kib);

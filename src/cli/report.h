@@ -47,7 +47,7 @@ struct report {
 	int pcpu_ids[CPUSET_CPUS];
 	size_t n_pcpus;
 	struct report_guest *guests;
-	size_t n_guests;
+	size_t n_guests, cap_guests;
 	struct report_row *rows;
 	size_t n_rows, cap_rows, more_rows; /* more_rows: left out */
 	struct report_mark marks[REPORT_MARKS];

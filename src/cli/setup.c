@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmtop/array.h"
 #include "vmtop/layout.h"
 #include "vmtop/options.h"
 #include "vmtop/settings.h"
@@ -29,14 +30,9 @@ struct text {
 
 static void text_add(struct text *t, const char *s, size_t n)
 {
-	if (t->n + n + 1 > t->cap) {
-		size_t cap = (t->n + n + 1) * 2;
-		char *at = realloc(t->at, cap);
-		t->bad = t->bad || !at;
-		if (!at)
-			return;
-		t->at = at;
-		t->cap = cap;
+	if (!array_grow(&t->at, &t->cap, t->n + n + 1, 1)) {
+		t->bad = true;
+		return;
 	}
 	memcpy(t->at + t->n, s, n);
 	t->n += n;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Arrays that only grow: the room of what the core works with. Invariant: a failure changes nothing. */
-#include "array.h"
+/* Arrays that only grow. Invariant: a failure changes nothing. */
+#include "vmtop/array.h"
 
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 bool array_grow(void *array, size_t *cap, size_t want, size_t size)
 {
@@ -16,4 +18,12 @@ bool array_grow(void *array, size_t *cap, size_t want, size_t size)
 	*p = bigger;
 	*cap = n;
 	return true;
+}
+
+void *array_more(void *array, size_t *n, size_t *cap, size_t most, size_t size)
+{
+	if (*n >= most || !array_grow(array, cap, *n + 1, size))
+		return NULL;
+	void *item = *(char **)array + (*n)++ * size;
+	return memset(item, 0, size);
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
+#include "vmtop/array.h"
 #include "vmtop/config.h"
 
 void cpu_problem_done(struct cpu_problem *b)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
+#include "vmtop/array.h"
 #include "vmtop/text.h"
 
 /* Late: three readings and a moment for the answer. */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
+#include "vmtop/array.h"
 
 /* Hosts that are looked at for pairs and chains, in all: what bounds the time of a large fleet that is full.
  */

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
 #include "model_priv.h"
+#include "vmtop/array.h"
 #include "vmtop/config.h"
 #include "vmtop/err.h"
 

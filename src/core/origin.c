@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
+#include "vmtop/array.h"
 #include "vmtop/config.h"
 #include "vmtop/text.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The container of a round's actions, and the invariants that every plan holds. */
 #include "vmtop/plan.h"
+#include "vmtop/array.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,16 +24,9 @@ void plan_reset(struct plan *p)
 
 struct action *plan_add(struct plan *p, enum action_kind kind)
 {
-	if (p->n == p->cap) {
-		size_t cap = p->cap ? p->cap * 2 : 64;
-		struct action *a = reallocarray(p->actions, cap, sizeof *a);
-		if (!a)
-			return NULL;
-		p->actions = a;
-		p->cap = cap;
-	}
-	struct action *a = &p->actions[p->n++];
-	memset(a, 0, sizeof *a);
+	struct action *a = array_more(&p->actions, &p->n, &p->cap, SIZE_MAX, sizeof *a);
+	if (!a)
+		return NULL;
 	a->kind = kind;
 	a->vcpu = -1;
 	return a;

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
 #include "minmove.h"
+#include "vmtop/array.h"
 #include "vmtop/text.h"
 
 void relief_done(struct relief *r)

@@ -6,9 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "array.h"
 #include "minmove.h"
 #include "relief.h"
+#include "vmtop/array.h"
 
 enum { MEAN_S = 60, OWED_S = 300 };
 /* Waiting that is not worth a word: measured delays of quiet hosts are about this large. And by so much the

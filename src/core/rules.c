@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/array.h"
 #include "vmtop/config.h"
 #include "vmtop/control.h"
 
@@ -168,20 +169,9 @@ static void vm_rule_fill(struct vm_rule *out, const struct config *cfg, const st
 
 static int rules_room(struct rules *r, const struct sample *s)
 {
-	if (s->n_vms > r->cap_vms) {
-		struct vm_rule *p = reallocarray(r->vms, s->n_vms * 2, sizeof *p);
-		if (!p)
-			return -1;
-		r->vms = p;
-		r->cap_vms = s->n_vms * 2;
-	}
-	if (s->n_vcpus > r->cap_vcpus) {
-		struct vcpu_rule *p = reallocarray(r->vcpus, s->n_vcpus * 2, sizeof *p);
-		if (!p)
-			return -1;
-		r->vcpus = p;
-		r->cap_vcpus = s->n_vcpus * 2;
-	}
+	if (!array_grow(&r->vms, &r->cap_vms, s->n_vms, sizeof *r->vms) ||
+		!array_grow(&r->vcpus, &r->cap_vcpus, s->n_vcpus, sizeof *r->vcpus))
+		return -1;
 	r->n_vms = s->n_vms;
 	r->n_vcpus = s->n_vcpus;
 	return 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/array.h"
 #include "vmtop/err.h"
 
 enum { VCPU_IDS = 65536 };
@@ -47,28 +48,10 @@ void sample_reset(struct sample *s)
 	*s = kept;
 }
 
-/* Makes room for want elements; false when memory is out, the array is then as before. */
-static bool room(void **items, size_t *cap, size_t want, size_t size)
-{
-	if (want <= *cap)
-		return true;
-	size_t n = *cap ? *cap : 16;
-	while (n < want)
-		n *= 2;
-	void *p = reallocarray(*items, n, size);
-	if (!p)
-		return false;
-	*items = p;
-	*cap = n;
-	return true;
-}
-
 struct pcpu_sample *sample_add_pcpu(struct sample *s, int id)
 {
-	void *items = s->host.pcpus;
-	if (!room(&items, &s->cap_pcpus, s->host.n_pcpus + 1, sizeof *s->host.pcpus))
+	if (!array_grow(&s->host.pcpus, &s->cap_pcpus, s->host.n_pcpus + 1, sizeof *s->host.pcpus))
 		return NULL;
-	s->host.pcpus = items;
 	struct pcpu_sample *p = &s->host.pcpus[s->host.n_pcpus++];
 	*p = (struct pcpu_sample){.id = id, .node = -1, .socket = -1, .core = -1, .llc = -1};
 	return p;
@@ -76,12 +59,9 @@ struct pcpu_sample *sample_add_pcpu(struct sample *s, int id)
 
 struct vm_sample *sample_add_vm(struct sample *s, const uint8_t uuid[UUID_BYTES])
 {
-	void *items = s->vms;
-	if (!room(&items, &s->cap_vms, s->n_vms + 1, sizeof *s->vms))
+	struct vm_sample *vm = array_more(&s->vms, &s->n_vms, &s->cap_vms, SIZE_MAX, sizeof *vm);
+	if (!vm)
 		return NULL;
-	s->vms = items;
-	struct vm_sample *vm = &s->vms[s->n_vms++];
-	memset(vm, 0, sizeof *vm);
 	memcpy(vm->uuid, uuid, UUID_BYTES);
 	vm->id = -1;
 	vm->first_vcpu = s->n_vcpus;
@@ -91,15 +71,13 @@ struct vm_sample *sample_add_vm(struct sample *s, const uint8_t uuid[UUID_BYTES]
 
 struct vcpu_sample *sample_append_vcpu(struct sample *s, struct vm_sample *vm, int id)
 {
-	void *items = s->vcpus;
-	if ((vm->n_vcpus && vm->first_vcpu + vm->n_vcpus != s->n_vcpus) ||
-		!room(&items, &s->cap_vcpus, s->n_vcpus + 1, sizeof *s->vcpus))
+	bool apart = vm->n_vcpus && vm->first_vcpu + vm->n_vcpus != s->n_vcpus;
+	struct vcpu_sample *v =
+		apart ? NULL : array_more(&s->vcpus, &s->n_vcpus, &s->cap_vcpus, SIZE_MAX, sizeof *v);
+	if (!v)
 		return NULL;
-	s->vcpus = items;
 	if (!vm->n_vcpus)
-		vm->first_vcpu = s->n_vcpus;
-	struct vcpu_sample *v = &s->vcpus[s->n_vcpus++];
-	memset(v, 0, sizeof *v);
+		vm->first_vcpu = s->n_vcpus - 1;
 	v->id = id;
 	vm->n_vcpus++;
 	return v;
@@ -181,14 +159,9 @@ int sample_finish(struct sample *s, struct err *e)
 
 int sample_copy(struct sample *to, const struct sample *from)
 {
-	void *vms = to->vms, *vcpus = to->vcpus, *pcpus = to->host.pcpus;
-	bool ok = room(&vms, &to->cap_vms, from->n_vms, sizeof *to->vms);
-	to->vms = vms;
-	ok = room(&vcpus, &to->cap_vcpus, from->n_vcpus, sizeof *to->vcpus) && ok;
-	to->vcpus = vcpus;
-	ok = room(&pcpus, &to->cap_pcpus, from->host.n_pcpus, sizeof *to->host.pcpus) && ok;
-	to->host.pcpus = pcpus;
-	if (!ok)
+	if (!array_grow(&to->vms, &to->cap_vms, from->n_vms, sizeof *to->vms) ||
+		!array_grow(&to->vcpus, &to->cap_vcpus, from->n_vcpus, sizeof *to->vcpus) ||
+		!array_grow(&to->host.pcpus, &to->cap_pcpus, from->host.n_pcpus, sizeof *to->host.pcpus))
 		return -1;
 	struct sample kept = *to;
 	*to = *from;
@@ -207,20 +180,26 @@ int sample_copy(struct sample *to, const struct sample *from)
 	return 0;
 }
 
+static int key_uuid(const void *key, const void *item)
+{
+	return uuid_compare(key, item);
+}
+
+size_t uuid_place(const uint8_t uuid[UUID_BYTES], const void *items, size_t n, size_t size, size_t offset)
+{
+	return array_place(uuid, (const char *)items + (n ? offset : 0), n, size, key_uuid);
+}
+
+void *uuid_find(const uint8_t uuid[UUID_BYTES], void *items, size_t n, size_t size, size_t offset)
+{
+	size_t at = uuid_place(uuid, items, n, size, offset);
+	char *item = at < n ? (char *)items + at * size : NULL;
+	return item && memcmp(item + offset, uuid, UUID_BYTES) == 0 ? item : NULL;
+}
+
 const struct vm_sample *sample_vm_by_uuid(const struct sample *s, const uint8_t uuid[UUID_BYTES])
 {
-	size_t lo = 0, hi = s->n_vms;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = uuid_compare(s->vms[mid].uuid, uuid);
-		if (c == 0)
-			return &s->vms[mid];
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
+	return UUID_FIND(uuid, s->vms, s->n_vms, struct vm_sample);
 }
 
 const struct vcpu_sample *sample_vcpu(const struct sample *s, const struct vm_sample *vm, int id)
@@ -231,19 +210,18 @@ const struct vcpu_sample *sample_vcpu(const struct sample *s, const struct vm_sa
 	return NULL;
 }
 
+static int by_id(const void *key, const void *item)
+{
+	const int *id = key;
+	const struct pcpu_sample *p = item;
+	return *id < p->id ? -1 : *id > p->id;
+}
+
 const struct pcpu_sample *sample_pcpu(const struct sample *s, int id)
 {
-	size_t lo = 0, hi = s->host.n_pcpus;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (s->host.pcpus[mid].id == id)
-			return &s->host.pcpus[mid];
-		if (s->host.pcpus[mid].id < id)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
+	const struct pcpu_sample *p = s->host.pcpus;
+	size_t at = array_place(&id, p, s->host.n_pcpus, sizeof *p, by_id);
+	return at < s->host.n_pcpus && p[at].id == id ? &p[at] : NULL;
 }
 
 void sample_online(const struct sample *s, struct cpuset *online)

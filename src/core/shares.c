@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
+#include "vmtop/array.h"
 #include "vmtop/config.h"
 #include "vmtop/control.h"
 #include "vmtop/err.h"

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
 #include "suffer_priv.h"
+#include "vmtop/array.h"
 
 enum { NAME_AFTER = 2, GONE_AFTER = 2 };
 static const double off_part = .6; /* of the weight from which a cause is named: below it is not seen */

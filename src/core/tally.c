@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
+#include "vmtop/array.h"
 
 enum { LONGEST_S = 60 }; /* a state seen after a longer gap is not put to the whole of it */
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fleet_private.h"
+#include "vmtop/array.h"
 
 struct fleet_view *fleet_view_new(double delay_s)
 {
@@ -108,14 +109,7 @@ static void find_cursor(struct fleet_view *v, struct fleet_list *l, const struct
 
 static bool list_room(struct fleet_list *l, size_t n)
 {
-	if (n <= l->cap && l->rows)
-		return true;
-	size_t *rows = reallocarray(l->rows, n + 64, sizeof *rows);
-	if (!rows)
-		return false;
-	l->rows = rows;
-	l->cap = n + 64;
-	return true;
+	return array_grow(&l->rows, &l->cap, n, sizeof *l->rows);
 }
 
 /* Ages count up each second, and the same 30,000 VMs are in order already. */

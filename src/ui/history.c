@@ -48,18 +48,7 @@ static bool same_shape(const struct history *h, const struct snapshot *s)
 
 const struct history_vm *history_find(const struct history *h, const uint8_t uuid[UUID_BYTES])
 {
-	size_t lo = 0, hi = h->n_vms;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = uuid_compare(h->vms[mid].uuid, uuid);
-		if (!c)
-			return &h->vms[mid];
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
+	return UUID_FIND(uuid, h->vms, h->n_vms, struct history_vm);
 }
 
 static size_t row_of_vm(const struct history *h, const struct history_vm *vm)

@@ -14,6 +14,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "vmtop/array.h"
 #include "vmtop/clock.h"
 
 /* After sudo -u the terminal may belong to somebody else and cannot be opened again: then it is used as it
@@ -53,14 +54,7 @@ static bool make_room(struct out *o, size_t n)
 		o->len -= o->at;
 		o->at = 0;
 	}
-	if (o->len + n <= o->room)
-		return true;
-	char *buf = realloc(o->buf, o->len + n + 4096);
-	if (!buf)
-		return false;
-	o->buf = buf;
-	o->room = o->len + n + 4096;
-	return true;
+	return array_grow(&o->buf, &o->room, o->len + n, 1);
 }
 
 static void add(struct out *o, const char *text, size_t n)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/array.h"
 #include "vmtop/effect.h"
 #include "vmtop/text.h"
 
@@ -23,13 +24,8 @@ void plan_feed(struct view *v, const struct snapshot *s)
 	struct suffer_look look = snapshot_look(s);
 	bool begins = s->preview && !v->previewing && s->n_ghosts && !s->backend.replay && !v->past;
 	v->n_plan = 0;
-	if (s->n_ghosts > v->cap_plan) {
-		struct effect *p = reallocarray(v->plan, s->n_ghosts, sizeof *p);
-		if (!p)
-			return; /* the ghosts in the map still tell */
-		v->plan = p;
-		v->cap_plan = s->n_ghosts;
-	}
+	if (!array_grow(&v->plan, &v->cap_plan, s->n_ghosts, sizeof *v->plan))
+		return; /* the ghosts in the map still tell */
 	if (s->n_ghosts)
 		v->n_plan = effects_of(&look, s->ghosts, s->n_ghosts, v->plan);
 	if (begins) {

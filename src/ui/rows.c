@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/array.h"
 #include "vmtop/control.h"
 #include "vmtop/text.h"
 
@@ -84,19 +85,12 @@ static bool rows_room(struct view *v, size_t n)
 {
 	if (n <= v->cap_rows)
 		return true;
-	size_t *rows = reallocarray(v->rows, n, sizeof *rows);
-	if (rows)
-		v->rows = rows;
-	size_t *names = reallocarray(v->names, n, sizeof *names);
-	if (names)
-		v->names = names;
-	struct row_key *keys = reallocarray(v->keys, n, sizeof *keys);
-	if (keys)
-		v->keys = keys;
-	if (!rows || !names || !keys)
-		return false;
-	v->cap_rows = n;
-	return true;
+	size_t cap = 0, cap_names = 0, cap_keys = 0;
+	bool ok = array_grow(&v->rows, &cap, n, sizeof *v->rows) &&
+		  array_grow(&v->names, &cap_names, n, sizeof *v->names) &&
+		  array_grow(&v->keys, &cap_keys, n, sizeof *v->keys);
+	v->cap_rows = ok ? cap : v->cap_rows;
+	return ok;
 }
 
 /* The filter typed last counts; before one was typed, the patterns of the command line. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/array.h"
 
 const char *merge_text(enum merge m)
 {
@@ -116,16 +117,14 @@ void units_update(struct view *v, const struct snapshot *s)
 	if (s->first || !n)
 		return;
 	offline_at_first(v, s);
-	struct unit *units = reallocarray(v->units, n, sizeof *units);
+	bool room = array_grow(&v->units, &v->cap_units, n, sizeof *v->units);
 	const struct pcpu_sample **at = calloc(n, sizeof *at);
-	if (units)
-		v->units = units;
-	if (units && at) {
+	if (room && at) {
 		n = units_order(v, s, at);
 		for (size_t i = 0; i < n; i++) {
-			struct unit *u = v->n_units ? &units[v->n_units - 1] : NULL;
+			struct unit *u = v->n_units ? &v->units[v->n_units - 1] : NULL;
 			if (!i || group_of(at[i], v->merge) != group_of(at[i - 1], v->merge)) {
-				u = &units[v->n_units++];
+				u = &v->units[v->n_units++];
 				*u = (struct unit){
 					.first = at[i]->id, .node = at[i]->node, .llc = at[i]->llc};
 				u->isolated = true;
@@ -138,7 +137,7 @@ void units_update(struct view *v, const struct snapshot *s)
 		}
 	}
 	for (size_t i = 0; i < v->n_units; i++)
-		unit_numbers(&units[i], s);
+		unit_numbers(&v->units[i], s);
 	free(at);
 }
 

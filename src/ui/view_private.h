@@ -147,10 +147,10 @@ struct view {
 	size_t n_marks;
 
 	/* pin map */
-	struct unit *units;       /* of the snapshot fed last, as merged */
-	size_t n_units, n_hidden; /* pCPUs that are offline and left out */
-	int map_vcpu;             /* id of the selected vCPU of the selected VM */
-	int map_cpu;              /* smallest id of the selected unit, -1: none */
+	struct unit *units;                  /* of the snapshot fed last, as merged */
+	size_t cap_units, n_units, n_hidden; /* pCPUs that are offline and left out */
+	int map_vcpu;                        /* id of the selected vCPU of the selected VM */
+	int map_cpu;                         /* smallest id of the selected unit, -1: none */
 	size_t map_top, map_left;
 	int map_rows, map_cols; /* vCPUs and pCPUs it showed last */
 	bool edit;

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vmtop/array.h"
 #include "vmtop/clock.h"
 
 enum { PIECE = 65536 };
@@ -59,13 +60,8 @@ bool child_start(struct child *c, const char *const *argv, size_t most, double t
 /* false: its end, or that of our patience. */
 static bool read_some(struct child *c)
 {
-	if (c->n + PIECE > c->cap) {
-		char *out = realloc(c->out, c->cap + 2 * (size_t)PIECE);
-		if (!out)
-			return false;
-		c->out = out;
-		c->cap += 2 * (size_t)PIECE;
-	}
+	if (!array_grow(&c->out, &c->cap, c->n + PIECE, 1))
+		return false;
 	ssize_t n = read(c->fd, c->out + c->n, PIECE - 1);
 	if (n > 0)
 		c->n += (size_t)n;

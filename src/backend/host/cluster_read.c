@@ -9,6 +9,7 @@
 #include "../xml.h"
 #include "cib.h"
 #include "cluster_xml.h"
+#include "vmtop/array.h"
 
 enum { NODES_MOST = 4096, GUESTS_MOST = 65536, ACTIONS_MOST = 4096, MARKS_MOST = 64, DEEP = 4 };
 
@@ -34,20 +35,7 @@ void cluster_done(struct cluster *c)
 	*c = (struct cluster){.cib = NULL};
 }
 
-/* Room for one more, zeroed. NULL: too many, or out of memory. */
-static void *more(void **list, size_t *n, size_t *cap, size_t most, size_t size)
-{
-	if (*n == *cap) {
-		size_t want = *cap ? 2 * *cap : 16;
-		void *bigger = *n < most ? reallocarray(*list, want, size) : NULL;
-		if (!bigger)
-			return NULL;
-		*list = bigger;
-		*cap = want;
-	}
-	return memset((char *)*list + size * (*n)++, 0, size);
-}
-#define MORE(list, n, cap, most) more((void **)&(list), &(n), &(cap), (most), sizeof *(list))
+#define MORE(list, n, cap, most) array_more(&(list), &(n), &(cap), (most), sizeof *(list))
 
 static int too_many(struct err *e, const char *what)
 {

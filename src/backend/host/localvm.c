@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "procfile.h"
+#include "vmtop/array.h"
 
 enum { PATH_BYTES = 512, FILE_BYTES = 4096, CMDLINE_BYTES = 256 << 10, VCPU_ID_MOST = 65535 };
 enum {
@@ -169,10 +170,9 @@ static pid_t dir_pid(const struct dirent *d)
 /* In its place by id. -1: there is one with this id already, or memory is out. */
 static int add_thread(struct local_vm *vm, const struct local_vcpu *v)
 {
-	struct local_vcpu *p = reallocarray(vm->vcpus, vm->n_vcpus + 1, sizeof *p);
-	if (!p)
+	if (!array_grow(&vm->vcpus, &vm->cap_vcpus, vm->n_vcpus + 1, sizeof *vm->vcpus))
 		return -1;
-	vm->vcpus = p;
+	struct local_vcpu *p = vm->vcpus;
 	size_t at = vm->n_vcpus;
 	while (at > 0 && p[at - 1].id > v->id)
 		at--;

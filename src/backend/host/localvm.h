@@ -40,7 +40,7 @@ struct local_vm {
 	pid_t pid; /* 0: not found */
 	int64_t start;
 	struct local_vcpu *vcpus; /* sorted by id */
-	size_t n_vcpus;
+	size_t n_vcpus, cap_vcpus;
 	int64_t threads; /* of the process when vcpus were listed; another number may mean hot-plug */
 	struct cgroup_dirs groups;
 	struct cpuset cgroup; /* what the groups leave it, as read last */

@@ -6,6 +6,7 @@
 
 #include "libvirt_rows.h"
 #include "link.h"
+#include "vmtop/array.h"
 #include "vmtop/clock.h"
 
 unsigned bulk_groups(const struct lv_reader *rd, bool local)
@@ -44,13 +45,8 @@ static int get_stats(
 
 static bool rows_room(struct lv_reader *rd, size_t n)
 {
-	if (n > rd->cap_rows) {
-		struct row *p = reallocarray(rd->rows, n, sizeof *p);
-		if (!p)
-			return false;
-		rd->rows = p;
-		rd->cap_rows = n;
-	}
+	if (!array_grow(&rd->rows, &rd->cap_rows, n, sizeof *rd->rows))
+		return false;
 	if (n)
 		memset(rd->rows, 0, n * sizeof *rd->rows);
 	rd->n_rows = n;
@@ -94,20 +90,15 @@ int bulk_list(struct lv_reader *rd, unsigned stats, struct err *e)
 	return 0;
 }
 
+static int by_uuid(const void *key, const void *item)
+{
+	const struct row *r = item;
+	return uuid_compare(key, r->vm->uuid);
+}
+
 static struct row *row_of(const struct lv_reader *rd, const uint8_t *uuid)
 {
-	size_t lo = 0, hi = rd->n_rows;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = uuid_compare(rd->rows[mid].vm->uuid, uuid);
-		if (c == 0)
-			return &rd->rows[mid];
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
+	return rd->n_rows ? bsearch(uuid, rd->rows, rd->n_rows, sizeof *rd->rows, by_uuid) : NULL;
 }
 
 /* One call for all rows that want exactly this. */

@@ -2,6 +2,7 @@
 /* Notes on VMs that outlive a link. Invariant: a pin is foreign unless we asked for that very map on that
  * vCPU a moment ago. Must not know: libvirt. */
 #include "libvirt_notes.h"
+#include "vmtop/array.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,23 +15,9 @@ void notes_done(struct notes *t)
 	memset(t, 0, sizeof *t);
 }
 
-static size_t position(const struct notes *t, const uint8_t uuid[UUID_BYTES])
-{
-	size_t lo = 0, hi = t->n;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (uuid_compare(t->vms[mid].uuid, uuid) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 struct vm_note *note_find(const struct notes *t, const uint8_t uuid[UUID_BYTES])
 {
-	size_t at = position(t, uuid);
-	return at < t->n && uuid_compare(t->vms[at].uuid, uuid) == 0 ? &t->vms[at] : NULL;
+	return UUID_FIND(uuid, t->vms, t->n, struct vm_note);
 }
 
 struct vm_note *note_get(struct notes *t, const uint8_t uuid[UUID_BYTES])
@@ -38,15 +25,9 @@ struct vm_note *note_get(struct notes *t, const uint8_t uuid[UUID_BYTES])
 	struct vm_note *vm = note_find(t, uuid);
 	if (vm)
 		return vm;
-	if (t->n == t->cap) {
-		size_t cap = t->cap ? t->cap * 2 : 16;
-		vm = reallocarray(t->vms, cap, sizeof *vm);
-		if (!vm)
-			return NULL;
-		t->vms = vm;
-		t->cap = cap;
-	}
-	size_t at = position(t, uuid);
+	if (!array_grow(&t->vms, &t->cap, t->n + 1, sizeof *vm))
+		return NULL;
+	size_t at = UUID_PLACE(uuid, t->vms, t->n, struct vm_note);
 	vm = &t->vms[at];
 	memmove(vm + 1, vm, (t->n++ - at) * sizeof *vm);
 	memset(vm, 0, sizeof *vm);
@@ -68,12 +49,9 @@ static struct pin_note *pin_get(struct vm_note *vm, int vcpu)
 	struct pin_note *pin = vm ? find_pin(vm, vcpu) : NULL;
 	if (pin || !vm)
 		return pin;
-	pin = reallocarray(vm->pins, vm->n_pins + 1, sizeof *pin);
-	if (!pin)
-		return NULL;
-	vm->pins = pin;
-	pin = &vm->pins[vm->n_pins++];
-	*pin = (struct pin_note){.vcpu = vcpu};
+	pin = array_more(&vm->pins, &vm->n_pins, &vm->cap_pins, SIZE_MAX, sizeof *pin);
+	if (pin)
+		pin->vcpu = vcpu;
 	return pin;
 }
 

@@ -30,7 +30,7 @@ struct vm_note {
 	int64_t hung_ns;          /* since; 0: answers */
 	const void *unknown_call; /* the parked link whose change has no answer yet; NULL: none */
 	struct pin_note *pins;
-	size_t n_pins;
+	size_t n_pins, cap_pins;
 };
 struct notes {
 	struct vm_note *vms; /* sorted by UUID */

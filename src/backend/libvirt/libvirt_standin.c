@@ -10,6 +10,7 @@
 
 #include "../host/localhost.h"
 #include "link.h"
+#include "vmtop/array.h"
 #include "vmtop/clock.h"
 
 void standin_init(struct standin *s)
@@ -27,26 +28,10 @@ void standin_done(struct standin *s)
 	memset(s, 0, sizeof *s);
 }
 
-static bool room(void **items, size_t *cap, size_t n, size_t size)
-{
-	if (n <= *cap)
-		return true;
-	void *p = reallocarray(*items, n, size);
-	if (!p)
-		return false;
-	*items = p;
-	*cap = n;
-	return true;
-}
-
 static bool make_room(struct standin *s, const struct sample *from)
 {
-	void *vms = s->vms, *pool = s->pool;
-	bool ok = room(&vms, &s->cap, from->n_vms, sizeof *s->vms);
-	s->vms = vms;
-	ok = room(&pool, &s->cap_pool, from->n_vcpus, sizeof *s->pool) && ok;
-	s->pool = pool;
-	return ok;
+	return array_grow(&s->vms, &s->cap, from->n_vms, sizeof *s->vms) &&
+	       array_grow(&s->pool, &s->cap_pool, from->n_vcpus, sizeof *s->pool);
 }
 
 void standin_learn(struct standin *s, const struct lv_reader *rd, const struct sample *from)
@@ -72,18 +57,7 @@ void standin_learn(struct standin *s, const struct lv_reader *rd, const struct s
 /* Parallel to the VMs of the sample, but for those without a process. */
 static const struct standin_vm *find(const struct standin *s, const uint8_t *uuid)
 {
-	size_t lo = 0, hi = s->n;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = uuid_compare(s->vms[mid].uuid, uuid);
-		if (c == 0)
-			return &s->vms[mid];
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
+	return UUID_FIND(uuid, s->vms, s->n, struct standin_vm);
 }
 
 static void host_now(const struct standin *s, const struct topology *t, struct sample *to)

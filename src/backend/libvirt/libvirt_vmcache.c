@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* The VMs a reader knows, by UUID. Invariant: sorted, each UUID once. Must not know: connections. */
 #include "libvirt_vmcache.h"
+#include "vmtop/array.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+static int by_uuid(const void *key, const void *item)
+{
+	const struct vm_cache *const *vm = item;
+	return uuid_compare(key, (*vm)->uuid);
+}
+
 static size_t position(const struct vm_caches *c, const uint8_t uuid[UUID_BYTES], bool *found)
 {
-	size_t lo = 0, hi = c->n;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (uuid_compare(c->vms[mid]->uuid, uuid) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	*found = lo < c->n && uuid_compare(c->vms[lo]->uuid, uuid) == 0;
-	return lo;
+	size_t at = array_place(uuid, c->vms, c->n, sizeof *c->vms, by_uuid);
+	*found = at < c->n && uuid_compare(c->vms[at]->uuid, uuid) == 0;
+	return at;
 }
 
 static void forget(struct vm_cache *vm)
@@ -41,19 +41,6 @@ struct vm_cache *vm_cache_find(const struct vm_caches *c, const uint8_t uuid[UUI
 	return found ? c->vms[at] : NULL;
 }
 
-static bool room(struct vm_caches *c)
-{
-	if (c->n < c->cap)
-		return true;
-	size_t cap = c->cap ? c->cap * 2 : 64;
-	struct vm_cache **p = reallocarray(c->vms, cap, sizeof *p);
-	if (!p)
-		return false;
-	c->vms = p;
-	c->cap = cap;
-	return true;
-}
-
 struct vm_cache *vm_cache_get(struct vm_caches *c, const uint8_t uuid[UUID_BYTES], int id)
 {
 	bool found;
@@ -64,7 +51,8 @@ struct vm_cache *vm_cache_get(struct vm_caches *c, const uint8_t uuid[UUID_BYTES
 	}
 	if (found)
 		return c->vms[at];
-	struct vm_cache *vm = room(c) ? malloc(sizeof *vm) : NULL;
+	bool room = array_grow(&c->vms, &c->cap, c->n + 1, sizeof *c->vms);
+	struct vm_cache *vm = room ? malloc(sizeof *vm) : NULL;
 	if (!vm)
 		return NULL;
 	begin(vm, uuid, id);

@@ -18,11 +18,12 @@
 #include <unistd.h>
 
 #include "pinmark.h"
+#include "vmtop/array.h"
 #include "vmtop/clock.h"
 #include "vmtop/thread.h"
 
 enum { REQ_IDLE, REQ_QUEUED, REQ_RUNNING, REQ_DONE, REQ_GIVEN_UP };
-enum { INBOX_FIRST = 64, INBOX_MOST = 8192, CALLBACKS = 8 };
+enum { INBOX_MOST = 8192, CALLBACKS = 8 };
 enum { KEEPALIVE_S = 5, KEEPALIVE_COUNT = 3 };
 
 struct link {
@@ -106,16 +107,9 @@ static void notify(struct link *l)
 
 static struct link_event *inbox_slot(struct link *l)
 {
-	if (l->n_inbox == l->cap_inbox && l->cap_inbox < INBOX_MOST) {
-		size_t cap = l->cap_inbox ? l->cap_inbox * 2 : INBOX_FIRST;
-		struct link_event *p = reallocarray(l->inbox, cap, sizeof *p);
-		if (p) {
-			l->inbox = p;
-			l->cap_inbox = cap;
-		}
-	}
-	if (l->n_inbox < l->cap_inbox)
-		return &l->inbox[l->n_inbox++];
+	struct link_event *slot = array_more(&l->inbox, &l->n_inbox, &l->cap_inbox, INBOX_MOST, sizeof *slot);
+	if (slot)
+		return slot;
 	if (l->n_inbox)
 		l->inbox[l->n_inbox - 1].kind = EVENT_OVERFLOW;
 	return NULL;

@@ -2,6 +2,7 @@
 /* The only file that knows libcurl. Invariant: http and https, nothing else, and no redirect; an answer never
  * takes more room or time than was given to it. */
 #include "http.h"
+#include "vmtop/array.h"
 
 #include <curl/curl.h>
 #include <stdbool.h>
@@ -63,15 +64,9 @@ static size_t on_data(char *data, size_t one, size_t n, void *arg)
 		err_set(&a->err, ERR_RUNTIME, "the answer is larger than %zu MiB", t->most >> 20);
 		return 0;
 	}
-	if (a->len + n + 1 > t->cap) {
-		size_t cap = a->len + n + 1 + t->cap;
-		char *bigger = realloc(a->text, cap);
-		if (!bigger) {
-			err_set(&a->err, ERR_NOMEM, "out of memory");
-			return 0;
-		}
-		a->text = bigger;
-		t->cap = cap;
+	if (!array_grow(&a->text, &t->cap, a->len + n + 1, 1)) {
+		err_set(&a->err, ERR_NOMEM, "out of memory");
+		return 0;
 	}
 	memcpy(a->text + a->len, data, n);
 	a->len += n;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "record_priv.h"
+#include "vmtop/array.h"
 
 static const struct rec_group *const pcpu_groups[] = {&rec_pcpu}, *const vcpu_groups[] = {&rec_vcpu},
 				     *const host_groups[] = {&rec_host};
@@ -120,14 +121,8 @@ static int write_pcpu_fact(struct record *r, const struct pcpu_sample *p)
 
 static bool add_row(struct record *r, enum rec_source to, const void *now, const void *prev, int64_t key)
 {
-	if (r->n_rows[to] == r->cap_rows[to]) {
-		size_t cap = r->cap_rows[to] * 2 + 64;
-		struct rec_row *p = reallocarray(r->rows[to], cap, sizeof *p);
-		if (!p)
-			return false;
-		r->rows[to] = p;
-		r->cap_rows[to] = cap;
-	}
+	if (!array_grow(&r->rows[to], &r->cap_rows[to], r->n_rows[to] + 1, sizeof *r->rows[to]))
+		return false;
 	r->rows[to][r->n_rows[to]++] = (struct rec_row){now, prev, key};
 	return true;
 }
@@ -326,13 +321,8 @@ static int by_first_vcpu(const void *a, const void *b)
 static bool make_order(struct record *r, const struct sample *s)
 {
 	bool sorted = true;
-	if (s->n_vms > r->cap_order) {
-		struct rec_order *p = reallocarray(r->order, s->n_vms * 2, sizeof *p);
-		if (!p)
-			return false;
-		r->order = p;
-		r->cap_order = s->n_vms * 2;
-	}
+	if (!array_grow(&r->order, &r->cap_order, s->n_vms, sizeof *r->order))
+		return false;
 	for (size_t i = 0; i < s->n_vms; i++) {
 		r->order[i] = (struct rec_order){s->vms[i].first_vcpu, i};
 		sorted &= i == 0 || by_first_vcpu(&r->order[i - 1], &r->order[i]) < 0;
@@ -342,23 +332,11 @@ static bool make_order(struct record *r, const struct sample *s)
 	return true;
 }
 
-static bool grow_keys(int64_t **keys, size_t *cap, size_t n)
-{
-	if (n <= *cap)
-		return true;
-	int64_t *p = reallocarray(*keys, n * 2, sizeof *p);
-	if (!p)
-		return false;
-	*keys = p;
-	*cap = n * 2;
-	return true;
-}
-
 /* Keys go where `prev` will have the objects. */
 static int keep_keys(struct record *r, const struct sample *s)
 {
-	if (!grow_keys(&r->vm_keys, &r->cap_vm_keys, s->n_vms) ||
-		!grow_keys(&r->vcpu_keys, &r->cap_vcpu_keys, s->n_vcpus))
+	if (!array_grow(&r->vm_keys, &r->cap_vm_keys, s->n_vms, sizeof *r->vm_keys) ||
+		!array_grow(&r->vcpu_keys, &r->cap_vcpu_keys, s->n_vcpus, sizeof *r->vcpu_keys))
 		return -1;
 	for (size_t i = 0; i < r->n_rows[SOURCE_VM]; i++) {
 		const struct rec_row *row = &r->rows[SOURCE_VM][i];

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "replay_priv.h"
+#include "vmtop/array.h"
 #include "vmtop/err.h"
 
 enum { KNOWN_VMS = 100000, KNOWN_VCPUS = 500000 };
@@ -160,17 +161,7 @@ static struct known_vcpu *known_vcpu(struct replay *r, int64_t key)
 
 static bool room(void *array, size_t *cap, size_t n, size_t size, size_t most)
 {
-	void **p = array;
-	if (n < *cap)
-		return true;
-	if (n >= most)
-		return false;
-	void *bigger = reallocarray(*p, n * 2 + 64, size);
-	if (!bigger)
-		return false;
-	*p = bigger;
-	*cap = n * 2 + 64;
-	return true;
+	return n < most && array_grow(array, cap, n + 1, size);
 }
 
 static struct known_vm *add_vm(struct replay *r, int64_t key)

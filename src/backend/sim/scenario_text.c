@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/array.h"
 #include "vmtop/quantity.h"
 
 bool reader_fail(struct reader *r, const char *fmt, ...)
@@ -247,17 +248,10 @@ void *reader_grow(
 		reader_fail(r, "more than %zu %s", max, what);
 		return NULL;
 	}
-	if (*n == *cap) {
-		size_t want = *cap ? *cap * 2 : 16;
-		void *p = reallocarray(*items, want, size);
-		if (!p) {
-			err_set(r->e, ERR_NOMEM, "out of memory for the scenario");
-			return NULL;
-		}
-		*items = p;
-		*cap = want;
-	}
-	return memset((char *)*items + (*n)++ * size, 0, size);
+	void *item = array_more(items, n, cap, max, size);
+	if (!item)
+		err_set(r->e, ERR_NOMEM, "out of memory for the scenario");
+	return item;
 }
 
 bool want_set(struct reader *r, int *index)

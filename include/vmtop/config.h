@@ -13,18 +13,37 @@
 
 /* One row a CPU policy: number, name, its functions (placement.h). The first is the default. */
 #define CPU_POLICY_TABLE(X)                                                                                  \
-	X(CPU_POLICY_MINMOVE, "minmove", cpu_policy_minmove)                                                 \
-	X(CPU_POLICY_ORIGIN_A, "origin-a", cpu_policy_origin_a)                                              \
-	X(CPU_POLICY_ORIGIN_B, "origin-b", cpu_policy_origin_b)                                              \
-	X(CPU_POLICY_ORIGIN_C, "origin-c", cpu_policy_origin_c)
+	X(CPU_POLICY_MINMOVE, "minmove", cpu_policy_minmove, "cures waiting, and binds nobody")              \
+	X(CPU_POLICY_ORIGIN_A, "origin-a", cpu_policy_origin_a,                                              \
+		"places whole virtual machines, by usage in descending order, each on the physical CPU "     \
+		"with the least assigned so far, when the standard deviation is 5 points or more")           \
+	X(CPU_POLICY_ORIGIN_B, "origin-b", cpu_policy_origin_b,                                              \
+		"deals vCPUs by usage in descending order, zig-zag over the physical CPUs, when the "        \
+		"standard deviation measured by the host is above 5 points and not lower than at the "       \
+		"previous iteration")                                                                        \
+	X(CPU_POLICY_ORIGIN_C, "origin-c", cpu_policy_origin_c,                                              \
+		"as origin-a for single vCPUs, when the standard deviation is above 5 percent of the mean "  \
+		"load")
+/* The same for memory; what it can do besides is said beside its operations (src/core/mem_priv.h). */
+#define MEM_POLICY_TABLE(X)                                                                                  \
+	X(MEM_POLICY_WATERMARK, "watermark", mem_policy_watermark,                                           \
+		"keeps the balloon of every guest between two watermarks around what it uses")               \
+	X(MEM_POLICY_ORIGIN_C, "origin-c", mem_policy_origin_c,                                              \
+		"claims a tenth of the unused memory of guests that have more than twice mem_threshold, "    \
+		"and gives to guests that have less than it and are falling")
 
 enum cpu_policy_id {
-#define CPU_POLICY_ENUM(id, name, ops) id,
+#define CPU_POLICY_ENUM(id, name, ops, help) id,
 	CPU_POLICY_TABLE(CPU_POLICY_ENUM)
 #undef CPU_POLICY_ENUM
 		CPU_POLICY_COUNT
 };
-enum mem_policy_id { MEM_POLICY_WATERMARK, MEM_POLICY_ORIGIN_C, MEM_POLICY_COUNT };
+enum mem_policy_id {
+#define MEM_POLICY_ENUM(id, name, ops, help) id,
+	MEM_POLICY_TABLE(MEM_POLICY_ENUM)
+#undef MEM_POLICY_ENUM
+		MEM_POLICY_COUNT
+};
 enum granularity { GRAN_AUTO, GRAN_CPU, GRAN_CORE, GRAN_LLC, GRAN_NODE };
 enum out_format { OUT_SCREEN, OUT_TEXT, OUT_JSON, OUT_CSV, OUT_OPENMETRICS, OUT_LOG };
 enum reclaim_mode { RECLAIM_PROACTIVE, RECLAIM_PRESSURE };
@@ -127,7 +146,7 @@ struct config {
 	double search_ms; /* 2: effort for fewer moves when it acts; 0: none */
 
 	/* memory */
-	double memory_cycle_s; /* 0: by policy, see config_memory_cycle_s() */
+	double memory_cycle_s; /* 0: by policy, see mem_cycle_s() */
 	int stats_period_s;    /* --stats-period: 0 not asked for; AUTO uses 2 */
 	enum reclaim_mode reclaim;
 	int64_t mem_threshold_kib; /* origin-c: 100 MiB */
@@ -165,14 +184,6 @@ struct config {
 	double fleet_auto_after_s, fleet_auto_rest_s; /* --auto=fleet: a wait so long, a try so often */
 	bool never_ask; /* many hosts are opened at once: for no password, on no terminal */
 };
-
-/* origin-c gives what a threshold of 100 MiB is worth of: five seconds of a guest that eats 20 MiB/s. */
-static inline double config_memory_cycle_s(const struct config *c)
-{
-	if (c->memory_cycle_s > 0)
-		return c->memory_cycle_s < 0.2 ? 0.2 : c->memory_cycle_s;
-	return c->mem_policy == MEM_POLICY_ORIGIN_C ? 2 : 5;
-}
 
 /* Defaults from the table. */
 void config_defaults(struct config *c);

@@ -124,6 +124,7 @@ int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, st
 	struct mem_verdict *v, struct err *e);
 /* Whether a guest could run dry that may still be given memory: worth a look between cycles. */
 bool mem_ctl_watchful(const struct mem_ctl *c);
+double mem_cycle_s(const struct config *cfg); /* between cycles: as asked for, or as the policy likes */
 /* As cpu_ctl_applied(). */
 void mem_ctl_applied(struct mem_ctl *c, const struct round *r, const struct plan *plan);
 

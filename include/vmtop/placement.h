@@ -98,13 +98,14 @@ struct cpu_policy_ops {
 	/* Makes `to` plan a forced round as `from` would now: a preview is planned on an object of its own,
 	 * so that it leaves no trace. NULL: nothing that is remembered matters to a forced round. */
 	void (*mirror)(void *to, const void *from);
+	bool any_unit; /* places on whatever cfg->granularity says; else on pCPUs */
 	bool whole_vm; /* one unit for all vCPUs of a VM */
 	bool crosses;  /* knows no nodes: only bound memory and the user's wish keep a vCPU on one */
 	bool relieves; /* vCPUs whose memory is bound to no node may leave one that is overloaded for one that
 			* has room, also when moves across nodes were not asked for */
 };
 
-#define CPU_POLICY_EXTERN(id, name, ops) extern const struct cpu_policy_ops ops;
+#define CPU_POLICY_EXTERN(id, name, ops, help) extern const struct cpu_policy_ops ops;
 CPU_POLICY_TABLE(CPU_POLICY_EXTERN)
 #undef CPU_POLICY_EXTERN
 

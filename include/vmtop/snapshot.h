@@ -115,7 +115,9 @@ static inline struct suffer_look snapshot_look(const struct snapshot *s)
 }
 
 const char *cpu_policy_name(enum cpu_policy_id p);
+const char *cpu_policy_help(enum cpu_policy_id p); /* a sentence */
 const char *mem_policy_name(enum mem_policy_id p);
+const char *mem_policy_help(enum mem_policy_id p);
 const char *granularity_name(enum granularity g);
 const char *log_kind_name(enum log_kind k);           /* "action", "round", ... */
 const char *memory_state_name(enum host_mem_state s); /* "ok", "soft", "hard" */

@@ -73,6 +73,18 @@ static void mdoc_sentence(FILE *to, const char *text)
 	fputs(".\n", to);
 }
 
+static const char list_begin[] = ".Bl -tag -width Ds\n", list_end[] = ".El\n";
+
+/* ".It Cm word", and a sentence on it. */
+static void mdoc_item(FILE *to, const char *macro, const char *word, const char *help)
+{
+	fprintf(to, ".It %s ", macro);
+	mdoc_word(to, word);
+	fputc('\n', to);
+	if (help)
+		mdoc_sentence(to, help);
+}
+
 static void mdoc_choices(FILE *to, const struct setting *s)
 {
 	fputs("One of\n", to);
@@ -119,7 +131,7 @@ static void write_options(FILE *to)
 			option_item(to, &settings[i]);
 		}
 		if (open)
-			fputs(".El\n", to);
+			fputs(list_end, to);
 	}
 }
 
@@ -149,16 +161,16 @@ static void write_config(FILE *to)
 			config_item(to, &settings[i]);
 		}
 		if (open)
-			fputs(".El\n", to);
+			fputs(list_end, to);
 	}
 }
 
 static void write_vm_config(FILE *to)
 {
-	fputs(".Bl -tag -width Ds\n", to);
+	fputs(list_begin, to);
 	for (size_t i = 0; i < n_vm_settings; i++)
 		config_item(to, &vm_settings[i]);
-	fputs(".El\n", to);
+	fputs(list_end, to);
 }
 
 static void write_keys(FILE *to)
@@ -169,18 +181,15 @@ static void write_keys(FILE *to)
 			const struct key_row *k = key_at(i);
 			if ((int)k->section != sec || !*k->name)
 				continue;
-			fputs(".It Ic ", to);
-			mdoc_word(to, k->name);
-			fputc('\n', to);
-			mdoc_sentence(to, k->help);
+			mdoc_item(to, "Ic", k->name, k->help);
 		}
-		fputs(".El\n", to);
+		fputs(list_end, to);
 	}
 }
 
 static void write_line(FILE *to)
 {
-	fputs(".Bl -tag -width Ds\n", to);
+	fputs(list_begin, to);
 	for (size_t i = 0; i < line_count(); i++) {
 		const struct line_row *r = line_at(i);
 		fputs(".It Cm ", to);
@@ -192,12 +201,12 @@ static void write_line(FILE *to)
 		fputc('\n', to);
 		mdoc_sentence(to, line_help(r));
 	}
-	fputs(".El\n", to);
+	fputs(list_end, to);
 }
 
 static void write_columns(FILE *to)
 {
-	fputs(".Bl -tag -width Ds\n", to);
+	fputs(list_begin, to);
 	for (size_t i = 0; i < column_count(); i++) {
 		const struct column *c = column_at(i);
 		fputs(".It Cm ", to);
@@ -208,15 +217,13 @@ static void write_columns(FILE *to)
 		mdoc_text(to, c->help);
 		fprintf(to, "%s%s.\n", *c->unit ? "; unit: " : "", c->unit);
 	}
-	fputs(".El\n", to);
+	fputs(list_end, to);
 }
 
 static void write_field(const char *path, const struct field *f, void *arg)
 {
 	FILE *to = arg;
-	fputs(".It Li ", to);
-	mdoc_word(to, path);
-	fputc('\n', to);
+	mdoc_item(to, "Li", path, NULL);
 	mdoc_text(to, f->help);
 	fprintf(to, "%s%s.\n", *f->unit ? "; unit: " : "", f->unit);
 }
@@ -225,15 +232,13 @@ static void write_fields(FILE *to)
 {
 	fputs(".Bl -tag -width Ds -compact\n", to);
 	fields_each(&json_fields, write_field, to);
-	fputs(".El\n", to);
+	fputs(list_end, to);
 }
 
 static void write_metric(FILE *to, const struct field *f)
 {
 	enum metric_type type = metric_type(f);
-	fputs(".It Li ", to);
-	mdoc_word(to, f->key);
-	fputc('\n', to);
+	mdoc_item(to, "Li", f->key, NULL);
 	mdoc_text(to, f->help);
 	if (type != METRIC_INFO)
 		fprintf(to, ".\n%s%s%s", type == METRIC_COUNTER ? "Counter" : "Gauge",
@@ -251,45 +256,55 @@ static void write_metrics(FILE *to)
 		fputs(".Bl -tag -width Ds -compact\n", to);
 		for (size_t i = 0; i < set->rows.n; i++)
 			write_metric(to, &set->rows.fields[i]);
-		fputs(".El\n", to);
+		fputs(list_end, to);
 	}
 }
 
 static void write_reasons(FILE *to)
 {
-	fputs(".Bl -tag -width Ds\n", to);
-	for (int i = 0; i < REASON_COUNT; i++) {
-		fputs(".It Cm ", to);
-		mdoc_word(to, reason_key((enum reason)i));
-		fputc('\n', to);
-		mdoc_sentence(to, reason_text((enum reason)i));
-	}
-	fputs(".El\n", to);
+	fputs(list_begin, to);
+	for (int i = 0; i < REASON_COUNT; i++)
+		mdoc_item(to, "Cm", reason_key((enum reason)i), reason_text((enum reason)i));
+	fputs(list_end, to);
+}
+
+static void write_cpu_policies(FILE *to)
+{
+	fputs(list_begin, to);
+	for (int i = 0; i < CPU_POLICY_COUNT; i++)
+		mdoc_item(to, "Cm", cpu_policy_name((enum cpu_policy_id)i),
+			cpu_policy_help((enum cpu_policy_id)i));
+	fputs(list_end, to);
+}
+
+static void write_memory_policies(FILE *to)
+{
+	fputs(list_begin, to);
+	for (int i = 0; i < MEM_POLICY_COUNT; i++)
+		mdoc_item(to, "Cm", mem_policy_name((enum mem_policy_id)i),
+			mem_policy_help((enum mem_policy_id)i));
+	fputs(list_end, to);
 }
 
 static void write_causes(FILE *to)
 {
-	fputs(".Bl -tag -width Ds\n", to);
-	for (int i = 0; i < CAUSE_COUNT; i++) {
-		fputs(".It Cm ", to);
-		mdoc_word(to, cause_key((enum cause)i));
-		fputc('\n', to);
-		mdoc_sentence(to, cause_text((enum cause)i));
-	}
-	fputs(".El\n", to);
+	fputs(list_begin, to);
+	for (int i = 0; i < CAUSE_COUNT; i++)
+		mdoc_item(to, "Cm", cause_key((enum cause)i), cause_text((enum cause)i));
+	fputs(list_end, to);
 }
 
 static void write_fleet(FILE *to, enum fleet_kind k)
 {
 	const struct fleet_table *t = fleet_table(k);
-	fputs(".Bl -tag -width Ds\n", to);
+	fputs(list_begin, to);
 	for (size_t i = 0; i < t->n; i++) {
 		fputs(".It Cm ", to);
 		mdoc_word(to, t->columns[i].key);
 		fprintf(to, " , %s\n", t->columns[i].head);
 		mdoc_sentence(to, t->columns[i].help);
 	}
-	fputs(".El\n", to);
+	fputs(list_end, to);
 }
 
 static void write_fleet_hosts(FILE *to)
@@ -307,31 +322,23 @@ static void write_events(FILE *to)
 	fputs(".Bl -tag -width 4n -compact\n", to);
 	for (int i = 0; i < TIMELINE_KINDS; i++) {
 		const char sign[] = {timeline_sign((enum timeline_kind)i), '\0'};
-		fputs(".It Li ", to);
-		mdoc_word(to, sign);
-		fputc('\n', to);
-		mdoc_sentence(to, timeline_name((enum timeline_kind)i));
+		mdoc_item(to, "Li", sign, timeline_name((enum timeline_kind)i));
 	}
-	fputs(".El\n", to);
+	fputs(list_end, to);
 }
 
 static void write_absent(FILE *to)
 {
-	fputs(".Bl -tag -width Ds\n", to);
-	for (int i = 0; i < AVAIL_COUNT; i++) {
-		if (i == AVAIL_OK)
-			continue;
-		fputs(".It Cm ", to);
-		mdoc_word(to, avail_key((enum avail)i));
-		fputc('\n', to);
-		mdoc_sentence(to, avail_text((enum avail)i));
-	}
-	fputs(".El\n", to);
+	fputs(list_begin, to);
+	for (int i = 0; i < AVAIL_COUNT; i++)
+		if (i != AVAIL_OK)
+			mdoc_item(to, "Cm", avail_key((enum avail)i), avail_text((enum avail)i));
+	fputs(list_end, to);
 }
 
 static void write_commands(FILE *to)
 {
-	fputs(".Bl -tag -width Ds\n", to);
+	fputs(list_begin, to);
 	for (size_t i = 0; subcommand_at(i); i++) {
 		const struct subcommand *c = subcommand_at(i);
 		fprintf(to, ".It Cm %s", c->name);
@@ -346,7 +353,7 @@ static void write_commands(FILE *to)
 			fputs(".\n", to);
 		}
 	}
-	fputs(".El\n", to);
+	fputs(list_end, to);
 }
 
 /* Each line of the list kept beside the manuals: who, and what it does differently and why. */
@@ -363,7 +370,7 @@ static void write_deviations(FILE *to)
 		mdoc_text(to, line);
 		fputc('\n', to);
 	}
-	fputs(".El\n", to);
+	fputs(list_end, to);
 	if (f)
 		fclose(f);
 }
@@ -379,6 +386,8 @@ static const struct doc_part manual_parts[] = {
 	{"FIELDS", write_fields},
 	{"METRICS", write_metrics},
 	{"REASONS", write_reasons},
+	{"CPU_POLICIES", write_cpu_policies},
+	{"MEMORY_POLICIES", write_memory_policies},
 	{"CAUSES", write_causes},
 	{"EVENTS", write_events},
 	{"FLEET_HOSTS", write_fleet_hosts},

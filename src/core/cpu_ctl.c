@@ -7,14 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
 #include "cpu_problem.h"
+#include "vmtop/array.h"
 #include "vmtop/config.h"
 #include "vmtop/err.h"
 #include "vmtop/text.h"
 
 static const struct cpu_policy_ops *const policies[] = {
-#define POLICY_OPS(id, name, ops) [id] = &(ops),
+#define POLICY_OPS(id, name, ops, help) [id] = &(ops),
 	CPU_POLICY_TABLE(POLICY_OPS)
 #undef POLICY_OPS
 };
@@ -39,7 +39,6 @@ struct was {
 };
 
 struct cpu_ctl {
-	enum cpu_policy_id id;
 	struct was *was;
 	size_t cap_was;
 	const struct cpu_policy_ops *ops;
@@ -55,8 +54,7 @@ struct cpu_ctl *cpu_ctl_new(const struct config *cfg, struct err *e)
 	}
 	struct cpu_ctl *c = calloc(1, sizeof *c);
 	if (c) {
-		c->id = cfg->cpu_policy;
-		c->ops = policies[c->id];
+		c->ops = policies[cfg->cpu_policy];
 		c->rounds.policy = c->ops->create(cfg);
 		c->previews.policy = c->ops->create(cfg);
 	}
@@ -91,8 +89,7 @@ void cpu_ctl_free(struct cpu_ctl *c)
 
 enum granularity cpu_ctl_granularity(const struct cpu_ctl *c, const struct config *cfg)
 {
-	/* The designs of the origin know pCPUs alone. */
-	return c && c->id != CPU_POLICY_MINMOVE ? GRAN_CPU : cfg->granularity;
+	return c && !c->ops->any_unit ? GRAN_CPU : cfg->granularity;
 }
 
 /* --- moves to pins ------------------------------------------------------------------------------------ */

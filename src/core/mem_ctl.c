@@ -9,15 +9,26 @@
 #include <string.h>
 
 #include "mem_priv.h"
+#include "vmtop/array.h"
 #include "vmtop/text.h"
 
 /* A balloon's size is told once a second, and a guest on a busy host may pause for as long. */
 static const double STUCK_S = 4;
 
-static void (*const decide[])(struct mem_ctl *) = {
-	[MEM_POLICY_WATERMARK] = mem_watermark_decide,
-	[MEM_POLICY_ORIGIN_C] = mem_origin_decide,
-};
+const struct mem_policy_ops *mem_policy(const struct config *cfg)
+{
+#define POLICY_OPS(id, name, ops, help) [id] = &(ops),
+	static const struct mem_policy_ops *const policies[] = {MEM_POLICY_TABLE(POLICY_OPS)};
+#undef POLICY_OPS
+	return policies[(unsigned)cfg->mem_policy < MEM_POLICY_COUNT ? cfg->mem_policy : 0];
+}
+
+double mem_cycle_s(const struct config *cfg)
+{
+	if (cfg->memory_cycle_s > 0)
+		return cfg->memory_cycle_s < 0.2 ? 0.2 : cfg->memory_cycle_s;
+	return mem_policy(cfg)->cycle_s;
+}
 
 struct mem_ctl *mem_ctl_new(const struct config *cfg, struct err *e)
 {
@@ -49,25 +60,12 @@ void mem_ctl_guards(struct mem_ctl *c, unsigned guards)
 
 static int ctl_room(struct mem_ctl *c, size_t n, struct err *e)
 {
-	if (n <= c->cap)
+	if (array_grow(&c->memo, &c->cap_memo, n, sizeof *c->memo) &&
+		array_grow(&c->guest, &c->cap_guest, n, sizeof *c->guest) &&
+		array_grow(&c->list, &c->cap_list, n, sizeof(struct mem_guest *)) &&
+		array_grow(&c->few, &c->cap_few, n, sizeof(struct mem_guest *)))
 		return 0;
-	size_t cap = n * 2;
-	struct mem_memo *memo = reallocarray(c->memo, cap, sizeof *memo);
-	if (memo)
-		c->memo = memo;
-	struct mem_guest *guest = reallocarray(c->guest, cap, sizeof *guest);
-	if (guest)
-		c->guest = guest;
-	struct mem_guest **list = reallocarray(c->list, cap, sizeof *list);
-	if (list)
-		c->list = list;
-	struct mem_guest **few = reallocarray(c->few, cap, sizeof *few);
-	if (few)
-		c->few = few;
-	if (!memo || !guest || !list || !few)
-		return err_set(e, ERR_NOMEM, "out of memory for %zu guest%s", n, text_s(n));
-	c->cap = cap;
-	return 0;
+	return err_set(e, ERR_NOMEM, "out of memory for %zu guest%s", n, text_s(n));
 }
 
 /* --- the cycle's beginning: guests and host as they are --- */
@@ -178,10 +176,10 @@ static enum mem_crisis host_crisis(const struct mem_ctl *c)
 
 /* --- from wish to order --- */
 
-/* The origin counts what is unused; a page cache may be taken by whoever knows what is usable. */
+/* A page cache may be taken by whoever knows what is usable. */
 static int64_t spare(const struct mem_ctl *c, const struct mem_guest *g)
 {
-	return c->r->cfg->mem_policy == MEM_POLICY_ORIGIN_C ? g->unused : g->usable;
+	return mem_policy(c->r->cfg)->unused_only ? g->unused : g->usable;
 }
 
 /* The lowest target that a shrink may have now. */
@@ -277,7 +275,7 @@ static void let_go_of_stuck(struct mem_ctl *c, struct mem_guest *g)
 {
 	double still = (double)(c->r->sample->time_ns - kib_max(g->m.moved_ns, g->m.asked_ns)) / 1e9;
 	char to[16], at[16];
-	double limit = fmax(2 * config_memory_cycle_s(c->r->cfg) - 0.5, STUCK_S);
+	double limit = fmax(2 * mem_cycle_s(c->r->cfg) - 0.5, STUCK_S);
 	if (!mem_guarded(c, MEM_GUARD_PROGRESS) || !g->eligible || !g->moving ||
 		(g->grow_only && g->m.asked_why == REASON_USER) || still < limit)
 		return;
@@ -337,7 +335,7 @@ int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, st
 	c->next_state = host_state(c);
 	c->next_crisis = host_crisis(c);
 	if (c->host_known)
-		decide[r->cfg->mem_policy](c);
+		mem_policy(r->cfg)->decide(c);
 	for (size_t i = 0; i < c->n && !r->early; i++)
 		let_go_of_stuck(c, &c->guest[i]);
 	if (r->mode != ROUND_WATCH && orders_issue(c, plan, e) < 0) {
@@ -348,7 +346,7 @@ int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, st
 	for (size_t i = 0; i < c->n; i++)
 		mem_tell_guest(c, &c->guest[i], &status[i]);
 	c->watchful = false;
-	for (size_t i = 0; i < c->n && r->cfg->mem_policy == MEM_POLICY_WATERMARK; i++)
+	for (size_t i = 0; i < c->n && mem_policy(r->cfg)->between; i++)
 		c->watchful |= may_run_dry(&c->guest[i]);
 	if (r->mode == ROUND_AUTO || r->mode == ROUND_FORCED)
 		commit(c, v, plan->n > first);
@@ -363,18 +361,7 @@ bool mem_ctl_watchful(const struct mem_ctl *c)
 
 static struct mem_memo *memo_find(struct mem_ctl *c, const uint8_t uuid[UUID_BYTES])
 {
-	size_t lo = 0, hi = c->n_memo;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int d = uuid_compare(c->memo[mid].uuid, uuid);
-		if (d == 0)
-			return &c->memo[mid];
-		if (d < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
+	return UUID_FIND(uuid, c->memo, c->n_memo, struct mem_memo);
 }
 
 static void memo_asked(struct mem_memo *m, const struct action *a, int64_t now_ns)

@@ -224,7 +224,7 @@ static void observe_unseen(const struct mem_ctl *c, struct mem_guest *g, int64_t
 	m->unseen_kib -= kib_max(before_kib - g->balloon, 0);
 	if (vi64_has(rss) && m->rss_kib > 0)
 		m->unseen_kib -= kib_max(rss.v - m->rss_kib, 0);
-	else if (seconds_since(m->grant_ns, c->r->sample->time_ns) > config_memory_cycle_s(c->r->cfg))
+	else if (seconds_since(m->grant_ns, c->r->sample->time_ns) > mem_cycle_s(c->r->cfg))
 		m->unseen_kib = 0;
 	if (vi64_has(rss))
 		m->rss_kib = rss.v;
@@ -321,7 +321,7 @@ static bool refuse_stale(struct mem_guest *g, const struct config *cfg)
 {
 	const struct vm_memory *mem = &g->vm->mem;
 	double period = vi64_has(mem->period_s) && mem->period_s.v > 0 ? (double)mem->period_s.v : 2;
-	double limit = cfg->mem_stale_s > 0 ? cfg->mem_stale_s : 3 * period + config_memory_cycle_s(cfg);
+	double limit = cfg->mem_stale_s > 0 ? cfg->mem_stale_s : 3 * period + mem_cycle_s(cfg);
 	/* Just after a driver has loaded everything reads zero; nobody has no memory at all. */
 	bool empty = mem->unused_kib.v <= 0 && (!vi64_has(mem->usable_kib) || mem->usable_kib.v <= 0);
 	bool absurd = mem->unused_kib.v < 0 || g->rate->used_kib.v < 0 || mem->unused_kib.v > mem->max_kib.v;

@@ -53,7 +53,7 @@ static int64_t reserve_of(const struct config *cfg, int64_t host)
 {
 	if (cfg->host_reserve_kib > 0)
 		return kib_max(cfg->host_reserve_kib, MEM_HOST_LEAST);
-	if (cfg->mem_policy == MEM_POLICY_ORIGIN_C)
+	if (mem_policy(cfg)->least_reserve)
 		return MEM_HOST_LEAST;
 	int64_t r = kib_max(kib_pct(host, 5), kib_min(GIB, kib_pct(host, 12.5)));
 	return kib_max(kib_min(r, 16 * (int64_t)GIB), MEM_HOST_LEAST + MEM_HOST_LEAST / 4);

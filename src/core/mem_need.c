@@ -21,7 +21,7 @@ static int64_t head_of(const struct mem_guest *g, const struct config *cfg)
 /* From a rise in the guest to more memory in it: its statistics, our tick, its balloon. */
 static double react_s(const struct config *cfg)
 {
-	return STATS_S + fmin(cfg->delay_s, config_memory_cycle_s(cfg)) + 1;
+	return STATS_S + fmin(cfg->delay_s, mem_cycle_s(cfg)) + 1;
 }
 
 /* A rise within the noise that the band tolerates is not growth. */
@@ -152,7 +152,7 @@ void mem_need_fill(const struct mem_ctl *c, struct mem_guest *g)
 	double past = (g->m.demand_kib - (double)g->used) * half_life(s, cfg->mem_decay_s);
 	int64_t demand = g->used + (int64_t)fmax(past, 0);
 	int64_t least = kib_min(g->floor, g->max);
-	g->growth = (int64_t)(rate * (g->age_s + config_memory_cycle_s(cfg)));
+	g->growth = (int64_t)(rate * (g->age_s + mem_cycle_s(cfg)));
 	g->lo = kib_clamp(g->used + g->head * 3 / 4 + g->growth, least, g->max);
 	g->tgt = kib_clamp(g->used + g->head * 3 / 2 + 2 * g->growth, least, g->max);
 	g->hi = kib_max(kib_clamp(kib_max(demand + 2 * g->head, g->tgt), least, g->max), g->floor);

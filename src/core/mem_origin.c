@@ -73,7 +73,7 @@ static void explain_rest(const struct mem_ctl *c, struct mem_guest *g)
 				     : "");
 }
 
-void mem_origin_decide(struct mem_ctl *c)
+static void decide(struct mem_ctl *c)
 {
 	int64_t needs = 0;
 	for (size_t i = 0; i < c->n; i++)
@@ -98,3 +98,7 @@ void mem_origin_decide(struct mem_ctl *c)
 	for (size_t i = 0; i < n; i++)
 		give(c, hungry[i]);
 }
+
+/* It gives what a threshold of 100 MiB is worth of: five seconds of a guest that eats 20 MiB/s. */
+const struct mem_policy_ops mem_policy_origin_c = {
+	.decide = decide, .cycle_s = 2, .unused_only = true, .least_reserve = true};

@@ -156,7 +156,8 @@ struct mem_ctl {
 	struct mem_memo *memo;          /* sorted by UUID, like the samples */
 	struct mem_guest *guest;        /* work space: the cycle at hand */
 	struct mem_guest **list, **few; /* work space of the policies */
-	size_t n_memo, n, cap;
+	size_t n_memo, n;
+	size_t cap_memo, cap_guest, cap_list, cap_few;
 	enum host_mem_state state, next_state;
 	enum mem_crisis crisis, next_crisis;
 	enum reason last_why;
@@ -265,9 +266,19 @@ void mem_guest_observe(struct mem_ctl *c, struct mem_guest *g, bool known);
 /* Host memory promised to this guest that the host does not show as used yet. */
 int64_t mem_guest_in_flight(const struct mem_guest *g);
 
-/* The policies: set to_kib and why of each guest, and in watermark lo, tgt and hi. */
-void mem_origin_decide(struct mem_ctl *c);
-void mem_watermark_decide(struct mem_ctl *c);
+/* What every memory policy offers. */
+struct mem_policy_ops {
+	/* Sets to_kib and why of each guest, and lo, tgt and hi where it has such. */
+	void (*decide)(struct mem_ctl *c);
+	double cycle_s;     /* when none was asked for */
+	bool between;       /* looks for guests that run dry between cycles too */
+	bool unused_only;   /* counts what is unused; else also what a guest could give up without swapping */
+	bool least_reserve; /* of the host it keeps the least that must be, not a part of it */
+};
+#define MEM_POLICY_EXTERN(id, name, ops, help) extern const struct mem_policy_ops ops;
+MEM_POLICY_TABLE(MEM_POLICY_EXTERN)
+#undef MEM_POLICY_EXTERN
+const struct mem_policy_ops *mem_policy(const struct config *cfg);
 /* mem_take.c: lets donors of a scope give until `need` is met, as far down as `depth`, each at most `pct` of
  * its balloon. Returns what was ordered. */
 struct mem_need {

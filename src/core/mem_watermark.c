@@ -430,7 +430,7 @@ static void take_for_need(struct mem_ctl *c, int64_t unmet)
 		mem_shares_take(c, lack_at(c, DEPTH_PAST, s, i), s[i]);
 }
 
-void mem_watermark_decide(struct mem_ctl *c)
+static void decide(struct mem_ctl *c)
 {
 	const struct config *cfg = c->r->cfg;
 	needs_fill(c);
@@ -450,3 +450,5 @@ void mem_watermark_decide(struct mem_ctl *c)
 	int64_t left = refill(c, c->free_kib - c->granted_kib - c->levels.reserve, true);
 	refill(c, left + c->levels.reserve - c->levels.soft_out, false);
 }
+
+const struct mem_policy_ops mem_policy_watermark = {.decide = decide, .cycle_s = 5, .between = true};

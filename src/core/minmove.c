@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
 #include "minmove.h"
+#include "vmtop/array.h"
 #include "vmtop/config.h"
 #include "vmtop/text.h"
 
@@ -416,6 +416,7 @@ const struct cpu_policy_ops cpu_policy_minmove = {
 	.destroy = minmove_destroy,
 	.plan = minmove_plan,
 	.applied = minmove_applied,
+	.any_unit = true,
 	.relieves = true,
 	.mirror = minmove_mirror,
 };

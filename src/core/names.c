@@ -5,23 +5,31 @@
 
 #define NAME_OF(list, i) ((size_t)(i) < sizeof(list) / sizeof *(list) && (list)[i] ? (list)[i] : "?")
 
+#define POLICY_NAME(id, name, ops, help) [id] = name,
+#define POLICY_HELP(id, name, ops, help) [id] = help,
+
 const char *cpu_policy_name(enum cpu_policy_id p)
 {
-	static const char *const names[] = {
-#define POLICY_NAME(id, name, ops) [id] = name,
-		CPU_POLICY_TABLE(POLICY_NAME)
-#undef POLICY_NAME
-	};
+	static const char *const names[] = {CPU_POLICY_TABLE(POLICY_NAME)};
 	return NAME_OF(names, p);
+}
+
+const char *cpu_policy_help(enum cpu_policy_id p)
+{
+	static const char *const helps[] = {CPU_POLICY_TABLE(POLICY_HELP)};
+	return NAME_OF(helps, p);
 }
 
 const char *mem_policy_name(enum mem_policy_id p)
 {
-	static const char *const names[] = {
-		[MEM_POLICY_WATERMARK] = "watermark",
-		[MEM_POLICY_ORIGIN_C] = "origin-c",
-	};
+	static const char *const names[] = {MEM_POLICY_TABLE(POLICY_NAME)};
 	return NAME_OF(names, p);
+}
+
+const char *mem_policy_help(enum mem_policy_id p)
+{
+	static const char *const helps[] = {MEM_POLICY_TABLE(POLICY_HELP)};
+	return NAME_OF(helps, p);
 }
 
 const char *granularity_name(enum granularity g)

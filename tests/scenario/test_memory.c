@@ -124,7 +124,7 @@ static void course_is_what_the_file_says(void **state)
 	assert_int_equal(cfg.host_reserve_kib, 200 * MIB);
 	config_plain(&cfg);
 	assert_int_equal(cfg.mem_policy, MEM_POLICY_WATERMARK);
-	assert_float_equal(config_memory_cycle_s(&cfg), 5, 0);
+	assert_float_equal(mem_cycle_s(&cfg), 5, 0);
 }
 
 /* --- the cases --- */
@@ -220,7 +220,7 @@ static void run_case(struct run *r, struct watch *w, const struct mem_case *c, c
 		ended(r, w, what, c->eaters[i]);
 	}
 	for (size_t i = 0; c->shorts[i]; i++) {
-		check_peak(r, what, c->shorts[i], 560, config_memory_cycle_s(cfg) > 2 ? 860 : 760);
+		check_peak(r, what, c->shorts[i], 560, mem_cycle_s(cfg) > 2 ? 860 : 760);
 		ended(r, w, what, c->shorts[i]);
 	}
 	for (size_t i = 0; c->idle[i]; i++)

@@ -181,7 +181,7 @@ static void tell(const char *name, int64_t seconds)
 	enum { N = sizeof events / sizeof *events };
 	enum reason last[TOY_GUESTS] = {REASON_NONE};
 	enum round_mode mode = ROUND_AUTO;
-	int64_t cycle = (int64_t)config_memory_cycle_s(&t.cfg);
+	int64_t cycle = (int64_t)mem_cycle_s(&t.cfg);
 	story_begin(name);
 	for (size_t next = 0; t.now_s < seconds;) {
 		for (; next < N && events[next].at_s <= t.now_s; next++)

@@ -301,7 +301,7 @@ void toy_run(struct toy *t, int64_t seconds, void (*want)(struct toy *t))
 
 void toy_beat(struct toy *t)
 {
-	int64_t cycle = most((int64_t)config_memory_cycle_s(&t->cfg), 1);
+	int64_t cycle = most((int64_t)mem_cycle_s(&t->cfg), 1);
 	t->early = t->now_s % cycle != 0;
 	if (t->early && (t->now_s % 2 || !mem_ctl_watchful(t->ctl))) {
 		t->early = false;

@@ -95,7 +95,7 @@ static void test_keys_columns_reasons(void **state)
 	free(man);
 }
 
-/* Policies are described by hand: each that can be chosen must have its entry. */
+/* Each policy and format that can be chosen has its entry. */
 static void test_policies(void **state)
 {
 	(void)state;
@@ -105,7 +105,7 @@ static void test_policies(void **state)
 	for (size_t k = 0; k < 2; k++) {
 		const struct setting *s = setting_by_key(keys[k]);
 		for (int i = 0; strcmp(s->choice(i), "?") != 0; i++) {
-			snprintf(want, sizeof want, ".It Cm %s\n", s->choice(i));
+			snprintf(want, sizeof want, ".It Cm \"%s\"\n", s->choice(i));
 			assert_true(count(policies, want) >= 1);
 		}
 	}

@@ -135,7 +135,7 @@ static const char *bad_target(const struct toy *x, const struct action *a, const
 		return "a target above the maximum";
 	if (a->why.code == REASON_STOP_TARGET)
 		return a->to_kib == g->balloon ? NULL : "a stop that moves the balloon";
-	if ((double)(x->now_s - g->s_time_s) > 6 + config_memory_cycle_s(&x->cfg))
+	if ((double)(x->now_s - g->s_time_s) > 6 + mem_cycle_s(&x->cfg))
 		return "a target from stale statistics";
 	if (a->why.code == REASON_SHARES)
 		return bad_share(x, a, g);

@@ -70,6 +70,24 @@ enum known {
 	KNOWN_ENDED, /* it does not know it any more, and nothing was saved at its end */
 };
 
+/* What a recording can do besides. */
+struct replay_ops {
+	/* Lines of the tick sampled last; fills at most max, returns how many. */
+	size_t (*logged)(struct backend *b, struct log_line *to, size_t max);
+	/* Those given after the tick sampled last, one a call; now() is then the time at which it came. */
+	bool (*commands)(struct backend *b, struct command *to);
+	/* Puts what CMD_CONFIGURE number `change` changed onto cfg; -1: nothing known. */
+	int (*settings)(struct backend *b, int64_t change, struct config *cfg);
+	/* What was decided and done at the tick sampled last, which is s; actions are appended to `to`. 1:
+	 * there is something, 0: not, -1: out of memory. */
+	int (*played)(struct backend *b, const struct sample *s, struct decision *d, struct plan *to);
+	/* Obeys CMD_REPLAY; returns how many samples come before the place that was asked for, to make rates
+	 * of, or -1: it stays. */
+	int (*seek)(struct backend *b, const struct command *c);
+	/* All of it in short; good until asked again. NULL: out of memory, or nobody looks. */
+	const struct timeline *(*timeline)(struct backend *b);
+};
+
 struct backend_ops {
 	const char *name; /* "libvirt", "sim", "replay" */
 	/* Fills `to` (reset by the callee). Bounded by cfg->sample_deadline_s; a part that is missing is
@@ -101,25 +119,13 @@ struct backend_ops {
 	/* May be NULL. What the hypervisor knows of a VM that does not run. Bounded by
 	 * cfg->change_deadline_s. */
 	enum known (*known)(struct backend *b, const uint8_t uuid[UUID_BYTES]);
-	/* Recordings only, else NULL. logged: lines of the tick sampled last; fills at most max, returns how
-	 * many. commands: those given after the tick sampled last, one a call; now() is then the time at
-	 * which it came. settings: puts what CMD_CONFIGURE number `change` changed onto cfg; -1: nothing
-	 * known. played: what was decided and done at the tick sampled last, which is s; actions are appended
-	 * to `to`. 1: there is something, 0: not, -1: out of memory. seek: obeys CMD_REPLAY; returns how many
-	 * samples come before the place that was asked for, to make rates of, or -1: it stays. */
-	size_t (*logged)(struct backend *b, struct log_line *to, size_t max);
-	bool (*commands)(struct backend *b, struct command *to);
-	int (*settings)(struct backend *b, int64_t change, struct config *cfg);
-	int (*played)(struct backend *b, const struct sample *s, struct decision *d, struct plan *to);
-	int (*seek)(struct backend *b, const struct command *c);
-	/* All of it in short; good until asked again. NULL: out of memory, or nobody looks. */
-	const struct timeline *(*timeline)(struct backend *b);
+	/* Recordings only, else NULL. */
+	const struct replay_ops *replay;
 	bool lasting; /* what is changed through it outlives the run: it is journalled first */
 	bool paced; /* wait() says when the next tick is: WAKE_TIMER a regular one, WAKE_EVENT one between */
 	/* Wrappers only, else NULL: what is inside. */
 	struct backend *(*inner)(const struct backend *b);
 };
-
 struct backend {
 	const struct backend_ops *ops;
 };

@@ -10,7 +10,8 @@
 int changes_init(struct changes *ch)
 {
 	ch->undo = calloc(UNDO_MAX, sizeof *ch->undo);
-	return ch->undo ? 0 : -1;
+	ch->asked = calloc(ASKED_MAX, sizeof *ch->asked);
+	return ch->undo && ch->asked ? 0 : -1;
 }
 
 void changes_done(struct changes *ch)
@@ -21,8 +22,19 @@ void changes_done(struct changes *ch)
 		journal_compact(ch->journal, &ch->ledger, true, &ignored);
 	journal_close(ch->journal, !left);
 	plan_done(&ch->last_dry);
+	plan_done(&ch->preview.plan);
 	ledger_done(&ch->ledger);
 	free(ch->undo);
+	free(ch->asked);
+}
+
+bool changes_allowed(struct changes *ch)
+{
+	if (!ch->cfg->readonly && !ch->status->readonly)
+		return true;
+	talk_notice(ch->talk, "read-only: %s",
+		*ch->status->readonly_why ? ch->status->readonly_why : "asked for by --readonly");
+	return false;
 }
 
 const char *changes_host(const struct changes *ch)

@@ -5,12 +5,15 @@
 #ifndef VMTOP_CHANGES_H
 #define VMTOP_CHANGES_H
 
+#include <stdio.h>
+
 #include "../talk/talk.h"
 #include "journal.h"
 #include "ledger.h"
 #include "vmtop/backend.h"
+#include "vmtop/command.h"
 
-enum { UNDO_MAX = 4096 };
+enum { UNDO_MAX = 4096, ASKED_MAX = 1032 };
 
 /* One change that undo can take back. Entries of one step share `group`. */
 struct undo_entry {
@@ -26,6 +29,13 @@ struct undo_entry {
 /* What steers by itself, is to do so once nobody else holds the host, or stands still. */
 struct steering {
 	bool cpu, memory, stats;
+};
+
+/* What a forced round would do, shown and not done. */
+struct preview {
+	struct plan plan;      /* OUTCOME_SKIPPED: left out */
+	struct vf64 after_pct; /* deviation that it would lead to */
+	bool shown;
 };
 
 struct changes {
@@ -46,10 +56,14 @@ struct changes {
 	bool borrowed;           /* its journal is read here all the same, and not written */
 	bool leaving;            /* on the way out */
 	struct err unread;       /* why the journal of an earlier run could not be read */
+	struct err left;         /* what could not be put back on the way out, for people */
 	struct steering waits;   /* for another vmtop to end */
 	struct undo_entry *undo; /* ring of UNDO_MAX */
 	size_t undo_first, undo_n;
 	uint64_t undo_group;
+	struct command *asked; /* ASKED_MAX, by hand, for the next step */
+	size_t n_asked;
+	struct preview preview;
 	struct plan last_dry;
 
 	bool said_other, said_unclaimed, said_doubts, said_nova;
@@ -68,6 +82,7 @@ const char *changes_host(const struct changes *ch); /* what the journal is calle
 /* As journal_load(); says what cannot be. */
 int changes_read_journal(struct changes *ch, struct err *e);
 size_t changes_in_force(const struct changes *ch); /* objects that are not as found because of us */
+bool changes_allowed(struct changes *ch);          /* not read-only; else says why */
 /* NULL: not there, not running, or its monitor does not answer. */
 const struct vm_sample *changes_vm(const struct changes *ch, const uint8_t uuid[UUID_BYTES]);
 
@@ -94,6 +109,18 @@ int asked_balloon(struct changes *ch, const struct vm_sample *vm, int64_t to_kib
 int asked_period(struct changes *ch, const struct vm_sample *vm, int to_s, enum reason why);
 int asked_shares(struct changes *ch, const struct vm_sample *vm, int from, int to, enum reason why);
 
+/* manual.c: by hand */
+bool manual_ask(struct changes *ch, const struct command *c); /* false: too many wait already */
+/* What was asked for, as actions of the plan, and with `periods` the statistics of guests that have none. -1:
+ * out of memory. */
+int manual_plan(struct changes *ch, bool periods);
+
+/* preview.c: a plan that is shown first. */
+void preview_begin(struct changes *ch, struct plan *ghosts, struct vf64 after_pct); /* takes the actions */
+void preview_drop(struct changes *ch);
+void preview_leave_out(struct changes *ch, const uint8_t uuid[UUID_BYTES], int vcpu, bool out);
+int preview_apply(struct changes *ch); /* the ghosts become actions; -1: out of memory */
+
 /* undo.c */
 int undo_last(struct changes *ch);        /* plans to take back the last group of changes */
 int undo_count(const struct changes *ch); /* how many that would be */
@@ -118,6 +145,20 @@ void restore_close(struct changes *ch, const char *pattern, int64_t grace_ns);
 /* The same for those that have been away for too long, unless the hypervisor has a saved image of them. */
 void restore_saved(struct changes *ch);
 bool restore_named(const char *pattern, const struct vm_record *r);
+
+/* leave.c: the way out, and putting back for others. What the engine lends for it: */
+struct leave_hands {
+	void *arg;
+	int (*look)(void *arg, struct err *e); /* sample and model, with what guests say now */
+	bool (*hurried)(void *arg);            /* the end was asked for once more, or nobody is there */
+	void (*tell)(void *arg);               /* the log has new lines */
+	int fd;                                /* readable when hurried() is worth asking; -1: never */
+};
+/* As engine_leave(): 0, or -1 and ch->left says what is not put back. */
+int leave(struct changes *ch, const struct leave_hands *by, bool restore);
+/* As engine_restore_journal(). */
+int leave_aloud(
+	struct changes *ch, const struct leave_hands *by, const char *pattern, FILE *out, struct err *e);
 
 /* owner.c: the claim on the host that is steered. */
 void owner_begin(struct changes *ch); /* says who steers */

@@ -18,6 +18,7 @@ enum journal_object { JOURNAL_BALLOON = -1, JOURNAL_PERIOD = -2, JOURNAL_VM = -3
 
 /* Path of the journal for this URI; -1 when no state folder can be found. */
 int journal_path(char *buf, size_t len, const char *uri);
+bool journal_any(void);                /* of any host */
 int journal_folders(const char *path); /* mkdir -p, 0700, of the folder that holds path */
 /* Removes what a vmtop that was killed while it wrote the journal anew has left; for the holder of the lock.
  */

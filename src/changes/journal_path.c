@@ -69,6 +69,18 @@ int journal_path(char *buf, size_t len, const char *uri)
 	return snprintf(buf, len, "%s/%s-%08x.journal", dir, name, hash32(uri)) < (int)len ? 0 : -1;
 }
 
+bool journal_any(void)
+{
+	char dir[800];
+	bool any = false;
+	DIR *d = state_folder(dir, sizeof dir) == 0 ? opendir(dir) : NULL;
+	for (const struct dirent *f; d && !any && (f = readdir(d));)
+		any = f->d_name[0] != '.';
+	if (d)
+		closedir(d);
+	return any;
+}
+
 int journal_folders(const char *path)
 {
 	char part[JOURNAL_PATH];

@@ -8,8 +8,7 @@
 /* Whether there is anything to hold. */
 static bool claims(const struct changes *ch)
 {
-	return ch->core->ops->claim && !ch->cfg->dry_run && !ch->cfg->readonly && !ch->status->readonly &&
-	       !ch->status->replay;
+	return ch->core->ops->claim && !ch->cfg->dry_run && !ch->cfg->readonly && !ch->status->readonly;
 }
 
 static bool puts_back_only(const struct plan *p)

@@ -60,7 +60,7 @@ static void set_flag(struct engine *en, const struct command *c)
 static void set_auto(struct engine *en, const struct command *c)
 {
 	bool *mode = c->kind == CMD_AUTO_CPU ? &en->cfg.auto_cpu : &en->cfg.auto_memory;
-	if (c->on && !engine_may_change(en))
+	if (c->on && !changes_allowed(&en->changes))
 		return;
 	*mode = c->on;
 	*(c->kind == CMD_AUTO_CPU ? &en->changes.waits.cpu : &en->changes.waits.memory) = false;
@@ -103,22 +103,20 @@ static void set_interval(struct engine *en, const struct command *c)
 /* A change by hand waits for the sample of the next step. */
 static void ask(struct engine *en, const struct command *c)
 {
-	if (en->n_asked < ASKED_MAX)
-		en->asked[en->n_asked++] = *c;
-	else if (!en->status.replay) /* after a jump all that was ever asked comes at once */
+	if (!manual_ask(&en->changes, c) && en->course->live) /* in a jump all that was asked comes at once */
 		talk_notice(&en->talk, "too many changes at once: the last was not taken, give it again");
 	engine_soon(en);
 }
 
 static void ask_change(struct engine *en, const struct command *c)
 {
-	if (engine_may_change(en))
+	if (changes_allowed(&en->changes))
 		ask(en, c);
 }
 
 static void want_period(struct engine *en, const struct command *c)
 {
-	if (!engine_may_change(en))
+	if (!changes_allowed(&en->changes))
 		return;
 	en->stats_on = c->on;
 	ask(en, c);
@@ -126,7 +124,7 @@ static void want_period(struct engine *en, const struct command *c)
 
 static void want_rebalance(struct engine *en, const struct command *c)
 {
-	if (!engine_may_change(en))
+	if (!changes_allowed(&en->changes))
 		return;
 	en->want_rebalance = true;
 	en->rebalance_most = c->number > 0 ? (size_t)c->number : 0;
@@ -136,7 +134,7 @@ static void want_rebalance(struct engine *en, const struct command *c)
 static void want_memory(struct engine *en, const struct command *c)
 {
 	(void)c;
-	if (!engine_may_change(en))
+	if (!changes_allowed(&en->changes))
 		return;
 	en->want_memory = true;
 	engine_soon(en);
@@ -145,9 +143,9 @@ static void want_memory(struct engine *en, const struct command *c)
 static void want_apply(struct engine *en, const struct command *c)
 {
 	(void)c;
-	if (!engine_may_change(en))
+	if (!changes_allowed(&en->changes))
 		return;
-	en->want_apply = en->previewing;
+	en->want_apply = en->changes.preview.shown;
 	engine_soon(en);
 }
 
@@ -161,20 +159,12 @@ static void want_preview(struct engine *en, const struct command *c)
 static void drop_preview(struct engine *en, const struct command *c)
 {
 	(void)c;
-	en->previewing = false;
-	plan_reset(&en->preview);
+	preview_drop(&en->changes);
 }
 
-/* What the whole plan would lead to says nothing of a part of it. */
 static void leave_out(struct engine *en, const struct command *c)
 {
-	for (size_t i = 0; i < en->preview.n; i++) {
-		struct action *a = &en->preview.actions[i];
-		if (a->kind != ACTION_PIN || a->vcpu != c->vcpu || uuid_compare(a->uuid, c->uuid) != 0)
-			continue;
-		a->outcome = c->on ? OUTCOME_SKIPPED : OUTCOME_PLANNED;
-		en->preview_after_pct = vf64_absent(AVAIL_NONE);
-	}
+	preview_leave_out(&en->changes, c->uuid, c->vcpu, c->on);
 }
 
 static void want_sample(struct engine *en, const struct command *c)
@@ -251,7 +241,7 @@ void engine_obey(struct engine *en, const struct command *c)
 
 void engine_command(struct engine *en, const struct command *c)
 {
-	if (replay_refuses(en, c))
+	if (en->course->refuses(en, c))
 		return;
 	backend_obeyed(en->b, c);
 	engine_obey(en, c);

@@ -53,7 +53,7 @@ void engine_configure(struct engine *en, const struct config *cfg)
 		free(was);
 		return;
 	}
-	if ((cfg->auto_cpu || cfg->auto_memory) && !engine_may_change(en))
+	if ((cfg->auto_cpu || cfg->auto_memory) && !changes_allowed(&en->changes))
 		en->cfg.auto_cpu = en->cfg.auto_memory = false;
 	model_tune(&en->model, &en->cfg);
 	backend_configured(en->b, was, &en->cfg);

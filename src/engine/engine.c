@@ -60,7 +60,7 @@ static int engine_build(struct engine *en, struct err *e)
 /* Without the right to change anything AUTO is a wish. An unattended run, whose log nobody sees, ends. */
 static int auto_denied(struct engine *en, struct err *e)
 {
-	if ((!en->cfg.auto_cpu && !en->cfg.auto_memory) || engine_may_change(en))
+	if ((!en->cfg.auto_cpu && !en->cfg.auto_memory) || changes_allowed(&en->changes))
 		return 0;
 	if (en->cfg.batch && en->status.readonly && en->core->ops->lasting)
 		return err_set(e, ERR_DENIED, "AUTO on %s: %s", en->status.uri, en->talk.notice);
@@ -93,13 +93,14 @@ struct engine *engine_new(const struct config *cfg, struct backend *b, struct er
 		return NULL;
 	}
 	b->ops->status(b, &en->status);
-	if (en->status.replay && (en->begun = malloc(sizeof *en->begun)))
+	en->course = course_of(en);
+	if (!en->course->live && (en->begun = malloc(sizeof *en->begun)))
 		*en->begun = *cfg;
 	en->start_ns = en->next_memory_ns = b->ops->now(b);
 	en->next_tick_ns = en->start_ns + (int64_t)(cfg->delay_s * 1e9);
 	if (cfg->end_after_s > 0)
 		en->end_ns = en->start_ns + (int64_t)(cfg->end_after_s * 1e9);
-	en->talk.silent = replay_shows(en);
+	en->talk.silent = en->course->shown;
 	changes_begin(&en->changes);
 	if (auto_denied(en, e) < 0) {
 		engine_free(en);
@@ -122,7 +123,6 @@ void engine_free(struct engine *en)
 	sample_done(&en->sample);
 	sample_done(&en->incoming);
 	plan_done(&en->plan);
-	plan_done(&en->preview);
 	plan_done(&en->scratch);
 	talk_done(&en->talk);
 	free(en->mem_status);
@@ -158,7 +158,7 @@ static bool of_many(enum command_kind k)
 static void read_commands(struct engine *en, int fd)
 {
 	struct pollfd more = {.fd = fd, .events = POLLIN};
-	while (of_many(read_command(en, fd)) && en->n_asked < ASKED_MAX && poll(&more, 1, 0) > 0)
+	while (of_many(read_command(en, fd)) && en->changes.n_asked < ASKED_MAX && poll(&more, 1, 0) > 0)
 		;
 }
 
@@ -213,7 +213,7 @@ static void timer_fired(struct engine *en)
 bool engine_wait(struct engine *en, int fd)
 {
 	for (;;) {
-		if (!en->quit && en->n_asked && !en->core->ops->paced) {
+		if (!en->quit && en->changes.n_asked && !en->core->ops->paced) {
 			engine_soon(en); /* what had to wait for the step before */
 			return true;
 		}
@@ -227,7 +227,7 @@ bool engine_wait(struct engine *en, int fd)
 			take_marks(en);
 			if (mark_socket_other_waits(&en->mark, fd))
 				read_commands(en, fd);
-			return !en->quit || en->n_asked;
+			return !en->quit || en->changes.n_asked;
 		case WAKE_EVENT:
 			if (en->core->ops->paced) {
 				engine_soon(en);

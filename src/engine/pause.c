@@ -125,8 +125,6 @@ static void give_up(struct engine *en, bool sampled, const char *why)
 
 void auto_step(struct engine *en, const struct err *e)
 {
-	if (en->status.replay)
-		return;
 	if (!e) {
 		look(en, PAUSE_CPU);
 		look(en, PAUSE_MEMORY);

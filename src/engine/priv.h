@@ -23,13 +23,25 @@ struct trouble {
 	unsigned told;    /* bits of enum link_state: said already */
 };
 
-enum { ASKED_MAX = 1032 };
+/* What drives a run, decided once, at its start: a host, a recording as it was decided then, or a recording
+ * that is decided anew. */
+struct course {
+	bool live;  /* guests are steered; else nothing is asked of it but what it plays */
+	bool shown; /* plan, verdicts and log are the recorded ones */
+	bool (*refuses)(struct engine *en, const struct command *c); /* and says so */
+	int (*before)(struct engine *en, struct err *e);             /* a step: jumps, commands given then */
+	void (*lines)(struct engine *en);                            /* of the log, of this sample */
+	int (*decide)(struct engine *en, struct err *e);             /* after the policies have planned */
+	void (*after)(struct engine *en, const struct err *e);       /* a step; e: why it failed, or NULL */
+	const struct timeline *(*timeline)(const struct engine *en); /* NULL: none */
+};
 
 struct engine {
 	struct config cfg;
 	struct backend *b;
 	struct backend *core; /* b without its wrappers */
 	struct backend_status status;
+	const struct course *course;
 
 	struct sample sample;   /* the last good one */
 	struct sample incoming; /* being read */
@@ -50,18 +62,13 @@ struct engine {
 
 	struct step_cost cost;
 	struct plan plan;    /* actions of this step */
-	struct plan preview; /* ghosts */
 	struct plan scratch; /* what `b` and `B` would do */
-	bool previewing;
-	struct vf64 preview_after_pct;
 	int n_rebalance, n_memory;
 
 	struct changes changes;
 	struct talk talk;
 	struct mark_socket mark;
 
-	struct command asked[ASKED_MAX]; /* changes asked for by hand, for the next step */
-	size_t n_asked;
 	size_t rebalance_most; /* pins that a forced round may make unasked; 0: any */
 	bool want_rebalance, want_memory, want_preview, want_apply;
 	int64_t heard_ns, wish_ns, dropped_ns; /* newest key heard of, asking, dropping; CLOCK_MONOTONIC */
@@ -74,7 +81,6 @@ struct engine {
 	bool quit, quit_restore;
 	struct leave_watch watch;
 	uint64_t leave_seq; /* of the first line about the way out; 0: not on it */
-	struct err left;    /* what could not be put back, for people */
 
 	unsigned groups;
 	bool due;  /* the next step takes a sample */
@@ -103,10 +109,6 @@ bool wish_heard(struct engine *en, const struct command *c);
 /* After the attempt to take a sample: forgets what was dropped, or waited too long. */
 void wish_check(struct engine *en, bool sampled);
 
-/* manual.c */
-int manual_plan(struct engine *en);   /* what is in asked[], and the statistics periods */
-int preview_apply(struct engine *en); /* the ghosts become actions */
-
 /* steer.c */
 /* What AUTO does, to and from the changes. */
 struct steering engine_steering(const struct engine *en);
@@ -115,14 +117,10 @@ void steer_claim(struct engine *en); /* before a step's plan: AUTO claims the ho
 /* The plan of this step; the controllers whose round it was hear what became of it (NULL: not). */
 void steer_apply(struct engine *en, const struct round *cpu, const struct round *memory);
 
-/* replayed.c: a recording is shown as it was decided, unless it is to be decided anew */
-bool replay_shows(const struct engine *en);
-bool replay_refuses(struct engine *en, const struct command *c); /* and says so */
-void replay_seek(struct engine *en, const struct command *c);
+/* replayed.c */
+const struct course *course_of(const struct engine *en);
+void replay_seek(struct engine *en, const struct command *c); /* commands that a recording alone obeys */
 void replay_configure(struct engine *en, const struct command *c);
-int replay_catch_up(struct engine *en, struct err *e); /* before a step: jumps, commands given then */
-void replay_lines(struct engine *en);
-int replay_decisions(struct engine *en, struct err *e);
 
 /* command.c */
 void engine_obey(struct engine *en, const struct command *c); /* also for commands of a recording */
@@ -143,7 +141,7 @@ bool auto_wanted(const struct engine *en);                /* on, or on again whe
 void auto_step(struct engine *en, const struct err *e);   /* after each step; e: why it failed, or NULL */
 
 /* step.c */
-bool engine_may_change(struct engine *en);         /* not read-only; else says why */
-int engine_look(struct engine *en, struct err *e); /* sample and model, no plan */
+int engine_look(struct engine *en, struct err *e);       /* sample and model, no plan */
+int engine_plan_ahead(struct engine *en, struct err *e); /* what keys and ghosts would do */
 
 #endif

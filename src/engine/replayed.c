@@ -8,15 +8,14 @@
 #include "priv.h"
 #include "vmtop/record.h"
 
-bool replay_shows(const struct engine *en)
+static const struct replay_ops *ops_of(const struct engine *en)
 {
-	return en->status.replay && !en->cfg.replan;
+	return en->core->ops->replay;
 }
 
-bool replay_refuses(struct engine *en, const struct command *c)
+static bool refuses(struct engine *en, const struct command *c)
 {
-	if (!en->status.replay || c->kind == CMD_NONE || c->kind == CMD_QUIT || c->kind == CMD_GROUPS ||
-		c->kind == CMD_REPLAY)
+	if (c->kind == CMD_NONE || c->kind == CMD_QUIT || c->kind == CMD_GROUPS || c->kind == CMD_REPLAY)
 		return false;
 	talk_notice(&en->talk, "a recording cannot be changed; vmtop compare runs other policies on it");
 	return true;
@@ -43,7 +42,7 @@ static void forget_all(struct engine *en)
 
 void replay_seek(struct engine *en, const struct command *c)
 {
-	int lead = en->core->ops->seek ? en->core->ops->seek(en->core, c) : -1;
+	int lead = ops_of(en) ? ops_of(en)->seek(en->core, c) : -1;
 	en->b->ops->status(en->b, &en->status);
 	if (lead < 0)
 		return;
@@ -56,11 +55,11 @@ void replay_seek(struct engine *en, const struct command *c)
 
 void replay_configure(struct engine *en, const struct command *c)
 {
-	struct config *cfg = en->core->ops->settings ? malloc(sizeof *cfg) : NULL;
+	struct config *cfg = ops_of(en) ? malloc(sizeof *cfg) : NULL;
 	if (!cfg)
 		return;
 	*cfg = en->cfg;
-	if (en->core->ops->settings(en->core, (int64_t)c->number, cfg) == 0)
+	if (ops_of(en)->settings(en->core, (int64_t)c->number, cfg) == 0)
 		engine_configure(en, cfg);
 	free(cfg);
 }
@@ -69,16 +68,14 @@ static void obey_recorded(struct engine *en)
 {
 	struct command c;
 	bool due = en->due, tick = en->tick;
-	while (en->core->ops->commands && en->core->ops->commands(en->core, &c))
+	while (ops_of(en)->commands(en->core, &c))
 		engine_obey(en, &c);
 	en->due = due; /* the recording says when there was a sample */
 	en->tick = tick;
 }
 
-int replay_catch_up(struct engine *en, struct err *e)
+static int catch_up(struct engine *en, struct err *e)
 {
-	if (!en->status.replay)
-		return 0;
 	if (en->rewound) {
 		en->rewound = false;
 		for (; en->lead > 0; en->lead--)
@@ -91,10 +88,10 @@ int replay_catch_up(struct engine *en, struct err *e)
 	return 0;
 }
 
-void replay_lines(struct engine *en)
+static void recorded_lines(struct engine *en)
 {
-	struct log_line *lines = en->core->ops->logged ? calloc(SNAPSHOT_LOG, sizeof *lines) : NULL;
-	size_t n = lines ? en->core->ops->logged(en->core, lines, SNAPSHOT_LOG) : 0;
+	struct log_line *lines = calloc(SNAPSHOT_LOG, sizeof *lines);
+	size_t n = lines ? ops_of(en)->logged(en->core, lines, SNAPSHOT_LOG) : 0;
 	for (size_t i = 0; i < n; i++) {
 		if (en->cfg.replan && lines[i].kind != LOG_MARK)
 			continue;
@@ -108,11 +105,11 @@ void replay_lines(struct engine *en)
 
 /* The policies have planned, so that their memory is what it was then; what was recorded takes the place of
  * their plan. After a jump, or with another version, the two may differ. */
-int replay_decisions(struct engine *en, struct err *e)
+static int recorded_decisions(struct engine *en, struct err *e)
 {
 	struct decision d;
 	plan_reset(&en->scratch);
-	int have = en->core->ops->played(en->core, &en->sample, &d, &en->scratch);
+	int have = ops_of(en)->played(en->core, &en->sample, &d, &en->scratch);
 	if (have < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	en->foreign_plan = !plan_same(&en->plan, &en->scratch);
@@ -128,4 +125,66 @@ int replay_decisions(struct engine *en, struct err *e)
 	en->cpu_verdict = d.cpu;
 	en->mem_verdict = d.memory;
 	return 0;
+}
+
+static const struct timeline *whole_timeline(const struct engine *en)
+{
+	return ops_of(en)->timeline(en->core);
+}
+
+/* A recording has no AUTO that could pause. */
+static void nothing_after(struct engine *en, const struct err *e)
+{
+	(void)en;
+	(void)e;
+}
+
+static bool refuses_nothing(struct engine *en, const struct command *c)
+{
+	(void)en;
+	(void)c;
+	return false;
+}
+
+static int nothing_before(struct engine *en, struct err *e)
+{
+	(void)en;
+	(void)e;
+	return 0;
+}
+
+static void no_lines(struct engine *en)
+{
+	(void)en;
+}
+
+static const struct timeline *no_timeline(const struct engine *en)
+{
+	(void)en;
+	return NULL;
+}
+
+const struct course *course_of(const struct engine *en)
+{
+	static const struct course host = {.live = true,
+		.refuses = refuses_nothing,
+		.before = nothing_before,
+		.lines = no_lines,
+		.decide = engine_plan_ahead,
+		.after = auto_step,
+		.timeline = no_timeline};
+	static const struct course shown = {.shown = true,
+		.refuses = refuses,
+		.before = catch_up,
+		.lines = recorded_lines,
+		.decide = recorded_decisions,
+		.after = nothing_after,
+		.timeline = whole_timeline};
+	static const struct course anew = {.refuses = refuses,
+		.before = catch_up,
+		.lines = recorded_lines,
+		.decide = engine_plan_ahead,
+		.after = nothing_after,
+		.timeline = whole_timeline};
+	return !ops_of(en) ? &host : en->cfg.replan ? &anew : &shown;
 }

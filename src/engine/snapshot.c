@@ -74,10 +74,11 @@ static void fill_vm_status(const struct engine *en, struct snapshot *s)
 
 static void fill_ghosts(const struct engine *en, struct snapshot *s)
 {
-	s->preview = en->previewing;
-	s->preview_after_pct = en->preview_after_pct;
-	for (size_t i = 0; en->previewing && i < en->preview.n; i++) {
-		const struct action *a = &en->preview.actions[i];
+	const struct preview *p = &en->changes.preview;
+	s->preview = p->shown;
+	s->preview_after_pct = p->after_pct;
+	for (size_t i = 0; p->shown && i < p->plan.n; i++) {
+		const struct action *a = &p->plan.actions[i];
 		if (a->outcome == OUTCOME_SKIPPED)
 			continue;
 		s->n_preview_pins++;
@@ -159,7 +160,7 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 	s->waits_cpu = en->changes.waits.cpu;
 	s->waits_memory = en->changes.waits.memory;
 	s->dry_run = en->cfg.dry_run;
-	s->readonly = en->cfg.readonly || en->status.readonly || en->status.replay;
+	s->readonly = en->cfg.readonly || en->status.readonly || !en->course->live;
 	s->cpu_policy = en->cfg.cpu_policy;
 	s->mem_policy = en->cfg.mem_policy;
 	s->granularity = granularity_in_force(en);
@@ -180,12 +181,13 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 
 struct snapshot *engine_snapshot(const struct engine *en)
 {
-	const struct timeline *t = en->core->ops->timeline ? en->core->ops->timeline(en->core) : NULL;
+	const struct timeline *t = en->course->timeline(en);
+	const struct plan *ghosts = &en->changes.preview.plan;
 	struct carver count = {NULL, sizeof(struct snapshot)};
 	carve_sample(en, &count, NULL);
 	carve_copy(&count, NULL, en->plan.n, sizeof *en->plan.actions);
-	size_t n_ghosts = en->previewing ? en->preview.n : 0;
-	carve_copy(&count, NULL, n_ghosts, sizeof *en->preview.actions);
+	size_t n_ghosts = en->changes.preview.shown ? ghosts->n : 0;
+	carve_copy(&count, NULL, n_ghosts, sizeof *ghosts->actions);
 	carve_log(en, &count, NULL);
 	carve(&count, t != NULL, sizeof *t);
 	char *block = calloc(1, count.used);
@@ -196,7 +198,7 @@ struct snapshot *engine_snapshot(const struct engine *en)
 	carve_sample(en, &c, s);
 	s->actions = carve_copy(&c, en->plan.actions, en->plan.n, sizeof *en->plan.actions);
 	s->n_actions = en->plan.n;
-	s->ghosts = carve_copy(&c, en->preview.actions, n_ghosts, sizeof *en->preview.actions);
+	s->ghosts = carve_copy(&c, ghosts->actions, n_ghosts, sizeof *ghosts->actions);
 	s->n_ghosts = n_ghosts;
 	carve_log(en, &c, s);
 	s->timeline = t ? carve_copy(&c, t, 1, sizeof *t) : NULL;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "priv.h"
+#include "vmtop/array.h"
 #include "vmtop/clock.h"
 #include "vmtop/record.h"
 #include "vmtop/text.h"
@@ -31,15 +32,6 @@ static int build_rules(struct engine *en)
 	return rules_build(&en->rules, &en->cfg, &en->sample, &memo);
 }
 
-bool engine_may_change(struct engine *en)
-{
-	if (!en->cfg.readonly && !en->status.readonly)
-		return true;
-	talk_notice(&en->talk, "read-only: %s",
-		*en->status.readonly_why ? en->status.readonly_why : "asked for by --readonly");
-	return false;
-}
-
 /* An error is said once, until another one comes or it is over. */
 static void say_error(struct engine *en, const struct err *e)
 {
@@ -60,7 +52,7 @@ static void refresh_status(struct engine *en)
 	memcpy(before, en->status.text, sizeof before);
 	en->b->ops->status(en->b, &en->status);
 	bool news = strcmp(before, en->status.text) != 0 && *en->status.text;
-	if (news && en->status.link == LINK_OK && !en->status.replay)
+	if (news && en->status.link == LINK_OK && en->course->live)
 		talk_event(&en->talk, LOG_EVENT, "%s", en->status.text);
 	if (en->status.recording_lost && !en->cfg.batch)
 		drop_lost_recording(en);
@@ -105,7 +97,7 @@ static unsigned groups_now(struct engine *en)
 /* One memory cycle later; ticks that were missed are not made up for. */
 static void memory_next(struct engine *en)
 {
-	int64_t cycle = (int64_t)(config_memory_cycle_s(&en->cfg) * 1e9), next = en->next_memory_ns + cycle;
+	int64_t cycle = (int64_t)(mem_cycle_s(&en->cfg) * 1e9), next = en->next_memory_ns + cycle;
 	en->next_memory_ns = next > en->start_ns ? next : en->start_ns + cycle;
 }
 
@@ -157,14 +149,8 @@ static int step_model(struct engine *en, struct err *e)
 	if (!again && judge_guests(en) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	changes_watch(&en->changes, first);
-	if (en->sample.n_vms > en->cap_mem_status) {
-		size_t cap = en->sample.n_vms * 2;
-		struct mem_status *p = reallocarray(en->mem_status, cap, sizeof *p);
-		if (!p)
-			return err_set(e, ERR_NOMEM, "out of memory");
-		en->mem_status = p;
-		en->cap_mem_status = cap;
-	}
+	if (!array_grow(&en->mem_status, &en->cap_mem_status, en->sample.n_vms, sizeof *en->mem_status))
+		return err_set(e, ERR_NOMEM, "out of memory");
 	if (en->sample.n_vms)
 		memset(en->mem_status, 0, en->sample.n_vms * sizeof *en->mem_status);
 	if (build_rules(en) < 0)
@@ -190,7 +176,7 @@ static enum round_mode cpu_mode(struct engine *en, bool previewed)
 {
 	if (en->status.link != LINK_OK) /* what is seen may be old, and nothing could be done about it */
 		return ROUND_WATCH;
-	if (previewed || replay_shows(en)) /* a policy's pins would meet those of the preview */
+	if (previewed || en->course->shown) /* a policy's pins would meet those of the preview */
 		return ROUND_WATCH;
 	if (en->want_rebalance)
 		return ROUND_FORCED;
@@ -339,8 +325,10 @@ static int plan_memory(struct engine *en, struct round *r, struct err *e)
 }
 
 /* What `b` and `B` would do now, for their questions and for ghosts. */
-static int plan_ahead(struct engine *en, struct err *e)
+int engine_plan_ahead(struct engine *en, struct err *e)
 {
+	if (en->cfg.batch && !en->want_preview)
+		return 0;
 	struct round r = round_of(en, ROUND_PREVIEW);
 	struct cpu_verdict v;
 	struct mem_verdict m;
@@ -352,14 +340,10 @@ static int plan_ahead(struct engine *en, struct err *e)
 	en->n_rebalance = v.why.code == REASON_FIRST ? -1 : (int)en->scratch.n;
 	if (en->want_preview) {
 		en->want_preview = false;
-		en->previewing = en->scratch.n > 0;
-		en->preview_after_pct = v.after_pct;
-		struct plan swap = en->preview;
-		en->preview = en->scratch;
-		en->scratch = swap;
+		preview_begin(&en->changes, &en->scratch, v.after_pct);
 		talk_event(&en->talk, LOG_ROUND, "preview: %d pin%s, %s", en->n_rebalance,
 			text_s((size_t)en->n_rebalance), v.why.text);
-		if (!en->previewing)
+		if (!en->changes.preview.shown)
 			talk_notice(&en->talk, "preview: nothing to move, %.270s", v.why.text);
 	}
 	plan_reset(&en->scratch);
@@ -375,19 +359,17 @@ static int step_plan(struct engine *en, struct round *cpu, struct round *memory,
 	bool previewed = en->want_apply;
 	if (previewed) {
 		en->want_apply = false;
-		if (preview_apply(en) < 0)
+		if (preview_apply(&en->changes) < 0)
 			return err_set(e, ERR_NOMEM, "out of memory");
 	}
-	if (manual_plan(en) < 0)
+	if (manual_plan(&en->changes, en->stats_on || en->cfg.auto_memory) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	/* A change by hand and a policy's idea for the same VM must not meet: the holds are in force now. */
 	if (en->plan.n && build_rules(en) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (plan_cpu(en, cpu, previewed, e) < 0 || plan_memory(en, memory, e) < 0)
 		return -1;
-	if (replay_shows(en))
-		return replay_decisions(en, e);
-	return en->cfg.batch && !en->want_preview ? 0 : plan_ahead(en, e);
+	return en->course->decide(en, e);
 }
 
 /* For recorders. */
@@ -412,7 +394,7 @@ static int one_step(struct engine *en, struct err *e)
 	struct round cpu, memory;
 	plan_reset(&en->plan);
 	en->seq++;
-	if (replay_catch_up(en, e) < 0)
+	if (en->course->before(en, e) < 0)
 		return -1;
 	if (!en->due) {
 		en->tick = false; /* only modes changed: the snapshot shows them */
@@ -425,7 +407,7 @@ static int one_step(struct engine *en, struct err *e)
 	int64_t sampled = clock_ns();
 	if (step_model(en, e) < 0)
 		return -1;
-	replay_lines(en);
+	en->course->lines(en);
 	steer_claim(en);
 	if (step_plan(en, &cpu, &memory, e) < 0) {
 		plan_reset(&en->plan); /* half a plan is none */
@@ -452,7 +434,7 @@ int engine_step(struct engine *en, struct err *e)
 	int rc = one_step(en, &why);
 	if (rc < 0 && e)
 		*e = why;
-	auto_step(en, rc < 0 ? &why : NULL);
+	en->course->after(en, rc < 0 ? &why : NULL);
 	if (en->see)
 		en->see(en->seer, en);
 	return rc;

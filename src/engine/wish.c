@@ -11,7 +11,8 @@ enum { WISH_S = 5 };
 
 bool wish_any(const struct engine *en)
 {
-	return en->want_rebalance || en->want_memory || en->want_preview || en->want_apply || en->n_asked;
+	return en->want_rebalance || en->want_memory || en->want_preview || en->want_apply ||
+	       en->changes.n_asked;
 }
 
 void engine_drops_from(struct engine *en, int fd)
@@ -60,10 +61,10 @@ bool wish_heard(struct engine *en, const struct command *c)
 
 static void forget(struct engine *en)
 {
-	for (size_t i = 0; i < en->n_asked; i++)
-		if (en->asked[i].kind == CMD_STATS_PERIOD && en->asked[i].on)
+	for (size_t i = 0; i < en->changes.n_asked; i++)
+		if (en->changes.asked[i].kind == CMD_STATS_PERIOD && en->changes.asked[i].on)
 			en->stats_on = false;
-	en->n_asked = 0;
+	en->changes.n_asked = 0;
 	en->want_rebalance = en->want_memory = en->want_preview = en->want_apply = en->said_waiting = false;
 	en->wish_ns = 0;
 }

@@ -482,7 +482,7 @@ static void test_places_are_looked_up(void **state)
 	for (int i = 0; i < 200; i++) {
 		struct command c = {.kind = CMD_REPLAY, .text = "at", .number = i * 37 % 600};
 		b->ops->status(b, &st);
-		b->ops->seek(b, &c);
+		b->ops->replay->seek(b, &c);
 	}
 	int64_t seconds = (backend_real_now(NULL) - begun_ns) / 1000000000;
 	for (int q = 0; q < Q_COUNT; q++)

@@ -390,6 +390,15 @@ static int replay_settings(struct backend *b, int64_t change, struct config *cfg
 	return rec_change_read(((struct replay *)b)->db, change, cfg);
 }
 
+static const struct replay_ops played_ops = {
+	.logged = replay_logged,
+	.commands = replay_commands,
+	.settings = replay_settings,
+	.played = replay_played,
+	.seek = replay_seek,
+	.timeline = replay_timeline,
+};
+
 static const struct backend_ops replay_ops = {
 	.name = "replay",
 	.sample = replay_sample,
@@ -398,12 +407,7 @@ static const struct backend_ops replay_ops = {
 	.close = replay_close,
 	.now = replay_now,
 	.status = replay_status,
-	.logged = replay_logged,
-	.commands = replay_commands,
-	.settings = replay_settings,
-	.played = replay_played,
-	.seek = replay_seek,
-	.timeline = replay_timeline,
+	.replay = &played_ops,
 	.paced = true,
 };
 

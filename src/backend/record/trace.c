@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "trace_priv.h"
+#include "vmtop/array.h"
 #include "vmtop/err.h"
 #include "vmtop/model.h"
 #include "vmtop/plan.h"
@@ -71,12 +72,6 @@ static float *series(struct trace *t, float initial)
 	return f;
 }
 
-static void *more(void *array, size_t n, size_t size)
-{
-	/* doubles at powers of two */
-	return n && (n & (n - 1)) ? array : reallocarray(array, n ? n * 2 : 1, size);
-}
-
 static struct trace_vm *find_vm(struct trace *t, const uint8_t uuid[UUID_BYTES], size_t hint)
 {
 	if (hint < t->n_vms && uuid_compare(t->vms[hint].first.uuid, uuid) == 0)
@@ -84,11 +79,9 @@ static struct trace_vm *find_vm(struct trace *t, const uint8_t uuid[UUID_BYTES],
 	for (size_t i = 0; i < t->n_vms; i++)
 		if (uuid_compare(t->vms[i].first.uuid, uuid) == 0)
 			return &t->vms[i];
-	struct trace_vm *p = more(t->vms, t->n_vms, sizeof *p);
-	if (!p)
+	if (!array_grow(&t->vms, &t->cap_vms, t->n_vms + 1, sizeof *t->vms))
 		return NULL;
-	t->vms = p;
-	p = &t->vms[t->n_vms];
+	struct trace_vm *p = &t->vms[t->n_vms];
 	*p = (struct trace_vm){.base_kib = -1, .top_vcpu = -1};
 	p->present = series(t, 0);
 	p->used_kib = series(t, -1);
@@ -108,11 +101,9 @@ static struct trace_vcpu *find_vcpu(struct trace *t, size_t vm, const struct vcp
 	for (size_t i = 0; i < t->n_vcpus; i++)
 		if (t->vcpus[i].vm == vm && t->vcpus[i].id == v->id)
 			return &t->vcpus[i];
-	struct trace_vcpu *p = more(t->vcpus, t->n_vcpus, sizeof *p);
-	if (!p)
+	if (!array_grow(&t->vcpus, &t->cap_vcpus, t->n_vcpus + 1, sizeof *t->vcpus))
 		return NULL;
-	t->vcpus = p;
-	p = &t->vcpus[t->n_vcpus];
+	struct trace_vcpu *p = &t->vcpus[t->n_vcpus];
 	*p = (struct trace_vcpu){.vm = vm,
 		.id = v->id,
 		.pin = v->affinity,
@@ -190,12 +181,10 @@ static int add_pcpus(struct trace *t, const struct sample *s, const struct model
 		while (k < t->n_pcpus && t->pcpus[k].first.id != p->id)
 			k++;
 		if (k == t->n_pcpus) {
-			struct trace_pcpu *a = more(t->pcpus, t->n_pcpus, sizeof *a);
-			if (!a)
+			if (!array_grow(&t->pcpus, &t->cap_pcpus, k + 1, sizeof *t->pcpus))
 				return -1;
-			t->pcpus = a;
-			a[k] = (struct trace_pcpu){.first = *p, .background = series(t, 0)};
-			if (!a[k].background)
+			t->pcpus[k] = (struct trace_pcpu){.first = *p, .background = series(t, 0)};
+			if (!t->pcpus[k].background)
 				return -1;
 			t->n_pcpus++;
 		}
@@ -239,7 +228,7 @@ static void count_actions(struct trace *t, struct backend *b, const struct sampl
 {
 	struct decision d;
 	plan_reset(p);
-	if (b->ops->played(b, s, &d, p) < 0)
+	if (b->ops->replay->played(b, s, &d, p) < 0)
 		return;
 	for (size_t i = 0; i < p->n; i++) {
 		bool done = p->actions[i].outcome == OUTCOME_DONE;

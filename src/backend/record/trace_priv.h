@@ -34,7 +34,7 @@ struct trace {
 	struct trace_vm *vms;
 	struct trace_vcpu *vcpus;
 	struct trace_pcpu *pcpus;
-	size_t n_vms, n_vcpus, n_pcpus;
+	size_t n_vms, n_vcpus, n_pcpus, cap_vms, cap_vcpus, cap_pcpus;
 	struct host_sample host; /* arrays NULL */
 	size_t bytes;            /* of series */
 };

@@ -163,19 +163,12 @@ static void *carry_main(void *arg)
 	return NULL;
 }
 
-static void close_pipe(const int fd[2])
-{
-	for (int i = 0; i < 2; i++)
-		if (fd[i] >= 0)
-			close(fd[i]);
-}
-
 static void carry_free(struct carry *c)
 {
 	c->by->ops->close(c->by);
-	close_pipe(c->wake);
-	close_pipe(c->quit);
-	close_pipe(c->done);
+	pipe_close(c->wake);
+	pipe_close(c->quit);
+	pipe_close(c->done);
 	copy_free(atomic_exchange(&c->slot, NULL));
 	moves_done(&c->ms);
 	moves_done(&c->shown);
@@ -239,14 +232,7 @@ void carry_abort(struct carry *c)
 
 bool carry_end(struct carry *c, double timeout_s)
 {
-	struct pollfd p = {.fd = c->done[0]};
-	int64_t until = clock_ns() + (int64_t)(timeout_s * 1e9);
-	int n;
-	do {
-		int64_t left = (until - clock_ns()) / 1000000;
-		n = poll(&p, 1, left > 0 ? (int)left : 0);
-	} while (n < 0 && errno == EINTR);
-	if (n <= 0 || pthread_join(c->thread, NULL) != 0)
+	if (!thread_ends(c->thread, c->done[0], clock_ns() + (int64_t)(timeout_s * 1e9)))
 		return false;
 	c->done[1] = -1; /* closed by its thread */
 	carry_free(c);

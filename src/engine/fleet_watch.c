@@ -354,24 +354,6 @@ struct fleet_watch *fleet_watch_start(const struct config *cfg, struct err *e)
 	return NULL;
 }
 
-static bool thread_ends(const struct source *s, int64_t until_ns)
-{
-	struct pollfd p = {.fd = s->done[0]};
-	int n;
-	do {
-		int64_t left = (until_ns - clock_ns()) / 1000000;
-		n = poll(&p, 1, left > 0 ? (int)left : 0);
-	} while (n < 0 && errno == EINTR);
-	return n > 0 && pthread_join(s->thread, NULL) == 0;
-}
-
-static void close_pipe(const int fd[2])
-{
-	for (int i = 0; i < 2; i++)
-		if (fd[i] >= 0)
-			close(fd[i]);
-}
-
 int fleet_watch_stop(struct fleet_watch *w, double timeout_s)
 {
 	int64_t until = clock_ns() + (int64_t)(timeout_s * 1e9);
@@ -381,7 +363,7 @@ int fleet_watch_stop(struct fleet_watch *w, double timeout_s)
 	size_t left = 0;
 	for (size_t i = 0; i < w->n; i++) {
 		struct source *s = &w->sources[i];
-		s->ended = s->ended || !s->started || thread_ends(s, until);
+		s->ended = s->ended || !s->started || thread_ends(s->thread, s->done[0], until);
 		left += !s->ended;
 	}
 	if (left)
@@ -389,12 +371,12 @@ int fleet_watch_stop(struct fleet_watch *w, double timeout_s)
 	for (size_t i = 0; i < w->n; i++) {
 		struct source *s = &w->sources[i];
 		s->done[1] = s->started ? -1 : s->done[1]; /* closed by its thread */
-		close_pipe(s->done);
+		pipe_close(s->done);
 		fleet_free(atomic_exchange(&s->slot, NULL));
 		fleet_free(s->known);
 	}
-	close_pipe(w->quit);
-	close_pipe(w->wake);
+	pipe_close(w->quit);
+	pipe_close(w->wake);
 	free(w->sources);
 	free(w);
 	return 0;

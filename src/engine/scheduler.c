@@ -80,18 +80,11 @@ static int open_pipes(struct scheduler *s)
 
 static void scheduler_free(struct scheduler *s)
 {
-	for (int i = 0; i < 2; i++) {
-		if (s->wake[i] >= 0)
-			close(s->wake[i]);
-		if (s->commands[i] >= 0)
-			close(s->commands[i]);
-		if (s->patience[i] >= 0)
-			close(s->patience[i]);
-		if (s->drops[i] >= 0)
-			close(s->drops[i]);
-		if (s->done[i] >= 0)
-			close(s->done[i]);
-	}
+	pipe_close(s->wake);
+	pipe_close(s->commands);
+	pipe_close(s->patience);
+	pipe_close(s->drops);
+	pipe_close(s->done);
 	snapshot_free(atomic_exchange(&s->slot, NULL));
 	free(s);
 }
@@ -143,19 +136,6 @@ void scheduler_drop(struct scheduler *s, int64_t now_ns)
 		return; /* it is full of drops that the thread has not looked at yet */
 }
 
-/* Until the thread hangs up, at most so long; the clock of the wall may jump meanwhile. */
-static bool thread_ends(const struct scheduler *s, double timeout_s)
-{
-	double until = clock_s() + timeout_s, left = timeout_s;
-	while (left > 0) {
-		struct pollfd p = {.fd = s->done[0]};
-		if (poll(&p, 1, (int)(left * 1e3) + 1) > 0)
-			return true;
-		left = until - clock_s();
-	}
-	return false;
-}
-
 /* The end of a pipe is heard even when the pipe is full. */
 static void hang_up(int *end)
 {
@@ -182,7 +162,7 @@ int scheduler_done_fd(const struct scheduler *s)
 int scheduler_stop(struct scheduler *s, double timeout_s)
 {
 	scheduler_end(s);
-	if (!thread_ends(s, timeout_s) || pthread_join(s->thread, NULL) != 0)
+	if (!thread_ends(s->thread, s->done[0], clock_ns() + (int64_t)(timeout_s * 1e9)))
 		return -1;
 	scheduler_free(s);
 	return 0;

@@ -11,7 +11,7 @@
 
 #include "../host/storage.h"
 #include "../xml.h"
-#include "vmtop/migrate.h"
+#include "pinmark.h"
 
 /* ---- pins ---- */
 
@@ -169,22 +169,19 @@ static void read_cpu(struct dom_cpu *cpu, xmlNodePtr dom)
 int domneeds_read(
 	struct move_needs *n, struct dom_cpu *cpu, const char *xml, const char *mounts, struct err *e)
 {
-	char *stripped = NULL;
 	memset(n, 0, sizeof *n);
 	memset(cpu, 0, sizeof *cpu);
-	if (migrate_strip(xml, &stripped, e) < 0)
-		return -1;
-	xmlDocPtr doc = xml_read(stripped ? stripped : xml, "domain", e);
-	free(stripped);
-	if (!doc)
-		return -1;
-	xmlNodePtr dom = xmlDocGetRootElement(doc);
-	read_pins(n, dom);
-	read_disks(n, dom, mounts);
-	read_pages(n, dom);
-	read_cpu(cpu, dom);
+	xmlDocPtr doc = xml_read(xml, "domain", e);
+	xmlNodePtr dom = doc ? xmlDocGetRootElement(doc) : NULL;
+	int rc = dom && pinmarks_strip(dom, e) >= 0 ? 0 : -1;
+	if (rc == 0) {
+		read_pins(n, dom);
+		read_disks(n, dom, mounts);
+		read_pages(n, dom);
+		read_cpu(cpu, dom);
+	}
 	xmlFreeDoc(doc);
-	return 0;
+	return rc;
 }
 
 uint32_t domneeds_flags(const char *xml, const char *mounts)

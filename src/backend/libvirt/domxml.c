@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../xml.h"
+#include "owner.h"
 #include "vmtop/err.h"
 
 enum { VCPU_ID_MOST = 65535 };
@@ -205,7 +206,7 @@ static bool is_forbidden(xmlNodePtr dom)
 /* What nova notes down of its guest; NULL: it did not make it. */
 static xmlNodePtr nova_instance(xmlNodePtr dom)
 {
-	static const char uri[] = "http://openstack.org/xmlns/libvirt/nova/";
+	static const char uri[] = OWNER_OPENSTACK "xmlns/libvirt/nova/";
 	XML_EACH(s, xml_child(dom, "metadata"), "instance")
 	{
 		if (s->ns && s->ns->href && strncmp((const char *)s->ns->href, uri, sizeof uri - 1) == 0)

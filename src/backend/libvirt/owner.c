@@ -13,7 +13,7 @@ static const struct {
 	const char *space, *sysinfo; /* how they begin */
 	const char *words;
 } managers[] = {
-	{"http://openstack.org/", "OpenStack",
+	{OWNER_OPENSTACK, "OpenStack",
 		"it is OpenStack's: openstack server migrate --live-migration moves it"},
 	{"http://ovirt.org/", "oVirt",
 		"it is oVirt's: its engine moves it (Compute, Virtual Machines, Migrate)"},

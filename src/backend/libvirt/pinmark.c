@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../xml.h"
+#include "vmtop/array.h"
 #include "vmtop/migrate.h"
 
 enum { VCPU_MOST = 4096, SET_TEXT = CPUSET_CPUS * 5, LINE = 3 * SET_TEXT + 128 };
@@ -36,17 +37,9 @@ static struct pinmark *get(struct pinmarks *m, int vcpu)
 	struct pinmark *k = find(m, vcpu);
 	if (k)
 		return k;
-	if (m->n == m->cap) {
-		size_t cap = m->cap ? m->cap * 2 : 8;
-		k = reallocarray(m->v, cap, sizeof *k);
-		if (!k)
-			return NULL;
-		m->v = k;
-		m->cap = cap;
-	}
-	k = &m->v[m->n++];
-	memset(k, 0, sizeof *k);
-	k->vcpu = vcpu;
+	k = array_more(&m->v, &m->n, &m->cap, SIZE_MAX, sizeof *k);
+	if (k)
+		k->vcpu = vcpu;
 	return k;
 }
 
@@ -193,28 +186,37 @@ static void strip(xmlNodePtr tune, const struct pinmarks *m)
 	}
 }
 
-int migrate_strip(const char *xml, char **out, struct err *e)
+int pinmarks_strip(xmlNodePtr dom, struct err *e)
 {
 	struct pinmarks m = {0};
-	*out = NULL;
-	xmlDocPtr doc = xml_read(xml, "domain", e);
-	if (!doc)
-		return -1;
-	xmlNodePtr dom = xmlDocGetRootElement(doc), pins = pins_of(dom);
+	xmlNodePtr pins = pins_of(dom);
 	int rc = pins ? take_all(&m, pins, e) : 0;
 	if (pins && rc == 0) {
-		xmlChar *text = NULL;
-		int len = 0;
 		strip(xml_child(dom, "cputune"), &m);
 		drop_if_empty(xml_child(dom, "cputune"));
 		drop(pins);
 		drop_if_empty(xml_child(dom, "metadata"));
+		rc = 1;
+	}
+	pinmarks_done(&m);
+	return rc;
+}
+
+int migrate_strip(const char *xml, char **out, struct err *e)
+{
+	*out = NULL;
+	xmlDocPtr doc = xml_read(xml, "domain", e);
+	if (!doc)
+		return -1;
+	int rc = pinmarks_strip(xmlDocGetRootElement(doc), e);
+	if (rc > 0) {
+		xmlChar *text = NULL;
+		int len = 0;
 		xmlDocDumpMemory(doc, &text, &len);
 		*out = text ? strdup((const char *)text) : NULL;
 		xmlFree(text);
 		rc = *out ? 0 : err_set(e, ERR_NOMEM, "out of memory for a definition");
 	}
-	pinmarks_done(&m);
 	xmlFreeDoc(doc);
 	return rc;
 }

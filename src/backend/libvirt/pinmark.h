@@ -4,6 +4,7 @@
 #ifndef VMTOP_BACKEND_PINMARK_H
 #define VMTOP_BACKEND_PINMARK_H
 
+#include "../xml.h"
 #include "vmtop/cpuset.h"
 #include "vmtop/err.h"
 
@@ -29,6 +30,9 @@ int pinmarks_will(
 	struct pinmarks *m, int vcpu, const struct cpuset *now, bool pinned, const struct cpuset *to);
 void pinmarks_forget(struct pinmarks *m, int vcpu);
 const struct pinmark *pinmarks_find(const struct pinmarks *m, int vcpu);
+/* Takes the mark and the pins that are ours out of a definition, and puts back those that were found. 1:
+ * there were some, 0: not, -1: out of memory, with e set. */
+int pinmarks_strip(xmlNodePtr dom, struct err *e);
 /* The element, for the caller to free; NULL: out of memory. */
 char *pinmarks_text(const struct pinmarks *m);
 

@@ -61,11 +61,11 @@ extern const struct setting vm_settings[];
 extern const size_t n_vm_settings;
 
 const char *setting_section_text(enum setting_section s);
+/* - and _ are the same in names. */
+bool setting_called(const char *name, const char *given, size_t len);
 /* NULL: no such row. Keys and options may be written with - or _. */
 const struct setting *setting_by_key(const char *key);
 const struct setting *vm_setting_by_key(const char *key);
-const struct setting *setting_by_option(const char *option, size_t len);
-const struct setting *setting_by_letter(char letter);
 bool setting_takes_value(const struct setting *s); /* as an option */
 /* What a value must look like: "seconds from 0.2 to 3600", "one of minmove, origin-a". */
 void setting_expects(const struct setting *s, char *buf, size_t len);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line, and the order in which settings are put on top of one another.
  * Invariant: every option is a row of the settings table; nothing is printed here, and on failure the
- * caller's config is untouched. Not getopt_long(): its messages and its abbreviations are not ours. */
+ * caller's config is untouched. How a command line is read: args.c. */
 #include "vmtop/options.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "args.h"
 #include "vmtop/columns.h"
 #include "vmtop/layout.h"
 #include "vmtop/listen.h"
@@ -15,14 +16,10 @@
 #include "vmtop/settings.h"
 #include "vmtop/text.h"
 
-#define HINT "try 'vmtop --help'"
-
 /* What one walk over argv is for: first what decides where settings come from, then the settings. */
 enum options_pass { PASS_FIND, PASS_APPLY };
 
 struct options_walk {
-	int argc, at;
-	char **argv;
 	enum options_pass pass;
 	struct config *c;
 	struct options_action *what;
@@ -30,15 +27,6 @@ struct options_walk {
 	enum options_do then; /* what to do once all settings are read */
 	struct err *e;
 };
-
-/* How the option was written, for messages: "--delay" or "-d". */
-static void option_name(const struct setting *s, bool as_letter, char buf[40])
-{
-	if (as_letter)
-		snprintf(buf, 40, "-%c", s->letter);
-	else
-		snprintf(buf, 40, "--%s", s->option);
-}
 
 static int option_set_key(struct options_walk *w, const char *text)
 {
@@ -95,15 +83,8 @@ static int option_act(struct options_walk *w, const struct setting *s, const cha
 	return 0;
 }
 
-static int option_take(struct options_walk *w, const struct setting *s, bool as_letter, const char *value)
+static int option_take(struct options_walk *w, const struct setting *s, const char *name, const char *value)
 {
-	char name[40];
-	option_name(s, as_letter, name);
-	if (setting_takes_value(s) && !value) {
-		if (w->at + 1 >= w->argc)
-			return err_set(w->e, ERR_USAGE, "option %s needs a value (%s); " HINT, name, s->arg);
-		value = w->argv[++w->at];
-	}
 	if (s->type == SET_ACTION)
 		return option_act(w, s, value);
 	if (w->pass == PASS_FIND && (strcmp(s->option, "sort") == 0 || strcmp(s->option, "columns") == 0) &&
@@ -117,73 +98,6 @@ static int option_take(struct options_walk *w, const struct setting *s, bool as_
 	if (setting_apply(w->c, s, value ? value : none, w->e) < 0)
 		return err_prefix(w->e, "option %s", name);
 	w->c->listen_asked |= s == setting_by_key("listen");
-	return 0;
-}
-
-/* Edit distance for short words, to guess what was meant. */
-static size_t distance(const char *a, size_t n, const char *b)
-{
-	size_t row[40], m = strlen(b);
-	if (n >= 32 || m >= 39)
-		return 99;
-	for (size_t j = 0; j <= m; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= n; i++) {
-		size_t corner = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= m; j++) {
-			size_t change = corner + (a[i - 1] != b[j - 1]);
-			size_t gap = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-			corner = row[j];
-			row[j] = change < gap ? change : gap;
-		}
-	}
-	return row[m];
-}
-
-static int option_unknown(struct options_walk *w, const char *arg, size_t len)
-{
-	char shown[64];
-	const char *near = NULL;
-	size_t best = 3;
-	text_escape(shown, sizeof shown, arg);
-	for (size_t i = 0; i < n_settings && strncmp(arg, "--", 2) == 0; i++) {
-		size_t d = settings[i].option ? distance(arg + 2, len, settings[i].option) : 99;
-		if (d < best) {
-			best = d;
-			near = settings[i].option;
-		}
-	}
-	if (near)
-		return err_set(w->e, ERR_USAGE, "unknown option '%s', did you mean --%s? " HINT, shown, near);
-	return err_set(w->e, ERR_USAGE, "unknown option '%s'; " HINT, shown);
-}
-
-static int option_long(struct options_walk *w, const char *arg)
-{
-	size_t len = strcspn(arg + 2, "=");
-	const struct setting *s = setting_by_option(arg + 2, len);
-	const char *value = arg[2 + len] ? arg + 2 + len + 1 : NULL;
-	if (!s)
-		return option_unknown(w, arg, len);
-	if (value && !s->arg)
-		return err_set(w->e, ERR_USAGE, "option --%s takes no value; " HINT, s->option);
-	return option_take(w, s, false, value);
-}
-
-/* "-b", "-bn5", "-n 5". */
-static int option_letters(struct options_walk *w, const char *arg)
-{
-	for (const char *p = arg + 1; *p; p++) {
-		const struct setting *s = setting_by_letter(*p);
-		if (!s)
-			return option_unknown(w, arg, 0);
-		bool value_follows = setting_takes_value(s) && p[1];
-		if (option_take(w, s, true, value_follows ? p + 1 : NULL) < 0)
-			return -1;
-		if (value_follows)
-			break;
-	}
 	return 0;
 }
 
@@ -207,24 +121,39 @@ static int option_word(struct options_walk *w, const char *arg, bool after_dashe
 	return setting_add_pattern(w->c, arg, strlen(arg), w->e);
 }
 
-static int options_walk(struct options_walk *w, enum options_pass pass)
+static struct arg_option setting_option(const void *arg, size_t i)
 {
-	bool dashes = false;
+	const struct setting *s = &settings[i];
+	(void)arg;
+	return (struct arg_option){s->option, s->letter, s->arg, !setting_takes_value(s)};
+}
+
+static int on_option(void *arg, size_t i, const char *name, const char *value, struct err *e)
+{
+	struct options_walk *w = arg;
+	(void)e;
+	int rc = option_take(w, &settings[i], name, value);
+	return rc < 0 ? -1 : w->what->what != OPTIONS_RUN;
+}
+
+static int on_word(void *arg, const char *word, bool after_dashes, struct err *e)
+{
+	(void)e;
+	return option_word(arg, word, after_dashes);
+}
+
+static int options_walk(struct options_walk *w, enum options_pass pass, int argc, char **argv)
+{
+	const struct args args = {.who = "",
+		.help = "vmtop --help",
+		.n = n_settings,
+		.at = setting_option,
+		.option = on_option,
+		.word = on_word,
+		.arg = w};
 	w->pass = pass;
 	w->number_seen = false;
-	for (w->at = 1; w->at < w->argc && w->what->what == OPTIONS_RUN; w->at++) {
-		const char *arg = w->argv[w->at];
-		int r = 0;
-		if (dashes || arg[0] != '-' || !arg[1])
-			r = option_word(w, arg, dashes);
-		else if (strcmp(arg, "--") == 0)
-			dashes = true;
-		else
-			r = arg[1] == '-' ? option_long(w, arg) : option_letters(w, arg);
-		if (r < 0)
-			return -1;
-	}
-	return 0;
+	return args_read(&args, argc, argv, w->e);
 }
 
 static int options_files(struct config *c, struct err *e)
@@ -303,16 +232,16 @@ int options_settle(struct config *c, bool terminal, const char *term, struct err
 	return 0;
 }
 
-static int options_into(struct options_walk *w)
+static int options_into(struct options_walk *w, int argc, char **argv)
 {
 	config_defaults(w->c);
-	if (options_walk(w, PASS_FIND) < 0)
+	if (options_walk(w, PASS_FIND, argc, argv) < 0)
 		return -1;
 	if (w->what->what != OPTIONS_RUN)
 		return 0;
 	if (options_files(w->c, w->e) < 0 || options_environment(w->c, w->e) < 0 ||
 		(*w->c->replay && recording_config(w->c->replay, w->c, w->e) < 0) ||
-		options_walk(w, PASS_APPLY) < 0 || options_check(w->c, w->e) < 0)
+		options_walk(w, PASS_APPLY, argc, argv) < 0 || options_check(w->c, w->e) < 0)
 		return -1;
 	w->what->what = w->then;
 	if (w->then != OPTIONS_RUN) {
@@ -329,8 +258,8 @@ int options_parse(int argc, char **argv, struct config *cfg, struct options_acti
 	if (!c)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	*what = (struct options_action){.what = OPTIONS_RUN};
-	struct options_walk w = {.argc = argc, .argv = argv, .c = c, .what = what, .e = e};
-	int r = options_into(&w);
+	struct options_walk w = {.c = c, .what = what, .e = e};
+	int r = options_into(&w, argc, argv);
 	if (r == 0)
 		*cfg = *c;
 	free(c);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "args.h"
 #include "vmtop/settings.h"
 #include "vmtop/snapshot.h"
 #include "vmtop/text.h"
@@ -123,27 +124,6 @@ static void print_help(const struct subcommand *c)
 	}
 }
 
-/* Index of the option that arg is, and its value when it is written with "="; n: none. */
-static size_t option_find(const struct subcommand *c, const char *arg, const char **value)
-{
-	size_t n = option_count(c);
-	*value = NULL;
-	for (size_t i = 0; i < n; i++) {
-		size_t len = strlen(c->options[i].option);
-		if (c->options[i].letter && arg[1] == c->options[i].letter && !arg[2])
-			return i;
-		if (strncmp(arg, "--", 2) != 0 || strncmp(arg + 2, c->options[i].option, len) != 0)
-			continue;
-		if (!arg[2 + len])
-			return i;
-		if (arg[2 + len] == '=' && c->options[i].arg) {
-			*value = arg + 3 + len;
-			return i;
-		}
-	}
-	return n;
-}
-
 static int check_choice(
 	const struct subcommand *c, const struct sub_option *o, const char *value, struct err *e)
 {
@@ -161,54 +141,73 @@ static int check_choice(
 		o->option, shown, all);
 }
 
-static int take_option(
-	const struct subcommand *c, struct sub_line *l, int argc, char **argv, int *at, struct err *e)
+/* A command line that is being read. */
+struct reading {
+	const struct subcommand *c;
+	struct sub_line line;
+	bool help;
+};
+
+/* Behind its own options: the one that every subcommand has. */
+static struct arg_option option_at(const void *arg, size_t i)
 {
-	const char *value;
-	char shown[64];
-	size_t i = option_find(c, argv[*at], &value);
-	text_escape(shown, sizeof shown, argv[*at]);
-	if (i == option_count(c))
-		return err_set(e, ERR_USAGE, "%s: unknown option '%s'; try 'vmtop %s --help'", c->name, shown,
-			c->name);
-	if (c->options[i].arg && !value) {
-		if (*at + 1 >= argc)
-			return err_set(e, ERR_USAGE, "%s: option --%s needs a value (%s)", c->name,
-				c->options[i].option, c->options[i].arg);
-		value = argv[++*at];
+	const struct reading *r = arg;
+	const struct sub_option *o = &r->c->options[i];
+	if (i == option_count(r->c))
+		return (struct arg_option){"help", 'h', NULL, false};
+	return (struct arg_option){o->option, o->letter, o->arg, false};
+}
+
+static int on_option(void *arg, size_t i, const char *name, const char *value, struct err *e)
+{
+	struct reading *r = arg;
+	struct sub_line *l = &r->line;
+	(void)name;
+	if (i == option_count(r->c)) {
+		r->help = true;
+		return 1;
 	}
 	if (l->n_values == SUB_WORDS)
-		return err_set(e, ERR_USAGE, "%s: more than %d options", c->name, SUB_WORDS);
-	if (value && check_choice(c, &c->options[i], value, e) < 0)
+		return err_set(e, ERR_USAGE, "%s: more than %d options", r->c->name, SUB_WORDS);
+	if (value && check_choice(r->c, &r->c->options[i], value, e) < 0)
 		return -1;
 	l->values[l->n_values].option = i;
 	l->values[l->n_values++].value = value;
 	return 0;
 }
 
+static int on_word(void *arg, const char *word, bool after_dashes, struct err *e)
+{
+	struct reading *r = arg;
+	struct sub_line *l = &r->line;
+	(void)after_dashes;
+	if (l->n_words == r->c->most || l->n_words == SUB_WORDS)
+		return err_set(e, ERR_USAGE, "%s: too many words; expected: vmtop %s %s", r->c->name,
+			r->c->name, r->c->args);
+	l->words[l->n_words++] = word;
+	return 0;
+}
+
 int subcommand_run(const struct subcommand *c, int argc, char **argv, struct err *e)
 {
-	struct sub_line l = {.n_words = 0};
-	bool dashes = false;
-	for (int i = 1; i < argc; i++) {
-		const char *arg = argv[i];
-		if (!dashes && (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)) {
-			print_help(c);
-			return 0;
-		}
-		if (!dashes && strcmp(arg, "--") == 0)
-			dashes = true;
-		else if (!dashes && arg[0] == '-' && arg[1]) {
-			if (take_option(c, &l, argc, argv, &i, e) < 0)
-				return -1;
-		} else if (l.n_words == c->most || l.n_words == SUB_WORDS) {
-			return err_set(e, ERR_USAGE, "%s: too many words; expected: vmtop %s %s", c->name,
-				c->name, c->args);
-		} else {
-			l.words[l.n_words++] = arg;
-		}
+	char who[32], help[48];
+	struct reading r = {.c = c};
+	const struct args args = {.who = who,
+		.help = help,
+		.n = option_count(c) + 1,
+		.at = option_at,
+		.option = on_option,
+		.word = on_word,
+		.arg = &r};
+	snprintf(who, sizeof who, "%s: ", c->name);
+	snprintf(help, sizeof help, "vmtop %s --help", c->name);
+	if (args_read(&args, argc, argv, e) < 0)
+		return -1;
+	if (r.help) {
+		print_help(c);
+		return 0;
 	}
-	if (l.n_words < c->least)
+	if (r.line.n_words < c->least)
 		return err_set(e, ERR_USAGE, "expected: vmtop %s %s", c->name, c->args);
-	return c->run(&l, e);
+	return c->run(&r.line, e);
 }

@@ -293,7 +293,7 @@ const char *setting_section_text(enum setting_section s)
 	return (unsigned)s < SECTION_COUNT ? names[s] : "?";
 }
 
-static bool name_matches(const char *name, const char *given, size_t len)
+bool setting_called(const char *name, const char *given, size_t len)
 {
 	if (!name || strlen(name) != len)
 		return false;
@@ -306,7 +306,7 @@ static bool name_matches(const char *name, const char *given, size_t len)
 const struct setting *setting_by_key(const char *key)
 {
 	for (size_t i = 0; i < n_settings; i++)
-		if (name_matches(settings[i].key, key, strlen(key)))
+		if (setting_called(settings[i].key, key, strlen(key)))
 			return &settings[i];
 	return NULL;
 }
@@ -314,24 +314,8 @@ const struct setting *setting_by_key(const char *key)
 const struct setting *vm_setting_by_key(const char *key)
 {
 	for (size_t i = 0; i < n_vm_settings; i++)
-		if (name_matches(vm_settings[i].key, key, strlen(key)))
+		if (setting_called(vm_settings[i].key, key, strlen(key)))
 			return &vm_settings[i];
-	return NULL;
-}
-
-const struct setting *setting_by_option(const char *option, size_t len)
-{
-	for (size_t i = 0; i < n_settings; i++)
-		if (name_matches(settings[i].option, option, len))
-			return &settings[i];
-	return NULL;
-}
-
-const struct setting *setting_by_letter(char letter)
-{
-	for (size_t i = 0; letter && i < n_settings; i++)
-		if (settings[i].letter == letter)
-			return &settings[i];
 	return NULL;
 }
 

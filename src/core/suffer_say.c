@@ -63,15 +63,28 @@ static double programs_pct(const struct line *x)
 	return vf64_has(ran) && ran.v > vm && ran.v >= 1 ? ran.v : 0;
 }
 
+/* How many of its own vCPUs are on the pCPU named. */
+static int own_there(const struct line *x)
+{
+	const struct vm_sample *m = &x->l->s->vms[x->vm];
+	int n = 0;
+	for (size_t k = m->first_vcpu; k < m->first_vcpu + m->n_vcpus; k++)
+		n += model_vcpu_pcpu(&x->l->s->vcpus[k]) == x->f->pcpu;
+	return n;
+}
+
 static void say_neighbour(struct line *x)
 {
+	enum { LITTLE_PCT = 10 };
 	char name[80];
-	int other = x->f->other;
+	int other = x->f->other, own = own_there(x);
 	double programs = programs_pct(x);
 	if (x->f->pcpu < 0)
 		return;
 	if (programs > 0 && x->f->cause != CAUSE_SHARES) {
 		add(x, "; on pCPU %d programs of the host run %.0f %%", x->f->pcpu, programs);
+	} else if (own > 1 && (other < 0 || x->f->num[2] < LITTLE_PCT)) {
+		add(x, "; %d of its own vCPUs share pCPU %d", own, x->f->pcpu);
 	} else if (other >= 0 && (size_t)other < x->l->s->n_vms) {
 		text_escape(name, sizeof name, x->l->s->vms[other].name);
 		add(x, "; on pCPU %d %s runs %.0f %%", x->f->pcpu, name, x->f->num[2]);
@@ -301,9 +314,9 @@ static void cure_memory(struct line *x)
 {
 	const struct vm_memory *m = &x->l->s->vms[x->vm].mem;
 	bool room = vi64_has(m->balloon_kib) && vi64_has(m->max_kib) && m->balloon_kib.v < m->max_kib.v;
+	char most[16];
 	if (room && m->balloon_device)
-		add(x, "= gives it more, m lets vmtop do it: up to %lld MiB",
-			(long long)(m->max_kib.v / 1024));
+		add(x, "= gives it more, up to %s; m lets vmtop do it", size_of(most, (double)m->max_kib.v));
 	else
 		add(x, "it has all that it may have: raise its maximum (virsh setmaxmem %s SIZE --config, then a restart), or less in the guest",
 			x->name);

@@ -7,8 +7,19 @@
 #include "view_private.h"
 #include "vmtop/text.h"
 
-enum { BAR = 22, NAME_LEAST = 9 };
-#define ALERT_KEY " · w tells why"
+enum {
+	BAR = 22,
+	NAME_LEAST = 9,
+	NAMES_MOST = 4,
+	MORE = 4,
+	REST = 10,
+	ROOM_FOR_KEY = 60,
+	NARROW = 100,
+	GRAPHS_LEAST = 6,
+	GRAPHS_MOST = 14
+};
+#define ALERT_KEY       " · w tells why"
+#define ALERT_KEY_SHORT " · w: why" /* on a narrow screen names are worth more */
 
 enum style suffer_style(const struct suffering *x)
 {
@@ -55,53 +66,98 @@ static bool in_alarm(const struct snapshot *s, size_t vm, enum alarm a)
 	return x->n && cause_alarm(x->found[0].cause) == a;
 }
 
-/* The names of an alarm, the worst first, as many as fit; says how many more there are. */
-static int put_names(
-	const struct snapshot *s, struct screen *to, int row, int col, int cols, enum alarm a, int n)
+/* Of those in an alarm the one that comes after `last`, the worst first; below 0: nobody. */
+static long next_worst(const struct snapshot *s, enum alarm a, long last)
 {
-	long last = -1;
-	for (int told = 0; told < n; told++) {
-		long best = -1;
-		for (size_t i = 0; i < s->sample.n_vms; i++)
-			if (in_alarm(s, i, a) && (last < 0 || worse(s, (size_t)last, i)) &&
-				(best < 0 || worse(s, i, (size_t)best)))
-				best = (long)i;
+	long best = -1;
+	for (size_t i = 0; i < s->sample.n_vms; i++)
+		if (in_alarm(s, i, a) && (last < 0 || worse(s, (size_t)last, i)) &&
+			(best < 0 || worse(s, i, (size_t)best)))
+			best = (long)i;
+	return best;
+}
+
+/* ": NAME NAME +3", the worst first, as many as fit before `end`; nothing where none does. */
+static int put_names(
+	const struct snapshot *s, struct screen *to, int row, int col, int end, enum alarm a, int n)
+{
+	long vm = -1;
+	for (int told = 0; told < n && (vm = next_worst(s, a, vm)) >= 0; told++) {
 		char name[VM_NAME_BYTES], more[24];
-		if (best < 0)
-			break;
-		text_escape(name, sizeof name, s->sample.vms[best].name);
-		snprintf(more, sizeof more, " +%d", n - told);
-		int want = screen_columns(to, name), room = cols - col - 8;
+		text_escape(name, sizeof name, s->sample.vms[vm].name);
+		int want = screen_columns(to, name), sign = told ? 1 : 2;
+		int room = end - col - sign - (told + 1 < n ? MORE : 0);
 		if (told == 0 && want > room && room >= NAME_LEAST)
 			want = room; /* a name that no row holds whole loses its middle */
-		if (told >= 4 || want > room)
-			return col + screen_text(to, row, col, cols - col, STYLE_NORMAL, more);
-		draw_name(to, row, col + 1, want, STYLE_NORMAL, name);
-		col += 1 + want;
-		last = best;
+		if (told >= NAMES_MOST || want > room) {
+			snprintf(more, sizeof more, " +%d", n - told);
+			return told ? col + screen_text(to, row, col, end - col, STYLE_NORMAL, more) : col;
+		}
+		if (!told)
+			screen_text(to, row, col, 1, a <= ALARM_SHORT ? STYLE_BAD : STYLE_WARN, ":");
+		draw_name(to, row, col + sign, want, STYLE_NORMAL, name);
+		col += sign + want;
 	}
 	return col;
 }
 
-int alert_draw(const struct snapshot *s, struct screen *to, int row, int cols)
+struct alarms {
+	int n[ALARM_COUNT], width[ALARM_COUNT]; /* VMs; columns of " · SWAPPING 3" */
+	int after;                              /* of those not drawn yet, all columns */
+};
+
+static void alarm_text(enum alarm a, int n, bool first, char buf[48])
 {
-	int col = 0;
+	snprintf(buf, 48, "%s%s %d", first ? "" : " · ", alarm_word(a), n);
+}
+
+static void count_alarms(const struct snapshot *s, const struct screen *to, struct alarms *x)
+{
+	bool first = true;
+	*x = (struct alarms){.after = 0};
 	for (enum alarm a = 0; a < ALARM_COUNT; a++) {
 		char text[48];
-		int n = 0;
 		for (size_t i = 0; i < s->sample.n_vms; i++)
-			n += in_alarm(s, i, a);
-		if (!n)
+			x->n[a] += in_alarm(s, i, a);
+		if (!x->n[a])
 			continue;
-		snprintf(text, sizeof text, "%s%s %d:", col ? " · " : "", alarm_word(a), n);
-		if (col + screen_columns(to, text) + 4 > cols)
-			break;
-		enum style st = a <= ALARM_SHORT ? STYLE_BAD : STYLE_WARN;
-		col += screen_text(to, row, col, cols - col, st, text);
-		col = put_names(s, to, row, col, cols, a, n);
+		alarm_text(a, x->n[a], first, text);
+		x->width[a] = screen_columns(to, text);
+		x->after += x->width[a];
+		first = false;
 	}
-	if (col && col + screen_columns(to, ALERT_KEY) <= cols)
-		col += screen_text(to, row, col, cols - col, STYLE_DIM, ALERT_KEY);
+}
+
+/* How many are in each alarm comes before the names, of which the worst have room first. */
+int alert_draw(const struct snapshot *s, struct screen *to, int row, int cols)
+{
+	struct alarms x;
+	char text[48];
+	const char *key = cols < NARROW ? ALERT_KEY_SHORT : ALERT_KEY;
+	int col = 0, left = 0, end = cols;
+	bool named = true;
+	count_alarms(s, to, &x);
+	/* Who sees an alarm for the first time does not know the key. */
+	end -= cols >= ROOM_FOR_KEY ? screen_columns(to, key) : 0;
+	for (enum alarm a = 0; a < ALARM_COUNT; a++) {
+		if (!x.n[a])
+			continue;
+		x.after -= x.width[a];
+		if (left || col + x.width[a] + (x.after ? REST : 0) > end) {
+			left += x.n[a];
+			continue;
+		}
+		alarm_text(a, x.n[a], !col, text);
+		col += screen_text(to, row, col, end - col, a <= ALARM_SHORT ? STYLE_BAD : STYLE_WARN, text);
+		int names = named ? put_names(s, to, row, col, end - x.after, a, x.n[a]) : col;
+		named = names > col; /* those of a lesser alarm would read as if they were the worst */
+		col = names;
+	}
+	snprintf(text, sizeof text, col ? " · %d more" : "%d suffer", left);
+	if (left)
+		col += screen_text(to, row, col, cols - col, STYLE_WARN, text);
+	if (col && col + screen_columns(to, key) <= cols)
+		col += screen_text(to, row, col, cols - col, STYLE_DIM, key);
 	return col;
 }
 
@@ -130,10 +186,17 @@ static int draw_finding(
 	if (bar)
 		draw_meter(to, at.row, col, bar, &m);
 	col += bar ? bar + 1 : 0;
-	snprintf(text, sizeof text, "%s · %s · %s", cause_key(f->cause), since, cause_text(f->cause));
+	int head = snprintf(text, sizeof text, "%s · %s", cause_key(f->cause), since);
+	snprintf(text + head, sizeof text - (size_t)head, " · %s", cause_text(f->cause));
+	bool whole = screen_columns(to, text) <= at.col + at.cols - col;
+	if (!whole) /* what it is stands below then, with nothing cut */
+		text[head] = '\0';
 	draw_cut(to, at.row, col, at.col + at.cols - col, st, text);
-	suffer_evidence(&look, vm, f, text, sizeof text);
 	struct rect in = {at.row + ++row, at.col + 3, at.rows - 1, at.cols - 3};
+	if (!whole && in.rows > 0)
+		row += draw_wrapped(to, in, st, cause_text(f->cause));
+	suffer_evidence(&look, vm, f, text, sizeof text);
+	in = (struct rect){at.row + row, at.col + 3, at.rows - row, at.cols - 3};
 	if (in.rows > 0)
 		row += draw_wrapped(to, in, STYLE_NORMAL, text);
 	char cure[420];
@@ -154,18 +217,18 @@ static int draw_verdict(const struct snapshot *s, size_t vm, struct screen *to, 
 	return 1;
 }
 
-static void draw_unknown(const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
+static int draw_unknown(const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
 {
 	struct suffer_look look = snapshot_look(s);
 	char list[300], text[340];
 	suffer_unknown(&look, vm, list, sizeof list);
 	if (!list[0] || at.rows < 1)
-		return;
+		return 0;
 	snprintf(text, sizeof text, "not known here: %s", list);
-	draw_wrapped(to, (struct rect){at.row, at.col + 1, at.rows, at.cols - 1}, STYLE_DIM, text);
+	return draw_wrapped(to, (struct rect){at.row, at.col + 1, at.rows, at.cols - 1}, STYLE_DIM, text);
 }
 
-void why_body(const struct snapshot *s, size_t vm, bool focused, struct screen *to, struct rect at)
+int why_body(const struct snapshot *s, size_t vm, bool focused, struct screen *to, struct rect at)
 {
 	const struct suffering *x = &s->vm_status[vm].suffer;
 	char name[80], title[120];
@@ -173,7 +236,7 @@ void why_body(const struct snapshot *s, size_t vm, bool focused, struct screen *
 	text_escape(name, sizeof name, s->sample.vms[vm].name);
 	snprintf(title, sizeof title, "Why: %s", name);
 	draw_title(to, (struct rect){at.row, at.col, 1, at.cols}, focused, title,
-		vm_state_text(s->sample.vms[vm].state));
+		s->sample.vms[vm].hung_since_ns ? "not answering" : vm_state_text(s->sample.vms[vm].state));
 	if (row < at.rows)
 		row += draw_verdict(s, vm, to, (struct rect){at.row + row, at.col, 1, at.cols});
 	for (int i = 0; i < x->n && row + 1 < at.rows; i++) {
@@ -182,7 +245,8 @@ void why_body(const struct snapshot *s, size_t vm, bool focused, struct screen *
 			s, vm, &x->found[i], to, (struct rect){at.row + row, at.col, at.rows - row, at.cols});
 	}
 	row += at.rows - row > 2;
-	draw_unknown(s, vm, to, (struct rect){at.row + row, at.col, at.rows - row, at.cols});
+	int n = draw_unknown(s, vm, to, (struct rect){at.row + row, at.col, at.rows - row, at.cols});
+	return row + n + (n > 0);
 }
 
 void why_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
@@ -194,5 +258,9 @@ void why_draw(struct view *v, const struct snapshot *s, struct screen *to, struc
 	}
 	view_sight(v, FOCUS_WHY, at);
 	v->groups |= SAMPLE_BALLOON | SAMPLE_BLOCK;
-	why_body(s, vm, true, to, at);
+	int used = why_body(s, vm, true, to, at), room = at.rows - used;
+	if (room >= GRAPHS_LEAST) /* since when */
+		vm_graphs_draw(v, s, vm, to,
+			(struct rect){at.row + used, at.col + 1, room < GRAPHS_MOST ? room : GRAPHS_MOST,
+				at.cols - 2});
 }

@@ -251,8 +251,8 @@ int verdicts_draw(const struct snapshot *s, struct screen *to, struct rect at);
 /* panel_why.c: why one VM suffers; the alert line; the n-th worst of the rows, from 0: false, there is none.
  */
 void why_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
-/* The same of any VM. */
-void why_body(const struct snapshot *s, size_t vm, bool focused, struct screen *to, struct rect at);
+/* The same of any VM. Returns the rows used, with an empty one behind. */
+int why_body(const struct snapshot *s, size_t vm, bool focused, struct screen *to, struct rect at);
 int alert_draw(const struct snapshot *s, struct screen *to, int row, int cols); /* returns the columns used */
 enum style suffer_style(const struct suffering *x); /* one scale for rows, words and bars */
 bool alert_any(const struct snapshot *s);

@@ -142,7 +142,7 @@ unit: $(UNIT)
 	@for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
 
 # Writes the golden screens and stories anew; read them as a diff.
-golden: $(patsubst tests/%.c,$(BUILD)/tests/%,tests/screen/test_golden.c tests/screen/test_fleet_screen.c tests/screen/test_field.c $(wildcard tests/scenario/test_story_*.c))
+golden: $(patsubst tests/%.c,$(BUILD)/tests/%,tests/screen/test_golden.c tests/screen/test_why_screen.c tests/screen/test_fleet_screen.c tests/screen/test_field.c $(wildcard tests/scenario/test_story_*.c))
 	for t in $^; do VMTOP_GOLDEN=write $$t || exit 1; done
 
 benches: $(BENCH) $(BUILD)/bench/cost_live

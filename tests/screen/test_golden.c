@@ -160,10 +160,10 @@ static const char *const view_keys[] = {"0", "1", "2", "3", "\0014"};
 
 static void test_sizes(void **state)
 {
-	static const int sizes[][2] = {{24, 80}, {40, 120}, {60, 200}, {12, 40}, {6, 20}};
+	static const int sizes[][2] = {{24, 80}, {40, 120}, {60, 200}, {90, 300}, {12, 40}, {6, 20}};
 	(void)state;
 	for (size_t i = 0; i < 5; i++)
-		for (size_t k = 0; k < 5; k++)
+		for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
 			check(&(struct shot){
 				views[i], view_keys[i], 40, 64, sizes[k][0], .cols = sizes[k][1]});
 }

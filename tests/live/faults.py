@@ -26,6 +26,7 @@ IDLE_PCT, BUSY_PCT = 35, 45  # vmtop calls a pCPU idle below 40; between these i
 FRESH = ("--set", f"memory_cycle={TICK_S}", "--columns", "name,rdrq")
 HEAL_S = 8
 PROGRAMS_PCT = 10  # of a pCPU, taken by what is no guest of this host
+STOLEN_PCT = .5  # of a pCPU: where this machine is a guest itself, the host below it may really take time away
 NONE = "-"
 
 
@@ -59,6 +60,13 @@ def busy_ns():
     return [tick * (sum(map(int, r[1:9])) - int(r[4]) - int(r[5])) for r in rows]
 
 
+def stolen_ns():
+    """Of all pCPUs, taken by the host below."""
+    with open("/proc/stat", encoding="ascii") as f:
+        total = next(line.split() for line in f if line.startswith("cpu "))
+    return int(total[8]) * (10**9 // os.sysconf("SC_CLK_TCK"))
+
+
 def guests_ns():
     with open(f"/sys/fs/cgroup/cpuacct/{PART}.partition/cpuacct.usage_percpu", encoding="ascii") as f:
         return list(map(int, f.read().split()))
@@ -69,17 +77,18 @@ class Watch(threading.Thread):
 
     def __init__(self):
         super().__init__(daemon=True)
-        self.cond, self.seen, self.used = threading.Condition(), [], []
+        self.cond, self.seen, self.used, self.stolen = threading.Condition(), [], [], []
         self.vmtop = subprocess.Popen([os.environ["VMTOP"], "--json", "--no-config", "--readonly", "-d", str(TICK_S), *FRESH],
                                       stdout=subprocess.PIPE, text=True)
 
     def run(self):
-        last = time.monotonic(), busy_ns(), guests_ns()
+        last = time.monotonic(), busy_ns(), guests_ns(), stolen_ns()
         for line in self.vmtop.stdout:
-            now = time.monotonic(), busy_ns(), guests_ns()
+            now = time.monotonic(), busy_ns(), guests_ns(), stolen_ns()
             past = (now[0] - last[0]) * 1e7
             busy = [(b - a) / past for a, b in zip(last[1], now[1])]
             other = [max(0, x - (b - a) / past) for x, a, b in zip(busy, last[2], now[2])]
+            stolen = (now[3] - last[3]) / past
             last = now
             o = json.loads(line)
             at = datetime.datetime.fromisoformat(o["time"]).timestamp()
@@ -88,6 +97,7 @@ class Watch(threading.Thread):
             with self.cond:
                 self.seen.append((at, found, unknown))
                 self.used.append((busy, other))
+                self.stolen.append(stolen)
                 self.cond.notify_all()
 
     def wait(self, ready, seconds):
@@ -472,11 +482,16 @@ class Run:
     def __init__(self):
         self.watch, self.matrix, self.ways = Watch(), collections.Counter(), collections.defaultdict(list)
         self.accused, self.rightly, self.healthy, self.again, self.unmade = [], [], 0, 0, 0
+        self.below = []  # steal named while the kernel counted some
         self.lock = open(os.environ["LOCK"], "w", encoding="ascii") if os.environ.get("LOCK") else None
 
     def crowded(self, numbers):
         """Programs besides the guests took a good part of a pCPU: who waits then does so for them."""
         return max(max(self.watch.used[i][1]) for i in numbers) > PROGRAMS_PCT
+
+    def stole(self, i):
+        """A cause stands for two samples, and is seen over the one before."""
+        return max(self.watch.stolen[max(0, i - 3):i + 1]) >= STOLEN_PCT
 
     def accuse(self, numbers, but, when):
         """Who has no fault, and is blamed all the same."""
@@ -486,7 +501,8 @@ class Run:
                 if vm not in but and causes and vm not in here:
                     here.add(vm)
                     rightly = causes[0]["cause"] in ("wait", "emulator") and self.crowded(numbers)
-                    (self.rightly if rightly else self.accused).append(
+                    below = causes[0]["cause"] == "steal" and self.stole(i)
+                    (self.rightly if rightly else self.below if below else self.accused).append(
                         f"{vm} {when}: {causes[0]['cause']}: {causes[0]['evidence']}")
         return here
 
@@ -567,8 +583,9 @@ class Run:
                     break
                 except RuntimeError as e:
                     self.unmade += 1
-                    for vm in ("lin", "tight"):  # what it ate is no longer a fault
-                        tell(vm, "free it")
+                    for vm in ("lin", "tight"):  # what it ate is no fault of the next
+                        with contextlib.suppress(RuntimeError):
+                            freed(vm)
                     print(f"{i:3} {cause:9} {way:30} not made: {e}", flush=True)
                     break
                 except Again:
@@ -590,6 +607,9 @@ class Run:
         print(f"\nthe true cause first at sample {LATE}: {right} of {total} ({100 * right / max(1, total):.1f} %)")
         print(f"accused without a fault: {len(self.accused)} of {self.healthy} guests beside them")
         for a in self.accused[:20]:
+            print(f"  {a}")
+        print(f"steal, while the kernel counted some on this machine: {len(self.below)}")
+        for a in self.below[:5]:
             print(f"  {a}")
         print(f"said of guests while programs took more than {PROGRAMS_PCT} % of a pCPU, waiting alone: {len(self.rightly)}")
         for a in self.rightly[:5]:

@@ -55,6 +55,7 @@ start pinmap 104x38 -c sim:demo -d 1
 start memory 132x40 -c sim:demo -d 1
 start vm 112x34 -c sim:demo -d 1
 start decisions 132x40 -c sim:demo -d 1 --auto --yes
+start why 104x34 -c sim:sick -d 1
 start big512 80x24 -c sim:big512 -d 2
 sleep "${SECONDS_OF_HISTORY:-75}"
 
@@ -62,10 +63,12 @@ keys pinmap 1 v v
 keys memory 2 m y
 keys decisions 3
 keys vm / ci-runner-2 Enter 4
+keys why w
 picture overview "vmtop: overview of a host with 23 guests"
 picture pinmap "vmtop: pin map with the moves of a planned round as ghosts"
 picture vm "vmtop: one guest in depth"
 picture decisions "vmtop: decisions and their reasons"
+picture why "vmtop: why a guest suffers, and what would cure it"
 picture big512 "vmtop: 512 pCPUs and 1,000 guests in 80x24"
 sleep 12
 picture memory "vmtop: memory, steered"

@@ -56,7 +56,9 @@ struct fleet_vm {
 	bool takes_pins;        /* they go with it to another host */
 	uint64_t pins;          /* the pCPUs that it runs on, whoever pinned it; 0: all, or not known */
 	struct vf64 cpu_pct, wait_pct, score_pct;
-	struct vf64 peak_pct; /* most that it used and waited for together since it is watched */
+	struct vf64 peak_pct;  /* most that it used and waited for together of late */
+	struct vf64 peaks[2];  /* of half an hour that is not over, and of the one before; */
+	int64_t peaks_from_ns; /* when the first of them began; 0: they are not kept */
 	struct vi64 balloon_kib, max_kib, used_kib;
 	uint32_t rank; /* in the order of all names, from 1, the same for the same; 0, or fleet.vms_ns is 0:
 			  not known */
@@ -90,8 +92,8 @@ int fleet_put(struct fleet *f, const struct fleet *part);
 int fleet_share(struct fleet *f, struct fleet *part);
 /* Before its VMs are written: they are its own then. -1: out of memory. */
 int fleet_own_vms(struct fleet *f);
-/* Peaks of a host's VMs that were seen before, of the same host. */
-void fleet_keep_peaks(struct fleet *part, const struct fleet *was);
+/* Peaks of a host's VMs that were seen before, of the same host, within the hour. */
+void fleet_keep_peaks(struct fleet *part, const struct fleet *was, int64_t now_ns);
 /* Once all VMs of a host are there: what its row says of them. */
 void fleet_sum(struct fleet *f, size_t host);
 /* Numbers all VMs in the order of their names, once for whoever sorts them later. -1: out of memory. */

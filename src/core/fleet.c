@@ -131,14 +131,34 @@ static const struct fleet_vm *vm_before(const struct fleet *was, const struct fl
 	return NULL;
 }
 
-void fleet_keep_peaks(struct fleet *part, const struct fleet *was)
+static struct vf64 larger(struct vf64 a, struct vf64 b)
+{
+	return !vf64_has(a) || (vf64_has(b) && b.v > a.v) ? b : a;
+}
+
+/* One that was busy when it was started is not so for ever. */
+static void keep_peak(struct fleet_vm *vm, const struct fleet_vm *old, int64_t now_ns)
+{
+	const int64_t half_ns = INT64_C(1800000000000);
+	bool kept = old->peaks_from_ns != 0;
+	struct vf64 now = kept ? old->peaks[0] : old->peak_pct, before = old->peaks[1];
+	vm->peaks_from_ns = kept ? old->peaks_from_ns : now_ns;
+	if (now_ns - vm->peaks_from_ns >= half_ns) {
+		before = now;
+		now = vf64_absent(AVAIL_NONE);
+		vm->peaks_from_ns = now_ns;
+	}
+	vm->peaks[0] = larger(now, vm->peak_pct);
+	vm->peaks[1] = kept ? before : vf64_absent(AVAIL_NONE);
+	vm->peak_pct = larger(vm->peaks[0], vm->peaks[1]);
+}
+
+void fleet_keep_peaks(struct fleet *part, const struct fleet *was, int64_t now_ns)
 {
 	for (size_t i = 0; i < part->n_vms; i++) {
-		struct fleet_vm *vm = &part->vms[i];
-		const struct fleet_vm *old = vm_before(was, vm, i);
-		if (old && vf64_has(old->peak_pct) &&
-			(!vf64_has(vm->peak_pct) || vm->peak_pct.v < old->peak_pct.v))
-			vm->peak_pct = old->peak_pct;
+		const struct fleet_vm *old = vm_before(was, &part->vms[i], i);
+		if (old)
+			keep_peak(&part->vms[i], old, now_ns);
 	}
 }
 

@@ -240,7 +240,7 @@ static void take_part(struct source *s)
 		return;
 	}
 	if (s->known)
-		fleet_keep_peaks(part, s->known);
+		fleet_keep_peaks(part, s->known, clock_ns());
 	fleet_free(s->known);
 	s->known = part;
 }

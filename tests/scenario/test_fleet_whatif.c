@@ -13,9 +13,11 @@
 
 #include <cmocka.h>
 
+#include "../../src/cli/exposition.h"
 #include "vmtop/engine.h"
 #include "vmtop/fleet_propose.h"
 #include "vmtop/fleet_watch.h"
+#include "vmtop/prom.h"
 #include "vmtop/scenario.h"
 
 enum { HOSTS = 3, GUESTS = 40, TEXT = 16384, WATCHED_S = 120, AFTER_S = 240, DRAWS = 60 };
@@ -37,6 +39,7 @@ static struct host hosts[HOSTS];
 static struct guest guests[HOSTS * GUESTS];
 static int n_guests;
 static unsigned state;
+static bool by_prom; /* they are known by what their vmtops tell a Prometheus, which knows no pins */
 
 static int draw(int n)
 {
@@ -75,7 +78,7 @@ static void draw_guest(int host, int pct)
 	draw_load(load, sizeof load, pct);
 	snprintf(g->load, sizeof g->load, " uuid 00000000-0000-4000-8000-%012d\n vcpus %d\n memory 512M\n%s",
 		n_guests + 1, g->vcpus, load);
-	g->pinned = host && !draw(6);
+	g->pinned = host && !draw(6) && !by_prom;
 	n_guests++;
 }
 
@@ -129,13 +132,36 @@ static void book_waits(const struct snapshot *s, double *waited_s)
 	}
 }
 
-/* What the fleet's screen knows of it in the end, or NULL: how long each guest waited from then on. */
-static struct fleet *run_host(int h, const int *moved_to, double seconds, double *waited_s)
+/* As a Prometheus tells it on: each series with the instance that it is of. */
+static void tell(FILE *to, int h, const struct snapshot *s, const struct tally *t)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *mem = open_memstream(&text, &len);
+	assert_int_equal(exposition_write(mem, &(struct exposition){.s = s, .t = t}), 0);
+	assert_int_equal(fclose(mem), 0);
+	for (const char *line = text, *end; *line; line = end + 1) {
+		int name = (int)strcspn(line, "{ ");
+		end = strchr(line, '\n');
+		if (*line == '#')
+			continue;
+		fprintf(to, "%.*s{instance=\"host%d:9177\"%c%.*s\n", name, line, h,
+			line[name] == '{' ? ',' : '}', (int)(end - line) - name - (line[name] == '{'),
+			line + name + (line[name] == '{'));
+	}
+	free(text);
+}
+
+/* What the fleet's screen knows of it in the end; told: what a Prometheus does. waited_s: NULL, or how long
+ * each guest waited from then on. */
+static struct fleet *run_host(int h, const int *moved_to, double seconds, double *waited_s, FILE *told)
 {
 	static char text[TEXT];
 	struct err e = ERR_INIT;
 	struct config *cfg = calloc(1, sizeof *cfg);
 	struct fleet *known = NULL;
+	struct snapshot *s = NULL;
+	struct tally *t = tally_new();
 	double at_start[HOSTS * GUESTS] = {0};
 	config_defaults(cfg);
 	cfg->batch = cfg->readonly = cfg->virtual_time = true;
@@ -149,24 +175,55 @@ static struct fleet *run_host(int h, const int *moved_to, double seconds, double
 	assert_non_null(en);
 	do {
 		engine_step(en, &e);
-		struct snapshot *s = engine_snapshot(en);
+		snapshot_free(s);
+		s = engine_snapshot(en);
+		assert_int_equal(tally_see(t, s), 0);
 		struct fleet *part = fleet_new();
 		assert_int_equal(fleet_fold(part, s, s->sample.time_ns + 1), 0);
 		if (known)
-			fleet_keep_peaks(part, known);
+			fleet_keep_peaks(part, known, s->sample.time_ns + 1);
 		fleet_free(known);
 		known = part;
 		if (waited_s && s->sample.time_ns <= WATCHED_S * INT64_C(1000000000))
 			book_waits(s, at_start);
 		if (waited_s)
 			book_waits(s, waited_s);
-		snapshot_free(s);
 	} while (engine_wait(en, -1));
 	for (int i = 0; waited_s && i < n_guests; i++)
 		waited_s[i] -= at_start[i];
+	if (told)
+		tell(told, h, s, t);
+	snapshot_free(s);
+	tally_free(t);
 	engine_free(en);
 	free(cfg);
 	return known;
+}
+
+static struct fleet *watch_by_prom(void)
+{
+	int nobody[HOSTS * GUESTS];
+	struct err e = ERR_INIT;
+	struct prom_text texts[PROM_ASKS] = {{.metrics = true}};
+	char *text = NULL;
+	FILE *told = open_memstream(&text, &texts[0].len);
+	int64_t seen_ns = 0;
+	memset(nobody, -1, sizeof nobody);
+	for (int h = 0; h < HOSTS; h++) {
+		struct fleet *part = run_host(h, nobody, WATCHED_S, NULL, told);
+		seen_ns = part->hosts[0].seen_ns;
+		fleet_free(part);
+	}
+	assert_int_equal(fclose(told), 0);
+	texts[0].text = text;
+	struct fleet *f = prom_fold(texts, 60, seen_ns, seen_ns, &e);
+	if (!f)
+		fail_msg("%s", e.msg);
+	free(text);
+	fleet_settle(f, seen_ns, seen_ns);
+	assert_int_equal(f->n_hosts, HOSTS);
+	assert_int_equal(f->n_vms, n_guests);
+	return f;
 }
 
 static struct fleet *watch_all(void)
@@ -175,7 +232,7 @@ static struct fleet *watch_all(void)
 	struct fleet *f = fleet_new();
 	memset(nobody, -1, sizeof nobody);
 	for (int h = 0; h < HOSTS; h++) {
-		struct fleet *part = run_host(h, nobody, WATCHED_S, NULL);
+		struct fleet *part = run_host(h, nobody, WATCHED_S, NULL, NULL);
 		assert_int_equal(fleet_put(f, part), 0);
 		fleet_free(part);
 	}
@@ -193,8 +250,8 @@ static void judge_host(int h, const int *moved_to, unsigned number, struct resul
 	int nobody[HOSTS * GUESTS];
 	double without[HOSTS * GUESTS] = {0}, with[HOSTS * GUESTS] = {0};
 	memset(nobody, -1, sizeof nobody);
-	fleet_free(run_host(h, nobody, WATCHED_S + AFTER_S, without));
-	fleet_free(run_host(h, moved_to, WATCHED_S + AFTER_S, with));
+	fleet_free(run_host(h, nobody, WATCHED_S + AFTER_S, without, NULL));
+	fleet_free(run_host(h, moved_to, WATCHED_S + AFTER_S, with, NULL));
 	for (int i = 0; i < n_guests; i++) {
 		double more = 100 * (with[i] - without[i]) / AFTER_S;
 		r->saved_s += without[i] - with[i];
@@ -216,7 +273,7 @@ static void judge(unsigned number, struct result *r)
 	bool takes[HOSTS] = {true};
 	struct fleet_proposal p = {.n_units = 0};
 	draw_hosts(number);
-	struct fleet *f = watch_all();
+	struct fleet *f = by_prom ? watch_by_prom() : watch_all();
 	assert_int_equal(fleet_propose(f, &p), 0);
 	memset(moved_to, -1, sizeof moved_to);
 	for (size_t i = 0; i < p.plan.n; i++) {
@@ -236,12 +293,11 @@ static void judge(unsigned number, struct result *r)
 	fleet_free(f);
 }
 
-static void nobody_waits_who_did_not(void **unused)
+static void nobody_waits(unsigned least)
 {
-	(void)unused;
 	struct result r = {0};
 	const char *many = getenv("DRAWS"); /* more than a run of all tests has time for */
-	unsigned draws = many ? (unsigned)strtoul(many, NULL, 10) : DRAWS;
+	unsigned draws = many ? (unsigned)strtoul(many, NULL, 10) : least;
 	for (unsigned i = 0; i < draws; i++)
 		judge(i, &r);
 	print_message(
@@ -253,8 +309,22 @@ static void nobody_waits_who_did_not(void **unused)
 	assert_int_equal(r.harmed, 0);
 }
 
+static void nobody_waits_who_did_not(void **unused)
+{
+	(void)unused;
+	nobody_waits(DRAWS);
+}
+
+static void nor_where_a_prometheus_tells(void **unused)
+{
+	(void)unused;
+	by_prom = true;
+	nobody_waits(DRAWS / 3);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(nobody_waits_who_did_not)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_waits_who_did_not), cmocka_unit_test(nor_where_a_prometheus_tells)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From rows of a fleet to proposed moves: what too little is known of neither gives nor takes, and what is
  * said can be typed only where that is safe. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -269,6 +270,8 @@ static void what_was_not_compared_is_said(void **state)
 	assert_string_equal(text, "");
 }
 
+#define S INT64_C(1000000000)
+
 static void peaks_are_kept_of_the_same_guest(void **state)
 {
 	(void)state;
@@ -281,11 +284,23 @@ static void peaks_are_kept_of_the_same_guest(void **state)
 	vm("b", 20, 0)->uuid[0] = 2;
 	vm("a", 10, 0)->uuid[0] = 1;
 	vm("c", 5, 0)->uuid[0] = 3;
-	fleet_keep_peaks(fleet, was);
+	fleet_keep_peaks(fleet, was, 100 * S);
 	assert_true(fleet->vms[0].peak_pct.v == 20);
 	assert_true(fleet->vms[1].peak_pct.v == 90);
 	assert_true(fleet->vms[2].peak_pct.v == 5);
 	fleet_free(was);
+	/* For half an hour at least, and an hour at most. */
+	const int64_t seconds[] = {1800, 1901, 3600, 3702};
+	const double want[] = {90, 90, 90, 30};
+	for (int i = 0; i < 4; i++) {
+		was = fleet;
+		fleet = fleet_new();
+		host("one", 4, 10);
+		vm("a", i == 2 ? 30 : 10, 0)->uuid[0] = 1;
+		fleet_keep_peaks(fleet, was, seconds[i] * S);
+		assert_true(fabs(fleet->vms[0].peak_pct.v - want[i]) < 1e-9);
+		fleet_free(was);
+	}
 }
 
 static void an_empty_fleet(void **state)

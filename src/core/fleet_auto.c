@@ -324,10 +324,18 @@ static void stop_text(const struct fleet_auto *a, const struct cluster_action *x
 		most = left;
 		best = i;
 	}
-	if (best != FLEET_AUTO_NONE)
-		snprintf(buf, len,
-			": it wants %ld %% of a pCPU, and of the other nodes %.100s has most left, %ld %%",
-			a->demand.guests[a->guest[vm]].cpu, a->c->nodes[best].name, most);
+	if (best == FLEET_AUTO_NONE)
+		return;
+	size_t host = a->host[best];
+	double peaks = rise_of_movers(a);
+	for (size_t i = 0; i < a->f->n_vms; i++)
+		if (a->f->vms[i].host == host)
+			peaks += fmax(a->p->tasks[i].cpu_peak - a->p->tasks[i].cpu, 0);
+	snprintf(buf, len,
+		": it wants %ld %% of a pCPU, and of the other nodes %.100s has most left, %ld %%; it does %.0f %% "
+		"itself and keeps %.0f %% for peaks",
+		a->demand.guests[a->guest[vm]].cpu, a->c->nodes[best].name, most,
+		host == FLEET_AUTO_NONE ? 0 : 100 * a->p->units[host].own, 100 * peaks);
 }
 
 /* It would not stay. A restart is no prediction: the history that crm_simulate makes up lacks the digests of

@@ -229,7 +229,7 @@ static void test_refusals(void **state)
 	answer(&t.does, "stop", "vm-a", "kvm1", "");
 	refused(t,
 		"Pacemaker would also stop vm-a (a): kvm1: it wants 60 % of a pCPU, and of the other nodes kvm2 "
-		"has most left, 130 %");
+		"has most left, 130 %; it does 30 % itself and keeps 0 % for peaks");
 	t.does.n = 0;
 	answer(&t.does, "move", "vm-a", "kvm1", "kvm2");
 	refused(t, "Pacemaker would also move vm-a (a): kvm1 -> kvm2");

@@ -22,6 +22,7 @@ build libncurses-dev ncurses-devel ncurses ncurses-devel
 fleet jq jq jq jq
 fleet python3 python3 python python3
 fleet prometheus golang-github-prometheus prometheus golang-github-prometheus-prometheus
+test prometheus-node-exporter golang-github-prometheus-node-exporter prometheus-node-exporter golang-github-prometheus-node_exporter
 test libcmocka-dev libcmocka-devel cmocka libcmocka-devel
 test mandoc mandoc mandoc mandoc
 test tmux tmux tmux tmux

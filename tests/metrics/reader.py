@@ -55,6 +55,30 @@ def refused():
     assert get()[0] == 200
 
 
+def node_exporter():
+    """Each series of the file, with its value, and no error of the collector."""
+    want = {line for line in open(sys.argv[3], encoding="utf-8") if line.startswith("vmtop_")}
+    end = time.time() + 20
+    while True:
+        try:
+            text = get()[2]
+            break
+        except OSError:
+            assert time.time() < end, "it does not answer"
+            time.sleep(0.2)
+    assert "\nnode_textfile_scrape_error 0\n" in text, [line for line in text.splitlines() if "textfile" in line]
+
+    def parts(line):
+        name, _, value = line.rpartition(" ")
+        head, _, labels = name.rstrip("}").partition("{")
+        return head, frozenset(labels.split('",')), float(value)
+
+    got = {parts(line)[0] for line in text.splitlines() if line.startswith("vmtop_")}
+    assert got == {parts(line)[0] for line in want}, got ^ {parts(line)[0] for line in want}
+    n = sum(line.startswith("vmtop_") for line in text.splitlines())
+    assert n == len(want), (n, len(want))
+
+
 def crowd():
     """100 at once: each has its answer, and the program goes on."""
     bad = []

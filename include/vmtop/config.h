@@ -117,6 +117,7 @@ struct config {
 	bool no_config;
 	char record[CFG_TEXT], replay[CFG_TEXT];
 	double record_keep_s;
+	int64_t record_size_kib;
 	bool replan;       /* replay: decide anew instead of showing what was decided */
 	bool virtual_time; /* simulator: do not wait for the clock */
 

@@ -5,6 +5,7 @@
 #ifndef VMTOP_FOLDER_H
 #define VMTOP_FOLDER_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 
@@ -16,6 +17,9 @@
 int folder_open(const char *path, struct err *e);
 /* The same of the folder that a file is in. sticky_ok: /tmp will do, where each file belongs to its owner. */
 int folder_of_open(const char *path, bool sticky_ok, struct err *e);
+/* The names in a folder that is open, to be closed with closedir(); the descriptor stays. NULL: errno says
+ * why. */
+DIR *folder_list(int dir);
 /* A file that was opened is one that only we, root or the caller of sudo can have written. */
 int folder_file_check(int fd, const char *path, struct err *e);
 /* Makes a file NAME.XXXXXX, or a folder of mode 0700 that is ours, in dir; `name` ends in XXXXXX and is

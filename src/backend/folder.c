@@ -105,6 +105,15 @@ int folder_of_open(const char *path, bool sticky_ok, struct err *e)
 	return open_checked(dir, path, true, sticky_ok, e);
 }
 
+DIR *folder_list(int dir)
+{
+	int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = again < 0 ? NULL : fdopendir(again);
+	if (!d && again >= 0)
+		close(again);
+	return d;
+}
+
 int folder_file_check(int fd, const char *path, struct err *e)
 {
 	struct stat st;

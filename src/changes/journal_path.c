@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Where journals are: $XDG_STATE_HOME/vmtop, for root without that variable /var/lib/vmtop, which the service
  * and a shell share. Invariant: under sudo nothing of root's is ever put into somebody else's home. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "journal.h"
+#include "vmtop/folder.h"
 
 /* Whether the folder, or the nearest one above it that exists, belongs to whoever we are. */
 static bool ours(const char *folder)
@@ -105,13 +105,11 @@ static bool is_unfinished(const char *name, const char *base)
 
 void journal_sweep(int dir, const char *base)
 {
-	int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = again < 0 ? NULL : fdopendir(again);
-	for (struct dirent *f; d && (f = readdir(d));)
+	DIR *d = folder_list(dir);
+	if (!d)
+		return;
+	for (struct dirent *f; (f = readdir(d));)
 		if (is_unfinished(f->d_name, base))
 			unlinkat(dirfd(d), f->d_name, 0);
-	if (d)
-		closedir(d);
-	else if (again >= 0)
-		close(again);
+	closedir(d);
 }

@@ -242,10 +242,10 @@ static int play(struct report *r, bool first, size_t most, struct err *e)
 /* Over what was there before, never through a link: a name in a folder of others is only ever replaced. */
 static int move_all(int from, int to)
 {
-	int again = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
-	DIR *d = again < 0 ? NULL : fdopendir(again);
+	DIR *d = folder_list(from);
+	int rc = 0;
 	if (!d)
-		return again < 0 ? -1 : (close(again), -1);
+		return -1;
 	for (struct dirent *f; rc == 0 && (f = readdir(d));)
 		if (strcmp(f->d_name, ".") != 0 && strcmp(f->d_name, "..") != 0)
 			rc = renameat(from, f->d_name, to, f->d_name);

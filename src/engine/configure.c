@@ -26,6 +26,7 @@ static void keep_what_stays(struct config *to, const struct config *was)
 	memcpy(to->replay, was->replay, sizeof to->replay);
 	memcpy(to->listen, was->listen, sizeof to->listen);
 	to->record_keep_s = was->record_keep_s;
+	to->record_size_kib = was->record_size_kib;
 	to->virtual_time = was->virtual_time;
 	to->readonly = was->readonly;
 	to->format = was->format;

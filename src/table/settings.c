@@ -139,6 +139,8 @@ const struct setting settings[] = {
 		"write everything that is seen and done into a new recording"},
 	{"record-keep", 0, "record_keep", SECTION_FILES, SET_SECONDS, FIELD(record_keep_s), 0, 1e9, "0", "SECS", NULL,
 		"keep only the last so many seconds of a recording (0: all)"},
+	{"record-size", 0, "record_size", SECTION_FILES, SET_KIB, FIELD(record_size_kib), 0, 1e12, "0", "BYTES", NULL,
+		"most that a recording may take, with those of earlier runs beside it; the oldest goes (0: any; never less than 4 MiB)"},
 	{"replay", 0, NULL, SECTION_FILES, SET_TEXT, FIELD(replay), 0, 0, "", "FILE", NULL,
 		"show a recording instead of a host"},
 	{"replan", 0, NULL, SECTION_FILES, SET_FLAG, FIELD(replan), 0, 0, "no", NULL, NULL,

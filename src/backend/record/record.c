@@ -3,15 +3,10 @@
  * Invariant: one transaction a tick, so that a reader and a crash see whole ticks only; a recording that
  * cannot be written is given up with one line and never disturbs what it records. */
 #include "vmtop/record.h"
-#include "vmtop/folder.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "record_priv.h"
 #include "vmtop/command.h"
@@ -105,7 +100,7 @@ void record_bind_f64(sqlite3_stmt *st, int at, struct vf64 v)
 		sqlite3_bind_null(st, at);
 }
 
-static void execute(struct record *r, const char *sql)
+void record_execute(struct record *r, const char *sql)
 {
 	if (r->db && sqlite3_exec(r->db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		record_give_up(r, NULL);
@@ -115,72 +110,15 @@ static void begin(struct record *r)
 {
 	if (r->writing || !r->db)
 		return;
-	execute(r, "BEGIN IMMEDIATE");
+	record_execute(r, "BEGIN IMMEDIATE");
 	r->writing = true;
 }
 
 static void commit(struct record *r)
 {
 	if (r->writing)
-		execute(r, "COMMIT");
+		record_execute(r, "COMMIT");
 	r->writing = false;
-}
-
-/* Often enough that few rows lie on the way to a place, and that a file from which old ticks go never holds
- * much more than was asked for. */
-static bool key_is_due(const struct record *r, const struct sample *s)
-{
-	double since_s = (double)(s->time_ns - r->key_time_ns) / 1e9;
-	int64_t ticks = r->tick - r->key_tick;
-	size_t rows = s->host.n_pcpus + 3 * s->n_vms + s->n_vcpus;
-	bool far = ticks >= REC_KEY_TICKS || (size_t)ticks * rows >= REC_KEY_ROWS;
-	bool old = r->keep_s > 0 && since_s > r->keep_s / 8;
-	return r->key_tick == 0 || (ticks >= REC_KEY_APART && (far || old));
-}
-
-static int64_t query_value(struct record *r, const char *sql)
-{
-	sqlite3_stmt *st = NULL;
-	int64_t v = 0;
-	if (r->db && sqlite3_prepare_v2(r->db, sql, -1, &st, NULL) == SQLITE_OK &&
-		sqlite3_step(st) == SQLITE_ROW)
-		v = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	return v;
-}
-
-static void forget_before(struct record *r, int64_t first)
-{
-	static const char *const by_id[] = {
-		"vcpu_tick", "vm_tick", "vm_io_tick", "vm_why_tick", "vm_why_fact", "pcpu_tick", "node_tick"};
-	static const char *const by_tick[] = {
-		"tick", "decision", "action", "log", "vm_fact", "vcpu_fact", "pcpu_fact"};
-	char sql[160];
-	for (size_t i = 0; i < sizeof by_id / sizeof *by_id; i++) {
-		snprintf(sql, sizeof sql, "DELETE FROM %s WHERE id < %lld", by_id[i],
-			(long long)first << REC_TICK_SHIFT);
-		execute(r, sql);
-	}
-	for (size_t i = 0; i < sizeof by_tick / sizeof *by_tick; i++) {
-		snprintf(sql, sizeof sql, "DELETE FROM %s WHERE tick < %lld", by_tick[i], (long long)first);
-		execute(r, sql);
-	}
-	r->first_tick = first;
-}
-
-/* --record-keep: ticks go a few at a time, so that no tick pays for many, and only below a key tick, so that
- * what is left can be read. Commands and settings stay: they are few, and later ticks depend on them. */
-static void forget_old(struct record *r, const struct sample *s)
-{
-	char sql[160];
-	int64_t last = s->time_ns - (int64_t)(r->keep_s * 1e9);
-	if (r->keep_s <= 0)
-		return;
-	snprintf(
-		sql, sizeof sql, "SELECT max(tick) FROM tick WHERE key AND time_ns <= %lld", (long long)last);
-	int64_t key = query_value(r, sql);
-	if (r->first_tick < key)
-		forget_before(r, key - r->first_tick > 3 ? r->first_tick + 3 : key);
 }
 
 /* A tick is begun by its sample and ends with the next one or with the wait, so that what was decided on it
@@ -196,7 +134,7 @@ static int record_sample(struct backend *b, unsigned groups, struct sample *to, 
 		return 0;
 	r->tick++;
 	r->over = false;
-	r->key = key_is_due(r, to);
+	r->key = record_key_is_due(r, to);
 	if (r->key) {
 		r->key_tick = r->tick;
 		r->key_time_ns = to->time_ns;
@@ -204,7 +142,7 @@ static int record_sample(struct backend *b, unsigned groups, struct sample *to, 
 	if (record_sample_write(r, to, groups & SAMPLE_REGULAR) < 0)
 		record_give_up(r, "out of memory");
 	else
-		forget_old(r, to);
+		record_forget(r, to);
 	return 0;
 }
 
@@ -330,49 +268,14 @@ static const struct backend_ops record_ops = {
 	.inner = record_inner,
 };
 
-/* SQLite would take a write-ahead log that lies there for ours. */
-static int refuse_leftovers(const char *path, struct err *e)
-{
-	static const char *const tails[] = {"-wal", "-shm", "-journal"};
-	for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
-		char name[CFG_TEXT + 32];
-		struct stat s;
-		snprintf(name, sizeof name, "%s%s", path, tails[i]);
-		if (lstat(name, &s) == 0)
-			return err_set(e, ERR_RUNTIME,
-				"cannot create the recording %.150s: %.20s of an older one lies beside it",
-				path, tails[i]);
-	}
-	return 0;
-}
-
-/* The file is new, ours and private: never an existing one, never through a link. */
-static int create_file(const char *path, struct err *e)
-{
-	int dir = folder_of_open(path, true, e); /* SQLite goes by path */
-	if (dir < 0 && errno == EPERM)
-		return err_prefix(e, "cannot create the recording");
-	if (dir >= 0)
-		close(dir);
-	if (refuse_leftovers(path, e) < 0)
-		return -1;
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_set(e, ERR_RUNTIME, "cannot create the recording %.200s: %s", path,
-			errno == EEXIST ? "it exists already; vmtop does not write over a recording"
-					: strerror(errno));
-	fchmod(fd, 0600); /* whatever the umask */
-	close(fd);
-	return 0;
-}
-
 static int open_db(struct record *r, struct err *e)
 {
-	char head[256];
+	char head[320];
 	snprintf(head, sizeof head,
-		"PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-		"PRAGMA journal_size_limit = 33554432; PRAGMA application_id = %d; PRAGMA user_version = %d",
-		RECORDING_APPLICATION_ID, RECORDING_SCHEMA);
+		"PRAGMA page_size = %d; PRAGMA application_id = %d; PRAGMA user_version = %d;"
+		"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 33554432;"
+		"PRAGMA wal_autocheckpoint = %d",
+		REC_PAGE_BYTES, RECORDING_APPLICATION_ID, RECORDING_SCHEMA, record_log_pages(r));
 	bool ok = sqlite3_open_v2(r->path, &r->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
 			  SQLITE_OK &&
 		  sqlite3_exec(r->db, head, NULL, NULL, NULL) == SQLITE_OK &&
@@ -416,13 +319,14 @@ struct backend *backend_record_begin(struct backend *inner, const struct config 
 	r->base.ops = &record_ops;
 	r->inner = inner;
 	r->keep_s = cfg->record_keep_s;
+	r->room = cfg->record_size_kib > 0 ? record_room(cfg->record_size_kib) : 0;
 	r->start_ns = -1;
 	r->over = true;
 	r->first_tick = 1;
 	/* SQLite takes names that begin with "file:" for something else. */
-	snprintf(r->path, sizeof r->path, "%s%s", *cfg->record == '/' ? "" : "./", cfg->record);
+	snprintf(r->name, sizeof r->name, "%s%s", *cfg->record == '/' ? "" : "./", cfg->record);
 	sample_init(&r->prev);
-	if (create_file(r->path, e) < 0 || open_db(r, e) < 0) {
+	if (record_file_new(r, e) < 0 || open_db(r, e) < 0) {
 		end(r);
 		return NULL;
 	}

@@ -70,8 +70,11 @@ struct record {
 	bool over;    /* the newest tick's step is over: what comes now is of the next */
 	bool writing; /* a transaction is open */
 	double keep_s;
-	int64_t changes; /* how often settings were read again */
-	char path[CFG_TEXT + 16];
+	int64_t room;             /* bytes that all may take that is recorded under this name; 0: any */
+	bool others;              /* there may be recordings of earlier runs */
+	int64_t changes;          /* how often settings were read again */
+	char name[CFG_TEXT + 16]; /* as it was asked for */
+	char path[CFG_TEXT + 48]; /* the file that is written */
 	char trouble[200];
 };
 
@@ -81,6 +84,22 @@ void record_bind_text(sqlite3_stmt *st, int at, const char *raw);
 void record_bind_word(sqlite3_stmt *st, int at, const char *word); /* a string of a table: no copy */
 void record_bind_i64(sqlite3_stmt *st, int at, struct vi64 v);
 void record_bind_f64(sqlite3_stmt *st, int at, struct vf64 v);
+
+void record_execute(struct record *r, const char *sql);
+
+/* record_bound.c: what has to go so that the recording stays as long, and as large, as it was asked for. */
+int64_t record_room(int64_t size_kib);
+int record_log_pages(const struct record *r); /* with so many the write-ahead log is put into the file */
+bool record_key_is_due(const struct record *r, const struct sample *s);
+void record_forget(struct record *r, const struct sample *s);
+
+/* record_file.c: makes the file r->path, a new one. One that is there already is an error, or, where the size
+ * of all is bounded, stays beside a new one of another name. */
+int record_file_new(struct record *r, struct err *e);
+/* Recordings of earlier runs under the same name: their bytes; removes the one written longest ago that
+ * nobody writes, false: there is none. */
+int64_t record_others_bytes(const struct record *r);
+bool record_others_drop(const struct record *r);
 
 /* record_rows.c: makes the virtual tables now_pcpu, now_vm, now_vm_io, now_vm_why, now_vcpu. */
 int record_rows_open(struct record *r);

@@ -25,6 +25,7 @@ struct setting;
 enum {
 	RECORDING_APPLICATION_ID = 0x766d7470, /* "vmtp" */
 	RECORDING_SCHEMA = 1,
+	REC_PAGE_BYTES = 8192,
 	REC_TICK_SHIFT = 20,
 	REC_KEY_TICKS = 64,     /* a key tick at least so often, */
 	REC_KEY_ROWS = 1 << 17, /* or after so many rows, */

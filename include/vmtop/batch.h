@@ -37,6 +37,7 @@ struct batch_out {
 	int n_columns;
 	uint64_t log_seen;   /* seq of the last log line printed */
 	long ticks;          /* outputs so far */
+	bool headed;         /* CSV: the file has its heading */
 	uint64_t said_seq;   /* lines of the log up to this one were looked at */
 	char said[320];      /* on stderr, last */
 	bool said_lost;      /* that the recording was given up */

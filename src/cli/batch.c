@@ -88,6 +88,16 @@ static void say_once(struct batch_out *o, const char *text)
 	complain(text);
 }
 
+/* SIGHUP: whoever rotates logs has moved the file away. */
+static void open_output_again(struct batch_out *o, struct engine *en)
+{
+	struct err e = ERR_INIT;
+	int rc = output_reopen(o->out, &e);
+	if (rc < 0)
+		engine_complain(en, "the output goes on into the file from before: %s", e.msg);
+	o->headed = o->headed && rc <= 0;
+}
+
 static void read_config_again(const struct batch_source *from, struct engine *en)
 {
 	struct err e = ERR_INIT;
@@ -168,8 +178,10 @@ static int batch_loop(
 			*e = *engine_failed(en);
 			return e->code ? -1 : 0;
 		}
-		if (signals_hangup())
+		if (signals_hangup()) {
+			open_output_again(o, en);
 			read_config_again(from, en);
+		}
 	}
 }
 
@@ -226,11 +238,16 @@ static int batch_leave(struct batch_out *o, struct engine *en, int fd)
 	return r;
 }
 
+static enum output_how how_written(enum out_format f)
+{
+	return f == OUT_OPENMETRICS ? OUTPUT_REPLACE : f == OUT_LOG ? OUTPUT_ADD : OUTPUT_ANEW;
+}
+
 int batch_run(const struct config *cfg, struct engine *en, const struct batch_source *from, struct err *e)
 {
 	struct output out;
 	struct batch_out o = {.cfg = cfg, .out = &out};
-	if (batch_columns(&o, e) < 0 || output_open(&out, cfg->output, cfg->format == OUT_OPENMETRICS, e) < 0)
+	if (batch_columns(&o, e) < 0 || output_open(&out, cfg->output, how_written(cfg->format), e) < 0)
 		return -1;
 	int fd = signals_open();
 	if (fd < 0) {

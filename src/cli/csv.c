@@ -69,8 +69,9 @@ int csv_write(struct batch_out *o, const struct snapshot *s, struct err *e)
 	char time[48];
 	struct column_env env = {.s = s};
 	struct value v;
-	if (o->ticks == 0)
+	if (!o->headed)
 		csv_head(o);
+	o->headed = true;
 	text_time(time, sizeof time, s->sample.wall_ns);
 	for (size_t vm = 0; vm < s->sample.n_vms; vm++) {
 		fprintf(o->to, "%s,", time);

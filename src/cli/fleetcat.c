@@ -286,7 +286,7 @@ static int one_output(struct asked *a, struct fleet_auto_run *au, const struct o
 static int loop(struct asked *a, struct fleet_watch *w, const struct config *cfg, int signals, struct err *e)
 {
 	struct output to;
-	if (output_open(&to, cfg->output, false, e) < 0)
+	if (output_open(&to, cfg->output, OUTPUT_ANEW, e) < 0)
 		return -1;
 	int64_t delay = (int64_t)(cfg->delay_s * 1e3);
 	struct fleet_auto_run *au = NULL;

@@ -9,17 +9,40 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "signals.h"
 
-int output_open(struct output *o, const char *path, bool replace, struct err *e)
+static int open_file(const struct output *o, enum output_how how, struct err *e)
 {
-	*o = (struct output){.path = path, .replace = replace && *path, .fd = STDOUT_FILENO};
-	if (!*path || o->replace)
-		return 0;
-	o->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	return o->fd < 0 ? err_set(e, ERR_RUNTIME, "cannot write %.200s: %s", path, strerror(errno)) : 0;
+	int flags = how == OUTPUT_ANEW ? O_TRUNC : O_APPEND;
+	int fd = open(o->path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0644);
+	return fd < 0 ? err_set(e, ERR_RUNTIME, "cannot write %.200s: %s", o->path, strerror(errno)) : fd;
+}
+
+static bool stays_open(const struct output *o)
+{
+	return *o->path && o->how != OUTPUT_REPLACE;
+}
+
+int output_open(struct output *o, const char *path, enum output_how how, struct err *e)
+{
+	*o = (struct output){.path = path, .how = how, .fd = STDOUT_FILENO};
+	if (stays_open(o))
+		o->fd = open_file(o, how, e);
+	return o->fd < 0 ? -1 : 0;
+}
+
+int output_reopen(struct output *o, struct err *e)
+{
+	int fd = stays_open(o) ? open_file(o, OUTPUT_ADD, e) : o->fd;
+	struct stat s;
+	if (fd < 0 || fd == o->fd)
+		return fd < 0 ? -1 : 0;
+	close(o->fd);
+	o->fd = fd;
+	return fstat(fd, &s) == 0 && s.st_size == 0;
 }
 
 void output_close(struct output *o)
@@ -83,7 +106,7 @@ static int replace(const struct output *o, const char *text, size_t len, struct 
 
 int output_write(const struct output *o, const char *text, size_t len, struct err *e)
 {
-	if (o->replace)
+	if (o->how == OUTPUT_REPLACE && *o->path)
 		return replace(o, text, len, e);
 	return write_all(o->fd, *o->path ? o->path : "standard output", text, len, e);
 }

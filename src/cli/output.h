@@ -11,11 +11,18 @@
 
 struct output {
 	const char *path; /* empty: standard output; not owned */
-	bool replace;     /* each output is the whole file */
 	int fd;
+	enum output_how {
+		OUTPUT_ANEW,    /* the file begins empty */
+		OUTPUT_ADD,     /* what is in it stays: a log */
+		OUTPUT_REPLACE, /* each output is the whole file */
+	} how;
 };
 
-int output_open(struct output *o, const char *path, bool replace, struct err *e);
+int output_open(struct output *o, const char *path, enum output_how how, struct err *e);
+/* A file that was moved away: what follows goes into a new one, or, where it was not, to the end of it. 1: it
+ * is empty; -1: failed, and goes on into the one from before. */
+int output_reopen(struct output *o, struct err *e);
 void output_close(struct output *o);
 /* 1: all written, 0: the reader has gone, -1: failed. */
 int output_write(const struct output *o, const char *text, size_t len, struct err *e);

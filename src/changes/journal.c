@@ -95,7 +95,8 @@ static int append(struct journal *j, const char *text, size_t len)
 
 static int write_head(struct journal *j)
 {
-	json_t *head = json_pack("{s:i, s:i, s:s}", "vmtop", 1, "pid", (int)getpid(), "uri", j->uri);
+	json_t *head =
+		json_pack("{s:i, s:i, s:s}", "vmtop", JOURNAL_FORMAT, "pid", (int)getpid(), "uri", j->uri);
 	char *text = head ? json_dumps(head, JSON_COMPACT) : NULL;
 	json_decref(head);
 	errno = ENOMEM;
@@ -298,6 +299,21 @@ int journal_compact(struct journal *j, const struct ledger *l, bool now, struct 
 	return 0;
 }
 
+/* A run of a newer vmtop has written into it. */
+static bool is_newer(FILE *f)
+{
+	static const char head[] = "{\"vmtop\":";
+	char *line = NULL;
+	size_t cap = 0;
+	bool newer = false;
+	while (!newer && getline(&line, &cap, f) > 0)
+		newer = strncmp(line, head, sizeof head - 1) == 0 &&
+			strtol(line + sizeof head - 1, NULL, 10) > JOURNAL_FORMAT;
+	free(line);
+	rewind(f);
+	return newer;
+}
+
 /* A line that cannot be is counted, the first one is named; the others count all the same. */
 static void load_stream(FILE *f, struct ledger *l, struct journal_doubts *d)
 {
@@ -340,9 +356,14 @@ static int load_fd(int fd, const char *path, struct ledger *l, struct journal_do
 			close(own);
 		return fail(e, "read", path);
 	}
-	load_stream(f, l, d);
+	bool newer = is_newer(f);
+	if (newer)
+		err_set(e, ERR_RUNTIME,
+			"the journal %s is of a newer vmtop: only that one can put back what it says", path);
+	else
+		load_stream(f, l, d);
 	fclose(f);
-	return 1;
+	return newer ? -1 : 1;
 }
 
 int journal_load(const char *uri, struct ledger *l, struct journal_doubts *d, struct err *e)

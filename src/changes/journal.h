@@ -11,7 +11,9 @@
 struct err;
 struct journal;
 
-enum { JOURNAL_PATH = 1024 };
+/* JOURNAL_FORMAT stands in the head of each run. What a newer format says may not be understood here: nothing
+ * of such a journal is used, nor changed. */
+enum { JOURNAL_PATH = 1024, JOURNAL_FORMAT = 1 };
 enum journal_word { JOURNAL_FOUND, JOURNAL_WILL, JOURNAL_WROTE, JOURNAL_FORGOT, JOURNAL_WORDS };
 /* What a line is about: a vCPU by its id, or one of these. */
 enum journal_object { JOURNAL_BALLOON = -1, JOURNAL_PERIOD = -2, JOURNAL_VM = -3, JOURNAL_SHARES = -4 };

@@ -578,7 +578,7 @@ static void hostile_names(void **state)
 	}
 }
 
-enum spoilt { FOLDER_IS_A_FILE, IS_A_LINK, IS_A_FOLDER, IS_HUGE, IS_FOREIGN, SPOILT };
+enum spoilt { FOLDER_IS_A_FILE, IS_A_LINK, IS_A_FOLDER, IS_HUGE, IS_NEWER, IS_FOREIGN, SPOILT };
 
 /* The journal cannot be kept, in one of several ways. Returns what is in the way. */
 static const char *spoil(enum spoilt how)
@@ -596,8 +596,11 @@ static const char *spoil(enum spoilt how)
 		assert_int_equal(symlink("/dev/null", path), 0);
 	if (how == IS_A_FOLDER)
 		assert_int_equal(mkdir(path, 0700), 0);
-	if (how == IS_HUGE || how == IS_FOREIGN)
-		fclose(fopen(path, "w"));
+	FILE *f = how >= IS_HUGE ? fopen(path, "w") : NULL;
+	if (how == IS_NEWER)
+		fputs("{\"vmtop\":1,\"pid\":1}\n{\"vmtop\":2,\"pid\":1}\n", f);
+	if (f)
+		fclose(f);
 	if (how == IS_HUGE)
 		assert_int_equal(truncate(path, 65 << 20), 0);
 	if (how == IS_FOREIGN)
@@ -614,6 +617,7 @@ static void no_journal_no_change(void **state)
 		[IS_A_LINK] = "cannot read the journal",
 		[IS_A_FOLDER] = "cannot read the journal",
 		[IS_HUGE] = "too large",
+		[IS_NEWER] = "of a newer vmtop",
 		[IS_FOREIGN] = "somebody else's"};
 	char home[256];
 	snprintf(home, sizeof home, "%s", state_home());

@@ -16,15 +16,21 @@
 #include <jansson.h>
 
 #include "../../src/backend/prom/http.h"
+#include "../../src/cli/fleet_out.h"
 #include "support/run_scenario.h"
 #include "support/spy.h"
 #include "vmtop/batch.h"
+#include "vmtop/fleet_auto.h"
 #include "vmtop/fleet_propose.h"
 #include "vmtop/fleet_rows.h"
+#include "vmtop/fleet_view.h"
+#include "vmtop/fleet_watch.h"
 #include "vmtop/prom.h"
 #include "vmtop/record.h"
 #include "vmtop/scenario.h"
+#include "vmtop/screen.h"
 #include "vmtop/trace.h"
+#include "vmtop/view.h"
 
 /* Under a sanitizer each run takes many times as long, and there it is about memory: every seventh will do.
  */
@@ -419,6 +425,90 @@ static void fleet_once(void)
 	fleet_free(f);
 }
 
+static struct fleet *known; /* what was folded while all was well */
+
+/* As text, JSON and CSV, with the plan; all of it, or an error that says why. */
+static void tell_once(void)
+{
+	static const enum out_format formats[] = {OUT_TEXT, OUT_JSON, OUT_CSV};
+	for (int i = 0; i < 6; i++) {
+		struct err e = ERR_INIT;
+		struct fleet_out o = {.format = formats[i % 3], .vms = i > 2, .plan = true};
+		FILE *to = fopen("/dev/null", "we");
+		assert_non_null(to);
+		if (fleet_write(to, &o, known, &e) < 0)
+			assert_non_null(strstr(e.msg, "out of memory"));
+		fclose(to);
+	}
+}
+
+/* The screen: hosts, VMs, a search, the plan and what is to be carried out. Without memory it shows less. */
+static void show_once(void)
+{
+	static const int keys[] = {
+		VK_TAB, '/', 'v', 'm', VK_ENTER, VK_ESC, VK_TAB, 'p', VK_DOWN, 'y', VK_ESC, '?'};
+	struct screen base = {0}, over = {0};
+	struct fleet_view *v = fleet_view_new(1);
+	int row, col;
+	bool good = v && screen_init(&base, 24, 100) == 0 && screen_init(&over, 1, 1) == 0;
+	for (size_t i = 0; good && i < sizeof keys / sizeof *keys; i++) {
+		fleet_view_feed(v, known);
+		fleet_view_key(v, keys[i], known);
+		fleet_view_draw(v, known, &base);
+		fleet_view_overlay(v, &over, 24, 100, &row, &col);
+	}
+	screen_done(&base);
+	screen_done(&over);
+	fleet_view_free(v);
+}
+
+/* What Pacemaker is told: nothing, where that cannot be worked out. */
+static void auto_once(void)
+{
+	struct cluster_node nodes[2] = {{"h0", "1"}, {"h1", "2"}};
+	struct cluster_guest guests[2] = {
+		{.resource = "vm-0", .vm = "vm-0"}, {.resource = "vm-1", .vm = "vm-1"}};
+	struct cluster c = {
+		.nodes = nodes, .guests = guests, .n_nodes = 2, .n_guests = 2, .strategy = "balanced"};
+	struct fleet_auto_pace pace = {.after_s = 1, .rest_s = 1};
+	struct fleet_proposal p = {0};
+	struct fleet_auto a = {0};
+	if (fleet_propose(known, &p) == 0 && fleet_auto_make(&a, known, &p, &c, &cfg) == 0) {
+		assert_int_equal(a.n_over, 1);
+		if (fleet_auto_tried(&pace, &a, INT64_C(1000000000)) < 0)
+			assert_true(fleet_auto_changed(&pace, &a)); /* it is tried again */
+		else
+			assert_false(fleet_auto_changed(&pace, &a));
+	}
+	fleet_auto_pace_done(&pace);
+	fleet_auto_done(&a);
+	fleet_proposal_done(&p);
+}
+
+/* A host that is watched over libvirt: its snapshot becomes a row, or none. */
+static void watch_once(void)
+{
+	struct err e = ERR_INIT;
+	struct scenario *scn = scenario_parse("test", small, sizeof small - 1, &e);
+	struct backend *b = scn ? backend_sim_new(scn, true, &e) : NULL;
+	struct engine *en = b ? engine_new(&cfg, b, &e) : NULL;
+	struct fleet *all = fleet_new();
+	for (int i = 0; en && all && i < 3; i++) {
+		struct snapshot *s = engine_step(en, &e) == 0 ? engine_snapshot(en) : NULL;
+		struct fleet *part = fleet_new();
+		if (s && part && fleet_fold(part, s, s->sample.time_ns) == 0) {
+			size_t before = all->n_vms;
+			int rc = fleet_put(all, part);
+			assert_int_equal(all->n_vms, before + (rc == 0 ? part->n_vms : 0));
+		}
+		fleet_free(part);
+		snapshot_free(s);
+		engine_wait(en, -1);
+	}
+	fleet_free(all);
+	engine_free(en);
+}
+
 static void http_once(void)
 {
 	struct err e = ERR_INIT;
@@ -467,6 +557,23 @@ static void fleets_and_metrics_survive_it(void **state)
 	print_message("%ld allocations over a fleet, %ld while asking, %ld while telling\n", folding, asking,
 		telling);
 	assert_true(folding > 5 && asking > 1 && telling > 40);
+}
+
+static void a_fleet_is_shown_in_spite_of_it(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct prom_text texts[16] = {{answer, strlen(answer)}};
+	run_config(&cfg, true, true, 1);
+	cfg.batch = true;
+	known = prom_fold(texts, 60, INT64_C(1000000000000), INT64_C(1700000000000000000), &e);
+	assert_non_null(known);
+	long telling = each_allocation(tell_once, false), showing = each_allocation(show_once, false),
+	     planning = each_allocation(auto_once, false), watching = each_allocation(watch_once, false);
+	print_message("%ld allocations in outputs, %ld on the screen, %ld for Pacemaker, %ld over libvirt\n",
+		telling, showing, planning, watching);
+	assert_true(telling > 20 && showing > 10 && planning > 5 && watching > 40);
+	fleet_free(known);
 	free(answer);
 }
 
@@ -495,6 +602,7 @@ int main(void)
 		cmocka_unit_test(every_call_fails_once),
 		cmocka_unit_test(recordings_survive_it),
 		cmocka_unit_test(fleets_and_metrics_survive_it),
+		cmocka_unit_test(a_fleet_is_shown_in_spite_of_it),
 	};
 	return cmocka_run_group_tests_name("faults", tests, make_folder, remove_folder);
 }

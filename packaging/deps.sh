@@ -33,6 +33,9 @@ test patch patch patch patch
 test zsh zsh zsh zsh
 test fish fish fish fish
 bench ganeti-htools - - -
+bench htop htop htop htop
+bench btop btop btop btop
+bench atop atop atop atop
 ci clang clang clang clang
 ci libclang-rt-dev compiler-rt compiler-rt -
 ci clang-format clang-tools-extra - clang-tools

@@ -10,9 +10,8 @@
 enum fleet_kind { FLEET_HOSTS, FLEET_VMS, FLEET_KINDS };
 
 struct fleet_table {
-	const char *word;   /* "host", "VM" */
-	const char *plural; /* key of the list in JSON */
-	const char *sort;   /* key of the column it is sorted by at first */
+	const char *word; /* "host", "VM" */
+	const char *sort; /* key of the column it is sorted by at first */
 	const struct column *columns;
 	size_t n;
 };

@@ -6,8 +6,6 @@
 
 #include "vmtop/settings.h"
 
-/* The i-th setting that a layout is made of, NULL: no more. */
-const struct setting *layout_setting(size_t i);
 bool layout_has(const struct setting *s);
 /* Letters, digits, and . _ - in between. */
 bool layout_name_ok(const char *name);

@@ -78,8 +78,5 @@ bool action_same(const struct action *a, const struct action *b);
 bool plan_same(const struct plan *a, const struct plan *b); /* in the same order */
 const char *action_kind_text(enum action_kind k);           /* "pin", "balloon", ... */
 const char *outcome_text(enum outcome o);                   /* "done", ... */
-/* The invariants of a plan, for tests, fuzzers and debug builds: each object at most once, every target
- * inside what the sample allows, no pin that changes nothing, floors. NULL: holds; else what broke. */
-const char *plan_check(const struct plan *p, const struct sample *s);
 
 #endif

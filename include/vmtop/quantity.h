@@ -8,9 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The number at the start of text; returns what follows it, NULL: there is none. */
-const char *quantity_number(const char *text, double *v);
-
 /* The whole text is such a quantity, without a unit: */
 bool quantity_seconds(const char *text, double *s); /* seconds; 500ms, 10s, 5min, 5m, 2h, 1d */
 bool quantity_kib(

@@ -113,7 +113,8 @@ static bool still_there(const struct journal *j)
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-int journal_taken(long pid, struct err *e)
+/* The error for whoever comes second; pid as journal_owner() says. Returns -1. */
+static int taken(long pid, struct err *e)
 {
 	char who[64] = "another vmtop";
 	if (pid > 0)
@@ -129,7 +130,7 @@ static int open_locked(struct journal *j, struct err *e)
 		if (j->fd < 0)
 			return fail(e, "open", j->path);
 		if (lock(j->fd, F_OFD_SETLK, &l) < 0)
-			return errno == EAGAIN || errno == EACCES ? journal_taken(named_owner(j->fd), e)
+			return errno == EAGAIN || errno == EACCES ? taken(named_owner(j->fd), e)
 								  : fail(e, "lock", j->path);
 		if (still_there(j))
 			return 0;

@@ -29,8 +29,6 @@ void journal_sweep(int dir, const char *name);
 struct journal *journal_open(const char *uri, struct err *e);
 /* remove: nothing of ours is left on the host. */
 void journal_close(struct journal *j, bool remove);
-/* The error for whoever comes second; pid as journal_owner() says. Returns -1. */
-int journal_taken(long pid, struct err *e);
 /* Who holds the lock: the process id, 0 nobody, -1 somebody who left no name. */
 long journal_owner(const char *uri);
 /* Adds the line `word` on one object of r, as r is now. A line that could not be written whole leaves no

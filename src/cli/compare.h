@@ -48,7 +48,5 @@ struct comparison {
 
 void compare_print(const struct comparison *c);
 int compare_print_json(const struct comparison *c, struct err *e);
-const char *compare_cpu_name(const struct run *r);
-const char *compare_memory_name(const struct run *r);
 
 #endif

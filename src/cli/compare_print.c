@@ -10,14 +10,14 @@
 #include "vmtop/snapshot.h"
 #include "vmtop/text.h"
 
-const char *compare_cpu_name(const struct run *r)
+static const char *cpu_name(const struct run *r)
 {
 	return r->recorded              ? "recorded"
 	       : r->cpu == COMPARE_NONE ? "none"
 					: cpu_policy_name((enum cpu_policy_id)r->cpu);
 }
 
-const char *compare_memory_name(const struct run *r)
+static const char *memory_name(const struct run *r)
 {
 	return r->recorded                 ? "recorded"
 	       : r->memory == COMPARE_NONE ? "none"
@@ -141,7 +141,7 @@ static void print_seeds(const struct run *r, size_t n)
 	for (size_t i = 1; i < n; i++)
 		if (is_worse(&r[i], &r[worst]))
 			worst = i;
-	printf("%-10s %-10s", compare_cpu_name(r), compare_memory_name(r));
+	printf("%-10s %-10s", cpu_name(r), memory_name(r));
 	for (size_t k = 0; k < N_COLUMNS; k++)
 		print_number(median(r, n, k, scratch), k, true);
 	printf("\n  worst: seed %-7llu", (unsigned long long)r[worst].seed);
@@ -182,7 +182,7 @@ void compare_print(const struct comparison *c)
 			print_seeds(r, n);
 			continue;
 		}
-		printf("%-10s %-10s", compare_cpu_name(r), compare_memory_name(r));
+		printf("%-10s %-10s", cpu_name(r), memory_name(r));
 		print_run(r);
 	}
 }
@@ -204,8 +204,8 @@ static json_t *json_text(const char *s)
 static json_t *json_run(const struct comparison *c, const struct run *r)
 {
 	json_t *o = json_pack("{s:o, s:o, s:s, s:s}", "input", json_text(c->inputs[r->input].name), "seed",
-		r->recorded ? json_null() : json_integer((json_int_t)r->seed), "cpu_policy",
-		compare_cpu_name(r), "memory_policy", compare_memory_name(r));
+		r->recorded ? json_null() : json_integer((json_int_t)r->seed), "cpu_policy", cpu_name(r),
+		"memory_policy", memory_name(r));
 	for (size_t k = 0; o && k < N_COLUMNS; k++)
 		json_object_set_new(o, columns[k].key,
 			json_number(

@@ -385,10 +385,8 @@ static void memo_asked(struct mem_memo *m, const struct action *a, int64_t now_n
 	} else if (a->why.code == REASON_SHARES) { /* decided by whom it belongs to: no mistake to undo */
 		m->before_shrink_kib = 0;
 		m->found_kib = a->to_kib;
-		m->shrunk_ns = now_ns;
 	} else if (a->to_kib < m->balloon_kib) {
 		m->before_shrink_kib = kib_max(m->before_shrink_kib, m->balloon_kib);
-		m->shrunk_ns = now_ns;
 	}
 }
 

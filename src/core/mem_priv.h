@@ -91,7 +91,7 @@ struct mem_memo {
 	double growth_kib_s, demand_kib;
 	double rate_kib_s; /* rise between the last two statistics */
 	int64_t need_ns;   /* when these were brought up to date */
-	int64_t grew_ns, shrunk_ns, before_shrink_kib;
+	int64_t grew_ns, before_shrink_kib;
 	/* remembered for hours (mem_peak) */
 	double peak_kib;    /* most that it used; at first the size at which it was found */
 	double seen_kib;    /* the same without that */

@@ -108,8 +108,6 @@ bool minmove_found_recall(struct minmove *s);
 
 /* Tasks that are nowhere, or where they must not be, get a unit; the plan then starts from there. */
 void minmove_strays(struct minmove *s, bool act);
-/* Who floats and is restless is left to the kernel, which spreads it faster than any plan. */
-bool minmove_leaves(const struct minmove *s, uint32_t t);
 /* Lets those float again that are restless and did so before. How many. */
 size_t minmove_free(struct minmove *s);
 /* Marks what may not move now, and returns how many. */

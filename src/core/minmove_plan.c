@@ -19,7 +19,8 @@ static bool is_tiny(const struct place_work *w, uint32_t t)
 	return !w->p->forced && w->d[t] < TINY_PCT && u >= 0 && w->s[u] * w->ic[u] <= 100;
 }
 
-bool minmove_leaves(const struct minmove *s, uint32_t t)
+/* Who floats and is restless is left to the kernel, which spreads it faster than any plan. */
+static bool is_left(const struct minmove *s, uint32_t t)
 {
 	const struct place_problem *p = s->w.p;
 	const struct memory *m = task_memory(s, t);
@@ -56,7 +57,7 @@ size_t minmove_mark_still(struct minmove *s)
 		bool dwells = !w->p->forced && task_dwells(m, w->p->now_ns);
 		m->waive = dwells && !m->waived && fabs(w->d[t] - m->moved_demand) > 25;
 		bool rests = !w->p->forced && relief_rests(&s->relief, w, t);
-		w->still[t] = (dwells && !m->waive) || is_tiny(w, t) || rests || minmove_leaves(s, t);
+		w->still[t] = (dwells && !m->waive) || is_tiny(w, t) || rests || is_left(s, t);
 		w->node_bound[t] |= m->waive && w->home[t] >= 0;
 		n += dwells && !m->waive;
 	}
@@ -143,7 +144,7 @@ static void assign_add(struct minmove *s)
 	for (uint32_t t = 0; t < w->n; t++) {
 		const struct place_task *task = &w->p->tasks[w->id[t]];
 		if (task->pinned || w->d[t] < IDLE_PCT || w->at[t] != w->home[t] || w->home[t] < 0 ||
-			task_memory(s, t)->move || minmove_leaves(s, t))
+			task_memory(s, t)->move || is_left(s, t))
 			continue;
 		move_add(s, &(struct place_step){t, w->home[t], w->home[t], -1}, REASON_ASSIGN);
 	}

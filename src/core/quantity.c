@@ -8,7 +8,8 @@
 /* More digits than this say nothing in a double. */
 enum { DIGITS_MOST = 30 };
 
-const char *quantity_number(const char *text, double *v)
+/* The number at the start of text; returns what follows it, NULL: there is none. */
+static const char *number(const char *text, double *v)
 {
 	size_t n = strspn(text, "0123456789."), digits = 0, after = 0;
 	double x = 0;
@@ -38,7 +39,7 @@ struct unit {
 static bool with_unit(const char *text, const struct unit *units, size_t n, double *to)
 {
 	double v;
-	const char *rest = quantity_number(text, &v);
+	const char *rest = number(text, &v);
 	for (size_t i = 0; rest && i < n; i++)
 		if (strcmp(rest, units[i].name) == 0) {
 			*to = v * units[i].worth;
@@ -77,7 +78,7 @@ static double worth_kib(const char *unit)
 bool quantity_kib(const char *text, double *kib)
 {
 	double v;
-	const char *rest = quantity_number(text, &v);
+	const char *rest = number(text, &v);
 	if (!rest)
 		return false;
 	double worth = worth_kib(rest + strspn(rest, " "));

@@ -103,9 +103,6 @@ static inline double relief_part(const struct place_work *w, uint32_t t, int u)
 int relief_larger(const struct relief *r, const struct place_work *w, uint32_t t);
 /* Share of time that a task of demand d waits beside others that want `others`, both in pCPUs. */
 double relief_wait(double d, double others);
-/* What t would wait if it floated too: by the loads where `to` has the most room, or as those do that float
- * already, whichever is less. */
-double relief_wait_free(const struct relief *r, const struct place_work *w, uint32_t t, int to);
 /* May the affinity of t be made wider, or be moved because the kernel does not balance where it is? */
 bool relief_curable(const struct relief *r, const struct place_work *w, uint32_t t);
 static inline struct relief_memory *relief_memory_of(

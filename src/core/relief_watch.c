@@ -124,7 +124,9 @@ static double wait_now(const struct relief *r, const struct place_work *w, uint3
 	return relief_wait(relief_part(w, t, u), fmax(0, w->s[u] - w->d[t]) * w->ic[u] / 100);
 }
 
-double relief_wait_free(const struct relief *r, const struct place_work *w, uint32_t t, int to)
+/* What t would wait if it floated too: by the loads where `to` has the most room, or as those do that float
+ * already, whichever is less. */
+static double wait_free(const struct relief *r, const struct place_work *w, uint32_t t, int to)
 {
 	double d = relief_part(w, t, to), there = relief_wait(d, fmax(0, w->s[to]) * w->ic[to] / 100);
 	return alone(w, to) ? there : fmin(there, d * r->float_share);
@@ -153,7 +155,7 @@ static double spare_of(const struct relief *r, const struct place_work *w, uint3
 	int to = place_lowest_ok(w, t, 0, (uint32_t)w->m);
 	if (to < 0 || (to == r->at[t] && (alone(w, to) || r->float_share >= 1)))
 		return 0;
-	return fmax(0, wait_now(r, w, t) - luck * relief_wait_free(r, w, t, to) - noise);
+	return fmax(0, wait_now(r, w, t) - luck * wait_free(r, w, t, to) - noise);
 }
 
 /* How those fare that have all that they may use. The kernel is better at it than any model of it. */

@@ -38,7 +38,7 @@ static int64_t next_look(const struct engine *en, const struct pause *p)
 	return en->b->ops->now(en->b) + (wait_s < PROBE_MOST_S ? wait_s : PROBE_MOST_S) * SECOND;
 }
 
-void auto_pause(struct engine *en, enum pause_of what, enum pause_cause cause, const char *why)
+static void pause_one(struct engine *en, enum pause_of what, enum pause_cause cause, const char *why)
 {
 	struct pause *p = &en->paused[what];
 	bool *mode = mode_of(en, what);
@@ -57,8 +57,8 @@ void auto_pause(struct engine *en, enum pause_of what, enum pause_cause cause, c
 void auto_pause_all(struct engine *en, enum pause_cause cause, const char *why)
 {
 	en->stats_paused |= en->stats_on && !en->cfg.auto_memory;
-	auto_pause(en, PAUSE_CPU, cause, why);
-	auto_pause(en, PAUSE_MEMORY, cause, why);
+	pause_one(en, PAUSE_CPU, cause, why);
+	pause_one(en, PAUSE_MEMORY, cause, why);
 	en->stats_on = false;
 }
 

@@ -110,9 +110,6 @@ bool wish_heard(struct engine *en, const struct command *c);
 void wish_check(struct engine *en, bool sampled);
 
 /* steer.c */
-/* What AUTO does, to and from the changes. */
-struct steering engine_steering(const struct engine *en);
-void engine_steers(struct engine *en, const struct steering *on);
 void steer_claim(struct engine *en); /* before a step's plan: AUTO claims the host, or waits */
 /* The plan of this step; the controllers whose round it was hear what became of it (NULL: not). */
 void steer_apply(struct engine *en, const struct round *cpu, const struct round *memory);
@@ -134,7 +131,6 @@ int engine_controllers(struct engine *en, struct err *e); /* new ones; the old s
 void trouble_step(struct engine *en, int rc, const struct err *e);
 
 /* pause.c. Nothing happens where AUTO is off. */
-void auto_pause(struct engine *en, enum pause_of what, enum pause_cause cause, const char *why);
 void auto_pause_all(struct engine *en, enum pause_cause cause, const char *why);
 void auto_settled(struct engine *en, enum pause_of what); /* somebody switched it on or off */
 bool auto_wanted(const struct engine *en);                /* on, or on again when a fault is over */

@@ -3,12 +3,13 @@
  * what became of their plans. */
 #include "priv.h"
 
-struct steering engine_steering(const struct engine *en)
+/* What AUTO does, to and from the changes. */
+static struct steering steering_of(const struct engine *en)
 {
 	return (struct steering){en->cfg.auto_cpu, en->cfg.auto_memory, en->stats_on};
 }
 
-void engine_steers(struct engine *en, const struct steering *on)
+static void steer(struct engine *en, const struct steering *on)
 {
 	en->cfg.auto_cpu = on->cpu;
 	en->cfg.auto_memory = on->memory;
@@ -17,9 +18,9 @@ void engine_steers(struct engine *en, const struct steering *on)
 
 void steer_claim(struct engine *en)
 {
-	struct steering on = engine_steering(en);
+	struct steering on = steering_of(en);
 	bool again = owner_step(&en->changes, &on);
-	engine_steers(en, &on);
+	steer(en, &on);
 	if (again)
 		engine_announce(en, "nobody else steers this host any more");
 }
@@ -40,7 +41,7 @@ static bool plan_has(const struct plan *p, bool memory)
 void steer_apply(struct engine *en, const struct round *cpu, const struct round *memory)
 {
 	struct err e = ERR_INIT;
-	struct steering on = engine_steering(en);
+	struct steering on = steering_of(en);
 	if (!en->plan.n)
 		return;
 	if (en->cfg.dry_run) {
@@ -48,7 +49,7 @@ void steer_apply(struct engine *en, const struct round *cpu, const struct round 
 		return;
 	}
 	enum carried how = changes_carry_out(&en->changes, &on, &e);
-	engine_steers(en, &on);
+	steer(en, &on);
 	if (how == NO_JOURNAL)
 		auto_pause_all(en, PAUSE_JOURNAL, e.msg);
 	if (cpu && plan_has(&en->plan, false)) {

@@ -215,9 +215,8 @@ static const struct column vm_columns[] = {
 const struct fleet_table *fleet_table(enum fleet_kind k)
 {
 	static const struct fleet_table tables[FLEET_KINDS] = {
-		[FLEET_HOSTS] = {"host", "hosts", "need", host_columns,
-			sizeof host_columns / sizeof *host_columns},
-		[FLEET_VMS] = {"VM", "vms", "suffers", vm_columns, sizeof vm_columns / sizeof *vm_columns},
+		[FLEET_HOSTS] = {"host", "need", host_columns, sizeof host_columns / sizeof *host_columns},
+		[FLEET_VMS] = {"VM", "suffers", vm_columns, sizeof vm_columns / sizeof *vm_columns},
 	};
 	return &tables[k];
 }

@@ -14,7 +14,8 @@ static const char *const keys[] = {"view", "tall", "sort", "sort_reverse", "colu
 	"theme", "graph", "sparklines", "hide_offline", "of_host", "merge"};
 enum { N_KEYS = sizeof keys / sizeof *keys };
 
-const struct setting *layout_setting(size_t i)
+/* The i-th setting that a layout is made of, NULL: no more. */
+static const struct setting *setting_at(size_t i)
 {
 	return i < N_KEYS ? setting_by_key(keys[i]) : NULL;
 }
@@ -22,7 +23,7 @@ const struct setting *layout_setting(size_t i)
 bool layout_has(const struct setting *s)
 {
 	for (size_t i = 0; i < N_KEYS; i++)
-		if (s == layout_setting(i))
+		if (s == setting_at(i))
 			return true;
 	return false;
 }
@@ -50,7 +51,7 @@ bool layout_format(const struct config *c, char text[LAYOUT_TEXT])
 	size_t n = 0;
 	text[0] = '\0';
 	for (size_t i = 0; i < N_KEYS; i++) {
-		const struct setting *s = layout_setting(i);
+		const struct setting *s = setting_at(i);
 		setting_format(c, s, value, sizeof value);
 		if (!strcmp(value, s->initial))
 			continue;
@@ -66,7 +67,7 @@ int layout_apply(struct config *c, const char *text, struct err *e)
 {
 	char key[40], value[CFG_TEXT];
 	for (size_t i = 0; i < N_KEYS; i++)
-		setting_apply(c, layout_setting(i), layout_setting(i)->initial, NULL);
+		setting_apply(c, setting_at(i), setting_at(i)->initial, NULL);
 	for (const char *p = text; *p; p += strcspn(p, "\n") + 1) {
 		size_t n = strcspn(p, " "), len = strcspn(p, "\n");
 		snprintf(key, sizeof key, "%.*s", (int)n, p);

@@ -38,9 +38,8 @@ struct fleet_view {
 	double delay_s;
 	enum fleet_kind kind;
 	struct fleet_list lists[FLEET_KINDS];
-	int page;       /* rows shown last, */
-	int first_row;  /* and where they begin on the screen */
-	bool shown_any; /* something was fed */
+	int page;      /* rows shown last, */
+	int first_row; /* and where they begin on the screen */
 	enum fleet_over over;
 	int over_row, over_top;
 	char *plan;           /* what moves would help, as it was when it was asked for, */

@@ -128,7 +128,6 @@ void fleet_view_feed(struct fleet_view *v, const struct fleet *f)
 {
 	struct fleet_list *l = &v->lists[v->kind];
 	size_t all = fleet_count(f, v->kind);
-	v->shown_any = true;
 	if (in_order(l, f, v->kind)) {
 		show_cursor(v, l);
 		return;

@@ -109,7 +109,7 @@ struct named {
 struct view {
 	/* settings of the session */
 	double delay_s;
-	bool yes, ascii_only, esc_quits, mouse;
+	bool yes, esc_quits, mouse;
 	char *hosts; /* of [fleet], as the configuration has them */
 	bool steers; /* the host of the newest snapshot can be changed from here */
 	enum on_exit on_exit;

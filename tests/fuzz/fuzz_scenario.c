@@ -2,6 +2,7 @@
 /* Scenarios: any text is refused with its line or makes a host on which the whole engine, both controllers
  * on, runs without breaking the invariants of plans. */
 #include "fuzz.h"
+#include "support/plan_check.h"
 #include "vmtop/engine.h"
 #include "vmtop/scenario.h"
 

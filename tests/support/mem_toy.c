@@ -2,6 +2,7 @@
 /* The toy host. Invariant: everything follows from the seed; nothing reads a clock. Knows the controller only
  * through its public contract. */
 #include "mem_toy.h"
+#include "plan_check.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Drives engine_step() over the simulator and books what happened. */
 #include "support/run_scenario.h"
+#include "support/plan_check.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

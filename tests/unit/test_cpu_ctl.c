@@ -12,6 +12,7 @@
 
 #include "../../src/core/cpu_problem.h"
 #include "support/fixture.h"
+#include "support/plan_check.h"
 
 #define assert_near(a, b) assert_float_equal(a, b, 0.05)
 

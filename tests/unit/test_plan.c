@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "support/fixture.h"
+#include "support/plan_check.h"
 
 static void host(struct fixture *f)
 {

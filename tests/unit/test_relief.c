@@ -12,6 +12,7 @@
 
 #include "../../src/core/relief.h"
 #include "support/fixture.h"
+#include "support/plan_check.h"
 
 static struct fixture f;
 static struct cpu_ctl *c;

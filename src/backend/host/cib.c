@@ -49,12 +49,19 @@ static xmlNodePtr template_of(xmlNodePtr resources, xmlNodePtr primitive)
 	return primitive;
 }
 
+/* Its value, or its template's. Empty: neither has one. */
+static void option(const struct cib_resource *r, const char *sets, const char *name, char *value, size_t len)
+{
+	if (!pair(r->node, sets, name, value, len))
+		pair(r->tmpl, sets, name, value, len);
+}
+
 struct cib_resource cib_resource(xmlNodePtr resources, xmlNodePtr primitive)
 {
 	struct cib_resource r = {.node = primitive, .tmpl = template_of(resources, primitive)};
 	xml_attr(primitive, "id", r.id, sizeof r.id);
 	if (cib_is_guest(&r))
-		cib_option(&r, "instance_attributes", "config", r.config, sizeof r.config);
+		option(&r, "instance_attributes", "config", r.config, sizeof r.config);
 	return r;
 }
 
@@ -63,16 +70,10 @@ bool cib_is_guest(const struct cib_resource *r)
 	return xml_attr_is(r->tmpl, "type", "VirtualDomain") && xml_attr_is(r->tmpl, "class", "ocf");
 }
 
-void cib_option(const struct cib_resource *r, const char *sets, const char *name, char *value, size_t len)
-{
-	if (!pair(r->node, sets, name, value, len))
-		pair(r->tmpl, sets, name, value, len);
-}
-
 /* Its own, else as all resources have it. */
 static void meta(xmlNodePtr cib, const struct cib_resource *r, const char *name, char *value, size_t len)
 {
-	cib_option(r, "meta_attributes", name, value, len);
+	option(r, "meta_attributes", name, value, len);
 	if (!*value)
 		pair(xml_path(cib, "configuration/rsc_defaults"), "meta_attributes", name, value, len);
 }

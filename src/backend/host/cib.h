@@ -14,8 +14,6 @@ struct cib_resource {
 struct cib_resource cib_resource(xmlNodePtr resources, xmlNodePtr primitive);
 /* A guest of libvirt, ocf:heartbeat:VirtualDomain. */
 bool cib_is_guest(const struct cib_resource *r);
-/* Its value, or its template's. Empty: neither has one. */
-void cib_option(const struct cib_resource *r, const char *sets, const char *name, char *value, size_t len);
 /* Moved live, by itself or as all resources are. */
 bool cib_live(xmlNodePtr cib, const struct cib_resource *r);
 /* It, or the whole cluster, is in maintenance or not managed. */

@@ -50,7 +50,7 @@ static void close_db(struct record *r)
 	r->db = NULL;
 }
 
-void record_give_up(struct record *r, const char *what)
+static void give_up(struct record *r, const char *what)
 {
 	if (!r->db)
 		return;
@@ -68,7 +68,7 @@ int record_step(struct record *r, enum rec_statement which)
 		sqlite3_reset(r->st[which]);
 		return 0;
 	}
-	record_give_up(r, NULL);
+	give_up(r, NULL);
 	return -1;
 }
 
@@ -103,7 +103,7 @@ void record_bind_f64(sqlite3_stmt *st, int at, struct vf64 v)
 void record_execute(struct record *r, const char *sql)
 {
 	if (r->db && sqlite3_exec(r->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-		record_give_up(r, NULL);
+		give_up(r, NULL);
 }
 
 static void begin(struct record *r)
@@ -140,7 +140,7 @@ static int record_sample(struct backend *b, unsigned groups, struct sample *to, 
 		r->key_time_ns = to->time_ns;
 	}
 	if (record_sample_write(r, to, groups & SAMPLE_REGULAR) < 0)
-		record_give_up(r, "out of memory");
+		give_up(r, "out of memory");
 	else
 		record_forget(r, to);
 	return 0;

@@ -78,7 +78,6 @@ struct record {
 	char trouble[200];
 };
 
-void record_give_up(struct record *r, const char *what);
 int record_step(struct record *r, enum rec_statement which);
 void record_bind_text(sqlite3_stmt *st, int at, const char *raw);
 void record_bind_word(sqlite3_stmt *st, int at, const char *word); /* a string of a table: no copy */

@@ -182,7 +182,6 @@ void mem_period(struct sim *s, struct sim_vm *vm, int period_s);
 void mem_tick(struct sim *s);
 double mem_available(const struct sim *s); /* below 0: as much is swapped out */
 double mem_resident(const struct sim_vm *vm);
-double mem_rss(const struct sim_vm *vm);  /* what it has, swapped out or not */
 double mem_used(const struct sim_vm *vm); /* by the guest, resident in its own eyes */
 
 /* sim_swap.c */

@@ -23,7 +23,8 @@ double mem_used(const struct sim_vm *vm)
 	return (double)vm->is->base_kib + vm->mem.app - vm->mem.swapped;
 }
 
-double mem_rss(const struct sim_vm *vm)
+/* What it has, swapped out or not. */
+static double mem_rss(const struct sim_vm *vm)
 {
 	return vm->mem.cur + overhead_kib;
 }

@@ -163,10 +163,11 @@ static void draw_ticks(int go, int done, const void *arg)
 	while (read(go, &byte, 1) == 1) {
 		tick(s);
 		double begun = cpu_ms();
-		view_feed(v, s);
+		view_receive(v, s);
 		view_draw(v, s, &to, 0, 0);
 		term_draw(t, &to, NULL, 0, 0);
 		double took = cpu_ms() - begun;
+		view_keep(v, s);
 		while (term_busy(t, &fd))
 			term_flush(t);
 		if (write(done, &took, sizeof took) != (ssize_t)sizeof took)

@@ -45,6 +45,10 @@ struct view *view_new(const struct config *cfg);
 void view_free(struct view *v);
 /* A new snapshot has come: history, selection by UUID, search. The view keeps no pointer to it. */
 void view_feed(struct view *v, const struct snapshot *s);
+/* The two halves of it. What is kept for going back in time costs more than the frame, which need not wait:
+ * view_keep() comes after it, and before the next view_receive(). */
+void view_receive(struct view *v, const struct snapshot *s);
+void view_keep(struct view *v, const struct snapshot *s);
 /* now_ns: monotonic clock of the UI; received_ns: when this snapshot came in, for the age shown. */
 void view_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, int64_t now_ns, int64_t received_ns);

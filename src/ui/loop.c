@@ -242,10 +242,11 @@ static void take_snapshot(struct loop *l)
 		snapshot_free(s);
 		return;
 	}
+	view_keep(l->view, l->shown); /* in case no frame came between */
 	snapshot_free(l->shown);
 	l->shown = s;
 	l->received_ns = clock_ns();
-	view_feed(l->view, s);
+	view_receive(l->view, s);
 	l->dirty = true;
 }
 
@@ -301,6 +302,8 @@ static void draw(struct loop *l)
 	view_draw(l->view, l->shown, &l->base, clock_ns(), l->received_ns);
 	bool over = view_overlay(l->view, l->shown, &l->over, rows, cols, &row, &col);
 	term_draw(l->term, &l->base, over ? &l->over : NULL, row, col);
+	if (!view_paused(l->view))
+		view_keep(l->view, l->shown);
 	if (measure)
 		note_cost(l, start, before);
 	l->dirty = false;

@@ -13,7 +13,7 @@ const struct snapshot *view_seen(const struct view *v, const struct snapshot *s)
 	return v->past ? v->past : s;
 }
 
-void past_feed(struct view *v, const struct snapshot *s)
+void past_events(struct view *v, const struct snapshot *s)
 {
 	struct timeline_event e;
 	for (size_t i = 0; i < s->n_log; i++) {
@@ -21,7 +21,18 @@ void past_feed(struct view *v, const struct snapshot *s)
 			timeline_add(&v->timeline, &e);
 		v->events_seq = s->log[i].seq > v->events_seq ? s->log[i].seq : v->events_seq;
 	}
-	if (s->first || s->backend.replay || s->sample.time_ns == v->hist.time_ns)
+}
+
+/* Not one that is shown again, nor what is past itself. */
+static bool is_new(const struct view *v, const struct snapshot *s)
+{
+	bool any = v->tape && tape_end(v->tape) > tape_first(v->tape);
+	return !any || s->sample.time_ns > tape_time_ns(v->tape, tape_end(v->tape) - 1);
+}
+
+void view_keep(struct view *v, const struct snapshot *s)
+{
+	if (s->first || s->backend.replay || !is_new(v, s))
 		return;
 	if (!v->tape)
 		v->tape = tape_new(HISTORY_POINTS, TAPE_BYTES);
@@ -125,6 +136,7 @@ static void go(struct view *v, const struct snapshot *s, uint64_t to)
 
 void past_step(struct view *v, const struct snapshot *s, int by)
 {
+	view_keep(v, s); /* a key may come before the frame */
 	if (!kept(v))
 		return;
 	uint64_t at = v->past ? v->past_at : tape_end(v->tape) - 1, first = tape_first(v->tape);
@@ -136,6 +148,7 @@ void past_step(struct view *v, const struct snapshot *s, int by)
 
 void past_go(struct view *v, const struct snapshot *s, double seconds, bool from_start)
 {
+	view_keep(v, s);
 	if (!kept(v))
 		return;
 	double from =

@@ -55,13 +55,14 @@ static void mean_end(struct vf64 *sum, int n)
 		sum->v /= n;
 }
 
-static void unit_numbers(struct unit *u, const struct snapshot *s)
+/* Of the n pCPUs that a unit has. */
+static void unit_numbers(
+	struct unit *u, const struct snapshot *s, const struct pcpu_sample *const *at, size_t n)
 {
 	int busy = 0, load = 0, demand = 0;
-	for (size_t i = 0; i < s->sample.host.n_pcpus; i++) {
-		const struct pcpu_sample *p = &s->sample.host.pcpus[i];
-		if (!cpuset_has(&u->cpus, p->id))
-			continue;
+	for (size_t k = 0; k < n; k++) {
+		const struct pcpu_sample *p = at[k];
+		size_t i = (size_t)(p - s->sample.host.pcpus);
 		u->online = u->online || p->online;
 		u->isolated = u->isolated && p->isolated;
 		u->n_vcpus += s->pcpu_rates[i].n_vcpus;
@@ -136,8 +137,8 @@ void units_update(struct view *v, const struct snapshot *s)
 			cpuset_add(&u->cpus, at[i]->id);
 		}
 	}
-	for (size_t i = 0; i < v->n_units; i++)
-		unit_numbers(&v->units[i], s);
+	for (size_t i = 0, from = 0; i < v->n_units; from += (size_t)v->units[i++].n)
+		unit_numbers(&v->units[i], s, at + from, (size_t)v->units[i].n);
 	free(at);
 }
 

@@ -190,12 +190,18 @@ void view_tell(struct view *v, const char *text)
 
 void view_feed(struct view *v, const struct snapshot *s)
 {
+	view_receive(v, s);
+	view_keep(v, s);
+}
+
+void view_receive(struct view *v, const struct snapshot *s)
+{
 	v->delay_s = s->delay_s;
 	v->steers = !s->readonly && !s->backend.replay;
 	v->n_asked += s->preview && !v->previewing;
 	plan_feed(v, s);
 	v->previewing = s->preview;
-	past_feed(v, s);
+	past_events(v, s);
 	uint64_t points = v->hist.count;
 	history_feed(&v->hist, s);
 	if (v->past) { /* it stays where it is */

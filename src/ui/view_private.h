@@ -266,7 +266,7 @@ void plan_leave_out(struct view *v, const struct snapshot *s);
 void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 /* past.c: the snapshot that is shown; takes in the newest; a step, a time, back to LIVE */
 const struct snapshot *view_seen(const struct view *v, const struct snapshot *s);
-void past_feed(struct view *v, const struct snapshot *s);
+void past_events(struct view *v, const struct snapshot *s);
 void past_step(struct view *v, const struct snapshot *s, int by);
 void past_go(struct view *v, const struct snapshot *s, double seconds, bool from_start);
 void past_leave(struct view *v);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which VMs are shown and in which order. Invariant: rows[] and names[] hold indices of the snapshot whose
  * number is rows_seq; the selection is a UUID, so it stays on its VM whatever the order does. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,15 @@ static int key_down(const void *x, const void *y)
 	return c ? c : (a->vm > b->vm) - (a->vm < b->vm);
 }
 
+/* As it is shown; and those who rest do not change places, which would only draw their rows anew. */
+static double ordered_as(const struct value *val)
+{
+	const double rests_pct = 1;
+	if (val->type != VALUE_PCT)
+		return val->num;
+	return val->num < rests_pct ? 0 : round(val->num * 10) / 10;
+}
+
 static void key_fill(struct row_key *k, const struct column *c, const struct column_env *env, size_t vm)
 {
 	struct value val;
@@ -60,7 +70,7 @@ static void key_fill(struct row_key *k, const struct column *c, const struct col
 		return;
 	column_get(c, env, vm, &val);
 	k->has = val.avail == AVAIL_OK;
-	k->num = val.num;
+	k->num = ordered_as(&val);
 	if (val.type == VALUE_TEXT)
 		snprintf(k->text, sizeof k->text, "%.47s", val.text);
 }

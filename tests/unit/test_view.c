@@ -291,6 +291,36 @@ static void test_cursor_stays_on_vm(void **state)
 	assert_memory_not_equal(t->c.uuid, uuid, UUID_BYTES);
 }
 
+/* Which VM stands first when VM number i uses first + i * step percent. */
+static size_t first_of(struct seat *t, double first, double step)
+{
+	for (size_t i = 0; i < t->s->sample.n_vms; i++)
+		t->s->vm_rates[i].cpu_pct = vf64_ok(first + step * (double)i);
+	t->s->seq++;
+	view_feed(t->v, t->s);
+	assert_int_equal(press(t, 'H'), CMD_HOLD);
+	for (size_t i = 0; i < t->s->sample.n_vms; i++)
+		if (!uuid_compare(t->s->sample.vms[i].uuid, t->c.uuid))
+			return i;
+	fail();
+	return 0;
+}
+
+/* Those who rest do not change places, nor do those of whom the same is shown; else the order is that of the
+ * use. */
+static void test_who_rests_stays(void **state)
+{
+	struct seat *t = *state;
+	size_t last = t->s->sample.n_vms - 1;
+	assert_int_equal(first_of(t, .1, .05), 0);
+	assert_int_equal(first_of(t, .9, -.05), 0);
+	assert_int_equal(first_of(t, 20.01, .001), 0);
+	assert_int_equal(first_of(t, 1, .1), last);
+	assert_int_equal(first_of(t, 20, .1), last);
+	assert_int_equal(first_of(t, 20, -.1), 0);
+	assert_int_equal(first_of(t, .9, .1 / (double)last), last); /* the last one works */
+}
+
 static void test_marked_vms_get_one_command_each(void **state)
 {
 	struct seat *t = *state;
@@ -511,6 +541,7 @@ int main(void)
 		SEATED(test_quit_asks_when_changed),
 		SEATED(test_readonly),
 		SEATED(test_cursor_stays_on_vm),
+		SEATED(test_who_rests_stays),
 		SEATED(test_marked_vms_get_one_command_each),
 		SEATED(test_who_suffers_is_seen),
 		SEATED(test_own_node),

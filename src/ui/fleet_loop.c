@@ -43,17 +43,6 @@ struct loop {
 	bool news, dirty, done;
 };
 
-static int open_signals(void)
-{
-	static const int wanted[] = {SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGCONT};
-	sigset_t set;
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
-		sigaddset(&set, wanted[i]);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static int take(struct loop *l)
 {
 	struct fleet *f = fleet_watch_take(l->watch);
@@ -331,7 +320,7 @@ static int loop_open(struct loop *l, struct err *e)
 	fleet_view_peers(l->view, l->cfg->fleet_peers);
 	if (l->beside >= 0)
 		fleet_view_auto(l->view, "begins");
-	l->signals = open_signals();
+	l->signals = term_signals();
 	if (l->signals < 0)
 		return err_set(e, ERR_RUNTIME, "signals: %s", strerror(errno));
 	return take_terminal(l, e);

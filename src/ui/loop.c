@@ -48,17 +48,6 @@ struct loop {
 
 enum { ANSWER_MS = 500 }; /* without a word for so long the user wonders */
 
-static int open_signals(void)
-{
-	static const int wanted[] = {SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGCONT};
-	sigset_t set;
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
-		sigaddset(&set, wanted[i]);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 /* Under the name of a layout, or as what the screen begins with. */
 static void save_setup(struct loop *l, const char *layout)
 {
@@ -373,7 +362,7 @@ static int loop_open(struct loop *l, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	l->shown->first = true;
 	l->shown->delay_s = l->cfg->delay_s;
-	l->signals = open_signals();
+	l->signals = term_signals();
 	if (l->signals < 0)
 		return err_set(e, ERR_RUNTIME, "signals: %s", strerror(errno));
 	l->term = term_open(l->cfg, e);

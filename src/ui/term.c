@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -218,6 +219,17 @@ ssize_t term_read(unsigned char *bytes, size_t len, short events)
 		return -1;
 	ssize_t n = read(STDIN_FILENO, bytes, len);
 	return n > 0 ? n : n < 0 && errno == EINTR ? 0 : -1;
+}
+
+int term_signals(void)
+{
+	static const int wanted[] = {SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGCONT};
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+		sigaddset(&set, wanted[i]);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 void term_size(const struct terminal *t, int *rows, int *cols)

@@ -15,6 +15,8 @@ struct terminal;
 struct terminal *term_open(const struct config *cfg, struct err *e);
 /* Gives it back as it was; accepts NULL. */
 void term_close(struct terminal *t);
+/* Signals that a screen hears, readable from now on instead of handled; -1: errno says why. */
+int term_signals(void);
 void term_size(const struct terminal *t, int *rows, int *cols);
 /* What was typed, after poll() told these events of standard input. -1: it has ended, so leave instead of
  * spinning. */

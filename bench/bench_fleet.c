@@ -236,7 +236,7 @@ static void bench_prom(const char *url)
 	for (int i = 0; i < ROUNDS; i++) {
 		fleet_free(f);
 		if (url)
-			poll(NULL, 0, 1000);
+			poll(NULL, 0, 5000); /* as the fleet does */
 		f = refresh(p, &ms[i], &cpu[i]);
 		double t = clock_ms(CLOCK_MONOTONIC);
 		struct fleet *all = fleet_new();

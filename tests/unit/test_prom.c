@@ -262,6 +262,13 @@ static void test_old_answers(void **state)
 	assert_true(fabs(f->vms[0].peak_pct.v - 200) < 1e-9);
 	assert_true(fabs(f->peaks_s - 3600) < 1e-9);
 	fleet_free(f);
+	f = fold_metrics("vmtop_vm_vcpus{instance=\"a\",uuid=\"" UUID "\"} 1e9\n"
+			 "vmtop_vm_wanted_max_ratio{instance=\"a\",uuid=\"" UUID "\"} NaN\n"
+			 "vmtop_vm_wanted_max_ratio{instance=\"a\",uuid=\"" UUID "\"} -1\n",
+		NULL, &e);
+	assert_non_null(f);
+	assert_false(vi64_has(f->vms[0].vcpus) || vf64_has(f->vms[0].peak_pct)); /* no such numbers */
+	fleet_free(f);
 }
 
 /* Labels come from the network, and a URI of libvirt may name a command that is run here. */
@@ -304,12 +311,25 @@ struct server {
 	pthread_t thread;
 	char request[4096];           /* the last one */
 	int federated, queried, slow; /* requests; slow: of balloons */
+	int stamp;                    /* 0: hosts tell none */
 };
 
 static void say(int c, const char *text)
 {
 	if (write(c, text, strlen(text)) < 0)
 		return;
+}
+
+/* Three of them, of which b:1 tells something new. */
+static void say_hosts(const struct server *s, int c)
+{
+	char text[400];
+	snprintf(text, sizeof text,
+		"vmtop_host_sample_timestamp_seconds{instance=\"a\"} 1700000000\n"
+		"vmtop_host_sample_timestamp_seconds{instance=\"b:1\"} %d\n"
+		"vmtop_host_sample_timestamp_seconds{instance=\"c.d\"} 1700000000\n",
+		s->stamp);
+	say(c, text);
 }
 
 static void serve_one(struct server *s, int c)
@@ -343,6 +363,15 @@ static void serve_one(struct server *s, int c)
 		break;
 	case METRICS:
 		say(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+		if (s->stamp && strstr(s->request, "vmtop_host_")) {
+			say_hosts(s, c);
+			break;
+		}
+		if (s->stamp && strstr(s->request, "instance%3D%7E%22b%3A1%22%7D")) {
+			say(c, "vmtop_vm_cpu_ratio{instance=\"b:1\",uuid=\"" UUID "\"} 0.25\n"
+			       "vmtop_vm_memory_balloon_bytes{instance=\"b:1\",uuid=\"" UUID "\"} 2048\n");
+			break;
+		}
 		say(c, strstr(s->request, "balloon") ? "vmtop_vm_memory_balloon_bytes"
 						     : "vmtop_vm_cpu_ratio");
 		say(c, "{instance=\"a\",uuid=\"" UUID "\"} 1024 1\n");
@@ -455,7 +484,7 @@ static void test_fetch(void **state)
 		assert_int_equal(f->n_vms, 0);
 		fleet_free(f);
 	}
-	assert_int_equal(s.federated, 7);
+	assert_int_equal(s.federated, 1); /* the first, of the hosts */
 	assert_int_equal(s.queried, 9 + 2 * 7);
 	assert_non_null(strstr(s.request, "GET /api/v1/query?query="));
 	s.how = GARBAGE;
@@ -468,6 +497,43 @@ static void test_fetch(void **state)
 	snprintf(cfg->fleet_token_file, sizeof cfg->fleet_token_file, "/nonexistent/token");
 	assert_null(prom_open(uri, cfg, &e));
 	assert_non_null(strstr(e.msg, "/nonexistent/token"));
+	free(cfg);
+}
+
+/* Hosts that have told nothing since are not asked for, and keep their VMs. */
+static void test_only_what_is_new(void **state)
+{
+	(void)state;
+	struct server s;
+	struct err e = ERR_INIT;
+	struct config *cfg = malloc(sizeof *cfg);
+	char uri[64];
+	config_defaults(cfg);
+	server_start(&s, METRICS);
+	s.stamp = 1699999000;
+	snprintf(uri, sizeof uri, "prom:http://127.0.0.1:%d", s.port);
+	struct prom *p = prom_open(uri, cfg, &e);
+	assert_non_null(p);
+	const int requests[] = {9, 1, 2, 1};
+	for (int i = 0; i < 4; i++) {
+		s.federated = 0;
+		s.stamp += i == 2;
+		struct fleet *f = prom_fetch(p, NOW, WALL, &e);
+		assert_non_null(f);
+		assert_int_equal(s.federated, requests[i]);
+		assert_int_equal(f->n_hosts, 3);
+		assert_int_equal(f->n_vms, i < 2 ? 1 : 2);
+		assert_int_equal(f->hosts[0].n_vms, 1);
+		assert_int_equal(f->hosts[0].running.v, 1);
+		assert_int_equal(f->vms[0].balloon_kib.v, 1);
+		if (i >= 2) {
+			assert_int_equal(f->vms[1].host, 1);
+			assert_true(fabs(f->vms[1].cpu_pct.v - 25) < 1e-9 && f->vms[1].balloon_kib.v == 2);
+		}
+		fleet_free(f);
+	}
+	server_stop(&s);
+	prom_close(p);
 	free(cfg);
 }
 
@@ -484,6 +550,7 @@ int main(void)
 		cmocka_unit_test(test_what_may_be_opened),
 		cmocka_unit_test(test_http),
 		cmocka_unit_test(test_fetch),
+		cmocka_unit_test(test_only_what_is_new),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

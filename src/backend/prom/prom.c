@@ -9,11 +9,15 @@
 #include <string.h>
 
 #include "http.h"
+#include "prom_fold.h"
 
 enum { TIMEOUT_S = 30, URL = 2048, ASKS = PROM_ASKS };
 enum { ANSWER_MOST = 256 << 20 };
 /* By queries so often, before federation is tried again. */
 enum { BY_QUERIES = 100 };
+/* Hosts named in one URL fill it so far: proxies take 8 KiB. Where more than that have news, all are asked.
+ */
+enum { URL_NAMES = 6000, CHUNKS = 32, NEWS_PART = 2 };
 
 enum way { FEDERATION, QUERY, WAYS };
 
@@ -23,6 +27,8 @@ struct prom {
 	char urls[WAYS][ASKS][URL];
 	struct http_answer kept[ASKS]; /* of what is asked for by turns */
 	size_t turn, by_queries;
+	char vms_url[URL];    /* of the VMs of some hosts, without these */
+	struct prom_rows was; /* of the last answer by federation; f NULL: none */
 };
 
 static int read_token(const char *path, char *token, size_t len, struct err *e)
@@ -42,6 +48,9 @@ static int read_token(const char *path, char *token, size_t len, struct err *e)
 static int make_urls(struct prom *p, const char *uri, struct err *e)
 {
 	static const char *const paths[WAYS] = {"/federate?match%5B%5D=", "/api/v1/query?query="};
+	static const char vms[] =
+		"{__name__=~\"vmtop_vm_(cause_info|cpu_ratio|wait_ratio|suffering_ratio|running|"
+		"memory_balloon_bytes|vcpus|wanted_max_ratio)|instance_vm:vmtop_vm_wanted:max1h\",instance=~\"";
 	size_t base = strlen(uri);
 	while (base > 5 && uri[base - 1] == '/')
 		base--;
@@ -52,7 +61,10 @@ static int make_urls(struct prom *p, const char *uri, struct err *e)
 		if (http_escape(url, URL, i / ASKS == FEDERATION ? a->match : a->query) < 0)
 			return err_set(e, ERR_USAGE, "the URL of this Prometheus is too long");
 	}
-	return 0;
+	snprintf(p->vms_url, URL, "%.*s%s", (int)base - 5, uri + 5, paths[FEDERATION]);
+	return http_escape(p->vms_url, URL, vms) < 0
+		       ? err_set(e, ERR_USAGE, "the URL of this Prometheus is too long")
+		       : 0;
 }
 
 struct prom *prom_open(const char *uri, const struct config *cfg, struct err *e)
@@ -87,6 +99,7 @@ void prom_close(struct prom *p)
 	if (!p)
 		return;
 	free_answers(p->kept);
+	prom_rows_done(&p->was);
 	http_free(p->http);
 	free(p);
 }
@@ -102,64 +115,188 @@ static bool due(const struct prom *p, size_t i)
 	return !prom_ask(i)->slow || !p->kept[i].text || p->turn % slow == at;
 }
 
-/* What is due. -1: e says what went wrong with the first that has no answer; refused: it was told so. */
-static int ask(struct prom *p, enum way way, struct http_answer got[ASKS], bool *refused, struct err *e)
+/* -1: e says what went wrong with the first that has no answer; refused: it was told so. */
+static int get(struct prom *p, const char *const *urls, size_t n, struct http_answer *got, bool *refused,
+	struct err *e)
 {
-	const char *urls[ASKS];
-	struct http_answer some[ASKS];
-	size_t which[ASKS], n = 0;
 	int rc = 0;
-	for (size_t i = 0; i < ASKS; i++)
-		if (due(p, i)) {
-			urls[n] = p->urls[way][i];
-			which[n++] = i;
-		}
-	http_get(p->http, urls, n, some, TIMEOUT_S, ANSWER_MOST / ASKS);
-	for (size_t i = 0; i < n; i++) {
-		got[which[i]] = some[i];
-		if (some[i].text || rc < 0)
+	http_get(p->http, urls, n, got, TIMEOUT_S, ANSWER_MOST / ASKS);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		if (got[i].text)
 			continue;
-		*e = some[i].err;
-		*refused = some[i].status != 0 && some[i].status != 200;
+		*e = got[i].err;
+		*refused = got[i].status != 0 && got[i].status != 200;
 		rc = -1;
 	}
 	return rc;
 }
 
-static struct fleet *fetch(
-	struct prom *p, enum way way, int64_t now_ns, int64_t wall_ns, bool *refused, struct err *e)
+/* What is due and has no answer yet. */
+static int ask(struct prom *p, enum way way, struct http_answer got[ASKS], bool *refused, struct err *e)
 {
-	struct http_answer got[ASKS] = {{.text = NULL}};
+	const char *urls[ASKS];
+	struct http_answer some[ASKS] = {{.text = NULL}};
+	size_t which[ASKS], n = 0;
+	for (size_t i = 0; i < ASKS; i++)
+		if (!got[i].text && due(p, i)) {
+			urls[n] = p->urls[way][i];
+			which[n++] = i;
+		}
+	int rc = get(p, urls, n, some, refused, e);
+	for (size_t i = 0; i < n; i++)
+		got[which[i]] = some[i];
+	return rc;
+}
+
+static int fetch_all(struct prom *p, enum way way, const struct prom_moment *m, struct http_answer got[ASKS],
+	struct prom_rows *to, bool *refused, struct err *e)
+{
 	struct prom_text texts[ASKS];
-	struct fleet *f = NULL;
 	int rc = ask(p, way, got, refused, e);
 	for (size_t i = 0; i < ASKS; i++) {
 		const struct http_answer *a = got[i].text ? &got[i] : &p->kept[i];
 		texts[i] = (struct prom_text){a->text, a->len, way == FEDERATION, a != &got[i]};
 	}
 	if (rc == 0) {
-		f = prom_fold(texts, p->scrape_s, now_ns, wall_ns, e);
-		*refused = !f && e->code != ERR_NOMEM;
+		rc = prom_rows_read(to, texts, ASKS, m, NULL, e);
+		*refused = rc < 0 && e->code != ERR_NOMEM;
 	}
-	for (size_t i = 0; f && i < ASKS; i++)
+	for (size_t i = 0; rc == 0 && i < ASKS; i++)
 		if (prom_ask(i)->slow && got[i].text) {
 			free(p->kept[i].text);
 			p->kept[i] = got[i];
 			got[i].text = NULL;
 		}
+	return rc;
+}
+
+/* ---- only what is new ---- */
+
+/* Of the hosts that have news. */
+struct chunks {
+	char url[CHUNKS][URL_NAMES + 4 * PROM_TEXT];
+	size_t n;
+};
+
+/* As it stands in a regular expression within quotes. false: no plain name. */
+static bool add_name(char *url, size_t len, const char *name, bool first)
+{
+	char text[2 * PROM_TEXT + 2] = "|";
+	size_t n = first ? 0 : 1;
+	for (; *name && n + 4 < sizeof text; name++) {
+		bool word = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') ||
+			    (*name >= '0' && *name <= '9') || strchr(":-_/", *name);
+		if (!word && *name != '.' && *name != '[' && *name != ']')
+			return false;
+		n += (size_t)snprintf(text + n, sizeof text - n, word ? "%c" : "\\\\%c", *name);
+	}
+	text[n] = '\0';
+	return http_escape(url, len, text) == 0;
+}
+
+/* false: too many, or one that cannot be named: all are asked. */
+static bool chunks_make(struct chunks *c, const struct prom *p, const struct prom_rows *now)
+{
+	size_t news = 0;
+	bool first = true;
+	for (size_t i = 0; i < now->f->n_hosts; i++) {
+		if (!prom_rows_news(now, i, &p->was))
+			continue;
+		if (first && c->n == CHUNKS)
+			return false;
+		char *url = c->url[c->n];
+		if (first)
+			memcpy(url, p->vms_url, strlen(p->vms_url) + 1);
+		if (++news > now->f->n_hosts / NEWS_PART ||
+			!add_name(url, sizeof *c->url, now->of[i].key, first))
+			return false;
+		first = strlen(url) >= URL_NAMES;
+		if (first && http_escape(url, sizeof *c->url, "\"}") < 0)
+			return false;
+		c->n += first;
+	}
+	return first || http_escape(c->url[c->n++], sizeof *c->url, "\"}") == 0;
+}
+
+static int fetch_chunks(struct prom *p, const struct chunks *c, const struct prom_moment *m,
+	const struct http_answer *hosts, struct prom_rows *to, bool *refused, struct err *e)
+{
+	const char *urls[CHUNKS];
+	struct http_answer got[CHUNKS] = {{.text = NULL}};
+	struct prom_text texts[CHUNKS + 1] = {{hosts->text, hosts->len, true, false}};
+	for (size_t i = 0; i < c->n; i++)
+		urls[i] = c->url[i];
+	int rc = get(p, urls, c->n, got, refused, e);
+	for (size_t i = 0; i < c->n; i++)
+		texts[i + 1] = (struct prom_text){got[i].text, got[i].len, true, false};
+	if (rc == 0) {
+		rc = prom_rows_read(to, texts, c->n + 1, m, &p->was, e);
+		*refused = rc < 0 && e->code != ERR_NOMEM;
+	}
+	for (size_t i = 0; i < c->n; i++)
+		free(got[i].text);
+	return rc;
+}
+
+/* 1: got has the hosts, and the others are to be asked for. */
+static int fetch_news(struct prom *p, const struct prom_moment *m, struct http_answer got[ASKS],
+	struct prom_rows *to, bool *refused, struct err *e)
+{
+	const char *url = p->urls[FEDERATION][0];
+	struct prom_rows hosts = {.f = NULL};
+	if (get(p, &url, 1, &got[0], refused, e) < 0)
+		return -1;
+	const struct prom_text text = {got[0].text, got[0].len, true, false};
+	int rc = prom_rows_read(&hosts, &text, 1, m, NULL, e);
+	*refused = rc < 0 && e->code != ERR_NOMEM;
+	struct chunks *c = rc == 0 ? calloc(1, sizeof *c) : NULL;
+	if (rc == 0)
+		rc = c && chunks_make(c, p, &hosts) ? fetch_chunks(p, c, m, &got[0], to, refused, e) : 1;
+	if (rc == 0) /* they tell of before what was asked for just now */
+		free_answers(p->kept);
+	free(c);
+	prom_rows_done(&hosts);
+	return rc;
+}
+
+/* What later answers are compared with: the caller may write to his own. */
+static void keep_rows(struct prom *p, enum way way, struct prom_rows *rows)
+{
+	prom_rows_done(&p->was);
+	struct fleet *copy = way == FEDERATION ? fleet_new() : NULL;
+	if (copy && fleet_put(copy, rows->f) == 0) {
+		p->was = (struct prom_rows){copy, rows->of};
+		rows->of = NULL;
+	} else {
+		fleet_free(copy);
+	}
+	free(rows->of);
+}
+
+static struct fleet *fetch(
+	struct prom *p, enum way way, const struct prom_moment *m, bool *refused, struct err *e)
+{
+	struct http_answer got[ASKS] = {{.text = NULL}};
+	struct prom_rows rows = {.f = NULL};
+	int rc = way == FEDERATION && p->was.f ? fetch_news(p, m, got, &rows, refused, e) : 1;
+	if (rc > 0)
+		rc = fetch_all(p, way, m, got, &rows, refused, e);
+	if (rc == 0)
+		keep_rows(p, way, &rows);
 	free_answers(got);
-	return f;
+	return rc == 0 ? rows.f : NULL;
 }
 
 struct fleet *prom_fetch(struct prom *p, int64_t now_ns, int64_t wall_ns, struct err *e)
 {
 	bool refused = false;
-	struct fleet *f = fetch(p, p->by_queries ? QUERY : FEDERATION, now_ns, wall_ns, &refused, e);
+	const struct prom_moment m = {p->scrape_s, now_ns, wall_ns};
+	struct fleet *f = fetch(p, p->by_queries ? QUERY : FEDERATION, &m, &refused, e);
 	if (!f && refused && !p->by_queries) {
 		free_answers(p->kept);
 		p->by_queries = BY_QUERIES;
 		*e = (struct err)ERR_INIT;
-		f = fetch(p, QUERY, now_ns, wall_ns, &refused, e);
+		f = fetch(p, QUERY, &m, &refused, e);
 	}
 	p->turn++;
 	if (p->by_queries && --p->by_queries == 0)

@@ -1,32 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows of a fleet from what a Prometheus answered. Invariant: what comes from the network only ever becomes
  * numbers, names, and a URI of a form that runs nothing. */
-#include "vmtop/prom.h"
+#include "prom_fold.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "prom_read.h"
-
-enum { HOSTS_MOST = 20000, VMS_MOST = 500000 };
+enum { HOSTS_MOST = 20000, VMS_MOST = 500000, VCPUS_MOST = 4096 };
 /* How far back a peak goes that a rule has recorded, and one that vmtop tells itself. */
 enum { RECORDED_S = 3600, OWN_S = 120 };
-
-/* Of which the most VMs have nothing: asked for where there is something, and how many are known at all. */
-enum { TOLD_WAIT, TOLD_SUFFERS, TOLD };
-
-struct instance {
-	char key[PROM_TEXT];
-	double told[TOLD];
-};
 
 struct fold {
 	struct fleet *f; /* hosts; its VMs come last */
 	struct fleet_vm *vms;
 	size_t n_vms, cap_vms;
-	struct instance *keys; /* of each host */
+	struct prom_instance *keys; /* of each host */
 	size_t cap_keys, ask;
 	uint32_t *hosts, *by_uuid; /* tables: index + 1 by hash, 0 empty */
 	size_t hosts_mask, vms_mask;
@@ -122,7 +112,7 @@ static long host_at(struct fold *x, const char *instance)
 		return -1;
 	}
 	*slot = (uint32_t)x->f->n_hosts;
-	x->keys[*slot - 1] = (struct instance){.told = {0}};
+	x->keys[*slot - 1] = (struct prom_instance){.told = {0}};
 	snprintf(x->keys[*slot - 1].key, PROM_TEXT, "%s", instance);
 	snprintf(h->name, sizeof h->name, "%.*s", (int)sizeof h->name - 1, instance);
 	h->delay_s = x->scrape_s;
@@ -201,6 +191,7 @@ static void host_info(struct fold *x, struct fleet_host *h, const struct prom_se
 static void host_seen(struct fold *x, struct fleet_host *h, const struct prom_series *s)
 {
 	double age = (double)x->wall_ns / 1e9 - s->value;
+	x->keys[h - x->f->hosts].stamp = s->value;
 	if (!(age < 1e9))
 		return;
 	h->seen_ns = x->now_ns - (int64_t)((age > 0 ? age : 0) * 1e9);
@@ -243,6 +234,13 @@ static void vm_cause(struct fleet_vm *vm, const struct prom_series *s)
 	snprintf(vm->why, sizeof vm->why, "%.*s", (int)sizeof vm->why - 1, s->label[PROM_CAUSE]);
 	if (strcmp(vm->why, cause_key(CAUSE_HUNG)) == 0)
 		memcpy(vm->state, "HUNG", sizeof "HUNG");
+}
+
+/* What is no number of vCPUs would be as many to plan with. */
+static void vm_vcpus(struct fleet_vm *vm, const struct prom_series *s)
+{
+	if (s->value >= 1 && s->value <= VCPUS_MOST)
+		vm->vcpus = vi64_ok((int64_t)s->value);
 }
 
 /* Recorded for an hour, or of the last minutes: whichever is larger. */
@@ -289,7 +287,7 @@ static const struct metric {
 	{"vmtop_vm_wait_ratio", VM_F(wait_pct, 100)},
 	{"vmtop_vm_suffering_ratio", VM_F(score_pct, 100)},
 	{"vmtop_vm_memory_balloon_bytes", VM_I(balloon_kib, 1.0 / 1024)},
-	{"vmtop_vm_vcpus", VM_I(vcpus, 1)},
+	{"vmtop_vm_vcpus", .of_vm = true, .vm = vm_vcpus},
 	{"vmtop_vm_wanted_max_ratio", .of_vm = true, .vm = vm_peak},
 	{"instance_vm:vmtop_vm_wanted:max1h", .of_vm = true, .vm = vm_peak},
 };
@@ -432,6 +430,40 @@ static int place_vms(struct fold *x)
 	return fleet_rank(f);
 }
 
+static const struct prom_instance *instance_of(const struct prom_rows *r, const char *key, size_t likely)
+{
+	size_t n = r->f->n_hosts;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(r->of[(likely + i) % n].key, key) == 0)
+			return &r->of[(likely + i) % n];
+	return NULL;
+}
+
+bool prom_rows_news(const struct prom_rows *now, size_t host, const struct prom_rows *was)
+{
+	const struct prom_instance *is = &now->of[host], *old = instance_of(was, is->key, host);
+	return !old || !(is->stamp > 0) || is->stamp < old->stamp || is->stamp > old->stamp;
+}
+
+/* Of hosts of which no VM was named. */
+static int keep_vms(struct fold *x, const struct prom_rows *was)
+{
+	bool *named = calloc(x->f->n_hosts + 1, sizeof *named);
+	for (size_t i = 0; named && i < x->n_vms; i++)
+		named[x->vms[i].host] = true;
+	for (size_t i = 0; named && i < x->f->n_hosts && !x->full; i++) {
+		const struct prom_instance *old = named[i] ? NULL : instance_of(was, x->keys[i].key, i);
+		const struct fleet_host *h = old ? &was->f->hosts[old - was->of] : NULL;
+		for (size_t k = 0; h && k < h->n_vms && !(x->full = !vms_room(x)); k++) {
+			x->vms[x->n_vms] = was->f->vms[h->first_vm + k];
+			x->vms[x->n_vms++].host = i;
+		}
+	}
+	x->f->peaks_s = fmax(x->f->peaks_s, was->f->peaks_s);
+	free(named);
+	return named ? 0 : -1;
+}
+
 static void fold_done(struct fold *x)
 {
 	free(x->vms);
@@ -440,12 +472,13 @@ static void fold_done(struct fold *x)
 	free(x->by_uuid);
 }
 
-struct fleet *prom_fold(
-	const struct prom_text *answers, double scrape_s, int64_t now_ns, int64_t wall_ns, struct err *e)
+int prom_rows_read(struct prom_rows *to, const struct prom_text *answers, size_t n,
+	const struct prom_moment *m, const struct prom_rows *was, struct err *e)
 {
-	struct fold x = {.f = fleet_new(), .now_ns = now_ns, .wall_ns = wall_ns, .scrape_s = scrape_s};
+	struct fold x = {
+		.f = fleet_new(), .now_ns = m->now_ns, .wall_ns = m->wall_ns, .scrape_s = m->scrape_s};
 	int rc = x.f ? 0 : err_set(e, ERR_NOMEM, "out of memory");
-	for (size_t i = 0; rc == 0 && i < ASKS; i++) {
+	for (size_t i = 0; rc == 0 && i < n; i++) {
 		const struct prom_text *t = &answers[i];
 		x.ask = i;
 		x.old = t->old;
@@ -453,14 +486,37 @@ struct fleet *prom_fold(
 			rc = (t->metrics ? prom_read_metrics : prom_read)(
 				t->text, t->len, take_series, &x, e);
 	}
+	if (rc == 0 && was && keep_vms(&x, was) < 0)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
 	if (rc == 0 && x.full)
 		rc = err_set(e, ERR_RUNTIME, "too many hosts (%d at most) or VMs (%d), or out of memory",
 			HOSTS_MOST, VMS_MOST);
 	if (rc == 0 && place_vms(&x) < 0)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
+	if (rc == 0) {
+		*to = (struct prom_rows){x.f, x.keys};
+		x.keys = NULL;
+	} else {
+		fleet_free(x.f);
+	}
 	fold_done(&x);
-	if (rc == 0)
-		return x.f;
-	fleet_free(x.f);
-	return NULL;
+	return rc;
+}
+
+void prom_rows_done(struct prom_rows *r)
+{
+	fleet_free(r->f);
+	free(r->of);
+	*r = (struct prom_rows){.f = NULL};
+}
+
+struct fleet *prom_fold(
+	const struct prom_text *answers, double scrape_s, int64_t now_ns, int64_t wall_ns, struct err *e)
+{
+	struct prom_rows rows = {.f = NULL};
+	const struct prom_moment m = {scrape_s, now_ns, wall_ns};
+	if (prom_rows_read(&rows, answers, ASKS, &m, NULL, e) < 0)
+		return NULL;
+	free(rows.of);
+	return rows.f;
 }

@@ -16,7 +16,7 @@
 
 /* Hosts that are looked at for pairs and chains, in all: what bounds the time of a large fleet that is full.
  */
-enum { LOOKS_MOST = 1500000, LOOKS_ALL = 2000000, WAYS = 4 };
+enum { LOOKS_MOST = 1500000, LOOKS_ALL = 2000000, WAYS = 4, PARTS_MOST = 16384 };
 static const double eps = 1e-9;
 
 const struct fleet_limits fleet_limits_default = {.cpu_part = .95, .keep_part = .05};
@@ -297,14 +297,15 @@ static size_t begin_of(const struct work *w, size_t u)
 	return u ? w->unit_end[u - 1] : 0;
 }
 
-/* false: out of memory. */
+/* false: out of memory, or more than any host has: nothing fits there. */
 static bool add_parts(struct work *w, const struct item *x, bool here, size_t *n)
 {
 	for (uint32_t i = 0; i < x->n; i++) {
 		const struct fleet_task *t = &w->tasks[w->members[x->first + i].task];
 		uint32_t vcpus = t->vcpus;
 		bool stays = here || t->takes_pins;
-		if (!array_grow(&w->parts, &w->cap_parts, *n + vcpus, sizeof *w->parts))
+		if (*n + vcpus > PARTS_MOST ||
+			!array_grow(&w->parts, &w->cap_parts, *n + vcpus, sizeof *w->parts))
 			return false;
 		for (uint32_t k = 0; k < vcpus; k++)
 			w->parts[(*n)++] = (struct fleet_part){

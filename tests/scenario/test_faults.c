@@ -563,7 +563,7 @@ static void a_fleet_is_shown_in_spite_of_it(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
-	struct prom_text texts[16] = {{answer, strlen(answer)}};
+	struct prom_text texts[PROM_ASKS] = {{.text = answer, .len = strlen(answer)}};
 	run_config(&cfg, true, true, 1);
 	cfg.batch = true;
 	known = prom_fold(texts, 60, INT64_C(1000000000000), INT64_C(1700000000000000000), &e);

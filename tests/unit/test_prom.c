@@ -312,6 +312,7 @@ struct server {
 	char request[4096];           /* the last one */
 	int federated, queried, slow; /* requests; slow: of balloons */
 	int stamp;                    /* 0: hosts tell none */
+	bool empty;                   /* b:1 has no VMs any more */
 };
 
 static void say(int c, const char *text)
@@ -368,8 +369,10 @@ static void serve_one(struct server *s, int c)
 			break;
 		}
 		if (s->stamp && strstr(s->request, "instance%3D%7E%22b%3A1%22%7D")) {
-			say(c, "vmtop_vm_cpu_ratio{instance=\"b:1\",uuid=\"" UUID "\"} 0.25\n"
-			       "vmtop_vm_memory_balloon_bytes{instance=\"b:1\",uuid=\"" UUID "\"} 2048\n");
+			if (!s->empty)
+				say(c, "vmtop_vm_cpu_ratio{instance=\"b:1\",uuid=\"" UUID "\"} 0.25\n"
+				       "vmtop_vm_memory_balloon_bytes{instance=\"b:1\",uuid=\"" UUID
+				       "\"} 2048\n");
 			break;
 		}
 		say(c, strstr(s->request, "balloon") ? "vmtop_vm_memory_balloon_bytes"
@@ -514,19 +517,20 @@ static void test_only_what_is_new(void **state)
 	snprintf(uri, sizeof uri, "prom:http://127.0.0.1:%d", s.port);
 	struct prom *p = prom_open(uri, cfg, &e);
 	assert_non_null(p);
-	const int requests[] = {9, 1, 2, 1};
-	for (int i = 0; i < 4; i++) {
+	const int requests[] = {9, 1, 2, 1, 2, 1}, vms[] = {1, 1, 2, 2, 1, 1};
+	for (int i = 0; i < 6; i++) {
 		s.federated = 0;
-		s.stamp += i == 2;
+		s.stamp += i == 2 || i == 4;
+		s.empty = i == 4;
 		struct fleet *f = prom_fetch(p, NOW, WALL, &e);
 		assert_non_null(f);
 		assert_int_equal(s.federated, requests[i]);
 		assert_int_equal(f->n_hosts, 3);
-		assert_int_equal(f->n_vms, i < 2 ? 1 : 2);
+		assert_int_equal(f->n_vms, vms[i]);
 		assert_int_equal(f->hosts[0].n_vms, 1);
 		assert_int_equal(f->hosts[0].running.v, 1);
 		assert_int_equal(f->vms[0].balloon_kib.v, 1);
-		if (i >= 2) {
+		if (vms[i] == 2) {
 			assert_int_equal(f->vms[1].host, 1);
 			assert_true(fabs(f->vms[1].cpu_pct.v - 25) < 1e-9 && f->vms[1].balloon_kib.v == 2);
 		}

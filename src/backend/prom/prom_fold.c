@@ -445,23 +445,27 @@ bool prom_rows_news(const struct prom_rows *now, size_t host, const struct prom_
 	return !old || !(is->stamp > 0) || is->stamp < old->stamp || is->stamp > old->stamp;
 }
 
-/* Of hosts of which no VM was named. */
-static int keep_vms(struct fold *x, const struct prom_rows *was)
+/* Of hosts that have told nothing since. */
+static void keep_vms(struct fold *x, const struct prom_rows *was)
 {
-	bool *named = calloc(x->f->n_hosts + 1, sizeof *named);
-	for (size_t i = 0; named && i < x->n_vms; i++)
-		named[x->vms[i].host] = true;
-	for (size_t i = 0; named && i < x->f->n_hosts && !x->full; i++) {
-		const struct prom_instance *old = named[i] ? NULL : instance_of(was, x->keys[i].key, i);
-		const struct fleet_host *h = old ? &was->f->hosts[old - was->of] : NULL;
-		for (size_t k = 0; h && k < h->n_vms && !(x->full = !vms_room(x)); k++) {
+	const struct prom_rows now = {x->f, x->keys};
+	size_t named = x->n_vms;
+	bool *some = calloc(x->f->n_hosts + 1, sizeof *some);
+	x->full |= !some;
+	for (size_t i = 0; some && i < named; i++)
+		some[x->vms[i].host] = true;
+	for (size_t i = 0; i < x->f->n_hosts && !x->full; i++) {
+		if (some[i] || prom_rows_news(&now, i, was))
+			continue;
+		size_t old = (size_t)(instance_of(was, x->keys[i].key, i) - was->of);
+		const struct fleet_host *h = &was->f->hosts[old];
+		for (size_t k = 0; k < h->n_vms && !(x->full = !vms_room(x)); k++) {
 			x->vms[x->n_vms] = was->f->vms[h->first_vm + k];
 			x->vms[x->n_vms++].host = i;
 		}
 	}
 	x->f->peaks_s = fmax(x->f->peaks_s, was->f->peaks_s);
-	free(named);
-	return named ? 0 : -1;
+	free(some);
 }
 
 static void fold_done(struct fold *x)
@@ -486,8 +490,8 @@ int prom_rows_read(struct prom_rows *to, const struct prom_text *answers, size_t
 			rc = (t->metrics ? prom_read_metrics : prom_read)(
 				t->text, t->len, take_series, &x, e);
 	}
-	if (rc == 0 && was && keep_vms(&x, was) < 0)
-		rc = err_set(e, ERR_NOMEM, "out of memory");
+	if (rc == 0 && was)
+		keep_vms(&x, was);
 	if (rc == 0 && x.full)
 		rc = err_set(e, ERR_RUNTIME, "too many hosts (%d at most) or VMs (%d), or out of memory",
 			HOSTS_MOST, VMS_MOST);

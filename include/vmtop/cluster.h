@@ -26,6 +26,7 @@ struct cluster_guest { /* a resource that is a guest of libvirt */
 	uint8_t uuid[UUID_BYTES];
 	bool has_uuid;
 	size_t node;  /* where it runs; CLUSTER_NOWHERE */
+	bool moving;  /* on two nodes, or from one to the other: as long as a migration is under way */
 	char why[80]; /* why Pacemaker would not move it live, or may not; empty: it would */
 };
 

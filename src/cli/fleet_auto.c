@@ -15,7 +15,7 @@
 #include "vmtop/text.h"
 
 /* LOOK_S: while nobody is in need; LEFT_MOST: VMs named that are left alone. */
-enum { LOOK_S = 30, LEFT_MOST = 20, LINE = 4 * CLUSTER_TEXT, CLEARS = 5, CLEAR_NAP_S = 2 };
+enum { LOOK_S = 30, LEFT_MOST = 20, LINE = 4 * CLUSTER_TEXT, CLEARS = 5, CLEAR_NAP_S = 2, SETTLE_S = 180 };
 
 struct fleet_auto_run {
 	const struct config *cfg;
@@ -205,6 +205,19 @@ static size_t arrived(const struct fleet_auto_run *r)
 	return n;
 }
 
+/* A change of the configuration has Pacemaker decide anew. One that was about to migrate a guest may start it
+ * where it was, while it runs at the target already: nothing is taken away before that has ended. */
+static bool under_way(const struct fleet_auto_run *r)
+{
+	for (size_t i = 0; i < r->awaited.n; i++)
+		for (size_t k = 0; k < r->c.n_guests; k++) {
+			const struct cluster_guest *g = &r->c.guests[k];
+			if (strcmp(g->resource, r->awaited.list[i].resource) == 0 && g->moving)
+				return true;
+		}
+	return false;
+}
+
 /* Empty: it has to stand on. */
 static void over_for(const struct fleet_auto_run *r, char *buf, size_t len)
 {
@@ -235,6 +248,11 @@ static void follow(struct fleet_auto_run *r)
 	over_for(r, why, sizeof why);
 	if (!*why)
 		return;
+	if (under_way(r)) {
+		snprintf(text, sizeof text, "%s; demand is taken away once the migration has ended", why);
+		tell_obstacle(r, text);
+		return;
+	}
 	if (take_away(r, &e) < 0) {
 		snprintf(text, sizeof text, "%s; the demand cannot be taken away: %s", why, e.msg);
 		tell_obstacle(r, text);
@@ -429,11 +447,29 @@ int fleet_auto_preview(struct fleet_auto_run *r, const struct fleet *f, struct e
 
 /* ---- the end ---- */
 
+/* Pacemaker has done what the demand had it begin. -1: it does not come to its end. */
+static int settle(struct fleet_auto_run *r, struct err *e)
+{
+	int64_t until = clock_ns() + SETTLE_S * INT64_C(1000000000);
+	bool told = false;
+	for (;; sleep(1)) {
+		int rc = look(r, e);
+		if (rc == 0 && !under_way(r) && (!r->c.does.n || *r->c.stop))
+			return 0;
+		if (clock_ns() >= until)
+			return rc < 0 ? rc : err_set(e, ERR_TIMEOUT, "Pacemaker is still at work");
+		if (!told)
+			tell(r, "waits", NULL,
+				"the end: demand is taken away once Pacemaker has done what it has begun");
+		told = true;
+	}
+}
+
 int fleet_auto_close(struct fleet_auto_run *r, struct err *e)
 {
 	struct err bad = ERR_INIT;
-	int rc = 0;
-	for (int i = 0; r->stands && i < CLEARS; i++) {
+	int settled = r->stands ? settle(r, &bad) : 0, rc = settled;
+	for (int i = 0; settled == 0 && r->stands && i < CLEARS; i++) {
 		if (i)
 			sleep(CLEAR_NAP_S);
 		rc = take_away(r, &bad);

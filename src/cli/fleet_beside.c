@@ -15,7 +15,7 @@
 
 #include "vmtop/clock.h"
 
-enum { END_S = 90 }; /* demand is taken away in at most five tries */
+enum { END_S = 240 }; /* Pacemaker ends what it has begun, and demand is taken away */
 
 /* Of a group of its own: keys of the terminal are the screen's. */
 static int spawn(struct fleet_beside *b, int out, const char *const *argv)

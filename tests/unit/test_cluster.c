@@ -65,6 +65,23 @@ static int end(void **state)
 
 /* ---- reading ---- */
 
+/* As long as a migration is under way nothing is to be changed. */
+static void test_who_is_moving(void **state)
+{
+	(void)state;
+	static const char *const rows[][2] = {
+		{"nodes_running_on=\"1\"", "nodes_running_on=\"1\" pending=\"Migrating\""},
+		{"nodes_running_on=\"1\"", "nodes_running_on=\"1\" pending=\"Stopping\""},
+		{"nodes_running_on=\"1\"", "nodes_running_on=\"2\""},
+		{"nodes_running_on=\"1\"", "nodes_running_on=\"1\" pending=\"Monitoring\""},
+		{"nodes_running_on=\"1\"", "nodes_running_on=\"0\""}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		read_texts(slurp(DATA "cib.xml"), but(slurp(DATA "look.xml"), rows[i][0], rows[i][1]));
+		assert_int_equal(c.guests[0].moving, i < 3);
+		assert_false(c.guests[1].moving);
+	}
+}
+
 static void test_reads(void **state)
 {
 	(void)state;
@@ -392,10 +409,11 @@ static void test_real_commands(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_reads), cmocka_unit_test(test_stops),
-		cmocka_unit_test(test_leaves_guests_alone), cmocka_unit_test(test_actions),
-		cmocka_unit_test(test_edits), cmocka_unit_test(test_marks), cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_clears), cmocka_unit_test(test_one_writer),
-		cmocka_unit_test(test_commands_fail), cmocka_unit_test(test_real_commands)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_reads), cmocka_unit_test(test_who_is_moving),
+		cmocka_unit_test(test_stops), cmocka_unit_test(test_leaves_guests_alone),
+		cmocka_unit_test(test_actions), cmocka_unit_test(test_edits), cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_commands), cmocka_unit_test(test_clears),
+		cmocka_unit_test(test_one_writer), cmocka_unit_test(test_commands_fail),
+		cmocka_unit_test(test_real_commands)};
 	return cmocka_run_group_tests(tests, commands_begin, end);
 }

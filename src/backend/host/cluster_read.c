@@ -264,6 +264,10 @@ static void place_guest(struct cluster *c, xmlNodePtr resource, struct cluster_g
 	bool one = xml_attr_is(resource, "nodes_running_on", "1");
 	if (one && name_of(xml_child(resource, "node"), "name", name))
 		g->node = node_named(c, name);
+	g->moving = (!one && !xml_attr_is(resource, "nodes_running_on", "0")) ||
+		    xml_attr_is(resource, "pending", "Migrating") ||
+		    xml_attr_is(resource, "pending", "Stopping") ||
+		    xml_attr_is(resource, "pending", "Starting");
 	if (*g->why)
 		return;
 	if (!is(resource, "managed") || is(resource, "blocked") || is(resource, "failed") ||

@@ -96,7 +96,12 @@ static void get_state(const struct column_env *env, size_t vm, struct value *v)
 	v->avail = AVAIL_OK;
 	if (m->hung_since_ns) {
 		double s = (double)(env->s->sample.time_ns - m->hung_since_ns) / 1e9;
-		snprintf(v->text, sizeof v->text, "HUNG %.0f s", s > 0 ? s : 0);
+		if (s < 99.5) /* nine columns hold all of it */
+			snprintf(v->text, sizeof v->text, "HUNG %.0f s", s > 0 ? s : 0);
+		else if (s < 99.5 * 60)
+			snprintf(v->text, sizeof v->text, "HUNG %.0fm", s / 60);
+		else
+			snprintf(v->text, sizeof v->text, "HUNG %.0fh", s / 3600);
 	} else if (m->state == VM_RUNNING && column_held(env->s, vm)) {
 		snprintf(v->text, sizeof v->text, "HELD");
 	} else {

@@ -38,6 +38,27 @@ static void test_table_is_sound(void **state)
 	assert_null(column_at(column_count()));
 }
 
+/* How long a monitor has been hung has room in its column, however long. */
+static void test_hung_for_long(void **state)
+{
+	static const struct {
+		double s;
+		const char *says;
+	} rows[] = {{0, "HUNG 0 s"}, {99, "HUNG 99 s"}, {100, "HUNG 2m"}, {3600, "HUNG 60m"},
+		{5970, "HUNG 2h"}, {3600 * 999., "HUNG 999h"}};
+	char buf[400];
+	(void)state;
+	struct snapshot *s = bigsnap_new(20, 8);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		for (size_t k = 0; k < s->sample.n_vms; k++)
+			s->sample.vms[k].hung_since_ns = s->sample.time_ns - (int64_t)(rows[i].s * 1e9);
+		cell(s, "state", 4, buf, sizeof buf);
+		assert_string_equal(buf, rows[i].says);
+		assert_true(strlen(buf) <= 9);
+	}
+	bigsnap_free(s);
+}
+
 static void test_states_are_words(void **state)
 {
 	char buf[400];
@@ -169,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table_is_sound),
+		cmocka_unit_test(test_hung_for_long),
 		cmocka_unit_test(test_states_are_words),
 		cmocka_unit_test(test_absent_is_not_zero),
 		cmocka_unit_test(test_pins),

@@ -148,7 +148,8 @@ static void take_line(struct loop *l, size_t n)
 /* A line that is too long is cut into several. */
 static void read_beside(struct loop *l)
 {
-	ssize_t n = read(l->beside, l->said + l->n_said, sizeof l->said - 1 - l->n_said);
+	size_t room = l->n_said < sizeof l->said ? sizeof l->said - 1 - l->n_said : 0;
+	ssize_t n = read(l->beside, l->said + l->n_said, room);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {

@@ -421,6 +421,19 @@ static void server_stop(struct server *s)
 	close(s->fd);
 }
 
+/* One of the words, which '|' parts. */
+static bool says(const char *text, const char *words)
+{
+	char one[64];
+	for (size_t n; *words; words += n + (words[n] == '|')) {
+		n = strcspn(words, "|");
+		snprintf(one, sizeof one, "%.*s", (int)n, words);
+		if (strstr(text, one))
+			return true;
+	}
+	return false;
+}
+
 static void asks(enum behaviour how, const char *why)
 {
 	struct server s;
@@ -434,7 +447,7 @@ static void asks(enum behaviour how, const char *why)
 	http_get(h, (const char *const[]){url}, 1, &a, 1, 4 << 20);
 	if (why) {
 		assert_null(a.text);
-		if (!strstr(a.err.msg, why))
+		if (!says(a.err.msg, why))
 			fail_msg("%d: %s", (int)how, a.err.msg);
 	} else {
 		assert_non_null(a.text);
@@ -449,7 +462,8 @@ static void test_http(void **state)
 {
 	(void)state;
 	asks(NOTHING, "Empty reply");
-	asks(HALF, "remaining"); /* outstanding read data remaining */
+	asks(HALF, "remaining|missing"); /* outstanding read data remaining; since curl 8.14: 940 bytes
+					    missing */
 	asks(ENDLESS, "larger than 4 MiB");
 	asks(REDIRECT, "HTTP status 302");
 	asks(SILENT, "timed out");

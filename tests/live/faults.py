@@ -466,7 +466,7 @@ def job(r):
         left -= sends("big")
     os.close(fd)
     yield
-    over = dump.poll() is not None
+    over = dump.poll() is not None or "None" in virsh("domjobinfo", "big").splitlines()[0]
     if not over:
         virsh("domjobabort", "big")
         dump.wait(30)

@@ -292,8 +292,12 @@ static void read_helpers(const struct local_root *lr, struct local_vm *vm, struc
 	for (size_t i = 0; i < vm->n_helpers; i++) {
 		struct local_helper *h = &vm->helpers[i];
 		struct local_thread t;
-		if (times(lr, h->pid, h->tid, &t) < 0)
+		if (times(lr, h->pid, h->tid, &t) < 0) {
+			/* One that came in its place leaves their number as it was: a migration's, perhaps.
+			 */
+			vm->threads = h->pid == vm->pid ? LIST_AGAIN : vm->threads;
 			continue;
+		}
 		int64_t ran = h->read && t.time_ns > h->time_ns ? t.time_ns - h->time_ns : 0;
 		int64_t waited = h->read && t.delay_ns > h->delay_ns ? t.delay_ns - h->delay_ns : 0;
 		vm->helper_ns += ran < SAMPLE_NS_MOST - vm->helper_ns ? ran : 0;

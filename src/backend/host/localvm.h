@@ -35,13 +35,15 @@ struct local_helper {
 	bool read;                 /* what follows is known */
 	int64_t time_ns, delay_ns; /* as read last */
 };
-enum { HELPERS_MOST = 64 };
+enum { HELPERS_MOST = 64, LIST_AGAIN = -1 };
 struct local_vm {
 	pid_t pid; /* 0: not found */
 	int64_t start;
 	struct local_vcpu *vcpus; /* sorted by id */
 	size_t n_vcpus, cap_vcpus;
-	int64_t threads; /* of the process when vcpus were listed; another number may mean hot-plug */
+	/* Of the process when vcpus were listed: another number may mean hot-plug. LIST_AGAIN: one has gone.
+	 */
+	int64_t threads;
 	struct cgroup_dirs groups;
 	struct cpuset cgroup; /* what the groups leave it, as read last */
 	bool has_cgroup;

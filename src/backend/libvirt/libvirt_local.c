@@ -13,7 +13,7 @@
 
 #define SECOND INT64_C(1000000000)
 
-enum { FIND_AGAIN_S = 5, FIND_TRIES = 6, SCAN_AGAIN_S = 4 };
+enum { FIND_AGAIN_S = 5, FIND_TRIES = 6, SCAN_AGAIN_S = 1 };
 
 /* A socket can lead anywhere (a container's mount, a tunnel), and names can be alike: the total memory, to
  * the KiB, is hardly ever. A driver that cannot tell it is believed; the processes have the last word. */

@@ -66,6 +66,11 @@ static bool in_alarm(const struct snapshot *s, size_t vm, enum alarm a)
 	return x->n && cause_alarm(x->found[0].cause) == a;
 }
 
+static enum style alarm_style(enum alarm a)
+{
+	return a <= ALARM_SHORT ? STYLE_BAD : STYLE_WARN;
+}
+
 /* Of those in an alarm the one that comes after `last`, the worst first; below 0: nobody. */
 static long next_worst(const struct snapshot *s, enum alarm a, long last)
 {
@@ -94,7 +99,7 @@ static int put_names(
 			return told ? col + screen_text(to, row, col, end - col, STYLE_NORMAL, more) : col;
 		}
 		if (!told)
-			screen_text(to, row, col, 1, a <= ALARM_SHORT ? STYLE_BAD : STYLE_WARN, ":");
+			screen_text(to, row, col, 1, alarm_style(a), ":");
 		draw_name(to, row, col + sign, want, STYLE_NORMAL, name);
 		col += sign + want;
 	}
@@ -148,7 +153,7 @@ int alert_draw(const struct snapshot *s, struct screen *to, int row, int cols)
 			continue;
 		}
 		alarm_text(a, x.n[a], !col, text);
-		col += screen_text(to, row, col, end - col, a <= ALARM_SHORT ? STYLE_BAD : STYLE_WARN, text);
+		col += screen_text(to, row, col, end - col, alarm_style(a), text);
 		int names = named ? put_names(s, to, row, col, end - x.after, a, x.n[a]) : col;
 		named = names > col; /* those of a lesser alarm would read as if they were the worst */
 		col = names;

@@ -27,7 +27,7 @@ void past_events(struct view *v, const struct snapshot *s)
 static bool is_new(const struct view *v, const struct snapshot *s)
 {
 	bool any = v->tape && tape_end(v->tape) > tape_first(v->tape);
-	return !any || s->sample.time_ns > tape_time_ns(v->tape, tape_end(v->tape) - 1);
+	return s != v->past && (!any || s->sample.time_ns != tape_time_ns(v->tape, tape_end(v->tape) - 1));
 }
 
 void view_keep(struct view *v, const struct snapshot *s)

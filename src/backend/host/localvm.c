@@ -293,8 +293,7 @@ static void read_helpers(const struct local_root *lr, struct local_vm *vm, struc
 		struct local_helper *h = &vm->helpers[i];
 		struct local_thread t;
 		if (times(lr, h->pid, h->tid, &t) < 0) {
-			/* One that came in its place leaves their number as it was: a migration's, perhaps.
-			 */
+			/* One that came in its place, a migration's perhaps, leaves their number alone. */
 			vm->threads = h->pid == vm->pid ? LIST_AGAIN : vm->threads;
 			continue;
 		}

@@ -187,7 +187,7 @@ static int key_uuid(const void *key, const void *item)
 
 size_t uuid_place(const uint8_t uuid[UUID_BYTES], const void *items, size_t n, size_t size, size_t offset)
 {
-	return array_place(uuid, (const char *)items + (n ? offset : 0), n, size, key_uuid);
+	return n ? array_place(uuid, (const char *)items + offset, n, size, key_uuid) : 0;
 }
 
 void *uuid_find(const uint8_t uuid[UUID_BYTES], void *items, size_t n, size_t size, size_t offset)

@@ -6,7 +6,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct err e = ERR_INIT;
-	struct prom_text answers[PROM_ASKS] = {{NULL}};
+	struct prom_text answers[PROM_ASKS] = {{.text = NULL}};
 	char *text = malloc(size ? size : 1); /* exactly as long: a read past its end is seen */
 	if (!text)
 		abort();

@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,10 +310,10 @@ struct server {
 	int fd, port;
 	enum behaviour how;
 	pthread_t thread;
-	char request[4096];           /* the last one */
-	int federated, queried, slow; /* requests; slow: of balloons */
-	int stamp;                    /* 0: hosts tell none */
-	bool empty;                   /* b:1 has no VMs any more */
+	char request[4096];                  /* the last one */
+	atomic_int federated, queried, slow; /* requests; slow: of balloons */
+	atomic_int stamp;                    /* 0: hosts tell none */
+	atomic_bool empty;                   /* b:1 has no VMs any more */
 };
 
 static void say(int c, const char *text)

@@ -180,7 +180,7 @@ int prom_label(const char *name, size_t len)
 	static const char *const names[PROM_LABELS] = {
 		"__name__", "instance", "host", "uri", "version", "vm", "uuid", "state", "cause", "who"};
 	for (int i = 0; i < PROM_LABELS; i++)
-		if (strncmp(name, names[i], len) == 0 && !names[i][len])
+		if (strlen(names[i]) == len && memcmp(name, names[i], len) == 0) /* a NUL may stand in name */
 			return i;
 	return -1;
 }

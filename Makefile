@@ -9,7 +9,7 @@
 # make fuzz       every fuzz target with clang (FUZZ="cpuset journal" some, FUZZ_S=60 seconds each)
 # SAN=address,undefined or SAN=thread builds with sanitizers into a folder of its own.
 
-VERSION  = 0.1.0
+VERSION  = 0.2.0
 CC      ?= gcc
 SAN     ?=
 DEBUG   ?=
@@ -87,6 +87,9 @@ $(LIB): $(OBJ)
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+# A new version is a new Makefile: what says the version is compiled anew.
+$(patsubst %.c,$(BUILD)/%.o,$(shell grep -l VMTOP_VERSION $(SRC))): Makefile
 
 # Scenarios are part of the program.
 SCENARIOS := $(sort $(wildcard src/backend/sim/scenarios/*.scn))
@@ -190,6 +193,7 @@ install: all
 	$(if $(HOOKS),@mkdir -p $(DESTDIR)$(HOOKS))
 	$(if $(HOOKS),sed 's|/usr/local|$(PREFIX)|' packaging/libvirt-hook >$(DESTDIR)$(HOOKS)/vmtop && chmod 755 $(DESTDIR)$(HOOKS)/vmtop)
 	install -Dm644 README.md $(DEST)/share/doc/vmtop/README.md
+	install -Dm644 NEWS.md $(DEST)/share/doc/vmtop/NEWS.md
 	install -Dm644 packaging/examples/course.conf $(DEST)/share/doc/vmtop/examples/course.conf
 	install -Dm644 LICENSE $(DEST)/share/doc/vmtop/LICENSE
 

@@ -90,14 +90,15 @@ size_t out_discard(struct out *o, char *copy, size_t room)
 	return got > 0 ? (size_t)got : 0;
 }
 
-void out_take(struct out *o, const char *before, const char *after)
+void out_take(struct out *o, const char *before, const char *after, size_t (*shorten)(char *bytes, size_t n))
 {
 	size_t n = written(o), marks = strlen(before) + strlen(after);
 	if (!n || !make_room(o, n + marks))
 		return;
 	add(o, before, strlen(before));
 	ssize_t got = pread(o->mem, o->buf + o->len, n, 0);
-	o->len += got > 0 ? (size_t)got : 0;
+	size_t took = got > 0 ? (size_t)got : 0;
+	o->len += took && shorten ? shorten(o->buf + o->len, took) : took;
 	add(o, after, strlen(after));
 	rewind_memory(o);
 }

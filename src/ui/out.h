@@ -19,8 +19,9 @@ struct out {
 int out_open(struct out *o, int tty_fd, int curses_fd);
 void out_done(struct out *o);
 void out_add(struct out *o, const char *text);
-/* Takes over what ncurses wrote, between two marks; nothing written, no marks. */
-void out_take(struct out *o, const char *before, const char *after);
+/* Takes over what ncurses wrote, between two marks; nothing written, no marks. `shorten`, unless NULL, makes
+ * it fewer bytes in place and returns how many. */
+void out_take(struct out *o, const char *before, const char *after, size_t (*shorten)(char *bytes, size_t n));
 /* Forgets what ncurses wrote since the last take. */
 size_t out_discard(struct out *o, char *copy, size_t room);
 /* Sends what the line takes now. true: nothing waits any more. */

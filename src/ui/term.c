@@ -166,7 +166,7 @@ static void give_back(struct terminal *t)
 	out_add(&t->out, t->off); /* also before the first frame */
 	if (!isendwin()) {
 		endwin();
-		out_take(&t->out, "", "");
+		out_take(&t->out, "", "", NULL);
 	}
 	if (!out_drain(&t->out, LEAVE_MS))
 		out_cut(&t->out, t->leave, t->n_leave);
@@ -265,13 +265,12 @@ void term_resize(struct terminal *t)
 	struct winsize ws;
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_row > 0 && ws.ws_col > 0)
 		resizeterm(ws.ws_row, ws.ws_col);
-	t->drawn.rows = 0;
 	term_redraw(t);
 }
 
 void term_redraw(struct terminal *t)
 {
-	(void)t;
+	t->drawn.rows = 0;
 	clearok(curscr, TRUE);
 }
 

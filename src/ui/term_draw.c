@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "term_private.h"
+#include "thrift.h"
 #include "vmtop/theme.h"
+
+enum { GAP = 8 }; /* blanks between two words, at most; more are passed over */
 
 static attr_t attributes(unsigned look)
 {
@@ -20,6 +23,18 @@ bool term_colors(const struct config *cfg)
 		return false;
 	start_color();
 	return use_default_colors() == OK && COLOR_PAIRS > STYLE_COUNT;
+}
+
+/* The pair of these colours: of another style, if it has them already, for ncurses sends a colour anew with
+ * each change of the pair. */
+static short pair_of(const struct terminal *t, short style, short fg, short bg)
+{
+	for (short i = 0; i < style; i++) {
+		short f, b;
+		if (t->pair[i] && pair_content(t->pair[i], &f, &b) == OK && f == fg && b == bg)
+			return t->pair[i];
+	}
+	return init_pair((short)(style + 1), fg, bg) == OK ? (short)(style + 1) : 0;
 }
 
 void term_theme(struct terminal *t, const char *name)
@@ -38,9 +53,33 @@ void term_theme(struct terminal *t, const char *name)
 		/* Grey is dim where there are only eight colours. */
 		if (color && !rich && l->fg8 < 0 && l->fg >= 0)
 			t->attr[i] |= A_DIM;
-		if (color && (fg >= 0 || bg >= 0) && init_pair((short)(i + 1), fg, bg) == OK)
-			t->pair[i] = (short)(i + 1);
+		if (color && (fg >= 0 || bg >= 0))
+			t->pair[i] = pair_of(t, i, fg, bg);
+		t->unseen[i] = (!color || bg < 0) && !(t->attr[i] & (A_REVERSE | A_UNDERLINE));
 	}
+}
+
+static enum style style_of(const struct cell *c)
+{
+	return c->style < STYLE_COUNT ? c->style : STYLE_NORMAL;
+}
+
+/* Which style a cell is sent in. Nothing of a style is seen on blanks without background and line: between
+ * two words they take that of the word before, or colours would be switched off and on again for them. Where
+ * the words differ that goes for one blank alone: more would have to be sent anew with the word. */
+static enum style sent_style(const struct terminal *t, const struct cell *c, int i, int cols)
+{
+	int from = i, to = i;
+	while (from > 0 && i - from < GAP && c[from].ch == ' ')
+		from--;
+	while (to < cols && to - i < GAP && c[to].ch == ' ')
+		to++;
+	enum style own = style_of(&c[i]);
+	if (from == to || to == cols || c[from].ch == ' ' || c[to].ch == ' ' || !t->unseen[own])
+		return own;
+	enum style before = style_of(&c[from]);
+	bool same = before == style_of(&c[to]);
+	return t->unseen[before] && (same || to - from <= 3) ? before : own;
 }
 
 /* A row of cells as ncurses takes them, wide characters once. */
@@ -54,7 +93,7 @@ static void draw_row(const struct terminal *t, WINDOW *w, const struct screen *s
 		wchar_t text[2 + TEXT_MARKS] = {(wchar_t)c[i].ch};
 		for (int k = 0; k < TEXT_MARKS; k++)
 			text[1 + k] = (wchar_t)c[i].mark[k];
-		enum style st = c[i].style < STYLE_COUNT ? c[i].style : STYLE_NORMAL;
+		enum style st = sent_style(t, c, i, s->cols);
 		if (setcchar(&line[n], text, t->attr[st], t->pair[st], NULL) == OK)
 			n++;
 	}
@@ -114,6 +153,7 @@ static void place_overlay(struct terminal *t, const struct screen *over, int row
 
 void term_draw(struct terminal *t, const struct screen *base, const struct screen *over, int row, int col)
 {
+	bool whole = t->drawn.rows == 0; /* then every mode is set, whatever the terminal was left in */
 	draw_base(t, base);
 	place_overlay(t, over, row, col);
 	if (t->over && over)
@@ -129,6 +169,6 @@ void term_draw(struct terminal *t, const struct screen *base, const struct scree
 		wnoutrefresh(t->over);
 	}
 	doupdate();
-	out_take(&t->out, t->sync ? SYNC_BEGIN : "", t->sync ? SYNC_END : "");
+	out_take(&t->out, t->sync ? SYNC_BEGIN : "", t->sync ? SYNC_END : "", whole ? NULL : thrift);
 	out_flush(&t->out);
 }

@@ -30,6 +30,7 @@ struct terminal {
 	PANEL *panel;
 	attr_t attr[STYLE_COUNT];
 	short pair[STYLE_COUNT];
+	bool unseen[STYLE_COUNT]; /* on a blank */
 	bool ascii, console, color, sync;
 	const char *on, *off; /* the modes that we switch on, and the same off again */
 	struct key_names names;

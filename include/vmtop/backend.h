@@ -119,6 +119,10 @@ struct backend_ops {
 	/* May be NULL. What the hypervisor knows of a VM that does not run. Bounded by
 	 * cfg->change_deadline_s. */
 	enum known (*known)(struct backend *b, const uint8_t uuid[UUID_BYTES]);
+	/* May be NULL. The pin of this vCPU is none of ours any more: what the backend keeps with the guest
+	 * to say that it is goes. 0: there is none (now), -1: not known, or it could not be taken away now.
+	 * Bounded by cfg->change_deadline_s. */
+	int (*disown)(struct backend *b, const uint8_t uuid[UUID_BYTES], int vcpu);
 	/* Recordings only, else NULL. */
 	const struct replay_ops *replay;
 	bool lasting; /* what is changed through it outlives the run: it is journalled first */

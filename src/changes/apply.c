@@ -47,6 +47,22 @@ void apply_forget(struct changes *ch, struct vm_record *r, int object)
 	note_after(ch, JOURNAL_FORGOT, r, object);
 }
 
+/* Without a journal of its own it has changed nothing; who borrows one leaves the marks to whom it belongs.
+ */
+static bool may_disown(const struct changes *ch)
+{
+	return ch->journal && ch->core->ops->disown && !ch->borrowed && !ch->cfg->dry_run &&
+	       !ch->cfg->readonly && !ch->status->readonly;
+}
+
+int apply_disown(struct changes *ch, struct vm_record *r, int vcpu)
+{
+	if (may_disown(ch) && ch->core->ops->disown(ch->core, r->uuid, vcpu) < 0)
+		return -1;
+	apply_forget(ch, r, vcpu);
+	return 0;
+}
+
 void apply_found_anew(struct changes *ch, const struct vm_record *r)
 {
 	note_after(ch, JOURNAL_FOUND, r, JOURNAL_BALLOON);
@@ -221,6 +237,15 @@ static void balloon_done(struct changes *ch, struct vm_record *r, const struct a
 	note_after(ch, JOURNAL_WROTE, r, JOURNAL_BALLOON);
 }
 
+/* A restore has taken the mark of its pin away itself. */
+static void forget_done(struct changes *ch, struct vm_record *r, const struct action *a)
+{
+	if (a->kind == ACTION_PIN && a->why.code != REASON_RESTORE)
+		apply_disown(ch, r, a->vcpu);
+	else
+		apply_forget(ch, r, object_of(a));
+}
+
 static void record_done(struct changes *ch, struct vm_record *r, const struct action *a)
 {
 	struct vcpu_record *v = record_vcpu(r, a->vcpu);
@@ -234,7 +259,7 @@ static void record_done(struct changes *ch, struct vm_record *r, const struct ac
 	if (a->kind == ACTION_BALLOON)
 		balloon_done(ch, r, a);
 	if (is_put_back(r, a))
-		apply_forget(ch, r, object_of(a));
+		forget_done(ch, r, a);
 	undo_push(ch, a);
 }
 
@@ -269,7 +294,7 @@ static void record_not_done(struct changes *ch, struct vm_record *r, const struc
 			return;
 		vcpu_is(v, &a->from);
 		if (vcpu_as_found(v))
-			apply_forget(ch, r, a->vcpu);
+			apply_disown(ch, r, a->vcpu);
 		else
 			note_after(ch, JOURNAL_WROTE, r, a->vcpu);
 	} else if (a->kind == ACTION_BALLOON) {

@@ -98,6 +98,9 @@ void changes_dry(struct changes *ch); /* the same as --dry-run has it: said when
 int apply_journal(struct changes *ch, struct err *e);
 /* Nothing of ours is left on this object (enum journal_object or a vCPU). */
 void apply_forget(struct changes *ch, struct vm_record *r, int object);
+/* The same for a vCPU whose pin is none of ours (any more), with what marks it as ours at the guest. -1: that
+ * is still there, and so is the record. */
+int apply_disown(struct changes *ch, struct vm_record *r, int vcpu);
 void apply_found_anew(struct changes *ch, const struct vm_record *r); /* its balloon's sizes moved */
 
 /* asked.c: changes that were asked for, as actions of the plan. They return how many actions they made (0: it

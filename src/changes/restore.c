@@ -64,7 +64,8 @@ static void settle_pins(
 		const struct vcpu_sample *v = sample_vcpu(ch->sample, vm, k->id);
 		struct cpuset to = as_found(ch, k), live;
 		if (cannot_be(ch, r, vm, k)) {
-			apply_forget(ch, r, k->id);
+			if (apply_disown(ch, r, k->id) < 0)
+				apply_forget(ch, r, k->id);
 			continue;
 		}
 		if (v && v->affinity_avail != AVAIL_OK)
@@ -74,11 +75,10 @@ static void settle_pins(
 		cpuset_and(&live, &online);
 		cpuset_and(&to, &online);
 		bool back = cpuset_equal(&live, &to), ours = v && vcpu_ours(k, &v->affinity, &online);
-		if (!back && ours)
+		if ((!back && ours) || apply_disown(ch, r, k->id) < 0)
 			continue;
 		s->foreign += !back;
 		s->back += back && lost;
-		apply_forget(ch, r, k->id);
 	}
 }
 

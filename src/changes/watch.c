@@ -23,8 +23,10 @@ static bool pins_of_new_life(struct changes *ch, struct vm_record *r, const stru
 		const struct vcpu_sample *v = sample_vcpu(ch->sample, vm, k->id);
 		if (v && v->affinity_avail != AVAIL_OK)
 			known = false;
-		else if (!v || !vcpu_ours(k, &v->affinity, &online) || cpuset_equal(&v->affinity, &k->found))
-			apply_forget(ch, r, k->id);
+		else if ((!v || !vcpu_ours(k, &v->affinity, &online) ||
+				 cpuset_equal(&v->affinity, &k->found)) &&
+			 apply_disown(ch, r, k->id) < 0)
+			known = false;
 	}
 	return known;
 }

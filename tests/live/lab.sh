@@ -291,6 +291,12 @@ count_pinned() {
 	for vm in "$@"; do [ "$(pinned "$vm")" != "$cpus" ] || n=$((n + 1)); done
 	say $n
 }
+# How many of these guests say that a pin of theirs is of vmtop's making.
+count_marked() {
+	local n=0 vm
+	for vm; do ! virsh -q metadata "$vm" urn:vmtop:pins:1 >/dev/null 2>&1 || n=$((n + 1)); done
+	say $n
+}
 # Usage and run-queue delay of vCPU 0 over a second, in percent.
 vcpu_load() {
 	local a b

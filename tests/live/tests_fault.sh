@@ -147,6 +147,7 @@ test_key_waits() {
 
 # vmtop is killed while it steers: the next one says what it left, and --restore puts it back.
 test_vmtop_killed() {
+	local vm
 	four_stacked
 	pin g4 0-1
 	json_start --no-config --auto=cpu --granularity cpu -d 1
@@ -157,9 +158,14 @@ test_vmtop_killed() {
 	"$VMTOP" --no-config -b -n 1 -d 1 >"$LAB/stdout" 2>"$LAB/stderr" || fail "vmtop ended with status $?: $(cat "$LAB/stderr")"
 	expect "the next one says what was left" grep -q 'an earlier vmtop left its changes' "$LAB/stdout" "$LAB/stderr"
 	expect "and changes nothing" two_and_two
+	expect "they are marked as its own" [ "$(count_marked g1 g2 g3 g4)" -ge 2 ]
+	# One is back by somebody else's hand: its mark goes too.
+	for vm in g3 g2 g1; do [ "$(pinned $vm)" != 1 ] || break; done
+	pin $vm 0
 	"$VMTOP" --no-config --restore >"$LAB/stdout" 2>"$LAB/stderr" || fail "--restore ended with status $?: $(cat "$LAB/stderr")"
 	expect_eq "guests back on pCPU 0" "$(count_pinned 0 g1 g2 g3)" 3
 	expect_eq "affinity of the fourth" "$(pinned g4)" 0-1
+	expect_eq "guests marked still" "$(count_marked g1 g2 g3 g4)" 0
 	"$VMTOP" --no-config --restore >"$LAB/stdout" 2>"$LAB/stderr" || fail "the second --restore ended with status $?"
 	expect "nothing left to restore" grep -q 'nothing to put back' "$LAB/stdout"
 }

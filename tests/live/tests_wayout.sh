@@ -116,6 +116,7 @@ way_out() {
 	fi
 	[ "$STATUS" != 0 ] || [ "$2" = batch ] || grep -qE 'changes? put back' "$LAB/said" || fail "$*: not said that it was put back"
 	expect_eq "guests as found after $*" "$(count_pinned 0 "${FOUR[@]}")" 4
+	expect_eq "guests marked after $*" "$(count_marked "${FOUR[@]}")" 0
 	DONE=$((DONE + 1))
 }
 
@@ -158,5 +159,6 @@ test_way_out_left() {
 		grep -qE 'could not be put back|what is not put back' "$LAB/stderr" || fail "$kind: nothing said of what is left"
 		"$VMTOP" --no-config --restore >"$LAB/said" 2>&1 || fail "$kind: --restore afterwards: $(tail -n 1 "$LAB/said")"
 		expect_eq "guests as found after $kind" "$(count_pinned 0 "${FOUR[@]}")" 4
+		expect_eq "guests marked after $kind" "$(count_marked "${FOUR[@]}")" 0
 	done
 }

@@ -188,10 +188,58 @@ static void crash_between_call_and_answer(void **state)
 		assert_int_equal(rename(after ? copy_after : copy_before, journal_file()), 0);
 		assert_non_null(strstr(restore(NULL, 0), "3 changes put back"));
 		all_on("0");
+		assert_int_equal(host.n_marks, 0);
 		unlink(copy_before);
 		unlink(copy_after);
 		spy_free(&host);
 	}
+}
+
+/* Killed when its marks were written and no pin was made; put back by hand since. No mark outlives the
+ * record. */
+static void marks_without_pins_go(void **state)
+{
+	(void)state;
+	begin(CROWD "at 5s pin a-1 0\nat 5s pin a-2 0\nat 5s pin a-3 0\nat 5s pin a-4 0\n");
+	snprintf(copy_before, sizeof copy_before, "%s.before", journal_file());
+	host.before = killed_before;
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 3);
+	engine_free(en);
+	host.before = NULL;
+	assert_int_equal(rename(copy_before, journal_file()), 0);
+	assert_int_equal(host.n_marks, 3);
+	cfg.auto_cpu = false;
+	en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	all_on("0");
+	assert_int_equal(host.n_marks, 3); /* who only looks on takes nothing away */
+	host.marks_stay = 2;               /* it is tried again */
+	engine_leave(en, true);
+	engine_free(en);
+	restore(NULL, 0);
+	assert_int_equal(host.n_marks, 0);
+	assert_int_equal(access(journal_file(), F_OK), -1);
+	spy_free(&host);
+}
+
+/* A pin that somebody else has set since is not ours, nor is it marked so. */
+static void marks_of_others_pins_go(void **state)
+{
+	(void)state;
+	begin(CROWD "at 10s pin a-3 0,3\n");
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	assert_int_equal(host.n_marks, 3);
+	engine_command(en, &(struct command){.kind = CMD_AUTO_CPU});
+	spy_run(en, 10);
+	host.marks_stay = 1;
+	engine_leave(en, true);
+	assert_non_null(spy_logged(en, "1 changed by somebody else since"));
+	engine_free(en);
+	assert_string_equal(spy_pin(&host, "a-3", 0), "0,3");
+	assert_int_equal(host.n_marks, 0);
+	spy_free(&host);
 }
 
 /* A new life has the pins of its definition; somebody else's pin stays; a VM that is away is kept. */
@@ -648,6 +696,8 @@ int main(void)
 		cmocka_unit_test(kept_changes_are_restored_later),
 		cmocka_unit_test(dry_run_puts_nothing_back),
 		cmocka_unit_test(crash_between_call_and_answer),
+		cmocka_unit_test(marks_without_pins_go),
+		cmocka_unit_test(marks_of_others_pins_go),
 		cmocka_unit_test(others_and_new_lives_are_left_alone),
 		cmocka_unit_test(a_vm_from_disk_gets_its_pins_late),
 		cmocka_unit_test(others_are_said_once),

@@ -53,6 +53,26 @@ static int spy_sample(struct backend *b, unsigned groups, struct sample *to, str
 	return rc;
 }
 
+static void mark(struct spy *s, const uint8_t uuid[UUID_BYTES], int vcpu, bool on)
+{
+	size_t i = 0;
+	while (i < s->n_marks && (s->marks[i].vcpu != vcpu || memcmp(s->marks[i].uuid, uuid, UUID_BYTES)))
+		i++;
+	if (i < s->n_marks && !on)
+		s->marks[i] = s->marks[--s->n_marks];
+	else if (i == s->n_marks && on && i < sizeof s->marks / sizeof *s->marks)
+		memcpy(s->marks[s->n_marks++].uuid, uuid, UUID_BYTES), s->marks[i].vcpu = vcpu;
+}
+
+static int spy_disown(struct backend *b, const uint8_t uuid[UUID_BYTES], int vcpu)
+{
+	struct spy *s = spy_of(b);
+	if (s->marks_stay > 0)
+		return s->marks_stay--, -1;
+	mark(s, uuid, vcpu, false);
+	return 0;
+}
+
 static void spy_apply(struct backend *b, struct action *a, size_t n)
 {
 	struct spy *s = spy_of(b);
@@ -61,8 +81,13 @@ static void spy_apply(struct backend *b, struct action *a, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		bool fails = fails_now(s);
 		s->changes++;
+		if (a[i].kind == ACTION_PIN)
+			mark(s, a[i].uuid, a[i].vcpu, true);
 		if (!fails || s->unknown)
 			s->sim->ops->apply(s->sim, &a[i], 1);
+		if (a[i].kind == ACTION_PIN && a[i].outcome == OUTCOME_DONE &&
+			a[i].why.code == REASON_RESTORE)
+			mark(s, a[i].uuid, a[i].vcpu, false);
 		if (s->made && a[i].outcome == OUTCOME_DONE)
 			s->made(s->arg, &a[i]);
 		if (!fails)
@@ -137,6 +162,7 @@ static const struct backend_ops spy_ops = {
 	.status = spy_status,
 	.claim = spy_claim,
 	.known = spy_known,
+	.disown = spy_disown,
 };
 
 void spy_open(struct spy *s, const char *scenario)

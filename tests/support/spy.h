@@ -25,6 +25,14 @@ struct spy {
 	long claimed, let_go; /* how often it was asked for */
 	uint32_t others;      /* enum host_other: they run on the host too */
 	bool openstack;       /* nova made every VM */
+	/* What says at the guests whose a pin is: written before a pin, gone with its restore or by disown().
+	 */
+	struct spy_mark {
+		uint8_t uuid[UUID_BYTES];
+		int vcpu;
+	} marks[16];
+	size_t n_marks;
+	int marks_stay; /* so many times they cannot be taken away */
 	/* After each sample, and around apply(); may be NULL. */
 	void (*sampled)(void *arg, struct sample *s);
 	void (*before)(void *arg, const struct action *a, size_t n);

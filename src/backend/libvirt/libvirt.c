@@ -227,6 +227,7 @@ static struct lv *lv_new(const struct config *cfg)
 		.status = lv_status,
 		.claim = lv_claim,
 		.known = lv_known,
+		.disown = lv_disown,
 	};
 	struct lv *lv = calloc(1, sizeof *lv);
 	if (!lv)

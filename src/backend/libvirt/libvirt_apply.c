@@ -39,9 +39,9 @@ static void change_drop(struct request *r)
 	free(r);
 }
 
-static const char *why_not(const struct lv *lv, const struct action *a)
+static const char *why_not(const struct lv *lv, const uint8_t uuid[UUID_BYTES])
 {
-	const struct vm_note *note = note_find(&lv->notes, a->uuid);
+	const struct vm_note *note = note_find(&lv->notes, uuid);
 	if (lv->host.readonly)
 		return lv->host.readonly_why[0] ? lv->host.readonly_why : "opened read-only";
 	if (!lv->n_cpus)
@@ -172,11 +172,47 @@ void lv_apply(struct backend *b, struct action *actions, size_t n)
 	struct lv *lv = (struct lv *)b;
 	bool answers = !n || lv->host.readonly || lv->late || alive(lv);
 	for (size_t i = 0; i < n; i++) {
-		const char *why = why_not(lv, &actions[i]);
+		const char *why = why_not(lv, actions[i].uuid);
 		if (why || !answers)
 			set(&actions[i], OUTCOME_SKIPPED,
 				why ? why : "the hypervisor does not answer; not tried");
 		else
 			answers = apply_one(lv, &actions[i]);
 	}
+}
+
+/* ---- marks of pins that are ours no more ---- */
+
+struct disown_request {
+	struct request r;
+	uint8_t uuid[UUID_BYTES];
+	int vcpu;
+};
+
+static void disown_run(struct request *r, virConnectPtr c)
+{
+	const struct disown_request *q = (const struct disown_request *)r;
+	r->rc = change_disown(c, q->uuid, q->vcpu);
+}
+
+int lv_disown(struct backend *b, const uint8_t uuid[UUID_BYTES], int vcpu)
+{
+	struct lv *lv = (struct lv *)b;
+	struct err e = ERR_INIT;
+	int64_t until = clock_ns() + lv->change_limit_ns;
+	if (why_not(lv, uuid) || lv_ensure_link(lv, until, &e) < 0)
+		return -1;
+	struct disown_request *q = calloc(1, sizeof *q);
+	if (!q)
+		return -1;
+	q->r.run = disown_run;
+	q->r.drop = change_drop;
+	q->vcpu = vcpu;
+	memcpy(q->uuid, uuid, UUID_BYTES);
+	link_submit(lv->link, &q->r);
+	if (!link_await(lv->link, &q->r, until) && link_give_up(lv->link, &q->r) != GAVE_UP_DONE)
+		return -1;
+	int rc = q->r.rc;
+	free(q);
+	return rc;
 }

@@ -131,6 +131,31 @@ static void unmark(virDomainPtr dom, const struct action *a, const struct cpuset
 	marks_write(dom, m);
 }
 
+static int disown(virDomainPtr dom, int vcpu)
+{
+	struct pinmarks m = {0};
+	bool can;
+	int rc = marks_read(dom, &m, &can);
+	if (rc == 0 && pinmarks_find(&m, vcpu)) {
+		pinmarks_forget(&m, vcpu);
+		rc = is_busy(dom) ? -1 : marks_write(dom, &m);
+	}
+	pinmarks_done(&m);
+	return rc;
+}
+
+int change_disown(virConnectPtr c, const uint8_t uuid[UUID_BYTES], int vcpu)
+{
+	virResetLastError();
+	virDomainPtr dom = virDomainLookupByUUID(c, uuid);
+	virErrorPtr le = virGetLastError();
+	if (!dom) /* a mark goes with its guest */
+		return le && le->code == VIR_ERR_NO_DOMAIN ? 0 : -1;
+	int rc = virDomainIsActive(dom) == 0 ? 0 : disown(dom, vcpu);
+	virDomainFree(dom);
+	return rc;
+}
+
 static int pin_marked(virDomainPtr dom, const struct action *a, const struct cpuset *now,
 	const struct cpuset *to, int n_cpus)
 {

@@ -120,6 +120,7 @@ bool lv_ended(struct lv *lv, const uint8_t uuid[UUID_BYTES]); /* seen to end, an
 enum known lv_known(struct backend *b, const uint8_t uuid[UUID_BYTES]);
 /* libvirt_apply.c */
 void lv_apply(struct backend *b, struct action *actions, size_t n);
+int lv_disown(struct backend *b, const uint8_t uuid[UUID_BYTES], int vcpu);
 /* libvirt_topology_task: starts, collects. */
 void lv_topology_step(struct lv *lv);
 /* Moves events into notes and reader; true when one is worth a sample. */

@@ -170,7 +170,7 @@ test_keep() {
 test_once() {
 	local start
 	start=$(now_ms) status=0
-	rm -f "$LAB/why" "$LAB/note" "$LAB/json" "$LAB/stderr"
+	rm -f "$LAB"/{why,note,json,stderr,out,err,log,auto,auto.err,driver.log}
 	("test_$1") >"$LAB/test.log" 2>&1 || status=$?
 	took=$((($(now_ms) - start) / 100))
 }

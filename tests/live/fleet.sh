@@ -39,7 +39,7 @@ fleet_end() {
 		for pid in $(find -L /proc/[0-9]*/ns/mnt -inum "$(cat "$i")" 2>/dev/null | cut -d/ -f3); do kill -KILL "$pid" 2>/dev/null; done
 	done
 	for i in $(ip -o link | sed -n 's/^[0-9]*: \(br0\|v[0-9]*\)[@:].*/\1/p'); do ip link del "$i" 2>/dev/null; done
-	rm -rf "$LAB"/{node,host}[0-9]*
+	rm -rf "$LAB"/{node,host,state}[0-9]*
 	NODE=()
 }
 
@@ -186,7 +186,8 @@ node_listen() {
 }
 
 PROM=http://127.0.0.1:19090
-# fleet_prometheus I...: a Prometheus with the rules that are shipped, for the vmtop of these hosts.
+# fleet_prometheus I...: a Prometheus with the rules that are shipped, for the vmtop of these hosts. It begins with nothing:
+# the guests of an earlier one that was killed would be counted for five minutes.
 fleet_prometheus() {
 	local i targets=''
 	for i; do targets+="\"10.99.0.$i:19177\","; done
@@ -195,6 +196,7 @@ fleet_prometheus() {
 	rule_files: ["$TOP/packaging/prometheus/vmtop.rules.yml"]
 	scrape_configs: [{job_name: vmtop, static_configs: [{targets: [${targets%,}]}]}]
 	END
+	rm -rf "$LAB/prometheus"
 	mkdir -p "$LAB/prometheus"
 	prometheus --config.file "$LAB/prometheus.yml" --storage.tsdb.path "$LAB/prometheus" \
 		--web.listen-address "${PROM#http://}" >"$LAB/prometheus.log" 2>&1 &

@@ -181,6 +181,7 @@ fleet_slow() {
 # The first migration of a plan that vmtop carries out is under way: of MOVES, by DRIVER.
 fault_begin() {
 	fleet_slow
+	: >"$LAB/driver.log" # what the one before said is not read as the word of this one, which empties it when it begins
 	(fleet_carry) >"$LAB/driver.log" 2>&1 &
 	DRIVER=$!
 	echo $DRIVER >>"$LAB/pids"

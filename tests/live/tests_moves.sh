@@ -310,6 +310,7 @@ guests_are() { [ "$(guests_on "$1")" = "$2" ]; }
 # auto WORDS...: vmtop fleet --auto=fleet on host 1 in the background, in AUTO; the fleet is $WORDS.
 auto_start() {
 	into 1
+	: >"$LAB/auto" # else what the one before said is read as its word
 	"${INTO[@]}" "$VMTOP" fleet -d 2.75 --auto=fleet -s fleet_auto_after=3 -s fleet_auto_rest=5 "$@" "${WORDS[@]}" \
 		>"$LAB/auto" 2>"$LAB/auto.err" &
 	AUTO=$!

@@ -172,11 +172,26 @@ static size_t escape(char *buf, size_t len, const char *raw, size_t head, size_t
 	return at;
 }
 
+/* Most names are letters and digits, and a frame escapes thousands of them: they need no second look. Bytes
+ * of a text that is shown as it is; SIZE_MAX: something in it may not be. */
+static size_t shown_as_is(const char *raw)
+{
+	size_t n = 0;
+	while (raw[n] > ' ' && raw[n] < 0x7f && raw[n] != '\\')
+		n++;
+	return raw[n] ? SIZE_MAX : n;
+}
+
 size_t text_escape(char *buf, size_t len, const char *raw)
 {
 	enum { FEW = 16 };
 	if (!len)
 		return 0;
+	size_t plain_bytes = shown_as_is(raw);
+	if (plain_bytes < len) {
+		memcpy(buf, raw, plain_bytes + 1);
+		return plain_bytes;
+	}
 	buf[0] = '\0';
 	size_t room = len - 1, all = escape(buf, 1, raw, 0, SIZE_MAX);
 	bool whole = all <= room, ends = !whole && room >= FEW;

@@ -91,6 +91,30 @@ static void sort_rows(
 		rows[i] = v->keys[i].vm;
 }
 
+/* Names seldom change: whether the order of the snapshot before holds for this one too. It can only be asked
+ * of all VMs, for a filter may let others through than before. */
+static bool names_in_order(const struct view *v, const struct snapshot *s)
+{
+	if (v->n_names != v->n_rows || v->n_rows != s->sample.n_vms)
+		return false;
+	for (size_t i = 1; i < v->n_rows; i++) {
+		size_t a = v->names[i - 1], b = v->names[i];
+		int c = strcmp(s->sample.vms[a].name, s->sample.vms[b].name);
+		if (c > 0 || (c == 0 && a > b))
+			return false;
+	}
+	return true;
+}
+
+static void sort_names(struct view *v, const struct snapshot *s)
+{
+	if (names_in_order(v, s))
+		return;
+	memcpy(v->names, v->rows, v->n_rows * sizeof *v->names);
+	sort_rows(v, s, v->names, column_find("name"), false, false);
+	v->n_names = v->n_rows == s->sample.n_vms ? v->n_rows : 0;
+}
+
 static bool rows_room(struct view *v, size_t n)
 {
 	if (n <= v->cap_rows)
@@ -157,9 +181,8 @@ void rows_update(struct view *v, const struct snapshot *s)
 		if (shown(v, &s->sample.vms[i]))
 			v->rows[v->n_rows++] = i;
 	if (v->n_rows)
-		memcpy(v->names, v->rows, v->n_rows * sizeof *v->names);
+		sort_names(v, s);
 	const struct table *t = view_table(v);
-	sort_rows(v, s, v->names, column_find("name"), false, false);
 	sort_rows(v, s, v->rows, t->sort, t->reverse, !t->sorted);
 	v->rows_seq = s->seq;
 	v->rows_time = s->sample.time_ns;

@@ -129,6 +129,8 @@ struct view {
 	size_t *rows, *names; /* sorted and filtered; by name and filtered */
 	struct row_key *keys; /* scratch of the sort */
 	size_t n_rows, cap_rows;
+	size_t n_names;    /* names[] holds each VM of the snapshot before once, and there were so many; 0: it
+			      does not */
 	uint64_t rows_seq; /* of the snapshot that rows[] is about, */
 	int64_t rows_time; /* and the time of its sample */
 	bool rows_stale;

@@ -321,6 +321,45 @@ static void test_who_rests_stays(void **state)
 	assert_int_equal(first_of(t, .9, .1 / (double)last), last); /* the last one works */
 }
 
+/* Which name stands first in the map. */
+static bool map_begins(struct seat *t, const char *name)
+{
+	char buf[16384];
+	t->s->seq++;
+	view_feed(t->v, t->s);
+	press(t, VK_HOME);
+	for (size_t i = 0; i < t->s->sample.n_vcpus; i++)
+		press(t, VK_UP);
+	const char *map = strstr(shown(t, buf, sizeof buf), "Pin map"), *row = map ? strchr(map, '\n') : NULL;
+	row = row ? strchr(row + 1, '\n') : NULL; /* below the numbers of the pCPUs */
+	const char *end = row ? strchr(row + 1, '\n') : NULL, *at = row ? strstr(row, name) : NULL;
+	if (!at || at > end)
+		print_message("%s is not first:\n%s", name, buf);
+	return at && at < end;
+}
+
+/* The map is in the order of the names: also after one was renamed, and after a filter came and went. */
+static void test_map_follows_names(void **state)
+{
+	struct seat *t = *state;
+	struct vm_sample *m = &t->s->sample.vms[2];
+	char before[sizeof m->name];
+	press(t, '1');
+	assert_true(map_begins(t, "007"));
+	memcpy(before, m->name, sizeof before);
+	snprintf(m->name, sizeof m->name, "000");
+	assert_true(map_begins(t, "000"));
+	press(t, '\\');
+	type(t, "^db");
+	press(t, VK_ENTER);
+	assert_true(map_begins(t, "db1"));
+	memcpy(m->name, before, sizeof before);
+	press(t, '\\');
+	press(t, VK_CTRL('U'));
+	press(t, VK_ENTER);
+	assert_true(map_begins(t, "007"));
+}
+
 static void test_marked_vms_get_one_command_each(void **state)
 {
 	struct seat *t = *state;
@@ -542,6 +581,7 @@ int main(void)
 		SEATED(test_readonly),
 		SEATED(test_cursor_stays_on_vm),
 		SEATED(test_who_rests_stays),
+		SEATED(test_map_follows_names),
 		SEATED(test_marked_vms_get_one_command_each),
 		SEATED(test_who_suffers_is_seen),
 		SEATED(test_own_node),

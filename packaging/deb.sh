@@ -16,6 +16,11 @@ fi
 cp -R packaging/debian "$top/debian"
 (cd "$top" && dpkg-buildpackage --no-sign --build=binary)
 ls -l "$build"/*.deb
+# Without these an upgrade would leave the old program at work, and a removal would leave its pins.
+for script in postinst=restart prerm=stop; do
+	dpkg-deb -I "$build/vmtop_${version}_"*.deb ${script%=*} | grep -q "deb-systemd-invoke ${script#*=} " ||
+		{ echo "the package's ${script%=*} does not ${script#*=} the service" && exit 1; }
+done
 if command -v lintian >/dev/null 2>&1; then
 	lintian --fail-on error,warning --info "$build"/vmtop_*.changes
 else

@@ -206,7 +206,8 @@ static int options_check(const struct config *c, struct err *e)
 	if (layout_check(c, e) < 0 || (*c->listen && listen_check(c->listen, e) < 0))
 		return -1;
 	if (c->readonly && !*c->replay && (c->auto_cpu || c->auto_memory))
-		return err_set(e, ERR_USAGE, "AUTO and --readonly exclude each other; --dry-run shows plans");
+		return err_set(e, ERR_USAGE,
+			"AUTO and --readonly exclude each other: --auto=none leaves AUTO off, --dry-run shows plans");
 	if (c->stop_at_pct > c->act_above_pct)
 		return err_set(e, ERR_USAGE,
 			"stop_at_pct %g is above act_above_pct %g, expected at most that", c->stop_at_pct,

@@ -74,7 +74,7 @@ const struct setting settings[] = {
 		"most vCPUs that have metrics of their own, three each (0: none)"},
 
 	{"auto", 0, "auto", SECTION_STEERING, SET_AUTO, NO_FIELD, 0, 0, "none", "cpu,memory", NULL,
-		"start with AUTO on: for CPUs, memory, or both"},
+		"start with AUTO on: for CPUs, memory, or both; none: off"},
 	{"cpu-policy", 0, "cpu_policy", SECTION_STEERING, SET_CHOICE, FIELD(cpu_policy), 0, 0, "minmove", "POLICY",
 		choice_cpu_policy, "how vCPUs are placed"},
 	{"memory-policy", 0, "memory_policy", SECTION_STEERING, SET_CHOICE, FIELD(mem_policy), 0, 0, "watermark",

@@ -126,7 +126,8 @@ static void test_refusals(void **state)
 	refused("-s delay", "--set: bad value 'delay', expected KEY=VALUE");
 	refused("-s delay=0", "--set delay: bad value '0', expected seconds from 0.2 to 3600");
 	refused("-o nope", "sort: no column is called 'nope', vmtop -o help lists them");
-	refused("--auto --readonly", "AUTO and --readonly exclude each other; --dry-run shows plans");
+	refused("--auto --readonly",
+		"AUTO and --readonly exclude each other: --auto=none leaves AUTO off, --dry-run shows plans");
 	refused("-s stop_at_pct=9", "stop_at_pct 9 is above act_above_pct 5, expected at most that");
 	refused("--config /nonexistent/x",
 		"cannot read config file /nonexistent/x: No such file or directory");

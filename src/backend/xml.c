@@ -68,7 +68,7 @@ xmlDocPtr xml_read(const char *text, const char *root, struct err *e)
 {
 	size_t n = strnlen(text, (size_t)XML_MOST + 1);
 	if (n > XML_MOST) {
-		err_set(e, ERR_RUNTIME, "XML of more than %d MiB", XML_MOST >> 20);
+		err_set(e, ERR_RUNTIME, "XML of more than %d MiB, which is refused", XML_MOST >> 20);
 		return NULL;
 	}
 	bool doctype = false;

@@ -10,8 +10,9 @@
 
 enum { FAIL_HOLD_S = 10, FAIL_HOLD_MAX_S = 600 };
 
-/* Lines of the journal, if there is one. What was found is in it before the way out begins, and an object
- * that is as found again is nobody's: a full disk must not keep vmtop from putting back. */
+/* Writes a line to the journal, if one is open. On the way out only a line about what was found may stop a
+ * change: all else is written for a later --restore, and a full disk must not keep vmtop from putting back.
+ */
 static int note(
 	struct changes *ch, enum journal_word word, const struct vm_record *r, int object, struct err *e)
 {
@@ -23,8 +24,8 @@ static int note(
 	return 0;
 }
 
-/* What follows a change cannot be refused any more: a journal that cannot be written is said, and the next
- * change will not be made. */
+/* After a change it is too late to refuse it: when the journal cannot be written, the log says so, and the
+ * next change will be refused. */
 static void note_after(struct changes *ch, enum journal_word word, const struct vm_record *r, int object)
 {
 	struct err e = ERR_INIT;
@@ -69,8 +70,8 @@ void apply_found_anew(struct changes *ch, const struct vm_record *r)
 	note_after(ch, JOURNAL_WROTE, r, JOURNAL_BALLOON);
 }
 
-/* As found: what it was before our first change, or before the first one after somebody else's. Who pinned it
- * until then did so before it was ours, and is no rival. */
+/* Keeps the affinity as found: that before our first change, or before our first change after somebody else
+ * pinned it. Their pins until now came before ours, so they do not count as a fight over the vCPU. */
 static void pin_found(struct changes *ch, struct vcpu_record *v, const struct action *a)
 {
 	const struct vcpu_sample *now = sample_vcpu(ch->sample, &ch->sample->vms[a->vm], a->vcpu);
@@ -93,7 +94,7 @@ static int will_pin(
 		*found = true;
 		if (note(ch, JOURNAL_FOUND, r, a->vcpu, e) < 0)
 			return -1;
-	} else if (v->unsure) { /* by now it is known which of the two it was */
+	} else if (v->unsure) { /* the sample tells whether the last change was made */
 		vcpu_is(v, &a->from);
 		if (note(ch, JOURNAL_WROTE, r, a->vcpu, e) < 0)
 			return -1;
@@ -147,7 +148,8 @@ static const will_fn wills[] = {[ACTION_PIN] = will_pin,
 	[ACTION_PERIOD] = will_keep,
 	[ACTION_SHARES] = will_keep};
 
-/* What was written down before this run may have been changed by a vmtop that ended in between. */
+/* Reads the journal once more, now that it is locked: another vmtop may have written to it since our start,
+ * and ended. */
 static int load_again(struct changes *ch, struct err *e)
 {
 	ledger_drop_changes(&ch->ledger);
@@ -201,8 +203,8 @@ static int object_of(const struct action *a)
 	return a->kind == ACTION_PIN ? a->vcpu : objects[a->kind];
 }
 
-/* An object that is as it was found again is nobody's business any more. A balloon that was put back as far
- * as the guest's need lets it counts too. */
+/* Whether the object is as it was found again, so that the journal may forget it. A balloon that was put back
+ * as far as the guest's use of memory allows counts as put back. */
 static bool is_put_back(const struct vm_record *r, const struct action *a)
 {
 	const struct vcpu_record *v = record_vcpu(r, a->vcpu);
@@ -227,7 +229,7 @@ static void watch_asked(struct changes *ch, struct vm_record *r, const struct ac
 	r->astray_ns = 0;
 }
 
-/* It may be less than was asked for. */
+/* The target that was set may differ from the one that the journal has: a guest's need limits it. */
 static void balloon_done(struct changes *ch, struct vm_record *r, const struct action *a)
 {
 	watch_asked(ch, r, a, false);
@@ -263,7 +265,7 @@ static void record_done(struct changes *ch, struct vm_record *r, const struct ac
 	undo_push(ch, a);
 }
 
-/* Without a target of ours nothing was ever changed. */
+/* The call failed. When no earlier target of ours is in force, nothing of ours is left on this balloon. */
 static void balloon_not_done(struct changes *ch, struct vm_record *r)
 {
 	if (balloon_watch_asks(&r->memo.balloon))
@@ -285,7 +287,7 @@ static void kept_not_done(struct changes *ch, struct vm_record *r, const struct 
 		note_after(ch, JOURNAL_WROTE, r, object);
 }
 
-/* It was not made: the object is as it was before. */
+/* The change was not made: the ledger and the journal go back to what was there before it. */
 static void record_not_done(struct changes *ch, struct vm_record *r, const struct action *a)
 {
 	struct vcpu_record *v = record_vcpu(r, a->vcpu);
@@ -323,7 +325,8 @@ static void record_outcome(struct changes *ch, const struct action *a)
 		return;
 	if (a->outcome == OUTCOME_DONE) {
 		record_done(ch, r, a);
-	} else if (a->outcome == OUTCOME_UNKNOWN) { /* restore must reckon with both */
+	} else if (a->outcome ==
+		   OUTCOME_UNKNOWN) { /* it may have been made or not: restore allows for both */
 		r->unknown_ns = ch->sample->time_ns;
 		if (a->kind == ACTION_BALLOON)
 			watch_asked(ch, r, a, true);
@@ -335,7 +338,8 @@ static void record_outcome(struct changes *ch, const struct action *a)
 	}
 }
 
-/* Nothing was tried. What the ledger took up for the first `begun` of them goes again. */
+/* No call was made: each action fails with `why`, and what the ledger noted for the first `begun` of them is
+ * dropped again. */
 static void refuse(struct changes *ch, size_t begun, const char *why)
 {
 	talk_event(ch->talk, LOG_ERROR, "nothing was changed: %s", why);
@@ -374,7 +378,7 @@ static void log_planned(struct changes *ch)
 	free(x);
 }
 
-/* A dry run plans the same every tick; it is logged when it changes. */
+/* A dry run plans the same at every tick; it is logged only when the plan has changed. */
 static bool dry_repeats(struct changes *ch)
 {
 	bool same = plan_same(ch->plan, &ch->last_dry);

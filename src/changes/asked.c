@@ -36,7 +36,7 @@ static struct action *action_for(
 int asked_pin(struct changes *ch, const struct vm_sample *vm, const struct vcpu_sample *v,
 	const struct cpuset *to, enum reason why)
 {
-	/* What is not known could not be put back. */
+	/* A pin whose present value is not known could not be put back later: it is not made. */
 	if (v->affinity_avail != AVAIL_OK || cpuset_equal(&v->affinity, to))
 		return 0;
 	struct action *a = action_for(ch, ACTION_PIN, vm, v->id, why);

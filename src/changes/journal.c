@@ -149,7 +149,9 @@ static int begin(struct journal *j, struct err *e)
 	if (fstat(j->fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return fail(e, "open", j->path);
 	if (st.st_uid != geteuid())
-		return err_set(e, ERR_RUNTIME, "the journal %s is somebody else's", j->path);
+		return err_set(e, ERR_RUNTIME,
+			"the journal %s belongs to another user: look at it, move it away, and start again",
+			j->path);
 	j->size = j->clean = st.st_size;
 	if (st.st_size && pread(j->fd, &last, 1, st.st_size - 1) != 1)
 		return fail(e, "read", j->path);
@@ -337,7 +339,7 @@ static void load_stream(FILE *f, struct ledger *l, struct journal_doubts *d)
 static int refuse_file(const char *path, const struct stat *st, struct err *e)
 {
 	const char *why = !S_ISREG(st->st_mode)     ? "not a file"
-			  : st->st_uid != geteuid() ? "it is somebody else's"
+			  : st->st_uid != geteuid() ? "it belongs to another user"
 			  : st->st_mode & 022       ? "others may write to it"
 						    : "too large";
 	return err_set(e, ERR_RUNTIME, "cannot read the journal %s: %s", path, why);

@@ -129,7 +129,7 @@ static void put_back(struct changes *ch, struct farewell *f)
 		count_left(ch, f);
 }
 
-/* -1: it could not even be tried. *final: nor could it a moment later. */
+/* -1: nothing could be tried: no sample, no right, or no journal. *final: trying again would not help. */
 static int try_once(struct changes *ch, struct farewell *f, bool *final, struct err *e)
 {
 	if (f->by->look(f->by->arg, e) < 0)
@@ -244,7 +244,7 @@ static void name_left(struct changes *ch, const struct farewell *f)
 	}
 }
 
-/* The line that whoever ended it must see. */
+/* The line about what is left that whoever ended vmtop must see. */
 static int rest_remains(struct changes *ch, struct farewell *f, const struct err *e)
 {
 	char uri[120] = "";

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One odd reading is no proof. And a guest that reboots has all its memory until its driver is back. */
+/* A balloon that stands for ASTRAY_S where we did not send it was set by somebody else: one odd reading
+ * proves nothing. A guest that reboots has all its memory until its balloon driver is back: it gets REBOOT_S.
+ */
 enum { BALLOON_SLACK_KIB = 16 << 10, ASTRAY_S = 2, REBOOT_S = 90 };
 
 static void record_free(struct vm_record *r)
@@ -280,7 +282,7 @@ static bool kept_while_gone(const struct vm_record *r)
 	return (asked_for(r) || record_changes(r)) && !is_overdue(r);
 }
 
-/* The time away from which on there are no more than the limit. */
+/* How long a VM may have been away so that at most LEDGER_GONE_MAX of those that are away stay remembered. */
 static int64_t longest_kept(const struct ledger *l)
 {
 	size_t gone = 0;

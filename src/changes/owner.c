@@ -5,7 +5,7 @@
 
 #include "changes.h"
 
-/* Whether there is anything to hold. */
+/* Whether this run needs the claim: it may change guests, and the backend can hold one. */
 static bool claims(const struct changes *ch)
 {
 	return ch->core->ops->claim && !ch->cfg->dry_run && !ch->cfg->readonly && !ch->status->readonly;
@@ -21,7 +21,7 @@ static bool puts_back_only(const struct plan *p)
 	return true;
 }
 
-/* 0: ours, or none is kept here. */
+/* Takes the claim. 0: it is ours, or this libvirt cannot keep one. */
 static int take(struct changes *ch, struct err *e)
 {
 	int rc = 0;
@@ -32,12 +32,13 @@ static int take(struct changes *ch, struct err *e)
 	if (ch->status->claim.state == CLAIM_NONE && !ch->said_unclaimed) {
 		ch->said_unclaimed = true;
 		talk_event(ch->talk, LOG_EVENT,
-			"this libvirt keeps no secrets: vmtops of other users and machines are not noticed here");
+			"this libvirt keeps no secrets: see that no vmtop of another user or machine steers this host too");
 	}
 	return rc;
 }
 
-/* What another one changes from now on is not for us to judge, and what we asked for has to wait. */
+/* AUTO stands back before another vmtop that holds the claim, and waits for it to end; where no claim is
+ * allowed here, AUTO stays off. */
 static void stand_back(struct changes *ch, struct steering *on, const char *why)
 {
 	bool waits = ch->status->claim.state != CLAIM_DENIED;

@@ -25,7 +25,7 @@ bool restore_named(const char *pattern, const struct vm_record *r)
 	return rules_match(pattern, &vm);
 }
 
-/* What is in the journal and cannot be on this host. */
+/* Says which entries of the journal cannot be put back, because this host lacks the vCPU or the pCPU. */
 static bool cannot_be(struct changes *ch, const struct vm_record *r, const struct vm_sample *vm,
 	const struct vcpu_record *k)
 {
@@ -41,14 +41,17 @@ static bool cannot_be(struct changes *ch, const struct vm_record *r, const struc
 		talk_event(ch->talk, LOG_EVENT, "%s has no vCPU %d: nothing to put back there", name, k->id);
 	else if (cpuset_format(&k->found, list, sizeof list) < sizeof list)
 		talk_event(ch->talk, LOG_ERROR,
-			"%s vCPU %d: found on pCPU %s, which this host has not; it stays", name, k->id, list);
+			"%s vCPU %d: found on pCPU %s, which this host does not have: its pin stays as it is",
+			name, k->id, list);
 	else
-		talk_event(ch->talk, LOG_ERROR, "%s vCPU %d: found on pCPUs that this host has not; it stays",
+		talk_event(ch->talk, LOG_ERROR,
+			"%s vCPU %d: found on pCPUs that this host does not have: its pin stays as it is",
 			name, k->id);
 	return true;
 }
 
-/* We asked for it to be as found; the answer was lost, and it is so. */
+/* Whether our last call was to put it back as found and its answer was lost: then finding it so means that
+ * the call worked, not that somebody else did it. */
 static bool answer_was_lost(const struct vcpu_record *k, const struct cpuset *to)
 {
 	return k->unsure && cpuset_equal(&k->wrote, to);
@@ -87,7 +90,8 @@ static enum known known(struct changes *ch, const struct vm_record *r)
 	return ch->core->ops->known ? ch->core->ops->known(ch->core, r->uuid) : KNOWN_UNSURE;
 }
 
-/* Its changes went with it. What may be saved on disk comes back with them. */
+/* Forgets a VM that has ended, and its changes with it. One that may be saved to disk is kept: it comes back
+ * with our pins. */
 static void close_gone(struct changes *ch, struct vm_record *r)
 {
 	char name[128];
@@ -95,8 +99,8 @@ static void close_gone(struct changes *ch, struct vm_record *r)
 		return;
 	int n = record_changes(r);
 	text_escape(name, sizeof name, r->name);
-	talk_event(ch->talk, LOG_EVENT, "%s is no more: its %d change%s went with it", name, n,
-		text_s((size_t)n));
+	talk_event(ch->talk, LOG_EVENT, "%s has ended, and its %d change%s with it: nothing to put back",
+		name, n, text_s((size_t)n));
 	apply_forget(ch, r, JOURNAL_VM);
 }
 
@@ -115,13 +119,13 @@ void restore_close(struct changes *ch, const char *pattern, int64_t grace_ns)
 			r->gone_ns = ch->sample->time_ns;
 		if (ch->sample->time_ns - r->gone_ns < grace_ns || r->gone_ns < 0)
 			continue;
-		r->gone_ns = -1; /* asked for once each time that it goes */
+		r->gone_ns = -1; /* libvirt is asked once each time that it goes away */
 		close_gone(ch, r);
 	}
 }
 
-/* Who does not come back in a week was deleted, or was shut down and has its definition's pins again: but a
- * saved image is proof that it will. */
+/* A VM that was away for a week is taken for deleted or shut down, and nothing of ours is left on it then.
+ * One of which libvirt holds a saved image is kept: it comes back with our pins. */
 void restore_saved(struct changes *ch)
 {
 	const int64_t second = INT64_C(1000000000), over = LEDGER_GONE_S * second;
@@ -137,7 +141,8 @@ void restore_saved(struct changes *ch)
 		} else {
 			text_escape(name, sizeof name, r->name);
 			talk_event(ch->talk, LOG_EVENT,
-				"%s has not been here for a week: what it had is forgotten", name);
+				"%s has not been on this host for a week: its changes are not kept any longer",
+				name);
 			apply_forget(ch, r, JOURNAL_VM);
 		}
 	}
@@ -165,7 +170,8 @@ static void settle_period(
 	apply_forget(ch, r, JOURNAL_PERIOD);
 }
 
-/* The fact may be a tick or two older than our last change: it is believed once it stays. */
+/* CPU shares are not read at every tick, so a reading may be older than our last change: it counts once it
+ * has come several times in a row. */
 static void settle_shares(
 	struct changes *ch, struct vm_record *r, const struct vm_sample *vm, struct settled *s)
 {

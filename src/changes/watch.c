@@ -8,11 +8,11 @@
 #include "changes.h"
 #include "vmtop/text.h"
 
-/* One that is started anew by a script is gone for a moment only. */
+/* So long a VM may be away before its changes are forgotten: a script that restarts it needs a moment. */
 #define GONE_GRACE_NS INT64_C(600000000000)
 #define AGE_STAMP_NS  INT64_C(21600000000000)
 
-/* false: how some vCPU is pinned is not known yet. */
+/* Keeps those pins that are still as we wrote them. false: the pins of some vCPU are not known yet. */
 static bool pins_of_new_life(struct changes *ch, struct vm_record *r, const struct vm_sample *vm)
 {
 	struct cpuset online;
@@ -80,7 +80,7 @@ static bool runs(const struct vm_sample *vm)
 	return vm->state == VM_RUNNING || vm->state == VM_BLOCKED;
 }
 
-/* What an earlier run asked for goes on being watched. */
+/* The balloon targets of an earlier run are watched as if this run had set them. */
 static void watch_inherited(struct vm_record *r, const struct vm_memory *m, int64_t now_ns)
 {
 	if (r->wrote_kib < 0 || balloon_watch_asks(&r->memo.balloon) || !balloon_ours_now(r, m, now_ns))
@@ -159,8 +159,8 @@ static bool was_released(const struct changes *ch, const struct vcpu_record *k, 
 	return v->affinity_avail == AVAIL_OK && cpuset_equal(&found, &now);
 }
 
-/* Somebody pinned a vCPU of ours, we pinned it again after the hold, and he did so too: he means it. Who puts
- * it back as it was found may have meant a release; that is believed twice. */
+/* Somebody pins a vCPU that we had pinned, for the second time: two controllers fight over it. Putting it
+ * back as it was found is taken for a release, not a fight, the first two times. */
 static bool is_rival(
 	const struct changes *ch, struct vm_record *r, struct vcpu_record *k, const struct vcpu_sample *v)
 {
@@ -174,7 +174,7 @@ static bool is_rival(
 	return ++f->fights > 1;
 }
 
-/* That guest is left to him, twice as long each time, and AUTO goes on with the others. */
+/* AUTO leaves this guest to the other controller, twice as long each time, and goes on with the others. */
 static void leave_to_rival(struct changes *ch, struct vm_record *r)
 {
 	enum { DOUBLINGS_MOST = 5 };
@@ -191,8 +191,8 @@ static void leave_to_rival(struct changes *ch, struct vm_record *r)
 			name, rest_s);
 }
 
-/* Two controllers that fight over a vCPU only undo each other. A single pin of somebody else, and pins on
- * other vCPUs, are no fight: the hold of that vCPU is enough. */
+/* Looks for guests over whose vCPUs another controller fights with us: both would only undo each other's
+ * pins. A single pin by somebody else is no fight: foreign_hold keeps us from that vCPU alone. */
 static void watch_rivals(struct changes *ch)
 {
 	for (size_t i = 0; i < ch->sample->n_vms; i++) {

@@ -180,7 +180,7 @@ static void check_topology(const struct snapshot *s, struct checked *f)
 	if (h->has_isolation)
 		snprintf(apart, sizeof apart, "%zu isolated", isolated);
 	snprintf(f->text, sizeof f->text,
-		"%zu pCPU%s, %zu online, %s, %zu NUMA node%s, caches %s; pins per %s", h->n_pcpus,
+		"%zu pCPU%s, %zu online, %s, %zu NUMA node%s, caches %s; granularity %s", h->n_pcpus,
 		text_s(h->n_pcpus), online, apart, h->n_nodes, text_s(h->n_nodes),
 		h->has_llc ? "known" : "not known", granularity_name(s->granularity));
 	if (h->n_pcpus == 0) {
@@ -269,10 +269,10 @@ static void check_claim(const struct snapshot *s, struct checked *f)
 		return;
 	case CLAIM_DENIED:
 	case CLAIM_UNKNOWN:
-		snprintf(f->text, sizeof f->text, "it cannot be told who steers this host");
+		snprintf(f->text, sizeof f->text, "whether another vmtop steers this host is not known");
 		f->level = LEVEL_WARN;
 		f->advice =
-			"vmtop notes down in libvirt, as a secret, who steers; nothing is steered without";
+			"vmtop keeps a secret in libvirt that says who steers; without the right to it, it steers nothing";
 		return;
 	default:
 		snprintf(f->text, sizeof f->text, "nobody steers this host");
@@ -404,7 +404,8 @@ static struct snapshot *settled(struct engine *en, struct err *e)
 		if (!engine_wait(en, -1))
 			break;
 	}
-	err_set(e, ERR_RUNTIME, "the hypervisor gave no two samples to make rates of");
+	err_set(e, ERR_RUNTIME,
+		"no rates: the hypervisor did not give two samples; try again, or look at its log");
 	return NULL;
 }
 

@@ -207,12 +207,12 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *u
 	(void)version, (void)body, (void)body_len, (void)of_connection;
 	bool get = strcmp(method, MHD_HTTP_METHOD_GET) == 0, head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 	if (!get && !head)
-		return say(c, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD alone\n");
+		return say(c, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are answered\n");
 	if (strcmp(url, "/metrics") == 0)
 		return answer_metrics(arg, c);
 	if (strcmp(url, "/") == 0)
 		return say(c, MHD_HTTP_OK, "vmtop " VMTOP_VERSION ": what Prometheus reads is at /metrics\n");
-	return say(c, MHD_HTTP_NOT_FOUND, "not here; see /metrics\n");
+	return say(c, MHD_HTTP_NOT_FOUND, "nothing here: the metrics are at /metrics\n");
 }
 
 static void note_connection(

@@ -282,8 +282,8 @@ static int make(struct report *r, struct err *e)
 		return -1;
 	size_t ticks = r->n_ticks;
 	if (ticks < 2)
-		return err_set(e, ERR_RUNTIME, "%.200s holds %zu tick%s; two are the least", r->file, ticks,
-			text_s(ticks));
+		return err_set(e, ERR_RUNTIME, "%.200s is too short: %zu tick%s, and at least two are needed",
+			r->file, ticks, text_s(ticks));
 	if (choose_guests(r) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (play(r, false, ticks, e) < 0)

@@ -57,7 +57,8 @@ static int engine_build(struct engine *en, struct err *e)
 	return engine_controllers(en, e);
 }
 
-/* Without the right to change anything AUTO is a wish. An unattended run, whose log nobody sees, ends. */
+/* AUTO on a connection that may not change guests: on a screen AUTO stays off and the log says why; a run in
+ * batch, whose log perhaps nobody reads, ends with an error. */
 static int auto_denied(struct engine *en, struct err *e)
 {
 	if ((!en->cfg.auto_cpu && !en->cfg.auto_memory) || changes_allowed(&en->changes))

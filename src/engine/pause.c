@@ -106,7 +106,7 @@ static void look(struct engine *en, enum pause_of what)
 		en->next_memory_ns = en->b->ops->now(en->b);
 }
 
-/* Since when AUTO is wanted and nothing can be steered; then the run is of no use any more. */
+/* Ends a run without a screen when AUTO has been wanted, and nothing could be steered, for give_up. */
 static void give_up(struct engine *en, bool sampled, const char *why)
 {
 	int64_t now = en->b->ops->now(en->b);

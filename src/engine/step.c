@@ -39,7 +39,8 @@ static void say_error(struct engine *en, const struct err *e)
 	talk_once(&en->talk, LOG_ERROR, e->msg);
 }
 
-/* What could not be written goes, so that another can begin; in batch mode its word stays for the output. */
+/* A recorder that failed is closed, so that R can begin another recording. In batch mode its error is kept:
+ * the output ends the run with it. */
 static void drop_lost_recording(struct engine *en)
 {
 	talk_notice(&en->talk, "%.250s", en->status.text);
@@ -244,7 +245,8 @@ static void forced_cpu_done(struct engine *en, size_t first, size_t pins)
 	talk_notice(&en->talk, "%.280s", text);
 }
 
-/* The screen said yes to a few moves by the numbers that it had; by now there may be more. */
+/* The screen did not ask because few moves were planned when b was pressed; by now there may be more than it
+ * may make unasked. */
 static int hold_back(struct engine *en, struct err *e)
 {
 	struct round r = round_of(en, ROUND_PREVIEW);
@@ -255,7 +257,8 @@ static int hold_back(struct engine *en, struct err *e)
 		return -1;
 	if (en->scratch.n > en->rebalance_most) {
 		en->want_rebalance = en->said_waiting = false;
-		talk_notice(&en->talk, "rebalance: by now %zu vCPU%s would move; once more, and it asks",
+		talk_notice(&en->talk,
+			"not rebalanced: by now %zu vCPU%s would move; press b again, and it asks",
 			en->scratch.n, text_s(en->scratch.n));
 	}
 	plan_reset(&en->scratch);
@@ -364,7 +367,8 @@ static int step_plan(struct engine *en, struct round *cpu, struct round *memory,
 	}
 	if (manual_plan(&en->changes, en->stats_on || en->cfg.auto_memory) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	/* A change by hand and a policy's idea for the same VM must not meet: the holds are in force now. */
+	/* Changes by hand hold their VMs: the rules are built anew, so that no policy plans for the same VM.
+	 */
 	if (en->plan.n && build_rules(en) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (plan_cpu(en, cpu, previewed, e) < 0 || plan_memory(en, memory, e) < 0)

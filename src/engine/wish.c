@@ -35,7 +35,7 @@ static bool too_old(int64_t at_ns)
 static void say_why(struct engine *en, bool dropped)
 {
 	if (dropped)
-		talk_notice(&en->talk, "dropped: what was asked by key is not done");
+		talk_notice(&en->talk, "dropped: what the key asked for is not done");
 	else
 		talk_notice(&en->talk,
 			"not done: libvirt did not answer within %d s of the key; press it again", WISH_S);

@@ -112,7 +112,7 @@ static int open_screen(struct terminal *t, const char *name, struct err *e)
 			name);
 	keyboard_modes(t);
 	if (out_open(&t->out, STDOUT_FILENO, fd) < 0)
-		return err_set(e, ERR_RUNTIME, "no memory file for frames: %s", strerror(errno));
+		return err_set(e, ERR_RUNTIME, "cannot make a memory file for frames: %s", strerror(errno));
 	return 0;
 }
 

@@ -195,7 +195,7 @@ static void test_too_short(void **state)
 	recorded_run(&cfg, "cpu1", 2, NULL, NULL);
 	snprintf(cfg.replay, sizeof cfg.replay, "%s", path);
 	assert_null(trace_read(&cfg, 5, &e));
-	assert_non_null(strstr(e.msg, "holds 2 ticks; three are the least"));
+	assert_non_null(strstr(e.msg, "is too short: 2 ticks, and at least three are needed"));
 }
 
 /* Neither compare nor report makes numbers of a host that has no pCPUs. */

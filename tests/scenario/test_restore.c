@@ -489,7 +489,8 @@ static void impossible_lines(void **state)
 	assert_non_null(strstr(said, " of the journal is not used: no guest has such a vCPU\n"));
 	assert_non_null(strstr(said, " of the journal is not used: no such time\n"));
 	assert_non_null(strstr(said, "a-4 has no vCPU 7: nothing to put back there\n"));
-	assert_non_null(strstr(said, "a-4 vCPU 0: found on pCPU 900, which this host has not; it stays\n"));
+	assert_non_null(strstr(said,
+		"a-4 vCPU 0: found on pCPU 900, which this host does not have: its pin stays as it is\n"));
 	assert_non_null(strstr(said, "2 changes put back"));
 	assert_string_equal(spy_pin(&host, "a-3", 0), "0");
 	assert_non_null(strstr(restore(NULL, 0), "nothing to put back"));
@@ -533,7 +534,8 @@ static void the_gone_are_closed(void **state)
 		engine_free(en); /* as after a crash */
 		const char *said = restore(NULL, 0);
 		if (known == KNOWN_ENDED)
-			assert_non_null(strstr(said, "a-4 is no more: its 1 change went with it\n"));
+			assert_non_null(strstr(
+				said, "a-4 has ended, and its 1 change with it: nothing to put back\n"));
 		else
 			assert_non_null(strstr(said, "not here"));
 		assert_int_equal(access(journal_file(), F_OK), known != KNOWN_ENDED ? 0 : -1);
@@ -545,9 +547,9 @@ static void the_gone_are_closed(void **state)
 	struct engine *en = spy_engine(&host, &cfg);
 	host.known = KNOWN_ENDED;
 	spy_run(en, 300);
-	assert_null(spy_logged(en, "is no more"));
+	assert_null(spy_logged(en, "has ended"));
 	spy_run(en, 400);
-	assert_non_null(spy_logged(en, "a-4 is no more: its 1 change went with it"));
+	assert_non_null(spy_logged(en, "a-4 has ended, and its 1 change with it: nothing to put back"));
 	engine_leave(en, true);
 	engine_free(en);
 	assert_int_equal(access(journal_file(), F_OK), -1);
@@ -573,9 +575,9 @@ static void the_wall_clock_jumps(void **state)
 		host.wall_jump_ns = -4000 * day_ns;
 		engine_command(en, &hourly);
 		spy_run(en, 6.5 * 86400);
-		assert_null(spy_logged(en, "has not been here for a week"));
+		assert_null(spy_logged(en, "has not been on this host for a week"));
 		spy_run(en, 86400);
-		assert_int_equal(spy_logged(en, "a-4 has not been here for a week") != NULL, !saved);
+		assert_int_equal(spy_logged(en, "a-4 has not been on this host for a week") != NULL, !saved);
 		engine_leave(en, true);
 		engine_free(en);
 		assert_int_equal(access(journal_file(), F_OK), saved ? 0 : -1);
@@ -666,7 +668,7 @@ static void no_journal_no_change(void **state)
 		[IS_A_FOLDER] = "cannot read the journal",
 		[IS_HUGE] = "too large",
 		[IS_NEWER] = "of a newer vmtop",
-		[IS_FOREIGN] = "somebody else's"};
+		[IS_FOREIGN] = "belongs to another user"};
 	char home[256];
 	snprintf(home, sizeof home, "%s", state_home());
 	for (enum spoilt how = 0; how < (geteuid() == 0 ? SPOILT : IS_FOREIGN); how++) {

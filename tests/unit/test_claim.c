@@ -505,7 +505,7 @@ static void secrets_of_others(void **state)
 		pass(10 * CLAIM_EXPIRY_S);
 		assert_false(take(&a));
 		assert_int_equal(a.status.state, CLAIM_OTHER);
-		assert_non_null(strstr(a.status.who, "none of vmtop's"));
+		assert_non_null(strstr(a.status.who, "which vmtop did not make"));
 		assert_string_equal(lib.uuid, "01234567-89ab-cdef-0123-456789abcdef");
 	}
 }

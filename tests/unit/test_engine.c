@@ -120,7 +120,7 @@ static void test_rebalance_keeps_to_what_was_agreed(void **state)
 	assert_int_equal(engine_step(en, &e), 0);
 	struct snapshot *s = engine_snapshot(en);
 	assert_int_equal(s->n_actions, 0);
-	assert_non_null(strstr(s->notice, "vCPUs would move; once more, and it asks"));
+	assert_non_null(strstr(s->notice, "vCPUs would move; press b again, and it asks"));
 	snapshot_free(s);
 	engine_command(en, &(struct command){.kind = CMD_REBALANCE, .number = 8});
 	assert_int_equal(engine_step(en, &e), 0);

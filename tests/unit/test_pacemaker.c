@@ -121,7 +121,7 @@ static void test_refused(void **state)
 	look_at("", PRIMITIVE("db", LIVE), "<rsc_location id='likes' rsc='db' node='host-b' score='5'/>");
 	is("db", "host-b.example", "");
 	look_at("", PRIMITIVE("-rf /", CONFIG("/nowhere/db.xml") LIVE), "");
-	is("", "", "Pacemaker's resource -rf / or its node has a name that is no plain word");
+	is("", "", "Pacemaker's resource -rf / or its node has a name with characters that are not taken");
 	struct pacemaker_question q = {
 		.vm = "db", .uuid = uuid, .target = "c", .target_host = "", .root = commands_dir()};
 	memset(&look, 0, sizeof look);

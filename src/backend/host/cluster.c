@@ -136,7 +136,7 @@ static int simulate(const char *cib, char **result, char **after, struct err *e)
 	char to[PATH + 16], save[PATH + 16];
 	int rc = -1;
 	if (!page_open(&in, cib) || !page_open(&out, NULL) || !page_open(&saved, NULL)) {
-		err_set(e, ERR_RUNTIME, "no memory for crm_simulate: %s", strerror(errno));
+		err_set(e, ERR_RUNTIME, "cannot make a memory file for crm_simulate: %s", strerror(errno));
 	} else {
 		snprintf(to, sizeof to, "--output-to=%s", out.path);
 		snprintf(save, sizeof save, "--save-output=%s", saved.path);
@@ -177,7 +177,8 @@ int cluster_self(struct cluster_self *to, struct err *e)
 		text[strcspn(text, "\n")] = '\0';
 		rc = strlen(text) < sizeof to->node && cib_plain(text)
 			     ? 0
-			     : err_set(e, ERR_CONNECT, "crm_node: a name that is no plain word");
+			     : err_set(e, ERR_CONNECT,
+				       "crm_node gives this node a name with characters that are not taken");
 		if (rc == 0)
 			memcpy(to->node, text, strlen(text) + 1);
 	}
@@ -284,7 +285,7 @@ static int difference(const char *was, const char *is, char **patch, struct err 
 	struct page a = {.fd = -1}, b = {.fd = -1};
 	int rc = -1;
 	if (!page_open(&a, was) || !page_open(&b, is)) {
-		err_set(e, ERR_RUNTIME, "no memory for crm_diff: %s", strerror(errno));
+		err_set(e, ERR_RUNTIME, "cannot make a memory file for crm_diff: %s", strerror(errno));
 	} else {
 		const char *const argv[] = {"crm_diff", "--original", a.path, "--new", b.path, NULL};
 		rc = run(argv, CIB_MOST, SHORT_S, 1, patch, e);
@@ -303,7 +304,7 @@ int cluster_write(const struct cluster *c, const struct cluster_self *self, cons
 	struct page p = {.fd = -1};
 	int rc = cib ? difference(c->cib, cib, &patch, e) : -1;
 	if (rc == 0 && !page_open(&p, patch))
-		rc = err_set(e, ERR_RUNTIME, "no memory for cibadmin: %s", strerror(errno));
+		rc = err_set(e, ERR_RUNTIME, "cannot make a memory file for cibadmin: %s", strerror(errno));
 	if (rc == 0) {
 		const char *const argv[] = {"cibadmin", "--patch", "--xml-file", p.path, NULL};
 		rc = run(argv, SAID_MOST, SHORT_S, 0, NULL, e);

@@ -60,8 +60,8 @@ static int read_nodes(struct cluster *c, xmlNodePtr cib, struct err *e)
 	{
 		struct cluster_node x, *to;
 		if (!name_of(node, "uname", x.name) || !name_of(node, "id", x.id))
-			return err_set(
-				e, ERR_RUNTIME, "a node of the cluster has a name that is no plain word");
+			return err_set(e, ERR_RUNTIME,
+				"a node of the cluster has a name with characters that are not taken");
 		to = MORE(c->nodes, c->n_nodes, c->cap_nodes, NODES_MOST);
 		if (!to)
 			return too_many(e, "nodes");

@@ -87,7 +87,7 @@ static void judge(xmlNodePtr cib, const struct cib_resource *r, const struct pac
 	else if (cib_moved_by_hand(cib, r->id, value, sizeof value))
 		snprintf(why, sizeof why, "was moved by hand: crm_resource --clear first");
 	else if (!cib_plain(r->id) || !cib_plain(to->node))
-		snprintf(why, sizeof why, "or its node has a name that is no plain word");
+		snprintf(why, sizeof why, "or its node has a name with characters that are not taken");
 	if (*why)
 		snprintf(to->owner, sizeof to->owner, "Pacemaker's resource %.60s %.110s", id, why);
 	else

@@ -197,7 +197,7 @@ static void judge_holder(struct claim *k, const char *uuid, const char *text)
 	note_holder(k, uuid, text);
 	k->status.state = CLAIM_OTHER;
 	if (!claim_parse(&of, text)) {
-		snprintf(k->status.who, sizeof k->status.who, "secret %s, which is none of vmtop's,", uuid);
+		snprintf(k->status.who, sizeof k->status.who, "secret %s, which vmtop did not make,", uuid);
 		return;
 	}
 	tell_who(k, &of);
@@ -230,9 +230,10 @@ static int refused(struct claim *k, struct err *e)
 		return err_set(e, ERR_DENIED, "%s steers this host", k->status.who);
 	case CLAIM_DENIED:
 		return err_set(e, ERR_DENIED,
-			"no right to write down in libvirt who steers this host (a secret): nothing is steered without");
+			"no right to keep a secret in libvirt, which says who steers this host; without it nothing is steered");
 	default:
-		return err_set(e, ERR_RUNTIME, "it cannot be told who steers this host");
+		return err_set(e, ERR_RUNTIME,
+			"whether another vmtop steers this host is not known, so nothing is steered");
 	}
 }
 

@@ -100,7 +100,8 @@ int lv_claim_settle(struct lv *lv, int64_t until_ns, struct err *e)
 	if (!lv->claim_request)
 		return 0;
 	if (!link_await(lv->link, &lv->claim_request->r, until_ns))
-		return err_set(e, ERR_TIMEOUT, "no answer to who steers this host; not tried");
+		return err_set(
+			e, ERR_TIMEOUT, "libvirt does not answer who steers this host: nothing was tried");
 	collect(lv, NULL); /* what became of it is in the claim */
 	return 0;
 }
@@ -111,7 +112,7 @@ int lv_claim_now(struct lv *lv, enum claim_op op, int64_t until_ns, struct err *
 		submit(lv, op, e) < 0)
 		return -1;
 	if (!link_await(lv->link, &lv->claim_request->r, until_ns))
-		return err_set(e, ERR_TIMEOUT, "no answer to who steers this host");
+		return err_set(e, ERR_TIMEOUT, "libvirt does not answer who steers this host");
 	return collect(lv, e);
 }
 

@@ -267,7 +267,7 @@ static void find_arrived(struct hands *h, const struct move *m, bool left, struc
 		to->progress = q->progress;
 	note_add(to, q ? q->error : error);
 	text_escape(name, sizeof name, m->from.name);
-	snprintf(text, sizeof text, "its definition is left behind at %s: virsh undefine there", name);
+	snprintf(text, sizeof text, "its definition is still at %s: virsh undefine removes it there", name);
 	note_add(to, left ? text : "");
 	free(q);
 }

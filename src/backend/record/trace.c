@@ -264,7 +264,8 @@ static int add_tick(struct trace *t, struct backend *b, struct reading *r, doubl
 	count_actions(t, b, &r->s, &r->p);
 	add_host(t, &r->s, at);
 	if (add_vms(t, &r->s, &r->m, at) < 0 || add_pcpus(t, &r->s, &r->m, at) < 0)
-		return err_set(e, ERR_NOMEM, "too many vCPUs and ticks to keep in memory");
+		return err_set(e, ERR_NOMEM,
+			"out of memory for so many vCPUs and ticks: --record-keep makes shorter recordings");
 	t->facts.seconds = (double)(r->s.time_ns - r->first_ns) / 1e9;
 	if (r->ticks > 1) {
 		t->facts.final_pct = deviation(&r->s, &r->m);
@@ -338,8 +339,8 @@ struct trace *trace_read(const struct config *cfg, double limit_pct, struct err 
 	if (count_ticks(cfg, &ticks, e) < 0)
 		return NULL;
 	if (ticks < 3) {
-		err_set(e, ERR_RUNTIME, "%.200s holds %zu tick%s; three are the least", cfg->replay, ticks,
-			text_s(ticks));
+		err_set(e, ERR_RUNTIME, "%.200s is too short: %zu tick%s, and at least three are needed",
+			cfg->replay, ticks, text_s(ticks));
 		return NULL;
 	}
 	struct trace *t = calloc(1, sizeof *t);

@@ -15,7 +15,8 @@ enum { DAY_S = 86400, MOST_S = 31 * DAY_S };
 int trace_runs(const struct trace *t, const char *path, struct err *e)
 {
 	if (t->facts.seconds > MOST_S)
-		return err_set(e, ERR_RUNTIME, "%.200s spans %.1f days, and %d are the most", path,
+		return err_set(e, ERR_RUNTIME,
+			"%.200s is too long: %.1f days, and at most %d can be run again", path,
 			t->facts.seconds / DAY_S, MOST_S / DAY_S);
 	for (size_t i = 0; i < t->n_pcpus; i++)
 		if (t->pcpus[i].first.online && !t->pcpus[i].first.isolated)

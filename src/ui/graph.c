@@ -29,8 +29,11 @@ struct pile {
 static struct pile pile_at(const struct stack *s, uint64_t b, size_t per)
 {
 	uint8_t lower = bucket(&s->lower, b, per), upper = bucket(&s->upper, b, per);
-	double low = lower == DRAW_NO_LEVEL ? 0 : lower, up = upper == DRAW_NO_LEVEL ? 0 : upper;
-	return (struct pile){low, fmin(low + up, 100), lower != DRAW_NO_LEVEL || upper != DRAW_NO_LEVEL};
+	double scale = s->full > 0 ? 100 / s->full : 1;
+	double low = lower == DRAW_NO_LEVEL ? 0 : lower * scale,
+	       up = upper == DRAW_NO_LEVEL ? 0 : upper * scale;
+	return (struct pile){
+		fmin(low, 100), fmin(low + up, 100), lower != DRAW_NO_LEVEL || upper != DRAW_NO_LEVEL};
 }
 
 /* Dots from the bottom up to a level; what is there at all shows. */

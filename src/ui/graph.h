@@ -6,8 +6,8 @@
 
 #include "draw.h"
 
-/* Levels 0..100 over time in a ring of n, a row of `stride` bytes a point; DRAW_NO_LEVEL: not known. Point i
- * is at i % n. */
+/* Levels, 0..100 as a rule, over time in a ring of n, a row of `stride` bytes a point; DRAW_NO_LEVEL: not
+ * known. Point i is at i % n. */
 enum { DRAW_NO_LEVEL = 255 };
 struct series {
 	const uint8_t *levels;
@@ -19,6 +19,7 @@ struct series {
 struct stack {
 	struct series lower, upper;
 	enum style upper_style;
+	double full; /* the level at full height; not given: 100 */
 };
 /* Newest to the right; one row makes a sparkline. At least `span` points are shown: where there is less room,
  * neighbours are shown as their mean. */

@@ -15,9 +15,14 @@ void history_done(struct history *h)
 	memset(h, 0, sizeof *h);
 }
 
+static uint8_t level_up_to(struct vf64 x, double most)
+{
+	return vf64_has(x) ? (uint8_t)lround(fmin(fmax(x.v, 0), most)) : DRAW_NO_LEVEL;
+}
+
 static uint8_t level(struct vf64 x)
 {
-	return vf64_has(x) ? (uint8_t)lround(fmin(fmax(x.v, 0), 100)) : DRAW_NO_LEVEL;
+	return level_up_to(x, 100);
 }
 
 static uint8_t share(struct vi64 part, struct vi64 whole)
@@ -129,13 +134,11 @@ static void feed_host(uint8_t *to, const struct snapshot *s)
 	for (size_t i = 0; i < s->sample.n_vms; i++)
 		if (vf64_has(s->vm_rates[i].wait_pct))
 			wait = vf64_ok(wait.v + s->vm_rates[i].wait_pct.v / (n > 0 ? n : 1));
-	deviation.v *= 2;
-	found.v *= 2;
 	uint8_t used = share(host->available_kib, host->total_kib);
 	to[HOST_BUSY] = level(s->busy_pct);
 	to[HOST_WAIT] = level(wait);
-	to[HOST_FOUND] = level(found);
-	to[HOST_EXCESS] = above(level(deviation), level(found));
+	to[HOST_FOUND] = level_up_to(found, DEVIATION_MOST);
+	to[HOST_EXCESS] = above(level_up_to(deviation, DEVIATION_MOST), to[HOST_FOUND]);
 	to[HOST_USED] = used == DRAW_NO_LEVEL ? used : (uint8_t)(100 - used);
 }
 

@@ -9,13 +9,15 @@
 /* An hour and eight minutes at an interval of 2 s; a byte a row and point. */
 enum { HISTORY_POINTS = 2048 };
 
-/* Levels are 0..100, DRAW_NO_LEVEL where nothing is known. What stands above another in a graph is what comes
- * on top of it. */
+enum { DEVIATION_MOST = 250 }; /* percent: more is drawn as this */
+
+/* Levels are 0..100 but for the deviation, DRAW_NO_LEVEL where nothing is known. What stands above another in
+ * a graph is what comes on top of it. */
 enum history_host {
 	HOST_BUSY, /* mean over pCPUs */
 	HOST_WAIT, /* all waiting of vCPUs by pCPUs, above BUSY */
 	HOST_FOUND,
-	HOST_EXCESS, /* deviation, above the best found; both in half percent */
+	HOST_EXCESS, /* deviation, above the best found; both up to DEVIATION_MOST */
 	HOST_USED,   /* memory */
 	HOST_ROWS
 };

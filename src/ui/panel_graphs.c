@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Since when: graphs of the host, and of one VM. What ran and what waited stand one above the other, as do
- * what a guest uses and the rest of its balloon. Invariant: scales are fixed, so that nothing jumps. */
+ * what a guest uses and the rest of its balloon. Invariant: scales are fixed, so that nothing
+ * jumps, but for that of the deviation, which knows no bound: it has three steps. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "view_private.h"
 #include "vmtop/text.h"
 
-enum { NARROW = 38, DEVIATION_TOP = 50 };
+enum { NARROW = 38, ALL = 100 };
 
 static void size_text(char buf[16], struct vi64 kib)
 {
@@ -65,9 +66,9 @@ void vm_graphs_draw(
 		return;
 	int half = (at.cols - 2) / 2;
 	struct stack cpu = {
-		history_of_vm(&v->hist, h, VM_RUN), history_of_vm(&v->hist, h, VM_WAIT), STYLE_WAIT};
+		history_of_vm(&v->hist, h, VM_RUN), history_of_vm(&v->hist, h, VM_WAIT), STYLE_WAIT, ALL};
 	struct stack memory = {
-		history_of_vm(&v->hist, h, VM_USED), history_of_vm(&v->hist, h, VM_BALLOON), STYLE_DIM};
+		history_of_vm(&v->hist, h, VM_USED), history_of_vm(&v->hist, h, VM_BALLOON), STYLE_DIM, ALL};
 	cpu_panel(v, "CPU", cpu, to, (struct rect){at.row, at.col, at.rows, half});
 	char used[16], balloon[16], max[16], title[120];
 	size_text(used, s->vm_rates[vm].used_kib);
@@ -77,6 +78,23 @@ void vm_graphs_draw(
 	panel(v, to, (struct rect){at.row, at.col + half + 2, at.rows, at.cols - half - 2},
 		&(struct graph_of){
 			.title = title, .top = scale_text(max, m->max_kib), .stack = memory, .mark = -1});
+}
+
+/* The least of three scales that holds all of what `cols` columns show. */
+static int deviation_top(const struct view *v, const struct screen *to, int cols)
+{
+	struct series found = history_of_host(&v->hist, HOST_FOUND);
+	struct series excess = history_of_host(&v->hist, HOST_EXCESS);
+	uint64_t points = graph_points(to, cols, GRAPH_SPAN);
+	uint64_t from = found.end - found.first > points ? found.end - points : found.first;
+	int most = 0;
+	for (uint64_t i = from; i < found.end; i++) {
+		uint8_t a = found.levels[i % found.n * found.stride];
+		uint8_t b = excess.levels[i % excess.n * excess.stride];
+		int sum = (a == DRAW_NO_LEVEL ? 0 : a) + (b == DRAW_NO_LEVEL ? 0 : b);
+		most = sum > most ? sum : most;
+	}
+	return most <= 50 ? 50 : most <= 100 ? 100 : DEVIATION_MOST;
 }
 
 static void deviation_panel(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
@@ -93,13 +111,14 @@ static void deviation_panel(const struct view *v, const struct snapshot *s, stru
 			c->found_pct.v);
 	if (vf64_has(c->limit_pct))
 		snprintf(title + n, sizeof title - (size_t)n, " limit %.1f", c->limit_pct.v);
-	snprintf(top, sizeof top, "%d%%", DEVIATION_TOP);
+	int full = deviation_top(v, to, at.cols - GRAPH_SCALE);
+	snprintf(top, sizeof top, "%d%%", full);
 	panel(v, to, at,
 		&(struct graph_of){.title = title,
 			.top = top,
 			.stack = {history_of_host(&v->hist, HOST_FOUND),
-				history_of_host(&v->hist, HOST_EXCESS), STYLE_WARN},
-			.mark = vf64_has(c->limit_pct) ? c->limit_pct.v * 100 / DEVIATION_TOP : -1});
+				history_of_host(&v->hist, HOST_EXCESS), STYLE_WARN, full},
+			.mark = vf64_has(c->limit_pct) ? c->limit_pct.v * 100 / full : -1});
 }
 
 static void memory_panel(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
@@ -133,7 +152,7 @@ void host_graphs_draw(const struct view *v, const struct snapshot *s, struct scr
 		else if (i == 1)
 			cpu_panel(v, "pCPUs",
 				(struct stack){history_of_host(&v->hist, HOST_BUSY),
-					history_of_host(&v->hist, HOST_WAIT), STYLE_WAIT},
+					history_of_host(&v->hist, HOST_WAIT), STYLE_WAIT, ALL},
 				to, part);
 		else
 			memory_panel(v, s, to, part);

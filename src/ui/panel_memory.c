@@ -9,6 +9,8 @@
 #include "view_private.h"
 #include "vmtop/text.h"
 
+enum { ROOMY = 12 }; /* rows from which on no word about memory is cut */
+
 /* Appends to buf, after sep unless it is the first. */
 static void __attribute__((format(printf, 4, 5)))
 add(char *buf, size_t len, const char *sep, const char *fmt, ...)
@@ -166,8 +168,9 @@ void memory_draw(const struct view *v, const struct snapshot *s, struct screen *
 		return;
 	draw_title(to, at, false, "Memory", NULL);
 	int row = at.row + 1, end = at.row + at.rows;
+	int most = at.rows >= ROOMY ? 4 : 2;
 	row += draw_verdict(
-		s, to, (struct rect){row, at.col + 1, end - row < 2 ? end - row : 2, at.cols - 1});
+		s, to, (struct rect){row, at.col + 1, end - row < most ? end - row : most, at.cols - 1});
 	if (rows_selected(v, s, &vm) && row < end) {
 		char text[600], name[1400];
 		text_escape(name, sizeof name, s->sample.vms[vm].name);

@@ -29,7 +29,8 @@ static bool live_timeline(const struct view *v, const struct snapshot *s, struct
 		if (at < first || at > last || b == DRAW_NO_LEVEL)
 			continue;
 		int cell = (int)((double)(at - first) * (TIMELINE_CELLS - 1) / (double)(last - first));
-		t->level[cell] = (uint8_t)(b + (a == DRAW_NO_LEVEL ? 0 : a));
+		int half_pct = 2 * (b + (a == DRAW_NO_LEVEL ? 0 : a));
+		t->level[cell] = (uint8_t)(half_pct < 100 ? half_pct : 100);
 	}
 	return true;
 }

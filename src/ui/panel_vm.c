@@ -84,7 +84,7 @@ static void vcpu_line(const struct view *v, const struct snapshot *s, size_t vm,
 	const struct history_vm *h = history_find(&v->hist, m->uuid);
 	if (spark > 0 && h && k < h->n) {
 		struct stack trend = {history_of_vcpu(&v->hist, h, k, VCPU_RUN),
-			history_of_vcpu(&v->hist, h, k, VCPU_WAIT), STYLE_WAIT};
+			history_of_vcpu(&v->hist, h, k, VCPU_WAIT), STYLE_WAIT, 100};
 		graph_draw(to, (struct rect){at.row, at.col + VCPU_FIXED + 1, 1, spark}, &trend, TREND_SPAN);
 	}
 	if (note[0] && left > 4)

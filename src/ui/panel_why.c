@@ -13,6 +13,7 @@ enum {
 	NAMES_MOST = 4,
 	MORE = 4,
 	REST = 10,
+	ROOMY = 9, /* rows below the title, from which on a verdict is not cut */
 	ROOM_FOR_KEY = 60,
 	NARROW = 100,
 	GRAPHS_LEAST = 6,
@@ -218,8 +219,9 @@ static int draw_verdict(const struct snapshot *s, size_t vm, struct screen *to, 
 	const struct suffering *x = &s->vm_status[vm].suffer;
 	char text[200];
 	suffer_verdict(x, text, sizeof text);
-	draw_cut(to, at.row, at.col + 1, at.cols - 1, x->n ? suffer_style(x) : STYLE_GOOD, text);
-	return 1;
+	/* Where rows are few the causes are worth more than its end. */
+	struct rect in = {at.row, at.col + 1, at.rows >= ROOMY ? at.rows : 1, at.cols - 1};
+	return draw_wrapped(to, in, x->n ? suffer_style(x) : STYLE_GOOD, text);
 }
 
 static int draw_unknown(const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
@@ -243,7 +245,7 @@ int why_body(const struct snapshot *s, size_t vm, bool focused, struct screen *t
 	draw_title(to, (struct rect){at.row, at.col, 1, at.cols}, focused, title,
 		s->sample.vms[vm].hung_since_ns ? "not answering" : vm_state_text(s->sample.vms[vm].state));
 	if (row < at.rows)
-		row += draw_verdict(s, vm, to, (struct rect){at.row + row, at.col, 1, at.cols});
+		row += draw_verdict(s, vm, to, (struct rect){at.row + row, at.col, at.rows - row, at.cols});
 	for (int i = 0; i < x->n && row + 1 < at.rows; i++) {
 		row += at.rows >= 12; /* a line between, where there is room */
 		row += draw_finding(

@@ -97,7 +97,7 @@ static uint32_t cell(const struct screen *kind, uint8_t run, uint8_t wait, uint8
 	struct series lower = {levels[0], 2, 2, 0, 2}, upper = {levels[0] + 1, 2, 2, 0, 2};
 	to.cells = NULL;
 	assert_int_equal(screen_resize(&to, 1, 1), 0);
-	graph_draw(&to, (struct rect){0, 0, 1, 1}, &(struct stack){lower, upper, STYLE_WAIT}, 2);
+	graph_draw(&to, (struct rect){0, 0, 1, 1}, &(struct stack){lower, upper, STYLE_WAIT, 100}, 2);
 	uint32_t ch = to.cells[0].ch;
 	*style = to.cells[0].style;
 	free(to.cells);
@@ -124,12 +124,44 @@ static void test_signs(void **state)
 	}
 }
 
+/* What is more than a scale was is no less: the deviation is known up to its bound, and a scale of its own
+ * draws it at the height that it says. */
+static void test_deviation_has_no_small_bound(void **state)
+{
+	static const double given[] = {3.4, 60, 108.9, 900};
+	static const uint8_t want[] = {3, 60, 109, DEVIATION_MOST};
+	(void)state;
+	struct history *h = calloc(1, sizeof *h);
+	struct snapshot *s = bigsnap_new(3, 8);
+	assert_non_null(h);
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		bigsnap_tick(s);
+		s->cpu.stddev_pct = vf64_ok(given[i]);
+		s->cpu.found_pct = vf64_ok(2);
+		history_feed(h, s);
+		struct series best = history_of_host(h, HOST_FOUND), over = history_of_host(h, HOST_EXCESS);
+		assert_int_equal(history_now(&best) + history_now(&over), want[i]);
+	}
+	struct screen to = {.graph = GRAPH_BLOCK};
+	uint8_t levels[2] = {125, 0};
+	struct series lower = {levels, 2, 1, 0, 1}, upper = {levels + 1, 2, 1, 0, 1};
+	assert_int_equal(screen_resize(&to, 10, 1), 0);
+	graph_draw(&to, (struct rect){0, 0, 10, 1}, &(struct stack){lower, upper, STYLE_WARN, 250}, 1);
+	for (int r = 0; r < 10; r++) /* the upper half is empty */
+		assert_int_equal(to.cells[r].ch == ' ' || to.cells[r].ch == 0, r < 5);
+	screen_done(&to);
+	history_done(h);
+	free(h);
+	bigsnap_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ring),
 		cmocka_unit_test(test_comes_and_goes),
 		cmocka_unit_test(test_signs),
+		cmocka_unit_test(test_deviation_has_no_small_bound),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,7 +72,7 @@ fleet:
 check:
 	@sh packaging/deps.sh test
 	@$(MAKE) --no-print-directory -s all tests
-	@sh tools/check.sh $(BUILD) cli recordings metrics examples extend install term live
+	@sh tools/check.sh $(BUILD) cli extend metrics install recordings examples term live
 
 check-quick: all tests
 	@sh tools/check.sh $(BUILD) cli recordings metrics examples term

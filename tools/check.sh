@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# check.sh BUILD [cli] [live]: runs every test binary under BUILD, and the scripts asked for; a line each, the whole
+# check.sh BUILD [cli] [live]...: runs every test binary under BUILD, and the scripts asked for; a line each, the whole
 # output of what failed, and at the end, alone on its line: N passed, N failed, N skipped.
 set -u
 build=$1
@@ -31,9 +31,25 @@ count() {
 	sed -n "s/^\[  $1 \] \([0-9]*\) test(s).*/\1/p" "$out" | awk '{n += $1} END {print n + 0}'
 }
 
-# The binaries are independent of one another: as many at once as there are CPUs. Each leaves its output and status.
+# They are independent of one another: as many at once as there are CPUs. Each leaves its output and status. Scripts,
+# which wait more than they work, come first; those at a terminal and with real guests have the machine for themselves.
+alone=''
+for what; do
+	[ -x "tests/$what/run" ] || continue
+	case $what in
+	term | live) alone="$alone $what" ;;
+	*) echo "tests/$what/run" ;;
+	esac
+done >"$work/scripts"
 cat >"$work/one" <<'END'
 work=$1 t=$2 name=${2##*/}
+case $t in
+tests/*/run)
+	name=${t#tests/} name=script_${name%/run}
+	"$t" >"$work/$name.out" 2>&1 </dev/null
+	exit 0
+	;;
+esac
 case $name in
 fuzz_*)
 	seeds=tests/fuzz/corpus/${name#fuzz_}
@@ -44,10 +60,13 @@ esac
 timeout 900 "$t" "$@" >"$work/$name.out" 2>&1 </dev/null
 echo $? >"$work/$name.status"
 END
-for t in "$build"/tests/unit/test_* "$build"/tests/scenario/test_* "$build"/tests/screen/test_* "$build"/tests/fuzz/fuzz_*; do
+# Those that take longest come first.
+for t in "$build"/tests/scenario/test_* "$build"/tests/screen/test_* "$build"/tests/unit/test_* "$build"/tests/fuzz/fuzz_*; do
 	case $t in *.o | *.d | *\*) ;; *) echo "$t" ;; esac
 done >"$work/list"
-xargs -n 1 -P "$(nproc 2>/dev/null || echo 2)" sh "$work/one" "$work" <"$work/list"
+VMTOP=$PWD/$build/vmtop
+export VMTOP
+cat "$work/scripts" "$work/list" | xargs -n 1 -P "$(nproc 2>/dev/null || echo 2)" sh "$work/one" "$work"
 while read -r t; do
 	name=${t##*/}
 	out=$work/$name.out
@@ -59,30 +78,40 @@ while read -r t; do
 done <"$work/list"
 out=$work/script
 
-# Scripts close with the same line as this one; shown as they go, because some take minutes. Leaves $p $f $s.
-script_once() {
-	VMTOP=$PWD/$build/vmtop "$@" 2>&1 </dev/null | tee "$out"
-	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$out" | tail -n 1)
+# Scripts close with the same line as this one. script_counts FILE: leaves $p $f $s.
+script_counts() {
+	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$1" | tail -n 1)
 	read -r p f s <<-END
 		$(printf '%s\n' "${line:-0 passed, 1 failed}" | tr -dc '0-9 ')
 	END
 	s=${s:-0}
 }
-# They type at a real terminal and wait for it, and a busy machine may be late: one that failed gets a second go, and it
-# is said. The live tests do the same, each for itself.
-script() {
-	script_once "$@"
+# Shown as it goes, because some take minutes.
+script_now() {
+	"$1" 2>&1 </dev/null | tee "$out"
+	script_counts "$out"
+}
+# They wait for a real program, and a busy machine may be late: one that failed gets a second go, and it is said. The
+# live tests do the same, each for itself.
+script_booked() {
 	if [ "$f" != 0 ] && [ "$1" != tests/live/run ]; then
 		echo "AGAIN $1: $f failed at the first go"
-		script_once "$@"
+		script_now "$1"
 	fi
 	if [ "${CI:-}" = true ]; then # what could not run is no success there
 		f=$((f + s)) s=0
 	fi
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
-for what; do
-	[ ! -x "tests/$what/run" ] || script "tests/$what/run"
+while read -r t; do
+	name=${t#tests/}
+	cat "$work/script_${name%/run}.out"
+	script_counts "$work/script_${name%/run}.out"
+	script_booked "$t"
+done <"$work/scripts"
+for what in $alone; do
+	script_now "tests/$what/run"
+	script_booked "tests/$what/run"
 done
 
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -16,9 +16,9 @@
 
 /* A fleet and a cluster side by side. */
 struct fleet_auto {
-	const struct fleet *f;
-	const struct fleet_proposal *p;
-	const struct cluster *c;
+	const struct fleet *fleet;
+	const struct fleet_proposal *proposal;
+	const struct cluster *cluster;
 	const struct config *cfg;
 	size_t *host;  /* by node: its host, or none */
 	size_t *guest; /* by VM: its resource, or none */

@@ -353,7 +353,7 @@ static void tell_start(struct fleet_auto_run *r, const struct fleet_auto *a)
 		r->self.node, r->c.n_nodes, text_s(r->c.n_nodes), a->n_given, text_s(a->n_given),
 		r->c.strategy, r->cfg->fleet_auto_after_s);
 	tell(r, "starts", NULL, text);
-	for (size_t i = 0; i < a->f->n_vms; i++)
+	for (size_t i = 0; i < a->fleet->n_vms; i++)
 		if (fleet_auto_left(a, i, text, sizeof text) && left++ < LEFT_MOST)
 			tell(r, "left-alone", NULL, text);
 	if (left > LEFT_MOST) {
@@ -436,7 +436,7 @@ static int preview(struct fleet_auto_run *r, const struct fleet_auto *a, struct 
 int fleet_auto_preview(struct fleet_auto_run *r, const struct fleet *f, struct err *e)
 {
 	struct fleet_proposal p = {.n_units = 0};
-	struct fleet_auto a = {.f = NULL};
+	struct fleet_auto a = {.fleet = NULL};
 	int rc = fleet_propose(f, &p) < 0 || fleet_auto_make(&a, f, &p, &r->c, r->cfg) < 0
 			 ? err_set(e, ERR_NOMEM, "out of memory")
 			 : preview(r, &a, e);

@@ -25,10 +25,10 @@ static bool same_name(const char *a, const char *b)
 
 static void find_hosts(struct fleet_auto *a)
 {
-	for (size_t i = 0; i < a->c->n_nodes; i++) {
+	for (size_t i = 0; i < a->cluster->n_nodes; i++) {
 		a->host[i] = FLEET_AUTO_NONE;
-		for (size_t k = 0; k < a->f->n_hosts && a->host[i] == FLEET_AUTO_NONE; k++)
-			if (same_name(a->c->nodes[i].name, a->f->hosts[k].name))
+		for (size_t k = 0; k < a->fleet->n_hosts && a->host[i] == FLEET_AUTO_NONE; k++)
+			if (same_name(a->cluster->nodes[i].name, a->fleet->hosts[k].name))
 				a->host[i] = k;
 	}
 }
@@ -41,10 +41,10 @@ static bool is_vm(const struct cluster_guest *g, const struct fleet_vm *vm)
 /* Where Pacemaker has it; a guest that is nowhere may still be told whose it is. */
 static void find_guests(struct fleet_auto *a)
 {
-	for (size_t i = 0; i < a->f->n_vms; i++) {
+	for (size_t i = 0; i < a->fleet->n_vms; i++) {
 		a->guest[i] = FLEET_AUTO_NONE;
-		for (size_t k = 0; k < a->c->n_guests && a->guest[i] == FLEET_AUTO_NONE; k++)
-			if (is_vm(&a->c->guests[k], &a->f->vms[i]))
+		for (size_t k = 0; k < a->cluster->n_guests && a->guest[i] == FLEET_AUTO_NONE; k++)
+			if (is_vm(&a->cluster->guests[k], &a->fleet->vms[i]))
 				a->guest[i] = k;
 	}
 }
@@ -60,14 +60,15 @@ static bool steered(const struct config *cfg, const struct fleet_vm *vm)
 
 static bool where_it_should_be(const struct fleet_auto *a, const struct cluster_guest *g, size_t vm)
 {
-	return g->node != CLUSTER_NOWHERE && a->host[g->node] == a->f->vms[vm].host;
+	return g->node != CLUSTER_NOWHERE && a->host[g->node] == a->fleet->vms[vm].host;
 }
 
 static bool given(const struct fleet_auto *a, size_t vm)
 {
-	const struct cluster_guest *g = a->guest[vm] == FLEET_AUTO_NONE ? NULL : &a->c->guests[a->guest[vm]];
-	return g && !*g->why && where_it_should_be(a, g, vm) && !a->p->tasks[vm].fixed &&
-	       steered(a->cfg, &a->f->vms[vm]);
+	const struct cluster_guest *g =
+		a->guest[vm] == FLEET_AUTO_NONE ? NULL : &a->cluster->guests[a->guest[vm]];
+	return g && !*g->why && where_it_should_be(a, g, vm) && !a->proposal->tasks[vm].fixed &&
+	       steered(a->cfg, &a->fleet->vms[vm]);
 }
 
 /* ---- numbers ---- */
@@ -90,8 +91,8 @@ struct sums {
 
 static void guests_fill(struct fleet_auto *a, struct sums *s)
 {
-	for (size_t i = 0; i < a->f->n_vms; i++) {
-		const struct fleet_task *t = &a->p->tasks[i];
+	for (size_t i = 0; i < a->fleet->n_vms; i++) {
+		const struct fleet_task *t = &a->proposal->tasks[i];
 		struct sums *x = &s[t->unit];
 		bool gives = given(a, i);
 		x->cpu += t->cpu;
@@ -150,24 +151,24 @@ static struct cluster_load capacity_of(const struct fleet_unit *u, const struct 
 static double rise_of_movers(const struct fleet_auto *a)
 {
 	double most = 0;
-	for (size_t i = 0; i < a->f->n_vms; i++)
-		if (a->over[a->f->vms[i].host] && given(a, i))
-			most = fmax(most, a->p->tasks[i].cpu_peak - a->p->tasks[i].cpu);
+	for (size_t i = 0; i < a->fleet->n_vms; i++)
+		if (a->over[a->fleet->vms[i].host] && given(a, i))
+			most = fmax(most, a->proposal->tasks[i].cpu_peak - a->proposal->tasks[i].cpu);
 	return most;
 }
 
 static void nodes_fill(struct fleet_auto *a, const struct sums *s)
 {
 	double comes;
-	for (size_t h = 0; h < a->f->n_hosts; h++)
-		a->over[h] = s[h].given.mem_mib > 0 &&
-			     (cpu_over(&a->p->units[h], &s[h]) || mem_over(&a->p->units[h], &s[h]));
+	for (size_t h = 0; h < a->fleet->n_hosts; h++)
+		a->over[h] = s[h].given.mem_mib > 0 && (cpu_over(&a->proposal->units[h], &s[h]) ||
+							       mem_over(&a->proposal->units[h], &s[h]));
 	comes = rise_of_movers(a);
-	for (size_t i = 0; i < a->c->n_nodes; i++) {
+	for (size_t i = 0; i < a->cluster->n_nodes; i++) {
 		size_t h = a->host[i];
 		if (h == FLEET_AUTO_NONE)
 			continue;
-		a->demand.nodes[i] = capacity_of(&a->p->units[h], &s[h], comes);
+		a->demand.nodes[i] = capacity_of(&a->proposal->units[h], &s[h], comes);
 		a->n_over += a->over[h];
 	}
 }
@@ -181,7 +182,7 @@ static void nothing(struct cluster_load *l, size_t n)
 int fleet_auto_make(struct fleet_auto *to, const struct fleet *f, const struct fleet_proposal *p,
 	const struct cluster *c, const struct config *cfg)
 {
-	*to = (struct fleet_auto){.f = f, .p = p, .c = c, .cfg = cfg};
+	*to = (struct fleet_auto){.fleet = f, .proposal = p, .cluster = c, .cfg = cfg};
 	struct sums *s = calloc(f->n_hosts + 1, sizeof *s);
 	to->host = calloc(c->n_nodes + 1, sizeof *to->host);
 	to->guest = calloc(f->n_vms + 1, sizeof *to->guest);
@@ -210,7 +211,7 @@ void fleet_auto_done(struct fleet_auto *a)
 	free(a->over);
 	free(a->demand.nodes);
 	free(a->demand.guests);
-	*a = (struct fleet_auto){.f = NULL};
+	*a = (struct fleet_auto){.fleet = NULL};
 }
 
 /* ---- whose job ---- */
@@ -218,20 +219,21 @@ void fleet_auto_done(struct fleet_auto *a)
 bool fleet_auto_unfit(const struct fleet_auto *a, char *buf, size_t len)
 {
 	char name[160];
-	for (size_t i = 0; i < a->f->n_hosts; i++) {
+	for (size_t i = 0; i < a->fleet->n_hosts; i++) {
 		bool found = false;
-		for (size_t k = 0; k < a->c->n_nodes; k++)
+		for (size_t k = 0; k < a->cluster->n_nodes; k++)
 			found |= a->host[k] == i;
-		text_escape(name, sizeof name, a->f->hosts[i].name);
+		text_escape(name, sizeof name, a->fleet->hosts[i].name);
 		if (!found) {
 			snprintf(buf, len,
 				"host '%s' is no node of the cluster (of %zu, the first is %s): name hosts as the "
 				"cluster does, NODE=URI",
-				name, a->c->n_nodes, a->c->n_nodes ? a->c->nodes[0].name : "-");
+				name, a->cluster->n_nodes,
+				a->cluster->n_nodes ? a->cluster->nodes[0].name : "-");
 			return true;
 		}
 	}
-	if (strcmp(a->c->strategy, "default") != 0)
+	if (strcmp(a->cluster->strategy, "default") != 0)
 		return false;
 	snprintf(buf, len,
 		"Pacemaker heeds no demand while placement-strategy is default: crm_attribute --type crm_config "
@@ -242,14 +244,15 @@ bool fleet_auto_unfit(const struct fleet_auto *a, char *buf, size_t len)
 /* NULL: a resource that may move. */
 static const char *why_left(const struct fleet_auto *a, size_t i)
 {
-	const struct fleet_vm *vm = &a->f->vms[i];
-	const struct cluster_guest *g = a->guest[i] == FLEET_AUTO_NONE ? NULL : &a->c->guests[a->guest[i]];
+	const struct fleet_vm *vm = &a->fleet->vms[i];
+	const struct cluster_guest *g =
+		a->guest[i] == FLEET_AUTO_NONE ? NULL : &a->cluster->guests[a->guest[i]];
 	return vm->stays[0]           ? vm->stays
 	       : !g                   ? "no resource of Pacemaker: vmtop fleet --plan --carry-out moves it"
 	       : *g->why              ? g->why
 	       : !steered(a->cfg, vm) ? "not among the VMs that vmtop may steer (steer of the config)"
 	       : !where_it_should_be(a, g, i) ? "not where Pacemaker has it"
-	       : a->p->tasks[i].fixed         ? "not running, or too little is known of it"
+	       : a->proposal->tasks[i].fixed  ? "not running, or too little is known of it"
 					      : NULL;
 }
 
@@ -257,7 +260,7 @@ bool fleet_auto_left(const struct fleet_auto *a, size_t vm, char *buf, size_t le
 {
 	const char *why = why_left(a, vm);
 	char name[3 * VM_NAME_BYTES];
-	text_escape(name, sizeof name, a->f->vms[vm].name);
+	text_escape(name, sizeof name, a->fleet->vms[vm].name);
 	if (why)
 		snprintf(buf, len, "%s is left alone: %s", name, why);
 	return why != NULL;
@@ -267,17 +270,17 @@ bool fleet_auto_left(const struct fleet_auto *a, size_t vm, char *buf, size_t le
 
 static size_t vm_of(const struct fleet_auto *a, const char *resource)
 {
-	for (size_t i = 0; i < a->f->n_vms; i++)
+	for (size_t i = 0; i < a->fleet->n_vms; i++)
 		if (a->guest[i] != FLEET_AUTO_NONE && given(a, i) &&
-			strcmp(a->c->guests[a->guest[i]].resource, resource) == 0)
+			strcmp(a->cluster->guests[a->guest[i]].resource, resource) == 0)
 			return i;
 	return FLEET_AUTO_NONE;
 }
 
 static size_t host_of(const struct fleet_auto *a, const char *node)
 {
-	for (size_t i = 0; i < a->c->n_nodes; i++)
-		if (strcmp(a->c->nodes[i].name, node) == 0)
+	for (size_t i = 0; i < a->cluster->n_nodes; i++)
+		if (strcmp(a->cluster->nodes[i].name, node) == 0)
 			return a->host[i];
 	return FLEET_AUTO_NONE;
 }
@@ -288,7 +291,7 @@ void fleet_auto_action_text(const struct fleet_auto *a, const struct cluster_act
 	size_t vm = vm_of(a, x->resource);
 	text_escape(what, sizeof what, x->what);
 	if (vm != FLEET_AUTO_NONE)
-		text_escape(name, sizeof name, a->f->vms[vm].name);
+		text_escape(name, sizeof name, a->fleet->vms[vm].name);
 	snprintf(buf, len, "%s %s%s%s%s%s%s%s%s", what, *x->resource ? x->resource : "something",
 		*name ? " (" : "", name, *name ? ")" : "", *x->from ? ": " : "", x->from,
 		*x->to ? " -> " : "", x->to);
@@ -313,13 +316,13 @@ static void stop_text(const struct fleet_auto *a, const struct cluster_action *x
 	buf[0] = '\0';
 	if (strcmp(x->what, "stop") != 0 || vm == FLEET_AUTO_NONE)
 		return;
-	for (size_t i = 0; i < a->c->n_nodes; i++) {
+	for (size_t i = 0; i < a->cluster->n_nodes; i++) {
 		long left = a->demand.nodes[i].cpu;
-		for (size_t k = 0; k < a->c->n_guests; k++)
-			left -= a->c->guests[k].node == i && a->demand.guests[k].cpu > 0
+		for (size_t k = 0; k < a->cluster->n_guests; k++)
+			left -= a->cluster->guests[k].node == i && a->demand.guests[k].cpu > 0
 					? a->demand.guests[k].cpu
 					: 0;
-		if (strcmp(a->c->nodes[i].name, x->from) == 0 || left <= most)
+		if (strcmp(a->cluster->nodes[i].name, x->from) == 0 || left <= most)
 			continue;
 		most = left;
 		best = i;
@@ -328,14 +331,14 @@ static void stop_text(const struct fleet_auto *a, const struct cluster_action *x
 		return;
 	size_t host = a->host[best];
 	double peaks = rise_of_movers(a);
-	for (size_t i = 0; i < a->f->n_vms; i++)
-		if (a->f->vms[i].host == host)
-			peaks += fmax(a->p->tasks[i].cpu_peak - a->p->tasks[i].cpu, 0);
+	for (size_t i = 0; i < a->fleet->n_vms; i++)
+		if (a->fleet->vms[i].host == host)
+			peaks += fmax(a->proposal->tasks[i].cpu_peak - a->proposal->tasks[i].cpu, 0);
 	snprintf(buf, len,
 		": it wants %ld %% of a pCPU, and of the other nodes %.100s has most left, %ld %%; it does %.0f %% "
 		"itself and keeps %.0f %% for peaks",
-		a->demand.guests[a->guest[vm]].cpu, a->c->nodes[best].name, most,
-		host == FLEET_AUTO_NONE ? 0 : 100 * a->p->units[host].own, 100 * peaks);
+		a->demand.guests[a->guest[vm]].cpu, a->cluster->nodes[best].name, most,
+		host == FLEET_AUTO_NONE ? 0 : 100 * a->proposal->units[host].own, 100 * peaks);
 }
 
 /* It would not stay. A restart is no prediction: the history that crm_simulate makes up lacks the digests of
@@ -348,7 +351,7 @@ static bool leaves(const struct cluster_action *x)
 
 static bool breaks(const struct fleet_auto *a, struct fleet_plan *plan, char *buf, size_t len)
 {
-	const struct fleet_proposal *p = a->p;
+	const struct fleet_proposal *p = a->proposal;
 	const char *why =
 		fleet_plan_check(p->units, p->n_units, p->tasks, p->n_tasks, &fleet_limits_default, plan);
 	if (why)

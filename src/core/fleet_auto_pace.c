@@ -39,7 +39,7 @@ static bool kept_as(const struct fleet_auto_pace *p, const char *name, size_t no
 
 bool fleet_auto_changed(const struct fleet_auto_pace *p, const struct fleet_auto *a)
 {
-	const struct cluster *c = a->c;
+	const struct cluster *c = a->cluster;
 	size_t same = 0;
 	for (size_t i = 0; i < c->n_nodes; i++)
 		same += kept_as(p, c->nodes[i].name, CLUSTER_NOWHERE, a->demand.nodes[i]);
@@ -51,7 +51,7 @@ bool fleet_auto_changed(const struct fleet_auto_pace *p, const struct fleet_auto
 
 int fleet_auto_tried(struct fleet_auto_pace *p, const struct fleet_auto *a, int64_t now_ns)
 {
-	const struct cluster *c = a->c;
+	const struct cluster *c = a->cluster;
 	struct fleet_auto_kept *kept = calloc(c->n_nodes + c->n_guests + 1, sizeof *kept), *k = kept;
 	if (!kept)
 		return -1;

@@ -58,7 +58,7 @@ logs_again() { # TEXT: more often than LOGGED times
 }
 
 weeks_settings() { # what both versions know; then ARG..., lines of their own
-	printf '%s\n' 'delay = 1' 'granularity = cpu' 'cpu_policy = minmove' 'reclaim = proactive' 'memory_cycle = 1' \
+	printf '%s\n' 'auto = cpu,memory' 'delay = 1' 'granularity = cpu' 'cpu_policy = minmove' 'reclaim = proactive' 'memory_cycle = 1' \
 		'mem_boot = 0' 'mem_hold = 3' 'mem_decay = 5' "output = $LAB/vmtop.log" "$@" >"$LAB/vmtop.conf"
 }
 new_settings() { weeks_settings "listen = $METRICS_PORT" "record_size = ${WEEKS_MIB}M" "$@"; }

@@ -97,20 +97,30 @@ static int deviation_top(const struct view *v, const struct screen *to, int cols
 	return most <= 50 ? 50 : most <= 100 ? 100 : DEVIATION_MOST;
 }
 
-static void deviation_panel(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+/* "Deviation 50.2 ⣿ best 25.3 limit 29.1" */
+static void deviation_title(
+	const struct cpu_verdict *c, const struct screen *to, int digits, char *title, size_t len)
 {
-	const struct cpu_verdict *c = &s->cpu;
-	char title[120], top[8];
-	int n = snprintf(title, sizeof title, "Deviation ");
+	int n = snprintf(title, len, "Deviation ");
 	if (vf64_has(c->stddev_pct))
-		n += snprintf(title + n, sizeof title - (size_t)n, "%.1f", c->stddev_pct.v);
+		n += snprintf(title + n, len - (size_t)n, "%.1f", c->stddev_pct.v);
 	else
-		n += snprintf(title + n, sizeof title - (size_t)n, "-");
+		n += snprintf(title + n, len - (size_t)n, "-");
 	if (vf64_has(c->found_pct))
-		n += snprintf(title + n, sizeof title - (size_t)n, " %s best %.1f", graph_sign(to, false),
+		n += snprintf(title + n, len - (size_t)n, " %s best %.*f", graph_sign(to, false), digits,
 			c->found_pct.v);
 	if (vf64_has(c->limit_pct))
-		snprintf(title + n, sizeof title - (size_t)n, " limit %.1f", c->limit_pct.v);
+		snprintf(title + n, len - (size_t)n, " limit %.*f", digits, c->limit_pct.v);
+}
+
+static void deviation_panel(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	enum { TITLE_FRAME = 4 };
+	const struct cpu_verdict *c = &s->cpu;
+	char title[120], top[8];
+	deviation_title(c, to, 1, title, sizeof title);
+	if (screen_columns(to, title) > at.cols - TITLE_FRAME) /* a tenth is worth less than the limit */
+		deviation_title(c, to, 0, title, sizeof title);
 	int full = deviation_top(v, to, at.cols - GRAPH_SCALE);
 	snprintf(top, sizeof top, "%d%%", full);
 	panel(v, to, at,

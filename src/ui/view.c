@@ -275,6 +275,16 @@ enum key_place view_place(const struct view *v, const struct snapshot *s)
 
 enum { GRAPHS_MOST = 12 }; /* rows of the host's graphs, unless room is left over */
 
+/* Of the memory above the log: by the room alone, so that no word moves a row. */
+static int memory_rows(const struct snapshot *s, int rows)
+{
+	enum { LEAST = 11, SHORT = 6, ROOMY = 18, WHOLE = 7, NODES_MOST = 4 };
+	int nodes = s->sample.host.n_nodes > 1 ? (int)s->sample.host.n_nodes : 0;
+	if (rows < ROOMY)
+		return rows >= LEAST ? SHORT : 0;
+	return WHOLE + (nodes < NODES_MOST ? nodes : NODES_MOST);
+}
+
 /* Pin map, memory and log side by side or stacked, whatever the room allows. */
 static void draw_lower(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
@@ -289,7 +299,7 @@ static void draw_lower(struct view *v, const struct snapshot *s, struct screen *
 	int want = 19 + (int)v->n_units * 3, map = at.cols * 2 / 5;
 	if (map > want)
 		map = want < 36 ? 36 : want;
-	int right = at.cols - map - 2, memory = at.rows >= 11 ? 6 : 0;
+	int right = at.cols - map - 2, memory = memory_rows(s, at.rows);
 	struct rect side = {at.row, at.col + map + 2, at.rows, right};
 	map_draw(v, s, to, (struct rect){at.row, at.col, at.rows, map});
 	if (right >= 130) { /* three side by side */

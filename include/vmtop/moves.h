@@ -129,6 +129,7 @@ struct moves {
 	struct move *list;
 	size_t n, at;
 	bool abort;           /* asked for */
+	bool goes_on;         /* the call has ended, but not what it began: its connection was lost */
 	int64_t due_ns;       /* when to ask for the abort, or where the guest is, again */
 	int64_t checks_ns;    /* since when it is asked where the guest is */
 	char said[MOVE_TEXT]; /* what the migration said when it failed; empty: it did not */

@@ -80,6 +80,10 @@ enum moves_order moves_next(struct moves *ms, int64_t now_ns)
 	bool acts = m && (m->state == MOVE_CHECKS || (m->state == MOVE_RUNS && ms->abort));
 	if (!acts || now_ns < ms->due_ns)
 		return m ? ORDER_WAIT : ORDER_END;
+	if (m->state == MOVE_CHECKS && ms->abort && ms->goes_on) {
+		ms->goes_on = false; /* told, and looked at again */
+		return ORDER_ABORT;
+	}
 	ms->due_ns = now_ns + AGAIN_S * SECOND;
 	return m->state == MOVE_RUNS ? ORDER_ABORT : ORDER_FIND;
 }
@@ -120,6 +124,7 @@ void moves_ended(struct moves *ms, const char *error, int64_t now_ns)
 		return;
 	m->state = MOVE_CHECKS;
 	m->ended_ns = ms->checks_ns = now_ns;
+	ms->goes_on = false;
 	ms->due_ns = 0;
 	snprintf(ms->said, sizeof ms->said, "%s", error ? error : "");
 }
@@ -191,6 +196,7 @@ void moves_found(struct moves *ms, const struct move_found *f, int64_t now_ns)
 	if (!m)
 		return;
 	names_of(&x, ms, m);
+	ms->goes_on = f->busy;
 	bool known = f->from != PLACE_UNKNOWN && f->to != PLACE_UNKNOWN, one = f->from != f->to;
 	if (known && one && !f->busy && f->to == PLACE_ACTIVE)
 		arrived(ms, m, f, &x);

@@ -445,6 +445,34 @@ static void test_abort_again(void **state)
 	says(0, "aborted: the guest runs on at a");
 }
 
+/* ^C on a terminal ends the ssh of a connection too: the call is over, the migration is not. */
+static void test_abort_without_call(void **state)
+{
+	(void)state;
+	hands.found[0] = (struct move_found){.from = PLACE_ACTIVE, .to = PLACE_ABSENT};
+	hands.said[0] = "End of file while reading data";
+	hands.polls[0] = 0;
+	hands.busy = 3;
+	run_until(MOVE_CHECKS);
+	moves_abort(&ms);
+	assert_int_equal(hands.aborts, 0);
+	run();
+	assert_int_equal(hands.aborts, 3);
+	says(0, "aborted: the guest runs on at a");
+}
+
+/* Whoever does not ask for it lets it go on. */
+static void test_goes_on_without_call(void **state)
+{
+	(void)state;
+	hands.said[0] = "End of file while reading data";
+	hands.polls[0] = 0;
+	hands.busy = 3;
+	run();
+	assert_int_equal(hands.aborts, 0);
+	sums("2 moves done");
+}
+
 /* Pacemaker knows its hosts itself, and is not broken off. */
 static void test_by_pacemaker(void **state)
 {
@@ -636,8 +664,8 @@ int main(void)
 		TEST(what_the_target_lacks), TEST(what_the_target_has), TEST(the_second_is_refused),
 		TEST(fails), TEST(says_no_and_did_it), TEST(says_yes_and_did_not),
 		TEST(asks_until_it_is_known), TEST(two_owners_or_none), TEST(abort_before),
-		TEST(abort_while_looking), TEST(abort_running), TEST(abort_again), TEST(abort_too_late),
-		TEST(by_pacemaker), TEST(names_are_hostile), TEST(uri_travels), TEST(whose_it_is),
-		TEST(from_a_plan), TEST(thread), TEST(thread_aborts)};
+		TEST(abort_while_looking), TEST(abort_running), TEST(abort_again), TEST(abort_without_call),
+		TEST(goes_on_without_call), TEST(abort_too_late), TEST(by_pacemaker), TEST(names_are_hostile),
+		TEST(uri_travels), TEST(whose_it_is), TEST(from_a_plan), TEST(thread), TEST(thread_aborts)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

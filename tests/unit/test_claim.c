@@ -538,6 +538,8 @@ static void test_names_of_hosts(void **state)
 		{"qemu+tls://[::1]/system", "qemu:///system"},
 		{"qemu+ssh://admin@node7/system", "qemu://node7/system"},
 		{"qemu+tls://node7/system?no_tty=1", "qemu://node7/system"},
+		{"qemu+ssh://node7/system?keyfile=/k&no_tty=1", "qemu://node7/system?keyfile=/k"},
+		{"qemu+ssh://node7/system?keyfile=/no_tty=1", "qemu://node7/system?keyfile=/no_tty=1"},
 		/* A port, a socket, a command may lead to another machine. */
 		{"qemu+tcp://localhost:16510/system", "qemu://localhost:16510/system"},
 		{"qemu+unix:///system?socket=/run/x", "qemu:///system?socket=/run/x"},

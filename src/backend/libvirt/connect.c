@@ -94,6 +94,15 @@ void connect_no_tty(char *uri, size_t len)
 		memcpy(uri + n, add, strlen(add) + 1);
 }
 
+/* Whether questions may be asked on a terminal says nothing of where a URI leads: its length without that. */
+static size_t shown_length(const char *uri)
+{
+	static const char added[] = "no_tty=1";
+	size_t n = strlen(uri), most = sizeof added; /* with what it is joined by */
+	bool is = n > most && strcmp(uri + n - most + 1, added) == 0 && strchr("?&", uri[n - most]);
+	return is ? n - most : n;
+}
+
 /* The machine that a server's name means, when it is this one. */
 static bool is_here(const char *server, size_t n)
 {
@@ -119,11 +128,7 @@ void connect_host_name(char *to, size_t len, const char *uri)
 	}
 	if (is_here(server, n))
 		n = 0;
-	/* Whether questions may be asked on a terminal says nothing of where it leads. */
-	size_t tail = strcspn(rest, "?");
-	if (strcmp(rest + tail, "?no_tty=1") != 0)
-		tail = strlen(rest);
-	snprintf(to, len, "%.*s://%.*s%.*s", (int)scheme, uri, (int)n, server, (int)tail, rest);
+	snprintf(to, len, "%.*s://%.*s%.*s", (int)scheme, uri, (int)n, server, (int)shown_length(rest), rest);
 }
 
 /* A daemon that is being started, or started anew. */
@@ -193,6 +198,7 @@ static void describe(virConnectPtr c, struct connect_result *r)
 	const char *type = virConnectGetType(c);
 	gethostname(here, sizeof here - 1);
 	snprintf(r->uri, sizeof r->uri, "%s", uri ? uri : "");
+	r->uri[shown_length(r->uri)] = '\0';
 	snprintf(r->driver, sizeof r->driver, "%s", type ? type : "");
 	connect_host_name(r->host, sizeof r->host, r->uri);
 	snprintf(r->hostname, sizeof r->hostname, "%s", host ? host : here);

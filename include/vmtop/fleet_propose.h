@@ -12,9 +12,9 @@
 enum { FLEET_RESERVE_PART = 16 };
 
 struct fleet_proposal {
-	struct fleet_unit *units; /* by host of the fleet */
-	struct fleet_task *tasks; /* by VM */
-	size_t n_units, n_tasks;
+	struct fleet_unit *units;        /* by host of the fleet */
+	struct fleet_task *tasks;        /* by VM */
+	size_t n_units, n_tasks, unseen; /* unseen: hosts of which too little is known to plan with */
 	struct fleet_plan plan;
 };
 

@@ -100,6 +100,9 @@ int fleet_propose(const struct fleet *f, struct fleet_proposal *to)
 	for (size_t i = 0; i < f->n_vms; i++)
 		task_fill(f, &f->vms[i], &to->tasks[i]);
 	units_fill(f, to);
+	to->unseen = 0;
+	for (size_t i = 0; i < f->n_hosts; i++)
+		to->unseen += !known(&f->hosts[i]);
 	return fleet_plan_make(
 		to->units, to->n_units, to->tasks, to->n_tasks, &fleet_limits_default, &to->plan);
 }
@@ -162,7 +165,9 @@ void fleet_move_text(
 void fleet_proposal_text(const struct fleet_proposal *p, char *buf, size_t len)
 {
 	const struct fleet_plan *x = &p->plan;
-	if (x->overloaded == 0)
+	if (p->unseen == p->n_units)
+		snprintf(buf, len, "no plan: no host is seen");
+	else if (x->overloaded == 0)
 		snprintf(buf, len, "nothing to move: no host's guests want more than it has");
 	else if (x->n == 0)
 		snprintf(buf, len,
@@ -172,6 +177,10 @@ void fleet_proposal_text(const struct fleet_proposal *p, char *buf, size_t len)
 	else
 		snprintf(buf, len, "%zu move%s would help %zu of %zu overloaded host%s", x->n, text_s(x->n),
 			x->cured, x->overloaded, text_s(x->overloaded));
+	size_t n = strlen(buf);
+	if (p->unseen && p->unseen < p->n_units)
+		snprintf(buf + n, len - n, "; %zu host%s that %s not seen %s left out", p->unseen,
+			text_s(p->unseen), p->unseen == 1 ? "is" : "are", p->unseen == 1 ? "is" : "are");
 }
 
 /* VMs that move, and those on the hosts that receive them, of which no peak is known. */

@@ -114,8 +114,8 @@ static void fold_host(struct fleet_host *h, const struct snapshot *s, int64_t no
 	h->deviation_pct = s->cpu.stddev_pct;
 	h->total_kib = x->total_kib;
 	h->available_kib = x->available_kib;
-	h->pcpus = vi64_ok(online);
-	h->running = h->paused = h->off = h->hung = vi64_ok(0);
+	h->pcpus = s->first ? vi64_absent(AVAIL_NONE) : vi64_ok(online);
+	h->running = h->paused = h->off = h->hung = s->first ? vi64_absent(AVAIL_NONE) : vi64_ok(0);
 	snprintf(h->memory, sizeof h->memory, "%s",
 		vi64_has(x->available_kib) ? memory_state_name(s->memory.state) : "");
 	snprintf(h->controller, sizeof h->controller, "%s", c->state == CLAIM_OTHER ? c->who : "");

@@ -19,6 +19,7 @@
 #include "vmtop/fleet_rows.h"
 #include "vmtop/fleet_watch.h"
 #include "vmtop/settings.h"
+#include "vmtop/snapshot.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -392,6 +393,25 @@ static void test_no_rows_are_shared(void **state)
 	fleet_free(f);
 }
 
+/* A host that has not told anything yet has not told that it is empty. */
+static void test_not_read_is_not_zero(void **state)
+{
+	(void)state;
+	struct snapshot *s = calloc(1, sizeof *s);
+	assert_non_null(s);
+	for (int first = 0; first < 2; first++) {
+		struct fleet *part = fleet_new();
+		s->first = first;
+		assert_int_equal(fleet_fold(part, s, 1), 0);
+		const struct fleet_host *h = &part->hosts[0];
+		const struct vi64 *told[] = {&h->running, &h->paused, &h->off, &h->hung, &h->pcpus};
+		for (int i = 0; i < 5; i++)
+			assert_int_equal(vi64_has(*told[i]), !first);
+		fleet_free(part);
+	}
+	free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -407,6 +427,7 @@ int main(void)
 		cmocka_unit_test(test_order_by_rank),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_no_host),
+		cmocka_unit_test(test_not_read_is_not_zero),
 		cmocka_unit_test(test_watch),
 		cmocka_unit_test(test_a_hung_host_holds_nobody_up),
 	};

@@ -200,8 +200,28 @@ static void who_is_not_known_neither_gives_nor_takes(void **state)
 		if (p.plan.n)
 			fail_msg("case %d: a move is proposed", how);
 		if (how == 1) /* what it needed when it was lost is not known to last */
-			said("nothing to move: no host's guests want more than it has");
+			said("nothing to move: no host's guests want more than it has; "
+			     "1 host that is not seen is left out");
 	}
+}
+
+/* Silence about a host is not told as rest. */
+static void who_is_not_seen_is_counted(void **state)
+{
+	(void)state;
+	fill();
+	fleet->vms[0].stays[0] = 'x';
+	for (int i = 0; i < 2; i++) {
+		host("gone", 4, 10);
+		fleet->hosts[2 + i].state = i ? FLEET_LATE : FLEET_LOST;
+	}
+	propose();
+	said("2 moves would help 1 of 1 overloaded host; "
+	     "2 hosts that are not seen are left out");
+	for (int i = 0; i < 4; i++)
+		fleet->hosts[i].state = FLEET_OPENING;
+	propose();
+	said("no plan: no host is seen");
 }
 
 /* Guests wait because of their pins while the host has room: that is cured on the host itself. */
@@ -307,7 +327,7 @@ static void an_empty_fleet(void **state)
 {
 	(void)state;
 	propose();
-	said("nothing to move: no host's guests want more than it has");
+	said("no plan: no host is seen");
 }
 
 int main(void)
@@ -318,6 +338,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_cheapest_is_who_writes_little, begin, end),
 		cmocka_unit_test_setup_teardown(a_hostile_name_is_shown_and_not_typed, begin, end),
 		cmocka_unit_test_setup_teardown(who_is_not_known_neither_gives_nor_takes, begin, end),
+		cmocka_unit_test_setup_teardown(who_is_not_seen_is_counted, begin, end),
 		cmocka_unit_test_setup_teardown(waiting_on_a_host_with_room_moves_nobody, begin, end),
 		cmocka_unit_test_setup_teardown(pins_that_lead_out_keep_a_guest, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_not_compared_is_said, begin, end),

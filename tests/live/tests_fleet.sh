@@ -237,3 +237,93 @@ test_fleet_faults() {
 	node_libvirtd 2
 	fault_end "libvirtd of the target killed" 1
 }
+
+# ---- by way of a real ssh -------------------------------------------------------------------------------------
+
+# ssh_server I: an sshd on host I as a distribution sets it up, but for its files: keys alone let somebody in.
+ssh_server() {
+	[ -e "$LAB/hostkey" ] || ssh-keygen -q -t ed25519 -N '' -f "$LAB/hostkey" || fail "no key of a host"
+	cat >"$LAB/sshd_config" <<-END
+	HostKey $LAB/hostkey
+	AuthorizedKeysFile $LAB/authorized
+	StrictModes no
+	PasswordAuthentication no
+	KbdInteractiveAuthentication no
+	UsePAM no
+	PidFile none
+	END
+	into "$1"
+	"${INTO[@]}" sh -c 'mkdir -p /run/sshd; exec /usr/sbin/sshd -D -e -f "$0"' "$LAB/sshd_config" 2>"$LAB/sshd$1.log" &
+	echo $! >>"$LAB/pids"
+	wait_for 10 bash -c "exec 3<>/dev/tcp/10.99.0.$1/22" || fail "no sshd on host $1: $(tail -n 1 "$LAB/sshd$1.log")"
+}
+# What root's own ~/.ssh would hold, for the lab and its hosts alone: whom to believe, and a key. The lab's own ssh is gone.
+ssh_client() {
+	rm -f "$LAB"/{bin/ssh,key,known}
+	ssh-keygen -q -t ed25519 -N '' -f "$LAB/key" && cp "$LAB/key.pub" "$LAB/authorized" || fail "no key"
+	printf '%s\n' "UserKnownHostsFile $LAB/known" "IdentityFile $LAB/key" >"$LAB/ssh_config"
+	mount --bind "$LAB/ssh_config" /etc/ssh/ssh_config || fail "no configuration for ssh"
+}
+# Hosts by qemu+ssh, as README has it.
+ssh_words() { printf 'host%s=qemu+ssh://root@10.99.0.%s/system\n' 1 1 2 2; }
+# None is left that vmtop had.
+ssh_gone() { ! pgrep -x ssh >/dev/null; }
+
+# ^C on a terminal ends every ssh that vmtop has there, too; what it began is taken back all the same.
+ssh_aborts() {
+	term_start
+	term_keys "$VMTOP fleet -d 2.75 --plan --carry-out --yes ${WORDS[*]}; echo status \$?" Enter
+	eventually 60 "a migration that is under way" term_shows 'running [1-9].*MiB left'
+	term_keys C-c
+	eventually 60 "the end after ^C" term_shows '^status 1'
+	term_shows '1\. web[12]: host1 -> host2: aborted: the guest runs on at host1' || fail "not aborted: $(term_text)"
+	term_end
+	one_owner_each "web1 web2"
+	expect_eq "guests on host 2 after ^C" "$(guests_on 2 --all)" ""
+}
+# The line to host 2 is cut, and comes back.
+ssh_line_cut() {
+	fleet_json ssh "${WORDS[@]}" -d 1
+	eventually 30 "both hosts over ssh" fleet_last ssh '[.hosts[] | select(.state == "ok" and .running != null) | .name] | sort == ["host1", "host2"]'
+	ip link set v2 down
+	eventually 40 "the host behind the cut is lost or late" fleet_last ssh '.hosts | any(.name == "host2" and .state != "ok" and .age_s > 3)'
+	expect "host1 is as fresh as ever" fleet_last ssh '.hosts | any(.name == "host1" and .state == "ok" and .age_s <= 3)'
+	ip link set v2 up
+	eventually 90 "it comes back by itself" fleet_last ssh '.hosts | any(.name == "host2" and .state == "ok" and .age_s <= 3)'
+	expect "nothing was held up: $(fleet_gap ssh) s" [ "$(fleet_gap ssh)" -le 2 ]
+	SSH_READER=$(tail -n 1 "$LAB/pids")
+	expect "what is told are the user's own words" [ "$(grep -c no_tty "$LAB/ssh.json")" = 0 ]
+}
+
+test_fleet_ssh() {
+	local why
+	why=$(fleet_missing)
+	[ -z "$why" ] || skip "$why"
+	for why in ssh ssh-keygen ssh-keyscan /usr/sbin/sshd; do
+		command -v $why >/dev/null || skip "$why is not installed (openssh-client, openssh-server)"
+	done
+	HOST_CPU=([1]=0 [2]=1) HOST_MIB=()
+	fleet_start || skip "no bridge can be made here"
+	ssh_client
+	node_start 1
+	node_start 2
+	ssh_server 1
+	ssh_server 2
+	head -c 24M /dev/urandom >"$LAB/noise"
+	for why in web1 web2; do GUEST_MIB=48 GUEST_NOISE=$LAB/noise node_guest 1 $why 6; done
+	mapfile -t WORDS < <(ssh_words)
+	"$VMTOP" fleet --batch -n 1 -d 2.75 "${WORDS[@]}" >"$LAB/fleet.txt" 2>"$LAB/fleet.err" </dev/null || fail "$(cat "$LAB/fleet.err")"
+	grep -q '^host1 *LOST .*Host key verification failed' "$LAB/fleet.txt" || fail "a host with an unknown key: $(cat "$LAB/fleet.txt")"
+	ssh-keyscan -t ed25519 10.99.0.1 10.99.0.2 >"$LAB/known" 2>/dev/null
+	ssh_line_cut
+	fleet_slow
+	ssh_aborts
+	for why in web1 web2; do on 1 migrate-setspeed $why 8796093022207; done
+	"$VMTOP" fleet -d 2.75 --plan --carry-out --yes "${WORDS[@]}" >"$LAB/out" 2>"$LAB/err" || fail "not carried out: $(cat "$LAB/out" "$LAB/err")"
+	expect_eq "moves done" "$(tail -n 1 "$LAB/out")" "1 move done"
+	one_owner_each "web1 web2"
+	expect_eq "guests on host 2" "$(guests_on 2 | wc -w)" 1
+	note "$(sed -nE 's/^  1\. (web[12]): host1 -> host2: (done in .*)$/\1 \2 over ssh/p' "$LAB/out")"
+	kill -TERM $SSH_READER
+	wait_for 10 ssh_gone || fail "ssh is left: $(pgrep -ax ssh)"
+}

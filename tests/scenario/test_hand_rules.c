@@ -230,6 +230,50 @@ static void who_is_not_named_is_not_touched(void **state)
 	rise(&d);
 }
 
+/* Of what is asked twice in one step the last word counts; other vCPUs and kinds are not it. What is so
+ * already is not done again. */
+static void the_last_word_counts(void **state)
+{
+	struct desk d;
+	(void)state;
+	run_config(&d.cfg, false, false, 1);
+	sit(&d, HOST "vm a\n vcpus 2\n load 30%\n pin 0\n memory 1G max 2G\n", NULL);
+	struct command c = {.kind = CMD_PIN};
+	memcpy(c.uuid, vm_of(&d.last->sample, "a")->uuid, UUID_BYTES);
+	for (int vcpu = 0; vcpu < 2; vcpu++) {
+		c.vcpu = vcpu;
+		for (int pcpu = 1; pcpu < 3; pcpu++) {
+			c.cpus = (struct cpuset){0};
+			cpuset_add(&c.cpus, pcpu + vcpu);
+			engine_command(d.en, &c);
+		}
+	}
+	ask(&d, CMD_BALLOON, "a", -1, NULL, 1500 << 10);
+	assert_int_equal(actions_on(&d, "a", ACTION_PIN), 2);
+	assert_int_equal(actions_on(&d, "a", ACTION_BALLOON), 1);
+	assert_string_equal(spy_pin(&d.spy, "a", 0), "2");
+	assert_string_equal(spy_pin(&d.spy, "a", 1), "3");
+	ask(&d, CMD_PIN, "a", 0, "2", 0);
+	assert_int_equal(d.last->n_actions, 0);
+	rise(&d);
+}
+
+/* More than the VM can have is its maximum, and the reason says what was asked for. */
+static void a_balloon_stays_within_its_maximum(void **state)
+{
+	struct desk d;
+	(void)state;
+	run_config(&d.cfg, false, false, 1);
+	sit(&d, TWO, NULL);
+	ask(&d, CMD_BALLOON, "a", -1, NULL, 1500 << 10);
+	assert_int_equal(d.last->actions[0].to_kib, 1500 << 10);
+	assert_null(strstr(d.last->actions[0].why.text, "outside"));
+	ask(&d, CMD_BALLOON, "a", -1, NULL, 3 << 20);
+	assert_int_equal(d.last->actions[0].to_kib, 2 << 20);
+	assert_non_null(strstr(d.last->actions[0].why.text, "is outside its floor and maximum, so 2"));
+	rise(&d);
+}
+
 /* ---- previews ---- */
 
 /* "a" and "b" are stacked on pCPU 0, and v says which of them would go. Whether it may is looked at again. */
@@ -482,6 +526,8 @@ int main(void)
 		cmocka_unit_test(no_pin_where_none_may_be),
 		cmocka_unit_test(no_balloon_where_none_may_be),
 		cmocka_unit_test(who_is_not_named_is_not_touched),
+		cmocka_unit_test(the_last_word_counts),
+		cmocka_unit_test(a_balloon_stays_within_its_maximum),
 		cmocka_unit_test(a_preview_is_made_where_all_is_as_it_was),
 		cmocka_unit_test(undo_leaves_what_somebody_else_set),
 		cmocka_unit_test(one_vcpu_is_left_out_of_a_preview),

@@ -163,7 +163,7 @@ test_keep() {
 	rm -rf "$to"
 	mkdir -p "$to"
 	term_text >"$LAB/screen" 2>/dev/null
-	cp "$LAB"/{json,stderr,second.err,screen,events,owners} "$LAB"/*.{log,json,err,console} /var/log/libvirt/qemu/*.log "$to" 2>/dev/null
+	cp "$LAB"/{json,stderr,second.err,screen,events,owners,out,err,auto,need,waits} "$LAB"/*.{log,json,err,console} /var/log/libvirt/qemu/*.log "$to" 2>/dev/null
 }
 
 # test_once NAME: test_NAME in a subshell; leaves $status and $took (tenths of a second).

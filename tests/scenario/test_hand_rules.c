@@ -253,6 +253,9 @@ static void the_last_word_counts(void **state)
 	assert_int_equal(actions_on(&d, "a", ACTION_BALLOON), 1);
 	assert_string_equal(spy_pin(&d.spy, "a", 0), "2");
 	assert_string_equal(spy_pin(&d.spy, "a", 1), "3");
+	step(&d); /* from now on AUTO leaves it alone, until it is released */
+	assert_int_equal(d.last->vm_status[0].cpu, REASON_HELD);
+	assert_true(d.last->vm_status[0].held_for_s < 0);
 	ask(&d, CMD_PIN, "a", 0, "2", 0);
 	assert_int_equal(d.last->n_actions, 0);
 	rise(&d);
@@ -268,6 +271,10 @@ static void a_balloon_stays_within_its_maximum(void **state)
 	ask(&d, CMD_BALLOON, "a", -1, NULL, 1500 << 10);
 	assert_int_equal(d.last->actions[0].to_kib, 1500 << 10);
 	assert_null(strstr(d.last->actions[0].why.text, "outside"));
+	for (int i = 0; i < 30; i++)
+		step(&d);
+	ask(&d, CMD_BALLOON, "a", -1, NULL, 1500 << 10); /* it is there */
+	assert_int_equal(d.last->n_actions, 0);
 	ask(&d, CMD_BALLOON, "a", -1, NULL, 3 << 20);
 	assert_int_equal(d.last->actions[0].to_kib, 2 << 20);
 	assert_non_null(strstr(d.last->actions[0].why.text, "is outside its floor and maximum, so 2"));

@@ -93,9 +93,11 @@ static void tell_lost(struct source *s, const struct err *e)
 		fleet_free(part);
 		return;
 	}
-	/* The row says already which URI it is. */
+	/* The row says already which URI it is; and what ssh said is worth more than that it said so. */
+	static const char heard[] = "Cannot recv data: ";
 	size_t n = strlen(s->uri);
 	const char *why = strncmp(e->msg, s->uri, n) == 0 && e->msg[n] == ':' ? e->msg + n + 2 : e->msg;
+	why += strncmp(why, heard, sizeof heard - 1) == 0 ? sizeof heard - 1 : 0;
 	h->state = FLEET_LOST;
 	snprintf(h->trouble, sizeof h->trouble, "%.*s", (int)sizeof h->trouble - 1, why);
 	publish(s, part);

@@ -37,11 +37,14 @@ bool alert_any(const struct snapshot *s)
 	return false;
 }
 
-/* Above: a VM after which this one comes, by score and then by index. */
+/* The order of the alert line: by alarm, then by score, then by index. */
 static bool worse(const struct snapshot *s, size_t a, size_t b)
 {
-	double x = s->vm_status[a].suffer.score_pct, y = s->vm_status[b].suffer.score_pct;
-	return x > y || (x >= y && a < b);
+	const struct suffering *x = &s->vm_status[a].suffer, *y = &s->vm_status[b].suffer;
+	enum alarm of_x = cause_alarm(x->found[0].cause), of_y = cause_alarm(y->found[0].cause);
+	if (of_x != of_y)
+		return of_x < of_y;
+	return x->score_pct > y->score_pct || (x->score_pct >= y->score_pct && a < b);
 }
 
 bool alert_worst(const struct view *v, const struct snapshot *s, size_t n, size_t *row)

@@ -551,6 +551,21 @@ static void test_who_suffers_is_seen(void **state)
 	view_feed(t->v, t->s);
 	assert_true(shows(t, "SWAPPING 1:"));
 	assert_true(shows(t, "\n!"));
+	/* Who starves comes first in the alert line, whatever the score, and so it does for the key. */
+	size_t other = last ? 0 : 1;
+	t->s->vm_status[other].suffer = (struct suffering){.score_pct = 40,
+		.n = 1,
+		.found = {{.cause = CAUSE_PINS, .weight_pct = 40, .pcpu = -1, .other = -1}}};
+	t->s->seq++;
+	view_feed(t->v, t->s);
+	press(t, 'w');
+	assert_true(shows(t, "suffers 40 of 100"));
+	press(t, 'w');
+	assert_true(shows(t, "suffers 100 of 100"));
+	press(t, VK_ESC);
+	t->s->vm_status[other].suffer.n = 0;
+	t->s->seq++;
+	view_feed(t->v, t->s);
 	press(t, 'P'); /* turns the order by CPU round: chosen */
 	press(t, 'P');
 	assert_false(shows(t, "\n!"));

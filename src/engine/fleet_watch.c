@@ -295,6 +295,15 @@ int fleet_watch_fd(const struct fleet_watch *w)
 
 /* ---- life ---- */
 
+/* Its guests would count twice, and be moved to where they are. Each simulator and test driver is its own. */
+static bool seen_before(const struct fleet_watch *w, const char *uri)
+{
+	bool found = false;
+	for (size_t i = 0; i < w->n; i++)
+		found |= strcmp(w->sources[i].uri, uri) == 0;
+	return found && strncmp(uri, "sim:", 4) != 0 && strncmp(uri, "test:", 5) != 0;
+}
+
 static int read_targets(struct fleet_watch *w, struct err *e)
 {
 	const char *lines = w->cfg.fleet_hosts;
@@ -310,6 +319,8 @@ static int read_targets(struct fleet_watch *w, struct err *e)
 		snprintf(line, sizeof line, "%.*s", (int)strcspn(p, "\n"), p);
 		if (fleet_target(line, s->name, s->uri) < 0)
 			return err_set(e, ERR_USAGE, "not a host of a fleet: %.200s", line);
+		if (seen_before(w, s->uri))
+			return err_set(e, ERR_USAGE, "fleet: %.200s is in the list twice", s->uri);
 		s->prom = strncmp(s->uri, "prom:", 5) == 0;
 		s->done[0] = s->done[1] = -1;
 		s->cfg = &w->cfg;

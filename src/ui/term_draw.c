@@ -64,36 +64,46 @@ static enum style style_of(const struct cell *c)
 	return c->style < STYLE_COUNT ? c->style : STYLE_NORMAL;
 }
 
-/* Which style a cell is sent in. Nothing of a style is seen on blanks without background and line: between
- * two words they take that of the word before, or colours would be switched off and on again for them. Where
- * the words differ that goes for one blank alone: more would have to be sent anew with the word. */
-static enum style sent_style(const struct terminal *t, const struct cell *c, int i, int cols)
+/* Blanks from `from` + 1 to `to` - 1, between two words; to below 0: none looked at yet. */
+struct gap {
+	int from, to;
+	enum style sent; /* STYLE_COUNT: each blank in its own */
+};
+
+/* Which style the blanks of a gap are sent in. Nothing of a style is seen on blanks without background and
+ * line: between two words they take that of the word before, or colours would be switched off and on again
+ * for them. Where the words differ that goes for one blank or two alone: more would have to be sent anew with
+ * the word. */
+static struct gap gap_at(const struct terminal *t, const struct cell *c, int i, int cols)
 {
-	int from = i, to = i;
-	while (from > 0 && i - from < GAP && c[from].ch == ' ')
-		from--;
-	while (to < cols && to - i < GAP && c[to].ch == ' ')
-		to++;
-	enum style own = style_of(&c[i]);
-	if (from == to || to == cols || c[from].ch == ' ' || c[to].ch == ' ' || !t->unseen[own])
-		return own;
-	enum style before = style_of(&c[from]);
-	bool same = before == style_of(&c[to]);
-	return t->unseen[before] && (same || to - from <= 3) ? before : own;
+	struct gap g = {i - 1, i, STYLE_COUNT};
+	while (g.to < cols && c[g.to].ch == ' ')
+		g.to++;
+	if (g.from < 0 || g.to == cols || g.to - g.from > GAP)
+		return g;
+	enum style before = style_of(&c[g.from]);
+	if (t->unseen[before] && (before == style_of(&c[g.to]) || g.to - g.from <= 3))
+		g.sent = before;
+	return g;
 }
 
 /* A row of cells as ncurses takes them, wide characters once. */
 static void draw_row(const struct terminal *t, WINDOW *w, const struct screen *s, int row, cchar_t *line)
 {
 	const struct cell *c = &s->cells[(size_t)row * (size_t)s->cols];
+	struct gap gap = {-1, -1, STYLE_COUNT};
 	int n = 0;
 	for (int i = 0; i < s->cols; i++) {
 		if (c[i].ch == 0)
 			continue;
+		if (c[i].ch == ' ' && i >= gap.to)
+			gap = gap_at(t, c, i, s->cols);
 		wchar_t text[2 + TEXT_MARKS] = {(wchar_t)c[i].ch};
 		for (int k = 0; k < TEXT_MARKS; k++)
 			text[1 + k] = (wchar_t)c[i].mark[k];
-		enum style st = sent_style(t, c, i, s->cols);
+		enum style st = style_of(&c[i]);
+		if (c[i].ch == ' ' && gap.sent != STYLE_COUNT && t->unseen[st])
+			st = gap.sent;
 		if (setcchar(&line[n], text, t->attr[st], t->pair[st], NULL) == OK)
 			n++;
 	}

@@ -353,6 +353,9 @@ static void wakes_hung(void)
 	child_start(&c, whole_program, &r);
 	for (double end = now_ms() + 4000; now_ms() < end;)
 		drain(c.terminal, 100);
+	struct pollfd p = {.fd = c.terminal, .events = POLLIN};
+	poll(&p, 1, 3000); /* from after one of them on, or there may be six in five seconds */
+	drain(c.terminal, 200);
 	long before = switches(c.pid), sent = 0;
 	for (double end = now_ms() + 5000; now_ms() < end;)
 		sent += drain(c.terminal, 100);

@@ -325,8 +325,8 @@ static void record_outcome(struct changes *ch, const struct action *a)
 		return;
 	if (a->outcome == OUTCOME_DONE) {
 		record_done(ch, r, a);
-	} else if (a->outcome ==
-		   OUTCOME_UNKNOWN) { /* it may have been made or not: restore allows for both */
+	} else if (a->outcome == OUTCOME_UNKNOWN) {
+		/* It may have been made or not: restore allows for both. */
 		r->unknown_ns = ch->sample->time_ns;
 		if (a->kind == ACTION_BALLOON)
 			watch_asked(ch, r, a, true);

@@ -209,8 +209,7 @@ int lv_disown(struct backend *b, const uint8_t uuid[UUID_BYTES], int vcpu)
 	q->r.drop = change_drop;
 	q->vcpu = vcpu;
 	memcpy(q->uuid, uuid, UUID_BYTES);
-	link_submit(lv->link, &q->r);
-	if (!link_await(lv->link, &q->r, until) && link_give_up(lv->link, &q->r) != GAVE_UP_DONE)
+	if (!lv_ask(lv, &q->r, until))
 		return -1;
 	int rc = q->r.rc;
 	free(q);

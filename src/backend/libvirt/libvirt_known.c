@@ -41,8 +41,7 @@ enum known lv_known(struct backend *b, const uint8_t uuid[UUID_BYTES])
 	q->r.run = known_run;
 	q->r.drop = known_drop;
 	memcpy(q->uuid, uuid, UUID_BYTES);
-	link_submit(lv->link, &q->r);
-	if (!link_await(lv->link, &q->r, until) && link_give_up(lv->link, &q->r) != GAVE_UP_DONE)
+	if (!lv_ask(lv, &q->r, until))
 		return KNOWN_UNSURE;
 	enum known known = (enum known)q->r.rc;
 	free(q);

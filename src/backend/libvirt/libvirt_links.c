@@ -58,6 +58,19 @@ void lv_park(struct lv *lv)
 	lv->no_link_until_ns = clock_ns() + CROWDED_S * SECOND;
 }
 
+bool lv_ask(struct lv *lv, struct request *r, int64_t until_ns)
+{
+	link_submit(lv->link, r);
+	if (link_await(lv->link, r, until_ns))
+		return true;
+	enum give_up how = link_give_up(lv->link, r);
+	if (how == GAVE_UP_BEGUN) {
+		lv_park(lv);
+		lv->wake = true;
+	}
+	return how == GAVE_UP_DONE;
+}
+
 void lv_drop_link(struct lv *lv)
 {
 	forget_late(lv);

@@ -93,6 +93,9 @@ int lv_ensure_link(struct lv *lv, int64_t until_ns, struct err *e);
 void lv_reap(struct lv *lv);
 /* The link's present call is stuck: park it. */
 void lv_park(struct lv *lv);
+/* Submits and waits. True: answered, r is the caller's again. Else r is gone, and a link that is still busy
+ * with it is parked. */
+bool lv_ask(struct lv *lv, struct request *r, int64_t until_ns);
 /* The link is lost: drop it. */
 void lv_drop_link(struct lv *lv);
 void lv_trouble(struct lv *lv, enum link_state state, const char *text);

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	dom_facts_init(&f);
 	if (domxml_parse(&f, text, live < size ? text + live + 1 : NULL, &e) == 0) {
 		for (size_t i = 1; i < f.n_rules; i++)
-			FUZZ_HOLDS(f.rules[i - 1].vcpu <= f.rules[i].vcpu);
+			FUZZ_HOLDS(f.rules[i - 1].vcpu < f.rules[i].vcpu);
 		FUZZ_HOLDS(f.period_s >= 0);
 		FUZZ_HOLDS(!vf64_has(f.quota_pct) || f.quota_pct.v >= 0);
 		FUZZ_HOLDS(!vi64_has(f.min_guarantee_kib) || f.min_guarantee_kib.v >= 0);

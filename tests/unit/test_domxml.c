@@ -203,6 +203,24 @@ static void test_dedicated(void **state)
 	assert_int_equal(f.flags, 0);
 }
 
+/* libvirt takes no such definition; read all the same, it never allows more than each line does. */
+static void a_vcpu_named_twice_is_allowed_what_both_say(void **state)
+{
+	(void)state;
+	const char *twice =
+		"<domain><vcpu>2</vcpu><cputune><vcpupin vcpu='1' cpuset='1-3'/>"
+		"<vcpupin vcpu='0' cpuset='4'/><vcpupin vcpu='1' cpuset='2-5'/></cputune></domain>";
+	parse(twice, twice);
+	assert_int_equal(f.n_pins, 2);
+	assert_int_equal(f.n_rules, 2);
+	assert_string_equal(allowed(0), "4");
+	assert_string_equal(allowed(1), "2-3");
+	/* two lines for one vCPU are no pCPU of its own for each of two */
+	parse(twice, "<domain><vcpu>2</vcpu><cputune><vcpupin vcpu='0' cpuset='4'/><vcpupin vcpu='0' "
+		     "cpuset='5'/></cputune></domain>");
+	assert_int_equal(f.flags & VM_FLAG_DEDICATED, 0);
+}
+
 static void test_unreadable_rule_allows_nothing(void **state)
 {
 	(void)state;
@@ -625,9 +643,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {T(test_no_rule), T(test_vcpu_cpuset), T(test_live_pin_is_no_rule),
 		T(test_inactive_pin_is_a_rule), T(test_live_pin_beyond_the_rule), T(test_renew), T(test_wide),
 		T(test_memory_nodes), T(test_placed_by_numad), T(test_units), T(test_document_type),
-		T(test_silence), T(test_dedicated), T(test_unreadable_rule_allows_nothing), T(test_title),
-		T(test_long_title), T(test_flags), T(test_memory),
-		T(a_hard_limit_bounds_and_none_is_a_large_number), T(test_memory_devices), T(test_quota),
-		T(test_hostile)};
+		T(test_silence), T(test_dedicated), T(a_vcpu_named_twice_is_allowed_what_both_say),
+		T(test_unreadable_rule_allows_nothing), T(test_title), T(test_long_title), T(test_flags),
+		T(test_memory), T(a_hard_limit_bounds_and_none_is_a_large_number), T(test_memory_devices),
+		T(test_quota), T(test_hostile)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

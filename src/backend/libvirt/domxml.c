@@ -34,6 +34,20 @@ static int by_vcpu(const void *a, const void *b)
 	return (x->vcpu > y->vcpu) - (x->vcpu < y->vcpu);
 }
 
+/* Sorted, one for each vCPU: of one that is named twice, which libvirt refuses, only what both allow. */
+static size_t one_each(struct dom_rule *pins, size_t n)
+{
+	size_t kept = 0;
+	qsort(pins, n, sizeof *pins, by_vcpu);
+	for (size_t i = 0; i < n; i++) {
+		if (kept && pins[kept - 1].vcpu == pins[i].vcpu)
+			cpuset_and(&pins[kept - 1].cpus, &pins[i].cpus);
+		else
+			pins[kept++] = pins[i];
+	}
+	return kept;
+}
+
 static int read_pins(xmlNodePtr dom, struct dom_rule **pins, size_t *n, struct err *e)
 {
 	xmlNodePtr tune = xml_child(dom, "cputune");
@@ -54,7 +68,7 @@ static int read_pins(xmlNodePtr dom, struct dom_rule **pins, size_t *n, struct e
 			++*n;
 		}
 	}
-	qsort(*pins, *n, sizeof **pins, by_vcpu);
+	*n = one_each(*pins, *n);
 	return 0;
 }
 

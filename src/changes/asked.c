@@ -51,8 +51,7 @@ int asked_pin(struct changes *ch, const struct vm_sample *vm, const struct vcpu_
 static int64_t clamp_balloon(const struct changes *ch, const struct vm_sample *vm, int64_t kib)
 {
 	size_t i = (size_t)(vm - ch->sample->vms);
-	int64_t floor = mem_floor_kib(
-		ch->cfg, vm, i < ch->rules->n_vms ? &ch->rules->vms[i] : NULL, ch->model->vms[i].used_kib);
+	int64_t floor = mem_floor_kib(ch->cfg, vm, &ch->rules->vms[i], ch->model->vms[i].used_kib);
 	if (kib < floor)
 		kib = floor;
 	if (vi64_has(vm->mem.max_kib) && kib > vm->mem.max_kib.v)

@@ -66,7 +66,7 @@ static int manual_balloon(struct changes *ch, const struct command *c)
 /* Turns statistics on where they are off; never fights a period that somebody set, asks each VM once. */
 static int periods_plan(struct changes *ch, bool wanted)
 {
-	if (!wanted || ch->cfg->readonly || ch->status->readonly)
+	if (!wanted)
 		return 0;
 	int period = ch->cfg->stats_period_s > 0 ? ch->cfg->stats_period_s : 2;
 	for (size_t i = 0; i < ch->sample->n_vms; i++) {

@@ -281,6 +281,23 @@ static void a_balloon_stays_within_its_maximum(void **state)
 	rise(&d);
 }
 
+/* Less than its user keeps for it is what is kept for it, not the least of all VMs; the same at the other
+ * end. */
+static void a_balloon_stays_above_the_vms_own_minimum(void **state)
+{
+	struct desk d;
+	(void)state;
+	run_config(&d.cfg, false, false, 1);
+	snprintf(d.cfg.vm[0].pattern, sizeof d.cfg.vm[0].pattern, "a");
+	d.cfg.vm[0].mem_min_kib = 1200 << 10;
+	d.cfg.n_vm = 1;
+	sit(&d, TWO, NULL);
+	ask(&d, CMD_BALLOON, "a", -1, NULL, 1 << 20);
+	assert_int_equal(d.last->actions[0].to_kib, 1200 << 10);
+	assert_non_null(strstr(d.last->actions[0].why.text, "is outside its floor and maximum, so 1.2"));
+	rise(&d);
+}
+
 /* ---- previews ---- */
 
 /* "a" and "b" are stacked on pCPU 0, and v says which of them would go. Whether it may is looked at again. */
@@ -527,6 +544,32 @@ static void no_period_where_nothing_may_be_written(void **state)
 	rise(&d);
 }
 
+/* Another period than ours is somebody's: it stays at the end, that is said, and nothing is left to put back.
+ * One that is as found again needs nothing, and nobody is blamed. */
+static void a_period_that_somebody_set_stays(void **state)
+{
+	static const struct {
+		twist twist;
+		const char *said;
+	} cases[] = {{set_by_somebody, "end: 0 changes put back; 1 changed by somebody else since, left so"},
+		{off, "end: 0 changes put back"}, {NULL, "end: 1 change put back"}};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct desk d;
+		run_config(&d.cfg, false, false, 1);
+		sit(&d, HOST "vm a\n load 30%\n pin 0\n memory 1G max 2G\n", NULL);
+		engine_command(d.en, &(struct command){.kind = CMD_STATS_PERIOD, .on = true});
+		step(&d);
+		assert_int_equal(actions_on(&d, "a", ACTION_PERIOD), 1);
+		d.twist = cases[i].twist;
+		assert_int_equal(engine_leave(d.en, true), 0);
+		const char *end = spy_logged(d.en, "end: ");
+		assert_non_null(end);
+		assert_string_equal(end, cases[i].said);
+		rise(&d);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -535,6 +578,7 @@ int main(void)
 		cmocka_unit_test(who_is_not_named_is_not_touched),
 		cmocka_unit_test(the_last_word_counts),
 		cmocka_unit_test(a_balloon_stays_within_its_maximum),
+		cmocka_unit_test(a_balloon_stays_above_the_vms_own_minimum),
 		cmocka_unit_test(a_preview_is_made_where_all_is_as_it_was),
 		cmocka_unit_test(undo_leaves_what_somebody_else_set),
 		cmocka_unit_test(one_vcpu_is_left_out_of_a_preview),
@@ -543,6 +587,7 @@ int main(void)
 		cmocka_unit_test(undo_leaves_a_balloon_that_somebody_set),
 		cmocka_unit_test(no_period_where_nothing_may_be_written),
 		cmocka_unit_test(periods_are_set_where_they_are_off),
+		cmocka_unit_test(a_period_that_somebody_set_stays),
 	};
 	return cmocka_run_group_tests_name("by hand", tests, state_home_make, state_home_remove);
 }

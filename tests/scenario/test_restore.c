@@ -65,6 +65,14 @@ static const char *restore(const char *pattern, int want)
 	return text;
 }
 
+static int lines_of(const char *text)
+{
+	int n = 0;
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
 static void orderly_end_puts_back(void **state)
 {
 	(void)state;
@@ -107,6 +115,7 @@ static void kept_changes_are_restored_later(void **state)
 	const char *said = restore(NULL, 0);
 	assert_non_null(strstr(said, "a-4: pin of vCPU 0 back to 0, done\n"));
 	assert_non_null(strstr(said, "3 changes put back\n"));
+	assert_int_equal(lines_of(said), 4); /* each change once, and the sum: no line twice in other words */
 	all_on("0");
 	assert_non_null(strstr(restore(NULL, 0), "nothing to put back"));
 	spy_free(&host);

@@ -214,6 +214,27 @@ static void undo_and_restore(void **state)
 	engine_free(en);
 }
 
+/* What somebody else set since is not undone, and that is said. */
+static void undo_leaves_what_somebody_set(void **state)
+{
+	(void)state;
+	struct spy host;
+	struct config cfg;
+	run_config(&cfg, true, false, 2);
+	cfg.granularity = GRAN_AUTO;
+	cfg.shares = true;
+	spy_open(&host, HOST CROWDED "at 170s fault big weight 120\n");
+	struct engine *en = spy_engine(&host, &cfg);
+	steps(en, 80);
+	assert_int_equal(shares_after(en, (struct command){.kind = CMD_AUTO_CPU, .on = false}), 800);
+	steps(en, 10);
+	assert_int_equal(shares_after(en, (struct command){.kind = CMD_UNDO}), 120);
+	assert_non_null(spy_logged(en, "undo: 0 changes put back; some were changed by somebody else since"));
+	assert_int_equal(engine_leave(en, true), 0);
+	engine_free(en);
+	spy_free(&host);
+}
+
 /* At the end of a run all is as found. */
 static void put_back_at_the_end(void **state)
 {
@@ -261,6 +282,56 @@ static void put_back_without_the_setting(void **state)
 	spy_free(&host);
 }
 
+/* Readings that are not there yet at the end. */
+struct blur {
+	int foreign, missing; /* so many readings of "big" show 120, then so many show nothing */
+	bool on;
+};
+
+static void blurred(void *arg, struct sample *s)
+{
+	struct blur *b = arg;
+	for (size_t i = 0; i < s->n_vms && b->on; i++) {
+		if (strcmp(s->vms[i].name, "big") != 0)
+			continue;
+		if (b->foreign > 0)
+			s->vms[i].facts.cpu_shares = vi64_ok(120);
+		else if (b->missing > 0)
+			s->vms[i].facts.cpu_shares = vi64_absent(AVAIL_HUNG);
+		b->missing -= b->foreign <= 0;
+		b->foreign--;
+	}
+}
+
+/* Three readings showed other shares, and the one at the end is missing: that is no fourth one, and they are
+ * put back. A fourth one is. */
+static void a_reading_that_is_missing_proves_nothing(void **state)
+{
+	(void)state;
+	for (int foreign = 3; foreign <= 4; foreign++) {
+		struct spy host;
+		struct config cfg;
+		struct blur blur = {.foreign = foreign, .missing = 9};
+		run_config(&cfg, true, false, 2);
+		cfg.granularity = GRAN_AUTO;
+		cfg.shares = true;
+		spy_open(&host, HOST CROWDED);
+		host.sampled = blurred;
+		host.arg = &blur;
+		struct engine *en = spy_engine(&host, &cfg);
+		steps(en, 80);
+		shares_after(en, (struct command){.kind = CMD_AUTO_CPU, .on = false});
+		blur.on = true;
+		steps(en, 3);
+		assert_int_equal(engine_leave(en, true), 0);
+		struct snapshot *s = engine_snapshot(en);
+		assert_int_equal(s->n_actions, foreign == 3 ? 1 : 0);
+		snapshot_free(s);
+		engine_free(en);
+		spy_free(&host);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,7 +343,9 @@ int main(void)
 		cmocka_unit_test(somebody_elses_stay),
 		cmocka_unit_test(no_controller),
 		cmocka_unit_test(undo_and_restore),
+		cmocka_unit_test(undo_leaves_what_somebody_set),
 		cmocka_unit_test(put_back_at_the_end),
+		cmocka_unit_test(a_reading_that_is_missing_proves_nothing),
 		cmocka_unit_test(put_back_without_the_setting),
 	};
 	return cmocka_run_group_tests(tests, state_home_make, state_home_remove);

@@ -116,6 +116,101 @@ static void it_stays_away(void **state)
 	spy_free(&host);
 }
 
+/* Whoever waits is told at once, and the same reason again after ten seconds. */
+static void the_same_reason_is_told_every_ten_seconds(void **state)
+{
+	(void)state;
+	struct engine *en = steered();
+	down(1000);
+	assert_int_equal(engine_leave(en, true), -1); /* after 45 s */
+	assert_int_equal(count_logged(en, "3 changes still to be put back"), 5);
+	engine_free(en);
+	host.down_until_s = 0;
+	en = spy_engine(&host, &cfg);
+	assert_int_equal(engine_leave(en, true), 0);
+	engine_free(en);
+	spy_free(&host);
+}
+
+/* The reason is another one at each try. */
+static void another_reason(void *arg, struct engine *en)
+{
+	(void)arg, (void)en;
+	host.calls++;
+}
+
+/* Another reason is told soon, but not at each of the tries, which are half a second apart. */
+static void a_new_reason_is_told_soon(void **state)
+{
+	(void)state;
+	struct engine *en = steered();
+	engine_watch(en, &(struct leave_watch){-1, another_reason, NULL});
+	down(1000);
+	assert_int_equal(engine_leave(en, true), -1);
+	assert_in_range(count_logged(en, "3 changes still to be put back"), 29, 31);
+	engine_free(en);
+	host.down_until_s = 0;
+	en = spy_engine(&host, &cfg);
+	assert_int_equal(engine_leave(en, true), 0);
+	engine_free(en);
+	spy_free(&host);
+}
+
+/* What is seen of the guests on the way out. */
+static void pins_unknown(void *arg, struct sample *s)
+{
+	(void)arg;
+	for (size_t i = 0; i < s->n_vcpus; i++)
+		s->vcpus[i].affinity_avail = AVAIL_DENIED;
+}
+
+static void monitors_hang(void *arg, struct sample *s)
+{
+	(void)arg;
+	for (size_t i = 0; i < s->n_vms; i++)
+		s->vms[i].hung_since_ns = s->time_ns;
+}
+
+/* Nothing could be tried: why is said all the same. */
+static void why_it_is_left_is_said(void **state)
+{
+	static const struct {
+		void (*sampled)(void *arg, struct sample *s);
+		const char *words;
+	} cases[] = {{pins_unknown, "3 changes could not be put back: its present state is not known yet; "},
+		{monitors_hang, "3 changes could not be put back: its monitor does not answer; "}};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct engine *en = steered();
+		host.sampled = cases[i].sampled;
+		assert_int_equal(engine_leave(en, true), -1);
+		if (!strstr(engine_left(en)->msg, cases[i].words))
+			fail_msg("not \"%s\": %s", cases[i].words, engine_left(en)->msg);
+		host.sampled = NULL;
+		assert_int_equal(engine_leave(en, true), 0);
+		engine_free(en);
+		spy_free(&host);
+	}
+}
+
+/* What failed is said in its own words, not as a state that is not known. */
+static void a_failed_call_is_the_reason(void **state)
+{
+	(void)state;
+	struct engine *en = steered();
+	engine_free(en);
+	cfg.restore_deadline_s = 0;
+	en = spy_engine(&host, &cfg);
+	host.fail_at = host.calls + 2;
+	assert_int_equal(engine_leave(en, true), -1);
+	assert_non_null(strstr(engine_left(en)->msg, "1 change could not be put back: call "));
+	engine_free(en);
+	en = spy_engine(&host, &cfg);
+	assert_int_equal(engine_leave(en, true), 0);
+	engine_free(en);
+	spy_free(&host);
+}
+
 static void no_deadline_is_one_try(void **state)
 {
 	(void)state;
@@ -247,6 +342,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_comes_back),
 		cmocka_unit_test(it_stays_away),
+		cmocka_unit_test(the_same_reason_is_told_every_ten_seconds),
+		cmocka_unit_test(a_new_reason_is_told_soon),
+		cmocka_unit_test(why_it_is_left_is_said),
+		cmocka_unit_test(a_failed_call_is_the_reason),
 		cmocka_unit_test(no_deadline_is_one_try),
 		cmocka_unit_test(each_call_fails_once),
 		cmocka_unit_test(nobody_waits_any_longer),

@@ -229,8 +229,9 @@ static int json_write_fleet(FILE *to, const struct fleet_out *o, const struct fl
 	text_time(time, sizeof time, f->wall_ns);
 	fleet_alerts(f, alerts, sizeof alerts);
 	text_utf8(trouble, sizeof trouble, f->trouble);
-	json_t *root = json_pack("{s:i,s:s,s:s,s:s?,s:o}", "schema", 1, "time", time, "alerts", alerts,
-		"trouble", *trouble ? trouble : NULL, "hosts", json_rows(o, f, FLEET_HOSTS));
+	json_t *root = json_pack("{s:i,s:s,s:s?,s:s?,s:o}", "schema", 1, "time", time, "alerts",
+		*alerts ? alerts : NULL, "trouble", *trouble ? trouble : NULL, "hosts",
+		json_rows(o, f, FLEET_HOSTS));
 	bool bad = !root || (o->vms && json_object_set_new(root, "vms", json_rows(o, f, FLEET_VMS)) < 0) ||
 		   (p && json_object_set_new(root, "plan", json_plan(f, p)) < 0);
 	char *line = bad ? NULL : json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));

@@ -84,13 +84,15 @@ static void host_what(const struct column_env *env, size_t row, struct value *v)
 {
 	const struct fleet_host *h = host_of(env, row);
 	bool away = h->state == FLEET_LATE || h->state == FLEET_LOST;
-	v->avail = AVAIL_OK;
 	if (away)
-		snprintf(v->text, sizeof v->text, "%s", h->trouble);
+		set_text(v, h->trouble);
 	else if (*h->worst)
 		snprintf(v->text, sizeof v->text, "%s: %.280s", h->why, h->worst);
 	else if (strcmp(h->memory, "hard") == 0)
-		snprintf(v->text, sizeof v->text, "memory runs out");
+		set_text(v, "memory runs out");
+	else if (strcmp(h->memory, "soft") == 0)
+		set_text(v, "memory runs short");
+	v->avail = *v->text ? AVAIL_OK : AVAIL_NONE;
 }
 
 static void host_age(const struct column_env *env, size_t row, struct value *v)
@@ -139,7 +141,7 @@ static const struct column host_columns[] = {
 	{"controller", "STEERS", "", "the vmtop that steers it", .width = 12, .left = true, .ascending = true,
 		.rank = 15, .type = VALUE_TEXT, .get = host_steers},
 	{"what", "WHAT IS WRONG", "",
-		"why it is not seen, else the VM that suffers most, and the heaviest cause of that",
+		"why it is not seen, else the heaviest cause and the VM that suffers most, else its memory",
 		.width = 24, .left = true, .ascending = true, .rank = 6, .type = VALUE_TEXT,
 		.get = host_what},
 	{"trouble", "TROUBLE", "", "why there is no newer answer", .width = 24, .left = true,

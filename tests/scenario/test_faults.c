@@ -2,7 +2,12 @@
 /* Faults are inputs: in a short run every single allocation, and every single call of the hypervisor, fails
  * once. Invariant that is shown: no crash, no leak, nothing changed without a journal line and a log line,
  * and the engine goes on with the next reading. Linked with --wrap for the allocator (Makefile). */
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -20,11 +27,13 @@
 #include "support/run_scenario.h"
 #include "support/spy.h"
 #include "vmtop/batch.h"
+#include "vmtop/carry.h"
 #include "vmtop/fleet_auto.h"
 #include "vmtop/fleet_propose.h"
 #include "vmtop/fleet_rows.h"
 #include "vmtop/fleet_view.h"
 #include "vmtop/fleet_watch.h"
+#include "vmtop/listen.h"
 #include "vmtop/prom.h"
 #include "vmtop/record.h"
 #include "vmtop/scenario.h"
@@ -53,13 +62,21 @@ void *__wrap_realloc(void *p, size_t n);
 void *__wrap_reallocarray(void *p, size_t n, size_t size);
 void __wrap_free(void *p);
 
-/* Blocks that are alive, by address: an open hash of what was handed out while `counting`. */
+/* Blocks that are alive, by address: an open hash of what was handed out while `counting`. Either those of
+ * the main thread or those of all others are counted: so it is the same ones in each run. */
 enum { BLOCKS = 1 << 15 };
 static struct {
+	pthread_mutex_t lock;
 	void *live[BLOCKS];
 	long n_live, calls, fail_at;
-	bool counting, failed;
-} heap;
+	bool counting, failed, others;
+} heap = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static _Thread_local bool is_main;
+
+static bool counts(void)
+{
+	return heap.counting && is_main != heap.others;
+}
 
 static size_t block_at(const void *p)
 {
@@ -71,18 +88,20 @@ static size_t block_at(const void *p)
 
 static void *born(void *p)
 {
-	if (p && heap.counting) {
-		heap.live[block_at(p)] = p;
-		heap.n_live++;
-	}
+	if (!p || !counts())
+		return p;
+	pthread_mutex_lock(&heap.lock);
+	heap.live[block_at(p)] = p;
+	heap.n_live++;
+	pthread_mutex_unlock(&heap.lock);
 	return p;
 }
 
 /* Takes it out and moves up those that had to step aside for it. */
-static void died(const void *p)
+static void taken_out(const void *p)
 {
-	size_t i = p ? block_at(p) : 0;
-	if (!p || !heap.live[i])
+	size_t i = block_at(p);
+	if (!heap.live[i])
 		return;
 	heap.live[i] = NULL;
 	heap.n_live--;
@@ -93,9 +112,18 @@ static void died(const void *p)
 	}
 }
 
+static void died(const void *p)
+{
+	if (!p)
+		return;
+	pthread_mutex_lock(&heap.lock);
+	taken_out(p);
+	pthread_mutex_unlock(&heap.lock);
+}
+
 static bool fails(void)
 {
-	if (!heap.counting || ++heap.calls != heap.fail_at)
+	if (!counts() || ++heap.calls != heap.fail_at)
 		return false;
 	heap.failed = true;
 	return true;
@@ -616,6 +644,224 @@ static void a_fleet_is_shown_in_spite_of_it(void **state)
 	free(answer);
 }
 
+/* ---- threads of a fleet ---- */
+
+/* Hands that find no guest to move. */
+static void not_there(struct mover *mv, const struct move *m, struct move_look *to)
+{
+	(void)mv, (void)m;
+	*to = (struct move_look){.found = false};
+}
+
+static void put_down(struct mover *mv)
+{
+	mv->ops = NULL;
+}
+
+/* Until it is over: what came of each move is told, even if a copy of it could not be handed over. */
+static void follow_moves(struct carry *c)
+{
+	const struct moves *ms = NULL;
+	for (bool over = false; !over; carry_look(c, &ms, &over))
+		poll(&(struct pollfd){.fd = carry_fd(c), .events = POLLIN}, 1, 20000);
+	assert_int_equal(ms->list[0].state, MOVE_FAILED);
+	assert_int_equal(ms->list[1].state, MOVE_NOT_BEGUN);
+}
+
+/* Both are given back where it cannot begin. */
+static bool carry_once(void)
+{
+	static const struct mover_ops ops = {.look = not_there, .close = put_down};
+	struct mover by = {&ops};
+	struct err e = ERR_INIT;
+	struct moves ms;
+	if (!moves_init(&ms, 2))
+		return false;
+	struct carry *c = carry_start(&ms, &by, &e);
+	assert_null(ms.list);
+	if (c) {
+		follow_moves(c);
+		assert_true(carry_end(c, 20));
+	} else {
+		assert_true(e.code != ERR_NONE && *e.msg);
+	}
+	assert_null(by.ops);
+	return c != NULL;
+}
+
+/* Two hosts and a Prometheus that is not there. */
+static bool hosts_once(void)
+{
+	struct err e = ERR_INIT;
+	snprintf(cfg.fleet_hosts, sizeof cfg.fleet_hosts,
+		"a sim:cpu1\nb sim:cpu1\np prom:http://127.0.0.1:1\n");
+	struct fleet_watch *w = fleet_watch_start(&cfg, &e);
+	if (!w) {
+		assert_true(e.code != ERR_NONE && *e.msg);
+		return false;
+	}
+	for (int i = 0; i < 2; i++) {
+		struct fleet *f = fleet_watch_take(w);
+		assert_true(!f || f->n_hosts == 2);
+		fleet_free(f);
+		poll(&(struct pollfd){.fd = fleet_watch_fd(w), .events = POLLIN}, 1, 20);
+	}
+	assert_int_equal(fleet_watch_stop(w, 20), 0);
+	return true;
+}
+
+static struct engine *listened_to; /* it has stepped before */
+
+/* The first line of the answer; empty: none came. */
+static void scrape(const struct sockaddr_in *at, char line[64])
+{
+	static const char ask[] = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)at, sizeof *at), 0);
+	assert_int_equal(write(fd, ask, sizeof ask - 1), sizeof ask - 1);
+	ssize_t n = read(fd, line, 63), more = n;
+	line[n > 0 ? n : 0] = '\0';
+	line[strcspn(line, "\r")] = '\0';
+	for (char rest[4096]; more > 0;)
+		more = read(fd, rest, sizeof rest);
+	close(fd);
+}
+
+/* At an address of its own, so that no other run has the port. */
+static struct listener *listen_at(struct sockaddr_in *at)
+{
+	struct err e = ERR_INIT;
+	*at = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(9177)};
+	at->sin_addr.s_addr = htonl(0x7f400000u | ((uint32_t)getpid() & 0x3fffff));
+	const unsigned char *b = (const unsigned char *)&at->sin_addr.s_addr;
+	snprintf(cfg.listen, sizeof cfg.listen, "%d.%d.%d.%d:9177", b[0], b[1], b[2], b[3]);
+	struct listener *l = listener_open(&cfg, &e);
+	assert_true(l || (e.code != ERR_NONE && *e.msg));
+	return l;
+}
+
+static bool open_once(void)
+{
+	struct sockaddr_in at;
+	struct listener *l = listen_at(&at);
+	listener_close(l);
+	return l != NULL;
+}
+
+/* A scrape is answered with what there is, or with an error. */
+static bool listen_once(void)
+{
+	struct err e = ERR_INIT;
+	char line[64];
+	struct sockaddr_in at;
+	struct listener *l = listen_at(&at);
+	if (!l)
+		return false;
+	listener_follow(l, listened_to);
+	engine_step(listened_to, &e);
+	scrape(&at, line);
+	if (strcmp(line, "HTTP/1.1 200 OK") != 0 && strncmp(line, "HTTP/1.1 50", 11) != 0)
+		fail_msg("allocation %ld fails: %s", heap.fail_at, line);
+	engine_seen_by(listened_to, NULL, NULL);
+	listener_close(l);
+	return true;
+}
+
+static bool (*now_run)(void);
+
+static void run_it(void)
+{
+	now_run();
+}
+
+static long allocations(bool (*run)(void), bool others)
+{
+	now_run = run;
+	heap.others = others;
+	long n = each_allocation(run_it, false);
+	heap.others = false;
+	return n;
+}
+
+int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
+static long threads_left = -1; /* so many can still be made; -1: any number */
+
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg)
+{
+	if (threads_left == 0)
+		return EAGAIN;
+	threads_left -= threads_left > 0;
+	return __real_pthread_create(t, a, fn, arg);
+}
+
+static int open_files(void)
+{
+	int n = 0;
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* With too few threads, or descriptors, for it: it says so, and leaves nothing open. Returns how many it
+ * took. */
+static int needs_threads(bool (*run)(void))
+{
+	int before = open_files();
+	for (threads_left = 0;; threads_left++) {
+		long had = threads_left;
+		bool made = run();
+		threads_left = had;
+		assert_int_equal(open_files(), before);
+		if (made)
+			break;
+	}
+	int n = (int)threads_left;
+	threads_left = -1;
+	return n;
+}
+
+static int needs_files(bool (*run)(void))
+{
+	struct rlimit was, few;
+	int before = open_files(), free_one = dup(STDOUT_FILENO), n = 0;
+	close(free_one);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	for (bool made = false; !made; n += !made) {
+		few = (struct rlimit){(rlim_t)(free_one + n), was.rlim_max};
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		made = run();
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+		assert_int_equal(open_files(), before);
+	}
+	return n;
+}
+
+static void threads_of_a_fleet_survive_it(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	run_config(&cfg, false, false, .05);
+	cfg.batch = true;
+	struct scenario *scn = scenario_parse("test", small, sizeof small - 1, &e);
+	listened_to = engine_new(&cfg, backend_sim_new(scn, true, &e), &e);
+	assert_non_null(listened_to);
+	for (int i = 0; i < 3; i++)
+		engine_step(listened_to, &e), engine_wait(listened_to, -1);
+	long carrying = allocations(carry_once, false), told = allocations(carry_once, true),
+	     watching = allocations(hosts_once, false), seen = allocations(listen_once, false),
+	     answering = allocations(listen_once, true);
+	print_message("%ld allocations to carry moves out, %ld in its thread, %ld to watch hosts\n", carrying,
+		told, watching);
+	print_message("%ld where it is listened to, %ld where a scrape is answered\n", seen, answering);
+	assert_true(carrying > 2 && told > 4 && watching > 4 && seen > 10);
+	assert_int_equal(needs_threads(carry_once), 1);
+	assert_int_equal(needs_threads(hosts_once), 3);
+	assert_true(
+		needs_files(carry_once) >= 6 && needs_files(hosts_once) >= 10 && needs_files(open_once) >= 1);
+	engine_free(listened_to);
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -636,12 +882,14 @@ static int remove_folder(void **state)
 
 int main(void)
 {
+	is_main = true;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_allocation_fails_once),
 		cmocka_unit_test(every_call_fails_once),
 		cmocka_unit_test(recordings_survive_it),
 		cmocka_unit_test(fleets_and_metrics_survive_it),
 		cmocka_unit_test(a_fleet_is_shown_in_spite_of_it),
+		cmocka_unit_test(threads_of_a_fleet_survive_it),
 	};
 	return cmocka_run_group_tests_name("faults", tests, make_folder, remove_folder);
 }

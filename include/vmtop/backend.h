@@ -59,8 +59,10 @@ struct backend_status {
 	struct claim_status claim;
 	char recording[200]; /* file that is written now; empty: none */
 	bool recording_lost; /* it was given up; text says why */
-	bool replay;         /* a recording: nothing can be steered, what is shown was decided then */
 };
+
+/* Where its samples come from. */
+enum data_source { SOURCE_LIBVIRT, SOURCE_SIMULATOR, SOURCE_RECORDING };
 
 enum known {
 	KNOWN_UNSURE = -1, /* it did not tell */
@@ -89,7 +91,7 @@ struct replay_ops {
 };
 
 struct backend_ops {
-	const char *name; /* "libvirt", "sim", "replay" */
+	enum data_source source; /* of a wrapper it says nothing */
 	/* Fills `to` (reset by the callee). Bounded by cfg->sample_deadline_s; a part that is missing is
 	 * data, failure means that there is no new sample at all (then the old one ages). */
 	int (*sample)(struct backend *b, unsigned groups, struct sample *to, struct err *e);
@@ -138,7 +140,7 @@ struct backend {
 int64_t backend_real_now(struct backend *b);
 enum wake backend_real_wait(struct backend *b, int64_t until_ns, int fd);
 int64_t backend_wall(struct backend *b); /* ns since the epoch */
-/* The backend inside all wrappers: its name and its optional functions count. */
+/* The backend inside all wrappers: its source and its optional functions count. */
 struct backend *backend_innermost(struct backend *b);
 /* Tells every layer that wants to know. */
 void backend_note(struct backend *b, const struct log_line *line);

@@ -45,6 +45,13 @@ struct log_line {
 
 enum { SNAPSHOT_LOG = 512 };
 
+/* When what is shown was. */
+enum moment {
+	MOMENT_NOW,
+	MOMENT_PLAYED, /* in a recording, which is played on, back and to a time by keys of its own */
+	MOMENT_KEPT,   /* earlier in this run: the screen keeps it, and goes back to it */
+};
+
 /* What the step cost us, by the clock; the reading's own part is in sample.took_ns and sample.cost. */
 struct step_cost {
 	int64_t plan_ns;  /* model, rules, plans */
@@ -53,6 +60,8 @@ struct step_cost {
 
 struct snapshot {
 	uint64_t seq;
+	enum data_source source;
+	enum moment moment; /* none but NOW can be steered */
 	struct sample sample;
 	struct vcpu_rate *vcpu_rates; /* parallel to sample.vcpus */
 	struct vm_rate *vm_rates;

@@ -59,7 +59,6 @@ static void readonly_status(struct backend *b, struct backend_status *st)
 struct backend *backend_readonly(struct backend *in, const char *why, struct err *e)
 {
 	static const struct backend_ops ops = {
-		.name = "readonly",
 		.sample = readonly_sample,
 		.apply = readonly_apply,
 		.wait = readonly_wait,

@@ -146,7 +146,7 @@ static int batch_step(struct batch_out *o, struct engine *en, bool *have_first, 
 		say_once(o, "out of memory: nothing is printed for this reading");
 		return r;
 	}
-	if (failed && s->backend.replay)
+	if (failed && s->moment == MOMENT_PLAYED)
 		say_once(o, tick.msg); /* a recording keeps no log of its own reading */
 	say_errors(o, s, failed);
 	say_lost(o, s);

@@ -26,7 +26,8 @@ struct trouble {
 /* What drives a run, decided once, at its start: a host, a recording as it was decided then, or a recording
  * that is decided anew. */
 struct course {
-	bool live;  /* guests are steered; else nothing is asked of it but what it plays */
+	bool live; /* guests are steered; else nothing is asked of it but what it plays */
+	enum moment moment;
 	bool shown; /* plan, verdicts and log are the recorded ones */
 	bool (*refuses)(struct engine *en, const struct command *c); /* and says so */
 	int (*before)(struct engine *en, struct err *e);             /* a step: jumps, commands given then */

@@ -173,14 +173,16 @@ const struct course *course_of(const struct engine *en)
 		.decide = engine_plan_ahead,
 		.after = auto_step,
 		.timeline = no_timeline};
-	static const struct course shown = {.shown = true,
+	static const struct course shown = {.moment = MOMENT_PLAYED,
+		.shown = true,
 		.refuses = refuses,
 		.before = catch_up,
 		.lines = recorded_lines,
 		.decide = recorded_decisions,
 		.after = nothing_after,
 		.timeline = whole_timeline};
-	static const struct course anew = {.refuses = refuses,
+	static const struct course anew = {.moment = MOMENT_PLAYED,
+		.refuses = refuses,
 		.before = catch_up,
 		.lines = recorded_lines,
 		.decide = engine_plan_ahead,

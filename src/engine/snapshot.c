@@ -203,6 +203,8 @@ struct snapshot *engine_snapshot(const struct engine *en)
 	carve_log(en, &c, s);
 	s->timeline = t ? carve_copy(&c, t, 1, sizeof *t) : NULL;
 	s->seq = en->seq;
+	s->source = en->core->ops->source;
+	s->moment = en->course->moment;
 	fill_modes(en, s);
 	if (en->have_sample && en->rules.n_vms == s->sample.n_vms && en->rules.n_vcpus == s->sample.n_vcpus) {
 		fill_vm_status(en, s);

@@ -146,12 +146,13 @@ static const struct field info_rows[] = {
 
 static void info_labels(const struct field_at *at, struct metric_labels *to)
 {
-	const struct backend_status *b = &at->s->backend;
-	bool sim = strncmp(b->uri, "sim:", 4) == 0;
+	static const char *const sources[] = {[SOURCE_LIBVIRT] = "libvirt",
+		[SOURCE_SIMULATOR] = "simulator",
+		[SOURCE_RECORDING] = "recording"};
 	add_label(to, "host", at->s->sample.host.hostname);
-	add_label(to, "uri", b->uri);
+	add_label(to, "uri", at->s->backend.uri);
 	add_label(to, "hypervisor", at->s->sample.host.hypervisor);
-	add_label(to, "source", b->replay ? "recording" : sim ? "simulator" : "libvirt");
+	add_label(to, "source", sources[at->s->source]);
 	add_label(to, "version", VMTOP_VERSION);
 }
 

@@ -163,10 +163,10 @@ static void line_go(struct view *v, const struct snapshot *s)
 	snprintf(c.text, sizeof c.text, by_clock || sign ? "go" : "at");
 	c.number *= by_time && v->line.text[0] == '-' ? -1 : 1;
 	bool ok = by_clock || by_time;
-	if (ok && !s->backend.replay)
-		past_go(v, s, c.number, !strcmp(c.text, "at"));
-	else if (ok)
+	if (ok && s->moment == MOMENT_PLAYED)
 		view_send(v, &c);
+	else if (ok)
+		past_go(v, s, c.number, !strcmp(c.text, "at"));
 	else
 		view_say(v, "not a time: %.60s (90 or 2m from the start, -3m or +30s from here, 14:05)",
 			v->line.text);

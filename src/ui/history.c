@@ -163,7 +163,7 @@ static void wind(struct history *h, const struct snapshot *s)
 	double gap_s = (double)(s->sample.time_ns - h->time_ns) / 1e9;
 	while (h->count > h->first && h->at_ns[(h->count - 1) % HISTORY_POINTS] >= s->sample.time_ns)
 		h->count--;
-	if (s->backend.replay && gap_s > 60 && gap_s > 10 * s->delay_s)
+	if (s->moment == MOMENT_PLAYED && gap_s > 60 && gap_s > 10 * s->delay_s)
 		h->first = h->count;
 }
 

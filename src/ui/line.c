@@ -123,10 +123,11 @@ void line_hint(const struct view *v, char *buf, size_t len)
 
 static bool is_past(struct view *v, const struct snapshot *s)
 {
-	if (v->past || s->backend.replay)
-		view_say(v, "what is shown is %s: nothing can be asked of it",
-			v->past ? "past" : "a recording");
-	return v->past || s->backend.replay;
+	if (s->moment == MOMENT_NOW)
+		return false;
+	view_say(v, "what is shown is %s: nothing can be asked of it",
+		s->moment == MOMENT_KEPT ? "past" : "a recording");
+	return true;
 }
 
 /* Another program on this terminal, for the loop. */

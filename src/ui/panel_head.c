@@ -20,7 +20,7 @@ static void state_words(const struct view *v, const struct snapshot *s, double a
 			   : s->backend.link == LINK_SLOW       ? "SLOW "
 								: "";
 	char stale[32] = "";
-	if (!s->first && !v->paused && !s->backend.replay && !v->past && age_s > late)
+	if (!s->first && !v->paused && s->moment == MOMENT_NOW && age_s > late)
 		snprintf(stale, sizeof stale, "STALE %.0f s ", age_s);
 	snprintf(buf, len, "%s%s%s%s%s%s%s%s", link, stale, v->paused ? "PAUSED " : "",
 		s->over ? "ENDED " : "",
@@ -28,10 +28,10 @@ static void state_words(const struct view *v, const struct snapshot *s, double a
 		: v->edit  ? "PIN EDITOR "
 			   : "",
 		s->dry_run ? "DRY-RUN " : "", s->backend.recording[0] ? "REC " : "",
-		v->past             ? "PAST "
-		: s->backend.replay ? "REPLAY "
-		: s->readonly       ? "READ-ONLY "
-				    : "");
+		s->moment == MOMENT_KEPT     ? "PAST "
+		: s->moment == MOMENT_PLAYED ? "REPLAY "
+		: s->readonly                ? "READ-ONLY "
+					     : "");
 	size_t n = strlen(buf);
 	if (n && n < len)
 		buf[n - 1] = '\0';
@@ -57,14 +57,13 @@ static int put_whole(struct screen *to, int row, int col, enum style st, const c
 }
 
 /* When the data was taken: with its date where that is not now. */
-static void when_text(const struct view *v, const struct snapshot *s, char *buf, size_t len)
+static void when_text(const struct snapshot *s, char *buf, size_t len)
 {
 	time_t t = (time_t)(s->sample.wall_ns / 1000000000);
 	struct tm tm;
 	if (s->first)
 		snprintf(buf, len, "no data yet");
-	else if (!localtime_r(&t, &tm) ||
-		 !strftime(buf, len, s->backend.replay || v->past ? "%F %T" : "%T", &tm))
+	else if (!localtime_r(&t, &tm) || !strftime(buf, len, s->moment == MOMENT_NOW ? "%T" : "%F %T", &tm))
 		snprintf(buf, len, "-");
 }
 
@@ -101,7 +100,7 @@ static void count_text(const struct snapshot *s, unsigned parts, char *buf, size
 	}
 }
 
-static void head_text(const struct view *v, const struct snapshot *s, unsigned parts, char *buf, size_t len)
+static void head_text(const struct snapshot *s, unsigned parts, char *buf, size_t len)
 {
 	char uri[300], part[160];
 	const struct claim_status *c = &s->backend.claim;
@@ -109,7 +108,7 @@ static void head_text(const struct view *v, const struct snapshot *s, unsigned p
 	size_t n = (size_t)snprintf(buf, len, " %s", uri);
 	if (parts & HEAD_EVERY)
 		n += (size_t)snprintf(buf + n, len - n, " · every %g s", s->delay_s);
-	when_text(v, s, part, sizeof part);
+	when_text(s, part, sizeof part);
 	if (parts & HEAD_WHEN)
 		n += (size_t)snprintf(buf + n, len - n, " · %s", part);
 	count_text(s, parts, part, sizeof part);
@@ -124,15 +123,14 @@ static void head_text(const struct view *v, const struct snapshot *s, unsigned p
 
 /* The longest of several ways to say it that fits: what goes first is who steers, then how many run, then how
  * often is looked. buf has room for all parts. */
-static void identity_text(const struct view *v, const struct snapshot *s, const struct screen *to, int room,
-	char *buf, size_t len)
+static void identity_text(const struct snapshot *s, const struct screen *to, int room, char *buf, size_t len)
 {
 	enum { CORE = HEAD_STEERS | HEAD_LOAD | HEAD_WHEN };
 	static const unsigned ways[] = {CORE | HEAD_WHO | HEAD_RULE | HEAD_ODD | HEAD_EVERY,
 		CORE | HEAD_RULE | HEAD_ODD | HEAD_EVERY, CORE | HEAD_ODD | HEAD_EVERY, CORE | HEAD_ODD,
 		CORE | HEAD_EVERY, CORE, HEAD_STEERS | HEAD_WHEN, HEAD_WHEN, 0};
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-		head_text(v, s, ways[i], buf, len);
+		head_text(s, ways[i], buf, len);
 		if (screen_columns(to, buf) <= room)
 			return;
 	}
@@ -155,7 +153,7 @@ static void identity_line(
 	int col = to->cols >= 60 ? put(to, 0, 0, STYLE_TITLE, "vmtop ") : 0;
 	col = col < room ? col + screen_text(to, 0, col, room - col, STYLE_BOLD, host[0] ? host : "vmtop")
 			 : col;
-	identity_text(v, s, to, room - col, text, sizeof text);
+	identity_text(s, to, room - col, text, sizeof text);
 	draw_cut(to, 0, col, room - col, STYLE_DIM, text);
 	enum style st = s->backend.link == LINK_LOST || strstr(words, "STALE") ? STYLE_BAD : STYLE_WARN;
 	if (right)

@@ -22,7 +22,7 @@ void plan_show(struct view *v)
 void plan_feed(struct view *v, const struct snapshot *s)
 {
 	struct suffer_look look = snapshot_look(s);
-	bool begins = s->preview && !v->previewing && s->n_ghosts && !s->backend.replay && !v->past;
+	bool begins = s->preview && !v->previewing && s->n_ghosts && s->moment == MOMENT_NOW && !v->past;
 	v->n_plan = 0;
 	if (!array_grow(&v->plan, &v->cap_plan, s->n_ghosts, sizeof *v->plan))
 		return; /* the ghosts in the map still tell */
@@ -46,7 +46,7 @@ void plan_move(struct view *v, long by)
 
 void plan_leave_out(struct view *v, const struct snapshot *s)
 {
-	if (v->id != VIEW_PLAN || v->plan_row >= v->n_plan || v->past || !s->n_ghosts) {
+	if (v->id != VIEW_PLAN || v->plan_row >= v->n_plan || s->moment == MOMENT_KEPT || !s->n_ghosts) {
 		view_say(v, "v shows the plan; x leaves out the line under the cursor there");
 		return;
 	}
@@ -111,7 +111,7 @@ void plan_draw(struct view *v, const struct snapshot *s, struct screen *to, stru
 	size_t moves = 0, out = 0;
 	char title[120];
 	view_sight(v, FOCUS_PLAN, at);
-	if (v->past || !s->n_ghosts) { /* what is listed is of now, and so are its numbers */
+	if (s->moment == MOMENT_KEPT || !s->n_ghosts) { /* what is listed is of now, and so are its numbers */
 		screen_text(
 			to, at.row, at.col + 1, at.cols - 1, STYLE_DIM, "a plan is of now: Esc goes there");
 		return;

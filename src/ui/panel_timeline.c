@@ -87,18 +87,17 @@ static void clock_text(char buf[16], int64_t wall_ns)
 	snprintf(buf, 16, "%.8s", clock ? clock + 1 : text);
 }
 
-static void title(const struct view *v, const struct snapshot *s, const struct timeline *t, struct screen *to,
-	struct rect at)
+static void title(const struct snapshot *s, const struct timeline *t, struct screen *to, struct rect at)
 {
 	char from[16], end[16], text[120], ago[24], right[48];
 	clock_text(from, t->from_ns);
 	clock_text(end, t->to_ns);
 	snprintf(text, sizeof text, "Timeline %s to %s: deviation, events", from, end);
 	graph_age(ago, sizeof ago, (double)(t->to_ns - s->sample.wall_ns) / 1e9);
-	if (v->past)
+	if (s->moment == MOMENT_KEPT)
 		snprintf(right, sizeof right, "PAST, %s ago", ago);
 	else
-		snprintf(right, sizeof right, "%s", s->timeline ? "" : "LIVE");
+		snprintf(right, sizeof right, "%s", s->moment == MOMENT_PLAYED ? "" : "LIVE");
 	draw_title(to, (struct rect){at.row, at.col, 1, at.cols}, false, text, right[0] ? right : NULL);
 }
 
@@ -109,11 +108,11 @@ void timeline_draw(const struct view *v, const struct snapshot *s, struct screen
 	if (at.rows < TIMELINE_ROWS || at.cols < 20 || (!t && !live_timeline(v, s, &live)))
 		return;
 	t = t ? t : &live;
-	title(v, s, t, to, at);
+	title(s, t, to, at);
 	draw_levels(t, to, at.row + 1, at.col, at.cols);
 	draw_events(t, to, at.row + 2, at.col, at.cols);
 	int cursor = column_of(t, s->sample.wall_ns, at.cols);
-	if (cursor < 0 || (!v->past && !s->timeline))
+	if (cursor < 0 || s->moment == MOMENT_NOW)
 		return;
 	for (int i = 1; i < TIMELINE_ROWS; i++)
 		screen_style(to, at.row + i, at.col + cursor, 1, STYLE_SELECTED);

@@ -23,16 +23,16 @@ void past_events(struct view *v, const struct snapshot *s)
 	}
 }
 
-/* Not one that is shown again, nor what is past itself. */
+/* Not one that is shown again. */
 static bool is_new(const struct view *v, const struct snapshot *s)
 {
 	bool any = v->tape && tape_end(v->tape) > tape_first(v->tape);
-	return s != v->past && (!any || s->sample.time_ns != tape_time_ns(v->tape, tape_end(v->tape) - 1));
+	return !any || s->sample.time_ns != tape_time_ns(v->tape, tape_end(v->tape) - 1);
 }
 
 void view_keep(struct view *v, const struct snapshot *s)
 {
-	if (s->first || s->backend.replay || !is_new(v, s))
+	if (s->first || s->moment != MOMENT_NOW || !is_new(v, s))
 		return;
 	if (!v->tape)
 		v->tape = tape_new(HISTORY_POINTS, TAPE_BYTES);
@@ -90,6 +90,7 @@ static void past_to(struct view *v, const struct snapshot *s, uint64_t i)
 	int64_t next = tape_time_ns(v->tape, i + 1) - p->sample.time_ns;
 	p->log = v->past_log;
 	p->n_log = lines_until(v, p->sample.wall_ns + (next > 0 ? next : INT64_C(2000000000)));
+	p->moment = MOMENT_KEPT;
 	p->readonly = true;
 	snprintf(
 		p->backend.readonly_why, sizeof p->backend.readonly_why, "this is past; Esc returns to LIVE");

@@ -197,7 +197,7 @@ void view_feed(struct view *v, const struct snapshot *s)
 void view_receive(struct view *v, const struct snapshot *s)
 {
 	v->delay_s = s->delay_s;
-	v->steers = !s->readonly && !s->backend.replay;
+	v->steers = !s->readonly;
 	v->n_asked += s->preview && !v->previewing;
 	plan_feed(v, s);
 	v->previewing = s->preview;
@@ -266,11 +266,13 @@ enum key_place view_place(const struct view *v, const struct snapshot *s)
 {
 	if (v->over == OVER_SETUP || v->over == OVER_SORT)
 		return v->over == OVER_SETUP ? IN_SETUP : IN_SORT;
-	return v->past             ? IN_PAST
-	       : v->edit           ? IN_EDIT
-	       : s->backend.replay ? IN_REPLAY
-	       : s->preview        ? IN_PREVIEW
-				   : IN_VIEWS;
+	if (s->moment == MOMENT_KEPT)
+		return IN_PAST;
+	if (v->edit)
+		return IN_EDIT;
+	if (s->moment == MOMENT_PLAYED)
+		return IN_REPLAY;
+	return s->preview ? IN_PREVIEW : IN_VIEWS;
 }
 
 enum { GRAPHS_MOST = 12 }; /* rows of the host's graphs, unless room is left over */
@@ -477,7 +479,7 @@ static void draw_log(struct view *v, const struct snapshot *s, struct screen *to
 {
 	int top = at.rows >= 10 && !v->tall ? verdicts_draw(s, to, (struct rect){at.row, at.col, 4, at.cols})
 					    : 0;
-	int time = at.rows - top >= 14 && !v->past && !s->timeline && !v->tall ? TIMELINE_ROWS : 0;
+	int time = at.rows - top >= 14 && s->moment == MOMENT_NOW && !v->tall ? TIMELINE_ROWS : 0;
 	if (time)
 		timeline_draw(v, s, to, (struct rect){at.row + top, at.col, time, at.cols});
 	top += time;
@@ -520,7 +522,7 @@ void view_draw(
 	}
 	int head = header_rows(to->rows), foot = to->rows >= 5;
 	header_draw(v, s, to, head, age_s);
-	int time = to->rows >= 16 && (v->past || s->timeline) ? TIMELINE_ROWS : 0;
+	int time = to->rows >= 16 && s->moment != MOMENT_NOW ? TIMELINE_ROWS : 0;
 	struct rect at = {head, 0, to->rows - head - foot - time, to->cols};
 	if (time)
 		timeline_draw(v, s, to, (struct rect){head + at.rows, 0, time, to->cols});

@@ -358,7 +358,7 @@ static bool past_key(struct view *v, const struct snapshot *s, enum key_action a
 
 static bool replay_key(struct view *v, const struct snapshot *s, enum key_action a)
 {
-	if (!s->backend.replay)
+	if (s->moment != MOMENT_PLAYED)
 		return past_key(v, s, a);
 	switch (a) {
 	case KEY_PLAY:
@@ -432,9 +432,9 @@ static void say_off(struct view *v, int key, const struct snapshot *s)
 	const struct key_row *k = key_find(key, IN_VIEWS, false);
 	if (!k)
 		return;
-	if (v->past)
+	if (s->moment == MOMENT_KEPT)
 		view_say(v, "this is past: nothing can be asked of it; Esc returns to LIVE");
-	else if (s->backend.replay && !k->steers)
+	else if (s->moment == MOMENT_PLAYED && !k->steers)
 		view_say(v, "what is shown is a recording: nothing can be asked of it");
 	else if (s->readonly)
 		view_say(v, "read-only: %s",

@@ -396,7 +396,7 @@ static void test_jumps(void **state)
 		for (size_t k = 0; jumps[i].tick > 0 && k < s->sample.n_vcpus; k++)
 			if (vf64_has(was->vcpu_rates[k].usage_pct))
 				assert_true(same_v(was->vcpu_rates[k].usage_pct, s->vcpu_rates[k].usage_pct));
-		assert_true(s->readonly && s->backend.replay);
+		assert_true(s->readonly && s->moment == MOMENT_PLAYED);
 		assert_int_equal(was->n_log, s->n_log);
 		snapshot_free(s);
 	}

@@ -227,7 +227,6 @@ static void open_driver(struct field_host *h)
 struct backend *field_host_open(const struct field_kind *kind)
 {
 	static const struct backend_ops ops = {
-		.name = "libvirt",
 		.sample = host_sample,
 		.apply = host_apply,
 		.wait = host_wait,

@@ -152,7 +152,6 @@ static enum known spy_known(struct backend *b, const uint8_t uuid[UUID_BYTES])
 }
 
 static const struct backend_ops spy_ops = {
-	.name = "libvirt",
 	.lasting = true,
 	.sample = spy_sample,
 	.apply = spy_apply,

@@ -136,7 +136,7 @@ static void set_state(struct snapshot *s, int n)
 	s->waits_cpu = n == 2;
 	s->dry_run = n == 1;
 	s->readonly = n == 2;
-	s->backend.replay = n == 3;
+	s->moment = n == 3 ? MOMENT_PLAYED : MOMENT_NOW;
 	s->age_s = n == 1 ? 60 : 0;
 	s->backend.link = n == 1 ? LINK_LOST : n == 2 ? LINK_SLOW : n == 3 ? LINK_CONNECTING : LINK_OK;
 	s->memory.state = n == 1 ? HOST_MEM_SOFT : n == 2 ? HOST_MEM_HARD : HOST_MEM_OK;

@@ -53,7 +53,7 @@ static void test_ring(void **state)
 	history_feed(h, s);
 	x = history_of_host(h, HOST_BUSY);
 	assert_int_equal(x.end - x.first, 1);
-	s->backend.replay = true; /* and on */
+	s->moment = MOMENT_PLAYED; /* and on */
 	s->sample.time_ns = last;
 	history_feed(h, s);
 	x = history_of_host(h, HOST_BUSY);

@@ -119,7 +119,7 @@ static void test_wrong_words(void **state)
 			fail_msg("%s: not \"%s\":\n%s", rows[i].line, rows[i].says, text);
 	}
 	assert_string_equal(view_theme(t->v), "default");
-	t->s->backend.replay = true;
+	t->s->moment = MOMENT_PLAYED;
 	assert_int_equal(command(t, "mark x"), CMD_NONE);
 	assert_true(shows(t, "what is shown is a recording"));
 }

@@ -26,7 +26,8 @@ static struct desk desk(void)
 	struct config cfg;
 	config_defaults(&cfg);
 	struct desk d = {view_new(&cfg), bigsnap_new(8, 8)};
-	d.s->backend.replay = d.s->readonly = true;
+	d.s->moment = MOMENT_PLAYED;
+	d.s->readonly = true;
 	/* 2026-01-01 12:00:00 where this runs */
 	struct tm noon = {.tm_year = 126, .tm_mday = 1, .tm_hour = 12, .tm_isdst = -1};
 	d.s->sample.wall_ns = (int64_t)mktime(&noon) * 1000000000;

@@ -76,7 +76,7 @@ static bool shows(struct seat *t, const char *words)
 static void go_to(struct seat *t, enum key_place place)
 {
 	t->s->preview = place == IN_PREVIEW;
-	t->s->backend.replay = place == IN_REPLAY;
+	t->s->moment = place == IN_REPLAY ? MOMENT_PLAYED : MOMENT_NOW;
 	if (place == IN_EDIT)
 		press(t, 'E');
 	else if (place == IN_SETUP || place == IN_SORT)

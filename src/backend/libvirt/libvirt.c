@@ -217,7 +217,7 @@ static void lv_close(struct backend *b)
 static struct lv *lv_new(const struct config *cfg)
 {
 	static const struct backend_ops ops = {
-		.name = "libvirt",
+		.source = SOURCE_LIBVIRT,
 		.lasting = true,
 		.sample = lv_sample,
 		.apply = lv_apply,

@@ -254,7 +254,6 @@ static struct backend *record_inner(const struct backend *b)
 }
 
 static const struct backend_ops record_ops = {
-	.name = "record",
 	.sample = record_sample,
 	.apply = record_apply,
 	.wait = record_wait,

@@ -366,7 +366,6 @@ static void replay_status(struct backend *b, struct backend_status *st)
 	char at[24], of[24], speed[40] = "plays";
 	memset(st, 0, sizeof *st);
 	st->link = LINK_OK;
-	st->replay = true;
 	snprintf(st->readonly_why, sizeof st->readonly_why, "a recording cannot be changed");
 	snprintf(st->uri, sizeof st->uri, "%.100s (recording %.120s)", r->uri, r->path);
 	if (r->hurry)
@@ -400,7 +399,7 @@ static const struct replay_ops played_ops = {
 };
 
 static const struct backend_ops replay_ops = {
-	.name = "replay",
+	.source = SOURCE_RECORDING,
 	.sample = replay_sample,
 	.apply = replay_apply,
 	.wait = replay_wait,

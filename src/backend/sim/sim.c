@@ -289,7 +289,7 @@ static int64_t sim_wall(struct backend *b)
 }
 
 static const struct backend_ops sim_ops = {
-	.name = "sim",
+	.source = SOURCE_SIMULATOR,
 	.sample = sim_sample,
 	.apply = sim_apply,
 	.wait = sim_wait,

@@ -121,13 +121,12 @@ static int mark(virDomainPtr dom, const struct action *a, const struct cpuset *n
 	return pinmarks_will(m, a->vcpu, now, a->from_pinned, to) < 0 ? -1 : marks_write(dom, m);
 }
 
-/* What is as found again is nobody's. The pin is made by now: a mark that stays marks nothing. */
-static void unmark(virDomainPtr dom, const struct action *a, const struct cpuset *to, struct pinmarks *m)
+/* What was put back is nobody's. The pin is made by now: a mark that stays marks nothing. */
+static void unmark(virDomainPtr dom, int vcpu, struct pinmarks *m)
 {
-	const struct pinmark *k = pinmarks_find(m, a->vcpu);
-	if (!k || (a->why.code != REASON_RESTORE && !cpuset_equal(&k->found, to)))
+	if (!pinmarks_find(m, vcpu))
 		return;
-	pinmarks_forget(m, a->vcpu);
+	pinmarks_forget(m, vcpu);
 	marks_write(dom, m);
 }
 
@@ -163,8 +162,9 @@ static int pin_marked(virDomainPtr dom, const struct action *a, const struct cpu
 	int rc = mark(dom, a, now, to, &m);
 	if (rc == 0)
 		rc = pin(dom, a->vcpu, to, n_cpus);
-	if (rc == 0)
-		unmark(dom, a, to, &m);
+	/* Without the journal's owner there is nobody else to do it: a release beside a vmtop that steers. */
+	if (rc == 0 && a->why.code == REASON_RESTORE)
+		unmark(dom, a->vcpu, &m);
 	pinmarks_done(&m);
 	return rc;
 }

@@ -137,7 +137,7 @@ static int try_once(struct changes *ch, struct farewell *f, bool *final, struct 
 	if (ch->status->readonly)
 		return err_set(e, ERR_DENIED, "the connection is read-only now");
 	if (apply_journal(ch, e) < 0) {
-		*final = e->code != ERR_TIMEOUT && e->code != ERR_CONNECT;
+		*final = true;
 		return -1;
 	}
 	put_back(ch, f);

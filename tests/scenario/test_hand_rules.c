@@ -295,6 +295,11 @@ static void a_balloon_stays_above_the_vms_own_minimum(void **state)
 	ask(&d, CMD_BALLOON, "a", -1, NULL, 1 << 20);
 	assert_int_equal(d.last->actions[0].to_kib, 1200 << 10);
 	assert_non_null(strstr(d.last->actions[0].why.text, "is outside its floor and maximum, so 1.2"));
+	/* As found was less: it is as far back as it may be, so nothing is left to do at the end. */
+	for (int i = 0; i < 30; i++)
+		step(&d);
+	assert_int_equal(engine_leave(d.en, true), 0);
+	assert_string_equal(spy_logged(d.en, "end: "), "end: 0 changes put back");
 	rise(&d);
 }
 
@@ -470,6 +475,74 @@ static void undo_leaves_a_balloon_that_somebody_set(void **state)
 	rise(&d);
 }
 
+/* ---- answers that are lost ---- */
+
+static void pinned_to_1_by_somebody(struct sample *s, struct vm_sample *vm, struct vcpu_sample *v)
+{
+	(void)s, (void)vm;
+	v->affinity = (struct cpuset){0};
+	cpuset_add(&v->affinity, 1);
+}
+
+/* "a" was pinned to 1, then to 2 or 3: the answer to that is lost, and it was made. */
+static void sit_with_lost_answer(struct desk *d, const char *cpus)
+{
+	run_config(&d->cfg, false, false, 1);
+	sit(d, TWO, NULL);
+	ask(d, CMD_PIN, "a", 0, "1", 0);
+	d->spy.unknown = true;
+	d->spy.fail_at = d->spy.calls + 2; /* after the sample */
+	ask(d, CMD_PIN, "a", 0, cpus, 0);
+	assert_int_equal(d->last->actions[0].outcome, OUTCOME_UNKNOWN);
+}
+
+/* The next sample shows that it was made: one that is as before later is somebody else's, and stays. */
+static void a_sample_is_the_answer(void **state)
+{
+	struct desk d;
+	(void)state;
+	sit_with_lost_answer(&d, "2");
+	step(&d);
+	d.twist = pinned_to_1_by_somebody;
+	step(&d);
+	assert_int_equal(engine_leave(d.en, true), 0);
+	assert_string_equal(spy_logged(d.en, "end: "),
+		"end: 0 changes put back; 1 changed by somebody else since, left so");
+	rise(&d);
+}
+
+/* The next sample shows a pin that was never asked for: it is not taken for ours. */
+static void a_sample_of_somebody_elses_is_no_answer(void **state)
+{
+	struct desk d;
+	(void)state;
+	sit_with_lost_answer(&d, "3");
+	d.twist = moved_by_hand;
+	step(&d);
+	step(&d);
+	assert_int_equal(engine_leave(d.en, true), 0);
+	assert_string_equal(spy_logged(d.en, "end: "),
+		"end: 0 changes put back; 1 changed by somebody else since, left so");
+	rise(&d);
+}
+
+/* A vCPU that is gone gives none. */
+static void a_vcpu_that_went_gives_no_answer(void **state)
+{
+	struct desk d;
+	(void)state;
+	run_config(&d.cfg, false, false, 1);
+	sit(&d, HOST "vm a\n vcpus 2\n load 30%\n pin 0\nat 3s vcpus a 1\n", NULL);
+	d.spy.unknown = true;
+	d.spy.fail_at = d.spy.calls + 2;
+	ask(&d, CMD_PIN, "a", 1, "1", 0);
+	assert_int_equal(d.last->actions[0].outcome, OUTCOME_UNKNOWN);
+	for (int i = 0; i < 4; i++)
+		step(&d);
+	assert_int_equal(vm_of(&d.last->sample, "a")->n_vcpus, 1);
+	rise(&d);
+}
+
 /* ---- statistics periods ---- */
 
 static void off(struct sample *s, struct vm_sample *vm, struct vcpu_sample *v)
@@ -544,6 +617,22 @@ static void no_period_where_nothing_may_be_written(void **state)
 	rise(&d);
 }
 
+/* A call that fails changed nothing, so nothing is to be put back. */
+static void a_call_that_fails_leaves_nothing(void **state)
+{
+	struct desk d;
+	(void)state;
+	run_config(&d.cfg, false, false, 1);
+	sit(&d, HOST "vm a\n load 30%\n pin 0\n memory 1G max 2G\n", NULL);
+	d.spy.fail_at = d.spy.calls + 2;
+	engine_command(d.en, &(struct command){.kind = CMD_STATS_PERIOD, .on = true});
+	step(&d);
+	assert_int_equal(actions_on(&d, "a", ACTION_PERIOD), 1);
+	assert_int_equal(d.last->actions[0].outcome, OUTCOME_FAILED);
+	assert_int_equal(d.last->n_changed, 0);
+	rise(&d);
+}
+
 /* Another period than ours is somebody's: it stays at the end, that is said, and nothing is left to put back.
  * One that is as found again needs nothing, and nobody is blamed. */
 static void a_period_that_somebody_set_stays(void **state)
@@ -585,6 +674,10 @@ int main(void)
 		cmocka_unit_test(undo_of_a_vcpu_that_went),
 		cmocka_unit_test(undo_takes_balloons_back_one_by_one),
 		cmocka_unit_test(undo_leaves_a_balloon_that_somebody_set),
+		cmocka_unit_test(a_sample_is_the_answer),
+		cmocka_unit_test(a_sample_of_somebody_elses_is_no_answer),
+		cmocka_unit_test(a_vcpu_that_went_gives_no_answer),
+		cmocka_unit_test(a_call_that_fails_leaves_nothing),
 		cmocka_unit_test(no_period_where_nothing_may_be_written),
 		cmocka_unit_test(periods_are_set_where_they_are_off),
 		cmocka_unit_test(a_period_that_somebody_set_stays),

@@ -60,6 +60,7 @@ static void modes(struct engine *en, bool automatic, bool waits)
 	struct snapshot *s = engine_snapshot(en);
 	assert_int_equal(s->auto_cpu, automatic);
 	assert_int_equal(s->waits_cpu, waits);
+	assert_false(s->auto_memory || s->waits_memory); /* nobody asked for it */
 	snapshot_free(s);
 }
 
@@ -120,8 +121,30 @@ static void auto_waits_for_the_other(void **state)
 		assert_true(moved());
 		modes(en, true, false);
 		assert_int_equal(said(en, "nobody else steers this host any more: CPU AUTO"), 1);
+		assert_int_equal(said(en, "nobody else steers this host any more"), 1);
 		end(en);
 	}
+}
+
+/* What comes back is what waited: here memory alone. */
+static void memory_waits_alone(void **state)
+{
+	(void)state;
+	begin(false);
+	cfg.auto_memory = true;
+	another_comes();
+	struct engine *en = spy_engine(&host, &cfg);
+	for (int waits = 1; waits >= 0; waits--) {
+		spy_run(en, 5);
+		struct snapshot *s = engine_snapshot(en);
+		assert_int_equal(s->auto_memory, !waits);
+		assert_int_equal(s->waits_memory, waits);
+		assert_false(s->auto_cpu || s->waits_cpu);
+		snapshot_free(s);
+		it_goes(CLAIM_FREE);
+	}
+	assert_int_equal(said(en, "nobody else steers this host any more"), 1);
+	end(en);
 }
 
 /* Stopped, or cut off, for so long that another one took over. */
@@ -270,6 +293,7 @@ int main(void)
 		cmocka_unit_test(auto_claims_at_once),
 		cmocka_unit_test(manual_and_dry_runs_claim_nothing),
 		cmocka_unit_test(auto_waits_for_the_other),
+		cmocka_unit_test(memory_waits_alone),
 		cmocka_unit_test(it_is_lost_on_the_way),
 		cmocka_unit_test(no_answer_is_no_loss),
 		cmocka_unit_test(without_the_right_auto_stays_off),

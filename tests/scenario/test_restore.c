@@ -204,6 +204,59 @@ static void crash_between_call_and_answer(void **state)
 	}
 }
 
+/* A pin by hand whose call fails, killed before that was known: the journal has it as something that may have
+ * been made. */
+static void pin_and_die(struct engine *en, int pcpu)
+{
+	struct snapshot *s = engine_snapshot(en);
+	struct command c = {.kind = CMD_PIN};
+	memcpy(c.uuid, s->sample.vms[0].uuid, UUID_BYTES);
+	snapshot_free(s);
+	cpuset_add(&c.cpus, pcpu);
+	engine_command(en, &c);
+	host.before = killed_before;
+	host.fail_at = host.calls + 2; /* after the sample */
+	spy_run(en, 1);
+	host.before = NULL;
+	engine_free(en);
+	assert_int_equal(rename(copy_before, journal_file()), 0);
+}
+
+/* Killed twice in the call that pins it anew: what it was found as is still known, and the pin that is in
+ * force is still known as ours. */
+static void killed_twice_in_a_call(void **state)
+{
+	(void)state;
+	begin("host\n\tpcpus 4\nvm a\n\tload 60%\n\tpin 0\n");
+	cfg.auto_cpu = false;
+	snprintf(copy_before, sizeof copy_before, "%s.before", journal_file());
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 2);
+	pin_and_die(en, 1);
+	assert_string_equal(spy_pin(&host, "a", 0), "0");
+	unlink(journal_file());
+	en = spy_engine(&host, &cfg);
+	spy_run(en, 2);
+	struct snapshot *s = engine_snapshot(en);
+	struct command c = {.kind = CMD_PIN};
+	memcpy(c.uuid, s->sample.vms[0].uuid, UUID_BYTES);
+	snapshot_free(s);
+	cpuset_add(&c.cpus, 1);
+	engine_command(en, &c);
+	spy_run(en, 2);
+	assert_string_equal(spy_pin(&host, "a", 0), "1");
+	for (int pcpu = 2; pcpu < 4; pcpu++) {
+		pin_and_die(en, pcpu);
+		assert_string_equal(spy_pin(&host, "a", 0), "1");
+		en = spy_engine(&host, &cfg);
+		spy_run(en, 2);
+	}
+	engine_free(en);
+	assert_non_null(strstr(restore(NULL, 0), "1 change put back\n"));
+	assert_string_equal(spy_pin(&host, "a", 0), "0");
+	spy_free(&host);
+}
+
 /* Killed when its marks were written and no pin was made; put back by hand since. No mark outlives the
  * record. */
 static void marks_without_pins_go(void **state)
@@ -397,13 +450,22 @@ static void balloons_and_periods_go_back(void **state)
 	assert_int_equal(access(journal_file(), F_OK), -1);
 }
 
-/* Stopped and started again: its size is not ours any more, and statistics are turned on once more. */
-static void memory_of_another_life(void **state)
+static void size_comes_late(void *arg, struct sample *s)
 {
-	(void)state;
+	(void)arg;
+	double now_s = spy_now_s(&host);
+	for (size_t i = 0; i < s->n_vms && now_s > 61 && now_s < 65; i++)
+		s->vms[i].mem.balloon_kib = vi64_absent(AVAIL_HUNG);
+}
+
+/* Stopped and started again: its size is not ours any more, and statistics are turned on once more. The same
+ * when its size is not known at first. */
+static void another_life(bool late)
+{
 	begin("host\n\tpcpus 4\n\tmemory 16G\nvm a\n\tmemory 1G max 2G\nat 60s stop a\nat 62s start a\n");
 	run_config(&cfg, false, true, 1);
 	cfg.reclaim = RECLAIM_PROACTIVE;
+	host.sampled = late ? size_comes_late : NULL;
 	struct engine *en = spy_engine(&host, &cfg);
 	spy_run(en, 59);
 	struct snapshot *s = engine_snapshot(en);
@@ -422,6 +484,13 @@ static void memory_of_another_life(void **state)
 	assert_true(spy_balloon_mib(&host, "a") > 1000);
 	assert_int_equal(access(journal_file(), F_OK), -1);
 	spy_free(&host);
+}
+
+static void memory_of_another_life(void **state)
+{
+	(void)state;
+	another_life(false);
+	another_life(true);
 }
 
 /* Beside a vmtop that steers: its VM is as found, it sees no rival, and it leaves the VM alone. */
@@ -595,6 +664,39 @@ static void the_wall_clock_jumps(void **state)
 	}
 }
 
+/* The longest time that a journal has for a VM that is away. */
+static long away_s_in(const char *path)
+{
+	char line[4096];
+	long longest = -1;
+	FILE *f = fopen(path, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof line, f)) {
+		const char *at = strstr(line, "\"away_s\":");
+		long s = at ? strtol(at + 9, NULL, 10) : -1;
+		longest = s > longest ? s : longest;
+	}
+	fclose(f);
+	return longest;
+}
+
+/* How long a VM has been away is written down every few hours: a run that is killed does not begin anew. */
+static void ages_outlive_a_kill(void **state)
+{
+	(void)state;
+	const struct command hourly = {.kind = CMD_INTERVAL, .number = 3600};
+	begin(CROWD "at 8s stop a-4\n");
+	host.known = KNOWN_NOT;
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 15);
+	engine_command(en, &hourly);
+	spy_run(en, 86400);
+	assert_in_range(away_s_in(journal_file()), 17 * 3600, 25 * 3600);
+	engine_free(en);
+	unlink(journal_file());
+	spy_free(&host);
+}
+
 /* Nothing that could steer a terminal, break a line or a quoted value. */
 static void harmless(const char *text, bool lines)
 {
@@ -707,6 +809,7 @@ int main(void)
 		cmocka_unit_test(kept_changes_are_restored_later),
 		cmocka_unit_test(dry_run_puts_nothing_back),
 		cmocka_unit_test(crash_between_call_and_answer),
+		cmocka_unit_test(killed_twice_in_a_call),
 		cmocka_unit_test(marks_without_pins_go),
 		cmocka_unit_test(marks_of_others_pins_go),
 		cmocka_unit_test(others_and_new_lives_are_left_alone),
@@ -721,6 +824,7 @@ int main(void)
 		cmocka_unit_test(an_open_folder_is_no_empty_one),
 		cmocka_unit_test(the_gone_are_closed),
 		cmocka_unit_test(the_wall_clock_jumps),
+		cmocka_unit_test(ages_outlive_a_kill),
 		cmocka_unit_test(hostile_names),
 		cmocka_unit_test(no_journal_no_change),
 	};

@@ -7,10 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "../../src/changes/journal.h"
 #include "support/run_scenario.h"
 #include "support/spy.h"
 #include "support/state_home.h"
@@ -340,6 +343,84 @@ static void the_third_reading_at_the_end_counts(void **state)
 	}
 }
 
+static char killed[JOURNAL_PATH + 8];
+
+/* The journal as it is in the call that gives 800 shares; the call fails. */
+static void killed_in_the_second(void *arg, const struct action *a, size_t n)
+{
+	struct spy *host = arg;
+	char path[JOURNAL_PATH];
+	if (n != 1 || a->kind != ACTION_SHARES || a->to_shares != 800)
+		return;
+	host->fail_at = host->calls + 1;
+	assert_int_equal(journal_path(path, sizeof path, "sim:test"), 0);
+	snprintf(killed, sizeof killed, "%s.killed", path);
+	assert_int_equal(link(path, killed), 0);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* Killed in the second of two changes, which was not made: both journal and host say what is in force now. */
+static void put_back_from_what_is_in_force(void **state)
+{
+	(void)state;
+	struct spy host;
+	struct config cfg;
+	struct err e = ERR_INIT;
+	char path[JOURNAL_PATH], *text = NULL;
+	size_t len;
+	run_config(&cfg, true, false, 2);
+	cfg.granularity = GRAN_AUTO;
+	cfg.shares = true;
+	spy_open(&host, HOST CROWDED);
+	host.before = killed_in_the_second;
+	host.arg = &host;
+	struct engine *en = spy_engine(&host, &cfg);
+	for (int i = 0; i < 200 && !*killed; i++)
+		steps(en, 1);
+	engine_free(en);
+	assert_int_equal(journal_path(path, sizeof path, "sim:test"), 0);
+	assert_int_equal(rename(killed, path), 0);
+	host.before = NULL;
+	cfg.shares = cfg.auto_cpu = false;
+	en = spy_engine(&host, &cfg);
+	steps(en, 2);
+	assert_int_equal(shares_after(en, (struct command){.kind = CMD_RESTORE}), 100);
+	assert_non_null(spy_logged(en, "big CPU shares: 400 -> 100"));
+	engine_free(en);
+	FILE *out = open_memstream(&text, &len);
+	assert_int_equal(engine_restore_journal(&cfg, &host.base, NULL, out, -1, &e), 0);
+	fclose(out);
+	assert_non_null(strstr(text, "nothing to put back"));
+	free(text);
+	spy_free(&host);
+}
+
+/* --restore says to how many. */
+static void restore_names_the_shares(void **state)
+{
+	(void)state;
+	struct spy host;
+	struct config cfg;
+	struct err e = ERR_INIT;
+	char *text = NULL;
+	size_t len;
+	run_config(&cfg, true, false, 2);
+	cfg.granularity = GRAN_AUTO;
+	cfg.shares = true;
+	spy_open(&host, HOST CROWDED "at 1s fault big weight 90\n");
+	struct engine *en = spy_engine(&host, &cfg);
+	steps(en, 80);
+	engine_free(en);
+	cfg.auto_cpu = false;
+	FILE *out = open_memstream(&text, &len);
+	assert_int_equal(engine_restore_journal(&cfg, &host.base, NULL, out, -1, &e), 0);
+	fclose(out);
+	if (!strstr(text, "big: shares back to 90, done\n1 change put back\n"))
+		fail_msg("%s", text);
+	free(text);
+	spy_free(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +436,8 @@ int main(void)
 		cmocka_unit_test(put_back_at_the_end),
 		cmocka_unit_test(the_third_reading_at_the_end_counts),
 		cmocka_unit_test(put_back_without_the_setting),
+		cmocka_unit_test(put_back_from_what_is_in_force),
+		cmocka_unit_test(restore_names_the_shares),
 	};
 	return cmocka_run_group_tests(tests, state_home_make, state_home_remove);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -336,6 +337,75 @@ static void full_disk_puts_back(void **state)
 	spy_free(&host);
 }
 
+/* A journal that cannot be opened will not be there in half a second either: it is said at once. */
+static void without_a_journal_it_is_over_at_once(void **state)
+{
+	char dir[256];
+	(void)state;
+	snprintf(dir, sizeof dir, "%s/vmtop", state_home());
+	engine_free(steered());
+	struct engine *en = spy_engine(&host, &cfg);
+	double begun = spy_now_s(&host);
+	assert_int_equal(chmod(dir, 0777), 0);
+	assert_int_equal(engine_leave(en, true), -1);
+	assert_int_equal(chmod(dir, 0700), 0);
+	assert_true(spy_now_s(&host) - begun < 0.1);
+	assert_non_null(strstr(engine_left(en)->msg, "others may write to the folder"));
+	engine_free(en);
+	en = spy_engine(&host, &cfg);
+	assert_int_equal(engine_leave(en, true), 0);
+	engine_free(en);
+	spy_free(&host);
+}
+
+static void pin_by_hand(struct engine *en, size_t vm)
+{
+	struct snapshot *s = engine_snapshot(en);
+	struct command c = {.kind = CMD_PIN};
+	memcpy(c.uuid, s->sample.vms[vm].uuid, UUID_BYTES);
+	cpuset_add(&c.cpus, 1);
+	snapshot_free(s);
+	engine_command(en, &c);
+	spy_run(en, 1);
+}
+
+static size_t changed(struct engine *en)
+{
+	struct snapshot *s = engine_snapshot(en);
+	size_t n = s->n_changed;
+	snapshot_free(s);
+	return n;
+}
+
+/* The disk fills up in the middle of a run: what is refused then is not counted as made. */
+static void full_disk_refuses_changes(void **state)
+{
+	char path[JOURNAL_PATH];
+	struct rlimit was, full;
+	struct stat st;
+	(void)state;
+	spy_open(&host, CROWD);
+	run_config(&cfg, false, false, 1);
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 2);
+	pin_by_hand(en, 0);
+	assert_int_equal(changed(en), 1);
+	assert_int_equal(journal_path(path, sizeof path, "sim:test"), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	full = (struct rlimit){(rlim_t)st.st_size, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+	pin_by_hand(en, 1);
+	setrlimit(RLIMIT_FSIZE, &was);
+	assert_non_null(spy_logged(en, "nothing was changed: cannot write the journal"));
+	assert_int_equal(changed(en), 1);
+	assert_int_equal(host.changes, 1);
+	assert_int_equal(engine_leave(en, true), 0);
+	assert_int_equal(pins_back(), 4);
+	engine_free(en);
+	spy_free(&host);
+}
+
 int main(void)
 {
 	signal(SIGXFSZ, SIG_IGN);
@@ -350,7 +420,9 @@ int main(void)
 		cmocka_unit_test(each_call_fails_once),
 		cmocka_unit_test(nobody_waits_any_longer),
 		cmocka_unit_test(restore_waits),
+		cmocka_unit_test(without_a_journal_it_is_over_at_once),
 		cmocka_unit_test(full_disk_puts_back),
+		cmocka_unit_test(full_disk_refuses_changes),
 	};
 	return cmocka_run_group_tests(tests, state_home_make, state_home_remove);
 }

@@ -190,6 +190,8 @@ static void balloons_that_go_astray(void **state)
 	assert_int_equal(balloon_going(r, &m, 3 * s), 600 << 10);
 	m = balloon_at(600, 2048);
 	assert_true(balloon_look(r, &m, 20 * s));
+	m.balloon_kib = vi64_absent(AVAIL_HUNG); /* however long it does not answer, it is where it was */
+	assert_true(balloon_look(r, &m, 5 * s) && balloon_look(r, &m, 20 * s));
 	m = balloon_at(900, 2048);
 	assert_true(balloon_look(r, &m, 21 * s)); /* one odd reading */
 	assert_false(balloon_ours_now(r, &m, 21 * s));
@@ -422,8 +424,11 @@ static void no_descriptor_is_left(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
+	char boot[BOOT_NAME];
 	int before = dup(0);
 	for (int i = 0; i < 3; i++) {
+		boot_name(boot);
+		assert_true(*boot);
 		struct journal *j = journal_open("weeks", &e);
 		assert_non_null(j);
 		journal_close(j, true);
@@ -453,6 +458,47 @@ static void journal_of_a_removed_file_is_new(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static bool stands(const char *path, const char *end, bool make)
+{
+	char name[JOURNAL_PATH + 16];
+	snprintf(name, sizeof name, "%s%s", path, end);
+	FILE *f = make ? fopen(name, "w") : NULL;
+	if (f)
+		fclose(f);
+	return access(name, F_OK) == 0;
+}
+
+/* Killed while it was written anew: what is left of that goes, and nothing else. And whether any journal is
+ * there at all is known without its name. */
+static void leftovers_are_swept(void **state)
+{
+	static const char *const stay[] = {".abcde", ".abcdefg", "-abcdef", "xabcdef", ".abcdef.journal"};
+	(void)state;
+	struct err e = ERR_INIT;
+	struct ledger l = {0};
+	char path[JOURNAL_PATH], name[JOURNAL_PATH + 16];
+	assert_false(journal_any());
+	struct journal *j = journal_open("swept", &e);
+	assert_non_null(j);
+	assert_true(journal_any());
+	journal_close(j, false);
+	assert_int_equal(journal_path(path, sizeof path, "swept"), 0);
+	assert_true(stands(path, ".abcdef", true));
+	for (size_t i = 0; i < sizeof stay / sizeof *stay; i++)
+		assert_true(stands(path, stay[i], true));
+	j = journal_open("swept", &e);
+	assert_non_null(j);
+	assert_int_equal(journal_compact(j, &l, true, &e), 0);
+	assert_false(stands(path, ".abcdef", false));
+	for (size_t i = 0; i < sizeof stay / sizeof *stay; i++) {
+		assert_true(stands(path, stay[i], false));
+		snprintf(name, sizeof name, "%s%s", path, stay[i]);
+		unlink(name);
+	}
+	journal_close(j, true);
+	assert_false(journal_any());
+}
+
 /* Without write permission for somebody else's folder, and never into one. */
 static void folders_of_others_are_not_used(void **state)
 {
@@ -476,6 +522,36 @@ static void folders_of_others_are_not_used(void **state)
 	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
 	assert_int_equal(strncmp(path, state_home(), strlen(state_home())), 0);
 	assert_int_equal(rmdir(other), 0);
+}
+
+/* A user without a folder for state has one at home, wherever HOME says that is; else where the system does.
+ */
+static void a_users_journal_is_at_home(void **state)
+{
+	(void)state;
+	char path[JOURNAL_PATH], home[128], want[200];
+	snprintf(home, sizeof home, "%s/home", state_home());
+	snprintf(want, sizeof want, "%s/.local/state/vmtop/", home);
+	assert_int_equal(mkdir(home, 0700), 0);
+	bool root = geteuid() == 0;
+	if (root) {
+		assert_int_equal(chown(home, 65534, 65534), 0);
+		assert_int_equal(chmod(state_home(), 0711), 0);
+		assert_int_equal(seteuid(65534), 0);
+	}
+	unsetenv("XDG_STATE_HOME");
+	setenv("HOME", home, 1);
+	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
+	assert_memory_equal(path, want, strlen(want));
+	setenv("HOME", "not/a/home", 1);
+	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
+	assert_int_equal(*path, '/');
+	assert_null(strstr(path, "not/a/home"));
+	if (root)
+		assert_int_equal(seteuid(0), 0);
+	setenv("XDG_STATE_HOME", state_home(), 1);
+	assert_int_equal(chmod(state_home(), 0700), 0);
+	assert_int_equal(rmdir(home), 0);
 }
 
 #define HEAD(word) "{\"" word "\":{\"uuid\":\"01020300-0000-0000-0000-000000000000\",\"name\":\"x\","
@@ -510,6 +586,7 @@ static void impossible_lines_are_refused(void **state)
 			"no guest has such an id"},
 		{HEAD("lost") "\"id\":17,\"at\":1,\"vcpu\":1,\"cpus\":\"0\"}}", "not understood"},
 		{"{\"found\":{\"uuid\":\"no\",\"name\":\"x\"}}", "it names no guest"},
+		{"{\"found\":{\"uuid\":\"01020300-0000-0000-0000-000000000000\"}}", "it names no guest"},
 		{"{\"found\":[]}", "it names no guest"},
 		{"{\"found\":{},\"will\":{}}", "not understood"},
 		{"[]", "not understood"},
@@ -615,8 +692,10 @@ int main(void)
 		cmocka_unit_test(journal_stays_small),
 		cmocka_unit_test(who_is_here_is_not_away),
 		cmocka_unit_test(no_descriptor_is_left),
+		cmocka_unit_test(leftovers_are_swept),
 		cmocka_unit_test(journal_of_a_removed_file_is_new),
 		cmocka_unit_test(folders_of_others_are_not_used),
+		cmocka_unit_test(a_users_journal_is_at_home),
 		cmocka_unit_test(impossible_lines_are_refused),
 		cmocka_unit_test(open_folders_are_not_believed),
 		cmocka_unit_test(journal_follows_no_symlink),

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -543,6 +544,39 @@ static void a_vcpu_that_went_gives_no_answer(void **state)
 	rise(&d);
 }
 
+/* ---- rivals ---- */
+
+/* "a" is pinned to 1 every four seconds, or once, and somebody pins it elsewhere a moment later. What is said
+ * of that after each round, as seconds; 0: nothing. */
+static void fight(const char *elsewhere, bool again, const int want[6])
+{
+	struct desk d;
+	char text[200];
+	run_config(&d.cfg, false, false, 1);
+	snprintf(text, sizeof text, HOST "vm a\n load 30%%\n pin 0\nat 4s every 4s pin a %s\n", elsewhere);
+	sit(&d, text, NULL);
+	for (int round = 0; round < 6; round++) {
+		if (again || !round)
+			ask(&d, CMD_PIN, "a", 0, "1", 0);
+		for (int i = 0; i < 4; i++)
+			step(&d);
+		assert_string_equal(spy_pin(&d.spy, "a", 0), elsewhere);
+		const char *said = spy_logged(d.en, "again and again; CPU AUTO leaves this VM alone for ");
+		assert_int_equal(said ? atoi(strstr(said, " for ") + 5) : 0, want[round]);
+	}
+	rise(&d);
+}
+
+/* To pin it elsewhere once is no fight, and to put it back as found is a release, twice. After that it is
+ * left to whoever wants it, twice as long each time, up to a limit. Nobody fights alone. */
+static void whoever_insists_gets_it(void **state)
+{
+	(void)state;
+	fight("2", true, (const int[6]){0, 1200, 2400, 4800, 9600, 19200});
+	fight("0", true, (const int[6]){0, 0, 0, 1200, 2400, 4800});
+	fight("2", false, (const int[6]){0});
+}
+
 /* ---- statistics periods ---- */
 
 static void off(struct sample *s, struct vm_sample *vm, struct vcpu_sample *v)
@@ -677,6 +711,7 @@ int main(void)
 		cmocka_unit_test(a_sample_is_the_answer),
 		cmocka_unit_test(a_sample_of_somebody_elses_is_no_answer),
 		cmocka_unit_test(a_vcpu_that_went_gives_no_answer),
+		cmocka_unit_test(whoever_insists_gets_it),
 		cmocka_unit_test(a_call_that_fails_leaves_nothing),
 		cmocka_unit_test(no_period_where_nothing_may_be_written),
 		cmocka_unit_test(periods_are_set_where_they_are_off),

@@ -358,6 +358,30 @@ static void a_vm_from_disk_gets_its_pins_late(void **state)
 	spy_free(&host);
 }
 
+/* Who is there at first did not just appear; who comes and goes is said, by the name that it has then. */
+static void who_comes_and_goes_is_said(void **state)
+{
+	(void)state;
+	begin(CROWD "at 4s stop a-2\nat 6s start a-2\nat 10s stop a-4\n");
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 3);
+	assert_null(spy_logged(en, "appeared"));
+	assert_null(spy_logged(en, "is gone"));
+	spy_run(en, 2);
+	assert_non_null(spy_logged(en, "a-2 is gone"));
+	spy_run(en, 3);
+	assert_non_null(spy_logged(en, "a-2 appeared"));
+	host.name = "b";
+	spy_run(en, 4);
+	assert_non_null(spy_logged(en, "b is gone"));
+	assert_null(spy_logged(en, "a-4 is gone"));
+	host.name = NULL;
+	engine_leave(en, true);
+	engine_free(en);
+	unlink(journal_file());
+	spy_free(&host);
+}
+
 /* Who else may pin or balloon here is said, each once. */
 static void others_are_said_once(void **state)
 {
@@ -814,6 +838,7 @@ int main(void)
 		cmocka_unit_test(marks_of_others_pins_go),
 		cmocka_unit_test(others_and_new_lives_are_left_alone),
 		cmocka_unit_test(a_vm_from_disk_gets_its_pins_late),
+		cmocka_unit_test(who_comes_and_goes_is_said),
 		cmocka_unit_test(others_are_said_once),
 		cmocka_unit_test(unplugged_vcpus_are_forgotten),
 		cmocka_unit_test(never_pinned_is_wide_again),

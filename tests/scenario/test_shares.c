@@ -343,6 +343,57 @@ static void the_third_reading_at_the_end_counts(void **state)
 	}
 }
 
+/* Four in a row are needed: one that is ours begins the count anew. */
+static void readings_are_counted_in_a_row(void **state)
+{
+	(void)state;
+	struct spy host;
+	struct config cfg;
+	struct blur blur = {.on = true};
+	run_config(&cfg, true, false, 2);
+	cfg.granularity = GRAN_AUTO;
+	cfg.shares = true;
+	spy_open(&host, HOST CROWDED);
+	host.sampled = blurred;
+	host.arg = &blur;
+	struct engine *en = spy_engine(&host, &cfg);
+	steps(en, 80);
+	shares_after(en, (struct command){.kind = CMD_AUTO_CPU, .on = false});
+	for (int i = 0; i < 3; i++) {
+		blur.foreign = 3;
+		steps(en, 4);
+		assert_null(spy_logged(en, "somebody else set its CPU shares"));
+	}
+	blur.foreign = 4;
+	steps(en, 4);
+	assert_non_null(spy_logged(en, "somebody else set its CPU shares"));
+	engine_leave(en, true);
+	engine_free(en);
+	spy_free(&host);
+}
+
+/* Stopped and started again it has the shares of its definition: none are ours. */
+static void another_life_has_its_own(void **state)
+{
+	(void)state;
+	struct spy host;
+	struct config cfg;
+	run_config(&cfg, true, false, 2);
+	cfg.granularity = GRAN_AUTO;
+	cfg.shares = true;
+	spy_open(&host, HOST CROWDED "at 170s stop big\nat 172s start big\nat 172s fault big weight 100\n");
+	struct engine *en = spy_engine(&host, &cfg);
+	steps(en, 80);
+	assert_int_equal(shares_after(en, (struct command){.kind = CMD_AUTO_CPU, .on = false}), 800);
+	steps(en, 4);
+	struct snapshot *s = engine_snapshot(en);
+	assert_int_equal(s->n_changed, 0);
+	snapshot_free(s);
+	assert_null(spy_logged(en, "somebody else set its CPU shares"));
+	engine_free(en);
+	spy_free(&host);
+}
+
 static char killed[JOURNAL_PATH + 8];
 
 /* The journal as it is in the call that gives 800 shares; the call fails. */
@@ -436,6 +487,8 @@ int main(void)
 		cmocka_unit_test(put_back_at_the_end),
 		cmocka_unit_test(the_third_reading_at_the_end_counts),
 		cmocka_unit_test(put_back_without_the_setting),
+		cmocka_unit_test(readings_are_counted_in_a_row),
+		cmocka_unit_test(another_life_has_its_own),
 		cmocka_unit_test(put_back_from_what_is_in_force),
 		cmocka_unit_test(restore_names_the_shares),
 	};

@@ -26,6 +26,9 @@ void engine_complain(struct engine *en, const char *fmt, ...) __attribute__((for
 int engine_step(struct engine *en, struct err *e);
 /* The state after the last step, in one block; the caller frees it. NULL: out of memory. */
 struct snapshot *engine_snapshot(const struct engine *en);
+/* Once after a jump in a recording: what snapshot.run_up holds. The caller's from now on; NULL: there is
+ * none. */
+struct snapshot *engine_run_up(struct engine *en);
 /* Sleeps to the next tick; reads whole struct commands from fd (-1: none) and obeys them. Returns false at
  * the end. In batch mode a signal handler may write commands into that pipe. */
 bool engine_wait(struct engine *en, int fd);

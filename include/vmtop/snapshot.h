@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A snapshot: everything a reader may see after one engine step. Immutable, one allocation, handed over by
  * moving the pointer; whoever holds it frees it with snapshot_free(). All pointers inside point into the
- * same block. */
+ * same block, but for those to other snapshots, which it owns. */
 #ifndef VMTOP_SNAPSHOT_H
 #define VMTOP_SNAPSHOT_H
 
@@ -107,9 +107,12 @@ struct snapshot {
 
 	struct backend_status backend;
 	const struct timeline *timeline; /* of a recording, all of it; NULL: a running host */
-	int64_t heard_ns;   /* at_ns of the newest key that the engine has heard of; 0: of none */
-	bool waits;         /* something asked for by key waits for a sample */
-	char notice[320];   /* one thing the user must know now; empty: nothing */
+	struct snapshot *run_up; /* after a jump in a recording: the snapshots of the samples before it, the
+				    oldest first, without log and actions, for graphs. Else NULL */
+	struct snapshot *next;   /* of a run-up: the newer one; NULL: the last */
+	int64_t heard_ns;        /* at_ns of the newest key that the engine has heard of; 0: of none */
+	bool waits;              /* something asked for by key waits for a sample */
+	char notice[320];        /* one thing the user must know now; empty: nothing */
 	uint64_t leave_seq; /* lines of the log from this one on are about the way out; 0: not on it yet */
 	bool first;         /* no sample yet: only backend, notice and modes are filled */
 	bool over;          /* scenario or recording is over, or the engine ends: last snapshot */

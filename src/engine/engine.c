@@ -129,6 +129,7 @@ void engine_free(struct engine *en)
 	free(en->mem_status);
 	suffer_free(en->suffer);
 	free(en->begun);
+	snapshot_free(en->run_up);
 	if (en->b)
 		en->b->ops->close(en->b);
 	free(en);

@@ -89,6 +89,7 @@ struct engine {
 	int64_t start_ns, end_ns, next_tick_ns, next_memory_ns, last_sample_ns, last_guests_ns;
 	bool rewound; /* a recording jumped; so many samples come before the place */
 	int lead;
+	struct snapshot *run_up, **run_up_end; /* of those samples, until somebody takes them */
 	struct config *begun; /* the settings at the start of a recording, for jumps; else NULL */
 	bool foreign_plan;    /* the recorded plan is not what the policy would do now */
 	bool event_waits;

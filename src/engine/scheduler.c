@@ -26,11 +26,18 @@ struct scheduler {
 	int done[2];     /* thread -> UI: hung up when the thread is through */
 };
 
+/* What was not taken makes room, but for the samples before it: no other will bring them. */
 static void publish(struct scheduler *s, struct snapshot *snap)
 {
 	if (!snap)
 		return;
-	snapshot_free(atomic_exchange(&s->slot, snap));
+	struct snapshot *old = atomic_exchange(&s->slot, NULL);
+	if (old && !snap->run_up) {
+		snap->run_up = old->run_up;
+		old->run_up = NULL;
+	}
+	snapshot_free(old);
+	atomic_store(&s->slot, snap);
 	/* A full pipe means that the UI has been woken already. */
 	if (write(s->wake[1], "", 1) < 0 && errno != EAGAIN)
 		return;
@@ -41,13 +48,21 @@ static void tell_way_out(void *arg, struct engine *en)
 	publish(arg, engine_snapshot(en));
 }
 
+static void publish_step(struct scheduler *s)
+{
+	struct snapshot *snap = engine_snapshot(s->en);
+	if (snap)
+		snap->run_up = engine_run_up(s->en);
+	publish(s, snap);
+}
+
 static void *scheduler_main(void *arg)
 {
 	struct scheduler *s = arg;
 	do {
 		struct err e = ERR_INIT;
 		engine_step(s->en, &e); /* what failed is in the snapshot */
-		publish(s, engine_snapshot(s->en));
+		publish_step(s);
 	} while (engine_wait(s->en, s->commands[0]));
 	engine_watch(s->en, &(struct leave_watch){s->patience[0], tell_way_out, s});
 	int left = engine_leave(s->en, engine_wants_restore(s->en));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Builds snapshots: one block that holds copies of all a reader may see. Invariant: no pointer leads out of
- * the block, so that it can be handed to another thread and freed there. */
+ * the block but to snapshots that it owns, so that it can be handed to another thread and freed there. */
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,5 +215,9 @@ struct snapshot *engine_snapshot(const struct engine *en)
 
 void snapshot_free(struct snapshot *s)
 {
-	free(s);
+	while (s) {
+		struct snapshot *next = s->run_up ? s->run_up : s->next;
+		free(s);
+		s = next;
+	}
 }

@@ -202,6 +202,8 @@ void view_receive(struct view *v, const struct snapshot *s)
 	plan_feed(v, s);
 	v->previewing = s->preview;
 	past_events(v, s);
+	for (const struct snapshot *before = s->run_up; before; before = before->next)
+		history_feed(&v->hist, before);
 	uint64_t points = v->hist.count;
 	history_feed(&v->hist, s);
 	if (v->past) { /* it stays where it is */

@@ -407,6 +407,63 @@ static void test_jumps(void **state)
 	finish();
 }
 
+static struct snapshot *at_place(struct engine *en, double seconds)
+{
+	struct err e = ERR_INIT;
+	engine_command(en, &(struct command){.kind = CMD_REPLAY, .text = "at", .number = seconds});
+	assert_int_equal(engine_step(en, &e), 0);
+	struct snapshot *s = engine_snapshot(en);
+	assert_non_null(s);
+	s->run_up = engine_run_up(en);
+	return s;
+}
+
+static int same_before(const struct snapshot *s, int tick)
+{
+	int n = 0;
+	for (const struct snapshot *x = s->run_up; x; x = x->next)
+		n++;
+	int at = tick - n;
+	for (const struct snapshot *x = s->run_up; x; x = x->next, at++) {
+		const struct snapshot *was = live.s[at];
+		assert_int_equal(x->sample.wall_ns, was->sample.wall_ns);
+		assert_int_equal(x->n_log + x->n_actions, 0);
+		assert_true(same_v(x->cpu.stddev_pct, was->cpu.stddev_pct));
+		for (size_t k = 0; at > tick - n && k < x->sample.n_vcpus; k++)
+			if (vf64_has(was->vcpu_rates[k].usage_pct))
+				assert_true(same_v(was->vcpu_rates[k].usage_pct, x->vcpu_rates[k].usage_pct));
+	}
+	return n;
+}
+
+/* Graphs are full after a jump: what came before the place comes with it, unless it was just shown. */
+static void a_jump_brings_what_came_before(void **state)
+{
+	(void)state;
+	struct config cfg;
+	struct err e = ERR_INIT;
+	char path[256];
+	base(&cfg, true, true, 1);
+	twice(&cfg, "demo", 400, NULL);
+	snprintf(cfg.replay, sizeof cfg.replay, "%s", recorded_path(path, "run.rec"));
+	struct engine *en = engine_new(&cfg, backend_replay_open(&cfg, &e), &e);
+	assert_int_equal(engine_step(en, &e), 0);
+	static const struct {
+		int to, before;
+	} jumps[] = {{150, 150}, {390, 200}, {380, 10}, {300, 10}, {150, 150}, {120, 10}, {0, 0}, {399, 200}};
+	for (size_t i = 0; i < sizeof jumps / sizeof *jumps; i++) {
+		struct snapshot *s = at_place(en, jumps[i].to);
+		if (same_before(s, jumps[i].to) != jumps[i].before)
+			fail_msg("to %d: %d samples came before", jumps[i].to, same_before(s, jumps[i].to));
+		snapshot_free(s);
+	}
+	/* nobody takes it: the next jump, and the end, let it go */
+	engine_command(en, &(struct command){.kind = CMD_REPLAY, .text = "at", .number = 20});
+	assert_int_equal(engine_step(en, &e), 0);
+	engine_free(en);
+	finish();
+}
+
 /* However long the recording, a place in it is found without reading all of it; its ends are looked up once a
  * second at most, each by one row. */
 static void mark_once(struct engine *en, int i, void *arg)
@@ -506,6 +563,7 @@ int main(void)
 		cmocka_unit_test(test_settings_read_again_are_repeated),
 		cmocka_unit_test(test_dry_run_is_recorded),
 		cmocka_unit_test(test_jumps),
+		cmocka_unit_test(a_jump_brings_what_came_before),
 	};
 	return cmocka_run_group_tests(tests, NULL, recorded_teardown);
 }

@@ -15,6 +15,9 @@
 /* Samples before a place that is jumped to, so that averages there are what they were; fewer where each has
  * so many vCPUs and VMs that a jump would be felt: there an average may still lean to the first of them. */
 enum { LEAD = 10, LEAD_MANY = 4, MANY = 2000 };
+/* And so that graphs are not empty there: ticks, and vCPUs and VMs in all of them. It takes half a second at
+ * most. */
+enum { LEAD_GRAPHS = 200, LEAD_ROWS = 30000 };
 
 #define ROWS " WHERE id BETWEEN ?1 << 20 AND (?1 << 20) + 1048575 ORDER BY id"
 #define LOG  "SELECT " REC_LOG_COLUMNS " FROM log"
@@ -250,18 +253,38 @@ static enum wake replay_wait(struct backend *b, int64_t until_ns, int fd)
 	}
 }
 
-/* Goes so that the next sample is LEAD ticks before `tick`, or fewer at the start. */
+/* The ticks before before[0], at most so many; returns how many there are. */
+static int ticks_before(struct replay *r, int64_t *before, int most)
+{
+	int64_t first = value_of(r, Q_FIRST, 0);
+	int n = 0;
+	if (before[0] < first)
+		before[0] = first;
+	for (; n < most && before[n] > first; n++)
+		before[n + 1] = value_of(r, Q_BEFORE, before[n]);
+	return n;
+}
+
+/* So many ticks before the place are read: those that averages need, and those that the graphs of who looks
+ * on lack, because not all of half of them was read just before. */
+static int lead_to(struct replay *r, int64_t *before)
+{
+	size_t rows = r->n_vms + r->n_vcpus;
+	int least = rows < MANY ? LEAD : LEAD_MANY, full = (int)(LEAD_ROWS / (rows ? rows : 1));
+	full = full > LEAD_GRAPHS ? LEAD_GRAPHS : full < least ? least : full;
+	int n = ticks_before(r, before, full);
+	if (before[0] <= r->tick && before[n / 2] >= r->read_from)
+		return n < least ? n : least;
+	r->read_from = before[n];
+	return n;
+}
+
+/* Goes so that the next sample is some ticks before `tick`, or at the start; returns how many. */
 static int jump(struct replay *r, int64_t tick)
 {
 	struct err e = ERR_INIT;
-	int64_t first = value_of(r, Q_FIRST, 0), before[LEAD + 1] = {tick};
-	int n = 0, lead = r->n_vms + r->n_vcpus < MANY ? LEAD : LEAD_MANY;
-	if (tick < first)
-		before[0] = tick = first;
-	while (n < lead && before[n] > first) {
-		before[n + 1] = value_of(r, Q_BEFORE, before[n]);
-		n++;
-	}
+	int64_t before[LEAD_GRAPHS + 1] = {tick};
+	int n = lead_to(r, before);
 	replay_forget(r);
 	r->one_on = false;
 	r->tick = value_of(r, Q_KEY_BEFORE, before[n]) - 1;

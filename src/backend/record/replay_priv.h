@@ -63,11 +63,12 @@ struct replay {
 	sqlite3 *db;
 	sqlite3_stmt *q[Q_COUNT];
 	char path[CFG_TEXT], uri[256];
-	int64_t tick;     /* sampled last; 0: none */
-	int64_t time_ns;  /* now(): of `tick`, of a command given since, or of the start of the next tick */
-	int64_t begin_ns; /* start of the next tick, once it is due */
-	int64_t tick_ns;  /* of `tick` */
-	int64_t since_ns; /* real time at which `tick` was shown */
+	int64_t tick;      /* sampled last; 0: none */
+	int64_t read_from; /* all ticks from this one to `tick` were read, one after the other */
+	int64_t time_ns;   /* now(): of `tick`, of a command given since, or of the start of the next tick */
+	int64_t begin_ns;  /* start of the next tick, once it is due */
+	int64_t tick_ns;   /* of `tick` */
+	int64_t since_ns;  /* real time at which `tick` was shown */
 	int64_t first_tick, last_tick, first_ns, last_ns; /* of the recording */
 	int64_t ends_ns;                                  /* when that was looked up, */
 	int64_t grew_ns;           /* and when it was found to have grown; 0: not yet */

@@ -13,7 +13,7 @@ slow=' test_noise test_situations test_story_cpu test_story_memory test_minmove 
  test_faults test_mem_props test_keys_fuzz test_record test_cpu_ctl test_place test_place_exact test_memory test_golden
  test_compare test_cases test_memory_life test_sim test_restore test_man test_mem_guards test_killed test_link
  test_libvirt_testdriver test_libvirt_wide test_harm test_relief test_relief_cases test_memory_harm test_balloon_back
- test_one_number test_fleet_whatif
+ test_one_number test_fleet_whatif test_field_plans
  fuzz_keys fuzz_replay fuzz_scenario '
 only=''
 [ "${1:-}" = quick ] || { slow='' only=" $* "; }

@@ -36,94 +36,142 @@ static long rss_mib(void)
 
 /* ---- answers ---- */
 
+/* Of each host: its name and time, and all that it tells. */
 static struct answer {
-	const char *word, *metric; /* word: of the URL */
-	char *text;
-	size_t len;
-} answers[] = {{"host_", NULL, NULL, 0}, {"vm_cause", "vmtop_vm_cause_info", NULL, 0},
-	{"cpu_ratio", "vmtop_vm_cpu_ratio", NULL, 0}, {"wait_ratio", "vmtop_vm_wait_ratio", NULL, 0},
-	{"suffering", "vmtop_vm_suffering_ratio", NULL, 0}, {"vm_running", "vmtop_vm_running", NULL, 0},
-	{"balloon", "vmtop_vm_memory_balloon_bytes", NULL, 0}, {"vm_vcpus", "vmtop_vm_vcpus", NULL, 0},
-	{"wanted", "vmtop_vm_wanted_max_ratio", NULL, 0}};
-enum { ANSWERS = sizeof answers / sizeof *answers };
+	char *names, *all;
+	size_t names_len, all_len;
+} answers[HOSTS];
 
 static void series(FILE *to, const char *name, int host, const char *labels, double value)
 {
-	fprintf(to, "%s{instance=\"kvm%04d.example.org:9177\",job=\"vmtop\"%s} %.10g 1700000000123\n", name,
+	fprintf(to, "%s{instance=\"kvm%04d.example.org:9177\",job=\"vmtop\"%s} %.13g 1700000000123\n", name,
 		host, labels, value);
 }
 
-static void hosts(FILE *to)
+/* stamp: of this refresh. */
+static void host_names(FILE *to, int h, double stamp)
 {
-	static const char *const names[] = {"sample_timestamp_seconds", "connected", "busy_ratio",
-		"deviation_ratio", "memory_bytes", "memory_available_bytes", "pcpus"};
-	for (int h = 0; h < HOSTS; h++) {
-		char labels[300], name[64];
-		snprintf(labels, sizeof labels,
-			",host=\"kvm%04d.example.org\",uri=\"qemu:///system\",hypervisor=\"QEMU\","
-			"source=\"libvirt\",version=\"0.2.0\"",
-			h);
-		series(to, "vmtop_host_info", h, labels, 1);
-		series(to, "vmtop_host_memory_state", h, ",state=\"ok\"", 1);
-		for (int i = 0; i < 7; i++) {
-			snprintf(name, sizeof name, "vmtop_host_%s", names[i]);
-			series(to, name, h, "", i == 0 ? 1699999990 : 0.25 * i + 0.5);
-		}
+	char labels[300];
+	snprintf(labels, sizeof labels,
+		",host=\"kvm%04d.example.org\",uri=\"qemu:///system\",hypervisor=\"QEMU\","
+		"source=\"libvirt\",version=\"0.2.0\"",
+		h);
+	series(to, "vmtop_host_info", h, labels, 1);
+	series(to, "vmtop_host_sample_timestamp_seconds", h, "", stamp);
+}
+
+static void host_tells(FILE *to, int h)
+{
+	static const char *const names[] = {"connected", "busy_ratio", "deviation_ratio", "memory_bytes",
+		"memory_available_bytes", "pcpus"};
+	static const char *const states[] = {"ok", "soft", "hard"};
+	char labels[64], name[64];
+	for (int i = 0; i < 3; i++) {
+		snprintf(labels, sizeof labels, ",state=\"%s\"", states[i]);
+		series(to, "vmtop_host_memory_state", h, labels, i == 0);
+	}
+	for (int i = 0; i < 6; i++) {
+		snprintf(name, sizeof name, "vmtop_host_%s", names[i]);
+		series(to, name, h, "", 0.25 * i + 0.5);
 	}
 }
 
-static void vms(FILE *to, const char *name)
+static void vm_tells(FILE *to, int h, int i)
 {
-	bool cause = strstr(name, "cause"), suffers = strstr(name, "suffering");
-	for (int h = 0; h < HOSTS; h++)
-		for (int i = 0; i < VMS; i += cause ? 10 : 1) {
-			char labels[200];
-			snprintf(labels, sizeof labels,
-				",uuid=\"%08x-0000-4000-8000-%012x\",vm=\"customer-%04d-web-%02d\"%s", h, i,
-				h, i, cause ? ",cause=\"wait\",alarm=\"starving\"" : "");
-			series(to, name, h, labels,
-				suffers && i % 10 ? 0 : (double)((h * 7 + i * 13) % 100) / 100);
-		}
+	static const char *const names[] = {"cpu_ratio", "wait_ratio", "suffering_ratio", "running",
+		"memory_balloon_bytes", "vcpus", "wanted_max_ratio"};
+	char labels[200], name[64];
+	int n = snprintf(labels, sizeof labels,
+		",uuid=\"%08x-0000-4000-8000-%012x\",vm=\"customer-%04d-web-%02d\"", h, i, h, i);
+	for (int k = 0; k < 7; k++) {
+		snprintf(name, sizeof name, "vmtop_vm_%s", names[k]);
+		series(to, name, h, labels, k == 2 && i % 10 ? 0 : (double)((h * 7 + i * 13) % 100) / 100);
+	}
+	snprintf(labels + n, sizeof labels - (size_t)n, ",cause=\"wait\",alarm=\"starving\"");
+	if (i % 10 == 0)
+		series(to, "vmtop_vm_cause_info", h, labels, 1);
+}
+
+static void make_answer(int h, double stamp)
+{
+	struct answer *a = &answers[h];
+	free(a->names);
+	free(a->all);
+	FILE *to = open_memstream(&a->names, &a->names_len);
+	host_names(to, h, stamp);
+	fclose(to);
+	to = open_memstream(&a->all, &a->all_len);
+	host_names(to, h, stamp);
+	host_tells(to, h);
+	for (int i = 0; i < VMS; i++)
+		vm_tells(to, h, i);
+	fclose(to);
 }
 
 static void make_answers(void)
 {
 	size_t sum = 0;
-	for (int i = 0; i < ANSWERS; i++) {
-		FILE *to = open_memstream(&answers[i].text, &answers[i].len);
-		if (i == 0)
-			hosts(to);
-		else
-			vms(to, answers[i].metric);
-		fclose(to);
-		sum += answers[i].len;
+	for (int h = 0; h < HOSTS; h++) {
+		make_answer(h, 1699999990);
+		sum += answers[h].all_len;
 	}
-	printf("%d hosts, %d VMs, %d things asked for, %.1f MiB of answers\n", HOSTS, HOSTS * VMS, ANSWERS,
-		(double)sum / (1 << 20));
+	printf("%d hosts, %d VMs, %.1f MiB of answers\n", HOSTS, HOSTS * VMS, (double)sum / (1 << 20));
+}
+
+/* A twelfth of the hosts were scraped since: as in 5 s of the 60 between two scrapes. */
+static void news(int round)
+{
+	for (int h = round % 12; h < HOSTS; h += 12)
+		make_answer(h, 1699999990 + round + 1);
+}
+
+/* ---- the server ---- */
+
+static void say(FILE *to, const char *request)
+{
+	const char *at = strstr(request, "instance");
+	if (!at) {
+		for (int h = 0; h < HOSTS; h++)
+			fwrite(answers[h].names, 1, answers[h].names_len, to);
+		return;
+	}
+	while ((at = strstr(at, "kvm")) != NULL) {
+		int h = atoi(at += 3);
+		fwrite(answers[h].all, 1, answers[h].all_len, to);
+	}
+}
+
+static bool read_request(int c, char *request, size_t room)
+{
+	size_t at = 0;
+	for (ssize_t n; at + 1 < room && (n = read(c, request + at, room - 1 - at)) > 0;) {
+		at += (size_t)n;
+		request[at] = '\0';
+		if (strstr(request, "\r\n\r\n"))
+			return true;
+	}
+	return false;
 }
 
 static void *serve_one(void *arg)
 {
 	int c = (int)(intptr_t)arg;
-	char request[4096], head[200];
-	for (ssize_t n; (n = read(c, request, sizeof request - 1)) > 0;) {
-		request[n] = '\0';
-		const struct answer *a = NULL;
-		for (int i = 0; i < ANSWERS; i++)
-			a = !a && strstr(request, answers[i].word) ? &answers[i] : a;
-		if (!a)
-			break;
+	char request[16384], head[200];
+	while (read_request(c, request, sizeof request)) {
+		char *text = NULL;
+		size_t len = 0;
+		FILE *to = open_memstream(&text, &len);
+		say(to, request);
+		fclose(to);
 		int k = snprintf(head, sizeof head,
-			"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-			a->len);
-		if (write(c, head, (size_t)k) < 0)
-			break;
-		for (size_t at = 0; at < a->len;) {
-			ssize_t w = write(c, a->text + at, a->len - at);
-			if (w <= 0)
-				break;
-			at += (size_t)w;
+			"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", len);
+		bool told = write(c, head, (size_t)k) >= 0;
+		for (size_t at = 0; told && at < len;) {
+			ssize_t w = write(c, text + at, len - at);
+			told = w > 0;
+			at += told ? (size_t)w : 0;
 		}
+		free(text);
 	}
 	close(c);
 	return NULL;
@@ -178,6 +226,24 @@ static struct fleet *refresh(struct prom *p, double *took, double *cpu)
 	return f;
 }
 
+/* One after the other, until the rows of all hosts are there. */
+static struct fleet *first_refreshes(struct prom *p)
+{
+	struct fleet *f = NULL;
+	double took, cpu, all = 0;
+	do {
+		fleet_free(f);
+		f = refresh(p, &took, &cpu);
+		all += took;
+		size_t read = 0;
+		for (size_t i = 0; i < f->n_hosts; i++)
+			read += f->hosts[i].readings > 0;
+		printf("%zu hosts, %zu of them read, %zu VMs after %.0f ms: this refresh %.0f ms\n",
+			f->n_hosts, read, f->n_vms, all, took);
+	} while (prom_more(p));
+	return f;
+}
+
 static void frames(const struct fleet *f, int key, const char *what)
 {
 	double feed[ROUNDS], again[ROUNDS], draw[ROUNDS];
@@ -215,7 +281,7 @@ static void frames(const struct fleet *f, int key, const char *what)
 /* url: NULL, our own server. */
 static void bench_prom(const char *url)
 {
-	double first, ms[ROUNDS], cpu[ROUNDS], put[ROUNDS];
+	double ms[ROUNDS], cpu[ROUNDS], put[ROUNDS];
 	char uri[300];
 	struct err e = ERR_INIT;
 	struct config *cfg = malloc(sizeof *cfg);
@@ -231,12 +297,13 @@ static void bench_prom(const char *url)
 		printf("no Prometheus: %s\n", e.msg);
 		exit(1);
 	}
-	struct fleet *f = refresh(p, &first, cpu);
-	printf("%zu hosts, %zu VMs; the first refresh %.2f ms\n", f->n_hosts, f->n_vms, first);
+	struct fleet *f = first_refreshes(p);
 	for (int i = 0; i < ROUNDS; i++) {
 		fleet_free(f);
 		if (url)
 			poll(NULL, 0, 5000); /* as the fleet does */
+		else
+			news(i);
 		f = refresh(p, &ms[i], &cpu[i]);
 		double t = clock_ms(CLOCK_MONOTONIC);
 		struct fleet *all = fleet_new();

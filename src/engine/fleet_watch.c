@@ -139,21 +139,32 @@ static void tell_trouble(struct source *s, const struct err *e)
 	publish(s, part);
 }
 
+/* Until nobody has news: each answer is shown as it comes. How long it took, in seconds. */
+static double prom_round(struct source *s, struct prom *p, struct err *e)
+{
+	int64_t from = clock_ns();
+	bool more = true;
+	while (more) {
+		struct fleet *part = p ? prom_fetch(p, clock_ns(), clock_wall_ns(), e) : NULL;
+		more = part && prom_more(p);
+		if (part)
+			publish(s, part);
+		else
+			tell_trouble(s, e);
+		more = more && nap(s, 0);
+	}
+	return (double)(clock_ns() - from) / 1e9;
+}
+
 static void *prom_main(void *arg)
 {
 	struct source *s = arg;
 	struct err e = ERR_INIT;
 	double least = s->cfg->delay_s > PROM_LEAST_S ? s->cfg->delay_s : PROM_LEAST_S, rest;
 	struct prom *p = prom_open(s->uri, s->cfg, &e);
-	do {
-		int64_t from = clock_ns();
-		struct fleet *part = p ? prom_fetch(p, from, clock_wall_ns(), &e) : NULL;
-		rest = PROM_REST * (double)(clock_ns() - from) / 1e9;
-		if (part)
-			publish(s, part);
-		else
-			tell_trouble(s, &e);
-	} while (nap(s, (long)((rest > least ? rest : least) * 1e3)));
+	do
+		rest = PROM_REST * prom_round(s, p, &e);
+	while (nap(s, (long)((rest > least ? rest : least) * 1e3)));
 	prom_close(p);
 	close(s->done[1]);
 	return NULL;

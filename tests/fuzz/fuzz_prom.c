@@ -6,7 +6,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct err e = ERR_INIT;
-	struct prom_text answers[PROM_ASKS] = {{.text = NULL}};
 	char *text = malloc(size ? size : 1); /* exactly as long: a read past its end is seen */
 	if (!text)
 		abort();
@@ -14,9 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(text, data, size);
 	/* Metrics as text begin with anything but a brace. */
 	bool metrics = !size || *data != '{';
-	answers[0] = (struct prom_text){text, size, metrics, false};
-	answers[5] = (struct prom_text){text, size, metrics, true};
-	struct fleet *f = prom_fold(answers, 60, INT64_C(1000000000000), INT64_C(1700000000000000000), &e);
+	const struct prom_text answers[] = {{text, size, metrics}, {text, size, metrics}};
+	struct fleet *f = prom_fold(answers, 2, 60, INT64_C(1000000000000), INT64_C(1700000000000000000), &e);
 	FUZZ_HOLDS(!f == (e.code != ERR_NONE));
 	size_t vms = 0;
 	for (size_t i = 0; f && i < f->n_hosts; i++) {

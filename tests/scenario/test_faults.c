@@ -470,10 +470,10 @@ static void answer_make(void)
 static void fleet_once(void)
 {
 	struct err e = ERR_INIT;
-	struct prom_text texts[PROM_ASKS] = {{.text = answer, .len = strlen(answer)}};
+	const struct prom_text text = {.text = answer, .len = strlen(answer)};
 	struct fleet_proposal p = {0};
 	size_t rows[FLEET_VMS_HERE];
-	struct fleet *f = prom_fold(texts, 60, INT64_C(1000000000000), INT64_C(1700000000000000000), &e);
+	struct fleet *f = prom_fold(&text, 1, 60, INT64_C(1000000000000), INT64_C(1700000000000000000), &e);
 	if (!f) {
 		if (!strstr(e.msg, "out of memory"))
 			fail_msg("allocation %ld fails, and it says: %s", heap.fail_at, e.msg);
@@ -630,10 +630,10 @@ static void a_fleet_is_shown_in_spite_of_it(void **state)
 {
 	(void)state;
 	struct err e = ERR_INIT;
-	struct prom_text texts[PROM_ASKS] = {{.text = answer, .len = strlen(answer)}};
+	const struct prom_text text = {.text = answer, .len = strlen(answer)};
 	run_config(&cfg, true, true, 1);
 	cfg.batch = true;
-	known = prom_fold(texts, 60, INT64_C(1000000000000), INT64_C(1700000000000000000), &e);
+	known = prom_fold(&text, 1, 60, INT64_C(1000000000000), INT64_C(1700000000000000000), &e);
 	assert_non_null(known);
 	long telling = each_allocation(tell_once, false), showing = each_allocation(show_once, false),
 	     planning = each_allocation(auto_once, false), watching = each_allocation(watch_once, false);

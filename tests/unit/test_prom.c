@@ -40,8 +40,7 @@ static char *read_file(const char *path, size_t *len)
 
 static struct fleet *fold(const char *text, size_t len, struct err *e)
 {
-	struct prom_text answers[PROM_ASKS] = {{.text = text, .len = len}};
-	return prom_fold(answers, 60, NOW, WALL, e);
+	return prom_fold(&(struct prom_text){.text = text, .len = len}, 1, 60, NOW, WALL, e);
 }
 
 static void test_rows(void **state)
@@ -139,44 +138,12 @@ static void test_odd_series(void **state)
 	fleet_free(f);
 }
 
-/* Zero is told from not known by how many are known at all. */
-static void test_zero_is_not_absent(void **state)
-{
-	(void)state;
-	static const char cpu[] =
-		VECTOR "{\"metric\":{\"__name__\":\"vmtop_vm_cpu_ratio\",\"instance\":\"a\",\"uuid\":\"" UUID
-		       "\"},\"value\":[1,\"1\"]},"
-		       "{\"metric\":{\"__name__\":\"vmtop_vm_cpu_ratio\",\"instance\":\"b\",\"uuid\":\"" UUID
-		       "\"},\"value\":[1,\"1\"]}]}}";
-	static const char waits[] = VECTOR "{\"metric\":{\"instance\":\"a\"},\"value\":[1,\"1\"]},"
-					   "{\"metric\":{\"instance\":\"b\"},\"value\":[1,\"0\"]},"
-					   "{\"metric\":{},\"value\":[1,\"9\"]}]}}";
-	struct prom_text answers[PROM_ASKS] = {{NULL}};
-	struct err e = ERR_INIT;
-	size_t i = 0;
-	while (!strstr(prom_ask(i)->query, "vm_wait_ratio"))
-		i++;
-	answers[0] = (struct prom_text){.text = cpu, .len = strlen(cpu)};
-	answers[i] = (struct prom_text){.text = waits, .len = strlen(waits)};
-	struct fleet *f = prom_fold(answers, 60, NOW, WALL, &e);
-	assert_non_null(f);
-	assert_int_equal(f->n_vms, 2);
-	assert_true(vf64_has(f->vms[0].wait_pct) && f->vms[0].wait_pct.v <= 0);
-	assert_false(vf64_has(f->vms[1].wait_pct));
-	assert_false(vf64_has(f->vms[0].score_pct));
-	fleet_free(f);
-}
-
 /* ---- metrics as text ---- */
 
-static struct fleet *fold_metrics(const char *text, const char *old, struct err *e)
+static struct fleet *fold_metrics(const char *text, struct err *e)
 {
-	struct prom_text answers[PROM_ASKS] = {{.text = text, .len = strlen(text), .metrics = true}};
-	if (old)
-		answers[PROM_ASKS - 1] =
-			(struct prom_text){.text = old, .len = strlen(old), .metrics = true, .old = true};
 	*e = (struct err)ERR_INIT;
-	return prom_fold(answers, 60, NOW, WALL, e);
+	return prom_fold(&(struct prom_text){text, strlen(text), true}, 1, 60, NOW, WALL, e);
 }
 
 static void test_metrics(void **state)
@@ -195,7 +162,7 @@ static void test_metrics(void **state)
 		"vmtop_vm_cause_info{instance=\"a:1\",uuid=\"" UUID "\",cause=\"hung\"} 1\n"
 		"vmtop_vm_running{instance=\"a:1\",uuid=\"" UUID "\"} 0\n"
 		"up 1\n",
-		NULL, &e);
+		&e);
 	assert_non_null(f);
 	assert_int_equal(f->n_hosts, 1);
 	assert_int_equal(f->n_vms, 1);
@@ -210,7 +177,7 @@ static void test_metrics(void **state)
 	assert_int_equal(f->vms[0].rank, 1);
 	assert_true(f->peaks_s <= 0);
 	fleet_free(f);
-	f = fold_metrics("", NULL, &e); /* nothing is scraped yet */
+	f = fold_metrics("", &e); /* nothing is scraped yet */
 	assert_non_null(f);
 	assert_int_equal(f->n_hosts, 0);
 	fleet_free(f);
@@ -227,37 +194,30 @@ static void test_what_are_no_metrics(void **state)
 		struct err e;
 		char *exact = malloc(strlen(rows[i]));
 		memcpy(exact, rows[i], strlen(rows[i]));
-		struct prom_text answers[PROM_ASKS] = {
-			{.text = exact, .len = strlen(rows[i]), .metrics = true}};
 		e = (struct err)ERR_INIT;
-		struct fleet *f = prom_fold(answers, 60, NOW, WALL, &e);
+		struct fleet *f =
+			prom_fold(&(struct prom_text){exact, strlen(rows[i]), true}, 1, 60, NOW, WALL, &e);
 		if (f || !strstr(e.msg, "no metrics"))
 			fail_msg("%s: %s", rows[i], e.msg);
 		free(exact);
 	}
 }
 
-/* What was asked for earlier tells of those that are here, and brings nobody back. */
-static void test_old_answers(void **state)
+/* Of the last minutes, as vmtop tells it, or of an hour, where a rule records it. */
+static void test_peaks(void **state)
 {
 	(void)state;
 	struct err e;
-	struct fleet *f = fold_metrics("vmtop_vm_cpu_ratio{instance=\"a\",uuid=\"" UUID "\"} 0.5\n",
-		"vmtop_vm_wanted_max_ratio{instance=\"a\",uuid=\"" UUID "\"} 0.75\n"
-		"vmtop_vm_vcpus{instance=\"a\",uuid=\"" UUID "\"} 2\n"
-		"vmtop_vm_wanted_max_ratio{instance=\"b\",uuid=\"" UUID "\"} 3\n"
-		"vmtop_vm_vcpus{instance=\"a\",uuid=\"19248ee2-185e-4c46-b0e9-59d53b57572e\"} 2\n"
-		"vmtop_host_pcpus{instance=\"c\"} 2\n",
+	struct fleet *f = fold_metrics("vmtop_vm_cpu_ratio{instance=\"a\",uuid=\"" UUID "\"} 0.5\n"
+				       "vmtop_vm_wanted_max_ratio{instance=\"a\",uuid=\"" UUID "\"} 0.75\n"
+				       "vmtop_vm_vcpus{instance=\"a\",uuid=\"" UUID "\"} 2\n",
 		&e);
 	assert_non_null(f);
-	assert_int_equal(f->n_hosts, 1);
-	assert_int_equal(f->n_vms, 1);
 	assert_true(fabs(f->vms[0].peak_pct.v - 75) < 1e-9 && f->vms[0].vcpus.v == 2);
 	assert_true(fabs(f->peaks_s - 120) < 1e-9);
 	fleet_free(f);
-	f = fold_metrics("vmtop_vm_cpu_ratio{instance=\"a\",uuid=\"" UUID "\"} 0.5\n",
-		"instance_vm:vmtop_vm_wanted:max1h{instance=\"a\",uuid=\"" UUID "\"} 2\n"
-		"vmtop_vm_wanted_max_ratio{instance=\"a\",uuid=\"" UUID "\"} 0.75\n",
+	f = fold_metrics("instance_vm:vmtop_vm_wanted:max1h{instance=\"a\",uuid=\"" UUID "\"} 2\n"
+			 "vmtop_vm_wanted_max_ratio{instance=\"a\",uuid=\"" UUID "\"} 0.75\n",
 		&e);
 	assert_non_null(f);
 	assert_true(fabs(f->vms[0].peak_pct.v - 200) < 1e-9);
@@ -266,7 +226,7 @@ static void test_old_answers(void **state)
 	f = fold_metrics("vmtop_vm_vcpus{instance=\"a\",uuid=\"" UUID "\"} 1e9\n"
 			 "vmtop_vm_wanted_max_ratio{instance=\"a\",uuid=\"" UUID "\"} NaN\n"
 			 "vmtop_vm_wanted_max_ratio{instance=\"a\",uuid=\"" UUID "\"} -1\n",
-		NULL, &e);
+		&e);
 	assert_non_null(f);
 	assert_false(vi64_has(f->vms[0].vcpus) || vf64_has(f->vms[0].peak_pct)); /* no such numbers */
 	fleet_free(f);
@@ -310,10 +270,11 @@ struct server {
 	int fd, port;
 	enum behaviour how;
 	pthread_t thread;
-	char request[4096];                  /* the last one */
-	atomic_int federated, queried, slow; /* requests; slow: of balloons */
-	atomic_int stamp;                    /* 0: hosts tell none */
-	atomic_bool empty;                   /* b:1 has no VMs any more */
+	char request[16384];           /* the last one */
+	atomic_int federated, queried; /* requests */
+	atomic_int stamp, others;      /* times of b:1, of the others; 0: they tell none */
+	atomic_int hosts;              /* so many, the first three of which have names of their own */
+	atomic_bool empty;             /* b:1 has no VMs any more */
 };
 
 static void say(int c, const char *text)
@@ -322,16 +283,58 @@ static void say(int c, const char *text)
 		return;
 }
 
-/* Three of them, of which b:1 tells something new. */
+static const char *host_name(int i, char text[32])
+{
+	static const char *const first[] = {"a", "b:1", "c.d"};
+	snprintf(text, 32, "h%03d", i);
+	return i < 3 ? first[i] : text;
+}
+
+/* As it stands in a URL, between those before and after it. */
+static bool named(const char *request, const char *host)
+{
+	static const char *const between[][2] = {
+		{"%22", "%22"}, {"%22", "%7C"}, {"%7C", "%7C"}, {"%7C", "%22"}};
+	char word[64], text[100];
+	snprintf(word, sizeof word, "%s", host);
+	if (!strcmp(host, "b:1"))
+		snprintf(word, sizeof word, "b%%3A1");
+	if (!strcmp(host, "c.d"))
+		snprintf(word, sizeof word, "c%%5C%%5C.d");
+	for (int i = 0; i < 4; i++) {
+		snprintf(text, sizeof text, "%s%s%s", between[i][0], word, between[i][1]);
+		if (strstr(request, text))
+			return true;
+	}
+	return false;
+}
+
+/* Which there are, or all that those tell which are named. Of them b:1 tells something new. */
 static void say_hosts(const struct server *s, int c)
 {
-	char text[400];
-	snprintf(text, sizeof text,
-		"vmtop_host_sample_timestamp_seconds{instance=\"a\"} 1700000000\n"
-		"vmtop_host_sample_timestamp_seconds{instance=\"b:1\"} %d\n"
-		"vmtop_host_sample_timestamp_seconds{instance=\"c.d\"} 1700000000\n",
-		s->stamp);
-	say(c, text);
+	bool all = !strstr(s->request, "instance");
+	char text[400], name[32];
+	for (int i = 0; i < s->hosts; i++) {
+		const char *host = host_name(i, name);
+		int stamp = i == 1 ? s->stamp : s->others;
+		if (!all && !named(s->request, host))
+			continue;
+		snprintf(text, sizeof text,
+			"vmtop_host_info{instance=\"%s\",host=\"%s\"} 1\n"
+			"vmtop_host_sample_timestamp_seconds{instance=\"%s\"} %d\n",
+			host, host, host, stamp);
+		if (!stamp) /* of no time */
+			strchr(text, '\n')[1] = '\0';
+		say(c, text);
+		if (all || (i == 1 && s->empty))
+			continue;
+		snprintf(text, sizeof text,
+			"vmtop_host_busy_ratio{instance=\"%s\"} 0.5\n"
+			"vmtop_vm_cpu_ratio{instance=\"%s\",uuid=\"" UUID "\"} 0.25\n"
+			"vmtop_vm_memory_balloon_bytes{instance=\"%s\",uuid=\"" UUID "\"} %d\n",
+			host, host, host, i == 1 ? 2048 : 1024);
+		say(c, text);
+	}
 }
 
 static void serve_one(struct server *s, int c)
@@ -341,7 +344,6 @@ static void serve_one(struct server *s, int c)
 	s->request[n > 0 ? n : 0] = '\0';
 	s->federated += strncmp(s->request, "GET /federate?", 14) == 0;
 	s->queried += strncmp(s->request, "GET /api/", 9) == 0;
-	s->slow += strstr(s->request, "balloon") != NULL;
 	switch (s->how) {
 	case NOTHING:
 		break;
@@ -365,20 +367,7 @@ static void serve_one(struct server *s, int c)
 		break;
 	case METRICS:
 		say(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
-		if (s->stamp && strstr(s->request, "vmtop_host_")) {
-			say_hosts(s, c);
-			break;
-		}
-		if (s->stamp && strstr(s->request, "instance%3D%7E%22b%3A1%22%7D")) {
-			if (!s->empty)
-				say(c, "vmtop_vm_cpu_ratio{instance=\"b:1\",uuid=\"" UUID "\"} 0.25\n"
-				       "vmtop_vm_memory_balloon_bytes{instance=\"b:1\",uuid=\"" UUID
-				       "\"} 2048\n");
-			break;
-		}
-		say(c, strstr(s->request, "balloon") ? "vmtop_vm_memory_balloon_bytes"
-						     : "vmtop_vm_cpu_ratio");
-		say(c, "{instance=\"a\",uuid=\"" UUID "\"} 1024 1\n");
+		say_hosts(s, c);
 		break;
 	case QUERIES_ONLY:
 		if (strncmp(s->request, "GET /federate?", 14) == 0) {
@@ -483,16 +472,16 @@ static void test_fetch(void **state)
 	snprintf(uri, sizeof uri, "prom:http://127.0.0.1:%d//", s.port);
 	struct prom *p = prom_open(uri, cfg, &e);
 	assert_non_null(p);
+	s.hosts = 1;
 	for (int i = 0; i < 4; i++) {
 		struct fleet *f = prom_fetch(p, NOW, WALL, &e);
 		assert_non_null(f);
 		assert_int_equal(f->n_vms, 1);
-		assert_int_equal(f->vms[0].balloon_kib.v, 1); /* kept, where it was not asked for */
+		assert_int_equal(f->vms[0].balloon_kib.v, 1);
 		fleet_free(f);
 	}
-	assert_int_equal(s.federated, 9 + 3 * 7);
+	assert_int_equal(s.federated, 4 * 2); /* without a time it has news each time */
 	assert_int_equal(s.queried, 0);
-	assert_int_equal(s.slow, 1 + 1);
 	/* No federation: found out once, and then it is left alone. */
 	s.how = QUERIES_ONLY;
 	s.federated = 0;
@@ -503,7 +492,7 @@ static void test_fetch(void **state)
 		fleet_free(f);
 	}
 	assert_int_equal(s.federated, 1); /* the first, of the hosts */
-	assert_int_equal(s.queried, 9 + 2 * 7);
+	assert_int_equal(s.queried, 3);   /* there are none, then */
 	assert_non_null(strstr(s.request, "GET /api/v1/query?query="));
 	s.how = GARBAGE;
 	assert_null(prom_fetch(p, NOW, WALL, &e));
@@ -528,11 +517,12 @@ static void test_only_what_is_new(void **state)
 	char uri[64];
 	config_defaults(cfg);
 	server_start(&s, METRICS);
-	s.stamp = 1699999000;
+	s.hosts = 3;
+	s.stamp = s.others = 1699999000;
 	snprintf(uri, sizeof uri, "prom:http://127.0.0.1:%d", s.port);
 	struct prom *p = prom_open(uri, cfg, &e);
 	assert_non_null(p);
-	const int requests[] = {9, 1, 2, 1, 2, 1}, vms[] = {1, 1, 2, 2, 1, 1};
+	const int requests[] = {2, 1, 2, 1, 2, 1}, vms[] = {3, 3, 3, 3, 2, 2};
 	for (int i = 0; i < 6; i++) {
 		s.federated = 0;
 		s.stamp += i == 2 || i == 4;
@@ -545,10 +535,58 @@ static void test_only_what_is_new(void **state)
 		assert_int_equal(f->hosts[0].n_vms, 1);
 		assert_int_equal(f->hosts[0].running.v, 1);
 		assert_int_equal(f->vms[0].balloon_kib.v, 1);
-		if (vms[i] == 2) {
-			assert_int_equal(f->vms[1].host, 1);
+		assert_int_equal(f->hosts[1].running.v, vms[i] - 2);
+		assert_int_equal(f->vms[vms[i] - 1].host, 2);
+		assert_true(f->peaks_s <= 0 && f->hosts[2].load_pct.v == 50);
+		if (vms[i] == 3)
 			assert_true(fabs(f->vms[1].cpu_pct.v - 25) < 1e-9 && f->vms[1].balloon_kib.v == 2);
+		fleet_free(f);
+	}
+	server_stop(&s);
+	prom_close(p);
+	free(cfg);
+}
+
+/* Of many hosts some hundreds are read at once, and the others have names until it is their turn. */
+static void test_many_at_once(void **state)
+{
+	(void)state;
+	struct server s;
+	struct err e = ERR_INIT;
+	struct config *cfg = malloc(sizeof *cfg);
+	char uri[64];
+	config_defaults(cfg);
+	server_start(&s, METRICS);
+	s.hosts = 600;
+	s.stamp = s.others = 1699999000;
+	snprintf(uri, sizeof uri, "prom:http://127.0.0.1:%d", s.port);
+	struct prom *p = prom_open(uri, cfg, &e);
+	assert_non_null(p);
+	/* All that they tell; then nobody has news; then all have; then none tells when. */
+	static const struct {
+		int stamp, vms, requests;
+		bool more;
+	} rounds[] = {{1699999000, 256, 5, true}, {1699999000, 512, 5, true}, {1699999000, 600, 3, false},
+		{1699999000, 600, 1, false}, {1699999060, 600, 5, true}, {1699999060, 600, 5, true},
+		{1699999060, 600, 3, false}, {1699999060, 600, 1, false}, {0, 600, 5, true},
+		{0, 600, 5, true}, {0, 600, 5, false}, {0, 600, 5, true}};
+	for (size_t i = 0; i < sizeof rounds / sizeof *rounds; i++) {
+		size_t read = 0, busy = 0;
+		s.federated = 0;
+		s.stamp = s.others = rounds[i].stamp;
+		struct fleet *f = prom_fetch(p, NOW, WALL, &e);
+		assert_non_null(f);
+		assert_int_equal(s.federated, rounds[i].requests);
+		assert_true(prom_more(p) == rounds[i].more);
+		assert_int_equal(f->n_hosts, 600);
+		assert_int_equal(f->n_vms, rounds[i].vms);
+		for (size_t h = 0; h < f->n_hosts; h++) {
+			read += f->hosts[h].readings > 1 && vi64_has(f->hosts[h].running);
+			busy += vf64_has(f->hosts[h].load_pct);
+			assert_true(f->hosts[h].name[0] != '\0');
 		}
+		assert_int_equal(read, rounds[i].vms);
+		assert_int_equal(busy, rounds[i].vms);
 		fleet_free(f);
 	}
 	server_stop(&s);
@@ -562,14 +600,14 @@ int main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_what_is_no_answer),
 		cmocka_unit_test(test_odd_series),
-		cmocka_unit_test(test_zero_is_not_absent),
 		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_what_are_no_metrics),
-		cmocka_unit_test(test_old_answers),
+		cmocka_unit_test(test_peaks),
 		cmocka_unit_test(test_what_may_be_opened),
 		cmocka_unit_test(test_http),
 		cmocka_unit_test(test_fetch),
 		cmocka_unit_test(test_only_what_is_new),
+		cmocka_unit_test(test_many_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

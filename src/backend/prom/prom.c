@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The connection to a Prometheus. It is asked by metric, never by host, so that a thousand hosts cost as many
- * requests as one: by federation, which hands series out as they are stored; by queries, which cost several
- * times as much, where there is none (Thanos, Mimir, a proxy that forbids it). */
+/* The connection to a Prometheus. First it is asked which hosts there are and how old what it knows of them
+ * is, then for all of those that have news, some hundreds at most: the others are read by the next fetch. So
+ * a refresh costs as much as there is news, and never much at once. By federation, which hands series out as
+ * they are stored; by queries, which cost more, where there is none (Thanos, Mimir, a proxy that forbids it).
+ */
 #include "vmtop/prom.h"
 
 #include <stdio.h>
@@ -11,24 +13,23 @@
 #include "http.h"
 #include "prom_fold.h"
 
-enum { TIMEOUT_S = 30, URL = 2048, ASKS = PROM_ASKS };
-enum { ANSWER_MOST = 256 << 20 };
+enum { TIMEOUT_S = 30, URL = 2048 };
+enum { ANSWER_MOST = 256 << 20 }; /* all answers of a fetch together */
 /* By queries so often, before federation is tried again. */
 enum { BY_QUERIES = 100 };
-/* Hosts named in one URL fill it so far: proxies take 8 KiB. Where more than that have news, all are asked.
- */
-enum { URL_NAMES = 6000, CHUNKS = 32, NEWS_PART = 2 };
+/* Of a fetch; and of a request, of which some go at the same time. Proxies take a URL of 8 KiB. */
+enum { HOSTS_A_FETCH = 256, HOSTS_A_REQUEST = 64, REQUESTS = 32, URL_NAMES = 6000 };
 
 enum way { FEDERATION, QUERY, WAYS };
 
 struct prom {
 	struct http *http;
 	double scrape_s;
-	char urls[WAYS][ASKS][URL];
-	struct http_answer kept[ASKS]; /* of what is asked for by turns */
-	size_t turn, by_queries;
-	char vms_url[URL];    /* of the VMs of some hosts, without these */
-	struct prom_rows was; /* of the last answer by federation; f NULL: none */
+	char hosts_url[WAYS][URL], all_url[WAYS][URL]; /* all: of some hosts, without their names */
+	size_t by_queries;
+	size_t next, read; /* the first host that is looked at; how many were read one after the other */
+	bool more;
+	struct prom_rows was; /* of the last answer; f NULL: none */
 };
 
 static int read_token(const char *path, char *token, size_t len, struct err *e)
@@ -48,23 +49,21 @@ static int read_token(const char *path, char *token, size_t len, struct err *e)
 static int make_urls(struct prom *p, const char *uri, struct err *e)
 {
 	static const char *const paths[WAYS] = {"/federate?match%5B%5D=", "/api/v1/query?query="};
-	static const char vms[] =
-		"{__name__=~\"vmtop_vm_(cause_info|cpu_ratio|wait_ratio|suffering_ratio|running|"
-		"memory_balloon_bytes|vcpus|wanted_max_ratio)|instance_vm:vmtop_vm_wanted:max1h\",instance=~\"";
+	char names[1024], all[1100];
 	size_t base = strlen(uri);
+	prom_names(names, sizeof names);
+	snprintf(all, sizeof all, "{__name__=~\"%s\",instance=~\"", names);
 	while (base > 5 && uri[base - 1] == '/')
 		base--;
-	for (size_t i = 0; i < (size_t)WAYS * ASKS; i++) {
-		const struct prom_ask *a = prom_ask(i % ASKS);
-		char *url = p->urls[i / ASKS][i % ASKS];
-		snprintf(url, URL, "%.*s%s", (int)base - 5, uri + 5, paths[i / ASKS]);
-		if (http_escape(url, URL, i / ASKS == FEDERATION ? a->match : a->query) < 0)
+	for (size_t way = 0; way < WAYS; way++) {
+		snprintf(p->hosts_url[way], URL, "%.*s%s", (int)base - 5, uri + 5, paths[way]);
+		memcpy(p->all_url[way], p->hosts_url[way], URL);
+		if (http_escape(p->hosts_url[way], URL,
+			    "{__name__=~\"vmtop_host_info|vmtop_host_sample_timestamp_seconds\"}") < 0 ||
+			http_escape(p->all_url[way], URL, all) < 0)
 			return err_set(e, ERR_USAGE, "the URL of this Prometheus is too long");
 	}
-	snprintf(p->vms_url, URL, "%.*s%s", (int)base - 5, uri + 5, paths[FEDERATION]);
-	return http_escape(p->vms_url, URL, vms) < 0
-		       ? err_set(e, ERR_USAGE, "the URL of this Prometheus is too long")
-		       : 0;
+	return 0;
 }
 
 struct prom *prom_open(const char *uri, const struct config *cfg, struct err *e)
@@ -86,33 +85,13 @@ struct prom *prom_open(const char *uri, const struct config *cfg, struct err *e)
 	return NULL;
 }
 
-static void free_answers(struct http_answer a[ASKS])
-{
-	for (size_t i = 0; i < ASKS; i++) {
-		free(a[i].text);
-		a[i] = (struct http_answer){.text = NULL};
-	}
-}
-
 void prom_close(struct prom *p)
 {
 	if (!p)
 		return;
-	free_answers(p->kept);
 	prom_rows_done(&p->was);
 	http_free(p->http);
 	free(p);
-}
-
-/* All at first; then what hardly changes one after the other. */
-static bool due(const struct prom *p, size_t i)
-{
-	size_t slow = 0, at = 0;
-	for (size_t k = 0; k < ASKS; k++) {
-		at += k < i && prom_ask(k)->slow;
-		slow += prom_ask(k)->slow;
-	}
-	return !prom_ask(i)->slow || !p->kept[i].text || p->turn % slow == at;
 }
 
 /* -1: e says what went wrong with the first that has no answer; refused: it was told so. */
@@ -120,7 +99,8 @@ static int get(struct prom *p, const char *const *urls, size_t n, struct http_an
 	struct err *e)
 {
 	int rc = 0;
-	http_get(p->http, urls, n, got, TIMEOUT_S, ANSWER_MOST / ASKS);
+	if (n)
+		http_get(p->http, urls, n, got, TIMEOUT_S, ANSWER_MOST / n);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		if (got[i].text)
 			continue;
@@ -131,139 +111,137 @@ static int get(struct prom *p, const char *const *urls, size_t n, struct http_an
 	return rc;
 }
 
-/* What is due and has no answer yet. */
-static int ask(struct prom *p, enum way way, struct http_answer got[ASKS], bool *refused, struct err *e)
-{
-	const char *urls[ASKS];
-	struct http_answer some[ASKS] = {{.text = NULL}};
-	size_t which[ASKS], n = 0;
-	for (size_t i = 0; i < ASKS; i++)
-		if (!got[i].text && due(p, i)) {
-			urls[n] = p->urls[way][i];
-			which[n++] = i;
-		}
-	int rc = get(p, urls, n, some, refused, e);
-	for (size_t i = 0; i < n; i++)
-		got[which[i]] = some[i];
-	return rc;
-}
+/* ---- which hosts are read ---- */
 
-static int fetch_all(struct prom *p, enum way way, const struct prom_moment *m, struct http_answer got[ASKS],
-	struct prom_rows *to, bool *refused, struct err *e)
-{
-	struct prom_text texts[ASKS];
-	int rc = ask(p, way, got, refused, e);
-	for (size_t i = 0; i < ASKS; i++) {
-		const struct http_answer *a = got[i].text ? &got[i] : &p->kept[i];
-		texts[i] = (struct prom_text){a->text, a->len, way == FEDERATION, a != &got[i]};
-	}
-	if (rc == 0) {
-		rc = prom_rows_read(to, texts, ASKS, m, NULL, e);
-		*refused = rc < 0 && e->code != ERR_NOMEM;
-	}
-	for (size_t i = 0; rc == 0 && i < ASKS; i++)
-		if (prom_ask(i)->slow && got[i].text) {
-			free(p->kept[i].text);
-			p->kept[i] = got[i];
-			got[i].text = NULL;
-		}
-	return rc;
-}
-
-/* ---- only what is new ---- */
-
-/* Of the hosts that have news. */
-struct chunks {
-	char url[CHUNKS][URL_NAMES + 4 * PROM_TEXT];
-	size_t n;
+struct picked {
+	bool *asked; /* by host */
+	size_t n, news;
+	size_t requests, named; /* hosts that the last request names */
+	char url[REQUESTS][URL_NAMES + 8 * PROM_TEXT];
 };
 
-/* As it stands in a regular expression within quotes. false: no plain name. */
-static bool add_name(char *url, size_t len, const char *name, bool first)
+/* As it stands in a regular expression within quotes. What is no plain character may be any: then it may name
+ * others too, which are read as well. */
+static void name_text(char *to, size_t room, const char *name)
 {
-	char text[2 * PROM_TEXT + 2] = "|";
-	size_t n = first ? 0 : 1;
-	for (; *name && n + 4 < sizeof text; name++) {
+	bool cut = strlen(name) + 1 == PROM_TEXT;
+	size_t n = 0;
+	for (; *name; name++) {
 		bool word = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') ||
 			    (*name >= '0' && *name <= '9') || strchr(":-_/", *name);
-		if (!word && *name != '.' && *name != '[' && *name != ']')
-			return false;
-		n += (size_t)snprintf(text + n, sizeof text - n, word ? "%c" : "\\\\%c", *name);
+		bool dot = *name == '.' || *name == '[' || *name == ']';
+		if ((*name & 0xc0) == 0x80) /* the rest of a character */
+			continue;
+		n += (size_t)snprintf(to + n, room - n, "%s%c", dot ? "\\\\" : "", word || dot ? *name : '.');
 	}
-	text[n] = '\0';
-	return http_escape(url, len, text) == 0;
+	snprintf(to + n, room - n, "%s", cut ? ".*" : "");
 }
 
-/* false: too many, or one that cannot be named: all are asked. */
-static bool chunks_make(struct chunks *c, const struct prom *p, const struct prom_rows *now)
+/* false: there is no room for it. */
+static bool pick(struct picked *c, const char *begin, const char *instance)
 {
-	size_t news = 0;
-	bool first = true;
-	for (size_t i = 0; i < now->f->n_hosts; i++) {
+	char text[3 * PROM_TEXT + 4] = "|";
+	bool full =
+		c->named == HOSTS_A_REQUEST || (c->requests && strlen(c->url[c->requests - 1]) >= URL_NAMES);
+	bool first = !c->requests || full;
+	if (first && c->requests == REQUESTS)
+		return false;
+	if (first) {
+		snprintf(c->url[c->requests++], sizeof *c->url, "%s", begin);
+		c->named = 0;
+	}
+	name_text(text + !first, sizeof text - 1, instance);
+	c->named++;
+	return http_escape(c->url[c->requests - 1], sizeof *c->url, text) == 0;
+}
+
+/* From where the last fetch ended, so that each has its turn. NULL: out of memory. */
+static struct picked *pick_hosts(struct prom *p, enum way way, const struct prom_rows *now)
+{
+	size_t n = now->f->n_hosts, from = n ? p->next % n : 0;
+	struct picked *c = calloc(1, sizeof *c);
+	if (c && !(c->asked = calloc(n + 1, sizeof *c->asked))) {
+		free(c);
+		return NULL;
+	}
+	for (size_t k = 0; c && k < n; k++) {
+		size_t i = (from + k) % n;
 		if (!prom_rows_news(now, i, &p->was))
 			continue;
-		if (first && c->n == CHUNKS)
-			return false;
-		char *url = c->url[c->n];
-		if (first)
-			memcpy(url, p->vms_url, strlen(p->vms_url) + 1);
-		if (++news > now->f->n_hosts / NEWS_PART ||
-			!add_name(url, sizeof *c->url, now->of[i].key, first))
-			return false;
-		first = strlen(url) >= URL_NAMES;
-		if (first && http_escape(url, sizeof *c->url, "\"}") < 0)
-			return false;
-		c->n += first;
+		c->news++;
+		if (c->n == HOSTS_A_FETCH || !pick(c, p->all_url[way], now->of[i].key))
+			continue;
+		c->asked[i] = true;
+		c->n++;
+		p->next = i + 1;
 	}
-	return first || http_escape(c->url[c->n++], sizeof *c->url, "\"}") == 0;
+	for (size_t i = 0; c && i < c->requests; i++)
+		http_escape(c->url[i], sizeof *c->url, "\"}");
+	return c;
 }
 
-static int fetch_chunks(struct prom *p, const struct chunks *c, const struct prom_moment *m,
-	const struct http_answer *hosts, struct prom_rows *to, bool *refused, struct err *e)
+static void picked_free(struct picked *c)
 {
-	const char *urls[CHUNKS];
-	struct http_answer got[CHUNKS] = {{.text = NULL}};
-	struct prom_text texts[CHUNKS + 1] = {{hosts->text, hosts->len, true, false}};
-	for (size_t i = 0; i < c->n; i++)
+	if (c)
+		free(c->asked);
+	free(c);
+}
+
+/* ---- a fetch ---- */
+
+static int read_picked(struct prom *p, enum way way, const struct picked *c, const struct prom_moment *m,
+	const struct prom_text *hosts, size_t n_hosts, struct prom_rows *to, bool *refused, struct err *e)
+{
+	const char *urls[REQUESTS];
+	struct http_answer got[REQUESTS] = {{.text = NULL}};
+	struct prom_text texts[REQUESTS + 1] = {*hosts};
+	const struct prom_kept kept = {&p->was, c->asked, n_hosts};
+	for (size_t i = 0; i < c->requests; i++)
 		urls[i] = c->url[i];
-	int rc = get(p, urls, c->n, got, refused, e);
-	for (size_t i = 0; i < c->n; i++)
-		texts[i + 1] = (struct prom_text){got[i].text, got[i].len, true, false};
+	int rc = get(p, urls, c->requests, got, refused, e);
+	for (size_t i = 0; i < c->requests; i++)
+		texts[i + 1] = (struct prom_text){got[i].text, got[i].len, way == FEDERATION};
 	if (rc == 0) {
-		rc = prom_rows_read(to, texts, c->n + 1, m, &p->was, e);
+		rc = prom_rows_read(to, texts, c->requests + 1, m, &kept, e);
 		*refused = rc < 0 && e->code != ERR_NOMEM;
 	}
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->requests; i++)
 		free(got[i].text);
 	return rc;
 }
 
-/* 1: got has the hosts, and the others are to be asked for. */
-static int fetch_news(struct prom *p, const struct prom_moment *m, struct http_answer got[ASKS],
-	struct prom_rows *to, bool *refused, struct err *e)
+/* Those that always have news, for want of a time, would be read without end. */
+static void count_more(struct prom *p, const struct picked *c, size_t n_hosts)
 {
-	const char *url = p->urls[FEDERATION][0];
-	struct prom_rows hosts = {.f = NULL};
-	if (get(p, &url, 1, &got[0], refused, e) < 0)
-		return -1;
-	const struct prom_text text = {got[0].text, got[0].len, true, false};
-	int rc = prom_rows_read(&hosts, &text, 1, m, NULL, e);
+	p->read += c->n;
+	p->more = c->n < c->news && p->read < n_hosts;
+	p->read = p->more ? p->read : 0;
+}
+
+static int read_hosts(struct prom *p, enum way way, const struct prom_moment *m,
+	const struct http_answer *answer, struct prom_rows *to, bool *refused, struct err *e)
+{
+	const struct prom_text hosts = {answer->text, answer->len, way == FEDERATION};
+	struct prom_rows now = {.f = NULL};
+	int rc = prom_rows_read(&now, &hosts, 1, m, NULL, e);
 	*refused = rc < 0 && e->code != ERR_NOMEM;
-	struct chunks *c = rc == 0 ? calloc(1, sizeof *c) : NULL;
+	if (rc < 0)
+		return rc;
+	struct picked *c = pick_hosts(p, way, &now);
+	rc = c ? read_picked(p, way, c, m, &hosts, now.f->n_hosts, to, refused, e)
+	       : err_set(e, ERR_NOMEM, "out of memory");
 	if (rc == 0)
-		rc = c && chunks_make(c, p, &hosts) ? fetch_chunks(p, c, m, &got[0], to, refused, e) : 1;
-	if (rc == 0) /* they tell of before what was asked for just now */
-		free_answers(p->kept);
-	free(c);
-	prom_rows_done(&hosts);
+		count_more(p, c, now.f->n_hosts);
+	picked_free(c);
+	prom_rows_done(&now);
 	return rc;
 }
 
 /* What later answers are compared with: the caller may write to his own. */
-static void keep_rows(struct prom *p, enum way way, struct prom_rows *rows)
+static void keep_rows(struct prom *p, struct prom_rows *rows)
 {
 	prom_rows_done(&p->was);
-	struct fleet *copy = way == FEDERATION ? fleet_new() : NULL;
+	struct fleet *copy = fleet_new();
 	if (copy && fleet_put(copy, rows->f) == 0) {
 		p->was = (struct prom_rows){copy, rows->of};
 		rows->of = NULL;
@@ -276,14 +254,16 @@ static void keep_rows(struct prom *p, enum way way, struct prom_rows *rows)
 static struct fleet *fetch(
 	struct prom *p, enum way way, const struct prom_moment *m, bool *refused, struct err *e)
 {
-	struct http_answer got[ASKS] = {{.text = NULL}};
+	const char *url = p->hosts_url[way];
+	struct http_answer hosts = {.text = NULL};
 	struct prom_rows rows = {.f = NULL};
-	int rc = way == FEDERATION && p->was.f ? fetch_news(p, m, got, &rows, refused, e) : 1;
-	if (rc > 0)
-		rc = fetch_all(p, way, m, got, &rows, refused, e);
+	p->more = false;
+	int rc = get(p, &url, 1, &hosts, refused, e);
 	if (rc == 0)
-		keep_rows(p, way, &rows);
-	free_answers(got);
+		rc = read_hosts(p, way, m, &hosts, &rows, refused, e);
+	if (rc == 0)
+		keep_rows(p, &rows);
+	free(hosts.text);
 	return rc == 0 ? rows.f : NULL;
 }
 
@@ -293,13 +273,15 @@ struct fleet *prom_fetch(struct prom *p, int64_t now_ns, int64_t wall_ns, struct
 	const struct prom_moment m = {p->scrape_s, now_ns, wall_ns};
 	struct fleet *f = fetch(p, p->by_queries ? QUERY : FEDERATION, &m, &refused, e);
 	if (!f && refused && !p->by_queries) {
-		free_answers(p->kept);
 		p->by_queries = BY_QUERIES;
 		*e = (struct err)ERR_INIT;
 		f = fetch(p, QUERY, &m, &refused, e);
 	}
-	p->turn++;
-	if (p->by_queries && --p->by_queries == 0)
-		free_answers(p->kept); /* they are not of the kind that comes next */
+	p->by_queries -= p->by_queries > 0;
 	return f;
+}
+
+bool prom_more(const struct prom *p)
+{
+	return p->more;
 }

@@ -17,13 +17,12 @@ struct fold {
 	struct fleet_vm *vms;
 	size_t n_vms, cap_vms;
 	struct prom_instance *keys; /* of each host */
-	size_t cap_keys, ask;
+	size_t cap_keys;
 	uint32_t *hosts, *by_uuid; /* tables: index + 1 by hash, 0 empty */
 	size_t hosts_mask, vms_mask;
 	int64_t now_ns, wall_ns;
 	double scrape_s;
 	const struct metric *last; /* they come together */
-	bool old;                  /* of an earlier answer: nobody is born of it */
 	bool full;                 /* out of memory, or of the room that is allowed */
 };
 
@@ -104,7 +103,7 @@ static long host_at(struct fold *x, const char *instance)
 		return -1;
 	}
 	uint32_t *slot = host_slot(x, instance);
-	if (*slot || x->old)
+	if (*slot)
 		return (long)*slot - 1;
 	struct fleet_host *h = fleet_add_host(x->f);
 	if (!h) {
@@ -112,7 +111,7 @@ static long host_at(struct fold *x, const char *instance)
 		return -1;
 	}
 	*slot = (uint32_t)x->f->n_hosts;
-	x->keys[*slot - 1] = (struct prom_instance){.told = {0}};
+	x->keys[*slot - 1] = (struct prom_instance){.stamp = 0};
 	snprintf(x->keys[*slot - 1].key, PROM_TEXT, "%s", instance);
 	snprintf(h->name, sizeof h->name, "%.*s", (int)sizeof h->name - 1, instance);
 	h->delay_s = x->scrape_s;
@@ -133,8 +132,8 @@ static struct fleet_vm *vm_at(struct fold *x, const struct prom_series *s)
 		return NULL;
 	}
 	uint32_t *slot = vm_slot(x, (size_t)host, uuid);
-	if (*slot || x->old)
-		return *slot ? &x->vms[*slot - 1] : NULL;
+	if (*slot)
+		return &x->vms[*slot - 1];
 	struct fleet_vm *vm = &x->vms[x->n_vms++];
 	*slot = (uint32_t)x->n_vms;
 	memset(vm, 0, sizeof *vm);
@@ -251,10 +250,6 @@ static void vm_peak(struct fleet_vm *vm, const struct prom_series *s)
 		vm->peak_pct = vf64_ok(pct);
 }
 
-enum { ASK_HOSTS, ASK_CAUSE, ASK_CPU, ASK_WAIT, ASK_SUFFERS, ASK_RUNNING, ASK_BALLOON, ASK_VCPUS, ASK_PEAKS };
-enum { ASKS = PROM_ASKS };
-_Static_assert(ASK_PEAKS + 1 == ASKS, "PROM_ASKS counts what is asked for");
-
 /* One row a metric: where it goes. type: 'f' struct vf64, 'i' struct vi64. */
 #define HOST_F(field, factor) .type = 'f', .at = offsetof(struct fleet_host, field), .times = (factor)
 #define HOST_I(field, factor) .type = 'i', .at = offsetof(struct fleet_host, field), .times = (factor)
@@ -293,32 +288,13 @@ static const struct metric {
 };
 enum { N_METRICS = sizeof metrics / sizeof *metrics };
 
-#define HOST_METRICS                                                                                         \
-	"vmtop_host_(info|sample_timestamp_seconds|connected|controller_info|busy_ratio|deviation_ratio|"    \
-	"memory_bytes|memory_available_bytes|pcpus"
-#define PEAKS "{__name__=~\"vmtop_vm_wanted_max_ratio|instance_vm:vmtop_vm_wanted:max1h\"}"
-
-/* Hosts first: they are few, and one answer has all of them. A VM costs a series for each metric, and making
- * these is what a Prometheus takes its time for: by query only of what differs; and what hardly changes comes
- * by turns. */
-const struct prom_ask *prom_ask(size_t i)
+/* In full, for a Prometheus looks these up by name; of an expression with a part in common it would try each
+ * of its names. */
+void prom_names(char *buf, size_t len)
 {
-	static const struct prom_ask asks[ASKS] = {
-		[ASK_HOSTS] = {"{__name__=~\"" HOST_METRICS "|memory_state)\"}",
-			"{__name__=~\"" HOST_METRICS ")\"} or vmtop_host_memory_state == 1", false},
-		[ASK_CAUSE] = {"vmtop_vm_cause_info", "vmtop_vm_cause_info", false},
-		[ASK_CPU] = {"vmtop_vm_cpu_ratio", "vmtop_vm_cpu_ratio", false},
-		[ASK_WAIT] = {"vmtop_vm_wait_ratio",
-			"vmtop_vm_wait_ratio > 0 or count by (instance) (vmtop_vm_wait_ratio)", false},
-		[ASK_SUFFERS] = {"vmtop_vm_suffering_ratio",
-			"vmtop_vm_suffering_ratio > 0 or count by (instance) (vmtop_vm_suffering_ratio)",
-			false},
-		[ASK_RUNNING] = {"vmtop_vm_running", "vmtop_vm_running == 0", false},
-		[ASK_BALLOON] = {"vmtop_vm_memory_balloon_bytes", "vmtop_vm_memory_balloon_bytes", true},
-		[ASK_VCPUS] = {"vmtop_vm_vcpus", "vmtop_vm_vcpus", true},
-		[ASK_PEAKS] = {PEAKS, PEAKS, true},
-	};
-	return i < ASKS ? &asks[i] : NULL;
+	size_t n = 0;
+	for (size_t i = 0; i < N_METRICS; i++)
+		n += (size_t)snprintf(buf + n, n < len ? len - n : 0, "%s%s", i ? "|" : "", metrics[i].name);
 }
 
 static void put_number(void *object, const struct metric *m, double value)
@@ -331,15 +307,6 @@ static void put_number(void *object, const struct metric *m, double value)
 		memcpy(to, &(struct vf64){x, AVAIL_OK}, sizeof(struct vf64));
 	else
 		memcpy(to, &(struct vi64){(int64_t)x, AVAIL_OK}, sizeof(struct vi64));
-}
-
-/* How many VMs of a host are known to wait, or not to; the answer has no name. */
-static void take_count(struct fold *x, const struct prom_series *s)
-{
-	bool counts = x->ask == ASK_WAIT || x->ask == ASK_SUFFERS;
-	long host = counts ? host_at(x, s->label[PROM_INSTANCE]) : -1;
-	if (host >= 0)
-		x->keys[host].told[x->ask == ASK_WAIT ? TOLD_WAIT : TOLD_SUFFERS] = s->value;
 }
 
 static const struct metric *metric_of(struct fold *x, const char *name)
@@ -355,8 +322,6 @@ static const struct metric *metric_of(struct fold *x, const char *name)
 static void take_series(void *arg, const struct prom_series *s)
 {
 	struct fold *x = arg;
-	if (!s->label[PROM_NAME][0] && s->label[PROM_INSTANCE][0])
-		take_count(x, s);
 	const struct metric *m = metric_of(x, s->label[PROM_NAME]);
 	if (!m || !s->label[PROM_INSTANCE][0] || x->full)
 		return;
@@ -387,19 +352,6 @@ static void count_vm(struct fleet_host *h, const struct fleet_vm *vm)
 			h->alarms[cause_alarm((enum cause)c)]++;
 }
 
-/* Where all VMs of a host are known, those that were not named have nothing of it; else they are not known.
- */
-static void fill_zeros(struct fleet *f, size_t host, const double told[TOLD])
-{
-	const struct fleet_host *h = &f->hosts[host];
-	for (size_t i = h->first_vm; i < h->first_vm + h->n_vms; i++) {
-		struct vf64 *to[TOLD] = {&f->vms[i].wait_pct, &f->vms[i].score_pct};
-		for (int k = 0; k < TOLD; k++)
-			if (!vf64_has(*to[k]) && told[k] >= (double)h->n_vms)
-				*to[k] = vf64_ok(0);
-	}
-}
-
 /* VMs of a host together, hosts in the order in which they came. */
 static int place_vms(struct fold *x)
 {
@@ -423,10 +375,8 @@ static int place_vms(struct fold *x)
 		f->vms[h->first_vm + h->n_vms++] = x->vms[i];
 		count_vm(h, &x->vms[i]);
 	}
-	for (size_t i = 0; i < f->n_hosts; i++) {
-		fill_zeros(f, i, x->keys[i].told);
+	for (size_t i = 0; i < f->n_hosts; i++)
 		fleet_sum(f, i);
-	}
 	return fleet_rank(f);
 }
 
@@ -441,31 +391,51 @@ static const struct prom_instance *instance_of(const struct prom_rows *r, const 
 
 bool prom_rows_news(const struct prom_rows *now, size_t host, const struct prom_rows *was)
 {
-	const struct prom_instance *is = &now->of[host], *old = instance_of(was, is->key, host);
+	const struct prom_instance *is = &now->of[host];
+	const struct prom_instance *old = was->f ? instance_of(was, is->key, host) : NULL;
 	return !old || !(is->stamp > 0) || is->stamp < old->stamp || is->stamp > old->stamp;
 }
 
-/* Of hosts that have told nothing since. */
-static void keep_vms(struct fold *x, const struct prom_rows *was)
+/* A row with a name and nothing else: it has news until it has been read. */
+static void not_read(struct fold *x, size_t i)
 {
-	const struct prom_rows now = {x->f, x->keys};
-	size_t named = x->n_vms;
-	bool *some = calloc(x->f->n_hosts + 1, sizeof *some);
-	x->full |= !some;
-	for (size_t i = 0; some && i < named; i++)
-		some[x->vms[i].host] = true;
-	for (size_t i = 0; i < x->f->n_hosts && !x->full; i++) {
-		if (some[i] || prom_rows_news(&now, i, was))
-			continue;
-		size_t old = (size_t)(instance_of(was, x->keys[i].key, i) - was->of);
-		const struct fleet_host *h = &was->f->hosts[old];
-		for (size_t k = 0; k < h->n_vms && !(x->full = !vms_room(x)); k++) {
-			x->vms[x->n_vms] = was->f->vms[h->first_vm + k];
-			x->vms[x->n_vms++].host = i;
-		}
+	struct fleet_host *h = &x->f->hosts[i];
+	h->readings = 0;
+	h->running = h->paused = h->off = h->hung = vi64_absent(AVAIL_NONE);
+	x->keys[i].stamp = 0;
+}
+
+/* As it was: its stamp too, so that what is new of it stays to be read. What is counted is counted again. */
+static void keep_host(struct fold *x, size_t i, const struct prom_rows *was, size_t old)
+{
+	struct fleet_host *h = &x->f->hosts[i];
+	const struct fleet_host *from = &was->f->hosts[old];
+	*h = *from;
+	x->keys[i].stamp = was->of[old].stamp;
+	h->asked_ns = x->now_ns;
+	h->first_vm = h->n_vms = 0;
+	memset(h->alarms, 0, sizeof h->alarms);
+	if (h->readings > 0)
+		h->running = h->paused = h->off = h->hung = vi64_ok(0);
+	for (size_t k = 0; k < from->n_vms && !(x->full |= !vms_room(x)); k++) {
+		x->vms[x->n_vms] = was->f->vms[from->first_vm + k];
+		x->vms[x->n_vms++].host = i;
 	}
-	x->f->peaks_s = fmax(x->f->peaks_s, was->f->peaks_s);
-	free(some);
+}
+
+/* What was not asked for. */
+static void keep(struct fold *x, const struct prom_kept *k)
+{
+	for (size_t i = 0; i < k->n && i < x->f->n_hosts && !x->full; i++) {
+		const struct prom_instance *old =
+			k->asked[i] || !k->was->f ? NULL : instance_of(k->was, x->keys[i].key, i);
+		if (old)
+			keep_host(x, i, k->was, (size_t)(old - k->was->of));
+		else if (!k->asked[i])
+			not_read(x, i);
+	}
+	if (k->was->f)
+		x->f->peaks_s = fmax(x->f->peaks_s, k->was->f->peaks_s);
 }
 
 static void fold_done(struct fold *x)
@@ -477,21 +447,19 @@ static void fold_done(struct fold *x)
 }
 
 int prom_rows_read(struct prom_rows *to, const struct prom_text *answers, size_t n,
-	const struct prom_moment *m, const struct prom_rows *was, struct err *e)
+	const struct prom_moment *m, const struct prom_kept *kept, struct err *e)
 {
 	struct fold x = {
 		.f = fleet_new(), .now_ns = m->now_ns, .wall_ns = m->wall_ns, .scrape_s = m->scrape_s};
 	int rc = x.f ? 0 : err_set(e, ERR_NOMEM, "out of memory");
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		const struct prom_text *t = &answers[i];
-		x.ask = i;
-		x.old = t->old;
 		if (t->text)
 			rc = (t->metrics ? prom_read_metrics : prom_read)(
 				t->text, t->len, take_series, &x, e);
 	}
-	if (rc == 0 && was)
-		keep_vms(&x, was);
+	if (rc == 0 && kept)
+		keep(&x, kept);
 	if (rc == 0 && x.full)
 		rc = err_set(e, ERR_RUNTIME, "too many hosts (%d at most) or VMs (%d), or out of memory",
 			HOSTS_MOST, VMS_MOST);
@@ -514,12 +482,12 @@ void prom_rows_done(struct prom_rows *r)
 	*r = (struct prom_rows){.f = NULL};
 }
 
-struct fleet *prom_fold(
-	const struct prom_text *answers, double scrape_s, int64_t now_ns, int64_t wall_ns, struct err *e)
+struct fleet *prom_fold(const struct prom_text *answers, size_t n, double scrape_s, int64_t now_ns,
+	int64_t wall_ns, struct err *e)
 {
 	struct prom_rows rows = {.f = NULL};
 	const struct prom_moment m = {scrape_s, now_ns, wall_ns};
-	if (prom_rows_read(&rows, answers, ASKS, &m, NULL, e) < 0)
+	if (prom_rows_read(&rows, answers, n, &m, NULL, e) < 0)
 		return NULL;
 	free(rows.of);
 	return rows.f;

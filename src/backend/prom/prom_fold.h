@@ -7,13 +7,9 @@
 #include "prom_read.h"
 #include "vmtop/prom.h"
 
-/* Of which the most VMs have nothing: asked for where there is something, and how many are known at all. */
-enum { TOLD_WAIT, TOLD_SUFFERS, TOLD };
-
 struct prom_instance {
 	char key[PROM_TEXT]; /* its label */
-	double told[TOLD];
-	double stamp; /* of its newest sample; 0: not told */
+	double stamp;        /* of its newest sample; 0: not told, or not read yet */
 };
 
 struct prom_rows {
@@ -26,11 +22,20 @@ struct prom_moment {
 	int64_t now_ns, wall_ns;
 };
 
-/* was: rows that hosts keep which these answers name, but no VM of; may be NULL. */
+/* Hosts that were not asked for, of the first n, are as they were. */
+struct prom_kept {
+	const struct prom_rows *was;
+	const bool *asked;
+	size_t n;
+};
+
+/* kept: NULL, all of them were asked for. */
 int prom_rows_read(struct prom_rows *to, const struct prom_text *answers, size_t n,
-	const struct prom_moment *m, const struct prom_rows *was, struct err *e);
+	const struct prom_moment *m, const struct prom_kept *kept, struct err *e);
 void prom_rows_done(struct prom_rows *r);
 /* Whether a host has told something since. */
 bool prom_rows_news(const struct prom_rows *now, size_t host, const struct prom_rows *was);
+/* Names of all metrics that become something in a row, as a regular expression. */
+void prom_names(char *buf, size_t len);
 
 #endif

@@ -103,8 +103,9 @@ node_main() {
 	hostname "host$i"
 	ip link set lo up
 	sed "s|/usr/local/bin/vmtop|$VMTOP|" "$TOP/packaging/libvirt-hook" >/etc/libvirt/hooks/qemu.d/vmtop
-	# Also of a guest that has moved here (favour).
-	printf '%s\n' '#!/bin/sh' '[ "$2" != started ] || echo -10 >"/proc/$(cat "/run/libvirt/qemu/$1.pid")/autogroup"' 'exit 0' \
+	# Also of a guest that has moved here (favour). Guests of hosts with a pCPU each are compared with each other: what else
+	# the machine does on it would have them all wait.
+	printf '%s\n' '#!/bin/sh' '[ "$2" != started ] || echo -15 >"/proc/$(cat "/run/libvirt/qemu/$1.pid")/autogroup"' 'exit 0' \
 		>/etc/libvirt/hooks/qemu.d/weight
 	chmod 755 /etc/libvirt/hooks/qemu.d/*
 	printf '%s\n' 'user="root"' 'group="root"' 'security_driver="none"' 'cgroup_controllers=[]' 'namespaces=[]' \
@@ -129,7 +130,7 @@ node_start() {
 	eventually 20 "namespaces of host $i" test -s "$LAB/node$i.ns"
 	NODE[i]=$(cat "$LAB/node$i.ns")
 	stat -Lc %i "/proc/${NODE[i]}/ns/mnt" >"$LAB/node$i.mnt"
-	favour "${NODE[i]}" # it has a session of its own, as its guests have
+	favour "${NODE[i]}" -15 # it has a session of its own, as its guests have
 	ip link add "v$i" type veth peer name "e$i" && ip link set "v$i" master br0 up &&
 		ip link set "e$i" netns "${NODE[i]}" &&
 		nsenter -t "${NODE[i]}" -n ip addr add "10.99.0.$i/24" dev "e$i" &&

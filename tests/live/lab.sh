@@ -118,11 +118,11 @@ lab_config() {
 		'unix_sock_ro_perms="0777"' >/etc/libvirt/libvirtd.conf
 }
 
-# favour PID: above the rest of the machine, whose work would show in the guests' usage. The scheduler's weights are
-# those of sessions where it groups by session, else those of threads.
+# favour PID [NICE]: above the rest of the machine, whose work would show in the guests' usage. The scheduler's weights
+# are those of sessions where it groups by session, else those of threads.
 favour() {
 	if [ "$1" = self ]; then renice -n -10 $$; fi
-	echo -10 >"/proc/$1/autogroup" || true
+	echo "${2:--10}" >"/proc/$1/autogroup" || true
 } >/dev/null 2>&1
 
 # Starts libvirtd (again), and returns once it answers.

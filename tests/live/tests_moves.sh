@@ -403,7 +403,7 @@ most_waiting() { "$VMTOP" fleet -d 2.75 --json --vms -n 1 "${WORDS[@]}" | jq '[.
 nobody_in_need() {
 	WAITS=$(most_waiting)
 	"$VMTOP" fleet -d 2.75 --json --plan "${WORDS[@]}" >"$LAB/need" &&
-		jq -e '.plan.overloaded == 0 and (.alerts | test("STARVING") | not)' "$LAB/need" >/dev/null
+		jq -e '.plan.overloaded == 0 and (.alerts // "" | test("STARVING") | not)' "$LAB/need" >/dev/null
 }
 
 auto_moves() {

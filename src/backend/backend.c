@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include "vmtop/clock.h"
+#include "vmtop/minmax.h"
 
 int64_t backend_real_now(struct backend *b)
 {
@@ -16,7 +17,7 @@ enum wake backend_real_wait(struct backend *b, int64_t until_ns, int fd)
 {
 	const int64_t most = INT64_C(3600000000000);
 	int64_t left = until_ns - backend_real_now(b);
-	left = left < 0 ? 0 : left > most ? most : left;
+	left = clamp(left, 0, most);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	return poll(&p, 1, (int)((left + 999999) / 1000000)) > 0 ? WAKE_INPUT : WAKE_TIMER;
 }

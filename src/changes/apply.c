@@ -7,6 +7,7 @@
 
 #include "changes.h"
 #include "vmtop/effect.h"
+#include "vmtop/minmax.h"
 
 enum { FAIL_HOLD_S = 10, FAIL_HOLD_MAX_S = 600 };
 
@@ -313,8 +314,7 @@ static void record_failed(struct changes *ch, struct vm_record *r)
 	for (int i = 0; i < r->fails && hold < FAIL_HOLD_MAX_S; i++)
 		hold *= 2;
 	r->fails++;
-	r->memo.fail_until_ns =
-		ch->sample->time_ns + (hold < FAIL_HOLD_MAX_S ? hold : FAIL_HOLD_MAX_S) * INT64_C(1000000000);
+	r->memo.fail_until_ns = ch->sample->time_ns + min_of(hold, FAIL_HOLD_MAX_S) * INT64_C(1000000000);
 }
 
 static void record_outcome(struct changes *ch, const struct action *a)

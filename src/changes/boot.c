@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vmtop/minmax.h"
+
 int64_t boot_seconds(void)
 {
 	struct timespec t;
@@ -22,6 +24,6 @@ void boot_name(char buf[BOOT_NAME])
 	ssize_t n = fd < 0 ? 0 : read(fd, buf, BOOT_NAME - 1);
 	if (fd >= 0)
 		close(fd);
-	buf[n > 0 ? n : 0] = '\0';
+	buf[max_of(n, 0)] = '\0';
 	buf[strcspn(buf, "\n")] = '\0';
 }

@@ -15,6 +15,7 @@
 
 #include "vmtop/err.h"
 #include "vmtop/folder.h"
+#include "vmtop/minmax.h"
 
 enum { JOURNAL_MAX = 64 << 20, COMPACT_ABOVE = 256 << 10, COMPACT_FACTOR = 4 };
 
@@ -277,7 +278,7 @@ static int write_anew(struct journal *j, const struct ledger *l, struct err *e)
 
 int journal_compact(struct journal *j, const struct ledger *l, bool now, struct err *e)
 {
-	off_t limit = COMPACT_FACTOR * j->clean > COMPACT_ABOVE ? COMPACT_FACTOR * j->clean : COMPACT_ABOVE;
+	off_t limit = max_of(COMPACT_FACTOR * j->clean, COMPACT_ABOVE);
 	if (!now && j->size < limit)
 		return 0;
 	struct journal fresh = *j;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "changes.h"
+#include "vmtop/minmax.h"
 #include "vmtop/record.h"
 #include "vmtop/text.h"
 
@@ -149,7 +150,7 @@ static int try_once(struct changes *ch, struct farewell *f, bool *final, struct 
 static bool rest(struct changes *ch, const struct farewell *f)
 {
 	int64_t next = ch->b->ops->now(ch->b) + AGAIN_MS * (SECOND / 1000);
-	next = next < f->until_ns ? next : f->until_ns;
+	next = min_of(next, f->until_ns);
 	/* An event ends the wait early; a moment passes all the same. */
 	for (int64_t now; (now = ch->b->ops->now(ch->b)) < next;)
 		if (f->by->hurried(f->by->arg) || ch->b->ops->wait(ch->b, next, f->by->fd) == WAKE_END)

@@ -3,6 +3,7 @@
  * never again, so that it stays the state before our first change. Does no I/O. */
 #include "ledger.h"
 #include "vmtop/array.h"
+#include "vmtop/minmax.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,8 +159,8 @@ void balloon_will(struct vm_record *r, int64_t kib)
 	if (r->wrote_kib < 0)
 		r->low_kib = r->high_kib = r->found_kib;
 	r->wrote_kib = kib;
-	r->low_kib = kib < r->low_kib ? kib : r->low_kib;
-	r->high_kib = kib > r->high_kib ? kib : r->high_kib;
+	r->low_kib = min_of(kib, r->low_kib);
+	r->high_kib = max_of(kib, r->high_kib);
 }
 
 bool balloon_ours(const struct vm_record *r, int64_t kib, bool same_life)

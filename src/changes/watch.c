@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "changes.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 /* So long a VM may be away before its changes are forgotten: a script that restarts it needs a moment. */
@@ -146,7 +147,7 @@ static void vm_came(struct changes *ch, const struct vm_sample *vm, bool first)
 	watch_balloon(ch, r, vm);
 	watch_shares(ch, r, vm);
 	r->memo.shares_found = r->shares.wrote > 0 ? r->shares.found : 0;
-	r->memo.shares_now = r->shares.wrote > 0 ? r->shares.wrote : 0;
+	r->memo.shares_now = max_of(r->shares.wrote, 0);
 }
 
 /* Whether somebody just put this vCPU back as it was found: a release before a migration, no rivalry. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
 #include "vmtop/settings.h"
 #include "vmtop/text.h"
 
@@ -30,9 +31,9 @@ static size_t distance(const char *a, size_t n, const char *b)
 		row[0] = i;
 		for (size_t j = 1; j <= m; j++) {
 			size_t change = corner + (a[i - 1] != b[j - 1]);
-			size_t gap = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+			size_t gap = min_of(row[j], row[j - 1]) + 1;
 			corner = row[j];
-			row[j] = change < gap ? change : gap;
+			row[j] = min_of(change, gap);
 		}
 	}
 	return row[m];

@@ -9,6 +9,7 @@
 #include "output.h"
 #include "vmtop/batch.h"
 #include "vmtop/columns.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 int batch_columns(struct batch_out *o, struct err *e)
@@ -65,7 +66,7 @@ static int column_width(const struct batch_out *o, const struct snapshot *s, int
 		value_format(text, sizeof text, &v);
 		int w = out_columns(text);
 		if (w > width)
-			width = w < OUT_WIDTH_MAX ? w : OUT_WIDTH_MAX;
+			width = min_of(w, OUT_WIDTH_MAX);
 	}
 	return width;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum { LIST_MOST = 100, NAMED_MOST = 3 };
@@ -51,8 +52,8 @@ static void share_count(const struct host_sample *h, int (*of)(const struct pcpu
 		if (!members[i])
 			continue;
 		x->n++;
-		x->least = members[i] < x->least ? members[i] : x->least;
-		x->most = members[i] > x->most ? members[i] : x->most;
+		x->least = min_of(members[i], x->least);
+		x->most = max_of(members[i], x->most);
 	}
 }
 

@@ -10,6 +10,7 @@
 
 #include "vmtop/array.h"
 #include "vmtop/engine.h"
+#include "vmtop/minmax.h"
 #include "vmtop/quantity.h"
 #include "vmtop/record.h"
 #include "vmtop/settings.h"
@@ -260,7 +261,7 @@ static bool is_text(const char *path)
 	size_t n = f ? fread(head, 1, sizeof head, f) : 0;
 	if (f)
 		fclose(f);
-	return n > 0 && !memchr(head, '\0', n) && strncmp(head, "SQLite", n < 6 ? n : 6) != 0;
+	return n > 0 && !memchr(head, '\0', n) && strncmp(head, "SQLite", min_of(n, 6)) != 0;
 }
 
 static bool steers_memory(const struct scenario *scn)

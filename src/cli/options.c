@@ -3,6 +3,7 @@
  * Invariant: every option is a row of the settings table; nothing is printed here, and on failure the
  * caller's config is untouched. How a command line is read: args.c. */
 #include "vmtop/options.h"
+#include "vmtop/minmax.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static int option_set_key(struct options_walk *w, const char *text)
 	text_escape(shown, sizeof shown, text);
 	if (!text[n] || n == 0)
 		return err_set(w->e, ERR_USAGE, "--set: bad value '%s', expected KEY=VALUE", shown);
-	snprintf(key, sizeof key, "%.*s", (int)(n < sizeof key ? n : sizeof key), text);
+	snprintf(key, sizeof key, "%.*s", (int)min_of(n, sizeof key), text);
 	const struct setting *s = n < sizeof key ? setting_by_key(key) : NULL;
 	if (!s)
 		return err_set(w->e, ERR_USAGE, "--set: unknown key in '%s', see vmtop.conf(5)", shown);

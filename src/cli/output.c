@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmtop/minmax.h"
+
 #include "signals.h"
 
 static int open_file(const struct output *o, enum output_how how, struct err *e)
@@ -71,7 +73,7 @@ static int write_all(int fd, const char *name, const char *text, size_t len, str
 		if (!can_write(fd, &patience_ms))
 			return 0;
 		/* So much a pipe that is ready takes without blocking. */
-		ssize_t n = write(fd, text, len < PIPE_BUF ? len : PIPE_BUF);
+		ssize_t n = write(fd, text, min_of(len, PIPE_BUF));
 		if (n >= 0) {
 			text += n;
 			len -= (size_t)n;

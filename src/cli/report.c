@@ -15,6 +15,7 @@
 #include "vmtop/array.h"
 #include "vmtop/engine.h"
 #include "vmtop/folder.h"
+#include "vmtop/minmax.h"
 #include "vmtop/record.h"
 #include "vmtop/settings.h"
 #include "vmtop/subcommand.h"
@@ -150,8 +151,8 @@ static void widen(int64_t *least, int64_t *most, struct vi64 v)
 {
 	if (!vi64_has(v))
 		return;
-	*least = v.v < *least ? v.v : *least;
-	*most = v.v > *most ? v.v : *most;
+	*least = min_of(v.v, *least);
+	*most = max_of(v.v, *most);
 }
 
 static int look_at_guests(struct report *r, const struct snapshot *s)

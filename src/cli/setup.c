@@ -2,6 +2,7 @@
 /* Saving the setup. Invariant: a line that is not about a saved key is never touched, the old file stays
  * until the new one is complete, and nothing that root writes stays root's in a user's folder. */
 #include "vmtop/setup.h"
+#include "vmtop/minmax.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -204,7 +205,7 @@ static int write_all(int fd, const char *text)
 		ssize_t w = write(fd, text, n);
 		if (w < 0 && errno != EINTR)
 			return -1;
-		text += w > 0 ? w : 0;
+		text += max_of(w, 0);
 		n -= w > 0 ? (size_t)w : 0;
 	}
 	return fsync(fd);

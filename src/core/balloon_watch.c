@@ -2,6 +2,7 @@
 /* Which sizes of a balloon come from us. Invariant: with a target, lo <= target <= hi. Knows no guest, no
  * policy and no clock. */
 #include "vmtop/balloon_watch.h"
+#include "vmtop/minmax.h"
 
 #include <string.h>
 
@@ -14,7 +15,7 @@ enum {
 
 int64_t balloon_small_kib(int64_t max_kib)
 {
-	return max_kib / 200 > SMALL_KIB ? max_kib / 200 : SMALL_KIB;
+	return max_of(max_kib / 200, SMALL_KIB);
 }
 
 bool balloon_watch_asks(const struct balloon_watch *w)
@@ -24,8 +25,8 @@ bool balloon_watch_asks(const struct balloon_watch *w)
 
 static void widen(struct balloon_watch *w, int64_t kib)
 {
-	w->lo_kib = kib < w->lo_kib ? kib : w->lo_kib;
-	w->hi_kib = kib > w->hi_kib ? kib : w->hi_kib;
+	w->lo_kib = min_of(kib, w->lo_kib);
+	w->hi_kib = max_of(kib, w->hi_kib);
 }
 
 void balloon_watch_asked(struct balloon_watch *w, int64_t at_kib, int64_t to_kib, int64_t now_ns, bool unsure)

@@ -11,6 +11,7 @@
 #include "vmtop/array.h"
 #include "vmtop/config.h"
 #include "vmtop/err.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 static const struct cpu_policy_ops *const policies[] = {
@@ -225,7 +226,7 @@ static size_t next_to_leave(const struct cpu_problem *b)
 static size_t most_moves(const struct config *cfg, size_t units)
 {
 	enum { FEW = 8 };
-	return cfg->max_moves > 0 ? (size_t)cfg->max_moves : units / 4 > FEW ? units / 4 : FEW;
+	return cfg->max_moves > 0 ? (size_t)cfg->max_moves : max_of(units / 4, FEW);
 }
 
 /* Those for whom there was no room in this round stay for now; no policy may do more. */

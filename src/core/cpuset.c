@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vmtop/err.h"
+#include "vmtop/minmax.h"
 
 void cpuset_clear(struct cpuset *s)
 {
@@ -121,7 +122,7 @@ static int parse_id(const char **p)
 	int v = isdigit((unsigned char)**p) ? 0 : -1;
 	for (; isdigit((unsigned char)**p); (*p)++)
 		v = v < CPUSET_CPUS / 10 + 1 ? v * 10 + (**p - '0') : CPUSET_CPUS;
-	return v < CPUSET_CPUS ? v : CPUSET_CPUS;
+	return min_of(v, CPUSET_CPUS);
 }
 
 static const char *skip_space(const char *p)

@@ -3,6 +3,7 @@
  * vCPU ran and demand_upper_pct(), and never above its cap; smooth_pct never above the cap either.
  * Must not know: VMs, pCPUs, clocks. */
 #include "vmtop/demand.h"
+#include "vmtop/minmax.h"
 
 #include <math.h>
 
@@ -18,11 +19,6 @@ enum {
 /* Time constant with which a waiting vCPU's history creeps towards its upper bound: 10 % a second. */
 static const double creep_s = 9.5;
 
-static double clamp(double x, double lo, double hi)
-{
-	return x < lo ? lo : x > hi ? hi : x;
-}
-
 /* Share of the way that an exponential average goes in `window` seconds. */
 static double step(double window, double constant)
 {
@@ -36,7 +32,7 @@ void demand_reset(struct demand *d)
 
 static double capped(double pct, double cap)
 {
-	return clamp(pct, 0, cap < 100 ? cap : 100);
+	return clamp(pct, 0, min_of(cap, 100));
 }
 
 double demand_upper_pct(const struct demand_reading *r)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Errors as values. Invariant: a filled error always has a code and a message. */
 #include "vmtop/err.h"
+#include "vmtop/minmax.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,8 +35,8 @@ int err_prefix(struct err *e, const char *fmt, ...)
 	memcpy(e->msg, head, n);
 	memcpy(e->msg + n, ": ", 3);
 	size_t room = sizeof e->msg - n - 3, want = strlen(old);
-	memcpy(e->msg + n + 2, old, want < room ? want : room);
-	e->msg[n + 2 + (want < room ? want : room)] = '\0';
+	memcpy(e->msg + n + 2, old, min_of(want, room));
+	e->msg[n + 2 + min_of(want, room)] = '\0';
 	return -1;
 }
 

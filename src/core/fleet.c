@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "vmtop/array.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 /* Late: three readings and a moment for the answer. */
@@ -210,7 +211,7 @@ double fleet_age_s(const struct fleet *f, const struct fleet_host *h)
 	if (!h->seen_ns)
 		return -1;
 	double age = (double)(f->now_ns - h->seen_ns) / 1e9;
-	return age > 0 ? age : 0;
+	return max_of(age, 0);
 }
 
 static void settle_host(const struct fleet *f, struct fleet_host *h)

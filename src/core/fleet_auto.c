@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "vmtop/control.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 /* Hundredths of a pCPU, and MiB: what is finer is noise. */
@@ -132,7 +133,7 @@ static long capacity(double room, long step, long sum, bool over)
 	long v = below(room, step);
 	if (over)
 		return v < sum ? v : sum > 0 ? sum - 1 : 0;
-	return v > sum ? v : sum;
+	return max_of(v, sum);
 }
 
 /* comes: what a guest that comes may want more at its peak. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmtop/fleet_auto.h"
+#include "vmtop/minmax.h"
 
 #define SECOND 1000000000.
 
@@ -22,7 +23,7 @@ bool fleet_auto_due(struct fleet_auto_pace *p, bool over, int64_t now_ns)
 
 static bool differs(long a, long b)
 {
-	long most = b / WOBBLE_PART > WOBBLE ? b / WOBBLE_PART : WOBBLE;
+	long most = max_of(b / WOBBLE_PART, WOBBLE);
 	return (a < 0) != (b < 0) || a - b > most || b - a > most;
 }
 

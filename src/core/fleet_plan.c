@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "vmtop/array.h"
+#include "vmtop/minmax.h"
 
 /* Hosts that are looked at for pairs and chains, in all: what bounds the time of a large fleet that is full.
  */
@@ -132,7 +133,7 @@ static void item_add(struct work *w, struct item *x, uint32_t task)
 	x->cost += t->cost_mib;
 	x->endless |= t->endless;
 	x->needs |= t->needs;
-	x->pcpus = t->pcpus > x->pcpus ? t->pcpus : x->pcpus;
+	x->pcpus = max_of(t->pcpus, x->pcpus);
 	/* Those that should be together and are not are left where they are. */
 	x->fixed |= t->fixed || t->unit != x->unit;
 	w->item_of[task] = (uint32_t)(x - w->items);

@@ -10,6 +10,7 @@
 
 #include "mem_priv.h"
 #include "vmtop/array.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 /* A balloon's size is told once a second, and a guest on a busy host may pause for as long. */
@@ -26,7 +27,7 @@ const struct mem_policy_ops *mem_policy(const struct config *cfg)
 double mem_cycle_s(const struct config *cfg)
 {
 	if (cfg->memory_cycle_s > 0)
-		return cfg->memory_cycle_s < 0.2 ? 0.2 : cfg->memory_cycle_s;
+		return max_of(cfg->memory_cycle_s, 0.2);
 	return mem_policy(cfg)->cycle_s;
 }
 
@@ -97,7 +98,7 @@ static int64_t spill(const struct mem_ctl *c)
 {
 	const struct vi64 swap = c->r->sample->host.swap_free_kib;
 	bool may = vi64_has(swap) && c->r->cfg->reclaim == RECLAIM_PRESSURE;
-	return may ? kib_max(swap.v - c->levels.hard_out, 0) : 0;
+	return may ? max_of(swap.v - c->levels.hard_out, 0) : 0;
 }
 
 /* With what all were found with the host has its least left. */
@@ -118,15 +119,15 @@ static void host_fill(struct mem_ctl *c)
 		const struct mem_guest *g = &c->guest[i];
 		flight += mem_guest_in_flight(g);
 		if (g->moving)
-			c->coming_kib += kib_max(g->balloon - g->m.asked_kib, 0);
+			c->coming_kib += max_of(g->balloon - g->m.asked_kib, 0);
 	}
 	c->host_known = vi64_has(h->total_kib) && vi64_has(h->available_kib) && h->total_kib.v > 0;
 	mem_levels_fill(&c->levels, c->r->cfg, c->host_known ? h->total_kib.v : 0);
 	c->free_kib = c->host_known ? h->available_kib.v : 0;
 	if (mem_guarded(c, MEM_GUARD_FLIGHT))
 		c->free_kib -= flight;
-	c->pool_kib = kib_max(c->free_kib - c->levels.reserve, 0);
-	c->own_kib = kib_max(c->free_kib - MEM_HOST_LEAST, 0);
+	c->pool_kib = max_of(c->free_kib - c->levels.reserve, 0);
+	c->own_kib = max_of(c->free_kib - MEM_HOST_LEAST, 0);
 	c->spill_kib = spill(c);
 	c->fits = holds_all(c);
 	mem_scopes_fill(c);
@@ -187,9 +188,9 @@ static int64_t shrink_limit(const struct mem_ctl *c, const struct mem_guest *g)
 {
 	int64_t limit = g->forced ? g->base : g->floor;
 	if (mem_guarded(c, MEM_GUARD_UNUSED) && !g->forced)
-		limit = kib_max(limit, g->m.unused_base_kib - spare(c, g) + 100 * MIB);
+		limit = max_of(limit, g->m.unused_base_kib - spare(c, g) + 100 * MIB);
 	if (mem_guarded(c, MEM_GUARD_STEP))
-		limit = kib_max(limit, g->balloon - g->balloon / 4);
+		limit = max_of(limit, g->balloon - g->balloon / 4);
 	return limit;
 }
 
@@ -200,15 +201,15 @@ static int64_t whole_mib(int64_t kib)
 
 int64_t mem_own_kib(const struct mem_ctl *c, const struct mem_guest *g)
 {
-	return kib_max(c->own_kib + (g->urgent || g->give_back ? c->spill_kib : 0), 0);
+	return max_of(c->own_kib + (g->urgent || g->give_back ? c->spill_kib : 0), 0);
 }
 
 /* What it had when it was found is given back also from the reserve. */
 static int64_t granted_most(const struct mem_ctl *c, const struct mem_guest *g)
 {
-	int64_t own = kib_min(mem_found(g) - g->promised, mem_own_kib(c, g));
-	int64_t most = kib_min(c->pool_kib, mem_scope_room(c, g, c->levels.reserve));
-	return kib_max(most, kib_min(own, mem_scope_room(c, g, MEM_HOST_LEAST)));
+	int64_t own = min_of(mem_found(g) - g->promised, mem_own_kib(c, g));
+	int64_t most = min_of(c->pool_kib, mem_scope_room(c, g, c->levels.reserve));
+	return max_of(most, min_of(own, mem_scope_room(c, g, MEM_HOST_LEAST)));
 }
 
 int64_t mem_target(const struct mem_ctl *c, const struct mem_guest *g)
@@ -216,11 +217,11 @@ int64_t mem_target(const struct mem_ctl *c, const struct mem_guest *g)
 	int64_t to = g->to_kib;
 	if (g->let_go)
 		return to;
-	to = kib_min(to, kib_max(g->max, g->balloon));
+	to = min_of(to, max_of(g->max, g->balloon));
 	if (to < g->balloon)
-		to = kib_min(whole_mib(kib_max(to, shrink_limit(c, g))), g->balloon);
+		to = min_of(whole_mib(max_of(to, shrink_limit(c, g))), g->balloon);
 	else if (to > g->promised)
-		to = kib_min(to, g->promised + granted_most(c, g));
+		to = min_of(to, g->promised + granted_most(c, g));
 	return to;
 }
 
@@ -247,8 +248,8 @@ static bool guest_order(struct mem_ctl *c, struct mem_guest *g, struct plan *pla
 	a->from_kib = g->target;
 	a->to_kib = to;
 	a->why = g->why;
-	int64_t cost = kib_max(to - g->promised, 0);
-	c->pool_kib = kib_max(c->pool_kib - cost, 0);
+	int64_t cost = max_of(to - g->promised, 0);
+	c->pool_kib = max_of(c->pool_kib - cost, 0);
 	c->own_kib -= cost;
 	mem_scope_spend(c, g, cost);
 	g->called = true;
@@ -273,7 +274,7 @@ static int orders_issue(struct mem_ctl *c, struct plan *plan, struct err *e)
  * promised. */
 static void let_go_of_stuck(struct mem_ctl *c, struct mem_guest *g)
 {
-	double still = (double)(c->r->sample->time_ns - kib_max(g->m.moved_ns, g->m.asked_ns)) / 1e9;
+	double still = (double)(c->r->sample->time_ns - max_of(g->m.moved_ns, g->m.asked_ns)) / 1e9;
 	char to[16], at[16];
 	double limit = fmax(2 * mem_cycle_s(c->r->cfg) - 0.5, STUCK_S);
 	if (!mem_guarded(c, MEM_GUARD_PROGRESS) || !g->eligible || !g->moving ||
@@ -318,7 +319,7 @@ static void commit(struct mem_ctl *c, const struct mem_verdict *v, bool acts)
 
 static bool may_run_dry(const struct mem_guest *g)
 {
-	return g->eligible && kib_max(g->target, g->balloon) < g->max;
+	return g->eligible && max_of(g->target, g->balloon) < g->max;
 }
 
 int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, struct mem_status *status,
@@ -366,8 +367,8 @@ static struct mem_memo *memo_find(struct mem_ctl *c, const uint8_t uuid[UUID_BYT
 
 static void memo_asked(struct mem_memo *m, const struct action *a, int64_t now_ns)
 {
-	int64_t add = a->to_kib - kib_max(a->from_kib, m->balloon_kib);
-	int64_t back = kib_max(a->from_kib, m->balloon_kib) - kib_max(a->to_kib, m->balloon_kib);
+	int64_t add = a->to_kib - max_of(a->from_kib, m->balloon_kib);
+	int64_t back = max_of(a->from_kib, m->balloon_kib) - max_of(a->to_kib, m->balloon_kib);
 	balloon_watch_asked(&m->watch, m->balloon_kib, a->to_kib, now_ns, a->outcome == OUTCOME_UNKNOWN);
 	m->asked_from_kib = m->balloon_kib;
 	m->asked_kib = a->to_kib;
@@ -377,7 +378,7 @@ static void memo_asked(struct mem_memo *m, const struct action *a, int64_t now_n
 	m->moved_kib = m->balloon_kib;
 	m->moved_ns = now_ns;
 	m->acted_update_ns = m->update_ns;
-	m->unseen_kib = kib_max(m->unseen_kib - kib_max(back, 0), 0); /* promised, never taken */
+	m->unseen_kib = max_of(m->unseen_kib - max_of(back, 0), 0); /* promised, never taken */
 	if (add > 0) {
 		m->grew_ns = now_ns;
 		m->unseen_kib += add;
@@ -386,7 +387,7 @@ static void memo_asked(struct mem_memo *m, const struct action *a, int64_t now_n
 		m->before_shrink_kib = 0;
 		m->found_kib = a->to_kib;
 	} else if (a->to_kib < m->balloon_kib) {
-		m->before_shrink_kib = kib_max(m->before_shrink_kib, m->balloon_kib);
+		m->before_shrink_kib = max_of(m->before_shrink_kib, m->balloon_kib);
 	}
 }
 
@@ -395,7 +396,7 @@ static void memo_asked(struct mem_memo *m, const struct action *a, int64_t now_n
 static void memo_let_go(struct mem_memo *m, const struct action *a, int64_t now_ns)
 {
 	double again = m->strikes < 2 ? 60 : 600;
-	m->unseen_kib = kib_max(m->unseen_kib - kib_max(m->asked_kib - m->balloon_kib, 0), 0);
+	m->unseen_kib = max_of(m->unseen_kib - max_of(m->asked_kib - m->balloon_kib, 0), 0);
 	balloon_watch_asked(&m->watch, m->balloon_kib, a->to_kib, now_ns, a->outcome == OUTCOME_UNKNOWN);
 	m->asked_kib = a->to_kib;
 	m->asked_ns = now_ns;

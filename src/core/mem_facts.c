@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mem_priv.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 #define NS 1000000000.0
@@ -66,7 +67,7 @@ static void observe_age(struct mem_guest *g, int64_t now_ns)
 	g->fresh = vi64_has(mem->last_update_ns) && mem->last_update_ns.v != m->update_ns;
 	if (g->fresh) {
 		double since = m->update_seen_ns ? seconds_since(m->update_look_ns, now_ns) : told;
-		m->update_base_s = told < since ? told : since;
+		m->update_base_s = min_of(told, since);
 		m->update_ns = mem->last_update_ns.v;
 		m->update_seen_ns = now_ns;
 	}
@@ -85,7 +86,7 @@ static void observe_unused(struct mem_guest *g, int64_t before_kib)
 	/* At the first look the balloon may be on its way down; the guest's total of that moment tells. Later
 	 * it must not be asked: with deflate-on-oom it stays at the maximum. */
 	const struct vi64 total = g->m.look_ns ? vi64_absent(AVAIL_NONE) : g->vm->mem.available_kib;
-	g->m.unused_base_kib = kib_max(kib_max(g->balloon, before_kib), vi64_has(total) ? total.v : 0);
+	g->m.unused_base_kib = max_of(max_of(g->balloon, before_kib), vi64_has(total) ? total.v : 0);
 }
 
 /* A target set by hand through us is ours too. */
@@ -199,7 +200,7 @@ static void observe_plugged(struct mem_guest *g)
 		&m->asked_kib, &m->asked_from_kib, &m->balloon_kib, &m->moved_kib, &m->unused_base_kib};
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
 		if (*sizes[i] > 0)
-			*sizes[i] = kib_max(*sizes[i] + by, MIB);
+			*sizes[i] = max_of(*sizes[i] + by, MIB);
 }
 
 static void observe_balloon(struct mem_ctl *c, struct mem_guest *g)
@@ -221,21 +222,21 @@ static void observe_unseen(const struct mem_ctl *c, struct mem_guest *g, int64_t
 {
 	struct mem_memo *m = &g->m;
 	const struct vi64 rss = g->vm->mem.rss_kib;
-	m->unseen_kib -= kib_max(before_kib - g->balloon, 0);
+	m->unseen_kib -= max_of(before_kib - g->balloon, 0);
 	if (vi64_has(rss) && m->rss_kib > 0)
-		m->unseen_kib -= kib_max(rss.v - m->rss_kib, 0);
+		m->unseen_kib -= max_of(rss.v - m->rss_kib, 0);
 	else if (seconds_since(m->grant_ns, c->r->sample->time_ns) > mem_cycle_s(c->r->cfg))
 		m->unseen_kib = 0;
 	if (vi64_has(rss))
 		m->rss_kib = rss.v;
-	m->unseen_kib = kib_max(m->unseen_kib, 0);
+	m->unseen_kib = max_of(m->unseen_kib, 0);
 }
 
 int64_t mem_guest_in_flight(const struct mem_guest *g)
 {
 	bool waits = g->m.asked_kib >= 0 && !g->m.given_up;
-	int64_t coming = waits ? kib_max(g->m.asked_kib - g->balloon, 0) : 0;
-	return kib_max(coming, g->m.unseen_kib);
+	int64_t coming = waits ? max_of(g->m.asked_kib - g->balloon, 0) : 0;
+	return max_of(coming, g->m.unseen_kib);
 }
 
 /* --- eligibility: one row per reason, in the order in which they are told --- */
@@ -346,7 +347,7 @@ static bool refuse_boot(struct mem_ctl *c, struct mem_guest *g, int64_t now_ns)
 	double left = seconds_until(g->m.boot_until_ns, now_ns);
 	if (g->rate->first_seen_ns > c->born_ns) {
 		double young = c->r->cfg->mem_boot_s - seconds_since(g->rate->first_seen_ns, now_ns);
-		left = young > left ? young : left;
+		left = max_of(young, left);
 	}
 	if (left <= 0)
 		return false;
@@ -384,12 +385,12 @@ static bool refuse(struct mem_ctl *c, struct mem_guest *g)
 static void figures_fill(struct mem_ctl *c, struct mem_guest *g)
 {
 	const struct vm_memory *mem = &g->vm->mem;
-	g->used = vi64_has(g->rate->used_kib) ? kib_clamp(g->rate->used_kib.v, 0, mem->max_kib.v) : 0;
+	g->used = vi64_has(g->rate->used_kib) ? clamp(g->rate->used_kib.v, 0, mem->max_kib.v) : 0;
 	g->unused = vi64_has(mem->unused_kib) ? mem->unused_kib.v : 0;
 	g->usable = vi64_has(mem->usable_kib) ? mem->usable_kib.v : g->unused;
 	g->floor = mem_guarded(c, MEM_GUARD_FLOOR) ? mem_guest_floor(g, c->r->cfg) : MIB;
 	g->target = g->moving ? g->m.asked_kib : g->balloon;
-	g->promised = kib_max(g->target, g->balloon);
+	g->promised = max_of(g->target, g->balloon);
 }
 
 void mem_guest_observe(struct mem_ctl *c, struct mem_guest *g, bool known)

@@ -8,9 +8,9 @@ enum { GIB = 1024 * MIB, GUEST_LEAST = 100 * MIB };
 
 int64_t mem_guest_max(const struct vm_sample *vm, const struct vm_rule *rule)
 {
-	int64_t max = vi64_has(vm->mem.max_kib) ? kib_max(vm->mem.max_kib.v, 0) : 0;
-	max = kib_min(max, mem_limit_kib(&vm->mem));
-	return rule && rule->mem_max_kib > 0 ? kib_min(max, rule->mem_max_kib) : max;
+	int64_t max = vi64_has(vm->mem.max_kib) ? max_of(vm->mem.max_kib.v, 0) : 0;
+	max = min_of(max, mem_limit_kib(&vm->mem));
+	return rule && rule->mem_max_kib > 0 ? min_of(max, rule->mem_max_kib) : max;
 }
 
 /* first_kib 0: the size at which it was first seen is not known. */
@@ -18,18 +18,18 @@ static int64_t floor_of(const struct config *cfg, const struct vm_sample *vm, co
 	struct vi64 used, int64_t first_kib)
 {
 	int64_t max = mem_guest_max(vm, rule);
-	int64_t least = kib_max(kib_pct(max, cfg->mem_min_pct), cfg->mem_min_kib);
+	int64_t least = max_of(kib_pct(max, cfg->mem_min_pct), cfg->mem_min_kib);
 	if (first_kib > 0)
-		least = kib_min(least, first_kib);
+		least = min_of(least, first_kib);
 	if (rule)
-		least = kib_max(least, rule->mem_min_kib);
+		least = max_of(least, rule->mem_min_kib);
 	if (vi64_has(vm->mem.min_guarantee_kib))
-		least = kib_max(least, vm->mem.min_guarantee_kib.v);
-	least = kib_min(least, max);
+		least = max_of(least, vm->mem.min_guarantee_kib.v);
+	least = min_of(least, max);
 	/* A maximum that the user set later does not take away what is in use. */
 	if (vi64_has(used))
-		least = kib_max(least, used.v + kib_max(GUEST_LEAST, kib_pct(used.v, 8)));
-	return kib_min(least, mem_guest_max(vm, NULL));
+		least = max_of(least, used.v + max_of(GUEST_LEAST, kib_pct(used.v, 8)));
+	return min_of(least, mem_guest_max(vm, NULL));
 }
 
 int64_t mem_floor_kib(const struct config *cfg, const struct vm_sample *vm, const struct vm_rule *rule,
@@ -52,20 +52,20 @@ int64_t mem_guest_least(const struct mem_guest *g, const struct config *cfg)
 static int64_t reserve_of(const struct config *cfg, int64_t host)
 {
 	if (cfg->host_reserve_kib > 0)
-		return kib_max(cfg->host_reserve_kib, MEM_HOST_LEAST);
+		return max_of(cfg->host_reserve_kib, MEM_HOST_LEAST);
 	if (mem_policy(cfg)->least_reserve)
 		return MEM_HOST_LEAST;
-	int64_t r = kib_max(kib_pct(host, 5), kib_min(GIB, kib_pct(host, 12.5)));
-	return kib_max(kib_min(r, 16 * (int64_t)GIB), MEM_HOST_LEAST + MEM_HOST_LEAST / 4);
+	int64_t r = max_of(kib_pct(host, 5), min_of(GIB, kib_pct(host, 12.5)));
+	return max_of(min_of(r, 16 * (int64_t)GIB), MEM_HOST_LEAST + MEM_HOST_LEAST / 4);
 }
 
 void mem_levels_fill(struct mem_levels *l, const struct config *cfg, int64_t host_kib)
 {
 	int64_t r = reserve_of(cfg, host_kib);
 	l->reserve = r;
-	l->crisis = kib_max(r / 4, MEM_HOST_LEAST);
-	l->hard_in = kib_min(kib_max(r / 2, MEM_HOST_LEAST), r);
-	l->hard_out = kib_min(kib_max(r / 4 * 3, l->hard_in + MEM_HOST_LEAST / 8), r);
+	l->crisis = max_of(r / 4, MEM_HOST_LEAST);
+	l->hard_in = min_of(max_of(r / 2, MEM_HOST_LEAST), r);
+	l->hard_out = min_of(max_of(r / 4 * 3, l->hard_in + MEM_HOST_LEAST / 8), r);
 	l->soft_in = 2 * r;
 	l->soft_out = kib_pct(r, 240);
 }
@@ -84,9 +84,9 @@ void mem_share(struct mem_guest **g, size_t n, int64_t pool)
 		int64_t share = pool / (int64_t)left;
 		left = 0;
 		for (size_t i = 0; i < n; i++) {
-			int64_t add = kib_min(share, g[i]->short_kib - g[i]->give_kib);
-			g[i]->give_kib += kib_max(add, 0);
-			pool -= kib_max(add, 0);
+			int64_t add = min_of(share, g[i]->short_kib - g[i]->give_kib);
+			g[i]->give_kib += max_of(add, 0);
+			pool -= max_of(add, 0);
 			left += g[i]->give_kib < g[i]->short_kib;
 		}
 	}

@@ -15,7 +15,7 @@ static double half_life(double s, double half_s)
 
 static int64_t head_of(const struct mem_guest *g, const struct config *cfg)
 {
-	return kib_max(kib_pct(g->used, cfg->mem_head_pct), kib_min(HEAD_MOST, g->max / 20));
+	return max_of(kib_pct(g->used, cfg->mem_head_pct), min_of(HEAD_MOST, g->max / 20));
 }
 
 /* From a rise in the guest to more memory in it: its statistics, our tick, its balloon. */
@@ -74,7 +74,7 @@ static bool fell(const struct mem_guest *g, const struct config *cfg, int64_t no
 {
 	const struct mem_memo *m = &g->m;
 	double s = fmin((double)(now_ns - m->need_ns) / 1e9, 2 * react_s(cfg));
-	if (!m->need_ns || m->used_kib - g->used < kib_max(g->head, m->used_kib / 5))
+	if (!m->need_ns || m->used_kib - g->used < max_of(g->head, m->used_kib / 5))
 		return false;
 	return (double)m->used_kib + m->rate_kib_s * s > (double)(g->balloon - g->head / 4);
 }
@@ -96,7 +96,7 @@ static void harm_notice(struct mem_guest *g, const struct config *cfg, int64_t n
 static void dry_notice(struct mem_guest *g)
 {
 	if (g->balloon < g->max)
-		g->m.dry_kib = fmax(g->m.dry_kib, (double)kib_min(g->balloon + g->balloon / 2, g->max));
+		g->m.dry_kib = fmax(g->m.dry_kib, (double)min_of(g->balloon + g->balloon / 2, g->max));
 }
 
 static void past_fill(const struct mem_ctl *c, struct mem_guest *g)
@@ -120,24 +120,24 @@ static void depths_fill(const struct config *cfg, struct mem_guest *g, int64_t n
 {
 	int64_t used = g->used + g->head, room = (int64_t)(g->m.surge_kib_s * react_s(cfg));
 	int64_t seen = (int64_t)fmax(g->m.seen_kib, g->m.dry_kib) + g->head;
-	int64_t past = kib_max((int64_t)g->m.peak_kib + g->head, seen);
+	int64_t past = max_of((int64_t)g->m.peak_kib + g->head, seen);
 	int64_t held = g->m.harm_until_ns > now_ns ? mem_found(g) : 0;
-	g->least[DEPTH_USED] = kib_max(kib_max(used, g->lo), held);
-	g->least[DEPTH_NOW] = kib_max(kib_max(g->hi, used + room), held);
-	g->least[DEPTH_SEEN] = kib_max(g->least[DEPTH_NOW], seen);
-	g->least[DEPTH_PAST] = kib_max(g->least[DEPTH_NOW], past);
+	g->least[DEPTH_USED] = max_of(max_of(used, g->lo), held);
+	g->least[DEPTH_NOW] = max_of(max_of(g->hi, used + room), held);
+	g->least[DEPTH_SEEN] = max_of(g->least[DEPTH_NOW], seen);
+	g->least[DEPTH_PAST] = max_of(g->least[DEPTH_NOW], past);
 	/* Whoever lets idle memory be taken always has said that the past does not count. */
 	if (cfg->reclaim == RECLAIM_PROACTIVE) {
 		g->least[DEPTH_NOW] = g->least[DEPTH_USED];
-		g->least[DEPTH_PAST] = g->least[DEPTH_SEEN] = kib_max(g->hi, held);
+		g->least[DEPTH_PAST] = g->least[DEPTH_SEEN] = max_of(g->hi, held);
 	}
-	g->least[DEPTH_GIFT] = kib_max(g->least[DEPTH_USED], mem_found(g));
+	g->least[DEPTH_GIFT] = max_of(g->least[DEPTH_USED], mem_found(g));
 	g->back_kib = held;
 	g->give_back = held > g->target;
-	int64_t keep = cfg->reclaim == RECLAIM_PROACTIVE ? 0 : kib_min(mem_found(g), past);
+	int64_t keep = cfg->reclaim == RECLAIM_PROACTIVE ? 0 : min_of(mem_found(g), past);
 	if (g->m.dry_kib > 0)
-		keep = kib_max(keep, (int64_t)g->m.dry_kib + g->head);
-	g->keep = kib_min(keep, g->max);
+		keep = max_of(keep, (int64_t)g->m.dry_kib + g->head);
+	g->keep = min_of(keep, g->max);
 }
 
 void mem_need_fill(const struct mem_ctl *c, struct mem_guest *g)
@@ -151,11 +151,11 @@ void mem_need_fill(const struct mem_ctl *c, struct mem_guest *g)
 	double rate = g->m.growth_kib_s * half_life(s, cfg->mem_growth_s);
 	double past = (g->m.demand_kib - (double)g->used) * half_life(s, cfg->mem_decay_s);
 	int64_t demand = g->used + (int64_t)fmax(past, 0);
-	int64_t least = kib_min(g->floor, g->max);
+	int64_t least = min_of(g->floor, g->max);
 	g->growth = (int64_t)(rate * (g->age_s + mem_cycle_s(cfg)));
-	g->lo = kib_clamp(g->used + g->head * 3 / 4 + g->growth, least, g->max);
-	g->tgt = kib_clamp(g->used + g->head * 3 / 2 + 2 * g->growth, least, g->max);
-	g->hi = kib_max(kib_clamp(kib_max(demand + 2 * g->head, g->tgt), least, g->max), g->floor);
+	g->lo = clamp(g->used + g->head * 3 / 4 + g->growth, least, g->max);
+	g->tgt = clamp(g->used + g->head * 3 / 2 + 2 * g->growth, least, g->max);
+	g->hi = max_of(clamp(max_of(demand + 2 * g->head, g->tgt), least, g->max), g->floor);
 	g->dry = dry(g) || swaps(g);
 	g->urgent = g->dry || (double)g->usable < rate * (g->age_s + react_s(cfg));
 	depths_fill(cfg, g, now);

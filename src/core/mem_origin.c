@@ -14,7 +14,7 @@ static int64_t need_of(const struct mem_ctl *c, const struct mem_guest *g)
 	bool dry = g->usable < threshold / 2;
 	if ((!g->m.falling && !dry) || g->unused >= threshold)
 		return 0;
-	return kib_clamp(2 * (threshold - g->unused), 0, kib_max(g->max - g->promised, 0));
+	return clamp(2 * (threshold - g->unused), 0, max_of(g->max - g->promised, 0));
 }
 
 static bool decided_already(const struct mem_guest *g)
@@ -24,9 +24,9 @@ static bool decided_already(const struct mem_guest *g)
 
 static void levels_fill(const struct mem_ctl *c, struct mem_guest *g)
 {
-	int64_t threshold = c->r->cfg->mem_threshold_kib, used = kib_max(g->balloon - g->unused, 0);
-	g->lo = kib_min(used + threshold, g->max);
-	g->hi = kib_min(used + 2 * threshold, g->max);
+	int64_t threshold = c->r->cfg->mem_threshold_kib, used = max_of(g->balloon - g->unused, 0);
+	g->lo = min_of(used + threshold, g->max);
+	g->hi = min_of(used + 2 * threshold, g->max);
 	g->tgt = g->target;
 	g->short_kib = decided_already(g) ? 0 : need_of(c, g);
 }
@@ -37,7 +37,7 @@ static void claim(const struct mem_ctl *c, struct mem_guest *g, bool crunch)
 	char unused[16], part[16];
 	if (g->grow_only || g->unused <= above || decided_already(g) || g->target < g->balloon)
 		return;
-	int64_t take = kib_min(kib_pct(g->unused, c->r->cfg->mem_claim_pct), g->unused - threshold);
+	int64_t take = min_of(kib_pct(g->unused, c->r->cfg->mem_claim_pct), g->unused - threshold);
 	text_kib(unused, sizeof unused, g->unused);
 	text_kib(part, sizeof part, take);
 	g->to_kib = g->balloon - take;

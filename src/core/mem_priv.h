@@ -8,6 +8,7 @@
 #include "vmtop/config.h"
 #include "vmtop/control.h"
 #include "vmtop/err.h"
+#include "vmtop/minmax.h"
 
 enum { MIB = 1024 }; /* in KiB */
 /* The hold after harm doubles up to this many times its first. */
@@ -187,18 +188,6 @@ struct mem_ctl {
 	} node[MAX_NODES];
 };
 
-static inline int64_t kib_min(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-static inline int64_t kib_max(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-static inline int64_t kib_clamp(int64_t v, int64_t lo, int64_t hi)
-{
-	return v < lo ? lo : v > hi ? hi : v;
-}
 static inline int64_t kib_pct(int64_t v, double pct)
 {
 	return (int64_t)((double)v * pct / 100);

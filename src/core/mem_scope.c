@@ -16,8 +16,8 @@ static bool bound_to(const struct mem_guest *g, int node)
 static int64_t overhead(const struct vm_memory *m, int64_t limit_kib)
 {
 	int64_t seen = vi64_has(m->rss_kib) && vi64_has(m->balloon_kib) ? m->rss_kib.v - m->balloon_kib.v : 0;
-	int64_t plugged = vi64_has(m->plugged_kib) ? kib_max(m->plugged_kib.v, 0) : 0;
-	return kib_min(kib_max(seen, plugged + OVERHEAD_LEAST), limit_kib / 2);
+	int64_t plugged = vi64_has(m->plugged_kib) ? max_of(m->plugged_kib.v, 0) : 0;
+	return min_of(max_of(seen, plugged + OVERHEAD_LEAST), limit_kib / 2);
 }
 
 int64_t mem_limit_kib(const struct vm_memory *m)
@@ -56,7 +56,7 @@ void mem_scope_spend(struct mem_ctl *c, struct mem_guest *g, int64_t kib)
 	for (int i = 0; i < MAX_NODES && kib > 0; i++) {
 		if (!bound_to(g, i) || c->node[i].free_kib <= 0)
 			continue;
-		int64_t part = kib_min(kib, c->node[i].free_kib);
+		int64_t part = min_of(kib, c->node[i].free_kib);
 		c->node[i].free_kib -= part;
 		kib -= part;
 	}
@@ -72,7 +72,7 @@ static int64_t nodes_room(const struct mem_ctl *c, const struct mem_guest *g, in
 			continue;
 		if (!c->node[i].known)
 			return SAMPLE_KIB_MOST;
-		room += kib_max(c->node[i].free_kib - node_part(c, i, keep_kib), 0);
+		room += max_of(c->node[i].free_kib - node_part(c, i, keep_kib), 0);
 		any = true;
 	}
 	return any ? room : SAMPLE_KIB_MOST;
@@ -102,18 +102,18 @@ static int64_t group_room(const struct mem_ctl *c, const struct mem_guest *g)
 	for (size_t i = 0; i < c->n; i++)
 		if (same_group(&c->guest[i], g))
 			room -= taken_of_group(&c->guest[i], limit.v);
-	return kib_max(room, 0);
+	return max_of(room, 0);
 }
 
 int64_t mem_scope_room(const struct mem_ctl *c, const struct mem_guest *g, int64_t keep_kib)
 {
-	return kib_min(nodes_room(c, g, keep_kib), group_room(c, g));
+	return min_of(nodes_room(c, g, keep_kib), group_room(c, g));
 }
 
 struct mem_scope mem_scope_of(const struct mem_ctl *c, const struct mem_guest *g)
 {
 	int64_t nodes = nodes_room(c, g, c->levels.reserve), group = group_room(c, g);
-	if (kib_min(nodes, group) >= kib_max(c->pool_kib, 1))
+	if (min_of(nodes, group) >= max_of(c->pool_kib, 1))
 		return MEM_ANYWHERE;
 	return nodes <= group ? (struct mem_scope){g->vm->mem_nodes, 0}
 			      : (struct mem_scope){UINT64_MAX, g->vm->mem.limit_group};

@@ -12,7 +12,7 @@ enum { LEVEL_STEPS = 60, LEAST_SHARES_INVERSE = 200 };
 
 static int64_t above(const struct mem_guest *g, double level)
 {
-	double part = level * mem_shares_of(g), most = (double)kib_max(g->want - g->base, 0);
+	double part = level * mem_shares_of(g), most = (double)max_of(g->want - g->base, 0);
 	return (int64_t)fmin(part, most);
 }
 
@@ -49,11 +49,11 @@ static int64_t wants_fill(struct mem_ctl *c)
 		if (!takes_part(c, g))
 			continue;
 		if (g->hungry && mem_scope_same(g->scope, c->sharing))
-			all = kib_min(all, mem_scope_room(c, g, c->levels.reserve));
-		g->want = kib_max(g->hungry ? g->tgt : g->used + g->head, g->base);
+			all = min_of(all, mem_scope_room(c, g, c->levels.reserve));
+		g->want = max_of(g->hungry ? g->tgt : g->used + g->head, g->base);
 		held += g->promised - g->base;
 	}
-	return kib_max(all + held, 0);
+	return max_of(all + held, 0);
 }
 
 /* What the guests with most shares lack of their due, and those shares. */
@@ -62,7 +62,7 @@ static int64_t lack_of(const struct mem_ctl *c, double *shares)
 	int64_t sum = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		const struct mem_guest *g = &c->guest[i];
-		int64_t lack = kib_min(g->due, g->want) - kib_max(g->promised, g->to_kib);
+		int64_t lack = min_of(g->due, g->want) - max_of(g->promised, g->to_kib);
 		if (!g->hungry || !mem_scope_same(g->scope, c->sharing) || lack < mem_small_kib(g->max) ||
 			mem_shares_of(g) < *shares)
 			continue;
@@ -80,7 +80,7 @@ bool mem_can_swap(const struct mem_guest *g)
 
 static int64_t lowest_of(const struct mem_guest *g)
 {
-	return g->hungry ? g->due : kib_max(g->due, mem_found(g));
+	return g->hungry ? g->due : max_of(g->due, mem_found(g));
 }
 
 static int by_use(const void *a, const void *b)
@@ -117,12 +117,12 @@ int64_t mem_shares_take(struct mem_ctl *c, int64_t need, struct mem_scope scope)
 	char part[16], due[16];
 	if (need <= 0 || !entitle(c, all))
 		return 0;
-	need = kib_min(need, lack_of(c, &shares));
+	need = min_of(need, lack_of(c, &shares));
 	size_t n = need > 0 ? holders(c, shares) : 0;
 	for (size_t i = 0; i < n && sum < need; i++) {
 		struct mem_guest *g = c->list[i];
-		int64_t step = kib_min(kib_pct(g->balloon, pct), kib_max(need - sum, mem_small_kib(g->max)));
-		g->to_kib = kib_max(g->target - step, lowest_of(g));
+		int64_t step = min_of(kib_pct(g->balloon, pct), max_of(need - sum, mem_small_kib(g->max)));
+		g->to_kib = max_of(g->target - step, lowest_of(g));
 		g->forced = true;
 		sum += g->target - g->to_kib;
 		text_kib(part, sizeof part, g->target - g->to_kib);

@@ -38,8 +38,8 @@ static int64_t down_at(const struct mem_guest *g)
 /* Shares per page that it could give, idle pages counting more (idle tax): who is worth least gives first. */
 static double page_worth(const struct mem_ctl *c, const struct mem_guest *g, int64_t slack)
 {
-	double tax = c->r->cfg->mem_idle_tax, pages = (double)kib_max(g->balloon, 1);
-	double active = (double)kib_min(g->used, g->balloon) / pages;
+	double tax = c->r->cfg->mem_idle_tax, pages = (double)max_of(g->balloon, 1);
+	double active = (double)min_of(g->used, g->balloon) / pages;
 	return mem_shares_of(g) / ((double)slack * (active + (1 - active) / (1 - tax)));
 }
 
@@ -58,7 +58,7 @@ static int64_t lowest_of(const struct mem_ctl *c, const struct mem_guest *g, enu
 {
 	bool spared = c->next_crisis != CRISIS_DIRE && !mem_can_swap(g) &&
 		      c->r->cfg->reclaim == RECLAIM_PRESSURE && depth > DEPTH_PAST;
-	int64_t had = kib_clamp(mem_found(g), g->least[DEPTH_NOW], g->least[DEPTH_PAST]);
+	int64_t had = clamp(mem_found(g), g->least[DEPTH_NOW], g->least[DEPTH_PAST]);
 	if (!spared)
 		return g->least[depth];
 	return c->fits ? (g->least[DEPTH_NOW] + had) / 2 : had;
@@ -91,7 +91,7 @@ static int64_t take(struct mem_guest *g, enum mem_depth depth, int64_t lowest, i
 		[DEPTH_USED] = "it does not use",
 	};
 	int64_t from = down_at(g), small = mem_small_kib(g->max);
-	int64_t to = kib_max(lowest, from - kib_max(need, small));
+	int64_t to = max_of(lowest, from - max_of(need, small));
 	char part[16];
 	if (from - to < small)
 		return 0;
@@ -106,9 +106,9 @@ int64_t mem_supply(const struct mem_ctl *c, struct mem_scope s)
 	int64_t sum = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		const struct mem_guest *g = &c->guest[i];
-		int64_t moving = g->moving ? kib_max(g->balloon - g->m.asked_kib, 0) : 0;
+		int64_t moving = g->moving ? max_of(g->balloon - g->m.asked_kib, 0) : 0;
 		if (mem_scope_has(s, g))
-			sum += moving + (g->to_kib >= 0 ? kib_max(g->target - g->to_kib, 0) : 0);
+			sum += moving + (g->to_kib >= 0 ? max_of(g->target - g->to_kib, 0) : 0);
 	}
 	return sum;
 }
@@ -127,8 +127,8 @@ int64_t mem_take(struct mem_ctl *c, const struct mem_need *need)
 			double part = (double)need->kib / g->worth / all;
 			int64_t most = rest ? need->kib - sum : (int64_t)part;
 			int64_t step = g->balloon - kib_pct(g->balloon, need->pct);
-			sum += take(g, need->depth, kib_max(lowest_of(c, g, need->depth), step),
-				kib_min(most, need->kib - sum), need->whom);
+			sum += take(g, need->depth, max_of(lowest_of(c, g, need->depth), step),
+				min_of(most, need->kib - sum), need->whom);
 		}
 	return sum;
 }

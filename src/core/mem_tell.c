@@ -50,8 +50,8 @@ struct changes {
 static void changes_add(struct changes *s, int64_t from, int64_t to)
 {
 	s->n++;
-	s->grow += kib_max(to - from, 0);
-	s->shrink += kib_max(from - to, 0);
+	s->grow += max_of(to - from, 0);
+	s->shrink += max_of(from - to, 0);
 }
 
 /* What was ordered; when nobody may be touched, what would be. */
@@ -107,7 +107,7 @@ void mem_tell_round(struct mem_ctl *c, const struct plan *plan, size_t first, st
 	v->state = c->next_state;
 	if (c->host_known) {
 		v->reserve_kib = vi64_ok(c->levels.reserve);
-		v->free_kib = vi64_ok(kib_max(c->free_kib - c->levels.reserve, 0));
+		v->free_kib = vi64_ok(max_of(c->free_kib - c->levels.reserve, 0));
 	}
 	sum_up(c, plan, first, v);
 	v->new_line = v->why.code != c->last_why || v->state != c->state || c->r->mode == ROUND_FORCED;

@@ -24,16 +24,16 @@ static double seconds_left(const struct mem_ctl *c, int64_t until_ns)
 /* In a crisis of the host a guest gets its head room and no more, unless it suffers for what it gave. */
 static int64_t grow_to(const struct mem_ctl *c, const struct mem_guest *g)
 {
-	int64_t to = g->give_back ? kib_max(g->back_kib, g->tgt) : g->tgt;
+	int64_t to = g->give_back ? max_of(g->back_kib, g->tgt) : g->tgt;
 	if (c->next_state == HOST_MEM_HARD && !g->give_back)
-		to = kib_min(to, g->used + g->head);
-	return kib_min(to, g->max);
+		to = min_of(to, g->used + g->head);
+	return min_of(to, g->max);
 }
 
 /* The same as far as its nodes and its group have memory. */
 static int64_t may_grow_to(const struct mem_ctl *c, const struct mem_guest *g)
 {
-	return kib_min(grow_to(c, g), g->room_to);
+	return min_of(grow_to(c, g), g->room_to);
 }
 
 static bool wants_to_grow(const struct mem_ctl *c, const struct mem_guest *g)
@@ -83,15 +83,15 @@ static void explain_grow(const struct mem_ctl *c, struct mem_guest *g, int64_t t
 static void repay(struct mem_ctl *c, struct mem_guest *g)
 {
 	int64_t room = g->promised + mem_scope_room(c, g, MEM_HOST_LEAST);
-	int64_t to = kib_min(kib_min(grow_to(c, g), mem_found(g)), room);
-	int64_t add = kib_min(to - g->promised - g->give_kib, mem_own_kib(c, g) - c->granted_kib);
-	g->give_kib += kib_max(add, 0);
-	c->granted_kib += kib_max(add, 0);
+	int64_t to = min_of(min_of(grow_to(c, g), mem_found(g)), room);
+	int64_t add = min_of(to - g->promised - g->give_kib, mem_own_kib(c, g) - c->granted_kib);
+	g->give_kib += max_of(add, 0);
+	c->granted_kib += max_of(add, 0);
 }
 
 static void grant(struct mem_ctl *c, struct mem_guest *g)
 {
-	int64_t to = kib_min(grow_to(c, g), g->promised + g->give_kib);
+	int64_t to = min_of(grow_to(c, g), g->promised + g->give_kib);
 	if (to - g->target >= mem_small_kib(g->max))
 		g->to_kib = to;
 	explain_grow(c, g, to);
@@ -148,7 +148,7 @@ static void share_one(struct mem_ctl *c, struct mem_guest *first, size_t n, bool
 		if (m == 0 && g != first)
 			return;
 		g->first_kib = 0;
-		g->short_kib = kib_max(may_grow_to(c, g) - g->promised, 0);
+		g->short_kib = max_of(may_grow_to(c, g) - g->promised, 0);
 		c->few[m++] = g;
 	}
 	fill(c->few, m, mem_scope_room(c, first, c->levels.reserve));
@@ -177,21 +177,21 @@ static int64_t grow_all(struct mem_ctl *c, size_t hungry, size_t n)
 	share_scopes(c, n);
 	for (size_t i = 0; i < n; i++) {
 		int64_t soon = g[i]->lo + (i < hungry ? 0 : g[i]->growth);
-		g[i]->short_kib = kib_max(kib_min(soon, may_grow_to(c, g[i])) - g[i]->promised, 0);
+		g[i]->short_kib = max_of(min_of(soon, may_grow_to(c, g[i])) - g[i]->promised, 0);
 	}
 	int64_t left = c->pool_kib - fill(g, n, c->pool_kib);
 	for (size_t i = 0; i < n; i++) {
 		g[i]->first_kib = g[i]->give_kib;
-		g[i]->short_kib = kib_max(may_grow_to(c, g[i]) - g[i]->promised - g[i]->first_kib, 0);
+		g[i]->short_kib = max_of(may_grow_to(c, g[i]) - g[i]->promised - g[i]->first_kib, 0);
 	}
 	fill(g, n, left);
 	for (size_t i = 0; i < hungry; i++)
 		c->granted_kib += g[i]->give_kib + g[i]->first_kib;
 	for (size_t i = 0; i < hungry; i++) {
-		int64_t all = kib_max(grow_to(c, g[i]) - g[i]->promised, 0);
+		int64_t all = max_of(grow_to(c, g[i]) - g[i]->promised, 0);
 		g[i]->give_kib += g[i]->first_kib;
 		repay(c, g[i]);
-		g[i]->unmet_kib = g[i]->grow_only ? 0 : kib_max(all - g[i]->give_kib, 0);
+		g[i]->unmet_kib = g[i]->grow_only ? 0 : max_of(all - g[i]->give_kib, 0);
 		unmet += g[i]->unmet_kib;
 		grant(c, g[i]);
 	}
@@ -226,8 +226,8 @@ static int64_t refill(struct mem_ctl *c, int64_t left, bool own)
 	size_t n = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		struct mem_guest *g = &c->guest[i];
-		int64_t most = kib_min(g->keep, g->room_to);
-		g->short_kib = (own ? kib_min(most, mem_found(g)) : most) - g->promised;
+		int64_t most = min_of(g->keep, g->room_to);
+		g->short_kib = (own ? min_of(most, mem_found(g)) : most) - g->promised;
 		if (g->eligible && g->to_kib < 0 && g->target >= g->balloon &&
 			g->short_kib >= 2 * mem_small_kib(g->max))
 			c->list[n++] = g;
@@ -235,7 +235,7 @@ static int64_t refill(struct mem_ctl *c, int64_t left, bool own)
 	if (n)
 		qsort(c->list, n, sizeof *c->list, by_short);
 	for (size_t i = 0; i < n; i++) {
-		int64_t add = kib_min(c->list[i]->short_kib, own ? left : INT64_MAX);
+		int64_t add = min_of(c->list[i]->short_kib, own ? left : INT64_MAX);
 		if (add > left || add < 2 * mem_small_kib(c->list[i]->max))
 			break;
 		left -= add;
@@ -268,12 +268,12 @@ static void reclaim_idle(struct mem_ctl *c)
 	char part[16], high[16];
 	for (size_t i = 0; i < c->n; i++) {
 		struct mem_guest *g = &c->guest[i];
-		int64_t down = kib_max(kib_max(g->hi, g->keep), g->back_kib),
+		int64_t down = max_of(max_of(g->hi, g->keep), g->back_kib),
 			step = kib_pct(g->balloon, c->r->cfg->mem_step_pct);
 		if (!mem_may_give(c, g) || g->to_kib >= 0 || g->target < g->balloon || on_hold(c, g) ||
-			g->target - down < kib_max(step / 2, mem_small_kib(g->max)))
+			g->target - down < max_of(step / 2, mem_small_kib(g->max)))
 			continue;
-		g->to_kib = kib_max(down, g->target - step);
+		g->to_kib = max_of(down, g->target - step);
 		text_kib(part, sizeof part, g->target - g->to_kib);
 		text_kib(high, sizeof high, down);
 		why_set(&g->why, REASON_RECLAIM, "gives back %s: above its high watermark %s", part, high);
@@ -373,7 +373,7 @@ static int64_t lack_at(const struct mem_ctl *c, enum mem_depth depth, const stru
 	int64_t lack = unmet_at(c, depth, s[i]) - mem_supply(c, s[i]);
 	for (size_t k = 0; k < i; k++)
 		if (mem_scope_inside(s[k], s[i]))
-			lack += kib_min(unmet_at(c, DEPTH_PAST, s[k]), mem_supply(c, s[k]));
+			lack += min_of(unmet_at(c, DEPTH_PAST, s[k]), mem_supply(c, s[k]));
 	return lack;
 }
 

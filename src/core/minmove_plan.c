@@ -7,6 +7,7 @@
 
 #include "minmove.h"
 #include "vmtop/config.h"
+#include "vmtop/minmax.h"
 
 static bool task_dwells(const struct memory *m, int64_t now_ns)
 {
@@ -186,7 +187,7 @@ static size_t moves_allowed(const struct place_problem *p)
 {
 	if (p->cfg->max_moves > 0)
 		return (size_t)p->cfg->max_moves;
-	return p->n_units / 4 > 8 ? p->n_units / 4 : 8;
+	return max_of(p->n_units / 4, 8);
 }
 
 /* A cheaper plan to the same deviation: exactly where that is possible, else by search; the step-wise one

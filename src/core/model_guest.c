@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "vmtop/minmax.h"
+
 enum {
 	AGE_MOST_S = 366 * 86400,
 	STILL_KIB = 1024,
@@ -24,7 +26,7 @@ static double balloon_then(const struct guest_past *p, const struct vm_memory *m
 {
 	int64_t now = m->balloon_kib.v, was = vi64_has(p->balloon_kib) ? p->balloon_kib.v : now;
 	if (vi64_has(p->gap_kib) && vi64_has(m->available_kib) && !p->total_fixed) {
-		int64_t lo = now < was ? now : was, hi = now < was ? was : now, most = hi / 4;
+		int64_t lo = min_of(now, was), hi = max_of(now, was), most = hi / 4;
 		int64_t then = m->available_kib.v + p->gap_kib.v;
 		return (double)(then < lo - most ? lo : then > hi + most ? hi : then);
 	}
@@ -32,7 +34,7 @@ static double balloon_then(const struct guest_past *p, const struct vm_memory *m
 	if (span <= 0)
 		return (double)now;
 	double ago = (double)(wall_ns - m->last_update_ns.v) / span;
-	ago = ago < 0 ? 0 : ago > 1 ? 1 : ago;
+	ago = clamp(ago, 0, 1);
 	return (double)now + ago * (double)(was - now);
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 #include "place.h"
 
 static int level_compare(const void *a, const void *b)
@@ -63,12 +65,12 @@ static double bound_whole(const struct place_work *w, const struct part *p)
 	for (size_t i = 0; i < m; i++) {
 		left += lv[2 * i] * lv[2 * i + 1];
 		room += lv[2 * i + 1];
-		largest = lv[2 * i + 1] > largest ? lv[2 * i + 1] : largest;
+		largest = max_of(lv[2 * i + 1], largest);
 	}
 	for (;;) {
 		double task = t < p->n ? w->d[p->task[t]] : 0;
 		double load = j > 0 ? lv[2 * (j - 1)] * lv[2 * j - 1] : 0;
-		double top = load > task ? load : task;
+		double top = max_of(load, task);
 		if (top <= 0 || room <= largest || top * room <= left * largest)
 			break;
 		dev = top / largest - w->mean;
@@ -91,11 +93,11 @@ static uint32_t parts_find(struct place_work *w)
 	uint32_t reach = 0; /* positions below belong together with some before */
 	memset(part, 0, w->m * sizeof(*part));
 	for (size_t i = 0; i < w->n; i++) /* how far the sets that begin here reach */
-		part[w->lo[i]] = w->hi[i] > part[w->lo[i]] ? w->hi[i] : part[w->lo[i]];
+		part[w->lo[i]] = max_of(w->hi[i], part[w->lo[i]]);
 	for (uint32_t i = 0; i < w->m; i++) {
 		uint32_t to = part[i];
 		parts += i >= reach;
-		reach = to > reach ? to : reach;
+		reach = max_of(to, reach);
 		reach = reach > i ? reach : i + 1;
 		part[i] = parts - 1;
 	}
@@ -132,7 +134,7 @@ double place_bound_q(struct place_work *w)
 		done = w->heap_at[k];
 		levels_sort(w, &p);
 		double a = bound_liquid(w, &p), b = bound_whole(w, &p);
-		q += a > b ? a : b;
+		q += max_of(a, b);
 	}
 	return q;
 }

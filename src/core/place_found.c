@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 #include "place.h"
 
 static void loads_clear(struct place_work *w)
@@ -155,7 +157,7 @@ double place_descend(struct place_work *w, int *unit, const struct place_enough 
 		better = false;
 		for (size_t i = 0; i < w->n && budget && f > e->f; i++) {
 			struct exchange x = exchange_best(w, unit, w->order[i], fmax(e->gain, 1e-6));
-			budget -= budget < w->n + w->m ? budget : w->n + w->m;
+			budget -= min_of(budget, w->n + w->m);
 			if (x.to < 0)
 				continue;
 			exchange_do(w, unit, &x);

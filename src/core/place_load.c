@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 #include "place.h"
 
 /* One array of the workspace: where it is, size of an element, how many more than tasks or units. */
@@ -71,7 +73,7 @@ static int rows_grow(
 {
 	if (need <= *cap)
 		return 0;
-	size_t n = *cap * 2 > need ? *cap * 2 : need;
+	size_t n = max_of(*cap * 2, need);
 	if (n < 16)
 		n = 16;
 	for (size_t i = 0; i < n_rows; i++) {
@@ -201,7 +203,7 @@ static void units_load(struct place_work *w)
 		w->ic[j] = 1.0 / n;
 		w->fixed[j] = bg > 0 && isfinite(bg) ? bg : 0;
 		w->equal &= n == unit_size(&p->units[0]);
-		w->widest = n > w->widest ? n : w->widest;
+		w->widest = max_of(n, w->widest);
 	}
 	units_sort(w);
 	ranges_find(w, w->llc_lo, w->llc_hi, same_llc);

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 #include "place.h"
 
 enum { NEAR = 4, TOP = 16, SWAP_BUDGET = 20000 };
@@ -266,7 +268,7 @@ static double highest(const struct place_work *w)
 {
 	double top = -INFINITY;
 	for (size_t j = 0; j < w->m; j++)
-		top = w->h[j] > top ? w->h[j] : top;
+		top = max_of(w->h[j], top);
 	return top;
 }
 

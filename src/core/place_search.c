@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 #include "place.h"
 
 #define EPS 1e-7
@@ -94,7 +96,7 @@ static void replace_try(struct search *s, uint32_t t, struct change *best)
 			if (u != t && w->at[u] == w->home[u] && w->home[u] >= 0 && !w->still[u] &&
 				!tabu(s, u))
 				takes_try(s, u, t, best);
-	s->left -= s->left < w->n ? s->left : w->n;
+	s->left -= min_of(s->left, w->n);
 	if (t != UINT32_MAX)
 		task_put(s, t, to);
 }

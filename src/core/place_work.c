@@ -3,12 +3,14 @@
  * describe the same placement. Knows no policy and no thresholds. */
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 #include "place.h"
 
 static uint32_t tree_winner(const struct place_work *w, uint32_t a, uint32_t b)
 {
 	if (a >= w->m || b >= w->m)
-		return a < b ? a : b;
+		return min_of(a, b);
 	double ha = w->h[w->unit_at[a]], hb = w->h[w->unit_at[b]];
 	return hb < ha || (hb == ha && b < a) ? b : a;
 }
@@ -153,8 +155,8 @@ static int lowest_in_tree(const struct place_work *w, uint32_t t, uint32_t lo, u
 int place_lowest_ok(const struct place_work *w, uint32_t t, uint32_t lo, uint32_t hi)
 {
 	enum { SHORT = 24 };
-	lo = w->lo[t] > lo ? w->lo[t] : lo;
-	hi = w->hi[t] < hi ? w->hi[t] : hi;
+	lo = max_of(w->lo[t], lo);
+	hi = min_of(w->hi[t], hi);
 	if (w->node_bound[t] && w->node_lo[w->home[t]] > lo)
 		lo = w->node_lo[w->home[t]];
 	if (w->node_bound[t] && w->node_hi[w->home[t]] < hi)

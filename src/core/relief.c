@@ -10,6 +10,7 @@
 
 #include "minmove.h"
 #include "vmtop/array.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 void relief_done(struct relief *r)
@@ -45,7 +46,7 @@ static size_t count_resting(const struct relief *r, const struct place_work *w, 
 		if (m->spare < RELIEF_SPARE || left_s <= 0)
 			continue;
 		n++;
-		*longest_s = left_s > *longest_s ? left_s : *longest_s;
+		*longest_s = max_of(left_s, *longest_s);
 	}
 	return n;
 }

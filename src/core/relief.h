@@ -9,6 +9,7 @@
 #define VMTOP_CORE_RELIEF_H
 
 #include "place.h"
+#include "vmtop/minmax.h"
 
 enum {
 	RELIEF_TRIALS = 8,
@@ -97,7 +98,7 @@ double relief_means(struct relief *r, const struct place_work *w);
 static inline double relief_part(const struct place_work *w, uint32_t t, int u)
 {
 	double part = w->d[t] * w->ic[u] / 100;
-	return part < 1 ? part : 1;
+	return min_of(part, 1);
 }
 /* The larger pCPU that t is to have; PLACE_NONE: it needs none, or there is none. */
 int relief_larger(const struct relief *r, const struct place_work *w, uint32_t t);

@@ -9,6 +9,7 @@
 #include "minmove.h"
 #include "relief.h"
 #include "vmtop/config.h"
+#include "vmtop/minmax.h"
 
 /* A second of waiting that need not have been, and at least this part of the time; several samples, so that
  * one odd reading moves nobody. */
@@ -174,10 +175,8 @@ static void move_add(struct relief *r, const struct place_work *w, const struct 
 
 static size_t moves_most(const struct place_problem *p)
 {
-	size_t n = p->cfg->max_moves > 0 ? (size_t)p->cfg->max_moves
-		   : p->n_units / 4 > 8  ? p->n_units / 4
-					 : 8;
-	return n < RELIEF_TOUCHED ? n : RELIEF_TOUCHED;
+	size_t n = p->cfg->max_moves > 0 ? (size_t)p->cfg->max_moves : max_of(p->n_units / 4, 8);
+	return min_of(n, RELIEF_TOUCHED);
 }
 
 /* After those before it in the plan. One hope a pCPU at a time: when one has left, the others may be well. */

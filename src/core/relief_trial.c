@@ -8,6 +8,7 @@
 
 #include "minmove.h"
 #include "relief.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum {
@@ -273,8 +274,8 @@ bool relief_rests(const struct relief *r, const struct place_work *w, uint32_t t
 void relief_placed(struct relief *r, const struct place_problem *p, const struct place_move *moves, size_t n,
 	const bool *done)
 {
-	r->n_moves = n < RELIEF_TOUCHED ? n : RELIEF_TOUCHED;
-	r->n_moves = r->n_moves < r->cap_moves ? r->n_moves : r->cap_moves;
+	r->n_moves = min_of(n, RELIEF_TOUCHED);
+	r->n_moves = min_of(r->n_moves, r->cap_moves);
 	if (r->n_moves)
 		memcpy(r->moves, moves, r->n_moves * sizeof *moves);
 	r->placing = true;

@@ -9,6 +9,7 @@
 #include "minmove.h"
 #include "relief.h"
 #include "vmtop/array.h"
+#include "vmtop/minmax.h"
 
 enum { MEAN_S = 60, OWED_S = 300 };
 /* Waiting that is not worth a word: measured delays of quiet hosts are about this large. And by so much the
@@ -176,7 +177,7 @@ static void floats_judge(struct relief *r, const struct place_work *w)
  * must not be diluted by the calm before. */
 static double part_of(const struct relief_memory *m, int64_t now_ns, double dt_s)
 {
-	double age_s = (double)(now_ns - (m->run_ns > m->since_ns ? m->run_ns : m->since_ns)) / (double)S_NS;
+	double age_s = (double)(now_ns - max_of(m->run_ns, m->since_ns)) / (double)S_NS;
 	return age_s <= dt_s ? 1 : fmax(1 - exp(-dt_s / MEAN_S), dt_s / age_s);
 }
 

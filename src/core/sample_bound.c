@@ -4,6 +4,7 @@
  * in a bounded sample can be added and subtracted, thousands of them, without overflow. */
 #include <math.h>
 
+#include "vmtop/minmax.h"
 #include "vmtop/sample.h"
 
 enum { UNIT_MOST = 65535 }; /* sockets, cores, caches, vCPU ids */
@@ -29,7 +30,7 @@ static void bound_all(struct vi64 *const *fields, size_t n, int64_t most)
 
 static int64_t bound_time(int64_t ns)
 {
-	return ns < 0 ? 0 : ns > SAMPLE_NS_MOST ? SAMPLE_NS_MOST : ns;
+	return clamp(ns, 0, SAMPLE_NS_MOST);
 }
 
 static int unit_or_unknown(int unit, int most)
@@ -101,7 +102,7 @@ static void bound_vm(struct vm_sample *vm)
 	bound_real(&vm->group_quota_pct, 1e9);
 	bound_facts(&vm->facts);
 	vm->hung_since_ns = bound_time(vm->hung_since_ns);
-	vm->id = vm->id < -1 ? -1 : vm->id;
+	vm->id = max_of(vm->id, -1);
 }
 
 static void bound_vcpu(struct vcpu_sample *v)

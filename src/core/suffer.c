@@ -6,6 +6,7 @@
 
 #include "suffer_priv.h"
 #include "vmtop/array.h"
+#include "vmtop/minmax.h"
 
 enum { NAME_AFTER = 2, GONE_AFTER = 2 };
 static const double off_part = .6; /* of the weight from which a cause is named: below it is not seen */
@@ -106,7 +107,7 @@ static void weigh(struct cause_past *p, enum cause c, const struct seen *now, in
 	}
 	if (!p->shown++ && !p->named)
 		p->since_ns = time_ns;
-	p->shown = p->shown > NAME_AFTER ? NAME_AFTER : p->shown;
+	p->shown = min_of(p->shown, NAME_AFTER);
 	p->quiet = 0;
 	p->named |= at_once || p->shown >= NAME_AFTER;
 	/* Smoothed, so that two causes of like weight do not take turns. */

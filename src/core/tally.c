@@ -3,6 +3,7 @@
  * what was never known stays absent. Objects are told apart as samples are sorted: VMs by UUID, the rest by
  * number. */
 #include "vmtop/tally.h"
+#include "vmtop/minmax.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -46,11 +47,6 @@ static void most_init(struct tally_most *m)
 	m->most = vf64_absent(AVAIL_FIRST);
 }
 
-static float larger(float a, float b)
-{
-	return a > b ? a : b;
-}
-
 /* `turns` buckets have begun since the last time; now: NAN for not known. */
 static void most_feed(struct tally_most *m, const struct tally *t, int turns, double now)
 {
@@ -58,9 +54,9 @@ static void most_feed(struct tally_most *m, const struct tally *t, int turns, do
 	for (int i = 0; i < turns; i++)
 		m->in[(t->bucket + TALLY_BUCKETS - i) % TALLY_BUCKETS] = -1;
 	if (now >= 0)
-		m->in[t->bucket] = larger(m->in[t->bucket], (float)now);
+		m->in[t->bucket] = max_of(m->in[t->bucket], (float)now);
 	for (int i = 0; i < TALLY_BUCKETS; i++)
-		most = larger(most, m->in[i]);
+		most = max_of(most, m->in[i]);
 	m->most = most < 0 ? vf64_absent(AVAIL_NONE) : vf64_ok((double)most);
 }
 
@@ -321,7 +317,7 @@ static struct step step_of(struct tally *t, const struct snapshot *s)
 		x.gap_ns = now - t->time_ns;
 	}
 	double longest_s = fmax(LONGEST_S, 2 * s->delay_s);
-	x.state_ns = x.gap_ns < (int64_t)(longest_s * 1e9) ? x.gap_ns : (int64_t)(longest_s * 1e9);
+	x.state_ns = min_of(x.gap_ns, (int64_t)(longest_s * 1e9));
 	t->bucket = (int)(now / bucket_ns % TALLY_BUCKETS);
 	return x;
 }

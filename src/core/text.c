@@ -3,6 +3,7 @@
  * Invariant: every function terminates its output, writes at most len bytes and never cuts inside a
  * character. Knows nothing about locales but what it was told: text is UTF-8 or it is escaped. */
 #include "vmtop/text.h"
+#include "vmtop/minmax.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -268,7 +269,7 @@ size_t text_time(char *buf, size_t len, int64_t wall_ns)
 		!strftime(zone, sizeof zone, "%z", &tm) || strlen(zone) < 5)
 		return text_fit(snprintf(buf, len, "-"), len);
 	int ms = (int)(wall_ns / 1000000 % 1000);
-	return text_fit(snprintf(buf, len, "%s.%03d%.3s:%s", day, ms < 0 ? 0 : ms, zone, zone + 3), len);
+	return text_fit(snprintf(buf, len, "%s.%03d%.3s:%s", day, max_of(ms, 0), zone, zone + 3), len);
 }
 
 const char *text_s(size_t n)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "priv.h"
+#include "vmtop/minmax.h"
 #include "vmtop/record.h"
 #include "vmtop/text.h"
 
@@ -97,7 +98,7 @@ static void set_interval(struct engine *en, const struct command *c)
 		return;
 	en->cfg.delay_s = c->number;
 	int64_t next = en->start_ns + (int64_t)(c->number * 1e9), now = en->b->ops->now(en->b);
-	en->next_tick_ns = next > now ? next : now;
+	en->next_tick_ns = max_of(next, now);
 }
 
 /* A change by hand waits for the sample of the next step. */

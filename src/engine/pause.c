@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 #include "priv.h"
 
 #define SECOND INT64_C(1000000000)
@@ -35,7 +37,7 @@ static int64_t next_look(const struct engine *en, const struct pause *p)
 	int64_t wait_s = PROBE_S;
 	for (int i = 0; i < p->times && wait_s < PROBE_MOST_S; i++)
 		wait_s *= 2;
-	return en->b->ops->now(en->b) + (wait_s < PROBE_MOST_S ? wait_s : PROBE_MOST_S) * SECOND;
+	return en->b->ops->now(en->b) + min_of(wait_s, PROBE_MOST_S) * SECOND;
 }
 
 static void pause_one(struct engine *en, enum pause_of what, enum pause_cause cause, const char *why)

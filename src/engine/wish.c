@@ -6,6 +6,7 @@
 
 #include "priv.h"
 #include "vmtop/clock.h"
+#include "vmtop/minmax.h"
 
 enum { WISH_S = 5 };
 
@@ -24,7 +25,7 @@ static void read_drops(struct engine *en)
 {
 	int64_t at;
 	while (en->drops >= 0 && read(en->drops, &at, sizeof at) == (ssize_t)sizeof at)
-		en->dropped_ns = at > en->dropped_ns ? at : en->dropped_ns;
+		en->dropped_ns = max_of(at, en->dropped_ns);
 }
 
 static bool too_old(int64_t at_ns)
@@ -46,7 +47,7 @@ bool wish_heard(struct engine *en, const struct command *c)
 {
 	if (!c->at_ns)
 		return true;
-	en->heard_ns = c->at_ns > en->heard_ns ? c->at_ns : en->heard_ns;
+	en->heard_ns = max_of(c->at_ns, en->heard_ns);
 	if (!command_ages(c))
 		return true;
 	read_drops(en);

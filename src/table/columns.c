@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "vmtop/err.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 static const struct vm_sample *vm_of(const struct column_env *env, size_t vm)
@@ -97,7 +98,7 @@ static void get_state(const struct column_env *env, size_t vm, struct value *v)
 	if (m->hung_since_ns) {
 		double s = (double)(env->s->sample.time_ns - m->hung_since_ns) / 1e9;
 		if (s < 99.5) /* nine columns hold all of it */
-			snprintf(v->text, sizeof v->text, "HUNG %.0f s", s > 0 ? s : 0);
+			snprintf(v->text, sizeof v->text, "HUNG %.0f s", max_of(s, 0));
 		else if (s < 99.5 * 60)
 			snprintf(v->text, sizeof v->text, "HUNG %.0fm", s / 60);
 		else
@@ -471,7 +472,7 @@ int column_parse(const char *list, uint8_t *out, size_t cap, struct err *e)
 	while (*p) {
 		char word[32];
 		size_t len = strcspn(p, ", ");
-		snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word), p);
+		snprintf(word, sizeof word, "%.*s", (int)min_of(len, sizeof word), p);
 		p += len + strspn(p + len, ", ");
 		if (!len)
 			continue;

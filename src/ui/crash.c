@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmtop/minmax.h"
+
 enum { SEND_TRIES = 100, SEND_PAUSE_MS = 5 };
 
 /* Read by the handler only; n is set last. */
@@ -90,7 +92,7 @@ void crash_leaves(int fd, const char *leave, size_t n)
 	crash.fd = fd;
 	crash.own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	crash.blind = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	n = n < sizeof crash.leave ? n : sizeof crash.leave;
+	n = min_of(n, sizeof crash.leave);
 	memcpy(crash.leave, leave, n);
 	crash.n = (sig_atomic_t)n;
 }

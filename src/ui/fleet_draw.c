@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fleet_private.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum { NAME_LEAST = 9, GAP = 1, FOOTER_MOST = 16, HELP_KEYS = 13, HELP_WIDTH = 80, LIST_LINE = 80 };
@@ -20,14 +21,14 @@ struct layout {
 static int name_width(const struct fleet_view *v, const struct fleet *f, const struct screen *to)
 {
 	const struct fleet_list *l = &v->lists[v->kind];
-	int want = NAME_LEAST, most = to->cols / 3 > NAME_LEAST ? to->cols / 3 : NAME_LEAST;
+	int want = NAME_LEAST, most = max_of(to->cols / 3, NAME_LEAST);
 	char name[1400];
 	for (size_t i = l->top; i < l->n && i < l->top + (size_t)v->page && want < most; i++) {
 		text_escape(name, sizeof name, fleet_name(f, v->kind, l->rows[i]));
 		int n = draw_columns(to, name) + 1;
-		want = n > want ? n : want;
+		want = max_of(n, want);
 	}
-	return want < most ? want : most;
+	return min_of(want, most);
 }
 
 /* A column that is sorted by is shown, whatever its rank. */
@@ -175,14 +176,14 @@ static void draw_title_line(const struct fleet_view *v, const struct fleet *f, s
 {
 	char text[200], where[80];
 	const struct fleet_list *l = &v->lists[v->kind];
-	size_t all = fleet_count(f, v->kind), last = l->top + (size_t)(v->page > 0 ? v->page : 0);
+	size_t all = fleet_count(f, v->kind), last = l->top + (size_t)max_of(v->page, 0);
 	int col = screen_text(to, 0, 0, to->cols, STYLE_TITLE, "vmtop fleet");
 	snprintf(text, sizeof text, " · %zu host%s · %zu VM%s · every %g s", f->n_hosts, text_s(f->n_hosts),
 		f->n_vms, text_s(f->n_vms), v->delay_s);
-	last = last < l->n ? last : l->n;
+	last = min_of(last, l->n);
 	int n = v->has_filter ? snprintf(where, sizeof where, "FILTER %zu of %zu ", l->n, all) : 0;
 	where[n] = '\0';
-	if (l->n > (size_t)(v->page > 0 ? v->page : 0) && l->n)
+	if (l->n > (size_t)max_of(v->page, 0) && l->n)
 		snprintf(where + n, sizeof where - (size_t)n, "%zu-%zu of %zu", l->top + 1, last, l->n);
 	int right = screen_columns(to, where);
 	draw_cut(to, 0, col, to->cols - col - (right ? right + 1 : 0), STYLE_DIM, text);
@@ -308,8 +309,7 @@ static bool sheet_over(struct fleet_view *v, struct screen *to, int rows, int co
 			" Up Down scroll · other keys close "},
 		[FLEET_OVER_MOVES] = {fleet_moves_text, "Moves between hosts", " Up Down scroll "},
 	};
-	struct sheet count = {
-		.measure = to, .keys = HELP_KEYS, .cols = cols < HELP_WIDTH ? cols : HELP_WIDTH};
+	struct sheet count = {.measure = to, .keys = HELP_KEYS, .cols = min_of(cols, HELP_WIDTH)};
 	int n = sheets[v->over].text(v, &count);
 	if (!overlay_box(to, rows, cols, n + 2, HELP_WIDTH, row, col))
 		return false;

@@ -8,6 +8,7 @@
 
 #include "fleet_private.h"
 #include "vmtop/array.h"
+#include "vmtop/minmax.h"
 
 struct fleet_view *fleet_view_new(double delay_s)
 {
@@ -233,7 +234,7 @@ static enum fleet_wish over_key(struct fleet_view *v, int key, const struct flee
 	const struct key_row *k = key_find(key, IN_SORT, true);
 	long at = v->over_row, last = v->over == FLEET_OVER_SORT ? (long)fleet_table(v->kind)->n - 1 : 1000;
 	if (step(k, 10, &at)) {
-		v->over_row = (int)(at < 0 ? 0 : at > last ? last : at);
+		v->over_row = (int)clamp(at, 0, last);
 		return FLEET_STAY;
 	}
 	if (v->over == FLEET_OVER_MOVES)
@@ -368,7 +369,7 @@ enum fleet_wish fleet_view_key(struct fleet_view *v, int key, const struct fleet
 		line_key(v, key, f);
 	else if (v->over)
 		return over_key(v, key, f);
-	else if (step(k, v->page > 1 ? v->page : 1, &at))
+	else if (step(k, max_of(v->page, 1), &at))
 		select_row(v, f, at);
 	else if (k)
 		return row_key(v, f, k->action);

@@ -6,12 +6,14 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "vmtop/minmax.h"
+
 /* The mean of the points that share bucket b of `per` points; DRAW_NO_LEVEL: none known. Buckets are counted
  * from the first point ever. */
 static uint8_t bucket(const struct series *s, uint64_t b, size_t per)
 {
 	unsigned sum = 0, n = 0;
-	uint64_t from = b * per > s->first ? b * per : s->first;
+	uint64_t from = max_of(b * per, s->first);
 	for (uint64_t i = from; s->levels && i < (b + 1) * per && i < s->end; i++) {
 		uint8_t l = s->levels[i % s->n * s->stride];
 		sum += l == DRAW_NO_LEVEL ? 0 : l;
@@ -52,7 +54,7 @@ static uint32_t braille(const struct pile *p, int rows, int row, bool right, int
 		return 0;
 	int low = dots_of(p->lower, rows), all = dots_of(p->all, rows);
 	low = low < 1 && all < 1 ? 1 : low;
-	all = all < low ? low : all;
+	all = max_of(all, low);
 	for (int i = 0; i < 4 && row * 4 + i < all; i++) {
 		bool above = row * 4 + i >= low;
 		*upper += above ? 1 : -1;
@@ -121,14 +123,14 @@ static bool dotted(const struct screen *to)
 
 static size_t points_a_half(const struct screen *to, int cols, size_t span)
 {
-	size_t halves = (size_t)(cols > 1 ? cols : 1) * (dotted(to) ? 2 : 1);
+	size_t halves = (size_t)max_of(cols, 1) * (dotted(to) ? 2 : 1);
 	size_t per = (span + halves - 1) / halves;
 	return per ? per : 1;
 }
 
 size_t graph_points(const struct screen *to, int cols, size_t span)
 {
-	return points_a_half(to, cols, span) * (size_t)(cols > 1 ? cols : 1) * (dotted(to) ? 2 : 1);
+	return points_a_half(to, cols, span) * (size_t)max_of(cols, 1) * (dotted(to) ? 2 : 1);
 }
 
 void graph_draw(struct screen *to, struct rect at, const struct stack *s, size_t span)

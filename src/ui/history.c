@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 void history_done(struct history *h)
 {
 	free(h->vms);
@@ -80,7 +82,7 @@ static uint8_t *point(const struct history *h, uint64_t i)
 static void carry_vm(const struct history *old, struct history *h, const struct history_vm *vm)
 {
 	const struct history_vm *o = history_find(old, vm->uuid);
-	size_t n = o ? (o->n < vm->n ? o->n : vm->n) : 0;
+	size_t n = o ? min_of(o->n, vm->n) : 0;
 	for (uint64_t i = old->first; o && i < old->count; i++) {
 		uint8_t *to = point(h, i);
 		const uint8_t *from = point(old, i);
@@ -219,7 +221,7 @@ uint8_t history_now(const struct series *x)
 double history_span_s(const struct history *h, size_t points, double delay_s)
 {
 	size_t have = filled(h) - (h->back < filled(h) ? h->back : 0);
-	size_t known = points < have ? points : have;
+	size_t known = min_of(points, have);
 	if (known < 2)
 		return (double)points * delay_s;
 	uint64_t last = h->count - 1 - (h->back < filled(h) ? h->back : 0);

@@ -3,6 +3,8 @@
  * at, never a guest. */
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 #include "view_private.h"
 
 static void move_vcpu(struct view *v, const struct snapshot *s, long by)
@@ -75,7 +77,7 @@ static void log_move(struct view *v, const struct snapshot *s, long by)
 	while (v->log_seq && end > 1 && s->log[end - 1].seq > v->log_seq)
 		end--;
 	long to = (long)end + by;
-	to = to < 1 ? 1 : to;
+	to = max_of(to, 1);
 	v->log_seq = to >= (long)s->n_log ? 0 : s->log[to - 1].seq;
 }
 
@@ -168,7 +170,7 @@ bool move_key(struct view *v, const struct snapshot *s, enum key_action a)
 	case KEY_FAR_LEFT:
 	case KEY_FAR_RIGHT:
 		if (view_focus(v) == FOCUS_MAP)
-			map_side(v, (a == KEY_FAR_LEFT ? -1 : 1) * (v->map_cols > 1 ? v->map_cols : 1));
+			map_side(v, (a == KEY_FAR_LEFT ? -1 : 1) * max_of(v->map_cols, 1));
 		return true;
 	default:
 		return false;

@@ -9,6 +9,7 @@
 #include "vmtop/fleet.h"
 #include "vmtop/layout.h"
 #include "vmtop/line.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 #include "view_private.h"
@@ -306,8 +307,7 @@ void line_run(struct view *v, const struct snapshot *s)
 	if (!p.n_word)
 		return;
 	if (!r)
-		view_say(v, "no command %.*s; Tab lists them after :", (int)(p.n_word < 60 ? p.n_word : 60),
-			p.word);
+		view_say(v, "no command %.*s; Tab lists them after :", (int)min_of(p.n_word, 60), p.word);
 	else if (r->action == LINE_SETTING)
 		do_setting(v, s, r, p.arg);
 	else

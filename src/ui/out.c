@@ -16,6 +16,7 @@
 
 #include "vmtop/array.h"
 #include "vmtop/clock.h"
+#include "vmtop/minmax.h"
 
 /* After sudo -u the terminal may belong to somebody else and cannot be opened again: then it is used as it
  * is, in pieces that a line with any room takes at once. */
@@ -84,7 +85,7 @@ static void rewind_memory(const struct out *o)
 size_t out_discard(struct out *o, char *copy, size_t room)
 {
 	size_t n = written(o);
-	n = n < room ? n : room;
+	n = min_of(n, room);
 	ssize_t got = n ? pread(o->mem, copy, n, 0) : 0;
 	rewind_memory(o);
 	return got > 0 ? (size_t)got : 0;
@@ -121,7 +122,7 @@ bool out_flush(struct out *o)
 		if (!o->own) {
 			if (!has_room(o))
 				return false;
-			n = n < SMALL_PIECE ? n : SMALL_PIECE;
+			n = min_of(n, SMALL_PIECE);
 		}
 		ssize_t done = write(o->fd, o->buf + o->at, n);
 		if (done < 0 && errno == EINTR)

@@ -6,13 +6,14 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum { LIST_LINE = 76 };
 
 bool overlay_box(struct screen *to, int rows, int cols, int want_rows, int want_cols, int *row, int *col)
 {
-	int r = want_rows < rows ? want_rows : rows, c = want_cols < cols ? want_cols : cols;
+	int r = min_of(want_rows, rows), c = min_of(want_cols, cols);
 	if (screen_resize(to, r, c) < 0)
 		return false;
 	*row = (rows - to->rows) / 2;
@@ -24,7 +25,7 @@ void sheet_add(struct sheet *h, const char *left, const char *text, enum style s
 {
 	int col = left ? 2 + h->keys : 2, width = h->cols - col - 2;
 	int rows = width > 4 ? draw_wrapped_rows(h->measure, width, text) : 1;
-	rows = rows < 1 ? 1 : rows;
+	rows = max_of(rows, 1);
 	for (int i = 0; h->to && i < rows; i++) {
 		int row = h->n + i - h->top + 1;
 		if (row < 1 || row >= h->to->rows - 1)
@@ -38,7 +39,7 @@ void sheet_add(struct sheet *h, const char *left, const char *text, enum style s
 
 static bool question_draw(const struct view *v, struct screen *to, int rows, int cols, int *row, int *col)
 {
-	int width = cols < 64 ? cols : 64, lines = 1;
+	int width = min_of(cols, 64), lines = 1;
 	int text = screen_columns(to, v->question);
 	lines += width > 8 ? text / (width - 8) + 1 : 2;
 	if (!overlay_box(to, rows, cols, lines + 3, width, row, col))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum { NARROW = 38, ALL = 100 };
@@ -92,7 +93,7 @@ static int deviation_top(const struct view *v, const struct screen *to, int cols
 		uint8_t a = found.levels[i % found.n * found.stride];
 		uint8_t b = excess.levels[i % excess.n * excess.stride];
 		int sum = (a == DRAW_NO_LEVEL ? 0 : a) + (b == DRAW_NO_LEVEL ? 0 : b);
-		most = sum > most ? sum : most;
+		most = max_of(sum, most);
 	}
 	return most <= 50 ? 50 : most <= 100 ? 100 : DEVIATION_MOST;
 }
@@ -153,7 +154,7 @@ static void memory_panel(const struct view *v, const struct snapshot *s, struct 
 void host_graphs_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
 	int n = at.cols / NARROW;
-	n = n < 1 ? 1 : n > 3 ? 3 : n;
+	n = clamp(n, 1, 3);
 	for (int i = 0; i < n; i++) {
 		int from = (at.cols + 2) * i / n, end = (at.cols + 2) * (i + 1) / n - 2;
 		struct rect part = {at.row, at.col + from, at.rows, end - from};

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "view_private.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum { FOOTER_KEYS = 40 };
@@ -14,7 +15,7 @@ _Static_assert(1 << VIEW_COUNT == AT_ANY + 1, "enum key_view has the views in th
 /* What stands at the right end of the first line, most urgent first. */
 static void state_words(const struct view *v, const struct snapshot *s, double age_s, char *buf, size_t len)
 {
-	double late = s->delay_s * 2 > s->delay_s + 2 ? s->delay_s * 2 : s->delay_s + 2;
+	double late = max_of(s->delay_s * 2, s->delay_s + 2);
 	const char *link = s->backend.link == LINK_LOST         ? "RECONNECTING "
 			   : s->backend.link == LINK_CONNECTING ? "CONNECTING "
 			   : s->backend.link == LINK_SLOW       ? "SLOW "

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 #include "view_private.h"
 
 enum { HELP_KEYS = 14, HELP_WIDTH = 80 };
@@ -136,8 +138,7 @@ bool help_draw(
 {
 	char title[80];
 	enum key_place place = help_place(v, s);
-	struct sheet count = {
-		.measure = to, .keys = HELP_KEYS, .cols = cols < HELP_WIDTH ? cols : HELP_WIDTH};
+	struct sheet count = {.measure = to, .keys = HELP_KEYS, .cols = min_of(cols, HELP_WIDTH)};
 	int n = help_text(v, s, place, &count);
 	if (!overlay_box(to, rows, cols, n + 2, HELP_WIDTH, row, col))
 		return false;

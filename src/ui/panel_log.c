@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "view_private.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 static enum style line_style(const struct log_line *l)
@@ -51,7 +52,7 @@ static int line_rows(const struct log_line *l, bool wrap, const struct screen *t
 		return 1;
 	line_text(l, text, sizeof text);
 	int n = draw_wrapped_rows(to, cols - stamp_width(cols), text);
-	return n < 1 ? 1 : n < WRAP_MOST ? n : WRAP_MOST;
+	return clamp(n, 1, WRAP_MOST);
 }
 
 static void line_draw(const struct log_line *l, struct screen *to, struct rect at)
@@ -129,7 +130,7 @@ int verdicts_draw(const struct snapshot *s, struct screen *to, struct rect at)
 	if (most < 1 || at.cols < 20)
 		return 0;
 	int n = verdict("CPU", &s->cpu.why, to, (struct rect){at.row, at.col, most, at.cols});
-	n = n < 1 ? 1 : n;
+	n = max_of(n, 1);
 	int m = verdict("memory", &s->memory.why, to, (struct rect){at.row + n, at.col, most, at.cols});
-	return n + (m < 1 ? 1 : m);
+	return n + max_of(m, 1);
 }

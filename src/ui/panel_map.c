@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum { NAMES = 18, IDS = 4, NUMBERS = 16 }; /* columns of a name's vCPU, and of use and wait */
@@ -45,7 +46,7 @@ static int label_width(const struct view *v)
 {
 	int w = 1;
 	for (size_t i = 0; i < v->n_units; i++)
-		w = (int)strlen(v->units[i].label) > w ? (int)strlen(v->units[i].label) : w;
+		w = max_of((int)strlen(v->units[i].label), w);
 	return w;
 }
 
@@ -58,28 +59,28 @@ static int more_for_names(
 		char name[VM_NAME_BYTES * 4];
 		text_escape(name, sizeof name, s->sample.vms[v->names[i]].name);
 		int n = draw_columns(to, name) + IDS;
-		want = n > want ? n : want;
+		want = max_of(n, want);
 	}
-	return spare <= 0 ? 0 : want - have < spare ? want - have : spare;
+	return clamp(spare, 0, want - have);
 }
 
 static void map_measure(const struct view *v, const struct snapshot *s, const struct screen *to,
 	struct rect at, struct map *m)
 {
 	int labels = label_width(v), n = (int)v->n_units;
-	m->name = at.cols / 3 < NAMES ? at.cols / 3 : NAMES;
+	m->name = min_of(at.cols / 3, NAMES);
 	int room = at.cols - m->name - 1;
 	m->cell = n * 3 <= room && labels <= 2 ? 3 : n * 2 <= room ? 2 : 1;
 	m->head = labels < m->cell ? 1 : labels;
 	if (m->head > 1 && at.rows - 1 - m->head < 3)
 		m->head = 0; /* no room for heads of several rows */
 	m->cols = room / m->cell;
-	m->cols = m->cols > n ? n : m->cols;
+	m->cols = min_of(m->cols, n);
 	m->name += more_for_names(v, s, to, m->name, at.cols - (m->name + 1 + m->cols * m->cell) - NUMBERS);
 	int end = m->name + 1 + m->cols * m->cell;
 	m->numbers = at.cols - end >= NUMBERS ? end + 1 : 0;
 	m->rows = at.rows - 1 - m->head - (at.rows >= 9);
-	m->rows = m->rows < 0 ? 0 : m->rows;
+	m->rows = max_of(m->rows, 0);
 	m->total = map_total(v, s);
 }
 
@@ -87,7 +88,7 @@ int map_cols(const struct view *v, const struct snapshot *s, const struct screen
 {
 	int cell = label_width(v) <= 2 ? 3 : 2, want = NAMES + 1 + (int)v->n_units * cell + NUMBERS + 1;
 	want += more_for_names(v, s, to, NAMES, cols - beside - want);
-	return want < cols ? want : cols;
+	return min_of(want, cols);
 }
 
 static size_t scroll_to(size_t top, size_t want, int page, size_t total)
@@ -165,7 +166,7 @@ static void draw_row(const struct view *v, const struct snapshot *s, const struc
 	bool cursor = mine && c->id == v->map_vcpu && view_focus(v) == FOCUS_MAP;
 	char name[1400], id[16];
 	snprintf(id, sizeof id, "%d", c->id);
-	int ids = (int)strlen(id) < 3 ? 3 : (int)strlen(id);
+	int ids = max_of((int)strlen(id), 3);
 	enum style st = cursor ? STYLE_SELECTED : mine ? STYLE_BOLD : STYLE_NORMAL;
 	if (cursor)
 		screen_fill(to, at.row, at.col, m->name, STYLE_SELECTED, ' ');

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum { ROOMY = 12 }; /* rows from which on no word about memory is cut */
@@ -55,7 +56,7 @@ static void add_balloon(char *buf, size_t len, const struct snapshot *s, size_t 
 		return;
 	}
 	int64_t off = m->balloon_kib.v - st->target_kib.v, near = m->balloon_kib.v / 200;
-	near = near > 16 * 1024 ? near : 16 * 1024;
+	near = max_of(near, 16 * 1024);
 	text_kib(asked, sizeof asked, st->target_kib.v);
 	if (off > -near && off < near) {
 		add(buf, len, ", ", "has %s%s, as asked %.0f s ago", has, of, st->target_age_s);
@@ -64,7 +65,7 @@ static void add_balloon(char *buf, size_t len, const struct snapshot *s, size_t 
 	add(buf, len, ", ", "asked %s %.0f s ago, at %s%s", asked, st->target_age_s, has, of);
 	if (!vf64_has(still) || st->target_age_s < 1)
 		return;
-	double stood = still.v < st->target_age_s ? still.v : st->target_age_s;
+	double stood = min_of(still.v, st->target_age_s);
 	if (stood < 2 * s->elapsed_s || stood < 1)
 		add(buf, len, ", ", "moving");
 	else
@@ -169,12 +170,11 @@ void memory_draw(const struct view *v, const struct snapshot *s, struct screen *
 	draw_title(to, at, false, "Memory", NULL);
 	int row = at.row + 1, end = at.row + at.rows;
 	int most = at.rows >= ROOMY ? 4 : 2;
-	row += draw_verdict(
-		s, to, (struct rect){row, at.col + 1, end - row < most ? end - row : most, at.cols - 1});
+	row += draw_verdict(s, to, (struct rect){row, at.col + 1, min_of(end - row, most), at.cols - 1});
 	if (rows_selected(v, s, &vm) && row < end) {
 		char text[600], name[1400];
 		text_escape(name, sizeof name, s->sample.vms[vm].name);
-		int n = screen_columns(to, name) < at.cols / 3 ? screen_columns(to, name) : at.cols / 3;
+		int n = min_of(screen_columns(to, name), at.cols / 3);
 		draw_name(to, row, at.col + 1, n, STYLE_BOLD, name);
 		guest_bar(s, vm, to, (struct rect){row++, at.col + n + 2, 1, at.cols - n - 3});
 		truth_text(s, vm, text, sizeof text);

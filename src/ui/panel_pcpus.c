@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum { BAR_MIN = 19, STRIP_LABEL = 8, MEMORY_BAR = 40 };
@@ -60,11 +61,11 @@ static int bar_columns(const struct view *v, int cols)
 {
 	int n = cols / BAR_MIN;
 	int most = (int)v->n_units;
-	n = n < 1 ? 1 : n > most ? most : n;
+	n = clamp(n, 1, most);
 	if (n > 1 && n < most) /* even rows look calmer: 8 units are 4 + 4, not 5 + 3 */
 		for (int rows = (most + n - 1) / n; n > 1 && (most + n - 2) / (n - 1) == rows; n--)
 			;
-	return n < 1 ? 1 : n;
+	return max_of(n, 1);
 }
 
 static int bar_rows(const struct view *v, int cols)
@@ -77,12 +78,12 @@ int pcpus_rows(const struct view *v, int cols, int most, int by_node)
 {
 	int bars = bar_rows(v, cols), lines = strip_rows(v, cols, false, 1);
 	if (bars <= most || !most)
-		return bars < most ? bars : most;
-	if (lines <= (by_node > most ? by_node : most))
+		return min_of(bars, most);
+	if (lines <= max_of(by_node, most))
 		return lines;
 	struct strip t = strip_fit(v, cols, most);
 	int n = strip_rows(v, cols, t.flow, t.share);
-	return n < most ? n : most;
+	return min_of(n, most);
 }
 
 static void lit_cpus(const struct view *v, const struct snapshot *s, struct cpuset *lit)
@@ -144,7 +145,7 @@ static void draw_bars(const struct view *v, const struct cpuset *lit, struct scr
 	bool room = false;
 	for (size_t i = 0; i < v->n_units; i++) {
 		int len = (int)strlen(v->units[i].label);
-		label = len > label ? len : label;
+		label = max_of(len, label);
 		room = room || crowded(&v->units[i]);
 	}
 	for (size_t i = 0; i < v->n_units; i++) {
@@ -181,7 +182,7 @@ static void draw_memory(const struct node_sample *n, struct screen *to, int row,
 	text_kib(free_text, sizeof free_text, n->free_kib.v);
 	text_kib(total, sizeof total, n->total_kib.v);
 	int words = snprintf(text, sizeof text, " %s of %s free", free_text, total);
-	int bar = cols - words < MEMORY_BAR ? cols - words : MEMORY_BAR;
+	int bar = min_of(cols - words, MEMORY_BAR);
 	double used = 100.0 * (double)(n->total_kib.v - n->free_kib.v) / (double)n->total_kib.v;
 	struct meter m = {.first = used, .tick = -1, .first_style = draw_load_style(used)};
 	if (bar >= 8) {
@@ -200,7 +201,7 @@ static void strip_memory(const struct view *v, const struct snapshot *s, struct 
 		return;
 	for (size_t i = 0; i < v->n_units; i++) {
 		strip_next(&all, &v->units[i], i ? &v->units[i - 1] : NULL);
-		edge = all.col + 2 > edge ? all.col + 2 : edge;
+		edge = max_of(all.col + 2, edge);
 	}
 	for (size_t i = 0; i < v->n_units; i++) {
 		strip_next(&t, &v->units[i], i ? &v->units[i - 1] : NULL);

@@ -8,6 +8,7 @@
 #include "view_private.h"
 #include "vmtop/array.h"
 #include "vmtop/effect.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum { NAME_LEAST = 8, KIND = 5, VCPU = 9, WHERE = 16, FOOT = 3 };
@@ -41,7 +42,7 @@ void plan_feed(struct view *v, const struct snapshot *s)
 void plan_move(struct view *v, long by)
 {
 	long to = (long)v->plan_row + by, last = (long)v->n_plan - 1;
-	v->plan_row = (size_t)(to < 0 || last < 0 ? 0 : to > last ? last : to);
+	v->plan_row = (size_t)(to < 0 || last < 0 ? 0 : min_of(to, last));
 }
 
 void plan_leave_out(struct view *v, const struct snapshot *s)
@@ -59,14 +60,14 @@ void plan_leave_out(struct view *v, const struct snapshot *s)
 
 static int name_width(const struct view *v, const struct snapshot *s, const struct screen *to, int cols)
 {
-	int widest = NAME_LEAST, most = cols / 3 > NAME_LEAST ? cols / 3 : NAME_LEAST;
+	int widest = NAME_LEAST, most = max_of(cols / 3, NAME_LEAST);
 	for (size_t i = 0; i < v->n_plan; i++) {
 		char name[VM_NAME_BYTES];
 		text_escape(name, sizeof name, s->sample.vms[v->plan[i].vm].name);
 		int n = screen_columns(to, name);
-		widest = n > widest ? n : widest;
+		widest = max_of(n, widest);
 	}
-	return widest < most ? widest : most;
+	return min_of(widest, most);
 }
 
 static void draw_line(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at,
@@ -84,13 +85,13 @@ static void draw_line(const struct view *v, const struct snapshot *s, struct scr
 	screen_text(to, at.row, col, KIND, kind, e->out ? "out" : e->moves ? "MOVE" : "pin");
 	col += KIND;
 	text_escape(name, sizeof name, s->sample.vms[e->vm].name);
-	draw_name(to, at.row, col, name_cols < end - col ? name_cols : end - col, rest, name);
+	draw_name(to, at.row, col, min_of(name_cols, end - col), rest, name);
 	col += name_cols + 1;
 	snprintf(text, sizeof text, "vCPU %d", s->ghosts[e->action].vcpu);
 	screen_text(to, at.row, col, end - col, rest, text);
 	col += VCPU;
 	effect_where(&look, e, &s->ghosts[e->action], text, sizeof text);
-	draw_cut(to, at.row, col, end - col < WHERE ? end - col : WHERE, kind, text);
+	draw_cut(to, at.row, col, min_of(end - col, WHERE), kind, text);
 	col += WHERE + 1;
 	effect_text(e, text, sizeof text);
 	if (col < end)

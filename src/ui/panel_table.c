@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum {
@@ -44,9 +45,9 @@ static int longest_name(const struct view *v, const struct snapshot *s, const st
 	for (size_t i = 0; i < v->n_rows && want < most; i++) {
 		text_escape(name, sizeof name, s->sample.vms[v->rows[i]].name);
 		int n = draw_columns(to, name) + 1;
-		want = n > want ? n : want;
+		want = max_of(n, want);
 	}
-	return want < most ? want : most;
+	return min_of(want, most);
 }
 
 /* What names get before any column. */
@@ -105,7 +106,7 @@ static int name_width(struct view *v, const struct snapshot *s, const struct scr
 	int longest = longest_name(v, s, to, cols / 2), width = fair_name(cols);
 	while (width < longest && read_alike(v, s, to, width - 1))
 		width += NAME_STEP;
-	width = width < longest ? width : longest;
+	width = min_of(width, longest);
 	*n = (struct named){v->rows_seq, v->n_rows, cols, width};
 	return width;
 }
@@ -186,7 +187,7 @@ static void choose(const struct view *v, const struct table *t, int cols, int na
 	for (int i = 0; i < p->n && left > 0; i++) {
 		const struct column *c = column_at(p->cols[i]);
 		int want = c->width - p->width[i] + (c->width > TEXT_MIN && i == p->n - 1 ? cols : 0);
-		int more = want < left ? want : left;
+		int more = min_of(want, left);
 		p->width[i] += more;
 		left -= more;
 	}
@@ -248,7 +249,7 @@ static void draw_head(struct view *v, const struct table *t, const struct plan_o
 static void draw_bars(const struct snapshot *s, size_t vm, struct screen *to, int row, int col, int width)
 {
 	const struct vm_sample *m = &s->sample.vms[vm];
-	int n = (int)m->n_vcpus, cells = n < width ? n : width;
+	int n = (int)m->n_vcpus, cells = min_of(n, width);
 	for (int i = 0; i < cells; i++) {
 		struct vf64 use = {0, AVAIL_NONE}, wait = {0, AVAIL_NONE};
 		for (int k = i * n / cells; k < (i + 1) * n / cells; k++) {
@@ -423,7 +424,7 @@ static void draw_range(const struct view *v, const struct snapshot *s, struct sc
 	}
 	if (part)
 		snprintf(text + n, sizeof text - (size_t)n, "%zu-%zu of %zu", v->n_rows ? v->top + 1 : 0,
-			last < v->n_rows ? last : v->n_rows, v->n_rows);
+			min_of(last, v->n_rows), v->n_rows);
 	screen_right(to, at.row, at.col, at.cols, limited(v) ? STYLE_WARN : STYLE_DIM, text);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 /* Of a running host: what the history and the tape have. */
@@ -30,7 +31,7 @@ static bool live_timeline(const struct view *v, const struct snapshot *s, struct
 			continue;
 		int cell = (int)((double)(at - first) * (TIMELINE_CELLS - 1) / (double)(last - first));
 		int half_pct = 2 * (b + (a == DRAW_NO_LEVEL ? 0 : a));
-		t->level[cell] = (uint8_t)(half_pct < 100 ? half_pct : 100);
+		t->level[cell] = (uint8_t)min_of(half_pct, 100);
 	}
 	return true;
 }

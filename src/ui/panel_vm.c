@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum { VCPU_FIXED = 58 }; /* columns of a vCPU line before the history */
@@ -73,7 +74,7 @@ static void vcpu_line(const struct view *v, const struct snapshot *s, size_t vm,
 	bool cursor = c->id == v->map_vcpu && view_focus(v) == FOCUS_VCPUS;
 	enum style st = cursor ? STYLE_SELECTED : c->online ? STYLE_NORMAL : STYLE_DIM;
 	if (cursor)
-		screen_fill(to, at.row, at.col, at.cols < VCPU_FIXED ? at.cols : VCPU_FIXED, st, ' ');
+		screen_fill(to, at.row, at.col, min_of(at.cols, VCPU_FIXED), st, ' ');
 	screen_printf(to, at.row, at.col, at.cols, st, "%c%4d  %s  %s  %s %4s %4s  %-10.10s %-9.9s",
 		cursor ? '>' : ' ', c->id, use, wait, want, on, node, pins, rule);
 	if (!cursor && vf64_has(r->usage_pct))
@@ -199,10 +200,10 @@ static void plan_rows(const struct snapshot *s, size_t vm, struct rect at, struc
 	int rows = at.rows - 1, want = 1 + (int)m->n_vcpus, said = 1 + log_lines(s, m->uuid);
 	*p = (struct vm_plan){0};
 	p->facts = rows >= 11 ? 4 : rows >= 6 ? 2 : 0;
-	int log = rows >= 17 ? (said < 2 ? 2 : said) : 0, most = (rows - p->facts) / 3;
-	p->log = log < most ? log : most;
+	int log = rows >= 17 ? max_of(said, 2) : 0, most = (rows - p->facts) / 3;
+	p->log = min_of(log, most);
 	rows -= p->facts + p->log;
-	p->vcpus = want < rows ? want : rows;
+	p->vcpus = min_of(want, rows);
 	rows -= p->vcpus;
 	p->graph = rows < 5 || at.cols < 40 ? 0 : rows;
 	rows -= p->graph;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum {
@@ -173,7 +174,7 @@ int alert_draw(const struct snapshot *s, struct screen *to, int row, int cols)
 static void for_text(char *buf, size_t len, double s)
 {
 	if (s < 90)
-		snprintf(buf, len, "for %.0f s", s > 0 ? s : 0);
+		snprintf(buf, len, "for %.0f s", max_of(s, 0));
 	else if (s < 5400)
 		snprintf(buf, len, "for %.0f min", s / 60);
 	else
@@ -271,6 +272,5 @@ void why_draw(struct view *v, const struct snapshot *s, struct screen *to, struc
 	int used = why_body(s, vm, true, to, at), room = at.rows - used;
 	if (room >= GRAPHS_LEAST) /* since when */
 		vm_graphs_draw(v, s, vm, to,
-			(struct rect){at.row + used, at.col + 1, room < GRAPHS_MOST ? room : GRAPHS_MOST,
-				at.cols - 2});
+			(struct rect){at.row + used, at.col + 1, min_of(room, GRAPHS_MOST), at.cols - 2});
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "view_private.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 const struct snapshot *view_seen(const struct view *v, const struct snapshot *s)
@@ -19,7 +20,7 @@ void past_events(struct view *v, const struct snapshot *s)
 	for (size_t i = 0; i < s->n_log; i++) {
 		if (s->log[i].seq > v->events_seq && log_line_event(&s->log[i], &e))
 			timeline_add(&v->timeline, &e);
-		v->events_seq = s->log[i].seq > v->events_seq ? s->log[i].seq : v->events_seq;
+		v->events_seq = max_of(s->log[i].seq, v->events_seq);
 	}
 }
 
@@ -144,7 +145,7 @@ void past_step(struct view *v, const struct snapshot *s, int by)
 	if (by < 0 && at <= first)
 		view_say(v, "nothing older is kept");
 	else
-		go(v, s, by < 0 ? at - 1 : at + 1 > first ? at + 1 : first);
+		go(v, s, by < 0 ? at - 1 : max_of(at + 1, first));
 }
 
 void past_go(struct view *v, const struct snapshot *s, double seconds, bool from_start)

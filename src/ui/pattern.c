@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 #include "view_private.h"
 
 /* Parts of a compiled pattern; what a line holds without repetition stays far below. */
@@ -42,7 +44,7 @@ static size_t repeats(const char **p)
 	if (*end == ',')
 		most = strtoul(end + 1, &end, 10);
 	*p = *end == '}' ? end : *p;
-	most = most > least ? most : least;
+	most = max_of(most, least);
 	return most > PARTS_MOST ? PARTS_MOST + 1 : most ? most : 1;
 }
 

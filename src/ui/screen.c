@@ -2,6 +2,7 @@
 /* The grid of cells. Invariant: every write clips, a wide character never stands half, and on an ASCII grid
  * every cell is ASCII. Knows nothing of terminals and of what is drawn. */
 #include "vmtop/screen.h"
+#include "vmtop/minmax.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,8 +25,8 @@ void screen_done(struct screen *s)
 
 int screen_resize(struct screen *s, int rows, int cols)
 {
-	rows = rows < 1 ? 1 : rows;
-	cols = cols < 1 ? 1 : cols;
+	rows = max_of(rows, 1);
+	cols = max_of(cols, 1);
 	if (!s->cells || rows != s->rows || cols != s->cols) {
 		struct cell *c = reallocarray(s->cells, (size_t)rows * (size_t)cols, sizeof *c);
 		if (!c)

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 enum { WHOLE_EVERY = 64, GAP = 4 };
 
 /* How a field is packed. */
@@ -457,9 +459,9 @@ static struct shape shape_of(const struct snapshot *s)
 {
 	const struct host_sample *h = &s->sample.host;
 	int highest = h->n_pcpus ? h->pcpus[h->n_pcpus - 1].id : 0;
-	size_t words = (size_t)(highest > 0 ? highest : 0) / 64 + 1;
-	return (struct shape){s->sample.n_vms, s->sample.n_vcpus, h->n_pcpus,
-		8 * (words < CPUSET_WORDS ? words : CPUSET_WORDS)};
+	size_t words = (size_t)max_of(highest, 0) / 64 + 1;
+	return (struct shape){
+		s->sample.n_vms, s->sample.n_vcpus, h->n_pcpus, 8 * min_of(words, CPUSET_WORDS)};
 }
 
 void tape_feed(struct tape *t, const struct snapshot *s)

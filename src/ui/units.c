@@ -8,6 +8,7 @@
 
 #include "view_private.h"
 #include "vmtop/array.h"
+#include "vmtop/minmax.h"
 
 const char *merge_text(enum merge m)
 {
@@ -133,7 +134,7 @@ void units_update(struct view *v, const struct snapshot *s)
 				unit_label(u, at[i], v->merge);
 			}
 			u->n++;
-			u->first = u->first < at[i]->id ? u->first : at[i]->id;
+			u->first = min_of(u->first, at[i]->id);
 			cpuset_add(&u->cpus, at[i]->id);
 		}
 	}

@@ -2,6 +2,7 @@
 /* The view: which panels stand where. Invariant: drawing changes nothing but scroll positions, never reads a
  * clock and keeps no pointer to the snapshot. Keys are in view_keys.c. */
 #include "vmtop/view.h"
+#include "vmtop/minmax.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -286,7 +287,7 @@ static int memory_rows(const struct snapshot *s, int rows)
 	int nodes = s->sample.host.n_nodes > 1 ? (int)s->sample.host.n_nodes : 0;
 	if (rows < ROOMY)
 		return rows >= LEAST ? SHORT : 0;
-	return WHOLE + (nodes < NODES_MOST ? nodes : NODES_MOST);
+	return WHOLE + min_of(nodes, NODES_MOST);
 }
 
 /* Pin map, memory and log side by side or stacked, whatever the room allows. */
@@ -302,7 +303,7 @@ static void draw_lower(struct view *v, const struct snapshot *s, struct screen *
 	}
 	int want = 19 + (int)v->n_units * 3, map = at.cols * 2 / 5;
 	if (map > want)
-		map = want < 36 ? 36 : want;
+		map = max_of(want, 36);
 	int right = at.cols - map - 2, memory = memory_rows(s, at.rows);
 	struct rect side = {at.row, at.col + map + 2, at.rows, right};
 	map_draw(v, s, to, (struct rect){at.row, at.col, at.rows, map});
@@ -324,7 +325,7 @@ static int lower_want(const struct view *v, const struct snapshot *s)
 	int n = 5, memory = 10 + (int)s->sample.host.n_nodes;
 	for (size_t i = 0; i < v->n_rows && n < 200; i++)
 		n += (int)s->sample.vms[v->rows[i]].n_vcpus;
-	return n > memory ? n : memory;
+	return max_of(n, memory);
 }
 
 /* What the lower panels leave of `rows`: for graphs of the host, and below them why the selected VM is as it
@@ -357,7 +358,7 @@ static void draw_overview(struct view *v, const struct snapshot *s, struct scree
 		table_draw(v, s, to, at);
 		return;
 	}
-	int cpus = at.rows >= 6 ? pcpus_rows(v, at.cols, at.rows / 5 > 1 ? at.rows / 5 : 1, at.rows / 4) : 0;
+	int cpus = at.rows >= 6 ? pcpus_rows(v, at.cols, max_of(at.rows / 5, 1), at.rows / 4) : 0;
 	if (cpus) {
 		pcpus_draw(v, s, to, (struct rect){at.row, at.col, cpus, at.cols});
 		at.row += cpus;
@@ -367,7 +368,7 @@ static void draw_overview(struct view *v, const struct snapshot *s, struct scree
 	if (at.rows >= 12) {
 		lower = at.rows - want - 1;
 		int least = at.rows / 3, most = at.rows - 5;
-		lower = lower < least ? least : lower > most ? most : lower;
+		lower = clamp(lower, least, most);
 	}
 	table_draw(v, s, to, (struct rect){at.row, at.col, at.rows - lower, at.cols});
 	share_rows(v, s, lower, &host, &guest);
@@ -419,7 +420,7 @@ static void draw_unit_line(const struct view *v, const struct snapshot *s, struc
 		return;
 	}
 	size_t room = (size_t)at.rows * (size_t)at.cols;
-	unit_text(v, s, text, sizeof text, room < sizeof text - 64 ? room : sizeof text - 64);
+	unit_text(v, s, text, sizeof text, min_of(room, sizeof text - 64));
 	draw_wrapped(to, at, STYLE_NORMAL, text);
 }
 
@@ -432,7 +433,7 @@ static void draw_pcpus(struct view *v, const struct snapshot *s, struct screen *
 		map_draw(v, s, to, at);
 		return;
 	}
-	int most = at.rows * 2 / 5 > 1 ? at.rows * 2 / 5 : 1;
+	int most = max_of(at.rows * 2 / 5, 1);
 	if (v->edit && at.rows - most < 4)
 		most = 0;
 	int cpus = most ? pcpus_rows(v, at.cols, most, at.rows / 2) : 0;
@@ -463,7 +464,7 @@ static void draw_memory(struct view *v, const struct snapshot *s, struct screen 
 		return;
 	}
 	int want = 6 + (at.cols >= 50 ? (int)s->sample.host.n_nodes : 0), table = table_rows(v);
-	int lower = at.rows >= 10 ? (at.rows / 3 < want ? at.rows / 3 : want) : 0;
+	int lower = at.rows >= 10 ? min_of(at.rows / 3, want) : 0;
 	int log = lower && at.rows - lower - table >= 4 ? at.rows - lower - table : 0;
 	table = at.rows - lower - log;
 	table_draw(v, s, to, (struct rect){at.row, at.col, table, at.cols});
@@ -486,7 +487,7 @@ static void draw_log(struct view *v, const struct snapshot *s, struct screen *to
 		timeline_draw(v, s, to, (struct rect){at.row + top, at.col, time, at.cols});
 	top += time;
 	int graphs = at.rows - top >= 14 && !v->tall ? (at.rows - top) / 2 : 0;
-	graphs = graphs > GRAPHS_MOST ? GRAPHS_MOST : graphs;
+	graphs = min_of(graphs, GRAPHS_MOST);
 	if (graphs)
 		host_graphs_draw(v, s, to, (struct rect){at.row + top, at.col, graphs, at.cols});
 	top += graphs;

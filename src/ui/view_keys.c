@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 #include "view_private.h"
@@ -145,7 +146,7 @@ static void key_mark(struct view *v, const struct snapshot *s)
 static void open_list(struct view *v, enum overlay over, int row)
 {
 	v->over = over;
-	v->over_row = row > 0 ? row : 0;
+	v->over_row = max_of(row, 0);
 	v->over_top = 0;
 }
 

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "vmtop/minmax.h"
+
 #include "procfile.h"
 
 enum { FILE_PATH = 512 };
@@ -56,7 +58,7 @@ static void level(const struct topology *t, double *of, const struct cpuset *cpu
 	double top = largest(t, of, cpus);
 	for (size_t i = 0; i < t->n_cpus; i++)
 		if ((!cpus || cpuset_has(cpus, t->cpus[i].id)) && (of[i] <= 0 || of[i] >= same * top))
-			of[i] = top < most ? top : most;
+			of[i] = min_of(top, most);
 }
 
 static void level_kinds(const char *root, const struct topology *t, double *of)

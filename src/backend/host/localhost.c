@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmtop/minmax.h"
+
 #include "procfile.h"
 
 enum { PATH_BYTES = 512, FILE_BYTES = 4096, STAT_BYTES = 1 << 20 };
@@ -115,7 +117,7 @@ static int64_t full_khz(const char *root, int id)
  * asking all of them costs more than all else. */
 void localhost_speed(const char *root, struct localhost_speeds *k, struct sample *s)
 {
-	size_t n = s->host.n_pcpus, ask = k->none ? 0 : n < SPEEDS_EACH ? n : SPEEDS_EACH;
+	size_t n = s->host.n_pcpus, ask = k->none ? 0 : min_of(n, SPEEDS_EACH);
 	for (size_t i = 0; i < ask; i++) {
 		int id = s->host.pcpus[(k->turn + i) % n].id;
 		if (!k->full_khz[id])

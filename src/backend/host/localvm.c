@@ -16,6 +16,7 @@
 
 #include "procfile.h"
 #include "vmtop/array.h"
+#include "vmtop/minmax.h"
 
 enum { PATH_BYTES = 512, FILE_BYTES = 4096, CMDLINE_BYTES = 256 << 10, VCPU_ID_MOST = 65535 };
 enum {
@@ -33,7 +34,7 @@ void local_root_init(struct local_root *lr, const char *root)
 	lr->root = root;
 	snprintf(path, sizeof path, "%s/proc/self", root);
 	ssize_t n = readlink(path, text, sizeof text - 1);
-	text[n > 0 ? n : 0] = '\0';
+	text[max_of(n, 0)] = '\0';
 	lr->own_pids = n > 0 && strtol(text, NULL, 10) == (long)getpid();
 	snprintf(lr->pids, sizeof lr->pids, "/run/libvirt/qemu");
 }
@@ -474,7 +475,7 @@ static pid_t read_pid(int fd)
 {
 	char text[16];
 	ssize_t n = read(fd, text, sizeof text - 1);
-	text[n > 0 ? n : 0] = '\0';
+	text[max_of(n, 0)] = '\0';
 	text[strcspn(text, "\n")] = '\0';
 	long pid = strtol(text, NULL, 10);
 	return text[strspn(text, "0123456789")] || pid > INT32_MAX ? 0 : (pid_t)pid;

@@ -9,6 +9,7 @@
 
 #include "../xml.h"
 #include "vmtop/err.h"
+#include "vmtop/minmax.h"
 
 enum { LEVEL_MOST = 9 };
 
@@ -54,7 +55,7 @@ static void read_cpu(struct topology *t, xmlNodePtr cpu, int node)
 		return;
 	/* For now the lowest sibling stands for the core. */
 	if (read_list(cpu, "siblings", &siblings))
-		c->core = cpuset_first(&siblings) < c->id ? cpuset_first(&siblings) : c->id;
+		c->core = min_of(cpuset_first(&siblings), c->id);
 	t->n_cpus++;
 }
 

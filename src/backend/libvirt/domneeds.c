@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 #include "../host/storage.h"
 #include "../xml.h"
 #include "pinmark.h"
@@ -118,7 +120,7 @@ static int64_t cells_kib(xmlNodePtr dom, xmlNodePtr page)
 			sum += kib;
 		at = id + 1;
 	}
-	return sum < all ? sum : all;
+	return min_of(sum, all);
 }
 
 /* Without a size it is the host's usual one, mostly of 2 MiB. */

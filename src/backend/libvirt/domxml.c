@@ -12,6 +12,7 @@
 #include "../xml.h"
 #include "owner.h"
 #include "vmtop/err.h"
+#include "vmtop/minmax.h"
 
 enum { VCPU_ID_MOST = 65535 };
 
@@ -284,7 +285,7 @@ static int64_t read_memory_devices(struct dom_facts *f, xmlNodePtr dom)
 			continue;
 		f->apart = true;
 		if (xml_kib(xml_path(m, "target/size"), &kib) && kib < SAMPLE_KIB_MOST)
-			sum = sum + kib < SAMPLE_KIB_MOST ? sum + kib : SAMPLE_KIB_MOST;
+			sum = min_of(sum + kib, SAMPLE_KIB_MOST);
 		if (!xml_attr_is(m, "model", "virtio-mem"))
 			continue;
 		f->virtio_mem = true;

@@ -14,6 +14,7 @@
 #include "libvirt_priv.h"
 #include "vmtop/clock.h"
 #include "vmtop/config.h"
+#include "vmtop/minmax.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -158,7 +159,7 @@ static enum wake lv_wait(struct backend *b, int64_t until_ns, int fd)
 	for (;;) {
 		if (clock_ns() >= lv_claim_due(lv) && lv_claim_step(lv))
 			return WAKE_EVENT;
-		int64_t due = lv_claim_due(lv), left = (due < until_ns ? due : until_ns) - clock_ns();
+		int64_t due = lv_claim_due(lv), left = min_of(due, until_ns) - clock_ns();
 		struct timespec t = {left > 0 ? left / SECOND : 0, left > 0 ? left % SECOND : 0};
 		if (lv->wake) {
 			lv->wake = false;

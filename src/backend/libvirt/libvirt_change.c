@@ -12,6 +12,7 @@
 #include "domxml.h"
 #include "pinmark.h"
 #include "vmtop/err.h"
+#include "vmtop/minmax.h"
 
 enum { MAP_BYTES = CPUSET_CPUS / 8, VCPUS_MOST = 4096 };
 
@@ -56,7 +57,7 @@ static int pin(virDomainPtr dom, int vcpu, const struct cpuset *to, int n_cpus)
 {
 	unsigned char map[MAP_BYTES];
 	int len = VIR_CPU_MAPLEN(n_cpus);
-	len = len > MAP_BYTES ? MAP_BYTES : len;
+	len = min_of(len, MAP_BYTES);
 	cpuset_to_map(to, map, (size_t)len);
 	int rc = virDomainPinVcpuFlags(dom, (unsigned)vcpu, map, len, VIR_DOMAIN_AFFECT_LIVE);
 	/* On a running VM the plain call means the same; some drivers have only that one. */

@@ -12,6 +12,7 @@
 #include "libvirt_reader.h"
 #include "link.h"
 #include "vmtop/clock.h"
+#include "vmtop/minmax.h"
 
 enum { PARAMS_MOST = 32, CREW_MOST = 32, CREW_STACK = 512 << 10 };
 /* Below this the calls are made one after another: threads would cost more. */
@@ -34,7 +35,7 @@ static int64_t add_pcpus(virConnectPtr c, struct host_known *k, struct sample *s
 	/* The map may be missing, or (test driver) narrower than the host. */
 	if (!k->max_cpus && virNodeGetInfo(c, &info) == 0)
 		k->max_cpus = (int)VIR_NODEINFO_MAXCPUS(info);
-	n = k->max_cpus > n ? k->max_cpus : n;
+	n = max_of(k->max_cpus, n);
 	for (int i = 0; i < n && i < CPUSET_CPUS; i++) {
 		struct pcpu_sample *p = sample_add_pcpu(s, i);
 		if (p)
@@ -123,7 +124,7 @@ static int read_times(
 {
 	size_t n = s->host.n_pcpus;
 	int64_t all_ns = call_ns * (int64_t)n, hands = all_ns / CREW_WORTH_NS + 1;
-	hands = hands > CREW_MOST ? CREW_MOST : hands;
+	hands = min_of(hands, CREW_MOST);
 	bool late = all_ns / hands > o->budget_ns;
 	bool ask = o->times && !late && knows_times(c, k);
 	enum avail why = !o->times ? AVAIL_NOT_ASKED : late ? AVAIL_REMOTE : k->no_times;
@@ -168,7 +169,7 @@ bool host_memory(virConnectPtr c, struct host_known *k, struct host_sample *h)
 	h->total_kib = vi64_ok(total);
 	h->free_kib = vi64_ok(spare);
 	/* The nearest that libvirt has; it counts shared memory as available. */
-	h->available_kib = vi64_ok(spare + (buffers > 0 ? buffers : 0) + (cached > 0 ? cached : 0));
+	h->available_kib = vi64_ok(spare + max_of(buffers, 0) + max_of(cached, 0));
 	return true;
 }
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 #include "connect.h"
 
 enum { MAP_BYTES = CPUSET_CPUS / 8, PARAMS_MOST = 16 };
@@ -38,7 +40,7 @@ static int ask_nodes(struct dom_facts *f, virDomainPtr dom)
 	int rc = told(virDomainGetNumaParameters(dom, NULL, &n, VIR_DOMAIN_AFFECT_LIVE));
 	if (rc <= 0 || n <= 0)
 		return rc;
-	n = n < PARAMS_MOST ? n : PARAMS_MOST;
+	n = min_of(n, PARAMS_MOST);
 	rc = told(virDomainGetNumaParameters(dom, params, &n, VIR_DOMAIN_AFFECT_LIVE));
 	if (rc <= 0)
 		return rc;

@@ -20,6 +20,7 @@
 #include "pinmark.h"
 #include "vmtop/array.h"
 #include "vmtop/clock.h"
+#include "vmtop/minmax.h"
 #include "vmtop/thread.h"
 
 enum { REQ_IDLE, REQ_QUEUED, REQ_RUNNING, REQ_DONE, REQ_GIVEN_UP };
@@ -504,7 +505,7 @@ bool link_finished(struct link *l, struct request *r)
 size_t link_events(struct link *l, struct link_event *out, size_t max)
 {
 	pthread_mutex_lock(&l->lock);
-	size_t n = l->n_inbox < max ? l->n_inbox : max;
+	size_t n = min_of(l->n_inbox, max);
 	if (n)
 		memcpy(out, l->inbox, n * sizeof *out);
 	l->n_inbox -= n;

@@ -3,6 +3,8 @@
  * that what is left can be read. Commands and settings stay: they are few, and later ticks depend on them. */
 #include <stdio.h>
 
+#include "vmtop/minmax.h"
+
 #include "record_priv.h"
 
 /* A row with its share of pages; so that what goes at once is a small part of the room. */
@@ -10,7 +12,7 @@ enum { ROW_BYTES = 64, ROOM_PART = 8, ROOM_LEAST_KIB = 4096, FEW = 3, SPARE_PART
 
 int64_t record_room(int64_t size_kib)
 {
-	return (size_kib > ROOM_LEAST_KIB ? size_kib : ROOM_LEAST_KIB) * 1024;
+	return (max_of(size_kib, ROOM_LEAST_KIB)) * 1024;
 }
 
 int record_log_pages(const struct record *r)

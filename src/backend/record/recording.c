@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "vmtop/err.h"
+#include "vmtop/minmax.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define GROUP(name, ...)                                                                                     \
@@ -242,19 +243,15 @@ const char *rec_text(sqlite3_stmt *st, int column)
 	return t ? (const char *)t : "";
 }
 
-static int64_t within(int64_t v, int64_t limit)
-{
-	return v > limit ? limit : v < -limit ? -limit : v;
-}
-
 int64_t rec_int(sqlite3_stmt *st, int column)
 {
-	return within(sqlite3_column_int64(st, column), SAMPLE_NS_MOST);
+	return clamp(sqlite3_column_int64(st, column), -SAMPLE_NS_MOST, SAMPLE_NS_MOST);
 }
 
 int64_t rec_kib(sqlite3_stmt *st, int column)
 {
-	return within(sqlite3_column_int64(st, column), INT64_C(1) << 48);
+	const int64_t most = INT64_C(1) << 48;
+	return clamp(sqlite3_column_int64(st, column), -most, most);
 }
 
 double rec_real(sqlite3_stmt *st, int column)

@@ -9,6 +9,7 @@
 
 #include "recording.h"
 #include "vmtop/err.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum { OPS_AT_ONCE = 10000, SCHEMA_ENTRIES = 256 };
@@ -49,7 +50,7 @@ static int set_budget(sqlite3 *db, int64_t bytes)
 	struct budget *b = calloc(1, sizeof *b);
 	if (!b)
 		return SQLITE_NOMEM;
-	b->ops = b->left = OPS_LEAST + (bytes > 0 ? bytes : 0) * OPS_BYTE;
+	b->ops = b->left = OPS_LEAST + max_of(bytes, 0) * OPS_BYTE;
 	int rc = sqlite3_create_function_v2(
 		db, "vmtop_budget", 0, SQLITE_UTF8, b, never_called, NULL, NULL, free);
 	if (rc != SQLITE_OK)

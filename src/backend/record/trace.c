@@ -10,6 +10,7 @@
 #include "trace_priv.h"
 #include "vmtop/array.h"
 #include "vmtop/err.h"
+#include "vmtop/minmax.h"
 #include "vmtop/model.h"
 #include "vmtop/plan.h"
 #include "vmtop/record.h"
@@ -56,7 +57,7 @@ static int count_ticks(const struct config *cfg, size_t *n, struct err *e)
 	*n = 0;
 	while (b->ops->wait(b, 0, -1) != WAKE_END && b->ops->sample(b, 0, &s, &end) == 0) {
 		*n += s.time_ns > last;
-		last = s.time_ns > last ? s.time_ns : last;
+		last = max_of(s.time_ns, last);
 	}
 	sample_done(&s);
 	b->ops->close(b);
@@ -166,8 +167,7 @@ static int add_vms(struct trace *t, const struct sample *s, const struct model *
 			if (!c)
 				return -1;
 			c->want[at] = (float)want_of(&m->vcpus[k]);
-			t->vms[index].top_vcpu =
-				v->id > t->vms[index].top_vcpu ? v->id : t->vms[index].top_vcpu;
+			t->vms[index].top_vcpu = max_of(v->id, t->vms[index].top_vcpu);
 		}
 	}
 	return 0;

@@ -12,6 +12,7 @@
 
 #include "vmtop/clock.h"
 #include "vmtop/config.h"
+#include "vmtop/minmax.h"
 
 int64_t to_clock(const struct sim *s, int64_t t_ns)
 {
@@ -212,7 +213,7 @@ static enum wake advance_watching(struct sim *s, int64_t t)
 	if (s->scn->end_ns && t > s->scn->end_ns)
 		t = s->scn->end_ns;
 	while (s->t_ns < t) {
-		sim_advance(s, s->grid_ns < t ? s->grid_ns : t);
+		sim_advance(s, min_of(s->grid_ns, t));
 		if (s->t_ns < t && event_comes(s))
 			return WAKE_EVENT;
 	}
@@ -226,7 +227,7 @@ static int64_t quiet_ns(const struct sim *s)
 		change = s->scn->events ? sim_next_change(s) : INT64_MAX;
 	if (s->scn->end_ns && s->scn->end_ns < most)
 		most = s->scn->end_ns;
-	return (change < most ? change : most) - s->t_ns;
+	return (min_of(change, most)) - s->t_ns;
 }
 
 static enum wake wait_real(struct sim *s, int64_t until_ns, int fd)
@@ -240,7 +241,7 @@ static enum wake wait_real(struct sim *s, int64_t until_ns, int fd)
 			return WAKE_EVENT;
 		if (left <= 0)
 			return WAKE_TIMER;
-		int64_t ms = ((left < quiet ? left : quiet) + 999999) / 1000000;
+		int64_t ms = (min_of(left, quiet) + 999999) / 1000000;
 		if (input_comes(fd, ms > 0 ? (int)ms : 0))
 			return WAKE_INPUT;
 	}

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 #include "sim.h"
 
 /* vCPU numbers that a VM may have at any time of the run. */
@@ -16,7 +18,7 @@ static int count_slots(const struct scenario *scn, const struct scn_vm *vm)
 	for (size_t i = 0; i < scn->n_ev; i++)
 		if (scn->ev[i].kind == EV_VCPUS && fnmatch(scn->ev[i].pattern, vm->name, 0) == 0)
 			CPUSET_EACH(id, &scn->sets[scn->ev[i].index])
-	top = id > top ? id : top;
+	top = max_of(id, top);
 	return top + 1;
 }
 

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "vmtop/minmax.h"
+
 #include "sim.h"
 
 static const int at_rest[] = {
@@ -62,7 +64,7 @@ static void set_quota(struct sim *s, struct sim_vm *vm, double quota)
 
 void sim_weigh(struct sim *s, struct sim_vm *vm, int weight)
 {
-	vm->fault[FAULT_WEIGHT] = weight < 1 ? 1 : weight;
+	vm->fault[FAULT_WEIGHT] = max_of(weight, 1);
 	for (size_t i = 0; i < s->n_pcpus; i++)
 		s->pcpus[i].dirty = true;
 	s->changed = true;

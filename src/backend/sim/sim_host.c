@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
+
 #include "sim.h"
 
 static uint64_t mix(uint64_t x)
@@ -388,7 +390,7 @@ void sim_advance(struct sim *s, int64_t t_ns)
 {
 	while (s->t_ns < t_ns) {
 		pool_share(s);
-		int64_t to = s->grid_ns < t_ns ? s->grid_ns : t_ns;
+		int64_t to = min_of(s->grid_ns, t_ns);
 		cpu_run(s, (double)(to - s->t_ns));
 		s->t_ns = to;
 		if (to == s->grid_ns) {
@@ -415,10 +417,10 @@ int64_t sim_next_change(const struct sim *s)
 {
 	int64_t next = INT64_MAX;
 	for (size_t i = 0; i < s->scn->n_ev; i++)
-		next = s->next_event[i] < next ? s->next_event[i] : next;
+		next = min_of(s->next_event[i], next);
 	for (size_t v = 0; v < s->n_vms; v++) {
 		int64_t life = next_lifetime(s, &s->vms[v]);
-		next = life < next ? life : next;
+		next = min_of(life, next);
 	}
 	if (s->trace_at + 1 < s->scn->n_trace && s->scn->trace_ns[s->trace_at + 1] < next)
 		next = s->scn->trace_ns[s->trace_at + 1];

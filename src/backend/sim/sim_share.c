@@ -7,6 +7,8 @@
  * 43 % wait 16 % each, as measured on hardware. Must not know what a thread is. */
 #include <math.h>
 
+#include "vmtop/minmax.h"
+
 #include "sim.h"
 
 /* Gauss-Laguerre: exact for polynomials of degree 63, so for up to SHARE_EXACT threads. */
@@ -138,7 +140,7 @@ static double idle_loop_runs(const double *step, const double *served, int from,
 	double run = 0, in = 0;
 	for (int k = from; k <= to; k++) {
 		in = odds * (1 - in) * step[k];
-		in = in > 1 ? 1 : in < 0 ? 0 : in;
+		in = clamp(in, 0, 1);
 		run += served[k] * in;
 	}
 	return run;
@@ -148,7 +150,7 @@ static double busy_loop_runs(const double *step, const double *served, int from,
 {
 	double run = 0, in = 1;
 	for (int k = to; k >= from; k--) {
-		in = in > 1 ? 1 : in < 0 ? 0 : in;
+		in = clamp(in, 0, 1);
 		run += served[k] * in;
 		in = 1 - in / (odds * step[k]);
 	}
@@ -165,8 +167,8 @@ static void find_window(const double *weight, int n, int *from, int *to)
 		lo++;
 	while (hi > lo && weight[hi] < least)
 		hi--;
-	*from = lo - beside < 1 ? 1 : lo - beside;
-	*to = hi + beside > n ? n : hi + beside;
+	*from = max_of(lo - beside, 1);
+	*to = min_of(hi + beside, n);
 }
 
 static double run_each(const double *duty, double *run, int n, double tilt, const double *step,

@@ -254,8 +254,7 @@ static void read_back(const char *path, double *ms)
 
 static int measure(bool facts)
 {
-	static const struct backend_ops ops = {.name = "bench",
-		.sample = host_sample,
+	static const struct backend_ops ops = {.sample = host_sample,
 		.apply = host_apply,
 		.wait = host_wait,
 		.close = host_close,

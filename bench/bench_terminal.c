@@ -282,8 +282,7 @@ struct run {
 
 static void whole_program(int go, int done, const void *arg)
 {
-	static const struct backend_ops ops = {.name = "slow",
-		.sample = slow_sample,
+	static const struct backend_ops ops = {.sample = slow_sample,
 		.apply = slow_apply,
 		.wait = slow_wait,
 		.close = slow_close,

@@ -69,8 +69,7 @@ static void storm_status(struct backend *b, struct backend_status *st)
 
 static int run_storm(struct config *cfg, struct storm *b)
 {
-	static const struct backend_ops ops = {.name = "storm",
-		.sample = storm_sample,
+	static const struct backend_ops ops = {.sample = storm_sample,
 		.apply = storm_apply,
 		.wait = storm_wait,
 		.close = storm_close,

@@ -51,7 +51,6 @@ static void test_wrapper(void **state)
 {
 	(void)state;
 	static const struct backend_ops ops = {
-		.name = "fake",
 		.sample = fake_sample,
 		.apply = fake_apply,
 		.wait = fake_wait,

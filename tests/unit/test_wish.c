@@ -105,8 +105,7 @@ static void wait_ms(struct bench *t, int ms)
 
 static void bench_open(struct bench *t)
 {
-	static const struct backend_ops ops = {.name = "stopped",
-		.sample = s_sample,
+	static const struct backend_ops ops = {.sample = s_sample,
 		.apply = s_apply,
 		.wait = s_wait,
 		.close = s_close,

@@ -177,22 +177,24 @@ static size_t image_size(const struct shape *p)
 	return n;
 }
 
-static void pack_number(unsigned char *to, const void *from, enum pack pack)
+static inline void pack_number(unsigned char *to, const void *from, enum pack pack)
 {
 	struct vf64 x;
 	struct vi64 n;
 	memcpy(&x, from, sizeof x);
 	memcpy(&n, from, sizeof n);
-	int32_t hundredths = (int32_t)lround(fmin(fmax(x.v, -2e7), 2e7) * 100);
-	float rough = (float)x.v;
-	int64_t s = n.v / 100000000;
 	to[0] = (unsigned char)(pack == SECONDS || pack == KNOWN ? n.avail : x.avail);
-	if (pack == HUNDREDTHS)
+	if (pack == HUNDREDTHS) {
+		double bounded = x.v > 2e7 ? 2e7 : x.v > -2e7 ? x.v : -2e7;
+		int32_t hundredths = (int32_t)(bounded * 100 + (bounded < 0 ? -.5 : .5));
 		memcpy(to + 1, &hundredths, sizeof hundredths);
-	else if (pack == FLOAT)
+	} else if (pack == FLOAT) {
+		float rough = (float)x.v;
 		memcpy(to + 1, &rough, sizeof rough);
-	else if (pack == SECONDS)
+	} else if (pack == SECONDS) {
+		int64_t s = n.v / 100000000;
 		memcpy(to + 1, &s, sizeof s);
+	}
 }
 
 static void unpack_number(void *to, const unsigned char *from, enum pack pack)
@@ -216,17 +218,37 @@ static void unpack_number(void *to, const unsigned char *from, enum pack pack)
 		memcpy(to, &n, sizeof n);
 }
 
-static void pack_field(unsigned char *to, const char *from, const struct field *f, size_t size)
+static void pack_plain(unsigned char *to, const char *from)
 {
-	if (f->pack == PLAIN) {
-		double x;
-		memcpy(&x, from, sizeof x);
-		float rough = (float)x;
-		memcpy(to, &rough, sizeof rough);
-	} else if (f->pack == RAW || f->pack == CPUS) {
-		memcpy(to, from, size);
-	} else {
-		pack_number(to, from, f->pack);
+	double x;
+	memcpy(&x, from, sizeof x);
+	float rough = (float)x;
+	memcpy(to, &rough, sizeof rough);
+}
+
+#define PACK_COLUMN(of_one)                                                                                  \
+	for (; n > 0; n--, to += size, from += step)                                                         \
+		of_one;                                                                                      \
+	break
+
+/* One field of all n, which lie `step` apart. The kind is asked for once, not for each. */
+static void pack_column(
+	unsigned char *to, const char *from, const struct field *f, size_t size, size_t step, size_t n)
+{
+	switch (f->pack) {
+	case RAW:
+	case CPUS:
+		PACK_COLUMN(memcpy(to, from, size));
+	case KNOWN:
+		PACK_COLUMN(pack_number(to, from, KNOWN));
+	case SECONDS:
+		PACK_COLUMN(pack_number(to, from, SECONDS));
+	case HUNDREDTHS:
+		PACK_COLUMN(pack_number(to, from, HUNDREDTHS));
+	case FLOAT:
+		PACK_COLUMN(pack_number(to, from, FLOAT));
+	case PLAIN:
+		PACK_COLUMN(pack_plain(to, from));
 	}
 }
 
@@ -264,6 +286,7 @@ static void cut_loose(struct snapshot *s)
 	s->vcpu_status = NULL;
 	s->actions = NULL;
 	s->log = NULL;
+	s->run_up = s->next = NULL;
 	s->n_actions = s->n_log = 0;
 	s->preview = false;
 	s->notice[0] = '\0';
@@ -280,8 +303,9 @@ static void pack(const struct snapshot *s, const struct shape *p, unsigned char 
 	to += sizeof head;
 	for (const struct field *f = fields; f < fields + FIELDS; f++) {
 		size_t size = packed_size(f, p), step = part_size[f->part], n = count_of(p, f->part);
-		for (size_t i = 0; i < n; i++, to += size) /* without one, base is NULL */
-			pack_field(to, (const char *)base[f->part] + f->at + i * step, f, size);
+		if (n) /* without one, base is NULL */
+			pack_column(to, (const char *)base[f->part] + f->at, f, size, step, n);
+		to += n * size;
 	}
 }
 

@@ -30,7 +30,7 @@ static bool wanted(const struct log_line *l, const uint8_t *uuid)
 	return !uuid || (l->vm[0] && !uuid_compare(l->uuid, uuid));
 }
 
-enum { STAMP = 9, WRAP_MOST = 4 };
+enum { STAMP = 9, WRAP_MOST = 4, ROOMY = 5 };
 
 static void line_text(const struct log_line *l, char *buf, size_t len)
 {
@@ -45,14 +45,15 @@ static int stamp_width(int cols)
 	return cols >= 40 ? STAMP : 0;
 }
 
-static int line_rows(const struct log_line *l, bool wrap, const struct screen *to, int cols)
+/* At most so many rows. */
+static int line_rows(const struct log_line *l, int most, const struct screen *to, int cols)
 {
 	char text[760];
-	if (!wrap)
+	if (most <= 1)
 		return 1;
 	line_text(l, text, sizeof text);
 	int n = draw_wrapped_rows(to, cols - stamp_width(cols), text);
-	return clamp(n, 1, WRAP_MOST);
+	return clamp(n, 1, most);
 }
 
 static void line_draw(const struct log_line *l, struct screen *to, struct rect at)
@@ -82,6 +83,18 @@ static size_t log_end(const struct view *v, const struct snapshot *s)
 	return end;
 }
 
+/* Rows that lines may take beyond one each: all in the view of the log; else those that would be empty, and
+ * one for the newest, which says what was decided now. */
+static int spare_rows(const struct view *v, const struct snapshot *s, const uint8_t *uuid, int rows)
+{
+	int lines = 0;
+	if (v->id == VIEW_LOG)
+		return rows;
+	for (size_t i = log_end(v, s); i > 0 && lines < rows; i--)
+		lines += wanted(&s->log[i - 1], uuid);
+	return rows - lines > 0 ? rows - lines : rows >= ROOMY;
+}
+
 void log_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, struct rect at, const uint8_t *uuid)
 {
@@ -89,9 +102,10 @@ void log_draw(
 		return;
 	view_sight(v, FOCUS_LOG, at);
 	char part[64] = "";
+	uint8_t need_of[SNAPSHOT_LOG]; /* rows, the newest first */
 	size_t end = log_end(v, s), from = end;
 	int rows = at.rows - 1, used = 0, row = at.row + 1;
-	bool wrap = v->id == VIEW_LOG; /* there is room to say it all */
+	int spare = spare_rows(v, s, uuid, rows);
 	v->log_page = rows;
 	if (end < s->n_log)
 		snprintf(part, sizeof part, "%zu newer below", s->n_log - end);
@@ -99,14 +113,17 @@ void log_draw(
 		part[0] ? part : NULL);
 	while (from > 0) { /* from the newest back, as many as fit whole */
 		const struct log_line *l = &s->log[from - 1];
-		int need = wanted(l, uuid) ? line_rows(l, wrap, to, at.cols) : 0;
+		int most = spare < WRAP_MOST ? spare + 1 : WRAP_MOST;
+		int need = wanted(l, uuid) ? line_rows(l, most, to, at.cols) : 0;
 		if (used + need > rows)
 			break;
 		used += need;
+		spare -= need > 1 ? need - 1 : 0;
+		need_of[end - from] = (uint8_t)need;
 		from--;
 	}
 	for (size_t i = from; i < end; i++) {
-		int n = wanted(&s->log[i], uuid) ? line_rows(&s->log[i], wrap, to, at.cols) : 0;
+		int n = need_of[end - 1 - i];
 		if (n)
 			line_draw(&s->log[i], to, (struct rect){row, at.col, n, at.cols});
 		row += n;

@@ -26,8 +26,6 @@ struct load {
 	double cpu, cpu_peak, mem, mem_peak;
 };
 
-static const struct load nothing;
-
 /* VMs that move together, mostly one. */
 struct item {
 	uint32_t first, n; /* of members[] */
@@ -41,6 +39,12 @@ struct item {
 
 struct member {
 	uint32_t group, task;
+};
+
+/* What may still come to a unit, at peaks where they count. */
+struct spare {
+	double left; /* the part of it that is free, of CPU or memory, the less */
+	double cpu, cpu_peak, mem_peak;
 };
 
 struct unit_over {
@@ -64,7 +68,7 @@ struct work {
 	const struct item *trial; /* is put somewhere to see whether others fit then too; no move yet */
 	struct fleet_part *parts; /* room for the vCPUs of one host */
 	size_t cap_parts;
-	double *left;            /* by unit: the part of it that is free, of CPU or memory, the less */
+	struct spare *spare;     /* by unit, as planned so far */
 	struct load *load;       /* by unit, as planned so far */
 	struct unit_over *worst; /* overloaded units, the worst first */
 	bool fullest;            /* targets: the fullest that will do, else the emptiest */
@@ -95,10 +99,10 @@ static bool room(struct work *w)
 	w->unit_end = calloc(u, sizeof *w->unit_end);
 	w->load = calloc(u, sizeof *w->load);
 	w->worst = calloc(u, sizeof *w->worst);
-	w->left = calloc(u, sizeof *w->left);
+	w->spare = calloc(u, sizeof *w->spare);
 	w->takers = calloc(u, sizeof *w->takers);
 	return w->members && w->apart && w->items && w->item_of && w->by_unit && w->unit_end && w->load &&
-	       w->worst && w->left && w->takers;
+	       w->worst && w->spare && w->takers;
 }
 
 static void work_done(struct work *w)
@@ -111,7 +115,7 @@ static void work_done(struct work *w)
 	free(w->unit_end);
 	free(w->load);
 	free(w->worst);
-	free(w->left);
+	free(w->spare);
 	free(w->takers);
 	free(w->parts);
 }
@@ -252,15 +256,28 @@ static bool may_be_on(const struct work *w, const struct item *x, size_t u)
 	return true;
 }
 
-/* Room at all peaks at once, after `less` has gone. */
-static bool has_room(const struct work *w, const struct load *need, size_t u, const struct load *less)
+static void spare_fill(struct work *w, size_t u)
 {
 	const struct load *l = &w->load[u];
 	const struct fleet_unit *h = &w->units[u];
-	return l->cpu - less->cpu + need->cpu + h->own <= h->cpu * w->limits->cpu_part + eps &&
-	       l->cpu_peak - less->cpu_peak + need->cpu_peak + h->own <=
-		       h->cpu * (1 - w->limits->keep_part) + eps &&
-	       l->mem_peak - less->mem_peak + need->mem_peak <= h->mem_mib + eps;
+	w->spare[u] = (struct spare){-over_part(w, u), h->cpu * w->limits->cpu_part - h->own - l->cpu + eps,
+		h->cpu * (1 - w->limits->keep_part) - h->own - l->cpu_peak + eps,
+		h->mem_mib - l->mem_peak + eps};
+}
+
+/* Room at all peaks at once. */
+static bool has_room(const struct work *w, const struct load *need, size_t u)
+{
+	const struct spare *s = &w->spare[u];
+	return need->cpu_peak <= s->cpu_peak && need->mem_peak <= s->mem_peak && need->cpu <= s->cpu;
+}
+
+/* The same after `less` has gone. */
+static bool has_room_without(const struct work *w, const struct load *need, size_t u, const struct load *less)
+{
+	const struct load more = {
+		need->cpu - less->cpu, need->cpu_peak - less->cpu_peak, 0, need->mem_peak - less->mem_peak};
+	return has_room(w, &more, u);
 }
 
 /* --- moves --------------------------------------------------------------------------------------------- */
@@ -280,8 +297,8 @@ static void put(struct work *w, struct item *x, size_t to)
 {
 	add(&w->load[x->unit], &x->need, -1);
 	add(&w->load[to], &x->need, 1);
-	w->left[x->unit] = -over_part(w, x->unit);
-	w->left[to] = -over_part(w, to);
+	spare_fill(w, x->unit);
+	spare_fill(w, to);
 	x->unit = (uint32_t)to;
 }
 
@@ -343,7 +360,8 @@ static bool each_fits(struct work *w, const struct item *x, size_t u, const stru
 
 static bool sooner(const struct work *w, size_t u, size_t than)
 {
-	return than == w->n_units || (w->fullest ? w->left[u] < w->left[than] : w->left[u] > w->left[than]);
+	return than == w->n_units ||
+	       (w->fullest ? w->spare[u].left < w->spare[than].left : w->spare[u].left > w->spare[than].left);
 }
 
 /* By sums; the next best after one that would not do. n_units: none. */
@@ -353,9 +371,8 @@ static size_t next_target(struct work *w, const struct item *x, size_t after)
 	size_t best = w->n_units;
 	for (size_t i = 0; i < w->n_takers; i++) {
 		size_t u = w->takers[i];
-		if (after != w->n_units && !sooner(w, after, u))
-			continue;
-		if (sooner(w, u, best) && has_room(w, &x->need, u, &nothing) && may_be_on(w, x, u))
+		if (has_room(w, &x->need, u) && (after == w->n_units || sooner(w, after, u)) &&
+			sooner(w, u, best) && may_be_on(w, x, u))
 			best = u;
 	}
 	return best;
@@ -487,7 +504,7 @@ static bool make_room(struct work *w, struct item *x, bool *done)
 			struct item *y = &w->items[w->by_unit[i]];
 			size_t to;
 			if (y->fixed || y->endless || y->unit != u || y->n >= x->n + 1 ||
-				!has_room(w, &x->need, u, &y->need) || !each_fits(w, x, u, y))
+				!has_room_without(w, &x->need, u, &y->need) || !each_fits(w, x, u, y))
 				continue;
 			to = target_of(w, y); /* before x has gone: it goes first */
 			if (to == w->n_units)
@@ -581,8 +598,8 @@ static void takers_fill(struct work *w)
 		least.mem_peak = fmin(least.mem_peak, l->mem_peak);
 	}
 	for (size_t u = 0; u < w->n_units; u++) {
-		w->left[u] = -over_part(w, u);
-		if (!w->units[u].closed && (overloaded(w, u) || has_room(w, &least, u, &nothing)))
+		spare_fill(w, u);
+		if (!w->units[u].closed && (overloaded(w, u) || has_room(w, &least, u)))
 			w->takers[w->n_takers++] = (uint32_t)u;
 	}
 }

@@ -217,9 +217,14 @@ static void test_peaks(void **state)
 	assert_true(fabs(f->peaks_s - 120) < 1e-9);
 	fleet_free(f);
 	f = fold_metrics("instance_vm:vmtop_vm_wanted:max1h{instance=\"a\",uuid=\"" UUID "\"} 2\n"
-			 "vmtop_vm_wanted_max_ratio{instance=\"a\",uuid=\"" UUID "\"} 0.75\n",
+			 "vmtop_vm_wanted_max_ratio{instance=\"a\",uuid=\"" UUID "\"} 0.75\n"
+			 "instance_vm:vmtop_vm_wanted:max1h{instance=\"b\",uuid=\"" UUID "\"} 1\n"
+			 "vmtop_host_pcpus{instance=\"b\"} 4\n",
 		&e);
 	assert_non_null(f);
+	assert_int_equal(f->n_vms, 1); /* it was on b in that hour */
+	assert_int_equal(f->hosts[1].n_vms, 0);
+	assert_int_equal(f->hosts[1].running.v, 0);
 	assert_true(fabs(f->vms[0].peak_pct.v - 200) < 1e-9);
 	assert_true(fabs(f->peaks_s - 3600) < 1e-9);
 	fleet_free(f);

@@ -140,7 +140,6 @@ static struct fleet_vm *vm_at(struct fold *x, const struct prom_series *s)
 	vm->host = (size_t)host;
 	memcpy(vm->uuid, uuid, UUID_BYTES);
 	snprintf(vm->name, sizeof vm->name, "%.*s", (int)sizeof vm->name - 1, s->label[PROM_VM]);
-	memcpy(vm->state, "running", sizeof "running"); /* those that do not are asked for */
 	return vm;
 }
 
@@ -288,6 +287,12 @@ static const struct metric {
 };
 enum { N_METRICS = sizeof metrics / sizeof *metrics };
 
+/* A rule made it of an hour: of VMs too that have long gone. */
+static bool recorded(const struct metric *m)
+{
+	return strchr(m->name, ':') != NULL;
+}
+
 /* In full, for a Prometheus looks these up by name; of an expression with a part in common it would try each
  * of its names. */
 void prom_names(char *buf, size_t len)
@@ -329,8 +334,10 @@ static void take_series(void *arg, const struct prom_series *s)
 	struct fleet_vm *vm = m->of_vm ? vm_at(x, s) : NULL;
 	if (host < 0 || (m->of_vm && !vm))
 		return;
+	if (vm && !vm->state[0] && !recorded(m))
+		memcpy(vm->state, "running", sizeof "running"); /* else it is told, before or after */
 	if (m->vm == vm_peak)
-		x->f->peaks_s = fmax(x->f->peaks_s, strchr(m->name, ':') ? RECORDED_S : OWN_S);
+		x->f->peaks_s = fmax(x->f->peaks_s, recorded(m) ? RECORDED_S : OWN_S);
 	if (m->type)
 		put_number(m->of_vm ? (void *)vm : (void *)&x->f->hosts[host], m, s->value);
 	else if (m->of_vm)
@@ -352,11 +359,22 @@ static void count_vm(struct fleet_host *h, const struct fleet_vm *vm)
 			h->alarms[cause_alarm((enum cause)c)]++;
 }
 
+/* Those of whom nothing is told now. */
+static void drop_gone(struct fold *x)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < x->n_vms; i++)
+		if (x->vms[i].state[0])
+			x->vms[n++] = x->vms[i];
+	x->n_vms = n;
+}
+
 /* VMs of a host together, hosts in the order in which they came. */
 static int place_vms(struct fold *x)
 {
 	struct fleet *f = x->f;
 	size_t at = 0;
+	drop_gone(x);
 	for (size_t i = 0; i < x->n_vms; i++)
 		f->hosts[x->vms[i].host].n_vms++;
 	f->vms = calloc(x->n_vms + 1, sizeof *f->vms);

@@ -186,7 +186,8 @@ static double seconds(int64_t ns)
 static void running_text(const struct move *m, int64_t now_ns, char *buf, size_t len)
 {
 	const struct move_progress *p = &m->progress;
-	double took = seconds(now_ns - m->began_ns);
+	/* It may have begun since the clock was read. */
+	double took = seconds(now_ns > m->began_ns ? now_ns - m->began_ns : 0);
 	bool hard = took > 10 && vf64_has(p->dirty_mib_s) && vf64_has(p->sent_mib_s) &&
 		    p->dirty_mib_s.v >= p->sent_mib_s.v;
 	int n = snprintf(buf, len, "running %.1f s%s", took, *m->resource ? ", by Pacemaker" : "");

@@ -22,10 +22,10 @@ struct fleet_proposal {
 int fleet_propose(const struct fleet *f, struct fleet_proposal *to);
 void fleet_proposal_done(struct fleet_proposal *p);
 
-/* A host's demand as percent of its pCPUs before or after the whole plan. */
-double fleet_proposal_load(const struct fleet_proposal *p, size_t host, bool after);
-/* "db 2: host-a -> host-b, wants 2.1 pCPUs, has 4.0 GiB; host-a 112 -> 91 %, host-b 40 -> 61 %". Names
- * escaped. */
+/* A host's demand as percent of its pCPUs once so many moves of the plan are done. */
+double fleet_proposal_load(const struct fleet_proposal *p, size_t host, size_t moves);
+/* "db 2: host-a -> host-b, wants 2.1 pCPUs, has 4.0 GiB; host-a 112 -> 91 %, host-b 40 -> 61 %": before it
+ * and after it, once those before it are done. Names escaped. */
 void fleet_move_text(
 	const struct fleet *f, const struct fleet_proposal *p, size_t move, char *buf, size_t len);
 /* One line on the whole: that nothing is to be done, how many are helped, who cannot be. */

@@ -200,9 +200,9 @@ static json_t *json_move(const struct fleet *f, const struct fleet_proposal *p, 
 	return json_pack("{s:s,s:s,s:s,s:s,s:f,s:I,s:[ff],s:[ff],s:o}", "vm", vm, "uuid", uuid, "from", from,
 		"to", to, "wants_pct", round(p->tasks[m->task].cpu * 1000) / 10, "memory_kib",
 		(json_int_t)(p->tasks[m->task].mem_mib * 1024), "from_load_pct",
-		round(fleet_proposal_load(p, m->from, false)), round(fleet_proposal_load(p, m->from, true)),
-		"to_load_pct", round(fleet_proposal_load(p, m->to, false)),
-		round(fleet_proposal_load(p, m->to, true)), "written_mib_s",
+		round(fleet_proposal_load(p, m->from, 0)), round(fleet_proposal_load(p, m->from, p->plan.n)),
+		"to_load_pct", round(fleet_proposal_load(p, m->to, 0)),
+		round(fleet_proposal_load(p, m->to, p->plan.n)), "written_mib_s",
 		vf64_has(dirty) ? json_real(dirty.v) : json_null());
 }
 

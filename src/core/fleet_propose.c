@@ -115,12 +115,12 @@ void fleet_proposal_done(struct fleet_proposal *p)
 	*p = (struct fleet_proposal){.n_units = 0};
 }
 
-double fleet_proposal_load(const struct fleet_proposal *p, size_t host, bool after)
+double fleet_proposal_load(const struct fleet_proposal *p, size_t host, size_t moves)
 {
 	double cpu = p->units[host].own;
 	for (size_t i = 0; i < p->n_tasks; i++)
 		cpu += p->tasks[i].unit == host ? p->tasks[i].cpu : 0;
-	for (size_t i = 0; after && i < p->plan.n; i++) {
+	for (size_t i = 0; i < moves && i < p->plan.n; i++) {
 		const struct fleet_move *m = &p->plan.moves[i];
 		cpu += (m->to == host) * p->tasks[m->task].cpu - (m->from == host) * p->tasks[m->task].cpu;
 	}
@@ -155,9 +155,9 @@ void fleet_move_text(
 	text_escape(to, sizeof to, f->hosts[m->to].name);
 	text_kib(size, sizeof size, (int64_t)(t->mem_mib * 1024));
 	snprintf(buf, len, "%s: %s -> %s, wants %.1f pCPUs, has %s; %s %.0f -> %.0f %%, %s %.0f -> %.0f %%",
-		vm, from, to, t->cpu, size, from, fleet_proposal_load(p, m->from, false),
-		fleet_proposal_load(p, m->from, true), to, fleet_proposal_load(p, m->to, false),
-		fleet_proposal_load(p, m->to, true));
+		vm, from, to, t->cpu, size, from, fleet_proposal_load(p, m->from, move),
+		fleet_proposal_load(p, m->from, move + 1), to, fleet_proposal_load(p, m->to, move),
+		fleet_proposal_load(p, m->to, move + 1));
 	size_t n = strlen(buf);
 	dirty_text(f, &f->vms[m->task], t, buf + n, len - n);
 }

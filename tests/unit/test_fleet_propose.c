@@ -97,7 +97,9 @@ static void the_move_is_told_and_can_be_typed(void **state)
 	said("2 moves would help 1 of 1 overloaded host");
 	fleet_move_text(fleet, &p, 0, text, sizeof text);
 	assert_string_equal(
-		text, "db-2: full -> empty, wants 2.0 pCPUs, has 4.0G; full 150 -> 50 %, empty 10 -> 60 %");
+		text, "db-2: full -> empty, wants 2.0 pCPUs, has 4.0G; full 150 -> 100 %, empty 10 -> 35 %");
+	fleet_move_text(fleet, &p, 1, text, sizeof text); /* after the first */
+	assert_non_null(strstr(text, "; full 100 -> 50 %, empty 35 -> 60 %"));
 	fleet_move_command(fleet, &p, 0, text, sizeof text);
 	assert_string_equal(text,
 		"virsh -c qemu+ssh://full/system migrate --live --p2p --persistent --undefinesource db-2 qemu+ssh://empty/system");

@@ -398,12 +398,18 @@ static int place_vms(struct fold *x)
 	return fleet_rank(f);
 }
 
+/* From where it was on, to both sides: hosts that come and go have the others move by a few places. */
 static const struct prom_instance *instance_of(const struct prom_rows *r, const char *key, size_t likely)
 {
 	size_t n = r->f->n_hosts;
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(r->of[(likely + i) % n].key, key) == 0)
-			return &r->of[(likely + i) % n];
+	for (size_t i = 0; i <= n / 2 && n; i++) {
+		const struct prom_instance *up = &r->of[(likely + i) % n],
+					   *down = &r->of[(likely % n + n - i) % n];
+		if (strcmp(up->key, key) == 0)
+			return up;
+		if (strcmp(down->key, key) == 0)
+			return down;
+	}
 	return NULL;
 }
 

@@ -68,6 +68,16 @@ static inline bool vf64_has(struct vf64 x)
 	return x.avail == AVAIL_OK;
 }
 
+/* Where it is absent: `otherwise`. */
+static inline int64_t vi64_or(struct vi64 x, int64_t otherwise)
+{
+	return vi64_has(x) ? x.v : otherwise;
+}
+static inline double vf64_or(struct vf64 x, double otherwise)
+{
+	return vf64_has(x) ? x.v : otherwise;
+}
+
 const char *avail_key(enum avail a);
 const char *avail_text(enum avail a);
 

@@ -225,8 +225,7 @@ static bool is_put_back(const struct vm_record *r, const struct action *a)
 static void watch_asked(struct changes *ch, struct vm_record *r, const struct action *a, bool unsure)
 {
 	const struct vi64 at = ch->sample->vms[a->vm].mem.balloon_kib;
-	balloon_watch_asked(
-		&r->memo.balloon, vi64_has(at) ? at.v : 0, a->to_kib, ch->sample->time_ns, unsure);
+	balloon_watch_asked(&r->memo.balloon, vi64_or(at, 0), a->to_kib, ch->sample->time_ns, unsure);
 	r->astray_ns = 0;
 }
 
@@ -358,7 +357,8 @@ static void log_action(struct changes *ch, const struct action *a, const char *m
 {
 	const struct vm_sample *vm = sample_vm_by_uuid(ch->sample, a->uuid);
 	const struct vm_record *r = ledger_find(&ch->ledger, a->uuid);
-	talk_action(ch->talk, a, vm ? vm->name : r ? r->name : "", more);
+	const char *name = r ? r->name : "";
+	talk_action(ch->talk, a, vm ? vm->name : name, more);
 }
 
 /* With what each pin would do, as the preview has it. */

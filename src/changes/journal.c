@@ -339,10 +339,13 @@ static void load_stream(FILE *f, struct ledger *l, struct journal_doubts *d)
 
 static int refuse_file(const char *path, const struct stat *st, struct err *e)
 {
-	const char *why = !S_ISREG(st->st_mode)     ? "not a file"
-			  : st->st_uid != geteuid() ? "it belongs to another user"
-			  : st->st_mode & 022       ? "others may write to it"
-						    : "too large";
+	const char *why = "too large";
+	if (!S_ISREG(st->st_mode))
+		why = "not a file";
+	else if (st->st_uid != geteuid())
+		why = "it belongs to another user";
+	else if (st->st_mode & 022)
+		why = "others may write to it";
 	return err_set(e, ERR_RUNTIME, "cannot read the journal %s: %s", path, why);
 }
 

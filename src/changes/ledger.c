@@ -183,7 +183,7 @@ static double astray_s(const struct vm_record *r, int64_t now_ns)
 
 static bool by_watch(const struct vm_record *r, const struct vm_memory *m)
 {
-	int64_t max = vi64_has(m->max_kib) ? m->max_kib.v : 0;
+	int64_t max = vi64_or(m->max_kib, 0);
 	return balloon_watch_ours(&r->memo.balloon, m->balloon_kib.v, balloon_small_kib(max));
 }
 

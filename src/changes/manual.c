@@ -46,13 +46,20 @@ static int manual_pin(struct changes *ch, const struct command *c)
 	return asked_pin(ch, vm, v, &c->cpus, REASON_USER);
 }
 
+/* NULL: it can be set. */
+static const char *why_no_balloon(const struct vm_sample *vm)
+{
+	if (!vm)
+		return "the VM is not there any more";
+	if (!vm->mem.balloon_device)
+		return avail_text(AVAIL_NO_DEVICE);
+	return vi64_has(vm->mem.balloon_kib) ? NULL : avail_text(vm->mem.balloon_kib.avail);
+}
+
 static int manual_balloon(struct changes *ch, const struct command *c)
 {
 	const struct vm_sample *vm = changes_vm(ch, c->uuid);
-	const char *cannot = !vm                             ? "the VM is not there any more"
-			     : !vm->mem.balloon_device       ? avail_text(AVAIL_NO_DEVICE)
-			     : vi64_has(vm->mem.balloon_kib) ? NULL
-							     : avail_text(vm->mem.balloon_kib.avail);
+	const char *cannot = why_no_balloon(vm);
 	if (cannot) {
 		talk_notice(ch->talk, "balloon not set: %s", cannot);
 		return 0;

@@ -355,6 +355,14 @@ static int ask_policy(
 	return 0;
 }
 
+/* How far between NUMA nodes the policy moves. */
+static enum node_reach reach_of(const struct cpu_policy_ops *ops)
+{
+	if (ops->crosses)
+		return NODES_CROSS;
+	return ops->relieves ? NODES_RELIEF : NODES_STAY;
+}
+
 int cpu_ctl_plan(
 	struct cpu_ctl *c, const struct round *r, struct plan *plan, struct cpu_verdict *v, struct err *e)
 {
@@ -363,8 +371,7 @@ int cpu_ctl_plan(
 	struct cpu_verdict out = {0};
 	size_t before = plan->n;
 	s->res.n_moves = 0;
-	enum node_reach reach = c->ops->crosses ? NODES_CROSS : c->ops->relieves ? NODES_RELIEF : NODES_STAY;
-	if (cpu_problem_build(&s->prob, r, cpu_ctl_granularity(c, r->cfg), reach) < 0)
+	if (cpu_problem_build(&s->prob, r, cpu_ctl_granularity(c, r->cfg), reach_of(c->ops)) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	enum reason nothing = nothing_to_plan(&s->prob, r, &out.why);
 	struct why why = out.why;

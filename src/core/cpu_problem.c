@@ -56,11 +56,6 @@ static int unit_with_key(const struct cpu_problem *b, const struct pcpu_sample *
 	return -1;
 }
 
-static double value_or(struct vf64 x, double otherwise)
-{
-	return vf64_has(x) ? x.v : otherwise;
-}
-
 static void unit_add_pcpu(
 	struct cpu_problem *b, const struct pcpu_sample *c, const struct pcpu_rate *r, enum granularity g)
 {
@@ -75,7 +70,7 @@ static void unit_add_pcpu(
 		cpuset_clear(&b->unit_cpus[at]);
 	}
 	struct place_unit *u = &b->units[at];
-	double busy = value_or(r->busy_pct, -1);
+	double busy = vf64_or(r->busy_pct, -1);
 	/* Mean over its pCPUs, unknown when one of them is. */
 	if (u->n_cpus == 0)
 		u->busy_pct = busy;
@@ -84,7 +79,7 @@ static void unit_add_pcpu(
 			busy < 0 || u->busy_pct < 0 ? -1 : (u->busy_pct * u->n_cpus + busy) / (u->n_cpus + 1);
 	u->n_cpus++;
 	u->capacity += pcpu_capacity(c);
-	u->background_pct += pcpu_capacity(c) * value_or(r->background_pct, 0);
+	u->background_pct += pcpu_capacity(c) * vf64_or(r->background_pct, 0);
 	/* Where its pCPUs differ, the unit is in no one core or LLC. */
 	u->core = u->core == c->core ? u->core : -1;
 	u->llc = u->llc == c->llc ? u->llc : -1;
@@ -164,12 +159,12 @@ static void find_overload(struct cpu_problem *b, const struct round *r)
 	for (size_t i = 0; i < r->sample->host.n_pcpus; i++) {
 		int id = r->sample->host.pcpus[i].id, node = b->node_of[id];
 		if (node >= 0 && is_shared(b, id))
-			want[node] += value_or(r->model->pcpus[i].background_pct, 0);
+			want[node] += vf64_or(r->model->pcpus[i].background_pct, 0);
 	}
 	for (size_t k = 0; k < r->sample->n_vcpus; k++) {
 		int node = node_now(b, &r->sample->vcpus[k]);
 		if (node >= 0 && is_shared(b, model_vcpu_pcpu(&r->sample->vcpus[k])))
-			want[node] += value_or(r->model->vcpus[k].demand_pct, 0);
+			want[node] += vf64_or(r->model->vcpus[k].demand_pct, 0);
 	}
 	for (uint64_t left = b->nodes; left; left &= left - 1) {
 		int node = __builtin_ctzll(left);
@@ -322,7 +317,7 @@ static uint32_t room_of(struct cpu_problem *b, const struct vcpu_sample *v)
 static bool runs_into_quota(const struct vm_sample *vm, const struct vcpu_rate *rate)
 {
 	return rate->capped ||
-	       (vf64_has(vm->quota_pct) && value_or(rate->usage_pct, 0) >= .9 * vm->quota_pct.v);
+	       (vf64_has(vm->quota_pct) && vf64_or(rate->usage_pct, 0) >= .9 * vm->quota_pct.v);
 }
 
 static bool is_leaving(const struct cpu_problem *b, const struct vcpu_sample *v)
@@ -337,7 +332,7 @@ static double capacity_used(const struct cpu_problem *b, const struct vcpu_rate 
 {
 	enum { FULL_PCT = 95 };
 	double c = at >= 0 && b->unit_of[at] >= 0 ? b->capacity[at] : 1;
-	bool full = value_or(rate->usage_pct, 0) + value_or(rate->wait_pct, 0) >= FULL_PCT;
+	bool full = vf64_or(rate->usage_pct, 0) + vf64_or(rate->wait_pct, 0) >= FULL_PCT;
 	return full && !capped ? 1 : c;
 }
 
@@ -365,9 +360,9 @@ static void task_add(
 	bool capped = runs_into_quota(m, rate);
 	double used = capacity_used(b, rate, at, capped);
 	*t = (struct place_task){
-		.demand_pct = used * value_or(rate->demand_pct, 0),
-		.usage_pct = value_or(rate->usage_pct, 0),
-		.wait_pct = value_or(rate->wait_pct, -1),
+		.demand_pct = used * vf64_or(rate->demand_pct, 0),
+		.usage_pct = vf64_or(rate->usage_pct, 0),
+		.wait_pct = vf64_or(rate->wait_pct, -1),
 		.scatter_pct = used * rate->scatter_pct,
 		.vm = (uint32_t)vm,
 		.vcpu = v->id,

@@ -185,8 +185,9 @@ size_t cpuset_format(const struct cpuset *s, char *buf, size_t len)
 		int hi = lo;
 		while (cpuset_has(s, hi + 1))
 			hi++;
-		int n = lo == hi ? snprintf(item, sizeof item, "%s%d", need ? "," : "", lo)
-				 : snprintf(item, sizeof item, "%s%d-%d", need ? "," : "", lo, hi);
+		int n = snprintf(item, sizeof item, "%s%d", need ? "," : "", lo);
+		if (hi > lo)
+			n += snprintf(item + n, sizeof item - (size_t)n, "-%d", hi);
 		if (need + (size_t)n < len)
 			memcpy(buf + need, item, (size_t)n + 1);
 		need += (size_t)n;

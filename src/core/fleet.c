@@ -172,7 +172,7 @@ void fleet_sum(struct fleet *f, size_t host)
 	for (size_t i = h->first_vm; i < h->first_vm + h->n_vms; i++) {
 		const struct fleet_vm *vm = &f->vms[i];
 		waits |= vf64_has(vm->wait_pct);
-		wait += vf64_has(vm->wait_pct) ? vm->wait_pct.v : 0;
+		wait += vf64_or(vm->wait_pct, 0);
 		waiting += vf64_has(vm->wait_pct) && vm->wait_pct.v >= WAITS_PCT;
 		if (!vf64_has(vm->score_pct) || vm->score_pct.v <= score)
 			continue;
@@ -246,7 +246,7 @@ const char *fleet_state_name(enum fleet_state s)
 double fleet_need(const struct fleet_host *h)
 {
 	enum { LOST = 400, LATE = 300, HARD = 200, SOFT = 20 };
-	double need = vf64_has(h->score_pct) ? h->score_pct.v : 0;
+	double need = vf64_or(h->score_pct, 0);
 	if (h->state == FLEET_LOST || h->state == FLEET_LATE)
 		return h->state == FLEET_LOST ? LOST : LATE;
 	if (strcmp(h->memory, "hard") == 0)

@@ -131,9 +131,9 @@ static bool mem_over(const struct fleet_unit *u, const struct sums *s)
 static long capacity(double room, long step, long sum, bool over)
 {
 	long v = below(room, step);
-	if (over)
-		return v < sum ? v : sum > 0 ? sum - 1 : 0;
-	return max_of(v, sum);
+	if (!over)
+		return max_of(v, sum);
+	return v < sum ? v : max_of(sum - 1, 0);
 }
 
 /* comes: what a guest that comes may want more at its peak. */
@@ -248,13 +248,17 @@ static const char *why_left(const struct fleet_auto *a, size_t i)
 	const struct fleet_vm *vm = &a->fleet->vms[i];
 	const struct cluster_guest *g =
 		a->guest[i] == FLEET_AUTO_NONE ? NULL : &a->cluster->guests[a->guest[i]];
-	return vm->stays[0]           ? vm->stays
-	       : !g                   ? "no resource of Pacemaker: vmtop fleet --plan --carry-out moves it"
-	       : *g->why              ? g->why
-	       : !steered(a->cfg, vm) ? "not among the VMs that vmtop may steer (steer of the config)"
-	       : !where_it_should_be(a, g, i) ? "not where Pacemaker has it"
-	       : a->proposal->tasks[i].fixed  ? "not running, or too little is known of it"
-					      : NULL;
+	if (vm->stays[0])
+		return vm->stays;
+	if (!g)
+		return "no resource of Pacemaker: vmtop fleet --plan --carry-out moves it";
+	if (*g->why)
+		return g->why;
+	if (!steered(a->cfg, vm))
+		return "not among the VMs that vmtop may steer (steer of the config)";
+	if (!where_it_should_be(a, g, i))
+		return "not where Pacemaker has it";
+	return a->proposal->tasks[i].fixed ? "not running, or too little is known of it" : NULL;
 }
 
 bool fleet_auto_left(const struct fleet_auto *a, size_t vm, char *buf, size_t len)

@@ -414,7 +414,12 @@ static bool better(const struct choice *x, const struct choice *than)
 
 static struct choice choice_of(struct item *a, struct item *b)
 {
-	return (struct choice){a, b, a->n + (b ? b->n : 0), a->cost + (b ? b->cost : 0)};
+	struct choice c = {a, b, a->n, a->cost};
+	if (b) {
+		c.moves += b->n;
+		c.cost += b->cost;
+	}
+	return c;
 }
 
 static bool movable(const struct work *w, const struct item *x, size_t u)

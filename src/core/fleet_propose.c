@@ -25,8 +25,7 @@ static double mib(struct vi64 kib)
 /* What it got and what it waited for, in pCPUs. */
 static double wants(const struct fleet_vm *vm)
 {
-	double got = vf64_has(vm->cpu_pct) ? vm->cpu_pct.v : 0,
-	       waited = vf64_has(vm->wait_pct) ? vm->wait_pct.v : 0;
+	double got = vf64_or(vm->cpu_pct, 0), waited = vf64_or(vm->wait_pct, 0);
 	return fmax(got + waited, 0) / 100;
 }
 

@@ -158,7 +158,7 @@ static enum host_mem_state host_state(const struct mem_ctl *c)
 static bool host_runs_out(const struct mem_ctl *c)
 {
 	const struct vi64 swap = c->r->sample->host.swap_free_kib;
-	int64_t have = c->free_kib + (vi64_has(swap) ? swap.v : 0);
+	int64_t have = c->free_kib + vi64_or(swap, 0);
 	return have < (c->crisis == CRISIS_DIRE ? c->levels.hard_out : c->levels.crisis);
 }
 

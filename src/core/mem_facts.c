@@ -35,7 +35,7 @@ static void memo_begin(struct mem_guest *g)
 	m->id = g->vm->id;
 	m->asked_kib = -1;
 	m->update_ns = m->acted_update_ns = -1;
-	m->first_kib = vi64_has(g->vm->mem.balloon_kib) ? g->vm->mem.balloon_kib.v : 0;
+	m->first_kib = vi64_or(g->vm->mem.balloon_kib, 0);
 	m->balloon_kib = m->first_kib;
 }
 
@@ -56,14 +56,20 @@ static bool counters_fell(const struct mem_guest *g)
 	return vi64_has(faults) && faults.v < g->m.major_faults;
 }
 
+/* What the guest's statistics say of their own age. */
+static double told_age_s(struct vf64 age_s)
+{
+	if (vf64_has(age_s))
+		return fmax(age_s.v, 0);
+	return age_s.avail == AVAIL_STALE ? HUGE_VAL : 0;
+}
+
 /* The age by our own clock from the second statistics on: the clock of a remote host may be wrong. */
 static void observe_age(struct mem_guest *g, int64_t now_ns)
 {
 	const struct vm_memory *mem = &g->vm->mem;
 	struct mem_memo *m = &g->m;
-	double told = vf64_has(g->rate->age_s)              ? fmax(g->rate->age_s.v, 0)
-		      : g->rate->age_s.avail == AVAIL_STALE ? HUGE_VAL
-							    : 0;
+	double told = told_age_s(g->rate->age_s);
 	g->fresh = vi64_has(mem->last_update_ns) && mem->last_update_ns.v != m->update_ns;
 	if (g->fresh) {
 		double since = m->update_seen_ns ? seconds_since(m->update_look_ns, now_ns) : told;
@@ -86,7 +92,7 @@ static void observe_unused(struct mem_guest *g, int64_t before_kib)
 	/* At the first look the balloon may be on its way down; the guest's total of that moment tells. Later
 	 * it must not be asked: with deflate-on-oom it stays at the maximum. */
 	const struct vi64 total = g->m.look_ns ? vi64_absent(AVAIL_NONE) : g->vm->mem.available_kib;
-	g->m.unused_base_kib = max_of(max_of(g->balloon, before_kib), vi64_has(total) ? total.v : 0);
+	g->m.unused_base_kib = max_of(max_of(g->balloon, before_kib), vi64_or(total, 0));
 }
 
 /* A target set by hand through us is ours too. */
@@ -189,7 +195,7 @@ static void observe_progress(struct mem_guest *g, int64_t now_ns)
 static void observe_plugged(struct mem_guest *g)
 {
 	struct mem_memo *m = &g->m;
-	int64_t max = vi64_has(g->vm->mem.max_kib) ? g->vm->mem.max_kib.v : 0, by = max - m->max_kib;
+	int64_t max = vi64_or(g->vm->mem.max_kib, 0), by = max - m->max_kib;
 	bool known = m->max_kib > 0 && max > 0;
 	m->max_kib = max;
 	if (!known ||
@@ -292,26 +298,36 @@ static bool refuse_facts(struct mem_guest *g)
 	return why != REASON_NONE;
 }
 
+/* Why the guest's statistics are not enough; AVAIL_OK: they are. */
+static enum avail stats_lack(const struct mem_guest *g)
+{
+	const struct vm_memory *mem = &g->vm->mem;
+	if (!vi64_has(mem->last_update_ns))
+		return mem->last_update_ns.avail;
+	return vi64_has(mem->unused_kib) ? g->rate->used_kib.avail : mem->unused_kib.avail;
+}
+
+static enum reason lack_reason(enum avail lack)
+{
+	if (lack == AVAIL_NO_DRIVER)
+		return REASON_NO_DRIVER;
+	return lack == AVAIL_BUSY ? REASON_BUSY : REASON_NO_STATS;
+}
+
 /* Without these nothing can be worked out, whatever guards are on. */
 static bool refuse_data(struct mem_guest *g)
 {
 	const struct vm_memory *mem = &g->vm->mem;
 	struct vi64 need = !vi64_has(mem->max_kib) ? mem->max_kib : mem->balloon_kib;
+	enum avail lack = stats_lack(g);
 	if (!vi64_has(mem->max_kib) || !vi64_has(mem->balloon_kib)) {
 		why_set(&g->why, REASON_NO_DATA, "balloon size: %s", avail_text(need.avail));
 	} else if (mem->max_kib.v <= 0 || mem->balloon_kib.v <= 0) {
 		why_set(&g->why, REASON_NO_DATA, "its balloon size makes no sense");
 	} else if (vi64_has(mem->period_s) && mem->period_s.v <= 0) {
 		why_set(&g->why, REASON_NO_STATS, "%s", avail_text(AVAIL_NO_PERIOD));
-	} else if (!vi64_has(mem->unused_kib) || !vi64_has(g->rate->used_kib) ||
-		   !vi64_has(mem->last_update_ns)) {
-		struct vi64 lack = !vi64_has(mem->last_update_ns) ? mem->last_update_ns
-				   : !vi64_has(mem->unused_kib)   ? mem->unused_kib
-								  : g->rate->used_kib;
-		enum reason why = lack.avail == AVAIL_NO_DRIVER ? REASON_NO_DRIVER
-				  : lack.avail == AVAIL_BUSY    ? REASON_BUSY
-								: REASON_NO_STATS;
-		why_set(&g->why, why, "%s", avail_text(lack.avail));
+	} else if (lack != AVAIL_OK) {
+		why_set(&g->why, lack_reason(lack), "%s", avail_text(lack));
 	} else {
 		return false;
 	}
@@ -386,8 +402,8 @@ static void figures_fill(struct mem_ctl *c, struct mem_guest *g)
 {
 	const struct vm_memory *mem = &g->vm->mem;
 	g->used = vi64_has(g->rate->used_kib) ? clamp(g->rate->used_kib.v, 0, mem->max_kib.v) : 0;
-	g->unused = vi64_has(mem->unused_kib) ? mem->unused_kib.v : 0;
-	g->usable = vi64_has(mem->usable_kib) ? mem->usable_kib.v : g->unused;
+	g->unused = vi64_or(mem->unused_kib, 0);
+	g->usable = vi64_or(mem->usable_kib, g->unused);
 	g->floor = mem_guarded(c, MEM_GUARD_FLOOR) ? mem_guest_floor(g, c->r->cfg) : MIB;
 	g->target = g->moving ? g->m.asked_kib : g->balloon;
 	g->promised = max_of(g->target, g->balloon);

@@ -87,9 +87,7 @@ static bool same_group(const struct mem_guest *a, const struct mem_guest *b)
 static int64_t taken_of_group(const struct mem_guest *g, int64_t limit)
 {
 	const struct vm_memory *m = &g->vm->mem;
-	int64_t size = vi64_has(m->balloon_kib) ? g->balloon + g->spent_kib
-		       : vi64_has(m->rss_kib)   ? m->rss_kib.v
-						: 0;
+	int64_t size = vi64_has(m->balloon_kib) ? g->balloon + g->spent_kib : vi64_or(m->rss_kib, 0);
 	return size + overhead(m, limit);
 }
 
@@ -144,7 +142,9 @@ bool mem_scope_has(struct mem_scope s, const struct mem_guest *g)
 
 static int order_of(struct mem_scope s)
 {
-	return s.group ? 0 : s.nodes == UINT64_MAX ? MAX_NODES + 1 : __builtin_popcountll(s.nodes);
+	if (s.group)
+		return 0;
+	return s.nodes == UINT64_MAX ? MAX_NODES + 1 : __builtin_popcountll(s.nodes);
 }
 
 /* Of those that hungry guests lack memory of, the narrowest first. */

@@ -15,11 +15,11 @@ static void explain_moving(const struct mem_ctl *c, struct mem_guest *g)
 		     g->m.moved_ns > g->m.asked_ns;
 	text_kib(to, sizeof to, g->m.asked_kib);
 	text_kib(at, sizeof at, g->balloon);
+	const char *state = now > g->m.asked_ns ? ", not moving" : "";
+	if (moves)
+		state = ", moving";
 	why_set(&g->why, g->m.asked_why, "asked %s %.0f s ago, at %s%s", to,
-		(double)(now - g->m.asked_ns) / 1e9, at,
-		moves                 ? ", moving"
-		: now > g->m.asked_ns ? ", not moving"
-				      : "");
+		(double)(now - g->m.asked_ns) / 1e9, at, state);
 }
 
 void mem_tell_guest(const struct mem_ctl *c, struct mem_guest *g, struct mem_status *st)

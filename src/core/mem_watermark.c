@@ -101,7 +101,9 @@ static void grant(struct mem_ctl *c, struct mem_guest *g)
 static int64_t lifted(const struct mem_guest *g, double level)
 {
 	double up = level * mem_shares_of(g) - (double)(g->promised + g->first_kib - g->base);
-	return up <= 0 ? 0 : up >= (double)g->short_kib ? g->short_kib : (int64_t)up;
+	if (up <= 0)
+		return 0;
+	return up >= (double)g->short_kib ? g->short_kib : (int64_t)up;
 }
 
 static int64_t lift(struct mem_guest **g, size_t n, double level)

@@ -130,7 +130,9 @@ static const char *cause_text(const struct look *k)
 {
 	if (k->sigma > k->limit)
 		return "";
-	return k->cores ? "; cores differ" : k->overload ? "; a pCPU is wanted by more than it gives" : "";
+	if (k->cores)
+		return "; cores differ";
+	return k->overload ? "; a pCPU is wanted by more than it gives" : "";
 }
 
 /* Why nothing can be moved at all, or REASON_NONE. */
@@ -322,7 +324,9 @@ static int minmove_plan(void *state, const struct place_problem *p, bool act, st
 static double dwell_for(const struct place_work *w, const struct config *cfg, int from, int to)
 {
 	double d = place_distance(w, from, to);
-	return d >= 4 ? cfg->dwell_cross_s : d >= 2 ? cfg->dwell_node_s : cfg->dwell_llc_s;
+	if (d >= 4)
+		return cfg->dwell_cross_s;
+	return d >= 2 ? cfg->dwell_node_s : cfg->dwell_llc_s;
 }
 
 /* Moved again soon: what the last move was made for did not last, so the next one has to wait longer; after a

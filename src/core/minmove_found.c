@@ -6,6 +6,7 @@
 
 #include "minmove.h"
 #include "vmtop/config.h"
+#include "vmtop/minmax.h"
 
 double minmove_band(const struct config *cfg, const struct place_problem *p)
 {
@@ -123,7 +124,7 @@ static bool alike_find(struct minmove *s, bool again)
 		double scatter = w->p->tasks[w->id[t]].scatter_pct;
 		bool jumped = fabs(w->raw[t] - m->seen_demand) > fmax(5, 3 * scatter);
 		if (!again)
-			m->seen = jumped ? 0 : m->seen < SETTLED ? m->seen + 1 : SETTLED;
+			m->seen = jumped ? 0 : min_of(m->seen + 1, SETTLED);
 		m->seen_demand = w->raw[t];
 		w->unsure[t] = few && m->seen < SETTLED ? scatter * pow(0.84, m->seen) : 0;
 		any |= w->unsure[t] > 0;

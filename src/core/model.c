@@ -167,8 +167,8 @@ static struct vf64 demand_of(struct vcpu_past *p, const struct vcpu_rate *r, con
 	struct demand_reading reading = {
 		.window_s = w->s,
 		.ran_pct = r->usage_pct.v,
-		.wait_pct = vf64_has(r->wait_pct) ? r->wait_pct.v : -1,
-		.cap_pct = vf64_has(vm->quota_pct) ? vm->quota_pct.v : 100,
+		.wait_pct = vf64_or(r->wait_pct, -1),
+		.cap_pct = vf64_or(vm->quota_pct, 100),
 	};
 	/* Windows that overlap would count the same time twice. */
 	if (w->advance || !p->demand.known)
@@ -178,7 +178,9 @@ static struct vf64 demand_of(struct vcpu_past *p, const struct vcpu_rate *r, con
 
 static enum avail vcpu_silent(const struct vm_sample *vm, const struct vcpu_sample *v)
 {
-	return vm->hung_since_ns ? AVAIL_HUNG : !v->online ? AVAIL_OFFLINE : AVAIL_OK;
+	if (vm->hung_since_ns)
+		return AVAIL_HUNG;
+	return v->online ? AVAIL_OK : AVAIL_OFFLINE;
 }
 
 static void vcpu_rates(struct vcpu_past *p, struct vcpu_rate *r, const struct vm_sample *vm,
@@ -280,8 +282,8 @@ static void cap_group(struct model *m, const struct sample *s, size_t i)
 	for (size_t j = i; j < s->n_vms; j++) {
 		if (!same_group(&s->vms[j], &s->vms[i]))
 			continue;
-		wants += vf64_has(m->vms[j].demand_pct) ? m->vms[j].demand_pct.v : 0;
-		ran += vf64_has(m->vms[j].cpu_pct) ? m->vms[j].cpu_pct.v : 0;
+		wants += vf64_or(m->vms[j].demand_pct, 0);
+		ran += vf64_or(m->vms[j].cpu_pct, 0);
 	}
 	if (wants <= most && ran < .9 * most)
 		return;

@@ -24,11 +24,13 @@ static int64_t distance(int64_t a, int64_t b)
  * evenly between this sample and the last one. */
 static double balloon_then(const struct guest_past *p, const struct vm_memory *m, int64_t wall_ns)
 {
-	int64_t now = m->balloon_kib.v, was = vi64_has(p->balloon_kib) ? p->balloon_kib.v : now;
+	int64_t now = m->balloon_kib.v, was = vi64_or(p->balloon_kib, now);
 	if (vi64_has(p->gap_kib) && vi64_has(m->available_kib) && !p->total_fixed) {
 		int64_t lo = min_of(now, was), hi = max_of(now, was), most = hi / 4;
 		int64_t then = m->available_kib.v + p->gap_kib.v;
-		return (double)(then < lo - most ? lo : then > hi + most ? hi : then);
+		if (then < lo - most)
+			return (double)lo;
+		return (double)(then > hi + most ? hi : then);
 	}
 	double span = (double)(wall_ns - p->wall_ns);
 	if (span <= 0)

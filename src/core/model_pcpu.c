@@ -93,7 +93,7 @@ static void background_of(struct pcpu_rate *r, struct pcpu_past *p, const struct
 		p->background_pct = vf64_ok(now);
 	else if (known && !newcomer && w->advance)
 		p->background_pct.v += (1 - exp(-w->s / smooth_s)) * (now - p->background_pct.v);
-	r->background_pct = vf64_ok(vf64_has(p->background_pct) ? p->background_pct.v : 0);
+	r->background_pct = vf64_ok(vf64_or(p->background_pct, 0));
 }
 
 void model_pcpu_rates(struct model *m, struct past *now, const struct sample *s, const struct tally *t,
@@ -107,9 +107,11 @@ void model_pcpu_rates(struct model *m, struct past *now, const struct sample *s,
 	for (size_t i = 0; i < m->n_pcpus; i++) {
 		const struct pcpu_sample *c = &s->host.pcpus[i];
 		struct pcpu_rate *r = &m->pcpus[i];
-		enum avail why = !c->online ? AVAIL_OFFLINE : w->s <= 0 ? AVAIL_FIRST : AVAIL_OK;
+		enum avail why = w->s > 0 ? AVAIL_OK : AVAIL_FIRST;
+		if (!c->online)
+			why = AVAIL_OFFLINE;
 		background_of(r, &now->pcpus[i], t, scale, w, m->state->smooth_s);
-		double rest = vf64_has(r->background_pct) ? r->background_pct.v : 0;
+		double rest = vf64_or(r->background_pct, 0);
 		r->n_vcpus = t->n[c->id];
 		r->load_pct = why == AVAIL_OK ? vf64_ok(t->ran[c->id]) : vf64_absent(why);
 		r->demand_pct = why == AVAIL_OK ? vf64_ok(t->wants[c->id] + rest) : vf64_absent(why);

@@ -79,11 +79,13 @@ static bool lacks_room(const struct move *m, const struct move_look *l, char *bu
 
 static const char *not_as_planned(const struct move_look *l)
 {
-	return !l->found     ? "is no longer there; plan anew"
-	       : !l->running ? "does not run any more; plan anew"
-	       : l->job      ? "has a job running (migration, backup, snapshot); try again when it has ended"
-	       : l->excluded ? "is not among the VMs that vmtop may steer (steer of the config)"
-			     : NULL;
+	if (!l->found)
+		return "is no longer there; plan anew";
+	if (!l->running)
+		return "does not run any more; plan anew";
+	if (l->job)
+		return "has a job running (migration, backup, snapshot); try again when it has ended";
+	return l->excluded ? "is not among the VMs that vmtop may steer (steer of the config)" : NULL;
 }
 
 bool move_refusal(const struct move *m, const struct move_look *l, char *buf, size_t len)

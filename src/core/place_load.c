@@ -162,7 +162,7 @@ static void ranges_find(struct place_work *w, uint32_t *lo, uint32_t *hi,
 /* In largest pCPUs. */
 static double unit_size(const struct place_unit *u)
 {
-	return u->capacity > 0 ? u->capacity : u->n_cpus > 0 ? u->n_cpus : 1;
+	return u->capacity > 0 ? u->capacity : max_of(u->n_cpus, 1);
 }
 
 /* Of one of its pCPUs. */

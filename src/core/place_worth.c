@@ -33,7 +33,9 @@ double place_cost_far(const struct place_work *w, uint32_t t, int from, int to)
 	if (!task->mem_nodes)
 		return cost;
 	bool was = on_memory(w, task->mem_nodes, from), is = on_memory(w, task->mem_nodes, to);
-	return was == is ? cost : is ? cost / 2 : cost * 2;
+	if (was == is)
+		return cost;
+	return is ? cost / 2 : cost * 2;
 }
 
 bool place_safe(const struct place_work *w, double p, int a, int z)

@@ -36,9 +36,9 @@ bool action_same(const struct action *a, const struct action *b)
 {
 	if (a->kind != b->kind || a->vcpu != b->vcpu || uuid_compare(a->uuid, b->uuid) != 0)
 		return false;
-	return a->kind == ACTION_PIN       ? cpuset_equal(&a->to, &b->to)
-	       : a->kind == ACTION_BALLOON ? a->to_kib == b->to_kib
-					   : a->to_s == b->to_s;
+	if (a->kind == ACTION_PIN)
+		return cpuset_equal(&a->to, &b->to);
+	return a->kind == ACTION_BALLOON ? a->to_kib == b->to_kib : a->to_s == b->to_s;
 }
 
 bool plan_same(const struct plan *a, const struct plan *b)

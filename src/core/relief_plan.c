@@ -55,7 +55,11 @@ static double pain_at(const struct relief *r, const struct place_work *w, int u,
 {
 	double own = relief_part(w, t, u), fixed = fmin(1, w->fixed[u] * w->ic[u] / 100);
 	bool there = r->at[t] == u;
-	double load = w->s[u] * w->ic[u] / 100 + (with && !there ? own : 0) - (!with && there ? own : 0);
+	double load = w->s[u] * w->ic[u] / 100;
+	if (with && !there)
+		load += own;
+	if (!with && there)
+		load -= own;
 	double sum = weigh(relief_wait(fixed, load - fixed));
 	for (int32_t i = r->first[u]; i >= 0; i = r->next[i])
 		if ((uint32_t)i != t)

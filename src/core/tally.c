@@ -62,7 +62,7 @@ static void most_feed(struct tally_most *m, const struct tally *t, int turns, do
 
 static double or_nan(struct vf64 x)
 {
-	return vf64_has(x) ? x.v : NAN;
+	return vf64_or(x, NAN);
 }
 
 /* --- one step ------------------------------------------------------------------------------------------- */

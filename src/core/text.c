@@ -243,7 +243,7 @@ size_t text_utf8(char *buf, size_t len, const char *raw)
 
 static size_t text_fit(int n, size_t len)
 {
-	return n < 0 || !len ? 0 : (size_t)n < len ? (size_t)n : len - 1;
+	return n < 0 || !len ? 0 : min_of((size_t)n, len - 1);
 }
 
 size_t text_kib(char *buf, size_t len, int64_t kib)

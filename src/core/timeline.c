@@ -16,7 +16,11 @@ static bool event_of_action(const struct log_line *l, enum timeline_kind *to)
 {
 	bool undone = l->reason == REASON_UNDO || l->reason == REASON_RESTORE;
 	bool failed = l->outcome == OUTCOME_FAILED || l->outcome == OUTCOME_UNKNOWN;
-	*to = failed ? SIGN_FAULT : undone ? SIGN_UNDO : l->memory ? SIGN_BALLOON : SIGN_PIN;
+	*to = l->memory ? SIGN_BALLOON : SIGN_PIN;
+	if (undone)
+		*to = SIGN_UNDO;
+	if (failed)
+		*to = SIGN_FAULT;
 	return failed || l->outcome == OUTCOME_DONE;
 }
 

@@ -83,9 +83,9 @@ static void add_vm(const struct trace *t, struct scenario *s, size_t i)
 	vm->max_kib = vi64_has(m->max_kib) && m->max_kib.v > 0 ? m->max_kib.v : 1 << 20;
 	vm->memory_kib = vi64_has(m->balloon_kib) && m->balloon_kib.v > 0 ? m->balloon_kib.v : vm->max_kib;
 	vm->base_kib = (int64_t)from->base_kib;
-	vm->cache_kib = vi64_has(m->caches_kib) ? m->caches_kib.v : 0;
+	vm->cache_kib = vi64_or(m->caches_kib, 0);
 	vm->swap_kib = vm->max_kib; /* how much it had is not known: nobody is killed */
-	vm->guarantee_kib = vi64_has(m->min_guarantee_kib) ? m->min_guarantee_kib.v : 0;
+	vm->guarantee_kib = vi64_or(m->min_guarantee_kib, 0);
 	vm->speed_kib_s = 256 * 1024;
 	vm->balloon = balloon_of(m);
 	vm->period_s =

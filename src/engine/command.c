@@ -11,9 +11,9 @@
 
 void engine_soon(struct engine *en)
 {
-	if (!en->due)
-		en->tick = false;
-	en->due = true;
+	if (!en->pace.due)
+		en->pace.tick = false;
+	en->pace.due = true;
 }
 
 static struct vm_record *record_for(struct engine *en, const struct command *c)
@@ -66,7 +66,7 @@ static void set_auto(struct engine *en, const struct command *c)
 	*mode = c->on;
 	*(c->kind == CMD_AUTO_CPU ? &en->changes.waits.cpu : &en->changes.waits.memory) = false;
 	auto_settled(en, c->kind == CMD_AUTO_CPU ? PAUSE_CPU : PAUSE_MEMORY);
-	en->next_memory_ns = en->b->ops->now(en->b);
+	en->pace.next_memory_ns = en->b->ops->now(en->b);
 	talk_event(&en->talk, LOG_EVENT, "%s: %s", c->kind == CMD_AUTO_CPU ? "CPU" : "memory",
 		c->on ? "AUTO" : "MANUAL");
 }
@@ -97,8 +97,8 @@ static void set_interval(struct engine *en, const struct command *c)
 	if (!(c->number >= 0.2 && c->number <= 3600))
 		return;
 	en->cfg.delay_s = c->number;
-	int64_t next = en->start_ns + (int64_t)(c->number * 1e9), now = en->b->ops->now(en->b);
-	en->next_tick_ns = max_of(next, now);
+	int64_t next = en->pace.start_ns + (int64_t)(c->number * 1e9), now = en->b->ops->now(en->b);
+	en->pace.next_tick_ns = max_of(next, now);
 }
 
 /* A change by hand waits for the sample of the next step. */
@@ -127,8 +127,8 @@ static void want_rebalance(struct engine *en, const struct command *c)
 {
 	if (!changes_allowed(&en->changes))
 		return;
-	en->want_rebalance = true;
-	en->rebalance_most = c->number > 0 ? (size_t)c->number : 0;
+	en->wish.rebalance = true;
+	en->wish.rebalance_most = c->number > 0 ? (size_t)c->number : 0;
 	engine_soon(en);
 }
 
@@ -137,7 +137,7 @@ static void want_memory(struct engine *en, const struct command *c)
 	(void)c;
 	if (!changes_allowed(&en->changes))
 		return;
-	en->want_memory = true;
+	en->wish.memory = true;
 	engine_soon(en);
 }
 
@@ -146,14 +146,14 @@ static void want_apply(struct engine *en, const struct command *c)
 	(void)c;
 	if (!changes_allowed(&en->changes))
 		return;
-	en->want_apply = en->changes.preview.shown;
+	en->wish.apply = en->changes.preview.shown;
 	engine_soon(en);
 }
 
 static void want_preview(struct engine *en, const struct command *c)
 {
 	(void)c;
-	en->want_preview = true;
+	en->wish.preview = true;
 	engine_soon(en);
 }
 

@@ -61,7 +61,7 @@ void engine_configure(struct engine *en, const struct config *cfg)
 	free(was);
 	auto_settled(en, PAUSE_CPU);
 	auto_settled(en, PAUSE_MEMORY);
-	en->stats_paused = false;
+	en->pauses.stats = false;
 	en->stats_on = cfg->stats_period_s > 0;
 	en->changes.waits = (struct steering){false, false, false};
 	engine_obey(en, &(struct command){.kind = CMD_INTERVAL, .number = cfg->delay_s});

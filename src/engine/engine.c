@@ -79,12 +79,12 @@ struct engine *engine_new(const struct config *cfg, struct backend *b, struct er
 		return NULL;
 	}
 	en->watch.fd = -1;
-	en->drops = -1;
+	en->wish.drops = -1;
 	en->cfg = *cfg;
 	en->b = b;
 	en->core = backend_innermost(b);
 	en->groups = SAMPLE_BALLOON | SAMPLE_PCPUS;
-	en->due = en->tick = true;
+	en->pace.due = en->pace.tick = true;
 	en->n_rebalance = en->n_memory = -1;
 	en->stats_on = cfg->stats_period_s > 0;
 	sample_init(&en->sample);
@@ -95,12 +95,12 @@ struct engine *engine_new(const struct config *cfg, struct backend *b, struct er
 	}
 	b->ops->status(b, &en->status);
 	en->course = course_of(en);
-	if (!en->course->live && (en->begun = malloc(sizeof *en->begun)))
-		*en->begun = *cfg;
-	en->start_ns = en->next_memory_ns = b->ops->now(b);
-	en->next_tick_ns = en->start_ns + (int64_t)(cfg->delay_s * 1e9);
+	if (!en->course->live && (en->jump.begun = malloc(sizeof *en->jump.begun)))
+		*en->jump.begun = *cfg;
+	en->pace.start_ns = en->pace.next_memory_ns = b->ops->now(b);
+	en->pace.next_tick_ns = en->pace.start_ns + (int64_t)(cfg->delay_s * 1e9);
 	if (cfg->end_after_s > 0)
-		en->end_ns = en->start_ns + (int64_t)(cfg->end_after_s * 1e9);
+		en->pace.end_ns = en->pace.start_ns + (int64_t)(cfg->end_after_s * 1e9);
 	en->talk.silent = en->course->shown;
 	changes_begin(&en->changes);
 	if (auto_denied(en, e) < 0) {
@@ -128,8 +128,8 @@ void engine_free(struct engine *en)
 	talk_done(&en->talk);
 	free(en->mem_status);
 	suffer_free(en->suffer);
-	free(en->begun);
-	snapshot_free(en->run_up);
+	free(en->jump.begun);
+	snapshot_free(en->jump.run_up);
 	if (en->b)
 		en->b->ops->close(en->b);
 	free(en);
@@ -142,7 +142,7 @@ static enum command_kind read_command(struct engine *en, int fd)
 	ssize_t n = read(fd, &c, sizeof c);
 	if (n == (ssize_t)sizeof c) {
 		c.text[sizeof c.text - 1] = '\0';
-		if (wish_heard(en, &c))
+		if (wish_heard(&en->wish, &en->talk, &c))
 			engine_command(en, &c);
 		return c.kind;
 	}
@@ -164,6 +164,11 @@ static void read_commands(struct engine *en, int fd)
 		;
 }
 
+void engine_drops_from(struct engine *en, int fd)
+{
+	en->wish.drops = fd;
+}
+
 void engine_listen(struct engine *en)
 {
 	mark_socket_open(&en->mark);
@@ -180,8 +185,9 @@ static void take_marks(struct engine *en)
 static void next_tick(struct engine *en)
 {
 	int64_t delay = (int64_t)(en->cfg.delay_s * 1e9), now = en->b->ops->now(en->b);
-	en->next_tick_ns = en->next_tick_ns + delay > now ? en->next_tick_ns + delay : now + delay;
-	en->due = en->tick = true;
+	en->pace.next_tick_ns =
+		en->pace.next_tick_ns + delay > now ? en->pace.next_tick_ns + delay : now + delay;
+	en->pace.due = en->pace.tick = true;
 }
 
 /* An event is worth a sample, but not more than four a second, and none in batch mode. */
@@ -191,25 +197,25 @@ enum { EVENT_GAP_NS = 250000000 };
  * is nothing new to see. */
 static int64_t tick_at(const struct engine *en)
 {
-	int64_t half = (int64_t)(en->cfg.delay_s * 5e8), earliest = en->last_sample_ns + half;
-	bool stalled = en->last_sample_ns - en->start_ns > half && !en->core->ops->paced;
-	return stalled && earliest > en->next_tick_ns ? earliest : en->next_tick_ns;
+	int64_t half = (int64_t)(en->cfg.delay_s * 5e8), earliest = en->pace.last_sample_ns + half;
+	bool stalled = en->pace.last_sample_ns - en->pace.start_ns > half && !en->core->ops->paced;
+	return stalled && earliest > en->pace.next_tick_ns ? earliest : en->pace.next_tick_ns;
 }
 
 static int64_t wait_until(const struct engine *en)
 {
-	int64_t soon = en->last_sample_ns + EVENT_GAP_NS, tick = tick_at(en);
-	int64_t until = en->event_waits && soon < tick ? soon : tick;
-	return en->end_ns && en->end_ns < until ? en->end_ns : until;
+	int64_t soon = en->pace.last_sample_ns + EVENT_GAP_NS, tick = tick_at(en);
+	int64_t until = en->pace.event_waits && soon < tick ? soon : tick;
+	return en->pace.end_ns && en->pace.end_ns < until ? en->pace.end_ns : until;
 }
 
 static void timer_fired(struct engine *en)
 {
-	if (en->core->ops->paced || en->b->ops->now(en->b) >= en->next_tick_ns)
+	if (en->core->ops->paced || en->b->ops->now(en->b) >= en->pace.next_tick_ns)
 		next_tick(en);
 	else
 		engine_soon(en);
-	en->event_waits = false;
+	en->pace.event_waits = false;
 }
 
 bool engine_wait(struct engine *en, int fd)
@@ -219,7 +225,7 @@ bool engine_wait(struct engine *en, int fd)
 			engine_soon(en); /* what had to wait for the step before */
 			return true;
 		}
-		if (en->quit || (en->end_ns && en->b->ops->now(en->b) >= en->end_ns))
+		if (en->quit || (en->pace.end_ns && en->b->ops->now(en->b) >= en->pace.end_ns))
 			return false;
 		switch (en->b->ops->wait(en->b, wait_until(en), mark_socket_watch(&en->mark, fd))) {
 		case WAKE_TIMER:
@@ -235,7 +241,7 @@ bool engine_wait(struct engine *en, int fd)
 				engine_soon(en);
 				return true;
 			}
-			en->event_waits = !en->cfg.batch;
+			en->pace.event_waits = !en->cfg.batch;
 			/* A host that never stops telling of events must not hold the clock up. */
 			if (en->b->ops->now(en->b) >= wait_until(en)) {
 				timer_fired(en);

@@ -42,7 +42,7 @@ static int64_t next_look(const struct engine *en, const struct pause *p)
 
 static void pause_one(struct engine *en, enum pause_of what, enum pause_cause cause, const char *why)
 {
-	struct pause *p = &en->paused[what];
+	struct pause *p = &en->pauses.of[what];
 	bool *mode = mode_of(en, what);
 	if (!*mode)
 		return;
@@ -50,7 +50,7 @@ static void pause_one(struct engine *en, enum pause_of what, enum pause_cause ca
 	p->cause = cause;
 	p->again_ns = next_look(en, p);
 	p->times++;
-	snprintf(en->last_pause, sizeof en->last_pause, "%.199s", why);
+	snprintf(en->pauses.last, sizeof en->pauses.last, "%.199s", why);
 	talk_event(&en->talk, LOG_ERROR, "%s: MANUAL for now: %.200s; AUTO comes back %s", name_of(what), why,
 		causes[cause].until);
 	talk_notice(&en->talk, "%s AUTO stopped for now: %.150s", name_of(what), why);
@@ -58,7 +58,7 @@ static void pause_one(struct engine *en, enum pause_of what, enum pause_cause ca
 
 void auto_pause_all(struct engine *en, enum pause_cause cause, const char *why)
 {
-	en->stats_paused |= en->stats_on && !en->cfg.auto_memory;
+	en->pauses.stats |= en->stats_on && !en->cfg.auto_memory;
 	pause_one(en, PAUSE_CPU, cause, why);
 	pause_one(en, PAUSE_MEMORY, cause, why);
 	en->stats_on = false;
@@ -66,13 +66,13 @@ void auto_pause_all(struct engine *en, enum pause_cause cause, const char *why)
 
 void auto_settled(struct engine *en, enum pause_of what)
 {
-	memset(&en->paused[what], 0, sizeof en->paused[what]);
+	memset(&en->pauses.of[what], 0, sizeof en->pauses.of[what]);
 }
 
 bool auto_wanted(const struct engine *en)
 {
-	return en->cfg.auto_cpu || en->cfg.auto_memory || en->paused[PAUSE_CPU].cause ||
-	       en->paused[PAUSE_MEMORY].cause;
+	return en->cfg.auto_cpu || en->cfg.auto_memory || en->pauses.of[PAUSE_CPU].cause ||
+	       en->pauses.of[PAUSE_MEMORY].cause;
 }
 
 /* A journal that could not be written is tried by writing it. */
@@ -91,7 +91,7 @@ static bool is_over(struct engine *en, const struct pause *p)
 
 static void look(struct engine *en, enum pause_of what)
 {
-	struct pause *p = &en->paused[what];
+	struct pause *p = &en->pauses.of[what];
 	if (!p->cause)
 		return;
 	if (!is_over(en, p)) {
@@ -105,22 +105,22 @@ static void look(struct engine *en, enum pause_of what)
 	p->cause = PAUSE_NONE;
 	*mode_of(en, what) = true;
 	if (what == PAUSE_MEMORY)
-		en->next_memory_ns = en->b->ops->now(en->b);
+		en->pace.next_memory_ns = en->b->ops->now(en->b);
 }
 
 /* Ends a run without a screen when AUTO has been wanted, and nothing could be steered, for give_up. */
 static void give_up(struct engine *en, bool sampled, const char *why)
 {
 	int64_t now = en->b->ops->now(en->b);
-	bool paused = en->paused[PAUSE_CPU].cause || en->paused[PAUSE_MEMORY].cause;
+	bool paused = en->pauses.of[PAUSE_CPU].cause || en->pauses.of[PAUSE_MEMORY].cause;
 	bool runs = sampled && !paused;
 	if (runs || !auto_wanted(en) || !en->cfg.batch || en->cfg.give_up_s <= 0)
-		en->idle_since_ns = 0;
-	else if (!en->idle_since_ns)
-		en->idle_since_ns = now;
-	else if (now - en->idle_since_ns >= (int64_t)(en->cfg.give_up_s * (double)SECOND)) {
+		en->pauses.idle_since_ns = 0;
+	else if (!en->pauses.idle_since_ns)
+		en->pauses.idle_since_ns = now;
+	else if (now - en->pauses.idle_since_ns >= (int64_t)(en->cfg.give_up_s * (double)SECOND)) {
 		err_set(&en->failed, ERR_RUNTIME, "could not steer for %.0f s: %.200s", en->cfg.give_up_s,
-			paused ? en->last_pause : why);
+			paused ? en->pauses.last : why);
 		en->quit = true;
 	}
 }
@@ -130,9 +130,10 @@ void auto_step(struct engine *en, const struct err *e)
 	if (!e) {
 		look(en, PAUSE_CPU);
 		look(en, PAUSE_MEMORY);
-		if (!en->paused[PAUSE_CPU].cause && !en->paused[PAUSE_MEMORY].cause && en->stats_paused) {
+		if (!en->pauses.of[PAUSE_CPU].cause && !en->pauses.of[PAUSE_MEMORY].cause &&
+			en->pauses.stats) {
 			en->stats_on = true;
-			en->stats_paused = false;
+			en->pauses.stats = false;
 		}
 	}
 	give_up(en, !e, e ? e->msg : "");

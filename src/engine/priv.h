@@ -5,7 +5,9 @@
 
 #include "../changes/changes.h"
 #include "../talk/mark_socket.h"
+#include "trouble.h"
 #include "vmtop/engine.h"
+#include "wish.h"
 
 /* Why AUTO stands still although it is wanted. */
 enum pause_cause { PAUSE_NONE, PAUSE_JOURNAL, PAUSE_READONLY };
@@ -16,11 +18,29 @@ struct pause {
 	int times;        /* that it has come to this, so that it is tried less and less often */
 };
 
-/* The hypervisor does not answer, or too late. */
-struct trouble {
-	int64_t since_ns; /* 0: all is well */
-	int good;         /* samples in a row since */
-	unsigned told;    /* bits of enum link_state: said already */
+struct pauses {
+	struct pause of[PAUSE_MODES];
+	bool stats;            /* guest statistics are asked for again when they are over */
+	char last[200];        /* why AUTO stopped last */
+	int64_t idle_since_ns; /* AUTO is wanted and nothing can be steered; 0: it can */
+};
+
+/* When the next step comes, and what it is. */
+struct pace {
+	bool due;          /* it takes a sample */
+	bool tick;         /* ... and is a regular one */
+	bool event_waits;  /* the host told of a change that is not looked at yet */
+	bool memory_due;   /* it is one of the memory cycle */
+	bool memory_early; /* it is between two, and looks for guests that run dry */
+	int64_t start_ns, end_ns, next_tick_ns, next_memory_ns, last_sample_ns, last_guests_ns;
+};
+
+/* Of a recording, to another place. */
+struct jump {
+	bool rewound; /* it was; so many samples come before the place */
+	int lead;
+	struct snapshot *run_up, **run_up_end; /* of those samples, until somebody takes them */
+	struct config *begun;                  /* the settings at its start; NULL: of a host */
 };
 
 /* What drives a run, decided once, at its start: a host, a recording as it was decided then, or a recording
@@ -70,46 +90,25 @@ struct engine {
 	struct talk talk;
 	struct mark_socket mark;
 
-	size_t rebalance_most; /* pins that a forced round may make unasked; 0: any */
-	bool want_rebalance, want_memory, want_preview, want_apply;
-	int64_t heard_ns, wish_ns, dropped_ns; /* newest key heard of, asking, dropping; CLOCK_MONOTONIC */
-	int drops;                             /* where the last come from; -1: nowhere */
-	bool said_waiting;                     /* "b waits for the second sample" is in the log */
-	bool want_fresh;                       /* guest statistics of now, not of the last cycle */
-	bool memory_due;                       /* this step is one of the memory cycle */
-	bool memory_early;                     /* it is between two, and looks for guests that run dry */
-	bool stats_on;                         /* guest statistics were asked for */
+	struct wishes wish;
+	struct pace pace;
+	struct trouble trouble;
+	struct pauses pauses;
+	struct jump jump;
+
+	unsigned groups; /* of statistics, for the screen */
+	bool want_fresh; /* guest statistics of now, not of the last cycle */
+	bool stats_on;   /* guest statistics were asked for */
+	uint64_t seq;
+	bool foreign_plan; /* the recorded plan is not what the policy would do now */
+
 	bool quit, quit_restore;
 	struct leave_watch watch;
 	uint64_t leave_seq; /* of the first line about the way out; 0: not on it */
-
-	unsigned groups;
-	bool due;  /* the next step takes a sample */
-	bool tick; /* ... and is a regular one */
-	int64_t start_ns, end_ns, next_tick_ns, next_memory_ns, last_sample_ns, last_guests_ns;
-	bool rewound; /* a recording jumped; so many samples come before the place */
-	int lead;
-	struct snapshot *run_up, **run_up_end; /* of those samples, until somebody takes them */
-	struct config *begun; /* the settings at the start of a recording, for jumps; else NULL */
-	bool foreign_plan;    /* the recorded plan is not what the policy would do now */
-	bool event_waits;
-	uint64_t seq;
-	struct trouble trouble;
-	struct pause paused[PAUSE_MODES];
-	bool stats_paused;
-	char last_pause[200];
-	int64_t idle_since_ns; /* AUTO is wanted and nothing can be steered; 0: it can */
-	struct err failed;     /* why the run ends by itself */
+	struct err failed;  /* why the run ends by itself */
 	void (*see)(void *arg, const struct engine *en); /* NULL: nobody looks at each step */
 	void *seer;
 };
-
-/* wish.c: what was asked by key and waits */
-bool wish_any(const struct engine *en);
-/* A command from the pipe: false, and said, when it is too old or was dropped. */
-bool wish_heard(struct engine *en, const struct command *c);
-/* After the attempt to take a sample: forgets what was dropped, or waited too long. */
-void wish_check(struct engine *en, bool sampled);
 
 /* steer.c */
 void steer_claim(struct engine *en); /* before a step's plan: AUTO claims the host, or waits */
@@ -129,9 +128,6 @@ void engine_soon(struct engine *en);                          /* the next step c
 void engine_uses(struct engine *en, struct backend *b);   /* from now on; its status is read */
 int engine_controllers(struct engine *en, struct err *e); /* new ones; the old stay on failure */
 
-/* trouble.c: what is said of a hypervisor that does not answer. rc: of the sample. */
-void trouble_step(struct engine *en, int rc, const struct err *e);
-
 /* pause.c. Nothing happens where AUTO is off. */
 void auto_pause_all(struct engine *en, enum pause_cause cause, const char *why);
 void auto_settled(struct engine *en, enum pause_of what); /* somebody switched it on or off */
@@ -139,6 +135,7 @@ bool auto_wanted(const struct engine *en);                /* on, or on again whe
 void auto_step(struct engine *en, const struct err *e);   /* after each step; e: why it failed, or NULL */
 
 /* step.c */
+bool engine_asked(const struct engine *en);              /* something asked for by key waits */
 int engine_look(struct engine *en, struct err *e);       /* sample and model, no plan */
 int engine_plan_ahead(struct engine *en, struct err *e); /* what keys and ghosts would do */
 

@@ -25,8 +25,8 @@ static bool refuses(struct engine *en, const struct command *c)
 static void forget_all(struct engine *en)
 {
 	struct err e = ERR_INIT;
-	if (en->begun) {
-		en->cfg = *en->begun;
+	if (en->jump.begun) {
+		en->cfg = *en->jump.begun;
 		en->stats_on = en->cfg.stats_period_s > 0;
 	}
 	model_forget(&en->model);
@@ -48,10 +48,10 @@ void replay_seek(struct engine *en, const struct command *c)
 		return;
 	forget_all(en);
 	snapshot_free(engine_run_up(en));
-	en->rewound = true;
-	en->lead = lead;
-	en->due = true;
-	en->tick = false;
+	en->jump.rewound = true;
+	en->jump.lead = lead;
+	en->pace.due = true;
+	en->pace.tick = false;
 }
 
 void replay_configure(struct engine *en, const struct command *c)
@@ -68,11 +68,11 @@ void replay_configure(struct engine *en, const struct command *c)
 static void obey_recorded(struct engine *en)
 {
 	struct command c;
-	bool due = en->due, tick = en->tick;
+	bool due = en->pace.due, tick = en->pace.tick;
 	while (ops_of(en)->commands(en->core, &c))
 		engine_obey(en, &c);
-	en->due = due; /* the recording says when there was a sample */
-	en->tick = tick;
+	en->pace.due = due; /* the recording says when there was a sample */
+	en->pace.tick = tick;
 }
 
 /* A sample on the way to the place that was asked for. Out of memory: the graphs lack it. */
@@ -88,28 +88,28 @@ static int run_up(struct engine *en, struct err *e)
 		return 0;
 	s->cpu = have > 0 ? d.cpu : (struct cpu_verdict){.why.code = REASON_NONE};
 	s->n_actions = s->n_log = 0;
-	*(en->run_up ? en->run_up_end : &en->run_up) = s;
-	en->run_up_end = &s->next;
+	*(en->jump.run_up ? en->jump.run_up_end : &en->jump.run_up) = s;
+	en->jump.run_up_end = &s->next;
 	return 0;
 }
 
 struct snapshot *engine_run_up(struct engine *en)
 {
-	struct snapshot *first = en->run_up;
-	en->run_up = NULL;
+	struct snapshot *first = en->jump.run_up;
+	en->jump.run_up = NULL;
 	return first;
 }
 
 static int catch_up(struct engine *en, struct err *e)
 {
-	if (en->rewound) {
-		en->rewound = false;
-		for (; en->lead > 0; en->lead--)
+	if (en->jump.rewound) {
+		en->jump.rewound = false;
+		for (; en->jump.lead > 0; en->jump.lead--)
 			if (run_up(en, e) < 0)
 				return -1;
-		en->due = true;
+		en->pace.due = true;
 	}
-	if (en->due)
+	if (en->pace.due)
 		obey_recorded(en);
 	return 0;
 }

@@ -149,7 +149,7 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 	s->first = !en->have_sample;
 	s->elapsed_s = en->model.elapsed_s;
 	s->age_s = en->have_sample ? (double)(now - en->sample.time_ns) / 1e9 : 0;
-	s->tick = en->tick;
+	s->tick = en->pace.tick;
 	s->cost = en->cost;
 	s->busy_pct = en->model.busy_pct;
 	s->load_stddev_pct = en->model.load_stddev_pct;
@@ -171,8 +171,8 @@ static void fill_modes(const struct engine *en, struct snapshot *s)
 	for (size_t i = 0; i < en->changes.ledger.n; i++)
 		count_changes(en, &en->changes.ledger.vms[i], s);
 	s->left_behind = en->changes.inherited && !en->changes.journal && s->n_changed > 0;
-	s->heard_ns = en->heard_ns;
-	s->waits = wish_any(en) && !en->said_waiting;
+	s->heard_ns = en->wish.heard_ns;
+	s->waits = engine_asked(en) && !en->wish.said_waiting;
 	s->backend = en->status;
 	s->leave_seq = en->leave_seq;
 	if (now < en->talk.notice_until_ns)

@@ -66,8 +66,8 @@ static void refresh_status(struct engine *en)
 static bool early_look(const struct engine *en, int64_t slack)
 {
 	int64_t period = en->cfg.stats_period_s > 0 ? en->cfg.stats_period_s : 2;
-	return en->tick && !en->memory_due && en->cfg.auto_memory && mem_ctl_watchful(en->mem) &&
-	       en->start_ns - en->last_guests_ns >= period * 1000000000 - slack;
+	return en->pace.tick && !en->pace.memory_due && en->cfg.auto_memory && mem_ctl_watchful(en->mem) &&
+	       en->pace.start_ns - en->pace.last_guests_ns >= period * 1000000000 - slack;
 }
 
 /* Guest statistics cost more than all else, and guests fill them in every few seconds only: they are asked
@@ -77,38 +77,38 @@ static unsigned groups_now(struct engine *en)
 {
 	int64_t slack = (int64_t)(en->cfg.delay_s * 1e8);
 	unsigned groups = en->groups | (en->cfg.auto_memory ? SAMPLE_BALLOON : 0);
-	en->memory_due = en->tick && en->start_ns >= en->next_memory_ns - slack;
-	en->memory_early = early_look(en, slack);
-	if (!en->memory_due && !en->memory_early && !en->want_fresh && en->have_sample)
+	en->pace.memory_due = en->pace.tick && en->pace.start_ns >= en->pace.next_memory_ns - slack;
+	en->pace.memory_early = early_look(en, slack);
+	if (!en->pace.memory_due && !en->pace.memory_early && !en->want_fresh && en->have_sample)
 		groups &= ~(unsigned)SAMPLE_BALLOON;
 	if (en->want_fresh)
 		groups |= SAMPLE_BALLOON;
 	en->want_fresh = false;
 	/* What the host does besides its VMs is a load to be balanced too. */
-	if (en->cfg.auto_cpu || en->want_rebalance || en->want_preview)
+	if (en->cfg.auto_cpu || en->wish.rebalance || en->wish.preview)
 		groups |= SAMPLE_PCPUS;
-	if (en->cfg.auto_cpu || en->cfg.auto_memory || en->want_rebalance || en->want_memory)
+	if (en->cfg.auto_cpu || en->cfg.auto_memory || en->wish.rebalance || en->wish.memory)
 		groups |= SAMPLE_STEER;
-	groups |= en->want_memory ? SAMPLE_BALLOON : 0;
+	groups |= en->wish.memory ? SAMPLE_BALLOON : 0;
 	if (groups & SAMPLE_BALLOON)
-		en->last_guests_ns = en->start_ns;
-	return groups | (en->tick ? SAMPLE_REGULAR : 0);
+		en->pace.last_guests_ns = en->pace.start_ns;
+	return groups | (en->pace.tick ? SAMPLE_REGULAR : 0);
 }
 
 /* One memory cycle later; ticks that were missed are not made up for. */
 static void memory_next(struct engine *en)
 {
-	int64_t cycle = (int64_t)(mem_cycle_s(&en->cfg) * 1e9), next = en->next_memory_ns + cycle;
-	en->next_memory_ns = next > en->start_ns ? next : en->start_ns + cycle;
+	int64_t cycle = (int64_t)(mem_cycle_s(&en->cfg) * 1e9), next = en->pace.next_memory_ns + cycle;
+	en->pace.next_memory_ns = next > en->pace.start_ns ? next : en->pace.start_ns + cycle;
 }
 
 static int step_sample(struct engine *en, struct err *e)
 {
-	en->start_ns = en->b->ops->now(en->b);
-	en->due = false;
+	en->pace.start_ns = en->b->ops->now(en->b);
+	en->pace.due = false;
 	int rc = en->b->ops->sample(en->b, groups_now(en), &en->incoming, e);
 	refresh_status(en);
-	trouble_step(en, rc, e);
+	trouble_step(&en->trouble, &en->talk, &en->status, en->pace.start_ns, rc < 0 ? e : NULL);
 	if (rc < 0)
 		return -1;
 	struct sample old = en->sample;
@@ -117,9 +117,9 @@ static int step_sample(struct engine *en, struct err *e)
 	en->talk.said_last[0] = '\0';
 	en->have_sample = true;
 	talk_clock(&en->talk, &en->sample);
-	if (en->memory_due)
+	if (en->pace.memory_due)
 		memory_next(en);
-	en->last_sample_ns = en->b->ops->now(en->b);
+	en->pace.last_sample_ns = en->b->ops->now(en->b);
 	return 0;
 }
 
@@ -179,9 +179,9 @@ static enum round_mode cpu_mode(struct engine *en, bool previewed)
 		return ROUND_WATCH;
 	if (previewed || en->course->shown) /* a policy's pins would meet those of the preview */
 		return ROUND_WATCH;
-	if (en->want_rebalance)
+	if (en->wish.rebalance)
 		return ROUND_FORCED;
-	return en->cfg.auto_cpu && en->tick ? ROUND_AUTO : ROUND_WATCH;
+	return en->cfg.auto_cpu && en->pace.tick ? ROUND_AUTO : ROUND_WATCH;
 }
 
 /* What is done with a vCPU by its pin. */
@@ -234,12 +234,12 @@ static void forced_cpu_done(struct engine *en, size_t first, size_t pins)
 {
 	char text[sizeof en->cpu_verdict.why.text + 160];
 	if (en->cpu_verdict.why.code == REASON_FIRST) {
-		if (!en->said_waiting)
+		if (!en->wish.said_waiting)
 			talk_event(&en->talk, LOG_ROUND, "rebalance: waiting for the second sample");
-		en->said_waiting = true;
+		en->wish.said_waiting = true;
 		return;
 	}
-	en->want_rebalance = en->said_waiting = false;
+	en->wish.rebalance = en->wish.said_waiting = false;
 	rebalance_text(en, first, pins, text, sizeof text);
 	talk_event(&en->talk, LOG_ROUND, "%s", text);
 	talk_notice(&en->talk, "%.280s", text);
@@ -255,8 +255,8 @@ static int hold_back(struct engine *en, struct err *e)
 	plan_reset(&en->scratch);
 	if (cpu_ctl_plan(en->cpu, &r, &en->scratch, &v, e) < 0)
 		return -1;
-	if (en->scratch.n > en->rebalance_most) {
-		en->want_rebalance = en->said_waiting = false;
+	if (en->scratch.n > en->wish.rebalance_most) {
+		en->wish.rebalance = en->wish.said_waiting = false;
 		talk_notice(&en->talk,
 			"not rebalanced: by now %zu vCPU%s would move; press b again, and it asks",
 			en->scratch.n, text_s(en->scratch.n));
@@ -279,7 +279,7 @@ static int plan_shares(struct engine *en, const struct round *r, struct err *e)
 static int plan_cpu(struct engine *en, struct round *r, bool previewed, struct err *e)
 {
 	size_t before = en->plan.n;
-	if (en->want_rebalance && en->rebalance_most && hold_back(en, e) < 0)
+	if (en->wish.rebalance && en->wish.rebalance_most && hold_back(en, e) < 0)
 		return -1;
 	*r = round_of(en, cpu_mode(en, previewed));
 	if (cpu_ctl_plan(en->cpu, r, &en->plan, &en->cpu_verdict, e) < 0)
@@ -298,9 +298,9 @@ static enum round_mode memory_mode(struct engine *en)
 {
 	if (en->status.link != LINK_OK)
 		return ROUND_WATCH;
-	if (en->want_memory)
+	if (en->wish.memory)
 		return ROUND_FORCED;
-	bool look = en->memory_due || en->memory_early;
+	bool look = en->pace.memory_due || en->pace.memory_early;
 	return en->cfg.auto_memory && look ? ROUND_AUTO : ROUND_WATCH;
 }
 
@@ -309,7 +309,7 @@ static int plan_memory(struct engine *en, struct round *r, struct err *e)
 	size_t before = en->plan.n;
 	struct why last = en->mem_verdict.why;
 	*r = round_of(en, memory_mode(en));
-	r->early = r->mode == ROUND_AUTO && !en->memory_due;
+	r->early = r->mode == ROUND_AUTO && !en->pace.memory_due;
 	if (mem_ctl_plan(en->mem, r, &en->plan, en->mem_status, &en->mem_verdict, e) < 0)
 		return -1;
 	bool between = r->mode == ROUND_WATCH || (r->early && en->plan.n == before);
@@ -318,7 +318,7 @@ static int plan_memory(struct engine *en, struct round *r, struct err *e)
 	if (r->mode != ROUND_WATCH)
 		changes_foreign_balloons(&en->changes, en->mem_status);
 	if (r->mode == ROUND_FORCED) {
-		en->want_memory = false;
+		en->wish.memory = false;
 		talk_event(&en->talk, LOG_ROUND, "memory cycle: %s%s",
 			en->plan.n > before ? "" : "no action: ", en->mem_verdict.why.text);
 	} else if (r->mode == ROUND_AUTO && !between && en->mem_verdict.new_line) {
@@ -330,7 +330,7 @@ static int plan_memory(struct engine *en, struct round *r, struct err *e)
 /* What `b` and `B` would do now, for their questions and for ghosts. */
 int engine_plan_ahead(struct engine *en, struct err *e)
 {
-	if (en->cfg.batch && !en->want_preview)
+	if (en->cfg.batch && !en->wish.preview)
 		return 0;
 	struct round r = round_of(en, ROUND_PREVIEW);
 	struct cpu_verdict v;
@@ -341,8 +341,8 @@ int engine_plan_ahead(struct engine *en, struct err *e)
 	if (cpu_ctl_plan(en->cpu, &r, &en->scratch, &v, e) < 0)
 		return -1;
 	en->n_rebalance = v.why.code == REASON_FIRST ? -1 : (int)en->scratch.n;
-	if (en->want_preview) {
-		en->want_preview = false;
+	if (en->wish.preview) {
+		en->wish.preview = false;
 		preview_begin(&en->changes, &en->scratch, v.after_pct);
 		talk_event(&en->talk, LOG_ROUND, "preview: %d pin%s, %s", en->n_rebalance,
 			text_s((size_t)en->n_rebalance), v.why.text);
@@ -359,9 +359,9 @@ int engine_plan_ahead(struct engine *en, struct err *e)
 
 static int step_plan(struct engine *en, struct round *cpu, struct round *memory, struct err *e)
 {
-	bool previewed = en->want_apply;
+	bool previewed = en->wish.apply;
 	if (previewed) {
-		en->want_apply = false;
+		en->wish.apply = false;
 		if (preview_apply(&en->changes) < 0)
 			return err_set(e, ERR_NOMEM, "out of memory");
 	}
@@ -393,6 +393,22 @@ static void tell_decision(struct engine *en)
 	backend_decided(en->b, &d);
 }
 
+bool engine_asked(const struct engine *en)
+{
+	return wish_any(&en->wish) || en->changes.n_asked;
+}
+
+/* What was asked by key is dropped, or too old. */
+static void forget_what_is_over(struct engine *en, bool sampled)
+{
+	if (!wish_over(&en->wish, &en->talk, en->changes.n_asked > 0, sampled))
+		return;
+	for (size_t i = 0; i < en->changes.n_asked; i++)
+		if (en->changes.asked[i].kind == CMD_STATS_PERIOD && en->changes.asked[i].on)
+			en->stats_on = false;
+	en->changes.n_asked = 0;
+}
+
 static int one_step(struct engine *en, struct err *e)
 {
 	struct round cpu, memory;
@@ -400,12 +416,12 @@ static int one_step(struct engine *en, struct err *e)
 	en->seq++;
 	if (en->course->before(en, e) < 0)
 		return -1;
-	if (!en->due) {
-		en->tick = false; /* only modes changed: the snapshot shows them */
+	if (!en->pace.due) {
+		en->pace.tick = false; /* only modes changed: the snapshot shows them */
 		return 0;
 	}
 	bool have = step_sample(en, e) == 0;
-	wish_check(en, have);
+	forget_what_is_over(en, have);
 	if (!have)
 		return -1;
 	int64_t sampled = clock_ns();

@@ -22,7 +22,7 @@ void ask_question(struct view *v, const struct command *c, const char *fmt, ...)
 	va_end(ap);
 	v->ask = *c;
 	v->ask_exit = c->kind == CMD_QUIT;
-	v->over = OVER_QUESTION;
+	v->over.kind = OVER_QUESTION;
 	v->n_asked++;
 }
 
@@ -37,7 +37,7 @@ void ask_line(struct view *v, enum prompt p, const char *text)
 {
 	typed_fill(&v->line, text);
 	v->prompt = p;
-	v->over = OVER_PROMPT;
+	v->over.kind = OVER_PROMPT;
 	v->n_asked++;
 }
 
@@ -55,8 +55,8 @@ static void question_key(struct view *v, int key, const struct snapshot *s)
 		setup_took(v, &v->ask);
 		view_send(v, &v->ask);
 	}
-	v->over = v->under; /* the setup, if that asked */
-	v->under = OVER_NONE;
+	v->over.kind = v->over.under; /* the setup, if that asked */
+	v->over.under = OVER_NONE;
 }
 
 static void line_interval(struct view *v, const struct snapshot *s)
@@ -194,7 +194,7 @@ static void line_done(struct view *v, const struct snapshot *s)
 		[PROMPT_RECORD] = line_record,
 		[PROMPT_COMMAND] = line_run,
 	};
-	v->over = OVER_NONE;
+	v->over.kind = OVER_NONE;
 	done[v->prompt](v, s);
 }
 
@@ -238,7 +238,7 @@ static void line_key(struct view *v, int key, const struct snapshot *s)
 		return;
 	}
 	if (key == VK_ESC) {
-		v->over = OVER_NONE;
+		v->over.kind = OVER_NONE;
 		return;
 	}
 	if (key == VK_TAB && v->prompt == PROMPT_COMMAND) {
@@ -253,7 +253,7 @@ static void line_key(struct view *v, int key, const struct snapshot *s)
 
 bool list_key(struct view *v, const struct key_row *k, int n)
 {
-	int page = v->over_page > 1 ? v->over_page - 1 : 10;
+	int page = v->over.page > 1 ? v->over.page - 1 : 10;
 	const struct {
 		enum key_action a;
 		int by;
@@ -261,8 +261,8 @@ bool list_key(struct view *v, const struct key_row *k, int n)
 		{KEY_FIRST, -100000}, {KEY_LAST, 100000}};
 	for (size_t i = 0; k && i < sizeof steps / sizeof steps[0]; i++)
 		if (steps[i].a == k->action) {
-			int to = v->over_row + steps[i].by;
-			v->over_row = to < 0 ? 0 : to >= n ? n - 1 : to;
+			int to = v->over.row + steps[i].by;
+			v->over.row = to < 0 ? 0 : to >= n ? n - 1 : to;
 			return true;
 		}
 	return false;
@@ -274,7 +274,7 @@ static void sort_key(struct view *v, const struct key_row *k, const struct snaps
 	if (!k || list_key(v, k, (int)column_count()))
 		return;
 	if (k->action == KEY_CHOOSE) {
-		t->sort = v->over_row;
+		t->sort = v->over.row;
 		t->sorted = true;
 		t->reverse = false;
 		v->rows_stale = true;
@@ -283,7 +283,7 @@ static void sort_key(struct view *v, const struct key_row *k, const struct snaps
 		view_no_action(v, k);
 		return;
 	}
-	v->over = OVER_NONE;
+	v->over.kind = OVER_NONE;
 }
 
 /* Help over a list goes back to it. */
@@ -291,10 +291,10 @@ static void help_key(struct view *v, int key)
 {
 	if (list_key(v, key_find(key, IN_SORT, false), 10000))
 		return;
-	v->over = v->under;
-	v->under = OVER_NONE;
-	v->over_row = v->under_row;
-	v->over_top = 0;
+	v->over.kind = v->over.under;
+	v->over.under = OVER_NONE;
+	v->over.row = v->over.under_row;
+	v->over.top = 0;
 }
 
 void ask_key(struct view *v, int key, const struct snapshot *s)
@@ -302,17 +302,17 @@ void ask_key(struct view *v, int key, const struct snapshot *s)
 	enum key_place place = view_place(v, s);
 	const struct key_row *k = place & IN_LISTS ? key_find(key, place, s->readonly) : NULL;
 	if (k && k->action == KEY_HELP) {
-		v->under = v->over;
-		v->under_row = v->over_row;
-		v->over = OVER_HELP;
-		v->over_row = v->over_top = 0;
+		v->over.under = v->over.kind;
+		v->over.under_row = v->over.row;
+		v->over.kind = OVER_HELP;
+		v->over.row = v->over.top = 0;
 		return;
 	}
-	switch (v->over) {
+	switch (v->over.kind) {
 	case OVER_NONE:
 		break;
 	case OVER_COST:
-		v->over = OVER_NONE;
+		v->over.kind = OVER_NONE;
 		break;
 	case OVER_HELP:
 		help_key(v, key);

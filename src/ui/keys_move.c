@@ -16,7 +16,7 @@ static void move_vcpu(struct view *v, const struct snapshot *s, long by)
 	const struct vm_sample *m = &s->sample.vms[vm];
 	long k = c - &s->sample.vcpus[m->first_vcpu] + by;
 	k = k < 0 ? 0 : k >= (long)m->n_vcpus ? (long)m->n_vcpus - 1 : k;
-	v->map_vcpu = s->sample.vcpus[m->first_vcpu + (size_t)k].id;
+	v->map.vcpu = s->sample.vcpus[m->first_vcpu + (size_t)k].id;
 }
 
 static long name_place(const struct view *v, size_t vm)
@@ -46,7 +46,7 @@ static void map_step(struct view *v, const struct snapshot *s, int by)
 	const struct vm_sample *m = &s->sample.vms[vm];
 	long k = c - &s->sample.vcpus[m->first_vcpu] + by;
 	if (k >= 0 && k < (long)m->n_vcpus) {
-		v->map_vcpu = s->sample.vcpus[m->first_vcpu + (size_t)k].id;
+		v->map.vcpu = s->sample.vcpus[m->first_vcpu + (size_t)k].id;
 		return;
 	}
 	for (long at = name_place(v, vm) + by; at >= 0 && at < (long)v->n_rows; at += by) {
@@ -54,19 +54,19 @@ static void map_step(struct view *v, const struct snapshot *s, int by)
 		if (!m->n_vcpus)
 			continue;
 		select_vm(v, s, v->names[at]);
-		v->map_vcpu = s->sample.vcpus[m->first_vcpu + (by < 0 ? m->n_vcpus - 1 : 0)].id;
+		v->map.vcpu = s->sample.vcpus[m->first_vcpu + (by < 0 ? m->n_vcpus - 1 : 0)].id;
 		return;
 	}
 }
 
 static void map_side(struct view *v, int by)
 {
-	if (!v->n_units)
+	if (!v->units.n)
 		return;
-	long i = units_find(v, v->map_cpu);
+	long i = units_find(&v->units, v->map.cpu);
 	i = i < 0 ? 0 : i + by;
-	i = i < 0 ? 0 : i >= (long)v->n_units ? (long)v->n_units - 1 : i;
-	v->map_cpu = v->units[i].first;
+	i = i < 0 ? 0 : i >= (long)v->units.n ? (long)v->units.n - 1 : i;
+	v->map.cpu = v->units.list[i].first;
 }
 
 static void log_move(struct view *v, const struct snapshot *s, long by)
@@ -97,7 +97,7 @@ static void move(struct view *v, const struct snapshot *s, long by)
 		rows_move(v, s, by);
 		break;
 	case FOCUS_PLAN:
-		plan_move(v, by);
+		plan_move(&v->plan, by);
 		break;
 	case FOCUS_MAP:
 		for (long i = by < 0 ? -by : by; i > 0 && i < 100000; i--)
@@ -134,7 +134,7 @@ static long page_of(const struct view *v)
 	enum focus f = view_focus(v);
 	long page = f == FOCUS_LOG     ? v->log_page
 		    : f == FOCUS_TABLE ? v->page
-		    : f == FOCUS_PLAN  ? v->plan_page
+		    : f == FOCUS_PLAN  ? v->plan.page
 				       : 10;
 	return page > 1 ? page - 1 : 1;
 }
@@ -170,7 +170,7 @@ bool move_key(struct view *v, const struct snapshot *s, enum key_action a)
 	case KEY_FAR_LEFT:
 	case KEY_FAR_RIGHT:
 		if (view_focus(v) == FOCUS_MAP)
-			map_side(v, (a == KEY_FAR_LEFT ? -1 : 1) * max_of(v->map_cols, 1));
+			map_side(v, (a == KEY_FAR_LEFT ? -1 : 1) * max_of(v->map.cols, 1));
 		return true;
 	default:
 		return false;
@@ -207,10 +207,10 @@ static void click_map(struct view *v, const struct snapshot *s, int row, int col
 	struct rect cells = v->hit.cells;
 	if (row < cells.row || row >= cells.row + cells.rows)
 		return;
-	map_select(v, s, v->map_top + (size_t)(row - cells.row));
-	size_t unit = v->map_left + (size_t)(col - cells.col) / (size_t)(v->hit.cell > 0 ? v->hit.cell : 1);
-	if (inside(cells, row, col) && unit < v->n_units)
-		v->map_cpu = v->units[unit].first;
+	map_select(v, s, v->map.top + (size_t)(row - cells.row));
+	size_t unit = v->map.left + (size_t)(col - cells.col) / (size_t)(v->hit.cell > 0 ? v->hit.cell : 1);
+	if (inside(cells, row, col) && unit < v->units.n)
+		v->map.cpu = v->units.list[unit].first;
 }
 
 /* A key of the footer does what it says; what would change a guest asks first, since nobody can tell a click
@@ -238,10 +238,10 @@ static void click_footer(struct view *v, const struct snapshot *s, int col)
 
 static void wheel(struct view *v, const struct snapshot *s, int by)
 {
-	if (v->over == OVER_HELP || v->over == OVER_SETUP || v->over == OVER_SORT)
+	if (v->over.kind == OVER_HELP || v->over.kind == OVER_SETUP || v->over.kind == OVER_SORT)
 		for (int i = 0; i < 3; i++)
 			ask_key(v, by < 0 ? VK_UP : VK_DOWN, s);
-	else if (v->over == OVER_NONE)
+	else if (v->over.kind == OVER_NONE)
 		move(v, s, 3 * by);
 }
 
@@ -251,16 +251,16 @@ void view_mouse(struct view *v, int row, int col, int key, const struct snapshot
 	if (s->first)
 		return;
 	rows_update(v, s);
-	if (key == VK_CLICK && v->over == OVER_NONE && v->hit.n_foot && row == v->hit.foot_row) {
+	if (key == VK_CLICK && v->over.kind == OVER_NONE && v->hit.n_foot && row == v->hit.foot_row) {
 		click_footer(v, s, col);
 		return;
 	}
-	for (unsigned f = FOCUS_TABLE; f < FOCUS_COUNT && v->over == OVER_NONE; f++)
+	for (unsigned f = FOCUS_TABLE; f < FOCUS_COUNT && v->over.kind == OVER_NONE; f++)
 		if (v->sight & 1U << f && inside(v->hit.panel[f], row, col))
 			view_focus_on(v, (enum focus)f);
 	if (key == VK_WHEEL_UP || key == VK_WHEEL_DOWN)
 		wheel(v, s, key == VK_WHEEL_UP ? -1 : 1);
-	else if (v->over != OVER_NONE)
+	else if (v->over.kind != OVER_NONE)
 		return;
 	else if (view_focus(v) == FOCUS_TABLE)
 		click_table(v, s, row, col);

@@ -188,16 +188,16 @@ static void key_edit(struct view *v, const struct snapshot *s)
 {
 	size_t vm;
 	const struct vcpu_sample *c = edit_vcpu(v, s, &vm);
-	if (!c || !v->n_units) {
+	if (!c || !v->units.n) {
 		view_say(v, "no vCPU is selected");
 		return;
 	}
-	v->edit = true;
-	v->map_vcpu = c->id;
-	if (v->map_cpu < 0)
-		v->map_cpu = vi64_has(c->pcpu) ? (int)c->pcpu.v : v->units[0].first;
-	v->edit_from = v->id;
-	if (!(v->sight & 1U << FOCUS_MAP) || v->map_rows < 8)
+	v->editor.on = true;
+	v->map.vcpu = c->id;
+	if (v->map.cpu < 0)
+		v->map.cpu = vi64_has(c->pcpu) ? (int)c->pcpu.v : v->units.list[0].first;
+	v->editor.from = v->id;
+	if (!(v->sight & 1U << FOCUS_MAP) || v->map.rows < 8)
 		v->id = VIEW_PCPUS;
 	view_say(v, "pin editor: arrows choose, Space toggles, Enter types a CPU list; y applies, Esc drops");
 }
@@ -221,7 +221,7 @@ bool steer_key(struct view *v, const struct snapshot *s, enum key_action a)
 		if (!s->preview)
 			view_send_kind(v, CMD_PREVIEW, true);
 		else if (v->id == VIEW_PLAN)
-			v->id = v->plan_from;
+			v->id = v->plan.from;
 		else
 			plan_show(v);
 		return true;
@@ -270,13 +270,13 @@ bool edit_key(struct view *v, const struct snapshot *s, enum key_action a)
 		ask_line(v, PROMPT_CPUS, "");
 		return true;
 	case KEY_APPLY:
-		if (v->edit)
+		if (v->editor.on)
 			edit_apply(v);
 		else
 			view_send_kind(v, CMD_PREVIEW_APPLY, true);
 		return true;
 	case KEY_DROP:
-		if (v->edit)
+		if (v->editor.on)
 			edit_drop(v);
 		else
 			view_send_kind(v, CMD_PREVIEW_DROP, true);

@@ -247,8 +247,8 @@ static void do_help(struct view *v, const struct snapshot *s, const char *arg)
 {
 	(void)s;
 	(void)arg;
-	v->over = OVER_HELP;
-	v->over_row = v->over_top = 0;
+	v->over.kind = OVER_HELP;
+	v->over.row = v->over.top = 0;
 }
 
 static void do_quit(struct view *v, const struct snapshot *s, const char *arg)

@@ -96,7 +96,7 @@ static void prompt_label(const struct view *v, const struct snapshot *s, char *b
 		snprintf(buf, len, ":");
 		break;
 	case PROMPT_CPUS:
-		snprintf(buf, len, "pCPUs for %s vCPU %d: ", name, v->map_vcpu);
+		snprintf(buf, len, "pCPUs for %s vCPU %d: ", name, v->map.vcpu);
 		break;
 	}
 }
@@ -148,11 +148,11 @@ void list_row(struct screen *to, int row, bool cursor, bool on, const char *left
 
 static int list_top(struct view *v, int page)
 {
-	if (v->over_row < v->over_top)
-		v->over_top = v->over_row;
-	if (v->over_row >= v->over_top + page)
-		v->over_top = v->over_row - page + 1;
-	return v->over_top;
+	if (v->over.row < v->over.top)
+		v->over.top = v->over.row;
+	if (v->over.row >= v->over.top + page)
+		v->over.top = v->over.row - page + 1;
+	return v->over.top;
 }
 
 static bool sort_draw(struct view *v, struct screen *to, int rows, int cols, int *row, int *col)
@@ -161,10 +161,10 @@ static bool sort_draw(struct view *v, struct screen *to, int rows, int cols, int
 		    row, col))
 		return false;
 	draw_frame(to, "Sort by");
-	int page = v->over_page = to->rows - 2, top = list_top(v, page);
+	int page = v->over.page = to->rows - 2, top = list_top(v, page);
 	for (int i = 0; i < page && top + i < (int)column_count(); i++) {
 		const struct column *c = column_at((size_t)(top + i));
-		list_row(to, 1 + i, top + i == v->over_row, view_table(v)->sort == top + i, c->head, c->help);
+		list_row(to, 1 + i, top + i == v->over.row, view_table(v)->sort == top + i, c->head, c->help);
 	}
 	screen_right(to, to->rows - 1, 0, to->cols - 2, STYLE_DIM, " Enter sorts · Esc closes ");
 	return true;
@@ -174,7 +174,7 @@ bool view_overlay(
 	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col)
 {
 	s = view_seen(v, s);
-	switch (v->over) {
+	switch (v->over.kind) {
 	case OVER_NONE:
 		return false;
 	case OVER_HELP:
@@ -188,7 +188,7 @@ bool view_overlay(
 	case OVER_SETUP:
 		return setup_draw(v, s, to, rows, cols, row, col);
 	case OVER_COST:
-		return cost_draw(v, s, to, rows, cols, row, col);
+		return cost_draw(&v->own, s, to, rows, cols, row, col);
 	}
 	return false;
 }

@@ -18,10 +18,9 @@ static void ms(char *buf, size_t len, int64_t ns)
 	snprintf(buf, len, "%.2f ms", (double)ns / 1e6);
 }
 
-static int fill(const struct view *v, const struct snapshot *s, struct cost_line *l)
+static int fill(const struct own_cost *own, const struct snapshot *s, struct cost_line *l)
 {
 	const struct sample *sm = &s->sample;
-	const struct own_cost *own = &v->own;
 	int n = 0;
 	l[n] = (struct cost_line){.name = "calls"};
 	ms(l[n].num, sizeof l[n].num, sm->cost.rpc_ns);
@@ -49,11 +48,11 @@ static int fill(const struct view *v, const struct snapshot *s, struct cost_line
 	return n + 1;
 }
 
-bool cost_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols,
+bool cost_draw(const struct own_cost *own, const struct snapshot *s, struct screen *to, int rows, int cols,
 	int *row, int *col)
 {
 	struct cost_line lines[COST_LINES];
-	int n = fill(v, s, lines);
+	int n = fill(own, s, lines);
 	if (!overlay_box(to, rows, cols, n + 2, COST_WIDTH, row, col))
 		return false;
 	draw_frame(to, "What vmtop costs, a tick");
@@ -73,5 +72,5 @@ void view_cost(struct view *v, const struct own_cost *c)
 
 bool view_wants_cost(const struct view *v)
 {
-	return v->over == OVER_COST;
+	return v->over.kind == OVER_COST;
 }

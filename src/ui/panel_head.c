@@ -25,9 +25,9 @@ static void state_words(const struct view *v, const struct snapshot *s, double a
 		snprintf(stale, sizeof stale, "STALE %.0f s ", age_s);
 	snprintf(buf, len, "%s%s%s%s%s%s%s%s", link, stale, v->paused ? "PAUSED " : "",
 		s->over ? "ENDED " : "",
-		s->preview ? "PREVIEW "
-		: v->edit  ? "PIN EDITOR "
-			   : "",
+		s->preview     ? "PREVIEW "
+		: v->editor.on ? "PIN EDITOR "
+			       : "",
 		s->dry_run ? "DRY-RUN " : "", s->backend.recording[0] ? "REC " : "",
 		s->moment == MOMENT_KEPT     ? "PAST "
 		: s->moment == MOMENT_PLAYED ? "REPLAY "

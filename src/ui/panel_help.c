@@ -87,10 +87,10 @@ static void add_words(const struct view *v, struct sheet *h)
 
 static enum key_place help_place(struct view *v, const struct snapshot *s)
 {
-	enum overlay over = v->over;
-	v->over = v->under;
+	enum overlay over = v->over.kind;
+	v->over.kind = v->over.under;
 	enum key_place place = view_place(v, s);
-	v->over = over;
+	v->over.kind = over;
 	return place;
 }
 
@@ -142,15 +142,15 @@ bool help_draw(
 	int n = help_text(v, s, place, &count);
 	if (!overlay_box(to, rows, cols, n + 2, HELP_WIDTH, row, col))
 		return false;
-	int page = v->over_page = to->rows - 2;
-	v->over_row = v->over_row + page > n ? (n > page ? n - page : 0) : v->over_row;
+	int page = v->over.page = to->rows - 2;
+	v->over.row = v->over.row + page > n ? (n > page ? n - page : 0) : v->over.row;
 	help_title(v, s, place, title, sizeof title);
 	draw_frame(to, title);
-	struct sheet h = {.to = to, .measure = to, .keys = HELP_KEYS, .cols = to->cols, .top = v->over_row};
+	struct sheet h = {.to = to, .measure = to, .keys = HELP_KEYS, .cols = to->cols, .top = v->over.row};
 	help_text(v, s, place, &h);
 	if (n > page) {
 		snprintf(title, sizeof title, " %d-%d of %d · Up Down PgUp PgDn · other keys close ",
-			v->over_row + 1, v->over_row + page, n);
+			v->over.row + 1, v->over.row + page, n);
 		screen_right(to, to->rows - 1, 0, to->cols - 2, STYLE_DIM, title);
 	}
 	return true;

@@ -33,7 +33,7 @@ static size_t map_row(const struct view *v, const struct snapshot *s)
 		const struct vm_sample *m = &s->sample.vms[v->names[i]];
 		if (v->has_sel && !uuid_compare(m->uuid, v->sel)) {
 			for (size_t k = 0; k < m->n_vcpus; k++)
-				if (s->sample.vcpus[m->first_vcpu + k].id == v->map_vcpu)
+				if (s->sample.vcpus[m->first_vcpu + k].id == v->map.vcpu)
 					return n + k;
 			return n;
 		}
@@ -45,8 +45,8 @@ static size_t map_row(const struct view *v, const struct snapshot *s)
 static int label_width(const struct view *v)
 {
 	int w = 1;
-	for (size_t i = 0; i < v->n_units; i++)
-		w = max_of((int)strlen(v->units[i].label), w);
+	for (size_t i = 0; i < v->units.n; i++)
+		w = max_of((int)strlen(v->units.list[i].label), w);
 	return w;
 }
 
@@ -67,7 +67,7 @@ static int more_for_names(
 static void map_measure(const struct view *v, const struct snapshot *s, const struct screen *to,
 	struct rect at, struct map *m)
 {
-	int labels = label_width(v), n = (int)v->n_units;
+	int labels = label_width(v), n = (int)v->units.n;
 	m->name = min_of(at.cols / 3, NAMES);
 	int room = at.cols - m->name - 1;
 	m->cell = n * 3 <= room && labels <= 2 ? 3 : n * 2 <= room ? 2 : 1;
@@ -86,7 +86,7 @@ static void map_measure(const struct view *v, const struct snapshot *s, const st
 
 int map_cols(const struct view *v, const struct snapshot *s, const struct screen *to, int cols, int beside)
 {
-	int cell = label_width(v) <= 2 ? 3 : 2, want = NAMES + 1 + (int)v->n_units * cell + NUMBERS + 1;
+	int cell = label_width(v) <= 2 ? 3 : 2, want = NAMES + 1 + (int)v->units.n * cell + NUMBERS + 1;
 	want += more_for_names(v, s, to, NAMES, cols - beside - want);
 	return min_of(want, cols);
 }
@@ -107,9 +107,9 @@ static void draw_heads(const struct view *v, const struct map *m, struct screen 
 	if (m->numbers && m->head)
 		screen_text(to, at.row + m->head, at.col + m->numbers, 14, STYLE_DIM, "  USE%  WAIT%");
 	for (int i = 0; i < m->cols; i++) {
-		const struct unit *u = &v->units[v->map_left + (size_t)i];
+		const struct unit *u = &v->units.list[v->map.left + (size_t)i];
 		int col = at.col + m->name + 1 + i * m->cell, len = (int)strlen(u->label);
-		enum style st = cpuset_has(&u->cpus, v->map_cpu) ? STYLE_SORTED : STYLE_DIM;
+		enum style st = cpuset_has(&u->cpus, v->map.cpu) ? STYLE_SORTED : STYLE_DIM;
 		if (m->head == 1 && len < m->cell)
 			screen_text(to, at.row + 1, col, m->cell, st, u->label);
 		for (int r = 0; m->head >= len && (m->head > 1 || m->cell == 1) && r < len; r++)
@@ -122,7 +122,7 @@ static void draw_heads(const struct view *v, const struct map *m, struct screen 
 static const struct cpuset *ghost_of(
 	const struct view *v, const struct snapshot *s, const struct vm_sample *m, size_t vcpu)
 {
-	const struct staged *g = edit_find(v, m->uuid, s->sample.vcpus[vcpu].id);
+	const struct staged *g = edit_find(&v->editor, m->uuid, s->sample.vcpus[vcpu].id);
 	if (g)
 		return &g->to;
 	return s->preview && s->vcpu_status[vcpu].ghost ? &s->vcpu_status[vcpu].ghost_to : NULL;
@@ -163,7 +163,7 @@ static void draw_row(const struct view *v, const struct snapshot *s, const struc
 	size_t vcpu = x->first_vcpu + k;
 	const struct vcpu_sample *c = &s->sample.vcpus[vcpu];
 	bool mine = v->has_sel && !uuid_compare(x->uuid, v->sel);
-	bool cursor = mine && c->id == v->map_vcpu && view_focus(v) == FOCUS_MAP;
+	bool cursor = mine && c->id == v->map.vcpu && view_focus(v) == FOCUS_MAP;
 	char name[1400], id[16];
 	snprintf(id, sizeof id, "%d", c->id);
 	int ids = max_of((int)strlen(id), 3);
@@ -178,10 +178,10 @@ static void draw_row(const struct view *v, const struct snapshot *s, const struc
 		draw_numbers(&s->vcpu_rates[vcpu], to, at.row, at.col + m->numbers);
 	const struct cpuset *ghost = ghost_of(v, s, x, vcpu);
 	for (int i = 0; i < m->cols; i++) {
-		const struct unit *u = &v->units[v->map_left + (size_t)i];
+		const struct unit *u = &v->units.list[v->map.left + (size_t)i];
 		int col = at.col + m->name + 1 + i * m->cell;
 		draw_cell(u, c, ghost, to, at.row, col);
-		if (cursor && cpuset_has(&u->cpus, v->map_cpu))
+		if (cursor && cpuset_has(&u->cpus, v->map.cpu))
 			screen_style(to, at.row, col, 1, STYLE_SELECTED);
 	}
 }
@@ -194,9 +194,9 @@ static void draw_rows(const struct view *v, const struct snapshot *s, const stru
 	for (size_t i = 0; i < v->n_rows && row < m->rows; i++) {
 		const struct vm_sample *x = &s->sample.vms[v->names[i]];
 		for (size_t k = 0; k < x->n_vcpus && row < m->rows; k++, n++) {
-			if (n < v->map_top)
+			if (n < v->map.top)
 				continue;
-			draw_row(v, s, m, v->names[i], k, k == 0 || n == v->map_top, to,
+			draw_row(v, s, m, v->names[i], k, k == 0 || n == v->map.top, to,
 				(struct rect){at.row + 1 + m->head + row, at.col, 1, at.cols});
 			row++;
 		}
@@ -231,35 +231,35 @@ static void draw_part(const struct view *v, const struct map *m, struct screen *
 {
 	char title[48], part[120] = "";
 	size_t rows = (size_t)m->rows, cols = (size_t)m->cols;
-	snprintf(title, sizeof title, v->merge == MERGE_NONE ? "Pin map" : "Pin map by %s",
-		merge_text(v->merge));
+	snprintf(title, sizeof title, v->units.merge == MERGE_NONE ? "Pin map" : "Pin map by %s",
+		merge_text(v->units.merge));
 	int n = 0;
-	if (cols < v->n_units)
-		n = snprintf(part, sizeof part, "%ss %zu-%zu of %zu", merge_text(v->merge), v->map_left,
-			v->map_left + cols - (cols > 0), v->n_units);
-	if (v->n_hidden && (size_t)n < sizeof part)
+	if (cols < v->units.n)
+		n = snprintf(part, sizeof part, "%ss %zu-%zu of %zu", merge_text(v->units.merge), v->map.left,
+			v->map.left + cols - (cols > 0), v->units.n);
+	if (v->units.n_hidden && (size_t)n < sizeof part)
 		n += snprintf(part + n, sizeof part - (size_t)n, "%s%zu offline hidden", n ? " · " : "",
-			v->n_hidden);
+			v->units.n_hidden);
 	if (rows < m->total && (size_t)n < sizeof part)
 		snprintf(part + n, sizeof part - (size_t)n, "%svCPUs %zu-%zu of %zu", n ? " · " : "",
-			v->map_top + 1, v->map_top + rows, m->total);
+			v->map.top + 1, v->map.top + rows, m->total);
 	draw_title(to, at, view_focus(v) == FOCUS_MAP, title, part[0] ? part : NULL);
 }
 
 void map_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
 	struct map m;
-	if (at.rows < 3 || at.cols < 12 || !v->n_units)
+	if (at.rows < 3 || at.cols < 12 || !v->units.n)
 		return;
 	view_sight(v, FOCUS_MAP, at);
 	map_measure(v, s, to, at, &m);
 	v->hit.cells = (struct rect){at.row + 1 + m.head, at.col + m.name + 1, m.rows, m.cols * m.cell};
 	v->hit.cell = m.cell;
-	v->map_rows = m.rows;
-	v->map_cols = m.cols;
-	long unit = units_find(v, v->map_cpu);
-	v->map_top = scroll_to(v->map_top, map_row(v, s), m.rows, m.total);
-	v->map_left = scroll_to(v->map_left, unit < 0 ? v->map_left : (size_t)unit, m.cols, v->n_units);
+	v->map.rows = m.rows;
+	v->map.cols = m.cols;
+	long unit = units_find(&v->units, v->map.cpu);
+	v->map.top = scroll_to(v->map.top, map_row(v, s), m.rows, m.total);
+	v->map.left = scroll_to(v->map.left, unit < 0 ? v->map.left : (size_t)unit, m.cols, v->units.n);
 	draw_part(v, &m, to, at);
 	draw_heads(v, &m, to, at);
 	draw_rows(v, s, &m, to, at);
@@ -278,7 +278,7 @@ void map_select(struct view *v, const struct snapshot *s, size_t n)
 		for (size_t row = 0; row < v->n_rows; row++)
 			if (v->rows[row] == v->names[i])
 				rows_select(v, s, row);
-		v->map_vcpu = s->sample.vcpus[m->first_vcpu + n].id;
+		v->map.vcpu = s->sample.vcpus[m->first_vcpu + n].id;
 		return;
 	}
 }
@@ -288,6 +288,6 @@ const struct vcpu_sample *edit_vcpu(const struct view *v, const struct snapshot 
 	if (!rows_selected(v, s, vm))
 		return NULL;
 	const struct vm_sample *m = &s->sample.vms[*vm];
-	const struct vcpu_sample *c = sample_vcpu(&s->sample, m, v->map_vcpu);
+	const struct vcpu_sample *c = sample_vcpu(&s->sample, m, v->map.vcpu);
 	return c ? c : m->n_vcpus ? &s->sample.vcpus[m->first_vcpu] : NULL;
 }

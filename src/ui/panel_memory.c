@@ -162,22 +162,21 @@ static int draw_verdict(const struct snapshot *s, struct screen *to, struct rect
 	return draw_wrapped(to, at, STYLE_NORMAL, text);
 }
 
-void memory_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+void memory_draw(const struct snapshot *s, struct screen *to, struct rect at, long vm)
 {
-	size_t vm;
 	if (at.rows < 2 || at.cols < 20)
 		return;
 	draw_title(to, at, false, "Memory", NULL);
 	int row = at.row + 1, end = at.row + at.rows;
 	int most = at.rows >= ROOMY ? 4 : 2;
 	row += draw_verdict(s, to, (struct rect){row, at.col + 1, min_of(end - row, most), at.cols - 1});
-	if (rows_selected(v, s, &vm) && row < end) {
+	if (vm >= 0 && row < end) {
 		char text[600], name[1400];
 		text_escape(name, sizeof name, s->sample.vms[vm].name);
 		int n = min_of(screen_columns(to, name), at.cols / 3);
 		draw_name(to, row, at.col + 1, n, STYLE_BOLD, name);
-		guest_bar(s, vm, to, (struct rect){row++, at.col + n + 2, 1, at.cols - n - 3});
-		truth_text(s, vm, text, sizeof text);
+		guest_bar(s, (size_t)vm, to, (struct rect){row++, at.col + n + 2, 1, at.cols - n - 3});
+		truth_text(s, (size_t)vm, text, sizeof text);
 		row += draw_wrapped(
 			to, (struct rect){row, at.col + 1, end - row, at.cols - 1}, STYLE_DIM, text);
 	}

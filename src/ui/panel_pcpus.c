@@ -37,30 +37,30 @@ static int strip_label(int cols)
 	return cols > 40 ? STRIP_LABEL : 0;
 }
 
-static int strip_rows(const struct view *v, int cols, bool flow, int share)
+static int strip_rows(const struct units *units, int cols, bool flow, int share)
 {
 	struct strip t = {.cols = cols, .flow = flow, .label = strip_label(cols)};
-	for (size_t i = 0; i < v->n_units; i += (size_t)share)
-		strip_next(&t, &v->units[i], i ? &v->units[i - (size_t)share] : NULL);
-	return v->n_units ? t.row + 1 : 0;
+	for (size_t i = 0; i < units->n; i += (size_t)share)
+		strip_next(&t, &units->list[i], i ? &units->list[i - (size_t)share] : NULL);
+	return units->n ? t.row + 1 : 0;
 }
 
 /* The roomiest layout that fits into the rows. */
-static struct strip strip_fit(const struct view *v, int cols, int rows)
+static struct strip strip_fit(const struct units *units, int cols, int rows)
 {
 	struct strip t = {.cols = cols, .label = strip_label(cols), .share = 1};
-	if (strip_rows(v, cols, false, 1) <= rows)
+	if (strip_rows(units, cols, false, 1) <= rows)
 		return t;
 	t.flow = true;
-	while (strip_rows(v, cols, true, t.share) > rows && (size_t)t.share < v->n_units)
+	while (strip_rows(units, cols, true, t.share) > rows && (size_t)t.share < units->n)
 		t.share *= 2;
 	return t;
 }
 
-static int bar_columns(const struct view *v, int cols)
+static int bar_columns(const struct units *units, int cols)
 {
 	int n = cols / BAR_MIN;
-	int most = (int)v->n_units;
+	int most = (int)units->n;
 	n = clamp(n, 1, most);
 	if (n > 1 && n < most) /* even rows look calmer: 8 units are 4 + 4, not 5 + 3 */
 		for (int rows = (most + n - 1) / n; n > 1 && (most + n - 2) / (n - 1) == rows; n--)
@@ -68,29 +68,29 @@ static int bar_columns(const struct view *v, int cols)
 	return max_of(n, 1);
 }
 
-static int bar_rows(const struct view *v, int cols)
+static int bar_rows(const struct units *units, int cols)
 {
-	int n = bar_columns(v, cols);
-	return ((int)v->n_units + n - 1) / n;
+	int n = bar_columns(units, cols);
+	return ((int)units->n + n - 1) / n;
 }
 
-int pcpus_rows(const struct view *v, int cols, int most, int by_node)
+int pcpus_rows(const struct units *units, int cols, int most, int by_node)
 {
-	int bars = bar_rows(v, cols), lines = strip_rows(v, cols, false, 1);
+	int bars = bar_rows(units, cols), lines = strip_rows(units, cols, false, 1);
 	if (bars <= most || !most)
 		return min_of(bars, most);
 	if (lines <= max_of(by_node, most))
 		return lines;
-	struct strip t = strip_fit(v, cols, most);
-	int n = strip_rows(v, cols, t.flow, t.share);
+	struct strip t = strip_fit(units, cols, most);
+	int n = strip_rows(units, cols, t.flow, t.share);
 	return min_of(n, most);
 }
 
-static void lit_cpus(const struct view *v, const struct snapshot *s, struct cpuset *lit)
+/* Where the selected VM runs, or is pinned to. */
+static void lit_cpus(const struct snapshot *s, long vm, struct cpuset *lit)
 {
-	size_t vm;
 	cpuset_clear(lit);
-	if (!rows_selected(v, s, &vm))
+	if (vm < 0)
 		return;
 	const struct vm_sample *m = &s->sample.vms[vm];
 	for (size_t i = 0; i < m->n_vcpus; i++) {
@@ -139,31 +139,31 @@ static void draw_bar(const struct unit *u, bool lit, bool room, struct screen *t
 	}
 }
 
-static void draw_bars(const struct view *v, const struct cpuset *lit, struct screen *to, struct rect at)
+static void draw_bars(const struct units *units, const struct cpuset *lit, struct screen *to, struct rect at)
 {
-	int n = bar_columns(v, at.cols), label = 2;
+	int n = bar_columns(units, at.cols), label = 2;
 	bool room = false;
-	for (size_t i = 0; i < v->n_units; i++) {
-		int len = (int)strlen(v->units[i].label);
+	for (size_t i = 0; i < units->n; i++) {
+		int len = (int)strlen(units->list[i].label);
 		label = max_of(len, label);
-		room = room || crowded(&v->units[i]);
+		room = room || crowded(&units->list[i]);
 	}
-	for (size_t i = 0; i < v->n_units; i++) {
+	for (size_t i = 0; i < units->n; i++) {
 		int row = (int)i / n, slot = (int)i % n;
 		int from = slot * (at.cols + 2) / n, end = (slot + 1) * (at.cols + 2) / n - 2;
 		if (row < at.rows)
-			draw_bar(&v->units[i], cpuset_intersects(&v->units[i].cpus, lit),
+			draw_bar(&units->list[i], cpuset_intersects(&units->list[i].cpus, lit),
 				room && end - from >= 22, to,
 				(struct rect){at.row + row, at.col + from, 1, end - from}, label);
 	}
 }
 
 /* Neighbours that share a cell: the busiest of them, and all their pCPUs. */
-static struct unit hottest(const struct view *v, size_t from, int share)
+static struct unit hottest(const struct units *units, size_t from, int share)
 {
-	struct unit u = v->units[from];
-	for (size_t i = from; i < from + (size_t)share && i < v->n_units; i++) {
-		const struct unit *x = &v->units[i];
+	struct unit u = units->list[from];
+	for (size_t i = from; i < from + (size_t)share && i < units->n; i++) {
+		const struct unit *x = &units->list[i];
 		struct cpuset cpus = u.cpus;
 		cpuset_or(&cpus, &x->cpus);
 		if (x->online && (!u.online || x->busy_pct.v > u.busy_pct.v))
@@ -193,21 +193,23 @@ static void draw_memory(const struct node_sample *n, struct screen *to, int row,
 }
 
 /* Where each node begins a line, and nothing else stands behind its cells. */
-static void strip_memory(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+static void strip_memory(
+	const struct units *units, const struct snapshot *s, struct screen *to, struct rect at)
 {
-	struct strip t = strip_fit(v, at.cols, at.rows), all = t;
+	struct strip t = strip_fit(units, at.cols, at.rows), all = t;
 	int edge = 0;
 	if (t.flow || !t.label)
 		return;
-	for (size_t i = 0; i < v->n_units; i++) {
-		strip_next(&all, &v->units[i], i ? &v->units[i - 1] : NULL);
+	for (size_t i = 0; i < units->n; i++) {
+		strip_next(&all, &units->list[i], i ? &units->list[i - 1] : NULL);
 		edge = max_of(all.col + 2, edge);
 	}
-	for (size_t i = 0; i < v->n_units; i++) {
-		strip_next(&t, &v->units[i], i ? &v->units[i - 1] : NULL);
+	for (size_t i = 0; i < units->n; i++) {
+		strip_next(&t, &units->list[i], i ? &units->list[i - 1] : NULL);
 		for (size_t k = 0;
-			k < s->sample.host.n_nodes && (!i || v->units[i - 1].node != v->units[i].node); k++)
-			if (s->sample.host.nodes[k].id == v->units[i].node)
+			k < s->sample.host.n_nodes && (!i || units->list[i - 1].node != units->list[i].node);
+			k++)
+			if (s->sample.host.nodes[k].id == units->list[i].node)
 				draw_memory(&s->sample.host.nodes[k], to, at.row + t.row, at.col + edge,
 					at.cols - edge);
 	}
@@ -227,16 +229,17 @@ static void strip_mark(
 		screen_printf(to, at.row + t->row, at.col, t->label - 1, STYLE_DIM, "%6s", u->label);
 }
 
-static void draw_strip(const struct view *v, const struct cpuset *lit, struct screen *to, struct rect at)
+static void draw_strip(const struct units *units, const struct cpuset *lit, struct screen *to, struct rect at)
 {
-	struct strip t = strip_fit(v, at.cols, at.rows);
-	for (size_t i = 0; i < v->n_units; i += (size_t)t.share) {
-		const struct unit *before = i ? &v->units[i - (size_t)t.share] : NULL;
-		struct unit u = hottest(v, i, t.share);
+	struct strip t = strip_fit(units, at.cols, at.rows);
+	for (size_t i = 0; i < units->n; i += (size_t)t.share) {
+		const struct unit *before = i ? &units->list[i - (size_t)t.share] : NULL;
+		struct unit u = hottest(units, i, t.share);
 		int row = t.row;
-		strip_next(&t, &v->units[i], before);
+		strip_next(&t, &units->list[i], before);
 		if (t.label && (!before || t.row != row))
-			strip_mark(&t, &v->units[i], !before || before->node != v->units[i].node, to, at);
+			strip_mark(
+				&t, &units->list[i], !before || before->node != units->list[i].node, to, at);
 		struct vf64 x = vf64_has(u.busy_pct) ? u.busy_pct : u.load_pct;
 		bool on = cpuset_intersects(&u.cpus, lit);
 		enum style st = crowded(&u) ? STYLE_WAIT : on ? STYLE_LIT : draw_load_style(x.v);
@@ -246,16 +249,17 @@ static void draw_strip(const struct view *v, const struct cpuset *lit, struct sc
 	}
 }
 
-void pcpus_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+void pcpus_draw(
+	const struct units *units, const struct snapshot *s, struct screen *to, struct rect at, long vm)
 {
 	struct cpuset lit;
-	if (at.rows < 1 || at.cols < 4 || !v->n_units)
+	if (at.rows < 1 || at.cols < 4 || !units->n)
 		return;
-	lit_cpus(v, s, &lit);
-	if (bar_rows(v, at.cols) <= at.rows)
-		draw_bars(v, &lit, to, at);
+	lit_cpus(s, vm, &lit);
+	if (bar_rows(units, at.cols) <= at.rows)
+		draw_bars(units, &lit, to, at);
 	else {
-		draw_strip(v, &lit, to, at);
-		strip_memory(v, s, to, at);
+		draw_strip(units, &lit, to, at);
+		strip_memory(units, s, to, at);
 	}
 }

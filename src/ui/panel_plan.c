@@ -16,67 +16,68 @@ enum { NAME_LEAST = 8, KIND = 5, VCPU = 9, WHERE = 16, FOOT = 3 };
 void plan_show(struct view *v)
 {
 	if (v->id != VIEW_PLAN)
-		v->plan_from = v->id;
+		v->plan.from = v->id;
 	v->id = VIEW_PLAN;
 }
 
 void plan_feed(struct view *v, const struct snapshot *s)
 {
 	struct suffer_look look = snapshot_look(s);
-	bool begins = s->preview && !v->previewing && s->n_ghosts && s->moment == MOMENT_NOW && !v->past;
-	v->n_plan = 0;
-	if (!array_grow(&v->plan, &v->cap_plan, s->n_ghosts, sizeof *v->plan))
+	bool begins =
+		s->preview && !v->previewing && s->n_ghosts && s->moment == MOMENT_NOW && !v->back.shown;
+	v->plan.n = 0;
+	if (!array_grow(&v->plan.list, &v->plan.cap, s->n_ghosts, sizeof *v->plan.list))
 		return; /* the ghosts in the map still tell */
 	if (s->n_ghosts)
-		v->n_plan = effects_of(&look, s->ghosts, s->n_ghosts, v->plan);
+		v->plan.n = effects_of(&look, s->ghosts, s->n_ghosts, v->plan.list);
 	if (begins) {
 		plan_show(v);
-		v->plan_row = v->plan_top = 0;
+		v->plan.row = v->plan.top = 0;
 	}
 	if (!s->n_ghosts && v->id == VIEW_PLAN)
-		v->id = v->plan_from;
-	if (v->plan_row >= v->n_plan)
-		v->plan_row = v->n_plan ? v->n_plan - 1 : 0;
+		v->id = v->plan.from;
+	if (v->plan.row >= v->plan.n)
+		v->plan.row = v->plan.n ? v->plan.n - 1 : 0;
 }
 
-void plan_move(struct view *v, long by)
+void plan_move(struct plan_list *p, long by)
 {
-	long to = (long)v->plan_row + by, last = (long)v->n_plan - 1;
-	v->plan_row = (size_t)(to < 0 || last < 0 ? 0 : min_of(to, last));
+	long to = (long)p->row + by, last = (long)p->n - 1;
+	p->row = (size_t)(to < 0 || last < 0 ? 0 : min_of(to, last));
 }
 
 void plan_leave_out(struct view *v, const struct snapshot *s)
 {
-	if (v->id != VIEW_PLAN || v->plan_row >= v->n_plan || s->moment == MOMENT_KEPT || !s->n_ghosts) {
+	if (v->id != VIEW_PLAN || v->plan.row >= v->plan.n || s->moment == MOMENT_KEPT || !s->n_ghosts) {
 		view_say(v, "v shows the plan; x leaves out the line under the cursor there");
 		return;
 	}
-	const struct effect *e = &v->plan[v->plan_row];
+	const struct effect *e = &v->plan.list[v->plan.row];
 	struct command c = {.kind = CMD_PREVIEW_LEAVE, .on = !e->out, .vcpu = s->ghosts[e->action].vcpu};
 	memcpy(c.uuid, s->ghosts[e->action].uuid, UUID_BYTES);
 	view_send(v, &c);
-	plan_move(v, 1);
+	plan_move(&v->plan, 1);
 }
 
-static int name_width(const struct view *v, const struct snapshot *s, const struct screen *to, int cols)
+static int name_width(const struct plan_list *p, const struct snapshot *s, const struct screen *to, int cols)
 {
 	int widest = NAME_LEAST, most = max_of(cols / 3, NAME_LEAST);
-	for (size_t i = 0; i < v->n_plan; i++) {
+	for (size_t i = 0; i < p->n; i++) {
 		char name[VM_NAME_BYTES];
-		text_escape(name, sizeof name, s->sample.vms[v->plan[i].vm].name);
+		text_escape(name, sizeof name, s->sample.vms[p->list[i].vm].name);
 		int n = screen_columns(to, name);
 		widest = max_of(n, widest);
 	}
 	return min_of(widest, most);
 }
 
-static void draw_line(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at,
+static void draw_line(const struct plan_list *p, const struct snapshot *s, struct screen *to, struct rect at,
 	size_t i, int name_cols)
 {
-	const struct effect *e = &v->plan[i];
+	const struct effect *e = &p->list[i];
 	struct suffer_look look = snapshot_look(s);
 	char text[300], name[VM_NAME_BYTES];
-	bool here = i == v->plan_row;
+	bool here = i == p->row;
 	enum style rest = here ? STYLE_SELECTED : e->out || !e->moves ? STYLE_DIM : STYLE_NORMAL;
 	enum style kind = here ? rest : e->out ? STYLE_DIM : e->moves ? STYLE_GHOST : STYLE_PIN;
 	int col = at.col + 1, end = at.col + at.cols;
@@ -98,45 +99,45 @@ static void draw_line(const struct view *v, const struct snapshot *s, struct scr
 		draw_cut(to, at.row, col, end - col, rest, text);
 }
 
-static void draw_reason(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+static void draw_reason(
+	const struct plan_list *p, const struct snapshot *s, struct screen *to, struct rect at)
 {
-	const struct effect *e = &v->plan[v->plan_row];
+	const struct effect *e = &p->list[p->row];
 	char effect[300], text[800];
 	effect_text(e, effect, sizeof effect);
 	snprintf(text, sizeof text, "%s · %s", effect, s->ghosts[e->action].why.text);
 	draw_wrapped(to, at, STYLE_NORMAL, text);
 }
 
-void plan_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+void plan_draw(struct plan_list *p, const struct snapshot *s, struct screen *to, struct rect at)
 {
 	size_t moves = 0, out = 0;
 	char title[120];
-	view_sight(v, FOCUS_PLAN, at);
 	if (s->moment == MOMENT_KEPT || !s->n_ghosts) { /* what is listed is of now, and so are its numbers */
 		screen_text(
 			to, at.row, at.col + 1, at.cols - 1, STYLE_DIM, "a plan is of now: Esc goes there");
 		return;
 	}
-	for (size_t i = 0; i < v->n_plan; i++) {
-		moves += v->plan[i].moves && !v->plan[i].out;
-		out += v->plan[i].out;
+	for (size_t i = 0; i < p->n; i++) {
+		moves += p->list[i].moves && !p->list[i].out;
+		out += p->list[i].out;
 	}
 	snprintf(title, sizeof title, "Plan: %zu move%s, %zu pin%s in place, %zu left out", moves,
-		text_s(moves), v->n_plan - moves - out, text_s(v->n_plan - moves - out), out);
+		text_s(moves), p->n - moves - out, text_s(p->n - moves - out), out);
 	draw_title(to, (struct rect){at.row, at.col, 1, at.cols}, true, title,
 		at.cols >= 100 ? "y does it · x leaves a line out · Esc drops it" : "");
-	int foot = at.rows >= 8 && v->n_plan ? FOOT : 0, page = at.rows - 1 - foot;
-	v->plan_page = page;
+	int foot = at.rows >= 8 && p->n ? FOOT : 0, page = at.rows - 1 - foot;
+	p->page = page;
 	if (page < 1)
 		return;
-	if (v->plan_row < v->plan_top)
-		v->plan_top = v->plan_row;
-	if (v->plan_row >= v->plan_top + (size_t)page)
-		v->plan_top = v->plan_row - (size_t)page + 1;
-	int name_cols = name_width(v, s, to, at.cols);
-	for (int i = 0; i < page && v->plan_top + (size_t)i < v->n_plan; i++)
-		draw_line(v, s, to, (struct rect){at.row + 1 + i, at.col, 1, at.cols},
-			v->plan_top + (size_t)i, name_cols);
+	if (p->row < p->top)
+		p->top = p->row;
+	if (p->row >= p->top + (size_t)page)
+		p->top = p->row - (size_t)page + 1;
+	int name_cols = name_width(p, s, to, at.cols);
+	for (int i = 0; i < page && p->top + (size_t)i < p->n; i++)
+		draw_line(p, s, to, (struct rect){at.row + 1 + i, at.col, 1, at.cols}, p->top + (size_t)i,
+			name_cols);
 	if (foot)
-		draw_reason(v, s, to, (struct rect){at.row + at.rows - foot, at.col + 1, foot, at.cols - 1});
+		draw_reason(p, s, to, (struct rect){at.row + at.rows - foot, at.col + 1, foot, at.cols - 1});
 }

@@ -32,7 +32,7 @@ static void ask_policy(struct view *v, enum command_kind kind, int number, const
 	const char *will)
 {
 	struct command c = {.kind = kind, .number = number};
-	enum overlay from = v->over; /* back to the setup, or to the view */
+	enum overlay from = v->over.kind; /* back to the setup, or to the view */
 	if (v->yes) {
 		setup_took(v, &c);
 		view_send(v, &c);
@@ -40,7 +40,7 @@ static void ask_policy(struct view *v, enum command_kind kind, int number, const
 	}
 	ask_question(v, &c, "%s: %s instead of %s? It decides from the next round on, also under AUTO.", what,
 		will, is);
-	v->under = from;
+	v->over.under = from;
 }
 
 void setup_took(struct view *v, const struct command *c)
@@ -139,14 +139,14 @@ static void spark_step(struct view *v, int by)
 
 static const char *offline_name(const struct view *v)
 {
-	return v->hide_offline ? "hidden" : "shown";
+	return v->units.hide_offline ? "hidden" : "shown";
 }
 
 static void offline_step(struct view *v, int by)
 {
 	(void)by;
-	v->hide_offline = !v->hide_offline;
-	v->units_stale = true;
+	v->units.hide_offline = !v->units.hide_offline;
+	v->units.stale = true;
 }
 
 static const char *of_name(const struct view *v)
@@ -232,8 +232,8 @@ void setup_open(struct view *v, const struct snapshot *s)
 {
 	v->setup.cpu_policy = (int)s->cpu_policy;
 	v->setup.mem_policy = (int)s->mem_policy;
-	v->over = OVER_SETUP;
-	v->over_row = v->over_top = 0;
+	v->over.kind = OVER_SETUP;
+	v->over.row = v->over.top = 0;
 }
 
 static void column_toggle(struct table *t, bool memory, int column)
@@ -255,7 +255,7 @@ static void column_shift(struct view *v, struct table *t, int column, int by)
 	t->cols[at] = t->cols[to];
 	t->cols[to] = (uint8_t)column;
 	table_chosen(t, v->id == VIEW_MEMORY);
-	v->over_row += by;
+	v->over.row += by;
 }
 
 static void sort_here(struct view *v, struct table *t, int column, const struct snapshot *s)
@@ -270,7 +270,7 @@ static void sort_here(struct view *v, struct table *t, int column, const struct 
 void setup_key(struct view *v, const struct key_row *k, int key, const struct snapshot *s)
 {
 	struct table *t = view_table(v);
-	int at = v->over_row, column = at < SETTINGS ? -1 : column_of(t, at - SETTINGS);
+	int at = v->over.row, column = at < SETTINGS ? -1 : column_of(t, at - SETTINGS);
 	(void)key;
 	if (!k || list_key(v, k, setup_count()))
 		return;
@@ -295,7 +295,7 @@ void setup_key(struct view *v, const struct key_row *k, int key, const struct sn
 		view_send_kind(v, CMD_SAVE, true);
 		break;
 	case KEY_CLOSE:
-		v->over = OVER_NONE;
+		v->over.kind = OVER_NONE;
 		break;
 	default:
 		view_no_action(v, k);
@@ -307,7 +307,7 @@ static void column_row(const struct view *v, struct screen *to, int row, int i)
 	const struct table *t = view_table_of(v);
 	int column = column_of(t, i);
 	const struct column *c = column_at((size_t)column);
-	bool cursor = v->over_row == SETTINGS + i;
+	bool cursor = v->over.row == SETTINGS + i;
 	list_row(to, row, cursor, place_of(t, column) >= 0, c->head, c->help);
 	if (t->sort == column)
 		screen_fill(to, row, 4 + screen_columns(to, c->head), 1,
@@ -317,7 +317,7 @@ static void column_row(const struct view *v, struct screen *to, int row, int i)
 
 static void choice_row(const struct view *v, struct screen *to, int row, int i)
 {
-	bool cursor = v->over_row == i;
+	bool cursor = v->over.row == i;
 	enum style st = cursor ? STYLE_SELECTED : STYLE_BOLD;
 	list_row(to, row, cursor, false, choices[i].head, "");
 	int n = screen_text(to, row, 15, to->cols - 17, st, choices[i].name(v));
@@ -332,15 +332,15 @@ bool setup_draw(
 	int lines = line_of(setup_count() - 1) + 1;
 	if (!overlay_box(to, rows - 2 > 3 ? rows - 2 : rows, cols, lines + 2, SETUP_WIDTH, row, col))
 		return false;
-	int page = v->over_page = to->rows - 2, cursor = line_of(v->over_row),
-	    first = v->over_row ? cursor : 0;
-	if (first < v->over_top)
-		v->over_top = first;
-	if (cursor >= v->over_top + page)
-		v->over_top = cursor - page + 1;
+	int page = v->over.page = to->rows - 2, cursor = line_of(v->over.row),
+	    first = v->over.row ? cursor : 0;
+	if (first < v->over.top)
+		v->over.top = first;
+	if (cursor >= v->over.top + page)
+		v->over.top = cursor - page + 1;
 	draw_frame(to, "Setup");
 	for (int k = 0; k < SECTIONS; k++) {
-		int at = line_of(sections[k].first) - 1 - v->over_top;
+		int at = line_of(sections[k].first) - 1 - v->over.top;
 		const char *title = sections[k].title[0]   ? sections[k].title
 				    : v->id == VIEW_MEMORY ? "Columns of the memory view"
 							   : "Columns of the overview";
@@ -348,7 +348,7 @@ bool setup_draw(
 			screen_text(to, 1 + at, 2, to->cols - 4, STYLE_TITLE, title);
 	}
 	for (int i = 0; i < setup_count(); i++) {
-		int at = line_of(i) - v->over_top;
+		int at = line_of(i) - v->over.top;
 		if (at >= 0 && at < page && i < SETTINGS)
 			choice_row(v, to, 1 + at, i);
 		else if (at >= 0 && at < page)
@@ -379,10 +379,10 @@ void view_setup(const struct view *v, struct config *to)
 	to->sparklines = v->sparklines;
 	to->of_host = v->of_host;
 	to->mouse = v->mouse;
-	to->hide_offline = v->hide_offline;
+	to->hide_offline = v->units.hide_offline;
 	to->tall = v->tall;
 	to->view = v->id <= VIEW_LOG ? (enum first_view)v->id : FIRST_OVERVIEW;
-	to->merge = v->merge;
+	to->merge = v->units.merge;
 	to->sort_reverse = v->main.reverse;
 	snprintf(to->theme, sizeof to->theme, "%s", view_theme(v));
 	if (v->main.sort >= 0)

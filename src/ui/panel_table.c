@@ -352,7 +352,7 @@ static void draw_row(struct view *v, const struct snapshot *s, const struct plan
 {
 	size_t vm = v->rows[row];
 	struct column_env env = {.s = s, .of_host = v->of_host};
-	bool selected = v->has_sel && row == v->sel_row && v->over != OVER_SORT;
+	bool selected = v->has_sel && row == v->sel_row && v->over.kind != OVER_SORT;
 	bool marked = rows_marked(v, s->sample.vms[vm].uuid);
 	char name[1400];
 	if (selected)

@@ -11,12 +11,12 @@
 /* Of a running host: what the history and the tape have. */
 static bool live_timeline(const struct view *v, const struct snapshot *s, struct timeline *t)
 {
-	if (!v->tape || tape_end(v->tape) < tape_first(v->tape) + 2)
+	if (!v->back.tape || tape_end(v->back.tape) < tape_first(v->back.tape) + 2)
 		return false;
 	int64_t wall = s->sample.wall_ns - s->sample.time_ns,
-		first = tape_time_ns(v->tape, tape_first(v->tape));
-	int64_t last = tape_time_ns(v->tape, tape_end(v->tape) - 1);
-	*t = v->timeline;
+		first = tape_time_ns(v->back.tape, tape_first(v->back.tape));
+	int64_t last = tape_time_ns(v->back.tape, tape_end(v->back.tape) - 1);
+	*t = v->back.timeline;
 	t->from_ns = first + wall;
 	t->to_ns = last + wall;
 	memset(t->level, TIMELINE_NOTHING, sizeof t->level);

@@ -71,7 +71,7 @@ static void vcpu_line(const struct view *v, const struct snapshot *s, size_t vm,
 		set_text(pins, sizeof pins, &c->affinity, s);
 	set_text(rule, sizeof rule, &c->allowed, s);
 	vcpu_note(&s->vcpu_status[i], note, sizeof note);
-	bool cursor = c->id == v->map_vcpu && view_focus(v) == FOCUS_VCPUS;
+	bool cursor = c->id == v->map.vcpu && view_focus(v) == FOCUS_VCPUS;
 	enum style st = cursor ? STYLE_SELECTED : c->online ? STYLE_NORMAL : STYLE_DIM;
 	if (cursor)
 		screen_fill(to, at.row, at.col, min_of(at.cols, VCPU_FIXED), st, ' ');
@@ -98,7 +98,7 @@ static void draw_vcpus(struct view *v, const struct snapshot *s, size_t vm, stru
 	const struct vm_sample *m = &s->sample.vms[vm];
 	size_t page = at.rows > 1 ? (size_t)at.rows - 1 : 0, sel = 0;
 	for (size_t k = 0; k < m->n_vcpus; k++)
-		if (s->sample.vcpus[m->first_vcpu + k].id == v->map_vcpu)
+		if (s->sample.vcpus[m->first_vcpu + k].id == v->map.vcpu)
 			sel = k;
 	if (sel < v->vm_top)
 		v->vm_top = sel;

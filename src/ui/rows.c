@@ -148,7 +148,7 @@ static void take_selection(struct view *v, const struct snapshot *s)
 {
 	const struct vm_sample *m = &s->sample.vms[v->rows[v->sel_row]];
 	if (uuid_compare(v->sel, m->uuid) && m->n_vcpus)
-		v->map_vcpu = s->sample.vcpus[m->first_vcpu].id;
+		v->map.vcpu = s->sample.vcpus[m->first_vcpu].id;
 	v->has_sel = true;
 	memcpy(v->sel, m->uuid, UUID_BYTES);
 }

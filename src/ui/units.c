@@ -89,64 +89,64 @@ static void unit_label(struct unit *u, const struct pcpu_sample *p, enum merge m
 }
 
 /* In their order, without the offline ones where these are hidden; returns how many. */
-static size_t units_order(struct view *v, const struct snapshot *s, const struct pcpu_sample **at)
+static size_t units_order(struct units *units, const struct snapshot *s, const struct pcpu_sample **at)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < s->sample.host.n_pcpus; i++)
-		if (s->sample.host.pcpus[i].online || !v->hide_offline)
+		if (s->sample.host.pcpus[i].online || !units->hide_offline)
 			at[n++] = &s->sample.host.pcpus[i];
-	v->n_hidden = s->sample.host.n_pcpus - n;
+	units->n_hidden = s->sample.host.n_pcpus - n;
 	qsort(at, n, sizeof *at, by_place);
 	return n;
 }
 
 /* Threads that are switched off for good (nosmt, SMT on POWER) would fill the screen: where half of the pCPUs
  * or more are offline they are hidden from the start, until the user wants to see them. */
-static void offline_at_first(struct view *v, const struct snapshot *s)
+static void offline_at_first(struct units *units, const struct snapshot *s)
 {
 	struct cpuset online;
-	if (v->offline_settled)
+	if (units->offline_settled)
 		return;
 	sample_online(&s->sample, &online);
-	v->offline_settled = true;
-	v->hide_offline |= 2 * (size_t)cpuset_count(&online) <= s->sample.host.n_pcpus;
+	units->offline_settled = true;
+	units->hide_offline |= 2 * (size_t)cpuset_count(&online) <= s->sample.host.n_pcpus;
 }
 
-void units_update(struct view *v, const struct snapshot *s)
+void units_update(struct units *units, const struct snapshot *s)
 {
 	size_t n = s->sample.host.n_pcpus;
-	v->n_units = v->n_hidden = 0;
+	units->n = units->n_hidden = 0;
 	if (s->first || !n)
 		return;
-	offline_at_first(v, s);
-	bool room = array_grow(&v->units, &v->cap_units, n, sizeof *v->units);
+	offline_at_first(units, s);
+	bool room = array_grow(&units->list, &units->cap, n, sizeof *units->list);
 	const struct pcpu_sample **at = calloc(n, sizeof *at);
 	if (room && at) {
-		n = units_order(v, s, at);
+		n = units_order(units, s, at);
 		for (size_t i = 0; i < n; i++) {
-			struct unit *u = v->n_units ? &v->units[v->n_units - 1] : NULL;
-			if (!i || group_of(at[i], v->merge) != group_of(at[i - 1], v->merge)) {
-				u = &v->units[v->n_units++];
+			struct unit *u = units->n ? &units->list[units->n - 1] : NULL;
+			if (!i || group_of(at[i], units->merge) != group_of(at[i - 1], units->merge)) {
+				u = &units->list[units->n++];
 				*u = (struct unit){
 					.first = at[i]->id, .node = at[i]->node, .llc = at[i]->llc};
 				u->isolated = true;
 				u->lesser = pcpu_lesser(at[i]);
-				unit_label(u, at[i], v->merge);
+				unit_label(u, at[i], units->merge);
 			}
 			u->n++;
 			u->first = min_of(u->first, at[i]->id);
 			cpuset_add(&u->cpus, at[i]->id);
 		}
 	}
-	for (size_t i = 0, from = 0; i < v->n_units; from += (size_t)v->units[i++].n)
-		unit_numbers(&v->units[i], s, at + from, (size_t)v->units[i].n);
+	for (size_t i = 0, from = 0; i < units->n; from += (size_t)units->list[i++].n)
+		unit_numbers(&units->list[i], s, at + from, (size_t)units->list[i].n);
 	free(at);
 }
 
-long units_find(const struct view *v, int cpu)
+long units_find(const struct units *units, int cpu)
 {
-	for (size_t i = 0; i < v->n_units; i++)
-		if (cpuset_has(&v->units[i].cpus, cpu))
+	for (size_t i = 0; i < units->n; i++)
+		if (cpuset_has(&units->list[i].cpus, cpu))
 			return (long)i;
 	return -1;
 }

@@ -74,10 +74,10 @@ static void screen_settings(struct view *v, const struct config *cfg)
 {
 	v->mouse = cfg->mouse;
 	v->sparklines = cfg->sparklines;
-	v->hide_offline = cfg->hide_offline;
+	v->units.hide_offline = cfg->hide_offline;
 	v->tall = cfg->tall;
 	v->graph = cfg->graph;
-	v->merge = cfg->merge;
+	v->units.merge = cfg->merge;
 	v->of_host = cfg->of_host;
 	for (size_t i = 0; i < theme_count(); i++)
 		if (!strcmp(theme_at(i)->name, cfg->theme))
@@ -90,7 +90,7 @@ static void screen_settings(struct view *v, const struct config *cfg)
 	v->main.sort = sort >= 0 ? sort : cpu;
 	v->main.reverse = cfg->sort_reverse;
 	v->main.sorted = v->main.sort != cpu || cfg->sort_reverse;
-	v->rows_stale = v->units_stale = true;
+	v->rows_stale = v->units.stale = true;
 }
 
 void view_take(struct view *v, const struct config *c, const struct setting *set)
@@ -112,10 +112,10 @@ void view_take(struct view *v, const struct config *c, const struct setting *set
 static bool view_alloc(struct view *v)
 {
 	v->marks = calloc(MARKS_MAX, sizeof *v->marks);
-	v->staged = calloc(STAGED_MAX, sizeof *v->staged);
+	v->editor.staged = calloc(STAGED_MAX, sizeof *v->editor.staged);
 	v->queue = calloc(QUEUE_MAX, sizeof *v->queue);
 	v->layouts = calloc(CFG_LAYOUTS, sizeof *v->layouts);
-	return v->marks && v->staged && v->queue && v->layouts;
+	return v->marks && v->editor.staged && v->queue && v->layouts;
 }
 
 struct view *view_new(const struct config *cfg)
@@ -136,7 +136,7 @@ struct view *view_new(const struct config *cfg)
 		if (v->patterns)
 			memcpy(v->patterns, cfg->patterns, cfg->n_patterns * sizeof *v->patterns);
 	}
-	v->map_cpu = -1;
+	v->map.cpu = -1;
 	v->setup.granularity = cfg->granularity;
 	v->setup.cpu_policy = (int)cfg->cpu_policy;
 	v->setup.mem_policy = (int)cfg->mem_policy;
@@ -159,9 +159,9 @@ void view_free(struct view *v)
 	if (v->has_search)
 		regfree(&v->search_re);
 	history_done(&v->hist);
-	tape_free(v->tape);
-	snapshot_free(v->past);
-	free(v->past_log);
+	tape_free(v->back.tape);
+	snapshot_free(v->back.shown);
+	free(v->back.log);
 	free(v->hosts);
 	free(v->layouts);
 	free(v->patterns);
@@ -169,9 +169,9 @@ void view_free(struct view *v)
 	free(v->names);
 	free(v->keys);
 	free(v->marks);
-	free(v->units);
-	free(v->plan);
-	free(v->staged);
+	free(v->units.list);
+	free(v->plan.list);
+	free(v->editor.staged);
 	free(v->queue);
 	free(v);
 }
@@ -202,30 +202,30 @@ void view_receive(struct view *v, const struct snapshot *s)
 	v->n_asked += s->preview && !v->previewing;
 	plan_feed(v, s);
 	v->previewing = s->preview;
-	past_events(v, s);
+	past_events(&v->back, s);
 	for (const struct snapshot *before = s->run_up; before; before = before->next)
 		history_feed(&v->hist, before);
 	uint64_t points = v->hist.count;
 	history_feed(&v->hist, s);
-	if (v->past) { /* it stays where it is */
+	if (v->back.shown) { /* it stays where it is */
 		v->hist.back += v->hist.count > points;
 		return;
 	}
-	if (v->over != OVER_SETUP) {
+	if (v->over.kind != OVER_SETUP) {
 		v->setup.cpu_policy = (int)s->cpu_policy;
 		v->setup.mem_policy = (int)s->mem_policy;
 	}
 	v->rows_stale = true;
 	rows_unmark_gone(v, s);
 	rows_update(v, s);
-	units_update(v, s);
-	if (v->map_cpu >= 0 && units_find(v, v->map_cpu) < 0)
-		v->map_cpu = -1;
+	units_update(&v->units, s);
+	if (v->map.cpu >= 0 && units_find(&v->units, v->map.cpu) < 0)
+		v->map.cpu = -1;
 }
 
 bool view_typing(const struct view *v)
 {
-	return v->over == OVER_PROMPT;
+	return v->over.kind == OVER_PROMPT;
 }
 
 bool view_paused(const struct view *v)
@@ -245,7 +245,7 @@ static const enum focus panels[VIEW_COUNT][3] = {
 
 void view_focus_on(struct view *v, enum focus f)
 {
-	for (int i = 0; i < 3 && !v->edit; i++)
+	for (int i = 0; i < 3 && !v->editor.on; i++)
 		if (panels[v->id][i] == f) {
 			v->focus[v->id] = i;
 			return;
@@ -260,18 +260,18 @@ void view_sight(struct view *v, enum focus f, struct rect at)
 
 enum focus view_focus(const struct view *v)
 {
-	if (v->edit)
+	if (v->editor.on)
 		return FOCUS_MAP;
 	return panels[v->id][v->focus[v->id]];
 }
 
 enum key_place view_place(const struct view *v, const struct snapshot *s)
 {
-	if (v->over == OVER_SETUP || v->over == OVER_SORT)
-		return v->over == OVER_SETUP ? IN_SETUP : IN_SORT;
+	if (v->over.kind == OVER_SETUP || v->over.kind == OVER_SORT)
+		return v->over.kind == OVER_SETUP ? IN_SETUP : IN_SORT;
 	if (s->moment == MOMENT_KEPT)
 		return IN_PAST;
-	if (v->edit)
+	if (v->editor.on)
 		return IN_EDIT;
 	if (s->moment == MOMENT_PLAYED)
 		return IN_REPLAY;
@@ -290,6 +290,13 @@ static int memory_rows(const struct snapshot *s, int rows)
 	return WHOLE + min_of(nodes, NODES_MOST);
 }
 
+/* The selected VM, -1: none. */
+static long chosen(const struct view *v, const struct snapshot *s)
+{
+	size_t vm;
+	return rows_selected(v, s, &vm) ? (long)vm : -1;
+}
+
 /* Pin map, memory and log side by side or stacked, whatever the room allows. */
 static void draw_lower(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
@@ -301,7 +308,7 @@ static void draw_lower(struct view *v, const struct snapshot *s, struct screen *
 			log_draw(v, s, to, at, NULL);
 		return;
 	}
-	int want = 19 + (int)v->n_units * 3, map = at.cols * 2 / 5;
+	int want = 19 + (int)v->units.n * 3, map = at.cols * 2 / 5;
 	if (map > want)
 		map = max_of(want, 36);
 	int right = at.cols - map - 2, memory = memory_rows(s, at.rows);
@@ -309,13 +316,13 @@ static void draw_lower(struct view *v, const struct snapshot *s, struct screen *
 	map_draw(v, s, to, (struct rect){at.row, at.col, at.rows, map});
 	if (right >= 130) { /* three side by side */
 		int half = right / 2 - 1;
-		memory_draw(v, s, to, (struct rect){side.row, side.col, side.rows, half});
+		memory_draw(s, to, (struct rect){side.row, side.col, side.rows, half}, chosen(v, s));
 		log_draw(v, s, to, (struct rect){side.row, side.col + half + 2, side.rows, right - half - 2},
 			NULL);
 		return;
 	}
 	if (memory)
-		memory_draw(v, s, to, (struct rect){side.row, side.col, memory, right});
+		memory_draw(s, to, (struct rect){side.row, side.col, memory, right}, chosen(v, s));
 	log_draw(v, s, to, (struct rect){side.row + memory, side.col, side.rows - memory, right}, NULL);
 }
 
@@ -358,9 +365,9 @@ static void draw_overview(struct view *v, const struct snapshot *s, struct scree
 		table_draw(v, s, to, at);
 		return;
 	}
-	int cpus = at.rows >= 6 ? pcpus_rows(v, at.cols, max_of(at.rows / 5, 1), at.rows / 4) : 0;
+	int cpus = at.rows >= 6 ? pcpus_rows(&v->units, at.cols, max_of(at.rows / 5, 1), at.rows / 4) : 0;
 	if (cpus) {
-		pcpus_draw(v, s, to, (struct rect){at.row, at.col, cpus, at.cols});
+		pcpus_draw(&v->units, s, to, (struct rect){at.row, at.col, cpus, at.cols}, chosen(v, s));
 		at.row += cpus;
 		at.rows -= cpus;
 	}
@@ -385,8 +392,9 @@ static void draw_overview(struct view *v, const struct snapshot *s, struct scree
 /* "pCPU 3 · node 0 · 93 % busy · 140 % wanted · on it now: db1/0 web1/2 and 3 more" */
 static void unit_text(const struct view *v, const struct snapshot *s, char *buf, size_t len, size_t most)
 {
-	const struct unit *u = &v->units[units_find(v, v->map_cpu)];
-	size_t n = (size_t)snprintf(buf, len, "%s %s · node %d · ", merge_text(v->merge), u->label, u->node);
+	const struct unit *u = &v->units.list[units_find(&v->units, v->map.cpu)];
+	size_t n = (size_t)snprintf(
+		buf, len, "%s %s · node %d · ", merge_text(v->units.merge), u->label, u->node);
 	if (vf64_has(u->busy_pct))
 		n += (size_t)snprintf(buf + n, len - n, "%.0f %% busy · ", u->busy_pct.v);
 	if (vf64_has(u->demand_pct))
@@ -414,7 +422,7 @@ static void unit_text(const struct view *v, const struct snapshot *s, char *buf,
 static void draw_unit_line(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
 {
 	char text[800];
-	if (units_find(v, v->map_cpu) < 0) {
+	if (units_find(&v->units, v->map.cpu) < 0) {
 		draw_cut(to, at.row, at.col, at.cols, STYLE_DIM,
 			"Left and Right choose a pCPU and tell who is on it");
 		return;
@@ -434,10 +442,10 @@ static void draw_pcpus(struct view *v, const struct snapshot *s, struct screen *
 		return;
 	}
 	int most = max_of(at.rows * 2 / 5, 1);
-	if (v->edit && at.rows - most < 4)
+	if (v->editor.on && at.rows - most < 4)
 		most = 0;
-	int cpus = most ? pcpus_rows(v, at.cols, most, at.rows / 2) : 0;
-	pcpus_draw(v, s, to, (struct rect){at.row, at.col, cpus, at.cols});
+	int cpus = most ? pcpus_rows(&v->units, at.cols, most, at.rows / 2) : 0;
+	pcpus_draw(&v->units, s, to, (struct rect){at.row, at.col, cpus, at.cols}, chosen(v, s));
 	int line = at.rows - cpus >= 10 ? 2 : at.rows - cpus >= 5;
 	struct rect map = {
 		at.row + cpus, at.col, at.rows - cpus - line, map_cols(v, s, to, at.cols, LOG_MIN + 2)};
@@ -469,7 +477,7 @@ static void draw_memory(struct view *v, const struct snapshot *s, struct screen 
 	table = at.rows - lower - log;
 	table_draw(v, s, to, (struct rect){at.row, at.col, table, at.cols});
 	if (lower)
-		memory_draw(v, s, to, (struct rect){at.row + table, at.col, lower, at.cols});
+		memory_draw(s, to, (struct rect){at.row + table, at.col, lower, at.cols}, chosen(v, s));
 	int guest = log >= 2 * GRAPHS_MOST ? log - LOG_LEAST : 0;
 	if (guest)
 		draw_guest(v, s, to, (struct rect){at.row + table + lower, at.col, guest, at.cols});
@@ -494,6 +502,12 @@ static void draw_log(struct view *v, const struct snapshot *s, struct screen *to
 	log_draw(v, s, to, (struct rect){at.row + top, at.col, at.rows - top, at.cols}, NULL);
 }
 
+static void draw_plan(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+{
+	view_sight(v, FOCUS_PLAN, at);
+	plan_draw(&v->plan, s, to, at);
+}
+
 static void draw_waiting(const struct snapshot *s, struct screen *to, struct rect at)
 {
 	const char *text = s->backend.text[0] ? s->backend.text : "waiting for the first sample";
@@ -511,7 +525,7 @@ void view_draw(
 		[VIEW_LOG] = draw_log,
 		[VIEW_VM] = vm_draw,
 		[VIEW_WHY] = why_draw,
-		[VIEW_PLAN] = plan_draw};
+		[VIEW_PLAN] = draw_plan};
 	s = view_seen(v, s);
 	double age_s = s->age_s + (double)(now_ns - received_ns) / 1e9;
 	screen_erase(to);
@@ -519,9 +533,9 @@ void view_draw(
 	v->sight = v->groups = 0;
 	memset(&v->hit, 0, sizeof v->hit);
 	rows_update(v, s);
-	if (v->units_stale && !s->first) {
-		v->units_stale = false;
-		units_update(v, s);
+	if (v->units.stale && !s->first) {
+		v->units.stale = false;
+		units_update(&v->units, s);
 	}
 	int head = header_rows(to->rows), foot = to->rows >= 5;
 	header_draw(v, s, to, head, age_s);

@@ -128,10 +128,10 @@ static void sort_step(struct view *v, int by)
 
 static void key_merge(struct view *v, const struct snapshot *s)
 {
-	v->merge = (v->merge + 1) % MERGE_COUNT;
-	units_update(v, s);
-	v->map_left = 0;
-	view_say(v, "pCPUs shown per %s", merge_text(v->merge));
+	v->units.merge = (v->units.merge + 1) % MERGE_COUNT;
+	units_update(&v->units, s);
+	v->map.left = 0;
+	view_say(v, "pCPUs shown per %s", merge_text(v->units.merge));
 }
 
 static void key_mark(struct view *v, const struct snapshot *s)
@@ -145,9 +145,9 @@ static void key_mark(struct view *v, const struct snapshot *s)
 
 static void open_list(struct view *v, enum overlay over, int row)
 {
-	v->over = over;
-	v->over_row = max_of(row, 0);
-	v->over_top = 0;
+	v->over.kind = over;
+	v->over.row = max_of(row, 0);
+	v->over.top = 0;
 }
 
 static void key_next(struct view *v, const struct snapshot *s)
@@ -274,7 +274,7 @@ static bool show_key(struct view *v, const struct snapshot *s, enum key_action a
 		open_list(v, OVER_HELP, 0);
 		return true;
 	case KEY_COST:
-		v->over = OVER_COST;
+		v->over.kind = OVER_COST;
 		return true;
 	default:
 		return false;
@@ -405,7 +405,7 @@ bool view_sends(const struct view *v, int key, const struct snapshot *s)
 		return false;
 	s = view_seen(v, s);
 	const struct key_row *k = key_find(key, view_place(v, s), s->readonly);
-	switch (v->over) {
+	switch (v->over.kind) {
 	case OVER_QUESTION:
 		return key != VK_ESC;
 	case OVER_PROMPT:
@@ -422,9 +422,9 @@ bool view_sends(const struct view *v, int key, const struct snapshot *s)
 
 unsigned view_asked(const struct view *v, const struct snapshot *s)
 {
-	bool line = v->over == OVER_PROMPT && (v->prompt == PROMPT_BALLOON || v->prompt == PROMPT_CPUS);
-	bool ghosts = v->over == OVER_NONE && view_place(v, s) == IN_PREVIEW;
-	return v->over == OVER_QUESTION || line || ghosts ? v->n_asked : 0;
+	bool line = v->over.kind == OVER_PROMPT && (v->prompt == PROMPT_BALLOON || v->prompt == PROMPT_CPUS);
+	bool ghosts = v->over.kind == OVER_NONE && view_place(v, s) == IN_PREVIEW;
+	return v->over.kind == OVER_QUESTION || line || ghosts ? v->n_asked : 0;
 }
 
 /* Why a key does nothing here that does something on a running host. */
@@ -447,7 +447,7 @@ void view_press(struct view *v, int key, const struct snapshot *newest)
 	const struct snapshot *s = view_seen(v, newest);
 	rows_update(v, s);
 	v->message[0] = '\0';
-	if (v->over != OVER_NONE) {
+	if (v->over.kind != OVER_NONE) {
 		ask_key(v, key, s);
 		return;
 	}

@@ -41,6 +41,15 @@ struct unit {
 	char label[16];
 };
 
+/* The pCPUs of the snapshot fed last, as merged. */
+struct units {
+	struct unit *list;
+	size_t cap, n, n_hidden; /* pCPUs that are offline and left out */
+	enum merge merge;
+	bool hide_offline, offline_settled;
+	bool stale; /* another snapshot is shown now */
+};
+
 struct table {
 	uint8_t cols[64];
 	int n_cols;
@@ -76,6 +85,48 @@ struct staged {
 	uint8_t uuid[UUID_BYTES];
 	int vcpu;
 	struct cpuset to;
+};
+
+struct editor {
+	bool on;
+	enum view_id from; /* where it was opened */
+	struct staged *staged;
+	size_t n;
+};
+
+/* The pin map: its cursor, what is scrolled away, and what it showed last. */
+struct map_place {
+	int vcpu; /* id of the selected vCPU of the selected VM */
+	int cpu;  /* smallest id of the selected unit, -1: none */
+	size_t top, left;
+	int rows, cols; /* vCPUs and pCPUs */
+};
+
+/* The plan of a preview, as listed. */
+struct plan_list {
+	struct effect *list;
+	size_t n, cap, row, top;
+	int page;
+	enum view_id from; /* where one was before */
+};
+
+/* What lies over the view. */
+struct over {
+	enum overlay kind;
+	int row, top, page; /* the page is what was drawn last */
+	enum overlay under; /* what help was opened over, */
+	int under_row;      /* and where its cursor was */
+};
+
+/* Back in time on a running host. */
+struct back {
+	struct tape *tape;
+	struct timeline timeline; /* its events */
+	uint64_t events_seq;      /* of the newest line of the log among them */
+	struct snapshot *shown;   /* instead of the newest; NULL: LIVE */
+	uint64_t at;              /* its number on the tape */
+	struct log_line *log;
+	size_t n_log;
 };
 
 /* What the setup panel has chosen; the engine's answer comes with the next snapshot only. */
@@ -118,10 +169,9 @@ struct view {
 	unsigned groups; /* statistics that the screen drawn last needs */
 	struct hit hit;  /* what stood where, for the mouse */
 	unsigned sight;  /* panels on the screen drawn last, a bit each (enum focus) */
-	bool of_host, follow, paused, sparklines, hide_offline, offline_settled, tall;
+	bool of_host, follow, paused, sparklines, tall;
 	struct named_layout *layouts; /* CFG_LAYOUTS of them have room */
 	size_t n_layouts;
-	enum merge merge;
 	enum graph graph;
 	struct table main, memory;
 
@@ -148,39 +198,24 @@ struct view {
 	uint8_t (*marks)[UUID_BYTES];
 	size_t n_marks;
 
-	/* pin map */
-	struct unit *units;                  /* of the snapshot fed last, as merged */
-	size_t cap_units, n_units, n_hidden; /* pCPUs that are offline and left out */
-	int map_vcpu;                        /* id of the selected vCPU of the selected VM */
-	int map_cpu;                         /* smallest id of the selected unit, -1: none */
-	size_t map_top, map_left;
-	int map_rows, map_cols; /* vCPUs and pCPUs it showed last */
-	bool edit;
-	enum view_id edit_from; /* where the pin editor was opened */
-	struct staged *staged;
-	size_t n_staged;
+	struct units units;
+	struct map_place map;
+	struct editor editor;
 
 	/* log: lines scrolled back from the newest; the sequence number keeps the place while lines come */
 	uint64_t log_seq; /* 0: the newest is shown */
 	int log_page;
 	size_t vm_top;
 
-	/* the plan of a preview, as listed */
-	struct effect *plan;
-	size_t n_plan, cap_plan, plan_row, plan_top;
-	int plan_page;
-	enum view_id plan_from; /* where one was before */
+	struct plan_list plan;
 
-	enum overlay over;
-	struct own_cost own;               /* of the last frame */
-	int over_row, over_top, over_page; /* the page is what was drawn last */
+	struct over over;
+	struct own_cost own; /* of the last frame */
 	enum prompt prompt;
 	struct typed line;
 	char message[200]; /* a word from the view itself: why a key did nothing; until the next key */
 	char question[400];
 	struct command ask; /* carried out on y */
-	enum overlay under; /* what help was opened over, */
-	int under_row;      /* and where its cursor was */
 	struct setup setup;
 	unsigned n_asked; /* questions, lines and previews so far, from 1 */
 	bool previewing;  /* the snapshot fed last shows ghosts */
@@ -191,15 +226,7 @@ struct view {
 	size_t n_queue, queue_at;
 	struct history hist;
 
-	/* back in time on a running host */
-	struct tape *tape;
-	struct timeline timeline; /* its events */
-	uint64_t events_seq;      /* of the newest line of the log among them */
-	struct snapshot *past;    /* is shown instead of the newest; NULL: LIVE */
-	uint64_t past_at;         /* its number on the tape */
-	struct log_line *past_log;
-	size_t n_past_log;
-	bool units_stale;
+	struct back back;
 };
 
 /* pattern.c: takes `text` as pattern; "" for none. False, and all as before: not a regular expression, or one
@@ -227,8 +254,8 @@ void table_defaults(struct table *t, bool memory);
 void table_chosen(struct table *t, bool memory); /* after its columns have been changed */
 
 /* units.c */
-void units_update(struct view *v, const struct snapshot *s);
-long units_find(const struct view *v, int cpu);
+void units_update(struct units *units, const struct snapshot *s);
+long units_find(const struct units *units, int cpu);
 const char *merge_text(enum merge m);
 
 /* panels: each fills its rectangle, whatever its size */
@@ -241,12 +268,14 @@ int footer_keys_draw(struct screen *to, const struct key_row *const *keys, int n
 int table_rows(const struct view *v); /* that it would fill */
 void table_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 /* Rows for the pCPUs: `most`, or `by_node` where that gives each node a line of its own. */
-int pcpus_rows(const struct view *v, int cols, int most, int by_node);
-void pcpus_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+int pcpus_rows(const struct units *units, int cols, int most, int by_node);
+/* vm: the one selected, -1: none. */
+void pcpus_draw(
+	const struct units *units, const struct snapshot *s, struct screen *to, struct rect at, long vm);
 void map_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 /* Columns that the map can use, where so many are wanted beside it. */
 int map_cols(const struct view *v, const struct snapshot *s, const struct screen *to, int cols, int beside);
-void memory_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+void memory_draw(const struct snapshot *s, struct screen *to, struct rect at, long vm);
 void log_draw(
 	struct view *v, const struct snapshot *s, struct screen *to, struct rect at, const uint8_t *uuid);
 int verdicts_draw(const struct snapshot *s, struct screen *to, struct rect at);
@@ -261,14 +290,14 @@ bool alert_any(const struct snapshot *s);
 bool alert_worst(const struct view *v, const struct snapshot *s, size_t n, size_t *row);
 /* panel_plan.c: the plan of a preview; the cursor in it; the line under it is left out, or in again. */
 void plan_feed(struct view *v, const struct snapshot *s);
-void plan_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+void plan_draw(struct plan_list *p, const struct snapshot *s, struct screen *to, struct rect at);
 void plan_show(struct view *v);
-void plan_move(struct view *v, long by);
+void plan_move(struct plan_list *p, long by);
 void plan_leave_out(struct view *v, const struct snapshot *s);
 void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
 /* past.c: the snapshot that is shown; takes in the newest; a step, a time, back to LIVE */
 const struct snapshot *view_seen(const struct view *v, const struct snapshot *s);
-void past_events(struct view *v, const struct snapshot *s);
+void past_events(struct back *b, const struct snapshot *s);
 void past_step(struct view *v, const struct snapshot *s, int by);
 void past_go(struct view *v, const struct snapshot *s, double seconds, bool from_start);
 void past_leave(struct view *v);
@@ -284,7 +313,7 @@ const char *trend_head(
 void truth_text(const struct snapshot *s, size_t vm, char *buf, size_t len);
 
 /* edit.c: pins staged by hand */
-const struct staged *edit_find(const struct view *v, const uint8_t uuid[UUID_BYTES], int vcpu);
+const struct staged *edit_find(const struct editor *e, const uint8_t uuid[UUID_BYTES], int vcpu);
 void edit_set(struct view *v, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *to);
 /* What a vCPU may be pinned to: its allowed set on online pCPUs; false: nothing. */
 bool edit_allowed(const struct snapshot *s, const struct vcpu_sample *c, struct cpuset *may);
@@ -344,7 +373,7 @@ struct sheet {
 };
 void sheet_add(struct sheet *h, const char *left, const char *text, enum style st);
 /* overlay_cost.c */
-bool cost_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols,
+bool cost_draw(const struct own_cost *own, const struct snapshot *s, struct screen *to, int rows, int cols,
 	int *row, int *col);
 
 enum key_place view_place(const struct view *v, const struct snapshot *s);

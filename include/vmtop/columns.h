@@ -29,9 +29,9 @@ struct value {
 struct fleet;
 
 struct column_env {
-	const struct snapshot *s;  /* of the columns of a VM table */
-	bool of_host;              /* percent of the whole host instead of percent of one pCPU */
-	const struct fleet *fleet; /* of those of a fleet's tables; vm is then the index of a row */
+	const struct snapshot *snap; /* of the columns of a VM table */
+	bool of_host;                /* percent of the whole host instead of percent of one pCPU */
+	const struct fleet *fleet;   /* of those of a fleet's tables; vm is then the index of a row */
 };
 
 struct column {

@@ -10,9 +10,9 @@
 /* What is looked at: the snapshot, the index of a pCPU, VM, vCPU or action in its array, and for metrics what
  * was tallied up to it. */
 struct field_at {
-	const struct snapshot *s;
-	size_t i;
-	const struct tally *t;
+	const struct snapshot *snap;
+	size_t index; /* of the VM, vCPU, pCPU ... */
+	const struct tally *tally;
 };
 
 enum field_kind {

@@ -75,7 +75,7 @@ struct suffering {
 
 /* What is judged; the arrays run parallel to those of the sample. */
 struct suffer_look {
-	const struct sample *s;
+	const struct sample *sample;
 	const struct vcpu_rate *vcpus;
 	const struct vm_rate *vms;
 	const struct pcpu_rate *pcpus;

@@ -57,7 +57,7 @@ void out_line(FILE *to, const char *line)
 static int column_width(const struct batch_out *o, const struct snapshot *s, int i)
 {
 	const struct column *c = column_at(o->columns[i]);
-	struct column_env env = {.s = s};
+	struct column_env env = {.snap = s};
 	struct value v;
 	char text[4 * VM_NAME_BYTES];
 	int width = c->width;
@@ -123,7 +123,7 @@ static struct row *rows_sorted(const struct batch_out *o, const struct snapshot 
 {
 	int sort = column_find(o->cfg->sort);
 	const struct column *c = column_at(sort < 0 ? 0 : (size_t)sort);
-	struct column_env env = {.s = s};
+	struct column_env env = {.snap = s};
 	struct row *rows = calloc(s->sample.n_vms + 1, sizeof *rows);
 	for (size_t i = 0; rows && i < s->sample.n_vms; i++) {
 		rows[i].vm = i;
@@ -139,7 +139,7 @@ static void table(const struct batch_out *o, const struct snapshot *s, const str
 {
 	char line[4096] = "", text[4 * VM_NAME_BYTES];
 	int widths[64];
-	struct column_env env = {.s = s};
+	struct column_env env = {.snap = s};
 	struct value v;
 	for (int i = 0; i < o->n_columns; i++) {
 		const struct column *c = column_at(o->columns[i]);

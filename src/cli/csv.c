@@ -67,7 +67,7 @@ int csv_write(struct batch_out *o, const struct snapshot *s, struct err *e)
 {
 	(void)e;
 	char time[48];
-	struct column_env env = {.s = s};
+	struct column_env env = {.snap = s};
 	struct value v;
 	if (!o->headed)
 		csv_head(o);

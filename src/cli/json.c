@@ -54,8 +54,8 @@ static json_t *json_list(const struct field *f, const struct field_at *at)
 	size_t first, n;
 	f->range(at, &first, &n);
 	for (size_t i = 0; list && i < n; i++)
-		if (json_array_append_new(list,
-			    json_object_of(f->set, &(struct field_at){.s = at->s, .i = first + i})) < 0) {
+		if (json_array_append_new(list, json_object_of(f->set, &(struct field_at){.snap = at->snap,
+									       .index = first + i})) < 0) {
 			json_decref(list);
 			list = NULL;
 		}
@@ -93,10 +93,10 @@ static int write_line(FILE *to, json_t *root, struct err *e)
 
 int json_write(struct batch_out *o, const struct snapshot *s, struct err *e)
 {
-	return write_line(o->to, json_object_of(&json_fields, &(struct field_at){.s = s}), e);
+	return write_line(o->to, json_object_of(&json_fields, &(struct field_at){.snap = s}), e);
 }
 
 int why_json(const struct snapshot *s, size_t vm, struct err *e)
 {
-	return write_line(stdout, json_object_of(&why_fields, &(struct field_at){.s = s, .i = vm}), e);
+	return write_line(stdout, json_object_of(&why_fields, &(struct field_at){.snap = s, .index = vm}), e);
 }

@@ -14,17 +14,17 @@ struct loads {
 
 static size_t place_of(const struct loads *x, int cpu)
 {
-	const struct pcpu_sample *p = cpu >= 0 ? sample_pcpu(x->l->s, cpu) : NULL;
-	return p ? (size_t)(p - x->l->s->host.pcpus) : CPUSET_CPUS;
+	const struct pcpu_sample *p = cpu >= 0 ? sample_pcpu(x->l->sample, cpu) : NULL;
+	return p ? (size_t)(p - x->l->sample->host.pcpus) : CPUSET_CPUS;
 }
 
 static void loads_begin(struct loads *x, const struct suffer_look *l)
 {
 	x->l = l;
-	for (size_t i = 0; i < l->s->host.n_pcpus && i < CPUSET_CPUS; i++) {
+	for (size_t i = 0; i < l->sample->host.n_pcpus && i < CPUSET_CPUS; i++) {
 		const struct pcpu_rate *r = &l->pcpus[i];
 		struct vf64 load = vf64_has(r->demand_pct) ? r->demand_pct : r->load_pct;
-		x->pct[i] = l->s->host.pcpus[i].online && vf64_has(load) ? load.v : -1;
+		x->pct[i] = l->sample->host.pcpus[i].online && vf64_has(load) ? load.v : -1;
 	}
 }
 
@@ -37,8 +37,8 @@ static struct vf64 load_at(const struct loads *x, int cpu)
 static struct vf64 deviation(const struct loads *x)
 {
 	double n = 0, sum = 0, squares = 0;
-	for (size_t i = 0; i < x->l->s->host.n_pcpus && i < CPUSET_CPUS; i++) {
-		if (x->pct[i] < 0 || x->l->s->host.pcpus[i].isolated)
+	for (size_t i = 0; i < x->l->sample->host.n_pcpus && i < CPUSET_CPUS; i++) {
+		if (x->pct[i] < 0 || x->l->sample->host.pcpus[i].isolated)
 			continue;
 		n++;
 		sum += x->pct[i];
@@ -58,8 +58,8 @@ static int roomiest(const struct loads *x, const struct cpuset *may, int here, d
 {
 	int best = -1;
 	double least = 0;
-	for (size_t i = 0; i < x->l->s->host.n_pcpus && i < CPUSET_CPUS; i++) {
-		int id = x->l->s->host.pcpus[i].id;
+	for (size_t i = 0; i < x->l->sample->host.n_pcpus && i < CPUSET_CPUS; i++) {
+		int id = x->l->sample->host.pcpus[i].id;
 		if (!cpuset_has(may, id) || x->pct[i] < 0)
 			continue;
 		double load = x->pct[i] - (id == here ? demand : 0);
@@ -73,12 +73,12 @@ static int roomiest(const struct loads *x, const struct cpuset *may, int here, d
 
 static bool find(const struct suffer_look *l, const struct action *a, struct effect *e)
 {
-	const struct vm_sample *vm = a->kind == ACTION_PIN ? sample_vm_by_uuid(l->s, a->uuid) : NULL;
-	const struct vcpu_sample *v = vm ? sample_vcpu(l->s, vm, a->vcpu) : NULL;
+	const struct vm_sample *vm = a->kind == ACTION_PIN ? sample_vm_by_uuid(l->sample, a->uuid) : NULL;
+	const struct vcpu_sample *v = vm ? sample_vcpu(l->sample, vm, a->vcpu) : NULL;
 	if (!v)
 		return false;
-	e->vm = (size_t)(vm - l->s->vms);
-	e->vcpu = (size_t)(v - l->s->vcpus);
+	e->vm = (size_t)(vm - l->sample->vms);
+	e->vcpu = (size_t)(v - l->sample->vcpus);
 	e->from_cpu = model_vcpu_pcpu(v);
 	e->out = a->outcome == OUTCOME_SKIPPED;
 	e->moves = e->from_cpu < 0 || !cpuset_has(&a->to, e->from_cpu) || !cpuset_subset(&a->to, &a->from);
@@ -102,7 +102,7 @@ static void apply(struct loads *x, const struct action *a, struct effect *e)
 /* A pCPU that is asked for more than it has gives everybody on it the same part of what they want. */
 static struct vf64 wait_after(const struct suffer_look *l, const struct effect *e)
 {
-	const struct pcpu_sample *p = e->to_cpu >= 0 ? sample_pcpu(l->s, e->to_cpu) : NULL;
+	const struct pcpu_sample *p = e->to_cpu >= 0 ? sample_pcpu(l->sample, e->to_cpu) : NULL;
 	double all = p ? 100 * pcpu_capacity(p) : 100, demand = demand_of(l, e);
 	if (!vf64_has(e->to_pct[1]))
 		return vf64_absent(e->to_pct[1].avail);
@@ -176,7 +176,7 @@ void effect_text(const struct effect *x, char *buf, size_t len)
 static void set_text(const struct suffer_look *l, const struct cpuset *set, char *buf, size_t len)
 {
 	struct cpuset online;
-	sample_online(l->s, &online);
+	sample_online(l->sample, &online);
 	if (cpuset_subset(&online, set))
 		snprintf(buf, len, "any");
 	else if (cpuset_format(set, buf, len) >= len)

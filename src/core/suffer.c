@@ -144,7 +144,7 @@ static void judge(struct vm_past *p, const struct suffer_look *l, size_t vm, con
 	}
 	suffer_see(g, l, vm, seen, &to->got_pct);
 	for (int c = 0; c < CAUSE_COUNT; c++) {
-		weigh(&p->causes[c], (enum cause)c, &seen[c], l->s->time_ns);
+		weigh(&p->causes[c], (enum cause)c, &seen[c], l->sample->time_ns);
 		if (p->causes[c].named)
 			name(to, (enum cause)c, &p->causes[c]);
 	}
@@ -152,10 +152,10 @@ static void judge(struct vm_past *p, const struct suffer_look *l, size_t vm, con
 
 const struct suffering *suffer_update(struct suffer *x, const struct suffer_look *l, size_t n_slots)
 {
-	if (!grow(x, n_slots, l->s->n_vms))
+	if (!grow(x, n_slots, l->sample->n_vms))
 		return NULL;
 	suffer_ground(&x->ground, l);
-	for (size_t i = 0; i < l->s->n_vms; i++)
+	for (size_t i = 0; i < l->sample->n_vms; i++)
 		if (l->vms[i].slot < x->n)
 			judge(&x->vms[l->vms[i].slot], l, i, &x->ground, &x->out[i]);
 	return x->out;

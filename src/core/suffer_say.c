@@ -38,8 +38,8 @@ static int idle_pcpu(const struct line *x)
 {
 	int best = -1;
 	double least = 40;
-	for (size_t i = 0; i < x->l->s->host.n_pcpus; i++) {
-		const struct pcpu_sample *p = &x->l->s->host.pcpus[i];
+	for (size_t i = 0; i < x->l->sample->host.n_pcpus; i++) {
+		const struct pcpu_sample *p = &x->l->sample->host.pcpus[i];
 		struct vf64 busy = x->l->pcpus[i].busy_pct;
 		if (p->online && !p->isolated && p->id != x->f->pcpu && vf64_has(busy) && busy.v < least) {
 			least = busy.v;
@@ -57,8 +57,9 @@ static void say_lost(struct line *x)
 /* What the host's own programs use of the pCPU, where that is more than the VM there does; else 0. */
 static double programs_pct(const struct line *x)
 {
-	const struct pcpu_sample *p = sample_pcpu(x->l->s, x->f->pcpu);
-	struct vf64 ran = p ? x->l->pcpus[p - x->l->s->host.pcpus].background_pct : vf64_absent(AVAIL_NONE);
+	const struct pcpu_sample *p = sample_pcpu(x->l->sample, x->f->pcpu);
+	struct vf64 ran =
+		p ? x->l->pcpus[p - x->l->sample->host.pcpus].background_pct : vf64_absent(AVAIL_NONE);
 	double vm = x->f->other >= 0 ? x->f->num[2] : 0;
 	return vf64_has(ran) && ran.v > vm && ran.v >= 1 ? ran.v : 0;
 }
@@ -66,10 +67,10 @@ static double programs_pct(const struct line *x)
 /* How many of its own vCPUs are on the pCPU named. */
 static int own_there(const struct line *x)
 {
-	const struct vm_sample *m = &x->l->s->vms[x->vm];
+	const struct vm_sample *m = &x->l->sample->vms[x->vm];
 	int n = 0;
 	for (size_t k = m->first_vcpu; k < m->first_vcpu + m->n_vcpus; k++)
-		n += model_vcpu_pcpu(&x->l->s->vcpus[k]) == x->f->pcpu;
+		n += model_vcpu_pcpu(&x->l->sample->vcpus[k]) == x->f->pcpu;
 	return n;
 }
 
@@ -85,8 +86,8 @@ static void say_neighbour(struct line *x)
 		add(x, "; on pCPU %d programs of the host run %.0f %%", x->f->pcpu, programs);
 	} else if (own > 1 && (other < 0 || x->f->num[2] < LITTLE_PCT)) {
 		add(x, "; %d of its own vCPUs share pCPU %d", own, x->f->pcpu);
-	} else if (other >= 0 && (size_t)other < x->l->s->n_vms) {
-		text_escape(name, sizeof name, x->l->s->vms[other].name);
+	} else if (other >= 0 && (size_t)other < x->l->sample->n_vms) {
+		text_escape(name, sizeof name, x->l->sample->vms[other].name);
 		add(x, "; on pCPU %d %s runs %.0f %%", x->f->pcpu, name, x->f->num[2]);
 	} else {
 		add(x, "; on pCPU %d it is with programs of the host", x->f->pcpu);
@@ -114,7 +115,7 @@ static void waits(struct line *x)
 
 static void quota(struct line *x)
 {
-	const struct vm_sample *m = &x->l->s->vms[x->vm];
+	const struct vm_sample *m = &x->l->sample->vms[x->vm];
 	add(x, "its vCPUs were held for %.0f %% of a pCPU and ran %.0f %%", x->f->num[0], x->f->num[1]);
 	if (vf64_has(m->quota_pct))
 		add(x, "; its quota is %.0f %% of a pCPU for each vCPU", m->quota_pct.v);
@@ -124,22 +125,22 @@ static void quota(struct line *x)
 
 static void shares(struct line *x)
 {
-	const struct vm_sample *m = &x->l->s->vms[x->vm];
+	const struct vm_sample *m = &x->l->sample->vms[x->vm];
 	int other = x->f->other;
 	say_lost(x);
 	say_neighbour(x);
-	if (other >= 0 && (size_t)other < x->l->s->n_vms)
+	if (other >= 0 && (size_t)other < x->l->sample->n_vms)
 		add(x, " with a weight of %lld against %lld here",
-			(long long)x->l->s->vms[other].facts.weight.v, (long long)m->facts.weight.v);
+			(long long)x->l->sample->vms[other].facts.weight.v, (long long)m->facts.weight.v);
 }
 
 /* The pCPUs of the vCPU that is on the pCPU named. */
 static void say_confines(struct line *x)
 {
-	const struct vm_sample *m = &x->l->s->vms[x->vm];
+	const struct vm_sample *m = &x->l->sample->vms[x->vm];
 	char text[64];
 	for (size_t k = m->first_vcpu; k < m->first_vcpu + m->n_vcpus; k++) {
-		const struct vcpu_sample *c = &x->l->s->vcpus[k];
+		const struct vcpu_sample *c = &x->l->sample->vcpus[k];
 		if (model_vcpu_pcpu(c) != x->f->pcpu || c->affinity_avail != AVAIL_OK)
 			continue;
 		if (cpuset_format(&c->affinity, text, sizeof text) < sizeof text)
@@ -158,7 +159,7 @@ static void pins(struct line *x)
 
 static void emulator(struct line *x)
 {
-	const char *who = x->l->s->vms[x->vm].facts.helper;
+	const char *who = x->l->sample->vms[x->vm].facts.helper;
 	double ran = vf64_has(x->l->vms[x->vm].helper_ns_s) ? x->l->vms[x->vm].helper_ns_s.v / 1e7 : 0;
 	char name[64];
 	text_escape(name, sizeof name, who);
@@ -186,7 +187,7 @@ static void swaps(struct line *x)
 	char in[16], out[16];
 	add(x, "it reads %s and writes %s of swap a second", size_of(in, x->f->num[0]),
 		size_of(out, x->f->num[1]));
-	const struct vm_memory *m = &x->l->s->vms[x->vm].mem;
+	const struct vm_memory *m = &x->l->sample->vms[x->vm].mem;
 	if (vi64_has(m->balloon_kib) && vi64_has(m->max_kib) && m->balloon_kib.v < m->max_kib.v)
 		add(x, "; its balloon gives it %s of %s", size_of(in, (double)m->balloon_kib.v),
 			size_of(out, (double)m->max_kib.v));
@@ -219,9 +220,9 @@ static void say_nodes(struct line *x, uint64_t nodes)
 
 static void node(struct line *x)
 {
-	const struct pcpu_sample *p = sample_pcpu(x->l->s, x->f->pcpu);
+	const struct pcpu_sample *p = sample_pcpu(x->l->sample, x->f->pcpu);
 	add(x, "its memory is on node ");
-	say_nodes(x, x->l->s->vms[x->vm].mem_nodes);
+	say_nodes(x, x->l->sample->vms[x->vm].mem_nodes);
 	add(x, "; %.0f of the %.0f %% that its vCPUs run is elsewhere", x->f->num[0], x->f->num[1]);
 	if (p)
 		add(x, ", such as on pCPU %d of node %d", p->id, p->node);
@@ -312,7 +313,7 @@ static void cure_steal(struct line *x)
 
 static void cure_memory(struct line *x)
 {
-	const struct vm_memory *m = &x->l->s->vms[x->vm].mem;
+	const struct vm_memory *m = &x->l->sample->vms[x->vm].mem;
 	bool room = vi64_has(m->balloon_kib) && vi64_has(m->max_kib) && m->balloon_kib.v < m->max_kib.v;
 	char most[16];
 	if (room && m->balloon_device)
@@ -398,7 +399,7 @@ static void begin(struct line *x, const struct suffer_look *l, size_t vm, const 
 	*x = (struct line){.l = l, .vm = vm, .f = f, .buf = buf, .len = len};
 	buf[0] = '\0';
 	/* A name with odd characters is not written into a command that somebody may copy. */
-	const char *name = l->s->vms[vm].name;
+	const char *name = l->sample->vms[vm].name;
 	bool plain = *name && *name != '-' && strlen(name) < sizeof x->name;
 	for (const char *p = name; plain && *p; p++)
 		plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
@@ -406,7 +407,7 @@ static void begin(struct line *x, const struct suffer_look *l, size_t vm, const 
 	if (plain)
 		memcpy(x->name, name, strlen(name) + 1);
 	else
-		uuid_format(l->s->vms[vm].uuid, x->name);
+		uuid_format(l->sample->vms[vm].uuid, x->name);
 }
 
 void suffer_verdict(const struct suffering *x, char *buf, size_t len)
@@ -440,7 +441,7 @@ void suffer_cure(const struct suffer_look *l, size_t vm, const struct finding *f
 
 void suffer_unknown(const struct suffer_look *l, size_t vm, char *buf, size_t len)
 {
-	const struct vm_sample *m = &l->s->vms[vm];
+	const struct vm_sample *m = &l->sample->vms[vm];
 	const struct {
 		enum avail avail;
 		const char *what;

@@ -54,8 +54,8 @@ static void put(struct seen *s, double weight_pct, double a, double b, double c)
 
 static const struct pcpu_rate *rate_at(const struct suffer_look *l, int cpu, const struct pcpu_sample **p)
 {
-	*p = cpu >= 0 ? sample_pcpu(l->s, cpu) : NULL;
-	return *p ? &l->pcpus[*p - l->s->host.pcpus] : NULL;
+	*p = cpu >= 0 ? sample_pcpu(l->sample, cpu) : NULL;
+	return *p ? &l->pcpus[*p - l->sample->host.pcpus] : NULL;
 }
 
 static void crowd_add(struct ground *g, int cpu, int vm, double pct)
@@ -79,18 +79,19 @@ void suffer_ground(struct ground *g, const struct suffer_look *l)
 			g->crowd[cpu].vm[i] = -1;
 			g->crowd[cpu].pct[i] = 0;
 		}
-	sample_usable(l->s, &g->usable);
+	sample_usable(l->sample, &g->usable);
 	cpuset_clear(&g->idle);
-	for (size_t i = 0; i < l->s->host.n_pcpus; i++) {
+	for (size_t i = 0; i < l->sample->host.n_pcpus; i++) {
 		const struct pcpu_rate *r = &l->pcpus[i];
 		struct vf64 busy = vf64_has(r->busy_pct) ? r->busy_pct : r->load_pct;
-		if (vf64_has(busy) && busy.v < IDLE_PCT && cpuset_has(&g->usable, l->s->host.pcpus[i].id))
-			cpuset_add(&g->idle, l->s->host.pcpus[i].id);
+		if (vf64_has(busy) && busy.v < IDLE_PCT &&
+			cpuset_has(&g->usable, l->sample->host.pcpus[i].id))
+			cpuset_add(&g->idle, l->sample->host.pcpus[i].id);
 	}
-	for (size_t v = 0; v < l->s->n_vms; v++)
-		for (size_t k = 0; k < l->s->vms[v].n_vcpus; k++) {
-			size_t i = l->s->vms[v].first_vcpu + k;
-			int cpu = model_vcpu_pcpu(&l->s->vcpus[i]);
+	for (size_t v = 0; v < l->sample->n_vms; v++)
+		for (size_t k = 0; k < l->sample->vms[v].n_vcpus; k++) {
+			size_t i = l->sample->vms[v].first_vcpu + k;
+			int cpu = model_vcpu_pcpu(&l->sample->vcpus[i]);
 			if (cpu >= 0)
 				crowd_add(g, cpu, (int)v, at_least_0(l->vcpus[i].usage_pct));
 		}
@@ -146,7 +147,7 @@ static double helper_pct(const struct suffer_look *l, size_t vm)
 
 static bool held_by_quota(const struct suffer_look *l, const struct vm_sample *m, const struct vcpu_rate *r)
 {
-	const struct vm_rate *vr = &l->vms[m - l->s->vms];
+	const struct vm_rate *vr = &l->vms[m - l->sample->vms];
 	bool cap = vf64_has(m->quota_pct) && m->quota_pct.v < 100;
 	double held = at_least_0(vr->throttled_ns_s) / 1e7;
 	if (vf64_has(vr->throttled_ns_s) && held < LEAST_LOST_PCT / 2.)
@@ -159,7 +160,7 @@ static bool held_by_quota(const struct suffer_look *l, const struct vm_sample *m
 /* Its helpers run where it may run, and more than any other VM does there. */
 static bool helpers_crowd(const struct suffer_look *l, size_t vm, const struct waiting *w)
 {
-	struct vi64 at = l->s->vms[vm].facts.helper_pcpu;
+	struct vi64 at = l->sample->vms[vm].facts.helper_pcpu;
 	double pct = helper_pct(l, vm);
 	bool here = vi64_has(at) && (at.v == w->cpu || (w->c->affinity_avail == AVAIL_OK && w->c->pinned &&
 							       cpuset_has(&w->c->affinity, (int)at.v)));
@@ -179,16 +180,16 @@ static bool confined(const struct ground *g, const struct waiting *w)
 
 static bool outweighed(const struct suffer_look *l, size_t vm, const struct waiting *w)
 {
-	struct vi64 own = l->s->vms[vm].facts.weight, other = {0};
+	struct vi64 own = l->sample->vms[vm].facts.weight, other = {0};
 	if (w->other >= 0 && w->other_pct >= LEAST_LOST_PCT)
-		other = l->s->vms[w->other].facts.weight;
+		other = l->sample->vms[w->other].facts.weight;
 	return vi64_has(own) && vi64_has(other) && own.v > 0 && other.v >= SHARES_FACTOR * own.v;
 }
 
 static enum cause blame(const struct ground *g, const struct suffer_look *l, size_t vm,
 	const struct vcpu_rate *r, const struct waiting *w)
 {
-	if (held_by_quota(l, &l->s->vms[vm], r))
+	if (held_by_quota(l, &l->sample->vms[vm], r))
 		return CAUSE_QUOTA;
 	if (helpers_crowd(l, vm, w))
 		return CAUSE_EMULATOR;
@@ -225,8 +226,8 @@ static void add_vcpu(
 {
 	const struct vcpu_rate *r = &l->vcpus[i];
 	const struct pcpu_sample *p;
-	struct waiting w = {&l->s->vcpus[i], at_least_0(r->usage_pct), at_least_0(r->wait_pct),
-		model_vcpu_pcpu(&l->s->vcpus[i]), -1, 0};
+	struct waiting w = {&l->sample->vcpus[i], at_least_0(r->usage_pct), at_least_0(r->wait_pct),
+		model_vcpu_pcpu(&l->sample->vcpus[i]), -1, 0};
 	const struct pcpu_rate *at = rate_at(l, w.cpu, &p);
 	double steal = at ? at_least_0(at->steal_pct) : 0;
 	s->used += w.used;
@@ -254,7 +255,7 @@ static void add_throttled(struct losses *s, const struct suffer_look *l, size_t 
 static void see_waiting(const struct ground *g, const struct suffer_look *l, size_t vm,
 	struct seen seen[CAUSE_COUNT], struct vf64 *got_pct)
 {
-	const struct vm_sample *m = &l->s->vms[vm];
+	const struct vm_sample *m = &l->sample->vms[vm];
 	struct losses s;
 	memset(&s, 0, sizeof s);
 	for (size_t k = 0; k < m->n_vcpus; k++)
@@ -287,10 +288,10 @@ static bool held_whole(const struct suffer_look *l, const struct vm_sample *m)
 /* Threads that serve its disks, its network and its display, and get no pCPU themselves. */
 static void see_helpers(const struct suffer_look *l, size_t vm, struct seen *to)
 {
-	if (held_whole(l, &l->s->vms[vm]))
+	if (held_whole(l, &l->sample->vms[vm]))
 		return;
 	double ran = helper_pct(l, vm), waited = at_least_0(l->vms[vm].helper_delay_ns_s) / 1e7;
-	struct vi64 at = l->s->vms[vm].facts.helper_pcpu;
+	struct vi64 at = l->sample->vms[vm].facts.helper_pcpu;
 	double weight = waited >= LEAST_HELPER_PCT ? 60 * waited / (ran + waited) : 0;
 	if (to->weight_pct > weight || weight <= 0)
 		return;
@@ -312,7 +313,7 @@ static void see_swap(const struct suffer_look *l, size_t vm, struct seen *to)
 
 static void see_short(const struct suffer_look *l, size_t vm, const struct seen *swap, struct seen *to)
 {
-	const struct vm_memory *m = &l->s->vms[vm].mem;
+	const struct vm_memory *m = &l->sample->vms[vm].mem;
 	struct vf64 age = l->vms[vm].age_s;
 	if (swap->weight_pct > 0 || !vi64_has(m->usable_kib) || !vi64_has(m->balloon_kib) ||
 		(vf64_has(age) && age.v > STALE_S))
@@ -337,12 +338,12 @@ static void see_host_swap(const struct vm_sample *m, struct seen *to)
 
 static void see_node(const struct suffer_look *l, size_t vm, struct seen *to)
 {
-	const struct vm_sample *m = &l->s->vms[vm];
+	const struct vm_sample *m = &l->sample->vms[vm];
 	double all = 0, away = 0;
 	for (size_t k = m->first_vcpu; m->mem_nodes && k < m->first_vcpu + m->n_vcpus; k++) {
 		const struct pcpu_sample *p;
 		double used = at_least_0(l->vcpus[k].usage_pct);
-		if (!rate_at(l, model_vcpu_pcpu(&l->s->vcpus[k]), &p) || p->node < 0)
+		if (!rate_at(l, model_vcpu_pcpu(&l->sample->vcpus[k]), &p) || p->node < 0)
 			continue;
 		all += used;
 		if (!(m->mem_nodes >> p->node & 1)) {
@@ -359,7 +360,7 @@ static void see_node(const struct suffer_look *l, size_t vm, struct seen *to)
 static void see_exits(const struct suffer_look *l, size_t vm, struct seen *to)
 {
 	const struct vm_rate *r = &l->vms[vm];
-	double n = l->s->vms[vm].n_vcpus ? (double)l->s->vms[vm].n_vcpus : 1;
+	double n = l->sample->vms[vm].n_vcpus ? (double)l->sample->vms[vm].n_vcpus : 1;
 	double exits = at_least_0(r->exits_s), poll = at_least_0(r->polled_ns_s) / 1e7;
 	double most = fmax(1, fmin(n, at_least_0(r->cpu_pct) / 100)); /* vCPUs' worth that can make them */
 	double storm = exits / most / EXITS_S;
@@ -389,13 +390,13 @@ static void see_pressure(const struct vm_facts *f, struct seen *to)
 /* What slower pCPUs cost the vCPUs that are on them. */
 static void see_pcpus(const struct suffer_look *l, size_t vm, struct seen *slow, struct seen *small)
 {
-	const struct vm_sample *m = &l->s->vms[vm];
+	const struct vm_sample *m = &l->sample->vms[vm];
 	double all = 0, by_speed = 0, by_size = 0, speed = 100, size = 1;
 	int slow_at = -1, small_at = -1;
 	for (size_t k = m->first_vcpu; k < m->first_vcpu + m->n_vcpus; k++) {
 		const struct pcpu_sample *p;
 		double used = at_least_0(l->vcpus[k].usage_pct);
-		const struct pcpu_rate *r = rate_at(l, model_vcpu_pcpu(&l->s->vcpus[k]), &p);
+		const struct pcpu_rate *r = rate_at(l, model_vcpu_pcpu(&l->sample->vcpus[k]), &p);
 		if (!r)
 			continue;
 		all += used;
@@ -421,12 +422,12 @@ static void see_pcpus(const struct suffer_look *l, size_t vm, struct seen *slow,
 void suffer_see(const struct ground *g, const struct suffer_look *l, size_t vm, struct seen seen[CAUSE_COUNT],
 	struct vf64 *got_pct)
 {
-	const struct vm_sample *m = &l->s->vms[vm];
+	const struct vm_sample *m = &l->sample->vms[vm];
 	for (int c = 0; c < CAUSE_COUNT; c++)
 		seen[c] = (struct seen){.pcpu = -1, .other = -1};
 	*got_pct = vf64_absent(m->hung_since_ns ? AVAIL_HUNG : AVAIL_PAUSED);
 	if (m->hung_since_ns) { /* whatever else is known of it is old */
-		double s = (double)(l->s->time_ns - m->hung_since_ns) / 1e9;
+		double s = (double)(l->sample->time_ns - m->hung_since_ns) / 1e9;
 		put(&seen[CAUSE_HUNG], 100, fmax(0, s), 0, 0);
 		return;
 	}

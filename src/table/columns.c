@@ -14,12 +14,12 @@
 
 static const struct vm_sample *vm_of(const struct column_env *env, size_t vm)
 {
-	return &env->s->sample.vms[vm];
+	return &env->snap->sample.vms[vm];
 }
 
 static const struct vm_rate *rate_of(const struct column_env *env, size_t vm)
 {
-	return &env->s->vm_rates[vm];
+	return &env->snap->vm_rates[vm];
 }
 
 static void set_i(struct value *v, struct vi64 x)
@@ -52,7 +52,7 @@ static void set_pct(const struct column_env *env, struct value *v, struct vf64 x
 {
 	set_f(v, x);
 	if (env->of_host)
-		v->num /= online_pcpus(env->s);
+		v->num /= online_pcpus(env->snap);
 }
 
 static void get_id(const struct column_env *env, size_t vm, struct value *v)
@@ -96,14 +96,14 @@ static void get_state(const struct column_env *env, size_t vm, struct value *v)
 	const struct vm_sample *m = vm_of(env, vm);
 	v->avail = AVAIL_OK;
 	if (m->hung_since_ns) {
-		double s = (double)(env->s->sample.time_ns - m->hung_since_ns) / 1e9;
+		double s = (double)(env->snap->sample.time_ns - m->hung_since_ns) / 1e9;
 		if (s < 99.5) /* nine columns hold all of it */
 			snprintf(v->text, sizeof v->text, "HUNG %.0f s", max_of(s, 0));
 		else if (s < 99.5 * 60)
 			snprintf(v->text, sizeof v->text, "HUNG %.0fm", s / 60);
 		else
 			snprintf(v->text, sizeof v->text, "HUNG %.0fh", s / 3600);
-	} else if (m->state == VM_RUNNING && column_held(env->s, vm)) {
+	} else if (m->state == VM_RUNNING && column_held(env->snap, vm)) {
 		snprintf(v->text, sizeof v->text, "HELD");
 	} else {
 		snprintf(v->text, sizeof v->text, "%s", vm_state_text(m->state));
@@ -115,7 +115,7 @@ static void get_vcpus(const struct column_env *env, size_t vm, struct value *v)
 	const struct vm_sample *m = vm_of(env, vm);
 	int n = 0;
 	for (size_t i = 0; i < m->n_vcpus; i++)
-		n += env->s->sample.vcpus[m->first_vcpu + i].online;
+		n += env->snap->sample.vcpus[m->first_vcpu + i].online;
 	set_num(v, n);
 }
 
@@ -141,7 +141,7 @@ static void get_bars(const struct column_env *env, size_t vm, struct value *v)
 	size_t at = 0;
 	v->avail = m->n_vcpus ? AVAIL_OK : AVAIL_UNSUPPORTED;
 	for (size_t i = 0; i < m->n_vcpus && at + 8 < sizeof v->text; i++) {
-		struct vf64 u = env->s->vcpu_rates[m->first_vcpu + i].usage_pct;
+		struct vf64 u = env->snap->vcpu_rates[m->first_vcpu + i].usage_pct;
 		const char *sep = i ? "/" : "";
 		int n = vf64_has(u)
 				? snprintf(v->text + at, sizeof v->text - at, "%s%.0f", sep, fmin(u.v, 999))
@@ -158,7 +158,7 @@ static void get_pins(const struct column_env *env, size_t vm, struct value *v)
 	cpuset_clear(&all);
 	size_t pinned = 0, known = 0;
 	for (size_t i = 0; i < m->n_vcpus; i++) {
-		const struct vcpu_sample *c = &env->s->sample.vcpus[m->first_vcpu + i];
+		const struct vcpu_sample *c = &env->snap->sample.vcpus[m->first_vcpu + i];
 		known += c->affinity_avail == AVAIL_OK;
 		if (c->affinity_avail != AVAIL_OK || !c->pinned)
 			continue;
@@ -166,8 +166,8 @@ static void get_pins(const struct column_env *env, size_t vm, struct value *v)
 		cpuset_or(&all, &c->affinity);
 	}
 	if (!known) {
-		v->avail =
-			m->n_vcpus ? env->s->sample.vcpus[m->first_vcpu].affinity_avail : AVAIL_UNSUPPORTED;
+		v->avail = m->n_vcpus ? env->snap->sample.vcpus[m->first_vcpu].affinity_avail
+				      : AVAIL_UNSUPPORTED;
 		return;
 	}
 	v->avail = AVAIL_OK;
@@ -189,7 +189,7 @@ static void get_balloon(const struct column_env *env, size_t vm, struct value *v
 
 static void get_target(const struct column_env *env, size_t vm, struct value *v)
 {
-	set_i(v, env->s->vm_status[vm].target_kib);
+	set_i(v, env->snap->vm_status[vm].target_kib);
 }
 
 static void get_max(const struct column_env *env, size_t vm, struct value *v)
@@ -225,7 +225,7 @@ static void get_rss(const struct column_env *env, size_t vm, struct value *v)
 /* As virt-top: what the balloon holds of the host's memory. */
 static void get_mem(const struct column_env *env, size_t vm, struct value *v)
 {
-	struct vi64 has = vm_of(env, vm)->mem.balloon_kib, all = env->s->sample.host.total_kib;
+	struct vi64 has = vm_of(env, vm)->mem.balloon_kib, all = env->snap->sample.host.total_kib;
 	if (!vi64_has(has) || !vi64_has(all) || all.v <= 0) {
 		v->avail = vi64_has(has) ? all.avail : has.avail;
 		return;
@@ -235,17 +235,17 @@ static void get_mem(const struct column_env *env, size_t vm, struct value *v)
 
 static void get_low(const struct column_env *env, size_t vm, struct value *v)
 {
-	set_i(v, env->s->vm_status[vm].mem.lo_kib);
+	set_i(v, env->snap->vm_status[vm].mem.lo_kib);
 }
 
 static void get_high(const struct column_env *env, size_t vm, struct value *v)
 {
-	set_i(v, env->s->vm_status[vm].mem.hi_kib);
+	set_i(v, env->snap->vm_status[vm].mem.hi_kib);
 }
 
 static void get_floor(const struct column_env *env, size_t vm, struct value *v)
 {
-	set_i(v, env->s->vm_status[vm].mem.floor_kib);
+	set_i(v, env->snap->vm_status[vm].mem.floor_kib);
 }
 
 static void get_age(const struct column_env *env, size_t vm, struct value *v)
@@ -296,7 +296,7 @@ static void format_hold(char *buf, size_t len, const char *word, double for_s)
 
 static void get_note(const struct column_env *env, size_t vm, struct value *v)
 {
-	const struct vm_status *st = &env->s->vm_status[vm];
+	const struct vm_status *st = &env->snap->vm_status[vm];
 	v->avail = AVAIL_OK;
 	if (vm_of(env, vm)->hung_since_ns || st->cpu == REASON_NOT_RUNNING)
 		return; /* the state says it */
@@ -312,7 +312,7 @@ static void get_note(const struct column_env *env, size_t vm, struct value *v)
 
 static const struct suffering *suffering_of(const struct column_env *env, size_t vm)
 {
-	return &env->s->vm_status[vm].suffer;
+	return &env->snap->vm_status[vm].suffer;
 }
 
 static void get_suffers(const struct column_env *env, size_t vm, struct value *v)
@@ -341,7 +341,7 @@ static void get_helpers(const struct column_env *env, size_t vm, struct value *v
 
 static void get_memory_why(const struct column_env *env, size_t vm, struct value *v)
 {
-	const struct mem_status *m = &env->s->vm_status[vm].mem;
+	const struct mem_status *m = &env->snap->vm_status[vm].mem;
 	v->avail = AVAIL_OK;
 	snprintf(v->text, sizeof v->text, "%s", m->why.text[0] ? m->why.text : reason_text(m->why.code));
 }

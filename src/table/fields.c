@@ -40,7 +40,7 @@ static void set_real(struct field_value *v, double x)
 
 static void pcpu_capacity_of(const struct field_at *at, struct field_value *v)
 {
-	const struct pcpu_sample *p = &at->s->sample.host.pcpus[at->i];
+	const struct pcpu_sample *p = &at->snap->sample.host.pcpus[at->index];
 	if (p->capacity)
 		set_real(v, pcpu_capacity(p));
 }
@@ -48,7 +48,7 @@ static void pcpu_capacity_of(const struct field_at *at, struct field_value *v)
 static void all_pcpus(const struct field_at *at, size_t *first, size_t *n)
 {
 	*first = 0;
-	*n = at->s->sample.host.n_pcpus;
+	*n = at->snap->sample.host.n_pcpus;
 }
 
 static const struct field pcpu_rows[] = {
@@ -67,12 +67,12 @@ static SET(pcpu_set, pcpu_rows);
 
 static void cpu_verdict_key(const struct field_at *at, struct field_value *v)
 {
-	set_text(v, reason_key(at->s->cpu.why.code));
+	set_text(v, reason_key(at->snap->cpu.why.code));
 }
 
 static void memory_state_of(const struct field_at *at, struct field_value *v)
 {
-	set_text(v, memory_state_name(at->s->memory.state));
+	set_text(v, memory_state_name(at->snap->memory.state));
 }
 
 static const struct field host_cpu_rows[] = {
@@ -111,22 +111,22 @@ static SET(host_set, host_rows);
 
 static void vcpu_affinity(const struct field_at *at, struct field_value *v)
 {
-	const struct vcpu_sample *c = &at->s->sample.vcpus[at->i];
+	const struct vcpu_sample *c = &at->snap->sample.vcpus[at->index];
 	if (c->affinity_avail == AVAIL_OK)
 		*v = (struct field_value){.kind = FIELD_CPUS, .cpus = &c->affinity};
 }
 
 static void vcpu_pinned(const struct field_at *at, struct field_value *v)
 {
-	const struct vcpu_sample *c = &at->s->sample.vcpus[at->i];
+	const struct vcpu_sample *c = &at->snap->sample.vcpus[at->index];
 	if (c->affinity_avail == AVAIL_OK)
 		set_bool(v, c->pinned);
 }
 
 static void vcpus_of(const struct field_at *at, size_t *first, size_t *n)
 {
-	*first = at->s->sample.vms[at->i].first_vcpu;
-	*n = at->s->sample.vms[at->i].n_vcpus;
+	*first = at->snap->sample.vms[at->index].first_vcpu;
+	*n = at->snap->sample.vms[at->index].n_vcpus;
 }
 
 static const struct field vcpu_rows[] = {
@@ -142,14 +142,14 @@ static SET(vcpu_set, vcpu_rows);
 
 static void vm_memory_busy(const struct field_at *at, struct field_value *v)
 {
-	set_bool(v, at->s->sample.vms[at->i].flags & VM_FLAG_BUSY);
+	set_bool(v, at->snap->sample.vms[at->index].flags & VM_FLAG_BUSY);
 }
 
 /* Why memory control does or leaves what it does; without a word of it, why there are no numbers. */
 static void vm_memory_reason(const struct field_at *at, struct field_value *v)
 {
-	const struct vm_status *st = &at->s->vm_status[at->i];
-	const struct vm_sample *vm = &at->s->sample.vms[at->i];
+	const struct vm_status *st = &at->snap->vm_status[at->index];
+	const struct vm_sample *vm = &at->snap->sample.vms[at->index];
 	struct vi64 usable = vm->mem.usable_kib;
 	if (st->mem.why.code != REASON_NONE)
 		set_text(v, reason_key(st->mem.why.code));
@@ -181,43 +181,43 @@ static SET(vm_memory_set, vm_memory_rows);
 
 static void vm_uuid(const struct field_at *at, struct field_value *v)
 {
-	uuid_format(at->s->sample.vms[at->i].uuid, v->buf);
+	uuid_format(at->snap->sample.vms[at->index].uuid, v->buf);
 	v->kind = FIELD_TEXT;
 	v->text = v->buf;
 }
 
 static void vm_state(const struct field_at *at, struct field_value *v)
 {
-	set_text(v, vm_state_text(at->s->sample.vms[at->i].state));
+	set_text(v, vm_state_text(at->snap->sample.vms[at->index].state));
 }
 
 static void vm_hung(const struct field_at *at, struct field_value *v)
 {
-	set_bool(v, at->s->sample.vms[at->i].hung_since_ns != 0);
+	set_bool(v, at->snap->sample.vms[at->index].hung_since_ns != 0);
 }
 
 static void vm_cpu_reason(const struct field_at *at, struct field_value *v)
 {
-	enum reason r = at->s->vm_status[at->i].cpu;
+	enum reason r = at->snap->vm_status[at->index].cpu;
 	set_text(v, r == REASON_NONE ? NULL : reason_key(r));
 }
 
 static void all_vms(const struct field_at *at, size_t *first, size_t *n)
 {
 	*first = 0;
-	*n = at->s->sample.n_vms;
+	*n = at->snap->sample.n_vms;
 }
 
 /* Findings are numbered over all VMs: FINDINGS places each. */
 static const struct finding *finding_of(const struct field_at *at)
 {
-	return &at->s->vm_status[at->i / FINDINGS].suffer.found[at->i % FINDINGS];
+	return &at->snap->vm_status[at->index / FINDINGS].suffer.found[at->index % FINDINGS];
 }
 
 static void causes_of(const struct field_at *at, size_t *first, size_t *n)
 {
-	*first = at->i * FINDINGS;
-	*n = (size_t)at->s->vm_status[at->i].suffer.n;
+	*first = at->index * FINDINGS;
+	*n = (size_t)at->snap->vm_status[at->index].suffer.n;
 }
 
 static void cause_key_of(const struct field_at *at, struct field_value *v)
@@ -232,21 +232,21 @@ static void cause_weight(const struct field_at *at, struct field_value *v)
 
 static void cause_for(const struct field_at *at, struct field_value *v)
 {
-	set_real(v, (double)(at->s->sample.time_ns - finding_of(at)->since_ns) / 1e9);
+	set_real(v, (double)(at->snap->sample.time_ns - finding_of(at)->since_ns) / 1e9);
 }
 
 static void cause_evidence(const struct field_at *at, struct field_value *v)
 {
-	struct suffer_look look = snapshot_look(at->s);
-	suffer_evidence(&look, at->i / FINDINGS, finding_of(at), v->buf, sizeof v->buf);
+	struct suffer_look look = snapshot_look(at->snap);
+	suffer_evidence(&look, at->index / FINDINGS, finding_of(at), v->buf, sizeof v->buf);
 	v->kind = FIELD_TEXT;
 	v->text = v->buf;
 }
 
 static void cause_cure(const struct field_at *at, struct field_value *v)
 {
-	struct suffer_look look = snapshot_look(at->s);
-	suffer_cure(&look, at->i / FINDINGS, finding_of(at), v->buf, sizeof v->buf);
+	struct suffer_look look = snapshot_look(at->snap);
+	suffer_cure(&look, at->index / FINDINGS, finding_of(at), v->buf, sizeof v->buf);
 	v->kind = FIELD_TEXT;
 	v->text = v->buf;
 }
@@ -262,22 +262,22 @@ static SET(cause_set, cause_rows);
 
 static void suffer_score(const struct field_at *at, struct field_value *v)
 {
-	const struct suffering *x = &at->s->vm_status[at->i].suffer;
+	const struct suffering *x = &at->snap->vm_status[at->index].suffer;
 	if (x->n || vf64_has(x->got_pct))
 		set_real(v, x->score_pct);
 }
 
 static void suffer_got(const struct field_at *at, struct field_value *v)
 {
-	struct vf64 got = at->s->vm_status[at->i].suffer.got_pct;
+	struct vf64 got = at->snap->vm_status[at->index].suffer.got_pct;
 	if (vf64_has(got))
 		set_real(v, got.v);
 }
 
 static void suffer_not_known(const struct field_at *at, struct field_value *v)
 {
-	struct suffer_look look = snapshot_look(at->s);
-	suffer_unknown(&look, at->i, v->buf, sizeof v->buf);
+	struct suffer_look look = snapshot_look(at->snap);
+	suffer_unknown(&look, at->index, v->buf, sizeof v->buf);
 	if (!v->buf[0])
 		return;
 	v->kind = FIELD_TEXT;
@@ -325,7 +325,7 @@ SET(why_fields, why_rows);
 
 static const struct action *action_of(const struct field_at *at)
 {
-	return &at->s->actions[at->i];
+	return &at->snap->actions[at->index];
 }
 
 static void action_kind_of(const struct field_at *at, struct field_value *v)
@@ -335,7 +335,7 @@ static void action_kind_of(const struct field_at *at, struct field_value *v)
 
 static void action_vm(const struct field_at *at, struct field_value *v)
 {
-	const struct vm_sample *vm = sample_vm_by_uuid(&at->s->sample, action_of(at)->uuid);
+	const struct vm_sample *vm = sample_vm_by_uuid(&at->snap->sample, action_of(at)->uuid);
 	if (vm)
 		*v = (struct field_value){.kind = FIELD_TEXT, .text = vm->name};
 }
@@ -389,7 +389,7 @@ static void action_outcome(const struct field_at *at, struct field_value *v)
 static void all_actions(const struct field_at *at, size_t *first, size_t *n)
 {
 	*first = 0;
-	*n = at->s->n_actions;
+	*n = at->snap->n_actions;
 }
 
 static const struct field action_rows[] = {
@@ -410,17 +410,17 @@ static SET(action_set, action_rows);
 
 static void mode_cpu(const struct field_at *at, struct field_value *v)
 {
-	set_text(v, at->s->auto_cpu ? "auto" : "manual");
+	set_text(v, at->snap->auto_cpu ? "auto" : "manual");
 }
 
 static void mode_memory(const struct field_at *at, struct field_value *v)
 {
-	set_text(v, at->s->auto_memory ? "auto" : "manual");
+	set_text(v, at->snap->auto_memory ? "auto" : "manual");
 }
 
 static void mode_waits(const struct field_at *at, struct field_value *v)
 {
-	set_bool(v, at->s->waits_cpu || at->s->waits_memory);
+	set_bool(v, at->snap->waits_cpu || at->snap->waits_memory);
 }
 
 static const struct field mode_rows[] = {
@@ -434,17 +434,17 @@ static SET(mode_set, mode_rows);
 
 static void policy_cpu(const struct field_at *at, struct field_value *v)
 {
-	set_text(v, cpu_policy_name(at->s->cpu_policy));
+	set_text(v, cpu_policy_name(at->snap->cpu_policy));
 }
 
 static void policy_memory(const struct field_at *at, struct field_value *v)
 {
-	set_text(v, mem_policy_name(at->s->mem_policy));
+	set_text(v, mem_policy_name(at->snap->mem_policy));
 }
 
 static void policy_granularity(const struct field_at *at, struct field_value *v)
 {
-	set_text(v, granularity_name(at->s->granularity));
+	set_text(v, granularity_name(at->snap->granularity));
 }
 
 static const struct field policy_rows[] = {
@@ -456,7 +456,7 @@ static SET(policy_set, policy_rows);
 
 static void claim_state_of(const struct field_at *at, struct field_value *v)
 {
-	set_text(v, claim_state_name(at->s->backend.claim.state));
+	set_text(v, claim_state_name(at->snap->backend.claim.state));
 }
 
 static const struct field claim_rows[] = {
@@ -474,15 +474,15 @@ static void schema_number(const struct field_at *at, struct field_value *v)
 
 static void line_time(const struct field_at *at, struct field_value *v)
 {
-	text_time(v->buf, sizeof v->buf, at->s->sample.wall_ns);
+	text_time(v->buf, sizeof v->buf, at->snap->sample.wall_ns);
 	v->kind = FIELD_TEXT;
 	v->text = v->buf;
 }
 
 static void line_elapsed(const struct field_at *at, struct field_value *v)
 {
-	if (at->s->elapsed_s > 0)
-		set_real(v, at->s->elapsed_s);
+	if (at->snap->elapsed_s > 0)
+		set_real(v, at->snap->elapsed_s);
 }
 
 static const struct field line_rows[] = {
@@ -504,34 +504,34 @@ SET(json_fields, line_rows);
 
 static const void *object_of(enum field_base base, const struct field_at *at)
 {
-	const struct snapshot *s = at->s;
+	const struct snapshot *s = at->snap;
 	switch (base) {
 	case FIELD_OF_SNAPSHOT:
 		return s;
 	case FIELD_OF_PCPU:
-		return &s->sample.host.pcpus[at->i];
+		return &s->sample.host.pcpus[at->index];
 	case FIELD_OF_PCPU_RATE:
-		return &s->pcpu_rates[at->i];
+		return &s->pcpu_rates[at->index];
 	case FIELD_OF_VM:
-		return &s->sample.vms[at->i];
+		return &s->sample.vms[at->index];
 	case FIELD_OF_VM_RATE:
-		return &s->vm_rates[at->i];
+		return &s->vm_rates[at->index];
 	case FIELD_OF_VM_STATUS:
-		return &s->vm_status[at->i];
+		return &s->vm_status[at->index];
 	case FIELD_OF_VCPU:
-		return &s->sample.vcpus[at->i];
+		return &s->sample.vcpus[at->index];
 	case FIELD_OF_VCPU_RATE:
-		return &s->vcpu_rates[at->i];
+		return &s->vcpu_rates[at->index];
 	case FIELD_OF_ACTION:
-		return &s->actions[at->i];
+		return &s->actions[at->index];
 	case FIELD_OF_TALLY:
-		return at->t;
+		return at->tally;
 	case FIELD_OF_VM_TALLY:
-		return &at->t->vms[at->i];
+		return &at->tally->vms[at->index];
 	case FIELD_OF_VCPU_TALLY:
-		return &at->t->vcpus[at->i];
+		return &at->tally->vcpus[at->index];
 	case FIELD_OF_PCPU_TALLY:
-		return &at->t->pcpus[at->i];
+		return &at->tally->pcpus[at->index];
 	case FIELD_COMPUTED:
 		break;
 	}

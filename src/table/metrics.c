@@ -37,51 +37,51 @@ static void add_label(struct metric_labels *to, const char *name, const char *ra
 
 static void connected(const struct field_at *at, struct field_value *v)
 {
-	set_count(v, at->s->backend.link == LINK_OK);
+	set_count(v, at->snap->backend.link == LINK_OK);
 }
 
 static void auto_waits(const struct field_at *at, struct field_value *v)
 {
-	set_count(v, at->s->waits_cpu || at->s->waits_memory);
+	set_count(v, at->snap->waits_cpu || at->snap->waits_memory);
 }
 
 static void sample_age(const struct field_at *at, struct field_value *v)
 {
-	set_num(v, fmax(0, at->s->age_s + at->t->late_s));
+	set_num(v, fmax(0, at->snap->age_s + at->tally->late_s));
 }
 
 static void sample_time(const struct field_at *at, struct field_value *v)
 {
-	set_num(v, (double)at->s->sample.wall_ns / 1e9);
+	set_num(v, (double)at->snap->sample.wall_ns / 1e9);
 }
 
 static void n_vms(const struct field_at *at, struct field_value *v)
 {
-	set_count(v, (int64_t)at->s->sample.n_vms);
+	set_count(v, (int64_t)at->snap->sample.n_vms);
 }
 
 static void n_vcpus(const struct field_at *at, struct field_value *v)
 {
-	set_count(v, (int64_t)at->s->sample.n_vcpus);
+	set_count(v, (int64_t)at->snap->sample.n_vcpus);
 }
 
 static void n_pcpus(const struct field_at *at, struct field_value *v)
 {
 	set_count(v, 0);
-	for (size_t i = 0; i < at->s->sample.host.n_pcpus; i++)
-		v->num += at->s->sample.host.pcpus[i].online;
+	for (size_t i = 0; i < at->snap->sample.host.n_pcpus; i++)
+		v->num += at->snap->sample.host.pcpus[i].online;
 }
 
 static void n_suffering(const struct field_at *at, struct field_value *v)
 {
 	set_count(v, 0);
-	for (size_t i = 0; i < at->s->sample.n_vms; i++)
-		v->num += at->s->vm_status[i].suffer.n > 0;
+	for (size_t i = 0; i < at->snap->sample.n_vms; i++)
+		v->num += at->snap->vm_status[i].suffer.n > 0;
 }
 
 static void left_behind(const struct field_at *at, struct field_value *v)
 {
-	set_count(v, at->s->left_behind ? at->s->n_changed : 0);
+	set_count(v, at->snap->left_behind ? at->snap->n_changed : 0);
 }
 
 static const struct field host_rows[] = {
@@ -149,10 +149,10 @@ static void info_labels(const struct field_at *at, struct metric_labels *to)
 	static const char *const sources[] = {[SOURCE_LIBVIRT] = "libvirt",
 		[SOURCE_SIMULATOR] = "simulator",
 		[SOURCE_RECORDING] = "recording"};
-	add_label(to, "host", at->s->sample.host.hostname);
-	add_label(to, "uri", at->s->backend.uri);
-	add_label(to, "hypervisor", at->s->sample.host.hypervisor);
-	add_label(to, "source", sources[at->s->source]);
+	add_label(to, "host", at->snap->sample.host.hostname);
+	add_label(to, "uri", at->snap->backend.uri);
+	add_label(to, "hypervisor", at->snap->sample.host.hypervisor);
+	add_label(to, "source", sources[at->snap->source]);
 	add_label(to, "version", VMTOP_VERSION);
 }
 
@@ -166,17 +166,17 @@ static size_t memory_states(const struct field_at *at)
 
 static void memory_state_label(const struct field_at *at, struct metric_labels *to)
 {
-	add_label(to, "state", memory_state_name((enum host_mem_state)at->i));
+	add_label(to, "state", memory_state_name((enum host_mem_state)at->index));
 }
 
 static void memory_state_is(const struct field_at *at, struct field_value *v)
 {
-	set_count(v, (size_t)at->s->memory.state == at->i);
+	set_count(v, (size_t)at->snap->memory.state == at->index);
 }
 
 static void memory_state_for(const struct field_at *at, struct field_value *v)
 {
-	set_count(v, at->t->memory_ns[at->i]);
+	set_count(v, at->tally->memory_ns[at->index]);
 }
 
 static const struct field memory_state_rows[] = {
@@ -194,12 +194,12 @@ static size_t claim_states(const struct field_at *at)
 
 static void claim_label(const struct field_at *at, struct metric_labels *to)
 {
-	add_label(to, "state", claim_state_name((enum claim_state)at->i));
+	add_label(to, "state", claim_state_name((enum claim_state)at->index));
 }
 
 static void claim_is(const struct field_at *at, struct field_value *v)
 {
-	set_count(v, (size_t)at->s->backend.claim.state == at->i);
+	set_count(v, (size_t)at->snap->backend.claim.state == at->index);
 }
 
 static const struct field claim_rows[] = {
@@ -209,12 +209,12 @@ static const struct field claim_rows[] = {
 
 static size_t controllers(const struct field_at *at)
 {
-	return *at->s->backend.claim.who != '\0';
+	return *at->snap->backend.claim.who != '\0';
 }
 
 static void controller_label(const struct field_at *at, struct metric_labels *to)
 {
-	add_label(to, "who", at->s->backend.claim.who);
+	add_label(to, "who", at->snap->backend.claim.who);
 }
 
 static const struct field controller_rows[] = {
@@ -246,13 +246,13 @@ static size_t all_programs(const struct field_at *at)
 
 static void program_label(const struct field_at *at, struct metric_labels *to)
 {
-	add_label(to, "program", programs[at->i].name);
+	add_label(to, "program", programs[at->index].name);
 }
 
 static void program_runs(const struct field_at *at, struct field_value *v)
 {
-	if (at->s->sample.host.local)
-		set_count(v, (at->s->sample.host.others & programs[at->i].bit) != 0);
+	if (at->snap->sample.host.local)
+		set_count(v, (at->snap->sample.host.others & programs[at->index].bit) != 0);
 }
 
 static const struct field program_rows[] = {
@@ -270,13 +270,13 @@ static size_t kinds_outcomes(const struct field_at *at)
 
 static void kind_outcome_label(const struct field_at *at, struct metric_labels *to)
 {
-	add_label(to, "kind", action_kind_text((enum action_kind)(at->i / TALLY_OUTCOMES)));
-	add_label(to, "outcome", outcome_text((enum outcome)(at->i % TALLY_OUTCOMES)));
+	add_label(to, "kind", action_kind_text((enum action_kind)(at->index / TALLY_OUTCOMES)));
+	add_label(to, "outcome", outcome_text((enum outcome)(at->index % TALLY_OUTCOMES)));
 }
 
 static void changes_of(const struct field_at *at, struct field_value *v)
 {
-	set_count(v, at->t->changes[at->i / TALLY_OUTCOMES][at->i % TALLY_OUTCOMES]);
+	set_count(v, at->tally->changes[at->index / TALLY_OUTCOMES][at->index % TALLY_OUTCOMES]);
 }
 
 static const struct field change_rows[] = {
@@ -294,13 +294,13 @@ static size_t kinds_reasons(const struct field_at *at)
 
 static void kind_reason_label(const struct field_at *at, struct metric_labels *to)
 {
-	add_label(to, "kind", action_kind_text((enum action_kind)(at->i / REASON_COUNT)));
-	add_label(to, "reason", reason_key((enum reason)(at->i % REASON_COUNT)));
+	add_label(to, "kind", action_kind_text((enum action_kind)(at->index / REASON_COUNT)));
+	add_label(to, "reason", reason_key((enum reason)(at->index % REASON_COUNT)));
 }
 
 static void reasons_of(const struct field_at *at, struct field_value *v)
 {
-	int64_t n = at->t->reasons[at->i / REASON_COUNT][at->i % REASON_COUNT];
+	int64_t n = at->tally->reasons[at->index / REASON_COUNT][at->index % REASON_COUNT];
 	if (n)
 		set_count(v, n);
 }
@@ -319,13 +319,13 @@ static size_t policies_reasons(const struct field_at *at)
 
 static void policy_reason_label(const struct field_at *at, struct metric_labels *to)
 {
-	add_label(to, "policy", at->i < REASON_COUNT ? "cpu" : "memory");
-	add_label(to, "reason", reason_key((enum reason)(at->i % REASON_COUNT)));
+	add_label(to, "policy", at->index < REASON_COUNT ? "cpu" : "memory");
+	add_label(to, "reason", reason_key((enum reason)(at->index % REASON_COUNT)));
 }
 
 static void rounds_of(const struct field_at *at, struct field_value *v)
 {
-	int64_t n = at->t->rounds[at->i / REASON_COUNT][at->i % REASON_COUNT];
+	int64_t n = at->tally->rounds[at->index / REASON_COUNT][at->index % REASON_COUNT];
 	if (n)
 		set_count(v, n);
 }
@@ -340,14 +340,14 @@ static const struct field round_rows[] = {
 
 static size_t pcpus(const struct field_at *at)
 {
-	return at->t->n_pcpus;
+	return at->tally->n_pcpus;
 }
 
 static void pcpu_label(const struct field_at *at, struct metric_labels *to)
 {
 	struct metric_label *l = &to->of[to->n++];
 	*l = (struct metric_label){.name = "pcpu"};
-	snprintf(l->buf, sizeof l->buf, "%d", at->t->pcpus[at->i].id);
+	snprintf(l->buf, sizeof l->buf, "%d", at->tally->pcpus[at->index].id);
 }
 
 static const struct field pcpu_rows[] = {
@@ -362,41 +362,41 @@ static const struct field pcpu_rows[] = {
 
 static void name_vm(const struct field_at *at, size_t vm, struct metric_labels *to)
 {
-	add_label(to, "vm", at->s->sample.vms[vm].name);
+	add_label(to, "vm", at->snap->sample.vms[vm].name);
 	struct metric_label *l = &to->of[to->n++];
 	*l = (struct metric_label){.name = "uuid"};
-	uuid_format(at->s->sample.vms[vm].uuid, l->buf);
+	uuid_format(at->snap->sample.vms[vm].uuid, l->buf);
 }
 
 static size_t vms(const struct field_at *at)
 {
-	return at->t->n_vms;
+	return at->tally->n_vms;
 }
 
 static void vm_label(const struct field_at *at, struct metric_labels *to)
 {
-	name_vm(at, at->i, to);
+	name_vm(at, at->index, to);
 }
 
 static const struct vm_tally *tally_of(const struct field_at *at)
 {
-	return &at->t->vms[at->i];
+	return &at->tally->vms[at->index];
 }
 
 static void vm_running(const struct field_at *at, struct field_value *v)
 {
-	enum vm_state st = at->s->sample.vms[at->i].state;
+	enum vm_state st = at->snap->sample.vms[at->index].state;
 	set_count(v, st == VM_RUNNING || st == VM_BLOCKED || st == VM_NOSTATE);
 }
 
 static void vm_vcpus(const struct field_at *at, struct field_value *v)
 {
-	set_count(v, (int64_t)at->s->sample.vms[at->i].n_vcpus);
+	set_count(v, (int64_t)at->snap->sample.vms[at->index].n_vcpus);
 }
 
 static void vm_hung(const struct field_at *at, struct field_value *v)
 {
-	set_count(v, at->s->sample.vms[at->i].hung_since_ns != 0);
+	set_count(v, at->snap->sample.vms[at->index].hung_since_ns != 0);
 }
 
 static int64_t failures(const int64_t of[TALLY_OUTCOMES])
@@ -507,7 +507,7 @@ static const struct field vm_rows[] = {
 
 static size_t vms_alarms(const struct field_at *at)
 {
-	return at->t->n_vms * ALARM_COUNT;
+	return at->tally->n_vms * ALARM_COUNT;
 }
 
 /* "SHORT OF MEMORY": short-of-memory */
@@ -522,13 +522,13 @@ static void add_alarm(struct metric_labels *to, enum alarm a)
 
 static void vm_alarm_label(const struct field_at *at, struct metric_labels *to)
 {
-	name_vm(at, at->i / ALARM_COUNT, to);
-	add_alarm(to, (enum alarm)(at->i % ALARM_COUNT));
+	name_vm(at, at->index / ALARM_COUNT, to);
+	add_alarm(to, (enum alarm)(at->index % ALARM_COUNT));
 }
 
 static void alarm_for(const struct field_at *at, struct field_value *v)
 {
-	set_count(v, at->t->vms[at->i / ALARM_COUNT].alarm_ns[at->i % ALARM_COUNT]);
+	set_count(v, at->tally->vms[at->index / ALARM_COUNT].alarm_ns[at->index % ALARM_COUNT]);
 }
 
 static const struct field vm_alarm_rows[] = {
@@ -540,8 +540,8 @@ static const struct field vm_alarm_rows[] = {
 
 static void vm_cause_label(const struct field_at *at, struct metric_labels *to)
 {
-	const struct suffering *x = &at->s->vm_status[at->i].suffer;
-	name_vm(at, at->i, to);
+	const struct suffering *x = &at->snap->vm_status[at->index].suffer;
+	name_vm(at, at->index, to);
 	if (!x->n)
 		return;
 	add_label(to, "cause", cause_key(x->found[0].cause));
@@ -550,7 +550,7 @@ static void vm_cause_label(const struct field_at *at, struct metric_labels *to)
 
 static void vm_cause(const struct field_at *at, struct field_value *v)
 {
-	if (at->s->vm_status[at->i].suffer.n)
+	if (at->snap->vm_status[at->index].suffer.n)
 		set_count(v, 1);
 }
 
@@ -563,12 +563,12 @@ static const struct field vm_cause_rows[] = {
 
 static size_t vcpus(const struct field_at *at)
 {
-	return at->t->n_vcpus;
+	return at->tally->n_vcpus;
 }
 
 static void vcpu_label(const struct field_at *at, struct metric_labels *to)
 {
-	const struct vcpu_tally *c = &at->t->vcpus[at->i];
+	const struct vcpu_tally *c = &at->tally->vcpus[at->index];
 	name_vm(at, c->vm, to);
 	struct metric_label *l = &to->of[to->n++];
 	*l = (struct metric_label){.name = "vcpu"};

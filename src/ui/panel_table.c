@@ -316,7 +316,7 @@ static void draw_cell(const struct view *v, const struct column *c, const struct
 	struct value val;
 	char text[1400];
 	if (!strcmp(c->key, "bars")) {
-		draw_bars(env->s, vm, to, at.row, at.col, at.cols);
+		draw_bars(env->snap, vm, to, at.row, at.col, at.cols);
 		if (selected)
 			screen_style(to, at.row, at.col, at.cols, STYLE_SELECTED);
 		return;
@@ -324,8 +324,8 @@ static void draw_cell(const struct view *v, const struct column *c, const struct
 	column_get(c, env, vm, &val);
 	value_format(text, sizeof text, &val);
 	say_release(v, c, text, sizeof text);
-	enum style st = cell_style(c, env->s, vm, &val);
-	if (selected && !is_alarm(c, env->s, vm))
+	enum style st = cell_style(c, env->snap, vm, &val);
+	if (selected && !is_alarm(c, env->snap, vm))
 		st = STYLE_SELECTED;
 	if (c->left)
 		draw_cut(to, at.row, at.col, at.cols, st, text);
@@ -351,7 +351,7 @@ static void draw_row(struct view *v, const struct snapshot *s, const struct plan
 	struct screen *to, struct rect at)
 {
 	size_t vm = v->rows[row];
-	struct column_env env = {.s = s, .of_host = v->of_host};
+	struct column_env env = {.snap = s, .of_host = v->of_host};
 	bool selected = v->has_sel && row == v->sel_row && v->over.kind != OVER_SORT;
 	bool marked = rows_marked(v, s->sample.vms[vm].uuid);
 	char name[1400];

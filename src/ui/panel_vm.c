@@ -124,7 +124,7 @@ static void io_text(const struct snapshot *s, size_t vm, char *buf, size_t len)
 		{"rxby", " · net in %s B/s"},
 		{"txby", ", out %s B/s"},
 	};
-	struct column_env env = {.s = s, .of_host = false};
+	struct column_env env = {.snap = s, .of_host = false};
 	size_t at = 0;
 	const struct vm_rate *r = &s->vm_rates[vm];
 	buf[0] = '\0';
@@ -170,7 +170,7 @@ static void draw_identity(
 	const struct view *v, const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
 {
 	const struct vm_sample *m = &s->sample.vms[vm];
-	struct column_env env = {.s = s, .of_host = v->of_host};
+	struct column_env env = {.snap = s, .of_host = v->of_host};
 	struct value state;
 	char name[61], title[200], uuid[UUID_TEXT], word[64];
 	text_escape(name, sizeof name, m->name);

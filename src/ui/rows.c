@@ -79,7 +79,7 @@ static void sort_rows(
 	struct view *v, const struct snapshot *s, size_t *rows, int column, bool reverse, bool sick)
 {
 	const struct column *c = column < 0 ? NULL : column_at((size_t)column);
-	struct column_env env = {.s = s, .of_host = false};
+	struct column_env env = {.snap = s, .of_host = false};
 	for (size_t i = 0; i < v->n_rows; i++) {
 		key_fill(&v->keys[i], c, &env, rows[i]);
 		v->keys[i].first = sick ? s->vm_status[rows[i]].suffer.score_pct : 0;

@@ -15,7 +15,7 @@
 
 static void cell(const struct snapshot *s, const char *key, int id, char *buf, size_t len)
 {
-	struct column_env env = {.s = s, .of_host = false};
+	struct column_env env = {.snap = s, .of_host = false};
 	struct value v;
 	for (size_t i = 0; i < s->sample.n_vms; i++)
 		if (s->sample.vms[i].id == id)
@@ -130,11 +130,11 @@ static void test_of_host(void **state)
 	struct value v;
 	(void)state;
 	s->vm_rates[0].cpu_pct = vf64_ok(200);
-	column_get(
-		column_at((size_t)column_find("cpu")), &(struct column_env){.s = s, .of_host = false}, 0, &v);
+	column_get(column_at((size_t)column_find("cpu")), &(struct column_env){.snap = s, .of_host = false},
+		0, &v);
 	assert_true(v.num == 200);
-	column_get(
-		column_at((size_t)column_find("cpu")), &(struct column_env){.s = s, .of_host = true}, 0, &v);
+	column_get(column_at((size_t)column_find("cpu")), &(struct column_env){.snap = s, .of_host = true}, 0,
+		&v);
 	assert_true(v.num == 50);
 	bigsnap_free(s);
 }

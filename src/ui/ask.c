@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "vmtop/err.h"
+#include "vmtop/minmax.h"
 #include "vmtop/quantity.h"
 #include "vmtop/text.h"
 
@@ -262,7 +263,7 @@ bool list_key(struct view *v, const struct key_row *k, int n)
 	for (size_t i = 0; k && i < sizeof steps / sizeof steps[0]; i++)
 		if (steps[i].a == k->action) {
 			int to = v->over.row + steps[i].by;
-			v->over.row = to < 0 ? 0 : to >= n ? n - 1 : to;
+			v->over.row = clamp(to, 0, n - 1);
 			return true;
 		}
 	return false;

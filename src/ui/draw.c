@@ -34,7 +34,9 @@ static const struct {
 
 uint32_t draw_glyph(const struct screen *to, enum glyph g)
 {
-	return to->ascii ? glyphs[g].ascii : to->console ? glyphs[g].console : glyphs[g].wide;
+	if (to->ascii)
+		return glyphs[g].ascii;
+	return to->console ? glyphs[g].console : glyphs[g].wide;
 }
 
 uint32_t draw_level(const struct screen *to, double pct)

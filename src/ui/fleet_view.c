@@ -91,7 +91,7 @@ static void select_row(struct fleet_view *v, const struct fleet *f, long to)
 	if (!l->n)
 		return;
 	l->moved = true;
-	l->at = to < 0 ? 0 : to >= (long)l->n ? l->n - 1 : (size_t)to;
+	l->at = (size_t)clamp(to, 0, (long)l->n - 1);
 	note_cursor(l, f, v->kind);
 	show_cursor(v, l);
 }

@@ -15,7 +15,7 @@ static void move_vcpu(struct view *v, const struct snapshot *s, long by)
 		return;
 	const struct vm_sample *m = &s->sample.vms[vm];
 	long k = c - &s->sample.vcpus[m->first_vcpu] + by;
-	k = k < 0 ? 0 : k >= (long)m->n_vcpus ? (long)m->n_vcpus - 1 : k;
+	k = clamp(k, 0, (long)m->n_vcpus - 1);
 	v->map.vcpu = s->sample.vcpus[m->first_vcpu + (size_t)k].id;
 }
 
@@ -65,7 +65,7 @@ static void map_side(struct view *v, int by)
 		return;
 	long i = units_find(&v->units, v->map.cpu);
 	i = i < 0 ? 0 : i + by;
-	i = i < 0 ? 0 : i >= (long)v->units.n ? (long)v->units.n - 1 : i;
+	i = clamp(i, 0, (long)v->units.n - 1);
 	v->map.cpu = v->units.list[i].first;
 }
 
@@ -111,7 +111,8 @@ static void key_side(struct view *v, const struct snapshot *s, int by)
 	struct table *t = view_table(v);
 	switch (view_focus(v)) {
 	case FOCUS_TABLE:
-		t->left = t->left + by < 0 ? 0 : t->left + by >= t->n_cols - 1 ? t->left : t->left + by;
+		if (t->left + by < t->n_cols - 1)
+			t->left = max_of(t->left + by, 0);
 		break;
 	case FOCUS_MAP:
 		map_side(v, by);

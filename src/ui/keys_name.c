@@ -200,7 +200,16 @@ static int mouse_key(long button, bool pressed)
 	button &= ~28L; /* Shift, Alt and Control do not matter */
 	if (!pressed)
 		return VK_NONE;
-	return button == 0 ? VK_CLICK : button == 64 ? VK_WHEEL_UP : button == 65 ? VK_WHEEL_DOWN : VK_NONE;
+	switch (button) {
+	case 0:
+		return VK_CLICK;
+	case 64:
+		return VK_WHEEL_UP;
+	case 65:
+		return VK_WHEEL_DOWN;
+	default:
+		return VK_NONE;
+	}
 }
 
 /* CSI < button ; column ; row M, the same without < and with 32 more, or M and three bytes. */

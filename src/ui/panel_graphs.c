@@ -95,7 +95,9 @@ static int deviation_top(const struct view *v, const struct screen *to, int cols
 		int sum = (a == DRAW_NO_LEVEL ? 0 : a) + (b == DRAW_NO_LEVEL ? 0 : b);
 		most = max_of(sum, most);
 	}
-	return most <= 50 ? 50 : most <= 100 ? 100 : DEVIATION_MOST;
+	if (most <= 50)
+		return 50;
+	return most <= 100 ? 100 : DEVIATION_MOST;
 }
 
 /* "Deviation 50.2 ⣿ best 25.3 limit 29.1" */

@@ -16,23 +16,20 @@ _Static_assert(1 << VIEW_COUNT == AT_ANY + 1, "enum key_view has the views in th
 static void state_words(const struct view *v, const struct snapshot *s, double age_s, char *buf, size_t len)
 {
 	double late = max_of(s->delay_s * 2, s->delay_s + 2);
-	const char *link = s->backend.link == LINK_LOST         ? "RECONNECTING "
-			   : s->backend.link == LINK_CONNECTING ? "CONNECTING "
-			   : s->backend.link == LINK_SLOW       ? "SLOW "
-								: "";
+	static const char *const links[] = {[LINK_OK] = "",
+		[LINK_CONNECTING] = "CONNECTING ",
+		[LINK_LOST] = "RECONNECTING ",
+		[LINK_SLOW] = "SLOW "};
+	static const char *const moments[] = {
+		[MOMENT_NOW] = "", [MOMENT_PLAYED] = "REPLAY ", [MOMENT_KEPT] = "PAST "};
+	const char *edits = v->editor.on ? "PIN EDITOR " : "";
+	const char *reads = s->readonly ? "READ-ONLY " : "";
 	char stale[32] = "";
 	if (!s->first && !v->paused && s->moment == MOMENT_NOW && age_s > late)
 		snprintf(stale, sizeof stale, "STALE %.0f s ", age_s);
-	snprintf(buf, len, "%s%s%s%s%s%s%s%s", link, stale, v->paused ? "PAUSED " : "",
-		s->over ? "ENDED " : "",
-		s->preview     ? "PREVIEW "
-		: v->editor.on ? "PIN EDITOR "
-			       : "",
-		s->dry_run ? "DRY-RUN " : "", s->backend.recording[0] ? "REC " : "",
-		s->moment == MOMENT_KEPT     ? "PAST "
-		: s->moment == MOMENT_PLAYED ? "REPLAY "
-		: s->readonly                ? "READ-ONLY "
-					     : "");
+	snprintf(buf, len, "%s%s%s%s%s%s%s%s", links[s->backend.link], stale, v->paused ? "PAUSED " : "",
+		s->over ? "ENDED " : "", s->preview ? "PREVIEW " : edits, s->dry_run ? "DRY-RUN " : "",
+		s->backend.recording[0] ? "REC " : "", s->moment == MOMENT_NOW ? reads : moments[s->moment]);
 	size_t n = strlen(buf);
 	if (n && n < len)
 		buf[n - 1] = '\0';
@@ -201,13 +198,12 @@ static int mode_words(struct screen *to, int row, const char *what, bool on, boo
 {
 	char text[80];
 	int col = put(to, row, 0, STYLE_DIM, what);
-	col = put(to, row, col,
-		on      ? STYLE_GOOD
-		: waits ? STYLE_WARN
-			: STYLE_BOLD,
-		on      ? "AUTO   "
-		: waits ? "WAITS  "
-			: "MANUAL ");
+	if (on)
+		col = put(to, row, col, STYLE_GOOD, "AUTO   ");
+	else if (waits)
+		col = put(to, row, col, STYLE_WARN, "WAITS  ");
+	else
+		col = put(to, row, col, STYLE_BOLD, "MANUAL ");
 	snprintf(text, sizeof text, "%s", policy);
 	int width = to->cols >= 100 ? 19 : to->cols >= 60 ? 17 : 0;
 	if (width)
@@ -235,7 +231,9 @@ static void cpu_line(const struct snapshot *s, struct screen *to, int row)
 
 static const char *memory_state(enum host_mem_state st)
 {
-	return st == HOST_MEM_HARD ? "HARD" : st == HOST_MEM_SOFT ? "SOFT" : "OK";
+	if (st == HOST_MEM_HARD)
+		return "HARD";
+	return st == HOST_MEM_SOFT ? "SOFT" : "OK";
 }
 
 static void memory_line(const struct snapshot *s, struct screen *to, int row)
@@ -293,7 +291,9 @@ enum { ALERT_ROW = 3, ROWS_WITH_ALERT = 12, ROWS_WITH_WORD = 6 };
 
 int header_rows(int rows)
 {
-	return rows >= ROWS_WITH_ALERT ? ALERT_ROW + 1 : rows >= 8 ? 2 : 1;
+	if (rows >= ROWS_WITH_ALERT)
+		return ALERT_ROW + 1;
+	return rows >= 8 ? 2 : 1;
 }
 
 static void word_draw(const char *word, struct screen *to, int row, int col)

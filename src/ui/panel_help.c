@@ -125,11 +125,15 @@ static int help_text(const struct view *v, const struct snapshot *s, enum key_pl
 static void help_title(
 	const struct view *v, const struct snapshot *s, enum key_place place, char *buf, size_t len)
 {
-	const char *where = place == IN_EDIT      ? "pin editor"
-			    : place == IN_SETUP   ? "setup"
-			    : place == IN_SORT    ? "sort"
-			    : place == IN_PREVIEW ? "preview"
-						  : view_name(v->id);
+	const char *where = view_name(v->id);
+	if (place == IN_EDIT)
+		where = "pin editor";
+	else if (place == IN_SETUP)
+		where = "setup";
+	else if (place == IN_SORT)
+		where = "sort";
+	else if (place == IN_PREVIEW)
+		where = "preview";
 	snprintf(buf, len, "Help: %s%s", where, s->readonly ? " (read-only: keys that steer are off)" : "");
 }
 

@@ -19,10 +19,11 @@ static enum style line_style(const struct log_line *l)
 		return STYLE_DIM;
 	if (l->kind != LOG_ACTION)
 		return STYLE_NORMAL;
-	return l->outcome == OUTCOME_FAILED    ? STYLE_BAD
-	       : l->outcome == OUTCOME_UNKNOWN ? STYLE_WARN
-	       : l->outcome == OUTCOME_DONE    ? STYLE_NORMAL
-					       : STYLE_DIM;
+	if (l->outcome == OUTCOME_FAILED)
+		return STYLE_BAD;
+	if (l->outcome == OUTCOME_UNKNOWN)
+		return STYLE_WARN;
+	return l->outcome == OUTCOME_DONE ? STYLE_NORMAL : STYLE_DIM;
 }
 
 static bool wanted(const struct log_line *l, const uint8_t *uuid)

@@ -289,5 +289,7 @@ const struct vcpu_sample *edit_vcpu(const struct view *v, const struct snapshot 
 		return NULL;
 	const struct vm_sample *m = &s->sample.vms[*vm];
 	const struct vcpu_sample *c = sample_vcpu(&s->sample, m, v->map.vcpu);
-	return c ? c : m->n_vcpus ? &s->sample.vcpus[m->first_vcpu] : NULL;
+	if (c || !m->n_vcpus)
+		return c;
+	return &s->sample.vcpus[m->first_vcpu];
 }

@@ -163,9 +163,9 @@ static void of_step(struct view *v, int by)
 static const char *columns_name(const struct view *v)
 {
 	const struct table *t = view_table_of(v);
-	return t->ordered  ? "chosen, in this order"
-	       : t->chosen ? "the best that fit of the chosen"
-			   : "the best that fit";
+	if (t->ordered)
+		return "chosen, in this order";
+	return t->chosen ? "the best that fit of the chosen" : "the best that fit";
 }
 
 /* Back to what the screen chooses; the other way is to change a column. */

@@ -53,7 +53,11 @@ static int longest_name(const struct view *v, const struct snapshot *s, const st
 /* What names get before any column. */
 static int fair_name(int cols)
 {
-	return cols < 60 ? NAME_MIN : cols < 100 ? NAME_FAIR - 6 : cols < 160 ? NAME_FAIR : NAME_FAIR + 10;
+	if (cols < 60)
+		return NAME_MIN;
+	if (cols < 100)
+		return NAME_FAIR - 6;
+	return cols < 160 ? NAME_FAIR : NAME_FAIR + 10;
 }
 
 static int by_value(const void *a, const void *b)
@@ -289,7 +293,9 @@ static enum style cell_style(
 		return STYLE_WAIT;
 	if (!strcmp(c->key, "cpu") && m->n_vcpus) {
 		double each = s->vm_rates[vm].cpu_pct.v / (double)m->n_vcpus;
-		return each >= 90 ? STYLE_HIGH : each >= 60 ? STYLE_MID : STYLE_NORMAL;
+		if (each >= 90)
+			return STYLE_HIGH;
+		return each >= 60 ? STYLE_MID : STYLE_NORMAL;
 	}
 	if (!strcmp(c->key, "pins") && strcmp(val->text, "any"))
 		return STYLE_PIN;

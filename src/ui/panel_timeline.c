@@ -63,10 +63,11 @@ static int column_of(const struct timeline *t, int64_t wall_ns, int cols)
 
 static enum style event_style(enum timeline_kind k)
 {
-	return k == SIGN_FAULT  ? STYLE_BAD
-	       : k == SIGN_MARK ? STYLE_TITLE
-	       : k >= SIGN_AUTO ? STYLE_WARN
-				: STYLE_NORMAL;
+	if (k == SIGN_FAULT)
+		return STYLE_BAD;
+	if (k == SIGN_MARK)
+		return STYLE_TITLE;
+	return k >= SIGN_AUTO ? STYLE_WARN : STYLE_NORMAL;
 }
 
 static void draw_events(const struct timeline *t, struct screen *to, int row, int col, int cols)

@@ -158,5 +158,5 @@ void past_go(struct view *v, const struct snapshot *s, double seconds, bool from
 				 : (double)s->sample.time_ns;
 	double to = from + seconds * 1e9,
 	       last = (double)tape_time_ns(v->back.tape, tape_end(v->back.tape) - 1);
-	go(v, s, frame_at(v->back.tape, to > last ? (int64_t)last : to > 0 ? (int64_t)to : 0));
+	go(v, s, frame_at(v->back.tape, (int64_t)min_of(max_of(to, 0), last)));
 }

@@ -80,7 +80,9 @@ static void put(struct screen *s, int row, int col, uint32_t ch, int width, enum
 
 static enum text_charset charset_of(const struct screen *s)
 {
-	return s->ascii ? TEXT_ASCII : s->console ? TEXT_CONSOLE : TEXT_UTF8;
+	if (s->ascii)
+		return TEXT_ASCII;
+	return s->console ? TEXT_CONSOLE : TEXT_UTF8;
 }
 
 /* What stands for one character: itself (NULL), or a text in ASCII. Bars and frames of our own on the console

@@ -218,7 +218,9 @@ ssize_t term_read(unsigned char *bytes, size_t len, short events)
 		(events & (POLLHUP | POLLERR | POLLNVAL)))
 		return -1;
 	ssize_t n = read(STDIN_FILENO, bytes, len);
-	return n > 0 ? n : n < 0 && errno == EINTR ? 0 : -1;
+	if (n > 0)
+		return n;
+	return n < 0 && errno == EINTR ? 0 : -1;
 }
 
 int term_signals(void)

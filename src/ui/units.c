@@ -37,7 +37,13 @@ static int by_place(const void *x, const void *y)
 /* The number that pCPUs of one unit share; a pCPU whose place is not known stays alone. */
 static int group_of(const struct pcpu_sample *p, enum merge m)
 {
-	int g = m == MERGE_CORE ? p->core : m == MERGE_LLC ? p->llc : m == MERGE_NODE ? p->node : -1;
+	int g = -1;
+	if (m == MERGE_CORE)
+		g = p->core;
+	else if (m == MERGE_LLC)
+		g = p->llc;
+	else if (m == MERGE_NODE)
+		g = p->node;
 	return g < 0 ? -1 - p->id : g;
 }
 

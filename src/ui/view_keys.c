@@ -118,7 +118,7 @@ static void sort_step(struct view *v, int by)
 	for (int i = 0; i < t->n_cols; i++)
 		if (t->cols[i] == t->sort)
 			at = i + by;
-	at = at < 0 ? 0 : at >= t->n_cols ? t->n_cols - 1 : at;
+	at = clamp(at, 0, t->n_cols - 1);
 	t->sort = t->cols[at];
 	t->sorted = true;
 	t->reverse = false;

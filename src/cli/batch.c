@@ -240,7 +240,9 @@ static int batch_leave(struct batch_out *o, struct engine *en, int fd)
 
 static enum output_how how_written(enum out_format f)
 {
-	return f == OUT_OPENMETRICS ? OUTPUT_REPLACE : f == OUT_LOG ? OUTPUT_ADD : OUTPUT_ANEW;
+	if (f == OUT_OPENMETRICS)
+		return OUTPUT_REPLACE;
+	return f == OUT_LOG ? OUTPUT_ADD : OUTPUT_ANEW;
 }
 
 int batch_run(const struct config *cfg, struct engine *en, const struct batch_source *from, struct err *e)

@@ -12,16 +12,16 @@
 
 static const char *cpu_name(const struct run *r)
 {
-	return r->recorded              ? "recorded"
-	       : r->cpu == COMPARE_NONE ? "none"
-					: cpu_policy_name((enum cpu_policy_id)r->cpu);
+	if (r->recorded)
+		return "recorded";
+	return r->cpu == COMPARE_NONE ? "none" : cpu_policy_name((enum cpu_policy_id)r->cpu);
 }
 
 static const char *memory_name(const struct run *r)
 {
-	return r->recorded                 ? "recorded"
-	       : r->memory == COMPARE_NONE ? "none"
-					   : mem_policy_name((enum mem_policy_id)r->memory);
+	if (r->recorded)
+		return "recorded";
+	return r->memory == COMPARE_NONE ? "none" : mem_policy_name((enum mem_policy_id)r->memory);
 }
 
 static double mean_of(const struct run *r)

@@ -30,7 +30,9 @@ static bool event_of_text(const char *text, enum timeline_kind *to)
 	bool came = ends_with(text, " appeared"), gone = ends_with(text, " is gone");
 	bool mode = (!strncmp(text, "CPU: ", 5) || !strncmp(text, "memory: ", 8)) &&
 		    (ends_with(text, ": AUTO") || ends_with(text, ": MANUAL"));
-	*to = came ? SIGN_CAME : gone ? SIGN_GONE : SIGN_AUTO;
+	*to = gone ? SIGN_GONE : SIGN_AUTO;
+	if (came)
+		*to = SIGN_CAME;
 	return came || gone || mode;
 }
 

@@ -214,5 +214,7 @@ const struct course *course_of(const struct engine *en)
 		.decide = engine_plan_ahead,
 		.after = nothing_after,
 		.timeline = whole_timeline};
-	return !ops_of(en) ? &host : en->cfg.replan ? &anew : &shown;
+	if (!ops_of(en))
+		return &host;
+	return en->cfg.replan ? &anew : &shown;
 }

@@ -37,7 +37,9 @@ static enum reason vcpu_reason(const struct engine *en, size_t k)
 	if (en->rules.vcpus[k].cpu != REASON_NONE)
 		return en->rules.vcpus[k].cpu;
 	int n = cpuset_count(&en->model.vcpus[k].target);
-	return n == 0 ? REASON_NOTHING_ALLOWED : n == 1 ? REASON_SINGLE : REASON_NONE;
+	if (n == 0)
+		return REASON_NOTHING_ALLOWED;
+	return n == 1 ? REASON_SINGLE : REASON_NONE;
 }
 
 /* A VM none of whose vCPUs has a choice shows their reason. */

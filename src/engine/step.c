@@ -216,10 +216,8 @@ static void rebalance_text(const struct engine *en, size_t first, size_t pins, c
 	const char *sep = "";
 	for (int k = 0; k < PIN_KINDS && n < len; k++)
 		if (of[k]) {
-			n += (size_t)snprintf(buf + n, len - n, "%s%zu %s%s", sep, of[k], *sep ? "" : "vCPU",
-				*sep         ? ""
-				: of[k] == 1 ? " "
-					     : "s ");
+			const char *noun = of[k] == 1 ? "vCPU " : "vCPUs ";
+			n += (size_t)snprintf(buf + n, len - n, "%s%zu %s", sep, of[k], *sep ? "" : noun);
 			n += (size_t)snprintf(buf + n, n < len ? len - n : 0, "%s", words[k]);
 			sep = ", ";
 		}

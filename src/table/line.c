@@ -76,7 +76,9 @@ const char *line_arg(const struct line_row *r)
 	const struct setting *s = line_setting(r);
 	if (!s)
 		return r->arg ? r->arg : "";
-	return s->type == SET_FLAG ? "yes or no" : s->arg ? s->arg : "VALUE";
+	if (s->type == SET_FLAG)
+		return "yes or no";
+	return s->arg ? s->arg : "VALUE";
 }
 
 const char *line_help(const struct line_row *r)

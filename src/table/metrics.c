@@ -628,7 +628,9 @@ enum metric_type metric_type(const struct field *f)
 
 const char *metric_type_name(enum metric_type t)
 {
-	return t == METRIC_COUNTER ? "counter" : t == METRIC_INFO ? "info" : "gauge";
+	if (t == METRIC_COUNTER)
+		return "counter";
+	return t == METRIC_INFO ? "info" : "gauge";
 }
 
 static const struct unit {

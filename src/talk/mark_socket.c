@@ -26,7 +26,9 @@ enum { MARK_BYTES = 80, AT_ONCE = 16 };
 static const char *run_folder(void)
 {
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
-	return xdg && *xdg == '/' ? xdg : geteuid() == 0 ? "/run" : NULL;
+	if (xdg && *xdg == '/')
+		return xdg;
+	return geteuid() == 0 ? "/run" : NULL;
 }
 
 static bool private_folder(const char *path)

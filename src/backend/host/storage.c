@@ -126,7 +126,9 @@ enum move_disks storage_of_file(const char *path, const char *mounts)
 		if (i >= LINKS_MOST || strstr(link, "..") || !follow(real, at, link))
 			return DISKS_JUDGED;
 	bool known = type_of(real, mounts, type) && (is_shared(type) || strncmp(type, "fuse", 4) != 0);
-	return !known ? DISKS_JUDGED : is_shared(type) ? DISKS_SHARED : DISKS_LOCAL;
+	if (!known)
+		return DISKS_JUDGED;
+	return is_shared(type) ? DISKS_SHARED : DISKS_LOCAL;
 }
 
 /* Names that mean one disk everywhere: a host has it, or has nothing of that name. Not /dev/rbd0 or

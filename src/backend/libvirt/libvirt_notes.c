@@ -3,6 +3,7 @@
  * vCPU a moment ago. Must not know: libvirt. */
 #include "libvirt_notes.h"
 #include "vmtop/array.h"
+#include "vmtop/minmax.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -136,7 +137,10 @@ static void watch_pin(struct pin_note *pin, const struct vcpu_sample *v, int64_t
 	bool told = pin->foreign_ns > pin->seen_ns; /* by an event */
 	if (changed && pin->still >= STILL && !told && !is_ours(pin, &v->affinity))
 		pin->foreign_ns = now_ns;
-	pin->still = !known ? 0 : changed ? 1 : pin->still < STILL ? pin->still + 1 : STILL;
+	if (known)
+		pin->still = changed ? 1 : min_of(pin->still + 1, STILL);
+	else
+		pin->still = 0;
 	pin->seen = v->affinity;
 	pin->allowed = v->allowed;
 	pin->seen_ns = now_ns;

@@ -16,7 +16,9 @@ enum { MAP_BYTES = CPUSET_CPUS / 8, PARAMS_MOST = 16 };
 /* 1: told, 0: not, -1: it cannot be known now. */
 static int told(int rc)
 {
-	return rc >= 0 ? 1 : connect_unsupported() ? 0 : -1;
+	if (rc >= 0)
+		return 1;
+	return connect_unsupported() ? 0 : -1;
 }
 
 static void take_nodes(struct dom_facts *f, virTypedParameterPtr params, int n)

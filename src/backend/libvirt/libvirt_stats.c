@@ -228,10 +228,11 @@ void stats_memory(struct vm_memory *m, const virDomainMemoryStatStruct *stats, i
 
 static enum avail host_reason(const struct stats_why *w)
 {
-	return !w->asked      ? AVAIL_NOT_ASKED
-	       : w->hung      ? AVAIL_HUNG
-	       : !w->reported ? AVAIL_UNSUPPORTED
-			      : AVAIL_NONE;
+	if (!w->asked)
+		return AVAIL_NOT_ASKED;
+	if (w->hung)
+		return AVAIL_HUNG;
+	return w->reported ? AVAIL_NONE : AVAIL_UNSUPPORTED;
 }
 
 static enum avail guest_reason(const struct vm_memory *m, const struct stats_why *w)

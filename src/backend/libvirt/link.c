@@ -135,9 +135,9 @@ static int on_lifecycle(virConnectPtr c, virDomainPtr dom, int event, int detail
 	bool stopped = event == VIR_DOMAIN_EVENT_STOPPED;
 	bool saved = stopped && (detail == VIR_DOMAIN_EVENT_STOPPED_SAVED ||
 					detail == VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT);
-	enum link_event_kind kind = saved || event == VIR_DOMAIN_EVENT_STARTED ? EVENT_RETURNS
-				    : stopped                                  ? EVENT_ENDED
-									       : EVENT_LIFECYCLE;
+	enum link_event_kind kind = stopped ? EVENT_ENDED : EVENT_LIFECYCLE;
+	if (saved || event == VIR_DOMAIN_EVENT_STARTED)
+		kind = EVENT_RETURNS;
 	inbox_put(l, dom, (struct link_event){.kind = kind, .vcpu = -1});
 	return 0;
 }
@@ -481,9 +481,9 @@ bool link_await(struct link *l, struct request *r, int64_t until_ns)
 enum give_up link_give_up(struct link *l, struct request *r)
 {
 	pthread_mutex_lock(&l->lock);
-	enum give_up how = r->state == REQ_DONE     ? GAVE_UP_DONE
-			   : r->state == REQ_QUEUED ? GAVE_UP_QUEUED
-						    : GAVE_UP_BEGUN;
+	enum give_up how = r->state == REQ_QUEUED ? GAVE_UP_QUEUED : GAVE_UP_BEGUN;
+	if (r->state == REQ_DONE)
+		how = GAVE_UP_DONE;
 	if (how == GAVE_UP_QUEUED)
 		unqueue(l, r);
 	else if (how == GAVE_UP_BEGUN)

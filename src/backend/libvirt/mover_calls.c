@@ -131,9 +131,9 @@ static enum move_cpu compare_cpu(virConnectPtr c, const struct dom_cpu *cpu)
 		rc = virConnectCompareHypervisorCPU(c, NULL, cpu->arch, NULL, cpu->virt, cpu->xml, 0);
 	if (rc == VIR_CPU_COMPARE_ERROR && strcmp(cpu->virt, "qemu") != 0)
 		rc = virConnectCompareCPU(c, cpu->xml, 0);
-	return rc == VIR_CPU_COMPARE_INCOMPATIBLE ? MOVE_CPU_LACKS
-	       : rc == VIR_CPU_COMPARE_ERROR      ? MOVE_CPU_NOT_COMPARED
-						  : MOVE_CPU_FITS;
+	if (rc == VIR_CPU_COMPARE_INCOMPATIBLE)
+		return MOVE_CPU_LACKS;
+	return rc == VIR_CPU_COMPARE_ERROR ? MOVE_CPU_NOT_COMPARED : MOVE_CPU_FITS;
 }
 
 static void compare_needs(struct ask *q, virConnectPtr c)

@@ -17,6 +17,7 @@ enum { BIG = 1, TICK_S = 2 };
 static struct fixture f;
 static struct shares_ctl *c;
 static struct why why;
+static bool calls_fail;
 static bool pins_too; /* placement moves something in each round */
 static enum round_mode mode;
 
@@ -57,7 +58,7 @@ static int begin(void **state)
 	all_busy(100);
 	c = shares_ctl_new();
 	assert_non_null(c);
-	pins_too = false;
+	pins_too = calls_fail = false;
 	mode = ROUND_AUTO;
 	return 0;
 }
@@ -78,8 +79,8 @@ static struct vm_rule *rule(unsigned vm)
 static void carried_out(struct action *a)
 {
 	struct vm_rule *r = &f.rules.vms[a->vm];
-	a->outcome = OUTCOME_DONE;
-	if (a->kind != ACTION_SHARES)
+	a->outcome = calls_fail ? OUTCOME_FAILED : OUTCOME_DONE;
+	if (calls_fail || a->kind != ACTION_SHARES)
 		return;
 	r->shares_found = r->shares_found > 0 ? r->shares_found : a->from_shares;
 	r->shares_now = a->to_shares == r->shares_found ? 0 : a->to_shares;
@@ -234,6 +235,35 @@ static void nobody_is_lifted_where_that_is_no_help(void **state)
 	}
 }
 
+/* Room where it may not run, or that nobody may use, is none. */
+static void room_of_others_is_none(void **state)
+{
+	struct action a;
+	for (int isolated = 0; isolated < 2; isolated++) {
+		for (unsigned vm = 1; vm <= 5; vm++)
+			for (size_t i = 0; i < fx_vm_sample(&f, vm)->n_vcpus; i++)
+				if (isolated)
+					fx_runs_on(&f, vm, (int)i, 0);
+				else
+					fx_pin(&f, vm, (int)i, "0-2");
+		f.s.host.pcpus[3].isolated = isolated;
+		fx_background(&f, 3, 0);
+		lifted(&a);
+		end(state);
+		begin(state);
+	}
+}
+
+/* What its user gave it is not ours to take, however much it is. */
+static void what_was_given_stays(void **state)
+{
+	(void)state;
+	struct action a;
+	not_to_be_steered();
+	weigh(3, 2000);
+	assert_int_equal(until_change(200, &a), -1);
+}
+
 /* Who was given half of the rule gets half of what equals would have. */
 static void what_was_given_counts(void **state)
 {
@@ -276,6 +306,49 @@ static void what_did_not_help_is_taken_back(void **state)
 	assert_in_range(until_change(100, &a), 60, 62);
 	expect(&a, REASON_TAKE_BACK, 400, 100, "");
 	assert_in_range(until_change(2000, &a), 1200, 1224);
+	expect(&a, REASON_LIFT, 100, 400, "");
+}
+
+static void held(void)
+{
+	rule(BIG)->cpu = REASON_HELD;
+}
+
+static void set_by_somebody_else(void)
+{
+	rule(BIG)->shares_now = 0;
+}
+
+static void as_before_the_lift(void)
+{
+	rule(BIG)->shares_now = 100;
+}
+
+/* It did not help, but there is nothing of ours to take back, or it must not be touched. */
+static void only_what_is_ours_is_taken_back(void **state)
+{
+	static void (*const cases[])(void) = {held, own_is_unknown, set_by_somebody_else, as_before_the_lift};
+	struct action a;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		lifted(&a);
+		cases[i]();
+		rule(BIG)->shares_rest = true; /* nor is it lifted again */
+		if (until_change(100, &a) >= 0)
+			fail_msg("case %zu: %d -> %d: %s", i, a.from_shares, a.to_shares, a.why.text);
+		end(state);
+		begin(state);
+	}
+}
+
+/* A lift that was not made is on no trial, and is asked for again. */
+static void a_failed_lift_is_none(void **state)
+{
+	(void)state;
+	struct action a;
+	calls_fail = true;
+	assert_in_range(until_change(30, &a), 20, 22);
+	calls_fail = false;
+	assert_int_equal(until_change(10, &a), TICK_S);
 	expect(&a, REASON_LIFT, 100, 400, "");
 }
 
@@ -378,6 +451,20 @@ static void as_found_when_switched_off(void **state)
 	expect(&a, REASON_LOWER, 400, 100, "as found: shares are switched off");
 }
 
+/* Nobody else is there whose shares are as found. */
+static void as_found_when_all_are_ours(void **state)
+{
+	(void)state;
+	struct action a;
+	helped(&a);
+	for (unsigned vm = 2; vm <= 5; vm++)
+		fx_remove_vm(&f, vm);
+	f.cfg.shares = false;
+	assert_int_equal(until_change(10, &a), TICK_S);
+	expect(&a, REASON_LOWER, 400, 100, "as found: shares are switched off");
+	shares_ctl_free(NULL);
+}
+
 static void left_alone_where_it_may_not_be_steered(void **state)
 {
 	(void)state;
@@ -416,10 +503,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {TEST(lifted_when_it_lasts),
-		TEST(nobody_is_lifted_where_that_is_no_help), TEST(what_was_given_counts), TEST(in_steps),
-		TEST(what_did_not_help_is_taken_back), TEST(what_helped_stays),
-		TEST(at_the_cost_of_others_is_taken_back), TEST(who_wants_less_pays_nothing),
-		TEST(manual_ends_the_trial), TEST(as_found_when_there_is_room), TEST(less_when_it_needs_less),
+		TEST(nobody_is_lifted_where_that_is_no_help), TEST(what_was_given_counts),
+		TEST(room_of_others_is_none), TEST(what_was_given_stays),
+		TEST(only_what_is_ours_is_taken_back), TEST(a_failed_lift_is_none),
+		TEST(as_found_when_all_are_ours), TEST(in_steps), TEST(what_did_not_help_is_taken_back),
+		TEST(what_helped_stays), TEST(at_the_cost_of_others_is_taken_back),
+		TEST(who_wants_less_pays_nothing), TEST(manual_ends_the_trial),
+		TEST(as_found_when_there_is_room), TEST(less_when_it_needs_less),
 		TEST(as_found_when_switched_off), TEST(left_alone_where_it_may_not_be_steered),
 		TEST(eight_at_once)};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -667,6 +667,38 @@ static void a_call_that_fails_leaves_nothing(void **state)
 	rise(&d);
 }
 
+static void size_of_b_unknown(struct sample *s, struct vm_sample *vm, struct vcpu_sample *v)
+{
+	(void)vm, (void)v;
+	for (size_t i = 0; i < s->n_vms; i++)
+		if (strcmp(s->vms[i].name, "b") == 0)
+			s->vms[i].mem.balloon_kib = vi64_absent(AVAIL_HUNG);
+}
+
+/* Another life begins without statistics, and gets them again; also when its size is not known at first. */
+static void another_life_gets_a_period_too(void **state)
+{
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		struct desk d;
+		run_config(&d.cfg, false, false, 1);
+		sit(&d, HOST "vm a\n load 30%\n memory 1G max 2G\nvm b\nat 6s stop b\nat 8s start b\n", NULL);
+		engine_command(d.en, &(struct command){.kind = CMD_STATS_PERIOD, .on = true});
+		step(&d);
+		assert_int_equal(actions_on(&d, "b", ACTION_PERIOD), 1);
+		while (d.last->sample.n_vms == 2)
+			step(&d);
+		d.twist = late ? size_of_b_unknown : NULL;
+		while (d.last->sample.n_vms == 1)
+			step(&d);
+		d.twist = NULL;
+		for (int i = 0; i < 3; i++)
+			step(&d);
+		assert_int_equal(vm_of(&d.last->sample, "b")->mem.period_s.v, 2);
+		rise(&d);
+	}
+}
+
 /* Another period than ours is somebody's: it stays at the end, that is said, and nothing is left to put back.
  * One that is as found again needs nothing, and nobody is blamed. */
 static void a_period_that_somebody_set_stays(void **state)
@@ -716,6 +748,7 @@ int main(void)
 		cmocka_unit_test(no_period_where_nothing_may_be_written),
 		cmocka_unit_test(periods_are_set_where_they_are_off),
 		cmocka_unit_test(a_period_that_somebody_set_stays),
+		cmocka_unit_test(another_life_gets_a_period_too),
 	};
 	return cmocka_run_group_tests_name("by hand", tests, state_home_make, state_home_remove);
 }

@@ -599,6 +599,34 @@ static void impossible_lines(void **state)
 	spy_free(&host);
 }
 
+/* What is wrong with a line is said once, though the journal is read again before the first change. */
+static void a_doubt_is_said_once(void **state)
+{
+	(void)state;
+	begin(CROWD);
+	struct engine *en = spy_engine(&host, &cfg);
+	spy_run(en, 5);
+	engine_leave(en, false);
+	engine_free(en);
+	FILE *f = fopen(journal_file(), "ae");
+	assert_non_null(f);
+	fputs("{\"lost\":{}}\n", f);
+	fclose(f);
+	en = spy_engine(&host, &cfg);
+	engine_command(en, &(struct command){.kind = CMD_RESTORE});
+	spy_run(en, 3);
+	struct snapshot *s = engine_snapshot(en);
+	int n = 0;
+	for (size_t i = 0; i < s->n_log; i++)
+		n += strstr(s->log[i].text, " of the journal is not used: not understood") != NULL;
+	assert_int_equal(n, 1);
+	snapshot_free(s);
+	engine_leave(en, true);
+	engine_free(en);
+	all_on("0");
+	spy_free(&host);
+}
+
 /* A journal that may have been taken away is not taken for none. */
 static void an_open_folder_is_no_empty_one(void **state)
 {
@@ -846,6 +874,7 @@ int main(void)
 		cmocka_unit_test(memory_of_another_life),
 		cmocka_unit_test(release_beside_a_running_vmtop),
 		cmocka_unit_test(impossible_lines),
+		cmocka_unit_test(a_doubt_is_said_once),
 		cmocka_unit_test(an_open_folder_is_no_empty_one),
 		cmocka_unit_test(the_gone_are_closed),
 		cmocka_unit_test(the_wall_clock_jumps),

@@ -83,6 +83,10 @@ static void it_comes_back(void **state)
 	assert_non_null(spy_logged(en, "end: 3 changes put back"));
 	assert_non_null(spy_logged(en, "end: 3 changes still to be put back: call"));
 	assert_true(spy_now_s(&host) - host.down_until_s < 1);
+	struct snapshot *s = engine_snapshot(en);
+	for (size_t i = 0; i < s->n_log; i++)
+		assert_true(*s->log[i].text); /* what went well is no error without words */
+	snapshot_free(s);
 	engine_free(en);
 	assert_false(have_journal());
 	spy_free(&host);

@@ -66,6 +66,27 @@ static void watermarks(void **state)
 	assert_int_equal(g.head, M(300));
 }
 
+/* How far down it gives, by how much others need it; the past counts unless idle memory is taken always. */
+static void depths(void **state)
+{
+	(void)state;
+	uses(1000, 0);
+	assert_int_equal(g.least[DEPTH_USED], M(1200));
+	assert_int_equal(g.least[DEPTH_NOW], M(1400));
+	assert_int_equal(g.least[DEPTH_SEEN], M(1400));
+	assert_int_equal(g.least[DEPTH_PAST], M(3200)); /* what it was found with may be needed */
+	assert_int_equal(g.least[DEPTH_GIFT], M(3000));
+	assert_int_equal(g.keep, M(3000));
+	cfg.reclaim = RECLAIM_PROACTIVE;
+	uses(1000, 0);
+	assert_int_equal(g.least[DEPTH_USED], M(1200));
+	assert_int_equal(g.least[DEPTH_NOW], M(1200));
+	assert_int_equal(g.least[DEPTH_SEEN], M(1400));
+	assert_int_equal(g.least[DEPTH_PAST], M(1400));
+	assert_int_equal(g.least[DEPTH_GIFT], M(3000));
+	assert_int_equal(g.keep, 0);
+}
+
 /* What rises by more than a quarter of the head room grows, and is given for the time until it can be seen.
  */
 static void growth(void **state)
@@ -206,7 +227,7 @@ static void no_harm(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, begin)
-	const struct CMUnitTest tests[] = {TEST(watermarks), TEST(growth), TEST(urgent), TEST(dry),
-		TEST(dry_is_remembered), TEST(killed_is_dry), TEST(harm), TEST(no_harm)};
+	const struct CMUnitTest tests[] = {TEST(watermarks), TEST(depths), TEST(growth), TEST(urgent),
+		TEST(dry), TEST(dry_is_remembered), TEST(killed_is_dry), TEST(harm), TEST(no_harm)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -277,7 +277,7 @@ static long in_alarm(const struct fleet_host *h, int alarm)
 	return h->alarms[alarm];
 }
 
-/* "STARVING 3: db1 (host2) +2": the first host is the one with most of it. */
+/* "STARVING 3 on host2 and 2 more hosts", "LOST 2: host3 and 1 more": the one with most of it is named. */
 static size_t alert(const struct fleet *f, const struct kind *k, bool vms, char *buf, size_t len)
 {
 	const struct fleet_host *most = NULL;
@@ -297,7 +297,10 @@ static size_t alert(const struct fleet *f, const struct kind *k, bool vms, char 
 	text_escape(name, 64, most->name);
 	int n = snprintf(buf, len, "%s %ld%s %s", k->word, sum, vms ? " on" : ":", name);
 	if (n > 0 && (size_t)n < len && hosts > 1)
-		n += snprintf(buf + n, len - (size_t)n, " +%ld", hosts - 1);
+		n += snprintf(buf + n, len - (size_t)n, " and %ld more%s", hosts - 1,
+			!vms        ? ""
+			: hosts > 2 ? " hosts"
+				    : " host");
 	return n > 0 && (size_t)n < len ? (size_t)n : 0;
 }
 

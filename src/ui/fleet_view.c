@@ -258,7 +258,10 @@ static char *plan_of(struct fleet_view *v, const struct fleet *f)
 	FILE *to = fleet_propose(f, &p) < 0 ? NULL : open_memstream(&text, &len);
 	if (to) {
 		fleet_proposal_text(&p, line, sizeof line);
-		fprintf(to, "%s%s\n", line, p.plan.n ? "; y carries them out" : "");
+		fprintf(to, "%s%s\n", line,
+			p.plan.n > 1   ? "; y carries out the moves"
+			: p.plan.n > 0 ? "; y carries out the move"
+				       : "");
 		fleet_proposal_unsure(f, &p, line, sizeof line);
 		fprintf(to, "%s%s", line, *line ? "\n" : "");
 		for (size_t i = 0; i < p.plan.n; i++) {

@@ -97,7 +97,7 @@ moves_abort() {
 plan_shown() {
 	term_keys v
 	sleep 0.5
-	term_shows 'y carries them out' || { term_keys x; false; }
+	term_shows 'y carries out the move' || { term_keys x; false; }
 }
 # On the screen: y begins, Esc takes back what runs, and what came of it stays in sight after q.
 moves_screen() {

@@ -154,7 +154,7 @@ static void test_alerts(void **state)
 	f->hosts[4].alarms[ALARM_SWAPPING] = 4;
 	fleet_alerts(f, text, sizeof text);
 	assert_string_equal(text,
-		"LOST 1: kvm003 · LATE 1: kvm002 · MEMORY HARD 1: a\\x1b[2Jb · SWAPPING 5 on kvm005 +1");
+		"LOST 1: kvm003 · LATE 1: kvm002 · MEMORY HARD 1: a\\x1b[2Jb · SWAPPING 5 on kvm005 and 1 more host");
 	char small[12];
 	fleet_alerts(f, small, sizeof small);
 	assert_true(strlen(small) < sizeof small);

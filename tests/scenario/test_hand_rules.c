@@ -413,6 +413,23 @@ static void undo_leaves_what_somebody_else_set(void **state)
 	rise(&d);
 }
 
+/* As found again it is nobody's: no mark of ours is left at it. */
+static void undo_takes_its_mark_away(void **state)
+{
+	struct desk d;
+	(void)state;
+	run_config(&d.cfg, false, false, 1);
+	sit(&d, TWO, NULL);
+	ask(&d, CMD_PIN, "a", 0, "1", 0);
+	assert_int_equal(d.spy.n_marks, 1);
+	engine_command(d.en, &(struct command){.kind = CMD_UNDO});
+	step(&d);
+	assert_string_equal(spy_pin(&d.spy, "a", 0), "0");
+	assert_int_equal(d.spy.n_marks, 0);
+	assert_int_equal(d.last->n_changed, 0);
+	rise(&d);
+}
+
 /* A vCPU that was pinned and is gone takes nothing with it. */
 static void undo_of_a_vcpu_that_went(void **state)
 {
@@ -737,6 +754,7 @@ int main(void)
 		cmocka_unit_test(a_preview_is_made_where_all_is_as_it_was),
 		cmocka_unit_test(undo_leaves_what_somebody_else_set),
 		cmocka_unit_test(one_vcpu_is_left_out_of_a_preview),
+		cmocka_unit_test(undo_takes_its_mark_away),
 		cmocka_unit_test(undo_of_a_vcpu_that_went),
 		cmocka_unit_test(undo_takes_balloons_back_one_by_one),
 		cmocka_unit_test(undo_leaves_a_balloon_that_somebody_set),

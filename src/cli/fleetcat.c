@@ -52,7 +52,7 @@ struct asked {
 	int64_t count;
 	bool counted; /* -n was given */
 	const char *sort;
-	char *argv[ARGS]; /* as vmtop itself would be started; points into the command line */
+	char *argv[ARGS]; /* as vmtop itself would be started; its own copies */
 	int argc;
 };
 

@@ -313,6 +313,96 @@ static void test_metrics_are_named_by_the_rules(void **state)
 	}
 }
 
+/* A host of one VM with one vCPU of which nothing is known, made by hand. */
+struct scene {
+	struct snapshot s;
+	struct vm_sample vm;
+	struct vm_rate vm_rate;
+	struct vm_status vm_status;
+	struct vcpu_sample vcpu;
+	struct vcpu_rate vcpu_rate;
+	struct field_value v;
+	const char *path;
+};
+
+static void scene(struct scene *x)
+{
+	memset(x, 0, sizeof *x);
+	x->s.sample.vms = &x->vm;
+	x->s.sample.vcpus = &x->vcpu;
+	x->s.sample.n_vms = x->s.sample.n_vcpus = 1;
+	x->s.vm_rates = &x->vm_rate;
+	x->s.vcpu_rates = &x->vcpu_rate;
+	x->s.vm_status = &x->vm_status;
+	x->vm.n_vcpus = 1;
+	x->vm.mem.usable_kib = vi64_absent(AVAIL_NONE);
+	x->vcpu.affinity_avail = AVAIL_NONE;
+	cpuset_add(&x->vcpu.affinity, 3);
+}
+
+static void read_leaf(const char *path, const struct field *f, void *arg)
+{
+	struct scene *x = arg;
+	if (strcmp(path, x->path) == 0)
+		field_get(f, &(struct field_at){.snap = &x->s}, &x->v);
+}
+
+static const struct field_value *leaf(struct scene *x, const char *path)
+{
+	x->v = (struct field_value){.kind = FIELD_NULL};
+	x->path = path;
+	fields_each(&json_fields, read_leaf, x);
+	return &x->v;
+}
+
+static void what_is_not_known_is_null(void **state)
+{
+	struct scene x;
+	(void)state;
+	scene(&x);
+	assert_int_equal(leaf(&x, "vms[].vcpus[].affinity")->kind, FIELD_NULL);
+	assert_int_equal(leaf(&x, "vms[].vcpus[].pinned")->kind, FIELD_NULL);
+	assert_int_equal(leaf(&x, "vms[].suffers.score_pct")->kind, FIELD_NULL);
+	x.vcpu.affinity_avail = AVAIL_OK;
+	x.vcpu.pinned = true;
+	assert_int_equal(leaf(&x, "vms[].vcpus[].affinity")->kind, FIELD_CPUS);
+	assert_true(cpuset_has(x.v.cpus, 3));
+	assert_int_equal(leaf(&x, "vms[].vcpus[].pinned")->num, 1);
+}
+
+/* A score without a cause tells that nothing was found; one with a cause needs no reading of CPU time. */
+static void a_score_needs_a_cause_or_a_reading(void **state)
+{
+	struct scene x;
+	(void)state;
+	scene(&x);
+	x.vm_status.suffer.score_pct = 40;
+	x.vm_status.suffer.n = 1;
+	assert_int_equal(leaf(&x, "vms[].suffers.score_pct")->kind, FIELD_REAL);
+	x.vm_status.suffer.n = 0;
+	x.vm_status.suffer.got_pct = vf64_ok(100);
+	assert_int_equal(leaf(&x, "vms[].suffers.score_pct")->kind, FIELD_REAL);
+	assert_int_equal(leaf(&x, "vms[].suffers.not_known")->kind, FIELD_TEXT);
+	assert_true(*x.v.text);
+}
+
+/* The controller's word first, then that the guest is busy, then why it told no number. */
+static void why_memory_is_left_alone(void **state)
+{
+	struct scene x;
+	(void)state;
+	scene(&x);
+	assert_string_equal(leaf(&x, "vms[].memory.reason")->text, "not-read");
+	x.vm.flags = VM_FLAG_BUSY;
+	assert_string_equal(leaf(&x, "vms[].memory.reason")->text, reason_key(REASON_BUSY));
+	x.vm_status.mem.why.code = REASON_HELD;
+	assert_string_equal(leaf(&x, "vms[].memory.reason")->text, reason_key(REASON_HELD));
+	x.vm_status.mem.why.code = REASON_NONE;
+	x.vm.flags = 0;
+	x.vm.mem.usable_kib = vi64_ok(1024);
+	assert_int_equal(leaf(&x, "vms[].memory.reason")->kind, FIELD_NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +410,9 @@ int main(void)
 		cmocka_unit_test(test_rows_are_whole),
 		cmocka_unit_test(test_units_fit_names),
 		cmocka_unit_test(test_metrics_are_named_by_the_rules),
+		cmocka_unit_test(what_is_not_known_is_null),
+		cmocka_unit_test(a_score_needs_a_cause_or_a_reading),
+		cmocka_unit_test(why_memory_is_left_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,16 @@ static void test_table(void **state)
 	assert_string_equal(line_find("sort", 4)->word, "sort"); /* not sort_reverse */
 }
 
+static void a_flag_is_yes_or_no(void **state)
+{
+	(void)state;
+	const struct line_row *r = line_find("mouse", 5);
+	assert_non_null(r);
+	assert_string_equal(line_value(r, 0), "yes");
+	assert_string_equal(line_value(r, 1), "no");
+	assert_null(line_value(r, 2));
+}
+
 static void test_commands(void **state)
 {
 	struct seat *t = *state;
@@ -289,6 +299,7 @@ int main(void)
 #define SEATED(test) cmocka_unit_test_setup_teardown(test, sit, rise)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(a_flag_is_yes_or_no),
 		SEATED(test_commands),
 		SEATED(test_policies_ask),
 		SEATED(test_wrong_words),

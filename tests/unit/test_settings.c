@@ -165,6 +165,12 @@ static void test_refusals_change_nothing(void **state)
 		{"mem_min", "12Q"},
 		{"auto", "disk"},
 		{"auto", "none,cpu"},
+		{"auto", "cp"},
+		{"auto", "cpus"},
+		{"auto", "all"},
+		{"auto", "system"},
+		{"auto", "some"},
+		{"fleet_peer", "qemu+tcp://kvm1/system"},
 		{"theme", "pink"},
 		{"theme", "?"},
 	};
@@ -186,6 +192,20 @@ static void test_message_names_value_and_range(void **state)
 	assert_string_equal(e.msg, "bad value '\\x1b[31m', expected seconds from 0.2 to 3600");
 	assert_int_equal(set(&c, "reclaim", "x", &e), -1);
 	assert_string_equal(e.msg, "bad value 'x', expected one of proactive, pressure");
+	assert_int_equal(set(&c, "fleet_peer", "qemu+tcp://kvm1/system", &e), -1);
+	assert_string_equal(e.msg, "bad value 'qemu+tcp://kvm1/system', expected a name and a URI");
+	assert_int_equal(set(&c, "fleet_host", "kvm1", &e), -1);
+	assert_string_equal(e.msg, "bad value 'kvm1', expected a name and a URI, or a URI");
+}
+
+/* A host may go by its URI alone; of whom a peer is must be said. */
+static void a_host_needs_no_name(void **state)
+{
+	(void)state;
+	struct config c = fresh();
+	struct err e = ERR_INIT;
+	assert_int_equal(set(&c, "fleet_host", "qemu+tcp://kvm1/system", &e), 0);
+	assert_int_equal(set(&c, "fleet_peer", "kvm1 qemu+tcp://kvm1/system", &e), 0);
 }
 
 int main(void)
@@ -198,6 +218,7 @@ int main(void)
 		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_refusals_change_nothing),
 		cmocka_unit_test(test_message_names_value_and_range),
+		cmocka_unit_test(a_host_needs_no_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

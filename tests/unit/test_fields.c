@@ -403,6 +403,35 @@ static void why_memory_is_left_alone(void **state)
 	assert_int_equal(leaf(&x, "vms[].memory.reason")->kind, FIELD_NULL);
 }
 
+static void a_change_says_from_what_to_what(void **state)
+{
+	struct scene x;
+	struct action a = {.kind = ACTION_PIN, .from_kib = 7, .to_kib = 8};
+	(void)state;
+	scene(&x);
+	x.s.actions = &a;
+	x.s.n_actions = 1;
+	assert_int_equal(leaf(&x, "actions[].from")->kind, FIELD_NULL); /* where it ran is not known */
+	cpuset_add(&a.to, 2);
+	assert_int_equal(leaf(&x, "actions[].to")->kind, FIELD_CPUS);
+	a = (struct action){.kind = ACTION_BALLOON, .from_kib = -1, .to_kib = 1 << 20};
+	assert_int_equal(leaf(&x, "actions[].from")->kind, FIELD_NULL);
+	assert_int_equal(leaf(&x, "actions[].to")->num, 1 << 20);
+	a = (struct action){.kind = ACTION_PERIOD, .from_s = -1, .to_s = 5};
+	assert_int_equal(leaf(&x, "actions[].from")->kind, FIELD_NULL);
+	assert_int_equal(leaf(&x, "actions[].to")->num, 5);
+}
+
+static void a_hung_guest_is_called_so(void **state)
+{
+	struct scene x;
+	(void)state;
+	scene(&x);
+	assert_int_equal(leaf(&x, "vms[].hung")->num, 0);
+	x.vm.hung_since_ns = 1;
+	assert_int_equal(leaf(&x, "vms[].hung")->num, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +442,8 @@ int main(void)
 		cmocka_unit_test(what_is_not_known_is_null),
 		cmocka_unit_test(a_score_needs_a_cause_or_a_reading),
 		cmocka_unit_test(why_memory_is_left_alone),
+		cmocka_unit_test(a_change_says_from_what_to_what),
+		cmocka_unit_test(a_hung_guest_is_called_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

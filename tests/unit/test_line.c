@@ -15,6 +15,7 @@
 #include "support/seat.h"
 #include "vmtop/columns.h"
 #include "vmtop/line.h"
+#include "vmtop/settings.h"
 
 static char text[24 * 80 * 8];
 
@@ -56,6 +57,8 @@ static void a_flag_is_yes_or_no(void **state)
 	assert_string_equal(line_value(r, 0), "yes");
 	assert_string_equal(line_value(r, 1), "no");
 	assert_null(line_value(r, 2));
+	assert_string_equal(line_arg(r), "yes or no");
+	assert_string_equal(line_arg(line_find("theme", 5)), setting_by_key("theme")->arg);
 }
 
 static void test_commands(void **state)

@@ -22,6 +22,14 @@
 #define HOST    "host\n pcpus 8\n cpu-shares\n"
 #define CROWDED "vm big\n vcpus 8\n load 100%\nvm small x8\n load 100%\n"
 
+/* CPU AUTO, with shares. */
+static void sharing(struct config *cfg)
+{
+	run_config(cfg, true, false, 2);
+	cfg->granularity = GRAN_AUTO;
+	cfg->shares = true;
+}
+
 /* What was seen of "big" and the others. */
 struct seen {
 	int lifts, lowers, backs, failed, others; /* others: changes of anybody else */
@@ -204,9 +212,7 @@ static void undo_and_restore(void **state)
 	(void)state;
 	struct config cfg;
 	struct err e = ERR_INIT;
-	run_config(&cfg, true, false, 2);
-	cfg.granularity = GRAN_AUTO;
-	cfg.shares = true;
+	sharing(&cfg);
 	struct engine *en = engine_new(&cfg, run_open(HOST CROWDED), &e);
 	assert_non_null(en);
 	steps(en, 80);
@@ -223,9 +229,7 @@ static void undo_leaves_what_somebody_set(void **state)
 	(void)state;
 	struct spy host;
 	struct config cfg;
-	run_config(&cfg, true, false, 2);
-	cfg.granularity = GRAN_AUTO;
-	cfg.shares = true;
+	sharing(&cfg);
 	spy_open(&host, HOST CROWDED "at 170s fault big weight 120\n");
 	struct engine *en = spy_engine(&host, &cfg);
 	steps(en, 80);
@@ -244,9 +248,7 @@ static void put_back_at_the_end(void **state)
 	(void)state;
 	struct config cfg;
 	struct err e = ERR_INIT;
-	run_config(&cfg, true, false, 2);
-	cfg.granularity = GRAN_AUTO;
-	cfg.shares = true;
+	sharing(&cfg);
 	struct engine *en = engine_new(&cfg, run_open(HOST CROWDED "at 1s fault big weight 90\n"), &e);
 	assert_non_null(en);
 	steps(en, 80);
@@ -266,9 +268,7 @@ static void put_back_without_the_setting(void **state)
 	(void)state;
 	struct spy host;
 	struct config cfg;
-	run_config(&cfg, true, false, 2);
-	cfg.granularity = GRAN_AUTO;
-	cfg.shares = true;
+	sharing(&cfg);
 	spy_open(&host, HOST CROWDED);
 	struct engine *en = spy_engine(&host, &cfg);
 	spy_run(en, 60);
@@ -319,9 +319,7 @@ static void the_third_reading_at_the_end_counts(void **state)
 		struct spy host;
 		struct config cfg;
 		struct blur blur = {.foreign = cases[i].foreign, .missing = 9};
-		run_config(&cfg, true, false, 2);
-		cfg.granularity = GRAN_AUTO;
-		cfg.shares = true;
+		sharing(&cfg);
 		spy_open(&host, HOST CROWDED);
 		host.sampled = blurred;
 		host.arg = &blur;
@@ -350,9 +348,7 @@ static void readings_are_counted_in_a_row(void **state)
 	struct spy host;
 	struct config cfg;
 	struct blur blur = {.on = true};
-	run_config(&cfg, true, false, 2);
-	cfg.granularity = GRAN_AUTO;
-	cfg.shares = true;
+	sharing(&cfg);
 	spy_open(&host, HOST CROWDED);
 	host.sampled = blurred;
 	host.arg = &blur;
@@ -378,9 +374,7 @@ static void another_life_has_its_own(void **state)
 	(void)state;
 	struct spy host;
 	struct config cfg;
-	run_config(&cfg, true, false, 2);
-	cfg.granularity = GRAN_AUTO;
-	cfg.shares = true;
+	sharing(&cfg);
 	spy_open(&host, HOST CROWDED "at 170s stop big\nat 172s start big\nat 172s fault big weight 100\n");
 	struct engine *en = spy_engine(&host, &cfg);
 	steps(en, 80);
@@ -419,9 +413,7 @@ static void put_back_from_what_is_in_force(void **state)
 	struct err e = ERR_INIT;
 	char path[JOURNAL_PATH], *text = NULL;
 	size_t len;
-	run_config(&cfg, true, false, 2);
-	cfg.granularity = GRAN_AUTO;
-	cfg.shares = true;
+	sharing(&cfg);
 	spy_open(&host, HOST CROWDED);
 	host.before = killed_in_the_second;
 	host.arg = &host;
@@ -455,9 +447,7 @@ static void restore_names_the_shares(void **state)
 	struct err e = ERR_INIT;
 	char *text = NULL;
 	size_t len;
-	run_config(&cfg, true, false, 2);
-	cfg.granularity = GRAN_AUTO;
-	cfg.shares = true;
+	sharing(&cfg);
 	spy_open(&host, HOST CROWDED "at 1s fault big weight 90\n");
 	struct engine *en = spy_engine(&host, &cfg);
 	steps(en, 80);

@@ -11,6 +11,7 @@
 #include "replay_priv.h"
 #include "vmtop/command.h"
 #include "vmtop/err.h"
+#include "vmtop/minmax.h"
 
 /* Samples before a place that is jumped to, so that averages there are what they were; fewer where each has
  * so many vCPUs and VMs that a jump would be felt: there an average may still lean to the first of them. */
@@ -270,11 +271,10 @@ static int ticks_before(struct replay *r, int64_t *before, int most)
 static int lead_to(struct replay *r, int64_t *before)
 {
 	size_t rows = r->n_vms + r->n_vcpus;
-	int least = rows < MANY ? LEAD : LEAD_MANY, full = (int)(LEAD_ROWS / (rows ? rows : 1));
-	full = full > LEAD_GRAPHS ? LEAD_GRAPHS : full < least ? least : full;
-	int n = ticks_before(r, before, full);
+	int least = rows < MANY ? LEAD : LEAD_MANY;
+	int n = ticks_before(r, before, clamp((int)(LEAD_ROWS / (rows ? rows : 1)), least, LEAD_GRAPHS));
 	if (before[0] <= r->tick && before[n / 2] >= r->read_from)
-		return n < least ? n : least;
+		return min_of(n, least);
 	r->read_from = before[n];
 	return n;
 }

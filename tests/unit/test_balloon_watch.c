@@ -107,6 +107,19 @@ static void plugged_or_pushed(void **state)
 	assert_false(balloon_watch_plugged(&w, 1000, 300, 256, SLACK));
 }
 
+/* A guest whose balloon was not read when it was asked: only what was asked for is ours. */
+static void not_read_when_asked(void **state)
+{
+	(void)state;
+	for (int64_t at = -1; at <= 0; at++) {
+		struct balloon_watch w = {0};
+		balloon_watch_asked(&w, at, 700, 1 * s, false);
+		assert_true(balloon_watch_ours(&w, 700, SLACK));
+		assert_false(balloon_watch_ours(&w, 600, SLACK));
+		assert_false(balloon_watch_ours(&w, 800, SLACK));
+	}
+}
+
 static void small_changes(void **state)
 {
 	(void)state;
@@ -124,6 +137,7 @@ int main(void)
 		cmocka_unit_test(no_answer),
 		cmocka_unit_test(memory_is_plugged),
 		cmocka_unit_test(plugged_or_pushed),
+		cmocka_unit_test(not_read_when_asked),
 		cmocka_unit_test(small_changes),
 	};
 	return cmocka_run_group_tests_name("balloon watch", tests, NULL, NULL);

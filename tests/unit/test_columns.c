@@ -124,6 +124,36 @@ static void test_pins(void **state)
 	bigsnap_free(s);
 }
 
+/* A number for each vCPU, and a dash for one that was not read; a wide guest's row ends in time. */
+static void test_bars(void **state)
+{
+	enum { WIDE = 300 };
+	char buf[400];
+	(void)state;
+	struct snapshot *s = bigsnap_new(1, 8);
+	struct vcpu_rate rates[WIDE];
+	memset(rates, 0, sizeof rates);
+	rates[0].usage_pct = vf64_ok(3);
+	rates[1].usage_pct = vf64_ok(97);
+	rates[2].usage_pct = vf64_absent(AVAIL_NONE);
+	struct vcpu_rate *own = s->vcpu_rates;
+	uint32_t n = s->sample.vms[0].n_vcpus;
+	s->vcpu_rates = rates;
+	s->sample.vms[0].n_vcpus = 3;
+	cell(s, "bars", s->sample.vms[0].id, buf, sizeof buf);
+	assert_string_equal(buf, "3/97/-");
+	s->sample.vms[0].n_vcpus = WIDE;
+	cell(s, "bars", s->sample.vms[0].id, buf, sizeof buf);
+	assert_memory_equal(buf, "3/97/-/", 7);
+	assert_true(strlen(buf) < sizeof((struct value *)0)->text);
+	s->sample.vms[0].n_vcpus = 0;
+	cell(s, "bars", s->sample.vms[0].id, buf, sizeof buf);
+	assert_string_equal(buf, "-");
+	s->sample.vms[0].n_vcpus = n;
+	s->vcpu_rates = own;
+	bigsnap_free(s);
+}
+
 static void test_of_host(void **state)
 {
 	struct snapshot *s = bigsnap_new(1, 4);
@@ -197,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_states_are_words),
 		cmocka_unit_test(test_absent_is_not_zero),
 		cmocka_unit_test(test_pins),
+		cmocka_unit_test(test_bars),
 		cmocka_unit_test(test_of_host),
 		cmocka_unit_test(test_list_of_columns),
 		cmocka_unit_test(test_numbers),

@@ -422,6 +422,34 @@ static void a_change_says_from_what_to_what(void **state)
 	assert_int_equal(leaf(&x, "actions[].to")->num, 5);
 }
 
+static const struct metric_set *set_with(const char *key)
+{
+	for (size_t i = 0; i < n_metric_sets; i++)
+		for (size_t k = 0; k < metric_sets[i].rows.n; k++)
+			if (strcmp(metric_sets[i].rows.fields[k].key, key) == 0)
+				return &metric_sets[i];
+	fail_msg("no metric %s", key);
+	return NULL;
+}
+
+/* Who steers is a series of its own, with the name as its label; nobody is no series. */
+static void nobody_steers_is_no_series(void **state)
+{
+	struct scene x;
+	struct metric_labels labels = {0};
+	(void)state;
+	scene(&x);
+	const struct metric_set *set = set_with("vmtop_host_controller_info");
+	const struct field_at at = {.snap = &x.s};
+	assert_int_equal(set->count(&at), 0);
+	snprintf(x.s.backend.claim.who, sizeof x.s.backend.claim.who, "vmtop 7 on kvm1");
+	assert_int_equal(set->count(&at), 1);
+	set->label(&at, &labels);
+	assert_int_equal(labels.n, 1);
+	assert_string_equal(labels.of[0].name, "who");
+	assert_string_equal(labels.of[0].raw, "vmtop 7 on kvm1");
+}
+
 static void a_hung_guest_is_called_so(void **state)
 {
 	struct scene x;
@@ -443,6 +471,7 @@ int main(void)
 		cmocka_unit_test(a_score_needs_a_cause_or_a_reading),
 		cmocka_unit_test(why_memory_is_left_alone),
 		cmocka_unit_test(a_change_says_from_what_to_what),
+		cmocka_unit_test(nobody_steers_is_no_series),
 		cmocka_unit_test(a_hung_guest_is_called_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

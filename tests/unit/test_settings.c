@@ -198,6 +198,21 @@ static void test_message_names_value_and_range(void **state)
 	assert_string_equal(e.msg, "bad value 'kvm1', expected a name and a URI, or a URI");
 }
 
+/* What an option without a value expects is said in words as well. */
+static void test_an_option_without_a_value(void **state)
+{
+	char text[64];
+	int n = 0;
+	(void)state;
+	for (size_t i = 0; i < n_settings; i++)
+		if (settings[i].type == SET_ACTION || settings[i].type == SET_ALIAS) {
+			setting_expects(&settings[i], text, sizeof text);
+			assert_string_equal(text, "no value");
+			n++;
+		}
+	assert_true(n > 1);
+}
+
 /* A host may go by its URI alone; of whom a peer is must be said. */
 static void a_host_needs_no_name(void **state)
 {
@@ -218,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_refusals_change_nothing),
 		cmocka_unit_test(test_message_names_value_and_range),
+		cmocka_unit_test(test_an_option_without_a_value),
 		cmocka_unit_test(a_host_needs_no_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

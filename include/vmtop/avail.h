@@ -78,7 +78,7 @@ static inline double vf64_or(struct vf64 x, double otherwise)
 	return vf64_has(x) ? x.v : otherwise;
 }
 
-const char *avail_key(enum avail a);
-const char *avail_text(enum avail a);
+const char *avail_key(enum avail avail);
+const char *avail_text(enum avail avail);
 
 #endif

@@ -137,23 +137,23 @@ struct backend {
 };
 
 /* now() and wait() of a backend in real time without events of its own. */
-int64_t backend_real_now(struct backend *b);
-enum wake backend_real_wait(struct backend *b, int64_t until_ns, int fd);
-int64_t backend_wall(struct backend *b); /* ns since the epoch */
+int64_t backend_real_now(struct backend *backend);
+enum wake backend_real_wait(struct backend *backend, int64_t until_ns, int fd);
+int64_t backend_wall(struct backend *backend); /* ns since the epoch */
 /* The backend inside all wrappers: its source and its optional functions count. */
-struct backend *backend_innermost(struct backend *b);
+struct backend *backend_innermost(struct backend *backend);
 /* Tells every layer that wants to know. */
-void backend_note(struct backend *b, const struct log_line *line);
-void backend_obeyed(struct backend *b, const struct command *c);
-void backend_decided(struct backend *b, const struct decision *d);
-void backend_configured(struct backend *b, const struct config *was, const struct config *now);
+void backend_note(struct backend *backend, const struct log_line *line);
+void backend_obeyed(struct backend *backend, const struct command *cmd);
+void backend_decided(struct backend *backend, const struct decision *decision);
+void backend_configured(struct backend *backend, const struct config *was, const struct config *now);
 /* Chooses by URI: "sim:NAME|FILE", else libvirt (empty: the default search of vmtop(1), CONNECTION).
- * NULL with e set on failure. The caller closes it with ops->close(). */
-struct backend *backend_open(const struct config *cfg, struct err *e);
-struct backend *backend_libvirt_open(const struct config *cfg, struct err *e);
+ * NULL with err set on failure. The caller closes it with ops->close(). */
+struct backend *backend_open(const struct config *cfg, struct err *err);
+struct backend *backend_libvirt_open(const struct config *cfg, struct err *err);
 struct backend *backend_sim_open(
-	const struct config *cfg, const char *name, bool virtual_time, struct err *e);
+	const struct config *cfg, const char *name, bool virtual_time, struct err *err);
 /* Wraps `inner` and owns it: apply() refuses everything. */
-struct backend *backend_readonly(struct backend *inner, const char *why, struct err *e);
+struct backend *backend_readonly(struct backend *inner, const char *why, struct err *err);
 
 #endif

@@ -20,20 +20,20 @@ struct balloon_watch {
 /* Changes below this are not worth a call, and no sign that somebody was there. */
 int64_t balloon_small_kib(int64_t max_kib);
 
-bool balloon_watch_asks(const struct balloon_watch *w);
+bool balloon_watch_asks(const struct balloon_watch *watch);
 /* A target was set while the balloon was at at_kib (0: not known). unsure: there was no answer. */
 void balloon_watch_asked(
-	struct balloon_watch *w, int64_t at_kib, int64_t to_kib, int64_t now_ns, bool unsure);
+	struct balloon_watch *watch, int64_t at_kib, int64_t to_kib, int64_t now_ns, bool unsure);
 /* Whether a balloon of this size comes from what we asked for. */
-bool balloon_watch_ours(const struct balloon_watch *w, int64_t kib, int64_t slack_kib);
+bool balloon_watch_ours(const struct balloon_watch *watch, int64_t kib, int64_t slack_kib);
 /* It is ours and has this size now: once the figures cannot be old any more, what lies behind it is not. */
-void balloon_watch_seen(struct balloon_watch *w, int64_t kib, int64_t now_ns);
+void balloon_watch_seen(struct balloon_watch *watch, int64_t kib, int64_t now_ns);
 /* Whether a balloon went from was_kib to kib because memory was plugged or taken away: its maximum changed
  * by by_kib, and it with it. A hypervisor keeps what it withholds; all sizes asked for move too. */
 bool balloon_watch_plugged(
-	const struct balloon_watch *w, int64_t was_kib, int64_t kib, int64_t by_kib, int64_t slack_kib);
-void balloon_watch_shift(struct balloon_watch *w, int64_t by_kib);
+	const struct balloon_watch *watch, int64_t was_kib, int64_t kib, int64_t by_kib, int64_t slack_kib);
+void balloon_watch_shift(struct balloon_watch *watch, int64_t by_kib);
 /* Somebody else set it, or it is another guest's now. */
-void balloon_watch_drop(struct balloon_watch *w);
+void balloon_watch_drop(struct balloon_watch *watch);
 
 #endif

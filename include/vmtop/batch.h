@@ -18,14 +18,15 @@ struct batch_source {
  * good order, SIGUSR1 rebalances, SIGHUP reads the settings again when there is no terminal. Calls
  * engine_leave(); the caller frees the engine. Failure: stdout cannot be written (a closed pipe is no
  * failure). */
-int batch_run(const struct config *cfg, struct engine *en, const struct batch_source *from, struct err *e);
+int batch_run(
+	const struct config *cfg, struct engine *engine, const struct batch_source *from, struct err *err);
 
 /* vmtop --check: what the host gives, what is missing, what would be done, on `to`. The engine is in a dry
  * run. Fails when there is no sample, or something is missing without which nothing works. */
-int check_run(struct engine *en, FILE *to, struct err *e);
+int check_run(struct engine *engine, FILE *out, struct err *err);
 
 /* vmtop --restore and --release (then with a pattern, or NULL for all), on standard output. */
-int putback_run(const struct config *cfg, const char *pattern, struct err *e);
+int putback_run(const struct config *cfg, const char *pattern, struct err *err);
 
 struct output;
 /* What an output knows beside the snapshot. */
@@ -45,16 +46,18 @@ struct batch_out {
 };
 
 /* Chooses the columns: --columns, else the default of the format. */
-int batch_columns(struct batch_out *o, struct err *e);
+int batch_columns(struct batch_out *out, struct err *err);
 /* One output each; they return 0, or -1 when memory is out. What the stream says is the caller's to check. */
-int text_write(struct batch_out *o, const struct snapshot *s, struct err *e);
-int text_write_log(struct batch_out *o, const struct snapshot *s, struct err *e); /* new log lines only */
-int log_write(struct batch_out *o, const struct snapshot *s, struct err *e);      /* as lines of a log file */
-int why_json(const struct snapshot *s, size_t vm, struct err *e); /* one VM, to standard output */
-int json_write(struct batch_out *o, const struct snapshot *s, struct err *e);
-int csv_write(struct batch_out *o, const struct snapshot *s, struct err *e);
+int text_write(struct batch_out *out, const struct snapshot *snap, struct err *err);
+int text_write_log(
+	struct batch_out *out, const struct snapshot *snap, struct err *err); /* new log lines only */
+int log_write(
+	struct batch_out *out, const struct snapshot *snap, struct err *err); /* as lines of a log file */
+int why_json(const struct snapshot *snap, size_t vm, struct err *err);        /* one VM, to standard output */
+int json_write(struct batch_out *out, const struct snapshot *snap, struct err *err);
+int csv_write(struct batch_out *out, const struct snapshot *snap, struct err *err);
 /* Takes each snapshot, also those that are not printed. */
-int openmetrics_see(struct batch_out *o, const struct snapshot *s, struct err *e);
-int openmetrics_write(struct batch_out *o, const struct snapshot *s, struct err *e);
+int openmetrics_see(struct batch_out *out, const struct snapshot *snap, struct err *err);
+int openmetrics_write(struct batch_out *out, const struct snapshot *snap, struct err *err);
 
 #endif

@@ -57,8 +57,8 @@ struct cluster {
 	size_t n_nodes, cap_nodes, n_guests, cap_guests, n_marks, cap_marks;
 	struct cluster_actions does; /* what Pacemaker is about to do */
 };
-void cluster_done(struct cluster *c);
-void cluster_actions_done(struct cluster_actions *a);
+void cluster_done(struct cluster *cluster);
+void cluster_actions_done(struct cluster_actions *actions);
 
 struct cluster_load {
 	long cpu, mem_mib; /* cpu < 0: none is written */
@@ -71,7 +71,7 @@ struct cluster_demand {
 struct cluster_trial {
 	struct cluster_actions does, after;
 };
-void cluster_trial_done(struct cluster_trial *t);
+void cluster_trial_done(struct cluster_trial *trial);
 
 /* This process on its node. */
 struct cluster_self {
@@ -79,17 +79,17 @@ struct cluster_self {
 	char node[CLUSTER_NAME];
 };
 /* ERR_CONNECT: this machine is no node of a cluster that runs. */
-int cluster_self(struct cluster_self *to, struct err *e);
-/* c is zeroed before its first use, and the caller's. now_s: wall clock. */
-int cluster_look(struct cluster *c, const struct cluster_self *self, int64_t now_s, struct err *e);
+int cluster_self(struct cluster_self *to, struct err *err);
+/* cluster is zeroed before its first use, and the caller's. now_s: wall clock. */
+int cluster_look(struct cluster *cluster, const struct cluster_self *self, int64_t now_s, struct err *err);
 /* Nothing is written. */
-int cluster_try(const struct cluster *c, const struct cluster_self *self, const struct cluster_demand *d,
-	int64_t now_s, struct cluster_trial *to, struct err *e);
-int cluster_write(const struct cluster *c, const struct cluster_self *self, const struct cluster_demand *d,
-	int64_t now_s, struct err *e);
+int cluster_try(const struct cluster *cluster, const struct cluster_self *self,
+	const struct cluster_demand *demand, int64_t now_s, struct cluster_trial *to, struct err *err);
+int cluster_write(const struct cluster *cluster, const struct cluster_self *self,
+	const struct cluster_demand *demand, int64_t now_s, struct err *err);
 /* Whatever this writer has written, if anything; fails until all of it is gone. */
-int cluster_clear(const struct cluster_mark *m, struct err *e);
+int cluster_clear(const struct cluster_mark *mark, struct err *err);
 /* A process of this node that lives no more, or sets that have ended: nobody misses them. */
-bool cluster_left_over(const struct cluster_mark *m, const struct cluster_self *self, int64_t now_s);
+bool cluster_left_over(const struct cluster_mark *mark, const struct cluster_self *self, int64_t now_s);
 
 #endif

@@ -54,17 +54,17 @@ size_t column_count(void);
 const struct column *column_at(size_t i);
 /* By key or head, without regard to case; -1: no such column. */
 int column_find(const char *name);
-void column_get(const struct column *c, const struct column_env *env, size_t vm, struct value *v);
+void column_get(const struct column *column, const struct column_env *env, size_t vm, struct value *val);
 
 /* AUTO keeps its hands off because of a hold, of the VM or of one of its vCPUs. */
-bool column_held(const struct snapshot *s, size_t vm);
+bool column_held(const struct snapshot *snap, size_t vm);
 
-/* "name,cpu,wait" into indices; at most cap, doubles dropped. Returns how many, or -1 with e naming the bad
+/* "name,cpu,wait" into indices; at most cap, doubles dropped. Returns how many, or -1 with err naming the bad
  * one. */
-int column_parse(const char *list, uint8_t *out, size_t cap, struct err *e);
+int column_parse(const char *list, uint8_t *out, size_t cap, struct err *err);
 
 /* What a cell shows, unpadded: "-" when absent; raw text comes out escaped. */
-size_t value_format(char *buf, size_t len, const struct value *v);
+size_t value_format(char *buf, size_t len, const struct value *val);
 /* < 0, 0, > 0 in ascending order; absent is below everything. */
 int value_compare(const struct value *a, const struct value *b);
 

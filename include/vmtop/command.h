@@ -70,7 +70,7 @@ struct command {
 	char text[160];
 };
 /* It changes guests by hand, or begins to: done late it would surprise whoever pressed the key. */
-bool command_ages(const struct command *c);
+bool command_ages(const struct command *cmd);
 /* Its word in recordings; NULL: it is not recorded. */
 const char *command_word(int kind);
 /* The name of a number that is an enum; NULL: the number is a number, or has no such name. */

@@ -187,6 +187,6 @@ struct config {
 };
 
 /* Defaults from the table. */
-void config_defaults(struct config *c);
+void config_defaults(struct config *cfg);
 
 #endif

@@ -57,9 +57,9 @@ struct rules_memo {
 	const struct cpuset *(*found)(void *arg, const struct vm_sample *vm, int vcpu);
 	void *arg;
 };
-int rules_build(struct rules *r, const struct config *cfg, const struct sample *s,
+int rules_build(struct rules *rules, const struct config *cfg, const struct sample *sample,
 	const struct rules_memo *memo); /* NULL: none */
-void rules_done(struct rules *r);
+void rules_done(struct rules *rules);
 /* A pattern on names, or a UUID. */
 bool rules_match(const char *pattern, const struct vm_sample *vm);
 /* Why nothing at all may be changed on this VM, not even by hand: not among those that were named, or its
@@ -83,28 +83,28 @@ struct round {
 };
 
 struct cpu_ctl;
-struct cpu_ctl *cpu_ctl_new(const struct config *cfg, struct err *e);
-void cpu_ctl_free(struct cpu_ctl *c);
+struct cpu_ctl *cpu_ctl_new(const struct config *cfg, struct err *err);
+void cpu_ctl_free(struct cpu_ctl *ctl);
 /* Appends the pins of this round to `plan` and fills the verdict. -1: out of memory, and the plan is as it
  * was. */
-int cpu_ctl_plan(
-	struct cpu_ctl *c, const struct round *r, struct plan *plan, struct cpu_verdict *v, struct err *e);
+int cpu_ctl_plan(struct cpu_ctl *ctl, const struct round *round, struct plan *plan,
+	struct cpu_verdict *verdict, struct err *err);
 /* After apply: tells the controller what became of its actions, which are where it put them. Not called for
  * dry runs. */
-void cpu_ctl_applied(struct cpu_ctl *c, const struct round *r, const struct plan *plan);
+void cpu_ctl_applied(struct cpu_ctl *ctl, const struct round *round, const struct plan *plan);
 
 /* The granularity in force. GRAN_AUTO: nobody is bound to a unit, waiting is cured (minmove alone). */
-enum granularity cpu_ctl_granularity(const struct cpu_ctl *c, const struct config *cfg);
+enum granularity cpu_ctl_granularity(const struct cpu_ctl *ctl, const struct config *cfg);
 
 /* CPU shares: what it does is in ROUND_AUTO alone, and, but for putting back, with cfg->shares alone. Called
  * after cpu_ctl_plan(), so that pins of this round come first. why: why nothing can be done; code
  * REASON_NONE: no such reason. */
 struct shares_ctl;
 struct shares_ctl *shares_ctl_new(void); /* NULL: out of memory */
-void shares_ctl_free(struct shares_ctl *c);
-int shares_ctl_plan(
-	struct shares_ctl *c, const struct round *r, struct plan *plan, struct why *why, struct err *e);
-void shares_ctl_applied(struct shares_ctl *c, const struct round *r, const struct plan *plan);
+void shares_ctl_free(struct shares_ctl *ctl);
+int shares_ctl_plan(struct shares_ctl *ctl, const struct round *round, struct plan *plan, struct why *why,
+	struct err *err);
+void shares_ctl_applied(struct shares_ctl *ctl, const struct round *round, const struct plan *plan);
 
 /* What the memory controller thinks of one guest, for table, panel and JSON. */
 struct mem_status {
@@ -115,18 +115,18 @@ struct mem_status {
 };
 
 struct mem_ctl;
-struct mem_ctl *mem_ctl_new(const struct config *cfg, struct err *e);
-void mem_ctl_free(struct mem_ctl *c);
+struct mem_ctl *mem_ctl_new(const struct config *cfg, struct err *err);
+void mem_ctl_free(struct mem_ctl *ctl);
 /* One memory cycle. Appends balloon actions; fills status[] (parallel to sample.vms) and the verdict.
  * The caller decides when: every cfg->memory_cycle_s, or at once with ROUND_FORCED. In ROUND_WATCH it may be
  * called at any tick to refresh the status. -1: out of memory, and the plan is as it was. */
-int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, struct mem_status *status,
-	struct mem_verdict *v, struct err *e);
+int mem_ctl_plan(struct mem_ctl *ctl, const struct round *round, struct plan *plan, struct mem_status *status,
+	struct mem_verdict *verdict, struct err *err);
 /* Whether a guest could run dry that may still be given memory: worth a look between cycles. */
-bool mem_ctl_watchful(const struct mem_ctl *c);
+bool mem_ctl_watchful(const struct mem_ctl *ctl);
 double mem_cycle_s(const struct config *cfg); /* between cycles: as asked for, or as the policy likes */
 /* As cpu_ctl_applied(). */
-void mem_ctl_applied(struct mem_ctl *c, const struct round *r, const struct plan *plan);
+void mem_ctl_applied(struct mem_ctl *ctl, const struct round *round, const struct plan *plan);
 
 /* The floor for a guest's balloon: the one place. Also used for targets set by hand. used absent: the minimum
  * alone. Formula: algorithms in vmtop(1), MEMORY. */

@@ -28,10 +28,10 @@ struct demand_reading {
 };
 
 /* Forgets everything: restart, migration, hot-plug. A zeroed object is the same. */
-void demand_reset(struct demand *d);
+void demand_reset(struct demand *demand);
 /* The most that it can have wanted in this window: min(100, cap, t / max(1 - w, t)). */
-double demand_upper_pct(const struct demand_reading *r);
+double demand_upper_pct(const struct demand_reading *reading);
 /* Takes a reading. smooth_s: time constant of the smoothing. */
-void demand_update(struct demand *d, const struct demand_reading *r, double smooth_s);
+void demand_update(struct demand *demand, const struct demand_reading *reading, double smooth_s);
 
 #endif

@@ -17,6 +17,6 @@ struct dirty_ask {
 void dirty_rates(struct dirty_ask *asks, size_t n, double timeout_s);
 
 /* Of the guests that a plan for this fleet might move: into their rows. A few of each host. */
-void fleet_measure(struct fleet *f);
+void fleet_measure(struct fleet *fleet);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "vmtop/err.h"
 
-/* Fails when a line names no generator; e then says which. */
-int doc_expand(FILE *from, FILE *to, struct err *e);
+/* Fails when a line names no generator; err then says which. */
+int doc_expand(FILE *from, FILE *out, struct err *err);
 
 #endif

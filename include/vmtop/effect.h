@@ -20,11 +20,11 @@ struct effect {
 };
 
 /* Fills room for n effects; those of the plan's pins whose vCPU is still here. Returns how many. */
-size_t effects_of(const struct suffer_look *l, const struct action *actions, size_t n, struct effect *to);
+size_t effects_of(const struct suffer_look *look, const struct action *actions, size_t n, struct effect *to);
 /* "it waits 48 -> 0 %, deviation 68.9 -> 20.1 %, pCPU 3: 180 -> 90 %, pCPU 5: 20 -> 110 %" */
-void effect_text(const struct effect *x, char *buf, size_t len);
+void effect_text(const struct effect *effect, char *buf, size_t len);
 /* "0 -> 5", "any -> 0-3": from which pCPUs to which; of a pin in place "5". */
-void effect_where(
-	const struct suffer_look *l, const struct effect *x, const struct action *a, char *buf, size_t len);
+void effect_where(const struct suffer_look *look, const struct effect *effect, const struct action *action,
+	char *buf, size_t len);
 
 #endif

@@ -28,11 +28,11 @@ struct err {
 		ERR_NONE, ""                                                                                 \
 	}
 
-/* Fills e (which may be NULL) and returns -1, so that callers can write `return err_set(...)`. */
-int err_set(struct err *e, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Fills err (which may be NULL) and returns -1, so that callers can write `return err_set(...)`. */
+int err_set(struct err *err, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Puts "noun: " in front of the message that is there; returns -1. */
-int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Exit status of the program for this error: 0, 1, 2 or 3. */
-int err_exit_status(const struct err *e);
+int err_exit_status(const struct err *err);
 
 #endif

@@ -70,9 +70,9 @@ struct field_set {
 extern const struct field_set json_fields; /* of a line */
 extern const struct field_set why_fields;  /* of a VM, for vmtop why */
 
-void field_get(const struct field *f, const struct field_at *at, struct field_value *v);
+void field_get(const struct field *field, const struct field_at *at, struct field_value *val);
 /* Every leaf below the set, with its path: "vms[].memory.max_kib". */
 void fields_each(const struct field_set *set,
-	void (*leaf)(const char *path, const struct field *f, void *arg), void *arg);
+	void (*leaf)(const char *path, const struct field *field, void *arg), void *arg);
 
 #endif

@@ -80,34 +80,34 @@ struct fleet {
 };
 
 struct fleet *fleet_new(void); /* NULL: out of memory */
-void fleet_free(struct fleet *f);
+void fleet_free(struct fleet *fleet);
 /* A zeroed new element, NULL: out of memory. VMs go to the host added last. Pointers are good until the next.
  */
-struct fleet_host *fleet_add_host(struct fleet *f);
-struct fleet_vm *fleet_add_vm(struct fleet *f);
-/* Appends the hosts and VMs of a part. -1: out of memory, f is as it was. */
-int fleet_put(struct fleet *f, const struct fleet *part);
+struct fleet_host *fleet_add_host(struct fleet *fleet);
+struct fleet_vm *fleet_add_vm(struct fleet *fleet);
+/* Appends the hosts and VMs of a part. -1: out of memory, fleet is as it was. */
+int fleet_put(struct fleet *fleet, const struct fleet *part);
 /* The same into a fleet that is empty, and without a copy of the VMs: both have them, in one thread, until
  * one of them writes. */
-int fleet_share(struct fleet *f, struct fleet *part);
+int fleet_share(struct fleet *fleet, struct fleet *part);
 /* Before its VMs are written: they are its own then. -1: out of memory. */
-int fleet_own_vms(struct fleet *f);
+int fleet_own_vms(struct fleet *fleet);
 /* Peaks of a host's VMs that were seen before, of the same host, within the hour. */
 void fleet_keep_peaks(struct fleet *part, const struct fleet *was, int64_t now_ns);
 /* Once all VMs of a host are there: what its row says of them. */
-void fleet_sum(struct fleet *f, size_t host);
+void fleet_sum(struct fleet *fleet, size_t host);
 /* Numbers all VMs in the order of their names, once for whoever sorts them later. -1: out of memory. */
-int fleet_rank(struct fleet *f);
+int fleet_rank(struct fleet *fleet);
 /* Once all parts are there: states by age. */
-void fleet_settle(struct fleet *f, int64_t now_ns, int64_t wall_ns);
+void fleet_settle(struct fleet *fleet, int64_t now_ns, int64_t wall_ns);
 
 /* Of what is known of a host; < 0: nothing is known. */
-double fleet_age_s(const struct fleet *f, const struct fleet_host *h);
+double fleet_age_s(const struct fleet *fleet, const struct fleet_host *host);
 /* How badly it is in need of somebody who looks: 0 not at all. */
-double fleet_need(const struct fleet_host *h);
-const char *fleet_state_name(enum fleet_state s);
+double fleet_need(const struct fleet_host *host);
+const char *fleet_state_name(enum fleet_state state);
 /* One line about what is wrong, the worst first; empty: nothing. Names are escaped. */
-void fleet_alerts(const struct fleet *f, char *buf, size_t len);
+void fleet_alerts(const struct fleet *fleet, char *buf, size_t len);
 
 /* NAME URI, NAME=URI or URI, of the config and the command line, taken apart. -1: neither. */
 int fleet_target(const char *text, char name[FLEET_NAME], char uri[FLEET_URI]);

@@ -28,19 +28,20 @@ struct fleet_auto {
 };
 
 /* -1: out of memory. All but `to` must last as long. */
-int fleet_auto_make(struct fleet_auto *to, const struct fleet *f, const struct fleet_proposal *p,
-	const struct cluster *c, const struct config *cfg);
-void fleet_auto_done(struct fleet_auto *a);
+int fleet_auto_make(struct fleet_auto *to, const struct fleet *fleet, const struct fleet_proposal *proposal,
+	const struct cluster *cluster, const struct config *cfg);
+void fleet_auto_done(struct fleet_auto *pair);
 
 /* A host that is no node of the cluster, or a setting that keeps Pacemaker from heeding demand. true: so. */
-bool fleet_auto_unfit(const struct fleet_auto *a, char *buf, size_t len);
+bool fleet_auto_unfit(const struct fleet_auto *pair, char *buf, size_t len);
 /* Why a VM gets no demand, and whose job it is; false: it does. */
-bool fleet_auto_left(const struct fleet_auto *a, size_t vm, char *buf, size_t len);
+bool fleet_auto_left(const struct fleet_auto *pair, size_t vm, char *buf, size_t len);
 /* Why this must not be written; false: it may. */
-bool fleet_auto_refuses(const struct fleet_auto *a, const struct cluster_trial *t, char *buf, size_t len);
+bool fleet_auto_refuses(
+	const struct fleet_auto *pair, const struct cluster_trial *trial, char *buf, size_t len);
 /* "vm-db (db): host-a -> host-b" */
 void fleet_auto_action_text(
-	const struct fleet_auto *a, const struct cluster_action *x, char *buf, size_t len);
+	const struct fleet_auto *pair, const struct cluster_action *action, char *buf, size_t len);
 
 /* ---- when ---- */
 
@@ -58,15 +59,15 @@ struct fleet_auto_pace {
 	char version[48]; /* of the cluster's configuration */
 };
 /* Somebody has been in need long enough, and the last try is long enough ago. */
-bool fleet_auto_due(struct fleet_auto_pace *p, bool over, int64_t now_ns);
+bool fleet_auto_due(struct fleet_auto_pace *pace, bool over, int64_t now_ns);
 /* Demand differs from the last try by more than a wobble, or somebody has configured the cluster since. */
-bool fleet_auto_changed(const struct fleet_auto_pace *p, const struct fleet_auto *a);
+bool fleet_auto_changed(const struct fleet_auto_pace *pace, const struct fleet_auto *pair);
 /* -1: out of memory. */
-int fleet_auto_tried(struct fleet_auto_pace *p, const struct fleet_auto *a, int64_t now_ns);
+int fleet_auto_tried(struct fleet_auto_pace *pace, const struct fleet_auto *pair, int64_t now_ns);
 /* Nothing was written: it is tried again once it has rested, for what kept it may be over by then. */
-void fleet_auto_refused(struct fleet_auto_pace *p, int64_t now_ns);
+void fleet_auto_refused(struct fleet_auto_pace *pace, int64_t now_ns);
 /* What vmtop has changed itself is no reason for another try. */
-void fleet_auto_settled(struct fleet_auto_pace *p, const struct cluster *c);
-void fleet_auto_pace_done(struct fleet_auto_pace *p);
+void fleet_auto_settled(struct fleet_auto_pace *pace, const struct cluster *cluster);
+void fleet_auto_pace_done(struct fleet_auto_pace *pace);
 
 #endif

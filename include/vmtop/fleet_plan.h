@@ -66,7 +66,7 @@ struct fleet_plan {
  * the first use; its array is used again. */
 int fleet_plan_make(const struct fleet_unit *units, size_t n_units, const struct fleet_task *tasks,
 	size_t n_tasks, const struct fleet_limits *limits, struct fleet_plan *to);
-void fleet_plan_done(struct fleet_plan *p);
+void fleet_plan_done(struct fleet_plan *plan);
 
 struct fleet_part {
 	double cpu;    /* that a vCPU wants */
@@ -78,6 +78,6 @@ bool fleet_fits(struct fleet_part *parts, size_t n, size_t pcpus, double own, do
 
 /* NULL: each rule holds after every move of the plan; else what is broken. For tests and before acting. */
 const char *fleet_plan_check(const struct fleet_unit *units, size_t n_units, const struct fleet_task *tasks,
-	size_t n_tasks, const struct fleet_limits *limits, const struct fleet_plan *p);
+	size_t n_tasks, const struct fleet_limits *limits, const struct fleet_plan *plan);
 
 #endif

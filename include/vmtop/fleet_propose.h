@@ -19,22 +19,23 @@ struct fleet_proposal {
 };
 
 /* Zeroed before the first use; the caller ends it. -1: out of memory. */
-int fleet_propose(const struct fleet *f, struct fleet_proposal *to);
-void fleet_proposal_done(struct fleet_proposal *p);
+int fleet_propose(const struct fleet *fleet, struct fleet_proposal *to);
+void fleet_proposal_done(struct fleet_proposal *proposal);
 
 /* A host's demand as percent of its pCPUs once so many moves of the plan are done. */
-double fleet_proposal_load(const struct fleet_proposal *p, size_t host, size_t moves);
+double fleet_proposal_load(const struct fleet_proposal *proposal, size_t host, size_t moves);
 /* "db 2: host-a -> host-b, wants 2.1 pCPUs, has 4.0 GiB; host-a 112 -> 91 %, host-b 40 -> 61 %": before it
  * and after it, once those before it are done. Names escaped. */
 void fleet_move_text(
-	const struct fleet *f, const struct fleet_proposal *p, size_t move, char *buf, size_t len);
+	const struct fleet *fleet, const struct fleet_proposal *proposal, size_t move, char *buf, size_t len);
 /* One line on the whole: that nothing is to be done, how many are helped, who cannot be. */
-void fleet_proposal_text(const struct fleet_proposal *p, char *buf, size_t len);
+void fleet_proposal_text(const struct fleet_proposal *proposal, char *buf, size_t len);
 /* What was not compared for the moves, in one line; empty: there is no move. */
-void fleet_proposal_unsure(const struct fleet *f, const struct fleet_proposal *p, char *buf, size_t len);
+void fleet_proposal_unsure(
+	const struct fleet *fleet, const struct fleet_proposal *proposal, char *buf, size_t len);
 /* What a person types to carry it out, "" where a name or URI is not plain enough to be typed, or is no
  * libvirt's. */
 void fleet_move_command(
-	const struct fleet *f, const struct fleet_proposal *p, size_t move, char *buf, size_t len);
+	const struct fleet *fleet, const struct fleet_proposal *proposal, size_t move, char *buf, size_t len);
 
 #endif

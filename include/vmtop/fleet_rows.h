@@ -16,16 +16,18 @@ struct fleet_table {
 	size_t n;
 };
 
-const struct fleet_table *fleet_table(enum fleet_kind k);
-size_t fleet_count(const struct fleet *f, enum fleet_kind k);
+const struct fleet_table *fleet_table(enum fleet_kind kind);
+size_t fleet_count(const struct fleet *fleet, enum fleet_kind kind);
 /* By key or head, without regard to case; -1: no such column. */
-int fleet_column_find(enum fleet_kind k, const char *name);
-void fleet_value(const struct fleet *f, enum fleet_kind k, size_t column, size_t row, struct value *v);
+int fleet_column_find(enum fleet_kind kind, const char *name);
+void fleet_value(
+	const struct fleet *fleet, enum fleet_kind kind, size_t column, size_t row, struct value *val);
 /* Its name, raw: of the host, or the VM. */
-const char *fleet_name(const struct fleet *f, enum fleet_kind k, size_t row);
+const char *fleet_name(const struct fleet *fleet, enum fleet_kind kind, size_t row);
 
 /* Rows in order: rows[0..n) are indices, and come out sorted. Ties stay as they were given. -1: out of
  * memory, and the order is what it was. */
-int fleet_sort(const struct fleet *f, enum fleet_kind k, size_t column, bool reverse, size_t *rows, size_t n);
+int fleet_sort(
+	const struct fleet *fleet, enum fleet_kind kind, size_t column, bool reverse, size_t *rows, size_t n);
 
 #endif

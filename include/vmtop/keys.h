@@ -153,7 +153,7 @@ const struct key_row *key_find(int key, enum key_place where, bool readonly);
 size_t key_footer(
 	enum key_place where, unsigned view, bool readonly, const struct key_row **rows, size_t most);
 /* The row means something in this place. */
-bool key_in(const struct key_row *k, enum key_place where);
-const char *key_section_text(enum key_section s);
+bool key_in(const struct key_row *key, enum key_place where);
+const char *key_section_text(enum key_section section);
 
 #endif

@@ -34,11 +34,11 @@ const struct line_row *line_at(size_t i);
 /* The row of a word, or of the only one that begins so; NULL: none, or several. */
 const struct line_row *line_find(const char *word, size_t len);
 /* Of a row of a setting; NULL: it is none. */
-const struct setting *line_setting(const struct line_row *r);
+const struct setting *line_setting(const struct line_row *row);
 /* What stands after the word, and what it does; "" for none. */
-const char *line_arg(const struct line_row *r);
-const char *line_help(const struct line_row *r);
+const char *line_arg(const struct line_row *row);
+const char *line_help(const struct line_row *row);
 /* The i-th word that may stand there, NULL: no more, or it is free text. */
-const char *line_value(const struct line_row *r, size_t i);
+const char *line_value(const struct line_row *row, size_t i);
 
 #endif

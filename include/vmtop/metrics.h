@@ -34,10 +34,10 @@ extern const struct metric_set metric_sets[];
 extern const size_t n_metric_sets;
 
 enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_INFO };
-enum metric_type metric_type(const struct field *f);
-const char *metric_type_name(enum metric_type t);
-const char *metric_unit(const struct field *f); /* "seconds", "bytes", "ratio"; empty: none */
+enum metric_type metric_type(const struct field *field);
+const char *metric_type_name(enum metric_type type);
+const char *metric_unit(const struct field *field); /* "seconds", "bytes", "ratio"; empty: none */
 /* The number in that unit. false: not known. */
-bool metric_value(const struct field *f, const struct field_at *at, double *to);
+bool metric_value(const struct field *field, const struct field_at *at, double *to);
 
 #endif

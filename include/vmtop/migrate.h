@@ -10,7 +10,7 @@
 #define MIGRATE_HOOK "/etc/libvirt/hooks/qemu.d/vmtop"
 
 /* The definition of a guest without the pins that vmtop marked as its own, those that it found put back. *out
- * is the caller's to free, or NULL: there is nothing of ours in it. Returns 0, or -1 with e set. */
-int migrate_strip(const char *xml, char **out, struct err *e);
+ * is the caller's to free, or NULL: there is nothing of ours in it. Returns 0, or -1 with err set. */
+int migrate_strip(const char *xml, char **out, struct err *err);
 
 #endif

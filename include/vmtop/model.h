@@ -68,16 +68,16 @@ struct model {
 	struct model_state *state;   /* private */
 };
 
-int model_init(struct model *m, const struct config *cfg, struct err *e);
-void model_done(struct model *m);
+int model_init(struct model *model, const struct config *cfg, struct err *err);
+void model_done(struct model *model);
 /* Other settings from here on; what is known stays. */
-void model_tune(struct model *m, const struct config *cfg);
+void model_tune(struct model *model, const struct config *cfg);
 /* Takes the next sample; on failure (memory) the model is as before. A sample that is not later than the
  * last one is refused with ERR_RUNTIME. */
-int model_update(struct model *m, const struct sample *s, struct err *e);
+int model_update(struct model *model, const struct sample *sample, struct err *err);
 /* Forgets all history (reconnect, settings changed). */
-void model_forget(struct model *m);
+void model_forget(struct model *model);
 /* pCPU to which a vCPU counts: its only pCPU when pinned to one, else where it ran last; -1 unknown. */
-int model_vcpu_pcpu(const struct vcpu_sample *v);
+int model_vcpu_pcpu(const struct vcpu_sample *vcpu);
 
 #endif

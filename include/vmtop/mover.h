@@ -30,6 +30,6 @@ struct mover {
 };
 
 /* Nothing is connected yet. cfg must last as long. */
-struct mover *mover_libvirt(const struct config *cfg, struct err *e);
+struct mover *mover_libvirt(const struct config *cfg, struct err *err);
 
 #endif

@@ -136,38 +136,38 @@ struct moves {
 };
 
 /* Every move waits. false: out of memory. */
-bool moves_init(struct moves *ms, size_t n);
-void moves_done(struct moves *ms);
+bool moves_init(struct moves *moves, size_t n);
+void moves_done(struct moves *moves);
 bool moves_copy(struct moves *to, const struct moves *from);
 
 /* The move that an order is about. */
-const struct move *moves_now(const struct moves *ms);
-enum moves_order moves_next(struct moves *ms, int64_t now_ns);
-void moves_looked(struct moves *ms, const struct move_look *look, int64_t now_ns);
-void moves_progress(struct moves *ms, const struct move_progress *p);
+const struct move *moves_now(const struct moves *moves);
+enum moves_order moves_next(struct moves *moves, int64_t now_ns);
+void moves_looked(struct moves *moves, const struct move_look *look, int64_t now_ns);
+void moves_progress(struct moves *moves, const struct move_progress *progress);
 /* error: what the migration says went wrong, NULL: nothing. */
-void moves_ended(struct moves *ms, const char *error, int64_t now_ns);
-void moves_found(struct moves *ms, const struct move_found *f, int64_t now_ns);
-void moves_abort(struct moves *ms);
+void moves_ended(struct moves *moves, const char *error, int64_t now_ns);
+void moves_found(struct moves *moves, const struct move_found *found, int64_t now_ns);
+void moves_abort(struct moves *moves);
 
 /* ---- words ---- */
 
-const char *move_state_key(enum move_state s);
+const char *move_state_key(enum move_state state);
 /* Why it may not begin, and what to do; false: it may. */
-bool move_refusal(const struct move *m, const struct move_look *look, char *buf, size_t len);
+bool move_refusal(const struct move *move, const struct move_look *look, char *buf, size_t len);
 /* The part of it that is about what the guest's definition asks of the target. */
-bool move_unfit(const struct move *m, const struct move_needs *n, char *buf, size_t len);
+bool move_unfit(const struct move *move, const struct move_needs *n, char *buf, size_t len);
 /* What a person can do about an error of libvirt. */
-void move_advice(const struct move *m, const char *error, char *buf, size_t len);
+void move_advice(const struct move *move, const char *error, char *buf, size_t len);
 /* "running 42 %, 120 MiB left", "done in 1.3 s, downtime 40 ms", "failed: ..." */
-void move_text(const struct move *m, int64_t now_ns, char *buf, size_t len);
+void move_text(const struct move *move, int64_t now_ns, char *buf, size_t len);
 /* "--live --p2p", as virsh takes them */
 void move_options(bool persistent, char *buf, size_t len);
 /* "db 2: host-a -> host-b" */
-void move_title(const struct move *m, char *buf, size_t len);
-size_t moves_count(const struct moves *ms, enum move_state s);
+void move_title(const struct move *move, char *buf, size_t len);
+size_t moves_count(const struct moves *moves, enum move_state state);
 /* "1 of 2 moves done, 1 failed" */
-void moves_text(const struct moves *ms, char *buf, size_t len);
+void moves_text(const struct moves *moves, char *buf, size_t len);
 /* A libvirt URI that another host can use too. */
 bool move_uri_travels(const char *uri);
 

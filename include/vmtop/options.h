@@ -26,18 +26,18 @@ struct options_action {
 /* Fills *cfg and *what. Fails with ERR_USAGE (option, value, config text: exit 2) or ERR_RUNTIME (a file that
  * cannot be read); the message is one line for stderr. --help, --version and -o help are seen before any
  * file is read. */
-int options_parse(int argc, char **argv, struct config *cfg, struct options_action *what, struct err *e);
+int options_parse(int argc, char **argv, struct config *cfg, struct options_action *what, struct err *err);
 /* What follows from the output: a format other than screen is batch; so is an output that is no terminal.
  * TERM empty or dumb with a screen wanted: ERR_USAGE. Part of options_parse(). */
-int options_settle(struct config *cfg, bool terminal, const char *term, struct err *e);
+int options_settle(struct config *cfg, bool terminal, const char *term, struct err *err);
 
-void options_help(FILE *to);
-void options_version(FILE *to);
-void options_columns(FILE *to);
+void options_help(FILE *out);
+void options_version(FILE *out);
+void options_columns(FILE *out);
 
-/* One config file onto c. [vm] sections are put before those that c has. absent_ok: a missing file is no
+/* One config file onto cfg. [vm] sections are put before those that cfg has. absent_ok: a missing file is no
  * error. Messages: "FILE:LINE: what, expected what". */
-int conf_read(struct config *c, const char *path, bool absent_ok, struct err *e);
+int conf_read(struct config *cfg, const char *path, bool absent_ok, struct err *err);
 /* The user's own file, CFG_TEXT bytes; false: there is no home. */
 bool conf_user_path(char *path);
 /* The files that are read without --config: the system's in order, then the user's. Returns how many. */

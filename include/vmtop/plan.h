@@ -69,14 +69,14 @@ struct plan {
 	size_t n, cap;
 };
 
-void plan_init(struct plan *p);
-void plan_done(struct plan *p);
-void plan_reset(struct plan *p);
-struct action *plan_add(struct plan *p, enum action_kind kind); /* zeroed; NULL: out of memory */
+void plan_init(struct plan *plan);
+void plan_done(struct plan *plan);
+void plan_reset(struct plan *plan);
+struct action *plan_add(struct plan *plan, enum action_kind kind); /* zeroed; NULL: out of memory */
 /* The same is done to the same, whatever the reason. */
 bool action_same(const struct action *a, const struct action *b);
 bool plan_same(const struct plan *a, const struct plan *b); /* in the same order */
-const char *action_kind_text(enum action_kind k);           /* "pin", "balloon", ... */
-const char *outcome_text(enum outcome o);                   /* "done", ... */
+const char *action_kind_text(enum action_kind kind);        /* "pin", "balloon", ... */
+const char *outcome_text(enum outcome outcome);             /* "done", ... */
 
 #endif

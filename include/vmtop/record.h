@@ -22,18 +22,19 @@ struct decision {
 };
 
 /* Wraps inner and owns it, also on failure: writes into cfg->record, a new file. */
-struct backend *backend_record(struct backend *inner, const struct config *cfg, struct err *e);
+struct backend *backend_record(struct backend *inner, const struct config *cfg, struct err *err);
 /* The same in the middle of a run: on failure inner is as it was, and still the caller's. */
-struct backend *backend_record_begin(struct backend *inner, const struct config *cfg, struct err *e);
-/* Ends it: the file is whole and closed. Returns what it was around; b itself when that is no recorder. */
-struct backend *backend_record_end(struct backend *b);
+struct backend *backend_record_begin(struct backend *inner, const struct config *cfg, struct err *err);
+/* Ends it: the file is whole and closed. Returns what it was around; backend itself when that is no recorder.
+ */
+struct backend *backend_record_end(struct backend *backend);
 /* Puts the policies and settings with which a recording was made onto cfg; those that this version does not
  * know are left out. */
-int recording_config(const char *path, struct config *cfg, struct err *e);
+int recording_config(const char *path, struct config *cfg, struct err *err);
 /* Each line of the decision log of a recording, in order. */
 int recording_log(
-	const char *path, void (*each)(const struct log_line *line, void *arg), void *arg, struct err *e);
+	const char *path, void (*each)(const struct log_line *line, void *arg), void *arg, struct err *err);
 /* Plays cfg->replay. apply() changes nothing; now() is the recording's time. */
-struct backend *backend_replay_open(const struct config *cfg, struct err *e);
+struct backend *backend_replay_open(const struct config *cfg, struct err *err);
 
 #endif

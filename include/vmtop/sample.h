@@ -30,7 +30,7 @@ enum vm_state {
 	VM_CRASHED,
 	VM_SUSPENDED,
 };
-const char *vm_state_text(enum vm_state s); /* "running", "paused", ... */
+const char *vm_state_text(enum vm_state state); /* "running", "paused", ... */
 
 enum { PCPU_LARGEST = 1024 };
 
@@ -53,14 +53,14 @@ struct pcpu_sample {
 };
 
 /* What it does beside the largest: 0 < x <= 1. */
-static inline double pcpu_capacity(const struct pcpu_sample *p)
+static inline double pcpu_capacity(const struct pcpu_sample *pcpu)
 {
-	return p->capacity > 0 ? p->capacity / (double)PCPU_LARGEST : 1;
+	return pcpu->capacity > 0 ? pcpu->capacity / (double)PCPU_LARGEST : 1;
 }
 
-static inline bool pcpu_lesser(const struct pcpu_sample *p)
+static inline bool pcpu_lesser(const struct pcpu_sample *pcpu)
 {
-	return p->capacity > 0 && p->capacity < PCPU_LARGEST;
+	return pcpu->capacity > 0 && pcpu->capacity < PCPU_LARGEST;
 }
 
 struct node_sample {
@@ -228,30 +228,30 @@ struct sample {
 	char note[160];   /* what this sample lacks and why, for people; empty: nothing */
 };
 
-void sample_init(struct sample *s);
-void sample_done(struct sample *s);  /* accepts a half-built or zeroed one */
-void sample_reset(struct sample *s); /* empties, keeps memory */
+void sample_init(struct sample *sample);
+void sample_done(struct sample *sample);  /* accepts a half-built or zeroed one */
+void sample_reset(struct sample *sample); /* empties, keeps memory */
 /* Each returns a zeroed new element or NULL when memory is out. vCPUs go to the VM added last.
  * Pointers are good until the next add. */
-struct pcpu_sample *sample_add_pcpu(struct sample *s, int id);
-struct vm_sample *sample_add_vm(struct sample *s, const uint8_t uuid[UUID_BYTES]);
-struct vcpu_sample *sample_add_vcpu(struct sample *s, int id);
+struct pcpu_sample *sample_add_pcpu(struct sample *sample, int id);
+struct vm_sample *sample_add_vm(struct sample *sample, const uint8_t uuid[UUID_BYTES]);
+struct vcpu_sample *sample_add_vcpu(struct sample *sample, int id);
 /* The same for a VM whose vCPUs are none so far or the last of the array, else NULL. */
-struct vcpu_sample *sample_append_vcpu(struct sample *s, struct vm_sample *vm, int id);
+struct vcpu_sample *sample_append_vcpu(struct sample *sample, struct vm_sample *vm, int id);
 /* Sorts into the shape above and checks it; drops duplicate UUIDs and ids, takes numbers that cannot be for
  * absent. */
-int sample_finish(struct sample *s, struct err *e);
+int sample_finish(struct sample *sample, struct err *err);
 /* The part of sample_finish() that is about numbers. */
-void sample_bound(struct sample *s);
+void sample_bound(struct sample *sample);
 /* Deep copy; `to` must be initialised. Allocates only when `to` is too small. */
 int sample_copy(struct sample *to, const struct sample *from);
 
-const struct vm_sample *sample_vm_by_uuid(const struct sample *s, const uint8_t uuid[UUID_BYTES]);
-const struct vcpu_sample *sample_vcpu(const struct sample *s, const struct vm_sample *vm, int id);
-const struct pcpu_sample *sample_pcpu(const struct sample *s, int id); /* NULL: no such pCPU */
-void sample_online(const struct sample *s, struct cpuset *online);
+const struct vm_sample *sample_vm_by_uuid(const struct sample *sample, const uint8_t uuid[UUID_BYTES]);
+const struct vcpu_sample *sample_vcpu(const struct sample *sample, const struct vm_sample *vm, int id);
+const struct pcpu_sample *sample_pcpu(const struct sample *sample, int id); /* NULL: no such pCPU */
+void sample_online(const struct sample *sample, struct cpuset *online);
 /* Online and not isolated: where the kernel balances. */
-void sample_usable(const struct sample *s, struct cpuset *usable);
+void sample_usable(const struct sample *sample, struct cpuset *usable);
 
 int uuid_parse(uint8_t uuid[UUID_BYTES], const char *text); /* -1: not a UUID */
 void uuid_format(const uint8_t uuid[UUID_BYTES], char text[UUID_TEXT]);

@@ -202,12 +202,12 @@ struct scenario {
 	size_t n_trace;
 };
 
-/* Reads `len` bytes of scenario text; `name` goes into messages ("name:line: ..."). NULL with e set
+/* Reads `len` bytes of scenario text; `name` goes into messages ("name:line: ..."). NULL with err set
  * (ERR_USAGE: the text is wrong, ERR_NOMEM). */
-struct scenario *scenario_parse(const char *name, const char *text, size_t len, struct err *e);
+struct scenario *scenario_parse(const char *name, const char *text, size_t len, struct err *err);
 /* A shipped scenario by its name, else a file by its path. */
-struct scenario *scenario_open(const char *name, struct err *e);
-void scenario_free(struct scenario *s);
+struct scenario *scenario_open(const char *name, struct err *err);
+void scenario_free(struct scenario *scn);
 /* Names and titles of the shipped scenarios, in order; NULL past the last. */
 const char *scenario_name(size_t i);
 /* Text of a shipped scenario. */
@@ -226,9 +226,9 @@ struct sim_report {
 	long pins, balloons, periods;              /* changes that were carried out for the engine */
 	double stddev_pct; /* now: of the true demand per usable pCPU, where the vCPUs are now */
 };
-/* NULL-safe only for backends of backend_sim_open(); others: -1, *r untouched. */
-int sim_report_get(const struct backend *b, struct sim_report *r);
+/* NULL-safe only for backends of backend_sim_open(); others: -1, *report untouched. */
+int sim_report_get(const struct backend *backend, struct sim_report *report);
 /* As backend_sim_open(), from a scenario that was parsed already; owns it, also on failure. */
-struct backend *backend_sim_new(struct scenario *s, bool virtual_time, struct err *e);
+struct backend *backend_sim_new(struct scenario *scn, bool virtual_time, struct err *err);
 
 #endif

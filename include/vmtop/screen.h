@@ -26,23 +26,23 @@ struct screen {
 	enum graph graph;           /* auto: braille where neither of these is set */
 };
 
-int screen_init(struct screen *s, int rows, int cols); /* -1: out of memory */
-void screen_done(struct screen *s);
-int screen_resize(struct screen *s, int rows, int cols);
-void screen_erase(struct screen *s);
+int screen_init(struct screen *scr, int rows, int cols); /* -1: out of memory */
+void screen_done(struct screen *scr);
+int screen_resize(struct screen *scr, int rows, int cols);
+void screen_erase(struct screen *scr);
 /* All clip at the edges. text is UTF-8; control and invalid bytes are shown escaped. Returns columns used. */
-int screen_text(struct screen *s, int row, int col, int width, enum style st, const char *text);
-int screen_printf(struct screen *s, int row, int col, int width, enum style st, const char *fmt, ...)
+int screen_text(struct screen *scr, int row, int col, int width, enum style style, const char *text);
+int screen_printf(struct screen *scr, int row, int col, int width, enum style style, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
-void screen_fill(struct screen *s, int row, int col, int width, enum style st, uint32_t ch);
-void screen_style(struct screen *s, int row, int col, int width, enum style st);
+void screen_fill(struct screen *scr, int row, int col, int width, enum style style, uint32_t ch);
+void screen_style(struct screen *scr, int row, int col, int width, enum style style);
 /* Aligned to the right end of width; text that does not fit is cut at its end. */
-void screen_right(struct screen *s, int row, int col, int width, enum style st, const char *text);
+void screen_right(struct screen *scr, int row, int col, int width, enum style style, const char *text);
 /* Columns that screen_text() would use, were there room. */
-int screen_columns(const struct screen *s, const char *text);
+int screen_columns(const struct screen *scr, const char *text);
 /* Copies `from` onto `to` with its top left corner at row, col; clips. */
-void screen_blit(struct screen *to, const struct screen *from, int row, int col);
+void screen_blit(struct screen *scr, const struct screen *from, int row, int col);
 /* Dumps as text, trailing blanks cut, one line a row: what golden tests compare. The caller frees it. */
-char *screen_dump(const struct screen *s);
+char *screen_dump(const struct screen *scr);
 
 #endif

@@ -60,22 +60,23 @@ extern const size_t n_settings;
 extern const struct setting vm_settings[];
 extern const size_t n_vm_settings;
 
-const char *setting_section_text(enum setting_section s);
+const char *setting_section_text(enum setting_section section);
 /* - and _ are the same in names. */
 bool setting_called(const char *name, const char *given, size_t len);
 /* NULL: no such row. Keys and options may be written with - or _. */
 const struct setting *setting_by_key(const char *key);
 const struct setting *vm_setting_by_key(const char *key);
-bool setting_takes_value(const struct setting *s); /* as an option */
+bool setting_takes_value(const struct setting *setting); /* as an option */
 /* What a value must look like: "seconds from 0.2 to 3600", "one of minmove, origin-a". */
-void setting_expects(const struct setting *s, char *buf, size_t len);
-/* Parses value into c. Fails with ERR_USAGE and a message "bad value 'x', expected ...". */
-int setting_apply(struct config *c, const struct setting *s, const char *value, struct err *e);
-int vm_setting_apply(struct vm_setting *vm, const struct setting *s, const char *value, struct err *e);
+void setting_expects(const struct setting *setting, char *buf, size_t len);
+/* Parses value into cfg. Fails with ERR_USAGE and a message "bad value 'x', expected ...". */
+int setting_apply(struct config *cfg, const struct setting *setting, const char *value, struct err *err);
+int vm_setting_apply(
+	struct vm_setting *vm, const struct setting *setting, const char *value, struct err *err);
 /* Adds one pattern of VMs that may be steered. */
-int setting_add_pattern(struct config *c, const char *pattern, size_t len, struct err *e);
+int setting_add_pattern(struct config *cfg, const char *pattern, size_t len, struct err *err);
 /* The value as it would be written in the config file. */
-void setting_format(const struct config *c, const struct setting *s, char *buf, size_t len);
-void vm_setting_format(const struct vm_setting *vm, const struct setting *s, char *buf, size_t len);
+void setting_format(const struct config *cfg, const struct setting *setting, char *buf, size_t len);
+void vm_setting_format(const struct vm_setting *vm, const struct setting *setting, char *buf, size_t len);
 
 #endif

@@ -10,11 +10,11 @@
  * in place, those that differ from the default or from `before` are added, all else stays as it is, comments
  * too. The file is replaced at once (temporary file, rename), is the user's own and has mode 0600. path: the
  * file written, CFG_TEXT bytes. On failure nothing has changed. */
-int setup_save(
-	const struct config *now, const struct config *before, const char *layout, char *path, struct err *e);
+int setup_save(const struct config *now, const struct config *before, const char *layout, char *path,
+	struct err *err);
 /* layout: not that, but a section [layout NAME] with what `now` says of the screen; NULL: none.
  * The text alone, for setup_save() and its test: old (may be empty) with the keys changed; malloc'd. */
-char *setup_layout_text(const char *old, const struct config *now, const char *layout, struct err *e);
-char *setup_text(const char *old, const struct config *now, const struct config *before, struct err *e);
+char *setup_layout_text(const char *old, const struct config *now, const char *layout, struct err *err);
+char *setup_text(const char *old, const struct config *now, const struct config *before, struct err *err);
 
 #endif

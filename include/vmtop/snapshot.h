@@ -119,20 +119,20 @@ struct snapshot {
 	int exit_status;    /* with over */
 };
 
-void snapshot_free(struct snapshot *s);
+void snapshot_free(struct snapshot *snap);
 /* For the words about who suffers. */
-static inline struct suffer_look snapshot_look(const struct snapshot *s)
+static inline struct suffer_look snapshot_look(const struct snapshot *snap)
 {
-	return (struct suffer_look){&s->sample, s->vcpu_rates, s->vm_rates, s->pcpu_rates};
+	return (struct suffer_look){&snap->sample, snap->vcpu_rates, snap->vm_rates, snap->pcpu_rates};
 }
 
 const char *cpu_policy_name(enum cpu_policy_id p);
 const char *cpu_policy_help(enum cpu_policy_id p); /* a sentence */
 const char *mem_policy_name(enum mem_policy_id p);
 const char *mem_policy_help(enum mem_policy_id p);
-const char *granularity_name(enum granularity g);
-const char *log_kind_name(enum log_kind k);           /* "action", "round", ... */
-const char *memory_state_name(enum host_mem_state s); /* "ok", "soft", "hard" */
-const char *claim_state_name(enum claim_state s);     /* "free", "ours", "other", ... */
+const char *granularity_name(enum granularity granularity);
+const char *log_kind_name(enum log_kind kind);            /* "action", "round", ... */
+const char *memory_state_name(enum host_mem_state state); /* "ok", "soft", "hard" */
+const char *claim_state_name(enum claim_state state);     /* "free", "ours", "other", ... */
 
 #endif

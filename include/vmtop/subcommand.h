@@ -38,15 +38,15 @@ struct subcommand {
 
 const struct subcommand *subcommand_at(size_t i); /* NULL past the last */
 const struct subcommand *subcommand_find(const char *name);
-/* argv[0] is its name. Returns 0, or -1 with e set. */
-int subcommand_run(const struct subcommand *c, int argc, char **argv, struct err *e);
+/* argv[0] is its name. Returns 0, or -1 with err set. */
+int subcommand_run(const struct subcommand *sub, int argc, char **argv, struct err *err);
 
-int compare_run(const struct sub_line *line, struct err *e);
-int report_run(const struct sub_line *line, struct err *e);
-int mark_run(const struct sub_line *line, struct err *e);
-int hook_run(const struct sub_line *line, struct err *e);
-int why_run(const struct sub_line *line, struct err *e);
-int logcat_run(const struct sub_line *line, struct err *e);
-int fleet_run(const struct sub_line *line, struct err *e);
+int compare_run(const struct sub_line *line, struct err *err);
+int report_run(const struct sub_line *line, struct err *err);
+int mark_run(const struct sub_line *line, struct err *err);
+int hook_run(const struct sub_line *line, struct err *err);
+int why_run(const struct sub_line *line, struct err *err);
+int logcat_run(const struct sub_line *line, struct err *err);
+int fleet_run(const struct sub_line *line, struct err *err);
 
 #endif

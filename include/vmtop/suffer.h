@@ -83,21 +83,23 @@ struct suffer_look {
 
 struct suffer;                   /* what is remembered of earlier samples */
 struct suffer *suffer_new(void); /* NULL: out of memory */
-void suffer_free(struct suffer *x);
+void suffer_free(struct suffer *suffer);
 /* After each model update: one for each VM of the sample, x's own until the next update. A cause is named
  * when it was seen in two samples in a row (a fact that needs no second look: in one), and gone when it was
  * not seen in two. NULL: out of memory. */
-const struct suffering *suffer_update(struct suffer *x, const struct suffer_look *l, size_t n_slots);
+const struct suffering *suffer_update(struct suffer *suffer, const struct suffer_look *look, size_t n_slots);
 
-const char *cause_key(enum cause c);
-const char *cause_text(enum cause c); /* the manual's line */
-enum alarm cause_alarm(enum cause c);
-const char *alarm_word(enum alarm a);
+const char *cause_key(enum cause cause);
+const char *cause_text(enum cause cause); /* the manual's line */
+enum alarm cause_alarm(enum cause cause);
+const char *alarm_word(enum alarm alarm);
 /* One line each: whether it suffers and how much; the numbers behind a finding; what would cure it. */
-void suffer_verdict(const struct suffering *x, char *buf, size_t len);
-void suffer_evidence(const struct suffer_look *l, size_t vm, const struct finding *f, char *buf, size_t len);
-void suffer_cure(const struct suffer_look *l, size_t vm, const struct finding *f, char *buf, size_t len);
+void suffer_verdict(const struct suffering *hurt, char *buf, size_t len);
+void suffer_evidence(
+	const struct suffer_look *look, size_t vm, const struct finding *finding, char *buf, size_t len);
+void suffer_cure(
+	const struct suffer_look *look, size_t vm, const struct finding *finding, char *buf, size_t len);
 /* What could not be read of this VM, as a list; empty: all was. */
-void suffer_unknown(const struct suffer_look *l, size_t vm, char *buf, size_t len);
+void suffer_unknown(const struct suffer_look *look, size_t vm, char *buf, size_t len);
 
 #endif

@@ -109,11 +109,11 @@ struct tally {
 };
 
 struct tally *tally_new(void); /* NULL: out of memory */
-void tally_free(struct tally *t);
+void tally_free(struct tally *tally);
 /* Takes the next snapshot; one that it has seen already, and one without a sample, change nothing. -1: out of
  * memory, and it is as before. */
-int tally_see(struct tally *t, const struct snapshot *s);
+int tally_see(struct tally *tally, const struct snapshot *snap);
 /* A copy to be read only. NULL: out of memory. */
-struct tally *tally_copy(const struct tally *t);
+struct tally *tally_copy(const struct tally *tally);
 
 #endif

@@ -14,7 +14,7 @@ enum text_charset {
 };
 /* Combining marks that one character may carry. */
 enum { TEXT_MARKS = 2 };
-void text_charset_set(enum text_charset c);
+void text_charset_set(enum text_charset charset);
 enum text_charset text_charset(void);
 
 /* A name, or another word from outside, so that two that differ never read alike: control characters, what
@@ -28,7 +28,7 @@ size_t text_safe(char *buf, size_t len, const char *text);
 /* The same for data that is UTF-8 wherever it is read. */
 size_t text_safe_utf8(char *buf, size_t len, const char *text);
 /* What stands for a character of such a text, NULL: itself. buf: room for it; byte: where ch is invalid. */
-const char *text_stand_in(uint32_t ch, unsigned char byte, enum text_charset c, char buf[16]);
+const char *text_stand_in(uint32_t ch, unsigned char byte, enum text_charset charset, char buf[16]);
 /* As text_safe_utf8, but turns invalid bytes into U+FFFD and keeps everything else: for JSON and recordings.
  */
 size_t text_utf8(char *buf, size_t len, const char *raw);

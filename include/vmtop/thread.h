@@ -37,11 +37,11 @@ static inline int thread_create(pthread_t *t, void *(*fn)(void *), void *arg)
  * then, on the clock of clock_ns(). */
 static inline bool thread_ends(pthread_t t, int done, int64_t until_ns)
 {
-	struct pollfd p = {.fd = done};
+	struct pollfd fds = {.fd = done};
 	int n;
 	do {
 		int64_t left_ms = (until_ns - clock_ns() + 999999) / 1000000;
-		n = poll(&p, 1, left_ms > 0 ? (int)left_ms : 0);
+		n = poll(&fds, 1, left_ms > 0 ? (int)left_ms : 0);
 	} while (n < 0 && errno == EINTR);
 	return n > 0 && pthread_join(t, NULL) == 0;
 }

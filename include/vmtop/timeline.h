@@ -40,10 +40,10 @@ struct timeline {
 
 struct log_line;
 /* False: nothing that a timeline shows. */
-bool log_line_event(const struct log_line *l, struct timeline_event *to);
+bool log_line_event(const struct log_line *line, struct timeline_event *to);
 /* The oldest goes when it is full. */
-void timeline_add(struct timeline *t, const struct timeline_event *e);
-char timeline_sign(enum timeline_kind k);
-const char *timeline_name(enum timeline_kind k);
+void timeline_add(struct timeline *timeline, const struct timeline_event *event);
+char timeline_sign(enum timeline_kind kind);
+const char *timeline_name(enum timeline_kind kind);
 
 #endif

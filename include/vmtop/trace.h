@@ -20,17 +20,18 @@ struct trace_facts {
 	bool has_memory; /* some guest reports its memory */
 };
 
-/* Reads cfg->replay; the other settings say how demand is estimated. NULL with e set on failure. */
-struct trace *trace_read(const struct config *cfg, double limit_pct, struct err *e);
-void trace_free(struct trace *t);
-const struct trace_facts *trace_facts(const struct trace *t);
-/* A simulated host in virtual time that ends after so many seconds, or with the trace; t must live longer. */
-struct backend *trace_backend(const struct trace *t, uint64_t seed, double seconds, struct err *e);
+/* Reads cfg->replay; the other settings say how demand is estimated. NULL with err set on failure. */
+struct trace *trace_read(const struct config *cfg, double limit_pct, struct err *err);
+void trace_free(struct trace *trace);
+const struct trace_facts *trace_facts(const struct trace *trace);
+/* A simulated host in virtual time that ends after so many seconds, or with the trace; trace must live
+ * longer. */
+struct backend *trace_backend(const struct trace *trace, uint64_t seed, double seconds, struct err *err);
 
 /* The time from which a deviation stays within a limit for at least 10 s; feed it with every tick. */
 struct settle {
 	double since_s, found_s; /* < 0: not yet */
 };
-void settle_feed(struct settle *s, double at_s, bool within);
+void settle_feed(struct settle *settle, double at_s, bool within);
 
 #endif

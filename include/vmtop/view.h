@@ -42,32 +42,32 @@ enum view_key {
 #define VK_CTRL(c) ((c)&0x1f)
 
 struct view *view_new(const struct config *cfg);
-void view_free(struct view *v);
+void view_free(struct view *view);
 /* A new snapshot has come: history, selection by UUID, search. The view keeps no pointer to it. */
-void view_feed(struct view *v, const struct snapshot *s);
+void view_feed(struct view *view, const struct snapshot *snap);
 /* The two halves of it. What is kept for going back in time costs more than the frame, which need not wait:
  * view_keep() comes after it, and before the next view_receive(). */
-void view_receive(struct view *v, const struct snapshot *s);
-void view_keep(struct view *v, const struct snapshot *s);
+void view_receive(struct view *view, const struct snapshot *snap);
+void view_keep(struct view *view, const struct snapshot *snap);
 /* now_ns: monotonic clock of the UI; received_ns: when this snapshot came in, for the age shown. */
-void view_draw(
-	struct view *v, const struct snapshot *s, struct screen *to, int64_t now_ns, int64_t received_ns);
+void view_draw(struct view *view, const struct snapshot *snap, struct screen *scr, int64_t now_ns,
+	int64_t received_ns);
 /* The overlay (help, question, prompt, setup), sized for a screen of rows x cols, in a grid of its own that
  * goes on top at *row, *col. false: there is none. `to` is resized; out of memory counts as none. */
-bool view_overlay(
-	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col);
+bool view_overlay(struct view *view, const struct snapshot *snap, struct screen *scr, int rows, int cols,
+	int *row, int *col);
 /* Returns true when a command was filled. CMD_QUIT is one. */
-bool view_key(struct view *v, int key, const struct snapshot *s, struct command *c);
+bool view_key(struct view *view, int key, const struct snapshot *snap, struct command *cmd);
 /* A key may ask for more than one command (marked VMs, staged pins): the rest, one a call, until false. */
-bool view_more(struct view *v, struct command *c);
+bool view_more(struct view *view, struct command *cmd);
 /* A line is being typed: pasted text is meant for it, and for nothing else. */
-bool view_typing(const struct view *v);
+bool view_typing(const struct view *view);
 /* This key would make the engine do something, or write a file: it counts only when a person pressed it. What
  * steps through a recording, drops ghosts or leaves without a change is none of these. */
-bool view_sends(const struct view *v, int key, const struct snapshot *s);
+bool view_sends(const struct view *view, int key, const struct snapshot *snap);
 /* What a key would answer now: a question, a line that steers, ghosts to apply. 0: nothing; another number
  * each time something is asked. */
-unsigned view_asked(const struct view *v, const struct snapshot *s);
+unsigned view_asked(const struct view *view, const struct snapshot *snap);
 /* What the terminal side of the last frame cost, for the overlay of C. */
 struct own_cost {
 	int64_t draw_ns;   /* filling the grid and sending it */
@@ -75,22 +75,22 @@ struct own_cost {
 	int64_t cpu_ns;    /* of the whole program since it began */
 	int64_t since_ns;  /* how long ago that is */
 };
-void view_cost(struct view *v, const struct own_cost *c);
+void view_cost(struct view *view, const struct own_cost *cost);
 /* It is shown now: worth measuring. */
-bool view_wants_cost(const struct view *v);
+bool view_wants_cost(const struct view *view);
 /* Paused: newer snapshots are not to be fed or drawn. */
-bool view_paused(const struct view *v);
+bool view_paused(const struct view *view);
 /* A click or a turn of the wheel (VK_CLICK, VK_WHEEL_UP, VK_WHEEL_DOWN) at a cell of the frame drawn last,
  * from 0. */
-void view_mouse(struct view *v, int row, int col, int key, const struct snapshot *s);
+void view_mouse(struct view *view, int row, int col, int key, const struct snapshot *snap);
 /* A word for the user, until the next key. */
-void view_tell(struct view *v, const char *text);
+void view_tell(struct view *view, const char *text);
 /* The setup as it is now, for CMD_SAVE: what the keys have changed is written over *to. */
-void view_setup(const struct view *v, struct config *to);
-const char *view_theme(const struct view *v);
-bool view_wants_mouse(const struct view *v);
+void view_setup(const struct view *view, struct config *to);
+const char *view_theme(const struct view *view);
+bool view_wants_mouse(const struct view *view);
 /* Statistic groups that the visible columns need (enum sample_group). */
-unsigned view_groups(const struct view *v);
+unsigned view_groups(const struct view *view);
 
 /* Keeps what was set up on the screen: setup_save() of vmtop/setup.h. */
 typedef int (*setup_saver)(
@@ -99,6 +99,6 @@ typedef int (*setup_saver)(
 /* The terminal loop (ncurses): returns the exit status. Takes the scheduler; restores the terminal on every
  * path. */
 struct scheduler;
-int ui_run(const struct config *cfg, struct scheduler *s, setup_saver save);
+int ui_run(const struct config *cfg, struct scheduler *sched, setup_saver save);
 
 #endif

@@ -93,9 +93,9 @@ struct why {
 	char text[280]; /* one line with the numbers that led to it */
 };
 
-const char *reason_key(enum reason r);
-const char *reason_text(enum reason r); /* the manual's line */
+const char *reason_key(enum reason reason);
+const char *reason_text(enum reason reason); /* the manual's line */
 /* Sets code and text; with fmt NULL the text is the manual's line. */
-void why_set(struct why *w, enum reason code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void why_set(struct why *why, enum reason code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -7,58 +7,58 @@
 #include "vmtop/clock.h"
 #include "vmtop/minmax.h"
 
-int64_t backend_real_now(struct backend *b)
+int64_t backend_real_now(struct backend *backend)
 {
-	(void)b;
+	(void)backend;
 	return clock_ns();
 }
 
-enum wake backend_real_wait(struct backend *b, int64_t until_ns, int fd)
+enum wake backend_real_wait(struct backend *backend, int64_t until_ns, int fd)
 {
 	const int64_t most = INT64_C(3600000000000);
-	int64_t left = until_ns - backend_real_now(b);
+	int64_t left = until_ns - backend_real_now(backend);
 	left = clamp(left, 0, most);
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	return poll(&p, 1, (int)((left + 999999) / 1000000)) > 0 ? WAKE_INPUT : WAKE_TIMER;
+	struct pollfd fds = {.fd = fd, .events = POLLIN};
+	return poll(&fds, 1, (int)((left + 999999) / 1000000)) > 0 ? WAKE_INPUT : WAKE_TIMER;
 }
 
-struct backend *backend_innermost(struct backend *b)
+struct backend *backend_innermost(struct backend *backend)
 {
-	while (b->ops->inner)
-		b = b->ops->inner(b);
-	return b;
+	while (backend->ops->inner)
+		backend = backend->ops->inner(backend);
+	return backend;
 }
 
-int64_t backend_wall(struct backend *b)
+int64_t backend_wall(struct backend *backend)
 {
-	b = backend_innermost(b);
-	return b->ops->wall ? b->ops->wall(b) : clock_wall_ns();
+	backend = backend_innermost(backend);
+	return backend->ops->wall ? backend->ops->wall(backend) : clock_wall_ns();
 }
 
-void backend_note(struct backend *b, const struct log_line *line)
+void backend_note(struct backend *backend, const struct log_line *line)
 {
-	for (; b; b = b->ops->inner ? b->ops->inner(b) : NULL)
-		if (b->ops->note)
-			b->ops->note(b, line);
+	for (; backend; backend = backend->ops->inner ? backend->ops->inner(backend) : NULL)
+		if (backend->ops->note)
+			backend->ops->note(backend, line);
 }
 
-void backend_obeyed(struct backend *b, const struct command *c)
+void backend_obeyed(struct backend *backend, const struct command *cmd)
 {
-	for (; b; b = b->ops->inner ? b->ops->inner(b) : NULL)
-		if (b->ops->obeyed)
-			b->ops->obeyed(b, c);
+	for (; backend; backend = backend->ops->inner ? backend->ops->inner(backend) : NULL)
+		if (backend->ops->obeyed)
+			backend->ops->obeyed(backend, cmd);
 }
 
-void backend_decided(struct backend *b, const struct decision *d)
+void backend_decided(struct backend *backend, const struct decision *decision)
 {
-	for (; b; b = b->ops->inner ? b->ops->inner(b) : NULL)
-		if (b->ops->decided)
-			b->ops->decided(b, d);
+	for (; backend; backend = backend->ops->inner ? backend->ops->inner(backend) : NULL)
+		if (backend->ops->decided)
+			backend->ops->decided(backend, decision);
 }
 
-void backend_configured(struct backend *b, const struct config *was, const struct config *now)
+void backend_configured(struct backend *backend, const struct config *was, const struct config *now)
 {
-	for (; b; b = b->ops->inner ? b->ops->inner(b) : NULL)
-		if (b->ops->configured)
-			b->ops->configured(b, was, now);
+	for (; backend; backend = backend->ops->inner ? backend->ops->inner(backend) : NULL)
+		if (backend->ops->configured)
+			backend->ops->configured(backend, was, now);
 }

@@ -33,20 +33,20 @@ static bool others_write(const struct stat *st)
 	       ((st->st_mode & S_IWGRP) && st->st_gid != getegid() && st->st_gid != 0);
 }
 
-static int refuse(struct err *e, const char *path, const char *which, const struct stat *st)
+static int refuse(struct err *err, const char *path, const char *which, const struct stat *st)
 {
 	errno = EPERM;
 	if (!trusted(st->st_uid))
-		return err_set(e, ERR_RUNTIME,
+		return err_set(err, ERR_RUNTIME,
 			"%.200s: %s belongs to user %u, who could replace what is in it", path, which,
 			(unsigned)st->st_uid);
-	return err_set(e, ERR_RUNTIME,
+	return err_set(err, ERR_RUNTIME,
 		"%.200s: others may write to %s (mode %04o) and replace what is in it; chmod go-w mends that",
 		path, which, (unsigned)(st->st_mode & 07777));
 }
 
 /* The folders above, as they lie on disk. */
-static int check_above(int fd, const char *path, struct err *e)
+static int check_above(int fd, const char *path, struct err *err)
 {
 	struct stat st, below;
 	int up = dup(fd);
@@ -59,27 +59,27 @@ static int check_above(int fd, const char *path, struct err *e)
 			break;
 		below = st;
 		if (!trusted(st.st_uid) || (others_write(&st) && !(st.st_mode & S_ISVTX)))
-			rc = refuse(e, path, "a folder above it", &st);
+			rc = refuse(err, path, "a folder above it", &st);
 	}
 	if (up >= 0)
 		close(up);
 	return rc;
 }
 
-static int open_checked(const char *path, const char *shown, bool link_ok, bool sticky_ok, struct err *e)
+static int open_checked(const char *path, const char *shown, bool link_ok, bool sticky_ok, struct err *err)
 {
 	struct stat st;
 	int fd = open(path, O_DIRECTORY | O_CLOEXEC | (link_ok ? O_PATH : O_RDONLY | O_NOFOLLOW));
 	if (fd < 0) {
 		int saved = errno;
-		err_set(e, ERR_RUNTIME, "cannot open the folder %.200s: %s", path,
+		err_set(err, ERR_RUNTIME, "cannot open the folder %.200s: %s", path,
 			saved == ELOOP || saved == ENOTDIR ? "it is a link or no folder" : strerror(saved));
 		errno = saved;
 		return -1;
 	}
 	bool bad = fstat(fd, &st) < 0 || !trusted(st.st_uid) ||
 		   (others_write(&st) && !(sticky_ok && (st.st_mode & S_ISVTX)));
-	if (bad ? refuse(e, shown, "the folder", &st) < 0 : check_above(fd, shown, e) < 0) {
+	if (bad ? refuse(err, shown, "the folder", &st) < 0 : check_above(fd, shown, err) < 0) {
 		close(fd);
 		errno = EPERM;
 		return -1;
@@ -87,22 +87,22 @@ static int open_checked(const char *path, const char *shown, bool link_ok, bool 
 	return fd;
 }
 
-int folder_open(const char *path, struct err *e)
+int folder_open(const char *path, struct err *err)
 {
-	return open_checked(path, path, false, false, e);
+	return open_checked(path, path, false, false, err);
 }
 
-int folder_of_open(const char *path, bool sticky_ok, struct err *e)
+int folder_of_open(const char *path, bool sticky_ok, struct err *err)
 {
 	char dir[1024];
 	if (snprintf(dir, sizeof dir, "%s", path) >= (int)sizeof dir)
-		return err_set(e, ERR_RUNTIME, "the path is too long: %.200s", path);
+		return err_set(err, ERR_RUNTIME, "the path is too long: %.200s", path);
 	char *slash = strrchr(dir, '/');
 	if (!slash)
 		snprintf(dir, sizeof dir, ".");
 	else
 		slash[slash == dir] = '\0';
-	return open_checked(dir, path, true, sticky_ok, e);
+	return open_checked(dir, path, true, sticky_ok, err);
 }
 
 DIR *folder_list(int dir)
@@ -114,13 +114,13 @@ DIR *folder_list(int dir)
 	return d;
 }
 
-int folder_file_check(int fd, const char *path, struct err *e)
+int folder_file_check(int fd, const char *path, struct err *err)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
-		return err_set(e, ERR_RUNTIME, "cannot read %.200s: %s", path, strerror(errno));
+		return err_set(err, ERR_RUNTIME, "cannot read %.200s: %s", path, strerror(errno));
 	if (S_ISREG(st.st_mode) && (!trusted(st.st_uid) || others_write(&st)))
-		return refuse(e, path, "the file", &st);
+		return refuse(err, path, "the file", &st);
 	return 0;
 }
 

@@ -5,25 +5,25 @@
 #include "vmtop/backend.h"
 #include "vmtop/record.h"
 
-static struct backend *open_bare(const struct config *cfg, struct err *e)
+static struct backend *open_bare(const struct config *cfg, struct err *err)
 {
 	if (*cfg->replay)
-		return backend_replay_open(cfg, e);
+		return backend_replay_open(cfg, err);
 	if (strncmp(cfg->uri, "sim:", 4) == 0)
-		return backend_sim_open(cfg, cfg->uri + 4, cfg->virtual_time, e);
-	return backend_libvirt_open(cfg, e);
+		return backend_sim_open(cfg, cfg->uri + 4, cfg->virtual_time, err);
+	return backend_libvirt_open(cfg, err);
 }
 
-struct backend *backend_open(const struct config *cfg, struct err *e)
+struct backend *backend_open(const struct config *cfg, struct err *err)
 {
-	struct backend *b = open_bare(cfg, e);
-	struct backend_status st;
-	if (!b)
+	struct backend *backend = open_bare(cfg, err);
+	struct backend_status status;
+	if (!backend)
 		return NULL;
-	b->ops->status(b, &st);
-	if (cfg->readonly && !st.readonly)
-		b = backend_readonly(b, "asked for by --readonly", e);
-	if (b && *cfg->record)
-		b = backend_record(b, cfg, e);
-	return b;
+	backend->ops->status(backend, &status);
+	if (cfg->readonly && !status.readonly)
+		backend = backend_readonly(backend, "asked for by --readonly", err);
+	if (backend && *cfg->record)
+		backend = backend_record(backend, cfg, err);
+	return backend;
 }

@@ -12,51 +12,51 @@ struct readonly {
 	char why[120];
 };
 
-static struct backend *inner(const struct backend *b)
+static struct backend *inner(const struct backend *backend)
 {
-	return ((const struct readonly *)b)->inner;
+	return ((const struct readonly *)backend)->inner;
 }
 
-static int readonly_sample(struct backend *b, unsigned groups, struct sample *to, struct err *e)
+static int readonly_sample(struct backend *backend, unsigned groups, struct sample *to, struct err *err)
 {
-	return inner(b)->ops->sample(inner(b), groups, to, e);
+	return inner(backend)->ops->sample(inner(backend), groups, to, err);
 }
 
-static void readonly_apply(struct backend *b, struct action *actions, size_t n)
+static void readonly_apply(struct backend *backend, struct action *actions, size_t n)
 {
-	const struct readonly *r = (const struct readonly *)b;
+	const struct readonly *readonly = (const struct readonly *)backend;
 	for (size_t i = 0; i < n; i++) {
 		actions[i].outcome = OUTCOME_SKIPPED;
-		snprintf(actions[i].error, sizeof actions[i].error, "read-only: %s", r->why);
+		snprintf(actions[i].error, sizeof actions[i].error, "read-only: %s", readonly->why);
 	}
 }
 
-static enum wake readonly_wait(struct backend *b, int64_t until_ns, int fd)
+static enum wake readonly_wait(struct backend *backend, int64_t until_ns, int fd)
 {
-	return inner(b)->ops->wait(inner(b), until_ns, fd);
+	return inner(backend)->ops->wait(inner(backend), until_ns, fd);
 }
 
-static void readonly_close(struct backend *b)
+static void readonly_close(struct backend *backend)
 {
-	inner(b)->ops->close(inner(b));
-	free(b);
+	inner(backend)->ops->close(inner(backend));
+	free(backend);
 }
 
-static int64_t readonly_now(struct backend *b)
+static int64_t readonly_now(struct backend *backend)
 {
-	return inner(b)->ops->now(inner(b));
+	return inner(backend)->ops->now(inner(backend));
 }
 
-static void readonly_status(struct backend *b, struct backend_status *st)
+static void readonly_status(struct backend *backend, struct backend_status *status)
 {
-	const struct readonly *r = (const struct readonly *)b;
-	inner(b)->ops->status(inner(b), st);
-	st->readonly = true;
-	if (!st->readonly_why[0])
-		snprintf(st->readonly_why, sizeof st->readonly_why, "%s", r->why);
+	const struct readonly *readonly = (const struct readonly *)backend;
+	inner(backend)->ops->status(inner(backend), status);
+	status->readonly = true;
+	if (!status->readonly_why[0])
+		snprintf(status->readonly_why, sizeof status->readonly_why, "%s", readonly->why);
 }
 
-struct backend *backend_readonly(struct backend *in, const char *why, struct err *e)
+struct backend *backend_readonly(struct backend *in, const char *why, struct err *err)
 {
 	static const struct backend_ops ops = {
 		.sample = readonly_sample,
@@ -67,14 +67,14 @@ struct backend *backend_readonly(struct backend *in, const char *why, struct err
 		.status = readonly_status,
 		.inner = inner,
 	};
-	struct readonly *r = calloc(1, sizeof *r);
-	if (!r) {
+	struct readonly *readonly = calloc(1, sizeof *readonly);
+	if (!readonly) {
 		in->ops->close(in);
-		err_set(e, ERR_NOMEM, "out of memory for the read-only wrapper");
+		err_set(err, ERR_NOMEM, "out of memory for the read-only wrapper");
 		return NULL;
 	}
-	r->b.ops = &ops;
-	r->inner = in;
-	snprintf(r->why, sizeof r->why, "%s", why);
-	return &r->b;
+	readonly->b.ops = &ops;
+	readonly->inner = in;
+	snprintf(readonly->why, sizeof readonly->why, "%s", why);
+	return &readonly->b;
 }

@@ -47,13 +47,13 @@ static void no_doctype(void *ctx, const xmlChar *name, const xmlChar *external, 
 	xmlStopParser(parser);
 }
 
-static xmlDocPtr parse(const char *text, size_t n, bool *doctype, struct err *e)
+static xmlDocPtr parse(const char *text, size_t n, bool *doctype, struct err *err)
 {
 	xml_quiet();
 	xmlParserCtxtPtr ctx = xmlNewParserCtxt();
 	if (!ctx || !ctx->sax) {
 		xmlFreeParserCtxt(ctx);
-		err_set(e, ERR_NOMEM, "out of memory for XML");
+		err_set(err, ERR_NOMEM, "out of memory for XML");
 		return NULL;
 	}
 	ctx->_private = doctype;
@@ -64,11 +64,11 @@ static xmlDocPtr parse(const char *text, size_t n, bool *doctype, struct err *e)
 	return doc;
 }
 
-xmlDocPtr xml_read(const char *text, const char *root, struct err *e)
+xmlDocPtr xml_read(const char *text, const char *root, struct err *err)
 {
 	size_t n = strnlen(text, (size_t)XML_MOST + 1);
 	if (n > XML_MOST) {
-		err_set(e, ERR_RUNTIME, "XML of more than %d MiB, which is refused", XML_MOST >> 20);
+		err_set(err, ERR_RUNTIME, "XML of more than %d MiB, which is refused", XML_MOST >> 20);
 		return NULL;
 	}
 	bool doctype = false;
@@ -78,12 +78,12 @@ xmlDocPtr xml_read(const char *text, const char *root, struct err *e)
 	if (doctype || why.code) {
 		if (doctype)
 			err_set(&why, ERR_RUNTIME, "XML with a document type declaration, which is refused");
-		err_set(e, why.code, "%s", why.msg);
+		err_set(err, why.code, "%s", why.msg);
 		xmlFreeDoc(doc);
 		return NULL;
 	}
 	if (!top || strcmp((const char *)top->name, root) != 0) {
-		err_set(e, ERR_RUNTIME, top ? "XML without <%s>" : "malformed XML where <%s> was expected",
+		err_set(err, ERR_RUNTIME, top ? "XML without <%s>" : "malformed XML where <%s> was expected",
 			root);
 		xmlFreeDoc(doc);
 		return NULL;
@@ -148,11 +148,11 @@ bool xml_attr_is(xmlNodePtr node, const char *name, const char *value)
 	return xml_attr(node, name, buf, sizeof buf) && strcmp(buf, value) == 0;
 }
 
-bool xml_cpus(xmlNodePtr node, const char *name, struct cpuset *s)
+bool xml_cpus(xmlNodePtr node, const char *name, struct cpuset *set)
 {
 	xmlChar *list = node ? xmlGetNoNsProp(node, (const xmlChar *)name) : NULL;
-	if (!list || cpuset_parse_clipped(s, (const char *)list) < 0)
-		cpuset_clear(s);
+	if (!list || cpuset_parse_clipped(set, (const char *)list) < 0)
+		cpuset_clear(set);
 	xmlFree(list);
 	return list;
 }

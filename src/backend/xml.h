@@ -13,9 +13,9 @@
 
 /* libxml2 writes nothing to stderr from this thread; libvirt too reads files with it. */
 void xml_quiet(void);
-/* NULL with e set: too large, malformed, another root, or with a document type declaration, which is where
+/* NULL with err set: too large, malformed, another root, or with a document type declaration, which is where
  * entities come from. The network is not touched. */
-xmlDocPtr xml_read(const char *text, const char *root, struct err *e);
+xmlDocPtr xml_read(const char *text, const char *root, struct err *err);
 /* First child element of that name; NULL also when node is. */
 xmlNodePtr xml_child(xmlNodePtr node, const char *name);
 /* The next sibling element of the same name. */
@@ -31,7 +31,7 @@ bool xml_attr_num(xmlNodePtr node, const char *name, int64_t most, int64_t *v);
 bool xml_text_num(xmlNodePtr node, int64_t most, int64_t *v);
 /* A list of CPUs or nodes, however long; ids that a set cannot hold are left out. False: the attribute is
  * absent. A list that cannot be read becomes the empty set. */
-bool xml_cpus(xmlNodePtr node, const char *name, struct cpuset *s);
+bool xml_cpus(xmlNodePtr node, const char *name, struct cpuset *set);
 /* Text with a unit attribute (b, KB, KiB, MiB ... EiB) in KiB, rounded up; libvirt's default is KiB. */
 bool xml_kib(xmlNodePtr node, int64_t *kib);
 bool xml_attr_kib(xmlNodePtr node, const char *name, int64_t *kib); /* the same of a number beside it */

@@ -27,11 +27,11 @@ static double read_value(const char *root, int cpu, const char *file)
 	return has && v[0] > 0 && v[0] < INT_MAX ? (double)v[0] : 0;
 }
 
-static bool read_all(const char *root, const struct topology *t, const char *file, double *of)
+static bool read_all(const char *root, const struct topology *topo, const char *file, double *of)
 {
 	bool any = false;
-	for (size_t i = 0; i < t->n_cpus; i++)
-		any |= (of[i] = read_value(root, t->cpus[i].id, file)) > 0;
+	for (size_t i = 0; i < topo->n_cpus; i++)
+		any |= (of[i] = read_value(root, topo->cpus[i].id, file)) > 0;
 	return any;
 }
 
@@ -43,47 +43,48 @@ static bool kind_read(const char *root, const char *kind, struct cpuset *cpus)
 }
 
 /* The largest value among those in `cpus`; NULL: all. */
-static double largest(const struct topology *t, const double *of, const struct cpuset *cpus)
+static double largest(const struct topology *topo, const double *of, const struct cpuset *cpus)
 {
 	double most = 0;
-	for (size_t i = 0; i < t->n_cpus; i++)
-		if ((!cpus || cpuset_has(cpus, t->cpus[i].id)) && of[i] > most)
+	for (size_t i = 0; i < topo->n_cpus; i++)
+		if ((!cpus || cpuset_has(cpus, topo->cpus[i].id)) && of[i] > most)
 			most = of[i];
 	return most;
 }
 
 /* Who is nearly as large as the largest of its kind is as large, and so is who says nothing. */
-static void level(const struct topology *t, double *of, const struct cpuset *cpus, double same, double most)
+static void level(
+	const struct topology *topo, double *of, const struct cpuset *cpus, double same, double most)
 {
-	double top = largest(t, of, cpus);
-	for (size_t i = 0; i < t->n_cpus; i++)
-		if ((!cpus || cpuset_has(cpus, t->cpus[i].id)) && (of[i] <= 0 || of[i] >= same * top))
+	double top = largest(topo, of, cpus);
+	for (size_t i = 0; i < topo->n_cpus; i++)
+		if ((!cpus || cpuset_has(cpus, topo->cpus[i].id)) && (of[i] <= 0 || of[i] >= same * top))
 			of[i] = min_of(top, most);
 }
 
-static void level_kinds(const char *root, const struct topology *t, double *of)
+static void level_kinds(const char *root, const struct topology *topo, double *of)
 {
 	struct cpuset core, atom;
 	if (!kind_read(root, "core", &core) || !kind_read(root, "atom", &atom)) {
-		level(t, of, NULL, same_by_frequency, INT_MAX);
+		level(topo, of, NULL, same_by_frequency, INT_MAX);
 		return;
 	}
-	level(t, of, &core, same_by_frequency, INT_MAX);
-	level(t, of, &atom, same_by_frequency, lesser_kind_most * largest(t, of, &core));
+	level(topo, of, &core, same_by_frequency, INT_MAX);
+	level(topo, of, &atom, same_by_frequency, lesser_kind_most * largest(topo, of, &core));
 }
 
-void capacity_read(const char *root, struct topology *t)
+void capacity_read(const char *root, struct topology *topo)
 {
-	double *of = calloc(t->n_cpus + 1, sizeof *of);
-	bool any = of && read_all(root, t, "cpu_capacity", of);
+	double *of = calloc(topo->n_cpus + 1, sizeof *of);
+	bool any = of && read_all(root, topo, "cpu_capacity", of);
 	if (any)
-		level(t, of, NULL, same_by_rating, INT_MAX);
-	else if (of && (any = read_all(root, t, "cpufreq/cpuinfo_max_freq", of)))
-		level_kinds(root, t, of);
-	double top = any ? largest(t, of, NULL) : 0;
-	for (size_t i = 0; i < t->n_cpus; i++) {
+		level(topo, of, NULL, same_by_rating, INT_MAX);
+	else if (of && (any = read_all(root, topo, "cpufreq/cpuinfo_max_freq", of)))
+		level_kinds(root, topo, of);
+	double top = any ? largest(topo, of, NULL) : 0;
+	for (size_t i = 0; i < topo->n_cpus; i++) {
 		int c = top > 0 ? (int)(PCPU_LARGEST * of[i] / top + .5) : 0;
-		t->cpus[i].capacity = top > 0 && c < 1 ? 1 : c;
+		topo->cpus[i].capacity = top > 0 && c < 1 ? 1 : c;
 	}
 	free(of);
 }

@@ -6,6 +6,6 @@
 #include "topology.h"
 
 /* Fills capacity of the pCPUs: PCPU_LARGEST or less; 0 where this machine does not tell. */
-void capacity_read(const char *root, struct topology *t);
+void capacity_read(const char *root, struct topology *topo);
 
 #endif

@@ -47,22 +47,22 @@ static bool climb(char *path, size_t top)
 }
 
 /* "/a/b" below a mount. A path that leads out of what is mounted here ("/..") is not to be had. */
-static void dir_set(struct cgroup_dir *d, const char *root, const char *mount, const char *path, bool v2)
+static void dir_set(struct cgroup_dir *dir, const char *root, const char *mount, const char *path, bool v2)
 {
 	size_t n = strcspn(path, "\n");
-	int top = snprintf(d->path, sizeof d->path, "%s/sys/fs/cgroup%s", root, mount);
-	if (top < 0 || (size_t)top + n >= sizeof d->path || memmem(path, n, "/..", 3)) {
-		d->path[0] = '\0';
+	int top = snprintf(dir->path, sizeof dir->path, "%s/sys/fs/cgroup%s", root, mount);
+	if (top < 0 || (size_t)top + n >= sizeof dir->path || memmem(path, n, "/..", 3)) {
+		dir->path[0] = '\0';
 		return;
 	}
-	d->top = (size_t)top;
-	d->v2 = v2;
+	dir->top = (size_t)top;
+	dir->v2 = v2;
 	n -= n == 1; /* "/" */
-	memcpy(d->path + top, path, n);
-	d->path[(size_t)top + n] = '\0';
-	char *last = strrchr(d->path, '/');
+	memcpy(dir->path + top, path, n);
+	dir->path[(size_t)top + n] = '\0';
+	char *last = strrchr(dir->path, '/');
 	if (n && last && is_part(last + 1))
-		climb(d->path, d->top);
+		climb(dir->path, dir->top);
 }
 
 static bool is_there(const char *root, const char *path)
@@ -257,9 +257,9 @@ struct vi64 cgroup_throttled_ns(const struct cgroup_dir *d)
 	DIR *groups = d->path[0] ? opendir(d->path) : NULL;
 	if (!groups)
 		return sum;
-	for (struct dirent *e; (e = readdir(groups));) {
-		int n = snprintf(dir, sizeof dir, "%.600s/%.100s", d->path, e->d_name);
-		if (strncmp(e->d_name, "vcpu", 4) == 0 && is_part(e->d_name) && n < (int)sizeof dir)
+	for (struct dirent *entry; (entry = readdir(groups));) {
+		int n = snprintf(dir, sizeof dir, "%.600s/%.100s", d->path, entry->d_name);
+		if (strncmp(entry->d_name, "vcpu", 4) == 0 && is_part(entry->d_name) && n < (int)sizeof dir)
 			add_throttled(dir, d->v2, &sum);
 	}
 	closedir(groups);
@@ -324,13 +324,13 @@ static size_t read_pids(const char *file, pid_t *pids, size_t most)
 	return n;
 }
 
-size_t cgroup_processes(const struct cgroup_dir *d, pid_t *pids, size_t most)
+size_t cgroup_processes(const struct cgroup_dir *dir, pid_t *pids, size_t most)
 {
 	static const char *const places[] = {"emulator/cgroup.procs", "cgroup.procs"};
 	char file[FILE_PATH];
 	size_t n = 0;
-	for (size_t i = 0; d->path[0] && of_machine(d->path, d->top) && i < 2 && !n; i++) {
-		snprintf(file, sizeof file, "%s/%s", d->path, places[i]);
+	for (size_t i = 0; dir->path[0] && of_machine(dir->path, dir->top) && i < 2 && !n; i++) {
+		snprintf(file, sizeof file, "%s/%s", dir->path, places[i]);
 		n = read_pids(file, pids, most);
 	}
 	return n;

@@ -23,10 +23,10 @@ struct cgroup_dirs {
 /* Where the process is; `root` is put in front of every path. */
 void cgroup_find(const char *root, pid_t pid, struct cgroup_dirs *to);
 /* The pCPUs that are left. False: it cannot be told, and nothing is known to be forbidden. */
-bool cgroup_cpus(const struct cgroup_dir *d, struct cpuset *cpus);
+bool cgroup_cpus(const struct cgroup_dir *dir, struct cpuset *cpus);
 /* The tightest quota at or above the group, in percent of a pCPU, for all that is in that group together;
  * *group tells it from others. Absent: none. */
-struct vf64 cgroup_quota(const struct cgroup_dir *d, uint64_t *group);
+struct vf64 cgroup_quota(const struct cgroup_dir *dir, uint64_t *group);
 
 /* How much memory it leaves: the machine's own groups, and the tightest of those around it for all that is in
  * that group together. Absent: no limit. */
@@ -34,18 +34,18 @@ struct cgroup_memory {
 	struct vi64 own_kib, around_kib;
 	uint64_t group;
 };
-void cgroup_memory(const struct cgroup_dir *d, struct cgroup_memory *to);
+void cgroup_memory(const struct cgroup_dir *dir, struct cgroup_memory *to);
 
 /* How long the machine's vCPUs were held by a quota of their own or of the groups below and at its own:
  * a total. Absent: no such group has one. */
-struct vi64 cgroup_throttled_ns(const struct cgroup_dir *d);
+struct vi64 cgroup_throttled_ns(const struct cgroup_dir *dir);
 /* cpu.weight of the outermost of the machine's own groups, which is what counts against other machines: 100
  * is the rule (version 1: of 1024 shares). And as it stands there, which is libvirt's cpu_shares. */
-void cgroup_weight(const struct cgroup_dir *d, struct vi64 *weight, struct vi64 *shares);
+void cgroup_weight(const struct cgroup_dir *dir, struct vi64 *weight, struct vi64 *shares);
 /* How much of the last ten seconds something in the group stood still for want of "cpu", "memory" or "io",
  * in percent. Absent: the kernel does not tell. */
-struct vf64 cgroup_pressure(const struct cgroup_dir *d, const char *of);
+struct vf64 cgroup_pressure(const struct cgroup_dir *dir, const char *of);
 /* Threads of the kernel that work for the machine are in its groups too: their ids, at most `most`. */
-size_t cgroup_processes(const struct cgroup_dir *d, pid_t *pids, size_t most);
+size_t cgroup_processes(const struct cgroup_dir *dir, pid_t *pids, size_t most);
 
 #endif

@@ -39,79 +39,79 @@ static int spawn(pid_t *pid, const char *const *argv, int out)
 	return rc;
 }
 
-bool child_start(struct child *c, const char *const *argv, size_t most, double timeout_s)
+bool child_start(struct child *child, const char *const *argv, size_t most, double timeout_s)
 {
 	int fd[2];
-	*c = (struct child){.fd = -1, .most = most, .status = -1};
+	*child = (struct child){.fd = -1, .most = most, .status = -1};
 	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) < 0)
 		return false;
 	fcntl(fd[1], F_SETFL, 0); /* the command need not know */
-	int rc = spawn(&c->pid, argv, fd[1]);
+	int rc = spawn(&child->pid, argv, fd[1]);
 	close(fd[1]);
-	c->fd = fd[0];
-	c->until_ns = clock_ns() + (int64_t)(timeout_s * 1e9);
+	child->fd = fd[0];
+	child->until_ns = clock_ns() + (int64_t)(timeout_s * 1e9);
 	if (rc == 0)
 		return true;
-	c->pid = 0;
-	child_done(c);
+	child->pid = 0;
+	child_done(child);
 	return false;
 }
 
 /* false: its end, or that of our patience. */
-static bool read_some(struct child *c)
+static bool read_some(struct child *child)
 {
-	if (!array_grow(&c->out, &c->cap, c->n + PIECE, 1))
+	if (!array_grow(&child->out, &child->cap, child->n + PIECE, 1))
 		return false;
-	ssize_t n = read(c->fd, c->out + c->n, PIECE - 1);
+	ssize_t n = read(child->fd, child->out + child->n, PIECE - 1);
 	if (n > 0)
-		c->n += (size_t)n;
-	c->out[c->n] = '\0';
-	return n > 0 ? c->n < c->most : n < 0 && (errno == EAGAIN || errno == EINTR);
+		child->n += (size_t)n;
+	child->out[child->n] = '\0';
+	return n > 0 ? child->n < child->most : n < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
-static void reap(struct child *c, bool stop)
+static void reap(struct child *child, bool stop)
 {
 	int status = 0;
 	if (stop)
-		kill(-c->pid, SIGKILL);
-	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
+		kill(-child->pid, SIGKILL);
+	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
 		;
-	c->status = !stop && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-	c->pid = 0;
+	child->status = !stop && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	child->pid = 0;
 }
 
-bool child_poll(struct child *c)
+bool child_poll(struct child *child)
 {
 	size_t before;
-	if (!c->pid)
+	if (!child->pid)
 		return true;
 	do {
-		before = c->n;
-		if (!read_some(c)) {
-			reap(c, c->n >= c->most);
+		before = child->n;
+		if (!read_some(child)) {
+			reap(child, child->n >= child->most);
 			return true;
 		}
-	} while (c->n > before);
-	if (clock_ns() < c->until_ns)
+	} while (child->n > before);
+	if (clock_ns() < child->until_ns)
 		return false;
-	reap(c, true);
+	reap(child, true);
 	return true;
 }
 
-void child_wait(struct child *c)
+void child_wait(struct child *child)
 {
-	while (!child_poll(c)) {
-		struct pollfd p = {.fd = c->fd, .events = POLLIN};
-		poll(&p, 1, 100);
+	while (!child_poll(child)) {
+		struct pollfd fds = {.fd = child->fd, .events = POLLIN};
+		poll(&fds, 1, 100);
 	}
 }
 
-void child_done(struct child *c)
+void child_done(struct child *child)
 {
-	if (c->pid)
-		reap(c, true);
-	if (c->fd >= 0)
-		close(c->fd);
-	free(c->out);
-	*c = (struct child){.fd = -1};
+	if (child->pid)
+		reap(child, true);
+	if (child->fd >= 0)
+		close(child->fd);
+	free(child->out);
+	*child = (struct child){.fd = -1};
 }

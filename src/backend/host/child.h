@@ -19,11 +19,11 @@ struct child {
 };
 
 /* false: it cannot be started. Output beyond `most` bytes ends it. */
-bool child_start(struct child *c, const char *const *argv, size_t most, double timeout_s);
+bool child_start(struct child *child, const char *const *argv, size_t most, double timeout_s);
 /* true: it has ended, or its time was over. */
-bool child_poll(struct child *c);
+bool child_poll(struct child *child);
 /* Waits for that. */
-void child_wait(struct child *c);
-void child_done(struct child *c);
+void child_wait(struct child *child);
+void child_done(struct child *child);
 
 #endif

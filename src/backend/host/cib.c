@@ -50,38 +50,39 @@ static xmlNodePtr template_of(xmlNodePtr resources, xmlNodePtr primitive)
 }
 
 /* Its value, or its template's. Empty: neither has one. */
-static void option(const struct cib_resource *r, const char *sets, const char *name, char *value, size_t len)
+static void option(
+	const struct cib_resource *res, const char *sets, const char *name, char *value, size_t len)
 {
-	if (!pair(r->node, sets, name, value, len))
-		pair(r->tmpl, sets, name, value, len);
+	if (!pair(res->node, sets, name, value, len))
+		pair(res->tmpl, sets, name, value, len);
 }
 
 struct cib_resource cib_resource(xmlNodePtr resources, xmlNodePtr primitive)
 {
-	struct cib_resource r = {.node = primitive, .tmpl = template_of(resources, primitive)};
-	xml_attr(primitive, "id", r.id, sizeof r.id);
-	if (cib_is_guest(&r))
-		option(&r, "instance_attributes", "config", r.config, sizeof r.config);
-	return r;
+	struct cib_resource res = {.node = primitive, .tmpl = template_of(resources, primitive)};
+	xml_attr(primitive, "id", res.id, sizeof res.id);
+	if (cib_is_guest(&res))
+		option(&res, "instance_attributes", "config", res.config, sizeof res.config);
+	return res;
 }
 
-bool cib_is_guest(const struct cib_resource *r)
+bool cib_is_guest(const struct cib_resource *res)
 {
-	return xml_attr_is(r->tmpl, "type", "VirtualDomain") && xml_attr_is(r->tmpl, "class", "ocf");
+	return xml_attr_is(res->tmpl, "type", "VirtualDomain") && xml_attr_is(res->tmpl, "class", "ocf");
 }
 
 /* Its own, else as all resources have it. */
-static void meta(xmlNodePtr cib, const struct cib_resource *r, const char *name, char *value, size_t len)
+static void meta(xmlNodePtr cib, const struct cib_resource *res, const char *name, char *value, size_t len)
 {
-	option(r, "meta_attributes", name, value, len);
+	option(res, "meta_attributes", name, value, len);
 	if (!*value)
 		pair(xml_path(cib, "configuration/rsc_defaults"), "meta_attributes", name, value, len);
 }
 
-bool cib_live(xmlNodePtr cib, const struct cib_resource *r)
+bool cib_live(xmlNodePtr cib, const struct cib_resource *res)
 {
 	char value[32];
-	meta(cib, r, "allow-migrate", value, sizeof value);
+	meta(cib, res, "allow-migrate", value, sizeof value);
 	return cib_yes(value);
 }
 
@@ -90,16 +91,16 @@ void cib_property(xmlNodePtr cib, const char *name, char *value, size_t len)
 	pair(xml_path(cib, "configuration/crm_config"), "cluster_property_set", name, value, len);
 }
 
-bool cib_maintained(xmlNodePtr cib, const struct cib_resource *r)
+bool cib_maintained(xmlNodePtr cib, const struct cib_resource *res)
 {
 	char value[32];
 	cib_property(cib, "maintenance-mode", value, sizeof value);
 	if (cib_yes(value))
 		return true;
-	meta(cib, r, "maintenance", value, sizeof value);
+	meta(cib, res, "maintenance", value, sizeof value);
 	if (cib_yes(value))
 		return true;
-	meta(cib, r, "is-managed", value, sizeof value);
+	meta(cib, res, "is-managed", value, sizeof value);
 	return *value && !cib_yes(value);
 }
 

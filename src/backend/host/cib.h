@@ -13,11 +13,11 @@ struct cib_resource {
 };
 struct cib_resource cib_resource(xmlNodePtr resources, xmlNodePtr primitive);
 /* A guest of libvirt, ocf:heartbeat:VirtualDomain. */
-bool cib_is_guest(const struct cib_resource *r);
+bool cib_is_guest(const struct cib_resource *res);
 /* Moved live, by itself or as all resources are. */
-bool cib_live(xmlNodePtr cib, const struct cib_resource *r);
+bool cib_live(xmlNodePtr cib, const struct cib_resource *res);
 /* It, or the whole cluster, is in maintenance or not managed. */
-bool cib_maintained(xmlNodePtr cib, const struct cib_resource *r);
+bool cib_maintained(xmlNodePtr cib, const struct cib_resource *res);
 /* A constraint that a move by hand left behind; taking it away is for whoever made it. */
 bool cib_moved_by_hand(xmlNodePtr cib, const char *id, char *name, size_t len);
 /* A property of the cluster; empty: not set. */

@@ -29,23 +29,23 @@ static void add_pair(xmlNodePtr set, const char *name, const char *id, const cha
 {
 	char text[3 * CLUSTER_NAME], value[32];
 	snprintf(text, sizeof text, "vmtop-%s.%s", name, id);
-	xmlNodePtr nv = child_of(set, "nvpair", text);
+	xmlNodePtr node = child_of(set, "nvpair", text);
 	snprintf(value, sizeof value, "%ld", v);
-	if (nv) {
-		put(nv, "name", key);
-		put(nv, "value", value);
+	if (node) {
+		put(node, "name", key);
+		put(node, "value", value);
 	}
 }
 
 /* The set ends by itself. */
-static void add_rule(xmlNodePtr set, const char *id, const struct cluster_mark *m)
+static void add_rule(xmlNodePtr set, const char *id, const struct cluster_mark *mark)
 {
 	char text[3 * CLUSTER_NAME], end[32];
-	time_t until = (time_t)m->until_s;
+	time_t until = (time_t)mark->until_s;
 	struct tm t;
 	snprintf(text, sizeof text, "vmtop-rule.%s", id);
 	xmlNodePtr rule = child_of(set, "rule", text), date;
-	cluster_mark_id(m, text, sizeof text);
+	cluster_mark_id(mark, text, sizeof text);
 	size_t n = strlen(text);
 	snprintf(text + n, sizeof text - n, "%s", id);
 	date = rule ? child_of(rule, "date_expression", text) : NULL;
@@ -59,7 +59,7 @@ static void add_rule(xmlNodePtr set, const char *id, const struct cluster_mark *
 }
 
 static void add_set(xmlNodePtr to, const char *kind, const char *id, struct cluster_load load,
-	const struct cluster_mark *m)
+	const struct cluster_mark *mark)
 {
 	char key[2 * CLUSTER_NAME], text[3 * CLUSTER_NAME];
 	if (load.cpu < 0)
@@ -69,7 +69,7 @@ static void add_set(xmlNodePtr to, const char *kind, const char *id, struct clus
 	xmlNodePtr set = child_of(to, "utilization", text);
 	if (!set)
 		return;
-	add_rule(set, key, m);
+	add_rule(set, key, mark);
 	add_pair(set, "cpu", key, "vmtop_cpu", load.cpu);
 	add_pair(set, "memory", key, "vmtop_memory", load.mem_mib);
 }
@@ -82,26 +82,27 @@ static xmlNodePtr primitive(xmlNodePtr at, const char *id, int deep)
 	if (deep)
 		XML_EACH(group, at, "group")
 		{
-			xmlNodePtr p = primitive(group, id, deep - 1);
-			if (p)
-				return p;
+			xmlNodePtr node = primitive(group, id, deep - 1);
+			if (node)
+				return node;
 		}
 	return NULL;
 }
 
-static void add_all(
-	xmlNodePtr cib, const struct cluster *c, const struct cluster_demand *d, const struct cluster_mark *m)
+static void add_all(xmlNodePtr cib, const struct cluster *cluster, const struct cluster_demand *demand,
+	const struct cluster_mark *mark)
 {
 	xmlNodePtr resources = xml_path(cib, "configuration/resources");
 	XML_EACH(node, xml_path(cib, "configuration/nodes"), "node")
-	for (size_t i = 0; i < c->n_nodes; i++)
-		if (xml_attr_is(node, "id", c->nodes[i].id))
-			add_set(node, "node", c->nodes[i].id, d->nodes[i], m);
-	for (size_t i = 0; i < c->n_guests; i++) {
-		xmlNodePtr p =
-			d->guests[i].cpu < 0 ? NULL : primitive(resources, c->guests[i].resource, DEEP);
+	for (size_t i = 0; i < cluster->n_nodes; i++)
+		if (xml_attr_is(node, "id", cluster->nodes[i].id))
+			add_set(node, "node", cluster->nodes[i].id, demand->nodes[i], mark);
+	for (size_t i = 0; i < cluster->n_guests; i++) {
+		xmlNodePtr p = demand->guests[i].cpu < 0
+				       ? NULL
+				       : primitive(resources, cluster->guests[i].resource, DEEP);
 		if (p)
-			add_set(p, "guest", c->guests[i].resource, d->guests[i], m);
+			add_set(p, "guest", cluster->guests[i].resource, demand->guests[i], mark);
 	}
 }
 
@@ -114,15 +115,15 @@ static bool ours(xmlNodePtr set)
 
 static void remove_from(xmlNodePtr at, int deep)
 {
-	for (xmlNodePtr x = at ? at->children : NULL, next; x; x = next) {
-		next = x->next;
-		if (x->type != XML_ELEMENT_NODE)
+	for (xmlNodePtr node = at ? at->children : NULL, next; node; node = next) {
+		next = node->next;
+		if (node->type != XML_ELEMENT_NODE)
 			continue;
-		if (strcmp((const char *)x->name, "utilization") == 0 && ours(x)) {
-			xmlUnlinkNode(x);
-			xmlFreeNode(x);
+		if (strcmp((const char *)node->name, "utilization") == 0 && ours(node)) {
+			xmlUnlinkNode(node);
+			xmlFreeNode(node);
 		} else if (deep) {
-			remove_from(x, deep - 1);
+			remove_from(node, deep - 1);
 		}
 	}
 }
@@ -140,7 +141,7 @@ static bool next_version(xmlNodePtr cib)
 	return true;
 }
 
-static char *text_of(xmlDocPtr doc, struct err *e)
+static char *text_of(xmlDocPtr doc, struct err *err)
 {
 	xmlChar *dump = NULL;
 	int n = 0;
@@ -148,34 +149,34 @@ static char *text_of(xmlDocPtr doc, struct err *e)
 	char *text = dump && n > 0 ? strdup((const char *)dump) : NULL;
 	xmlFree(dump);
 	if (!text)
-		err_set(e, ERR_NOMEM, "out of memory");
+		err_set(err, ERR_NOMEM, "out of memory");
 	return text;
 }
 
-char *cluster_with(const char *text, const struct cluster *c, const struct cluster_demand *d,
-	const struct cluster_mark *m, struct err *e)
+char *cluster_with(const char *text, const struct cluster *cluster, const struct cluster_demand *demand,
+	const struct cluster_mark *mark, struct err *err)
 {
-	xmlDocPtr doc = xml_read(text, "cib", e);
+	xmlDocPtr doc = xml_read(text, "cib", err);
 	char *out = NULL;
 	if (!doc)
 		return NULL;
-	add_all(xmlDocGetRootElement(doc), c, d, m);
+	add_all(xmlDocGetRootElement(doc), cluster, demand, mark);
 	if (!next_version(xmlDocGetRootElement(doc)))
-		err_set(e, ERR_RUNTIME, "cibadmin: the configuration has no version");
+		err_set(err, ERR_RUNTIME, "cibadmin: the configuration has no version");
 	else
-		out = text_of(doc, e);
+		out = text_of(doc, err);
 	xmlFreeDoc(doc);
 	return out;
 }
 
-char *cluster_without(const char *text, struct err *e)
+char *cluster_without(const char *text, struct err *err)
 {
-	xmlDocPtr doc = xml_read(text, "cib", e);
+	xmlDocPtr doc = xml_read(text, "cib", err);
 	if (!doc)
 		return NULL;
 	remove_from(xml_path(xmlDocGetRootElement(doc), "configuration/nodes"), DEEP);
 	remove_from(xml_path(xmlDocGetRootElement(doc), "configuration/resources"), DEEP);
-	char *out = text_of(doc, e);
+	char *out = text_of(doc, err);
 	xmlFreeDoc(doc);
 	return out;
 }

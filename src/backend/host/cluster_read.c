@@ -13,33 +13,33 @@
 
 enum { NODES_MOST = 4096, GUESTS_MOST = 65536, ACTIONS_MOST = 4096, MARKS_MOST = 64, DEEP = 4 };
 
-void cluster_actions_done(struct cluster_actions *a)
+void cluster_actions_done(struct cluster_actions *actions)
 {
-	free(a->list);
-	*a = (struct cluster_actions){.list = NULL};
+	free(actions->list);
+	*actions = (struct cluster_actions){.list = NULL};
 }
 
-void cluster_trial_done(struct cluster_trial *t)
+void cluster_trial_done(struct cluster_trial *trial)
 {
-	cluster_actions_done(&t->does);
-	cluster_actions_done(&t->after);
+	cluster_actions_done(&trial->does);
+	cluster_actions_done(&trial->after);
 }
 
-void cluster_done(struct cluster *c)
+void cluster_done(struct cluster *cluster)
 {
-	free(c->cib);
-	free(c->nodes);
-	free(c->guests);
-	free(c->marks);
-	cluster_actions_done(&c->does);
-	*c = (struct cluster){.cib = NULL};
+	free(cluster->cib);
+	free(cluster->nodes);
+	free(cluster->guests);
+	free(cluster->marks);
+	cluster_actions_done(&cluster->does);
+	*cluster = (struct cluster){.cib = NULL};
 }
 
 #define MORE(list, n, cap, most) array_more(&(list), &(n), &(cap), (most), sizeof *(list))
 
-static int too_many(struct err *e, const char *what)
+static int too_many(struct err *err, const char *what)
 {
-	return err_set(e, ERR_RUNTIME, "the cluster has more %s than can be read here", what);
+	return err_set(err, ERR_RUNTIME, "the cluster has more %s than can be read here", what);
 }
 
 static bool name_of(xmlNodePtr node, const char *attr, char name[CLUSTER_NAME])
@@ -54,67 +54,68 @@ static bool is(xmlNodePtr node, const char *attr)
 
 /* ---- the configuration ---- */
 
-static int read_nodes(struct cluster *c, xmlNodePtr cib, struct err *e)
+static int read_nodes(struct cluster *cluster, xmlNodePtr cib, struct err *err)
 {
 	XML_EACH(node, xml_path(cib, "configuration/nodes"), "node")
 	{
 		struct cluster_node x, *to;
 		if (!name_of(node, "uname", x.name) || !name_of(node, "id", x.id))
-			return err_set(e, ERR_RUNTIME,
+			return err_set(err, ERR_RUNTIME,
 				"a node of the cluster has a name with characters that are not taken");
-		to = MORE(c->nodes, c->n_nodes, c->cap_nodes, NODES_MOST);
+		to = MORE(cluster->nodes, cluster->n_nodes, cluster->cap_nodes, NODES_MOST);
 		if (!to)
-			return too_many(e, "nodes");
+			return too_many(err, "nodes");
 		*to = x;
 	}
 	return 0;
 }
 
-static void name_guest(const struct cib_resource *r, struct cluster_guest *g)
+static void name_guest(const struct cib_resource *res, struct cluster_guest *guest)
 {
-	struct cib_definition d;
-	if (*r->config == '/' && cib_definition(r->config, &d)) {
-		memcpy(g->vm, d.vm, sizeof g->vm);
-		memcpy(g->uuid, d.uuid, sizeof g->uuid);
-		g->has_uuid = d.has_uuid;
+	struct cib_definition def;
+	if (*res->config == '/' && cib_definition(res->config, &def)) {
+		memcpy(guest->vm, def.vm, sizeof guest->vm);
+		memcpy(guest->uuid, def.uuid, sizeof guest->uuid);
+		guest->has_uuid = def.has_uuid;
 		return;
 	}
-	const char *base = strrchr(r->config, '/');
-	base = base ? base + 1 : r->config;
+	const char *base = strrchr(res->config, '/');
+	base = base ? base + 1 : res->config;
 	size_t n = strlen(base), end = n > 4 && strcmp(base + n - 4, ".xml") == 0 ? n - 4 : n;
-	snprintf(g->vm, sizeof g->vm, "%.*s", (int)end, base);
+	snprintf(guest->vm, sizeof guest->vm, "%.*s", (int)end, base);
 }
 
-static const char *stays(xmlNodePtr cib, const struct cib_resource *r)
+static const char *stays(xmlNodePtr cib, const struct cib_resource *res)
 {
 	char name[MOVE_OWNER];
-	return !cib_live(cib, r)        ? "would be stopped and started: allow-migrate is not set"
-	       : cib_maintained(cib, r) ? "is in maintenance, or not managed"
-	       : cib_moved_by_hand(cib, r->id, name, sizeof name)
+	return !cib_live(cib, res)        ? "would be stopped and started: allow-migrate is not set"
+	       : cib_maintained(cib, res) ? "is in maintenance, or not managed"
+	       : cib_moved_by_hand(cib, res->id, name, sizeof name)
 		       ? "was moved by hand: crm_resource --clear first"
 		       : "";
 }
 
 /* Members of groups too; copies of a clone are no guests that move. */
-static int read_guests(struct cluster *c, xmlNodePtr cib, xmlNodePtr at, int deep, struct err *e)
+static int read_guests(struct cluster *cluster, xmlNodePtr cib, xmlNodePtr at, int deep, struct err *err)
 {
 	xmlNodePtr resources = xml_path(cib, "configuration/resources");
 	XML_EACH(node, at, "primitive")
 	{
-		struct cib_resource r = cib_resource(resources, node);
-		if (!cib_is_guest(&r) || !cib_plain(r.id) || strlen(r.id) >= CLUSTER_NAME)
+		struct cib_resource res = cib_resource(resources, node);
+		if (!cib_is_guest(&res) || !cib_plain(res.id) || strlen(res.id) >= CLUSTER_NAME)
 			continue;
-		struct cluster_guest *g = MORE(c->guests, c->n_guests, c->cap_guests, GUESTS_MOST);
-		if (!g)
-			return too_many(e, "guests");
-		memcpy(g->resource, r.id, strlen(r.id) + 1);
-		g->node = CLUSTER_NOWHERE;
-		name_guest(&r, g);
-		snprintf(g->why, sizeof g->why, "%s", stays(cib, &r));
+		struct cluster_guest *guest =
+			MORE(cluster->guests, cluster->n_guests, cluster->cap_guests, GUESTS_MOST);
+		if (!guest)
+			return too_many(err, "guests");
+		memcpy(guest->resource, res.id, strlen(res.id) + 1);
+		guest->node = CLUSTER_NOWHERE;
+		name_guest(&res, guest);
+		snprintf(guest->why, sizeof guest->why, "%s", stays(cib, &res));
 	}
 	if (deep)
 		XML_EACH(group, at, "group")
-	if (read_guests(c, cib, group, deep - 1, e) < 0)
+	if (read_guests(cluster, cib, group, deep - 1, err) < 0)
 		return -1;
 	return 0;
 }
@@ -163,18 +164,18 @@ static bool same(const struct cluster_mark *a, const struct cluster_mark *b)
 	return a->node == b->node && a->pid == b->pid && a->start == b->start;
 }
 
-static int add_marks(struct cluster *c, xmlNodePtr at, struct err *e)
+static int add_marks(struct cluster *cluster, xmlNodePtr at, struct err *err)
 {
 	XML_EACH(set, at, "utilization")
 	{
 		struct cluster_mark m, *to = NULL;
 		if (!read_mark(set, &m))
 			continue;
-		for (size_t i = 0; i < c->n_marks; i++)
-			if (same(&c->marks[i], &m))
-				to = &c->marks[i];
-		if (!to && !(to = MORE(c->marks, c->n_marks, c->cap_marks, MARKS_MOST)))
-			return too_many(e, "vmtops");
+		for (size_t i = 0; i < cluster->n_marks; i++)
+			if (same(&cluster->marks[i], &m))
+				to = &cluster->marks[i];
+		if (!to && !(to = MORE(cluster->marks, cluster->n_marks, cluster->cap_marks, MARKS_MOST)))
+			return too_many(err, "vmtops");
 		*to = m;
 	}
 	return 0;
@@ -183,9 +184,9 @@ static int add_marks(struct cluster *c, xmlNodePtr at, struct err *e)
 /* Whatever holds sets: nodes, primitives, those of groups. */
 static int each_holder(xmlNodePtr at, int deep, int (*f)(void *, xmlNodePtr), void *arg)
 {
-	for (xmlNodePtr x = at ? at->children : NULL; x; x = x->next)
-		if (x->type == XML_ELEMENT_NODE &&
-			(f(arg, x) < 0 || (deep && each_holder(x, deep - 1, f, arg) < 0)))
+	for (xmlNodePtr node = at ? at->children : NULL; node; node = node->next)
+		if (node->type == XML_ELEMENT_NODE &&
+			(f(arg, node) < 0 || (deep && each_holder(node, deep - 1, f, arg) < 0)))
 			return -1;
 	return 0;
 }
@@ -201,9 +202,9 @@ static int marks_of(void *arg, xmlNodePtr holder)
 	return add_marks(m->c, holder, m->e);
 }
 
-static int read_marks(struct cluster *c, xmlNodePtr cib, struct err *e)
+static int read_marks(struct cluster *cluster, xmlNodePtr cib, struct err *err)
 {
-	struct marks_of m = {c, e};
+	struct marks_of m = {cluster, err};
 	return each_holder(xml_path(cib, "configuration/nodes"), 0, marks_of, &m) < 0 ||
 			       each_holder(xml_path(cib, "configuration/resources"), DEEP, marks_of, &m) < 0
 		       ? -1
@@ -239,10 +240,10 @@ size_t cluster_written(const char *text, const struct cluster_mark *m)
 
 /* ---- what crm_simulate says ---- */
 
-static size_t node_named(const struct cluster *c, const char *name)
+static size_t node_named(const struct cluster *cluster, const char *name)
 {
-	for (size_t i = 0; i < c->n_nodes; i++)
-		if (strcmp(c->nodes[i].name, name) == 0)
+	for (size_t i = 0; i < cluster->n_nodes; i++)
+		if (strcmp(cluster->nodes[i].name, name) == 0)
 			return i;
 	return CLUSTER_NOWHERE;
 }
@@ -258,128 +259,129 @@ static const char *ails(xmlNodePtr node)
 								   : "is offline";
 }
 
-static void place_guest(struct cluster *c, xmlNodePtr resource, struct cluster_guest *g)
+static void place_guest(struct cluster *cluster, xmlNodePtr resource, struct cluster_guest *guest)
 {
 	char name[CLUSTER_NAME];
 	bool one = xml_attr_is(resource, "nodes_running_on", "1");
 	if (one && name_of(xml_child(resource, "node"), "name", name))
-		g->node = node_named(c, name);
-	g->moving = (!one && !xml_attr_is(resource, "nodes_running_on", "0")) ||
-		    xml_attr_is(resource, "pending", "Migrating") ||
-		    xml_attr_is(resource, "pending", "Stopping") ||
-		    xml_attr_is(resource, "pending", "Starting");
-	if (*g->why)
+		guest->node = node_named(cluster, name);
+	guest->moving = (!one && !xml_attr_is(resource, "nodes_running_on", "0")) ||
+			xml_attr_is(resource, "pending", "Migrating") ||
+			xml_attr_is(resource, "pending", "Stopping") ||
+			xml_attr_is(resource, "pending", "Starting");
+	if (*guest->why)
 		return;
 	if (!is(resource, "managed") || is(resource, "blocked") || is(resource, "failed") ||
 		is(resource, "orphaned"))
-		snprintf(g->why, sizeof g->why, "%s", "has failed, is blocked or not managed");
-	else if (!xml_attr_is(resource, "role", "Started") || g->node == CLUSTER_NOWHERE)
-		snprintf(g->why, sizeof g->why, "%s", "does not run on one node");
+		snprintf(guest->why, sizeof guest->why, "%s", "has failed, is blocked or not managed");
+	else if (!xml_attr_is(resource, "role", "Started") || guest->node == CLUSTER_NOWHERE)
+		snprintf(guest->why, sizeof guest->why, "%s", "does not run on one node");
 }
 
-static void place_guests(struct cluster *c, xmlNodePtr at, int deep)
+static void place_guests(struct cluster *cluster, xmlNodePtr at, int deep)
 {
 	char id[CLUSTER_NAME];
 	XML_EACH(r, at, "resource")
 	if (name_of(r, "id", id))
-		for (size_t i = 0; i < c->n_guests; i++)
-			if (strcmp(c->guests[i].resource, id) == 0)
-				place_guest(c, r, &c->guests[i]);
+		for (size_t i = 0; i < cluster->n_guests; i++)
+			if (strcmp(cluster->guests[i].resource, id) == 0)
+				place_guest(cluster, r, &cluster->guests[i]);
 	if (deep)
 		XML_EACH(group, at, "group")
-	place_guests(c, group, deep - 1);
+	place_guests(cluster, group, deep - 1);
 }
 
-static int read_status(struct cluster *c, const char *text, struct err *e)
+static int read_status(struct cluster *cluster, const char *text, struct err *err)
 {
-	xmlDocPtr doc = xml_read(text, "pacemaker-result", e);
+	xmlDocPtr doc = xml_read(text, "pacemaker-result", err);
 	xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL;
 	size_t seen = 0;
 	if (!root)
-		return err_prefix(e, "crm_simulate");
+		return err_prefix(err, "crm_simulate");
 	XML_EACH(node, xml_path(root, "cluster_status/nodes"), "node")
 	{
 		char name[CLUSTER_NAME];
 		const char *why = ails(node);
 		seen++;
-		if (why && !*c->stop)
-			snprintf(c->stop, sizeof c->stop, "node %s %s",
+		if (why && !*cluster->stop)
+			snprintf(cluster->stop, sizeof cluster->stop, "node %s %s",
 				name_of(node, "name", name) ? name : "?", why);
 	}
-	if (seen < c->n_nodes && !*c->stop)
-		snprintf(c->stop, sizeof c->stop, "crm_simulate does not tell of every node");
-	place_guests(c, xml_path(root, "cluster_status/resources"), DEEP);
+	if (seen < cluster->n_nodes && !*cluster->stop)
+		snprintf(cluster->stop, sizeof cluster->stop, "crm_simulate does not tell of every node");
+	place_guests(cluster, xml_path(root, "cluster_status/resources"), DEEP);
 	xmlFreeDoc(doc);
-	for (size_t i = 0; i < c->n_guests; i++)
-		if (c->guests[i].node == CLUSTER_NOWHERE && !*c->guests[i].why)
-			snprintf(c->guests[i].why, sizeof c->guests[i].why, "does not run on one node");
+	for (size_t i = 0; i < cluster->n_guests; i++)
+		if (cluster->guests[i].node == CLUSTER_NOWHERE && !*cluster->guests[i].why)
+			snprintf(cluster->guests[i].why, sizeof cluster->guests[i].why,
+				"does not run on one node");
 	return 0;
 }
 
-int cluster_read_actions(struct cluster_actions *to, const char *text, struct err *e)
+int cluster_read_actions(struct cluster_actions *to, const char *text, struct err *err)
 {
-	xmlDocPtr doc = xml_read(text, "pacemaker-result", e);
+	xmlDocPtr doc = xml_read(text, "pacemaker-result", err);
 	xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL, actions = xml_child(root, "actions");
 	int rc = 0;
 	if (!root)
-		return err_prefix(e, "crm_simulate");
+		return err_prefix(err, "crm_simulate");
 	if (!actions || !xml_attr_is(xml_child(root, "status"), "code", "0"))
-		rc = err_set(e, ERR_RUNTIME, "crm_simulate does not tell what Pacemaker would do");
-	for (xmlNodePtr x = rc == 0 ? actions->children : NULL; x && rc == 0; x = x->next) {
-		if (x->type != XML_ELEMENT_NODE)
+		rc = err_set(err, ERR_RUNTIME, "crm_simulate does not tell what Pacemaker would do");
+	for (xmlNodePtr node = rc == 0 ? actions->children : NULL; node && rc == 0; node = node->next) {
+		if (node->type != XML_ELEMENT_NODE)
 			continue;
-		struct cluster_action *a = MORE(to->list, to->n, to->cap, ACTIONS_MOST);
-		if (!a) {
-			rc = too_many(e, "actions");
+		struct cluster_action *action = MORE(to->list, to->n, to->cap, ACTIONS_MOST);
+		if (!action) {
+			rc = too_many(err, "actions");
 			continue;
 		}
 		/* Of what is no resource (fencing) only that it is there. */
-		if (!xml_attr(x, "action", a->what, sizeof a->what))
-			snprintf(a->what, sizeof a->what, "%.20s", (const char *)x->name);
-		name_of(x, "resource", a->resource);
-		if (!name_of(x, "source", a->from))
-			name_of(x, "node", a->from);
-		name_of(x, "dest", a->to);
+		if (!xml_attr(node, "action", action->what, sizeof action->what))
+			snprintf(action->what, sizeof action->what, "%.20s", (const char *)node->name);
+		name_of(node, "resource", action->resource);
+		if (!name_of(node, "source", action->from))
+			name_of(node, "node", action->from);
+		name_of(node, "dest", action->to);
 	}
 	xmlFreeDoc(doc);
 	return rc;
 }
 
-static void read_whole(struct cluster *c, xmlNodePtr cib)
+static void read_whole(struct cluster *cluster, xmlNodePtr cib)
 {
 	char value[64], epoch[24];
 	xml_attr(cib, "admin_epoch", value, sizeof epoch);
 	xml_attr(cib, "epoch", epoch, sizeof epoch);
-	snprintf(c->version, sizeof c->version, "%.20s.%.20s", value, epoch);
-	cib_property(cib, "placement-strategy", c->strategy, sizeof c->strategy);
-	if (!*c->strategy)
-		snprintf(c->strategy, sizeof c->strategy, "default");
+	snprintf(cluster->version, sizeof cluster->version, "%.20s.%.20s", value, epoch);
+	cib_property(cib, "placement-strategy", cluster->strategy, sizeof cluster->strategy);
+	if (!*cluster->strategy)
+		snprintf(cluster->strategy, sizeof cluster->strategy, "default");
 	if (!xml_attr_is(cib, "have-quorum", "1"))
-		snprintf(c->stop, sizeof c->stop, "the cluster has no quorum");
+		snprintf(cluster->stop, sizeof cluster->stop, "the cluster has no quorum");
 	else if (!xml_attr(cib, "dc-uuid", value, sizeof value) || !*value)
-		snprintf(c->stop, sizeof c->stop, "the cluster has no DC");
+		snprintf(cluster->stop, sizeof cluster->stop, "the cluster has no DC");
 	cib_property(cib, "maintenance-mode", value, sizeof value);
 	if (cib_yes(value))
-		snprintf(c->stop, sizeof c->stop, "Pacemaker is in maintenance mode");
+		snprintf(cluster->stop, sizeof cluster->stop, "Pacemaker is in maintenance mode");
 	cib_property(cib, "stop-all-resources", value, sizeof value);
 	if (cib_yes(value))
-		snprintf(c->stop, sizeof c->stop, "the cluster's stop-all-resources is set");
+		snprintf(cluster->stop, sizeof cluster->stop, "the cluster's stop-all-resources is set");
 }
 
-int cluster_read(struct cluster *c, const char *text, const char *simulated, struct err *e)
+int cluster_read(struct cluster *cluster, const char *text, const char *simulated, struct err *err)
 {
-	xmlDocPtr doc = xml_read(text, "cib", e);
+	xmlDocPtr doc = xml_read(text, "cib", err);
 	xmlNodePtr cib = doc ? xmlDocGetRootElement(doc) : NULL;
 	if (!cib)
-		return err_prefix(e, "cibadmin");
-	read_whole(c, cib);
-	int rc = read_nodes(c, cib, e);
+		return err_prefix(err, "cibadmin");
+	read_whole(cluster, cib);
+	int rc = read_nodes(cluster, cib, err);
 	if (rc == 0)
-		rc = read_guests(c, cib, xml_path(cib, "configuration/resources"), DEEP, e);
+		rc = read_guests(cluster, cib, xml_path(cib, "configuration/resources"), DEEP, err);
 	if (rc == 0)
-		rc = read_marks(c, cib, e);
+		rc = read_marks(cluster, cib, err);
 	xmlFreeDoc(doc);
 	if (rc == 0)
-		rc = read_status(c, simulated, e);
-	return rc == 0 ? cluster_read_actions(&c->does, simulated, e) : rc;
+		rc = read_status(cluster, simulated, err);
+	return rc == 0 ? cluster_read_actions(&cluster->does, simulated, err) : rc;
 }

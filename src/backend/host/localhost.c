@@ -15,18 +15,18 @@
 
 enum { PATH_BYTES = 512, FILE_BYTES = 4096, STAT_BYTES = 1 << 20 };
 
-static bool read_list(const char *root, const char *file, struct cpuset *s)
+static bool read_list(const char *root, const char *file, struct cpuset *set)
 {
 	char path[PATH_BYTES];
 	snprintf(path, sizeof path, "%s%s", root, file);
-	return procfile_list(path, s);
+	return procfile_list(path, set);
 }
 
 /* ---- pCPUs ---- */
 
 /* "cpu7 user nice system idle iowait irq softirq steal ...", the last three not on every kernel. Time stolen
  * by a hypervisor below this one is neither busy nor idle, as libvirt counts it too. */
-static void read_cpu_line(const char *line, struct sample *s)
+static void read_cpu_line(const char *line, struct sample *sample)
 {
 	enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, FIELDS };
 	int64_t v[FIELDS] = {0}, tick_ns = INT64_C(1000000000) / sysconf(_SC_CLK_TCK);
@@ -38,17 +38,17 @@ static void read_cpu_line(const char *line, struct sample *s)
 	for (int i = 0; i < FIELDS; i++)
 		if (v[i] < 0 || v[i] > INT64_MAX / tick_ns / FIELDS)
 			return;
-	struct pcpu_sample *p = sample_add_pcpu(s, (int)id);
-	if (!p)
+	struct pcpu_sample *pcpu = sample_add_pcpu(sample, (int)id);
+	if (!pcpu)
 		return;
-	p->online = true;
+	pcpu->online = true;
 	/* user contains guest time already */
-	p->busy_ns = vi64_ok((v[USER] + v[NICE] + v[SYSTEM] + v[IRQ] + v[SOFTIRQ]) * tick_ns);
-	p->idle_ns = vi64_ok((v[IDLE] + v[IOWAIT]) * tick_ns);
-	p->steal_ns = n > STEAL ? vi64_ok(v[STEAL] * tick_ns) : vi64_absent(AVAIL_UNSUPPORTED);
+	pcpu->busy_ns = vi64_ok((v[USER] + v[NICE] + v[SYSTEM] + v[IRQ] + v[SOFTIRQ]) * tick_ns);
+	pcpu->idle_ns = vi64_ok((v[IDLE] + v[IOWAIT]) * tick_ns);
+	pcpu->steal_ns = n > STEAL ? vi64_ok(v[STEAL] * tick_ns) : vi64_absent(AVAIL_UNSUPPORTED);
 }
 
-static int read_stat(const char *root, struct sample *s)
+static int read_stat(const char *root, struct sample *sample)
 {
 	char path[PATH_BYTES];
 	char *text = malloc(STAT_BYTES);
@@ -59,39 +59,39 @@ static int read_stat(const char *root, struct sample *s)
 	}
 	for (char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
 		if (strncmp(line, "cpu", 3) == 0 && isdigit((unsigned char)line[3]))
-			read_cpu_line(line, s);
+			read_cpu_line(line, sample);
 	free(text);
-	return s->host.n_pcpus ? 0 : -1;
+	return sample->host.n_pcpus ? 0 : -1;
 }
 
 /* A pCPU that is present but not in /proc/stat is offline. */
-static void add_offline(const char *root, struct sample *s)
+static void add_offline(const char *root, struct sample *sample)
 {
 	struct cpuset present, online;
-	sample_online(s, &online);
+	sample_online(sample, &online);
 	if (!read_list(root, "/sys/devices/system/cpu/present", &present))
 		return;
 	cpuset_andnot(&present, &online);
 	CPUSET_EACH(cpu, &present)
 	{
-		struct pcpu_sample *p = sample_add_pcpu(s, cpu);
-		if (p)
-			p->busy_ns = p->idle_ns = p->steal_ns = vi64_absent(AVAIL_OFFLINE);
+		struct pcpu_sample *pcpu = sample_add_pcpu(sample, cpu);
+		if (pcpu)
+			pcpu->busy_ns = pcpu->idle_ns = pcpu->steal_ns = vi64_absent(AVAIL_OFFLINE);
 	}
 }
 
 /* Of these only isolation takes a pCPU from the load balancer. */
-static void read_isolation(const char *root, struct sample *s)
+static void read_isolation(const char *root, struct sample *sample)
 {
 	struct cpuset isolated, parted, nohz;
 	read_list(root, "/sys/devices/system/cpu/isolated", &isolated);
 	if (read_list(root, "/sys/fs/cgroup/cpuset.cpus.isolated", &parted)) /* cgroups do it at run time */
 		cpuset_or(&isolated, &parted);
 	read_list(root, "/sys/devices/system/cpu/nohz_full", &nohz);
-	for (size_t i = 0; i < s->host.n_pcpus; i++) {
-		struct pcpu_sample *p = &s->host.pcpus[i];
-		p->isolated = cpuset_has(&isolated, p->id);
-		p->nohz_full = cpuset_has(&nohz, p->id);
+	for (size_t i = 0; i < sample->host.n_pcpus; i++) {
+		struct pcpu_sample *pcpu = &sample->host.pcpus[i];
+		pcpu->isolated = cpuset_has(&isolated, pcpu->id);
+		pcpu->nohz_full = cpuset_has(&nohz, pcpu->id);
 	}
 }
 
@@ -115,23 +115,24 @@ static int64_t full_khz(const char *root, int id)
 
 /* Whole percent say enough, and are a byte in a recording. Some in each reading, in turn: on large hosts
  * asking all of them costs more than all else. */
-void localhost_speed(const char *root, struct localhost_speeds *k, struct sample *s)
+void localhost_speed(const char *root, struct localhost_speeds *speeds, struct sample *sample)
 {
-	size_t n = s->host.n_pcpus, ask = k->none ? 0 : min_of(n, SPEEDS_EACH);
+	size_t n = sample->host.n_pcpus, ask = speeds->none ? 0 : min_of(n, SPEEDS_EACH);
 	for (size_t i = 0; i < ask; i++) {
-		int id = s->host.pcpus[(k->turn + i) % n].id;
-		if (!k->full_khz[id])
-			k->full_khz[id] = full_khz(root, id);
-		k->now_khz[id] = freq_khz(root, id, "scaling_cur_freq");
+		int id = sample->host.pcpus[(speeds->turn + i) % n].id;
+		if (!speeds->full_khz[id])
+			speeds->full_khz[id] = full_khz(root, id);
+		speeds->now_khz[id] = freq_khz(root, id, "scaling_cur_freq");
 	}
-	k->none |= n > 0 && !k->turn && !k->full_khz[s->host.pcpus[0].id]; /* as in most virtual machines */
-	k->turn = n ? (k->turn + ask) % n : 0;
+	speeds->none |= n > 0 && !speeds->turn &&
+			!speeds->full_khz[sample->host.pcpus[0].id]; /* as in most virtual machines */
+	speeds->turn = n ? (speeds->turn + ask) % n : 0;
 	for (size_t i = 0; i < n; i++) {
-		struct pcpu_sample *p = &s->host.pcpus[i];
-		int64_t full = k->full_khz[p->id], now = k->now_khz[p->id];
-		bool known = p->online && full && now;
-		p->speed_pct = known ? vf64_ok((double)((100 * now + full / 2) / full))
-				     : vf64_absent(p->online ? AVAIL_UNSUPPORTED : AVAIL_OFFLINE);
+		struct pcpu_sample *pcpu = &sample->host.pcpus[i];
+		int64_t full = speeds->full_khz[pcpu->id], now = speeds->now_khz[pcpu->id];
+		bool known = pcpu->online && full && now;
+		pcpu->speed_pct = known ? vf64_ok((double)((100 * now + full / 2) / full))
+					: vf64_absent(pcpu->online ? AVAIL_UNSUPPORTED : AVAIL_OFFLINE);
 	}
 }
 
@@ -169,26 +170,26 @@ static struct vi64 arc_spare(const char *root)
 	return vi64_ok(sane ? (size - least) / 1024 : 0);
 }
 
-static void read_meminfo(const char *root, struct host_sample *h)
+static void read_meminfo(const char *root, struct host_sample *host)
 {
 	char path[PATH_BYTES], text[FILE_BYTES];
 	snprintf(path, sizeof path, "%s/proc/meminfo", root);
 	procfile_read(path, text, sizeof text);
-	h->total_kib = field_kib(text, "MemTotal:");
-	h->free_kib = field_kib(text, "MemFree:");
-	h->available_kib = field_kib(text, "MemAvailable:");
-	h->swap_free_kib = field_kib(text, "SwapFree:");
-	h->arc_kib = arc_spare(root);
-	if (vi64_has(h->available_kib) && vi64_has(h->arc_kib))
-		h->available_kib.v += h->arc_kib.v;
+	host->total_kib = field_kib(text, "MemTotal:");
+	host->free_kib = field_kib(text, "MemFree:");
+	host->available_kib = field_kib(text, "MemAvailable:");
+	host->swap_free_kib = field_kib(text, "SwapFree:");
+	host->arc_kib = arc_spare(root);
+	if (vi64_has(host->available_kib) && vi64_has(host->arc_kib))
+		host->available_kib.v += host->arc_kib.v;
 }
 
 struct vi64 localhost_total_kib(const char *root)
 {
-	struct host_sample h;
-	memset(&h, 0, sizeof h);
-	read_meminfo(root, &h);
-	return h.total_kib;
+	struct host_sample host;
+	memset(&host, 0, sizeof host);
+	read_meminfo(root, &host);
+	return host.total_kib;
 }
 
 static struct vf64 psi_avg10(const char *text, const char *kind)
@@ -198,13 +199,13 @@ static struct vf64 psi_avg10(const char *text, const char *kind)
 	return p && sscanf(p, "%*4s avg10=%lf", &v) == 1 ? vf64_ok(v) : vf64_absent(AVAIL_UNSUPPORTED);
 }
 
-static void read_psi(const char *root, struct host_sample *h)
+static void read_psi(const char *root, struct host_sample *host)
 {
 	char path[PATH_BYTES], text[FILE_BYTES];
 	snprintf(path, sizeof path, "%s/proc/pressure/memory", root);
 	procfile_read(path, text, sizeof text);
-	h->psi_some_avg10 = psi_avg10(text, "some");
-	h->psi_full_avg10 = psi_avg10(text, "full");
+	host->psi_some_avg10 = psi_avg10(text, "some");
+	host->psi_full_avg10 = psi_avg10(text, "full");
 }
 
 /* Free, and what the kernel gives up for whoever asks on this node: the files in its page cache. */
@@ -219,36 +220,36 @@ static struct vi64 node_free(const char *text)
 	return sum;
 }
 
-static void read_node(const char *root, int id, struct sample *s)
+static void read_node(const char *root, int id, struct sample *sample)
 {
 	char path[PATH_BYTES], text[FILE_BYTES];
 	struct cpuset cpus;
 	snprintf(path, sizeof path, "%s/sys/devices/system/node/node%d/meminfo", root, id);
-	if (s->host.n_nodes == MAX_NODES || procfile_read(path, text, sizeof text) < 0)
+	if (sample->host.n_nodes == MAX_NODES || procfile_read(path, text, sizeof text) < 0)
 		return;
-	s->host.nodes[s->host.n_nodes++] =
+	sample->host.nodes[sample->host.n_nodes++] =
 		(struct node_sample){id, field_kib(text, "MemTotal:"), node_free(text)};
 	snprintf(path, sizeof path, "/sys/devices/system/node/node%d/cpulist", id);
 	if (!read_list(root, path, &cpus))
 		return;
-	for (size_t i = 0; i < s->host.n_pcpus; i++)
-		if (cpuset_has(&cpus, s->host.pcpus[i].id))
-			s->host.pcpus[i].node = id;
+	for (size_t i = 0; i < sample->host.n_pcpus; i++)
+		if (cpuset_has(&cpus, sample->host.pcpus[i].id))
+			sample->host.pcpus[i].node = id;
 }
 
-int localhost_host(const char *root, struct sample *s)
+int localhost_host(const char *root, struct sample *sample)
 {
 	struct cpuset nodes;
-	if (read_stat(root, s) < 0)
+	if (read_stat(root, sample) < 0)
 		return -1;
-	add_offline(root, s);
-	read_isolation(root, s);
-	s->host.has_isolation = true;
-	read_meminfo(root, &s->host);
-	read_psi(root, &s->host);
+	add_offline(root, sample);
+	read_isolation(root, sample);
+	sample->host.has_isolation = true;
+	read_meminfo(root, &sample->host);
+	read_psi(root, &sample->host);
 	if (read_list(root, "/sys/devices/system/node/online", &nodes))
 		CPUSET_EACH(id, &nodes)
 	if (id < MAX_NODES)
-		read_node(root, id, s);
+		read_node(root, id, sample);
 	return 0;
 }

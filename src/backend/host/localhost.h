@@ -8,7 +8,7 @@
 
 /* pCPUs (present, online, isolated, busy and idle time), memory, memory pressure, nodes. Returns -1 when
  * there is no usable /proc/stat; other missing files are absent values. */
-int localhost_host(const char *root, struct sample *s);
+int localhost_host(const char *root, struct sample *sample);
 /* Frequencies of the pCPUs of the sample, from cpufreq. What is remembered between readings; zeroed: nothing.
  */
 enum { SPEEDS_EACH = 32 };
@@ -17,7 +17,7 @@ struct localhost_speeds {
 	size_t turn;
 	bool none; /* this machine does not tell */
 };
-void localhost_speed(const char *root, struct localhost_speeds *k, struct sample *s);
+void localhost_speed(const char *root, struct localhost_speeds *speeds, struct sample *sample);
 /* All memory of this machine. */
 struct vi64 localhost_total_kib(const char *root);
 

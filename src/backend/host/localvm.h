@@ -18,7 +18,7 @@ struct local_root {
 /* Pid files of the system's libvirt, unless told otherwise. */
 void local_root_init(struct local_root *lr, const char *root);
 /* Those of a user's session, whose libvirt keeps its files in `runtime` (XDG_RUNTIME_DIR). */
-void local_root_session(struct local_root *lr, const char *runtime);
+void local_root_session(struct local_root *root, const char *runtime);
 
 struct local_vcpu {
 	int id;
@@ -72,18 +72,18 @@ struct local_wanted {
  * anybody, so the process is the one that libvirt's pid file names, and it must be the very one: it holds the
  * lock on that file, belongs to the file's owner unless that is root, and carries the UUID ("-uuid UUID").
  * Returns how many were found. */
-size_t local_find(const struct local_root *lr, struct local_wanted *want, size_t n);
+size_t local_find(const struct local_root *root, struct local_wanted *want, size_t n);
 /* Reads again what the control groups leave it: they change without a word. */
 void local_limits(struct local_vm *vm);
 /* Lists the threads again (hot-plug). -1: the process is gone or another one, or it has no vCPU threads. */
-int local_threads(const struct local_root *lr, struct local_vm *vm);
+int local_threads(const struct local_root *root, struct local_vm *vm);
 
 /* What tells why it is slow, as far as this machine tells it. helpers: look at those too, which costs a
  * reading each. */
-void local_facts(const struct local_root *lr, struct local_vm *vm, bool helpers, struct vm_facts *to);
+void local_facts(const struct local_root *root, struct local_vm *vm, bool helpers, struct vm_facts *to);
 
 /* QEMU sends its memory away: a migration, save, dump or snapshot. */
-bool local_sends(const struct local_root *lr, const struct local_vm *vm);
+bool local_sends(const struct local_root *root, const struct local_vm *vm);
 
 struct local_process {
 	char state;     /* 'R', 'S', ...; 'T' and 't' mean stopped */
@@ -92,7 +92,7 @@ struct local_process {
 	int64_t threads;
 };
 /* -1: gone, or another process by now. */
-int local_process(const struct local_root *lr, const struct local_vm *vm, struct local_process *to);
+int local_process(const struct local_root *root, const struct local_vm *vm, struct local_process *to);
 
 struct local_thread {
 	int64_t time_ns, delay_ns; /* ran; was runnable and did not run */
@@ -100,7 +100,7 @@ struct local_thread {
 	struct cpuset affinity;
 };
 /* -1: gone, another thread by now, or something of it cannot be read here. */
-int local_thread(const struct local_root *lr, const struct local_vm *vm, const struct local_vcpu *v,
+int local_thread(const struct local_root *root, const struct local_vm *vm, const struct local_vcpu *vcpu,
 	struct local_thread *to);
 
 #endif

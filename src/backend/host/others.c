@@ -63,11 +63,11 @@ static bool pacemaker_has_vms(const char *root)
 	char path[512];
 	bool has = false;
 	snprintf(path, sizeof path, "%s/run/resource-agents", root);
-	DIR *d = opendir(path);
-	for (struct dirent *e; d && !has && (e = readdir(d));)
-		has = strncmp(e->d_name, "VirtualDomain-", 14) == 0;
-	if (d)
-		closedir(d);
+	DIR *dir = opendir(path);
+	for (struct dirent *entry; dir && !has && (entry = readdir(dir));)
+		has = strncmp(entry->d_name, "VirtualDomain-", 14) == 0;
+	if (dir)
+		closedir(dir);
 	return has;
 }
 
@@ -76,12 +76,12 @@ uint32_t others_find(const char *root, pid_t self)
 	char path[512];
 	uint32_t found = 0;
 	snprintf(path, sizeof path, "%s/proc", root);
-	DIR *d = opendir(path);
-	for (struct dirent *e; d && (e = readdir(d));)
-		if (isdigit((unsigned char)e->d_name[0]) && atol(e->d_name) != (long)self)
-			found |= bit_of(root, e->d_name);
-	if (d)
-		closedir(d);
+	DIR *dir = opendir(path);
+	for (struct dirent *entry; dir && (entry = readdir(dir));)
+		if (isdigit((unsigned char)entry->d_name[0]) && atol(entry->d_name) != (long)self)
+			found |= bit_of(root, entry->d_name);
+	if (dir)
+		closedir(dir);
 	if ((found & OTHER_PACEMAKER) && !pacemaker_has_vms(root))
 		found &= ~(uint32_t)OTHER_PACEMAKER;
 	return found;

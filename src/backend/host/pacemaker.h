@@ -17,9 +17,9 @@ struct pacemaker_question {
 	const char *root; /* before /run; "" but in tests */
 	bool local;       /* the guest is on this machine */
 };
-void pacemaker_look(const struct pacemaker_question *q, struct move_look *to);
+void pacemaker_look(const struct pacemaker_question *ask, struct move_look *to);
 /* The same from the cluster's configuration, as XML. */
-void pacemaker_read(const struct pacemaker_question *q, const char *cib, struct move_look *to);
+void pacemaker_read(const struct pacemaker_question *ask, const char *cib, struct move_look *to);
 
 /* One move: the constraint, waiting, the constraint taken away, waiting. */
 struct pacemaker_move {
@@ -29,9 +29,9 @@ struct pacemaker_move {
 	bool moved;
 	char said[MOVE_TEXT]; /* the first that failed */
 };
-void pacemaker_begin(struct pacemaker_move *p, const char *resource, const char *node);
+void pacemaker_begin(struct pacemaker_move *move, const char *resource, const char *node);
 /* true: it is over, and said is filled. */
-bool pacemaker_poll(struct pacemaker_move *p);
-void pacemaker_done(struct pacemaker_move *p);
+bool pacemaker_poll(struct pacemaker_move *move);
+void pacemaker_done(struct pacemaker_move *move);
 
 #endif

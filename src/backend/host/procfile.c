@@ -27,15 +27,15 @@ ssize_t procfile_read(const char *path, char *buf, size_t len)
 	return got < 0 && !n ? -1 : (ssize_t)n;
 }
 
-bool procfile_list(const char *path, struct cpuset *s)
+bool procfile_list(const char *path, struct cpuset *set)
 {
 	char text[LIST_BYTES];
-	cpuset_clear(s);
+	cpuset_clear(set);
 	ssize_t n = procfile_read(path, text, sizeof text);
 	if (n < 0 || n == LIST_BYTES - 1) /* a list that was cut may end in half a number */
 		return false;
 	text[strcspn(text, "\n")] = '\0';
-	return cpuset_parse_clipped(s, text) == 0;
+	return cpuset_parse_clipped(set, text) == 0;
 }
 
 const char *procfile_tail(const char *text)

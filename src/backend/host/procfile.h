@@ -12,8 +12,8 @@
 
 /* Reads at most len-1 bytes; -1 when the file cannot be read. Always terminates. */
 ssize_t procfile_read(const char *path, char *buf, size_t len);
-/* A file that holds one list of pCPUs or nodes. False: no such file, or not a list; s is empty then. */
-bool procfile_list(const char *path, struct cpuset *s);
+/* A file that holds one list of pCPUs or nodes. False: no such file, or not a list; set is empty then. */
+bool procfile_list(const char *path, struct cpuset *set);
 /* Of the text of a "stat" file what follows the last ')': field 3 (the state) and on. NULL: not such a text.
  */
 const char *procfile_tail(const char *text);

@@ -51,9 +51,9 @@ static bool type_of(const char *path, const char *mounts, char type[TYPE])
 {
 	char line[LINE], *point, *found;
 	size_t longest = 0;
-	FILE *f = fopen(mounts, "re");
+	FILE *file = fopen(mounts, "re");
 	type[0] = '\0';
-	while (f && fgets(line, sizeof line, f)) {
+	while (file && fgets(line, sizeof line, file)) {
 		if (!read_mount(line, &point, &found))
 			continue;
 		size_t n = strlen(point);
@@ -62,8 +62,8 @@ static bool type_of(const char *path, const char *mounts, char type[TYPE])
 		longest = n;
 		snprintf(type, TYPE, "%s", found);
 	}
-	if (f)
-		fclose(f);
+	if (file)
+		fclose(file);
 	return type[0];
 }
 

@@ -13,15 +13,15 @@
 
 enum { LEVEL_MOST = 9 };
 
-void topology_done(struct topology *t)
+void topology_done(struct topology *topo)
 {
-	free(t->cpus);
-	memset(t, 0, sizeof *t);
+	free(topo->cpus);
+	memset(topo, 0, sizeof *topo);
 }
 
-static bool read_list(xmlNodePtr node, const char *attr, struct cpuset *s)
+static bool read_list(xmlNodePtr node, const char *attr, struct cpuset *set)
 {
-	return xml_cpus(node, attr, s) && !cpuset_empty(s);
+	return xml_cpus(node, attr, set) && !cpuset_empty(set);
 }
 
 static int read_num(xmlNodePtr node, const char *attr)
@@ -42,9 +42,9 @@ static size_t count_cpus(xmlNodePtr cells)
 	return n;
 }
 
-static void read_cpu(struct topology *t, xmlNodePtr cpu, int node)
+static void read_cpu(struct topology *topo, xmlNodePtr cpu, int node)
 {
-	struct topology_cpu *c = &t->cpus[t->n_cpus];
+	struct topology_cpu *c = &topo->cpus[topo->n_cpus];
 	struct cpuset siblings;
 	*c = (struct topology_cpu){.id = read_num(cpu, "id"),
 		.node = node,
@@ -56,21 +56,21 @@ static void read_cpu(struct topology *t, xmlNodePtr cpu, int node)
 	/* For now the lowest sibling stands for the core. */
 	if (read_list(cpu, "siblings", &siblings))
 		c->core = min_of(cpuset_first(&siblings), c->id);
-	t->n_cpus++;
+	topo->n_cpus++;
 }
 
-static void read_cell(struct topology *t, xmlNodePtr cell)
+static void read_cell(struct topology *topo, xmlNodePtr cell)
 {
 	int id = read_num(cell, "id");
 	int64_t kib;
 	xmlNodePtr cpus = xml_child(cell, "cpus");
-	if (id >= 0 && id < MAX_NODES && t->n_nodes < MAX_NODES) {
+	if (id >= 0 && id < MAX_NODES && topo->n_nodes < MAX_NODES) {
 		bool has = xml_kib(xml_child(cell, "memory"), &kib);
-		t->nodes[t->n_nodes++] =
+		topo->nodes[topo->n_nodes++] =
 			(struct topology_node){id, has ? vi64_ok(kib) : vi64_absent(AVAIL_UNSUPPORTED)};
 	}
 	XML_EACH(cpu, cpus, "cpu")
-	read_cpu(t, cpu, id < MAX_NODES ? id : -1);
+	read_cpu(topo, cpu, id < MAX_NODES ? id : -1);
 }
 
 static int by_id(const void *a, const void *b)
@@ -79,24 +79,24 @@ static int by_id(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-static void sort_cpus(struct topology *t)
+static void sort_cpus(struct topology *topo)
 {
 	size_t n = 0;
-	if (t->n_cpus)
-		qsort(t->cpus, t->n_cpus, sizeof *t->cpus, by_id);
-	for (size_t i = 0; i < t->n_cpus; i++)
-		if (!n || t->cpus[n - 1].id != t->cpus[i].id)
-			t->cpus[n++] = t->cpus[i];
-	t->n_cpus = n;
+	if (topo->n_cpus)
+		qsort(topo->cpus, topo->n_cpus, sizeof *topo->cpus, by_id);
+	for (size_t i = 0; i < topo->n_cpus; i++)
+		if (!n || topo->cpus[n - 1].id != topo->cpus[i].id)
+			topo->cpus[n++] = topo->cpus[i];
+	topo->n_cpus = n;
 }
 
 /* From the lowest sibling to a dense number, in order of id. */
-static void number_cores(struct topology *t)
+static void number_cores(struct topology *topo)
 {
 	int dense[CPUSET_CPUS], next = 0;
 	memset(dense, -1, sizeof dense);
-	for (size_t i = 0; i < t->n_cpus; i++) {
-		int *core = &t->cpus[i].core;
+	for (size_t i = 0; i < topo->n_cpus; i++) {
+		int *core = &topo->cpus[i].core;
 		if (*core < 0)
 			continue;
 		if (dense[*core] < 0)
@@ -117,7 +117,7 @@ static int last_level(xmlNodePtr cache)
 	return most;
 }
 
-static void read_llc(struct topology *t, xmlNodePtr cache)
+static void read_llc(struct topology *topo, xmlNodePtr cache)
 {
 	int level = last_level(cache), next = 0;
 	XML_EACH(bank, cache, "bank")
@@ -126,23 +126,23 @@ static void read_llc(struct topology *t, xmlNodePtr cache)
 		if (level == 0 || read_num(bank, "level") != level || !read_list(bank, "cpus", &cpus))
 			continue;
 		bool any = false;
-		for (size_t i = 0; i < t->n_cpus; i++)
-			if (cpuset_has(&cpus, t->cpus[i].id) && t->cpus[i].llc < 0) {
-				t->cpus[i].llc = next;
+		for (size_t i = 0; i < topo->n_cpus; i++)
+			if (cpuset_has(&cpus, topo->cpus[i].id) && topo->cpus[i].llc < 0) {
+				topo->cpus[i].llc = next;
 				any = true;
 			}
 		next += any; /* not for one of code beside one of data, or for pCPUs that are not here */
 	}
-	t->has_llc = next > 0;
-	for (size_t i = 0; i < t->n_cpus; i++)
-		if (t->cpus[i].core >= 0 && t->cpus[i].llc < 0)
-			t->has_llc = false;
+	topo->has_llc = next > 0;
+	for (size_t i = 0; i < topo->n_cpus; i++)
+		if (topo->cpus[i].core >= 0 && topo->cpus[i].llc < 0)
+			topo->has_llc = false;
 }
 
-int topology_parse(struct topology *t, const char *capabilities, struct err *e)
+int topology_parse(struct topology *topo, const char *capabilities, struct err *err)
 {
 	struct topology fresh = {0};
-	xmlDocPtr doc = xml_read(capabilities, "capabilities", e);
+	xmlDocPtr doc = xml_read(capabilities, "capabilities", err);
 	if (!doc)
 		return -1;
 	xmlNodePtr host = xml_child(xmlDocGetRootElement(doc), "host"),
@@ -157,35 +157,35 @@ int topology_parse(struct topology *t, const char *capabilities, struct err *e)
 	}
 	xmlFreeDoc(doc);
 	if (!fresh.cpus)
-		return err_set(e, ERR_NOMEM, "out of memory for the topology");
-	topology_done(t);
-	*t = fresh;
+		return err_set(err, ERR_NOMEM, "out of memory for the topology");
+	topology_done(topo);
+	*topo = fresh;
 	return 0;
 }
 
-static const struct topology_cpu *find_cpu(const struct topology *t, int id)
+static const struct topology_cpu *find_cpu(const struct topology *topo, int id)
 {
 	struct topology_cpu key = {.id = id};
-	return t->n_cpus ? bsearch(&key, t->cpus, t->n_cpus, sizeof key, by_id) : NULL;
+	return topo->n_cpus ? bsearch(&key, topo->cpus, topo->n_cpus, sizeof key, by_id) : NULL;
 }
 
-void topology_apply(const struct topology *t, struct sample *s)
+void topology_apply(const struct topology *topo, struct sample *sample)
 {
-	for (size_t i = 0; i < s->host.n_pcpus; i++) {
-		struct pcpu_sample *p = &s->host.pcpus[i];
-		const struct topology_cpu *c = find_cpu(t, p->id);
-		if (!c)
+	for (size_t i = 0; i < sample->host.n_pcpus; i++) {
+		struct pcpu_sample *pcpu = &sample->host.pcpus[i];
+		const struct topology_cpu *cpu = find_cpu(topo, pcpu->id);
+		if (!cpu)
 			continue;
-		p->node = c->node;
-		p->socket = c->socket;
-		p->core = c->core;
-		p->llc = c->llc;
-		p->capacity = s->host.local ? c->capacity : 0;
+		pcpu->node = cpu->node;
+		pcpu->socket = cpu->socket;
+		pcpu->core = cpu->core;
+		pcpu->llc = cpu->llc;
+		pcpu->capacity = sample->host.local ? cpu->capacity : 0;
 	}
-	s->host.has_llc = t->has_llc;
-	if (s->host.n_nodes)
+	sample->host.has_llc = topo->has_llc;
+	if (sample->host.n_nodes)
 		return;
-	for (size_t i = 0; i < t->n_nodes; i++)
-		s->host.nodes[s->host.n_nodes++] = (struct node_sample){
-			t->nodes[i].id, t->nodes[i].total_kib, vi64_absent(AVAIL_REMOTE)};
+	for (size_t i = 0; i < topo->n_nodes; i++)
+		sample->host.nodes[sample->host.n_nodes++] = (struct node_sample){
+			topo->nodes[i].id, topo->nodes[i].total_kib, vi64_absent(AVAIL_REMOTE)};
 }

@@ -22,11 +22,11 @@ struct topology {
 	bool has_llc; /* every pCPU that has a core has a cache too */
 };
 
-/* On failure t is untouched. A host without cells gives an empty topology. */
-int topology_parse(struct topology *t, const char *capabilities, struct err *e);
-void topology_done(struct topology *t);
+/* On failure topo is untouched. A host without cells gives an empty topology. */
+int topology_parse(struct topology *topo, const char *capabilities, struct err *err);
+void topology_done(struct topology *topo);
 /* Fills node, socket, core, llc and, where the host is this machine, capacity of the sample's pCPUs, and its
  * node list where that is still empty. */
-void topology_apply(const struct topology *t, struct sample *s);
+void topology_apply(const struct topology *topo, struct sample *sample);
 
 #endif

@@ -41,54 +41,56 @@ static void plain(char *s)
 			*s = '_';
 }
 
-static void name_self(struct claim_self *s)
+static void name_self(struct claim_self *self)
 {
-	struct passwd *pw = getpwuid(geteuid());
-	if (gethostname(s->host, sizeof s->host - 1) < 0 || !*s->host)
-		snprintf(s->host, sizeof s->host, "unknown");
-	snprintf(s->user, sizeof s->user, "uid-%u", (unsigned)geteuid());
-	if (pw && pw->pw_name && *pw->pw_name)
-		snprintf(s->user, sizeof s->user, "%.31s", pw->pw_name);
-	plain(s->host);
-	plain(s->user);
+	struct passwd *user = getpwuid(geteuid());
+	if (gethostname(self->host, sizeof self->host - 1) < 0 || !*self->host)
+		snprintf(self->host, sizeof self->host, "unknown");
+	snprintf(self->user, sizeof self->user, "uid-%u", (unsigned)geteuid());
+	if (user && user->pw_name && *user->pw_name)
+		snprintf(self->user, sizeof self->user, "%.31s", user->pw_name);
+	plain(self->host);
+	plain(self->user);
 }
 
-void claim_init(struct claim *k)
+void claim_init(struct claim *claim)
 {
 	struct stat ns;
-	struct claim_self *s = &k->self;
-	memset(k, 0, sizeof *k);
-	name_self(s);
-	if (procfile_read("/proc/sys/kernel/random/boot_id", s->boot, sizeof s->boot) < 0)
-		s->boot[0] = '\0';
-	s->boot[strcspn(s->boot, "\n")] = '\0';
-	if (!*s->boot)
-		snprintf(s->boot, sizeof s->boot, "-");
-	s->pid_namespace = stat("/proc/self/ns/pid", &ns) == 0 ? (unsigned long)ns.st_ino : 0;
-	s->pid = (long)getpid();
-	s->since_s = (int64_t)time(NULL);
+	struct claim_self *self = &claim->self;
+	memset(claim, 0, sizeof *claim);
+	name_self(self);
+	if (procfile_read("/proc/sys/kernel/random/boot_id", self->boot, sizeof self->boot) < 0)
+		self->boot[0] = '\0';
+	self->boot[strcspn(self->boot, "\n")] = '\0';
+	if (!*self->boot)
+		snprintf(self->boot, sizeof self->boot, "-");
+	self->pid_namespace = stat("/proc/self/ns/pid", &ns) == 0 ? (unsigned long)ns.st_ino : 0;
+	self->pid = (long)getpid();
+	self->since_s = (int64_t)time(NULL);
 }
 
-void claim_text(const struct claim_self *s, int64_t beat, char *buf, size_t len)
+void claim_text(const struct claim_self *self, int64_t beat, char *buf, size_t len)
 {
-	snprintf(buf, len, "vmtop 1 host=%s user=%s pid=%ld since=%lld boot=%s pidns=%lu beat=%lld", s->host,
-		s->user, s->pid, (long long)s->since_s, s->boot, s->pid_namespace, (long long)beat);
+	snprintf(buf, len, "vmtop 1 host=%s user=%s pid=%ld since=%lld boot=%s pidns=%lu beat=%lld",
+		self->host, self->user, self->pid, (long long)self->since_s, self->boot, self->pid_namespace,
+		(long long)beat);
 }
 
 bool claim_parse(struct claim_self *of, const char *text)
 {
-	struct claim_self s = {0};
+	struct claim_self self = {0};
 	long long since, beat;
 	int end = 0;
 	if (sscanf(text,
 		    "vmtop 1 host=%63s user=%31s pid=%18ld since=%18lld boot=%39s pidns=%18lu beat=%19lld%n",
-		    s.host, s.user, &s.pid, &since, s.boot, &s.pid_namespace, &beat, &end) != 7 ||
-		text[end] || s.pid <= 0 || since <= 0)
+		    self.host, self.user, &self.pid, &since, self.boot, &self.pid_namespace, &beat,
+		    &end) != 7 ||
+		text[end] || self.pid <= 0 || since <= 0)
 		return false;
-	s.since_s = since;
-	plain(s.host);
-	plain(s.user);
-	*of = s;
+	self.since_s = since;
+	plain(self.host);
+	plain(self.user);
+	*of = self;
 	return true;
 }
 
@@ -107,40 +109,40 @@ static bool is_dead(const struct claim_self *s, const struct claim_self *self)
 
 /* ---- the secret ---- */
 
-static int define(virConnectPtr c, struct claim *k)
+static int define(virConnectPtr conn, struct claim *claim)
 {
 	char text[400], xml[800];
 	int64_t now = claim_clock_ns();
-	claim_text(&k->self, now, text, sizeof text);
+	claim_text(&claim->self, now, text, sizeof text);
 	snprintf(xml, sizeof xml,
 		"<secret ephemeral='yes' private='yes'><uuid>%s</uuid><description>%s</description>"
 		"<usage type='ceph'><name>" USAGE "</name></usage></secret>",
-		k->uuid, text);
+		claim->uuid, text);
 	virResetLastError();
-	virSecretPtr s = virSecretDefineXML(c, xml, 0);
-	if (!s)
+	virSecretPtr secret = virSecretDefineXML(conn, xml, 0);
+	if (!secret)
 		return -1;
-	virSecretFree(s);
-	k->beat_ns = now;
+	virSecretFree(secret);
+	claim->beat_ns = now;
 	return 0;
 }
 
-static void undefine(virConnectPtr c, const char *uuid)
+static void undefine(virConnectPtr conn, const char *uuid)
 {
-	virSecretPtr s = *uuid ? virSecretLookupByUUIDString(c, uuid) : NULL;
-	if (!s)
+	virSecretPtr secret = *uuid ? virSecretLookupByUUIDString(conn, uuid) : NULL;
+	if (!secret)
 		return;
-	virSecretUndefine(s);
-	virSecretFree(s);
+	virSecretUndefine(secret);
+	virSecretFree(secret);
 }
 
 /* Its UUID and description. False: there is none, or it cannot be read; the error is libvirt's. */
-static bool read_holder(virConnectPtr c, char uuid[UUID_TEXT], char *text, size_t len)
+static bool read_holder(virConnectPtr conn, char uuid[UUID_TEXT], char *text, size_t len)
 {
 	virResetLastError();
-	virSecretPtr s = virSecretLookupByUsage(c, VIR_SECRET_USAGE_TYPE_CEPH, USAGE);
-	char *xml = s ? virSecretGetXMLDesc(s, 0) : NULL;
-	bool got = xml && virSecretGetUUIDString(s, uuid) == 0;
+	virSecretPtr secret = virSecretLookupByUsage(conn, VIR_SECRET_USAGE_TYPE_CEPH, USAGE);
+	char *xml = secret ? virSecretGetXMLDesc(secret, 0) : NULL;
+	bool got = xml && virSecretGetUUIDString(secret, uuid) == 0;
 	xmlDocPtr doc = got ? xml_read(xml, "secret", NULL) : NULL;
 	xmlNodePtr top = doc ? xmlDocGetRootElement(doc) : NULL;
 	/* Whatever else is in it, a secret on disk is not one of vmtop's. */
@@ -148,20 +150,20 @@ static bool read_holder(virConnectPtr c, char uuid[UUID_TEXT], char *text, size_
 		text[0] = '\0';
 	xmlFreeDoc(doc);
 	free(xml);
-	if (s)
-		virSecretFree(s);
+	if (secret)
+		virSecretFree(secret);
 	return got;
 }
 
 static enum claim_state state_of_error(void)
 {
-	virErrorPtr le = virGetLastError();
-	int code = le ? le->code : VIR_ERR_OK;
+	virErrorPtr error = virGetLastError();
+	int code = error ? error->code : VIR_ERR_OK;
 	if (code == VIR_ERR_NO_SECRET)
 		return CLAIM_FREE;
 	/* Without a secret driver, or (daemons apart) without the daemon that would have it. */
 	if (connect_unsupported() || code == VIR_ERR_NO_CONNECT ||
-		(le && le->message && strstr(le->message, "virtsecretd")))
+		(error && error->message && strstr(error->message, "virtsecretd")))
 		return CLAIM_NONE;
 	if (code == VIR_ERR_OPERATION_DENIED || code == VIR_ERR_ACCESS_DENIED ||
 		code == VIR_ERR_AUTH_FAILED || code == VIR_ERR_AUTH_CANCELLED ||
@@ -170,114 +172,116 @@ static enum claim_state state_of_error(void)
 	return CLAIM_UNKNOWN;
 }
 
-static void tell_who(struct claim *k, const struct claim_self *s)
+static void tell_who(struct claim *claim, const struct claim_self *self)
 {
 	char since[40] = "-";
-	time_t t = (time_t)s->since_s;
+	time_t t = (time_t)self->since_s;
 	struct tm tm;
 	if (localtime_r(&t, &tm))
 		strftime(since, sizeof since, "%Y-%m-%d %H:%M", &tm);
-	snprintf(k->status.who, sizeof k->status.who, "%s@%s, process %ld, since %s", s->user, s->host,
-		s->pid, since);
+	snprintf(claim->status.who, sizeof claim->status.who, "%s@%s, process %ld, since %s", self->user,
+		self->host, self->pid, since);
 }
 
 /* Since when the holder has been as it is, by our own clock: no other machine's is believed. */
-static void note_holder(struct claim *k, const char *uuid, const char *text)
+static void note_holder(struct claim *claim, const char *uuid, const char *text)
 {
-	if (strcmp(k->other, uuid) == 0 && strcmp(k->other_text, text) == 0)
+	if (strcmp(claim->other, uuid) == 0 && strcmp(claim->other_text, text) == 0)
 		return;
-	snprintf(k->other, sizeof k->other, "%s", uuid);
-	snprintf(k->other_text, sizeof k->other_text, "%s", text);
-	k->other_since_ns = claim_clock_ns();
+	snprintf(claim->other, sizeof claim->other, "%s", uuid);
+	snprintf(claim->other_text, sizeof claim->other_text, "%s", text);
+	claim->other_since_ns = claim_clock_ns();
 }
 
-static void judge_holder(struct claim *k, const char *uuid, const char *text)
+static void judge_holder(struct claim *claim, const char *uuid, const char *text)
 {
 	struct claim_self of;
-	note_holder(k, uuid, text);
-	k->status.state = CLAIM_OTHER;
+	note_holder(claim, uuid, text);
+	claim->status.state = CLAIM_OTHER;
 	if (!claim_parse(&of, text)) {
-		snprintf(k->status.who, sizeof k->status.who, "secret %s, which vmtop did not make,", uuid);
+		snprintf(claim->status.who, sizeof claim->status.who, "secret %s, which vmtop did not make,",
+			uuid);
 		return;
 	}
-	tell_who(k, &of);
-	if (k->beat_ns && strcmp(uuid, k->uuid) == 0)
-		k->status.state = CLAIM_OURS;
-	else if (is_dead(&of, &k->self) || claim_clock_ns() - k->other_since_ns >= CLAIM_EXPIRY_S * SECOND)
-		k->status.state = CLAIM_LEFT;
+	tell_who(claim, &of);
+	if (claim->beat_ns && strcmp(uuid, claim->uuid) == 0)
+		claim->status.state = CLAIM_OURS;
+	else if (is_dead(&of, &claim->self) ||
+		 claim_clock_ns() - claim->other_since_ns >= CLAIM_EXPIRY_S * SECOND)
+		claim->status.state = CLAIM_LEFT;
 }
 
-void claim_look(virConnectPtr c, struct claim *k, struct err *e)
+void claim_look(virConnectPtr conn, struct claim *claim, struct err *err)
 {
-	char uuid[UUID_TEXT], text[sizeof k->other_text] = "";
-	if (read_holder(c, uuid, text, sizeof text)) {
-		judge_holder(k, uuid, text);
+	char uuid[UUID_TEXT], text[sizeof claim->other_text] = "";
+	if (read_holder(conn, uuid, text, sizeof text)) {
+		judge_holder(claim, uuid, text);
 		return;
 	}
-	k->status.state = state_of_error();
-	k->status.who[0] = '\0';
-	if (k->status.state == CLAIM_UNKNOWN || k->status.state == CLAIM_DENIED)
-		connect_err(e, "looking who steers this host");
+	claim->status.state = state_of_error();
+	claim->status.who[0] = '\0';
+	if (claim->status.state == CLAIM_UNKNOWN || claim->status.state == CLAIM_DENIED)
+		connect_err(err, "looking who steers this host");
 }
 
-static int refused(struct claim *k, struct err *e)
+static int refused(struct claim *claim, struct err *err)
 {
-	k->beat_ns = 0;
-	switch (k->status.state) {
+	claim->beat_ns = 0;
+	switch (claim->status.state) {
 	case CLAIM_NONE:
 		return 0;
 	case CLAIM_OTHER:
-		return err_set(e, ERR_DENIED, "%s steers this host", k->status.who);
+		return err_set(err, ERR_DENIED, "%s steers this host", claim->status.who);
 	case CLAIM_DENIED:
-		return err_set(e, ERR_DENIED,
+		return err_set(err, ERR_DENIED,
 			"no right to keep a secret in libvirt, which says who steers this host; without it nothing is steered");
 	default:
-		return err_set(e, ERR_RUNTIME,
+		return err_set(err, ERR_RUNTIME,
 			"whether another vmtop steers this host is not known, so nothing is steered");
 	}
 }
 
-static void new_token(virConnectPtr c, struct claim *k)
+static void new_token(virConnectPtr conn, struct claim *claim)
 {
 	uint8_t raw[UUID_BYTES];
-	undefine(c, k->uuid);
+	undefine(conn, claim->uuid);
 	if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw)
 		memset(raw, 0, sizeof raw); /* refused by libvirt: nothing is steered */
-	uuid_format(raw, k->uuid);
-	k->beat_ns = 0;
+	uuid_format(raw, claim->uuid);
+	claim->beat_ns = 0;
 }
 
-int claim_take(virConnectPtr c, struct claim *k, struct err *e)
+int claim_take(virConnectPtr conn, struct claim *claim, struct err *err)
 {
-	if (!claim_fresh(k))
-		new_token(c, k);
+	if (!claim_fresh(claim))
+		new_token(conn, claim);
 	for (int i = 0; i < TRIES; i++) {
-		if (define(c, k) == 0) {
-			k->status.state = CLAIM_OURS;
-			tell_who(k, &k->self);
+		if (define(conn, claim) == 0) {
+			claim->status.state = CLAIM_OURS;
+			tell_who(claim, &claim->self);
 			return 0;
 		}
-		k->status.state = state_of_error();
-		if (k->status.state == CLAIM_NONE || k->status.state == CLAIM_DENIED)
+		claim->status.state = state_of_error();
+		if (claim->status.state == CLAIM_NONE || claim->status.state == CLAIM_DENIED)
 			break;
-		claim_look(c, k, NULL);
-		if (k->status.state == CLAIM_LEFT)
-			undefine(c, k->other);
-		else if (k->status.state != CLAIM_FREE)
+		claim_look(conn, claim, NULL);
+		if (claim->status.state == CLAIM_LEFT)
+			undefine(conn, claim->other);
+		else if (claim->status.state != CLAIM_FREE)
 			break;
 	}
-	return refused(k, e);
+	return refused(claim, err);
 }
 
-void claim_drop(virConnectPtr c, struct claim *k)
+void claim_drop(virConnectPtr conn, struct claim *claim)
 {
-	undefine(c, k->uuid);
-	k->uuid[0] = '\0';
-	k->beat_ns = 0;
-	k->status.state = CLAIM_FREE;
+	undefine(conn, claim->uuid);
+	claim->uuid[0] = '\0';
+	claim->beat_ns = 0;
+	claim->status.state = CLAIM_FREE;
 }
 
-bool claim_fresh(const struct claim *k)
+bool claim_fresh(const struct claim *claim)
 {
-	return !k || (k->beat_ns && claim_clock_ns() - k->beat_ns < CLAIM_FRESH_S * SECOND);
+	return !claim || (claim->beat_ns && claim_clock_ns() - claim->beat_ns < CLAIM_FRESH_S * SECOND);
 }

@@ -39,16 +39,16 @@ struct claim {
 	struct claim_status status;
 };
 
-void claim_init(struct claim *k);
+void claim_init(struct claim *claim);
 /* Since boot, sleep included: a machine that slept must not believe that it still holds the claim. */
 int64_t claim_clock_ns(void);
 /* Who holds it, into status. */
-void claim_look(virConnectPtr c, struct claim *k, struct err *e);
-/* Takes or renews it. 0: it is ours, or this libvirt has none; -1: e says who has it or what is missing. */
-int claim_take(virConnectPtr c, struct claim *k, struct err *e);
-void claim_drop(virConnectPtr c, struct claim *k);
+void claim_look(virConnectPtr conn, struct claim *claim, struct err *err);
+/* Takes or renews it. 0: it is ours, or this libvirt has none; -1: err says who has it or what is missing. */
+int claim_take(virConnectPtr conn, struct claim *claim, struct err *err);
+void claim_drop(virConnectPtr conn, struct claim *claim);
 /* Renewed lately enough for a change to be made now; without a call. NULL: nobody has to hold it. */
-bool claim_fresh(const struct claim *k);
+bool claim_fresh(const struct claim *claim);
 
 /* The description, and what a description says (false: it is none of vmtop's). */
 void claim_text(const struct claim_self *self, int64_t beat, char *buf, size_t len);

@@ -16,13 +16,14 @@
 
 bool connect_unsupported(void)
 {
-	virErrorPtr le = virGetLastError();
+	virErrorPtr error = virGetLastError();
 	/* A driver that does not know a flag says so in words only. */
-	if (le && le->code == VIR_ERR_INVALID_ARG && le->message && strstr(le->message, "unsupported flags"))
+	if (error && error->code == VIR_ERR_INVALID_ARG && error->message &&
+		strstr(error->message, "unsupported flags"))
 		return true;
-	return le &&
-	       (le->code == VIR_ERR_NO_SUPPORT || le->code == VIR_ERR_OPERATION_UNSUPPORTED ||
-		       le->code == VIR_ERR_ARGUMENT_UNSUPPORTED || le->code == VIR_ERR_CONFIG_UNSUPPORTED);
+	return error && (error->code == VIR_ERR_NO_SUPPORT || error->code == VIR_ERR_OPERATION_UNSUPPORTED ||
+				error->code == VIR_ERR_ARGUMENT_UNSUPPORTED ||
+				error->code == VIR_ERR_CONFIG_UNSUPPORTED);
 }
 
 /* libvirt's codes that mean something of their own to us. */
@@ -51,25 +52,26 @@ static void one_line(char *s)
 			*s = ' ';
 }
 
-int connect_err(struct err *e, const char *what)
+int connect_err(struct err *err, const char *what)
 {
-	virErrorPtr le = virGetLastError();
+	virErrorPtr error = virGetLastError();
 	enum err_code code = ERR_RUNTIME;
-	for (size_t i = 0; le && i < sizeof codes / sizeof *codes; i++)
-		if (codes[i].code == le->code)
+	for (size_t i = 0; error && i < sizeof codes / sizeof *codes; i++)
+		if (codes[i].code == error->code)
 			code = codes[i].ours;
-	const char *text = le && le->message && *le->message ? le->message : "no answer and no reason given";
-	err_set(e, code, "%s: %s", what, text);
-	if (e)
-		one_line(e->msg);
+	const char *text =
+		error && error->message && *error->message ? error->message : "no answer and no reason given";
+	err_set(err, code, "%s: %s", what, text);
+	if (err)
+		one_line(err->msg);
 	return -1;
 }
 
 /* True when the failure is about rights, so that a read-only try is worth it. */
-static bool denied(const struct err *e)
+static bool denied(const struct err *err)
 {
-	return e->code == ERR_DENIED || strstr(e->msg, "Permission denied") ||
-	       strstr(e->msg, "authentication");
+	return err->code == ERR_DENIED || strstr(err->msg, "Permission denied") ||
+	       strstr(err->msg, "authentication");
 }
 
 bool connect_uri_local(const char *uri)
@@ -132,97 +134,98 @@ void connect_host_name(char *to, size_t len, const char *uri)
 }
 
 /* A daemon that is being started, or started anew. */
-static bool is_away(virErrorPtr le)
+static bool is_away(virErrorPtr error)
 {
 	static const int numbers[] = {ECONNREFUSED, ENOENT, ECONNRESET, EPIPE, EIO, ETIMEDOUT, EHOSTUNREACH};
-	for (size_t i = 0; le && le->domain == VIR_FROM_RPC && le->code == VIR_ERR_SYSTEM_ERROR &&
+	for (size_t i = 0; error && error->domain == VIR_FROM_RPC && error->code == VIR_ERR_SYSTEM_ERROR &&
 			   i < sizeof numbers / sizeof *numbers;
 		i++)
-		if (le->int1 == numbers[i])
+		if (error->int1 == numbers[i])
 			return true;
 	return false;
 }
 
-static virConnectPtr open_one(const char *uri, bool readonly, bool ask, struct err *e)
+static virConnectPtr open_one(const char *uri, bool readonly, bool ask, struct err *err)
 {
 	char line[512];
 	snprintf(line, sizeof line, "%s", uri);
 	if (!ask)
 		connect_no_tty(line, sizeof line);
 	virResetLastError();
-	virConnectPtr c = virConnectOpenAuth(
+	virConnectPtr conn = virConnectOpenAuth(
 		*line ? line : NULL, ask ? virConnectAuthPtrDefault : NULL, readonly ? VIR_CONNECT_RO : 0);
-	if (!c) {
+	if (!conn) {
 		bool away = is_away(virGetLastError());
-		connect_err(e, *uri ? uri : "libvirt's own choice of a hypervisor");
-		if (!denied(e))
-			e->code = away ? ERR_AWAY : ERR_CONNECT;
+		connect_err(err, *uri ? uri : "libvirt's own choice of a hypervisor");
+		if (!denied(err))
+			err->code = away ? ERR_AWAY : ERR_CONNECT;
 	}
-	return c;
+	return conn;
 }
 
 /* Read-write, then read-only when only rights are missing. */
 static virConnectPtr open_uri(
-	const char *uri, const struct connect_wish *w, struct connect_result *r, struct err *e)
+	const char *uri, const struct connect_wish *wish, struct connect_result *result, struct err *err)
 {
-	virConnectPtr c = open_one(uri, w->readonly, w->ask, e);
-	r->readonly = w->readonly;
-	r->readonly_why[0] = '\0';
-	if (c || w->readonly || !denied(e))
-		return c;
+	virConnectPtr conn = open_one(uri, wish->readonly, wish->ask, err);
+	result->readonly = wish->readonly;
+	result->readonly_why[0] = '\0';
+	if (conn || wish->readonly || !denied(err))
+		return conn;
 	struct err second;
-	c = open_one(uri, true, w->ask, &second);
-	if (c) {
-		r->readonly = true;
-		snprintf(r->readonly_why, sizeof r->readonly_why,
+	conn = open_one(uri, true, wish->ask, &second);
+	if (conn) {
+		result->readonly = true;
+		snprintf(result->readonly_why, sizeof result->readonly_why,
 			"no right to change guests here: join the libvirt group, use sudo, or name another host with -c");
 	}
-	return c;
+	return conn;
 }
 
 /* What a person can do about it. */
-static void advise(struct err *e, const char *uri)
+static void advise(struct err *err, const char *uri)
 {
-	struct err why = *e;
+	struct err why = *err;
 	const char *hint = "";
 	if (connect_uri_local(uri) && denied(&why))
 		hint = " (no right to use its socket: join the libvirt group, use sudo, or name another host with -c)";
 	else if (connect_uri_local(uri) && (strstr(why.msg, "No such file") || strstr(why.msg, "refused")))
 		hint = " (is libvirtd or virtqemud running here? -c names another host, -c sim:demo a simulated one)";
-	err_set(e, why.code == ERR_AWAY ? ERR_AWAY : ERR_CONNECT, "%.200s%s", why.msg, hint);
+	err_set(err, why.code == ERR_AWAY ? ERR_AWAY : ERR_CONNECT, "%.200s%s", why.msg, hint);
 }
 
-static void describe(virConnectPtr c, struct connect_result *r)
+static void describe(virConnectPtr conn, struct connect_result *result)
 {
-	char *uri = virConnectGetURI(c), *host = virConnectGetHostname(c), here[sizeof r->hostname] = "";
-	const char *type = virConnectGetType(c);
+	char *uri = virConnectGetURI(conn), *host = virConnectGetHostname(conn),
+	     here[sizeof result->hostname] = "";
+	const char *type = virConnectGetType(conn);
 	gethostname(here, sizeof here - 1);
-	snprintf(r->uri, sizeof r->uri, "%s", uri ? uri : "");
-	r->uri[shown_length(r->uri)] = '\0';
-	snprintf(r->driver, sizeof r->driver, "%s", type ? type : "");
-	connect_host_name(r->host, sizeof r->host, r->uri);
-	snprintf(r->hostname, sizeof r->hostname, "%s", host ? host : here);
+	snprintf(result->uri, sizeof result->uri, "%s", uri ? uri : "");
+	result->uri[shown_length(result->uri)] = '\0';
+	snprintf(result->driver, sizeof result->driver, "%s", type ? type : "");
+	connect_host_name(result->host, sizeof result->host, result->uri);
+	snprintf(result->hostname, sizeof result->hostname, "%s", host ? host : here);
 	/* libvirt may answer with the full name where the kernel has the short one. */
 	size_t n = strcspn(here, ".");
 	bool same = host && strncasecmp(host, here, n) == 0 && (host[n] == '\0' || host[n] == '.');
-	r->local = strcasecmp(r->driver, "QEMU") == 0 && connect_uri_local(r->uri) && same;
+	result->local = strcasecmp(result->driver, "QEMU") == 0 && connect_uri_local(result->uri) && same;
 	free(uri);
 	free(host);
 }
 
-virConnectPtr connect_open(const struct connect_wish *w, struct connect_result *r, struct err *e)
+virConnectPtr connect_open(const struct connect_wish *wish, struct connect_result *result, struct err *err)
 {
-	memset(r, 0, sizeof *r);
+	memset(result, 0, sizeof *result);
 	xml_quiet();
-	virConnectPtr c = open_uri(*w->uri ? w->uri : "qemu:///system", w, r, e);
-	if (!c && !*w->uri) {
+	virConnectPtr conn = open_uri(*wish->uri ? wish->uri : "qemu:///system", wish, result, err);
+	if (!conn && !*wish->uri) {
 		struct err second = ERR_INIT;
-		c = open_uri("", w, r, &second);
+		conn = open_uri("", wish, result, &second);
 	}
-	if (!c) {
-		advise(e, *w->uri ? w->uri : "qemu:///system");
+	if (!conn) {
+		advise(err, *wish->uri ? wish->uri : "qemu:///system");
 		return NULL;
 	}
-	describe(c, r);
-	return c;
+	describe(conn, result);
+	return conn;
 }

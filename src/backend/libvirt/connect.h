@@ -25,10 +25,10 @@ struct connect_result {
 	bool local;             /* this machine's /proc describes the host */
 };
 
-/* NULL with e set. */
-virConnectPtr connect_open(const struct connect_wish *w, struct connect_result *r, struct err *e);
+/* NULL with err set. */
+virConnectPtr connect_open(const struct connect_wish *wish, struct connect_result *result, struct err *err);
 /* The last libvirt error of this thread as ours; something useful also when it is empty. Returns -1. */
-int connect_err(struct err *e, const char *what);
+int connect_err(struct err *err, const char *what);
 /* The driver has no such call, or not with these flags. */
 bool connect_unsupported(void);
 /* Puts no_tty=1 into an ssh URI, so that a reconnect never asks on a terminal that shows a screen. */

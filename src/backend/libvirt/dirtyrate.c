@@ -39,7 +39,7 @@ static void nap_ms(long ms)
 	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
 }
 
-static void take(struct host_ask *q, const virDomainStatsRecord *r)
+static void take(struct host_ask *ask, const virDomainStatsRecord *r)
 {
 	uint8_t uuid[UUID_BYTES];
 	int status = 0;
@@ -49,38 +49,38 @@ static void take(struct host_ask *q, const virDomainStatsRecord *r)
 		status != VIR_DOMAIN_DIRTYRATE_MEASURED ||
 		virTypedParamsGetLLong(r->params, r->nparams, "dirtyrate.megabytes_per_second", &mib) != 1)
 		return;
-	for (size_t i = 0; i < q->n; i++)
-		if (memcmp(q->uuids[i], uuid, UUID_BYTES) == 0 && mib >= 0 && mib < SAMPLE_KIB_MOST)
-			q->mib_s[i] = vf64_ok((double)mib);
+	for (size_t i = 0; i < ask->n; i++)
+		if (memcmp(ask->uuids[i], uuid, UUID_BYTES) == 0 && mib >= 0 && mib < SAMPLE_KIB_MOST)
+			ask->mib_s[i] = vf64_ok((double)mib);
 }
 
-static bool all_told(const struct host_ask *q, const bool *begun)
+static bool all_told(const struct host_ask *ask, const bool *begun)
 {
-	for (size_t i = 0; i < q->n; i++)
-		if (begun[i] && !vf64_has(q->mib_s[i]))
+	for (size_t i = 0; i < ask->n; i++)
+		if (begun[i] && !vf64_has(ask->mib_s[i]))
 			return false;
 	return true;
 }
 
-static void read_rates(struct host_ask *q, virDomainPtr *doms)
+static void read_rates(struct host_ask *ask, virDomainPtr *doms)
 {
 	virDomainStatsRecordPtr *got = NULL;
 	int n = virDomainListGetStats(
 		doms, VIR_DOMAIN_STATS_DIRTYRATE, &got, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
 	for (int i = 0; i < n; i++)
-		take(q, got[i]);
+		take(ask, got[i]);
 	if (n >= 0)
 		virDomainStatsRecordListFree(got);
 }
 
-static void measure(struct request *r, virConnectPtr c)
+static void measure(struct request *req, virConnectPtr conn)
 {
-	struct host_ask *q = (struct host_ask *)r;
+	struct host_ask *ask = (struct host_ask *)req;
 	virDomainPtr doms[GUESTS_MOST + 1] = {NULL};
 	bool begun[GUESTS_MOST] = {false};
 	size_t n = 0;
-	for (size_t i = 0; c && i < q->n; i++) {
-		virDomainPtr dom = virDomainLookupByUUID(c, q->uuids[i]);
+	for (size_t i = 0; conn && i < ask->n; i++) {
+		virDomainPtr dom = virDomainLookupByUUID(conn, ask->uuids[i]);
 		begun[i] = dom && virDomainStartDirtyRateCalc(dom, CALC_S, 0) == 0;
 		if (begun[i])
 			doms[n++] = dom;
@@ -88,18 +88,18 @@ static void measure(struct request *r, virConnectPtr c)
 			virDomainFree(dom);
 	}
 	nap_ms(n ? CALC_S * 1000 + TRY_MS : 0);
-	for (int i = 0; n && i < TRIES && !all_told(q, begun); i++) {
+	for (int i = 0; n && i < TRIES && !all_told(ask, begun); i++) {
 		if (i)
 			nap_ms(TRY_MS);
-		read_rates(q, doms);
+		read_rates(ask, doms);
 	}
 	while (n)
 		virDomainFree(doms[--n]);
 }
 
-static void drop(struct request *r)
+static void drop(struct request *req)
 {
-	free(r);
+	free(req);
 }
 
 static struct host *host_of(struct host *hosts, size_t *n, const char *uri)
@@ -107,41 +107,41 @@ static struct host *host_of(struct host *hosts, size_t *n, const char *uri)
 	for (size_t i = 0; i < *n; i++)
 		if (strcmp(hosts[i].uri, uri) == 0)
 			return &hosts[i];
-	struct host_ask *q = *n < HOSTS_MOST ? calloc(1, sizeof *q) : NULL;
-	if (!q)
+	struct host_ask *ask = *n < HOSTS_MOST ? calloc(1, sizeof *ask) : NULL;
+	if (!ask)
 		return NULL;
-	q->r.run = measure;
-	q->r.drop = drop;
-	hosts[*n] = (struct host){.ask = q, .uri = uri};
+	ask->r.run = measure;
+	ask->r.drop = drop;
+	hosts[*n] = (struct host){.ask = ask, .uri = uri};
 	return &hosts[(*n)++];
 }
 
-static void begin(struct host *h, int notify)
+static void begin(struct host *host, int notify)
 {
 	struct connect_wish wish = {.readonly = false, .ask = false};
-	struct err e = ERR_INIT;
-	snprintf(wish.uri, sizeof wish.uri, "%s", h->uri);
-	h->link = strstr(h->uri, "://") ? link_start(&wish, false, notify, &e) : NULL;
+	struct err err = ERR_INIT;
+	snprintf(wish.uri, sizeof wish.uri, "%s", host->uri);
+	host->link = strstr(host->uri, "://") ? link_start(&wish, false, notify, &err) : NULL;
 }
 
-static void submit(struct host *h, int64_t until_ns)
+static void submit(struct host *host, int64_t until_ns)
 {
-	struct err e = ERR_INIT;
-	h->asked = h->link && link_wait_open(h->link, until_ns, &e) == PHASE_OPEN &&
-		   !link_result(h->link)->readonly;
-	if (h->asked)
-		link_submit(h->link, &h->ask->r);
+	struct err err = ERR_INIT;
+	host->asked = host->link && link_wait_open(host->link, until_ns, &err) == PHASE_OPEN &&
+		      !link_result(host->link)->readonly;
+	if (host->asked)
+		link_submit(host->link, &host->ask->r);
 }
 
-static void finish(struct host *h, struct dirty_ask *asks, int64_t until_ns)
+static void finish(struct host *host, struct dirty_ask *asks, int64_t until_ns)
 {
-	bool mine = !h->asked || link_await(h->link, &h->ask->r, until_ns) ||
-		    link_give_up(h->link, &h->ask->r) == GAVE_UP_DONE;
-	for (size_t i = 0; mine && i < h->ask->n; i++)
-		asks[h->ask->of[i]].mib_s = h->ask->mib_s[i];
+	bool mine = !host->asked || link_await(host->link, &host->ask->r, until_ns) ||
+		    link_give_up(host->link, &host->ask->r) == GAVE_UP_DONE;
+	for (size_t i = 0; mine && i < host->ask->n; i++)
+		asks[host->ask->of[i]].mib_s = host->ask->mib_s[i];
 	if (mine)
-		free(h->ask);
-	link_free(h->link, clock_ns() + SECOND);
+		free(host->ask);
+	link_free(host->link, clock_ns() + SECOND);
 }
 
 void dirty_rates(struct dirty_ask *asks, size_t n, double timeout_s)
@@ -151,12 +151,12 @@ void dirty_rates(struct dirty_ask *asks, size_t n, double timeout_s)
 	int notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	int64_t until = clock_ns() + (int64_t)(timeout_s * 1e9);
 	for (size_t i = 0; i < n; i++) {
-		struct host *h = host_of(hosts, &n_hosts, asks[i].uri);
+		struct host *host = host_of(hosts, &n_hosts, asks[i].uri);
 		asks[i].mib_s = vf64_absent(AVAIL_NONE);
-		if (!h || h->ask->n == GUESTS_MOST)
+		if (!host || host->ask->n == GUESTS_MOST)
 			continue;
-		memcpy(h->ask->uuids[h->ask->n], asks[i].uuid, UUID_BYTES);
-		h->ask->of[h->ask->n++] = i;
+		memcpy(host->ask->uuids[host->ask->n], asks[i].uuid, UUID_BYTES);
+		host->ask->of[host->ask->n++] = i;
 	}
 	for (size_t i = 0; i < n_hosts; i++)
 		begin(&hosts[i], notify);

@@ -169,13 +169,13 @@ static void read_cpu(struct dom_cpu *cpu, xmlNodePtr dom)
 }
 
 int domneeds_read(
-	struct move_needs *n, struct dom_cpu *cpu, const char *xml, const char *mounts, struct err *e)
+	struct move_needs *n, struct dom_cpu *cpu, const char *xml, const char *mounts, struct err *err)
 {
 	memset(n, 0, sizeof *n);
 	memset(cpu, 0, sizeof *cpu);
-	xmlDocPtr doc = xml_read(xml, "domain", e);
+	xmlDocPtr doc = xml_read(xml, "domain", err);
 	xmlNodePtr dom = doc ? xmlDocGetRootElement(doc) : NULL;
-	int rc = dom && pinmarks_strip(dom, e) >= 0 ? 0 : -1;
+	int rc = dom && pinmarks_strip(dom, err) >= 0 ? 0 : -1;
 	if (rc == 0) {
 		read_pins(n, dom);
 		read_disks(n, dom, mounts);
@@ -190,9 +190,9 @@ uint32_t domneeds_flags(const char *xml, const char *mounts)
 {
 	struct move_needs n;
 	struct dom_cpu *cpu = malloc(sizeof *cpu);
-	struct err e = ERR_INIT;
+	struct err err = ERR_INIT;
 	uint32_t flags = 0;
-	if (cpu && domneeds_read(&n, cpu, xml, mounts, &e) == 0)
+	if (cpu && domneeds_read(&n, cpu, xml, mounts, &err) == 0)
 		flags = (n.disks == DISKS_LOCAL            ? VM_FLAG_LOCAL_DISK
 				: n.disks == DISKS_UNKNOWN ? VM_FLAG_NAMED_DISK
 							   : 0) |

@@ -16,7 +16,7 @@ struct dom_cpu {
 /* Of a live definition. Disks are judged by what stands there, and, where mounts names a table of mounts
  * (storage.h), by this machine's. -1: it cannot be read. */
 int domneeds_read(
-	struct move_needs *n, struct dom_cpu *cpu, const char *xml, const char *mounts, struct err *e);
+	struct move_needs *n, struct dom_cpu *cpu, const char *xml, const char *mounts, struct err *err);
 /* Of it what a row of a VM tells, as its flags (enum vm_flag): disks that tie it, pins that go with it. */
 uint32_t domneeds_flags(const char *xml, const char *mounts);
 /* The CPU of a host, from libvirt's capabilities. */

@@ -16,17 +16,17 @@
 
 enum { VCPU_ID_MOST = 65535 };
 
-void dom_facts_init(struct dom_facts *f)
+void dom_facts_init(struct dom_facts *facts)
 {
-	memset(f, 0, sizeof *f);
-	f->balloon_device = true;
+	memset(facts, 0, sizeof *facts);
+	facts->balloon_device = true;
 }
 
-void dom_facts_done(struct dom_facts *f)
+void dom_facts_done(struct dom_facts *facts)
 {
-	free(f->rules);
-	free(f->pins);
-	memset(f, 0, sizeof *f);
+	free(facts->rules);
+	free(facts->pins);
+	memset(facts, 0, sizeof *facts);
 }
 
 static int by_vcpu(const void *a, const void *b)
@@ -49,7 +49,7 @@ static size_t one_each(struct dom_rule *pins, size_t n)
 	return kept;
 }
 
-static int read_pins(xmlNodePtr dom, struct dom_rule **pins, size_t *n, struct err *e)
+static int read_pins(xmlNodePtr dom, struct dom_rule **pins, size_t *n, struct err *err)
 {
 	xmlNodePtr tune = xml_child(dom, "cputune");
 	size_t most = 0;
@@ -59,13 +59,13 @@ static int read_pins(xmlNodePtr dom, struct dom_rule **pins, size_t *n, struct e
 		return 0;
 	*pins = calloc(most, sizeof **pins);
 	if (!*pins)
-		return err_set(e, ERR_NOMEM, "out of memory for pin rules");
+		return err_set(err, ERR_NOMEM, "out of memory for pin rules");
 	XML_EACH(pin, tune, "vcpupin")
 	{
 		int64_t id;
-		struct dom_rule *r = *pins + *n;
-		if (xml_attr_num(pin, "vcpu", VCPU_ID_MOST, &id) && xml_cpus(pin, "cpuset", &r->cpus)) {
-			r->vcpu = (int)id;
+		struct dom_rule *rule = *pins + *n;
+		if (xml_attr_num(pin, "vcpu", VCPU_ID_MOST, &id) && xml_cpus(pin, "cpuset", &rule->cpus)) {
+			rule->vcpu = (int)id;
 			++*n;
 		}
 	}
@@ -79,34 +79,34 @@ static struct dom_rule *find_pin(struct dom_rule *pins, size_t n, int vcpu)
 	return n ? bsearch(&key, pins, n, sizeof *pins, by_vcpu) : NULL;
 }
 
-void dom_allowed(const struct dom_facts *f, int vcpu, struct cpuset *allowed)
+void dom_allowed(const struct dom_facts *facts, int vcpu, struct cpuset *allowed)
 {
-	const struct dom_rule *live = find_pin(f->pins, f->n_pins, vcpu),
-			      *rule = live ? find_pin(f->rules, f->n_rules, vcpu) : NULL;
+	const struct dom_rule *live = find_pin(facts->pins, facts->n_pins, vcpu),
+			      *rule = live ? find_pin(facts->rules, facts->n_rules, vcpu) : NULL;
 	if (rule)
 		*allowed = rule->cpus;
-	else if (f->has_cpuset)
-		*allowed = f->cpuset;
+	else if (facts->has_cpuset)
+		*allowed = facts->cpuset;
 	else
 		cpuset_fill(allowed, CPUSET_CPUS);
 	if (live)
 		cpuset_or(allowed, &live->cpus);
 }
 
-void dom_facts_renew(struct dom_facts *f, struct dom_facts *newer)
+void dom_facts_renew(struct dom_facts *facts, struct dom_facts *newer)
 {
 	for (size_t i = 0; i < newer->n_pins; i++) {
-		const struct dom_rule *was = find_pin(f->pins, f->n_pins, newer->pins[i].vcpu);
+		const struct dom_rule *was = find_pin(facts->pins, facts->n_pins, newer->pins[i].vcpu);
 		if (was && cpuset_subset(&newer->pins[i].cpus, &was->cpus))
 			newer->pins[i].cpus = was->cpus;
 	}
-	dom_facts_done(f);
-	*f = *newer;
+	dom_facts_done(facts);
+	*facts = *newer;
 	dom_facts_init(newer);
 }
 
 /* 1:1 by rule: each vCPU has a pCPU of its own. */
-static bool is_dedicated(const struct dom_facts *f, xmlNodePtr dom)
+static bool is_dedicated(const struct dom_facts *facts, xmlNodePtr dom)
 {
 	struct cpuset taken;
 	int64_t vcpus = 0;
@@ -114,12 +114,13 @@ static bool is_dedicated(const struct dom_facts *f, xmlNodePtr dom)
 	xmlNodePtr vcpu = xml_child(dom, "vcpu");
 	if (!xml_attr_num(vcpu, "current", VCPU_ID_MOST, &vcpus))
 		xml_text_num(vcpu, VCPU_ID_MOST, &vcpus);
-	if (!f->n_rules || (int64_t)f->n_rules < vcpus)
+	if (!facts->n_rules || (int64_t)facts->n_rules < vcpus)
 		return false;
-	for (size_t i = 0; i < f->n_rules; i++) {
-		if (cpuset_count(&f->rules[i].cpus) != 1 || cpuset_intersects(&taken, &f->rules[i].cpus))
+	for (size_t i = 0; i < facts->n_rules; i++) {
+		if (cpuset_count(&facts->rules[i].cpus) != 1 ||
+			cpuset_intersects(&taken, &facts->rules[i].cpus))
 			return false;
-		cpuset_or(&taken, &f->rules[i].cpus);
+		cpuset_or(&taken, &facts->rules[i].cpus);
 	}
 	return true;
 }
@@ -231,7 +232,7 @@ static xmlNodePtr nova_instance(xmlNodePtr dom)
 }
 
 /* Libvirt's name is nova's number for it, or a tenant's word; people know it by another. */
-static void read_title(struct dom_facts *f, xmlNodePtr dom)
+static void read_title(struct dom_facts *facts, xmlNodePtr dom)
 {
 	enum { TITLE_MOST = 4096 };
 	char text[TITLE_MOST] = "";
@@ -239,11 +240,11 @@ static void read_title(struct dom_facts *f, xmlNodePtr dom)
 	if (!(nova && xml_text(xml_child(nova, "name"), text, sizeof text)) &&
 		!xml_text(xml_child(dom, "title"), text, sizeof text))
 		return;
-	size_t n = strlen(text) < sizeof f->title ? strlen(text) : sizeof f->title - 1;
+	size_t n = strlen(text) < sizeof facts->title ? strlen(text) : sizeof facts->title - 1;
 	while (n && text[n] && ((unsigned char)text[n] & 0xc0) == 0x80)
 		n--; /* a character is kept whole */
-	memcpy(f->title, text, n);
-	f->title[n] = '\0';
+	memcpy(facts->title, text, n);
+	facts->title[n] = '\0';
 }
 
 static uint32_t read_flags(xmlNodePtr dom)
@@ -276,21 +277,22 @@ static struct vf64 read_quota(xmlNodePtr dom, const char *quota_path, const char
 
 /* libvirt counts all memory devices into <memory>, and what virtio-mem has plugged into <currentMemory>;
  * QEMU's balloon knows of DIMMs alone. Returns the size of the others. */
-static int64_t read_memory_devices(struct dom_facts *f, xmlNodePtr dom)
+static int64_t read_memory_devices(struct dom_facts *facts, xmlNodePtr dom)
 {
 	int64_t sum = 0, kib;
 	XML_EACH(m, xml_child(dom, "devices"), "memory")
 	{
 		if (xml_attr_is(m, "model", "dimm"))
 			continue;
-		f->apart = true;
+		facts->apart = true;
 		if (xml_kib(xml_path(m, "target/size"), &kib) && kib < SAMPLE_KIB_MOST)
 			sum = min_of(sum + kib, SAMPLE_KIB_MOST);
 		if (!xml_attr_is(m, "model", "virtio-mem"))
 			continue;
-		f->virtio_mem = true;
-		if (xml_kib(xml_path(m, "target/current"), &kib) && kib < SAMPLE_KIB_MOST - f->plugged_kib)
-			f->plugged_kib += kib;
+		facts->virtio_mem = true;
+		if (xml_kib(xml_path(m, "target/current"), &kib) &&
+			kib < SAMPLE_KIB_MOST - facts->plugged_kib)
+			facts->plugged_kib += kib;
 	}
 	return sum;
 }
@@ -300,34 +302,35 @@ static struct vi64 less(struct vi64 v, int64_t kib)
 	return vi64_has(v) && v.v > kib ? vi64_ok(v.v - kib) : vi64_absent(AVAIL_ABSURD);
 }
 
-static void memory_of_balloon(struct dom_facts *f, xmlNodePtr dom)
+static void memory_of_balloon(struct dom_facts *facts, xmlNodePtr dom)
 {
-	int64_t apart = read_memory_devices(f, dom);
-	if (!f->apart)
+	int64_t apart = read_memory_devices(facts, dom);
+	if (!facts->apart)
 		return;
-	f->max_kib = less(f->max_kib, apart);
-	f->current_kib = less(f->current_kib, f->plugged_kib);
+	facts->max_kib = less(facts->max_kib, apart);
+	facts->current_kib = less(facts->current_kib, facts->plugged_kib);
 	/* After a reset libvirt's own sum is wrong for a while. */
-	if (vi64_has(f->current_kib) && (!vi64_has(f->max_kib) || f->current_kib.v > f->max_kib.v))
-		f->current_kib = vi64_absent(AVAIL_ABSURD);
+	if (vi64_has(facts->current_kib) &&
+		(!vi64_has(facts->max_kib) || facts->current_kib.v > facts->max_kib.v))
+		facts->current_kib = vi64_absent(AVAIL_ABSURD);
 }
 
-static void read_memory(struct dom_facts *f, xmlNodePtr dom)
+static void read_memory(struct dom_facts *facts, xmlNodePtr dom)
 {
 	int64_t kib;
 	xmlNodePtr balloon = xml_path(dom, "devices/memballoon");
-	f->balloon_device = !xml_attr_is(balloon, "model", "none");
-	xml_attr_num(xml_child(balloon, "stats"), "period", INT32_MAX, &f->period_s);
+	facts->balloon_device = !xml_attr_is(balloon, "model", "none");
+	xml_attr_num(xml_child(balloon, "stats"), "period", INT32_MAX, &facts->period_s);
 	if (xml_kib(xml_child(dom, "memory"), &kib))
-		f->max_kib = f->current_kib = vi64_ok(kib);
+		facts->max_kib = facts->current_kib = vi64_ok(kib);
 	if (xml_kib(xml_child(dom, "currentMemory"), &kib))
-		f->current_kib = vi64_ok(kib);
-	memory_of_balloon(f, dom);
+		facts->current_kib = vi64_ok(kib);
+	memory_of_balloon(facts, dom);
 	if (xml_kib(xml_path(dom, "memtune/min_guarantee"), &kib))
-		f->min_guarantee_kib = vi64_ok(kib);
+		facts->min_guarantee_kib = vi64_ok(kib);
 	/* "No limit" is a number too, a very large one. */
 	if (xml_kib(xml_path(dom, "memtune/hard_limit"), &kib) && kib > 0 && kib < SAMPLE_KIB_MOST)
-		f->hard_limit_kib = vi64_ok(kib);
+		facts->hard_limit_kib = vi64_ok(kib);
 }
 
 /* ---- where it may be ---- */
@@ -337,95 +340,95 @@ static bool is_strict(xmlNodePtr binding)
 	return !xml_attr_is(binding, "mode", "preferred") && !xml_attr_is(binding, "mode", "interleave");
 }
 
-static void read_cells(struct dom_facts *f, xmlNodePtr dom)
+static void read_cells(struct dom_facts *facts, xmlNodePtr dom)
 {
 	xmlNodePtr tune = xml_child(dom, "numatune"), numa = xml_path(dom, "cpu/numa");
 	size_t cells = 0, bound = 0;
 	struct cpuset nodes; /* a node list has the same form */
 	XML_EACH(cell, numa, "cell")
 	cells++;
-	f->cells_strict = true;
+	facts->cells_strict = true;
 	XML_EACH(own, tune, "memnode")
 	{
 		if (!xml_cpus(own, "nodeset", &nodes))
 			continue;
 		bound++;
-		f->cell_nodes |= nodes.w[0];
-		f->cells_strict = f->cells_strict && is_strict(own);
+		facts->cell_nodes |= nodes.w[0];
+		facts->cells_strict = facts->cells_strict && is_strict(own);
 	}
-	f->cells_bound = bound && bound >= cells;
+	facts->cells_bound = bound && bound >= cells;
 }
 
-void dom_bind(struct dom_facts *f, uint64_t nodes, bool strict)
+void dom_bind(struct dom_facts *facts, uint64_t nodes, bool strict)
 {
-	bool rest = !f->cells_bound;
-	f->mem_nodes = f->cell_nodes | (rest ? nodes : 0);
-	f->mem_nodes_strict =
-		f->mem_nodes && (!f->cell_nodes || f->cells_strict) && (!rest || (nodes && strict));
+	bool rest = !facts->cells_bound;
+	facts->mem_nodes = facts->cell_nodes | (rest ? nodes : 0);
+	facts->mem_nodes_strict = facts->mem_nodes && (!facts->cell_nodes || facts->cells_strict) &&
+				  (!rest || (nodes && strict));
 }
 
-void dom_place(struct dom_facts *f, const struct cpuset *cpus)
+void dom_place(struct dom_facts *facts, const struct cpuset *cpus)
 {
-	f->has_cpuset = true;
-	f->cpuset = *cpus;
+	facts->has_cpuset = true;
+	facts->cpuset = *cpus;
 }
 
-static void read_places(struct dom_facts *f, xmlNodePtr dom)
+static void read_places(struct dom_facts *facts, xmlNodePtr dom)
 {
 	xmlNodePtr vcpu = xml_child(dom, "vcpu"), memory = xml_path(dom, "numatune/memory");
 	struct cpuset cpus, nodes;
 	bool placed = xml_attr_is(vcpu, "placement", "auto");
 	if (!placed && xml_cpus(vcpu, "cpuset", &cpus))
-		dom_place(f, &cpus);
+		dom_place(facts, &cpus);
 	/* With pins of its own the emulator tells nothing of numad's. */
-	f->asks_cpus = placed && !(f->flags & VM_FLAG_EMULATOR_PIN);
-	f->asks_nodes = placed || memory;
+	facts->asks_cpus = placed && !(facts->flags & VM_FLAG_EMULATOR_PIN);
+	facts->asks_nodes = placed || memory;
 	if (xml_attr_is(memory, "placement", "auto"))
 		return; /* numad's word is for all cells, and not known yet */
-	read_cells(f, dom);
+	read_cells(facts, dom);
 	xml_cpus(memory, "nodeset", &nodes);
-	dom_bind(f, nodes.w[0], is_strict(memory));
+	dom_bind(facts, nodes.w[0], is_strict(memory));
 }
 
-static int read_live(struct dom_facts *f, const char *text, struct err *e)
+static int read_live(struct dom_facts *facts, const char *text, struct err *err)
 {
-	xmlDocPtr doc = xml_read(text, "domain", e);
+	xmlDocPtr doc = xml_read(text, "domain", err);
 	if (!doc)
 		return -1;
 	xmlNodePtr dom = xmlDocGetRootElement(doc);
-	read_title(f, dom);
-	f->flags = read_flags(dom);
-	f->quota_pct = read_quota(dom, "cputune/quota", "cputune/period");
-	f->global_quota_pct = read_quota(dom, "cputune/global_quota", "cputune/global_period");
-	read_memory(f, dom);
-	read_places(f, dom);
-	int rc = read_pins(dom, &f->pins, &f->n_pins, e);
+	read_title(facts, dom);
+	facts->flags = read_flags(dom);
+	facts->quota_pct = read_quota(dom, "cputune/quota", "cputune/period");
+	facts->global_quota_pct = read_quota(dom, "cputune/global_quota", "cputune/global_period");
+	read_memory(facts, dom);
+	read_places(facts, dom);
+	int rc = read_pins(dom, &facts->pins, &facts->n_pins, err);
 	xmlFreeDoc(doc);
 	return rc;
 }
 
-static int read_inactive(struct dom_facts *f, const char *text, struct err *e)
+static int read_inactive(struct dom_facts *facts, const char *text, struct err *err)
 {
-	xmlDocPtr doc = xml_read(text, "domain", e);
+	xmlDocPtr doc = xml_read(text, "domain", err);
 	if (!doc)
 		return -1;
 	xmlNodePtr dom = xmlDocGetRootElement(doc);
-	int rc = read_pins(dom, &f->rules, &f->n_rules, e);
-	if (rc == 0 && is_dedicated(f, dom))
-		f->flags |= VM_FLAG_DEDICATED;
+	int rc = read_pins(dom, &facts->rules, &facts->n_rules, err);
+	if (rc == 0 && is_dedicated(facts, dom))
+		facts->flags |= VM_FLAG_DEDICATED;
 	xmlFreeDoc(doc);
 	return rc;
 }
 
-int domxml_parse(struct dom_facts *f, const char *live, const char *inactive, struct err *e)
+int domxml_parse(struct dom_facts *facts, const char *live, const char *inactive, struct err *err)
 {
 	struct dom_facts fresh;
 	dom_facts_init(&fresh);
-	if (read_live(&fresh, live, e) < 0 || (inactive && read_inactive(&fresh, inactive, e) < 0)) {
+	if (read_live(&fresh, live, err) < 0 || (inactive && read_inactive(&fresh, inactive, err) < 0)) {
 		dom_facts_done(&fresh);
 		return -1;
 	}
-	dom_facts_done(f);
-	*f = fresh;
+	dom_facts_done(facts);
+	*facts = fresh;
 	return 0;
 }

@@ -41,21 +41,22 @@ struct dom_facts {
 	bool cells_strict;
 };
 
-void dom_facts_init(struct dom_facts *f);
-void dom_facts_done(struct dom_facts *f);
-/* Reads the live XML and, for a persistent domain, the inactive one (else NULL). On failure f is untouched.
+void dom_facts_init(struct dom_facts *facts);
+void dom_facts_done(struct dom_facts *facts);
+/* Reads the live XML and, for a persistent domain, the inactive one (else NULL). On failure facts is
+ * untouched.
  */
-int domxml_parse(struct dom_facts *f, const char *live, const char *inactive, struct err *e);
+int domxml_parse(struct dom_facts *facts, const char *live, const char *inactive, struct err *err);
 /* What is in force in place of <vcpu cpuset>, and of <numatune><memory>: libvirt's answers where asks_* say
  * so. */
-void dom_place(struct dom_facts *f, const struct cpuset *cpus);
-void dom_bind(struct dom_facts *f, uint64_t nodes, bool strict);
+void dom_place(struct dom_facts *facts, const struct cpuset *cpus);
+void dom_bind(struct dom_facts *facts, uint64_t nodes, bool strict);
 /* Newer facts of the same run of the same domain, which are moved from. A live pin that only became narrower
  * was narrowed by a balancer: the wider one stays what the vCPU was given. */
-void dom_facts_renew(struct dom_facts *f, struct dom_facts *newer);
+void dom_facts_renew(struct dom_facts *facts, struct dom_facts *newer);
 /* Where the rules let this vCPU run; full when there is none. As libvirt means them: <vcpupin> stands in
  * place of <vcpu cpuset>. One of the definition counts while the guest runs with a pin, else it is for the
  * next start; a live pin that leads out of all this is somebody's will too. */
-void dom_allowed(const struct dom_facts *f, int vcpu, struct cpuset *allowed);
+void dom_allowed(const struct dom_facts *facts, int vcpu, struct cpuset *allowed);
 
 #endif

@@ -22,10 +22,10 @@ enum { EVENTS_AT_ONCE = 32 };
 
 /* ---- topology: may take libvirtd seconds, so on a link of its own and after the first sample ---- */
 
-static void topology_run(struct request *r, virConnectPtr c)
+static void topology_run(struct request *r, virConnectPtr conn)
 {
 	struct topology_request *q = (struct topology_request *)r;
-	char *xml = virConnectGetCapabilities(c);
+	char *xml = virConnectGetCapabilities(conn);
 	r->rc = xml ? topology_parse(&q->topology, xml, &r->err)
 		    : connect_err(&r->err, "reading the capabilities");
 	free(xml);
@@ -40,34 +40,34 @@ static void topology_drop(struct request *r)
 
 static void topology_start(struct lv *lv)
 {
-	struct err e;
-	struct topology_request *q = calloc(1, sizeof *q);
-	if (!q)
+	struct err err;
+	struct topology_request *req = calloc(1, sizeof *req);
+	if (!req)
 		return;
-	q->r.run = topology_run;
-	q->r.drop = topology_drop;
-	lv->topology_link = link_start(&lv->wish, false, lv->notify_fd, &e);
+	req->r.run = topology_run;
+	req->r.drop = topology_drop;
+	lv->topology_link = link_start(&lv->wish, false, lv->notify_fd, &err);
 	if (!lv->topology_link) {
-		free(q);
+		free(req);
 		return;
 	}
-	lv->topology_request = q;
-	link_submit(lv->topology_link, &q->r);
+	lv->topology_request = req;
+	link_submit(lv->topology_link, &req->r);
 	lv->fresh = false;
 }
 
 static bool topology_collect(struct lv *lv)
 {
-	struct topology_request *q = lv->topology_request;
-	if (!q || !link_finished(lv->topology_link, &q->r))
+	struct topology_request *req = lv->topology_request;
+	if (!req || !link_finished(lv->topology_link, &req->r))
 		return false;
-	if (q->r.rc == 0) {
+	if (req->r.rc == 0) {
 		topology_done(&lv->topology);
-		lv->topology = q->topology;
-		memset(&q->topology, 0, sizeof q->topology);
+		lv->topology = req->topology;
+		memset(&req->topology, 0, sizeof req->topology);
 		capacity_read("", &lv->topology);
 	}
-	topology_drop(&q->r);
+	topology_drop(&req->r);
 	lv->topology_request = NULL;
 	link_free(lv->topology_link, 0);
 	lv->topology_link = NULL;
@@ -96,42 +96,43 @@ bool lv_ended(struct lv *lv, const uint8_t uuid[UUID_BYTES])
 	return find_ended(lv, uuid) != NULL;
 }
 
-static void note_ended(struct lv *lv, const struct link_event *ev)
+static void note_ended(struct lv *lv, const struct link_event *event)
 {
-	uint8_t *at = find_ended(lv, ev->uuid);
-	if (ev->kind == EVENT_ENDED && !at)
-		memcpy(lv->ended[lv->ended_at++ % ENDED_MOST], ev->uuid, UUID_BYTES);
-	else if (ev->kind == EVENT_RETURNS && at)
+	uint8_t *at = find_ended(lv, event->uuid);
+	if (event->kind == EVENT_ENDED && !at)
+		memcpy(lv->ended[lv->ended_at++ % ENDED_MOST], event->uuid, UUID_BYTES);
+	else if (event->kind == EVENT_RETURNS && at)
 		memset(at, 0, UUID_BYTES);
 }
 
-static bool take_event(struct lv *lv, const struct link_event *ev)
+static bool take_event(struct lv *lv, const struct link_event *event)
 {
-	bool foreign = ev->kind == EVENT_PIN &&
-		       note_pin_event(&lv->notes, ev->uuid, ev->vcpu, &ev->map, ev->time_ns);
-	if (ev->kind == EVENT_PIN) {
+	bool foreign = event->kind == EVENT_PIN &&
+		       note_pin_event(&lv->notes, event->uuid, event->vcpu, &event->map, event->time_ns);
+	if (event->kind == EVENT_PIN) {
 		/* Somebody's pin may be a new rule; ours never is. */
-		lv_reader_dirty(lv->reader, ev->uuid, foreign ? DIRTY_FACTS | DIRTY_VCPUS : DIRTY_VCPUS);
+		lv_reader_dirty(lv->reader, event->uuid, foreign ? DIRTY_FACTS | DIRTY_VCPUS : DIRTY_VCPUS);
 		return foreign;
 	}
-	if (ev->kind == EVENT_BALLOON) {
-		lv_reader_balloon(lv->reader, ev->uuid, ev->kib);
+	if (event->kind == EVENT_BALLOON) {
+		lv_reader_balloon(lv->reader, event->uuid, event->kib);
 		return false;
 	}
-	note_ended(lv, ev);
-	lv_reader_dirty(lv->reader, ev->kind == EVENT_OVERFLOW ? NULL : ev->uuid, DIRTY_FACTS | DIRTY_VCPUS);
+	note_ended(lv, event);
+	lv_reader_dirty(
+		lv->reader, event->kind == EVENT_OVERFLOW ? NULL : event->uuid, DIRTY_FACTS | DIRTY_VCPUS);
 	return true;
 }
 
 bool lv_events(struct lv *lv)
 {
-	struct link_event ev[EVENTS_AT_ONCE];
+	struct link_event event[EVENTS_AT_ONCE];
 	bool worth = false;
 	/* While a request has the reader they wait: the reader must hear of them. */
 	for (size_t n = EVENTS_AT_ONCE; lv->link && lv->reader && n == EVENTS_AT_ONCE;) {
-		n = link_events(lv->link, ev, EVENTS_AT_ONCE);
+		n = link_events(lv->link, event, EVENTS_AT_ONCE);
 		for (size_t i = 0; i < n; i++)
-			worth = take_event(lv, &ev[i]) || worth;
+			worth = take_event(lv, &event[i]) || worth;
 	}
 	return worth;
 }
@@ -152,10 +153,10 @@ static bool drain(struct lv *lv)
 	return worth;
 }
 
-static enum wake lv_wait(struct backend *b, int64_t until_ns, int fd)
+static enum wake lv_wait(struct backend *backend, int64_t until_ns, int fd)
 {
-	struct lv *lv = (struct lv *)b;
-	struct pollfd p[2] = {{lv->notify_fd, POLLIN, 0}, {fd, POLLIN, 0}};
+	struct lv *lv = (struct lv *)backend;
+	struct pollfd fds[2] = {{lv->notify_fd, POLLIN, 0}, {fd, POLLIN, 0}};
 	for (;;) {
 		if (clock_ns() >= lv_claim_due(lv) && lv_claim_step(lv))
 			return WAKE_EVENT;
@@ -165,10 +166,10 @@ static enum wake lv_wait(struct backend *b, int64_t until_ns, int fd)
 			lv->wake = false;
 			return WAKE_EVENT;
 		}
-		int n = ppoll(p, 2, &t, NULL);
-		if (n > 0 && p[1].revents)
+		int n = ppoll(fds, 2, &t, NULL);
+		if (n > 0 && fds[1].revents)
 			return WAKE_INPUT;
-		if (n > 0 && p[0].revents && drain(lv))
+		if (n > 0 && fds[0].revents && drain(lv))
 			return WAKE_EVENT;
 		if ((n == 0 && clock_ns() >= until_ns) || (n < 0 && errno != EINTR))
 			return WAKE_TIMER;
@@ -177,25 +178,25 @@ static enum wake lv_wait(struct backend *b, int64_t until_ns, int fd)
 
 /* ---- the rest ---- */
 
-static void lv_status(struct backend *b, struct backend_status *st)
+static void lv_status(struct backend *backend, struct backend_status *status)
 {
-	const struct lv *lv = (const struct lv *)b;
-	memset(st, 0, sizeof *st);
-	st->link = lv->state;
-	snprintf(st->text, sizeof st->text, "%s", lv->trouble);
-	st->readonly = lv->host.readonly;
-	snprintf(st->readonly_why, sizeof st->readonly_why, "%s", lv->host.readonly_why);
-	snprintf(st->uri, sizeof st->uri, "%.255s", lv->host.uri);
-	snprintf(st->host, sizeof st->host, "%.255s", lv->host.host);
-	st->claim = lv->claim.status;
+	const struct lv *lv = (const struct lv *)backend;
+	memset(status, 0, sizeof *status);
+	status->link = lv->state;
+	snprintf(status->text, sizeof status->text, "%s", lv->trouble);
+	status->readonly = lv->host.readonly;
+	snprintf(status->readonly_why, sizeof status->readonly_why, "%s", lv->host.readonly_why);
+	snprintf(status->uri, sizeof status->uri, "%.255s", lv->host.uri);
+	snprintf(status->host, sizeof status->host, "%.255s", lv->host.host);
+	status->claim = lv->claim.status;
 	/* What was ours when it was last heard of may be another's by now. */
-	if (st->claim.state == CLAIM_OURS && !claim_fresh(&lv->claim))
-		st->claim.state = CLAIM_UNKNOWN;
+	if (status->claim.state == CLAIM_OURS && !claim_fresh(&lv->claim))
+		status->claim.state = CLAIM_UNKNOWN;
 }
 
-static void lv_close(struct backend *b)
+static void lv_close(struct backend *backend)
 {
-	struct lv *lv = (struct lv *)b;
+	struct lv *lv = (struct lv *)backend;
 	int64_t until = clock_ns() + SECOND;
 	if (lv->topology_request && link_give_up(lv->topology_link, &lv->topology_request->r) == GAVE_UP_DONE)
 		topology_drop(&lv->topology_request->r);
@@ -263,12 +264,12 @@ static int64_t first_wait(const struct lv *lv, const struct config *cfg)
 		       : INT64_MAX;
 }
 
-struct backend *backend_libvirt_open(const struct config *cfg, struct err *e)
+struct backend *backend_libvirt_open(const struct config *cfg, struct err *err)
 {
 	struct lv *lv = lv_new(cfg);
 	if (!lv || lv->notify_fd < 0) {
 		free(lv);
-		err_set(e, ERR_NOMEM, "out of memory for a connection");
+		err_set(err, ERR_NOMEM, "out of memory for a connection");
 		return NULL;
 	}
 	set_wish(lv, cfg);
@@ -280,7 +281,7 @@ struct backend *backend_libvirt_open(const struct config *cfg, struct err *e)
 			cfg->open_deadline_s);
 	if (phase != PHASE_OPEN || lv_ensure_link(lv, clock_ns() + SECOND, &why) < 0) {
 		lv_close(&lv->b);
-		*e = why;
+		*err = why;
 		return NULL;
 	}
 	lv->wish.ask = false;

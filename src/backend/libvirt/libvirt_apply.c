@@ -11,32 +11,33 @@
 
 #define MS INT64_C(1000000)
 
-static void set(struct action *a, enum outcome o, const char *text)
+static void set(struct action *action, enum outcome outcome, const char *text)
 {
-	a->outcome = o;
-	snprintf(a->error, sizeof a->error, "%s", text);
+	action->outcome = outcome;
+	snprintf(action->error, sizeof action->error, "%s", text);
 }
 
-static void change_run(struct request *r, virConnectPtr c)
+static void change_run(struct request *r, virConnectPtr conn)
 {
 	struct change_request *q = (struct change_request *)r;
-	struct claim *k = q->guarded ? &q->claim : NULL;
-	if (k && claim_clock_ns() - k->beat_ns > CLAIM_RECHECK_MS * MS && claim_take(c, k, &r->err) < 0)
+	struct claim *claim = q->guarded ? &q->claim : NULL;
+	if (claim && claim_clock_ns() - claim->beat_ns > CLAIM_RECHECK_MS * MS &&
+		claim_take(conn, claim, &r->err) < 0)
 		set(&q->action, OUTCOME_SKIPPED, r->err.msg);
 	else
-		q->refused = change_apply(c, &q->action, q->n_cpus, k);
+		q->refused = change_apply(conn, &q->action, q->n_cpus, claim);
 }
 
-static void ping_run(struct request *r, virConnectPtr c)
+static void ping_run(struct request *req, virConnectPtr conn)
 {
 	unsigned long version;
-	(void)r;
-	virConnectGetLibVersion(c, &version);
+	(void)req;
+	virConnectGetLibVersion(conn, &version);
 }
 
-static void change_drop(struct request *r)
+static void change_drop(struct request *req)
 {
-	free(r);
+	free(req);
 }
 
 static const char *why_not(const struct lv *lv, const uint8_t uuid[UUID_BYTES])
@@ -55,12 +56,12 @@ static const char *why_not(const struct lv *lv, const uint8_t uuid[UUID_BYTES])
 	return NULL;
 }
 
-static void no_answer(struct lv *lv, struct action *a)
+static void no_answer(struct lv *lv, struct action *action)
 {
-	struct vm_note *note = note_get(&lv->notes, a->uuid);
+	struct vm_note *note = note_get(&lv->notes, action->uuid);
 	if (note)
 		note->unknown_call = lv->link;
-	set(a, OUTCOME_UNKNOWN, "no answer within the deadline");
+	set(action, OUTCOME_UNKNOWN, "no answer within the deadline");
 	lv_park(lv);
 	lv->wake = true;
 }
@@ -74,73 +75,75 @@ static struct cpuset cut_to_host(const struct lv *lv, const struct cpuset *cpus)
 }
 
 /* Our own pins must be known before the hypervisor tells of them. */
-static void remember(struct lv *lv, const struct action *a)
+static void remember(struct lv *lv, const struct action *action)
 {
-	struct cpuset map = cut_to_host(lv, &a->to);
-	if (a->kind == ACTION_PIN)
-		note_asked(&lv->notes, a->uuid, a->vcpu, &map, clock_ns());
+	struct cpuset map = cut_to_host(lv, &action->to);
+	if (action->kind == ACTION_PIN)
+		note_asked(&lv->notes, action->uuid, action->vcpu, &map, clock_ns());
 }
 
 /* It was put back as it was before: that is ours too. */
-static void remember_refused(struct lv *lv, const struct action *a)
+static void remember_refused(struct lv *lv, const struct action *action)
 {
-	struct cpuset map = cut_to_host(lv, &a->to), was = cut_to_host(lv, &a->from);
-	note_refused(&lv->notes, a->uuid, a->vcpu, &map, clock_ns());
-	note_asked(&lv->notes, a->uuid, a->vcpu, &was, clock_ns());
+	struct cpuset map = cut_to_host(lv, &action->to), was = cut_to_host(lv, &action->from);
+	note_refused(&lv->notes, action->uuid, action->vcpu, &map, clock_ns());
+	note_asked(&lv->notes, action->uuid, action->vcpu, &was, clock_ns());
 }
 
-static void finish(struct lv *lv, struct action *a, struct change_request *q)
+static void finish(struct lv *lv, struct action *action, struct change_request *req)
 {
-	set(a, q->action.outcome, q->action.error);
-	if (q->refused)
-		remember_refused(lv, a);
-	if (q->guarded)
-		lv_claim_merge(lv, &q->claim);
-	a->to_kib = q->action.to_kib;
-	free(q);
+	set(action, req->action.outcome, req->action.error);
+	if (req->refused)
+		remember_refused(lv, action);
+	if (req->guarded)
+		lv_claim_merge(lv, &req->claim);
+	action->to_kib = req->action.to_kib;
+	free(req);
 	/* When the line broke in the middle, the change may have been made all the same. */
-	if (a->outcome == OUTCOME_FAILED && link_phase(lv->link, NULL) == PHASE_LOST)
-		a->outcome = OUTCOME_UNKNOWN;
-	if (lv->reader && a->kind != ACTION_BALLOON)
-		lv_reader_dirty(lv->reader, a->uuid, a->kind == ACTION_PIN ? DIRTY_VCPUS : DIRTY_FACTS);
+	if (action->outcome == OUTCOME_FAILED && link_phase(lv->link, NULL) == PHASE_LOST)
+		action->outcome = OUTCOME_UNKNOWN;
+	if (lv->reader && action->kind != ACTION_BALLOON)
+		lv_reader_dirty(
+			lv->reader, action->uuid, action->kind == ACTION_PIN ? DIRTY_VCPUS : DIRTY_FACTS);
 }
 
-static struct change_request *change_new(const struct lv *lv, const struct action *a)
+static struct change_request *change_new(const struct lv *lv, const struct action *action)
 {
-	struct change_request *q = calloc(1, sizeof *q);
-	if (!q)
+	struct change_request *req = calloc(1, sizeof *req);
+	if (!req)
 		return NULL;
-	q->r.run = change_run;
-	q->r.drop = change_drop;
-	q->action = *a;
-	q->n_cpus = lv->n_cpus;
-	q->guarded = lv->claim_wanted && lv->claim.status.state != CLAIM_NONE;
-	q->claim = lv->claim;
-	return q;
+	req->r.run = change_run;
+	req->r.drop = change_drop;
+	req->action = *action;
+	req->n_cpus = lv->n_cpus;
+	req->guarded = lv->claim_wanted && lv->claim.status.state != CLAIM_NONE;
+	req->claim = lv->claim;
+	return req;
 }
 
 /* False: no connection can be had. */
-static bool apply_one(struct lv *lv, struct action *a)
+static bool apply_one(struct lv *lv, struct action *action)
 {
-	struct err e = ERR_INIT;
+	struct err err = ERR_INIT;
 	int64_t until = clock_ns() + lv->change_limit_ns;
-	bool linked = lv_ensure_link(lv, until, &e) == 0;
-	struct change_request *q = NULL;
-	if (linked && lv_claim_settle(lv, until, &e) == 0)
-		q = change_new(lv, a);
-	if (!q) {
-		set(a, OUTCOME_SKIPPED, e.msg[0] ? e.msg : "out of memory");
+	bool linked = lv_ensure_link(lv, until, &err) == 0;
+	struct change_request *req = NULL;
+	if (linked && lv_claim_settle(lv, until, &err) == 0)
+		req = change_new(lv, action);
+	if (!req) {
+		set(action, OUTCOME_SKIPPED, err.msg[0] ? err.msg : "out of memory");
 		return linked;
 	}
-	remember(lv, a);
-	link_submit(lv->link, &q->r);
-	enum give_up how = link_await(lv->link, &q->r, until) ? GAVE_UP_DONE : link_give_up(lv->link, &q->r);
+	remember(lv, action);
+	link_submit(lv->link, &req->r);
+	enum give_up how =
+		link_await(lv->link, &req->r, until) ? GAVE_UP_DONE : link_give_up(lv->link, &req->r);
 	if (how == GAVE_UP_DONE)
-		finish(lv, a, q);
+		finish(lv, action, req);
 	else if (how == GAVE_UP_QUEUED)
-		set(a, OUTCOME_SKIPPED, "the hypervisor is slow; not tried");
+		set(action, OUTCOME_SKIPPED, "the hypervisor is slow; not tried");
 	else
-		no_answer(lv, a);
+		no_answer(lv, action);
 	return how != GAVE_UP_QUEUED;
 }
 
@@ -148,17 +151,17 @@ static bool apply_one(struct lv *lv, struct action *a)
  * for a sign of life first. */
 static bool alive(struct lv *lv)
 {
-	struct err e = ERR_INIT;
+	struct err err = ERR_INIT;
 	int64_t until = clock_ns() + lv->change_limit_ns;
-	struct request *r = lv_ensure_link(lv, until, &e) == 0 ? calloc(1, sizeof *r) : NULL;
-	if (!r)
+	struct request *req = lv_ensure_link(lv, until, &err) == 0 ? calloc(1, sizeof *req) : NULL;
+	if (!req)
 		return false;
-	r->run = ping_run;
-	r->drop = change_drop;
-	link_submit(lv->link, r);
-	enum give_up how = link_await(lv->link, r, until) ? GAVE_UP_DONE : link_give_up(lv->link, r);
+	req->run = ping_run;
+	req->drop = change_drop;
+	link_submit(lv->link, req);
+	enum give_up how = link_await(lv->link, req, until) ? GAVE_UP_DONE : link_give_up(lv->link, req);
 	if (how == GAVE_UP_DONE) {
-		free(r);
+		free(req);
 		return true;
 	}
 	lv_park(lv);
@@ -167,9 +170,9 @@ static bool alive(struct lv *lv)
 }
 
 /* Where one change waits for the whole hypervisor in vain, the others would too. */
-void lv_apply(struct backend *b, struct action *actions, size_t n)
+void lv_apply(struct backend *backend, struct action *actions, size_t n)
 {
-	struct lv *lv = (struct lv *)b;
+	struct lv *lv = (struct lv *)backend;
 	bool answers = !n || lv->host.readonly || lv->late || alive(lv);
 	for (size_t i = 0; i < n; i++) {
 		const char *why = why_not(lv, actions[i].uuid);
@@ -189,29 +192,29 @@ struct disown_request {
 	int vcpu;
 };
 
-static void disown_run(struct request *r, virConnectPtr c)
+static void disown_run(struct request *r, virConnectPtr conn)
 {
 	const struct disown_request *q = (const struct disown_request *)r;
-	r->rc = change_disown(c, q->uuid, q->vcpu);
+	r->rc = change_disown(conn, q->uuid, q->vcpu);
 }
 
-int lv_disown(struct backend *b, const uint8_t uuid[UUID_BYTES], int vcpu)
+int lv_disown(struct backend *backend, const uint8_t uuid[UUID_BYTES], int vcpu)
 {
-	struct lv *lv = (struct lv *)b;
-	struct err e = ERR_INIT;
+	struct lv *lv = (struct lv *)backend;
+	struct err err = ERR_INIT;
 	int64_t until = clock_ns() + lv->change_limit_ns;
-	if (why_not(lv, uuid) || lv_ensure_link(lv, until, &e) < 0)
+	if (why_not(lv, uuid) || lv_ensure_link(lv, until, &err) < 0)
 		return -1;
-	struct disown_request *q = calloc(1, sizeof *q);
-	if (!q)
+	struct disown_request *req = calloc(1, sizeof *req);
+	if (!req)
 		return -1;
-	q->r.run = disown_run;
-	q->r.drop = change_drop;
-	q->vcpu = vcpu;
-	memcpy(q->uuid, uuid, UUID_BYTES);
-	if (!lv_ask(lv, &q->r, until))
+	req->r.run = disown_run;
+	req->r.drop = change_drop;
+	req->vcpu = vcpu;
+	memcpy(req->uuid, uuid, UUID_BYTES);
+	if (!lv_ask(lv, &req->r, until))
 		return -1;
-	int rc = q->r.rc;
-	free(q);
+	int rc = req->r.rc;
+	free(req);
 	return rc;
 }

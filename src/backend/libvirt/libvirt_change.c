@@ -20,22 +20,22 @@ enum { MAP_BYTES = CPUSET_CPUS / 8, VCPUS_MOST = 4096 };
 static const char too_late[] = "too long since it was sure that nobody else steers this host";
 
 /* Returns 0, so that callers can write `return end(...)`. */
-static int end(struct action *a, enum outcome o, const char *text)
+static int end(struct action *action, enum outcome outcome, const char *text)
 {
-	a->outcome = o;
-	snprintf(a->error, sizeof a->error, "%s", text);
+	action->outcome = outcome;
+	snprintf(action->error, sizeof action->error, "%s", text);
 	return 0;
 }
 
-static int fail(struct action *a, const char *what)
+static int fail(struct action *action, const char *what)
 {
-	struct err e = ERR_INIT;
-	connect_err(&e, what);
-	return end(a, e.code == ERR_GONE ? OUTCOME_SKIPPED : OUTCOME_FAILED, e.msg);
+	struct err err = ERR_INIT;
+	connect_err(&err, what);
+	return end(action, err.code == ERR_GONE ? OUTCOME_SKIPPED : OUTCOME_FAILED, err.msg);
 }
 
 /* The true affinity of one vCPU; -1: it does not exist (or the call failed, then e is set). */
-static int affinity_of(virDomainPtr dom, int vcpu, struct cpuset *s)
+static int affinity_of(virDomainPtr dom, int vcpu, struct cpuset *set)
 {
 	int most = virDomainGetMaxVcpus(dom), found = -1;
 	if (most < 1 || most > VCPUS_MOST)
@@ -45,7 +45,7 @@ static int affinity_of(virDomainPtr dom, int vcpu, struct cpuset *s)
 	int n = info && maps ? virDomainGetVcpus(dom, info, most, maps, MAP_BYTES) : -1;
 	for (int i = 0; i < n && found < 0; i++)
 		if ((int)info[i].number == vcpu) {
-			cpuset_from_map(s, maps + (size_t)i * MAP_BYTES, MAP_BYTES);
+			cpuset_from_map(set, maps + (size_t)i * MAP_BYTES, MAP_BYTES);
 			found = 0;
 		}
 	free(info);
@@ -66,11 +66,11 @@ static int pin(virDomainPtr dom, int vcpu, const struct cpuset *to, int n_cpus)
 	return rc;
 }
 
-static void cut(struct cpuset *s, int n_cpus)
+static void cut(struct cpuset *set, int n_cpus)
 {
 	struct cpuset all;
 	cpuset_fill(&all, n_cpus);
-	cpuset_and(s, &all);
+	cpuset_and(set, &all);
 }
 
 /* A job (migration, save) holds the VM: a change would wait for its end. */
@@ -83,26 +83,26 @@ static bool is_busy(virDomainPtr dom)
 /* ---- the mark of our pins ---- */
 
 /* Drivers without metadata do not migrate either. */
-static int marks_read(virDomainPtr dom, struct pinmarks *m, bool *can)
+static int marks_read(virDomainPtr dom, struct pinmarks *marks, bool *can)
 {
 	struct err ignored;
 	char *text =
 		virDomainGetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, PINMARK_URI, VIR_DOMAIN_AFFECT_LIVE);
-	virErrorPtr le = text ? NULL : virGetLastError();
-	*can = text || (le && le->code == VIR_ERR_NO_DOMAIN_METADATA) || !connect_unsupported();
+	virErrorPtr error = text ? NULL : virGetLastError();
+	*can = text || (error && error->code == VIR_ERR_NO_DOMAIN_METADATA) || !connect_unsupported();
 	if (!text)
-		return !*can || (le && le->code == VIR_ERR_NO_DOMAIN_METADATA) ? 0 : -1;
+		return !*can || (error && error->code == VIR_ERR_NO_DOMAIN_METADATA) ? 0 : -1;
 	/* What cannot be read is not ours, and is written anew. */
-	if (pinmarks_read(m, text, &ignored) < 0)
-		pinmarks_done(m);
+	if (pinmarks_read(marks, text, &ignored) < 0)
+		pinmarks_done(marks);
 	free(text);
 	return 0;
 }
 
-static int marks_write(virDomainPtr dom, const struct pinmarks *m)
+static int marks_write(virDomainPtr dom, const struct pinmarks *marks)
 {
-	char *text = m->n ? pinmarks_text(m) : NULL;
-	if (m->n && !text)
+	char *text = marks->n ? pinmarks_text(marks) : NULL;
+	if (marks->n && !text)
 		return -1;
 	int rc = virDomainSetMetadata(
 		dom, VIR_DOMAIN_METADATA_ELEMENT, text, PINMARK_PREFIX, PINMARK_URI, VIR_DOMAIN_AFFECT_LIVE);
@@ -111,70 +111,71 @@ static int marks_write(virDomainPtr dom, const struct pinmarks *m)
 }
 
 /* A pin is marked as ours before it is made, so that there is none without a mark. */
-static int mark(virDomainPtr dom, const struct action *a, const struct cpuset *now, const struct cpuset *to,
-	struct pinmarks *m)
+static int mark(virDomainPtr dom, const struct action *action, const struct cpuset *now,
+	const struct cpuset *to, struct pinmarks *marks)
 {
 	bool can;
-	if (marks_read(dom, m, &can) < 0)
+	if (marks_read(dom, marks, &can) < 0)
 		return -1;
 	if (!can)
 		return 0;
-	return pinmarks_will(m, a->vcpu, now, a->from_pinned, to) < 0 ? -1 : marks_write(dom, m);
+	return pinmarks_will(marks, action->vcpu, now, action->from_pinned, to) < 0 ? -1
+										    : marks_write(dom, marks);
 }
 
 /* What was put back is nobody's. The pin is made by now: a mark that stays marks nothing. */
-static void unmark(virDomainPtr dom, int vcpu, struct pinmarks *m)
+static void unmark(virDomainPtr dom, int vcpu, struct pinmarks *marks)
 {
-	if (!pinmarks_find(m, vcpu))
+	if (!pinmarks_find(marks, vcpu))
 		return;
-	pinmarks_forget(m, vcpu);
-	marks_write(dom, m);
+	pinmarks_forget(marks, vcpu);
+	marks_write(dom, marks);
 }
 
 static int disown(virDomainPtr dom, int vcpu)
 {
-	struct pinmarks m = {0};
+	struct pinmarks marks = {0};
 	bool can;
-	int rc = marks_read(dom, &m, &can);
-	if (rc == 0 && pinmarks_find(&m, vcpu)) {
-		pinmarks_forget(&m, vcpu);
-		rc = is_busy(dom) ? -1 : marks_write(dom, &m);
+	int rc = marks_read(dom, &marks, &can);
+	if (rc == 0 && pinmarks_find(&marks, vcpu)) {
+		pinmarks_forget(&marks, vcpu);
+		rc = is_busy(dom) ? -1 : marks_write(dom, &marks);
 	}
-	pinmarks_done(&m);
+	pinmarks_done(&marks);
 	return rc;
 }
 
-int change_disown(virConnectPtr c, const uint8_t uuid[UUID_BYTES], int vcpu)
+int change_disown(virConnectPtr conn, const uint8_t uuid[UUID_BYTES], int vcpu)
 {
 	virResetLastError();
-	virDomainPtr dom = virDomainLookupByUUID(c, uuid);
-	virErrorPtr le = virGetLastError();
+	virDomainPtr dom = virDomainLookupByUUID(conn, uuid);
+	virErrorPtr error = virGetLastError();
 	if (!dom) /* a mark goes with its guest */
-		return le && le->code == VIR_ERR_NO_DOMAIN ? 0 : -1;
+		return error && error->code == VIR_ERR_NO_DOMAIN ? 0 : -1;
 	int rc = virDomainIsActive(dom) == 0 ? 0 : disown(dom, vcpu);
 	virDomainFree(dom);
 	return rc;
 }
 
-static int pin_marked(virDomainPtr dom, const struct action *a, const struct cpuset *now,
+static int pin_marked(virDomainPtr dom, const struct action *action, const struct cpuset *now,
 	const struct cpuset *to, int n_cpus)
 {
-	struct pinmarks m = {0};
-	int rc = mark(dom, a, now, to, &m);
+	struct pinmarks marks = {0};
+	int rc = mark(dom, action, now, to, &marks);
 	if (rc == 0)
-		rc = pin(dom, a->vcpu, to, n_cpus);
+		rc = pin(dom, action->vcpu, to, n_cpus);
 	/* Without the journal's owner there is nobody else to do it: a release beside a vmtop that steers. */
-	if (rc == 0 && a->why.code == REASON_RESTORE)
-		unmark(dom, a->vcpu, &m);
-	pinmarks_done(&m);
+	if (rc == 0 && action->why.code == REASON_RESTORE)
+		unmark(dom, action->vcpu, &marks);
+	pinmarks_done(&marks);
 	return rc;
 }
 
 /* The kernel's or the control group's no; anything else may pass. */
 static bool is_refusal(void)
 {
-	virErrorPtr e = virGetLastError();
-	return e && e->code == VIR_ERR_SYSTEM_ERROR;
+	virErrorPtr error = virGetLastError();
+	return error && error->code == VIR_ERR_SYSTEM_ERROR;
 }
 
 /* What was not made must not have done half of it: libvirt writes a cpuset before it sets the affinity. */
@@ -189,92 +190,92 @@ static void put_back(virDomainPtr dom, int vcpu, const struct cpuset *was, int n
 }
 
 /* Returns 1 when the target was refused. */
-static int change_pin(virDomainPtr dom, struct action *a, int n_cpus, const struct claim *claim)
+static int change_pin(virDomainPtr dom, struct action *action, int n_cpus, const struct claim *claim)
 {
-	struct cpuset was, now, to = a->to;
+	struct cpuset was, now, to = action->to;
 	char list[80];
 	cut(&to, n_cpus);
 	if (cpuset_empty(&to))
-		return end(a, OUTCOME_SKIPPED, "none of these pCPUs exists");
-	if (affinity_of(dom, a->vcpu, &now) < 0)
-		return end(a, OUTCOME_SKIPPED, "the vCPU is gone");
+		return end(action, OUTCOME_SKIPPED, "none of these pCPUs exists");
+	if (affinity_of(dom, action->vcpu, &now) < 0)
+		return end(action, OUTCOME_SKIPPED, "the vCPU is gone");
 	cut(&now, n_cpus);
 	if (cpuset_equal(&now, &to))
-		return end(a, OUTCOME_SKIPPED, "it is there already");
+		return end(action, OUTCOME_SKIPPED, "it is there already");
 	if (is_busy(dom))
-		return end(a, OUTCOME_SKIPPED, "a job runs on the VM");
+		return end(action, OUTCOME_SKIPPED, "a job runs on the VM");
 	if (!claim_fresh(claim))
-		return end(a, OUTCOME_SKIPPED, too_late);
+		return end(action, OUTCOME_SKIPPED, too_late);
 	was = now;
-	if (pin_marked(dom, a, &was, &to, n_cpus) < 0) {
+	if (pin_marked(dom, action, &was, &to, n_cpus) < 0) {
 		bool refused = is_refusal();
-		fail(a, "pinning");
-		put_back(dom, a->vcpu, &was, n_cpus);
-		return refused && a->outcome == OUTCOME_FAILED;
+		fail(action, "pinning");
+		put_back(dom, action->vcpu, &was, n_cpus);
+		return refused && action->outcome == OUTCOME_FAILED;
 	}
-	if (affinity_of(dom, a->vcpu, &now) < 0)
-		return end(a, OUTCOME_UNKNOWN, "pinned, but it could not be read back");
+	if (affinity_of(dom, action->vcpu, &now) < 0)
+		return end(action, OUTCOME_UNKNOWN, "pinned, but it could not be read back");
 	cut(&now, n_cpus);
 	/* Offline pCPUs in a wide map do not read back. */
 	if (!cpuset_empty(&now) && cpuset_subset(&now, &to))
-		return end(a, OUTCOME_DONE, "");
+		return end(action, OUTCOME_DONE, "");
 	cpuset_format(&now, list, sizeof list);
-	end(a, OUTCOME_FAILED, "");
-	snprintf(a->error, sizeof a->error, "pinned, but it reads back as %s", list);
-	put_back(dom, a->vcpu, &was, n_cpus);
+	end(action, OUTCOME_FAILED, "");
+	snprintf(action->error, sizeof action->error, "pinned, but it reads back as %s", list);
+	put_back(dom, action->vcpu, &was, n_cpus);
 	return 1;
 }
 
 /* What a balloon may be at most now; 0: not known. */
 static int64_t balloon_most(virDomainPtr dom)
 {
-	struct dom_facts f;
+	struct dom_facts facts;
 	char *live = virDomainGetXMLDesc(dom, 0);
 	int64_t most = 0;
-	dom_facts_init(&f);
-	if (live && domxml_parse(&f, live, NULL, NULL) == 0 && vi64_has(f.max_kib))
-		most = f.max_kib.v;
-	dom_facts_done(&f);
+	dom_facts_init(&facts);
+	if (live && domxml_parse(&facts, live, NULL, NULL) == 0 && vi64_has(facts.max_kib))
+		most = facts.max_kib.v;
+	dom_facts_done(&facts);
 	free(live);
 	return most;
 }
 
 /* Memory may have been plugged or taken away since the plan: less is better than nothing. */
-static int refused_balloon(virDomainPtr dom, struct action *a, const struct claim *claim)
+static int refused_balloon(virDomainPtr dom, struct action *action, const struct claim *claim)
 {
-	struct err e = ERR_INIT;
-	connect_err(&e, "setting the balloon");
+	struct err err = ERR_INIT;
+	connect_err(&err, "setting the balloon");
 	int64_t most = balloon_most(dom);
-	if (most <= a->from_kib || most >= a->to_kib || !claim_fresh(claim) ||
+	if (most <= action->from_kib || most >= action->to_kib || !claim_fresh(claim) ||
 		virDomainSetMemoryFlags(dom, (unsigned long)most, VIR_DOMAIN_AFFECT_LIVE) < 0)
-		return end(a, e.code == ERR_GONE ? OUTCOME_SKIPPED : OUTCOME_FAILED, e.msg);
-	a->to_kib = most;
-	return end(a, OUTCOME_DONE, "");
+		return end(action, err.code == ERR_GONE ? OUTCOME_SKIPPED : OUTCOME_FAILED, err.msg);
+	action->to_kib = most;
+	return end(action, OUTCOME_DONE, "");
 }
 
 static int change_balloon(
-	virDomainPtr dom, struct action *a, const virDomainInfo *info, const struct claim *claim)
+	virDomainPtr dom, struct action *action, const virDomainInfo *info, const struct claim *claim)
 {
-	if (a->to_kib <= 0 || (unsigned long)a->to_kib > info->maxMem)
-		return end(a, OUTCOME_SKIPPED, "the target is outside what the VM can have");
+	if (action->to_kib <= 0 || (unsigned long)action->to_kib > info->maxMem)
+		return end(action, OUTCOME_SKIPPED, "the target is outside what the VM can have");
 	if (is_busy(dom))
-		return end(a, OUTCOME_SKIPPED, "a job runs on the VM");
+		return end(action, OUTCOME_SKIPPED, "a job runs on the VM");
 	if (!claim_fresh(claim))
-		return end(a, OUTCOME_SKIPPED, too_late);
-	if (virDomainSetMemoryFlags(dom, (unsigned long)a->to_kib, VIR_DOMAIN_AFFECT_LIVE) < 0)
-		return refused_balloon(dom, a, claim);
-	return end(a, OUTCOME_DONE, "");
+		return end(action, OUTCOME_SKIPPED, too_late);
+	if (virDomainSetMemoryFlags(dom, (unsigned long)action->to_kib, VIR_DOMAIN_AFFECT_LIVE) < 0)
+		return refused_balloon(dom, action, claim);
+	return end(action, OUTCOME_DONE, "");
 }
 
-static int change_period(virDomainPtr dom, struct action *a, const struct claim *claim)
+static int change_period(virDomainPtr dom, struct action *action, const struct claim *claim)
 {
 	if (is_busy(dom))
-		return end(a, OUTCOME_SKIPPED, "a job runs on the VM");
+		return end(action, OUTCOME_SKIPPED, "a job runs on the VM");
 	if (!claim_fresh(claim))
-		return end(a, OUTCOME_SKIPPED, too_late);
-	if (virDomainSetMemoryStatsPeriod(dom, a->to_s, VIR_DOMAIN_AFFECT_LIVE) < 0)
-		return fail(a, "setting the statistics period");
-	return end(a, OUTCOME_DONE, "");
+		return end(action, OUTCOME_SKIPPED, too_late);
+	if (virDomainSetMemoryStatsPeriod(dom, action->to_s, VIR_DOMAIN_AFFECT_LIVE) < 0)
+		return fail(action, "setting the statistics period");
+	return end(action, OUTCOME_DONE, "");
 }
 
 /* ---- CPU shares ---- */
@@ -283,13 +284,13 @@ static int change_period(virDomainPtr dom, struct action *a, const struct claim 
 static int shares_now(virDomainPtr dom, unsigned long long *shares)
 {
 	enum { MOST = 16 }; /* what libvirt's protocol takes: one more is an error */
-	virTypedParameter p[MOST];
+	virTypedParameter param[MOST];
 	int n = MOST;
-	memset(p, 0, sizeof p);
-	if (virDomainGetSchedulerParametersFlags(dom, p, &n, VIR_DOMAIN_AFFECT_LIVE) < 0)
+	memset(param, 0, sizeof param);
+	if (virDomainGetSchedulerParametersFlags(dom, param, &n, VIR_DOMAIN_AFFECT_LIVE) < 0)
 		return -1;
-	int has = virTypedParamsGetULLong(p, n, VIR_DOMAIN_SCHEDULER_CPU_SHARES, shares);
-	virTypedParamsClear(p, n);
+	int has = virTypedParamsGetULLong(param, n, VIR_DOMAIN_SCHEDULER_CPU_SHARES, shares);
+	virTypedParamsClear(param, n);
 	return has == 1 ? 0 : -1;
 }
 
@@ -305,56 +306,56 @@ static int set_shares(virDomainPtr dom, int to)
 	return rc;
 }
 
-static int change_shares(virDomainPtr dom, struct action *a, const struct claim *claim)
+static int change_shares(virDomainPtr dom, struct action *action, const struct claim *claim)
 {
 	unsigned long long now;
 	virResetLastError();
 	if (shares_now(dom, &now) < 0)
-		return virGetLastError() ? fail(a, "CPU shares are not available")
-					 : end(a, OUTCOME_FAILED, "this driver has no CPU shares");
-	if (now == (unsigned long long)a->to_shares)
-		return end(a, OUTCOME_DONE, "");
-	if (now != (unsigned long long)a->from_shares)
-		return end(a, OUTCOME_SKIPPED, "somebody else has set its CPU shares");
+		return virGetLastError() ? fail(action, "CPU shares are not available")
+					 : end(action, OUTCOME_FAILED, "this driver has no CPU shares");
+	if (now == (unsigned long long)action->to_shares)
+		return end(action, OUTCOME_DONE, "");
+	if (now != (unsigned long long)action->from_shares)
+		return end(action, OUTCOME_SKIPPED, "somebody else has set its CPU shares");
 	if (is_busy(dom))
-		return end(a, OUTCOME_SKIPPED, "a job runs on the VM");
+		return end(action, OUTCOME_SKIPPED, "a job runs on the VM");
 	if (!claim_fresh(claim))
-		return end(a, OUTCOME_SKIPPED, too_late);
-	if (set_shares(dom, a->to_shares) < 0)
-		return fail(a, "setting the CPU shares");
+		return end(action, OUTCOME_SKIPPED, too_late);
+	if (set_shares(dom, action->to_shares) < 0)
+		return fail(action, "setting the CPU shares");
 	if (shares_now(dom, &now) < 0)
-		return end(a, OUTCOME_UNKNOWN, "set, but they could not be read back");
-	if (now == (unsigned long long)a->to_shares)
-		return end(a, OUTCOME_DONE, "");
-	end(a, OUTCOME_FAILED, "");
-	snprintf(a->error, sizeof a->error, "set, but they read back as %llu", now);
-	set_shares(dom, a->from_shares);
+		return end(action, OUTCOME_UNKNOWN, "set, but they could not be read back");
+	if (now == (unsigned long long)action->to_shares)
+		return end(action, OUTCOME_DONE, "");
+	end(action, OUTCOME_FAILED, "");
+	snprintf(action->error, sizeof action->error, "set, but they read back as %llu", now);
+	set_shares(dom, action->from_shares);
 	return 0;
 }
 
-bool change_apply(virConnectPtr c, struct action *a, int n_cpus, const struct claim *claim)
+bool change_apply(virConnectPtr conn, struct action *action, int n_cpus, const struct claim *claim)
 {
 	virDomainInfo info;
 	bool refused = false;
-	virDomainPtr dom = virDomainLookupByUUID(c, a->uuid);
+	virDomainPtr dom = virDomainLookupByUUID(conn, action->uuid);
 	if (!dom) {
-		fail(a, "finding the VM");
+		fail(action, "finding the VM");
 		return false;
 	}
 	bool got = virDomainGetInfo(dom, &info) == 0;
 	if (!got)
-		fail(a, "looking at the VM");
+		fail(action, "looking at the VM");
 	else if (info.state != VIR_DOMAIN_RUNNING && info.state != VIR_DOMAIN_BLOCKED &&
 		 info.state != VIR_DOMAIN_PAUSED)
-		end(a, OUTCOME_SKIPPED, "the VM does not run");
-	else if (a->kind == ACTION_PIN)
-		refused = change_pin(dom, a, n_cpus, claim) == 1;
-	else if (a->kind == ACTION_BALLOON)
-		change_balloon(dom, a, &info, claim);
-	else if (a->kind == ACTION_SHARES)
-		change_shares(dom, a, claim);
+		end(action, OUTCOME_SKIPPED, "the VM does not run");
+	else if (action->kind == ACTION_PIN)
+		refused = change_pin(dom, action, n_cpus, claim) == 1;
+	else if (action->kind == ACTION_BALLOON)
+		change_balloon(dom, action, &info, claim);
+	else if (action->kind == ACTION_SHARES)
+		change_shares(dom, action, claim);
 	else
-		change_period(dom, a, claim);
+		change_period(dom, action, claim);
 	virDomainFree(dom);
 	return refused;
 }

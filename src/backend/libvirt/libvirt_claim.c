@@ -9,34 +9,34 @@
 
 #define SECOND INT64_C(1000000000)
 
-static void claim_request_run(struct request *r, virConnectPtr c)
+static void claim_request_run(struct request *r, virConnectPtr conn)
 {
 	struct claim_request *q = (struct claim_request *)r;
 	if (q->op == CLAIM_TAKE)
-		r->rc = claim_take(c, &q->claim, &r->err);
+		r->rc = claim_take(conn, &q->claim, &r->err);
 	else if (q->op == CLAIM_DROP)
-		claim_drop(c, &q->claim);
+		claim_drop(conn, &q->claim);
 	else
-		claim_look(c, &q->claim, &r->err);
+		claim_look(conn, &q->claim, &r->err);
 }
 
-static void claim_request_drop(struct request *r)
+static void claim_request_drop(struct request *req)
 {
-	free(r);
+	free(req);
 }
 
-static int submit(struct lv *lv, enum claim_op op, struct err *e)
+static int submit(struct lv *lv, enum claim_op op, struct err *err)
 {
-	struct claim_request *q = calloc(1, sizeof *q);
-	if (!q)
-		return err_set(e, ERR_NOMEM, "out of memory for a request");
-	q->r.run = claim_request_run;
-	q->r.drop = claim_request_drop;
-	q->op = op;
-	q->claim = lv->claim;
-	lv->claim_request = q;
+	struct claim_request *req = calloc(1, sizeof *req);
+	if (!req)
+		return err_set(err, ERR_NOMEM, "out of memory for a request");
+	req->r.run = claim_request_run;
+	req->r.drop = claim_request_drop;
+	req->op = op;
+	req->claim = lv->claim;
+	lv->claim_request = req;
 	lv->claim_due_ns = clock_ns() + CLAIM_BEAT_S * SECOND;
-	link_submit(lv->link, &q->r);
+	link_submit(lv->link, &req->r);
 	return 0;
 }
 
@@ -46,24 +46,24 @@ void lv_claim_merge(struct lv *lv, const struct claim *as_known)
 }
 
 /* The answer is there. */
-static int collect(struct lv *lv, struct err *e)
+static int collect(struct lv *lv, struct err *err)
 {
-	struct claim_request *q = lv->claim_request;
-	int rc = q->r.rc;
+	struct claim_request *req = lv->claim_request;
+	int rc = req->r.rc;
 	lv->claim_request = NULL;
-	lv_claim_merge(lv, &q->claim);
-	if (rc < 0 && e)
-		*e = q->r.err;
-	free(q);
+	lv_claim_merge(lv, &req->claim);
+	if (rc < 0 && err)
+		*err = req->r.err;
+	free(req);
 	return rc;
 }
 
 void lv_claim_forget(struct lv *lv)
 {
-	struct claim_request *q = lv->claim_request;
+	struct claim_request *req = lv->claim_request;
 	lv->claim_request = NULL;
-	if (q && lv->link && link_give_up(lv->link, &q->r) == GAVE_UP_DONE)
-		q->r.drop(&q->r);
+	if (req && lv->link && link_give_up(lv->link, &req->r) == GAVE_UP_DONE)
+		req->r.drop(&req->r);
 	lv->claim_due_ns = 0;
 }
 
@@ -81,8 +81,8 @@ int64_t lv_claim_due(const struct lv *lv)
 /* A claim that is lost is not taken back here: whoever asked for it decides again. */
 static enum claim_op due_op(const struct lv *lv)
 {
-	enum claim_state s = lv->claim.status.state;
-	return lv->claim_wanted && (s == CLAIM_OURS || s == CLAIM_UNKNOWN) ? CLAIM_TAKE : CLAIM_LOOK;
+	enum claim_state state = lv->claim.status.state;
+	return lv->claim_wanted && (state == CLAIM_OURS || state == CLAIM_UNKNOWN) ? CLAIM_TAKE : CLAIM_LOOK;
 }
 
 bool lv_claim_step(struct lv *lv)
@@ -95,30 +95,30 @@ bool lv_claim_step(struct lv *lv)
 	return lv->claim.status.state != before;
 }
 
-int lv_claim_settle(struct lv *lv, int64_t until_ns, struct err *e)
+int lv_claim_settle(struct lv *lv, int64_t until_ns, struct err *err)
 {
 	if (!lv->claim_request)
 		return 0;
 	if (!link_await(lv->link, &lv->claim_request->r, until_ns))
 		return err_set(
-			e, ERR_TIMEOUT, "libvirt does not answer who steers this host: nothing was tried");
+			err, ERR_TIMEOUT, "libvirt does not answer who steers this host: nothing was tried");
 	collect(lv, NULL); /* what became of it is in the claim */
 	return 0;
 }
 
-int lv_claim_now(struct lv *lv, enum claim_op op, int64_t until_ns, struct err *e)
+int lv_claim_now(struct lv *lv, enum claim_op op, int64_t until_ns, struct err *err)
 {
-	if (lv_ensure_link(lv, until_ns, e) < 0 || lv_claim_settle(lv, until_ns, e) < 0 ||
-		submit(lv, op, e) < 0)
+	if (lv_ensure_link(lv, until_ns, err) < 0 || lv_claim_settle(lv, until_ns, err) < 0 ||
+		submit(lv, op, err) < 0)
 		return -1;
 	if (!link_await(lv->link, &lv->claim_request->r, until_ns))
-		return err_set(e, ERR_TIMEOUT, "libvirt does not answer who steers this host");
-	return collect(lv, e);
+		return err_set(err, ERR_TIMEOUT, "libvirt does not answer who steers this host");
+	return collect(lv, err);
 }
 
-int lv_claim(struct backend *b, bool take, struct err *e)
+int lv_claim(struct backend *backend, bool take, struct err *err)
 {
-	struct lv *lv = (struct lv *)b;
+	struct lv *lv = (struct lv *)backend;
 	int64_t until = clock_ns() + lv->change_limit_ns;
 	bool held = lv->claim_wanted;
 	lv->claim_wanted = take;
@@ -127,7 +127,7 @@ int lv_claim(struct backend *b, bool take, struct err *e)
 		return 0;
 	if (!take && !held)
 		return 0;
-	int rc = lv_claim_now(lv, take ? CLAIM_TAKE : CLAIM_DROP, until, e);
+	int rc = lv_claim_now(lv, take ? CLAIM_TAKE : CLAIM_DROP, until, err);
 	/* Whoever was refused decides again before the next change; nothing is taken behind its back. */
 	if (rc < 0 && lv->claim.status.state == CLAIM_OTHER)
 		lv->claim_wanted = false;

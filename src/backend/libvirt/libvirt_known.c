@@ -12,39 +12,39 @@ struct known_request {
 	uint8_t uuid[UUID_BYTES];
 };
 
-static void known_run(struct request *r, virConnectPtr c)
+static void known_run(struct request *req, virConnectPtr conn)
 {
 	virResetLastError();
-	virDomainPtr dom = virDomainLookupByUUID(c, ((struct known_request *)r)->uuid);
-	virErrorPtr le = virGetLastError();
+	virDomainPtr dom = virDomainLookupByUUID(conn, ((struct known_request *)req)->uuid);
+	virErrorPtr error = virGetLastError();
 	if (dom)
-		r->rc = virDomainHasManagedSaveImage(dom, 0) == 1 ? KNOWN_SAVED : KNOWN_YES;
+		req->rc = virDomainHasManagedSaveImage(dom, 0) == 1 ? KNOWN_SAVED : KNOWN_YES;
 	else
-		r->rc = le && le->code == VIR_ERR_NO_DOMAIN ? KNOWN_NOT : KNOWN_UNSURE;
+		req->rc = error && error->code == VIR_ERR_NO_DOMAIN ? KNOWN_NOT : KNOWN_UNSURE;
 	if (dom)
 		virDomainFree(dom);
 }
 
-static void known_drop(struct request *r)
+static void known_drop(struct request *req)
 {
-	free(r);
+	free(req);
 }
 
-enum known lv_known(struct backend *b, const uint8_t uuid[UUID_BYTES])
+enum known lv_known(struct backend *backend, const uint8_t uuid[UUID_BYTES])
 {
-	struct lv *lv = (struct lv *)b;
-	struct err e;
+	struct lv *lv = (struct lv *)backend;
+	struct err err;
 	int64_t until = clock_ns() + lv->change_limit_ns;
-	struct known_request *q = lv_ensure_link(lv, until, &e) < 0 ? NULL : calloc(1, sizeof *q);
-	if (!q)
+	struct known_request *req = lv_ensure_link(lv, until, &err) < 0 ? NULL : calloc(1, sizeof *req);
+	if (!req)
 		return KNOWN_UNSURE;
-	q->r.run = known_run;
-	q->r.drop = known_drop;
-	memcpy(q->uuid, uuid, UUID_BYTES);
-	if (!lv_ask(lv, &q->r, until))
+	req->r.run = known_run;
+	req->r.drop = known_drop;
+	memcpy(req->uuid, uuid, UUID_BYTES);
+	if (!lv_ask(lv, &req->r, until))
 		return KNOWN_UNSURE;
-	enum known known = (enum known)q->r.rc;
-	free(q);
+	enum known known = (enum known)req->r.rc;
+	free(req);
 	/* virsh save FILE leaves no trace in libvirt but the event. */
 	return known == KNOWN_NOT && lv_ended(lv, uuid) ? KNOWN_ENDED : known;
 }

@@ -36,34 +36,34 @@ void lv_reap(struct lv *lv)
 
 static void forget_late(struct lv *lv)
 {
-	struct sample_request *q = lv->late;
+	struct sample_request *req = lv->late;
 	lv->late = NULL;
 	lv_claim_forget(lv);
-	if (q && lv->link && link_give_up(lv->link, &q->r) == GAVE_UP_DONE)
-		q->r.drop(&q->r);
+	if (req && lv->link && link_give_up(lv->link, &req->r) == GAVE_UP_DONE)
+		req->r.drop(&req->r);
 }
 
 void lv_park(struct lv *lv)
 {
-	struct link *l = lv->link;
+	struct link *link = lv->link;
 	forget_late(lv);
 	lv->link = NULL;
-	link_leave(l);
+	link_leave(link);
 	if (lv->n_parked < PARKED_MOST) {
-		lv->parked[lv->n_parked++] = l;
+		lv->parked[lv->n_parked++] = link;
 		return;
 	}
 	/* Crowded: let it end by itself, and do not pile up more. */
-	link_free(l, 0);
+	link_free(link, 0);
 	lv->no_link_until_ns = clock_ns() + CROWDED_S * SECOND;
 }
 
-bool lv_ask(struct lv *lv, struct request *r, int64_t until_ns)
+bool lv_ask(struct lv *lv, struct request *req, int64_t until_ns)
 {
-	link_submit(lv->link, r);
-	if (link_await(lv->link, r, until_ns))
+	link_submit(lv->link, req);
+	if (link_await(lv->link, req, until_ns))
 		return true;
-	enum give_up how = link_give_up(lv->link, r);
+	enum give_up how = link_give_up(lv->link, req);
 	if (how == GAVE_UP_BEGUN) {
 		lv_park(lv);
 		lv->wake = true;
@@ -81,16 +81,16 @@ void lv_drop_link(struct lv *lv)
 }
 
 /* After a change of link nothing that was remembered is trusted. */
-static int adopt(struct lv *lv, struct err *e)
+static int adopt(struct lv *lv, struct err *err)
 {
 	lv->host = *link_result(lv->link);
 	lv_reader_free(lv->reader);
-	lv->reader = lv_reader_new(&lv->host, e);
+	lv->reader = lv_reader_new(&lv->host, err);
 	lv->fresh = lv->adopted = lv->reader != NULL;
 	return lv->reader ? 0 : -1;
 }
 
-static int not_open(struct lv *lv, enum link_phase phase, const struct err *why, struct err *e)
+static int not_open(struct lv *lv, enum link_phase phase, const struct err *why, struct err *err)
 {
 	char text[160];
 	if (phase == PHASE_OPENING) {
@@ -98,38 +98,38 @@ static int not_open(struct lv *lv, enum link_phase phase, const struct err *why,
 		snprintf(text, sizeof text, "no answer from %.60s for %d s; waiting for it", lv->host.uri,
 			(int)((clock_ns() - lv->trouble_ns) / SECOND));
 		lv_trouble(lv, LINK_CONNECTING, text);
-		return err_set(e, ERR_TIMEOUT, "no answer from %.200s; waiting for it", lv->host.uri);
+		return err_set(err, ERR_TIMEOUT, "no answer from %.200s; waiting for it", lv->host.uri);
 	}
 	snprintf(text, sizeof text, "%.120s; trying again", why->msg[0] ? why->msg : "no connection");
 	lv_trouble(lv, LINK_LOST, text);
 	lv_drop_link(lv);
-	return err_set(e, ERR_CONNECT, "%s", text);
+	return err_set(err, ERR_CONNECT, "%s", text);
 }
 
-static int crowded(struct lv *lv, struct err *e)
+static int crowded(struct lv *lv, struct err *err)
 {
 	static const char text[] = "too many calls have no answer; waiting for one of them";
 	lv_trouble(lv, LINK_SLOW, text);
-	return err_set(e, ERR_TIMEOUT, "%s", text);
+	return err_set(err, ERR_TIMEOUT, "%s", text);
 }
 
-int lv_ensure_link(struct lv *lv, int64_t until_ns, struct err *e)
+int lv_ensure_link(struct lv *lv, int64_t until_ns, struct err *err)
 {
 	struct err why = ERR_INIT;
 	/* Twice at most: a link found lost is opened again at once. */
 	for (int attempt = 0; attempt < 2; attempt++) {
 		bool is_new = !lv->link;
 		if (is_new && clock_ns() < lv->no_link_until_ns)
-			return crowded(lv, e);
+			return crowded(lv, err);
 		if (is_new)
-			lv->link = link_start(&lv->wish, true, lv->notify_fd, e);
+			lv->link = link_start(&lv->wish, true, lv->notify_fd, err);
 		lv->adopted = lv->adopted && !is_new;
 		if (!lv->link)
 			return -1;
 		enum link_phase phase = link_wait_open(lv->link, until_ns, &why);
 		if (phase == PHASE_OPEN)
-			return lv->adopted ? 0 : adopt(lv, e);
-		if (not_open(lv, phase, &why, e) < 0 && (is_new || phase == PHASE_OPENING))
+			return lv->adopted ? 0 : adopt(lv, err);
+		if (not_open(lv, phase, &why, err) < 0 && (is_new || phase == PHASE_OPENING))
 			return -1;
 		lv_reader_free(lv->reader);
 		lv->reader = NULL;
@@ -137,22 +137,22 @@ int lv_ensure_link(struct lv *lv, int64_t until_ns, struct err *e)
 	return -1;
 }
 
-static void stuck_run(struct request *r, virConnectPtr c)
+static void stuck_run(struct request *r, virConnectPtr conn)
 {
 	struct stuck_request *q = (struct stuck_request *)r;
-	q->n = lv_reader_stuck(c, q->min_ms, q->uuids, READ_HUNG_MOST, &r->err);
+	q->n = lv_reader_stuck(conn, q->min_ms, q->uuids, READ_HUNG_MOST, &r->err);
 	r->rc = q->n;
 }
 
-static void plain_drop(struct request *r)
+static void plain_drop(struct request *req)
 {
-	free(r);
+	free(req);
 }
 
-static void note_stuck(struct lv *lv, const struct stuck_request *q)
+static void note_stuck(struct lv *lv, const struct stuck_request *req)
 {
-	for (int i = 0; i < q->n; i++) {
-		struct vm_note *note = note_get(&lv->notes, q->uuids[i]);
+	for (int i = 0; i < req->n; i++) {
+		struct vm_note *note = note_get(&lv->notes, req->uuids[i]);
 		if (note && !note->hung_ns)
 			note->hung_ns = lv->late_since_ns;
 	}
@@ -161,21 +161,21 @@ static void note_stuck(struct lv *lv, const struct stuck_request *q)
 /* The answer of the second link: how many VMs are stuck, -1 unknown. */
 static int ask_side(struct lv *lv, int64_t until_ns)
 {
-	struct stuck_request *q = calloc(1, sizeof *q);
-	if (!q)
+	struct stuck_request *req = calloc(1, sizeof *req);
+	if (!req)
 		return -1;
-	q->r.run = stuck_run;
-	q->r.drop = plain_drop;
-	q->min_ms = STUCK_MS;
-	link_submit(lv->side, &q->r);
-	if (!link_await(lv->side, &q->r, until_ns) && link_give_up(lv->side, &q->r) != GAVE_UP_DONE) {
+	req->r.run = stuck_run;
+	req->r.drop = plain_drop;
+	req->min_ms = STUCK_MS;
+	link_submit(lv->side, &req->r);
+	if (!link_await(lv->side, &req->r, until_ns) && link_give_up(lv->side, &req->r) != GAVE_UP_DONE) {
 		link_free(lv->side, 0);
 		lv->side = NULL;
 		return -1;
 	}
-	int n = q->n;
-	note_stuck(lv, q);
-	free(q);
+	int n = req->n;
+	note_stuck(lv, req);
+	free(req);
 	return n;
 }
 

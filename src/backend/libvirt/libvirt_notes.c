@@ -8,29 +8,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-void notes_done(struct notes *t)
+void notes_done(struct notes *notes)
 {
-	for (size_t i = 0; i < t->n; i++)
-		free(t->vms[i].pins);
-	free(t->vms);
-	memset(t, 0, sizeof *t);
+	for (size_t i = 0; i < notes->n; i++)
+		free(notes->vms[i].pins);
+	free(notes->vms);
+	memset(notes, 0, sizeof *notes);
 }
 
-struct vm_note *note_find(const struct notes *t, const uint8_t uuid[UUID_BYTES])
+struct vm_note *note_find(const struct notes *notes, const uint8_t uuid[UUID_BYTES])
 {
-	return UUID_FIND(uuid, t->vms, t->n, struct vm_note);
+	return UUID_FIND(uuid, notes->vms, notes->n, struct vm_note);
 }
 
-struct vm_note *note_get(struct notes *t, const uint8_t uuid[UUID_BYTES])
+struct vm_note *note_get(struct notes *notes, const uint8_t uuid[UUID_BYTES])
 {
-	struct vm_note *vm = note_find(t, uuid);
+	struct vm_note *vm = note_find(notes, uuid);
 	if (vm)
 		return vm;
-	if (!array_grow(&t->vms, &t->cap, t->n + 1, sizeof *vm))
+	if (!array_grow(&notes->vms, &notes->cap, notes->n + 1, sizeof *vm))
 		return NULL;
-	size_t at = UUID_PLACE(uuid, t->vms, t->n, struct vm_note);
-	vm = &t->vms[at];
-	memmove(vm + 1, vm, (t->n++ - at) * sizeof *vm);
+	size_t at = UUID_PLACE(uuid, notes->vms, notes->n, struct vm_note);
+	vm = &notes->vms[at];
+	memmove(vm + 1, vm, (notes->n++ - at) * sizeof *vm);
 	memset(vm, 0, sizeof *vm);
 	memcpy(vm->uuid, uuid, UUID_BYTES);
 	vm->id = -1;
@@ -56,25 +56,25 @@ static struct pin_note *pin_get(struct vm_note *vm, int vcpu)
 	return pin;
 }
 
-static struct pin_note *get_pin(struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu)
+static struct pin_note *get_pin(struct notes *notes, const uint8_t uuid[UUID_BYTES], int vcpu)
 {
-	return pin_get(note_get(t, uuid), vcpu);
+	return pin_get(note_get(notes, uuid), vcpu);
 }
 
-void note_asked(
-	struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t now_ns)
+void note_asked(struct notes *notes, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map,
+	int64_t now_ns)
 {
-	struct pin_note *pin = get_pin(t, uuid, vcpu);
+	struct pin_note *pin = get_pin(notes, uuid, vcpu);
 	if (!pin)
 		return;
 	pin->asked = *map;
 	pin->asked_ns = now_ns;
 }
 
-void note_refused(
-	struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t now_ns)
+void note_refused(struct notes *notes, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map,
+	int64_t now_ns)
 {
-	struct pin_note *pin = get_pin(t, uuid, vcpu);
+	struct pin_note *pin = get_pin(notes, uuid, vcpu);
 	if (!pin)
 		return;
 	pin->refused = *map;
@@ -82,13 +82,13 @@ void note_refused(
 	pin->seen_ns = 0;
 }
 
-bool note_pin_event(
-	struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t time_ns)
+bool note_pin_event(struct notes *notes, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map,
+	int64_t time_ns)
 {
-	struct pin_note *pin = get_pin(t, uuid, vcpu);
+	struct pin_note *pin = get_pin(notes, uuid, vcpu);
 	if (!pin)
 		return true;
-	bool may_come = time_ns - pin->asked_ns < ECHO_NS || note_find(t, uuid)->unknown_call;
+	bool may_come = time_ns - pin->asked_ns < ECHO_NS || note_find(notes, uuid)->unknown_call;
 	if (pin->asked_ns && may_come && cpuset_equal(&pin->asked, map))
 		return false;
 	/* What a sample has shown already is no second pin. */
@@ -99,16 +99,16 @@ bool note_pin_event(
 	return true;
 }
 
-static void forget_gone(struct notes *t, const struct sample *s)
+static void forget_gone(struct notes *notes, const struct sample *sample)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < t->n; i++) {
-		if (sample_vm_by_uuid(s, t->vms[i].uuid))
-			t->vms[n++] = t->vms[i];
+	for (size_t i = 0; i < notes->n; i++) {
+		if (sample_vm_by_uuid(sample, notes->vms[i].uuid))
+			notes->vms[n++] = notes->vms[i];
 		else
-			free(t->vms[i].pins);
+			free(notes->vms[i].pins);
 	}
-	t->n = n;
+	notes->n = n;
 }
 
 static bool runs(const struct vm_sample *vm)
@@ -125,66 +125,67 @@ static bool is_ours(const struct pin_note *pin, const struct cpuset *affinity)
 
 /* taskset, numad, a hook: it comes without an event. The kernel itself changes affinities when pCPUs come and
  * go and when the cpuset around a machine changes. */
-static void watch_pin(struct pin_note *pin, const struct vcpu_sample *v, int64_t now_ns, bool host_changed)
+static void watch_pin(struct pin_note *pin, const struct vcpu_sample *vcpu, int64_t now_ns, bool host_changed)
 {
 	enum { STILL = 2 };
-	if (v->affinity_avail != AVAIL_OK) {
+	if (vcpu->affinity_avail != AVAIL_OK) {
 		pin->seen_ns = 0;
 		return;
 	}
-	bool known = pin->seen_ns && !host_changed && cpuset_equal(&pin->allowed, &v->allowed);
-	bool changed = known && !cpuset_equal(&pin->seen, &v->affinity);
+	bool known = pin->seen_ns && !host_changed && cpuset_equal(&pin->allowed, &vcpu->allowed);
+	bool changed = known && !cpuset_equal(&pin->seen, &vcpu->affinity);
 	bool told = pin->foreign_ns > pin->seen_ns; /* by an event */
-	if (changed && pin->still >= STILL && !told && !is_ours(pin, &v->affinity))
+	if (changed && pin->still >= STILL && !told && !is_ours(pin, &vcpu->affinity))
 		pin->foreign_ns = now_ns;
 	if (known)
 		pin->still = changed ? 1 : min_of(pin->still + 1, STILL);
 	else
 		pin->still = 0;
-	pin->seen = v->affinity;
-	pin->allowed = v->allowed;
+	pin->seen = vcpu->affinity;
+	pin->allowed = vcpu->allowed;
 	pin->seen_ns = now_ns;
 }
 
 /* Where the host's limits by now say so themselves, they say it better. */
-static void leave_out(struct pin_note *pin, struct vcpu_sample *v, int64_t now_ns)
+static void leave_out(struct pin_note *pin, struct vcpu_sample *vcpu, int64_t now_ns)
 {
 	if (!pin->refused_ns)
 		return;
-	if (now_ns - pin->refused_ns >= REFUSED_NS || !cpuset_subset(&pin->refused, &v->allowed))
+	if (now_ns - pin->refused_ns >= REFUSED_NS || !cpuset_subset(&pin->refused, &vcpu->allowed))
 		pin->refused_ns = 0;
 	else
-		cpuset_andnot(&v->allowed, &pin->refused);
+		cpuset_andnot(&vcpu->allowed, &pin->refused);
 }
 
-static void apply_pins(struct vm_note *note, struct sample *s, const struct vm_sample *vm, bool host_changed)
+static void apply_pins(
+	struct vm_note *note, struct sample *sample, const struct vm_sample *vm, bool host_changed)
 {
 	bool watched = runs(vm) && !vm->hung_since_ns && note->id == vm->id;
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
-		struct vcpu_sample *v = &s->vcpus[vm->first_vcpu + i];
-		struct pin_note *pin = pin_get(note, v->id);
+		struct vcpu_sample *vcpu = &sample->vcpus[vm->first_vcpu + i];
+		struct pin_note *pin = pin_get(note, vcpu->id);
 		if (!pin)
 			continue;
 		if (watched)
-			watch_pin(pin, v, s->time_ns, host_changed);
+			watch_pin(pin, vcpu, sample->time_ns, host_changed);
 		else
 			pin->seen_ns = 0;
 		if (pin->foreign_ns)
-			v->foreign_pin_ns = vi64_ok(pin->foreign_ns);
-		leave_out(pin, v, s->time_ns);
+			vcpu->foreign_pin_ns = vi64_ok(pin->foreign_ns);
+		leave_out(pin, vcpu, sample->time_ns);
 	}
 	note->id = vm->id;
 }
 
-void notes_apply(struct notes *t, struct sample *s)
+void notes_apply(struct notes *notes, struct sample *sample)
 {
 	struct cpuset online;
-	sample_online(s, &online);
-	bool host_changed = !cpuset_equal(&online, &t->online);
-	t->online = online;
-	for (size_t i = 0; i < s->n_vms; i++) {
-		struct vm_sample *vm = &s->vms[i];
-		struct vm_note *note = note_get(t, vm->uuid);
+	sample_online(sample, &online);
+	bool host_changed = !cpuset_equal(&online, &notes->online);
+	notes->online = online;
+	for (size_t i = 0; i < sample->n_vms; i++) {
+		struct vm_sample *vm = &sample->vms[i];
+		struct vm_note *note = note_get(notes, vm->uuid);
 		if (!note)
 			continue;
 		if (!vm->hung_since_ns)
@@ -192,7 +193,7 @@ void notes_apply(struct notes *t, struct sample *s)
 		else if (!note->hung_ns)
 			note->hung_ns = vm->hung_since_ns;
 		vm->hung_since_ns = note->hung_ns;
-		apply_pins(note, s, vm, host_changed);
+		apply_pins(note, sample, vm, host_changed);
 	}
-	forget_gone(t, s);
+	forget_gone(notes, sample);
 }

@@ -38,23 +38,23 @@ struct notes {
 	struct cpuset online; /* of the last sample */
 };
 
-void notes_done(struct notes *t);
+void notes_done(struct notes *notes);
 /* NULL: nothing is noted. */
-struct vm_note *note_find(const struct notes *t, const uint8_t uuid[UUID_BYTES]);
+struct vm_note *note_find(const struct notes *notes, const uint8_t uuid[UUID_BYTES]);
 /* Finds or makes; NULL: out of memory. */
-struct vm_note *note_get(struct notes *t, const uint8_t uuid[UUID_BYTES]);
+struct vm_note *note_get(struct notes *notes, const uint8_t uuid[UUID_BYTES]);
 /* Before our own pin call. */
-void note_asked(
-	struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t now_ns);
+void note_asked(struct notes *notes, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map,
+	int64_t now_ns);
 /* The hypervisor refused this map for the vCPU, and its affinity may have been touched on the way. */
-void note_refused(
-	struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t now_ns);
+void note_refused(struct notes *notes, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map,
+	int64_t now_ns);
 /* A pin event. True: somebody else's. */
-bool note_pin_event(
-	struct notes *t, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map, int64_t time_ns);
+bool note_pin_event(struct notes *notes, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *map,
+	int64_t time_ns);
 /* Writes hung and foreign into a finished sample, takes refused targets out of its allowed sets, and takes
  * from it who answers again and whose affinity is another one, though neither we nor the host's limits
  * changed it. VMs that are not in the sample are forgotten. */
-void notes_apply(struct notes *t, struct sample *s);
+void notes_apply(struct notes *notes, struct sample *sample);
 
 #endif

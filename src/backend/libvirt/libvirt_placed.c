@@ -21,7 +21,7 @@ static int told(int rc)
 	return connect_unsupported() ? 0 : -1;
 }
 
-static void take_nodes(struct dom_facts *f, virTypedParameterPtr params, int n)
+static void take_nodes(struct dom_facts *facts, virTypedParameterPtr params, int n)
 {
 	const char *list = NULL;
 	int mode = VIR_DOMAIN_NUMATUNE_MEM_STRICT;
@@ -29,12 +29,12 @@ static void take_nodes(struct dom_facts *f, virTypedParameterPtr params, int n)
 	virTypedParamsGetInt(params, n, VIR_DOMAIN_NUMA_MODE, &mode);
 	if (virTypedParamsGetString(params, n, VIR_DOMAIN_NUMA_NODESET, &list) == 1 && list &&
 		cpuset_parse_clipped(&nodes, list) == 0 && !cpuset_empty(&nodes))
-		dom_bind(f, nodes.w[0],
+		dom_bind(facts, nodes.w[0],
 			mode != VIR_DOMAIN_NUMATUNE_MEM_PREFERRED &&
 				mode != VIR_DOMAIN_NUMATUNE_MEM_INTERLEAVE);
 }
 
-static int ask_nodes(struct dom_facts *f, virDomainPtr dom)
+static int ask_nodes(struct dom_facts *facts, virDomainPtr dom)
 {
 	virTypedParameter params[PARAMS_MOST];
 	int n = 0;
@@ -46,32 +46,32 @@ static int ask_nodes(struct dom_facts *f, virDomainPtr dom)
 	rc = told(virDomainGetNumaParameters(dom, params, &n, VIR_DOMAIN_AFFECT_LIVE));
 	if (rc <= 0)
 		return rc;
-	take_nodes(f, params, n);
+	take_nodes(facts, params, n);
 	virTypedParamsClear(params, n);
 	return rc;
 }
 
 /* The emulator is where numad said, unless it has pins of its own; vCPUs may have been pinned since. */
-static int ask_cpus(struct dom_facts *f, virDomainPtr dom)
+static int ask_cpus(struct dom_facts *facts, virDomainPtr dom)
 {
 	unsigned char map[MAP_BYTES] = {0};
 	struct cpuset cpus;
 	int rc = told(virDomainGetEmulatorPinInfo(dom, map, MAP_BYTES, VIR_DOMAIN_AFFECT_LIVE));
 	cpuset_from_map(&cpus, map, MAP_BYTES);
 	if (rc > 0 && !cpuset_empty(&cpus))
-		dom_place(f, &cpus);
+		dom_place(facts, &cpus);
 	return rc;
 }
 
-int placed_ask(struct dom_facts *f, virDomainPtr dom, int *calls)
+int placed_ask(struct dom_facts *facts, virDomainPtr dom, int *calls)
 {
 	int rc = 0;
-	if (f->asks_nodes) {
-		rc = ask_nodes(f, dom);
+	if (facts->asks_nodes) {
+		rc = ask_nodes(facts, dom);
 		*calls += 2;
 	}
-	if (rc >= 0 && f->asks_cpus) {
-		rc = ask_cpus(f, dom);
+	if (rc >= 0 && facts->asks_cpus) {
+		rc = ask_cpus(facts, dom);
 		++*calls;
 	}
 	return rc < 0 ? -1 : 0;

@@ -8,6 +8,6 @@
 #include "domxml.h"
 
 /* Adds to the facts what they ask for. -1: it is there and could not be had: the facts are not whole. */
-int placed_ask(struct dom_facts *f, virDomainPtr dom, int *calls);
+int placed_ask(struct dom_facts *facts, virDomainPtr dom, int *calls);
 
 #endif

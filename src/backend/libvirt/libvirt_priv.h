@@ -89,13 +89,13 @@ struct lv {
 };
 
 /* libvirt_links.c */
-int lv_ensure_link(struct lv *lv, int64_t until_ns, struct err *e);
+int lv_ensure_link(struct lv *lv, int64_t until_ns, struct err *err);
 void lv_reap(struct lv *lv);
 /* The link's present call is stuck: park it. */
 void lv_park(struct lv *lv);
-/* Submits and waits. True: answered, r is the caller's again. Else r is gone, and a link that is still busy
- * with it is parked. */
-bool lv_ask(struct lv *lv, struct request *r, int64_t until_ns);
+/* Submits and waits. True: answered, req is the caller's again. Else req is gone, and a link that is still
+ * busy with it is parked. */
+bool lv_ask(struct lv *lv, struct request *req, int64_t until_ns);
 /* The link is lost: drop it. */
 void lv_drop_link(struct lv *lv);
 void lv_trouble(struct lv *lv, enum link_state state, const char *text);
@@ -109,21 +109,21 @@ bool lv_claim_step(struct lv *lv);
 /* When lv_claim_step() must be called next. */
 int64_t lv_claim_due(const struct lv *lv);
 /* Waits for what is under way. -1: no answer. */
-int lv_claim_settle(struct lv *lv, int64_t until_ns, struct err *e);
+int lv_claim_settle(struct lv *lv, int64_t until_ns, struct err *err);
 void lv_claim_merge(struct lv *lv, const struct claim *as_known);
 /* The link goes: what was asked through it has no answer. */
 void lv_claim_forget(struct lv *lv);
-int lv_claim_now(struct lv *lv, enum claim_op op, int64_t until_ns, struct err *e);
-int lv_claim(struct backend *b, bool take, struct err *e);
+int lv_claim_now(struct lv *lv, enum claim_op op, int64_t until_ns, struct err *err);
+int lv_claim(struct backend *backend, bool take, struct err *err);
 
 /* libvirt_sample.c */
-int lv_sample(struct backend *b, unsigned groups, struct sample *to, struct err *e);
+int lv_sample(struct backend *backend, unsigned groups, struct sample *to, struct err *err);
 /* libvirt_known.c */
 bool lv_ended(struct lv *lv, const uint8_t uuid[UUID_BYTES]); /* seen to end, and not saved */
-enum known lv_known(struct backend *b, const uint8_t uuid[UUID_BYTES]);
+enum known lv_known(struct backend *backend, const uint8_t uuid[UUID_BYTES]);
 /* libvirt_apply.c */
-void lv_apply(struct backend *b, struct action *actions, size_t n);
-int lv_disown(struct backend *b, const uint8_t uuid[UUID_BYTES], int vcpu);
+void lv_apply(struct backend *backend, struct action *actions, size_t n);
+int lv_disown(struct backend *backend, const uint8_t uuid[UUID_BYTES], int vcpu);
 /* libvirt_topology_task: starts, collects. */
 void lv_topology_step(struct lv *lv);
 /* Moves events into notes and reader; true when one is worth a sample. */

@@ -24,12 +24,12 @@
 #define SECOND INT64_C(1000000000)
 
 /* A user's own libvirt: its files are where that user's programs have theirs, as GLib finds the place. */
-static void use_session(struct local_root *lr, const char *uri)
+static void use_session(struct local_root *root, const char *uri)
 {
 	const char *path = strstr(uri, ":///session"), *end = path ? path + strlen(":///session") : "";
 	const char *runtime = getenv("XDG_RUNTIME_DIR"), *cache = getenv("XDG_CACHE_HOME"),
 		   *home = getenv("HOME");
-	char folder[sizeof lr->pids];
+	char folder[sizeof root->pids];
 	if (!path || (*end && *end != '?'))
 		return;
 	snprintf(folder, sizeof folder, "%s%s",
@@ -38,42 +38,42 @@ static void use_session(struct local_root *lr, const char *uri)
 		: home  ? home
 			: "",
 		runtime || cache ? "" : "/.cache");
-	local_root_session(lr, folder);
+	local_root_session(root, folder);
 }
 
-struct lv_reader *lv_reader_new(const struct connect_result *host, struct err *e)
+struct lv_reader *lv_reader_new(const struct connect_result *host, struct err *err)
 {
-	struct lv_reader *rd = calloc(1, sizeof *rd);
-	if (!rd) {
-		err_set(e, ERR_NOMEM, "out of memory for a reader");
+	struct lv_reader *reader = calloc(1, sizeof *reader);
+	if (!reader) {
+		err_set(err, ERR_NOMEM, "out of memory for a reader");
 		return NULL;
 	}
-	sample_init(&rd->sample);
-	rd->host = *host;
-	local_root_init(&rd->proc, "");
-	use_session(&rd->proc, host->uri);
-	return rd;
+	sample_init(&reader->sample);
+	reader->host = *host;
+	local_root_init(&reader->proc, "");
+	use_session(&reader->proc, host->uri);
+	return reader;
 }
 
-void lv_reader_free(struct lv_reader *rd)
+void lv_reader_free(struct lv_reader *reader)
 {
-	if (!rd)
+	if (!reader)
 		return;
-	sample_done(&rd->sample);
-	vm_cache_done(&rd->caches);
-	free(rd->rows);
-	free(rd);
+	sample_done(&reader->sample);
+	vm_cache_done(&reader->caches);
+	free(reader->rows);
+	free(reader);
 }
 
-struct sample *lv_reader_sample(struct lv_reader *rd)
+struct sample *lv_reader_sample(struct lv_reader *reader)
 {
-	return &rd->sample;
+	return &reader->sample;
 }
 
-void reader_waited(struct lv_reader *rd, int64_t since_ns, int n)
+void reader_waited(struct lv_reader *reader, int64_t since_ns, int n)
 {
-	rd->sample.cost.rpc_ns += clock_ns() - since_ns;
-	rd->sample.cost.calls += n;
+	reader->sample.cost.rpc_ns += clock_ns() - since_ns;
+	reader->sample.cost.calls += n;
 }
 
 static void make_dirty(struct vm_cache *vm, unsigned what)
@@ -84,43 +84,43 @@ static void make_dirty(struct vm_cache *vm, unsigned what)
 		vm->local_tries = 0;
 }
 
-void lv_reader_dirty(struct lv_reader *rd, const uint8_t *uuid, unsigned what)
+void lv_reader_dirty(struct lv_reader *reader, const uint8_t *uuid, unsigned what)
 {
-	struct vm_cache *vm = uuid ? vm_cache_find(&rd->caches, uuid) : NULL;
+	struct vm_cache *vm = uuid ? vm_cache_find(&reader->caches, uuid) : NULL;
 	if (vm)
 		make_dirty(vm, what);
-	for (size_t i = 0; !uuid && i < rd->caches.n; i++)
-		make_dirty(rd->caches.vms[i], what);
+	for (size_t i = 0; !uuid && i < reader->caches.n; i++)
+		make_dirty(reader->caches.vms[i], what);
 }
 
-const struct local_vm *lv_reader_process(const struct lv_reader *rd, const uint8_t *uuid)
+const struct local_vm *lv_reader_process(const struct lv_reader *reader, const uint8_t *uuid)
 {
-	const struct vm_cache *vm = vm_cache_find(&rd->caches, uuid);
+	const struct vm_cache *vm = vm_cache_find(&reader->caches, uuid);
 	return vm && vm->local.pid && vm->local.n_vcpus ? &vm->local : NULL;
 }
 
-void lv_reader_balloon(struct lv_reader *rd, const uint8_t *uuid, int64_t kib)
+void lv_reader_balloon(struct lv_reader *reader, const uint8_t *uuid, int64_t kib)
 {
-	struct vm_cache *vm = vm_cache_find(&rd->caches, uuid);
+	struct vm_cache *vm = vm_cache_find(&reader->caches, uuid);
 	if (vm)
 		vm->balloon_kib = vi64_ok(kib);
 }
 
 /* ---- hung VMs ---- */
 
-static bool is_hung(const struct lv_reader *rd, const uint8_t *uuid)
+static bool is_hung(const struct lv_reader *reader, const uint8_t *uuid)
 {
-	for (size_t i = 0; i < rd->n_hung; i++)
-		if (uuid_compare(rd->hung[i], uuid) == 0)
+	for (size_t i = 0; i < reader->n_hung; i++)
+		if (uuid_compare(reader->hung[i], uuid) == 0)
 			return true;
 	return false;
 }
 
 /* Whether a command to its monitor has no answer yet; asks libvirt's own books, never the monitor. */
-static bool still_stuck(virConnectPtr c, const uint8_t *uuid)
+static bool still_stuck(virConnectPtr conn, const uint8_t *uuid)
 {
 	virDomainControlInfo info;
-	virDomainPtr dom = virDomainLookupByUUID(c, uuid);
+	virDomainPtr dom = virDomainLookupByUUID(conn, uuid);
 	bool stuck = dom && virDomainGetControlInfo(dom, &info, 0) == 0 &&
 		     info.state == VIR_DOMAIN_CONTROL_OCCUPIED;
 	if (dom)
@@ -128,12 +128,12 @@ static bool still_stuck(virConnectPtr c, const uint8_t *uuid)
 	return stuck;
 }
 
-static void collect_hung(struct lv_reader *rd)
+static void collect_hung(struct lv_reader *reader)
 {
-	rd->n_hung = 0;
-	for (size_t i = 0; i < rd->order->n_hung; i++)
-		if (still_stuck(rd->conn, rd->order->hung[i]))
-			memcpy(rd->hung[rd->n_hung++], rd->order->hung[i], UUID_BYTES);
+	reader->n_hung = 0;
+	for (size_t i = 0; i < reader->order->n_hung; i++)
+		if (still_stuck(reader->conn, reader->order->hung[i]))
+			memcpy(reader->hung[reader->n_hung++], reader->order->hung[i], UUID_BYTES);
 }
 
 /* ---- the course of a reading ---- */
@@ -143,26 +143,26 @@ static int by_uuid(const void *a, const void *b)
 	return uuid_compare(((const struct row *)a)->vm->uuid, ((const struct row *)b)->vm->uuid);
 }
 
-static int meet_vms(struct lv_reader *rd, struct err *e)
+static int meet_vms(struct lv_reader *reader, struct err *err)
 {
 	uint8_t uuid[UUID_BYTES];
 	size_t n = 0;
-	rd->round++;
-	for (size_t i = 0; i < rd->n_rows; i++) {
-		struct row row = rd->rows[i];
+	reader->round++;
+	for (size_t i = 0; i < reader->n_rows; i++) {
+		struct row row = reader->rows[i];
 		if (virDomainGetUUID(row.dom, uuid) < 0)
 			continue;
-		row.vm = vm_cache_get(&rd->caches, uuid, (int)virDomainGetID(row.dom));
+		row.vm = vm_cache_get(&reader->caches, uuid, (int)virDomainGetID(row.dom));
 		if (!row.vm)
-			return err_set(e, ERR_NOMEM, "out of memory for a VM");
-		row.hung = is_hung(rd, uuid);
-		row.vm->round = rd->round;
-		rd->rows[n++] = row;
+			return err_set(err, ERR_NOMEM, "out of memory for a VM");
+		row.hung = is_hung(reader, uuid);
+		row.vm->round = reader->round;
+		reader->rows[n++] = row;
 	}
-	vm_cache_prune(&rd->caches, rd->round);
+	vm_cache_prune(&reader->caches, reader->round);
 	if (n)
-		qsort(rd->rows, n, sizeof *rd->rows, by_uuid);
-	rd->n_rows = n;
+		qsort(reader->rows, n, sizeof *reader->rows, by_uuid);
+	reader->n_rows = n;
 	return 0;
 }
 
@@ -174,134 +174,138 @@ static bool has_statistics(const struct vm_cache *vm)
 	       (vm->facts.balloon_device && (vm->facts.period_s > 0 || vm->facts.virtio_mem));
 }
 
-static void make_wishes(struct lv_reader *rd, bool full)
+static void make_wishes(struct lv_reader *reader, bool full)
 {
-	bool asked = rd->order->groups & SAMPLE_BALLOON && !rd->order->safe_only;
-	for (size_t i = 0; i < rd->n_rows; i++) {
-		struct row *row = &rd->rows[i];
+	bool asked = reader->order->groups & SAMPLE_BALLOON && !reader->order->safe_only;
+	for (size_t i = 0; i < reader->n_rows; i++) {
+		struct row *row = &reader->rows[i];
 		row->balloon = asked && !row->hung && (!row->local || has_statistics(row->vm));
 		if (full || row->hung || !row->state)
 			continue;
-		row->want = bulk_groups(rd, row->local);
+		row->want = bulk_groups(reader, row->local);
 		if (!row->balloon)
 			row->want &= ~(unsigned)VIR_DOMAIN_STATS_BALLOON;
 	}
 }
 
-static void stamp(struct lv_reader *rd)
+static void stamp(struct lv_reader *reader)
 {
-	rd->sample.time_ns = clock_ns();
-	rd->sample.wall_ns = clock_wall_ns();
+	reader->sample.time_ns = clock_ns();
+	reader->sample.wall_ns = clock_wall_ns();
 }
 
 /* All processes are looked through for it: seldom. */
-static uint32_t others_now(struct lv_reader *rd)
+static uint32_t others_now(struct lv_reader *reader)
 {
 	int64_t now = clock_ns();
-	if (!rd->others_ns || now - rd->others_ns > 60 * SECOND) {
-		rd->others_ns = now;
-		rd->others = others_find(rd->proc.root, getpid());
+	if (!reader->others_ns || now - reader->others_ns > 60 * SECOND) {
+		reader->others_ns = now;
+		reader->others = others_find(reader->proc.root, getpid());
 	}
-	return rd->others;
+	return reader->others;
 }
 
-static void read_host(struct lv_reader *rd)
+static void read_host(struct lv_reader *reader)
 {
-	struct host_sample *h = &rd->sample.host;
+	struct host_sample *host = &reader->sample.host;
 	int64_t start = clock_ns();
-	h->local = rd->local;
-	snprintf(h->hostname, sizeof h->hostname, "%s", rd->host.hostname);
-	snprintf(h->hypervisor, sizeof h->hypervisor, "%s", rd->host.driver);
-	h->others = rd->local ? others_now(rd) : 0;
-	if (!h->local || localhost_host(rd->proc.root, &rd->sample) < 0) {
-		h->local = false;
+	host->local = reader->local;
+	snprintf(host->hostname, sizeof host->hostname, "%s", reader->host.hostname);
+	snprintf(host->hypervisor, sizeof host->hypervisor, "%s", reader->host.driver);
+	host->others = reader->local ? others_now(reader) : 0;
+	if (!host->local || localhost_host(reader->proc.root, &reader->sample) < 0) {
+		host->local = false;
 		int64_t asked = clock_ns();
-		struct host_order o = {rd->order->budget_ns / 2, rd->order->groups & SAMPLE_PCPUS};
-		reader_waited(rd, asked, host_read(rd->conn, &rd->known, &rd->sample, &o));
+		struct host_order order = {
+			reader->order->budget_ns / 2, reader->order->groups & SAMPLE_PCPUS};
+		reader_waited(
+			reader, asked, host_read(reader->conn, &reader->known, &reader->sample, &order));
 	} else {
-		localhost_speed(rd->proc.root, &rd->speeds, &rd->sample);
+		localhost_speed(reader->proc.root, &reader->speeds, &reader->sample);
 	}
-	sample_online(&rd->sample, &rd->online);
-	rd->sample.cost.host_ns = clock_ns() - start;
+	sample_online(&reader->sample, &reader->online);
+	reader->sample.cost.host_ns = clock_ns() - start;
 }
 
-static int read_lists(struct lv_reader *rd, struct err *e)
+static int read_lists(struct lv_reader *reader, struct err *err)
 {
 	int64_t start = clock_ns();
-	bool full = !local_may(rd) && !rd->order->n_hung && !rd->order->safe_only;
-	collect_hung(rd);
-	if (bulk_list(rd, VIR_DOMAIN_STATS_STATE | (full ? bulk_groups(rd, false) : 0), e) < 0 ||
-		meet_vms(rd, e) < 0)
+	bool full = !local_may(reader) && !reader->order->n_hung && !reader->order->safe_only;
+	collect_hung(reader);
+	if (bulk_list(reader, VIR_DOMAIN_STATS_STATE | (full ? bulk_groups(reader, false) : 0), err) < 0 ||
+		meet_vms(reader, err) < 0)
 		return -1;
-	local_rows(rd);
-	if (rd->local)
-		vm_learn(rd);
-	make_wishes(rd, full);
-	if (bulk_fetch(rd, e) < 0)
+	local_rows(reader);
+	if (reader->local)
+		vm_learn(reader);
+	make_wishes(reader, full);
+	if (bulk_fetch(reader, err) < 0)
 		return -1;
-	rd->bulk_ns = clock_ns() - start;
+	reader->bulk_ns = clock_ns() - start;
 	return 0;
 }
 
-static int add_vms(struct lv_reader *rd, struct err *e)
+static int add_vms(struct lv_reader *reader, struct err *err)
 {
-	for (size_t i = 0; i < rd->n_rows; i++) {
-		struct vm_sample *v = sample_add_vm(&rd->sample, rd->rows[i].vm->uuid);
-		if (!v)
-			return err_set(e, ERR_NOMEM, "out of memory for a sample");
-		vm_fill(rd, &rd->rows[i], v);
+	for (size_t i = 0; i < reader->n_rows; i++) {
+		struct vm_sample *vm = sample_add_vm(&reader->sample, reader->rows[i].vm->uuid);
+		if (!vm)
+			return err_set(err, ERR_NOMEM, "out of memory for a sample");
+		vm_fill(reader, &reader->rows[i], vm);
 	}
 	return 0;
 }
 
-static int read_all(struct lv_reader *rd, struct err *e)
+static int read_all(struct lv_reader *reader, struct err *err)
 {
-	rd->until_ns = clock_ns() + rd->order->budget_ns;
-	rd->helper_looks = 0;
-	if (read_lists(rd, e) < 0)
+	reader->until_ns = clock_ns() + reader->order->budget_ns;
+	reader->helper_looks = 0;
+	if (read_lists(reader, err) < 0)
 		return -1;
 	/* Rates are over the time between readings of the counters; what follows takes longer on some ticks
 	 * than on others. */
-	stamp(rd);
-	rd->until_ns = rd->sample.time_ns + rd->order->budget_ns;
-	read_host(rd);
-	if (rd->local)
-		stamp(rd);
-	if (add_vms(rd, e) < 0)
+	stamp(reader);
+	reader->until_ns = reader->sample.time_ns + reader->order->budget_ns;
+	read_host(reader);
+	if (reader->local)
+		stamp(reader);
+	if (add_vms(reader, err) < 0)
 		return -1;
-	vm_slow(rd);
-	for (size_t i = 0; i < rd->n_rows; i++)
-		vm_settle(rd, &rd->rows[i], &rd->sample.vms[i]);
-	for (size_t i = 0; i < rd->n_rows; i++)
-		rd->sample.cost.n_local += rd->rows[i].local;
-	rd->sample.cost.n_bulk = (int)rd->n_rows - rd->sample.cost.n_local;
+	vm_slow(reader);
+	for (size_t i = 0; i < reader->n_rows; i++)
+		vm_settle(reader, &reader->rows[i], &reader->sample.vms[i]);
+	for (size_t i = 0; i < reader->n_rows; i++)
+		reader->sample.cost.n_local += reader->rows[i].local;
+	reader->sample.cost.n_bulk = (int)reader->n_rows - reader->sample.cost.n_local;
 	return 0;
 }
 
-int lv_reader_run(struct lv_reader *rd, virConnectPtr c, const struct read_order *o, struct err *e)
+int lv_reader_run(
+	struct lv_reader *reader, virConnectPtr conn, const struct read_order *order, struct err *err)
 {
 	int64_t start = clock_ns();
-	rd->conn = c;
-	rd->order = o;
-	rd->unread = 0;
-	sample_reset(&rd->sample);
-	int rc = read_all(rd, e);
-	bulk_free(rd);
-	rd->sample.took_ns = clock_ns() - start;
-	if (rc == 0 && rd->unread)
-		snprintf(rd->sample.note, sizeof rd->sample.note,
-			"the rules of %zu VM%s are still being read", rd->unread, text_s(rd->unread));
-	rd->order = NULL;
+	reader->conn = conn;
+	reader->order = order;
+	reader->unread = 0;
+	sample_reset(&reader->sample);
+	int rc = read_all(reader, err);
+	bulk_free(reader);
+	reader->sample.took_ns = clock_ns() - start;
+	if (rc == 0 && reader->unread)
+		snprintf(reader->sample.note, sizeof reader->sample.note,
+			"the rules of %zu VM%s are still being read", reader->unread, text_s(reader->unread));
+	reader->order = NULL;
 	return rc;
 }
 
-int lv_reader_stuck(virConnectPtr c, int64_t min_ms, uint8_t (*uuids)[UUID_BYTES], int max, struct err *e)
+int lv_reader_stuck(
+	virConnectPtr conn, int64_t min_ms, uint8_t (*uuids)[UUID_BYTES], int max, struct err *err)
 {
 	virDomainPtr *doms = NULL;
 	virDomainControlInfo info;
-	int n = virConnectListAllDomains(c, &doms, VIR_CONNECT_LIST_DOMAINS_ACTIVE), stuck = 0;
+	int n = virConnectListAllDomains(conn, &doms, VIR_CONNECT_LIST_DOMAINS_ACTIVE), stuck = 0;
 	if (n < 0)
-		return connect_err(e, "listing the VMs");
+		return connect_err(err, "listing the VMs");
 	for (int i = 0; i < n; i++) {
 		if (stuck >= 0 && virDomainGetControlInfo(doms[i], &info, 0) < 0 && connect_unsupported())
 			stuck = -1;

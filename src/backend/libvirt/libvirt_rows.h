@@ -59,30 +59,30 @@ struct lv_reader {
 };
 
 /* Books the time since then as spent waiting for n answers. */
-void reader_waited(struct lv_reader *rd, int64_t since_ns, int n);
+void reader_waited(struct lv_reader *reader, int64_t since_ns, int n);
 
 /* libvirt_bulk.c: fills rows with at least the state of each running VM, unsorted and without vm. */
-int bulk_list(struct lv_reader *rd, unsigned stats, struct err *e);
+int bulk_list(struct lv_reader *reader, unsigned stats, struct err *err);
 /* Asks for what rows want, one call for each set of wishes. */
-int bulk_fetch(struct lv_reader *rd, struct err *e);
-void bulk_free(struct lv_reader *rd);
+int bulk_fetch(struct lv_reader *reader, struct err *err);
+void bulk_free(struct lv_reader *reader);
 /* Statistics that come from a monitor, for one whose vCPUs /proc shows or does not. */
-unsigned bulk_groups(const struct lv_reader *rd, bool local);
+unsigned bulk_groups(const struct lv_reader *reader, bool local);
 
 /* libvirt_local.c: may /proc be asked at all? */
-bool local_may(struct lv_reader *rd);
-/* Finds processes, looks at each, sets local and process of the rows and rd->local. */
-void local_rows(struct lv_reader *rd);
+bool local_may(struct lv_reader *reader);
+/* Finds processes, looks at each, sets local and process of the rows and reader->local. */
+void local_rows(struct lv_reader *reader);
 /* Adds the vCPUs of the VM added last. False: they cannot be had there, and none were added. */
-bool local_fill(struct lv_reader *rd, struct row *row);
+bool local_fill(struct lv_reader *reader, struct row *row);
 
 /* libvirt_vm.c: rules of VMs that are new, as far as the time allows: they say what is worth asking for. */
-void vm_learn(struct lv_reader *rd);
+void vm_learn(struct lv_reader *reader);
 /* What is read now and then, as far as the time allows. */
-void vm_slow(struct lv_reader *rd);
+void vm_slow(struct lv_reader *reader);
 /* Rules, memory that was read before, reasons for what is absent. */
-void vm_settle(struct lv_reader *rd, struct row *row, struct vm_sample *v);
+void vm_settle(struct lv_reader *reader, struct row *row, struct vm_sample *vm);
 /* The row's record in the sample, with what the lists and /proc said. */
-void vm_fill(struct lv_reader *rd, struct row *row, struct vm_sample *v);
+void vm_fill(struct lv_reader *reader, struct row *row, struct vm_sample *vm);
 
 #endif

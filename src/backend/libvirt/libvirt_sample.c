@@ -14,10 +14,10 @@
 
 enum { GLANCE_MS = 100, PATIENT_S = 5 };
 
-static void sample_run(struct request *r, virConnectPtr c)
+static void sample_run(struct request *r, virConnectPtr conn)
 {
 	struct sample_request *q = (struct sample_request *)r;
-	r->rc = lv_reader_run(q->reader, c, &q->order, &r->err);
+	r->rc = lv_reader_run(q->reader, conn, &q->order, &r->err);
 }
 
 static void sample_drop(struct request *r)
@@ -27,53 +27,53 @@ static void sample_drop(struct request *r)
 	free(q);
 }
 
-static void order_fill(const struct lv *lv, struct read_order *o, unsigned groups)
+static void order_fill(const struct lv *lv, struct read_order *order, unsigned groups)
 {
-	o->groups = groups;
-	o->budget_ns = lv->sample_limit_ns / 3;
-	o->use_proc = lv->use_proc;
-	o->safe_only = lv->n_parked == PARKED_MOST;
-	for (size_t i = 0; i < lv->notes.n && o->n_hung < READ_HUNG_MOST; i++)
+	order->groups = groups;
+	order->budget_ns = lv->sample_limit_ns / 3;
+	order->use_proc = lv->use_proc;
+	order->safe_only = lv->n_parked == PARKED_MOST;
+	for (size_t i = 0; i < lv->notes.n && order->n_hung < READ_HUNG_MOST; i++)
 		if (lv->notes.vms[i].hung_ns)
-			memcpy(o->hung[o->n_hung++], lv->notes.vms[i].uuid, UUID_BYTES);
+			memcpy(order->hung[order->n_hung++], lv->notes.vms[i].uuid, UUID_BYTES);
 }
 
-static int ask(struct lv *lv, unsigned groups, struct err *e)
+static int ask(struct lv *lv, unsigned groups, struct err *err)
 {
-	struct sample_request *q = calloc(1, sizeof *q);
-	if (!q)
-		return err_set(e, ERR_NOMEM, "out of memory for a request");
-	q->r.run = sample_run;
-	q->r.drop = sample_drop;
-	order_fill(lv, &q->order, groups);
-	q->reader = lv->reader;
+	struct sample_request *req = calloc(1, sizeof *req);
+	if (!req)
+		return err_set(err, ERR_NOMEM, "out of memory for a request");
+	req->r.run = sample_run;
+	req->r.drop = sample_drop;
+	order_fill(lv, &req->order, groups);
+	req->reader = lv->reader;
 	lv->reader = NULL;
-	lv->late = q;
+	lv->late = req;
 	lv->late_since_ns = clock_ns();
-	link_submit(lv->link, &q->r);
+	link_submit(lv->link, &req->r);
 	return 0;
 }
 
 /* The answer is there: takes reader and result back. */
-static int collect(struct lv *lv, struct sample *to, struct err *e)
+static int collect(struct lv *lv, struct sample *to, struct err *err)
 {
-	struct sample_request *q = lv->late;
-	int rc = q->r.rc;
+	struct sample_request *req = lv->late;
+	int rc = req->r.rc;
 	lv->late = NULL;
-	lv->reader = q->reader;
+	lv->reader = req->reader;
 	if (rc == 0) {
-		struct sample t = *to;
+		struct sample sample = *to;
 		*to = *lv_reader_sample(lv->reader);
-		*lv_reader_sample(lv->reader) = t;
+		*lv_reader_sample(lv->reader) = sample;
 	} else {
-		*e = q->r.err;
+		*err = req->r.err;
 	}
-	free(q);
+	free(req);
 	return rc;
 }
 
 /* Waits for the answer; halfway it looks why there is none. 0: it is there. */
-static int await(struct lv *lv, unsigned groups, int64_t until_ns, struct err *e)
+static int await(struct lv *lv, unsigned groups, int64_t until_ns, struct err *err)
 {
 	int64_t half = until_ns - lv->sample_limit_ns / 2;
 	for (int hunts = 0;; hunts++) {
@@ -81,20 +81,20 @@ static int await(struct lv *lv, unsigned groups, int64_t until_ns, struct err *e
 			return 0;
 		if (lv->glance || hunts > PARKED_MOST || clock_ns() >= until_ns)
 			break;
-		if (lv_hunt(lv, until_ns) == 1 && ask(lv, groups, e) < 0)
+		if (lv_hunt(lv, until_ns) == 1 && ask(lv, groups, err) < 0)
 			return -1;
 	}
 	char text[160];
 	snprintf(text, sizeof text, "%.60s is slow: no answer for %.1f s", lv->host.uri,
 		(double)(clock_ns() - lv->late_since_ns) / SECOND);
 	lv_trouble(lv, LINK_SLOW, text);
-	return err_set(e, ERR_TIMEOUT, "%.200s is slow: no answer yet", lv->host.uri);
+	return err_set(err, ERR_TIMEOUT, "%.200s is slow: no answer yet", lv->host.uri);
 }
 
-static void count_cpus(struct lv *lv, const struct sample *s)
+static void count_cpus(struct lv *lv, const struct sample *sample)
 {
-	if (s->host.n_pcpus)
-		lv->n_cpus = s->host.pcpus[s->host.n_pcpus - 1].id + 1;
+	if (sample->host.n_pcpus)
+		lv->n_cpus = sample->host.pcpus[sample->host.n_pcpus - 1].id + 1;
 }
 
 static bool is_parked(const struct lv *lv, const void *link)
@@ -114,11 +114,11 @@ static void settle_unknown(struct lv *lv)
 			lv->notes.vms[i].unknown_call = NULL;
 }
 
-static int take(struct lv *lv, struct sample *to, struct err *e)
+static int take(struct lv *lv, struct sample *to, struct err *err)
 {
-	if (collect(lv, to, e) < 0) {
+	if (collect(lv, to, err) < 0) {
 		if (link_phase(lv->link, NULL) == PHASE_LOST) {
-			lv_trouble(lv, LINK_LOST, e->msg);
+			lv_trouble(lv, LINK_LOST, err->msg);
 			lv_drop_link(lv);
 			lv_reader_free(lv->reader);
 			lv->reader = NULL;
@@ -127,7 +127,7 @@ static int take(struct lv *lv, struct sample *to, struct err *e)
 		return -1;
 	}
 	topology_apply(&lv->topology, to);
-	if (sample_finish(to, e) < 0)
+	if (sample_finish(to, err) < 0)
 		return -1;
 	notes_apply(&lv->notes, to);
 	settle_unknown(lv);
@@ -141,27 +141,27 @@ static int take(struct lv *lv, struct sample *to, struct err *e)
 
 /* An answer to what was asked in an earlier call tells what was true then: it is worth nothing where newer
  * figures have been shown since. */
-static int ask_anew(struct lv *lv, unsigned groups, int64_t until_ns, struct sample *to, struct err *e)
+static int ask_anew(struct lv *lv, unsigned groups, int64_t until_ns, struct sample *to, struct err *err)
 {
-	if (collect(lv, to, e) < 0)
+	if (collect(lv, to, err) < 0)
 		return -1;
-	if (ask(lv, groups, e) < 0 || await(lv, groups, until_ns, e) < 0)
+	if (ask(lv, groups, err) < 0 || await(lv, groups, until_ns, err) < 0)
 		return -1;
 	return 0;
 }
 
-static int from_libvirt(struct lv *lv, unsigned groups, int64_t until_ns, struct sample *to, struct err *e)
+static int from_libvirt(struct lv *lv, unsigned groups, int64_t until_ns, struct sample *to, struct err *err)
 {
-	if (lv_ensure_link(lv, until_ns, e) < 0)
+	if (lv_ensure_link(lv, until_ns, err) < 0)
 		return -1;
 	bool old = lv->late && lv->standin.ready;
-	if (!lv->late && ask(lv, groups, e) < 0)
+	if (!lv->late && ask(lv, groups, err) < 0)
 		return -1;
-	if (await(lv, groups, until_ns, e) < 0)
+	if (await(lv, groups, until_ns, err) < 0)
 		return -1;
-	if (old && lv->late->r.rc == 0 && ask_anew(lv, groups, until_ns, to, e) < 0)
+	if (old && lv->late->r.rc == 0 && ask_anew(lv, groups, until_ns, to, err) < 0)
 		return -1;
-	int rc = take(lv, to, e);
+	int rc = take(lv, to, err);
 	if (rc == 0)
 		lv_topology_step(lv);
 	lv_claim_step(lv);
@@ -179,19 +179,19 @@ static void choose_patience(struct lv *lv, int64_t now_ns)
 		lv->patient_ns = now_ns;
 }
 
-int lv_sample(struct backend *b, unsigned groups, struct sample *to, struct err *e)
+int lv_sample(struct backend *backend, unsigned groups, struct sample *to, struct err *err)
 {
-	struct lv *lv = (struct lv *)b;
+	struct lv *lv = (struct lv *)backend;
 	int64_t now = clock_ns();
 	choose_patience(lv, now);
 	int64_t until = now + (lv->glance ? GLANCE_MS * (SECOND / 1000) : lv->sample_limit_ns);
 	lv_reap(lv);
 	lv_events(lv);
 	lv_claim_step(lv);
-	if (from_libvirt(lv, groups, until, to, e) == 0)
+	if (from_libvirt(lv, groups, until, to, err) == 0)
 		return 0;
 	if (!lv->standin.ready || lv->state == LINK_OK ||
-		standin_sample(&lv->standin, &lv->topology, lv->trouble_ns, to, e) < 0)
+		standin_sample(&lv->standin, &lv->topology, lv->trouble_ns, to, err) < 0)
 		return -1;
 	notes_apply(&lv->notes, to);
 	return 0;

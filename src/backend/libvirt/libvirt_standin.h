@@ -22,13 +22,13 @@ struct standin {
 	struct local_root proc;
 };
 
-void standin_init(struct standin *s);
-void standin_done(struct standin *s);
+void standin_init(struct standin *standin);
+void standin_done(struct standin *standin);
 /* After each sample that was had from libvirt. */
-void standin_learn(struct standin *s, const struct lv_reader *rd, const struct sample *from);
+void standin_learn(struct standin *standin, const struct lv_reader *reader, const struct sample *from);
 /* All VMs known, as they are now. One that is stopped or dies is set aside as hung since then; what /proc
  * does not tell is as it was. -1: it cannot be had. */
-int standin_sample(const struct standin *s, const struct topology *t, int64_t since_ns, struct sample *to,
-	struct err *e);
+int standin_sample(const struct standin *standin, const struct topology *topo, int64_t since_ns,
+	struct sample *to, struct err *err);
 
 #endif

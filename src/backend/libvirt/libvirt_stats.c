@@ -10,22 +10,22 @@
 
 enum { VCPU_ID_MOST = 65535 };
 
-static bool number(const virTypedParameter *p, int64_t *v)
+static bool number(const virTypedParameter *param, int64_t *v)
 {
-	switch (p->type) {
+	switch (param->type) {
 	case VIR_TYPED_PARAM_INT:
-		*v = p->value.i;
+		*v = param->value.i;
 		break;
 	case VIR_TYPED_PARAM_UINT:
-		*v = p->value.ui;
+		*v = param->value.ui;
 		break;
 	case VIR_TYPED_PARAM_LLONG:
-		*v = p->value.l;
+		*v = param->value.l;
 		break;
 	case VIR_TYPED_PARAM_ULLONG:
-		if (p->value.ul > INT64_MAX)
+		if (param->value.ul > INT64_MAX)
 			return false;
-		*v = (int64_t)p->value.ul;
+		*v = (int64_t)param->value.ul;
 		break;
 	default:
 		return false;
@@ -135,26 +135,26 @@ static void fill_summed(struct vm_sample *vm, const char *field, int64_t v)
 }
 
 /* The vCPU of this id in the VM added last; they come in order, so it is nearly always the newest. */
-static struct vcpu_sample *vcpu_of(struct sample *s, long id)
+static struct vcpu_sample *vcpu_of(struct sample *sample, long id)
 {
-	const struct vm_sample *vm = &s->vms[s->n_vms - 1];
+	const struct vm_sample *vm = &sample->vms[sample->n_vms - 1];
 	if (id > VCPU_ID_MOST)
 		return NULL;
 	for (size_t i = vm->n_vcpus; i-- > 0;)
-		if (s->vcpus[vm->first_vcpu + i].id == id)
-			return &s->vcpus[vm->first_vcpu + i];
-	return sample_add_vcpu(s, (int)id);
+		if (sample->vcpus[vm->first_vcpu + i].id == id)
+			return &sample->vcpus[vm->first_vcpu + i];
+	return sample_add_vcpu(sample, (int)id);
 }
 
-static unsigned fill_vcpu(struct sample *s, const char *field, int64_t v)
+static unsigned fill_vcpu(struct sample *sample, const char *field, int64_t v)
 {
 	long id;
 	const char *rest = indexed(field, "vcpu.", &id);
 	bool state = rest && strcmp(rest, "state") == 0, time = rest && strcmp(rest, "time") == 0,
 	     delay = rest && strcmp(rest, "delay") == 0;
-	struct vcpu_sample *vcpu = state || time || delay ? vcpu_of(s, id) : NULL;
+	struct vcpu_sample *vcpu = state || time || delay ? vcpu_of(sample, id) : NULL;
 	if (!vcpu) {
-		fill_summed(&s->vms[s->n_vms - 1], field, v);
+		fill_summed(&sample->vms[sample->n_vms - 1], field, v);
 		return 0;
 	}
 	if (state)
@@ -166,11 +166,11 @@ static unsigned fill_vcpu(struct sample *s, const char *field, int64_t v)
 	return delay ? SEEN_VCPU | SEEN_DELAY : SEEN_VCPU;
 }
 
-static unsigned fill_one(struct sample *s, const char *field, int64_t v)
+static unsigned fill_one(struct sample *sample, const char *field, int64_t v)
 {
-	struct vm_sample *vm = &s->vms[s->n_vms - 1];
+	struct vm_sample *vm = &sample->vms[sample->n_vms - 1];
 	if (strncmp(field, "vcpu.", 5) == 0)
-		return fill_vcpu(s, field, v);
+		return fill_vcpu(sample, field, v);
 	if (strcmp(field, "state.state") == 0) {
 		vm->state = stats_state(v > VIR_DOMAIN_PMSUSPENDED ? VIR_DOMAIN_NOSTATE : (int)v);
 		return 0;
@@ -188,17 +188,17 @@ static unsigned fill_one(struct sample *s, const char *field, int64_t v)
 	return 0;
 }
 
-unsigned stats_fill(struct sample *s, const virTypedParameter *params, int n)
+unsigned stats_fill(struct sample *sample, const virTypedParameter *params, int n)
 {
 	unsigned seen = 0;
 	int64_t v;
 	for (int i = 0; i < n; i++)
 		if (number(&params[i], &v))
-			seen |= fill_one(s, params[i].field, v);
+			seen |= fill_one(sample, params[i].field, v);
 	return seen;
 }
 
-void stats_memory(struct vm_memory *m, const virDomainMemoryStatStruct *stats, int n)
+void stats_memory(struct vm_memory *mem, const virDomainMemoryStatStruct *stats, int n)
 {
 	static const struct {
 		int tag;
@@ -219,28 +219,28 @@ void stats_memory(struct vm_memory *m, const virDomainMemoryStatStruct *stats, i
 			continue;
 		int64_t v = (int64_t)stats[i].val;
 		if (stats[i].tag == VIR_DOMAIN_MEMORY_STAT_LAST_UPDATE && v > 0)
-			m->last_update_ns = vi64_ok(v * 1000000000);
+			mem->last_update_ns = vi64_ok(v * 1000000000);
 		for (size_t t = 0; t < sizeof tags / sizeof *tags; t++)
 			if (stats[i].tag == tags[t].tag)
-				*place(m, tags[t].at) = vi64_ok(v);
+				*place(mem, tags[t].at) = vi64_ok(v);
 	}
 }
 
-static enum avail host_reason(const struct stats_why *w)
+static enum avail host_reason(const struct stats_why *why)
 {
-	if (!w->asked)
+	if (!why->asked)
 		return AVAIL_NOT_ASKED;
-	if (w->hung)
+	if (why->hung)
 		return AVAIL_HUNG;
-	return w->reported ? AVAIL_NONE : AVAIL_UNSUPPORTED;
+	return why->reported ? AVAIL_NONE : AVAIL_UNSUPPORTED;
 }
 
-static enum avail guest_reason(const struct vm_memory *m, const struct stats_why *w)
+static enum avail guest_reason(const struct vm_memory *mem, const struct stats_why *w)
 {
 	enum avail why = host_reason(w);
 	if (why == AVAIL_NOT_ASKED || why == AVAIL_HUNG)
 		return why;
-	if (!m->balloon_device)
+	if (!mem->balloon_device)
 		return AVAIL_NO_DEVICE;
 	if (why != AVAIL_NONE)
 		return why;
@@ -259,15 +259,15 @@ static void give_reason(struct vi64 *v, enum avail why)
 		v->avail = why;
 }
 
-void stats_memory_reasons(struct vm_memory *m, const struct stats_why *w)
+void stats_memory_reasons(struct vm_memory *mem, const struct stats_why *w)
 {
-	struct vi64 *guest[] = {&m->unused_kib, &m->usable_kib, &m->available_kib, &m->caches_kib,
-		&m->swap_in_kib, &m->swap_out_kib, &m->major_faults, &m->last_update_ns};
-	struct vi64 *host[] = {&m->max_kib, &m->balloon_kib, &m->rss_kib};
-	bool zero = vi64_has(m->unused_kib) && !m->unused_kib.v &&
-		    (!vi64_has(m->available_kib) || !m->available_kib.v);
+	struct vi64 *guest[] = {&mem->unused_kib, &mem->usable_kib, &mem->available_kib, &mem->caches_kib,
+		&mem->swap_in_kib, &mem->swap_out_kib, &mem->major_faults, &mem->last_update_ns};
+	struct vi64 *host[] = {&mem->max_kib, &mem->balloon_kib, &mem->rss_kib};
+	bool zero = vi64_has(mem->unused_kib) && !mem->unused_kib.v &&
+		    (!vi64_has(mem->available_kib) || !mem->available_kib.v);
 	/* A guest whose driver has just begun to report fills in zeros all over. */
-	enum avail why = zero ? AVAIL_FIRST : guest_reason(m, w);
+	enum avail why = zero ? AVAIL_FIRST : guest_reason(mem, w);
 	for (size_t i = 0; zero && i < sizeof guest / sizeof *guest; i++)
 		*guest[i] = vi64_absent(AVAIL_NONE);
 	for (size_t i = 0; i < sizeof guest / sizeof *guest; i++)

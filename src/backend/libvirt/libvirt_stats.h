@@ -18,9 +18,9 @@ enum stats_seen {
 
 /* Fills the VM that was added last from one record of the bulk call; adds its vCPUs. Returns enum stats_seen.
  */
-unsigned stats_fill(struct sample *s, const virTypedParameter *params, int n);
+unsigned stats_fill(struct sample *sample, const virTypedParameter *params, int n);
 /* The same memory fields from virDomainMemoryStats(). */
-void stats_memory(struct vm_memory *m, const virDomainMemoryStatStruct *stats, int n);
+void stats_memory(struct vm_memory *mem, const virDomainMemoryStatStruct *stats, int n);
 enum vm_state stats_state(int libvirt_state);
 
 /* Gives each absent memory value its reason. */
@@ -29,6 +29,6 @@ struct stats_why {
 	bool busy; /* the hypervisor would have had to wait for another client */
 	int64_t period_s;
 };
-void stats_memory_reasons(struct vm_memory *m, const struct stats_why *w);
+void stats_memory_reasons(struct vm_memory *mem, const struct stats_why *why);
 
 #endif

@@ -87,7 +87,7 @@ static void take_facts(
 	dom_facts_done(&fresh);
 }
 
-static int read_facts(const struct lv_reader *rd, struct vm_cache *vm, virDomainPtr dom)
+static int read_facts(const struct lv_reader *reader, struct vm_cache *vm, virDomainPtr dom)
 {
 	vm->persistent = virDomainIsPersistent(dom) == 1;
 	char *live = virDomainGetXMLDesc(dom, 0);
@@ -96,7 +96,7 @@ static int read_facts(const struct lv_reader *rd, struct vm_cache *vm, virDomain
 	if (live && (inactive || !vm->persistent))
 		take_facts(vm, dom, live, inactive, &calls);
 	if (live)
-		vm->facts.flags |= domneeds_flags(live, rd->host.local ? STORAGE_MOUNTS : NULL);
+		vm->facts.flags |= domneeds_flags(live, reader->host.local ? STORAGE_MOUNTS : NULL);
 	vm->facts_ns = clock_ns();
 	vm->dirty = false;
 	vm->scan = vm->local.pid != 0;
@@ -105,14 +105,14 @@ static int read_facts(const struct lv_reader *rd, struct vm_cache *vm, virDomain
 	return calls;
 }
 
-static int read_job(struct lv_reader *rd, struct vm_cache *vm, virDomainPtr dom)
+static int read_job(struct lv_reader *reader, struct vm_cache *vm, virDomainPtr dom)
 {
 	virDomainControlInfo info;
 	vm->job_ns = clock_ns();
 	if (virDomainGetControlInfo(dom, &info, 0) == 0)
 		vm->job = info.state == VIR_DOMAIN_CONTROL_JOB;
 	else
-		rd->no_control = true;
+		reader->no_control = true;
 	return 1;
 }
 
@@ -154,25 +154,26 @@ static bool wants_facts(const struct row *row)
 }
 
 /* The bulk call named a vCPU that is not in the cache, or the other way round. */
-static bool vcpus_changed(const struct lv_reader *rd, const struct vm_cache *vm, const struct vm_sample *v)
+static bool vcpus_changed(
+	const struct lv_reader *reader, const struct vm_cache *vm, const struct vm_sample *v)
 {
 	bool changed = v->n_vcpus != vm->n_vcpus;
 	for (size_t i = 0; !changed && i < vm->n_vcpus; i++)
-		changed = !sample_vcpu(&rd->sample, v, vm->vcpus[i].id);
+		changed = !sample_vcpu(&reader->sample, v, vm->vcpus[i].id);
 	return changed;
 }
 
 /* Whether libvirt must be asked now; in turn: as time is left, because unpinned vCPUs wander. */
 static bool wants_vcpus(
-	const struct lv_reader *rd, const struct row *row, const struct vm_sample *v, bool *in_turn)
+	const struct lv_reader *reader, const struct row *row, const struct vm_sample *v, bool *in_turn)
 {
 	const struct vm_cache *vm = row->vm;
 	*in_turn = false;
 	if (row->local)
 		return false;
-	if (!vm->vcpus_ns || vm->vcpus_dirty || !v->n_vcpus || !(rd->seen & SEEN_VCPU))
+	if (!vm->vcpus_ns || vm->vcpus_dirty || !v->n_vcpus || !(reader->seen & SEEN_VCPU))
 		return true;
-	if (vcpus_changed(rd, vm, v))
+	if (vcpus_changed(reader, vm, v))
 		return true;
 	*in_turn = older(vm->vcpus_ns, VCPUS_AGE_S);
 	for (size_t i = 0; i < vm->n_vcpus; i++)
@@ -180,48 +181,49 @@ static bool wants_vcpus(
 	return *in_turn;
 }
 
-void vm_learn(struct lv_reader *rd)
+void vm_learn(struct lv_reader *reader)
 {
-	for (size_t i = 0; i < rd->n_rows && clock_ns() < rd->until_ns; i++)
-		if (!rd->rows[i].vm->have_facts) {
+	for (size_t i = 0; i < reader->n_rows && clock_ns() < reader->until_ns; i++)
+		if (!reader->rows[i].vm->have_facts) {
 			int64_t start = clock_ns();
-			reader_waited(rd, start, read_facts(rd, rd->rows[i].vm, rd->rows[i].dom));
+			reader_waited(
+				reader, start, read_facts(reader, reader->rows[i].vm, reader->rows[i].dom));
 		}
 }
 
-static void slow_one(struct lv_reader *rd, struct row *row, const struct vm_sample *v, int64_t *left_ns)
+static void slow_one(struct lv_reader *reader, struct row *row, const struct vm_sample *v, int64_t *left_ns)
 {
 	struct vm_cache *vm = row->vm;
 	bool in_turn;
 	int64_t start = clock_ns();
 	int calls = 0;
 	if (wants_facts(row))
-		calls += read_facts(rd, vm, row->dom);
+		calls += read_facts(reader, vm, row->dom);
 	if (row->local && !vm->agreed)
 		calls += check_threads(vm, row->dom);
-	int job_age = vm->job || rd->order->groups & SAMPLE_STEER ? JOB_AGE_STEER_S : JOB_AGE_S;
-	if (!rd->no_control && older(vm->job_ns, job_age + spread(vm, job_age)))
-		calls += read_job(rd, vm, row->dom);
-	if (wants_vcpus(rd, row, v, &in_turn) && (!in_turn || *left_ns > 0))
+	int job_age = vm->job || reader->order->groups & SAMPLE_STEER ? JOB_AGE_STEER_S : JOB_AGE_S;
+	if (!reader->no_control && older(vm->job_ns, job_age + spread(vm, job_age)))
+		calls += read_job(reader, vm, row->dom);
+	if (wants_vcpus(reader, row, v, &in_turn) && (!in_turn || *left_ns > 0))
 		calls += read_vcpus(vm, row->dom);
 	if (!calls)
 		return;
-	reader_waited(rd, start, calls);
+	reader_waited(reader, start, calls);
 	*left_ns -= clock_ns() - start;
 }
 
-void vm_slow(struct lv_reader *rd)
+void vm_slow(struct lv_reader *reader)
 {
-	int64_t left = rd->bulk_ns / VCPUS_PART;
-	size_t n = rd->n_rows, done = 0;
-	for (; done < n && clock_ns() < rd->until_ns; done++) {
-		size_t i = (rd->turn + done) % n;
-		slow_one(rd, &rd->rows[i], &rd->sample.vms[i], &left);
+	int64_t left = reader->bulk_ns / VCPUS_PART;
+	size_t n = reader->n_rows, done = 0;
+	for (; done < n && clock_ns() < reader->until_ns; done++) {
+		size_t i = (reader->turn + done) % n;
+		slow_one(reader, &reader->rows[i], &reader->sample.vms[i], &left);
 	}
 	/* Whoever had to wait comes first next time. */
-	rd->turn = n ? (rd->turn + (done < n ? done : 1)) % n : 0;
+	reader->turn = n ? (reader->turn + (done < n ? done : 1)) % n : 0;
 	for (size_t i = 0; i < n; i++)
-		rd->unread += !rd->rows[i].vm->have_facts;
+		reader->unread += !reader->rows[i].vm->have_facts;
 }
 
 /* ---- into the sample ---- */
@@ -232,100 +234,102 @@ static void reason_if_absent(struct vi64 *v, enum avail why)
 		v->avail = why;
 }
 
-static struct vcpu_sample *sampled_vcpu(struct lv_reader *rd, const struct vm_sample *v, int id)
+static struct vcpu_sample *sampled_vcpu(struct lv_reader *reader, const struct vm_sample *vm, int id)
 {
-	for (size_t i = 0; i < v->n_vcpus; i++)
-		if (rd->sample.vcpus[v->first_vcpu + i].id == id)
-			return &rd->sample.vcpus[v->first_vcpu + i];
+	for (size_t i = 0; i < vm->n_vcpus; i++)
+		if (reader->sample.vcpus[vm->first_vcpu + i].id == id)
+			return &reader->sample.vcpus[vm->first_vcpu + i];
 	return NULL;
 }
 
 /* What the bulk call did not say of vCPUs, and all of them where it named none. */
-static void vcpus_from_cache(struct lv_reader *rd, const struct vm_cache *vm, struct vm_sample *v)
+static void vcpus_from_cache(struct lv_reader *reader, const struct vm_cache *vm, struct vm_sample *v)
 {
 	bool none = !v->n_vcpus;
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
 		const struct vcpu_seen *from = &vm->vcpus[i];
-		struct vcpu_sample *c =
-			none ? sample_append_vcpu(&rd->sample, v, from->id) : sampled_vcpu(rd, v, from->id);
-		if (!c)
+		struct vcpu_sample *vcpu = none ? sample_append_vcpu(&reader->sample, v, from->id)
+						: sampled_vcpu(reader, v, from->id);
+		if (!vcpu)
 			continue;
-		c->online = true;
-		c->pcpu = from->pcpu;
-		c->affinity = from->affinity;
-		c->affinity_avail =
+		vcpu->online = true;
+		vcpu->pcpu = from->pcpu;
+		vcpu->affinity = from->affinity;
+		vcpu->affinity_avail =
 			vm->vcpus_dirty ? AVAIL_NONE : from->affinity_avail; /* it changed since */
-		if (!vi64_has(c->time_ns) && vm->vcpus_ns >= rd->sample.time_ns)
-			c->time_ns = from->time_ns;
+		if (!vi64_has(vcpu->time_ns) && vm->vcpus_ns >= reader->sample.time_ns)
+			vcpu->time_ns = from->time_ns;
 	}
 }
 
 /* Affinity against the rules, and a reason for whatever is still missing. */
-static void settle_vcpus(struct lv_reader *rd, const struct row *row, const struct vm_sample *v)
+static void settle_vcpus(struct lv_reader *reader, const struct row *row, const struct vm_sample *v)
 {
 	const struct vm_cache *vm = row->vm;
 	enum avail why = row->hung && !row->local               ? AVAIL_HUNG
 			 : vm->vcpus_avail == AVAIL_UNSUPPORTED ? AVAIL_UNSUPPORTED
 								: AVAIL_NONE;
 	for (size_t i = 0; i < v->n_vcpus; i++) {
-		struct vcpu_sample *c = &rd->sample.vcpus[v->first_vcpu + i];
+		struct vcpu_sample *vcpu = &reader->sample.vcpus[v->first_vcpu + i];
 		if (vm->have_facts)
-			dom_allowed(&vm->facts, c->id, &c->allowed);
+			dom_allowed(&vm->facts, vcpu->id, &vcpu->allowed);
 		else
-			cpuset_fill(&c->allowed, CPUSET_CPUS);
+			cpuset_fill(&vcpu->allowed, CPUSET_CPUS);
 		if (vm->local.has_cgroup)
-			cpuset_and(&c->allowed, &vm->local.cgroup);
-		c->pinned = c->affinity_avail == AVAIL_OK && !cpuset_subset(&rd->online, &c->affinity);
-		enum avail mine = c->online ? why : AVAIL_OFFLINE;
-		reason_if_absent(&c->time_ns, mine);
-		reason_if_absent(&c->pcpu, mine);
-		reason_if_absent(
-			&c->delay_ns, mine != AVAIL_NONE || rd->seen & SEEN_DELAY ? mine : AVAIL_UNSUPPORTED);
-		if (c->affinity_avail != AVAIL_OK)
-			c->affinity_avail = mine;
+			cpuset_and(&vcpu->allowed, &vm->local.cgroup);
+		vcpu->pinned =
+			vcpu->affinity_avail == AVAIL_OK && !cpuset_subset(&reader->online, &vcpu->affinity);
+		enum avail mine = vcpu->online ? why : AVAIL_OFFLINE;
+		reason_if_absent(&vcpu->time_ns, mine);
+		reason_if_absent(&vcpu->pcpu, mine);
+		reason_if_absent(&vcpu->delay_ns,
+			mine != AVAIL_NONE || reader->seen & SEEN_DELAY ? mine : AVAIL_UNSUPPORTED);
+		if (vcpu->affinity_avail != AVAIL_OK)
+			vcpu->affinity_avail = mine;
 	}
 }
 
 /* A driver whose bulk call has no balloon group. */
-static void memory_by_call(struct vm_sample *v, virDomainPtr dom)
+static void memory_by_call(struct vm_sample *vm, virDomainPtr dom)
 {
 	virDomainMemoryStatStruct st[VIR_DOMAIN_MEMORY_STAT_NR];
 	virDomainInfo info;
 	if (virDomainGetInfo(dom, &info) == 0) {
-		v->mem.max_kib =
+		vm->mem.max_kib =
 			info.maxMem <= INT64_MAX ? vi64_ok((int64_t)info.maxMem) : vi64_absent(AVAIL_NONE);
-		v->mem.balloon_kib =
+		vm->mem.balloon_kib =
 			info.memory <= INT64_MAX ? vi64_ok((int64_t)info.memory) : vi64_absent(AVAIL_NONE);
-		if (!vi64_has(v->cpu_time_ns) && info.cpuTime <= INT64_MAX)
-			v->cpu_time_ns = vi64_ok((int64_t)info.cpuTime);
+		if (!vi64_has(vm->cpu_time_ns) && info.cpuTime <= INT64_MAX)
+			vm->cpu_time_ns = vi64_ok((int64_t)info.cpuTime);
 	}
 	int n = virDomainMemoryStats(dom, st, VIR_DOMAIN_MEMORY_STAT_NR, 0);
 	if (n > 0)
-		stats_memory(&v->mem, st, n);
+		stats_memory(&vm->mem, st, n);
 }
 
 /* The bulk call's figures need the VM's job, which another client may hold; then it gives libvirt's own books
  * alone, and the resident size is not among them. */
-static bool was_busy(const struct lv_reader *rd, const struct row *row, const struct vm_sample *v)
+static bool was_busy(const struct lv_reader *reader, const struct row *row, const struct vm_sample *vm)
 {
-	bool tells = rd->seen & SEEN_RSS || (rd->seen & SEEN_BALLOON && strcmp(rd->host.driver, "QEMU") == 0);
-	return row->balloon && vi64_has(v->mem.balloon_kib) && tells && !vi64_has(v->mem.rss_kib);
+	bool tells = reader->seen & SEEN_RSS ||
+		     (reader->seen & SEEN_BALLOON && strcmp(reader->host.driver, "QEMU") == 0);
+	return row->balloon && vi64_has(vm->mem.balloon_kib) && tells && !vi64_has(vm->mem.rss_kib);
 }
 
 /* QEMU's own word, which is in the unit of targets. balloon.current has what virtio-mem plugged in it, as far
  * as libvirt has kept count: that is off after a reset, and differs between its versions. */
-static struct vi64 balloon_beside_virtio_mem(struct lv_reader *rd, const struct row *row)
+static struct vi64 balloon_beside_virtio_mem(struct lv_reader *reader, const struct row *row)
 {
 	virDomainMemoryStatStruct st[VIR_DOMAIN_MEMORY_STAT_NR];
-	struct vm_memory m = {.balloon_kib = vi64_absent(AVAIL_BUSY)};
-	if (clock_ns() >= rd->until_ns)
-		return m.balloon_kib;
+	struct vm_memory mem = {.balloon_kib = vi64_absent(AVAIL_BUSY)};
+	if (clock_ns() >= reader->until_ns)
+		return mem.balloon_kib;
 	int64_t start = clock_ns();
 	int n = virDomainMemoryStats(row->dom, st, VIR_DOMAIN_MEMORY_STAT_NR, 0);
-	reader_waited(rd, start, 1);
+	reader_waited(reader, start, 1);
 	if (n > 0)
-		stats_memory(&m, st, n);
-	return m.balloon_kib;
+		stats_memory(&mem, st, n);
+	return mem.balloon_kib;
 }
 
 static void at_most(struct vi64 *v, struct vi64 most)
@@ -336,20 +340,21 @@ static void at_most(struct vi64 *v, struct vi64 most)
 
 /* Everything in the unit of targets: what the guest has beside that counts as memory it need not take from
  * its balloon. */
-static void memory_apart(struct lv_reader *rd, const struct row *row, struct vm_sample *v, bool busy)
+static void memory_apart(struct lv_reader *reader, const struct row *row, struct vm_sample *vm, bool busy)
 {
-	const struct dom_facts *f = &row->vm->facts;
-	struct vm_memory *m = &v->mem;
-	if (!row->vm->have_facts || !f->apart || !f->balloon_device || !vi64_has(m->balloon_kib))
+	const struct dom_facts *facts = &row->vm->facts;
+	struct vm_memory *mem = &vm->mem;
+	if (!row->vm->have_facts || !facts->apart || !facts->balloon_device || !vi64_has(mem->balloon_kib))
 		return;
-	if (f->virtio_mem)
-		m->balloon_kib = busy ? vi64_absent(AVAIL_BUSY) : balloon_beside_virtio_mem(rd, row);
-	m->max_kib = f->max_kib;
-	at_most(&m->unused_kib, m->max_kib);
-	at_most(&m->usable_kib, m->max_kib);
-	if (vi64_has(m->available_kib))
-		m->available_kib.v =
-			m->available_kib.v > f->plugged_kib ? m->available_kib.v - f->plugged_kib : 0;
+	if (facts->virtio_mem)
+		mem->balloon_kib = busy ? vi64_absent(AVAIL_BUSY) : balloon_beside_virtio_mem(reader, row);
+	mem->max_kib = facts->max_kib;
+	at_most(&mem->unused_kib, mem->max_kib);
+	at_most(&mem->usable_kib, mem->max_kib);
+	if (vi64_has(mem->available_kib))
+		mem->available_kib.v = mem->available_kib.v > facts->plugged_kib
+					       ? mem->available_kib.v - facts->plugged_kib
+					       : 0;
 }
 
 /* Fresh numbers are remembered, and otherwise the last ones stand, with their own age: guests fill them in
@@ -377,21 +382,21 @@ static void memory_keep(struct row *row, struct vm_sample *v, bool busy)
 	v->mem.rss_kib = vi64_ok(row->process.rss_kib);
 }
 
-static void settle_memory(struct lv_reader *rd, struct row *row, struct vm_sample *v)
+static void settle_memory(struct lv_reader *reader, struct row *row, struct vm_sample *v)
 {
 	const struct vm_cache *vm = row->vm;
 	bool told = row->local && vm->have_facts && (!vm->facts.balloon_device || !vm->facts.period_s);
-	bool busy = was_busy(rd, row, v);
-	memory_apart(rd, row, v, busy);
+	bool busy = was_busy(reader, row, v);
+	memory_apart(reader, row, v, busy);
 	busy = busy || v->mem.balloon_kib.avail == AVAIL_BUSY;
 	if (row->balloon)
 		row->vm->busy = busy;
 	memory_keep(row, v, busy);
-	struct stats_why w = {
+	struct stats_why why = {
 		.asked = vm->have_mem || row->balloon || told,
-		.hung = row->hung || rd->order->safe_only,
+		.hung = row->hung || reader->order->safe_only,
 		.running = v->state == VM_RUNNING || v->state == VM_BLOCKED,
-		.reported = rd->seen & SEEN_BALLOON || row->local,
+		.reported = reader->seen & SEEN_BALLOON || row->local,
 		.has_period = vm->have_facts,
 		.busy = vm->busy,
 		.period_s = vm->facts.period_s,
@@ -403,20 +408,20 @@ static void settle_memory(struct lv_reader *rd, struct row *row, struct vm_sampl
 		v->mem.plugged_kib = vi64_ok(vm->facts.plugged_kib);
 	if (vm->busy)
 		v->flags |= VM_FLAG_BUSY;
-	stats_memory_reasons(&v->mem, &w);
+	stats_memory_reasons(&v->mem, &why);
 }
 
-static void settle_io(const struct lv_reader *rd, const struct row *row, struct vm_sample *v)
+static void settle_io(const struct lv_reader *reader, const struct row *row, struct vm_sample *vm)
 {
-	struct vi64 *block[] = {&v->io.rd_reqs, &v->io.wr_reqs, &v->io.rd_bytes, &v->io.wr_bytes};
-	struct vi64 *net[] = {&v->io.rx_bytes, &v->io.tx_bytes, &v->io.rx_pkts, &v->io.tx_pkts};
-	unsigned g = rd->order->groups;
+	struct vi64 *block[] = {&vm->io.rd_reqs, &vm->io.wr_reqs, &vm->io.rd_bytes, &vm->io.wr_bytes};
+	struct vi64 *net[] = {&vm->io.rx_bytes, &vm->io.tx_bytes, &vm->io.rx_pkts, &vm->io.tx_pkts};
+	unsigned g = reader->order->groups;
 	enum avail asked = row->hung ? AVAIL_HUNG : AVAIL_UNSUPPORTED;
 	for (size_t i = 0; i < 4; i++) {
 		reason_if_absent(block[i], g & SAMPLE_BLOCK ? asked : AVAIL_NOT_ASKED);
 		reason_if_absent(net[i], g & SAMPLE_NET ? asked : AVAIL_NOT_ASKED);
 	}
-	reason_if_absent(&v->cpu_time_ns, asked);
+	reason_if_absent(&vm->cpu_time_ns, asked);
 }
 
 /* The VM's own cap, or that of a group of this host around it. */
@@ -429,22 +434,22 @@ static void settle_quota(const struct vm_cache *vm, struct vm_sample *v)
 	v->quota_group = tighter ? vm->local.quota_group : 0;
 }
 
-static void settle_limit(const struct vm_cache *vm, struct vm_memory *m)
+static void settle_limit(const struct vm_cache *vm, struct vm_memory *mem)
 {
 	struct vi64 own = vm->local.pid ? vm->local.memory.own_kib : vi64_absent(AVAIL_NONE);
-	m->limit_kib = vm->facts.hard_limit_kib;
-	if (vi64_has(own) && (!vi64_has(m->limit_kib) || own.v < m->limit_kib.v))
-		m->limit_kib = own;
-	m->group_limit_kib = vm->local.pid ? vm->local.memory.around_kib : vi64_absent(AVAIL_NONE);
-	m->limit_group = vi64_has(m->group_limit_kib) ? vm->local.memory.group : 0;
+	mem->limit_kib = vm->facts.hard_limit_kib;
+	if (vi64_has(own) && (!vi64_has(mem->limit_kib) || own.v < mem->limit_kib.v))
+		mem->limit_kib = own;
+	mem->group_limit_kib = vm->local.pid ? vm->local.memory.around_kib : vi64_absent(AVAIL_NONE);
+	mem->limit_group = vi64_has(mem->group_limit_kib) ? vm->local.memory.group : 0;
 }
 
-static void apply_facts(const struct lv_reader *rd, const struct vm_cache *vm, struct vm_sample *v)
+static void apply_facts(const struct lv_reader *reader, const struct vm_cache *vm, struct vm_sample *v)
 {
 	v->flags = vm->have_facts ? vm->facts.flags : VM_FLAG_NO_RULES;
 	if (vm->persistent)
 		v->flags |= VM_FLAG_PERSISTENT;
-	if (vm->job || (vm->local.pid && local_sends(&rd->proc, &vm->local)))
+	if (vm->job || (vm->local.pid && local_sends(&reader->proc, &vm->local)))
 		v->flags |= VM_FLAG_JOB;
 	settle_quota(vm, v);
 	settle_limit(vm, &v->mem);
@@ -453,36 +458,36 @@ static void apply_facts(const struct lv_reader *rd, const struct vm_cache *vm, s
 	v->mem_nodes_strict = vm->facts.mem_nodes_strict;
 }
 
-void vm_settle(struct lv_reader *rd, struct row *row, struct vm_sample *v)
+void vm_settle(struct lv_reader *reader, struct row *row, struct vm_sample *vm)
 {
 	if (!row->local)
-		vcpus_from_cache(rd, row->vm, v);
-	if (row->balloon && !(rd->seen & SEEN_BALLOON) && !row->hung && !rd->order->safe_only &&
-		clock_ns() < rd->until_ns)
-		memory_by_call(v, row->dom);
-	apply_facts(rd, row->vm, v);
-	settle_vcpus(rd, row, v);
-	settle_memory(rd, row, v);
-	settle_io(rd, row, v);
+		vcpus_from_cache(reader, row->vm, vm);
+	if (row->balloon && !(reader->seen & SEEN_BALLOON) && !row->hung && !reader->order->safe_only &&
+		clock_ns() < reader->until_ns)
+		memory_by_call(vm, row->dom);
+	apply_facts(reader, row->vm, vm);
+	settle_vcpus(reader, row, vm);
+	settle_memory(reader, row, vm);
+	settle_io(reader, row, vm);
 }
 
-static void take_record(struct lv_reader *rd, virDomainStatsRecordPtr r)
+static void take_record(struct lv_reader *reader, virDomainStatsRecordPtr r)
 {
 	if (r)
-		rd->seen |= stats_fill(&rd->sample, r->params, r->nparams);
+		reader->seen |= stats_fill(&reader->sample, r->params, r->nparams);
 }
 
-void vm_fill(struct lv_reader *rd, struct row *row, struct vm_sample *v)
+void vm_fill(struct lv_reader *reader, struct row *row, struct vm_sample *vm)
 {
 	const char *name = virDomainGetName(row->dom);
 	virDomainInfo info;
-	v->id = row->vm->id;
-	snprintf(v->name, sizeof v->name, "%s", name ? name : "");
+	vm->id = row->vm->id;
+	snprintf(vm->name, sizeof vm->name, "%s", name ? name : "");
 	if (!row->state && virDomainGetInfo(row->dom, &info) == 0)
-		v->state = stats_state(info.state);
-	take_record(rd, row->state);
-	take_record(rd, row->more);
+		vm->state = stats_state(info.state);
+	take_record(reader, row->state);
+	take_record(reader, row->more);
 	if (row->local)
-		row->local = local_fill(rd, row);
-	v->hung_since_ns = row->hung ? rd->sample.time_ns : 0;
+		row->local = local_fill(reader, row);
+	vm->hung_since_ns = row->hung ? reader->sample.time_ns : 0;
 }

@@ -12,10 +12,10 @@ static int by_uuid(const void *key, const void *item)
 	return uuid_compare(key, (*vm)->uuid);
 }
 
-static size_t position(const struct vm_caches *c, const uint8_t uuid[UUID_BYTES], bool *found)
+static size_t position(const struct vm_caches *caches, const uint8_t uuid[UUID_BYTES], bool *found)
 {
-	size_t at = array_place(uuid, c->vms, c->n, sizeof *c->vms, by_uuid);
-	*found = at < c->n && uuid_compare(c->vms[at]->uuid, uuid) == 0;
+	size_t at = array_place(uuid, caches->vms, caches->n, sizeof *caches->vms, by_uuid);
+	*found = at < caches->n && uuid_compare(caches->vms[at]->uuid, uuid) == 0;
 	return at;
 }
 
@@ -34,51 +34,51 @@ static void begin(struct vm_cache *vm, const uint8_t uuid[UUID_BYTES], int id)
 	dom_facts_init(&vm->facts);
 }
 
-struct vm_cache *vm_cache_find(const struct vm_caches *c, const uint8_t uuid[UUID_BYTES])
+struct vm_cache *vm_cache_find(const struct vm_caches *caches, const uint8_t uuid[UUID_BYTES])
 {
 	bool found;
-	size_t at = position(c, uuid, &found);
-	return found ? c->vms[at] : NULL;
+	size_t at = position(caches, uuid, &found);
+	return found ? caches->vms[at] : NULL;
 }
 
-struct vm_cache *vm_cache_get(struct vm_caches *c, const uint8_t uuid[UUID_BYTES], int id)
+struct vm_cache *vm_cache_get(struct vm_caches *caches, const uint8_t uuid[UUID_BYTES], int id)
 {
 	bool found;
-	size_t at = position(c, uuid, &found);
-	if (found && c->vms[at]->id != id) {
-		forget(c->vms[at]);
-		begin(c->vms[at], uuid, id);
+	size_t at = position(caches, uuid, &found);
+	if (found && caches->vms[at]->id != id) {
+		forget(caches->vms[at]);
+		begin(caches->vms[at], uuid, id);
 	}
 	if (found)
-		return c->vms[at];
-	bool room = array_grow(&c->vms, &c->cap, c->n + 1, sizeof *c->vms);
+		return caches->vms[at];
+	bool room = array_grow(&caches->vms, &caches->cap, caches->n + 1, sizeof *caches->vms);
 	struct vm_cache *vm = room ? malloc(sizeof *vm) : NULL;
 	if (!vm)
 		return NULL;
 	begin(vm, uuid, id);
-	memmove(c->vms + at + 1, c->vms + at, (c->n - at) * sizeof(struct vm_cache *));
-	c->vms[at] = vm;
-	c->n++;
+	memmove(caches->vms + at + 1, caches->vms + at, (caches->n - at) * sizeof(struct vm_cache *));
+	caches->vms[at] = vm;
+	caches->n++;
 	return vm;
 }
 
-void vm_cache_prune(struct vm_caches *c, uint64_t round)
+void vm_cache_prune(struct vm_caches *caches, uint64_t round)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < c->n; i++) {
-		if (c->vms[i]->round == round) {
-			c->vms[n++] = c->vms[i];
+	for (size_t i = 0; i < caches->n; i++) {
+		if (caches->vms[i]->round == round) {
+			caches->vms[n++] = caches->vms[i];
 		} else {
-			forget(c->vms[i]);
-			free(c->vms[i]);
+			forget(caches->vms[i]);
+			free(caches->vms[i]);
 		}
 	}
-	c->n = n;
+	caches->n = n;
 }
 
-void vm_cache_done(struct vm_caches *c)
+void vm_cache_done(struct vm_caches *caches)
 {
-	vm_cache_prune(c, UINT64_MAX);
-	free(c->vms);
-	memset(c, 0, sizeof *c);
+	vm_cache_prune(caches, UINT64_MAX);
+	free(caches->vms);
+	memset(caches, 0, sizeof *caches);
 }

@@ -49,11 +49,11 @@ struct vm_caches {
 	size_t n, cap;
 };
 
-struct vm_cache *vm_cache_find(const struct vm_caches *c, const uint8_t uuid[UUID_BYTES]);
+struct vm_cache *vm_cache_find(const struct vm_caches *caches, const uint8_t uuid[UUID_BYTES]);
 /* Finds or makes; a VM that restarted (other id) begins anew. NULL: out of memory. */
-struct vm_cache *vm_cache_get(struct vm_caches *c, const uint8_t uuid[UUID_BYTES], int id);
+struct vm_cache *vm_cache_get(struct vm_caches *caches, const uint8_t uuid[UUID_BYTES], int id);
 /* Drops those not seen in this round. */
-void vm_cache_prune(struct vm_caches *c, uint64_t round);
-void vm_cache_done(struct vm_caches *c);
+void vm_cache_prune(struct vm_caches *caches, uint64_t round);
+void vm_cache_done(struct vm_caches *caches);
 
 #endif

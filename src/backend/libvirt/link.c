@@ -99,39 +99,40 @@ static void loop_start(void)
 
 /* ---- events ---- */
 
-static void notify(struct link *l)
+static void notify(struct link *link)
 {
 	uint64_t one = 1;
-	if (write(l->notify_fd, &one, sizeof one) < 0)
+	if (write(link->notify_fd, &one, sizeof one) < 0)
 		return; /* the counter is full: a wake-up is pending anyway */
 }
 
-static struct link_event *inbox_slot(struct link *l)
+static struct link_event *inbox_slot(struct link *link)
 {
-	struct link_event *slot = array_more(&l->inbox, &l->n_inbox, &l->cap_inbox, INBOX_MOST, sizeof *slot);
+	struct link_event *slot =
+		array_more(&link->inbox, &link->n_inbox, &link->cap_inbox, INBOX_MOST, sizeof *slot);
 	if (slot)
 		return slot;
-	if (l->n_inbox)
-		l->inbox[l->n_inbox - 1].kind = EVENT_OVERFLOW;
+	if (link->n_inbox)
+		link->inbox[link->n_inbox - 1].kind = EVENT_OVERFLOW;
 	return NULL;
 }
 
-static void inbox_put(struct link *l, virDomainPtr dom, struct link_event ev)
+static void inbox_put(struct link *link, virDomainPtr dom, struct link_event event)
 {
-	ev.time_ns = clock_ns();
-	if (virDomainGetUUID(dom, ev.uuid) < 0)
+	event.time_ns = clock_ns();
+	if (virDomainGetUUID(dom, event.uuid) < 0)
 		return;
-	pthread_mutex_lock(&l->lock);
-	struct link_event *slot = inbox_slot(l);
+	pthread_mutex_lock(&link->lock);
+	struct link_event *slot = inbox_slot(link);
 	if (slot)
-		*slot = ev;
-	pthread_mutex_unlock(&l->lock);
-	notify(l);
+		*slot = event;
+	pthread_mutex_unlock(&link->lock);
+	notify(link);
 }
 
-static int on_lifecycle(virConnectPtr c, virDomainPtr dom, int event, int detail, void *l)
+static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *l)
 {
-	(void)c;
+	(void)conn;
 	bool stopped = event == VIR_DOMAIN_EVENT_STOPPED;
 	bool saved = stopped && (detail == VIR_DOMAIN_EVENT_STOPPED_SAVED ||
 					detail == VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT);
@@ -142,9 +143,9 @@ static int on_lifecycle(virConnectPtr c, virDomainPtr dom, int event, int detail
 	return 0;
 }
 
-static void on_tunable(virConnectPtr c, virDomainPtr dom, virTypedParameterPtr params, int n, void *l)
+static void on_tunable(virConnectPtr conn, virDomainPtr dom, virTypedParameterPtr params, int n, void *l)
 {
-	(void)c;
+	(void)conn;
 	for (int i = 0; i < n; i++) {
 		struct cpuset map;
 		unsigned vcpu;
@@ -159,24 +160,24 @@ static void on_tunable(virConnectPtr c, virDomainPtr dom, virTypedParameterPtr p
 	}
 }
 
-static void on_balloon(virConnectPtr c, virDomainPtr dom, unsigned long long actual, void *l)
+static void on_balloon(virConnectPtr conn, virDomainPtr dom, unsigned long long actual, void *l)
 {
-	(void)c;
+	(void)conn;
 	if (actual <= INT64_MAX)
 		inbox_put(l, dom,
 			(struct link_event){.kind = EVENT_BALLOON, .vcpu = -1, .kib = (int64_t)actual});
 }
 
-static void on_device(virConnectPtr c, virDomainPtr dom, const char *alias, void *l)
+static void on_device(virConnectPtr conn, virDomainPtr dom, const char *alias, void *l)
 {
-	(void)c;
+	(void)conn;
 	(void)alias;
 	inbox_put(l, dom, (struct link_event){.kind = EVENT_DEFINITION, .vcpu = -1});
 }
 
-static void on_metadata(virConnectPtr c, virDomainPtr dom, int type, const char *uri, void *l)
+static void on_metadata(virConnectPtr conn, virDomainPtr dom, int type, const char *uri, void *l)
 {
-	(void)c;
+	(void)conn;
 	(void)type;
 	if (uri && strcmp(uri, PINMARK_URI) == 0)
 		return; /* our own mark tells nothing new */
@@ -186,32 +187,32 @@ static void on_metadata(virConnectPtr c, virDomainPtr dom, int type, const char 
 /* libvirt will not call this callback again. */
 static void let_go(void *arg)
 {
-	struct link *l = arg;
-	pthread_mutex_lock(&l->lock);
-	l->held--;
-	pthread_cond_broadcast(&l->wake);
-	pthread_mutex_unlock(&l->lock);
+	struct link *link = arg;
+	pthread_mutex_lock(&link->lock);
+	link->held--;
+	pthread_cond_broadcast(&link->wake);
+	pthread_mutex_unlock(&link->lock);
 }
 
-static void hold(struct link *l, int by)
+static void hold(struct link *link, int by)
 {
-	pthread_mutex_lock(&l->lock);
-	l->held += by;
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_lock(&link->lock);
+	link->held += by;
+	pthread_mutex_unlock(&link->lock);
 }
 
-static void set_phase(struct link *l, enum link_phase phase, const struct err *why)
+static void set_phase(struct link *link, enum link_phase phase, const struct err *why)
 {
-	pthread_mutex_lock(&l->lock);
-	l->phase = phase;
+	pthread_mutex_lock(&link->lock);
+	link->phase = phase;
 	if (why)
-		l->why = *why;
-	pthread_cond_broadcast(&l->answer);
-	pthread_mutex_unlock(&l->lock);
-	notify(l);
+		link->why = *why;
+	pthread_cond_broadcast(&link->answer);
+	pthread_mutex_unlock(&link->lock);
+	notify(link);
 }
 
-static void on_close(virConnectPtr c, int reason, void *arg)
+static void on_close(virConnectPtr conn, int reason, void *arg)
 {
 	static const char *const text[] = {
 		[VIR_CONNECT_CLOSE_REASON_ERROR] = "the connection broke",
@@ -220,154 +221,155 @@ static void on_close(virConnectPtr c, int reason, void *arg)
 		[VIR_CONNECT_CLOSE_REASON_CLIENT] = "closed",
 	};
 	struct err why;
-	(void)c;
+	(void)conn;
 	err_set(&why, ERR_CONNECT, "%s",
 		reason >= 0 && reason <= VIR_CONNECT_CLOSE_REASON_CLIENT ? text[reason] : text[0]);
 	set_phase(arg, PHASE_LOST, &why);
 }
 
-static void register_event(struct link *l, int id, virConnectDomainEventGenericCallback fn)
+static void register_event(struct link *link, int id, virConnectDomainEventGenericCallback fn)
 {
-	hold(l, 1);
-	int cb = virConnectDomainEventRegisterAny(l->conn, NULL, id, fn, l, let_go);
+	hold(link, 1);
+	int cb = virConnectDomainEventRegisterAny(link->conn, NULL, id, fn, link, let_go);
 	if (cb < 0)
-		hold(l, -1); /* a driver without this event: the slow round finds the change */
+		hold(link, -1); /* a driver without this event: the slow round finds the change */
 	else
-		l->callback_ids[l->n_callbacks++] = cb;
+		link->callback_ids[link->n_callbacks++] = cb;
 }
 
-static void register_all(struct link *l)
+static void register_all(struct link *link)
 {
 	/* Unregistering waits for a call under way, and some drivers take the callback without ever letting
 	 * go of it. */
-	virConnectRegisterCloseCallback(l->conn, on_close, l, NULL);
-	virConnectSetKeepAlive(l->conn, KEEPALIVE_S, KEEPALIVE_COUNT); /* drivers without a line refuse it */
-	if (!l->want_events)
+	virConnectRegisterCloseCallback(link->conn, on_close, link, NULL);
+	virConnectSetKeepAlive(
+		link->conn, KEEPALIVE_S, KEEPALIVE_COUNT); /* drivers without a line refuse it */
+	if (!link->want_events)
 		return;
-	register_event(l, VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle));
-	register_event(l, VIR_DOMAIN_EVENT_ID_TUNABLE, VIR_DOMAIN_EVENT_CALLBACK(on_tunable));
-	register_event(l, VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE, VIR_DOMAIN_EVENT_CALLBACK(on_balloon));
-	register_event(l, VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, VIR_DOMAIN_EVENT_CALLBACK(on_device));
-	register_event(l, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(on_device));
-	register_event(l, VIR_DOMAIN_EVENT_ID_METADATA_CHANGE, VIR_DOMAIN_EVENT_CALLBACK(on_metadata));
+	register_event(link, VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle));
+	register_event(link, VIR_DOMAIN_EVENT_ID_TUNABLE, VIR_DOMAIN_EVENT_CALLBACK(on_tunable));
+	register_event(link, VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE, VIR_DOMAIN_EVENT_CALLBACK(on_balloon));
+	register_event(link, VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, VIR_DOMAIN_EVENT_CALLBACK(on_device));
+	register_event(link, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(on_device));
+	register_event(link, VIR_DOMAIN_EVENT_ID_METADATA_CHANGE, VIR_DOMAIN_EVENT_CALLBACK(on_metadata));
 }
 
 /* ---- the worker ---- */
 
-static void disconnect(struct link *l)
+static void disconnect(struct link *link)
 {
-	if (!l->conn)
+	if (!link->conn)
 		return;
-	virConnectUnregisterCloseCallback(l->conn, on_close);
-	for (int i = 0; i < l->n_callbacks; i++)
-		virConnectDomainEventDeregisterAny(l->conn, l->callback_ids[i]);
-	virConnectClose(l->conn);
-	l->conn = NULL;
+	virConnectUnregisterCloseCallback(link->conn, on_close);
+	for (int i = 0; i < link->n_callbacks; i++)
+		virConnectDomainEventDeregisterAny(link->conn, link->callback_ids[i]);
+	virConnectClose(link->conn);
+	link->conn = NULL;
 }
 
-static struct request *next_request(struct link *l)
+static struct request *next_request(struct link *link)
 {
-	pthread_mutex_lock(&l->lock);
-	while (!l->queue && !l->leaving)
-		pthread_cond_wait(&l->wake, &l->lock);
-	struct request *r = l->leaving ? NULL : l->queue;
-	if (r) {
-		l->queue = r->next;
-		if (!l->queue)
-			l->tail = &l->queue;
-		r->state = REQ_RUNNING;
+	pthread_mutex_lock(&link->lock);
+	while (!link->queue && !link->leaving)
+		pthread_cond_wait(&link->wake, &link->lock);
+	struct request *req = link->leaving ? NULL : link->queue;
+	if (req) {
+		link->queue = req->next;
+		if (!link->queue)
+			link->tail = &link->queue;
+		req->state = REQ_RUNNING;
 	}
-	pthread_mutex_unlock(&l->lock);
-	return r;
+	pthread_mutex_unlock(&link->lock);
+	return req;
 }
 
-static void finish(struct link *l, struct request *r)
+static void finish(struct link *link, struct request *req)
 {
-	pthread_mutex_lock(&l->lock);
-	bool given_up = r->state == REQ_GIVEN_UP;
+	pthread_mutex_lock(&link->lock);
+	bool given_up = req->state == REQ_GIVEN_UP;
 	if (!given_up) {
-		r->state = REQ_DONE;
-		pthread_cond_broadcast(&l->answer);
+		req->state = REQ_DONE;
+		pthread_cond_broadcast(&link->answer);
 	}
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&link->lock);
 	if (given_up)
-		r->drop(r);
+		req->drop(req);
 	else
-		notify(l);
+		notify(link);
 }
 
-static void drop_queue(struct link *l)
+static void drop_queue(struct link *link)
 {
-	pthread_mutex_lock(&l->lock);
-	struct request *r = l->queue;
-	l->queue = NULL;
-	l->tail = &l->queue;
-	pthread_mutex_unlock(&l->lock);
-	while (r) {
-		struct request *next = r->next;
-		r->drop(r);
-		r = next;
+	pthread_mutex_lock(&link->lock);
+	struct request *req = link->queue;
+	link->queue = NULL;
+	link->tail = &link->queue;
+	pthread_mutex_unlock(&link->lock);
+	while (req) {
+		struct request *next = req->next;
+		req->drop(req);
+		req = next;
 	}
 }
 
 /* A connection that died in a strange way may keep a callback: then the link stays in memory rather than
  * being pulled from under it. */
-static void link_destroy(struct link *l)
+static void link_destroy(struct link *link)
 {
-	pthread_mutex_lock(&l->lock);
-	bool held = l->held > 0;
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_lock(&link->lock);
+	bool held = link->held > 0;
+	pthread_mutex_unlock(&link->lock);
 	if (held)
 		return;
-	close(l->notify_fd);
-	pthread_mutex_destroy(&l->lock);
-	pthread_cond_destroy(&l->wake);
-	pthread_cond_destroy(&l->answer);
-	free(l->inbox);
-	free(l);
+	close(link->notify_fd);
+	pthread_mutex_destroy(&link->lock);
+	pthread_cond_destroy(&link->wake);
+	pthread_cond_destroy(&link->answer);
+	free(link->inbox);
+	free(link);
 }
 
 /* The loop thread lets go of the callbacks a moment after the connection was closed. */
-static void await_callbacks(struct link *l)
+static void await_callbacks(struct link *link)
 {
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += 1;
-	while (l->held > 0)
-		if (pthread_cond_timedwait(&l->wake, &l->lock, &until) != 0)
+	while (link->held > 0)
+		if (pthread_cond_timedwait(&link->wake, &link->lock, &until) != 0)
 			return;
 }
 
-static void worker_end(struct link *l)
+static void worker_end(struct link *link)
 {
-	disconnect(l);
-	drop_queue(l);
-	pthread_mutex_lock(&l->lock);
-	await_callbacks(l);
-	l->ended = true;
-	bool orphan = l->orphan;
-	pthread_cond_broadcast(&l->answer);
-	pthread_mutex_unlock(&l->lock);
+	disconnect(link);
+	drop_queue(link);
+	pthread_mutex_lock(&link->lock);
+	await_callbacks(link);
+	link->ended = true;
+	bool orphan = link->orphan;
+	pthread_cond_broadcast(&link->answer);
+	pthread_mutex_unlock(&link->lock);
 	if (orphan)
-		link_destroy(l);
+		link_destroy(link);
 }
 
 static void *worker_main(void *arg)
 {
-	struct link *l = arg;
+	struct link *link = arg;
 	struct err why = ERR_INIT;
-	l->conn = connect_open(&l->wish, &l->result, &why);
-	if (l->conn) {
-		register_all(l);
-		set_phase(l, PHASE_OPEN, NULL);
+	link->conn = connect_open(&link->wish, &link->result, &why);
+	if (link->conn) {
+		register_all(link);
+		set_phase(link, PHASE_OPEN, NULL);
 	} else {
-		set_phase(l, PHASE_FAILED, &why);
+		set_phase(link, PHASE_FAILED, &why);
 	}
-	for (struct request *r; (r = next_request(l));) {
-		r->run(r, l->conn);
-		finish(l, r);
+	for (struct request *req; (req = next_request(link));) {
+		req->run(req, link->conn);
+		finish(link, req);
 	}
-	worker_end(l);
+	worker_end(link);
 	return NULL;
 }
 
@@ -375,181 +377,181 @@ static void *worker_main(void *arg)
 
 static struct link *link_new(const struct connect_wish *wish, bool events, int notify_fd)
 {
-	struct link *l = calloc(1, sizeof *l);
-	if (!l)
+	struct link *link = calloc(1, sizeof *link);
+	if (!link)
 		return NULL;
-	l->notify_fd = dup(notify_fd);
-	if (l->notify_fd < 0) {
-		free(l);
+	link->notify_fd = dup(notify_fd);
+	if (link->notify_fd < 0) {
+		free(link);
 		return NULL;
 	}
 	pthread_condattr_t attr;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_mutex_init(&l->lock, NULL);
-	pthread_cond_init(&l->wake, &attr);
-	pthread_cond_init(&l->answer, &attr);
+	pthread_mutex_init(&link->lock, NULL);
+	pthread_cond_init(&link->wake, &attr);
+	pthread_cond_init(&link->answer, &attr);
 	pthread_condattr_destroy(&attr);
-	l->tail = &l->queue;
-	l->wish = *wish;
-	l->want_events = events;
-	return l;
+	link->tail = &link->queue;
+	link->wish = *wish;
+	link->want_events = events;
+	return link;
 }
 
-struct link *link_start(const struct connect_wish *wish, bool events, int notify_fd, struct err *e)
+struct link *link_start(const struct connect_wish *wish, bool events, int notify_fd, struct err *err)
 {
 	loop_start();
-	struct link *l = link_new(wish, events, notify_fd);
-	if (!l) {
-		err_set(e, ERR_NOMEM, "out of memory for a connection");
+	struct link *link = link_new(wish, events, notify_fd);
+	if (!link) {
+		err_set(err, ERR_NOMEM, "out of memory for a connection");
 		return NULL;
 	}
-	if (thread_create(&l->thread, worker_main, l) != 0) {
-		link_destroy(l);
-		err_set(e, ERR_RUNTIME, "cannot start a thread for a connection");
+	if (thread_create(&link->thread, worker_main, link) != 0) {
+		link_destroy(link);
+		err_set(err, ERR_RUNTIME, "cannot start a thread for a connection");
 		return NULL;
 	}
-	return l;
+	return link;
 }
 
-enum link_phase link_phase(struct link *l, struct err *why)
+enum link_phase link_phase(struct link *link, struct err *why)
 {
-	pthread_mutex_lock(&l->lock);
-	enum link_phase phase = l->phase;
+	pthread_mutex_lock(&link->lock);
+	enum link_phase phase = link->phase;
 	if (why && (phase == PHASE_FAILED || phase == PHASE_LOST))
-		*why = l->why;
-	pthread_mutex_unlock(&l->lock);
+		*why = link->why;
+	pthread_mutex_unlock(&link->lock);
 	return phase;
 }
 
 /* One wait for the worker; false when the time is up. The lock is held. */
-static bool wait_answer(struct link *l, int64_t until_ns)
+static bool wait_answer(struct link *link, int64_t until_ns)
 {
 	struct timespec t = {until_ns / 1000000000, until_ns % 1000000000};
-	return pthread_cond_timedwait(&l->answer, &l->lock, &t) == 0;
+	return pthread_cond_timedwait(&link->answer, &link->lock, &t) == 0;
 }
 
-enum link_phase link_wait_open(struct link *l, int64_t until_ns, struct err *why)
+enum link_phase link_wait_open(struct link *link, int64_t until_ns, struct err *why)
 {
-	pthread_mutex_lock(&l->lock);
-	while (l->phase == PHASE_OPENING && wait_answer(l, until_ns))
+	pthread_mutex_lock(&link->lock);
+	while (link->phase == PHASE_OPENING && wait_answer(link, until_ns))
 		;
-	pthread_mutex_unlock(&l->lock);
-	return link_phase(l, why);
+	pthread_mutex_unlock(&link->lock);
+	return link_phase(link, why);
 }
 
-const struct connect_result *link_result(const struct link *l)
+const struct connect_result *link_result(const struct link *link)
 {
-	return &l->result;
+	return &link->result;
 }
 
-void link_submit(struct link *l, struct request *r)
+void link_submit(struct link *link, struct request *req)
 {
-	pthread_mutex_lock(&l->lock);
-	r->rc = 0;
-	r->err = (struct err)ERR_INIT;
-	r->next = NULL;
-	r->state = REQ_QUEUED;
-	*l->tail = r;
-	l->tail = &r->next;
-	pthread_cond_signal(&l->wake);
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_lock(&link->lock);
+	req->rc = 0;
+	req->err = (struct err)ERR_INIT;
+	req->next = NULL;
+	req->state = REQ_QUEUED;
+	*link->tail = req;
+	link->tail = &req->next;
+	pthread_cond_signal(&link->wake);
+	pthread_mutex_unlock(&link->lock);
 }
 
-static void unqueue(struct link *l, struct request *r)
+static void unqueue(struct link *link, struct request *req)
 {
-	struct request **p = &l->queue;
-	while (*p && *p != r)
+	struct request **p = &link->queue;
+	while (*p && *p != req)
 		p = &(*p)->next;
 	if (*p)
-		*p = r->next;
-	l->tail = &l->queue;
-	while (*l->tail)
-		l->tail = &(*l->tail)->next;
+		*p = req->next;
+	link->tail = &link->queue;
+	while (*link->tail)
+		link->tail = &(*link->tail)->next;
 }
 
-bool link_await(struct link *l, struct request *r, int64_t until_ns)
+bool link_await(struct link *link, struct request *req, int64_t until_ns)
 {
-	pthread_mutex_lock(&l->lock);
-	while (r->state != REQ_DONE && wait_answer(l, until_ns))
+	pthread_mutex_lock(&link->lock);
+	while (req->state != REQ_DONE && wait_answer(link, until_ns))
 		;
-	bool done = r->state == REQ_DONE;
-	pthread_mutex_unlock(&l->lock);
+	bool done = req->state == REQ_DONE;
+	pthread_mutex_unlock(&link->lock);
 	return done;
 }
 
-enum give_up link_give_up(struct link *l, struct request *r)
+enum give_up link_give_up(struct link *link, struct request *req)
 {
-	pthread_mutex_lock(&l->lock);
-	enum give_up how = r->state == REQ_QUEUED ? GAVE_UP_QUEUED : GAVE_UP_BEGUN;
-	if (r->state == REQ_DONE)
+	pthread_mutex_lock(&link->lock);
+	enum give_up how = req->state == REQ_QUEUED ? GAVE_UP_QUEUED : GAVE_UP_BEGUN;
+	if (req->state == REQ_DONE)
 		how = GAVE_UP_DONE;
 	if (how == GAVE_UP_QUEUED)
-		unqueue(l, r);
+		unqueue(link, req);
 	else if (how == GAVE_UP_BEGUN)
-		r->state = REQ_GIVEN_UP;
-	pthread_mutex_unlock(&l->lock);
+		req->state = REQ_GIVEN_UP;
+	pthread_mutex_unlock(&link->lock);
 	if (how == GAVE_UP_QUEUED)
-		r->drop(r);
+		req->drop(req);
 	return how;
 }
 
-bool link_finished(struct link *l, struct request *r)
+bool link_finished(struct link *link, struct request *req)
 {
-	pthread_mutex_lock(&l->lock);
-	bool done = r->state == REQ_DONE;
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_lock(&link->lock);
+	bool done = req->state == REQ_DONE;
+	pthread_mutex_unlock(&link->lock);
 	return done;
 }
 
-size_t link_events(struct link *l, struct link_event *out, size_t max)
+size_t link_events(struct link *link, struct link_event *out, size_t max)
 {
-	pthread_mutex_lock(&l->lock);
-	size_t n = min_of(l->n_inbox, max);
+	pthread_mutex_lock(&link->lock);
+	size_t n = min_of(link->n_inbox, max);
 	if (n)
-		memcpy(out, l->inbox, n * sizeof *out);
-	l->n_inbox -= n;
-	if (l->n_inbox)
-		memmove(l->inbox, l->inbox + n, l->n_inbox * sizeof *out);
-	pthread_mutex_unlock(&l->lock);
+		memcpy(out, link->inbox, n * sizeof *out);
+	link->n_inbox -= n;
+	if (link->n_inbox)
+		memmove(link->inbox, link->inbox + n, link->n_inbox * sizeof *out);
+	pthread_mutex_unlock(&link->lock);
 	return n;
 }
 
-void link_leave(struct link *l)
+void link_leave(struct link *link)
 {
-	pthread_mutex_lock(&l->lock);
-	l->leaving = true;
-	pthread_cond_broadcast(&l->wake);
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_lock(&link->lock);
+	link->leaving = true;
+	pthread_cond_broadcast(&link->wake);
+	pthread_mutex_unlock(&link->lock);
 }
 
-bool link_reap(struct link *l)
+bool link_reap(struct link *link)
 {
-	pthread_mutex_lock(&l->lock);
-	bool ended = l->ended;
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_lock(&link->lock);
+	bool ended = link->ended;
+	pthread_mutex_unlock(&link->lock);
 	if (!ended)
 		return false;
-	pthread_join(l->thread, NULL);
-	link_destroy(l);
+	pthread_join(link->thread, NULL);
+	link_destroy(link);
 	return true;
 }
 
-void link_free(struct link *l, int64_t until_ns)
+void link_free(struct link *link, int64_t until_ns)
 {
-	if (!l)
+	if (!link)
 		return;
-	link_leave(l);
-	pthread_mutex_lock(&l->lock);
-	while (!l->ended && wait_answer(l, until_ns))
+	link_leave(link);
+	pthread_mutex_lock(&link->lock);
+	while (!link->ended && wait_answer(link, until_ns))
 		;
-	bool ended = l->ended;
-	l->orphan = !ended;
-	pthread_t thread = l->thread;
-	pthread_mutex_unlock(&l->lock);
+	bool ended = link->ended;
+	link->orphan = !ended;
+	pthread_t thread = link->thread;
+	pthread_mutex_unlock(&link->lock);
 	if (ended) {
 		pthread_join(thread, NULL);
-		link_destroy(l);
+		link_destroy(link);
 	} else {
 		pthread_detach(thread);
 	}

@@ -53,35 +53,35 @@ struct link_event {
 
 /* Starts the process's loop thread (once) and the worker, which opens the connection. notify_fd (an eventfd,
  * duplicated) is written when the phase changes or an event comes. */
-struct link *link_start(const struct connect_wish *wish, bool events, int notify_fd, struct err *e);
-enum link_phase link_phase(struct link *l, struct err *why);
+struct link *link_start(const struct connect_wish *wish, bool events, int notify_fd, struct err *err);
+enum link_phase link_phase(struct link *link, struct err *why);
 /* Waits until it is no longer PHASE_OPENING, at most until then. */
-enum link_phase link_wait_open(struct link *l, int64_t until_ns, struct err *why);
+enum link_phase link_wait_open(struct link *link, int64_t until_ns, struct err *why);
 /* What was really connected. Only once the phase is PHASE_OPEN or PHASE_LOST. */
-const struct connect_result *link_result(const struct link *l);
+const struct connect_result *link_result(const struct link *link);
 
-void link_submit(struct link *l, struct request *r);
-/* True: finished, r is the caller's again. False: the time came first; wait again or give up. */
-bool link_await(struct link *l, struct request *r, int64_t until_ns);
+void link_submit(struct link *link, struct request *req);
+/* True: finished, req is the caller's again. False: the time came first; wait again or give up. */
+bool link_await(struct link *link, struct request *req, int64_t until_ns);
 enum give_up {
 	GAVE_UP_DONE,   /* it had just finished: r is the caller's */
 	GAVE_UP_QUEUED, /* it never began and never will; r is dropped */
 	GAVE_UP_BEGUN,  /* r is the worker's, which will drop it; the link should be left */
 };
-enum give_up link_give_up(struct link *l, struct request *r);
+enum give_up link_give_up(struct link *link, struct request *req);
 /* True when a submitted request has finished: then it is the caller's again. */
-bool link_finished(struct link *l, struct request *r);
+bool link_finished(struct link *link, struct request *req);
 
 /* Moves up to max events out, oldest first. */
-size_t link_events(struct link *l, struct link_event *out, size_t max);
+size_t link_events(struct link *link, struct link_event *out, size_t max);
 
 /* Asks the worker to close the connection and end once its present call returns. Requests that wait are
  * dropped. */
-void link_leave(struct link *l);
+void link_leave(struct link *link);
 /* True when a link that was left has ended; it is freed then and must not be used again. */
-bool link_reap(struct link *l);
+bool link_reap(struct link *link);
 /* Leaves; waits until then; frees. A worker that is still stuck frees the link itself, should it ever return.
  */
-void link_free(struct link *l, int64_t until_ns);
+void link_free(struct link *link, int64_t until_ns);
 
 #endif

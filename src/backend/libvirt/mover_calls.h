@@ -24,12 +24,12 @@ struct ask {
 };
 
 /* rc < 0: error says why. */
-void ask_source(struct request *r, virConnectPtr c);  /* look: the guest */
-void ask_target(struct request *r, virConnectPtr c);  /* look: room, what it needs, is it there */
-void ask_migrate(struct request *r, virConnectPtr c); /* blocks until it is over */
-void ask_progress(struct request *r, virConnectPtr c);
-void ask_abort(struct request *r, virConnectPtr c);
-void ask_place(struct request *r, virConnectPtr c);   /* place, busy, defined */
-void ask_arrived(struct request *r, virConnectPtr c); /* how it went; sets autostart */
+void ask_source(struct request *req, virConnectPtr conn);  /* look: the guest */
+void ask_target(struct request *req, virConnectPtr conn);  /* look: room, what it needs, is it there */
+void ask_migrate(struct request *req, virConnectPtr conn); /* blocks until it is over */
+void ask_progress(struct request *req, virConnectPtr conn);
+void ask_abort(struct request *req, virConnectPtr conn);
+void ask_place(struct request *req, virConnectPtr conn);   /* place, busy, defined */
+void ask_arrived(struct request *req, virConnectPtr conn); /* how it went; sets autostart */
 
 #endif

@@ -22,18 +22,18 @@ struct pinmarks {
 	size_t n, cap;
 };
 
-void pinmarks_done(struct pinmarks *m);
+void pinmarks_done(struct pinmarks *marks);
 /* The element as libvirt gives it; what cannot be is passed over. -1: not to be read at all. */
-int pinmarks_read(struct pinmarks *m, const char *text, struct err *e);
+int pinmarks_read(struct pinmarks *marks, const char *text, struct err *err);
 /* A vCPU that is pinned to `now` is to be pinned to `to`. -1: out of memory. */
 int pinmarks_will(
-	struct pinmarks *m, int vcpu, const struct cpuset *now, bool pinned, const struct cpuset *to);
-void pinmarks_forget(struct pinmarks *m, int vcpu);
-const struct pinmark *pinmarks_find(const struct pinmarks *m, int vcpu);
+	struct pinmarks *marks, int vcpu, const struct cpuset *now, bool pinned, const struct cpuset *to);
+void pinmarks_forget(struct pinmarks *marks, int vcpu);
+const struct pinmark *pinmarks_find(const struct pinmarks *marks, int vcpu);
 /* Takes the mark and the pins that are ours out of a definition, and puts back those that were found. 1:
- * there were some, 0: not, -1: out of memory, with e set. */
-int pinmarks_strip(xmlNodePtr dom, struct err *e);
+ * there were some, 0: not, -1: out of memory, with err set. */
+int pinmarks_strip(xmlNodePtr dom, struct err *err);
 /* The element, for the caller to free; NULL: out of memory. */
-char *pinmarks_text(const struct pinmarks *m);
+char *pinmarks_text(const struct pinmarks *marks);
 
 #endif

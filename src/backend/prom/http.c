@@ -24,53 +24,53 @@ struct transfer {
 	char why[CURL_ERROR_SIZE];
 };
 
-struct http *http_new(const char *token, const char *ca_file, struct err *e)
+struct http *http_new(const char *token, const char *ca_file, struct err *err)
 {
-	struct http *h = calloc(1, sizeof *h);
-	if (!h || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-		free(h);
-		err_set(e, ERR_RUNTIME, "libcurl cannot be used");
+	struct http *http = calloc(1, sizeof *http);
+	if (!http || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		free(http);
+		err_set(err, ERR_RUNTIME, "libcurl cannot be used");
 		return NULL;
 	}
-	snprintf(h->token, sizeof h->token, "%s", token);
-	snprintf(h->ca_file, sizeof h->ca_file, "%s", ca_file);
-	h->multi = curl_multi_init();
-	if (!h->multi) {
-		http_free(h);
-		err_set(e, ERR_NOMEM, "out of memory");
+	snprintf(http->token, sizeof http->token, "%s", token);
+	snprintf(http->ca_file, sizeof http->ca_file, "%s", ca_file);
+	http->multi = curl_multi_init();
+	if (!http->multi) {
+		http_free(http);
+		err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	curl_multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)ABREAST);
-	return h;
+	curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)ABREAST);
+	return http;
 }
 
-void http_free(struct http *h)
+void http_free(struct http *http)
 {
-	if (!h)
+	if (!http)
 		return;
-	if (h->multi)
-		curl_multi_cleanup(h->multi);
-	explicit_bzero(h->token, sizeof h->token);
+	if (http->multi)
+		curl_multi_cleanup(http->multi);
+	explicit_bzero(http->token, sizeof http->token);
 	curl_global_cleanup();
-	free(h);
+	free(http);
 }
 
 static size_t on_data(char *data, size_t one, size_t n, void *arg)
 {
-	struct transfer *t = arg;
-	struct http_answer *a = t->to;
+	struct transfer *transfer = arg;
+	struct http_answer *answer = transfer->to;
 	n *= one;
-	if (n > t->most - a->len) {
-		err_set(&a->err, ERR_RUNTIME, "the answer is larger than %zu MiB", t->most >> 20);
+	if (n > transfer->most - answer->len) {
+		err_set(&answer->err, ERR_RUNTIME, "the answer is larger than %zu MiB", transfer->most >> 20);
 		return 0;
 	}
-	if (!array_grow(&a->text, &t->cap, a->len + n + 1, 1)) {
-		err_set(&a->err, ERR_NOMEM, "out of memory");
+	if (!array_grow(&answer->text, &transfer->cap, answer->len + n + 1, 1)) {
+		err_set(&answer->err, ERR_NOMEM, "out of memory");
 		return 0;
 	}
-	memcpy(a->text + a->len, data, n);
-	a->len += n;
-	a->text[a->len] = '\0';
+	memcpy(answer->text + answer->len, data, n);
+	answer->len += n;
+	answer->text[answer->len] = '\0';
 	return n;
 }
 
@@ -84,91 +84,92 @@ static bool may_have_token(const char *url)
 	return false;
 }
 
-static CURL *begin(const struct http *h, struct transfer *t, const char *url, double timeout_s)
+static CURL *begin(const struct http *http, struct transfer *transfer, const char *url, double timeout_s)
 {
-	CURL *c = curl_easy_init();
-	if (!c)
+	CURL *easy = curl_easy_init();
+	if (!easy)
 		return NULL;
-	curl_easy_setopt(c, CURLOPT_URL, url);
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(timeout_s * 1e3));
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->why);
-	curl_easy_setopt(c, CURLOPT_PRIVATE, (char *)t);
-	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 262144L);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, "vmtop/" VMTOP_VERSION);
-	if (*h->ca_file)
-		curl_easy_setopt(c, CURLOPT_CAINFO, h->ca_file);
-	if (*h->token && may_have_token(url)) {
-		curl_easy_setopt(c, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
-		curl_easy_setopt(c, CURLOPT_XOAUTH2_BEARER, h->token);
+	curl_easy_setopt(easy, CURLOPT_URL, url);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(timeout_s * 1e3));
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->why);
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *)transfer);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 262144L);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, "vmtop/" VMTOP_VERSION);
+	if (*http->ca_file)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
+	if (*http->token && may_have_token(url)) {
+		curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+		curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, http->token);
 	}
-	return c;
+	return easy;
 }
 
 /* A Prometheus says in the answer why it refuses; something else says it by a status alone. */
-static void ended(struct transfer *t, CURLcode rc)
+static void ended(struct transfer *transfer, CURLcode rc)
 {
-	struct http_answer *a = t->to;
-	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &a->status);
-	if (rc != CURLE_OK && !a->err.code)
-		err_set(&a->err, ERR_RUNTIME, "%s", *t->why ? t->why : curl_easy_strerror(rc));
-	else if (rc == CURLE_OK && a->status != 200 && !(a->text && *a->text == '{'))
-		err_set(&a->err, ERR_RUNTIME, "HTTP status %ld", a->status);
-	else if (rc == CURLE_OK && !a->text && !(a->text = calloc(1, 1)))
-		err_set(&a->err, ERR_NOMEM, "out of memory");
-	if (!a->err.code)
+	struct http_answer *answer = transfer->to;
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &answer->status);
+	if (rc != CURLE_OK && !answer->err.code)
+		err_set(&answer->err, ERR_RUNTIME, "%s",
+			*transfer->why ? transfer->why : curl_easy_strerror(rc));
+	else if (rc == CURLE_OK && answer->status != 200 && !(answer->text && *answer->text == '{'))
+		err_set(&answer->err, ERR_RUNTIME, "HTTP status %ld", answer->status);
+	else if (rc == CURLE_OK && !answer->text && !(answer->text = calloc(1, 1)))
+		err_set(&answer->err, ERR_NOMEM, "out of memory");
+	if (!answer->err.code)
 		return;
-	free(a->text);
-	a->text = NULL;
-	a->len = 0;
+	free(answer->text);
+	answer->text = NULL;
+	answer->len = 0;
 }
 
-static void run(struct http *h)
+static void run(struct http *http)
 {
 	int left = 1, n;
 	while (left) {
-		if (curl_multi_perform(h->multi, &left) != CURLM_OK)
+		if (curl_multi_perform(http->multi, &left) != CURLM_OK)
 			return;
-		for (CURLMsg *m; (m = curl_multi_info_read(h->multi, &n)) != NULL;) {
+		for (CURLMsg *m; (m = curl_multi_info_read(http->multi, &n)) != NULL;) {
 			char *t = NULL;
 			curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
 			if (m->msg == CURLMSG_DONE && t)
 				ended((struct transfer *)(void *)t, m->data.result);
 		}
-		if (left && curl_multi_poll(h->multi, NULL, 0, 1000, NULL) != CURLM_OK)
+		if (left && curl_multi_poll(http->multi, NULL, 0, 1000, NULL) != CURLM_OK)
 			return;
 	}
 }
 
-void http_get(struct http *h, const char *const *urls, size_t n, struct http_answer *to, double timeout_s,
+void http_get(struct http *http, const char *const *urls, size_t n, struct http_answer *to, double timeout_s,
 	size_t most_bytes)
 {
-	struct transfer *t = calloc(n, sizeof *t);
+	struct transfer *transfer = calloc(n, sizeof *transfer);
 	for (size_t i = 0; i < n; i++) {
 		to[i] = (struct http_answer){.text = NULL};
-		if (!t || !(t[i].easy = begin(h, &t[i], urls[i], timeout_s))) {
+		if (!transfer || !(transfer[i].easy = begin(http, &transfer[i], urls[i], timeout_s))) {
 			err_set(&to[i].err, ERR_NOMEM, "out of memory");
 			continue;
 		}
-		t[i].to = &to[i];
-		t[i].most = most_bytes;
-		curl_multi_add_handle(h->multi, t[i].easy);
+		transfer[i].to = &to[i];
+		transfer[i].most = most_bytes;
+		curl_multi_add_handle(http->multi, transfer[i].easy);
 	}
-	if (t)
-		run(h);
-	for (size_t i = 0; t && i < n; i++) {
-		if (!t[i].easy)
+	if (transfer)
+		run(http);
+	for (size_t i = 0; transfer && i < n; i++) {
+		if (!transfer[i].easy)
 			continue;
-		curl_multi_remove_handle(h->multi, t[i].easy);
-		curl_easy_cleanup(t[i].easy);
+		curl_multi_remove_handle(http->multi, transfer[i].easy);
+		curl_easy_cleanup(transfer[i].easy);
 		if (!to[i].text && !to[i].err.code)
 			err_set(&to[i].err, ERR_RUNTIME, "no answer");
 	}
-	free(t);
+	free(transfer);
 }
 
 int http_escape(char *url, size_t len, const char *text)

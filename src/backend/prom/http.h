@@ -17,10 +17,10 @@ struct http_answer {
 };
 
 /* token: sent as a bearer's, with https or to this machine alone; "" none. ca_file: "" the system's. */
-struct http *http_new(const char *token, const char *ca_file, struct err *e);
-void http_free(struct http *h);
+struct http *http_new(const char *token, const char *ca_file, struct err *err);
+void http_free(struct http *http);
 /* All of them, in at most timeout_s and most_bytes each. No redirect is followed. */
-void http_get(struct http *h, const char *const *urls, size_t n, struct http_answer *to, double timeout_s,
+void http_get(struct http *http, const char *const *urls, size_t n, struct http_answer *to, double timeout_s,
 	size_t most_bytes);
 /* Appends text with what a URL may not hold escaped. -1: there is no room. */
 int http_escape(char *url, size_t len, const char *text);

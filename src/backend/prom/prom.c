@@ -32,21 +32,21 @@ struct prom {
 	struct prom_rows was; /* of the last answer; f NULL: none */
 };
 
-static int read_token(const char *path, char *token, size_t len, struct err *e)
+static int read_token(const char *path, char *token, size_t len, struct err *err)
 {
 	token[0] = '\0';
-	FILE *f = *path ? fopen(path, "re") : NULL;
-	if (*path && !f)
-		return err_set(e, ERR_USAGE, "the token file %.200s cannot be read", path);
-	size_t n = f ? fread(token, 1, len - 1, f) : 0;
+	FILE *file = *path ? fopen(path, "re") : NULL;
+	if (*path && !file)
+		return err_set(err, ERR_USAGE, "the token file %.200s cannot be read", path);
+	size_t n = file ? fread(token, 1, len - 1, file) : 0;
 	token[n] = '\0';
 	token[strcspn(token, "\r\n")] = '\0';
-	if (f)
-		fclose(f);
+	if (file)
+		fclose(file);
 	return 0;
 }
 
-static int make_urls(struct prom *p, const char *uri, struct err *e)
+static int make_urls(struct prom *prom, const char *uri, struct err *err)
 {
 	static const char *const paths[WAYS] = {"/federate?match%5B%5D=", "/api/v1/query?query="};
 	char names[1024], all[1100];
@@ -56,55 +56,55 @@ static int make_urls(struct prom *p, const char *uri, struct err *e)
 	while (base > 5 && uri[base - 1] == '/')
 		base--;
 	for (size_t way = 0; way < WAYS; way++) {
-		snprintf(p->hosts_url[way], URL, "%.*s%s", (int)base - 5, uri + 5, paths[way]);
-		memcpy(p->all_url[way], p->hosts_url[way], URL);
-		if (http_escape(p->hosts_url[way], URL,
+		snprintf(prom->hosts_url[way], URL, "%.*s%s", (int)base - 5, uri + 5, paths[way]);
+		memcpy(prom->all_url[way], prom->hosts_url[way], URL);
+		if (http_escape(prom->hosts_url[way], URL,
 			    "{__name__=~\"vmtop_host_info|vmtop_host_sample_timestamp_seconds\"}") < 0 ||
-			http_escape(p->all_url[way], URL, all) < 0)
-			return err_set(e, ERR_USAGE, "the URL of this Prometheus is too long");
+			http_escape(prom->all_url[way], URL, all) < 0)
+			return err_set(err, ERR_USAGE, "the URL of this Prometheus is too long");
 	}
 	return 0;
 }
 
-struct prom *prom_open(const char *uri, const struct config *cfg, struct err *e)
+struct prom *prom_open(const char *uri, const struct config *cfg, struct err *err)
 {
 	char token[4096];
-	struct prom *p = calloc(1, sizeof *p);
-	int rc = p ? read_token(cfg->fleet_token_file, token, sizeof token, e)
-		   : err_set(e, ERR_NOMEM, "out of memory");
+	struct prom *prom = calloc(1, sizeof *prom);
+	int rc = prom ? read_token(cfg->fleet_token_file, token, sizeof token, err)
+		      : err_set(err, ERR_NOMEM, "out of memory");
 	if (rc == 0)
-		rc = make_urls(p, uri, e);
+		rc = make_urls(prom, uri, err);
 	if (rc == 0)
-		p->http = http_new(token, cfg->fleet_ca_file, e);
+		prom->http = http_new(token, cfg->fleet_ca_file, err);
 	explicit_bzero(token, sizeof token);
-	if (p && p->http) {
-		p->scrape_s = cfg->fleet_scrape_s;
-		return p;
+	if (prom && prom->http) {
+		prom->scrape_s = cfg->fleet_scrape_s;
+		return prom;
 	}
-	free(p);
+	free(prom);
 	return NULL;
 }
 
-void prom_close(struct prom *p)
+void prom_close(struct prom *prom)
 {
-	if (!p)
+	if (!prom)
 		return;
-	prom_rows_done(&p->was);
-	http_free(p->http);
-	free(p);
+	prom_rows_done(&prom->was);
+	http_free(prom->http);
+	free(prom);
 }
 
-/* -1: e says what went wrong with the first that has no answer; refused: it was told so. */
-static int get(struct prom *p, const char *const *urls, size_t n, struct http_answer *got, bool *refused,
-	struct err *e)
+/* -1: err says what went wrong with the first that has no answer; refused: it was told so. */
+static int get(struct prom *prom, const char *const *urls, size_t n, struct http_answer *got, bool *refused,
+	struct err *err)
 {
 	int rc = 0;
 	if (n)
-		http_get(p->http, urls, n, got, TIMEOUT_S, ANSWER_MOST / n);
+		http_get(prom->http, urls, n, got, TIMEOUT_S, ANSWER_MOST / n);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		if (got[i].text)
 			continue;
-		*e = got[i].err;
+		*err = got[i].err;
 		*refused = got[i].status != 0 && got[i].status != 200;
 		rc = -1;
 	}
@@ -138,112 +138,113 @@ static void name_text(char *to, size_t room, const char *name)
 }
 
 /* false: there is no room for it. */
-static bool pick(struct picked *c, const char *begin, const char *instance)
+static bool pick(struct picked *picked, const char *begin, const char *instance)
 {
 	char text[3 * PROM_TEXT + 4] = "|";
-	bool full =
-		c->named == HOSTS_A_REQUEST || (c->requests && strlen(c->url[c->requests - 1]) >= URL_NAMES);
-	bool first = !c->requests || full;
-	if (first && c->requests == REQUESTS)
+	bool full = picked->named == HOSTS_A_REQUEST ||
+		    (picked->requests && strlen(picked->url[picked->requests - 1]) >= URL_NAMES);
+	bool first = !picked->requests || full;
+	if (first && picked->requests == REQUESTS)
 		return false;
 	if (first) {
-		snprintf(c->url[c->requests++], sizeof *c->url, "%s", begin);
-		c->named = 0;
+		snprintf(picked->url[picked->requests++], sizeof *picked->url, "%s", begin);
+		picked->named = 0;
 	}
 	name_text(text + !first, sizeof text - 1, instance);
-	c->named++;
-	return http_escape(c->url[c->requests - 1], sizeof *c->url, text) == 0;
+	picked->named++;
+	return http_escape(picked->url[picked->requests - 1], sizeof *picked->url, text) == 0;
 }
 
 /* From where the last fetch ended, so that each has its turn. NULL: out of memory. */
-static struct picked *pick_hosts(struct prom *p, enum way way, const struct prom_rows *now)
+static struct picked *pick_hosts(struct prom *prom, enum way way, const struct prom_rows *now)
 {
-	size_t n = now->f->n_hosts, from = n ? p->next % n : 0;
-	struct picked *c = calloc(1, sizeof *c);
-	if (c && !(c->asked = calloc(n + 1, sizeof *c->asked))) {
-		free(c);
+	size_t n = now->f->n_hosts, from = n ? prom->next % n : 0;
+	struct picked *picked = calloc(1, sizeof *picked);
+	if (picked && !(picked->asked = calloc(n + 1, sizeof *picked->asked))) {
+		free(picked);
 		return NULL;
 	}
-	for (size_t k = 0; c && k < n; k++) {
+	for (size_t k = 0; picked && k < n; k++) {
 		size_t i = (from + k) % n;
-		if (!prom_rows_news(now, i, &p->was))
+		if (!prom_rows_news(now, i, &prom->was))
 			continue;
-		c->news++;
-		if (c->n == HOSTS_A_FETCH || !pick(c, p->all_url[way], now->of[i].key))
+		picked->news++;
+		if (picked->n == HOSTS_A_FETCH || !pick(picked, prom->all_url[way], now->of[i].key))
 			continue;
-		c->asked[i] = true;
-		c->n++;
-		p->next = i + 1;
+		picked->asked[i] = true;
+		picked->n++;
+		prom->next = i + 1;
 	}
-	for (size_t i = 0; c && i < c->requests; i++)
-		http_escape(c->url[i], sizeof *c->url, "\"}");
-	return c;
+	for (size_t i = 0; picked && i < picked->requests; i++)
+		http_escape(picked->url[i], sizeof *picked->url, "\"}");
+	return picked;
 }
 
-static void picked_free(struct picked *c)
+static void picked_free(struct picked *picked)
 {
-	if (c)
-		free(c->asked);
-	free(c);
+	if (picked)
+		free(picked->asked);
+	free(picked);
 }
 
 /* ---- a fetch ---- */
 
-static int read_picked(struct prom *p, enum way way, const struct picked *c, const struct prom_moment *m,
-	const struct prom_text *hosts, size_t n_hosts, struct prom_rows *to, bool *refused, struct err *e)
+static int read_picked(struct prom *prom, enum way way, const struct picked *picked,
+	const struct prom_moment *moment, const struct prom_text *hosts, size_t n_hosts, struct prom_rows *to,
+	bool *refused, struct err *err)
 {
 	const char *urls[REQUESTS];
 	struct http_answer got[REQUESTS] = {{.text = NULL}};
 	struct prom_text texts[REQUESTS + 1] = {*hosts};
-	const struct prom_kept kept = {&p->was, c->asked, n_hosts};
-	for (size_t i = 0; i < c->requests; i++)
-		urls[i] = c->url[i];
-	int rc = get(p, urls, c->requests, got, refused, e);
-	for (size_t i = 0; i < c->requests; i++)
+	const struct prom_kept kept = {&prom->was, picked->asked, n_hosts};
+	for (size_t i = 0; i < picked->requests; i++)
+		urls[i] = picked->url[i];
+	int rc = get(prom, urls, picked->requests, got, refused, err);
+	for (size_t i = 0; i < picked->requests; i++)
 		texts[i + 1] = (struct prom_text){got[i].text, got[i].len, way == FEDERATION};
 	if (rc == 0) {
-		rc = prom_rows_read(to, texts, c->requests + 1, m, &kept, e);
-		*refused = rc < 0 && e->code != ERR_NOMEM;
+		rc = prom_rows_read(to, texts, picked->requests + 1, moment, &kept, err);
+		*refused = rc < 0 && err->code != ERR_NOMEM;
 	}
-	for (size_t i = 0; i < c->requests; i++)
+	for (size_t i = 0; i < picked->requests; i++)
 		free(got[i].text);
 	return rc;
 }
 
 /* Those that always have news, for want of a time, would be read without end. */
-static void count_more(struct prom *p, const struct picked *c, size_t n_hosts)
+static void count_more(struct prom *prom, const struct picked *picked, size_t n_hosts)
 {
-	p->read += c->n;
-	p->more = c->n < c->news && p->read < n_hosts;
-	p->read = p->more ? p->read : 0;
+	prom->read += picked->n;
+	prom->more = picked->n < picked->news && prom->read < n_hosts;
+	prom->read = prom->more ? prom->read : 0;
 }
 
-static int read_hosts(struct prom *p, enum way way, const struct prom_moment *m,
-	const struct http_answer *answer, struct prom_rows *to, bool *refused, struct err *e)
+static int read_hosts(struct prom *prom, enum way way, const struct prom_moment *moment,
+	const struct http_answer *answer, struct prom_rows *to, bool *refused, struct err *err)
 {
 	const struct prom_text hosts = {answer->text, answer->len, way == FEDERATION};
 	struct prom_rows now = {.f = NULL};
-	int rc = prom_rows_read(&now, &hosts, 1, m, NULL, e);
-	*refused = rc < 0 && e->code != ERR_NOMEM;
+	int rc = prom_rows_read(&now, &hosts, 1, moment, NULL, err);
+	*refused = rc < 0 && err->code != ERR_NOMEM;
 	if (rc < 0)
 		return rc;
-	struct picked *c = pick_hosts(p, way, &now);
-	rc = c ? read_picked(p, way, c, m, &hosts, now.f->n_hosts, to, refused, e)
-	       : err_set(e, ERR_NOMEM, "out of memory");
+	struct picked *picked = pick_hosts(prom, way, &now);
+	rc = picked ? read_picked(prom, way, picked, moment, &hosts, now.f->n_hosts, to, refused, err)
+		    : err_set(err, ERR_NOMEM, "out of memory");
 	if (rc == 0)
-		count_more(p, c, now.f->n_hosts);
-	picked_free(c);
+		count_more(prom, picked, now.f->n_hosts);
+	picked_free(picked);
 	prom_rows_done(&now);
 	return rc;
 }
 
 /* What later answers are compared with: the caller may write to his own. */
-static void keep_rows(struct prom *p, struct prom_rows *rows)
+static void keep_rows(struct prom *prom, struct prom_rows *rows)
 {
-	prom_rows_done(&p->was);
+	prom_rows_done(&prom->was);
 	struct fleet *copy = fleet_new();
 	if (copy && fleet_put(copy, rows->f) == 0) {
-		p->was = (struct prom_rows){copy, rows->of};
+		prom->was = (struct prom_rows){copy, rows->of};
 		rows->of = NULL;
 	} else {
 		fleet_free(copy);
@@ -252,36 +253,36 @@ static void keep_rows(struct prom *p, struct prom_rows *rows)
 }
 
 static struct fleet *fetch(
-	struct prom *p, enum way way, const struct prom_moment *m, bool *refused, struct err *e)
+	struct prom *prom, enum way way, const struct prom_moment *moment, bool *refused, struct err *err)
 {
-	const char *url = p->hosts_url[way];
+	const char *url = prom->hosts_url[way];
 	struct http_answer hosts = {.text = NULL};
 	struct prom_rows rows = {.f = NULL};
-	p->more = false;
-	int rc = get(p, &url, 1, &hosts, refused, e);
+	prom->more = false;
+	int rc = get(prom, &url, 1, &hosts, refused, err);
 	if (rc == 0)
-		rc = read_hosts(p, way, m, &hosts, &rows, refused, e);
+		rc = read_hosts(prom, way, moment, &hosts, &rows, refused, err);
 	if (rc == 0)
-		keep_rows(p, &rows);
+		keep_rows(prom, &rows);
 	free(hosts.text);
 	return rc == 0 ? rows.f : NULL;
 }
 
-struct fleet *prom_fetch(struct prom *p, int64_t now_ns, int64_t wall_ns, struct err *e)
+struct fleet *prom_fetch(struct prom *prom, int64_t now_ns, int64_t wall_ns, struct err *err)
 {
 	bool refused = false;
-	const struct prom_moment m = {p->scrape_s, now_ns, wall_ns};
-	struct fleet *f = fetch(p, p->by_queries ? QUERY : FEDERATION, &m, &refused, e);
-	if (!f && refused && !p->by_queries) {
-		p->by_queries = BY_QUERIES;
-		*e = (struct err)ERR_INIT;
-		f = fetch(p, QUERY, &m, &refused, e);
+	const struct prom_moment moment = {prom->scrape_s, now_ns, wall_ns};
+	struct fleet *fleet = fetch(prom, prom->by_queries ? QUERY : FEDERATION, &moment, &refused, err);
+	if (!fleet && refused && !prom->by_queries) {
+		prom->by_queries = BY_QUERIES;
+		*err = (struct err)ERR_INIT;
+		fleet = fetch(prom, QUERY, &moment, &refused, err);
 	}
-	p->by_queries -= p->by_queries > 0;
-	return f;
+	prom->by_queries -= prom->by_queries > 0;
+	return fleet;
 }
 
-bool prom_more(const struct prom *p)
+bool prom_more(const struct prom *prom)
 {
-	return p->more;
+	return prom->more;
 }

@@ -35,111 +35,111 @@ static uint64_t mix(uint64_t h, const void *data, size_t n)
 }
 
 /* Where it is, or the empty place where it would be. */
-static uint32_t *host_slot(const struct fold *x, const char *instance)
+static uint32_t *host_slot(const struct fold *fold, const char *instance)
 {
-	size_t at = mix(UINT64_C(0xcbf29ce484222325), instance, strlen(instance)) & x->hosts_mask;
-	while (x->hosts[at] && strcmp(x->keys[x->hosts[at] - 1].key, instance) != 0)
-		at = (at + 1) & x->hosts_mask;
-	return &x->hosts[at];
+	size_t at = mix(UINT64_C(0xcbf29ce484222325), instance, strlen(instance)) & fold->hosts_mask;
+	while (fold->hosts[at] && strcmp(fold->keys[fold->hosts[at] - 1].key, instance) != 0)
+		at = (at + 1) & fold->hosts_mask;
+	return &fold->hosts[at];
 }
 
-static uint32_t *vm_slot(const struct fold *x, size_t host, const uint8_t uuid[UUID_BYTES])
+static uint32_t *vm_slot(const struct fold *fold, size_t host, const uint8_t uuid[UUID_BYTES])
 {
 	size_t at =
-		mix(mix(UINT64_C(0xcbf29ce484222325), &host, sizeof host), uuid, UUID_BYTES) & x->vms_mask;
-	for (; x->by_uuid[at]; at = (at + 1) & x->vms_mask) {
-		const struct fleet_vm *vm = &x->vms[x->by_uuid[at] - 1];
+		mix(mix(UINT64_C(0xcbf29ce484222325), &host, sizeof host), uuid, UUID_BYTES) & fold->vms_mask;
+	for (; fold->by_uuid[at]; at = (at + 1) & fold->vms_mask) {
+		const struct fleet_vm *vm = &fold->vms[fold->by_uuid[at] - 1];
 		if (vm->host == host && uuid_compare(vm->uuid, uuid) == 0)
 			break;
 	}
-	return &x->by_uuid[at];
+	return &fold->by_uuid[at];
 }
 
 /* Tables are at most half full. */
-static bool hosts_room(struct fold *x)
+static bool hosts_room(struct fold *fold)
 {
-	size_t n = x->f->n_hosts;
-	if (n < x->cap_keys)
+	size_t n = fold->f->n_hosts;
+	if (n < fold->cap_keys)
 		return true;
 	size_t cap = n ? n * 2 : 64, slots = cap * 2;
-	void *keys = n < HOSTS_MOST ? reallocarray(x->keys, cap, sizeof *x->keys) : NULL;
-	x->keys = keys ? keys : x->keys;
+	void *keys = n < HOSTS_MOST ? reallocarray(fold->keys, cap, sizeof *fold->keys) : NULL;
+	fold->keys = keys ? keys : fold->keys;
 	uint32_t *table = keys ? calloc(slots, sizeof *table) : NULL;
 	if (!table)
 		return false;
-	free(x->hosts);
-	x->hosts = table;
-	x->hosts_mask = slots - 1;
-	x->cap_keys = cap;
+	free(fold->hosts);
+	fold->hosts = table;
+	fold->hosts_mask = slots - 1;
+	fold->cap_keys = cap;
 	for (size_t i = 0; i < n; i++)
-		*host_slot(x, x->keys[i].key) = (uint32_t)i + 1;
+		*host_slot(fold, fold->keys[i].key) = (uint32_t)i + 1;
 	return true;
 }
 
-static bool vms_room(struct fold *x)
+static bool vms_room(struct fold *fold)
 {
-	if (x->n_vms < x->cap_vms)
+	if (fold->n_vms < fold->cap_vms)
 		return true;
-	size_t cap = x->n_vms ? x->n_vms * 2 : 256, slots = cap * 2;
-	void *vms = x->n_vms < VMS_MOST ? reallocarray(x->vms, cap, sizeof *x->vms) : NULL;
-	x->vms = vms ? vms : x->vms;
+	size_t cap = fold->n_vms ? fold->n_vms * 2 : 256, slots = cap * 2;
+	void *vms = fold->n_vms < VMS_MOST ? reallocarray(fold->vms, cap, sizeof *fold->vms) : NULL;
+	fold->vms = vms ? vms : fold->vms;
 	uint32_t *table = vms ? calloc(slots, sizeof *table) : NULL;
 	if (!table)
 		return false;
-	free(x->by_uuid);
-	x->by_uuid = table;
-	x->vms_mask = slots - 1;
-	x->cap_vms = cap;
-	for (size_t i = 0; i < x->n_vms; i++)
-		*vm_slot(x, x->vms[i].host, x->vms[i].uuid) = (uint32_t)i + 1;
+	free(fold->by_uuid);
+	fold->by_uuid = table;
+	fold->vms_mask = slots - 1;
+	fold->cap_vms = cap;
+	for (size_t i = 0; i < fold->n_vms; i++)
+		*vm_slot(fold, fold->vms[i].host, fold->vms[i].uuid) = (uint32_t)i + 1;
 	return true;
 }
 
 /* -1: none. A host is born of the first series that names its instance. */
-static long host_at(struct fold *x, const char *instance)
+static long host_at(struct fold *fold, const char *instance)
 {
-	if (!hosts_room(x)) {
-		x->full = true;
+	if (!hosts_room(fold)) {
+		fold->full = true;
 		return -1;
 	}
-	uint32_t *slot = host_slot(x, instance);
+	uint32_t *slot = host_slot(fold, instance);
 	if (*slot)
 		return (long)*slot - 1;
-	struct fleet_host *h = fleet_add_host(x->f);
-	if (!h) {
-		x->full = true;
+	struct fleet_host *host = fleet_add_host(fold->f);
+	if (!host) {
+		fold->full = true;
 		return -1;
 	}
-	*slot = (uint32_t)x->f->n_hosts;
-	x->keys[*slot - 1] = (struct prom_instance){.stamp = 0};
-	snprintf(x->keys[*slot - 1].key, PROM_TEXT, "%s", instance);
-	snprintf(h->name, sizeof h->name, "%.*s", (int)sizeof h->name - 1, instance);
-	h->delay_s = x->scrape_s;
-	h->readings = 2; /* whoever is scraped has told all */
-	h->asked_ns = x->now_ns;
-	h->running = h->paused = h->off = h->hung = vi64_ok(0);
+	*slot = (uint32_t)fold->f->n_hosts;
+	fold->keys[*slot - 1] = (struct prom_instance){.stamp = 0};
+	snprintf(fold->keys[*slot - 1].key, PROM_TEXT, "%s", instance);
+	snprintf(host->name, sizeof host->name, "%.*s", (int)sizeof host->name - 1, instance);
+	host->delay_s = fold->scrape_s;
+	host->readings = 2; /* whoever is scraped has told all */
+	host->asked_ns = fold->now_ns;
+	host->running = host->paused = host->off = host->hung = vi64_ok(0);
 	return (long)*slot - 1;
 }
 
-static struct fleet_vm *vm_at(struct fold *x, const struct prom_series *s)
+static struct fleet_vm *vm_at(struct fold *fold, const struct prom_series *series)
 {
 	uint8_t uuid[UUID_BYTES];
-	long host = host_at(x, s->label[PROM_INSTANCE]);
-	if (host < 0 || uuid_parse(uuid, s->label[PROM_UUID]) < 0)
+	long host = host_at(fold, series->label[PROM_INSTANCE]);
+	if (host < 0 || uuid_parse(uuid, series->label[PROM_UUID]) < 0)
 		return NULL;
-	if (!vms_room(x)) {
-		x->full = true;
+	if (!vms_room(fold)) {
+		fold->full = true;
 		return NULL;
 	}
-	uint32_t *slot = vm_slot(x, (size_t)host, uuid);
+	uint32_t *slot = vm_slot(fold, (size_t)host, uuid);
 	if (*slot)
-		return &x->vms[*slot - 1];
-	struct fleet_vm *vm = &x->vms[x->n_vms++];
-	*slot = (uint32_t)x->n_vms;
+		return &fold->vms[*slot - 1];
+	struct fleet_vm *vm = &fold->vms[fold->n_vms++];
+	*slot = (uint32_t)fold->n_vms;
 	memset(vm, 0, sizeof *vm);
 	vm->host = (size_t)host;
 	memcpy(vm->uuid, uuid, UUID_BYTES);
-	snprintf(vm->name, sizeof vm->name, "%.*s", (int)sizeof vm->name - 1, s->label[PROM_VM]);
+	snprintf(vm->name, sizeof vm->name, "%.*s", (int)sizeof vm->name - 1, series->label[PROM_VM]);
 	return vm;
 }
 
@@ -177,74 +177,76 @@ void prom_uri(const char *host, const char *uri, char to[FLEET_URI])
 		snprintf(to, FLEET_URI, "%.*s+ssh://%.200s%.200s", (int)scheme, uri, host, server);
 }
 
-static void host_info(struct fold *x, struct fleet_host *h, const struct prom_series *s)
+static void host_info(struct fold *fold, struct fleet_host *host, const struct prom_series *series)
 {
-	(void)x;
-	if (s->label[PROM_HOST][0])
-		snprintf(h->name, sizeof h->name, "%.*s", (int)sizeof h->name - 1, s->label[PROM_HOST]);
-	snprintf(h->version, sizeof h->version, "%.*s", (int)sizeof h->version - 1, s->label[PROM_VERSION]);
-	prom_uri(h->name, s->label[PROM_URI], h->uri);
+	(void)fold;
+	if (series->label[PROM_HOST][0])
+		snprintf(host->name, sizeof host->name, "%.*s", (int)sizeof host->name - 1,
+			series->label[PROM_HOST]);
+	snprintf(host->version, sizeof host->version, "%.*s", (int)sizeof host->version - 1,
+		series->label[PROM_VERSION]);
+	prom_uri(host->name, series->label[PROM_URI], host->uri);
 }
 
-static void host_seen(struct fold *x, struct fleet_host *h, const struct prom_series *s)
+static void host_seen(struct fold *fold, struct fleet_host *host, const struct prom_series *series)
 {
-	double age = (double)x->wall_ns / 1e9 - s->value;
-	x->keys[h - x->f->hosts].stamp = s->value;
+	double age = (double)fold->wall_ns / 1e9 - series->value;
+	fold->keys[host - fold->f->hosts].stamp = series->value;
 	if (!(age < 1e9))
 		return;
-	h->seen_ns = x->now_ns - (int64_t)((age > 0 ? age : 0) * 1e9);
-	h->seen_ns = h->seen_ns ? h->seen_ns : 1;
+	host->seen_ns = fold->now_ns - (int64_t)((age > 0 ? age : 0) * 1e9);
+	host->seen_ns = host->seen_ns ? host->seen_ns : 1;
 }
 
-static void host_connected(struct fold *x, struct fleet_host *h, const struct prom_series *s)
+static void host_connected(struct fold *fold, struct fleet_host *host, const struct prom_series *series)
 {
-	(void)x;
-	if (s->value >= 1)
+	(void)fold;
+	if (series->value >= 1)
 		return;
-	h->state = FLEET_LOST;
-	snprintf(h->trouble, sizeof h->trouble, "its vmtop has lost the hypervisor");
+	host->state = FLEET_LOST;
+	snprintf(host->trouble, sizeof host->trouble, "its vmtop has lost the hypervisor");
 }
 
-static void host_memory(struct fold *x, struct fleet_host *h, const struct prom_series *s)
+static void host_memory(struct fold *fold, struct fleet_host *host, const struct prom_series *series)
 {
-	(void)x;
-	if (s->value > 0)
-		snprintf(
-			h->memory, sizeof h->memory, "%.*s", (int)sizeof h->memory - 1, s->label[PROM_STATE]);
+	(void)fold;
+	if (series->value > 0)
+		snprintf(host->memory, sizeof host->memory, "%.*s", (int)sizeof host->memory - 1,
+			series->label[PROM_STATE]);
 }
 
-static void host_steers(struct fold *x, struct fleet_host *h, const struct prom_series *s)
+static void host_steers(struct fold *fold, struct fleet_host *host, const struct prom_series *series)
 {
-	(void)x;
-	snprintf(h->controller, sizeof h->controller, "%.*s", (int)sizeof h->controller - 1,
-		s->label[PROM_WHO]);
+	(void)fold;
+	snprintf(host->controller, sizeof host->controller, "%.*s", (int)sizeof host->controller - 1,
+		series->label[PROM_WHO]);
 }
 
-static void vm_running(struct fleet_vm *vm, const struct prom_series *s)
+static void vm_running(struct fleet_vm *vm, const struct prom_series *series)
 {
-	if (!(s->value > 0) && strcmp(vm->state, "HUNG") != 0)
+	if (!(series->value > 0) && strcmp(vm->state, "HUNG") != 0)
 		snprintf(vm->state, sizeof vm->state, "paused");
 }
 
 /* Whoever hangs suffers from nothing more than from that: its gauge need not be asked for. */
-static void vm_cause(struct fleet_vm *vm, const struct prom_series *s)
+static void vm_cause(struct fleet_vm *vm, const struct prom_series *series)
 {
-	snprintf(vm->why, sizeof vm->why, "%.*s", (int)sizeof vm->why - 1, s->label[PROM_CAUSE]);
+	snprintf(vm->why, sizeof vm->why, "%.*s", (int)sizeof vm->why - 1, series->label[PROM_CAUSE]);
 	if (strcmp(vm->why, cause_key(CAUSE_HUNG)) == 0)
 		memcpy(vm->state, "HUNG", sizeof "HUNG");
 }
 
 /* What is no number of vCPUs would be as many to plan with. */
-static void vm_vcpus(struct fleet_vm *vm, const struct prom_series *s)
+static void vm_vcpus(struct fleet_vm *vm, const struct prom_series *series)
 {
-	if (s->value >= 1 && s->value <= VCPUS_MOST)
-		vm->vcpus = vi64_ok((int64_t)s->value);
+	if (series->value >= 1 && series->value <= VCPUS_MOST)
+		vm->vcpus = vi64_ok((int64_t)series->value);
 }
 
 /* Recorded for an hour, or of the last minutes: whichever is larger. */
-static void vm_peak(struct fleet_vm *vm, const struct prom_series *s)
+static void vm_peak(struct fleet_vm *vm, const struct prom_series *series)
 {
-	double pct = 100 * s->value;
+	double pct = 100 * series->value;
 	if (pct >= 0 && pct < 1e9 && (!vf64_has(vm->peak_pct) || pct > vm->peak_pct.v))
 		vm->peak_pct = vf64_ok(pct);
 }
@@ -288,9 +290,9 @@ static const struct metric {
 enum { N_METRICS = sizeof metrics / sizeof *metrics };
 
 /* A rule made it of an hour: of VMs too that have long gone. */
-static bool recorded(const struct metric *m)
+static bool recorded(const struct metric *metric)
 {
-	return strchr(m->name, ':') != NULL;
+	return strchr(metric->name, ':') != NULL;
 }
 
 /* In full, for a Prometheus looks these up by name; of an expression with a part in common it would try each
@@ -302,109 +304,109 @@ void prom_names(char *buf, size_t len)
 		n += (size_t)snprintf(buf + n, n < len ? len - n : 0, "%s%s", i ? "|" : "", metrics[i].name);
 }
 
-static void put_number(void *object, const struct metric *m, double value)
+static void put_number(void *object, const struct metric *metric, double value)
 {
-	double x = value * m->times;
-	char *to = (char *)object + m->at;
+	double x = value * metric->times;
+	char *to = (char *)object + metric->at;
 	if (!(fabs(x) < 1e15)) /* NaN too: not known */
 		return;
-	if (m->type == 'f')
+	if (metric->type == 'f')
 		memcpy(to, &(struct vf64){x, AVAIL_OK}, sizeof(struct vf64));
 	else
 		memcpy(to, &(struct vi64){(int64_t)x, AVAIL_OK}, sizeof(struct vi64));
 }
 
-static const struct metric *metric_of(struct fold *x, const char *name)
+static const struct metric *metric_of(struct fold *fold, const char *name)
 {
-	if (x->last && strcmp(x->last->name, name) == 0)
-		return x->last;
+	if (fold->last && strcmp(fold->last->name, name) == 0)
+		return fold->last;
 	for (size_t i = 0; i < N_METRICS; i++)
 		if (strcmp(metrics[i].name, name) == 0)
-			return x->last = &metrics[i];
+			return fold->last = &metrics[i];
 	return NULL;
 }
 
-static void take_series(void *arg, const struct prom_series *s)
+static void take_series(void *arg, const struct prom_series *series)
 {
-	struct fold *x = arg;
-	const struct metric *m = metric_of(x, s->label[PROM_NAME]);
-	if (!m || !s->label[PROM_INSTANCE][0] || x->full)
+	struct fold *fold = arg;
+	const struct metric *metric = metric_of(fold, series->label[PROM_NAME]);
+	if (!metric || !series->label[PROM_INSTANCE][0] || fold->full)
 		return;
-	long host = m->of_vm ? 0 : host_at(x, s->label[PROM_INSTANCE]);
-	struct fleet_vm *vm = m->of_vm ? vm_at(x, s) : NULL;
-	if (host < 0 || (m->of_vm && !vm))
+	long host = metric->of_vm ? 0 : host_at(fold, series->label[PROM_INSTANCE]);
+	struct fleet_vm *vm = metric->of_vm ? vm_at(fold, series) : NULL;
+	if (host < 0 || (metric->of_vm && !vm))
 		return;
-	if (vm && !vm->state[0] && !recorded(m))
+	if (vm && !vm->state[0] && !recorded(metric))
 		memcpy(vm->state, "running", sizeof "running"); /* else it is told, before or after */
-	if (m->vm == vm_peak)
-		x->f->peaks_s = fmax(x->f->peaks_s, recorded(m) ? RECORDED_S : OWN_S);
-	if (m->type)
-		put_number(m->of_vm ? (void *)vm : (void *)&x->f->hosts[host], m, s->value);
-	else if (m->of_vm)
-		m->vm(vm, s);
+	if (metric->vm == vm_peak)
+		fold->f->peaks_s = fmax(fold->f->peaks_s, recorded(metric) ? RECORDED_S : OWN_S);
+	if (metric->type)
+		put_number(metric->of_vm ? (void *)vm : (void *)&fold->f->hosts[host], metric, series->value);
+	else if (metric->of_vm)
+		metric->vm(vm, series);
 	else
-		m->host(x, &x->f->hosts[host], s);
+		metric->host(fold, &fold->f->hosts[host], series);
 }
 
 /* ---- from what was read to rows ---- */
 
-static void count_vm(struct fleet_host *h, const struct fleet_vm *vm)
+static void count_vm(struct fleet_host *host, const struct fleet_vm *vm)
 {
 	bool hung = strcmp(vm->state, "HUNG") == 0, runs = strcmp(vm->state, "running") == 0 || hung;
-	struct vi64 *n = runs ? &h->running : &h->paused;
+	struct vi64 *n = runs ? &host->running : &host->paused;
 	n->v++;
-	h->hung.v += hung;
+	host->hung.v += hung;
 	for (int c = 0; *vm->why && c < CAUSE_COUNT; c++)
 		if (strcmp(cause_key((enum cause)c), vm->why) == 0)
-			h->alarms[cause_alarm((enum cause)c)]++;
+			host->alarms[cause_alarm((enum cause)c)]++;
 }
 
 /* Those of whom nothing is told now. */
-static void drop_gone(struct fold *x)
+static void drop_gone(struct fold *fold)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < x->n_vms; i++)
-		if (x->vms[i].state[0])
-			x->vms[n++] = x->vms[i];
-	x->n_vms = n;
+	for (size_t i = 0; i < fold->n_vms; i++)
+		if (fold->vms[i].state[0])
+			fold->vms[n++] = fold->vms[i];
+	fold->n_vms = n;
 }
 
 /* VMs of a host together, hosts in the order in which they came. */
-static int place_vms(struct fold *x)
+static int place_vms(struct fold *fold)
 {
-	struct fleet *f = x->f;
+	struct fleet *fleet = fold->f;
 	size_t at = 0;
-	drop_gone(x);
-	for (size_t i = 0; i < x->n_vms; i++)
-		f->hosts[x->vms[i].host].n_vms++;
-	f->vms = calloc(x->n_vms + 1, sizeof *f->vms);
-	if (!f->vms)
+	drop_gone(fold);
+	for (size_t i = 0; i < fold->n_vms; i++)
+		fleet->hosts[fold->vms[i].host].n_vms++;
+	fleet->vms = calloc(fold->n_vms + 1, sizeof *fleet->vms);
+	if (!fleet->vms)
 		return -1;
-	f->cap_vms = x->n_vms + 1;
-	f->n_vms = x->n_vms;
-	f->vms_ns = x->now_ns;
-	for (size_t i = 0; i < f->n_hosts; i++) {
-		f->hosts[i].first_vm = at;
-		at += f->hosts[i].n_vms;
-		f->hosts[i].n_vms = 0;
+	fleet->cap_vms = fold->n_vms + 1;
+	fleet->n_vms = fold->n_vms;
+	fleet->vms_ns = fold->now_ns;
+	for (size_t i = 0; i < fleet->n_hosts; i++) {
+		fleet->hosts[i].first_vm = at;
+		at += fleet->hosts[i].n_vms;
+		fleet->hosts[i].n_vms = 0;
 	}
-	for (size_t i = 0; i < x->n_vms; i++) {
-		struct fleet_host *h = &f->hosts[x->vms[i].host];
-		f->vms[h->first_vm + h->n_vms++] = x->vms[i];
-		count_vm(h, &x->vms[i]);
+	for (size_t i = 0; i < fold->n_vms; i++) {
+		struct fleet_host *host = &fleet->hosts[fold->vms[i].host];
+		fleet->vms[host->first_vm + host->n_vms++] = fold->vms[i];
+		count_vm(host, &fold->vms[i]);
 	}
-	for (size_t i = 0; i < f->n_hosts; i++)
-		fleet_sum(f, i);
-	return fleet_rank(f);
+	for (size_t i = 0; i < fleet->n_hosts; i++)
+		fleet_sum(fleet, i);
+	return fleet_rank(fleet);
 }
 
 /* From where it was on, to both sides: hosts that come and go have the others move by a few places. */
-static const struct prom_instance *instance_of(const struct prom_rows *r, const char *key, size_t likely)
+static const struct prom_instance *instance_of(const struct prom_rows *rows, const char *key, size_t likely)
 {
-	size_t n = r->f->n_hosts;
+	size_t n = rows->f->n_hosts;
 	for (size_t i = 0; i <= n / 2 && n; i++) {
-		const struct prom_instance *up = &r->of[(likely + i) % n],
-					   *down = &r->of[(likely % n + n - i) % n];
+		const struct prom_instance *up = &rows->of[(likely + i) % n],
+					   *down = &rows->of[(likely % n + n - i) % n];
 		if (strcmp(up->key, key) == 0)
 			return up;
 		if (strcmp(down->key, key) == 0)
@@ -421,97 +423,99 @@ bool prom_rows_news(const struct prom_rows *now, size_t host, const struct prom_
 }
 
 /* A row with a name and nothing else: it has news until it has been read. */
-static void not_read(struct fold *x, size_t i)
+static void not_read(struct fold *fold, size_t i)
 {
-	struct fleet_host *h = &x->f->hosts[i];
-	h->readings = 0;
-	h->running = h->paused = h->off = h->hung = vi64_absent(AVAIL_NONE);
-	x->keys[i].stamp = 0;
+	struct fleet_host *host = &fold->f->hosts[i];
+	host->readings = 0;
+	host->running = host->paused = host->off = host->hung = vi64_absent(AVAIL_NONE);
+	fold->keys[i].stamp = 0;
 }
 
 /* As it was: its stamp too, so that what is new of it stays to be read. What is counted is counted again. */
-static void keep_host(struct fold *x, size_t i, const struct prom_rows *was, size_t old)
+static void keep_host(struct fold *fold, size_t i, const struct prom_rows *was, size_t old)
 {
-	struct fleet_host *h = &x->f->hosts[i];
+	struct fleet_host *host = &fold->f->hosts[i];
 	const struct fleet_host *from = &was->f->hosts[old];
-	*h = *from;
-	x->keys[i].stamp = was->of[old].stamp;
-	h->asked_ns = x->now_ns;
-	h->first_vm = h->n_vms = 0;
-	memset(h->alarms, 0, sizeof h->alarms);
-	if (h->readings > 0)
-		h->running = h->paused = h->off = h->hung = vi64_ok(0);
-	for (size_t k = 0; k < from->n_vms && !(x->full |= !vms_room(x)); k++) {
-		x->vms[x->n_vms] = was->f->vms[from->first_vm + k];
-		x->vms[x->n_vms++].host = i;
+	*host = *from;
+	fold->keys[i].stamp = was->of[old].stamp;
+	host->asked_ns = fold->now_ns;
+	host->first_vm = host->n_vms = 0;
+	memset(host->alarms, 0, sizeof host->alarms);
+	if (host->readings > 0)
+		host->running = host->paused = host->off = host->hung = vi64_ok(0);
+	for (size_t k = 0; k < from->n_vms && !(fold->full |= !vms_room(fold)); k++) {
+		fold->vms[fold->n_vms] = was->f->vms[from->first_vm + k];
+		fold->vms[fold->n_vms++].host = i;
 	}
 }
 
 /* What was not asked for. */
-static void keep(struct fold *x, const struct prom_kept *k)
+static void keep(struct fold *fold, const struct prom_kept *kept)
 {
-	for (size_t i = 0; i < k->n && i < x->f->n_hosts && !x->full; i++) {
+	for (size_t i = 0; i < kept->n && i < fold->f->n_hosts && !fold->full; i++) {
 		const struct prom_instance *old =
-			k->asked[i] || !k->was->f ? NULL : instance_of(k->was, x->keys[i].key, i);
+			kept->asked[i] || !kept->was->f ? NULL : instance_of(kept->was, fold->keys[i].key, i);
 		if (old)
-			keep_host(x, i, k->was, (size_t)(old - k->was->of));
-		else if (!k->asked[i])
-			not_read(x, i);
+			keep_host(fold, i, kept->was, (size_t)(old - kept->was->of));
+		else if (!kept->asked[i])
+			not_read(fold, i);
 	}
-	if (k->was->f)
-		x->f->peaks_s = fmax(x->f->peaks_s, k->was->f->peaks_s);
+	if (kept->was->f)
+		fold->f->peaks_s = fmax(fold->f->peaks_s, kept->was->f->peaks_s);
 }
 
-static void fold_done(struct fold *x)
+static void fold_done(struct fold *fold)
 {
-	free(x->vms);
-	free(x->keys);
-	free(x->hosts);
-	free(x->by_uuid);
+	free(fold->vms);
+	free(fold->keys);
+	free(fold->hosts);
+	free(fold->by_uuid);
 }
 
 int prom_rows_read(struct prom_rows *to, const struct prom_text *answers, size_t n,
-	const struct prom_moment *m, const struct prom_kept *kept, struct err *e)
+	const struct prom_moment *moment, const struct prom_kept *kept, struct err *err)
 {
-	struct fold x = {
-		.f = fleet_new(), .now_ns = m->now_ns, .wall_ns = m->wall_ns, .scrape_s = m->scrape_s};
-	int rc = x.f ? 0 : err_set(e, ERR_NOMEM, "out of memory");
+	struct fold fold = {.f = fleet_new(),
+		.now_ns = moment->now_ns,
+		.wall_ns = moment->wall_ns,
+		.scrape_s = moment->scrape_s};
+	int rc = fold.f ? 0 : err_set(err, ERR_NOMEM, "out of memory");
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		const struct prom_text *t = &answers[i];
-		if (t->text)
-			rc = (t->metrics ? prom_read_metrics : prom_read)(
-				t->text, t->len, take_series, &x, e);
+		const struct prom_text *text = &answers[i];
+		if (text->text)
+			rc = (text->metrics ? prom_read_metrics : prom_read)(
+				text->text, text->len, take_series, &fold, err);
 	}
 	if (rc == 0 && kept)
-		keep(&x, kept);
-	if (rc == 0 && x.full)
-		rc = err_set(e, ERR_RUNTIME, "too many hosts (%d at most) or VMs (%d), or out of memory",
+		keep(&fold, kept);
+	if (rc == 0 && fold.full)
+		rc = err_set(err, ERR_RUNTIME, "too many hosts (%d at most) or VMs (%d), or out of memory",
 			HOSTS_MOST, VMS_MOST);
-	if (rc == 0 && place_vms(&x) < 0)
-		rc = err_set(e, ERR_NOMEM, "out of memory");
+	if (rc == 0 && place_vms(&fold) < 0)
+		rc = err_set(err, ERR_NOMEM, "out of memory");
 	if (rc == 0) {
-		*to = (struct prom_rows){x.f, x.keys};
-		x.keys = NULL;
+		*to = (struct prom_rows){fold.f, fold.keys};
+		fold.keys = NULL;
 	} else {
-		fleet_free(x.f);
+		fleet_free(fold.f);
 	}
-	fold_done(&x);
+	fold_done(&fold);
 	return rc;
 }
 
-void prom_rows_done(struct prom_rows *r)
+void prom_rows_done(struct prom_rows *rows)
 {
-	fleet_free(r->f);
-	free(r->of);
-	*r = (struct prom_rows){.f = NULL};
+	fleet_free(rows->f);
+	free(rows->of);
+	*rows = (struct prom_rows){.f = NULL};
 }
 
 struct fleet *prom_fold(const struct prom_text *answers, size_t n, double scrape_s, int64_t now_ns,
-	int64_t wall_ns, struct err *e)
+	int64_t wall_ns, struct err *err)
 {
 	struct prom_rows rows = {.f = NULL};
-	const struct prom_moment m = {scrape_s, now_ns, wall_ns};
-	if (prom_rows_read(&rows, answers, n, &m, NULL, e) < 0)
+	const struct prom_moment moment = {scrape_s, now_ns, wall_ns};
+	if (prom_rows_read(&rows, answers, n, &moment, NULL, err) < 0)
 		return NULL;
 	free(rows.of);
 	return rows.f;

@@ -31,8 +31,8 @@ struct prom_kept {
 
 /* kept: NULL, all of them were asked for. */
 int prom_rows_read(struct prom_rows *to, const struct prom_text *answers, size_t n,
-	const struct prom_moment *m, const struct prom_kept *kept, struct err *e);
-void prom_rows_done(struct prom_rows *r);
+	const struct prom_moment *moment, const struct prom_kept *kept, struct err *err);
+void prom_rows_done(struct prom_rows *rows);
 /* Whether a host has told something since. */
 bool prom_rows_news(const struct prom_rows *now, size_t host, const struct prom_rows *was);
 /* Names of all metrics that become something in a row, as a regular expression. */

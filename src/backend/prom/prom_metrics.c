@@ -14,103 +14,104 @@ struct reader {
 	struct prom_series *s;
 };
 
-static bool at(const struct reader *r, char c)
+static bool at(const struct reader *reader, char c)
 {
-	return r->p < r->end && *r->p == c;
+	return reader->p < reader->end && *reader->p == c;
 }
 
-static bool take(struct reader *r, char c)
+static bool take(struct reader *reader, char c)
 {
-	bool is = at(r, c);
-	r->p += is;
+	bool is = at(reader, c);
+	reader->p += is;
 	return is;
 }
 
 /* Up to one of these characters, or the end. */
-static size_t word(struct reader *r, const char *ends, char *to, size_t room)
+static size_t word(struct reader *reader, const char *ends, char *to, size_t room)
 {
-	const char *from = r->p;
-	while (r->p < r->end && *r->p && !strchr(ends, *r->p))
-		r->p++;
-	size_t n = (size_t)(r->p - from), kept = n < room ? n : room - 1;
+	const char *from = reader->p;
+	while (reader->p < reader->end && *reader->p && !strchr(ends, *reader->p))
+		reader->p++;
+	size_t n = (size_t)(reader->p - from), kept = n < room ? n : room - 1;
 	memcpy(to, from, kept);
 	to[kept] = '\0';
 	return n;
 }
 
 /* In quotes; cut where it is too long. to: NULL, nowhere. */
-static bool quoted(struct reader *r, char *to)
+static bool quoted(struct reader *reader, char *to)
 {
 	size_t n = 0;
-	if (!take(r, '"'))
+	if (!take(reader, '"'))
 		return false;
-	for (; r->p < r->end && *r->p != '"' && *r->p != '\n'; r->p++) {
-		char c = *r->p;
-		if (c == '\\' && r->p + 1 < r->end)
-			c = *++r->p == 'n' ? '\n' : *r->p;
+	for (; reader->p < reader->end && *reader->p != '"' && *reader->p != '\n'; reader->p++) {
+		char c = *reader->p;
+		if (c == '\\' && reader->p + 1 < reader->end)
+			c = *++reader->p == 'n' ? '\n' : *reader->p;
 		if (to && n + 1 < PROM_TEXT)
 			to[n++] = c;
 	}
 	if (to)
 		to[n] = '\0';
-	return take(r, '"');
+	return take(reader, '"');
 }
 
-static bool labels(struct reader *r)
+static bool labels(struct reader *reader)
 {
-	while (!take(r, '}')) {
-		const char *name = r->p;
-		while (r->p < r->end && *r->p != '=' && *r->p != '\n')
-			r->p++;
-		int i = prom_label(name, (size_t)(r->p - name));
-		if (!take(r, '=') || !quoted(r, i < 0 ? NULL : r->s->label[i]))
+	while (!take(reader, '}')) {
+		const char *name = reader->p;
+		while (reader->p < reader->end && *reader->p != '=' && *reader->p != '\n')
+			reader->p++;
+		int i = prom_label(name, (size_t)(reader->p - name));
+		if (!take(reader, '=') || !quoted(reader, i < 0 ? NULL : reader->s->label[i]))
 			return false;
-		if (!take(r, ',') && !at(r, '}'))
+		if (!take(reader, ',') && !at(reader, '}'))
 			return false;
 	}
 	return true;
 }
 
-static bool number(struct reader *r, double *to)
+static bool number(struct reader *reader, double *to)
 {
 	char text[NUMBER], *end;
-	size_t n = word(r, " \n", text, sizeof text);
+	size_t n = word(reader, " \n", text, sizeof text);
 	*to = strtod(text, &end);
 	return n > 0 && n < sizeof text && !*end;
 }
 
-static bool series(struct reader *r)
+static bool series(struct reader *reader)
 {
 	double time;
 	for (int i = 0; i < PROM_LABELS; i++)
-		r->s->label[i][0] = '\0';
-	if (word(r, "{ \n", r->s->label[PROM_NAME], PROM_TEXT) == 0)
+		reader->s->label[i][0] = '\0';
+	if (word(reader, "{ \n", reader->s->label[PROM_NAME], PROM_TEXT) == 0)
 		return false;
-	if (take(r, '{') && !labels(r))
+	if (take(reader, '{') && !labels(reader))
 		return false;
-	return take(r, ' ') && number(r, &r->s->value) && (!take(r, ' ') || number(r, &time)) &&
-	       take(r, '\n');
+	return take(reader, ' ') && number(reader, &reader->s->value) &&
+	       (!take(reader, ' ') || number(reader, &time)) && take(reader, '\n');
 }
 
 int prom_read_metrics(const char *text, size_t len, void (*each)(void *arg, const struct prom_series *s),
-	void *arg, struct err *e)
+	void *arg, struct err *err)
 {
-	struct reader r = {.p = text, .end = text + len};
+	struct reader reader = {.p = text, .end = text + len};
 	bool good = true;
-	r.s = calloc(1, sizeof *r.s);
-	if (!r.s)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	while (good && r.p < r.end) {
-		const char *line = memchr(r.p, '\n', (size_t)(r.end - r.p));
-		if (line && (*r.p == '#' || line == r.p)) {
-			r.p = line + 1;
+	reader.s = calloc(1, sizeof *reader.s);
+	if (!reader.s)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	while (good && reader.p < reader.end) {
+		const char *line = memchr(reader.p, '\n', (size_t)(reader.end - reader.p));
+		if (line && (*reader.p == '#' || line == reader.p)) {
+			reader.p = line + 1;
 			continue;
 		}
-		good = line && series(&r);
+		good = line && series(&reader);
 		if (good)
-			each(arg, r.s);
+			each(arg, reader.s);
 	}
-	free(r.s);
+	free(reader.s);
 	return good ? 0
-		    : err_set(e, ERR_RUNTIME, "these are no metrics of a Prometheus, or only a part of them");
+		    : err_set(err, ERR_RUNTIME,
+			      "these are no metrics of a Prometheus, or only a part of them");
 }

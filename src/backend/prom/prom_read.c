@@ -20,38 +20,39 @@ struct reader {
 	char status[16], type[16], error[200];
 };
 
-static void blanks(struct reader *r)
+static void blanks(struct reader *reader)
 {
-	while (r->p < r->end && (*r->p == ' ' || *r->p == '\t' || *r->p == '\n' || *r->p == '\r'))
-		r->p++;
+	while (reader->p < reader->end &&
+		(*reader->p == ' ' || *reader->p == '\t' || *reader->p == '\n' || *reader->p == '\r'))
+		reader->p++;
 }
 
-static bool take(struct reader *r, char c)
+static bool take(struct reader *reader, char c)
 {
-	blanks(r);
-	if (r->p >= r->end || *r->p != c)
+	blanks(reader);
+	if (reader->p >= reader->end || *reader->p != c)
 		return false;
-	r->p++;
+	reader->p++;
 	return true;
 }
 
-static void expect(struct reader *r, char c)
+static void expect(struct reader *reader, char c)
 {
-	if (!take(r, c))
-		r->bad = true;
+	if (!take(reader, c))
+		reader->bad = true;
 }
 
-static unsigned hex4(struct reader *r)
+static unsigned hex4(struct reader *reader)
 {
 	unsigned x = 0;
-	for (int i = 0; i < 4; i++, r->p++) {
-		char c = r->p < r->end ? *r->p : '\0';
+	for (int i = 0; i < 4; i++, reader->p++) {
+		char c = reader->p < reader->end ? *reader->p : '\0';
 		unsigned d = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
 			     : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
 			     : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10
 						    : 16;
 		if (d == 16) {
-			r->bad = true;
+			reader->bad = true;
 			return 0;
 		}
 		x = x << 4 | d;
@@ -60,20 +61,21 @@ static unsigned hex4(struct reader *r)
 }
 
 /* One character of a string as bytes of UTF-8; a zero byte and half a surrogate become U+FFFD. */
-static size_t escaped(struct reader *r, char to[4])
+static size_t escaped(struct reader *reader, char to[4])
 {
 	static const char from[] = "\"\\/bfnrt", is[] = "\"\\/\b\f\n\r\t";
-	char c = r->p < r->end ? *r->p++ : '\0';
+	char c = reader->p < reader->end ? *reader->p++ : '\0';
 	const char *at = c ? strchr(from, c) : NULL;
 	if (at) {
 		to[0] = is[at - from];
 		return 1;
 	}
-	uint32_t ch = c == 'u' ? hex4(r) : 0;
-	r->bad |= c != 'u';
-	if (ch >= 0xd800 && ch < 0xdc00 && r->end - r->p > 2 && r->p[0] == '\\' && r->p[1] == 'u') {
-		r->p += 2;
-		uint32_t low = hex4(r);
+	uint32_t ch = c == 'u' ? hex4(reader) : 0;
+	reader->bad |= c != 'u';
+	if (ch >= 0xd800 && ch < 0xdc00 && reader->end - reader->p > 2 && reader->p[0] == '\\' &&
+		reader->p[1] == 'u') {
+		reader->p += 2;
+		uint32_t low = hex4(reader);
 		ch = low >= 0xdc00 && low < 0xe000 ? 0x10000 + ((ch - 0xd800) << 10) + (low - 0xdc00)
 						   : 0xfffd;
 	}
@@ -88,17 +90,17 @@ static size_t escaped(struct reader *r, char to[4])
 }
 
 /* Into `to`, or nowhere; cut where it is too long. */
-static void string(struct reader *r, char *to, size_t room)
+static void string(struct reader *reader, char *to, size_t room)
 {
 	size_t n = 0;
-	expect(r, '"');
-	while (!r->bad && r->p < r->end && *r->p != '"') {
-		char one[4] = {*r->p};
+	expect(reader, '"');
+	while (!reader->bad && reader->p < reader->end && *reader->p != '"') {
+		char one[4] = {*reader->p};
 		size_t k = 1;
-		if ((unsigned char)*r->p < 0x20)
-			r->bad = true;
-		else if (*r->p++ == '\\')
-			k = escaped(r, one);
+		if ((unsigned char)*reader->p < 0x20)
+			reader->bad = true;
+		else if (*reader->p++ == '\\')
+			k = escaped(reader, one);
 		if (to && n + k < room) {
 			memcpy(to + n, one, k);
 			n += k;
@@ -108,70 +110,71 @@ static void string(struct reader *r, char *to, size_t room)
 	}
 	if (to)
 		to[n] = '\0';
-	expect(r, '"');
+	expect(reader, '"');
 }
 
-static void skip(struct reader *r, int depth);
+static void skip(struct reader *reader, int depth);
 
 /* Members, or values where `list`; each by fn, which takes the value of a key. */
-static void members(struct reader *r, int depth, void (*fn)(struct reader *r, const char *key, int depth))
+static void members(
+	struct reader *reader, int depth, void (*fn)(struct reader *reader, const char *key, int depth))
 {
 	char key[32];
-	expect(r, '{');
+	expect(reader, '{');
 	if (depth > DEPTH)
-		r->bad = true;
-	if (r->bad || take(r, '}'))
+		reader->bad = true;
+	if (reader->bad || take(reader, '}'))
 		return;
 	do {
-		blanks(r);
-		string(r, key, sizeof key);
-		expect(r, ':');
-		if (r->bad)
+		blanks(reader);
+		string(reader, key, sizeof key);
+		expect(reader, ':');
+		if (reader->bad)
 			return;
-		fn(r, key, depth + 1);
-	} while (!r->bad && take(r, ','));
-	expect(r, '}');
+		fn(reader, key, depth + 1);
+	} while (!reader->bad && take(reader, ','));
+	expect(reader, '}');
 }
 
-static void skip_member(struct reader *r, const char *key, int depth)
+static void skip_member(struct reader *reader, const char *key, int depth)
 {
 	(void)key;
-	skip(r, depth);
+	skip(reader, depth);
 }
 
 /* A number or a word, as text. */
-static void word(struct reader *r, char *to, size_t room)
+static void word(struct reader *reader, char *to, size_t room)
 {
 	size_t n = 0;
-	blanks(r);
-	for (; r->p < r->end && *r->p &&
-		strchr("+-.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", *r->p);
-		r->p++)
+	blanks(reader);
+	for (; reader->p < reader->end && *reader->p &&
+		strchr("+-.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", *reader->p);
+		reader->p++)
 		if (n + 1 < room)
-			to[n++] = *r->p;
+			to[n++] = *reader->p;
 	to[n] = '\0';
-	r->bad |= n == 0;
+	reader->bad |= n == 0;
 }
 
-static void skip(struct reader *r, int depth)
+static void skip(struct reader *reader, int depth)
 {
 	char text[NUMBER];
-	blanks(r);
-	if (depth > DEPTH || r->p >= r->end) {
-		r->bad = true;
-	} else if (*r->p == '"') {
-		string(r, NULL, 0);
-	} else if (*r->p == '{') {
-		members(r, depth, skip_member);
-	} else if (take(r, '[')) {
-		if (take(r, ']'))
+	blanks(reader);
+	if (depth > DEPTH || reader->p >= reader->end) {
+		reader->bad = true;
+	} else if (*reader->p == '"') {
+		string(reader, NULL, 0);
+	} else if (*reader->p == '{') {
+		members(reader, depth, skip_member);
+	} else if (take(reader, '[')) {
+		if (take(reader, ']'))
 			return;
 		do
-			skip(r, depth + 1);
-		while (!r->bad && take(r, ','));
-		expect(r, ']');
+			skip(reader, depth + 1);
+		while (!reader->bad && take(reader, ','));
+		expect(reader, ']');
 	} else {
-		word(r, text, sizeof text);
+		word(reader, text, sizeof text);
 	}
 }
 
@@ -185,94 +188,95 @@ int prom_label(const char *name, size_t len)
 	return -1;
 }
 
-static void read_label(struct reader *r, const char *key, int depth)
+static void read_label(struct reader *reader, const char *key, int depth)
 {
 	int i = prom_label(key, strlen(key));
 	(void)depth;
-	string(r, i < 0 ? NULL : r->s->label[i], PROM_TEXT);
+	string(reader, i < 0 ? NULL : reader->s->label[i], PROM_TEXT);
 }
 
 /* [time, "value"] */
-static void read_value(struct reader *r)
+static void read_value(struct reader *reader)
 {
 	char text[NUMBER], *end;
-	expect(r, '[');
-	word(r, text, sizeof text);
-	expect(r, ',');
-	string(r, text, sizeof text);
-	expect(r, ']');
-	r->s->value = strtod(text, &end);
-	r->bad |= end == text || *end;
+	expect(reader, '[');
+	word(reader, text, sizeof text);
+	expect(reader, ',');
+	string(reader, text, sizeof text);
+	expect(reader, ']');
+	reader->s->value = strtod(text, &end);
+	reader->bad |= end == text || *end;
 }
 
-static void read_series_member(struct reader *r, const char *key, int depth)
+static void read_series_member(struct reader *reader, const char *key, int depth)
 {
 	if (strcmp(key, "metric") == 0)
-		members(r, depth, read_label);
+		members(reader, depth, read_label);
 	else if (strcmp(key, "value") == 0)
-		read_value(r);
+		read_value(reader);
 	else
-		skip(r, depth);
+		skip(reader, depth);
 }
 
-static void read_result(struct reader *r, int depth)
+static void read_result(struct reader *reader, int depth)
 {
-	expect(r, '[');
-	if (r->bad || take(r, ']'))
+	expect(reader, '[');
+	if (reader->bad || take(reader, ']'))
 		return;
 	do {
 		for (int i = 0; i < PROM_LABELS; i++)
-			r->s->label[i][0] = '\0';
-		r->s->value = strtod("nan", NULL);
-		members(r, depth + 1, read_series_member);
-		if (!r->bad)
-			r->each(r->arg, r->s);
-	} while (!r->bad && take(r, ','));
-	expect(r, ']');
+			reader->s->label[i][0] = '\0';
+		reader->s->value = strtod("nan", NULL);
+		members(reader, depth + 1, read_series_member);
+		if (!reader->bad)
+			reader->each(reader->arg, reader->s);
+	} while (!reader->bad && take(reader, ','));
+	expect(reader, ']');
 }
 
-static void read_data_member(struct reader *r, const char *key, int depth)
+static void read_data_member(struct reader *reader, const char *key, int depth)
 {
 	if (strcmp(key, "resultType") == 0)
-		string(r, r->type, sizeof r->type);
-	else if (strcmp(key, "result") == 0 && strcmp(r->type, "vector") == 0)
-		read_result(r, depth);
+		string(reader, reader->type, sizeof reader->type);
+	else if (strcmp(key, "result") == 0 && strcmp(reader->type, "vector") == 0)
+		read_result(reader, depth);
 	else
-		skip(r, depth);
+		skip(reader, depth);
 }
 
-static void read_answer_member(struct reader *r, const char *key, int depth)
+static void read_answer_member(struct reader *reader, const char *key, int depth)
 {
 	if (strcmp(key, "status") == 0)
-		string(r, r->status, sizeof r->status);
+		string(reader, reader->status, sizeof reader->status);
 	else if (strcmp(key, "error") == 0)
-		string(r, r->error, sizeof r->error);
-	else if (strcmp(key, "data") == 0 && r->p < r->end && (blanks(r), r->p < r->end) && *r->p == '{')
-		members(r, depth, read_data_member);
+		string(reader, reader->error, sizeof reader->error);
+	else if (strcmp(key, "data") == 0 && reader->p < reader->end &&
+		 (blanks(reader), reader->p < reader->end) && *reader->p == '{')
+		members(reader, depth, read_data_member);
 	else
-		skip(r, depth);
+		skip(reader, depth);
 }
 
-static int judge(const struct reader *r, struct err *e)
+static int judge(const struct reader *reader, struct err *err)
 {
-	if (r->error[0])
-		return err_set(e, ERR_RUNTIME, "Prometheus says: %s", r->error);
-	if (r->bad || r->p != r->end)
-		return err_set(e, ERR_RUNTIME, "this is no answer of a Prometheus, or only a part of one");
-	if (strcmp(r->status, "success") != 0 || strcmp(r->type, "vector") != 0)
-		return err_set(e, ERR_RUNTIME, "Prometheus answers something else than a vector");
+	if (reader->error[0])
+		return err_set(err, ERR_RUNTIME, "Prometheus says: %s", reader->error);
+	if (reader->bad || reader->p != reader->end)
+		return err_set(err, ERR_RUNTIME, "this is no answer of a Prometheus, or only a part of one");
+	if (strcmp(reader->status, "success") != 0 || strcmp(reader->type, "vector") != 0)
+		return err_set(err, ERR_RUNTIME, "Prometheus answers something else than a vector");
 	return 0;
 }
 
-int prom_read(const char *text, size_t len, void (*each)(void *arg, const struct prom_series *s), void *arg,
-	struct err *e)
+int prom_read(const char *text, size_t len, void (*each)(void *arg, const struct prom_series *series),
+	void *arg, struct err *err)
 {
-	struct reader r = {.p = text, .end = text + len, .each = each, .arg = arg};
-	r.s = calloc(1, sizeof *r.s);
-	if (!r.s)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	members(&r, 0, read_answer_member);
-	blanks(&r);
-	free(r.s);
-	return judge(&r, e);
+	struct reader reader = {.p = text, .end = text + len, .each = each, .arg = arg};
+	reader.s = calloc(1, sizeof *reader.s);
+	if (!reader.s)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	members(&reader, 0, read_answer_member);
+	blanks(&reader);
+	free(reader.s);
+	return judge(&reader, err);
 }

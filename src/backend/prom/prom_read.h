@@ -31,11 +31,11 @@ struct prom_series {
 
 /* Calls each() for every series of a vector. Fails, having called it for those before, where the text is not
  * an answer, or says that the query failed. */
-int prom_read(const char *text, size_t len, void (*each)(void *arg, const struct prom_series *s), void *arg,
-	struct err *e);
+int prom_read(const char *text, size_t len, void (*each)(void *arg, const struct prom_series *series),
+	void *arg, struct err *err);
 /* The same for metrics as text. Nothing at all is an answer. */
-int prom_read_metrics(const char *text, size_t len, void (*each)(void *arg, const struct prom_series *s),
-	void *arg, struct err *e);
+int prom_read_metrics(const char *text, size_t len, void (*each)(void *arg, const struct prom_series *series),
+	void *arg, struct err *err);
 /* The label of that name; -1: of no interest. */
 int prom_label(const char *name, size_t len);
 

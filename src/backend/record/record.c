@@ -41,216 +41,217 @@ static const char *const statement_sql[] = {
 	[ST_SETTING] = "INSERT INTO setting(change, pattern, key, value) VALUES(?,?,?,?)",
 };
 
-static void close_db(struct record *r)
+static void close_db(struct record *rec)
 {
 	for (int i = 0; i < ST_COUNT; i++)
-		sqlite3_finalize(r->st[i]);
-	memset(r->st, 0, sizeof r->st);
-	sqlite3_close_v2(r->db);
-	r->db = NULL;
+		sqlite3_finalize(rec->st[i]);
+	memset(rec->st, 0, sizeof rec->st);
+	sqlite3_close_v2(rec->db);
+	rec->db = NULL;
 }
 
-static void give_up(struct record *r, const char *what)
+static void give_up(struct record *rec, const char *what)
 {
-	if (!r->db)
+	if (!rec->db)
 		return;
-	snprintf(r->trouble, sizeof r->trouble, "recording stopped: %.60s: %.80s", r->path,
-		what ? what : sqlite3_errmsg(r->db));
-	close_db(r);
+	snprintf(rec->trouble, sizeof rec->trouble, "recording stopped: %.60s: %.80s", rec->path,
+		what ? what : sqlite3_errmsg(rec->db));
+	close_db(rec);
 }
 
-int record_step(struct record *r, enum rec_statement which)
+int record_step(struct record *rec, enum rec_statement which)
 {
-	if (!r->db)
+	if (!rec->db)
 		return -1;
-	int rc = sqlite3_step(r->st[which]);
+	int rc = sqlite3_step(rec->st[which]);
 	if (rc == SQLITE_DONE || rc == SQLITE_ROW) {
-		sqlite3_reset(r->st[which]);
+		sqlite3_reset(rec->st[which]);
 		return 0;
 	}
-	give_up(r, NULL);
+	give_up(rec, NULL);
 	return -1;
 }
 
-void record_bind_text(sqlite3_stmt *st, int at, const char *raw)
+void record_bind_text(sqlite3_stmt *stmt, int at, const char *raw)
 {
 	char safe[VM_NAME_BYTES * 3 + 4096];
 	text_utf8(safe, sizeof safe, raw);
-	sqlite3_bind_text(st, at, safe, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_text(stmt, at, safe, -1, SQLITE_TRANSIENT);
 }
 
-void record_bind_word(sqlite3_stmt *st, int at, const char *word)
+void record_bind_word(sqlite3_stmt *stmt, int at, const char *word)
 {
-	sqlite3_bind_text(st, at, word, -1, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, at, word, -1, SQLITE_STATIC);
 }
 
-void record_bind_i64(sqlite3_stmt *st, int at, struct vi64 v)
+void record_bind_i64(sqlite3_stmt *stmt, int at, struct vi64 v)
 {
 	if (vi64_has(v))
-		sqlite3_bind_int64(st, at, v.v);
+		sqlite3_bind_int64(stmt, at, v.v);
 	else
-		sqlite3_bind_null(st, at);
+		sqlite3_bind_null(stmt, at);
 }
 
-void record_bind_f64(sqlite3_stmt *st, int at, struct vf64 v)
+void record_bind_f64(sqlite3_stmt *stmt, int at, struct vf64 v)
 {
 	if (vf64_has(v))
-		sqlite3_bind_double(st, at, v.v);
+		sqlite3_bind_double(stmt, at, v.v);
 	else
-		sqlite3_bind_null(st, at);
+		sqlite3_bind_null(stmt, at);
 }
 
-void record_execute(struct record *r, const char *sql)
+void record_execute(struct record *rec, const char *sql)
 {
-	if (r->db && sqlite3_exec(r->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-		give_up(r, NULL);
+	if (rec->db && sqlite3_exec(rec->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		give_up(rec, NULL);
 }
 
-static void begin(struct record *r)
+static void begin(struct record *rec)
 {
-	if (r->writing || !r->db)
+	if (rec->writing || !rec->db)
 		return;
-	record_execute(r, "BEGIN IMMEDIATE");
-	r->writing = true;
+	record_execute(rec, "BEGIN IMMEDIATE");
+	rec->writing = true;
 }
 
-static void commit(struct record *r)
+static void commit(struct record *rec)
 {
-	if (r->writing)
-		record_execute(r, "COMMIT");
-	r->writing = false;
+	if (rec->writing)
+		record_execute(rec, "COMMIT");
+	rec->writing = false;
 }
 
 /* A tick is begun by its sample and ends with the next one or with the wait, so that what was decided on it
  * is in the same transaction. */
-static int record_sample(struct backend *b, unsigned groups, struct sample *to, struct err *e)
+static int record_sample(struct backend *backend, unsigned groups, struct sample *to, struct err *err)
 {
-	struct record *r = (struct record *)b;
-	if (r->inner->ops->sample(r->inner, groups, to, e) < 0)
+	struct record *rec = (struct record *)backend;
+	if (rec->inner->ops->sample(rec->inner, groups, to, err) < 0)
 		return -1;
-	commit(r);
-	begin(r);
-	if (!r->db)
+	commit(rec);
+	begin(rec);
+	if (!rec->db)
 		return 0;
-	r->tick++;
-	r->over = false;
-	r->key = record_key_is_due(r, to);
-	if (r->key) {
-		r->key_tick = r->tick;
-		r->key_time_ns = to->time_ns;
+	rec->tick++;
+	rec->over = false;
+	rec->key = record_key_is_due(rec, to);
+	if (rec->key) {
+		rec->key_tick = rec->tick;
+		rec->key_time_ns = to->time_ns;
 	}
-	if (record_sample_write(r, to, groups & SAMPLE_REGULAR) < 0)
-		give_up(r, "out of memory");
+	if (record_sample_write(rec, to, groups & SAMPLE_REGULAR) < 0)
+		give_up(rec, "out of memory");
 	else
-		record_forget(r, to);
+		record_forget(rec, to);
 	return 0;
 }
 
-static void record_apply(struct backend *b, struct action *actions, size_t n)
+static void record_apply(struct backend *backend, struct action *actions, size_t n)
 {
-	struct record *r = (struct record *)b;
-	r->inner->ops->apply(r->inner, actions, n); /* what became of them comes with the decision */
+	struct record *rec = (struct record *)backend;
+	rec->inner->ops->apply(rec->inner, actions, n); /* what became of them comes with the decision */
 }
 
-static void record_note(struct backend *b, const struct log_line *line)
+static void record_note(struct backend *backend, const struct log_line *line)
 {
-	struct record *r = (struct record *)b;
-	begin(r);
-	if (r->db)
-		record_log_write(r, line);
+	struct record *rec = (struct record *)backend;
+	begin(rec);
+	if (rec->db)
+		record_log_write(rec, line);
 }
 
-static void record_obeyed(struct backend *b, const struct command *c)
+static void record_obeyed(struct backend *backend, const struct command *cmd)
 {
-	struct record *r = (struct record *)b;
-	begin(r);
-	if (r->db)
-		record_command_write(r, c, r->inner->ops->now(r->inner));
+	struct record *rec = (struct record *)backend;
+	begin(rec);
+	if (rec->db)
+		record_command_write(rec, cmd, rec->inner->ops->now(rec->inner));
 }
 
-static void record_decided(struct backend *b, const struct decision *d)
+static void record_decided(struct backend *backend, const struct decision *decision)
 {
-	struct record *r = (struct record *)b;
-	begin(r);
-	if (r->db && r->tick && !d->leaving)
-		record_decision_write(r, d);
-	for (size_t i = 0; i < d->n_actions && r->db && r->tick; i++)
-		record_action_write(r, &d->actions[i], i);
-	r->over = true;
+	struct record *rec = (struct record *)backend;
+	begin(rec);
+	if (rec->db && rec->tick && !decision->leaving)
+		record_decision_write(rec, decision);
+	for (size_t i = 0; i < decision->n_actions && rec->db && rec->tick; i++)
+		record_action_write(rec, &decision->actions[i], i);
+	rec->over = true;
 }
 
-static void record_configured(struct backend *b, const struct config *was, const struct config *now)
+static void record_configured(struct backend *backend, const struct config *was, const struct config *now)
 {
-	struct record *r = (struct record *)b;
-	begin(r);
-	if (r->db && record_settings_write(r, was, now))
-		record_obeyed(b, &(struct command){.kind = CMD_CONFIGURE, .number = (double)r->changes});
+	struct record *rec = (struct record *)backend;
+	begin(rec);
+	if (rec->db && record_settings_write(rec, was, now))
+		record_obeyed(
+			backend, &(struct command){.kind = CMD_CONFIGURE, .number = (double)rec->changes});
 }
 
-static enum wake record_wait(struct backend *b, int64_t until_ns, int fd)
+static enum wake record_wait(struct backend *backend, int64_t until_ns, int fd)
 {
-	struct record *r = (struct record *)b;
-	commit(r);
-	return r->inner->ops->wait(r->inner, until_ns, fd);
+	struct record *rec = (struct record *)backend;
+	commit(rec);
+	return rec->inner->ops->wait(rec->inner, until_ns, fd);
 }
 
-static void end(struct record *r)
+static void end(struct record *rec)
 {
-	commit(r);
+	commit(rec);
 	/* One file is left, without the write-ahead log beside it, unless somebody reads it. */
-	if (r->db)
-		sqlite3_exec(r->db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE", NULL,
+	if (rec->db)
+		sqlite3_exec(rec->db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE", NULL,
 			NULL, NULL);
-	close_db(r);
-	sample_done(&r->prev);
+	close_db(rec);
+	sample_done(&rec->prev);
 	for (int i = 0; i < SOURCE_COUNT; i++)
-		free(r->rows[i]);
-	free(r->order);
-	free(r->vm_keys);
-	free(r->vcpu_keys);
-	free(r);
+		free(rec->rows[i]);
+	free(rec->order);
+	free(rec->vm_keys);
+	free(rec->vcpu_keys);
+	free(rec);
 }
 
-static void record_close(struct backend *b)
+static void record_close(struct backend *backend)
 {
-	struct backend *inner = ((struct record *)b)->inner;
-	end((struct record *)b);
+	struct backend *inner = ((struct record *)backend)->inner;
+	end((struct record *)backend);
 	inner->ops->close(inner);
 }
 
 /* The engine's first look at the clock is the time from which it counts memory cycles: a replay needs it. */
-static int64_t record_now(struct backend *b)
+static int64_t record_now(struct backend *backend)
 {
-	struct record *r = (struct record *)b;
-	int64_t now = r->begun_ns = r->inner->ops->now(r->inner);
-	if (r->start_ns < 0 && r->db) {
+	struct record *rec = (struct record *)backend;
+	int64_t now = rec->begun_ns = rec->inner->ops->now(rec->inner);
+	if (rec->start_ns < 0 && rec->db) {
 		char text[32];
-		r->start_ns = now;
+		rec->start_ns = now;
 		snprintf(text, sizeof text, "%lld", (long long)now);
-		begin(r);
-		if (r->db) {
-			record_bind_word(r->st[ST_META], 1, "start_ns");
-			record_bind_text(r->st[ST_META], 2, text);
-			record_step(r, ST_META);
+		begin(rec);
+		if (rec->db) {
+			record_bind_word(rec->st[ST_META], 1, "start_ns");
+			record_bind_text(rec->st[ST_META], 2, text);
+			record_step(rec, ST_META);
 		}
-		commit(r);
+		commit(rec);
 	}
 	return now;
 }
 
-static void record_status(struct backend *b, struct backend_status *st)
+static void record_status(struct backend *backend, struct backend_status *status)
 {
-	struct record *r = (struct record *)b;
-	r->inner->ops->status(r->inner, st);
-	st->recording_lost = *r->trouble;
-	snprintf(st->recording, sizeof st->recording, "%.199s", r->db ? r->path : "");
-	if (*r->trouble && !*st->text)
-		snprintf(st->text, sizeof st->text, "%.150s", r->trouble);
+	struct record *rec = (struct record *)backend;
+	rec->inner->ops->status(rec->inner, status);
+	status->recording_lost = *rec->trouble;
+	snprintf(status->recording, sizeof status->recording, "%.199s", rec->db ? rec->path : "");
+	if (*rec->trouble && !*status->text)
+		snprintf(status->text, sizeof status->text, "%.150s", rec->trouble);
 }
 
-static struct backend *record_inner(const struct backend *b)
+static struct backend *record_inner(const struct backend *backend)
 {
-	return ((const struct record *)b)->inner;
+	return ((const struct record *)backend)->inner;
 }
 
 static const struct backend_ops record_ops = {
@@ -267,69 +268,69 @@ static const struct backend_ops record_ops = {
 	.inner = record_inner,
 };
 
-static int open_db(struct record *r, struct err *e)
+static int open_db(struct record *rec, struct err *err)
 {
 	char head[320];
 	snprintf(head, sizeof head,
 		"PRAGMA page_size = %d; PRAGMA application_id = %d; PRAGMA user_version = %d;"
 		"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 33554432;"
 		"PRAGMA wal_autocheckpoint = %d",
-		REC_PAGE_BYTES, RECORDING_APPLICATION_ID, RECORDING_SCHEMA, record_log_pages(r));
-	bool ok = sqlite3_open_v2(r->path, &r->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
+		REC_PAGE_BYTES, RECORDING_APPLICATION_ID, RECORDING_SCHEMA, record_log_pages(rec));
+	bool ok = sqlite3_open_v2(rec->path, &rec->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
 			  SQLITE_OK &&
-		  sqlite3_exec(r->db, head, NULL, NULL, NULL) == SQLITE_OK &&
-		  sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK &&
-		  sqlite3_exec(r->db, recording_schema_sql, NULL, NULL, NULL) == SQLITE_OK &&
-		  sqlite3_exec(r->db, recording_views_sql, NULL, NULL, NULL) == SQLITE_OK &&
-		  record_rows_open(r) == 0;
+		  sqlite3_exec(rec->db, head, NULL, NULL, NULL) == SQLITE_OK &&
+		  sqlite3_exec(rec->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK &&
+		  sqlite3_exec(rec->db, recording_schema_sql, NULL, NULL, NULL) == SQLITE_OK &&
+		  sqlite3_exec(rec->db, recording_views_sql, NULL, NULL, NULL) == SQLITE_OK &&
+		  record_rows_open(rec) == 0;
 	for (int i = 0; ok && i < ST_COUNT; i++)
-		ok = sqlite3_prepare_v3(r->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &r->st[i],
+		ok = sqlite3_prepare_v3(rec->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &rec->st[i],
 			     NULL) == SQLITE_OK;
-	r->writing = ok;
+	rec->writing = ok;
 	return ok ? 0
-		  : err_set(e, ERR_RUNTIME, "cannot write the recording %.200s: %s", r->path,
-			    r->db ? sqlite3_errmsg(r->db) : "out of memory");
+		  : err_set(err, ERR_RUNTIME, "cannot write the recording %.200s: %s", rec->path,
+			    rec->db ? sqlite3_errmsg(rec->db) : "out of memory");
 }
 
-struct backend *backend_record_end(struct backend *b)
+struct backend *backend_record_end(struct backend *backend)
 {
-	if (b->ops != &record_ops)
-		return b;
-	struct backend *inner = ((struct record *)b)->inner;
-	end((struct record *)b);
+	if (backend->ops != &record_ops)
+		return backend;
+	struct backend *inner = ((struct record *)backend)->inner;
+	end((struct record *)backend);
 	return inner;
 }
 
-struct backend *backend_record(struct backend *inner, const struct config *cfg, struct err *e)
+struct backend *backend_record(struct backend *inner, const struct config *cfg, struct err *err)
 {
-	struct backend *b = backend_record_begin(inner, cfg, e);
-	if (!b)
+	struct backend *backend = backend_record_begin(inner, cfg, err);
+	if (!backend)
 		inner->ops->close(inner);
-	return b;
+	return backend;
 }
 
-struct backend *backend_record_begin(struct backend *inner, const struct config *cfg, struct err *e)
+struct backend *backend_record_begin(struct backend *inner, const struct config *cfg, struct err *err)
 {
-	struct record *r = calloc(1, sizeof *r);
-	if (!r) {
-		err_set(e, ERR_NOMEM, "out of memory");
+	struct record *rec = calloc(1, sizeof *rec);
+	if (!rec) {
+		err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	r->base.ops = &record_ops;
-	r->inner = inner;
-	r->keep_s = cfg->record_keep_s;
-	r->room = cfg->record_size_kib > 0 ? record_room(cfg->record_size_kib) : 0;
-	r->start_ns = -1;
-	r->over = true;
-	r->first_tick = 1;
+	rec->base.ops = &record_ops;
+	rec->inner = inner;
+	rec->keep_s = cfg->record_keep_s;
+	rec->room = cfg->record_size_kib > 0 ? record_room(cfg->record_size_kib) : 0;
+	rec->start_ns = -1;
+	rec->over = true;
+	rec->first_tick = 1;
 	/* SQLite takes names that begin with "file:" for something else. */
-	snprintf(r->name, sizeof r->name, "%s%s", *cfg->record == '/' ? "" : "./", cfg->record);
-	sample_init(&r->prev);
-	if (record_file_new(r, e) < 0 || open_db(r, e) < 0) {
-		end(r);
+	snprintf(rec->name, sizeof rec->name, "%s%s", *cfg->record == '/' ? "" : "./", cfg->record);
+	sample_init(&rec->prev);
+	if (record_file_new(rec, err) < 0 || open_db(rec, err) < 0) {
+		end(rec);
 		return NULL;
 	}
-	record_head_write(r, cfg);
-	commit(r);
-	return &r->base;
+	record_head_write(rec, cfg);
+	commit(rec);
+	return &rec->base;
 }

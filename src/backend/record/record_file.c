@@ -18,14 +18,14 @@ static const char *const tails[] = {"-wal", "-shm", "-journal"};
 enum { TAILS = sizeof tails / sizeof *tails, TIME_NAME = 16, NAMES_A_SECOND = 9 };
 
 /* SQLite would take a write-ahead log that lies there for ours. */
-static int refuse_leftovers(const char *path, struct err *e)
+static int refuse_leftovers(const char *path, struct err *err)
 {
 	for (size_t i = 0; i < TAILS; i++) {
 		char name[CFG_TEXT + 64];
 		struct stat s;
 		snprintf(name, sizeof name, "%s%s", path, tails[i]);
 		if (lstat(name, &s) == 0)
-			return err_set(e, ERR_RUNTIME,
+			return err_set(err, ERR_RUNTIME,
 				"cannot create the recording %.150s: %.20s of an older one lies beside it",
 				path, tails[i]);
 	}
@@ -33,12 +33,12 @@ static int refuse_leftovers(const char *path, struct err *e)
 }
 
 /* -1: errno is EEXIST where something is there. */
-static int create(const char *path, struct err *e)
+static int create(const char *path, struct err *err)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		int saved = errno;
-		err_set(e, ERR_RUNTIME, "cannot create the recording %.200s: %s", path,
+		err_set(err, ERR_RUNTIME, "cannot create the recording %.200s: %s", path,
 			saved == EEXIST ? "it exists already; vmtop does not write over a recording"
 					: strerror(saved));
 		errno = saved;
@@ -56,20 +56,20 @@ static bool is_file(const char *path)
 }
 
 /* FILE.20261130T020105Z, and with -2 to -9 behind it for those of the same second. */
-static int create_beside(struct record *r, struct err *e)
+static int create_beside(struct record *rec, struct err *err)
 {
 	char when[TIME_NAME + 1] = "";
 	time_t now = time(NULL);
 	struct tm tm;
 	if (gmtime_r(&now, &tm))
 		strftime(when, sizeof when, "%Y%m%dT%H%M%SZ", &tm);
-	r->others = true;
+	rec->others = true;
 	for (int i = 1; i <= NAMES_A_SECOND; i++) {
-		snprintf(r->path, sizeof r->path, i == 1 ? "%s.%s" : "%s.%s-%d", r->name, when, i);
-		if (refuse_leftovers(r->path, e) < 0)
+		snprintf(rec->path, sizeof rec->path, i == 1 ? "%s.%s" : "%s.%s-%d", rec->name, when, i);
+		if (refuse_leftovers(rec->path, err) < 0)
 			continue;
-		e->code = ERR_NONE;
-		if (create(r->path, e) == 0)
+		err->code = ERR_NONE;
+		if (create(rec->path, err) == 0)
 			return 0;
 		if (errno != EEXIST)
 			break;
@@ -77,18 +77,18 @@ static int create_beside(struct record *r, struct err *e)
 	return -1;
 }
 
-int record_file_new(struct record *r, struct err *e)
+int record_file_new(struct record *rec, struct err *err)
 {
-	snprintf(r->path, sizeof r->path, "%s", r->name);
-	int dir = folder_of_open(r->path, true, e); /* SQLite goes by path */
+	snprintf(rec->path, sizeof rec->path, "%s", rec->name);
+	int dir = folder_of_open(rec->path, true, err); /* SQLite goes by path */
 	if (dir < 0 && errno == EPERM)
-		return err_prefix(e, "cannot create the recording");
+		return err_prefix(err, "cannot create the recording");
 	if (dir >= 0)
 		close(dir);
-	r->others = r->room > 0;
-	if (r->room > 0 && is_file(r->name))
-		return create_beside(r, e);
-	return refuse_leftovers(r->path, e) < 0 ? -1 : create(r->path, e);
+	rec->others = rec->room > 0;
+	if (rec->room > 0 && is_file(rec->name))
+		return create_beside(rec, err);
+	return refuse_leftovers(rec->path, err) < 0 ? -1 : create(rec->path, err);
 }
 
 /* ---- those of earlier runs ---- */
@@ -124,9 +124,9 @@ struct other {
 static bool is_open(int fd)
 {
 	enum { SHARED_FIRST = 0x40000002, SHARED_SIZE = 510 };
-	struct flock l = {
+	struct flock lock = {
 		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SHARED_FIRST, .l_len = SHARED_SIZE};
-	return fcntl(fd, F_OFD_GETLK, &l) < 0 || l.l_type != F_UNLCK;
+	return fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
 }
 
 static bool is_recording(int fd)
@@ -140,7 +140,7 @@ static bool is_recording(int fd)
 	return id == RECORDING_APPLICATION_ID;
 }
 
-static bool look_at(int dir, const char *name, struct other *o)
+static bool look_at(int dir, const char *name, struct other *other)
 {
 	char beside[NAME_MAX + 8];
 	struct stat s;
@@ -148,16 +148,16 @@ static bool look_at(int dir, const char *name, struct other *o)
 	bool good = fd >= 0 && fstat(fd, &s) == 0 && S_ISREG(s.st_mode) && s.st_uid == geteuid() &&
 		    is_recording(fd);
 	if (good) {
-		snprintf(o->name, sizeof o->name, "%s", name);
-		o->bytes = s.st_size;
-		o->written = s.st_mtim;
-		o->open = is_open(fd);
+		snprintf(other->name, sizeof other->name, "%s", name);
+		other->bytes = s.st_size;
+		other->written = s.st_mtim;
+		other->open = is_open(fd);
 	}
 	if (fd >= 0)
 		close(fd);
 	snprintf(beside, sizeof beside, "%s%s", name, tails[0]);
 	if (good && fstatat(dir, beside, &s, AT_SYMLINK_NOFOLLOW) == 0)
-		o->bytes += s.st_size;
+		other->bytes += s.st_size;
 	return good;
 }
 
@@ -172,10 +172,10 @@ static const char *last_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static DIR *folder_of(const struct record *r)
+static DIR *folder_of(const struct record *rec)
 {
 	struct err ignored = ERR_INIT;
-	int dir = folder_of_open(r->name, true, &ignored);
+	int dir = folder_of_open(rec->name, true, &ignored);
 	DIR *d = dir < 0 ? NULL : folder_list(dir);
 	if (dir >= 0)
 		close(dir);
@@ -184,48 +184,49 @@ static DIR *folder_of(const struct record *r)
 
 /* Bytes of all. oldest: of those that nobody writes the one written longest ago; its name is empty: none.
  */
-static int64_t look_at_others(const struct record *r, DIR *d, struct other *oldest)
+static int64_t look_at_others(const struct record *rec, DIR *dir, struct other *oldest)
 {
-	const char *name = last_of(r->name);
+	const char *name = last_of(rec->name);
 	size_t n = strlen(name);
 	int64_t all = 0;
 	oldest->name[0] = '\0';
-	for (struct dirent *f; (f = readdir(d));) {
-		struct other o;
-		if (strncmp(f->d_name, name, n) != 0 || !is_ours(f->d_name + n) ||
-			strcmp(f->d_name, last_of(r->path)) == 0 || !look_at(dirfd(d), f->d_name, &o))
+	for (struct dirent *entry; (entry = readdir(dir));) {
+		struct other other;
+		if (strncmp(entry->d_name, name, n) != 0 || !is_ours(entry->d_name + n) ||
+			strcmp(entry->d_name, last_of(rec->path)) == 0 ||
+			!look_at(dirfd(dir), entry->d_name, &other))
 			continue;
-		all += o.bytes;
-		if (!o.open && (!*oldest->name || earlier(&o.written, &oldest->written)))
-			*oldest = o;
+		all += other.bytes;
+		if (!other.open && (!*oldest->name || earlier(&other.written, &oldest->written)))
+			*oldest = other;
 	}
 	return all;
 }
 
-int64_t record_others_bytes(const struct record *r)
+int64_t record_others_bytes(const struct record *rec)
 {
 	struct other oldest;
-	DIR *d = folder_of(r);
-	int64_t all = d ? look_at_others(r, d, &oldest) : 0;
-	if (d)
-		closedir(d);
+	DIR *dir = folder_of(rec);
+	int64_t all = dir ? look_at_others(rec, dir, &oldest) : 0;
+	if (dir)
+		closedir(dir);
 	return all;
 }
 
 /* The file goes last: what is left beside one that is gone would be in the way of the next of this name. */
-bool record_others_drop(const struct record *r)
+bool record_others_drop(const struct record *rec)
 {
 	struct other oldest = {0};
 	char beside[NAME_MAX + 16];
-	DIR *d = folder_of(r);
-	if (d)
-		look_at_others(r, d, &oldest);
+	DIR *dir = folder_of(rec);
+	if (dir)
+		look_at_others(rec, dir, &oldest);
 	for (size_t i = 0; i < TAILS && *oldest.name; i++) {
 		snprintf(beside, sizeof beside, "%s%s", oldest.name, tails[i]);
-		unlinkat(dirfd(d), beside, 0);
+		unlinkat(dirfd(dir), beside, 0);
 	}
-	bool gone = *oldest.name && unlinkat(dirfd(d), oldest.name, 0) == 0;
-	if (d)
-		closedir(d);
+	bool gone = *oldest.name && unlinkat(dirfd(dir), oldest.name, 0) == 0;
+	if (dir)
+		closedir(dir);
 	return gone;
 }

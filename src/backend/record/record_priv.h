@@ -78,39 +78,39 @@ struct record {
 	char trouble[200];
 };
 
-int record_step(struct record *r, enum rec_statement which);
-void record_bind_text(sqlite3_stmt *st, int at, const char *raw);
-void record_bind_word(sqlite3_stmt *st, int at, const char *word); /* a string of a table: no copy */
-void record_bind_i64(sqlite3_stmt *st, int at, struct vi64 v);
-void record_bind_f64(sqlite3_stmt *st, int at, struct vf64 v);
+int record_step(struct record *rec, enum rec_statement which);
+void record_bind_text(sqlite3_stmt *stmt, int at, const char *raw);
+void record_bind_word(sqlite3_stmt *stmt, int at, const char *word); /* a string of a table: no copy */
+void record_bind_i64(sqlite3_stmt *stmt, int at, struct vi64 v);
+void record_bind_f64(sqlite3_stmt *stmt, int at, struct vf64 v);
 
-void record_execute(struct record *r, const char *sql);
+void record_execute(struct record *rec, const char *sql);
 
 /* record_bound.c: what has to go so that the recording stays as long, and as large, as it was asked for. */
 int64_t record_room(int64_t size_kib);
-int record_log_pages(const struct record *r); /* with so many the write-ahead log is put into the file */
-bool record_key_is_due(const struct record *r, const struct sample *s);
-void record_forget(struct record *r, const struct sample *s);
+int record_log_pages(const struct record *rec); /* with so many the write-ahead log is put into the file */
+bool record_key_is_due(const struct record *rec, const struct sample *sample);
+void record_forget(struct record *rec, const struct sample *sample);
 
-/* record_file.c: makes the file r->path, a new one. One that is there already is an error, or, where the size
- * of all is bounded, stays beside a new one of another name. */
-int record_file_new(struct record *r, struct err *e);
+/* record_file.c: makes the file rec->path, a new one. One that is there already is an error, or, where the
+ * size of all is bounded, stays beside a new one of another name. */
+int record_file_new(struct record *rec, struct err *err);
 /* Recordings of earlier runs under the same name: their bytes; removes the one written longest ago that
  * nobody writes, false: there is none. */
-int64_t record_others_bytes(const struct record *r);
-bool record_others_drop(const struct record *r);
+int64_t record_others_bytes(const struct record *rec);
+bool record_others_drop(const struct record *rec);
 
 /* record_rows.c: makes the virtual tables now_pcpu, now_vm, now_vm_io, now_vm_why, now_vcpu. */
-int record_rows_open(struct record *r);
+int record_rows_open(struct record *rec);
 /* record_sample.c: writes all of a sample; keeps it as prev. */
-int record_sample_write(struct record *r, const struct sample *s, bool regular);
+int record_sample_write(struct record *rec, const struct sample *sample, bool regular);
 /* record_notes.c: configuration, actions, log lines, commands and decisions of the tick written last. */
-void record_head_write(struct record *r, const struct config *cfg);
-/* What is other than it was becomes change number r->changes; false: nothing is. */
-bool record_settings_write(struct record *r, const struct config *was, const struct config *now);
-void record_action_write(struct record *r, const struct action *a, size_t n);
-void record_log_write(struct record *r, const struct log_line *line);
-void record_command_write(struct record *r, const struct command *c, int64_t now_ns);
-void record_decision_write(struct record *r, const struct decision *d);
+void record_head_write(struct record *rec, const struct config *cfg);
+/* What is other than it was becomes change number rec->changes; false: nothing is. */
+bool record_settings_write(struct record *rec, const struct config *was, const struct config *now);
+void record_action_write(struct record *rec, const struct action *action, size_t n);
+void record_log_write(struct record *rec, const struct log_line *line);
+void record_command_write(struct record *rec, const struct command *cmd, int64_t now_ns);
+void record_decision_write(struct record *rec, const struct decision *decision);
 
 #endif

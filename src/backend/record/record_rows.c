@@ -53,89 +53,89 @@ static int source_connect(
 	(void)argv;
 	(void)error;
 	int rc = sqlite3_declare_vtab(db, sources[arg->which].columns);
-	struct source *s = rc == SQLITE_OK ? calloc(1, sizeof *s) : NULL;
-	if (!s)
+	struct source *source = rc == SQLITE_OK ? calloc(1, sizeof *source) : NULL;
+	if (!source)
 		return rc == SQLITE_OK ? SQLITE_NOMEM : rc;
-	s->r = arg->r;
-	s->which = arg->which;
-	*to = &s->base;
+	source->r = arg->r;
+	source->which = arg->which;
+	*to = &source->base;
 	return SQLITE_OK;
 }
 
-static int source_disconnect(sqlite3_vtab *v)
+static int source_disconnect(sqlite3_vtab *vtab)
 {
-	free(v);
+	free(vtab);
 	return SQLITE_OK;
 }
 
-static int source_index(sqlite3_vtab *v, sqlite3_index_info *info)
+static int source_index(sqlite3_vtab *vtab, sqlite3_index_info *info)
 {
-	(void)v;
+	(void)vtab;
 	info->estimatedCost = 1e6;
 	return SQLITE_OK;
 }
 
-static int source_open(sqlite3_vtab *v, sqlite3_vtab_cursor **to)
+static int source_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **to)
 {
-	(void)v;
-	struct cursor *c = calloc(1, sizeof *c);
-	if (!c)
+	(void)vtab;
+	struct cursor *cursor = calloc(1, sizeof *cursor);
+	if (!cursor)
 		return SQLITE_NOMEM;
-	*to = &c->base;
+	*to = &cursor->base;
 	return SQLITE_OK;
 }
 
-static int source_close(sqlite3_vtab_cursor *c)
+static int source_close(sqlite3_vtab_cursor *cursor)
 {
-	free(c);
+	free(cursor);
 	return SQLITE_OK;
 }
 
-static int source_filter(sqlite3_vtab_cursor *c, int n, const char *text, int argc, sqlite3_value **argv)
+static int source_filter(sqlite3_vtab_cursor *cursor, int n, const char *text, int argc, sqlite3_value **argv)
 {
 	(void)n;
 	(void)text;
 	(void)argc;
 	(void)argv;
-	((struct cursor *)c)->at = 0;
+	((struct cursor *)cursor)->at = 0;
 	return SQLITE_OK;
 }
 
-static int source_next(sqlite3_vtab_cursor *c)
+static int source_next(sqlite3_vtab_cursor *cursor)
 {
-	((struct cursor *)c)->at++;
+	((struct cursor *)cursor)->at++;
 	return SQLITE_OK;
 }
 
-static int source_eof(sqlite3_vtab_cursor *c)
+static int source_eof(sqlite3_vtab_cursor *cursor)
 {
-	const struct source *s = (const struct source *)c->pVtab;
-	return ((struct cursor *)c)->at >= s->r->n_rows[s->which];
+	const struct source *source = (const struct source *)cursor->pVtab;
+	return ((struct cursor *)cursor)->at >= source->r->n_rows[source->which];
 }
 
-static int source_rowid(sqlite3_vtab_cursor *c, sqlite3_int64 *id)
+static int source_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *id)
 {
-	*id = (sqlite3_int64)((struct cursor *)c)->at;
+	*id = (sqlite3_int64)((struct cursor *)cursor)->at;
 	return SQLITE_OK;
 }
 
 /* No result set means NULL. */
-static void field_result(
-	sqlite3_context *to, const struct record *r, const struct rec_row *row, const struct rec_field *f)
+static void field_result(sqlite3_context *to, const struct record *rec, const struct rec_row *row,
+	const struct rec_field *field)
 {
-	const struct vi64 *v = rec_vi64_of(row->now, f);
-	if (rec_avail(row->now, f) != AVAIL_OK)
+	const struct vi64 *v = rec_vi64_of(row->now, field);
+	if (rec_avail(row->now, field) != AVAIL_OK)
 		return;
-	if (f->type == REC_REAL) {
-		sqlite3_result_double(to, rec_vf64_of(row->now, f)->v);
+	if (field->type == REC_REAL) {
+		sqlite3_result_double(to, rec_vf64_of(row->now, field)->v);
 		return;
 	}
-	if (f->type == REC_GAUGE) {
+	if (field->type == REC_GAUGE) {
 		sqlite3_result_int64(to, v->v);
-	} else if (f->type == REC_AGE) {
-		sqlite3_result_int64(to, r->wall_ns - v->v);
+	} else if (field->type == REC_AGE) {
+		sqlite3_result_int64(to, rec->wall_ns - v->v);
 	} else if (row->prev) {
-		const struct vi64 *old = rec_vi64_of(row->prev, f);
+		const struct vi64 *old = rec_vi64_of(row->prev, field);
 		int64_t d;
 		if (vi64_has(*old) && !__builtin_sub_overflow(v->v, old->v, &d))
 			sqlite3_result_int64(to, d);
@@ -145,14 +145,14 @@ static void field_result(
 static int source_column(sqlite3_vtab_cursor *cursor, sqlite3_context *to, int column)
 {
 	const struct cursor *c = (const struct cursor *)cursor;
-	const struct source *s = (const struct source *)cursor->pVtab;
-	const struct rec_row *row = &s->r->rows[s->which][c->at];
+	const struct source *source = (const struct source *)cursor->pVtab;
+	const struct rec_row *row = &source->r->rows[source->which][c->at];
 	if (column == 0)
-		sqlite3_result_int64(to, s->r->tick << REC_TICK_SHIFT | (sqlite3_int64)c->at);
+		sqlite3_result_int64(to, source->r->tick << REC_TICK_SHIFT | (sqlite3_int64)c->at);
 	else if (column == 1)
 		sqlite3_result_int64(to, row->key);
 	else
-		field_result(to, s->r, row, &sources[s->which].group->fields[column - 2]);
+		field_result(to, source->r, row, &sources[source->which].group->fields[column - 2]);
 	return SQLITE_OK;
 }
 
@@ -169,14 +169,15 @@ static const sqlite3_module source_module = {
 	.xRowid = source_rowid,
 };
 
-int record_rows_open(struct record *r)
+int record_rows_open(struct record *rec)
 {
 	for (int i = 0; i < SOURCE_COUNT; i++) {
 		struct source_arg *arg = malloc(sizeof *arg);
 		if (!arg)
 			return -1;
-		*arg = (struct source_arg){r, (enum rec_source)i};
-		if (sqlite3_create_module_v2(r->db, sources[i].name, &source_module, arg, free) != SQLITE_OK)
+		*arg = (struct source_arg){rec, (enum rec_source)i};
+		if (sqlite3_create_module_v2(rec->db, sources[i].name, &source_module, arg, free) !=
+			SQLITE_OK)
 			return -1;
 	}
 	return 0;

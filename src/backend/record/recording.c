@@ -169,37 +169,39 @@ const char recording_views_sql[] =
 	" text FROM log WHERE kind = 'mark';";
 /* clang-format on */
 
-const struct vi64 *rec_vi64_of(const void *object, const struct rec_field *f)
+const struct vi64 *rec_vi64_of(const void *object, const struct rec_field *field)
 {
-	return (const struct vi64 *)(const void *)((const char *)object + f->at);
+	return (const struct vi64 *)(const void *)((const char *)object + field->at);
 }
 
-struct vi64 *rec_vi64(void *object, const struct rec_field *f)
+struct vi64 *rec_vi64(void *object, const struct rec_field *field)
 {
-	return (struct vi64 *)(void *)((char *)object + f->at);
+	return (struct vi64 *)(void *)((char *)object + field->at);
 }
 
-const struct vf64 *rec_vf64_of(const void *object, const struct rec_field *f)
+const struct vf64 *rec_vf64_of(const void *object, const struct rec_field *field)
 {
-	return (const struct vf64 *)(const void *)((const char *)object + f->at);
+	return (const struct vf64 *)(const void *)((const char *)object + field->at);
 }
 
-struct vf64 *rec_vf64(void *object, const struct rec_field *f)
+struct vf64 *rec_vf64(void *object, const struct rec_field *field)
 {
-	return (struct vf64 *)(void *)((char *)object + f->at);
+	return (struct vf64 *)(void *)((char *)object + field->at);
 }
 
-enum avail rec_avail(const void *object, const struct rec_field *f)
+enum avail rec_avail(const void *object, const struct rec_field *field)
 {
-	return f->type == REC_REAL ? rec_vf64_of(object, f)->avail : rec_vi64_of(object, f)->avail;
+	return field->type == REC_REAL ? rec_vf64_of(object, field)->avail
+				       : rec_vi64_of(object, field)->avail;
 }
 
-static size_t absent_one(const void *object, const struct rec_field *f, char *buf, size_t used)
+static size_t absent_one(const void *object, const struct rec_field *field, char *buf, size_t used)
 {
-	enum avail a = rec_avail(object, f);
-	if (a == AVAIL_OK)
+	enum avail avail = rec_avail(object, field);
+	if (avail == AVAIL_OK)
 		return used;
-	int n = snprintf(buf + used, ABSENT_TEXT - used, "%s%s:%s", used ? "," : "", f->column, avail_key(a));
+	int n = snprintf(
+		buf + used, ABSENT_TEXT - used, "%s%s:%s", used ? "," : "", field->column, avail_key(avail));
 	if (n < 0 || used + (size_t)n >= ABSENT_TEXT) {
 		buf[used] = '\0';
 		return used;
@@ -218,9 +220,9 @@ void rec_absent(const void *object, const struct rec_group *const *groups, size_
 
 static enum avail avail_by_key(const char *key, size_t len)
 {
-	for (enum avail a = AVAIL_NONE; a < AVAIL_COUNT; a++)
-		if (strlen(avail_key(a)) == len && strncmp(avail_key(a), key, len) == 0)
-			return a;
+	for (enum avail avail = AVAIL_NONE; avail < AVAIL_COUNT; avail++)
+		if (strlen(avail_key(avail)) == len && strncmp(avail_key(avail), key, len) == 0)
+			return avail;
 	return AVAIL_NONE;
 }
 
@@ -237,72 +239,75 @@ enum avail rec_absent_reason(const char *list, const char *column)
 	return AVAIL_OK;
 }
 
-const char *rec_text(sqlite3_stmt *st, int column)
+const char *rec_text(sqlite3_stmt *stmt, int column)
 {
-	const unsigned char *t = sqlite3_column_text(st, column);
+	const unsigned char *t = sqlite3_column_text(stmt, column);
 	return t ? (const char *)t : "";
 }
 
-int64_t rec_int(sqlite3_stmt *st, int column)
+int64_t rec_int(sqlite3_stmt *stmt, int column)
 {
-	return clamp(sqlite3_column_int64(st, column), -SAMPLE_NS_MOST, SAMPLE_NS_MOST);
+	return clamp(sqlite3_column_int64(stmt, column), -SAMPLE_NS_MOST, SAMPLE_NS_MOST);
 }
 
-int64_t rec_kib(sqlite3_stmt *st, int column)
+int64_t rec_kib(sqlite3_stmt *stmt, int column)
 {
 	const int64_t most = INT64_C(1) << 48;
-	return clamp(sqlite3_column_int64(st, column), -most, most);
+	return clamp(sqlite3_column_int64(stmt, column), -most, most);
 }
 
-double rec_real(sqlite3_stmt *st, int column)
+double rec_real(sqlite3_stmt *stmt, int column)
 {
 	const double most = 1e15;
-	double v = sqlite3_column_double(st, column);
+	double v = sqlite3_column_double(stmt, column);
 	return v >= most ? most : v >= -most ? v : -most;
 }
 
 static int pragma_value(sqlite3 *db, const char *sql, int64_t *value)
 {
-	sqlite3_stmt *st = NULL;
-	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
-	if (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
-		*value = sqlite3_column_int64(st, 0);
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+	if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+		*value = sqlite3_column_int64(stmt, 0);
 	else
 		rc = SQLITE_ERROR;
-	sqlite3_finalize(st);
+	sqlite3_finalize(stmt);
 	return rc == SQLITE_OK ? 0 : -1;
 }
 
-static int check_head(sqlite3 *db, const char *path, struct err *e)
+static int check_head(sqlite3 *db, const char *path, struct err *err)
 {
 	int64_t id = 0, version = 0;
 	if (pragma_value(db, "PRAGMA application_id", &id) < 0 ||
 		pragma_value(db, "PRAGMA user_version", &version) < 0)
 		return err_set(
-			e, ERR_RUNTIME, "%.200s is not a readable recording: %s", path, sqlite3_errmsg(db));
+			err, ERR_RUNTIME, "%.200s is not a readable recording: %s", path, sqlite3_errmsg(db));
 	if (id != RECORDING_APPLICATION_ID)
-		return err_set(e, ERR_RUNTIME, "%.200s is not a vmtop recording", path);
+		return err_set(err, ERR_RUNTIME, "%.200s is not a vmtop recording", path);
 	if (version != RECORDING_SCHEMA)
-		return err_set(e, ERR_RUNTIME, "%.200s has recording schema %lld; this vmtop reads schema %d",
-			path, (long long)version, RECORDING_SCHEMA);
+		return err_set(err, ERR_RUNTIME,
+			"%.200s has recording schema %lld; this vmtop reads schema %d", path,
+			(long long)version, RECORDING_SCHEMA);
 	return 0;
 }
 
-int recording_open(const char *path, sqlite3 **db, struct err *e)
+int recording_open(const char *path, sqlite3 **db, struct err *err)
 {
 	struct stat s;
 	*db = NULL;
 	if (stat(path, &s) < 0)
-		return err_set(e, ERR_RUNTIME, "cannot open the recording %.200s: %s", path, strerror(errno));
+		return err_set(
+			err, ERR_RUNTIME, "cannot open the recording %.200s: %s", path, strerror(errno));
 	if (!S_ISREG(s.st_mode))
-		return err_set(e, ERR_RUNTIME, "cannot open the recording %.200s: not a regular file", path);
+		return err_set(
+			err, ERR_RUNTIME, "cannot open the recording %.200s: not a regular file", path);
 	if (sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
-		err_set(e, ERR_RUNTIME, "cannot open the recording %.200s: %s", path, sqlite3_errmsg(*db));
+		err_set(err, ERR_RUNTIME, "cannot open the recording %.200s: %s", path, sqlite3_errmsg(*db));
 	} else {
 		sqlite3_busy_timeout(*db, 2000);
 		if (recording_harmless(*db, s.st_size) != SQLITE_OK)
-			err_set(e, ERR_NOMEM, "out of memory for reading %.200s", path);
-		else if (check_head(*db, path, e) == 0 && recording_check(*db, path, e) == 0)
+			err_set(err, ERR_NOMEM, "out of memory for reading %.200s", path);
+		else if (check_head(*db, path, err) == 0 && recording_check(*db, path, err) == 0)
 			return 0;
 	}
 	sqlite3_close_v2(*db);

@@ -63,11 +63,11 @@ extern const struct rec_group rec_host, rec_pcpu, rec_vm, rec_vm_seldom, rec_vm_
 
 extern const char recording_schema_sql[], recording_views_sql[];
 
-enum avail rec_avail(const void *object, const struct rec_field *f);
-struct vi64 *rec_vi64(void *object, const struct rec_field *f);
-const struct vi64 *rec_vi64_of(const void *object, const struct rec_field *f);
-struct vf64 *rec_vf64(void *object, const struct rec_field *f);
-const struct vf64 *rec_vf64_of(const void *object, const struct rec_field *f);
+enum avail rec_avail(const void *object, const struct rec_field *field);
+struct vi64 *rec_vi64(void *object, const struct rec_field *field);
+const struct vi64 *rec_vi64_of(const void *object, const struct rec_field *field);
+struct vf64 *rec_vf64(void *object, const struct rec_field *field);
+const struct vf64 *rec_vf64_of(const void *object, const struct rec_field *field);
 
 /* "unused_kib:no-period,..." of the fields that are absent, groups one after the other; "" when all are
  * there. */
@@ -80,7 +80,7 @@ extern const struct rec_group *const rec_vm_groups[REC_VM_GROUPS], *const rec_wh
 
 /* A line of the decision log, from a row of these columns. */
 #define REC_LOG_COLUMNS "wall_ns, kind, vm, vcpu, memory, outcome, text, reason"
-void rec_line_read(sqlite3_stmt *st, struct log_line *l);
+void rec_line_read(sqlite3_stmt *stmt, struct log_line *line);
 
 /* Words in tables that stand for enums. */
 const char *rec_log_kind(int kind);
@@ -91,7 +91,7 @@ enum reason rec_reason(const char *key);
 enum outcome rec_outcome(const char *text);
 
 /* A setting of a recording that a replay takes over: what steers, nothing else. */
-bool rec_setting(const struct setting *s);
+bool rec_setting(const struct setting *setting);
 /* Puts the settings that were read again for the n-th time onto cfg. -1: there is nothing of that number. */
 int rec_change_read(sqlite3 *db, int64_t change, struct config *cfg);
 
@@ -99,17 +99,17 @@ int rec_change_read(sqlite3 *db, int64_t change, struct config *cfg);
  * so many bytes. An SQLite result. */
 int recording_harmless(sqlite3 *db, int64_t bytes);
 /* Refuses what vmtop does not write: views, triggers, virtual tables, computed columns, ... */
-int recording_check(sqlite3 *db, const char *path, struct err *e);
+int recording_check(sqlite3 *db, const char *path, struct err *err);
 /* Opens a file for reading and checks that it is a recording of this schema: regular, id, version, entries.
  */
-int recording_open(const char *path, sqlite3 **db, struct err *e);
+int recording_open(const char *path, sqlite3 **db, struct err *err);
 /* A number of a column, within what can be added and subtracted without overflow: a file may hold anything.
  * KiB also within what can be told in bytes and summed over VMs. */
-int64_t rec_int(sqlite3_stmt *st, int column);
-int64_t rec_kib(sqlite3_stmt *st, int column);
+int64_t rec_int(sqlite3_stmt *stmt, int column);
+int64_t rec_kib(sqlite3_stmt *stmt, int column);
 /* The same: it fits into an integer, and sums of its square are finite. */
-double rec_real(sqlite3_stmt *st, int column);
+double rec_real(sqlite3_stmt *stmt, int column);
 /* Text of a column, never NULL. */
-const char *rec_text(sqlite3_stmt *st, int column);
+const char *rec_text(sqlite3_stmt *stmt, int column);
 
 #endif

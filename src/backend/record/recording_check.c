@@ -24,39 +24,39 @@ struct budget {
 
 static int count_ops(void *arg)
 {
-	struct budget *b = arg;
-	b->left -= OPS_AT_ONCE;
-	b->spent |= b->left < 0;
-	return b->spent;
+	struct budget *budget = arg;
+	budget->left -= OPS_AT_ONCE;
+	budget->spent |= budget->left < 0;
+	return budget->spent;
 }
 
 static int next_question(unsigned what, void *arg, void *statement, void *text)
 {
-	struct budget *b = arg;
+	struct budget *budget = arg;
 	(void)what, (void)statement, (void)text;
-	b->left = b->ops;
+	budget->left = budget->ops;
 	return 0;
 }
 
-static void never_called(sqlite3_context *c, int n, sqlite3_value **v)
+static void never_called(sqlite3_context *ctx, int n, sqlite3_value **v)
 {
 	(void)n, (void)v;
-	sqlite3_result_null(c);
+	sqlite3_result_null(ctx);
 }
 
 /* The budget lives as long as the connection: as the argument of a function that nobody calls. */
 static int set_budget(sqlite3 *db, int64_t bytes)
 {
-	struct budget *b = calloc(1, sizeof *b);
-	if (!b)
+	struct budget *budget = calloc(1, sizeof *budget);
+	if (!budget)
 		return SQLITE_NOMEM;
-	b->ops = b->left = OPS_LEAST + max_of(bytes, 0) * OPS_BYTE;
+	budget->ops = budget->left = OPS_LEAST + max_of(bytes, 0) * OPS_BYTE;
 	int rc = sqlite3_create_function_v2(
-		db, "vmtop_budget", 0, SQLITE_UTF8, b, never_called, NULL, NULL, free);
+		db, "vmtop_budget", 0, SQLITE_UTF8, budget, never_called, NULL, NULL, free);
 	if (rc != SQLITE_OK)
 		return rc; /* SQLite has freed it */
-	sqlite3_progress_handler(db, OPS_AT_ONCE, count_ops, b);
-	return sqlite3_trace_v2(db, SQLITE_TRACE_STMT, next_question, b);
+	sqlite3_progress_handler(db, OPS_AT_ONCE, count_ops, budget);
+	return sqlite3_trace_v2(db, SQLITE_TRACE_STMT, next_question, budget);
 }
 
 int recording_harmless(sqlite3 *db, int64_t bytes)
@@ -80,41 +80,41 @@ int recording_harmless(sqlite3 *db, int64_t bytes)
 /* ---- what is in it ---- */
 
 /* "holds the view \"x\"", with the name as it may be shown. */
-static int refuse(struct err *e, const char *path, const char *what, const char *name)
+static int refuse(struct err *err, const char *path, const char *what, const char *name)
 {
 	char shown[64];
 	text_escape(shown, sizeof shown, name);
-	return err_set(e, ERR_RUNTIME, "%.150s is not as vmtop records: it holds %s \"%s\"; not read", path,
+	return err_set(err, ERR_RUNTIME, "%.150s is not as vmtop records: it holds %s \"%s\"; not read", path,
 		what, shown);
 }
 
 /* The same entry, word for word, is among those that vmtop makes. */
 static bool is_ours(sqlite3 *ours, sqlite3_stmt *entry)
 {
-	sqlite3_stmt *st = NULL;
+	sqlite3_stmt *stmt = NULL;
 	bool same = false;
 	if (sqlite3_prepare_v2(ours, "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 AND sql = ?3",
-		    -1, &st, NULL) == SQLITE_OK) {
+		    -1, &stmt, NULL) == SQLITE_OK) {
 		for (int i = 0; i < 3; i++)
-			sqlite3_bind_value(st, i + 1, sqlite3_column_value(entry, i));
-		same = sqlite3_step(st) == SQLITE_ROW;
+			sqlite3_bind_value(stmt, i + 1, sqlite3_column_value(entry, i));
+		same = sqlite3_step(stmt) == SQLITE_ROW;
 	}
-	sqlite3_finalize(st);
+	sqlite3_finalize(stmt);
 	return same;
 }
 
 /* of: NULL all columns, else the one of that name. */
 static sqlite3_stmt *columns_of(sqlite3 *db, const char *table, const char *of)
 {
-	sqlite3_stmt *st = NULL;
+	sqlite3_stmt *stmt = NULL;
 	if (sqlite3_prepare_v2(db,
 		    "SELECT name, hidden, type, \"notnull\", dflt_value, pk FROM pragma_table_xinfo(?1)"
 		    " WHERE ?2 IS NULL OR name = ?2 COLLATE NOCASE",
-		    -1, &st, NULL) == SQLITE_OK) {
-		sqlite3_bind_text(st, 1, table, -1, SQLITE_TRANSIENT);
-		sqlite3_bind_text(st, 2, of, -1, SQLITE_TRANSIENT);
+		    -1, &stmt, NULL) == SQLITE_OK) {
+		sqlite3_bind_text(stmt, 1, table, -1, SQLITE_TRANSIENT);
+		sqlite3_bind_text(stmt, 2, of, -1, SQLITE_TRANSIENT);
 	}
-	return st;
+	return stmt;
 }
 
 /* Other versions may have more and fewer; those that are known are as they always were. */
@@ -170,27 +170,27 @@ static const char *wrong_entry(sqlite3 *db, sqlite3 *ours, sqlite3_stmt *entry)
 	return "something of unknown kind,";
 }
 
-static int check_entries(sqlite3 *db, sqlite3 *ours, const char *path, struct err *e)
+static int check_entries(sqlite3 *db, sqlite3 *ours, const char *path, struct err *err)
 {
-	sqlite3_stmt *st = NULL;
-	int rc = sqlite3_prepare_v2(db, "SELECT type, name, sql FROM sqlite_schema", -1, &st, NULL);
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(db, "SELECT type, name, sql FROM sqlite_schema", -1, &stmt, NULL);
 	int n = 0;
-	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+	while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		const char *what =
-			++n > SCHEMA_ENTRIES ? "too many tables, after" : wrong_entry(db, ours, st);
+			++n > SCHEMA_ENTRIES ? "too many tables, after" : wrong_entry(db, ours, stmt);
 		rc = SQLITE_OK;
 		if (what) {
-			refuse(e, path, what, rec_text(st, 1));
+			refuse(err, path, what, rec_text(stmt, 1));
 			break;
 		}
 	}
 	if (rc != SQLITE_DONE && rc != SQLITE_OK)
-		err_set(e, ERR_RUNTIME, "%.200s is a damaged recording: %.90s", path, sqlite3_errmsg(db));
-	sqlite3_finalize(st);
+		err_set(err, ERR_RUNTIME, "%.200s is a damaged recording: %.90s", path, sqlite3_errmsg(db));
+	sqlite3_finalize(stmt);
 	return rc == SQLITE_DONE ? 0 : -1;
 }
 
-int recording_check(sqlite3 *db, const char *path, struct err *e)
+int recording_check(sqlite3 *db, const char *path, struct err *err)
 {
 	sqlite3 *ours = NULL;
 	int rc = -1;
@@ -198,9 +198,9 @@ int recording_check(sqlite3 *db, const char *path, struct err *e)
 			SQLITE_OK ||
 		sqlite3_exec(ours, recording_schema_sql, NULL, NULL, NULL) != SQLITE_OK ||
 		sqlite3_exec(ours, recording_views_sql, NULL, NULL, NULL) != SQLITE_OK)
-		err_set(e, ERR_NOMEM, "out of memory for reading %.200s", path);
+		err_set(err, ERR_NOMEM, "out of memory for reading %.200s", path);
 	else
-		rc = check_entries(db, ours, path, e);
+		rc = check_entries(db, ours, path, err);
 	sqlite3_close_v2(ours);
 	return rc;
 }

@@ -8,33 +8,34 @@
 #include "vmtop/record.h"
 #include "vmtop/settings.h"
 
-bool rec_setting(const struct setting *s)
+bool rec_setting(const struct setting *setting)
 {
-	if (!s || !s->key || s->type == SET_ALIAS || s->type == SET_ACTION || strcmp(s->key, "on_exit") == 0)
+	if (!setting || !setting->key || setting->type == SET_ALIAS || setting->type == SET_ACTION ||
+		strcmp(setting->key, "on_exit") == 0)
 		return false;
-	return s->section == SECTION_STEERING || s->section == SECTION_CPU || s->section == SECTION_MEMORY ||
-	       strcmp(s->key, "delay") == 0;
+	return setting->section == SECTION_STEERING || setting->section == SECTION_CPU ||
+	       setting->section == SECTION_MEMORY || strcmp(setting->key, "delay") == 0;
 }
 
 static void take_setting(struct config *cfg, const char *key, const char *value)
 {
-	const struct setting *s = setting_by_key(key);
+	const struct setting *setting = setting_by_key(key);
 	struct err ignored = ERR_INIT;
-	if (!rec_setting(s))
+	if (!rec_setting(setting))
 		return;
-	if (s->type == SET_STEER)
+	if (setting->type == SET_STEER)
 		cfg->n_patterns = 0;
-	setting_apply(cfg, s, value, &ignored);
+	setting_apply(cfg, setting, value, &ignored);
 }
 
 static void read_settings(sqlite3 *db, struct config *cfg)
 {
-	sqlite3_stmt *st = NULL;
-	if (sqlite3_prepare_v2(db, "SELECT key, value FROM config", -1, &st, NULL) != SQLITE_OK)
+	sqlite3_stmt *stmt = NULL;
+	if (sqlite3_prepare_v2(db, "SELECT key, value FROM config", -1, &stmt, NULL) != SQLITE_OK)
 		return;
-	while (sqlite3_step(st) == SQLITE_ROW)
-		take_setting(cfg, rec_text(st, 0), rec_text(st, 1));
-	sqlite3_finalize(st);
+	while (sqlite3_step(stmt) == SQLITE_ROW)
+		take_setting(cfg, rec_text(stmt, 0), rec_text(stmt, 1));
+	sqlite3_finalize(stmt);
 }
 
 static struct vm_setting *rule_for(struct config *cfg, const char *pattern)
@@ -52,50 +53,50 @@ static struct vm_setting *rule_for(struct config *cfg, const char *pattern)
 
 static void take_vm_setting(struct config *cfg, const char *pattern, const char *key, const char *value)
 {
-	const struct setting *s = vm_setting_by_key(key);
-	struct vm_setting *vm = s ? rule_for(cfg, pattern) : NULL;
+	const struct setting *setting = vm_setting_by_key(key);
+	struct vm_setting *vm = setting ? rule_for(cfg, pattern) : NULL;
 	struct err ignored = ERR_INIT;
 	if (vm)
-		vm_setting_apply(vm, s, value, &ignored);
+		vm_setting_apply(vm, setting, value, &ignored);
 }
 
 static void read_vm_settings(sqlite3 *db, struct config *cfg)
 {
-	sqlite3_stmt *st = NULL;
-	if (sqlite3_prepare_v2(db, "SELECT pattern, key, value FROM vm_config ORDER BY n", -1, &st, NULL) !=
+	sqlite3_stmt *stmt = NULL;
+	if (sqlite3_prepare_v2(db, "SELECT pattern, key, value FROM vm_config ORDER BY n", -1, &stmt, NULL) !=
 		SQLITE_OK)
 		return;
 	cfg->n_vm = 0;
-	while (sqlite3_step(st) == SQLITE_ROW)
-		take_vm_setting(cfg, rec_text(st, 0), rec_text(st, 1), rec_text(st, 2));
-	sqlite3_finalize(st);
+	while (sqlite3_step(stmt) == SQLITE_ROW)
+		take_vm_setting(cfg, rec_text(stmt, 0), rec_text(stmt, 1), rec_text(stmt, 2));
+	sqlite3_finalize(stmt);
 }
 
 int rec_change_read(sqlite3 *db, int64_t change, struct config *cfg)
 {
-	sqlite3_stmt *st = NULL;
+	sqlite3_stmt *stmt = NULL;
 	int n = 0;
 	if (sqlite3_prepare_v2(db, "SELECT pattern, key, value FROM setting WHERE change = ? ORDER BY n", -1,
-		    &st, NULL) != SQLITE_OK)
+		    &stmt, NULL) != SQLITE_OK)
 		return -1; /* of before settings could be read again */
-	sqlite3_bind_int64(st, 1, change);
-	for (; sqlite3_step(st) == SQLITE_ROW; n++) {
-		const char *key = rec_text(st, 1);
-		if (sqlite3_column_type(st, 0) == SQLITE_NULL)
-			take_setting(cfg, key, rec_text(st, 2));
+	sqlite3_bind_int64(stmt, 1, change);
+	for (; sqlite3_step(stmt) == SQLITE_ROW; n++) {
+		const char *key = rec_text(stmt, 1);
+		if (sqlite3_column_type(stmt, 0) == SQLITE_NULL)
+			take_setting(cfg, key, rec_text(stmt, 2));
 		else if (!*key)
 			cfg->n_vm = 0;
 		else
-			take_vm_setting(cfg, rec_text(st, 0), key, rec_text(st, 2));
+			take_vm_setting(cfg, rec_text(stmt, 0), key, rec_text(stmt, 2));
 	}
-	sqlite3_finalize(st);
+	sqlite3_finalize(stmt);
 	return n ? 0 : -1;
 }
 
-int recording_config(const char *path, struct config *cfg, struct err *e)
+int recording_config(const char *path, struct config *cfg, struct err *err)
 {
 	sqlite3 *db;
-	if (recording_open(path, &db, e) < 0)
+	if (recording_open(path, &db, err) < 0)
 		return -1;
 	read_settings(db, cfg);
 	read_vm_settings(db, cfg);

@@ -7,37 +7,37 @@
 #include "vmtop/err.h"
 #include "vmtop/record.h"
 
-void rec_line_read(sqlite3_stmt *st, struct log_line *l)
+void rec_line_read(sqlite3_stmt *stmt, struct log_line *line)
 {
-	memset(l, 0, sizeof *l);
-	l->wall_ns = rec_int(st, 0);
-	l->kind = (enum log_kind)rec_word(rec_log_kind, LOG_MARK, rec_text(st, 1), LOG_EVENT);
-	snprintf(l->vm, sizeof l->vm, "%s", rec_text(st, 2));
-	l->vcpu = sqlite3_column_int(st, 3);
-	l->memory = sqlite3_column_int(st, 4);
-	l->outcome = rec_outcome(rec_text(st, 5));
-	snprintf(l->text, sizeof l->text, "%s", rec_text(st, 6));
-	l->reason = rec_reason(rec_text(st, 7));
+	memset(line, 0, sizeof *line);
+	line->wall_ns = rec_int(stmt, 0);
+	line->kind = (enum log_kind)rec_word(rec_log_kind, LOG_MARK, rec_text(stmt, 1), LOG_EVENT);
+	snprintf(line->vm, sizeof line->vm, "%s", rec_text(stmt, 2));
+	line->vcpu = sqlite3_column_int(stmt, 3);
+	line->memory = sqlite3_column_int(stmt, 4);
+	line->outcome = rec_outcome(rec_text(stmt, 5));
+	snprintf(line->text, sizeof line->text, "%s", rec_text(stmt, 6));
+	line->reason = rec_reason(rec_text(stmt, 7));
 }
 
 int recording_log(
-	const char *path, void (*each)(const struct log_line *line, void *arg), void *arg, struct err *e)
+	const char *path, void (*each)(const struct log_line *line, void *arg), void *arg, struct err *err)
 {
 	sqlite3 *db;
-	sqlite3_stmt *st = NULL;
+	sqlite3_stmt *stmt = NULL;
 	int rc;
-	if (recording_open(path, &db, e) < 0)
+	if (recording_open(path, &db, err) < 0)
 		return -1;
-	rc = sqlite3_prepare_v2(db, "SELECT " REC_LOG_COLUMNS " FROM log ORDER BY rowid", -1, &st, NULL);
-	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+	rc = sqlite3_prepare_v2(db, "SELECT " REC_LOG_COLUMNS " FROM log ORDER BY rowid", -1, &stmt, NULL);
+	while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		struct log_line line;
-		rec_line_read(st, &line);
+		rec_line_read(stmt, &line);
 		each(&line, arg);
 		rc = SQLITE_OK;
 	}
 	if (rc != SQLITE_DONE)
-		err_set(e, ERR_RUNTIME, "%.200s is a damaged recording: %s", path, sqlite3_errmsg(db));
-	sqlite3_finalize(st);
+		err_set(err, ERR_RUNTIME, "%.200s is a damaged recording: %s", path, sqlite3_errmsg(db));
+	sqlite3_finalize(stmt);
 	sqlite3_close_v2(db);
 	return rc == SQLITE_DONE ? 0 : -1;
 }

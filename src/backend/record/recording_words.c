@@ -26,9 +26,9 @@ enum reason rec_reason(const char *key)
 
 enum outcome rec_outcome(const char *text)
 {
-	for (enum outcome o = OUTCOME_PLANNED; o <= OUTCOME_UNKNOWN; o++)
-		if (strcmp(outcome_text(o), text) == 0)
-			return o;
+	for (enum outcome outcome = OUTCOME_PLANNED; outcome <= OUTCOME_UNKNOWN; outcome++)
+		if (strcmp(outcome_text(outcome), text) == 0)
+			return outcome;
 	return OUTCOME_SKIPPED;
 }
 

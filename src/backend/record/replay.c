@@ -104,72 +104,72 @@ static const char *const older_sql[Q_COUNT][OLDER_FORMS] = {
 #undef VM_WHY_FACT
 #undef PCPU_FACT
 
-sqlite3_stmt *replay_ask(struct replay *r, enum replay_query which, int64_t one, int64_t two)
+sqlite3_stmt *replay_ask(struct replay *replay, enum replay_query which, int64_t one, int64_t two)
 {
-	sqlite3_stmt *st = r->q[which];
-	int n = sqlite3_bind_parameter_count(st);
-	sqlite3_reset(st);
+	sqlite3_stmt *stmt = replay->q[which];
+	int n = sqlite3_bind_parameter_count(stmt);
+	sqlite3_reset(stmt);
 	if (n > 0)
-		sqlite3_bind_int64(st, 1, one);
+		sqlite3_bind_int64(stmt, 1, one);
 	if (n > 1)
-		sqlite3_bind_int64(st, 2, two);
-	return st;
+		sqlite3_bind_int64(stmt, 2, two);
+	return stmt;
 }
 
-static int64_t value_of(struct replay *r, enum replay_query which, int64_t one)
+static int64_t value_of(struct replay *replay, enum replay_query which, int64_t one)
 {
-	sqlite3_stmt *st = replay_ask(r, which, one, 0);
-	int64_t v = sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
-	sqlite3_reset(st);
+	sqlite3_stmt *stmt = replay_ask(replay, which, one, 0);
+	int64_t v = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+	sqlite3_reset(stmt);
 	return v;
 }
 
 /* Many questions about the same state of the file: without this each takes a lock of its own. */
-static void hold(struct replay *r, bool on)
+static void hold(struct replay *replay, bool on)
 {
-	sqlite3_stmt *st = replay_ask(r, on ? Q_BEGIN : Q_END, 0, 0);
-	if (sqlite3_get_autocommit(r->db) == on)
-		sqlite3_step(st);
-	sqlite3_reset(st);
+	sqlite3_stmt *stmt = replay_ask(replay, on ? Q_BEGIN : Q_END, 0, 0);
+	if (sqlite3_get_autocommit(replay->db) == on)
+		sqlite3_step(stmt);
+	sqlite3_reset(stmt);
 }
 
 static void tick_and_time(
-	struct replay *r, enum replay_query which, int64_t up_to, int64_t *tick, int64_t *ns)
+	struct replay *replay, enum replay_query which, int64_t up_to, int64_t *tick, int64_t *ns)
 {
-	sqlite3_stmt *st = replay_ask(r, which, up_to, 0);
-	if (sqlite3_step(st) == SQLITE_ROW) {
-		*tick = sqlite3_column_int64(st, 0);
-		*ns = rec_int(st, 1);
+	sqlite3_stmt *stmt = replay_ask(replay, which, up_to, 0);
+	if (sqlite3_step(stmt) == SQLITE_ROW) {
+		*tick = sqlite3_column_int64(stmt, 0);
+		*ns = rec_int(stmt, 1);
 	}
-	sqlite3_reset(st);
+	sqlite3_reset(stmt);
 }
 
 /* A growing file is asked anew now and then, by its ends. */
-static void look_up_extent(struct replay *r)
+static void look_up_extent(struct replay *replay)
 {
 	int64_t now = backend_real_now(NULL);
-	if (r->ends_ns && now - r->ends_ns < INT64_C(1000000000))
+	if (replay->ends_ns && now - replay->ends_ns < INT64_C(1000000000))
 		return;
-	tick_and_time(r, Q_FIRST_TIME, 0, &r->first_tick, &r->first_ns);
-	int64_t before = r->last_tick;
-	tick_and_time(r, Q_LAST_TIME, 0, &r->last_tick, &r->last_ns);
-	r->grew_ns = before && r->last_tick > before ? now : r->grew_ns;
-	r->ends_ns = now;
+	tick_and_time(replay, Q_FIRST_TIME, 0, &replay->first_tick, &replay->first_ns);
+	int64_t before = replay->last_tick;
+	tick_and_time(replay, Q_LAST_TIME, 0, &replay->last_tick, &replay->last_ns);
+	replay->grew_ns = before && replay->last_tick > before ? now : replay->grew_ns;
+	replay->ends_ns = now;
 }
 
 /* The last tick that is not later. Times come in the order of ticks, so it is found by halves. */
-static int64_t tick_at(struct replay *r, int64_t ns)
+static int64_t tick_at(struct replay *replay, int64_t ns)
 {
-	int64_t lo = r->first_tick, hi = r->last_tick;
+	int64_t lo = replay->first_tick, hi = replay->last_tick;
 	while (lo < hi) {
 		int64_t mid = lo + (hi - lo) / 2 + 1, tick = lo, at_ns = INT64_MIN;
-		tick_and_time(r, Q_TIME_UP_TO, mid, &tick, &at_ns);
+		tick_and_time(replay, Q_TIME_UP_TO, mid, &tick, &at_ns);
 		if (at_ns <= ns)
 			lo = mid;
 		else
 			hi = tick > lo ? tick - 1 : lo;
 	}
-	tick_and_time(r, Q_TIME_UP_TO, lo, &lo, &ns);
+	tick_and_time(replay, Q_TIME_UP_TO, lo, &lo, &ns);
 	return lo;
 }
 
@@ -178,200 +178,201 @@ struct next {
 	bool regular;
 };
 
-static bool next_tick(struct replay *r, struct next *to)
+static bool next_tick(struct replay *replay, struct next *to)
 {
-	sqlite3_stmt *st = replay_ask(r, Q_NEXT, r->tick, 0);
-	bool have = sqlite3_step(st) == SQLITE_ROW;
+	sqlite3_stmt *stmt = replay_ask(replay, Q_NEXT, replay->tick, 0);
+	bool have = sqlite3_step(stmt) == SQLITE_ROW;
 	if (have)
-		*to = (struct next){sqlite3_column_int64(st, 0), rec_int(st, 1), rec_int(st, 3),
-			sqlite3_column_int(st, 2)};
-	sqlite3_reset(st);
+		*to = (struct next){sqlite3_column_int64(stmt, 0), rec_int(stmt, 1), rec_int(stmt, 3),
+			sqlite3_column_int(stmt, 2)};
+	sqlite3_reset(stmt);
 	return have;
 }
 
-static int replay_sample(struct backend *b, unsigned groups, struct sample *to, struct err *e)
+static int replay_sample(struct backend *backend, unsigned groups, struct sample *to, struct err *err)
 {
-	struct replay *r = (struct replay *)b;
+	struct replay *replay = (struct replay *)backend;
 	struct next n;
 	(void)groups;
-	hold(r, true);
-	int rc = !next_tick(r, &n) ? err_set(e, ERR_RUNTIME, "the recording is over")
-				   : replay_read(r, n.tick, to, e);
-	hold(r, false);
+	hold(replay, true);
+	int rc = !next_tick(replay, &n) ? err_set(err, ERR_RUNTIME, "the recording is over")
+					: replay_read(replay, n.tick, to, err);
+	hold(replay, false);
 	if (rc < 0)
 		return -1;
-	r->one_on = false;
-	r->tick = n.tick;
-	r->time_ns = r->tick_ns = to->time_ns;
-	r->since_ns = backend_real_now(NULL);
+	replay->one_on = false;
+	replay->tick = n.tick;
+	replay->time_ns = replay->tick_ns = to->time_ns;
+	replay->since_ns = backend_real_now(NULL);
 	return 0;
 }
 
-static enum wake at_end(const struct replay *r, int fd)
+static enum wake at_end(const struct replay *replay, int fd)
 {
-	if (r->loop && r->speed > 0)
+	if (replay->loop && replay->speed > 0)
 		return WAKE_AGAIN;
 	/* It stands at its last tick; more may come when the file is still written. */
 	return backend_real_wait(NULL, backend_real_now(NULL) + 500000000, fd);
 }
 
-static enum wake tick_due(struct replay *r, const struct next *n)
+static enum wake tick_due(struct replay *replay, const struct next *n)
 {
-	r->time_ns = r->begin_ns = n->begun_ns;
+	replay->time_ns = replay->begin_ns = n->begun_ns;
 	return n->regular ? WAKE_TIMER : WAKE_EVENT;
 }
 
-static enum wake replay_wait(struct backend *b, int64_t until_ns, int fd)
+static enum wake replay_wait(struct backend *backend, int64_t until_ns, int fd)
 {
-	struct replay *r = (struct replay *)b;
+	struct replay *replay = (struct replay *)backend;
 	struct next n;
 	(void)until_ns;
 	for (;;) {
-		bool more = next_tick(r, &n);
-		if (r->one_on && more)
-			return tick_due(r, &n);
-		r->one_on = false;
-		if (r->hurry)
-			return more ? tick_due(r, &n) : WAKE_END;
+		bool more = next_tick(replay, &n);
+		if (replay->one_on && more)
+			return tick_due(replay, &n);
+		replay->one_on = false;
+		if (replay->hurry)
+			return more ? tick_due(replay, &n) : WAKE_END;
 		if (!more) {
-			enum wake w = at_end(r, fd);
-			if (w != WAKE_TIMER)
-				return w;
+			enum wake wake = at_end(replay, fd);
+			if (wake != WAKE_TIMER)
+				return wake;
 			continue;
 		}
 		double left_ms = -1;
-		if (r->speed > 0)
-			left_ms = ((double)(n.time_ns - r->tick_ns) / r->speed -
-					  (double)(backend_real_now(NULL) - r->since_ns)) /
+		if (replay->speed > 0)
+			left_ms = ((double)(n.time_ns - replay->tick_ns) / replay->speed -
+					  (double)(backend_real_now(NULL) - replay->since_ns)) /
 				  1e6;
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int timeout = r->speed <= 0 ? -1 : left_ms <= 0 ? 0 : (int)fmin(left_ms + 1, 3600e3);
-		int rc = poll(&p, 1, timeout);
+		struct pollfd fds = {.fd = fd, .events = POLLIN};
+		int timeout = replay->speed <= 0 ? -1 : left_ms <= 0 ? 0 : (int)fmin(left_ms + 1, 3600e3);
+		int rc = poll(&fds, 1, timeout);
 		if (rc > 0)
 			return WAKE_INPUT;
-		if (rc == 0 && r->speed > 0)
-			return tick_due(r, &n);
+		if (rc == 0 && replay->speed > 0)
+			return tick_due(replay, &n);
 	}
 }
 
 /* The ticks before before[0], at most so many; returns how many there are. */
-static int ticks_before(struct replay *r, int64_t *before, int most)
+static int ticks_before(struct replay *replay, int64_t *before, int most)
 {
-	int64_t first = value_of(r, Q_FIRST, 0);
+	int64_t first = value_of(replay, Q_FIRST, 0);
 	int n = 0;
 	if (before[0] < first)
 		before[0] = first;
 	for (; n < most && before[n] > first; n++)
-		before[n + 1] = value_of(r, Q_BEFORE, before[n]);
+		before[n + 1] = value_of(replay, Q_BEFORE, before[n]);
 	return n;
 }
 
 /* So many ticks before the place are read: those that averages need, and those that the graphs of who looks
  * on lack, because not all of half of them was read just before. */
-static int lead_to(struct replay *r, int64_t *before)
+static int lead_to(struct replay *replay, int64_t *before)
 {
-	size_t rows = r->n_vms + r->n_vcpus;
+	size_t rows = replay->n_vms + replay->n_vcpus;
 	int least = rows < MANY ? LEAD : LEAD_MANY;
-	int n = ticks_before(r, before, clamp((int)(LEAD_ROWS / (rows ? rows : 1)), least, LEAD_GRAPHS));
-	if (before[0] <= r->tick && before[n / 2] >= r->read_from)
+	int n = ticks_before(replay, before, clamp((int)(LEAD_ROWS / (rows ? rows : 1)), least, LEAD_GRAPHS));
+	if (before[0] <= replay->tick && before[n / 2] >= replay->read_from)
 		return min_of(n, least);
-	r->read_from = before[n];
+	replay->read_from = before[n];
 	return n;
 }
 
 /* Goes so that the next sample is some ticks before `tick`, or at the start; returns how many. */
-static int jump(struct replay *r, int64_t tick)
+static int jump(struct replay *replay, int64_t tick)
 {
-	struct err e = ERR_INIT;
+	struct err err = ERR_INIT;
 	int64_t before[LEAD_GRAPHS + 1] = {tick};
-	int n = lead_to(r, before);
-	replay_forget(r);
-	r->one_on = false;
-	r->tick = value_of(r, Q_KEY_BEFORE, before[n]) - 1;
+	int n = lead_to(replay, before);
+	replay_forget(replay);
+	replay->one_on = false;
+	replay->tick = value_of(replay, Q_KEY_BEFORE, before[n]) - 1;
 	struct next next;
-	while (next_tick(r, &next) && next.tick < before[n]) {
-		if (replay_pass(r, next.tick, &e) < 0)
+	while (next_tick(replay, &next) && next.tick < before[n]) {
+		if (replay_pass(replay, next.tick, &err) < 0)
 			break;
-		r->tick = next.tick;
+		replay->tick = next.tick;
 	}
-	r->command_row = r->begin_ns = 0;
-	r->jumped = true;
+	replay->command_row = replay->begin_ns = 0;
+	replay->jumped = true;
 	return n;
 }
 
-static int64_t place_of(struct replay *r, const struct command *c)
+static int64_t place_of(struct replay *replay, const struct command *cmd)
 {
-	if (strcmp(c->text, "step") == 0)
-		return value_of(r, Q_BEFORE, r->tick);
-	double from = strcmp(c->text, "at") == 0 ? (double)r->first_ns : (double)r->tick_ns;
-	double to_ns = fmin(fmax(from + c->number * 1e9, (double)r->first_ns), (double)r->last_ns);
-	return tick_at(r, (int64_t)to_ns);
+	if (strcmp(cmd->text, "step") == 0)
+		return value_of(replay, Q_BEFORE, replay->tick);
+	double from = strcmp(cmd->text, "at") == 0 ? (double)replay->first_ns : (double)replay->tick_ns;
+	double to_ns =
+		fmin(fmax(from + cmd->number * 1e9, (double)replay->first_ns), (double)replay->last_ns);
+	return tick_at(replay, (int64_t)to_ns);
 }
 
 /* Nothing comes after the tick that is shown, nor is the file still written. */
-static bool is_over(struct replay *r)
+static bool is_over(struct replay *replay)
 {
 	struct next n;
-	bool grows = r->grew_ns && backend_real_now(NULL) - r->grew_ns < INT64_C(10000000000);
-	return r->tick > 0 && r->tick >= r->first_tick && !grows && !next_tick(r, &n);
+	bool grows = replay->grew_ns && backend_real_now(NULL) - replay->grew_ns < INT64_C(10000000000);
+	return replay->tick > 0 && replay->tick >= replay->first_tick && !grows && !next_tick(replay, &n);
 }
 
-static int play_again(struct replay *r)
+static int play_again(struct replay *replay)
 {
-	hold(r, true);
-	int lead = jump(r, r->first_tick);
-	hold(r, false);
-	r->speed = r->last_speed;
+	hold(replay, true);
+	int lead = jump(replay, replay->first_tick);
+	hold(replay, false);
+	replay->speed = replay->last_speed;
 	return lead;
 }
 
-static int replay_seek(struct backend *b, const struct command *c)
+static int replay_seek(struct backend *backend, const struct command *cmd)
 {
-	struct replay *r = (struct replay *)b;
-	look_up_extent(r);
-	if (strcmp(c->text, "play") == 0 && is_over(r)) {
-		return play_again(r);
-	} else if (strcmp(c->text, "play") == 0) {
-		r->last_speed = r->speed > 0 ? r->speed : r->last_speed;
-		r->speed = r->speed > 0 ? 0 : r->last_speed;
-	} else if (strcmp(c->text, "speed") == 0) {
-		double speed = (r->speed > 0 ? r->speed : r->last_speed) * c->number;
-		r->last_speed = speed >= 1.0 / 16 && speed <= 1024 ? speed : r->last_speed;
-		r->speed = r->last_speed;
-	} else if (strcmp(c->text, "loop") == 0) {
-		r->loop = !r->loop;
-	} else if (strcmp(c->text, "step") == 0 && c->number > 0) {
-		r->speed = 0;
-		r->one_on = true; /* played, as if its time had come */
+	struct replay *replay = (struct replay *)backend;
+	look_up_extent(replay);
+	if (strcmp(cmd->text, "play") == 0 && is_over(replay)) {
+		return play_again(replay);
+	} else if (strcmp(cmd->text, "play") == 0) {
+		replay->last_speed = replay->speed > 0 ? replay->speed : replay->last_speed;
+		replay->speed = replay->speed > 0 ? 0 : replay->last_speed;
+	} else if (strcmp(cmd->text, "speed") == 0) {
+		double speed = (replay->speed > 0 ? replay->speed : replay->last_speed) * cmd->number;
+		replay->last_speed = speed >= 1.0 / 16 && speed <= 1024 ? speed : replay->last_speed;
+		replay->speed = replay->last_speed;
+	} else if (strcmp(cmd->text, "loop") == 0) {
+		replay->loop = !replay->loop;
+	} else if (strcmp(cmd->text, "step") == 0 && cmd->number > 0) {
+		replay->speed = 0;
+		replay->one_on = true; /* played, as if its time had come */
 	} else {
-		hold(r, true);
-		int64_t at = place_of(r, c);
-		bool stays = at <= 0 || (at == r->tick && strcmp(c->text, "step") == 0);
-		r->speed = strcmp(c->text, "step") == 0 ? 0 : r->speed;
-		int lead = stays ? -1 : jump(r, at);
-		hold(r, false);
+		hold(replay, true);
+		int64_t at = place_of(replay, cmd);
+		bool stays = at <= 0 || (at == replay->tick && strcmp(cmd->text, "step") == 0);
+		replay->speed = strcmp(cmd->text, "step") == 0 ? 0 : replay->speed;
+		int lead = stays ? -1 : jump(replay, at);
+		hold(replay, false);
 		return lead;
 	}
-	r->since_ns = backend_real_now(NULL);
+	replay->since_ns = backend_real_now(NULL);
 	return -1;
 }
 
-static void replay_close(struct backend *b)
+static void replay_close(struct backend *backend)
 {
-	struct replay *r = (struct replay *)b;
+	struct replay *replay = (struct replay *)backend;
 	for (int i = 0; i < Q_COUNT; i++)
-		sqlite3_finalize(r->q[i]);
-	sqlite3_close_v2(r->db);
-	free(r->vms);
-	free(r->vcpus);
-	free(r->pcpus);
-	free(r->timeline);
-	free(r);
+		sqlite3_finalize(replay->q[i]);
+	sqlite3_close_v2(replay->db);
+	free(replay->vms);
+	free(replay->vcpus);
+	free(replay->pcpus);
+	free(replay->timeline);
+	free(replay);
 }
 
-static int64_t replay_now(struct backend *b)
+static int64_t replay_now(struct backend *backend)
 {
-	return ((struct replay *)b)->time_ns;
+	return ((struct replay *)backend)->time_ns;
 }
 
 static void clock_text(char buf[24], int64_t ns)
@@ -383,33 +384,34 @@ static void clock_text(char buf[24], int64_t ns)
 		snprintf(buf, 24, "%u:%02u", s / 60, s % 60);
 }
 
-static void replay_status(struct backend *b, struct backend_status *st)
+static void replay_status(struct backend *backend, struct backend_status *status)
 {
-	struct replay *r = (struct replay *)b;
+	struct replay *replay = (struct replay *)backend;
 	char at[24], of[24], speed[40] = "plays";
-	memset(st, 0, sizeof *st);
-	st->link = LINK_OK;
-	snprintf(st->readonly_why, sizeof st->readonly_why, "a recording cannot be changed");
-	snprintf(st->uri, sizeof st->uri, "%.100s (recording %.120s)", r->uri, r->path);
-	if (r->hurry)
+	memset(status, 0, sizeof *status);
+	status->link = LINK_OK;
+	snprintf(status->readonly_why, sizeof status->readonly_why, "a recording cannot be changed");
+	snprintf(status->uri, sizeof status->uri, "%.100s (recording %.120s)", replay->uri, replay->path);
+	if (replay->hurry)
 		return;
-	look_up_extent(r);
-	clock_text(at, r->tick_ns - r->first_ns);
-	clock_text(of, r->last_ns - r->first_ns);
-	bool over = !r->loop && is_over(r);
+	look_up_extent(replay);
+	clock_text(at, replay->tick_ns - replay->first_ns);
+	clock_text(of, replay->last_ns - replay->first_ns);
+	bool over = !replay->loop && is_over(replay);
 	if (over)
 		snprintf(speed, sizeof speed, "over");
-	else if (r->speed <= 0)
+	else if (replay->speed <= 0)
 		snprintf(speed, sizeof speed, "stands still");
-	else if (r->speed != 1)
-		snprintf(speed, sizeof speed, "plays %.4g times as fast", r->speed);
-	snprintf(st->text, sizeof st->text, "%.20s of %.20s, %.35s%s: Space plays %s, ] [ step, g goes to",
-		at, of, speed, r->loop ? ", in a loop" : "", over ? "it again" : "or stops");
+	else if (replay->speed != 1)
+		snprintf(speed, sizeof speed, "plays %.4g times as fast", replay->speed);
+	snprintf(status->text, sizeof status->text,
+		"%.20s of %.20s, %.35s%s: Space plays %s, ] [ step, g goes to", at, of, speed,
+		replay->loop ? ", in a loop" : "", over ? "it again" : "or stops");
 }
 
-static int replay_settings(struct backend *b, int64_t change, struct config *cfg)
+static int replay_settings(struct backend *backend, int64_t change, struct config *cfg)
 {
-	return rec_change_read(((struct replay *)b)->db, change, cfg);
+	return rec_change_read(((struct replay *)backend)->db, change, cfg);
 }
 
 static const struct replay_ops played_ops = {
@@ -433,73 +435,73 @@ static const struct backend_ops replay_ops = {
 	.paced = true,
 };
 
-static void read_meta(struct replay *r)
+static void read_meta(struct replay *replay)
 {
-	sqlite3_stmt *st = replay_ask(r, Q_META, 0, 0);
-	while (sqlite3_step(st) == SQLITE_ROW) {
-		const char *key = rec_text(st, 0), *value = rec_text(st, 1);
+	sqlite3_stmt *stmt = replay_ask(replay, Q_META, 0, 0);
+	while (sqlite3_step(stmt) == SQLITE_ROW) {
+		const char *key = rec_text(stmt, 0), *value = rec_text(stmt, 1);
 		if (strcmp(key, "uri") == 0)
-			snprintf(r->uri, sizeof r->uri, "%s", value);
+			snprintf(replay->uri, sizeof replay->uri, "%s", value);
 		else if (strcmp(key, "hostname") == 0)
-			snprintf(r->host.hostname, sizeof r->host.hostname, "%s", value);
+			snprintf(replay->host.hostname, sizeof replay->host.hostname, "%s", value);
 		else if (strcmp(key, "hypervisor") == 0)
-			snprintf(r->host.hypervisor, sizeof r->host.hypervisor, "%s", value);
+			snprintf(replay->host.hypervisor, sizeof replay->host.hypervisor, "%s", value);
 		else if (strcmp(key, "local") == 0)
-			r->host.local = *value == '1';
+			replay->host.local = *value == '1';
 		else if (strcmp(key, "isolation") == 0)
-			r->host.has_isolation = *value == '1';
+			replay->host.has_isolation = *value == '1';
 		else if (strcmp(key, "start_ns") == 0)
-			r->time_ns = rec_int(st, 2);
+			replay->time_ns = rec_int(stmt, 2);
 	}
-	sqlite3_reset(st);
+	sqlite3_reset(stmt);
 }
 
-static bool prepare_one(struct replay *r, int which)
+static bool prepare_one(struct replay *replay, int which)
 {
-	sqlite3_stmt **to = &r->q[which];
-	bool ok = sqlite3_prepare_v2(r->db, query_sql[which], -1, to, NULL) == SQLITE_OK;
+	sqlite3_stmt **to = &replay->q[which];
+	bool ok = sqlite3_prepare_v2(replay->db, query_sql[which], -1, to, NULL) == SQLITE_OK;
 	for (int i = 0; !ok && i < OLDER_FORMS && older_sql[which][i]; i++)
-		ok = sqlite3_prepare_v2(r->db, older_sql[which][i], -1, to, NULL) == SQLITE_OK;
+		ok = sqlite3_prepare_v2(replay->db, older_sql[which][i], -1, to, NULL) == SQLITE_OK;
 	return ok;
 }
 
-static int prepare(struct replay *r, struct err *e)
+static int prepare(struct replay *replay, struct err *err)
 {
 	for (int i = 0; i < Q_COUNT; i++)
-		if (!prepare_one(r, i))
-			return err_set(e, ERR_RUNTIME, "%.200s is a damaged recording: %s", r->path,
-				sqlite3_errmsg(r->db));
-	read_meta(r);
-	look_up_extent(r);
-	int64_t first = value_of(r, Q_FIRST, 0);
+		if (!prepare_one(replay, i))
+			return err_set(err, ERR_RUNTIME, "%.200s is a damaged recording: %s", replay->path,
+				sqlite3_errmsg(replay->db));
+	read_meta(replay);
+	look_up_extent(replay);
+	int64_t first = value_of(replay, Q_FIRST, 0);
 	if (first <= 0)
-		return err_set(e, ERR_RUNTIME, "%.200s holds no tick that can be read", r->path);
-	r->tick = first - 1;
+		return err_set(err, ERR_RUNTIME, "%.200s holds no tick that can be read", replay->path);
+	replay->tick = first - 1;
 	struct next n;
 	/* The time of the first tick when the start is not known or was cut off. */
-	if (next_tick(r, &n) && (n.time_ns < r->time_ns || first > 1 || !r->time_ns))
-		r->time_ns = n.time_ns;
-	r->tick_ns = r->time_ns;
+	if (next_tick(replay, &n) && (n.time_ns < replay->time_ns || first > 1 || !replay->time_ns))
+		replay->time_ns = n.time_ns;
+	replay->tick_ns = replay->time_ns;
 	return 0;
 }
 
-struct backend *backend_replay_open(const struct config *cfg, struct err *e)
+struct backend *backend_replay_open(const struct config *cfg, struct err *err)
 {
-	struct replay *r = calloc(1, sizeof *r);
-	if (r)
-		r->pcpus = calloc(CPUSET_CPUS, sizeof *r->pcpus);
-	if (!r || !r->pcpus) {
-		free(r);
-		err_set(e, ERR_NOMEM, "out of memory");
+	struct replay *replay = calloc(1, sizeof *replay);
+	if (replay)
+		replay->pcpus = calloc(CPUSET_CPUS, sizeof *replay->pcpus);
+	if (!replay || !replay->pcpus) {
+		free(replay);
+		err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	r->base.ops = &replay_ops;
-	r->speed = r->last_speed = 1;
-	r->hurry = cfg->batch;
-	snprintf(r->path, sizeof r->path, "%s", cfg->replay);
-	if (recording_open(r->path, &r->db, e) < 0 || prepare(r, e) < 0) {
-		replay_close(&r->base);
+	replay->base.ops = &replay_ops;
+	replay->speed = replay->last_speed = 1;
+	replay->hurry = cfg->batch;
+	snprintf(replay->path, sizeof replay->path, "%s", cfg->replay);
+	if (recording_open(replay->path, &replay->db, err) < 0 || prepare(replay, err) < 0) {
+		replay_close(&replay->base);
 		return NULL;
 	}
-	return &r->base;
+	return &replay->base;
 }

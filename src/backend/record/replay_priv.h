@@ -93,21 +93,22 @@ struct replay {
 };
 
 /* Ready to step, with its parameters; a recording has at most two. */
-sqlite3_stmt *replay_ask(struct replay *r, enum replay_query which, int64_t one, int64_t two);
+sqlite3_stmt *replay_ask(struct replay *replay, enum replay_query which, int64_t one, int64_t two);
 
 /* replay_read.c: all of a tick; ticks are read in order, beginning with a key tick. */
-int replay_read(struct replay *r, int64_t tick, struct sample *to, struct err *e);
+int replay_read(struct replay *replay, int64_t tick, struct sample *to, struct err *err);
 /* The same without a sample, for ticks that are only on the way: ages mean nothing until a tick is read. */
-int replay_pass(struct replay *r, int64_t tick, struct err *e);
-void replay_forget(struct replay *r);
+int replay_pass(struct replay *replay, int64_t tick, struct err *err);
+void replay_forget(struct replay *replay);
 
 /* replay_notes.c */
-size_t replay_logged(struct backend *b, struct log_line *to, size_t max);
-bool replay_commands(struct backend *b, struct command *to);
-int replay_played(struct backend *b, const struct sample *s, struct decision *d, struct plan *to);
-void replay_apply(struct backend *b, struct action *actions, size_t n);
+size_t replay_logged(struct backend *backend, struct log_line *to, size_t max);
+bool replay_commands(struct backend *backend, struct command *to);
+int replay_played(
+	struct backend *backend, const struct sample *sample, struct decision *decision, struct plan *to);
+void replay_apply(struct backend *backend, struct action *actions, size_t n);
 
 /* replay_timeline.c */
-const struct timeline *replay_timeline(struct backend *b);
+const struct timeline *replay_timeline(struct backend *backend);
 
 #endif

@@ -9,66 +9,67 @@
 
 enum { AGAIN_S = 10 };
 
-static int cell_of(const struct timeline *t, int64_t wall_ns)
+static int cell_of(const struct timeline *timeline, int64_t wall_ns)
 {
-	double span = (double)(t->to_ns - t->from_ns), at = (double)(wall_ns - t->from_ns);
+	double span = (double)(timeline->to_ns - timeline->from_ns),
+	       at = (double)(wall_ns - timeline->from_ns);
 	return span > 0 && at >= 0 && at <= span ? (int)(at * (TIMELINE_CELLS - 1) / span) : -1;
 }
 
-static int64_t wall_of(struct replay *r, int64_t tick)
+static int64_t wall_of(struct replay *replay, int64_t tick)
 {
-	sqlite3_stmt *st = replay_ask(r, Q_WALL, tick, 0);
-	int64_t wall = sqlite3_step(st) == SQLITE_ROW ? rec_int(st, 0) : 0;
-	sqlite3_reset(st);
+	sqlite3_stmt *stmt = replay_ask(replay, Q_WALL, tick, 0);
+	int64_t wall = sqlite3_step(stmt) == SQLITE_ROW ? rec_int(stmt, 0) : 0;
+	sqlite3_reset(stmt);
 	return wall;
 }
 
-static void read_levels(struct replay *r, struct timeline *t)
+static void read_levels(struct replay *replay, struct timeline *timeline)
 {
-	sqlite3_stmt *st = replay_ask(r, Q_DEVIATIONS, 0, 0);
-	memset(t->level, TIMELINE_NOTHING, sizeof t->level);
-	while (sqlite3_step(st) == SQLITE_ROW) {
-		int cell = cell_of(t, rec_int(st, 0));
-		if (cell >= 0 && sqlite3_column_type(st, 1) != SQLITE_NULL)
-			t->level[cell] = (uint8_t)lround(fmin(fmax(rec_real(st, 1) * 2, 0), 100));
+	sqlite3_stmt *stmt = replay_ask(replay, Q_DEVIATIONS, 0, 0);
+	memset(timeline->level, TIMELINE_NOTHING, sizeof timeline->level);
+	while (sqlite3_step(stmt) == SQLITE_ROW) {
+		int cell = cell_of(timeline, rec_int(stmt, 0));
+		if (cell >= 0 && sqlite3_column_type(stmt, 1) != SQLITE_NULL)
+			timeline->level[cell] = (uint8_t)lround(fmin(fmax(rec_real(stmt, 1) * 2, 0), 100));
 	}
-	sqlite3_reset(st);
+	sqlite3_reset(stmt);
 }
 
-static void read_events(struct replay *r, struct timeline *t)
+static void read_events(struct replay *replay, struct timeline *timeline)
 {
 	bool seen[TIMELINE_CELLS][TIMELINE_KINDS] = {{false}};
-	sqlite3_stmt *st = replay_ask(r, Q_LINES, 0, 0);
-	while (sqlite3_step(st) == SQLITE_ROW) {
+	sqlite3_stmt *stmt = replay_ask(replay, Q_LINES, 0, 0);
+	while (sqlite3_step(stmt) == SQLITE_ROW) {
 		struct log_line line;
-		struct timeline_event e;
-		rec_line_read(st, &line);
-		int cell = cell_of(t, line.wall_ns);
-		if (cell < 0 || !log_line_event(&line, &e) || seen[cell][e.kind])
+		struct timeline_event event;
+		rec_line_read(stmt, &line);
+		int cell = cell_of(timeline, line.wall_ns);
+		if (cell < 0 || !log_line_event(&line, &event) || seen[cell][event.kind])
 			continue;
-		seen[cell][e.kind] = true;
-		timeline_add(t, &e);
+		seen[cell][event.kind] = true;
+		timeline_add(timeline, &event);
 	}
-	sqlite3_reset(st);
+	sqlite3_reset(stmt);
 }
 
-const struct timeline *replay_timeline(struct backend *b)
+const struct timeline *replay_timeline(struct backend *backend)
 {
-	struct replay *r = (struct replay *)b;
-	int64_t now = backend_real_now(b);
-	if (r->hurry)
+	struct replay *replay = (struct replay *)backend;
+	int64_t now = backend_real_now(backend);
+	if (replay->hurry)
 		return NULL;
-	if (r->timeline &&
-		(r->timeline_tick == r->last_tick || now - r->timeline_ns < AGAIN_S * INT64_C(1000000000)))
-		return r->timeline;
-	if (!r->timeline && !(r->timeline = malloc(sizeof *r->timeline)))
+	if (replay->timeline && (replay->timeline_tick == replay->last_tick ||
+					now - replay->timeline_ns < AGAIN_S * INT64_C(1000000000)))
+		return replay->timeline;
+	if (!replay->timeline && !(replay->timeline = malloc(sizeof *replay->timeline)))
 		return NULL;
-	memset(r->timeline, 0, sizeof *r->timeline);
-	r->timeline->from_ns = wall_of(r, r->first_tick);
-	r->timeline->to_ns = wall_of(r, r->last_tick);
-	read_levels(r, r->timeline);
-	read_events(r, r->timeline);
-	r->timeline_tick = r->last_tick;
-	r->timeline_ns = now;
-	return r->timeline;
+	memset(replay->timeline, 0, sizeof *replay->timeline);
+	replay->timeline->from_ns = wall_of(replay, replay->first_tick);
+	replay->timeline->to_ns = wall_of(replay, replay->last_tick);
+	read_levels(replay, replay->timeline);
+	read_events(replay, replay->timeline);
+	replay->timeline_tick = replay->last_tick;
+	replay->timeline_ns = now;
+	return replay->timeline;
 }

@@ -19,101 +19,102 @@
 enum { TRACE_BYTES = 1 << 30 };
 static const double qemu_kib = 32 * 1024; /* what the simulator adds to each guest */
 
-void settle_feed(struct settle *s, double at_s, bool within)
+void settle_feed(struct settle *settle, double at_s, bool within)
 {
 	const double enough_s = 10;
 	if (!within)
-		s->since_s = -1;
-	else if (s->since_s < 0)
-		s->since_s = at_s;
-	if (s->found_s < 0 && s->since_s >= 0 && at_s - s->since_s >= enough_s)
-		s->found_s = s->since_s;
+		settle->since_s = -1;
+	else if (settle->since_s < 0)
+		settle->since_s = at_s;
+	if (settle->found_s < 0 && settle->since_s >= 0 && at_s - settle->since_s >= enough_s)
+		settle->found_s = settle->since_s;
 }
 
-static struct backend *open_batch(const struct config *cfg, struct err *e)
+static struct backend *open_batch(const struct config *cfg, struct err *err)
 {
 	struct config *c = malloc(sizeof *c);
 	if (!c) {
-		err_set(e, ERR_NOMEM, "out of memory");
+		err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
 	*c = *cfg;
 	c->batch = true;
-	struct backend *b = backend_replay_open(c, e);
+	struct backend *backend = backend_replay_open(c, err);
 	free(c);
-	return b;
+	return backend;
 }
 
 /* Ticks that are not later than the one before are left out, here and in the second pass. */
-static int count_ticks(const struct config *cfg, size_t *n, struct err *e)
+static int count_ticks(const struct config *cfg, size_t *n, struct err *err)
 {
 	struct err end = ERR_INIT;
-	struct sample s;
-	struct backend *b = open_batch(cfg, e);
+	struct sample sample;
+	struct backend *backend = open_batch(cfg, err);
 	int64_t last = INT64_MIN;
-	if (!b)
+	if (!backend)
 		return -1;
-	sample_init(&s);
+	sample_init(&sample);
 	*n = 0;
-	while (b->ops->wait(b, 0, -1) != WAKE_END && b->ops->sample(b, 0, &s, &end) == 0) {
-		*n += s.time_ns > last;
-		last = max_of(s.time_ns, last);
+	while (backend->ops->wait(backend, 0, -1) != WAKE_END &&
+		backend->ops->sample(backend, 0, &sample, &end) == 0) {
+		*n += sample.time_ns > last;
+		last = max_of(sample.time_ns, last);
 	}
-	sample_done(&s);
-	b->ops->close(b);
+	sample_done(&sample);
+	backend->ops->close(backend);
 	return 0;
 }
 
-static float *series(struct trace *t, float initial)
+static float *series(struct trace *trace, float initial)
 {
-	t->bytes += (t->n + 1) * sizeof(float);
-	float *f = t->bytes <= TRACE_BYTES ? malloc((t->n + 1) * sizeof *f) : NULL;
-	for (size_t i = 0; f && i <= t->n; i++)
+	trace->bytes += (trace->n + 1) * sizeof(float);
+	float *f = trace->bytes <= TRACE_BYTES ? malloc((trace->n + 1) * sizeof *f) : NULL;
+	for (size_t i = 0; f && i <= trace->n; i++)
 		f[i] = initial;
 	return f;
 }
 
-static struct trace_vm *find_vm(struct trace *t, const uint8_t uuid[UUID_BYTES], size_t hint)
+static struct trace_vm *find_vm(struct trace *trace, const uint8_t uuid[UUID_BYTES], size_t hint)
 {
-	if (hint < t->n_vms && uuid_compare(t->vms[hint].first.uuid, uuid) == 0)
-		return &t->vms[hint];
-	for (size_t i = 0; i < t->n_vms; i++)
-		if (uuid_compare(t->vms[i].first.uuid, uuid) == 0)
-			return &t->vms[i];
-	if (!array_grow(&t->vms, &t->cap_vms, t->n_vms + 1, sizeof *t->vms))
+	if (hint < trace->n_vms && uuid_compare(trace->vms[hint].first.uuid, uuid) == 0)
+		return &trace->vms[hint];
+	for (size_t i = 0; i < trace->n_vms; i++)
+		if (uuid_compare(trace->vms[i].first.uuid, uuid) == 0)
+			return &trace->vms[i];
+	if (!array_grow(&trace->vms, &trace->cap_vms, trace->n_vms + 1, sizeof *trace->vms))
 		return NULL;
-	struct trace_vm *p = &t->vms[t->n_vms];
-	*p = (struct trace_vm){.base_kib = -1, .top_vcpu = -1};
-	p->present = series(t, 0);
-	p->used_kib = series(t, -1);
-	if (!p->present || !p->used_kib) {
-		free(p->present);
-		free(p->used_kib);
+	struct trace_vm *vm = &trace->vms[trace->n_vms];
+	*vm = (struct trace_vm){.base_kib = -1, .top_vcpu = -1};
+	vm->present = series(trace, 0);
+	vm->used_kib = series(trace, -1);
+	if (!vm->present || !vm->used_kib) {
+		free(vm->present);
+		free(vm->used_kib);
 		return NULL;
 	}
-	t->n_vms++;
-	return p;
+	trace->n_vms++;
+	return vm;
 }
 
-static struct trace_vcpu *find_vcpu(struct trace *t, size_t vm, const struct vcpu_sample *v, size_t hint)
+static struct trace_vcpu *find_vcpu(struct trace *trace, size_t vm, const struct vcpu_sample *v, size_t hint)
 {
-	if (hint < t->n_vcpus && t->vcpus[hint].vm == vm && t->vcpus[hint].id == v->id)
-		return &t->vcpus[hint];
-	for (size_t i = 0; i < t->n_vcpus; i++)
-		if (t->vcpus[i].vm == vm && t->vcpus[i].id == v->id)
-			return &t->vcpus[i];
-	if (!array_grow(&t->vcpus, &t->cap_vcpus, t->n_vcpus + 1, sizeof *t->vcpus))
+	if (hint < trace->n_vcpus && trace->vcpus[hint].vm == vm && trace->vcpus[hint].id == v->id)
+		return &trace->vcpus[hint];
+	for (size_t i = 0; i < trace->n_vcpus; i++)
+		if (trace->vcpus[i].vm == vm && trace->vcpus[i].id == v->id)
+			return &trace->vcpus[i];
+	if (!array_grow(&trace->vcpus, &trace->cap_vcpus, trace->n_vcpus + 1, sizeof *trace->vcpus))
 		return NULL;
-	struct trace_vcpu *p = &t->vcpus[t->n_vcpus];
+	struct trace_vcpu *p = &trace->vcpus[trace->n_vcpus];
 	*p = (struct trace_vcpu){.vm = vm,
 		.id = v->id,
 		.pin = v->affinity,
 		.allowed = v->allowed,
 		.pcpu = vi64_has(v->pcpu) ? (int)v->pcpu.v : -1,
-		.want = series(t, 0)};
+		.want = series(trace, 0)};
 	if (!p->want)
 		return NULL;
-	t->n_vcpus++;
+	trace->n_vcpus++;
 	return p;
 }
 
@@ -133,107 +134,111 @@ static void vm_first_seen(struct trace_vm *to, const struct vm_sample *vm)
 		to->first.mem.usable_kib = vm->mem.usable_kib;
 }
 
-static void vm_memory(struct trace_vm *to, const struct vm_rate *r, size_t at)
+static void vm_memory(struct trace_vm *to, const struct vm_rate *rate, size_t at)
 {
-	if (!vi64_has(r->used_kib) || r->used_kib.v <= 0)
+	if (!vi64_has(rate->used_kib) || rate->used_kib.v <= 0)
 		return;
-	to->used_kib[at] = (float)r->used_kib.v;
-	if (to->base_kib < 0 || (double)r->used_kib.v < to->base_kib)
-		to->base_kib = (double)r->used_kib.v;
+	to->used_kib[at] = (float)rate->used_kib.v;
+	if (to->base_kib < 0 || (double)rate->used_kib.v < to->base_kib)
+		to->base_kib = (double)rate->used_kib.v;
 }
 
-static double want_of(const struct vcpu_rate *r)
+static double want_of(const struct vcpu_rate *rate)
 {
-	double pct = vf64_has(r->demand_pct) ? r->demand_pct.v : vf64_has(r->usage_pct) ? r->usage_pct.v : 0;
+	double pct = vf64_has(rate->demand_pct)  ? rate->demand_pct.v
+		     : vf64_has(rate->usage_pct) ? rate->usage_pct.v
+						 : 0;
 	return fmin(1, fmax(0, pct / 100));
 }
 
-static int add_vms(struct trace *t, const struct sample *s, const struct model *m, size_t at)
+static int add_vms(struct trace *trace, const struct sample *sample, const struct model *model, size_t at)
 {
-	for (size_t i = 0; i < s->n_vms; i++) {
-		const struct vm_sample *vm = &s->vms[i];
-		struct trace_vm *to = find_vm(t, vm->uuid, i);
+	for (size_t i = 0; i < sample->n_vms; i++) {
+		const struct vm_sample *vm = &sample->vms[i];
+		struct trace_vm *to = find_vm(trace, vm->uuid, i);
 		if (!to)
 			return -1;
-		size_t index = (size_t)(to - t->vms);
+		size_t index = (size_t)(to - trace->vms);
 		vm_first_seen(to, vm);
 		to->present[at] = vm->state == VM_RUNNING || vm->state == VM_BLOCKED;
-		vm_memory(to, &m->vms[i], at);
+		vm_memory(to, &model->vms[i], at);
 		for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++) {
-			const struct vcpu_sample *v = &s->vcpus[k];
+			const struct vcpu_sample *v = &sample->vcpus[k];
 			if (v->id < 0 || v->id >= SCN_VM_VCPUS)
 				continue;
-			struct trace_vcpu *c = find_vcpu(t, index, v, k);
+			struct trace_vcpu *c = find_vcpu(trace, index, v, k);
 			if (!c)
 				return -1;
-			c->want[at] = (float)want_of(&m->vcpus[k]);
-			t->vms[index].top_vcpu = max_of(v->id, t->vms[index].top_vcpu);
+			c->want[at] = (float)want_of(&model->vcpus[k]);
+			trace->vms[index].top_vcpu = max_of(v->id, trace->vms[index].top_vcpu);
 		}
 	}
 	return 0;
 }
 
-static int add_pcpus(struct trace *t, const struct sample *s, const struct model *m, size_t at)
+static int add_pcpus(struct trace *trace, const struct sample *sample, const struct model *model, size_t at)
 {
-	for (size_t i = 0; i < s->host.n_pcpus; i++) {
-		const struct pcpu_sample *p = &s->host.pcpus[i];
-		size_t k = i < t->n_pcpus && t->pcpus[i].first.id == p->id ? i : 0;
-		while (k < t->n_pcpus && t->pcpus[k].first.id != p->id)
+	for (size_t i = 0; i < sample->host.n_pcpus; i++) {
+		const struct pcpu_sample *pcpu = &sample->host.pcpus[i];
+		size_t k = i < trace->n_pcpus && trace->pcpus[i].first.id == pcpu->id ? i : 0;
+		while (k < trace->n_pcpus && trace->pcpus[k].first.id != pcpu->id)
 			k++;
-		if (k == t->n_pcpus) {
-			if (!array_grow(&t->pcpus, &t->cap_pcpus, k + 1, sizeof *t->pcpus))
+		if (k == trace->n_pcpus) {
+			if (!array_grow(&trace->pcpus, &trace->cap_pcpus, k + 1, sizeof *trace->pcpus))
 				return -1;
-			t->pcpus[k] = (struct trace_pcpu){.first = *p, .background = series(t, 0)};
-			if (!t->pcpus[k].background)
+			trace->pcpus[k] = (struct trace_pcpu){.first = *pcpu, .background = series(trace, 0)};
+			if (!trace->pcpus[k].background)
 				return -1;
-			t->n_pcpus++;
+			trace->n_pcpus++;
 		}
-		if (vf64_has(m->pcpus[i].background_pct))
-			t->pcpus[k].background[at] =
-				(float)fmin(1, fmax(0, m->pcpus[i].background_pct.v / 100));
+		if (vf64_has(model->pcpus[i].background_pct))
+			trace->pcpus[k].background[at] =
+				(float)fmin(1, fmax(0, model->pcpus[i].background_pct.v / 100));
 	}
 	return 0;
 }
 
 /* What is neither free nor a guest's, as the simulator counts. */
-static void add_host(struct trace *t, const struct sample *s, size_t at)
+static void add_host(struct trace *trace, const struct sample *sample, size_t at)
 {
 	double guests = 0;
-	for (size_t i = 0; i < s->n_vms; i++)
-		if (vi64_has(s->vms[i].mem.balloon_kib))
-			guests += (double)s->vms[i].mem.balloon_kib.v + qemu_kib;
-	if (vi64_has(s->host.total_kib) && vi64_has(s->host.available_kib))
-		t->host_kib[at] = (float)((double)(s->host.total_kib.v - s->host.available_kib.v) - guests);
-	if (at == 0 || !vi64_has(t->host.total_kib)) {
-		t->host = s->host;
-		t->host.pcpus = NULL;
+	for (size_t i = 0; i < sample->n_vms; i++)
+		if (vi64_has(sample->vms[i].mem.balloon_kib))
+			guests += (double)sample->vms[i].mem.balloon_kib.v + qemu_kib;
+	if (vi64_has(sample->host.total_kib) && vi64_has(sample->host.available_kib))
+		trace->host_kib[at] =
+			(float)((double)(sample->host.total_kib.v - sample->host.available_kib.v) - guests);
+	if (at == 0 || !vi64_has(trace->host.total_kib)) {
+		trace->host = sample->host;
+		trace->host.pcpus = NULL;
 	}
 }
 
-static double deviation(const struct sample *s, const struct model *m)
+static double deviation(const struct sample *sample, const struct model *model)
 {
 	double sum = 0, squares = 0;
 	int n = 0;
-	for (size_t i = 0; i < s->host.n_pcpus; i++) {
-		if (!s->host.pcpus[i].online || !vf64_has(m->pcpus[i].demand_pct))
+	for (size_t i = 0; i < sample->host.n_pcpus; i++) {
+		if (!sample->host.pcpus[i].online || !vf64_has(model->pcpus[i].demand_pct))
 			continue;
-		sum += m->pcpus[i].demand_pct.v;
-		squares += m->pcpus[i].demand_pct.v * m->pcpus[i].demand_pct.v;
+		sum += model->pcpus[i].demand_pct.v;
+		squares += model->pcpus[i].demand_pct.v * model->pcpus[i].demand_pct.v;
 		n++;
 	}
 	return n ? sqrt(fmax(0, squares / n - sum / n * (sum / n))) : 0;
 }
 
-static void count_actions(struct trace *t, struct backend *b, const struct sample *s, struct plan *p)
+static void count_actions(
+	struct trace *trace, struct backend *backend, const struct sample *sample, struct plan *plan)
 {
-	struct decision d;
-	plan_reset(p);
-	if (b->ops->replay->played(b, s, &d, p) < 0)
+	struct decision decision;
+	plan_reset(plan);
+	if (backend->ops->replay->played(backend, sample, &decision, plan) < 0)
 		return;
-	for (size_t i = 0; i < p->n; i++) {
-		bool done = p->actions[i].outcome == OUTCOME_DONE;
-		t->facts.pins += done && p->actions[i].kind == ACTION_PIN;
-		t->facts.balloons += done && p->actions[i].kind == ACTION_BALLOON;
+	for (size_t i = 0; i < plan->n; i++) {
+		bool done = plan->actions[i].outcome == OUTCOME_DONE;
+		trace->facts.pins += done && plan->actions[i].kind == ACTION_PIN;
+		trace->facts.balloons += done && plan->actions[i].kind == ACTION_BALLOON;
 	}
 }
 
@@ -248,83 +253,86 @@ struct reading {
 };
 
 /* Tick number k ends interval k - 1. */
-static int add_tick(struct trace *t, struct backend *b, struct reading *r, double limit_pct, struct err *e)
+static int add_tick(struct trace *trace, struct backend *backend, struct reading *reading, double limit_pct,
+	struct err *err)
 {
-	if (r->ticks && r->s.time_ns <= r->m.time_ns)
+	if (reading->ticks && reading->s.time_ns <= reading->m.time_ns)
 		return 0;
-	if (model_update(&r->m, &r->s, e) < 0)
+	if (model_update(&reading->m, &reading->s, err) < 0)
 		return -1;
-	if (r->ticks == 0)
-		r->first_ns = r->s.time_ns;
-	size_t at = r->ticks ? r->ticks - 1 : 0;
-	if (r->ticks++ < t->n)
-		t->at_ns[r->ticks - 1] = r->s.time_ns - r->first_ns;
-	if (at >= t->n && t->n)
+	if (reading->ticks == 0)
+		reading->first_ns = reading->s.time_ns;
+	size_t at = reading->ticks ? reading->ticks - 1 : 0;
+	if (reading->ticks++ < trace->n)
+		trace->at_ns[reading->ticks - 1] = reading->s.time_ns - reading->first_ns;
+	if (at >= trace->n && trace->n)
 		return 0; /* it grew since the first pass */
-	count_actions(t, b, &r->s, &r->p);
-	add_host(t, &r->s, at);
-	if (add_vms(t, &r->s, &r->m, at) < 0 || add_pcpus(t, &r->s, &r->m, at) < 0)
-		return err_set(e, ERR_NOMEM,
+	count_actions(trace, backend, &reading->s, &reading->p);
+	add_host(trace, &reading->s, at);
+	if (add_vms(trace, &reading->s, &reading->m, at) < 0 ||
+		add_pcpus(trace, &reading->s, &reading->m, at) < 0)
+		return err_set(err, ERR_NOMEM,
 			"out of memory for so many vCPUs and ticks: --record-keep makes shorter recordings");
-	t->facts.seconds = (double)(r->s.time_ns - r->first_ns) / 1e9;
-	if (r->ticks > 1) {
-		t->facts.final_pct = deviation(&r->s, &r->m);
-		r->sum_pct += t->facts.final_pct;
-		settle_feed(&r->settle, t->facts.seconds, t->facts.final_pct <= limit_pct);
+	trace->facts.seconds = (double)(reading->s.time_ns - reading->first_ns) / 1e9;
+	if (reading->ticks > 1) {
+		trace->facts.final_pct = deviation(&reading->s, &reading->m);
+		reading->sum_pct += trace->facts.final_pct;
+		settle_feed(&reading->settle, trace->facts.seconds, trace->facts.final_pct <= limit_pct);
 	}
 	return 0;
 }
 
-static int read_all(struct trace *t, const struct config *cfg, double limit_pct, struct err *e)
+static int read_all(struct trace *trace, const struct config *cfg, double limit_pct, struct err *err)
 {
 	struct err end = ERR_INIT;
-	struct reading r = {.settle = {-1, -1}};
-	struct backend *b = open_batch(cfg, e);
-	if (!b || model_init(&r.m, cfg, e) < 0) {
-		if (b)
-			b->ops->close(b);
+	struct reading reading = {.settle = {-1, -1}};
+	struct backend *backend = open_batch(cfg, err);
+	if (!backend || model_init(&reading.m, cfg, err) < 0) {
+		if (backend)
+			backend->ops->close(backend);
 		return -1;
 	}
-	struct backend_status st;
-	b->ops->status(b, &st);
-	snprintf(t->facts.uri, sizeof t->facts.uri, "%s", st.uri);
-	sample_init(&r.s);
-	plan_init(&r.p);
+	struct backend_status status;
+	backend->ops->status(backend, &status);
+	snprintf(trace->facts.uri, sizeof trace->facts.uri, "%s", status.uri);
+	sample_init(&reading.s);
+	plan_init(&reading.p);
 	int rc = 0;
-	while (rc == 0 && b->ops->wait(b, 0, -1) != WAKE_END && b->ops->sample(b, 0, &r.s, &end) == 0)
-		rc = add_tick(t, b, &r, limit_pct, e);
-	t->facts.ticks = r.ticks;
-	t->facts.mean_pct = r.ticks > 1 ? r.sum_pct / (double)(r.ticks - 1) : 0;
-	t->facts.balanced_s = r.settle.found_s;
-	sample_done(&r.s);
-	plan_done(&r.p);
-	model_done(&r.m);
-	b->ops->close(b);
+	while (rc == 0 && backend->ops->wait(backend, 0, -1) != WAKE_END &&
+		backend->ops->sample(backend, 0, &reading.s, &end) == 0)
+		rc = add_tick(trace, backend, &reading, limit_pct, err);
+	trace->facts.ticks = reading.ticks;
+	trace->facts.mean_pct = reading.ticks > 1 ? reading.sum_pct / (double)(reading.ticks - 1) : 0;
+	trace->facts.balanced_s = reading.settle.found_s;
+	sample_done(&reading.s);
+	plan_done(&reading.p);
+	model_done(&reading.m);
+	backend->ops->close(backend);
 	return rc;
 }
 
 /* A gap in a guest's statistics keeps what was known before it; before the first ones, the first. */
-static void fill_gaps(struct trace *t)
+static void fill_gaps(struct trace *trace)
 {
-	for (size_t i = 0; i < t->n_vms; i++) {
-		struct trace_vm *vm = &t->vms[i];
+	for (size_t i = 0; i < trace->n_vms; i++) {
+		struct trace_vm *vm = &trace->vms[i];
 		double half =
 			vi64_has(vm->first.mem.balloon_kib) ? (double)vm->first.mem.balloon_kib.v / 2 : 0;
 		float last = -1;
-		for (size_t k = 0; k < t->n && last < 0; k++)
+		for (size_t k = 0; k < trace->n && last < 0; k++)
 			last = vm->used_kib[k];
-		t->facts.has_memory |= last >= 0;
+		trace->facts.has_memory |= last >= 0;
 		last = last < 0 ? (float)half : last;
-		for (size_t k = 0; k <= t->n; k++)
+		for (size_t k = 0; k <= trace->n; k++)
 			last = vm->used_kib[k] = vm->used_kib[k] < 0 ? last : vm->used_kib[k];
 		vm->base_kib = vm->base_kib < 0 ? half : vm->base_kib;
 	}
 }
 
-static int lay_out(struct trace *t)
+static int lay_out(struct trace *trace)
 {
-	for (size_t i = 0; i < t->n_vms; i++) {
-		struct trace_vm *vm = &t->vms[i];
+	for (size_t i = 0; i < trace->n_vms; i++) {
+		struct trace_vm *vm = &trace->vms[i];
 		vm->vcpus = calloc((size_t)(vm->top_vcpu + 2), sizeof *vm->vcpus);
 		if (!vm->vcpus)
 			return -1;
@@ -333,59 +341,59 @@ static int lay_out(struct trace *t)
 	return 0;
 }
 
-struct trace *trace_read(const struct config *cfg, double limit_pct, struct err *e)
+struct trace *trace_read(const struct config *cfg, double limit_pct, struct err *err)
 {
 	size_t ticks = 0;
-	if (count_ticks(cfg, &ticks, e) < 0)
+	if (count_ticks(cfg, &ticks, err) < 0)
 		return NULL;
 	if (ticks < 3) {
-		err_set(e, ERR_RUNTIME, "%.200s is too short: %zu tick%s, and at least three are needed",
+		err_set(err, ERR_RUNTIME, "%.200s is too short: %zu tick%s, and at least three are needed",
 			cfg->replay, ticks, text_s(ticks));
 		return NULL;
 	}
-	struct trace *t = calloc(1, sizeof *t);
-	if (t) {
-		t->n = ticks - 1;
-		t->at_ns = calloc(ticks, sizeof *t->at_ns);
-		t->host_kib = calloc(ticks, sizeof *t->host_kib);
+	struct trace *trace = calloc(1, sizeof *trace);
+	if (trace) {
+		trace->n = ticks - 1;
+		trace->at_ns = calloc(ticks, sizeof *trace->at_ns);
+		trace->host_kib = calloc(ticks, sizeof *trace->host_kib);
 	}
-	if (!t || !t->at_ns || !t->host_kib || read_all(t, cfg, limit_pct, e) < 0 ||
-		trace_runs(t, cfg->replay, e) < 0 || lay_out(t) < 0) {
-		if (!e->msg[0])
-			err_set(e, ERR_NOMEM, "out of memory");
-		trace_free(t);
+	if (!trace || !trace->at_ns || !trace->host_kib || read_all(trace, cfg, limit_pct, err) < 0 ||
+		trace_runs(trace, cfg->replay, err) < 0 || lay_out(trace) < 0) {
+		if (!err->msg[0])
+			err_set(err, ERR_NOMEM, "out of memory");
+		trace_free(trace);
 		return NULL;
 	}
-	fill_gaps(t);
-	snprintf(t->facts.host, sizeof t->facts.host, "%s", t->host.hostname);
-	t->facts.vms = t->n_vms;
-	t->facts.vcpus = t->n_vcpus;
-	t->facts.pcpus = t->n_pcpus;
-	return t;
+	fill_gaps(trace);
+	snprintf(trace->facts.host, sizeof trace->facts.host, "%s", trace->host.hostname);
+	trace->facts.vms = trace->n_vms;
+	trace->facts.vcpus = trace->n_vcpus;
+	trace->facts.pcpus = trace->n_pcpus;
+	return trace;
 }
 
-void trace_free(struct trace *t)
+void trace_free(struct trace *trace)
 {
-	if (!t)
+	if (!trace)
 		return;
-	for (size_t i = 0; i < t->n_vms; i++) {
-		free(t->vms[i].present);
-		free(t->vms[i].used_kib);
-		free(t->vms[i].vcpus);
+	for (size_t i = 0; i < trace->n_vms; i++) {
+		free(trace->vms[i].present);
+		free(trace->vms[i].used_kib);
+		free(trace->vms[i].vcpus);
 	}
-	for (size_t i = 0; i < t->n_vcpus; i++)
-		free(t->vcpus[i].want);
-	for (size_t i = 0; i < t->n_pcpus; i++)
-		free(t->pcpus[i].background);
-	free(t->vms);
-	free(t->vcpus);
-	free(t->pcpus);
-	free(t->at_ns);
-	free(t->host_kib);
-	free(t);
+	for (size_t i = 0; i < trace->n_vcpus; i++)
+		free(trace->vcpus[i].want);
+	for (size_t i = 0; i < trace->n_pcpus; i++)
+		free(trace->pcpus[i].background);
+	free(trace->vms);
+	free(trace->vcpus);
+	free(trace->pcpus);
+	free(trace->at_ns);
+	free(trace->host_kib);
+	free(trace);
 }
 
-const struct trace_facts *trace_facts(const struct trace *t)
+const struct trace_facts *trace_facts(const struct trace *trace)
 {
-	return &t->facts;
+	return &trace->facts;
 }

@@ -12,84 +12,86 @@
 
 enum { DAY_S = 86400, MOST_S = 31 * DAY_S };
 
-int trace_runs(const struct trace *t, const char *path, struct err *e)
+int trace_runs(const struct trace *trace, const char *path, struct err *err)
 {
-	if (t->facts.seconds > MOST_S)
-		return err_set(e, ERR_RUNTIME,
+	if (trace->facts.seconds > MOST_S)
+		return err_set(err, ERR_RUNTIME,
 			"%.200s is too long: %.1f days, and at most %d can be run again", path,
-			t->facts.seconds / DAY_S, MOST_S / DAY_S);
-	for (size_t i = 0; i < t->n_pcpus; i++)
-		if (t->pcpus[i].first.online && !t->pcpus[i].first.isolated)
+			trace->facts.seconds / DAY_S, MOST_S / DAY_S);
+	for (size_t i = 0; i < trace->n_pcpus; i++)
+		if (trace->pcpus[i].first.online && !trace->pcpus[i].first.isolated)
 			return 0;
-	return err_set(e, ERR_RUNTIME, "%.200s holds no pCPU that VMs may use", path);
+	return err_set(err, ERR_RUNTIME, "%.200s holds no pCPU that VMs may use", path);
 }
 
-static int add_set(struct scenario *s, const struct cpuset *set)
+static int add_set(struct scenario *scn, const struct cpuset *set)
 {
-	for (size_t i = s->n_sets; i > 0 && i + 64 > s->n_sets; i--)
-		if (cpuset_equal(&s->sets[i - 1], set))
+	for (size_t i = scn->n_sets; i > 0 && i + 64 > scn->n_sets; i--)
+		if (cpuset_equal(&scn->sets[i - 1], set))
 			return (int)(i - 1);
-	s->sets[s->n_sets] = *set;
-	return (int)s->n_sets++;
+	scn->sets[scn->n_sets] = *set;
+	return (int)scn->n_sets++;
 }
 
-static int add_curve(struct scenario *s, const float *level)
+static int add_curve(struct scenario *scn, const float *level)
 {
-	s->curves[s->n_curves] = (struct curve){.kind = CURVE_TRACE, .trace = level};
-	return (int)s->n_curves++;
+	scn->curves[scn->n_curves] = (struct curve){.kind = CURVE_TRACE, .trace = level};
+	return (int)scn->n_curves++;
 }
 
-static void add_host(const struct trace *t, struct scenario *s)
+static void add_host(const struct trace *trace, struct scenario *scn)
 {
-	snprintf(s->hostname, sizeof s->hostname, "%.60s", t->host.hostname);
-	s->total_kib = vi64_has(t->host.total_kib) ? t->host.total_kib.v : INT64_C(1) << 40;
-	s->used_kib = (int64_t)t->host_kib[0];
-	s->n_nodes = t->host.n_nodes ? t->host.n_nodes : 1;
-	for (size_t i = 0; i < s->n_nodes; i++) {
-		const struct node_sample *n = &t->host.nodes[i];
-		bool known = t->host.n_nodes && vi64_has(n->total_kib);
-		s->node_total_kib[i] = known ? n->total_kib.v : s->total_kib / (int64_t)s->n_nodes;
+	snprintf(scn->hostname, sizeof scn->hostname, "%.60s", trace->host.hostname);
+	scn->total_kib = vi64_has(trace->host.total_kib) ? trace->host.total_kib.v : INT64_C(1) << 40;
+	scn->used_kib = (int64_t)trace->host_kib[0];
+	scn->n_nodes = trace->host.n_nodes ? trace->host.n_nodes : 1;
+	for (size_t i = 0; i < scn->n_nodes; i++) {
+		const struct node_sample *n = &trace->host.nodes[i];
+		bool known = trace->host.n_nodes && vi64_has(n->total_kib);
+		scn->node_total_kib[i] = known ? n->total_kib.v : scn->total_kib / (int64_t)scn->n_nodes;
 	}
-	for (size_t i = 0; i < t->n_pcpus && i < CPUSET_CPUS; i++) {
-		const struct pcpu_sample *p = &t->pcpus[i].first;
+	for (size_t i = 0; i < trace->n_pcpus && i < CPUSET_CPUS; i++) {
+		const struct pcpu_sample *pcpu = &trace->pcpus[i].first;
 		struct cpuset one;
-		s->pcpus[s->n_pcpus++] = (struct scn_pcpu){p->id, p->node, p->socket, p->core, p->llc,
-			!p->online, p->isolated, p->nohz_full, p->capacity};
-		s->has_llc |= p->llc >= 0;
+		scn->pcpus[scn->n_pcpus++] = (struct scn_pcpu){pcpu->id, pcpu->node, pcpu->socket, pcpu->core,
+			pcpu->llc, !pcpu->online, pcpu->isolated, pcpu->nohz_full, pcpu->capacity};
+		scn->has_llc |= pcpu->llc >= 0;
 		cpuset_clear(&one);
-		cpuset_add(&one, p->id);
-		s->background[s->n_background++] =
-			(struct scn_background){add_set(s, &one), add_curve(s, t->pcpus[i].background)};
+		cpuset_add(&one, pcpu->id);
+		scn->background[scn->n_background++] = (struct scn_background){
+			add_set(scn, &one), add_curve(scn, trace->pcpus[i].background)};
 	}
 }
 
-static enum balloon_mode balloon_of(const struct vm_memory *m)
+static enum balloon_mode balloon_of(const struct vm_memory *mem)
 {
-	if (!m->balloon_device)
+	if (!mem->balloon_device)
 		return BALLOON_NO_DEVICE;
-	return m->usable_kib.avail == AVAIL_NO_DRIVER ? BALLOON_NO_DRIVER : BALLOON_FOLLOW;
+	return mem->usable_kib.avail == AVAIL_NO_DRIVER ? BALLOON_NO_DRIVER : BALLOON_FOLLOW;
 }
 
-static void add_vm(const struct trace *t, struct scenario *s, size_t i)
+static void add_vm(const struct trace *trace, struct scenario *scn, size_t i)
 {
-	const struct trace_vm *from = &t->vms[i];
-	const struct vm_memory *m = &from->first.mem;
-	struct scn_vm *vm = &s->vms[s->n_vms++];
+	const struct trace_vm *from = &trace->vms[i];
+	const struct vm_memory *mem = &from->first.mem;
+	struct scn_vm *vm = &scn->vms[scn->n_vms++];
 	memset(vm, 0, sizeof *vm);
 	memcpy(vm->name, from->first.name, sizeof vm->name);
 	memcpy(vm->uuid, from->first.uuid, UUID_BYTES);
 	vm->allowed = vm->place = vm->emulator = -1;
 	vm->quota = vf64_has(from->first.quota_pct) ? fmin(1, fmax(.01, from->first.quota_pct.v / 100)) : 1;
-	vm->max_kib = vi64_has(m->max_kib) && m->max_kib.v > 0 ? m->max_kib.v : 1 << 20;
-	vm->memory_kib = vi64_has(m->balloon_kib) && m->balloon_kib.v > 0 ? m->balloon_kib.v : vm->max_kib;
+	vm->max_kib = vi64_has(mem->max_kib) && mem->max_kib.v > 0 ? mem->max_kib.v : 1 << 20;
+	vm->memory_kib =
+		vi64_has(mem->balloon_kib) && mem->balloon_kib.v > 0 ? mem->balloon_kib.v : vm->max_kib;
 	vm->base_kib = (int64_t)from->base_kib;
-	vm->cache_kib = vi64_or(m->caches_kib, 0);
+	vm->cache_kib = vi64_or(mem->caches_kib, 0);
 	vm->swap_kib = vm->max_kib; /* how much it had is not known: nobody is killed */
-	vm->guarantee_kib = vi64_or(m->min_guarantee_kib, 0);
+	vm->guarantee_kib = vi64_or(mem->min_guarantee_kib, 0);
 	vm->speed_kib_s = 256 * 1024;
-	vm->balloon = balloon_of(m);
-	vm->period_s =
-		vi64_has(m->period_s) && m->period_s.v > 0 && m->period_s.v <= 3600 ? (int)m->period_s.v : 0;
+	vm->balloon = balloon_of(mem);
+	vm->period_s = vi64_has(mem->period_s) && mem->period_s.v > 0 && mem->period_s.v <= 3600
+			       ? (int)mem->period_s.v
+			       : 0;
 	vm->nodes = from->first.mem_nodes;
 	vm->nodes_strict = from->first.mem_nodes_strict;
 	vm->flags = from->first.flags & ~(uint32_t)(VM_FLAG_JOB | VM_FLAG_BUSY);
@@ -97,57 +99,57 @@ static void add_vm(const struct trace *t, struct scenario *s, size_t i)
 }
 
 /* The layout by number is the trace's own: filled anew for each host, to the same values. */
-static void add_vcpus(const struct trace *t, struct scenario *s)
+static void add_vcpus(const struct trace *trace, struct scenario *scn)
 {
-	for (size_t i = 0; i < t->n_vcpus; i++) {
-		const struct trace_vcpu *from = &t->vcpus[i];
-		struct scn_vcpu_trace *to = &t->vms[from->vm].vcpus[from->id];
+	for (size_t i = 0; i < trace->n_vcpus; i++) {
+		const struct trace_vcpu *from = &trace->vcpus[i];
+		struct scn_vcpu_trace *to = &trace->vms[from->vm].vcpus[from->id];
 		struct cpuset pin = from->pin;
 		if (cpuset_empty(&pin))
 			cpuset_fill(&pin, CPUSET_CPUS);
-		cpuset_add(&s->vms[from->vm].vcpu_ids, from->id);
+		cpuset_add(&scn->vms[from->vm].vcpu_ids, from->id);
 		*to = (struct scn_vcpu_trace){.there = true,
-			.curve = add_curve(s, from->want),
-			.pin = add_set(s, &pin),
-			.allowed = cpuset_empty(&from->allowed) ? -1 : add_set(s, &from->allowed),
+			.curve = add_curve(scn, from->want),
+			.pin = add_set(scn, &pin),
+			.allowed = cpuset_empty(&from->allowed) ? -1 : add_set(scn, &from->allowed),
 			.pcpu = from->pcpu};
-		s->n_vcpus++;
+		scn->n_vcpus++;
 	}
 }
 
-static struct scenario *make_scenario(const struct trace *t)
+static struct scenario *make_scenario(const struct trace *trace)
 {
-	struct scenario *s = calloc(1, sizeof *s);
-	size_t most = t->n_vcpus * 2 + t->n_pcpus + 1;
-	if (!s)
+	struct scenario *scn = calloc(1, sizeof *scn);
+	size_t most = trace->n_vcpus * 2 + trace->n_pcpus + 1;
+	if (!scn)
 		return NULL;
-	s->vms = calloc(t->n_vms + 1, sizeof *s->vms);
-	s->curves = calloc(most, sizeof *s->curves);
-	s->sets = calloc(most, sizeof *s->sets);
-	if (!s->vms || !s->curves || !s->sets) {
-		scenario_free(s);
+	scn->vms = calloc(trace->n_vms + 1, sizeof *scn->vms);
+	scn->curves = calloc(most, sizeof *scn->curves);
+	scn->sets = calloc(most, sizeof *scn->sets);
+	if (!scn->vms || !scn->curves || !scn->sets) {
+		scenario_free(scn);
 		return NULL;
 	}
-	snprintf(s->name, sizeof s->name, "recording");
-	s->balance_ns = 100000000; /* the kernel's, as in scenarios */
-	s->trace_ns = t->at_ns;
-	s->trace_host_kib = t->host_kib;
-	s->n_trace = t->n;
-	add_host(t, s);
-	for (size_t i = 0; i < t->n_vms; i++)
-		add_vm(t, s, i);
-	add_vcpus(t, s);
-	return s;
+	snprintf(scn->name, sizeof scn->name, "recording");
+	scn->balance_ns = 100000000; /* the kernel's, as in scenarios */
+	scn->trace_ns = trace->at_ns;
+	scn->trace_host_kib = trace->host_kib;
+	scn->n_trace = trace->n;
+	add_host(trace, scn);
+	for (size_t i = 0; i < trace->n_vms; i++)
+		add_vm(trace, scn, i);
+	add_vcpus(trace, scn);
+	return scn;
 }
 
-struct backend *trace_backend(const struct trace *t, uint64_t seed, double seconds, struct err *e)
+struct backend *trace_backend(const struct trace *trace, uint64_t seed, double seconds, struct err *err)
 {
-	struct scenario *s = make_scenario(t);
-	if (!s) {
-		err_set(e, ERR_NOMEM, "out of memory");
+	struct scenario *scn = make_scenario(trace);
+	if (!scn) {
+		err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	s->seed = seed;
-	s->end_ns = (int64_t)(fmin(seconds, t->facts.seconds) * 1e9);
-	return backend_sim_new(s, true, e);
+	scn->seed = seed;
+	scn->end_ns = (int64_t)(fmin(seconds, trace->facts.seconds) * 1e9);
+	return backend_sim_new(scn, true, err);
 }

@@ -40,6 +40,6 @@ struct trace {
 };
 
 /* trace_host.c: whether the simulator can make a host of it, with an end that can be waited for. */
-int trace_runs(const struct trace *t, const char *path, struct err *e);
+int trace_runs(const struct trace *trace, const char *path, struct err *err);
 
 #endif

@@ -10,68 +10,69 @@
 
 #include "scenario_text.h"
 
-static bool read_title(struct reader *r)
+static bool read_title(struct reader *reader)
 {
 	const char *w = "";
-	struct scenario *s = r->s;
-	s->title[0] = '\0';
-	while (r->at < r->n) {
-		size_t used = strlen(s->title);
-		if (!want_word(r, &w, "text"))
+	struct scenario *scn = reader->s;
+	scn->title[0] = '\0';
+	while (reader->at < reader->n) {
+		size_t used = strlen(scn->title);
+		if (!want_word(reader, &w, "text"))
 			return false;
-		snprintf(s->title + used, sizeof s->title - used, "%s%s", used ? " " : "", w);
+		snprintf(scn->title + used, sizeof scn->title - used, "%s%s", used ? " " : "", w);
 	}
 	return true;
 }
 
-static bool read_seed(struct reader *r)
+static bool read_seed(struct reader *reader)
 {
 	int n;
-	if (!want_int(r, &n, 0, 2000000000))
+	if (!want_int(reader, &n, 0, 2000000000))
 		return false;
-	r->s->seed = (uint64_t)n;
+	reader->s->seed = (uint64_t)n;
 	return true;
 }
 
-static bool read_end(struct reader *r)
+static bool read_end(struct reader *reader)
 {
-	return want_time(r, &r->s->end_ns, false);
+	return want_time(reader, &reader->s->end_ns, false);
 }
 
-static bool read_events(struct reader *r)
+static bool read_events(struct reader *reader)
 {
-	r->s->events = true;
+	reader->s->events = true;
 	return true;
 }
 
-static bool read_fail(struct reader *r)
+static bool read_fail(struct reader *reader)
 {
 	static const struct {
 		const char *word;
 		enum fail_kind kind;
 	} kinds[] = {{"sample", FAIL_SAMPLE}, {"apply", FAIL_APPLY}, {"pin", FAIL_PIN},
 		{"balloon", FAIL_BALLOON}, {"period", FAIL_PERIOD}, {"shares", FAIL_SHARES}};
-	struct scenario *s = r->s;
+	struct scenario *scn = reader->s;
 	size_t k = 0;
 	int n;
-	while (k < sizeof kinds / sizeof *kinds && !reader_accept(r, kinds[k].word))
+	while (k < sizeof kinds / sizeof *kinds && !reader_accept(reader, kinds[k].word))
 		k++;
 	if (k == sizeof kinds / sizeof *kinds)
-		return reader_fail(r, "no such call");
+		return reader_fail(reader, "no such call");
 	do {
-		if (s->n_fails == SCN_FAILS)
-			return reader_fail(r, "more than %d failures", SCN_FAILS);
-		if (!want_int(r, &n, 1, 1000000000))
+		if (scn->n_fails == SCN_FAILS)
+			return reader_fail(reader, "more than %d failures", SCN_FAILS);
+		if (!want_int(reader, &n, 1, 1000000000))
 			return false;
-		s->fails[s->n_fails++] = (struct scn_fail){kinds[k].kind, n, reader_accept(r, "unknown")};
-	} while (reader_peek(r));
+		scn->fails[scn->n_fails++] =
+			(struct scn_fail){kinds[k].kind, n, reader_accept(reader, "unknown")};
+	} while (reader_peek(reader));
 	return true;
 }
 
-static bool read_host(struct reader *r)
+static bool read_host(struct reader *reader)
 {
-	r->in_host = true;
-	r->n_group = 0;
+	reader->in_host = true;
+	reader->n_group = 0;
 	return true;
 }
 
@@ -87,58 +88,59 @@ static void vm_defaults(struct scn_vm *vm)
 }
 
 /* "x8": how many VMs the block makes. */
-static bool read_count(struct reader *r, int *count)
+static bool read_count(struct reader *reader, int *count)
 {
-	const char *w = reader_peek(r);
+	const char *w = reader_peek(reader);
 	*count = 0;
 	if (!w)
 		return true;
 	if (w[0] != 'x')
-		return reader_fail(r, "\"%.40s\" is not a count", w);
+		return reader_fail(reader, "\"%.40s\" is not a count", w);
 	if (w[1])
-		r->word[r->at] = w + 1;
+		reader->word[reader->at] = w + 1;
 	else
-		r->at++;
-	return want_int(r, count, 1, SCN_VMS);
+		reader->at++;
+	return want_int(reader, count, 1, SCN_VMS);
 }
 
-static struct scn_vm *add_vm(struct reader *r)
+static struct scn_vm *add_vm(struct reader *reader)
 {
-	struct scenario *s = r->s;
-	void *items = s->vms;
-	struct scn_vm *vm = reader_grow(r, &items, &s->n_vms, &s->cap_vms, SCN_VMS, sizeof *vm, "VMs");
-	s->vms = items;
+	struct scenario *scn = reader->s;
+	void *items = scn->vms;
+	struct scn_vm *vm =
+		reader_grow(reader, &items, &scn->n_vms, &scn->cap_vms, SCN_VMS, sizeof *vm, "VMs");
+	scn->vms = items;
 	if (vm)
 		vm_defaults(vm);
 	return vm;
 }
 
 /* The lines of a block fill in its first VM; at the end of the block the others become copies of it. */
-static void close_group(struct reader *r)
+static void close_group(struct reader *reader)
 {
-	struct scn_vm *vms = r->n_group ? r->s->vms + r->first_vm : NULL;
-	for (size_t i = 1; i < r->n_group; i++) {
+	struct scn_vm *vms = reader->n_group ? reader->s->vms + reader->first_vm : NULL;
+	for (size_t i = 1; i < reader->n_group; i++) {
 		struct scn_vm copy = vms[0];
 		memcpy(copy.name, vms[i].name, sizeof copy.name);
 		copy.rank = (int)i;
 		vms[i] = copy;
 	}
-	r->n_group = 0;
-	r->in_host = false;
+	reader->n_group = 0;
+	reader->in_host = false;
 }
 
-static bool read_vm(struct reader *r)
+static bool read_vm(struct reader *reader)
 {
 	const char *name;
 	int count;
-	close_group(r);
-	if (!want_word(r, &name, "the name") || !read_count(r, &count))
+	close_group(reader);
+	if (!want_word(reader, &name, "the name") || !read_count(reader, &count))
 		return false;
 	if (!*name || strlen(name) > VM_NAME_BYTES - 16)
-		return reader_fail(r, "a name has 1 to %d bytes", VM_NAME_BYTES - 16);
-	r->first_vm = r->s->n_vms;
+		return reader_fail(reader, "a name has 1 to %d bytes", VM_NAME_BYTES - 16);
+	reader->first_vm = reader->s->n_vms;
 	for (int i = 0; i < (count ? count : 1); i++) {
-		struct scn_vm *vm = add_vm(r);
+		struct scn_vm *vm = add_vm(reader);
 		if (!vm)
 			return false;
 		if (count)
@@ -146,29 +148,30 @@ static bool read_vm(struct reader *r)
 		else
 			snprintf(vm->name, sizeof vm->name, "%s", name);
 	}
-	r->n_group = r->s->n_vms - r->first_vm;
+	reader->n_group = reader->s->n_vms - reader->first_vm;
 	return true;
 }
 
-static bool read_at(struct reader *r)
+static bool read_at(struct reader *reader)
 {
-	struct scenario *s = r->s;
+	struct scenario *scn = reader->s;
 	const char *w = "";
-	close_group(r);
-	void *items = s->ev;
-	r->event = reader_grow(r, &items, &s->n_ev, &s->cap_ev, SCN_EVENTS, sizeof *s->ev, "events");
-	s->ev = items;
-	if (!r->event)
+	close_group(reader);
+	void *items = scn->ev;
+	reader->event =
+		reader_grow(reader, &items, &scn->n_ev, &scn->cap_ev, SCN_EVENTS, sizeof *scn->ev, "events");
+	scn->ev = items;
+	if (!reader->event)
 		return false;
-	r->event->line = r->line;
-	if (!want_time(r, &r->event->at_ns, true))
+	reader->event->line = reader->line;
+	if (!want_time(reader, &reader->event->at_ns, true))
 		return false;
-	if (reader_accept(r, "every") && !want_time(r, &r->event->every_ns, false))
+	if (reader_accept(reader, "every") && !want_time(reader, &reader->event->every_ns, false))
 		return false;
-	if (r->event->every_ns && r->event->every_ns < 1000000000)
-		return reader_fail(r, "events repeat at most once a second");
-	return want_word(r, &w, "what happens") &&
-	       scenario_reader_run(r, scenario_event_statements, w, "known after `at TIME`");
+	if (reader->event->every_ns && reader->event->every_ns < 1000000000)
+		return reader_fail(reader, "events repeat at most once a second");
+	return want_word(reader, &w, "what happens") &&
+	       scenario_reader_run(reader, scenario_event_statements, w, "known after `at TIME`");
 }
 
 const struct statement scenario_top_statements[] = {
@@ -185,92 +188,92 @@ const struct statement scenario_top_statements[] = {
 
 static bool is_top(const char *word)
 {
-	for (const struct statement *t = scenario_top_statements; t->word; t++)
-		if (strcmp(t->word, word) == 0)
+	for (const struct statement *stmt = scenario_top_statements; stmt->word; stmt++)
+		if (strcmp(stmt->word, word) == 0)
 			return true;
 	return false;
 }
 
-static bool read_line(struct reader *r, const char *line, size_t len)
+static bool read_line(struct reader *reader, const char *line, size_t len)
 {
 	const char *word;
-	if (!reader_split(r, line, len))
+	if (!reader_split(reader, line, len))
 		return false;
-	if (!r->n)
+	if (!reader->n)
 		return true;
-	want_word(r, &word, "a word");
+	want_word(reader, &word, "a word");
 	if (is_top(word)) {
-		close_group(r);
-		return scenario_reader_run(r, scenario_top_statements, word, "known");
+		close_group(reader);
+		return scenario_reader_run(reader, scenario_top_statements, word, "known");
 	}
-	if (r->in_host)
-		return scenario_reader_run(r, scenario_host_statements, word, "known in host");
-	if (r->n_group)
-		return scenario_reader_run(r, scenario_vm_statements, word, "known in a vm block");
-	return scenario_reader_run(r, scenario_top_statements, word, "known outside a block");
+	if (reader->in_host)
+		return scenario_reader_run(reader, scenario_host_statements, word, "known in host");
+	if (reader->n_group)
+		return scenario_reader_run(reader, scenario_vm_statements, word, "known in a vm block");
+	return scenario_reader_run(reader, scenario_top_statements, word, "known outside a block");
 }
 
-static bool read_all(struct reader *r, const char *text, size_t len)
+static bool read_all(struct reader *reader, const char *text, size_t len)
 {
 	const char *end = text + len;
-	for (const char *p = text; p < end; r->line++) {
+	for (const char *p = text; p < end; reader->line++) {
 		const char *eol = memchr(p, '\n', (size_t)(end - p));
 		if (!eol)
 			eol = end;
-		if (!read_line(r, p, (size_t)(eol - p)))
+		if (!read_line(reader, p, (size_t)(eol - p)))
 			return false;
 		p = eol + 1;
 	}
-	close_group(r);
-	scenario_spread(r);
-	return scenario_check(r);
+	close_group(reader);
+	scenario_spread(reader);
+	return scenario_check(reader);
 }
 
-static void scenario_defaults(struct scenario *s, const char *name)
+static void scenario_defaults(struct scenario *scn, const char *name)
 {
-	snprintf(s->name, sizeof s->name, "%s", name);
-	snprintf(s->hostname, sizeof s->hostname, "sim");
-	s->seed = 1;
-	s->n_pcpus = 4;
+	snprintf(scn->name, sizeof scn->name, "%s", name);
+	snprintf(scn->hostname, sizeof scn->hostname, "sim");
+	scn->seed = 1;
+	scn->n_pcpus = 4;
 	for (int i = 0; i < 4; i++)
-		s->pcpus[i] = (struct scn_pcpu){.id = i, .core = -1, .llc = -1};
-	s->total_kib = INT64_C(16) << 20;
-	s->swap_kib = -1;
-	s->used_kib = INT64_C(1) << 20;
-	s->balance_ns = 100000000;
+		scn->pcpus[i] = (struct scn_pcpu){.id = i, .core = -1, .llc = -1};
+	scn->total_kib = INT64_C(16) << 20;
+	scn->swap_kib = -1;
+	scn->used_kib = INT64_C(1) << 20;
+	scn->balance_ns = 100000000;
 }
 
-struct scenario *scenario_parse(const char *name, const char *text, size_t len, struct err *e)
+struct scenario *scenario_parse(const char *name, const char *text, size_t len, struct err *err)
 {
 	struct err own = ERR_INIT;
-	struct scenario *s = calloc(1, sizeof *s);
-	struct reader *r = calloc(1, sizeof *r);
-	if (!e)
-		e = &own;
+	struct scenario *scn = calloc(1, sizeof *scn);
+	struct reader *reader = calloc(1, sizeof *reader);
+	if (!err)
+		err = &own;
 	bool ok = false;
-	if (!s || !r)
-		err_set(e, ERR_NOMEM, "out of memory for the scenario");
+	if (!scn || !reader)
+		err_set(err, ERR_NOMEM, "out of memory for the scenario");
 	else if (len > SCN_BYTES)
-		err_set(e, ERR_USAGE, "%s: larger than %d bytes", name, SCN_BYTES);
+		err_set(err, ERR_USAGE, "%s: larger than %d bytes", name, SCN_BYTES);
 	else {
-		scenario_defaults(s, name);
-		*r = (struct reader){.s = s, .e = e, .name = name, .line = 1};
-		ok = read_all(r, text, len);
+		scenario_defaults(scn, name);
+		*reader = (struct reader){.s = scn, .e = err, .name = name, .line = 1};
+		ok = read_all(reader, text, len);
 	}
-	free(r);
+	free(reader);
 	if (ok)
-		return s;
-	scenario_free(s);
+		return scn;
+	scenario_free(scn);
 	return NULL;
 }
 
-void scenario_free(struct scenario *s)
+void scenario_free(struct scenario *scn)
 {
-	if (!s)
+	if (!scn)
 		return;
-	free(s->vms);
-	free(s->ev);
-	free(s->curves);
-	free(s->sets);
-	free(s);
+	free(scn->vms);
+	free(scn->ev);
+	free(scn->curves);
+	free(scn->sets);
+	free(scn);
 }

@@ -8,162 +8,165 @@
 
 #include "scenario_text.h"
 
-static bool read_steady(struct reader *r, struct curve *c)
+static bool read_steady(struct reader *reader, struct curve *curve)
 {
-	c->kind = CURVE_STEADY;
-	return want_level(r, &c->hi, 1);
+	curve->kind = CURVE_STEADY;
+	return want_level(reader, &curve->hi, 1);
 }
 
 /* "30s:80%": cuts the word in two and reads both. */
-static bool read_step(struct reader *r, struct curve *c)
+static bool read_step(struct reader *reader, struct curve *curve)
 {
 	char pair[64], *level;
-	if (c->n_steps == SCN_STEPS)
-		return reader_fail(r, "more than %d steps", SCN_STEPS);
-	snprintf(pair, sizeof pair, "%s", r->word[r->at]);
+	if (curve->n_steps == SCN_STEPS)
+		return reader_fail(reader, "more than %d steps", SCN_STEPS);
+	snprintf(pair, sizeof pair, "%s", reader->word[reader->at]);
 	level = strchr(pair, ':');
 	*level++ = '\0';
-	struct curve_step *s = &c->steps[c->n_steps];
-	const char *word = r->word[r->at];
-	size_t at = r->at;
-	r->word[at] = pair;
-	bool ok = want_time(r, &s->at_ns, true);
-	r->at = at;
-	r->word[at] = level;
-	ok = ok && want_level(r, &s->level, 1);
-	r->word[at] = word; /* pair does not outlive this call */
-	r->at = at + 1;
-	if (ok && c->n_steps && s->at_ns <= s[-1].at_ns)
-		return reader_fail(r, "the step \"%.40s\" is not later than the one before", word);
-	c->n_steps++;
+	struct curve_step *step = &curve->steps[curve->n_steps];
+	const char *word = reader->word[reader->at];
+	size_t at = reader->at;
+	reader->word[at] = pair;
+	bool ok = want_time(reader, &step->at_ns, true);
+	reader->at = at;
+	reader->word[at] = level;
+	ok = ok && want_level(reader, &step->level, 1);
+	reader->word[at] = word; /* pair does not outlive this call */
+	reader->at = at + 1;
+	if (ok && curve->n_steps && step->at_ns <= step[-1].at_ns)
+		return reader_fail(reader, "the step \"%.40s\" is not later than the one before", word);
+	curve->n_steps++;
 	return ok;
 }
 
-static bool read_steps(struct reader *r, struct curve *c)
+static bool read_steps(struct reader *reader, struct curve *curve)
 {
-	c->kind = CURVE_STEPS;
-	while (reader_peek(r) && strchr(reader_peek(r), ':'))
-		if (!read_step(r, c))
+	curve->kind = CURVE_STEPS;
+	while (reader_peek(reader) && strchr(reader_peek(reader), ':'))
+		if (!read_step(reader, curve))
 			return false;
-	if (!c->n_steps)
-		return reader_fail(r, "steps without a step");
-	if (!reader_accept(r, "loop"))
+	if (!curve->n_steps)
+		return reader_fail(reader, "steps without a step");
+	if (!reader_accept(reader, "loop"))
 		return true;
-	return want_time(r, &c->period_ns, false) &&
-	       (c->period_ns > c->steps[c->n_steps - 1].at_ns ||
-		       reader_fail(r, "the loop ends before the last step"));
+	return want_time(reader, &curve->period_ns, false) &&
+	       (curve->period_ns > curve->steps[curve->n_steps - 1].at_ns ||
+		       reader_fail(reader, "the loop ends before the last step"));
 }
 
-static bool read_levels(struct reader *r, struct curve *c)
+static bool read_levels(struct reader *reader, struct curve *curve)
 {
-	return want_level(r, &c->hi, 1) && want_level(r, &c->lo, 1);
+	return want_level(reader, &curve->hi, 1) && want_level(reader, &curve->lo, 1);
 }
 
-static bool read_every(struct reader *r, struct curve *c)
+static bool read_every(struct reader *reader, struct curve *curve)
 {
-	if (!reader_accept(r, "every"))
-		return reader_fail(r, "\"every TIME\" is missing");
-	if (!want_time(r, &c->period_ns, false))
+	if (!reader_accept(reader, "every"))
+		return reader_fail(reader, "\"every TIME\" is missing");
+	if (!want_time(reader, &curve->period_ns, false))
 		return false;
-	return c->period_ns >= 200000000 || reader_fail(r, "a period below 200ms cannot be simulated");
+	return curve->period_ns >= 200000000 ||
+	       reader_fail(reader, "a period below 200ms cannot be simulated");
 }
 
-static bool read_shift(struct reader *r, struct curve *c)
+static bool read_shift(struct reader *reader, struct curve *curve)
 {
-	return !reader_accept(r, "shift") || want_time(r, &c->phase_ns, true);
+	return !reader_accept(reader, "shift") || want_time(reader, &curve->phase_ns, true);
 }
 
-static bool read_for(struct reader *r, struct curve *c, bool needed)
+static bool read_for(struct reader *reader, struct curve *curve, bool needed)
 {
-	c->on_ns = c->period_ns / 2;
-	if (!reader_accept(r, "for"))
-		return !needed || reader_fail(r, "\"for TIME\" is missing");
-	if (!want_time(r, &c->on_ns, false))
+	curve->on_ns = curve->period_ns / 2;
+	if (!reader_accept(reader, "for"))
+		return !needed || reader_fail(reader, "\"for TIME\" is missing");
+	if (!want_time(reader, &curve->on_ns, false))
 		return false;
-	return c->on_ns < c->period_ns || reader_fail(r, "it is high for longer than its period");
+	return curve->on_ns < curve->period_ns ||
+	       reader_fail(reader, "it is high for longer than its period");
 }
 
-static bool read_square(struct reader *r, struct curve *c)
+static bool read_square(struct reader *reader, struct curve *curve)
 {
-	c->kind = CURVE_SQUARE;
-	return read_levels(r, c) && read_every(r, c) && read_for(r, c, false) && read_shift(r, c);
+	curve->kind = CURVE_SQUARE;
+	return read_levels(reader, curve) && read_every(reader, curve) && read_for(reader, curve, false) &&
+	       read_shift(reader, curve);
 }
 
-static bool read_wave(struct reader *r, struct curve *c)
+static bool read_wave(struct reader *reader, struct curve *curve)
 {
-	c->kind = CURVE_WAVE;
-	return read_levels(r, c) && read_every(r, c) && read_shift(r, c);
+	curve->kind = CURVE_WAVE;
+	return read_levels(reader, curve) && read_every(reader, curve) && read_shift(reader, curve);
 }
 
-static bool read_bursts(struct reader *r, struct curve *c)
+static bool read_bursts(struct reader *reader, struct curve *curve)
 {
-	c->kind = CURVE_BURSTS;
-	return read_levels(r, c) && read_every(r, c) && read_for(r, c, true);
+	curve->kind = CURVE_BURSTS;
+	return read_levels(reader, curve) && read_every(reader, curve) && read_for(reader, curve, true);
 }
 
-static bool read_shape(struct reader *r, struct curve *c)
+static bool read_shape(struct reader *reader, struct curve *curve)
 {
 	static const struct {
 		const char *word;
-		bool (*read)(struct reader *r, struct curve *c);
+		bool (*read)(struct reader *reader, struct curve *curve);
 	} shapes[] = {
 		{"steps", read_steps}, {"square", read_square}, {"wave", read_wave}, {"bursts", read_bursts}};
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-		if (reader_accept(r, shapes[i].word))
-			return shapes[i].read(r, c);
-	return read_steady(r, c);
+		if (reader_accept(reader, shapes[i].word))
+			return shapes[i].read(reader, curve);
+	return read_steady(reader, curve);
 }
 
-bool want_curve(struct reader *r, int *index)
+bool want_curve(struct reader *reader, int *index)
 {
-	struct curve c = {0};
-	if (!read_shape(r, &c))
+	struct curve curve = {0};
+	if (!read_shape(reader, &curve))
 		return false;
 	for (;;) {
-		if (reader_accept(r, "open"))
-			c.open = true;
-		else if (reader_accept(r, "closed"))
-			c.open = false;
-		else if (!reader_accept(r, "noise"))
+		if (reader_accept(reader, "open"))
+			curve.open = true;
+		else if (reader_accept(reader, "closed"))
+			curve.open = false;
+		else if (!reader_accept(reader, "noise"))
 			break;
-		else if (!want_level(r, &c.noise, 1))
+		else if (!want_level(reader, &curve.noise, 1))
 			return false;
 	}
-	struct scenario *s = r->s;
-	void *items = s->curves;
-	struct curve *to =
-		reader_grow(r, &items, &s->n_curves, &s->cap_curves, SCN_CURVES, sizeof c, "loads");
-	s->curves = items;
+	struct scenario *scn = reader->s;
+	void *items = scn->curves;
+	struct curve *to = reader_grow(
+		reader, &items, &scn->n_curves, &scn->cap_curves, SCN_CURVES, sizeof curve, "loads");
+	scn->curves = items;
 	if (!to)
 		return false;
-	*to = c;
-	*index = (int)s->n_curves - 1;
+	*to = curve;
+	*index = (int)scn->n_curves - 1;
 	return true;
 }
 
-bool want_open_curve(struct reader *r, int *index)
+bool want_open_curve(struct reader *reader, int *index)
 {
-	if (!want_curve(r, index))
+	if (!want_curve(reader, index))
 		return false;
-	r->s->curves[*index].open = true;
+	reader->s->curves[*index].open = true;
 	return true;
 }
 
-static bool read_appetite(struct reader *r, struct eat *eat)
+static bool read_appetite(struct reader *reader, struct eat *eat)
 {
 	for (;;) {
 		bool ok = true;
-		if (reader_accept(r, "to"))
-			ok = want_size(r, &eat->to_kib);
-		else if (reader_accept(r, "after"))
-			ok = want_time(r, &eat->after_ns, true);
-		else if (reader_accept(r, "for"))
-			ok = want_time(r, &eat->for_ns, false);
-		else if (reader_accept(r, "hold"))
-			ok = want_time(r, &eat->hold_ns, true);
-		else if (reader_accept(r, "every"))
-			ok = want_time(r, &eat->every_ns, false);
-		else if (reader_accept(r, "keep"))
+		if (reader_accept(reader, "to"))
+			ok = want_size(reader, &eat->to_kib);
+		else if (reader_accept(reader, "after"))
+			ok = want_time(reader, &eat->after_ns, true);
+		else if (reader_accept(reader, "for"))
+			ok = want_time(reader, &eat->for_ns, false);
+		else if (reader_accept(reader, "hold"))
+			ok = want_time(reader, &eat->hold_ns, true);
+		else if (reader_accept(reader, "every"))
+			ok = want_time(reader, &eat->every_ns, false);
+		else if (reader_accept(reader, "keep"))
 			eat->keep = true;
 		else
 			return true;
@@ -172,14 +175,14 @@ static bool read_appetite(struct reader *r, struct eat *eat)
 	}
 }
 
-bool want_eat(struct reader *r, struct eat *eat)
+bool want_eat(struct reader *reader, struct eat *eat)
 {
 	*eat = (struct eat){0};
-	if (reader_accept(r, "nothing"))
+	if (reader_accept(reader, "nothing"))
 		return true;
-	if (!want_rates(r, &eat->rate_lo_kib_s, &eat->rate_hi_kib_s) || !read_appetite(r, eat))
+	if (!want_rates(reader, &eat->rate_lo_kib_s, &eat->rate_hi_kib_s) || !read_appetite(reader, eat))
 		return false;
 	if (!eat->to_kib && !eat->for_ns)
-		return reader_fail(r, "neither \"to SIZE\" nor \"for TIME\" says when it stops eating");
+		return reader_fail(reader, "neither \"to SIZE\" nor \"for TIME\" says when it stops eating");
 	return true;
 }

@@ -7,165 +7,167 @@
 
 /* The VMs an event is about: a name or a shell pattern, and how many there must be is not said here: a VM may
  * be gone when its event comes. But a pattern that fits no VM of the scenario at all is a slip of the pen. */
-static bool read_pattern(struct reader *r)
+static bool read_pattern(struct reader *reader)
 {
 	const char *w = "";
-	if (!want_word(r, &w, "the name of a VM"))
+	if (!want_word(reader, &w, "the name of a VM"))
 		return false;
-	if (strlen(w) >= sizeof r->event->pattern || !*w)
-		return reader_fail(r, "\"%.40s\" cannot be the name of a VM", w);
-	snprintf(r->event->pattern, sizeof r->event->pattern, "%s", w);
+	if (strlen(w) >= sizeof reader->event->pattern || !*w)
+		return reader_fail(reader, "\"%.40s\" cannot be the name of a VM", w);
+	snprintf(reader->event->pattern, sizeof reader->event->pattern, "%s", w);
 	return true;
 }
 
-static bool read_vm_event(struct reader *r, enum event_kind kind)
+static bool read_vm_event(struct reader *reader, enum event_kind kind)
 {
-	r->event->kind = kind;
-	return read_pattern(r);
+	reader->event->kind = kind;
+	return read_pattern(reader);
 }
 
-static bool read_start(struct reader *r)
+static bool read_start(struct reader *reader)
 {
-	return read_vm_event(r, EV_START);
+	return read_vm_event(reader, EV_START);
 }
 
-static bool read_stop(struct reader *r)
+static bool read_stop(struct reader *reader)
 {
-	return read_vm_event(r, EV_STOP);
+	return read_vm_event(reader, EV_STOP);
 }
 
-static bool read_pause(struct reader *r)
+static bool read_pause(struct reader *reader)
 {
-	return read_vm_event(r, EV_PAUSE);
+	return read_vm_event(reader, EV_PAUSE);
 }
 
-static bool read_resume(struct reader *r)
+static bool read_resume(struct reader *reader)
 {
-	return read_vm_event(r, EV_RESUME);
+	return read_vm_event(reader, EV_RESUME);
 }
 
-static bool read_reboot(struct reader *r)
+static bool read_reboot(struct reader *reader)
 {
-	return read_vm_event(r, EV_REBOOT);
+	return read_vm_event(reader, EV_REBOOT);
 }
 
-static bool read_hang(struct reader *r)
+static bool read_hang(struct reader *reader)
 {
-	return read_vm_event(r, EV_HANG);
+	return read_vm_event(reader, EV_HANG);
 }
 
-static bool read_answer(struct reader *r)
+static bool read_answer(struct reader *reader)
 {
-	return read_vm_event(r, EV_ANSWER);
+	return read_vm_event(reader, EV_ANSWER);
 }
 
-static bool read_migrate(struct reader *r)
+static bool read_migrate(struct reader *reader)
 {
-	r->event->ns = INT64_C(5000000000);
-	return read_vm_event(r, EV_MIGRATE) &&
-	       (!reader_accept(r, "takes") || want_time(r, &r->event->ns, true));
+	reader->event->ns = INT64_C(5000000000);
+	return read_vm_event(reader, EV_MIGRATE) &&
+	       (!reader_accept(reader, "takes") || want_time(reader, &reader->event->ns, true));
 }
 
-static bool read_vcpu(struct reader *r)
+static bool read_vcpu(struct reader *reader)
 {
-	r->event->vcpu = PICK_ALL;
-	return !reader_accept(r, "vcpu") || want_int(r, &r->event->vcpu, 0, SCN_VM_VCPUS - 1);
+	reader->event->vcpu = PICK_ALL;
+	return !reader_accept(reader, "vcpu") || want_int(reader, &reader->event->vcpu, 0, SCN_VM_VCPUS - 1);
 }
 
-static bool read_load(struct reader *r)
+static bool read_load(struct reader *reader)
 {
-	return read_vm_event(r, EV_LOAD) && read_vcpu(r) && want_curve(r, &r->event->index);
+	return read_vm_event(reader, EV_LOAD) && read_vcpu(reader) &&
+	       want_curve(reader, &reader->event->index);
 }
 
-static bool read_pin(struct reader *r)
+static bool read_pin(struct reader *reader)
 {
-	return read_vm_event(r, EV_PIN) && read_vcpu(r) && want_set(r, &r->event->index);
+	return read_vm_event(reader, EV_PIN) && read_vcpu(reader) && want_set(reader, &reader->event->index);
 }
 
-static bool read_balloon(struct reader *r)
+static bool read_balloon(struct reader *reader)
 {
-	return read_vm_event(r, EV_BALLOON) && want_size(r, &r->event->kib);
+	return read_vm_event(reader, EV_BALLOON) && want_size(reader, &reader->event->kib);
 }
 
-static bool read_period(struct reader *r)
+static bool read_period(struct reader *reader)
 {
-	return read_vm_event(r, EV_PERIOD) && want_int(r, &r->event->number, 0, 3600);
+	return read_vm_event(reader, EV_PERIOD) && want_int(reader, &reader->event->number, 0, 3600);
 }
 
-static bool read_eat(struct reader *r)
+static bool read_eat(struct reader *reader)
 {
-	return read_vm_event(r, EV_EAT) && want_eat(r, &r->event->eat);
+	return read_vm_event(reader, EV_EAT) && want_eat(reader, &reader->event->eat);
 }
 
-static bool read_vcpus(struct reader *r)
+static bool read_vcpus(struct reader *reader)
 {
 	int n;
-	if (!read_vm_event(r, EV_VCPUS))
+	if (!read_vm_event(reader, EV_VCPUS))
 		return false;
-	if (reader_accept(r, "ids"))
-		return want_set(r, &r->event->index) &&
-		       (cpuset_next(&r->s->sets[r->event->index], SCN_VM_VCPUS - 1) < 0 ||
-			       reader_fail(r, "vCPU numbers end at %d", SCN_VM_VCPUS - 1));
-	size_t at = r->at;
-	if (!want_int(r, &n, 1, SCN_VM_VCPUS))
+	if (reader_accept(reader, "ids"))
+		return want_set(reader, &reader->event->index) &&
+		       (cpuset_next(&reader->s->sets[reader->event->index], SCN_VM_VCPUS - 1) < 0 ||
+			       reader_fail(reader, "vCPU numbers end at %d", SCN_VM_VCPUS - 1));
+	size_t at = reader->at;
+	if (!want_int(reader, &n, 1, SCN_VM_VCPUS))
 		return false;
 	char list[32];
 	snprintf(list, sizeof list, "0-%d", n - 1);
-	const char *word = r->word[at];
-	r->word[at] = list;
-	r->at = at;
-	bool ok = want_set(r, &r->event->index);
-	r->word[at] = word;
+	const char *word = reader->word[at];
+	reader->word[at] = list;
+	reader->at = at;
+	bool ok = want_set(reader, &reader->event->index);
+	reader->word[at] = word;
 	return ok;
 }
 
-static bool read_offline(struct reader *r)
+static bool read_offline(struct reader *reader)
 {
-	r->event->kind = EV_OFFLINE;
-	return want_set(r, &r->event->index);
+	reader->event->kind = EV_OFFLINE;
+	return want_set(reader, &reader->event->index);
 }
 
-static bool read_online(struct reader *r)
+static bool read_online(struct reader *reader)
 {
-	r->event->kind = EV_ONLINE;
-	return want_set(r, &r->event->index);
+	reader->event->kind = EV_ONLINE;
+	return want_set(reader, &reader->event->index);
 }
 
-static bool read_background(struct reader *r)
+static bool read_background(struct reader *reader)
 {
-	r->event->kind = EV_BACKGROUND;
-	return want_set(r, &r->event->set) && want_open_curve(r, &r->event->index);
+	reader->event->kind = EV_BACKGROUND;
+	return want_set(reader, &reader->event->set) && want_open_curve(reader, &reader->event->index);
 }
 
-static bool read_pressure(struct reader *r)
+static bool read_pressure(struct reader *reader)
 {
-	r->event->kind = EV_PRESSURE;
-	if (!want_level(r, &r->event->some, 1) || !want_level(r, &r->event->full, 1))
+	reader->event->kind = EV_PRESSURE;
+	if (!want_level(reader, &reader->event->some, 1) || !want_level(reader, &reader->event->full, 1))
 		return false;
-	r->event->some *= 100;
-	r->event->full *= 100;
-	return r->event->full <= r->event->some || reader_fail(r, "full pressure is never above some");
+	reader->event->some *= 100;
+	reader->event->full *= 100;
+	return reader->event->full <= reader->event->some ||
+	       reader_fail(reader, "full pressure is never above some");
 }
 
-static bool read_used(struct reader *r)
+static bool read_used(struct reader *reader)
 {
-	r->event->kind = EV_HOST_USE;
-	return want_size(r, &r->event->kib);
+	reader->event->kind = EV_HOST_USE;
+	return want_size(reader, &reader->event->kib);
 }
 
-static bool read_disconnect(struct reader *r)
+static bool read_disconnect(struct reader *reader)
 {
-	r->event->kind = EV_DISCONNECT;
+	reader->event->kind = EV_DISCONNECT;
 	return true;
 }
 
-static bool read_connect(struct reader *r)
+static bool read_connect(struct reader *reader)
 {
-	r->event->kind = EV_CONNECT;
+	reader->event->kind = EV_CONNECT;
 	return true;
 }
 
-static bool read_fault(struct reader *r)
+static bool read_fault(struct reader *reader)
 {
 	static const char *const words[] = {
 #define WORD(code, word, text, rest) [code] = word,
@@ -173,38 +175,39 @@ static bool read_fault(struct reader *r)
 #undef WORD
 	};
 	const char *w = "";
-	if (!read_vm_event(r, EV_FAULT) || !want_word(r, &w, "a fault"))
+	if (!read_vm_event(reader, EV_FAULT) || !want_word(reader, &w, "a fault"))
 		return false;
 	for (int i = 0; i < FAULT_COUNT; i++)
 		if (strcmp(words[i], w) == 0) {
-			r->event->index = i;
-			return want_int(r, &r->event->number, 0, 100000000);
+			reader->event->index = i;
+			return want_int(reader, &reader->event->number, 0, 100000000);
 		}
-	return reader_fail(r, "no fault is called \"%.40s\"", w);
+	return reader_fail(reader, "no fault is called \"%.40s\"", w);
 }
 
-static bool read_emulator(struct reader *r)
+static bool read_emulator(struct reader *reader)
 {
-	r->event->set = -1;
-	return read_vm_event(r, EV_EMULATOR) && (!reader_accept(r, "on") || want_set(r, &r->event->set)) &&
-	       want_curve(r, &r->event->index);
+	reader->event->set = -1;
+	return read_vm_event(reader, EV_EMULATOR) &&
+	       (!reader_accept(reader, "on") || want_set(reader, &reader->event->set)) &&
+	       want_curve(reader, &reader->event->index);
 }
 
-static bool read_pcpu_fault(struct reader *r, enum pcpu_fault fault)
+static bool read_pcpu_fault(struct reader *reader, enum pcpu_fault fault)
 {
-	r->event->kind = EV_PCPU_FAULT;
-	r->event->index = (int)fault;
-	return want_set(r, &r->event->set) && want_int(r, &r->event->number, 0, 100);
+	reader->event->kind = EV_PCPU_FAULT;
+	reader->event->index = (int)fault;
+	return want_set(reader, &reader->event->set) && want_int(reader, &reader->event->number, 0, 100);
 }
 
-static bool read_steal(struct reader *r)
+static bool read_steal(struct reader *reader)
 {
-	return read_pcpu_fault(r, PCPU_FAULT_STEAL);
+	return read_pcpu_fault(reader, PCPU_FAULT_STEAL);
 }
 
-static bool read_speed(struct reader *r)
+static bool read_speed(struct reader *reader)
 {
-	return read_pcpu_fault(r, PCPU_FAULT_SPEED);
+	return read_pcpu_fault(reader, PCPU_FAULT_SPEED);
 }
 
 const struct statement scenario_event_statements[] = {

@@ -6,211 +6,212 @@
 
 #include "scenario_text.h"
 
-static bool read_pcpus(struct reader *r)
+static bool read_pcpus(struct reader *reader)
 {
-	struct scenario *s = r->s;
+	struct scenario *scn = reader->s;
 	struct cpuset set;
-	const char *w = reader_peek(r);
+	const char *w = reader_peek(reader);
 	int n;
 	if (w && !strpbrk(w, "-,")) {
-		if (!want_int(r, &n, 1, CPUSET_CPUS))
+		if (!want_int(reader, &n, 1, CPUSET_CPUS))
 			return false;
 		cpuset_fill(&set, n);
-	} else if (!want_cpus(r, &set)) {
+	} else if (!want_cpus(reader, &set)) {
 		return false;
 	}
-	s->n_pcpus = 0;
+	scn->n_pcpus = 0;
 	CPUSET_EACH(cpu, &set)
-	s->pcpus[s->n_pcpus++] = (struct scn_pcpu){.id = cpu, .core = -1, .llc = -1};
+	scn->pcpus[scn->n_pcpus++] = (struct scn_pcpu){.id = cpu, .core = -1, .llc = -1};
 	return true;
 }
 
-static struct scn_pcpu *find_pcpu(struct scenario *s, int id)
+static struct scn_pcpu *find_pcpu(struct scenario *scn, int id)
 {
-	for (size_t i = 0; i < s->n_pcpus; i++)
-		if (s->pcpus[i].id == id)
-			return &s->pcpus[i];
+	for (size_t i = 0; i < scn->n_pcpus; i++)
+		if (scn->pcpus[i].id == id)
+			return &scn->pcpus[i];
 	return NULL;
 }
 
 /* Calls put(pcpu, value) for each pCPU of the list that comes next. */
-static bool for_pcpus(struct reader *r, void (*put)(struct scn_pcpu *p, int v), int value)
+static bool for_pcpus(struct reader *reader, void (*put)(struct scn_pcpu *pcpu, int v), int value)
 {
 	struct cpuset set;
-	if (!want_cpus(r, &set))
+	if (!want_cpus(reader, &set))
 		return false;
 	CPUSET_EACH(cpu, &set)
 	{
-		struct scn_pcpu *p = find_pcpu(r->s, cpu);
-		if (!p)
-			return reader_fail(r, "the host has no pCPU %d (put the line `pcpus` first)", cpu);
-		put(p, value);
+		struct scn_pcpu *pcpu = find_pcpu(reader->s, cpu);
+		if (!pcpu)
+			return reader_fail(
+				reader, "the host has no pCPU %d (put the line `pcpus` first)", cpu);
+		put(pcpu, value);
 	}
 	return true;
 }
 
-static void put_node(struct scn_pcpu *p, int v)
+static void put_node(struct scn_pcpu *pcpu, int v)
 {
-	p->node = v;
+	pcpu->node = v;
 }
 
-static void put_llc(struct scn_pcpu *p, int v)
+static void put_llc(struct scn_pcpu *pcpu, int v)
 {
-	p->llc = v;
+	pcpu->llc = v;
 }
 
-static void put_core(struct scn_pcpu *p, int v)
+static void put_core(struct scn_pcpu *pcpu, int v)
 {
-	p->core = v;
+	pcpu->core = v;
 }
 
-static void put_offline(struct scn_pcpu *p, int v)
+static void put_offline(struct scn_pcpu *pcpu, int v)
 {
-	p->offline = v;
+	pcpu->offline = v;
 }
 
-static void put_isolated(struct scn_pcpu *p, int v)
+static void put_isolated(struct scn_pcpu *pcpu, int v)
 {
-	p->isolated = v;
+	pcpu->isolated = v;
 }
 
-static void put_nohz_full(struct scn_pcpu *p, int v)
+static void put_nohz_full(struct scn_pcpu *pcpu, int v)
 {
-	p->nohz_full = v;
+	pcpu->nohz_full = v;
 }
 
-static bool read_nodes(struct reader *r)
+static bool read_nodes(struct reader *reader)
 {
-	return want_int(r, &r->nodes, 1, MAX_NODES);
+	return want_int(reader, &reader->nodes, 1, MAX_NODES);
 }
 
-static bool read_node(struct reader *r)
+static bool read_node(struct reader *reader)
 {
 	int node;
-	if (!want_int(r, &node, 0, MAX_NODES - 1) || !for_pcpus(r, put_node, node))
+	if (!want_int(reader, &node, 0, MAX_NODES - 1) || !for_pcpus(reader, put_node, node))
 		return false;
-	r->node_lists = true;
-	if ((size_t)node >= r->s->n_nodes)
-		r->s->n_nodes = (size_t)node + 1;
-	return !reader_accept(r, "memory") || want_size(r, &r->s->node_total_kib[node]);
+	reader->node_lists = true;
+	if ((size_t)node >= reader->s->n_nodes)
+		reader->s->n_nodes = (size_t)node + 1;
+	return !reader_accept(reader, "memory") || want_size(reader, &reader->s->node_total_kib[node]);
 }
 
-static bool read_sockets(struct reader *r)
+static bool read_sockets(struct reader *reader)
 {
-	return want_int(r, &r->sockets, 1, MAX_NODES);
+	return want_int(reader, &reader->sockets, 1, MAX_NODES);
 }
 
-static bool read_llc(struct reader *r)
+static bool read_llc(struct reader *reader)
 {
 	int n;
-	if (!want_int(r, &n, 1, CPUSET_CPUS))
+	if (!want_int(reader, &n, 1, CPUSET_CPUS))
 		return false;
-	r->per_llc = n;
+	reader->per_llc = n;
 	return true;
 }
 
-static bool read_smt(struct reader *r)
+static bool read_smt(struct reader *reader)
 {
-	if (!want_int(r, &r->threads, 1, 8))
+	if (!want_int(reader, &reader->threads, 1, 8))
 		return false;
-	r->threads_apart = reader_accept(r, "apart");
+	reader->threads_apart = reader_accept(reader, "apart");
 	return true;
 }
 
-static bool read_core(struct reader *r)
+static bool read_core(struct reader *reader)
 {
 	int core;
-	return want_int(r, &core, 0, CPUSET_CPUS - 1) && for_pcpus(r, put_core, core);
+	return want_int(reader, &core, 0, CPUSET_CPUS - 1) && for_pcpus(reader, put_core, core);
 }
 
-static bool read_cache(struct reader *r)
+static bool read_cache(struct reader *reader)
 {
 	int llc;
-	return want_int(r, &llc, 0, CPUSET_CPUS - 1) && for_pcpus(r, put_llc, llc);
+	return want_int(reader, &llc, 0, CPUSET_CPUS - 1) && for_pcpus(reader, put_llc, llc);
 }
 
-static bool read_offline(struct reader *r)
+static bool read_offline(struct reader *reader)
 {
-	return for_pcpus(r, put_offline, 1);
+	return for_pcpus(reader, put_offline, 1);
 }
 
-static bool read_isolated(struct reader *r)
+static bool read_isolated(struct reader *reader)
 {
-	return for_pcpus(r, put_isolated, 1);
+	return for_pcpus(reader, put_isolated, 1);
 }
 
-static bool read_nohz_full(struct reader *r)
+static bool read_nohz_full(struct reader *reader)
 {
-	return for_pcpus(r, put_nohz_full, 1);
+	return for_pcpus(reader, put_nohz_full, 1);
 }
 
-static void put_capacity(struct scn_pcpu *p, int v)
+static void put_capacity(struct scn_pcpu *pcpu, int v)
 {
-	p->capacity = v;
+	pcpu->capacity = v;
 }
 
 /* Who is not named is as large as there is. */
-static bool read_capacity(struct reader *r)
+static bool read_capacity(struct reader *reader)
 {
 	double level;
-	if (!want_level(r, &level, 1) || (level < .01 && !reader_fail(r, "less than 1 %%")) ||
-		!for_pcpus(r, put_capacity, (int)(level * PCPU_LARGEST + .5)))
+	if (!want_level(reader, &level, 1) || (level < .01 && !reader_fail(reader, "less than 1 %%")) ||
+		!for_pcpus(reader, put_capacity, (int)(level * PCPU_LARGEST + .5)))
 		return false;
-	for (size_t i = 0; i < r->s->n_pcpus; i++)
-		if (!r->s->pcpus[i].capacity)
-			r->s->pcpus[i].capacity = PCPU_LARGEST;
+	for (size_t i = 0; i < reader->s->n_pcpus; i++)
+		if (!reader->s->pcpus[i].capacity)
+			reader->s->pcpus[i].capacity = PCPU_LARGEST;
 	return true;
 }
 
-static bool read_memory(struct reader *r)
+static bool read_memory(struct reader *reader)
 {
-	return want_size(r, &r->s->total_kib) &&
-	       (r->s->total_kib >= 65536 || reader_fail(r, "less than 64M"));
+	return want_size(reader, &reader->s->total_kib) &&
+	       (reader->s->total_kib >= 65536 || reader_fail(reader, "less than 64M"));
 }
 
-static bool read_swap(struct reader *r)
+static bool read_swap(struct reader *reader)
 {
-	return want_size(r, &r->s->swap_kib);
+	return want_size(reader, &reader->s->swap_kib);
 }
 
-static bool read_used(struct reader *r)
+static bool read_used(struct reader *reader)
 {
-	return want_size(r, &r->s->used_kib);
+	return want_size(reader, &reader->s->used_kib);
 }
 
-static bool read_background(struct reader *r)
+static bool read_background(struct reader *reader)
 {
-	struct scenario *s = r->s;
-	struct scn_background b;
-	if (s->n_background == SCN_BACKGROUNDS)
-		return reader_fail(r, "more than %d such lines", SCN_BACKGROUNDS);
-	if (!want_set(r, &b.set) || !want_open_curve(r, &b.curve))
+	struct scenario *scn = reader->s;
+	struct scn_background background;
+	if (scn->n_background == SCN_BACKGROUNDS)
+		return reader_fail(reader, "more than %d such lines", SCN_BACKGROUNDS);
+	if (!want_set(reader, &background.set) || !want_open_curve(reader, &background.curve))
 		return false;
-	s->background[s->n_background++] = b;
+	scn->background[scn->n_background++] = background;
 	return true;
 }
 
-static bool read_balancer(struct reader *r)
+static bool read_balancer(struct reader *reader)
 {
-	if (reader_accept(r, "off")) {
-		r->s->balance_ns = 0;
+	if (reader_accept(reader, "off")) {
+		reader->s->balance_ns = 0;
 		return true;
 	}
-	return want_time(r, &r->s->balance_ns, false);
+	return want_time(reader, &reader->s->balance_ns, false);
 }
 
-static bool read_cpu_shares(struct reader *r)
+static bool read_cpu_shares(struct reader *reader)
 {
-	r->s->cpu_shares = true;
+	reader->s->cpu_shares = true;
 	return true;
 }
 
-static bool read_name(struct reader *r)
+static bool read_name(struct reader *reader)
 {
 	const char *w = "";
-	if (!want_word(r, &w, "a name"))
+	if (!want_word(reader, &w, "a name"))
 		return false;
-	snprintf(r->s->hostname, sizeof r->s->hostname, "%s", w);
+	snprintf(reader->s->hostname, sizeof reader->s->hostname, "%s", w);
 	return true;
 }
 
@@ -238,28 +239,29 @@ const struct statement scenario_host_statements[] = {
 };
 
 /* Topology that was given as numbers: contiguous and even shares, in the order of the ids. */
-void scenario_spread(struct reader *r)
+void scenario_spread(struct reader *reader)
 {
-	struct scenario *s = r->s;
-	int m = (int)s->n_pcpus, threads = r->threads ? r->threads : 1, cores = (m + threads - 1) / threads;
-	int sockets = r->sockets ? r->sockets : r->nodes ? r->nodes : 1;
-	if (!r->node_lists)
-		s->n_nodes = r->nodes ? (size_t)r->nodes : 1;
+	struct scenario *scn = reader->s;
+	int m = (int)scn->n_pcpus, threads = reader->threads ? reader->threads : 1,
+	    cores = (m + threads - 1) / threads;
+	int sockets = reader->sockets ? reader->sockets : reader->nodes ? reader->nodes : 1;
+	if (!reader->node_lists)
+		scn->n_nodes = reader->nodes ? (size_t)reader->nodes : 1;
 	for (int i = 0; i < m; i++) {
-		struct scn_pcpu *p = &s->pcpus[i];
-		int core = r->threads_apart ? i % cores : i / threads;
+		struct scn_pcpu *pcpu = &scn->pcpus[i];
+		int core = reader->threads_apart ? i % cores : i / threads;
 		/* Whatever is shared is shared by whole cores. */
-		int pos = r->threads_apart ? core * threads : i;
-		if (p->core < 0)
-			p->core = core;
-		if (!r->node_lists)
-			p->node = (int)((int64_t)pos * (int64_t)s->n_nodes / m);
-		p->socket = (int)((int64_t)pos * sockets / m);
-		if (p->llc < 0 && r->per_llc)
-			p->llc = pos / (int)r->per_llc;
-		s->has_llc = s->has_llc || p->llc >= 0;
+		int pos = reader->threads_apart ? core * threads : i;
+		if (pcpu->core < 0)
+			pcpu->core = core;
+		if (!reader->node_lists)
+			pcpu->node = (int)((int64_t)pos * (int64_t)scn->n_nodes / m);
+		pcpu->socket = (int)((int64_t)pos * sockets / m);
+		if (pcpu->llc < 0 && reader->per_llc)
+			pcpu->llc = pos / (int)reader->per_llc;
+		scn->has_llc = scn->has_llc || pcpu->llc >= 0;
 	}
-	for (size_t i = 0; i < s->n_nodes; i++)
-		if (!s->node_total_kib[i])
-			s->node_total_kib[i] = s->total_kib / (int64_t)s->n_nodes;
+	for (size_t i = 0; i < scn->n_nodes; i++)
+		if (!scn->node_total_kib[i])
+			scn->node_total_kib[i] = scn->total_kib / (int64_t)scn->n_nodes;
 }

@@ -29,69 +29,69 @@ const char *scenario_text(size_t i, size_t *len)
 	return (const char *)shipped[i].text;
 }
 
-static struct scenario *open_shipped(const char *name, struct err *e, bool *found)
+static struct scenario *open_shipped(const char *name, struct err *err, bool *found)
 {
 	*found = false;
 	for (size_t i = 0; i < N_SHIPPED; i++)
 		if (strcmp(shipped[i].name, name) == 0) {
 			*found = true;
-			return scenario_parse(name, (const char *)shipped[i].text, shipped[i].len, e);
+			return scenario_parse(name, (const char *)shipped[i].text, shipped[i].len, err);
 		}
 	return NULL;
 }
 
-static void unknown(const char *name, struct err *e)
+static void unknown(const char *name, struct err *err)
 {
-	char known[sizeof e->msg] = "";
+	char known[sizeof err->msg] = "";
 	for (size_t i = 0; i < N_SHIPPED; i++) {
 		size_t n = strlen(known);
 		snprintf(known + n, sizeof known - n, " %s", shipped[i].name);
 	}
-	err_set(e, ERR_USAGE, "no scenario \"%.40s\"; there are%s, or give a file", name, known);
+	err_set(err, ERR_USAGE, "no scenario \"%.40s\"; there are%s, or give a file", name, known);
 }
 
 /* Reads at most one byte more than a scenario may have; the parser refuses that. */
-static struct scenario *parse_stream(const char *path, FILE *f, struct err *e)
+static struct scenario *parse_stream(const char *path, FILE *file, struct err *err)
 {
 	char *text = malloc(SCN_BYTES + 1);
 	if (!text) {
-		err_set(e, ERR_NOMEM, "out of memory for the scenario");
+		err_set(err, ERR_NOMEM, "out of memory for the scenario");
 		return NULL;
 	}
-	size_t len = fread(text, 1, SCN_BYTES + 1, f);
-	struct scenario *s = NULL;
-	if (ferror(f))
-		err_set(e, ERR_USAGE, "%s: cannot be read: %s", path, strerror(errno));
+	size_t len = fread(text, 1, SCN_BYTES + 1, file);
+	struct scenario *scn = NULL;
+	if (ferror(file))
+		err_set(err, ERR_USAGE, "%s: cannot be read: %s", path, strerror(errno));
 	else
-		s = scenario_parse(path, text, len, e);
+		scn = scenario_parse(path, text, len, err);
 	free(text);
-	return s;
+	return scn;
 }
 
-static struct scenario *open_file(const char *path, struct err *e)
+static struct scenario *open_file(const char *path, struct err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us up */
 	struct stat st;
 	if (fd < 0 && errno == ENOENT && !strchr(path, '/')) {
-		unknown(path, e);
+		unknown(path, err);
 		return NULL;
 	}
-	FILE *f = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(fd, "r") : NULL;
-	if (!f) {
-		err_set(e, ERR_USAGE, "%s: cannot be read: %s", path,
+	FILE *file = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(fd, "r") : NULL;
+	if (!file) {
+		err_set(err, ERR_USAGE, "%s: cannot be read: %s", path,
 			fd >= 0 ? "not a file" : strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return NULL;
 	}
-	struct scenario *s = parse_stream(path, f, e);
-	fclose(f);
-	return s;
+	struct scenario *scn = parse_stream(path, file, err);
+	fclose(file);
+	return scn;
 }
 
-struct scenario *scenario_open(const char *name, struct err *e)
+struct scenario *scenario_open(const char *name, struct err *err)
 {
 	bool found;
-	struct scenario *s = open_shipped(name, e, &found);
-	return found ? s : open_file(name, e);
+	struct scenario *scn = open_shipped(name, err, &found);
+	return found ? scn : open_file(name, err);
 }

@@ -137,8 +137,8 @@ struct sim {
 };
 
 double sim_random(
-	const struct sim *s, uint64_t key, uint64_t index); /* 0 <= x < 1, same for same arguments */
-double sim_normal(const struct sim *s, uint64_t key, uint64_t index);
+	const struct sim *sim, uint64_t key, uint64_t index); /* 0 <= x < 1, same for same arguments */
+double sim_normal(const struct sim *sim, uint64_t key, uint64_t index);
 
 enum { SHARE_EXACT = 64 };
 /* sim_share.c: one pCPU. For n closed loops of duty[i] (share of time they would run alone), the share of
@@ -153,61 +153,63 @@ void share_weighted(const double *duty, const double *weight, double *run, doubl
 /* sim_pool.c */
 #define POOL_BACKLOG_NS 1e6 /* less of an open loop's work is no backlog */
 #define POOL_TOLERANCE  1e-3
-void pool_share(struct sim *s); /* rates of all threads that a change touches */
+void pool_share(struct sim *sim); /* rates of all threads that a change touches */
 
 /* sim_cpu.c */
-void cpu_put(struct sim *s, int thread, int pcpu); /* -1: nowhere */
-void cpu_place(struct sim *s, int thread);         /* after its affinity or the host changed */
-void cpu_tick(struct sim *s);                      /* loads and the kernel's balancing, on the grid */
-struct cpuset cpu_room(const struct sim *s, const struct sim_thread *t); /* where the kernel lets it run */
-double cpu_load(const struct sim *s,
-	const struct sim_thread *t); /* what it adds to its pCPU in the eyes of the kernel */
+void cpu_put(struct sim *sim, int thread, int pcpu); /* -1: nowhere */
+void cpu_place(struct sim *sim, int thread);         /* after its affinity or the host changed */
+void cpu_tick(struct sim *sim);                      /* loads and the kernel's balancing, on the grid */
+struct cpuset cpu_room(
+	const struct sim *sim, const struct sim_thread *thread); /* where the kernel lets it run */
+double cpu_load(const struct sim *sim,
+	const struct sim_thread *thread); /* what it adds to its pCPU in the eyes of the kernel */
 /* What it wants of the time of the pCPU where it is; at most 1. */
-double cpu_wants(const struct sim *s, const struct sim_thread *t);
-void cpu_run(struct sim *s, double dt_ns);
-void cpu_start_curve(struct sim *s, struct sim_thread *t, const struct curve *c);
-double cpu_stddev_pct(const struct sim *s);
+double cpu_wants(const struct sim *sim, const struct sim_thread *thread);
+void cpu_run(struct sim *sim, double dt_ns);
+void cpu_start_curve(struct sim *sim, struct sim_thread *thread, const struct curve *curve);
+double cpu_stddev_pct(const struct sim *sim);
 
 /* sim_fault.c: what readers of /proc, control groups and KVM's counters see */
 void fault_start(struct sim_vm *vm);
-void fault_run(struct sim *s, double dt_ns);
-void sim_weigh(struct sim *s, struct sim_vm *vm, int weight);
-void fault_event(struct sim *s, struct sim_vm *vm, const struct scn_event *ev);
-void fault_fill(const struct sim *s, const struct sim_vm *vm, unsigned groups, struct vm_facts *f);
+void fault_run(struct sim *sim, double dt_ns);
+void sim_weigh(struct sim *sim, struct sim_vm *vm, int weight);
+void fault_event(struct sim *sim, struct sim_vm *vm, const struct scn_event *event);
+void fault_fill(const struct sim *sim, const struct sim_vm *vm, unsigned groups, struct vm_facts *facts);
 
 /* sim_mem.c */
-void mem_boot(struct sim *s, struct sim_vm *vm, bool fresh);
-void mem_eat(struct sim *s, struct sim_vm *vm, const struct eat *eat);
-void mem_period(struct sim *s, struct sim_vm *vm, int period_s);
-void mem_tick(struct sim *s);
-double mem_available(const struct sim *s); /* below 0: as much is swapped out */
+void mem_boot(struct sim *sim, struct sim_vm *vm, bool fresh);
+void mem_eat(struct sim *sim, struct sim_vm *vm, const struct eat *eat);
+void mem_period(struct sim *sim, struct sim_vm *vm, int period_s);
+void mem_tick(struct sim *sim);
+double mem_available(const struct sim *sim); /* below 0: as much is swapped out */
 double mem_resident(const struct sim_vm *vm);
 double mem_used(const struct sim_vm *vm); /* by the guest, resident in its own eyes */
 
 /* sim_swap.c */
-void swap_tick(struct sim *s);
+void swap_tick(struct sim *sim);
 void swap_ballooned(struct sim_vm *vm, double before); /* after its balloon moved from there */
-double swap_free(const struct sim *s);
+double swap_free(const struct sim *sim);
 
 /* sim_build.c */
-int sim_build(struct sim *s, struct err *e);
+int sim_build(struct sim *sim, struct err *err);
 
 /* sim_host.c */
-void sim_advance(struct sim *s, int64_t t_ns);
+void sim_advance(struct sim *sim, int64_t t_ns);
 /* Time of the run at which something next happens that an event would tell of, or later; INT64_MAX: never. */
-int64_t sim_next_change(const struct sim *s);
-void host_sets(struct sim *s); /* online and usable, after pCPUs came or went */
-void host_background(struct sim *s, const struct cpuset *cpus, const struct curve *c);
-void host_kill(struct sim *s, struct sim_vm *vm, int64_t for_ns); /* gone, and started again after that */
-void host_tick(struct sim *s);                                    /* what is due at this point of the grid */
-struct cpuset sim_affinity(const struct sim *s, const struct sim_thread *t); /* as the kernel would tell it */
-void sim_pin(struct sim *s, struct sim_thread *t, const struct cpuset *to);
+int64_t sim_next_change(const struct sim *sim);
+void host_sets(struct sim *sim); /* online and usable, after pCPUs came or went */
+void host_background(struct sim *sim, const struct cpuset *cpus, const struct curve *curve);
+void host_kill(struct sim *sim, struct sim_vm *vm, int64_t for_ns); /* gone, and started again after that */
+void host_tick(struct sim *sim); /* what is due at this point of the grid */
+struct cpuset sim_affinity(
+	const struct sim *sim, const struct sim_thread *thread); /* as the kernel would tell it */
+void sim_pin(struct sim *sim, struct sim_thread *thread, const struct cpuset *to);
 
 /* sim.c: clocks of the sample for a time of the run */
-int64_t to_clock(const struct sim *s, int64_t t_ns);
-int64_t to_wall(const struct sim *s, int64_t t_ns);
+int64_t to_clock(const struct sim *sim, int64_t t_ns);
+int64_t to_wall(const struct sim *sim, int64_t t_ns);
 
 /* sim_sample.c */
-int sim_sample_fill(struct sim *s, unsigned groups, struct sample *to, struct err *e);
+int sim_sample_fill(struct sim *sim, unsigned groups, struct sample *to, struct err *err);
 
 #endif

@@ -14,9 +14,9 @@ static const int at_rest[] = {
 #undef REST
 };
 
-static struct sim_thread *emulator_of(const struct sim *s, const struct sim_vm *vm)
+static struct sim_thread *emulator_of(const struct sim *sim, const struct sim_vm *vm)
 {
-	return &s->threads[vm->first_thread + vm->n_slots];
+	return &sim->threads[vm->first_thread + vm->n_slots];
 }
 
 void fault_start(struct sim_vm *vm)
@@ -28,82 +28,83 @@ void fault_start(struct sim_vm *vm)
 	vm->throttled_ns = vm->exits = vm->polled_ns = vm->disk_ns = vm->disk_reqs = 0;
 }
 
-static void run_vm(struct sim *s, struct sim_vm *vm, double dt_ns)
+static void run_vm(struct sim *sim, struct sim_vm *vm, double dt_ns)
 {
 	vm->exits += vm->fault[FAULT_EXITS] * dt_ns / 1e9;
 	vm->polled_ns += vm->fault[FAULT_POLLED] * dt_ns / 100;
 	vm->disk_reqs += vm->fault[FAULT_DISK_REQS] * dt_ns / 1e9;
 	vm->disk_ns += vm->fault[FAULT_DISK_REQS] * dt_ns / 1e9 * vm->fault[FAULT_DISK_MS] * 1e6;
 	for (int i = 0; i < vm->n_slots && vm->fault[FAULT_QUOTA] < 100; i++) {
-		const struct sim_thread *t = &s->threads[vm->first_thread + i];
-		if (t->live && t->pcpu >= 0)
-			vm->throttled_ns += fmax(0, cpu_wants(s, t) - t->quota) * dt_ns;
+		const struct sim_thread *thread = &sim->threads[vm->first_thread + i];
+		if (thread->live && thread->pcpu >= 0)
+			vm->throttled_ns += fmax(0, cpu_wants(sim, thread) - thread->quota) * dt_ns;
 	}
 }
 
-void fault_run(struct sim *s, double dt_ns)
+void fault_run(struct sim *sim, double dt_ns)
 {
-	for (size_t i = 0; i < s->n_pcpus; i++)
-		if (s->pcpus[i].online)
-			s->pcpus[i].steal_ns += s->pcpus[i].steal_pct * dt_ns / 100;
-	for (size_t v = 0; v < s->n_vms; v++)
-		if (s->vms[v].life == LIFE_RUNNING)
-			run_vm(s, &s->vms[v], dt_ns);
+	for (size_t i = 0; i < sim->n_pcpus; i++)
+		if (sim->pcpus[i].online)
+			sim->pcpus[i].steal_ns += sim->pcpus[i].steal_pct * dt_ns / 100;
+	for (size_t v = 0; v < sim->n_vms; v++)
+		if (sim->vms[v].life == LIFE_RUNNING)
+			run_vm(sim, &sim->vms[v], dt_ns);
 }
 
-static void set_quota(struct sim *s, struct sim_vm *vm, double quota)
+static void set_quota(struct sim *sim, struct sim_vm *vm, double quota)
 {
 	for (int i = 0; i < vm->n_slots; i++) {
-		struct sim_thread *t = &s->threads[vm->first_thread + i];
-		t->quota = quota;
-		if (t->pcpu >= 0)
-			s->pcpus[t->pcpu].dirty = true;
+		struct sim_thread *thread = &sim->threads[vm->first_thread + i];
+		thread->quota = quota;
+		if (thread->pcpu >= 0)
+			sim->pcpus[thread->pcpu].dirty = true;
 	}
-	s->changed = true;
+	sim->changed = true;
 }
 
-void sim_weigh(struct sim *s, struct sim_vm *vm, int weight)
+void sim_weigh(struct sim *sim, struct sim_vm *vm, int weight)
 {
 	vm->fault[FAULT_WEIGHT] = max_of(weight, 1);
-	for (size_t i = 0; i < s->n_pcpus; i++)
-		s->pcpus[i].dirty = true;
-	s->changed = true;
+	for (size_t i = 0; i < sim->n_pcpus; i++)
+		sim->pcpus[i].dirty = true;
+	sim->changed = true;
 }
 
-void fault_event(struct sim *s, struct sim_vm *vm, const struct scn_event *ev)
+void fault_event(struct sim *sim, struct sim_vm *vm, const struct scn_event *event)
 {
-	struct sim_thread *t = emulator_of(s, vm);
-	if (ev->kind == EV_FAULT) {
-		vm->fault[ev->index] = ev->number;
-		if (ev->index == FAULT_WEIGHT)
-			sim_weigh(s, vm, ev->number);
-		if (ev->index == FAULT_QUOTA)
-			set_quota(s, vm, fmin(1, fmax(.01, ev->number / 100.)));
+	struct sim_thread *thread = emulator_of(sim, vm);
+	if (event->kind == EV_FAULT) {
+		vm->fault[event->index] = event->number;
+		if (event->index == FAULT_WEIGHT)
+			sim_weigh(sim, vm, event->number);
+		if (event->index == FAULT_QUOTA)
+			set_quota(sim, vm, fmin(1, fmax(.01, event->number / 100.)));
 		return;
 	}
-	t->live = vm->life == LIFE_RUNNING;
-	cpu_start_curve(s, t, &s->scn->curves[ev->index]);
-	t->affinity = ev->set >= 0 ? s->scn->sets[ev->set] : s->all;
-	cpu_place(s, (int)(t - s->threads));
+	thread->live = vm->life == LIFE_RUNNING;
+	cpu_start_curve(sim, thread, &sim->scn->curves[event->index]);
+	thread->affinity = event->set >= 0 ? sim->scn->sets[event->set] : sim->all;
+	cpu_place(sim, (int)(thread - sim->threads));
 }
 
-void fault_fill(const struct sim *s, const struct sim_vm *vm, unsigned groups, struct vm_facts *f)
+void fault_fill(const struct sim *sim, const struct sim_vm *vm, unsigned groups, struct vm_facts *facts)
 {
-	const struct sim_thread *t = emulator_of(s, vm);
+	const struct sim_thread *thread = emulator_of(sim, vm);
 	struct vi64 hidden = vi64_absent(AVAIL_NOT_ASKED);
-	f->helper_ns = vi64_ok(llround(t->time_ns));
-	f->helper_delay_ns = vi64_ok(llround(t->delay_ns));
-	f->helper_pcpu = t->pcpu >= 0 ? vi64_ok(s->pcpus[t->pcpu].is->id) : vi64_absent(AVAIL_NONE);
-	snprintf(f->helper, sizeof f->helper, "%s", t->pcpu >= 0 ? "emulator" : "");
-	f->swapped_kib = vi64_ok(llround(vm->mem.out) + vm->fault[FAULT_SWAPPED] * INT64_C(1024));
-	f->throttled_ns = vi64_ok(llround(vm->throttled_ns));
-	f->weight = vi64_ok(vm->fault[FAULT_WEIGHT]);
-	f->cpu_shares = s->scn->cpu_shares ? f->weight : vi64_absent(AVAIL_UNSUPPORTED);
-	f->psi_cpu = vf64_absent(AVAIL_UNSUPPORTED);
-	f->psi_memory = vf64_ok(vm->fault[FAULT_PSI_MEMORY]);
-	f->psi_io = vf64_ok(vm->fault[FAULT_PSI_IO]);
-	f->exits = vi64_ok(llround(vm->exits));
-	f->polled_ns = vi64_ok(llround(vm->polled_ns));
-	f->disk_ns = groups & SAMPLE_BLOCK ? vi64_ok(llround(vm->disk_ns)) : hidden;
-	f->disk_reqs = groups & SAMPLE_BLOCK ? vi64_ok(llround(vm->disk_reqs)) : hidden;
+	facts->helper_ns = vi64_ok(llround(thread->time_ns));
+	facts->helper_delay_ns = vi64_ok(llround(thread->delay_ns));
+	facts->helper_pcpu =
+		thread->pcpu >= 0 ? vi64_ok(sim->pcpus[thread->pcpu].is->id) : vi64_absent(AVAIL_NONE);
+	snprintf(facts->helper, sizeof facts->helper, "%s", thread->pcpu >= 0 ? "emulator" : "");
+	facts->swapped_kib = vi64_ok(llround(vm->mem.out) + vm->fault[FAULT_SWAPPED] * INT64_C(1024));
+	facts->throttled_ns = vi64_ok(llround(vm->throttled_ns));
+	facts->weight = vi64_ok(vm->fault[FAULT_WEIGHT]);
+	facts->cpu_shares = sim->scn->cpu_shares ? facts->weight : vi64_absent(AVAIL_UNSUPPORTED);
+	facts->psi_cpu = vf64_absent(AVAIL_UNSUPPORTED);
+	facts->psi_memory = vf64_ok(vm->fault[FAULT_PSI_MEMORY]);
+	facts->psi_io = vf64_ok(vm->fault[FAULT_PSI_IO]);
+	facts->exits = vi64_ok(llround(vm->exits));
+	facts->polled_ns = vi64_ok(llround(vm->polled_ns));
+	facts->disk_ns = groups & SAMPLE_BLOCK ? vi64_ok(llround(vm->disk_ns)) : hidden;
+	facts->disk_reqs = groups & SAMPLE_BLOCK ? vi64_ok(llround(vm->disk_reqs)) : hidden;
 }

@@ -17,29 +17,29 @@ static uint64_t mix(uint64_t x)
 }
 
 /* A hash and no stream: what is drawn does not depend on what else was. */
-double sim_random(const struct sim *s, uint64_t key, uint64_t index)
+double sim_random(const struct sim *sim, uint64_t key, uint64_t index)
 {
-	uint64_t h = mix(s->scn->seed * UINT64_C(0x9e3779b97f4a7c15) + key);
+	uint64_t h = mix(sim->scn->seed * UINT64_C(0x9e3779b97f4a7c15) + key);
 	h = mix(h + index * UINT64_C(0xd1342543de82ef95));
 	return (double)(h >> 11) / 9007199254740992.0;
 }
 
-double sim_normal(const struct sim *s, uint64_t key, uint64_t index)
+double sim_normal(const struct sim *sim, uint64_t key, uint64_t index)
 {
-	double u = 1 - sim_random(s, key ^ 0x51, index), v = sim_random(s, key ^ 0x52, index);
+	double u = 1 - sim_random(sim, key ^ 0x51, index), v = sim_random(sim, key ^ 0x52, index);
 	return sqrt(-2 * log(u)) * cos(2 * M_PI * v);
 }
 
-void host_sets(struct sim *s)
+void host_sets(struct sim *sim)
 {
-	cpuset_clear(&s->online);
-	cpuset_clear(&s->usable);
-	for (size_t i = 0; i < s->n_pcpus; i++) {
-		if (!s->pcpus[i].online)
+	cpuset_clear(&sim->online);
+	cpuset_clear(&sim->usable);
+	for (size_t i = 0; i < sim->n_pcpus; i++) {
+		if (!sim->pcpus[i].online)
 			continue;
-		cpuset_add(&s->online, s->pcpus[i].is->id);
-		if (!s->pcpus[i].is->isolated)
-			cpuset_add(&s->usable, s->pcpus[i].is->id);
+		cpuset_add(&sim->online, sim->pcpus[i].is->id);
+		if (!sim->pcpus[i].is->isolated)
+			cpuset_add(&sim->usable, sim->pcpus[i].is->id);
 	}
 }
 
@@ -59,371 +59,373 @@ static const struct vcpu_pick *pick_for(const struct vcpu_pick *picks, size_t n,
 	return NULL;
 }
 
-void sim_pin(struct sim *s, struct sim_thread *t, const struct cpuset *to)
+void sim_pin(struct sim *sim, struct sim_thread *thread, const struct cpuset *to)
 {
-	t->affinity = *to;
-	t->was_pinned = !cpuset_equal(to, &s->all);
-	cpu_place(s, (int)(t - s->threads));
+	thread->affinity = *to;
+	thread->was_pinned = !cpuset_equal(to, &sim->all);
+	cpu_place(sim, (int)(thread - sim->threads));
 }
 
 /* `order`: its number among the vCPUs of its group, by which lists are dealt. */
-static void start_affinity(struct sim *s, const struct sim_vm *vm, struct sim_thread *t, int order)
+static void start_affinity(struct sim *sim, const struct sim_vm *vm, struct sim_thread *thread, int order)
 {
-	const struct vcpu_pick *pin = pick_for(vm->is->pins, vm->is->n_pins, t->id);
-	struct cpuset to = vm->is->allowed >= 0 ? s->scn->sets[vm->is->allowed] : s->all;
+	const struct vcpu_pick *pin = pick_for(vm->is->pins, vm->is->n_pins, thread->id);
+	struct cpuset to = vm->is->allowed >= 0 ? sim->scn->sets[vm->is->allowed] : sim->all;
 	if (pin && pin->vcpu == PICK_EACH) {
 		cpuset_clear(&to);
-		cpuset_add(&to, nth_of(&s->scn->sets[pin->index], order));
+		cpuset_add(&to, nth_of(&sim->scn->sets[pin->index], order));
 	} else if (pin) {
-		to = s->scn->sets[pin->index];
+		to = sim->scn->sets[pin->index];
 	}
-	sim_pin(s, t, &to);
+	sim_pin(sim, thread, &to);
 	if (vm->is->place < 0)
 		return;
-	int at = s->by_id[nth_of(&s->scn->sets[vm->is->place], order)];
-	if (s->pcpus[at].online && cpuset_has(&to, s->pcpus[at].is->id))
-		cpu_put(s, (int)(t - s->threads), at);
+	int at = sim->by_id[nth_of(&sim->scn->sets[vm->is->place], order)];
+	if (sim->pcpus[at].online && cpuset_has(&to, sim->pcpus[at].is->id))
+		cpu_put(sim, (int)(thread - sim->threads), at);
 }
 
-static void start_traced(struct sim *s, struct sim_thread *t, const struct scn_vcpu_trace *v)
+static void start_traced(struct sim *sim, struct sim_thread *thread, const struct scn_vcpu_trace *trace)
 {
-	int at = v->pcpu >= 0 && v->pcpu < CPUSET_CPUS ? s->by_id[v->pcpu] : -1;
-	cpu_start_curve(s, t, &s->scn->curves[v->curve]);
-	sim_pin(s, t, &s->scn->sets[v->pin]);
-	if (at >= 0 && s->pcpus[at].online && cpuset_has(&t->affinity, v->pcpu))
-		cpu_put(s, (int)(t - s->threads), at);
+	int at = trace->pcpu >= 0 && trace->pcpu < CPUSET_CPUS ? sim->by_id[trace->pcpu] : -1;
+	cpu_start_curve(sim, thread, &sim->scn->curves[trace->curve]);
+	sim_pin(sim, thread, &sim->scn->sets[trace->pin]);
+	if (at >= 0 && sim->pcpus[at].online && cpuset_has(&thread->affinity, trace->pcpu))
+		cpu_put(sim, (int)(thread - sim->threads), at);
 }
 
-static void start_vcpu(struct sim *s, struct sim_vm *vm, int id, int order)
+static void start_vcpu(struct sim *sim, struct sim_vm *vm, int id, int order)
 {
-	struct sim_thread *t = &s->threads[vm->first_thread + id];
+	struct sim_thread *thread = &sim->threads[vm->first_thread + id];
 	const struct vcpu_pick *load = pick_for(vm->is->loads, vm->is->n_loads, id);
-	t->live = true;
-	t->time_ns = t->delay_ns = t->backlog_ns = t->want = 0;
-	t->foreign_ns = -1;
+	thread->live = true;
+	thread->time_ns = thread->delay_ns = thread->backlog_ns = thread->want = 0;
+	thread->foreign_ns = -1;
 	if (vm->is->trace) {
-		start_traced(s, t, &vm->is->trace->vcpus[id]);
+		start_traced(sim, thread, &vm->is->trace->vcpus[id]);
 		return;
 	}
-	cpu_start_curve(s, t, load ? &s->scn->curves[load->index] : NULL);
-	start_affinity(s, vm, t, order);
+	cpu_start_curve(sim, thread, load ? &sim->scn->curves[load->index] : NULL);
+	start_affinity(sim, vm, thread, order);
 }
 
-static void stop_thread(struct sim *s, struct sim_thread *t)
+static void stop_thread(struct sim *sim, struct sim_thread *thread)
 {
-	if (t->live || t->pcpu >= 0)
-		cpu_put(s, (int)(t - s->threads), -1);
-	t->live = false;
+	if (thread->live || thread->pcpu >= 0)
+		cpu_put(sim, (int)(thread - sim->threads), -1);
+	thread->live = false;
 }
 
-static void start_vm(struct sim *s, struct sim_vm *vm)
+static void start_vm(struct sim *sim, struct sim_vm *vm)
 {
 	if (vm->life != LIFE_NONE)
 		return;
 	vm->life = LIFE_RUNNING;
 	vm->again_ns = 0;
-	vm->id = ++s->next_vm_id;
+	vm->id = ++sim->next_vm_id;
 	vm->hung_ns = vm->gone_ns = -1;
 	vm->io_s = 0;
 	fault_start(vm);
 	int order = vm->is->rank * cpuset_count(&vm->is->vcpu_ids);
 	CPUSET_EACH(id, &vm->is->vcpu_ids)
-	start_vcpu(s, vm, id, order++);
-	struct sim_thread *emulator = &s->threads[vm->first_thread + vm->n_slots];
+	start_vcpu(sim, vm, id, order++);
+	struct sim_thread *emulator = &sim->threads[vm->first_thread + vm->n_slots];
 	emulator->live = vm->is->emulator >= 0;
 	emulator->time_ns = emulator->delay_ns = 0;
 	if (emulator->live) {
-		cpu_start_curve(s, emulator, &s->scn->curves[vm->is->emulator]);
-		sim_pin(s, emulator, &s->all);
+		cpu_start_curve(sim, emulator, &sim->scn->curves[vm->is->emulator]);
+		sim_pin(sim, emulator, &sim->all);
 	}
-	mem_boot(s, vm, true);
-	s->changed = true;
+	mem_boot(sim, vm, true);
+	sim->changed = true;
 }
 
-static void stop_vm(struct sim *s, struct sim_vm *vm)
+static void stop_vm(struct sim *sim, struct sim_vm *vm)
 {
 	if (vm->life == LIFE_NONE)
 		return;
 	for (int i = 0; i <= vm->n_slots; i++)
-		stop_thread(s, &s->threads[vm->first_thread + i]);
+		stop_thread(sim, &sim->threads[vm->first_thread + i]);
 	vm->life = LIFE_NONE;
 	vm->again_ns = 0;
-	s->changed = true;
+	sim->changed = true;
 }
 
-void host_kill(struct sim *s, struct sim_vm *vm, int64_t for_ns)
+void host_kill(struct sim *sim, struct sim_vm *vm, int64_t for_ns)
 {
-	stop_vm(s, vm);
-	vm->again_ns = s->t_ns + for_ns;
+	stop_vm(sim, vm);
+	vm->again_ns = sim->t_ns + for_ns;
 }
 
-static void set_paused(struct sim *s, struct sim_vm *vm, bool paused)
+static void set_paused(struct sim *sim, struct sim_vm *vm, bool paused)
 {
 	if (vm->life == LIFE_NONE || (vm->life == LIFE_PAUSED) == paused)
 		return;
 	vm->life = paused ? LIFE_PAUSED : LIFE_RUNNING;
 	for (int i = 0; i <= vm->n_slots; i++) {
-		struct sim_thread *t = &s->threads[vm->first_thread + i];
-		if (t->pcpu < 0)
+		struct sim_thread *thread = &sim->threads[vm->first_thread + i];
+		if (thread->pcpu < 0)
 			continue;
-		t->live = !paused;
-		s->pcpus[t->pcpu].dirty = true;
+		thread->live = !paused;
+		sim->pcpus[thread->pcpu].dirty = true;
 	}
-	s->changed = true;
+	sim->changed = true;
 }
 
-static void set_vcpus(struct sim *s, struct sim_vm *vm, const struct cpuset *ids)
+static void set_vcpus(struct sim *sim, struct sim_vm *vm, const struct cpuset *ids)
 {
 	if (vm->life == LIFE_NONE)
 		return;
 	for (int id = 0; id < vm->n_slots; id++) {
-		struct sim_thread *t = &s->threads[vm->first_thread + id];
-		bool there = t->pcpu >= 0;
+		struct sim_thread *thread = &sim->threads[vm->first_thread + id];
+		bool there = thread->pcpu >= 0;
 		if (there && !cpuset_has(ids, id))
-			stop_thread(s, t);
+			stop_thread(sim, thread);
 		else if (!there && cpuset_has(ids, id))
-			start_vcpu(s, vm, id, id);
+			start_vcpu(sim, vm, id, id);
 	}
-	s->changed = true;
+	sim->changed = true;
 }
 
-static void set_online(struct sim *s, const struct cpuset *cpus, bool online)
+static void set_online(struct sim *sim, const struct cpuset *cpus, bool online)
 {
-	struct cpuset left = s->usable;
+	struct cpuset left = sim->usable;
 	cpuset_andnot(&left, cpus);
 	if (!online && cpuset_empty(&left))
 		return; /* the last one never goes offline */
 	CPUSET_EACH(cpu, cpus)
-	s->pcpus[s->by_id[cpu]].online = online;
-	host_sets(s);
-	for (size_t i = 0; i < s->n_threads; i++)
-		if (s->threads[i].kind != THREAD_HOST && s->threads[i].pcpu >= 0)
-			cpu_place(s, (int)i);
-	for (size_t i = 0; i < s->n_pcpus; i++) {
-		struct sim_thread *t = &s->threads[s->pcpus[i].host_thread];
-		t->live = s->pcpus[i].online;
-		s->pcpus[i].dirty = true;
+	sim->pcpus[sim->by_id[cpu]].online = online;
+	host_sets(sim);
+	for (size_t i = 0; i < sim->n_threads; i++)
+		if (sim->threads[i].kind != THREAD_HOST && sim->threads[i].pcpu >= 0)
+			cpu_place(sim, (int)i);
+	for (size_t i = 0; i < sim->n_pcpus; i++) {
+		struct sim_thread *thread = &sim->threads[sim->pcpus[i].host_thread];
+		thread->live = sim->pcpus[i].online;
+		sim->pcpus[i].dirty = true;
 	}
-	s->changed = true;
+	sim->changed = true;
 }
 
-void host_background(struct sim *s, const struct cpuset *cpus, const struct curve *c)
+void host_background(struct sim *sim, const struct cpuset *cpus, const struct curve *curve)
 {
 	CPUSET_EACH(cpu, cpus)
-	cpu_start_curve(s, &s->threads[s->pcpus[s->by_id[cpu]].host_thread], c);
+	cpu_start_curve(sim, &sim->threads[sim->pcpus[sim->by_id[cpu]].host_thread], curve);
 }
 
-static void event_load(struct sim *s, struct sim_vm *vm, const struct scn_event *ev)
+static void event_load(struct sim *sim, struct sim_vm *vm, const struct scn_event *event)
 {
 	for (int i = 0; i < vm->n_slots; i++) {
-		struct sim_thread *t = &s->threads[vm->first_thread + i];
-		if (t->pcpu >= 0 && (ev->vcpu < 0 || ev->vcpu == t->id))
-			cpu_start_curve(s, t, &s->scn->curves[ev->index]);
+		struct sim_thread *thread = &sim->threads[vm->first_thread + i];
+		if (thread->pcpu >= 0 && (event->vcpu < 0 || event->vcpu == thread->id))
+			cpu_start_curve(sim, thread, &sim->scn->curves[event->index]);
 	}
 }
 
-static void event_pin(struct sim *s, struct sim_vm *vm, const struct scn_event *ev)
+static void event_pin(struct sim *sim, struct sim_vm *vm, const struct scn_event *event)
 {
 	for (int i = 0; i < vm->n_slots; i++) {
-		struct sim_thread *t = &s->threads[vm->first_thread + i];
-		if (t->pcpu < 0 || (ev->vcpu >= 0 && ev->vcpu != t->id))
+		struct sim_thread *thread = &sim->threads[vm->first_thread + i];
+		if (thread->pcpu < 0 || (event->vcpu >= 0 && event->vcpu != thread->id))
 			continue;
-		sim_pin(s, t, &s->scn->sets[ev->index]);
-		t->foreign_ns = s->t_ns;
+		sim_pin(sim, thread, &sim->scn->sets[event->index]);
+		thread->foreign_ns = sim->t_ns;
 	}
-	s->changed = true;
+	sim->changed = true;
 }
 
-static void vm_event(struct sim *s, struct sim_vm *vm, const struct scn_event *ev)
+static void vm_event(struct sim *sim, struct sim_vm *vm, const struct scn_event *event)
 {
-	switch (ev->kind) {
+	switch (event->kind) {
 	case EV_START:
-		start_vm(s, vm);
+		start_vm(sim, vm);
 		return;
 	case EV_STOP:
-		stop_vm(s, vm);
+		stop_vm(sim, vm);
 		return;
 	case EV_PAUSE:
 	case EV_RESUME:
-		set_paused(s, vm, ev->kind == EV_PAUSE);
+		set_paused(sim, vm, event->kind == EV_PAUSE);
 		return;
 	case EV_VCPUS:
-		set_vcpus(s, vm, &s->scn->sets[ev->index]);
+		set_vcpus(sim, vm, &sim->scn->sets[event->index]);
 		return;
 	default:
 		break;
 	}
 	if (vm->life == LIFE_NONE)
 		return;
-	switch (ev->kind) {
+	switch (event->kind) {
 	case EV_REBOOT:
-		mem_boot(s, vm, false);
+		mem_boot(sim, vm, false);
 		return;
 	case EV_MIGRATE:
-		vm->gone_ns = s->t_ns + ev->ns;
+		vm->gone_ns = sim->t_ns + event->ns;
 		return;
 	case EV_HANG:
-		vm->hung_ns = s->t_ns;
+		vm->hung_ns = sim->t_ns;
 		return;
 	case EV_ANSWER:
 		vm->hung_ns = -1;
 		return;
 	case EV_LOAD:
-		event_load(s, vm, ev);
+		event_load(sim, vm, event);
 		return;
 	case EV_PIN:
-		event_pin(s, vm, ev);
+		event_pin(sim, vm, event);
 		return;
 	case EV_BALLOON:
-		vm->mem.target = fmin((double)ev->kib, (double)vm->is->max_kib);
+		vm->mem.target = fmin((double)event->kib, (double)vm->is->max_kib);
 		return;
 	case EV_PERIOD:
-		mem_period(s, vm, ev->number);
+		mem_period(sim, vm, event->number);
 		return;
 	case EV_EAT:
-		mem_eat(s, vm, &ev->eat);
+		mem_eat(sim, vm, &event->eat);
 		return;
 	case EV_FAULT:
 	case EV_EMULATOR:
-		fault_event(s, vm, ev);
+		fault_event(sim, vm, event);
 		return;
 	default:
 		return;
 	}
 }
 
-static void host_event(struct sim *s, const struct scn_event *ev)
+static void host_event(struct sim *sim, const struct scn_event *event)
 {
-	switch (ev->kind) {
+	switch (event->kind) {
 	case EV_OFFLINE:
 	case EV_ONLINE:
-		set_online(s, &s->scn->sets[ev->index], ev->kind == EV_ONLINE);
+		set_online(sim, &sim->scn->sets[event->index], event->kind == EV_ONLINE);
 		return;
 	case EV_BACKGROUND:
-		host_background(s, &s->scn->sets[ev->set], &s->scn->curves[ev->index]);
+		host_background(sim, &sim->scn->sets[event->set], &sim->scn->curves[event->index]);
 		return;
 	case EV_PCPU_FAULT:
-		CPUSET_EACH(cpu, &s->scn->sets[ev->set])
+		CPUSET_EACH(cpu, &sim->scn->sets[event->set])
 		{
-			struct sim_pcpu *p = &s->pcpus[s->by_id[cpu]];
-			*(ev->index == PCPU_FAULT_STEAL ? &p->steal_pct : &p->speed_pct) = ev->number;
+			struct sim_pcpu *pcpu = &sim->pcpus[sim->by_id[cpu]];
+			*(event->index == PCPU_FAULT_STEAL ? &pcpu->steal_pct : &pcpu->speed_pct) =
+				event->number;
 		}
 		return;
 	case EV_PRESSURE:
-		s->psi_some = ev->some;
-		s->psi_full = ev->full;
+		sim->psi_some = event->some;
+		sim->psi_full = event->full;
 		return;
 	case EV_HOST_USE:
-		s->host_used = (double)ev->kib;
+		sim->host_used = (double)event->kib;
 		return;
 	case EV_DISCONNECT:
 	case EV_CONNECT:
-		s->disconnected = ev->kind == EV_DISCONNECT;
-		s->changed = true;
+		sim->disconnected = event->kind == EV_DISCONNECT;
+		sim->changed = true;
 		return;
 	default:
 		return;
 	}
 }
 
-static void run_event(struct sim *s, size_t i)
+static void run_event(struct sim *sim, size_t i)
 {
-	const struct scn_event *ev = &s->scn->ev[i];
-	s->next_event[i] = ev->every_ns ? s->next_event[i] + ev->every_ns : INT64_MAX;
-	if (!ev->pattern[0]) {
-		host_event(s, ev);
+	const struct scn_event *event = &sim->scn->ev[i];
+	sim->next_event[i] = event->every_ns ? sim->next_event[i] + event->every_ns : INT64_MAX;
+	if (!event->pattern[0]) {
+		host_event(sim, event);
 		return;
 	}
-	for (size_t v = 0; v < s->n_vms; v++)
-		if (fnmatch(ev->pattern, s->vms[v].is->name, 0) == 0)
-			vm_event(s, &s->vms[v], ev);
+	for (size_t v = 0; v < sim->n_vms; v++)
+		if (fnmatch(event->pattern, sim->vms[v].is->name, 0) == 0)
+			vm_event(sim, &sim->vms[v], event);
 }
 
 /* What the VM's own lines say about coming and going. */
-static void run_lifetimes(struct sim *s)
+static void run_lifetimes(struct sim *sim)
 {
-	for (size_t v = 0; v < s->n_vms; v++) {
-		struct sim_vm *vm = &s->vms[v];
-		int64_t before = s->t_ns - SIM_GRID_NS;
-		if (vm->is->trace && vm->is->trace->present[s->trace_at] > 0)
-			start_vm(s, vm);
+	for (size_t v = 0; v < sim->n_vms; v++) {
+		struct sim_vm *vm = &sim->vms[v];
+		int64_t before = sim->t_ns - SIM_GRID_NS;
+		if (vm->is->trace && vm->is->trace->present[sim->trace_at] > 0)
+			start_vm(sim, vm);
 		else if (vm->is->trace)
-			stop_vm(s, vm);
+			stop_vm(sim, vm);
 		if (vm->is->trace)
 			continue;
-		bool again = vm->again_ns && vm->again_ns <= s->t_ns;
-		if (again || (vm->is->start_ns <= s->t_ns && vm->is->start_ns > before))
-			start_vm(s, vm);
+		bool again = vm->again_ns && vm->again_ns <= sim->t_ns;
+		if (again || (vm->is->start_ns <= sim->t_ns && vm->is->start_ns > before))
+			start_vm(sim, vm);
 		if (again)
 			vm->mem.virgin = fmax(0, vm->mem.cur - mem_used(vm));
-		if (vm->is->stop_ns && vm->is->stop_ns <= s->t_ns && vm->is->stop_ns > before)
-			stop_vm(s, vm);
-		if (vm->life != LIFE_NONE && vm->gone_ns >= 0 && vm->gone_ns <= s->t_ns)
-			stop_vm(s, vm);
+		if (vm->is->stop_ns && vm->is->stop_ns <= sim->t_ns && vm->is->stop_ns > before)
+			stop_vm(sim, vm);
+		if (vm->life != LIFE_NONE && vm->gone_ns >= 0 && vm->gone_ns <= sim->t_ns)
+			stop_vm(sim, vm);
 		if (vm->life == LIFE_RUNNING)
 			for (int i = 0; i < vm->n_slots; i++)
-				vm->io_s += s->threads[vm->first_thread + i].run * (double)SIM_GRID_NS / 1e9;
+				vm->io_s +=
+					sim->threads[vm->first_thread + i].run * (double)SIM_GRID_NS / 1e9;
 	}
 }
 
-static void follow_trace(struct sim *s)
+static void follow_trace(struct sim *sim)
 {
-	const struct scenario *scn = s->scn;
-	while (s->trace_at + 1 < scn->n_trace && scn->trace_ns[s->trace_at + 1] <= s->t_ns)
-		s->trace_at++;
+	const struct scenario *scn = sim->scn;
+	while (sim->trace_at + 1 < scn->n_trace && scn->trace_ns[sim->trace_at + 1] <= sim->t_ns)
+		sim->trace_at++;
 	if (scn->n_trace)
-		s->host_used = (double)scn->trace_host_kib[s->trace_at];
+		sim->host_used = (double)scn->trace_host_kib[sim->trace_at];
 }
 
-void host_tick(struct sim *s)
+void host_tick(struct sim *sim)
 {
-	follow_trace(s);
-	run_lifetimes(s);
-	for (size_t i = 0; i < s->scn->n_ev; i++)
-		if (s->next_event[i] <= s->t_ns)
-			run_event(s, i);
-	cpu_tick(s);
-	mem_tick(s);
+	follow_trace(sim);
+	run_lifetimes(sim);
+	for (size_t i = 0; i < sim->scn->n_ev; i++)
+		if (sim->next_event[i] <= sim->t_ns)
+			run_event(sim, i);
+	cpu_tick(sim);
+	mem_tick(sim);
 }
 
-void sim_advance(struct sim *s, int64_t t_ns)
+void sim_advance(struct sim *sim, int64_t t_ns)
 {
-	while (s->t_ns < t_ns) {
-		pool_share(s);
-		int64_t to = min_of(s->grid_ns, t_ns);
-		cpu_run(s, (double)(to - s->t_ns));
-		s->t_ns = to;
-		if (to == s->grid_ns) {
-			s->grid_ns += SIM_GRID_NS;
-			host_tick(s);
+	while (sim->t_ns < t_ns) {
+		pool_share(sim);
+		int64_t to = min_of(sim->grid_ns, t_ns);
+		cpu_run(sim, (double)(to - sim->t_ns));
+		sim->t_ns = to;
+		if (to == sim->grid_ns) {
+			sim->grid_ns += SIM_GRID_NS;
+			host_tick(sim);
 		}
 	}
-	pool_share(s);
-	s->report.time_s = (double)s->t_ns / 1e9;
+	pool_share(sim);
+	sim->report.time_s = (double)sim->t_ns / 1e9;
 }
 
 /* Lives begin and end by the VM's own lines, by a migration, or by the trace. */
-static int64_t next_lifetime(const struct sim *s, const struct sim_vm *vm)
+static int64_t next_lifetime(const struct sim *sim, const struct sim_vm *vm)
 {
 	const int64_t times[] = {vm->is->start_ns, vm->is->stop_ns, vm->gone_ns, vm->again_ns};
-	int64_t next = INT64_MAX, done = s->grid_ns - SIM_GRID_NS;
+	int64_t next = INT64_MAX, done = sim->grid_ns - SIM_GRID_NS;
 	for (size_t i = 0; i < sizeof times / sizeof *times; i++)
 		if (times[i] > done && times[i] < next)
 			next = times[i];
 	return next;
 }
 
-int64_t sim_next_change(const struct sim *s)
+int64_t sim_next_change(const struct sim *sim)
 {
 	int64_t next = INT64_MAX;
-	for (size_t i = 0; i < s->scn->n_ev; i++)
-		next = min_of(s->next_event[i], next);
-	for (size_t v = 0; v < s->n_vms; v++) {
-		int64_t life = next_lifetime(s, &s->vms[v]);
+	for (size_t i = 0; i < sim->scn->n_ev; i++)
+		next = min_of(sim->next_event[i], next);
+	for (size_t v = 0; v < sim->n_vms; v++) {
+		int64_t life = next_lifetime(sim, &sim->vms[v]);
 		next = min_of(life, next);
 	}
-	if (s->trace_at + 1 < s->scn->n_trace && s->scn->trace_ns[s->trace_at + 1] < next)
-		next = s->scn->trace_ns[s->trace_at + 1];
+	if (sim->trace_at + 1 < sim->scn->n_trace && sim->scn->trace_ns[sim->trace_at + 1] < next)
+		next = sim->scn->trace_ns[sim->trace_at + 1];
 	/* It happens at the first point of the grid that is not before. */
 	return next > INT64_MAX - SIM_GRID_NS ? INT64_MAX
 					      : (next + SIM_GRID_NS - 1) / SIM_GRID_NS * SIM_GRID_NS;

@@ -12,90 +12,90 @@ static struct vi64 rounded(double v)
 	return vi64_ok(llround(v));
 }
 
-static int fill_pcpus(const struct sim *s, struct sample *to)
+static int fill_pcpus(const struct sim *sim, struct sample *to)
 {
 	to->host.has_isolation = true;
-	for (size_t i = 0; i < s->n_pcpus; i++) {
-		const struct sim_pcpu *from = &s->pcpus[i];
-		struct pcpu_sample *p = sample_add_pcpu(to, from->is->id);
-		if (!p)
+	for (size_t i = 0; i < sim->n_pcpus; i++) {
+		const struct sim_pcpu *from = &sim->pcpus[i];
+		struct pcpu_sample *pcpu = sample_add_pcpu(to, from->is->id);
+		if (!pcpu)
 			return -1;
-		p->online = from->online;
-		p->isolated = from->is->isolated;
-		p->nohz_full = from->is->nohz_full;
-		p->node = from->is->node;
-		p->socket = from->is->socket;
-		p->core = from->is->core;
-		p->llc = from->is->llc;
-		p->capacity = from->is->capacity;
-		p->busy_ns = from->online ? rounded(from->busy_ns) : vi64_absent(AVAIL_OFFLINE);
-		p->steal_ns = from->online ? rounded(from->steal_ns) : vi64_absent(AVAIL_OFFLINE);
-		p->speed_pct = vf64_ok(from->speed_pct);
-		p->idle_ns = from->online ? rounded(fmax(0, from->idle_ns)) : vi64_absent(AVAIL_OFFLINE);
+		pcpu->online = from->online;
+		pcpu->isolated = from->is->isolated;
+		pcpu->nohz_full = from->is->nohz_full;
+		pcpu->node = from->is->node;
+		pcpu->socket = from->is->socket;
+		pcpu->core = from->is->core;
+		pcpu->llc = from->is->llc;
+		pcpu->capacity = from->is->capacity;
+		pcpu->busy_ns = from->online ? rounded(from->busy_ns) : vi64_absent(AVAIL_OFFLINE);
+		pcpu->steal_ns = from->online ? rounded(from->steal_ns) : vi64_absent(AVAIL_OFFLINE);
+		pcpu->speed_pct = vf64_ok(from->speed_pct);
+		pcpu->idle_ns = from->online ? rounded(fmax(0, from->idle_ns)) : vi64_absent(AVAIL_OFFLINE);
 	}
 	return 0;
 }
 
 /* A VM's memory lies on its nodes in equal parts; that of the host and of the others everywhere. */
-static double node_use(const struct sim *s, size_t node)
+static double node_use(const struct sim *sim, size_t node)
 {
-	double use = s->host_used / (double)s->scn->n_nodes;
-	for (size_t v = 0; v < s->n_vms; v++) {
-		const struct sim_vm *vm = &s->vms[v];
+	double use = sim->host_used / (double)sim->scn->n_nodes;
+	for (size_t v = 0; v < sim->n_vms; v++) {
+		const struct sim_vm *vm = &sim->vms[v];
 		uint64_t nodes = vm->is->nodes;
 		if (vm->life == LIFE_NONE)
 			continue;
 		if (!nodes)
-			use += mem_resident(vm) / (double)s->scn->n_nodes;
+			use += mem_resident(vm) / (double)sim->scn->n_nodes;
 		else if (nodes >> node & 1)
 			use += mem_resident(vm) / __builtin_popcountll(nodes);
 	}
 	return use;
 }
 
-static void fill_host(const struct sim *s, struct sample *to)
+static void fill_host(const struct sim *sim, struct sample *to)
 {
-	struct host_sample *h = &to->host;
-	double out = s->swap_kib - swap_free(s);
-	double available = fmax(0, mem_available(s) + out);
-	snprintf(h->hostname, sizeof h->hostname, "%s", s->scn->hostname);
-	snprintf(h->hypervisor, sizeof h->hypervisor, "sim");
-	h->has_llc = s->scn->has_llc;
-	h->total_kib = vi64_ok(s->scn->total_kib);
-	h->available_kib = rounded(available);
-	h->free_kib = rounded(available * .8); /* the rest is page cache */
-	h->swap_free_kib = rounded(swap_free(s));
-	h->psi_some_avg10 = vf64_ok(fmax(s->psi_some, s->stall_some));
-	h->psi_full_avg10 = vf64_ok(fmax(s->psi_full, s->stall_full));
-	for (size_t i = 0; i < s->scn->n_nodes; i++) {
-		struct node_sample *n = &h->nodes[h->n_nodes++];
+	struct host_sample *host = &to->host;
+	double out = sim->swap_kib - swap_free(sim);
+	double available = fmax(0, mem_available(sim) + out);
+	snprintf(host->hostname, sizeof host->hostname, "%s", sim->scn->hostname);
+	snprintf(host->hypervisor, sizeof host->hypervisor, "sim");
+	host->has_llc = sim->scn->has_llc;
+	host->total_kib = vi64_ok(sim->scn->total_kib);
+	host->available_kib = rounded(available);
+	host->free_kib = rounded(available * .8); /* the rest is page cache */
+	host->swap_free_kib = rounded(swap_free(sim));
+	host->psi_some_avg10 = vf64_ok(fmax(sim->psi_some, sim->stall_some));
+	host->psi_full_avg10 = vf64_ok(fmax(sim->psi_full, sim->stall_full));
+	for (size_t i = 0; i < sim->scn->n_nodes; i++) {
+		struct node_sample *n = &host->nodes[host->n_nodes++];
 		n->id = (int)i;
-		n->total_kib = vi64_ok(s->scn->node_total_kib[i]);
-		n->free_kib = rounded(fmax(0, (double)s->scn->node_total_kib[i] - node_use(s, i)));
+		n->total_kib = vi64_ok(sim->scn->node_total_kib[i]);
+		n->free_kib = rounded(fmax(0, (double)sim->scn->node_total_kib[i] - node_use(sim, i)));
 	}
 }
 
-static void fill_vcpu(
-	const struct sim *s, const struct sim_vm *vm, const struct sim_thread *t, struct vcpu_sample *v)
+static void fill_vcpu(const struct sim *sim, const struct sim_vm *vm, const struct sim_thread *thread,
+	struct vcpu_sample *vcpu)
 {
 	bool hung = vm->hung_ns >= 0;
-	v->online = true;
-	v->time_ns = hung ? vi64_absent(AVAIL_HUNG) : rounded(t->time_ns);
-	v->delay_ns = hung ? vi64_absent(AVAIL_HUNG) : rounded(t->delay_ns);
-	v->pcpu = vi64_ok(s->pcpus[t->pcpu].is->id);
-	v->affinity = sim_affinity(s, t);
-	v->affinity_avail = AVAIL_OK;
-	v->pinned = t->was_pinned;
-	int traced = vm->is->trace ? vm->is->trace->vcpus[t->id].allowed : -1;
+	vcpu->online = true;
+	vcpu->time_ns = hung ? vi64_absent(AVAIL_HUNG) : rounded(thread->time_ns);
+	vcpu->delay_ns = hung ? vi64_absent(AVAIL_HUNG) : rounded(thread->delay_ns);
+	vcpu->pcpu = vi64_ok(sim->pcpus[thread->pcpu].is->id);
+	vcpu->affinity = sim_affinity(sim, thread);
+	vcpu->affinity_avail = AVAIL_OK;
+	vcpu->pinned = thread->was_pinned;
+	int traced = vm->is->trace ? vm->is->trace->vcpus[thread->id].allowed : -1;
 	if (traced >= 0)
-		v->allowed = s->scn->sets[traced];
+		vcpu->allowed = sim->scn->sets[traced];
 	else if (vm->is->allowed >= 0)
-		v->allowed = s->scn->sets[vm->is->allowed];
+		vcpu->allowed = sim->scn->sets[vm->is->allowed];
 	else
-		cpuset_fill(&v->allowed, CPUSET_CPUS);
-	v->foreign_pin_ns = vi64_absent(AVAIL_NONE);
-	if (t->foreign_ns >= 0)
-		v->foreign_pin_ns = vi64_ok(to_clock(s, t->foreign_ns));
+		cpuset_fill(&vcpu->allowed, CPUSET_CPUS);
+	vcpu->foreign_pin_ns = vi64_absent(AVAIL_NONE);
+	if (thread->foreign_ns >= 0)
+		vcpu->foreign_pin_ns = vi64_ok(to_clock(sim, thread->foreign_ns));
 }
 
 /* Why a guest says nothing about its memory; AVAIL_OK: it does. */
@@ -113,34 +113,34 @@ static enum avail report_avail(const struct sim_vm *vm)
 	return vm->mem.reported && !vm->mem.zero ? AVAIL_OK : AVAIL_FIRST;
 }
 
-static void fill_report(const struct sim *s, const struct sim_vm *vm, struct vm_memory *m)
+static void fill_report(const struct sim *sim, const struct sim_vm *vm, struct vm_memory *mem)
 {
-	const struct sim_guest *g = &vm->mem;
+	const struct sim_guest *guest = &vm->mem;
 	enum avail why = report_avail(vm);
 	struct vi64 none = vi64_absent(why);
 	bool ok = why == AVAIL_OK;
-	m->unused_kib = ok ? rounded(g->r_unused) : none;
-	m->usable_kib = ok ? rounded(g->r_usable) : none;
-	m->available_kib = ok ? rounded(g->r_available) : none;
-	m->caches_kib = ok ? rounded(g->r_caches) : none;
-	m->swap_in_kib = ok ? rounded(g->r_swap_in) : none;
-	m->swap_out_kib = ok ? rounded(g->r_swap_out) : none;
-	m->major_faults = ok ? rounded(g->r_faults) : none;
+	mem->unused_kib = ok ? rounded(guest->r_unused) : none;
+	mem->usable_kib = ok ? rounded(guest->r_usable) : none;
+	mem->available_kib = ok ? rounded(guest->r_available) : none;
+	mem->caches_kib = ok ? rounded(guest->r_caches) : none;
+	mem->swap_in_kib = ok ? rounded(guest->r_swap_in) : none;
+	mem->swap_out_kib = ok ? rounded(guest->r_swap_out) : none;
+	mem->major_faults = ok ? rounded(guest->r_faults) : none;
 	/* whole seconds, as QEMU tells them */
-	m->last_update_ns = ok ? vi64_ok(to_wall(s, g->report_ns) / 1000000000 * 1000000000) : none;
+	mem->last_update_ns = ok ? vi64_ok(to_wall(sim, guest->report_ns) / 1000000000 * 1000000000) : none;
 }
 
-static void fill_memory(const struct sim *s, const struct sim_vm *vm, struct vm_memory *m)
+static void fill_memory(const struct sim *sim, const struct sim_vm *vm, struct vm_memory *mem)
 {
 	bool hung = vm->hung_ns >= 0;
-	m->balloon_device = vm->is->balloon != BALLOON_NO_DEVICE;
-	m->max_kib = vi64_ok(vm->is->max_kib);
-	m->balloon_kib = hung ? vi64_absent(AVAIL_HUNG) : rounded(vm->mem.shown);
-	m->rss_kib = hung ? vi64_absent(AVAIL_HUNG) : rounded(mem_resident(vm));
-	m->period_s = m->balloon_device ? vi64_ok(vm->mem.period_s) : vi64_absent(AVAIL_NO_DEVICE);
-	m->min_guarantee_kib =
+	mem->balloon_device = vm->is->balloon != BALLOON_NO_DEVICE;
+	mem->max_kib = vi64_ok(vm->is->max_kib);
+	mem->balloon_kib = hung ? vi64_absent(AVAIL_HUNG) : rounded(vm->mem.shown);
+	mem->rss_kib = hung ? vi64_absent(AVAIL_HUNG) : rounded(mem_resident(vm));
+	mem->period_s = mem->balloon_device ? vi64_ok(vm->mem.period_s) : vi64_absent(AVAIL_NO_DEVICE);
+	mem->min_guarantee_kib =
 		vm->is->guarantee_kib ? vi64_ok(vm->is->guarantee_kib) : vi64_absent(AVAIL_NONE);
-	fill_report(s, vm, m);
+	fill_report(sim, vm, mem);
 }
 
 static void fill_io(const struct sim_vm *vm, unsigned groups, struct vm_io *io)
@@ -158,50 +158,50 @@ static void fill_io(const struct sim_vm *vm, unsigned groups, struct vm_io *io)
 	io->tx_pkts = net ? rounded(vm->is->tx_bytes_s * vm->io_s / packet) : hidden;
 }
 
-static int fill_vm(const struct sim *s, const struct sim_vm *vm, unsigned groups, struct sample *to)
+static int fill_vm(const struct sim *sim, const struct sim_vm *vm, unsigned groups, struct sample *to)
 {
 	struct vm_sample *v = sample_add_vm(to, vm->is->uuid);
 	if (!v)
 		return -1;
-	double time = s->threads[vm->first_thread + vm->n_slots].time_ns;
+	double time = sim->threads[vm->first_thread + vm->n_slots].time_ns;
 	v->id = vm->id;
 	memcpy(v->name, vm->is->name, sizeof v->name);
 	v->state = vm->life == LIFE_PAUSED ? VM_PAUSED : VM_RUNNING;
 	v->flags = vm->is->flags | (vm->gone_ns >= 0 ? VM_FLAG_JOB : 0);
-	v->hung_since_ns = vm->hung_ns >= 0 ? to_clock(s, vm->hung_ns) : 0;
+	v->hung_since_ns = vm->hung_ns >= 0 ? to_clock(sim, vm->hung_ns) : 0;
 	v->quota_pct =
 		vm->fault[FAULT_QUOTA] < 100 ? vf64_ok(vm->fault[FAULT_QUOTA]) : vf64_absent(AVAIL_NONE);
 	v->mem_nodes = vm->is->nodes;
 	v->mem_nodes_strict = vm->is->nodes_strict;
-	fill_memory(s, vm, &v->mem);
+	fill_memory(sim, vm, &v->mem);
 	fill_io(vm, groups, &v->io);
-	fault_fill(s, vm, groups, &v->facts);
+	fault_fill(sim, vm, groups, &v->facts);
 	for (int i = 0; i < vm->n_slots; i++) {
-		const struct sim_thread *t = &s->threads[vm->first_thread + i];
-		if (t->pcpu < 0)
+		const struct sim_thread *thread = &sim->threads[vm->first_thread + i];
+		if (thread->pcpu < 0)
 			continue;
-		struct vcpu_sample *c = sample_add_vcpu(to, t->id);
-		if (!c)
+		struct vcpu_sample *vcpu = sample_add_vcpu(to, thread->id);
+		if (!vcpu)
 			return -1;
-		time += t->time_ns;
-		fill_vcpu(s, vm, t, c);
+		time += thread->time_ns;
+		fill_vcpu(sim, vm, thread, vcpu);
 	}
 	v = &to->vms[to->n_vms - 1];
 	v->cpu_time_ns = vm->hung_ns >= 0 ? vi64_absent(AVAIL_HUNG) : rounded(time);
 	return 0;
 }
 
-int sim_sample_fill(struct sim *s, unsigned groups, struct sample *to, struct err *e)
+int sim_sample_fill(struct sim *sim, unsigned groups, struct sample *to, struct err *err)
 {
 	sample_reset(to);
-	to->time_ns = to_clock(s, s->t_ns);
-	to->wall_ns = to_wall(s, s->t_ns);
+	to->time_ns = to_clock(sim, sim->t_ns);
+	to->wall_ns = to_wall(sim, sim->t_ns);
 	to->took_ns = 1000000;
-	fill_host(s, to);
-	if (fill_pcpus(s, to) < 0)
-		return err_set(e, ERR_NOMEM, "out of memory for a sample");
-	for (size_t v = 0; v < s->n_vms; v++)
-		if (s->vms[v].life != LIFE_NONE && fill_vm(s, &s->vms[v], groups, to) < 0)
-			return err_set(e, ERR_NOMEM, "out of memory for a sample");
-	return sample_finish(to, e);
+	fill_host(sim, to);
+	if (fill_pcpus(sim, to) < 0)
+		return err_set(err, ERR_NOMEM, "out of memory for a sample");
+	for (size_t v = 0; v < sim->n_vms; v++)
+		if (sim->vms[v].life != LIFE_NONE && fill_vm(sim, &sim->vms[v], groups, to) < 0)
+			return err_set(err, ERR_NOMEM, "out of memory for a sample");
+	return sample_finish(to, err);
 }

@@ -32,28 +32,28 @@ static bool lies_on(const struct sim_vm *vm, int node)
 	       (node < 0 || (vm->is->nodes_strict && vm->is->nodes == UINT64_C(1) << node));
 }
 
-static double swapped_out(const struct sim *s)
+static double swapped_out(const struct sim *sim)
 {
 	double sum = 0;
-	for (size_t i = 0; i < s->n_vms; i++)
-		sum += s->vms[i].life == LIFE_NONE ? 0 : s->vms[i].mem.out;
+	for (size_t i = 0; i < sim->n_vms; i++)
+		sum += sim->vms[i].life == LIFE_NONE ? 0 : sim->vms[i].mem.out;
 	return sum;
 }
 
-double swap_free(const struct sim *s)
+double swap_free(const struct sim *sim)
 {
-	return fmax(0, s->swap_kib - swapped_out(s));
+	return fmax(0, sim->swap_kib - swapped_out(sim));
 }
 
 /* Memory that does not fit on the host, or on one node what must be there; negative: room. */
-static double deficit(const struct sim *s, int node)
+static double deficit(const struct sim *sim, int node)
 {
-	double parts = node < 0 ? 1 : (double)s->scn->n_nodes;
-	double total = node < 0 ? (double)s->scn->total_kib : (double)s->scn->node_total_kib[node];
-	double need = s->host_used / parts;
-	for (size_t i = 0; i < s->n_vms; i++)
-		if (lies_on(&s->vms[i], node))
-			need += mem_resident(&s->vms[i]);
+	double parts = node < 0 ? 1 : (double)sim->scn->n_nodes;
+	double total = node < 0 ? (double)sim->scn->total_kib : (double)sim->scn->node_total_kib[node];
+	double need = sim->host_used / parts;
+	for (size_t i = 0; i < sim->n_vms; i++)
+		if (lies_on(&sim->vms[i], node))
+			need += mem_resident(&sim->vms[i]);
 	return need - total;
 }
 
@@ -64,103 +64,103 @@ static double pages_of(const struct sim_vm *vm, bool hot)
 }
 
 /* From all alike, by what each has of this kind. Returns what is left to do. */
-static double push(struct sim *s, int node, double kib, bool hot)
+static double push(struct sim *sim, int node, double kib, bool hot)
 {
 	double all = 0;
-	for (size_t i = 0; i < s->n_vms; i++)
-		all += lies_on(&s->vms[i], node) ? pages_of(&s->vms[i], hot) : 0;
+	for (size_t i = 0; i < sim->n_vms; i++)
+		all += lies_on(&sim->vms[i], node) ? pages_of(&sim->vms[i], hot) : 0;
 	double part = all > 0 ? fmin(1, kib / all) : 0;
-	for (size_t i = 0; i < s->n_vms; i++)
-		if (lies_on(&s->vms[i], node))
-			s->vms[i].mem.out += part * pages_of(&s->vms[i], hot);
+	for (size_t i = 0; i < sim->n_vms; i++)
+		if (lies_on(&sim->vms[i], node))
+			sim->vms[i].mem.out += part * pages_of(&sim->vms[i], hot);
 	return kib - part * all;
 }
 
-static void kill_largest(struct sim *s, int node)
+static void kill_largest(struct sim *sim, int node)
 {
 	struct sim_vm *worst = NULL;
-	for (size_t i = 0; i < s->n_vms; i++)
-		if (lies_on(&s->vms[i], node) && (!worst || s->vms[i].mem.cur > worst->mem.cur))
-			worst = &s->vms[i];
+	for (size_t i = 0; i < sim->n_vms; i++)
+		if (lies_on(&sim->vms[i], node) && (!worst || sim->vms[i].mem.cur > worst->mem.cur))
+			worst = &sim->vms[i];
 	if (!worst)
 		return;
-	s->report.oom_kills++;
-	host_kill(s, worst, restart_ns);
+	sim->report.oom_kills++;
+	host_kill(sim, worst, restart_ns);
 }
 
-static void make_room(struct sim *s, int node)
+static void make_room(struct sim *sim, int node)
 {
-	double lack = deficit(s, node), left = swap_free(s);
+	double lack = deficit(sim, node), left = swap_free(sim);
 	if (lack <= 0)
 		return;
-	double rest = push(s, node, fmin(lack, left), false);
-	push(s, node, rest, true);
-	if (lack > left && !s->scn->n_trace)
-		kill_largest(s, node);
+	double rest = push(sim, node, fmin(lack, left), false);
+	push(sim, node, rest, true);
+	if (lack > left && !sim->scn->n_trace)
+		kill_largest(sim, node);
 }
 
 /* What a running guest wants in: what it grows into, and what it uses. */
 static double wants_in(struct sim_vm *vm)
 {
-	struct sim_guest *g = &vm->mem;
-	double used = mem_used(vm), grown = fmax(0, used - g->used_before);
+	struct sim_guest *guest = &vm->mem;
+	double used = mem_used(vm), grown = fmax(0, used - guest->used_before);
 	double was_cold = fmax(1, cold(vm) + grown);
-	g->used_before = used;
-	g->virgin -= g->virgin * fmin(1, grown / was_cold);
-	g->virgin = fmin(fmax(0, g->virgin - cache_kib_s * step_s), cold(vm));
-	g->touch = grown * fmin(1, g->out / was_cold);
-	g->out -= g->touch;
-	return g->touch / g->pace + hot_out(vm);
+	guest->used_before = used;
+	guest->virgin -= guest->virgin * fmin(1, grown / was_cold);
+	guest->virgin = fmin(fmax(0, guest->virgin - cache_kib_s * step_s), cold(vm));
+	guest->touch = grown * fmin(1, guest->out / was_cold);
+	guest->out -= guest->touch;
+	return guest->touch / guest->pace + hot_out(vm);
 }
 
 /* Shared by all when the device is too slow. */
-static void bring_in(struct sim *s)
+static void bring_in(struct sim *sim)
 {
-	double most = speed_kib_s * step_s, wanted = 0, room = fmax(0, -deficit(s, -1));
-	for (size_t i = 0; i < s->n_vms; i++)
-		if (s->vms[i].life == LIFE_RUNNING)
-			wanted += wants_in(&s->vms[i]);
-	for (size_t i = 0; i < s->n_vms; i++) {
-		struct sim_guest *g = &s->vms[i].mem;
-		if (s->vms[i].life != LIFE_RUNNING)
+	double most = speed_kib_s * step_s, wanted = 0, room = fmax(0, -deficit(sim, -1));
+	for (size_t i = 0; i < sim->n_vms; i++)
+		if (sim->vms[i].life == LIFE_RUNNING)
+			wanted += wants_in(&sim->vms[i]);
+	for (size_t i = 0; i < sim->n_vms; i++) {
+		struct sim_guest *guest = &sim->vms[i].mem;
+		if (sim->vms[i].life != LIFE_RUNNING)
 			continue;
-		double hot = hot_out(&s->vms[i]), part = wanted > most ? most / wanted : 1;
-		g->stalled = (hot > 0 || g->touch > 0) && wanted > most;
-		g->pace = g->stalled ? fmax(0.01, part) : 1;
+		double hot = hot_out(&sim->vms[i]), part = wanted > most ? most / wanted : 1;
+		guest->stalled = (hot > 0 || guest->touch > 0) && wanted > most;
+		guest->pace = guest->stalled ? fmax(0.01, part) : 1;
 		double in = fmin(hot * part, room);
-		g->out -= in;
+		guest->out -= in;
 		room -= in;
 	}
 }
 
-static void note_pressure(struct sim *s)
+static void note_pressure(struct sim *sim)
 {
 	size_t running = 0, stalled = 0;
 	double keep = exp(-step_s / stall_memory_s);
-	for (size_t i = 0; i < s->n_vms; i++) {
-		running += s->vms[i].life == LIFE_RUNNING;
-		stalled += s->vms[i].life == LIFE_RUNNING && s->vms[i].mem.stalled;
+	for (size_t i = 0; i < sim->n_vms; i++) {
+		running += sim->vms[i].life == LIFE_RUNNING;
+		stalled += sim->vms[i].life == LIFE_RUNNING && sim->vms[i].mem.stalled;
 	}
-	s->stall_some = s->stall_some * keep + (1 - keep) * 100 * (stalled > 0);
-	s->stall_full = s->stall_full * keep + (1 - keep) * 100 * (running > 0 && stalled == running);
+	sim->stall_some = sim->stall_some * keep + (1 - keep) * 100 * (stalled > 0);
+	sim->stall_full = sim->stall_full * keep + (1 - keep) * 100 * (running > 0 && stalled == running);
 }
 
 /* The balloon takes what the guest does not use, in memory or out. */
 void swap_ballooned(struct sim_vm *vm, double before)
 {
-	struct sim_guest *g = &vm->mem;
-	double was_cold = fmax(1, before - mem_used(vm)), taken = before - g->cur;
+	struct sim_guest *guest = &vm->mem;
+	double was_cold = fmax(1, before - mem_used(vm)), taken = before - guest->cur;
 	double part = taken > 0 ? fmin(1, taken / was_cold) : 0;
-	g->out -= part * fmin(g->out, was_cold);
-	g->virgin -= part * g->virgin;
-	g->out = fmin(fmax(g->out, 0), g->cur);
+	guest->out -= part * fmin(guest->out, was_cold);
+	guest->virgin -= part * guest->virgin;
+	guest->out = fmin(fmax(guest->out, 0), guest->cur);
 }
 
-void swap_tick(struct sim *s)
+void swap_tick(struct sim *sim)
 {
-	bring_in(s);
-	for (size_t node = 0; node < s->scn->n_nodes && s->scn->n_nodes > 1; node++)
-		make_room(s, (int)node);
-	make_room(s, -1);
-	note_pressure(s);
+	bring_in(sim);
+	for (size_t node = 0; node < sim->scn->n_nodes && sim->scn->n_nodes > 1; node++)
+		make_room(sim, (int)node);
+	make_room(sim, -1);
+	note_pressure(sim);
 }

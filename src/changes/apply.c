@@ -14,132 +14,135 @@ enum { FAIL_HOLD_S = 10, FAIL_HOLD_MAX_S = 600 };
 /* Writes a line to the journal, if one is open. On the way out only a line about what was found may stop a
  * change: all else is written for a later --restore, and a full disk must not keep vmtop from putting back.
  */
-static int note(
-	struct changes *ch, enum journal_word word, const struct vm_record *r, int object, struct err *e)
+static int note(struct changes *changes, enum journal_word word, const struct vm_record *rec, int object,
+	struct err *err)
 {
-	if (!ch->journal || journal_note(ch->journal, word, r, object, e) == 0)
+	if (!changes->journal || journal_note(changes->journal, word, rec, object, err) == 0)
 		return 0;
-	if (!ch->leaving || word == JOURNAL_FOUND)
+	if (!changes->leaving || word == JOURNAL_FOUND)
 		return -1;
-	talk_once(ch->talk, LOG_ERROR, e->msg);
+	talk_once(changes->talk, LOG_ERROR, err->msg);
 	return 0;
 }
 
 /* After a change it is too late to refuse it: when the journal cannot be written, the log says so, and the
  * next change will be refused. */
-static void note_after(struct changes *ch, enum journal_word word, const struct vm_record *r, int object)
+static void note_after(
+	struct changes *changes, enum journal_word word, const struct vm_record *rec, int object)
 {
-	struct err e = ERR_INIT;
-	if (note(ch, word, r, object, &e) < 0)
-		talk_once(ch->talk, LOG_ERROR, e.msg);
+	struct err err = ERR_INIT;
+	if (note(changes, word, rec, object, &err) < 0)
+		talk_once(changes->talk, LOG_ERROR, err.msg);
 }
 
-void apply_forget(struct changes *ch, struct vm_record *r, int object)
+void apply_forget(struct changes *changes, struct vm_record *rec, int object)
 {
 	if (object == JOURNAL_BALLOON)
-		record_drop_balloon(r);
+		record_drop_balloon(rec);
 	else if (object == JOURNAL_PERIOD)
-		kept_drop(&r->period);
+		kept_drop(&rec->period);
 	else if (object == JOURNAL_SHARES)
-		kept_drop(&r->shares);
+		kept_drop(&rec->shares);
 	else if (object == JOURNAL_VM)
-		record_drop_all(r);
+		record_drop_all(rec);
 	else
-		record_drop_vcpu(r, object);
-	note_after(ch, JOURNAL_FORGOT, r, object);
+		record_drop_vcpu(rec, object);
+	note_after(changes, JOURNAL_FORGOT, rec, object);
 }
 
 /* Without a journal of its own it has changed nothing; who borrows one leaves the marks to whom it belongs.
  */
-static bool may_disown(const struct changes *ch)
+static bool may_disown(const struct changes *changes)
 {
-	return ch->journal && ch->core->ops->disown && !ch->borrowed && !ch->cfg->dry_run &&
-	       !ch->cfg->readonly && !ch->status->readonly;
+	return changes->journal && changes->core->ops->disown && !changes->borrowed &&
+	       !changes->cfg->dry_run && !changes->cfg->readonly && !changes->status->readonly;
 }
 
-int apply_disown(struct changes *ch, struct vm_record *r, int vcpu)
+int apply_disown(struct changes *changes, struct vm_record *rec, int vcpu)
 {
-	if (may_disown(ch) && ch->core->ops->disown(ch->core, r->uuid, vcpu) < 0)
+	if (may_disown(changes) && changes->core->ops->disown(changes->core, rec->uuid, vcpu) < 0)
 		return -1;
-	apply_forget(ch, r, vcpu);
+	apply_forget(changes, rec, vcpu);
 	return 0;
 }
 
-void apply_found_anew(struct changes *ch, const struct vm_record *r)
+void apply_found_anew(struct changes *changes, const struct vm_record *rec)
 {
-	note_after(ch, JOURNAL_FOUND, r, JOURNAL_BALLOON);
-	note_after(ch, JOURNAL_WROTE, r, JOURNAL_BALLOON);
+	note_after(changes, JOURNAL_FOUND, rec, JOURNAL_BALLOON);
+	note_after(changes, JOURNAL_WROTE, rec, JOURNAL_BALLOON);
 }
 
 /* Keeps the affinity as found: that before our first change, or before our first change after somebody else
  * pinned it. Their pins until now came before ours, so they do not count as a fight over the vCPU. */
-static void pin_found(struct changes *ch, struct vcpu_record *v, const struct action *a)
+static void pin_found(struct changes *changes, struct vcpu_record *vcpu, const struct action *action)
 {
-	const struct vcpu_sample *now = sample_vcpu(ch->sample, &ch->sample->vms[a->vm], a->vcpu);
-	vcpu_found(v, &a->from, a->from_pinned);
+	const struct vcpu_sample *now =
+		sample_vcpu(changes->sample, &changes->sample->vms[action->vm], action->vcpu);
+	vcpu_found(vcpu, &action->from, action->from_pinned);
 	if (now && vi64_has(now->foreign_pin_ns))
-		v->foreign_ns = now->foreign_pin_ns.v;
+		vcpu->foreign_ns = now->foreign_pin_ns.v;
 }
 
-static int will_pin(
-	struct changes *ch, struct vm_record *r, const struct action *a, bool *found, struct err *e)
+static int will_pin(struct changes *changes, struct vm_record *rec, const struct action *action, bool *found,
+	struct err *err)
 {
 	struct cpuset online;
-	struct vcpu_record *v = record_vcpu(r, a->vcpu);
-	sample_online(ch->sample, &online);
-	if (!v || !vcpu_ours(v, &a->from, &online)) {
-		v = record_vcpu_get(r, a->vcpu);
-		if (!v)
-			return err_set(e, ERR_NOMEM, "out of memory");
-		pin_found(ch, v, a);
+	struct vcpu_record *vcpu = record_vcpu(rec, action->vcpu);
+	sample_online(changes->sample, &online);
+	if (!vcpu || !vcpu_ours(vcpu, &action->from, &online)) {
+		vcpu = record_vcpu_get(rec, action->vcpu);
+		if (!vcpu)
+			return err_set(err, ERR_NOMEM, "out of memory");
+		pin_found(changes, vcpu, action);
 		*found = true;
-		if (note(ch, JOURNAL_FOUND, r, a->vcpu, e) < 0)
+		if (note(changes, JOURNAL_FOUND, rec, action->vcpu, err) < 0)
 			return -1;
-	} else if (v->unsure) { /* the sample tells whether the last change was made */
-		vcpu_is(v, &a->from);
-		if (note(ch, JOURNAL_WROTE, r, a->vcpu, e) < 0)
+	} else if (vcpu->unsure) { /* the sample tells whether the last change was made */
+		vcpu_is(vcpu, &action->from);
+		if (note(changes, JOURNAL_WROTE, rec, action->vcpu, err) < 0)
 			return -1;
 	}
-	vcpu_will(v, &a->to);
-	return note(ch, JOURNAL_WILL, r, a->vcpu, e);
+	vcpu_will(vcpu, &action->to);
+	return note(changes, JOURNAL_WILL, rec, action->vcpu, err);
 }
 
-static int will_balloon(
-	struct changes *ch, struct vm_record *r, const struct action *a, bool *found, struct err *e)
+static int will_balloon(struct changes *changes, struct vm_record *rec, const struct action *action,
+	bool *found, struct err *err)
 {
-	if (r->found_kib < 0) {
-		const struct vm_memory *m = &ch->sample->vms[a->vm].mem;
-		r->found_kib =
-			vi64_has(m->balloon_kib) ? balloon_going(r, m, ch->sample->time_ns) : a->from_kib;
+	if (rec->found_kib < 0) {
+		const struct vm_memory *mem = &changes->sample->vms[action->vm].mem;
+		rec->found_kib = vi64_has(mem->balloon_kib)
+					 ? balloon_going(rec, mem, changes->sample->time_ns)
+					 : action->from_kib;
 		*found = true;
-		if (note(ch, JOURNAL_FOUND, r, JOURNAL_BALLOON, e) < 0)
+		if (note(changes, JOURNAL_FOUND, rec, JOURNAL_BALLOON, err) < 0)
 			return -1;
 	}
-	balloon_will(r, a->to_kib);
-	return note(ch, JOURNAL_WILL, r, JOURNAL_BALLOON, e);
+	balloon_will(rec, action->to_kib);
+	return note(changes, JOURNAL_WILL, rec, JOURNAL_BALLOON, err);
 }
 
 /* The record and the journal's object of a change of a number. */
-static struct kept *kept_of(struct vm_record *r, enum action_kind kind, int *object)
+static struct kept *kept_of(struct vm_record *rec, enum action_kind kind, int *object)
 {
 	*object = kind == ACTION_SHARES ? JOURNAL_SHARES : JOURNAL_PERIOD;
-	return kind == ACTION_SHARES ? &r->shares : &r->period;
+	return kind == ACTION_SHARES ? &rec->shares : &rec->period;
 }
 
-static int will_keep(
-	struct changes *ch, struct vm_record *r, const struct action *a, bool *found, struct err *e)
+static int will_keep(struct changes *changes, struct vm_record *rec, const struct action *action, bool *found,
+	struct err *err)
 {
 	int object;
-	struct kept *k = kept_of(r, a->kind, &object);
-	if (k->found < 0 || !kept_ours(k, a->from_s)) {
-		kept_drop(k);
-		k->found = a->from_s;
+	struct kept *kept = kept_of(rec, action->kind, &object);
+	if (kept->found < 0 || !kept_ours(kept, action->from_s)) {
+		kept_drop(kept);
+		kept->found = action->from_s;
 		*found = true;
-		if (note(ch, JOURNAL_FOUND, r, object, e) < 0)
+		if (note(changes, JOURNAL_FOUND, rec, object, err) < 0)
 			return -1;
 	}
-	kept_will(k, a->to_s);
-	return note(ch, JOURNAL_WILL, r, object, e);
+	kept_will(kept, action->to_s);
+	return note(changes, JOURNAL_WILL, rec, object, err);
 }
 
 typedef int (*will_fn)(
@@ -151,272 +154,278 @@ static const will_fn wills[] = {[ACTION_PIN] = will_pin,
 
 /* Reads the journal once more, now that it is locked: another vmtop may have written to it since our start,
  * and ended. */
-static int load_again(struct changes *ch, struct err *e)
+static int load_again(struct changes *changes, struct err *err)
 {
-	ledger_drop_changes(&ch->ledger);
-	if (changes_read_journal(ch, e) < 0)
+	ledger_drop_changes(&changes->ledger);
+	if (changes_read_journal(changes, err) < 0)
 		return -1;
-	ch->watches = false;
-	return journal_compact(ch->journal, &ch->ledger, true, e);
+	changes->watches = false;
+	return journal_compact(changes->journal, &changes->ledger, true, err);
 }
 
 /* The simulator forgets everything at its end: nothing to journal there. */
-int apply_journal(struct changes *ch, struct err *e)
+int apply_journal(struct changes *changes, struct err *err)
 {
-	if (ch->journal || ch->borrowed || !ch->core->ops->lasting)
+	if (changes->journal || changes->borrowed || !changes->core->ops->lasting)
 		return 0;
-	ch->journal = journal_open(changes_host(ch), e);
-	if (!ch->journal)
+	changes->journal = journal_open(changes_host(changes), err);
+	if (!changes->journal)
 		return -1;
-	if (load_again(ch, e) == 0)
+	if (load_again(changes, err) == 0)
 		return 0;
-	journal_close(ch->journal, false);
-	ch->journal = NULL;
+	journal_close(changes->journal, false);
+	changes->journal = NULL;
 	return -1;
 }
 
-static int journal_first(struct changes *ch, size_t *begun, struct err *e)
+static int journal_first(struct changes *changes, size_t *begun, struct err *err)
 {
 	bool found = false;
 	*begun = 0;
-	if (apply_journal(ch, e) < 0)
+	if (apply_journal(changes, err) < 0)
 		return -1;
-	for (size_t i = 0; i < ch->plan->n; i++) {
-		const struct action *a = &ch->plan->actions[i];
-		const struct vm_sample *vm = &ch->sample->vms[a->vm];
-		struct vm_record *r = ledger_get(&ch->ledger, vm->uuid, vm->name);
-		if (!r)
-			return err_set(e, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < changes->plan->n; i++) {
+		const struct action *action = &changes->plan->actions[i];
+		const struct vm_sample *vm = &changes->sample->vms[action->vm];
+		struct vm_record *rec = ledger_get(&changes->ledger, vm->uuid, vm->name);
+		if (!rec)
+			return err_set(err, ERR_NOMEM, "out of memory");
 		*begun = i + 1;
-		if (wills[a->kind](ch, r, a, &found, e) < 0)
+		if (wills[action->kind](changes, rec, action, &found, err) < 0)
 			return -1;
 	}
 	/* The guests of this machine go down with its power; those of another one stay as they were changed.
 	 */
-	return ch->journal && (found || !ch->sample->host.local) ? journal_sync(ch->journal, e) : 0;
+	return changes->journal && (found || !changes->sample->host.local)
+		       ? journal_sync(changes->journal, err)
+		       : 0;
 }
 
-static int object_of(const struct action *a)
+static int object_of(const struct action *action)
 {
 	static const int objects[] = {[ACTION_BALLOON] = JOURNAL_BALLOON,
 		[ACTION_PERIOD] = JOURNAL_PERIOD,
 		[ACTION_SHARES] = JOURNAL_SHARES};
-	return a->kind == ACTION_PIN ? a->vcpu : objects[a->kind];
+	return action->kind == ACTION_PIN ? action->vcpu : objects[action->kind];
 }
 
 /* Whether the object is as it was found again, so that the journal may forget it. A balloon that was put back
  * as far as the guest's use of memory allows counts as put back. */
-static bool is_put_back(const struct vm_record *r, const struct action *a)
+static bool is_put_back(const struct vm_record *rec, const struct action *action)
 {
-	const struct vcpu_record *v = record_vcpu(r, a->vcpu);
-	switch (a->kind) {
+	const struct vcpu_record *vcpu = record_vcpu(rec, action->vcpu);
+	switch (action->kind) {
 	case ACTION_PIN:
-		return a->why.code == REASON_RESTORE || (v && vcpu_as_found(v));
+		return action->why.code == REASON_RESTORE || (vcpu && vcpu_as_found(vcpu));
 	case ACTION_BALLOON:
-		return a->why.code == REASON_RESTORE || r->wrote_kib == r->found_kib;
+		return action->why.code == REASON_RESTORE || rec->wrote_kib == rec->found_kib;
 	case ACTION_PERIOD:
-		return r->period.wrote == r->period.found;
+		return rec->period.wrote == rec->period.found;
 	case ACTION_SHARES:
-		return r->shares.wrote == r->shares.found;
+		return rec->shares.wrote == rec->shares.found;
 	}
 	return false;
 }
 
-static void watch_asked(struct changes *ch, struct vm_record *r, const struct action *a, bool unsure)
+static void watch_asked(
+	struct changes *changes, struct vm_record *rec, const struct action *action, bool unsure)
 {
-	const struct vi64 at = ch->sample->vms[a->vm].mem.balloon_kib;
-	balloon_watch_asked(&r->memo.balloon, vi64_or(at, 0), a->to_kib, ch->sample->time_ns, unsure);
-	r->astray_ns = 0;
+	const struct vi64 at = changes->sample->vms[action->vm].mem.balloon_kib;
+	balloon_watch_asked(
+		&rec->memo.balloon, vi64_or(at, 0), action->to_kib, changes->sample->time_ns, unsure);
+	rec->astray_ns = 0;
 }
 
 /* The target that was set may differ from the one that the journal has: a guest's need limits it. */
-static void balloon_done(struct changes *ch, struct vm_record *r, const struct action *a)
+static void balloon_done(struct changes *changes, struct vm_record *rec, const struct action *action)
 {
-	watch_asked(ch, r, a, false);
-	if (r->wrote_kib == a->to_kib)
+	watch_asked(changes, rec, action, false);
+	if (rec->wrote_kib == action->to_kib)
 		return;
-	balloon_will(r, a->to_kib);
-	note_after(ch, JOURNAL_WROTE, r, JOURNAL_BALLOON);
+	balloon_will(rec, action->to_kib);
+	note_after(changes, JOURNAL_WROTE, rec, JOURNAL_BALLOON);
 }
 
 /* A restore has taken the mark of its pin away itself. */
-static void forget_done(struct changes *ch, struct vm_record *r, const struct action *a)
+static void forget_done(struct changes *changes, struct vm_record *rec, const struct action *action)
 {
-	if (a->kind == ACTION_PIN && a->why.code != REASON_RESTORE)
-		apply_disown(ch, r, a->vcpu);
+	if (action->kind == ACTION_PIN && action->why.code != REASON_RESTORE)
+		apply_disown(changes, rec, action->vcpu);
 	else
-		apply_forget(ch, r, object_of(a));
+		apply_forget(changes, rec, object_of(action));
 }
 
-static void record_done(struct changes *ch, struct vm_record *r, const struct action *a)
+static void record_done(struct changes *changes, struct vm_record *rec, const struct action *action)
 {
-	struct vcpu_record *v = record_vcpu(r, a->vcpu);
-	r->fails = 0;
-	if (v && a->kind == ACTION_PIN)
-		vcpu_is(v, &a->to);
-	if (a->kind == ACTION_PERIOD)
-		kept_is(&r->period, a->to_s);
-	if (a->kind == ACTION_SHARES)
-		kept_is(&r->shares, a->to_shares);
-	if (a->kind == ACTION_BALLOON)
-		balloon_done(ch, r, a);
-	if (is_put_back(r, a))
-		forget_done(ch, r, a);
-	undo_push(ch, a);
+	struct vcpu_record *vcpu = record_vcpu(rec, action->vcpu);
+	rec->fails = 0;
+	if (vcpu && action->kind == ACTION_PIN)
+		vcpu_is(vcpu, &action->to);
+	if (action->kind == ACTION_PERIOD)
+		kept_is(&rec->period, action->to_s);
+	if (action->kind == ACTION_SHARES)
+		kept_is(&rec->shares, action->to_shares);
+	if (action->kind == ACTION_BALLOON)
+		balloon_done(changes, rec, action);
+	if (is_put_back(rec, action))
+		forget_done(changes, rec, action);
+	undo_push(changes, action);
 }
 
 /* The call failed. When no earlier target of ours is in force, nothing of ours is left on this balloon. */
-static void balloon_not_done(struct changes *ch, struct vm_record *r)
+static void balloon_not_done(struct changes *changes, struct vm_record *rec)
 {
-	if (balloon_watch_asks(&r->memo.balloon))
-		r->wrote_kib = r->memo.balloon.target_kib;
-	if (!balloon_watch_asks(&r->memo.balloon) || r->wrote_kib == r->found_kib)
-		apply_forget(ch, r, JOURNAL_BALLOON);
+	if (balloon_watch_asks(&rec->memo.balloon))
+		rec->wrote_kib = rec->memo.balloon.target_kib;
+	if (!balloon_watch_asks(&rec->memo.balloon) || rec->wrote_kib == rec->found_kib)
+		apply_forget(changes, rec, JOURNAL_BALLOON);
 	else
-		note_after(ch, JOURNAL_WROTE, r, JOURNAL_BALLOON);
+		note_after(changes, JOURNAL_WROTE, rec, JOURNAL_BALLOON);
 }
 
-static void kept_not_done(struct changes *ch, struct vm_record *r, const struct action *a)
+static void kept_not_done(struct changes *changes, struct vm_record *rec, const struct action *action)
 {
 	int object;
-	struct kept *k = kept_of(r, a->kind, &object);
-	kept_is(k, a->from_s);
-	if (k->found == a->from_s)
-		apply_forget(ch, r, object);
+	struct kept *kept = kept_of(rec, action->kind, &object);
+	kept_is(kept, action->from_s);
+	if (kept->found == action->from_s)
+		apply_forget(changes, rec, object);
 	else
-		note_after(ch, JOURNAL_WROTE, r, object);
+		note_after(changes, JOURNAL_WROTE, rec, object);
 }
 
 /* The change was not made: the ledger and the journal go back to what was there before it. */
-static void record_not_done(struct changes *ch, struct vm_record *r, const struct action *a)
+static void record_not_done(struct changes *changes, struct vm_record *rec, const struct action *action)
 {
-	struct vcpu_record *v = record_vcpu(r, a->vcpu);
-	if (a->kind == ACTION_PIN) {
-		if (!v)
+	struct vcpu_record *vcpu = record_vcpu(rec, action->vcpu);
+	if (action->kind == ACTION_PIN) {
+		if (!vcpu)
 			return;
-		vcpu_is(v, &a->from);
-		if (vcpu_as_found(v))
-			apply_disown(ch, r, a->vcpu);
+		vcpu_is(vcpu, &action->from);
+		if (vcpu_as_found(vcpu))
+			apply_disown(changes, rec, action->vcpu);
 		else
-			note_after(ch, JOURNAL_WROTE, r, a->vcpu);
-	} else if (a->kind == ACTION_BALLOON) {
-		balloon_not_done(ch, r);
+			note_after(changes, JOURNAL_WROTE, rec, action->vcpu);
+	} else if (action->kind == ACTION_BALLOON) {
+		balloon_not_done(changes, rec);
 	} else {
-		kept_not_done(ch, r, a);
+		kept_not_done(changes, rec, action);
 	}
 }
 
 /* A change that failed is not tried again at once: 10 s, doubled with each failure in a row. */
-static void record_failed(struct changes *ch, struct vm_record *r)
+static void record_failed(struct changes *changes, struct vm_record *rec)
 {
 	int64_t hold = FAIL_HOLD_S;
-	for (int i = 0; i < r->fails && hold < FAIL_HOLD_MAX_S; i++)
+	for (int i = 0; i < rec->fails && hold < FAIL_HOLD_MAX_S; i++)
 		hold *= 2;
-	r->fails++;
-	r->memo.fail_until_ns = ch->sample->time_ns + min_of(hold, FAIL_HOLD_MAX_S) * INT64_C(1000000000);
+	rec->fails++;
+	rec->memo.fail_until_ns =
+		changes->sample->time_ns + min_of(hold, FAIL_HOLD_MAX_S) * INT64_C(1000000000);
 }
 
-static void record_outcome(struct changes *ch, const struct action *a)
+static void record_outcome(struct changes *changes, const struct action *action)
 {
-	const struct vm_sample *vm = &ch->sample->vms[a->vm];
-	struct vm_record *r = ledger_get(&ch->ledger, vm->uuid, vm->name);
-	if (!r)
+	const struct vm_sample *vm = &changes->sample->vms[action->vm];
+	struct vm_record *rec = ledger_get(&changes->ledger, vm->uuid, vm->name);
+	if (!rec)
 		return;
-	if (a->outcome == OUTCOME_DONE) {
-		record_done(ch, r, a);
-	} else if (a->outcome == OUTCOME_UNKNOWN) {
+	if (action->outcome == OUTCOME_DONE) {
+		record_done(changes, rec, action);
+	} else if (action->outcome == OUTCOME_UNKNOWN) {
 		/* It may have been made or not: restore allows for both. */
-		r->unknown_ns = ch->sample->time_ns;
-		if (a->kind == ACTION_BALLOON)
-			watch_asked(ch, r, a, true);
-		undo_push(ch, a);
+		rec->unknown_ns = changes->sample->time_ns;
+		if (action->kind == ACTION_BALLOON)
+			watch_asked(changes, rec, action, true);
+		undo_push(changes, action);
 	} else {
-		record_not_done(ch, r, a);
-		if (a->outcome == OUTCOME_FAILED)
-			record_failed(ch, r);
+		record_not_done(changes, rec, action);
+		if (action->outcome == OUTCOME_FAILED)
+			record_failed(changes, rec);
 	}
 }
 
 /* No call was made: each action fails with `why`, and what the ledger noted for the first `begun` of them is
  * dropped again. */
-static void refuse(struct changes *ch, size_t begun, const char *why)
+static void refuse(struct changes *changes, size_t begun, const char *why)
 {
-	talk_event(ch->talk, LOG_ERROR, "nothing was changed: %s", why);
-	talk_notice(ch->talk, "nothing was changed: %.150s", why);
-	for (size_t i = 0; i < ch->plan->n; i++) {
-		struct action *a = &ch->plan->actions[i];
-		struct vm_record *r = ledger_find(&ch->ledger, a->uuid);
-		a->outcome = OUTCOME_FAILED;
-		snprintf(a->error, sizeof a->error, "%s", why);
-		if (r && i < begun)
-			record_not_done(ch, r, a);
+	talk_event(changes->talk, LOG_ERROR, "nothing was changed: %s", why);
+	talk_notice(changes->talk, "nothing was changed: %.150s", why);
+	for (size_t i = 0; i < changes->plan->n; i++) {
+		struct action *action = &changes->plan->actions[i];
+		struct vm_record *rec = ledger_find(&changes->ledger, action->uuid);
+		action->outcome = OUTCOME_FAILED;
+		snprintf(action->error, sizeof action->error, "%s", why);
+		if (rec && i < begun)
+			record_not_done(changes, rec, action);
 	}
 }
 
-static void log_action(struct changes *ch, const struct action *a, const char *more)
+static void log_action(struct changes *changes, const struct action *action, const char *more)
 {
-	const struct vm_sample *vm = sample_vm_by_uuid(ch->sample, a->uuid);
-	const struct vm_record *r = ledger_find(&ch->ledger, a->uuid);
-	const char *name = r ? r->name : "";
-	talk_action(ch->talk, a, vm ? vm->name : name, more);
+	const struct vm_sample *vm = sample_vm_by_uuid(changes->sample, action->uuid);
+	const struct vm_record *rec = ledger_find(&changes->ledger, action->uuid);
+	const char *name = rec ? rec->name : "";
+	talk_action(changes->talk, action, vm ? vm->name : name, more);
 }
 
 /* With what each pin would do, as the preview has it. */
-static void log_planned(struct changes *ch)
+static void log_planned(struct changes *changes)
 {
-	const struct suffer_look look = {ch->sample, ch->model->vcpus, ch->model->vms, ch->model->pcpus};
-	const struct plan *p = ch->plan;
-	struct effect *x = calloc(p->n + 1, sizeof *x);
-	size_t n = x ? effects_of(&look, p->actions, p->n, x) : 0;
-	for (size_t i = 0; i < p->n; i++) {
+	const struct suffer_look look = {
+		changes->sample, changes->model->vcpus, changes->model->vms, changes->model->pcpus};
+	const struct plan *plan = changes->plan;
+	struct effect *effect = calloc(plan->n + 1, sizeof *effect);
+	size_t n = effect ? effects_of(&look, plan->actions, plan->n, effect) : 0;
+	for (size_t i = 0; i < plan->n; i++) {
 		char does[240] = "";
 		for (size_t k = 0; k < n; k++)
-			if (x[k].action == i)
-				effect_text(&x[k], does, sizeof does);
-		log_action(ch, &p->actions[i], does);
+			if (effect[k].action == i)
+				effect_text(&effect[k], does, sizeof does);
+		log_action(changes, &plan->actions[i], does);
 	}
-	free(x);
+	free(effect);
 }
 
 /* A dry run plans the same at every tick; it is logged only when the plan has changed. */
-static bool dry_repeats(struct changes *ch)
+static bool dry_repeats(struct changes *changes)
 {
-	bool same = plan_same(ch->plan, &ch->last_dry);
-	plan_reset(&ch->last_dry);
-	for (size_t i = 0; i < ch->plan->n; i++) {
-		struct action *a = plan_add(&ch->last_dry, ch->plan->actions[i].kind);
-		if (a)
-			*a = ch->plan->actions[i];
+	bool same = plan_same(changes->plan, &changes->last_dry);
+	plan_reset(&changes->last_dry);
+	for (size_t i = 0; i < changes->plan->n; i++) {
+		struct action *action = plan_add(&changes->last_dry, changes->plan->actions[i].kind);
+		if (action)
+			*action = changes->plan->actions[i];
 	}
 	return same;
 }
 
-void changes_dry(struct changes *ch)
+void changes_dry(struct changes *changes)
 {
-	for (size_t i = 0; i < ch->plan->n; i++)
-		ch->plan->actions[i].outcome = OUTCOME_PLANNED;
-	if (!dry_repeats(ch))
-		log_planned(ch);
+	for (size_t i = 0; i < changes->plan->n; i++)
+		changes->plan->actions[i].outcome = OUTCOME_PLANNED;
+	if (!dry_repeats(changes))
+		log_planned(changes);
 }
 
-enum carried changes_carry_out(struct changes *ch, struct steering *on, struct err *e)
+enum carried changes_carry_out(struct changes *changes, struct steering *on, struct err *err)
 {
 	size_t begun;
-	ch->undo_group++;
-	if (owner_take(ch, on, e) < 0) {
-		refuse(ch, 0, e->msg);
+	changes->undo_group++;
+	if (owner_take(changes, on, err) < 0) {
+		refuse(changes, 0, err->msg);
 		return NOT_OURS;
 	}
-	if (journal_first(ch, &begun, e) < 0) {
-		refuse(ch, begun, e->msg);
+	if (journal_first(changes, &begun, err) < 0) {
+		refuse(changes, begun, err->msg);
 		return NO_JOURNAL;
 	}
-	ch->b->ops->apply(ch->b, ch->plan->actions, ch->plan->n);
-	for (size_t i = 0; i < ch->plan->n; i++) {
-		record_outcome(ch, &ch->plan->actions[i]);
-		log_action(ch, &ch->plan->actions[i], ch->plan->actions[i].error);
+	changes->b->ops->apply(changes->b, changes->plan->actions, changes->plan->n);
+	for (size_t i = 0; i < changes->plan->n; i++) {
+		record_outcome(changes, &changes->plan->actions[i]);
+		log_action(changes, &changes->plan->actions[i], changes->plan->actions[i].error);
 	}
-	if (ch->journal && journal_compact(ch->journal, &ch->ledger, false, e) < 0)
-		talk_event(ch->talk, LOG_ERROR, "%s", e->msg);
+	if (changes->journal && journal_compact(changes->journal, &changes->ledger, false, err) < 0)
+		talk_event(changes->talk, LOG_ERROR, "%s", err->msg);
 	return CARRIED;
 }

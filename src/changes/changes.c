@@ -7,101 +7,101 @@
 
 #include "vmtop/text.h"
 
-int changes_init(struct changes *ch)
+int changes_init(struct changes *changes)
 {
-	ch->undo = calloc(UNDO_MAX, sizeof *ch->undo);
-	ch->asked = calloc(ASKED_MAX, sizeof *ch->asked);
-	return ch->undo && ch->asked ? 0 : -1;
+	changes->undo = calloc(UNDO_MAX, sizeof *changes->undo);
+	changes->asked = calloc(ASKED_MAX, sizeof *changes->asked);
+	return changes->undo && changes->asked ? 0 : -1;
 }
 
-void changes_done(struct changes *ch)
+void changes_done(struct changes *changes)
 {
 	struct err ignored = ERR_INIT;
-	bool left = changes_in_force(ch) > 0;
-	if (ch->journal && left) /* ages as they are now; else as they were */
-		journal_compact(ch->journal, &ch->ledger, true, &ignored);
-	journal_close(ch->journal, !left);
-	plan_done(&ch->last_dry);
-	plan_done(&ch->preview.plan);
-	ledger_done(&ch->ledger);
-	free(ch->undo);
-	free(ch->asked);
+	bool left = changes_in_force(changes) > 0;
+	if (changes->journal && left) /* ages as they are now; else as they were */
+		journal_compact(changes->journal, &changes->ledger, true, &ignored);
+	journal_close(changes->journal, !left);
+	plan_done(&changes->last_dry);
+	plan_done(&changes->preview.plan);
+	ledger_done(&changes->ledger);
+	free(changes->undo);
+	free(changes->asked);
 }
 
-bool changes_allowed(struct changes *ch)
+bool changes_allowed(struct changes *changes)
 {
-	if (!ch->cfg->readonly && !ch->status->readonly)
+	if (!changes->cfg->readonly && !changes->status->readonly)
 		return true;
-	talk_notice(ch->talk, "read-only: %s",
-		*ch->status->readonly_why ? ch->status->readonly_why : "asked for by --readonly");
+	talk_notice(changes->talk, "read-only: %s",
+		*changes->status->readonly_why ? changes->status->readonly_why : "asked for by --readonly");
 	return false;
 }
 
-const char *changes_host(const struct changes *ch)
+const char *changes_host(const struct changes *changes)
 {
-	return *ch->status->host ? ch->status->host : ch->status->uri;
+	return *changes->status->host ? changes->status->host : changes->status->uri;
 }
 
-size_t changes_in_force(const struct changes *ch)
+size_t changes_in_force(const struct changes *changes)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < ch->ledger.n; i++)
-		n += (size_t)record_changes(&ch->ledger.vms[i]);
+	for (size_t i = 0; i < changes->ledger.n; i++)
+		n += (size_t)record_changes(&changes->ledger.vms[i]);
 	return n;
 }
 
-const struct vm_sample *changes_vm(const struct changes *ch, const uint8_t uuid[UUID_BYTES])
+const struct vm_sample *changes_vm(const struct changes *changes, const uint8_t uuid[UUID_BYTES])
 {
-	const struct vm_sample *vm = sample_vm_by_uuid(ch->sample, uuid);
+	const struct vm_sample *vm = sample_vm_by_uuid(changes->sample, uuid);
 	return vm && vm->id >= 0 && !vm->hung_since_ns ? vm : NULL;
 }
 
-int changes_read_journal(struct changes *ch, struct err *e)
+int changes_read_journal(struct changes *changes, struct err *err)
 {
-	struct journal_doubts d;
-	int rc = journal_load(changes_host(ch), &ch->ledger, &d, e);
-	for (size_t i = 0; rc > 0 && i < d.n && i < JOURNAL_DOUBTS && !ch->said_doubts; i++)
-		talk_event(
-			ch->talk, LOG_ERROR, "line %zu of the journal is not used: %s", d.lines[i], d.why[i]);
-	if (rc > 0 && d.n > JOURNAL_DOUBTS && !ch->said_doubts)
-		talk_event(ch->talk, LOG_ERROR, "nor are %zu more", d.n - JOURNAL_DOUBTS);
-	ch->said_doubts |= rc > 0 && d.n > 0;
+	struct journal_doubts doubts;
+	int rc = journal_load(changes_host(changes), &changes->ledger, &doubts, err);
+	for (size_t i = 0; rc > 0 && i < doubts.n && i < JOURNAL_DOUBTS && !changes->said_doubts; i++)
+		talk_event(changes->talk, LOG_ERROR, "line %zu of the journal is not used: %s",
+			doubts.lines[i], doubts.why[i]);
+	if (rc > 0 && doubts.n > JOURNAL_DOUBTS && !changes->said_doubts)
+		talk_event(changes->talk, LOG_ERROR, "nor are %zu more", doubts.n - JOURNAL_DOUBTS);
+	changes->said_doubts |= rc > 0 && doubts.n > 0;
 	return rc;
 }
 
 /* Its notes become ours, so that "as found" stays what it was before any vmtop. */
-static void inherit(struct changes *ch)
+static void inherit(struct changes *changes)
 {
-	struct err e = ERR_INIT;
+	struct err err = ERR_INIT;
 	size_t vms = 0;
-	if (changes_read_journal(ch, &e) < 0) {
-		talk_event(ch->talk, LOG_ERROR, "%s", e.msg);
-		ch->unread = e;
+	if (changes_read_journal(changes, &err) < 0) {
+		talk_event(changes->talk, LOG_ERROR, "%s", err.msg);
+		changes->unread = err;
 	}
-	for (size_t i = 0; i < ch->ledger.n; i++)
-		vms += record_changes(&ch->ledger.vms[i]) > 0;
-	ch->inherited = vms > 0;
+	for (size_t i = 0; i < changes->ledger.n; i++)
+		vms += record_changes(&changes->ledger.vms[i]) > 0;
+	changes->inherited = vms > 0;
 	if (vms)
-		talk_event(ch->talk, LOG_EVENT,
+		talk_event(changes->talk, LOG_EVENT,
 			"an earlier vmtop left its changes on up to %zu VM%s; U or vmtop --restore puts them back",
 			vms, text_s(vms));
 }
 
-void changes_begin(struct changes *ch)
+void changes_begin(struct changes *changes)
 {
-	if (!ch->core->ops->lasting)
+	if (!changes->core->ops->lasting)
 		return;
-	long owner = journal_owner(changes_host(ch));
-	ch->watches = owner != 0;
-	owner_begin(ch);
-	enum log_kind kind = ch->cfg->auto_cpu || ch->cfg->auto_memory ? LOG_ERROR : LOG_EVENT;
-	if (ch->said_other)
+	long owner = journal_owner(changes_host(changes));
+	changes->watches = owner != 0;
+	owner_begin(changes);
+	enum log_kind kind = changes->cfg->auto_cpu || changes->cfg->auto_memory ? LOG_ERROR : LOG_EVENT;
+	if (changes->said_other)
 		;
 	else if (owner > 0)
-		talk_event(ch->talk, kind, "vmtop with process id %ld steers this host; this one watches",
-			owner);
+		talk_event(changes->talk, kind,
+			"vmtop with process id %ld steers this host; this one watches", owner);
 	else if (owner < 0)
-		talk_event(ch->talk, kind, "another vmtop steers this host; this one watches");
-	if (!ch->watches)
-		inherit(ch);
+		talk_event(changes->talk, kind, "another vmtop steers this host; this one watches");
+	if (!changes->watches)
+		inherit(changes);
 }

@@ -72,19 +72,19 @@ struct changes {
 	int64_t stamped_ns; /* when the journal was told how long they have been away; 0: never */
 };
 
-/* The pointers of *ch to what is the engine's are set by the caller before. -1: out of memory. */
-int changes_init(struct changes *ch);
+/* The pointers of *changes to what is the engine's are set by the caller before. -1: out of memory. */
+int changes_init(struct changes *changes);
 /* Reads what an earlier run left, and says so, or who steers. */
-void changes_begin(struct changes *ch);
+void changes_begin(struct changes *changes);
 /* Ages as they are now go to the journal, which goes away when nothing is left to put back. */
-void changes_done(struct changes *ch);
-const char *changes_host(const struct changes *ch); /* what the journal is called by */
+void changes_done(struct changes *changes);
+const char *changes_host(const struct changes *changes); /* what the journal is called by */
 /* As journal_load(); says what cannot be. */
-int changes_read_journal(struct changes *ch, struct err *e);
-size_t changes_in_force(const struct changes *ch); /* objects that are not as found because of us */
-bool changes_allowed(struct changes *ch);          /* not read-only; else says why */
+int changes_read_journal(struct changes *changes, struct err *err);
+size_t changes_in_force(const struct changes *changes); /* objects that are not as found because of us */
+bool changes_allowed(struct changes *changes);          /* not read-only; else says why */
 /* NULL: not there, not running, or its monitor does not answer. */
-const struct vm_sample *changes_vm(const struct changes *ch, const uint8_t uuid[UUID_BYTES]);
+const struct vm_sample *changes_vm(const struct changes *changes, const uint8_t uuid[UUID_BYTES]);
 
 /* apply.c: carries the plan out: journal first, then the backend, then ledger, undo and log. */
 enum carried {
@@ -92,42 +92,43 @@ enum carried {
 	NOT_OURS,   /* another vmtop holds the host; *on says what has to wait */
 	NO_JOURNAL, /* the journal cannot be written: nothing was changed */
 };
-enum carried changes_carry_out(struct changes *ch, struct steering *on, struct err *e);
-void changes_dry(struct changes *ch); /* the same as --dry-run has it: said when it changes */
+enum carried changes_carry_out(struct changes *changes, struct steering *on, struct err *err);
+void changes_dry(struct changes *changes); /* the same as --dry-run has it: said when it changes */
 /* Opens the journal if changes here need one. */
-int apply_journal(struct changes *ch, struct err *e);
+int apply_journal(struct changes *changes, struct err *err);
 /* Nothing of ours is left on this object (enum journal_object or a vCPU). */
-void apply_forget(struct changes *ch, struct vm_record *r, int object);
+void apply_forget(struct changes *changes, struct vm_record *rec, int object);
 /* The same for a vCPU whose pin is none of ours (any more), with what marks it as ours at the guest. -1: that
  * is still there, and so is the record. */
-int apply_disown(struct changes *ch, struct vm_record *r, int vcpu);
-void apply_found_anew(struct changes *ch, const struct vm_record *r); /* its balloon's sizes moved */
+int apply_disown(struct changes *changes, struct vm_record *rec, int vcpu);
+void apply_found_anew(struct changes *changes, const struct vm_record *rec); /* its balloon's sizes moved */
 
 /* asked.c: changes that were asked for, as actions of the plan. They return how many actions they made (0: it
  * is so already, or could not be put back), -1 when memory ran out. */
-void asked_hold(struct changes *ch, const struct vm_sample *vm); /* out of AUTO until released */
-int asked_pin(struct changes *ch, const struct vm_sample *vm, const struct vcpu_sample *v,
+void asked_hold(struct changes *changes, const struct vm_sample *vm); /* out of AUTO until released */
+int asked_pin(struct changes *changes, const struct vm_sample *vm, const struct vcpu_sample *vcpu,
 	const struct cpuset *to, enum reason why);
-int asked_balloon(struct changes *ch, const struct vm_sample *vm, int64_t to_kib, enum reason why);
-int asked_period(struct changes *ch, const struct vm_sample *vm, int to_s, enum reason why);
-int asked_shares(struct changes *ch, const struct vm_sample *vm, int from, int to, enum reason why);
+int asked_balloon(struct changes *changes, const struct vm_sample *vm, int64_t to_kib, enum reason why);
+int asked_period(struct changes *changes, const struct vm_sample *vm, int to_s, enum reason why);
+int asked_shares(struct changes *changes, const struct vm_sample *vm, int from, int to, enum reason why);
 
 /* manual.c: by hand */
-bool manual_ask(struct changes *ch, const struct command *c); /* false: too many wait already */
+bool manual_ask(struct changes *changes, const struct command *cmd); /* false: too many wait already */
 /* What was asked for, as actions of the plan, and with `periods` the statistics of guests that have none. -1:
  * out of memory. */
-int manual_plan(struct changes *ch, bool periods);
+int manual_plan(struct changes *changes, bool periods);
 
 /* preview.c: a plan that is shown first. */
-void preview_begin(struct changes *ch, struct plan *ghosts, struct vf64 after_pct); /* takes the actions */
-void preview_drop(struct changes *ch);
-void preview_leave_out(struct changes *ch, const uint8_t uuid[UUID_BYTES], int vcpu, bool out);
-int preview_apply(struct changes *ch); /* the ghosts become actions; -1: out of memory */
+void preview_begin(
+	struct changes *changes, struct plan *ghosts, struct vf64 after_pct); /* takes the actions */
+void preview_drop(struct changes *changes);
+void preview_leave_out(struct changes *changes, const uint8_t uuid[UUID_BYTES], int vcpu, bool out);
+int preview_apply(struct changes *changes); /* the ghosts become actions; -1: out of memory */
 
 /* undo.c */
-int undo_last(struct changes *ch);        /* plans to take back the last group of changes */
-int undo_count(const struct changes *ch); /* how many that would be */
-void undo_push(struct changes *ch, const struct action *a);
+int undo_last(struct changes *changes);        /* plans to take back the last group of changes */
+int undo_count(const struct changes *changes); /* how many that would be */
+void undo_push(struct changes *changes, const struct action *action);
 
 /* restore.c */
 /* Objects that need no call any more to be as found. */
@@ -138,16 +139,16 @@ struct settled {
 
 /* Only VMs that match the pattern, if any; statistics periods alone unless pins_and_balloons. Adds to *back.
  */
-int restore_plan(struct changes *ch, const char *pattern, bool pins_and_balloons, size_t *back);
-int restore_all(struct changes *ch);     /* by hand: settles, plans, holds, and says so */
-int restore_periods(struct changes *ch); /* statistics that we switched on */
+int restore_plan(struct changes *changes, const char *pattern, bool pins_and_balloons, size_t *back);
+int restore_all(struct changes *changes);     /* by hand: settles, plans, holds, and says so */
+int restore_periods(struct changes *changes); /* statistics that we switched on */
 /* Forgets what is no longer ours to put back: changed by somebody else, unplugged, or as found already. */
-struct settled restore_settle(struct changes *ch, const char *pattern);
+struct settled restore_settle(struct changes *changes, const char *pattern);
 /* Closes the entries of VMs that are gone for good since grace_ns or longer. */
-void restore_close(struct changes *ch, const char *pattern, int64_t grace_ns);
+void restore_close(struct changes *changes, const char *pattern, int64_t grace_ns);
 /* The same for those that have been away for too long, unless the hypervisor has a saved image of them. */
-void restore_saved(struct changes *ch);
-bool restore_named(const char *pattern, const struct vm_record *r);
+void restore_saved(struct changes *changes);
+bool restore_named(const char *pattern, const struct vm_record *rec);
 
 /* leave.c: the way out, and putting back for others. What the engine lends for it: */
 struct leave_hands {
@@ -157,25 +158,25 @@ struct leave_hands {
 	void (*tell)(void *arg);               /* the log has new lines */
 	int fd;                                /* readable when hurried() is worth asking; -1: never */
 };
-/* As engine_leave(): 0, or -1 and ch->left says what is not put back. */
-int leave(struct changes *ch, const struct leave_hands *by, bool restore);
+/* As engine_leave(): 0, or -1 and changes->left says what is not put back. */
+int leave(struct changes *changes, const struct leave_hands *by, bool restore);
 /* As engine_restore_journal(). */
-int leave_aloud(
-	struct changes *ch, const struct leave_hands *by, const char *pattern, FILE *out, struct err *e);
+int leave_aloud(struct changes *changes, const struct leave_hands *by, const char *pattern, FILE *out,
+	struct err *err);
 
 /* owner.c: the claim on the host that is steered. */
-void owner_begin(struct changes *ch); /* says who steers */
+void owner_begin(struct changes *changes); /* says who steers */
 /* Before a step's plan: AUTO claims the host, or waits while another one has it. True: it waited, and goes
  * on. */
-bool owner_step(struct changes *ch, struct steering *on);
+bool owner_step(struct changes *changes, struct steering *on);
 /* Before the changes of the plan: the claim is ours (0), or they must not be made. Whoever only puts its own
  * changes back needs none. */
-int owner_take(struct changes *ch, struct steering *on, struct err *e);
+int owner_take(struct changes *changes, struct steering *on, struct err *err);
 
 /* watch.c: what a sample tells: who came, who went, who else is at work. */
-void changes_watch(struct changes *ch, bool first);
+void changes_watch(struct changes *changes, bool first);
 /* Balloons that somebody else set, by the memory controller (parallel to the sample's VMs): said once, and
  * not ours to put back. */
-void changes_foreign_balloons(struct changes *ch, const struct mem_status *status);
+void changes_foreign_balloons(struct changes *changes, const struct mem_status *status);
 
 #endif

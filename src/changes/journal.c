@@ -29,9 +29,9 @@ struct journal {
 	char uri[512];
 };
 
-static int fail(struct err *e, const char *what, const char *path)
+static int fail(struct err *err, const char *what, const char *path)
 {
-	return err_set(e, ERR_RUNTIME, "cannot %s the journal %s: %s", what, path, strerror(errno));
+	return err_set(err, ERR_RUNTIME, "cannot %s the journal %s: %s", what, path, strerror(errno));
 }
 
 /* Locks of the open file, not of the process: they go with the descriptor, also after a crash. */
@@ -53,14 +53,15 @@ static long named_owner(int fd)
 	return pid > 0 ? pid : -1;
 }
 
-/* The folder of a journal; *name becomes what the journal is called in it. -1: errno, and e if any, say why.
+/* The folder of a journal; *name becomes what the journal is called in it. -1: errno, and err if any, say
+ * why.
  */
-static int open_folder(const char *path, const char **name, struct err *e)
+static int open_folder(const char *path, const char **name, struct err *err)
 {
 	char dir[JOURNAL_PATH];
 	*name = strrchr(path, '/') + 1;
 	snprintf(dir, sizeof dir, "%.*s", (int)(*name - path - 1), path);
-	return folder_open(*dir ? dir : "/", e);
+	return folder_open(*dir ? dir : "/", err);
 }
 
 long journal_owner(const char *uri)
@@ -115,68 +116,68 @@ static bool still_there(const struct journal *j)
 }
 
 /* The error for whoever comes second; pid as journal_owner() says. Returns -1. */
-static int taken(long pid, struct err *e)
+static int taken(long pid, struct err *err)
 {
 	char who[64] = "another vmtop";
 	if (pid > 0)
 		snprintf(who, sizeof who, "vmtop with process id %ld", pid);
-	return err_set(e, ERR_RUNTIME, "%s steers this host already; this one only watches", who);
+	return err_set(err, ERR_RUNTIME, "%s steers this host already; this one only watches", who);
 }
 
-static int open_locked(struct journal *j, struct err *e)
+static int open_locked(struct journal *j, struct err *err)
 {
 	struct flock l;
 	for (int tries = 0; tries < 8; tries++) {
 		j->fd = openat(j->dir, j->name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (j->fd < 0)
-			return fail(e, "open", j->path);
+			return fail(err, "open", j->path);
 		if (lock(j->fd, F_OFD_SETLK, &l) < 0)
-			return errno == EAGAIN || errno == EACCES ? taken(named_owner(j->fd), e)
-								  : fail(e, "lock", j->path);
+			return errno == EAGAIN || errno == EACCES ? taken(named_owner(j->fd), err)
+								  : fail(err, "lock", j->path);
 		if (still_there(j))
 			return 0;
 		close(j->fd);
 		j->fd = -1;
 	}
 	errno = EAGAIN;
-	return fail(e, "open", j->path);
+	return fail(err, "open", j->path);
 }
 
 /* A torn line at the end of a crashed run must not swallow the next one. */
-static int begin(struct journal *j, struct err *e)
+static int begin(struct journal *j, struct err *err)
 {
 	struct stat st;
 	char last = '\n';
 	if (fstat(j->fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return fail(e, "open", j->path);
+		return fail(err, "open", j->path);
 	if (st.st_uid != geteuid())
-		return err_set(e, ERR_RUNTIME,
+		return err_set(err, ERR_RUNTIME,
 			"the journal %s belongs to another user: look at it, move it away, and start again",
 			j->path);
 	j->size = j->clean = st.st_size;
 	if (st.st_size && pread(j->fd, &last, 1, st.st_size - 1) != 1)
-		return fail(e, "read", j->path);
+		return fail(err, "read", j->path);
 	if ((last != '\n' && append(j, "\n", 1) < 0) || write_head(j) < 0)
-		return fail(e, "write", j->path);
+		return fail(err, "write", j->path);
 	journal_sweep(j->dir, j->name);
 	return 0;
 }
 
-struct journal *journal_open(const char *uri, struct err *e)
+struct journal *journal_open(const char *uri, struct err *err)
 {
 	struct journal *j = calloc(1, sizeof *j);
 	if (!j) {
-		err_set(e, ERR_NOMEM, "out of memory");
+		err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
 	j->fd = j->dir = -1;
 	snprintf(j->uri, sizeof j->uri, "%s", uri);
 	if (journal_path(j->path, sizeof j->path, uri) < 0)
-		err_set(e, ERR_RUNTIME, "no home folder for the journal: set XDG_STATE_HOME");
+		err_set(err, ERR_RUNTIME, "no home folder for the journal: set XDG_STATE_HOME");
 	else if (journal_folders(j->path) < 0)
-		err_set(e, ERR_RUNTIME, "cannot create the folder of %s: %s", j->path, strerror(errno));
-	else if ((j->dir = open_folder(j->path, &j->name, e)) >= 0 && open_locked(j, e) == 0 &&
-		 begin(j, e) == 0)
+		err_set(err, ERR_RUNTIME, "cannot create the folder of %s: %s", j->path, strerror(errno));
+	else if ((j->dir = open_folder(j->path, &j->name, err)) >= 0 && open_locked(j, err) == 0 &&
+		 begin(j, err) == 0)
 		return j;
 	if (j->fd >= 0)
 		close(j->fd);
@@ -198,85 +199,85 @@ void journal_close(struct journal *j, bool remove)
 }
 
 int journal_note(
-	struct journal *j, enum journal_word word, const struct vm_record *r, int object, struct err *e)
+	struct journal *j, enum journal_word word, const struct vm_record *rec, int object, struct err *err)
 {
 	size_t len = 0;
-	char *text = journal_line(word, r, object, &len);
+	char *text = journal_line(word, rec, object, &len);
 	errno = ENOMEM;
 	int rc = text ? append(j, text, len) : -1;
 	free(text);
-	return rc < 0 ? fail(e, "write", j->path) : 0;
+	return rc < 0 ? fail(err, "write", j->path) : 0;
 }
 
-int journal_sync(struct journal *j, struct err *e)
+int journal_sync(struct journal *j, struct err *err)
 {
-	return fdatasync(j->fd) < 0 ? fail(e, "sync", j->path) : 0;
+	return fdatasync(j->fd) < 0 ? fail(err, "sync", j->path) : 0;
 }
 
 /* The lines that lead to the record as it is. */
 static int write_vcpu(
-	struct journal *j, const struct vm_record *r, const struct vcpu_record *v, struct err *e)
+	struct journal *j, const struct vm_record *rec, const struct vcpu_record *vcpu, struct err *err)
 {
-	struct vcpu_record only = *v;
-	struct vm_record one = *r;
+	struct vcpu_record only = *vcpu;
+	struct vm_record one = *rec;
 	one.vcpus = &only;
 	one.n_vcpus = 1;
-	if (journal_note(j, JOURNAL_FOUND, &one, v->id, e) < 0)
+	if (journal_note(j, JOURNAL_FOUND, &one, vcpu->id, err) < 0)
 		return -1;
-	only.wrote = v->before;
-	if (v->unsure && journal_note(j, JOURNAL_WROTE, &one, v->id, e) < 0)
+	only.wrote = vcpu->before;
+	if (vcpu->unsure && journal_note(j, JOURNAL_WROTE, &one, vcpu->id, err) < 0)
 		return -1;
-	only.wrote = v->wrote;
-	return journal_note(j, v->unsure ? JOURNAL_WILL : JOURNAL_WROTE, &one, v->id, e);
+	only.wrote = vcpu->wrote;
+	return journal_note(j, vcpu->unsure ? JOURNAL_WILL : JOURNAL_WROTE, &one, vcpu->id, err);
 }
 
-static int write_balloon(struct journal *j, const struct vm_record *r, struct err *e)
+static int write_balloon(struct journal *j, const struct vm_record *rec, struct err *err)
 {
-	const int64_t steps[] = {r->low_kib, r->high_kib, r->wrote_kib};
-	struct vm_record one = *r;
-	int rc = journal_note(j, JOURNAL_FOUND, r, JOURNAL_BALLOON, e);
+	const int64_t steps[] = {rec->low_kib, rec->high_kib, rec->wrote_kib};
+	struct vm_record one = *rec;
+	int rc = journal_note(j, JOURNAL_FOUND, rec, JOURNAL_BALLOON, err);
 	for (size_t i = 0; i < 3 && rc == 0; i++) {
 		one.wrote_kib = steps[i];
-		rc = journal_note(j, JOURNAL_WROTE, &one, JOURNAL_BALLOON, e);
+		rc = journal_note(j, JOURNAL_WROTE, &one, JOURNAL_BALLOON, err);
 	}
 	return rc;
 }
 
 static int write_kept(
-	struct journal *j, const struct vm_record *r, const struct kept *k, int object, struct err *e)
+	struct journal *j, const struct vm_record *rec, const struct kept *kept, int object, struct err *err)
 {
-	struct vm_record one = *r;
-	*(object == JOURNAL_PERIOD ? &one.period : &one.shares) = (struct kept){.wrote = k->before};
-	if (journal_note(j, JOURNAL_FOUND, r, object, e) < 0 ||
-		journal_note(j, JOURNAL_WROTE, &one, object, e) < 0)
+	struct vm_record one = *rec;
+	*(object == JOURNAL_PERIOD ? &one.period : &one.shares) = (struct kept){.wrote = kept->before};
+	if (journal_note(j, JOURNAL_FOUND, rec, object, err) < 0 ||
+		journal_note(j, JOURNAL_WROTE, &one, object, err) < 0)
 		return -1;
-	return k->before == k->wrote ? 0 : journal_note(j, JOURNAL_WILL, r, object, e);
+	return kept->before == kept->wrote ? 0 : journal_note(j, JOURNAL_WILL, rec, object, err);
 }
 
-static int write_record(struct journal *j, const struct vm_record *r, struct err *e)
+static int write_record(struct journal *j, const struct vm_record *rec, struct err *err)
 {
-	for (size_t i = 0; i < r->n_vcpus; i++)
-		if (write_vcpu(j, r, &r->vcpus[i], e) < 0)
+	for (size_t i = 0; i < rec->n_vcpus; i++)
+		if (write_vcpu(j, rec, &rec->vcpus[i], err) < 0)
 			return -1;
-	if (r->wrote_kib >= 0 && write_balloon(j, r, e) < 0)
+	if (rec->wrote_kib >= 0 && write_balloon(j, rec, err) < 0)
 		return -1;
-	if (r->period.wrote >= 0 && write_kept(j, r, &r->period, JOURNAL_PERIOD, e) < 0)
+	if (rec->period.wrote >= 0 && write_kept(j, rec, &rec->period, JOURNAL_PERIOD, err) < 0)
 		return -1;
-	return r->shares.wrote >= 0 ? write_kept(j, r, &r->shares, JOURNAL_SHARES, e) : 0;
+	return rec->shares.wrote >= 0 ? write_kept(j, rec, &rec->shares, JOURNAL_SHARES, err) : 0;
 }
 
-static int write_anew(struct journal *j, const struct ledger *l, struct err *e)
+static int write_anew(struct journal *j, const struct ledger *ledger, struct err *err)
 {
 	struct flock how;
 	if (lock(j->fd, F_OFD_SETLK, &how) < 0 || write_head(j) < 0)
-		return fail(e, "write", j->path);
-	for (size_t i = 0; i < l->n; i++)
-		if (record_changes(&l->vms[i]) && write_record(j, &l->vms[i], e) < 0)
+		return fail(err, "write", j->path);
+	for (size_t i = 0; i < ledger->n; i++)
+		if (record_changes(&ledger->vms[i]) && write_record(j, &ledger->vms[i], err) < 0)
 			return -1;
-	return journal_sync(j, e);
+	return journal_sync(j, err);
 }
 
-int journal_compact(struct journal *j, const struct ledger *l, bool now, struct err *e)
+int journal_compact(struct journal *j, const struct ledger *ledger, bool now, struct err *err)
 {
 	off_t limit = max_of(COMPACT_FACTOR * j->clean, COMPACT_ABOVE);
 	if (!now && j->size < limit)
@@ -284,14 +285,14 @@ int journal_compact(struct journal *j, const struct ledger *l, bool now, struct 
 	struct journal fresh = *j;
 	char temporary[JOURNAL_PATH];
 	if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", j->name) >= (int)sizeof temporary)
-		return err_set(e, ERR_RUNTIME, "the path of the journal is too long: %s", j->path);
+		return err_set(err, ERR_RUNTIME, "the path of the journal is too long: %s", j->path);
 	fresh.fd = folder_temporary(j->dir, temporary, O_APPEND);
 	fresh.size = 0;
 	if (fresh.fd < 0)
-		return fail(e, "write anew", j->path);
-	if (write_anew(&fresh, l, e) < 0 || renameat(j->dir, temporary, j->dir, j->name) < 0) {
-		if (!e->code)
-			fail(e, "write anew", j->path);
+		return fail(err, "write anew", j->path);
+	if (write_anew(&fresh, ledger, err) < 0 || renameat(j->dir, temporary, j->dir, j->name) < 0) {
+		if (!err->code)
+			fail(err, "write anew", j->path);
 		unlinkat(j->dir, temporary, 0);
 		close(fresh.fd);
 		return -1;
@@ -304,40 +305,40 @@ int journal_compact(struct journal *j, const struct ledger *l, bool now, struct 
 }
 
 /* A run of a newer vmtop has written into it. */
-static bool is_newer(FILE *f)
+static bool is_newer(FILE *file)
 {
 	static const char head[] = "{\"vmtop\":";
 	char *line = NULL;
 	size_t cap = 0;
 	bool newer = false;
-	while (!newer && getline(&line, &cap, f) > 0)
+	while (!newer && getline(&line, &cap, file) > 0)
 		newer = strncmp(line, head, sizeof head - 1) == 0 &&
 			strtol(line + sizeof head - 1, NULL, 10) > JOURNAL_FORMAT;
 	free(line);
-	rewind(f);
+	rewind(file);
 	return newer;
 }
 
 /* A line that cannot be is counted, the first one is named; the others count all the same. */
-static void load_stream(FILE *f, struct ledger *l, struct journal_doubts *d)
+static void load_stream(FILE *file, struct ledger *ledger, struct journal_doubts *doubts)
 {
 	char *line = NULL;
 	size_t cap = 0, number = 0;
 	ssize_t n;
-	while ((n = getline(&line, &cap, f)) > 0) {
+	while ((n = getline(&line, &cap, file)) > 0) {
 		const char *why = NULL;
 		number++;
 		if (line[n - 1] == '\n') /* else torn off by a crash */
-			why = journal_take_line(l, line, (size_t)n);
-		if (why && d->n++ < JOURNAL_DOUBTS) {
-			d->lines[d->n - 1] = number;
-			d->why[d->n - 1] = why;
+			why = journal_take_line(ledger, line, (size_t)n);
+		if (why && doubts->n++ < JOURNAL_DOUBTS) {
+			doubts->lines[doubts->n - 1] = number;
+			doubts->why[doubts->n - 1] = why;
 		}
 	}
 	free(line);
 }
 
-static int refuse_file(const char *path, const struct stat *st, struct err *e)
+static int refuse_file(const char *path, const struct stat *st, struct err *err)
 {
 	const char *why = "too large";
 	if (!S_ISREG(st->st_mode))
@@ -346,49 +347,50 @@ static int refuse_file(const char *path, const struct stat *st, struct err *e)
 		why = "it belongs to another user";
 	else if (st->st_mode & 022)
 		why = "others may write to it";
-	return err_set(e, ERR_RUNTIME, "cannot read the journal %s: %s", path, why);
+	return err_set(err, ERR_RUNTIME, "cannot read the journal %s: %s", path, why);
 }
 
-static int load_fd(int fd, const char *path, struct ledger *l, struct journal_doubts *d, struct err *e)
+static int load_fd(
+	int fd, const char *path, struct ledger *ledger, struct journal_doubts *doubts, struct err *err)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
-		return fail(e, "read", path);
+		return fail(err, "read", path);
 	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022 || st.st_size > JOURNAL_MAX)
-		return refuse_file(path, &st, e);
+		return refuse_file(path, &st, err);
 	int own = dup(fd);
-	FILE *f = own < 0 ? NULL : fdopen(own, "r");
-	if (!f) {
+	FILE *file = own < 0 ? NULL : fdopen(own, "r");
+	if (!file) {
 		if (own >= 0)
 			close(own);
-		return fail(e, "read", path);
+		return fail(err, "read", path);
 	}
-	bool newer = is_newer(f);
+	bool newer = is_newer(file);
 	if (newer)
-		err_set(e, ERR_RUNTIME,
+		err_set(err, ERR_RUNTIME,
 			"the journal %s is of a newer vmtop: only that one can put back what it says", path);
 	else
-		load_stream(f, l, d);
-	fclose(f);
+		load_stream(file, ledger, doubts);
+	fclose(file);
 	return newer ? -1 : 1;
 }
 
-int journal_load(const char *uri, struct ledger *l, struct journal_doubts *d, struct err *e)
+int journal_load(const char *uri, struct ledger *ledger, struct journal_doubts *doubts, struct err *err)
 {
 	char path[JOURNAL_PATH];
 	const char *name;
-	d->n = 0;
+	doubts->n = 0;
 	if (journal_path(path, sizeof path, uri) < 0)
 		return 0;
-	int dir = open_folder(path, &name, e);
+	int dir = open_folder(path, &name, err);
 	if (dir < 0)
-		return errno == ENOENT ? (e->code = ERR_NONE, 0) : -1;
+		return errno == ENOENT ? (err->code = ERR_NONE, 0) : -1;
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), saved = errno;
 	close(dir);
 	errno = saved;
 	if (fd < 0)
-		return errno == ENOENT ? 0 : fail(e, "read", path);
-	int rc = load_fd(fd, path, l, d, e);
+		return errno == ENOENT ? 0 : fail(err, "read", path);
+	int rc = load_fd(fd, path, ledger, doubts, err);
 	close(fd);
 	return rc;
 }

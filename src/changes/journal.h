@@ -25,20 +25,20 @@ int journal_folders(const char *path); /* mkdir -p, 0700, of the folder that hol
 /* Removes what a vmtop that was killed while it wrote the journal anew has left; for the holder of the lock.
  */
 void journal_sweep(int dir, const char *name);
-/* Opens (creates 0600, follows no symlink) and locks. NULL: e says who holds it or what failed. */
-struct journal *journal_open(const char *uri, struct err *e);
+/* Opens (creates 0600, follows no symlink) and locks. NULL: err says who holds it or what failed. */
+struct journal *journal_open(const char *uri, struct err *err);
 /* remove: nothing of ours is left on the host. */
 void journal_close(struct journal *j, bool remove);
 /* Who holds the lock: the process id, 0 nobody, -1 somebody who left no name. */
 long journal_owner(const char *uri);
-/* Adds the line `word` on one object of r, as r is now. A line that could not be written whole leaves no
+/* Adds the line `word` on one object of rec, as rec is now. A line that could not be written whole leaves no
  * trace. */
 int journal_note(
-	struct journal *j, enum journal_word word, const struct vm_record *r, int object, struct err *e);
-int journal_sync(struct journal *j, struct err *e);
-/* Writes the file anew, with what l says and nothing else, when it has grown well beyond that; `now` at
+	struct journal *j, enum journal_word word, const struct vm_record *rec, int object, struct err *err);
+int journal_sync(struct journal *j, struct err *err);
+/* Writes the file anew, with what ledger says and nothing else, when it has grown well beyond that; `now` at
  * once. The lock goes over to the new file. */
-int journal_compact(struct journal *j, const struct ledger *l, bool now, struct err *e);
+int journal_compact(struct journal *j, const struct ledger *ledger, bool now, struct err *err);
 /* Lines of a journal that cannot be: how many, and what is wrong with the first of them. */
 enum { JOURNAL_DOUBTS = 8 };
 struct journal_doubts {
@@ -47,12 +47,12 @@ struct journal_doubts {
 };
 /* Reads the journal of an earlier run into the ledger. 1: there was one, 0: none, -1: unreadable. A line that
  * was cut off by a crash is passed over. */
-int journal_load(const char *uri, struct ledger *l, struct journal_doubts *d, struct err *e);
+int journal_load(const char *uri, struct ledger *ledger, struct journal_doubts *doubts, struct err *err);
 
 /* journal_line.c. The text, *len bytes with its line break and no terminator, is the caller's to free.
  * NULL: out of memory. */
-char *journal_line(enum journal_word word, const struct vm_record *r, int object, size_t *len);
+char *journal_line(enum journal_word word, const struct vm_record *rec, int object, size_t *len);
 /* NULL, or why the line cannot be; the ledger is then as before. */
-const char *journal_take_line(struct ledger *l, const char *line, size_t len);
+const char *journal_take_line(struct ledger *ledger, const char *line, size_t len);
 
 #endif

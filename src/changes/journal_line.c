@@ -21,51 +21,51 @@ static bool put(json_t *o, const char *key, json_t *v)
 	return json_object_set_new(o, key, v) == 0;
 }
 
-static bool put_vcpu(json_t *o, enum journal_word word, const struct vm_record *r, int id)
+static bool put_vcpu(json_t *obj, enum journal_word word, const struct vm_record *rec, int id)
 {
-	const struct vcpu_record *v = record_vcpu(r, id);
+	const struct vcpu_record *vcpu = record_vcpu(rec, id);
 	char text[SET_TEXT];
-	bool good = put(o, "vcpu", json_integer(id));
-	if (!v || word == JOURNAL_FORGOT)
+	bool good = put(obj, "vcpu", json_integer(id));
+	if (!vcpu || word == JOURNAL_FORGOT)
 		return good && word == JOURNAL_FORGOT;
-	cpuset_format(word == JOURNAL_FOUND ? &v->found : &v->wrote, text, sizeof text);
-	good &= put(o, "cpus", json_string(text));
-	return word != JOURNAL_FOUND ? good : good & put(o, "pinned", json_boolean(v->found_pinned));
+	cpuset_format(word == JOURNAL_FOUND ? &vcpu->found : &vcpu->wrote, text, sizeof text);
+	good &= put(obj, "cpus", json_string(text));
+	return word != JOURNAL_FOUND ? good : good & put(obj, "pinned", json_boolean(vcpu->found_pinned));
 }
 
-static bool put_object(json_t *o, enum journal_word word, const struct vm_record *r, int object)
+static bool put_object(json_t *obj, enum journal_word word, const struct vm_record *rec, int object)
 {
 	bool found = word == JOURNAL_FOUND;
 	if (object == JOURNAL_BALLOON)
-		return put(o, "balloon_kib", json_integer(found ? r->found_kib : r->wrote_kib));
+		return put(obj, "balloon_kib", json_integer(found ? rec->found_kib : rec->wrote_kib));
 	if (object == JOURNAL_PERIOD)
-		return put(o, "period_s", json_integer(found ? r->period.found : r->period.wrote));
+		return put(obj, "period_s", json_integer(found ? rec->period.found : rec->period.wrote));
 	if (object == JOURNAL_SHARES)
-		return put(o, "cpu_shares", json_integer(found ? r->shares.found : r->shares.wrote));
-	return object < 0 || put_vcpu(o, word, r, object);
+		return put(obj, "cpu_shares", json_integer(found ? rec->shares.found : rec->shares.wrote));
+	return object < 0 || put_vcpu(obj, word, rec, object);
 }
 
 /* Of a VM that is not here: for how long, and when that was. */
-static bool put_away(json_t *o, const struct vm_record *r)
+static bool put_away(json_t *obj, const struct vm_record *rec)
 {
 	char boot[BOOT_NAME];
-	if (r->away_ns < SECOND)
+	if (rec->away_ns < SECOND)
 		return true;
 	boot_name(boot);
-	return put(o, "away_s", json_integer(r->away_ns / SECOND)) &&
-	       put(o, "up_s", json_integer(boot_seconds())) && put(o, "boot", json_string(boot));
+	return put(obj, "away_s", json_integer(rec->away_ns / SECOND)) &&
+	       put(obj, "up_s", json_integer(boot_seconds())) && put(obj, "boot", json_string(boot));
 }
 
-char *journal_line(enum journal_word word, const struct vm_record *r, int object, size_t *len)
+char *journal_line(enum journal_word word, const struct vm_record *rec, int object, size_t *len)
 {
 	char uuid[UUID_TEXT], name[VM_NAME_BYTES * 4];
-	uuid_format(r->uuid, uuid);
-	text_utf8(name, sizeof name, r->name);
-	json_t *o = json_pack("{s:s, s:s, s:i, s:I}", "uuid", uuid, "name", name, "id", r->life, "at",
-		(json_int_t)r->seen_s);
+	uuid_format(rec->uuid, uuid);
+	text_utf8(name, sizeof name, rec->name);
+	json_t *obj = json_pack("{s:s, s:s, s:i, s:I}", "uuid", uuid, "name", name, "id", rec->life, "at",
+		(json_int_t)rec->seen_s);
 	json_t *line = json_object();
-	bool good = o && line && put_object(o, word, r, object) && put_away(o, r);
-	good = json_object_set_new(line, words[word], o) == 0 && good;
+	bool good = obj && line && put_object(obj, word, rec, object) && put_away(obj, rec);
+	good = json_object_set_new(line, words[word], obj) == 0 && good;
 	char *text = good ? json_dumps(line, JSON_COMPACT) : NULL;
 	json_decref(line);
 	if (!text)
@@ -76,9 +76,9 @@ char *journal_line(enum journal_word word, const struct vm_record *r, int object
 }
 
 /* A whole number in [least, most]. */
-static bool whole(const json_t *o, const char *key, int64_t least, int64_t most, int64_t *v)
+static bool whole(const json_t *obj, const char *key, int64_t least, int64_t most, int64_t *v)
 {
-	const json_t *n = json_object_get(o, key);
+	const json_t *n = json_object_get(obj, key);
 	if (!json_is_integer(n) || json_integer_value(n) < least || json_integer_value(n) > most)
 		return false;
 	*v = json_integer_value(n);
@@ -93,41 +93,41 @@ struct line {
 	bool pinned;
 };
 
-static const char *read_vcpu(struct line *to, const json_t *o, enum journal_word word)
+static const char *read_vcpu(struct line *to, const json_t *obj, enum journal_word word)
 {
-	const char *text = json_string_value(json_object_get(o, "cpus"));
+	const char *text = json_string_value(json_object_get(obj, "cpus"));
 	int64_t id;
-	if (!whole(o, "vcpu", 0, VCPU_MAX, &id))
+	if (!whole(obj, "vcpu", 0, VCPU_MAX, &id))
 		return "no guest has such a vCPU";
 	to->object = (int)id;
 	if (word == JOURNAL_FORGOT)
 		return NULL;
 	if (!text || cpuset_parse(&to->cpus, text, NULL) < 0 || cpuset_empty(&to->cpus))
 		return "no list of pCPUs";
-	to->pinned = json_is_true(json_object_get(o, "pinned"));
+	to->pinned = json_is_true(json_object_get(obj, "pinned"));
 	return NULL;
 }
 
-static const char *read_object(struct line *to, const json_t *o, enum journal_word word)
+static const char *read_object(struct line *to, const json_t *obj, enum journal_word word)
 {
 	bool forgot = word == JOURNAL_FORGOT;
-	if (json_object_get(o, "vcpu"))
-		return read_vcpu(to, o, word);
-	if (json_object_get(o, "balloon_kib")) {
+	if (json_object_get(obj, "vcpu"))
+		return read_vcpu(to, obj, word);
+	if (json_object_get(obj, "balloon_kib")) {
 		to->object = JOURNAL_BALLOON;
-		return forgot || whole(o, "balloon_kib", 1, SAMPLE_KIB_MOST, &to->value)
+		return forgot || whole(obj, "balloon_kib", 1, SAMPLE_KIB_MOST, &to->value)
 			       ? NULL
 			       : "no guest has such a size";
 	}
-	if (json_object_get(o, "period_s")) {
+	if (json_object_get(obj, "period_s")) {
 		to->object = JOURNAL_PERIOD;
-		return forgot || whole(o, "period_s", 0, PERIOD_MAX, &to->value)
+		return forgot || whole(obj, "period_s", 0, PERIOD_MAX, &to->value)
 			       ? NULL
 			       : "no guest has such a period";
 	}
-	if (json_object_get(o, "cpu_shares")) {
+	if (json_object_get(obj, "cpu_shares")) {
 		to->object = JOURNAL_SHARES;
-		return forgot || whole(o, "cpu_shares", CPU_SHARES_LEAST, CPU_SHARES_MOST, &to->value)
+		return forgot || whole(obj, "cpu_shares", CPU_SHARES_LEAST, CPU_SHARES_MOST, &to->value)
 			       ? NULL
 			       : "no guest has such CPU shares";
 	}
@@ -136,109 +136,109 @@ static const char *read_object(struct line *to, const json_t *o, enum journal_wo
 }
 
 /* Time in which nobody looked counts while this machine has been up all along. */
-static const char *read_away(struct line *to, const json_t *o)
+static const char *read_away(struct line *to, const json_t *obj)
 {
 	char boot[BOOT_NAME];
 	int64_t up_s, now_s = boot_seconds();
-	if (!json_object_get(o, "away_s"))
+	if (!json_object_get(obj, "away_s"))
 		return NULL;
-	if (!whole(o, "away_s", 0, TIME_MOST_S, &to->away_s))
+	if (!whole(obj, "away_s", 0, TIME_MOST_S, &to->away_s))
 		return "no such time";
 	boot_name(boot);
-	const char *of = json_string_value(json_object_get(o, "boot"));
-	if (of && *boot && strcmp(of, boot) == 0 && whole(o, "up_s", 0, now_s, &up_s))
+	const char *of = json_string_value(json_object_get(obj, "boot"));
+	if (of && *boot && strcmp(of, boot) == 0 && whole(obj, "up_s", 0, now_s, &up_s))
 		to->away_s += now_s - up_s;
 	return NULL;
 }
 
-static const char *read_line(struct line *to, const json_t *o, enum journal_word word)
+static const char *read_line(struct line *to, const json_t *obj, enum journal_word word)
 {
-	if (!whole(o, "id", -1, INT32_MAX, &to->id))
+	if (!whole(obj, "id", -1, INT32_MAX, &to->id))
 		return "no guest has such an id";
-	if (!whole(o, "at", 0, TIME_MOST_S, &to->at_s))
+	if (!whole(obj, "at", 0, TIME_MOST_S, &to->at_s))
 		return "no such time";
-	const char *why = read_away(to, o);
-	return why ? why : read_object(to, o, word);
+	const char *why = read_away(to, obj);
+	return why ? why : read_object(to, obj, word);
 }
 
-static void take_vcpu(struct vm_record *r, const struct line *n, enum journal_word word)
+static void take_vcpu(struct vm_record *rec, const struct line *n, enum journal_word word)
 {
-	struct vcpu_record *v =
-		word == JOURNAL_FOUND ? record_vcpu_get(r, n->object) : record_vcpu(r, n->object);
-	if (!v)
+	struct vcpu_record *vcpu =
+		word == JOURNAL_FOUND ? record_vcpu_get(rec, n->object) : record_vcpu(rec, n->object);
+	if (!vcpu)
 		return;
 	if (word == JOURNAL_FORGOT)
-		record_drop_vcpu(r, n->object);
+		record_drop_vcpu(rec, n->object);
 	else if (word == JOURNAL_FOUND)
-		vcpu_found(v, &n->cpus, n->pinned);
+		vcpu_found(vcpu, &n->cpus, n->pinned);
 	else if (word == JOURNAL_WILL)
-		vcpu_will(v, &n->cpus);
+		vcpu_will(vcpu, &n->cpus);
 	else
-		vcpu_is(v, &n->cpus);
+		vcpu_is(vcpu, &n->cpus);
 }
 
-static void take_balloon(struct vm_record *r, const struct line *n, enum journal_word word)
+static void take_balloon(struct vm_record *rec, const struct line *n, enum journal_word word)
 {
 	if (word == JOURNAL_FORGOT)
-		record_drop_balloon(r);
+		record_drop_balloon(rec);
 	else if (word == JOURNAL_FOUND)
-		r->found_kib = n->value;
-	else if (r->found_kib > 0)
-		balloon_will(r, n->value);
+		rec->found_kib = n->value;
+	else if (rec->found_kib > 0)
+		balloon_will(rec, n->value);
 }
 
-static void take_kept(struct kept *k, const struct line *n, enum journal_word word)
+static void take_kept(struct kept *kept, const struct line *n, enum journal_word word)
 {
 	if (word == JOURNAL_FORGOT || word == JOURNAL_FOUND)
-		kept_drop(k);
+		kept_drop(kept);
 	if (word == JOURNAL_FOUND)
-		k->found = (int)n->value;
-	else if (k->found >= 0 && word == JOURNAL_WILL)
-		kept_will(k, (int)n->value);
-	else if (k->found >= 0 && word == JOURNAL_WROTE)
-		kept_is(k, (int)n->value);
+		kept->found = (int)n->value;
+	else if (kept->found >= 0 && word == JOURNAL_WILL)
+		kept_will(kept, (int)n->value);
+	else if (kept->found >= 0 && word == JOURNAL_WROTE)
+		kept_is(kept, (int)n->value);
 }
 
-static void take(struct vm_record *r, const struct line *n, enum journal_word word)
+static void take(struct vm_record *rec, const struct line *n, enum journal_word word)
 {
-	r->life = n->id > 0 ? (int)n->id : -1;
-	r->seen_s = n->at_s;
-	r->away_ns = n->away_s < TIME_MOST_S ? n->away_s * SECOND : SAMPLE_NS_MOST;
+	rec->life = n->id > 0 ? (int)n->id : -1;
+	rec->seen_s = n->at_s;
+	rec->away_ns = n->away_s < TIME_MOST_S ? n->away_s * SECOND : SAMPLE_NS_MOST;
 	if (n->object >= 0)
-		take_vcpu(r, n, word);
+		take_vcpu(rec, n, word);
 	else if (n->object == JOURNAL_BALLOON)
-		take_balloon(r, n, word);
+		take_balloon(rec, n, word);
 	else if (n->object == JOURNAL_PERIOD)
-		take_kept(&r->period, n, word);
+		take_kept(&rec->period, n, word);
 	else if (n->object == JOURNAL_SHARES)
-		take_kept(&r->shares, n, word);
+		take_kept(&rec->shares, n, word);
 	else
-		record_drop_all(r);
+		record_drop_all(rec);
 }
 
-static const char *take_word(struct ledger *l, const json_t *o, enum journal_word word)
+static const char *take_word(struct ledger *ledger, const json_t *obj, enum journal_word word)
 {
 	uint8_t uuid[UUID_BYTES];
 	struct line n = {0};
-	const char *text = json_string_value(json_object_get(o, "uuid"));
-	const char *name = json_string_value(json_object_get(o, "name"));
+	const char *text = json_string_value(json_object_get(obj, "uuid"));
+	const char *name = json_string_value(json_object_get(obj, "name"));
 	if (!text || !name || uuid_parse(uuid, text) < 0)
 		return "it names no guest";
-	const char *why = read_line(&n, o, word);
-	struct vm_record *r = why ? NULL : ledger_get(l, uuid, name);
-	if (r)
-		take(r, &n, word);
+	const char *why = read_line(&n, obj, word);
+	struct vm_record *rec = why ? NULL : ledger_get(ledger, uuid, name);
+	if (rec)
+		take(rec, &n, word);
 	return why;
 }
 
-const char *journal_take_line(struct ledger *l, const char *line, size_t len)
+const char *journal_take_line(struct ledger *ledger, const char *line, size_t len)
 {
 	const char *why = "not understood";
-	json_t *root = json_loadb(line, len, 0, NULL), *o;
+	json_t *root = json_loadb(line, len, 0, NULL), *obj;
 	if (json_object_size(root) == 1)
 		for (int word = 0; word < JOURNAL_WORDS; word++)
-			if ((o = json_object_get(root, words[word])))
-				why = take_word(l, o, (enum journal_word)word);
+			if ((obj = json_object_get(root, words[word])))
+				why = take_word(ledger, obj, (enum journal_word)word);
 	if (json_object_get(root, "vmtop")) /* the head of a run */
 		why = NULL;
 	json_decref(root);

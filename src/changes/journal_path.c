@@ -39,8 +39,8 @@ static int state_folder(char *buf, size_t len)
 	if (geteuid() == 0)
 		return snprintf(buf, len, "/var/lib/vmtop") < (int)len ? 0 : -1;
 	if (!home || !*home || !ours(home)) {
-		struct passwd *pw = getpwuid(geteuid());
-		home = pw ? pw->pw_dir : NULL;
+		struct passwd *user = getpwuid(geteuid());
+		home = user ? user->pw_dir : NULL;
 	}
 	if (!home || *home != '/')
 		return -1;
@@ -74,8 +74,8 @@ bool journal_any(void)
 	char dir[800];
 	bool any = false;
 	DIR *d = state_folder(dir, sizeof dir) == 0 ? opendir(dir) : NULL;
-	for (const struct dirent *f; d && !any && (f = readdir(d));)
-		any = f->d_name[0] != '.';
+	for (const struct dirent *entry; d && !any && (entry = readdir(d));)
+		any = entry->d_name[0] != '.';
 	if (d)
 		closedir(d);
 	return any;
@@ -108,8 +108,8 @@ void journal_sweep(int dir, const char *base)
 	DIR *d = folder_list(dir);
 	if (!d)
 		return;
-	for (struct dirent *f; (f = readdir(d));)
-		if (is_unfinished(f->d_name, base))
-			unlinkat(dirfd(d), f->d_name, 0);
+	for (struct dirent *entry; (entry = readdir(d));)
+		if (is_unfinished(entry->d_name, base))
+			unlinkat(dirfd(d), entry->d_name, 0);
 	closedir(d);
 }

@@ -32,305 +32,313 @@ struct farewell {
 	int64_t until_ns, told_ns;
 };
 
-static void print_action(FILE *out, const struct changes *ch, const struct action *a)
+static void print_action(FILE *out, const struct changes *changes, const struct action *action)
 {
 	char name[256], to[256] = "";
-	text_escape(name, sizeof name, ch->sample->vms[a->vm].name);
-	fprintf(out, "%s: %s", name, action_kind_text(a->kind));
-	if (a->kind == ACTION_PIN && cpuset_format(&a->to, to, sizeof to) >= sizeof to)
-		snprintf(to, sizeof to, "%d pCPU%s", cpuset_count(&a->to),
-			text_s((size_t)cpuset_count(&a->to)));
-	if (a->kind == ACTION_BALLOON)
-		text_kib(to, sizeof to, a->to_kib);
-	if (a->kind == ACTION_PERIOD)
-		snprintf(to, sizeof to, "%d s", a->to_s);
-	if (a->kind == ACTION_SHARES)
-		snprintf(to, sizeof to, "%d", a->to_shares);
-	if (a->kind == ACTION_PIN)
-		fprintf(out, " of vCPU %d", a->vcpu);
-	fprintf(out, " back to %s, %s%s%s\n", to, outcome_text(a->outcome), *a->error ? ": " : "", a->error);
+	text_escape(name, sizeof name, changes->sample->vms[action->vm].name);
+	fprintf(out, "%s: %s", name, action_kind_text(action->kind));
+	if (action->kind == ACTION_PIN && cpuset_format(&action->to, to, sizeof to) >= sizeof to)
+		snprintf(to, sizeof to, "%d pCPU%s", cpuset_count(&action->to),
+			text_s((size_t)cpuset_count(&action->to)));
+	if (action->kind == ACTION_BALLOON)
+		text_kib(to, sizeof to, action->to_kib);
+	if (action->kind == ACTION_PERIOD)
+		snprintf(to, sizeof to, "%d s", action->to_s);
+	if (action->kind == ACTION_SHARES)
+		snprintf(to, sizeof to, "%d", action->to_shares);
+	if (action->kind == ACTION_PIN)
+		fprintf(out, " of vCPU %d", action->vcpu);
+	fprintf(out, " back to %s, %s%s%s\n", to, outcome_text(action->outcome), *action->error ? ": " : "",
+		action->error);
 }
 
 /* ---- one try ---- */
 
 /* Objects of one VM that this farewell is to put back. */
-static size_t owed(const struct vm_record *r, const struct farewell *f)
+static size_t owed(const struct vm_record *rec, const struct farewell *farewell)
 {
-	if (f->pattern && !restore_named(f->pattern, r))
+	if (farewell->pattern && !restore_named(farewell->pattern, rec))
 		return 0;
-	return f->all ? (size_t)record_changes(r) : r->period.wrote >= 0;
+	return farewell->all ? (size_t)record_changes(rec) : rec->period.wrote >= 0;
 }
 
-static size_t owed_all(const struct changes *ch, const struct farewell *f)
+static size_t owed_all(const struct changes *changes, const struct farewell *farewell)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < ch->ledger.n; i++)
-		n += owed(&ch->ledger.vms[i], f);
+	for (size_t i = 0; i < changes->ledger.n; i++)
+		n += owed(&changes->ledger.vms[i], farewell);
 	return n;
 }
 
-static void count_left(const struct changes *ch, struct farewell *f)
+static void count_left(const struct changes *changes, struct farewell *farewell)
 {
-	f->left = f->away = 0;
-	for (size_t i = 0; i < ch->ledger.n; i++) {
-		const struct vm_record *r = &ch->ledger.vms[i];
-		const struct vm_sample *vm = sample_vm_by_uuid(ch->sample, r->uuid);
-		size_t n = owed(r, f);
+	farewell->left = farewell->away = 0;
+	for (size_t i = 0; i < changes->ledger.n; i++) {
+		const struct vm_record *rec = &changes->ledger.vms[i];
+		const struct vm_sample *vm = sample_vm_by_uuid(changes->sample, rec->uuid);
+		size_t n = owed(rec, farewell);
 		if (vm && vm->id >= 0)
-			f->left += n;
+			farewell->left += n;
 		else
-			f->away += n > 0;
-		if (n && vm && vm->hung_since_ns && !f->why[0])
-			snprintf(f->why, sizeof f->why, "its monitor does not answer");
+			farewell->away += n > 0;
+		if (n && vm && vm->hung_since_ns && !farewell->why[0])
+			snprintf(farewell->why, sizeof farewell->why, "its monitor does not answer");
 	}
-	if (f->left && !f->why[0])
-		snprintf(f->why, sizeof f->why, "its present state is not known yet");
+	if (farewell->left && !farewell->why[0])
+		snprintf(farewell->why, sizeof farewell->why, "its present state is not known yet");
 }
 
-static void count_actions(const struct changes *ch, struct farewell *f)
+static void count_actions(const struct changes *changes, struct farewell *farewell)
 {
-	for (size_t i = 0; i < ch->plan->n; i++) {
-		const struct action *a = &ch->plan->actions[i];
-		f->done += a->outcome == OUTCOME_DONE;
-		f->planned += a->outcome == OUTCOME_PLANNED;
-		bool failed = a->outcome != OUTCOME_DONE && a->outcome != OUTCOME_PLANNED;
-		if (failed && !f->why[0])
-			snprintf(f->why, sizeof f->why, "%.159s", a->error);
+	for (size_t i = 0; i < changes->plan->n; i++) {
+		const struct action *action = &changes->plan->actions[i];
+		farewell->done += action->outcome == OUTCOME_DONE;
+		farewell->planned += action->outcome == OUTCOME_PLANNED;
+		bool failed = action->outcome != OUTCOME_DONE && action->outcome != OUTCOME_PLANNED;
+		if (failed && !farewell->why[0])
+			snprintf(farewell->why, sizeof farewell->why, "%.159s", action->error);
 		/* What is tried again is told when it is made; what is left is named at the end. */
-		if (f->out && !failed)
-			print_action(f->out, ch, a);
+		if (farewell->out && !failed)
+			print_action(farewell->out, changes, action);
 	}
 }
 
 /* What only puts back needs no claim, and nothing that steers has to wait for it. */
-static void carry_out(struct changes *ch)
+static void carry_out(struct changes *changes)
 {
 	struct steering none = {false, false, false};
-	struct err e = ERR_INIT; /* is said, and on each action */
-	if (ch->plan->n && ch->cfg->dry_run)
-		changes_dry(ch);
-	else if (ch->plan->n)
-		changes_carry_out(ch, &none, &e);
+	struct err err = ERR_INIT; /* is said, and on each action */
+	if (changes->plan->n && changes->cfg->dry_run)
+		changes_dry(changes);
+	else if (changes->plan->n)
+		changes_carry_out(changes, &none, &err);
 }
 
-static void put_back(struct changes *ch, struct farewell *f)
+static void put_back(struct changes *changes, struct farewell *farewell)
 {
-	plan_reset(ch->plan);
-	struct settled s = restore_settle(ch, f->pattern);
-	if (restore_plan(ch, f->pattern, f->all, &s.back) < 0)
-		plan_reset(ch->plan); /* out of memory: the journal keeps it */
-	f->foreign += s.foreign;
-	f->done += s.back;
-	carry_out(ch);
-	backend_decided(ch->b,
-		&(struct decision){.leaving = true, .actions = ch->plan->actions, .n_actions = ch->plan->n});
-	f->why[0] = '\0';
-	count_actions(ch, f);
-	if (!ch->cfg->dry_run)
-		count_left(ch, f);
+	plan_reset(changes->plan);
+	struct settled settled = restore_settle(changes, farewell->pattern);
+	if (restore_plan(changes, farewell->pattern, farewell->all, &settled.back) < 0)
+		plan_reset(changes->plan); /* out of memory: the journal keeps it */
+	farewell->foreign += settled.foreign;
+	farewell->done += settled.back;
+	carry_out(changes);
+	backend_decided(changes->b,
+		&(struct decision){
+			.leaving = true, .actions = changes->plan->actions, .n_actions = changes->plan->n});
+	farewell->why[0] = '\0';
+	count_actions(changes, farewell);
+	if (!changes->cfg->dry_run)
+		count_left(changes, farewell);
 }
 
 /* -1: nothing could be tried: no sample, no right, or no journal. *final: trying again would not help. */
-static int try_once(struct changes *ch, struct farewell *f, bool *final, struct err *e)
+static int try_once(struct changes *changes, struct farewell *farewell, bool *final, struct err *err)
 {
-	if (f->by->look(f->by->arg, e) < 0)
+	if (farewell->by->look(farewell->by->arg, err) < 0)
 		return -1;
-	if (ch->status->readonly)
-		return err_set(e, ERR_DENIED, "the connection is read-only now");
-	if (apply_journal(ch, e) < 0) {
+	if (changes->status->readonly)
+		return err_set(err, ERR_DENIED, "the connection is read-only now");
+	if (apply_journal(changes, err) < 0) {
 		*final = true;
 		return -1;
 	}
-	put_back(ch, f);
+	put_back(changes, farewell);
 	return 0;
 }
 
 /* ---- and again ---- */
 
-static bool rest(struct changes *ch, const struct farewell *f)
+static bool rest(struct changes *changes, const struct farewell *farewell)
 {
-	int64_t next = ch->b->ops->now(ch->b) + AGAIN_MS * (SECOND / 1000);
-	next = min_of(next, f->until_ns);
+	int64_t next = changes->b->ops->now(changes->b) + AGAIN_MS * (SECOND / 1000);
+	next = min_of(next, farewell->until_ns);
 	/* An event ends the wait early; a moment passes all the same. */
-	for (int64_t now; (now = ch->b->ops->now(ch->b)) < next;)
-		if (f->by->hurried(f->by->arg) || ch->b->ops->wait(ch->b, next, f->by->fd) == WAKE_END)
+	for (int64_t now; (now = changes->b->ops->now(changes->b)) < next;)
+		if (farewell->by->hurried(farewell->by->arg) ||
+			changes->b->ops->wait(changes->b, next, farewell->by->fd) == WAKE_END)
 			return false;
-	return !f->by->hurried(f->by->arg) && ch->b->ops->now(ch->b) < f->until_ns;
+	return !farewell->by->hurried(farewell->by->arg) &&
+	       changes->b->ops->now(changes->b) < farewell->until_ns;
 }
 
-static void tell_progress(struct changes *ch, struct farewell *f, const struct err *e)
+static void tell_progress(struct changes *changes, struct farewell *farewell, const struct err *err)
 {
-	int64_t now = ch->b->ops->now(ch->b);
-	const char *why = e->code ? e->msg : f->why;
-	bool news = strncmp(f->told, why, sizeof f->told - 1) != 0;
-	if (f->told_ns && !(news && now - f->told_ns > SECOND) && now - f->told_ns < TELL_S * SECOND)
+	int64_t now = changes->b->ops->now(changes->b);
+	const char *why = err->code ? err->msg : farewell->why;
+	bool news = strncmp(farewell->told, why, sizeof farewell->told - 1) != 0;
+	if (farewell->told_ns && !(news && now - farewell->told_ns > SECOND) &&
+		now - farewell->told_ns < TELL_S * SECOND)
 		return;
-	snprintf(f->told, sizeof f->told, "%.159s", why);
-	f->told_ns = now;
-	talk_event(ch->talk, LOG_EVENT,
+	snprintf(farewell->told, sizeof farewell->told, "%.159s", why);
+	farewell->told_ns = now;
+	talk_event(changes->talk, LOG_EVENT,
 		"end: %zu change%s still to be put back: %.200s; trying for %.0f s more, Ctrl-C stops that",
-		f->left, text_s(f->left), why, (double)(f->until_ns - now) / (double)SECOND);
-	f->by->tell(f->by->arg);
+		farewell->left, text_s(farewell->left), why,
+		(double)(farewell->until_ns - now) / (double)SECOND);
+	farewell->by->tell(farewell->by->arg);
 }
 
 /* 0: nothing is left. */
-static int try_until(struct changes *ch, struct farewell *f, struct err *e)
+static int try_until(struct changes *changes, struct farewell *farewell, struct err *err)
 {
-	f->until_ns = ch->b->ops->now(ch->b) + (int64_t)(ch->cfg->restore_deadline_s * (double)SECOND);
+	farewell->until_ns = changes->b->ops->now(changes->b) +
+			     (int64_t)(changes->cfg->restore_deadline_s * (double)SECOND);
 	for (bool final = false;;) {
-		*e = (struct err)ERR_INIT;
-		if (try_once(ch, f, &final, e) == 0 && !f->left)
+		*err = (struct err)ERR_INIT;
+		if (try_once(changes, farewell, &final, err) == 0 && !farewell->left)
 			return 0;
-		if (e->code && !f->left) /* not even looked at yet */
-			f->left = owed_all(ch, f);
-		if (final || ch->b->ops->now(ch->b) >= f->until_ns)
+		if (err->code && !farewell->left) /* not even looked at yet */
+			farewell->left = owed_all(changes, farewell);
+		if (final || changes->b->ops->now(changes->b) >= farewell->until_ns)
 			return -1;
-		tell_progress(ch, f, e);
-		if (!rest(ch, f))
+		tell_progress(changes, farewell, err);
+		if (!rest(changes, farewell))
 			return -1;
 	}
 }
 
 /* ---- what came of it ---- */
 
-static void say(const struct farewell *f, char *buf, size_t len)
+static void say(const struct farewell *farewell, char *buf, size_t len)
 {
-	const char *what = f->all ? "change" : "statistics period";
-	int n = f->planned ? snprintf(buf, len, "%zu %s%s would be put back", f->planned, what,
-				     text_s(f->planned))
-			   : snprintf(buf, len, "%zu %s%s put back", f->done, what, text_s(f->done));
-	if (f->left)
-		n += snprintf(buf + n, len - (size_t)n, ", %zu not", f->left);
-	if (f->foreign)
+	const char *what = farewell->all ? "change" : "statistics period";
+	int n = farewell->planned ? snprintf(buf, len, "%zu %s%s would be put back", farewell->planned, what,
+					    text_s(farewell->planned))
+				  : snprintf(buf, len, "%zu %s%s put back", farewell->done, what,
+					    text_s(farewell->done));
+	if (farewell->left)
+		n += snprintf(buf + n, len - (size_t)n, ", %zu not", farewell->left);
+	if (farewell->foreign)
 		n += snprintf(buf + n, len - (size_t)n, "; %zu changed by somebody else since, left so",
-			f->foreign);
-	if (f->stay)
-		n += snprintf(
-			buf + n, len - (size_t)n, "; %zu change%s left in force", f->stay, text_s(f->stay));
-	if (f->away)
+			farewell->foreign);
+	if (farewell->stay)
+		n += snprintf(buf + n, len - (size_t)n, "; %zu change%s left in force", farewell->stay,
+			text_s(farewell->stay));
+	if (farewell->away)
 		snprintf(buf + n, len - (size_t)n, "; %zu VM%s not here, the journal keeps what it had",
-			f->away, f->away == 1 ? " is" : "s are");
+			farewell->away, farewell->away == 1 ? " is" : "s are");
 }
 
 /* "web-1: vCPU 0, vCPU 2, balloon" */
-static void name_objects(const struct vm_record *r, const struct farewell *f, char *buf, size_t len)
+static void name_objects(const struct vm_record *rec, const struct farewell *farewell, char *buf, size_t len)
 {
 	char name[121];
-	text_escape(name, sizeof name, r->name);
+	text_escape(name, sizeof name, rec->name);
 	int n = snprintf(buf, len, "%s:", name);
-	for (size_t i = 0; f->all && i < r->n_vcpus && n < (int)len - 60; i++)
-		n += snprintf(buf + n, len - (size_t)n, " vCPU %d,", r->vcpus[i].id);
-	if (f->all && r->wrote_kib >= 0)
+	for (size_t i = 0; farewell->all && i < rec->n_vcpus && n < (int)len - 60; i++)
+		n += snprintf(buf + n, len - (size_t)n, " vCPU %d,", rec->vcpus[i].id);
+	if (farewell->all && rec->wrote_kib >= 0)
 		n += snprintf(buf + n, len - (size_t)n, " balloon,");
-	if (r->period.wrote >= 0)
+	if (rec->period.wrote >= 0)
 		n += snprintf(buf + n, len - (size_t)n, " statistics period,");
-	if (f->all && r->shares.wrote >= 0)
+	if (farewell->all && rec->shares.wrote >= 0)
 		n += snprintf(buf + n, len - (size_t)n, " CPU shares,");
 	buf[n - 1] = '\0';
 }
 
-static void name_left(struct changes *ch, const struct farewell *f)
+static void name_left(struct changes *changes, const struct farewell *farewell)
 {
 	size_t named = 0;
-	for (size_t i = 0; i < ch->ledger.n; i++) {
+	for (size_t i = 0; i < changes->ledger.n; i++) {
 		char text[320];
-		const struct vm_record *r = &ch->ledger.vms[i];
-		if (!owed(r, f) || named++ >= NAMED_MOST)
+		const struct vm_record *rec = &changes->ledger.vms[i];
+		if (!owed(rec, farewell) || named++ >= NAMED_MOST)
 			continue;
-		name_objects(r, f, text, sizeof text);
-		if (f->out)
-			fprintf(f->out, "not put back: %s\n", text);
+		name_objects(rec, farewell, text, sizeof text);
+		if (farewell->out)
+			fprintf(farewell->out, "not put back: %s\n", text);
 		else
-			talk_event(ch->talk, LOG_ERROR, "not put back: %s", text);
+			talk_event(changes->talk, LOG_ERROR, "not put back: %s", text);
 	}
 }
 
 /* The line about what is left that whoever ended vmtop must see. */
-static int rest_remains(struct changes *ch, struct farewell *f, const struct err *e)
+static int rest_remains(struct changes *changes, struct farewell *farewell, const struct err *err)
 {
 	char uri[120] = "";
-	if (*ch->cfg->uri)
-		snprintf(uri, sizeof uri, " -c %.100s", ch->cfg->uri);
-	name_left(ch, f);
-	return err_set(&ch->left, ERR_RUNTIME,
-		"%zu change%s could not be put back: %.140s; vmtop%.110s --restore does it later", f->left,
-		text_s(f->left), e->code ? e->msg : f->why, uri);
+	if (*changes->cfg->uri)
+		snprintf(uri, sizeof uri, " -c %.100s", changes->cfg->uri);
+	name_left(changes, farewell);
+	return err_set(&changes->left, ERR_RUNTIME,
+		"%zu change%s could not be put back: %.140s; vmtop%.110s --restore does it later",
+		farewell->left, text_s(farewell->left), err->code ? err->msg : farewell->why, uri);
 }
 
-int leave(struct changes *ch, const struct leave_hands *by, bool restore)
+int leave(struct changes *changes, const struct leave_hands *by, bool restore)
 {
-	struct err e = ERR_INIT;
-	struct farewell f = {.by = by, .all = restore};
+	struct err err = ERR_INIT;
+	struct farewell farewell = {.by = by, .all = restore};
 	char text[240];
-	ch->leaving = true;
+	changes->leaving = true;
 	by->tell(by->arg);
-	int rc = owed_all(ch, &f) ? try_until(ch, &f, &e) : 0;
-	f.stay = restore ? 0 : changes_in_force(ch);
-	say(&f, text, sizeof text);
-	if (restore || f.done + f.left)
-		talk_event(ch->talk, rc < 0 ? LOG_ERROR : LOG_EVENT, "end: %s", text);
-	return rc < 0 ? rest_remains(ch, &f, &e) : 0;
+	int rc = owed_all(changes, &farewell) ? try_until(changes, &farewell, &err) : 0;
+	farewell.stay = restore ? 0 : changes_in_force(changes);
+	say(&farewell, text, sizeof text);
+	if (restore || farewell.done + farewell.left)
+		talk_event(changes->talk, rc < 0 ? LOG_ERROR : LOG_EVENT, "end: %s", text);
+	return rc < 0 ? rest_remains(changes, &farewell, &err) : 0;
 }
 
 /* A release beside a vmtop that steers, and a dry run: the journal is read and not touched. Whoever steers
  * sees the pins as found and leaves the VM alone for a while. */
-static int borrow_journal(struct changes *ch, struct err *e)
+static int borrow_journal(struct changes *changes, struct err *err)
 {
-	ch->borrowed = true;
-	return changes_read_journal(ch, e) < 0 ? -1 : 0;
+	changes->borrowed = true;
+	return changes_read_journal(changes, err) < 0 ? -1 : 0;
 }
 
-static int put_back_aloud(
-	struct changes *ch, const struct leave_hands *by, const char *pattern, FILE *out, struct err *e)
+static int put_back_aloud(struct changes *changes, const struct leave_hands *by, const char *pattern,
+	FILE *out, struct err *err)
 {
-	struct farewell f = {.by = by, .pattern = pattern, .all = true, .out = out};
+	struct farewell farewell = {.by = by, .pattern = pattern, .all = true, .out = out};
 	char text[240];
 	/* Only now: whoever steers must be known before its journal is. */
-	if (ch->watches && borrow_journal(ch, e) < 0)
+	if (changes->watches && borrow_journal(changes, err) < 0)
 		return -1;
-	ch->borrowed |= ch->cfg->dry_run;
-	ch->leaving = true;
-	int rc = try_until(ch, &f, e);
-	if (rc < 0 && !owed_all(ch, &f))
+	changes->borrowed |= changes->cfg->dry_run;
+	changes->leaving = true;
+	int rc = try_until(changes, &farewell, err);
+	if (rc < 0 && !owed_all(changes, &farewell))
 		return rc; /* the journal is not ours to read */
-	say(&f, text, sizeof text);
+	say(&farewell, text, sizeof text);
 	fprintf(out, "%s\n", text);
-	if (ch->borrowed && f.done)
+	if (changes->borrowed && farewell.done)
 		fprintf(out, "the vmtop that steers here leaves them alone for %.0f s\n",
-			ch->cfg->foreign_hold_s);
+			changes->cfg->foreign_hold_s);
 	if (rc == 0)
 		return 0;
-	rest_remains(ch, &f, e);
-	*e = ch->left;
+	rest_remains(changes, &farewell, err);
+	*err = changes->left;
 	return -1;
 }
 
 /* What is not about one change: lines of the journal that cannot be, VMs that are no more, who steers. */
-static void print_words(FILE *out, const struct changes *ch)
+static void print_words(FILE *out, const struct changes *changes)
 {
-	const struct log_ring *l = &ch->talk->log;
-	for (size_t i = 0; i < l->n; i++) {
-		const struct log_line *line = &l->lines[(l->first + i) % SNAPSHOT_LOG];
+	const struct log_ring *ring = &changes->talk->log;
+	for (size_t i = 0; i < ring->n; i++) {
+		const struct log_line *line = &ring->lines[(ring->first + i) % SNAPSHOT_LOG];
 		if ((line->kind == LOG_EVENT || line->kind == LOG_ERROR) &&
 			strncmp(line->text, "end: ", 5) != 0 &&
 			strncmp(line->text, "an earlier vmtop", 16) != 0 &&
-			strcmp(line->text, ch->unread.msg) != 0)
+			strcmp(line->text, changes->unread.msg) != 0)
 			fprintf(out, "%s\n", line->text);
 	}
 }
 
-int leave_aloud(
-	struct changes *ch, const struct leave_hands *by, const char *pattern, FILE *out, struct err *e)
+int leave_aloud(struct changes *changes, const struct leave_hands *by, const char *pattern, FILE *out,
+	struct err *err)
 {
 	int rc = 0;
-	if (!changes_allowed(ch))
-		rc = err_set(e, ERR_DENIED, "%s", ch->talk->notice);
-	else if (ch->unread.code)
-		rc = err_set(e, ERR_RUNTIME, "%s", ch->unread.msg);
-	else if (!changes_in_force(ch) && !ch->watches)
-		fprintf(out, "nothing to put back: no vmtop left changes on %s\n", ch->status->uri);
+	if (!changes_allowed(changes))
+		rc = err_set(err, ERR_DENIED, "%s", changes->talk->notice);
+	else if (changes->unread.code)
+		rc = err_set(err, ERR_RUNTIME, "%s", changes->unread.msg);
+	else if (!changes_in_force(changes) && !changes->watches)
+		fprintf(out, "nothing to put back: no vmtop left changes on %s\n", changes->status->uri);
 	else
-		rc = put_back_aloud(ch, by, pattern, out, e);
-	print_words(out, ch);
+		rc = put_back_aloud(changes, by, pattern, out, err);
+	print_words(out, changes);
 	return rc;
 }

@@ -67,52 +67,52 @@ enum { LEDGER_GONE_MAX = 1024, LEDGER_GONE_S = 7 * 24 * 3600 };
  */
 enum { SHARES_ASTRAY = 4 };
 
-void ledger_done(struct ledger *l);
-struct vm_record *ledger_find(const struct ledger *l, const uint8_t uuid[UUID_BYTES]);
+void ledger_done(struct ledger *ledger);
+struct vm_record *ledger_find(const struct ledger *ledger, const uint8_t uuid[UUID_BYTES]);
 /* Finds or adds; NULL: out of memory. Pointers are good until the next add or forget. */
-struct vm_record *ledger_get(struct ledger *l, const uint8_t uuid[UUID_BYTES], const char *name);
+struct vm_record *ledger_get(struct ledger *ledger, const uint8_t uuid[UUID_BYTES], const char *name);
 /* So much time passed in which VMs that are not here were not here. */
-void ledger_age(struct ledger *l, int64_t by_ns);
+void ledger_age(struct ledger *ledger, int64_t by_ns);
 /* Drops VMs that went away: at once when nothing was changed on them, else by the limits above. */
-void ledger_forget(struct ledger *l);
+void ledger_forget(struct ledger *ledger);
 /* A VM whose time is over, and that has changes; NULL: none. */
-struct vm_record *ledger_overdue(const struct ledger *l);
+struct vm_record *ledger_overdue(const struct ledger *ledger);
 /* Drops what was changed, on all VMs; what the user asked for stays. */
-void ledger_drop_changes(struct ledger *l);
+void ledger_drop_changes(struct ledger *ledger);
 
-struct vcpu_record *record_vcpu(const struct vm_record *r, int id);
-struct vcpu_record *record_vcpu_get(struct vm_record *r, int id); /* NULL: out of memory */
-struct vcpu_fights *record_fights(struct vm_record *r, int id);   /* NULL: out of memory */
-void record_drop_vcpu(struct vm_record *r, int id);
-void record_drop_balloon(struct vm_record *r);
-void record_drop_all(struct vm_record *r);
-int record_changes(const struct vm_record *r); /* objects that are not as found because of us */
+struct vcpu_record *record_vcpu(const struct vm_record *rec, int id);
+struct vcpu_record *record_vcpu_get(struct vm_record *rec, int id); /* NULL: out of memory */
+struct vcpu_fights *record_fights(struct vm_record *rec, int id);   /* NULL: out of memory */
+void record_drop_vcpu(struct vm_record *rec, int id);
+void record_drop_balloon(struct vm_record *rec);
+void record_drop_all(struct vm_record *rec);
+int record_changes(const struct vm_record *rec); /* objects that are not as found because of us */
 
 /* The life of one vCPU's record: found once, then will and is by turns. */
-void vcpu_found(struct vcpu_record *v, const struct cpuset *cpus, bool pinned);
-void vcpu_will(struct vcpu_record *v, const struct cpuset *to);
-void vcpu_is(struct vcpu_record *v, const struct cpuset *now);
+void vcpu_found(struct vcpu_record *vcpu, const struct cpuset *cpus, bool pinned);
+void vcpu_will(struct vcpu_record *vcpu, const struct cpuset *to);
+void vcpu_is(struct vcpu_record *vcpu, const struct cpuset *now);
 /* Whether the live map is what we wrote. Offline pCPUs do not read back and do not count. */
-bool vcpu_ours(const struct vcpu_record *v, const struct cpuset *live, const struct cpuset *online);
+bool vcpu_ours(const struct vcpu_record *vcpu, const struct cpuset *live, const struct cpuset *online);
 /* Nothing left to put back. */
-bool vcpu_as_found(const struct vcpu_record *v);
-void balloon_will(struct vm_record *r, int64_t kib);
+bool vcpu_as_found(const struct vcpu_record *vcpu);
+void balloon_will(struct vm_record *rec, int64_t kib);
 /* Whether a balloon of this size can be on the way to, or from, a target that an earlier run wrote.
  * same_life: else only one that stands at its target is ours. */
-bool balloon_ours(const struct vm_record *r, int64_t kib, bool same_life);
+bool balloon_ours(const struct vm_record *rec, int64_t kib, bool same_life);
 /* Whether its balloon as it is now comes from us, or may. */
-bool balloon_ours_now(const struct vm_record *r, const struct vm_memory *m, int64_t now_ns);
+bool balloon_ours_now(const struct vm_record *rec, const struct vm_memory *mem, int64_t now_ns);
 /* Takes this reading of it in. False: for long enough it is certain that somebody else set it. */
-bool balloon_look(struct vm_record *r, const struct vm_memory *m, int64_t now_ns);
+bool balloon_look(struct vm_record *rec, const struct vm_memory *mem, int64_t now_ns);
 /* Memory was plugged or taken away since the last reading: the sizes remembered move with it. Returns whether
  * they did. */
-bool balloon_plugged(struct vm_record *r, const struct vm_memory *m);
+bool balloon_plugged(struct vm_record *rec, const struct vm_memory *mem);
 /* Where it stands or will: our target while it is ours, else where it is. */
-int64_t balloon_going(const struct vm_record *r, const struct vm_memory *m, int64_t now_ns);
+int64_t balloon_going(const struct vm_record *rec, const struct vm_memory *mem, int64_t now_ns);
 /* The same for a number: is to be changed, is known to be, is one that we wrote; nothing of ours is left. */
-void kept_will(struct kept *k, int to);
-void kept_is(struct kept *k, int now);
-bool kept_ours(const struct kept *k, int now);
-void kept_drop(struct kept *k);
+void kept_will(struct kept *kept, int to);
+void kept_is(struct kept *kept, int now);
+bool kept_ours(const struct kept *kept, int now);
+void kept_drop(struct kept *kept);
 
 #endif

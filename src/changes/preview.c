@@ -4,69 +4,71 @@
 #include "changes.h"
 #include "vmtop/text.h"
 
-void preview_begin(struct changes *ch, struct plan *ghosts, struct vf64 after_pct)
+void preview_begin(struct changes *changes, struct plan *ghosts, struct vf64 after_pct)
 {
-	struct preview *p = &ch->preview;
-	struct plan swap = p->plan;
-	p->plan = *ghosts;
+	struct preview *preview = &changes->preview;
+	struct plan swap = preview->plan;
+	preview->plan = *ghosts;
 	*ghosts = swap;
-	p->shown = p->plan.n > 0;
-	p->after_pct = after_pct;
+	preview->shown = preview->plan.n > 0;
+	preview->after_pct = after_pct;
 }
 
-void preview_drop(struct changes *ch)
+void preview_drop(struct changes *changes)
 {
-	ch->preview.shown = false;
-	plan_reset(&ch->preview.plan);
+	changes->preview.shown = false;
+	plan_reset(&changes->preview.plan);
 }
 
 /* What the whole plan would lead to says nothing of a part of it. */
-void preview_leave_out(struct changes *ch, const uint8_t uuid[UUID_BYTES], int vcpu, bool out)
+void preview_leave_out(struct changes *changes, const uint8_t uuid[UUID_BYTES], int vcpu, bool out)
 {
-	struct preview *p = &ch->preview;
-	for (size_t i = 0; i < p->plan.n; i++) {
-		struct action *a = &p->plan.actions[i];
-		if (a->kind != ACTION_PIN || a->vcpu != vcpu || uuid_compare(a->uuid, uuid) != 0)
+	struct preview *preview = &changes->preview;
+	for (size_t i = 0; i < preview->plan.n; i++) {
+		struct action *action = &preview->plan.actions[i];
+		if (action->kind != ACTION_PIN || action->vcpu != vcpu ||
+			uuid_compare(action->uuid, uuid) != 0)
 			continue;
-		a->outcome = out ? OUTCOME_SKIPPED : OUTCOME_PLANNED;
-		p->after_pct = vf64_absent(AVAIL_NONE);
+		action->outcome = out ? OUTCOME_SKIPPED : OUTCOME_PLANNED;
+		preview->after_pct = vf64_absent(AVAIL_NONE);
 	}
 }
 
-static bool still_good(const struct changes *ch, const struct action *p, const struct vm_sample *vm,
-	const struct vcpu_sample *v)
+static bool still_good(const struct changes *changes, const struct action *action, const struct vm_sample *vm,
+	const struct vcpu_sample *vcpu)
 {
 	struct cpuset online;
-	sample_online(ch->sample, &online);
-	return vm && v && v->affinity_avail == AVAIL_OK && cpuset_equal(&v->affinity, &p->from) &&
-	       ch->rules->vcpus[v - ch->sample->vcpus].cpu == REASON_NONE && cpuset_subset(&p->to, &online) &&
-	       cpuset_subset(&p->to, &v->allowed);
+	sample_online(changes->sample, &online);
+	return vm && vcpu && vcpu->affinity_avail == AVAIL_OK &&
+	       cpuset_equal(&vcpu->affinity, &action->from) &&
+	       changes->rules->vcpus[vcpu - changes->sample->vcpus].cpu == REASON_NONE &&
+	       cpuset_subset(&action->to, &online) && cpuset_subset(&action->to, &vcpu->allowed);
 }
 
-int preview_apply(struct changes *ch)
+int preview_apply(struct changes *changes)
 {
-	const struct plan *ghosts = &ch->preview.plan;
+	const struct plan *ghosts = &changes->preview.plan;
 	size_t stale = 0;
 	for (size_t i = 0; i < ghosts->n; i++) {
-		const struct action *p = &ghosts->actions[i];
-		if (p->outcome == OUTCOME_SKIPPED)
+		const struct action *action = &ghosts->actions[i];
+		if (action->outcome == OUTCOME_SKIPPED)
 			continue;
-		const struct vm_sample *vm = changes_vm(ch, p->uuid);
-		const struct vcpu_sample *v = vm ? sample_vcpu(ch->sample, vm, p->vcpu) : NULL;
-		if (!still_good(ch, p, vm, v)) {
+		const struct vm_sample *vm = changes_vm(changes, action->uuid);
+		const struct vcpu_sample *vcpu = vm ? sample_vcpu(changes->sample, vm, action->vcpu) : NULL;
+		if (!still_good(changes, action, vm, vcpu)) {
 			stale++;
 			continue;
 		}
-		int n = asked_pin(ch, vm, v, &p->to, p->why.code);
+		int n = asked_pin(changes, vm, vcpu, &action->to, action->why.code);
 		if (n < 0)
 			return -1;
 		if (n)
-			ch->plan->actions[ch->plan->n - 1].why = p->why;
+			changes->plan->actions[changes->plan->n - 1].why = action->why;
 	}
 	if (stale)
-		talk_event(ch->talk, LOG_EVENT,
+		talk_event(changes->talk, LOG_EVENT,
 			"preview: %zu of %zu move%s left out, their vCPU changed since", stale, ghosts->n,
 			text_s(ghosts->n));
-	preview_drop(ch);
+	preview_drop(changes);
 	return 0;
 }

@@ -39,90 +39,90 @@ static size_t distance(const char *a, size_t n, const char *b)
 	return row[m];
 }
 
-static int unknown(const struct walk *w, const char *arg, size_t len)
+static int unknown(const struct walk *walk, const char *arg, size_t len)
 {
-	const struct args *a = w->a;
+	const struct args *args = walk->a;
 	char shown[64], meant[48] = "";
 	size_t best = 3;
 	text_escape(shown, sizeof shown, arg);
-	for (size_t i = 0; i < a->n && strncmp(arg, "--", 2) == 0; i++) {
-		const char *option = a->at(a->arg, i).option;
+	for (size_t i = 0; i < args->n && strncmp(arg, "--", 2) == 0; i++) {
+		const char *option = args->at(args->arg, i).option;
 		size_t d = option ? distance(arg + 2, len, option) : 99;
 		if (d < best) {
 			best = d;
 			snprintf(meant, sizeof meant, ", did you mean --%s?", option);
 		}
 	}
-	return err_set(w->e, ERR_USAGE, "%sunknown option '%s'%s try '%s'", a->who, shown,
-		*meant ? meant : ";", a->help);
+	return err_set(walk->e, ERR_USAGE, "%sunknown option '%s'%s try '%s'", args->who, shown,
+		*meant ? meant : ";", args->help);
 }
 
-static int take(struct walk *w, size_t i, const char *name, const char *value)
+static int take(struct walk *walk, size_t i, const char *name, const char *value)
 {
-	const struct args *a = w->a;
-	struct arg_option o = a->at(a->arg, i);
-	if (o.arg && !o.may && !value) {
-		if (w->at + 1 >= w->argc)
-			return err_set(w->e, ERR_USAGE, "%soption %s needs a value (%s); try '%s'", a->who,
-				name, o.arg, a->help);
-		value = w->argv[++w->at];
+	const struct args *args = walk->a;
+	struct arg_option opt = args->at(args->arg, i);
+	if (opt.arg && !opt.may && !value) {
+		if (walk->at + 1 >= walk->argc)
+			return err_set(walk->e, ERR_USAGE, "%soption %s needs a value (%s); try '%s'",
+				args->who, name, opt.arg, args->help);
+		value = walk->argv[++walk->at];
 	}
-	return a->option(a->arg, i, name, value, w->e);
+	return args->option(args->arg, i, name, value, walk->e);
 }
 
-static int take_long(struct walk *w, const char *arg)
+static int take_long(struct walk *walk, const char *arg)
 {
-	const struct args *a = w->a;
+	const struct args *args = walk->a;
 	size_t len = strcspn(arg + 2, "=");
 	const char *value = arg[2 + len] ? arg + 2 + len + 1 : NULL;
 	char name[48];
-	for (size_t i = 0; i < a->n; i++) {
-		struct arg_option o = a->at(a->arg, i);
-		if (!setting_called(o.option, arg + 2, len))
+	for (size_t i = 0; i < args->n; i++) {
+		struct arg_option opt = args->at(args->arg, i);
+		if (!setting_called(opt.option, arg + 2, len))
 			continue;
-		snprintf(name, sizeof name, "--%s", o.option);
-		if (value && !o.arg)
-			return err_set(w->e, ERR_USAGE, "%soption %s takes no value; try '%s'", a->who, name,
-				a->help);
-		return take(w, i, name, value);
+		snprintf(name, sizeof name, "--%s", opt.option);
+		if (value && !opt.arg)
+			return err_set(walk->e, ERR_USAGE, "%soption %s takes no value; try '%s'", args->who,
+				name, args->help);
+		return take(walk, i, name, value);
 	}
-	return unknown(w, arg, len);
+	return unknown(walk, arg, len);
 }
 
 /* "-b", "-bn5", "-n 5". */
-static int take_letters(struct walk *w, const char *arg)
+static int take_letters(struct walk *walk, const char *arg)
 {
-	const struct args *a = w->a;
+	const struct args *args = walk->a;
 	int rc = 0;
 	for (const char *p = arg + 1; *p && rc == 0; p++) {
 		const char name[] = {'-', *p, '\0'};
 		size_t i = 0;
-		while (i < a->n && a->at(a->arg, i).letter != *p)
+		while (i < args->n && args->at(args->arg, i).letter != *p)
 			i++;
-		if (i == a->n)
-			return unknown(w, arg, 0);
-		struct arg_option o = a->at(a->arg, i);
-		bool value_follows = o.arg && !o.may && p[1];
-		rc = take(w, i, name, value_follows ? p + 1 : NULL);
+		if (i == args->n)
+			return unknown(walk, arg, 0);
+		struct arg_option opt = args->at(args->arg, i);
+		bool value_follows = opt.arg && !opt.may && p[1];
+		rc = take(walk, i, name, value_follows ? p + 1 : NULL);
 		if (value_follows)
 			break;
 	}
 	return rc;
 }
 
-int args_read(const struct args *a, int argc, char **argv, struct err *e)
+int args_read(const struct args *args, int argc, char **argv, struct err *err)
 {
-	struct walk w = {.a = a, .argc = argc, .argv = argv, .e = e};
+	struct walk walk = {.a = args, .argc = argc, .argv = argv, .e = err};
 	bool dashes = false;
 	int rc = 0;
-	for (w.at = 1; w.at < argc && rc == 0; w.at++) {
-		const char *arg = argv[w.at];
+	for (walk.at = 1; walk.at < argc && rc == 0; walk.at++) {
+		const char *arg = argv[walk.at];
 		if (dashes || arg[0] != '-' || !arg[1])
-			rc = a->word(a->arg, arg, dashes, e);
+			rc = args->word(args->arg, arg, dashes, err);
 		else if (strcmp(arg, "--") == 0)
 			dashes = true;
 		else
-			rc = arg[1] == '-' ? take_long(&w, arg) : take_letters(&w, arg);
+			rc = arg[1] == '-' ? take_long(&walk, arg) : take_letters(&walk, arg);
 	}
 	return rc < 0 ? -1 : 0;
 }

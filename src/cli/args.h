@@ -28,7 +28,7 @@ struct args {
 	void *arg;
 };
 
-/* argv[0] is not looked at. 0, or -1 with e set. */
-int args_read(const struct args *a, int argc, char **argv, struct err *e);
+/* argv[0] is not looked at. 0, or -1 with err set. */
+int args_read(const struct args *args, int argc, char **argv, struct err *err);
 
 #endif

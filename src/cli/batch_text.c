@@ -12,18 +12,18 @@
 #include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
-int batch_columns(struct batch_out *o, struct err *e)
+int batch_columns(struct batch_out *out, struct err *err)
 {
-	if (o->cfg->columns[0]) {
-		o->n_columns = column_parse(o->cfg->columns, o->columns, sizeof o->columns, e);
-		return o->n_columns < 0 ? err_prefix(e, "columns") : 0;
+	if (out->cfg->columns[0]) {
+		out->n_columns = column_parse(out->cfg->columns, out->columns, sizeof out->columns, err);
+		return out->n_columns < 0 ? err_prefix(err, "columns") : 0;
 	}
-	bool all = o->cfg->format == OUT_CSV || o->cfg->format == OUT_OPENMETRICS;
-	o->n_columns = 0;
+	bool all = out->cfg->format == OUT_CSV || out->cfg->format == OUT_OPENMETRICS;
+	out->n_columns = 0;
 	for (size_t i = 0; i < column_count(); i++) {
-		const struct column *c = column_at(i);
-		if (all ? (c->group & ~(unsigned)SAMPLE_BALLOON) == 0 : c->rank > 0)
-			o->columns[o->n_columns++] = (uint8_t)i;
+		const struct column *column = column_at(i);
+		if (all ? (column->group & ~(unsigned)SAMPLE_BALLOON) == 0 : column->rank > 0)
+			out->columns[out->n_columns++] = (uint8_t)i;
 	}
 	return 0;
 }
@@ -46,24 +46,24 @@ void out_cell(char *line, size_t len, const char *text, int width, bool left, bo
 		left && pad > 0 && !last ? pad : 0, "", last ? "" : " ");
 }
 
-void out_line(FILE *to, const char *line)
+void out_line(FILE *out, const char *line)
 {
 	size_t n = strlen(line);
 	while (n && line[n - 1] == ' ')
 		n--;
-	fprintf(to, "%.*s\n", (int)n, line);
+	fprintf(out, "%.*s\n", (int)n, line);
 }
 
-static int column_width(const struct batch_out *o, const struct snapshot *s, int i)
+static int column_width(const struct batch_out *out, const struct snapshot *snap, int i)
 {
-	const struct column *c = column_at(o->columns[i]);
-	struct column_env env = {.snap = s};
-	struct value v;
+	const struct column *column = column_at(out->columns[i]);
+	struct column_env env = {.snap = snap};
+	struct value val;
 	char text[4 * VM_NAME_BYTES];
-	int width = c->width;
-	for (size_t vm = 0; c->type == VALUE_TEXT && vm < s->sample.n_vms; vm++) {
-		column_get(c, &env, vm, &v);
-		value_format(text, sizeof text, &v);
+	int width = column->width;
+	for (size_t vm = 0; column->type == VALUE_TEXT && vm < snap->sample.n_vms; vm++) {
+		column_get(column, &env, vm, &val);
+		value_format(text, sizeof text, &val);
 		int w = out_columns(text);
 		if (w > width)
 			width = min_of(w, OUT_WIDTH_MAX);
@@ -84,24 +84,24 @@ static const char *mode_word(bool automatic, bool dry)
 	return automatic ? dry ? "AUTO (dry run)" : "AUTO" : "MANUAL";
 }
 
-static void head_lines(FILE *to, const struct snapshot *s)
+static void head_lines(FILE *out, const struct snapshot *snap)
 {
 	char time[48], host[160], uri[300], sd[24], limit[24], avail[8] = "-", total[8] = "-";
-	text_time(time, sizeof time, s->sample.wall_ns);
-	text_escape(host, sizeof host, s->sample.host.hostname);
-	text_escape(uri, sizeof uri, s->backend.uri);
-	number_or_dash(sd, sizeof sd, s->cpu.stddev_pct);
-	number_or_dash(limit, sizeof limit, s->cpu.limit_pct);
-	if (vi64_has(s->sample.host.available_kib))
-		text_kib(avail, sizeof avail, s->sample.host.available_kib.v);
-	if (vi64_has(s->sample.host.total_kib))
-		text_kib(total, sizeof total, s->sample.host.total_kib.v);
-	fprintf(to, "%s %s %s: %zu VM%s, %zu pCPU%s, %s of %s available\n", time, host, uri, s->sample.n_vms,
-		text_s(s->sample.n_vms), s->sample.host.n_pcpus, text_s(s->sample.host.n_pcpus), avail,
-		total);
-	fprintf(to, "CPU %s %s, deviation %s (limit %s); memory %s %s\n", mode_word(s->auto_cpu, s->dry_run),
-		cpu_policy_name(s->cpu_policy), sd, limit, mode_word(s->auto_memory, s->dry_run),
-		mem_policy_name(s->mem_policy));
+	text_time(time, sizeof time, snap->sample.wall_ns);
+	text_escape(host, sizeof host, snap->sample.host.hostname);
+	text_escape(uri, sizeof uri, snap->backend.uri);
+	number_or_dash(sd, sizeof sd, snap->cpu.stddev_pct);
+	number_or_dash(limit, sizeof limit, snap->cpu.limit_pct);
+	if (vi64_has(snap->sample.host.available_kib))
+		text_kib(avail, sizeof avail, snap->sample.host.available_kib.v);
+	if (vi64_has(snap->sample.host.total_kib))
+		text_kib(total, sizeof total, snap->sample.host.total_kib.v);
+	fprintf(out, "%s %s %s: %zu VM%s, %zu pCPU%s, %s of %s available\n", time, host, uri,
+		snap->sample.n_vms, text_s(snap->sample.n_vms), snap->sample.host.n_pcpus,
+		text_s(snap->sample.host.n_pcpus), avail, total);
+	fprintf(out, "CPU %s %s, deviation %s (limit %s); memory %s %s\n",
+		mode_word(snap->auto_cpu, snap->dry_run), cpu_policy_name(snap->cpu_policy), sd, limit,
+		mode_word(snap->auto_memory, snap->dry_run), mem_policy_name(snap->mem_policy));
 }
 
 struct row {
@@ -119,104 +119,104 @@ static int row_compare(const void *a, const void *b)
 	return c ? c : x->vm < y->vm ? -1 : 1; /* samples are sorted by UUID: stable */
 }
 
-static struct row *rows_sorted(const struct batch_out *o, const struct snapshot *s)
+static struct row *rows_sorted(const struct batch_out *out, const struct snapshot *snap)
 {
-	int sort = column_find(o->cfg->sort);
-	const struct column *c = column_at(sort < 0 ? 0 : (size_t)sort);
-	struct column_env env = {.snap = s};
-	struct row *rows = calloc(s->sample.n_vms + 1, sizeof *rows);
-	for (size_t i = 0; rows && i < s->sample.n_vms; i++) {
+	int sort = column_find(out->cfg->sort);
+	const struct column *column = column_at(sort < 0 ? 0 : (size_t)sort);
+	struct column_env env = {.snap = snap};
+	struct row *rows = calloc(snap->sample.n_vms + 1, sizeof *rows);
+	for (size_t i = 0; rows && i < snap->sample.n_vms; i++) {
 		rows[i].vm = i;
-		rows[i].ascending = c->ascending;
-		column_get(c, &env, i, &rows[i].key);
+		rows[i].ascending = column->ascending;
+		column_get(column, &env, i, &rows[i].key);
 	}
 	if (rows)
-		qsort(rows, s->sample.n_vms, sizeof *rows, row_compare);
+		qsort(rows, snap->sample.n_vms, sizeof *rows, row_compare);
 	return rows;
 }
 
-static void table(const struct batch_out *o, const struct snapshot *s, const struct row *rows)
+static void table(const struct batch_out *out, const struct snapshot *snap, const struct row *rows)
 {
 	char line[4096] = "", text[4 * VM_NAME_BYTES];
 	int widths[64];
-	struct column_env env = {.snap = s};
-	struct value v;
-	for (int i = 0; i < o->n_columns; i++) {
-		const struct column *c = column_at(o->columns[i]);
-		widths[i] = column_width(o, s, i);
-		out_cell(line, sizeof line, c->head, widths[i], c->left, i == o->n_columns - 1);
+	struct column_env env = {.snap = snap};
+	struct value val;
+	for (int i = 0; i < out->n_columns; i++) {
+		const struct column *column = column_at(out->columns[i]);
+		widths[i] = column_width(out, snap, i);
+		out_cell(line, sizeof line, column->head, widths[i], column->left, i == out->n_columns - 1);
 	}
-	out_line(o->to, line);
-	for (size_t r = 0; r < s->sample.n_vms; r++) {
+	out_line(out->to, line);
+	for (size_t r = 0; r < snap->sample.n_vms; r++) {
 		line[0] = '\0';
-		for (int i = 0; i < o->n_columns; i++) {
-			const struct column *c = column_at(o->columns[i]);
-			column_get(c, &env, rows[r].vm, &v);
-			value_format(text, sizeof text, &v);
-			out_cell(line, sizeof line, text, widths[i], c->left, i == o->n_columns - 1);
+		for (int i = 0; i < out->n_columns; i++) {
+			const struct column *column = column_at(out->columns[i]);
+			column_get(column, &env, rows[r].vm, &val);
+			value_format(text, sizeof text, &val);
+			out_cell(line, sizeof line, text, widths[i], column->left, i == out->n_columns - 1);
 		}
-		out_line(o->to, line);
+		out_line(out->to, line);
 	}
 }
 
-int text_write_log(struct batch_out *o, const struct snapshot *s, struct err *e)
+int text_write_log(struct batch_out *out, const struct snapshot *snap, struct err *err)
 {
-	(void)e;
-	for (size_t i = 0; i < s->n_log; i++) {
-		char time[48], text[sizeof s->log[i].text];
-		if (s->log[i].seq <= o->log_seen)
+	(void)err;
+	for (size_t i = 0; i < snap->n_log; i++) {
+		char time[48], text[sizeof snap->log[i].text];
+		if (snap->log[i].seq <= out->log_seen)
 			continue;
-		o->log_seen = s->log[i].seq;
-		text_time(time, sizeof time, s->log[i].wall_ns);
-		text_safe(text, sizeof text, s->log[i].text);
-		fprintf(o->to, "%.8s %s\n", strchr(time, 'T') ? strchr(time, 'T') + 1 : "-", text);
+		out->log_seen = snap->log[i].seq;
+		text_time(time, sizeof time, snap->log[i].wall_ns);
+		text_safe(text, sizeof text, snap->log[i].text);
+		fprintf(out->to, "%.8s %s\n", strchr(time, 'T') ? strchr(time, 'T') + 1 : "-", text);
 	}
 	return 0;
 }
 
 /* Whether the lines go to systemd's journal: children of a service inherit the variable, so that it names the
  * stream by device and inode. */
-static bool goes_to_journal(const struct batch_out *o)
+static bool goes_to_journal(const struct batch_out *out)
 {
 	const char *named = getenv("JOURNAL_STREAM");
 	struct stat st;
 	char is[64];
-	if (!named || !o->out || fstat(o->out->fd, &st) < 0)
+	if (!named || !out->out || fstat(out->out->fd, &st) < 0)
 		return false;
 	snprintf(is, sizeof is, "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
 	return strcmp(named, is) == 0;
 }
 
 /* The journal has the time, and reads how urgent a line is from its beginning. */
-int log_write(struct batch_out *o, const struct snapshot *s, struct err *e)
+int log_write(struct batch_out *out, const struct snapshot *snap, struct err *err)
 {
-	(void)e;
-	bool journal = goes_to_journal(o);
-	for (size_t i = 0; i < s->n_log; i++) {
-		const struct log_line *l = &s->log[i];
-		char time[48], text[sizeof l->text];
-		if (l->seq <= o->log_seen)
+	(void)err;
+	bool journal = goes_to_journal(out);
+	for (size_t i = 0; i < snap->n_log; i++) {
+		const struct log_line *line = &snap->log[i];
+		char time[48], text[sizeof line->text];
+		if (line->seq <= out->log_seen)
 			continue;
-		o->log_seen = l->seq;
-		bool bad = l->kind == LOG_ERROR ||
-			   (l->kind == LOG_ACTION &&
-				   (l->outcome == OUTCOME_FAILED || l->outcome == OUTCOME_UNKNOWN));
-		text_time(time, sizeof time, l->wall_ns);
-		text_safe(text, sizeof text, l->text);
-		fprintf(o->to, "%s%s%s\n", journal ? bad ? "<4>" : "<6>" : time, journal ? "" : " ", text);
+		out->log_seen = line->seq;
+		bool bad = line->kind == LOG_ERROR ||
+			   (line->kind == LOG_ACTION &&
+				   (line->outcome == OUTCOME_FAILED || line->outcome == OUTCOME_UNKNOWN));
+		text_time(time, sizeof time, line->wall_ns);
+		text_safe(text, sizeof text, line->text);
+		fprintf(out->to, "%s%s%s\n", journal ? bad ? "<4>" : "<6>" : time, journal ? "" : " ", text);
 	}
 	return 0;
 }
 
-int text_write(struct batch_out *o, const struct snapshot *s, struct err *e)
+int text_write(struct batch_out *out, const struct snapshot *snap, struct err *err)
 {
-	struct row *rows = rows_sorted(o, s);
+	struct row *rows = rows_sorted(out, snap);
 	if (!rows)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	if (o->ticks)
-		fputc('\n', o->to);
-	head_lines(o->to, s);
-	table(o, s, rows);
+		return err_set(err, ERR_NOMEM, "out of memory");
+	if (out->ticks)
+		fputc('\n', out->to);
+	head_lines(out->to, snap);
+	table(out, snap, rows);
 	free(rows);
-	return text_write_log(o, s, e);
+	return text_write_log(out, snap, err);
 }

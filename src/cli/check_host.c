@@ -22,11 +22,11 @@ __attribute__((format(printf, 3, 4))) static void add(char *to, size_t len, cons
 }
 
 /* "pCPUs 0-3,8", or how many where that would be a long list. */
-static void add_list(char *to, size_t len, const struct cpuset *s)
+static void add_list(char *to, size_t len, const struct cpuset *set)
 {
 	char text[LIST_MOST + 1];
-	int n = cpuset_count(s);
-	if (cpuset_format(s, text, sizeof text) > LIST_MOST)
+	int n = cpuset_count(set);
+	if (cpuset_format(set, text, sizeof text) > LIST_MOST)
 		add(to, len, "%d pCPU%s", n, text_s((size_t)n));
 	else
 		add(to, len, "pCPU%s %s", text_s((size_t)n), text);
@@ -39,112 +39,114 @@ struct share {
 	int n, least, most;
 };
 
-static void share_count(const struct host_sample *h, int (*of)(const struct pcpu_sample *p), struct share *x)
+static void share_count(
+	const struct host_sample *host, int (*of)(const struct pcpu_sample *pcpu), struct share *share)
 {
 	int members[CPUSET_CPUS] = {0};
-	*x = (struct share){0, CPUSET_CPUS, 0};
-	for (size_t i = 0; i < h->n_pcpus; i++) {
-		int id = of(&h->pcpus[i]);
-		if (h->pcpus[i].online && id >= 0 && id < CPUSET_CPUS)
+	*share = (struct share){0, CPUSET_CPUS, 0};
+	for (size_t i = 0; i < host->n_pcpus; i++) {
+		int id = of(&host->pcpus[i]);
+		if (host->pcpus[i].online && id >= 0 && id < CPUSET_CPUS)
 			members[id]++;
 	}
 	for (int i = 0; i < CPUSET_CPUS; i++) {
 		if (!members[i])
 			continue;
-		x->n++;
-		x->least = min_of(members[i], x->least);
-		x->most = max_of(members[i], x->most);
+		share->n++;
+		share->least = min_of(members[i], share->least);
+		share->most = max_of(members[i], share->most);
 	}
 }
 
-static int socket_of(const struct pcpu_sample *p)
+static int socket_of(const struct pcpu_sample *pcpu)
 {
-	return p->socket;
+	return pcpu->socket;
 }
 
-static int core_of(const struct pcpu_sample *p)
+static int core_of(const struct pcpu_sample *pcpu)
 {
-	return p->core;
+	return pcpu->core;
 }
 
-static int llc_of(const struct pcpu_sample *p)
+static int llc_of(const struct pcpu_sample *pcpu)
 {
-	return p->llc;
+	return pcpu->llc;
 }
 
-static void add_share(char *to, size_t len, const struct share *x, const char *thing, const char *member)
+static void add_share(char *to, size_t len, const struct share *share, const char *thing, const char *member)
 {
-	add(to, len, "%s%d %s%s of ", *to ? ", " : "", x->n, thing, text_s((size_t)x->n));
-	if (x->least < x->most)
-		add(to, len, "%d to ", x->least);
-	add(to, len, "%d %s%s", x->most, member, text_s((size_t)x->most));
+	add(to, len, "%s%d %s%s of ", *to ? ", " : "", share->n, thing, text_s((size_t)share->n));
+	if (share->least < share->most)
+		add(to, len, "%d to ", share->least);
+	add(to, len, "%d %s%s", share->most, member, text_s((size_t)share->most));
 }
 
 /* The largest of the lesser kinds, then the next. */
-static void add_capacities(const struct host_sample *h, char *to, size_t len)
+static void add_capacities(const struct host_sample *host, char *to, size_t len)
 {
 	for (int below = PCPU_LARGEST, most; below > 0; below = most) {
-		struct cpuset s;
-		cpuset_clear(&s);
+		struct cpuset set;
+		cpuset_clear(&set);
 		most = 0;
-		for (size_t i = 0; i < h->n_pcpus; i++)
-			if (h->pcpus[i].online && h->pcpus[i].capacity < below && h->pcpus[i].capacity > most)
-				most = h->pcpus[i].capacity;
-		for (size_t i = 0; i < h->n_pcpus; i++)
-			if (h->pcpus[i].online && most && h->pcpus[i].capacity == most)
-				cpuset_add(&s, h->pcpus[i].id);
+		for (size_t i = 0; i < host->n_pcpus; i++)
+			if (host->pcpus[i].online && host->pcpus[i].capacity < below &&
+				host->pcpus[i].capacity > most)
+				most = host->pcpus[i].capacity;
+		for (size_t i = 0; i < host->n_pcpus; i++)
+			if (host->pcpus[i].online && most && host->pcpus[i].capacity == most)
+				cpuset_add(&set, host->pcpus[i].id);
 		if (!most)
 			break;
 		add(to, len, "; ");
-		add_list(to, len, &s);
+		add_list(to, len, &set);
 		add(to, len, " do %.0f %% of the others", 100. * most / PCPU_LARGEST);
 	}
 }
 
-void check_host_shape(const struct snapshot *s, char *to, size_t len)
+void check_host_shape(const struct snapshot *snap, char *to, size_t len)
 {
-	const struct host_sample *h = &s->sample.host;
-	struct share x;
+	const struct host_sample *host = &snap->sample.host;
+	struct share share;
 	*to = '\0';
-	share_count(h, socket_of, &x);
-	if (x.n)
-		add(to, len, "%d socket%s", x.n, text_s((size_t)x.n));
-	share_count(h, core_of, &x);
-	if (x.n)
-		add_share(to, len, &x, "core", "thread");
-	share_count(h, llc_of, &x);
-	if (x.n)
-		add_share(to, len, &x, "last-level cache", "pCPU");
+	share_count(host, socket_of, &share);
+	if (share.n)
+		add(to, len, "%d socket%s", share.n, text_s((size_t)share.n));
+	share_count(host, core_of, &share);
+	if (share.n)
+		add_share(to, len, &share, "core", "thread");
+	share_count(host, llc_of, &share);
+	if (share.n)
+		add_share(to, len, &share, "last-level cache", "pCPU");
 	if (*to)
-		add_capacities(h, to, len);
+		add_capacities(host, to, len);
 }
 
 /* ---- where vCPUs may be put ---- */
 
-static void add_part(char *to, size_t len, const char *what, const struct cpuset *s)
+static void add_part(char *to, size_t len, const char *what, const struct cpuset *set)
 {
-	if (cpuset_empty(s))
+	if (cpuset_empty(set))
 		return;
 	add(to, len, "%s ", what);
-	add_list(to, len, s);
+	add_list(to, len, set);
 }
 
-void check_host_room(const struct snapshot *s, char *to, size_t len)
+void check_host_room(const struct snapshot *snap, char *to, size_t len)
 {
-	const struct host_sample *h = &s->sample.host;
+	const struct host_sample *host = &snap->sample.host;
 	struct cpuset usable, online, isolated, offline, nohz;
 	*to = '\0';
-	sample_usable(&s->sample, &usable);
-	sample_online(&s->sample, &online);
+	sample_usable(&snap->sample, &usable);
+	sample_online(&snap->sample, &online);
 	isolated = online;
 	cpuset_andnot(&isolated, &usable);
 	cpuset_clear(&offline);
 	cpuset_clear(&nohz);
-	for (size_t i = 0; i < h->n_pcpus; i++) {
-		if (!h->pcpus[i].online)
-			cpuset_add(&offline, h->pcpus[i].id);
-		if (h->pcpus[i].online && h->pcpus[i].nohz_full)
-			cpuset_add(&nohz, h->pcpus[i].id);
+	for (size_t i = 0; i < host->n_pcpus; i++) {
+		if (!host->pcpus[i].online)
+			cpuset_add(&offline, host->pcpus[i].id);
+		if (host->pcpus[i].online && host->pcpus[i].nohz_full)
+			cpuset_add(&nohz, host->pcpus[i].id);
 	}
 	add_part(to, len, "vCPUs may be put on", &usable);
 	add_part(to, len, "; offline:", &offline);
@@ -154,13 +156,13 @@ void check_host_room(const struct snapshot *s, char *to, size_t len)
 
 /* ---- who is kept on fewer ---- */
 
-static bool is_kept(const struct snapshot *s, const struct vm_sample *vm, struct cpuset *on)
+static bool is_kept(const struct snapshot *snap, const struct vm_sample *vm, struct cpuset *on)
 {
 	struct cpuset usable;
-	sample_usable(&s->sample, &usable);
+	sample_usable(&snap->sample, &usable);
 	cpuset_clear(on);
 	for (size_t v = vm->first_vcpu; v < vm->first_vcpu + vm->n_vcpus; v++)
-		cpuset_or(on, &s->sample.vcpus[v].allowed);
+		cpuset_or(on, &snap->sample.vcpus[v].allowed);
 	return vm->n_vcpus && !cpuset_subset(&usable, on);
 }
 
@@ -171,15 +173,15 @@ static void add_name(char *to, size_t len, const struct vm_sample *vm)
 	add(to, len, "%.60s", name);
 }
 
-static void add_kept(const struct snapshot *s, char *to, size_t len)
+static void add_kept(const struct snapshot *snap, char *to, size_t len)
 {
 	size_t said = 0;
 	struct cpuset on;
-	for (size_t i = 0; i < s->sample.n_vms; i++) {
-		if (!is_kept(s, &s->sample.vms[i], &on) || said++ >= NAMED_MOST)
+	for (size_t i = 0; i < snap->sample.n_vms; i++) {
+		if (!is_kept(snap, &snap->sample.vms[i], &on) || said++ >= NAMED_MOST)
 			continue;
 		add(to, len, said == 1 ? "rules and control groups keep " : ", ");
-		add_name(to, len, &s->sample.vms[i]);
+		add_name(to, len, &snap->sample.vms[i]);
 		add(to, len, " on ");
 		add_list(to, len, &on);
 	}
@@ -188,20 +190,20 @@ static void add_kept(const struct snapshot *s, char *to, size_t len)
 }
 
 /* A group that an earlier VM is in has been told of. */
-static bool is_told(const struct snapshot *s, size_t vm)
+static bool is_told(const struct snapshot *snap, size_t vm)
 {
 	bool told = false;
 	for (size_t i = 0; i < vm; i++)
-		told |= s->sample.vms[vm].quota_group && vf64_has(s->sample.vms[i].group_quota_pct) &&
-			s->sample.vms[i].quota_group == s->sample.vms[vm].quota_group;
+		told |= snap->sample.vms[vm].quota_group && vf64_has(snap->sample.vms[i].group_quota_pct) &&
+			snap->sample.vms[i].quota_group == snap->sample.vms[vm].quota_group;
 	return told;
 }
 
-static void add_quotas(const struct snapshot *s, char *to, size_t len)
+static void add_quotas(const struct snapshot *snap, char *to, size_t len)
 {
-	for (size_t i = 0, said = 0; i < s->sample.n_vms && said < NAMED_MOST; i++) {
-		const struct vm_sample *vm = &s->sample.vms[i];
-		if (!vf64_has(vm->group_quota_pct) || is_told(s, i))
+	for (size_t i = 0, said = 0; i < snap->sample.n_vms && said < NAMED_MOST; i++) {
+		const struct vm_sample *vm = &snap->sample.vms[i];
+		if (!vf64_has(vm->group_quota_pct) || is_told(snap, i))
 			continue;
 		add(to, len, *to ? "; " : "");
 		add_name(to, len, vm);
@@ -211,9 +213,9 @@ static void add_quotas(const struct snapshot *s, char *to, size_t len)
 	}
 }
 
-void check_host_bounds(const struct snapshot *s, char *to, size_t len)
+void check_host_bounds(const struct snapshot *snap, char *to, size_t len)
 {
 	*to = '\0';
-	add_kept(s, to, len);
-	add_quotas(s, to, len);
+	add_kept(snap, to, len);
+	add_quotas(snap, to, len);
 }

@@ -46,7 +46,7 @@ struct comparison {
 	bool json;
 };
 
-void compare_print(const struct comparison *c);
-int compare_print_json(const struct comparison *c, struct err *e);
+void compare_print(const struct comparison *cmp);
+int compare_print_json(const struct comparison *cmp, struct err *err);
 
 #endif

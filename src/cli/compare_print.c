@@ -10,63 +10,63 @@
 #include "vmtop/snapshot.h"
 #include "vmtop/text.h"
 
-static const char *cpu_name(const struct run *r)
+static const char *cpu_name(const struct run *run)
 {
-	if (r->recorded)
+	if (run->recorded)
 		return "recorded";
-	return r->cpu == COMPARE_NONE ? "none" : cpu_policy_name((enum cpu_policy_id)r->cpu);
+	return run->cpu == COMPARE_NONE ? "none" : cpu_policy_name((enum cpu_policy_id)run->cpu);
 }
 
-static const char *memory_name(const struct run *r)
+static const char *memory_name(const struct run *run)
 {
-	if (r->recorded)
+	if (run->recorded)
 		return "recorded";
-	return r->memory == COMPARE_NONE ? "none" : mem_policy_name((enum mem_policy_id)r->memory);
+	return run->memory == COMPARE_NONE ? "none" : mem_policy_name((enum mem_policy_id)run->memory);
 }
 
-static double mean_of(const struct run *r)
+static double mean_of(const struct run *run)
 {
-	return r->mean_pct;
+	return run->mean_pct;
 }
-static double final_of(const struct run *r)
+static double final_of(const struct run *run)
 {
-	return r->final_pct;
+	return run->final_pct;
 }
-static double balanced_of(const struct run *r)
+static double balanced_of(const struct run *run)
 {
-	return r->balanced_s;
+	return run->balanced_s;
 }
-static double pins_of(const struct run *r)
+static double pins_of(const struct run *run)
 {
-	return (double)r->is.pins;
+	return (double)run->is.pins;
 }
-static double starved_of(const struct run *r)
+static double starved_of(const struct run *run)
 {
-	return r->is.starved_vcpu_s;
+	return run->is.starved_vcpu_s;
 }
-static double waiting_of(const struct run *r)
+static double waiting_of(const struct run *run)
 {
-	return r->is.waiting_vcpu_s;
+	return run->is.waiting_vcpu_s;
 }
-static double work_of(const struct run *r)
+static double work_of(const struct run *run)
 {
-	return r->is.work_vcpu_s;
+	return run->is.work_vcpu_s;
 }
-static double balloons_of(const struct run *r)
+static double balloons_of(const struct run *run)
 {
-	return (double)r->is.balloons;
+	return (double)run->is.balloons;
 }
-static double starved_guest_of(const struct run *r)
+static double starved_guest_of(const struct run *run)
 {
-	return r->is.starved_guest_s;
+	return run->is.starved_guest_s;
 }
-static double killed_of(const struct run *r)
+static double killed_of(const struct run *run)
 {
-	return (double)r->is.oom_kills;
+	return (double)run->is.oom_kills;
 }
-static double overcommit_of(const struct run *r)
+static double overcommit_of(const struct run *run)
 {
-	return r->is.overcommit_s;
+	return run->is.overcommit_s;
 }
 
 static const struct {
@@ -105,10 +105,10 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Of a column over the seeds of a policy. A run that never was balanced counts as the latest. */
-static double median(const struct run *r, size_t n, size_t column, double *scratch)
+static double median(const struct run *run, size_t n, size_t column, double *scratch)
 {
 	for (size_t i = 0; i < n; i++) {
-		double v = columns[column].of(&r[i]);
+		double v = columns[column].of(&run[i]);
 		scratch[i] = v < 0 ? INFINITY : v;
 	}
 	qsort(scratch, n, sizeof *scratch, by_value);
@@ -124,42 +124,43 @@ static bool is_worse(const struct run *a, const struct run *b)
 	return a->is.waiting_vcpu_s + a->is.starved_guest_s > b->is.waiting_vcpu_s + b->is.starved_guest_s;
 }
 
-static void print_run(const struct run *r)
+static void print_run(const struct run *run)
 {
 	for (size_t k = 0; k < N_COLUMNS; k++)
-		print_number(columns[k].of(r), k, columns[k].recorded || !r->recorded);
+		print_number(columns[k].of(run), k, columns[k].recorded || !run->recorded);
 	printf("\n");
 }
 
 /* Median and worst of the seeds of one policy. */
-static void print_seeds(const struct run *r, size_t n)
+static void print_seeds(const struct run *run, size_t n)
 {
 	double scratch[64];
 	size_t worst = 0;
 	if (n > sizeof scratch / sizeof *scratch)
 		return;
 	for (size_t i = 1; i < n; i++)
-		if (is_worse(&r[i], &r[worst]))
+		if (is_worse(&run[i], &run[worst]))
 			worst = i;
-	printf("%-10s %-10s", cpu_name(r), memory_name(r));
+	printf("%-10s %-10s", cpu_name(run), memory_name(run));
 	for (size_t k = 0; k < N_COLUMNS; k++)
-		print_number(median(r, n, k, scratch), k, true);
-	printf("\n  worst: seed %-7llu", (unsigned long long)r[worst].seed);
-	print_run(&r[worst]);
+		print_number(median(run, n, k, scratch), k, true);
+	printf("\n  worst: seed %-7llu", (unsigned long long)run[worst].seed);
+	print_run(&run[worst]);
 }
 
-static void print_head(const struct comparison *c, const struct input *in)
+static void print_head(const struct comparison *cmp, const struct input *input)
 {
 	char name[300], host[300];
-	text_escape(name, sizeof name, in->name);
-	text_escape(host, sizeof host, in->is.host);
-	printf("%s: %s, %zu VM%s, %zu vCPU%s, %zu pCPU%s, %.0f s", name, host, in->is.vms, text_s(in->is.vms),
-		in->is.vcpus, text_s(in->is.vcpus), in->is.pcpus, text_s(in->is.pcpus), in->is.seconds);
-	if (in->trace)
-		printf(" in %zu tick%s", in->is.ticks, text_s(in->is.ticks));
-	printf("; limit %g %%", in->cfg.act_above_pct);
-	if (c->n_seeds > 1)
-		printf("; medians of %zu seed%s", c->n_seeds, text_s(c->n_seeds));
+	text_escape(name, sizeof name, input->name);
+	text_escape(host, sizeof host, input->is.host);
+	printf("%s: %s, %zu VM%s, %zu vCPU%s, %zu pCPU%s, %.0f s", name, host, input->is.vms,
+		text_s(input->is.vms), input->is.vcpus, text_s(input->is.vcpus), input->is.pcpus,
+		text_s(input->is.pcpus), input->is.seconds);
+	if (input->trace)
+		printf(" in %zu tick%s", input->is.ticks, text_s(input->is.ticks));
+	printf("; limit %g %%", input->cfg.act_above_pct);
+	if (cmp->n_seeds > 1)
+		printf("; medians of %zu seed%s", cmp->n_seeds, text_s(cmp->n_seeds));
 	printf("\n\n%-10s %-10s", "CPU", "memory");
 	for (size_t k = 0; k < N_COLUMNS; k++)
 		printf(" %*s", columns[k].width, columns[k].over);
@@ -169,21 +170,21 @@ static void print_head(const struct comparison *c, const struct input *in)
 	printf("\n");
 }
 
-void compare_print(const struct comparison *c)
+void compare_print(const struct comparison *cmp)
 {
-	for (size_t i = 0, n; i < c->n; i += n) {
-		const struct run *r = &c->runs[i];
-		n = r->recorded ? 1 : c->n_seeds;
-		if (i == 0 || r->input != r[-1].input) {
+	for (size_t i = 0, n; i < cmp->n; i += n) {
+		const struct run *run = &cmp->runs[i];
+		n = run->recorded ? 1 : cmp->n_seeds;
+		if (i == 0 || run->input != run[-1].input) {
 			printf("%s", i ? "\n" : "");
-			print_head(c, &c->inputs[r->input]);
+			print_head(cmp, &cmp->inputs[run->input]);
 		}
 		if (n > 1) {
-			print_seeds(r, n);
+			print_seeds(run, n);
 			continue;
 		}
-		printf("%-10s %-10s", cpu_name(r), memory_name(r));
-		print_run(r);
+		printf("%-10s %-10s", cpu_name(run), memory_name(run));
+		print_run(run);
 	}
 }
 
@@ -201,58 +202,59 @@ static json_t *json_text(const char *s)
 	return json_string(text);
 }
 
-static json_t *json_run(const struct comparison *c, const struct run *r)
+static json_t *json_run(const struct comparison *cmp, const struct run *run)
 {
-	json_t *o = json_pack("{s:o, s:o, s:s, s:s}", "input", json_text(c->inputs[r->input].name), "seed",
-		r->recorded ? json_null() : json_integer((json_int_t)r->seed), "cpu_policy", cpu_name(r),
-		"memory_policy", memory_name(r));
-	for (size_t k = 0; o && k < N_COLUMNS; k++)
-		json_object_set_new(o, columns[k].key,
-			json_number(
-				columns[k].of(r), columns[k].digits, columns[k].recorded || !r->recorded));
-	if (o)
-		json_object_set_new(o, "least_available_kib",
-			r->recorded ? json_null() : json_integer(r->is.min_available_kib));
-	return o;
+	json_t *obj = json_pack("{s:o, s:o, s:s, s:s}", "input", json_text(cmp->inputs[run->input].name),
+		"seed", run->recorded ? json_null() : json_integer((json_int_t)run->seed), "cpu_policy",
+		cpu_name(run), "memory_policy", memory_name(run));
+	for (size_t k = 0; obj && k < N_COLUMNS; k++)
+		json_object_set_new(obj, columns[k].key,
+			json_number(columns[k].of(run), columns[k].digits,
+				columns[k].recorded || !run->recorded));
+	if (obj)
+		json_object_set_new(obj, "least_available_kib",
+			run->recorded ? json_null() : json_integer(run->is.min_available_kib));
+	return obj;
 }
 
-static json_t *json_input(const struct input *in)
+static json_t *json_input(const struct input *input)
 {
-	const struct trace_facts *f = &in->is;
-	return json_pack("{s:o, s:s, s:o, s:f, s:o, s:I, s:I, s:I, s:f}", "input", json_text(in->name),
-		"kind", in->trace ? "recording" : "scenario", "host", json_text(f->host), "seconds",
-		f->seconds, "ticks", in->trace ? json_integer((json_int_t)f->ticks) : json_null(), "vms",
-		(json_int_t)f->vms, "vcpus", (json_int_t)f->vcpus, "pcpus", (json_int_t)f->pcpus, "limit_pct",
-		in->cfg.act_above_pct);
+	const struct trace_facts *facts = &input->is;
+	return json_pack("{s:o, s:s, s:o, s:f, s:o, s:I, s:I, s:I, s:f}", "input", json_text(input->name),
+		"kind", input->trace ? "recording" : "scenario", "host", json_text(facts->host), "seconds",
+		facts->seconds, "ticks", input->trace ? json_integer((json_int_t)facts->ticks) : json_null(),
+		"vms", (json_int_t)facts->vms, "vcpus", (json_int_t)facts->vcpus, "pcpus",
+		(json_int_t)facts->pcpus, "limit_pct", input->cfg.act_above_pct);
 }
 
 /* One input's facts are also at the top, as they were when there could be only one. */
-static void lone_input(json_t *o, const struct input *in)
+static void lone_input(json_t *obj, const struct input *input)
 {
-	json_t *facts = json_input(in);
-	if (in->trace)
-		json_object_set_new(o, "recording", json_text(in->name));
+	json_t *facts = json_input(input);
+	if (input->trace)
+		json_object_set_new(obj, "recording", json_text(input->name));
 	json_object_del(facts, "input");
 	json_object_del(facts, "kind");
-	json_object_update(o, facts);
+	json_object_update(obj, facts);
 	json_decref(facts);
 }
 
-int compare_print_json(const struct comparison *c, struct err *e)
+int compare_print_json(const struct comparison *cmp, struct err *err)
 {
-	json_t *o = json_pack("{s:i}", "schema", 1), *inputs = json_array(), *runs = json_array();
-	if (o && c->n_inputs == 1)
-		lone_input(o, &c->inputs[0]);
-	for (size_t i = 0; inputs && i < c->n_inputs; i++)
-		json_array_append_new(inputs, json_input(&c->inputs[i]));
-	for (size_t i = 0; runs && i < c->n; i++)
-		json_array_append_new(runs, json_run(c, &c->runs[i]));
-	json_object_set_new(o, "inputs", inputs);
-	json_object_set_new(o, "runs", runs);
-	char *text = o ? json_dumps(o, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9)) : NULL;
-	json_decref(o);
+	json_t *obj = json_pack("{s:i}", "schema", 1), *inputs = json_array(), *runs = json_array();
+	if (obj && cmp->n_inputs == 1)
+		lone_input(obj, &cmp->inputs[0]);
+	for (size_t i = 0; inputs && i < cmp->n_inputs; i++)
+		json_array_append_new(inputs, json_input(&cmp->inputs[i]));
+	for (size_t i = 0; runs && i < cmp->n; i++)
+		json_array_append_new(runs, json_run(cmp, &cmp->runs[i]));
+	json_object_set_new(obj, "inputs", inputs);
+	json_object_set_new(obj, "runs", runs);
+	char *text =
+		obj ? json_dumps(obj, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9)) : NULL;
+	json_decref(obj);
 	if (!text)
-		return err_set(e, ERR_NOMEM, "out of memory");
+		return err_set(err, ERR_NOMEM, "out of memory");
 	puts(text);
 	free(text);
 	return 0;

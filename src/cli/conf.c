@@ -29,12 +29,12 @@ struct conf_file {
 	const char *path;
 };
 
-static int conf_fail(struct conf_file *cf, const char *what)
+static int conf_fail(struct conf_file *conf, const char *what)
 {
-	if (!cf->err.code) {
+	if (!conf->err.code) {
 		char path[200];
-		text_escape(path, sizeof path, cf->path);
-		err_set(&cf->err, ERR_USAGE, "%s:%d: %s", path, cf->line, what);
+		text_escape(path, sizeof path, conf->path);
+		err_set(&conf->err, ERR_USAGE, "%s:%d: %s", path, conf->line, what);
 	}
 	return 0;
 }
@@ -43,125 +43,126 @@ static int conf_fail(struct conf_file *cf, const char *what)
  * continuation of the one before. */
 static char *conf_line(char *to, int size, void *stream)
 {
-	struct conf_file *cf = stream;
-	ssize_t n = cf->err.code ? -1 : getline(&cf->line_text, &cf->line_cap, cf->f);
+	struct conf_file *conf = stream;
+	ssize_t n = conf->err.code ? -1 : getline(&conf->line_text, &conf->line_cap, conf->f);
 	if (n < 0)
 		return NULL;
-	cf->line++;
-	const char *p = cf->line_text;
+	conf->line++;
+	const char *p = conf->line_text;
 	if (strlen(p) != (size_t)n)
-		conf_fail(cf, "a zero byte, expected text");
+		conf_fail(conf, "a zero byte, expected text");
 	p += strspn(p, " \t");
 	size_t len = strcspn(p, "\r\n");
 	if (len > CONF_LINE_MAX || len + 2 > (size_t)size) {
-		conf_fail(cf, "line too long, expected at most 197 characters");
+		conf_fail(conf, "line too long, expected at most 197 characters");
 		len = 0;
 	}
 	if (*p == '[' && strcspn(p, "]") > CONF_SECTION_MAX)
-		conf_fail(cf, "section name too long, expected at most 48 characters");
+		conf_fail(conf, "section name too long, expected at most 48 characters");
 	memcpy(to, p, len);
 	memcpy(to + len, "\n", 2);
 	return to;
 }
 
 /* The rule of section [vm PATTERN], made on first sight. */
-static struct vm_setting *conf_vm(struct conf_file *cf, const char *pattern)
+static struct vm_setting *conf_vm(struct conf_file *conf, const char *pattern)
 {
-	struct config *c = cf->c;
-	for (size_t i = 0; i < c->n_vm; i++)
-		if (strcmp(c->vm[i].pattern, pattern) == 0)
-			return &c->vm[i];
-	if (c->n_vm == CFG_VM_RULES)
+	struct config *cfg = conf->c;
+	for (size_t i = 0; i < cfg->n_vm; i++)
+		if (strcmp(cfg->vm[i].pattern, pattern) == 0)
+			return &cfg->vm[i];
+	if (cfg->n_vm == CFG_VM_RULES)
 		return NULL;
-	struct vm_setting *vm = &c->vm[c->n_vm++];
+	struct vm_setting *vm = &cfg->vm[cfg->n_vm++];
 	memset(vm, 0, sizeof *vm);
 	snprintf(vm->pattern, sizeof vm->pattern, "%s", pattern);
 	return vm;
 }
 
-static int conf_key_unknown(struct conf_file *cf, const char *key, const char *where)
+static int conf_key_unknown(struct conf_file *conf, const char *key, const char *where)
 {
 	char what[160], shown[80];
 	text_escape(shown, sizeof shown, key);
 	snprintf(what, sizeof what, "unknown key '%s'%s, expected one of vmtop.conf(5)", shown, where);
-	return conf_fail(cf, what);
+	return conf_fail(conf, what);
 }
 
-static int conf_apply_failed(struct conf_file *cf, const char *key, struct err *e)
+static int conf_apply_failed(struct conf_file *conf, const char *key, struct err *err)
 {
-	err_prefix(e, "%s", key);
-	return conf_fail(cf, e->msg);
+	err_prefix(err, "%s", key);
+	return conf_fail(conf, err->msg);
 }
 
-static int conf_vm_value(struct conf_file *cf, const char *pattern, const char *key, const char *value)
+static int conf_vm_value(struct conf_file *conf, const char *pattern, const char *key, const char *value)
 {
-	struct err e = ERR_INIT;
-	const struct setting *s = vm_setting_by_key(key);
-	if (!s)
-		return conf_key_unknown(cf, key, " of a [vm] section");
-	struct vm_setting *vm = conf_vm(cf, pattern);
+	struct err err = ERR_INIT;
+	const struct setting *setting = vm_setting_by_key(key);
+	if (!setting)
+		return conf_key_unknown(conf, key, " of a [vm] section");
+	struct vm_setting *vm = conf_vm(conf, pattern);
 	if (!vm)
-		return conf_fail(cf, "too many [vm] sections, expected at most 256");
-	return vm_setting_apply(vm, s, value, &e) < 0 ? conf_apply_failed(cf, key, &e) : 1;
+		return conf_fail(conf, "too many [vm] sections, expected at most 256");
+	return vm_setting_apply(vm, setting, value, &err) < 0 ? conf_apply_failed(conf, key, &err) : 1;
 }
 
 /* The layout of a section, made on first sight; a file read later replaces the one of an earlier file. */
-static struct named_layout *conf_layout(struct conf_file *cf, const char *name)
+static struct named_layout *conf_layout(struct conf_file *conf, const char *name)
 {
-	struct config *c = cf->c;
+	struct config *cfg = conf->c;
 	size_t at = 0;
-	while (at < c->n_layouts && strcmp(c->layouts[at].name, name) != 0)
+	while (at < cfg->n_layouts && strcmp(cfg->layouts[at].name, name) != 0)
 		at++;
 	if (at == CFG_LAYOUTS)
 		return NULL;
-	struct named_layout *l = &c->layouts[at];
-	if (at == c->n_layouts || !(cf->layouts_seen & 1U << at)) {
-		memset(l, 0, sizeof *l);
-		snprintf(l->name, sizeof l->name, "%s", name);
+	struct named_layout *layout = &cfg->layouts[at];
+	if (at == cfg->n_layouts || !(conf->layouts_seen & 1U << at)) {
+		memset(layout, 0, sizeof *layout);
+		snprintf(layout->name, sizeof layout->name, "%s", name);
 	}
-	c->n_layouts += at == c->n_layouts;
-	cf->layouts_seen |= 1U << at;
-	return l;
+	cfg->n_layouts += at == cfg->n_layouts;
+	conf->layouts_seen |= 1U << at;
+	return layout;
 }
 
-static int conf_layout_value(struct conf_file *cf, const char *name, const char *key, const char *value)
+static int conf_layout_value(struct conf_file *conf, const char *name, const char *key, const char *value)
 {
-	struct err e = ERR_INIT;
-	const struct setting *s = setting_by_key(key);
+	struct err err = ERR_INIT;
+	const struct setting *setting = setting_by_key(key);
 	if (!layout_name_ok(name))
-		return conf_fail(cf, "a layout has a name of at most 31 letters, digits and . _ -");
-	if (!s || !layout_has(s))
-		return conf_key_unknown(cf, key, " of a [layout] section");
-	struct named_layout *l = conf_layout(cf, name);
-	if (!l)
-		return conf_fail(cf, "too many [layout] sections, expected at most 16");
-	return layout_add(l, s, value, &e) < 0 ? conf_apply_failed(cf, key, &e) : 1;
+		return conf_fail(conf, "a layout has a name of at most 31 letters, digits and . _ -");
+	if (!setting || !layout_has(setting))
+		return conf_key_unknown(conf, key, " of a [layout] section");
+	struct named_layout *layout = conf_layout(conf, name);
+	if (!layout)
+		return conf_fail(conf, "too many [layout] sections, expected at most 16");
+	return layout_add(layout, setting, value, &err) < 0 ? conf_apply_failed(conf, key, &err) : 1;
 }
 
 static int conf_value(void *user, const char *section, const char *key, const char *value)
 {
-	struct conf_file *cf = user;
-	struct err e = ERR_INIT;
+	struct conf_file *conf = user;
+	struct err err = ERR_INIT;
 	if (strncmp(section, "vm ", 3) == 0 && section[3 + strspn(section + 3, " ")])
-		return conf_vm_value(cf, section + 3 + strspn(section + 3, " "), key, value);
+		return conf_vm_value(conf, section + 3 + strspn(section + 3, " "), key, value);
 	if (strncmp(section, "layout ", 7) == 0)
-		return conf_layout_value(cf, section + 7 + strspn(section + 7, " "), key, value);
+		return conf_layout_value(conf, section + 7 + strspn(section + 7, " "), key, value);
 	bool fleet = strcmp(section, "fleet") == 0;
 	char name[80];
 	if (*section && !fleet)
-		return conf_fail(cf, "unknown section, expected [fleet], [layout NAME] or [vm PATTERN]");
+		return conf_fail(conf, "unknown section, expected [fleet], [layout NAME] or [vm PATTERN]");
 	snprintf(name, sizeof name, "%s%s", fleet ? "fleet_" : "", key);
-	const struct setting *s = setting_by_key(name);
-	if (!s)
-		return conf_key_unknown(cf, key, fleet ? " of section [fleet]" : "");
-	if (s->type == SET_STEER && !cf->steer_seen) { /* may be given on several lines */
-		cf->steer_seen = true;
-		cf->c->n_patterns = 0;
+	const struct setting *setting = setting_by_key(name);
+	if (!setting)
+		return conf_key_unknown(conf, key, fleet ? " of section [fleet]" : "");
+	if (setting->type == SET_STEER && !conf->steer_seen) { /* may be given on several lines */
+		conf->steer_seen = true;
+		conf->c->n_patterns = 0;
 	}
-	bool *seen = s->at == offsetof(struct config, fleet_peers) ? &cf->peers_seen : &cf->hosts_seen;
-	if (s->type == SET_HOSTS && !*seen) /* the same */
-		*seen = setting_apply(cf->c, s, "", &e) == 0;
-	return setting_apply(cf->c, s, value, &e) < 0 ? conf_apply_failed(cf, key, &e) : 1;
+	bool *seen =
+		setting->at == offsetof(struct config, fleet_peers) ? &conf->peers_seen : &conf->hosts_seen;
+	if (setting->type == SET_HOSTS && !*seen) /* the same */
+		*seen = setting_apply(conf->c, setting, "", &err) == 0;
+	return setting_apply(conf->c, setting, value, &err) < 0 ? conf_apply_failed(conf, key, &err) : 1;
 }
 
 /* Rules of the file just read come first; those of the files before it fill what is left. */
@@ -175,43 +176,44 @@ static int conf_merge(struct config *to, struct config *from)
 	return 0;
 }
 
-static int conf_parse(struct conf_file *cf, struct config *c, struct err *e)
+static int conf_parse(struct conf_file *conf, struct config *cfg, struct err *err)
 {
-	*cf->c = *c;
-	cf->c->n_vm = 0;
-	int bad = ini_parse_stream(conf_line, cf, conf_value, cf);
-	if (!cf->err.code && ferror(cf->f))
-		return err_set(e, ERR_USAGE, "cannot read config file %s: %s", cf->path, strerror(errno));
-	if (!cf->err.code && bad) {
-		cf->line = bad;
-		conf_fail(cf, "not understood, expected KEY = VALUE or [vm PATTERN]");
+	*conf->c = *cfg;
+	conf->c->n_vm = 0;
+	int bad = ini_parse_stream(conf_line, conf, conf_value, conf);
+	if (!conf->err.code && ferror(conf->f))
+		return err_set(err, ERR_USAGE, "cannot read config file %s: %s", conf->path, strerror(errno));
+	if (!conf->err.code && bad) {
+		conf->line = bad;
+		conf_fail(conf, "not understood, expected KEY = VALUE or [vm PATTERN]");
 	}
-	if (!cf->err.code && conf_merge(c, cf->c) < 0)
-		conf_fail(cf, "too many [vm] sections, expected at most 256");
-	return cf->err.code ? err_set(e, cf->err.code, "%s", cf->err.msg) : 0;
+	if (!conf->err.code && conf_merge(cfg, conf->c) < 0)
+		conf_fail(conf, "too many [vm] sections, expected at most 256");
+	return conf->err.code ? err_set(err, conf->err.code, "%s", conf->err.msg) : 0;
 }
 
-int conf_read(struct config *c, const char *path, bool absent_ok, struct err *e)
+int conf_read(struct config *cfg, const char *path, bool absent_ok, struct err *err)
 {
-	struct conf_file cf = {.f = fopen(path, "re"), .path = path};
-	if (!cf.f && absent_ok && (errno == ENOENT || errno == ENOTDIR))
+	struct conf_file conf = {.f = fopen(path, "re"), .path = path};
+	if (!conf.f && absent_ok && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
-	if (!cf.f)
-		return err_set(e, ERR_USAGE, "cannot read config file %s: %s", path, strerror(errno));
+	if (!conf.f)
+		return err_set(err, ERR_USAGE, "cannot read config file %s: %s", path, strerror(errno));
 	struct err why = ERR_INIT;
 	int dir = folder_of_open(path, true, &why);
-	bool refused = (dir < 0 && errno == EPERM) || folder_file_check(fileno(cf.f), path, &why) < 0;
+	bool refused = (dir < 0 && errno == EPERM) || folder_file_check(fileno(conf.f), path, &why) < 0;
 	if (dir >= 0)
 		close(dir);
 	if (refused) {
-		fclose(cf.f);
-		return err_set(e, ERR_USAGE, "config file not read: %s; --no-config leaves it out", why.msg);
+		fclose(conf.f);
+		return err_set(
+			err, ERR_USAGE, "config file not read: %s; --no-config leaves it out", why.msg);
 	}
-	cf.c = malloc(sizeof *cf.c);
-	int r = cf.c ? conf_parse(&cf, c, e) : err_set(e, ERR_NOMEM, "out of memory");
-	free(cf.c);
-	free(cf.line_text);
-	fclose(cf.f);
+	conf.c = malloc(sizeof *conf.c);
+	int r = conf.c ? conf_parse(&conf, cfg, err) : err_set(err, ERR_NOMEM, "out of memory");
+	free(conf.c);
+	free(conf.line_text);
+	fclose(conf.f);
 	return r;
 }
 

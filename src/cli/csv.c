@@ -22,69 +22,69 @@ static bool is_formula(const char *text)
 	return false;
 }
 
-static void csv_text(FILE *to, const char *raw)
+static void csv_text(FILE *out, const char *raw)
 {
 	char clean[4 * VM_NAME_BYTES];
 	text_safe_utf8(clean, sizeof clean, raw);
-	fputs(is_formula(clean) ? "\"'" : "\"", to);
+	fputs(is_formula(clean) ? "\"'" : "\"", out);
 	for (const char *p = clean; *p; p++) {
 		if (*p == '"')
-			fputc('"', to);
-		fputc(*p, to);
+			fputc('"', out);
+		fputc(*p, out);
 	}
-	fputc('"', to);
+	fputc('"', out);
 }
 
-void csv_value(FILE *to, const struct value *v)
+void csv_value(FILE *out, const struct value *val)
 {
-	if (v->avail != AVAIL_OK || !isfinite(v->num))
+	if (val->avail != AVAIL_OK || !isfinite(val->num))
 		return;
-	if (v->type == VALUE_TEXT)
-		csv_text(to, v->text);
+	if (val->type == VALUE_TEXT)
+		csv_text(out, val->text);
 	else
-		fprintf(to, "%.10g", round(v->num * 1000) / 1000);
+		fprintf(out, "%.10g", round(val->num * 1000) / 1000);
 }
 
 static const char *const row_fields[] = {"time", "elapsed_s", "host"};
 
 /* A VM's column that is called like one of the row's own (time) is told apart. */
-static void csv_head(const struct batch_out *o)
+static void csv_head(const struct batch_out *out)
 {
 	size_t n = sizeof row_fields / sizeof *row_fields;
 	for (size_t i = 0; i < n; i++)
-		fprintf(o->to, "%s%s", i ? "," : "", row_fields[i]);
-	for (int i = 0; i < o->n_columns; i++) {
-		const char *key = column_at(o->columns[i])->key;
+		fprintf(out->to, "%s%s", i ? "," : "", row_fields[i]);
+	for (int i = 0; i < out->n_columns; i++) {
+		const char *key = column_at(out->columns[i])->key;
 		bool twice = false;
 		for (size_t k = 0; k < n; k++)
 			twice = twice || strcmp(key, row_fields[k]) == 0;
-		fprintf(o->to, ",%s%s", twice ? "vm_" : "", key);
+		fprintf(out->to, ",%s%s", twice ? "vm_" : "", key);
 	}
-	fputs("\r\n", o->to);
+	fputs("\r\n", out->to);
 }
 
-int csv_write(struct batch_out *o, const struct snapshot *s, struct err *e)
+int csv_write(struct batch_out *out, const struct snapshot *snap, struct err *err)
 {
-	(void)e;
+	(void)err;
 	char time[48];
-	struct column_env env = {.snap = s};
-	struct value v;
-	if (!o->headed)
-		csv_head(o);
-	o->headed = true;
-	text_time(time, sizeof time, s->sample.wall_ns);
-	for (size_t vm = 0; vm < s->sample.n_vms; vm++) {
-		fprintf(o->to, "%s,", time);
-		if (s->elapsed_s > 0)
-			fprintf(o->to, "%.3f", s->elapsed_s);
-		fputc(',', o->to);
-		csv_text(o->to, s->sample.host.hostname);
-		for (int i = 0; i < o->n_columns; i++) {
-			fputc(',', o->to);
-			column_get(column_at(o->columns[i]), &env, vm, &v);
-			csv_value(o->to, &v);
+	struct column_env env = {.snap = snap};
+	struct value val;
+	if (!out->headed)
+		csv_head(out);
+	out->headed = true;
+	text_time(time, sizeof time, snap->sample.wall_ns);
+	for (size_t vm = 0; vm < snap->sample.n_vms; vm++) {
+		fprintf(out->to, "%s,", time);
+		if (snap->elapsed_s > 0)
+			fprintf(out->to, "%.3f", snap->elapsed_s);
+		fputc(',', out->to);
+		csv_text(out->to, snap->sample.host.hostname);
+		for (int i = 0; i < out->n_columns; i++) {
+			fputc(',', out->to);
+			column_get(column_at(out->columns[i]), &env, vm, &val);
+			csv_value(out->to, &val);
 		}
-		fputs("\r\n", o->to);
+		fputs("\r\n", out->to);
 	}
 	return 0;
 }

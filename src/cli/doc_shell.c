@@ -10,188 +10,188 @@
 #include "vmtop/settings.h"
 #include "vmtop/subcommand.h"
 
-static void words_of(FILE *to, const struct setting *s)
+static void words_of(FILE *out, const struct setting *setting)
 {
-	for (int i = 0; s->choice && strcmp(s->choice(i), "?") != 0; i++)
-		fprintf(to, "%s%s", i ? " " : "", s->choice(i));
-	if (strcmp(s->option, "sort") == 0 || strcmp(s->option, "columns") == 0)
+	for (int i = 0; setting->choice && strcmp(setting->choice(i), "?") != 0; i++)
+		fprintf(out, "%s%s", i ? " " : "", setting->choice(i));
+	if (strcmp(setting->option, "sort") == 0 || strcmp(setting->option, "columns") == 0)
 		for (size_t i = 0; i < column_count(); i++)
-			fprintf(to, "%s%s", i ? " " : "", column_at(i)->key);
-	if (strcmp(s->option, "set") == 0)
+			fprintf(out, "%s%s", i ? " " : "", column_at(i)->key);
+	if (strcmp(setting->option, "set") == 0)
 		for (size_t i = 0; i < n_settings; i++)
 			if (settings[i].key)
-				fprintf(to, "%s%s=", i ? " " : "", settings[i].key);
-	if (strcmp(s->option, "connect") == 0)
-		fputs("qemu:///system qemu:///session test:///default sim:demo", to);
+				fprintf(out, "%s%s=", i ? " " : "", settings[i].key);
+	if (strcmp(setting->option, "connect") == 0)
+		fputs("qemu:///system qemu:///session test:///default sim:demo", out);
 }
 
-static void write_bash_options(FILE *to)
+static void write_bash_options(FILE *out)
 {
-	fputs("\tlocal options='", to);
+	fputs("\tlocal options='", out);
 	for (size_t i = 0; i < n_settings; i++)
 		if (settings[i].option)
-			fprintf(to, "--%s ", settings[i].option);
+			fprintf(out, "--%s ", settings[i].option);
 	for (size_t i = 0; i < n_settings; i++)
 		if (settings[i].letter)
-			fprintf(to, "-%c ", settings[i].letter);
-	fputs("'\n", to);
+			fprintf(out, "-%c ", settings[i].letter);
+	fputs("'\n", out);
 }
 
-static void write_bash_values(FILE *to)
+static void write_bash_values(FILE *out)
 {
 	for (size_t i = 0; i < n_settings; i++) {
-		const struct setting *s = &settings[i];
-		if (!s->option || !setting_takes_value(s))
+		const struct setting *setting = &settings[i];
+		if (!setting->option || !setting_takes_value(setting))
 			continue;
-		fprintf(to, "\t--%s", s->option);
-		if (s->letter)
-			fprintf(to, " | -%c", s->letter);
-		fputs(") words='", to);
-		words_of(to, s);
-		fputs("' ;;\n", to);
+		fprintf(out, "\t--%s", setting->option);
+		if (setting->letter)
+			fprintf(out, " | -%c", setting->letter);
+		fputs(") words='", out);
+		words_of(out, setting);
+		fputs("' ;;\n", out);
 	}
 }
 
 /* Text within single quotes of a shell, without the characters that zsh's _arguments gives a meaning. */
-static void shell_text(FILE *to, const char *text)
+static void shell_text(FILE *out, const char *text)
 {
 	for (; *text; text++)
 		if (*text == '\'')
-			fputs("'\\''", to);
+			fputs("'\\''", out);
 		else if (strchr("[]\\", *text))
-			fputc(' ', to);
+			fputc(' ', out);
 		else
-			fputc(*text, to);
+			fputc(*text, out);
 }
 
-static void zsh_option(FILE *to, const struct setting *s, const char *dashes, const char *name)
+static void zsh_option(FILE *out, const struct setting *setting, const char *dashes, const char *name)
 {
-	bool value = setting_takes_value(s), is_long = dashes[1] == '-';
-	fprintf(to, "\t'*%s%s%s[", dashes, name, value && is_long ? "=" : "");
-	shell_text(to, s->help);
-	fputs("]", to);
-	if (value && strcmp(s->arg, "FILE") == 0) {
-		fputs(":FILE:_files", to);
+	bool value = setting_takes_value(setting), is_long = dashes[1] == '-';
+	fprintf(out, "\t'*%s%s%s[", dashes, name, value && is_long ? "=" : "");
+	shell_text(out, setting->help);
+	fputs("]", out);
+	if (value && strcmp(setting->arg, "FILE") == 0) {
+		fputs(":FILE:_files", out);
 	} else if (value) {
-		fprintf(to, ":%s:( ", s->arg);
-		words_of(to, s);
-		fputs(")", to);
+		fprintf(out, ":%s:( ", setting->arg);
+		words_of(out, setting);
+		fputs(")", out);
 	}
-	fputs("' \\\n", to);
+	fputs("' \\\n", out);
 }
 
-static void write_zsh_options(FILE *to)
+static void write_zsh_options(FILE *out)
 {
 	for (size_t i = 0; i < n_settings; i++) {
-		const struct setting *s = &settings[i];
-		if (s->letter)
-			zsh_option(to, s, "-", (char[]){s->letter, '\0'});
-		if (s->option)
-			zsh_option(to, s, "--", s->option);
+		const struct setting *setting = &settings[i];
+		if (setting->letter)
+			zsh_option(out, setting, "-", (char[]){setting->letter, '\0'});
+		if (setting->option)
+			zsh_option(out, setting, "--", setting->option);
 	}
 }
 
-static void write_bash_commands(FILE *to)
+static void write_bash_commands(FILE *out)
 {
-	fputs("\tlocal commands='", to);
+	fputs("\tlocal commands='", out);
 	for (size_t i = 0; subcommand_at(i); i++)
-		fprintf(to, "%s ", subcommand_at(i)->name);
-	fputs("'\n\tcase ${COMP_WORDS[1]} in\n", to);
+		fprintf(out, "%s ", subcommand_at(i)->name);
+	fputs("'\n\tcase ${COMP_WORDS[1]} in\n", out);
 	for (size_t i = 0; subcommand_at(i); i++) {
-		const struct subcommand *c = subcommand_at(i);
-		fprintf(to, "\t%s) words='--help ", c->name);
-		for (size_t k = 0; k < SUB_OPTIONS && c->options[k].option; k++)
-			fprintf(to, "--%s ", c->options[k].option);
-		fputs("' ;;\n", to);
+		const struct subcommand *sub = subcommand_at(i);
+		fprintf(out, "\t%s) words='--help ", sub->name);
+		for (size_t k = 0; k < SUB_OPTIONS && sub->options[k].option; k++)
+			fprintf(out, "--%s ", sub->options[k].option);
+		fputs("' ;;\n", out);
 	}
-	fputs("\tesac\n", to);
+	fputs("\tesac\n", out);
 }
 
 /* A policy to run may be "none" too, so these have lists of their own. */
-static void sub_words(FILE *to, const struct sub_option *o)
+static void sub_words(FILE *out, const struct sub_option *opt)
 {
-	for (int i = 0; o->choice && strcmp(o->choice(i), "?") != 0; i++)
-		fprintf(to, "%s%s", i ? " " : "", o->choice(i));
+	for (int i = 0; opt->choice && strcmp(opt->choice(i), "?") != 0; i++)
+		fprintf(out, "%s%s", i ? " " : "", opt->choice(i));
 }
 
-static void zsh_sub_option(FILE *to, const struct sub_option *o)
+static void zsh_sub_option(FILE *out, const struct sub_option *opt)
 {
-	fprintf(to, " \\\n\t'*--%s%s[", o->option, o->arg ? "=" : "");
-	shell_text(to, o->help);
-	fputs("]", to);
-	if (o->arg) {
-		fprintf(to, ":%s:( ", o->arg);
-		sub_words(to, o);
-		fputs(")", to);
+	fprintf(out, " \\\n\t'*--%s%s[", opt->option, opt->arg ? "=" : "");
+	shell_text(out, opt->help);
+	fputs("]", out);
+	if (opt->arg) {
+		fprintf(out, ":%s:( ", opt->arg);
+		sub_words(out, opt);
+		fputs(")", out);
 	}
-	fputs("'", to);
+	fputs("'", out);
 }
 
 /* The name is not "commands", which zsh keeps for itself. */
-static void write_zsh_commands(FILE *to)
+static void write_zsh_commands(FILE *out)
 {
-	fputs("local -a subcommands=(\n", to);
+	fputs("local -a subcommands=(\n", out);
 	for (size_t i = 0; subcommand_at(i); i++) {
-		fprintf(to, "\t'%s:", subcommand_at(i)->name);
-		shell_text(to, subcommand_at(i)->help);
-		fputs("'\n", to);
+		fprintf(out, "\t'%s:", subcommand_at(i)->name);
+		shell_text(out, subcommand_at(i)->help);
+		fputs("'\n", out);
 	}
-	fputs(")\n", to);
+	fputs(")\n", out);
 }
 
-static void write_zsh_cases(FILE *to)
+static void write_zsh_cases(FILE *out)
 {
 	for (size_t i = 0; subcommand_at(i); i++) {
-		const struct subcommand *c = subcommand_at(i);
-		fprintf(to, "%s)\n\t_arguments '--help[print a summary and end]'", c->name);
-		for (size_t k = 0; k < SUB_OPTIONS && c->options[k].option; k++)
-			zsh_sub_option(to, &c->options[k]);
-		fprintf(to, " \\\n\t'*:%s:%s'\n\treturn ;;\n", c->args,
-			strstr(c->args, "FILE") ? "_files" : "( )");
+		const struct subcommand *sub = subcommand_at(i);
+		fprintf(out, "%s)\n\t_arguments '--help[print a summary and end]'", sub->name);
+		for (size_t k = 0; k < SUB_OPTIONS && sub->options[k].option; k++)
+			zsh_sub_option(out, &sub->options[k]);
+		fprintf(out, " \\\n\t'*:%s:%s'\n\treturn ;;\n", sub->args,
+			strstr(sub->args, "FILE") ? "_files" : "( )");
 	}
 }
 
-static void write_fish_commands(FILE *to)
+static void write_fish_commands(FILE *out)
 {
 	for (size_t i = 0; subcommand_at(i); i++) {
-		const struct subcommand *c = subcommand_at(i);
-		fprintf(to, "complete -c vmtop -n __fish_use_subcommand -a %s -d '", c->name);
-		shell_text(to, c->help);
-		fputs("'\n", to);
-		for (size_t k = 0; k < SUB_OPTIONS && c->options[k].option; k++) {
-			fprintf(to, "complete -c vmtop -n '__fish_seen_subcommand_from %s' -l %s%s -d '",
-				c->name, c->options[k].option, c->options[k].arg ? " -x" : "");
-			shell_text(to, c->options[k].help);
-			if (c->options[k].choice) {
-				fputs("' -a '", to);
-				sub_words(to, &c->options[k]);
+		const struct subcommand *sub = subcommand_at(i);
+		fprintf(out, "complete -c vmtop -n __fish_use_subcommand -a %s -d '", sub->name);
+		shell_text(out, sub->help);
+		fputs("'\n", out);
+		for (size_t k = 0; k < SUB_OPTIONS && sub->options[k].option; k++) {
+			fprintf(out, "complete -c vmtop -n '__fish_seen_subcommand_from %s' -l %s%s -d '",
+				sub->name, sub->options[k].option, sub->options[k].arg ? " -x" : "");
+			shell_text(out, sub->options[k].help);
+			if (sub->options[k].choice) {
+				fputs("' -a '", out);
+				sub_words(out, &sub->options[k]);
 			}
-			fputs("'\n", to);
+			fputs("'\n", out);
 		}
-		if (strstr(c->args, "FILE"))
-			fprintf(to, "complete -c vmtop -n '__fish_seen_subcommand_from %s' -F\n", c->name);
+		if (strstr(sub->args, "FILE"))
+			fprintf(out, "complete -c vmtop -n '__fish_seen_subcommand_from %s' -F\n", sub->name);
 	}
 }
 
-static void write_fish_options(FILE *to)
+static void write_fish_options(FILE *out)
 {
 	for (size_t i = 0; i < n_settings; i++) {
-		const struct setting *s = &settings[i];
-		if (!s->option)
+		const struct setting *setting = &settings[i];
+		if (!setting->option)
 			continue;
-		fprintf(to, "complete -c vmtop -l %s", s->option);
-		if (s->letter)
-			fprintf(to, " -s %c", s->letter);
-		if (setting_takes_value(s) && strcmp(s->arg, "FILE") == 0) {
-			fputs(" -r -F", to);
-		} else if (setting_takes_value(s)) {
-			fputs(" -x -a '", to);
-			words_of(to, s);
-			fputs("'", to);
+		fprintf(out, "complete -c vmtop -l %s", setting->option);
+		if (setting->letter)
+			fprintf(out, " -s %c", setting->letter);
+		if (setting_takes_value(setting) && strcmp(setting->arg, "FILE") == 0) {
+			fputs(" -r -F", out);
+		} else if (setting_takes_value(setting)) {
+			fputs(" -x -a '", out);
+			words_of(out, setting);
+			fputs("'", out);
 		}
-		fputs(" -d '", to);
-		shell_text(to, s->help);
-		fputs("'\n", to);
+		fputs(" -d '", out);
+		shell_text(out, setting->help);
+		fputs("'\n", out);
 	}
 }
 

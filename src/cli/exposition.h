@@ -15,7 +15,7 @@ struct exposition {
 };
 
 /* -1: out of memory. What the stream says is the caller's to check. */
-int exposition_write(FILE *to, const struct exposition *x);
+int exposition_write(FILE *out, const struct exposition *expo);
 void exposition_own(struct tally_own *own); /* what this process costs by now */
 
 #endif

@@ -9,10 +9,10 @@
 static struct vi64 resident_kib(void)
 {
 	long long all, resident;
-	FILE *f = fopen("/proc/self/statm", "re");
-	int n = f ? fscanf(f, "%lld %lld", &all, &resident) : 0;
-	if (f)
-		fclose(f);
+	FILE *file = fopen("/proc/self/statm", "re");
+	int n = file ? fscanf(file, "%lld %lld", &all, &resident) : 0;
+	if (file)
+		fclose(file);
 	return n == 2 ? vi64_ok(resident * (sysconf(_SC_PAGESIZE) / 1024)) : vi64_absent(AVAIL_UNSUPPORTED);
 }
 

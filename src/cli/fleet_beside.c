@@ -18,7 +18,7 @@
 enum { END_S = 240 }; /* Pacemaker ends what it has begun, and demand is taken away */
 
 /* Of a group of its own: keys of the terminal are the screen's. */
-static int spawn(struct fleet_beside *b, int out, const char *const *argv)
+static int spawn(struct fleet_beside *beside, int out, const char *const *argv)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -36,39 +36,39 @@ static int spawn(struct fleet_beside *b, int out, const char *const *argv)
 	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&files, out, STDERR_FILENO);
-	int rc = posix_spawn(&b->pid, "/proc/self/exe", &files, &attr, words.to, environ);
+	int rc = posix_spawn(&beside->pid, "/proc/self/exe", &files, &attr, words.to, environ);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
 	return rc;
 }
 
-int fleet_beside_start(struct fleet_beside *b, const char *const *argv, struct err *e)
+int fleet_beside_start(struct fleet_beside *beside, const char *const *argv, struct err *err)
 {
 	int fd[2];
-	*b = (struct fleet_beside){.fd = -1};
+	*beside = (struct fleet_beside){.fd = -1};
 	if (pipe2(fd, O_CLOEXEC) < 0)
-		return err_set(e, ERR_RUNTIME, "cannot make a pipe: %s", strerror(errno));
-	int rc = spawn(b, fd[1], argv);
+		return err_set(err, ERR_RUNTIME, "cannot make a pipe: %s", strerror(errno));
+	int rc = spawn(beside, fd[1], argv);
 	close(fd[1]);
 	if (rc) {
 		close(fd[0]);
-		b->pid = 0;
-		return err_set(e, ERR_RUNTIME, "fleet: --auto=fleet cannot be started: %s", strerror(rc));
+		beside->pid = 0;
+		return err_set(err, ERR_RUNTIME, "fleet: --auto=fleet cannot be started: %s", strerror(rc));
 	}
 	fcntl(fd[0], F_SETFL, O_NONBLOCK);
-	b->fd = fd[0];
+	beside->fd = fd[0];
 	return 0;
 }
 
 /* Until it has closed it; it says nothing that is not printable. */
-static void relay(const struct fleet_beside *b, int64_t until_ms)
+static void relay(const struct fleet_beside *beside, int64_t until_ms)
 {
 	char text[4096];
 	ssize_t n = 1;
 	while (n != 0 && clock_ms() < until_ms) {
-		struct pollfd p = {.fd = b->fd, .events = POLLIN};
-		poll(&p, 1, 1000);
-		n = read(b->fd, text, sizeof text);
+		struct pollfd fds = {.fd = beside->fd, .events = POLLIN};
+		poll(&fds, 1, 1000);
+		n = read(beside->fd, text, sizeof text);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return;
 		if (n > 0)
@@ -77,23 +77,24 @@ static void relay(const struct fleet_beside *b, int64_t until_ms)
 	fflush(stdout);
 }
 
-int fleet_beside_stop(struct fleet_beside *b, struct err *e)
+int fleet_beside_stop(struct fleet_beside *beside, struct err *err)
 {
 	int64_t until = clock_ms() + END_S * INT64_C(1000);
 	int status = 0;
 	pid_t ended = 0;
-	if (!b->pid)
+	if (!beside->pid)
 		return 0;
-	kill(b->pid, SIGTERM);
-	relay(b, until);
-	close(b->fd);
-	while ((ended = waitpid(b->pid, &status, WNOHANG)) == 0 && clock_ms() < until)
+	kill(beside->pid, SIGTERM);
+	relay(beside, until);
+	close(beside->fd);
+	while ((ended = waitpid(beside->pid, &status, WNOHANG)) == 0 && clock_ms() < until)
 		poll(NULL, 0, 50);
-	if (ended != b->pid)
-		return err_set(e, ERR_TIMEOUT, "fleet: --auto=fleet does not end: process %ld", (long)b->pid);
-	b->pid = 0;
+	if (ended != beside->pid)
+		return err_set(
+			err, ERR_TIMEOUT, "fleet: --auto=fleet does not end: process %ld", (long)beside->pid);
+	beside->pid = 0;
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0
 		       ? 0
-		       : err_set(e, ERR_RUNTIME,
+		       : err_set(err, ERR_RUNTIME,
 				 "fleet: --auto=fleet ended with an error, which it has told");
 }

@@ -14,8 +14,8 @@ struct fleet_beside {
 };
 
 /* argv: NULL at its end. */
-int fleet_beside_start(struct fleet_beside *b, const char *const *argv, struct err *e);
+int fleet_beside_start(struct fleet_beside *beside, const char *const *argv, struct err *err);
 /* Asks it to go, and prints what it still says. -1: it ended with an error, or does not end. */
-int fleet_beside_stop(struct fleet_beside *b, struct err *e);
+int fleet_beside_stop(struct fleet_beside *beside, struct err *err);
 
 #endif

@@ -33,128 +33,130 @@ static json_t *json_num(struct vf64 v)
 	return vf64_has(v) && isfinite(v.v) ? json_real(round(v.v * 1000) / 1000) : json_null();
 }
 
-static json_t *json_move(const struct moves *ms, size_t i)
+static json_t *json_move(const struct moves *moves, size_t i)
 {
-	const struct move *m = &ms->list[i];
-	const struct move_progress *p = &m->progress;
+	const struct move *move = &moves->list[i];
+	const struct move_progress *progress = &move->progress;
 	char vm[3 * VM_NAME_BYTES], from[3 * FLEET_NAME], to[3 * FLEET_NAME], uuid[UUID_TEXT];
 	char why[3 * MOVE_TEXT];
-	text_utf8(vm, sizeof vm, m->vm);
-	text_utf8(from, sizeof from, m->from.name);
-	text_utf8(to, sizeof to, m->to.name);
-	text_utf8(why, sizeof why, m->why);
-	uuid_format(m->uuid, uuid);
+	text_utf8(vm, sizeof vm, move->vm);
+	text_utf8(from, sizeof from, move->from.name);
+	text_utf8(to, sizeof to, move->to.name);
+	text_utf8(why, sizeof why, move->why);
+	uuid_format(move->uuid, uuid);
 	return json_pack("{s:I,s:I,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s?}", "move",
-		(json_int_t)i + 1, "of", (json_int_t)ms->n, "vm", vm, "uuid", uuid, "from", from, "to", to,
-		"state", move_state_key(m->state), "done_pct", json_num(p->pct), "left_mib",
-		json_num(p->left_mib), "sent_mib_s", json_num(p->sent_mib_s), "written_mib_s",
-		json_num(p->dirty_mib_s), "took_ms", json_num(p->took_ms), "downtime_ms",
-		json_num(p->downtime_ms), "why", *why ? why : NULL);
+		(json_int_t)i + 1, "of", (json_int_t)moves->n, "vm", vm, "uuid", uuid, "from", from, "to", to,
+		"state", move_state_key(move->state), "done_pct", json_num(progress->pct), "left_mib",
+		json_num(progress->left_mib), "sent_mib_s", json_num(progress->sent_mib_s), "written_mib_s",
+		json_num(progress->dirty_mib_s), "took_ms", json_num(progress->took_ms), "downtime_ms",
+		json_num(progress->downtime_ms), "why", *why ? why : NULL);
 }
 
-static json_t *json_sum(const struct moves *ms)
+static json_t *json_sum(const struct moves *moves)
 {
 	char text[200];
-	moves_text(ms, text, sizeof text);
-	return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "text", text, "moves", (json_int_t)ms->n, "done",
-		(json_int_t)moves_count(ms, MOVE_DONE), "failed", (json_int_t)moves_count(ms, MOVE_FAILED),
-		"aborted", (json_int_t)moves_count(ms, MOVE_ABORTED), "not_known",
-		(json_int_t)moves_count(ms, MOVE_UNKNOWN), "not_begun",
-		(json_int_t)moves_count(ms, MOVE_NOT_BEGUN));
+	moves_text(moves, text, sizeof text);
+	return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "text", text, "moves", (json_int_t)moves->n, "done",
+		(json_int_t)moves_count(moves, MOVE_DONE), "failed",
+		(json_int_t)moves_count(moves, MOVE_FAILED), "aborted",
+		(json_int_t)moves_count(moves, MOVE_ABORTED), "not_known",
+		(json_int_t)moves_count(moves, MOVE_UNKNOWN), "not_begun",
+		(json_int_t)moves_count(moves, MOVE_NOT_BEGUN));
 }
 
-static void say(const struct carry_order *o, const char *line)
+static void say(const struct carry_order *order, const char *line)
 {
-	struct err e;
+	struct err err;
 	char text[8 * MOVE_TEXT];
 	int n = snprintf(text, sizeof text, "%s\n", line);
-	output_write(o->to, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1, &e);
+	output_write(order->to, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1, &err);
 }
 
-static void say_json(const struct carry_order *o, json_t *j)
+static void say_json(const struct carry_order *order, json_t *j)
 {
 	char *line = j ? json_dumps(j, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9)) : NULL;
 	if (line)
-		say(o, line);
+		say(order, line);
 	free(line);
 	json_decref(j);
 }
 
-static void say_move(const struct teller *t, const struct moves *ms, size_t i)
+static void say_move(const struct teller *teller, const struct moves *moves, size_t i)
 {
 	char line[4 * MOVE_TEXT], title[2 * MOVE_TEXT], text[MOVE_TEXT];
-	if (t->order->json) {
-		say_json(t->order, json_move(ms, i));
+	if (teller->order->json) {
+		say_json(teller->order, json_move(moves, i));
 		return;
 	}
-	move_title(&ms->list[i], title, sizeof title);
-	move_text(&ms->list[i], clock_ns(), text, sizeof text);
+	move_title(&moves->list[i], title, sizeof title);
+	move_text(&moves->list[i], clock_ns(), text, sizeof text);
 	snprintf(line, sizeof line, "%3zu. %s: %s", i + 1, title, text);
-	say(t->order, line);
+	say(teller->order, line);
 }
 
-static void tell(struct teller *t, const struct moves *ms)
+static void tell(struct teller *teller, const struct moves *moves)
 {
 	int64_t now = clock_ns();
-	for (size_t i = 0; i < ms->n; i++) {
-		enum move_state s = ms->list[i].state;
-		bool progress = s == MOVE_RUNS && now - t->told_ns >= TELL_MS * INT64_C(1000000);
-		if (s == t->told[i] && !progress)
+	for (size_t i = 0; i < moves->n; i++) {
+		enum move_state state = moves->list[i].state;
+		bool progress = state == MOVE_RUNS && now - teller->told_ns >= TELL_MS * INT64_C(1000000);
+		if (state == teller->told[i] && !progress)
 			continue;
-		t->told_ns = now;
-		t->told[i] = s;
-		say_move(t, ms, i);
+		teller->told_ns = now;
+		teller->told[i] = state;
+		say_move(teller, moves, i);
 	}
 }
 
-static void tell_abort(struct teller *t, struct carry *c)
+static void tell_abort(struct teller *teller, struct carry *carry)
 {
-	carry_abort(c);
-	if (!t->abort_told && !t->order->json)
-		say(t->order, "aborting: no further move begins, and the one that runs is taken back");
-	t->abort_told = true;
+	carry_abort(carry);
+	if (!teller->abort_told && !teller->order->json)
+		say(teller->order, "aborting: no further move begins, and the one that runs is taken back");
+	teller->abort_told = true;
 }
 
 /* ---- */
 
-static int follow(struct teller *t, struct carry *c, struct err *e)
+static int follow(struct teller *teller, struct carry *carry, struct err *err)
 {
-	const struct moves *ms;
+	const struct moves *moves;
 	char text[200];
 	bool over = false;
 	while (!over) {
-		struct pollfd fds[] = {{.fd = carry_fd(c), .events = POLLIN},
-			{.fd = t->abort_told ? -1 : t->order->signals, .events = POLLIN}};
+		struct pollfd fds[] = {{.fd = carry_fd(carry), .events = POLLIN},
+			{.fd = teller->abort_told ? -1 : teller->order->signals, .events = POLLIN}};
 		poll(fds, 2, 1000);
 		if (signals_quit())
-			tell_abort(t, c);
-		carry_look(c, &ms, &over);
-		tell(t, ms);
+			tell_abort(teller, carry);
+		carry_look(carry, &moves, &over);
+		tell(teller, moves);
 	}
-	bool all = moves_count(ms, MOVE_DONE) == ms->n;
-	moves_text(ms, text, sizeof text);
-	if (t->order->json)
-		say_json(t->order, json_sum(ms));
+	bool all = moves_count(moves, MOVE_DONE) == moves->n;
+	moves_text(moves, text, sizeof text);
+	if (teller->order->json)
+		say_json(teller->order, json_sum(moves));
 	else if (all)
-		say(t->order, text);
-	return all ? 0 : err_set(e, ERR_RUNTIME, "fleet: %s", text);
+		say(teller->order, text);
+	return all ? 0 : err_set(err, ERR_RUNTIME, "fleet: %s", text);
 }
 
-int fleet_carry_check(bool yes, struct err *e)
+int fleet_carry_check(bool yes, struct err *err)
 {
 	return yes || isatty(STDIN_FILENO)
 		       ? 0
-		       : err_set(e, ERR_USAGE,
+		       : err_set(err, ERR_USAGE,
 				 "fleet: --carry-out asks before it begins, and standard input is no terminal; --yes does not ask");
 }
 
 /* The whole word, so that no stray key moves a guest. */
-static bool asked(const struct carry_order *o, size_t n)
+static bool asked(const struct carry_order *order, size_t n)
 {
 	char line[16];
 	ssize_t got = 0;
-	struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = o->signals, .events = POLLIN}};
-	if (o->yes)
+	struct pollfd fds[] = {
+		{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = order->signals, .events = POLLIN}};
+	if (order->yes)
 		return true;
 	fprintf(stderr, "carry out %s%zu move%s, one after another? Type yes: ", n > 1 ? "these " : "this ",
 		n, text_s(n));
@@ -166,35 +168,36 @@ static bool asked(const struct carry_order *o, size_t n)
 	return got == 4 && memcmp(line, "yes\n", 4) == 0;
 }
 
-static int run(const struct carry_order *o, struct moves *ms, struct err *e)
+static int run(const struct carry_order *order, struct moves *moves, struct err *err)
 {
-	struct teller t = {.order = o, .told = calloc(ms->n + 1, sizeof *t.told)};
-	struct mover *by = t.told ? mover_libvirt(o->cfg, e) : NULL;
-	struct carry *c = by ? carry_start(ms, by, e) : NULL;
-	int rc = c ? follow(&t, c, e) : -1;
-	free(t.told);
-	if (!t.told)
-		err_set(e, ERR_NOMEM, "out of memory");
-	if (c)
-		carry_end(c, 5); /* over: what hangs now is a connection that is being closed */
+	struct teller teller = {.order = order, .told = calloc(moves->n + 1, sizeof *teller.told)};
+	struct mover *by = teller.told ? mover_libvirt(order->cfg, err) : NULL;
+	struct carry *carry = by ? carry_start(moves, by, err) : NULL;
+	int rc = carry ? follow(&teller, carry, err) : -1;
+	free(teller.told);
+	if (!teller.told)
+		err_set(err, ERR_NOMEM, "out of memory");
+	if (carry)
+		carry_end(carry, 5); /* over: what hangs now is a connection that is being closed */
 	return rc;
 }
 
-int fleet_carry(const struct carry_order *o, const struct fleet *f, struct err *e)
+int fleet_carry(const struct carry_order *order, const struct fleet *fleet, struct err *err)
 {
-	struct fleet_proposal p = {.n_units = 0};
-	struct moves ms = {.list = NULL};
+	struct fleet_proposal proposal = {.n_units = 0};
+	struct moves moves = {.list = NULL};
 	int rc = 0;
-	if (o->cfg->readonly || o->cfg->dry_run)
-		return err_set(e, ERR_USAGE, "fleet: the config says %s: nothing is carried out",
-			o->cfg->readonly ? "readonly" : "dry_run");
-	if (fleet_propose(f, &p) < 0 || !carry_moves(&ms, f, &p, o->cfg->fleet_peers))
-		rc = err_set(e, ERR_NOMEM, "out of memory");
-	else if (ms.n && !asked(o, ms.n))
-		rc = err_set(e, ERR_RUNTIME, "fleet: nothing was begun: yes was not typed");
-	else if (ms.n)
-		rc = run(o, &ms, e);
-	moves_done(&ms);
-	fleet_proposal_done(&p);
+	if (order->cfg->readonly || order->cfg->dry_run)
+		return err_set(err, ERR_USAGE, "fleet: the config says %s: nothing is carried out",
+			order->cfg->readonly ? "readonly" : "dry_run");
+	if (fleet_propose(fleet, &proposal) < 0 ||
+		!carry_moves(&moves, fleet, &proposal, order->cfg->fleet_peers))
+		rc = err_set(err, ERR_NOMEM, "out of memory");
+	else if (moves.n && !asked(order, moves.n))
+		rc = err_set(err, ERR_RUNTIME, "fleet: nothing was begun: yes was not typed");
+	else if (moves.n)
+		rc = run(order, &moves, err);
+	moves_done(&moves);
+	fleet_proposal_done(&proposal);
 	return rc;
 }

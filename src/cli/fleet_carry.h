@@ -15,8 +15,8 @@ struct carry_order {
 };
 
 /* Nobody could be asked: ERR_USAGE, before anything is begun. */
-int fleet_carry_check(bool yes, struct err *e);
+int fleet_carry_check(bool yes, struct err *err);
 /* The moves of f's plan. -1: not all of them were done. */
-int fleet_carry(const struct carry_order *o, const struct fleet *f, struct err *e);
+int fleet_carry(const struct carry_order *order, const struct fleet *fleet, struct err *err);
 
 #endif

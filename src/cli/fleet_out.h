@@ -19,7 +19,7 @@ struct fleet_out {
 };
 
 /* One output. -1: out of memory. */
-int fleet_write(FILE *to, const struct fleet_out *o, const struct fleet *f, struct err *e);
-void fleet_columns_help(FILE *to, enum fleet_kind k);
+int fleet_write(FILE *to, const struct fleet_out *o, const struct fleet *fleet, struct err *err);
+void fleet_columns_help(FILE *out, enum fleet_kind kind);
 
 #endif

@@ -56,94 +56,98 @@ struct asked {
 	int argc;
 };
 
-static void add_arg(struct asked *a, const char *option, const char *value)
+static void add_arg(struct asked *asked, const char *option, const char *value)
 {
-	a->argv[a->argc++] = strdup(option);
+	asked->argv[asked->argc++] = strdup(option);
 	if (value)
-		a->argv[a->argc++] = strdup(value);
+		asked->argv[asked->argc++] = strdup(value);
 }
 
-static int take_option(struct asked *a, size_t option, const char *value, struct err *e)
+static int take_option(struct asked *asked, size_t option, const char *value, struct err *err)
 {
 	switch (option) {
 	case OPT_DELAY:
-		add_arg(a, "--delay", value);
+		add_arg(asked, "--delay", value);
 		break;
 	case OPT_CONFIG:
-		add_arg(a, "--config", value);
+		add_arg(asked, "--config", value);
 		break;
 	case OPT_SET:
-		add_arg(a, "--set", value);
+		add_arg(asked, "--set", value);
 		break;
 	case OPT_COUNT:
-		if (!quantity_whole(value, 0, 1000000000, &a->count))
-			return err_set(e, ERR_USAGE, "fleet: option --iterations: expected 0 to 1000000000");
-		a->counted = true;
+		if (!quantity_whole(value, 0, 1000000000, &asked->count))
+			return err_set(
+				err, ERR_USAGE, "fleet: option --iterations: expected 0 to 1000000000");
+		asked->counted = true;
 		break;
 	case OPT_VMS:
-		a->out.vms = true;
+		asked->out.vms = true;
 		break;
 	case OPT_PLAN:
-		a->out.plan = a->batch = true;
+		asked->out.plan = asked->batch = true;
 		break;
 	case OPT_CARRY:
-		a->out.carry = true;
+		asked->out.carry = true;
 		break;
 	case OPT_YES:
-		a->yes = true;
+		asked->yes = true;
 		break;
 	case OPT_AUTO:
-		a->pacemaker = true;
+		asked->pacemaker = true;
 		break;
 	case OPT_SORT:
-		a->sort = value;
+		asked->sort = value;
 		break;
 	default:
-		a->batch = true;
-		a->out.format = option == OPT_JSON ? OUT_JSON : option == OPT_CSV ? OUT_CSV : a->out.format;
+		asked->batch = true;
+		asked->out.format = option == OPT_JSON  ? OUT_JSON
+				    : option == OPT_CSV ? OUT_CSV
+							: asked->out.format;
 	}
 	return 0;
 }
 
 /* What is carried out is the plan that was printed, once. */
-static int check_carry(struct asked *a, struct err *e)
+static int check_carry(struct asked *asked, struct err *err)
 {
-	if (!a->out.carry && !a->yes)
+	if (!asked->out.carry && !asked->yes)
 		return 0;
-	if (!a->out.carry)
-		return err_set(e, ERR_USAGE, "fleet: --yes is for --carry-out");
-	if (!a->out.plan || a->out.format == OUT_CSV || a->count > 1)
-		return err_set(e, ERR_USAGE, "fleet: --carry-out goes with --plan, once, as text or --json");
-	a->count = 1;
-	return fleet_carry_check(a->yes, e);
+	if (!asked->out.carry)
+		return err_set(err, ERR_USAGE, "fleet: --yes is for --carry-out");
+	if (!asked->out.plan || asked->out.format == OUT_CSV || asked->count > 1)
+		return err_set(
+			err, ERR_USAGE, "fleet: --carry-out goes with --plan, once, as text or --json");
+	asked->count = 1;
+	return fleet_carry_check(asked->yes, err);
 }
 
-static int check_auto(const struct asked *a, struct err *e)
+static int check_auto(const struct asked *asked, struct err *err)
 {
-	if (a->pacemaker && (a->out.carry || a->out.vms || a->out.format == OUT_CSV))
-		return err_set(e, ERR_USAGE,
+	if (asked->pacemaker && (asked->out.carry || asked->out.vms || asked->out.format == OUT_CSV))
+		return err_set(err, ERR_USAGE,
 			"fleet: --auto=fleet goes with --plan, as text or --json, without --vms or --carry-out");
 	return 0;
 }
 
-static int take_options(struct asked *a, const struct sub_line *line, struct err *e)
+static int take_options(struct asked *asked, const struct sub_line *line, struct err *err)
 {
-	a->out.format = OUT_TEXT;
-	add_arg(a, "vmtop", NULL);
-	add_arg(a, "--batch", NULL);
-	add_arg(a, "--auto=none", NULL); /* what is watched is not steered, whatever the config says */
+	asked->out.format = OUT_TEXT;
+	add_arg(asked, "vmtop", NULL);
+	add_arg(asked, "--batch", NULL);
+	add_arg(asked, "--auto=none", NULL); /* what is watched is not steered, whatever the config says */
 	for (size_t i = 0; i < line->n_values; i++)
-		if (take_option(a, line->values[i].option, line->values[i].value, e) < 0)
+		if (take_option(asked, line->values[i].option, line->values[i].value, err) < 0)
 			return -1;
-	if (a->out.plan && !a->counted) /* a plan is read once, and asked for again */
-		a->count = 1;
-	if (check_carry(a, e) < 0 || check_auto(a, e) < 0)
+	if (asked->out.plan && !asked->counted) /* a plan is read once, and asked for again */
+		asked->count = 1;
+	if (check_carry(asked, err) < 0 || check_auto(asked, err) < 0)
 		return -1;
-	enum fleet_kind k = a->out.vms ? FLEET_VMS : FLEET_HOSTS;
-	a->out.sort = fleet_column_find(k, a->sort ? a->sort : fleet_table(k)->sort);
-	if (a->out.sort < 0 && strcmp(a->sort, "help") != 0)
-		return err_set(e, ERR_USAGE, "fleet: sort: no column is called '%.60s'; -o help lists them",
-			a->sort);
+	enum fleet_kind kind = asked->out.vms ? FLEET_VMS : FLEET_HOSTS;
+	asked->out.sort = fleet_column_find(kind, asked->sort ? asked->sort : fleet_table(kind)->sort);
+	if (asked->out.sort < 0 && strcmp(asked->sort, "help") != 0)
+		return err_set(err, ERR_USAGE, "fleet: sort: no column is called '%.60s'; -o help lists them",
+			asked->sort);
 	return 0;
 }
 
@@ -159,12 +163,12 @@ static bool named(const char *lines, const char *word, char *line, size_t len)
 	return false;
 }
 
-static int take_words(const struct sub_line *line, struct config *cfg, struct err *e)
+static int take_words(const struct sub_line *line, struct config *cfg, struct err *err)
 {
-	const struct setting *s = setting_by_key("fleet_host");
+	const struct setting *setting = setting_by_key("fleet_host");
 	char *known = strdup(cfg->fleet_hosts), shown[80];
 	if (!known)
-		return err_set(e, ERR_NOMEM, "out of memory");
+		return err_set(err, ERR_NOMEM, "out of memory");
 	int rc = 0;
 	cfg->fleet_hosts[0] = line->n_words ? '\0' : cfg->fleet_hosts[0];
 	for (size_t i = 0; rc == 0 && i < line->n_words; i++) {
@@ -172,30 +176,30 @@ static int take_words(const struct sub_line *line, struct config *cfg, struct er
 		snprintf(text, sizeof text, "%s", line->words[i]);
 		text_escape(shown, sizeof shown, line->words[i]);
 		if (!strchr(line->words[i], ':') && !named(known, line->words[i], text, sizeof text))
-			rc = err_set(e, ERR_USAGE,
+			rc = err_set(err, ERR_USAGE,
 				"fleet: '%s' is neither a URI nor a host of section [fleet] of the config",
 				shown);
-		else if (setting_apply(cfg, s, text, e) < 0)
-			rc = err_prefix(e, "fleet");
+		else if (setting_apply(cfg, setting, text, err) < 0)
+			rc = err_prefix(err, "fleet");
 	}
 	free(known);
 	if (rc == 0 && !cfg->fleet_hosts[0])
-		return err_set(e, ERR_USAGE,
+		return err_set(err, ERR_USAGE,
 			"fleet: no host is named, and section [fleet] of the config has none; try 'vmtop fleet --help'");
 	return rc;
 }
 
-static int configure(struct asked *a, const struct sub_line *line, struct config *cfg, struct err *e)
+static int configure(struct asked *asked, const struct sub_line *line, struct config *cfg, struct err *err)
 {
 	struct options_action ignored;
-	for (int i = 0; i < a->argc; i++)
-		if (!a->argv[i])
-			return err_set(e, ERR_NOMEM, "out of memory");
-	if (options_parse(a->argc, a->argv, cfg, &ignored, e) < 0)
+	for (int i = 0; i < asked->argc; i++)
+		if (!asked->argv[i])
+			return err_set(err, ERR_NOMEM, "out of memory");
+	if (options_parse(asked->argc, asked->argv, cfg, &ignored, err) < 0)
 		return -1;
 	if (cfg->ascii)
 		text_charset_set(TEXT_ASCII);
-	return take_words(line, cfg, e);
+	return take_words(line, cfg, err);
 }
 
 /* false: the end was asked for, or whoever reads standard output has gone. */
@@ -217,95 +221,99 @@ static bool wait_until(int64_t until_ms, int signals, int news)
 }
 
 /* Every host has told what it has to tell, or that it cannot be reached. */
-static bool settled(const struct fleet *f)
+static bool settled(const struct fleet *fleet)
 {
-	for (size_t i = 0; i < f->n_hosts && !f->waiting; i++)
-		if (f->hosts[i].readings < READINGS && f->hosts[i].state < FLEET_LATE)
+	for (size_t i = 0; i < fleet->n_hosts && !fleet->waiting; i++)
+		if (fleet->hosts[i].readings < READINGS && fleet->hosts[i].state < FLEET_LATE)
 			return false;
-	return !f->waiting;
+	return !fleet->waiting;
 }
 
 /* The first output waits for the hosts, but not for the one that hangs. */
-static struct fleet *first(struct fleet_watch *w, const struct config *cfg, int signals)
+static struct fleet *first(struct fleet_watch *watch, const struct config *cfg, int signals)
 {
 	int64_t until = clock_ms() + (int64_t)(cfg->delay_s * 1e3 * (READINGS + 1)) + MOMENT_MS;
 	for (;;) {
-		struct fleet *f = fleet_watch_take(w);
-		if (!f || settled(f) || clock_ms() >= until)
-			return f;
-		fleet_free(f);
-		if (!wait_until(until, signals, fleet_watch_fd(w)))
+		struct fleet *fleet = fleet_watch_take(watch);
+		if (!fleet || settled(fleet) || clock_ms() >= until)
+			return fleet;
+		fleet_free(fleet);
+		if (!wait_until(until, signals, fleet_watch_fd(watch)))
 			return NULL;
 	}
 }
 
-static int print(struct asked *a, const struct output *to, const struct fleet *f, struct err *e)
+static int print(struct asked *asked, const struct output *to, const struct fleet *fleet, struct err *err)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *mem = open_memstream(&text, &len);
 	if (!mem)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	int rc = fleet_write(mem, &a->out, f, e);
+		return err_set(err, ERR_NOMEM, "out of memory");
+	int rc = fleet_write(mem, &asked->out, fleet, err);
 	if (fclose(mem) != 0 && rc == 0)
-		rc = err_set(e, ERR_NOMEM, "out of memory");
+		rc = err_set(err, ERR_NOMEM, "out of memory");
 	if (rc == 0)
-		rc = output_write(to, text, len, e);
+		rc = output_write(to, text, len, err);
 	free(text);
-	a->out.outputs++;
+	asked->out.outputs++;
 	return rc;
 }
 
 /* 0: there is no more to do. */
-static int carry(const struct asked *a, const struct output *to, const struct fleet *f,
-	const struct config *cfg, int signals, struct err *e)
+static int carry(const struct asked *asked, const struct output *to, const struct fleet *fleet,
+	const struct config *cfg, int signals, struct err *err)
 {
-	struct carry_order o = {
-		.cfg = cfg, .to = to, .json = a->out.format == OUT_JSON, .yes = a->yes, .signals = signals};
-	return fleet_carry(&o, f, e);
+	struct carry_order order = {.cfg = cfg,
+		.to = to,
+		.json = asked->out.format == OUT_JSON,
+		.yes = asked->yes,
+		.signals = signals};
+	return fleet_carry(&order, fleet, err);
 }
 
 /* > 0: go on; else as output_write(). */
-static int one_output(struct asked *a, struct fleet_auto_run *au, const struct output *to, struct fleet *f,
-	const struct config *cfg, int signals, struct err *e)
+static int one_output(struct asked *asked, struct fleet_auto_run *run, const struct output *to,
+	struct fleet *fleet, const struct config *cfg, int signals, struct err *err)
 {
-	if (au && !a->out.plan) {
-		a->out.outputs++;
-		return fleet_auto_turn(au, f, e);
+	if (run && !asked->out.plan) {
+		asked->out.outputs++;
+		return fleet_auto_turn(run, fleet, err);
 	}
-	if (a->out.carry)
-		fleet_measure(f); /* what moves cost, before it is asked whether to begin */
-	int rc = print(a, to, f, e);
-	if (rc > 0 && a->out.carry)
-		rc = carry(a, to, f, cfg, signals, e);
-	if (rc > 0 && au)
-		rc = fleet_auto_preview(au, f, e);
+	if (asked->out.carry)
+		fleet_measure(fleet); /* what moves cost, before it is asked whether to begin */
+	int rc = print(asked, to, fleet, err);
+	if (rc > 0 && asked->out.carry)
+		rc = carry(asked, to, fleet, cfg, signals, err);
+	if (rc > 0 && run)
+		rc = fleet_auto_preview(run, fleet, err);
 	return rc;
 }
 
-static int loop(struct asked *a, struct fleet_watch *w, const struct config *cfg, int signals, struct err *e)
+static int loop(struct asked *asked, struct fleet_watch *watch, const struct config *cfg, int signals,
+	struct err *err)
 {
 	struct output to;
-	if (output_open(&to, cfg->output, OUTPUT_ANEW, e) < 0)
+	if (output_open(&to, cfg->output, OUTPUT_ANEW, err) < 0)
 		return -1;
 	int64_t delay = (int64_t)(cfg->delay_s * 1e3);
-	struct fleet_auto_run *au = NULL;
+	struct fleet_auto_run *run = NULL;
 	int rc = 1;
-	if (a->pacemaker && !(au = fleet_auto_open(cfg, &to, a->out.format == OUT_JSON, e)))
+	if (asked->pacemaker && !(run = fleet_auto_open(cfg, &to, asked->out.format == OUT_JSON, err)))
 		rc = -1;
-	struct fleet *f = rc > 0 ? first(w, cfg, signals) : NULL;
+	struct fleet *fleet = rc > 0 ? first(watch, cfg, signals) : NULL;
 	int64_t due = clock_ms();
-	while (f) {
-		rc = one_output(a, au, &to, f, cfg, signals, e);
-		fleet_free(f);
-		f = NULL;
+	while (fleet) {
+		rc = one_output(asked, run, &to, fleet, cfg, signals, err);
+		fleet_free(fleet);
+		fleet = NULL;
 		due = due + delay > clock_ms() ? due + delay : clock_ms();
-		if (rc <= 0 || (a->count && a->out.outputs >= a->count))
+		if (rc <= 0 || (asked->count && asked->out.outputs >= asked->count))
 			break;
 		if (wait_until(due, signals, -1))
-			f = fleet_watch_take(w);
+			fleet = fleet_watch_take(watch);
 	}
-	if (au && fleet_auto_close(au, rc < 0 ? NULL : e) < 0)
+	if (run && fleet_auto_close(run, rc < 0 ? NULL : err) < 0)
 		rc = -1;
 	output_close(&to);
 	return rc < 0 ? -1 : 0;
@@ -335,16 +343,16 @@ static int wait_for(pid_t child)
  */
 static const char *open_host(void *arg, const char *uri)
 {
-	const struct asked *a = arg;
+	const struct asked *asked = arg;
 	char *argv[ARGS + 8];
 	int n = 0;
 	pid_t child;
 	posix_spawnattr_t attr;
 	sigset_t none;
 	/* Of our own line all but --batch: config, interval, settings. */
-	for (int i = 0; i < a->argc; i++)
-		if (strcmp(a->argv[i], "--batch") != 0)
-			argv[n++] = a->argv[i];
+	for (int i = 0; i < asked->argc; i++)
+		if (strcmp(asked->argv[i], "--batch") != 0)
+			argv[n++] = asked->argv[i];
 	char *rest[] = {strdup("--set"), strdup("esc_quits=yes"), strdup("--connect"), strdup(uri)};
 	for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
 		argv[n++] = rest[i];
@@ -372,75 +380,77 @@ static const char *open_host(void *arg, const char *uri)
 }
 
 /* A thread that hangs over its host would not survive what exit() takes away. */
-static int leave(struct fleet_watch *w, int rc, const struct err *e)
+static int leave(struct fleet_watch *watch, int rc, const struct err *err)
 {
 	char line[640];
-	bool hangs = rc < 0 && e->code == ERR_TIMEOUT;
-	if (fleet_watch_stop(w, 1) == 0 && !hangs)
+	bool hangs = rc < 0 && err->code == ERR_TIMEOUT;
+	if (fleet_watch_stop(watch, 1) == 0 && !hangs)
 		return rc;
-	text_safe(line, sizeof line, e->msg);
+	text_safe(line, sizeof line, err->msg);
 	if (rc < 0)
 		fprintf(stderr, "vmtop: %s\n", line);
 	fflush(stdout);
-	_exit(rc < 0 ? err_exit_status(e) : 0);
+	_exit(rc < 0 ? err_exit_status(err) : 0);
 }
 
 /* The same fleet, and what else the line says of it. */
 static int start_beside(
-	struct fleet_beside *b, const struct asked *a, const struct sub_line *line, struct err *e)
+	struct fleet_beside *beside, const struct asked *asked, const struct sub_line *line, struct err *err)
 {
 	const char *argv[ARGS + SUB_WORDS + 4] = {"vmtop", "fleet", "--batch", "--auto=fleet"};
 	size_t n = 4;
-	for (int i = 1; i < a->argc; i++)
-		if (strcmp(a->argv[i], "--batch") != 0 && strcmp(a->argv[i], "--auto=none") != 0)
-			argv[n++] = a->argv[i];
+	for (int i = 1; i < asked->argc; i++)
+		if (strcmp(asked->argv[i], "--batch") != 0 && strcmp(asked->argv[i], "--auto=none") != 0)
+			argv[n++] = asked->argv[i];
 	for (size_t i = 0; i < line->n_words; i++)
 		argv[n++] = line->words[i];
 	argv[n] = NULL;
-	return fleet_beside_start(b, argv, e);
+	return fleet_beside_start(beside, argv, err);
 }
 
-static int run_screen(struct asked *a, const struct sub_line *line, const struct config *cfg, struct err *e)
+static int run_screen(
+	struct asked *asked, const struct sub_line *line, const struct config *cfg, struct err *err)
 {
 	struct fleet_beside beside = {.fd = -1};
-	if (a->pacemaker && start_beside(&beside, a, line, e) < 0)
+	if (asked->pacemaker && start_beside(&beside, asked, line, err) < 0)
 		return -1;
-	struct fleet_door door = {open_host, a, beside.fd};
-	struct fleet_watch *w = fleet_watch_start(cfg, e);
-	int rc = w ? fleet_screen(cfg, w, &door, e) : -1;
+	struct fleet_door door = {open_host, asked, beside.fd};
+	struct fleet_watch *watch = fleet_watch_start(cfg, err);
+	int rc = watch ? fleet_screen(cfg, watch, &door, err) : -1;
 	struct err late = ERR_INIT;
-	if (fleet_beside_stop(&beside, rc < 0 ? &late : e) < 0)
+	if (fleet_beside_stop(&beside, rc < 0 ? &late : err) < 0)
 		rc = -1;
-	return w ? leave(w, rc, e) : -1;
+	return watch ? leave(watch, rc, err) : -1;
 }
 
-static int run_batch(struct asked *a, const struct config *cfg, struct err *e)
+static int run_batch(struct asked *asked, const struct config *cfg, struct err *err)
 {
-	struct fleet_watch *w = fleet_watch_start(cfg, e);
-	int signals = w ? signals_open() : -1;
-	if (!w)
+	struct fleet_watch *watch = fleet_watch_start(cfg, err);
+	int signals = watch ? signals_open() : -1;
+	if (!watch)
 		return -1;
-	int rc = signals < 0 ? err_set(e, ERR_RUNTIME, "cannot make a pipe: %s", strerror(errno))
-			     : loop(a, w, cfg, signals, e);
+	int rc = signals < 0 ? err_set(err, ERR_RUNTIME, "cannot make a pipe: %s", strerror(errno))
+			     : loop(asked, watch, cfg, signals, err);
 	if (signals >= 0)
 		signals_close(signals);
-	return leave(w, rc, e);
+	return leave(watch, rc, err);
 }
 
-int fleet_run(const struct sub_line *line, struct err *e)
+int fleet_run(const struct sub_line *line, struct err *err)
 {
-	struct asked a = {.argc = 0};
+	struct asked asked = {.argc = 0};
 	struct config *cfg = calloc(1, sizeof *cfg);
-	int rc = cfg ? take_options(&a, line, e) : err_set(e, ERR_NOMEM, "out of memory");
-	if (rc == 0 && a.out.sort < 0)
-		fleet_columns_help(stdout, a.out.vms ? FLEET_VMS : FLEET_HOSTS);
-	else if (rc == 0 && configure(&a, line, cfg, e) < 0)
+	int rc = cfg ? take_options(&asked, line, err) : err_set(err, ERR_NOMEM, "out of memory");
+	if (rc == 0 && asked.out.sort < 0)
+		fleet_columns_help(stdout, asked.out.vms ? FLEET_VMS : FLEET_HOSTS);
+	else if (rc == 0 && configure(&asked, line, cfg, err) < 0)
 		rc = -1;
 	else if (rc == 0)
-		rc = a.batch || a.count || !isatty(STDOUT_FILENO) ? run_batch(&a, cfg, e)
-								  : run_screen(&a, line, cfg, e);
-	for (int i = 0; i < a.argc; i++)
-		free(a.argv[i]);
+		rc = asked.batch || asked.count || !isatty(STDOUT_FILENO)
+			     ? run_batch(&asked, cfg, err)
+			     : run_screen(&asked, line, cfg, err);
+	for (int i = 0; i < asked.argc; i++)
+		free(asked.argv[i]);
 	free(cfg);
 	return rc;
 }

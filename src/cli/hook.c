@@ -33,15 +33,15 @@ static bool arrives(const struct sub_line *line)
 	       strcmp(line->words[2], "begin") == 0;
 }
 
-int hook_run(const struct sub_line *line, struct err *e)
+int hook_run(const struct sub_line *line, struct err *err)
 {
 	char *out = NULL;
 	if (!arrives(line))
 		return 0;
 	char *text = read_all(stdin);
 	if (!text)
-		return err_set(e, ERR_NOMEM, "out of memory for a definition");
-	int rc = migrate_strip(text, &out, e);
+		return err_set(err, ERR_NOMEM, "out of memory for a definition");
+	int rc = migrate_strip(text, &out, err);
 	if (out)
 		fputs(out, stdout);
 	free(out);

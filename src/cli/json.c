@@ -24,21 +24,21 @@ static json_t *json_cpus(const struct cpuset *set)
 	return json_string(text);
 }
 
-static json_t *json_leaf(const struct field *f, const struct field_at *at)
+static json_t *json_leaf(const struct field *field, const struct field_at *at)
 {
-	struct field_value v;
-	field_get(f, at, &v);
-	switch (v.kind) {
+	struct field_value val;
+	field_get(field, at, &val);
+	switch (val.kind) {
 	case FIELD_INT:
-		return json_integer(v.num);
+		return json_integer(val.num);
 	case FIELD_REAL:
-		return json_real(round(v.real * 1000) / 1000);
+		return json_real(round(val.real * 1000) / 1000);
 	case FIELD_BOOL:
-		return json_boolean(v.num);
+		return json_boolean(val.num);
 	case FIELD_TEXT:
-		return json_raw(v.text);
+		return json_raw(val.text);
 	case FIELD_CPUS:
-		return json_cpus(v.cpus);
+		return json_cpus(val.cpus);
 	case FIELD_NULL:
 		break;
 	}
@@ -48,14 +48,15 @@ static json_t *json_leaf(const struct field *f, const struct field_at *at)
 /* NULL when memory runs out, here and below. */
 static json_t *json_object_of(const struct field_set *set, const struct field_at *at);
 
-static json_t *json_list(const struct field *f, const struct field_at *at)
+static json_t *json_list(const struct field *field, const struct field_at *at)
 {
 	json_t *list = json_array();
 	size_t first, n;
-	f->range(at, &first, &n);
+	field->range(at, &first, &n);
 	for (size_t i = 0; list && i < n; i++)
-		if (json_array_append_new(list, json_object_of(f->set, &(struct field_at){.snap = at->snap,
-									       .index = first + i})) < 0) {
+		if (json_array_append_new(
+			    list, json_object_of(field->set,
+					  &(struct field_at){.snap = at->snap, .index = first + i})) < 0) {
 			json_decref(list);
 			list = NULL;
 		}
@@ -66,11 +67,11 @@ static json_t *json_object_of(const struct field_set *set, const struct field_at
 {
 	json_t *o = json_object();
 	for (size_t i = 0; o && i < set->n; i++) {
-		const struct field *f = &set->fields[i];
-		json_t *v = f->range ? json_list(f, at)
-			    : f->set ? json_object_of(f->set, at)
-				     : json_leaf(f, at);
-		if (json_object_set_new(o, f->key, v) < 0) {
+		const struct field *field = &set->fields[i];
+		json_t *v = field->range ? json_list(field, at)
+			    : field->set ? json_object_of(field->set, at)
+					 : json_leaf(field, at);
+		if (json_object_set_new(o, field->key, v) < 0) {
 			json_decref(o);
 			o = NULL;
 		}
@@ -78,25 +79,26 @@ static json_t *json_object_of(const struct field_set *set, const struct field_at
 	return o;
 }
 
-static int write_line(FILE *to, json_t *root, struct err *e)
+static int write_line(FILE *out, json_t *root, struct err *err)
 {
 	char *line =
 		root ? json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9)) : NULL;
 	json_decref(root);
 	if (!line)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	fputs(line, to);
-	fputc('\n', to);
+		return err_set(err, ERR_NOMEM, "out of memory");
+	fputs(line, out);
+	fputc('\n', out);
 	free(line);
 	return 0;
 }
 
-int json_write(struct batch_out *o, const struct snapshot *s, struct err *e)
+int json_write(struct batch_out *out, const struct snapshot *snap, struct err *err)
 {
-	return write_line(o->to, json_object_of(&json_fields, &(struct field_at){.snap = s}), e);
+	return write_line(out->to, json_object_of(&json_fields, &(struct field_at){.snap = snap}), err);
 }
 
-int why_json(const struct snapshot *s, size_t vm, struct err *e)
+int why_json(const struct snapshot *snap, size_t vm, struct err *err)
 {
-	return write_line(stdout, json_object_of(&why_fields, &(struct field_at){.snap = s, .index = vm}), e);
+	return write_line(
+		stdout, json_object_of(&why_fields, &(struct field_at){.snap = snap, .index = vm}), err);
 }

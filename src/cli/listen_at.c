@@ -41,7 +41,7 @@ static bool set_ipv6(struct listen_at *to, const char *address, int port)
 	return inet_pton(AF_INET6, address, &in->sin6_addr) == 1;
 }
 
-int listen_parse(struct listen_at *to, const char *text, struct err *e)
+int listen_parse(struct listen_at *to, const char *text, struct err *err)
 {
 	char address[64] = "127.0.0.1", shown[80];
 	const char *colon = strrchr(text, ':');
@@ -56,18 +56,18 @@ int listen_parse(struct listen_at *to, const char *text, struct err *e)
 	if (port && fits && (six ? set_ipv6(to, address, port) : set_ipv4(to, address, port)))
 		return 0;
 	text_escape(shown, sizeof shown, text);
-	return err_set(e, ERR_USAGE,
+	return err_set(err, ERR_USAGE,
 		"listen: bad value '%s', expected PORT, ADDRESS:PORT or [ADDRESS]:PORT with a numeric address",
 		shown);
 }
 
-int listen_check(const char *text, struct err *e)
+int listen_check(const char *text, struct err *err)
 {
 	struct listen_at ignored;
-	return listen_parse(&ignored, text, e);
+	return listen_parse(&ignored, text, err);
 }
 
-int listen_socket(const struct listen_at *at, const char *text, struct err *e)
+int listen_socket(const struct listen_at *at, const char *text, struct err *err)
 {
 	int on = 1;
 	int fd = socket(at->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -75,7 +75,7 @@ int listen_socket(const struct listen_at *at, const char *text, struct err *e)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (fd >= 0 && bind(fd, (const struct sockaddr *)&at->addr, at->len) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
-	err_set(e, ERR_RUNTIME, "cannot listen on %.80s: %s", text, strerror(errno));
+	err_set(err, ERR_RUNTIME, "cannot listen on %.80s: %s", text, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;

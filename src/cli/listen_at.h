@@ -14,8 +14,8 @@ struct listen_at {
 
 /* "19177", "127.0.0.1:19177", "localhost:19177", "[::1]:19177": an address is a number, so that nothing is
  * looked up; without one it is 127.0.0.1. ERR_USAGE for all else. */
-int listen_parse(struct listen_at *to, const char *text, struct err *e);
+int listen_parse(struct listen_at *to, const char *text, struct err *err);
 /* A socket that listens there; ERR_RUNTIME. */
-int listen_socket(const struct listen_at *at, const char *text, struct err *e);
+int listen_socket(const struct listen_at *at, const char *text, struct err *err);
 
 #endif

@@ -6,7 +6,7 @@
 #include "../talk/mark_socket.h"
 #include "vmtop/subcommand.h"
 
-int mark_run(const struct sub_line *line, struct err *e)
+int mark_run(const struct sub_line *line, struct err *err)
 {
 	char text[4096];
 	size_t used = 0;
@@ -14,7 +14,7 @@ int mark_run(const struct sub_line *line, struct err *e)
 	for (size_t i = 0; i < line->n_words && used < sizeof text; i++)
 		used += (size_t)snprintf(
 			text + used, sizeof text - used, "%s%s", i ? " " : "", line->words[i]);
-	int heard = mark_send(text, e);
+	int heard = mark_send(text, err);
 	if (heard < 0)
 		return -1;
 	printf("marked in %d running vmtop\n", heard);

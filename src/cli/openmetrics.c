@@ -11,41 +11,41 @@
 #include "vmtop/text.h"
 
 /* In both formats what HELP and a label may not hold as it is, but for the quotation mark in HELP. */
-static void escaped(FILE *to, const char *text)
+static void escaped(FILE *out, const char *text)
 {
 	while (*text) {
 		size_t plain = strcspn(text, "\\\"");
-		fwrite(text, 1, plain, to);
+		fwrite(text, 1, plain, out);
 		text += plain;
 		if (*text)
-			fprintf(to, "\\%c", *text++);
+			fprintf(out, "\\%c", *text++);
 	}
 }
 
-static void help_out(FILE *to, const struct exposition *x, const char *help)
+static void help_out(FILE *out, const struct exposition *expo, const char *help)
 {
-	if (x->openmetrics)
-		escaped(to, help);
+	if (expo->openmetrics)
+		escaped(out, help);
 	else
-		fputs(help, to);
-	fputc('\n', to);
+		fputs(help, out);
+	fputc('\n', out);
 }
 
-static void head(FILE *to, const struct exposition *x, const struct field *f)
+static void head(FILE *out, const struct exposition *expo, const struct field *field)
 {
-	enum metric_type type = metric_type(f);
-	int n = (int)strlen(f->key);
-	const char *unit = metric_unit(f), *word = metric_type_name(type);
-	if (x->openmetrics && type == METRIC_COUNTER)
+	enum metric_type type = metric_type(field);
+	int n = (int)strlen(field->key);
+	const char *unit = metric_unit(field), *word = metric_type_name(type);
+	if (expo->openmetrics && type == METRIC_COUNTER)
 		n -= (int)strlen("_total");
 	else if (type == METRIC_INFO)
 		word = "gauge"; /* whoever reads the older format refuses the whole text for a type that it
 				   has not */
-	fprintf(to, "# TYPE %.*s %s\n", n, f->key, word);
-	if (x->openmetrics && *unit)
-		fprintf(to, "# UNIT %.*s %s\n", n, f->key, unit);
-	fprintf(to, "# HELP %.*s ", n, f->key);
-	help_out(to, x, f->help);
+	fprintf(out, "# TYPE %.*s %s\n", n, field->key, word);
+	if (expo->openmetrics && *unit)
+		fprintf(out, "# UNIT %.*s %s\n", n, field->key, unit);
+	fprintf(out, "# HELP %.*s ", n, field->key);
+	help_out(out, expo, field->help);
 }
 
 /* The labels of each series of a set, written once for all its rows. */
@@ -54,96 +54,99 @@ struct labels {
 	size_t len, *at; /* where each begins; one more: the end */
 };
 
-static void labels_done(struct labels *l)
+static void labels_done(struct labels *labels)
 {
-	free(l->text);
-	free(l->at);
+	free(labels->text);
+	free(labels->at);
 }
 
-static void label_out(FILE *to, const struct metric_labels *l)
+static void label_out(FILE *out, const struct metric_labels *labels)
 {
-	for (int i = 0; i < l->n; i++) {
+	for (int i = 0; i < labels->n; i++) {
 		char clean[4 * VM_NAME_BYTES];
-		text_safe_utf8(clean, sizeof clean, l->of[i].raw ? l->of[i].raw : l->of[i].buf);
-		fprintf(to, "%c%s=\"", i ? ',' : '{', l->of[i].name);
-		escaped(to, clean);
-		fputc('"', to);
+		text_safe_utf8(
+			clean, sizeof clean, labels->of[i].raw ? labels->of[i].raw : labels->of[i].buf);
+		fprintf(out, "%c%s=\"", i ? ',' : '{', labels->of[i].name);
+		escaped(out, clean);
+		fputc('"', out);
 	}
-	if (l->n)
-		fputc('}', to);
+	if (labels->n)
+		fputc('}', out);
 }
 
-static int labels_of(struct labels *l, const struct exposition *x, const struct metric_set *set, size_t n)
+static int labels_of(
+	struct labels *labels, const struct exposition *expo, const struct metric_set *set, size_t n)
 {
-	memset(l, 0, sizeof *l);
-	l->at = calloc(n + 1, sizeof *l->at);
-	FILE *to = l->at ? open_memstream(&l->text, &l->len) : NULL;
-	if (!to)
+	memset(labels, 0, sizeof *labels);
+	labels->at = calloc(n + 1, sizeof *labels->at);
+	FILE *out = labels->at ? open_memstream(&labels->text, &labels->len) : NULL;
+	if (!out)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		struct metric_labels of = {0};
 		if (set->label)
-			set->label(&(struct field_at){x->s, i, x->t}, &of);
-		l->at[i] = (size_t)ftell(to);
-		label_out(to, &of);
+			set->label(&(struct field_at){expo->s, i, expo->t}, &of);
+		labels->at[i] = (size_t)ftell(out);
+		label_out(out, &of);
 	}
-	l->at[n] = (size_t)ftell(to);
-	return fclose(to) == 0 ? 0 : -1;
+	labels->at[n] = (size_t)ftell(out);
+	return fclose(out) == 0 ? 0 : -1;
 }
 
-static void row_out(
-	FILE *to, const struct exposition *x, const struct field *f, const struct labels *l, size_t n)
+static void row_out(FILE *out, const struct exposition *expo, const struct field *field,
+	const struct labels *labels, size_t n)
 {
 	bool begun = false;
 	double v;
 	for (size_t i = 0; i < n; i++) {
-		if (!metric_value(f, &(struct field_at){x->s, i, x->t}, &v))
+		if (!metric_value(field, &(struct field_at){expo->s, i, expo->t}, &v))
 			continue;
 		if (!begun)
-			head(to, x, f);
+			head(out, expo, field);
 		begun = true;
-		fprintf(to, "%s%.*s %.12g\n", f->key, (int)(l->at[i + 1] - l->at[i]), l->text + l->at[i], v);
+		fprintf(out, "%s%.*s %.12g\n", field->key, (int)(labels->at[i + 1] - labels->at[i]),
+			labels->text + labels->at[i], v);
 	}
 }
 
-static int set_out(FILE *to, const struct exposition *x, const struct metric_set *set)
+static int set_out(FILE *out, const struct exposition *expo, const struct metric_set *set)
 {
-	struct labels l;
-	size_t n = set->count ? set->count(&(struct field_at){x->s, 0, x->t}) : 1;
-	if (set->of_vcpus && n > x->vcpus_most)
-		n = x->vcpus_most;
-	int r = n ? labels_of(&l, x, set, n) : 0;
+	struct labels labels;
+	size_t n = set->count ? set->count(&(struct field_at){expo->s, 0, expo->t}) : 1;
+	if (set->of_vcpus && n > expo->vcpus_most)
+		n = expo->vcpus_most;
+	int r = n ? labels_of(&labels, expo, set, n) : 0;
 	for (size_t i = 0; n && r == 0 && i < set->rows.n; i++)
-		row_out(to, x, &set->rows.fields[i], &l, n);
+		row_out(out, expo, &set->rows.fields[i], &labels, n);
 	if (n)
-		labels_done(&l);
+		labels_done(&labels);
 	return r;
 }
 
-int exposition_write(FILE *to, const struct exposition *x)
+int exposition_write(FILE *out, const struct exposition *expo)
 {
 	for (size_t i = 0; i < n_metric_sets; i++)
-		if (set_out(to, x, &metric_sets[i]) < 0)
+		if (set_out(out, expo, &metric_sets[i]) < 0)
 			return -1;
-	if (x->openmetrics)
-		fputs("# EOF\n", to);
+	if (expo->openmetrics)
+		fputs("# EOF\n", out);
 	return 0;
 }
 
-int openmetrics_see(struct batch_out *o, const struct snapshot *s, struct err *e)
+int openmetrics_see(struct batch_out *out, const struct snapshot *snap, struct err *err)
 {
-	if (!o->tally)
-		o->tally = tally_new();
-	if (!o->tally || tally_see(o->tally, s) < 0)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	exposition_own(&o->tally->own);
+	if (!out->tally)
+		out->tally = tally_new();
+	if (!out->tally || tally_see(out->tally, snap) < 0)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	exposition_own(&out->tally->own);
 	return 0;
 }
 
-int openmetrics_write(struct batch_out *o, const struct snapshot *s, struct err *e)
+int openmetrics_write(struct batch_out *out, const struct snapshot *snap, struct err *err)
 {
-	if (openmetrics_see(o, s, e) < 0)
+	if (openmetrics_see(out, snap, err) < 0)
 		return -1;
-	struct exposition x = {s, o->tally, true, (size_t)o->cfg->vcpu_metrics};
-	return exposition_write(o->to, &x) < 0 ? err_set(e, ERR_NOMEM, "out of memory") : 0;
+	struct exposition expo = {snap, out->tally, true, (size_t)out->cfg->vcpu_metrics};
+	return exposition_write(out->to, &expo) < 0 ? err_set(err, ERR_NOMEM, "out of memory") : 0;
 }

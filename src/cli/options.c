@@ -29,121 +29,125 @@ struct options_walk {
 	struct err *e;
 };
 
-static int option_set_key(struct options_walk *w, const char *text)
+static int option_set_key(struct options_walk *walk, const char *text)
 {
 	char key[48], shown[64];
 	size_t n = strcspn(text, "=");
 	text_escape(shown, sizeof shown, text);
 	if (!text[n] || n == 0)
-		return err_set(w->e, ERR_USAGE, "--set: bad value '%s', expected KEY=VALUE", shown);
+		return err_set(walk->e, ERR_USAGE, "--set: bad value '%s', expected KEY=VALUE", shown);
 	snprintf(key, sizeof key, "%.*s", (int)min_of(n, sizeof key), text);
-	const struct setting *s = n < sizeof key ? setting_by_key(key) : NULL;
-	if (!s)
-		return err_set(w->e, ERR_USAGE, "--set: unknown key in '%s', see vmtop.conf(5)", shown);
-	if (w->pass == PASS_FIND)
+	const struct setting *setting = n < sizeof key ? setting_by_key(key) : NULL;
+	if (!setting)
+		return err_set(walk->e, ERR_USAGE, "--set: unknown key in '%s', see vmtop.conf(5)", shown);
+	if (walk->pass == PASS_FIND)
 		return 0;
-	if (s->type == SET_STEER)
-		w->c->n_patterns = 0;
-	if (setting_apply(w->c, s, text + n + 1, w->e) < 0)
-		return err_prefix(w->e, "--set %s", key);
+	if (setting->type == SET_STEER)
+		walk->c->n_patterns = 0;
+	if (setting_apply(walk->c, setting, text + n + 1, walk->e) < 0)
+		return err_prefix(walk->e, "--set %s", key);
 	return 0;
 }
 
 /* `--release --all` is every VM: what follows the option is its value. */
-static int option_release(struct options_walk *w, const char *value)
+static int option_release(struct options_walk *walk, const char *value)
 {
 	const char *pattern = strcmp(value, "--all") == 0 ? "*" : value;
-	if (!*pattern || (*pattern == '-' && pattern[1] == '-') || strlen(pattern) >= sizeof w->what->release)
-		return err_set(w->e, ERR_USAGE, "--release: bad value, expected a VM, a pattern or --all");
-	memcpy(w->what->release, pattern, strlen(pattern) + 1);
-	w->then = OPTIONS_RESTORE;
+	if (!*pattern || (*pattern == '-' && pattern[1] == '-') ||
+		strlen(pattern) >= sizeof walk->what->release)
+		return err_set(walk->e, ERR_USAGE, "--release: bad value, expected a VM, a pattern or --all");
+	memcpy(walk->what->release, pattern, strlen(pattern) + 1);
+	walk->then = OPTIONS_RESTORE;
 	return 0;
 }
 
 /* Options that are no settings. */
-static int option_act(struct options_walk *w, const struct setting *s, const char *value)
+static int option_act(struct options_walk *walk, const struct setting *setting, const char *value)
 {
-	if (strcmp(s->option, "set") == 0)
-		return option_set_key(w, value);
-	if (strcmp(s->option, "help") == 0)
-		w->what->what = OPTIONS_HELP;
-	else if (strcmp(s->option, "version") == 0)
-		w->what->what = OPTIONS_VERSION;
-	else if (strcmp(s->option, "restore") == 0)
-		w->then = OPTIONS_RESTORE;
-	else if (strcmp(s->option, "release") == 0)
-		return option_release(w, value);
-	else if (strcmp(s->option, "check") == 0)
-		w->then = OPTIONS_CHECK;
-	else if (strcmp(s->option, "no-config") == 0)
-		w->c->no_config = true;
-	else if (strlen(value) < sizeof w->c->config_file && *value)
-		memcpy(w->c->config_file, value, strlen(value) + 1);
+	if (strcmp(setting->option, "set") == 0)
+		return option_set_key(walk, value);
+	if (strcmp(setting->option, "help") == 0)
+		walk->what->what = OPTIONS_HELP;
+	else if (strcmp(setting->option, "version") == 0)
+		walk->what->what = OPTIONS_VERSION;
+	else if (strcmp(setting->option, "restore") == 0)
+		walk->then = OPTIONS_RESTORE;
+	else if (strcmp(setting->option, "release") == 0)
+		return option_release(walk, value);
+	else if (strcmp(setting->option, "check") == 0)
+		walk->then = OPTIONS_CHECK;
+	else if (strcmp(setting->option, "no-config") == 0)
+		walk->c->no_config = true;
+	else if (strlen(value) < sizeof walk->c->config_file && *value)
+		memcpy(walk->c->config_file, value, strlen(value) + 1);
 	else
-		return err_set(w->e, ERR_USAGE, "--config: bad value, expected a file name");
+		return err_set(walk->e, ERR_USAGE, "--config: bad value, expected a file name");
 	return 0;
 }
 
-static int option_take(struct options_walk *w, const struct setting *s, const char *name, const char *value)
+static int option_take(
+	struct options_walk *walk, const struct setting *setting, const char *name, const char *value)
 {
-	if (s->type == SET_ACTION)
-		return option_act(w, s, value);
-	if (w->pass == PASS_FIND && (strcmp(s->option, "sort") == 0 || strcmp(s->option, "columns") == 0) &&
+	if (setting->type == SET_ACTION)
+		return option_act(walk, setting, value);
+	if (walk->pass == PASS_FIND &&
+		(strcmp(setting->option, "sort") == 0 || strcmp(setting->option, "columns") == 0) &&
 		strcmp(value, "help") == 0)
-		w->what->what = OPTIONS_COLUMNS;
-	if (w->pass == PASS_FIND && strcmp(s->option, "replay") == 0)
-		return setting_apply(w->c, s, value, w->e);
-	if (w->pass == PASS_FIND)
+		walk->what->what = OPTIONS_COLUMNS;
+	if (walk->pass == PASS_FIND && strcmp(setting->option, "replay") == 0)
+		return setting_apply(walk->c, setting, value, walk->e);
+	if (walk->pass == PASS_FIND)
 		return 0;
-	const char *none = s->type == SET_AUTO ? "cpu,memory" : "yes";
-	if (setting_apply(w->c, s, value ? value : none, w->e) < 0)
-		return err_prefix(w->e, "option %s", name);
-	w->c->listen_asked |= s == setting_by_key("listen");
+	const char *none = setting->type == SET_AUTO ? "cpu,memory" : "yes";
+	if (setting_apply(walk->c, setting, value ? value : none, walk->e) < 0)
+		return err_prefix(walk->e, "option %s", name);
+	walk->c->listen_asked |= setting == setting_by_key("listen");
 	return 0;
 }
 
 /* The first bare number is the interval; everything else names VMs. */
-static int option_word(struct options_walk *w, const char *arg, bool after_dashes)
+static int option_word(struct options_walk *walk, const char *arg, bool after_dashes)
 {
 	bool number = *arg && strspn(arg, "0123456789.") == strlen(arg);
-	if (number && !after_dashes && !w->number_seen) {
-		w->number_seen = true;
-		if (w->pass == PASS_FIND)
+	if (number && !after_dashes && !walk->number_seen) {
+		walk->number_seen = true;
+		if (walk->pass == PASS_FIND)
 			return 0;
-		if (setting_apply(w->c, setting_by_key("delay"), arg, w->e) < 0)
-			return err_prefix(w->e, "interval");
+		if (setting_apply(walk->c, setting_by_key("delay"), arg, walk->e) < 0)
+			return err_prefix(walk->e, "interval");
 		return 0;
 	}
-	if (w->pass == PASS_FIND)
+	if (walk->pass == PASS_FIND)
 		return 0;
-	if (!w->patterns_seen) /* patterns replace `steer` of the config */
-		w->c->n_patterns = 0;
-	w->patterns_seen = w->c->show_patterns = true;
-	return setting_add_pattern(w->c, arg, strlen(arg), w->e);
+	if (!walk->patterns_seen) /* patterns replace `steer` of the config */
+		walk->c->n_patterns = 0;
+	walk->patterns_seen = walk->c->show_patterns = true;
+	return setting_add_pattern(walk->c, arg, strlen(arg), walk->e);
 }
 
 static struct arg_option setting_option(const void *arg, size_t i)
 {
-	const struct setting *s = &settings[i];
+	const struct setting *setting = &settings[i];
 	(void)arg;
-	return (struct arg_option){s->option, s->letter, s->arg, !setting_takes_value(s)};
+	return (struct arg_option){
+		setting->option, setting->letter, setting->arg, !setting_takes_value(setting)};
 }
 
-static int on_option(void *arg, size_t i, const char *name, const char *value, struct err *e)
+static int on_option(void *arg, size_t i, const char *name, const char *value, struct err *err)
 {
-	struct options_walk *w = arg;
-	(void)e;
-	int rc = option_take(w, &settings[i], name, value);
-	return rc < 0 ? -1 : w->what->what != OPTIONS_RUN;
+	struct options_walk *walk = arg;
+	(void)err;
+	int rc = option_take(walk, &settings[i], name, value);
+	return rc < 0 ? -1 : walk->what->what != OPTIONS_RUN;
 }
 
-static int on_word(void *arg, const char *word, bool after_dashes, struct err *e)
+static int on_word(void *arg, const char *word, bool after_dashes, struct err *err)
 {
-	(void)e;
+	(void)err;
 	return option_word(arg, word, after_dashes);
 }
 
-static int options_walk(struct options_walk *w, enum options_pass pass, int argc, char **argv)
+static int options_walk(struct options_walk *walk, enum options_pass pass, int argc, char **argv)
 {
 	const struct args args = {.who = "",
 		.help = "vmtop --help",
@@ -151,117 +155,119 @@ static int options_walk(struct options_walk *w, enum options_pass pass, int argc
 		.at = setting_option,
 		.option = on_option,
 		.word = on_word,
-		.arg = w};
-	w->pass = pass;
-	w->number_seen = false;
-	return args_read(&args, argc, argv, w->e);
+		.arg = walk};
+	walk->pass = pass;
+	walk->number_seen = false;
+	return args_read(&args, argc, argv, walk->e);
 }
 
-static int options_files(struct config *c, struct err *e)
+static int options_files(struct config *cfg, struct err *err)
 {
 	char paths[CONF_PATHS][CFG_TEXT];
-	if (c->config_file[0])
-		return conf_read(c, c->config_file, false, e);
-	size_t n = c->no_config ? 0 : conf_paths(paths);
+	if (cfg->config_file[0])
+		return conf_read(cfg, cfg->config_file, false, err);
+	size_t n = cfg->no_config ? 0 : conf_paths(paths);
 	for (size_t i = 0; i < n; i++)
-		if (conf_read(c, paths[i], true, e) < 0)
+		if (conf_read(cfg, paths[i], true, err) < 0)
 			return -1;
 	return 0;
 }
 
-static int options_environment(struct config *c, struct err *e)
+static int options_environment(struct config *cfg, struct err *err)
 {
 	const char *uri = getenv("LIBVIRT_DEFAULT_URI"), *no_color = getenv("NO_COLOR");
 	if (no_color && *no_color)
-		c->no_color = true;
-	if (uri && *uri && setting_apply(c, setting_by_key("uri"), uri, e) < 0)
-		return err_prefix(e, "environment variable LIBVIRT_DEFAULT_URI");
+		cfg->no_color = true;
+	if (uri && *uri && setting_apply(cfg, setting_by_key("uri"), uri, err) < 0)
+		return err_prefix(err, "environment variable LIBVIRT_DEFAULT_URI");
 	return 0;
 }
 
-static int layout_check(const struct config *c, struct err *e)
+static int layout_check(const struct config *cfg, struct err *err)
 {
 	char shown[64], known[160] = "";
-	if (!*c->layout || layout_find(c->layouts, c->n_layouts, c->layout))
+	if (!*cfg->layout || layout_find(cfg->layouts, cfg->n_layouts, cfg->layout))
 		return 0;
-	for (size_t i = 0, n = 0; i < c->n_layouts && n < sizeof known; i++)
-		n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", c->layouts[i].name);
-	text_escape(shown, sizeof shown, c->layout);
-	return err_set(e, ERR_USAGE,
+	for (size_t i = 0, n = 0; i < cfg->n_layouts && n < sizeof known; i++)
+		n += (size_t)snprintf(
+			known + n, sizeof known - n, "%s%s", i ? ", " : "", cfg->layouts[i].name);
+	text_escape(shown, sizeof shown, cfg->layout);
+	return err_set(err, ERR_USAGE,
 		"layout: there is no [layout %s] section in the configuration; it has %s", shown,
 		*known ? known : "none");
 }
 
-static int options_check(const struct config *c, struct err *e)
+static int options_check(const struct config *cfg, struct err *err)
 {
 	uint8_t columns[64];
 	char shown[64];
-	text_escape(shown, sizeof shown, c->sort);
-	if (column_find(c->sort) < 0)
+	text_escape(shown, sizeof shown, cfg->sort);
+	if (column_find(cfg->sort) < 0)
 		return err_set(
-			e, ERR_USAGE, "sort: no column is called '%s', vmtop -o help lists them", shown);
-	if (c->columns[0] && column_parse(c->columns, columns, sizeof columns, e) < 0)
-		return err_prefix(e, "columns");
-	if (c->memory_columns[0] && column_parse(c->memory_columns, columns, sizeof columns, e) < 0)
-		return err_prefix(e, "memory_columns");
-	if (layout_check(c, e) < 0 || (*c->listen && listen_check(c->listen, e) < 0))
+			err, ERR_USAGE, "sort: no column is called '%s', vmtop -o help lists them", shown);
+	if (cfg->columns[0] && column_parse(cfg->columns, columns, sizeof columns, err) < 0)
+		return err_prefix(err, "columns");
+	if (cfg->memory_columns[0] && column_parse(cfg->memory_columns, columns, sizeof columns, err) < 0)
+		return err_prefix(err, "memory_columns");
+	if (layout_check(cfg, err) < 0 || (*cfg->listen && listen_check(cfg->listen, err) < 0))
 		return -1;
-	if (c->readonly && !*c->replay && (c->auto_cpu || c->auto_memory))
-		return err_set(e, ERR_USAGE,
+	if (cfg->readonly && !*cfg->replay && (cfg->auto_cpu || cfg->auto_memory))
+		return err_set(err, ERR_USAGE,
 			"AUTO and --readonly exclude each other: --auto=none leaves AUTO off, --dry-run shows plans");
-	if (c->stop_at_pct > c->act_above_pct)
-		return err_set(e, ERR_USAGE,
-			"stop_at_pct %g is above act_above_pct %g, expected at most that", c->stop_at_pct,
-			c->act_above_pct);
-	for (size_t i = 0; i < c->n_vm; i++)
-		if (c->vm[i].mem_max_kib && c->vm[i].mem_min_kib > c->vm[i].mem_max_kib)
-			return err_set(e, ERR_USAGE, "[vm %s]: mem_min is above mem_max", c->vm[i].pattern);
+	if (cfg->stop_at_pct > cfg->act_above_pct)
+		return err_set(err, ERR_USAGE,
+			"stop_at_pct %g is above act_above_pct %g, expected at most that", cfg->stop_at_pct,
+			cfg->act_above_pct);
+	for (size_t i = 0; i < cfg->n_vm; i++)
+		if (cfg->vm[i].mem_max_kib && cfg->vm[i].mem_min_kib > cfg->vm[i].mem_max_kib)
+			return err_set(
+				err, ERR_USAGE, "[vm %s]: mem_min is above mem_max", cfg->vm[i].pattern);
 	return 0;
 }
 
-int options_settle(struct config *c, bool terminal, const char *term, struct err *e)
+int options_settle(struct config *cfg, bool terminal, const char *term, struct err *err)
 {
-	if (c->format != OUT_SCREEN || *c->output)
-		c->batch = true;
+	if (cfg->format != OUT_SCREEN || *cfg->output)
+		cfg->batch = true;
 	if (!terminal)
-		c->batch = true;
-	if (c->batch && c->format == OUT_SCREEN)
-		c->format = OUT_TEXT;
-	if (!c->batch && (!term || !*term || strcmp(term, "dumb") == 0))
-		return err_set(e, ERR_USAGE,
+		cfg->batch = true;
+	if (cfg->batch && cfg->format == OUT_SCREEN)
+		cfg->format = OUT_TEXT;
+	if (!cfg->batch && (!term || !*term || strcmp(term, "dumb") == 0))
+		return err_set(err, ERR_USAGE,
 			"the terminal cannot show a screen (TERM is %.60s); use --batch, or set TERM",
 			term && *term ? term : "not set");
 	return 0;
 }
 
-static int options_into(struct options_walk *w, int argc, char **argv)
+static int options_into(struct options_walk *walk, int argc, char **argv)
 {
-	config_defaults(w->c);
-	if (options_walk(w, PASS_FIND, argc, argv) < 0)
+	config_defaults(walk->c);
+	if (options_walk(walk, PASS_FIND, argc, argv) < 0)
 		return -1;
-	if (w->what->what != OPTIONS_RUN)
+	if (walk->what->what != OPTIONS_RUN)
 		return 0;
-	if (options_files(w->c, w->e) < 0 || options_environment(w->c, w->e) < 0 ||
-		(*w->c->replay && recording_config(w->c->replay, w->c, w->e) < 0) ||
-		options_walk(w, PASS_APPLY, argc, argv) < 0 || options_check(w->c, w->e) < 0)
+	if (options_files(walk->c, walk->e) < 0 || options_environment(walk->c, walk->e) < 0 ||
+		(*walk->c->replay && recording_config(walk->c->replay, walk->c, walk->e) < 0) ||
+		options_walk(walk, PASS_APPLY, argc, argv) < 0 || options_check(walk->c, walk->e) < 0)
 		return -1;
-	w->what->what = w->then;
-	if (w->then != OPTIONS_RUN) {
-		w->c->batch = true;
-		w->c->dry_run |= w->then == OPTIONS_CHECK;
+	walk->what->what = walk->then;
+	if (walk->then != OPTIONS_RUN) {
+		walk->c->batch = true;
+		walk->c->dry_run |= walk->then == OPTIONS_CHECK;
 		return 0;
 	}
-	return options_settle(w->c, isatty(STDOUT_FILENO), getenv("TERM"), w->e);
+	return options_settle(walk->c, isatty(STDOUT_FILENO), getenv("TERM"), walk->e);
 }
 
-int options_parse(int argc, char **argv, struct config *cfg, struct options_action *what, struct err *e)
+int options_parse(int argc, char **argv, struct config *cfg, struct options_action *what, struct err *err)
 {
 	struct config *c = malloc(sizeof *c);
 	if (!c)
-		return err_set(e, ERR_NOMEM, "out of memory");
+		return err_set(err, ERR_NOMEM, "out of memory");
 	*what = (struct options_action){.what = OPTIONS_RUN};
-	struct options_walk w = {.c = c, .what = what, .e = e};
-	int r = options_into(&w, argc, argv);
+	struct options_walk walk = {.c = c, .what = what, .e = err};
+	int r = options_into(&walk, argc, argv);
 	if (r == 0)
 		*cfg = *c;
 	free(c);

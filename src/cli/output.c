@@ -16,42 +16,43 @@
 
 #include "signals.h"
 
-static int open_file(const struct output *o, enum output_how how, struct err *e)
+static int open_file(const struct output *output, enum output_how how, struct err *err)
 {
 	int flags = how == OUTPUT_ANEW ? O_TRUNC : O_APPEND;
-	int fd = open(o->path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0644);
-	return fd < 0 ? err_set(e, ERR_RUNTIME, "cannot write %.200s: %s", o->path, strerror(errno)) : fd;
+	int fd = open(output->path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0644);
+	return fd < 0 ? err_set(err, ERR_RUNTIME, "cannot write %.200s: %s", output->path, strerror(errno))
+		      : fd;
 }
 
-static bool stays_open(const struct output *o)
+static bool stays_open(const struct output *output)
 {
-	return *o->path && o->how != OUTPUT_REPLACE;
+	return *output->path && output->how != OUTPUT_REPLACE;
 }
 
-int output_open(struct output *o, const char *path, enum output_how how, struct err *e)
+int output_open(struct output *output, const char *path, enum output_how how, struct err *err)
 {
-	*o = (struct output){.path = path, .how = how, .fd = STDOUT_FILENO};
-	if (stays_open(o))
-		o->fd = open_file(o, how, e);
-	return o->fd < 0 ? -1 : 0;
+	*output = (struct output){.path = path, .how = how, .fd = STDOUT_FILENO};
+	if (stays_open(output))
+		output->fd = open_file(output, how, err);
+	return output->fd < 0 ? -1 : 0;
 }
 
-int output_reopen(struct output *o, struct err *e)
+int output_reopen(struct output *output, struct err *err)
 {
-	int fd = stays_open(o) ? open_file(o, OUTPUT_ADD, e) : o->fd;
+	int fd = stays_open(output) ? open_file(output, OUTPUT_ADD, err) : output->fd;
 	struct stat s;
-	if (fd < 0 || fd == o->fd)
+	if (fd < 0 || fd == output->fd)
 		return fd < 0 ? -1 : 0;
-	close(o->fd);
-	o->fd = fd;
+	close(output->fd);
+	output->fd = fd;
 	return fstat(fd, &s) == 0 && s.st_size == 0;
 }
 
-void output_close(struct output *o)
+void output_close(struct output *output)
 {
-	if (o->fd > STDOUT_FILENO)
-		close(o->fd);
-	o->fd = STDOUT_FILENO;
+	if (output->fd > STDOUT_FILENO)
+		close(output->fd);
+	output->fd = STDOUT_FILENO;
 }
 
 /* A reader that does not read must not keep a farewell from its pins: once the end was asked for, it is
@@ -59,14 +60,14 @@ void output_close(struct output *o)
 static bool can_write(int fd, int *patience_ms)
 {
 	enum { SLICE_MS = 100 };
-	struct pollfd p = {.fd = fd, .events = POLLOUT};
-	while (poll(&p, 1, SLICE_MS) <= 0)
+	struct pollfd fds = {.fd = fd, .events = POLLOUT};
+	while (poll(&fds, 1, SLICE_MS) <= 0)
 		if (signals_quit() && (*patience_ms -= SLICE_MS) <= 0)
 			return false;
 	return true;
 }
 
-static int write_all(int fd, const char *name, const char *text, size_t len, struct err *e)
+static int write_all(int fd, const char *name, const char *text, size_t len, struct err *err)
 {
 	int patience_ms = 2000;
 	while (len > 0) {
@@ -80,35 +81,35 @@ static int write_all(int fd, const char *name, const char *text, size_t len, str
 		} else if (errno == EPIPE) {
 			return 0;
 		} else if (errno != EINTR && errno != EAGAIN) {
-			return err_set(e, ERR_RUNTIME, "cannot write to %.200s: %s", name, strerror(errno));
+			return err_set(err, ERR_RUNTIME, "cannot write to %.200s: %s", name, strerror(errno));
 		}
 	}
 	return 1;
 }
 
 /* A file beside it, not followed and not there before, takes its place. */
-static int replace(const struct output *o, const char *text, size_t len, struct err *e)
+static int replace(const struct output *output, const char *text, size_t len, struct err *err)
 {
 	char temp[640];
-	if (snprintf(temp, sizeof temp, "%.600s.new%d", o->path, (int)getpid()) >= (int)sizeof temp)
-		return err_set(e, ERR_RUNTIME, "cannot write %.200s: the name is too long", o->path);
+	if (snprintf(temp, sizeof temp, "%.600s.new%d", output->path, (int)getpid()) >= (int)sizeof temp)
+		return err_set(err, ERR_RUNTIME, "cannot write %.200s: the name is too long", output->path);
 	unlink(temp);
 	int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
-		return err_set(e, ERR_RUNTIME, "cannot create %.200s: %s", temp, strerror(errno));
-	int r = write_all(fd, o->path, text, len, e);
+		return err_set(err, ERR_RUNTIME, "cannot create %.200s: %s", temp, strerror(errno));
+	int r = write_all(fd, output->path, text, len, err);
 	if (close(fd) < 0 && r > 0)
-		r = err_set(e, ERR_RUNTIME, "cannot write %.200s: %s", o->path, strerror(errno));
-	if (r > 0 && rename(temp, o->path) < 0)
-		r = err_set(e, ERR_RUNTIME, "cannot replace %.200s: %s", o->path, strerror(errno));
+		r = err_set(err, ERR_RUNTIME, "cannot write %.200s: %s", output->path, strerror(errno));
+	if (r > 0 && rename(temp, output->path) < 0)
+		r = err_set(err, ERR_RUNTIME, "cannot replace %.200s: %s", output->path, strerror(errno));
 	if (r <= 0)
 		unlink(temp);
 	return r;
 }
 
-int output_write(const struct output *o, const char *text, size_t len, struct err *e)
+int output_write(const struct output *output, const char *text, size_t len, struct err *err)
 {
-	if (o->how == OUTPUT_REPLACE && *o->path)
-		return replace(o, text, len, e);
-	return write_all(o->fd, *o->path ? o->path : "standard output", text, len, e);
+	if (output->how == OUTPUT_REPLACE && *output->path)
+		return replace(output, text, len, err);
+	return write_all(output->fd, *output->path ? output->path : "standard output", text, len, err);
 }

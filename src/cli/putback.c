@@ -15,38 +15,38 @@
 
 enum { AGAIN_MS = 500 };
 
-static void tell(const struct err *e, double left_s)
+static void tell(const struct err *err, double left_s)
 {
 	char why[640];
-	text_safe(why, sizeof why, e->msg);
+	text_safe(why, sizeof why, err->msg);
 	printf("%s; trying for %.0f s more, Ctrl-C stops that\n", why, left_s);
 	fflush(stdout);
 }
 
-static struct backend *open_patiently(const struct config *cfg, struct err *e)
+static struct backend *open_patiently(const struct config *cfg, struct err *err)
 {
 	double until_s = clock_s() + cfg->restore_deadline_s;
 	for (bool told = false;; told = true) {
-		*e = (struct err)ERR_INIT;
-		struct backend *b = backend_open(cfg, e);
+		*err = (struct err)ERR_INIT;
+		struct backend *backend = backend_open(cfg, err);
 		double left_s = until_s - clock_s();
-		if (b || e->code != ERR_AWAY || left_s <= 0 || !engine_any_journal())
-			return b;
+		if (backend || err->code != ERR_AWAY || left_s <= 0 || !engine_any_journal())
+			return backend;
 		if (!told)
-			tell(e, left_s);
+			tell(err, left_s);
 		poll(NULL, 0, AGAIN_MS);
 	}
 }
 
-int putback_run(const struct config *cfg, const char *pattern, struct err *e)
+int putback_run(const struct config *cfg, const char *pattern, struct err *err)
 {
 	struct config mine = *cfg;
 	mine.open_deadline_s = cfg->restore_deadline_s;
-	struct backend *b = open_patiently(&mine, e);
-	if (!b)
+	struct backend *backend = open_patiently(&mine, err);
+	if (!backend)
 		return -1;
 	int fd = signals_open();
-	int r = engine_restore_journal(cfg, b, pattern, stdout, fd, e);
+	int r = engine_restore_journal(cfg, backend, pattern, stdout, fd, err);
 	if (fd >= 0)
 		signals_close(fd);
 	return r;

@@ -21,129 +21,134 @@
 #include "vmtop/subcommand.h"
 #include "vmtop/text.h"
 
-FILE *report_create(const struct report *r, const char *name, struct err *e)
+FILE *report_create(const struct report *report, const char *name, struct err *err)
 {
-	int fd = openat(r->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
-	if (!f) {
-		err_set(e, ERR_RUNTIME, "cannot create %.150s/%.60s: %s", r->dir, name, strerror(errno));
+	int fd = openat(report->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (!file) {
+		err_set(err, ERR_RUNTIME, "cannot create %.150s/%.60s: %s", report->dir, name,
+			strerror(errno));
 		if (fd >= 0)
 			close(fd);
 	}
-	return f;
+	return file;
 }
 
-int report_close(FILE *f, const char *name, struct err *e)
+int report_close(FILE *file, const char *name, struct err *err)
 {
-	bool bad = ferror(f);
-	if (fclose(f) != 0 || bad)
-		return err_set(e, ERR_RUNTIME, "cannot write %.60s: %s", name, strerror(errno));
+	bool bad = ferror(file);
+	if (fclose(file) != 0 || bad)
+		return err_set(err, ERR_RUNTIME, "cannot write %.60s: %s", name, strerror(errno));
 	return 0;
 }
 
-static bool keep_tick(struct report *r, const struct snapshot *s)
+static bool keep_tick(struct report *report, const struct snapshot *snap)
 {
-	if (!array_grow(&r->ticks, &r->cap_ticks, r->n_ticks + 1, sizeof *r->ticks))
+	if (!array_grow(&report->ticks, &report->cap_ticks, report->n_ticks + 1, sizeof *report->ticks))
 		return false;
-	struct report_tick *t = &r->ticks[r->n_ticks];
-	*t = (struct report_tick){.at_s = (double)(s->sample.time_ns - r->first_ns) / 1e9,
-		.stddev_pct = s->cpu.stddev_pct,
-		.limit_pct = s->cpu.limit_pct,
-		.found_pct = s->cpu.found_pct,
-		.bound_pct = s->cpu.bound_pct,
-		.available_kib = s->sample.host.available_kib,
-		.reserve_kib = s->memory.reserve_kib};
-	for (size_t i = 0; i < s->n_actions; i++) {
-		bool done = s->actions[i].outcome == OUTCOME_DONE;
-		t->pins += done && s->actions[i].kind == ACTION_PIN;
-		t->balloons += done && s->actions[i].kind == ACTION_BALLOON;
+	struct report_tick *tick = &report->ticks[report->n_ticks];
+	*tick = (struct report_tick){.at_s = (double)(snap->sample.time_ns - report->first_ns) / 1e9,
+		.stddev_pct = snap->cpu.stddev_pct,
+		.limit_pct = snap->cpu.limit_pct,
+		.found_pct = snap->cpu.found_pct,
+		.bound_pct = snap->cpu.bound_pct,
+		.available_kib = snap->sample.host.available_kib,
+		.reserve_kib = snap->memory.reserve_kib};
+	for (size_t i = 0; i < snap->n_actions; i++) {
+		bool done = snap->actions[i].outcome == OUTCOME_DONE;
+		tick->pins += done && snap->actions[i].kind == ACTION_PIN;
+		tick->balloons += done && snap->actions[i].kind == ACTION_BALLOON;
 	}
 	return true;
 }
 
 /* pCPUs are those of the first tick. */
-static bool keep_load(struct report *r, const struct snapshot *s)
+static bool keep_load(struct report *report, const struct snapshot *snap)
 {
-	const struct host_sample *h = &s->sample.host;
-	if (r->n_ticks == 0)
-		for (size_t i = 0; i < h->n_pcpus && r->n_pcpus < CPUSET_CPUS; i++)
-			r->pcpu_ids[r->n_pcpus++] = h->pcpus[i].id;
-	if (!array_grow(&r->load, &r->cap_load, (r->n_ticks + 1) * r->n_pcpus, sizeof *r->load))
+	const struct host_sample *host = &snap->sample.host;
+	if (report->n_ticks == 0)
+		for (size_t i = 0; i < host->n_pcpus && report->n_pcpus < CPUSET_CPUS; i++)
+			report->pcpu_ids[report->n_pcpus++] = host->pcpus[i].id;
+	if (!array_grow(&report->load, &report->cap_load, (report->n_ticks + 1) * report->n_pcpus,
+		    sizeof *report->load))
 		return false;
-	for (size_t i = 0; i < r->n_pcpus; i++) {
-		const struct pcpu_sample *p = sample_pcpu(&s->sample, r->pcpu_ids[i]);
+	for (size_t i = 0; i < report->n_pcpus; i++) {
+		const struct pcpu_sample *pcpu = sample_pcpu(&snap->sample, report->pcpu_ids[i]);
 		struct vf64 v = vf64_absent(AVAIL_NONE);
-		if (p) {
-			const struct pcpu_rate *rate = &s->pcpu_rates[p - h->pcpus];
+		if (pcpu) {
+			const struct pcpu_rate *rate = &snap->pcpu_rates[pcpu - host->pcpus];
 			v = vf64_has(rate->busy_pct) ? rate->busy_pct : rate->load_pct;
 		}
-		r->load[r->n_ticks * r->n_pcpus + i] = vf64_has(v) ? (float)v.v : -1;
+		report->load[report->n_ticks * report->n_pcpus + i] = vf64_has(v) ? (float)v.v : -1;
 	}
 	return true;
 }
 
-static bool keep_rows(struct report *r, const struct snapshot *s)
+static bool keep_rows(struct report *report, const struct snapshot *snap)
 {
-	for (size_t i = 0; i < s->n_actions; i++) {
-		const struct action *a = &s->actions[i];
-		if (r->n_rows == REPORT_ROWS) {
-			r->more_rows += s->n_actions - i;
+	for (size_t i = 0; i < snap->n_actions; i++) {
+		const struct action *action = &snap->actions[i];
+		if (report->n_rows == REPORT_ROWS) {
+			report->more_rows += snap->n_actions - i;
 			return true;
 		}
-		if (!array_grow(&r->rows, &r->cap_rows, r->n_rows + 1, sizeof *r->rows))
+		if (!array_grow(&report->rows, &report->cap_rows, report->n_rows + 1, sizeof *report->rows))
 			return false;
-		struct report_row *row = &r->rows[r->n_rows++];
-		row->wall_ns = s->sample.wall_ns;
-		row->a = *a;
-		memcpy(row->vm, s->sample.vms[a->vm].name, sizeof row->vm);
+		struct report_row *row = &report->rows[report->n_rows++];
+		row->wall_ns = snap->sample.wall_ns;
+		row->a = *action;
+		memcpy(row->vm, snap->sample.vms[action->vm].name, sizeof row->vm);
 	}
 	return true;
 }
 
-static void keep_marks(struct report *r, const struct snapshot *s, uint64_t *seen)
+static void keep_marks(struct report *report, const struct snapshot *snap, uint64_t *seen)
 {
-	for (size_t i = 0; i < s->n_log; i++) {
-		const struct log_line *l = &s->log[i];
-		if (l->seq <= *seen || l->kind != LOG_MARK || r->n_marks == REPORT_MARKS)
+	for (size_t i = 0; i < snap->n_log; i++) {
+		const struct log_line *line = &snap->log[i];
+		if (line->seq <= *seen || line->kind != LOG_MARK || report->n_marks == REPORT_MARKS)
 			continue;
-		struct report_mark *m = &r->marks[r->n_marks++];
+		struct report_mark *mark = &report->marks[report->n_marks++];
 		/* From this tick on, which the line is near to: the wall clock may have jumped since the
 		 * start. */
-		m->at_s = (double)(s->sample.time_ns - r->first_ns + l->wall_ns - s->sample.wall_ns) / 1e9;
-		snprintf(m->text, sizeof m->text, "%s",
-			strncmp(l->text, "mark: ", 6) == 0 ? l->text + 6 : l->text);
+		mark->at_s = (double)(snap->sample.time_ns - report->first_ns + line->wall_ns -
+				      snap->sample.wall_ns) /
+			     1e9;
+		snprintf(mark->text, sizeof mark->text, "%s",
+			strncmp(line->text, "mark: ", 6) == 0 ? line->text + 6 : line->text);
 	}
-	*seen = s->n_log ? s->log[s->n_log - 1].seq : *seen;
+	*seen = snap->n_log ? snap->log[snap->n_log - 1].seq : *seen;
 }
 
-static void keep_needs(struct report *r, const struct snapshot *s)
+static void keep_needs(struct report *report, const struct snapshot *snap)
 {
-	for (size_t i = 0; i < r->n_guests; i++) {
-		const struct vm_sample *vm = sample_vm_by_uuid(&s->sample, r->guests[i].uuid);
-		if (!vm || !r->guests[i].needs)
+	for (size_t i = 0; i < report->n_guests; i++) {
+		const struct vm_sample *vm = sample_vm_by_uuid(&snap->sample, report->guests[i].uuid);
+		if (!vm || !report->guests[i].needs)
 			continue;
-		const struct vm_status *st = &s->vm_status[vm - s->sample.vms];
-		r->guests[i].needs[r->n_ticks] = (struct report_need){vm->mem.balloon_kib,
-			s->vm_rates[vm - s->sample.vms].used_kib, st->mem.lo_kib, st->mem.hi_kib};
+		const struct vm_status *status = &snap->vm_status[vm - snap->sample.vms];
+		report->guests[i].needs[report->n_ticks] = (struct report_need){vm->mem.balloon_kib,
+			snap->vm_rates[vm - snap->sample.vms].used_kib, status->mem.lo_kib,
+			status->mem.hi_kib};
 	}
 }
 
-static int keep(struct report *r, const struct snapshot *s, uint64_t *seen)
+static int keep(struct report *report, const struct snapshot *snap, uint64_t *seen)
 {
-	if (r->n_ticks == 0) {
-		r->first_ns = s->sample.time_ns;
-		r->start_wall_ns = s->sample.wall_ns;
-		snprintf(r->host, sizeof r->host, "%s", s->sample.host.hostname);
-		snprintf(r->uri, sizeof r->uri, "%s", s->backend.uri);
-		snprintf(r->policies, sizeof r->policies, "CPU %s, memory %s, per %s",
-			cpu_policy_name(s->cpu_policy), mem_policy_name(s->mem_policy),
-			granularity_name(s->granularity));
+	if (report->n_ticks == 0) {
+		report->first_ns = snap->sample.time_ns;
+		report->start_wall_ns = snap->sample.wall_ns;
+		snprintf(report->host, sizeof report->host, "%s", snap->sample.host.hostname);
+		snprintf(report->uri, sizeof report->uri, "%s", snap->backend.uri);
+		snprintf(report->policies, sizeof report->policies, "CPU %s, memory %s, per %s",
+			cpu_policy_name(snap->cpu_policy), mem_policy_name(snap->mem_policy),
+			granularity_name(snap->granularity));
 	}
-	if (!keep_tick(r, s) || !keep_load(r, s) || !keep_rows(r, s))
+	if (!keep_tick(report, snap) || !keep_load(report, snap) || !keep_rows(report, snap))
 		return -1;
-	keep_marks(r, s, seen);
-	keep_needs(r, s);
-	r->n_ticks++;
+	keep_marks(report, snap, seen);
+	keep_needs(report, snap);
+	report->n_ticks++;
 	return 0;
 }
 
@@ -155,36 +160,37 @@ static void widen(int64_t *least, int64_t *most, struct vi64 v)
 	*most = max_of(v.v, *most);
 }
 
-static int look_at_guests(struct report *r, const struct snapshot *s)
+static int look_at_guests(struct report *report, const struct snapshot *snap)
 {
-	for (size_t i = 0; i < s->sample.n_vms; i++) {
-		const struct vm_sample *vm = &s->sample.vms[i];
-		size_t g = i < r->n_guests && uuid_compare(r->guests[i].uuid, vm->uuid) == 0 ? i : 0;
-		while (g < r->n_guests && uuid_compare(r->guests[g].uuid, vm->uuid) != 0)
+	for (size_t i = 0; i < snap->sample.n_vms; i++) {
+		const struct vm_sample *vm = &snap->sample.vms[i];
+		size_t g =
+			i < report->n_guests && uuid_compare(report->guests[i].uuid, vm->uuid) == 0 ? i : 0;
+		while (g < report->n_guests && uuid_compare(report->guests[g].uuid, vm->uuid) != 0)
 			g++;
-		if (g == r->n_guests) {
-			struct report_guest *p =
-				array_more(&r->guests, &r->n_guests, &r->cap_guests, SIZE_MAX, sizeof *p);
-			if (!p)
+		if (g == report->n_guests) {
+			struct report_guest *guest = array_more(&report->guests, &report->n_guests,
+				&report->cap_guests, SIZE_MAX, sizeof *guest);
+			if (!guest)
 				return -1;
-			p->least_kib = p->least_used_kib = INT64_MAX;
-			memcpy(p->uuid, vm->uuid, UUID_BYTES);
-			memcpy(p->name, vm->name, sizeof p->name);
+			guest->least_kib = guest->least_used_kib = INT64_MAX;
+			memcpy(guest->uuid, vm->uuid, UUID_BYTES);
+			memcpy(guest->name, vm->name, sizeof guest->name);
 		}
-		struct report_guest *to = &r->guests[g];
+		struct report_guest *to = &report->guests[g];
 		widen(&to->least_kib, &to->most_kib, vm->mem.balloon_kib);
-		widen(&to->least_used_kib, &to->most_used_kib, s->vm_rates[i].used_kib);
+		widen(&to->least_used_kib, &to->most_used_kib, snap->vm_rates[i].used_kib);
 	}
-	r->n_ticks++;
+	report->n_ticks++;
 	return 0;
 }
 
 /* How much there is to see: guests without statistics have nothing to compare with. */
-static int64_t movement(const struct report_guest *g)
+static int64_t movement(const struct report_guest *guest)
 {
-	if (g->most_kib <= 0 || g->most_used_kib <= 0)
+	if (guest->most_kib <= 0 || guest->most_used_kib <= 0)
 		return -1;
-	return g->most_kib - g->least_kib + g->most_used_kib - g->least_used_kib;
+	return guest->most_kib - guest->least_kib + guest->most_used_kib - guest->least_used_kib;
 }
 
 static int by_movement(const void *a, const void *b)
@@ -193,131 +199,136 @@ static int by_movement(const void *a, const void *b)
 	return x > y ? -1 : x < y;
 }
 
-static int choose_guests(struct report *r)
+static int choose_guests(struct report *report)
 {
-	if (r->n_guests)
-		qsort(r->guests, r->n_guests, sizeof *r->guests, by_movement);
-	while (r->n_guests > REPORT_GUESTS || (r->n_guests && movement(&r->guests[r->n_guests - 1]) < 0))
-		r->n_guests--;
-	for (size_t i = 0; i < r->n_guests; i++) {
-		r->guests[i].needs = calloc(r->n_ticks + 1, sizeof *r->guests[i].needs);
-		if (!r->guests[i].needs)
+	if (report->n_guests)
+		qsort(report->guests, report->n_guests, sizeof *report->guests, by_movement);
+	while (report->n_guests > REPORT_GUESTS ||
+		(report->n_guests && movement(&report->guests[report->n_guests - 1]) < 0))
+		report->n_guests--;
+	for (size_t i = 0; i < report->n_guests; i++) {
+		report->guests[i].needs = calloc(report->n_ticks + 1, sizeof *report->guests[i].needs);
+		if (!report->guests[i].needs)
 			return -1;
 	}
-	r->n_ticks = 0;
+	report->n_ticks = 0;
 	return 0;
 }
 
-bool report_has_memory(const struct report *r)
+bool report_has_memory(const struct report *report)
 {
-	return r->n_guests > 0;
+	return report->n_guests > 0;
 }
 
 /* One pass; `most` ticks, for the file may grow meanwhile. */
-static int play(struct report *r, bool first, size_t most, struct err *e)
+static int play(struct report *report, bool first, size_t most, struct err *err)
 {
 	struct config *cfg = malloc(sizeof *cfg);
 	uint64_t seen = 0;
 	int rc = 0;
 	if (!cfg)
-		return err_set(e, ERR_NOMEM, "out of memory");
+		return err_set(err, ERR_NOMEM, "out of memory");
 	config_defaults(cfg);
-	snprintf(cfg->replay, sizeof cfg->replay, "%s", r->file);
+	snprintf(cfg->replay, sizeof cfg->replay, "%s", report->file);
 	cfg->batch = true;
-	struct backend *b = recording_config(r->file, cfg, e) < 0 ? NULL : backend_replay_open(cfg, e);
-	struct engine *en = b ? engine_new(cfg, b, e) : NULL;
+	struct backend *backend =
+		recording_config(report->file, cfg, err) < 0 ? NULL : backend_replay_open(cfg, err);
+	struct engine *engine = backend ? engine_new(cfg, backend, err) : NULL;
 	free(cfg);
-	if (!en)
+	if (!engine)
 		return -1;
 	do {
 		struct err step = ERR_INIT;
-		struct snapshot *s = engine_step(en, &step) == 0 ? engine_snapshot(en) : NULL;
-		if (s && !s->first)
-			rc = first ? look_at_guests(r, s) : keep(r, s, &seen);
-		snapshot_free(s);
-	} while (rc == 0 && r->n_ticks < most && engine_wait(en, -1));
-	engine_free(en);
-	return rc < 0 ? err_set(e, ERR_NOMEM, "out of memory") : 0;
+		struct snapshot *snap = engine_step(engine, &step) == 0 ? engine_snapshot(engine) : NULL;
+		if (snap && !snap->first)
+			rc = first ? look_at_guests(report, snap) : keep(report, snap, &seen);
+		snapshot_free(snap);
+	} while (rc == 0 && report->n_ticks < most && engine_wait(engine, -1));
+	engine_free(engine);
+	return rc < 0 ? err_set(err, ERR_NOMEM, "out of memory") : 0;
 }
 
 /* Over what was there before, never through a link: a name in a folder of others is only ever replaced. */
 static int move_all(int from, int to)
 {
-	DIR *d = folder_list(from);
+	DIR *dir = folder_list(from);
 	int rc = 0;
-	if (!d)
+	if (!dir)
 		return -1;
-	for (struct dirent *f; rc == 0 && (f = readdir(d));)
-		if (strcmp(f->d_name, ".") != 0 && strcmp(f->d_name, "..") != 0)
-			rc = renameat(from, f->d_name, to, f->d_name);
+	for (struct dirent *entry; rc == 0 && (entry = readdir(dir));)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			rc = renameat(from, entry->d_name, to, entry->d_name);
 	int saved = errno;
-	closedir(d);
+	closedir(dir);
 	errno = saved;
 	return rc;
 }
 
 /* Everything is made in a folder that nobody else may enter, and moved when it is whole: gnuplot runs what it
  * reads there and writes where its names lead. */
-static int fill(struct report *r, struct err *e)
+static int fill(struct report *report, struct err *err)
 {
 	char stage[] = ".vmtop-report.XXXXXX";
-	int out = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r->dir_fd = out < 0 ? -1 : folder_temporary_folder(out, stage);
-	if (r->dir_fd < 0) {
-		err_set(e, ERR_RUNTIME, "cannot write into %.200s: %s", r->dir, strerror(errno));
+	int out = open(report->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	report->dir_fd = out < 0 ? -1 : folder_temporary_folder(out, stage);
+	if (report->dir_fd < 0) {
+		err_set(err, ERR_RUNTIME, "cannot write into %.200s: %s", report->dir, strerror(errno));
 		if (out >= 0)
 			close(out);
 		return -1;
 	}
-	int rc = report_plot(r, e) < 0 || report_page(r, e) < 0 ? -1 : 0;
-	if (move_all(r->dir_fd, out) < 0 && rc == 0)
-		rc = err_set(e, ERR_RUNTIME, "cannot write into %.200s: %s", r->dir, strerror(errno));
+	int rc = report_plot(report, err) < 0 || report_page(report, err) < 0 ? -1 : 0;
+	if (move_all(report->dir_fd, out) < 0 && rc == 0)
+		rc = err_set(err, ERR_RUNTIME, "cannot write into %.200s: %s", report->dir, strerror(errno));
 	unlinkat(out, stage, AT_REMOVEDIR);
 	close(out);
 	return rc;
 }
 
-static int make(struct report *r, struct err *e)
+static int make(struct report *report, struct err *err)
 {
-	if (play(r, true, SIZE_MAX, e) < 0)
+	if (play(report, true, SIZE_MAX, err) < 0)
 		return -1;
-	size_t ticks = r->n_ticks;
+	size_t ticks = report->n_ticks;
 	if (ticks < 2)
-		return err_set(e, ERR_RUNTIME, "%.200s is too short: %zu tick%s, and at least two are needed",
-			r->file, ticks, text_s(ticks));
-	if (choose_guests(r) < 0)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	if (play(r, false, ticks, e) < 0)
+		return err_set(err, ERR_RUNTIME,
+			"%.200s is too short: %zu tick%s, and at least two are needed", report->file, ticks,
+			text_s(ticks));
+	if (choose_guests(report) < 0)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	if (play(report, false, ticks, err) < 0)
 		return -1;
-	if (r->n_ticks < 2 || !r->n_pcpus)
-		return err_set(e, ERR_RUNTIME, "%.200s holds nothing to draw: %zu tick%s, %zu pCPU%s",
-			r->file, r->n_ticks, text_s(r->n_ticks), r->n_pcpus, text_s(r->n_pcpus));
-	if (mkdir(r->dir, 0755) < 0 && errno != EEXIST)
-		return err_set(e, ERR_RUNTIME, "cannot create %.200s: %s", r->dir, strerror(errno));
-	return fill(r, e);
+	if (report->n_ticks < 2 || !report->n_pcpus)
+		return err_set(err, ERR_RUNTIME, "%.200s holds nothing to draw: %zu tick%s, %zu pCPU%s",
+			report->file, report->n_ticks, text_s(report->n_ticks), report->n_pcpus,
+			text_s(report->n_pcpus));
+	if (mkdir(report->dir, 0755) < 0 && errno != EEXIST)
+		return err_set(err, ERR_RUNTIME, "cannot create %.200s: %s", report->dir, strerror(errno));
+	return fill(report, err);
 }
 
-int report_run(const struct sub_line *line, struct err *e)
+int report_run(const struct sub_line *line, struct err *err)
 {
-	struct report *r = calloc(1, sizeof *r);
-	if (!r)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	r->file = line->words[0];
-	r->dir = line->words[1];
-	r->dir_fd = -1;
-	int rc = make(r, e);
+	struct report *report = calloc(1, sizeof *report);
+	if (!report)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	report->file = line->words[0];
+	report->dir = line->words[1];
+	report->dir_fd = -1;
+	int rc = make(report, err);
 	if (rc == 0)
-		printf("%s/index.html: %zu tick%s, %zu decision%s, %s\n", r->dir, r->n_ticks,
-			text_s(r->n_ticks), r->n_rows + r->more_rows, text_s(r->n_rows + r->more_rows),
-			r->figures ? "figures as PNG and SVG" : "no figures");
-	if (r->dir_fd >= 0)
-		close(r->dir_fd);
-	for (size_t i = 0; i < r->n_guests; i++)
-		free(r->guests[i].needs);
-	free(r->guests);
-	free(r->ticks);
-	free(r->load);
-	free(r->rows);
-	free(r);
+		printf("%s/index.html: %zu tick%s, %zu decision%s, %s\n", report->dir, report->n_ticks,
+			text_s(report->n_ticks), report->n_rows + report->more_rows,
+			text_s(report->n_rows + report->more_rows),
+			report->figures ? "figures as PNG and SVG" : "no figures");
+	if (report->dir_fd >= 0)
+		close(report->dir_fd);
+	for (size_t i = 0; i < report->n_guests; i++)
+		free(report->guests[i].needs);
+	free(report->guests);
+	free(report->ticks);
+	free(report->load);
+	free(report->rows);
+	free(report);
 	return rc;
 }

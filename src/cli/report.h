@@ -63,15 +63,15 @@ struct report_figure {
 };
 extern const struct report_figure report_figures[];
 extern const size_t n_report_figures;
-bool report_has_figure(const struct report *r, const struct report_figure *g);
+bool report_has_figure(const struct report *report, const struct report_figure *fig);
 
-/* A new file in the folder, never through a link; NULL with e set. */
-FILE *report_create(const struct report *r, const char *name, struct err *e);
-int report_close(FILE *f, const char *name, struct err *e);
-bool report_has_memory(const struct report *r); /* there are guests to draw */
+/* A new file in the folder, never through a link; NULL with err set. */
+FILE *report_create(const struct report *report, const char *name, struct err *err);
+int report_close(FILE *file, const char *name, struct err *err);
+bool report_has_memory(const struct report *report); /* there are guests to draw */
 /* report_plot.c: data files, scripts, figures. A missing gnuplot is said on stderr and is no failure. */
-int report_plot(struct report *r, struct err *e);
+int report_plot(struct report *report, struct err *err);
 /* report_page.c: index.html. */
-int report_page(const struct report *r, struct err *e);
+int report_page(const struct report *report, struct err *err);
 
 #endif

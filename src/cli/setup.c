@@ -29,23 +29,23 @@ struct text {
 	bool bad;
 };
 
-static void text_add(struct text *t, const char *s, size_t n)
+static void text_add(struct text *text, const char *s, size_t n)
 {
-	if (!array_grow(&t->at, &t->cap, t->n + n + 1, 1)) {
-		t->bad = true;
+	if (!array_grow(&text->at, &text->cap, text->n + n + 1, 1)) {
+		text->bad = true;
 		return;
 	}
-	memcpy(t->at + t->n, s, n);
-	t->n += n;
-	t->at[t->n] = '\0';
+	memcpy(text->at + text->n, s, n);
+	text->n += n;
+	text->at[text->n] = '\0';
 }
 
-static void add_key(struct text *t, const struct config *c, const struct setting *s)
+static void add_key(struct text *text, const struct config *cfg, const struct setting *setting)
 {
 	char line[CFG_TEXT + 64], value[CFG_TEXT];
-	setting_format(c, s, value, sizeof value);
-	int n = snprintf(line, sizeof line, "%s = %s\n", s->key, value);
-	text_add(t, line, (size_t)n);
+	setting_format(cfg, setting, value, sizeof value);
+	int n = snprintf(line, sizeof line, "%s = %s\n", setting->key, value);
+	text_add(text, line, (size_t)n);
 }
 
 /* Which saved key a line of the file sets, -1: none. */
@@ -64,100 +64,100 @@ static int key_of(const char *line, size_t len)
 		rest++;
 	if (rest == len || !strchr("=:", line[rest]))
 		return -1;
-	const struct setting *s = setting_by_key(word);
-	for (int i = 0; i < N_SAVED && s; i++)
-		if (s == setting_by_key(saved[i]))
+	const struct setting *setting = setting_by_key(word);
+	for (int i = 0; i < N_SAVED && setting; i++)
+		if (setting == setting_by_key(saved[i]))
 			return i;
 	return -1;
 }
 
-static bool differs(const struct config *a, const struct config *b, const struct setting *s)
+static bool differs(const struct config *a, const struct config *b, const struct setting *setting)
 {
 	char x[CFG_TEXT], y[CFG_TEXT];
-	setting_format(a, s, x, sizeof x);
-	setting_format(b, s, y, sizeof y);
+	setting_format(a, setting, x, sizeof x);
+	setting_format(b, setting, y, sizeof y);
 	return strcmp(x, y) != 0;
 }
 
-static int check_lengths(const struct config *now, struct err *e)
+static int check_lengths(const struct config *now, struct err *err)
 {
 	char value[CFG_TEXT];
 	for (int i = 0; i < N_SAVED; i++) {
 		setting_format(now, setting_by_key(saved[i]), value, sizeof value);
 		if (strlen(saved[i]) + 3 + strlen(value) > LINE_MOST)
-			return err_set(
-				e, ERR_USAGE, "%s: too many columns for a line of the config file", saved[i]);
+			return err_set(err, ERR_USAGE, "%s: too many columns for a line of the config file",
+				saved[i]);
 	}
 	return 0;
 }
 
 /* Keys that the file does not have yet and that say something. */
-static void add_missing(struct text *t, const bool *done, const struct config *now,
+static void add_missing(struct text *text, const bool *done, const struct config *now,
 	const struct config *before, const struct config *defaults)
 {
 	for (int i = 0; i < N_SAVED; i++) {
-		const struct setting *s = setting_by_key(saved[i]);
-		if (!done[i] && (differs(now, before, s) || differs(now, defaults, s)))
-			add_key(t, now, s);
+		const struct setting *setting = setting_by_key(saved[i]);
+		if (!done[i] && (differs(now, before, setting) || differs(now, defaults, setting)))
+			add_key(text, now, setting);
 	}
 }
 
-char *setup_text(const char *old, const struct config *now, const struct config *before, struct err *e)
+char *setup_text(const char *old, const struct config *now, const struct config *before, struct err *err)
 {
 	struct config *defaults = malloc(sizeof *defaults);
-	struct text t = {0};
+	struct text text = {0};
 	bool done[N_SAVED] = {false}, global = true;
-	if (!defaults || check_lengths(now, e) < 0) {
+	if (!defaults || check_lengths(now, err) < 0) {
 		free(defaults);
-		if (!e->code)
-			err_set(e, ERR_NOMEM, "out of memory");
+		if (!err->code)
+			err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
 	config_defaults(defaults);
 	static const char intro[] = "# vmtop.conf(5) tells of every key.\n";
-	text_add(&t, "", 0);
+	text_add(&text, "", 0);
 	if (!*old)
-		text_add(&t, intro, strlen(intro));
+		text_add(&text, intro, strlen(intro));
 	for (const char *p = old; *p;) {
 		size_t len = strcspn(p, "\n");
 		int key = global ? key_of(p, len) : -1;
 		if (global && p[strspn(p, " \t")] == '[') {
-			add_missing(&t, done, now, before, defaults);
+			add_missing(&text, done, now, before, defaults);
 			global = false;
 		}
 		if (key >= 0)
-			add_key(&t, now, setting_by_key(saved[key]));
+			add_key(&text, now, setting_by_key(saved[key]));
 		else
-			text_add(&t, p, len), text_add(&t, "\n", 1);
+			text_add(&text, p, len), text_add(&text, "\n", 1);
 		if (key >= 0)
 			done[key] = true;
 		p += len + (p[len] == '\n');
 	}
 	if (global)
-		add_missing(&t, done, now, before, defaults);
+		add_missing(&text, done, now, before, defaults);
 	free(defaults);
-	if (t.bad) {
-		free(t.at);
-		err_set(e, ERR_NOMEM, "out of memory");
+	if (text.bad) {
+		free(text.at);
+		err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	return t.at;
+	return text.at;
 }
 
-static int choose_path(const struct config *c, char *path, struct err *e)
+static int choose_path(const struct config *cfg, char *path, struct err *err)
 {
-	if (c->config_file[0])
-		snprintf(path, CFG_TEXT, "%s", c->config_file);
-	else if (c->no_config)
-		return err_set(e, ERR_USAGE, "--no-config leaves no file to save to");
+	if (cfg->config_file[0])
+		snprintf(path, CFG_TEXT, "%s", cfg->config_file);
+	else if (cfg->no_config)
+		return err_set(err, ERR_USAGE, "--no-config leaves no file to save to");
 	else if (!conf_user_path(path))
-		return err_set(e, ERR_USAGE, "neither XDG_CONFIG_HOME nor HOME names a folder");
+		return err_set(err, ERR_USAGE, "neither XDG_CONFIG_HOME nor HOME names a folder");
 	/* A link to a file that is kept elsewhere is followed, unless another user could have laid it. */
 	struct stat st;
 	char real[4096];
 	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
 		if (st.st_uid != geteuid())
-			return err_set(e, ERR_RUNTIME, "%.300s is another user's link", path);
+			return err_set(err, ERR_RUNTIME, "%.300s is another user's link", path);
 		if (realpath(path, real) && strlen(real) < CFG_TEXT)
 			memcpy(path, real, strlen(real) + 1);
 	}
@@ -165,7 +165,7 @@ static int choose_path(const struct config *c, char *path, struct err *e)
 }
 
 /* Makes the folders above path; each new one belongs to whom its parent belongs. */
-static int make_folders(const char *path, struct err *e)
+static int make_folders(const char *path, struct err *err)
 {
 	char dir[CFG_TEXT];
 	struct stat st;
@@ -178,7 +178,7 @@ static int make_folders(const char *path, struct err *e)
 			uid = st.st_uid;
 			gid = st.st_gid;
 		} else if (mkdir(dir, 0700) < 0 || (geteuid() == 0 && lchown(dir, uid, gid) < 0)) {
-			return err_set(e, ERR_RUNTIME, "cannot make %.300s: %s", dir, strerror(errno));
+			return err_set(err, ERR_RUNTIME, "cannot make %.300s: %s", dir, strerror(errno));
 		}
 		*p = '/';
 	}
@@ -211,19 +211,19 @@ static int write_all(int fd, const char *text)
 	return fsync(fd);
 }
 
-static int replace_file(const char *path, const char *text, struct err *e)
+static int replace_file(const char *path, const char *text, struct err *err)
 {
 	char temp[CFG_TEXT + 16];
-	if (make_folders(path, e) < 0)
+	if (make_folders(path, err) < 0)
 		return -1;
 	snprintf(temp, sizeof temp, "%s.XXXXXX", path);
 	int fd = mkostemp(temp, O_CLOEXEC); /* mode 0600 */
 	if (fd < 0)
-		return err_set(e, ERR_RUNTIME, "cannot write %.300s: %s", path, strerror(errno));
+		return err_set(err, ERR_RUNTIME, "cannot write %.300s: %s", path, strerror(errno));
 	int bad = write_all(fd, text) < 0 || set_owner(fd, path) < 0;
 	bad |= close(fd) < 0;
 	if (bad || rename(temp, path) < 0) {
-		err_set(e, ERR_RUNTIME, "cannot write %.300s: %s", path, strerror(errno));
+		err_set(err, ERR_RUNTIME, "cannot write %.300s: %s", path, strerror(errno));
 		unlink(temp);
 		return -1;
 	}
@@ -231,23 +231,23 @@ static int replace_file(const char *path, const char *text, struct err *e)
 }
 
 /* The file as it is; empty when there is none. NULL: it cannot be read. */
-static char *read_old(const char *path, struct err *e)
+static char *read_old(const char *path, struct err *err)
 {
 	char *text = calloc(1, FILE_MOST + 1);
-	FILE *f = text ? fopen(path, "re") : NULL;
-	if (!text || (!f && errno != ENOENT && errno != ENOTDIR)) {
-		err_set(e, ERR_RUNTIME, "cannot read %.300s: %s", path, strerror(errno));
+	FILE *file = text ? fopen(path, "re") : NULL;
+	if (!text || (!file && errno != ENOENT && errno != ENOTDIR)) {
+		err_set(err, ERR_RUNTIME, "cannot read %.300s: %s", path, strerror(errno));
 		free(text);
 		return NULL;
 	}
-	if (!f)
+	if (!file)
 		return text;
-	size_t n = fread(text, 1, FILE_MOST, f);
-	bool whole = !ferror(f) && fgetc(f) == EOF && strlen(text) == n;
-	fclose(f);
+	size_t n = fread(text, 1, FILE_MOST, file);
+	bool whole = !ferror(file) && fgetc(file) == EOF && strlen(text) == n;
+	fclose(file);
 	if (whole)
 		return text;
-	err_set(e, ERR_RUNTIME, "%.300s is not a config file", path);
+	err_set(err, ERR_RUNTIME, "%.300s is not a config file", path);
 	free(text);
 	return NULL;
 }
@@ -262,44 +262,44 @@ static bool begins_layout(const char *line, size_t len, const char *name)
 	return (size_t)n == len && !strncmp(line, head, len);
 }
 
-char *setup_layout_text(const char *old, const struct config *now, const char *layout, struct err *e)
+char *setup_layout_text(const char *old, const struct config *now, const char *layout, struct err *err)
 {
-	struct text t = {0};
+	struct text text = {0};
 	char lines[LAYOUT_TEXT], head[LAYOUT_NAME + 16];
 	bool skip = false;
 	if (!layout_format(now, lines)) {
-		err_set(e, ERR_USAGE, "too many columns for a line of the config file");
+		err_set(err, ERR_USAGE, "too many columns for a line of the config file");
 		return NULL;
 	}
-	text_add(&t, "", 0);
+	text_add(&text, "", 0);
 	for (const char *p = old; *p;) {
 		size_t len = strcspn(p, "\n"), blank = strspn(p, " \t");
 		if (p[blank] == '[')
 			skip = begins_layout(p + blank, len - blank, layout);
 		if (!skip)
-			text_add(&t, p, len), text_add(&t, "\n", 1);
+			text_add(&text, p, len), text_add(&text, "\n", 1);
 		p += len + (p[len] == '\n');
 	}
 	int n = snprintf(head, sizeof head, "[layout %s]\n", layout);
-	text_add(&t, head, (size_t)n);
-	text_add(&t, *lines ? lines : "view = overview\n", strlen(*lines ? lines : "view = overview\n"));
-	if (!t.bad)
-		return t.at;
-	free(t.at);
-	err_set(e, ERR_NOMEM, "out of memory");
+	text_add(&text, head, (size_t)n);
+	text_add(&text, *lines ? lines : "view = overview\n", strlen(*lines ? lines : "view = overview\n"));
+	if (!text.bad)
+		return text.at;
+	free(text.at);
+	err_set(err, ERR_NOMEM, "out of memory");
 	return NULL;
 }
 
-int setup_save(
-	const struct config *now, const struct config *before, const char *layout, char *path, struct err *e)
+int setup_save(const struct config *now, const struct config *before, const char *layout, char *path,
+	struct err *err)
 {
-	if (choose_path(now, path, e) < 0)
+	if (choose_path(now, path, err) < 0)
 		return -1;
-	char *old = read_old(path, e);
+	char *old = read_old(path, err);
 	char *text = !old     ? NULL
-		     : layout ? setup_layout_text(old, now, layout, e)
-			      : setup_text(old, now, before, e);
-	int r = text ? replace_file(path, text, e) : -1;
+		     : layout ? setup_layout_text(old, now, layout, err)
+			      : setup_text(old, now, before, err);
+	int r = text ? replace_file(path, text, err) : -1;
 	free(old);
 	free(text);
 	return r;

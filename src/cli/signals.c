@@ -28,8 +28,8 @@ enum { N_SIGNALS = sizeof signals / sizeof *signals };
 
 static void send(enum command_kind kind)
 {
-	struct command c = {.kind = kind};
-	if (write(signal_pipe, &c, sizeof c) < 0)
+	struct command cmd = {.kind = kind};
+	if (write(signal_pipe, &cmd, sizeof cmd) < 0)
 		return; /* the pipe is full of commands that say the same */
 }
 

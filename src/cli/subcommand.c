@@ -101,44 +101,45 @@ const struct subcommand *subcommand_find(const char *name)
 	return NULL;
 }
 
-static size_t option_count(const struct subcommand *c)
+static size_t option_count(const struct subcommand *sub)
 {
 	size_t n = 0;
-	while (n < SUB_OPTIONS && c->options[n].option)
+	while (n < SUB_OPTIONS && sub->options[n].option)
 		n++;
 	return n;
 }
 
-static void print_help(const struct subcommand *c)
+static void print_help(const struct subcommand *sub)
 {
-	printf("Usage: vmtop %s %s%s\n%s.\n", c->name, option_count(c) ? "[option ...] " : "", c->args,
-		c->help);
-	for (size_t i = 0; i < option_count(c); i++) {
-		const struct sub_option *o = &c->options[i];
+	printf("Usage: vmtop %s %s%s\n%s.\n", sub->name, option_count(sub) ? "[option ...] " : "", sub->args,
+		sub->help);
+	for (size_t i = 0; i < option_count(sub); i++) {
+		const struct sub_option *opt = &sub->options[i];
 		char left[64];
-		snprintf(left, sizeof left, "--%s%s%s", o->option, o->arg ? " " : "", o->arg ? o->arg : "");
-		printf("  %-26s %s", left, o->help);
-		for (int k = 0; o->choice && strcmp(o->choice(k), "?") != 0; k++)
-			printf("%s%s", k ? ", " : ": ", o->choice(k));
+		snprintf(left, sizeof left, "--%s%s%s", opt->option, opt->arg ? " " : "",
+			opt->arg ? opt->arg : "");
+		printf("  %-26s %s", left, opt->help);
+		for (int k = 0; opt->choice && strcmp(opt->choice(k), "?") != 0; k++)
+			printf("%s%s", k ? ", " : ": ", opt->choice(k));
 		printf("\n");
 	}
 }
 
 static int check_choice(
-	const struct subcommand *c, const struct sub_option *o, const char *value, struct err *e)
+	const struct subcommand *sub, const struct sub_option *opt, const char *value, struct err *err)
 {
 	char shown[64], all[200] = "";
-	for (int i = 0; o->choice && strcmp(o->choice(i), "?") != 0; i++) {
-		if (strcmp(o->choice(i), value) == 0)
+	for (int i = 0; opt->choice && strcmp(opt->choice(i), "?") != 0; i++) {
+		if (strcmp(opt->choice(i), value) == 0)
 			return 0;
 		size_t n = strlen(all);
-		snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "", o->choice(i));
+		snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "", opt->choice(i));
 	}
-	if (!o->choice)
+	if (!opt->choice)
 		return 0;
 	text_escape(shown, sizeof shown, value);
-	return err_set(e, ERR_USAGE, "%s: option --%s: bad value '%s', expected one of %s", c->name,
-		o->option, shown, all);
+	return err_set(err, ERR_USAGE, "%s: option --%s: bad value '%s', expected one of %s", sub->name,
+		opt->option, shown, all);
 }
 
 /* A command line that is being read. */
@@ -151,63 +152,63 @@ struct reading {
 /* Behind its own options: the one that every subcommand has. */
 static struct arg_option option_at(const void *arg, size_t i)
 {
-	const struct reading *r = arg;
-	const struct sub_option *o = &r->c->options[i];
-	if (i == option_count(r->c))
+	const struct reading *reading = arg;
+	const struct sub_option *opt = &reading->c->options[i];
+	if (i == option_count(reading->c))
 		return (struct arg_option){"help", 'h', NULL, false};
-	return (struct arg_option){o->option, o->letter, o->arg, false};
+	return (struct arg_option){opt->option, opt->letter, opt->arg, false};
 }
 
-static int on_option(void *arg, size_t i, const char *name, const char *value, struct err *e)
+static int on_option(void *arg, size_t i, const char *name, const char *value, struct err *err)
 {
-	struct reading *r = arg;
-	struct sub_line *l = &r->line;
+	struct reading *reading = arg;
+	struct sub_line *line = &reading->line;
 	(void)name;
-	if (i == option_count(r->c)) {
-		r->help = true;
+	if (i == option_count(reading->c)) {
+		reading->help = true;
 		return 1;
 	}
-	if (l->n_values == SUB_WORDS)
-		return err_set(e, ERR_USAGE, "%s: more than %d options", r->c->name, SUB_WORDS);
-	if (value && check_choice(r->c, &r->c->options[i], value, e) < 0)
+	if (line->n_values == SUB_WORDS)
+		return err_set(err, ERR_USAGE, "%s: more than %d options", reading->c->name, SUB_WORDS);
+	if (value && check_choice(reading->c, &reading->c->options[i], value, err) < 0)
 		return -1;
-	l->values[l->n_values].option = i;
-	l->values[l->n_values++].value = value;
+	line->values[line->n_values].option = i;
+	line->values[line->n_values++].value = value;
 	return 0;
 }
 
-static int on_word(void *arg, const char *word, bool after_dashes, struct err *e)
+static int on_word(void *arg, const char *word, bool after_dashes, struct err *err)
 {
-	struct reading *r = arg;
-	struct sub_line *l = &r->line;
+	struct reading *reading = arg;
+	struct sub_line *line = &reading->line;
 	(void)after_dashes;
-	if (l->n_words == r->c->most || l->n_words == SUB_WORDS)
-		return err_set(e, ERR_USAGE, "%s: too many words; expected: vmtop %s %s", r->c->name,
-			r->c->name, r->c->args);
-	l->words[l->n_words++] = word;
+	if (line->n_words == reading->c->most || line->n_words == SUB_WORDS)
+		return err_set(err, ERR_USAGE, "%s: too many words; expected: vmtop %s %s", reading->c->name,
+			reading->c->name, reading->c->args);
+	line->words[line->n_words++] = word;
 	return 0;
 }
 
-int subcommand_run(const struct subcommand *c, int argc, char **argv, struct err *e)
+int subcommand_run(const struct subcommand *sub, int argc, char **argv, struct err *err)
 {
 	char who[32], help[48];
-	struct reading r = {.c = c};
+	struct reading reading = {.c = sub};
 	const struct args args = {.who = who,
 		.help = help,
-		.n = option_count(c) + 1,
+		.n = option_count(sub) + 1,
 		.at = option_at,
 		.option = on_option,
 		.word = on_word,
-		.arg = &r};
-	snprintf(who, sizeof who, "%s: ", c->name);
-	snprintf(help, sizeof help, "vmtop %s --help", c->name);
-	if (args_read(&args, argc, argv, e) < 0)
+		.arg = &reading};
+	snprintf(who, sizeof who, "%s: ", sub->name);
+	snprintf(help, sizeof help, "vmtop %s --help", sub->name);
+	if (args_read(&args, argc, argv, err) < 0)
 		return -1;
-	if (r.help) {
-		print_help(c);
+	if (reading.help) {
+		print_help(sub);
 		return 0;
 	}
-	if (r.line.n_words < c->least)
-		return err_set(e, ERR_USAGE, "expected: vmtop %s %s", c->name, c->args);
-	return c->run(&r.line, e);
+	if (reading.line.n_words < sub->least)
+		return err_set(err, ERR_USAGE, "expected: vmtop %s %s", sub->name, sub->args);
+	return sub->run(&reading.line, err);
 }

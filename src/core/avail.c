@@ -10,12 +10,12 @@ static const struct {
 #undef ROW
 };
 
-const char *avail_key(enum avail a)
+const char *avail_key(enum avail avail)
 {
-	return (unsigned)a < AVAIL_COUNT ? rows[a].key : "not-read";
+	return (unsigned)avail < AVAIL_COUNT ? rows[avail].key : "not-read";
 }
 
-const char *avail_text(enum avail a)
+const char *avail_text(enum avail avail)
 {
-	return (unsigned)a < AVAIL_COUNT ? rows[a].text : "not read";
+	return (unsigned)avail < AVAIL_COUNT ? rows[avail].text : "not read";
 }

@@ -18,65 +18,67 @@ int64_t balloon_small_kib(int64_t max_kib)
 	return max_of(max_kib / 200, SMALL_KIB);
 }
 
-bool balloon_watch_asks(const struct balloon_watch *w)
+bool balloon_watch_asks(const struct balloon_watch *watch)
 {
-	return w->target_kib > 0;
+	return watch->target_kib > 0;
 }
 
-static void widen(struct balloon_watch *w, int64_t kib)
+static void widen(struct balloon_watch *watch, int64_t kib)
 {
-	w->lo_kib = min_of(kib, w->lo_kib);
-	w->hi_kib = max_of(kib, w->hi_kib);
+	watch->lo_kib = min_of(kib, watch->lo_kib);
+	watch->hi_kib = max_of(kib, watch->hi_kib);
 }
 
-void balloon_watch_asked(struct balloon_watch *w, int64_t at_kib, int64_t to_kib, int64_t now_ns, bool unsure)
+void balloon_watch_asked(
+	struct balloon_watch *watch, int64_t at_kib, int64_t to_kib, int64_t now_ns, bool unsure)
 {
-	if (!balloon_watch_asks(w))
-		w->lo_kib = w->hi_kib = at_kib > 0 ? at_kib : to_kib;
+	if (!balloon_watch_asks(watch))
+		watch->lo_kib = watch->hi_kib = at_kib > 0 ? at_kib : to_kib;
 	if (at_kib > 0)
-		widen(w, at_kib);
-	widen(w, to_kib);
-	w->target_kib = to_kib;
-	w->asked_ns = now_ns;
-	w->unsure = unsure;
+		widen(watch, at_kib);
+	widen(watch, to_kib);
+	watch->target_kib = to_kib;
+	watch->asked_ns = now_ns;
+	watch->unsure = unsure;
 }
 
-bool balloon_watch_ours(const struct balloon_watch *w, int64_t kib, int64_t slack_kib)
+bool balloon_watch_ours(const struct balloon_watch *watch, int64_t kib, int64_t slack_kib)
 {
-	return balloon_watch_asks(w) && kib >= w->lo_kib - slack_kib && kib <= w->hi_kib + slack_kib;
+	return balloon_watch_asks(watch) && kib >= watch->lo_kib - slack_kib &&
+	       kib <= watch->hi_kib + slack_kib;
 }
 
-void balloon_watch_seen(struct balloon_watch *w, int64_t kib, int64_t now_ns)
+void balloon_watch_seen(struct balloon_watch *watch, int64_t kib, int64_t now_ns)
 {
-	if (w->unsure || now_ns - w->asked_ns < LATE_S * INT64_C(1000000000))
+	if (watch->unsure || now_ns - watch->asked_ns < LATE_S * INT64_C(1000000000))
 		return;
-	w->lo_kib = w->hi_kib = w->target_kib;
-	widen(w, kib);
+	watch->lo_kib = watch->hi_kib = watch->target_kib;
+	widen(watch, kib);
 }
 
 bool balloon_watch_plugged(
-	const struct balloon_watch *w, int64_t was_kib, int64_t kib, int64_t by_kib, int64_t slack_kib)
+	const struct balloon_watch *watch, int64_t was_kib, int64_t kib, int64_t by_kib, int64_t slack_kib)
 {
 	int64_t off = kib - was_kib - by_kib;
 	if (!by_kib || !was_kib)
 		return false;
 	if (off >= -slack_kib && off <= slack_kib)
 		return true;
-	return balloon_watch_ours(w, kib - by_kib, slack_kib);
+	return balloon_watch_ours(watch, kib - by_kib, slack_kib);
 }
 
-void balloon_watch_shift(struct balloon_watch *w, int64_t by_kib)
+void balloon_watch_shift(struct balloon_watch *watch, int64_t by_kib)
 {
-	if (!balloon_watch_asks(w))
+	if (!balloon_watch_asks(watch))
 		return;
-	w->target_kib += by_kib;
-	w->lo_kib += by_kib;
-	w->hi_kib += by_kib;
-	if (w->target_kib <= 0)
-		balloon_watch_drop(w);
+	watch->target_kib += by_kib;
+	watch->lo_kib += by_kib;
+	watch->hi_kib += by_kib;
+	if (watch->target_kib <= 0)
+		balloon_watch_drop(watch);
 }
 
-void balloon_watch_drop(struct balloon_watch *w)
+void balloon_watch_drop(struct balloon_watch *watch)
 {
-	memset(w, 0, sizeof *w);
+	memset(watch, 0, sizeof *watch);
 }

@@ -50,12 +50,12 @@ struct cpu_problem {
 };
 
 /* Builds the problem; allocates only when something was added. -1: out of memory. */
-int cpu_problem_build(
-	struct cpu_problem *b, const struct round *r, enum granularity g, enum node_reach reach);
-void cpu_problem_done(struct cpu_problem *b);
+int cpu_problem_build(struct cpu_problem *prob, const struct round *round, enum granularity granularity,
+	enum node_reach reach);
+void cpu_problem_done(struct cpu_problem *prob);
 /* pCPUs that the move means, of those on which its task may be; empty: it must not be there. Not for
  * PLACE_BACK.
  */
-void cpu_problem_target(const struct cpu_problem *b, const struct place_move *m, struct cpuset *to);
+void cpu_problem_target(const struct cpu_problem *prob, const struct place_move *move, struct cpuset *to);
 
 #endif

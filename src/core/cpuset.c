@@ -9,20 +9,20 @@
 #include "vmtop/err.h"
 #include "vmtop/minmax.h"
 
-void cpuset_clear(struct cpuset *s)
+void cpuset_clear(struct cpuset *set)
 {
-	memset(s, 0, sizeof *s);
+	memset(set, 0, sizeof *set);
 }
 
-void cpuset_fill(struct cpuset *s, int n)
+void cpuset_fill(struct cpuset *set, int n)
 {
-	cpuset_clear(s);
+	cpuset_clear(set);
 	if (n > CPUSET_CPUS)
 		n = CPUSET_CPUS;
 	for (int i = 0; i < n / 64; i++)
-		s->w[i] = UINT64_MAX;
+		set->w[i] = UINT64_MAX;
 	if (n > 0 && n % 64)
-		s->w[n / 64] = (UINT64_C(1) << (n % 64)) - 1;
+		set->w[n / 64] = (UINT64_C(1) << (n % 64)) - 1;
 }
 
 bool cpuset_equal(const struct cpuset *a, const struct cpuset *b)
@@ -30,10 +30,10 @@ bool cpuset_equal(const struct cpuset *a, const struct cpuset *b)
 	return memcmp(a, b, sizeof *a) == 0;
 }
 
-bool cpuset_empty(const struct cpuset *s)
+bool cpuset_empty(const struct cpuset *set)
 {
 	for (size_t i = 0; i < CPUSET_WORDS; i++)
-		if (s->w[i])
+		if (set->w[i])
 			return false;
 	return true;
 }
@@ -54,20 +54,20 @@ bool cpuset_intersects(const struct cpuset *a, const struct cpuset *b)
 	return false;
 }
 
-int cpuset_count(const struct cpuset *s)
+int cpuset_count(const struct cpuset *set)
 {
 	int n = 0;
 	for (size_t i = 0; i < CPUSET_WORDS; i++)
-		n += __builtin_popcountll(s->w[i]);
+		n += __builtin_popcountll(set->w[i]);
 	return n;
 }
 
-int cpuset_first(const struct cpuset *s)
+int cpuset_first(const struct cpuset *set)
 {
-	return cpuset_next(s, -1);
+	return cpuset_next(set, -1);
 }
 
-int cpuset_next(const struct cpuset *s, int after)
+int cpuset_next(const struct cpuset *set, int after)
 {
 	int from = after + 1;
 	if (from < 0)
@@ -75,11 +75,11 @@ int cpuset_next(const struct cpuset *s, int after)
 	if (from >= CPUSET_CPUS)
 		return -1;
 	size_t i = (size_t)from / 64;
-	uint64_t word = s->w[i] & (~UINT64_C(0) << (from % 64));
+	uint64_t word = set->w[i] & (~UINT64_C(0) << (from % 64));
 	while (!word) {
 		if (++i == CPUSET_WORDS)
 			return -1;
-		word = s->w[i];
+		word = set->w[i];
 	}
 	return (int)(i * 64) + __builtin_ctzll(word);
 }
@@ -102,18 +102,18 @@ void cpuset_andnot(struct cpuset *to, const struct cpuset *without)
 		to->w[i] &= ~without->w[i];
 }
 
-void cpuset_from_map(struct cpuset *s, const unsigned char *map, size_t len)
+void cpuset_from_map(struct cpuset *set, const unsigned char *map, size_t len)
 {
-	cpuset_clear(s);
+	cpuset_clear(set);
 	for (size_t b = 0; b < len && b < CPUSET_CPUS / 8; b++)
-		s->w[b / 8] |= (uint64_t)map[b] << (b % 8 * 8);
+		set->w[b / 8] |= (uint64_t)map[b] << (b % 8 * 8);
 }
 
-void cpuset_to_map(const struct cpuset *s, unsigned char *map, size_t len)
+void cpuset_to_map(const struct cpuset *set, unsigned char *map, size_t len)
 {
 	memset(map, 0, len);
 	for (size_t b = 0; b < len && b < CPUSET_CPUS / 8; b++)
-		map[b] = (unsigned char)(s->w[b / 8] >> (b % 8 * 8));
+		map[b] = (unsigned char)(set->w[b / 8] >> (b % 8 * 8));
 }
 
 /* Reads a pCPU id at *p; one that a set cannot hold is CPUSET_CPUS. -1: there is none. */
@@ -132,7 +132,7 @@ static const char *skip_space(const char *p)
 	return p;
 }
 
-static int parse(struct cpuset *s, const char *text, bool clip, struct err *e)
+static int parse(struct cpuset *set, const char *text, bool clip, struct err *err)
 {
 	struct cpuset in, out;
 	cpuset_clear(&in);
@@ -149,7 +149,7 @@ static int parse(struct cpuset *s, const char *text, bool clip, struct err *e)
 		}
 		p = skip_space(p);
 		if (lo < 0 || hi < lo || (hi == CPUSET_CPUS && !clip) || (*p && *p != ','))
-			return err_set(e, ERR_USAGE,
+			return err_set(err, ERR_USAGE,
 				"not a CPU list at \"%.20s\" (expected something like 0-3,7; ids 0..%d)",
 				lo < 0 || hi < 0 ? p : text, CPUSET_CPUS - 1);
 		for (int c = lo; c <= hi; c++)
@@ -157,33 +157,33 @@ static int parse(struct cpuset *s, const char *text, bool clip, struct err *e)
 		if (*p == ',') {
 			p = skip_space(p + 1);
 			if (!*p)
-				return err_set(e, ERR_USAGE, "CPU list ends with a comma");
+				return err_set(err, ERR_USAGE, "CPU list ends with a comma");
 		}
 	}
 	cpuset_andnot(&in, &out);
-	*s = in;
+	*set = in;
 	return 0;
 }
 
-int cpuset_parse(struct cpuset *s, const char *text, struct err *e)
+int cpuset_parse(struct cpuset *set, const char *text, struct err *err)
 {
-	return parse(s, text, false, e);
+	return parse(set, text, false, err);
 }
 
-int cpuset_parse_clipped(struct cpuset *s, const char *text)
+int cpuset_parse_clipped(struct cpuset *set, const char *text)
 {
-	return parse(s, text, true, NULL);
+	return parse(set, text, true, NULL);
 }
 
-size_t cpuset_format(const struct cpuset *s, char *buf, size_t len)
+size_t cpuset_format(const struct cpuset *set, char *buf, size_t len)
 {
 	size_t need = 0;
 	char item[32];
 	if (len)
 		buf[0] = '\0';
-	for (int lo = cpuset_first(s); lo >= 0;) {
+	for (int lo = cpuset_first(set); lo >= 0;) {
 		int hi = lo;
-		while (cpuset_has(s, hi + 1))
+		while (cpuset_has(set, hi + 1))
 			hi++;
 		int n = snprintf(item, sizeof item, "%s%d", need ? "," : "", lo);
 		if (hi > lo)
@@ -191,7 +191,7 @@ size_t cpuset_format(const struct cpuset *s, char *buf, size_t len)
 		if (need + (size_t)n < len)
 			memcpy(buf + need, item, (size_t)n + 1);
 		need += (size_t)n;
-		lo = cpuset_next(s, hi);
+		lo = cpuset_next(set, hi);
 	}
 	return need;
 }

@@ -25,9 +25,9 @@ static double step(double window, double constant)
 	return constant > 0 ? 1 - exp(-window / constant) : 1;
 }
 
-void demand_reset(struct demand *d)
+void demand_reset(struct demand *demand)
 {
-	*d = (struct demand){0};
+	*demand = (struct demand){0};
 }
 
 static double capped(double pct, double cap)
@@ -35,53 +35,54 @@ static double capped(double pct, double cap)
 	return clamp(pct, 0, min_of(cap, 100));
 }
 
-double demand_upper_pct(const struct demand_reading *r)
+double demand_upper_pct(const struct demand_reading *reading)
 {
-	double t = capped(r->ran_pct, r->cap_pct) / 100, w = clamp(r->wait_pct, 0, 100) / 100;
+	double t = capped(reading->ran_pct, reading->cap_pct) / 100,
+	       w = clamp(reading->wait_pct, 0, 100) / 100;
 	double room = fmax(1 - w, t);
 	/* Never ran and waited all the time: it may want a whole pCPU. */
-	return capped(room > 0 ? 100 * t / room : 100, r->cap_pct);
+	return capped(room > 0 ? 100 * t / room : 100, reading->cap_pct);
 }
 
-static double jump_limit(const struct demand *d)
+static double jump_limit(const struct demand *demand)
 {
-	double scatter = fmax(d->scatter_pct, d->smooth_pct * LEAST_SCATTER_PCT / 100);
+	double scatter = fmax(demand->scatter_pct, demand->smooth_pct * LEAST_SCATTER_PCT / 100);
 	return fmax(JUMP_SCATTERS * scatter, JUMP_FLOOR_PCT);
 }
 
 /* Updates the history and gives the estimate of this reading alone. */
-static double estimate(struct demand *d, const struct demand_reading *r, double smooth_s)
+static double estimate(struct demand *demand, const struct demand_reading *reading, double smooth_s)
 {
-	double t = capped(r->ran_pct, r->cap_pct), up = demand_upper_pct(r);
-	if (!d->known)
-		return d->calm_pct = up;
-	bool quiet = r->wait_pct < QUIET_WAIT_PCT;
-	if (t > d->calm_pct + jump_limit(d))
+	double t = capped(reading->ran_pct, reading->cap_pct), up = demand_upper_pct(reading);
+	if (!demand->known)
+		return demand->calm_pct = up;
+	bool quiet = reading->wait_pct < QUIET_WAIT_PCT;
+	if (t > demand->calm_pct + jump_limit(demand))
 		/* It runs more than it ever wanted in peace: the history is of another load. */
-		d->calm_pct = quiet ? t : up;
+		demand->calm_pct = quiet ? t : up;
 	else if (quiet)
-		d->calm_pct += step(r->window_s, smooth_s) * (t - d->calm_pct);
+		demand->calm_pct += step(reading->window_s, smooth_s) * (t - demand->calm_pct);
 	else
-		d->calm_pct += step(r->window_s, creep_s) * (up - d->calm_pct);
-	return clamp(d->calm_pct, t, up);
+		demand->calm_pct += step(reading->window_s, creep_s) * (up - demand->calm_pct);
+	return clamp(demand->calm_pct, t, up);
 }
 
-void demand_update(struct demand *d, const struct demand_reading *r, double smooth_s)
+void demand_update(struct demand *demand, const struct demand_reading *reading, double smooth_s)
 {
-	bool first = !d->known;
-	double now = estimate(d, r, smooth_s);
-	double off = fabs(now - d->smooth_pct), change = fabs(now - d->last_pct);
+	bool first = !demand->known;
+	double now = estimate(demand, reading, smooth_s);
+	double off = fabs(now - demand->smooth_pct), change = fabs(now - demand->last_pct);
 	if (first) {
-		d->scatter_pct = now * PRIOR_SCATTER_PCT / 100;
-		d->smooth_pct = now;
-	} else if (off > jump_limit(d)) {
-		d->smooth_pct = now; /* the jump itself is no scatter */
+		demand->scatter_pct = now * PRIOR_SCATTER_PCT / 100;
+		demand->smooth_pct = now;
+	} else if (off > jump_limit(demand)) {
+		demand->smooth_pct = now; /* the jump itself is no scatter */
 	} else {
-		d->smooth_pct += step(r->window_s, smooth_s) * (now - d->smooth_pct);
-		double memory = (change > d->scatter_pct ? SCATTER_RISE : SCATTER_FALL) * smooth_s;
-		d->scatter_pct += step(r->window_s, memory) * (change - d->scatter_pct);
+		demand->smooth_pct += step(reading->window_s, smooth_s) * (now - demand->smooth_pct);
+		double memory = (change > demand->scatter_pct ? SCATTER_RISE : SCATTER_FALL) * smooth_s;
+		demand->scatter_pct += step(reading->window_s, memory) * (change - demand->scatter_pct);
 	}
-	d->smooth_pct = capped(d->smooth_pct, r->cap_pct);
-	d->last_pct = now;
-	d->known = true;
+	demand->smooth_pct = capped(demand->smooth_pct, reading->cap_pct);
+	demand->last_pct = now;
+	demand->known = true;
 }

@@ -7,42 +7,42 @@
 #include <stdio.h>
 #include <string.h>
 
-int err_set(struct err *e, enum err_code code, const char *fmt, ...)
+int err_set(struct err *err, enum err_code code, const char *fmt, ...)
 {
-	if (!e)
+	if (!err)
 		return -1;
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+	vsnprintf(err->msg, sizeof err->msg, fmt, ap);
 	va_end(ap);
-	e->code = code;
+	err->code = code;
 	return -1;
 }
 
-int err_prefix(struct err *e, const char *fmt, ...)
+int err_prefix(struct err *err, const char *fmt, ...)
 {
-	if (!e)
+	if (!err)
 		return -1;
-	char head[sizeof e->msg], old[sizeof e->msg];
+	char head[sizeof err->msg], old[sizeof err->msg];
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(head, sizeof head, fmt, ap);
 	va_end(ap);
-	memcpy(old, e->msg, sizeof old);
+	memcpy(old, err->msg, sizeof old);
 	size_t n = strlen(head);
-	if (n > sizeof e->msg - 3)
-		n = sizeof e->msg - 3;
-	memcpy(e->msg, head, n);
-	memcpy(e->msg + n, ": ", 3);
-	size_t room = sizeof e->msg - n - 3, want = strlen(old);
-	memcpy(e->msg + n + 2, old, min_of(want, room));
-	e->msg[n + 2 + min_of(want, room)] = '\0';
+	if (n > sizeof err->msg - 3)
+		n = sizeof err->msg - 3;
+	memcpy(err->msg, head, n);
+	memcpy(err->msg + n, ": ", 3);
+	size_t room = sizeof err->msg - n - 3, want = strlen(old);
+	memcpy(err->msg + n + 2, old, min_of(want, room));
+	err->msg[n + 2 + min_of(want, room)] = '\0';
 	return -1;
 }
 
-int err_exit_status(const struct err *e)
+int err_exit_status(const struct err *err)
 {
-	switch (e->code) {
+	switch (err->code) {
 	case ERR_NONE:
 		return 0;
 	case ERR_USAGE:

@@ -21,82 +21,82 @@ struct fleet *fleet_new(void)
 	return calloc(1, sizeof(struct fleet));
 }
 
-void fleet_free(struct fleet *f)
+void fleet_free(struct fleet *fleet)
 {
-	if (!f)
+	if (!fleet)
 		return;
-	free(f->hosts);
-	if (!f->vms_of || --*f->vms_of == 0) {
-		free(f->vms);
-		free(f->vms_of);
+	free(fleet->hosts);
+	if (!fleet->vms_of || --*fleet->vms_of == 0) {
+		free(fleet->vms);
+		free(fleet->vms_of);
 	}
-	free(f);
+	free(fleet);
 }
 
-struct fleet_host *fleet_add_host(struct fleet *f)
+struct fleet_host *fleet_add_host(struct fleet *fleet)
 {
-	if (!array_grow(&f->hosts, &f->cap_hosts, f->n_hosts + 1, sizeof *f->hosts))
+	if (!array_grow(&fleet->hosts, &fleet->cap_hosts, fleet->n_hosts + 1, sizeof *fleet->hosts))
 		return NULL;
-	struct fleet_host *h = &f->hosts[f->n_hosts++];
-	memset(h, 0, sizeof *h);
-	h->first_vm = f->n_vms;
-	return h;
+	struct fleet_host *host = &fleet->hosts[fleet->n_hosts++];
+	memset(host, 0, sizeof *host);
+	host->first_vm = fleet->n_vms;
+	return host;
 }
 
-struct fleet_vm *fleet_add_vm(struct fleet *f)
+struct fleet_vm *fleet_add_vm(struct fleet *fleet)
 {
-	if (!f->n_hosts || fleet_own_vms(f) < 0 ||
-		!array_grow(&f->vms, &f->cap_vms, f->n_vms + 1, sizeof *f->vms))
+	if (!fleet->n_hosts || fleet_own_vms(fleet) < 0 ||
+		!array_grow(&fleet->vms, &fleet->cap_vms, fleet->n_vms + 1, sizeof *fleet->vms))
 		return NULL;
-	f->vms_ns = 0;
-	struct fleet_vm *vm = &f->vms[f->n_vms++];
+	fleet->vms_ns = 0;
+	struct fleet_vm *vm = &fleet->vms[fleet->n_vms++];
 	memset(vm, 0, sizeof *vm);
-	vm->host = f->n_hosts - 1;
-	f->hosts[vm->host].n_vms++;
+	vm->host = fleet->n_hosts - 1;
+	fleet->hosts[vm->host].n_vms++;
 	return vm;
 }
 
-int fleet_put(struct fleet *f, const struct fleet *part)
+int fleet_put(struct fleet *fleet, const struct fleet *part)
 {
-	size_t hosts = f->n_hosts, vms = f->n_vms;
-	if (fleet_own_vms(f) < 0 ||
-		!array_grow(&f->hosts, &f->cap_hosts, hosts + part->n_hosts, sizeof *f->hosts) ||
-		!array_grow(&f->vms, &f->cap_vms, vms + part->n_vms, sizeof *f->vms))
+	size_t hosts = fleet->n_hosts, vms = fleet->n_vms;
+	if (fleet_own_vms(fleet) < 0 ||
+		!array_grow(&fleet->hosts, &fleet->cap_hosts, hosts + part->n_hosts, sizeof *fleet->hosts) ||
+		!array_grow(&fleet->vms, &fleet->cap_vms, vms + part->n_vms, sizeof *fleet->vms))
 		return -1;
 	if (part->n_hosts)
-		memcpy(f->hosts + hosts, part->hosts, part->n_hosts * sizeof *f->hosts);
+		memcpy(fleet->hosts + hosts, part->hosts, part->n_hosts * sizeof *fleet->hosts);
 	if (part->n_vms)
-		memcpy(f->vms + vms, part->vms, part->n_vms * sizeof *f->vms);
-	f->vms_ns = 0;
-	f->peaks_s = part->peaks_s > 0 ? part->peaks_s : f->peaks_s;
-	f->n_hosts += part->n_hosts;
-	f->n_vms += part->n_vms;
-	for (size_t i = hosts; i < f->n_hosts; i++)
-		f->hosts[i].first_vm += vms;
-	for (size_t i = vms; i < f->n_vms; i++)
-		f->vms[i].host += hosts;
+		memcpy(fleet->vms + vms, part->vms, part->n_vms * sizeof *fleet->vms);
+	fleet->vms_ns = 0;
+	fleet->peaks_s = part->peaks_s > 0 ? part->peaks_s : fleet->peaks_s;
+	fleet->n_hosts += part->n_hosts;
+	fleet->n_vms += part->n_vms;
+	for (size_t i = hosts; i < fleet->n_hosts; i++)
+		fleet->hosts[i].first_vm += vms;
+	for (size_t i = vms; i < fleet->n_vms; i++)
+		fleet->vms[i].host += hosts;
 	if (part->trouble[0])
-		memcpy(f->trouble, part->trouble, sizeof f->trouble);
+		memcpy(fleet->trouble, part->trouble, sizeof fleet->trouble);
 	return 0;
 }
 
-int fleet_own_vms(struct fleet *f)
+int fleet_own_vms(struct fleet *fleet)
 {
-	if (!f->vms_of || *f->vms_of == 1)
+	if (!fleet->vms_of || *fleet->vms_of == 1)
 		return 0;
-	struct fleet_vm *own = calloc(f->n_vms + 1, sizeof *own);
+	struct fleet_vm *own = calloc(fleet->n_vms + 1, sizeof *own);
 	if (!own)
 		return -1;
-	if (f->n_vms)
-		memcpy(own, f->vms, f->n_vms * sizeof *own);
-	--*f->vms_of;
-	f->vms_of = NULL;
-	f->vms = own;
-	f->cap_vms = f->n_vms + 1;
+	if (fleet->n_vms)
+		memcpy(own, fleet->vms, fleet->n_vms * sizeof *own);
+	--*fleet->vms_of;
+	fleet->vms_of = NULL;
+	fleet->vms = own;
+	fleet->cap_vms = fleet->n_vms + 1;
 	return 0;
 }
 
-int fleet_share(struct fleet *f, struct fleet *part)
+int fleet_share(struct fleet *fleet, struct fleet *part)
 {
 	if (!part->vms_of) {
 		part->vms_of = calloc(1, sizeof *part->vms_of);
@@ -104,20 +104,20 @@ int fleet_share(struct fleet *f, struct fleet *part)
 			return -1;
 		*part->vms_of = 1;
 	}
-	if (!array_grow(&f->hosts, &f->cap_hosts, part->n_hosts, sizeof *f->hosts))
+	if (!array_grow(&fleet->hosts, &fleet->cap_hosts, part->n_hosts, sizeof *fleet->hosts))
 		return -1;
 	if (part->n_hosts)
-		memcpy(f->hosts, part->hosts, part->n_hosts * sizeof *f->hosts);
-	f->n_hosts = part->n_hosts;
-	free(f->vms);
-	f->vms = part->vms;
-	f->n_vms = part->n_vms;
-	f->cap_vms = part->cap_vms;
-	f->vms_of = part->vms_of;
-	f->vms_ns = part->vms_ns;
-	f->peaks_s = part->peaks_s;
-	++*f->vms_of;
-	memcpy(f->trouble, part->trouble, sizeof f->trouble);
+		memcpy(fleet->hosts, part->hosts, part->n_hosts * sizeof *fleet->hosts);
+	fleet->n_hosts = part->n_hosts;
+	free(fleet->vms);
+	fleet->vms = part->vms;
+	fleet->n_vms = part->n_vms;
+	fleet->cap_vms = part->cap_vms;
+	fleet->vms_of = part->vms_of;
+	fleet->vms_ns = part->vms_ns;
+	fleet->peaks_s = part->peaks_s;
+	++*fleet->vms_of;
+	memcpy(fleet->trouble, part->trouble, sizeof fleet->trouble);
 	return 0;
 }
 
@@ -163,14 +163,14 @@ void fleet_keep_peaks(struct fleet *part, const struct fleet *was, int64_t now_n
 	}
 }
 
-void fleet_sum(struct fleet *f, size_t host)
+void fleet_sum(struct fleet *fleet, size_t host)
 {
-	struct fleet_host *h = &f->hosts[host];
+	struct fleet_host *h = &fleet->hosts[host];
 	double wait = 0, score = -1;
 	int64_t waiting = 0;
 	bool waits = false;
 	for (size_t i = h->first_vm; i < h->first_vm + h->n_vms; i++) {
-		const struct fleet_vm *vm = &f->vms[i];
+		const struct fleet_vm *vm = &fleet->vms[i];
 		waits |= vf64_has(vm->wait_pct);
 		wait += vf64_or(vm->wait_pct, 0);
 		waiting += vf64_has(vm->wait_pct) && vm->wait_pct.v >= WAITS_PCT;
@@ -191,67 +191,67 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*x)->name, (*y)->name);
 }
 
-int fleet_rank(struct fleet *f)
+int fleet_rank(struct fleet *fleet)
 {
-	struct fleet_vm **order = calloc(f->n_vms + 1, sizeof *order);
+	struct fleet_vm **order = calloc(fleet->n_vms + 1, sizeof *order);
 	if (!order)
 		return -1;
-	for (size_t i = 0; i < f->n_vms; i++)
-		order[i] = &f->vms[i];
-	qsort(order, f->n_vms, sizeof *order, by_name);
-	for (size_t i = 0; i < f->n_vms; i++)
+	for (size_t i = 0; i < fleet->n_vms; i++)
+		order[i] = &fleet->vms[i];
+	qsort(order, fleet->n_vms, sizeof *order, by_name);
+	for (size_t i = 0; i < fleet->n_vms; i++)
 		order[i]->rank = i && strcmp(order[i - 1]->name, order[i]->name) == 0 ? order[i - 1]->rank
 										      : (uint32_t)i + 1;
 	free(order);
 	return 0;
 }
 
-double fleet_age_s(const struct fleet *f, const struct fleet_host *h)
+double fleet_age_s(const struct fleet *fleet, const struct fleet_host *host)
 {
-	if (!h->seen_ns)
+	if (!host->seen_ns)
 		return -1;
-	double age = (double)(f->now_ns - h->seen_ns) / 1e9;
+	double age = (double)(fleet->now_ns - host->seen_ns) / 1e9;
 	return max_of(age, 0);
 }
 
-static void settle_host(const struct fleet *f, struct fleet_host *h)
+static void settle_host(const struct fleet *fleet, struct fleet_host *host)
 {
-	double late = h->delay_s * READINGS_LATE + ANSWER_S, age = fleet_age_s(f, h);
-	double waits = h->asked_ns ? (double)(f->now_ns - h->asked_ns) / 1e9 : 0;
-	if (h->state == FLEET_LOST)
+	double late = host->delay_s * READINGS_LATE + ANSWER_S, age = fleet_age_s(fleet, host);
+	double waits = host->asked_ns ? (double)(fleet->now_ns - host->asked_ns) / 1e9 : 0;
+	if (host->state == FLEET_LOST)
 		return;
 	if (age < 0)
-		h->state = waits > late ? FLEET_LATE : FLEET_OPENING;
+		host->state = waits > late ? FLEET_LATE : FLEET_OPENING;
 	else
-		h->state = age > late ? FLEET_LATE : FLEET_OK;
-	if (h->state == FLEET_LATE && !h->trouble[0])
-		snprintf(h->trouble, sizeof h->trouble, "no answer for %.0f s", age < 0 ? waits : age);
+		host->state = age > late ? FLEET_LATE : FLEET_OK;
+	if (host->state == FLEET_LATE && !host->trouble[0])
+		snprintf(host->trouble, sizeof host->trouble, "no answer for %.0f s", age < 0 ? waits : age);
 }
 
-void fleet_settle(struct fleet *f, int64_t now_ns, int64_t wall_ns)
+void fleet_settle(struct fleet *fleet, int64_t now_ns, int64_t wall_ns)
 {
-	f->now_ns = now_ns;
-	f->wall_ns = wall_ns;
-	for (size_t i = 0; i < f->n_hosts; i++)
-		settle_host(f, &f->hosts[i]);
+	fleet->now_ns = now_ns;
+	fleet->wall_ns = wall_ns;
+	for (size_t i = 0; i < fleet->n_hosts; i++)
+		settle_host(fleet, &fleet->hosts[i]);
 }
 
-const char *fleet_state_name(enum fleet_state s)
+const char *fleet_state_name(enum fleet_state state)
 {
 	static const char *const names[] = {"ok", "opening", "LATE", "LOST"};
-	return (unsigned)s < sizeof names / sizeof *names ? names[s] : "?";
+	return (unsigned)state < sizeof names / sizeof *names ? names[state] : "?";
 }
 
 /* A host that is not seen may hide anything; one whose memory runs out has minutes. */
-double fleet_need(const struct fleet_host *h)
+double fleet_need(const struct fleet_host *host)
 {
 	enum { LOST = 400, LATE = 300, HARD = 200, SOFT = 20 };
-	double need = vf64_or(h->score_pct, 0);
-	if (h->state == FLEET_LOST || h->state == FLEET_LATE)
-		return h->state == FLEET_LOST ? LOST : LATE;
-	if (strcmp(h->memory, "hard") == 0)
+	double need = vf64_or(host->score_pct, 0);
+	if (host->state == FLEET_LOST || host->state == FLEET_LATE)
+		return host->state == FLEET_LOST ? LOST : LATE;
+	if (strcmp(host->memory, "hard") == 0)
 		return HARD + need;
-	return strcmp(h->memory, "soft") == 0 && need < SOFT ? SOFT : need;
+	return strcmp(host->memory, "soft") == 0 && need < SOFT ? SOFT : need;
 }
 
 /* What an alert counts. */
@@ -261,41 +261,41 @@ struct kind {
 	int arg;
 };
 
-static long in_state(const struct fleet_host *h, int state)
+static long in_state(const struct fleet_host *host, int state)
 {
-	return (int)h->state == state;
+	return (int)host->state == state;
 }
 
-static long memory_hard(const struct fleet_host *h, int arg)
+static long memory_hard(const struct fleet_host *host, int arg)
 {
 	(void)arg;
-	return strcmp(h->memory, "hard") == 0;
+	return strcmp(host->memory, "hard") == 0;
 }
 
-static long in_alarm(const struct fleet_host *h, int alarm)
+static long in_alarm(const struct fleet_host *host, int alarm)
 {
-	return h->alarms[alarm];
+	return host->alarms[alarm];
 }
 
 /* "STARVING 3 on host2 and 2 more hosts", "LOST 2: host3 and 1 more": the one with most of it is named. */
-static size_t alert(const struct fleet *f, const struct kind *k, bool vms, char *buf, size_t len)
+static size_t alert(const struct fleet *fleet, const struct kind *kind, bool vms, char *buf, size_t len)
 {
 	const struct fleet_host *most = NULL;
 	long sum = 0, hosts = 0, best = 0;
 	char name[FLEET_NAME];
-	for (size_t i = 0; i < f->n_hosts; i++) {
-		long n = k->count(&f->hosts[i], k->arg);
+	for (size_t i = 0; i < fleet->n_hosts; i++) {
+		long n = kind->count(&fleet->hosts[i], kind->arg);
 		sum += n;
 		hosts += n > 0;
 		if (n > best) {
 			best = n;
-			most = &f->hosts[i];
+			most = &fleet->hosts[i];
 		}
 	}
 	if (!most)
 		return 0;
 	text_escape(name, 64, most->name);
-	int n = snprintf(buf, len, "%s %ld%s %s", k->word, sum, vms ? " on" : ":", name);
+	int n = snprintf(buf, len, "%s %ld%s %s", kind->word, sum, vms ? " on" : ":", name);
 	if (n > 0 && (size_t)n < len && hosts > 1)
 		n += snprintf(buf + n, len - (size_t)n, " and %ld more%s", hosts - 1,
 			!vms        ? ""
@@ -304,17 +304,18 @@ static size_t alert(const struct fleet *f, const struct kind *k, bool vms, char 
 	return n > 0 && (size_t)n < len ? (size_t)n : 0;
 }
 
-void fleet_alerts(const struct fleet *f, char *buf, size_t len)
+void fleet_alerts(const struct fleet *fleet, char *buf, size_t len)
 {
 	const struct kind hosts[] = {{"LOST", in_state, FLEET_LOST}, {"LATE", in_state, FLEET_LATE},
 		{"MEMORY HARD", memory_hard, 0}};
 	size_t at = 0, n_hosts = sizeof hosts / sizeof *hosts;
 	buf[0] = '\0';
 	for (size_t i = 0; i < n_hosts + ALARM_COUNT; i++) {
-		enum alarm a = (enum alarm)(i < n_hosts ? 0 : i - n_hosts);
-		struct kind k = i < n_hosts ? hosts[i] : (struct kind){alarm_word(a), in_alarm, (int)a};
+		enum alarm alarm = (enum alarm)(i < n_hosts ? 0 : i - n_hosts);
+		struct kind kind =
+			i < n_hosts ? hosts[i] : (struct kind){alarm_word(alarm), in_alarm, (int)alarm};
 		char text[160];
-		size_t n = alert(f, &k, i >= n_hosts, text, sizeof text);
+		size_t n = alert(fleet, &kind, i >= n_hosts, text, sizeof text);
 		const char *gap = at ? " · " : "";
 		if (!n || at + n + strlen(gap) >= len)
 			continue;

@@ -78,46 +78,46 @@ struct work {
 	struct fleet_plan *plan;
 };
 
-static void add(struct load *to, const struct load *l, double sign)
+static void add(struct load *to, const struct load *load, double sign)
 {
-	to->cpu += sign * l->cpu;
-	to->cpu_peak += sign * l->cpu_peak;
-	to->mem += sign * l->mem;
-	to->mem_peak += sign * l->mem_peak;
+	to->cpu += sign * load->cpu;
+	to->cpu_peak += sign * load->cpu_peak;
+	to->mem += sign * load->mem;
+	to->mem_peak += sign * load->mem_peak;
 }
 
 /* --- what there is ------------------------------------------------------------------------------------- */
 
-static bool room(struct work *w)
+static bool room(struct work *work)
 {
-	size_t t = w->n_tasks + 1, u = w->n_units + 1;
-	w->members = calloc(t, sizeof *w->members);
-	w->apart = calloc(t, sizeof *w->apart);
-	w->items = calloc(t, sizeof *w->items);
-	w->item_of = calloc(t, sizeof *w->item_of);
-	w->by_unit = calloc(t, sizeof *w->by_unit);
-	w->unit_end = calloc(u, sizeof *w->unit_end);
-	w->load = calloc(u, sizeof *w->load);
-	w->worst = calloc(u, sizeof *w->worst);
-	w->spare = calloc(u, sizeof *w->spare);
-	w->takers = calloc(u, sizeof *w->takers);
-	return w->members && w->apart && w->items && w->item_of && w->by_unit && w->unit_end && w->load &&
-	       w->worst && w->spare && w->takers;
+	size_t t = work->n_tasks + 1, u = work->n_units + 1;
+	work->members = calloc(t, sizeof *work->members);
+	work->apart = calloc(t, sizeof *work->apart);
+	work->items = calloc(t, sizeof *work->items);
+	work->item_of = calloc(t, sizeof *work->item_of);
+	work->by_unit = calloc(t, sizeof *work->by_unit);
+	work->unit_end = calloc(u, sizeof *work->unit_end);
+	work->load = calloc(u, sizeof *work->load);
+	work->worst = calloc(u, sizeof *work->worst);
+	work->spare = calloc(u, sizeof *work->spare);
+	work->takers = calloc(u, sizeof *work->takers);
+	return work->members && work->apart && work->items && work->item_of && work->by_unit &&
+	       work->unit_end && work->load && work->worst && work->spare && work->takers;
 }
 
-static void work_done(struct work *w)
+static void work_done(struct work *work)
 {
-	free(w->members);
-	free(w->apart);
-	free(w->items);
-	free(w->item_of);
-	free(w->by_unit);
-	free(w->unit_end);
-	free(w->load);
-	free(w->worst);
-	free(w->spare);
-	free(w->takers);
-	free(w->parts);
+	free(work->members);
+	free(work->apart);
+	free(work->items);
+	free(work->item_of);
+	free(work->by_unit);
+	free(work->unit_end);
+	free(work->load);
+	free(work->worst);
+	free(work->spare);
+	free(work->takers);
+	free(work->parts);
 }
 
 static int by_group(const void *a, const void *b)
@@ -128,100 +128,100 @@ static int by_group(const void *a, const void *b)
 	return x->task < y->task ? -1 : x->task > y->task;
 }
 
-static void item_add(struct work *w, struct item *x, uint32_t task)
+static void item_add(struct work *work, struct item *item, uint32_t task)
 {
-	const struct fleet_task *t = &w->tasks[task];
+	const struct fleet_task *t = &work->tasks[task];
 	const struct load need = {
 		t->cpu, fmax(t->cpu_peak, t->cpu), t->mem_mib, fmax(t->mem_peak_mib, t->mem_mib)};
-	add(&x->need, &need, 1);
-	x->cost += t->cost_mib;
-	x->endless |= t->endless;
-	x->needs |= t->needs;
-	x->pcpus = max_of(t->pcpus, x->pcpus);
+	add(&item->need, &need, 1);
+	item->cost += t->cost_mib;
+	item->endless |= t->endless;
+	item->needs |= t->needs;
+	item->pcpus = max_of(t->pcpus, item->pcpus);
 	/* Those that should be together and are not are left where they are. */
-	x->fixed |= t->fixed || t->unit != x->unit;
-	w->item_of[task] = (uint32_t)(x - w->items);
-	x->n++;
-	add(&w->load[t->unit], &need, 1);
+	item->fixed |= t->fixed || t->unit != item->unit;
+	work->item_of[task] = (uint32_t)(item - work->items);
+	item->n++;
+	add(&work->load[t->unit], &need, 1);
 }
 
-static void items_fill(struct work *w)
+static void items_fill(struct work *work)
 {
-	for (size_t i = 0; i < w->n_tasks; i++)
-		w->members[i] = (struct member){w->tasks[i].together, (uint32_t)i};
-	qsort(w->members, w->n_tasks, sizeof *w->members, by_group);
-	for (size_t i = 0; i < w->n_tasks; i++) {
-		const struct member *m = &w->members[i];
-		bool joins = m->group && i > 0 && w->members[i - 1].group == m->group;
+	for (size_t i = 0; i < work->n_tasks; i++)
+		work->members[i] = (struct member){work->tasks[i].together, (uint32_t)i};
+	qsort(work->members, work->n_tasks, sizeof *work->members, by_group);
+	for (size_t i = 0; i < work->n_tasks; i++) {
+		const struct member *member = &work->members[i];
+		bool joins = member->group && i > 0 && work->members[i - 1].group == member->group;
 		if (!joins)
-			w->items[w->n_items++] =
-				(struct item){.first = (uint32_t)i, .unit = w->tasks[m->task].unit};
-		item_add(w, &w->items[w->n_items - 1], m->task);
+			work->items[work->n_items++] =
+				(struct item){.first = (uint32_t)i, .unit = work->tasks[member->task].unit};
+		item_add(work, &work->items[work->n_items - 1], member->task);
 	}
 }
 
-static void apart_fill(struct work *w)
+static void apart_fill(struct work *work)
 {
-	for (size_t i = 0; i < w->n_tasks; i++)
-		if (w->tasks[i].apart)
-			w->apart[w->n_apart++] = (struct member){w->tasks[i].apart, (uint32_t)i};
-	if (w->n_apart)
-		qsort(w->apart, w->n_apart, sizeof *w->apart, by_group);
+	for (size_t i = 0; i < work->n_tasks; i++)
+		if (work->tasks[i].apart)
+			work->apart[work->n_apart++] = (struct member){work->tasks[i].apart, (uint32_t)i};
+	if (work->n_apart)
+		qsort(work->apart, work->n_apart, sizeof *work->apart, by_group);
 }
 
-static void units_fill(struct work *w)
+static void units_fill(struct work *work)
 {
-	for (size_t i = 0; i < w->n_items; i++)
-		w->unit_end[w->items[i].unit]++;
-	for (size_t u = 1; u < w->n_units; u++)
-		w->unit_end[u] += w->unit_end[u - 1];
-	for (size_t i = w->n_items; i-- > 0;)
-		w->by_unit[--w->unit_end[w->items[i].unit]] = (uint32_t)i;
+	for (size_t i = 0; i < work->n_items; i++)
+		work->unit_end[work->items[i].unit]++;
+	for (size_t u = 1; u < work->n_units; u++)
+		work->unit_end[u] += work->unit_end[u - 1];
+	for (size_t i = work->n_items; i-- > 0;)
+		work->by_unit[--work->unit_end[work->items[i].unit]] = (uint32_t)i;
 	/* Now these are where the parts begin. */
-	memmove(w->unit_end, w->unit_end + 1, w->n_units * sizeof *w->unit_end);
-	if (w->n_units)
-		w->unit_end[w->n_units - 1] = (uint32_t)w->n_items;
+	memmove(work->unit_end, work->unit_end + 1, work->n_units * sizeof *work->unit_end);
+	if (work->n_units)
+		work->unit_end[work->n_units - 1] = (uint32_t)work->n_items;
 }
 
-static bool in_range(const struct work *w)
+static bool in_range(const struct work *work)
 {
-	for (size_t i = 0; i < w->n_tasks; i++)
-		if (w->tasks[i].unit >= w->n_units)
+	for (size_t i = 0; i < work->n_tasks; i++)
+		if (work->tasks[i].unit >= work->n_units)
 			return false;
-	return w->n_units < UINT32_MAX && w->n_tasks < UINT32_MAX;
+	return work->n_units < UINT32_MAX && work->n_tasks < UINT32_MAX;
 }
 
 /* --- limits -------------------------------------------------------------------------------------------- */
 
 /* By how much a unit's guests want more than it has: below 0 is room. */
-static double cpu_over(const struct work *w, size_t u)
+static double cpu_over(const struct work *work, size_t u)
 {
-	return w->load[u].cpu + w->units[u].own - w->units[u].cpu * w->limits->cpu_part;
+	return work->load[u].cpu + work->units[u].own - work->units[u].cpu * work->limits->cpu_part;
 }
 
-static double mem_over(const struct work *w, size_t u)
+static double mem_over(const struct work *work, size_t u)
 {
-	return w->load[u].mem - w->units[u].mem_mib;
+	return work->load[u].mem - work->units[u].mem_mib;
 }
 
-static bool overloaded(const struct work *w, size_t u)
+static bool overloaded(const struct work *work, size_t u)
 {
-	return cpu_over(w, u) > eps || mem_over(w, u) > eps;
+	return cpu_over(work, u) > eps || mem_over(work, u) > eps;
 }
 
 /* As a part of what the unit has, the worse of the two. */
-static double over_part(const struct work *w, size_t u)
+static double over_part(const struct work *work, size_t u)
 {
-	return fmax(
-		cpu_over(w, u) / fmax(w->units[u].cpu, eps), mem_over(w, u) / fmax(w->units[u].mem_mib, eps));
+	return fmax(cpu_over(work, u) / fmax(work->units[u].cpu, eps),
+		mem_over(work, u) / fmax(work->units[u].mem_mib, eps));
 }
 
-static size_t apart_from(const struct work *w, uint32_t group)
+static size_t apart_from(const struct work *work, uint32_t group)
 {
-	size_t lo = 0, hi = w->n_apart;
+	size_t lo = 0, hi = work->n_apart;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
-		if (w->apart[mid].group < group)
+		if (work->apart[mid].group < group)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -229,175 +229,180 @@ static size_t apart_from(const struct work *w, uint32_t group)
 	return lo;
 }
 
-static bool task_apart(const struct work *w, const struct item *x, uint32_t task, size_t u)
+static bool task_apart(const struct work *work, const struct item *x, uint32_t task, size_t u)
 {
-	const struct fleet_task *t = &w->tasks[task];
-	int domain = w->units[u].domain;
-	for (size_t i = t->apart ? apart_from(w, t->apart) : w->n_apart;
-		i < w->n_apart && w->apart[i].group == t->apart; i++) {
-		const struct item *y = &w->items[w->item_of[w->apart[i].task]];
+	const struct fleet_task *t = &work->tasks[task];
+	int domain = work->units[u].domain;
+	for (size_t i = t->apart ? apart_from(work, t->apart) : work->n_apart;
+		i < work->n_apart && work->apart[i].group == t->apart; i++) {
+		const struct item *y = &work->items[work->item_of[work->apart[i].task]];
 		if (y == x)
 			continue;
-		bool near = t->apart_domain && domain >= 0 && w->units[y->unit].domain == domain;
+		bool near = t->apart_domain && domain >= 0 && work->units[y->unit].domain == domain;
 		if (y->unit == u || near)
 			return false;
 	}
 	return true;
 }
 
-static bool may_be_on(const struct work *w, const struct item *x, size_t u)
+static bool may_be_on(const struct work *work, const struct item *item, size_t u)
 {
-	const struct fleet_unit *h = &w->units[u];
-	if (h->closed || u == x->unit || (x->needs & ~h->has) || (h->pcpus && x->pcpus > h->pcpus))
+	const struct fleet_unit *unit = &work->units[u];
+	if (unit->closed || u == item->unit || (item->needs & ~unit->has) ||
+		(unit->pcpus && item->pcpus > unit->pcpus))
 		return false;
-	for (uint32_t i = 0; i < x->n; i++)
-		if (!task_apart(w, x, w->members[x->first + i].task, u))
+	for (uint32_t i = 0; i < item->n; i++)
+		if (!task_apart(work, item, work->members[item->first + i].task, u))
 			return false;
 	return true;
 }
 
-static void spare_fill(struct work *w, size_t u)
+static void spare_fill(struct work *work, size_t u)
 {
-	const struct load *l = &w->load[u];
-	const struct fleet_unit *h = &w->units[u];
-	w->spare[u] = (struct spare){-over_part(w, u), h->cpu * w->limits->cpu_part - h->own - l->cpu + eps,
-		h->cpu * (1 - w->limits->keep_part) - h->own - l->cpu_peak + eps,
-		h->mem_mib - l->mem_peak + eps};
+	const struct load *load = &work->load[u];
+	const struct fleet_unit *unit = &work->units[u];
+	work->spare[u] = (struct spare){-over_part(work, u),
+		unit->cpu * work->limits->cpu_part - unit->own - load->cpu + eps,
+		unit->cpu * (1 - work->limits->keep_part) - unit->own - load->cpu_peak + eps,
+		unit->mem_mib - load->mem_peak + eps};
 }
 
 /* Room at all peaks at once. */
-static bool has_room(const struct work *w, const struct load *need, size_t u)
+static bool has_room(const struct work *work, const struct load *need, size_t u)
 {
-	const struct spare *s = &w->spare[u];
-	return need->cpu_peak <= s->cpu_peak && need->mem_peak <= s->mem_peak && need->cpu <= s->cpu;
+	const struct spare *spare = &work->spare[u];
+	return need->cpu_peak <= spare->cpu_peak && need->mem_peak <= spare->mem_peak &&
+	       need->cpu <= spare->cpu;
 }
 
 /* The same after `less` has gone. */
-static bool has_room_without(const struct work *w, const struct load *need, size_t u, const struct load *less)
+static bool has_room_without(
+	const struct work *work, const struct load *need, size_t u, const struct load *less)
 {
 	const struct load more = {
 		need->cpu - less->cpu, need->cpu_peak - less->cpu_peak, 0, need->mem_peak - less->mem_peak};
-	return has_room(w, &more, u);
+	return has_room(work, &more, u);
 }
 
 /* --- moves --------------------------------------------------------------------------------------------- */
 
-static bool say(struct work *w, const struct item *x, size_t to)
+static bool say(struct work *work, const struct item *item, size_t to)
 {
-	struct fleet_plan *p = w->plan;
-	if (!array_grow(&p->moves, &p->cap, p->n + x->n, sizeof *p->moves))
+	struct fleet_plan *plan = work->plan;
+	if (!array_grow(&plan->moves, &plan->cap, plan->n + item->n, sizeof *plan->moves))
 		return false;
-	for (uint32_t i = 0; i < x->n; i++)
-		p->moves[p->n++] = (struct fleet_move){w->members[x->first + i].task, x->unit, (uint32_t)to};
-	p->cost_mib += x->cost;
+	for (uint32_t i = 0; i < item->n; i++)
+		plan->moves[plan->n++] =
+			(struct fleet_move){work->members[item->first + i].task, item->unit, (uint32_t)to};
+	plan->cost_mib += item->cost;
 	return true;
 }
 
-static void put(struct work *w, struct item *x, size_t to)
+static void put(struct work *work, struct item *item, size_t to)
 {
-	add(&w->load[x->unit], &x->need, -1);
-	add(&w->load[to], &x->need, 1);
-	spare_fill(w, x->unit);
-	spare_fill(w, to);
-	x->unit = (uint32_t)to;
+	add(&work->load[item->unit], &item->need, -1);
+	add(&work->load[to], &item->need, 1);
+	spare_fill(work, item->unit);
+	spare_fill(work, to);
+	item->unit = (uint32_t)to;
 }
 
-static bool move(struct work *w, struct item *x, size_t to)
+static bool move(struct work *work, struct item *item, size_t to)
 {
-	if (!say(w, x, to))
+	if (!say(work, item, to))
 		return false;
-	put(w, x, to);
+	put(work, item, to);
 	return true;
 }
 
-static size_t begin_of(const struct work *w, size_t u)
+static size_t begin_of(const struct work *work, size_t u)
 {
-	return u ? w->unit_end[u - 1] : 0;
+	return u ? work->unit_end[u - 1] : 0;
 }
 
 /* false: out of memory, or more than any host has: nothing fits there. */
-static bool add_parts(struct work *w, const struct item *x, bool here, size_t *n)
+static bool add_parts(struct work *work, const struct item *item, bool here, size_t *n)
 {
-	for (uint32_t i = 0; i < x->n; i++) {
-		const struct fleet_task *t = &w->tasks[w->members[x->first + i].task];
-		uint32_t vcpus = t->vcpus;
-		bool stays = here || t->takes_pins;
+	for (uint32_t i = 0; i < item->n; i++) {
+		const struct fleet_task *task = &work->tasks[work->members[item->first + i].task];
+		uint32_t vcpus = task->vcpus;
+		bool stays = here || task->takes_pins;
 		if (*n + vcpus > PARTS_MOST ||
-			!array_grow(&w->parts, &w->cap_parts, *n + vcpus, sizeof *w->parts))
+			!array_grow(&work->parts, &work->cap_parts, *n + vcpus, sizeof *work->parts))
 			return false;
 		for (uint32_t k = 0; k < vcpus; k++)
-			w->parts[(*n)++] = (struct fleet_part){
-				fmin(fmax(t->cpu_peak, t->cpu) / vcpus, 1), stays ? t->pins : 0};
+			work->parts[(*n)++] = (struct fleet_part){
+				fmin(fmax(task->cpu_peak, task->cpu) / vcpus, 1), stays ? task->pins : 0};
 	}
 	return true;
 }
 
 /* As planned so far, with x and without y, each vCPU on a pCPU. */
-static bool each_fits(struct work *w, const struct item *x, size_t u, const struct item *y)
+static bool each_fits(struct work *work, const struct item *x, size_t u, const struct item *y)
 {
-	const struct fleet_unit *h = &w->units[u];
+	const struct fleet_unit *unit = &work->units[u];
 	size_t n = 0;
-	bool ok = add_parts(w, x, false, &n);
+	bool ok = add_parts(work, x, false, &n);
 	if (!n)
 		return ok;
-	for (size_t i = begin_of(w, u); ok && i < w->unit_end[u]; i++) {
-		const struct item *here = &w->items[w->by_unit[i]];
+	for (size_t i = begin_of(work, u); ok && i < work->unit_end[u]; i++) {
+		const struct item *here = &work->items[work->by_unit[i]];
 		if (here->unit == u && here != y)
-			ok = add_parts(w, here, true, &n);
+			ok = add_parts(work, here, true, &n);
 	}
-	for (size_t i = 0; ok && i < w->plan->n; i++) {
-		const struct fleet_move *m = &w->plan->moves[i];
-		const struct item *came = &w->items[w->item_of[m->task]];
-		bool first = w->members[came->first].task == m->task;
-		if (m->to == u && came->unit == u && first)
-			ok = add_parts(w, came, false, &n);
+	for (size_t i = 0; ok && i < work->plan->n; i++) {
+		const struct fleet_move *move = &work->plan->moves[i];
+		const struct item *came = &work->items[work->item_of[move->task]];
+		bool first = work->members[came->first].task == move->task;
+		if (move->to == u && came->unit == u && first)
+			ok = add_parts(work, came, false, &n);
 	}
-	if (ok && w->trial && w->trial->unit == u)
-		ok = add_parts(w, w->trial, false, &n);
-	return ok &&
-	       fleet_fits(w->parts, n, (size_t)h->cpu, h->own / fmax(h->cpu, 1), 1 - w->limits->keep_part);
+	if (ok && work->trial && work->trial->unit == u)
+		ok = add_parts(work, work->trial, false, &n);
+	return ok && fleet_fits(work->parts, n, (size_t)unit->cpu, unit->own / fmax(unit->cpu, 1),
+			     1 - work->limits->keep_part);
 }
 
-static bool sooner(const struct work *w, size_t u, size_t than)
+static bool sooner(const struct work *work, size_t u, size_t than)
 {
-	return than == w->n_units ||
-	       (w->fullest ? w->spare[u].left < w->spare[than].left : w->spare[u].left > w->spare[than].left);
+	return than == work->n_units || (work->fullest ? work->spare[u].left < work->spare[than].left
+						       : work->spare[u].left > work->spare[than].left);
 }
 
 /* By sums; the next best after one that would not do. n_units: none. */
-static size_t next_target(struct work *w, const struct item *x, size_t after)
+static size_t next_target(struct work *work, const struct item *item, size_t after)
 {
-	w->looks += w->n_takers;
-	size_t best = w->n_units;
-	for (size_t i = 0; i < w->n_takers; i++) {
-		size_t u = w->takers[i];
-		if (has_room(w, &x->need, u) && (after == w->n_units || sooner(w, after, u)) &&
-			sooner(w, u, best) && may_be_on(w, x, u))
+	work->looks += work->n_takers;
+	size_t best = work->n_units;
+	for (size_t i = 0; i < work->n_takers; i++) {
+		size_t u = work->takers[i];
+		if (has_room(work, &item->need, u) && (after == work->n_units || sooner(work, after, u)) &&
+			sooner(work, u, best) && may_be_on(work, item, u))
 			best = u;
 	}
 	return best;
 }
 
 /* n_units: none has room. */
-static size_t target_of(struct work *w, const struct item *x)
+static size_t target_of(struct work *work, const struct item *item)
 {
 	enum { TRIES = 4 };
-	size_t best = w->n_units;
+	size_t best = work->n_units;
 	for (int i = 0; i < TRIES; i++) {
-		best = next_target(w, x, best);
-		if (best == w->n_units || each_fits(w, x, best, NULL))
+		best = next_target(work, item, best);
+		if (best == work->n_units || each_fits(work, item, best, NULL))
 			return best;
 	}
-	return w->n_units;
+	return work->n_units;
 }
 
 /* --- one host ------------------------------------------------------------------------------------------ */
 
 /* What has gone is enough to bring it below its limits. */
-static bool enough(const struct work *w, size_t u, const struct item *a, const struct item *b)
+static bool enough(const struct work *work, size_t u, const struct item *a, const struct item *b)
 {
-	double cpu = cpu_over(w, u) - a->need.cpu - (b ? b->need.cpu : 0);
-	double mem = mem_over(w, u) - a->need.mem - (b ? b->need.mem : 0);
+	double cpu = cpu_over(work, u) - a->need.cpu - (b ? b->need.cpu : 0);
+	double mem = mem_over(work, u) - a->need.mem - (b ? b->need.mem : 0);
 	return cpu <= eps && mem <= eps;
 }
 
@@ -407,92 +412,95 @@ struct choice {
 	double cost;
 };
 
-static bool better(const struct choice *x, const struct choice *than)
+static bool better(const struct choice *choice, const struct choice *than)
 {
-	return !than->a || x->moves < than->moves || (x->moves == than->moves && x->cost < than->cost);
+	return !than->a || choice->moves < than->moves ||
+	       (choice->moves == than->moves && choice->cost < than->cost);
 }
 
 static struct choice choice_of(struct item *a, struct item *b)
 {
-	struct choice c = {a, b, a->n, a->cost};
+	struct choice choice = {a, b, a->n, a->cost};
 	if (b) {
-		c.moves += b->n;
-		c.cost += b->cost;
+		choice.moves += b->n;
+		choice.cost += b->cost;
 	}
-	return c;
+	return choice;
 }
 
-static bool movable(const struct work *w, const struct item *x, size_t u)
+static bool movable(const struct work *work, const struct item *item, size_t u)
 {
-	return !x->fixed && (w->all || !x->endless) && x->unit == u &&
-	       (x->need.cpu > 0 || mem_over(w, u) > 0);
+	return !item->fixed && (work->all || !item->endless) && item->unit == u &&
+	       (item->need.cpu > 0 || mem_over(work, u) > 0);
 }
 
 /* The cheapest single item that is enough and has a target. */
-static bool one_is_enough(struct work *w, size_t u, bool *done)
+static bool one_is_enough(struct work *work, size_t u, bool *done)
 {
 	struct choice best = {.a = NULL};
-	for (size_t i = begin_of(w, u); i < w->unit_end[u]; i++) {
-		struct item *x = &w->items[w->by_unit[i]];
-		struct choice c = choice_of(x, NULL);
-		if (movable(w, x, u) && enough(w, u, x, NULL) && better(&c, &best) &&
-			target_of(w, x) < w->n_units)
-			best = c;
+	for (size_t i = begin_of(work, u); i < work->unit_end[u]; i++) {
+		struct item *item = &work->items[work->by_unit[i]];
+		struct choice choice = choice_of(item, NULL);
+		if (movable(work, item, u) && enough(work, u, item, NULL) && better(&choice, &best) &&
+			target_of(work, item) < work->n_units)
+			best = choice;
 	}
 	*done = best.a != NULL;
-	return !best.a || move(w, best.a, target_of(w, best.a));
+	return !best.a || move(work, best.a, target_of(work, best.a));
 }
 
 /* Both find a place, one after the other; nothing is moved. */
-static bool both_fit(struct work *w, const struct choice *c)
+static bool both_fit(struct work *work, const struct choice *choice)
 {
-	size_t from = c->a->unit, to = target_of(w, c->a);
-	if (to == w->n_units)
+	size_t from = choice->a->unit, to = target_of(work, choice->a);
+	if (to == work->n_units)
 		return false;
-	put(w, c->a, to);
-	w->trial = c->a;
-	bool fit = target_of(w, c->b) < w->n_units;
-	w->trial = NULL;
-	put(w, c->a, from);
+	put(work, choice->a, to);
+	work->trial = choice->a;
+	bool fit = target_of(work, choice->b) < work->n_units;
+	work->trial = NULL;
+	put(work, choice->a, from);
 	return fit;
 }
 
-static bool two_are_enough(struct work *w, size_t u, bool *done)
+static bool two_are_enough(struct work *work, size_t u, bool *done)
 {
 	struct choice best = {.a = NULL};
-	for (size_t i = begin_of(w, u); i < w->unit_end[u]; i++)
-		for (size_t k = i + 1; k < w->unit_end[u] && w->looks < LOOKS_MOST; k++) {
-			struct item *a = &w->items[w->by_unit[i]], *b = &w->items[w->by_unit[k]];
-			struct choice c = choice_of(a, b);
-			if (!movable(w, a, u) || !movable(w, b, u) || !enough(w, u, a, b) ||
-				!better(&c, &best))
+	for (size_t i = begin_of(work, u); i < work->unit_end[u]; i++)
+		for (size_t k = i + 1; k < work->unit_end[u] && work->looks < LOOKS_MOST; k++) {
+			struct item *a = &work->items[work->by_unit[i]], *b = &work->items[work->by_unit[k]];
+			struct choice choice = choice_of(a, b);
+			if (!movable(work, a, u) || !movable(work, b, u) || !enough(work, u, a, b) ||
+				!better(&choice, &best))
 				continue;
-			if (both_fit(w, &c))
-				best = c;
+			if (both_fit(work, &choice))
+				best = choice;
 		}
 	*done = best.a != NULL;
-	return !best.a || (move(w, best.a, target_of(w, best.a)) && move(w, best.b, target_of(w, best.b)));
+	return !best.a ||
+	       (move(work, best.a, target_of(work, best.a)) && move(work, best.b, target_of(work, best.b)));
 }
 
 /* How much of the way an item goes, a move. */
-static double part_of_way(const struct work *w, size_t u, const struct item *x)
+static double part_of_way(const struct work *work, size_t u, const struct item *item)
 {
-	double cpu = cpu_over(w, u), mem = mem_over(w, u);
-	double way = (cpu > 0 ? fmin(x->need.cpu / cpu, 1) : 0) + (mem > 0 ? fmin(x->need.mem / mem, 1) : 0);
-	return way / x->n;
+	double cpu = cpu_over(work, u), mem = mem_over(work, u);
+	double way =
+		(cpu > 0 ? fmin(item->need.cpu / cpu, 1) : 0) + (mem > 0 ? fmin(item->need.mem / mem, 1) : 0);
+	return way / item->n;
 }
 
 /* The one that goes the farthest and has a target. */
-static struct item *largest(struct work *w, size_t u)
+static struct item *largest(struct work *work, size_t u)
 {
 	struct item *best = NULL;
 	double most = eps;
-	for (size_t i = begin_of(w, u); i < w->unit_end[u]; i++) {
-		struct item *x = &w->items[w->by_unit[i]];
-		double part = movable(w, x, u) ? part_of_way(w, u, x) : 0;
-		if ((part > most || (best && part == most && x->cost < best->cost)) &&
-			target_of(w, x) < w->n_units) {
-			best = x;
+	for (size_t i = begin_of(work, u); i < work->unit_end[u]; i++) {
+		struct item *item = &work->items[work->by_unit[i]];
+		double part = movable(work, item, u) ? part_of_way(work, u, item) : 0;
+		if ((part > most || (best && part == most && item->cost < best->cost)) &&
+			target_of(work, item) < work->n_units) {
+			best = item;
 			most = part;
 		}
 	}
@@ -500,123 +508,123 @@ static struct item *largest(struct work *w, size_t u)
 }
 
 /* An item of another host that goes elsewhere, so that x finds room there. */
-static bool make_room(struct work *w, struct item *x, bool *done)
+static bool make_room(struct work *work, struct item *x, bool *done)
 {
-	for (size_t u = 0; u < w->n_units && w->looks < LOOKS_MOST; u++) {
-		if (!may_be_on(w, x, u))
+	for (size_t u = 0; u < work->n_units && work->looks < LOOKS_MOST; u++) {
+		if (!may_be_on(work, x, u))
 			continue;
-		for (size_t i = begin_of(w, u); i < w->unit_end[u]; i++) {
-			struct item *y = &w->items[w->by_unit[i]];
+		for (size_t i = begin_of(work, u); i < work->unit_end[u]; i++) {
+			struct item *y = &work->items[work->by_unit[i]];
 			size_t to;
 			if (y->fixed || y->endless || y->unit != u || y->n >= x->n + 1 ||
-				!has_room_without(w, &x->need, u, &y->need) || !each_fits(w, x, u, y))
+				!has_room_without(work, &x->need, u, &y->need) || !each_fits(work, x, u, y))
 				continue;
-			to = target_of(w, y); /* before x has gone: it goes first */
-			if (to == w->n_units)
+			to = target_of(work, y); /* before x has gone: it goes first */
+			if (to == work->n_units)
 				continue;
 			*done = true;
-			return move(w, y, to) && move(w, x, u);
+			return move(work, y, to) && move(work, x, u);
 		}
 	}
 	return true;
 }
 
 /* alone: only for one that is enough. */
-static bool by_chain(struct work *w, size_t u, bool alone, bool *done)
+static bool by_chain(struct work *work, size_t u, bool alone, bool *done)
 {
 	*done = false;
-	for (size_t i = begin_of(w, u); i < w->unit_end[u] && !*done; i++) {
-		struct item *x = &w->items[w->by_unit[i]];
-		bool fits = movable(w, x, u) && (!alone || enough(w, u, x, NULL));
-		if (fits && !make_room(w, x, done))
+	for (size_t i = begin_of(work, u); i < work->unit_end[u] && !*done; i++) {
+		struct item *item = &work->items[work->by_unit[i]];
+		bool fits = movable(work, item, u) && (!alone || enough(work, u, item, NULL));
+		if (fits && !make_room(work, item, done))
 			return false;
 	}
 	return true;
 }
 
-static bool cure_with(struct work *w, size_t u)
+static bool cure_with(struct work *work, size_t u)
 {
 	bool done = false;
-	while (overloaded(w, u)) {
-		if (!one_is_enough(w, u, &done))
+	while (overloaded(work, u)) {
+		if (!one_is_enough(work, u, &done))
 			return false;
-		if (!done && !two_are_enough(w, u, &done))
+		if (!done && !two_are_enough(work, u, &done))
 			return false;
-		if (!done && !by_chain(w, u, true, &done))
+		if (!done && !by_chain(work, u, true, &done))
 			return false;
-		struct item *x = done ? NULL : largest(w, u);
-		if (x && !move(w, x, target_of(w, x)))
+		struct item *item = done ? NULL : largest(work, u);
+		if (item && !move(work, item, target_of(work, item)))
 			return false;
-		if (!x && !done && !by_chain(w, u, false, &done))
+		if (!item && !done && !by_chain(work, u, false, &done))
 			return false;
-		if (!x && !done)
+		if (!item && !done)
 			return true; /* what can be done is done */
 	}
 	return true;
 }
 
-static void take_back(struct work *w, size_t n)
+static void take_back(struct work *work, size_t n)
 {
-	struct fleet_plan *p = w->plan;
-	while (p->n > n) {
-		const struct fleet_move *m = &p->moves[--p->n];
-		struct item *x = &w->items[w->item_of[m->task]];
-		if (x->unit != m->from) { /* once for all that go together */
-			put(w, x, m->from);
-			p->cost_mib -= x->cost;
+	struct fleet_plan *plan = work->plan;
+	while (plan->n > n) {
+		const struct fleet_move *move = &plan->moves[--plan->n];
+		struct item *item = &work->items[work->item_of[move->task]];
+		if (item->unit != move->from) { /* once for all that go together */
+			put(work, item, move->from);
+			plan->cost_mib -= item->cost;
 		}
 	}
 }
 
-static bool has_endless(const struct work *w, size_t u)
+static bool has_endless(const struct work *work, size_t u)
 {
-	for (size_t i = begin_of(w, u); i < w->unit_end[u]; i++)
-		if (w->items[w->by_unit[i]].endless && w->items[w->by_unit[i]].unit == u)
+	for (size_t i = begin_of(work, u); i < work->unit_end[u]; i++)
+		if (work->items[work->by_unit[i]].endless && work->items[work->by_unit[i]].unit == u)
 			return true;
 	return false;
 }
 
-static bool cure(struct work *w, size_t u)
+static bool cure(struct work *work, size_t u)
 {
-	size_t n = w->plan->n;
-	w->all = false;
-	if (!cure_with(w, u))
+	size_t n = work->plan->n;
+	work->all = false;
+	if (!cure_with(work, u))
 		return false;
-	if (!overloaded(w, u) || !has_endless(w, u))
+	if (!overloaded(work, u) || !has_endless(work, u))
 		return true;
-	take_back(w, n);
-	w->all = true;
-	return cure_with(w, u);
+	take_back(work, n);
+	work->all = true;
+	return cure_with(work, u);
 }
 
 /* --- all ----------------------------------------------------------------------------------------------- */
 
 /* Takers are those with room for one who wants least of each, and those that may have when they are cured. */
-static void takers_fill(struct work *w)
+static void takers_fill(struct work *work)
 {
 	struct load least = {INFINITY, INFINITY, INFINITY, INFINITY};
-	for (size_t i = 0; i < w->n_items; i++) {
-		const struct load *l = &w->items[i].need;
-		least.cpu = fmin(least.cpu, l->cpu);
-		least.cpu_peak = fmin(least.cpu_peak, l->cpu_peak);
-		least.mem = fmin(least.mem, l->mem);
-		least.mem_peak = fmin(least.mem_peak, l->mem_peak);
+	for (size_t i = 0; i < work->n_items; i++) {
+		const struct load *load = &work->items[i].need;
+		least.cpu = fmin(least.cpu, load->cpu);
+		least.cpu_peak = fmin(least.cpu_peak, load->cpu_peak);
+		least.mem = fmin(least.mem, load->mem);
+		least.mem_peak = fmin(least.mem_peak, load->mem_peak);
 	}
-	for (size_t u = 0; u < w->n_units; u++) {
-		spare_fill(w, u);
-		if (!w->units[u].closed && (overloaded(w, u) || has_room(w, &least, u)))
-			w->takers[w->n_takers++] = (uint32_t)u;
+	for (size_t u = 0; u < work->n_units; u++) {
+		spare_fill(work, u);
+		if (!work->units[u].closed && (overloaded(work, u) || has_room(work, &least, u)))
+			work->takers[work->n_takers++] = (uint32_t)u;
 	}
 }
 
-static bool fill(struct work *w)
+static bool fill(struct work *work)
 {
-	if (!room(w))
+	if (!room(work))
 		return false;
-	items_fill(w);
-	apart_fill(w);
-	units_fill(w);
-	takers_fill(w);
+	items_fill(work);
+	apart_fill(work);
+	units_fill(work);
+	takers_fill(work);
 	return true;
 }
 
@@ -628,65 +636,65 @@ static int by_over(const void *a, const void *b)
 	return x->unit < y->unit ? -1 : x->unit > y->unit;
 }
 
-static void worst_fill(struct work *w)
+static void worst_fill(struct work *work)
 {
-	for (size_t u = 0; u < w->n_units; u++)
-		if (overloaded(w, u))
-			w->worst[w->n_worst++] = (struct unit_over){over_part(w, u), (uint32_t)u};
-	if (w->n_worst)
-		qsort(w->worst, w->n_worst, sizeof *w->worst, by_over);
-	w->plan->overloaded = w->n_worst;
+	for (size_t u = 0; u < work->n_units; u++)
+		if (overloaded(work, u))
+			work->worst[work->n_worst++] = (struct unit_over){over_part(work, u), (uint32_t)u};
+	if (work->n_worst)
+		qsort(work->worst, work->n_worst, sizeof *work->worst, by_over);
+	work->plan->overloaded = work->n_worst;
 }
 
 /* Hosts that can be cured come before those that can only be helped: half a cure must not take the room that
  * would be a whole one elsewhere. */
-static bool cure_all(struct work *w)
+static bool cure_all(struct work *work)
 {
-	worst_fill(w);
+	worst_fill(work);
 	for (int whole = 1; whole >= 0; whole--)
-		for (size_t i = 0; i < w->n_worst; i++) {
-			size_t n = w->plan->n, at = w->least_first ? w->n_worst - 1 - i : i;
-			size_t u = w->worst[at].unit;
-			if (!cure(w, u))
+		for (size_t i = 0; i < work->n_worst; i++) {
+			size_t n = work->plan->n, at = work->least_first ? work->n_worst - 1 - i : i;
+			size_t u = work->worst[at].unit;
+			if (!cure(work, u))
 				return false;
-			if (whole && overloaded(w, u))
-				take_back(w, n);
+			if (whole && overloaded(work, u))
+				take_back(work, n);
 		}
-	for (size_t i = 0; i < w->n_worst; i++)
-		w->plan->cured += !overloaded(w, w->worst[i].unit);
+	for (size_t i = 0; i < work->n_worst; i++)
+		work->plan->cured += !overloaded(work, work->worst[i].unit);
 	return true;
 }
 
-static int plan_once(struct work w, unsigned way, struct fleet_plan *to, size_t *looks)
+static int plan_once(struct work work, unsigned way, struct fleet_plan *to, size_t *looks)
 {
-	w.fullest = way & 1;
-	w.least_first = way & 2;
-	w.plan = to;
+	work.fullest = way & 1;
+	work.least_first = way & 2;
+	work.plan = to;
 	to->n = to->overloaded = to->cured = 0;
 	to->cost_mib = 0;
-	bool ok = fill(&w) && cure_all(&w);
-	*looks += w.looks;
-	work_done(&w);
+	bool ok = fill(&work) && cure_all(&work);
+	*looks += work.looks;
+	work_done(&work);
 	return ok ? 0 : -1;
 }
 
-static bool better_plan(const struct fleet_plan *a, const struct fleet_plan *than)
+static bool better_plan(const struct fleet_plan *plan, const struct fleet_plan *than)
 {
-	if (a->cured != than->cured)
-		return a->cured > than->cured;
-	return a->n != than->n ? a->n < than->n : a->cost_mib < than->cost_mib;
+	if (plan->cured != than->cured)
+		return plan->cured > than->cured;
+	return plan->n != than->n ? plan->n < than->n : plan->cost_mib < than->cost_mib;
 }
 
 int fleet_plan_make(const struct fleet_unit *units, size_t n_units, const struct fleet_task *tasks,
 	size_t n_tasks, const struct fleet_limits *limits, struct fleet_plan *to)
 {
-	const struct work w = {
+	const struct work work = {
 		.units = units, .tasks = tasks, .limits = limits, .n_units = n_units, .n_tasks = n_tasks};
 	struct fleet_plan other = {.n = 0};
 	size_t looks = 0;
-	int rc = in_range(&w) ? plan_once(w, 0, to, &looks) : -1;
+	int rc = in_range(&work) ? plan_once(work, 0, to, &looks) : -1;
 	for (unsigned way = 1; rc == 0 && to->overloaded && way < WAYS && looks < LOOKS_ALL; way++) {
-		rc = plan_once(w, way, &other, &looks);
+		rc = plan_once(work, way, &other, &looks);
 		if (rc == 0 && better_plan(&other, to)) {
 			struct fleet_plan swap = *to;
 			*to = other;
@@ -697,8 +705,8 @@ int fleet_plan_make(const struct fleet_unit *units, size_t n_units, const struct
 	return rc;
 }
 
-void fleet_plan_done(struct fleet_plan *p)
+void fleet_plan_done(struct fleet_plan *plan)
 {
-	free(p->moves);
-	*p = (struct fleet_plan){.n = 0};
+	free(plan->moves);
+	*plan = (struct fleet_plan){.n = 0};
 }

@@ -85,9 +85,9 @@ struct look {
 };
 
 /* Slots of tasks that have gone are forgotten when another birth comes. */
-static inline struct memory *task_memory(const struct minmove *s, uint32_t t)
+static inline struct memory *task_memory(const struct minmove *mini, uint32_t t)
 {
-	return &s->slots[s->w.p->tasks[s->w.id[t]].slot];
+	return &mini->slots[mini->w.p->tasks[mini->w.id[t]].slot];
 }
 
 static inline double squared(double x)
@@ -98,25 +98,25 @@ static inline double squared(double x)
 /* minmove_found.c: what is attainable */
 
 /* The deviation up to which nothing is done, by granularity. */
-double minmove_band(const struct config *cfg, const struct place_problem *p);
-/* Fills all of k but overload and dwelling; leaves the workspace as the demands were given. */
-void minmove_look(struct minmove *s, struct look *k);
+double minmove_band(const struct config *cfg, const struct place_problem *prob);
+/* Fills all of look but overload and dwelling; leaves the workspace as the demands were given. */
+void minmove_look(struct minmove *mini, struct look *look);
 /* The best placement known into w.best; false: there is none that still fits. */
-bool minmove_found_recall(struct minmove *s);
+bool minmove_found_recall(struct minmove *mini);
 
 /* minmove_plan.c: the moves */
 
 /* Tasks that are nowhere, or where they must not be, get a unit; the plan then starts from there. */
-void minmove_strays(struct minmove *s, bool act);
+void minmove_strays(struct minmove *mini, bool act);
 /* Lets those float again that are restless and did so before. How many. */
-size_t minmove_free(struct minmove *s);
+size_t minmove_free(struct minmove *mini);
 /* Marks what may not move now, and returns how many. */
-size_t minmove_mark_still(struct minmove *s);
+size_t minmove_mark_still(struct minmove *mini);
 /* A unit above 100 % with a task that fits elsewhere and leaves that one 10 points below. */
-bool minmove_overload(struct minmove *s, const struct look *k);
+bool minmove_overload(struct minmove *mini, const struct look *look);
 /* Makes a plan; false: it is not worth its moves, and the workspace is as before. */
-bool minmove_make(struct minmove *s, const struct look *k);
+bool minmove_make(struct minmove *mini, const struct look *look);
 /* The plan that was made, as moves of the result. */
-void minmove_moves(struct minmove *s);
+void minmove_moves(struct minmove *mini);
 
 #endif

@@ -9,58 +9,58 @@
 #include "vmtop/config.h"
 #include "vmtop/minmax.h"
 
-static bool task_dwells(const struct memory *m, int64_t now_ns)
+static bool task_dwells(const struct memory *mem, int64_t now_ns)
 {
-	return (double)(now_ns - m->moved_ns) < m->dwell_s * (double)S_NS;
+	return (double)(now_ns - mem->moved_ns) < mem->dwell_s * (double)S_NS;
 }
 
-static bool is_tiny(const struct place_work *w, uint32_t t)
+static bool is_tiny(const struct place_work *work, uint32_t t)
 {
-	int u = w->home[t];
-	return !w->p->forced && w->d[t] < TINY_PCT && u >= 0 && w->s[u] * w->ic[u] <= 100;
+	int u = work->home[t];
+	return !work->p->forced && work->d[t] < TINY_PCT && u >= 0 && work->s[u] * work->ic[u] <= 100;
 }
 
 /* Who floats and is restless is left to the kernel, which spreads it faster than any plan. */
-static bool is_left(const struct minmove *s, uint32_t t)
+static bool is_left(const struct minmove *mini, uint32_t t)
 {
-	const struct place_problem *p = s->w.p;
-	const struct memory *m = task_memory(s, t);
-	bool floats = !p->tasks[s->w.id[t]].pinned;
-	return !p->forced && floats && (m->restless || p->now_ns < m->floats_until_ns);
+	const struct place_problem *prob = mini->w.p;
+	const struct memory *mem = task_memory(mini, t);
+	bool floats = !prob->tasks[mini->w.id[t]].pinned;
+	return !prob->forced && floats && (mem->restless || prob->now_ns < mem->floats_until_ns);
 }
 
-size_t minmove_free(struct minmove *s)
+size_t minmove_free(struct minmove *mini)
 {
-	const struct place_work *w = &s->w;
-	for (uint32_t t = 0; t < w->n; t++) {
-		struct memory *m = task_memory(s, t);
-		if (!m->bound || !m->restless || !w->p->tasks[w->id[t]].pinned || w->home[t] < 0)
+	const struct place_work *work = &mini->w;
+	for (uint32_t t = 0; t < work->n; t++) {
+		struct memory *mem = task_memory(mini, t);
+		if (!mem->bound || !mem->restless || !work->p->tasks[work->id[t]].pinned || work->home[t] < 0)
 			continue;
-		struct place_move *k = &s->moves[s->n_moves++];
-		*k = (struct place_move){.task = w->id[t],
-			.from = w->home[t],
-			.to = w->home[t],
+		struct place_move *move = &mini->moves[mini->n_moves++];
+		*move = (struct place_move){.task = work->id[t],
+			.from = work->home[t],
+			.to = work->home[t],
 			.partner = PLACE_NONE,
 			.aim = PLACE_ALLOWED};
-		why_set(&k->why, REASON_FREE,
-			"its usage jumped %.0f times of late: no place is right for long", m->swings);
+		why_set(&move->why, REASON_FREE,
+			"its usage jumped %.0f times of late: no place is right for long", mem->swings);
 	}
-	return s->n_moves;
+	return mini->n_moves;
 }
 
 /* A vCPU whose demand has changed a lot may move although it dwells, once per dwell. */
-size_t minmove_mark_still(struct minmove *s)
+size_t minmove_mark_still(struct minmove *mini)
 {
-	struct place_work *w = &s->w;
+	struct place_work *work = &mini->w;
 	size_t n = 0;
-	for (uint32_t t = 0; t < w->n; t++) {
-		struct memory *m = task_memory(s, t);
-		bool dwells = !w->p->forced && task_dwells(m, w->p->now_ns);
-		m->waive = dwells && !m->waived && fabs(w->d[t] - m->moved_demand) > 25;
-		bool rests = !w->p->forced && relief_rests(&s->relief, w, t);
-		w->still[t] = (dwells && !m->waive) || is_tiny(w, t) || rests || is_left(s, t);
-		w->node_bound[t] |= m->waive && w->home[t] >= 0;
-		n += dwells && !m->waive;
+	for (uint32_t t = 0; t < work->n; t++) {
+		struct memory *mem = task_memory(mini, t);
+		bool dwells = !work->p->forced && task_dwells(mem, work->p->now_ns);
+		mem->waive = dwells && !mem->waived && fabs(work->d[t] - mem->moved_demand) > 25;
+		bool rests = !work->p->forced && relief_rests(&mini->relief, work, t);
+		work->still[t] = (dwells && !mem->waive) || is_tiny(work, t) || rests || is_left(mini, t);
+		work->node_bound[t] |= mem->waive && work->home[t] >= 0;
+		n += dwells && !mem->waive;
 	}
 	return n;
 }
@@ -68,252 +68,254 @@ size_t minmove_mark_still(struct minmove *s)
 /* What a plan has to lower F by, per cost. Where much deviation has to stay, small gains are not worth a
  * move.
  */
-static double worth_of(const struct place_work *w, const struct look *k)
+static double worth_of(const struct place_work *work, const struct look *look)
 {
-	const struct config *cfg = w->p->cfg;
-	return squared(cfg->min_gain_pct * fmax(1, k->limit / minmove_band(cfg, w->p) / 2));
+	const struct config *cfg = work->p->cfg;
+	return squared(cfg->min_gain_pct * fmax(1, look->limit / minmove_band(cfg, work->p) / 2));
 }
 
-bool minmove_overload(struct minmove *s, const struct look *k)
+bool minmove_overload(struct minmove *mini, const struct look *look)
 {
-	struct place_work *w = &s->w;
+	struct place_work *work = &mini->w;
 	bool any = false;
-	for (size_t j = 0; j < w->m && !any; j++)
-		any = w->s[j] * w->ic[j] > 100;
+	for (size_t j = 0; j < work->m && !any; j++)
+		any = work->s[j] * work->ic[j] > 100;
 	if (!any)
 		return false;
-	struct place_goal g = {.min_score = worth_of(w, k), .max_steps = 2, .overload = true};
-	place_greedy(w, &g);
-	bool curable = w->n_steps > 0;
-	place_reset(w);
+	struct place_goal goal = {.min_score = worth_of(work, look), .max_steps = 2, .overload = true};
+	place_greedy(work, &goal);
+	bool curable = work->n_steps > 0;
+	place_reset(work);
 	return curable;
 }
 
 /* Percent of unit u at the start of the plan. Whole numbers: a plan has many moves, and printing fractions
  * took longer than finding them. */
-static int load_whole(const struct place_work *w, int u)
+static int load_whole(const struct place_work *work, int u)
 {
-	return (int)lrint(w->s0[u] * w->ic[u]);
+	return (int)lrint(work->s0[u] * work->ic[u]);
 }
 
-static void move_text(const struct minmove *s, const struct place_step *x, enum reason code, struct why *why)
+static void move_text(
+	const struct minmove *mini, const struct place_step *step, enum reason code, struct why *why)
 {
-	const struct place_work *w = &s->w;
-	const struct place_unit *u = w->p->units;
-	int demand = (int)lrint(w->d[x->task]);
-	if (x->from < 0 || x->from == x->to)
-		why_set(why, code, "demand %d %%, on pCPU %d at %d %%", demand, u[x->to].cpu,
-			load_whole(w, x->to));
+	const struct place_work *work = &mini->w;
+	const struct place_unit *unit = work->p->units;
+	int demand = (int)lrint(work->d[step->task]);
+	if (step->from < 0 || step->from == step->to)
+		why_set(why, code, "demand %d %%, on pCPU %d at %d %%", demand, unit[step->to].cpu,
+			load_whole(work, step->to));
 	else
 		why_set(why, code, "demand %d %%, from pCPU %d at %d %% to pCPU %d at %d %%", demand,
-			u[x->from].cpu, load_whole(w, x->from), u[x->to].cpu, load_whole(w, x->to));
+			unit[step->from].cpu, load_whole(work, step->from), unit[step->to].cpu,
+			load_whole(work, step->to));
 }
 
 /* One move a task: a stray that the plan moves on goes there at once, and keeps its reason. */
-static void move_add(struct minmove *s, const struct place_step *x, enum reason code)
+static void move_add(struct minmove *mini, const struct place_step *step, enum reason code)
 {
-	struct memory *mem = task_memory(s, x->task);
-	struct place_step whole = *x;
+	struct memory *mem = task_memory(mini, step->task);
+	struct place_step whole = *step;
 	if (mem->move) {
-		code = s->moves[mem->move - 1].why.code;
-		whole.from = s->moves[mem->move - 1].from;
+		code = mini->moves[mem->move - 1].why.code;
+		whole.from = mini->moves[mem->move - 1].from;
 	} else {
-		mem->move = (uint32_t)++s->n_moves;
+		mem->move = (uint32_t)++mini->n_moves;
 	}
-	struct place_move *m = &s->moves[mem->move - 1];
-	*m = (struct place_move){
-		.task = s->w.id[x->task], .from = whole.from, .to = whole.to, .partner = PLACE_NONE};
-	move_text(s, &whole, code, &m->why);
+	struct place_move *move = &mini->moves[mem->move - 1];
+	*move = (struct place_move){
+		.task = mini->w.id[step->task], .from = whole.from, .to = whole.to, .partner = PLACE_NONE};
+	move_text(mini, &whole, code, &move->why);
 }
 
-static void steps_add(struct minmove *s)
+static void steps_add(struct minmove *mini)
 {
-	const struct place_step *steps = s->w.steps;
-	for (size_t i = 0; i < s->w.n_steps; i++)
-		move_add(s, &steps[i], steps[i].partner < 0 ? REASON_MOVE : REASON_SWAP);
-	for (size_t i = 0; i < s->w.n_steps; i++)
+	const struct place_step *steps = mini->w.steps;
+	for (size_t i = 0; i < mini->w.n_steps; i++)
+		move_add(mini, &steps[i], steps[i].partner < 0 ? REASON_MOVE : REASON_SWAP);
+	for (size_t i = 0; i < mini->w.n_steps; i++)
 		if (steps[i].partner >= 0)
-			s->moves[task_memory(s, steps[i].task)->move - 1].partner =
-				(int)task_memory(s, steps[steps[i].partner].task)->move - 1;
+			mini->moves[task_memory(mini, steps[i].task)->move - 1].partner =
+				(int)task_memory(mini, steps[steps[i].partner].task)->move - 1;
 }
 
 /* First assignments: an unpinned task that stays is pinned where it runs. One that is idle is left to the
  * host's own scheduler. */
-static void assign_add(struct minmove *s)
+static void assign_add(struct minmove *mini)
 {
-	struct place_work *w = &s->w;
-	for (uint32_t t = 0; t < w->n; t++) {
-		const struct place_task *task = &w->p->tasks[w->id[t]];
-		if (task->pinned || w->d[t] < IDLE_PCT || w->at[t] != w->home[t] || w->home[t] < 0 ||
-			task_memory(s, t)->move || is_left(s, t))
+	struct place_work *work = &mini->w;
+	for (uint32_t t = 0; t < work->n; t++) {
+		const struct place_task *task = &work->p->tasks[work->id[t]];
+		if (task->pinned || work->d[t] < IDLE_PCT || work->at[t] != work->home[t] ||
+			work->home[t] < 0 || task_memory(mini, t)->move || is_left(mini, t))
 			continue;
-		move_add(s, &(struct place_step){t, w->home[t], w->home[t], -1}, REASON_ASSIGN);
+		move_add(mini, &(struct place_step){t, work->home[t], work->home[t], -1}, REASON_ASSIGN);
 	}
 }
 
-void minmove_strays(struct minmove *s, bool act)
+void minmove_strays(struct minmove *mini, bool act)
 {
-	struct place_work *w = &s->w;
-	for (size_t i = 0; i < w->n; i++) {
-		uint32_t t = w->order[i];
-		int from = w->home[t];
-		if (from >= 0 && place_ok(w, t, from))
+	struct place_work *work = &mini->w;
+	for (size_t i = 0; i < work->n; i++) {
+		uint32_t t = work->order[i];
+		int from = work->home[t];
+		if (from >= 0 && place_ok(work, t, from))
 			continue;
-		if (from < 0 && w->d[t] < IDLE_PCT)
+		if (from < 0 && work->d[t] < IDLE_PCT)
 			continue;
-		int to = place_lowest_ok(w, t, 0, (uint32_t)w->m);
+		int to = place_lowest_ok(work, t, 0, (uint32_t)work->m);
 		if (to < 0)
 			continue;
 		if (from >= 0)
-			place_add(w, from, -w->d[t]);
-		place_add(w, to, w->d[t]);
-		w->home[t] = to;
+			place_add(work, from, -work->d[t]);
+		place_add(work, to, work->d[t]);
+		work->home[t] = to;
 		if (act)
-			move_add(s, &(struct place_step){t, from, to, -1},
+			move_add(mini, &(struct place_step){t, from, to, -1},
 				from < 0 ? REASON_ASSIGN : REASON_LEAVE);
 	}
-	place_reset(w);
+	place_reset(work);
 }
 
 /* The plan pays as a whole: (5 %)^2 per cost. */
-static bool steps_worth(const struct minmove *s, double before_f)
+static bool steps_worth(const struct minmove *mini, double before_f)
 {
-	const struct place_work *w = &s->w;
-	double least = s->worth * place_steps_cost(w);
-	return w->n_steps > 0 && before_f - place_f(w) >= least * (1 - 1e-9);
+	const struct place_work *work = &mini->w;
+	double least = mini->worth * place_steps_cost(work);
+	return work->n_steps > 0 && before_f - place_f(work) >= least * (1 - 1e-9);
 }
 
-static size_t moves_allowed(const struct place_problem *p)
+static size_t moves_allowed(const struct place_problem *prob)
 {
-	if (p->cfg->max_moves > 0)
-		return (size_t)p->cfg->max_moves;
-	return max_of(p->n_units / 4, 8);
+	if (prob->cfg->max_moves > 0)
+		return (size_t)prob->cfg->max_moves;
+	return max_of(prob->n_units / 4, 8);
 }
 
 /* A cheaper plan to the same deviation: exactly where that is possible, else by search; the step-wise one
  * stays when the other does not pay. */
-static void plan_refine(struct minmove *s, const struct place_goal *g)
+static void plan_refine(struct minmove *mini, const struct place_goal *goal)
 {
-	struct place_work *w = &s->w;
-	double effort = w->p->cfg->search_ms * SEARCH_PER_MS;
-	if (place_exact_fits(w))
-		place_exact_plan(w, g);
-	else if (w->n <= SEARCH_TASKS && effort > 0)
-		place_search(w, g, (size_t)effort);
-	place_prune(w, g->min_score);
+	struct place_work *work = &mini->w;
+	double effort = work->p->cfg->search_ms * SEARCH_PER_MS;
+	if (place_exact_fits(work))
+		place_exact_plan(work, goal);
+	else if (work->n <= SEARCH_TASKS && effort > 0)
+		place_search(work, goal, (size_t)effort);
+	place_prune(work, goal->min_score);
 }
 
 /* What the steps win, less what they have to win. */
-static double steps_net(const struct minmove *s, double before_f)
+static double steps_net(const struct minmove *mini, double before_f)
 {
-	return before_f - place_f(&s->w) - s->worth * place_steps_cost(&s->w);
+	return before_f - place_f(&mini->w) - mini->worth * place_steps_cost(&mini->w);
 }
 
 /* Move by move one can get stuck above the goal. The best placement known, with its units renamed so that
  * most tasks are there already, is taken instead when it is worth more. */
-static void plan_from_found(struct minmove *s, const struct place_goal *g, double before)
+static void plan_from_found(struct minmove *mini, const struct place_goal *goal, double before)
 {
-	struct place_work *w = &s->w;
-	double net = steps_net(s, before);
-	memcpy(w->try, w->at, w->n * sizeof(*w->try));
-	if (!minmove_found_recall(s))
+	struct place_work *work = &mini->w;
+	double net = steps_net(mini, before);
+	memcpy(work->try, work->at, work->n * sizeof(*work->try));
+	if (!minmove_found_recall(mini))
 		return;
-	place_rename(w, w->best);
-	for (uint32_t t = 0; t < w->n; t++)
-		if (w->still[t] || !place_ok(w, t, w->best[t]))
-			w->best[t] = w->home[t];
-	place_steps_worth(w, w->best, g->min_score);
-	if (steps_net(s, before) <= net)
-		place_steps_to(w, w->try);
+	place_rename(work, work->best);
+	for (uint32_t t = 0; t < work->n; t++)
+		if (work->still[t] || !place_ok(work, t, work->best[t]))
+			work->best[t] = work->home[t];
+	place_steps_worth(work, work->best, goal->min_score);
+	if (steps_net(mini, before) <= net)
+		place_steps_to(work, work->try);
 }
 
 /* Goes on from where the plan ends, as if all had been there from the start; false: nothing more pays. */
-static bool plan_on(struct minmove *s, const struct place_goal *g)
+static bool plan_on(struct minmove *mini, const struct place_goal *goal)
 {
-	struct place_work *w = &s->w;
-	memcpy(w->start, w->home, w->n * sizeof(*w->start));
-	memcpy(w->home, w->at, w->n * sizeof(*w->home));
-	place_reset(w);
-	double before = place_f(w);
-	place_greedy(w, g);
-	if (!g->overload)
-		plan_from_found(s, g, before);
-	bool more = w->n_steps > 0 && (g->overload || steps_net(s, before) >= 0);
-	memcpy(w->best, more ? w->at : w->home, w->n * sizeof(*w->best));
-	memcpy(w->home, w->start, w->n * sizeof(*w->home));
-	place_steps_to(w, w->best);
+	struct place_work *work = &mini->w;
+	memcpy(work->start, work->home, work->n * sizeof(*work->start));
+	memcpy(work->home, work->at, work->n * sizeof(*work->home));
+	place_reset(work);
+	double before = place_f(work);
+	place_greedy(work, goal);
+	if (!goal->overload)
+		plan_from_found(mini, goal, before);
+	bool more = work->n_steps > 0 && (goal->overload || steps_net(mini, before) >= 0);
+	memcpy(work->best, more ? work->at : work->home, work->n * sizeof(*work->best));
+	memcpy(work->home, work->start, work->n * sizeof(*work->home));
+	place_steps_to(work, work->best);
 	return more;
 }
 
-static double highest_load(const struct place_work *w, const double *s)
+static double highest_load(const struct place_work *work, const double *s)
 {
 	double top = 0;
-	for (size_t j = 0; j < w->m; j++)
-		top = fmax(top, s[j] * w->ic[j]);
+	for (size_t j = 0; j < work->m; j++)
+		top = fmax(top, s[j] * work->ic[j]);
 	return top;
 }
 
 /* To the goal, or as near as pays. */
-static bool plan_level(struct minmove *s, const struct place_goal *g)
+static bool plan_level(struct minmove *mini, const struct place_goal *goal)
 {
 	enum { PASSES = 4 };
-	struct place_work *w = &s->w;
-	double before = place_f(w), top = highest_load(w, w->s);
-	place_greedy(w, g);
-	if (before <= g->f)
+	struct place_work *work = &mini->w;
+	double before = place_f(work), top = highest_load(work, work->s);
+	place_greedy(work, goal);
+	if (before <= goal->f)
 		return false;
-	if (w->n <= SEARCH_TASKS && place_f(w) > g->f)
-		plan_from_found(s, g, before);
-	for (int i = 0; i < PASSES && w->n <= SEARCH_TASKS && place_f(w) > g->f; i++)
-		if (!plan_on(s, g))
+	if (work->n <= SEARCH_TASKS && place_f(work) > goal->f)
+		plan_from_found(mini, goal, before);
+	for (int i = 0; i < PASSES && work->n <= SEARCH_TASKS && place_f(work) > goal->f; i++)
+		if (!plan_on(mini, goal))
 			break;
-	plan_refine(s, g);
-	if (steps_worth(s, before) && highest_load(w, w->s) <= top + 1e-6)
+	plan_refine(mini, goal);
+	if (steps_worth(mini, before) && highest_load(work, work->s) <= top + 1e-6)
 		return true;
-	place_reset(w);
-	minmove_mark_still(s);
-	place_greedy(w, g);
-	return steps_worth(s, before);
+	place_reset(work);
+	minmove_mark_still(mini);
+	place_greedy(work, goal);
+	return steps_worth(mini, before);
 }
 
-static bool plan_steps(struct minmove *s, const struct look *k)
+static bool plan_steps(struct minmove *mini, const struct look *look)
 {
-	struct place_work *w = &s->w;
-	size_t most = w->n <= SEARCH_TASKS ? w->n : moves_allowed(w->p);
-	s->worth = worth_of(w, k);
-	struct place_goal g = {.f = k->goal_f, .min_score = s->worth / 2, .max_steps = most};
-	struct place_goal cure = {.min_score = s->worth, .max_steps = most, .overload = true};
-	if (k->above || !k->overload) {
-		bool worth = plan_level(s, &g);
-		if (worth && k->overload)
-			plan_on(s, &cure);
+	struct place_work *work = &mini->w;
+	size_t most = work->n <= SEARCH_TASKS ? work->n : moves_allowed(work->p);
+	mini->worth = worth_of(work, look);
+	struct place_goal goal = {.f = look->goal_f, .min_score = mini->worth / 2, .max_steps = most};
+	struct place_goal cure = {.min_score = mini->worth, .max_steps = most, .overload = true};
+	if (look->above || !look->overload) {
+		bool worth = plan_level(mini, &goal);
+		if (worth && look->overload)
+			plan_on(mini, &cure);
 		return worth;
 	}
-	place_greedy(w, &cure);
-	return w->n_steps > 0;
+	place_greedy(work, &cure);
+	return work->n_steps > 0;
 }
 
-bool minmove_make(struct minmove *s, const struct look *k)
+bool minmove_make(struct minmove *mini, const struct look *look)
 {
-	struct place_work *w = &s->w;
-	double q = place_q(w);
-	if (k->alike && place_alike(w))
-		place_reset(w);
-	bool worth = plan_steps(s, k);
+	struct place_work *work = &mini->w;
+	double q = place_q(work);
+	if (look->alike && place_alike(work))
+		place_reset(work);
+	bool worth = plan_steps(mini, look);
 	if (worth)
-		place_cut(w, moves_allowed(w->p));
-	s->plan_sigma = place_sigma(w, place_q(w));
-	place_plain(w);
-	place_set(w, w->home);
-	memcpy(w->s0, w->s, w->m * sizeof(*w->s0));
-	place_set(w, w->at);
-	s->plan_q = q;
-	s->plan_gain = q - place_q(w);
-	return worth && s->plan_gain > -1e-6;
+		place_cut(work, moves_allowed(work->p));
+	mini->plan_sigma = place_sigma(work, place_q(work));
+	place_plain(work);
+	place_set(work, work->home);
+	memcpy(work->s0, work->s, work->m * sizeof(*work->s0));
+	place_set(work, work->at);
+	mini->plan_q = q;
+	mini->plan_gain = q - place_q(work);
+	return worth && mini->plan_gain > -1e-6;
 }
 
-void minmove_moves(struct minmove *s)
+void minmove_moves(struct minmove *mini)
 {
-	assign_add(s);
-	steps_add(s);
+	assign_add(mini);
+	steps_add(mini);
 }

@@ -51,90 +51,90 @@ _Static_assert(sizeof vm_counters / sizeof *vm_counters == VM_COUNTERS_N, "each 
 
 /* --- memory ------------------------------------------------------------------------------------------- */
 
-static bool past_grow(struct past *p, const struct sample *s)
+static bool past_grow(struct past *past, const struct sample *sample)
 {
-	return array_grow(&p->vms, &p->cap_vms, s->n_vms, sizeof *p->vms) &&
-	       array_grow(&p->vcpus, &p->cap_vcpus, s->n_vcpus, sizeof *p->vcpus) &&
-	       array_grow(&p->pcpus, &p->cap_pcpus, s->host.n_pcpus, sizeof *p->pcpus);
+	return array_grow(&past->vms, &past->cap_vms, sample->n_vms, sizeof *past->vms) &&
+	       array_grow(&past->vcpus, &past->cap_vcpus, sample->n_vcpus, sizeof *past->vcpus) &&
+	       array_grow(&past->pcpus, &past->cap_pcpus, sample->host.n_pcpus, sizeof *past->pcpus);
 }
 
-static bool model_grow(struct model *m, const struct sample *s)
+static bool model_grow(struct model *model, const struct sample *sample)
 {
-	struct model_state *st = m->state;
-	return past_grow(&st->past[!st->last], s) &&
-	       array_grow(&st->vcpu_slots.free, &st->vcpu_slots.cap, st->vcpu_slots.n + s->n_vcpus,
+	struct model_state *state = model->state;
+	return past_grow(&state->past[!state->last], sample) &&
+	       array_grow(&state->vcpu_slots.free, &state->vcpu_slots.cap,
+		       state->vcpu_slots.n + sample->n_vcpus, sizeof(uint32_t)) &&
+	       array_grow(&state->vm_slots.free, &state->vm_slots.cap, state->vm_slots.n + sample->n_vms,
 		       sizeof(uint32_t)) &&
-	       array_grow(
-		       &st->vm_slots.free, &st->vm_slots.cap, st->vm_slots.n + s->n_vms, sizeof(uint32_t)) &&
-	       array_grow(&m->vcpus, &st->cap_vcpus, s->n_vcpus, sizeof *m->vcpus) &&
-	       array_grow(&m->vms, &st->cap_vms, s->n_vms, sizeof *m->vms) &&
-	       array_grow(&m->pcpus, &st->cap_pcpus, s->host.n_pcpus, sizeof *m->pcpus);
+	       array_grow(&model->vcpus, &state->cap_vcpus, sample->n_vcpus, sizeof *model->vcpus) &&
+	       array_grow(&model->vms, &state->cap_vms, sample->n_vms, sizeof *model->vms) &&
+	       array_grow(&model->pcpus, &state->cap_pcpus, sample->host.n_pcpus, sizeof *model->pcpus);
 }
 
-int model_init(struct model *m, const struct config *cfg, struct err *e)
+int model_init(struct model *model, const struct config *cfg, struct err *err)
 {
-	memset(m, 0, sizeof *m);
-	m->state = calloc(1, sizeof *m->state);
-	if (!m->state)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	model_tune(m, cfg);
+	memset(model, 0, sizeof *model);
+	model->state = calloc(1, sizeof *model->state);
+	if (!model->state)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	model_tune(model, cfg);
 	return 0;
 }
 
-void model_tune(struct model *m, const struct config *cfg)
+void model_tune(struct model *model, const struct config *cfg)
 {
-	m->state->smooth_s = cfg->demand_ewma_s;
+	model->state->smooth_s = cfg->demand_ewma_s;
 }
 
-void model_done(struct model *m)
+void model_done(struct model *model)
 {
-	struct model_state *st = m->state;
-	for (int i = 0; st && i < 2; i++) {
-		free(st->past[i].vms);
-		free(st->past[i].vcpus);
-		free(st->past[i].pcpus);
+	struct model_state *state = model->state;
+	for (int i = 0; state && i < 2; i++) {
+		free(state->past[i].vms);
+		free(state->past[i].vcpus);
+		free(state->past[i].pcpus);
 	}
-	if (st) {
-		free(st->vcpu_slots.free);
-		free(st->vm_slots.free);
+	if (state) {
+		free(state->vcpu_slots.free);
+		free(state->vm_slots.free);
 	}
-	free(st);
-	free(m->vcpus);
-	free(m->vms);
-	free(m->pcpus);
-	memset(m, 0, sizeof *m);
+	free(state);
+	free(model->vcpus);
+	free(model->vms);
+	free(model->pcpus);
+	memset(model, 0, sizeof *model);
 }
 
-void model_forget(struct model *m)
+void model_forget(struct model *model)
 {
-	struct model_state *st = m->state;
-	struct past *p = &st->past[st->last];
-	p->n_vms = p->n_vcpus = p->n_pcpus = 0;
-	st->vcpu_slots.n_free = st->vcpu_slots.n = st->vm_slots.n_free = st->vm_slots.n = 0;
-	st->has_base[NEW_BASE] = st->has_base[OLD_BASE] = false;
-	m->samples = 0;
-	m->time_ns = 0;
-	m->elapsed_s = m->window_s = 0;
-	m->n_vcpus = m->n_vms = m->n_pcpus = m->n_slots = m->n_vm_slots = 0;
-	m->busy_pct = m->load_stddev_pct = vf64_absent(AVAIL_FIRST);
+	struct model_state *state = model->state;
+	struct past *past = &state->past[state->last];
+	past->n_vms = past->n_vcpus = past->n_pcpus = 0;
+	state->vcpu_slots.n_free = state->vcpu_slots.n = state->vm_slots.n_free = state->vm_slots.n = 0;
+	state->has_base[NEW_BASE] = state->has_base[OLD_BASE] = false;
+	model->samples = 0;
+	model->time_ns = 0;
+	model->elapsed_s = model->window_s = 0;
+	model->n_vcpus = model->n_vms = model->n_pcpus = model->n_slots = model->n_vm_slots = 0;
+	model->busy_pct = model->load_stddev_pct = vf64_absent(AVAIL_FIRST);
 }
 
 /* --- rates -------------------------------------------------------------------------------------------- */
 
-struct vf64 model_growth(struct vi64 now, const struct vi64 base[BASES], const struct window *w)
+struct vf64 model_growth(struct vi64 now, const struct vi64 base[BASES], const struct window *window)
 {
 	if (!vi64_has(now))
 		return vf64_absent(now.avail);
-	if (w->s <= 0 || !vi64_has(base[w->base]))
+	if (window->s <= 0 || !vi64_has(base[window->base]))
 		return vf64_absent(base[NEW_BASE].avail == AVAIL_RESET ? AVAIL_RESET : AVAIL_FIRST);
-	if (now.v < base[w->base].v)
+	if (now.v < base[window->base].v)
 		return vf64_absent(AVAIL_RESET);
-	return vf64_ok((double)(now.v - base[w->base].v));
+	return vf64_ok((double)(now.v - base[window->base].v));
 }
 
-void model_remember(struct vi64 base[BASES], struct vi64 now, const struct window *w)
+void model_remember(struct vi64 base[BASES], struct vi64 now, const struct window *window)
 {
-	if (!w->advance)
+	if (!window->advance)
 		return;
 	base[OLD_BASE] = base[NEW_BASE];
 	base[NEW_BASE] = now;
@@ -142,10 +142,10 @@ void model_remember(struct vi64 base[BASES], struct vi64 now, const struct windo
 		base[OLD_BASE] = vi64_absent(AVAIL_RESET);
 }
 
-static struct vf64 percent(struct vf64 ns, const struct window *w)
+static struct vf64 percent(struct vf64 ns, const struct window *window)
 {
 	if (vf64_has(ns))
-		ns.v = fmin(100, ns.v / w->s / 1e7);
+		ns.v = fmin(100, ns.v / window->s / 1e7);
 	return ns;
 }
 
@@ -155,66 +155,66 @@ static bool vm_runs(const struct vm_sample *vm)
 	       vm->state == VM_SHUTDOWN;
 }
 
-static struct vf64 demand_of(struct vcpu_past *p, const struct vcpu_rate *r, const struct vm_sample *vm,
-	const struct window *w, double smooth_s)
+static struct vf64 demand_of(struct vcpu_past *past, const struct vcpu_rate *rate, const struct vm_sample *vm,
+	const struct window *window, double smooth_s)
 {
 	if (!vm_runs(vm)) {
-		demand_reset(&p->demand);
+		demand_reset(&past->demand);
 		return vf64_absent(AVAIL_PAUSED);
 	}
-	if (!vf64_has(r->usage_pct))
-		return vf64_absent(r->usage_pct.avail);
+	if (!vf64_has(rate->usage_pct))
+		return vf64_absent(rate->usage_pct.avail);
 	struct demand_reading reading = {
-		.window_s = w->s,
-		.ran_pct = r->usage_pct.v,
-		.wait_pct = vf64_or(r->wait_pct, -1),
+		.window_s = window->s,
+		.ran_pct = rate->usage_pct.v,
+		.wait_pct = vf64_or(rate->wait_pct, -1),
 		.cap_pct = vf64_or(vm->quota_pct, 100),
 	};
 	/* Windows that overlap would count the same time twice. */
-	if (w->advance || !p->demand.known)
-		demand_update(&p->demand, &reading, smooth_s);
-	return vf64_ok(p->demand.smooth_pct);
+	if (window->advance || !past->demand.known)
+		demand_update(&past->demand, &reading, smooth_s);
+	return vf64_ok(past->demand.smooth_pct);
 }
 
-static enum avail vcpu_silent(const struct vm_sample *vm, const struct vcpu_sample *v)
+static enum avail vcpu_silent(const struct vm_sample *vm, const struct vcpu_sample *vcpu)
 {
 	if (vm->hung_since_ns)
 		return AVAIL_HUNG;
-	return v->online ? AVAIL_OK : AVAIL_OFFLINE;
+	return vcpu->online ? AVAIL_OK : AVAIL_OFFLINE;
 }
 
-static void vcpu_rates(struct vcpu_past *p, struct vcpu_rate *r, const struct vm_sample *vm,
-	const struct vcpu_sample *v, const struct window *w, double smooth_s)
+static void vcpu_rates(struct vcpu_past *past, struct vcpu_rate *rate, const struct vm_sample *vm,
+	const struct vcpu_sample *vcpu, const struct window *window, double smooth_s)
 {
-	enum avail silent = vcpu_silent(vm, v);
-	struct vi64 time = silent == AVAIL_OK ? v->time_ns : vi64_absent(silent);
-	struct vi64 delay = silent == AVAIL_OK ? v->delay_ns : vi64_absent(silent);
-	r->usage_pct = percent(model_growth(time, p->time, w), w);
-	r->wait_pct = percent(model_growth(delay, p->delay, w), w);
-	if (r->usage_pct.avail == AVAIL_RESET) {
-		r->wait_pct = r->usage_pct;
-		demand_reset(&p->demand);
+	enum avail silent = vcpu_silent(vm, vcpu);
+	struct vi64 time = silent == AVAIL_OK ? vcpu->time_ns : vi64_absent(silent);
+	struct vi64 delay = silent == AVAIL_OK ? vcpu->delay_ns : vi64_absent(silent);
+	rate->usage_pct = percent(model_growth(time, past->time, window), window);
+	rate->wait_pct = percent(model_growth(delay, past->delay, window), window);
+	if (rate->usage_pct.avail == AVAIL_RESET) {
+		rate->wait_pct = rate->usage_pct;
+		demand_reset(&past->demand);
 	}
-	r->demand_pct = demand_of(p, r, vm, w, smooth_s);
-	r->capped = false;
-	r->scatter_pct = p->demand.scatter_pct;
-	r->slot = p->slot;
-	r->birth = p->birth;
-	model_remember(p->time, time, w);
-	model_remember(p->delay, delay, w);
+	rate->demand_pct = demand_of(past, rate, vm, window, smooth_s);
+	rate->capped = false;
+	rate->scatter_pct = past->demand.scatter_pct;
+	rate->slot = past->slot;
+	rate->birth = past->birth;
+	model_remember(past->time, time, window);
+	model_remember(past->delay, delay, window);
 }
 
 static void vm_counter_rates(
-	struct vm_past *p, struct vm_rate *r, const struct vm_sample *vm, const struct window *w)
+	struct vm_past *past, struct vm_rate *r, const struct vm_sample *vm, const struct window *window)
 {
 	for (size_t i = 0; i < VM_COUNTERS_N; i++) {
 		const struct vi64 *now =
 			(const struct vi64 *)(const void *)((const char *)vm + vm_counters[i].from);
 		struct vf64 *rate = (struct vf64 *)(void *)((char *)r + vm_counters[i].to);
-		*rate = model_growth(*now, p->counter[i], w);
+		*rate = model_growth(*now, past->counter[i], window);
 		if (vf64_has(*rate))
-			rate->v /= w->s;
-		model_remember(p->counter[i], *now, w);
+			rate->v /= window->s;
+		model_remember(past->counter[i], *now, window);
 	}
 }
 
@@ -229,36 +229,36 @@ static void add_present(struct vf64 *sum, struct vf64 x)
 
 /* --- update ------------------------------------------------------------------------------------------- */
 
-static struct window window_of(const struct model_state *st, const struct sample *s)
+static struct window window_of(const struct model_state *state, const struct sample *sample)
 {
-	if (!st->has_base[NEW_BASE])
+	if (!state->has_base[NEW_BASE])
 		return (struct window){0, NEW_BASE, true};
-	double since = (double)(s->time_ns - st->base_ns[NEW_BASE]) / 1e9;
-	if (since >= fmax(min_window_s, MIN_READINGS * (double)s->took_ns / 1e9))
+	double since = (double)(sample->time_ns - state->base_ns[NEW_BASE]) / 1e9;
+	if (since >= fmax(min_window_s, MIN_READINGS * (double)sample->took_ns / 1e9))
 		return (struct window){since, NEW_BASE, true};
-	if (!st->has_base[OLD_BASE])
+	if (!state->has_base[OLD_BASE])
 		return (struct window){0, NEW_BASE, false};
-	return (struct window){(double)(s->time_ns - st->base_ns[OLD_BASE]) / 1e9, OLD_BASE, false};
+	return (struct window){(double)(sample->time_ns - state->base_ns[OLD_BASE]) / 1e9, OLD_BASE, false};
 }
 
-static void vm_rates(struct model *m, struct past *now, const struct sample *s, size_t i,
-	const struct cpuset *online, const struct window *w)
+static void vm_rates(struct model *model, struct past *now, const struct sample *sample, size_t i,
+	const struct cpuset *online, const struct window *window)
 {
-	const struct vm_sample *vm = &s->vms[i];
-	struct vm_past *p = &now->vms[i];
-	struct vm_rate *r = &m->vms[i];
-	*r = (struct vm_rate){.first_seen_ns = p->first_seen_ns, .slot = p->slot, .birth = p->birth};
+	const struct vm_sample *vm = &sample->vms[i];
+	struct vm_past *past = &now->vms[i];
+	struct vm_rate *r = &model->vms[i];
+	*r = (struct vm_rate){.first_seen_ns = past->first_seen_ns, .slot = past->slot, .birth = past->birth};
 	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++) {
-		struct vcpu_rate *vr = &m->vcpus[k];
-		vcpu_rates(&now->vcpus[k], vr, vm, &s->vcpus[k], w, m->state->smooth_s);
-		vr->target = s->vcpus[k].allowed;
+		struct vcpu_rate *vr = &model->vcpus[k];
+		vcpu_rates(&now->vcpus[k], vr, vm, &sample->vcpus[k], window, model->state->smooth_s);
+		vr->target = sample->vcpus[k].allowed;
 		cpuset_and(&vr->target, online);
 		add_present(&r->cpu_pct, vr->usage_pct);
 		add_present(&r->wait_pct, vr->wait_pct);
 		add_present(&r->demand_pct, vr->demand_pct);
 	}
-	vm_counter_rates(p, r, vm, w);
-	guest_rates(&p->guest, r, &vm->mem, s->time_ns, s->wall_ns);
+	vm_counter_rates(past, r, vm, window);
+	guest_rates(&past->guest, r, &vm->mem, sample->time_ns, sample->wall_ns);
 }
 
 static bool same_group(const struct vm_sample *a, const struct vm_sample *b)
@@ -266,106 +266,108 @@ static bool same_group(const struct vm_sample *a, const struct vm_sample *b)
 	return a == b || (a->quota_group && a->quota_group == b->quota_group);
 }
 
-static void cap_vm(struct model *m, const struct vm_sample *vm, size_t i, double by)
+static void cap_vm(struct model *model, const struct vm_sample *vm, size_t i, double by)
 {
 	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++) {
-		m->vcpus[k].demand_pct.v *= by;
-		m->vcpus[k].capped = true;
+		model->vcpus[k].demand_pct.v *= by;
+		model->vcpus[k].capped = true;
 	}
-	m->vms[i].demand_pct.v *= by;
+	model->vms[i].demand_pct.v *= by;
 }
 
 /* Those from VM i on that share its cap want no more than that, however long their vCPUs wait for it. */
-static void cap_group(struct model *m, const struct sample *s, size_t i)
+static void cap_group(struct model *model, const struct sample *sample, size_t i)
 {
-	double wants = 0, ran = 0, most = s->vms[i].group_quota_pct.v;
-	for (size_t j = i; j < s->n_vms; j++) {
-		if (!same_group(&s->vms[j], &s->vms[i]))
+	double wants = 0, ran = 0, most = sample->vms[i].group_quota_pct.v;
+	for (size_t j = i; j < sample->n_vms; j++) {
+		if (!same_group(&sample->vms[j], &sample->vms[i]))
 			continue;
-		wants += vf64_or(m->vms[j].demand_pct, 0);
-		ran += vf64_or(m->vms[j].cpu_pct, 0);
+		wants += vf64_or(model->vms[j].demand_pct, 0);
+		ran += vf64_or(model->vms[j].cpu_pct, 0);
 	}
 	if (wants <= most && ran < .9 * most)
 		return;
-	for (size_t j = i; j < s->n_vms; j++)
-		if (same_group(&s->vms[j], &s->vms[i]))
-			cap_vm(m, &s->vms[j], j, wants > most ? most / wants : 1);
+	for (size_t j = i; j < sample->n_vms; j++)
+		if (same_group(&sample->vms[j], &sample->vms[i]))
+			cap_vm(model, &sample->vms[j], j, wants > most ? most / wants : 1);
 }
 
-static void cap_groups(struct model *m, const struct sample *s)
+static void cap_groups(struct model *model, const struct sample *sample)
 {
-	for (size_t i = 0; i < s->n_vms; i++) {
+	for (size_t i = 0; i < sample->n_vms; i++) {
 		size_t first = 0;
-		if (!vf64_has(s->vms[i].group_quota_pct))
+		if (!vf64_has(sample->vms[i].group_quota_pct))
 			continue;
-		while (!same_group(&s->vms[first], &s->vms[i]))
+		while (!same_group(&sample->vms[first], &sample->vms[i]))
 			first++;
 		if (first == i)
-			cap_group(m, s, i);
+			cap_group(model, sample, i);
 	}
 }
 
 /* Which pCPU each vCPU counts to, and what it is remembered for. */
-static void tally_vcpus(const struct model *m, struct past *now, const struct sample *s, struct tally *t)
+static void tally_vcpus(
+	const struct model *model, struct past *now, const struct sample *sample, struct tally *tally)
 {
-	for (size_t i = 0; i < s->n_vms; i++)
-		for (size_t k = s->vms[i].first_vcpu; k < s->vms[i].first_vcpu + s->vms[i].n_vcpus; k++) {
-			model_tally_vcpu(t, &s->vcpus[k], &m->vcpus[k], now->vcpus[k].pcpu);
-			now->vcpus[k].pcpu = model_vcpu_pcpu(&s->vcpus[k]);
+	for (size_t i = 0; i < sample->n_vms; i++)
+		for (size_t k = sample->vms[i].first_vcpu;
+			k < sample->vms[i].first_vcpu + sample->vms[i].n_vcpus; k++) {
+			model_tally_vcpu(tally, &sample->vcpus[k], &model->vcpus[k], now->vcpus[k].pcpu);
+			now->vcpus[k].pcpu = model_vcpu_pcpu(&sample->vcpus[k]);
 		}
 }
 
 /* A sample that named a VM twice has vCPUs that belong to none: they have no rates. */
-static void vcpus_without_vm(struct model *m, const struct sample *s)
+static void vcpus_without_vm(struct model *model, const struct sample *sample)
 {
 	size_t owned = 0;
-	for (size_t i = 0; i < s->n_vms; i++)
-		owned += s->vms[i].n_vcpus;
-	if (owned != s->n_vcpus)
-		memset(m->vcpus, 0, s->n_vcpus * sizeof *m->vcpus);
+	for (size_t i = 0; i < sample->n_vms; i++)
+		owned += sample->vms[i].n_vcpus;
+	if (owned != sample->n_vcpus)
+		memset(model->vcpus, 0, sample->n_vcpus * sizeof *model->vcpus);
 }
 
-static void base_advance(struct model_state *st, const struct sample *s, const struct window *w)
+static void base_advance(struct model_state *state, const struct sample *sample, const struct window *window)
 {
-	if (!w->advance)
+	if (!window->advance)
 		return;
-	st->base_ns[OLD_BASE] = st->base_ns[NEW_BASE];
-	st->has_base[OLD_BASE] = st->has_base[NEW_BASE];
-	st->base_ns[NEW_BASE] = s->time_ns;
-	st->has_base[NEW_BASE] = true;
+	state->base_ns[OLD_BASE] = state->base_ns[NEW_BASE];
+	state->has_base[OLD_BASE] = state->has_base[NEW_BASE];
+	state->base_ns[NEW_BASE] = sample->time_ns;
+	state->has_base[NEW_BASE] = true;
 }
 
-int model_update(struct model *m, const struct sample *s, struct err *e)
+int model_update(struct model *model, const struct sample *sample, struct err *err)
 {
-	struct model_state *st = m->state;
-	if (m->samples && s->time_ns <= m->time_ns)
-		return err_set(e, ERR_RUNTIME, "the sample is not later than the one before it");
-	if (!model_grow(m, s))
-		return err_set(e, ERR_NOMEM, "out of memory");
-	struct past *old = &st->past[st->last], *now = &st->past[!st->last];
-	struct window w = window_of(st, s);
-	struct tally t = {0};
+	struct model_state *state = model->state;
+	if (model->samples && sample->time_ns <= model->time_ns)
+		return err_set(err, ERR_RUNTIME, "the sample is not later than the one before it");
+	if (!model_grow(model, sample))
+		return err_set(err, ERR_NOMEM, "out of memory");
+	struct past *old = &state->past[state->last], *now = &state->past[!state->last];
+	struct window window = window_of(state, sample);
+	struct tally tally = {0};
 	struct cpuset online;
-	sample_online(s, &online);
-	vcpus_without_vm(m, s);
-	model_join_vms(st, old, now, s);
-	model_join_pcpus(old, now, s);
-	m->n_vms = s->n_vms;
-	m->n_vcpus = s->n_vcpus;
-	m->n_pcpus = s->host.n_pcpus;
-	for (size_t i = 0; i < s->n_vms; i++)
-		vm_rates(m, now, s, i, &online, &w);
-	cap_groups(m, s);
-	tally_vcpus(m, now, s, &t);
-	model_pcpu_rates(m, now, s, &t, &w);
-	model_host_rates(m, &w);
-	m->elapsed_s = m->samples ? (double)(s->time_ns - m->time_ns) / 1e9 : 0;
-	m->window_s = w.s;
-	m->time_ns = s->time_ns;
-	m->samples++;
-	m->n_slots = st->vcpu_slots.n;
-	m->n_vm_slots = st->vm_slots.n;
-	base_advance(st, s, &w);
-	st->last = !st->last;
+	sample_online(sample, &online);
+	vcpus_without_vm(model, sample);
+	model_join_vms(state, old, now, sample);
+	model_join_pcpus(old, now, sample);
+	model->n_vms = sample->n_vms;
+	model->n_vcpus = sample->n_vcpus;
+	model->n_pcpus = sample->host.n_pcpus;
+	for (size_t i = 0; i < sample->n_vms; i++)
+		vm_rates(model, now, sample, i, &online, &window);
+	cap_groups(model, sample);
+	tally_vcpus(model, now, sample, &tally);
+	model_pcpu_rates(model, now, sample, &tally, &window);
+	model_host_rates(model, &window);
+	model->elapsed_s = model->samples ? (double)(sample->time_ns - model->time_ns) / 1e9 : 0;
+	model->window_s = window.s;
+	model->time_ns = sample->time_ns;
+	model->samples++;
+	model->n_slots = state->vcpu_slots.n;
+	model->n_vm_slots = state->vm_slots.n;
+	base_advance(state, sample, &window);
+	state->last = !state->last;
 	return 0;
 }

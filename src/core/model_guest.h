@@ -17,8 +17,8 @@ struct guest_past {
 	double heard_age_s; /* how old it was then */
 };
 
-/* Fills age, used, movement and swapping in r and takes the sample in. */
-void guest_rates(
-	struct guest_past *p, struct vm_rate *r, const struct vm_memory *m, int64_t time_ns, int64_t wall_ns);
+/* Fills age, used, movement and swapping in rate and takes the sample in. */
+void guest_rates(struct guest_past *past, struct vm_rate *rate, const struct vm_memory *mem, int64_t time_ns,
+	int64_t wall_ns);
 
 #endif

@@ -6,138 +6,145 @@
 
 #include "model_priv.h"
 
-int model_vcpu_pcpu(const struct vcpu_sample *v)
+int model_vcpu_pcpu(const struct vcpu_sample *vcpu)
 {
-	if (v->affinity_avail == AVAIL_OK) {
-		int only = cpuset_first(&v->affinity);
-		if (only >= 0 && cpuset_next(&v->affinity, only) < 0)
+	if (vcpu->affinity_avail == AVAIL_OK) {
+		int only = cpuset_first(&vcpu->affinity);
+		if (only >= 0 && cpuset_next(&vcpu->affinity, only) < 0)
 			return only;
 	}
-	return vi64_has(v->pcpu) && v->pcpu.v >= 0 && v->pcpu.v < CPUSET_CPUS ? (int)v->pcpu.v : -1;
+	return vi64_has(vcpu->pcpu) && vcpu->pcpu.v >= 0 && vcpu->pcpu.v < CPUSET_CPUS ? (int)vcpu->pcpu.v
+										       : -1;
 }
 
-static struct vf64 busy_of(struct pcpu_past *p, const struct pcpu_sample *c, const struct window *w)
+static struct vf64 busy_of(
+	struct pcpu_past *past, const struct pcpu_sample *pcpu, const struct window *window)
 {
 	struct vi64 off = vi64_absent(AVAIL_OFFLINE);
-	struct vi64 busy_now = c->online ? c->busy_ns : off, idle_now = c->online ? c->idle_ns : off;
-	struct vf64 busy = model_growth(busy_now, p->busy, w), idle = model_growth(idle_now, p->idle, w);
-	model_remember(p->busy, busy_now, w);
-	model_remember(p->idle, idle_now, w);
+	struct vi64 busy_now = pcpu->online ? pcpu->busy_ns : off,
+		    idle_now = pcpu->online ? pcpu->idle_ns : off;
+	struct vf64 busy = model_growth(busy_now, past->busy, window),
+		    idle = model_growth(idle_now, past->idle, window);
+	model_remember(past->busy, busy_now, window);
+	model_remember(past->idle, idle_now, window);
 	if (!vf64_has(busy))
 		return busy;
-	double whole = vf64_has(idle) ? busy.v + idle.v : w->s * 1e9;
+	double whole = vf64_has(idle) ? busy.v + idle.v : window->s * 1e9;
 	return vf64_ok(whole > 0 ? fmin(100, 100 * busy.v / whole) : 0);
 }
 
-static struct vf64 steal_of(struct pcpu_past *p, const struct pcpu_sample *c, const struct window *w)
+static struct vf64 steal_of(
+	struct pcpu_past *past, const struct pcpu_sample *pcpu, const struct window *window)
 {
-	struct vi64 now = c->online ? c->steal_ns : vi64_absent(AVAIL_OFFLINE);
-	struct vf64 steal = model_growth(now, p->steal, w);
-	model_remember(p->steal, now, w);
-	return vf64_has(steal) ? vf64_ok(fmin(100, steal.v / w->s / 1e7)) : steal;
+	struct vi64 now = pcpu->online ? pcpu->steal_ns : vi64_absent(AVAIL_OFFLINE);
+	struct vf64 steal = model_growth(now, past->steal, window);
+	model_remember(past->steal, now, window);
+	return vf64_has(steal) ? vf64_ok(fmin(100, steal.v / window->s / 1e7)) : steal;
 }
 
 /* Must be called before the past of the vCPU learns its new pCPU. */
-void model_tally_vcpu(struct tally *t, const struct vcpu_sample *v, const struct vcpu_rate *r, int before)
+void model_tally_vcpu(
+	struct tally *tally, const struct vcpu_sample *vcpu, const struct vcpu_rate *rate, int before)
 {
-	int at = model_vcpu_pcpu(v);
+	int at = model_vcpu_pcpu(vcpu);
 	if (at < 0)
 		return;
-	t->n[at]++;
-	if (vf64_has(r->usage_pct))
-		t->ran[at] += r->usage_pct.v;
-	else if (r->usage_pct.avail == AVAIL_FIRST || r->usage_pct.avail == AVAIL_RESET)
-		cpuset_add(&t->newcomers, at);
-	if (vf64_has(r->demand_pct))
-		t->wants[at] += r->demand_pct.v;
+	tally->n[at]++;
+	if (vf64_has(rate->usage_pct))
+		tally->ran[at] += rate->usage_pct.v;
+	else if (rate->usage_pct.avail == AVAIL_FIRST || rate->usage_pct.avail == AVAIL_RESET)
+		cpuset_add(&tally->newcomers, at);
+	if (vf64_has(rate->demand_pct))
+		tally->wants[at] += rate->demand_pct.v;
 	bool moved = before >= 0 && before != at;
-	bool floats =
-		v->affinity_avail != AVAIL_OK || cpuset_next(&v->affinity, cpuset_first(&v->affinity)) >= 0;
+	bool floats = vcpu->affinity_avail != AVAIL_OK ||
+		      cpuset_next(&vcpu->affinity, cpuset_first(&vcpu->affinity)) >= 0;
 	if (moved)
-		cpuset_add(&t->unsure, before);
+		cpuset_add(&tally->unsure, before);
 	if (moved || floats)
-		cpuset_add(&t->unsure, at);
-	if (floats && v->affinity_avail == AVAIL_OK)
-		cpuset_or(&t->unsure, &v->affinity);
+		cpuset_add(&tally->unsure, at);
+	if (floats && vcpu->affinity_avail == AVAIL_OK)
+		cpuset_or(&tally->unsure, &vcpu->affinity);
 }
 
 /* Busy less what vCPUs ran there. Where vCPUs moved about in the window, one pCPU's share looks too big and
  * another's too small; only their sum is known, so the shares are scaled to it. */
-static double unsure_scale(const struct model *m, const struct sample *s, const struct tally *t)
+static double unsure_scale(const struct model *model, const struct sample *sample, const struct tally *tally)
 {
 	double sum = 0, apparent = 0;
-	for (size_t i = 0; i < m->n_pcpus; i++) {
-		int id = s->host.pcpus[i].id;
-		if (!cpuset_has(&t->unsure, id) || !vf64_has(m->pcpus[i].busy_pct))
+	for (size_t i = 0; i < model->n_pcpus; i++) {
+		int id = sample->host.pcpus[i].id;
+		if (!cpuset_has(&tally->unsure, id) || !vf64_has(model->pcpus[i].busy_pct))
 			continue;
-		double rest = m->pcpus[i].busy_pct.v - t->ran[id];
+		double rest = model->pcpus[i].busy_pct.v - tally->ran[id];
 		sum += rest;
 		apparent += fmax(0, rest);
 	}
 	return apparent > 0 ? fmax(0, sum) / apparent : 0;
 }
 
-static void background_of(struct pcpu_rate *r, struct pcpu_past *p, const struct tally *t, double scale,
-	const struct window *w, double smooth_s)
+static void background_of(struct pcpu_rate *rate, struct pcpu_past *past, const struct tally *tally,
+	double scale, const struct window *window, double smooth_s)
 {
-	if (!vf64_has(r->busy_pct)) {
-		r->background_pct = p->background_pct = vf64_absent(r->busy_pct.avail);
+	if (!vf64_has(rate->busy_pct)) {
+		rate->background_pct = past->background_pct = vf64_absent(rate->busy_pct.avail);
 		return;
 	}
-	double now = fmax(0, r->busy_pct.v - t->ran[p->id]);
-	if (cpuset_has(&t->unsure, p->id))
+	double now = fmax(0, rate->busy_pct.v - tally->ran[past->id]);
+	if (cpuset_has(&tally->unsure, past->id))
 		now *= scale;
 	/* A newcomer's time would pass for background, now and for as long as the average remembers. */
-	bool known = vf64_has(p->background_pct), newcomer = cpuset_has(&t->newcomers, p->id);
+	bool known = vf64_has(past->background_pct), newcomer = cpuset_has(&tally->newcomers, past->id);
 	if (!known && !newcomer)
-		p->background_pct = vf64_ok(now);
-	else if (known && !newcomer && w->advance)
-		p->background_pct.v += (1 - exp(-w->s / smooth_s)) * (now - p->background_pct.v);
-	r->background_pct = vf64_ok(vf64_or(p->background_pct, 0));
+		past->background_pct = vf64_ok(now);
+	else if (known && !newcomer && window->advance)
+		past->background_pct.v += (1 - exp(-window->s / smooth_s)) * (now - past->background_pct.v);
+	rate->background_pct = vf64_ok(vf64_or(past->background_pct, 0));
 }
 
-void model_pcpu_rates(struct model *m, struct past *now, const struct sample *s, const struct tally *t,
-	const struct window *w)
+void model_pcpu_rates(struct model *model, struct past *now, const struct sample *sample,
+	const struct tally *tally, const struct window *window)
 {
-	for (size_t i = 0; i < m->n_pcpus; i++) {
-		m->pcpus[i].busy_pct = busy_of(&now->pcpus[i], &s->host.pcpus[i], w);
-		m->pcpus[i].steal_pct = steal_of(&now->pcpus[i], &s->host.pcpus[i], w);
+	for (size_t i = 0; i < model->n_pcpus; i++) {
+		model->pcpus[i].busy_pct = busy_of(&now->pcpus[i], &sample->host.pcpus[i], window);
+		model->pcpus[i].steal_pct = steal_of(&now->pcpus[i], &sample->host.pcpus[i], window);
 	}
-	double scale = unsure_scale(m, s, t);
-	for (size_t i = 0; i < m->n_pcpus; i++) {
-		const struct pcpu_sample *c = &s->host.pcpus[i];
-		struct pcpu_rate *r = &m->pcpus[i];
-		enum avail why = w->s > 0 ? AVAIL_OK : AVAIL_FIRST;
-		if (!c->online)
+	double scale = unsure_scale(model, sample, tally);
+	for (size_t i = 0; i < model->n_pcpus; i++) {
+		const struct pcpu_sample *pcpu = &sample->host.pcpus[i];
+		struct pcpu_rate *rate = &model->pcpus[i];
+		enum avail why = window->s > 0 ? AVAIL_OK : AVAIL_FIRST;
+		if (!pcpu->online)
 			why = AVAIL_OFFLINE;
-		background_of(r, &now->pcpus[i], t, scale, w, m->state->smooth_s);
-		double rest = vf64_or(r->background_pct, 0);
-		r->n_vcpus = t->n[c->id];
-		r->load_pct = why == AVAIL_OK ? vf64_ok(t->ran[c->id]) : vf64_absent(why);
-		r->demand_pct = why == AVAIL_OK ? vf64_ok(t->wants[c->id] + rest) : vf64_absent(why);
+		background_of(rate, &now->pcpus[i], tally, scale, window, model->state->smooth_s);
+		double rest = vf64_or(rate->background_pct, 0);
+		rate->n_vcpus = tally->n[pcpu->id];
+		rate->load_pct = why == AVAIL_OK ? vf64_ok(tally->ran[pcpu->id]) : vf64_absent(why);
+		rate->demand_pct =
+			why == AVAIL_OK ? vf64_ok(tally->wants[pcpu->id] + rest) : vf64_absent(why);
 	}
 }
 
-void model_host_rates(struct model *m, const struct window *w)
+void model_host_rates(struct model *model, const struct window *window)
 {
 	double busy = 0, load = 0, squares = 0;
 	size_t n_busy = 0, n_load = 0;
-	for (size_t i = 0; i < m->n_pcpus; i++) {
-		const struct pcpu_rate *r = &m->pcpus[i];
-		if (vf64_has(r->busy_pct)) {
-			busy += r->busy_pct.v;
+	for (size_t i = 0; i < model->n_pcpus; i++) {
+		const struct pcpu_rate *rate = &model->pcpus[i];
+		if (vf64_has(rate->busy_pct)) {
+			busy += rate->busy_pct.v;
 			n_busy++;
 		}
-		if (vf64_has(r->load_pct)) {
-			load += r->load_pct.v;
+		if (vf64_has(rate->load_pct)) {
+			load += rate->load_pct.v;
 			n_load++;
 		}
 	}
 	double mean = n_load ? load / (double)n_load : 0;
-	for (size_t i = 0; i < m->n_pcpus; i++)
-		if (vf64_has(m->pcpus[i].load_pct))
-			squares += (m->pcpus[i].load_pct.v - mean) * (m->pcpus[i].load_pct.v - mean);
-	enum avail why = w->s <= 0 ? AVAIL_FIRST : AVAIL_UNSUPPORTED;
-	m->busy_pct = n_busy ? vf64_ok(busy / (double)n_busy) : vf64_absent(why);
-	m->load_stddev_pct = n_load ? vf64_ok(sqrt(squares / (double)n_load)) : vf64_absent(why);
+	for (size_t i = 0; i < model->n_pcpus; i++)
+		if (vf64_has(model->pcpus[i].load_pct))
+			squares += (model->pcpus[i].load_pct.v - mean) * (model->pcpus[i].load_pct.v - mean);
+	enum avail why = window->s <= 0 ? AVAIL_FIRST : AVAIL_UNSUPPORTED;
+	model->busy_pct = n_busy ? vf64_ok(busy / (double)n_busy) : vf64_absent(why);
+	model->load_stddev_pct = n_load ? vf64_ok(sqrt(squares / (double)n_load)) : vf64_absent(why);
 }

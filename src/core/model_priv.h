@@ -75,18 +75,20 @@ struct tally {
 
 /* model.c: growth of a counter over the window, absent with the reason; its present value becomes the past.
  */
-struct vf64 model_growth(struct vi64 now, const struct vi64 base[BASES], const struct window *w);
-void model_remember(struct vi64 base[BASES], struct vi64 now, const struct window *w);
+struct vf64 model_growth(struct vi64 now, const struct vi64 base[BASES], const struct window *window);
+void model_remember(struct vi64 base[BASES], struct vi64 now, const struct window *window);
 
 /* model_join.c: fills `now` with who is there, and what is known of them; slots of the gone are free again.
  */
-void model_join_vms(struct model_state *st, const struct past *old, struct past *now, const struct sample *s);
-void model_join_pcpus(const struct past *old, struct past *now, const struct sample *s);
+void model_join_vms(
+	struct model_state *state, const struct past *old, struct past *now, const struct sample *sample);
+void model_join_pcpus(const struct past *old, struct past *now, const struct sample *sample);
 
 /* model_pcpu.c. Must be called before the past of the vCPU learns its new pCPU. */
-void model_tally_vcpu(struct tally *t, const struct vcpu_sample *v, const struct vcpu_rate *r, int before);
-void model_pcpu_rates(struct model *m, struct past *now, const struct sample *s, const struct tally *t,
-	const struct window *w);
-void model_host_rates(struct model *m, const struct window *w);
+void model_tally_vcpu(
+	struct tally *tally, const struct vcpu_sample *vcpu, const struct vcpu_rate *rate, int before);
+void model_pcpu_rates(struct model *model, struct past *now, const struct sample *sample,
+	const struct tally *tally, const struct window *window);
+void model_host_rates(struct model *model, const struct window *window);
 
 #endif

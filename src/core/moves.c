@@ -15,16 +15,16 @@
 /* How long it is asked where a guest is, and how often; an abort may come too early to be taken. */
 enum { AGAIN_S = 1, CHECKS_S = 60 };
 
-bool moves_init(struct moves *ms, size_t n)
+bool moves_init(struct moves *moves, size_t n)
 {
-	*ms = (struct moves){.list = calloc(n + 1, sizeof *ms->list), .n = n};
-	return ms->list != NULL;
+	*moves = (struct moves){.list = calloc(n + 1, sizeof *moves->list), .n = n};
+	return moves->list != NULL;
 }
 
-void moves_done(struct moves *ms)
+void moves_done(struct moves *moves)
 {
-	free(ms->list);
-	*ms = (struct moves){.list = NULL};
+	free(moves->list);
+	*moves = (struct moves){.list = NULL};
 }
 
 bool moves_copy(struct moves *to, const struct moves *from)
@@ -38,102 +38,102 @@ bool moves_copy(struct moves *to, const struct moves *from)
 	return true;
 }
 
-const struct move *moves_now(const struct moves *ms)
+const struct move *moves_now(const struct moves *moves)
 {
-	return ms->at < ms->n ? &ms->list[ms->at] : NULL;
+	return moves->at < moves->n ? &moves->list[moves->at] : NULL;
 }
 
-static struct move *in_state(struct moves *ms, enum move_state s)
+static struct move *in_state(struct moves *moves, enum move_state state)
 {
-	return ms->at < ms->n && ms->list[ms->at].state == s ? &ms->list[ms->at] : NULL;
+	return moves->at < moves->n && moves->list[moves->at].state == state ? &moves->list[moves->at] : NULL;
 }
 
 /* The rest is left as it is. */
-static void stop(struct moves *ms)
+static void stop(struct moves *moves)
 {
-	for (; ms->at < ms->n; ms->at++)
-		if (ms->list[ms->at].state == MOVE_WAITS)
-			ms->list[ms->at].state = MOVE_NOT_BEGUN;
+	for (; moves->at < moves->n; moves->at++)
+		if (moves->list[moves->at].state == MOVE_WAITS)
+			moves->list[moves->at].state = MOVE_NOT_BEGUN;
 }
 
-static void settle(struct moves *ms, struct move *m, enum move_state s, const char *why)
+static void settle(struct moves *moves, struct move *move, enum move_state state, const char *why)
 {
-	m->state = s;
-	snprintf(m->why, sizeof m->why, "%s", why);
-	ms->at++;
-	if (s != MOVE_DONE)
-		stop(ms);
+	move->state = state;
+	snprintf(move->why, sizeof move->why, "%s", why);
+	moves->at++;
+	if (state != MOVE_DONE)
+		stop(moves);
 }
 
-enum moves_order moves_next(struct moves *ms, int64_t now_ns)
+enum moves_order moves_next(struct moves *moves, int64_t now_ns)
 {
-	struct move *m = ms->at < ms->n ? &ms->list[ms->at] : NULL;
-	if (m && m->state == MOVE_WAITS) {
-		if (ms->abort)
-			stop(ms);
+	struct move *move = moves->at < moves->n ? &moves->list[moves->at] : NULL;
+	if (move && move->state == MOVE_WAITS) {
+		if (moves->abort)
+			stop(moves);
 		else
-			m->state = MOVE_LOOKS;
-		return ms->abort ? ORDER_END : ORDER_TELL;
+			move->state = MOVE_LOOKS;
+		return moves->abort ? ORDER_END : ORDER_TELL;
 	}
-	if (m && m->state == MOVE_LOOKS)
+	if (move && move->state == MOVE_LOOKS)
 		return ORDER_LOOK;
-	bool acts = m && (m->state == MOVE_CHECKS || (m->state == MOVE_RUNS && ms->abort));
-	if (!acts || now_ns < ms->due_ns)
-		return m ? ORDER_WAIT : ORDER_END;
-	if (m->state == MOVE_CHECKS && ms->abort && ms->goes_on) {
-		ms->goes_on = false; /* told, and looked at again */
+	bool acts = move && (move->state == MOVE_CHECKS || (move->state == MOVE_RUNS && moves->abort));
+	if (!acts || now_ns < moves->due_ns)
+		return move ? ORDER_WAIT : ORDER_END;
+	if (move->state == MOVE_CHECKS && moves->abort && moves->goes_on) {
+		moves->goes_on = false; /* told, and looked at again */
 		return ORDER_ABORT;
 	}
-	ms->due_ns = now_ns + AGAIN_S * SECOND;
-	return m->state == MOVE_RUNS ? ORDER_ABORT : ORDER_FIND;
+	moves->due_ns = now_ns + AGAIN_S * SECOND;
+	return move->state == MOVE_RUNS ? ORDER_ABORT : ORDER_FIND;
 }
 
-void moves_looked(struct moves *ms, const struct move_look *look, int64_t now_ns)
+void moves_looked(struct moves *moves, const struct move_look *look, int64_t now_ns)
 {
-	struct move *m = in_state(ms, MOVE_LOOKS);
+	struct move *move = in_state(moves, MOVE_LOOKS);
 	char why[MOVE_TEXT];
-	if (!m)
+	if (!move)
 		return;
-	if (ms->abort) {
-		m->state = MOVE_WAITS;
-		stop(ms);
-	} else if (move_refusal(m, look, why, sizeof why)) {
-		settle(ms, m, MOVE_FAILED, why);
+	if (moves->abort) {
+		move->state = MOVE_WAITS;
+		stop(moves);
+	} else if (move_refusal(move, look, why, sizeof why)) {
+		settle(moves, move, MOVE_FAILED, why);
 	} else {
-		m->state = MOVE_RUNS;
-		m->began_ns = now_ns;
-		m->persistent = look->persistent;
-		m->autostart = look->autostart;
-		memcpy(m->resource, look->resource, sizeof m->resource);
-		memcpy(m->node, look->node, sizeof m->node);
-		ms->due_ns = 0;
+		move->state = MOVE_RUNS;
+		move->began_ns = now_ns;
+		move->persistent = look->persistent;
+		move->autostart = look->autostart;
+		memcpy(move->resource, look->resource, sizeof move->resource);
+		memcpy(move->node, look->node, sizeof move->node);
+		moves->due_ns = 0;
 	}
 }
 
-void moves_progress(struct moves *ms, const struct move_progress *p)
+void moves_progress(struct moves *moves, const struct move_progress *progress)
 {
-	struct move *m = in_state(ms, MOVE_RUNS);
-	if (m)
-		m->progress = *p;
+	struct move *move = in_state(moves, MOVE_RUNS);
+	if (move)
+		move->progress = *progress;
 }
 
-void moves_ended(struct moves *ms, const char *error, int64_t now_ns)
+void moves_ended(struct moves *moves, const char *error, int64_t now_ns)
 {
-	struct move *m = in_state(ms, MOVE_RUNS);
-	if (!m)
+	struct move *move = in_state(moves, MOVE_RUNS);
+	if (!move)
 		return;
-	m->state = MOVE_CHECKS;
-	m->ended_ns = ms->checks_ns = now_ns;
-	ms->goes_on = false;
-	ms->due_ns = 0;
-	snprintf(ms->said, sizeof ms->said, "%s", error ? error : "");
+	move->state = MOVE_CHECKS;
+	move->ended_ns = moves->checks_ns = now_ns;
+	moves->goes_on = false;
+	moves->due_ns = 0;
+	snprintf(moves->said, sizeof moves->said, "%s", error ? error : "");
 }
 
-void moves_abort(struct moves *ms)
+void moves_abort(struct moves *moves)
 {
-	if (!ms->abort)
-		ms->due_ns = 0;
-	ms->abort = true;
+	if (!moves->abort)
+		moves->due_ns = 0;
+	moves->abort = true;
 }
 
 /* ---- what came of it ---- */
@@ -143,41 +143,44 @@ struct names {
 	char from[160], to[160], said[MOVE_TEXT];
 };
 
-static void names_of(struct names *x, const struct moves *ms, const struct move *m)
+static void names_of(struct names *names, const struct moves *moves, const struct move *move)
 {
-	text_escape(x->from, sizeof x->from, m->from.name);
-	text_escape(x->to, sizeof x->to, m->to.name);
-	text_safe(x->said, sizeof x->said, ms->said);
+	text_escape(names->from, sizeof names->from, move->from.name);
+	text_escape(names->to, sizeof names->to, move->to.name);
+	text_safe(names->said, sizeof names->said, moves->said);
 }
 
-static void stays(struct moves *ms, struct move *m, const struct names *x, const char *note)
+static void stays(struct moves *moves, struct move *move, const struct names *names, const char *note)
 {
 	char why[MOVE_TEXT], advice[140];
-	if (ms->abort) {
-		snprintf(why, sizeof why, "the guest runs on at %.150s%s%.300s", x->from, *note ? "; " : "",
-			note);
-		settle(ms, m, MOVE_ABORTED, why);
+	if (moves->abort) {
+		snprintf(why, sizeof why, "the guest runs on at %.150s%s%.300s", names->from,
+			*note ? "; " : "", note);
+		settle(moves, move, MOVE_ABORTED, why);
 		return;
 	}
-	move_advice(m, ms->said, advice, sizeof advice);
+	move_advice(move, moves->said, advice, sizeof advice);
 	snprintf(why, sizeof why, "%.500s; the guest runs on at %.150s%s%.150s%s%s",
-		*x->said ? x->said : "the migration ended without moving it", x->from, *note ? "; " : "",
-		note, *advice ? ": " : "", advice);
-	settle(ms, m, MOVE_FAILED, why);
+		*names->said ? names->said : "the migration ended without moving it", names->from,
+		*note ? "; " : "", note, *advice ? ": " : "", advice);
+	settle(moves, move, MOVE_FAILED, why);
 }
 
-static void arrived(struct moves *ms, struct move *m, const struct move_found *f, const struct names *x)
+static void arrived(
+	struct moves *moves, struct move *move, const struct move_found *found, const struct names *names)
 {
 	char why[MOVE_TEXT] = "";
-	m->progress = f->progress;
-	if (*x->said)
-		snprintf(why, sizeof why, "it said \"%.500s\", but the guest runs at %.150s", x->said, x->to);
+	move->progress = found->progress;
+	if (*names->said)
+		snprintf(why, sizeof why, "it said \"%.500s\", but the guest runs at %.150s", names->said,
+			names->to);
 	size_t n = strlen(why);
-	snprintf(why + n, sizeof why - n, "%s%.300s", n && *f->note ? "; " : "", f->note);
-	settle(ms, m, MOVE_DONE, why);
+	snprintf(why + n, sizeof why - n, "%s%.300s", n && *found->note ? "; " : "", found->note);
+	settle(moves, move, MOVE_DONE, why);
 }
 
-static void lost(struct moves *ms, struct move *m, const struct move_found *f, const struct names *x)
+static void lost(
+	struct moves *moves, struct move *move, const struct move_found *found, const struct names *names)
 {
 	static const char *const words[] = {[PLACE_UNKNOWN] = "does not tell",
 		[PLACE_ABSENT] = "does not have it",
@@ -185,23 +188,25 @@ static void lost(struct moves *ms, struct move *m, const struct move_found *f, c
 	char why[MOVE_TEXT];
 	snprintf(why, sizeof why,
 		"%.150s %s, %.150s %s%s%.300s: look there (virsh list --all) before anything is started by hand",
-		x->from, words[f->from], x->to, words[f->to], *x->said ? "; " : "", x->said);
-	settle(ms, m, MOVE_UNKNOWN, why);
+		names->from, words[found->from], names->to, words[found->to], *names->said ? "; " : "",
+		names->said);
+	settle(moves, move, MOVE_UNKNOWN, why);
 }
 
-void moves_found(struct moves *ms, const struct move_found *f, int64_t now_ns)
+void moves_found(struct moves *moves, const struct move_found *found, int64_t now_ns)
 {
-	struct move *m = in_state(ms, MOVE_CHECKS);
-	struct names x;
-	if (!m)
+	struct move *move = in_state(moves, MOVE_CHECKS);
+	struct names names;
+	if (!move)
 		return;
-	names_of(&x, ms, m);
-	ms->goes_on = f->busy;
-	bool known = f->from != PLACE_UNKNOWN && f->to != PLACE_UNKNOWN, one = f->from != f->to;
-	if (known && one && !f->busy && f->to == PLACE_ACTIVE)
-		arrived(ms, m, f, &x);
-	else if (known && one && !f->busy)
-		stays(ms, m, &x, f->note);
-	else if (now_ns - ms->checks_ns >= CHECKS_S * SECOND)
-		lost(ms, m, f, &x);
+	names_of(&names, moves, move);
+	moves->goes_on = found->busy;
+	bool known = found->from != PLACE_UNKNOWN && found->to != PLACE_UNKNOWN,
+	     one = found->from != found->to;
+	if (known && one && !found->busy && found->to == PLACE_ACTIVE)
+		arrived(moves, move, found, &names);
+	else if (known && one && !found->busy)
+		stays(moves, move, &names, found->note);
+	else if (now_ns - moves->checks_ns >= CHECKS_S * SECOND)
+		lost(moves, move, found, &names);
 }

@@ -54,22 +54,23 @@ static const char *bound_by(uint32_t flags)
 }
 
 /* The target keeps what a plan keeps of a host for itself. */
-static bool lacks_room(const struct move *m, const struct move_look *l, char *buf, size_t len)
+static bool lacks_room(const struct move *move, const struct move_look *look, char *buf, size_t len)
 {
 	char to[160], room[16], need[16], keeps[16];
-	text_escape(to, sizeof to, m->to.name);
-	if (l->needs.n_pages) /* its memory is not of what is available, but of huge pages, which were counted
-			       */
+	text_escape(to, sizeof to, move->to.name);
+	if (look->needs.n_pages) /* its memory is not of what is available, but of huge pages, which were
+				  * counted
+				  */
 		return false;
-	if (!vi64_has(l->room_kib) || !vi64_has(l->total_kib) || !vi64_has(l->memory_kib)) {
+	if (!vi64_has(look->room_kib) || !vi64_has(look->total_kib) || !vi64_has(look->memory_kib)) {
 		snprintf(buf, len, "%s does not tell how much memory it has", to);
 		return true;
 	}
-	int64_t own = l->total_kib.v / FLEET_RESERVE_PART;
-	if (l->room_kib.v - own >= l->memory_kib.v)
+	int64_t own = look->total_kib.v / FLEET_RESERVE_PART;
+	if (look->room_kib.v - own >= look->memory_kib.v)
 		return false;
-	text_kib(room, sizeof room, l->room_kib.v);
-	text_kib(need, sizeof need, l->memory_kib.v);
+	text_kib(room, sizeof room, look->room_kib.v);
+	text_kib(need, sizeof need, look->memory_kib.v);
 	text_kib(keeps, sizeof keeps, own);
 	snprintf(buf, len,
 		"%s is full: %s available now, %s of it for itself, and the guest has %s; plan anew", to,
@@ -77,43 +78,43 @@ static bool lacks_room(const struct move *m, const struct move_look *l, char *bu
 	return true;
 }
 
-static const char *not_as_planned(const struct move_look *l)
+static const char *not_as_planned(const struct move_look *look)
 {
-	if (!l->found)
+	if (!look->found)
 		return "is no longer there; plan anew";
-	if (!l->running)
+	if (!look->running)
 		return "does not run any more; plan anew";
-	if (l->job)
+	if (look->job)
 		return "has a job running (migration, backup, snapshot); try again when it has ended";
-	return l->excluded ? "is not among the VMs that vmtop may steer (steer of the config)" : NULL;
+	return look->excluded ? "is not among the VMs that vmtop may steer (steer of the config)" : NULL;
 }
 
-bool move_refusal(const struct move *m, const struct move_look *l, char *buf, size_t len)
+bool move_refusal(const struct move *move, const struct move_look *look, char *buf, size_t len)
 {
 	char from[160], to[160], text[MOVE_TEXT];
-	const char *not = not_as_planned(l), *bound = bound_by(l->flags);
-	text_escape(from, sizeof from, m->from.name);
-	text_escape(to, sizeof to, m->to.name);
-	text_safe(text, sizeof text, *l->error ? l->error : l->owner);
-	if (*l->error)
+	const char *not = not_as_planned(look), *bound = bound_by(look->flags);
+	text_escape(from, sizeof from, move->from.name);
+	text_escape(to, sizeof to, move->to.name);
+	text_safe(text, sizeof text, *look->error ? look->error : look->owner);
+	if (*look->error)
 		snprintf(buf, len, "%s; nothing was begun", text);
 	else if (not )
 		snprintf(buf, len, "on %s the guest %s", from, not );
-	else if (*l->owner)
+	else if (*look->owner)
 		snprintf(buf, len, "%s", text);
 	else if (bound)
 		snprintf(buf, len, "%s", bound);
-	else if (!*m->to.peer && !*l->resource)
+	else if (!*move->to.peer && !*look->resource)
 		snprintf(buf, len,
 			"%s is known by a URI that only its own host can use: give the one that %s reaches it by as "
 			"peer in section [fleet]",
 			to, from);
-	else if (l->exists)
+	else if (look->exists)
 		snprintf(buf, len,
 			"%s has a guest of this UUID or name already: remove that one there, if it is left over",
 			to);
 	else
-		return move_unfit(m, &l->needs, buf, len) || lacks_room(m, l, buf, len);
+		return move_unfit(move, &look->needs, buf, len) || lacks_room(move, look, buf, len);
 	return true;
 }
 
@@ -149,9 +150,9 @@ static const struct {
 	{"machine type", "both hosts need the same QEMU machine type; update the older one"},
 };
 
-void move_advice(const struct move *m, const char *error, char *buf, size_t len)
+void move_advice(const struct move *move, const char *error, char *buf, size_t len)
 {
-	(void)m;
+	(void)move;
 	buf[0] = '\0';
 	for (size_t i = 0; i < sizeof advices / sizeof *advices && !buf[0]; i++)
 		if (strstr(error, advices[i].part))
@@ -171,12 +172,12 @@ void move_options(bool persistent, char *buf, size_t len)
 #undef ADD
 }
 
-void move_title(const struct move *m, char *buf, size_t len)
+void move_title(const struct move *move, char *buf, size_t len)
 {
 	char vm[3 * VM_NAME_BYTES], from[3 * FLEET_NAME], to[3 * FLEET_NAME];
-	text_escape(vm, sizeof vm, m->vm);
-	text_escape(from, sizeof from, m->from.name);
-	text_escape(to, sizeof to, m->to.name);
+	text_escape(vm, sizeof vm, move->vm);
+	text_escape(from, sizeof from, move->from.name);
+	text_escape(to, sizeof to, move->to.name);
 	snprintf(buf, len, "%s: %s -> %s", vm, from, to);
 }
 
@@ -185,34 +186,36 @@ static double seconds(int64_t ns)
 	return (double)ns / 1e9;
 }
 
-static void running_text(const struct move *m, int64_t now_ns, char *buf, size_t len)
+static void running_text(const struct move *move, int64_t now_ns, char *buf, size_t len)
 {
-	const struct move_progress *p = &m->progress;
+	const struct move_progress *progress = &move->progress;
 	/* It may have begun since the clock was read. */
-	double took = seconds(now_ns > m->began_ns ? now_ns - m->began_ns : 0);
-	bool hard = took > 10 && vf64_has(p->dirty_mib_s) && vf64_has(p->sent_mib_s) &&
-		    p->dirty_mib_s.v >= p->sent_mib_s.v;
-	int n = snprintf(buf, len, "running %.1f s%s", took, *m->resource ? ", by Pacemaker" : "");
-	if (vf64_has(p->pct) && vf64_has(p->left_mib))
-		n += snprintf(buf + n, len - (size_t)n, ", %.0f %%, %.0f MiB left", p->pct.v, p->left_mib.v);
+	double took = seconds(now_ns > move->began_ns ? now_ns - move->began_ns : 0);
+	bool hard = took > 10 && vf64_has(progress->dirty_mib_s) && vf64_has(progress->sent_mib_s) &&
+		    progress->dirty_mib_s.v >= progress->sent_mib_s.v;
+	int n = snprintf(buf, len, "running %.1f s%s", took, *move->resource ? ", by Pacemaker" : "");
+	if (vf64_has(progress->pct) && vf64_has(progress->left_mib))
+		n += snprintf(buf + n, len - (size_t)n, ", %.0f %%, %.0f MiB left", progress->pct.v,
+			progress->left_mib.v);
 	if (hard)
 		snprintf(buf + n, len - (size_t)n,
 			"; the guest writes %.0f MiB/s and %.0f are sent: it may not end by itself",
-			p->dirty_mib_s.v, p->sent_mib_s.v);
+			progress->dirty_mib_s.v, progress->sent_mib_s.v);
 }
 
-static void done_text(const struct move *m, char *buf, size_t len)
+static void done_text(const struct move *move, char *buf, size_t len)
 {
-	const struct move_progress *p = &m->progress;
+	const struct move_progress *progress = &move->progress;
 	int n = snprintf(buf, len, "done in %.1f s",
-		vf64_has(p->took_ms) ? p->took_ms.v / 1e3 : seconds(m->ended_ns - m->began_ns));
-	if (vf64_has(p->downtime_ms))
-		n += snprintf(buf + n, len - (size_t)n, ", downtime %.0f ms", p->downtime_ms.v);
-	if (*m->why)
-		snprintf(buf + n, len - (size_t)n, "; %s", m->why);
+		vf64_has(progress->took_ms) ? progress->took_ms.v / 1e3
+					    : seconds(move->ended_ns - move->began_ns));
+	if (vf64_has(progress->downtime_ms))
+		n += snprintf(buf + n, len - (size_t)n, ", downtime %.0f ms", progress->downtime_ms.v);
+	if (*move->why)
+		snprintf(buf + n, len - (size_t)n, "; %s", move->why);
 }
 
-void move_text(const struct move *m, int64_t now_ns, char *buf, size_t len)
+void move_text(const struct move *move, int64_t now_ns, char *buf, size_t len)
 {
 	static const char *const words[MOVE_STATE_COUNT] = {[MOVE_WAITS] = "waits",
 		[MOVE_LOOKS] = "looks again",
@@ -221,34 +224,35 @@ void move_text(const struct move *m, int64_t now_ns, char *buf, size_t len)
 		[MOVE_ABORTED] = "aborted",
 		[MOVE_UNKNOWN] = "not known",
 		[MOVE_NOT_BEGUN] = "not begun"};
-	if (m->state == MOVE_RUNS)
-		running_text(m, now_ns, buf, len);
-	else if (m->state == MOVE_DONE)
-		done_text(m, buf, len);
+	if (move->state == MOVE_RUNS)
+		running_text(move, now_ns, buf, len);
+	else if (move->state == MOVE_DONE)
+		done_text(move, buf, len);
 	else
-		snprintf(buf, len, "%s%s%s", words[m->state], *m->why ? ": " : "", m->why);
+		snprintf(buf, len, "%s%s%s", words[move->state], *move->why ? ": " : "", move->why);
 }
 
-size_t moves_count(const struct moves *ms, enum move_state s)
+size_t moves_count(const struct moves *moves, enum move_state state)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < ms->n; i++)
-		n += ms->list[i].state == s;
+	for (size_t i = 0; i < moves->n; i++)
+		n += moves->list[i].state == state;
 	return n;
 }
 
-void moves_text(const struct moves *ms, char *buf, size_t len)
+void moves_text(const struct moves *moves, char *buf, size_t len)
 {
 	static const struct {
 		enum move_state state;
 		const char *words;
 	} rest[] = {{MOVE_FAILED, "failed"}, {MOVE_ABORTED, "aborted"}, {MOVE_UNKNOWN, "not known"},
 		{MOVE_NOT_BEGUN, "not begun"}};
-	size_t done = moves_count(ms, MOVE_DONE);
-	int n = done == ms->n ? snprintf(buf, len, "%zu move%s done", done, text_s(done))
-			      : snprintf(buf, len, "%zu of %zu move%s done", done, ms->n, text_s(ms->n));
+	size_t done = moves_count(moves, MOVE_DONE);
+	int n = done == moves->n
+			? snprintf(buf, len, "%zu move%s done", done, text_s(done))
+			: snprintf(buf, len, "%zu of %zu move%s done", done, moves->n, text_s(moves->n));
 	for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) {
-		size_t k = moves_count(ms, rest[i].state);
+		size_t k = moves_count(moves, rest[i].state);
 		if (k && (size_t)n < len)
 			n += snprintf(buf + n, len - (size_t)n, ", %zu %s", k, rest[i].words);
 	}

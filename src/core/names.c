@@ -32,7 +32,7 @@ const char *mem_policy_help(enum mem_policy_id p)
 	return NAME_OF(helps, p);
 }
 
-const char *granularity_name(enum granularity g)
+const char *granularity_name(enum granularity granularity)
 {
 	static const char *const names[] = {
 		[GRAN_AUTO] = "auto",
@@ -41,10 +41,10 @@ const char *granularity_name(enum granularity g)
 		[GRAN_LLC] = "llc",
 		[GRAN_NODE] = "node",
 	};
-	return NAME_OF(names, g);
+	return NAME_OF(names, granularity);
 }
 
-const char *log_kind_name(enum log_kind k)
+const char *log_kind_name(enum log_kind kind)
 {
 	static const char *const names[] = {
 		[LOG_ACTION] = "action",
@@ -53,10 +53,10 @@ const char *log_kind_name(enum log_kind k)
 		[LOG_ERROR] = "error",
 		[LOG_MARK] = "mark",
 	};
-	return NAME_OF(names, k);
+	return NAME_OF(names, kind);
 }
 
-const char *claim_state_name(enum claim_state s)
+const char *claim_state_name(enum claim_state state)
 {
 	static const char *const names[] = {
 		[CLAIM_NONE] = "none",
@@ -67,12 +67,12 @@ const char *claim_state_name(enum claim_state s)
 		[CLAIM_OTHER] = "other",
 		[CLAIM_DENIED] = "denied",
 	};
-	return NAME_OF(names, s);
+	return NAME_OF(names, state);
 }
 
-const char *memory_state_name(enum host_mem_state s)
+const char *memory_state_name(enum host_mem_state state)
 {
 	static const char *const names[] = {
 		[HOST_MEM_OK] = "ok", [HOST_MEM_SOFT] = "soft", [HOST_MEM_HARD] = "hard"};
-	return NAME_OF(names, s);
+	return NAME_OF(names, state);
 }

@@ -21,72 +21,74 @@ void *origin_create(const struct config *cfg)
 
 void origin_destroy(void *state)
 {
-	struct origin *o = state;
-	if (!o)
+	struct origin *origin = state;
+	if (!origin)
 		return;
-	free(o->load);
-	free(o->assigned);
-	free(o->open);
-	free(o->items);
-	free(o->to);
-	free(o->moves);
-	free(o);
+	free(origin->load);
+	free(origin->assigned);
+	free(origin->open);
+	free(origin->items);
+	free(origin->to);
+	free(origin->moves);
+	free(origin);
 }
 
-double origin_stddev(const struct origin *o, double *mean)
+double origin_stddev(const struct origin *origin, double *mean)
 {
 	double sum = 0, squares = 0;
-	for (size_t i = 0; i < o->n_open; i++)
-		sum += o->load[o->open[i]];
-	*mean = o->n_open ? sum / (double)o->n_open : 0;
-	for (size_t i = 0; i < o->n_open; i++)
-		squares += (o->load[o->open[i]] - *mean) * (o->load[o->open[i]] - *mean);
-	return o->n_open ? sqrt(squares / (double)o->n_open) : 0;
+	for (size_t i = 0; i < origin->n_open; i++)
+		sum += origin->load[origin->open[i]];
+	*mean = origin->n_open ? sum / (double)origin->n_open : 0;
+	for (size_t i = 0; i < origin->n_open; i++)
+		squares += (origin->load[origin->open[i]] - *mean) * (origin->load[origin->open[i]] - *mean);
+	return origin->n_open ? sqrt(squares / (double)origin->n_open) : 0;
 }
 
 /* Where nobody may go nothing can be evened out. Where nobody may be moved at all, all units count. */
-static void find_open(struct origin *o, const struct place_problem *p)
+static void find_open(struct origin *origin, const struct place_problem *prob)
 {
-	o->n_open = 0;
-	for (size_t u = 0; u < p->n_units; u++)
-		if (!p->units[u].shut)
-			o->open[o->n_open++] = u;
-	for (size_t u = 0; !o->n_open && u < p->n_units; u++)
-		o->open[u] = u;
-	o->n_open = o->n_open ? o->n_open : p->n_units;
+	origin->n_open = 0;
+	for (size_t u = 0; u < prob->n_units; u++)
+		if (!prob->units[u].shut)
+			origin->open[origin->n_open++] = u;
+	for (size_t u = 0; !origin->n_open && u < prob->n_units; u++)
+		origin->open[u] = u;
+	origin->n_open = origin->n_open ? origin->n_open : prob->n_units;
 }
 
-static bool has_unit(const struct place_problem *p, int unit)
+static bool has_unit(const struct place_problem *prob, int unit)
 {
-	return unit >= 0 && (size_t)unit < p->n_units;
+	return unit >= 0 && (size_t)unit < prob->n_units;
 }
 
-bool origin_allowed(const struct place_task *t, size_t unit)
+bool origin_allowed(const struct place_task *task, size_t unit)
 {
-	return !t->allowed || cpuset_has(t->allowed, (int)unit);
+	return !task->allowed || cpuset_has(task->allowed, (int)unit);
 }
 
-int origin_begin(struct origin *o, const struct place_problem *p, struct place_result *out, double *mean)
+int origin_begin(
+	struct origin *origin, const struct place_problem *prob, struct place_result *out, double *mean)
 {
-	if (!array_grow(&o->load, &o->cap_load, p->n_units, sizeof *o->load) ||
-		!array_grow(&o->assigned, &o->cap_assigned, p->n_units, sizeof *o->assigned) ||
-		!array_grow(&o->open, &o->cap_open, p->n_units, sizeof *o->open) ||
-		!array_grow(&o->items, &o->cap_items, p->n_tasks, sizeof *o->items) ||
-		!array_grow(&o->to, &o->cap_to, p->n_tasks, sizeof *o->to) ||
-		!array_grow(&o->moves, &o->cap_moves, p->n_tasks, sizeof *o->moves))
+	if (!array_grow(&origin->load, &origin->cap_load, prob->n_units, sizeof *origin->load) ||
+		!array_grow(
+			&origin->assigned, &origin->cap_assigned, prob->n_units, sizeof *origin->assigned) ||
+		!array_grow(&origin->open, &origin->cap_open, prob->n_units, sizeof *origin->open) ||
+		!array_grow(&origin->items, &origin->cap_items, prob->n_tasks, sizeof *origin->items) ||
+		!array_grow(&origin->to, &origin->cap_to, prob->n_tasks, sizeof *origin->to) ||
+		!array_grow(&origin->moves, &origin->cap_moves, prob->n_tasks, sizeof *origin->moves))
 		return -1;
-	o->n_items = o->n_moves = 0;
-	for (size_t i = 0; i < p->n_units; i++)
-		o->load[i] = 0;
-	for (size_t i = 0; i < p->n_tasks; i++) {
-		o->to[i] = -1;
-		if (has_unit(p, p->tasks[i].unit))
-			o->load[p->tasks[i].unit] += p->tasks[i].usage_pct;
+	origin->n_items = origin->n_moves = 0;
+	for (size_t i = 0; i < prob->n_units; i++)
+		origin->load[i] = 0;
+	for (size_t i = 0; i < prob->n_tasks; i++) {
+		origin->to[i] = -1;
+		if (has_unit(prob, prob->tasks[i].unit))
+			origin->load[prob->tasks[i].unit] += prob->tasks[i].usage_pct;
 	}
-	find_open(o, p);
-	double sd = origin_stddev(o, mean);
+	find_open(origin, prob);
+	double sd = origin_stddev(origin, mean);
 	*out = (struct place_result){
-		.moves = o->moves, .stddev_pct = sd, .after_pct = sd, .found_pct = -1, .bound_pct = -1};
+		.moves = origin->moves, .stddev_pct = sd, .after_pct = sd, .found_pct = -1, .bound_pct = -1};
 	return 0;
 }
 
@@ -98,101 +100,103 @@ static int by_usage(const void *a, const void *b)
 	return (x->first > y->first) - (x->first < y->first);
 }
 
-void origin_sort(struct origin *o)
+void origin_sort(struct origin *origin)
 {
-	if (o->n_items)
-		qsort(o->items, o->n_items, sizeof *o->items, by_usage);
+	if (origin->n_items)
+		qsort(origin->items, origin->n_items, sizeof *origin->items, by_usage);
 }
 
-static bool item_allowed(const struct place_problem *p, const struct origin_item *it, size_t unit)
+static bool item_allowed(const struct place_problem *prob, const struct origin_item *it, size_t unit)
 {
 	for (size_t i = it->first; i < it->first + it->n; i++)
-		if (!origin_allowed(&p->tasks[i], unit))
+		if (!origin_allowed(&prob->tasks[i], unit))
 			return false;
 	return true;
 }
 
-static int least_assigned(const struct origin *o, const struct place_problem *p, const struct origin_item *it)
+static int least_assigned(
+	const struct origin *origin, const struct place_problem *prob, const struct origin_item *it)
 {
 	int best = -1;
-	for (size_t u = 0; u < p->n_units; u++)
-		if ((best < 0 || o->assigned[u] < o->assigned[best]) && item_allowed(p, it, u))
+	for (size_t u = 0; u < prob->n_units; u++)
+		if ((best < 0 || origin->assigned[u] < origin->assigned[best]) && item_allowed(prob, it, u))
 			best = (int)u;
 	return best;
 }
 
-static void greedy(struct origin *o, const struct place_problem *p)
+static void greedy(struct origin *origin, const struct place_problem *prob)
 {
-	for (size_t i = 0; i < p->n_units; i++)
-		o->assigned[i] = o->load[i];
+	for (size_t i = 0; i < prob->n_units; i++)
+		origin->assigned[i] = origin->load[i];
 	/* From zero, but for what stays where it is. */
-	for (size_t k = 0; k < o->n_items; k++)
-		for (size_t i = o->items[k].first; i < o->items[k].first + o->items[k].n; i++)
-			if (has_unit(p, p->tasks[i].unit))
-				o->assigned[p->tasks[i].unit] -= p->tasks[i].usage_pct;
-	for (size_t i = 0; i < p->n_units; i++)
-		if (o->assigned[i] < 1e-9)
-			o->assigned[i] = 0; /* what rounding left must not decide a tie */
-	origin_sort(o);
-	for (size_t k = 0; k < o->n_items; k++) {
-		const struct origin_item *it = &o->items[k];
-		int u = least_assigned(o, p, it);
+	for (size_t k = 0; k < origin->n_items; k++)
+		for (size_t i = origin->items[k].first; i < origin->items[k].first + origin->items[k].n; i++)
+			if (has_unit(prob, prob->tasks[i].unit))
+				origin->assigned[prob->tasks[i].unit] -= prob->tasks[i].usage_pct;
+	for (size_t i = 0; i < prob->n_units; i++)
+		if (origin->assigned[i] < 1e-9)
+			origin->assigned[i] = 0; /* what rounding left must not decide a tie */
+	origin_sort(origin);
+	for (size_t k = 0; k < origin->n_items; k++) {
+		const struct origin_item *it = &origin->items[k];
+		int u = least_assigned(origin, prob, it);
 		if (u < 0)
 			continue;
-		o->assigned[u] += it->usage_pct;
+		origin->assigned[u] += it->usage_pct;
 		for (size_t i = it->first; i < it->first + it->n; i++)
-			o->to[i] = u;
+			origin->to[i] = u;
 	}
 }
 
-static void add_move(struct origin *o, const struct place_problem *p, size_t task, enum reason why)
+static void add_move(struct origin *origin, const struct place_problem *prob, size_t task, enum reason why)
 {
-	const struct place_task *t = &p->tasks[task];
-	struct place_move *m = &o->moves[o->n_moves++];
-	int to = o->to[task];
-	*m = (struct place_move){.task = task, .from = t->unit, .to = to, .partner = -1};
-	if (has_unit(p, t->unit))
-		why_set(&m->why, why, "usage %.1f %%, from pCPU %d at %.1f %% to pCPU %d", t->usage_pct,
-			p->units[t->unit].cpu, o->load[t->unit], p->units[to].cpu);
+	const struct place_task *t = &prob->tasks[task];
+	struct place_move *move = &origin->moves[origin->n_moves++];
+	int to = origin->to[task];
+	*move = (struct place_move){.task = task, .from = t->unit, .to = to, .partner = -1};
+	if (has_unit(prob, t->unit))
+		why_set(&move->why, why, "usage %.1f %%, from pCPU %d at %.1f %% to pCPU %d", t->usage_pct,
+			prob->units[t->unit].cpu, origin->load[t->unit], prob->units[to].cpu);
 	else
-		why_set(&m->why, why, "usage %.1f %%, to pCPU %d", t->usage_pct, p->units[to].cpu);
+		why_set(&move->why, why, "usage %.1f %%, to pCPU %d", t->usage_pct, prob->units[to].cpu);
 }
 
-void origin_moves(struct origin *o, const struct place_problem *p, enum reason why, struct place_result *out)
+void origin_moves(
+	struct origin *origin, const struct place_problem *prob, enum reason why, struct place_result *out)
 {
 	double mean;
-	for (size_t i = 0; i < p->n_tasks; i++)
-		if (o->to[i] >= 0 && (o->to[i] != p->tasks[i].unit || !p->tasks[i].pinned))
-			add_move(o, p, i, why);
+	for (size_t i = 0; i < prob->n_tasks; i++)
+		if (origin->to[i] >= 0 && (origin->to[i] != prob->tasks[i].unit || !prob->tasks[i].pinned))
+			add_move(origin, prob, i, why);
 	/* The loads as they will be: in place, they are not needed any more. */
-	for (size_t k = 0; k < o->n_moves; k++) {
-		const struct place_move *m = &o->moves[k];
-		if (has_unit(p, m->from))
-			o->load[m->from] -= p->tasks[m->task].usage_pct;
-		o->load[m->to] += p->tasks[m->task].usage_pct;
+	for (size_t k = 0; k < origin->n_moves; k++) {
+		const struct place_move *move = &origin->moves[k];
+		if (has_unit(prob, move->from))
+			origin->load[move->from] -= prob->tasks[move->task].usage_pct;
+		origin->load[move->to] += prob->tasks[move->task].usage_pct;
 	}
-	out->after_pct = origin_stddev(o, &mean);
-	out->moves = o->moves;
-	out->n_moves = o->n_moves;
+	out->after_pct = origin_stddev(origin, &mean);
+	out->moves = origin->moves;
+	out->n_moves = origin->n_moves;
 }
 
-void origin_acted(const struct origin *o, enum reason why, const char *measure, struct place_result *out)
+void origin_acted(const struct origin *origin, enum reason why, const char *measure, struct place_result *out)
 {
-	if (o->n_moves)
-		why_set(&out->why, why, "%s: %zu move%s, %.1f %% after", measure, o->n_moves,
-			text_s(o->n_moves), out->after_pct);
+	if (origin->n_moves)
+		why_set(&out->why, why, "%s: %zu move%s, %.1f %% after", measure, origin->n_moves,
+			text_s(origin->n_moves), out->after_pct);
 	else
 		why_set(&out->why, REASON_NO_BETTER, "%s: every vCPU is where this policy puts it", measure);
 }
 
-void origin_greedy_round(struct origin *o, const struct place_problem *p, bool act, const char *measure,
-	struct place_result *out)
+void origin_greedy_round(struct origin *origin, const struct place_problem *prob, bool act,
+	const char *measure, struct place_result *out)
 {
 	if (!act) {
 		why_set(&out->why, REASON_GREEDY, "%s", measure);
 		return;
 	}
-	greedy(o, p);
-	origin_moves(o, p, REASON_GREEDY, out);
-	origin_acted(o, REASON_GREEDY, measure, out);
+	greedy(origin, prob);
+	origin_moves(origin, prob, REASON_GREEDY, out);
+	origin_acted(origin, REASON_GREEDY, measure, out);
 }

@@ -30,19 +30,22 @@ void *origin_create(const struct config *cfg);
 void origin_destroy(void *state);
 /* Makes room and works out load by mapped usage; `out` gets deviation, mean goes to *mean. -1: out of memory.
  */
-int origin_begin(struct origin *o, const struct place_problem *p, struct place_result *out, double *mean);
+int origin_begin(
+	struct origin *origin, const struct place_problem *prob, struct place_result *out, double *mean);
 /* Population standard deviation of load[] over the open units, and the mean. */
-double origin_stddev(const struct origin *o, double *mean);
+double origin_stddev(const struct origin *origin, double *mean);
 /* Largest usage first; equal ones in the order of VM and vCPU. */
-void origin_sort(struct origin *o);
+void origin_sort(struct origin *origin);
 /* When it may act: items largest first, each to the unit with the least assigned so far; what is fixed counts
  * as assigned. Says what was done by `measure`, or what would be. */
-void origin_greedy_round(struct origin *o, const struct place_problem *p, bool act, const char *measure,
-	struct place_result *out);
+void origin_greedy_round(struct origin *origin, const struct place_problem *prob, bool act,
+	const char *measure, struct place_result *out);
 /* Turns to[] into moves (only what changes) with this reason, and fills `out` but for its reason. */
-void origin_moves(struct origin *o, const struct place_problem *p, enum reason why, struct place_result *out);
+void origin_moves(
+	struct origin *origin, const struct place_problem *prob, enum reason why, struct place_result *out);
 /* The reason of a round that acted: `measure` says what was above what. */
-void origin_acted(const struct origin *o, enum reason why, const char *measure, struct place_result *out);
-bool origin_allowed(const struct place_task *t, size_t unit);
+void origin_acted(
+	const struct origin *origin, enum reason why, const char *measure, struct place_result *out);
+bool origin_allowed(const struct place_task *task, size_t unit);
 
 #endif

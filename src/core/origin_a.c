@@ -13,14 +13,14 @@
 #include "vmtop/config.h"
 #include "vmtop/text.h"
 
-static bool vm_movable(const struct place_problem *p, size_t first, size_t n)
+static bool vm_movable(const struct place_problem *prob, size_t first, size_t n)
 {
 	for (size_t i = first; i < first + n; i++)
-		if (p->tasks[i].fixed != REASON_NONE)
+		if (prob->tasks[i].fixed != REASON_NONE)
 			return false;
-	for (size_t u = 0; u < p->n_units; u++) {
+	for (size_t u = 0; u < prob->n_units; u++) {
 		size_t in = first;
-		while (in < first + n && origin_allowed(&p->tasks[in], u))
+		while (in < first + n && origin_allowed(&prob->tasks[in], u))
 			in++;
 		if (in == first + n)
 			return true;
@@ -29,43 +29,43 @@ static bool vm_movable(const struct place_problem *p, size_t first, size_t n)
 }
 
 /* Tasks are sorted by VM. */
-static size_t collect_vms(struct origin *o, const struct place_problem *p)
+static size_t collect_vms(struct origin *origin, const struct place_problem *prob)
 {
 	size_t left_alone = 0;
-	for (size_t i = 0, n; i < p->n_tasks; i += n) {
+	for (size_t i = 0, n; i < prob->n_tasks; i += n) {
 		double usage = 0;
-		for (n = 0; i + n < p->n_tasks && p->tasks[i + n].vm == p->tasks[i].vm; n++)
-			usage += p->tasks[i + n].usage_pct;
-		if (vm_movable(p, i, n))
-			o->items[o->n_items++] = (struct origin_item){usage, i, n};
+		for (n = 0; i + n < prob->n_tasks && prob->tasks[i + n].vm == prob->tasks[i].vm; n++)
+			usage += prob->tasks[i + n].usage_pct;
+		if (vm_movable(prob, i, n))
+			origin->items[origin->n_items++] = (struct origin_item){usage, i, n};
 		else
 			left_alone++;
 	}
 	return left_alone;
 }
 
-static int origin_a_plan(void *state, const struct place_problem *p, bool act, struct place_result *out)
+static int origin_a_plan(void *state, const struct place_problem *prob, bool act, struct place_result *out)
 {
-	struct origin *o = state;
-	double mean, limit = p->cfg->origin_a_sd_points;
+	struct origin *origin = state;
+	double mean, limit = prob->cfg->origin_a_sd_points;
 	char measure[100];
-	if (origin_begin(o, p, out, &mean) < 0)
+	if (origin_begin(origin, prob, out, &mean) < 0)
 		return -1;
 	double sd = out->stddev_pct;
 	out->limit_pct = limit;
 	bool above = sd >= limit;
 	snprintf(measure, sizeof measure, "sd %.1f %% %s %.1f %%", sd, above ? ">=" : "<", limit);
-	if (!above && !p->forced) {
+	if (!above && !prob->forced) {
 		why_set(&out->why, REASON_BALANCED, "%s", measure);
 		return 0;
 	}
-	size_t alone = collect_vms(o, p);
-	if (!o->n_items) {
+	size_t alone = collect_vms(origin, prob);
+	if (!origin->n_items) {
 		why_set(&out->why, REASON_NOTHING_ALLOWED, "%s: %zu VM%s, none can move as a whole", measure,
 			alone, text_s(alone));
 		return 0;
 	}
-	origin_greedy_round(o, p, act, measure, out);
+	origin_greedy_round(origin, prob, act, measure, out);
 	return 0;
 }
 

@@ -22,83 +22,84 @@ static size_t dealt(size_t k, size_t position, size_t m)
 }
 
 /* Two rows of turns visit every unit. */
-static int deal_to(const struct origin *o, const struct place_task *t, size_t k)
+static int deal_to(const struct origin *origin, const struct place_task *task, size_t k)
 {
-	for (size_t i = 0; i < 2 * o->n_open; i++) {
-		size_t u = o->open[dealt(k + i, o->position % o->n_open, o->n_open)];
-		if (origin_allowed(t, u))
+	for (size_t i = 0; i < 2 * origin->n_open; i++) {
+		size_t u = origin->open[dealt(k + i, origin->position % origin->n_open, origin->n_open)];
+		if (origin_allowed(task, u))
 			return (int)u;
 	}
 	return -1;
 }
 
 /* The host's own figures in place of mapped usage; false: it has none. */
-static bool measured_load(struct origin *o, const struct place_problem *p, struct place_result *out)
+static bool measured_load(struct origin *origin, const struct place_problem *prob, struct place_result *out)
 {
 	double mean;
-	for (size_t u = 0; u < p->n_units; u++)
-		if (p->units[u].busy_pct < 0)
+	for (size_t u = 0; u < prob->n_units; u++)
+		if (prob->units[u].busy_pct < 0)
 			return false;
-	for (size_t u = 0; u < p->n_units; u++)
-		o->load[u] = p->units[u].busy_pct;
-	out->stddev_pct = out->after_pct = origin_stddev(o, &mean);
+	for (size_t u = 0; u < prob->n_units; u++)
+		origin->load[u] = prob->units[u].busy_pct;
+	out->stddev_pct = out->after_pct = origin_stddev(origin, &mean);
 	return true;
 }
 
-static void deal(struct origin *o, const struct place_problem *p)
+static void deal(struct origin *origin, const struct place_problem *prob)
 {
-	for (size_t i = 0; i < p->n_tasks; i++)
-		if (p->tasks[i].fixed == REASON_NONE)
-			o->items[o->n_items++] = (struct origin_item){p->tasks[i].usage_pct, i, 1};
-	origin_sort(o);
-	for (size_t k = 0; k < o->n_items; k++)
-		o->to[o->items[k].first] = deal_to(o, &p->tasks[o->items[k].first], k);
-	o->position = (o->position + 1) % o->n_open;
+	for (size_t i = 0; i < prob->n_tasks; i++)
+		if (prob->tasks[i].fixed == REASON_NONE)
+			origin->items[origin->n_items++] =
+				(struct origin_item){prob->tasks[i].usage_pct, i, 1};
+	origin_sort(origin);
+	for (size_t k = 0; k < origin->n_items; k++)
+		origin->to[origin->items[k].first] = deal_to(origin, &prob->tasks[origin->items[k].first], k);
+	origin->position = (origin->position + 1) % origin->n_open;
 }
 
-static bool any_movable(const struct place_problem *p)
+static bool any_movable(const struct place_problem *prob)
 {
-	for (size_t i = 0; p->n_units && i < p->n_tasks; i++)
-		if (p->tasks[i].fixed == REASON_NONE)
+	for (size_t i = 0; prob->n_units && i < prob->n_tasks; i++)
+		if (prob->tasks[i].fixed == REASON_NONE)
 			return true;
 	return false;
 }
 
 /* The deviation of the iteration before this one; remembers this one. */
-static double previous_sd(struct origin *o, const struct place_problem *p, double sd)
+static double previous_sd(struct origin *origin, const struct place_problem *prob, double sd)
 {
-	if (o->now_ns != p->now_ns) {
-		o->previous_sd = o->now_sd;
-		o->now_ns = p->now_ns;
+	if (origin->now_ns != prob->now_ns) {
+		origin->previous_sd = origin->now_sd;
+		origin->now_ns = prob->now_ns;
 	}
-	o->now_sd = sd;
-	return o->previous_sd;
+	origin->now_sd = sd;
+	return origin->previous_sd;
 }
 
-static int origin_b_plan(void *state, const struct place_problem *p, bool act, struct place_result *out)
+static int origin_b_plan(void *state, const struct place_problem *prob, bool act, struct place_result *out)
 {
-	struct origin *o = state;
-	double mean, limit = p->cfg->origin_b_sd_points;
+	struct origin *origin = state;
+	double mean, limit = prob->cfg->origin_b_sd_points;
 	char measure[140];
-	if (origin_begin(o, p, out, &mean) < 0)
+	if (origin_begin(origin, prob, out, &mean) < 0)
 		return -1;
-	bool measured = measured_load(o, p, out);
-	double sd = out->stddev_pct, before = previous_sd(o, p, sd);
+	bool measured = measured_load(origin, prob, out);
+	double sd = out->stddev_pct, before = previous_sd(origin, prob, sd);
 	bool above = sd > limit, falling = sd < before;
 	out->limit_pct = limit;
 	snprintf(measure, sizeof measure, "sd %.1f %% %s %.1f %%%s%s", sd, above ? ">" : "<=", limit,
 		above && falling ? ", but falling" : "",
 		measured ? "" : " by usage (the host measures no pCPU load)");
-	if (!p->forced && (!above || falling))
+	if (!prob->forced && (!above || falling))
 		why_set(&out->why, above ? REASON_FALLING : REASON_BALANCED, "%s", measure);
-	else if (!any_movable(p))
+	else if (!any_movable(prob))
 		why_set(&out->why, REASON_NOTHING_ALLOWED, "%s: no vCPU may be moved", measure);
 	else if (!act)
 		why_set(&out->why, REASON_ZIGZAG, "%s", measure);
 	else {
-		deal(o, p);
-		origin_moves(o, p, REASON_ZIGZAG, out);
-		origin_acted(o, REASON_ZIGZAG, measure, out);
+		deal(origin, prob);
+		origin_moves(origin, prob, REASON_ZIGZAG, out);
+		origin_acted(origin, REASON_ZIGZAG, measure, out);
 	}
 	return 0;
 }

@@ -12,35 +12,36 @@
 #include "origin.h"
 #include "vmtop/config.h"
 
-static void collect_vcpus(struct origin *o, const struct place_problem *p)
+static void collect_vcpus(struct origin *origin, const struct place_problem *prob)
 {
-	for (size_t i = 0; i < p->n_tasks; i++)
-		if (p->tasks[i].fixed == REASON_NONE)
-			o->items[o->n_items++] = (struct origin_item){p->tasks[i].usage_pct, i, 1};
+	for (size_t i = 0; i < prob->n_tasks; i++)
+		if (prob->tasks[i].fixed == REASON_NONE)
+			origin->items[origin->n_items++] =
+				(struct origin_item){prob->tasks[i].usage_pct, i, 1};
 }
 
-static int origin_c_plan(void *state, const struct place_problem *p, bool act, struct place_result *out)
+static int origin_c_plan(void *state, const struct place_problem *prob, bool act, struct place_result *out)
 {
-	struct origin *o = state;
+	struct origin *origin = state;
 	double mean;
 	char measure[100];
-	if (origin_begin(o, p, out, &mean) < 0)
+	if (origin_begin(origin, prob, out, &mean) < 0)
 		return -1;
-	double sd = out->stddev_pct, limit = mean * p->cfg->origin_c_sd_pct / 100;
+	double sd = out->stddev_pct, limit = mean * prob->cfg->origin_c_sd_pct / 100;
 	out->limit_pct = limit;
 	bool above = mean > 0 && sd > limit;
 	snprintf(measure, sizeof measure, "sd %.1f %% %s %.1f %% (%g %% of the mean %.1f %%)", sd,
-		above ? ">" : "<=", limit, p->cfg->origin_c_sd_pct, mean);
-	if (!above && !p->forced) {
+		above ? ">" : "<=", limit, prob->cfg->origin_c_sd_pct, mean);
+	if (!above && !prob->forced) {
 		why_set(&out->why, REASON_BALANCED, "%s", measure);
 		return 0;
 	}
-	collect_vcpus(o, p);
-	if (!o->n_items) {
+	collect_vcpus(origin, prob);
+	if (!origin->n_items) {
 		why_set(&out->why, REASON_NOTHING_ALLOWED, "%s: no vCPU may be moved", measure);
 		return 0;
 	}
-	origin_greedy_round(o, p, act, measure, out);
+	origin_greedy_round(origin, prob, act, measure, out);
 	return 0;
 }
 

@@ -70,70 +70,72 @@ struct place_work {
 	double *sorted;
 };
 
-/* Makes room for p and reads it in. -1: out of memory (the workspace stays usable). */
-int place_load(struct place_work *w, const struct place_problem *p);
-void place_done(struct place_work *w);
+/* Makes room for prob and reads it in. -1: out of memory (the workspace stays usable). */
+int place_load(struct place_work *work, const struct place_problem *prob);
+void place_done(struct place_work *work);
 /* After the caller has changed raw[]: loads and orders by that. All tasks are at home again. */
-void place_demands(struct place_work *w);
+void place_demands(struct place_work *work);
 
 /* Makes d[] equal for tasks that are alike as far as one can know, and says whether there are any;
  * place_plain() takes that back. Loads are as before: reset or set them afterwards. */
-bool place_alike(struct place_work *w);
-void place_plain(struct place_work *w);
+bool place_alike(struct place_work *work);
+void place_plain(struct place_work *work);
 
 /* Puts every task back to home[] and works out loads, order, segments and tree. */
-void place_reset(struct place_work *w);
+void place_reset(struct place_work *work);
 /* Loads of the placement `unit` (PLACE_NONE: nowhere) into s, sc, h and the tree. */
-void place_set(struct place_work *w, const int *unit);
-double place_q(const struct place_work *w);      /* of the loads now */
-double place_q_core(const struct place_work *w); /* same over physical cores; 0 without SMT */
-double place_f(const struct place_work *w);
-double place_sigma(const struct place_work *w, double q);
+void place_set(struct place_work *work, const int *unit);
+double place_q(const struct place_work *work);      /* of the loads now */
+double place_q_core(const struct place_work *work); /* same over physical cores; 0 without SMT */
+double place_f(const struct place_work *work);
+double place_sigma(const struct place_work *work, double q);
 /* May task t be on unit u: allowed set and node. */
-bool place_ok(const struct place_work *w, uint32_t t, int u);
+bool place_ok(const struct place_work *work, uint32_t t, int u);
 /* Distance 1, 2 or 4 between units, times the task's weight, doubled when it leaves its memory's node and
  * halved when it comes home. */
-double place_cost_far(const struct place_work *w, uint32_t t, int from, int to);
-static inline double place_cost(const struct place_work *w, uint32_t t, int from, int to)
+double place_cost_far(const struct place_work *work, uint32_t t, int from, int to);
+static inline double place_cost(const struct place_work *work, uint32_t t, int from, int to)
 {
-	return w->one_zone ? w->weight[t] : place_cost_far(w, t, from, to);
+	return work->one_zone ? work->weight[t] : place_cost_far(work, t, from, to);
 }
-double place_distance(const struct place_work *w, int a, int b);
+double place_distance(const struct place_work *work, int a, int b);
 /* By how much F falls when p goes from a to z; negative: rises. Here, because the solvers spend their time in
  * it. */
-static inline double place_gain(const struct place_work *w, double p, int a, int z)
+static inline double place_gain(const struct place_work *work, double p, int a, int z)
 {
-	if (w->core[a] == w->core[z])
-		return 2 * p * (w->s[a] * w->ic[a] - w->s[z] * w->ic[z]) - p * p * (w->ic[a] + w->ic[z]);
-	double k = w->ic[a] + w->ic[z] + w->icc[w->core[a]] + w->icc[w->core[z]];
-	return 2 * p * (w->h[a] - w->h[z]) - p * p * k;
+	if (work->core[a] == work->core[z])
+		return 2 * p * (work->s[a] * work->ic[a] - work->s[z] * work->ic[z]) -
+		       p * p * (work->ic[a] + work->ic[z]);
+	double k = work->ic[a] + work->ic[z] + work->icc[work->core[a]] + work->icc[work->core[z]];
+	return 2 * p * (work->h[a] - work->h[z]) - p * p * k;
 }
 
 /* No p, of either sign, has a higher gain; give or take rounding. */
-static inline double place_gain_most(const struct place_work *w, int a, int z)
+static inline double place_gain_most(const struct place_work *work, int a, int z)
 {
-	bool one = w->core[a] == w->core[z];
-	double d = one ? w->s[a] * w->ic[a] - w->s[z] * w->ic[z] : w->h[a] - w->h[z];
-	double k = w->ic[a] + w->ic[z] + (one ? 0 : w->icc[w->core[a]] + w->icc[w->core[z]]);
+	bool one = work->core[a] == work->core[z];
+	double d = one ? work->s[a] * work->ic[a] - work->s[z] * work->ic[z] : work->h[a] - work->h[z];
+	double k =
+		work->ic[a] + work->ic[z] + (one ? 0 : work->icc[work->core[a]] + work->icc[work->core[z]]);
 	return d * d / k * (1 + 1e-12);
 }
 
 /* Neither sigma nor the highest load rises when p goes from a to z. */
-bool place_safe(const struct place_work *w, double p, int a, int z);
+bool place_safe(const struct place_work *work, double p, int a, int z);
 /* Adds p (which may be negative) to the load of u. */
-void place_add(struct place_work *w, int u, double p);
+void place_add(struct place_work *work, int u, double p);
 /* Carries out task t -> unit z, and books it in steps. */
-void place_take(struct place_work *w, uint32_t t, int z, int partner);
+void place_take(struct place_work *work, uint32_t t, int z, int partner);
 /* Unit with the lowest h among positions lo .. hi-1. */
-int place_lowest(const struct place_work *w, uint32_t lo, uint32_t hi);
+int place_lowest(const struct place_work *work, uint32_t lo, uint32_t hi);
 /* The same among those where t may be; PLACE_NONE. */
-int place_lowest_ok(const struct place_work *w, uint32_t t, uint32_t lo, uint32_t hi);
+int place_lowest_ok(const struct place_work *work, uint32_t t, uint32_t lo, uint32_t hi);
 
 /* No placement has a lower Q. */
-double place_bound_q(struct place_work *w);
+double place_bound_q(struct place_work *work);
 /* No plan of k moves has a lower Q than the overs and unders that it cannot touch: smallest k that could
  * reach q. */
-size_t place_bound_moves(struct place_work *w, double q);
+size_t place_bound_moves(struct place_work *work, double q);
 
 /* When a placement from scratch is good enough. Zeroed: when nothing more gains. */
 struct place_enough {
@@ -141,11 +143,11 @@ struct place_enough {
 	double gain; /* exchanges that gain no more are left */
 };
 /* From scratch, ignoring where tasks are: the best of several heuristics into best[]; returns its F. */
-double place_found(struct place_work *w, const struct place_enough *e);
-double place_lpt(struct place_work *w, int *unit);
-double place_multifit(struct place_work *w, int *unit);
+double place_found(struct place_work *work, const struct place_enough *enough);
+double place_lpt(struct place_work *work, int *unit);
+double place_multifit(struct place_work *work, int *unit);
 /* Exchange by exchange from a whole placement, until that is enough or the budget is spent; returns its F. */
-double place_descend(struct place_work *w, int *unit, const struct place_enough *e, size_t budget);
+double place_descend(struct place_work *work, int *unit, const struct place_enough *enough, size_t budget);
 
 struct place_goal {
 	double f;         /* stop at or below */
@@ -154,37 +156,37 @@ struct place_goal {
 	bool overload; /* only away from units above 100 % */
 };
 /* From home[] with few moves towards goal; the result is in steps and the loads. */
-void place_greedy(struct place_work *w, const struct place_goal *g);
+void place_greedy(struct place_work *work, const struct place_goal *goal);
 /* Cost of the steps there are. */
-double place_steps_cost(const struct place_work *w);
+double place_steps_cost(const struct place_work *work);
 
 /* Turns the whole placement `unit` into steps from home[], those that gain most first; two steps that only
  * together lower F become a swap. */
-void place_steps_to(struct place_work *w, const int *unit);
+void place_steps_to(struct place_work *work, const int *unit);
 
 /* Renames units of one size, place and fixed load in a whole placement, so that as many tasks as possible are
  * at home. Only on hosts of up to PLACE_RENAME_UNITS units, without SMT, where all tasks may go everywhere.
  */
-void place_rename(struct place_work *w, int *unit);
+void place_rename(struct place_work *work, int *unit);
 
 /* The same, but those tasks stay at home without whose step F would be higher by less than min_score per
  * cost. They do so in unit[] too. */
-void place_steps_worth(struct place_work *w, int *unit, double min_score);
+void place_steps_worth(struct place_work *work, int *unit, double min_score);
 
 /* Takes out steps without which F would be higher by less than min_score per cost. */
-void place_prune(struct place_work *w, double min_score);
+void place_prune(struct place_work *work, double min_score);
 /* Keeps the first steps only; never half a swap. */
-void place_cut(struct place_work *w, size_t steps);
+void place_cut(struct place_work *work, size_t steps);
 
-bool place_exact_fits(const struct place_work *w);
+bool place_exact_fits(const struct place_work *work);
 /* best[] has F f: looks for the placement with the lowest F, and leaves it in best[]. proven: there is none
  * below what it returns. */
-double place_exact_found(struct place_work *w, double f, double enough_f, bool *proven);
+double place_exact_found(struct place_work *work, double f, double enough_f, bool *proven);
 /* The cheapest plan to goal (ties: the one that ends lowest), better than the steps there are; false: none
  * was found, and the steps are as before. */
-bool place_exact_plan(struct place_work *w, const struct place_goal *g);
+bool place_exact_plan(struct place_work *work, const struct place_goal *goal);
 /* Looks for a cheaper plan that ends as low as the steps there are (or at the goal); the best is in steps.
  * Effort is in evaluations: a million takes about 10 ms. Returns whether it is cheaper. */
-bool place_search(struct place_work *w, const struct place_goal *g, size_t effort);
+bool place_search(struct place_work *work, const struct place_goal *goal, size_t effort);
 
 #endif

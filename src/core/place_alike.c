@@ -7,45 +7,46 @@
 #include "place.h"
 
 /* The group that begins at place i of the order: its end, and whether it stands apart from what follows. */
-static size_t group_end(const struct place_work *w, size_t i)
+static size_t group_end(const struct place_work *work, size_t i)
 {
 	size_t j = i + 1;
-	for (; j < w->n; j++) {
-		uint32_t a = w->order[j - 1], b = w->order[j];
-		if (w->raw[a] - w->raw[b] > 1.5 * (w->unsure[a] + w->unsure[b]))
+	for (; j < work->n; j++) {
+		uint32_t a = work->order[j - 1], b = work->order[j];
+		if (work->raw[a] - work->raw[b] > 1.5 * (work->unsure[a] + work->unsure[b]))
 			break;
 	}
 	return j;
 }
 
-static bool group_is_clear(const struct place_work *w, size_t i, size_t j)
+static bool group_is_clear(const struct place_work *work, size_t i, size_t j)
 {
-	double top = w->raw[w->order[i]], low = w->raw[w->order[j - 1]], unsure = w->unsure[w->order[i]];
+	double top = work->raw[work->order[i]], low = work->raw[work->order[j - 1]],
+	       unsure = work->unsure[work->order[i]];
 	double widest = 5 * unsure; /* of a group, and what has to lie between it and others */
 	if (j - i < 2 || top - low > widest)
 		return false;
-	return (i == 0 || w->raw[w->order[i - 1]] - top > widest) &&
-	       (j == w->n || low - w->raw[w->order[j]] > widest);
+	return (i == 0 || work->raw[work->order[i - 1]] - top > widest) &&
+	       (j == work->n || low - work->raw[work->order[j]] > widest);
 }
 
-bool place_alike(struct place_work *w)
+bool place_alike(struct place_work *work)
 {
 	bool any = false;
-	for (size_t i = 0, j; i < w->n; i = j) {
-		j = group_end(w, i);
-		if (!group_is_clear(w, i, j))
+	for (size_t i = 0, j; i < work->n; i = j) {
+		j = group_end(work, i);
+		if (!group_is_clear(work, i, j))
 			continue;
 		double sum = 0;
 		for (size_t k = i; k < j; k++)
-			sum += w->raw[w->order[k]];
+			sum += work->raw[work->order[k]];
 		for (size_t k = i; k < j; k++)
-			w->d[w->order[k]] = sum / (double)(j - i);
+			work->d[work->order[k]] = sum / (double)(j - i);
 		any = true;
 	}
 	return any;
 }
 
-void place_plain(struct place_work *w)
+void place_plain(struct place_work *work)
 {
-	memcpy(w->d, w->raw, w->n * sizeof(*w->d));
+	memcpy(work->d, work->raw, work->n * sizeof(*work->d));
 }

@@ -21,121 +21,123 @@ struct branch {
 	bool better, plain;             /* plain: every task may go everywhere */
 };
 
-bool place_exact_fits(const struct place_work *w)
+bool place_exact_fits(const struct place_work *work)
 {
-	return w->n <= PLACE_EXACT_TASKS && w->m <= PLACE_EXACT_UNITS;
+	return work->n <= PLACE_EXACT_TASKS && work->m <= PLACE_EXACT_UNITS;
 }
 
-static bool all_wide(const struct place_work *w)
+static bool all_wide(const struct place_work *work)
 {
-	for (size_t i = 0; i < w->n; i++)
-		if (!w->wide[i] || w->node_bound[i])
+	for (size_t i = 0; i < work->n; i++)
+		if (!work->wide[i] || work->node_bound[i])
 			return false;
 	return true;
 }
 
 /* Units in the order of h into out[], lowest first. */
-static void units_by_load(const struct place_work *w, int *out)
+static void units_by_load(const struct place_work *work, int *out)
 {
-	for (int u = 0; u < (int)w->m; u++) {
+	for (int u = 0; u < (int)work->m; u++) {
 		int i = u;
-		for (; i > 0 && w->h[out[i - 1]] > w->h[u]; i--)
+		for (; i > 0 && work->h[out[i - 1]] > work->h[u]; i--)
 			out[i] = out[i - 1];
 		out[i] = u;
 	}
 }
 
 /* Q when `volume` is poured as a liquid over the loads there are. */
-static double poured_q(const struct place_work *w, double volume, const int *by_load)
+static double poured_q(const struct place_work *work, double volume, const int *by_load)
 {
 	double size = 0, q = 0;
 	size_t j = 0;
-	for (; j < w->m; j++) {
+	for (; j < work->m; j++) {
 		int u = by_load[j];
-		if (size > 0 && w->s[u] * w->ic[u] * size >= volume)
+		if (size > 0 && work->s[u] * work->ic[u] * size >= volume)
 			break;
-		size += 1 / w->ic[u];
-		volume += w->s[u];
+		size += 1 / work->ic[u];
+		volume += work->s[u];
 	}
-	double dev = volume / size - w->mean;
+	double dev = volume / size - work->mean;
 	q = dev * dev * size;
-	for (; j < w->m; j++) {
-		dev = w->s[by_load[j]] * w->ic[by_load[j]] - w->mean;
-		q += dev * dev / w->ic[by_load[j]];
+	for (; j < work->m; j++) {
+		dev = work->s[by_load[j]] * work->ic[by_load[j]] - work->mean;
+		q += dev * dev / work->ic[by_load[j]];
 	}
 	return q;
 }
 
 /* Nothing tells the units apart: same load, same neighbours. */
-static bool units_alike(const struct place_work *w, int a, int b)
+static bool units_alike(const struct place_work *work, int a, int b)
 {
-	const struct place_unit *x = &w->p->units[a], *y = &w->p->units[b];
-	return fabs(w->h[a] - w->h[b]) < EPS && fabs(w->s[a] - w->s[b]) < EPS && x->llc == y->llc &&
-	       x->node == y->node && w->ic[a] == w->ic[b] && w->icc[w->core[a]] == w->icc[w->core[b]];
+	const struct place_unit *x = &work->p->units[a], *y = &work->p->units[b];
+	return fabs(work->h[a] - work->h[b]) < EPS && fabs(work->s[a] - work->s[b]) < EPS &&
+	       x->llc == y->llc && x->node == y->node && work->ic[a] == work->ic[b] &&
+	       work->icc[work->core[a]] == work->icc[work->core[b]];
 }
 
-static void found_branch(struct branch *b, size_t depth)
+static void found_branch(struct branch *branch, size_t depth)
 {
-	struct place_work *w = b->w;
+	struct place_work *work = branch->w;
 	int by_load[PLACE_EXACT_UNITS];
-	if (b->nodes == 0 || b->best_f <= b->goal->f)
+	if (branch->nodes == 0 || branch->best_f <= branch->goal->f)
 		return;
-	b->nodes--;
-	if (depth == w->n) {
-		double f = place_f(w);
-		if (f < b->best_f - EPS) {
-			b->best_f = f;
-			memcpy(b->best, b->placed, sizeof(b->best));
-			b->better = true;
+	branch->nodes--;
+	if (depth == work->n) {
+		double f = place_f(work);
+		if (f < branch->best_f - EPS) {
+			branch->best_f = f;
+			memcpy(branch->best, branch->placed, sizeof(branch->best));
+			branch->better = true;
 		}
 		return;
 	}
-	units_by_load(w, by_load);
-	if (poured_q(w, b->volume, by_load) >= b->best_f - EPS)
+	units_by_load(work, by_load);
+	if (poured_q(work, branch->volume, by_load) >= branch->best_f - EPS)
 		return;
-	uint32_t t = w->order[depth];
-	b->volume -= w->d[t];
-	for (size_t j = 0; j < w->m; j++) {
+	uint32_t t = work->order[depth];
+	branch->volume -= work->d[t];
+	for (size_t j = 0; j < work->m; j++) {
 		int u = by_load[j];
-		if (!place_ok(w, t, u) || (j > 0 && b->plain && units_alike(w, u, by_load[j - 1])))
+		if (!place_ok(work, t, u) || (j > 0 && branch->plain && units_alike(work, u, by_load[j - 1])))
 			continue;
-		b->placed[t] = u;
-		place_add(w, u, w->d[t]);
-		found_branch(b, depth + 1);
-		place_add(w, u, -w->d[t]);
+		branch->placed[t] = u;
+		place_add(work, u, work->d[t]);
+		found_branch(branch, depth + 1);
+		place_add(work, u, -work->d[t]);
 	}
-	b->volume += w->d[t];
+	branch->volume += work->d[t];
 }
 
-double place_exact_found(struct place_work *w, double f, double enough_f, bool *proven)
+double place_exact_found(struct place_work *work, double f, double enough_f, bool *proven)
 {
 	struct place_goal goal = {.f = enough_f};
-	struct branch b = {.w = w, .goal = &goal, .nodes = NODES, .best_f = f, .plain = all_wide(w)};
-	for (size_t i = 0; i < w->n; i++) {
-		w->try[i] = PLACE_NONE;
-		b.volume += w->d[i];
+	struct branch branch = {
+		.w = work, .goal = &goal, .nodes = NODES, .best_f = f, .plain = all_wide(work)};
+	for (size_t i = 0; i < work->n; i++) {
+		work->try[i] = PLACE_NONE;
+		branch.volume += work->d[i];
 	}
-	place_set(w, w->try);
-	found_branch(&b, 0);
-	if (b.better)
-		memcpy(w->best, b.best, w->n * sizeof(*w->best));
-	*proven = b.nodes > 0 && b.best_f > enough_f;
-	return b.best_f;
+	place_set(work, work->try);
+	found_branch(&branch, 0);
+	if (branch.better)
+		memcpy(work->best, branch.best, work->n * sizeof(*work->best));
+	*proven = branch.nodes > 0 && branch.best_f > enough_f;
+	return branch.best_f;
 }
 
 /* No `moves` further moves have a lower Q: each can cure one unit above and one below the mean at most, and
  * one above only when a task is left to leave it. */
-static double certificate_q(const struct branch *b, int moves)
+static double certificate_q(const struct branch *branch, int moves)
 {
-	const struct place_work *w = b->w;
+	const struct place_work *work = branch->w;
 	double over[PLACE_EXACT_UNITS], under[PLACE_EXACT_UNITS], q = 0;
 	int n_over = 0, n_under = 0;
-	for (int u = 0; u < (int)w->m; u++) {
-		double dev = w->s[u] * w->ic[u] - w->mean, sq = dev * dev / w->ic[u];
+	for (int u = 0; u < (int)work->m; u++) {
+		double dev = work->s[u] * work->ic[u] - work->mean, sq = dev * dev / work->ic[u];
 		double *list = dev > 0 ? over : under;
 		int *n = dev > 0 ? &n_over : &n_under, i;
 		q += sq;
-		if (dev > 0 && b->waiting[u] == 0)
+		if (dev > 0 && branch->waiting[u] == 0)
 			continue;
 		for (i = (*n)++; i > 0 && list[i - 1] < sq; i--)
 			list[i] = list[i - 1];
@@ -147,134 +149,135 @@ static double certificate_q(const struct branch *b, int moves)
 }
 
 /* Could this branch still hold a cheaper plan, or an equally cheap one that ends lower? */
-static bool branch_hopeless(const struct branch *b, size_t depth)
+static bool branch_hopeless(const struct branch *branch, size_t depth)
 {
-	double room = (b->best_cost - b->cost) / b->least_cost + EPS;
-	int left = (int)(b->w->n - depth), moves = room > left ? left : (int)room;
-	if (b->steps + moves > (int)b->goal->max_steps)
-		moves = (int)b->goal->max_steps - b->steps;
-	double q = certificate_q(b, moves);
-	if (q > b->goal->f + EPS)
+	double room = (branch->best_cost - branch->cost) / branch->least_cost + EPS;
+	int left = (int)(branch->w->n - depth), moves = room > left ? left : (int)room;
+	if (branch->steps + moves > (int)branch->goal->max_steps)
+		moves = (int)branch->goal->max_steps - branch->steps;
+	double q = certificate_q(branch, moves);
+	if (q > branch->goal->f + EPS)
 		return true;
 	bool only_equal = room < left + 1 && moves == (int)room && fabs(room - EPS - moves) < EPS;
-	return only_equal && q >= b->best_f - EPS &&
-	       (moves == 0 || certificate_q(b, moves - 1) > b->goal->f + EPS);
+	return only_equal && q >= branch->best_f - EPS &&
+	       (moves == 0 || certificate_q(branch, moves - 1) > branch->goal->f + EPS);
 }
 
-static void plan_leaf(struct branch *b)
+static void plan_leaf(struct branch *branch)
 {
-	double f = place_f(b->w);
-	bool cheaper = b->cost < b->best_cost - EPS;
-	if (f > b->goal->f + EPS || (!cheaper && (b->cost > b->best_cost + EPS || f >= b->best_f - EPS)))
+	double f = place_f(branch->w);
+	bool cheaper = branch->cost < branch->best_cost - EPS;
+	if (f > branch->goal->f + EPS ||
+		(!cheaper && (branch->cost > branch->best_cost + EPS || f >= branch->best_f - EPS)))
 		return;
-	b->best_cost = b->cost;
-	b->best_f = f;
-	b->better = true;
-	memcpy(b->best, b->placed, sizeof(b->best));
+	branch->best_cost = branch->cost;
+	branch->best_f = f;
+	branch->better = true;
+	memcpy(branch->best, branch->placed, sizeof(branch->best));
 }
 
 /* Task t and the one before it in the order are interchangeable. */
-static bool twins(const struct branch *b, size_t depth)
+static bool twins(const struct branch *branch, size_t depth)
 {
-	const struct place_work *w = b->w;
-	if (depth == 0 || !b->plain)
+	const struct place_work *work = branch->w;
+	if (depth == 0 || !branch->plain)
 		return false;
-	uint32_t t = w->order[depth], u = w->order[depth - 1];
-	const struct place_task *x = &w->p->tasks[w->id[t]], *y = &w->p->tasks[w->id[u]];
-	return fabs(w->d[t] - w->d[u]) < EPS && w->home[t] == w->home[u] && w->still[t] == w->still[u] &&
-	       x->weight == y->weight && x->mem_nodes == y->mem_nodes;
+	uint32_t t = work->order[depth], u = work->order[depth - 1];
+	const struct place_task *x = &work->p->tasks[work->id[t]], *y = &work->p->tasks[work->id[u]];
+	return fabs(work->d[t] - work->d[u]) < EPS && work->home[t] == work->home[u] &&
+	       work->still[t] == work->still[u] && x->weight == y->weight && x->mem_nodes == y->mem_nodes;
 }
 
-static void plan_branch(struct branch *b, size_t depth);
+static void plan_branch(struct branch *branch, size_t depth);
 
-static void plan_stay(struct branch *b, size_t depth)
+static void plan_stay(struct branch *branch, size_t depth)
 {
-	uint32_t t = b->w->order[depth];
-	b->placed[t] = b->w->home[t];
-	plan_branch(b, depth + 1);
+	uint32_t t = branch->w->order[depth];
+	branch->placed[t] = branch->w->home[t];
+	plan_branch(branch, depth + 1);
 }
 
-static void plan_moves(struct branch *b, size_t depth)
+static void plan_moves(struct branch *branch, size_t depth)
 {
-	struct place_work *w = b->w;
-	uint32_t t = w->order[depth];
-	int by_load[PLACE_EXACT_UNITS], from = w->home[t], last = PLACE_NONE;
-	bool twin = twins(b, depth);
-	int floor = twin ? b->placed[w->order[depth - 1]] : PLACE_NONE;
-	if (w->still[t] || from < 0 || (twin && floor == from))
+	struct place_work *work = branch->w;
+	uint32_t t = work->order[depth];
+	int by_load[PLACE_EXACT_UNITS], from = work->home[t], last = PLACE_NONE;
+	bool twin = twins(branch, depth);
+	int floor = twin ? branch->placed[work->order[depth - 1]] : PLACE_NONE;
+	if (work->still[t] || from < 0 || (twin && floor == from))
 		return;
-	units_by_load(w, by_load);
-	for (size_t j = 0; j < w->m; j++) {
+	units_by_load(work, by_load);
+	for (size_t j = 0; j < work->m; j++) {
 		int u = by_load[j];
-		if (u == from || !place_ok(w, t, u))
+		if (u == from || !place_ok(work, t, u))
 			continue;
-		bool same = b->plain && last >= 0 && b->waiting[u] == 0 && b->waiting[last] == 0 &&
-			    units_alike(w, u, last);
+		bool same = branch->plain && last >= 0 && branch->waiting[u] == 0 &&
+			    branch->waiting[last] == 0 && units_alike(work, u, last);
 		last = u;
 		if (same)
 			continue;
-		double cost = place_cost(w, t, from, u);
-		b->placed[t] = u;
-		b->cost += cost;
-		b->steps++;
-		place_add(w, from, -w->d[t]);
-		place_add(w, u, w->d[t]);
-		plan_branch(b, depth + 1);
-		place_add(w, u, -w->d[t]);
-		place_add(w, from, w->d[t]);
-		b->steps--;
-		b->cost -= cost;
+		double cost = place_cost(work, t, from, u);
+		branch->placed[t] = u;
+		branch->cost += cost;
+		branch->steps++;
+		place_add(work, from, -work->d[t]);
+		place_add(work, u, work->d[t]);
+		plan_branch(branch, depth + 1);
+		place_add(work, u, -work->d[t]);
+		place_add(work, from, work->d[t]);
+		branch->steps--;
+		branch->cost -= cost;
 	}
 }
 
-static void plan_branch(struct branch *b, size_t depth)
+static void plan_branch(struct branch *branch, size_t depth)
 {
-	struct place_work *w = b->w;
-	if (b->nodes == 0)
+	struct place_work *work = branch->w;
+	if (branch->nodes == 0)
 		return;
-	b->nodes--;
-	if (depth == w->n) {
-		plan_leaf(b);
+	branch->nodes--;
+	if (depth == work->n) {
+		plan_leaf(branch);
 		return;
 	}
-	if (branch_hopeless(b, depth))
+	if (branch_hopeless(branch, depth))
 		return;
-	int from = w->home[w->order[depth]];
-	bool over = from >= 0 && w->s[from] * w->ic[from] > w->mean;
+	int from = work->home[work->order[depth]];
+	bool over = from >= 0 && work->s[from] * work->ic[from] > work->mean;
 	if (from >= 0)
-		b->waiting[from]--;
+		branch->waiting[from]--;
 	if (over)
-		plan_moves(b, depth);
-	plan_stay(b, depth);
+		plan_moves(branch, depth);
+	plan_stay(branch, depth);
 	if (!over)
-		plan_moves(b, depth);
+		plan_moves(branch, depth);
 	if (from >= 0)
-		b->waiting[from]++;
+		branch->waiting[from]++;
 }
 
-bool place_exact_plan(struct place_work *w, const struct place_goal *g)
+bool place_exact_plan(struct place_work *work, const struct place_goal *goal)
 {
-	struct branch b = {.w = w,
-		.goal = g,
+	struct branch branch = {.w = work,
+		.goal = goal,
 		.nodes = NODES,
 		.best_f = INFINITY,
 		.best_cost = INFINITY,
-		.plain = all_wide(w) && !w->smt};
-	if (place_f(w) <= g->f + EPS) { /* what the steps so far reach must be beaten */
-		b.best_cost = place_steps_cost(w);
-		b.best_f = place_f(w);
+		.plain = all_wide(work) && !work->smt};
+	if (place_f(work) <= goal->f + EPS) { /* what the steps so far reach must be beaten */
+		branch.best_cost = place_steps_cost(work);
+		branch.best_f = place_f(work);
 	}
-	b.least_cost = (w->one_zone ? 1 : 0.5) * w->min_weight;
-	place_set(w, w->home);
-	for (size_t i = 0; i < w->n; i++)
-		if (w->home[i] >= 0)
-			b.waiting[w->home[i]]++;
-	plan_branch(&b, 0);
-	if (!b.better) {
-		place_set(w, w->at);
+	branch.least_cost = (work->one_zone ? 1 : 0.5) * work->min_weight;
+	place_set(work, work->home);
+	for (size_t i = 0; i < work->n; i++)
+		if (work->home[i] >= 0)
+			branch.waiting[work->home[i]]++;
+	plan_branch(&branch, 0);
+	if (!branch.better) {
+		place_set(work, work->at);
 		return false;
 	}
-	memcpy(w->best, b.best, w->n * sizeof(*w->best));
-	place_steps_to(w, w->best);
+	memcpy(work->best, branch.best, work->n * sizeof(*work->best));
+	place_steps_to(work, work->best);
 	return true;
 }

@@ -9,23 +9,23 @@
 
 #include "place.h"
 
-static void loads_clear(struct place_work *w)
+static void loads_clear(struct place_work *work)
 {
-	for (size_t i = 0; i < w->n; i++)
-		w->try[i] = PLACE_NONE;
-	place_set(w, w->try);
+	for (size_t i = 0; i < work->n; i++)
+		work->try[i] = PLACE_NONE;
+	place_set(work, work->try);
 }
 
 /* Where F rises least. With equal units that is the lowest h. */
-static int unit_cheapest(const struct place_work *w, uint32_t t)
+static int unit_cheapest(const struct place_work *work, uint32_t t)
 {
-	if (w->equal)
-		return place_lowest_ok(w, t, 0, (uint32_t)w->m);
+	if (work->equal)
+		return place_lowest_ok(work, t, 0, (uint32_t)work->m);
 	int best = PLACE_NONE;
-	double least = INFINITY, p = w->d[t];
-	for (int u = 0; u < (int)w->m; u++) {
-		double rise = 2 * p * w->h[u] + p * p * (w->ic[u] + w->icc[w->core[u]]);
-		if (rise < least && place_ok(w, t, u)) {
+	double least = INFINITY, p = work->d[t];
+	for (int u = 0; u < (int)work->m; u++) {
+		double rise = 2 * p * work->h[u] + p * p * (work->ic[u] + work->icc[work->core[u]]);
+		if (rise < least && place_ok(work, t, u)) {
 			least = rise;
 			best = u;
 		}
@@ -33,62 +33,62 @@ static int unit_cheapest(const struct place_work *w, uint32_t t)
 	return best;
 }
 
-double place_lpt(struct place_work *w, int *unit)
+double place_lpt(struct place_work *work, int *unit)
 {
-	loads_clear(w);
-	for (size_t i = 0; i < w->n; i++) {
-		uint32_t t = w->order[i];
-		unit[t] = unit_cheapest(w, t);
+	loads_clear(work);
+	for (size_t i = 0; i < work->n; i++) {
+		uint32_t t = work->order[i];
+		unit[t] = unit_cheapest(work, t);
 		if (unit[t] >= 0)
-			place_add(w, unit[t], w->d[t]);
+			place_add(work, unit[t], work->d[t]);
 	}
-	return place_f(w);
+	return place_f(work);
 }
 
 /* First unit, in order, that stays at or below `roof` with t on it. */
-static int unit_first_fit(const struct place_work *w, uint32_t t, double roof)
+static int unit_first_fit(const struct place_work *work, uint32_t t, double roof)
 {
-	for (uint32_t i = 0; i < w->m; i++) {
-		int u = (int)w->unit_at[i];
-		if ((w->s[u] + w->d[t]) * w->ic[u] <= roof && place_ok(w, t, u))
+	for (uint32_t i = 0; i < work->m; i++) {
+		int u = (int)work->unit_at[i];
+		if ((work->s[u] + work->d[t]) * work->ic[u] <= roof && place_ok(work, t, u))
 			return u;
 	}
 	return PLACE_NONE;
 }
 
 /* First fit, largest first, under a roof; the loads need no tree while it runs. */
-static bool first_fit(struct place_work *w, int *unit, double roof)
+static bool first_fit(struct place_work *work, int *unit, double roof)
 {
-	memcpy(w->s, w->fixed, w->m * sizeof(*w->s));
-	for (size_t i = 0; i < w->n; i++) {
-		uint32_t t = w->order[i];
-		int u = unit_first_fit(w, t, roof);
+	memcpy(work->s, work->fixed, work->m * sizeof(*work->s));
+	for (size_t i = 0; i < work->n; i++) {
+		uint32_t t = work->order[i];
+		int u = unit_first_fit(work, t, roof);
 		if (u < 0)
 			return false;
 		unit[t] = u;
-		w->s[u] += w->d[t];
+		work->s[u] += work->d[t];
 	}
 	return true;
 }
 
 /* unit[] must hold a placement: it is replaced when one with a lower roof is found. */
-double place_multifit(struct place_work *w, int *unit)
+double place_multifit(struct place_work *work, int *unit)
 {
-	place_set(w, unit);
-	double lo = w->mean, hi = 0;
-	for (size_t j = 0; j < w->m; j++)
-		hi = fmax(hi, w->s[j] * w->ic[j]);
+	place_set(work, unit);
+	double lo = work->mean, hi = 0;
+	for (size_t j = 0; j < work->m; j++)
+		hi = fmax(hi, work->s[j] * work->ic[j]);
 	for (int round = 0; round < 12 && hi - lo > 1e-3 * hi; round++) {
 		double roof = (lo + hi) / 2;
-		if (first_fit(w, w->try, roof)) {
+		if (first_fit(work, work->try, roof)) {
 			hi = roof;
-			memcpy(unit, w->try, w->n * sizeof(*unit));
+			memcpy(unit, work->try, work->n * sizeof(*unit));
 		} else {
 			lo = roof;
 		}
 	}
-	place_set(w, unit);
-	return place_f(w);
+	place_set(work, unit);
+	return place_f(work);
 }
 
 struct exchange {
@@ -98,91 +98,92 @@ struct exchange {
 };
 
 static void exchange_try(
-	const struct place_work *w, const int *unit, uint32_t a, uint32_t b, struct exchange *x)
+	const struct place_work *work, const int *unit, uint32_t a, uint32_t b, struct exchange *exchange)
 {
 	int ua = unit[a], ub = unit[b];
-	double g = place_gain(w, w->d[a] - w->d[b], ua, ub);
-	if (g > x->gain && place_ok(w, a, ub) && place_ok(w, b, ua))
-		*x = (struct exchange){a, b, ub, g};
+	double g = place_gain(work, work->d[a] - work->d[b], ua, ub);
+	if (g > exchange->gain && place_ok(work, a, ub) && place_ok(work, b, ua))
+		*exchange = (struct exchange){a, b, ub, g};
 }
 
 /* By unit: no move or swap with the unit `from` gains more. Returns whether any may gain more than `least`.
  */
-static bool hopes_find(struct place_work *w, int from, double least)
+static bool hopes_find(struct place_work *work, int from, double least)
 {
 	bool any = false;
-	for (int u = 0; u < (int)w->m; u++) {
-		w->score[u] = u == from ? 0 : place_gain_most(w, from, u);
-		any |= w->score[u] > least;
+	for (int u = 0; u < (int)work->m; u++) {
+		work->score[u] = u == from ? 0 : place_gain_most(work, from, u);
+		any |= work->score[u] > least;
 	}
 	return any;
 }
 
 /* Best move or swap of task a that gains more than `least`. */
-static struct exchange exchange_best(struct place_work *w, const int *unit, uint32_t a, double least)
+static struct exchange exchange_best(struct place_work *work, const int *unit, uint32_t a, double least)
 {
-	struct exchange x = {a, UINT32_MAX, PLACE_NONE, least};
-	if (unit[a] < 0 || !hopes_find(w, unit[a], x.gain))
-		return x;
-	for (int u = 0; u < (int)w->m; u++) {
-		double g = w->score[u] > x.gain ? place_gain(w, w->d[a], unit[a], u) : 0;
-		if (g > x.gain && place_ok(w, a, u))
-			x = (struct exchange){a, UINT32_MAX, u, g};
+	struct exchange exchange = {a, UINT32_MAX, PLACE_NONE, least};
+	if (unit[a] < 0 || !hopes_find(work, unit[a], exchange.gain))
+		return exchange;
+	for (int u = 0; u < (int)work->m; u++) {
+		double g = work->score[u] > exchange.gain ? place_gain(work, work->d[a], unit[a], u) : 0;
+		if (g > exchange.gain && place_ok(work, a, u))
+			exchange = (struct exchange){a, UINT32_MAX, u, g};
 	}
-	for (uint32_t b = 0; b < w->n; b++)
-		if (unit[b] >= 0 && w->score[unit[b]] > x.gain)
-			exchange_try(w, unit, a, b, &x);
-	return x;
+	for (uint32_t b = 0; b < work->n; b++)
+		if (unit[b] >= 0 && work->score[unit[b]] > exchange.gain)
+			exchange_try(work, unit, a, b, &exchange);
+	return exchange;
 }
 
-static void exchange_do(struct place_work *w, int *unit, const struct exchange *x)
+static void exchange_do(struct place_work *work, int *unit, const struct exchange *exchange)
 {
-	int from = unit[x->a];
-	double p = w->d[x->a];
-	if (x->b != UINT32_MAX) {
-		p -= w->d[x->b];
-		unit[x->b] = from;
+	int from = unit[exchange->a];
+	double p = work->d[exchange->a];
+	if (exchange->b != UINT32_MAX) {
+		p -= work->d[exchange->b];
+		unit[exchange->b] = from;
 	}
-	unit[x->a] = x->to;
-	place_add(w, from, -p);
-	place_add(w, x->to, p);
+	unit[exchange->a] = exchange->to;
+	place_add(work, from, -p);
+	place_add(work, exchange->to, p);
 }
 
-double place_descend(struct place_work *w, int *unit, const struct place_enough *e, size_t budget)
+double place_descend(struct place_work *work, int *unit, const struct place_enough *enough, size_t budget)
 {
-	place_set(w, unit);
-	double f = place_f(w);
+	place_set(work, unit);
+	double f = place_f(work);
 	bool better = true;
 	while (better && budget) {
 		better = false;
-		for (size_t i = 0; i < w->n && budget && f > e->f; i++) {
-			struct exchange x = exchange_best(w, unit, w->order[i], fmax(e->gain, 1e-6));
-			budget -= min_of(budget, w->n + w->m);
-			if (x.to < 0)
+		for (size_t i = 0; i < work->n && budget && f > enough->f; i++) {
+			struct exchange exchange =
+				exchange_best(work, unit, work->order[i], fmax(enough->gain, 1e-6));
+			budget -= min_of(budget, work->n + work->m);
+			if (exchange.to < 0)
 				continue;
-			exchange_do(w, unit, &x);
-			f -= x.gain;
+			exchange_do(work, unit, &exchange);
+			f -= exchange.gain;
 			better = true;
 		}
 	}
-	return place_f(w);
+	return place_f(work);
 }
 
-double place_found(struct place_work *w, const struct place_enough *e)
+double place_found(struct place_work *work, const struct place_enough *enough)
 {
 	enum { DESCENT = 1 << 18 };
-	double f = place_lpt(w, w->best);
-	if (f <= e->f)
+	double f = place_lpt(work, work->best);
+	if (f <= enough->f)
 		return f;
-	f = place_descend(w, w->best, e, DESCENT);
-	if (f <= e->f || w->n * w->m > DESCENT)
+	f = place_descend(work, work->best, enough, DESCENT);
+	if (f <= enough->f || work->n * work->m > DESCENT)
 		return f;
-	memcpy(w->other, w->best, w->n * sizeof(*w->other));
-	place_multifit(w, w->other);
-	if (memcmp(w->other, w->best, w->n * sizeof(*w->other)) == 0)
+	memcpy(work->other, work->best, work->n * sizeof(*work->other));
+	place_multifit(work, work->other);
+	if (memcmp(work->other, work->best, work->n * sizeof(*work->other)) == 0)
 		return f;
-	double g = place_descend(w, w->other, e, DESCENT);
+	double g = place_descend(work, work->other, enough, DESCENT);
 	if (g < f)
-		memcpy(w->best, w->other, w->n * sizeof(*w->best));
+		memcpy(work->best, work->other, work->n * sizeof(*work->best));
 	return fmin(f, g);
 }

@@ -69,7 +69,7 @@ static const struct array_row unit_rows[] = {
 };
 
 static int rows_grow(
-	struct place_work *w, const struct array_row *row, size_t n_rows, size_t *cap, size_t need)
+	struct place_work *work, const struct array_row *row, size_t n_rows, size_t *cap, size_t need)
 {
 	if (need <= *cap)
 		return 0;
@@ -77,7 +77,7 @@ static int rows_grow(
 	if (n < 16)
 		n = 16;
 	for (size_t i = 0; i < n_rows; i++) {
-		void **at = (void **)((char *)w + row[i].offset);
+		void **at = (void **)((char *)work + row[i].offset);
 		void *more = realloc(*at, (n * row[i].factor + row[i].extra) * row[i].size);
 		if (!more)
 			return -1;
@@ -87,21 +87,21 @@ static int rows_grow(
 	return 0;
 }
 
-static void rows_free(struct place_work *w, const struct array_row *row, size_t n_rows)
+static void rows_free(struct place_work *work, const struct array_row *row, size_t n_rows)
 {
 	for (size_t i = 0; i < n_rows; i++)
-		free(*(void **)((char *)w + row[i].offset));
+		free(*(void **)((char *)work + row[i].offset));
 }
 
 enum { SPANS_SEEN = 16 };
 
 #define N_ROWS(t) (sizeof(t) / sizeof((t)[0]))
 
-void place_done(struct place_work *w)
+void place_done(struct place_work *work)
 {
-	rows_free(w, task_rows, N_ROWS(task_rows));
-	rows_free(w, unit_rows, N_ROWS(unit_rows));
-	memset(w, 0, sizeof(*w));
+	rows_free(work, task_rows, N_ROWS(task_rows));
+	rows_free(work, unit_rows, N_ROWS(unit_rows));
+	memset(work, 0, sizeof(*work));
 }
 
 static int unit_compare(const struct place_unit *a, const struct place_unit *b)
@@ -115,19 +115,19 @@ static int unit_compare(const struct place_unit *a, const struct place_unit *b)
 }
 
 /* Stable insertion sort: units come nearly in this order. */
-static void units_sort(struct place_work *w)
+static void units_sort(struct place_work *work)
 {
-	const struct place_unit *u = w->p->units;
-	for (uint32_t i = 0; i < w->m; i++) {
+	const struct place_unit *unit = work->p->units;
+	for (uint32_t i = 0; i < work->m; i++) {
 		uint32_t j = i;
-		for (; j && unit_compare(&u[w->unit_at[j - 1]], &u[i]) > 0; j--)
-			w->unit_at[j] = w->unit_at[j - 1];
-		w->unit_at[j] = i;
+		for (; j && unit_compare(&unit[work->unit_at[j - 1]], &unit[i]) > 0; j--)
+			work->unit_at[j] = work->unit_at[j - 1];
+		work->unit_at[j] = i;
 	}
-	w->in_order = true;
-	for (uint32_t i = 0; i < w->m; i++) {
-		w->pos[w->unit_at[i]] = i;
-		w->in_order &= w->unit_at[i] == i;
+	work->in_order = true;
+	for (uint32_t i = 0; i < work->m; i++) {
+		work->pos[work->unit_at[i]] = i;
+		work->in_order &= work->unit_at[i] == i;
 	}
 }
 
@@ -145,73 +145,73 @@ static bool same_core(const struct place_unit *a, const struct place_unit *b)
 }
 
 /* For every unit the range of positions that shares its node or LLC. */
-static void ranges_find(struct place_work *w, uint32_t *lo, uint32_t *hi,
+static void ranges_find(struct place_work *work, uint32_t *lo, uint32_t *hi,
 	bool (*same)(const struct place_unit *, const struct place_unit *))
 {
-	const struct place_unit *u = w->p->units;
-	for (uint32_t i = 0, j; i < w->m; i = j) {
-		for (j = i + 1; j < w->m && same(&u[w->unit_at[i]], &u[w->unit_at[j]]);)
+	const struct place_unit *unit = work->p->units;
+	for (uint32_t i = 0, j; i < work->m; i = j) {
+		for (j = i + 1; j < work->m && same(&unit[work->unit_at[i]], &unit[work->unit_at[j]]);)
 			j++;
 		for (uint32_t k = i; k < j; k++) {
-			lo[w->unit_at[k]] = i;
-			hi[w->unit_at[k]] = j;
+			lo[work->unit_at[k]] = i;
+			hi[work->unit_at[k]] = j;
 		}
 	}
 }
 
 /* In largest pCPUs. */
-static double unit_size(const struct place_unit *u)
+static double unit_size(const struct place_unit *unit)
 {
-	return u->capacity > 0 ? u->capacity : max_of(u->n_cpus, 1);
+	return unit->capacity > 0 ? unit->capacity : max_of(unit->n_cpus, 1);
 }
 
 /* Of one of its pCPUs. */
-static double unit_mean(const struct place_unit *u)
+static double unit_mean(const struct place_unit *unit)
 {
-	return u->capacity > 0 && u->n_cpus > 0 ? u->capacity / u->n_cpus : 1;
+	return unit->capacity > 0 && unit->n_cpus > 0 ? unit->capacity / unit->n_cpus : 1;
 }
 
-static void cores_find(struct place_work *w)
+static void cores_find(struct place_work *work)
 {
-	const struct place_unit *u = w->p->units;
-	w->smt = false;
-	for (uint32_t i = 0, j, core = 0; i < w->m; i = j, core++) {
+	const struct place_unit *unit = work->p->units;
+	work->smt = false;
+	for (uint32_t i = 0, j, core = 0; i < work->m; i = j, core++) {
 		double size = 0;
-		for (j = i + 1; j < w->m && same_core(&u[w->unit_at[i]], &u[w->unit_at[j]]);)
+		for (j = i + 1; j < work->m && same_core(&unit[work->unit_at[i]], &unit[work->unit_at[j]]);)
 			j++;
 		for (uint32_t k = i; k < j; k++)
-			w->core[w->unit_at[k]] = (int)core;
+			work->core[work->unit_at[k]] = (int)core;
 		for (uint32_t k = i; k < j; k++)
-			size += unit_mean(&u[w->unit_at[k]]);
-		w->icc[core] = 1.0 / size;
-		w->smt |= j - i > 1;
+			size += unit_mean(&unit[work->unit_at[k]]);
+		work->icc[core] = 1.0 / size;
+		work->smt |= j - i > 1;
 	}
-	if (!w->smt)
-		memset(w->icc, 0, w->m * sizeof(*w->icc));
+	if (!work->smt)
+		memset(work->icc, 0, work->m * sizeof(*work->icc));
 }
 
-static void units_load(struct place_work *w)
+static void units_load(struct place_work *work)
 {
-	const struct place_problem *p = w->p;
-	w->pcpus = 0;
-	w->widest = 1;
-	w->equal = true;
-	for (size_t j = 0; j < w->m; j++) {
-		double n = unit_size(&p->units[j]);
-		double bg = p->units[j].background_pct;
-		w->pcpus += n;
-		w->ic[j] = 1.0 / n;
-		w->fixed[j] = bg > 0 && isfinite(bg) ? bg : 0;
-		w->equal &= n == unit_size(&p->units[0]);
-		w->widest = max_of(n, w->widest);
+	const struct place_problem *prob = work->p;
+	work->pcpus = 0;
+	work->widest = 1;
+	work->equal = true;
+	for (size_t j = 0; j < work->m; j++) {
+		double n = unit_size(&prob->units[j]);
+		double bg = prob->units[j].background_pct;
+		work->pcpus += n;
+		work->ic[j] = 1.0 / n;
+		work->fixed[j] = bg > 0 && isfinite(bg) ? bg : 0;
+		work->equal &= n == unit_size(&prob->units[0]);
+		work->widest = max_of(n, work->widest);
 	}
-	units_sort(w);
-	ranges_find(w, w->llc_lo, w->llc_hi, same_llc);
-	ranges_find(w, w->node_lo, w->node_hi, same_node);
-	cores_find(w);
-	w->one_zone = w->m == 0 || (w->llc_lo[0] == 0 && w->llc_hi[0] == w->m);
-	for (w->leaves = 1; w->leaves < w->m;)
-		w->leaves *= 2;
+	units_sort(work);
+	ranges_find(work, work->llc_lo, work->llc_hi, same_llc);
+	ranges_find(work, work->node_lo, work->node_hi, same_node);
+	cores_find(work);
+	work->one_zone = work->m == 0 || (work->llc_lo[0] == 0 && work->llc_hi[0] == work->m);
+	for (work->leaves = 1; work->leaves < work->m;)
+		work->leaves *= 2;
 }
 
 /* What an allowed set covers, in positions. */
@@ -240,179 +240,179 @@ static uint32_t set_measure(const struct cpuset *set, size_t m, uint32_t *first,
 }
 
 /* Units are not in the order of their positions: from both ends to the first that is in the set. */
-static void span_search(const struct place_work *w, struct span *x)
+static void span_search(const struct place_work *work, struct span *span)
 {
-	x->lo = 0;
-	x->hi = (uint32_t)w->m;
-	while (!cpuset_has(x->set, (int)w->unit_at[x->lo]))
-		x->lo++;
-	while (!cpuset_has(x->set, (int)w->unit_at[x->hi - 1]))
-		x->hi--;
+	span->lo = 0;
+	span->hi = (uint32_t)work->m;
+	while (!cpuset_has(span->set, (int)work->unit_at[span->lo]))
+		span->lo++;
+	while (!cpuset_has(span->set, (int)work->unit_at[span->hi - 1]))
+		span->hi--;
 }
 
-static struct span span_of(const struct place_work *w, const struct cpuset *set)
+static struct span span_of(const struct place_work *work, const struct cpuset *set)
 {
 	enum { FEW = 24 };
-	struct span x = {.set = set};
+	struct span span = {.set = set};
 	uint32_t last = 0;
 	if (!set)
-		return (struct span){NULL, 0, (uint32_t)w->m, true, false};
-	uint32_t n = set_measure(set, w->m, &x.lo, &last);
-	if (n && w->in_order)
-		x.hi = last + 1;
+		return (struct span){NULL, 0, (uint32_t)work->m, true, false};
+	uint32_t n = set_measure(set, work->m, &span.lo, &last);
+	if (n && work->in_order)
+		span.hi = last + 1;
 	else if (n)
-		span_search(w, &x);
-	x.exact = n == x.hi - x.lo;
-	x.few = n <= FEW;
-	return x;
+		span_search(work, &span);
+	span.exact = n == span.hi - span.lo;
+	span.few = n <= FEW;
+	return span;
 }
 
 /* Sets are shared by many tasks: the last few are remembered, by the address. */
-static struct span span_get(const struct place_work *w, struct span *seen, const struct cpuset *set)
+static struct span span_get(const struct place_work *work, struct span *seen, const struct cpuset *set)
 {
-	struct span *x = &seen[((uintptr_t)set / sizeof(*set)) % SPANS_SEEN];
-	if (x->hi == 0 || x->set != set)
-		*x = span_of(w, set);
-	return *x;
+	struct span *span = &seen[((uintptr_t)set / sizeof(*set)) % SPANS_SEEN];
+	if (span->hi == 0 || span->set != set)
+		*span = span_of(work, set);
+	return *span;
 }
 
-static void tasks_load(struct place_work *w)
+static void tasks_load(struct place_work *work)
 {
-	const struct place_problem *p = w->p;
+	const struct place_problem *prob = work->p;
 	struct span seen[SPANS_SEEN] = {{0}};
-	w->n = 0;
-	w->total = 0;
-	w->min_weight = 1;
-	for (size_t i = 0; i < p->n_tasks; i++) {
-		const struct place_task *t = &p->tasks[i];
-		double d = t->demand_pct > 0 && isfinite(t->demand_pct) ? t->demand_pct : 0;
-		int unit = t->unit >= 0 && (size_t)t->unit < w->m ? t->unit : PLACE_NONE;
-		struct span set = span_get(w, seen, t->allowed);
-		bool only = set.hi - set.lo == 1 && unit >= 0 && w->pos[unit] == set.lo;
-		if (t->fixed != REASON_NONE || set.hi == set.lo || only) {
+	work->n = 0;
+	work->total = 0;
+	work->min_weight = 1;
+	for (size_t i = 0; i < prob->n_tasks; i++) {
+		const struct place_task *task = &prob->tasks[i];
+		double d = task->demand_pct > 0 && isfinite(task->demand_pct) ? task->demand_pct : 0;
+		int unit = task->unit >= 0 && (size_t)task->unit < work->m ? task->unit : PLACE_NONE;
+		struct span set = span_get(work, seen, task->allowed);
+		bool only = set.hi - set.lo == 1 && unit >= 0 && work->pos[unit] == set.lo;
+		if (task->fixed != REASON_NONE || set.hi == set.lo || only) {
 			if (unit >= 0)
-				w->fixed[unit] += d;
+				work->fixed[unit] += d;
 			continue;
 		}
-		size_t f = w->n++;
-		w->d[f] = w->raw[f] = d;
-		w->unsure[f] = 0;
-		w->id[f] = (uint32_t)i;
-		w->home[f] = unit;
-		w->lo[f] = set.lo;
-		w->hi[f] = set.hi;
-		w->exact[f] = set.exact;
-		w->allowed[f] = t->allowed;
-		w->few[f] = set.few;
-		w->wide[f] = set.exact && set.hi - set.lo == w->m;
-		w->node_bound[f] = t->stay_on_node && unit >= 0;
-		w->still[f] = 0;
-		w->total += d;
-		w->weight[f] = t->weight > 0 ? t->weight : 1;
-		w->min_weight = fmin(w->min_weight, w->weight[f]);
+		size_t f = work->n++;
+		work->d[f] = work->raw[f] = d;
+		work->unsure[f] = 0;
+		work->id[f] = (uint32_t)i;
+		work->home[f] = unit;
+		work->lo[f] = set.lo;
+		work->hi[f] = set.hi;
+		work->exact[f] = set.exact;
+		work->allowed[f] = task->allowed;
+		work->few[f] = set.few;
+		work->wide[f] = set.exact && set.hi - set.lo == work->m;
+		work->node_bound[f] = task->stay_on_node && unit >= 0;
+		work->still[f] = 0;
+		work->total += d;
+		work->weight[f] = task->weight > 0 ? task->weight : 1;
+		work->min_weight = fmin(work->min_weight, work->weight[f]);
 	}
-	for (size_t j = 0; j < w->m; j++)
-		w->total += w->fixed[j];
-	w->mean = w->pcpus > 0 ? w->total / w->pcpus : 0;
+	for (size_t j = 0; j < work->m; j++)
+		work->total += work->fixed[j];
+	work->mean = work->pcpus > 0 ? work->total / work->pcpus : 0;
 }
 
 /* Radix sort by the bits of the demand as a float, which for numbers >= 0 sort like the numbers. Stable. */
-static void keys_sort(struct place_work *w)
+static void keys_sort(struct place_work *work)
 {
-	uint32_t *from = w->order, *to = w->tmp;
+	uint32_t *from = work->order, *to = work->tmp;
 	for (int shift = 0; shift < 33; shift += 11) {
 		uint32_t count[2048] = {0};
-		for (size_t i = 0; i < w->n; i++)
-			count[2047 - (w->key[i] >> shift & 2047)]++;
+		for (size_t i = 0; i < work->n; i++)
+			count[2047 - (work->key[i] >> shift & 2047)]++;
 		for (uint32_t k = 0, sum = 0; k < 2048; k++) {
 			uint32_t c = count[k];
 			count[k] = sum;
 			sum += c;
 		}
-		for (size_t i = 0; i < w->n; i++)
-			to[count[2047 - (w->key[from[i]] >> shift & 2047)]++] = from[i];
+		for (size_t i = 0; i < work->n; i++)
+			to[count[2047 - (work->key[from[i]] >> shift & 2047)]++] = from[i];
 		uint32_t *swap = from;
 		from = to;
 		to = swap;
 	}
-	if (from != w->order)
-		memcpy(w->order, from, w->n * sizeof(*from));
+	if (from != work->order)
+		memcpy(work->order, from, work->n * sizeof(*from));
 }
 
 /* The same for few, where clearing the counts would take longer. */
-static void keys_insert(struct place_work *w)
+static void keys_insert(struct place_work *work)
 {
-	for (uint32_t i = 1; i < w->n; i++) {
+	for (uint32_t i = 1; i < work->n; i++) {
 		uint32_t j = i;
-		for (; j && w->key[w->order[j - 1]] < w->key[i]; j--)
-			w->order[j] = w->order[j - 1];
-		w->order[j] = i;
+		for (; j && work->key[work->order[j - 1]] < work->key[i]; j--)
+			work->order[j] = work->order[j - 1];
+		work->order[j] = i;
 	}
 }
 
-static void tasks_sort(struct place_work *w)
+static void tasks_sort(struct place_work *work)
 {
 	enum { FEW = 128 };
-	for (size_t i = 0; i < w->n; i++) {
-		float f = (float)w->d[i];
-		memcpy(&w->key[i], &f, sizeof(f));
-		w->order[i] = (uint32_t)i;
+	for (size_t i = 0; i < work->n; i++) {
+		float f = (float)work->d[i];
+		memcpy(&work->key[i], &f, sizeof(f));
+		work->order[i] = (uint32_t)i;
 	}
-	if (w->n <= FEW)
-		keys_insert(w);
+	if (work->n <= FEW)
+		keys_insert(work);
 	else
-		keys_sort(w);
+		keys_sort(work);
 }
 
-static void segments_find(struct place_work *w)
+static void segments_find(struct place_work *work)
 {
-	memset(w->first, 0, (w->m + 1) * sizeof(*w->first));
-	for (size_t i = 0; i < w->n; i++)
-		if (w->home[i] >= 0)
-			w->first[w->home[i] + 1]++;
-	for (size_t j = 0; j < w->m; j++)
-		w->first[j + 1] += w->first[j];
-	for (size_t i = w->n; i-- > 0;) {
-		uint32_t t = w->order[i];
-		if (w->home[t] >= 0)
-			w->seg[w->first[w->home[t]]++] = t;
+	memset(work->first, 0, (work->m + 1) * sizeof(*work->first));
+	for (size_t i = 0; i < work->n; i++)
+		if (work->home[i] >= 0)
+			work->first[work->home[i] + 1]++;
+	for (size_t j = 0; j < work->m; j++)
+		work->first[j + 1] += work->first[j];
+	for (size_t i = work->n; i-- > 0;) {
+		uint32_t t = work->order[i];
+		if (work->home[t] >= 0)
+			work->seg[work->first[work->home[t]]++] = t;
 	}
-	for (size_t j = w->m; j > 0; j--)
-		w->first[j] = w->first[j - 1];
-	w->first[0] = 0;
+	for (size_t j = work->m; j > 0; j--)
+		work->first[j] = work->first[j - 1];
+	work->first[0] = 0;
 }
 
-int place_load(struct place_work *w, const struct place_problem *p)
+int place_load(struct place_work *work, const struct place_problem *prob)
 {
-	if (rows_grow(w, task_rows, N_ROWS(task_rows), &w->cap_n, p->n_tasks) < 0 ||
-		rows_grow(w, unit_rows, N_ROWS(unit_rows), &w->cap_m, p->n_units) < 0)
+	if (rows_grow(work, task_rows, N_ROWS(task_rows), &work->cap_n, prob->n_tasks) < 0 ||
+		rows_grow(work, unit_rows, N_ROWS(unit_rows), &work->cap_m, prob->n_units) < 0)
 		return -1;
-	w->p = p;
-	w->m = p->n_units;
-	units_load(w);
-	tasks_load(w);
-	tasks_sort(w);
-	place_reset(w);
+	work->p = prob;
+	work->m = prob->n_units;
+	units_load(work);
+	tasks_load(work);
+	tasks_sort(work);
+	place_reset(work);
 	return 0;
 }
 
-void place_demands(struct place_work *w)
+void place_demands(struct place_work *work)
 {
-	w->total = 0;
-	for (size_t i = 0; i < w->n; i++)
-		w->total += w->d[i] = w->raw[i];
-	for (size_t j = 0; j < w->m; j++)
-		w->total += w->fixed[j];
-	w->mean = w->pcpus > 0 ? w->total / w->pcpus : 0;
-	tasks_sort(w);
-	place_reset(w);
+	work->total = 0;
+	for (size_t i = 0; i < work->n; i++)
+		work->total += work->d[i] = work->raw[i];
+	for (size_t j = 0; j < work->m; j++)
+		work->total += work->fixed[j];
+	work->mean = work->pcpus > 0 ? work->total / work->pcpus : 0;
+	tasks_sort(work);
+	place_reset(work);
 }
 
-void place_reset(struct place_work *w)
+void place_reset(struct place_work *work)
 {
-	w->n_steps = 0;
-	segments_find(w);
-	memcpy(w->at, w->home, w->n * sizeof(*w->at));
-	place_set(w, w->home);
-	memcpy(w->s0, w->s, w->m * sizeof(*w->s));
+	work->n_steps = 0;
+	segments_find(work);
+	memcpy(work->at, work->home, work->n * sizeof(*work->at));
+	place_set(work, work->home);
+	memcpy(work->s0, work->s, work->m * sizeof(*work->s));
 }

@@ -14,73 +14,74 @@ struct names {
 	bool taken[PLACE_RENAME_UNITS];
 };
 
-static bool names_are_free(const struct place_work *w)
+static bool names_are_free(const struct place_work *work)
 {
-	if (w->m > PLACE_RENAME_UNITS || w->n > UINT16_MAX || w->smt || !w->equal)
+	if (work->m > PLACE_RENAME_UNITS || work->n > UINT16_MAX || work->smt || !work->equal)
 		return false;
-	for (uint32_t t = 0; t < w->n; t++)
-		if (!w->wide[t] || w->node_bound[t])
+	for (uint32_t t = 0; t < work->n; t++)
+		if (!work->wide[t] || work->node_bound[t])
 			return false;
 	return true;
 }
 
-static bool interchangeable(const struct place_work *w, int a, int b)
+static bool interchangeable(const struct place_work *work, int a, int b)
 {
-	return w->llc_lo[a] == w->llc_lo[b] && fabs(w->fixed[a] - w->fixed[b]) < 0.5;
+	return work->llc_lo[a] == work->llc_lo[b] && fabs(work->fixed[a] - work->fixed[b]) < 0.5;
 }
 
-static void best_find(const struct place_work *w, struct names *x, int a)
+static void best_find(const struct place_work *work, struct names *names, int a)
 {
 	int best = PLACE_NONE;
-	for (int b = 0; b < (int)w->m; b++)
-		if (!x->taken[b] && (best < 0 || x->common[a][b] > x->common[a][best]) &&
-			interchangeable(w, a, b))
+	for (int b = 0; b < (int)work->m; b++)
+		if (!names->taken[b] && (best < 0 || names->common[a][b] > names->common[a][best]) &&
+			interchangeable(work, a, b))
 			best = b;
-	x->best[a] = best;
+	names->best[a] = best;
 }
 
 /* Gives the best free name that some unit can have; false: all have one. */
-static bool name_next(const struct place_work *w, struct names *x)
+static bool name_next(const struct place_work *work, struct names *names)
 {
 	int from = PLACE_NONE;
-	for (int a = 0; a < (int)w->m; a++)
-		if (x->name[a] < 0 && x->best[a] >= 0 &&
-			(from < 0 || x->common[a][x->best[a]] > x->common[from][x->best[from]]))
+	for (int a = 0; a < (int)work->m; a++)
+		if (names->name[a] < 0 && names->best[a] >= 0 &&
+			(from < 0 ||
+				names->common[a][names->best[a]] > names->common[from][names->best[from]]))
 			from = a;
 	if (from < 0)
 		return false;
-	int to = x->name[from] = x->best[from];
-	x->taken[to] = true;
-	for (int a = 0; a < (int)w->m; a++)
-		if (x->name[a] < 0 && x->best[a] == to)
-			best_find(w, x, a);
+	int to = names->name[from] = names->best[from];
+	names->taken[to] = true;
+	for (int a = 0; a < (int)work->m; a++)
+		if (names->name[a] < 0 && names->best[a] == to)
+			best_find(work, names, a);
 	return true;
 }
 
-static void names_begin(const struct place_work *w, struct names *x, const int *unit)
+static void names_begin(const struct place_work *work, struct names *names, const int *unit)
 {
-	for (size_t j = 0; j < w->m; j++) {
-		memset(x->common[j], 0, w->m * sizeof(x->common[j][0]));
-		x->name[j] = PLACE_NONE;
-		x->taken[j] = false;
+	for (size_t j = 0; j < work->m; j++) {
+		memset(names->common[j], 0, work->m * sizeof(names->common[j][0]));
+		names->name[j] = PLACE_NONE;
+		names->taken[j] = false;
 	}
-	for (uint32_t t = 0; t < w->n; t++)
-		if (unit[t] >= 0 && w->home[t] >= 0)
-			x->common[unit[t]][w->home[t]]++;
-	for (size_t j = 0; j < w->m; j++)
-		best_find(w, x, (int)j);
+	for (uint32_t t = 0; t < work->n; t++)
+		if (unit[t] >= 0 && work->home[t] >= 0)
+			names->common[unit[t]][work->home[t]]++;
+	for (size_t j = 0; j < work->m; j++)
+		best_find(work, names, (int)j);
 }
 
-void place_rename(struct place_work *w, int *unit)
+void place_rename(struct place_work *work, int *unit)
 {
-	struct names x;
-	if (!names_are_free(w))
+	struct names names;
+	if (!names_are_free(work))
 		return;
-	names_begin(w, &x, unit);
-	for (size_t j = 0; j < w->m; j++)
-		if (!name_next(w, &x))
+	names_begin(work, &names, unit);
+	for (size_t j = 0; j < work->m; j++)
+		if (!name_next(work, &names))
 			return;
-	for (uint32_t t = 0; t < w->n; t++)
+	for (uint32_t t = 0; t < work->n; t++)
 		if (unit[t] >= 0)
-			unit[t] = x.name[unit[t]];
+			unit[t] = names.name[unit[t]];
 }

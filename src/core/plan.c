@@ -6,30 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-void plan_init(struct plan *p)
+void plan_init(struct plan *plan)
 {
-	memset(p, 0, sizeof *p);
+	memset(plan, 0, sizeof *plan);
 }
 
-void plan_done(struct plan *p)
+void plan_done(struct plan *plan)
 {
-	free(p->actions);
-	memset(p, 0, sizeof *p);
+	free(plan->actions);
+	memset(plan, 0, sizeof *plan);
 }
 
-void plan_reset(struct plan *p)
+void plan_reset(struct plan *plan)
 {
-	p->n = 0;
+	plan->n = 0;
 }
 
-struct action *plan_add(struct plan *p, enum action_kind kind)
+struct action *plan_add(struct plan *plan, enum action_kind kind)
 {
-	struct action *a = array_more(&p->actions, &p->n, &p->cap, SIZE_MAX, sizeof *a);
-	if (!a)
+	struct action *action = array_more(&plan->actions, &plan->n, &plan->cap, SIZE_MAX, sizeof *action);
+	if (!action)
 		return NULL;
-	a->kind = kind;
-	a->vcpu = -1;
-	return a;
+	action->kind = kind;
+	action->vcpu = -1;
+	return action;
 }
 
 bool action_same(const struct action *a, const struct action *b)
@@ -49,16 +49,16 @@ bool plan_same(const struct plan *a, const struct plan *b)
 	return a->n == b->n;
 }
 
-const char *action_kind_text(enum action_kind k)
+const char *action_kind_text(enum action_kind kind)
 {
 	static const char *const text[] = {[ACTION_PIN] = "pin",
 		[ACTION_BALLOON] = "balloon",
 		[ACTION_PERIOD] = "period",
 		[ACTION_SHARES] = "shares"};
-	return (unsigned)k <= ACTION_SHARES ? text[k] : "?";
+	return (unsigned)kind <= ACTION_SHARES ? text[kind] : "?";
 }
 
-const char *outcome_text(enum outcome o)
+const char *outcome_text(enum outcome outcome)
 {
 	static const char *const text[] = {
 		[OUTCOME_PLANNED] = "planned",
@@ -67,5 +67,5 @@ const char *outcome_text(enum outcome o)
 		[OUTCOME_SKIPPED] = "skipped",
 		[OUTCOME_UNKNOWN] = "unknown",
 	};
-	return (unsigned)o <= OUTCOME_UNKNOWN ? text[o] : "?";
+	return (unsigned)outcome <= OUTCOME_UNKNOWN ? text[outcome] : "?";
 }

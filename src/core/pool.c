@@ -7,75 +7,76 @@
 #include "vmtop/config.h"
 
 /* A set that leaves nothing out names nothing. */
-static bool narrows(const struct pool *p, const struct cpuset *s)
+static bool narrows(const struct pool *pool, const struct cpuset *set)
 {
-	return !cpuset_subset(&p->online, s);
+	return !cpuset_subset(&pool->online, set);
 }
 
-static void take_dedicated(struct pool *p, const struct round *r, const struct vm_sample *vm)
+static void take_dedicated(struct pool *pool, const struct round *round, const struct vm_sample *vm)
 {
 	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++) {
-		cpuset_andnot(&p->shared, &r->sample->vcpus[k].affinity);
-		cpuset_andnot(&p->apart, &r->sample->vcpus[k].affinity);
+		cpuset_andnot(&pool->shared, &round->sample->vcpus[k].affinity);
+		cpuset_andnot(&pool->apart, &round->sample->vcpus[k].affinity);
 	}
 }
 
-void pool_find(struct pool *p, const struct round *r)
+void pool_find(struct pool *pool, const struct round *round)
 {
-	const struct sample *s = r->sample;
-	sample_online(s, &p->online);
-	sample_usable(s, &p->shared);
-	p->isolated = p->online;
-	cpuset_andnot(&p->isolated, &p->shared);
-	p->apart = p->isolated;
-	if (!cpuset_empty(&r->cfg->cpus)) {
-		cpuset_and(&p->shared, &r->cfg->cpus);
-		cpuset_and(&p->apart, &r->cfg->cpus);
+	const struct sample *sample = round->sample;
+	sample_online(sample, &pool->online);
+	sample_usable(sample, &pool->shared);
+	pool->isolated = pool->online;
+	cpuset_andnot(&pool->isolated, &pool->shared);
+	pool->apart = pool->isolated;
+	if (!cpuset_empty(&round->cfg->cpus)) {
+		cpuset_and(&pool->shared, &round->cfg->cpus);
+		cpuset_and(&pool->apart, &round->cfg->cpus);
 	}
-	cpuset_andnot(&p->shared, &r->cfg->exclude_cpus);
-	cpuset_andnot(&p->apart, &r->cfg->exclude_cpus);
-	for (size_t i = 0; r->rules && i < s->n_vms && i < r->rules->n_vms; i++)
-		if (r->rules->vms[i].dedicated)
-			take_dedicated(p, r, &s->vms[i]);
+	cpuset_andnot(&pool->shared, &round->cfg->exclude_cpus);
+	cpuset_andnot(&pool->apart, &round->cfg->exclude_cpus);
+	for (size_t i = 0; round->rules && i < sample->n_vms && i < round->rules->n_vms; i++)
+		if (round->rules->vms[i].dedicated)
+			take_dedicated(pool, round, &sample->vms[i]);
 }
 
-void pool_named(const struct pool *p, const struct round *r, const struct vm_sample *vm, struct cpuset *named)
+void pool_named(
+	const struct pool *pool, const struct round *round, const struct vm_sample *vm, struct cpuset *named)
 {
 	cpuset_clear(named);
-	if (cpuset_empty(&p->apart))
+	if (cpuset_empty(&pool->apart))
 		return;
 	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++) {
-		const struct vcpu_sample *v = &r->sample->vcpus[k];
+		const struct vcpu_sample *vcpu = &round->sample->vcpus[k];
 		const struct cpuset *found =
-			r->rules && k < r->rules->n_vcpus ? r->rules->vcpus[k].found : NULL;
-		if (narrows(p, &v->allowed))
-			cpuset_or(named, &v->allowed);
-		if (v->affinity_avail == AVAIL_OK && narrows(p, &v->affinity))
-			cpuset_or(named, &v->affinity);
-		if (found && narrows(p, found))
+			round->rules && k < round->rules->n_vcpus ? round->rules->vcpus[k].found : NULL;
+		if (narrows(pool, &vcpu->allowed))
+			cpuset_or(named, &vcpu->allowed);
+		if (vcpu->affinity_avail == AVAIL_OK && narrows(pool, &vcpu->affinity))
+			cpuset_or(named, &vcpu->affinity);
+		if (found && narrows(pool, found))
 			cpuset_or(named, found);
 	}
-	cpuset_and(named, &p->apart);
+	cpuset_and(named, &pool->apart);
 }
 
-bool pool_is_apart(const struct pool *p, const struct vcpu_sample *v)
+bool pool_is_apart(const struct pool *pool, const struct vcpu_sample *vcpu)
 {
-	struct cpuset now = v->affinity;
-	if (v->affinity_avail != AVAIL_OK)
+	struct cpuset now = vcpu->affinity;
+	if (vcpu->affinity_avail != AVAIL_OK)
 		return false;
-	cpuset_and(&now, &p->online);
-	return !cpuset_empty(&now) && cpuset_subset(&now, &p->isolated);
+	cpuset_and(&now, &pool->online);
+	return !cpuset_empty(&now) && cpuset_subset(&now, &pool->isolated);
 }
 
-void pool_of_vcpu(
-	const struct pool *p, const struct cpuset *named, const struct vcpu_sample *v, struct cpuset *to)
+void pool_of_vcpu(const struct pool *pool, const struct cpuset *named, const struct vcpu_sample *vcpu,
+	struct cpuset *to)
 {
-	*to = v->allowed;
+	*to = vcpu->allowed;
 	cpuset_and(to, named);
 	/* Who was put on isolated pCPUs is not mixed with those on the shared ones. */
-	if (pool_is_apart(p, v) && !cpuset_empty(to))
+	if (pool_is_apart(pool, vcpu) && !cpuset_empty(to))
 		return;
-	*to = p->shared;
+	*to = pool->shared;
 	cpuset_or(to, named);
-	cpuset_and(to, &v->allowed);
+	cpuset_and(to, &vcpu->allowed);
 }

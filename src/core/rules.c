@@ -43,27 +43,27 @@ static struct vm_setting setting_of(const struct config *cfg, const struct vm_sa
 	struct vm_setting out;
 	memset(&out, 0, sizeof out);
 	for (size_t i = 0; i < cfg->n_vm; i++) {
-		const struct vm_setting *s = &cfg->vm[i];
-		if (!rules_match(s->pattern, vm))
+		const struct vm_setting *set = &cfg->vm[i];
+		if (!rules_match(set->pattern, vm))
 			continue;
-		out.exclude_cpu |= s->exclude_cpu;
-		out.exclude_memory |= s->exclude_memory;
-		out.stay_on_node |= s->stay_on_node;
+		out.exclude_cpu |= set->exclude_cpu;
+		out.exclude_memory |= set->exclude_memory;
+		out.stay_on_node |= set->stay_on_node;
 		if (!(out.cpu_weight > 0))
-			out.cpu_weight = s->cpu_weight;
+			out.cpu_weight = set->cpu_weight;
 		if (!(out.mem_shares > 0))
-			out.mem_shares = s->mem_shares;
+			out.mem_shares = set->mem_shares;
 		if (!out.mem_min_kib)
-			out.mem_min_kib = s->mem_min_kib;
+			out.mem_min_kib = set->mem_min_kib;
 		if (!out.mem_max_kib)
-			out.mem_max_kib = s->mem_max_kib;
+			out.mem_max_kib = set->mem_max_kib;
 	}
 	return out;
 }
 
 /* Reasons that hold for CPU and memory alike. */
-static enum reason common_reason(const struct config *cfg, const struct sample *s, const struct vm_sample *vm,
-	const struct vm_memo *memo)
+static enum reason common_reason(const struct config *cfg, const struct sample *sample,
+	const struct vm_sample *vm, const struct vm_memo *memo)
 {
 	if (vm->state != VM_RUNNING && vm->state != VM_BLOCKED)
 		return REASON_NOT_RUNNING;
@@ -74,7 +74,7 @@ static enum reason common_reason(const struct config *cfg, const struct sample *
 		return forbidden;
 	if (memo && memo->held)
 		return REASON_HELD;
-	if (memo && memo->fail_until_ns > s->time_ns)
+	if (memo && memo->fail_until_ns > sample->time_ns)
 		return REASON_FAILED;
 	if (vm->flags & VM_FLAG_JOB)
 		return REASON_JOB;
@@ -93,7 +93,7 @@ static enum reason cpu_reason(
 
 /* Each vCPU runs on one pCPU, no two on the same, and none of these pins is ours. The definition of a
  * transient VM is its live one: there several such pins are a rule, and one may be no more than a state. */
-static bool is_dedicated(const struct rules *r, const struct sample *s, const struct vm_sample *vm)
+static bool is_dedicated(const struct rules *rules, const struct sample *sample, const struct vm_sample *vm)
 {
 	bool by_rule = vm->flags & VM_FLAG_DEDICATED;
 	struct cpuset taken;
@@ -101,40 +101,41 @@ static bool is_dedicated(const struct rules *r, const struct sample *s, const st
 	if (!vm->n_vcpus || (!by_rule && (vm->flags & VM_FLAG_PERSISTENT || vm->n_vcpus < 2)))
 		return false;
 	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++) {
-		const struct vcpu_sample *v = &s->vcpus[k];
-		if (v->affinity_avail != AVAIL_OK || cpuset_count(&v->affinity) != 1 || r->vcpus[k].found ||
-			cpuset_intersects(&taken, &v->affinity) ||
-			(by_rule && !cpuset_equal(&v->affinity, &v->allowed)))
+		const struct vcpu_sample *vcpu = &sample->vcpus[k];
+		if (vcpu->affinity_avail != AVAIL_OK || cpuset_count(&vcpu->affinity) != 1 ||
+			rules->vcpus[k].found || cpuset_intersects(&taken, &vcpu->affinity) ||
+			(by_rule && !cpuset_equal(&vcpu->affinity, &vcpu->allowed)))
 			return false;
-		cpuset_or(&taken, &v->affinity);
+		cpuset_or(&taken, &vcpu->affinity);
 	}
 	return true;
 }
 
-static void vcpu_rule_fill(struct vcpu_rule *out, const struct vm_rule *vm_rule, const struct vcpu_sample *v,
-	const struct config *cfg, const struct sample *s, const struct vm_memo *memo)
+static void vcpu_rule_fill(struct vcpu_rule *out, const struct vm_rule *vm_rule,
+	const struct vcpu_sample *vcpu, const struct config *cfg, const struct sample *sample,
+	const struct vm_memo *memo)
 {
 	out->cpu = vm_rule->cpu;
 	out->held_for_s = vm_rule->held_for_s;
 	/* What is not known could not be put back. */
-	if (out->cpu == REASON_NONE && v->affinity_avail != AVAIL_OK)
+	if (out->cpu == REASON_NONE && vcpu->affinity_avail != AVAIL_OK)
 		out->cpu = REASON_NO_DATA;
-	if (out->cpu != REASON_NONE || !vi64_has(v->foreign_pin_ns))
+	if (out->cpu != REASON_NONE || !vi64_has(vcpu->foreign_pin_ns))
 		return;
-	if (memo && memo->released_ns >= v->foreign_pin_ns.v)
+	if (memo && memo->released_ns >= vcpu->foreign_pin_ns.v)
 		return;
-	double left = cfg->foreign_hold_s - (double)(s->time_ns - v->foreign_pin_ns.v) / 1e9;
+	double left = cfg->foreign_hold_s - (double)(sample->time_ns - vcpu->foreign_pin_ns.v) / 1e9;
 	if (left > 0) {
 		out->cpu = REASON_FOREIGN;
 		out->held_for_s = left;
 	}
 }
 
-static void vm_rule_fill(struct vm_rule *out, const struct config *cfg, const struct sample *s,
+static void vm_rule_fill(struct vm_rule *out, const struct config *cfg, const struct sample *sample,
 	const struct vm_sample *vm, const struct vm_memo *memo, bool dedicated)
 {
 	struct vm_setting set = setting_of(cfg, vm);
-	enum reason why = common_reason(cfg, s, vm, memo);
+	enum reason why = common_reason(cfg, sample, vm, memo);
 	bool asked = memo && balloon_watch_asks(&memo->balloon);
 	*out = (struct vm_rule){
 		.cpu = why != REASON_NONE ? why : cpu_reason(vm, &set, memo, dedicated),
@@ -149,14 +150,14 @@ static void vm_rule_fill(struct vm_rule *out, const struct config *cfg, const st
 		.released_ns = memo ? memo->released_ns : 0,
 		.shares_found = memo ? memo->shares_found : 0,
 		.shares_now = memo ? memo->shares_now : 0,
-		.target_age_ns = asked ? s->time_ns - memo->balloon.asked_ns : 0,
+		.target_age_ns = asked ? sample->time_ns - memo->balloon.asked_ns : 0,
 	};
-	if (out->cpu == REASON_NONE && memo && memo->rival_until_ns > s->time_ns) {
+	if (out->cpu == REASON_NONE && memo && memo->rival_until_ns > sample->time_ns) {
 		out->cpu = REASON_FOREIGN;
-		out->held_for_s = (double)(memo->rival_until_ns - s->time_ns) / 1e9;
+		out->held_for_s = (double)(memo->rival_until_ns - sample->time_ns) / 1e9;
 	}
 	out->shares_rest = memo && memo->shares_rival_ns && memo->released_ns < memo->shares_rival_ns &&
-			   (double)(s->time_ns - memo->shares_rival_ns) / 1e9 < cfg->foreign_hold_s;
+			   (double)(sample->time_ns - memo->shares_rival_ns) / 1e9 < cfg->foreign_hold_s;
 	if (asked)
 		out->balloon = memo->balloon;
 	if (why == REASON_NONE && (set.exclude_memory || (memo && memo->exclude_memory)))
@@ -164,41 +165,41 @@ static void vm_rule_fill(struct vm_rule *out, const struct config *cfg, const st
 	if (why == REASON_HELD)
 		out->held_for_s = -1;
 	else if (why == REASON_FAILED)
-		out->held_for_s = (double)(memo->fail_until_ns - s->time_ns) / 1e9;
+		out->held_for_s = (double)(memo->fail_until_ns - sample->time_ns) / 1e9;
 }
 
-static int rules_room(struct rules *r, const struct sample *s)
+static int rules_room(struct rules *rules, const struct sample *sample)
 {
-	if (!array_grow(&r->vms, &r->cap_vms, s->n_vms, sizeof *r->vms) ||
-		!array_grow(&r->vcpus, &r->cap_vcpus, s->n_vcpus, sizeof *r->vcpus))
+	if (!array_grow(&rules->vms, &rules->cap_vms, sample->n_vms, sizeof *rules->vms) ||
+		!array_grow(&rules->vcpus, &rules->cap_vcpus, sample->n_vcpus, sizeof *rules->vcpus))
 		return -1;
-	r->n_vms = s->n_vms;
-	r->n_vcpus = s->n_vcpus;
+	rules->n_vms = sample->n_vms;
+	rules->n_vcpus = sample->n_vcpus;
 	return 0;
 }
 
-int rules_build(
-	struct rules *r, const struct config *cfg, const struct sample *s, const struct rules_memo *memo)
+int rules_build(struct rules *rules, const struct config *cfg, const struct sample *sample,
+	const struct rules_memo *memo)
 {
-	if (rules_room(r, s) < 0)
+	if (rules_room(rules, sample) < 0)
 		return -1;
-	if (r->n_vcpus)
-		memset(r->vcpus, 0, r->n_vcpus * sizeof *r->vcpus);
-	for (size_t i = 0; i < s->n_vms; i++) {
-		const struct vm_sample *vm = &s->vms[i];
+	if (rules->n_vcpus)
+		memset(rules->vcpus, 0, rules->n_vcpus * sizeof *rules->vcpus);
+	for (size_t i = 0; i < sample->n_vms; i++) {
+		const struct vm_sample *vm = &sample->vms[i];
 		const struct vm_memo *m = memo ? memo->vm(memo->arg, vm) : NULL;
 		for (size_t k = vm->first_vcpu; memo && k < vm->first_vcpu + vm->n_vcpus; k++)
-			r->vcpus[k].found = memo->found(memo->arg, vm, s->vcpus[k].id);
-		vm_rule_fill(&r->vms[i], cfg, s, vm, m, is_dedicated(r, s, vm));
+			rules->vcpus[k].found = memo->found(memo->arg, vm, sample->vcpus[k].id);
+		vm_rule_fill(&rules->vms[i], cfg, sample, vm, m, is_dedicated(rules, sample, vm));
 		for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++)
-			vcpu_rule_fill(&r->vcpus[k], &r->vms[i], &s->vcpus[k], cfg, s, m);
+			vcpu_rule_fill(&rules->vcpus[k], &rules->vms[i], &sample->vcpus[k], cfg, sample, m);
 	}
 	return 0;
 }
 
-void rules_done(struct rules *r)
+void rules_done(struct rules *rules)
 {
-	free(r->vms);
-	free(r->vcpus);
-	memset(r, 0, sizeof *r);
+	free(rules->vms);
+	free(rules->vcpus);
+	memset(rules, 0, sizeof *rules);
 }

@@ -11,7 +11,7 @@
 
 enum { VCPU_IDS = 65536 };
 
-const char *vm_state_text(enum vm_state s)
+const char *vm_state_text(enum vm_state state)
 {
 	static const char *const text[] = {
 		[VM_NOSTATE] = "unknown",
@@ -23,69 +23,74 @@ const char *vm_state_text(enum vm_state s)
 		[VM_CRASHED] = "crashed",
 		[VM_SUSPENDED] = "suspended",
 	};
-	return (unsigned)s <= VM_SUSPENDED ? text[s] : text[VM_NOSTATE];
+	return (unsigned)state <= VM_SUSPENDED ? text[state] : text[VM_NOSTATE];
 }
 
-void sample_init(struct sample *s)
+void sample_init(struct sample *sample)
 {
-	memset(s, 0, sizeof *s);
+	memset(sample, 0, sizeof *sample);
 }
 
-void sample_done(struct sample *s)
+void sample_done(struct sample *sample)
 {
-	free(s->host.pcpus);
-	free(s->vms);
-	free(s->vcpus);
-	memset(s, 0, sizeof *s);
+	free(sample->host.pcpus);
+	free(sample->vms);
+	free(sample->vcpus);
+	memset(sample, 0, sizeof *sample);
 }
 
-void sample_reset(struct sample *s)
+void sample_reset(struct sample *sample)
 {
-	struct sample kept = {
-		.vms = s->vms, .cap_vms = s->cap_vms, .vcpus = s->vcpus, .cap_vcpus = s->cap_vcpus};
-	kept.host.pcpus = s->host.pcpus;
-	kept.cap_pcpus = s->cap_pcpus;
-	*s = kept;
+	struct sample kept = {.vms = sample->vms,
+		.cap_vms = sample->cap_vms,
+		.vcpus = sample->vcpus,
+		.cap_vcpus = sample->cap_vcpus};
+	kept.host.pcpus = sample->host.pcpus;
+	kept.cap_pcpus = sample->cap_pcpus;
+	*sample = kept;
 }
 
-struct pcpu_sample *sample_add_pcpu(struct sample *s, int id)
+struct pcpu_sample *sample_add_pcpu(struct sample *sample, int id)
 {
-	if (!array_grow(&s->host.pcpus, &s->cap_pcpus, s->host.n_pcpus + 1, sizeof *s->host.pcpus))
+	if (!array_grow(&sample->host.pcpus, &sample->cap_pcpus, sample->host.n_pcpus + 1,
+		    sizeof *sample->host.pcpus))
 		return NULL;
-	struct pcpu_sample *p = &s->host.pcpus[s->host.n_pcpus++];
-	*p = (struct pcpu_sample){.id = id, .node = -1, .socket = -1, .core = -1, .llc = -1};
-	return p;
+	struct pcpu_sample *pcpu = &sample->host.pcpus[sample->host.n_pcpus++];
+	*pcpu = (struct pcpu_sample){.id = id, .node = -1, .socket = -1, .core = -1, .llc = -1};
+	return pcpu;
 }
 
-struct vm_sample *sample_add_vm(struct sample *s, const uint8_t uuid[UUID_BYTES])
+struct vm_sample *sample_add_vm(struct sample *sample, const uint8_t uuid[UUID_BYTES])
 {
-	struct vm_sample *vm = array_more(&s->vms, &s->n_vms, &s->cap_vms, SIZE_MAX, sizeof *vm);
+	struct vm_sample *vm =
+		array_more(&sample->vms, &sample->n_vms, &sample->cap_vms, SIZE_MAX, sizeof *vm);
 	if (!vm)
 		return NULL;
 	memcpy(vm->uuid, uuid, UUID_BYTES);
 	vm->id = -1;
-	vm->first_vcpu = s->n_vcpus;
+	vm->first_vcpu = sample->n_vcpus;
 	vm->mem.balloon_device = true;
 	return vm;
 }
 
-struct vcpu_sample *sample_append_vcpu(struct sample *s, struct vm_sample *vm, int id)
+struct vcpu_sample *sample_append_vcpu(struct sample *sample, struct vm_sample *vm, int id)
 {
-	bool apart = vm->n_vcpus && vm->first_vcpu + vm->n_vcpus != s->n_vcpus;
-	struct vcpu_sample *v =
-		apart ? NULL : array_more(&s->vcpus, &s->n_vcpus, &s->cap_vcpus, SIZE_MAX, sizeof *v);
-	if (!v)
+	bool apart = vm->n_vcpus && vm->first_vcpu + vm->n_vcpus != sample->n_vcpus;
+	struct vcpu_sample *vcpu = apart ? NULL
+					 : array_more(&sample->vcpus, &sample->n_vcpus, &sample->cap_vcpus,
+						   SIZE_MAX, sizeof *vcpu);
+	if (!vcpu)
 		return NULL;
 	if (!vm->n_vcpus)
-		vm->first_vcpu = s->n_vcpus - 1;
-	v->id = id;
+		vm->first_vcpu = sample->n_vcpus - 1;
+	vcpu->id = id;
 	vm->n_vcpus++;
-	return v;
+	return vcpu;
 }
 
-struct vcpu_sample *sample_add_vcpu(struct sample *s, int id)
+struct vcpu_sample *sample_add_vcpu(struct sample *sample, int id)
 {
-	return s->n_vms ? sample_append_vcpu(s, &s->vms[s->n_vms - 1], id) : NULL;
+	return sample->n_vms ? sample_append_vcpu(sample, &sample->vms[sample->n_vms - 1], id) : NULL;
 }
 
 int uuid_compare(const uint8_t a[UUID_BYTES], const uint8_t b[UUID_BYTES])
@@ -110,50 +115,50 @@ static int by_pcpu(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-static void finish_pcpus(struct sample *s)
+static void finish_pcpus(struct sample *sample)
 {
-	struct pcpu_sample *p = s->host.pcpus;
+	struct pcpu_sample *pcpu = sample->host.pcpus;
 	size_t n = 0;
-	if (s->host.n_pcpus)
-		qsort(p, s->host.n_pcpus, sizeof *p, by_pcpu);
-	for (size_t i = 0; i < s->host.n_pcpus; i++)
-		if (p[i].id >= 0 && p[i].id < CPUSET_CPUS && (!n || p[n - 1].id != p[i].id))
-			p[n++] = p[i];
-	s->host.n_pcpus = n;
+	if (sample->host.n_pcpus)
+		qsort(pcpu, sample->host.n_pcpus, sizeof *pcpu, by_pcpu);
+	for (size_t i = 0; i < sample->host.n_pcpus; i++)
+		if (pcpu[i].id >= 0 && pcpu[i].id < CPUSET_CPUS && (!n || pcpu[n - 1].id != pcpu[i].id))
+			pcpu[n++] = pcpu[i];
+	sample->host.n_pcpus = n;
 }
 
 /* Sorts the vCPUs of one VM and drops doubles in place. */
-static void finish_vcpus(struct sample *s, struct vm_sample *vm)
+static void finish_vcpus(struct sample *sample, struct vm_sample *vm)
 {
 	if (!vm->n_vcpus)
 		return;
-	struct vcpu_sample *v = s->vcpus + vm->first_vcpu;
+	struct vcpu_sample *vcpu = sample->vcpus + vm->first_vcpu;
 	size_t n = 0;
-	qsort(v, vm->n_vcpus, sizeof *v, by_vcpu);
+	qsort(vcpu, vm->n_vcpus, sizeof *vcpu, by_vcpu);
 	for (size_t i = 0; i < vm->n_vcpus; i++)
-		if (v[i].id >= 0 && v[i].id < VCPU_IDS && (!n || v[n - 1].id != v[i].id))
-			v[n++] = v[i];
+		if (vcpu[i].id >= 0 && vcpu[i].id < VCPU_IDS && (!n || vcpu[n - 1].id != vcpu[i].id))
+			vcpu[n++] = vcpu[i];
 	vm->n_vcpus = n;
 }
 
-int sample_finish(struct sample *s, struct err *e)
+int sample_finish(struct sample *sample, struct err *err)
 {
-	sample_bound(s);
-	finish_pcpus(s);
-	for (size_t i = 0; i < s->n_vms; i++) {
-		struct vm_sample *vm = &s->vms[i];
-		if (vm->first_vcpu + vm->n_vcpus > s->n_vcpus)
+	sample_bound(sample);
+	finish_pcpus(sample);
+	for (size_t i = 0; i < sample->n_vms; i++) {
+		struct vm_sample *vm = &sample->vms[i];
+		if (vm->first_vcpu + vm->n_vcpus > sample->n_vcpus)
 			return err_set(
-				e, ERR_RUNTIME, "VM %zu of the sample claims vCPUs that are not there", i);
-		finish_vcpus(s, vm);
+				err, ERR_RUNTIME, "VM %zu of the sample claims vCPUs that are not there", i);
+		finish_vcpus(sample, vm);
 	}
 	size_t n = 0;
-	if (s->n_vms)
-		qsort(s->vms, s->n_vms, sizeof *s->vms, by_uuid);
-	for (size_t i = 0; i < s->n_vms; i++)
-		if (!n || uuid_compare(s->vms[n - 1].uuid, s->vms[i].uuid) != 0)
-			s->vms[n++] = s->vms[i];
-	s->n_vms = n;
+	if (sample->n_vms)
+		qsort(sample->vms, sample->n_vms, sizeof *sample->vms, by_uuid);
+	for (size_t i = 0; i < sample->n_vms; i++)
+		if (!n || uuid_compare(sample->vms[n - 1].uuid, sample->vms[i].uuid) != 0)
+			sample->vms[n++] = sample->vms[i];
+	sample->n_vms = n;
 	return 0;
 }
 
@@ -197,47 +202,47 @@ void *uuid_find(const uint8_t uuid[UUID_BYTES], void *items, size_t n, size_t si
 	return item && memcmp(item + offset, uuid, UUID_BYTES) == 0 ? item : NULL;
 }
 
-const struct vm_sample *sample_vm_by_uuid(const struct sample *s, const uint8_t uuid[UUID_BYTES])
+const struct vm_sample *sample_vm_by_uuid(const struct sample *sample, const uint8_t uuid[UUID_BYTES])
 {
-	return UUID_FIND(uuid, s->vms, s->n_vms, struct vm_sample);
+	return UUID_FIND(uuid, sample->vms, sample->n_vms, struct vm_sample);
 }
 
-const struct vcpu_sample *sample_vcpu(const struct sample *s, const struct vm_sample *vm, int id)
+const struct vcpu_sample *sample_vcpu(const struct sample *sample, const struct vm_sample *vm, int id)
 {
 	for (size_t i = 0; i < vm->n_vcpus; i++)
-		if (s->vcpus[vm->first_vcpu + i].id == id)
-			return &s->vcpus[vm->first_vcpu + i];
+		if (sample->vcpus[vm->first_vcpu + i].id == id)
+			return &sample->vcpus[vm->first_vcpu + i];
 	return NULL;
 }
 
 static int by_id(const void *key, const void *item)
 {
 	const int *id = key;
-	const struct pcpu_sample *p = item;
-	return *id < p->id ? -1 : *id > p->id;
+	const struct pcpu_sample *pcpu = item;
+	return *id < pcpu->id ? -1 : *id > pcpu->id;
 }
 
-const struct pcpu_sample *sample_pcpu(const struct sample *s, int id)
+const struct pcpu_sample *sample_pcpu(const struct sample *sample, int id)
 {
-	const struct pcpu_sample *p = s->host.pcpus;
-	size_t at = array_place(&id, p, s->host.n_pcpus, sizeof *p, by_id);
-	return at < s->host.n_pcpus && p[at].id == id ? &p[at] : NULL;
+	const struct pcpu_sample *pcpu = sample->host.pcpus;
+	size_t at = array_place(&id, pcpu, sample->host.n_pcpus, sizeof *pcpu, by_id);
+	return at < sample->host.n_pcpus && pcpu[at].id == id ? &pcpu[at] : NULL;
 }
 
-void sample_online(const struct sample *s, struct cpuset *online)
+void sample_online(const struct sample *sample, struct cpuset *online)
 {
 	cpuset_clear(online);
-	for (size_t i = 0; i < s->host.n_pcpus; i++)
-		if (s->host.pcpus[i].online)
-			cpuset_add(online, s->host.pcpus[i].id);
+	for (size_t i = 0; i < sample->host.n_pcpus; i++)
+		if (sample->host.pcpus[i].online)
+			cpuset_add(online, sample->host.pcpus[i].id);
 }
 
-void sample_usable(const struct sample *s, struct cpuset *usable)
+void sample_usable(const struct sample *sample, struct cpuset *usable)
 {
 	cpuset_clear(usable);
-	for (size_t i = 0; i < s->host.n_pcpus; i++)
-		if (s->host.pcpus[i].online && !s->host.pcpus[i].isolated)
-			cpuset_add(usable, s->host.pcpus[i].id);
+	for (size_t i = 0; i < sample->host.n_pcpus; i++)
+		if (sample->host.pcpus[i].online && !sample->host.pcpus[i].isolated)
+			cpuset_add(usable, sample->host.pcpus[i].id);
 }
 
 static int hex(char c)

@@ -38,66 +38,66 @@ static int unit_or_unknown(int unit, int most)
 	return unit >= 0 && unit <= most ? unit : -1;
 }
 
-static void bound_host(struct host_sample *h)
+static void bound_host(struct host_sample *host)
 {
-	struct vi64 *const kib[] = {
-		&h->total_kib, &h->available_kib, &h->free_kib, &h->arc_kib, &h->swap_free_kib};
+	struct vi64 *const kib[] = {&host->total_kib, &host->available_kib, &host->free_kib, &host->arc_kib,
+		&host->swap_free_kib};
 	size_t n = 0;
 	BOUND_ALL(kib, SAMPLE_KIB_MOST);
-	bound_real(&h->psi_some_avg10, 100);
-	bound_real(&h->psi_full_avg10, 100);
-	for (size_t i = 0; i < h->n_nodes; i++) {
-		struct node_sample *node = &h->nodes[i];
+	bound_real(&host->psi_some_avg10, 100);
+	bound_real(&host->psi_full_avg10, 100);
+	for (size_t i = 0; i < host->n_nodes; i++) {
+		struct node_sample *node = &host->nodes[i];
 		bound(&node->total_kib, SAMPLE_KIB_MOST);
 		bound(&node->free_kib, SAMPLE_KIB_MOST);
 		if (node->id >= 0 && node->id < MAX_NODES)
-			h->nodes[n++] = *node;
+			host->nodes[n++] = *node;
 	}
-	h->n_nodes = n;
-	for (size_t i = 0; i < h->n_pcpus; i++) {
-		struct pcpu_sample *p = &h->pcpus[i];
-		p->node = unit_or_unknown(p->node, MAX_NODES - 1);
-		p->socket = unit_or_unknown(p->socket, UNIT_MOST);
-		p->core = unit_or_unknown(p->core, UNIT_MOST);
-		p->llc = unit_or_unknown(p->llc, UNIT_MOST);
-		p->capacity = p->capacity < 0 || p->capacity > PCPU_LARGEST ? 0 : p->capacity;
-		bound(&p->busy_ns, SAMPLE_NS_MOST);
-		bound(&p->idle_ns, SAMPLE_NS_MOST);
-		bound(&p->steal_ns, SAMPLE_NS_MOST);
-		bound_real(&p->speed_pct, 200);
+	host->n_nodes = n;
+	for (size_t i = 0; i < host->n_pcpus; i++) {
+		struct pcpu_sample *pcpu = &host->pcpus[i];
+		pcpu->node = unit_or_unknown(pcpu->node, MAX_NODES - 1);
+		pcpu->socket = unit_or_unknown(pcpu->socket, UNIT_MOST);
+		pcpu->core = unit_or_unknown(pcpu->core, UNIT_MOST);
+		pcpu->llc = unit_or_unknown(pcpu->llc, UNIT_MOST);
+		pcpu->capacity = pcpu->capacity < 0 || pcpu->capacity > PCPU_LARGEST ? 0 : pcpu->capacity;
+		bound(&pcpu->busy_ns, SAMPLE_NS_MOST);
+		bound(&pcpu->idle_ns, SAMPLE_NS_MOST);
+		bound(&pcpu->steal_ns, SAMPLE_NS_MOST);
+		bound_real(&pcpu->speed_pct, 200);
 	}
 }
 
-static void bound_facts(struct vm_facts *f)
+static void bound_facts(struct vm_facts *facts)
 {
-	struct vi64 *const counters[] = {&f->helper_ns, &f->helper_delay_ns, &f->throttled_ns, &f->exits,
-		&f->polled_ns, &f->disk_ns, &f->disk_reqs};
+	struct vi64 *const counters[] = {&facts->helper_ns, &facts->helper_delay_ns, &facts->throttled_ns,
+		&facts->exits, &facts->polled_ns, &facts->disk_ns, &facts->disk_reqs};
 	BOUND_ALL(counters, SAMPLE_COUNT_MOST);
-	bound(&f->helper_pcpu, CPUSET_CPUS - 1);
-	bound(&f->swapped_kib, SAMPLE_KIB_MOST);
-	bound(&f->weight, 1000000);
-	bound(&f->cpu_shares, CPU_SHARES_MOST);
-	bound_real(&f->psi_cpu, 100);
-	bound_real(&f->psi_memory, 100);
-	bound_real(&f->psi_io, 100);
-	f->helper[sizeof f->helper - 1] = '\0';
+	bound(&facts->helper_pcpu, CPUSET_CPUS - 1);
+	bound(&facts->swapped_kib, SAMPLE_KIB_MOST);
+	bound(&facts->weight, 1000000);
+	bound(&facts->cpu_shares, CPU_SHARES_MOST);
+	bound_real(&facts->psi_cpu, 100);
+	bound_real(&facts->psi_memory, 100);
+	bound_real(&facts->psi_io, 100);
+	facts->helper[sizeof facts->helper - 1] = '\0';
 }
 
 static void bound_vm(struct vm_sample *vm)
 {
-	struct vm_memory *m = &vm->mem;
+	struct vm_memory *mem = &vm->mem;
 	struct vm_io *io = &vm->io;
-	struct vi64 *const kib[] = {&m->max_kib, &m->balloon_kib, &m->unused_kib, &m->usable_kib,
-		&m->available_kib, &m->caches_kib, &m->rss_kib, &m->min_guarantee_kib, &m->plugged_kib,
-		&m->limit_kib, &m->group_limit_kib};
-	struct vi64 *const ns[] = {&vm->cpu_time_ns, &m->last_update_ns};
-	struct vi64 *const counters[] = {&m->swap_in_kib, &m->swap_out_kib, &m->major_faults, &io->rd_reqs,
-		&io->wr_reqs, &io->rd_bytes, &io->wr_bytes, &io->rx_bytes, &io->tx_bytes, &io->rx_pkts,
-		&io->tx_pkts};
+	struct vi64 *const kib[] = {&mem->max_kib, &mem->balloon_kib, &mem->unused_kib, &mem->usable_kib,
+		&mem->available_kib, &mem->caches_kib, &mem->rss_kib, &mem->min_guarantee_kib,
+		&mem->plugged_kib, &mem->limit_kib, &mem->group_limit_kib};
+	struct vi64 *const ns[] = {&vm->cpu_time_ns, &mem->last_update_ns};
+	struct vi64 *const counters[] = {&mem->swap_in_kib, &mem->swap_out_kib, &mem->major_faults,
+		&io->rd_reqs, &io->wr_reqs, &io->rd_bytes, &io->wr_bytes, &io->rx_bytes, &io->tx_bytes,
+		&io->rx_pkts, &io->tx_pkts};
 	BOUND_ALL(kib, SAMPLE_KIB_MOST);
 	BOUND_ALL(ns, SAMPLE_NS_MOST);
 	BOUND_ALL(counters, SAMPLE_COUNT_MOST);
-	bound(&m->period_s, INT32_MAX);
+	bound(&mem->period_s, INT32_MAX);
 	bound_real(&vm->quota_pct, 1e6);
 	bound_real(&vm->group_quota_pct, 1e9);
 	bound_facts(&vm->facts);
@@ -105,22 +105,22 @@ static void bound_vm(struct vm_sample *vm)
 	vm->id = max_of(vm->id, -1);
 }
 
-static void bound_vcpu(struct vcpu_sample *v)
+static void bound_vcpu(struct vcpu_sample *vcpu)
 {
-	bound(&v->time_ns, SAMPLE_NS_MOST);
-	bound(&v->delay_ns, SAMPLE_NS_MOST);
-	bound(&v->foreign_pin_ns, SAMPLE_NS_MOST);
-	bound(&v->pcpu, CPUSET_CPUS - 1);
+	bound(&vcpu->time_ns, SAMPLE_NS_MOST);
+	bound(&vcpu->delay_ns, SAMPLE_NS_MOST);
+	bound(&vcpu->foreign_pin_ns, SAMPLE_NS_MOST);
+	bound(&vcpu->pcpu, CPUSET_CPUS - 1);
 }
 
-void sample_bound(struct sample *s)
+void sample_bound(struct sample *sample)
 {
-	s->time_ns = bound_time(s->time_ns);
-	s->wall_ns = bound_time(s->wall_ns);
-	s->took_ns = bound_time(s->took_ns);
-	bound_host(&s->host);
-	for (size_t i = 0; i < s->n_vms; i++)
-		bound_vm(&s->vms[i]);
-	for (size_t i = 0; i < s->n_vcpus; i++)
-		bound_vcpu(&s->vcpus[i]);
+	sample->time_ns = bound_time(sample->time_ns);
+	sample->wall_ns = bound_time(sample->wall_ns);
+	sample->took_ns = bound_time(sample->took_ns);
+	bound_host(&sample->host);
+	for (size_t i = 0; i < sample->n_vms; i++)
+		bound_vm(&sample->vms[i]);
+	for (size_t i = 0; i < sample->n_vcpus; i++)
+		bound_vcpu(&sample->vcpus[i]);
 }

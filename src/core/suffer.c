@@ -48,24 +48,24 @@ struct suffer {
 	size_t cap_out;
 };
 
-const char *cause_key(enum cause c)
+const char *cause_key(enum cause cause)
 {
-	return (unsigned)c < CAUSE_COUNT ? rows[c].key : "?";
+	return (unsigned)cause < CAUSE_COUNT ? rows[cause].key : "?";
 }
 
-const char *cause_text(enum cause c)
+const char *cause_text(enum cause cause)
 {
-	return (unsigned)c < CAUSE_COUNT ? rows[c].text : "?";
+	return (unsigned)cause < CAUSE_COUNT ? rows[cause].text : "?";
 }
 
-enum alarm cause_alarm(enum cause c)
+enum alarm cause_alarm(enum cause cause)
 {
-	return (unsigned)c < CAUSE_COUNT ? rows[c].alarm : ALARM_SLOWED;
+	return (unsigned)cause < CAUSE_COUNT ? rows[cause].alarm : ALARM_SLOWED;
 }
 
-const char *alarm_word(enum alarm a)
+const char *alarm_word(enum alarm alarm)
 {
-	return (unsigned)a < ALARM_COUNT ? words[a] : "?";
+	return (unsigned)alarm < ALARM_COUNT ? words[alarm] : "?";
 }
 
 struct suffer *suffer_new(void)
@@ -73,90 +73,90 @@ struct suffer *suffer_new(void)
 	return calloc(1, sizeof(struct suffer));
 }
 
-void suffer_free(struct suffer *x)
+void suffer_free(struct suffer *suffer)
 {
-	if (!x)
+	if (!suffer)
 		return;
-	free(x->vms);
-	free(x->out);
-	free(x);
+	free(suffer->vms);
+	free(suffer->out);
+	free(suffer);
 }
 
-static bool grow(struct suffer *x, size_t n_slots, size_t n_vms)
+static bool grow(struct suffer *suffer, size_t n_slots, size_t n_vms)
 {
-	if (!array_grow(&x->vms, &x->cap, n_slots, sizeof *x->vms) ||
-		!array_grow(&x->out, &x->cap_out, n_vms, sizeof *x->out))
+	if (!array_grow(&suffer->vms, &suffer->cap, n_slots, sizeof *suffer->vms) ||
+		!array_grow(&suffer->out, &suffer->cap_out, n_vms, sizeof *suffer->out))
 		return false;
-	for (; x->n < n_slots; x->n++)
-		memset(&x->vms[x->n], 0, sizeof *x->vms);
-	memset(x->out, 0, n_vms * sizeof *x->out);
+	for (; suffer->n < n_slots; suffer->n++)
+		memset(&suffer->vms[suffer->n], 0, sizeof *suffer->vms);
+	memset(suffer->out, 0, n_vms * sizeof *suffer->out);
 	return true;
 }
 
-static void weigh(struct cause_past *p, enum cause c, const struct seen *now, int64_t time_ns)
+static void weigh(struct cause_past *past, enum cause cause, const struct seen *now, int64_t time_ns)
 {
-	bool at_once = rows[c].at_once;
-	double from = rows[c].from_pct * (p->named ? off_part : 1);
+	bool at_once = rows[cause].at_once;
+	double from = rows[cause].from_pct * (past->named ? off_part : 1);
 	if (now->weight_pct < from) {
-		p->shown = 0;
-		p->quiet += p->quiet < GONE_AFTER;
-		if (at_once || p->quiet == GONE_AFTER)
-			p->named = false;
-		p->last.other = -1; /* it may not be there any more */
+		past->shown = 0;
+		past->quiet += past->quiet < GONE_AFTER;
+		if (at_once || past->quiet == GONE_AFTER)
+			past->named = false;
+		past->last.other = -1; /* it may not be there any more */
 		return;
 	}
-	if (!p->shown++ && !p->named)
-		p->since_ns = time_ns;
-	p->shown = min_of(p->shown, NAME_AFTER);
-	p->quiet = 0;
-	p->named |= at_once || p->shown >= NAME_AFTER;
+	if (!past->shown++ && !past->named)
+		past->since_ns = time_ns;
+	past->shown = min_of(past->shown, NAME_AFTER);
+	past->quiet = 0;
+	past->named |= at_once || past->shown >= NAME_AFTER;
 	/* Smoothed, so that two causes of like weight do not take turns. */
-	double before = p->last.weight_pct;
-	p->last = *now;
-	if (p->named && before > 0 && before < 100 && now->weight_pct < 100)
-		p->last.weight_pct = (before + now->weight_pct) / 2;
+	double before = past->last.weight_pct;
+	past->last = *now;
+	if (past->named && before > 0 && before < 100 && now->weight_pct < 100)
+		past->last.weight_pct = (before + now->weight_pct) / 2;
 }
 
 /* Into the list by weight; the lightest falls off its end. */
-static void name(struct suffering *to, enum cause c, const struct cause_past *p)
+static void name(struct suffering *to, enum cause cause, const struct cause_past *past)
 {
-	struct finding f = {c, p->last.weight_pct, p->since_ns,
-		{p->last.num[0], p->last.num[1], p->last.num[2]}, p->last.pcpu, p->last.other};
+	struct finding finding = {cause, past->last.weight_pct, past->since_ns,
+		{past->last.num[0], past->last.num[1], past->last.num[2]}, past->last.pcpu, past->last.other};
 	int at = to->n;
-	while (at > 0 && to->found[at - 1].weight_pct < f.weight_pct)
+	while (at > 0 && to->found[at - 1].weight_pct < finding.weight_pct)
 		at--;
 	if (at == FINDINGS)
 		return;
 	int last = to->n < FINDINGS ? to->n++ : FINDINGS - 1;
-	memmove(&to->found[at + 1], &to->found[at], (size_t)(last - at) * sizeof f);
-	to->found[at] = f;
+	memmove(&to->found[at + 1], &to->found[at], (size_t)(last - at) * sizeof finding);
+	to->found[at] = finding;
 	to->score_pct = to->found[0].weight_pct;
 }
 
-static void judge(struct vm_past *p, const struct suffer_look *l, size_t vm, const struct ground *g,
-	struct suffering *to)
+static void judge(struct vm_past *past, const struct suffer_look *look, size_t vm,
+	const struct ground *ground, struct suffering *to)
 {
 	struct seen seen[CAUSE_COUNT];
-	const struct vm_rate *r = &l->vms[vm];
-	if (p->birth != r->birth) {
-		memset(p, 0, sizeof *p);
-		p->birth = r->birth;
+	const struct vm_rate *rate = &look->vms[vm];
+	if (past->birth != rate->birth) {
+		memset(past, 0, sizeof *past);
+		past->birth = rate->birth;
 	}
-	suffer_see(g, l, vm, seen, &to->got_pct);
+	suffer_see(ground, look, vm, seen, &to->got_pct);
 	for (int c = 0; c < CAUSE_COUNT; c++) {
-		weigh(&p->causes[c], (enum cause)c, &seen[c], l->sample->time_ns);
-		if (p->causes[c].named)
-			name(to, (enum cause)c, &p->causes[c]);
+		weigh(&past->causes[c], (enum cause)c, &seen[c], look->sample->time_ns);
+		if (past->causes[c].named)
+			name(to, (enum cause)c, &past->causes[c]);
 	}
 }
 
-const struct suffering *suffer_update(struct suffer *x, const struct suffer_look *l, size_t n_slots)
+const struct suffering *suffer_update(struct suffer *suffer, const struct suffer_look *look, size_t n_slots)
 {
-	if (!grow(x, n_slots, l->sample->n_vms))
+	if (!grow(suffer, n_slots, look->sample->n_vms))
 		return NULL;
-	suffer_ground(&x->ground, l);
-	for (size_t i = 0; i < l->sample->n_vms; i++)
-		if (l->vms[i].slot < x->n)
-			judge(&x->vms[l->vms[i].slot], l, i, &x->ground, &x->out[i]);
-	return x->out;
+	suffer_ground(&suffer->ground, look);
+	for (size_t i = 0; i < look->sample->n_vms; i++)
+		if (look->vms[i].slot < suffer->n)
+			judge(&suffer->vms[look->vms[i].slot], look, i, &suffer->ground, &suffer->out[i]);
+	return suffer->out;
 }

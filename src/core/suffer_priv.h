@@ -24,8 +24,8 @@ struct seen {
 };
 
 /* suffer_see.c: what speaks for each cause; weight 0 where nothing does. */
-void suffer_ground(struct ground *g, const struct suffer_look *l);
-void suffer_see(const struct ground *g, const struct suffer_look *l, size_t vm, struct seen seen[CAUSE_COUNT],
-	struct vf64 *got_pct);
+void suffer_ground(struct ground *ground, const struct suffer_look *look);
+void suffer_see(const struct ground *ground, const struct suffer_look *look, size_t vm,
+	struct seen seen[CAUSE_COUNT], struct vf64 *got_pct);
 
 #endif

@@ -40,21 +40,21 @@ static int64_t count(struct tally_count *c, struct vi64 now)
 
 /* --- largest values ------------------------------------------------------------------------------------- */
 
-static void most_init(struct tally_most *m)
+static void most_init(struct tally_most *most)
 {
 	for (int i = 0; i < TALLY_BUCKETS; i++)
-		m->in[i] = -1;
-	m->most = vf64_absent(AVAIL_FIRST);
+		most->in[i] = -1;
+	most->most = vf64_absent(AVAIL_FIRST);
 }
 
 /* `turns` buckets have begun since the last time; now: NAN for not known. */
-static void most_feed(struct tally_most *m, const struct tally *t, int turns, double now)
+static void most_feed(struct tally_most *m, const struct tally *tally, int turns, double now)
 {
 	float most = -1;
 	for (int i = 0; i < turns; i++)
-		m->in[(t->bucket + TALLY_BUCKETS - i) % TALLY_BUCKETS] = -1;
+		m->in[(tally->bucket + TALLY_BUCKETS - i) % TALLY_BUCKETS] = -1;
 	if (now >= 0)
-		m->in[t->bucket] = max_of(m->in[t->bucket], (float)now);
+		m->in[tally->bucket] = max_of(m->in[tally->bucket], (float)now);
 	for (int i = 0; i < TALLY_BUCKETS; i++)
 		most = max_of(most, m->in[i]);
 	m->most = most < 0 ? vf64_absent(AVAIL_NONE) : vf64_ok((double)most);
@@ -80,70 +80,71 @@ static const size_t count_at[VM_COUNT_COUNT] = {
 #undef VM_COUNT_AT
 };
 
-static void vcpu_born(struct vcpu_tally *v, int id)
+static void vcpu_born(struct vcpu_tally *tally, int id)
 {
-	memset(v, 0, sizeof *v);
-	v->id = id;
-	most_init(&v->wait_most);
+	memset(tally, 0, sizeof *tally);
+	tally->id = id;
+	most_init(&tally->wait_most);
 }
 
-static void vm_born(struct vm_tally *m, const struct vm_sample *vm)
+static void vm_born(struct vm_tally *tally, const struct vm_sample *vm)
 {
-	struct tally_most *const most[] = {&m->wait, &m->score, &m->hung, &m->age, &m->wanted};
-	memset(m, 0, sizeof *m);
-	memcpy(m->uuid, vm->uuid, UUID_BYTES);
-	m->id = vm->id;
+	struct tally_most *const most[] = {
+		&tally->wait, &tally->score, &tally->hung, &tally->age, &tally->wanted};
+	memset(tally, 0, sizeof *tally);
+	memcpy(tally->uuid, vm->uuid, UUID_BYTES);
+	tally->id = vm->id;
 	for (size_t i = 0; i < sizeof most / sizeof *most; i++)
 		most_init(most[i]);
-	m->starved_ns = m->hung_ns = vi64_ok(0);
+	tally->starved_ns = tally->hung_ns = vi64_ok(0);
 }
 
 /* Percent of the time since the last sample that it waited; NAN: not known. */
-static double vcpu_step(const struct step *x, struct tally *t, struct vm_tally *m, size_t i)
+static double vcpu_step(const struct step *step, struct tally *t, struct vm_tally *m, size_t i)
 {
-	const struct vcpu_sample *c = &x->s->sample.vcpus[i];
+	const struct vcpu_sample *vcpu = &step->s->sample.vcpus[i];
 	struct vcpu_tally *v = &t->vcpus[i];
-	bool rated = vi64_has(v->wait.total) && vi64_has(c->delay_ns) && x->gap_ns > 0;
-	int64_t ran = count(&v->run, c->time_ns), waited = count(&v->wait, c->delay_ns);
-	double share = rated ? fmin(100, 100.0 * (double)waited / (double)x->gap_ns) : NAN;
-	if (vi64_has(c->time_ns))
+	bool rated = vi64_has(v->wait.total) && vi64_has(vcpu->delay_ns) && step->gap_ns > 0;
+	int64_t ran = count(&v->run, vcpu->time_ns), waited = count(&v->wait, vcpu->delay_ns);
+	double share = rated ? fmin(100, 100.0 * (double)waited / (double)step->gap_ns) : NAN;
+	if (vi64_has(vcpu->time_ns))
 		add(&m->run_ns, ran);
-	if (vi64_has(c->delay_ns))
+	if (vi64_has(vcpu->delay_ns))
 		add(&m->wait_ns, waited);
-	most_feed(&v->wait_most, t, x->turns, share);
+	most_feed(&v->wait_most, t, step->turns, share);
 	return share;
 }
 
 /* worst: of them, what one waited; wanted: what all ran and waited, where all are known. */
-static void vcpus_step(const struct step *x, struct tally *t, size_t i, double *worst, double *wanted)
+static void vcpus_step(const struct step *step, struct tally *t, size_t i, double *worst, double *wanted)
 {
-	const struct vm_sample *vm = &x->s->sample.vms[i];
+	const struct vm_sample *vm = &step->s->sample.vms[i];
 	struct vm_tally *m = &t->vms[i];
 	int64_t was = m->run_ns.v + m->wait_ns.v;
 	bool all = vm->n_vcpus > 0;
 	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++) {
-		double share = vcpu_step(x, t, m, k);
+		double share = vcpu_step(step, t, m, k);
 		*worst = fmax(*worst, share); /* of a number and NAN it is the number */
 		all &= !isnan(share);
 	}
 	if (all)
-		*wanted = fmin(100.0 * (double)(m->run_ns.v + m->wait_ns.v - was) / (double)x->gap_ns,
+		*wanted = fmin(100.0 * (double)(m->run_ns.v + m->wait_ns.v - was) / (double)step->gap_ns,
 			100.0 * (double)vm->n_vcpus);
 }
 
-static void vm_alarms(const struct step *x, struct vm_tally *m, const struct suffering *f)
+static void vm_alarms(const struct step *step, struct vm_tally *tally, const struct suffering *hurt)
 {
 	bool on[ALARM_COUNT] = {false};
-	for (int i = 0; i < f->n; i++)
-		on[cause_alarm(f->found[i].cause)] = true;
+	for (int i = 0; i < hurt->n; i++)
+		on[cause_alarm(hurt->found[i].cause)] = true;
 	for (int a = 0; a < ALARM_COUNT; a++)
-		m->alarm_ns[a] = added(m->alarm_ns[a], on[a] ? x->state_ns : 0);
+		tally->alarm_ns[a] = added(tally->alarm_ns[a], on[a] ? step->state_ns : 0);
 }
 
-static void vm_step(const struct step *x, struct tally *t, size_t i)
+static void vm_step(const struct step *step, struct tally *t, size_t i)
 {
-	const struct vm_sample *vm = &x->s->sample.vms[i];
-	const struct suffering *f = &x->s->vm_status[i].suffer;
+	const struct vm_sample *vm = &step->s->sample.vms[i];
+	const struct suffering *hurt = &step->s->vm_status[i].suffer;
 	struct vm_tally *m = &t->vms[i];
 	double worst = NAN, wanted = NAN;
 	for (int k = 0; k < VM_COUNT_COUNT; k++) {
@@ -151,27 +152,27 @@ static void vm_step(const struct step *x, struct tally *t, size_t i)
 		memcpy(&now, (const char *)vm + count_at[k], sizeof now);
 		count(&m->count[k], now);
 	}
-	vcpus_step(x, t, i, &worst, &wanted);
-	add(&m->starved_ns, worst >= STARVED_PCT ? x->state_ns : 0);
-	add(&m->hung_ns, vm->hung_since_ns ? x->state_ns : 0);
-	vm_alarms(x, m, f);
-	m->score_pct = f->n || vf64_has(f->got_pct) ? vf64_ok(f->score_pct) : f->got_pct;
+	vcpus_step(step, t, i, &worst, &wanted);
+	add(&m->starved_ns, worst >= STARVED_PCT ? step->state_ns : 0);
+	add(&m->hung_ns, vm->hung_since_ns ? step->state_ns : 0);
+	vm_alarms(step, m, hurt);
+	m->score_pct = hurt->n || vf64_has(hurt->got_pct) ? vf64_ok(hurt->score_pct) : hurt->got_pct;
 	m->hung_s = vf64_ok(
-		vm->hung_since_ns ? fmax(0, (double)(x->s->sample.time_ns - vm->hung_since_ns) / 1e9) : 0);
-	most_feed(&m->wait, t, x->turns, worst);
-	most_feed(&m->wanted, t, x->turns, wanted);
-	most_feed(&m->score, t, x->turns, or_nan(m->score_pct));
-	most_feed(&m->hung, t, x->turns, m->hung_s.v);
-	most_feed(&m->age, t, x->turns, or_nan(x->s->vm_rates[i].age_s));
+		vm->hung_since_ns ? fmax(0, (double)(step->s->sample.time_ns - vm->hung_since_ns) / 1e9) : 0);
+	most_feed(&m->wait, t, step->turns, worst);
+	most_feed(&m->wanted, t, step->turns, wanted);
+	most_feed(&m->score, t, step->turns, or_nan(m->score_pct));
+	most_feed(&m->hung, t, step->turns, m->hung_s.v);
+	most_feed(&m->age, t, step->turns, or_nan(step->s->vm_rates[i].age_s));
 }
 
 /* --- who is who ----------------------------------------------------------------------------------------- */
 
-static bool make_room(struct tally *t, const struct sample *s)
+static bool make_room(struct tally *tally, const struct sample *sample)
 {
-	return array_grow(&t->old_vms, &t->cap[3], s->n_vms, sizeof *t->vms) &&
-	       array_grow(&t->old_vcpus, &t->cap[4], s->n_vcpus, sizeof *t->vcpus) &&
-	       array_grow(&t->old_pcpus, &t->cap[5], s->host.n_pcpus, sizeof *t->pcpus);
+	return array_grow(&tally->old_vms, &tally->cap[3], sample->n_vms, sizeof *tally->vms) &&
+	       array_grow(&tally->old_vcpus, &tally->cap[4], sample->n_vcpus, sizeof *tally->vcpus) &&
+	       array_grow(&tally->old_pcpus, &tally->cap[5], sample->host.n_pcpus, sizeof *tally->pcpus);
 }
 
 #define SWAP(type, a, b)                                                                                     \
@@ -181,29 +182,29 @@ static bool make_room(struct tally *t, const struct sample *s)
 		(b) = swap_;                                                                                 \
 	} while (0)
 
-static void turn_over(struct tally *t)
+static void turn_over(struct tally *tally)
 {
-	SWAP(struct vm_tally *, t->vms, t->old_vms);
-	SWAP(struct vcpu_tally *, t->vcpus, t->old_vcpus);
-	SWAP(struct pcpu_tally *, t->pcpus, t->old_pcpus);
+	SWAP(struct vm_tally *, tally->vms, tally->old_vms);
+	SWAP(struct vcpu_tally *, tally->vcpus, tally->old_vcpus);
+	SWAP(struct pcpu_tally *, tally->pcpus, tally->old_pcpus);
 	for (int i = 0; i < 3; i++)
-		SWAP(size_t, t->cap[i], t->cap[i + 3]);
-	t->n_old_vms = t->n_vms;
-	t->n_old_pcpus = t->n_pcpus;
+		SWAP(size_t, tally->cap[i], tally->cap[i + 3]);
+	tally->n_old_vms = tally->n_vms;
+	tally->n_old_pcpus = tally->n_pcpus;
 }
 
-static void join_vcpus(struct tally *t, const struct sample *s, size_t i, const struct vm_tally *was)
+static void join_vcpus(struct tally *tally, const struct sample *sample, size_t i, const struct vm_tally *was)
 {
-	const struct vm_sample *vm = &s->vms[i];
+	const struct vm_sample *vm = &sample->vms[i];
 	size_t j = was ? was->first_vcpu : 0, end = was ? j + was->n_vcpus : 0;
 	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++) {
-		while (j < end && t->old_vcpus[j].id < s->vcpus[k].id)
+		while (j < end && tally->old_vcpus[j].id < sample->vcpus[k].id)
 			j++;
-		if (j < end && t->old_vcpus[j].id == s->vcpus[k].id)
-			t->vcpus[k] = t->old_vcpus[j];
+		if (j < end && tally->old_vcpus[j].id == sample->vcpus[k].id)
+			tally->vcpus[k] = tally->old_vcpus[j];
 		else
-			vcpu_born(&t->vcpus[k], s->vcpus[k].id);
-		t->vcpus[k].vm = i;
+			vcpu_born(&tally->vcpus[k], sample->vcpus[k].id);
+		tally->vcpus[k].vm = i;
 	}
 }
 
@@ -213,133 +214,135 @@ static bool same_life(const struct vm_tally *was, const struct vm_sample *vm)
 	return uuid_compare(was->uuid, vm->uuid) == 0 && (was->id == vm->id || was->id < 0 || vm->id < 0);
 }
 
-static void join_vms(struct tally *t, const struct sample *s)
+static void join_vms(struct tally *tally, const struct sample *sample)
 {
 	size_t j = 0;
-	for (size_t i = 0; i < s->n_vms; i++) {
-		const struct vm_sample *vm = &s->vms[i];
-		while (j < t->n_old_vms && uuid_compare(t->old_vms[j].uuid, vm->uuid) < 0)
+	for (size_t i = 0; i < sample->n_vms; i++) {
+		const struct vm_sample *vm = &sample->vms[i];
+		while (j < tally->n_old_vms && uuid_compare(tally->old_vms[j].uuid, vm->uuid) < 0)
 			j++;
 		const struct vm_tally *was =
-			j < t->n_old_vms && same_life(&t->old_vms[j], vm) ? &t->old_vms[j] : NULL;
+			j < tally->n_old_vms && same_life(&tally->old_vms[j], vm) ? &tally->old_vms[j] : NULL;
 		if (was)
-			t->vms[i] = *was;
+			tally->vms[i] = *was;
 		else
-			vm_born(&t->vms[i], vm);
-		join_vcpus(t, s, i, was);
-		t->vms[i].id = vm->id >= 0 ? vm->id : t->vms[i].id;
-		t->vms[i].first_vcpu = vm->first_vcpu;
-		t->vms[i].n_vcpus = vm->n_vcpus;
+			vm_born(&tally->vms[i], vm);
+		join_vcpus(tally, sample, i, was);
+		tally->vms[i].id = vm->id >= 0 ? vm->id : tally->vms[i].id;
+		tally->vms[i].first_vcpu = vm->first_vcpu;
+		tally->vms[i].n_vcpus = vm->n_vcpus;
 	}
-	t->n_vms = s->n_vms;
-	t->n_vcpus = s->n_vcpus;
+	tally->n_vms = sample->n_vms;
+	tally->n_vcpus = sample->n_vcpus;
 }
 
-static void join_pcpus(struct tally *t, const struct host_sample *h)
+static void join_pcpus(struct tally *tally, const struct host_sample *host)
 {
 	size_t j = 0;
-	for (size_t i = 0; i < h->n_pcpus; i++) {
-		while (j < t->n_old_pcpus && t->old_pcpus[j].id < h->pcpus[i].id)
+	for (size_t i = 0; i < host->n_pcpus; i++) {
+		while (j < tally->n_old_pcpus && tally->old_pcpus[j].id < host->pcpus[i].id)
 			j++;
-		if (j < t->n_old_pcpus && t->old_pcpus[j].id == h->pcpus[i].id)
-			t->pcpus[i] = t->old_pcpus[j];
+		if (j < tally->n_old_pcpus && tally->old_pcpus[j].id == host->pcpus[i].id)
+			tally->pcpus[i] = tally->old_pcpus[j];
 		else
-			t->pcpus[i] = (struct pcpu_tally){.id = h->pcpus[i].id};
-		if (vi64_has(h->pcpus[i].busy_ns))
-			add(&t->busy_ns, count(&t->pcpus[i].busy, h->pcpus[i].busy_ns));
-		if (vi64_has(h->pcpus[i].steal_ns))
-			add(&t->steal_ns, count(&t->pcpus[i].steal, h->pcpus[i].steal_ns));
+			tally->pcpus[i] = (struct pcpu_tally){.id = host->pcpus[i].id};
+		if (vi64_has(host->pcpus[i].busy_ns))
+			add(&tally->busy_ns, count(&tally->pcpus[i].busy, host->pcpus[i].busy_ns));
+		if (vi64_has(host->pcpus[i].steal_ns))
+			add(&tally->steal_ns, count(&tally->pcpus[i].steal, host->pcpus[i].steal_ns));
 	}
-	t->n_pcpus = h->n_pcpus;
+	tally->n_pcpus = host->n_pcpus;
 }
 
 /* --- the host and the policies -------------------------------------------------------------------------- */
 
-static void see_actions(struct tally *t, const struct snapshot *s)
+static void see_actions(struct tally *tally, const struct snapshot *snap)
 {
-	for (size_t i = 0; i < s->n_actions; i++) {
-		const struct action *a = &s->actions[i];
-		const struct vm_sample *vm = sample_vm_by_uuid(&s->sample, a->uuid);
-		if ((unsigned)a->kind >= TALLY_KINDS || (unsigned)a->outcome >= TALLY_OUTCOMES ||
-			(unsigned)a->why.code >= REASON_COUNT)
+	for (size_t i = 0; i < snap->n_actions; i++) {
+		const struct action *action = &snap->actions[i];
+		const struct vm_sample *vm = sample_vm_by_uuid(&snap->sample, action->uuid);
+		if ((unsigned)action->kind >= TALLY_KINDS || (unsigned)action->outcome >= TALLY_OUTCOMES ||
+			(unsigned)action->why.code >= REASON_COUNT)
 			continue;
-		t->changes[a->kind][a->outcome]++;
-		t->reasons[a->kind][a->why.code]++;
-		if (vm && (size_t)(vm - s->sample.vms) < t->n_vms)
-			t->vms[vm - s->sample.vms].changes[a->kind][a->outcome]++;
+		tally->changes[action->kind][action->outcome]++;
+		tally->reasons[action->kind][action->why.code]++;
+		if (vm && (size_t)(vm - snap->sample.vms) < tally->n_vms)
+			tally->vms[vm - snap->sample.vms].changes[action->kind][action->outcome]++;
 	}
 }
 
-static void see_rounds(struct tally *t, const struct snapshot *s)
+static void see_rounds(struct tally *tally, const struct snapshot *snap)
 {
-	const enum reason why[2] = {s->cpu.why.code, s->memory.why.code};
-	for (int i = 0; i < 2 && s->tick; i++)
+	const enum reason why[2] = {snap->cpu.why.code, snap->memory.why.code};
+	for (int i = 0; i < 2 && snap->tick; i++)
 		if ((unsigned)why[i] < REASON_COUNT)
-			t->rounds[i][why[i]]++;
+			tally->rounds[i][why[i]]++;
 }
 
-static void see_sample(struct tally *t, const struct step *x)
+static void see_sample(struct tally *tally, const struct step *step)
 {
-	const struct sample *s = &x->s->sample;
-	turn_over(t);
-	join_pcpus(t, &s->host);
-	join_vms(t, s);
-	for (size_t i = 0; i < s->n_vms; i++)
-		vm_step(x, t, i);
-	see_rounds(t, x->s);
-	if ((unsigned)x->s->memory.state <= HOST_MEM_HARD)
-		t->memory_ns[x->s->memory.state] = added(t->memory_ns[x->s->memory.state], x->state_ns);
-	t->samples++;
-	t->sample_ns = added(t->sample_ns, s->took_ns);
-	t->plan_ns = added(t->plan_ns, x->s->cost.plan_ns);
-	t->apply_ns = added(t->apply_ns, x->s->cost.apply_ns);
-	double took = (double)(s->took_ns + x->s->cost.plan_ns + x->s->cost.apply_ns) / 1e9;
-	most_feed(&t->step, t, x->turns, took);
+	const struct sample *sample = &step->s->sample;
+	turn_over(tally);
+	join_pcpus(tally, &sample->host);
+	join_vms(tally, sample);
+	for (size_t i = 0; i < sample->n_vms; i++)
+		vm_step(step, tally, i);
+	see_rounds(tally, step->s);
+	if ((unsigned)step->s->memory.state <= HOST_MEM_HARD)
+		tally->memory_ns[step->s->memory.state] =
+			added(tally->memory_ns[step->s->memory.state], step->state_ns);
+	tally->samples++;
+	tally->sample_ns = added(tally->sample_ns, sample->took_ns);
+	tally->plan_ns = added(tally->plan_ns, step->s->cost.plan_ns);
+	tally->apply_ns = added(tally->apply_ns, step->s->cost.apply_ns);
+	double took = (double)(sample->took_ns + step->s->cost.plan_ns + step->s->cost.apply_ns) / 1e9;
+	most_feed(&tally->step, tally, step->turns, took);
 }
 
 /* A recording that is played from an earlier place is another history. */
-static void forget(struct tally *t)
+static void forget(struct tally *tally)
 {
-	t->n_vms = t->n_vcpus = t->n_pcpus = 0;
-	t->busy_ns = t->steal_ns = vi64_absent(AVAIL_FIRST);
-	t->begun = false;
-	most_init(&t->step);
-	most_init(&t->age);
+	tally->n_vms = tally->n_vcpus = tally->n_pcpus = 0;
+	tally->busy_ns = tally->steal_ns = vi64_absent(AVAIL_FIRST);
+	tally->begun = false;
+	most_init(&tally->step);
+	most_init(&tally->age);
 }
 
-static struct step step_of(struct tally *t, const struct snapshot *s)
+static struct step step_of(struct tally *tally, const struct snapshot *snap)
 {
-	struct step x = {.s = s};
-	int64_t bucket_ns = TALLY_BUCKET_S * INT64_C(1000000000), now = s->sample.time_ns;
-	if (t->begun) {
-		int64_t turns = now / bucket_ns - t->time_ns / bucket_ns;
-		x.turns = turns < TALLY_BUCKETS ? (int)turns : TALLY_BUCKETS;
-		x.gap_ns = now - t->time_ns;
+	struct step step = {.s = snap};
+	int64_t bucket_ns = TALLY_BUCKET_S * INT64_C(1000000000), now = snap->sample.time_ns;
+	if (tally->begun) {
+		int64_t turns = now / bucket_ns - tally->time_ns / bucket_ns;
+		step.turns = turns < TALLY_BUCKETS ? (int)turns : TALLY_BUCKETS;
+		step.gap_ns = now - tally->time_ns;
 	}
-	double longest_s = fmax(LONGEST_S, 2 * s->delay_s);
-	x.state_ns = min_of(x.gap_ns, (int64_t)(longest_s * 1e9));
-	t->bucket = (int)(now / bucket_ns % TALLY_BUCKETS);
-	return x;
+	double longest_s = fmax(LONGEST_S, 2 * snap->delay_s);
+	step.state_ns = min_of(step.gap_ns, (int64_t)(longest_s * 1e9));
+	tally->bucket = (int)(now / bucket_ns % TALLY_BUCKETS);
+	return step;
 }
 
-int tally_see(struct tally *t, const struct snapshot *s)
+int tally_see(struct tally *tally, const struct snapshot *snap)
 {
-	if (s->first || (t->begun && s->seq == t->seq))
+	if (snap->first || (tally->begun && snap->seq == tally->seq))
 		return 0;
-	if (t->begun && s->sample.time_ns < t->time_ns)
-		forget(t);
-	bool news = !t->begun || s->sample.time_ns > t->time_ns || s->sample.n_vms != t->n_vms ||
-		    s->sample.n_vcpus != t->n_vcpus || s->sample.host.n_pcpus != t->n_pcpus;
-	if (news && !make_room(t, &s->sample))
+	if (tally->begun && snap->sample.time_ns < tally->time_ns)
+		forget(tally);
+	bool news = !tally->begun || snap->sample.time_ns > tally->time_ns ||
+		    snap->sample.n_vms != tally->n_vms || snap->sample.n_vcpus != tally->n_vcpus ||
+		    snap->sample.host.n_pcpus != tally->n_pcpus;
+	if (news && !make_room(tally, &snap->sample))
 		return -1;
-	struct step x = step_of(t, s);
+	struct step step = step_of(tally, snap);
 	if (news)
-		see_sample(t, &x);
-	most_feed(&t->age, t, x.turns, fmax(s->age_s, (double)x.gap_ns / 1e9));
-	see_actions(t, s);
-	t->begun = true;
-	t->seq = s->seq;
-	t->time_ns = s->sample.time_ns;
+		see_sample(tally, &step);
+	most_feed(&tally->age, tally, step.turns, fmax(snap->age_s, (double)step.gap_ns / 1e9));
+	see_actions(tally, snap);
+	tally->begun = true;
+	tally->seq = snap->seq;
+	tally->time_ns = snap->sample.time_ns;
 	return 0;
 }
 
@@ -347,23 +350,23 @@ int tally_see(struct tally *t, const struct snapshot *s)
 
 struct tally *tally_new(void)
 {
-	struct tally *t = calloc(1, sizeof *t);
-	if (t)
-		forget(t);
-	return t;
+	struct tally *tally = calloc(1, sizeof *tally);
+	if (tally)
+		forget(tally);
+	return tally;
 }
 
-void tally_free(struct tally *t)
+void tally_free(struct tally *tally)
 {
-	if (!t)
+	if (!tally)
 		return;
-	free(t->vms);
-	free(t->vcpus);
-	free(t->pcpus);
-	free(t->old_vms);
-	free(t->old_vcpus);
-	free(t->old_pcpus);
-	free(t);
+	free(tally->vms);
+	free(tally->vcpus);
+	free(tally->pcpus);
+	free(tally->old_vms);
+	free(tally->old_vcpus);
+	free(tally->old_pcpus);
+	free(tally);
 }
 
 static void *copied(const void *from, size_t n, size_t size)
@@ -374,18 +377,18 @@ static void *copied(const void *from, size_t n, size_t size)
 	return to;
 }
 
-struct tally *tally_copy(const struct tally *t)
+struct tally *tally_copy(const struct tally *tally)
 {
 	struct tally *to = malloc(sizeof *to);
 	if (!to)
 		return NULL;
-	*to = *t;
+	*to = *tally;
 	to->old_vms = NULL;
 	to->old_vcpus = NULL;
 	to->old_pcpus = NULL;
-	to->vms = copied(t->vms, t->n_vms, sizeof *t->vms);
-	to->vcpus = copied(t->vcpus, t->n_vcpus, sizeof *t->vcpus);
-	to->pcpus = copied(t->pcpus, t->n_pcpus, sizeof *t->pcpus);
+	to->vms = copied(tally->vms, tally->n_vms, sizeof *tally->vms);
+	to->vcpus = copied(tally->vcpus, tally->n_vcpus, sizeof *tally->vcpus);
+	to->pcpus = copied(tally->pcpus, tally->n_pcpus, sizeof *tally->pcpus);
 	if (to->vms && to->vcpus && to->pcpus)
 		return to;
 	tally_free(to);

@@ -12,16 +12,16 @@ static bool ends_with(const char *text, const char *tail)
 	return n >= m && strcmp(text + n - m, tail) == 0;
 }
 
-static bool event_of_action(const struct log_line *l, enum timeline_kind *to)
+static bool event_of_action(const struct log_line *line, enum timeline_kind *to)
 {
-	bool undone = l->reason == REASON_UNDO || l->reason == REASON_RESTORE;
-	bool failed = l->outcome == OUTCOME_FAILED || l->outcome == OUTCOME_UNKNOWN;
-	*to = l->memory ? SIGN_BALLOON : SIGN_PIN;
+	bool undone = line->reason == REASON_UNDO || line->reason == REASON_RESTORE;
+	bool failed = line->outcome == OUTCOME_FAILED || line->outcome == OUTCOME_UNKNOWN;
+	*to = line->memory ? SIGN_BALLOON : SIGN_PIN;
 	if (undone)
 		*to = SIGN_UNDO;
 	if (failed)
 		*to = SIGN_FAULT;
-	return failed || l->outcome == OUTCOME_DONE;
+	return failed || line->outcome == OUTCOME_DONE;
 }
 
 /* A line about an event is text only; these are the texts of the engine. */
@@ -36,22 +36,23 @@ static bool event_of_text(const char *text, enum timeline_kind *to)
 	return came || gone || mode;
 }
 
-bool log_line_event(const struct log_line *l, struct timeline_event *to)
+bool log_line_event(const struct log_line *line, struct timeline_event *to)
 {
-	to->wall_ns = l->wall_ns;
-	to->kind = l->kind == LOG_MARK ? SIGN_MARK : SIGN_FAULT;
-	if (l->kind == LOG_ACTION)
-		return event_of_action(l, &to->kind);
-	if (l->kind == LOG_EVENT)
-		return event_of_text(l->text, &to->kind);
-	return l->kind == LOG_MARK || l->kind == LOG_ERROR;
+	to->wall_ns = line->wall_ns;
+	to->kind = line->kind == LOG_MARK ? SIGN_MARK : SIGN_FAULT;
+	if (line->kind == LOG_ACTION)
+		return event_of_action(line, &to->kind);
+	if (line->kind == LOG_EVENT)
+		return event_of_text(line->text, &to->kind);
+	return line->kind == LOG_MARK || line->kind == LOG_ERROR;
 }
 
-void timeline_add(struct timeline *t, const struct timeline_event *e)
+void timeline_add(struct timeline *timeline, const struct timeline_event *event)
 {
-	if (t->n_events == TIMELINE_EVENTS)
-		memmove(t->events, t->events + 1, (size_t)--t->n_events * sizeof *t->events);
-	t->events[t->n_events++] = *e;
+	if (timeline->n_events == TIMELINE_EVENTS)
+		memmove(timeline->events, timeline->events + 1,
+			(size_t)--timeline->n_events * sizeof *timeline->events);
+	timeline->events[timeline->n_events++] = *event;
 }
 
 char timeline_sign(enum timeline_kind k)

@@ -13,25 +13,25 @@ static const struct {
 #undef ROW
 };
 
-const char *reason_key(enum reason r)
+const char *reason_key(enum reason reason)
 {
-	return (unsigned)r < REASON_COUNT ? rows[r].key : "none";
+	return (unsigned)reason < REASON_COUNT ? rows[reason].key : "none";
 }
 
-const char *reason_text(enum reason r)
+const char *reason_text(enum reason reason)
 {
-	return (unsigned)r < REASON_COUNT ? rows[r].text : rows[REASON_NONE].text;
+	return (unsigned)reason < REASON_COUNT ? rows[reason].text : rows[REASON_NONE].text;
 }
 
-void why_set(struct why *w, enum reason code, const char *fmt, ...)
+void why_set(struct why *why, enum reason code, const char *fmt, ...)
 {
-	w->code = code;
+	why->code = code;
 	if (!fmt) {
-		snprintf(w->text, sizeof w->text, "%s", reason_text(code));
+		snprintf(why->text, sizeof why->text, "%s", reason_text(code));
 		return;
 	}
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(w->text, sizeof w->text, fmt, ap);
+	vsnprintf(why->text, sizeof why->text, fmt, ap);
 	va_end(ap);
 }

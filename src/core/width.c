@@ -95,14 +95,14 @@ static const struct range double_width[] = {
 };
 // clang-format on
 
-static bool range_has(const struct range *r, size_t n, uint32_t ch)
+static bool range_has(const struct range *range, size_t n, uint32_t ch)
 {
 	size_t lo = 0, hi = n;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
-		if (ch > r[mid].last)
+		if (ch > range[mid].last)
 			lo = mid + 1;
-		else if (ch < r[mid].first)
+		else if (ch < range[mid].first)
 			hi = mid;
 		else
 			return true;

@@ -9,241 +9,244 @@
 #include "vmtop/record.h"
 #include "vmtop/text.h"
 
-void engine_soon(struct engine *en)
+void engine_soon(struct engine *engine)
 {
-	if (!en->pace.due)
-		en->pace.tick = false;
-	en->pace.due = true;
+	if (!engine->pace.due)
+		engine->pace.tick = false;
+	engine->pace.due = true;
 }
 
-static struct vm_record *record_for(struct engine *en, const struct command *c)
+static struct vm_record *record_for(struct engine *engine, const struct command *cmd)
 {
-	const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, c->uuid);
-	return vm ? ledger_get(&en->changes.ledger, vm->uuid, vm->name) : NULL;
+	const struct vm_sample *vm = sample_vm_by_uuid(&engine->sample, cmd->uuid);
+	return vm ? ledger_get(&engine->changes.ledger, vm->uuid, vm->name) : NULL;
 }
 
-static void set_hold(struct engine *en, const struct command *c)
+static void set_hold(struct engine *engine, const struct command *cmd)
 {
-	struct vm_record *r = record_for(en, c);
+	struct vm_record *rec = record_for(engine, cmd);
 	char name[128];
-	if (!r)
+	if (!rec)
 		return;
-	r->memo.held = c->on;
-	if (!c->on) {
-		r->memo.fail_until_ns = 0;
-		r->memo.released_ns = en->sample.time_ns;
-		r->memo.rival_until_ns = 0;
-		r->rivalries = 0;
-		r->n_fought = 0;
+	rec->memo.held = cmd->on;
+	if (!cmd->on) {
+		rec->memo.fail_until_ns = 0;
+		rec->memo.released_ns = engine->sample.time_ns;
+		rec->memo.rival_until_ns = 0;
+		rec->rivalries = 0;
+		rec->n_fought = 0;
 	}
-	text_escape(name, sizeof name, r->name);
-	talk_event(&en->talk, LOG_EVENT, "%s %s", name, c->on ? "held: AUTO leaves it alone" : "released");
+	text_escape(name, sizeof name, rec->name);
+	talk_event(
+		&engine->talk, LOG_EVENT, "%s %s", name, cmd->on ? "held: AUTO leaves it alone" : "released");
 }
 
-static void set_flag(struct engine *en, const struct command *c)
+static void set_flag(struct engine *engine, const struct command *cmd)
 {
-	struct vm_record *r = record_for(en, c);
+	struct vm_record *rec = record_for(engine, cmd);
 	char name[128];
-	if (!r)
+	if (!rec)
 		return;
-	text_escape(name, sizeof name, r->name);
-	if (c->kind == CMD_EXCLUDE) {
-		r->memo.exclude_cpu = c->on;
-		talk_event(&en->talk, LOG_EVENT, "%s %s CPU steering", name,
-			c->on ? "excluded from" : "back in");
+	text_escape(name, sizeof name, rec->name);
+	if (cmd->kind == CMD_EXCLUDE) {
+		rec->memo.exclude_cpu = cmd->on;
+		talk_event(&engine->talk, LOG_EVENT, "%s %s CPU steering", name,
+			cmd->on ? "excluded from" : "back in");
 	} else {
-		r->memo.stay_on_node = c->on;
-		talk_event(&en->talk, LOG_EVENT, "%s %s", name,
-			c->on ? "stays on its NUMA node" : "may leave its NUMA node");
+		rec->memo.stay_on_node = cmd->on;
+		talk_event(&engine->talk, LOG_EVENT, "%s %s", name,
+			cmd->on ? "stays on its NUMA node" : "may leave its NUMA node");
 	}
 }
 
-static void set_auto(struct engine *en, const struct command *c)
+static void set_auto(struct engine *engine, const struct command *cmd)
 {
-	bool *mode = c->kind == CMD_AUTO_CPU ? &en->cfg.auto_cpu : &en->cfg.auto_memory;
-	if (c->on && !changes_allowed(&en->changes))
+	bool *mode = cmd->kind == CMD_AUTO_CPU ? &engine->cfg.auto_cpu : &engine->cfg.auto_memory;
+	if (cmd->on && !changes_allowed(&engine->changes))
 		return;
-	*mode = c->on;
-	*(c->kind == CMD_AUTO_CPU ? &en->changes.waits.cpu : &en->changes.waits.memory) = false;
-	auto_settled(en, c->kind == CMD_AUTO_CPU ? PAUSE_CPU : PAUSE_MEMORY);
-	en->pace.next_memory_ns = en->b->ops->now(en->b);
-	talk_event(&en->talk, LOG_EVENT, "%s: %s", c->kind == CMD_AUTO_CPU ? "CPU" : "memory",
-		c->on ? "AUTO" : "MANUAL");
+	*mode = cmd->on;
+	*(cmd->kind == CMD_AUTO_CPU ? &engine->changes.waits.cpu : &engine->changes.waits.memory) = false;
+	auto_settled(engine, cmd->kind == CMD_AUTO_CPU ? PAUSE_CPU : PAUSE_MEMORY);
+	engine->pace.next_memory_ns = engine->b->ops->now(engine->b);
+	talk_event(&engine->talk, LOG_EVENT, "%s: %s", cmd->kind == CMD_AUTO_CPU ? "CPU" : "memory",
+		cmd->on ? "AUTO" : "MANUAL");
 }
 
-static void set_policy(struct engine *en, const struct command *c)
+static void set_policy(struct engine *engine, const struct command *cmd)
 {
-	struct config before = en->cfg;
-	struct err e = ERR_INIT;
-	int n = (int)c->number;
-	if (c->kind == CMD_CPU_POLICY)
-		en->cfg.cpu_policy = (enum cpu_policy_id)n;
-	else if (c->kind == CMD_MEM_POLICY)
-		en->cfg.mem_policy = (enum mem_policy_id)n;
+	struct config before = engine->cfg;
+	struct err err = ERR_INIT;
+	int n = (int)cmd->number;
+	if (cmd->kind == CMD_CPU_POLICY)
+		engine->cfg.cpu_policy = (enum cpu_policy_id)n;
+	else if (cmd->kind == CMD_MEM_POLICY)
+		engine->cfg.mem_policy = (enum mem_policy_id)n;
 	else
-		en->cfg.granularity = (enum granularity)n;
-	if (engine_controllers(en, &e) < 0) {
-		en->cfg = before;
-		talk_notice(&en->talk, "%.190s", e.msg);
+		engine->cfg.granularity = (enum granularity)n;
+	if (engine_controllers(engine, &err) < 0) {
+		engine->cfg = before;
+		talk_notice(&engine->talk, "%.190s", err.msg);
 		return;
 	}
-	talk_event(&en->talk, LOG_EVENT, "policy: CPU %s, memory %s, granularity %s",
-		cpu_policy_name(en->cfg.cpu_policy), mem_policy_name(en->cfg.mem_policy),
-		granularity_name(en->cfg.granularity));
+	talk_event(&engine->talk, LOG_EVENT, "policy: CPU %s, memory %s, granularity %s",
+		cpu_policy_name(engine->cfg.cpu_policy), mem_policy_name(engine->cfg.mem_policy),
+		granularity_name(engine->cfg.granularity));
 }
 
-static void set_interval(struct engine *en, const struct command *c)
+static void set_interval(struct engine *engine, const struct command *cmd)
 {
-	if (!(c->number >= 0.2 && c->number <= 3600))
+	if (!(cmd->number >= 0.2 && cmd->number <= 3600))
 		return;
-	en->cfg.delay_s = c->number;
-	int64_t next = en->pace.start_ns + (int64_t)(c->number * 1e9), now = en->b->ops->now(en->b);
-	en->pace.next_tick_ns = max_of(next, now);
+	engine->cfg.delay_s = cmd->number;
+	int64_t next = engine->pace.start_ns + (int64_t)(cmd->number * 1e9),
+		now = engine->b->ops->now(engine->b);
+	engine->pace.next_tick_ns = max_of(next, now);
 }
 
 /* A change by hand waits for the sample of the next step. */
-static void ask(struct engine *en, const struct command *c)
+static void ask(struct engine *engine, const struct command *cmd)
 {
-	if (!manual_ask(&en->changes, c) && en->course->live) /* in a jump all that was asked comes at once */
-		talk_notice(&en->talk, "too many changes at once: the last was not taken, give it again");
-	engine_soon(en);
+	if (!manual_ask(&engine->changes, cmd) &&
+		engine->course->live) /* in a jump all that was asked comes at once */
+		talk_notice(&engine->talk, "too many changes at once: the last was not taken, give it again");
+	engine_soon(engine);
 }
 
-static void ask_change(struct engine *en, const struct command *c)
+static void ask_change(struct engine *engine, const struct command *cmd)
 {
-	if (changes_allowed(&en->changes))
-		ask(en, c);
+	if (changes_allowed(&engine->changes))
+		ask(engine, cmd);
 }
 
-static void want_period(struct engine *en, const struct command *c)
+static void want_period(struct engine *engine, const struct command *cmd)
 {
-	if (!changes_allowed(&en->changes))
+	if (!changes_allowed(&engine->changes))
 		return;
-	en->stats_on = c->on;
-	ask(en, c);
+	engine->stats_on = cmd->on;
+	ask(engine, cmd);
 }
 
-static void want_rebalance(struct engine *en, const struct command *c)
+static void want_rebalance(struct engine *engine, const struct command *cmd)
 {
-	if (!changes_allowed(&en->changes))
+	if (!changes_allowed(&engine->changes))
 		return;
-	en->wish.rebalance = true;
-	en->wish.rebalance_most = c->number > 0 ? (size_t)c->number : 0;
-	engine_soon(en);
+	engine->wish.rebalance = true;
+	engine->wish.rebalance_most = cmd->number > 0 ? (size_t)cmd->number : 0;
+	engine_soon(engine);
 }
 
-static void want_memory(struct engine *en, const struct command *c)
+static void want_memory(struct engine *engine, const struct command *cmd)
 {
-	(void)c;
-	if (!changes_allowed(&en->changes))
+	(void)cmd;
+	if (!changes_allowed(&engine->changes))
 		return;
-	en->wish.memory = true;
-	engine_soon(en);
+	engine->wish.memory = true;
+	engine_soon(engine);
 }
 
-static void want_apply(struct engine *en, const struct command *c)
+static void want_apply(struct engine *engine, const struct command *cmd)
 {
-	(void)c;
-	if (!changes_allowed(&en->changes))
+	(void)cmd;
+	if (!changes_allowed(&engine->changes))
 		return;
-	en->wish.apply = en->changes.preview.shown;
-	engine_soon(en);
+	engine->wish.apply = engine->changes.preview.shown;
+	engine_soon(engine);
 }
 
-static void want_preview(struct engine *en, const struct command *c)
+static void want_preview(struct engine *engine, const struct command *cmd)
 {
-	(void)c;
-	en->wish.preview = true;
-	engine_soon(en);
+	(void)cmd;
+	engine->wish.preview = true;
+	engine_soon(engine);
 }
 
-static void drop_preview(struct engine *en, const struct command *c)
+static void drop_preview(struct engine *engine, const struct command *cmd)
 {
-	(void)c;
-	preview_drop(&en->changes);
+	(void)cmd;
+	preview_drop(&engine->changes);
 }
 
-static void leave_out(struct engine *en, const struct command *c)
+static void leave_out(struct engine *engine, const struct command *cmd)
 {
-	preview_leave_out(&en->changes, c->uuid, c->vcpu, c->on);
+	preview_leave_out(&engine->changes, cmd->uuid, cmd->vcpu, cmd->on);
 }
 
-static void want_sample(struct engine *en, const struct command *c)
+static void want_sample(struct engine *engine, const struct command *cmd)
 {
-	(void)c;
-	en->want_fresh = true;
-	engine_soon(en);
+	(void)cmd;
+	engine->want_fresh = true;
+	engine_soon(engine);
 }
 
-static void set_groups(struct engine *en, const struct command *c)
+static void set_groups(struct engine *engine, const struct command *cmd)
 {
-	unsigned groups = c->number >= 0 ? (unsigned)c->number : 0;
-	groups |= *en->cfg.listen ? SAMPLE_BALLOON | SAMPLE_PCPUS : 0; /* metrics have them all */
-	en->want_fresh = groups & ~en->groups & SAMPLE_BALLOON || en->want_fresh;
-	en->groups = groups;
+	unsigned groups = cmd->number >= 0 ? (unsigned)cmd->number : 0;
+	groups |= *engine->cfg.listen ? SAMPLE_BALLOON | SAMPLE_PCPUS : 0; /* metrics have them all */
+	engine->want_fresh = groups & ~engine->groups & SAMPLE_BALLOON || engine->want_fresh;
+	engine->groups = groups;
 }
 
-static void add_mark(struct engine *en, const struct command *c)
+static void add_mark(struct engine *engine, const struct command *cmd)
 {
 	char text[240];
-	text_escape(text, sizeof text, c->text);
-	talk_event(&en->talk, LOG_MARK, "mark: %s", text);
+	text_escape(text, sizeof text, cmd->text);
+	talk_event(&engine->talk, LOG_MARK, "mark: %s", text);
 }
 
-static void end_recording(struct engine *en)
+static void end_recording(struct engine *engine)
 {
-	if (*en->status.recording)
-		talk_event(&en->talk, LOG_EVENT, "recording ends: %s", en->status.recording);
-	engine_uses(en, backend_record_end(en->b));
+	if (*engine->status.recording)
+		talk_event(&engine->talk, LOG_EVENT, "recording ends: %s", engine->status.recording);
+	engine_uses(engine, backend_record_end(engine->b));
 }
 
 /* Between two steps: the layers below do not notice. It begins with the settings that are in force now. */
-static void set_record(struct engine *en, const struct command *c)
+static void set_record(struct engine *engine, const struct command *cmd)
 {
-	struct err e = ERR_INIT;
-	struct config *cfg = c->on ? malloc(sizeof *cfg) : NULL;
-	struct backend *b = NULL;
-	end_recording(en);
+	struct err err = ERR_INIT;
+	struct config *cfg = cmd->on ? malloc(sizeof *cfg) : NULL;
+	struct backend *backend = NULL;
+	end_recording(engine);
 	if (cfg) {
-		*cfg = en->cfg;
-		snprintf(cfg->record, sizeof cfg->record, "%s", c->text);
-		b = backend_record_begin(en->b, cfg, &e);
+		*cfg = engine->cfg;
+		snprintf(cfg->record, sizeof cfg->record, "%s", cmd->text);
+		backend = backend_record_begin(engine->b, cfg, &err);
 		free(cfg);
 	}
-	engine_uses(en, b ? b : en->b);
-	if (b) {
-		talk_event(&en->talk, LOG_EVENT, "recording begins: %s", en->status.recording);
-		engine_soon(en); /* however soon it ends, it holds something */
-	} else if (c->on)
-		talk_notice(&en->talk, "not recorded: %.250s", e.code ? e.msg : "out of memory");
+	engine_uses(engine, backend ? backend : engine->b);
+	if (backend) {
+		talk_event(&engine->talk, LOG_EVENT, "recording begins: %s", engine->status.recording);
+		engine_soon(engine); /* however soon it ends, it holds something */
+	} else if (cmd->on)
+		talk_notice(&engine->talk, "not recorded: %.250s", err.code ? err.msg : "out of memory");
 }
 
-static void set_quit(struct engine *en, const struct command *c)
+static void set_quit(struct engine *engine, const struct command *cmd)
 {
-	en->quit = true;
-	en->quit_restore = c->on;
+	engine->quit = true;
+	engine->quit_restore = cmd->on;
 }
 
-static void nothing(struct engine *en, const struct command *c)
+static void nothing(struct engine *engine, const struct command *cmd)
 {
-	(void)en;
-	(void)c;
+	(void)engine;
+	(void)cmd;
 }
 
 #define OBEY(kind, obey, word, late, choice) [kind] = (obey),
 static void (*const obeys[COMMAND_COUNT])(struct engine *en, const struct command *c) = {COMMAND_TABLE(OBEY)};
 #undef OBEY
 
-void engine_obey(struct engine *en, const struct command *c)
+void engine_obey(struct engine *engine, const struct command *cmd)
 {
-	if ((unsigned)c->kind < COMMAND_COUNT)
-		obeys[c->kind](en, c);
+	if ((unsigned)cmd->kind < COMMAND_COUNT)
+		obeys[cmd->kind](engine, cmd);
 }
 
-void engine_command(struct engine *en, const struct command *c)
+void engine_command(struct engine *engine, const struct command *cmd)
 {
-	if (en->course->refuses(en, c))
+	if (engine->course->refuses(engine, cmd))
 		return;
-	backend_obeyed(en->b, c);
-	engine_obey(en, c);
+	backend_obeyed(engine->b, cmd);
+	engine_obey(engine, cmd);
 }

@@ -8,14 +8,14 @@
 
 #include "priv.h"
 
-void engine_complain(struct engine *en, const char *fmt, ...)
+void engine_complain(struct engine *engine, const char *fmt, ...)
 {
 	char text[400];
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	talk_event(&en->talk, LOG_ERROR, "%s", text);
+	talk_event(&engine->talk, LOG_ERROR, "%s", text);
 }
 
 /* What was settled before the engine began. */
@@ -35,43 +35,43 @@ static void keep_what_stays(struct config *to, const struct config *was)
 	to->end_after_s = was->end_after_s;
 }
 
-void engine_configure(struct engine *en, const struct config *cfg)
+void engine_configure(struct engine *engine, const struct config *cfg)
 {
-	struct err e = ERR_INIT;
+	struct err err = ERR_INIT;
 	struct config *was = malloc(sizeof *was);
 	if (!was) {
-		engine_complain(en, "the settings stay as they are: out of memory");
+		engine_complain(engine, "the settings stay as they are: out of memory");
 		return;
 	}
-	*was = en->cfg;
-	en->cfg = *cfg;
-	keep_what_stays(&en->cfg, was);
+	*was = engine->cfg;
+	engine->cfg = *cfg;
+	keep_what_stays(&engine->cfg, was);
 	bool other = cfg->cpu_policy != was->cpu_policy || cfg->mem_policy != was->mem_policy ||
 		     cfg->granularity != was->granularity;
-	if (other && engine_controllers(en, &e) < 0) {
-		en->cfg = *was;
-		engine_complain(en, "the settings stay as they are: %s", e.msg);
+	if (other && engine_controllers(engine, &err) < 0) {
+		engine->cfg = *was;
+		engine_complain(engine, "the settings stay as they are: %s", err.msg);
 		free(was);
 		return;
 	}
-	if ((cfg->auto_cpu || cfg->auto_memory) && !changes_allowed(&en->changes))
-		en->cfg.auto_cpu = en->cfg.auto_memory = false;
-	model_tune(&en->model, &en->cfg);
-	backend_configured(en->b, was, &en->cfg);
+	if ((cfg->auto_cpu || cfg->auto_memory) && !changes_allowed(&engine->changes))
+		engine->cfg.auto_cpu = engine->cfg.auto_memory = false;
+	model_tune(&engine->model, &engine->cfg);
+	backend_configured(engine->b, was, &engine->cfg);
 	free(was);
-	auto_settled(en, PAUSE_CPU);
-	auto_settled(en, PAUSE_MEMORY);
-	en->pauses.stats = false;
-	en->stats_on = cfg->stats_period_s > 0;
-	en->changes.waits = (struct steering){false, false, false};
-	engine_obey(en, &(struct command){.kind = CMD_INTERVAL, .number = cfg->delay_s});
-	engine_announce(en, "settings read again");
+	auto_settled(engine, PAUSE_CPU);
+	auto_settled(engine, PAUSE_MEMORY);
+	engine->pauses.stats = false;
+	engine->stats_on = cfg->stats_period_s > 0;
+	engine->changes.waits = (struct steering){false, false, false};
+	engine_obey(engine, &(struct command){.kind = CMD_INTERVAL, .number = cfg->delay_s});
+	engine_announce(engine, "settings read again");
 }
 
-void engine_announce(struct engine *en, const char *what)
+void engine_announce(struct engine *engine, const char *what)
 {
-	talk_event(&en->talk, LOG_EVENT, "%s: CPU %s %s, memory %s %s, every %g s%s", what,
-		en->cfg.auto_cpu ? "AUTO" : "MANUAL", cpu_policy_name(en->cfg.cpu_policy),
-		en->cfg.auto_memory ? "AUTO" : "MANUAL", mem_policy_name(en->cfg.mem_policy), en->cfg.delay_s,
-		en->cfg.dry_run ? ", dry run" : "");
+	talk_event(&engine->talk, LOG_EVENT, "%s: CPU %s %s, memory %s %s, every %g s%s", what,
+		engine->cfg.auto_cpu ? "AUTO" : "MANUAL", cpu_policy_name(engine->cfg.cpu_policy),
+		engine->cfg.auto_memory ? "AUTO" : "MANUAL", mem_policy_name(engine->cfg.mem_policy),
+		engine->cfg.delay_s, engine->cfg.dry_run ? ", dry run" : "");
 }

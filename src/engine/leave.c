@@ -5,26 +5,26 @@
 
 #include "priv.h"
 
-bool engine_wants_restore(const struct engine *en)
+bool engine_wants_restore(const struct engine *engine)
 {
-	if (en->quit_restore || en->cfg.on_exit == ON_EXIT_RESTORE)
+	if (engine->quit_restore || engine->cfg.on_exit == ON_EXIT_RESTORE)
 		return true;
-	return en->cfg.on_exit == ON_EXIT_DEFAULT && en->cfg.batch;
+	return engine->cfg.on_exit == ON_EXIT_DEFAULT && engine->cfg.batch;
 }
 
-void engine_watch(struct engine *en, const struct leave_watch *w)
+void engine_watch(struct engine *engine, const struct leave_watch *watch)
 {
-	en->watch = *w;
+	engine->watch = *watch;
 }
 
-const struct err *engine_failed(const struct engine *en)
+const struct err *engine_failed(const struct engine *engine)
 {
-	return &en->failed;
+	return &engine->failed;
 }
 
-const struct err *engine_left(const struct engine *en)
+const struct err *engine_left(const struct engine *engine)
 {
-	return &en->changes.left;
+	return &engine->changes.left;
 }
 
 bool engine_any_journal(void)
@@ -32,74 +32,75 @@ bool engine_any_journal(void)
 	return journal_any();
 }
 
-static int look_afresh(void *arg, struct err *e)
+static int look_afresh(void *arg, struct err *err)
 {
-	struct engine *en = arg;
-	en->want_fresh = true;
-	return engine_look(en, e);
+	struct engine *engine = arg;
+	engine->want_fresh = true;
+	return engine_look(engine, err);
 }
 
 /* Somebody asked once more for the end, or is gone. */
 static bool hurried(void *arg)
 {
-	const struct engine *en = arg;
-	struct command c;
+	const struct engine *engine = arg;
+	struct command cmd;
 	ssize_t n = 1;
-	if (en->watch.fd < 0)
+	if (engine->watch.fd < 0)
 		return false;
-	while ((n = read(en->watch.fd, &c, sizeof c)) == (ssize_t)sizeof c)
-		if (c.kind == CMD_QUIT)
+	while ((n = read(engine->watch.fd, &cmd, sizeof cmd)) == (ssize_t)sizeof cmd)
+		if (cmd.kind == CMD_QUIT)
 			return true;
 	return n == 0;
 }
 
 static void tell(void *arg)
 {
-	struct engine *en = arg;
-	if (en->watch.tell)
-		en->watch.tell(en->watch.arg, en);
+	struct engine *engine = arg;
+	if (engine->watch.tell)
+		engine->watch.tell(engine->watch.arg, engine);
 }
 
-static struct leave_hands hands_of(struct engine *en)
+static struct leave_hands hands_of(struct engine *engine)
 {
-	return (struct leave_hands){en, look_afresh, hurried, tell, en->watch.fd};
+	return (struct leave_hands){engine, look_afresh, hurried, tell, engine->watch.fd};
 }
 
 /* What an earlier run left is not for one that came to look: it was told of U and --restore. */
-static bool only_looked(const struct engine *en)
+static bool only_looked(const struct engine *engine)
 {
-	return en->changes.inherited && !en->changes.journal && !en->quit_restore &&
-	       en->cfg.on_exit == ON_EXIT_DEFAULT && !auto_wanted(en);
+	return engine->changes.inherited && !engine->changes.journal && !engine->quit_restore &&
+	       engine->cfg.on_exit == ON_EXIT_DEFAULT && !auto_wanted(engine);
 }
 
-int engine_leave(struct engine *en, bool restore)
+int engine_leave(struct engine *engine, bool restore)
 {
-	const struct leave_hands hands = hands_of(en);
-	plan_reset(&en->plan);
-	if (!changes_in_force(&en->changes) || only_looked(en) || en->cfg.dry_run || !en->course->live)
+	const struct leave_hands hands = hands_of(engine);
+	plan_reset(&engine->plan);
+	if (!changes_in_force(&engine->changes) || only_looked(engine) || engine->cfg.dry_run ||
+		!engine->course->live)
 		return 0;
-	en->leave_seq = en->talk.log.seq + 1;
-	return leave(&en->changes, &hands, restore);
+	engine->leave_seq = engine->talk.log.seq + 1;
+	return leave(&engine->changes, &hands, restore);
 }
 
 /* Progress for whoever waits, as lines of the log. */
-static void tell_aloud(void *arg, struct engine *en)
+static void tell_aloud(void *arg, struct engine *engine)
 {
-	const struct log_ring *l = &en->talk.log;
-	fprintf(arg, "%s\n", l->lines[(l->first + l->n - 1) % SNAPSHOT_LOG].text);
+	const struct log_ring *ring = &engine->talk.log;
+	fprintf(arg, "%s\n", ring->lines[(ring->first + ring->n - 1) % SNAPSHOT_LOG].text);
 	fflush(arg);
 }
 
-int engine_restore_journal(
-	const struct config *cfg, struct backend *b, const char *pattern, FILE *out, int fd, struct err *e)
+int engine_restore_journal(const struct config *cfg, struct backend *backend, const char *pattern, FILE *out,
+	int fd, struct err *err)
 {
-	struct engine *en = engine_new(cfg, b, e);
-	if (!en)
+	struct engine *engine = engine_new(cfg, backend, err);
+	if (!engine)
 		return -1;
-	en->cfg.auto_cpu = en->cfg.auto_memory = en->stats_on = false;
-	engine_watch(en, &(struct leave_watch){fd, tell_aloud, out});
-	const struct leave_hands hands = hands_of(en);
-	int rc = leave_aloud(&en->changes, &hands, pattern, out, e);
-	engine_free(en);
+	engine->cfg.auto_cpu = engine->cfg.auto_memory = engine->stats_on = false;
+	engine_watch(engine, &(struct leave_watch){fd, tell_aloud, out});
+	const struct leave_hands hands = hands_of(engine);
+	int rc = leave_aloud(&engine->changes, &hands, pattern, out, err);
+	engine_free(engine);
 	return rc;
 }

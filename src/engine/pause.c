@@ -21,9 +21,9 @@ static const struct {
 	[PAUSE_READONLY] = {"when changes are allowed", "changes are allowed"},
 };
 
-static bool *mode_of(struct engine *en, enum pause_of what)
+static bool *mode_of(struct engine *engine, enum pause_of what)
 {
-	return what == PAUSE_CPU ? &en->cfg.auto_cpu : &en->cfg.auto_memory;
+	return what == PAUSE_CPU ? &engine->cfg.auto_cpu : &engine->cfg.auto_memory;
 }
 
 static const char *name_of(enum pause_of what)
@@ -32,109 +32,109 @@ static const char *name_of(enum pause_of what)
 }
 
 /* How long until it is looked at again: longer each time that it came back in vain. */
-static int64_t next_look(const struct engine *en, const struct pause *p)
+static int64_t next_look(const struct engine *engine, const struct pause *pause)
 {
 	int64_t wait_s = PROBE_S;
-	for (int i = 0; i < p->times && wait_s < PROBE_MOST_S; i++)
+	for (int i = 0; i < pause->times && wait_s < PROBE_MOST_S; i++)
 		wait_s *= 2;
-	return en->b->ops->now(en->b) + min_of(wait_s, PROBE_MOST_S) * SECOND;
+	return engine->b->ops->now(engine->b) + min_of(wait_s, PROBE_MOST_S) * SECOND;
 }
 
-static void pause_one(struct engine *en, enum pause_of what, enum pause_cause cause, const char *why)
+static void pause_one(struct engine *engine, enum pause_of what, enum pause_cause cause, const char *why)
 {
-	struct pause *p = &en->pauses.of[what];
-	bool *mode = mode_of(en, what);
+	struct pause *pause = &engine->pauses.of[what];
+	bool *mode = mode_of(engine, what);
 	if (!*mode)
 		return;
 	*mode = false;
-	p->cause = cause;
-	p->again_ns = next_look(en, p);
-	p->times++;
-	snprintf(en->pauses.last, sizeof en->pauses.last, "%.199s", why);
-	talk_event(&en->talk, LOG_ERROR, "%s: MANUAL for now: %.200s; AUTO comes back %s", name_of(what), why,
-		causes[cause].until);
-	talk_notice(&en->talk, "%s AUTO stopped for now: %.150s", name_of(what), why);
+	pause->cause = cause;
+	pause->again_ns = next_look(engine, pause);
+	pause->times++;
+	snprintf(engine->pauses.last, sizeof engine->pauses.last, "%.199s", why);
+	talk_event(&engine->talk, LOG_ERROR, "%s: MANUAL for now: %.200s; AUTO comes back %s", name_of(what),
+		why, causes[cause].until);
+	talk_notice(&engine->talk, "%s AUTO stopped for now: %.150s", name_of(what), why);
 }
 
-void auto_pause_all(struct engine *en, enum pause_cause cause, const char *why)
+void auto_pause_all(struct engine *engine, enum pause_cause cause, const char *why)
 {
-	en->pauses.stats |= en->stats_on && !en->cfg.auto_memory;
-	pause_one(en, PAUSE_CPU, cause, why);
-	pause_one(en, PAUSE_MEMORY, cause, why);
-	en->stats_on = false;
+	engine->pauses.stats |= engine->stats_on && !engine->cfg.auto_memory;
+	pause_one(engine, PAUSE_CPU, cause, why);
+	pause_one(engine, PAUSE_MEMORY, cause, why);
+	engine->stats_on = false;
 }
 
-void auto_settled(struct engine *en, enum pause_of what)
+void auto_settled(struct engine *engine, enum pause_of what)
 {
-	memset(&en->pauses.of[what], 0, sizeof en->pauses.of[what]);
+	memset(&engine->pauses.of[what], 0, sizeof engine->pauses.of[what]);
 }
 
-bool auto_wanted(const struct engine *en)
+bool auto_wanted(const struct engine *engine)
 {
-	return en->cfg.auto_cpu || en->cfg.auto_memory || en->pauses.of[PAUSE_CPU].cause ||
-	       en->pauses.of[PAUSE_MEMORY].cause;
+	return engine->cfg.auto_cpu || engine->cfg.auto_memory || engine->pauses.of[PAUSE_CPU].cause ||
+	       engine->pauses.of[PAUSE_MEMORY].cause;
 }
 
 /* A journal that could not be written is tried by writing it. */
-static bool is_over(struct engine *en, const struct pause *p)
+static bool is_over(struct engine *engine, const struct pause *pause)
 {
-	struct err e = ERR_INIT;
-	if (p->cause == PAUSE_READONLY)
-		return !en->status.readonly;
-	if (en->b->ops->now(en->b) < p->again_ns)
+	struct err err = ERR_INIT;
+	if (pause->cause == PAUSE_READONLY)
+		return !engine->status.readonly;
+	if (engine->b->ops->now(engine->b) < pause->again_ns)
 		return false;
-	if (apply_journal(&en->changes, &e) < 0)
+	if (apply_journal(&engine->changes, &err) < 0)
 		return false;
-	return !en->changes.journal ||
-	       journal_compact(en->changes.journal, &en->changes.ledger, true, &e) == 0;
+	return !engine->changes.journal ||
+	       journal_compact(engine->changes.journal, &engine->changes.ledger, true, &err) == 0;
 }
 
-static void look(struct engine *en, enum pause_of what)
+static void look(struct engine *engine, enum pause_of what)
 {
-	struct pause *p = &en->pauses.of[what];
-	if (!p->cause)
+	struct pause *pause = &engine->pauses.of[what];
+	if (!pause->cause)
 		return;
-	if (!is_over(en, p)) {
-		if (p->cause == PAUSE_JOURNAL && en->b->ops->now(en->b) >= p->again_ns) {
-			p->again_ns = next_look(en, p);
-			p->times++;
+	if (!is_over(engine, pause)) {
+		if (pause->cause == PAUSE_JOURNAL && engine->b->ops->now(engine->b) >= pause->again_ns) {
+			pause->again_ns = next_look(engine, pause);
+			pause->times++;
 		}
 		return;
 	}
-	talk_event(&en->talk, LOG_EVENT, "%s: AUTO again: %s", name_of(what), causes[p->cause].over);
-	p->cause = PAUSE_NONE;
-	*mode_of(en, what) = true;
+	talk_event(&engine->talk, LOG_EVENT, "%s: AUTO again: %s", name_of(what), causes[pause->cause].over);
+	pause->cause = PAUSE_NONE;
+	*mode_of(engine, what) = true;
 	if (what == PAUSE_MEMORY)
-		en->pace.next_memory_ns = en->b->ops->now(en->b);
+		engine->pace.next_memory_ns = engine->b->ops->now(engine->b);
 }
 
 /* Ends a run without a screen when AUTO has been wanted, and nothing could be steered, for give_up. */
-static void give_up(struct engine *en, bool sampled, const char *why)
+static void give_up(struct engine *engine, bool sampled, const char *why)
 {
-	int64_t now = en->b->ops->now(en->b);
-	bool paused = en->pauses.of[PAUSE_CPU].cause || en->pauses.of[PAUSE_MEMORY].cause;
+	int64_t now = engine->b->ops->now(engine->b);
+	bool paused = engine->pauses.of[PAUSE_CPU].cause || engine->pauses.of[PAUSE_MEMORY].cause;
 	bool runs = sampled && !paused;
-	if (runs || !auto_wanted(en) || !en->cfg.batch || en->cfg.give_up_s <= 0)
-		en->pauses.idle_since_ns = 0;
-	else if (!en->pauses.idle_since_ns)
-		en->pauses.idle_since_ns = now;
-	else if (now - en->pauses.idle_since_ns >= (int64_t)(en->cfg.give_up_s * (double)SECOND)) {
-		err_set(&en->failed, ERR_RUNTIME, "could not steer for %.0f s: %.200s", en->cfg.give_up_s,
-			paused ? en->pauses.last : why);
-		en->quit = true;
+	if (runs || !auto_wanted(engine) || !engine->cfg.batch || engine->cfg.give_up_s <= 0)
+		engine->pauses.idle_since_ns = 0;
+	else if (!engine->pauses.idle_since_ns)
+		engine->pauses.idle_since_ns = now;
+	else if (now - engine->pauses.idle_since_ns >= (int64_t)(engine->cfg.give_up_s * (double)SECOND)) {
+		err_set(&engine->failed, ERR_RUNTIME, "could not steer for %.0f s: %.200s",
+			engine->cfg.give_up_s, paused ? engine->pauses.last : why);
+		engine->quit = true;
 	}
 }
 
-void auto_step(struct engine *en, const struct err *e)
+void auto_step(struct engine *engine, const struct err *err)
 {
-	if (!e) {
-		look(en, PAUSE_CPU);
-		look(en, PAUSE_MEMORY);
-		if (!en->pauses.of[PAUSE_CPU].cause && !en->pauses.of[PAUSE_MEMORY].cause &&
-			en->pauses.stats) {
-			en->stats_on = true;
-			en->pauses.stats = false;
+	if (!err) {
+		look(engine, PAUSE_CPU);
+		look(engine, PAUSE_MEMORY);
+		if (!engine->pauses.of[PAUSE_CPU].cause && !engine->pauses.of[PAUSE_MEMORY].cause &&
+			engine->pauses.stats) {
+			engine->stats_on = true;
+			engine->pauses.stats = false;
 		}
 	}
-	give_up(en, !e, e ? e->msg : "");
+	give_up(engine, !err, err ? err->msg : "");
 }

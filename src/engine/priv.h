@@ -111,32 +111,34 @@ struct engine {
 };
 
 /* steer.c */
-void steer_claim(struct engine *en); /* before a step's plan: AUTO claims the host, or waits */
+void steer_claim(struct engine *engine); /* before a step's plan: AUTO claims the host, or waits */
 /* The plan of this step; the controllers whose round it was hear what became of it (NULL: not). */
-void steer_apply(struct engine *en, const struct round *cpu, const struct round *memory);
+void steer_apply(struct engine *engine, const struct round *cpu, const struct round *memory);
 
 /* replayed.c */
-const struct course *course_of(const struct engine *en);
-void replay_seek(struct engine *en, const struct command *c); /* commands that a recording alone obeys */
-void replay_configure(struct engine *en, const struct command *c);
+const struct course *course_of(const struct engine *engine);
+void replay_seek(
+	struct engine *engine, const struct command *cmd); /* commands that a recording alone obeys */
+void replay_configure(struct engine *engine, const struct command *cmd);
 
 /* command.c */
-void engine_obey(struct engine *en, const struct command *c); /* also for commands of a recording */
-void engine_soon(struct engine *en);                          /* the next step comes at once, and samples */
+void engine_obey(struct engine *engine, const struct command *cmd); /* also for commands of a recording */
+void engine_soon(struct engine *engine); /* the next step comes at once, and samples */
 
 /* engine.c */
-void engine_uses(struct engine *en, struct backend *b);   /* from now on; its status is read */
-int engine_controllers(struct engine *en, struct err *e); /* new ones; the old stay on failure */
+void engine_uses(struct engine *engine, struct backend *backend); /* from now on; its status is read */
+int engine_controllers(struct engine *engine, struct err *err);   /* new ones; the old stay on failure */
 
 /* pause.c. Nothing happens where AUTO is off. */
-void auto_pause_all(struct engine *en, enum pause_cause cause, const char *why);
-void auto_settled(struct engine *en, enum pause_of what); /* somebody switched it on or off */
-bool auto_wanted(const struct engine *en);                /* on, or on again when a fault is over */
-void auto_step(struct engine *en, const struct err *e);   /* after each step; e: why it failed, or NULL */
+void auto_pause_all(struct engine *engine, enum pause_cause cause, const char *why);
+void auto_settled(struct engine *engine, enum pause_of what); /* somebody switched it on or off */
+bool auto_wanted(const struct engine *engine);                /* on, or on again when a fault is over */
+void auto_step(
+	struct engine *engine, const struct err *err); /* after each step; err: why it failed, or NULL */
 
 /* step.c */
-bool engine_asked(const struct engine *en);              /* something asked for by key waits */
-int engine_look(struct engine *en, struct err *e);       /* sample and model, no plan */
-int engine_plan_ahead(struct engine *en, struct err *e); /* what keys and ghosts would do */
+bool engine_asked(const struct engine *engine);                /* something asked for by key waits */
+int engine_look(struct engine *engine, struct err *err);       /* sample and model, no plan */
+int engine_plan_ahead(struct engine *engine, struct err *err); /* what keys and ghosts would do */
 
 #endif

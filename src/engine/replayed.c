@@ -8,120 +8,121 @@
 #include "priv.h"
 #include "vmtop/record.h"
 
-static const struct replay_ops *ops_of(const struct engine *en)
+static const struct replay_ops *ops_of(const struct engine *engine)
 {
-	return en->core->ops->replay;
+	return engine->core->ops->replay;
 }
 
-static bool refuses(struct engine *en, const struct command *c)
+static bool refuses(struct engine *engine, const struct command *cmd)
 {
-	if (c->kind == CMD_NONE || c->kind == CMD_QUIT || c->kind == CMD_GROUPS || c->kind == CMD_REPLAY)
+	if (cmd->kind == CMD_NONE || cmd->kind == CMD_QUIT || cmd->kind == CMD_GROUPS ||
+		cmd->kind == CMD_REPLAY)
 		return false;
-	talk_notice(&en->talk, "a recording cannot be changed; vmtop compare runs other policies on it");
+	talk_notice(&engine->talk, "a recording cannot be changed; vmtop compare runs other policies on it");
 	return true;
 }
 
 /* After a jump the history means nothing; the samples before the place make it anew. */
-static void forget_all(struct engine *en)
+static void forget_all(struct engine *engine)
 {
-	struct err e = ERR_INIT;
-	if (en->jump.begun) {
-		en->cfg = *en->jump.begun;
-		en->stats_on = en->cfg.stats_period_s > 0;
+	struct err err = ERR_INIT;
+	if (engine->jump.begun) {
+		engine->cfg = *engine->jump.begun;
+		engine->stats_on = engine->cfg.stats_period_s > 0;
 	}
-	model_forget(&en->model);
-	if (engine_controllers(en, &e) < 0)
-		talk_notice(&en->talk, "%.190s", e.msg);
-	for (size_t i = 0; i < en->changes.ledger.n; i++) {
-		struct vm_record *r = &en->changes.ledger.vms[i];
-		memset(&r->memo, 0, sizeof r->memo);
-		r->here = false;
+	model_forget(&engine->model);
+	if (engine_controllers(engine, &err) < 0)
+		talk_notice(&engine->talk, "%.190s", err.msg);
+	for (size_t i = 0; i < engine->changes.ledger.n; i++) {
+		struct vm_record *rec = &engine->changes.ledger.vms[i];
+		memset(&rec->memo, 0, sizeof rec->memo);
+		rec->here = false;
 	}
-	en->talk.log.n = 0;
+	engine->talk.log.n = 0;
 }
 
-void replay_seek(struct engine *en, const struct command *c)
+void replay_seek(struct engine *engine, const struct command *cmd)
 {
-	int lead = ops_of(en) ? ops_of(en)->seek(en->core, c) : -1;
-	en->b->ops->status(en->b, &en->status);
+	int lead = ops_of(engine) ? ops_of(engine)->seek(engine->core, cmd) : -1;
+	engine->b->ops->status(engine->b, &engine->status);
 	if (lead < 0)
 		return;
-	forget_all(en);
-	snapshot_free(engine_run_up(en));
-	en->jump.rewound = true;
-	en->jump.lead = lead;
-	en->pace.due = true;
-	en->pace.tick = false;
+	forget_all(engine);
+	snapshot_free(engine_run_up(engine));
+	engine->jump.rewound = true;
+	engine->jump.lead = lead;
+	engine->pace.due = true;
+	engine->pace.tick = false;
 }
 
-void replay_configure(struct engine *en, const struct command *c)
+void replay_configure(struct engine *engine, const struct command *cmd)
 {
-	struct config *cfg = ops_of(en) ? malloc(sizeof *cfg) : NULL;
+	struct config *cfg = ops_of(engine) ? malloc(sizeof *cfg) : NULL;
 	if (!cfg)
 		return;
-	*cfg = en->cfg;
-	if (ops_of(en)->settings(en->core, (int64_t)c->number, cfg) == 0)
-		engine_configure(en, cfg);
+	*cfg = engine->cfg;
+	if (ops_of(engine)->settings(engine->core, (int64_t)cmd->number, cfg) == 0)
+		engine_configure(engine, cfg);
 	free(cfg);
 }
 
-static void obey_recorded(struct engine *en)
+static void obey_recorded(struct engine *engine)
 {
-	struct command c;
-	bool due = en->pace.due, tick = en->pace.tick;
-	while (ops_of(en)->commands(en->core, &c))
-		engine_obey(en, &c);
-	en->pace.due = due; /* the recording says when there was a sample */
-	en->pace.tick = tick;
+	struct command cmd;
+	bool due = engine->pace.due, tick = engine->pace.tick;
+	while (ops_of(engine)->commands(engine->core, &cmd))
+		engine_obey(engine, &cmd);
+	engine->pace.due = due; /* the recording says when there was a sample */
+	engine->pace.tick = tick;
 }
 
 /* A sample on the way to the place that was asked for. Out of memory: the graphs lack it. */
-static int run_up(struct engine *en, struct err *e)
+static int run_up(struct engine *engine, struct err *err)
 {
-	struct decision d;
-	if (engine_look(en, e) < 0)
+	struct decision decision;
+	if (engine_look(engine, err) < 0)
 		return -1;
-	plan_reset(&en->scratch);
-	int have = ops_of(en)->played(en->core, &en->sample, &d, &en->scratch);
-	struct snapshot *s = engine_snapshot(en);
-	if (!s)
+	plan_reset(&engine->scratch);
+	int have = ops_of(engine)->played(engine->core, &engine->sample, &decision, &engine->scratch);
+	struct snapshot *snap = engine_snapshot(engine);
+	if (!snap)
 		return 0;
-	s->cpu = have > 0 ? d.cpu : (struct cpu_verdict){.why.code = REASON_NONE};
-	s->n_actions = s->n_log = 0;
-	*(en->jump.run_up ? en->jump.run_up_end : &en->jump.run_up) = s;
-	en->jump.run_up_end = &s->next;
+	snap->cpu = have > 0 ? decision.cpu : (struct cpu_verdict){.why.code = REASON_NONE};
+	snap->n_actions = snap->n_log = 0;
+	*(engine->jump.run_up ? engine->jump.run_up_end : &engine->jump.run_up) = snap;
+	engine->jump.run_up_end = &snap->next;
 	return 0;
 }
 
-struct snapshot *engine_run_up(struct engine *en)
+struct snapshot *engine_run_up(struct engine *engine)
 {
-	struct snapshot *first = en->jump.run_up;
-	en->jump.run_up = NULL;
+	struct snapshot *first = engine->jump.run_up;
+	engine->jump.run_up = NULL;
 	return first;
 }
 
-static int catch_up(struct engine *en, struct err *e)
+static int catch_up(struct engine *engine, struct err *err)
 {
-	if (en->jump.rewound) {
-		en->jump.rewound = false;
-		for (; en->jump.lead > 0; en->jump.lead--)
-			if (run_up(en, e) < 0)
+	if (engine->jump.rewound) {
+		engine->jump.rewound = false;
+		for (; engine->jump.lead > 0; engine->jump.lead--)
+			if (run_up(engine, err) < 0)
 				return -1;
-		en->pace.due = true;
+		engine->pace.due = true;
 	}
-	if (en->pace.due)
-		obey_recorded(en);
+	if (engine->pace.due)
+		obey_recorded(engine);
 	return 0;
 }
 
-static void recorded_lines(struct engine *en)
+static void recorded_lines(struct engine *engine)
 {
 	struct log_line *lines = calloc(SNAPSHOT_LOG, sizeof *lines);
-	size_t n = lines ? ops_of(en)->logged(en->core, lines, SNAPSHOT_LOG) : 0;
+	size_t n = lines ? ops_of(engine)->logged(engine->core, lines, SNAPSHOT_LOG) : 0;
 	for (size_t i = 0; i < n; i++) {
-		if (en->cfg.replan && lines[i].kind != LOG_MARK)
+		if (engine->cfg.replan && lines[i].kind != LOG_MARK)
 			continue;
-		struct log_line *to = talk_line(&en->talk, lines[i].kind);
+		struct log_line *to = talk_line(&engine->talk, lines[i].kind);
 		uint64_t seq = to->seq;
 		*to = lines[i];
 		to->seq = seq;
@@ -131,66 +132,66 @@ static void recorded_lines(struct engine *en)
 
 /* The policies have planned, so that their memory is what it was then; what was recorded takes the place of
  * their plan. After a jump, or with another version, the two may differ. */
-static int recorded_decisions(struct engine *en, struct err *e)
+static int recorded_decisions(struct engine *engine, struct err *err)
 {
-	struct decision d;
-	plan_reset(&en->scratch);
-	int have = ops_of(en)->played(en->core, &en->sample, &d, &en->scratch);
+	struct decision decision;
+	plan_reset(&engine->scratch);
+	int have = ops_of(engine)->played(engine->core, &engine->sample, &decision, &engine->scratch);
 	if (have < 0)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	en->foreign_plan = !plan_same(&en->plan, &en->scratch);
-	struct plan swap = en->plan;
-	en->plan = en->scratch;
-	en->scratch = swap;
+		return err_set(err, ERR_NOMEM, "out of memory");
+	engine->foreign_plan = !plan_same(&engine->plan, &engine->scratch);
+	struct plan swap = engine->plan;
+	engine->plan = engine->scratch;
+	engine->scratch = swap;
 	if (!have)
 		return 0;
-	en->cfg.auto_cpu = d.auto_cpu;
-	en->cfg.auto_memory = d.auto_memory;
-	en->cfg.dry_run = d.dry_run;
-	en->cfg.delay_s = d.delay_s > 0 ? d.delay_s : en->cfg.delay_s;
-	en->cpu_verdict = d.cpu;
-	en->mem_verdict = d.memory;
+	engine->cfg.auto_cpu = decision.auto_cpu;
+	engine->cfg.auto_memory = decision.auto_memory;
+	engine->cfg.dry_run = decision.dry_run;
+	engine->cfg.delay_s = decision.delay_s > 0 ? decision.delay_s : engine->cfg.delay_s;
+	engine->cpu_verdict = decision.cpu;
+	engine->mem_verdict = decision.memory;
 	return 0;
 }
 
-static const struct timeline *whole_timeline(const struct engine *en)
+static const struct timeline *whole_timeline(const struct engine *engine)
 {
-	return ops_of(en)->timeline(en->core);
+	return ops_of(engine)->timeline(engine->core);
 }
 
 /* A recording has no AUTO that could pause. */
-static void nothing_after(struct engine *en, const struct err *e)
+static void nothing_after(struct engine *engine, const struct err *err)
 {
-	(void)en;
-	(void)e;
+	(void)engine;
+	(void)err;
 }
 
-static bool refuses_nothing(struct engine *en, const struct command *c)
+static bool refuses_nothing(struct engine *engine, const struct command *cmd)
 {
-	(void)en;
-	(void)c;
+	(void)engine;
+	(void)cmd;
 	return false;
 }
 
-static int nothing_before(struct engine *en, struct err *e)
+static int nothing_before(struct engine *engine, struct err *err)
 {
-	(void)en;
-	(void)e;
+	(void)engine;
+	(void)err;
 	return 0;
 }
 
-static void no_lines(struct engine *en)
+static void no_lines(struct engine *engine)
 {
-	(void)en;
+	(void)engine;
 }
 
-static const struct timeline *no_timeline(const struct engine *en)
+static const struct timeline *no_timeline(const struct engine *engine)
 {
-	(void)en;
+	(void)engine;
 	return NULL;
 }
 
-const struct course *course_of(const struct engine *en)
+const struct course *course_of(const struct engine *engine)
 {
 	static const struct course host = {.live = true,
 		.refuses = refuses_nothing,
@@ -214,7 +215,7 @@ const struct course *course_of(const struct engine *en)
 		.decide = engine_plan_ahead,
 		.after = nothing_after,
 		.timeline = whole_timeline};
-	if (!ops_of(en))
+	if (!ops_of(engine))
 		return &host;
-	return en->cfg.replan ? &anew : &shown;
+	return engine->cfg.replan ? &anew : &shown;
 }

@@ -27,127 +27,128 @@ struct scheduler {
 };
 
 /* What was not taken makes room, but for the samples before it: no other will bring them. */
-static void publish(struct scheduler *s, struct snapshot *snap)
+static void publish(struct scheduler *sched, struct snapshot *snap)
 {
 	if (!snap)
 		return;
-	struct snapshot *old = atomic_exchange(&s->slot, NULL);
+	struct snapshot *old = atomic_exchange(&sched->slot, NULL);
 	if (old && !snap->run_up) {
 		snap->run_up = old->run_up;
 		old->run_up = NULL;
 	}
 	snapshot_free(old);
-	atomic_store(&s->slot, snap);
+	atomic_store(&sched->slot, snap);
 	/* A full pipe means that the UI has been woken already. */
-	if (write(s->wake[1], "", 1) < 0 && errno != EAGAIN)
+	if (write(sched->wake[1], "", 1) < 0 && errno != EAGAIN)
 		return;
 }
 
-static void tell_way_out(void *arg, struct engine *en)
+static void tell_way_out(void *arg, struct engine *engine)
 {
-	publish(arg, engine_snapshot(en));
+	publish(arg, engine_snapshot(engine));
 }
 
-static void publish_step(struct scheduler *s)
+static void publish_step(struct scheduler *sched)
 {
-	struct snapshot *snap = engine_snapshot(s->en);
+	struct snapshot *snap = engine_snapshot(sched->en);
 	if (snap)
-		snap->run_up = engine_run_up(s->en);
-	publish(s, snap);
+		snap->run_up = engine_run_up(sched->en);
+	publish(sched, snap);
 }
 
 static void *scheduler_main(void *arg)
 {
-	struct scheduler *s = arg;
+	struct scheduler *sched = arg;
 	do {
-		struct err e = ERR_INIT;
-		engine_step(s->en, &e); /* what failed is in the snapshot */
-		publish_step(s);
-	} while (engine_wait(s->en, s->commands[0]));
-	engine_watch(s->en, &(struct leave_watch){s->patience[0], tell_way_out, s});
-	int left = engine_leave(s->en, engine_wants_restore(s->en));
-	struct snapshot *last = engine_snapshot(s->en);
+		struct err err = ERR_INIT;
+		engine_step(sched->en, &err); /* what failed is in the snapshot */
+		publish_step(sched);
+	} while (engine_wait(sched->en, sched->commands[0]));
+	engine_watch(sched->en, &(struct leave_watch){sched->patience[0], tell_way_out, sched});
+	int left = engine_leave(sched->en, engine_wants_restore(sched->en));
+	struct snapshot *last = engine_snapshot(sched->en);
 	if (last) {
 		last->over = true;
 		last->exit_status = left < 0;
-		snprintf(last->notice, sizeof last->notice, "%s", left < 0 ? engine_left(s->en)->msg : "");
+		snprintf(
+			last->notice, sizeof last->notice, "%s", left < 0 ? engine_left(sched->en)->msg : "");
 	}
-	publish(s, last);
-	engine_free(s->en);
-	s->en = NULL;
-	close(s->done[1]);
-	s->done[1] = -1;
+	publish(sched, last);
+	engine_free(sched->en);
+	sched->en = NULL;
+	close(sched->done[1]);
+	sched->done[1] = -1;
 	return NULL;
 }
 
-static int open_pipes(struct scheduler *s)
+static int open_pipes(struct scheduler *sched)
 {
-	int *pipes[] = {s->wake, s->commands, s->patience, s->drops, s->done};
+	int *pipes[] = {sched->wake, sched->commands, sched->patience, sched->drops, sched->done};
 	for (int i = 0; i < 5; i++)
 		pipes[i][0] = pipes[i][1] = -1;
 	for (int i = 0; i < 5; i++)
 		if (pipe2(pipes[i], O_CLOEXEC | O_NONBLOCK) < 0)
 			return -1;
 	/* So that what is asked of a thousand VMs goes in at once; where it may not grow it goes in parts. */
-	fcntl(s->commands[1], F_SETPIPE_SZ, 1 << 20);
+	fcntl(sched->commands[1], F_SETPIPE_SZ, 1 << 20);
 	return 0;
 }
 
-static void scheduler_free(struct scheduler *s)
+static void scheduler_free(struct scheduler *sched)
 {
-	pipe_close(s->wake);
-	pipe_close(s->commands);
-	pipe_close(s->patience);
-	pipe_close(s->drops);
-	pipe_close(s->done);
-	snapshot_free(atomic_exchange(&s->slot, NULL));
-	free(s);
+	pipe_close(sched->wake);
+	pipe_close(sched->commands);
+	pipe_close(sched->patience);
+	pipe_close(sched->drops);
+	pipe_close(sched->done);
+	snapshot_free(atomic_exchange(&sched->slot, NULL));
+	free(sched);
 }
 
-struct scheduler *scheduler_start(struct engine *en, struct err *e)
+struct scheduler *scheduler_start(struct engine *engine, struct err *err)
 {
-	struct scheduler *s = calloc(1, sizeof *s);
-	if (!s || open_pipes(s) < 0) {
-		err_set(e, ERR_RUNTIME, "cannot start the scheduler: %s", strerror(errno));
-		engine_free(en);
-		if (s)
-			scheduler_free(s);
+	struct scheduler *sched = calloc(1, sizeof *sched);
+	if (!sched || open_pipes(sched) < 0) {
+		err_set(err, ERR_RUNTIME, "cannot start the scheduler: %s", strerror(errno));
+		engine_free(engine);
+		if (sched)
+			scheduler_free(sched);
 		return NULL;
 	}
-	s->en = en;
-	engine_drops_from(en, s->drops[0]);
-	publish(s, engine_snapshot(en)); /* the screen shows at once, before the first sample */
-	int rc = thread_create(&s->thread, scheduler_main, s); /* signals are the UI's alone */
+	sched->en = engine;
+	engine_drops_from(engine, sched->drops[0]);
+	publish(sched, engine_snapshot(engine)); /* the screen shows at once, before the first sample */
+	int rc = thread_create(&sched->thread, scheduler_main, sched); /* signals are the UI's alone */
 	if (rc) {
-		err_set(e, ERR_RUNTIME, "cannot start the scheduler: %s", strerror(rc));
-		engine_free(en);
-		scheduler_free(s);
+		err_set(err, ERR_RUNTIME, "cannot start the scheduler: %s", strerror(rc));
+		engine_free(engine);
+		scheduler_free(sched);
 		return NULL;
 	}
-	return s;
+	return sched;
 }
 
-int scheduler_wake_fd(const struct scheduler *s)
+int scheduler_wake_fd(const struct scheduler *sched)
 {
-	return s->wake[0];
+	return sched->wake[0];
 }
 
-struct snapshot *scheduler_take(struct scheduler *s)
+struct snapshot *scheduler_take(struct scheduler *sched)
 {
 	char drain[64];
-	while (read(s->wake[0], drain, sizeof drain) > 0)
+	while (read(sched->wake[0], drain, sizeof drain) > 0)
 		;
-	return atomic_exchange(&s->slot, NULL);
+	return atomic_exchange(&sched->slot, NULL);
 }
 
-int scheduler_send(struct scheduler *s, const struct command *c)
+int scheduler_send(struct scheduler *sched, const struct command *cmd)
 {
-	return write(s->commands[1], c, sizeof *c) == (ssize_t)sizeof *c ? 0 : -1;
+	return write(sched->commands[1], cmd, sizeof *cmd) == (ssize_t)sizeof *cmd ? 0 : -1;
 }
 
-void scheduler_drop(struct scheduler *s, int64_t now_ns)
+void scheduler_drop(struct scheduler *sched, int64_t now_ns)
 {
-	if (write(s->drops[1], &now_ns, sizeof now_ns) < 0)
+	if (write(sched->drops[1], &now_ns, sizeof now_ns) < 0)
 		return; /* it is full of drops that the thread has not looked at yet */
 }
 
@@ -159,26 +160,26 @@ static void hang_up(int *end)
 	*end = -1;
 }
 
-void scheduler_end(struct scheduler *s)
+void scheduler_end(struct scheduler *sched)
 {
-	hang_up(&s->commands[1]);
+	hang_up(&sched->commands[1]);
 }
 
-void scheduler_hurry(struct scheduler *s)
+void scheduler_hurry(struct scheduler *sched)
 {
-	hang_up(&s->patience[1]);
+	hang_up(&sched->patience[1]);
 }
 
-int scheduler_done_fd(const struct scheduler *s)
+int scheduler_done_fd(const struct scheduler *sched)
 {
-	return s->done[0];
+	return sched->done[0];
 }
 
-int scheduler_stop(struct scheduler *s, double timeout_s)
+int scheduler_stop(struct scheduler *sched, double timeout_s)
 {
-	scheduler_end(s);
-	if (!thread_ends(s->thread, s->done[0], clock_ns() + (int64_t)(timeout_s * 1e9)))
+	scheduler_end(sched);
+	if (!thread_ends(sched->thread, sched->done[0], clock_ns() + (int64_t)(timeout_s * 1e9)))
 		return -1;
-	scheduler_free(s);
+	scheduler_free(sched);
 	return 0;
 }

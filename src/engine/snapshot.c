@@ -14,212 +14,217 @@ struct carver {
 	size_t used;
 };
 
-static void *carve(struct carver *c, size_t n, size_t size)
+static void *carve(struct carver *carver, size_t n, size_t size)
 {
 	const size_t align = alignof(max_align_t);
-	c->used = (c->used + align - 1) / align * align;
-	void *p = c->base ? c->base + c->used : NULL;
-	c->used += n * size;
+	carver->used = (carver->used + align - 1) / align * align;
+	void *p = carver->base ? carver->base + carver->used : NULL;
+	carver->used += n * size;
 	return p;
 }
 
-static void *carve_copy(struct carver *c, const void *from, size_t n, size_t size)
+static void *carve_copy(struct carver *carver, const void *from, size_t n, size_t size)
 {
-	void *p = carve(c, n, size);
+	void *p = carve(carver, n, size);
 	if (p && from && n)
 		memcpy(p, from, n * size);
 	return p;
 }
 
 /* Why a vCPU stays where it is, as far as it is known without asking the policy. */
-static enum reason vcpu_reason(const struct engine *en, size_t k)
+static enum reason vcpu_reason(const struct engine *engine, size_t k)
 {
-	if (en->rules.vcpus[k].cpu != REASON_NONE)
-		return en->rules.vcpus[k].cpu;
-	int n = cpuset_count(&en->model.vcpus[k].target);
+	if (engine->rules.vcpus[k].cpu != REASON_NONE)
+		return engine->rules.vcpus[k].cpu;
+	int n = cpuset_count(&engine->model.vcpus[k].target);
 	if (n == 0)
 		return REASON_NOTHING_ALLOWED;
 	return n == 1 ? REASON_SINGLE : REASON_NONE;
 }
 
 /* A VM none of whose vCPUs has a choice shows their reason. */
-static enum reason vm_reason(const struct engine *en, const struct vm_sample *vm, const struct vm_rule *r)
+static enum reason vm_reason(
+	const struct engine *engine, const struct vm_sample *vm, const struct vm_rule *rule)
 {
-	if (r->cpu != REASON_NONE || !vm->n_vcpus)
-		return r->cpu;
+	if (rule->cpu != REASON_NONE || !vm->n_vcpus)
+		return rule->cpu;
 	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++)
-		if (vcpu_reason(en, k) == REASON_NONE)
+		if (vcpu_reason(engine, k) == REASON_NONE)
 			return REASON_NONE;
-	return vcpu_reason(en, vm->first_vcpu);
+	return vcpu_reason(engine, vm->first_vcpu);
 }
 
-static void fill_vm_status(const struct engine *en, struct snapshot *s)
+static void fill_vm_status(const struct engine *engine, struct snapshot *snap)
 {
-	for (size_t i = 0; i < s->sample.n_vms; i++) {
-		const struct vm_rule *r = &en->rules.vms[i];
-		struct vm_status *st = &s->vm_status[i];
-		st->target_kib = r->target_kib >= 0 ? vi64_ok(r->target_kib) : vi64_absent(AVAIL_NONE);
-		st->target_age_s = (double)r->target_age_ns / 1e9;
-		st->cpu = vm_reason(en, &s->sample.vms[i], r);
-		st->held_for_s = r->held_for_s;
-		st->stay_on_node = r->stay_on_node;
-		st->mem = en->mem_status[i];
-		if (i < en->n_suffering)
-			st->suffer = en->suffering[i];
-		s->n_eligible_cpu += st->cpu == REASON_NONE;
-		s->n_eligible_memory += r->memory == REASON_NONE && st->mem.eligible;
+	for (size_t i = 0; i < snap->sample.n_vms; i++) {
+		const struct vm_rule *rule = &engine->rules.vms[i];
+		struct vm_status *status = &snap->vm_status[i];
+		status->target_kib =
+			rule->target_kib >= 0 ? vi64_ok(rule->target_kib) : vi64_absent(AVAIL_NONE);
+		status->target_age_s = (double)rule->target_age_ns / 1e9;
+		status->cpu = vm_reason(engine, &snap->sample.vms[i], rule);
+		status->held_for_s = rule->held_for_s;
+		status->stay_on_node = rule->stay_on_node;
+		status->mem = engine->mem_status[i];
+		if (i < engine->n_suffering)
+			status->suffer = engine->suffering[i];
+		snap->n_eligible_cpu += status->cpu == REASON_NONE;
+		snap->n_eligible_memory += rule->memory == REASON_NONE && status->mem.eligible;
 	}
-	for (size_t i = 0; i < s->sample.n_vcpus; i++)
-		s->vcpu_status[i] = (struct vcpu_status){
-			.cpu = vcpu_reason(en, i), .held_for_s = en->rules.vcpus[i].held_for_s};
+	for (size_t i = 0; i < snap->sample.n_vcpus; i++)
+		snap->vcpu_status[i] = (struct vcpu_status){
+			.cpu = vcpu_reason(engine, i), .held_for_s = engine->rules.vcpus[i].held_for_s};
 }
 
-static void fill_ghosts(const struct engine *en, struct snapshot *s)
+static void fill_ghosts(const struct engine *engine, struct snapshot *snap)
 {
-	const struct preview *p = &en->changes.preview;
-	s->preview = p->shown;
-	s->preview_after_pct = p->after_pct;
-	for (size_t i = 0; p->shown && i < p->plan.n; i++) {
-		const struct action *a = &p->plan.actions[i];
-		if (a->outcome == OUTCOME_SKIPPED)
+	const struct preview *preview = &engine->changes.preview;
+	snap->preview = preview->shown;
+	snap->preview_after_pct = preview->after_pct;
+	for (size_t i = 0; preview->shown && i < preview->plan.n; i++) {
+		const struct action *action = &preview->plan.actions[i];
+		if (action->outcome == OUTCOME_SKIPPED)
 			continue;
-		s->n_preview_pins++;
-		const struct vm_sample *vm = sample_vm_by_uuid(&s->sample, a->uuid);
-		const struct vcpu_sample *v =
-			vm && a->kind == ACTION_PIN ? sample_vcpu(&s->sample, vm, a->vcpu) : NULL;
-		if (!v)
+		snap->n_preview_pins++;
+		const struct vm_sample *vm = sample_vm_by_uuid(&snap->sample, action->uuid);
+		const struct vcpu_sample *vcpu = vm && action->kind == ACTION_PIN
+							 ? sample_vcpu(&snap->sample, vm, action->vcpu)
+							 : NULL;
+		if (!vcpu)
 			continue;
-		struct vcpu_status *st = &s->vcpu_status[v - s->sample.vcpus];
-		st->ghost = true;
-		st->ghost_to = a->to;
+		struct vcpu_status *status = &snap->vcpu_status[vcpu - snap->sample.vcpus];
+		status->ghost = true;
+		status->ghost_to = action->to;
 	}
 }
 
-static void carve_sample(const struct engine *en, struct carver *c, struct snapshot *s)
+static void carve_sample(const struct engine *engine, struct carver *carver, struct snapshot *snap)
 {
-	const struct sample *from = &en->sample;
+	const struct sample *from = &engine->sample;
 	struct sample to = *from;
-	to.vms = carve_copy(c, from->vms, from->n_vms, sizeof *from->vms);
-	to.vcpus = carve_copy(c, from->vcpus, from->n_vcpus, sizeof *from->vcpus);
-	to.host.pcpus = carve_copy(c, from->host.pcpus, from->host.n_pcpus, sizeof *from->host.pcpus);
+	to.vms = carve_copy(carver, from->vms, from->n_vms, sizeof *from->vms);
+	to.vcpus = carve_copy(carver, from->vcpus, from->n_vcpus, sizeof *from->vcpus);
+	to.host.pcpus = carve_copy(carver, from->host.pcpus, from->host.n_pcpus, sizeof *from->host.pcpus);
 	to.cap_vms = to.cap_vcpus = to.cap_pcpus = 0;
-	struct vcpu_rate *vcpus = carve_copy(c, en->model.vcpus, from->n_vcpus, sizeof *vcpus);
-	struct vm_rate *vms = carve_copy(c, en->model.vms, from->n_vms, sizeof *vms);
-	struct pcpu_rate *pcpus = carve_copy(c, en->model.pcpus, from->host.n_pcpus, sizeof *pcpus);
-	struct vm_status *vm_status = carve(c, from->n_vms, sizeof *vm_status);
-	struct vcpu_status *vcpu_status = carve(c, from->n_vcpus, sizeof *vcpu_status);
-	if (!s)
+	struct vcpu_rate *vcpus = carve_copy(carver, engine->model.vcpus, from->n_vcpus, sizeof *vcpus);
+	struct vm_rate *vms = carve_copy(carver, engine->model.vms, from->n_vms, sizeof *vms);
+	struct pcpu_rate *pcpus = carve_copy(carver, engine->model.pcpus, from->host.n_pcpus, sizeof *pcpus);
+	struct vm_status *vm_status = carve(carver, from->n_vms, sizeof *vm_status);
+	struct vcpu_status *vcpu_status = carve(carver, from->n_vcpus, sizeof *vcpu_status);
+	if (!snap)
 		return;
-	s->sample = to;
-	s->vcpu_rates = vcpus;
-	s->vm_rates = vms;
-	s->pcpu_rates = pcpus;
-	s->vm_status = vm_status;
-	s->vcpu_status = vcpu_status;
+	snap->sample = to;
+	snap->vcpu_rates = vcpus;
+	snap->vm_rates = vms;
+	snap->pcpu_rates = pcpus;
+	snap->vm_status = vm_status;
+	snap->vcpu_status = vcpu_status;
 }
 
-static void carve_log(const struct engine *en, struct carver *c, struct snapshot *s)
+static void carve_log(const struct engine *engine, struct carver *carver, struct snapshot *snap)
 {
-	const struct log_ring *l = &en->talk.log;
-	struct log_line *lines = carve(c, l->n, sizeof *lines);
-	if (!s)
+	const struct log_ring *ring = &engine->talk.log;
+	struct log_line *lines = carve(carver, ring->n, sizeof *lines);
+	if (!snap)
 		return;
-	for (size_t i = 0; i < l->n; i++)
-		lines[i] = l->lines[(l->first + i) % SNAPSHOT_LOG];
-	s->log = lines;
-	s->n_log = l->n;
+	for (size_t i = 0; i < ring->n; i++)
+		lines[i] = ring->lines[(ring->first + i) % SNAPSHOT_LOG];
+	snap->log = lines;
+	snap->n_log = ring->n;
 }
 
-static enum granularity granularity_in_force(const struct engine *en)
+static enum granularity granularity_in_force(const struct engine *engine)
 {
-	return cpu_ctl_granularity(en->cpu, &en->cfg);
+	return cpu_ctl_granularity(engine->cpu, &engine->cfg);
 }
 
-static void count_changes(const struct engine *en, const struct vm_record *r, struct snapshot *s)
+static void count_changes(const struct engine *engine, const struct vm_record *rec, struct snapshot *snap)
 {
-	int n = record_changes(r);
-	s->n_changed += n;
-	s->n_periods += r->period.wrote >= 0;
-	const struct vm_sample *vm = sample_vm_by_uuid(&en->sample, r->uuid);
+	int n = record_changes(rec);
+	snap->n_changed += n;
+	snap->n_periods += rec->period.wrote >= 0;
+	const struct vm_sample *vm = sample_vm_by_uuid(&engine->sample, rec->uuid);
 	if (!vm || vm->id < 0)
-		s->n_changed_away += n;
+		snap->n_changed_away += n;
 }
 
-static void fill_modes(const struct engine *en, struct snapshot *s)
+static void fill_modes(const struct engine *engine, struct snapshot *snap)
 {
-	int64_t now = en->b->ops->now(en->b);
-	s->first = !en->have_sample;
-	s->elapsed_s = en->model.elapsed_s;
-	s->age_s = en->have_sample ? (double)(now - en->sample.time_ns) / 1e9 : 0;
-	s->tick = en->pace.tick;
-	s->cost = en->cost;
-	s->busy_pct = en->model.busy_pct;
-	s->load_stddev_pct = en->model.load_stddev_pct;
-	s->cpu = en->cpu_verdict;
-	s->memory = en->mem_verdict;
-	s->auto_cpu = en->cfg.auto_cpu;
-	s->auto_memory = en->cfg.auto_memory;
-	s->waits_cpu = en->changes.waits.cpu;
-	s->waits_memory = en->changes.waits.memory;
-	s->dry_run = en->cfg.dry_run;
-	s->readonly = en->cfg.readonly || en->status.readonly || !en->course->live;
-	s->cpu_policy = en->cfg.cpu_policy;
-	s->mem_policy = en->cfg.mem_policy;
-	s->granularity = granularity_in_force(en);
-	s->delay_s = en->cfg.delay_s;
-	s->n_undo = undo_count(&en->changes);
-	s->n_rebalance_pins = en->n_rebalance;
-	s->n_memory_changes = en->n_memory;
-	for (size_t i = 0; i < en->changes.ledger.n; i++)
-		count_changes(en, &en->changes.ledger.vms[i], s);
-	s->left_behind = en->changes.inherited && !en->changes.journal && s->n_changed > 0;
-	s->heard_ns = en->wish.heard_ns;
-	s->waits = engine_asked(en) && !en->wish.said_waiting;
-	s->backend = en->status;
-	s->leave_seq = en->leave_seq;
-	if (now < en->talk.notice_until_ns)
-		snprintf(s->notice, sizeof s->notice, "%s", en->talk.notice);
+	int64_t now = engine->b->ops->now(engine->b);
+	snap->first = !engine->have_sample;
+	snap->elapsed_s = engine->model.elapsed_s;
+	snap->age_s = engine->have_sample ? (double)(now - engine->sample.time_ns) / 1e9 : 0;
+	snap->tick = engine->pace.tick;
+	snap->cost = engine->cost;
+	snap->busy_pct = engine->model.busy_pct;
+	snap->load_stddev_pct = engine->model.load_stddev_pct;
+	snap->cpu = engine->cpu_verdict;
+	snap->memory = engine->mem_verdict;
+	snap->auto_cpu = engine->cfg.auto_cpu;
+	snap->auto_memory = engine->cfg.auto_memory;
+	snap->waits_cpu = engine->changes.waits.cpu;
+	snap->waits_memory = engine->changes.waits.memory;
+	snap->dry_run = engine->cfg.dry_run;
+	snap->readonly = engine->cfg.readonly || engine->status.readonly || !engine->course->live;
+	snap->cpu_policy = engine->cfg.cpu_policy;
+	snap->mem_policy = engine->cfg.mem_policy;
+	snap->granularity = granularity_in_force(engine);
+	snap->delay_s = engine->cfg.delay_s;
+	snap->n_undo = undo_count(&engine->changes);
+	snap->n_rebalance_pins = engine->n_rebalance;
+	snap->n_memory_changes = engine->n_memory;
+	for (size_t i = 0; i < engine->changes.ledger.n; i++)
+		count_changes(engine, &engine->changes.ledger.vms[i], snap);
+	snap->left_behind = engine->changes.inherited && !engine->changes.journal && snap->n_changed > 0;
+	snap->heard_ns = engine->wish.heard_ns;
+	snap->waits = engine_asked(engine) && !engine->wish.said_waiting;
+	snap->backend = engine->status;
+	snap->leave_seq = engine->leave_seq;
+	if (now < engine->talk.notice_until_ns)
+		snprintf(snap->notice, sizeof snap->notice, "%s", engine->talk.notice);
 }
 
-struct snapshot *engine_snapshot(const struct engine *en)
+struct snapshot *engine_snapshot(const struct engine *engine)
 {
-	const struct timeline *t = en->course->timeline(en);
-	const struct plan *ghosts = &en->changes.preview.plan;
+	const struct timeline *timeline = engine->course->timeline(engine);
+	const struct plan *ghosts = &engine->changes.preview.plan;
 	struct carver count = {NULL, sizeof(struct snapshot)};
-	carve_sample(en, &count, NULL);
-	carve_copy(&count, NULL, en->plan.n, sizeof *en->plan.actions);
-	size_t n_ghosts = en->changes.preview.shown ? ghosts->n : 0;
+	carve_sample(engine, &count, NULL);
+	carve_copy(&count, NULL, engine->plan.n, sizeof *engine->plan.actions);
+	size_t n_ghosts = engine->changes.preview.shown ? ghosts->n : 0;
 	carve_copy(&count, NULL, n_ghosts, sizeof *ghosts->actions);
-	carve_log(en, &count, NULL);
-	carve(&count, t != NULL, sizeof *t);
+	carve_log(engine, &count, NULL);
+	carve(&count, timeline != NULL, sizeof *timeline);
 	char *block = calloc(1, count.used);
 	if (!block)
 		return NULL;
-	struct carver c = {block, sizeof(struct snapshot)};
-	struct snapshot *s = (struct snapshot *)(void *)block;
-	carve_sample(en, &c, s);
-	s->actions = carve_copy(&c, en->plan.actions, en->plan.n, sizeof *en->plan.actions);
-	s->n_actions = en->plan.n;
-	s->ghosts = carve_copy(&c, ghosts->actions, n_ghosts, sizeof *ghosts->actions);
-	s->n_ghosts = n_ghosts;
-	carve_log(en, &c, s);
-	s->timeline = t ? carve_copy(&c, t, 1, sizeof *t) : NULL;
-	s->seq = en->seq;
-	s->source = en->core->ops->source;
-	s->moment = en->course->moment;
-	fill_modes(en, s);
-	if (en->have_sample && en->rules.n_vms == s->sample.n_vms && en->rules.n_vcpus == s->sample.n_vcpus) {
-		fill_vm_status(en, s);
-		fill_ghosts(en, s);
+	struct carver carver = {block, sizeof(struct snapshot)};
+	struct snapshot *snap = (struct snapshot *)(void *)block;
+	carve_sample(engine, &carver, snap);
+	snap->actions =
+		carve_copy(&carver, engine->plan.actions, engine->plan.n, sizeof *engine->plan.actions);
+	snap->n_actions = engine->plan.n;
+	snap->ghosts = carve_copy(&carver, ghosts->actions, n_ghosts, sizeof *ghosts->actions);
+	snap->n_ghosts = n_ghosts;
+	carve_log(engine, &carver, snap);
+	snap->timeline = timeline ? carve_copy(&carver, timeline, 1, sizeof *timeline) : NULL;
+	snap->seq = engine->seq;
+	snap->source = engine->core->ops->source;
+	snap->moment = engine->course->moment;
+	fill_modes(engine, snap);
+	if (engine->have_sample && engine->rules.n_vms == snap->sample.n_vms &&
+		engine->rules.n_vcpus == snap->sample.n_vcpus) {
+		fill_vm_status(engine, snap);
+		fill_ghosts(engine, snap);
 	}
-	return s;
+	return snap;
 }
 
-void snapshot_free(struct snapshot *s)
+void snapshot_free(struct snapshot *snap)
 {
-	while (s) {
-		struct snapshot *next = s->run_up ? s->run_up : s->next;
-		free(s);
-		s = next;
+	while (snap) {
+		struct snapshot *next = snap->run_up ? snap->run_up : snap->next;
+		free(snap);
+		snap = next;
 	}
 }

@@ -4,58 +4,58 @@
 #include "priv.h"
 
 /* What AUTO does, to and from the changes. */
-static struct steering steering_of(const struct engine *en)
+static struct steering steering_of(const struct engine *engine)
 {
-	return (struct steering){en->cfg.auto_cpu, en->cfg.auto_memory, en->stats_on};
+	return (struct steering){engine->cfg.auto_cpu, engine->cfg.auto_memory, engine->stats_on};
 }
 
-static void steer(struct engine *en, const struct steering *on)
+static void steer(struct engine *engine, const struct steering *on)
 {
-	en->cfg.auto_cpu = on->cpu;
-	en->cfg.auto_memory = on->memory;
-	en->stats_on = on->stats;
+	engine->cfg.auto_cpu = on->cpu;
+	engine->cfg.auto_memory = on->memory;
+	engine->stats_on = on->stats;
 }
 
-void steer_claim(struct engine *en)
+void steer_claim(struct engine *engine)
 {
-	struct steering on = steering_of(en);
-	bool again = owner_step(&en->changes, &on);
-	steer(en, &on);
+	struct steering on = steering_of(engine);
+	bool again = owner_step(&engine->changes, &on);
+	steer(engine, &on);
 	if (again)
-		engine_announce(en, "nobody else steers this host any more");
+		engine_announce(engine, "nobody else steers this host any more");
 }
 
-static bool of_memory(enum action_kind k)
+static bool of_memory(enum action_kind kind)
 {
-	return k == ACTION_BALLOON || k == ACTION_PERIOD;
+	return kind == ACTION_BALLOON || kind == ACTION_PERIOD;
 }
 
-static bool plan_has(const struct plan *p, bool memory)
+static bool plan_has(const struct plan *plan, bool memory)
 {
-	for (size_t i = 0; i < p->n; i++)
-		if (of_memory(p->actions[i].kind) == memory)
+	for (size_t i = 0; i < plan->n; i++)
+		if (of_memory(plan->actions[i].kind) == memory)
 			return true;
 	return false;
 }
 
-void steer_apply(struct engine *en, const struct round *cpu, const struct round *memory)
+void steer_apply(struct engine *engine, const struct round *cpu, const struct round *memory)
 {
-	struct err e = ERR_INIT;
-	struct steering on = steering_of(en);
-	if (!en->plan.n)
+	struct err err = ERR_INIT;
+	struct steering on = steering_of(engine);
+	if (!engine->plan.n)
 		return;
-	if (en->cfg.dry_run) {
-		changes_dry(&en->changes);
+	if (engine->cfg.dry_run) {
+		changes_dry(&engine->changes);
 		return;
 	}
-	enum carried how = changes_carry_out(&en->changes, &on, &e);
-	steer(en, &on);
+	enum carried how = changes_carry_out(&engine->changes, &on, &err);
+	steer(engine, &on);
 	if (how == NO_JOURNAL)
-		auto_pause_all(en, PAUSE_JOURNAL, e.msg);
-	if (cpu && plan_has(&en->plan, false)) {
-		cpu_ctl_applied(en->cpu, cpu, &en->plan);
-		shares_ctl_applied(en->shares, cpu, &en->plan);
+		auto_pause_all(engine, PAUSE_JOURNAL, err.msg);
+	if (cpu && plan_has(&engine->plan, false)) {
+		cpu_ctl_applied(engine->cpu, cpu, &engine->plan);
+		shares_ctl_applied(engine->shares, cpu, &engine->plan);
 	}
-	if (memory && plan_has(&en->plan, true))
-		mem_ctl_applied(en->mem, memory, &en->plan);
+	if (memory && plan_has(&engine->plan, true))
+		mem_ctl_applied(engine->mem, memory, &engine->plan);
 }

@@ -7,41 +7,41 @@
 enum { GOOD_ENOUGH = 3 };
 
 /* Waiting for an answer and waiting for a connection look alike from outside. */
-static unsigned kind_of(enum link_state s)
+static unsigned kind_of(enum link_state state)
 {
-	return 1U << (s == LINK_SLOW ? LINK_CONNECTING : s);
+	return 1U << (state == LINK_SLOW ? LINK_CONNECTING : state);
 }
 
 static void begin(
-	struct trouble *t, struct talk *talk, enum link_state link, int64_t start_ns, const char *text)
+	struct trouble *trouble, struct talk *talk, enum link_state link, int64_t start_ns, const char *text)
 {
 	unsigned kind = kind_of(link);
-	t->good = 0;
-	if (!t->since_ns)
-		t->since_ns = start_ns;
-	if (!(t->told & kind))
+	trouble->good = 0;
+	if (!trouble->since_ns)
+		trouble->since_ns = start_ns;
+	if (!(trouble->told & kind))
 		talk_event(talk, LOG_ERROR, "%s", text);
-	t->told |= kind;
+	trouble->told |= kind;
 }
 
-static void over(struct trouble *t, struct talk *talk, const char *uri, int64_t start_ns)
+static void over(struct trouble *trouble, struct talk *talk, const char *uri, int64_t start_ns)
 {
-	if (!t->since_ns || ++t->good < GOOD_ENOUGH)
+	if (!trouble->since_ns || ++trouble->good < GOOD_ENOUGH)
 		return;
 	talk_event(talk, LOG_EVENT, "%.200s answers again; it did not, or late, for %.0f s", uri,
-		(double)(start_ns - t->since_ns) / 1e9);
-	*t = (struct trouble){0};
+		(double)(start_ns - trouble->since_ns) / 1e9);
+	*trouble = (struct trouble){0};
 }
 
-void trouble_step(struct trouble *t, struct talk *talk, const struct backend_status *st, int64_t start_ns,
-	const struct err *failed)
+void trouble_step(struct trouble *trouble, struct talk *talk, const struct backend_status *status,
+	int64_t start_ns, const struct err *failed)
 {
 	if (failed)
-		talk_notice(talk, "%.190s", *st->text ? st->text : failed->msg);
-	if (failed && st->link == LINK_OK)
+		talk_notice(talk, "%.190s", *status->text ? status->text : failed->msg);
+	if (failed && status->link == LINK_OK)
 		talk_once(talk, LOG_ERROR, failed->msg);
-	else if (st->link != LINK_OK)
-		begin(t, talk, st->link, start_ns, failed ? failed->msg : st->text);
+	else if (status->link != LINK_OK)
+		begin(trouble, talk, status->link, start_ns, failed ? failed->msg : status->text);
 	else
-		over(t, talk, st->uri, start_ns);
+		over(trouble, talk, status->uri, start_ns);
 }

@@ -13,7 +13,7 @@ struct trouble {
 };
 
 /* After the attempt at start_ns to take a sample; failed: why there is none, or NULL. */
-void trouble_step(struct trouble *t, struct talk *talk, const struct backend_status *st, int64_t start_ns,
-	const struct err *failed);
+void trouble_step(struct trouble *trouble, struct talk *talk, const struct backend_status *status,
+	int64_t start_ns, const struct err *failed);
 
 #endif

@@ -11,16 +11,16 @@
 
 enum { WISH_S = 5 };
 
-bool wish_any(const struct wishes *w)
+bool wish_any(const struct wishes *wishes)
 {
-	return w->rebalance || w->memory || w->preview || w->apply;
+	return wishes->rebalance || wishes->memory || wishes->preview || wishes->apply;
 }
 
-static void read_drops(struct wishes *w)
+static void read_drops(struct wishes *wishes)
 {
 	int64_t at;
-	while (w->drops >= 0 && read(w->drops, &at, sizeof at) == (ssize_t)sizeof at)
-		w->dropped_ns = max_of(at, w->dropped_ns);
+	while (wishes->drops >= 0 && read(wishes->drops, &at, sizeof at) == (ssize_t)sizeof at)
+		wishes->dropped_ns = max_of(at, wishes->dropped_ns);
 }
 
 static bool too_old(int64_t at_ns)
@@ -38,34 +38,34 @@ static void say_why(struct talk *talk, bool dropped)
 	talk_event(talk, LOG_EVENT, "%s", talk->notice);
 }
 
-bool wish_heard(struct wishes *w, struct talk *talk, const struct command *c)
+bool wish_heard(struct wishes *wishes, struct talk *talk, const struct command *cmd)
 {
-	if (!c->at_ns)
+	if (!cmd->at_ns)
 		return true;
-	w->heard_ns = max_of(c->at_ns, w->heard_ns);
-	if (!command_ages(c))
+	wishes->heard_ns = max_of(cmd->at_ns, wishes->heard_ns);
+	if (!command_ages(cmd))
 		return true;
-	read_drops(w);
-	bool dropped = c->at_ns <= w->dropped_ns;
-	if (dropped || too_old(c->at_ns)) {
+	read_drops(wishes);
+	bool dropped = cmd->at_ns <= wishes->dropped_ns;
+	if (dropped || too_old(cmd->at_ns)) {
 		say_why(talk, dropped);
 		return false;
 	}
-	w->asked_ns = c->at_ns;
+	wishes->asked_ns = cmd->at_ns;
 	return true;
 }
 
 /* A round that waits for the second sample is not late as long as samples come. */
-bool wish_over(struct wishes *w, struct talk *talk, bool changes, bool sampled)
+bool wish_over(struct wishes *wishes, struct talk *talk, bool changes, bool sampled)
 {
-	read_drops(w);
-	if ((!wish_any(w) && !changes) || !w->asked_ns)
+	read_drops(wishes);
+	if ((!wish_any(wishes) && !changes) || !wishes->asked_ns)
 		return false;
-	bool dropped = w->asked_ns <= w->dropped_ns;
-	if (!dropped && (!too_old(w->asked_ns) || (sampled && w->said_waiting)))
+	bool dropped = wishes->asked_ns <= wishes->dropped_ns;
+	if (!dropped && (!too_old(wishes->asked_ns) || (sampled && wishes->said_waiting)))
 		return false;
-	w->rebalance = w->memory = w->preview = w->apply = w->said_waiting = false;
-	w->asked_ns = 0;
+	wishes->rebalance = wishes->memory = wishes->preview = wishes->apply = wishes->said_waiting = false;
+	wishes->asked_ns = 0;
 	say_why(talk, dropped);
 	return true;
 }

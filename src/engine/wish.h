@@ -14,11 +14,11 @@ struct wishes {
 	bool said_waiting;                      /* "b waits for the second sample" is in the log */
 };
 
-bool wish_any(const struct wishes *w);
+bool wish_any(const struct wishes *wishes);
 /* A command from the pipe: false, and said, when it is too old or was dropped. */
-bool wish_heard(struct wishes *w, struct talk *talk, const struct command *c);
+bool wish_heard(struct wishes *wishes, struct talk *talk, const struct command *cmd);
 /* After the attempt to take a sample: true, and said, when what waits was dropped or waited too long; these
  * rounds are forgotten, and so must be the changes that wait as well, if there are any. */
-bool wish_over(struct wishes *w, struct talk *talk, bool changes, bool sampled);
+bool wish_over(struct wishes *wishes, struct talk *talk, bool changes, bool sampled);
 
 #endif

@@ -22,251 +22,251 @@ static const struct vm_rate *rate_of(const struct column_env *env, size_t vm)
 	return &env->snap->vm_rates[vm];
 }
 
-static void set_i(struct value *v, struct vi64 x)
+static void set_i(struct value *val, struct vi64 x)
 {
-	v->avail = x.avail;
-	v->num = (double)x.v;
+	val->avail = x.avail;
+	val->num = (double)x.v;
 }
 
-static void set_f(struct value *v, struct vf64 x)
+static void set_f(struct value *val, struct vf64 x)
 {
-	v->avail = x.avail;
-	v->num = x.v;
+	val->avail = x.avail;
+	val->num = x.v;
 }
 
-static void set_num(struct value *v, double x)
+static void set_num(struct value *val, double x)
 {
-	v->avail = AVAIL_OK;
-	v->num = x;
+	val->avail = AVAIL_OK;
+	val->num = x;
 }
 
-static int online_pcpus(const struct snapshot *s)
+static int online_pcpus(const struct snapshot *snap)
 {
 	int n = 0;
-	for (size_t i = 0; i < s->sample.host.n_pcpus; i++)
-		n += s->sample.host.pcpus[i].online;
+	for (size_t i = 0; i < snap->sample.host.n_pcpus; i++)
+		n += snap->sample.host.pcpus[i].online;
 	return n > 0 ? n : 1;
 }
 
-static void set_pct(const struct column_env *env, struct value *v, struct vf64 x)
+static void set_pct(const struct column_env *env, struct value *val, struct vf64 x)
 {
-	set_f(v, x);
+	set_f(val, x);
 	if (env->of_host)
-		v->num /= online_pcpus(env->snap);
+		val->num /= online_pcpus(env->snap);
 }
 
-static void get_id(const struct column_env *env, size_t vm, struct value *v)
+static void get_id(const struct column_env *env, size_t vm, struct value *val)
 {
 	int id = vm_of(env, vm)->id;
-	v->avail = id < 0 ? AVAIL_PAUSED : AVAIL_OK;
-	v->num = id;
+	val->avail = id < 0 ? AVAIL_PAUSED : AVAIL_OK;
+	val->num = id;
 }
 
-static void get_name(const struct column_env *env, size_t vm, struct value *v)
+static void get_name(const struct column_env *env, size_t vm, struct value *val)
 {
-	v->avail = AVAIL_OK;
-	snprintf(v->text, sizeof v->text, "%s", vm_of(env, vm)->name);
+	val->avail = AVAIL_OK;
+	snprintf(val->text, sizeof val->text, "%s", vm_of(env, vm)->name);
 }
 
-static void get_title(const struct column_env *env, size_t vm, struct value *v)
+static void get_title(const struct column_env *env, size_t vm, struct value *val)
 {
 	const char *title = vm_of(env, vm)->title;
-	v->avail = title[0] ? AVAIL_OK : AVAIL_NONE;
-	snprintf(v->text, sizeof v->text, "%s", title);
+	val->avail = title[0] ? AVAIL_OK : AVAIL_NONE;
+	snprintf(val->text, sizeof val->text, "%s", title);
 }
 
-static void get_uuid(const struct column_env *env, size_t vm, struct value *v)
+static void get_uuid(const struct column_env *env, size_t vm, struct value *val)
 {
-	v->avail = AVAIL_OK;
-	uuid_format(vm_of(env, vm)->uuid, v->text);
+	val->avail = AVAIL_OK;
+	uuid_format(vm_of(env, vm)->uuid, val->text);
 }
 
-bool column_held(const struct snapshot *s, size_t vm)
+bool column_held(const struct snapshot *snap, size_t vm)
 {
-	enum reason r = s->vm_status[vm].cpu;
-	const struct vm_sample *m = &s->sample.vms[vm];
-	for (size_t i = 0; i < m->n_vcpus && r != REASON_HELD && r != REASON_FOREIGN; i++)
-		r = s->vcpu_status[m->first_vcpu + i].cpu;
-	return r == REASON_HELD || r == REASON_FOREIGN;
+	enum reason reason = snap->vm_status[vm].cpu;
+	const struct vm_sample *m = &snap->sample.vms[vm];
+	for (size_t i = 0; i < m->n_vcpus && reason != REASON_HELD && reason != REASON_FOREIGN; i++)
+		reason = snap->vcpu_status[m->first_vcpu + i].cpu;
+	return reason == REASON_HELD || reason == REASON_FOREIGN;
 }
 
 /* A hung monitor hides the true state, so it takes the place of the state; a held VM is running. */
-static void get_state(const struct column_env *env, size_t vm, struct value *v)
+static void get_state(const struct column_env *env, size_t vm, struct value *val)
 {
 	const struct vm_sample *m = vm_of(env, vm);
-	v->avail = AVAIL_OK;
+	val->avail = AVAIL_OK;
 	if (m->hung_since_ns) {
 		double s = (double)(env->snap->sample.time_ns - m->hung_since_ns) / 1e9;
 		if (s < 99.5) /* nine columns hold all of it */
-			snprintf(v->text, sizeof v->text, "HUNG %.0f s", max_of(s, 0));
+			snprintf(val->text, sizeof val->text, "HUNG %.0f s", max_of(s, 0));
 		else if (s < 99.5 * 60)
-			snprintf(v->text, sizeof v->text, "HUNG %.0fm", s / 60);
+			snprintf(val->text, sizeof val->text, "HUNG %.0fm", s / 60);
 		else
-			snprintf(v->text, sizeof v->text, "HUNG %.0fh", s / 3600);
+			snprintf(val->text, sizeof val->text, "HUNG %.0fh", s / 3600);
 	} else if (m->state == VM_RUNNING && column_held(env->snap, vm)) {
-		snprintf(v->text, sizeof v->text, "HELD");
+		snprintf(val->text, sizeof val->text, "HELD");
 	} else {
-		snprintf(v->text, sizeof v->text, "%s", vm_state_text(m->state));
+		snprintf(val->text, sizeof val->text, "%s", vm_state_text(m->state));
 	}
 }
 
-static void get_vcpus(const struct column_env *env, size_t vm, struct value *v)
+static void get_vcpus(const struct column_env *env, size_t vm, struct value *val)
 {
 	const struct vm_sample *m = vm_of(env, vm);
 	int n = 0;
 	for (size_t i = 0; i < m->n_vcpus; i++)
 		n += env->snap->sample.vcpus[m->first_vcpu + i].online;
-	set_num(v, n);
+	set_num(val, n);
 }
 
-static void get_cpu(const struct column_env *env, size_t vm, struct value *v)
+static void get_cpu(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_pct(env, v, rate_of(env, vm)->cpu_pct);
+	set_pct(env, val, rate_of(env, vm)->cpu_pct);
 }
 
-static void get_wait(const struct column_env *env, size_t vm, struct value *v)
+static void get_wait(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_pct(env, v, rate_of(env, vm)->wait_pct);
+	set_pct(env, val, rate_of(env, vm)->wait_pct);
 }
 
-static void get_demand(const struct column_env *env, size_t vm, struct value *v)
+static void get_demand(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_pct(env, v, rate_of(env, vm)->demand_pct);
+	set_pct(env, val, rate_of(env, vm)->demand_pct);
 }
 
 /* "3/97/-": usage of each vCPU; the screen draws the same as bars. */
-static void get_bars(const struct column_env *env, size_t vm, struct value *v)
+static void get_bars(const struct column_env *env, size_t vm, struct value *val)
 {
 	const struct vm_sample *m = vm_of(env, vm);
 	size_t at = 0;
-	v->avail = m->n_vcpus ? AVAIL_OK : AVAIL_UNSUPPORTED;
-	for (size_t i = 0; i < m->n_vcpus && at + 8 < sizeof v->text; i++) {
+	val->avail = m->n_vcpus ? AVAIL_OK : AVAIL_UNSUPPORTED;
+	for (size_t i = 0; i < m->n_vcpus && at + 8 < sizeof val->text; i++) {
 		struct vf64 u = env->snap->vcpu_rates[m->first_vcpu + i].usage_pct;
 		const char *sep = i ? "/" : "";
-		int n = vf64_has(u)
-				? snprintf(v->text + at, sizeof v->text - at, "%s%.0f", sep, fmin(u.v, 999))
-				: snprintf(v->text + at, sizeof v->text - at, "%s-", sep);
+		int n = vf64_has(u) ? snprintf(val->text + at, sizeof val->text - at, "%s%.0f", sep,
+					      fmin(u.v, 999))
+				    : snprintf(val->text + at, sizeof val->text - at, "%s-", sep);
 		at += n > 0 ? (size_t)n : 0;
 	}
 }
 
 /* All pCPUs to which its vCPUs are pinned; "any" when none is, a "+" when some are not. */
-static void get_pins(const struct column_env *env, size_t vm, struct value *v)
+static void get_pins(const struct column_env *env, size_t vm, struct value *val)
 {
 	const struct vm_sample *m = vm_of(env, vm);
 	struct cpuset all;
 	cpuset_clear(&all);
 	size_t pinned = 0, known = 0;
 	for (size_t i = 0; i < m->n_vcpus; i++) {
-		const struct vcpu_sample *c = &env->snap->sample.vcpus[m->first_vcpu + i];
-		known += c->affinity_avail == AVAIL_OK;
-		if (c->affinity_avail != AVAIL_OK || !c->pinned)
+		const struct vcpu_sample *vcpu = &env->snap->sample.vcpus[m->first_vcpu + i];
+		known += vcpu->affinity_avail == AVAIL_OK;
+		if (vcpu->affinity_avail != AVAIL_OK || !vcpu->pinned)
 			continue;
 		pinned++;
-		cpuset_or(&all, &c->affinity);
+		cpuset_or(&all, &vcpu->affinity);
 	}
 	if (!known) {
-		v->avail = m->n_vcpus ? env->snap->sample.vcpus[m->first_vcpu].affinity_avail
-				      : AVAIL_UNSUPPORTED;
+		val->avail = m->n_vcpus ? env->snap->sample.vcpus[m->first_vcpu].affinity_avail
+					: AVAIL_UNSUPPORTED;
 		return;
 	}
-	v->avail = AVAIL_OK;
+	val->avail = AVAIL_OK;
 	if (!pinned) {
-		snprintf(v->text, sizeof v->text, "any");
+		snprintf(val->text, sizeof val->text, "any");
 		return;
 	}
-	if (cpuset_format(&all, v->text, sizeof v->text - 2) >= sizeof v->text - 2)
-		snprintf(v->text, sizeof v->text, "%d pCPU%s", cpuset_count(&all),
+	if (cpuset_format(&all, val->text, sizeof val->text - 2) >= sizeof val->text - 2)
+		snprintf(val->text, sizeof val->text, "%d pCPU%s", cpuset_count(&all),
 			text_s((size_t)cpuset_count(&all)));
 	if (pinned < known)
-		memcpy(v->text + strlen(v->text), "+", 2);
+		memcpy(val->text + strlen(val->text), "+", 2);
 }
 
-static void get_balloon(const struct column_env *env, size_t vm, struct value *v)
+static void get_balloon(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_i(v, vm_of(env, vm)->mem.balloon_kib);
+	set_i(val, vm_of(env, vm)->mem.balloon_kib);
 }
 
-static void get_target(const struct column_env *env, size_t vm, struct value *v)
+static void get_target(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_i(v, env->snap->vm_status[vm].target_kib);
+	set_i(val, env->snap->vm_status[vm].target_kib);
 }
 
-static void get_max(const struct column_env *env, size_t vm, struct value *v)
+static void get_max(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_i(v, vm_of(env, vm)->mem.max_kib);
+	set_i(val, vm_of(env, vm)->mem.max_kib);
 }
 
-static void get_used(const struct column_env *env, size_t vm, struct value *v)
+static void get_used(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_i(v, rate_of(env, vm)->used_kib);
+	set_i(val, rate_of(env, vm)->used_kib);
 }
 
-static void get_usable(const struct column_env *env, size_t vm, struct value *v)
+static void get_usable(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_i(v, vm_of(env, vm)->mem.usable_kib);
+	set_i(val, vm_of(env, vm)->mem.usable_kib);
 }
 
-static void get_unused(const struct column_env *env, size_t vm, struct value *v)
+static void get_unused(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_i(v, vm_of(env, vm)->mem.unused_kib);
+	set_i(val, vm_of(env, vm)->mem.unused_kib);
 }
 
-static void get_caches(const struct column_env *env, size_t vm, struct value *v)
+static void get_caches(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_i(v, vm_of(env, vm)->mem.caches_kib);
+	set_i(val, vm_of(env, vm)->mem.caches_kib);
 }
 
-static void get_rss(const struct column_env *env, size_t vm, struct value *v)
+static void get_rss(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_i(v, vm_of(env, vm)->mem.rss_kib);
+	set_i(val, vm_of(env, vm)->mem.rss_kib);
 }
 
 /* As virt-top: what the balloon holds of the host's memory. */
-static void get_mem(const struct column_env *env, size_t vm, struct value *v)
+static void get_mem(const struct column_env *env, size_t vm, struct value *val)
 {
 	struct vi64 has = vm_of(env, vm)->mem.balloon_kib, all = env->snap->sample.host.total_kib;
 	if (!vi64_has(has) || !vi64_has(all) || all.v <= 0) {
-		v->avail = vi64_has(has) ? all.avail : has.avail;
+		val->avail = vi64_has(has) ? all.avail : has.avail;
 		return;
 	}
-	set_num(v, 100.0 * (double)has.v / (double)all.v);
+	set_num(val, 100.0 * (double)has.v / (double)all.v);
 }
 
-static void get_low(const struct column_env *env, size_t vm, struct value *v)
+static void get_low(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_i(v, env->snap->vm_status[vm].mem.lo_kib);
+	set_i(val, env->snap->vm_status[vm].mem.lo_kib);
 }
 
-static void get_high(const struct column_env *env, size_t vm, struct value *v)
+static void get_high(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_i(v, env->snap->vm_status[vm].mem.hi_kib);
+	set_i(val, env->snap->vm_status[vm].mem.hi_kib);
 }
 
-static void get_floor(const struct column_env *env, size_t vm, struct value *v)
+static void get_floor(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_i(v, env->snap->vm_status[vm].mem.floor_kib);
+	set_i(val, env->snap->vm_status[vm].mem.floor_kib);
 }
 
-static void get_age(const struct column_env *env, size_t vm, struct value *v)
+static void get_age(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_f(v, rate_of(env, vm)->age_s);
+	set_f(val, rate_of(env, vm)->age_s);
 }
 
-static void get_swapin(const struct column_env *env, size_t vm, struct value *v)
+static void get_swapin(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_f(v, rate_of(env, vm)->swap_in_kib_s);
+	set_f(val, rate_of(env, vm)->swap_in_kib_s);
 }
 
-static void get_swapout(const struct column_env *env, size_t vm, struct value *v)
+static void get_swapout(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_f(v, rate_of(env, vm)->swap_out_kib_s);
+	set_f(val, rate_of(env, vm)->swap_out_kib_s);
 }
 
-static void get_time(const struct column_env *env, size_t vm, struct value *v)
+static void get_time(const struct column_env *env, size_t vm, struct value *val)
 {
-	set_i(v, vm_of(env, vm)->cpu_time_ns);
-	v->num /= 1e9;
+	set_i(val, vm_of(env, vm)->cpu_time_ns);
+	val->num /= 1e9;
 }
 
 #define IO_GETTER(name, field)                                                                               \
@@ -294,20 +294,20 @@ static void format_hold(char *buf, size_t len, const char *word, double for_s)
 		snprintf(buf, len, "%s", word);
 }
 
-static void get_note(const struct column_env *env, size_t vm, struct value *v)
+static void get_note(const struct column_env *env, size_t vm, struct value *val)
 {
-	const struct vm_status *st = &env->snap->vm_status[vm];
-	v->avail = AVAIL_OK;
-	if (vm_of(env, vm)->hung_since_ns || st->cpu == REASON_NOT_RUNNING)
+	const struct vm_status *status = &env->snap->vm_status[vm];
+	val->avail = AVAIL_OK;
+	if (vm_of(env, vm)->hung_since_ns || status->cpu == REASON_NOT_RUNNING)
 		return; /* the state says it */
-	if (st->cpu == REASON_HELD)
-		format_hold(v->text, sizeof v->text, "HELD", st->held_for_s);
-	else if (st->cpu == REASON_FOREIGN)
-		format_hold(v->text, sizeof v->text, "FOREIGN", st->held_for_s);
-	else if (st->cpu != REASON_NONE)
-		snprintf(v->text, sizeof v->text, "%s", reason_key(st->cpu));
-	else if (st->stay_on_node)
-		snprintf(v->text, sizeof v->text, "own node");
+	if (status->cpu == REASON_HELD)
+		format_hold(val->text, sizeof val->text, "HELD", status->held_for_s);
+	else if (status->cpu == REASON_FOREIGN)
+		format_hold(val->text, sizeof val->text, "FOREIGN", status->held_for_s);
+	else if (status->cpu != REASON_NONE)
+		snprintf(val->text, sizeof val->text, "%s", reason_key(status->cpu));
+	else if (status->stay_on_node)
+		snprintf(val->text, sizeof val->text, "own node");
 }
 
 static const struct suffering *suffering_of(const struct column_env *env, size_t vm)
@@ -315,35 +315,37 @@ static const struct suffering *suffering_of(const struct column_env *env, size_t
 	return &env->snap->vm_status[vm].suffer;
 }
 
-static void get_suffers(const struct column_env *env, size_t vm, struct value *v)
+static void get_suffers(const struct column_env *env, size_t vm, struct value *val)
 {
-	const struct suffering *x = suffering_of(env, vm);
-	if (!x->n && !vf64_has(x->got_pct))
-		v->avail = x->got_pct.avail;
+	const struct suffering *hurt = suffering_of(env, vm);
+	if (!hurt->n && !vf64_has(hurt->got_pct))
+		val->avail = hurt->got_pct.avail;
 	else
-		set_num(v, x->score_pct);
+		set_num(val, hurt->score_pct);
 }
 
-static void get_why(const struct column_env *env, size_t vm, struct value *v)
+static void get_why(const struct column_env *env, size_t vm, struct value *val)
 {
-	const struct suffering *x = suffering_of(env, vm);
-	v->avail = AVAIL_OK;
-	if (x->n)
-		snprintf(v->text, sizeof v->text, "%s%s", cause_key(x->found[0].cause), x->n > 1 ? "+" : "");
+	const struct suffering *hurt = suffering_of(env, vm);
+	val->avail = AVAIL_OK;
+	if (hurt->n)
+		snprintf(val->text, sizeof val->text, "%s%s", cause_key(hurt->found[0].cause),
+			hurt->n > 1 ? "+" : "");
 }
 
-static void get_helpers(const struct column_env *env, size_t vm, struct value *v)
+static void get_helpers(const struct column_env *env, size_t vm, struct value *val)
 {
 	struct vf64 x = rate_of(env, vm)->helper_ns_s;
 	x.v /= 1e7;
-	set_pct(env, v, x);
+	set_pct(env, val, x);
 }
 
-static void get_memory_why(const struct column_env *env, size_t vm, struct value *v)
+static void get_memory_why(const struct column_env *env, size_t vm, struct value *val)
 {
-	const struct mem_status *m = &env->snap->vm_status[vm].mem;
-	v->avail = AVAIL_OK;
-	snprintf(v->text, sizeof v->text, "%s", m->why.text[0] ? m->why.text : reason_text(m->why.code));
+	const struct mem_status *status = &env->snap->vm_status[vm].mem;
+	val->avail = AVAIL_OK;
+	snprintf(val->text, sizeof val->text, "%s",
+		status->why.text[0] ? status->why.text : reason_text(status->why.code));
 }
 
 #define BAL SAMPLE_BALLOON
@@ -455,16 +457,16 @@ int column_find(const char *name)
 	return -1;
 }
 
-void column_get(const struct column *c, const struct column_env *env, size_t vm, struct value *v)
+void column_get(const struct column *column, const struct column_env *env, size_t vm, struct value *val)
 {
-	v->type = c->type;
-	v->avail = AVAIL_NONE;
-	v->num = 0;
-	v->text[0] = '\0';
-	c->get(env, vm, v);
+	val->type = column->type;
+	val->avail = AVAIL_NONE;
+	val->num = 0;
+	val->text[0] = '\0';
+	column->get(env, vm, val);
 }
 
-int column_parse(const char *list, uint8_t *out, size_t cap, struct err *e)
+int column_parse(const char *list, uint8_t *out, size_t cap, struct err *err)
 {
 	uint8_t got[N_COLUMNS];
 	int n = 0;
@@ -480,14 +482,14 @@ int column_parse(const char *list, uint8_t *out, size_t cap, struct err *e)
 		if (i < 0) {
 			char shown[160];
 			text_escape(shown, sizeof shown, word);
-			return err_set(e, ERR_USAGE,
+			return err_set(err, ERR_USAGE,
 				"no column is called \"%s\" (`vmtop -o help` lists them)", shown);
 		}
 		if (!memchr(got, i, (size_t)n))
 			got[n++] = (uint8_t)i;
 	}
 	if (!n)
-		return err_set(e, ERR_USAGE, "the list of columns is empty");
+		return err_set(err, ERR_USAGE, "the list of columns is empty");
 	if ((size_t)n > cap)
 		n = (int)cap;
 	memcpy(out, got, (size_t)n);

@@ -38,10 +38,10 @@ static const struct command_row *row_of(int kind)
 	return &rows[kind >= 0 && kind < COMMAND_COUNT ? kind : CMD_NONE];
 }
 
-bool command_ages(const struct command *c)
+bool command_ages(const struct command *cmd)
 {
-	enum late late = row_of((int)c->kind)->late;
-	return late == STEERS || (late == WHEN_ON && c->on);
+	enum late late = row_of((int)cmd->kind)->late;
+	return late == STEERS || (late == WHEN_ON && cmd->on);
 }
 
 const char *command_word(int kind)

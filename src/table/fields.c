@@ -10,39 +10,39 @@
 #include "field_rows.h"
 #include "vmtop/text.h"
 
-static void set_text(struct field_value *v, const char *text)
+static void set_text(struct field_value *val, const char *text)
 {
 	if (text && *text)
-		*v = (struct field_value){.kind = FIELD_TEXT, .text = text};
+		*val = (struct field_value){.kind = FIELD_TEXT, .text = text};
 }
 
-static void set_bool(struct field_value *v, bool on)
+static void set_bool(struct field_value *val, bool on)
 {
-	v->kind = FIELD_BOOL;
-	v->num = on;
+	val->kind = FIELD_BOOL;
+	val->num = on;
 }
 
-static void set_int(struct field_value *v, int64_t n)
+static void set_int(struct field_value *val, int64_t n)
 {
-	v->kind = FIELD_INT;
-	v->num = n;
+	val->kind = FIELD_INT;
+	val->num = n;
 }
 
-static void set_real(struct field_value *v, double x)
+static void set_real(struct field_value *val, double x)
 {
 	if (!isfinite(x))
 		return;
-	v->kind = FIELD_REAL;
-	v->real = x;
+	val->kind = FIELD_REAL;
+	val->real = x;
 }
 
 /* --- pCPUs ---------------------------------------------------------------------------------------------- */
 
-static void pcpu_capacity_of(const struct field_at *at, struct field_value *v)
+static void pcpu_capacity_of(const struct field_at *at, struct field_value *val)
 {
-	const struct pcpu_sample *p = &at->snap->sample.host.pcpus[at->index];
-	if (p->capacity)
-		set_real(v, pcpu_capacity(p));
+	const struct pcpu_sample *pcpu = &at->snap->sample.host.pcpus[at->index];
+	if (pcpu->capacity)
+		set_real(val, pcpu_capacity(pcpu));
 }
 
 static void all_pcpus(const struct field_at *at, size_t *first, size_t *n)
@@ -65,14 +65,14 @@ static SET(pcpu_set, pcpu_rows);
 
 /* --- the host ------------------------------------------------------------------------------------------- */
 
-static void cpu_verdict_key(const struct field_at *at, struct field_value *v)
+static void cpu_verdict_key(const struct field_at *at, struct field_value *val)
 {
-	set_text(v, reason_key(at->snap->cpu.why.code));
+	set_text(val, reason_key(at->snap->cpu.why.code));
 }
 
-static void memory_state_of(const struct field_at *at, struct field_value *v)
+static void memory_state_of(const struct field_at *at, struct field_value *val)
 {
-	set_text(v, memory_state_name(at->snap->memory.state));
+	set_text(val, memory_state_name(at->snap->memory.state));
 }
 
 static const struct field host_cpu_rows[] = {
@@ -109,18 +109,18 @@ static SET(host_set, host_rows);
 
 /* --- VMs ------------------------------------------------------------------------------------------------ */
 
-static void vcpu_affinity(const struct field_at *at, struct field_value *v)
+static void vcpu_affinity(const struct field_at *at, struct field_value *val)
 {
-	const struct vcpu_sample *c = &at->snap->sample.vcpus[at->index];
-	if (c->affinity_avail == AVAIL_OK)
-		*v = (struct field_value){.kind = FIELD_CPUS, .cpus = &c->affinity};
+	const struct vcpu_sample *vcpu = &at->snap->sample.vcpus[at->index];
+	if (vcpu->affinity_avail == AVAIL_OK)
+		*val = (struct field_value){.kind = FIELD_CPUS, .cpus = &vcpu->affinity};
 }
 
-static void vcpu_pinned(const struct field_at *at, struct field_value *v)
+static void vcpu_pinned(const struct field_at *at, struct field_value *val)
 {
-	const struct vcpu_sample *c = &at->snap->sample.vcpus[at->index];
-	if (c->affinity_avail == AVAIL_OK)
-		set_bool(v, c->pinned);
+	const struct vcpu_sample *vcpu = &at->snap->sample.vcpus[at->index];
+	if (vcpu->affinity_avail == AVAIL_OK)
+		set_bool(val, vcpu->pinned);
 }
 
 static void vcpus_of(const struct field_at *at, size_t *first, size_t *n)
@@ -140,23 +140,23 @@ static const struct field vcpu_rows[] = {
 };
 static SET(vcpu_set, vcpu_rows);
 
-static void vm_memory_busy(const struct field_at *at, struct field_value *v)
+static void vm_memory_busy(const struct field_at *at, struct field_value *val)
 {
-	set_bool(v, at->snap->sample.vms[at->index].flags & VM_FLAG_BUSY);
+	set_bool(val, at->snap->sample.vms[at->index].flags & VM_FLAG_BUSY);
 }
 
 /* Why memory control does or leaves what it does; without a word of it, why there are no numbers. */
-static void vm_memory_reason(const struct field_at *at, struct field_value *v)
+static void vm_memory_reason(const struct field_at *at, struct field_value *val)
 {
-	const struct vm_status *st = &at->snap->vm_status[at->index];
+	const struct vm_status *status = &at->snap->vm_status[at->index];
 	const struct vm_sample *vm = &at->snap->sample.vms[at->index];
 	struct vi64 usable = vm->mem.usable_kib;
-	if (st->mem.why.code != REASON_NONE)
-		set_text(v, reason_key(st->mem.why.code));
+	if (status->mem.why.code != REASON_NONE)
+		set_text(val, reason_key(status->mem.why.code));
 	else if (vm->flags & VM_FLAG_BUSY)
-		set_text(v, reason_key(REASON_BUSY));
+		set_text(val, reason_key(REASON_BUSY));
 	else if (!vi64_has(usable))
-		set_text(v, avail_key(usable.avail));
+		set_text(val, avail_key(usable.avail));
 }
 
 static const struct field vm_memory_rows[] = {
@@ -179,27 +179,27 @@ static const struct field vm_memory_rows[] = {
 };
 static SET(vm_memory_set, vm_memory_rows);
 
-static void vm_uuid(const struct field_at *at, struct field_value *v)
+static void vm_uuid(const struct field_at *at, struct field_value *val)
 {
-	uuid_format(at->snap->sample.vms[at->index].uuid, v->buf);
-	v->kind = FIELD_TEXT;
-	v->text = v->buf;
+	uuid_format(at->snap->sample.vms[at->index].uuid, val->buf);
+	val->kind = FIELD_TEXT;
+	val->text = val->buf;
 }
 
-static void vm_state(const struct field_at *at, struct field_value *v)
+static void vm_state(const struct field_at *at, struct field_value *val)
 {
-	set_text(v, vm_state_text(at->snap->sample.vms[at->index].state));
+	set_text(val, vm_state_text(at->snap->sample.vms[at->index].state));
 }
 
-static void vm_hung(const struct field_at *at, struct field_value *v)
+static void vm_hung(const struct field_at *at, struct field_value *val)
 {
-	set_bool(v, at->snap->sample.vms[at->index].hung_since_ns != 0);
+	set_bool(val, at->snap->sample.vms[at->index].hung_since_ns != 0);
 }
 
-static void vm_cpu_reason(const struct field_at *at, struct field_value *v)
+static void vm_cpu_reason(const struct field_at *at, struct field_value *val)
 {
-	enum reason r = at->snap->vm_status[at->index].cpu;
-	set_text(v, r == REASON_NONE ? NULL : reason_key(r));
+	enum reason reason = at->snap->vm_status[at->index].cpu;
+	set_text(val, reason == REASON_NONE ? NULL : reason_key(reason));
 }
 
 static void all_vms(const struct field_at *at, size_t *first, size_t *n)
@@ -220,35 +220,35 @@ static void causes_of(const struct field_at *at, size_t *first, size_t *n)
 	*n = (size_t)at->snap->vm_status[at->index].suffer.n;
 }
 
-static void cause_key_of(const struct field_at *at, struct field_value *v)
+static void cause_key_of(const struct field_at *at, struct field_value *val)
 {
-	set_text(v, cause_key(finding_of(at)->cause));
+	set_text(val, cause_key(finding_of(at)->cause));
 }
 
-static void cause_weight(const struct field_at *at, struct field_value *v)
+static void cause_weight(const struct field_at *at, struct field_value *val)
 {
-	set_real(v, finding_of(at)->weight_pct);
+	set_real(val, finding_of(at)->weight_pct);
 }
 
-static void cause_for(const struct field_at *at, struct field_value *v)
+static void cause_for(const struct field_at *at, struct field_value *val)
 {
-	set_real(v, (double)(at->snap->sample.time_ns - finding_of(at)->since_ns) / 1e9);
+	set_real(val, (double)(at->snap->sample.time_ns - finding_of(at)->since_ns) / 1e9);
 }
 
-static void cause_evidence(const struct field_at *at, struct field_value *v)
+static void cause_evidence(const struct field_at *at, struct field_value *val)
 {
 	struct suffer_look look = snapshot_look(at->snap);
-	suffer_evidence(&look, at->index / FINDINGS, finding_of(at), v->buf, sizeof v->buf);
-	v->kind = FIELD_TEXT;
-	v->text = v->buf;
+	suffer_evidence(&look, at->index / FINDINGS, finding_of(at), val->buf, sizeof val->buf);
+	val->kind = FIELD_TEXT;
+	val->text = val->buf;
 }
 
-static void cause_cure(const struct field_at *at, struct field_value *v)
+static void cause_cure(const struct field_at *at, struct field_value *val)
 {
 	struct suffer_look look = snapshot_look(at->snap);
-	suffer_cure(&look, at->index / FINDINGS, finding_of(at), v->buf, sizeof v->buf);
-	v->kind = FIELD_TEXT;
-	v->text = v->buf;
+	suffer_cure(&look, at->index / FINDINGS, finding_of(at), val->buf, sizeof val->buf);
+	val->kind = FIELD_TEXT;
+	val->text = val->buf;
 }
 
 static const struct field cause_rows[] = {
@@ -260,28 +260,28 @@ static const struct field cause_rows[] = {
 };
 static SET(cause_set, cause_rows);
 
-static void suffer_score(const struct field_at *at, struct field_value *v)
+static void suffer_score(const struct field_at *at, struct field_value *val)
 {
-	const struct suffering *x = &at->snap->vm_status[at->index].suffer;
-	if (x->n || vf64_has(x->got_pct))
-		set_real(v, x->score_pct);
+	const struct suffering *hurt = &at->snap->vm_status[at->index].suffer;
+	if (hurt->n || vf64_has(hurt->got_pct))
+		set_real(val, hurt->score_pct);
 }
 
-static void suffer_got(const struct field_at *at, struct field_value *v)
+static void suffer_got(const struct field_at *at, struct field_value *val)
 {
 	struct vf64 got = at->snap->vm_status[at->index].suffer.got_pct;
 	if (vf64_has(got))
-		set_real(v, got.v);
+		set_real(val, got.v);
 }
 
-static void suffer_not_known(const struct field_at *at, struct field_value *v)
+static void suffer_not_known(const struct field_at *at, struct field_value *val)
 {
 	struct suffer_look look = snapshot_look(at->snap);
-	suffer_unknown(&look, at->index, v->buf, sizeof v->buf);
-	if (!v->buf[0])
+	suffer_unknown(&look, at->index, val->buf, sizeof val->buf);
+	if (!val->buf[0])
 		return;
-	v->kind = FIELD_TEXT;
-	v->text = v->buf;
+	val->kind = FIELD_TEXT;
+	val->text = val->buf;
 }
 
 static const struct field suffer_rows[] = {
@@ -312,7 +312,7 @@ static const struct field vm_rows[] = {
 };
 static SET(vm_set, vm_rows);
 
-static void line_time(const struct field_at *at, struct field_value *v);
+static void line_time(const struct field_at *at, struct field_value *val);
 static const struct field why_rows[] = {
 	{"time", "", "ISO 8601 with zone", .get = line_time},
 	{"name", "", "its name", VM(name)},
@@ -328,62 +328,62 @@ static const struct action *action_of(const struct field_at *at)
 	return &at->snap->actions[at->index];
 }
 
-static void action_kind_of(const struct field_at *at, struct field_value *v)
+static void action_kind_of(const struct field_at *at, struct field_value *val)
 {
-	set_text(v, action_kind_text(action_of(at)->kind));
+	set_text(val, action_kind_text(action_of(at)->kind));
 }
 
-static void action_vm(const struct field_at *at, struct field_value *v)
+static void action_vm(const struct field_at *at, struct field_value *val)
 {
 	const struct vm_sample *vm = sample_vm_by_uuid(&at->snap->sample, action_of(at)->uuid);
 	if (vm)
-		*v = (struct field_value){.kind = FIELD_TEXT, .text = vm->name};
+		*val = (struct field_value){.kind = FIELD_TEXT, .text = vm->name};
 }
 
-static void action_uuid(const struct field_at *at, struct field_value *v)
+static void action_uuid(const struct field_at *at, struct field_value *val)
 {
-	uuid_format(action_of(at)->uuid, v->buf);
-	v->kind = FIELD_TEXT;
-	v->text = v->buf;
+	uuid_format(action_of(at)->uuid, val->buf);
+	val->kind = FIELD_TEXT;
+	val->text = val->buf;
 }
 
 static void set_change(
-	struct field_value *v, const struct action *a, const struct cpuset *cpus, int64_t kib, int s)
+	struct field_value *val, const struct action *action, const struct cpuset *cpus, int64_t kib, int s)
 {
-	if (a->kind == ACTION_PIN && !cpuset_empty(cpus))
-		*v = (struct field_value){.kind = FIELD_CPUS, .cpus = cpus};
-	else if (a->kind == ACTION_BALLOON && kib >= 0)
-		set_int(v, kib);
-	else if (a->kind != ACTION_PIN && a->kind != ACTION_BALLOON && s >= 0)
-		set_int(v, s);
+	if (action->kind == ACTION_PIN && !cpuset_empty(cpus))
+		*val = (struct field_value){.kind = FIELD_CPUS, .cpus = cpus};
+	else if (action->kind == ACTION_BALLOON && kib >= 0)
+		set_int(val, kib);
+	else if (action->kind != ACTION_PIN && action->kind != ACTION_BALLOON && s >= 0)
+		set_int(val, s);
 }
 
-static void action_from(const struct field_at *at, struct field_value *v)
+static void action_from(const struct field_at *at, struct field_value *val)
 {
-	const struct action *a = action_of(at);
-	set_change(v, a, &a->from, a->from_kib, a->from_s);
+	const struct action *action = action_of(at);
+	set_change(val, action, &action->from, action->from_kib, action->from_s);
 }
 
-static void action_to(const struct field_at *at, struct field_value *v)
+static void action_to(const struct field_at *at, struct field_value *val)
 {
-	const struct action *a = action_of(at);
-	set_change(v, a, &a->to, a->to_kib, a->to_s);
+	const struct action *action = action_of(at);
+	set_change(val, action, &action->to, action->to_kib, action->to_s);
 }
 
-static void action_reason(const struct field_at *at, struct field_value *v)
+static void action_reason(const struct field_at *at, struct field_value *val)
 {
-	set_text(v, reason_key(action_of(at)->why.code));
+	set_text(val, reason_key(action_of(at)->why.code));
 }
 
-static void action_why(const struct field_at *at, struct field_value *v)
+static void action_why(const struct field_at *at, struct field_value *val)
 {
-	const struct why *w = &action_of(at)->why;
-	set_text(v, *w->text ? w->text : reason_text(w->code));
+	const struct why *why = &action_of(at)->why;
+	set_text(val, *why->text ? why->text : reason_text(why->code));
 }
 
-static void action_outcome(const struct field_at *at, struct field_value *v)
+static void action_outcome(const struct field_at *at, struct field_value *val)
 {
-	set_text(v, outcome_text(action_of(at)->outcome));
+	set_text(val, outcome_text(action_of(at)->outcome));
 }
 
 static void all_actions(const struct field_at *at, size_t *first, size_t *n)
@@ -408,19 +408,19 @@ static SET(action_set, action_rows);
 
 /* --- the line ------------------------------------------------------------------------------------------- */
 
-static void mode_cpu(const struct field_at *at, struct field_value *v)
+static void mode_cpu(const struct field_at *at, struct field_value *val)
 {
-	set_text(v, at->snap->auto_cpu ? "auto" : "manual");
+	set_text(val, at->snap->auto_cpu ? "auto" : "manual");
 }
 
-static void mode_memory(const struct field_at *at, struct field_value *v)
+static void mode_memory(const struct field_at *at, struct field_value *val)
 {
-	set_text(v, at->snap->auto_memory ? "auto" : "manual");
+	set_text(val, at->snap->auto_memory ? "auto" : "manual");
 }
 
-static void mode_waits(const struct field_at *at, struct field_value *v)
+static void mode_waits(const struct field_at *at, struct field_value *val)
 {
-	set_bool(v, at->snap->waits_cpu || at->snap->waits_memory);
+	set_bool(val, at->snap->waits_cpu || at->snap->waits_memory);
 }
 
 static const struct field mode_rows[] = {
@@ -432,19 +432,19 @@ static const struct field mode_rows[] = {
 };
 static SET(mode_set, mode_rows);
 
-static void policy_cpu(const struct field_at *at, struct field_value *v)
+static void policy_cpu(const struct field_at *at, struct field_value *val)
 {
-	set_text(v, cpu_policy_name(at->snap->cpu_policy));
+	set_text(val, cpu_policy_name(at->snap->cpu_policy));
 }
 
-static void policy_memory(const struct field_at *at, struct field_value *v)
+static void policy_memory(const struct field_at *at, struct field_value *val)
 {
-	set_text(v, mem_policy_name(at->snap->mem_policy));
+	set_text(val, mem_policy_name(at->snap->mem_policy));
 }
 
-static void policy_granularity(const struct field_at *at, struct field_value *v)
+static void policy_granularity(const struct field_at *at, struct field_value *val)
 {
-	set_text(v, granularity_name(at->snap->granularity));
+	set_text(val, granularity_name(at->snap->granularity));
 }
 
 static const struct field policy_rows[] = {
@@ -454,9 +454,9 @@ static const struct field policy_rows[] = {
 };
 static SET(policy_set, policy_rows);
 
-static void claim_state_of(const struct field_at *at, struct field_value *v)
+static void claim_state_of(const struct field_at *at, struct field_value *val)
 {
-	set_text(v, claim_state_name(at->snap->backend.claim.state));
+	set_text(val, claim_state_name(at->snap->backend.claim.state));
 }
 
 static const struct field claim_rows[] = {
@@ -466,23 +466,23 @@ static const struct field claim_rows[] = {
 };
 static SET(claim_set, claim_rows);
 
-static void schema_number(const struct field_at *at, struct field_value *v)
+static void schema_number(const struct field_at *at, struct field_value *val)
 {
 	(void)at;
-	set_int(v, 1);
+	set_int(val, 1);
 }
 
-static void line_time(const struct field_at *at, struct field_value *v)
+static void line_time(const struct field_at *at, struct field_value *val)
 {
-	text_time(v->buf, sizeof v->buf, at->snap->sample.wall_ns);
-	v->kind = FIELD_TEXT;
-	v->text = v->buf;
+	text_time(val->buf, sizeof val->buf, at->snap->sample.wall_ns);
+	val->kind = FIELD_TEXT;
+	val->text = val->buf;
 }
 
-static void line_elapsed(const struct field_at *at, struct field_value *v)
+static void line_elapsed(const struct field_at *at, struct field_value *val)
 {
 	if (at->snap->elapsed_s > 0)
-		set_real(v, at->snap->elapsed_s);
+		set_real(val, at->snap->elapsed_s);
 }
 
 static const struct field line_rows[] = {
@@ -504,26 +504,26 @@ SET(json_fields, line_rows);
 
 static const void *object_of(enum field_base base, const struct field_at *at)
 {
-	const struct snapshot *s = at->snap;
+	const struct snapshot *snap = at->snap;
 	switch (base) {
 	case FIELD_OF_SNAPSHOT:
-		return s;
+		return snap;
 	case FIELD_OF_PCPU:
-		return &s->sample.host.pcpus[at->index];
+		return &snap->sample.host.pcpus[at->index];
 	case FIELD_OF_PCPU_RATE:
-		return &s->pcpu_rates[at->index];
+		return &snap->pcpu_rates[at->index];
 	case FIELD_OF_VM:
-		return &s->sample.vms[at->index];
+		return &snap->sample.vms[at->index];
 	case FIELD_OF_VM_RATE:
-		return &s->vm_rates[at->index];
+		return &snap->vm_rates[at->index];
 	case FIELD_OF_VM_STATUS:
-		return &s->vm_status[at->index];
+		return &snap->vm_status[at->index];
 	case FIELD_OF_VCPU:
-		return &s->sample.vcpus[at->index];
+		return &snap->sample.vcpus[at->index];
 	case FIELD_OF_VCPU_RATE:
-		return &s->vcpu_rates[at->index];
+		return &snap->vcpu_rates[at->index];
 	case FIELD_OF_ACTION:
-		return &s->actions[at->index];
+		return &snap->actions[at->index];
 	case FIELD_OF_TALLY:
 		return at->tally;
 	case FIELD_OF_VM_TALLY:
@@ -538,49 +538,49 @@ static const void *object_of(enum field_base base, const struct field_at *at)
 	return NULL;
 }
 
-static void get_member(const struct field *f, const void *member, struct field_value *v)
+static void get_member(const struct field *field, const void *member, struct field_value *val)
 {
 	struct vf64 real;
 	struct vi64 whole;
 	int64_t large;
 	int number;
-	switch (f->type) {
+	switch (field->type) {
 	case 'f':
 		memcpy(&real, member, sizeof real);
 		if (vf64_has(real))
-			set_real(v, real.v);
+			set_real(val, real.v);
 		break;
 	case 'i':
 		memcpy(&whole, member, sizeof whole);
 		if (vi64_has(whole))
-			set_int(v, whole.v);
+			set_int(val, whole.v);
 		break;
 	case 'l':
 		memcpy(&large, member, sizeof large);
-		set_int(v, large);
+		set_int(val, large);
 		break;
 	case 'n':
 		memcpy(&number, member, sizeof number);
-		if (number >= 0 || !f->or_null)
-			set_int(v, number);
+		if (number >= 0 || !field->or_null)
+			set_int(val, number);
 		break;
 	case 'b':
-		set_bool(v, *(const bool *)member);
+		set_bool(val, *(const bool *)member);
 		break;
 	case 't':
-		if (*(const char *)member || !f->or_null)
-			*v = (struct field_value){.kind = FIELD_TEXT, .text = member};
+		if (*(const char *)member || !field->or_null)
+			*val = (struct field_value){.kind = FIELD_TEXT, .text = member};
 		break;
 	}
 }
 
-void field_get(const struct field *f, const struct field_at *at, struct field_value *v)
+void field_get(const struct field *field, const struct field_at *at, struct field_value *val)
 {
-	v->kind = FIELD_NULL;
-	if (f->get)
-		f->get(at, v);
-	else if (f->base != FIELD_COMPUTED)
-		get_member(f, (const char *)object_of(f->base, at) + f->at, v);
+	val->kind = FIELD_NULL;
+	if (field->get)
+		field->get(at, val);
+	else if (field->base != FIELD_COMPUTED)
+		get_member(field, (const char *)object_of(field->base, at) + field->at, val);
 }
 
 struct walk {
@@ -588,21 +588,24 @@ struct walk {
 	void *arg;
 };
 
-static void walk_set(const struct walk *w, const struct field_set *set, const char *above)
+static void walk_set(const struct walk *walk, const struct field_set *set, const char *above)
 {
 	char path[160];
 	for (size_t i = 0; i < set->n; i++) {
-		const struct field *f = &set->fields[i];
-		snprintf(path, sizeof path, "%s%s%s", above, f->key, f->range ? "[]." : f->set ? "." : "");
-		if (f->set)
-			walk_set(w, f->set, path);
+		const struct field *field = &set->fields[i];
+		snprintf(path, sizeof path, "%s%s%s", above, field->key,
+			field->range ? "[]."
+			: field->set ? "."
+				     : "");
+		if (field->set)
+			walk_set(walk, field->set, path);
 		else
-			w->leaf(path, f, w->arg);
+			walk->leaf(path, field, walk->arg);
 	}
 }
 
 void fields_each(const struct field_set *set,
-	void (*leaf)(const char *path, const struct field *f, void *arg), void *arg)
+	void (*leaf)(const char *path, const struct field *field, void *arg), void *arg)
 {
 	walk_set(&(struct walk){leaf, arg}, set, "");
 }

@@ -18,16 +18,16 @@ static const struct fleet_vm *vm_of(const struct column_env *env, size_t row)
 	return &env->fleet->vms[row];
 }
 
-static void set_text(struct value *v, const char *text)
+static void set_text(struct value *val, const char *text)
 {
-	v->avail = *text ? AVAIL_OK : AVAIL_NONE;
-	snprintf(v->text, sizeof v->text, "%.*s", (int)sizeof v->text - 1, text);
+	val->avail = *text ? AVAIL_OK : AVAIL_NONE;
+	snprintf(val->text, sizeof val->text, "%.*s", (int)sizeof val->text - 1, text);
 }
 
-static void set_num(struct value *v, double x)
+static void set_num(struct value *val, double x)
 {
-	v->avail = AVAIL_OK;
-	v->num = x;
+	val->avail = AVAIL_OK;
+	val->num = x;
 }
 
 #define HOST(name, type, field)                                                                              \
@@ -41,16 +41,16 @@ static void set_num(struct value *v, double x)
 		set_##type(v, vm_of(env, row)->field);                                                       \
 	}
 
-static void set_f(struct value *v, struct vf64 x)
+static void set_f(struct value *val, struct vf64 x)
 {
-	v->avail = x.avail;
-	v->num = x.v;
+	val->avail = x.avail;
+	val->num = x.v;
 }
 
-static void set_i(struct value *v, struct vi64 x)
+static void set_i(struct value *val, struct vi64 x)
 {
-	v->avail = x.avail;
-	v->num = (double)x.v;
+	val->avail = x.avail;
+	val->num = (double)x.v;
 }
 
 HOST(name, text, name)
@@ -74,37 +74,37 @@ HOST(paused, i, paused)
 HOST(off, i, off)
 HOST(hung, i, hung)
 
-static void host_state(const struct column_env *env, size_t row, struct value *v)
+static void host_state(const struct column_env *env, size_t row, struct value *val)
 {
-	set_text(v, fleet_state_name(host_of(env, row)->state));
+	set_text(val, fleet_state_name(host_of(env, row)->state));
 }
 
 /* Why it is not seen, else who suffers most on it and from what. */
-static void host_what(const struct column_env *env, size_t row, struct value *v)
+static void host_what(const struct column_env *env, size_t row, struct value *val)
 {
-	const struct fleet_host *h = host_of(env, row);
-	bool away = h->state == FLEET_LATE || h->state == FLEET_LOST;
+	const struct fleet_host *host = host_of(env, row);
+	bool away = host->state == FLEET_LATE || host->state == FLEET_LOST;
 	if (away)
-		set_text(v, h->trouble);
-	else if (*h->worst)
-		snprintf(v->text, sizeof v->text, "%s: %.280s", h->why, h->worst);
-	else if (strcmp(h->memory, "hard") == 0)
-		set_text(v, "memory runs out");
-	else if (strcmp(h->memory, "soft") == 0)
-		set_text(v, "memory runs short");
-	v->avail = *v->text ? AVAIL_OK : AVAIL_NONE;
+		set_text(val, host->trouble);
+	else if (*host->worst)
+		snprintf(val->text, sizeof val->text, "%s: %.280s", host->why, host->worst);
+	else if (strcmp(host->memory, "hard") == 0)
+		set_text(val, "memory runs out");
+	else if (strcmp(host->memory, "soft") == 0)
+		set_text(val, "memory runs short");
+	val->avail = *val->text ? AVAIL_OK : AVAIL_NONE;
 }
 
-static void host_age(const struct column_env *env, size_t row, struct value *v)
+static void host_age(const struct column_env *env, size_t row, struct value *val)
 {
 	double age = fleet_age_s(env->fleet, host_of(env, row));
 	if (age >= 0)
-		set_num(v, age);
+		set_num(val, age);
 }
 
-static void host_need(const struct column_env *env, size_t row, struct value *v)
+static void host_need(const struct column_env *env, size_t row, struct value *val)
 {
-	set_num(v, fleet_need(host_of(env, row)));
+	set_num(val, fleet_need(host_of(env, row)));
 }
 
 /* In the order of the default set. */
@@ -170,20 +170,20 @@ VM(balloon, i, balloon_kib)
 VM(max, i, max_kib)
 VM(used, i, used_kib)
 
-static void vm_host(const struct column_env *env, size_t row, struct value *v)
+static void vm_host(const struct column_env *env, size_t row, struct value *val)
 {
-	set_text(v, env->fleet->hosts[vm_of(env, row)->host].name);
+	set_text(val, env->fleet->hosts[vm_of(env, row)->host].name);
 }
 
-static void vm_uuid(const struct column_env *env, size_t row, struct value *v)
+static void vm_uuid(const struct column_env *env, size_t row, struct value *val)
 {
-	v->avail = AVAIL_OK;
-	uuid_format(vm_of(env, row)->uuid, v->text);
+	val->avail = AVAIL_OK;
+	uuid_format(vm_of(env, row)->uuid, val->text);
 }
 
-static void vm_age(const struct column_env *env, size_t row, struct value *v)
+static void vm_age(const struct column_env *env, size_t row, struct value *val)
 {
-	host_age(env, vm_of(env, row)->host, v);
+	host_age(env, vm_of(env, row)->host, val);
 }
 
 static const struct column vm_columns[] = {
@@ -214,40 +214,41 @@ static const struct column vm_columns[] = {
 		.get = vm_uuid},
 };
 
-const struct fleet_table *fleet_table(enum fleet_kind k)
+const struct fleet_table *fleet_table(enum fleet_kind kind)
 {
 	static const struct fleet_table tables[FLEET_KINDS] = {
 		[FLEET_HOSTS] = {"host", "need", host_columns, sizeof host_columns / sizeof *host_columns},
 		[FLEET_VMS] = {"VM", "suffers", vm_columns, sizeof vm_columns / sizeof *vm_columns},
 	};
-	return &tables[k];
+	return &tables[kind];
 }
 
-size_t fleet_count(const struct fleet *f, enum fleet_kind k)
+size_t fleet_count(const struct fleet *fleet, enum fleet_kind kind)
 {
-	return k == FLEET_HOSTS ? f->n_hosts : f->n_vms;
+	return kind == FLEET_HOSTS ? fleet->n_hosts : fleet->n_vms;
 }
 
-const char *fleet_name(const struct fleet *f, enum fleet_kind k, size_t row)
+const char *fleet_name(const struct fleet *fleet, enum fleet_kind kind, size_t row)
 {
-	return k == FLEET_HOSTS ? f->hosts[row].name : f->vms[row].name;
+	return kind == FLEET_HOSTS ? fleet->hosts[row].name : fleet->vms[row].name;
 }
 
-int fleet_column_find(enum fleet_kind k, const char *name)
+int fleet_column_find(enum fleet_kind kind, const char *name)
 {
-	const struct fleet_table *t = fleet_table(k);
-	for (size_t i = 0; i < t->n; i++)
-		if (strcasecmp(t->columns[i].key, name) == 0)
+	const struct fleet_table *table = fleet_table(kind);
+	for (size_t i = 0; i < table->n; i++)
+		if (strcasecmp(table->columns[i].key, name) == 0)
 			return (int)i;
-	for (size_t i = 0; i < t->n; i++)
-		if (strcasecmp(t->columns[i].head, name) == 0)
+	for (size_t i = 0; i < table->n; i++)
+		if (strcasecmp(table->columns[i].head, name) == 0)
 			return (int)i;
 	return -1;
 }
 
-void fleet_value(const struct fleet *f, enum fleet_kind k, size_t column, size_t row, struct value *v)
+void fleet_value(
+	const struct fleet *fleet, enum fleet_kind kind, size_t column, size_t row, struct value *val)
 {
-	column_get(&fleet_table(k)->columns[column], &(struct column_env){.fleet = f}, row, v);
+	column_get(&fleet_table(kind)->columns[column], &(struct column_env){.fleet = fleet}, row, val);
 }
 
 /* ---- order ---- */
@@ -310,9 +311,9 @@ struct slim {
 	uint32_t rank, row;
 };
 
-static size_t digit(const struct slim *s, int pass)
+static size_t digit(const struct slim *slim, int pass)
 {
-	uint64_t v = pass < RANK_PASSES ? s->rank : s->first;
+	uint64_t v = pass < RANK_PASSES ? slim->rank : slim->first;
 	int shift = DIGIT * (pass < RANK_PASSES ? pass : pass - RANK_PASSES);
 	return v >> shift & (BUCKETS - 1);
 }
@@ -336,19 +337,19 @@ static bool pass_over(const struct slim *from, struct slim *to, size_t n, int pa
 }
 
 /* Ranks are known and the column is one of numbers, or the name. */
-static int sort_slim(const struct fleet *f, const struct column *c, bool up, size_t *rows, size_t n)
+static int sort_slim(const struct fleet *fleet, const struct column *column, bool up, size_t *rows, size_t n)
 {
-	const struct column_env env = {.fleet = f};
+	const struct column_env env = {.fleet = fleet};
 	struct slim *all = calloc(2 * n, sizeof *all), *from = all, *to = all ? all + n : NULL;
-	struct value v;
+	struct value val;
 	if (!all)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		uint32_t rank = f->vms[rows[i]].rank;
+		uint32_t rank = fleet->vms[rows[i]].rank;
 		uint64_t first = rank;
-		if (c->type != VALUE_TEXT) {
-			column_get(c, &env, rows[i], &v);
-			first = v.avail == AVAIL_OK ? number_key(v.num) : 0;
+		if (column->type != VALUE_TEXT) {
+			column_get(column, &env, rows[i], &val);
+			first = val.avail == AVAIL_OK ? number_key(val.num) : 0;
 		}
 		all[i] = (struct slim){up ? first : ~first, rank, (uint32_t)rows[i]};
 	}
@@ -364,32 +365,33 @@ static int sort_slim(const struct fleet *f, const struct column *c, bool up, siz
 	return 0;
 }
 
-static bool slim(
-	const struct fleet *f, enum fleet_kind k, const struct column *c, const size_t *rows, size_t n)
+static bool slim(const struct fleet *fleet, enum fleet_kind kind, const struct column *column,
+	const size_t *rows, size_t n)
 {
-	return k == FLEET_VMS && n && f->vms_ns && f->vms[rows[0]].rank && n < 1U << DIGIT * RANK_PASSES &&
-	       (c->type != VALUE_TEXT || c->get == vm_name);
+	return kind == FLEET_VMS && n && fleet->vms_ns && fleet->vms[rows[0]].rank &&
+	       n < 1U << DIGIT * RANK_PASSES && (column->type != VALUE_TEXT || column->get == vm_name);
 }
 
-int fleet_sort(const struct fleet *f, enum fleet_kind k, size_t column, bool reverse, size_t *rows, size_t n)
+int fleet_sort(
+	const struct fleet *fleet, enum fleet_kind kind, size_t column, bool reverse, size_t *rows, size_t n)
 {
-	const struct column *c = &fleet_table(k)->columns[column];
-	struct column_env env = {.fleet = f};
+	const struct column *c = &fleet_table(kind)->columns[column];
+	struct column_env env = {.fleet = fleet};
 	bool up = c->ascending != reverse;
-	if (slim(f, k, c, rows, n))
-		return sort_slim(f, c, up, rows, n);
+	if (slim(fleet, kind, c, rows, n))
+		return sort_slim(fleet, c, up, rows, n);
 	struct key *keys = calloc(n + 1, sizeof *keys);
-	struct value v;
+	struct value val;
 	if (!keys)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		column_get(c, &env, rows[i], &v);
+		column_get(c, &env, rows[i], &val);
 		bool text = c->type == VALUE_TEXT;
-		keys[i] = (struct key){.name = fleet_name(f, k, rows[i]), .row = rows[i], .place = i};
-		if (v.avail == AVAIL_OK)
-			keys[i].first = text ? text_key(v.text) : number_key(v.num);
+		keys[i] = (struct key){.name = fleet_name(fleet, kind, rows[i]), .row = rows[i], .place = i};
+		if (val.avail == AVAIL_OK)
+			keys[i].first = text ? text_key(val.text) : number_key(val.num);
 		if (text)
-			memcpy(keys[i].text, v.text, sizeof keys[i].text - 1);
+			memcpy(keys[i].text, val.text, sizeof keys[i].text - 1);
 	}
 	qsort(keys, n, sizeof *keys, up ? key_up : key_down);
 	for (size_t i = 0; i < n; i++)

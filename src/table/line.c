@@ -66,38 +66,38 @@ const struct line_row *line_find(const char *word, size_t len)
 	return n == 1 ? begins : NULL;
 }
 
-const struct setting *line_setting(const struct line_row *r)
+const struct setting *line_setting(const struct line_row *row)
 {
-	return r->action == LINE_SETTING ? setting_by_key(r->word) : NULL;
+	return row->action == LINE_SETTING ? setting_by_key(row->word) : NULL;
 }
 
-const char *line_arg(const struct line_row *r)
+const char *line_arg(const struct line_row *row)
 {
-	const struct setting *s = line_setting(r);
-	if (!s)
-		return r->arg ? r->arg : "";
-	if (s->type == SET_FLAG)
+	const struct setting *setting = line_setting(row);
+	if (!setting)
+		return row->arg ? row->arg : "";
+	if (setting->type == SET_FLAG)
 		return "yes or no";
-	return s->arg ? s->arg : "VALUE";
+	return setting->arg ? setting->arg : "VALUE";
 }
 
-const char *line_help(const struct line_row *r)
+const char *line_help(const struct line_row *row)
 {
-	const struct setting *s = line_setting(r);
-	return s ? s->help : r->help;
+	const struct setting *setting = line_setting(row);
+	return setting ? setting->help : row->help;
 }
 
-const char *line_value(const struct line_row *r, size_t i)
+const char *line_value(const struct line_row *row, size_t i)
 {
-	const struct setting *s = line_setting(r);
-	if (r->action == LINE_MAN)
+	const struct setting *setting = line_setting(row);
+	if (row->action == LINE_MAN)
 		return i < sizeof pages / sizeof *pages ? pages[i] : NULL;
-	if (!s)
+	if (!setting)
 		return NULL;
-	if (s->type == SET_FLAG)
+	if (setting->type == SET_FLAG)
 		return i == 0 ? "yes" : i == 1 ? "no" : NULL;
-	if (s->choice)
-		return strcmp(s->choice((int)i), "?") != 0 ? s->choice((int)i) : NULL;
-	bool columns = strstr(s->key, "columns") || !strcmp(s->key, "sort");
+	if (setting->choice)
+		return strcmp(setting->choice((int)i), "?") != 0 ? setting->choice((int)i) : NULL;
+	bool columns = strstr(setting->key, "columns") || !strcmp(setting->key, "sort");
 	return columns && i < column_count() ? column_at(i)->key : NULL;
 }

@@ -10,22 +10,22 @@
 #include "field_rows.h"
 #include "vmtop/text.h"
 
-static void set_num(struct field_value *v, double x)
+static void set_num(struct field_value *val, double x)
 {
-	v->kind = FIELD_REAL;
-	v->real = x;
+	val->kind = FIELD_REAL;
+	val->real = x;
 }
 
-static void set_count(struct field_value *v, int64_t n)
+static void set_count(struct field_value *val, int64_t n)
 {
-	v->kind = FIELD_INT;
-	v->num = n;
+	val->kind = FIELD_INT;
+	val->num = n;
 }
 
-static void one(const struct field_at *at, struct field_value *v)
+static void one(const struct field_at *at, struct field_value *val)
 {
 	(void)at;
-	set_count(v, 1);
+	set_count(val, 1);
 }
 
 static void add_label(struct metric_labels *to, const char *name, const char *raw)
@@ -35,53 +35,53 @@ static void add_label(struct metric_labels *to, const char *name, const char *ra
 
 /* --- the host ------------------------------------------------------------------------------------------- */
 
-static void connected(const struct field_at *at, struct field_value *v)
+static void connected(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, at->snap->backend.link == LINK_OK);
+	set_count(val, at->snap->backend.link == LINK_OK);
 }
 
-static void auto_waits(const struct field_at *at, struct field_value *v)
+static void auto_waits(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, at->snap->waits_cpu || at->snap->waits_memory);
+	set_count(val, at->snap->waits_cpu || at->snap->waits_memory);
 }
 
-static void sample_age(const struct field_at *at, struct field_value *v)
+static void sample_age(const struct field_at *at, struct field_value *val)
 {
-	set_num(v, fmax(0, at->snap->age_s + at->tally->late_s));
+	set_num(val, fmax(0, at->snap->age_s + at->tally->late_s));
 }
 
-static void sample_time(const struct field_at *at, struct field_value *v)
+static void sample_time(const struct field_at *at, struct field_value *val)
 {
-	set_num(v, (double)at->snap->sample.wall_ns / 1e9);
+	set_num(val, (double)at->snap->sample.wall_ns / 1e9);
 }
 
-static void n_vms(const struct field_at *at, struct field_value *v)
+static void n_vms(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, (int64_t)at->snap->sample.n_vms);
+	set_count(val, (int64_t)at->snap->sample.n_vms);
 }
 
-static void n_vcpus(const struct field_at *at, struct field_value *v)
+static void n_vcpus(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, (int64_t)at->snap->sample.n_vcpus);
+	set_count(val, (int64_t)at->snap->sample.n_vcpus);
 }
 
-static void n_pcpus(const struct field_at *at, struct field_value *v)
+static void n_pcpus(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, 0);
+	set_count(val, 0);
 	for (size_t i = 0; i < at->snap->sample.host.n_pcpus; i++)
-		v->num += at->snap->sample.host.pcpus[i].online;
+		val->num += at->snap->sample.host.pcpus[i].online;
 }
 
-static void n_suffering(const struct field_at *at, struct field_value *v)
+static void n_suffering(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, 0);
+	set_count(val, 0);
 	for (size_t i = 0; i < at->snap->sample.n_vms; i++)
-		v->num += at->snap->vm_status[i].suffer.n > 0;
+		val->num += at->snap->vm_status[i].suffer.n > 0;
 }
 
-static void left_behind(const struct field_at *at, struct field_value *v)
+static void left_behind(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, at->snap->left_behind ? at->snap->n_changed : 0);
+	set_count(val, at->snap->left_behind ? at->snap->n_changed : 0);
 }
 
 static const struct field host_rows[] = {
@@ -169,14 +169,14 @@ static void memory_state_label(const struct field_at *at, struct metric_labels *
 	add_label(to, "state", memory_state_name((enum host_mem_state)at->index));
 }
 
-static void memory_state_is(const struct field_at *at, struct field_value *v)
+static void memory_state_is(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, (size_t)at->snap->memory.state == at->index);
+	set_count(val, (size_t)at->snap->memory.state == at->index);
 }
 
-static void memory_state_for(const struct field_at *at, struct field_value *v)
+static void memory_state_for(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, at->tally->memory_ns[at->index]);
+	set_count(val, at->tally->memory_ns[at->index]);
 }
 
 static const struct field memory_state_rows[] = {
@@ -197,9 +197,9 @@ static void claim_label(const struct field_at *at, struct metric_labels *to)
 	add_label(to, "state", claim_state_name((enum claim_state)at->index));
 }
 
-static void claim_is(const struct field_at *at, struct field_value *v)
+static void claim_is(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, (size_t)at->snap->backend.claim.state == at->index);
+	set_count(val, (size_t)at->snap->backend.claim.state == at->index);
 }
 
 static const struct field claim_rows[] = {
@@ -249,10 +249,10 @@ static void program_label(const struct field_at *at, struct metric_labels *to)
 	add_label(to, "program", programs[at->index].name);
 }
 
-static void program_runs(const struct field_at *at, struct field_value *v)
+static void program_runs(const struct field_at *at, struct field_value *val)
 {
 	if (at->snap->sample.host.local)
-		set_count(v, (at->snap->sample.host.others & programs[at->index].bit) != 0);
+		set_count(val, (at->snap->sample.host.others & programs[at->index].bit) != 0);
 }
 
 static const struct field program_rows[] = {
@@ -274,9 +274,9 @@ static void kind_outcome_label(const struct field_at *at, struct metric_labels *
 	add_label(to, "outcome", outcome_text((enum outcome)(at->index % TALLY_OUTCOMES)));
 }
 
-static void changes_of(const struct field_at *at, struct field_value *v)
+static void changes_of(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, at->tally->changes[at->index / TALLY_OUTCOMES][at->index % TALLY_OUTCOMES]);
+	set_count(val, at->tally->changes[at->index / TALLY_OUTCOMES][at->index % TALLY_OUTCOMES]);
 }
 
 static const struct field change_rows[] = {
@@ -298,11 +298,11 @@ static void kind_reason_label(const struct field_at *at, struct metric_labels *t
 	add_label(to, "reason", reason_key((enum reason)(at->index % REASON_COUNT)));
 }
 
-static void reasons_of(const struct field_at *at, struct field_value *v)
+static void reasons_of(const struct field_at *at, struct field_value *val)
 {
 	int64_t n = at->tally->reasons[at->index / REASON_COUNT][at->index % REASON_COUNT];
 	if (n)
-		set_count(v, n);
+		set_count(val, n);
 }
 
 static const struct field reason_rows[] = {
@@ -323,11 +323,11 @@ static void policy_reason_label(const struct field_at *at, struct metric_labels 
 	add_label(to, "reason", reason_key((enum reason)(at->index % REASON_COUNT)));
 }
 
-static void rounds_of(const struct field_at *at, struct field_value *v)
+static void rounds_of(const struct field_at *at, struct field_value *val)
 {
 	int64_t n = at->tally->rounds[at->index / REASON_COUNT][at->index % REASON_COUNT];
 	if (n)
-		set_count(v, n);
+		set_count(val, n);
 }
 
 static const struct field round_rows[] = {
@@ -345,9 +345,9 @@ static size_t pcpus(const struct field_at *at)
 
 static void pcpu_label(const struct field_at *at, struct metric_labels *to)
 {
-	struct metric_label *l = &to->of[to->n++];
-	*l = (struct metric_label){.name = "pcpu"};
-	snprintf(l->buf, sizeof l->buf, "%d", at->tally->pcpus[at->index].id);
+	struct metric_label *label = &to->of[to->n++];
+	*label = (struct metric_label){.name = "pcpu"};
+	snprintf(label->buf, sizeof label->buf, "%d", at->tally->pcpus[at->index].id);
 }
 
 static const struct field pcpu_rows[] = {
@@ -363,9 +363,9 @@ static const struct field pcpu_rows[] = {
 static void name_vm(const struct field_at *at, size_t vm, struct metric_labels *to)
 {
 	add_label(to, "vm", at->snap->sample.vms[vm].name);
-	struct metric_label *l = &to->of[to->n++];
-	*l = (struct metric_label){.name = "uuid"};
-	uuid_format(at->snap->sample.vms[vm].uuid, l->buf);
+	struct metric_label *label = &to->of[to->n++];
+	*label = (struct metric_label){.name = "uuid"};
+	uuid_format(at->snap->sample.vms[vm].uuid, label->buf);
 }
 
 static size_t vms(const struct field_at *at)
@@ -383,20 +383,20 @@ static const struct vm_tally *tally_of(const struct field_at *at)
 	return &at->tally->vms[at->index];
 }
 
-static void vm_running(const struct field_at *at, struct field_value *v)
+static void vm_running(const struct field_at *at, struct field_value *val)
 {
-	enum vm_state st = at->snap->sample.vms[at->index].state;
-	set_count(v, st == VM_RUNNING || st == VM_BLOCKED || st == VM_NOSTATE);
+	enum vm_state state = at->snap->sample.vms[at->index].state;
+	set_count(val, state == VM_RUNNING || state == VM_BLOCKED || state == VM_NOSTATE);
 }
 
-static void vm_vcpus(const struct field_at *at, struct field_value *v)
+static void vm_vcpus(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, (int64_t)at->snap->sample.vms[at->index].n_vcpus);
+	set_count(val, (int64_t)at->snap->sample.vms[at->index].n_vcpus);
 }
 
-static void vm_hung(const struct field_at *at, struct field_value *v)
+static void vm_hung(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, at->snap->sample.vms[at->index].hung_since_ns != 0);
+	set_count(val, at->snap->sample.vms[at->index].hung_since_ns != 0);
 }
 
 static int64_t failures(const int64_t of[TALLY_OUTCOMES])
@@ -404,28 +404,28 @@ static int64_t failures(const int64_t of[TALLY_OUTCOMES])
 	return of[OUTCOME_FAILED] + of[OUTCOME_UNKNOWN];
 }
 
-static void vm_pins(const struct field_at *at, struct field_value *v)
+static void vm_pins(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, tally_of(at)->changes[ACTION_PIN][OUTCOME_DONE]);
+	set_count(val, tally_of(at)->changes[ACTION_PIN][OUTCOME_DONE]);
 }
 
-static void vm_balloons(const struct field_at *at, struct field_value *v)
+static void vm_balloons(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, tally_of(at)->changes[ACTION_BALLOON][OUTCOME_DONE]);
+	set_count(val, tally_of(at)->changes[ACTION_BALLOON][OUTCOME_DONE]);
 }
 
-static void vm_refused(const struct field_at *at, struct field_value *v)
+static void vm_refused(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, 0);
+	set_count(val, 0);
 	for (int k = 0; k < TALLY_KINDS; k++)
-		v->num += tally_of(at)->changes[k][OUTCOME_SKIPPED];
+		val->num += tally_of(at)->changes[k][OUTCOME_SKIPPED];
 }
 
-static void vm_failed(const struct field_at *at, struct field_value *v)
+static void vm_failed(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, 0);
+	set_count(val, 0);
 	for (int k = 0; k < TALLY_KINDS; k++)
-		v->num += failures(tally_of(at)->changes[k]);
+		val->num += failures(tally_of(at)->changes[k]);
 }
 
 #define VM_COUNT(name) VM_TALLY(count[COUNT_##name].total)
@@ -511,12 +511,12 @@ static size_t vms_alarms(const struct field_at *at)
 }
 
 /* "SHORT OF MEMORY": short-of-memory */
-static void add_alarm(struct metric_labels *to, enum alarm a)
+static void add_alarm(struct metric_labels *to, enum alarm alarm)
 {
-	struct metric_label *l = &to->of[to->n++];
-	*l = (struct metric_label){.name = "alarm"};
-	snprintf(l->buf, sizeof l->buf, "%s", alarm_word(a));
-	for (char *p = l->buf; *p; p++)
+	struct metric_label *label = &to->of[to->n++];
+	*label = (struct metric_label){.name = "alarm"};
+	snprintf(label->buf, sizeof label->buf, "%s", alarm_word(alarm));
+	for (char *p = label->buf; *p; p++)
 		*p = *p == ' ' ? '-' : *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
 }
 
@@ -526,9 +526,9 @@ static void vm_alarm_label(const struct field_at *at, struct metric_labels *to)
 	add_alarm(to, (enum alarm)(at->index % ALARM_COUNT));
 }
 
-static void alarm_for(const struct field_at *at, struct field_value *v)
+static void alarm_for(const struct field_at *at, struct field_value *val)
 {
-	set_count(v, at->tally->vms[at->index / ALARM_COUNT].alarm_ns[at->index % ALARM_COUNT]);
+	set_count(val, at->tally->vms[at->index / ALARM_COUNT].alarm_ns[at->index % ALARM_COUNT]);
 }
 
 static const struct field vm_alarm_rows[] = {
@@ -540,18 +540,18 @@ static const struct field vm_alarm_rows[] = {
 
 static void vm_cause_label(const struct field_at *at, struct metric_labels *to)
 {
-	const struct suffering *x = &at->snap->vm_status[at->index].suffer;
+	const struct suffering *hurt = &at->snap->vm_status[at->index].suffer;
 	name_vm(at, at->index, to);
-	if (!x->n)
+	if (!hurt->n)
 		return;
-	add_label(to, "cause", cause_key(x->found[0].cause));
-	add_alarm(to, cause_alarm(x->found[0].cause));
+	add_label(to, "cause", cause_key(hurt->found[0].cause));
+	add_alarm(to, cause_alarm(hurt->found[0].cause));
 }
 
-static void vm_cause(const struct field_at *at, struct field_value *v)
+static void vm_cause(const struct field_at *at, struct field_value *val)
 {
 	if (at->snap->vm_status[at->index].suffer.n)
-		set_count(v, 1);
+		set_count(val, 1);
 }
 
 static const struct field vm_cause_rows[] = {
@@ -568,11 +568,11 @@ static size_t vcpus(const struct field_at *at)
 
 static void vcpu_label(const struct field_at *at, struct metric_labels *to)
 {
-	const struct vcpu_tally *c = &at->tally->vcpus[at->index];
-	name_vm(at, c->vm, to);
-	struct metric_label *l = &to->of[to->n++];
-	*l = (struct metric_label){.name = "vcpu"};
-	snprintf(l->buf, sizeof l->buf, "%d", c->id);
+	const struct vcpu_tally *tally = &at->tally->vcpus[at->index];
+	name_vm(at, tally->vm, to);
+	struct metric_label *label = &to->of[to->n++];
+	*label = (struct metric_label){.name = "vcpu"};
+	snprintf(label->buf, sizeof label->buf, "%d", tally->id);
 }
 
 static const struct field vcpu_rows[] = {
@@ -619,18 +619,18 @@ static bool ends_in(const char *name, const char *end)
 	return n > len && strcmp(name + n - len, end) == 0;
 }
 
-enum metric_type metric_type(const struct field *f)
+enum metric_type metric_type(const struct field *field)
 {
-	return ends_in(f->key, "_total")  ? METRIC_COUNTER
-	       : ends_in(f->key, "_info") ? METRIC_INFO
-					  : METRIC_GAUGE;
+	return ends_in(field->key, "_total")  ? METRIC_COUNTER
+	       : ends_in(field->key, "_info") ? METRIC_INFO
+					      : METRIC_GAUGE;
 }
 
-const char *metric_type_name(enum metric_type t)
+const char *metric_type_name(enum metric_type type)
 {
-	if (t == METRIC_COUNTER)
+	if (type == METRIC_COUNTER)
 		return "counter";
-	return t == METRIC_INFO ? "info" : "gauge";
+	return type == METRIC_INFO ? "info" : "gauge";
 }
 
 static const struct unit {
@@ -645,23 +645,23 @@ static const struct unit {
 	{"B", "bytes", 1},
 };
 
-static const struct unit *unit_of(const struct field *f)
+static const struct unit *unit_of(const struct field *field)
 {
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-		if (strcmp(units[i].of, f->unit) == 0)
+		if (strcmp(units[i].of, field->unit) == 0)
 			return &units[i];
 	return &units[0];
 }
 
-const char *metric_unit(const struct field *f)
+const char *metric_unit(const struct field *field)
 {
-	return unit_of(f)->name;
+	return unit_of(field)->name;
 }
 
-bool metric_value(const struct field *f, const struct field_at *at, double *to)
+bool metric_value(const struct field *field, const struct field_at *at, double *to)
 {
-	struct field_value v;
-	field_get(f, at, &v);
-	*to = (v.kind == FIELD_REAL ? v.real : (double)v.num) * unit_of(f)->factor;
-	return v.kind != FIELD_NULL && isfinite(*to);
+	struct field_value val;
+	field_get(field, at, &val);
+	*to = (val.kind == FIELD_REAL ? val.real : (double)val.num) * unit_of(field)->factor;
+	return val.kind != FIELD_NULL && isfinite(*to);
 }

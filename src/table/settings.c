@@ -32,8 +32,8 @@ CHOICE_LIST(reclaim, "proactive", "pressure")                              /* en
 CHOICE_LIST(on_exit, "default", "ask", "restore", "keep")                  /* enum on_exit */
 static const char *choice_theme(int i)
 {
-	const struct theme *t = theme_at((size_t)i);
-	return t ? t->name : "?";
+	const struct theme *theme = theme_at((size_t)i);
+	return theme ? theme->name : "?";
 }
 
 #define VM_FIELD(f) offsetof(struct vm_setting, f), sizeof(((struct vm_setting *)0)->f)
@@ -279,7 +279,7 @@ const struct setting vm_settings[] = {
 const size_t n_vm_settings = sizeof vm_settings / sizeof *vm_settings;
 const size_t n_settings = sizeof settings / sizeof *settings;
 
-const char *setting_section_text(enum setting_section s)
+const char *setting_section_text(enum setting_section section)
 {
 	static const char *const names[SECTION_COUNT] = {
 		[SECTION_CONNECTION] = "Connection and time",
@@ -292,7 +292,7 @@ const char *setting_section_text(enum setting_section s)
 		[SECTION_DEADLINES] = "Deadlines",
 		[SECTION_FLEET] = "Fleet",
 	};
-	return (unsigned)s < SECTION_COUNT ? names[s] : "?";
+	return (unsigned)section < SECTION_COUNT ? names[section] : "?";
 }
 
 bool setting_called(const char *name, const char *given, size_t len)
@@ -321,16 +321,16 @@ const struct setting *vm_setting_by_key(const char *key)
 	return NULL;
 }
 
-bool setting_takes_value(const struct setting *s)
+bool setting_takes_value(const struct setting *setting)
 {
-	return s->arg && s->type != SET_AUTO;
+	return setting->arg && setting->type != SET_AUTO;
 }
 
-void config_defaults(struct config *c)
+void config_defaults(struct config *cfg)
 {
-	struct err e = ERR_INIT;
-	memset(c, 0, sizeof *c);
+	struct err err = ERR_INIT;
+	memset(cfg, 0, sizeof *cfg);
 	for (size_t i = 0; i < n_settings; i++)
-		if (settings[i].key && setting_apply(c, &settings[i], settings[i].initial, &e) < 0)
+		if (settings[i].key && setting_apply(cfg, &settings[i], settings[i].initial, &err) < 0)
 			abort(); /* the table contradicts itself: a test walks it */
 }

@@ -35,37 +35,37 @@ static int format_seconds(char *buf, size_t len, double s)
 	return snprintf(buf, len, "%ldd%02ldh", t / 86400, t / 3600 % 24);
 }
 
-size_t value_format(char *buf, size_t len, const struct value *v)
+size_t value_format(char *buf, size_t len, const struct value *val)
 {
 	int n = 0;
-	if (v->avail != AVAIL_OK) {
+	if (val->avail != AVAIL_OK) {
 		n = snprintf(buf, len, "-");
 		return n < 0 ? 0 : (size_t)n;
 	}
-	switch (v->type) {
+	switch (val->type) {
 	case VALUE_TEXT:
-		return text_escape(buf, len, v->text);
+		return text_escape(buf, len, val->text);
 	case VALUE_INT:
-		n = snprintf(buf, len, "%.0f", v->num);
+		n = snprintf(buf, len, "%.0f", val->num);
 		break;
 	case VALUE_PCT:
 	case VALUE_SHARE:
-		n = snprintf(buf, len, "%.1f", fmax(0, v->num));
+		n = snprintf(buf, len, "%.1f", fmax(0, val->num));
 		break;
 	case VALUE_KIB:
-		return text_kib(buf, len, (int64_t)v->num);
+		return text_kib(buf, len, (int64_t)val->num);
 	case VALUE_KIB_S:
-		n = format_scaled(buf, len, v->num * 1024);
+		n = format_scaled(buf, len, val->num * 1024);
 		break;
 	case VALUE_RATE:
 	case VALUE_BYTES_S:
-		n = format_scaled(buf, len, v->num);
+		n = format_scaled(buf, len, val->num);
 		break;
 	case VALUE_SECONDS:
-		n = format_seconds(buf, len, v->num);
+		n = format_seconds(buf, len, val->num);
 		break;
 	case VALUE_AGE:
-		n = snprintf(buf, len, "%.0fs", v->num);
+		n = snprintf(buf, len, "%.0fs", val->num);
 		break;
 	}
 	return n < 0 ? 0 : (size_t)n;

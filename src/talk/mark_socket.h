@@ -14,15 +14,15 @@ struct mark_socket {
 	char path[108];           /* as long as an address may be */
 };
 
-void mark_socket_open(struct mark_socket *m);
-void mark_socket_close(struct mark_socket *m);
+void mark_socket_open(struct mark_socket *mark);
+void mark_socket_close(struct mark_socket *mark);
 /* A descriptor that is readable when fd or the socket is; fd itself while there is no socket. */
-int mark_socket_watch(struct mark_socket *m, int fd);
+int mark_socket_watch(struct mark_socket *mark, int fd);
 /* After it woke: fd has something too. */
-bool mark_socket_other_waits(const struct mark_socket *m, int fd);
+bool mark_socket_other_waits(const struct mark_socket *mark, int fd);
 /* vmtop mark: tells every running vmtop of this user. Returns how many heard, or -1. */
-int mark_send(const char *text, struct err *e);
+int mark_send(const char *text, struct err *err);
 /* One mark, cut to whole characters; false: no more. */
-bool mark_socket_take(struct mark_socket *m, char *text, size_t len);
+bool mark_socket_take(struct mark_socket *mark, char *text, size_t len);
 
 #endif

@@ -13,121 +13,122 @@
 
 enum { NOTICE_S = 15 };
 
-int talk_init(struct talk *t, struct backend *b)
+int talk_init(struct talk *talk, struct backend *backend)
 {
-	*t = (struct talk){.b = b};
-	t->log.lines = calloc(SNAPSHOT_LOG, sizeof *t->log.lines);
-	return t->log.lines ? 0 : -1;
+	*talk = (struct talk){.b = backend};
+	talk->log.lines = calloc(SNAPSHOT_LOG, sizeof *talk->log.lines);
+	return talk->log.lines ? 0 : -1;
 }
 
-void talk_done(struct talk *t)
+void talk_done(struct talk *talk)
 {
-	free(t->log.lines);
-	memset(t, 0, sizeof *t);
+	free(talk->log.lines);
+	memset(talk, 0, sizeof *talk);
 }
 
-void talk_clock(struct talk *t, const struct sample *s)
+void talk_clock(struct talk *talk, const struct sample *sample)
 {
-	t->wall_ahead_ns = s->wall_ns - s->time_ns;
-	t->has_clock = true;
+	talk->wall_ahead_ns = sample->wall_ns - sample->time_ns;
+	talk->has_clock = true;
 }
 
-static int64_t log_time(const struct talk *t)
+static int64_t log_time(const struct talk *talk)
 {
-	return t->has_clock ? t->wall_ahead_ns + t->b->ops->now(t->b) : backend_wall(t->b);
+	return talk->has_clock ? talk->wall_ahead_ns + talk->b->ops->now(talk->b) : backend_wall(talk->b);
 }
 
-struct log_line *talk_line(struct talk *t, enum log_kind kind)
+struct log_line *talk_line(struct talk *talk, enum log_kind kind)
 {
-	struct log_ring *l = &t->log;
-	size_t at = (l->first + l->n) % SNAPSHOT_LOG;
-	if (l->n == SNAPSHOT_LOG)
-		l->first = (l->first + 1) % SNAPSHOT_LOG;
+	struct log_ring *ring = &talk->log;
+	size_t at = (ring->first + ring->n) % SNAPSHOT_LOG;
+	if (ring->n == SNAPSHOT_LOG)
+		ring->first = (ring->first + 1) % SNAPSHOT_LOG;
 	else
-		l->n++;
-	struct log_line *line = &l->lines[at];
+		ring->n++;
+	struct log_line *line = &ring->lines[at];
 	memset(line, 0, sizeof *line);
 	line->kind = kind;
 	line->vcpu = -1;
-	line->seq = ++l->seq;
-	line->wall_ns = log_time(t);
+	line->seq = ++ring->seq;
+	line->wall_ns = log_time(talk);
 	return line;
 }
 
-void talk_event(struct talk *t, enum log_kind kind, const char *fmt, ...)
+void talk_event(struct talk *talk, enum log_kind kind, const char *fmt, ...)
 {
-	if (t->silent)
+	if (talk->silent)
 		return;
-	struct log_line *line = talk_line(t, kind);
+	struct log_line *line = talk_line(talk, kind);
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(line->text, sizeof line->text, fmt, ap);
 	va_end(ap);
-	backend_note(t->b, line);
+	backend_note(talk->b, line);
 }
 
-void talk_once(struct talk *t, enum log_kind kind, const char *text)
+void talk_once(struct talk *talk, enum log_kind kind, const char *text)
 {
-	if (strcmp(t->said_last, text) == 0)
+	if (strcmp(talk->said_last, text) == 0)
 		return;
-	snprintf(t->said_last, sizeof t->said_last, "%s", text);
-	talk_event(t, kind, "%s", text);
+	snprintf(talk->said_last, sizeof talk->said_last, "%s", text);
+	talk_event(talk, kind, "%s", text);
 }
 
-static void change_text(const struct action *a, char *buf, size_t len)
+static void change_text(const struct action *action, char *buf, size_t len)
 {
 	char from[64], to[64];
-	switch (a->kind) {
+	switch (action->kind) {
 	case ACTION_PIN:
-		if (cpuset_format(&a->from, from, sizeof from) >= sizeof from)
-			snprintf(from, sizeof from, "%d pCPU%s", cpuset_count(&a->from),
-				text_s((size_t)cpuset_count(&a->from)));
-		if (cpuset_format(&a->to, to, sizeof to) >= sizeof to)
-			snprintf(to, sizeof to, "%d pCPU%s", cpuset_count(&a->to),
-				text_s((size_t)cpuset_count(&a->to)));
-		snprintf(buf, len, " vCPU %d: %s -> %s", a->vcpu, *from ? from : "?", to);
+		if (cpuset_format(&action->from, from, sizeof from) >= sizeof from)
+			snprintf(from, sizeof from, "%d pCPU%s", cpuset_count(&action->from),
+				text_s((size_t)cpuset_count(&action->from)));
+		if (cpuset_format(&action->to, to, sizeof to) >= sizeof to)
+			snprintf(to, sizeof to, "%d pCPU%s", cpuset_count(&action->to),
+				text_s((size_t)cpuset_count(&action->to)));
+		snprintf(buf, len, " vCPU %d: %s -> %s", action->vcpu, *from ? from : "?", to);
 		break;
 	case ACTION_BALLOON:
-		text_kib(from, sizeof from, a->from_kib);
-		text_kib(to, sizeof to, a->to_kib);
+		text_kib(from, sizeof from, action->from_kib);
+		text_kib(to, sizeof to, action->to_kib);
 		snprintf(buf, len, " balloon: %s -> %s", from, to);
 		break;
 	case ACTION_PERIOD:
-		snprintf(buf, len, " statistics period: %d s -> %d s", a->from_s, a->to_s);
+		snprintf(buf, len, " statistics period: %d s -> %d s", action->from_s, action->to_s);
 		break;
 	case ACTION_SHARES:
-		snprintf(buf, len, " CPU shares: %d -> %d", a->from_shares, a->to_shares);
+		snprintf(buf, len, " CPU shares: %d -> %d", action->from_shares, action->to_shares);
 		break;
 	}
 }
 
-void talk_action(struct talk *t, const struct action *a, const char *vm, const char *more)
+void talk_action(struct talk *talk, const struct action *action, const char *vm, const char *more)
 {
-	if (t->silent)
+	if (talk->silent)
 		return;
-	struct log_line *line = talk_line(t, LOG_ACTION);
+	struct log_line *line = talk_line(talk, LOG_ACTION);
 	char name[101], change[160];
-	memcpy(line->uuid, a->uuid, UUID_BYTES);
+	memcpy(line->uuid, action->uuid, UUID_BYTES);
 	snprintf(line->vm, sizeof line->vm, "%s", vm);
 	text_escape(name, sizeof name, line->vm);
-	change_text(a, change, sizeof change);
-	line->memory = a->kind == ACTION_BALLOON || a->kind == ACTION_PERIOD;
-	line->vcpu = a->vcpu;
-	line->reason = a->why.code;
-	line->outcome = a->outcome;
-	if (a->outcome == OUTCOME_DONE)
-		snprintf(line->text, sizeof line->text, "%s%s, %.279s", name, change, a->why.text);
+	change_text(action, change, sizeof change);
+	line->memory = action->kind == ACTION_BALLOON || action->kind == ACTION_PERIOD;
+	line->vcpu = action->vcpu;
+	line->reason = action->why.code;
+	line->outcome = action->outcome;
+	if (action->outcome == OUTCOME_DONE)
+		snprintf(line->text, sizeof line->text, "%s%s, %.279s", name, change, action->why.text);
 	else
-		snprintf(line->text, sizeof line->text, "%s: %s%s, %.100s%s%.240s", outcome_text(a->outcome),
-			name, change, a->why.text, *more ? ": " : "", more);
-	backend_note(t->b, line);
+		snprintf(line->text, sizeof line->text, "%s: %s%s, %.100s%s%.240s",
+			outcome_text(action->outcome), name, change, action->why.text, *more ? ": " : "",
+			more);
+	backend_note(talk->b, line);
 }
 
-void talk_notice(struct talk *t, const char *fmt, ...)
+void talk_notice(struct talk *talk, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(t->notice, sizeof t->notice, fmt, ap);
+	vsnprintf(talk->notice, sizeof talk->notice, fmt, ap);
 	va_end(ap);
-	t->notice_until_ns = t->b->ops->now(t->b) + NOTICE_S * INT64_C(1000000000);
+	talk->notice_until_ns = talk->b->ops->now(talk->b) + NOTICE_S * INT64_C(1000000000);
 }

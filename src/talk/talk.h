@@ -26,20 +26,20 @@ struct talk {
 };
 
 /* -1: out of memory. */
-int talk_init(struct talk *t, struct backend *b);
-void talk_done(struct talk *t);
+int talk_init(struct talk *talk, struct backend *backend);
+void talk_done(struct talk *talk);
 /* From now on lines carry the time of this sample's clock; before, the backend's clock on the wall
  * serves. */
-void talk_clock(struct talk *t, const struct sample *s);
-struct log_line *talk_line(struct talk *t, enum log_kind kind); /* never NULL: the oldest goes */
+void talk_clock(struct talk *talk, const struct sample *sample);
+struct log_line *talk_line(struct talk *talk, enum log_kind kind); /* never NULL: the oldest goes */
 /* Texts from outside must have been escaped. */
-void talk_event(struct talk *t, enum log_kind kind, const char *fmt, ...)
+void talk_event(struct talk *talk, enum log_kind kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Not when it is what was said so last. */
-void talk_once(struct talk *t, enum log_kind kind, const char *text);
+void talk_once(struct talk *talk, enum log_kind kind, const char *text);
 /* What became of an action on the VM of this name (raw). more: why it was not done, or what it would do; "":
  * nothing. */
-void talk_action(struct talk *t, const struct action *a, const char *vm, const char *more);
-void talk_notice(struct talk *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void talk_action(struct talk *talk, const struct action *action, const char *vm, const char *more);
+void talk_notice(struct talk *talk, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -21,20 +21,20 @@
 #include "vmtop/text.h"
 #include "vmtop/view.h"
 
-static int fail(const struct err *e)
+static int fail(const struct err *err)
 {
 	char line[640];
-	fflush(stdout);                       /* before the line on stderr */
-	text_safe(line, sizeof line, e->msg); /* a URI or a file may hold anything */
+	fflush(stdout);                         /* before the line on stderr */
+	text_safe(line, sizeof line, err->msg); /* a URI or a file may hold anything */
 	fprintf(stderr, "vmtop: %s\n", line);
-	return err_exit_status(e);
+	return err_exit_status(err);
 }
 
-static int run_screen(const struct config *cfg, struct engine *en)
+static int run_screen(const struct config *cfg, struct engine *engine)
 {
-	struct err e = ERR_INIT;
-	struct scheduler *s = scheduler_start(en, &e);
-	return s ? ui_run(cfg, s, setup_save) : fail(&e);
+	struct err err = ERR_INIT;
+	struct scheduler *sched = scheduler_start(engine, &err);
+	return sched ? ui_run(cfg, sched, setup_save) : fail(&err);
 }
 
 struct command_line {
@@ -42,69 +42,69 @@ struct command_line {
 	char **argv;
 };
 
-static int read_again(void *arg, struct config *to, struct err *e)
+static int read_again(void *arg, struct config *to, struct err *err)
 {
 	struct command_line *line = arg;
 	struct options_action ignored;
-	return options_parse(line->argc, line->argv, to, &ignored, e);
+	return options_parse(line->argc, line->argv, to, &ignored, err);
 }
 
-static int run_batch(const struct config *cfg, struct engine *en, struct command_line *line)
+static int run_batch(const struct config *cfg, struct engine *engine, struct command_line *line)
 {
-	struct err e = ERR_INIT;
-	int rc = batch_run(cfg, en, &(struct batch_source){read_again, line}, &e);
-	engine_free(en);
-	return rc < 0 ? fail(&e) : rc;
+	struct err err = ERR_INIT;
+	int rc = batch_run(cfg, engine, &(struct batch_source){read_again, line}, &err);
+	engine_free(engine);
+	return rc < 0 ? fail(&err) : rc;
 }
 
-static int run_check(struct engine *en)
+static int run_check(struct engine *engine)
 {
-	struct err e = ERR_INIT;
-	int rc = check_run(en, stdout, &e);
-	engine_free(en);
-	return rc < 0 ? fail(&e) : 0;
+	struct err err = ERR_INIT;
+	int rc = check_run(engine, stdout, &err);
+	engine_free(engine);
+	return rc < 0 ? fail(&err) : 0;
 }
 
 /* deaf: why nobody listens although the configuration says so, or no error. */
-static int run_engine(
-	const struct config *cfg, struct listener *l, const struct err *deaf, struct command_line *line)
+static int run_engine(const struct config *cfg, struct listener *listener, const struct err *deaf,
+	struct command_line *line)
 {
-	struct err e = ERR_INIT;
-	struct backend *b = backend_open(cfg, &e);
-	if (!b)
-		return fail(&e);
-	struct engine *en = engine_new(cfg, b, &e);
-	if (!en)
-		return fail(&e);
+	struct err err = ERR_INIT;
+	struct backend *backend = backend_open(cfg, &err);
+	if (!backend)
+		return fail(&err);
+	struct engine *engine = engine_new(cfg, backend, &err);
+	if (!engine)
+		return fail(&err);
 	if (!line)
-		return run_check(en);
-	if (l)
-		listener_follow(l, en);
+		return run_check(engine);
+	if (listener)
+		listener_follow(listener, engine);
 	if (deaf->code)
-		engine_complain(en, "%s", deaf->msg);
+		engine_complain(engine, "%s", deaf->msg);
 	if (!*cfg->replay)
-		engine_listen(en);
-	return cfg->batch ? run_batch(cfg, en, line) : run_screen(cfg, en);
+		engine_listen(engine);
+	return cfg->batch ? run_batch(cfg, engine, line) : run_screen(cfg, engine);
 }
 
 static int run(const struct config *cfg, const struct options_action *action, struct command_line *line)
 {
-	struct err e = ERR_INIT;
+	struct err err = ERR_INIT;
 	if (cfg->ascii)
 		text_charset_set(TEXT_ASCII);
 	if (action->what == OPTIONS_RESTORE)
-		return putback_run(cfg, *action->release ? action->release : NULL, &e) < 0 ? fail(&e) : 0;
+		return putback_run(cfg, *action->release ? action->release : NULL, &err) < 0 ? fail(&err) : 0;
 	if (action->what == OPTIONS_CHECK)
-		return run_engine(cfg, NULL, &e, NULL);
+		return run_engine(cfg, NULL, &err, NULL);
 	if (!*cfg->listen)
-		return run_engine(cfg, NULL, &e, line);
+		return run_engine(cfg, NULL, &err, line);
 	/* Before the connection: a port that is taken is said at once. With one of the configuration a second
 	 * vmtop on the host works all the same. */
-	struct listener *l = listener_open(cfg, &e);
-	if (!l && cfg->listen_asked)
-		return fail(&e);
-	int status = run_engine(cfg, l, &e, line);
-	listener_close(l);
+	struct listener *listener = listener_open(cfg, &err);
+	if (!listener && cfg->listen_asked)
+		return fail(&err);
+	int status = run_engine(cfg, listener, &err, line);
+	listener_close(listener);
 	return status;
 }
 
@@ -136,7 +136,7 @@ static int finish(int status)
 int main(int argc, char **argv)
 {
 	open_standard();
-	struct err e = ERR_INIT;
+	struct err err = ERR_INIT;
 	struct options_action action = {.what = OPTIONS_RUN};
 	struct config *cfg = malloc(sizeof *cfg);
 	if (!cfg)
@@ -150,9 +150,9 @@ int main(int argc, char **argv)
 	int status = 0;
 	const struct subcommand *sub = argc > 1 ? subcommand_find(argv[1]) : NULL;
 	if (sub)
-		status = subcommand_run(sub, argc - 1, argv + 1, &e) < 0 ? fail(&e) : 0;
-	else if (options_parse(argc, argv, cfg, &action, &e) < 0)
-		status = fail(&e);
+		status = subcommand_run(sub, argc - 1, argv + 1, &err) < 0 ? fail(&err) : 0;
+	else if (options_parse(argc, argv, cfg, &action, &err) < 0)
+		status = fail(&err);
 	else if (action.what == OPTIONS_HELP)
 		options_help(stdout);
 	else if (action.what == OPTIONS_VERSION)

@@ -32,20 +32,20 @@ static const struct {
 	[GLYPH_BOTTOM_RIGHT] = {0x256f, 0x2518, '+'},
 };
 
-uint32_t draw_glyph(const struct screen *to, enum glyph g)
+uint32_t draw_glyph(const struct screen *scr, enum glyph glyph)
 {
-	if (to->ascii)
-		return glyphs[g].ascii;
-	return to->console ? glyphs[g].console : glyphs[g].wide;
+	if (scr->ascii)
+		return glyphs[glyph].ascii;
+	return scr->console ? glyphs[glyph].console : glyphs[glyph].wide;
 }
 
-uint32_t draw_level(const struct screen *to, double pct)
+uint32_t draw_level(const struct screen *scr, double pct)
 {
 	static const uint32_t shades[] = {0x00b7, 0x2591, 0x2592, 0x2593, 0x2588};
 	pct = fmin(fmax(pct, 0), 100);
-	if (to->ascii || to->graph == GRAPH_ASCII)
+	if (scr->ascii || scr->graph == GRAPH_ASCII)
 		return (uint32_t)('0' + (int)fmin(9, pct / 10));
-	if (to->console)
+	if (scr->console)
 		return shades[(int)fmin(4, pct / 20)];
 	return 0x2581 + (uint32_t)fmin(7, pct * 8 / 100);
 }
@@ -62,29 +62,29 @@ bool draw_waits(struct vf64 wait_pct)
 	return vf64_has(wait_pct) && wait_pct.v >= 10;
 }
 
-void draw_cut(struct screen *to, int row, int col, int width, enum style st, const char *text)
+void draw_cut(struct screen *scr, int row, int col, int width, enum style style, const char *text)
 {
 	if (width <= 0)
 		return;
-	if (screen_columns(to, text) <= width) {
-		screen_text(to, row, col, width, st, text);
+	if (screen_columns(scr, text) <= width) {
+		screen_text(scr, row, col, width, style, text);
 		return;
 	}
-	int n = screen_text(to, row, col, width - 1, st, text);
-	screen_text(to, row, col + n, 1, st, "…");
+	int n = screen_text(scr, row, col, width - 1, style, text);
+	screen_text(scr, row, col + n, 1, style, "…");
 }
 
-int draw_columns(const struct screen *to, const char *text)
+int draw_columns(const struct screen *scr, const char *text)
 {
 	const char *p = text;
 	while (*p && !((unsigned char)*p & 0x80) && (unsigned char)*p >= ' ')
 		p++;
-	return *p ? screen_columns(to, text) : (int)(p - text);
+	return *p ? screen_columns(scr, text) : (int)(p - text);
 }
 
-void draw_name_cut(const struct screen *to, int width, const char *name, char *buf, size_t len)
+void draw_name_cut(const struct screen *scr, int width, const char *name, char *buf, size_t len)
 {
-	int all = draw_columns(to, name), head = width / 2, tail = width - head - 1;
+	int all = draw_columns(scr, name), head = width / 2, tail = width - head - 1;
 	size_t bytes = strlen(name);
 	if (tail < 1 || all <= width) {
 		snprintf(buf, len, "%s", name);
@@ -97,7 +97,7 @@ void draw_name_cut(const struct screen *to, int width, const char *name, char *b
 	const char *begin = name, *end = name;
 	uint32_t ch;
 	size_t n = 0;
-	while (screen_columns(to, end) > tail)
+	while (screen_columns(scr, end) > tail)
 		end += text_decode(end, &ch);
 	while (*begin) {
 		bytes = text_decode(begin, &ch);
@@ -105,7 +105,7 @@ void draw_name_cut(const struct screen *to, int width, const char *name, char *b
 			break;
 		memcpy(buf + n, begin, bytes);
 		buf[n + bytes] = '\0';
-		if (screen_columns(to, buf) > head)
+		if (screen_columns(scr, buf) > head)
 			break;
 		n += bytes;
 		begin += bytes;
@@ -113,73 +113,73 @@ void draw_name_cut(const struct screen *to, int width, const char *name, char *b
 	snprintf(buf + n, len - n, "…%s", end);
 }
 
-void draw_name(struct screen *to, int row, int col, int width, enum style st, const char *name)
+void draw_name(struct screen *scr, int row, int col, int width, enum style style, const char *name)
 {
 	char text[1400];
-	draw_name_cut(to, width, name, text, sizeof text);
-	draw_cut(to, row, col, width, st, text);
+	draw_name_cut(scr, width, name, text, sizeof text);
+	draw_cut(scr, row, col, width, style, text);
 }
 
-void draw_title(struct screen *to, struct rect at, bool focused, const char *title, const char *right)
+void draw_title(struct screen *scr, struct rect area, bool focused, const char *title, const char *right)
 {
-	screen_fill(to, at.row, at.col, at.cols, STYLE_FRAME, draw_glyph(to, GLYPH_LINE));
-	if (at.cols < 6)
+	screen_fill(scr, area.row, area.col, area.cols, STYLE_FRAME, draw_glyph(scr, GLYPH_LINE));
+	if (area.cols < 6)
 		return;
 	char text[200];
 	snprintf(text, sizeof text, " %s ", title);
-	draw_cut(to, at.row, at.col + 1, at.cols - 2, focused ? STYLE_TITLE : STYLE_BOLD, text);
-	int used = 1 + screen_columns(to, text), want = right ? screen_columns(to, right) : 0;
-	if (!want || used + want + 4 > at.cols)
+	draw_cut(scr, area.row, area.col + 1, area.cols - 2, focused ? STYLE_TITLE : STYLE_BOLD, text);
+	int used = 1 + screen_columns(scr, text), want = right ? screen_columns(scr, right) : 0;
+	if (!want || used + want + 4 > area.cols)
 		return;
 	snprintf(text, sizeof text, " %s ", right);
-	screen_text(to, at.row, at.col + at.cols - want - 3, want + 2, STYLE_DIM, text);
+	screen_text(scr, area.row, area.col + area.cols - want - 3, want + 2, STYLE_DIM, text);
 }
 
-void draw_meter(struct screen *to, int row, int col, int width, const struct meter *m)
+void draw_meter(struct screen *scr, int row, int col, int width, const struct meter *meter)
 {
-	int text = m->text ? screen_columns(to, m->text) : 0;
+	int text = meter->text ? screen_columns(scr, meter->text) : 0;
 	int bar = width - (text ? text + 1 : 0);
 	if (bar < 3) {
-		screen_right(to, row, col, width, m->first_style, m->text ? m->text : "");
+		screen_right(scr, row, col, width, meter->first_style, meter->text ? meter->text : "");
 		return;
 	}
-	int a = (int)lround(fmin(fmax(m->first, 0), 100) * bar / 100);
-	int b = (int)lround(fmin(fmax(m->first + m->second, 0), 100) * bar / 100) - a;
-	if (a == 0 && m->first >= 1)
+	int a = (int)lround(fmin(fmax(meter->first, 0), 100) * bar / 100);
+	int b = (int)lround(fmin(fmax(meter->first + meter->second, 0), 100) * bar / 100) - a;
+	if (a == 0 && meter->first >= 1)
 		a = 1;
 	b = a + b > bar ? bar - a : b;
-	screen_fill(to, row, col, a, m->first_style, draw_glyph(to, GLYPH_BAR));
+	screen_fill(scr, row, col, a, meter->first_style, draw_glyph(scr, GLYPH_BAR));
 	if (b > 0)
-		screen_fill(to, row, col + a, b, m->second_style, draw_glyph(to, GLYPH_BAR2));
+		screen_fill(scr, row, col + a, b, meter->second_style, draw_glyph(scr, GLYPH_BAR2));
 	else
 		b = 0;
-	screen_fill(to, row, col + a + b, bar - a - b, STYLE_FRAME, draw_glyph(to, GLYPH_TROUGH));
-	if (m->tick >= 0 && m->tick < 100)
-		screen_fill(
-			to, row, col + (int)(m->tick * bar / 100), 1, STYLE_WARN, draw_glyph(to, GLYPH_TICK));
+	screen_fill(scr, row, col + a + b, bar - a - b, STYLE_FRAME, draw_glyph(scr, GLYPH_TROUGH));
+	if (meter->tick >= 0 && meter->tick < 100)
+		screen_fill(scr, row, col + (int)(meter->tick * bar / 100), 1, STYLE_WARN,
+			draw_glyph(scr, GLYPH_TICK));
 	if (text)
-		screen_text(to, row, col + bar + 1, text, m->first_style, m->text);
+		screen_text(scr, row, col + bar + 1, text, meter->first_style, meter->text);
 }
 
-void draw_frame(struct screen *to, const char *title)
+void draw_frame(struct screen *scr, const char *title)
 {
-	int r = to->rows - 1, c = to->cols - 1;
-	screen_fill(to, 0, 0, to->cols, STYLE_FRAME, draw_glyph(to, GLYPH_LINE));
-	screen_fill(to, r, 0, to->cols, STYLE_FRAME, draw_glyph(to, GLYPH_LINE));
+	int r = scr->rows - 1, c = scr->cols - 1;
+	screen_fill(scr, 0, 0, scr->cols, STYLE_FRAME, draw_glyph(scr, GLYPH_LINE));
+	screen_fill(scr, r, 0, scr->cols, STYLE_FRAME, draw_glyph(scr, GLYPH_LINE));
 	for (int i = 1; i < r; i++) {
-		screen_fill(to, i, 0, 1, STYLE_FRAME, draw_glyph(to, GLYPH_VLINE));
-		screen_fill(to, i, c, 1, STYLE_FRAME, draw_glyph(to, GLYPH_VLINE));
+		screen_fill(scr, i, 0, 1, STYLE_FRAME, draw_glyph(scr, GLYPH_VLINE));
+		screen_fill(scr, i, c, 1, STYLE_FRAME, draw_glyph(scr, GLYPH_VLINE));
 	}
-	screen_fill(to, 0, 0, 1, STYLE_FRAME, draw_glyph(to, GLYPH_TOP_LEFT));
-	screen_fill(to, 0, c, 1, STYLE_FRAME, draw_glyph(to, GLYPH_TOP_RIGHT));
-	screen_fill(to, r, 0, 1, STYLE_FRAME, draw_glyph(to, GLYPH_BOTTOM_LEFT));
-	screen_fill(to, r, c, 1, STYLE_FRAME, draw_glyph(to, GLYPH_BOTTOM_RIGHT));
+	screen_fill(scr, 0, 0, 1, STYLE_FRAME, draw_glyph(scr, GLYPH_TOP_LEFT));
+	screen_fill(scr, 0, c, 1, STYLE_FRAME, draw_glyph(scr, GLYPH_TOP_RIGHT));
+	screen_fill(scr, r, 0, 1, STYLE_FRAME, draw_glyph(scr, GLYPH_BOTTOM_LEFT));
+	screen_fill(scr, r, c, 1, STYLE_FRAME, draw_glyph(scr, GLYPH_BOTTOM_RIGHT));
 	if (title && title[0])
-		screen_printf(to, 0, 2, to->cols - 4, STYLE_TITLE, " %s ", title);
+		screen_printf(scr, 0, 2, scr->cols - 4, STYLE_TITLE, " %s ", title);
 }
 
 /* Bytes of text that fit into width columns, cut at a blank when there is one. */
-static size_t line_bytes(const struct screen *to, const char *text, int width)
+static size_t line_bytes(const struct screen *scr, const char *text, int width)
 {
 	size_t fit = 0, blank = 0;
 	for (int cols = 0; text[fit];) {
@@ -188,7 +188,7 @@ static size_t line_bytes(const struct screen *to, const char *text, int width)
 		size_t n = text_decode(text + fit, &ch);
 		n = n ? n : 1;
 		memcpy(one, text + fit, n);
-		cols += screen_columns(to, one);
+		cols += screen_columns(scr, one);
 		if (cols > width)
 			return blank ? blank : fit ? fit : n;
 		fit += n;
@@ -199,28 +199,28 @@ static size_t line_bytes(const struct screen *to, const char *text, int width)
 	return fit;
 }
 
-int draw_wrapped(struct screen *to, struct rect at, enum style st, const char *text)
+int draw_wrapped(struct screen *scr, struct rect area, enum style style, const char *text)
 {
 	int row = 0;
-	for (; row < at.rows && *text; row++) {
-		size_t n = line_bytes(to, text, at.cols);
+	for (; row < area.rows && *text; row++) {
+		size_t n = line_bytes(scr, text, area.cols);
 		if (!n)
 			break;
-		if (row + 1 == at.rows) /* the last line that there is: says when more would come */
-			draw_cut(to, at.row + row, at.col, at.cols, st, text);
+		if (row + 1 == area.rows) /* the last line that there is: says when more would come */
+			draw_cut(scr, area.row + row, area.col, area.cols, style, text);
 		else
-			screen_printf(to, at.row + row, at.col, at.cols, st, "%.*s", (int)n, text);
+			screen_printf(scr, area.row + row, area.col, area.cols, style, "%.*s", (int)n, text);
 		text += n;
 		text += strspn(text, " ");
 	}
 	return row;
 }
 
-int draw_wrapped_rows(const struct screen *to, int cols, const char *text)
+int draw_wrapped_rows(const struct screen *scr, int cols, const char *text)
 {
 	int row = 0;
 	for (; *text; row++) {
-		size_t n = line_bytes(to, text, cols);
+		size_t n = line_bytes(scr, text, cols);
 		if (!n)
 			break;
 		text += n;
@@ -230,14 +230,14 @@ int draw_wrapped_rows(const struct screen *to, int cols, const char *text)
 }
 
 void draw_wrapped_row(
-	struct screen *to, int row, int col, int width, enum style st, const char *text, int which)
+	struct screen *scr, int row, int col, int width, enum style style, const char *text, int which)
 {
 	for (int i = 0; *text; i++) {
-		size_t n = line_bytes(to, text, width);
+		size_t n = line_bytes(scr, text, width);
 		if (!n)
 			break;
 		if (i == which) {
-			screen_printf(to, row, col, width, st, "%.*s", (int)n, text);
+			screen_printf(scr, row, col, width, style, "%.*s", (int)n, text);
 			break;
 		}
 		text += n;

@@ -32,13 +32,13 @@ enum glyph {
 	GLYPH_COUNT
 };
 
-uint32_t draw_glyph(const struct screen *to, enum glyph g);
+uint32_t draw_glyph(const struct screen *scr, enum glyph glyph);
 /* 0..100 as one cell: eighths of a block, shades, or a digit (tenths) in ASCII. */
-uint32_t draw_level(const struct screen *to, double pct);
+uint32_t draw_level(const struct screen *scr, double pct);
 enum style draw_load_style(double pct);
 
 /* "── title ───────── right ─" */
-void draw_title(struct screen *to, struct rect at, bool focused, const char *title, const char *right);
+void draw_title(struct screen *scr, struct rect area, bool focused, const char *title, const char *right);
 /* A bar of two parts in percent of the whole, with text at its right end. first + second may exceed 100. */
 struct meter {
 	double first, second;
@@ -46,25 +46,25 @@ struct meter {
 	double tick; /* < 0: none */
 	const char *text;
 };
-void draw_meter(struct screen *to, int row, int col, int width, const struct meter *m);
+void draw_meter(struct screen *scr, int row, int col, int width, const struct meter *meter);
 /* A frame around the whole of `to` with a title. */
-void draw_frame(struct screen *to, const char *title);
+void draw_frame(struct screen *scr, const char *title);
 /* Text broken at blanks over at most `rows` lines; returns the lines used. */
-int draw_wrapped(struct screen *to, struct rect at, enum style st, const char *text);
+int draw_wrapped(struct screen *scr, struct rect area, enum style style, const char *text);
 /* Lines that it would need. */
-int draw_wrapped_rows(const struct screen *to, int cols, const char *text);
+int draw_wrapped_rows(const struct screen *scr, int cols, const char *text);
 /* One of these lines. */
 void draw_wrapped_row(
-	struct screen *to, int row, int col, int width, enum style st, const char *text, int which);
+	struct screen *scr, int row, int col, int width, enum style style, const char *text, int which);
 /* Waiting from here on has the colour of waiting, of a vCPU and of the sum of a VM's alike: percent of one
  * pCPU, whatever the numbers are shown in. */
 bool draw_waits(struct vf64 wait_pct);
 /* As screen_columns(), and quick where a byte is a column. */
-int draw_columns(const struct screen *to, const char *text);
+int draw_columns(const struct screen *scr, const char *text);
 /* A name that is too long loses its middle, so that names that differ at their ends never read alike. */
-void draw_name_cut(const struct screen *to, int width, const char *name, char *buf, size_t len);
-void draw_name(struct screen *to, int row, int col, int width, enum style st, const char *name);
+void draw_name_cut(const struct screen *scr, int width, const char *name, char *buf, size_t len);
+void draw_name(struct screen *scr, int row, int col, int width, enum style style, const char *name);
 /* Clipped to the width with an ellipsis when it does not fit. */
-void draw_cut(struct screen *to, int row, int col, int width, enum style st, const char *text);
+void draw_cut(struct screen *scr, int row, int col, int width, enum style style, const char *text);
 
 #endif

@@ -5,88 +5,89 @@
 
 #include "view_private.h"
 
-const struct staged *edit_find(const struct editor *e, const uint8_t uuid[UUID_BYTES], int vcpu)
+const struct staged *edit_find(const struct editor *editor, const uint8_t uuid[UUID_BYTES], int vcpu)
 {
-	for (size_t i = 0; i < e->n; i++)
-		if (e->staged[i].vcpu == vcpu && !uuid_compare(e->staged[i].uuid, uuid))
-			return &e->staged[i];
+	for (size_t i = 0; i < editor->n; i++)
+		if (editor->staged[i].vcpu == vcpu && !uuid_compare(editor->staged[i].uuid, uuid))
+			return &editor->staged[i];
 	return NULL;
 }
 
-static void edit_remove(struct editor *e, const uint8_t uuid[UUID_BYTES], int vcpu)
+static void edit_remove(struct editor *editor, const uint8_t uuid[UUID_BYTES], int vcpu)
 {
-	const struct staged *g = edit_find(e, uuid, vcpu);
-	if (g)
-		e->staged[g - e->staged] = e->staged[--e->n];
+	const struct staged *staged = edit_find(editor, uuid, vcpu);
+	if (staged)
+		editor->staged[staged - editor->staged] = editor->staged[--editor->n];
 }
 
-void edit_set(struct view *v, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *to)
+void edit_set(struct view *view, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *to)
 {
-	edit_remove(&v->editor, uuid, vcpu);
+	edit_remove(&view->editor, uuid, vcpu);
 	if (cpuset_empty(to))
 		return;
-	if (v->editor.n == STAGED_MAX) {
-		view_say(v, "apply (y) first: %d at most can be staged", STAGED_MAX);
+	if (view->editor.n == STAGED_MAX) {
+		view_say(view, "apply (y) first: %d at most can be staged", STAGED_MAX);
 		return;
 	}
-	struct staged *g = &v->editor.staged[v->editor.n++];
-	memcpy(g->uuid, uuid, UUID_BYTES);
-	g->vcpu = vcpu;
-	g->to = *to;
+	struct staged *staged = &view->editor.staged[view->editor.n++];
+	memcpy(staged->uuid, uuid, UUID_BYTES);
+	staged->vcpu = vcpu;
+	staged->to = *to;
 }
 
-bool edit_allowed(const struct snapshot *s, const struct vcpu_sample *c, struct cpuset *may)
+bool edit_allowed(const struct snapshot *snap, const struct vcpu_sample *vcpu, struct cpuset *may)
 {
-	sample_online(&s->sample, may);
-	cpuset_and(may, &c->allowed);
+	sample_online(&snap->sample, may);
+	cpuset_and(may, &vcpu->allowed);
 	return !cpuset_empty(may);
 }
 
-void edit_toggle(struct view *v, const struct snapshot *s)
+void edit_toggle(struct view *view, const struct snapshot *snap)
 {
 	size_t vm;
-	const struct vcpu_sample *c = edit_vcpu(v, s, &vm);
-	long unit = units_find(&v->units, v->map.cpu);
+	const struct vcpu_sample *vcpu = edit_vcpu(view, snap, &vm);
+	long unit = units_find(&view->units, view->map.cpu);
 	struct cpuset may, now, want;
-	if (!c || unit < 0)
+	if (!vcpu || unit < 0)
 		return;
-	const uint8_t *uuid = s->sample.vms[vm].uuid;
-	want = v->units.list[unit].cpus;
-	edit_allowed(s, c, &may);
+	const uint8_t *uuid = snap->sample.vms[vm].uuid;
+	want = view->units.list[unit].cpus;
+	edit_allowed(snap, vcpu, &may);
 	cpuset_and(&want, &may);
 	if (cpuset_empty(&want)) {
-		view_say(v, "%s %s is not in the allowed set of vCPU %d", merge_text(v->units.merge),
-			v->units.list[unit].label, c->id);
+		view_say(view, "%s %s is not in the allowed set of vCPU %d", merge_text(view->units.merge),
+			view->units.list[unit].label, vcpu->id);
 		return;
 	}
-	const struct staged *g = edit_find(&v->editor, uuid, c->id);
+	const struct staged *staged = edit_find(&view->editor, uuid, vcpu->id);
 	cpuset_clear(&now);
-	if (g)
-		now = g->to;
-	else if (c->affinity_avail == AVAIL_OK && c->pinned)
-		now = c->affinity;
+	if (staged)
+		now = staged->to;
+	else if (vcpu->affinity_avail == AVAIL_OK && vcpu->pinned)
+		now = vcpu->affinity;
 	if (cpuset_subset(&want, &now))
 		cpuset_andnot(&now, &want);
 	else
 		cpuset_or(&now, &want);
-	edit_set(v, uuid, c->id, &now);
+	edit_set(view, uuid, vcpu->id, &now);
 }
 
-void edit_apply(struct view *v)
+void edit_apply(struct view *view)
 {
-	for (size_t i = 0; i < v->editor.n; i++) {
-		struct command c = {
-			.kind = CMD_PIN, .vcpu = v->editor.staged[i].vcpu, .cpus = v->editor.staged[i].to};
-		memcpy(c.uuid, v->editor.staged[i].uuid, UUID_BYTES);
-		view_send(v, &c);
+	for (size_t i = 0; i < view->editor.n; i++) {
+		struct command cmd = {.kind = CMD_PIN,
+			.vcpu = view->editor.staged[i].vcpu,
+			.cpus = view->editor.staged[i].to};
+		memcpy(cmd.uuid, view->editor.staged[i].uuid, UUID_BYTES);
+		view_send(view, &cmd);
 	}
-	edit_drop(v);
+	edit_drop(view);
 }
 
-void edit_drop(struct view *v)
+void edit_drop(struct view *view)
 {
-	v->editor.n = 0;
-	if (v->editor.on)
-		v->id = v->editor.from;
-	v->editor.on = false;
+	view->editor.n = 0;
+	if (view->editor.on)
+		view->id = view->editor.from;
+	view->editor.on = false;
 }

@@ -32,84 +32,85 @@ static void say(const char *line)
 }
 
 /* As long as the scheduler itself may take, and a little more. */
-static double patience_s(const struct config *c, bool putting_back)
+static double patience_s(const struct config *cfg, bool putting_back)
 {
-	return (putting_back ? c->restore_deadline_s : 0) + c->sample_deadline_s + c->change_deadline_s + 1;
+	return (putting_back ? cfg->restore_deadline_s : 0) + cfg->sample_deadline_s +
+	       cfg->change_deadline_s + 1;
 }
 
-static void take(struct way_out *w)
+static void take(struct way_out *way)
 {
-	struct snapshot *s = scheduler_take(w->f->sched);
-	if (!s)
+	struct snapshot *snap = scheduler_take(way->f->sched);
+	if (!snap)
 		return;
-	for (size_t i = 0; s->leave_seq && i < s->n_log; i++) {
-		const struct log_line *l = &s->log[i];
-		if (l->seq < s->leave_seq || l->seq <= w->said)
+	for (size_t i = 0; snap->leave_seq && i < snap->n_log; i++) {
+		const struct log_line *line = &snap->log[i];
+		if (line->seq < snap->leave_seq || line->seq <= way->said)
 			continue;
-		w->said = l->seq;
-		if (l->kind != LOG_ACTION)
-			say(l->text);
+		way->said = line->seq;
+		if (line->kind != LOG_ACTION)
+			say(line->text);
 	}
-	if (s->leave_seq && !w->leaving)
-		w->until_s = w->begun_s + patience_s(w->f->cfg, true);
-	w->leaving |= s->leave_seq != 0;
-	if (s->over) {
-		w->over = true;
-		w->status = s->exit_status;
-		w->until_s = clock_s() + CLOSE_S;
-		if (s->exit_status)
-			say(s->notice);
+	if (snap->leave_seq && !way->leaving)
+		way->until_s = way->begun_s + patience_s(way->f->cfg, true);
+	way->leaving |= snap->leave_seq != 0;
+	if (snap->over) {
+		way->over = true;
+		way->status = snap->exit_status;
+		way->until_s = clock_s() + CLOSE_S;
+		if (snap->exit_status)
+			say(snap->notice);
 	}
-	snapshot_free(s);
+	snapshot_free(snap);
 }
 
 /* One that comes with the first does not count: timeout(1) and others send theirs to the process and to its
  * group. */
-static void take_signal(struct way_out *w)
+static void take_signal(struct way_out *way)
 {
-	struct signalfd_siginfo si;
-	while (read(w->f->signals, &si, sizeof si) == (ssize_t)sizeof si) {
-		bool end = si.ssi_signo == SIGINT || si.ssi_signo == SIGTERM || si.ssi_signo == SIGHUP ||
-			   si.ssi_signo == SIGQUIT;
-		if (!end || w->hurried || clock_s() - w->begun_s < DEAF_S)
+	struct signalfd_siginfo info;
+	while (read(way->f->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		bool end = info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM ||
+			   info.ssi_signo == SIGHUP || info.ssi_signo == SIGQUIT;
+		if (!end || way->hurried || clock_s() - way->begun_s < DEAF_S)
 			continue;
-		w->hurried = true;
-		w->until_s = clock_s() + HURRY_S;
-		scheduler_hurry(w->f->sched);
+		way->hurried = true;
+		way->until_s = clock_s() + HURRY_S;
+		scheduler_hurry(way->f->sched);
 	}
 }
 
 /* False when the scheduler is through, or waited for no longer. */
-static bool turn(struct way_out *w)
+static bool turn(struct way_out *way)
 {
-	struct pollfd p[] = {{scheduler_done_fd(w->f->sched), POLLIN, 0},
-		{scheduler_wake_fd(w->f->sched), POLLIN, 0}, {w->f->signals, POLLIN, 0}};
-	double left = w->until_s - clock_s();
+	struct pollfd fds[] = {{scheduler_done_fd(way->f->sched), POLLIN, 0},
+		{scheduler_wake_fd(way->f->sched), POLLIN, 0}, {way->f->signals, POLLIN, 0}};
+	double left = way->until_s - clock_s();
 	if (left <= 0)
 		return false;
-	poll(p, 3, (int)(left * 1e3) + 1);
-	if (p[2].revents)
-		take_signal(w);
-	if (p[1].revents || p[0].revents)
-		take(w);
-	return !p[0].revents;
+	poll(fds, 3, (int)(left * 1e3) + 1);
+	if (fds[2].revents)
+		take_signal(way);
+	if (fds[1].revents || fds[0].revents)
+		take(way);
+	return !fds[0].revents;
 }
 
 int farewell(const struct farewell *f)
 {
-	struct way_out w = {.f = f, .begun_s = clock_s()};
-	w.until_s = w.begun_s + (f->restore || f->changed ? patience_s(f->cfg, f->restore) : CLOSE_S);
+	struct way_out way = {.f = f, .begun_s = clock_s()};
+	way.until_s = way.begun_s + (f->restore || f->changed ? patience_s(f->cfg, f->restore) : CLOSE_S);
 	if (f->restore && f->changed)
 		say("putting everything back as found; Ctrl-C leaves the rest to vmtop --restore");
 	scheduler_end(f->sched);
-	while (turn(&w))
+	while (turn(&way))
 		;
-	bool lost = !w.over && (w.leaving || (f->restore && f->changed) || w.hurried);
+	bool lost = !way.over && (way.leaving || (f->restore && f->changed) || way.hurried);
 	if (scheduler_stop(f->sched, 0.01) == 0)
-		return w.status;
+		return way.status;
 	if (lost)
 		say("the hypervisor does not answer; what is not put back is in the journal, and vmtop "
 		    "--restore does it later");
 	fflush(NULL);
-	_exit(lost ? 1 : w.status);
+	_exit(lost ? 1 : way.status);
 }

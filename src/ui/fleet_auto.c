@@ -13,12 +13,12 @@ struct fleet_said {
 	char lines[FLEET_SAID_LINES][FLEET_SAID_LINE];
 };
 
-void fleet_view_auto(struct fleet_view *v, const char *line)
+void fleet_view_auto(struct fleet_view *view, const char *line)
 {
-	if (!*line || (!v->said && !(v->said = calloc(1, sizeof *v->said))))
+	if (!*line || (!view->said && !(view->said = calloc(1, sizeof *view->said))))
 		return;
-	struct fleet_said *s = v->said;
-	text_safe(s->lines[s->n++ % FLEET_SAID_LINES], FLEET_SAID_LINE, line);
+	struct fleet_said *said = view->said;
+	text_safe(said->lines[said->n++ % FLEET_SAID_LINES], FLEET_SAID_LINE, line);
 }
 
 /* Without the date: "22:42:34 written: ...". */
@@ -32,26 +32,29 @@ static const char *short_line(const char *line, char *buf, size_t len)
 }
 
 /* Of a list the line before it. */
-bool fleet_auto_line(const struct fleet_view *v, char *buf, size_t len)
+bool fleet_auto_line(const struct fleet_view *view, char *buf, size_t len)
 {
-	const struct fleet_said *s = v->said;
+	const struct fleet_said *said = view->said;
 	char text[FLEET_SAID_LINE];
-	if (!s)
+	if (!said)
 		return false;
-	size_t i = s->n;
-	while (i > 1 && s->n - i < FLEET_SAID_LINES - 1 && s->lines[(i - 1) % FLEET_SAID_LINES][0] == ' ')
+	size_t i = said->n;
+	while (i > 1 && said->n - i < FLEET_SAID_LINES - 1 &&
+		said->lines[(i - 1) % FLEET_SAID_LINES][0] == ' ')
 		i--;
-	snprintf(buf, len, "auto: %s", short_line(s->lines[(i - 1) % FLEET_SAID_LINES], text, sizeof text));
+	snprintf(
+		buf, len, "auto: %s", short_line(said->lines[(i - 1) % FLEET_SAID_LINES], text, sizeof text));
 	return true;
 }
 
-int fleet_auto_text(const struct fleet_view *v, struct sheet *h)
+int fleet_auto_text(const struct fleet_view *view, struct sheet *sheet)
 {
-	const struct fleet_said *s = v->said;
+	const struct fleet_said *said = view->said;
 	char text[FLEET_SAID_LINE];
-	h->n = 0;
-	for (size_t i = s && s->n > FLEET_SAID_LINES ? s->n - FLEET_SAID_LINES : 0; s && i < s->n; i++)
-		sheet_add(
-			h, NULL, short_line(s->lines[i % FLEET_SAID_LINES], text, sizeof text), STYLE_NORMAL);
-	return h->n;
+	sheet->n = 0;
+	for (size_t i = said && said->n > FLEET_SAID_LINES ? said->n - FLEET_SAID_LINES : 0;
+		said && i < said->n; i++)
+		sheet_add(sheet, NULL, short_line(said->lines[i % FLEET_SAID_LINES], text, sizeof text),
+			STYLE_NORMAL);
+	return sheet->n;
 }

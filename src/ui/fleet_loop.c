@@ -43,308 +43,311 @@ struct loop {
 	bool news, dirty, done;
 };
 
-static int take(struct loop *l)
+static int take(struct loop *loop)
 {
-	struct fleet *f = fleet_watch_take(l->watch);
-	if (!f)
+	struct fleet *fleet = fleet_watch_take(loop->watch);
+	if (!fleet)
 		return -1;
-	fleet_free(l->shown);
-	l->shown = f;
-	l->taken_ms = clock_ms();
-	l->news = false;
-	l->dirty = true;
-	fleet_view_feed(l->view, f);
+	fleet_free(loop->shown);
+	loop->shown = fleet;
+	loop->taken_ms = clock_ms();
+	loop->news = false;
+	loop->dirty = true;
+	fleet_view_feed(loop->view, fleet);
 	return 0;
 }
 
-static int take_terminal(struct loop *l, struct err *e)
+static int take_terminal(struct loop *loop, struct err *err)
 {
-	l->term = term_open(l->cfg, e);
-	if (!l->term)
+	loop->term = term_open(loop->cfg, err);
+	if (!loop->term)
 		return -1;
-	keys_read_init(&l->keys, term_names(l->term), l->cfg->mouse);
-	l->base.ascii = l->over.ascii = term_ascii(l->term);
-	l->base.console = l->over.console = term_console(l->term);
-	l->dirty = true;
+	keys_read_init(&loop->keys, term_names(loop->term), loop->cfg->mouse);
+	loop->base.ascii = loop->over.ascii = term_ascii(loop->term);
+	loop->base.console = loop->over.console = term_console(loop->term);
+	loop->dirty = true;
 	return 0;
 }
 
 /* Keys of the host's screen that the terminal turned into signals were not meant for this one. */
-static void forget_keys(struct loop *l)
+static void forget_keys(struct loop *loop)
 {
-	struct signalfd_siginfo si;
-	while (read(l->signals, &si, sizeof si) == (ssize_t)sizeof si)
-		l->done |= si.ssi_signo == SIGTERM || si.ssi_signo == SIGHUP;
+	struct signalfd_siginfo info;
+	while (read(loop->signals, &info, sizeof info) == (ssize_t)sizeof info)
+		loop->done |= info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP;
 }
 
-static void open_host(struct loop *l)
+static void open_host(struct loop *loop)
 {
-	const struct fleet_host *h = fleet_view_host(l->view, l->shown);
-	struct err e = ERR_INIT;
-	if (!h)
+	const struct fleet_host *host = fleet_view_host(loop->view, loop->shown);
+	struct err err = ERR_INIT;
+	if (!host)
 		return;
-	term_close(l->term);
-	l->term = NULL;
-	const char *word = l->door->open(l->door->arg, h->uri);
-	forget_keys(l);
-	if (take_terminal(l, &e) < 0)
-		l->done = true;
+	term_close(loop->term);
+	loop->term = NULL;
+	const char *word = loop->door->open(loop->door->arg, host->uri);
+	forget_keys(loop);
+	if (take_terminal(loop, &err) < 0)
+		loop->done = true;
 	if (word)
-		fleet_view_tell(l->view, word);
-	take(l);
+		fleet_view_tell(loop->view, word);
+	take(loop);
 }
 
 /* ---- moves ---- */
 
-static void look_at_moves(struct loop *l)
+static void look_at_moves(struct loop *loop)
 {
-	const struct moves *ms;
-	carry_look(l->carry, &ms, &l->carry_over);
-	l->done |= fleet_view_moves(l->view, ms, l->carry_over);
-	l->dirty = true;
+	const struct moves *moves;
+	carry_look(loop->carry, &moves, &loop->carry_over);
+	loop->done |= fleet_view_moves(loop->view, moves, loop->carry_over);
+	loop->dirty = true;
 }
 
 /* What was told is over: the next ones may begin. */
-static void end_moves(struct loop *l)
+static void end_moves(struct loop *loop)
 {
-	if (l->carry && l->carry_over && carry_end(l->carry, 5))
-		l->carry = NULL;
+	if (loop->carry && loop->carry_over && carry_end(loop->carry, 5))
+		loop->carry = NULL;
 }
 
-static void begin_moves(struct loop *l)
+static void begin_moves(struct loop *loop)
 {
-	struct err e = ERR_INIT;
-	struct moves ms = {.list = NULL};
-	end_moves(l);
-	if (l->cfg->readonly || l->cfg->dry_run || l->carry) {
-		fleet_view_tell(l->view, l->carry ? "the moves of before still hang over a host"
-						  : "read-only: nothing is carried out");
+	struct err err = ERR_INIT;
+	struct moves moves = {.list = NULL};
+	end_moves(loop);
+	if (loop->cfg->readonly || loop->cfg->dry_run || loop->carry) {
+		fleet_view_tell(loop->view, loop->carry ? "the moves of before still hang over a host"
+							: "read-only: nothing is carried out");
 		return;
 	}
-	struct mover *by = mover_libvirt(l->cfg, &e);
-	if (by && !moves_copy(&ms, fleet_view_planned(l->view))) {
+	struct mover *by = mover_libvirt(loop->cfg, &err);
+	if (by && !moves_copy(&moves, fleet_view_planned(loop->view))) {
 		by->ops->close(by);
-		err_set(&e, ERR_NOMEM, "out of memory");
+		err_set(&err, ERR_NOMEM, "out of memory");
 		by = NULL;
 	}
-	l->carry_over = false;
-	l->carry = by ? carry_start(&ms, by, &e) : NULL;
-	if (l->carry)
-		look_at_moves(l);
+	loop->carry_over = false;
+	loop->carry = by ? carry_start(&moves, by, &err) : NULL;
+	if (loop->carry)
+		look_at_moves(loop);
 	else
-		fleet_view_tell(l->view, e.msg);
+		fleet_view_tell(loop->view, err.msg);
 }
 
 /* ---- what runs beside it ---- */
 
-static void take_line(struct loop *l, size_t n)
+static void take_line(struct loop *loop, size_t n)
 {
-	l->said[n] = '\0';
-	snprintf(l->said_last, sizeof l->said_last, "%.399s", l->said);
-	fleet_view_auto(l->view, l->said);
-	l->dirty = true;
+	loop->said[n] = '\0';
+	snprintf(loop->said_last, sizeof loop->said_last, "%.399s", loop->said);
+	fleet_view_auto(loop->view, loop->said);
+	loop->dirty = true;
 }
 
 /* A line that is too long is cut into several. */
-static void read_beside(struct loop *l)
+static void read_beside(struct loop *loop)
 {
-	size_t room = l->n_said < sizeof l->said ? sizeof l->said - 1 - l->n_said : 0;
-	ssize_t n = read(l->beside, l->said + l->n_said, room);
+	size_t room = loop->n_said < sizeof loop->said ? sizeof loop->said - 1 - loop->n_said : 0;
+	ssize_t n = read(loop->beside, loop->said + loop->n_said, room);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		if (l->n_said)
-			take_line(l, l->n_said);
-		char text[sizeof l->said_last + 80];
-		snprintf(text, sizeof text, "it has ended, and nobody is moved any more: %s", l->said_last);
-		fleet_view_auto(l->view, text);
-		l->beside = -1;
-		l->dirty = true;
+		if (loop->n_said)
+			take_line(loop, loop->n_said);
+		char text[sizeof loop->said_last + 80];
+		snprintf(
+			text, sizeof text, "it has ended, and nobody is moved any more: %s", loop->said_last);
+		fleet_view_auto(loop->view, text);
+		loop->beside = -1;
+		loop->dirty = true;
 		return;
 	}
-	l->n_said += (size_t)n;
-	for (char *end; (end = memchr(l->said, '\n', l->n_said)) != NULL;) {
-		size_t used = (size_t)(end - l->said);
-		take_line(l, used);
-		l->n_said -= used + 1;
-		memmove(l->said, end + 1, l->n_said);
+	loop->n_said += (size_t)n;
+	for (char *end; (end = memchr(loop->said, '\n', loop->n_said)) != NULL;) {
+		size_t used = (size_t)(end - loop->said);
+		take_line(loop, used);
+		loop->n_said -= used + 1;
+		memmove(loop->said, end + 1, loop->n_said);
 	}
-	if (l->n_said == sizeof l->said - 1) {
-		take_line(l, l->n_said);
-		l->n_said = 0;
+	if (loop->n_said == sizeof loop->said - 1) {
+		take_line(loop, loop->n_said);
+		loop->n_said = 0;
 	}
 }
 
 /* On the way out, where they stay in sight after the screen has gone. */
-static void print_moves(const struct moves *ms)
+static void print_moves(const struct moves *moves)
 {
 	char title[2 * MOVE_TEXT], text[MOVE_TEXT];
-	for (size_t i = 0; i < ms->n; i++) {
-		move_title(&ms->list[i], title, sizeof title);
-		move_text(&ms->list[i], clock_ms() * 1000000, text, sizeof text);
+	for (size_t i = 0; i < moves->n; i++) {
+		move_title(&moves->list[i], title, sizeof title);
+		move_text(&moves->list[i], clock_ms() * 1000000, text, sizeof text);
 		printf("vmtop: %s: %s\n", title, text);
 	}
 	fflush(stdout);
 }
 
 /* Whatever ended the screen: a migration that runs is taken back. */
-static int leave_moves(struct loop *l, struct err *e)
+static int leave_moves(struct loop *loop, struct err *err)
 {
-	const struct moves *ms;
-	if (!l->carry)
+	const struct moves *moves;
+	if (!loop->carry)
 		return 0;
 	int64_t until = clock_ms() + ABORT_S * INT64_C(1000);
-	carry_look(l->carry, &ms, &l->carry_over);
-	if (!l->carry_over)
+	carry_look(loop->carry, &moves, &loop->carry_over);
+	if (!loop->carry_over)
 		printf("vmtop: aborting the migration that runs\n");
 	fflush(stdout);
-	carry_abort(l->carry);
-	while (!l->carry_over && clock_ms() < until) {
-		struct pollfd p = {.fd = carry_fd(l->carry), .events = POLLIN};
-		poll(&p, 1, 1000);
-		carry_look(l->carry, &ms, &l->carry_over);
+	carry_abort(loop->carry);
+	while (!loop->carry_over && clock_ms() < until) {
+		struct pollfd fds = {.fd = carry_fd(loop->carry), .events = POLLIN};
+		poll(&fds, 1, 1000);
+		carry_look(loop->carry, &moves, &loop->carry_over);
 	}
-	print_moves(ms);
-	return l->carry_over && carry_end(l->carry, 5)
+	print_moves(moves);
+	return loop->carry_over && carry_end(loop->carry, 5)
 		       ? 0
-		       : err_set(e, ERR_TIMEOUT,
+		       : err_set(err, ERR_TIMEOUT,
 				 "a host does not answer: look there (virsh list, virsh domjobinfo) how the migration ends");
 }
 
-static void take_key(struct loop *l, const struct key_event *ev)
+static void take_key(struct loop *loop, const struct key_event *event)
 {
-	l->dirty = true;
-	if (ev->key == VK_CTRL('L')) {
-		term_redraw(l->term);
-	} else if (ev->key >= VK_CLICK && ev->key <= VK_WHEEL_DOWN) {
-		fleet_view_mouse(l->view, ev->row, ev->key, l->shown);
+	loop->dirty = true;
+	if (event->key == VK_CTRL('L')) {
+		term_redraw(loop->term);
+	} else if (event->key >= VK_CLICK && event->key <= VK_WHEEL_DOWN) {
+		fleet_view_mouse(loop->view, event->row, event->key, loop->shown);
 	} else {
-		enum fleet_wish wish = fleet_view_key(l->view, ev->key, l->shown);
-		l->done |= wish == FLEET_QUIT;
+		enum fleet_wish wish = fleet_view_key(loop->view, event->key, loop->shown);
+		loop->done |= wish == FLEET_QUIT;
 		if (wish == FLEET_OPEN)
-			open_host(l);
+			open_host(loop);
 		if (wish == FLEET_CARRY)
-			begin_moves(l);
-		if (wish == FLEET_ABORT && l->carry)
-			carry_abort(l->carry);
+			begin_moves(loop);
+		if (wish == FLEET_ABORT && loop->carry)
+			carry_abort(loop->carry);
 	}
 }
 
 /* Readable with nothing to read is the end of the terminal: leave instead of spinning. */
-static void read_keys(struct loop *l, short events)
+static void read_keys(struct loop *loop, short events)
 {
 	unsigned char bytes[512];
-	struct key_event ev;
+	struct key_event event;
 	ssize_t n = term_read(bytes, sizeof bytes, events);
-	l->done |= n < 0;
-	for (ssize_t i = 0; i < n && !l->done; i++)
-		if (keys_read_byte(&l->keys, bytes[i], clock_ms(), &ev))
-			take_key(l, &ev);
+	loop->done |= n < 0;
+	for (ssize_t i = 0; i < n && !loop->done; i++)
+		if (keys_read_byte(&loop->keys, bytes[i], clock_ms(), &event))
+			take_key(loop, &event);
 }
 
-static void read_signals(struct loop *l)
+static void read_signals(struct loop *loop)
 {
-	struct signalfd_siginfo si;
-	while (read(l->signals, &si, sizeof si) == (ssize_t)sizeof si) {
-		l->dirty = true;
-		if (si.ssi_signo == SIGWINCH)
-			term_resize(l->term);
-		else if (si.ssi_signo == SIGTSTP)
-			term_suspend(l->term);
-		else if (si.ssi_signo == SIGCONT)
-			term_resume(l->term);
+	struct signalfd_siginfo info;
+	while (read(loop->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		loop->dirty = true;
+		if (info.ssi_signo == SIGWINCH)
+			term_resize(loop->term);
+		else if (info.ssi_signo == SIGTSTP)
+			term_suspend(loop->term);
+		else if (info.ssi_signo == SIGCONT)
+			term_resume(loop->term);
 		else
-			l->done = true;
+			loop->done = true;
 	}
 }
 
-static void draw(struct loop *l)
+static void draw(struct loop *loop)
 {
 	int rows, cols, row = 0, col = 0;
-	term_size(l->term, &rows, &cols);
-	if (screen_resize(&l->base, rows, cols) < 0)
+	term_size(loop->term, &rows, &cols);
+	if (screen_resize(&loop->base, rows, cols) < 0)
 		return;
-	fleet_view_draw(l->view, l->shown, &l->base);
-	bool over = fleet_view_overlay(l->view, &l->over, rows, cols, &row, &col);
-	term_draw(l->term, &l->base, over ? &l->over : NULL, row, col);
-	l->dirty = false;
+	fleet_view_draw(loop->view, loop->shown, &loop->base);
+	bool over = fleet_view_overlay(loop->view, &loop->over, rows, cols, &row, &col);
+	term_draw(loop->term, &loop->base, over ? &loop->over : NULL, row, col);
+	loop->dirty = false;
 }
 
 /* Ages count up once a second. */
-static int next_ms(const struct loop *l)
+static int next_ms(const struct loop *loop)
 {
-	int64_t due = l->taken_ms + (l->news ? NEWS_MS : AGE_MS), keys = keys_read_due(&l->keys);
+	int64_t due = loop->taken_ms + (loop->news ? NEWS_MS : AGE_MS), keys = keys_read_due(&loop->keys);
 	due = keys >= 0 && keys < due ? keys : due;
 	int64_t left = due - clock_ms();
 	return left > 0 ? (int)left : 0;
 }
 
-static void turn(struct loop *l)
+static void turn(struct loop *loop)
 {
 	int out;
-	struct key_event ev;
-	bool busy = term_busy(l->term, &out);
+	struct key_event event;
+	bool busy = term_busy(loop->term, &out);
 	struct pollfd fds[POLL_COUNT] = {
 		[POLL_KEYS] = {.fd = STDIN_FILENO, .events = POLLIN},
-		[POLL_NEWS] = {.fd = l->news ? -1 : fleet_watch_fd(l->watch), .events = POLLIN},
-		[POLL_SIGNALS] = {.fd = l->signals, .events = POLLIN},
+		[POLL_NEWS] = {.fd = loop->news ? -1 : fleet_watch_fd(loop->watch), .events = POLLIN},
+		[POLL_SIGNALS] = {.fd = loop->signals, .events = POLLIN},
 		[POLL_LINE] = {.fd = busy ? out : -1, .events = POLLOUT},
-		[POLL_MOVES] = {.fd = l->carry && !l->carry_over ? carry_fd(l->carry) : -1, .events = POLLIN},
-		[POLL_BESIDE] = {.fd = l->beside, .events = POLLIN},
+		[POLL_MOVES] = {.fd = loop->carry && !loop->carry_over ? carry_fd(loop->carry) : -1,
+			.events = POLLIN},
+		[POLL_BESIDE] = {.fd = loop->beside, .events = POLLIN},
 	};
-	int n = poll(fds, POLL_COUNT, next_ms(l));
+	int n = poll(fds, POLL_COUNT, next_ms(loop));
 	if (n < 0 && errno != EINTR)
-		l->done = true;
+		loop->done = true;
 	if (n > 0 && fds[POLL_LINE].revents)
-		term_flush(l->term);
+		term_flush(loop->term);
 	if (n > 0 && fds[POLL_SIGNALS].revents)
-		read_signals(l);
+		read_signals(loop);
 	if (n > 0 && fds[POLL_NEWS].revents)
-		l->news = true;
+		loop->news = true;
 	if (n > 0 && fds[POLL_MOVES].revents)
-		look_at_moves(l);
+		look_at_moves(loop);
 	if (n > 0 && fds[POLL_BESIDE].revents)
-		read_beside(l);
-	if (clock_ms() - l->taken_ms >= (l->news ? NEWS_MS : AGE_MS))
-		take(l);
-	if (n > 0 && fds[POLL_KEYS].revents && !l->done)
-		read_keys(l, fds[POLL_KEYS].revents);
-	else if (!l->done && keys_read_idle(&l->keys, clock_ms(), &ev))
-		take_key(l, &ev);
+		read_beside(loop);
+	if (clock_ms() - loop->taken_ms >= (loop->news ? NEWS_MS : AGE_MS))
+		take(loop);
+	if (n > 0 && fds[POLL_KEYS].revents && !loop->done)
+		read_keys(loop, fds[POLL_KEYS].revents);
+	else if (!loop->done && keys_read_idle(&loop->keys, clock_ms(), &event))
+		take_key(loop, &event);
 }
 
-static int loop_open(struct loop *l, struct err *e)
+static int loop_open(struct loop *loop, struct err *err)
 {
-	l->view = fleet_view_new(l->cfg->delay_s);
-	if (!l->view || screen_init(&l->base, 1, 1) < 0 || screen_init(&l->over, 1, 1) < 0 || take(l) < 0)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	fleet_view_peers(l->view, l->cfg->fleet_peers);
-	if (l->beside >= 0)
-		fleet_view_auto(l->view, "begins");
-	l->signals = term_signals();
-	if (l->signals < 0)
-		return err_set(e, ERR_RUNTIME, "signals: %s", strerror(errno));
-	return take_terminal(l, e);
+	loop->view = fleet_view_new(loop->cfg->delay_s);
+	if (!loop->view || screen_init(&loop->base, 1, 1) < 0 || screen_init(&loop->over, 1, 1) < 0 ||
+		take(loop) < 0)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	fleet_view_peers(loop->view, loop->cfg->fleet_peers);
+	if (loop->beside >= 0)
+		fleet_view_auto(loop->view, "begins");
+	loop->signals = term_signals();
+	if (loop->signals < 0)
+		return err_set(err, ERR_RUNTIME, "signals: %s", strerror(errno));
+	return take_terminal(loop, err);
 }
 
 int fleet_screen(
-	const struct config *cfg, struct fleet_watch *w, const struct fleet_door *door, struct err *e)
+	const struct config *cfg, struct fleet_watch *watch, const struct fleet_door *door, struct err *err)
 {
-	struct loop l = {.cfg = cfg, .watch = w, .door = door, .signals = -1, .beside = door->beside};
-	int rc = loop_open(&l, e);
-	while (rc == 0 && !l.done) {
+	struct loop loop = {.cfg = cfg, .watch = watch, .door = door, .signals = -1, .beside = door->beside};
+	int rc = loop_open(&loop, err);
+	while (rc == 0 && !loop.done) {
 		int out;
-		if (l.dirty && !term_busy(l.term, &out))
-			draw(&l);
-		turn(&l);
+		if (loop.dirty && !term_busy(loop.term, &out))
+			draw(&loop);
+		turn(&loop);
 	}
-	term_close(l.term);
-	rc = leave_moves(&l, e) < 0 ? -1 : rc;
-	fleet_view_free(l.view);
-	fleet_free(l.shown);
-	screen_done(&l.base);
-	screen_done(&l.over);
-	if (l.signals >= 0)
-		close(l.signals);
+	term_close(loop.term);
+	rc = leave_moves(&loop, err) < 0 ? -1 : rc;
+	fleet_view_free(loop.view);
+	fleet_free(loop.shown);
+	screen_done(&loop.base);
+	screen_done(&loop.over);
+	if (loop.signals >= 0)
+		close(loop.signals);
 	return rc;
 }

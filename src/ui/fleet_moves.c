@@ -8,35 +8,35 @@
 #include "fleet_private.h"
 #include "vmtop/carry.h"
 
-bool fleet_moves_run(const struct fleet_view *v)
+bool fleet_moves_run(const struct fleet_view *view)
 {
-	return v->moving.list && !v->moving_over;
+	return view->moving.list && !view->moving_over;
 }
 
-const struct moves *fleet_view_planned(const struct fleet_view *v)
+const struct moves *fleet_view_planned(const struct fleet_view *view)
 {
-	return &v->planned;
+	return &view->planned;
 }
 
-bool fleet_view_moves(struct fleet_view *v, const struct moves *ms, bool over)
+bool fleet_view_moves(struct fleet_view *view, const struct moves *moves, bool over)
 {
 	struct moves copy;
-	if (moves_copy(&copy, ms)) {
-		if (!v->moving.list) {
-			v->over = FLEET_OVER_MOVES;
-			v->over_row = 0;
-			v->aborting = v->leaving = false;
+	if (moves_copy(&copy, moves)) {
+		if (!view->moving.list) {
+			view->over = FLEET_OVER_MOVES;
+			view->over_row = 0;
+			view->aborting = view->leaving = false;
 		}
-		moves_done(&v->moving);
-		v->moving = copy;
+		moves_done(&view->moving);
+		view->moving = copy;
 	}
-	v->moving_over = over;
-	return over && v->leaving;
+	view->moving_over = over;
+	return over && view->leaving;
 }
 
 /* ---- drawing ---- */
 
-static enum style style_of(enum move_state s)
+static enum style style_of(enum move_state state)
 {
 	static const enum style styles[MOVE_STATE_COUNT] = {[MOVE_WAITS] = STYLE_DIM,
 		[MOVE_LOOKS] = STYLE_TITLE,
@@ -47,97 +47,98 @@ static enum style style_of(enum move_state s)
 		[MOVE_ABORTED] = STYLE_WARN,
 		[MOVE_UNKNOWN] = STYLE_BAD,
 		[MOVE_NOT_BEGUN] = STYLE_DIM};
-	return styles[s];
+	return styles[state];
 }
 
-static void head_line(const struct fleet_view *v, char *buf, size_t len)
+static void head_line(const struct fleet_view *view, char *buf, size_t len)
 {
 	char text[200];
-	moves_text(&v->moving, text, sizeof text);
-	if (v->moving_over)
+	moves_text(&view->moving, text, sizeof text);
+	if (view->moving_over)
 		snprintf(buf, len, "%s. Esc closes", text);
-	else if (v->leaving && !v->aborting)
+	else if (view->leaving && !view->aborting)
 		snprintf(buf, len,
 			"A migration runs. y: abort it and leave; any other key: stay (its guest is not lost either way)");
-	else if (v->aborting)
+	else if (view->aborting)
 		snprintf(buf, len, "Aborting: the guest stays where it was, and no further move begins");
 	else
 		snprintf(buf, len,
 			"%s. Esc aborts the one that runs: its guest stays where it was. v hides this", text);
 }
 
-int fleet_moves_text(const struct fleet_view *v, struct sheet *h)
+int fleet_moves_text(const struct fleet_view *view, struct sheet *sheet)
 {
 	char line[4 * MOVE_TEXT], title[2 * MOVE_TEXT], text[MOVE_TEXT];
-	h->n = 0;
-	head_line(v, line, sizeof line);
-	sheet_add(h, NULL, line, v->leaving && !v->aborting ? STYLE_WARN : STYLE_NORMAL);
-	sheet_add(h, NULL, "", STYLE_NORMAL);
-	for (size_t i = 0; i < v->moving.n; i++) {
-		const struct move *m = &v->moving.list[i];
-		move_title(m, title, sizeof title);
-		move_text(m, v->now_ns, text, sizeof text);
+	sheet->n = 0;
+	head_line(view, line, sizeof line);
+	sheet_add(sheet, NULL, line, view->leaving && !view->aborting ? STYLE_WARN : STYLE_NORMAL);
+	sheet_add(sheet, NULL, "", STYLE_NORMAL);
+	for (size_t i = 0; i < view->moving.n; i++) {
+		const struct move *move = &view->moving.list[i];
+		move_title(move, title, sizeof title);
+		move_text(move, view->now_ns, text, sizeof text);
 		snprintf(line, sizeof line, "%zu. %s: %s", i + 1, title, text);
-		sheet_add(h, NULL, line, style_of(m->state));
+		sheet_add(sheet, NULL, line, style_of(move->state));
 	}
-	return h->n;
+	return sheet->n;
 }
 
-bool fleet_moves_line(const struct fleet_view *v, char *buf, size_t len)
+bool fleet_moves_line(const struct fleet_view *view, char *buf, size_t len)
 {
 	char title[2 * MOVE_TEXT], text[MOVE_TEXT];
-	const struct move *m = fleet_moves_run(v) ? moves_now(&v->moving) : NULL;
-	if (!m)
+	const struct move *move = fleet_moves_run(view) ? moves_now(&view->moving) : NULL;
+	if (!move)
 		return false;
-	move_title(m, title, sizeof title);
-	move_text(m, v->now_ns, text, sizeof text);
+	move_title(move, title, sizeof title);
+	move_text(move, view->now_ns, text, sizeof text);
 	snprintf(buf, len, "%.200s: %.150s (v shows the moves)", title, text);
 	return true;
 }
 
 /* ---- keys ---- */
 
-void fleet_moves_plan(struct fleet_view *v, const struct fleet *f, const struct fleet_proposal *p)
+void fleet_moves_plan(
+	struct fleet_view *view, const struct fleet *fleet, const struct fleet_proposal *proposal)
 {
-	moves_done(&v->planned);
-	if (!carry_moves(&v->planned, f, p, v->peers ? v->peers : ""))
-		v->planned = (struct moves){.list = NULL};
+	moves_done(&view->planned);
+	if (!carry_moves(&view->planned, fleet, proposal, view->peers ? view->peers : ""))
+		view->planned = (struct moves){.list = NULL};
 }
 
-void fleet_moves_ask(struct fleet_view *v)
+void fleet_moves_ask(struct fleet_view *view)
 {
-	v->over = FLEET_OVER_MOVES;
-	v->leaving = !v->aborting;
+	view->over = FLEET_OVER_MOVES;
+	view->leaving = !view->aborting;
 }
 
-static void close_moves(struct fleet_view *v)
+static void close_moves(struct fleet_view *view)
 {
-	v->over = FLEET_OVER_NONE;
-	if (v->moving_over)
-		moves_done(&v->moving);
+	view->over = FLEET_OVER_NONE;
+	if (view->moving_over)
+		moves_done(&view->moving);
 }
 
-static enum fleet_wish abort_moves(struct fleet_view *v)
+static enum fleet_wish abort_moves(struct fleet_view *view)
 {
-	bool first = !v->aborting;
-	v->aborting = true;
+	bool first = !view->aborting;
+	view->aborting = true;
 	return first ? FLEET_ABORT : FLEET_STAY;
 }
 
-enum fleet_wish fleet_moves_key(struct fleet_view *v, int key)
+enum fleet_wish fleet_moves_key(struct fleet_view *view, int key)
 {
-	if (!fleet_moves_run(v)) {
-		close_moves(v);
-	} else if (v->leaving && !v->aborting) {
+	if (!fleet_moves_run(view)) {
+		close_moves(view);
+	} else if (view->leaving && !view->aborting) {
 		if (key == 'y')
-			return abort_moves(v);
-		v->leaving = false;
+			return abort_moves(view);
+		view->leaving = false;
 	} else if (key == VK_ESC) {
-		return abort_moves(v);
+		return abort_moves(view);
 	} else if (key == 'q') {
-		v->leaving = true;
+		view->leaving = true;
 	} else if (key == 'v') {
-		close_moves(v);
+		close_moves(view);
 	}
 	return FLEET_STAY;
 }

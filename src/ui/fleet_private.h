@@ -59,16 +59,17 @@ struct fleet_view {
 };
 
 /* fleet_auto.c */
-int fleet_auto_text(const struct fleet_view *v, struct sheet *h); /* lines */
-bool fleet_auto_line(const struct fleet_view *v, char *buf, size_t len);
+int fleet_auto_text(const struct fleet_view *view, struct sheet *sheet); /* lines */
+bool fleet_auto_line(const struct fleet_view *view, char *buf, size_t len);
 
 /* fleet_moves.c */
-bool fleet_moves_run(const struct fleet_view *v);
-void fleet_moves_plan(struct fleet_view *v, const struct fleet *f, const struct fleet_proposal *p);
-int fleet_moves_text(const struct fleet_view *v, struct sheet *h); /* lines */
+bool fleet_moves_run(const struct fleet_view *view);
+void fleet_moves_plan(
+	struct fleet_view *view, const struct fleet *fleet, const struct fleet_proposal *proposal);
+int fleet_moves_text(const struct fleet_view *view, struct sheet *sheet); /* lines */
 /* What runs now, in one line; false: nothing. */
-bool fleet_moves_line(const struct fleet_view *v, char *buf, size_t len);
-void fleet_moves_ask(struct fleet_view *v); /* whether to leave while one runs */
-enum fleet_wish fleet_moves_key(struct fleet_view *v, int key);
+bool fleet_moves_line(const struct fleet_view *view, char *buf, size_t len);
+void fleet_moves_ask(struct fleet_view *view); /* whether to leave while one runs */
+enum fleet_wish fleet_moves_key(struct fleet_view *view, int key);
 
 #endif

@@ -23,11 +23,11 @@ struct stack {
 };
 /* Newest to the right; one row makes a sparkline. At least `span` points are shown: where there is less room,
  * neighbours are shown as their mean. */
-void graph_draw(struct screen *to, struct rect at, const struct stack *s, size_t span);
+void graph_draw(struct screen *scr, struct rect area, const struct stack *stack, size_t span);
 /* Points that it shows in so many columns. */
-size_t graph_points(const struct screen *to, int cols, size_t span);
+size_t graph_points(const struct screen *scr, int cols, size_t span);
 /* A character of the upper quantity, for a legend; and of the lower one. */
-const char *graph_sign(const struct screen *to, bool upper);
+const char *graph_sign(const struct screen *scr, bool upper);
 /* "90 s", "7 min", "1.5 h" */
 void graph_age(char *buf, size_t len, double s);
 
@@ -42,6 +42,6 @@ struct graph_of {
 	size_t span;
 };
 enum { GRAPH_SCALE = 5, GRAPH_SPAN = 300 };
-void graph_panel(struct screen *to, struct rect at, const struct graph_of *g);
+void graph_panel(struct screen *scr, struct rect area, const struct graph_of *g);
 
 #endif

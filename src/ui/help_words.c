@@ -139,17 +139,17 @@ static size_t put_sign(char *buf, uint32_t ch)
 	return 2;
 }
 
-const char *help_word(const struct screen *to, size_t i, enum view_id view, char *word, size_t len)
+const char *help_word(const struct screen *scr, size_t i, enum view_id view, char *word, size_t len)
 {
-	const struct word_row *r = &rows[i];
+	const struct word_row *row = &rows[i];
 	size_t n = 0;
-	if (!(r->at & 1U << view))
+	if (!(row->at & 1U << view))
 		return NULL;
-	snprintf(word, len, "%s", r->word);
-	for (int k = 0; k < r->n_signs && n + 5 < len; k++) {
-		n += put_sign(word + n, draw_glyph(to, r->signs[k]));
+	snprintf(word, len, "%s", row->word);
+	for (int k = 0; k < row->n_signs && n + 5 < len; k++) {
+		n += put_sign(word + n, draw_glyph(scr, row->signs[k]));
 		word[n++] = ' ';
-		word[n - (k + 1 == r->n_signs)] = '\0';
+		word[n - (k + 1 == row->n_signs)] = '\0';
 	}
-	return r->help;
+	return row->help;
 }

@@ -10,11 +10,11 @@
 
 #include "vmtop/minmax.h"
 
-void history_done(struct history *h)
+void history_done(struct history *hist)
 {
-	free(h->vms);
-	free(h->levels);
-	memset(h, 0, sizeof *h);
+	free(hist->vms);
+	free(hist->levels);
+	memset(hist, 0, sizeof *hist);
 }
 
 static uint8_t level_up_to(struct vf64 x, double most)
@@ -42,40 +42,40 @@ static uint8_t above(uint8_t all, uint8_t part)
 	return all > part ? (uint8_t)(all - part) : 0;
 }
 
-static bool same_shape(const struct history *h, const struct snapshot *s)
+static bool same_shape(const struct history *hist, const struct snapshot *snap)
 {
-	if (!h->levels || h->n_vms != s->sample.n_vms || h->n_vcpus != s->sample.n_vcpus)
+	if (!hist->levels || hist->n_vms != snap->sample.n_vms || hist->n_vcpus != snap->sample.n_vcpus)
 		return false;
-	for (size_t i = 0; i < h->n_vms; i++)
-		if (h->vms[i].n != s->sample.vms[i].n_vcpus ||
-			uuid_compare(h->vms[i].uuid, s->sample.vms[i].uuid))
+	for (size_t i = 0; i < hist->n_vms; i++)
+		if (hist->vms[i].n != snap->sample.vms[i].n_vcpus ||
+			uuid_compare(hist->vms[i].uuid, snap->sample.vms[i].uuid))
 			return false;
 	return true;
 }
 
-const struct history_vm *history_find(const struct history *h, const uint8_t uuid[UUID_BYTES])
+const struct history_vm *history_find(const struct history *hist, const uint8_t uuid[UUID_BYTES])
 {
-	return UUID_FIND(uuid, h->vms, h->n_vms, struct history_vm);
+	return UUID_FIND(uuid, hist->vms, hist->n_vms, struct history_vm);
 }
 
-static size_t row_of_vm(const struct history *h, const struct history_vm *vm)
+static size_t row_of_vm(const struct history *hist, const struct history_vm *vm)
 {
-	return HOST_ROWS + (size_t)(vm - h->vms) * VM_ROWS;
+	return HOST_ROWS + (size_t)(vm - hist->vms) * VM_ROWS;
 }
 
-static size_t row_of_vcpu(const struct history *h, const struct history_vm *vm, size_t k)
+static size_t row_of_vcpu(const struct history *hist, const struct history_vm *vm, size_t k)
 {
-	return HOST_ROWS + h->n_vms * VM_ROWS + (vm->first + k) * VCPU_ROWS;
+	return HOST_ROWS + hist->n_vms * VM_ROWS + (vm->first + k) * VCPU_ROWS;
 }
 
-static size_t filled(const struct history *h)
+static size_t filled(const struct history *hist)
 {
-	return (size_t)(h->count - h->first);
+	return (size_t)(hist->count - hist->first);
 }
 
-static uint8_t *point(const struct history *h, uint64_t i)
+static uint8_t *point(const struct history *hist, uint64_t i)
 {
-	return h->levels + (size_t)(i % HISTORY_POINTS) * h->n_rows;
+	return hist->levels + (size_t)(i % HISTORY_POINTS) * hist->n_rows;
 }
 
 /* What is known of a VM that is still there. */
@@ -91,14 +91,14 @@ static void carry_vm(const struct history *old, struct history *h, const struct 
 	}
 }
 
-static bool reshape(struct history *h, const struct snapshot *s)
+static bool reshape(struct history *hist, const struct snapshot *snap)
 {
 	struct history *now = malloc(sizeof *now);
 	if (!now)
 		return false;
-	*now = *h;
-	now->n_vms = s->sample.n_vms;
-	now->n_vcpus = s->sample.n_vcpus;
+	*now = *hist;
+	now->n_vms = snap->sample.n_vms;
+	now->n_vcpus = snap->sample.n_vcpus;
 	now->n_rows = HOST_ROWS + now->n_vms * VM_ROWS + now->n_vcpus * VCPU_ROWS;
 	now->vms = calloc(now->n_vms ? now->n_vms : 1, sizeof *now->vms);
 	now->levels = malloc(HISTORY_POINTS * now->n_rows);
@@ -108,123 +108,126 @@ static bool reshape(struct history *h, const struct snapshot *s)
 		free(now);
 		return false;
 	}
-	for (uint64_t i = h->first; i < h->count; i++) {
+	for (uint64_t i = hist->first; i < hist->count; i++) {
 		memset(point(now, i), DRAW_NO_LEVEL, now->n_rows);
-		memcpy(point(now, i), point(h, i), HOST_ROWS);
+		memcpy(point(now, i), point(hist, i), HOST_ROWS);
 	}
 	for (size_t i = 0; i < now->n_vms; i++) {
-		const struct vm_sample *vm = &s->sample.vms[i];
+		const struct vm_sample *vm = &snap->sample.vms[i];
 		memcpy(now->vms[i].uuid, vm->uuid, UUID_BYTES);
 		now->vms[i].first = vm->first_vcpu;
 		now->vms[i].n = vm->n_vcpus;
-		carry_vm(h, now, &now->vms[i]);
+		carry_vm(hist, now, &now->vms[i]);
 	}
-	free(h->vms);
-	free(h->levels);
-	*h = *now;
+	free(hist->vms);
+	free(hist->levels);
+	*hist = *now;
 	free(now);
 	return true;
 }
 
-static void feed_host(uint8_t *to, const struct snapshot *s)
+static void feed_host(uint8_t *to, const struct snapshot *snap)
 {
-	const struct host_sample *host = &s->sample.host;
+	const struct host_sample *host = &snap->sample.host;
 	struct cpuset online;
-	struct vf64 wait = {0, AVAIL_NONE}, found = s->cpu.found_pct, deviation = s->cpu.stddev_pct;
-	sample_online(&s->sample, &online);
+	struct vf64 wait = {0, AVAIL_NONE}, found = snap->cpu.found_pct, deviation = snap->cpu.stddev_pct;
+	sample_online(&snap->sample, &online);
 	int n = cpuset_count(&online);
-	for (size_t i = 0; i < s->sample.n_vms; i++)
-		if (vf64_has(s->vm_rates[i].wait_pct))
-			wait = vf64_ok(wait.v + s->vm_rates[i].wait_pct.v / (n > 0 ? n : 1));
+	for (size_t i = 0; i < snap->sample.n_vms; i++)
+		if (vf64_has(snap->vm_rates[i].wait_pct))
+			wait = vf64_ok(wait.v + snap->vm_rates[i].wait_pct.v / (n > 0 ? n : 1));
 	uint8_t used = share(host->available_kib, host->total_kib);
-	to[HOST_BUSY] = level(s->busy_pct);
+	to[HOST_BUSY] = level(snap->busy_pct);
 	to[HOST_WAIT] = level(wait);
 	to[HOST_FOUND] = level_up_to(found, DEVIATION_MOST);
 	to[HOST_EXCESS] = above(level_up_to(deviation, DEVIATION_MOST), to[HOST_FOUND]);
 	to[HOST_USED] = used == DRAW_NO_LEVEL ? used : (uint8_t)(100 - used);
 }
 
-static void feed_vm(uint8_t *to, const struct snapshot *s, size_t vm)
+static void feed_vm(uint8_t *to, const struct snapshot *snap, size_t vm)
 {
-	const struct vm_sample *m = &s->sample.vms[vm];
-	const struct vm_rate *r = &s->vm_rates[vm];
+	const struct vm_sample *m = &snap->sample.vms[vm];
+	const struct vm_rate *rate = &snap->vm_rates[vm];
 	double n = m->n_vcpus ? (double)m->n_vcpus : 1;
-	struct vf64 run = r->cpu_pct, wait = r->wait_pct;
+	struct vf64 run = rate->cpu_pct, wait = rate->wait_pct;
 	run.v /= n;
 	wait.v /= n;
 	to[VM_RUN] = level(run);
 	to[VM_WAIT] = level(wait);
-	to[VM_USED] = share(r->used_kib, m->mem.max_kib);
+	to[VM_USED] = share(rate->used_kib, m->mem.max_kib);
 	to[VM_BALLOON] = above(share(m->mem.balloon_kib, m->mem.max_kib), to[VM_USED]);
 }
 
 /* A recording was wound back: what comes later there is not known yet. Or on: what was before is not what
  * came before. */
-static void wind(struct history *h, const struct snapshot *s)
+static void wind(struct history *hist, const struct snapshot *snap)
 {
-	double gap_s = (double)(s->sample.time_ns - h->time_ns) / 1e9;
-	while (h->count > h->first && h->at_ns[(h->count - 1) % HISTORY_POINTS] >= s->sample.time_ns)
-		h->count--;
-	if (s->moment == MOMENT_PLAYED && gap_s > 60 && gap_s > 10 * s->delay_s)
-		h->first = h->count;
+	double gap_s = (double)(snap->sample.time_ns - hist->time_ns) / 1e9;
+	while (hist->count > hist->first &&
+		hist->at_ns[(hist->count - 1) % HISTORY_POINTS] >= snap->sample.time_ns)
+		hist->count--;
+	if (snap->moment == MOMENT_PLAYED && gap_s > 60 && gap_s > 10 * snap->delay_s)
+		hist->first = hist->count;
 }
 
-void history_feed(struct history *h, const struct snapshot *s)
+void history_feed(struct history *hist, const struct snapshot *snap)
 {
-	if (s->first || s->sample.time_ns == h->time_ns)
+	if (snap->first || snap->sample.time_ns == hist->time_ns)
 		return;
-	wind(h, s);
-	if (!same_shape(h, s) && !reshape(h, s))
+	wind(hist, snap);
+	if (!same_shape(hist, snap) && !reshape(hist, snap))
 		return;
-	h->time_ns = s->sample.time_ns;
-	h->at_ns[h->count % HISTORY_POINTS] = h->time_ns;
-	uint8_t *to = point(h, h->count++);
-	h->first += filled(h) > HISTORY_POINTS;
-	feed_host(to, s);
-	for (size_t i = 0; i < h->n_vms; i++)
-		feed_vm(to + row_of_vm(h, &h->vms[i]), s, i);
-	to += HOST_ROWS + h->n_vms * VM_ROWS;
-	for (size_t k = 0; k < h->n_vcpus; k++) {
-		to[k * VCPU_ROWS + VCPU_RUN] = level(s->vcpu_rates[k].usage_pct);
-		to[k * VCPU_ROWS + VCPU_WAIT] = level(s->vcpu_rates[k].wait_pct);
+	hist->time_ns = snap->sample.time_ns;
+	hist->at_ns[hist->count % HISTORY_POINTS] = hist->time_ns;
+	uint8_t *to = point(hist, hist->count++);
+	hist->first += filled(hist) > HISTORY_POINTS;
+	feed_host(to, snap);
+	for (size_t i = 0; i < hist->n_vms; i++)
+		feed_vm(to + row_of_vm(hist, &hist->vms[i]), snap, i);
+	to += HOST_ROWS + hist->n_vms * VM_ROWS;
+	for (size_t k = 0; k < hist->n_vcpus; k++) {
+		to[k * VCPU_ROWS + VCPU_RUN] = level(snap->vcpu_rates[k].usage_pct);
+		to[k * VCPU_ROWS + VCPU_WAIT] = level(snap->vcpu_rates[k].wait_pct);
 	}
 }
 
-static struct series series_of(const struct history *h, size_t row)
+static struct series series_of(const struct history *hist, size_t row)
 {
-	uint64_t end = h->count - (h->back < filled(h) ? h->back : 0);
-	return (struct series){
-		h->levels + row, h->n_rows, HISTORY_POINTS, h->first, h->levels ? end : h->first};
+	uint64_t end = hist->count - (hist->back < filled(hist) ? hist->back : 0);
+	return (struct series){hist->levels + row, hist->n_rows, HISTORY_POINTS, hist->first,
+		hist->levels ? end : hist->first};
 }
 
-struct series history_of_host(const struct history *h, enum history_host row)
+struct series history_of_host(const struct history *hist, enum history_host row)
 {
-	return series_of(h, (size_t)row);
+	return series_of(hist, (size_t)row);
 }
 
-struct series history_of_vm(const struct history *h, const struct history_vm *vm, enum history_vm_row row)
+struct series history_of_vm(const struct history *hist, const struct history_vm *vm, enum history_vm_row row)
 {
-	return series_of(h, row_of_vm(h, vm) + (size_t)row);
+	return series_of(hist, row_of_vm(hist, vm) + (size_t)row);
 }
 
 struct series history_of_vcpu(
-	const struct history *h, const struct history_vm *vm, size_t k, enum history_vcpu row)
+	const struct history *hist, const struct history_vm *vm, size_t k, enum history_vcpu row)
 {
-	return series_of(h, row_of_vcpu(h, vm, k) + (size_t)row);
+	return series_of(hist, row_of_vcpu(hist, vm, k) + (size_t)row);
 }
 
-uint8_t history_now(const struct series *x)
+uint8_t history_now(const struct series *series)
 {
-	return x->end > x->first ? x->levels[(x->end - 1) % x->n * x->stride] : DRAW_NO_LEVEL;
+	return series->end > series->first ? series->levels[(series->end - 1) % series->n * series->stride]
+					   : DRAW_NO_LEVEL;
 }
 
-double history_span_s(const struct history *h, size_t points, double delay_s)
+double history_span_s(const struct history *hist, size_t points, double delay_s)
 {
-	size_t have = filled(h) - (h->back < filled(h) ? h->back : 0);
+	size_t have = filled(hist) - (hist->back < filled(hist) ? hist->back : 0);
 	size_t known = min_of(points, have);
 	if (known < 2)
 		return (double)points * delay_s;
-	uint64_t last = h->count - 1 - (h->back < filled(h) ? h->back : 0);
-	int64_t from = h->at_ns[(last + 1 - known) % HISTORY_POINTS], to = h->at_ns[last % HISTORY_POINTS];
+	uint64_t last = hist->count - 1 - (hist->back < filled(hist) ? hist->back : 0);
+	int64_t from = hist->at_ns[(last + 1 - known) % HISTORY_POINTS],
+		to = hist->at_ns[last % HISTORY_POINTS];
 	return (double)(to - from) / 1e9 + (double)(points - known) * delay_s;
 }

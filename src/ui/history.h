@@ -45,17 +45,17 @@ struct history {
 	size_t back;                   /* points before the newest at which graphs end */
 };
 
-void history_done(struct history *h);
+void history_done(struct history *hist);
 /* Adds one point. Out of memory: the history is as before. */
-void history_feed(struct history *h, const struct snapshot *s);
-const struct history_vm *history_find(const struct history *h, const uint8_t uuid[UUID_BYTES]);
-struct series history_of_host(const struct history *h, enum history_host row);
-struct series history_of_vm(const struct history *h, const struct history_vm *vm, enum history_vm_row row);
+void history_feed(struct history *hist, const struct snapshot *snap);
+const struct history_vm *history_find(const struct history *hist, const uint8_t uuid[UUID_BYTES]);
+struct series history_of_host(const struct history *hist, enum history_host row);
+struct series history_of_vm(const struct history *hist, const struct history_vm *vm, enum history_vm_row row);
 struct series history_of_vcpu(
-	const struct history *h, const struct history_vm *vm, size_t k, enum history_vcpu row);
+	const struct history *hist, const struct history_vm *vm, size_t k, enum history_vcpu row);
 /* The level at the point where graphs end. */
-uint8_t history_now(const struct series *x);
+uint8_t history_now(const struct series *series);
 /* Seconds that the last so many points span; what is not filled yet counts with the interval. */
-double history_span_s(const struct history *h, size_t points, double delay_s);
+double history_span_s(const struct history *hist, size_t points, double delay_s);
 
 #endif

@@ -225,10 +225,10 @@ const struct key_row *key_at(size_t i)
 	return i < N_ROWS ? &rows[i] : NULL;
 }
 
-bool key_in(const struct key_row *k, enum key_place where)
+bool key_in(const struct key_row *key, enum key_place where)
 {
 	bool shown = where == IN_REPLAY || where == IN_PAST;
-	return (k->where & where) || (shown && (k->where & IN_VIEWS) && !k->live);
+	return (key->where & where) || (shown && (key->where & IN_VIEWS) && !key->live);
 }
 
 static bool row_has(const struct key_row *k, int key)
@@ -241,10 +241,10 @@ static bool row_has(const struct key_row *k, int key)
 
 /* The smaller the earlier: what is best in the view, or means something in this place alone, before the rest.
  */
-static int footer_order(const struct key_row *k, unsigned view)
+static int footer_order(const struct key_row *key, unsigned view)
 {
-	bool best = k->rank <= 2 || k->best & view || !(k->where & IN_VIEWS);
-	return k->rank + (best ? 0 : 100);
+	bool best = key->rank <= 2 || key->best & view || !(key->where & IN_VIEWS);
+	return key->rank + (best ? 0 : 100);
 }
 
 static const struct key_row *find(int key, enum key_place where, bool readonly, bool live)
@@ -267,21 +267,21 @@ size_t key_footer(enum key_place where, unsigned view, bool readonly, const stru
 {
 	size_t n = 0;
 	for (size_t i = 0; i < N_ROWS; i++) {
-		const struct key_row *k = &rows[i];
-		if (!k->rank || k->not_at & view || !key_in(k, where) ||
-			key_find(k->keys[0], where, readonly) != k)
+		const struct key_row *key = &rows[i];
+		if (!key->rank || key->not_at & view || !key_in(key, where) ||
+			key_find(key->keys[0], where, readonly) != key)
 			continue;
 		size_t at = n < most ? n++ : n;
-		for (; at > 0 && footer_order(to[at - 1], view) > footer_order(k, view); at--)
+		for (; at > 0 && footer_order(to[at - 1], view) > footer_order(key, view); at--)
 			if (at < most)
 				to[at] = to[at - 1];
 		if (at < most)
-			to[at] = k;
+			to[at] = key;
 	}
 	return n;
 }
 
-const char *key_section_text(enum key_section s)
+const char *key_section_text(enum key_section section)
 {
 	static const char *const text[] = {
 		[KEYS_MOVE] = "Moving about",
@@ -292,5 +292,5 @@ const char *key_section_text(enum key_section s)
 		[KEYS_REPLAY] = "Replay of a recording",
 		[KEYS_FLEET] = "In vmtop fleet",
 	};
-	return (unsigned)s < KEYS_SECTIONS ? text[s] : "";
+	return (unsigned)section < KEYS_SECTIONS ? text[section] : "";
 }

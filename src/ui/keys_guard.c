@@ -6,66 +6,66 @@
 
 #include <stdio.h>
 
-void keys_guard_init(struct keys_guard *g, const struct key_names *names, bool mouse)
+void keys_guard_init(struct keys_guard *guard, const struct key_names *names, bool mouse)
 {
-	*g = (struct keys_guard){.seen_ms = INT64_MIN / 2};
-	keys_read_init(&g->reader, names, mouse);
+	*guard = (struct keys_guard){.seen_ms = INT64_MIN / 2};
+	keys_read_init(&guard->reader, names, mouse);
 }
 
-static void refuse(struct keys_guard *g, const struct key_event *ev, enum keys_refusal why)
+static void refuse(struct keys_guard *guard, const struct key_event *event, enum keys_refusal why)
 {
-	g->refused = why;
-	g->refused_key = ev->key;
+	guard->refused = why;
+	guard->refused_key = event->key;
 }
 
-void keys_guard_put(struct keys_guard *g, const unsigned char *bytes, size_t n, int64_t now_ms)
+void keys_guard_put(struct keys_guard *guard, const unsigned char *bytes, size_t n, int64_t now_ms)
 {
-	g->bytes = bytes;
-	g->n_bytes = n;
-	g->bytes_ms = now_ms;
+	guard->bytes = bytes;
+	guard->n_bytes = n;
+	guard->bytes_ms = now_ms;
 	/* However late it is read: that it came too late to matter is not known. */
-	if (g->has_held && n)
-		refuse(g, &g->held, KEYS_BURST);
-	g->has_held = g->has_held && !n;
+	if (guard->has_held && n)
+		refuse(guard, &guard->held, KEYS_BURST);
+	guard->has_held = guard->has_held && !n;
 }
 
 /* Pasted text is for the line that is being typed, and its controls not even for that. */
-static enum keys_refusal judge_pasted(const struct view *v, int key)
+static enum keys_refusal judge_pasted(const struct view *view, int key)
 {
-	if (!view_typing(v))
+	if (!view_typing(view))
 		return KEYS_PASTED;
 	return key >= 0x20 && key < VK_BASE ? KEYS_TAKEN : KEYS_IGNORED;
 }
 
-static enum keys_refusal judge(const struct keys_guard *g, const struct view *v, const struct snapshot *s,
-	const struct key_event *ev)
+static enum keys_refusal judge(const struct keys_guard *guard, const struct view *view,
+	const struct snapshot *snap, const struct key_event *event)
 {
-	if (ev->pasted)
-		return judge_pasted(v, ev->key);
-	if (!view_sends(v, ev->key, s))
+	if (event->pasted)
+		return judge_pasted(view, event->key);
+	if (!view_sends(view, event->key, snap))
 		return KEYS_TAKEN;
-	unsigned asked = view_asked(v, s);
-	if (ev->doubtful)
+	unsigned asked = view_asked(view, snap);
+	if (event->doubtful)
 		return KEYS_DOUBT;
-	if (ev->pause_ms < KEYS_ALONE_MS || g->n_bytes)
+	if (event->pause_ms < KEYS_ALONE_MS || guard->n_bytes)
 		return KEYS_BURST;
-	return asked && (asked != g->seen || ev->at_ms - g->seen_ms < KEYS_SEEN_MS) ? KEYS_UNSEEN
-										    : KEYS_TAKEN;
+	return asked && (asked != guard->seen || event->at_ms - guard->seen_ms < KEYS_SEEN_MS) ? KEYS_UNSEEN
+											       : KEYS_TAKEN;
 }
 
-bool keys_guard_next(
-	struct keys_guard *g, const struct view *v, const struct snapshot *s, struct key_event *ev)
+bool keys_guard_next(struct keys_guard *guard, const struct view *view, const struct snapshot *snap,
+	struct key_event *event)
 {
-	while (g->n_bytes) {
-		g->n_bytes--;
-		if (!keys_read_byte(&g->reader, *g->bytes++, g->bytes_ms, ev))
+	while (guard->n_bytes) {
+		guard->n_bytes--;
+		if (!keys_read_byte(&guard->reader, *guard->bytes++, guard->bytes_ms, event))
 			continue;
-		enum keys_refusal why = judge(g, v, s, ev);
+		enum keys_refusal why = judge(guard, view, snap, event);
 		if (why != KEYS_TAKEN) {
-			refuse(g, ev, why);
-		} else if (!ev->pasted && view_sends(v, ev->key, s)) {
-			g->held = *ev;
-			g->has_held = true;
+			refuse(guard, event, why);
+		} else if (!event->pasted && view_sends(view, event->key, snap)) {
+			guard->held = *event;
+			guard->has_held = true;
 		} else {
 			return true;
 		}
@@ -74,52 +74,52 @@ bool keys_guard_next(
 }
 
 /* From the last byte of the key on. */
-static int64_t held_until(const struct keys_guard *g)
+static int64_t held_until(const struct keys_guard *guard)
 {
-	return g->reader.last_ms + KEYS_ALONE_MS;
+	return guard->reader.last_ms + KEYS_ALONE_MS;
 }
 
-bool keys_guard_idle(struct keys_guard *g, int64_t now_ms, struct key_event *ev)
+bool keys_guard_idle(struct keys_guard *guard, int64_t now_ms, struct key_event *event)
 {
-	if (g->has_held && now_ms >= held_until(g)) {
-		*ev = g->held;
-		g->has_held = false;
+	if (guard->has_held && now_ms >= held_until(guard)) {
+		*event = guard->held;
+		guard->has_held = false;
 		return true;
 	}
-	bool any = keys_read_idle(&g->reader, now_ms, ev);
-	if (g->reader.gave_up)
-		refuse(g, &(struct key_event){0}, KEYS_LOST);
-	g->reader.gave_up = false;
+	bool any = keys_read_idle(&guard->reader, now_ms, event);
+	if (guard->reader.gave_up)
+		refuse(guard, &(struct key_event){0}, KEYS_LOST);
+	guard->reader.gave_up = false;
 	return any;
 }
 
-int64_t keys_guard_due(const struct keys_guard *g)
+int64_t keys_guard_due(const struct keys_guard *guard)
 {
-	int64_t due = keys_read_due(&g->reader);
-	if (!g->has_held)
+	int64_t due = keys_read_due(&guard->reader);
+	if (!guard->has_held)
 		return due;
-	return due >= 0 && due < held_until(g) ? due : held_until(g);
+	return due >= 0 && due < held_until(guard) ? due : held_until(guard);
 }
 
-void keys_guard_seen(struct keys_guard *g, unsigned asked, int64_t now_ms)
+void keys_guard_seen(struct keys_guard *guard, unsigned asked, int64_t now_ms)
 {
-	if (asked != g->seen)
-		g->seen_ms = now_ms;
-	g->seen = asked;
+	if (asked != guard->seen)
+		guard->seen_ms = now_ms;
+	guard->seen = asked;
 }
 
-bool keys_guard_word(struct keys_guard *g, char *buf, size_t len)
+bool keys_guard_word(struct keys_guard *guard, char *buf, size_t len)
 {
 	static const char *const words[] = {
 		[KEYS_BURST] = "came together with other keys, as pasted text does; press it alone",
 		[KEYS_DOUBT] = "came right after Esc or in an escape sequence; press it again",
 		[KEYS_UNSEEN] = "came before the question could be read",
 	};
-	enum keys_refusal why = g->refused;
-	int key = g->refused_key;
+	enum keys_refusal why = guard->refused;
+	int key = guard->refused_key;
 	const char *name = key == VK_ENTER ? "Enter" : key == ' ' ? "Space" : "the key";
 	char letter[2] = {(char)key, '\0'};
-	g->refused = KEYS_TAKEN;
+	guard->refused = KEYS_TAKEN;
 	if (why == KEYS_PASTED)
 		snprintf(buf, len, "pasted text is not taken for keys");
 	else if (why == KEYS_LOST)

@@ -28,19 +28,19 @@ struct keys_guard {
 	int refused_key;
 };
 
-void keys_guard_init(struct keys_guard *g, const struct key_names *names, bool mouse);
+void keys_guard_init(struct keys_guard *guard, const struct key_names *names, bool mouse);
 /* Bytes that came by now_ms; they are not copied and are to be taken by keys_guard_next() before others. */
-void keys_guard_put(struct keys_guard *g, const unsigned char *bytes, size_t n, int64_t now_ms);
+void keys_guard_put(struct keys_guard *guard, const unsigned char *bytes, size_t n, int64_t now_ms);
 /* The next key for the view among these bytes. false: that was all. */
-bool keys_guard_next(
-	struct keys_guard *g, const struct view *v, const struct snapshot *s, struct key_event *ev);
+bool keys_guard_next(struct keys_guard *guard, const struct view *view, const struct snapshot *snap,
+	struct key_event *event);
 /* The same when it is certain that nothing has come up to now_ms. */
-bool keys_guard_idle(struct keys_guard *g, int64_t now_ms, struct key_event *ev);
+bool keys_guard_idle(struct keys_guard *guard, int64_t now_ms, struct key_event *event);
 /* When keys_guard_idle() has something to do; -1: never. */
-int64_t keys_guard_due(const struct keys_guard *g);
+int64_t keys_guard_due(const struct keys_guard *guard);
 /* A frame that asks this (view_asked()) has gone out to the terminal. */
-void keys_guard_seen(struct keys_guard *g, unsigned asked, int64_t now_ms);
+void keys_guard_seen(struct keys_guard *guard, unsigned asked, int64_t now_ms);
 /* Why the last key did not count, once, for the user; false: all did. */
-bool keys_guard_word(struct keys_guard *g, char *buf, size_t len);
+bool keys_guard_word(struct keys_guard *guard, char *buf, size_t len);
 
 #endif

@@ -7,265 +7,267 @@
 
 #include "view_private.h"
 
-static void move_vcpu(struct view *v, const struct snapshot *s, long by)
+static void move_vcpu(struct view *view, const struct snapshot *snap, long by)
 {
 	size_t vm;
-	const struct vcpu_sample *c = edit_vcpu(v, s, &vm);
-	if (!c)
+	const struct vcpu_sample *vcpu = edit_vcpu(view, snap, &vm);
+	if (!vcpu)
 		return;
-	const struct vm_sample *m = &s->sample.vms[vm];
-	long k = c - &s->sample.vcpus[m->first_vcpu] + by;
+	const struct vm_sample *m = &snap->sample.vms[vm];
+	long k = vcpu - &snap->sample.vcpus[m->first_vcpu] + by;
 	k = clamp(k, 0, (long)m->n_vcpus - 1);
-	v->map.vcpu = s->sample.vcpus[m->first_vcpu + (size_t)k].id;
+	view->map.vcpu = snap->sample.vcpus[m->first_vcpu + (size_t)k].id;
 }
 
-static long name_place(const struct view *v, size_t vm)
+static long name_place(const struct view *view, size_t vm)
 {
-	for (size_t i = 0; i < v->n_rows; i++)
-		if (v->names[i] == vm)
+	for (size_t i = 0; i < view->n_rows; i++)
+		if (view->names[i] == vm)
 			return (long)i;
 	return -1;
 }
 
-static void select_vm(struct view *v, const struct snapshot *s, size_t vm)
+static void select_vm(struct view *view, const struct snapshot *snap, size_t vm)
 {
-	for (size_t i = 0; i < v->n_rows; i++)
-		if (v->rows[i] == vm)
-			rows_select(v, s, i);
+	for (size_t i = 0; i < view->n_rows; i++)
+		if (view->rows[i] == vm)
+			rows_select(view, snap, i);
 }
 
 /* One vCPU up or down in the map, on into the next VM. */
-static void map_step(struct view *v, const struct snapshot *s, int by)
+static void map_step(struct view *view, const struct snapshot *snap, int by)
 {
 	size_t vm;
-	const struct vcpu_sample *c = edit_vcpu(v, s, &vm);
-	if (!c) {
-		rows_move(v, s, 0);
+	const struct vcpu_sample *vcpu = edit_vcpu(view, snap, &vm);
+	if (!vcpu) {
+		rows_move(view, snap, 0);
 		return;
 	}
-	const struct vm_sample *m = &s->sample.vms[vm];
-	long k = c - &s->sample.vcpus[m->first_vcpu] + by;
+	const struct vm_sample *m = &snap->sample.vms[vm];
+	long k = vcpu - &snap->sample.vcpus[m->first_vcpu] + by;
 	if (k >= 0 && k < (long)m->n_vcpus) {
-		v->map.vcpu = s->sample.vcpus[m->first_vcpu + (size_t)k].id;
+		view->map.vcpu = snap->sample.vcpus[m->first_vcpu + (size_t)k].id;
 		return;
 	}
-	for (long at = name_place(v, vm) + by; at >= 0 && at < (long)v->n_rows; at += by) {
-		m = &s->sample.vms[v->names[at]];
+	for (long at = name_place(view, vm) + by; at >= 0 && at < (long)view->n_rows; at += by) {
+		m = &snap->sample.vms[view->names[at]];
 		if (!m->n_vcpus)
 			continue;
-		select_vm(v, s, v->names[at]);
-		v->map.vcpu = s->sample.vcpus[m->first_vcpu + (by < 0 ? m->n_vcpus - 1 : 0)].id;
+		select_vm(view, snap, view->names[at]);
+		view->map.vcpu = snap->sample.vcpus[m->first_vcpu + (by < 0 ? m->n_vcpus - 1 : 0)].id;
 		return;
 	}
 }
 
-static void map_side(struct view *v, int by)
+static void map_side(struct view *view, int by)
 {
-	if (!v->units.n)
+	if (!view->units.n)
 		return;
-	long i = units_find(&v->units, v->map.cpu);
+	long i = units_find(&view->units, view->map.cpu);
 	i = i < 0 ? 0 : i + by;
-	i = clamp(i, 0, (long)v->units.n - 1);
-	v->map.cpu = v->units.list[i].first;
+	i = clamp(i, 0, (long)view->units.n - 1);
+	view->map.cpu = view->units.list[i].first;
 }
 
-static void log_move(struct view *v, const struct snapshot *s, long by)
+static void log_move(struct view *view, const struct snapshot *snap, long by)
 {
-	if (!s->n_log)
+	if (!snap->n_log)
 		return;
-	size_t end = s->n_log;
-	while (v->log_seq && end > 1 && s->log[end - 1].seq > v->log_seq)
+	size_t end = snap->n_log;
+	while (view->log_seq && end > 1 && snap->log[end - 1].seq > view->log_seq)
 		end--;
 	long to = (long)end + by;
 	to = max_of(to, 1);
-	v->log_seq = to >= (long)s->n_log ? 0 : s->log[to - 1].seq;
+	view->log_seq = to >= (long)snap->n_log ? 0 : snap->log[to - 1].seq;
 }
 
-static void move(struct view *v, const struct snapshot *s, long by)
+static void move(struct view *view, const struct snapshot *snap, long by)
 {
-	switch (view_focus(v)) {
+	switch (view_focus(view)) {
 	case FOCUS_TABLE:
-		rows_move(v, s, by);
+		rows_move(view, snap, by);
 		break;
 	case FOCUS_LOG:
-		log_move(v, s, by);
+		log_move(view, snap, by);
 		break;
 	case FOCUS_VCPUS:
-		move_vcpu(v, s, by);
+		move_vcpu(view, snap, by);
 		break;
 	case FOCUS_WHY:
-		rows_move(v, s, by);
+		rows_move(view, snap, by);
 		break;
 	case FOCUS_PLAN:
-		plan_move(&v->plan, by);
+		plan_move(&view->plan, by);
 		break;
 	case FOCUS_MAP:
 		for (long i = by < 0 ? -by : by; i > 0 && i < 100000; i--)
-			map_step(v, s, by < 0 ? -1 : 1);
+			map_step(view, snap, by < 0 ? -1 : 1);
 		break;
 	}
 }
 
-static void key_side(struct view *v, const struct snapshot *s, int by)
+static void key_side(struct view *view, const struct snapshot *snap, int by)
 {
-	struct table *t = view_table(v);
-	switch (view_focus(v)) {
+	struct table *table = view_table(view);
+	switch (view_focus(view)) {
 	case FOCUS_TABLE:
-		if (t->left + by < t->n_cols - 1)
-			t->left = max_of(t->left + by, 0);
+		if (table->left + by < table->n_cols - 1)
+			table->left = max_of(table->left + by, 0);
 		break;
 	case FOCUS_MAP:
-		map_side(v, by);
+		map_side(view, by);
 		break;
 	case FOCUS_VCPUS:
 	case FOCUS_WHY:
-		rows_move(v, s, by);
+		rows_move(view, snap, by);
 		break;
 	case FOCUS_LOG:
-		if (v->id == VIEW_VM)
-			rows_move(v, s, by);
+		if (view->id == VIEW_VM)
+			rows_move(view, snap, by);
 		break;
 	case FOCUS_PLAN:
 		break;
 	}
 }
 
-static long page_of(const struct view *v)
+static long page_of(const struct view *view)
 {
-	enum focus f = view_focus(v);
-	long page = f == FOCUS_LOG     ? v->log_page
-		    : f == FOCUS_TABLE ? v->page
-		    : f == FOCUS_PLAN  ? v->plan.page
-				       : 10;
+	enum focus focus = view_focus(view);
+	long page = focus == FOCUS_LOG     ? view->log_page
+		    : focus == FOCUS_TABLE ? view->page
+		    : focus == FOCUS_PLAN  ? view->plan.page
+					   : 10;
 	return page > 1 ? page - 1 : 1;
 }
 
-bool move_key(struct view *v, const struct snapshot *s, enum key_action a)
+bool move_key(struct view *view, const struct snapshot *snap, enum key_action action)
 {
 	long all = 1 << 16;
-	switch (a) {
+	switch (action) {
 	case KEY_UP:
-		move(v, s, -1);
+		move(view, snap, -1);
 		return true;
 	case KEY_DOWN:
-		move(v, s, 1);
+		move(view, snap, 1);
 		return true;
 	case KEY_PAGE_UP:
-		move(v, s, -page_of(v));
+		move(view, snap, -page_of(view));
 		return true;
 	case KEY_PAGE_DOWN:
-		move(v, s, page_of(v));
+		move(view, snap, page_of(view));
 		return true;
 	case KEY_FIRST:
-		move(v, s, view_focus(v) == FOCUS_MAP ? -(long)s->sample.n_vcpus : -all);
+		move(view, snap, view_focus(view) == FOCUS_MAP ? -(long)snap->sample.n_vcpus : -all);
 		return true;
 	case KEY_LAST:
-		move(v, s, view_focus(v) == FOCUS_MAP ? (long)s->sample.n_vcpus : all);
+		move(view, snap, view_focus(view) == FOCUS_MAP ? (long)snap->sample.n_vcpus : all);
 		return true;
 	case KEY_LEFT:
-		key_side(v, s, -1);
+		key_side(view, snap, -1);
 		return true;
 	case KEY_RIGHT:
-		key_side(v, s, 1);
+		key_side(view, snap, 1);
 		return true;
 	case KEY_FAR_LEFT:
 	case KEY_FAR_RIGHT:
-		if (view_focus(v) == FOCUS_MAP)
-			map_side(v, (a == KEY_FAR_LEFT ? -1 : 1) * max_of(v->map.cols, 1));
+		if (view_focus(view) == FOCUS_MAP)
+			map_side(view, (action == KEY_FAR_LEFT ? -1 : 1) * max_of(view->map.cols, 1));
 		return true;
 	default:
 		return false;
 	}
 }
 
-static bool inside(struct rect r, int row, int col)
+static bool inside(struct rect rect, int row, int col)
 {
-	return row >= r.row && row < r.row + r.rows && col >= r.col && col < r.col + r.cols;
+	return row >= rect.row && row < rect.row + rect.rows && col >= rect.col && col < rect.col + rect.cols;
 }
 
 /* A row selects its VM, a head sorts by its column, once more the other way round. */
-static void click_table(struct view *v, const struct snapshot *s, int row, int col)
+static void click_table(struct view *view, const struct snapshot *snap, int row, int col)
 {
-	struct table *t = view_table(v);
-	if (inside(v->hit.rows, row, col)) {
-		rows_select(v, s, v->top + (size_t)(row - v->hit.rows.row));
+	struct table *table = view_table(view);
+	if (inside(view->hit.rows, row, col)) {
+		rows_select(view, snap, view->top + (size_t)(row - view->hit.rows.row));
 		return;
 	}
-	if (row != v->hit.panel[FOCUS_TABLE].row)
+	if (row != view->hit.panel[FOCUS_TABLE].row)
 		return;
-	for (int i = 0; i < v->hit.n_heads; i++)
-		if (col < v->hit.head_end[i]) {
-			t->reverse = t->sort == v->hit.heads[i] && !t->reverse;
-			t->sort = v->hit.heads[i];
-			t->sorted = true;
-			v->rows_stale = true;
+	for (int i = 0; i < view->hit.n_heads; i++)
+		if (col < view->hit.head_end[i]) {
+			table->reverse = table->sort == view->hit.heads[i] && !table->reverse;
+			table->sort = view->hit.heads[i];
+			table->sorted = true;
+			view->rows_stale = true;
 			return;
 		}
 }
 
-static void click_map(struct view *v, const struct snapshot *s, int row, int col)
+static void click_map(struct view *view, const struct snapshot *snap, int row, int col)
 {
-	struct rect cells = v->hit.cells;
+	struct rect cells = view->hit.cells;
 	if (row < cells.row || row >= cells.row + cells.rows)
 		return;
-	map_select(v, s, v->map.top + (size_t)(row - cells.row));
-	size_t unit = v->map.left + (size_t)(col - cells.col) / (size_t)(v->hit.cell > 0 ? v->hit.cell : 1);
-	if (inside(cells, row, col) && unit < v->units.n)
-		v->map.cpu = v->units.list[unit].first;
+	map_select(view, snap, view->map.top + (size_t)(row - cells.row));
+	size_t unit = view->map.left +
+		      (size_t)(col - cells.col) / (size_t)(view->hit.cell > 0 ? view->hit.cell : 1);
+	if (inside(cells, row, col) && unit < view->units.n)
+		view->map.cpu = view->units.list[unit].first;
 }
 
 /* A key of the footer does what it says; what would change a guest asks first, since nobody can tell a click
  * from one that a pasted text holds. */
-static void click_footer(struct view *v, const struct snapshot *s, int col)
+static void click_footer(struct view *view, const struct snapshot *snap, int col)
 {
 	int i = 0;
-	while (i < v->hit.n_foot && col >= v->hit.foot_end[i])
+	while (i < view->hit.n_foot && col >= view->hit.foot_end[i])
 		i++;
-	if (i == v->hit.n_foot)
+	if (i == view->hit.n_foot)
 		return;
-	size_t before = v->n_queue;
-	view_press(v, v->hit.foot[i], s);
-	if (v->n_queue == before || !command_ages(&v->queue[before]))
+	size_t before = view->n_queue;
+	view_press(view, view->hit.foot[i], snap);
+	if (view->n_queue == before || !command_ages(&view->queue[before]))
 		return;
-	struct command c = v->queue[before];
-	const struct key_row *k = key_find(v->hit.foot[i], view_place(v, s), s->readonly);
-	bool many = v->n_queue > before + 1;
-	v->n_queue = before;
-	if (many || !k)
-		view_say(v, "press the key for that: it is about several VMs");
+	struct command cmd = view->queue[before];
+	const struct key_row *key = key_find(view->hit.foot[i], view_place(view, snap), snap->readonly);
+	bool many = view->n_queue > before + 1;
+	view->n_queue = before;
+	if (many || !key)
+		view_say(view, "press the key for that: it is about several VMs");
 	else
-		ask_question(v, &c, "%s: %s?", k->label, k->help);
+		ask_question(view, &cmd, "%s: %s?", key->label, key->help);
 }
 
-static void wheel(struct view *v, const struct snapshot *s, int by)
+static void wheel(struct view *view, const struct snapshot *snap, int by)
 {
-	if (v->over.kind == OVER_HELP || v->over.kind == OVER_SETUP || v->over.kind == OVER_SORT)
+	if (view->over.kind == OVER_HELP || view->over.kind == OVER_SETUP || view->over.kind == OVER_SORT)
 		for (int i = 0; i < 3; i++)
-			ask_key(v, by < 0 ? VK_UP : VK_DOWN, s);
-	else if (v->over.kind == OVER_NONE)
-		move(v, s, 3 * by);
+			ask_key(view, by < 0 ? VK_UP : VK_DOWN, snap);
+	else if (view->over.kind == OVER_NONE)
+		move(view, snap, 3 * by);
 }
 
-void view_mouse(struct view *v, int row, int col, int key, const struct snapshot *s)
+void view_mouse(struct view *view, int row, int col, int key, const struct snapshot *snap)
 {
-	s = view_seen(v, s);
-	if (s->first)
+	snap = view_seen(view, snap);
+	if (snap->first)
 		return;
-	rows_update(v, s);
-	if (key == VK_CLICK && v->over.kind == OVER_NONE && v->hit.n_foot && row == v->hit.foot_row) {
-		click_footer(v, s, col);
+	rows_update(view, snap);
+	if (key == VK_CLICK && view->over.kind == OVER_NONE && view->hit.n_foot &&
+		row == view->hit.foot_row) {
+		click_footer(view, snap, col);
 		return;
 	}
-	for (unsigned f = FOCUS_TABLE; f < FOCUS_COUNT && v->over.kind == OVER_NONE; f++)
-		if (v->sight & 1U << f && inside(v->hit.panel[f], row, col))
-			view_focus_on(v, (enum focus)f);
+	for (unsigned f = FOCUS_TABLE; f < FOCUS_COUNT && view->over.kind == OVER_NONE; f++)
+		if (view->sight & 1U << f && inside(view->hit.panel[f], row, col))
+			view_focus_on(view, (enum focus)f);
 	if (key == VK_WHEEL_UP || key == VK_WHEEL_DOWN)
-		wheel(v, s, key == VK_WHEEL_UP ? -1 : 1);
-	else if (v->over.kind != OVER_NONE)
+		wheel(view, snap, key == VK_WHEEL_UP ? -1 : 1);
+	else if (view->over.kind != OVER_NONE)
 		return;
-	else if (view_focus(v) == FOCUS_TABLE)
-		click_table(v, s, row, col);
-	else if (view_focus(v) == FOCUS_MAP)
-		click_map(v, s, row, col);
-	rows_update(v, s);
+	else if (view_focus(view) == FOCUS_TABLE)
+		click_table(view, snap, row, col);
+	else if (view_focus(view) == FOCUS_MAP)
+		click_map(view, snap, row, col);
+	rows_update(view, snap);
 }

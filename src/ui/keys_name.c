@@ -20,33 +20,35 @@ struct params {
 /* Numbers with ; between; what follows a : refines the number before. */
 static struct params params_of(const char *body, size_t n)
 {
-	struct params p = {.v = {-1, -1, -1, -1}, .event = 1};
+	struct params params = {.v = {-1, -1, -1, -1}, .event = 1};
 	int sub = 0;
 	for (size_t i = 0; i + 1 < n; i++) {
 		char c = body[i];
-		if (c >= '0' && c <= '9' && p.n < PARAMS) {
-			long *to = sub == 0 ? &p.v[p.n] : sub == 1 && p.n == 1 ? &p.event : NULL;
+		if (c >= '0' && c <= '9' && params.n < PARAMS) {
+			long *to = sub == 0                    ? &params.v[params.n]
+				   : sub == 1 && params.n == 1 ? &params.event
+							       : NULL;
 			if (to && *to < 1000000)
-				*to = (sub && to == &p.event && body[i - 1] == ':') || *to < 0
+				*to = (sub && to == &params.event && body[i - 1] == ':') || *to < 0
 					      ? c - '0'
 					      : *to * 10 + c - '0';
 		} else if (c == ';') {
-			p.n++;
+			params.n++;
 			sub = 0;
 		} else if (c == ':') {
 			sub++;
 		} else {
-			p.private = true;
+			params.private = true;
 		}
 	}
-	p.n++;
-	return p;
+	params.n++;
+	return params;
 }
 
 /* Shift, Alt (2), Control: one more than their sum is sent. */
-static long modifiers(const struct params *p, int at)
+static long modifiers(const struct params *params, int at)
 {
-	long m = p->v[at] > 0 ? p->v[at] - 1 : 0;
+	long m = params->v[at] > 0 ? params->v[at] - 1 : 0;
 	return m & ~(long)LOCKS;
 }
 
@@ -124,13 +126,14 @@ int keys_name_csi(const char *body, size_t n)
 	int alone = by_letter_alone(body, n);
 	if (alone)
 		return alone;
-	struct params p = params_of(body, n);
+	struct params params = params_of(body, n);
 	char last = body[n - 1];
-	if (p.private || p.event == 3 || p.n > 2)
+	if (params.private || params.event == 3 || params.n > 2)
 		return VK_NONE;
 	if (last == '~')
-		return with(by_number(p.v[0]), modifiers(&p, 1));
-	return n == 1 || (p.n == 2 && p.v[0] == 1) ? with(by_letter(last), modifiers(&p, 1)) : VK_NONE;
+		return with(by_number(params.v[0]), modifiers(&params, 1));
+	return n == 1 || (params.n == 2 && params.v[0] == 1) ? with(by_letter(last), modifiers(&params, 1))
+							     : VK_NONE;
 }
 
 /* The keypad's digits are what they are without Num Lock. */
@@ -180,12 +183,13 @@ static int by_code(long code)
 /* CSI code ; modifiers u, and CSI 27 ; modifiers ; code ~ */
 int keys_name_coded(const char *body, size_t n)
 {
-	struct params p = params_of(body, n);
-	bool u = body[n - 1] == 'u' && p.n <= 3, tilde = body[n - 1] == '~' && p.n == 3 && p.v[0] == 27;
-	if (p.private || p.event == 3 || !(u || tilde))
+	struct params params = params_of(body, n);
+	bool u = body[n - 1] == 'u' && params.n <= 3,
+	     tilde = body[n - 1] == '~' && params.n == 3 && params.v[0] == 27;
+	if (params.private || params.event == 3 || !(u || tilde))
 		return VK_NONE;
-	long mods = modifiers(&p, 1);
-	int key = by_code(u ? p.v[0] : p.v[2]);
+	long mods = modifiers(&params, 1);
+	int key = by_code(u ? params.v[0] : params.v[2]);
 	if (key >= VK_BASE || key == VK_NONE)
 		return with(key, mods);
 	if (mods == SHIFT)
@@ -222,12 +226,12 @@ int keys_name_mouse(const char *body, size_t n, int *row, int *col)
 		y = (unsigned char)body[3] - 32;
 	} else {
 		bool sgr = n > 1 && body[0] == '<';
-		struct params p = params_of(body + sgr, n - sgr);
-		if (p.n != 3 || p.private)
+		struct params params = params_of(body + sgr, n - sgr);
+		if (params.n != 3 || params.private)
 			return VK_NONE;
-		button = sgr ? p.v[0] : p.v[0] - 32;
-		x = p.v[1];
-		y = p.v[2];
+		button = sgr ? params.v[0] : params.v[0] - 32;
+		x = params.v[1];
+		y = params.v[2];
 	}
 	if (x < 1 || y < 1 || x > 10000 || y > 10000)
 		return VK_NONE;
@@ -240,11 +244,11 @@ int keys_name_known(const struct key_names *names, const char *bytes, size_t n, 
 {
 	*more = false;
 	for (size_t i = 0; i < names->n; i++) {
-		const struct key_name *k = &names->rows[i];
-		if (k->n < n || memcmp(k->bytes, bytes, n) != 0)
+		const struct key_name *key = &names->rows[i];
+		if (key->n < n || memcmp(key->bytes, bytes, n) != 0)
 			continue;
-		if (k->n == n)
-			return k->key;
+		if (key->n == n)
+			return key->key;
 		*more = true;
 	}
 	return VK_NONE;

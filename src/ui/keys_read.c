@@ -16,89 +16,89 @@
 
 enum { ESC = 0x1b, CAN = 0x18, SUB = 0x1a, BEL = 0x07, C1_END = 0x9c };
 
-static int take(struct keys_reader *r, unsigned char b, struct key_event *ev);
+static int take(struct keys_reader *reader, unsigned char b, struct key_event *event);
 
-void keys_read_init(struct keys_reader *r, const struct key_names *names, bool mouse)
+void keys_read_init(struct keys_reader *reader, const struct key_names *names, bool mouse)
 {
-	*r = (struct keys_reader){.names = names, .mouse = mouse, .last_ms = INT64_MIN / 2};
-	r->doubt_until_ms = INT64_MIN / 2;
+	*reader = (struct keys_reader){.names = names, .mouse = mouse, .last_ms = INT64_MIN / 2};
+	reader->doubt_until_ms = INT64_MIN / 2;
 }
 
-static void keep(struct keys_reader *r, unsigned char b)
+static void keep(struct keys_reader *reader, unsigned char b)
 {
-	if (r->n < sizeof r->buf)
-		r->buf[r->n] = (char)b;
-	r->n++;
+	if (reader->n < sizeof reader->buf)
+		reader->buf[reader->n] = (char)b;
+	reader->n++;
 }
 
-static void doubt(struct keys_reader *r)
+static void doubt(struct keys_reader *reader)
 {
-	r->doubt_until_ms = r->last_ms + KEYS_SURE_MS;
+	reader->doubt_until_ms = reader->last_ms + KEYS_SURE_MS;
 }
 
-static void ground(struct keys_reader *r)
+static void ground(struct keys_reader *reader)
 {
-	r->state = KEYS_GROUND;
-	r->n = 0;
-	r->ends_string = r->c1 = r->alt = r->in_char = false;
-	memset(&r->mb, 0, sizeof r->mb);
+	reader->state = KEYS_GROUND;
+	reader->n = 0;
+	reader->ends_string = reader->c1 = reader->alt = reader->in_char = false;
+	memset(&reader->mb, 0, sizeof reader->mb);
 }
 
 /* The sequence is broken: what comes next may be the rest of it. */
-static int broken(struct keys_reader *r)
+static int broken(struct keys_reader *reader)
 {
-	ground(r);
-	doubt(r);
+	ground(reader);
+	doubt(reader);
 	return VK_NONE;
 }
 
-static void begin(struct keys_reader *r)
+static void begin(struct keys_reader *reader)
 {
-	bool in_string = r->state == KEYS_STRING;
-	ground(r);
-	r->state = KEYS_ESCAPE;
-	r->told = false;
-	r->ends_string = in_string;
-	r->first_ms = r->last_ms;
-	keep(r, ESC);
+	bool in_string = reader->state == KEYS_STRING;
+	ground(reader);
+	reader->state = KEYS_ESCAPE;
+	reader->told = false;
+	reader->ends_string = in_string;
+	reader->first_ms = reader->last_ms;
+	keep(reader, ESC);
 }
 
 /* A whole sequence by its bytes after ESC [ or ESC O, of which `at` are the introducer. */
-static int named(struct keys_reader *r, size_t at, struct key_event *ev)
+static int named(struct keys_reader *reader, size_t at, struct key_event *event)
 {
-	const char *body = r->buf + at;
-	size_t n = r->n - at;
+	const char *body = reader->buf + at;
+	size_t n = reader->n - at;
 	int key = VK_NONE;
-	if (at == 2 && r->buf[1] == '[') {
+	if (at == 2 && reader->buf[1] == '[') {
 		if (n == 4 && !memcmp(body, "200~", 4))
-			r->pasting = true;
+			reader->pasting = true;
 		else if (n == 4 && !memcmp(body, "201~", 4)) {
-			r->pasting = false;
-			doubt(r);
+			reader->pasting = false;
+			doubt(reader);
 		} else if (body[n - 1] == 'm' || body[n - 1] == 'M' || body[0] == 'M')
-			key = r->mouse ? keys_name_mouse(body, n, &ev->row, &ev->col) : VK_NONE;
+			key = reader->mouse ? keys_name_mouse(body, n, &event->row, &event->col) : VK_NONE;
 		else if (!(key = keys_name_csi(body, n)))
-			ev->doubtful = (key = keys_name_coded(body, n)) != VK_NONE;
-	} else if (at == 2 && r->buf[1] == 'O') {
+			event->doubtful = (key = keys_name_coded(body, n)) != VK_NONE;
+	} else if (at == 2 && reader->buf[1] == 'O') {
 		key = keys_name_ss3(body, n);
 	}
 	return key;
 }
 
 /* By its structure the sequence is at its end; terminfo may know a longer one. */
-static int whole(struct keys_reader *r, struct key_event *ev)
+static int whole(struct keys_reader *reader, struct key_event *event)
 {
-	bool fits = r->n <= sizeof r->buf, more = false;
-	int key = fits ? keys_name_known(r->names, r->buf, r->n, &more) : VK_NONE;
+	bool fits = reader->n <= sizeof reader->buf, more = false;
+	int key = fits ? keys_name_known(reader->names, reader->buf, reader->n, &more) : VK_NONE;
 	if (more) {
-		r->state = KEYS_NAMED;
+		reader->state = KEYS_NAMED;
 		return VK_NONE;
 	}
-	if (!key && fits && r->n > 2)
-		key = named(r, 2, ev);
-	ev->doubtful = ev->doubtful || r->told;
-	ground(r);
-	return r->pasting ? VK_NONE : key;
+	if (!key && fits && reader->n > 2)
+		key = named(reader, 2, event);
+	event->doubtful = event->doubtful || reader->told;
+	ground(reader);
+	return reader->pasting ? VK_NONE : key;
 }
 
 /* What comes after Escape to begin something longer. */
@@ -126,175 +126,177 @@ static bool introduces(unsigned char b, enum keys_state *to)
 	}
 }
 
-static int take_escape(struct keys_reader *r, unsigned char b, struct key_event *ev)
+static int take_escape(struct keys_reader *reader, unsigned char b, struct key_event *event)
 {
-	bool told = r->told;
-	if (r->ends_string && b == '\\') {
-		ground(r);
+	bool told = reader->told;
+	if (reader->ends_string && b == '\\') {
+		ground(reader);
 		return VK_NONE;
 	}
-	if (introduces(b, &r->state)) {
-		keep(r, b);
+	if (introduces(b, &reader->state)) {
+		keep(reader, b);
 		return VK_NONE;
 	}
 	if (b == CAN || b == SUB)
-		return broken(r);
+		return broken(reader);
 	if (told) { /* Escape was a key of its own; this one still is in doubt */
-		ground(r);
-		r->first_ms = r->last_ms;
-		r->pause_ms = r->gap_ms;
-		ev->doubtful = true;
-		return take(r, b, ev);
+		ground(reader);
+		reader->first_ms = reader->last_ms;
+		reader->pause_ms = reader->gap_ms;
+		event->doubtful = true;
+		return take(reader, b, event);
 	}
 	if (b >= 0x80) {
-		ground(r);
-		r->alt = true;
-		return take(r, b, ev);
+		ground(reader);
+		reader->alt = true;
+		return take(reader, b, event);
 	}
-	keep(r, b);
+	keep(reader, b);
 	if (b >= 0x20 && b < 0x30) {
-		r->state = KEYS_NF;
+		reader->state = KEYS_NF;
 		return VK_NONE;
 	}
 	/* with Alt: one key, which means nothing here */
-	return whole(r, ev);
+	return whole(reader, event);
 }
 
 /* xterm's reports of three, of two and of six bytes that may have any value. */
-static bool raw_follows(struct keys_reader *r, unsigned char last)
+static bool raw_follows(struct keys_reader *reader, unsigned char last)
 {
 	bool more;
-	if (r->n != 3 || keys_name_known(r->names, r->buf, r->n, &more))
+	if (reader->n != 3 || keys_name_known(reader->names, reader->buf, reader->n, &more))
 		return false;
-	r->raw_left = last == 'M' ? 3 : last == 't' ? 2 : last == 'T' ? 6 : 0;
-	r->raw_last = 0;
-	if (r->raw_left)
-		r->state = KEYS_RAW;
-	return r->raw_left > 0;
+	reader->raw_left = last == 'M' ? 3 : last == 't' ? 2 : last == 'T' ? 6 : 0;
+	reader->raw_last = 0;
+	if (reader->raw_left)
+		reader->state = KEYS_RAW;
+	return reader->raw_left > 0;
 }
 
 /* rxvt ends the keys that come with Shift by a byte that by the standard is none of the end. */
-static bool rxvt_shift(const struct keys_reader *r, unsigned char b)
+static bool rxvt_shift(const struct keys_reader *reader, unsigned char b)
 {
-	if (b != '$' || r->n < 4 || r->n > 5)
+	if (b != '$' || reader->n < 4 || reader->n > 5)
 		return false;
-	for (size_t i = 2; i + 1 < r->n; i++)
-		if (r->buf[i] < '0' || r->buf[i] > '9')
+	for (size_t i = 2; i + 1 < reader->n; i++)
+		if (reader->buf[i] < '0' || reader->buf[i] > '9')
 			return false;
 	return true;
 }
 
-static int take_csi(struct keys_reader *r, unsigned char b, struct key_event *ev)
+static int take_csi(struct keys_reader *reader, unsigned char b, struct key_event *event)
 {
 	if (b >= 0x80)
-		return broken(r);
+		return broken(reader);
 	if (b < 0x20 || b == 0x7f)
 		return VK_NONE;
-	keep(r, b);
+	keep(reader, b);
 	if (b < 0x40)
-		return rxvt_shift(r, b) ? whole(r, ev) : VK_NONE;
-	if (b == '[' && r->n == 3) {
-		r->state = KEYS_ONE;
+		return rxvt_shift(reader, b) ? whole(reader, event) : VK_NONE;
+	if (b == '[' && reader->n == 3) {
+		reader->state = KEYS_ONE;
 		return VK_NONE;
 	}
-	return raw_follows(r, b) ? VK_NONE : whole(r, ev);
+	return raw_follows(reader, b) ? VK_NONE : whole(reader, event);
 }
 
-static int take_ss3(struct keys_reader *r, unsigned char b, struct key_event *ev)
+static int take_ss3(struct keys_reader *reader, unsigned char b, struct key_event *event)
 {
-	keep(r, b);
-	return (b >= '0' && b <= '9') || b == ';' ? VK_NONE : whole(r, ev);
+	keep(reader, b);
+	return (b >= '0' && b <= '9') || b == ';' ? VK_NONE : whole(reader, event);
 }
 
 /* Letters and signs after Escape and signs: sets of characters are chosen so. */
-static int take_nf(struct keys_reader *r, unsigned char b, struct key_event *ev)
+static int take_nf(struct keys_reader *reader, unsigned char b, struct key_event *event)
 {
-	keep(r, b);
-	return b >= 0x20 && b < 0x30 ? VK_NONE : whole(r, ev);
+	keep(reader, b);
+	return b >= 0x20 && b < 0x30 ? VK_NONE : whole(reader, event);
 }
 
-static int take_one(struct keys_reader *r, unsigned char b, struct key_event *ev)
+static int take_one(struct keys_reader *reader, unsigned char b, struct key_event *event)
 {
-	keep(r, b);
-	return whole(r, ev);
+	keep(reader, b);
+	return whole(reader, event);
 }
 
-static int take_string(struct keys_reader *r, unsigned char b, struct key_event *ev)
+static int take_string(struct keys_reader *reader, unsigned char b, struct key_event *event)
 {
-	(void)ev;
-	if ((b == BEL && r->buf[1] == ']') || (b == C1_END && r->c1))
-		ground(r);
+	(void)event;
+	if ((b == BEL && reader->buf[1] == ']') || (b == C1_END && reader->c1))
+		ground(reader);
 	return VK_NONE;
 }
 
 /* Where coordinates come as UTF-8 two bytes are one of them. */
-static int take_raw(struct keys_reader *r, unsigned char b, struct key_event *ev)
+static int take_raw(struct keys_reader *reader, unsigned char b, struct key_event *event)
 {
-	bool second = r->raw_last >= 0xc2 && r->raw_last < 0xe0 && b >= 0x80 && b < 0xc0;
-	r->raw_last = second ? 0 : b;
-	keep(r, b);
+	bool second = reader->raw_last >= 0xc2 && reader->raw_last < 0xe0 && b >= 0x80 && b < 0xc0;
+	reader->raw_last = second ? 0 : b;
+	keep(reader, b);
 	if (!second)
-		r->raw_left--;
-	return r->raw_left ? VK_NONE : whole(r, ev);
+		reader->raw_left--;
+	return reader->raw_left ? VK_NONE : whole(reader, event);
 }
 
-static int take_named(struct keys_reader *r, unsigned char b, struct key_event *ev)
+static int take_named(struct keys_reader *reader, unsigned char b, struct key_event *event)
 {
 	bool more = false;
-	keep(r, b);
-	int key = keys_name_known(r->names, r->buf, r->n, &more);
+	keep(reader, b);
+	int key = keys_name_known(reader->names, reader->buf, reader->n, &more);
 	if (more)
 		return VK_NONE;
 	if (!key)
-		return broken(r);
-	ev->doubtful = r->told;
-	ground(r);
-	return r->pasting ? VK_NONE : key;
+		return broken(reader);
+	event->doubtful = reader->told;
+	ground(reader);
+	return reader->pasting ? VK_NONE : key;
 }
 
 /* A control of eight bits is Escape and a byte of seven. */
-static int take_c1(struct keys_reader *r, unsigned char c, struct key_event *ev)
+static int take_c1(struct keys_reader *reader, unsigned char c, struct key_event *event)
 {
-	begin(r);
-	r->c1 = true;
+	begin(reader);
+	reader->c1 = true;
 	enum keys_state to;
 	if (introduces((unsigned char)(c - 0x40), &to))
-		return take_escape(r, (unsigned char)(c - 0x40), ev);
-	ground(r);
+		return take_escape(reader, (unsigned char)(c - 0x40), event);
+	ground(reader);
 	return VK_NONE;
 }
 
-static int take_char(struct keys_reader *r, unsigned char b, struct key_event *ev)
+static int take_char(struct keys_reader *reader, unsigned char b, struct key_event *event)
 {
 	wchar_t wc = 0;
 	char c = (char)b;
-	bool inside = r->in_char, alt = r->alt;
-	size_t rc = mbrtowc(&wc, &c, 1, &r->mb);
+	bool inside = reader->in_char, alt = reader->alt;
+	size_t rc = mbrtowc(&wc, &c, 1, &reader->mb);
 	if (rc == (size_t)-2) {
 		if (!inside)
-			r->first_ms = r->last_ms;
-		r->in_char = true;
+			reader->first_ms = reader->last_ms;
+		reader->in_char = true;
 		return VK_NONE;
 	}
-	ground(r);
+	ground(reader);
 	if (rc != (size_t)-1)
-		return wc >= 0x80 && wc < 0xa0 ? take_c1(r, (unsigned char)wc, ev) : alt ? VK_NONE : (int)wc;
+		return wc >= 0x80 && wc < 0xa0 ? take_c1(reader, (unsigned char)wc, event)
+		       : alt                   ? VK_NONE
+					       : (int)wc;
 	if (!inside && b >= 0x80 && b < 0xa0)
-		return take_c1(r, b, ev);
-	doubt(r);
-	return inside ? take(r, b, ev) : VK_NONE;
+		return take_c1(reader, b, event);
+	doubt(reader);
+	return inside ? take(reader, b, event) : VK_NONE;
 }
 
-static int take_ground(struct keys_reader *r, unsigned char b, struct key_event *ev)
+static int take_ground(struct keys_reader *reader, unsigned char b, struct key_event *event)
 {
 	bool more = false;
 	char c = (char)b;
-	if (b < 0x20 && !r->pasting)
-		keys_name_known(r->names, &c, 1, &more);
+	if (b < 0x20 && !reader->pasting)
+		keys_name_known(reader->names, &c, 1, &more);
 	if (more) {
-		r->state = KEYS_NAMED;
-		r->told = false;
-		keep(r, b);
+		reader->state = KEYS_NAMED;
+		reader->told = false;
+		keep(reader, b);
 		return VK_NONE;
 	}
 	switch (b) {
@@ -309,12 +311,12 @@ static int take_ground(struct keys_reader *r, unsigned char b, struct key_event 
 	case '\b':
 		return VK_BACKSPACE;
 	default:
-		return b < 0x20 ? b : take_char(r, b, ev);
+		return b < 0x20 ? b : take_char(reader, b, event);
 	}
 }
 
 /* Escape begins anew wherever it comes, CAN and SUB end what there is. */
-static int take(struct keys_reader *r, unsigned char b, struct key_event *ev)
+static int take(struct keys_reader *reader, unsigned char b, struct key_event *event)
 {
 	static int (*const states[])(struct keys_reader *, unsigned char, struct key_event *) = {
 		[KEYS_GROUND] = take_ground,
@@ -327,60 +329,62 @@ static int take(struct keys_reader *r, unsigned char b, struct key_event *ev)
 		[KEYS_RAW] = take_raw,
 		[KEYS_NAMED] = take_named,
 	};
-	if (b < 0x20 && r->in_char)
-		broken(r);
+	if (b < 0x20 && reader->in_char)
+		broken(reader);
 	if (b == ESC) {
-		begin(r);
+		begin(reader);
 		return VK_NONE;
 	}
-	if ((b == CAN || b == SUB) && r->state != KEYS_GROUND)
-		return broken(r);
-	return states[r->state](r, b, ev);
+	if ((b == CAN || b == SUB) && reader->state != KEYS_GROUND)
+		return broken(reader);
+	return states[reader->state](reader, b, event);
 }
 
-bool keys_read_byte(struct keys_reader *r, unsigned char byte, int64_t now_ms, struct key_event *ev)
+bool keys_read_byte(struct keys_reader *reader, unsigned char byte, int64_t now_ms, struct key_event *event)
 {
-	bool fresh = r->state == KEYS_GROUND && !r->in_char;
-	r->gap_ms = now_ms - r->last_ms;
-	r->last_ms = now_ms;
+	bool fresh = reader->state == KEYS_GROUND && !reader->in_char;
+	reader->gap_ms = now_ms - reader->last_ms;
+	reader->last_ms = now_ms;
 	if (fresh) {
-		r->first_ms = now_ms;
-		r->pause_ms = r->gap_ms;
+		reader->first_ms = now_ms;
+		reader->pause_ms = reader->gap_ms;
 	}
-	*ev = (struct key_event){0};
-	ev->key = take(r, byte, ev);
-	ev->pasted = r->pasting;
-	ev->doubtful = ev->doubtful || now_ms < r->doubt_until_ms;
-	ev->at_ms = r->first_ms;
-	ev->pause_ms = r->pause_ms;
-	return ev->key != VK_NONE;
+	*event = (struct key_event){0};
+	event->key = take(reader, byte, event);
+	event->pasted = reader->pasting;
+	event->doubtful = event->doubtful || now_ms < reader->doubt_until_ms;
+	event->at_ms = reader->first_ms;
+	event->pause_ms = reader->pause_ms;
+	return event->key != VK_NONE;
 }
 
-int64_t keys_read_due(const struct keys_reader *r)
+int64_t keys_read_due(const struct keys_reader *reader)
 {
-	if (r->state == KEYS_ESCAPE && !r->told)
-		return r->last_ms + KEYS_ESC_MS;
-	if (r->state != KEYS_GROUND)
-		return r->last_ms + (r->told || r->ends_string ? KEYS_SURE_MS : KEYS_SEQUENCE_MS);
-	return r->in_char || r->pasting ? r->last_ms + KEYS_SEQUENCE_MS : -1;
+	if (reader->state == KEYS_ESCAPE && !reader->told)
+		return reader->last_ms + KEYS_ESC_MS;
+	if (reader->state != KEYS_GROUND)
+		return reader->last_ms +
+		       (reader->told || reader->ends_string ? KEYS_SURE_MS : KEYS_SEQUENCE_MS);
+	return reader->in_char || reader->pasting ? reader->last_ms + KEYS_SEQUENCE_MS : -1;
 }
 
-bool keys_read_idle(struct keys_reader *r, int64_t now_ms, struct key_event *ev)
+bool keys_read_idle(struct keys_reader *reader, int64_t now_ms, struct key_event *event)
 {
-	int64_t due = keys_read_due(r);
+	int64_t due = keys_read_due(reader);
 	if (due < 0 || now_ms < due)
 		return false;
-	if (r->state == KEYS_ESCAPE && !r->told) {
-		r->told = true;
-		doubt(r);
-		*ev = (struct key_event){.key = VK_ESC, .at_ms = r->first_ms, .pause_ms = r->pause_ms};
-		return !r->ends_string && !r->pasting;
+	if (reader->state == KEYS_ESCAPE && !reader->told) {
+		reader->told = true;
+		doubt(reader);
+		*event = (struct key_event){
+			.key = VK_ESC, .at_ms = reader->first_ms, .pause_ms = reader->pause_ms};
+		return !reader->ends_string && !reader->pasting;
 	}
-	bool in_sequence = r->state != KEYS_GROUND && r->state != KEYS_ESCAPE;
-	r->gave_up = r->gave_up || (in_sequence && r->told);
-	r->pasting = false;
-	ground(r);
+	bool in_sequence = reader->state != KEYS_GROUND && reader->state != KEYS_ESCAPE;
+	reader->gave_up = reader->gave_up || (in_sequence && reader->told);
+	reader->pasting = false;
+	ground(reader);
 	if (in_sequence)
-		r->doubt_until_ms = now_ms + KEYS_SURE_MS;
+		reader->doubt_until_ms = now_ms + KEYS_SURE_MS;
 	return false;
 }

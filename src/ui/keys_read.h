@@ -73,14 +73,14 @@ struct keys_reader {
 };
 
 /* names: what terminfo knows, kept by the caller; may be empty. Characters are those of the locale. */
-void keys_read_init(struct keys_reader *r, const struct key_names *names, bool mouse);
-/* A byte that came at now_ms; true: that made *ev. */
-bool keys_read_byte(struct keys_reader *r, unsigned char byte, int64_t now_ms, struct key_event *ev);
+void keys_read_init(struct keys_reader *reader, const struct key_names *names, bool mouse);
+/* A byte that came at now_ms; true: that made *event. */
+bool keys_read_byte(struct keys_reader *reader, unsigned char byte, int64_t now_ms, struct key_event *event);
 /* Nothing has come up to now_ms: Escape alone becomes the key, what stands still is given up. true: that made
- * *ev. */
-bool keys_read_idle(struct keys_reader *r, int64_t now_ms, struct key_event *ev);
+ * *event. */
+bool keys_read_idle(struct keys_reader *reader, int64_t now_ms, struct key_event *event);
 /* When keys_read_idle() has something to do; -1: never. */
-int64_t keys_read_due(const struct keys_reader *r);
+int64_t keys_read_due(const struct keys_reader *reader);
 
 /* keys_name.c: what a whole sequence, or the code of a coded key, stands for; VK_NONE: nothing here. */
 int keys_name_csi(const char *body, size_t n); /* between ESC [ and its end, both included from after [ */

@@ -10,276 +10,279 @@
 
 enum { FEW = 8 }; /* so many changes by one key need no question */
 
-void view_send_kind(struct view *v, enum command_kind kind, bool on)
+void view_send_kind(struct view *view, enum command_kind kind, bool on)
 {
-	view_send(v, &(struct command){.kind = kind, .on = on});
+	view_send(view, &(struct command){.kind = kind, .on = on});
 }
 
 /* While a filter limits the view, say that it does not limit the action. */
-static const char *filter_note(const struct view *v)
+static const char *filter_note(const struct view *view)
 {
-	return v->has_filter ? " The filter limits only the view: this is about all VMs." : "";
+	return view->has_filter ? " The filter limits only the view: this is about all VMs." : "";
 }
 
-static void key_rebalance(struct view *v, const struct snapshot *s)
+static void key_rebalance(struct view *view, const struct snapshot *snap)
 {
-	struct command c = {.kind = CMD_REBALANCE};
-	int n = v->paused ? -1 : s->n_rebalance_pins, most = n < 0 ? (int)s->sample.n_vcpus : n;
-	if (!v->yes && most <= FEW) {
-		c.number = FEW; /* should more be needed by then, the engine asks back */
-		view_send(v, &c);
-	} else if (v->yes)
-		view_send(v, &c);
+	struct command cmd = {.kind = CMD_REBALANCE};
+	int n = view->paused ? -1 : snap->n_rebalance_pins, most = n < 0 ? (int)snap->sample.n_vcpus : n;
+	if (!view->yes && most <= FEW) {
+		cmd.number = FEW; /* should more be needed by then, the engine asks back */
+		view_send(view, &cmd);
+	} else if (view->yes)
+		view_send(view, &cmd);
 	else if (n < 0)
-		ask_question(v, &c, "Rebalance now: up to %d vCPU%s may move (%s).%s", most,
+		ask_question(view, &cmd, "Rebalance now: up to %d vCPU%s may move (%s).%s", most,
 			text_s((size_t)most),
-			v->paused ? "the screen is paused" : "the number is not known yet", filter_note(v));
+			view->paused ? "the screen is paused" : "the number is not known yet",
+			filter_note(view));
 	else
-		ask_question(
-			v, &c, "Rebalance now: %d vCPU%s will move.%s", n, text_s((size_t)n), filter_note(v));
+		ask_question(view, &cmd, "Rebalance now: %d vCPU%s will move.%s", n, text_s((size_t)n),
+			filter_note(view));
 }
 
 /* One key must not steer many guests: with more than a few it asks, and when it does not know how many. */
-static void key_cycle(struct view *v, const struct snapshot *s)
+static void key_cycle(struct view *view, const struct snapshot *snap)
 {
-	struct command c = {.kind = CMD_MEMORY_CYCLE, .on = true};
-	int n = v->paused ? -1 : s->n_memory_changes, most = n < 0 ? s->n_eligible_memory : n;
-	if (v->yes || most <= FEW)
-		view_send(v, &c);
+	struct command cmd = {.kind = CMD_MEMORY_CYCLE, .on = true};
+	int n = view->paused ? -1 : snap->n_memory_changes, most = n < 0 ? snap->n_eligible_memory : n;
+	if (view->yes || most <= FEW)
+		view_send(view, &cmd);
 	else
-		ask_question(v, &c, "Memory cycle now: %s%d balloon%s will change.%s", n < 0 ? "up to " : "",
-			most, text_s((size_t)most), filter_note(v));
+		ask_question(view, &cmd, "Memory cycle now: %s%d balloon%s will change.%s",
+			n < 0 ? "up to " : "", most, text_s((size_t)most), filter_note(view));
 }
 
-static void key_undo(struct view *v, const struct snapshot *s)
+static void key_undo(struct view *view, const struct snapshot *snap)
 {
-	struct command c = {.kind = CMD_UNDO, .on = true};
-	if (v->yes || (s->n_undo <= FEW && !v->paused))
-		view_send(v, &c);
+	struct command cmd = {.kind = CMD_UNDO, .on = true};
+	if (view->yes || (snap->n_undo <= FEW && !view->paused))
+		view_send(view, &cmd);
 	else
-		ask_question(v, &c,
+		ask_question(view, &cmd,
 			"Undo the last round: %d change%s put back, their VMs are held until released.%s",
-			s->n_undo, s->n_undo == 1 ? " is" : "s are", filter_note(v));
+			snap->n_undo, snap->n_undo == 1 ? " is" : "s are", filter_note(view));
 }
 
-static void key_auto(struct view *v, const struct snapshot *s, bool memory)
+static void key_auto(struct view *view, const struct snapshot *snap, bool memory)
 {
-	bool on = memory ? s->auto_memory || s->waits_memory : s->auto_cpu || s->waits_cpu;
-	bool asked = memory ? v->asked_memory : v->asked_cpu;
-	int n = memory ? s->n_eligible_memory : s->n_eligible_cpu, all = (int)s->sample.n_vms;
-	struct command c = {.kind = memory ? CMD_AUTO_MEMORY : CMD_AUTO_CPU, .on = !on};
-	if (on || asked || v->yes)
-		view_send(v, &c);
+	bool on = memory ? snap->auto_memory || snap->waits_memory : snap->auto_cpu || snap->waits_cpu;
+	bool asked = memory ? view->asked_memory : view->asked_cpu;
+	int n = memory ? snap->n_eligible_memory : snap->n_eligible_cpu, all = (int)snap->sample.n_vms;
+	struct command cmd = {.kind = memory ? CMD_AUTO_MEMORY : CMD_AUTO_CPU, .on = !on};
+	if (on || asked || view->yes)
+		view_send(view, &cmd);
 	else
-		ask_question(v, &c, "AUTO %s: %d guest%s eligible, %d not.%s%s", memory ? "memory" : "CPU", n,
-			text_s(n), all > n ? all - n : 0,
-			memory ? " Guest statistics are turned on where they are off." : "", filter_note(v));
+		ask_question(view, &cmd, "AUTO %s: %d guest%s eligible, %d not.%s%s",
+			memory ? "memory" : "CPU", n, text_s(n), all > n ? all - n : 0,
+			memory ? " Guest statistics are turned on where they are off." : "",
+			filter_note(view));
 }
 
-static void key_restore(struct view *v, const struct snapshot *s)
+static void key_restore(struct view *view, const struct snapshot *snap)
 {
-	if (!s->n_changed && !v->paused) {
-		view_say(v, "everything is as it was found");
+	if (!snap->n_changed && !view->paused) {
+		view_say(view, "everything is as it was found");
 		return;
 	}
-	ask_question(v, &(struct command){.kind = CMD_RESTORE},
+	ask_question(view, &(struct command){.kind = CMD_RESTORE},
 		"Put everything back as found: %d change%s. The VMs it touches are held until released.",
-		s->n_changed, text_s(s->n_changed));
+		snap->n_changed, text_s(snap->n_changed));
 }
 
-static void key_stats(struct view *v, const struct snapshot *s)
+static void key_stats(struct view *view, const struct snapshot *snap)
 {
 	int off = 0;
-	for (size_t i = 0; i < s->sample.n_vms; i++) {
-		struct vi64 p = s->sample.vms[i].mem.period_s;
-		off += s->sample.vms[i].state == VM_RUNNING && s->sample.vms[i].mem.balloon_device &&
+	for (size_t i = 0; i < snap->sample.n_vms; i++) {
+		struct vi64 p = snap->sample.vms[i].mem.period_s;
+		off += snap->sample.vms[i].state == VM_RUNNING && snap->sample.vms[i].mem.balloon_device &&
 		       !(vi64_has(p) && p.v > 0);
 	}
-	struct command c = {.kind = CMD_STATS_PERIOD, .on = off > 0};
+	struct command cmd = {.kind = CMD_STATS_PERIOD, .on = off > 0};
 	if (off > 0)
-		ask_question(v, &c,
+		ask_question(view, &cmd,
 			"Turn on guest memory statistics for %d guest%s? This changes their live definition and is put back on exit.",
 			off, text_s(off));
 	else
-		ask_question(v, &c, "Put the guest memory statistics back as they were found?");
+		ask_question(view, &cmd, "Put the guest memory statistics back as they were found?");
 }
 
-static void key_balloon(struct view *v, const struct snapshot *s)
+static void key_balloon(struct view *view, const struct snapshot *snap)
 {
 	size_t vm;
-	if (v->n_marks || rows_selected(v, s, &vm))
-		ask_line(v, PROMPT_BALLOON, "");
+	if (view->n_marks || rows_selected(view, snap, &vm))
+		ask_line(view, PROMPT_BALLOON, "");
 	else
-		view_say(v, "no VM is selected");
+		view_say(view, "no VM is selected");
 }
 
-static bool vm_held(const struct snapshot *s, size_t vm, enum command_kind kind)
+static bool vm_held(const struct snapshot *snap, size_t vm, enum command_kind kind)
 {
 	if (kind == CMD_STAY_ON_NODE)
-		return s->vm_status[vm].stay_on_node;
+		return snap->vm_status[vm].stay_on_node;
 	if (kind == CMD_EXCLUDE)
-		return s->vm_status[vm].cpu == REASON_EXCLUDED;
-	return column_held(s, vm) || s->vm_status[vm].mem.why.code == REASON_FOREIGN_BALLOON;
+		return snap->vm_status[vm].cpu == REASON_EXCLUDED;
+	return column_held(snap, vm) || snap->vm_status[vm].mem.why.code == REASON_FOREIGN_BALLOON;
 }
 
-bool steer_each(struct view *v, const struct snapshot *s, struct command *c)
+bool steer_each(struct view *view, const struct snapshot *snap, struct command *cmd)
 {
 	size_t vm;
-	for (size_t i = 0; i < v->n_marks; i++) {
-		memcpy(c->uuid, v->marks[i], UUID_BYTES);
-		view_send(v, c);
+	for (size_t i = 0; i < view->n_marks; i++) {
+		memcpy(cmd->uuid, view->marks[i], UUID_BYTES);
+		view_send(view, cmd);
 	}
-	if (v->n_marks)
+	if (view->n_marks)
 		return true;
-	if (!rows_selected(v, s, &vm)) {
-		view_say(v, "no VM is selected");
+	if (!rows_selected(view, snap, &vm)) {
+		view_say(view, "no VM is selected");
 		return false;
 	}
-	memcpy(c->uuid, v->sel, UUID_BYTES);
-	view_send(v, c);
+	memcpy(cmd->uuid, view->sel, UUID_BYTES);
+	view_send(view, cmd);
 	return true;
 }
 
 /* All of them have it: then the key takes it away. */
-static bool all_held(const struct view *v, const struct snapshot *s, enum command_kind kind)
+static bool all_held(const struct view *view, const struct snapshot *snap, enum command_kind kind)
 {
 	size_t vm;
-	for (size_t i = 0; i < v->n_marks; i++) {
-		const struct vm_sample *m = sample_vm_by_uuid(&s->sample, v->marks[i]);
-		if (m && !vm_held(s, (size_t)(m - s->sample.vms), kind))
+	for (size_t i = 0; i < view->n_marks; i++) {
+		const struct vm_sample *m = sample_vm_by_uuid(&snap->sample, view->marks[i]);
+		if (m && !vm_held(snap, (size_t)(m - snap->sample.vms), kind))
 			return false;
 	}
-	return v->n_marks || (rows_selected(v, s, &vm) && vm_held(s, vm, kind));
+	return view->n_marks || (rows_selected(view, snap, &vm) && vm_held(snap, vm, kind));
 }
 
-static void key_each(struct view *v, const struct snapshot *s, enum command_kind kind)
+static void key_each(struct view *view, const struct snapshot *snap, enum command_kind kind)
 {
-	struct command c = {.kind = kind, .on = !all_held(v, s, kind)};
-	steer_each(v, s, &c);
+	struct command cmd = {.kind = kind, .on = !all_held(view, snap, kind)};
+	steer_each(view, snap, &cmd);
 }
 
 /* Which VMs are held is looked up when it is done, not when it was asked. */
-void steer_release_all(struct view *v, const struct snapshot *s)
+void steer_release_all(struct view *view, const struct snapshot *snap)
 {
-	struct command c = {.kind = CMD_HOLD};
-	for (size_t i = 0; i < s->sample.n_vms; i++)
-		if (vm_held(s, i, CMD_HOLD)) {
-			memcpy(c.uuid, s->sample.vms[i].uuid, UUID_BYTES);
-			view_send(v, &c);
+	struct command cmd = {.kind = CMD_HOLD};
+	for (size_t i = 0; i < snap->sample.n_vms; i++)
+		if (vm_held(snap, i, CMD_HOLD)) {
+			memcpy(cmd.uuid, snap->sample.vms[i].uuid, UUID_BYTES);
+			view_send(view, &cmd);
 		}
 }
 
-static void key_release_all(struct view *v, const struct snapshot *s)
+static void key_release_all(struct view *view, const struct snapshot *snap)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < s->sample.n_vms; i++)
-		n += vm_held(s, i, CMD_HOLD);
+	for (size_t i = 0; i < snap->sample.n_vms; i++)
+		n += vm_held(snap, i, CMD_HOLD);
 	if (!n)
-		view_say(v, "no VM is held");
-	else if (v->yes)
-		steer_release_all(v, s);
+		view_say(view, "no VM is held");
+	else if (view->yes)
+		steer_release_all(view, snap);
 	else
-		ask_question(v, &(struct command){.kind = CMD_HOLD},
+		ask_question(view, &(struct command){.kind = CMD_HOLD},
 			"Release %zu held VM%s? AUTO may steer %s again.%s", n, text_s(n),
-			n == 1 ? "it" : "them", filter_note(v));
+			n == 1 ? "it" : "them", filter_note(view));
 }
 
-static void key_edit(struct view *v, const struct snapshot *s)
+static void key_edit(struct view *view, const struct snapshot *snap)
 {
 	size_t vm;
-	const struct vcpu_sample *c = edit_vcpu(v, s, &vm);
-	if (!c || !v->units.n) {
-		view_say(v, "no vCPU is selected");
+	const struct vcpu_sample *vcpu = edit_vcpu(view, snap, &vm);
+	if (!vcpu || !view->units.n) {
+		view_say(view, "no vCPU is selected");
 		return;
 	}
-	v->editor.on = true;
-	v->map.vcpu = c->id;
-	if (v->map.cpu < 0)
-		v->map.cpu = vi64_has(c->pcpu) ? (int)c->pcpu.v : v->units.list[0].first;
-	v->editor.from = v->id;
-	if (!(v->sight & 1U << FOCUS_MAP) || v->map.rows < 8)
-		v->id = VIEW_PCPUS;
-	view_say(v, "pin editor: arrows choose, Space toggles, Enter types a CPU list; y applies, Esc drops");
+	view->editor.on = true;
+	view->map.vcpu = vcpu->id;
+	if (view->map.cpu < 0)
+		view->map.cpu = vi64_has(vcpu->pcpu) ? (int)vcpu->pcpu.v : view->units.list[0].first;
+	view->editor.from = view->id;
+	if (!(view->sight & 1U << FOCUS_MAP) || view->map.rows < 8)
+		view->id = VIEW_PCPUS;
+	view_say(view,
+		"pin editor: arrows choose, Space toggles, Enter types a CPU list; y applies, Esc drops");
 }
 
-bool steer_key(struct view *v, const struct snapshot *s, enum key_action a)
+bool steer_key(struct view *view, const struct snapshot *snap, enum key_action action)
 {
-	switch (a) {
+	switch (action) {
 	case KEY_REBALANCE:
-		key_rebalance(v, s);
+		key_rebalance(view, snap);
 		return true;
 	case KEY_AUTO_CPU:
-		key_auto(v, s, false);
+		key_auto(view, snap, false);
 		return true;
 	case KEY_AUTO_MEMORY:
-		key_auto(v, s, true);
+		key_auto(view, snap, true);
 		return true;
 	case KEY_MEMORY_CYCLE:
-		key_cycle(v, s);
+		key_cycle(view, snap);
 		return true;
 	case KEY_PREVIEW:
-		if (!s->preview)
-			view_send_kind(v, CMD_PREVIEW, true);
-		else if (v->id == VIEW_PLAN)
-			v->id = v->plan.from;
+		if (!snap->preview)
+			view_send_kind(view, CMD_PREVIEW, true);
+		else if (view->id == VIEW_PLAN)
+			view->id = view->plan.from;
 		else
-			plan_show(v);
+			plan_show(view);
 		return true;
 	case KEY_LEAVE_OUT:
-		plan_leave_out(v, s);
+		plan_leave_out(view, snap);
 		return true;
 	case KEY_UNDO:
-		key_undo(v, s);
+		key_undo(view, snap);
 		return true;
 	case KEY_RESTORE:
-		key_restore(v, s);
+		key_restore(view, snap);
 		return true;
 	case KEY_BALLOON:
-		key_balloon(v, s);
+		key_balloon(view, snap);
 		return true;
 	case KEY_HOLD:
-		key_each(v, s, CMD_HOLD);
+		key_each(view, snap, CMD_HOLD);
 		return true;
 	case KEY_RELEASE_ALL:
-		key_release_all(v, s);
+		key_release_all(view, snap);
 		return true;
 	case KEY_EXCLUDE:
-		key_each(v, s, CMD_EXCLUDE);
+		key_each(view, snap, CMD_EXCLUDE);
 		return true;
 	case KEY_STAY:
-		key_each(v, s, CMD_STAY_ON_NODE);
+		key_each(view, snap, CMD_STAY_ON_NODE);
 		return true;
 	case KEY_STATS:
-		key_stats(v, s);
+		key_stats(view, snap);
 		return true;
 	default:
 		return false;
 	}
 }
 
-bool edit_key(struct view *v, const struct snapshot *s, enum key_action a)
+bool edit_key(struct view *view, const struct snapshot *snap, enum key_action action)
 {
-	switch (a) {
+	switch (action) {
 	case KEY_EDIT:
-		key_edit(v, s);
+		key_edit(view, snap);
 		return true;
 	case KEY_TOGGLE:
-		edit_toggle(v, s);
+		edit_toggle(view, snap);
 		return true;
 	case KEY_LIST:
-		ask_line(v, PROMPT_CPUS, "");
+		ask_line(view, PROMPT_CPUS, "");
 		return true;
 	case KEY_APPLY:
-		if (v->editor.on)
-			edit_apply(v);
+		if (view->editor.on)
+			edit_apply(view);
 		else
-			view_send_kind(v, CMD_PREVIEW_APPLY, true);
+			view_send_kind(view, CMD_PREVIEW_APPLY, true);
 		return true;
 	case KEY_DROP:
-		if (v->editor.on)
-			edit_drop(v);
+		if (view->editor.on)
+			edit_drop(view);
 		else
-			view_send_kind(v, CMD_PREVIEW_DROP, true);
+			view_send_kind(view, CMD_PREVIEW_DROP, true);
 		return true;
 	default:
 		return false;

@@ -22,11 +22,11 @@ struct parts {
 
 static struct parts parts_of(const char *line)
 {
-	struct parts p = {.word = line + strspn(line, " ")};
-	p.n_word = strcspn(p.word, " ");
-	p.arg = p.word + p.n_word;
-	p.arg += strspn(p.arg, " ");
-	return p;
+	struct parts parts = {.word = line + strspn(line, " ")};
+	parts.n_word = strcspn(parts.word, " ");
+	parts.arg = parts.word + parts.n_word;
+	parts.arg += strspn(parts.arg, " ");
+	return parts;
 }
 
 /* The value that is being typed: of a list only its last part. */
@@ -37,9 +37,9 @@ static const char *last_part(const char *arg)
 }
 
 /* The i-th host of [fleet]: its name, or its URI where it has none. */
-static const char *host_name(const struct view *v, size_t i, char buf[FLEET_NAME])
+static const char *host_name(const struct view *view, size_t i, char buf[FLEET_NAME])
 {
-	const char *p = v->hosts ? v->hosts : "";
+	const char *p = view->hosts ? view->hosts : "";
 	for (; *p && i; i--) {
 		p += strcspn(p, "\n");
 		p += *p == '\n';
@@ -49,31 +49,34 @@ static const char *host_name(const struct view *v, size_t i, char buf[FLEET_NAME
 }
 
 /* The i-th word that could be meant now, NULL: no more. */
-static const char *candidate(const struct view *v, const struct parts *p, size_t i, char buf[FLEET_NAME])
+static const char *candidate(
+	const struct view *view, const struct parts *parts, size_t i, char buf[FLEET_NAME])
 {
-	const struct line_row *r = *p->arg || p->word[p->n_word] ? line_find(p->word, p->n_word) : NULL;
-	if (!*p->arg && !p->word[p->n_word])
+	const struct line_row *row =
+		*parts->arg || parts->word[parts->n_word] ? line_find(parts->word, parts->n_word) : NULL;
+	if (!*parts->arg && !parts->word[parts->n_word])
 		return i < line_count() ? line_at(i)->word : NULL;
-	if (r && r->action == LINE_HOST)
-		return host_name(v, i, buf);
-	if (r && r->action == LINE_LAYOUT)
-		return i < v->n_layouts ? v->layouts[i].name : i == v->n_layouts ? "save" : NULL;
-	return r ? line_value(r, i) : NULL;
+	if (row && row->action == LINE_HOST)
+		return host_name(view, i, buf);
+	if (row && row->action == LINE_LAYOUT)
+		return i < view->n_layouts ? view->layouts[i].name : i == view->n_layouts ? "save" : NULL;
+	return row ? line_value(row, i) : NULL;
 }
 
 /* What is typed of it; the rest of the word follows. */
-static const char *typed_part(const struct parts *p)
+static const char *typed_part(const struct parts *parts)
 {
-	return *p->arg || p->word[p->n_word] ? last_part(p->arg) : p->word;
+	return *parts->arg || parts->word[parts->n_word] ? last_part(parts->arg) : parts->word;
 }
 
 /* Candidates that begin as typed: how many, the first of them, and how many bytes they have in common. */
-static size_t matching(const struct view *v, const struct parts *p, char first[FLEET_NAME], size_t *common)
+static size_t matching(
+	const struct view *view, const struct parts *parts, char first[FLEET_NAME], size_t *common)
 {
-	const char *typed = typed_part(p), *c;
+	const char *typed = typed_part(parts), *c;
 	char buf[FLEET_NAME];
 	size_t n = 0;
-	for (size_t i = 0; (c = candidate(v, p, i, buf)); i++) {
+	for (size_t i = 0; (c = candidate(view, parts, i, buf)); i++) {
 		if (strncmp(c, typed, strlen(typed)) != 0)
 			continue;
 		if (!n++) {
@@ -86,206 +89,209 @@ static size_t matching(const struct view *v, const struct parts *p, char first[F
 	return n;
 }
 
-void line_complete(struct view *v)
+void line_complete(struct view *view)
 {
-	struct parts p = parts_of(v->line.text);
+	struct parts parts = parts_of(view->line.text);
 	char first[FLEET_NAME];
-	size_t common = 0, n = matching(v, &p, first, &common), typed = strlen(typed_part(&p));
-	bool at_word = !*p.arg && !p.word[p.n_word];
-	v->line.filled = false;
-	if (!n || v->line.len + common - typed + 1 >= sizeof v->line.text)
+	size_t common = 0, n = matching(view, &parts, first, &common), typed = strlen(typed_part(&parts));
+	bool at_word = !*parts.arg && !parts.word[parts.n_word];
+	view->line.filled = false;
+	if (!n || view->line.len + common - typed + 1 >= sizeof view->line.text)
 		return;
-	memcpy(v->line.text + v->line.len, first + typed, common - typed);
-	v->line.len += common - typed;
+	memcpy(view->line.text + view->line.len, first + typed, common - typed);
+	view->line.len += common - typed;
 	if (n == 1 && at_word)
-		v->line.text[v->line.len++] = ' ';
-	v->line.text[v->line.len] = '\0';
+		view->line.text[view->line.len++] = ' ';
+	view->line.text[view->line.len] = '\0';
 }
 
 /* Over the line: what could stand where one types, or what the word does. */
-void line_hint(const struct view *v, char *buf, size_t len)
+void line_hint(const struct view *view, char *buf, size_t len)
 {
-	struct parts p = parts_of(v->line.text);
-	const struct line_row *r = line_find(p.word, p.n_word);
-	bool at_word = !*p.arg && !p.word[p.n_word];
-	const char *typed = typed_part(&p), *c;
+	struct parts parts = parts_of(view->line.text);
+	const struct line_row *row = line_find(parts.word, parts.n_word);
+	bool at_word = !*parts.arg && !parts.word[parts.n_word];
+	const char *typed = typed_part(&parts), *c;
 	char name[FLEET_NAME];
 	size_t n = 0;
-	bool whole = r && (!at_word || strlen(r->word) == p.n_word);
+	bool whole = row && (!at_word || strlen(row->word) == parts.n_word);
 	buf[0] = '\0';
-	for (size_t i = 0; !(whole && at_word) && (c = candidate(v, &p, i, name)); i++)
+	for (size_t i = 0; !(whole && at_word) && (c = candidate(view, &parts, i, name)); i++)
 		if (strncmp(c, typed, strlen(typed)) == 0 && n + strlen(c) + 8 < len)
 			n += (size_t)snprintf(buf + n, len - n, "%s%s", n ? " " : "", c);
 	if (whole)
-		snprintf(buf + n, len - n, "%s%s %s: %s", n ? " · " : "", r->word, line_arg(r), line_help(r));
+		snprintf(buf + n, len - n, "%s%s %s: %s", n ? " · " : "", row->word, line_arg(row),
+			line_help(row));
 	else if (!n)
 		snprintf(buf, len, "no such command; Esc closes");
 }
 
-static bool is_past(struct view *v, const struct snapshot *s)
+static bool is_past(struct view *view, const struct snapshot *snap)
 {
-	if (s->moment == MOMENT_NOW)
+	if (snap->moment == MOMENT_NOW)
 		return false;
-	view_say(v, "what is shown is %s: nothing can be asked of it",
-		s->moment == MOMENT_KEPT ? "past" : "a recording");
+	view_say(view, "what is shown is %s: nothing can be asked of it",
+		snap->moment == MOMENT_KEPT ? "past" : "a recording");
 	return true;
 }
 
 /* Another program on this terminal, for the loop. */
-static void run_aside(struct view *v, const char *what, const char *arg)
+static void run_aside(struct view *view, const char *what, const char *arg)
 {
-	struct command c = {.kind = CMD_ASIDE};
-	snprintf(c.text, sizeof c.text, "%s %.*s", what, (int)sizeof c.text - 8, arg);
-	view_send(v, &c);
+	struct command cmd = {.kind = CMD_ASIDE};
+	snprintf(cmd.text, sizeof cmd.text, "%s %.*s", what, (int)sizeof cmd.text - 8, arg);
+	view_send(view, &cmd);
 }
 
-static void do_host(struct view *v, const struct snapshot *s, const char *arg)
+static void do_host(struct view *view, const struct snapshot *snap, const char *arg)
 {
-	(void)s;
+	(void)snap;
 	if (*arg)
-		run_aside(v, "host", arg);
+		run_aside(view, "host", arg);
 	else
-		view_say(v, "host wants a name of [fleet] in the configuration, or a URI");
+		view_say(view, "host wants a name of [fleet] in the configuration, or a URI");
 }
 
-static void do_record(struct view *v, const struct snapshot *s, const char *arg)
+static void do_record(struct view *view, const struct snapshot *snap, const char *arg)
 {
-	struct command c = {.kind = CMD_RECORD, .on = *arg != '\0'};
-	snprintf(c.text, sizeof c.text, "%.*s", (int)sizeof c.text - 1, arg);
-	if (is_past(v, s))
+	struct command cmd = {.kind = CMD_RECORD, .on = *arg != '\0'};
+	snprintf(cmd.text, sizeof cmd.text, "%.*s", (int)sizeof cmd.text - 1, arg);
+	if (is_past(view, snap))
 		return;
-	if (c.on || s->backend.recording[0])
-		view_send(v, &c);
+	if (cmd.on || snap->backend.recording[0])
+		view_send(view, &cmd);
 	else
-		view_say(v, "nothing is being recorded; record FILE begins");
+		view_say(view, "nothing is being recorded; record FILE begins");
 }
 
-static void do_mark(struct view *v, const struct snapshot *s, const char *arg)
+static void do_mark(struct view *view, const struct snapshot *snap, const char *arg)
 {
-	struct command c = {.kind = CMD_MARK};
-	snprintf(c.text, sizeof c.text, "%.*s", (int)sizeof c.text - 1, arg);
-	if (is_past(v, s))
+	struct command cmd = {.kind = CMD_MARK};
+	snprintf(cmd.text, sizeof cmd.text, "%.*s", (int)sizeof cmd.text - 1, arg);
+	if (is_past(view, snap))
 		return;
 	if (*arg)
-		view_send(v, &c);
+		view_send(view, &cmd);
 	else
-		view_say(v, "mark wants a text");
+		view_say(view, "mark wants a text");
 }
 
-void line_layout(struct view *v, const char *name)
+void line_layout(struct view *view, const char *name)
 {
-	const struct named_layout *l = layout_find(v->layouts, v->n_layouts, name);
+	const struct named_layout *layout = layout_find(view->layouts, view->n_layouts, name);
 	struct config *now = calloc(1, sizeof *now);
-	struct err e = ERR_INIT;
+	struct err err = ERR_INIT;
 	if (now)
-		view_setup(v, now);
-	if (!l)
-		view_say(v, "there is no layout %.40s; \"layout save %.40s\" makes one", name, name);
-	else if (now && layout_apply(now, l->text, &e) < 0)
-		view_say(v, "layout %s: %.150s", name, e.msg);
+		view_setup(view, now);
+	if (!layout)
+		view_say(view, "there is no layout %.40s; \"layout save %.40s\" makes one", name, name);
+	else if (now && layout_apply(now, layout->text, &err) < 0)
+		view_say(view, "layout %s: %.150s", name, err.msg);
 	else if (now)
-		view_take(v, now, NULL);
+		view_take(view, now, NULL);
 	free(now);
 }
 
 /* Into the file, and at hand at once. */
-static void save_layout(struct view *v, const char *name)
+static void save_layout(struct view *view, const char *name)
 {
 	struct config *now = calloc(1, sizeof *now);
-	struct command c = {.kind = CMD_SAVE};
+	struct command cmd = {.kind = CMD_SAVE};
 	char text[LAYOUT_TEXT];
 	size_t at = 0;
-	while (at < v->n_layouts && strcmp(v->layouts[at].name, name) != 0)
+	while (at < view->n_layouts && strcmp(view->layouts[at].name, name) != 0)
 		at++;
 	if (now)
-		view_setup(v, now);
+		view_setup(view, now);
 	if (!layout_name_ok(name))
-		view_say(v, "a layout has a name of at most 31 letters, digits and . _ -");
+		view_say(view, "a layout has a name of at most 31 letters, digits and . _ -");
 	else if (at == CFG_LAYOUTS)
-		view_say(v, "there are %d layouts, no more are kept", CFG_LAYOUTS);
+		view_say(view, "there are %d layouts, no more are kept", CFG_LAYOUTS);
 	else if (now && !layout_format(now, text))
-		view_say(v, "too many columns for a line of the config file");
+		view_say(view, "too many columns for a line of the config file");
 	else if (now) {
-		v->n_layouts += at == v->n_layouts;
-		snprintf(v->layouts[at].name, LAYOUT_NAME, "%s", name);
-		snprintf(v->layouts[at].text, LAYOUT_TEXT, "%s", text);
-		snprintf(c.text, sizeof c.text, "%s", name);
-		view_send(v, &c);
+		view->n_layouts += at == view->n_layouts;
+		snprintf(view->layouts[at].name, LAYOUT_NAME, "%s", name);
+		snprintf(view->layouts[at].text, LAYOUT_TEXT, "%s", text);
+		snprintf(cmd.text, sizeof cmd.text, "%s", name);
+		view_send(view, &cmd);
 	}
 	free(now);
 }
 
-static void do_layout(struct view *v, const struct snapshot *s, const char *arg)
+static void do_layout(struct view *view, const struct snapshot *snap, const char *arg)
 {
-	(void)s;
+	(void)snap;
 	if (!strncmp(arg, "save", 4) && (!arg[4] || arg[4] == ' '))
-		save_layout(v, arg + 4 + strspn(arg + 4, " "));
+		save_layout(view, arg + 4 + strspn(arg + 4, " "));
 	else if (*arg)
-		line_layout(v, arg);
+		line_layout(view, arg);
 	else
-		view_say(v, v->n_layouts ? "layout wants a name; Tab lists them"
-					 : "no layout is kept yet: \"layout save NAME\" makes one");
+		view_say(view, view->n_layouts ? "layout wants a name; Tab lists them"
+					       : "no layout is kept yet: \"layout save NAME\" makes one");
 }
 
-static void do_filter(struct view *v, const struct snapshot *s, const char *arg)
+static void do_filter(struct view *view, const struct snapshot *snap, const char *arg)
 {
-	rows_filter(v, s, arg);
+	rows_filter(view, snap, arg);
 }
 
-static void do_search(struct view *v, const struct snapshot *s, const char *arg)
+static void do_search(struct view *view, const struct snapshot *snap, const char *arg)
 {
-	rows_look_for(v, s, arg);
+	rows_look_for(view, snap, arg);
 }
 
-static void do_man(struct view *v, const struct snapshot *s, const char *arg)
+static void do_man(struct view *view, const struct snapshot *snap, const char *arg)
 {
-	(void)s;
-	run_aside(v, "man", *arg ? arg : "vmtop");
+	(void)snap;
+	run_aside(view, "man", *arg ? arg : "vmtop");
 }
 
-static void do_help(struct view *v, const struct snapshot *s, const char *arg)
+static void do_help(struct view *view, const struct snapshot *snap, const char *arg)
 {
-	(void)s;
+	(void)snap;
 	(void)arg;
-	v->over.kind = OVER_HELP;
-	v->over.row = v->over.top = 0;
+	view->over.kind = OVER_HELP;
+	view->over.row = view->over.top = 0;
 }
 
-static void do_quit(struct view *v, const struct snapshot *s, const char *arg)
+static void do_quit(struct view *view, const struct snapshot *snap, const char *arg)
 {
 	(void)arg;
-	view_quit(v, s);
+	view_quit(view, snap);
 }
 
 /* As a line of the configuration would set it, and seen at once. A flag without a value is turned round. */
-static void do_setting(struct view *v, const struct snapshot *s, const struct line_row *r, const char *value)
+static void do_setting(
+	struct view *view, const struct snapshot *snap, const struct line_row *row, const char *value)
 {
-	const struct setting *set = line_setting(r);
+	const struct setting *set = line_setting(row);
 	struct config *now = calloc(1, sizeof *now);
-	struct err e = ERR_INIT;
+	struct err err = ERR_INIT;
 	char is[CFG_TEXT];
-	(void)s;
+	(void)snap;
 	if (!now)
 		return;
-	view_setup(v, now);
+	view_setup(view, now);
 	setting_format(now, set, is, sizeof is);
 	if (!*value && set->type == SET_FLAG)
 		value = strcmp(is, "yes") != 0 ? "yes" : "no";
 	bool sort = !strcmp(set->key, "sort"), list = strstr(set->key, "columns") != NULL;
 	uint8_t cols[64];
 	if (!*value && !list)
-		view_say(v, "%s is %s", r->word, is);
+		view_say(view, "%s is %s", row->word, is);
 	else if ((sort && column_find(value) < 0) ||
-		 (list && *value && column_parse(value, cols, sizeof cols, &e) < 0))
-		view_say(v, "%s: there is no column %.60s; Tab lists them", r->word, e.code ? e.msg : value);
-	else if (setting_apply(now, set, value, &e) < 0)
-		view_say(v, "%s: %.180s", r->word, e.msg);
+		 (list && *value && column_parse(value, cols, sizeof cols, &err) < 0))
+		view_say(view, "%s: there is no column %.60s; Tab lists them", row->word,
+			err.code ? err.msg : value);
+	else if (setting_apply(now, set, value, &err) < 0)
+		view_say(view, "%s: %.180s", row->word, err.msg);
 	else
-		view_take(v, now, set);
+		view_take(view, now, set);
 	free(now);
 }
 
-void line_run(struct view *v, const struct snapshot *s)
+void line_run(struct view *view, const struct snapshot *snap)
 {
 	static void (*const act[LINE_ACTIONS])(struct view *, const struct snapshot *, const char *) = {
 		[LINE_HOST] = do_host,
@@ -299,17 +305,18 @@ void line_run(struct view *v, const struct snapshot *s)
 		[LINE_QUIT] = do_quit,
 	};
 	char line[LINE_MAX_BYTES];
-	snprintf(line, sizeof line, "%s", v->line.text); /* a question or a line may begin anew */
-	struct parts p = parts_of(line);
-	const struct line_row *r = line_find(p.word, p.n_word);
+	snprintf(line, sizeof line, "%s", view->line.text); /* a question or a line may begin anew */
+	struct parts parts = parts_of(line);
+	const struct line_row *row = line_find(parts.word, parts.n_word);
 	for (size_t n = strlen(line); n && line[n - 1] == ' ';)
 		line[--n] = '\0';
-	if (!p.n_word)
+	if (!parts.n_word)
 		return;
-	if (!r)
-		view_say(v, "no command %.*s; Tab lists them after :", (int)min_of(p.n_word, 60), p.word);
-	else if (r->action == LINE_SETTING)
-		do_setting(v, s, r, p.arg);
+	if (!row)
+		view_say(view, "no command %.*s; Tab lists them after :", (int)min_of(parts.n_word, 60),
+			parts.word);
+	else if (row->action == LINE_SETTING)
+		do_setting(view, snap, row, parts.arg);
 	else
-		act[r->action](v, s, p.arg);
+		act[row->action](view, snap, parts.arg);
 }

@@ -22,141 +22,142 @@
  * is, in pieces that a line with any room takes at once. */
 enum { SMALL_PIECE = 256 };
 
-int out_open(struct out *o, int tty_fd, int curses_fd)
+int out_open(struct out *out, int tty_fd, int curses_fd)
 {
-	*o = (struct out){.fd = tty_fd, .mem = memfd_create("vmtop-frame", MFD_CLOEXEC)};
-	if (o->mem < 0 || dup2(o->mem, curses_fd) < 0) {
-		out_done(o);
+	*out = (struct out){.fd = tty_fd, .mem = memfd_create("vmtop-frame", MFD_CLOEXEC)};
+	if (out->mem < 0 || dup2(out->mem, curses_fd) < 0) {
+		out_done(out);
 		return -1;
 	}
 	char path[] = "/proc/self/fd/N";
 	path[sizeof path - 2] = (char)('0' + tty_fd);
 	int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	o->own = fd >= 0;
-	o->fd = fd >= 0 ? fd : tty_fd;
+	out->own = fd >= 0;
+	out->fd = fd >= 0 ? fd : tty_fd;
 	return 0;
 }
 
-void out_done(struct out *o)
+void out_done(struct out *out)
 {
-	if (o->own)
-		close(o->fd);
-	if (o->mem >= 0)
-		close(o->mem);
-	free(o->buf);
-	*o = (struct out){.fd = -1, .mem = -1};
+	if (out->own)
+		close(out->fd);
+	if (out->mem >= 0)
+		close(out->mem);
+	free(out->buf);
+	*out = (struct out){.fd = -1, .mem = -1};
 }
 
 /* Room for n more bytes behind what waits. */
-static bool make_room(struct out *o, size_t n)
+static bool make_room(struct out *out, size_t n)
 {
-	if (o->at) {
-		memmove(o->buf, o->buf + o->at, o->len - o->at);
-		o->len -= o->at;
-		o->at = 0;
+	if (out->at) {
+		memmove(out->buf, out->buf + out->at, out->len - out->at);
+		out->len -= out->at;
+		out->at = 0;
 	}
-	return array_grow(&o->buf, &o->room, o->len + n, 1);
+	return array_grow(&out->buf, &out->room, out->len + n, 1);
 }
 
-static void add(struct out *o, const char *text, size_t n)
+static void add(struct out *out, const char *text, size_t n)
 {
-	memcpy(o->buf + o->len, text, n);
-	o->len += n;
+	memcpy(out->buf + out->len, text, n);
+	out->len += n;
 }
 
-void out_add(struct out *o, const char *text)
+void out_add(struct out *out, const char *text)
 {
-	if (make_room(o, strlen(text)))
-		add(o, text, strlen(text));
+	if (make_room(out, strlen(text)))
+		add(out, text, strlen(text));
 }
 
-static size_t written(const struct out *o)
+static size_t written(const struct out *out)
 {
-	off_t n = lseek(o->mem, 0, SEEK_CUR);
+	off_t n = lseek(out->mem, 0, SEEK_CUR);
 	return n > 0 ? (size_t)n : 0;
 }
 
 /* The pages are kept: to give them back and take them again would cost more than a frame. */
-static void rewind_memory(const struct out *o)
+static void rewind_memory(const struct out *out)
 {
-	lseek(o->mem, 0, SEEK_SET);
+	lseek(out->mem, 0, SEEK_SET);
 }
 
-size_t out_discard(struct out *o, char *copy, size_t room)
+size_t out_discard(struct out *out, char *copy, size_t room)
 {
-	size_t n = written(o);
+	size_t n = written(out);
 	n = min_of(n, room);
-	ssize_t got = n ? pread(o->mem, copy, n, 0) : 0;
-	rewind_memory(o);
+	ssize_t got = n ? pread(out->mem, copy, n, 0) : 0;
+	rewind_memory(out);
 	return got > 0 ? (size_t)got : 0;
 }
 
-void out_take(struct out *o, const char *before, const char *after, size_t (*shorten)(char *bytes, size_t n))
+void out_take(
+	struct out *out, const char *before, const char *after, size_t (*shorten)(char *bytes, size_t n))
 {
-	size_t n = written(o), marks = strlen(before) + strlen(after);
-	if (!n || !make_room(o, n + marks))
+	size_t n = written(out), marks = strlen(before) + strlen(after);
+	if (!n || !make_room(out, n + marks))
 		return;
-	add(o, before, strlen(before));
-	ssize_t got = pread(o->mem, o->buf + o->len, n, 0);
+	add(out, before, strlen(before));
+	ssize_t got = pread(out->mem, out->buf + out->len, n, 0);
 	size_t took = got > 0 ? (size_t)got : 0;
-	o->len += took && shorten ? shorten(o->buf + o->len, took) : took;
-	add(o, after, strlen(after));
-	rewind_memory(o);
+	out->len += took && shorten ? shorten(out->buf + out->len, took) : took;
+	add(out, after, strlen(after));
+	rewind_memory(out);
 }
 
-bool out_waits(const struct out *o)
+bool out_waits(const struct out *out)
 {
-	return o->at < o->len;
+	return out->at < out->len;
 }
 
-static bool has_room(const struct out *o)
+static bool has_room(const struct out *out)
 {
-	struct pollfd p = {.fd = o->fd, .events = POLLOUT};
-	return poll(&p, 1, 0) == 1;
+	struct pollfd fds = {.fd = out->fd, .events = POLLOUT};
+	return poll(&fds, 1, 0) == 1;
 }
 
-bool out_flush(struct out *o)
+bool out_flush(struct out *out)
 {
-	while (out_waits(o)) {
-		size_t n = o->len - o->at;
-		if (!o->own) {
-			if (!has_room(o))
+	while (out_waits(out)) {
+		size_t n = out->len - out->at;
+		if (!out->own) {
+			if (!has_room(out))
 				return false;
 			n = min_of(n, SMALL_PIECE);
 		}
-		ssize_t done = write(o->fd, o->buf + o->at, n);
+		ssize_t done = write(out->fd, out->buf + out->at, n);
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done < 0 && errno == EAGAIN)
 			return false;
 		if (done < 0) /* the terminal is gone; the keyboard says so too, and the loop ends */
-			o->at = o->len;
+			out->at = out->len;
 		else
-			o->at += (size_t)done;
+			out->at += (size_t)done;
 	}
-	o->at = o->len = 0;
+	out->at = out->len = 0;
 	return true;
 }
 
-bool out_drain(struct out *o, int ms)
+bool out_drain(struct out *out, int ms)
 {
 	int64_t until = clock_ms() + ms, left = ms;
-	while (!out_flush(o)) {
-		struct pollfd p = {.fd = o->fd, .events = POLLOUT};
-		if (left <= 0 || (poll(&p, 1, (int)left) < 0 && errno != EINTR))
+	while (!out_flush(out)) {
+		struct pollfd fds = {.fd = out->fd, .events = POLLOUT};
+		if (left <= 0 || (poll(&fds, 1, (int)left) < 0 && errno != EINTR))
 			return false;
 		left = until - clock_ms();
 	}
 	return true;
 }
 
-void out_cut(struct out *o, const char *last, size_t n)
+void out_cut(struct out *out, const char *last, size_t n)
 {
-	tcflush(o->fd, TCOFLUSH);
-	o->at = o->len = 0;
-	if (!make_room(o, n + 1))
+	tcflush(out->fd, TCOFLUSH);
+	out->at = out->len = 0;
+	if (!make_room(out, n + 1))
 		return;
-	add(o, "\030", 1); /* CAN: ends an escape sequence that was cut in two */
-	add(o, last, n);
-	out_flush(o);
+	add(out, "\030", 1); /* CAN: ends an escape sequence that was cut in two */
+	add(out, last, n);
+	out_flush(out);
 }

@@ -16,21 +16,22 @@ struct out {
 };
 
 /* From now on what is written to curses_fd, a copy of tty_fd, is collected. -1: out of memory or files. */
-int out_open(struct out *o, int tty_fd, int curses_fd);
-void out_done(struct out *o);
-void out_add(struct out *o, const char *text);
+int out_open(struct out *out, int tty_fd, int curses_fd);
+void out_done(struct out *out);
+void out_add(struct out *out, const char *text);
 /* Takes over what ncurses wrote, between two marks; nothing written, no marks. `shorten`, unless NULL, makes
  * it fewer bytes in place and returns how many. */
-void out_take(struct out *o, const char *before, const char *after, size_t (*shorten)(char *bytes, size_t n));
+void out_take(
+	struct out *out, const char *before, const char *after, size_t (*shorten)(char *bytes, size_t n));
 /* Forgets what ncurses wrote since the last take. */
-size_t out_discard(struct out *o, char *copy, size_t room);
+size_t out_discard(struct out *out, char *copy, size_t room);
 /* Sends what the line takes now. true: nothing waits any more. */
-bool out_flush(struct out *o);
-bool out_waits(const struct out *o);
+bool out_flush(struct out *out);
+bool out_waits(const struct out *out);
 /* Sends all, but for no longer than this. */
-bool out_drain(struct out *o, int ms);
+bool out_drain(struct out *out, int ms);
 /* Throws away what waits, here and in the kernel, for a line that has stopped: only `last` still goes out, as
  * far as there is room. */
-void out_cut(struct out *o, const char *last, size_t n);
+void out_cut(struct out *out, const char *last, size_t n);
 
 #endif

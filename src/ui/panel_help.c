@@ -58,74 +58,76 @@ static const char *view_name(enum view_id id)
 	return names[id];
 }
 
-static void add_columns(const struct view *v, struct sheet *h)
+static void add_columns(const struct view *view, struct sheet *sheet)
 {
-	const struct table *t = view_table_of(v);
-	sheet_add(h, NULL, "", STYLE_NORMAL);
-	sheet_add(h, NULL, "Columns of this table", STYLE_TITLE);
-	for (int i = 0; i < t->n_cols; i++)
-		sheet_add(h, column_at(t->cols[i])->head, column_at(t->cols[i])->help, STYLE_NORMAL);
-	sheet_add(h, NULL, "", STYLE_NORMAL);
-	sheet_add(h, NULL, "More columns (F2 shows them)", STYLE_TITLE);
+	const struct table *table = view_table_of(view);
+	sheet_add(sheet, NULL, "", STYLE_NORMAL);
+	sheet_add(sheet, NULL, "Columns of this table", STYLE_TITLE);
+	for (int i = 0; i < table->n_cols; i++)
+		sheet_add(sheet, column_at(table->cols[i])->head, column_at(table->cols[i])->help,
+			STYLE_NORMAL);
+	sheet_add(sheet, NULL, "", STYLE_NORMAL);
+	sheet_add(sheet, NULL, "More columns (F2 shows them)", STYLE_TITLE);
 	for (size_t i = 0; i < column_count(); i++)
-		if (!memchr(t->cols, (int)i, (size_t)t->n_cols))
-			sheet_add(h, column_at(i)->head, column_at(i)->help, STYLE_NORMAL);
+		if (!memchr(table->cols, (int)i, (size_t)table->n_cols))
+			sheet_add(sheet, column_at(i)->head, column_at(i)->help, STYLE_NORMAL);
 }
 
 /* The signs are those of this screen. */
-static void add_words(const struct view *v, struct sheet *h)
+static void add_words(const struct view *view, struct sheet *sheet)
 {
 	char word[32];
-	sheet_add(h, NULL, "", STYLE_NORMAL);
-	sheet_add(h, NULL, "Words and signs", STYLE_TITLE);
+	sheet_add(sheet, NULL, "", STYLE_NORMAL);
+	sheet_add(sheet, NULL, "Words and signs", STYLE_TITLE);
 	for (size_t i = 0; i < help_words(); i++) {
-		const char *help = help_word(h->measure, i, v->id, word, sizeof word);
+		const char *help = help_word(sheet->measure, i, view->id, word, sizeof word);
 		if (help)
-			sheet_add(h, word, help, STYLE_NORMAL);
+			sheet_add(sheet, word, help, STYLE_NORMAL);
 	}
 }
 
-static enum key_place help_place(struct view *v, const struct snapshot *s)
+static enum key_place help_place(struct view *view, const struct snapshot *snap)
 {
-	enum overlay over = v->over.kind;
-	v->over.kind = v->over.under;
-	enum key_place place = view_place(v, s);
-	v->over.kind = over;
+	enum overlay over = view->over.kind;
+	view->over.kind = view->over.under;
+	enum key_place place = view_place(view, snap);
+	view->over.kind = over;
 	return place;
 }
 
-static int help_text(const struct view *v, const struct snapshot *s, enum key_place place, struct sheet *h)
+static int help_text(
+	const struct view *view, const struct snapshot *snap, enum key_place place, struct sheet *sheet)
 {
 	bool views = (place & (IN_LISTS | IN_EDIT)) == 0;
-	h->n = 0;
+	sheet->n = 0;
 	if (views)
-		sheet_add(h, NULL, panel_help[view_focus(v)], STYLE_NORMAL);
+		sheet_add(sheet, NULL, panel_help[view_focus(view)], STYLE_NORMAL);
 	for (enum key_section sec = KEYS_MOVE; sec < KEYS_SECTIONS; sec++) {
 		bool head = false;
 		for (size_t i = 0; i < key_count(); i++) {
-			const struct key_row *k = key_at(i);
-			if (k->section != sec || !k->help[0] || !key_in(k, place) ||
-				key_find(k->keys[0], place, s->readonly) != k)
+			const struct key_row *key = key_at(i);
+			if (key->section != sec || !key->help[0] || !key_in(key, place) ||
+				key_find(key->keys[0], place, snap->readonly) != key)
 				continue;
-			if (!head && h->n)
-				sheet_add(h, NULL, "", STYLE_NORMAL);
+			if (!head && sheet->n)
+				sheet_add(sheet, NULL, "", STYLE_NORMAL);
 			if (!head)
-				sheet_add(h, NULL, key_section_text(sec), STYLE_TITLE);
+				sheet_add(sheet, NULL, key_section_text(sec), STYLE_TITLE);
 			head = true;
-			sheet_add(h, k->name, k->help, STYLE_NORMAL);
+			sheet_add(sheet, key->name, key->help, STYLE_NORMAL);
 		}
 	}
 	if (!(place & IN_LISTS))
-		add_words(v, h);
-	if (views && (view_focus(v) == FOCUS_TABLE || v->id == VIEW_OVERVIEW))
-		add_columns(v, h);
-	return h->n;
+		add_words(view, sheet);
+	if (views && (view_focus(view) == FOCUS_TABLE || view->id == VIEW_OVERVIEW))
+		add_columns(view, sheet);
+	return sheet->n;
 }
 
 static void help_title(
-	const struct view *v, const struct snapshot *s, enum key_place place, char *buf, size_t len)
+	const struct view *view, const struct snapshot *snap, enum key_place place, char *buf, size_t len)
 {
-	const char *where = view_name(v->id);
+	const char *where = view_name(view->id);
 	if (place == IN_EDIT)
 		where = "pin editor";
 	else if (place == IN_SETUP)
@@ -134,28 +136,30 @@ static void help_title(
 		where = "sort";
 	else if (place == IN_PREVIEW)
 		where = "preview";
-	snprintf(buf, len, "Help: %s%s", where, s->readonly ? " (read-only: keys that steer are off)" : "");
+	snprintf(
+		buf, len, "Help: %s%s", where, snap->readonly ? " (read-only: keys that steer are off)" : "");
 }
 
-bool help_draw(
-	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col)
+bool help_draw(struct view *view, const struct snapshot *snap, struct screen *scr, int rows, int cols,
+	int *row, int *col)
 {
 	char title[80];
-	enum key_place place = help_place(v, s);
-	struct sheet count = {.measure = to, .keys = HELP_KEYS, .cols = min_of(cols, HELP_WIDTH)};
-	int n = help_text(v, s, place, &count);
-	if (!overlay_box(to, rows, cols, n + 2, HELP_WIDTH, row, col))
+	enum key_place place = help_place(view, snap);
+	struct sheet count = {.measure = scr, .keys = HELP_KEYS, .cols = min_of(cols, HELP_WIDTH)};
+	int n = help_text(view, snap, place, &count);
+	if (!overlay_box(scr, rows, cols, n + 2, HELP_WIDTH, row, col))
 		return false;
-	int page = v->over.page = to->rows - 2;
-	v->over.row = v->over.row + page > n ? (n > page ? n - page : 0) : v->over.row;
-	help_title(v, s, place, title, sizeof title);
-	draw_frame(to, title);
-	struct sheet h = {.to = to, .measure = to, .keys = HELP_KEYS, .cols = to->cols, .top = v->over.row};
-	help_text(v, s, place, &h);
+	int page = view->over.page = scr->rows - 2;
+	view->over.row = view->over.row + page > n ? (n > page ? n - page : 0) : view->over.row;
+	help_title(view, snap, place, title, sizeof title);
+	draw_frame(scr, title);
+	struct sheet sheet = {
+		.to = scr, .measure = scr, .keys = HELP_KEYS, .cols = scr->cols, .top = view->over.row};
+	help_text(view, snap, place, &sheet);
 	if (n > page) {
 		snprintf(title, sizeof title, " %d-%d of %d · Up Down PgUp PgDn · other keys close ",
-			v->over.row + 1, v->over.row + page, n);
-		screen_right(to, to->rows - 1, 0, to->cols - 2, STYLE_DIM, title);
+			view->over.row + 1, view->over.row + page, n);
+		screen_right(scr, scr->rows - 1, 0, scr->cols - 2, STYLE_DIM, title);
 	}
 	return true;
 }

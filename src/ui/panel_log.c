@@ -9,36 +9,36 @@
 #include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
-static enum style line_style(const struct log_line *l)
+static enum style line_style(const struct log_line *line)
 {
-	if (l->kind == LOG_ERROR)
+	if (line->kind == LOG_ERROR)
 		return STYLE_BAD;
-	if (l->kind == LOG_MARK)
+	if (line->kind == LOG_MARK)
 		return STYLE_TITLE;
-	if (l->kind == LOG_ROUND)
+	if (line->kind == LOG_ROUND)
 		return STYLE_DIM;
-	if (l->kind != LOG_ACTION)
+	if (line->kind != LOG_ACTION)
 		return STYLE_NORMAL;
-	if (l->outcome == OUTCOME_FAILED)
+	if (line->outcome == OUTCOME_FAILED)
 		return STYLE_BAD;
-	if (l->outcome == OUTCOME_UNKNOWN)
+	if (line->outcome == OUTCOME_UNKNOWN)
 		return STYLE_WARN;
-	return l->outcome == OUTCOME_DONE ? STYLE_NORMAL : STYLE_DIM;
+	return line->outcome == OUTCOME_DONE ? STYLE_NORMAL : STYLE_DIM;
 }
 
-static bool wanted(const struct log_line *l, const uint8_t *uuid)
+static bool wanted(const struct log_line *line, const uint8_t *uuid)
 {
-	return !uuid || (l->vm[0] && !uuid_compare(l->uuid, uuid));
+	return !uuid || (line->vm[0] && !uuid_compare(line->uuid, uuid));
 }
 
 enum { STAMP = 9, WRAP_MOST = 4, ROOMY = 5 };
 
-static void line_text(const struct log_line *l, char *buf, size_t len)
+static void line_text(const struct log_line *line, char *buf, size_t len)
 {
-	bool odd = l->kind == LOG_ACTION && l->outcome != OUTCOME_DONE;
-	int n = snprintf(buf, len, "%s%s", l->kind == LOG_MARK ? "MARK " : "", l->text);
-	if (odd && !strstr(buf, outcome_text(l->outcome)) && n > 0 && (size_t)n < len)
-		snprintf(buf + n, len - (size_t)n, " (%s)", outcome_text(l->outcome));
+	bool odd = line->kind == LOG_ACTION && line->outcome != OUTCOME_DONE;
+	int n = snprintf(buf, len, "%s%s", line->kind == LOG_MARK ? "MARK " : "", line->text);
+	if (odd && !strstr(buf, outcome_text(line->outcome)) && n > 0 && (size_t)n < len)
+		snprintf(buf + n, len - (size_t)n, " (%s)", outcome_text(line->outcome));
 }
 
 static int stamp_width(int cols)
@@ -47,75 +47,75 @@ static int stamp_width(int cols)
 }
 
 /* At most so many rows. */
-static int line_rows(const struct log_line *l, int most, const struct screen *to, int cols)
+static int line_rows(const struct log_line *line, int most, const struct screen *scr, int cols)
 {
 	char text[760];
 	if (most <= 1)
 		return 1;
-	line_text(l, text, sizeof text);
-	int n = draw_wrapped_rows(to, cols - stamp_width(cols), text);
+	line_text(line, text, sizeof text);
+	int n = draw_wrapped_rows(scr, cols - stamp_width(cols), text);
 	return clamp(n, 1, most);
 }
 
-static void line_draw(const struct log_line *l, struct screen *to, struct rect at)
+static void line_draw(const struct log_line *line, struct screen *scr, struct rect area)
 {
 	char when[16] = "", text[760];
-	time_t t = (time_t)(l->wall_ns / 1000000000);
+	time_t t = (time_t)(line->wall_ns / 1000000000);
 	struct tm tm;
-	int used = stamp_width(at.cols);
+	int used = stamp_width(area.cols);
 	if (used && localtime_r(&t, &tm))
 		strftime(when, sizeof when, "%H:%M:%S ", &tm);
-	line_text(l, text, sizeof text);
-	screen_text(to, at.row, at.col, used, STYLE_DIM, when);
-	struct rect body = {at.row, at.col + used, at.rows, at.cols - used};
-	if (at.rows > 1)
-		draw_wrapped(to, body, line_style(l), text);
+	line_text(line, text, sizeof text);
+	screen_text(scr, area.row, area.col, used, STYLE_DIM, when);
+	struct rect body = {area.row, area.col + used, area.rows, area.cols - used};
+	if (area.rows > 1)
+		draw_wrapped(scr, body, line_style(line), text);
 	else
-		draw_cut(to, at.row, body.col, body.cols, line_style(l), text);
+		draw_cut(scr, area.row, body.col, body.cols, line_style(line), text);
 }
 
 /* Index after the last line to show. */
-static size_t log_end(const struct view *v, const struct snapshot *s)
+static size_t log_end(const struct view *view, const struct snapshot *snap)
 {
-	size_t end = s->n_log;
-	if (v->log_seq)
-		while (end > 1 && s->log[end - 1].seq > v->log_seq)
+	size_t end = snap->n_log;
+	if (view->log_seq)
+		while (end > 1 && snap->log[end - 1].seq > view->log_seq)
 			end--;
 	return end;
 }
 
 /* Rows that lines may take beyond one each: all in the view of the log; else those that would be empty, and
  * one for the newest, which says what was decided now. */
-static int spare_rows(const struct view *v, const struct snapshot *s, const uint8_t *uuid, int rows)
+static int spare_rows(const struct view *view, const struct snapshot *snap, const uint8_t *uuid, int rows)
 {
 	int lines = 0;
-	if (v->id == VIEW_LOG)
+	if (view->id == VIEW_LOG)
 		return rows;
-	for (size_t i = log_end(v, s); i > 0 && lines < rows; i--)
-		lines += wanted(&s->log[i - 1], uuid);
+	for (size_t i = log_end(view, snap); i > 0 && lines < rows; i--)
+		lines += wanted(&snap->log[i - 1], uuid);
 	return rows - lines > 0 ? rows - lines : rows >= ROOMY;
 }
 
-void log_draw(
-	struct view *v, const struct snapshot *s, struct screen *to, struct rect at, const uint8_t *uuid)
+void log_draw(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area,
+	const uint8_t *uuid)
 {
-	if (at.rows < 2 || at.cols < 10)
+	if (area.rows < 2 || area.cols < 10)
 		return;
-	view_sight(v, FOCUS_LOG, at);
+	view_sight(view, FOCUS_LOG, area);
 	char part[64] = "";
 	uint8_t need_of[SNAPSHOT_LOG]; /* rows, the newest first */
-	size_t end = log_end(v, s), from = end;
-	int rows = at.rows - 1, used = 0, row = at.row + 1;
-	int spare = spare_rows(v, s, uuid, rows);
-	v->log_page = rows;
-	if (end < s->n_log)
-		snprintf(part, sizeof part, "%zu newer below", s->n_log - end);
-	draw_title(to, at, view_focus(v) == FOCUS_LOG, uuid ? "Decisions about it" : "Decisions",
+	size_t end = log_end(view, snap), from = end;
+	int rows = area.rows - 1, used = 0, row = area.row + 1;
+	int spare = spare_rows(view, snap, uuid, rows);
+	view->log_page = rows;
+	if (end < snap->n_log)
+		snprintf(part, sizeof part, "%zu newer below", snap->n_log - end);
+	draw_title(scr, area, view_focus(view) == FOCUS_LOG, uuid ? "Decisions about it" : "Decisions",
 		part[0] ? part : NULL);
 	while (from > 0) { /* from the newest back, as many as fit whole */
-		const struct log_line *l = &s->log[from - 1];
+		const struct log_line *line = &snap->log[from - 1];
 		int most = spare < WRAP_MOST ? spare + 1 : WRAP_MOST;
-		int need = wanted(l, uuid) ? line_rows(l, most, to, at.cols) : 0;
+		int need = wanted(line, uuid) ? line_rows(line, most, scr, area.cols) : 0;
 		if (used + need > rows)
 			break;
 		used += need;
@@ -126,29 +126,31 @@ void log_draw(
 	for (size_t i = from; i < end; i++) {
 		int n = need_of[end - 1 - i];
 		if (n)
-			line_draw(&s->log[i], to, (struct rect){row, at.col, n, at.cols});
+			line_draw(&snap->log[i], scr, (struct rect){row, area.col, n, area.cols});
 		row += n;
 	}
 	if (!used)
-		screen_text(to, at.row + 1, at.col + 1, at.cols - 1, STYLE_DIM, "nothing decided yet");
+		screen_text(scr, area.row + 1, area.col + 1, area.cols - 1, STYLE_DIM, "nothing decided yet");
 }
 
-static int verdict(const char *what, const struct why *w, struct screen *to, struct rect at)
+static int verdict(const char *what, const struct why *why, struct screen *scr, struct rect area)
 {
-	char text[sizeof w->text];
-	screen_text(to, at.row, at.col, 8, STYLE_DIM, what);
-	snprintf(text, sizeof text, "%s", w->text[0] ? w->text : reason_text(w->code));
-	return draw_wrapped(to, (struct rect){at.row, at.col + 8, at.rows, at.cols - 8}, STYLE_NORMAL, text);
+	char text[sizeof why->text];
+	screen_text(scr, area.row, area.col, 8, STYLE_DIM, what);
+	snprintf(text, sizeof text, "%s", why->text[0] ? why->text : reason_text(why->code));
+	return draw_wrapped(
+		scr, (struct rect){area.row, area.col + 8, area.rows, area.cols - 8}, STYLE_NORMAL, text);
 }
 
 /* Rows used; room for a blank line after it is not counted. */
-int verdicts_draw(const struct snapshot *s, struct screen *to, struct rect at)
+int verdicts_draw(const struct snapshot *snap, struct screen *scr, struct rect area)
 {
-	int most = at.rows / 2;
-	if (most < 1 || at.cols < 20)
+	int most = area.rows / 2;
+	if (most < 1 || area.cols < 20)
 		return 0;
-	int n = verdict("CPU", &s->cpu.why, to, (struct rect){at.row, at.col, most, at.cols});
+	int n = verdict("CPU", &snap->cpu.why, scr, (struct rect){area.row, area.col, most, area.cols});
 	n = max_of(n, 1);
-	int m = verdict("memory", &s->memory.why, to, (struct rect){at.row + n, at.col, most, at.cols});
+	int m = verdict(
+		"memory", &snap->memory.why, scr, (struct rect){area.row + n, area.col, most, area.cols});
 	return n + max_of(m, 1);
 }

@@ -17,77 +17,79 @@ struct map {
 	size_t total;         /* vCPUs */
 };
 
-static size_t map_total(const struct view *v, const struct snapshot *s)
+static size_t map_total(const struct view *view, const struct snapshot *snap)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < v->n_rows; i++)
-		n += s->sample.vms[v->names[i]].n_vcpus;
+	for (size_t i = 0; i < view->n_rows; i++)
+		n += snap->sample.vms[view->names[i]].n_vcpus;
 	return n;
 }
 
 /* Row of the selected vCPU; that of the VM's first when the vCPU is gone. */
-static size_t map_row(const struct view *v, const struct snapshot *s)
+static size_t map_row(const struct view *view, const struct snapshot *snap)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < v->n_rows; i++) {
-		const struct vm_sample *m = &s->sample.vms[v->names[i]];
-		if (v->has_sel && !uuid_compare(m->uuid, v->sel)) {
-			for (size_t k = 0; k < m->n_vcpus; k++)
-				if (s->sample.vcpus[m->first_vcpu + k].id == v->map.vcpu)
+	for (size_t i = 0; i < view->n_rows; i++) {
+		const struct vm_sample *vm = &snap->sample.vms[view->names[i]];
+		if (view->has_sel && !uuid_compare(vm->uuid, view->sel)) {
+			for (size_t k = 0; k < vm->n_vcpus; k++)
+				if (snap->sample.vcpus[vm->first_vcpu + k].id == view->map.vcpu)
 					return n + k;
 			return n;
 		}
-		n += m->n_vcpus;
+		n += vm->n_vcpus;
 	}
 	return 0;
 }
 
-static int label_width(const struct view *v)
+static int label_width(const struct view *view)
 {
 	int w = 1;
-	for (size_t i = 0; i < v->units.n; i++)
-		w = max_of((int)strlen(v->units.list[i].label), w);
+	for (size_t i = 0; i < view->units.n; i++)
+		w = max_of((int)strlen(view->units.list[i].label), w);
 	return w;
 }
 
 /* What nothing else takes goes to names that are cut: of so many columns to spare, those that they need. */
 static int more_for_names(
-	const struct view *v, const struct snapshot *s, const struct screen *to, int have, int spare)
+	const struct view *view, const struct snapshot *snap, const struct screen *scr, int have, int spare)
 {
 	int want = have;
-	for (size_t i = 0; i < v->n_rows && spare > 0; i++) {
+	for (size_t i = 0; i < view->n_rows && spare > 0; i++) {
 		char name[VM_NAME_BYTES * 4];
-		text_escape(name, sizeof name, s->sample.vms[v->names[i]].name);
-		int n = draw_columns(to, name) + IDS;
+		text_escape(name, sizeof name, snap->sample.vms[view->names[i]].name);
+		int n = draw_columns(scr, name) + IDS;
 		want = max_of(n, want);
 	}
 	return clamp(spare, 0, want - have);
 }
 
-static void map_measure(const struct view *v, const struct snapshot *s, const struct screen *to,
-	struct rect at, struct map *m)
+static void map_measure(const struct view *view, const struct snapshot *snap, const struct screen *scr,
+	struct rect area, struct map *map)
 {
-	int labels = label_width(v), n = (int)v->units.n;
-	m->name = min_of(at.cols / 3, NAMES);
-	int room = at.cols - m->name - 1;
-	m->cell = n * 3 <= room && labels <= 2 ? 3 : n * 2 <= room ? 2 : 1;
-	m->head = labels < m->cell ? 1 : labels;
-	if (m->head > 1 && at.rows - 1 - m->head < 3)
-		m->head = 0; /* no room for heads of several rows */
-	m->cols = room / m->cell;
-	m->cols = min_of(m->cols, n);
-	m->name += more_for_names(v, s, to, m->name, at.cols - (m->name + 1 + m->cols * m->cell) - NUMBERS);
-	int end = m->name + 1 + m->cols * m->cell;
-	m->numbers = at.cols - end >= NUMBERS ? end + 1 : 0;
-	m->rows = at.rows - 1 - m->head - (at.rows >= 9);
-	m->rows = max_of(m->rows, 0);
-	m->total = map_total(v, s);
+	int labels = label_width(view), n = (int)view->units.n;
+	map->name = min_of(area.cols / 3, NAMES);
+	int room = area.cols - map->name - 1;
+	map->cell = n * 3 <= room && labels <= 2 ? 3 : n * 2 <= room ? 2 : 1;
+	map->head = labels < map->cell ? 1 : labels;
+	if (map->head > 1 && area.rows - 1 - map->head < 3)
+		map->head = 0; /* no room for heads of several rows */
+	map->cols = room / map->cell;
+	map->cols = min_of(map->cols, n);
+	map->name += more_for_names(
+		view, snap, scr, map->name, area.cols - (map->name + 1 + map->cols * map->cell) - NUMBERS);
+	int end = map->name + 1 + map->cols * map->cell;
+	map->numbers = area.cols - end >= NUMBERS ? end + 1 : 0;
+	map->rows = area.rows - 1 - map->head - (area.rows >= 9);
+	map->rows = max_of(map->rows, 0);
+	map->total = map_total(view, snap);
 }
 
-int map_cols(const struct view *v, const struct snapshot *s, const struct screen *to, int cols, int beside)
+int map_cols(
+	const struct view *view, const struct snapshot *snap, const struct screen *scr, int cols, int beside)
 {
-	int cell = label_width(v) <= 2 ? 3 : 2, want = NAMES + 1 + (int)v->units.n * cell + NUMBERS + 1;
-	want += more_for_names(v, s, to, NAMES, cols - beside - want);
+	int cell = label_width(view) <= 2 ? 3 : 2, want = NAMES + 1 + (int)view->units.n * cell + NUMBERS + 1;
+	want += more_for_names(view, snap, scr, NAMES, cols - beside - want);
 	return min_of(want, cols);
 }
 
@@ -102,108 +104,113 @@ static size_t scroll_to(size_t top, size_t want, int page, size_t total)
 	return top + (size_t)page > total ? total - (size_t)page : top;
 }
 
-static void draw_heads(const struct view *v, const struct map *m, struct screen *to, struct rect at)
+static void draw_heads(const struct view *view, const struct map *map, struct screen *scr, struct rect area)
 {
-	if (m->numbers && m->head)
-		screen_text(to, at.row + m->head, at.col + m->numbers, 14, STYLE_DIM, "  USE%  WAIT%");
-	for (int i = 0; i < m->cols; i++) {
-		const struct unit *u = &v->units.list[v->map.left + (size_t)i];
-		int col = at.col + m->name + 1 + i * m->cell, len = (int)strlen(u->label);
-		enum style st = cpuset_has(&u->cpus, v->map.cpu) ? STYLE_SORTED : STYLE_DIM;
-		if (m->head == 1 && len < m->cell)
-			screen_text(to, at.row + 1, col, m->cell, st, u->label);
-		for (int r = 0; m->head >= len && (m->head > 1 || m->cell == 1) && r < len; r++)
-			screen_fill(
-				to, at.row + 1 + m->head - len + r, col, 1, st, (unsigned char)u->label[r]);
+	if (map->numbers && map->head)
+		screen_text(
+			scr, area.row + map->head, area.col + map->numbers, 14, STYLE_DIM, "  USE%  WAIT%");
+	for (int i = 0; i < map->cols; i++) {
+		const struct unit *unit = &view->units.list[view->map.left + (size_t)i];
+		int col = area.col + map->name + 1 + i * map->cell, len = (int)strlen(unit->label);
+		enum style style = cpuset_has(&unit->cpus, view->map.cpu) ? STYLE_SORTED : STYLE_DIM;
+		if (map->head == 1 && len < map->cell)
+			screen_text(scr, area.row + 1, col, map->cell, style, unit->label);
+		for (int r = 0; map->head >= len && (map->head > 1 || map->cell == 1) && r < len; r++)
+			screen_fill(scr, area.row + 1 + map->head - len + r, col, 1, style,
+				(unsigned char)unit->label[r]);
 	}
 }
 
 /* Where a plan puts it: staged by hand, or a preview of the engine. NULL: nowhere new. */
 static const struct cpuset *ghost_of(
-	const struct view *v, const struct snapshot *s, const struct vm_sample *m, size_t vcpu)
+	const struct view *view, const struct snapshot *snap, const struct vm_sample *vm, size_t vcpu)
 {
-	const struct staged *g = edit_find(&v->editor, m->uuid, s->sample.vcpus[vcpu].id);
-	if (g)
-		return &g->to;
-	return s->preview && s->vcpu_status[vcpu].ghost ? &s->vcpu_status[vcpu].ghost_to : NULL;
+	const struct staged *staged = edit_find(&view->editor, vm->uuid, snap->sample.vcpus[vcpu].id);
+	if (staged)
+		return &staged->to;
+	return snap->preview && snap->vcpu_status[vcpu].ghost ? &snap->vcpu_status[vcpu].ghost_to : NULL;
 }
 
-static void draw_cell(const struct unit *u, const struct vcpu_sample *c, const struct cpuset *ghost,
-	struct screen *to, int row, int col)
+static void draw_cell(const struct unit *unit, const struct vcpu_sample *vcpu, const struct cpuset *ghost,
+	struct screen *scr, int row, int col)
 {
-	bool known = c->affinity_avail == AVAIL_OK;
-	bool here = vi64_has(c->pcpu) && cpuset_has(&u->cpus, (int)c->pcpu.v);
-	bool pin = known && c->pinned && cpuset_intersects(&c->affinity, &u->cpus);
-	bool may = cpuset_intersects(&c->allowed, &u->cpus) && u->online && !u->isolated;
-	enum glyph g = pin && here ? GLYPH_PIN_HERE : pin ? GLYPH_PINNED : here ? GLYPH_HERE : GLYPH_ALLOWED;
-	enum style st = here ? STYLE_HERE : pin ? STYLE_PIN : STYLE_ALLOWED;
-	if (ghost && cpuset_intersects(ghost, &u->cpus))
-		g = GLYPH_GHOST, st = STYLE_GHOST;
+	bool known = vcpu->affinity_avail == AVAIL_OK;
+	bool here = vi64_has(vcpu->pcpu) && cpuset_has(&unit->cpus, (int)vcpu->pcpu.v);
+	bool pin = known && vcpu->pinned && cpuset_intersects(&vcpu->affinity, &unit->cpus);
+	bool may = cpuset_intersects(&vcpu->allowed, &unit->cpus) && unit->online && !unit->isolated;
+	enum glyph glyph = pin && here ? GLYPH_PIN_HERE
+			   : pin       ? GLYPH_PINNED
+			   : here      ? GLYPH_HERE
+				       : GLYPH_ALLOWED;
+	enum style style = here ? STYLE_HERE : pin ? STYLE_PIN : STYLE_ALLOWED;
+	if (ghost && cpuset_intersects(ghost, &unit->cpus))
+		glyph = GLYPH_GHOST, style = STYLE_GHOST;
 	else if (ghost && pin)
-		st = STYLE_DIM;
-	if (g != GLYPH_ALLOWED || may)
-		screen_fill(to, row, col, 1, st, draw_glyph(to, g));
+		style = STYLE_DIM;
+	if (glyph != GLYPH_ALLOWED || may)
+		screen_fill(scr, row, col, 1, style, draw_glyph(scr, glyph));
 }
 
 /* What it uses and how long it waits, where the map leaves room. */
-static void draw_numbers(const struct vcpu_rate *r, struct screen *to, int row, int col)
+static void draw_numbers(const struct vcpu_rate *rate, struct screen *scr, int row, int col)
 {
-	bool use = vf64_has(r->usage_pct), wait = vf64_has(r->wait_pct);
+	bool use = vf64_has(rate->usage_pct), wait = vf64_has(rate->wait_pct);
 	if (use)
-		screen_printf(to, row, col, 7, draw_load_style(r->usage_pct.v), "%6.1f", r->usage_pct.v);
+		screen_printf(
+			scr, row, col, 7, draw_load_style(rate->usage_pct.v), "%6.1f", rate->usage_pct.v);
 	if (wait)
-		screen_printf(to, row, col + 7, 7, draw_waits(r->wait_pct) ? STYLE_WAIT : STYLE_DIM, "%6.1f",
-			r->wait_pct.v);
+		screen_printf(scr, row, col + 7, 7, draw_waits(rate->wait_pct) ? STYLE_WAIT : STYLE_DIM,
+			"%6.1f", rate->wait_pct.v);
 }
 
-static void draw_row(const struct view *v, const struct snapshot *s, const struct map *m, size_t vm, size_t k,
-	bool first, struct screen *to, struct rect at)
+static void draw_row(const struct view *view, const struct snapshot *snap, const struct map *map, size_t vm,
+	size_t k, bool first, struct screen *scr, struct rect area)
 {
-	const struct vm_sample *x = &s->sample.vms[vm];
-	size_t vcpu = x->first_vcpu + k;
-	const struct vcpu_sample *c = &s->sample.vcpus[vcpu];
-	bool mine = v->has_sel && !uuid_compare(x->uuid, v->sel);
-	bool cursor = mine && c->id == v->map.vcpu && view_focus(v) == FOCUS_MAP;
+	const struct vm_sample *sample = &snap->sample.vms[vm];
+	size_t vcpu = sample->first_vcpu + k;
+	const struct vcpu_sample *c = &snap->sample.vcpus[vcpu];
+	bool mine = view->has_sel && !uuid_compare(sample->uuid, view->sel);
+	bool cursor = mine && c->id == view->map.vcpu && view_focus(view) == FOCUS_MAP;
 	char name[1400], id[16];
 	snprintf(id, sizeof id, "%d", c->id);
 	int ids = max_of((int)strlen(id), 3);
-	enum style st = cursor ? STYLE_SELECTED : mine ? STYLE_BOLD : STYLE_NORMAL;
+	enum style style = cursor ? STYLE_SELECTED : mine ? STYLE_BOLD : STYLE_NORMAL;
 	if (cursor)
-		screen_fill(to, at.row, at.col, m->name, STYLE_SELECTED, ' ');
-	text_escape(name, sizeof name, x->name);
+		screen_fill(scr, area.row, area.col, map->name, STYLE_SELECTED, ' ');
+	text_escape(name, sizeof name, sample->name);
 	if (first || cursor)
-		draw_name(to, at.row, at.col + 1, m->name - 1 - ids, st, name);
-	screen_right(to, at.row, at.col + m->name - ids, ids, cursor ? st : STYLE_DIM, id);
-	if (m->numbers)
-		draw_numbers(&s->vcpu_rates[vcpu], to, at.row, at.col + m->numbers);
-	const struct cpuset *ghost = ghost_of(v, s, x, vcpu);
-	for (int i = 0; i < m->cols; i++) {
-		const struct unit *u = &v->units.list[v->map.left + (size_t)i];
-		int col = at.col + m->name + 1 + i * m->cell;
-		draw_cell(u, c, ghost, to, at.row, col);
-		if (cursor && cpuset_has(&u->cpus, v->map.cpu))
-			screen_style(to, at.row, col, 1, STYLE_SELECTED);
+		draw_name(scr, area.row, area.col + 1, map->name - 1 - ids, style, name);
+	screen_right(scr, area.row, area.col + map->name - ids, ids, cursor ? style : STYLE_DIM, id);
+	if (map->numbers)
+		draw_numbers(&snap->vcpu_rates[vcpu], scr, area.row, area.col + map->numbers);
+	const struct cpuset *ghost = ghost_of(view, snap, sample, vcpu);
+	for (int i = 0; i < map->cols; i++) {
+		const struct unit *unit = &view->units.list[view->map.left + (size_t)i];
+		int col = area.col + map->name + 1 + i * map->cell;
+		draw_cell(unit, c, ghost, scr, area.row, col);
+		if (cursor && cpuset_has(&unit->cpus, view->map.cpu))
+			screen_style(scr, area.row, col, 1, STYLE_SELECTED);
 	}
 }
 
-static void draw_rows(const struct view *v, const struct snapshot *s, const struct map *m, struct screen *to,
-	struct rect at)
+static void draw_rows(const struct view *view, const struct snapshot *snap, const struct map *map,
+	struct screen *scr, struct rect area)
 {
 	size_t n = 0;
 	int row = 0;
-	for (size_t i = 0; i < v->n_rows && row < m->rows; i++) {
-		const struct vm_sample *x = &s->sample.vms[v->names[i]];
-		for (size_t k = 0; k < x->n_vcpus && row < m->rows; k++, n++) {
-			if (n < v->map.top)
+	for (size_t i = 0; i < view->n_rows && row < map->rows; i++) {
+		const struct vm_sample *sample = &snap->sample.vms[view->names[i]];
+		for (size_t k = 0; k < sample->n_vcpus && row < map->rows; k++, n++) {
+			if (n < view->map.top)
 				continue;
-			draw_row(v, s, m, v->names[i], k, k == 0 || n == v->map.top, to,
-				(struct rect){at.row + 1 + m->head + row, at.col, 1, at.cols});
+			draw_row(view, snap, map, view->names[i], k, k == 0 || n == view->map.top, scr,
+				(struct rect){area.row + 1 + map->head + row, area.col, 1, area.cols});
 			row++;
 		}
 	}
 }
 
-static void draw_legend(struct screen *to, struct rect at)
+static void draw_legend(struct screen *scr, struct rect area)
 {
 	static const struct {
 		enum glyph g;
@@ -216,80 +223,82 @@ static void draw_legend(struct screen *to, struct rect at)
 		{GLYPH_ALLOWED, STYLE_ALLOWED, "may run"},
 		{GLYPH_GHOST, STYLE_GHOST, "planned"},
 	};
-	int col = at.col + 1;
+	int col = area.col + 1;
 	for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
 		int need = 2 + (int)strlen(marks[i].text);
-		if (col + need > at.col + at.cols)
+		if (col + need > area.col + area.cols)
 			break;
-		screen_fill(to, at.row, col, 1, marks[i].st, draw_glyph(to, marks[i].g));
-		screen_text(to, at.row, col + 2, need - 2, STYLE_DIM, marks[i].text);
+		screen_fill(scr, area.row, col, 1, marks[i].st, draw_glyph(scr, marks[i].g));
+		screen_text(scr, area.row, col + 2, need - 2, STYLE_DIM, marks[i].text);
 		col += need + 2;
 	}
 }
 
-static void draw_part(const struct view *v, const struct map *m, struct screen *to, struct rect at)
+static void draw_part(const struct view *view, const struct map *map, struct screen *scr, struct rect area)
 {
 	char title[48], part[120] = "";
-	size_t rows = (size_t)m->rows, cols = (size_t)m->cols;
-	snprintf(title, sizeof title, v->units.merge == MERGE_NONE ? "Pin map" : "Pin map by %s",
-		merge_text(v->units.merge));
+	size_t rows = (size_t)map->rows, cols = (size_t)map->cols;
+	snprintf(title, sizeof title, view->units.merge == MERGE_NONE ? "Pin map" : "Pin map by %s",
+		merge_text(view->units.merge));
 	int n = 0;
-	if (cols < v->units.n)
-		n = snprintf(part, sizeof part, "%ss %zu-%zu of %zu", merge_text(v->units.merge), v->map.left,
-			v->map.left + cols - (cols > 0), v->units.n);
-	if (v->units.n_hidden && (size_t)n < sizeof part)
+	if (cols < view->units.n)
+		n = snprintf(part, sizeof part, "%ss %zu-%zu of %zu", merge_text(view->units.merge),
+			view->map.left, view->map.left + cols - (cols > 0), view->units.n);
+	if (view->units.n_hidden && (size_t)n < sizeof part)
 		n += snprintf(part + n, sizeof part - (size_t)n, "%s%zu offline hidden", n ? " · " : "",
-			v->units.n_hidden);
-	if (rows < m->total && (size_t)n < sizeof part)
+			view->units.n_hidden);
+	if (rows < map->total && (size_t)n < sizeof part)
 		snprintf(part + n, sizeof part - (size_t)n, "%svCPUs %zu-%zu of %zu", n ? " · " : "",
-			v->map.top + 1, v->map.top + rows, m->total);
-	draw_title(to, at, view_focus(v) == FOCUS_MAP, title, part[0] ? part : NULL);
+			view->map.top + 1, view->map.top + rows, map->total);
+	draw_title(scr, area, view_focus(view) == FOCUS_MAP, title, part[0] ? part : NULL);
 }
 
-void map_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+void map_draw(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area)
 {
-	struct map m;
-	if (at.rows < 3 || at.cols < 12 || !v->units.n)
+	struct map map;
+	if (area.rows < 3 || area.cols < 12 || !view->units.n)
 		return;
-	view_sight(v, FOCUS_MAP, at);
-	map_measure(v, s, to, at, &m);
-	v->hit.cells = (struct rect){at.row + 1 + m.head, at.col + m.name + 1, m.rows, m.cols * m.cell};
-	v->hit.cell = m.cell;
-	v->map.rows = m.rows;
-	v->map.cols = m.cols;
-	long unit = units_find(&v->units, v->map.cpu);
-	v->map.top = scroll_to(v->map.top, map_row(v, s), m.rows, m.total);
-	v->map.left = scroll_to(v->map.left, unit < 0 ? v->map.left : (size_t)unit, m.cols, v->units.n);
-	draw_part(v, &m, to, at);
-	draw_heads(v, &m, to, at);
-	draw_rows(v, s, &m, to, at);
-	if (at.rows >= 9)
-		draw_legend(to, (struct rect){at.row + at.rows - 1, at.col, 1, at.cols});
+	view_sight(view, FOCUS_MAP, area);
+	map_measure(view, snap, scr, area, &map);
+	view->hit.cells = (struct rect){
+		area.row + 1 + map.head, area.col + map.name + 1, map.rows, map.cols * map.cell};
+	view->hit.cell = map.cell;
+	view->map.rows = map.rows;
+	view->map.cols = map.cols;
+	long unit = units_find(&view->units, view->map.cpu);
+	view->map.top = scroll_to(view->map.top, map_row(view, snap), map.rows, map.total);
+	view->map.left =
+		scroll_to(view->map.left, unit < 0 ? view->map.left : (size_t)unit, map.cols, view->units.n);
+	draw_part(view, &map, scr, area);
+	draw_heads(view, &map, scr, area);
+	draw_rows(view, snap, &map, scr, area);
+	if (area.rows >= 9)
+		draw_legend(scr, (struct rect){area.row + area.rows - 1, area.col, 1, area.cols});
 }
 
-void map_select(struct view *v, const struct snapshot *s, size_t n)
+void map_select(struct view *view, const struct snapshot *snap, size_t n)
 {
-	for (size_t i = 0; i < v->n_rows; i++) {
-		const struct vm_sample *m = &s->sample.vms[v->names[i]];
-		if (n >= m->n_vcpus) {
-			n -= m->n_vcpus;
+	for (size_t i = 0; i < view->n_rows; i++) {
+		const struct vm_sample *vm = &snap->sample.vms[view->names[i]];
+		if (n >= vm->n_vcpus) {
+			n -= vm->n_vcpus;
 			continue;
 		}
-		for (size_t row = 0; row < v->n_rows; row++)
-			if (v->rows[row] == v->names[i])
-				rows_select(v, s, row);
-		v->map.vcpu = s->sample.vcpus[m->first_vcpu + n].id;
+		for (size_t row = 0; row < view->n_rows; row++)
+			if (view->rows[row] == view->names[i])
+				rows_select(view, snap, row);
+		view->map.vcpu = snap->sample.vcpus[vm->first_vcpu + n].id;
 		return;
 	}
 }
 
-const struct vcpu_sample *edit_vcpu(const struct view *v, const struct snapshot *s, size_t *vm)
+const struct vcpu_sample *edit_vcpu(const struct view *view, const struct snapshot *snap, size_t *vm)
 {
-	if (!rows_selected(v, s, vm))
+	if (!rows_selected(view, snap, vm))
 		return NULL;
-	const struct vm_sample *m = &s->sample.vms[*vm];
-	const struct vcpu_sample *c = sample_vcpu(&s->sample, m, v->map.vcpu);
-	if (c || !m->n_vcpus)
-		return c;
-	return &s->sample.vcpus[m->first_vcpu];
+	const struct vm_sample *m = &snap->sample.vms[*vm];
+	const struct vcpu_sample *vcpu = sample_vcpu(&snap->sample, m, view->map.vcpu);
+	if (vcpu || !m->n_vcpus)
+		return vcpu;
+	return &snap->sample.vcpus[m->first_vcpu];
 }

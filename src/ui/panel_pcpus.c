@@ -18,18 +18,18 @@ struct strip {
 	bool flow; /* nodes follow one another instead of starting a line each, and no gaps */
 };
 
-static void strip_next(struct strip *t, const struct unit *u, const struct unit *before)
+static void strip_next(struct strip *strip, const struct unit *unit, const struct unit *before)
 {
-	bool node = before && before->node != u->node,
-	     llc = before && (before->llc != u->llc || before->lesser != u->lesser);
+	bool node = before && before->node != unit->node,
+	     llc = before && (before->llc != unit->llc || before->lesser != unit->lesser);
 	if (!before)
-		t->col = t->label;
-	else if (node && !t->flow)
-		t->row++, t->col = t->label;
+		strip->col = strip->label;
+	else if (node && !strip->flow)
+		strip->row++, strip->col = strip->label;
 	else
-		t->col += 1 + (!t->flow && llc && u->n == 1);
-	if (t->col >= t->cols)
-		t->row++, t->col = t->label;
+		strip->col += 1 + (!strip->flow && llc && unit->n == 1);
+	if (strip->col >= strip->cols)
+		strip->row++, strip->col = strip->label;
 }
 
 static int strip_label(int cols)
@@ -39,22 +39,22 @@ static int strip_label(int cols)
 
 static int strip_rows(const struct units *units, int cols, bool flow, int share)
 {
-	struct strip t = {.cols = cols, .flow = flow, .label = strip_label(cols)};
+	struct strip strip = {.cols = cols, .flow = flow, .label = strip_label(cols)};
 	for (size_t i = 0; i < units->n; i += (size_t)share)
-		strip_next(&t, &units->list[i], i ? &units->list[i - (size_t)share] : NULL);
-	return units->n ? t.row + 1 : 0;
+		strip_next(&strip, &units->list[i], i ? &units->list[i - (size_t)share] : NULL);
+	return units->n ? strip.row + 1 : 0;
 }
 
 /* The roomiest layout that fits into the rows. */
 static struct strip strip_fit(const struct units *units, int cols, int rows)
 {
-	struct strip t = {.cols = cols, .label = strip_label(cols), .share = 1};
+	struct strip strip = {.cols = cols, .label = strip_label(cols), .share = 1};
 	if (strip_rows(units, cols, false, 1) <= rows)
-		return t;
-	t.flow = true;
-	while (strip_rows(units, cols, true, t.share) > rows && (size_t)t.share < units->n)
-		t.share *= 2;
-	return t;
+		return strip;
+	strip.flow = true;
+	while (strip_rows(units, cols, true, strip.share) > rows && (size_t)strip.share < units->n)
+		strip.share *= 2;
+	return strip;
 }
 
 static int bar_columns(const struct units *units, int cols)
@@ -81,67 +81,70 @@ int pcpus_rows(const struct units *units, int cols, int most, int by_node)
 		return min_of(bars, most);
 	if (lines <= max_of(by_node, most))
 		return lines;
-	struct strip t = strip_fit(units, cols, most);
-	int n = strip_rows(units, cols, t.flow, t.share);
+	struct strip strip = strip_fit(units, cols, most);
+	int n = strip_rows(units, cols, strip.flow, strip.share);
 	return min_of(n, most);
 }
 
 /* Where the selected VM runs, or is pinned to. */
-static void lit_cpus(const struct snapshot *s, long vm, struct cpuset *lit)
+static void lit_cpus(const struct snapshot *snap, long vm, struct cpuset *lit)
 {
 	cpuset_clear(lit);
 	if (vm < 0)
 		return;
-	const struct vm_sample *m = &s->sample.vms[vm];
+	const struct vm_sample *m = &snap->sample.vms[vm];
 	for (size_t i = 0; i < m->n_vcpus; i++) {
-		const struct vcpu_sample *c = &s->sample.vcpus[m->first_vcpu + i];
-		if (c->affinity_avail == AVAIL_OK && c->pinned)
-			cpuset_or(lit, &c->affinity);
-		else if (vi64_has(c->pcpu))
-			cpuset_add(lit, (int)c->pcpu.v);
+		const struct vcpu_sample *vcpu = &snap->sample.vcpus[m->first_vcpu + i];
+		if (vcpu->affinity_avail == AVAIL_OK && vcpu->pinned)
+			cpuset_or(lit, &vcpu->affinity);
+		else if (vi64_has(vcpu->pcpu))
+			cpuset_add(lit, (int)vcpu->pcpu.v);
 	}
 }
 
-static bool crowded(const struct unit *u)
+static bool crowded(const struct unit *unit)
 {
-	return vf64_has(u->demand_pct) && u->demand_pct.v > 105;
+	return vf64_has(unit->demand_pct) && unit->demand_pct.v > 105;
 }
 
-static void draw_bar(const struct unit *u, bool lit, bool room, struct screen *to, struct rect at, int label)
+static void draw_bar(
+	const struct unit *unit, bool lit, bool room, struct screen *scr, struct rect area, int label)
 {
 	char text[48] = "";
-	screen_right(to, at.row, at.col, label, lit ? STYLE_HERE : STYLE_DIM, u->label);
-	int col = at.col + label + 1, width = at.cols - label - 1;
-	if (!u->online || u->isolated) {
-		screen_text(to, at.row, col, width, STYLE_DIM, u->online ? "isolated" : "offline");
+	screen_right(scr, area.row, area.col, label, lit ? STYLE_HERE : STYLE_DIM, unit->label);
+	int col = area.col + label + 1, width = area.cols - label - 1;
+	if (!unit->online || unit->isolated) {
+		screen_text(scr, area.row, col, width, STYLE_DIM, unit->online ? "isolated" : "offline");
 		return;
 	}
-	struct meter m = {.tick = -1, .text = text, .first_style = STYLE_DIM, .second_style = STYLE_DIM};
-	if (vf64_has(u->busy_pct)) {
-		double load = vf64_has(u->load_pct) ? fmin(u->load_pct.v, u->busy_pct.v) : u->busy_pct.v;
-		m.first = load;
-		m.second = u->busy_pct.v - load;
-		m.first_style = draw_load_style(u->busy_pct.v);
-		snprintf(text, sizeof text, "%3.0f%%", u->busy_pct.v);
-	} else if (vf64_has(u->load_pct)) {
-		m.first = u->load_pct.v;
-		m.first_style = draw_load_style(m.first);
-		snprintf(text, sizeof text, "%3.0f%%", m.first);
+	struct meter meter = {.tick = -1, .text = text, .first_style = STYLE_DIM, .second_style = STYLE_DIM};
+	if (vf64_has(unit->busy_pct)) {
+		double load = vf64_has(unit->load_pct) ? fmin(unit->load_pct.v, unit->busy_pct.v)
+						       : unit->busy_pct.v;
+		meter.first = load;
+		meter.second = unit->busy_pct.v - load;
+		meter.first_style = draw_load_style(unit->busy_pct.v);
+		snprintf(text, sizeof text, "%3.0f%%", unit->busy_pct.v);
+	} else if (vf64_has(unit->load_pct)) {
+		meter.first = unit->load_pct.v;
+		meter.first_style = draw_load_style(meter.first);
+		snprintf(text, sizeof text, "%3.0f%%", meter.first);
 	} else {
 		snprintf(text, sizeof text, "   -");
 	}
 	if (room)
 		strcat(text, "     ");
-	draw_meter(to, at.row, col, width, &m);
-	if (room && crowded(u)) {
-		snprintf(text, sizeof text, "▲%.0f", u->demand_pct.v);
-		screen_text(to, at.row, at.col + at.cols - 4, 4, STYLE_WAIT, text);
+	draw_meter(scr, area.row, col, width, &meter);
+	if (room && crowded(unit)) {
+		snprintf(text, sizeof text, "▲%.0f", unit->demand_pct.v);
+		screen_text(scr, area.row, area.col + area.cols - 4, 4, STYLE_WAIT, text);
 	}
 }
 
-static void draw_bars(const struct units *units, const struct cpuset *lit, struct screen *to, struct rect at)
+static void draw_bars(
+	const struct units *units, const struct cpuset *lit, struct screen *scr, struct rect area)
 {
-	int n = bar_columns(units, at.cols), label = 2;
+	int n = bar_columns(units, area.cols), label = 2;
 	bool room = false;
 	for (size_t i = 0; i < units->n; i++) {
 		int len = (int)strlen(units->list[i].label);
@@ -150,11 +153,11 @@ static void draw_bars(const struct units *units, const struct cpuset *lit, struc
 	}
 	for (size_t i = 0; i < units->n; i++) {
 		int row = (int)i / n, slot = (int)i % n;
-		int from = slot * (at.cols + 2) / n, end = (slot + 1) * (at.cols + 2) / n - 2;
-		if (row < at.rows)
+		int from = slot * (area.cols + 2) / n, end = (slot + 1) * (area.cols + 2) / n - 2;
+		if (row < area.rows)
 			draw_bar(&units->list[i], cpuset_intersects(&units->list[i].cpus, lit),
-				room && end - from >= 22, to,
-				(struct rect){at.row + row, at.col + from, 1, end - from}, label);
+				room && end - from >= 22, scr,
+				(struct rect){area.row + row, area.col + from, 1, end - from}, label);
 	}
 }
 
@@ -174,7 +177,7 @@ static struct unit hottest(const struct units *units, size_t from, int share)
 }
 
 /* The memory of a node beside its pCPUs: a bar and words, or what is free of it. */
-static void draw_memory(const struct node_sample *n, struct screen *to, int row, int col, int cols)
+static void draw_memory(const struct node_sample *n, struct screen *scr, int row, int col, int cols)
 {
 	char free_text[16], total[16], text[48];
 	if (!vi64_has(n->free_kib) || !vi64_has(n->total_kib) || n->total_kib.v <= 0)
@@ -184,82 +187,85 @@ static void draw_memory(const struct node_sample *n, struct screen *to, int row,
 	int words = snprintf(text, sizeof text, " %s of %s free", free_text, total);
 	int bar = min_of(cols - words, MEMORY_BAR);
 	double used = 100.0 * (double)(n->total_kib.v - n->free_kib.v) / (double)n->total_kib.v;
-	struct meter m = {.first = used, .tick = -1, .first_style = draw_load_style(used)};
+	struct meter meter = {.first = used, .tick = -1, .first_style = draw_load_style(used)};
 	if (bar >= 8) {
-		draw_meter(to, row, col, bar, &m);
-		screen_text(to, row, col + bar, words, STYLE_NORMAL, text);
+		draw_meter(scr, row, col, bar, &meter);
+		screen_text(scr, row, col + bar, words, STYLE_NORMAL, text);
 	} else if (cols >= (int)strlen(free_text))
-		screen_right(to, row, col, cols, STYLE_DIM, free_text);
+		screen_right(scr, row, col, cols, STYLE_DIM, free_text);
 }
 
 /* Where each node begins a line, and nothing else stands behind its cells. */
 static void strip_memory(
-	const struct units *units, const struct snapshot *s, struct screen *to, struct rect at)
+	const struct units *units, const struct snapshot *snap, struct screen *scr, struct rect area)
 {
-	struct strip t = strip_fit(units, at.cols, at.rows), all = t;
+	struct strip strip = strip_fit(units, area.cols, area.rows), all = strip;
 	int edge = 0;
-	if (t.flow || !t.label)
+	if (strip.flow || !strip.label)
 		return;
 	for (size_t i = 0; i < units->n; i++) {
 		strip_next(&all, &units->list[i], i ? &units->list[i - 1] : NULL);
 		edge = max_of(all.col + 2, edge);
 	}
 	for (size_t i = 0; i < units->n; i++) {
-		strip_next(&t, &units->list[i], i ? &units->list[i - 1] : NULL);
-		for (size_t k = 0;
-			k < s->sample.host.n_nodes && (!i || units->list[i - 1].node != units->list[i].node);
+		strip_next(&strip, &units->list[i], i ? &units->list[i - 1] : NULL);
+		for (size_t k = 0; k < snap->sample.host.n_nodes &&
+				   (!i || units->list[i - 1].node != units->list[i].node);
 			k++)
-			if (s->sample.host.nodes[k].id == units->list[i].node)
-				draw_memory(&s->sample.host.nodes[k], to, at.row + t.row, at.col + edge,
-					at.cols - edge);
+			if (snap->sample.host.nodes[k].id == units->list[i].node)
+				draw_memory(&snap->sample.host.nodes[k], scr, area.row + strip.row,
+					area.col + edge, area.cols - edge);
 	}
 }
 
 static void strip_mark(
-	const struct strip *t, const struct unit *u, bool node, struct screen *to, struct rect at)
+	const struct strip *strip, const struct unit *unit, bool node, struct screen *scr, struct rect area)
 {
-	if (!t->flow && node && u->node < 0) /* what is offline belongs to none */
-		screen_text(to, at.row + t->row, at.col, t->label - 1, STYLE_DIM, "no node");
-	else if (!t->flow && node)
-		screen_printf(to, at.row + t->row, at.col, t->label - 1, STYLE_DIM, "node %d", u->node);
-	else if (t->share > 1)
-		screen_printf(
-			to, at.row + t->row, at.col, t->label - 1, STYLE_DIM, "%4sx%d", u->label, t->share);
+	if (!strip->flow && node && unit->node < 0) /* what is offline belongs to none */
+		screen_text(scr, area.row + strip->row, area.col, strip->label - 1, STYLE_DIM, "no node");
+	else if (!strip->flow && node)
+		screen_printf(scr, area.row + strip->row, area.col, strip->label - 1, STYLE_DIM, "node %d",
+			unit->node);
+	else if (strip->share > 1)
+		screen_printf(scr, area.row + strip->row, area.col, strip->label - 1, STYLE_DIM, "%4sx%d",
+			unit->label, strip->share);
 	else
-		screen_printf(to, at.row + t->row, at.col, t->label - 1, STYLE_DIM, "%6s", u->label);
+		screen_printf(scr, area.row + strip->row, area.col, strip->label - 1, STYLE_DIM, "%6s",
+			unit->label);
 }
 
-static void draw_strip(const struct units *units, const struct cpuset *lit, struct screen *to, struct rect at)
+static void draw_strip(
+	const struct units *units, const struct cpuset *lit, struct screen *scr, struct rect area)
 {
-	struct strip t = strip_fit(units, at.cols, at.rows);
-	for (size_t i = 0; i < units->n; i += (size_t)t.share) {
-		const struct unit *before = i ? &units->list[i - (size_t)t.share] : NULL;
-		struct unit u = hottest(units, i, t.share);
-		int row = t.row;
-		strip_next(&t, &units->list[i], before);
-		if (t.label && (!before || t.row != row))
-			strip_mark(
-				&t, &units->list[i], !before || before->node != units->list[i].node, to, at);
-		struct vf64 x = vf64_has(u.busy_pct) ? u.busy_pct : u.load_pct;
-		bool on = cpuset_intersects(&u.cpus, lit);
-		enum style st = crowded(&u) ? STYLE_WAIT : on ? STYLE_LIT : draw_load_style(x.v);
-		uint32_t ch = !u.online ? 'x' : !vf64_has(x) ? '-' : draw_level(to, x.v);
-		screen_fill(
-			to, at.row + t.row, at.col + t.col, 1, vf64_has(x) && u.online ? st : STYLE_DIM, ch);
+	struct strip strip = strip_fit(units, area.cols, area.rows);
+	for (size_t i = 0; i < units->n; i += (size_t)strip.share) {
+		const struct unit *before = i ? &units->list[i - (size_t)strip.share] : NULL;
+		struct unit unit = hottest(units, i, strip.share);
+		int row = strip.row;
+		strip_next(&strip, &units->list[i], before);
+		if (strip.label && (!before || strip.row != row))
+			strip_mark(&strip, &units->list[i], !before || before->node != units->list[i].node,
+				scr, area);
+		struct vf64 x = vf64_has(unit.busy_pct) ? unit.busy_pct : unit.load_pct;
+		bool on = cpuset_intersects(&unit.cpus, lit);
+		enum style style = crowded(&unit) ? STYLE_WAIT : on ? STYLE_LIT : draw_load_style(x.v);
+		uint32_t ch = !unit.online ? 'x' : !vf64_has(x) ? '-' : draw_level(scr, x.v);
+		screen_fill(scr, area.row + strip.row, area.col + strip.col, 1,
+			vf64_has(x) && unit.online ? style : STYLE_DIM, ch);
 	}
 }
 
 void pcpus_draw(
-	const struct units *units, const struct snapshot *s, struct screen *to, struct rect at, long vm)
+	const struct units *units, const struct snapshot *snap, struct screen *scr, struct rect area, long vm)
 {
 	struct cpuset lit;
-	if (at.rows < 1 || at.cols < 4 || !units->n)
+	if (area.rows < 1 || area.cols < 4 || !units->n)
 		return;
-	lit_cpus(s, vm, &lit);
-	if (bar_rows(units, at.cols) <= at.rows)
-		draw_bars(units, &lit, to, at);
+	lit_cpus(snap, vm, &lit);
+	if (bar_rows(units, area.cols) <= area.rows)
+		draw_bars(units, &lit, scr, area);
 	else {
-		draw_strip(units, &lit, to, at);
-		strip_memory(units, s, to, at);
+		draw_strip(units, &lit, scr, area);
+		strip_memory(units, snap, scr, area);
 	}
 }

@@ -32,19 +32,20 @@ static bool is_name(int c)
 }
 
 /* What a column must have; a long text lives with less. */
-static int least_width(const struct column *c)
+static int least_width(const struct column *column)
 {
-	return c->left && c->width > TEXT_MIN ? c->width * 3 / 4 : c->width;
+	return column->left && column->width > TEXT_MIN ? column->width * 3 / 4 : column->width;
 }
 
 /* Columns that the longest name takes, `most` at most. */
-static int longest_name(const struct view *v, const struct snapshot *s, const struct screen *to, int most)
+static int longest_name(
+	const struct view *view, const struct snapshot *snap, const struct screen *scr, int most)
 {
 	int want = NAME_MIN;
 	char name[1400];
-	for (size_t i = 0; i < v->n_rows && want < most; i++) {
-		text_escape(name, sizeof name, s->sample.vms[v->rows[i]].name);
-		int n = draw_columns(to, name) + 1;
+	for (size_t i = 0; i < view->n_rows && want < most; i++) {
+		text_escape(name, sizeof name, snap->sample.vms[view->rows[i]].name);
+		int n = draw_columns(scr, name) + 1;
 		want = max_of(n, want);
 	}
 	return min_of(want, most);
@@ -67,13 +68,13 @@ static int by_value(const void *a, const void *b)
 }
 
 /* What is left to see of a name in so many columns, as a number; 0: all of it. */
-static uint64_t cut_number(const struct screen *to, const char *name, int cols)
+static uint64_t cut_number(const struct screen *scr, const char *name, int cols)
 {
 	char seen[NAME_SEEN];
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
-	if (draw_columns(to, name) <= cols)
+	if (draw_columns(scr, name) <= cols)
 		return 0;
-	draw_name_cut(to, cols, name, seen, sizeof seen);
+	draw_name_cut(scr, cols, name, seen, sizeof seen);
 	for (const char *p = seen; *p; p++)
 		h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
 	return h | 1;
@@ -81,14 +82,15 @@ static uint64_t cut_number(const struct screen *to, const char *name, int cols)
 
 /* Two names that are cut to this width read alike. Of more cut names than there is room for, nothing is said.
  */
-static bool read_alike(const struct view *v, const struct snapshot *s, const struct screen *to, int cols)
+static bool read_alike(
+	const struct view *view, const struct snapshot *snap, const struct screen *scr, int cols)
 {
 	uint64_t cut[CUT_MOST];
 	size_t n = 0;
-	for (size_t i = 0; i < v->n_rows; i++) {
+	for (size_t i = 0; i < view->n_rows; i++) {
 		char name[1400];
-		text_escape(name, sizeof name, s->sample.vms[v->rows[i]].name);
-		uint64_t x = cut_number(to, name, cols);
+		text_escape(name, sizeof name, snap->sample.vms[view->rows[i]].name);
+		uint64_t x = cut_number(scr, name, cols);
 		if (x && n == CUT_MOST)
 			return false;
 		if (x)
@@ -102,362 +104,374 @@ static bool read_alike(const struct view *v, const struct snapshot *s, const str
 }
 
 /* Names are cut in the middle, but not so far that two of them read alike. */
-static int name_width(struct view *v, const struct snapshot *s, const struct screen *to, int cols)
+static int name_width(struct view *view, const struct snapshot *snap, const struct screen *scr, int cols)
 {
-	struct named *n = &v->named;
-	if (n->seq == v->rows_seq && n->rows == v->n_rows && n->cols == cols && n->width)
+	struct named *n = &view->named;
+	if (n->seq == view->rows_seq && n->rows == view->n_rows && n->cols == cols && n->width)
 		return n->width; /* of the frame before: names come with a sample */
-	int longest = longest_name(v, s, to, cols / 2), width = fair_name(cols);
-	while (width < longest && read_alike(v, s, to, width - 1))
+	int longest = longest_name(view, snap, scr, cols / 2), width = fair_name(cols);
+	while (width < longest && read_alike(view, snap, scr, width - 1))
 		width += NAME_STEP;
 	width = min_of(width, longest);
-	*n = (struct named){v->rows_seq, v->n_rows, cols, width};
+	*n = (struct named){view->rows_seq, view->n_rows, cols, width};
 	return width;
 }
 
 /* The columns with that which the rows are sorted by: what the order says must be seen. */
-static int with_sort(const struct table *t, uint8_t cols[65])
+static int with_sort(const struct table *table, uint8_t cols[65])
 {
-	memcpy(cols, t->cols, (size_t)t->n_cols);
-	if (t->sort < 0 || memchr(t->cols, t->sort, (size_t)t->n_cols))
-		return t->n_cols;
-	cols[t->n_cols] = (uint8_t)t->sort;
-	return t->n_cols + 1;
+	memcpy(cols, table->cols, (size_t)table->n_cols);
+	if (table->sort < 0 || memchr(table->cols, table->sort, (size_t)table->n_cols))
+		return table->n_cols;
+	cols[table->n_cols] = (uint8_t)table->sort;
+	return table->n_cols + 1;
 }
 
 /* Takes columns best first until the width is spent, then puts them into the table's order. Returns what is
  * left. */
-static int choose_best(const struct table *t, int left, struct plan_of_table *p)
+static int choose_best(const struct table *table, int left, struct plan_of_table *plan)
 {
 	uint8_t cols[65];
 	bool in[65] = {false};
-	int n = with_sort(t, cols);
+	int n = with_sort(table, cols);
 	for (int rank = 0; rank < 64; rank++)
 		for (int i = 0; i < n; i++) {
-			const struct column *c = column_at(cols[i]);
-			int mine = cols[i] == t->sort ? 0 : t->rank[cols[i]];
-			if (mine != rank || is_name(cols[i]) || least_width(c) + GAP > left)
+			const struct column *column = column_at(cols[i]);
+			int mine = cols[i] == table->sort ? 0 : table->rank[cols[i]];
+			if (mine != rank || is_name(cols[i]) || least_width(column) + GAP > left)
 				continue;
-			left -= least_width(c) + GAP;
+			left -= least_width(column) + GAP;
 			in[i] = true;
 		}
 	for (int i = 0; i < n; i++)
 		if (in[i])
-			p->cols[p->n++] = cols[i];
+			plan->cols[plan->n++] = cols[i];
 	return left;
 }
 
 /* From the column on to which one has scrolled; that of the order stays. */
-static int choose_in_order(const struct table *t, int left, struct plan_of_table *p)
+static int choose_in_order(const struct table *table, int left, struct plan_of_table *plan)
 {
 	uint8_t cols[65];
-	int skip = t->left, n = with_sort(t, cols);
+	int skip = table->left, n = with_sort(table, cols);
 	bool full = false; /* one had no room: none comes after it */
-	int keep = t->sort >= 0 && !is_name(t->sort) ? least_width(column_at((size_t)t->sort)) + GAP : 0;
+	int keep = table->sort >= 0 && !is_name(table->sort)
+			   ? least_width(column_at((size_t)table->sort)) + GAP
+			   : 0;
 	for (int i = 0; i < n; i++) {
-		const struct column *c = column_at(cols[i]);
-		bool sorted = cols[i] == t->sort;
+		const struct column *column = column_at(cols[i]);
+		bool sorted = cols[i] == table->sort;
 		if (is_name(cols[i]) || (skip-- > 0 && !sorted))
 			continue;
-		full = full || least_width(c) + GAP > left - (sorted ? 0 : keep);
+		full = full || least_width(column) + GAP > left - (sorted ? 0 : keep);
 		if (full && !(sorted && keep <= left))
 			continue;
-		left -= least_width(c) + GAP;
+		left -= least_width(column) + GAP;
 		keep = sorted ? 0 : keep;
-		p->cols[p->n++] = cols[i];
+		plan->cols[plan->n++] = cols[i];
 	}
 	return left;
 }
 
 /* The last minutes of CPU or memory have a place of their own where the columns are the default ones, else
  * what these leave. */
-static int trend_room(const struct view *v, const struct table *t, int cols)
+static int trend_room(const struct view *view, const struct table *table, int cols)
 {
-	if (!v->sparklines || t->ordered)
+	if (!view->sparklines || table->ordered)
 		return 0;
-	if (v->id == VIEW_MEMORY)
+	if (view->id == VIEW_MEMORY)
 		return cols < 140 ? 0 : TREND_MIN + 8;
 	return cols < 70 ? 0 : TREND_MIN;
 }
 
 /* Room that is left over goes to long texts, then to the trend, then to the name. */
-static void choose(const struct view *v, const struct table *t, int cols, int name, struct plan_of_table *p)
+static void choose(
+	const struct view *view, const struct table *table, int cols, int name, struct plan_of_table *plan)
 {
-	*p = (struct plan_of_table){.name = name};
-	int trend = trend_room(v, t, cols), left = cols - name - trend;
-	left = t->ordered || t->left ? choose_in_order(t, left, p) : choose_best(t, left, p);
-	for (int i = 0; i < p->n; i++)
-		p->width[i] = least_width(column_at(p->cols[i]));
-	for (int i = 0; i < p->n && left > 0; i++) {
-		const struct column *c = column_at(p->cols[i]);
-		int want = c->width - p->width[i] + (c->width > TEXT_MIN && i == p->n - 1 ? cols : 0);
+	*plan = (struct plan_of_table){.name = name};
+	int trend = trend_room(view, table, cols), left = cols - name - trend;
+	left = table->ordered || table->left ? choose_in_order(table, left, plan)
+					     : choose_best(table, left, plan);
+	for (int i = 0; i < plan->n; i++)
+		plan->width[i] = least_width(column_at(plan->cols[i]));
+	for (int i = 0; i < plan->n && left > 0; i++) {
+		const struct column *column = column_at(plan->cols[i]);
+		int want = column->width - plan->width[i] +
+			   (column->width > TEXT_MIN && i == plan->n - 1 ? cols : 0);
 		int more = min_of(want, left);
-		p->width[i] += more;
+		plan->width[i] += more;
 		left -= more;
 	}
-	if (v->sparklines && p->n && trend + left >= TREND_MIN) {
-		p->trend = trend + left - GAP;
-		left = p->trend > HISTORY_POINTS ? p->trend - HISTORY_POINTS : 0;
-		p->trend -= left;
+	if (view->sparklines && plan->n && trend + left >= TREND_MIN) {
+		plan->trend = trend + left - GAP;
+		left = plan->trend > HISTORY_POINTS ? plan->trend - HISTORY_POINTS : 0;
+		plan->trend -= left;
 	}
-	p->name += left;
+	plan->name += left;
 }
 
 /* "CPU LAST 2 MIN", without the word where that has no room. */
 const char *trend_head(
-	const struct view *v, const struct screen *to, const char *what, int cols, char *buf, size_t len)
+	const struct view *view, const struct screen *scr, const char *what, int cols, char *buf, size_t len)
 {
 	char age[24];
-	graph_age(age, sizeof age, (double)graph_points(to, cols, TREND_SPAN) * v->delay_s);
+	graph_age(age, sizeof age, (double)graph_points(scr, cols, TREND_SPAN) * view->delay_s);
 	int n = snprintf(buf, len, "%sLAST %s", what, age);
 	for (char *p = buf; *p; p++)
 		*p = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
 	return n > cols ? buf + strlen(what) : buf;
 }
 
-static void draw_head(struct view *v, const struct table *t, const struct plan_of_table *p, struct screen *to,
-	struct rect at)
+static void draw_head(struct view *view, const struct table *table, const struct plan_of_table *plan,
+	struct screen *scr, struct rect area)
 {
 	char lately[32];
-	screen_fill(to, at.row, at.col, at.cols, STYLE_HEADER, ' ');
-	for (int i = -1, col = at.col + 1; i < p->n; i++) {
-		const struct column *c =
-			i < 0 ? column_at((size_t)column_find("name")) : column_at(p->cols[i]);
-		int width = i < 0 ? p->name - 1 : p->width[i];
-		bool sorted = t->sort >= 0 && c == column_at((size_t)t->sort);
-		enum style st = sorted ? STYLE_SORTED : STYLE_HEADER;
+	screen_fill(scr, area.row, area.col, area.cols, STYLE_HEADER, ' ');
+	for (int i = -1, col = area.col + 1; i < plan->n; i++) {
+		const struct column *column =
+			i < 0 ? column_at((size_t)column_find("name")) : column_at(plan->cols[i]);
+		int width = i < 0 ? plan->name - 1 : plan->width[i];
+		bool sorted = table->sort >= 0 && column == column_at((size_t)table->sort);
+		enum style style = sorted ? STYLE_SORTED : STYLE_HEADER;
 		char text[16];
-		bool host = v->of_host && c->type == VALUE_PCT; /* CPU%H: of the host */
-		snprintf(text, sizeof text, "%s%s", c->head, host ? "H" : "");
-		if (c->left)
-			screen_text(to, at.row, col, width, st, text);
+		bool host = view->of_host && column->type == VALUE_PCT; /* CPU%H: of the host */
+		snprintf(text, sizeof text, "%s%s", column->head, host ? "H" : "");
+		if (column->left)
+			screen_text(scr, area.row, col, width, style, text);
 		else
-			screen_right(to, at.row, col, width, st, text);
+			screen_right(scr, area.row, col, width, style, text);
 		if (sorted) {
-			int n = screen_columns(to, text);
-			int arrow = c->left ? col + n : col + width - n - 1;
-			bool up = c->ascending != t->reverse;
-			screen_fill(to, at.row, arrow, 1, st, draw_glyph(to, up ? GLYPH_UP : GLYPH_DOWN));
+			int n = screen_columns(scr, text);
+			int arrow = column->left ? col + n : col + width - n - 1;
+			bool up = column->ascending != table->reverse;
+			screen_fill(
+				scr, area.row, arrow, 1, style, draw_glyph(scr, up ? GLYPH_UP : GLYPH_DOWN));
 		}
 		col += width + GAP;
-		v->hit.heads[v->hit.n_heads] = i < 0 ? (uint8_t)column_find("name") : p->cols[i];
-		v->hit.head_end[v->hit.n_heads++] = col;
+		view->hit.heads[view->hit.n_heads] = i < 0 ? (uint8_t)column_find("name") : plan->cols[i];
+		view->hit.head_end[view->hit.n_heads++] = col;
 	}
-	if (p->trend)
-		screen_right(to, at.row, at.col + at.cols - p->trend, p->trend, STYLE_HEADER,
-			trend_head(v, to, v->id == VIEW_MEMORY ? "USED " : "CPU ", p->trend, lately,
+	if (plan->trend)
+		screen_right(scr, area.row, area.col + area.cols - plan->trend, plan->trend, STYLE_HEADER,
+			trend_head(view, scr, view->id == VIEW_MEMORY ? "USED " : "CPU ", plan->trend, lately,
 				sizeof lately));
 }
 
 /* A cell a vCPU; more vCPUs than cells: the busiest of each share of them. */
-static void draw_bars(const struct snapshot *s, size_t vm, struct screen *to, int row, int col, int width)
+static void draw_bars(const struct snapshot *snap, size_t vm, struct screen *scr, int row, int col, int width)
 {
-	const struct vm_sample *m = &s->sample.vms[vm];
+	const struct vm_sample *m = &snap->sample.vms[vm];
 	int n = (int)m->n_vcpus, cells = min_of(n, width);
 	for (int i = 0; i < cells; i++) {
 		struct vf64 use = {0, AVAIL_NONE}, wait = {0, AVAIL_NONE};
 		for (int k = i * n / cells; k < (i + 1) * n / cells; k++) {
-			const struct vcpu_rate *r = &s->vcpu_rates[m->first_vcpu + (size_t)k];
-			if (vf64_has(r->usage_pct) && r->usage_pct.v >= use.v)
-				use = r->usage_pct;
-			if (vf64_has(r->wait_pct) && r->wait_pct.v >= wait.v)
-				wait = r->wait_pct;
+			const struct vcpu_rate *rate = &snap->vcpu_rates[m->first_vcpu + (size_t)k];
+			if (vf64_has(rate->usage_pct) && rate->usage_pct.v >= use.v)
+				use = rate->usage_pct;
+			if (vf64_has(rate->wait_pct) && rate->wait_pct.v >= wait.v)
+				wait = rate->wait_pct;
 		}
 		if (!vf64_has(use))
-			screen_fill(to, row, col + i, 1, STYLE_DIM, '-');
+			screen_fill(scr, row, col + i, 1, STYLE_DIM, '-');
 		else
-			screen_fill(to, row, col + i, 1,
+			screen_fill(scr, row, col + i, 1,
 				draw_waits(wait) ? STYLE_WAIT : draw_load_style(use.v),
-				draw_level(to, use.v));
+				draw_level(scr, use.v));
 	}
 }
 
 /* What must be seen on the selected row too. */
-static bool is_alarm(const struct column *c, const struct snapshot *s, size_t vm)
+static bool is_alarm(const struct column *column, const struct snapshot *snap, size_t vm)
 {
-	return (!strcmp(c->key, "why") && s->vm_status[vm].suffer.n) ||
-	       (!strcmp(c->key, "state") && s->sample.vms[vm].hung_since_ns);
+	return (!strcmp(column->key, "why") && snap->vm_status[vm].suffer.n) ||
+	       (!strcmp(column->key, "state") && snap->sample.vms[vm].hung_since_ns);
 }
 
 static enum style cell_style(
-	const struct column *c, const struct snapshot *s, size_t vm, const struct value *val)
+	const struct column *column, const struct snapshot *snap, size_t vm, const struct value *val)
 {
-	const struct vm_sample *m = &s->sample.vms[vm];
+	const struct vm_sample *m = &snap->sample.vms[vm];
 	if (val->avail != AVAIL_OK)
 		return STYLE_DIM;
-	if (!strcmp(c->key, "state"))
+	if (!strcmp(column->key, "state"))
 		return m->hung_since_ns ? STYLE_BAD : !strncmp(val->text, "HELD", 4) ? STYLE_WARN : STYLE_DIM;
-	if (!strcmp(c->key, "why") || !strcmp(c->key, "suffers"))
-		return suffer_style(&s->vm_status[vm].suffer);
-	if (!strcmp(c->key, "wait") && draw_waits(s->vm_rates[vm].wait_pct))
+	if (!strcmp(column->key, "why") || !strcmp(column->key, "suffers"))
+		return suffer_style(&snap->vm_status[vm].suffer);
+	if (!strcmp(column->key, "wait") && draw_waits(snap->vm_rates[vm].wait_pct))
 		return STYLE_WAIT;
-	if (!strcmp(c->key, "cpu") && m->n_vcpus) {
-		double each = s->vm_rates[vm].cpu_pct.v / (double)m->n_vcpus;
+	if (!strcmp(column->key, "cpu") && m->n_vcpus) {
+		double each = snap->vm_rates[vm].cpu_pct.v / (double)m->n_vcpus;
 		if (each >= 90)
 			return STYLE_HIGH;
 		return each >= 60 ? STYLE_MID : STYLE_NORMAL;
 	}
-	if (!strcmp(c->key, "pins") && strcmp(val->text, "any"))
+	if (!strcmp(column->key, "pins") && strcmp(val->text, "any"))
 		return STYLE_PIN;
-	if (!strcmp(c->key, "id") || !strcmp(c->key, "max") || !strcmp(c->key, "note") ||
-		!strcmp(c->key, "pins") || !strcmp(c->key, "memwhy") || !strcmp(c->key, "time"))
+	if (!strcmp(column->key, "id") || !strcmp(column->key, "max") || !strcmp(column->key, "note") ||
+		!strcmp(column->key, "pins") || !strcmp(column->key, "memwhy") ||
+		!strcmp(column->key, "time"))
 		return STYLE_DIM;
 	return STYLE_NORMAL;
 }
 
 /* A row that is held says which key lets go of it. */
-static void say_release(const struct view *v, const struct column *c, char *text, size_t len)
+static void say_release(const struct view *view, const struct column *column, char *text, size_t len)
 {
-	if (strcmp(text, "HELD") != 0 || !v->steers)
+	if (strcmp(text, "HELD") != 0 || !view->steers)
 		return;
-	if (!strcmp(c->key, "state"))
+	if (!strcmp(column->key, "state"))
 		snprintf(text, len, "HELD (H)");
-	else if (!strcmp(c->key, "note"))
+	else if (!strcmp(column->key, "note"))
 		snprintf(text, len, "H releases");
 }
 
-static void draw_cell(const struct view *v, const struct column *c, const struct column_env *env, size_t vm,
-	struct screen *to, struct rect at, bool selected)
+static void draw_cell(const struct view *view, const struct column *column, const struct column_env *env,
+	size_t vm, struct screen *scr, struct rect area, bool selected)
 {
 	struct value val;
 	char text[1400];
-	if (!strcmp(c->key, "bars")) {
-		draw_bars(env->snap, vm, to, at.row, at.col, at.cols);
+	if (!strcmp(column->key, "bars")) {
+		draw_bars(env->snap, vm, scr, area.row, area.col, area.cols);
 		if (selected)
-			screen_style(to, at.row, at.col, at.cols, STYLE_SELECTED);
+			screen_style(scr, area.row, area.col, area.cols, STYLE_SELECTED);
 		return;
 	}
-	column_get(c, env, vm, &val);
+	column_get(column, env, vm, &val);
 	value_format(text, sizeof text, &val);
-	say_release(v, c, text, sizeof text);
-	enum style st = cell_style(c, env->snap, vm, &val);
-	if (selected && !is_alarm(c, env->snap, vm))
-		st = STYLE_SELECTED;
-	if (c->left)
-		draw_cut(to, at.row, at.col, at.cols, st, text);
+	say_release(view, column, text, sizeof text);
+	enum style style = cell_style(column, env->snap, vm, &val);
+	if (selected && !is_alarm(column, env->snap, vm))
+		style = STYLE_SELECTED;
+	if (column->left)
+		draw_cut(scr, area.row, area.col, area.cols, style, text);
 	else
-		screen_right(to, at.row, at.col, at.cols, st, text);
+		screen_right(scr, area.row, area.col, area.cols, style, text);
 }
 
 static void draw_trend(
-	const struct view *v, const struct snapshot *s, size_t vm, struct screen *to, struct rect at)
+	const struct view *view, const struct snapshot *snap, size_t vm, struct screen *scr, struct rect area)
 {
-	const struct history_vm *h = history_find(&v->hist, s->sample.vms[vm].uuid);
-	if (!h)
+	const struct history_vm *hist = history_find(&view->hist, snap->sample.vms[vm].uuid);
+	if (!hist)
 		return;
-	bool memory = v->id == VIEW_MEMORY;
-	struct stack trend = {
-		.lower = history_of_vm(&v->hist, h, memory ? VM_USED : VM_RUN), .upper_style = STYLE_WAIT};
+	bool memory = view->id == VIEW_MEMORY;
+	struct stack trend = {.lower = history_of_vm(&view->hist, hist, memory ? VM_USED : VM_RUN),
+		.upper_style = STYLE_WAIT};
 	if (!memory)
-		trend.upper = history_of_vm(&v->hist, h, VM_WAIT);
-	graph_draw(to, at, &trend, TREND_SPAN);
+		trend.upper = history_of_vm(&view->hist, hist, VM_WAIT);
+	graph_draw(scr, area, &trend, TREND_SPAN);
 }
 
-static void draw_row(struct view *v, const struct snapshot *s, const struct plan_of_table *p, size_t row,
-	struct screen *to, struct rect at)
+static void draw_row(struct view *view, const struct snapshot *snap, const struct plan_of_table *plan,
+	size_t row, struct screen *scr, struct rect area)
 {
-	size_t vm = v->rows[row];
-	struct column_env env = {.snap = s, .of_host = v->of_host};
-	bool selected = v->has_sel && row == v->sel_row && v->over.kind != OVER_SORT;
-	bool marked = rows_marked(v, s->sample.vms[vm].uuid);
+	size_t vm = view->rows[row];
+	struct column_env env = {.snap = snap, .of_host = view->of_host};
+	bool selected = view->has_sel && row == view->sel_row && view->over.kind != OVER_SORT;
+	bool marked = rows_marked(view, snap->sample.vms[vm].uuid);
 	char name[1400];
 	if (selected)
-		screen_fill(to, at.row, at.col, at.cols, STYLE_SELECTED, ' ');
-	text_escape(name, sizeof name, s->sample.vms[vm].name);
-	const struct suffering *x = &s->vm_status[vm].suffer;
-	uint32_t lead = marked ? '*' : x->n ? '!' : selected ? draw_glyph(to, GLYPH_CURSOR) : ' ';
-	enum style st = selected ? STYLE_SELECTED : marked ? STYLE_MARKED : suffer_style(x);
-	screen_fill(to, at.row, at.col, 1, st, lead);
-	draw_name(to, at.row, at.col + 1, p->name - 1, st, name);
-	for (int i = 0, col = at.col + p->name + GAP; i < p->n; i++) {
-		const struct column *c = column_at(p->cols[i]);
-		int width = p->width[i];
-		draw_cell(v, c, &env, vm, to, (struct rect){at.row, col, 1, width}, selected);
+		screen_fill(scr, area.row, area.col, area.cols, STYLE_SELECTED, ' ');
+	text_escape(name, sizeof name, snap->sample.vms[vm].name);
+	const struct suffering *hurt = &snap->vm_status[vm].suffer;
+	uint32_t lead = marked ? '*' : hurt->n ? '!' : selected ? draw_glyph(scr, GLYPH_CURSOR) : ' ';
+	enum style style = selected ? STYLE_SELECTED : marked ? STYLE_MARKED : suffer_style(hurt);
+	screen_fill(scr, area.row, area.col, 1, style, lead);
+	draw_name(scr, area.row, area.col + 1, plan->name - 1, style, name);
+	for (int i = 0, col = area.col + plan->name + GAP; i < plan->n; i++) {
+		const struct column *column = column_at(plan->cols[i]);
+		int width = plan->width[i];
+		draw_cell(view, column, &env, vm, scr, (struct rect){area.row, col, 1, width}, selected);
 		col += width + GAP;
 	}
-	if (p->trend)
-		draw_trend(v, s, vm, to, (struct rect){at.row, at.col + at.cols - p->trend, 1, p->trend});
+	if (plan->trend)
+		draw_trend(view, snap, vm, scr,
+			(struct rect){area.row, area.col + area.cols - plan->trend, 1, plan->trend});
 	if (selected)
-		screen_style(to, at.row, at.col + at.cols - p->trend, p->trend, STYLE_SELECTED);
+		screen_style(scr, area.row, area.col + area.cols - plan->trend, plan->trend, STYLE_SELECTED);
 }
 
-static void draw_empty(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+static void draw_empty(
+	const struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area)
 {
-	if (at.rows < 1)
+	if (area.rows < 1)
 		return;
-	if (s->sample.n_vms)
-		screen_printf(to, at.row, at.col + 1, at.cols - 1, STYLE_DIM,
-			"none of %zu VM%s matches %s (\\ changes it)", s->sample.n_vms,
-			text_s(s->sample.n_vms), v->has_filter ? v->filter : "the names given");
+	if (snap->sample.n_vms)
+		screen_printf(scr, area.row, area.col + 1, area.cols - 1, STYLE_DIM,
+			"none of %zu VM%s matches %s (\\ changes it)", snap->sample.n_vms,
+			text_s(snap->sample.n_vms), view->has_filter ? view->filter : "the names given");
 	else
-		screen_text(to, at.row, at.col + 1, at.cols - 1, STYLE_DIM, "no running VM");
+		screen_text(scr, area.row, area.col + 1, area.cols - 1, STYLE_DIM, "no running VM");
 }
 
-static bool limited(const struct view *v)
+static bool limited(const struct view *view)
 {
-	return v->has_filter || v->n_patterns;
+	return view->has_filter || view->n_patterns;
 }
 
 /* The last line has something to say besides which rows are seen. */
-static bool says(const struct view *v)
+static bool says(const struct view *view)
 {
-	return limited(v) || v->follow || v->n_marks;
+	return limited(view) || view->follow || view->n_marks;
 }
 
-int table_rows(const struct view *v)
+int table_rows(const struct view *view)
 {
-	return 1 + (v->n_rows ? (int)v->n_rows : 1) + says(v);
+	return 1 + (view->n_rows ? (int)view->n_rows : 1) + says(view);
 }
 
 /* "12-31 of 40" when rows are out of sight, and what limits them, in the last line. */
-static void draw_range(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+static void draw_range(
+	const struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area)
 {
 	char text[160] = "", name[80];
-	size_t last = v->top + (size_t)v->page;
-	bool part = v->top > 0 || last < v->n_rows;
+	size_t last = view->top + (size_t)view->page;
+	bool part = view->top > 0 || last < view->n_rows;
 	int n = 0;
-	if (v->follow)
+	if (view->follow)
 		n = snprintf(text, sizeof text, "FOLLOW ");
-	if (v->n_marks)
-		n += snprintf(text + n, sizeof text - (size_t)n, "%zu MARKED ", v->n_marks);
-	if (v->has_filter) {
-		text_safe(name, sizeof name, v->filter);
+	if (view->n_marks)
+		n += snprintf(text + n, sizeof text - (size_t)n, "%zu MARKED ", view->n_marks);
+	if (view->has_filter) {
+		text_safe(name, sizeof name, view->filter);
 		n += snprintf(text + n, sizeof text - (size_t)n, "FILTER %.40s, %zu of %zu VM%s ", name,
-			v->n_rows, s->sample.n_vms, text_s(s->sample.n_vms));
-	} else if (v->n_patterns) {
+			view->n_rows, snap->sample.n_vms, text_s(snap->sample.n_vms));
+	} else if (view->n_patterns) {
 		n += snprintf(text + n, sizeof text - (size_t)n, "%zu of %zu VM%s, those that were named ",
-			v->n_rows, s->sample.n_vms, text_s(s->sample.n_vms));
+			view->n_rows, snap->sample.n_vms, text_s(snap->sample.n_vms));
 	}
 	if (part)
-		snprintf(text + n, sizeof text - (size_t)n, "%zu-%zu of %zu", v->n_rows ? v->top + 1 : 0,
-			min_of(last, v->n_rows), v->n_rows);
-	screen_right(to, at.row, at.col, at.cols, limited(v) ? STYLE_WARN : STYLE_DIM, text);
+		snprintf(text + n, sizeof text - (size_t)n, "%zu-%zu of %zu",
+			view->n_rows ? view->top + 1 : 0, min_of(last, view->n_rows), view->n_rows);
+	screen_right(scr, area.row, area.col, area.cols, limited(view) ? STYLE_WARN : STYLE_DIM, text);
 }
 
-void table_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+void table_draw(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area)
 {
-	if (at.rows < 1)
+	if (area.rows < 1)
 		return;
-	view_sight(v, FOCUS_TABLE, at);
-	struct plan_of_table p;
-	choose(v, view_table(v), at.cols, name_width(v, s, to, at.cols), &p);
-	for (int i = 0; i < p.n; i++)
-		v->groups |= column_at(p.cols[i])->group;
-	if (view_table(v)->sort >= 0)
-		v->groups |= column_at((size_t)view_table(v)->sort)->group;
-	int head = at.rows >= 2;
-	bool range = at.rows >= 8 ? says(v) || v->n_rows > (size_t)(at.rows - head) : at.rows >= 4 && says(v);
-	v->page = at.rows - head - range;
-	v->hit.rows = (struct rect){at.row + head, at.col, v->page, at.cols};
-	if (v->top + (size_t)v->page > v->n_rows)
-		v->top = v->n_rows > (size_t)v->page ? v->n_rows - (size_t)v->page : 0;
+	view_sight(view, FOCUS_TABLE, area);
+	struct plan_of_table plan;
+	choose(view, view_table(view), area.cols, name_width(view, snap, scr, area.cols), &plan);
+	for (int i = 0; i < plan.n; i++)
+		view->groups |= column_at(plan.cols[i])->group;
+	if (view_table(view)->sort >= 0)
+		view->groups |= column_at((size_t)view_table(view)->sort)->group;
+	int head = area.rows >= 2;
+	bool range = area.rows >= 8 ? says(view) || view->n_rows > (size_t)(area.rows - head)
+				    : area.rows >= 4 && says(view);
+	view->page = area.rows - head - range;
+	view->hit.rows = (struct rect){area.row + head, area.col, view->page, area.cols};
+	if (view->top + (size_t)view->page > view->n_rows)
+		view->top = view->n_rows > (size_t)view->page ? view->n_rows - (size_t)view->page : 0;
 	if (head)
-		draw_head(v, view_table(v), &p, to, at);
+		draw_head(view, view_table(view), &plan, scr, area);
 	if (range)
-		draw_range(v, s, to, (struct rect){at.row + at.rows - 1, at.col, 1, at.cols});
-	if (!v->n_rows)
-		draw_empty(v, s, to, (struct rect){at.row + head, at.col, at.rows - head, at.cols});
-	for (int i = 0; i < v->page && v->top + (size_t)i < v->n_rows; i++)
-		draw_row(v, s, &p, v->top + (size_t)i, to,
-			(struct rect){at.row + head + i, at.col, 1, at.cols});
+		draw_range(view, snap, scr, (struct rect){area.row + area.rows - 1, area.col, 1, area.cols});
+	if (!view->n_rows)
+		draw_empty(view, snap, scr,
+			(struct rect){area.row + head, area.col, area.rows - head, area.cols});
+	for (int i = 0; i < view->page && view->top + (size_t)i < view->n_rows; i++)
+		draw_row(view, snap, &plan, view->top + (size_t)i, scr,
+			(struct rect){area.row + head + i, area.col, 1, area.cols});
 }

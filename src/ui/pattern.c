@@ -48,36 +48,36 @@ static size_t repeats(const char **p)
 	return most > PARTS_MOST ? PARTS_MOST + 1 : most ? most : 1;
 }
 
-static void add_part(struct estimate *e)
+static void add_part(struct estimate *estimate)
 {
-	e->group[e->deep] += e->last;
-	e->last = 1;
+	estimate->group[estimate->deep] += estimate->last;
+	estimate->last = 1;
 }
 
 /* Takes one element in; false when there is no saying how large it is. */
-static bool take(struct estimate *e, const char **p)
+static bool take(struct estimate *estimate, const char **p)
 {
 	switch (**p) {
 	case '(':
-		add_part(e);
-		if (e->deep + 1 == GROUPS_MOST)
+		add_part(estimate);
+		if (estimate->deep + 1 == GROUPS_MOST)
 			return false;
-		e->group[++e->deep] = e->last = 0;
+		estimate->group[++estimate->deep] = estimate->last = 0;
 		return true;
 	case ')':
-		add_part(e);
-		if (e->deep)
-			e->last += e->group[e->deep--];
+		add_part(estimate);
+		if (estimate->deep)
+			estimate->last += estimate->group[estimate->deep--];
 		return true;
 	case '{':
-		e->last *= repeats(p) + 1;
+		estimate->last *= repeats(p) + 1;
 		return true;
 	case '+':
-		e->last *= 2;
+		estimate->last *= 2;
 		return true;
 	case '*':
 	case '?':
-		e->last++;
+		estimate->last++;
 		return true;
 	case '\\':
 		if (isdigit((unsigned char)(*p)[1])) /* a back reference */
@@ -90,15 +90,15 @@ static bool take(struct estimate *e, const char **p)
 	default:
 		break;
 	}
-	add_part(e);
+	add_part(estimate);
 	return true;
 }
 
 static bool is_small(const char *p)
 {
-	struct estimate e = {.last = 0};
+	struct estimate estimate = {.last = 0};
 	for (; *p; p++) {
-		if (!take(&e, &p) || e.last + e.group[e.deep] > PARTS_MOST)
+		if (!take(&estimate, &p) || estimate.last + estimate.group[estimate.deep] > PARTS_MOST)
 			return false;
 		if (!*p)
 			break;

@@ -11,14 +11,14 @@
 #include "vmtop/control.h"
 #include "vmtop/text.h"
 
-struct table *view_table(struct view *v)
+struct table *view_table(struct view *view)
 {
-	return v->id == VIEW_MEMORY ? &v->memory : &v->main;
+	return view->id == VIEW_MEMORY ? &view->memory : &view->main;
 }
 
-const struct table *view_table_of(const struct view *v)
+const struct table *view_table_of(const struct view *view)
 {
-	return v->id == VIEW_MEMORY ? &v->memory : &v->main;
+	return view->id == VIEW_MEMORY ? &view->memory : &view->main;
 }
 
 /* Who suffers stands first, the worst of them on top, whatever the direction. */
@@ -62,80 +62,81 @@ static double ordered_as(const struct value *val)
 	return val->num < rests_pct ? 0 : round(val->num * 10) / 10;
 }
 
-static void key_fill(struct row_key *k, const struct column *c, const struct column_env *env, size_t vm)
+static void key_fill(
+	struct row_key *key, const struct column *column, const struct column_env *env, size_t vm)
 {
 	struct value val;
-	*k = (struct row_key){.vm = vm};
-	if (!c)
+	*key = (struct row_key){.vm = vm};
+	if (!column)
 		return;
-	column_get(c, env, vm, &val);
-	k->has = val.avail == AVAIL_OK;
-	k->num = ordered_as(&val);
+	column_get(column, env, vm, &val);
+	key->has = val.avail == AVAIL_OK;
+	key->num = ordered_as(&val);
 	if (val.type == VALUE_TEXT)
-		snprintf(k->text, sizeof k->text, "%.47s", val.text);
+		snprintf(key->text, sizeof key->text, "%.47s", val.text);
 }
 
 static void sort_rows(
-	struct view *v, const struct snapshot *s, size_t *rows, int column, bool reverse, bool sick)
+	struct view *view, const struct snapshot *snap, size_t *rows, int column, bool reverse, bool sick)
 {
 	const struct column *c = column < 0 ? NULL : column_at((size_t)column);
-	struct column_env env = {.snap = s, .of_host = false};
-	for (size_t i = 0; i < v->n_rows; i++) {
-		key_fill(&v->keys[i], c, &env, rows[i]);
-		v->keys[i].first = sick ? s->vm_status[rows[i]].suffer.score_pct : 0;
+	struct column_env env = {.snap = snap, .of_host = false};
+	for (size_t i = 0; i < view->n_rows; i++) {
+		key_fill(&view->keys[i], c, &env, rows[i]);
+		view->keys[i].first = sick ? snap->vm_status[rows[i]].suffer.score_pct : 0;
 	}
 	bool up = (!c || c->ascending) != reverse;
-	if (v->n_rows)
-		qsort(v->keys, v->n_rows, sizeof *v->keys, up ? key_up : key_down);
-	for (size_t i = 0; i < v->n_rows; i++)
-		rows[i] = v->keys[i].vm;
+	if (view->n_rows)
+		qsort(view->keys, view->n_rows, sizeof *view->keys, up ? key_up : key_down);
+	for (size_t i = 0; i < view->n_rows; i++)
+		rows[i] = view->keys[i].vm;
 }
 
 /* Names seldom change: whether the order of the snapshot before holds for this one too. It can only be asked
  * of all VMs, for a filter may let others through than before. */
-static bool names_in_order(const struct view *v, const struct snapshot *s)
+static bool names_in_order(const struct view *view, const struct snapshot *snap)
 {
-	if (v->n_names != v->n_rows || v->n_rows != s->sample.n_vms)
+	if (view->n_names != view->n_rows || view->n_rows != snap->sample.n_vms)
 		return false;
-	for (size_t i = 1; i < v->n_rows; i++) {
-		size_t a = v->names[i - 1], b = v->names[i];
-		int c = strcmp(s->sample.vms[a].name, s->sample.vms[b].name);
+	for (size_t i = 1; i < view->n_rows; i++) {
+		size_t a = view->names[i - 1], b = view->names[i];
+		int c = strcmp(snap->sample.vms[a].name, snap->sample.vms[b].name);
 		if (c > 0 || (c == 0 && a > b))
 			return false;
 	}
 	return true;
 }
 
-static void sort_names(struct view *v, const struct snapshot *s)
+static void sort_names(struct view *view, const struct snapshot *snap)
 {
-	if (names_in_order(v, s))
+	if (names_in_order(view, snap))
 		return;
-	memcpy(v->names, v->rows, v->n_rows * sizeof *v->names);
-	sort_rows(v, s, v->names, column_find("name"), false, false);
-	v->n_names = v->n_rows == s->sample.n_vms ? v->n_rows : 0;
+	memcpy(view->names, view->rows, view->n_rows * sizeof *view->names);
+	sort_rows(view, snap, view->names, column_find("name"), false, false);
+	view->n_names = view->n_rows == snap->sample.n_vms ? view->n_rows : 0;
 }
 
-static bool rows_room(struct view *v, size_t n)
+static bool rows_room(struct view *view, size_t n)
 {
-	if (n <= v->cap_rows)
+	if (n <= view->cap_rows)
 		return true;
 	size_t cap = 0, cap_names = 0, cap_keys = 0;
-	bool ok = array_grow(&v->rows, &cap, n, sizeof *v->rows) &&
-		  array_grow(&v->names, &cap_names, n, sizeof *v->names) &&
-		  array_grow(&v->keys, &cap_keys, n, sizeof *v->keys);
-	v->cap_rows = ok ? cap : v->cap_rows;
+	bool ok = array_grow(&view->rows, &cap, n, sizeof *view->rows) &&
+		  array_grow(&view->names, &cap_names, n, sizeof *view->names) &&
+		  array_grow(&view->keys, &cap_keys, n, sizeof *view->keys);
+	view->cap_rows = ok ? cap : view->cap_rows;
 	return ok;
 }
 
 /* The filter typed last counts; before one was typed, the patterns of the command line. */
-static bool shown(const struct view *v, const struct vm_sample *vm)
+static bool shown(const struct view *view, const struct vm_sample *vm)
 {
-	if (v->has_filter)
-		return regexec(&v->filter_re, vm->name, 0, NULL, 0) == 0;
-	for (size_t i = 0; i < v->n_patterns; i++)
-		if (rules_match(v->patterns[i], vm))
+	if (view->has_filter)
+		return regexec(&view->filter_re, vm->name, 0, NULL, 0) == 0;
+	for (size_t i = 0; i < view->n_patterns; i++)
+		if (rules_match(view->patterns[i], vm))
 			return true;
-	return !v->n_patterns;
+	return !view->n_patterns;
 }
 
 static bool matches(const regex_t *re, const char *name)
@@ -144,135 +145,136 @@ static bool matches(const regex_t *re, const char *name)
 }
 
 /* The VM of the row sel_row, and its first vCPU when the VM is another one than before. */
-static void take_selection(struct view *v, const struct snapshot *s)
+static void take_selection(struct view *view, const struct snapshot *snap)
 {
-	const struct vm_sample *m = &s->sample.vms[v->rows[v->sel_row]];
-	if (uuid_compare(v->sel, m->uuid) && m->n_vcpus)
-		v->map.vcpu = s->sample.vcpus[m->first_vcpu].id;
-	v->has_sel = true;
-	memcpy(v->sel, m->uuid, UUID_BYTES);
+	const struct vm_sample *vm = &snap->sample.vms[view->rows[view->sel_row]];
+	if (uuid_compare(view->sel, vm->uuid) && vm->n_vcpus)
+		view->map.vcpu = snap->sample.vcpus[vm->first_vcpu].id;
+	view->has_sel = true;
+	memcpy(view->sel, vm->uuid, UUID_BYTES);
 }
 
 /* Keeps the cursor on its VM; when that is gone, on the row where it was. */
-static void find_selection(struct view *v, const struct snapshot *s)
+static void find_selection(struct view *view, const struct snapshot *snap)
 {
-	if (!v->moved) /* nobody has chosen yet: the first row, whoever that is */
-		v->has_sel = false;
-	for (size_t i = 0; v->has_sel && i < v->n_rows; i++)
-		if (!uuid_compare(s->sample.vms[v->rows[i]].uuid, v->sel)) {
-			v->sel_row = i;
+	if (!view->moved) /* nobody has chosen yet: the first row, whoever that is */
+		view->has_sel = false;
+	for (size_t i = 0; view->has_sel && i < view->n_rows; i++)
+		if (!uuid_compare(snap->sample.vms[view->rows[i]].uuid, view->sel)) {
+			view->sel_row = i;
 			return;
 		}
-	if (v->sel_row >= v->n_rows)
-		v->sel_row = v->n_rows ? v->n_rows - 1 : 0;
-	v->has_sel = v->n_rows > 0;
-	if (v->has_sel)
-		take_selection(v, s);
+	if (view->sel_row >= view->n_rows)
+		view->sel_row = view->n_rows ? view->n_rows - 1 : 0;
+	view->has_sel = view->n_rows > 0;
+	if (view->has_sel)
+		take_selection(view, snap);
 }
 
-void rows_update(struct view *v, const struct snapshot *s)
+void rows_update(struct view *view, const struct snapshot *snap)
 {
-	if (!v->rows_stale && v->rows_seq == s->seq && v->rows_time == s->sample.time_ns)
+	if (!view->rows_stale && view->rows_seq == snap->seq && view->rows_time == snap->sample.time_ns)
 		return;
-	v->n_rows = 0;
-	if (!rows_room(v, s->sample.n_vms))
+	view->n_rows = 0;
+	if (!rows_room(view, snap->sample.n_vms))
 		return;
-	for (size_t i = 0; i < s->sample.n_vms; i++)
-		if (shown(v, &s->sample.vms[i]))
-			v->rows[v->n_rows++] = i;
-	if (v->n_rows)
-		sort_names(v, s);
-	const struct table *t = view_table(v);
-	sort_rows(v, s, v->rows, t->sort, t->reverse, !t->sorted);
-	v->rows_seq = s->seq;
-	v->rows_time = s->sample.time_ns;
-	v->rows_stale = false;
-	find_selection(v, s);
-	if (v->follow)
-		rows_show(v);
+	for (size_t i = 0; i < snap->sample.n_vms; i++)
+		if (shown(view, &snap->sample.vms[i]))
+			view->rows[view->n_rows++] = i;
+	if (view->n_rows)
+		sort_names(view, snap);
+	const struct table *table = view_table(view);
+	sort_rows(view, snap, view->rows, table->sort, table->reverse, !table->sorted);
+	view->rows_seq = snap->seq;
+	view->rows_time = snap->sample.time_ns;
+	view->rows_stale = false;
+	find_selection(view, snap);
+	if (view->follow)
+		rows_show(view);
 }
 
-bool rows_selected(const struct view *v, const struct snapshot *s, size_t *vm)
+bool rows_selected(const struct view *view, const struct snapshot *snap, size_t *vm)
 {
-	const struct vm_sample *m = v->has_sel && v->n_rows ? sample_vm_by_uuid(&s->sample, v->sel) : NULL;
+	const struct vm_sample *m =
+		view->has_sel && view->n_rows ? sample_vm_by_uuid(&snap->sample, view->sel) : NULL;
 	if (!m)
 		return false;
-	*vm = (size_t)(m - s->sample.vms);
+	*vm = (size_t)(m - snap->sample.vms);
 	return true;
 }
 
-void rows_show(struct view *v)
+void rows_show(struct view *view)
 {
-	size_t page = v->page > 0 ? (size_t)v->page : 1;
-	if (v->sel_row < v->top)
-		v->top = v->sel_row;
-	else if (v->sel_row >= v->top + page)
-		v->top = v->sel_row - page + 1;
+	size_t page = view->page > 0 ? (size_t)view->page : 1;
+	if (view->sel_row < view->top)
+		view->top = view->sel_row;
+	else if (view->sel_row >= view->top + page)
+		view->top = view->sel_row - page + 1;
 }
 
-void rows_select(struct view *v, const struct snapshot *s, size_t row)
+void rows_select(struct view *view, const struct snapshot *snap, size_t row)
 {
-	if (!v->n_rows)
+	if (!view->n_rows)
 		return;
-	v->moved = true;
-	v->sel_row = row < v->n_rows ? row : v->n_rows - 1;
-	take_selection(v, s);
-	rows_show(v);
+	view->moved = true;
+	view->sel_row = row < view->n_rows ? row : view->n_rows - 1;
+	take_selection(view, snap);
+	rows_show(view);
 }
 
-void rows_move(struct view *v, const struct snapshot *s, long by)
+void rows_move(struct view *view, const struct snapshot *snap, long by)
 {
-	long to = (long)v->sel_row + by;
-	rows_select(v, s, to < 0 ? 0 : (size_t)to);
+	long to = (long)view->sel_row + by;
+	rows_select(view, snap, to < 0 ? 0 : (size_t)to);
 }
 
-bool rows_search(struct view *v, const struct snapshot *s, bool next)
+bool rows_search(struct view *view, const struct snapshot *snap, bool next)
 {
-	if (!v->has_search)
+	if (!view->has_search)
 		return false;
-	for (size_t i = next ? 1 : 0; i <= v->n_rows && v->n_rows; i++) {
-		size_t row = (v->sel_row + i) % v->n_rows;
-		if (!matches(&v->search_re, s->sample.vms[v->rows[row]].name))
+	for (size_t i = next ? 1 : 0; i <= view->n_rows && view->n_rows; i++) {
+		size_t row = (view->sel_row + i) % view->n_rows;
+		if (!matches(&view->search_re, snap->sample.vms[view->rows[row]].name))
 			continue;
-		rows_select(v, s, row);
+		rows_select(view, snap, row);
 		return true;
 	}
 	return false;
 }
 
-bool rows_marked(const struct view *v, const uint8_t uuid[UUID_BYTES])
+bool rows_marked(const struct view *view, const uint8_t uuid[UUID_BYTES])
 {
-	for (size_t i = 0; i < v->n_marks; i++)
-		if (!uuid_compare(v->marks[i], uuid))
+	for (size_t i = 0; i < view->n_marks; i++)
+		if (!uuid_compare(view->marks[i], uuid))
 			return true;
 	return false;
 }
 
-void rows_unmark_gone(struct view *v, const struct snapshot *s)
+void rows_unmark_gone(struct view *view, const struct snapshot *snap)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < v->n_marks; i++)
-		if (sample_vm_by_uuid(&s->sample, v->marks[i]))
-			memmove(v->marks[n++], v->marks[i], UUID_BYTES);
-	v->n_marks = n;
+	for (size_t i = 0; i < view->n_marks; i++)
+		if (sample_vm_by_uuid(&snap->sample, view->marks[i]))
+			memmove(view->marks[n++], view->marks[i], UUID_BYTES);
+	view->n_marks = n;
 }
 
-void rows_mark_all(struct view *v, const struct snapshot *s)
+void rows_mark_all(struct view *view, const struct snapshot *snap)
 {
-	size_t n = v->n_marks;
-	for (size_t i = 0; i < v->n_rows; i++)
-		if (!rows_marked(v, s->sample.vms[v->rows[i]].uuid))
-			rows_mark(v, s->sample.vms[v->rows[i]].uuid);
-	v->n_marks = v->n_marks > n ? v->n_marks : 0;
+	size_t n = view->n_marks;
+	for (size_t i = 0; i < view->n_rows; i++)
+		if (!rows_marked(view, snap->sample.vms[view->rows[i]].uuid))
+			rows_mark(view, snap->sample.vms[view->rows[i]].uuid);
+	view->n_marks = view->n_marks > n ? view->n_marks : 0;
 }
 
-void rows_mark(struct view *v, const uint8_t uuid[UUID_BYTES])
+void rows_mark(struct view *view, const uint8_t uuid[UUID_BYTES])
 {
-	for (size_t i = 0; i < v->n_marks; i++)
-		if (!uuid_compare(v->marks[i], uuid)) {
-			memcpy(v->marks[i], v->marks[--v->n_marks], UUID_BYTES);
+	for (size_t i = 0; i < view->n_marks; i++)
+		if (!uuid_compare(view->marks[i], uuid)) {
+			memcpy(view->marks[i], view->marks[--view->n_marks], UUID_BYTES);
 			return;
 		}
-	if (v->n_marks < MARKS_MAX)
-		memcpy(v->marks[v->n_marks++], uuid, UUID_BYTES);
+	if (view->n_marks < MARKS_MAX)
+		memcpy(view->marks[view->n_marks++], uuid, UUID_BYTES);
 }

@@ -11,85 +11,87 @@
 
 #include "vmtop/text.h"
 
-int screen_init(struct screen *s, int rows, int cols)
+int screen_init(struct screen *scr, int rows, int cols)
 {
-	memset(s, 0, sizeof *s);
-	return screen_resize(s, rows, cols);
+	memset(scr, 0, sizeof *scr);
+	return screen_resize(scr, rows, cols);
 }
 
-void screen_done(struct screen *s)
+void screen_done(struct screen *scr)
 {
-	free(s->cells);
-	memset(s, 0, sizeof *s);
+	free(scr->cells);
+	memset(scr, 0, sizeof *scr);
 }
 
-int screen_resize(struct screen *s, int rows, int cols)
+int screen_resize(struct screen *scr, int rows, int cols)
 {
 	rows = max_of(rows, 1);
 	cols = max_of(cols, 1);
-	if (!s->cells || rows != s->rows || cols != s->cols) {
-		struct cell *c = reallocarray(s->cells, (size_t)rows * (size_t)cols, sizeof *c);
-		if (!c)
+	if (!scr->cells || rows != scr->rows || cols != scr->cols) {
+		struct cell *cell = reallocarray(scr->cells, (size_t)rows * (size_t)cols, sizeof *cell);
+		if (!cell)
 			return -1;
-		s->cells = c;
-		s->rows = rows;
-		s->cols = cols;
+		scr->cells = cell;
+		scr->rows = rows;
+		scr->cols = cols;
 	}
-	screen_erase(s);
+	screen_erase(scr);
 	return 0;
 }
 
-void screen_erase(struct screen *s)
+void screen_erase(struct screen *scr)
 {
-	for (size_t i = 0; i < (size_t)s->rows * (size_t)s->cols; i++)
-		s->cells[i] = (struct cell){.ch = ' ', .style = STYLE_NORMAL};
-	s->cursor_row = s->cursor_col = -1;
+	for (size_t i = 0; i < (size_t)scr->rows * (size_t)scr->cols; i++)
+		scr->cells[i] = (struct cell){.ch = ' ', .style = STYLE_NORMAL};
+	scr->cursor_row = scr->cursor_col = -1;
 }
 
-static struct cell *cell_at(const struct screen *s, int row, int col)
+static struct cell *cell_at(const struct screen *scr, int row, int col)
 {
-	if (row < 0 || col < 0 || row >= s->rows || col >= s->cols)
+	if (row < 0 || col < 0 || row >= scr->rows || col >= scr->cols)
 		return NULL;
-	return &s->cells[(size_t)row * (size_t)s->cols + (size_t)col];
+	return &scr->cells[(size_t)row * (size_t)scr->cols + (size_t)col];
 }
 
 /* Before a cell is overwritten: the other half of a wide character that stood there becomes a blank. */
-static void unsplit(struct screen *s, int row, int col)
+static void unsplit(struct screen *scr, int row, int col)
 {
-	struct cell *c = cell_at(s, row, col), *l = cell_at(s, row, col - 1), *r = cell_at(s, row, col + 1);
+	struct cell *c = cell_at(scr, row, col), *l = cell_at(scr, row, col - 1),
+		    *r = cell_at(scr, row, col + 1);
 	if (c && c->ch == 0 && l)
 		l->ch = ' ';
 	if (r && r->ch == 0)
 		r->ch = ' ';
 }
 
-static void put(struct screen *s, int row, int col, uint32_t ch, int width, enum style st)
+static void put(struct screen *scr, int row, int col, uint32_t ch, int width, enum style style)
 {
-	struct cell *c = cell_at(s, row, col);
-	if (!c)
+	struct cell *cell = cell_at(scr, row, col);
+	if (!cell)
 		return;
-	unsplit(s, row, col);
-	if (width == 2 && !cell_at(s, row, col + 1))
+	unsplit(scr, row, col);
+	if (width == 2 && !cell_at(scr, row, col + 1))
 		ch = ' ', width = 1;
-	*c = (struct cell){.ch = ch, .style = (uint8_t)st};
+	*cell = (struct cell){.ch = ch, .style = (uint8_t)style};
 	if (width == 2) {
-		unsplit(s, row, col + 1);
-		*cell_at(s, row, col + 1) = (struct cell){.ch = 0, .style = (uint8_t)st};
+		unsplit(scr, row, col + 1);
+		*cell_at(scr, row, col + 1) = (struct cell){.ch = 0, .style = (uint8_t)style};
 	}
 }
 
-static enum text_charset charset_of(const struct screen *s)
+static enum text_charset charset_of(const struct screen *scr)
 {
-	if (s->ascii)
+	if (scr->ascii)
 		return TEXT_ASCII;
-	return s->console ? TEXT_CONSOLE : TEXT_UTF8;
+	return scr->console ? TEXT_CONSOLE : TEXT_UTF8;
 }
 
 /* What stands for one character: itself (NULL), or a text in ASCII. Bars and frames of our own on the console
  * are no text: they come through screen_fill(). */
-static const char *stand_in(const struct screen *s, uint32_t ch, unsigned char byte, int *marks, char buf[16])
+static const char *stand_in(
+	const struct screen *scr, uint32_t ch, unsigned char byte, int *marks, char buf[16])
 {
-	const char *alt = text_stand_in(ch, byte, charset_of(s), buf);
+	const char *alt = text_stand_in(ch, byte, charset_of(scr), buf);
 	bool mark = !alt && text_width(ch) == 0;
 	*marks = alt ? TEXT_MARKS : mark ? *marks + 1 : 0;
 	if (!mark || *marks <= TEXT_MARKS)
@@ -98,36 +100,37 @@ static const char *stand_in(const struct screen *s, uint32_t ch, unsigned char b
 	return buf;
 }
 
-static void put_mark(struct cell *c, uint32_t ch)
+static void put_mark(struct cell *cell, uint32_t ch)
 {
-	for (int i = 0; c && i < TEXT_MARKS; i++)
-		if (!c->mark[i]) {
-			c->mark[i] = ch;
+	for (int i = 0; cell && i < TEXT_MARKS; i++)
+		if (!cell->mark[i]) {
+			cell->mark[i] = ch;
 			return;
 		}
 }
 
 /* Walks text; draws when `draw`. Returns the columns used, at most width. */
-static int walk(struct screen *s, int row, int col, int width, enum style st, const char *text, bool draw)
+static int walk(
+	struct screen *scr, int row, int col, int width, enum style style, const char *text, bool draw)
 {
 	int used = 0, marks = TEXT_MARKS;
 	char buf[16];
 	for (const char *p = text; *p;) {
 		uint32_t ch;
 		size_t n = text_decode(p, &ch);
-		const char *alt = stand_in(s, ch, (unsigned char)*p, &marks, buf);
+		const char *alt = stand_in(scr, ch, (unsigned char)*p, &marks, buf);
 		p += n ? n : 1;
 		int w = alt ? (int)strlen(alt) : text_width(ch);
 		if (used + w > width)
 			break;
-		struct cell *last = used ? cell_at(s, row, col + used - 1) : NULL;
+		struct cell *last = used ? cell_at(scr, row, col + used - 1) : NULL;
 		if (last && last->ch == 0)
-			last = cell_at(s, row, col + used - 2);
+			last = cell_at(scr, row, col + used - 2);
 		if (draw && alt)
 			for (int i = 0; i < w; i++)
-				put(s, row, col + used + i, (unsigned char)alt[i], 1, st);
+				put(scr, row, col + used + i, (unsigned char)alt[i], 1, style);
 		else if (draw && w > 0)
-			put(s, row, col + used, ch, w, st);
+			put(scr, row, col + used, ch, w, style);
 		else if (draw)
 			put_mark(last, ch);
 		used += w;
@@ -135,66 +138,66 @@ static int walk(struct screen *s, int row, int col, int width, enum style st, co
 	return used;
 }
 
-int screen_text(struct screen *s, int row, int col, int width, enum style st, const char *text)
+int screen_text(struct screen *scr, int row, int col, int width, enum style style, const char *text)
 {
-	return walk(s, row, col, width, st, text, true);
+	return walk(scr, row, col, width, style, text, true);
 }
 
-int screen_columns(const struct screen *s, const char *text)
+int screen_columns(const struct screen *scr, const char *text)
 {
-	struct screen measure = {.ascii = s->ascii, .console = s->console};
+	struct screen measure = {.ascii = scr->ascii, .console = scr->console};
 	return walk(&measure, -1, 0, 1 << 20, STYLE_NORMAL, text, false);
 }
 
-void screen_right(struct screen *s, int row, int col, int width, enum style st, const char *text)
+void screen_right(struct screen *scr, int row, int col, int width, enum style style, const char *text)
 {
-	int n = screen_columns(s, text);
+	int n = screen_columns(scr, text);
 	if (n < width)
-		screen_text(s, row, col + width - n, n, st, text);
+		screen_text(scr, row, col + width - n, n, style, text);
 	else
-		screen_text(s, row, col, width, st, text);
+		screen_text(scr, row, col, width, style, text);
 }
 
-int screen_printf(struct screen *s, int row, int col, int width, enum style st, const char *fmt, ...)
+int screen_printf(struct screen *scr, int row, int col, int width, enum style style, const char *fmt, ...)
 {
 	char buf[1024];
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(buf, sizeof buf, fmt, ap);
 	va_end(ap);
-	return screen_text(s, row, col, width, st, buf);
+	return screen_text(scr, row, col, width, style, buf);
 }
 
-void screen_fill(struct screen *s, int row, int col, int width, enum style st, uint32_t ch)
+void screen_fill(struct screen *scr, int row, int col, int width, enum style style, uint32_t ch)
 {
-	if (s->ascii && ch >= 0x80)
+	if (scr->ascii && ch >= 0x80)
 		ch = '?';
-	for (int i = 0; i < width && col + i < s->cols; i++)
-		put(s, row, col + i, ch, 1, st);
+	for (int i = 0; i < width && col + i < scr->cols; i++)
+		put(scr, row, col + i, ch, 1, style);
 }
 
-void screen_style(struct screen *s, int row, int col, int width, enum style st)
+void screen_style(struct screen *scr, int row, int col, int width, enum style style)
 {
-	for (int i = 0; i < width && col + i < s->cols; i++) {
-		struct cell *c = cell_at(s, row, col + i);
-		if (c)
-			c->style = (uint8_t)st;
+	for (int i = 0; i < width && col + i < scr->cols; i++) {
+		struct cell *cell = cell_at(scr, row, col + i);
+		if (cell)
+			cell->style = (uint8_t)style;
 	}
 }
 
-void screen_blit(struct screen *to, const struct screen *from, int row, int col)
+void screen_blit(struct screen *scr, const struct screen *from, int row, int col)
 {
 	for (int r = 0; r < from->rows; r++)
 		for (int c = 0; c < from->cols; c++) {
-			struct cell *d = cell_at(to, row + r, col + c);
-			if (!d)
+			struct cell *cell = cell_at(scr, row + r, col + c);
+			if (!cell)
 				continue;
-			unsplit(to, row + r, col + c);
-			*d = *cell_at(from, r, c);
+			unsplit(scr, row + r, col + c);
+			*cell = *cell_at(from, r, c);
 		}
 	if (from->cursor_row >= 0) {
-		to->cursor_row = row + from->cursor_row;
-		to->cursor_col = col + from->cursor_col;
+		scr->cursor_row = row + from->cursor_row;
+		scr->cursor_col = col + from->cursor_col;
 	}
 }
 
@@ -222,22 +225,22 @@ static size_t encode(char *out, uint32_t ch)
 	return 4;
 }
 
-char *screen_dump(const struct screen *s)
+char *screen_dump(const struct screen *scr)
 {
-	char *out = malloc((size_t)s->rows * ((size_t)s->cols * 4 * (1 + TEXT_MARKS) + 1) + 1);
+	char *out = malloc((size_t)scr->rows * ((size_t)scr->cols * 4 * (1 + TEXT_MARKS) + 1) + 1);
 	if (!out)
 		return NULL;
 	size_t at = 0;
-	for (int r = 0; r < s->rows; r++) {
+	for (int r = 0; r < scr->rows; r++) {
 		size_t end = at;
-		for (int c = 0; c < s->cols; c++) {
-			const struct cell *x = cell_at(s, r, c);
-			if (x->ch == 0)
+		for (int c = 0; c < scr->cols; c++) {
+			const struct cell *cell = cell_at(scr, r, c);
+			if (cell->ch == 0)
 				continue;
-			at += encode(out + at, x->ch);
-			for (int i = 0; i < TEXT_MARKS && x->mark[i]; i++)
-				at += encode(out + at, x->mark[i]);
-			if (x->ch != ' ')
+			at += encode(out + at, cell->ch);
+			for (int i = 0; i < TEXT_MARKS && cell->mark[i]; i++)
+				at += encode(out + at, cell->mark[i]);
+			if (cell->ch != ' ')
 				end = at;
 		}
 		at = end;

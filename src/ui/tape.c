@@ -157,23 +157,23 @@ struct tape {
 	int since_whole;
 };
 
-static size_t count_of(const struct shape *p, enum part part)
+static size_t count_of(const struct shape *shape, enum part part)
 {
-	return part <= OF_VM_STATUS ? p->n_vms : part <= OF_VCPU_STATUS ? p->n_vcpus : p->n_pcpus;
+	return part <= OF_VM_STATUS ? shape->n_vms : part <= OF_VCPU_STATUS ? shape->n_vcpus : shape->n_pcpus;
 }
 
-static size_t packed_size(const struct field *f, const struct shape *p)
+static size_t packed_size(const struct field *field, const struct shape *shape)
 {
 	static const size_t sizes[] = {
 		[KNOWN] = 1, [SECONDS] = 9, [HUNDREDTHS] = 5, [FLOAT] = 5, [PLAIN] = 4};
-	return f->pack == RAW ? f->size : f->pack == CPUS ? p->cpu_bytes : sizes[f->pack];
+	return field->pack == RAW ? field->size : field->pack == CPUS ? shape->cpu_bytes : sizes[field->pack];
 }
 
-static size_t image_size(const struct shape *p)
+static size_t image_size(const struct shape *shape)
 {
 	size_t n = sizeof(struct snapshot);
 	for (size_t i = 0; i < FIELDS; i++)
-		n += packed_size(&fields[i], p) * count_of(p, fields[i].part);
+		n += packed_size(&fields[i], shape) * count_of(shape, fields[i].part);
 	return n;
 }
 
@@ -233,9 +233,9 @@ static void pack_plain(unsigned char *to, const char *from)
 
 /* One field of all n, which lie `step` apart. The kind is asked for once, not for each. */
 static void pack_column(
-	unsigned char *to, const char *from, const struct field *f, size_t size, size_t step, size_t n)
+	unsigned char *to, const char *from, const struct field *field, size_t size, size_t step, size_t n)
 {
-	switch (f->pack) {
+	switch (field->pack) {
 	case RAW:
 	case CPUS:
 		PACK_COLUMN(memcpy(to, from, size));
@@ -252,59 +252,61 @@ static void pack_column(
 	}
 }
 
-static void unpack_field(char *to, const unsigned char *from, const struct field *f, size_t size)
+static void unpack_field(char *to, const unsigned char *from, const struct field *field, size_t size)
 {
-	if (f->pack == PLAIN) {
+	if (field->pack == PLAIN) {
 		float rough;
 		memcpy(&rough, from, sizeof rough);
 		double x = (double)rough;
 		memcpy(to, &x, sizeof x);
-	} else if (f->pack == RAW || f->pack == CPUS) {
+	} else if (field->pack == RAW || field->pack == CPUS) {
 		memcpy(to, from, size);
 	} else {
-		unpack_number(to, from, f->pack);
+		unpack_number(to, from, field->pack);
 	}
 }
 
-static void parts_of(const struct snapshot *s, const void *base[PARTS])
+static void parts_of(const struct snapshot *snap, const void *base[PARTS])
 {
-	const void *const parts[PARTS] = {s->sample.vms, s->vm_rates, s->vm_status, s->sample.vcpus,
-		s->vcpu_rates, s->vcpu_status, s->sample.host.pcpus, s->pcpu_rates};
+	const void *const parts[PARTS] = {snap->sample.vms, snap->vm_rates, snap->vm_status,
+		snap->sample.vcpus, snap->vcpu_rates, snap->vcpu_status, snap->sample.host.pcpus,
+		snap->pcpu_rates};
 	memcpy(base, parts, sizeof parts);
 }
 
 /* What is not kept, and what would point out of the block. */
-static void cut_loose(struct snapshot *s)
+static void cut_loose(struct snapshot *snap)
 {
-	s->sample.vms = NULL;
-	s->sample.vcpus = NULL;
-	s->sample.host.pcpus = NULL;
-	s->vcpu_rates = NULL;
-	s->vm_rates = NULL;
-	s->pcpu_rates = NULL;
-	s->vm_status = NULL;
-	s->vcpu_status = NULL;
-	s->actions = NULL;
-	s->log = NULL;
-	s->run_up = s->next = NULL;
-	s->n_actions = s->n_log = 0;
-	s->preview = false;
-	s->notice[0] = '\0';
+	snap->sample.vms = NULL;
+	snap->sample.vcpus = NULL;
+	snap->sample.host.pcpus = NULL;
+	snap->vcpu_rates = NULL;
+	snap->vm_rates = NULL;
+	snap->pcpu_rates = NULL;
+	snap->vm_status = NULL;
+	snap->vcpu_status = NULL;
+	snap->actions = NULL;
+	snap->log = NULL;
+	snap->run_up = snap->next = NULL;
+	snap->n_actions = snap->n_log = 0;
+	snap->preview = false;
+	snap->notice[0] = '\0';
 }
 
 /* Column by column, so that what does not change lies together. */
-static void pack(const struct snapshot *s, const struct shape *p, unsigned char *to)
+static void pack(const struct snapshot *snap, const struct shape *shape, unsigned char *to)
 {
-	struct snapshot head = *s;
+	struct snapshot head = *snap;
 	const void *base[PARTS];
-	parts_of(s, base);
+	parts_of(snap, base);
 	cut_loose(&head);
 	memcpy(to, &head, sizeof head);
 	to += sizeof head;
-	for (const struct field *f = fields; f < fields + FIELDS; f++) {
-		size_t size = packed_size(f, p), step = part_size[f->part], n = count_of(p, f->part);
+	for (const struct field *field = fields; field < fields + FIELDS; field++) {
+		size_t size = packed_size(field, shape), step = part_size[field->part],
+		       n = count_of(shape, field->part);
 		if (n) /* without one, base is NULL */
-			pack_column(to, (const char *)base[f->part] + f->at, f, size, step, n);
+			pack_column(to, (const char *)base[field->part] + field->at, field, size, step, n);
 		to += n * size;
 	}
 }
@@ -318,38 +320,39 @@ static void *carve(char *block, size_t *used, size_t n, size_t size)
 	return p;
 }
 
-static size_t carve_parts(char *block, const struct shape *p, void *base[PARTS])
+static size_t carve_parts(char *block, const struct shape *shape, void *base[PARTS])
 {
 	size_t used = sizeof(struct snapshot);
 	for (int i = 0; i < PARTS; i++)
-		base[i] = carve(block, &used, count_of(p, (enum part)i), part_size[i]);
+		base[i] = carve(block, &used, count_of(shape, (enum part)i), part_size[i]);
 	return used;
 }
 
-static struct snapshot *unpack(const unsigned char *from, const struct shape *p)
+static struct snapshot *unpack(const unsigned char *from, const struct shape *shape)
 {
 	void *base[PARTS];
-	char *block = calloc(1, carve_parts(NULL, p, base));
-	struct snapshot *s = (struct snapshot *)(void *)block;
-	if (!s)
+	char *block = calloc(1, carve_parts(NULL, shape, base));
+	struct snapshot *snap = (struct snapshot *)(void *)block;
+	if (!snap)
 		return NULL;
-	carve_parts(block, p, base);
-	memcpy(s, from, sizeof *s);
-	from += sizeof *s;
-	for (const struct field *f = fields; f < fields + FIELDS; f++) {
-		size_t size = packed_size(f, p), step = part_size[f->part], n = count_of(p, f->part);
+	carve_parts(block, shape, base);
+	memcpy(snap, from, sizeof *snap);
+	from += sizeof *snap;
+	for (const struct field *field = fields; field < fields + FIELDS; field++) {
+		size_t size = packed_size(field, shape), step = part_size[field->part],
+		       n = count_of(shape, field->part);
 		for (size_t i = 0; i < n; i++, from += size)
-			unpack_field((char *)base[f->part] + f->at + i * step, from, f, size);
+			unpack_field((char *)base[field->part] + field->at + i * step, from, field, size);
 	}
-	s->sample.vms = base[OF_VM];
-	s->vm_rates = base[OF_VM_RATE];
-	s->vm_status = base[OF_VM_STATUS];
-	s->sample.vcpus = base[OF_VCPU];
-	s->vcpu_rates = base[OF_VCPU_RATE];
-	s->vcpu_status = base[OF_VCPU_STATUS];
-	s->sample.host.pcpus = base[OF_PCPU];
-	s->pcpu_rates = base[OF_PCPU_RATE];
-	return s;
+	snap->sample.vms = base[OF_VM];
+	snap->vm_rates = base[OF_VM_RATE];
+	snap->vm_status = base[OF_VM_STATUS];
+	snap->sample.vcpus = base[OF_VCPU];
+	snap->vcpu_rates = base[OF_VCPU_RATE];
+	snap->vcpu_status = base[OF_VCPU_STATUS];
+	snap->sample.host.pcpus = base[OF_PCPU];
+	snap->pcpu_rates = base[OF_PCPU_RATE];
+	return snap;
 }
 
 static unsigned char *put_length(unsigned char *to, size_t n)
@@ -402,9 +405,9 @@ static size_t encode(const unsigned char *was, const unsigned char *is, size_t n
 	return (size_t)(to - code);
 }
 
-static void decode(const struct frame *f, unsigned char *image)
+static void decode(const struct frame *frame, unsigned char *image)
 {
-	const unsigned char *from = f->bytes, *end = f->bytes + f->n;
+	const unsigned char *from = frame->bytes, *end = frame->bytes + frame->n;
 	while (from < end) {
 		size_t skip, n;
 		from = take_length(take_length(from, &skip), &n);
@@ -415,144 +418,145 @@ static void decode(const struct frame *f, unsigned char *image)
 	}
 }
 
-static void forget_first(struct tape *t)
+static void forget_first(struct tape *tape)
 {
-	struct frame *f = &t->frames[t->first++ % t->cap];
-	t->bytes -= f->n;
-	free(f->bytes);
-	*f = (struct frame){0};
+	struct frame *frame = &tape->frames[tape->first++ % tape->cap];
+	tape->bytes -= frame->n;
+	free(frame->bytes);
+	*frame = (struct frame){0};
 }
 
 /* The oldest whole frame goes with all that differs from it. */
-static void forget(struct tape *t)
+static void forget(struct tape *tape)
 {
 	do
-		forget_first(t);
-	while (t->first < t->end && !t->frames[t->first % t->cap].whole);
+		forget_first(tape);
+	while (tape->first < tape->end && !tape->frames[tape->first % tape->cap].whole);
 }
 
 struct tape *tape_new(size_t frames, size_t bytes)
 {
-	struct tape *t = calloc(1, sizeof *t);
-	if (!t || !(t->frames = calloc(frames, sizeof *t->frames))) {
-		free(t);
+	struct tape *tape = calloc(1, sizeof *tape);
+	if (!tape || !(tape->frames = calloc(frames, sizeof *tape->frames))) {
+		free(tape);
 		return NULL;
 	}
-	t->cap = frames;
-	t->most_bytes = bytes;
-	return t;
+	tape->cap = frames;
+	tape->most_bytes = bytes;
+	return tape;
 }
 
-void tape_free(struct tape *t)
+void tape_free(struct tape *tape)
 {
-	if (!t)
+	if (!tape)
 		return;
-	while (t->first < t->end)
-		forget_first(t);
-	free(t->frames);
-	free(t->last);
-	free(t->next);
-	free(t->code);
-	free(t);
+	while (tape->first < tape->end)
+		forget_first(tape);
+	free(tape->frames);
+	free(tape->last);
+	free(tape->next);
+	free(tape->code);
+	free(tape);
 }
 
 /* Room for images of another shape; the next frame is a whole one. */
-static bool reshape(struct tape *t, const struct shape *p)
+static bool reshape(struct tape *tape, const struct shape *shape)
 {
-	size_t n = image_size(p);
+	size_t n = image_size(shape);
 	unsigned char *last = malloc(n), *next = malloc(n), *code = malloc(2 * n + 32);
-	t->since_whole = 0;
+	tape->since_whole = 0;
 	if (!last || !next || !code) {
 		free(last);
 		free(next);
 		free(code);
 		return false;
 	}
-	free(t->last);
-	free(t->next);
-	free(t->code);
-	t->last = last;
-	t->next = next;
-	t->code = code;
-	t->n_image = n;
-	t->shape = *p;
+	free(tape->last);
+	free(tape->next);
+	free(tape->code);
+	tape->last = last;
+	tape->next = next;
+	tape->code = code;
+	tape->n_image = n;
+	tape->shape = *shape;
 	return true;
 }
 
-static struct shape shape_of(const struct snapshot *s)
+static struct shape shape_of(const struct snapshot *snap)
 {
-	const struct host_sample *h = &s->sample.host;
-	int highest = h->n_pcpus ? h->pcpus[h->n_pcpus - 1].id : 0;
+	const struct host_sample *host = &snap->sample.host;
+	int highest = host->n_pcpus ? host->pcpus[host->n_pcpus - 1].id : 0;
 	size_t words = (size_t)max_of(highest, 0) / 64 + 1;
 	return (struct shape){
-		s->sample.n_vms, s->sample.n_vcpus, h->n_pcpus, 8 * min_of(words, CPUSET_WORDS)};
+		snap->sample.n_vms, snap->sample.n_vcpus, host->n_pcpus, 8 * min_of(words, CPUSET_WORDS)};
 }
 
-void tape_feed(struct tape *t, const struct snapshot *s)
+void tape_feed(struct tape *tape, const struct snapshot *snap)
 {
-	struct shape p = shape_of(s);
-	if ((!t->last || memcmp(&p, &t->shape, sizeof p)) && !reshape(t, &p))
+	struct shape shape = shape_of(snap);
+	if ((!tape->last || memcmp(&shape, &tape->shape, sizeof shape)) && !reshape(tape, &shape))
 		return;
-	bool whole = t->since_whole == 0;
+	bool whole = tape->since_whole == 0;
 	if (whole)
-		memset(t->last, 0, t->n_image);
-	pack(s, &p, t->next);
-	size_t n = encode(t->last, t->next, t->n_image, t->code);
+		memset(tape->last, 0, tape->n_image);
+	pack(snap, &shape, tape->next);
+	size_t n = encode(tape->last, tape->next, tape->n_image, tape->code);
 	unsigned char *bytes = malloc(n ? n : 1);
 	if (!bytes) {
-		t->since_whole = 0;
+		tape->since_whole = 0;
 		return;
 	}
-	memcpy(bytes, t->code, n);
-	while (t->first < t->end && (t->end - t->first == t->cap || t->bytes + n > t->most_bytes))
-		forget(t);
-	if (t->first == t->end && !whole) { /* what it differs from went */
+	memcpy(bytes, tape->code, n);
+	while (tape->first < tape->end &&
+		(tape->end - tape->first == tape->cap || tape->bytes + n > tape->most_bytes))
+		forget(tape);
+	if (tape->first == tape->end && !whole) { /* what it differs from went */
 		free(bytes);
-		t->since_whole = 0;
+		tape->since_whole = 0;
 		return;
 	}
-	t->frames[t->end++ % t->cap] = (struct frame){bytes, n, p, s->sample.time_ns, whole};
-	t->bytes += n;
-	t->since_whole = (t->since_whole + 1) % WHOLE_EVERY;
-	unsigned char *swap = t->last;
-	t->last = t->next;
-	t->next = swap;
+	tape->frames[tape->end++ % tape->cap] = (struct frame){bytes, n, shape, snap->sample.time_ns, whole};
+	tape->bytes += n;
+	tape->since_whole = (tape->since_whole + 1) % WHOLE_EVERY;
+	unsigned char *swap = tape->last;
+	tape->last = tape->next;
+	tape->next = swap;
 }
 
-uint64_t tape_first(const struct tape *t)
+uint64_t tape_first(const struct tape *tape)
 {
-	return t->first;
+	return tape->first;
 }
 
-uint64_t tape_end(const struct tape *t)
+uint64_t tape_end(const struct tape *tape)
 {
-	return t->end;
+	return tape->end;
 }
 
-size_t tape_bytes(const struct tape *t)
+size_t tape_bytes(const struct tape *tape)
 {
-	return t->bytes + t->cap * sizeof *t->frames + 4 * t->n_image;
+	return tape->bytes + tape->cap * sizeof *tape->frames + 4 * tape->n_image;
 }
 
-int64_t tape_time_ns(const struct tape *t, uint64_t i)
+int64_t tape_time_ns(const struct tape *tape, uint64_t i)
 {
-	return i >= t->first && i < t->end ? t->frames[i % t->cap].time_ns : 0;
+	return i >= tape->first && i < tape->end ? tape->frames[i % tape->cap].time_ns : 0;
 }
 
-struct snapshot *tape_read(const struct tape *t, uint64_t i)
+struct snapshot *tape_read(const struct tape *tape, uint64_t i)
 {
-	if (i < t->first || i >= t->end)
+	if (i < tape->first || i >= tape->end)
 		return NULL;
-	const struct shape *p = &t->frames[i % t->cap].shape;
+	const struct shape *shape = &tape->frames[i % tape->cap].shape;
 	uint64_t from = i;
-	while (!t->frames[from % t->cap].whole)
+	while (!tape->frames[from % tape->cap].whole)
 		from--;
-	unsigned char *image = calloc(1, image_size(p));
+	unsigned char *image = calloc(1, image_size(shape));
 	if (!image)
 		return NULL;
 	for (; from <= i; from++)
-		decode(&t->frames[from % t->cap], image);
-	struct snapshot *s = unpack(image, p);
+		decode(&tape->frames[from % tape->cap], image);
+	struct snapshot *snap = unpack(image, shape);
 	free(image);
-	return s;
+	return snap;
 }

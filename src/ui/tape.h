@@ -11,16 +11,16 @@ struct tape;
 enum { TAPE_BYTES = 64 << 20 };
 /* At most so many snapshots and, but for a whole one and what differs from it, bytes. NULL: out of memory. */
 struct tape *tape_new(size_t frames, size_t bytes);
-void tape_free(struct tape *t);
+void tape_free(struct tape *tape);
 /* Out of memory: this one is left out. */
-void tape_feed(struct tape *t, const struct snapshot *s);
+void tape_feed(struct tape *tape, const struct snapshot *snap);
 /* The snapshots kept are number first to end - 1, counted since it began. */
-uint64_t tape_first(const struct tape *t);
-uint64_t tape_end(const struct tape *t);
-size_t tape_bytes(const struct tape *t);
-int64_t tape_time_ns(const struct tape *t, uint64_t i); /* of the sample */
+uint64_t tape_first(const struct tape *tape);
+uint64_t tape_end(const struct tape *tape);
+size_t tape_bytes(const struct tape *tape);
+int64_t tape_time_ns(const struct tape *tape, uint64_t i); /* of the sample */
 /* Without log, actions, preview and totals of counters; percentages in hundredths. One block: the
  * caller frees it with snapshot_free(). NULL: out of memory, or not kept. */
-struct snapshot *tape_read(const struct tape *t, uint64_t i);
+struct snapshot *tape_read(const struct tape *tape, uint64_t i);
 
 #endif

@@ -35,7 +35,7 @@ static bool draws_at_once(void)
 }
 
 /* ncurses sets the keyboard's modes while it still holds the terminal itself. */
-static void keyboard_modes(struct terminal *t)
+static void keyboard_modes(struct terminal *term)
 {
 	cbreak();
 	noecho();
@@ -43,32 +43,33 @@ static void keyboard_modes(struct terminal *t)
 	set_escdelay(25);
 	intrflush(stdscr, FALSE);
 	typeahead(-1); /* frames are whole: what is typed meanwhile must not cut them */
-	tcgetattr(STDIN_FILENO, &t->during);
+	tcgetattr(STDIN_FILENO, &term->during);
 }
 
-static void settings(struct terminal *t, const struct config *cfg)
+static void settings(struct terminal *term, const struct config *cfg)
 {
 	curs_set(0);
 	keypad(stdscr, TRUE); /* keys send what terminfo says */
-	term_key_names(&t->names);
-	t->sync = draws_at_once();
+	term_key_names(&term->names);
+	term->sync = draws_at_once();
 	if (term_takes_modes()) {
-		t->on = cfg->mouse ? PASTE_START MOUSE_START : PASTE_START;
-		t->off = MOUSE_STOP PASTE_STOP; /* it may be switched on later */
+		term->on = cfg->mouse ? PASTE_START MOUSE_START : PASTE_START;
+		term->off = MOUSE_STOP PASTE_STOP; /* it may be switched on later */
 	}
-	t->color = term_colors(cfg);
-	term_theme(t, cfg->theme);
+	term->color = term_colors(cfg);
+	term_theme(term, cfg->theme);
 }
 
 /* What ncurses would send at an end is what a crash must send too: it is asked for once, and kept. */
-static void learn_leave(struct terminal *t)
+static void learn_leave(struct terminal *term)
 {
 	char copy[CRASH_BYTES];
 	doupdate();
-	out_discard(&t->out, copy, 0);
+	out_discard(&term->out, copy, 0);
 	endwin();
-	size_t n = (size_t)snprintf(t->leave, sizeof t->leave, "%s%s", t->sync ? SYNC_END : "", t->off);
-	t->n_leave = n + out_discard(&t->out, t->leave + n, sizeof t->leave - n);
+	size_t n = (size_t)snprintf(
+		term->leave, sizeof term->leave, "%s%s", term->sync ? SYNC_END : "", term->off);
+	term->n_leave = n + out_discard(&term->out, term->leave + n, sizeof term->leave - n);
 }
 
 /* Terminals come before their entry in terminfo does, or travel by ssh to where there is none: those that say
@@ -99,115 +100,115 @@ static SCREEN *screen_for(const char *name, FILE *out)
 	return s;
 }
 
-static int open_screen(struct terminal *t, const char *name, struct err *e)
+static int open_screen(struct terminal *term, const char *name, struct err *err)
 {
 	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	t->file = fd >= 0 ? fdopen(fd, "w") : NULL;
-	if (!t->file)
-		return err_set(e, ERR_RUNTIME, "the terminal cannot be opened: %s", strerror(errno));
-	t->screen = screen_for(name, t->file);
-	if (!t->screen)
-		return err_set(e, ERR_USAGE,
+	term->file = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (!term->file)
+		return err_set(err, ERR_RUNTIME, "the terminal cannot be opened: %s", strerror(errno));
+	term->screen = screen_for(name, term->file);
+	if (!term->screen)
+		return err_set(err, ERR_USAGE,
 			"the terminal cannot show a screen (TERM is %.60s, which terminfo does not know here); install its entry, set TERM=xterm-256color if it is like xterm, or use --batch",
 			name);
-	keyboard_modes(t);
-	if (out_open(&t->out, STDOUT_FILENO, fd) < 0)
-		return err_set(e, ERR_RUNTIME, "cannot make a memory file for frames: %s", strerror(errno));
+	keyboard_modes(term);
+	if (out_open(&term->out, STDOUT_FILENO, fd) < 0)
+		return err_set(err, ERR_RUNTIME, "cannot make a memory file for frames: %s", strerror(errno));
 	return 0;
 }
 
-static void take_over(struct terminal *t)
+static void take_over(struct terminal *term)
 {
-	tcsetattr(STDIN_FILENO, TCSANOW, &t->during);
-	out_add(&t->out, t->on);
+	tcsetattr(STDIN_FILENO, TCSANOW, &term->during);
+	out_add(&term->out, term->on);
 }
 
-struct terminal *term_open(const struct config *cfg, struct err *e)
+struct terminal *term_open(const struct config *cfg, struct err *err)
 {
 	const char *name = getenv("TERM");
 	if (!name || !name[0] || !strcmp(name, "dumb")) {
-		err_set(e, ERR_USAGE,
+		err_set(err, ERR_USAGE,
 			"the terminal cannot show a screen (TERM is %.60s); use --batch, or set TERM",
 			name && name[0] ? name : "not set");
 		return NULL;
 	}
-	struct terminal *t = calloc(1, sizeof *t);
-	if (!t) {
-		err_set(e, ERR_NOMEM, "out of memory");
+	struct terminal *term = calloc(1, sizeof *term);
+	if (!term) {
+		err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	t->out = (struct out){.fd = -1, .mem = -1};
-	t->on = t->off = "";
-	if (tcgetattr(STDIN_FILENO, &t->before) < 0) {
-		err_set(e, ERR_RUNTIME,
+	term->out = (struct out){.fd = -1, .mem = -1};
+	term->on = term->off = "";
+	if (tcgetattr(STDIN_FILENO, &term->before) < 0) {
+		err_set(err, ERR_RUNTIME,
 			"no keyboard: standard input is not a terminal; -b prints text instead");
-		free(t);
+		free(term);
 		return NULL;
 	}
-	crash_install(STDOUT_FILENO, &t->before); /* before anything is changed that must be put back */
-	if (open_screen(t, name, e) < 0) {
-		term_close(t);
+	crash_install(STDOUT_FILENO, &term->before); /* before anything is changed that must be put back */
+	if (open_screen(term, name, err) < 0) {
+		term_close(term);
 		return NULL;
 	}
-	t->ascii = text_charset() == TEXT_ASCII;
-	t->console = !strcmp(name, "linux");
-	if (t->console && !t->ascii)
+	term->ascii = text_charset() == TEXT_ASCII;
+	term->console = !strcmp(name, "linux");
+	if (term->console && !term->ascii)
 		text_charset_set(TEXT_CONSOLE);
-	settings(t, cfg);
-	learn_leave(t);
-	crash_leaves(t->out.fd, t->leave, t->n_leave);
-	take_over(t);
-	return t;
+	settings(term, cfg);
+	learn_leave(term);
+	crash_leaves(term->out.fd, term->leave, term->n_leave);
+	take_over(term);
+	return term;
 }
 
 /* The terminal as it was before; what it did not take within the time given is thrown away. */
-static void give_back(struct terminal *t)
+static void give_back(struct terminal *term)
 {
-	out_add(&t->out, t->off); /* also before the first frame */
+	out_add(&term->out, term->off); /* also before the first frame */
 	if (!isendwin()) {
 		endwin();
-		out_take(&t->out, "", "", NULL);
+		out_take(&term->out, "", "", NULL);
 	}
-	if (!out_drain(&t->out, LEAVE_MS))
-		out_cut(&t->out, t->leave, t->n_leave);
-	tcsetattr(STDIN_FILENO, TCSANOW, &t->before);
+	if (!out_drain(&term->out, LEAVE_MS))
+		out_cut(&term->out, term->leave, term->n_leave);
+	tcsetattr(STDIN_FILENO, TCSANOW, &term->before);
 }
 
-void term_close(struct terminal *t)
+void term_close(struct terminal *term)
 {
-	if (!t)
+	if (!term)
 		return;
-	if (t->panel)
-		del_panel(t->panel);
-	if (t->over)
-		delwin(t->over);
-	screen_done(&t->drawn);
-	if (t->screen) {
-		give_back(t);
-		delscreen(t->screen);
+	if (term->panel)
+		del_panel(term->panel);
+	if (term->over)
+		delwin(term->over);
+	screen_done(&term->drawn);
+	if (term->screen) {
+		give_back(term);
+		delscreen(term->screen);
 	}
 	crash_remove();
-	if (t->file)
-		fclose(t->file);
-	out_done(&t->out);
-	free(t);
+	if (term->file)
+		fclose(term->file);
+	out_done(&term->out);
+	free(term);
 }
 
-bool term_busy(const struct terminal *t, int *fd)
+bool term_busy(const struct terminal *term, int *fd)
 {
-	*fd = out_waits(&t->out) ? t->out.fd : -1;
+	*fd = out_waits(&term->out) ? term->out.fd : -1;
 	return *fd >= 0;
 }
 
-bool term_shown(const struct terminal *t)
+bool term_shown(const struct terminal *term)
 {
 	int waits = 0; /* in the kernel, for a line with a speed */
-	return !out_waits(&t->out) && (ioctl(t->out.fd, TIOCOUTQ, &waits) < 0 || waits == 0);
+	return !out_waits(&term->out) && (ioctl(term->out.fd, TIOCOUTQ, &waits) < 0 || waits == 0);
 }
 
-void term_flush(struct terminal *t)
+void term_flush(struct terminal *term)
 {
-	out_flush(&t->out);
+	out_flush(&term->out);
 }
 
 ssize_t term_read(unsigned char *bytes, size_t len, short events)
@@ -234,53 +235,53 @@ int term_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-void term_size(const struct terminal *t, int *rows, int *cols)
+void term_size(const struct terminal *term, int *rows, int *cols)
 {
-	(void)t;
+	(void)term;
 	getmaxyx(stdscr, *rows, *cols);
 }
 
-bool term_ascii(const struct terminal *t)
+bool term_ascii(const struct terminal *term)
 {
-	return t->ascii;
+	return term->ascii;
 }
 
-bool term_console(const struct terminal *t)
+bool term_console(const struct terminal *term)
 {
-	return t->console;
+	return term->console;
 }
 
-enum graph term_graph(const struct terminal *t)
+enum graph term_graph(const struct terminal *term)
 {
 	const char *name = getenv("TERM");
 	bool old = name && (!strncmp(name, "vt", 2) || !strcmp(name, "ansi"));
-	return t->ascii || old ? GRAPH_ASCII : t->console ? GRAPH_BLOCK : GRAPH_BRAILLE;
+	return term->ascii || old ? GRAPH_ASCII : term->console ? GRAPH_BLOCK : GRAPH_BRAILLE;
 }
 
-const struct key_names *term_names(const struct terminal *t)
+const struct key_names *term_names(const struct terminal *term)
 {
-	return &t->names;
+	return &term->names;
 }
 
-void term_resize(struct terminal *t)
+void term_resize(struct terminal *term)
 {
-	struct winsize ws;
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_row > 0 && ws.ws_col > 0)
-		resizeterm(ws.ws_row, ws.ws_col);
-	term_redraw(t);
+	struct winsize winsize;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &winsize) == 0 && winsize.ws_row > 0 && winsize.ws_col > 0)
+		resizeterm(winsize.ws_row, winsize.ws_col);
+	term_redraw(term);
 }
 
-void term_redraw(struct terminal *t)
+void term_redraw(struct terminal *term)
 {
-	t->drawn.rows = 0;
+	term->drawn.rows = 0;
 	clearok(curscr, TRUE);
 }
 
-void term_suspend(struct terminal *t)
+void term_suspend(struct terminal *term)
 {
 	sigset_t stop, old;
 	struct sigaction dfl = {.sa_handler = SIG_DFL}, before;
-	give_back(t);
+	give_back(term);
 	sigaction(SIGTSTP, &dfl, &before);
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTSTP);
@@ -288,24 +289,24 @@ void term_suspend(struct terminal *t)
 	raise(SIGTSTP);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	sigaction(SIGTSTP, &before, NULL);
-	term_resume(t);
+	term_resume(term);
 }
 
-void term_lend(struct terminal *t)
+void term_lend(struct terminal *term)
 {
-	give_back(t);
+	give_back(term);
 }
 
-void term_mouse(struct terminal *t, bool on)
+void term_mouse(struct terminal *term, bool on)
 {
-	if (!*t->on)
+	if (!*term->on)
 		return;
-	t->on = on ? PASTE_START MOUSE_START : PASTE_START;
-	out_add(&t->out, on ? MOUSE_START : MOUSE_STOP);
+	term->on = on ? PASTE_START MOUSE_START : PASTE_START;
+	out_add(&term->out, on ? MOUSE_START : MOUSE_STOP);
 }
 
-void term_resume(struct terminal *t)
+void term_resume(struct terminal *term)
 {
-	take_over(t);
-	term_resize(t);
+	take_over(term);
+	term_resize(term);
 }

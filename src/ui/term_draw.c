@@ -27,41 +27,41 @@ bool term_colors(const struct config *cfg)
 
 /* The pair of these colours: of another style, if it has them already, for ncurses sends a colour anew with
  * each change of the pair. */
-static short pair_of(const struct terminal *t, short style, short fg, short bg)
+static short pair_of(const struct terminal *term, short style, short fg, short bg)
 {
 	for (short i = 0; i < style; i++) {
 		short f, b;
-		if (t->pair[i] && pair_content(t->pair[i], &f, &b) == OK && f == fg && b == bg)
-			return t->pair[i];
+		if (term->pair[i] && pair_content(term->pair[i], &f, &b) == OK && f == fg && b == bg)
+			return term->pair[i];
 	}
 	return init_pair((short)(style + 1), fg, bg) == OK ? (short)(style + 1) : 0;
 }
 
-void term_theme(struct terminal *t, const char *name)
+void term_theme(struct terminal *term, const char *name)
 {
 	const struct theme *theme = theme_find(name);
-	t->drawn.rows = 0;
+	term->drawn.rows = 0;
 	theme = theme ? theme : theme_find(NULL);
-	bool color = t->color && theme->looks;
+	bool color = term->color && theme->looks;
 	const struct look *looks = theme->looks ? theme->looks : theme_find(NULL)->looks;
 	for (short i = 0; i < STYLE_COUNT; i++) {
-		const struct look *l = &looks[i];
+		const struct look *look = &looks[i];
 		bool rich = COLORS >= 256;
-		short fg = rich ? l->fg : l->fg8, bg = rich ? l->bg : l->bg8;
-		t->attr[i] = attributes(color ? l->attr : l->mono);
-		t->pair[i] = 0;
+		short fg = rich ? look->fg : look->fg8, bg = rich ? look->bg : look->bg8;
+		term->attr[i] = attributes(color ? look->attr : look->mono);
+		term->pair[i] = 0;
 		/* Grey is dim where there are only eight colours. */
-		if (color && !rich && l->fg8 < 0 && l->fg >= 0)
-			t->attr[i] |= A_DIM;
+		if (color && !rich && look->fg8 < 0 && look->fg >= 0)
+			term->attr[i] |= A_DIM;
 		if (color && (fg >= 0 || bg >= 0))
-			t->pair[i] = pair_of(t, i, fg, bg);
-		t->unseen[i] = (!color || bg < 0) && !(t->attr[i] & (A_REVERSE | A_UNDERLINE));
+			term->pair[i] = pair_of(term, i, fg, bg);
+		term->unseen[i] = (!color || bg < 0) && !(term->attr[i] & (A_REVERSE | A_UNDERLINE));
 	}
 }
 
-static enum style style_of(const struct cell *c)
+static enum style style_of(const struct cell *cell)
 {
-	return c->style < STYLE_COUNT ? c->style : STYLE_NORMAL;
+	return cell->style < STYLE_COUNT ? cell->style : STYLE_NORMAL;
 }
 
 /* Blanks from `from` + 1 to `to` - 1, between two words; to below 0: none looked at yet. */
@@ -74,111 +74,111 @@ struct gap {
  * line: between two words they take that of the word before, or colours would be switched off and on again
  * for them. Where the words differ that goes for one blank or two alone: more would have to be sent anew with
  * the word. */
-static struct gap gap_at(const struct terminal *t, const struct cell *c, int i, int cols)
+static struct gap gap_at(const struct terminal *term, const struct cell *cell, int i, int cols)
 {
-	struct gap g = {i - 1, i, STYLE_COUNT};
-	while (g.to < cols && c[g.to].ch == ' ')
-		g.to++;
-	if (g.from < 0 || g.to == cols || g.to - g.from > GAP)
-		return g;
-	enum style before = style_of(&c[g.from]);
-	if (t->unseen[before] && (before == style_of(&c[g.to]) || g.to - g.from <= 3))
-		g.sent = before;
-	return g;
+	struct gap gap = {i - 1, i, STYLE_COUNT};
+	while (gap.to < cols && cell[gap.to].ch == ' ')
+		gap.to++;
+	if (gap.from < 0 || gap.to == cols || gap.to - gap.from > GAP)
+		return gap;
+	enum style before = style_of(&cell[gap.from]);
+	if (term->unseen[before] && (before == style_of(&cell[gap.to]) || gap.to - gap.from <= 3))
+		gap.sent = before;
+	return gap;
 }
 
 /* A row of cells as ncurses takes them, wide characters once. */
-static void draw_row(const struct terminal *t, WINDOW *w, const struct screen *s, int row, cchar_t *line)
+static void draw_row(const struct terminal *term, WINDOW *w, const struct screen *scr, int row, cchar_t *line)
 {
-	const struct cell *c = &s->cells[(size_t)row * (size_t)s->cols];
+	const struct cell *cell = &scr->cells[(size_t)row * (size_t)scr->cols];
 	struct gap gap = {-1, -1, STYLE_COUNT};
 	int n = 0;
-	for (int i = 0; i < s->cols; i++) {
-		if (c[i].ch == 0)
+	for (int i = 0; i < scr->cols; i++) {
+		if (cell[i].ch == 0)
 			continue;
-		if (c[i].ch == ' ' && i >= gap.to)
-			gap = gap_at(t, c, i, s->cols);
-		wchar_t text[2 + TEXT_MARKS] = {(wchar_t)c[i].ch};
+		if (cell[i].ch == ' ' && i >= gap.to)
+			gap = gap_at(term, cell, i, scr->cols);
+		wchar_t text[2 + TEXT_MARKS] = {(wchar_t)cell[i].ch};
 		for (int k = 0; k < TEXT_MARKS; k++)
-			text[1 + k] = (wchar_t)c[i].mark[k];
-		enum style st = style_of(&c[i]);
-		if (c[i].ch == ' ' && gap.sent != STYLE_COUNT && t->unseen[st])
-			st = gap.sent;
-		if (setcchar(&line[n], text, t->attr[st], t->pair[st], NULL) == OK)
+			text[1 + k] = (wchar_t)cell[i].mark[k];
+		enum style style = style_of(&cell[i]);
+		if (cell[i].ch == ' ' && gap.sent != STYLE_COUNT && term->unseen[style])
+			style = gap.sent;
+		if (setcchar(&line[n], text, term->attr[style], term->pair[style], NULL) == OK)
 			n++;
 	}
 	mvwadd_wchnstr(w, row, 0, line, n);
 }
 
-static void draw_window(const struct terminal *t, WINDOW *w, const struct screen *s)
+static void draw_window(const struct terminal *term, WINDOW *w, const struct screen *scr)
 {
-	cchar_t *line = calloc((size_t)s->cols, sizeof *line);
+	cchar_t *line = calloc((size_t)scr->cols, sizeof *line);
 	if (!line)
 		return;
 	werase(w);
-	for (int r = 0; r < s->rows; r++)
-		draw_row(t, w, s, r, line);
+	for (int r = 0; r < scr->rows; r++)
+		draw_row(term, w, scr, r, line);
 	free(line);
 }
 
 /* The base: only rows that differ from what stdscr holds already. */
-static void draw_base(struct terminal *t, const struct screen *s)
+static void draw_base(struct terminal *term, const struct screen *scr)
 {
-	size_t row = (size_t)s->cols * sizeof *s->cells;
-	if (t->drawn.rows != s->rows || t->drawn.cols != s->cols) {
-		draw_window(t, stdscr, s);
+	size_t row = (size_t)scr->cols * sizeof *scr->cells;
+	if (term->drawn.rows != scr->rows || term->drawn.cols != scr->cols) {
+		draw_window(term, stdscr, scr);
 	} else {
-		cchar_t *line = calloc((size_t)s->cols, sizeof *line);
-		for (int r = 0; line && r < s->rows; r++) {
-			size_t at = (size_t)r * (size_t)s->cols;
-			if (memcmp(&t->drawn.cells[at], &s->cells[at], row))
-				draw_row(t, stdscr, s, r, line);
+		cchar_t *line = calloc((size_t)scr->cols, sizeof *line);
+		for (int r = 0; line && r < scr->rows; r++) {
+			size_t at = (size_t)r * (size_t)scr->cols;
+			if (memcmp(&term->drawn.cells[at], &scr->cells[at], row))
+				draw_row(term, stdscr, scr, r, line);
 		}
 		free(line);
 	}
-	if (screen_resize(&t->drawn, s->rows, s->cols) == 0)
-		memcpy(t->drawn.cells, s->cells, row * (size_t)s->rows);
+	if (screen_resize(&term->drawn, scr->rows, scr->cols) == 0)
+		memcpy(term->drawn.cells, scr->cells, row * (size_t)scr->rows);
 	else
-		t->drawn.rows = 0;
+		term->drawn.rows = 0;
 }
 
-static void place_overlay(struct terminal *t, const struct screen *over, int row, int col)
+static void place_overlay(struct terminal *term, const struct screen *over, int row, int col)
 {
 	int rows = 0, cols = 0, y = -1, x = -1;
-	if (t->over) {
-		getmaxyx(t->over, rows, cols);
-		getbegyx(t->over, y, x);
+	if (term->over) {
+		getmaxyx(term->over, rows, cols);
+		getbegyx(term->over, y, x);
 	}
-	if (t->over && over && rows == over->rows && cols == over->cols && y == row && x == col)
+	if (term->over && over && rows == over->rows && cols == over->cols && y == row && x == col)
 		return;
-	if (t->panel)
-		del_panel(t->panel);
-	if (t->over)
-		delwin(t->over);
-	t->panel = NULL;
-	t->over = over ? newwin(over->rows, over->cols, row, col) : NULL;
-	if (t->over)
-		t->panel = new_panel(t->over);
+	if (term->panel)
+		del_panel(term->panel);
+	if (term->over)
+		delwin(term->over);
+	term->panel = NULL;
+	term->over = over ? newwin(over->rows, over->cols, row, col) : NULL;
+	if (term->over)
+		term->panel = new_panel(term->over);
 }
 
-void term_draw(struct terminal *t, const struct screen *base, const struct screen *over, int row, int col)
+void term_draw(struct terminal *term, const struct screen *base, const struct screen *over, int row, int col)
 {
-	bool whole = t->drawn.rows == 0; /* then every mode is set, whatever the terminal was left in */
-	draw_base(t, base);
-	place_overlay(t, over, row, col);
-	if (t->over && over)
-		draw_window(t, t->over, over);
-	if (t->panel)
+	bool whole = term->drawn.rows == 0; /* then every mode is set, whatever the terminal was left in */
+	draw_base(term, base);
+	place_overlay(term, over, row, col);
+	if (term->over && over)
+		draw_window(term, term->over, over);
+	if (term->panel)
 		update_panels();
 	else
 		wnoutrefresh(stdscr); /* the panel library takes stdscr along only when it has a panel */
-	bool cursor = over && over->cursor_row >= 0 && t->over;
+	bool cursor = over && over->cursor_row >= 0 && term->over;
 	curs_set(cursor);
 	if (cursor) {
-		wmove(t->over, over->cursor_row, over->cursor_col);
-		wnoutrefresh(t->over);
+		wmove(term->over, over->cursor_row, over->cursor_col);
+		wnoutrefresh(term->over);
 	}
 	doupdate();
-	out_take(&t->out, t->sync ? SYNC_BEGIN : "", t->sync ? SYNC_END : "", whole ? NULL : thrift);
-	out_flush(&t->out);
+	out_take(&term->out, term->sync ? SYNC_BEGIN : "", term->sync ? SYNC_END : "", whole ? NULL : thrift);
+	out_flush(&term->out);
 }

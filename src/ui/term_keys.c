@@ -38,12 +38,12 @@ void term_key_names(struct key_names *names)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		const char *text = text_of(rows[i].name);
 		size_t n = text ? strlen(text) : 0;
-		struct key_name *k = &names->rows[names->n];
-		if (n < 2 || n > sizeof k->bytes || (unsigned char)text[0] >= 0x20)
+		struct key_name *key = &names->rows[names->n];
+		if (n < 2 || n > sizeof key->bytes || (unsigned char)text[0] >= 0x20)
 			continue;
-		memcpy(k->bytes, text, n);
-		k->n = n;
-		k->key = rows[i].key;
+		memcpy(key->bytes, text, n);
+		key->n = n;
+		key->key = rows[i].key;
 		names->n++;
 	}
 }

@@ -34,203 +34,203 @@ static int default_set(bool memory, uint8_t cols[64], uint8_t rank[64])
 	return n;
 }
 
-void table_defaults(struct table *t, bool memory)
+void table_defaults(struct table *table, bool memory)
 {
-	t->n_cols = default_set(memory, t->cols, t->rank);
-	t->left = 0;
-	t->chosen = t->ordered = false;
+	table->n_cols = default_set(memory, table->cols, table->rank);
+	table->left = 0;
+	table->chosen = table->ordered = false;
 }
 
 /* Some hidden and some added: the best of them that fit are shown, as before. In another order: as they
  * stand.
  */
-void table_chosen(struct table *t, bool memory)
+void table_chosen(struct table *table, bool memory)
 {
 	uint8_t set[64];
-	int n = default_set(memory, set, t->rank), at = 0;
-	t->chosen = true;
-	t->ordered = false;
-	for (int i = 0; i < t->n_cols; i++) {
-		if (!t->rank[t->cols[i]]) {
-			t->rank[t->cols[i]] = 1;
+	int n = default_set(memory, set, table->rank), at = 0;
+	table->chosen = true;
+	table->ordered = false;
+	for (int i = 0; i < table->n_cols; i++) {
+		if (!table->rank[table->cols[i]]) {
+			table->rank[table->cols[i]] = 1;
 			continue;
 		}
-		while (at < n && set[at] != t->cols[i])
+		while (at < n && set[at] != table->cols[i])
 			at++;
-		t->ordered = t->ordered || at == n;
+		table->ordered = table->ordered || at == n;
 	}
 }
 
-static void table_columns(struct table *t, bool memory, const char *list)
+static void table_columns(struct table *table, bool memory, const char *list)
 {
-	int n = list[0] ? column_parse(list, t->cols, sizeof t->cols, NULL) : 0;
-	t->n_cols = n > 0 ? n : t->n_cols;
+	int n = list[0] ? column_parse(list, table->cols, sizeof table->cols, NULL) : 0;
+	table->n_cols = n > 0 ? n : table->n_cols;
 	if (n > 0)
-		table_chosen(t, memory);
+		table_chosen(table, memory);
 }
 
 /* What the configuration says of the screen. */
-static void screen_settings(struct view *v, const struct config *cfg)
+static void screen_settings(struct view *view, const struct config *cfg)
 {
-	v->mouse = cfg->mouse;
-	v->sparklines = cfg->sparklines;
-	v->units.hide_offline = cfg->hide_offline;
-	v->tall = cfg->tall;
-	v->graph = cfg->graph;
-	v->units.merge = cfg->merge;
-	v->of_host = cfg->of_host;
+	view->mouse = cfg->mouse;
+	view->sparklines = cfg->sparklines;
+	view->units.hide_offline = cfg->hide_offline;
+	view->tall = cfg->tall;
+	view->graph = cfg->graph;
+	view->units.merge = cfg->merge;
+	view->of_host = cfg->of_host;
 	for (size_t i = 0; i < theme_count(); i++)
 		if (!strcmp(theme_at(i)->name, cfg->theme))
-			v->setup.theme = (int)i;
-	table_defaults(&v->main, false);
-	table_defaults(&v->memory, true);
-	table_columns(&v->main, false, cfg->columns);
-	table_columns(&v->memory, true, cfg->memory_columns);
+			view->setup.theme = (int)i;
+	table_defaults(&view->main, false);
+	table_defaults(&view->memory, true);
+	table_columns(&view->main, false, cfg->columns);
+	table_columns(&view->memory, true, cfg->memory_columns);
 	int cpu = column_find("cpu"), sort = cfg->sort[0] ? column_find(cfg->sort) : -1;
-	v->main.sort = sort >= 0 ? sort : cpu;
-	v->main.reverse = cfg->sort_reverse;
-	v->main.sorted = v->main.sort != cpu || cfg->sort_reverse;
-	v->rows_stale = v->units.stale = true;
+	view->main.sort = sort >= 0 ? sort : cpu;
+	view->main.reverse = cfg->sort_reverse;
+	view->main.sorted = view->main.sort != cpu || cfg->sort_reverse;
+	view->rows_stale = view->units.stale = true;
 }
 
-void view_take(struct view *v, const struct config *c, const struct setting *set)
+void view_take(struct view *view, const struct config *cfg, const struct setting *set)
 {
-	struct table memory = v->memory;
+	struct table memory = view->memory;
 	bool sort = set && !strcmp(set->key, "sort");
-	screen_settings(v, c);
-	v->id = set ? v->id : (enum view_id)c->view;
-	v->memory.sort = memory.sort;
-	v->memory.reverse = memory.reverse;
-	v->memory.sorted = memory.sorted;
-	v->main.sorted = v->main.sorted || sort;
+	screen_settings(view, cfg);
+	view->id = set ? view->id : (enum view_id)cfg->view;
+	view->memory.sort = memory.sort;
+	view->memory.reverse = memory.reverse;
+	view->memory.sorted = memory.sorted;
+	view->main.sorted = view->main.sorted || sort;
 	if (set && !strcmp(set->key, "delay"))
-		view_send(v, &(struct command){.kind = CMD_INTERVAL, .number = c->delay_s});
+		view_send(view, &(struct command){.kind = CMD_INTERVAL, .number = cfg->delay_s});
 	else if (set)
-		setup_policy(v, c);
+		setup_policy(view, cfg);
 }
 
-static bool view_alloc(struct view *v)
+static bool view_alloc(struct view *view)
 {
-	v->marks = calloc(MARKS_MAX, sizeof *v->marks);
-	v->editor.staged = calloc(STAGED_MAX, sizeof *v->editor.staged);
-	v->queue = calloc(QUEUE_MAX, sizeof *v->queue);
-	v->layouts = calloc(CFG_LAYOUTS, sizeof *v->layouts);
-	return v->marks && v->editor.staged && v->queue && v->layouts;
+	view->marks = calloc(MARKS_MAX, sizeof *view->marks);
+	view->editor.staged = calloc(STAGED_MAX, sizeof *view->editor.staged);
+	view->queue = calloc(QUEUE_MAX, sizeof *view->queue);
+	view->layouts = calloc(CFG_LAYOUTS, sizeof *view->layouts);
+	return view->marks && view->editor.staged && view->queue && view->layouts;
 }
 
 struct view *view_new(const struct config *cfg)
 {
-	struct view *v = calloc(1, sizeof *v);
-	if (!v || !view_alloc(v)) {
-		view_free(v);
+	struct view *view = calloc(1, sizeof *view);
+	if (!view || !view_alloc(view)) {
+		view_free(view);
 		return NULL;
 	}
-	v->delay_s = cfg->delay_s;
-	v->yes = cfg->yes;
-	v->esc_quits = cfg->esc_quits;
-	v->memory.sort = column_find("balloon");
-	v->on_exit = cfg->on_exit;
+	view->delay_s = cfg->delay_s;
+	view->yes = cfg->yes;
+	view->esc_quits = cfg->esc_quits;
+	view->memory.sort = column_find("balloon");
+	view->on_exit = cfg->on_exit;
 	if (cfg->show_patterns && cfg->n_patterns) {
-		v->patterns = calloc(cfg->n_patterns, sizeof *v->patterns);
-		v->n_patterns = v->patterns ? cfg->n_patterns : 0;
-		if (v->patterns)
-			memcpy(v->patterns, cfg->patterns, cfg->n_patterns * sizeof *v->patterns);
+		view->patterns = calloc(cfg->n_patterns, sizeof *view->patterns);
+		view->n_patterns = view->patterns ? cfg->n_patterns : 0;
+		if (view->patterns)
+			memcpy(view->patterns, cfg->patterns, cfg->n_patterns * sizeof *view->patterns);
 	}
-	v->map.cpu = -1;
-	v->setup.granularity = cfg->granularity;
-	v->setup.cpu_policy = (int)cfg->cpu_policy;
-	v->setup.mem_policy = (int)cfg->mem_policy;
-	v->hosts = strdup(cfg->fleet_hosts);
-	screen_settings(v, cfg);
-	v->id = (enum view_id)cfg->view;
-	v->n_layouts = cfg->n_layouts;
-	memcpy(v->layouts, cfg->layouts, cfg->n_layouts * sizeof *v->layouts);
+	view->map.cpu = -1;
+	view->setup.granularity = cfg->granularity;
+	view->setup.cpu_policy = (int)cfg->cpu_policy;
+	view->setup.mem_policy = (int)cfg->mem_policy;
+	view->hosts = strdup(cfg->fleet_hosts);
+	screen_settings(view, cfg);
+	view->id = (enum view_id)cfg->view;
+	view->n_layouts = cfg->n_layouts;
+	memcpy(view->layouts, cfg->layouts, cfg->n_layouts * sizeof *view->layouts);
 	if (cfg->layout[0])
-		line_layout(v, cfg->layout);
-	return v;
+		line_layout(view, cfg->layout);
+	return view;
 }
 
-void view_free(struct view *v)
+void view_free(struct view *view)
 {
-	if (!v)
+	if (!view)
 		return;
-	if (v->has_filter)
-		regfree(&v->filter_re);
-	if (v->has_search)
-		regfree(&v->search_re);
-	history_done(&v->hist);
-	tape_free(v->back.tape);
-	snapshot_free(v->back.shown);
-	free(v->back.log);
-	free(v->hosts);
-	free(v->layouts);
-	free(v->patterns);
-	free(v->rows);
-	free(v->names);
-	free(v->keys);
-	free(v->marks);
-	free(v->units.list);
-	free(v->plan.list);
-	free(v->editor.staged);
-	free(v->queue);
-	free(v);
+	if (view->has_filter)
+		regfree(&view->filter_re);
+	if (view->has_search)
+		regfree(&view->search_re);
+	history_done(&view->hist);
+	tape_free(view->back.tape);
+	snapshot_free(view->back.shown);
+	free(view->back.log);
+	free(view->hosts);
+	free(view->layouts);
+	free(view->patterns);
+	free(view->rows);
+	free(view->names);
+	free(view->keys);
+	free(view->marks);
+	free(view->units.list);
+	free(view->plan.list);
+	free(view->editor.staged);
+	free(view->queue);
+	free(view);
 }
 
-void view_say(struct view *v, const char *fmt, ...)
+void view_say(struct view *view, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(v->message, sizeof v->message, fmt, ap);
+	vsnprintf(view->message, sizeof view->message, fmt, ap);
 	va_end(ap);
 }
 
-void view_tell(struct view *v, const char *text)
+void view_tell(struct view *view, const char *text)
 {
-	view_say(v, "%s", text);
+	view_say(view, "%s", text);
 }
 
-void view_feed(struct view *v, const struct snapshot *s)
+void view_feed(struct view *view, const struct snapshot *snap)
 {
-	view_receive(v, s);
-	view_keep(v, s);
+	view_receive(view, snap);
+	view_keep(view, snap);
 }
 
-void view_receive(struct view *v, const struct snapshot *s)
+void view_receive(struct view *view, const struct snapshot *snap)
 {
-	v->delay_s = s->delay_s;
-	v->steers = !s->readonly;
-	v->n_asked += s->preview && !v->previewing;
-	plan_feed(v, s);
-	v->previewing = s->preview;
-	past_events(&v->back, s);
-	for (const struct snapshot *before = s->run_up; before; before = before->next)
-		history_feed(&v->hist, before);
-	uint64_t points = v->hist.count;
-	history_feed(&v->hist, s);
-	if (v->back.shown) { /* it stays where it is */
-		v->hist.back += v->hist.count > points;
+	view->delay_s = snap->delay_s;
+	view->steers = !snap->readonly;
+	view->n_asked += snap->preview && !view->previewing;
+	plan_feed(view, snap);
+	view->previewing = snap->preview;
+	past_events(&view->back, snap);
+	for (const struct snapshot *before = snap->run_up; before; before = before->next)
+		history_feed(&view->hist, before);
+	uint64_t points = view->hist.count;
+	history_feed(&view->hist, snap);
+	if (view->back.shown) { /* it stays where it is */
+		view->hist.back += view->hist.count > points;
 		return;
 	}
-	if (v->over.kind != OVER_SETUP) {
-		v->setup.cpu_policy = (int)s->cpu_policy;
-		v->setup.mem_policy = (int)s->mem_policy;
+	if (view->over.kind != OVER_SETUP) {
+		view->setup.cpu_policy = (int)snap->cpu_policy;
+		view->setup.mem_policy = (int)snap->mem_policy;
 	}
-	v->rows_stale = true;
-	rows_unmark_gone(v, s);
-	rows_update(v, s);
-	units_update(&v->units, s);
-	if (v->map.cpu >= 0 && units_find(&v->units, v->map.cpu) < 0)
-		v->map.cpu = -1;
+	view->rows_stale = true;
+	rows_unmark_gone(view, snap);
+	rows_update(view, snap);
+	units_update(&view->units, snap);
+	if (view->map.cpu >= 0 && units_find(&view->units, view->map.cpu) < 0)
+		view->map.cpu = -1;
 }
 
-bool view_typing(const struct view *v)
+bool view_typing(const struct view *view)
 {
-	return v->over.kind == OVER_PROMPT;
+	return view->over.kind == OVER_PROMPT;
 }
 
-bool view_paused(const struct view *v)
+bool view_paused(const struct view *view)
 {
-	return v->paused;
+	return view->paused;
 }
 
 static const enum focus panels[VIEW_COUNT][3] = {
@@ -243,103 +243,105 @@ static const enum focus panels[VIEW_COUNT][3] = {
 	[VIEW_PLAN] = {FOCUS_PLAN, FOCUS_PLAN, FOCUS_PLAN},
 };
 
-void view_focus_on(struct view *v, enum focus f)
+void view_focus_on(struct view *view, enum focus focus)
 {
-	for (int i = 0; i < 3 && !v->editor.on; i++)
-		if (panels[v->id][i] == f) {
-			v->focus[v->id] = i;
+	for (int i = 0; i < 3 && !view->editor.on; i++)
+		if (panels[view->id][i] == focus) {
+			view->focus[view->id] = i;
 			return;
 		}
 }
 
-void view_sight(struct view *v, enum focus f, struct rect at)
+void view_sight(struct view *view, enum focus focus, struct rect area)
 {
-	v->sight |= 1U << f;
-	v->hit.panel[f] = at;
+	view->sight |= 1U << focus;
+	view->hit.panel[focus] = area;
 }
 
-enum focus view_focus(const struct view *v)
+enum focus view_focus(const struct view *view)
 {
-	if (v->editor.on)
+	if (view->editor.on)
 		return FOCUS_MAP;
-	return panels[v->id][v->focus[v->id]];
+	return panels[view->id][view->focus[view->id]];
 }
 
-enum key_place view_place(const struct view *v, const struct snapshot *s)
+enum key_place view_place(const struct view *view, const struct snapshot *snap)
 {
-	if (v->over.kind == OVER_SETUP || v->over.kind == OVER_SORT)
-		return v->over.kind == OVER_SETUP ? IN_SETUP : IN_SORT;
-	if (s->moment == MOMENT_KEPT)
+	if (view->over.kind == OVER_SETUP || view->over.kind == OVER_SORT)
+		return view->over.kind == OVER_SETUP ? IN_SETUP : IN_SORT;
+	if (snap->moment == MOMENT_KEPT)
 		return IN_PAST;
-	if (v->editor.on)
+	if (view->editor.on)
 		return IN_EDIT;
-	if (s->moment == MOMENT_PLAYED)
+	if (snap->moment == MOMENT_PLAYED)
 		return IN_REPLAY;
-	return s->preview ? IN_PREVIEW : IN_VIEWS;
+	return snap->preview ? IN_PREVIEW : IN_VIEWS;
 }
 
 enum { GRAPHS_MOST = 12 }; /* rows of the host's graphs, unless room is left over */
 
 /* Of the memory above the log: by the room alone, so that no word moves a row. */
-static int memory_rows(const struct snapshot *s, int rows)
+static int memory_rows(const struct snapshot *snap, int rows)
 {
 	enum { LEAST = 11, SHORT = 6, ROOMY = 18, WHOLE = 7, NODES_MOST = 4 };
-	int nodes = s->sample.host.n_nodes > 1 ? (int)s->sample.host.n_nodes : 0;
+	int nodes = snap->sample.host.n_nodes > 1 ? (int)snap->sample.host.n_nodes : 0;
 	if (rows < ROOMY)
 		return rows >= LEAST ? SHORT : 0;
 	return WHOLE + min_of(nodes, NODES_MOST);
 }
 
 /* The selected VM, -1: none. */
-static long chosen(const struct view *v, const struct snapshot *s)
+static long chosen(const struct view *view, const struct snapshot *snap)
 {
 	size_t vm;
-	return rows_selected(v, s, &vm) ? (long)vm : -1;
+	return rows_selected(view, snap, &vm) ? (long)vm : -1;
 }
 
 /* Pin map, memory and log side by side or stacked, whatever the room allows. */
-static void draw_lower(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+static void draw_lower(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area)
 {
-	v->sight |= 1U << FOCUS_MAP | 1U << FOCUS_LOG; /* where there is room for one, Tab changes it */
-	if (at.cols < 60) {
-		if (view_focus(v) == FOCUS_MAP)
-			map_draw(v, s, to, at);
+	view->sight |= 1U << FOCUS_MAP | 1U << FOCUS_LOG; /* where there is room for one, Tab changes it */
+	if (area.cols < 60) {
+		if (view_focus(view) == FOCUS_MAP)
+			map_draw(view, snap, scr, area);
 		else
-			log_draw(v, s, to, at, NULL);
+			log_draw(view, snap, scr, area, NULL);
 		return;
 	}
-	int want = 19 + (int)v->units.n * 3, map = at.cols * 2 / 5;
+	int want = 19 + (int)view->units.n * 3, map = area.cols * 2 / 5;
 	if (map > want)
 		map = max_of(want, 36);
-	int right = at.cols - map - 2, memory = memory_rows(s, at.rows);
-	struct rect side = {at.row, at.col + map + 2, at.rows, right};
-	map_draw(v, s, to, (struct rect){at.row, at.col, at.rows, map});
+	int right = area.cols - map - 2, memory = memory_rows(snap, area.rows);
+	struct rect side = {area.row, area.col + map + 2, area.rows, right};
+	map_draw(view, snap, scr, (struct rect){area.row, area.col, area.rows, map});
 	if (right >= 130) { /* three side by side */
 		int half = right / 2 - 1;
-		memory_draw(s, to, (struct rect){side.row, side.col, side.rows, half}, chosen(v, s));
-		log_draw(v, s, to, (struct rect){side.row, side.col + half + 2, side.rows, right - half - 2},
-			NULL);
+		memory_draw(
+			snap, scr, (struct rect){side.row, side.col, side.rows, half}, chosen(view, snap));
+		log_draw(view, snap, scr,
+			(struct rect){side.row, side.col + half + 2, side.rows, right - half - 2}, NULL);
 		return;
 	}
 	if (memory)
-		memory_draw(s, to, (struct rect){side.row, side.col, memory, right}, chosen(v, s));
-	log_draw(v, s, to, (struct rect){side.row + memory, side.col, side.rows - memory, right}, NULL);
+		memory_draw(snap, scr, (struct rect){side.row, side.col, memory, right}, chosen(view, snap));
+	log_draw(
+		view, snap, scr, (struct rect){side.row + memory, side.col, side.rows - memory, right}, NULL);
 }
 
 /* Rows that the pin map can fill, and the memory beside it. */
-static int lower_want(const struct view *v, const struct snapshot *s)
+static int lower_want(const struct view *view, const struct snapshot *snap)
 {
-	int n = 5, memory = 10 + (int)s->sample.host.n_nodes;
-	for (size_t i = 0; i < v->n_rows && n < 200; i++)
-		n += (int)s->sample.vms[v->rows[i]].n_vcpus;
+	int n = 5, memory = 10 + (int)snap->sample.host.n_nodes;
+	for (size_t i = 0; i < view->n_rows && n < 200; i++)
+		n += (int)snap->sample.vms[view->rows[i]].n_vcpus;
 	return max_of(n, memory);
 }
 
 /* What the lower panels leave of `rows`: for graphs of the host, and below them why the selected VM is as it
  * is, with its graphs. By what there is, not by what is said, so that nothing moves when something is. */
-static void share_rows(const struct view *v, const struct snapshot *s, int rows, int *host, int *guest)
+static void share_rows(const struct view *view, const struct snapshot *snap, int rows, int *host, int *guest)
 {
-	int spare = rows - lower_want(v, s);
+	int spare = rows - lower_want(view, snap);
 	*host = rows >= 2 * GRAPHS_MOST ? GRAPHS_MOST : 0;
 	*guest = *host && spare - *host >= 10 ? spare - *host : 0;
 	if (*guest > GRAPHS_MOST) {
@@ -348,69 +350,76 @@ static void share_rows(const struct view *v, const struct snapshot *s, int rows,
 	}
 }
 
-static void draw_guest(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+static void draw_guest(
+	const struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area)
 {
 	size_t vm;
-	int why = at.cols >= 120 ? (at.cols + 2) / 3 : 0;
-	if (!rows_selected(v, s, &vm))
+	int why = area.cols >= 120 ? (area.cols + 2) / 3 : 0;
+	if (!rows_selected(view, snap, &vm))
 		return;
 	if (why)
-		why_body(s, vm, false, to, (struct rect){at.row, at.col, at.rows, why - 2});
-	vm_graphs_draw(v, s, vm, to, (struct rect){at.row, at.col + why, at.rows, at.cols - why});
+		why_body(snap, vm, false, scr, (struct rect){area.row, area.col, area.rows, why - 2});
+	vm_graphs_draw(
+		view, snap, vm, scr, (struct rect){area.row, area.col + why, area.rows, area.cols - why});
 }
 
-static void draw_overview(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+static void draw_overview(
+	struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area)
 {
-	if (v->tall) {
-		table_draw(v, s, to, at);
+	if (view->tall) {
+		table_draw(view, snap, scr, area);
 		return;
 	}
-	int cpus = at.rows >= 6 ? pcpus_rows(&v->units, at.cols, max_of(at.rows / 5, 1), at.rows / 4) : 0;
+	int cpus = area.rows >= 6
+			   ? pcpus_rows(&view->units, area.cols, max_of(area.rows / 5, 1), area.rows / 4)
+			   : 0;
 	if (cpus) {
-		pcpus_draw(&v->units, s, to, (struct rect){at.row, at.col, cpus, at.cols}, chosen(v, s));
-		at.row += cpus;
-		at.rows -= cpus;
+		pcpus_draw(&view->units, snap, scr, (struct rect){area.row, area.col, cpus, area.cols},
+			chosen(view, snap));
+		area.row += cpus;
+		area.rows -= cpus;
 	}
-	int want = table_rows(v), lower = 0, host = 0, guest = 0;
-	if (at.rows >= 12) {
-		lower = at.rows - want - 1;
-		int least = at.rows / 3, most = at.rows - 5;
+	int want = table_rows(view), lower = 0, host = 0, guest = 0;
+	if (area.rows >= 12) {
+		lower = area.rows - want - 1;
+		int least = area.rows / 3, most = area.rows - 5;
 		lower = clamp(lower, least, most);
 	}
-	table_draw(v, s, to, (struct rect){at.row, at.col, at.rows - lower, at.cols});
-	share_rows(v, s, lower, &host, &guest);
-	int top = at.row + at.rows - lower;
+	table_draw(view, snap, scr, (struct rect){area.row, area.col, area.rows - lower, area.cols});
+	share_rows(view, snap, lower, &host, &guest);
+	int top = area.row + area.rows - lower;
 	if (host)
-		host_graphs_draw(v, s, to, (struct rect){top, at.col, host, at.cols});
+		host_graphs_draw(view, snap, scr, (struct rect){top, area.col, host, area.cols});
 	if (guest)
-		draw_guest(v, s, to, (struct rect){top + host, at.col, guest, at.cols});
+		draw_guest(view, snap, scr, (struct rect){top + host, area.col, guest, area.cols});
 	top += host + guest;
 	if (lower)
-		draw_lower(v, s, to, (struct rect){top, at.col, lower - host - guest, at.cols});
+		draw_lower(view, snap, scr, (struct rect){top, area.col, lower - host - guest, area.cols});
 }
 
 /* "pCPU 3 · node 0 · 93 % busy · 140 % wanted · on it now: db1/0 web1/2 and 3 more" */
-static void unit_text(const struct view *v, const struct snapshot *s, char *buf, size_t len, size_t most)
+static void unit_text(
+	const struct view *view, const struct snapshot *snap, char *buf, size_t len, size_t most)
 {
-	const struct unit *u = &v->units.list[units_find(&v->units, v->map.cpu)];
+	const struct unit *unit = &view->units.list[units_find(&view->units, view->map.cpu)];
 	size_t n = (size_t)snprintf(
-		buf, len, "%s %s · node %d · ", merge_text(v->units.merge), u->label, u->node);
-	if (vf64_has(u->busy_pct))
-		n += (size_t)snprintf(buf + n, len - n, "%.0f %% busy · ", u->busy_pct.v);
-	if (vf64_has(u->demand_pct))
-		n += (size_t)snprintf(buf + n, len - n, "%.0f %% wanted · ", u->demand_pct.v);
+		buf, len, "%s %s · node %d · ", merge_text(view->units.merge), unit->label, unit->node);
+	if (vf64_has(unit->busy_pct))
+		n += (size_t)snprintf(buf + n, len - n, "%.0f %% busy · ", unit->busy_pct.v);
+	if (vf64_has(unit->demand_pct))
+		n += (size_t)snprintf(buf + n, len - n, "%.0f %% wanted · ", unit->demand_pct.v);
 	size_t on = 0, told = 0;
-	for (size_t vm = 0; vm < s->sample.n_vms; vm++) {
-		const struct vm_sample *m = &s->sample.vms[vm];
+	for (size_t vm = 0; vm < snap->sample.n_vms; vm++) {
+		const struct vm_sample *m = &snap->sample.vms[vm];
 		for (size_t k = 0; k < m->n_vcpus; k++) {
-			const struct vcpu_sample *c = &s->sample.vcpus[m->first_vcpu + k];
-			if (!vi64_has(c->pcpu) || !cpuset_has(&u->cpus, (int)c->pcpu.v))
+			const struct vcpu_sample *vcpu = &snap->sample.vcpus[m->first_vcpu + k];
+			if (!vi64_has(vcpu->pcpu) || !cpuset_has(&unit->cpus, (int)vcpu->pcpu.v))
 				continue;
 			char name[64];
 			text_escape(name, sizeof name, m->name);
 			if (told == on++ && n + strlen(name) + 30 <= most)
 				n += (size_t)snprintf(buf + n, len - n, "%s%s/%d",
-					told++ ? " " : "on it now: ", name, c->id);
+					told++ ? " " : "on it now: ", name, vcpu->id);
 		}
 	}
 	if (!on)
@@ -419,104 +428,114 @@ static void unit_text(const struct view *v, const struct snapshot *s, char *buf,
 		snprintf(buf + n, len - n, "%s and %zu more", told ? "" : "on it now:", on - told);
 }
 
-static void draw_unit_line(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+static void draw_unit_line(
+	const struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area)
 {
 	char text[800];
-	if (units_find(&v->units, v->map.cpu) < 0) {
-		draw_cut(to, at.row, at.col, at.cols, STYLE_DIM,
+	if (units_find(&view->units, view->map.cpu) < 0) {
+		draw_cut(scr, area.row, area.col, area.cols, STYLE_DIM,
 			"Left and Right choose a pCPU and tell who is on it");
 		return;
 	}
-	size_t room = (size_t)at.rows * (size_t)at.cols;
-	unit_text(v, s, text, sizeof text, min_of(room, sizeof text - 64));
-	draw_wrapped(to, at, STYLE_NORMAL, text);
+	size_t room = (size_t)area.rows * (size_t)area.cols;
+	unit_text(view, snap, text, sizeof text, min_of(room, sizeof text - 64));
+	draw_wrapped(scr, area, STYLE_NORMAL, text);
 }
 
 enum { LOG_MIN = 60, LOG_LEAST = 10 }; /* columns of a log beside the map, rows of one below graphs */
 
 /* The strip may have as many rows as it needs for a cell a pCPU, as long as the map keeps half. */
-static void draw_pcpus(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+static void draw_pcpus(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area)
 {
-	if (v->tall) {
-		map_draw(v, s, to, at);
+	if (view->tall) {
+		map_draw(view, snap, scr, area);
 		return;
 	}
-	int most = max_of(at.rows * 2 / 5, 1);
-	if (v->editor.on && at.rows - most < 4)
+	int most = max_of(area.rows * 2 / 5, 1);
+	if (view->editor.on && area.rows - most < 4)
 		most = 0;
-	int cpus = most ? pcpus_rows(&v->units, at.cols, most, at.rows / 2) : 0;
-	pcpus_draw(&v->units, s, to, (struct rect){at.row, at.col, cpus, at.cols}, chosen(v, s));
-	int line = at.rows - cpus >= 10 ? 2 : at.rows - cpus >= 5;
-	struct rect map = {
-		at.row + cpus, at.col, at.rows - cpus - line, map_cols(v, s, to, at.cols, LOG_MIN + 2)};
-	int spare = map.rows - lower_want(v, s), graphs = spare >= GRAPHS_MOST ? spare : 0;
+	int cpus = most ? pcpus_rows(&view->units, area.cols, most, area.rows / 2) : 0;
+	pcpus_draw(&view->units, snap, scr, (struct rect){area.row, area.col, cpus, area.cols},
+		chosen(view, snap));
+	int line = area.rows - cpus >= 10 ? 2 : area.rows - cpus >= 5;
+	struct rect map = {area.row + cpus, area.col, area.rows - cpus - line,
+		map_cols(view, snap, scr, area.cols, LOG_MIN + 2)};
+	int spare = map.rows - lower_want(view, snap), graphs = spare >= GRAPHS_MOST ? spare : 0;
 	map.rows -= graphs;
 	if (graphs)
-		host_graphs_draw(v, s, to, (struct rect){map.row + map.rows, at.col, graphs, at.cols});
-	if (map.cols + LOG_MIN <= at.cols)
-		log_draw(v, s, to,
-			(struct rect){map.row, map.col + map.cols + 2, map.rows, at.cols - map.cols - 2},
+		host_graphs_draw(
+			view, snap, scr, (struct rect){map.row + map.rows, area.col, graphs, area.cols});
+	if (map.cols + LOG_MIN <= area.cols)
+		log_draw(view, snap, scr,
+			(struct rect){map.row, map.col + map.cols + 2, map.rows, area.cols - map.cols - 2},
 			NULL);
 	else
-		map.cols = at.cols;
-	map_draw(v, s, to, map);
+		map.cols = area.cols;
+	map_draw(view, snap, scr, map);
 	if (line)
-		draw_unit_line(v, s, to, (struct rect){at.row + at.rows - line, at.col, line, at.cols});
+		draw_unit_line(view, snap, scr,
+			(struct rect){area.row + area.rows - line, area.col, line, area.cols});
 }
 
 /* The table, the host and the selected VM below, and what was decided where the table leaves room. */
-static void draw_memory(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+static void draw_memory(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area)
 {
-	if (v->tall) {
-		table_draw(v, s, to, at);
+	if (view->tall) {
+		table_draw(view, snap, scr, area);
 		return;
 	}
-	int want = 6 + (at.cols >= 50 ? (int)s->sample.host.n_nodes : 0), table = table_rows(v);
-	int lower = at.rows >= 10 ? min_of(at.rows / 3, want) : 0;
-	int log = lower && at.rows - lower - table >= 4 ? at.rows - lower - table : 0;
-	table = at.rows - lower - log;
-	table_draw(v, s, to, (struct rect){at.row, at.col, table, at.cols});
+	int want = 6 + (area.cols >= 50 ? (int)snap->sample.host.n_nodes : 0), table = table_rows(view);
+	int lower = area.rows >= 10 ? min_of(area.rows / 3, want) : 0;
+	int log = lower && area.rows - lower - table >= 4 ? area.rows - lower - table : 0;
+	table = area.rows - lower - log;
+	table_draw(view, snap, scr, (struct rect){area.row, area.col, table, area.cols});
 	if (lower)
-		memory_draw(s, to, (struct rect){at.row + table, at.col, lower, at.cols}, chosen(v, s));
+		memory_draw(snap, scr, (struct rect){area.row + table, area.col, lower, area.cols},
+			chosen(view, snap));
 	int guest = log >= 2 * GRAPHS_MOST ? log - LOG_LEAST : 0;
 	if (guest)
-		draw_guest(v, s, to, (struct rect){at.row + table + lower, at.col, guest, at.cols});
+		draw_guest(
+			view, snap, scr, (struct rect){area.row + table + lower, area.col, guest, area.cols});
 	if (log)
-		log_draw(v, s, to,
-			(struct rect){at.row + table + lower + guest, at.col, log - guest, at.cols}, NULL);
+		log_draw(view, snap, scr,
+			(struct rect){area.row + table + lower + guest, area.col, log - guest, area.cols},
+			NULL);
 }
 
-static void draw_log(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+static void draw_log(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area)
 {
-	int top = at.rows >= 10 && !v->tall ? verdicts_draw(s, to, (struct rect){at.row, at.col, 4, at.cols})
-					    : 0;
-	int time = at.rows - top >= 14 && s->moment == MOMENT_NOW && !v->tall ? TIMELINE_ROWS : 0;
+	int top = area.rows >= 10 && !view->tall
+			  ? verdicts_draw(snap, scr, (struct rect){area.row, area.col, 4, area.cols})
+			  : 0;
+	int time = area.rows - top >= 14 && snap->moment == MOMENT_NOW && !view->tall ? TIMELINE_ROWS : 0;
 	if (time)
-		timeline_draw(v, s, to, (struct rect){at.row + top, at.col, time, at.cols});
+		timeline_draw(view, snap, scr, (struct rect){area.row + top, area.col, time, area.cols});
 	top += time;
-	int graphs = at.rows - top >= 14 && !v->tall ? (at.rows - top) / 2 : 0;
+	int graphs = area.rows - top >= 14 && !view->tall ? (area.rows - top) / 2 : 0;
 	graphs = min_of(graphs, GRAPHS_MOST);
 	if (graphs)
-		host_graphs_draw(v, s, to, (struct rect){at.row + top, at.col, graphs, at.cols});
+		host_graphs_draw(view, snap, scr, (struct rect){area.row + top, area.col, graphs, area.cols});
 	top += graphs;
-	log_draw(v, s, to, (struct rect){at.row + top, at.col, at.rows - top, at.cols}, NULL);
+	log_draw(view, snap, scr, (struct rect){area.row + top, area.col, area.rows - top, area.cols}, NULL);
 }
 
-static void draw_plan(struct view *v, const struct snapshot *s, struct screen *to, struct rect at)
+static void draw_plan(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area)
 {
-	view_sight(v, FOCUS_PLAN, at);
-	plan_draw(&v->plan, s, to, at);
+	view_sight(view, FOCUS_PLAN, area);
+	plan_draw(&view->plan, snap, scr, area);
 }
 
-static void draw_waiting(const struct snapshot *s, struct screen *to, struct rect at)
+static void draw_waiting(const struct snapshot *snap, struct screen *scr, struct rect area)
 {
-	const char *text = s->backend.text[0] ? s->backend.text : "waiting for the first sample";
-	draw_wrapped(to, (struct rect){at.row + at.rows / 3, at.col + 2, at.rows - at.rows / 3, at.cols - 4},
+	const char *text = snap->backend.text[0] ? snap->backend.text : "waiting for the first sample";
+	draw_wrapped(scr,
+		(struct rect){
+			area.row + area.rows / 3, area.col + 2, area.rows - area.rows / 3, area.cols - 4},
 		STYLE_NORMAL, text);
 }
 
-void view_draw(
-	struct view *v, const struct snapshot *s, struct screen *to, int64_t now_ns, int64_t received_ns)
+void view_draw(struct view *view, const struct snapshot *snap, struct screen *scr, int64_t now_ns,
+	int64_t received_ns)
 {
 	static void (*const body[VIEW_COUNT])(struct view *, const struct snapshot *, struct screen *,
 		struct rect) = {[VIEW_OVERVIEW] = draw_overview,
@@ -526,43 +545,44 @@ void view_draw(
 		[VIEW_VM] = vm_draw,
 		[VIEW_WHY] = why_draw,
 		[VIEW_PLAN] = draw_plan};
-	s = view_seen(v, s);
-	double age_s = s->age_s + (double)(now_ns - received_ns) / 1e9;
-	screen_erase(to);
-	to->graph = v->graph ? v->graph : to->graph;
-	v->sight = v->groups = 0;
-	memset(&v->hit, 0, sizeof v->hit);
-	rows_update(v, s);
-	if (v->units.stale && !s->first) {
-		v->units.stale = false;
-		units_update(&v->units, s);
+	snap = view_seen(view, snap);
+	double age_s = snap->age_s + (double)(now_ns - received_ns) / 1e9;
+	screen_erase(scr);
+	scr->graph = view->graph ? view->graph : scr->graph;
+	view->sight = view->groups = 0;
+	memset(&view->hit, 0, sizeof view->hit);
+	rows_update(view, snap);
+	if (view->units.stale && !snap->first) {
+		view->units.stale = false;
+		units_update(&view->units, snap);
 	}
-	int head = header_rows(to->rows), foot = to->rows >= 5;
-	header_draw(v, s, to, head, age_s);
-	int time = to->rows >= 16 && s->moment != MOMENT_NOW ? TIMELINE_ROWS : 0;
-	struct rect at = {head, 0, to->rows - head - foot - time, to->cols};
+	int head = header_rows(scr->rows), foot = scr->rows >= 5;
+	header_draw(view, snap, scr, head, age_s);
+	int time = scr->rows >= 16 && snap->moment != MOMENT_NOW ? TIMELINE_ROWS : 0;
+	struct rect area = {head, 0, scr->rows - head - foot - time, scr->cols};
 	if (time)
-		timeline_draw(v, s, to, (struct rect){head + at.rows, 0, time, to->cols});
-	if (at.rows > 0 && s->first)
-		draw_waiting(s, to, at);
-	else if (at.rows > 0)
-		body[v->id](v, s, to, at);
+		timeline_draw(view, snap, scr, (struct rect){head + area.rows, 0, time, scr->cols});
+	if (area.rows > 0 && snap->first)
+		draw_waiting(snap, scr, area);
+	else if (area.rows > 0)
+		body[view->id](view, snap, scr, area);
 	if (foot)
-		footer_draw(v, s, to);
-	if (v->focus[v->id] && v->sight && !(v->sight & 1U << view_focus(v))) {
-		v->focus[v->id] = 0; /* its panel has no room any more; the cursor shows in the first one */
-		view_draw(v, s, to, now_ns, received_ns);
+		footer_draw(view, snap, scr);
+	if (view->focus[view->id] && view->sight && !(view->sight & 1U << view_focus(view))) {
+		view->focus[view->id] =
+			0; /* its panel has no room any more; the cursor shows in the first one */
+		view_draw(view, snap, scr, now_ns, received_ns);
 	}
 }
 
-bool view_wants_mouse(const struct view *v)
+bool view_wants_mouse(const struct view *view)
 {
-	return v->mouse;
+	return view->mouse;
 }
 
-unsigned view_groups(const struct view *v)
+unsigned view_groups(const struct view *view)
 {
 	/* Without a column of a VM in sight no guest is asked. */
-	unsigned guests = v->id == VIEW_PCPUS || v->id == VIEW_LOG ? 0 : SAMPLE_BALLOON;
-	return SAMPLE_PCPUS | guests | v->groups;
+	unsigned guests = view->id == VIEW_PCPUS || view->id == VIEW_LOG ? 0 : SAMPLE_BALLOON;
+	return SAMPLE_PCPUS | guests | view->groups;
 }

@@ -234,136 +234,142 @@ struct view {
 bool pattern_set(regex_t *re, bool *has, char *kept, const char *text);
 
 /* rows.c: which VMs, in which order */
-void rows_update(struct view *v, const struct snapshot *s);
+void rows_update(struct view *view, const struct snapshot *snap);
 /* Index of the selected VM in the snapshot; false: none. */
-bool rows_selected(const struct view *v, const struct snapshot *s, size_t *vm);
-void rows_select(struct view *v, const struct snapshot *s, size_t row);
-void rows_move(struct view *v, const struct snapshot *s, long by);
-void rows_show(struct view *v); /* scrolls to the selected row */
+bool rows_selected(const struct view *view, const struct snapshot *snap, size_t *vm);
+void rows_select(struct view *view, const struct snapshot *snap, size_t row);
+void rows_move(struct view *view, const struct snapshot *snap, long by);
+void rows_show(struct view *view); /* scrolls to the selected row */
 /* A pattern that was typed: limits the rows; is looked for. */
-void rows_filter(struct view *v, const struct snapshot *s, const char *pattern);
-void rows_look_for(struct view *v, const struct snapshot *s, const char *pattern);
-bool rows_search(struct view *v, const struct snapshot *s, bool next);
-bool rows_marked(const struct view *v, const uint8_t uuid[UUID_BYTES]);
-void rows_mark(struct view *v, const uint8_t uuid[UUID_BYTES]);
-void rows_mark_all(struct view *v, const struct snapshot *s); /* that are shown; or none, where all are */
-void rows_unmark_gone(struct view *v, const struct snapshot *s);
-struct table *view_table(struct view *v);
-const struct table *view_table_of(const struct view *v);
-void table_defaults(struct table *t, bool memory);
-void table_chosen(struct table *t, bool memory); /* after its columns have been changed */
+void rows_filter(struct view *view, const struct snapshot *snap, const char *pattern);
+void rows_look_for(struct view *view, const struct snapshot *snap, const char *pattern);
+bool rows_search(struct view *view, const struct snapshot *snap, bool next);
+bool rows_marked(const struct view *view, const uint8_t uuid[UUID_BYTES]);
+void rows_mark(struct view *view, const uint8_t uuid[UUID_BYTES]);
+void rows_mark_all(
+	struct view *view, const struct snapshot *snap); /* that are shown; or none, where all are */
+void rows_unmark_gone(struct view *view, const struct snapshot *snap);
+struct table *view_table(struct view *view);
+const struct table *view_table_of(const struct view *view);
+void table_defaults(struct table *table, bool memory);
+void table_chosen(struct table *table, bool memory); /* after its columns have been changed */
 
 /* units.c */
-void units_update(struct units *units, const struct snapshot *s);
+void units_update(struct units *units, const struct snapshot *snap);
 long units_find(const struct units *units, int cpu);
-const char *merge_text(enum merge m);
+const char *merge_text(enum merge merge);
 
 /* panels: each fills its rectangle, whatever its size */
 int header_rows(int rows);
-void header_draw(const struct view *v, const struct snapshot *s, struct screen *to, int rows, double age_s);
-void footer_draw(struct view *v, const struct snapshot *s, struct screen *to);
+void header_draw(
+	const struct view *view, const struct snapshot *snap, struct screen *scr, int rows, double age_s);
+void footer_draw(struct view *view, const struct snapshot *snap, struct screen *scr);
 struct key_row;
 /* In the last line; returns how many there is room for, and the column after each (NULL: not wanted). */
-int footer_keys_draw(struct screen *to, const struct key_row *const *keys, int n, int *ends);
-int table_rows(const struct view *v); /* that it would fill */
-void table_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+int footer_keys_draw(struct screen *scr, const struct key_row *const *keys, int n, int *ends);
+int table_rows(const struct view *view); /* that it would fill */
+void table_draw(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area);
 /* Rows for the pCPUs: `most`, or `by_node` where that gives each node a line of its own. */
 int pcpus_rows(const struct units *units, int cols, int most, int by_node);
 /* vm: the one selected, -1: none. */
-void pcpus_draw(
-	const struct units *units, const struct snapshot *s, struct screen *to, struct rect at, long vm);
-void map_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+void pcpus_draw(const struct units *units, const struct snapshot *snap, struct screen *scr, struct rect area,
+	long vm);
+void map_draw(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area);
 /* Columns that the map can use, where so many are wanted beside it. */
-int map_cols(const struct view *v, const struct snapshot *s, const struct screen *to, int cols, int beside);
-void memory_draw(const struct snapshot *s, struct screen *to, struct rect at, long vm);
-void log_draw(
-	struct view *v, const struct snapshot *s, struct screen *to, struct rect at, const uint8_t *uuid);
-int verdicts_draw(const struct snapshot *s, struct screen *to, struct rect at);
+int map_cols(
+	const struct view *view, const struct snapshot *snap, const struct screen *scr, int cols, int beside);
+void memory_draw(const struct snapshot *snap, struct screen *scr, struct rect area, long vm);
+void log_draw(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area,
+	const uint8_t *uuid);
+int verdicts_draw(const struct snapshot *snap, struct screen *scr, struct rect area);
 /* panel_why.c: why one VM suffers; the alert line; the n-th worst of the rows, from 0: false, there is none.
  */
-void why_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+void why_draw(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area);
 /* The same of any VM. Returns the rows used, with an empty one behind. */
-int why_body(const struct snapshot *s, size_t vm, bool focused, struct screen *to, struct rect at);
-int alert_draw(const struct snapshot *s, struct screen *to, int row, int cols); /* returns the columns used */
-enum style suffer_style(const struct suffering *x); /* one scale for rows, words and bars */
-bool alert_any(const struct snapshot *s);
-bool alert_worst(const struct view *v, const struct snapshot *s, size_t n, size_t *row);
+int why_body(const struct snapshot *snap, size_t vm, bool focused, struct screen *scr, struct rect area);
+int alert_draw(
+	const struct snapshot *snap, struct screen *scr, int row, int cols); /* returns the columns used */
+enum style suffer_style(const struct suffering *hurt); /* one scale for rows, words and bars */
+bool alert_any(const struct snapshot *snap);
+bool alert_worst(const struct view *view, const struct snapshot *snap, size_t n, size_t *row);
 /* panel_plan.c: the plan of a preview; the cursor in it; the line under it is left out, or in again. */
-void plan_feed(struct view *v, const struct snapshot *s);
-void plan_draw(struct plan_list *p, const struct snapshot *s, struct screen *to, struct rect at);
-void plan_show(struct view *v);
-void plan_move(struct plan_list *p, long by);
-void plan_leave_out(struct view *v, const struct snapshot *s);
-void vm_draw(struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+void plan_feed(struct view *view, const struct snapshot *snap);
+void plan_draw(struct plan_list *list, const struct snapshot *snap, struct screen *scr, struct rect area);
+void plan_show(struct view *view);
+void plan_move(struct plan_list *list, long by);
+void plan_leave_out(struct view *view, const struct snapshot *snap);
+void vm_draw(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area);
 /* past.c: the snapshot that is shown; takes in the newest; a step, a time, back to LIVE */
-const struct snapshot *view_seen(const struct view *v, const struct snapshot *s);
-void past_events(struct back *b, const struct snapshot *s);
-void past_step(struct view *v, const struct snapshot *s, int by);
-void past_go(struct view *v, const struct snapshot *s, double seconds, bool from_start);
-void past_leave(struct view *v);
+const struct snapshot *view_seen(const struct view *view, const struct snapshot *snap);
+void past_events(struct back *back, const struct snapshot *snap);
+void past_step(struct view *view, const struct snapshot *snap, int by);
+void past_go(struct view *view, const struct snapshot *snap, double seconds, bool from_start);
+void past_leave(struct view *view);
 enum { TIMELINE_ROWS = 3 };
-void timeline_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+void timeline_draw(
+	const struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area);
 /* panel_graphs.c */
-void vm_graphs_draw(
-	const struct view *v, const struct snapshot *s, size_t vm, struct screen *to, struct rect at);
-void host_graphs_draw(const struct view *v, const struct snapshot *s, struct screen *to, struct rect at);
+void vm_graphs_draw(const struct view *view, const struct snapshot *snap, size_t vm, struct screen *scr,
+	struct rect area);
+void host_graphs_draw(
+	const struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area);
 enum { TREND_SPAN = 60 }; /* points of a sparkline at least */
 const char *trend_head(
-	const struct view *v, const struct screen *to, const char *what, int cols, char *buf, size_t len);
-void truth_text(const struct snapshot *s, size_t vm, char *buf, size_t len);
+	const struct view *view, const struct screen *scr, const char *what, int cols, char *buf, size_t len);
+void truth_text(const struct snapshot *snap, size_t vm, char *buf, size_t len);
 
 /* edit.c: pins staged by hand */
-const struct staged *edit_find(const struct editor *e, const uint8_t uuid[UUID_BYTES], int vcpu);
-void edit_set(struct view *v, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *to);
+const struct staged *edit_find(const struct editor *editor, const uint8_t uuid[UUID_BYTES], int vcpu);
+void edit_set(struct view *view, const uint8_t uuid[UUID_BYTES], int vcpu, const struct cpuset *to);
 /* What a vCPU may be pinned to: its allowed set on online pCPUs; false: nothing. */
-bool edit_allowed(const struct snapshot *s, const struct vcpu_sample *c, struct cpuset *may);
-void edit_toggle(struct view *v, const struct snapshot *s);
-void edit_apply(struct view *v);
-void edit_drop(struct view *v);
+bool edit_allowed(const struct snapshot *snap, const struct vcpu_sample *vcpu, struct cpuset *may);
+void edit_toggle(struct view *view, const struct snapshot *snap);
+void edit_apply(struct view *view);
+void edit_drop(struct view *view);
 /* The vCPU under the cursor of the map, NULL: none. */
-const struct vcpu_sample *edit_vcpu(const struct view *v, const struct snapshot *s, size_t *vm);
+const struct vcpu_sample *edit_vcpu(const struct view *view, const struct snapshot *snap, size_t *vm);
 
 /* overlay.c and ask.c */
-void ask_key(struct view *v, int key, const struct snapshot *s);
-void ask_question(struct view *v, const struct command *c, const char *fmt, ...)
+void ask_key(struct view *view, int key, const struct snapshot *snap);
+void ask_question(struct view *view, const struct command *cmd, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-void ask_line(struct view *v, enum prompt p, const char *text);
-void typed_fill(struct typed *t, const char *text);
-bool typed_edit(struct typed *t, int key); /* false: the key is none of a line's */
+void ask_line(struct view *view, enum prompt prompt, const char *text);
+void typed_fill(struct typed *typed, const char *text);
+bool typed_edit(struct typed *typed, int key); /* false: the key is none of a line's */
 /* A line over the footer, with the cursor at its end. */
-void typed_draw(struct screen *to, const char *label, const struct typed *t);
+void typed_draw(struct screen *scr, const char *label, const struct typed *typed);
 /* panel_help.c: keys and columns of the place where one is */
-bool help_draw(
-	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col);
+bool help_draw(struct view *view, const struct snapshot *snap, struct screen *scr, int rows, int cols,
+	int *row, int *col);
 /* help_words.c: how many rows there are; what the i-th says in a view, its word or signs; NULL: nothing
  * there. */
 size_t help_words(void);
-const char *help_word(const struct screen *to, size_t i, enum view_id view, char *word, size_t len);
+const char *help_word(const struct screen *scr, size_t i, enum view_id view, char *word, size_t len);
 /* panel_setup.c: what is shown and how, and the policies */
-void setup_open(struct view *v, const struct snapshot *s);
-bool setup_draw(
-	struct view *v, const struct snapshot *s, struct screen *to, int rows, int cols, int *row, int *col);
-/* Asks for the policy of *c that differs. */
-void setup_policy(struct view *v, const struct config *c);
+void setup_open(struct view *view, const struct snapshot *snap);
+bool setup_draw(struct view *view, const struct snapshot *snap, struct screen *scr, int rows, int cols,
+	int *row, int *col);
+/* Asks for the policy of *cfg that differs. */
+void setup_policy(struct view *view, const struct config *cfg);
 /* A policy that was asked for goes to the engine; its answer comes with the next snapshot only. */
-void setup_took(struct view *v, const struct command *c);
-void setup_key(struct view *v, const struct key_row *k, int key, const struct snapshot *s);
+void setup_took(struct view *view, const struct command *cmd);
+void setup_key(struct view *view, const struct key_row *k, int key, const struct snapshot *snap);
 /* What *c says of the screen is taken over; `set` is what was changed (NULL: all of it), which may be for the
  * engine. */
 struct setting;
-void view_take(struct view *v, const struct config *c, const struct setting *set);
+void view_take(struct view *view, const struct config *cfg, const struct setting *set);
 /* line.c: the command line: carries out what is typed, completes it, says what could be typed */
-void line_run(struct view *v, const struct snapshot *s);
-void line_layout(struct view *v, const char *name);
-void line_complete(struct view *v);
-void line_hint(const struct view *v, char *buf, size_t len);
-void view_quit(struct view *v, const struct snapshot *s);
+void line_run(struct view *view, const struct snapshot *snap);
+void line_layout(struct view *view, const char *name);
+void line_complete(struct view *view);
+void line_hint(const struct view *view, char *buf, size_t len);
+void view_quit(struct view *view, const struct snapshot *snap);
 /* What a key does; commands go into the queue. */
-void view_press(struct view *v, int key, const struct snapshot *newest);
+void view_press(struct view *view, int key, const struct snapshot *newest);
 /* Shared by lists: moves the cursor of a list of n rows; true when the key was one of those. */
-bool list_key(struct view *v, const struct key_row *k, int n);
-void list_row(struct screen *to, int row, bool cursor, bool on, const char *left, const char *text);
-bool overlay_box(struct screen *to, int rows, int cols, int want_rows, int want_cols, int *row, int *col);
+bool list_key(struct view *view, const struct key_row *key, int n);
+void list_row(struct screen *scr, int row, bool cursor, bool on, const char *left, const char *text);
+bool overlay_box(struct screen *scr, int rows, int cols, int want_rows, int want_cols, int *row, int *col);
 /* Lines of text in an overlay that scrolls; to == NULL: they are only counted. */
 struct sheet {
 	struct screen *to;
@@ -371,34 +377,34 @@ struct sheet {
 	int keys; /* columns of what stands left of a text */
 	int n, top, cols;
 };
-void sheet_add(struct sheet *h, const char *left, const char *text, enum style st);
+void sheet_add(struct sheet *sheet, const char *left, const char *text, enum style style);
 /* overlay_cost.c */
-bool cost_draw(const struct own_cost *own, const struct snapshot *s, struct screen *to, int rows, int cols,
-	int *row, int *col);
+bool cost_draw(const struct own_cost *own, const struct snapshot *snap, struct screen *scr, int rows,
+	int cols, int *row, int *col);
 
-enum key_place view_place(const struct view *v, const struct snapshot *s);
+enum key_place view_place(const struct view *view, const struct snapshot *snap);
 /* keys_move.c, keys_steer.c: true when the key was one of theirs */
-bool move_key(struct view *v, const struct snapshot *s, enum key_action a);
-bool steer_key(struct view *v, const struct snapshot *s, enum key_action a);
-bool edit_key(struct view *v, const struct snapshot *s, enum key_action a);
-/* Sends c for each marked VM, or for the selected one when none is marked; false: there is none. */
-bool steer_each(struct view *v, const struct snapshot *s, struct command *c);
+bool move_key(struct view *view, const struct snapshot *snap, enum key_action action);
+bool steer_key(struct view *view, const struct snapshot *snap, enum key_action action);
+bool edit_key(struct view *view, const struct snapshot *snap, enum key_action action);
+/* Sends cmd for each marked VM, or for the selected one when none is marked; false: there is none. */
+bool steer_each(struct view *view, const struct snapshot *snap, struct command *cmd);
 /* Sends the release of each VM that is held. */
-void steer_release_all(struct view *v, const struct snapshot *s);
-void view_send_kind(struct view *v, enum command_kind kind, bool on);
+void steer_release_all(struct view *view, const struct snapshot *snap);
+void view_send_kind(struct view *view, enum command_kind kind, bool on);
 
 /* A row of the key table whose action nobody carries out; a test holds that there is none. */
 struct key_row;
-void view_no_action(struct view *v, const struct key_row *k);
-void view_say(struct view *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void view_no_action(struct view *view, const struct key_row *key);
+void view_say(struct view *view, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Puts a command into the queue. */
-void view_send(struct view *v, const struct command *c);
-enum focus view_focus(const struct view *v);
+void view_send(struct view *view, const struct command *cmd);
+enum focus view_focus(const struct view *view);
 /* Gives a panel of the view the focus, if it may have it. */
-void view_focus_on(struct view *v, enum focus f);
+void view_focus_on(struct view *view, enum focus focus);
 /* A panel is on the screen. */
-void view_sight(struct view *v, enum focus f, struct rect at);
+void view_sight(struct view *view, enum focus focus, struct rect area);
 /* The n-th vCPU of the pin map becomes the selected one. */
-void map_select(struct view *v, const struct snapshot *s, size_t n);
+void map_select(struct view *view, const struct snapshot *snap, size_t n);
 
 #endif

@@ -1,46 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Keys while an overlay is open: questions, typed lines, lists. Invariant: only y answers a question with
  * yes; any overlay ends with Esc and changes nothing then. */
-#include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "vmtop/err.h"
-#include "vmtop/minmax.h"
 #include "vmtop/quantity.h"
-#include "vmtop/text.h"
 
 #include "view_private.h"
-
-void ask_question(struct view *view, const struct command *cmd, const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(view->question, sizeof view->question, fmt, ap);
-	va_end(ap);
-	view->ask = *cmd;
-	view->ask_exit = cmd->kind == CMD_QUIT;
-	view->over.kind = OVER_QUESTION;
-	view->n_asked++;
-}
-
-void typed_fill(struct typed *typed, const char *text)
-{
-	snprintf(typed->text, sizeof typed->text, "%s", text);
-	typed->len = strlen(typed->text);
-	typed->filled = typed->len > 0;
-}
-
-void ask_line(struct view *view, enum prompt prompt, const char *text)
-{
-	typed_fill(&view->line, text);
-	view->prompt = prompt;
-	view->over.kind = OVER_PROMPT;
-	view->n_asked++;
-}
 
 static void question_key(struct view *view, int key, const struct snapshot *snap)
 {
@@ -71,28 +39,9 @@ static void line_interval(struct view *view, const struct snapshot *snap)
 	view_send(view, &(struct command){.kind = CMD_INTERVAL, .number = x});
 }
 
-void rows_look_for(struct view *view, const struct snapshot *snap, const char *pattern)
-{
-	if (!pattern_set(&view->search_re, &view->has_search, view->search, pattern))
-		view_say(view, "not a regular expression that can be used: %.100s", pattern);
-	else if (view->has_search && !rows_search(view, snap, false))
-		view_say(view, "no VM matches %.100s", pattern);
-}
-
 static void line_search(struct view *view, const struct snapshot *snap)
 {
 	rows_look_for(view, snap, view->line.text);
-}
-
-void rows_filter(struct view *view, const struct snapshot *snap, const char *pattern)
-{
-	if (!pattern_set(&view->filter_re, &view->has_filter, view->filter, pattern)) {
-		view_say(view, "not a regular expression that can be used: %.100s", pattern);
-		return;
-	}
-	view->n_patterns = 0;
-	view->rows_stale = true;
-	rows_update(view, snap);
 }
 
 static void line_filter(struct view *view, const struct snapshot *snap)
@@ -199,39 +148,6 @@ static void line_done(struct view *view, const struct snapshot *snap)
 	done[view->prompt](view, snap);
 }
 
-static void line_add(struct typed *typed, uint32_t ch)
-{
-	char b[4];
-	size_t n = ch < 0x80 ? 1 : ch < 0x800 ? 2 : ch < 0x10000 ? 3 : 4;
-	if (typed->len + n >= sizeof typed->text)
-		return;
-	for (size_t i = n; i-- > 1; ch >>= 6)
-		b[i] = (char)(0x80 | (ch & 0x3f));
-	b[0] = (char)(n == 1 ? ch : (0xf00U >> n & 0xffU) | ch);
-	memcpy(typed->text + typed->len, b, n);
-	typed->len += n;
-}
-
-/* What a line was filled with is there to be taken by Enter, or corrected from its end; a character begins
- * anew. */
-bool typed_edit(struct typed *typed, int key)
-{
-	if (key == VK_CTRL('U'))
-		typed->len = 0;
-	else if (key == VK_BACKSPACE || key == VK_DELETE || key == 0x7f || key == VK_CTRL('H'))
-		while (typed->len > 0 && ((unsigned char)typed->text[--typed->len] & 0xc0) == 0x80)
-			;
-	else if (key >= 0x20 && key < VK_BASE && text_width((uint32_t)key) >= 0) {
-		typed->len = typed->filled ? 0 : typed->len;
-		line_add(typed, (uint32_t)key);
-	} else {
-		return false;
-	}
-	typed->filled = false;
-	typed->text[typed->len] = '\0';
-	return true;
-}
-
 static void line_key(struct view *view, int key, const struct snapshot *snap)
 {
 	if (key == VK_ENTER) {
@@ -251,23 +167,6 @@ static void line_key(struct view *view, int key, const struct snapshot *snap)
 	if (view->prompt == PROMPT_SEARCH &&
 		pattern_set(&view->search_re, &view->has_search, view->search, view->line.text))
 		rows_search(view, snap, false);
-}
-
-bool list_key(struct view *view, const struct key_row *key, int n)
-{
-	int page = view->over.page > 1 ? view->over.page - 1 : 10;
-	const struct {
-		enum key_action a;
-		int by;
-	} steps[] = {{KEY_UP, -1}, {KEY_DOWN, 1}, {KEY_PAGE_UP, -page}, {KEY_PAGE_DOWN, page},
-		{KEY_FIRST, -100000}, {KEY_LAST, 100000}};
-	for (size_t i = 0; key && i < sizeof steps / sizeof steps[0]; i++)
-		if (steps[i].a == key->action) {
-			int to = view->over.row + steps[i].by;
-			view->over.row = clamp(to, 0, n - 1);
-			return true;
-		}
-	return false;
 }
 
 static void sort_key(struct view *view, const struct key_row *key, const struct snapshot *snap)

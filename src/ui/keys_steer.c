@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Keys that change guests. Invariant: what may touch many guests asks first with the true number, turning off
  * never asks, and the commands go nowhere but into the view's queue. */
-#include <stdio.h>
 #include <string.h>
 
 #include "vmtop/text.h"
@@ -9,11 +8,6 @@
 #include "view_private.h"
 
 enum { FEW = 8 }; /* so many changes by one key need no question */
-
-void view_send_kind(struct view *view, enum command_kind kind, bool on)
-{
-	view_send(view, &(struct command){.kind = kind, .on = on});
-}
 
 /* While a filter limits the view, say that it does not limit the action. */
 static const char *filter_note(const struct view *view)
@@ -287,4 +281,17 @@ bool edit_key(struct view *view, const struct snapshot *snap, enum key_action ac
 	default:
 		return false;
 	}
+}
+
+void view_quit(struct view *view, const struct snapshot *snap)
+{
+	struct command cmd = {.kind = CMD_QUIT, .on = view->on_exit == ON_EXIT_RESTORE};
+	bool ask = view->on_exit == ON_EXIT_ASK || view->on_exit == ON_EXIT_DEFAULT;
+	int stay = snap->n_changed - snap->n_periods;
+	if (ask && stay > 0 && !snap->readonly && !snap->over)
+		ask_question(view, &cmd,
+			"%d change%s made from here %s in force. Put everything back as found?", stay,
+			text_s(stay), stay == 1 ? "is" : "are");
+	else
+		view_send(view, &cmd);
 }

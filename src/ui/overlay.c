@@ -3,39 +3,12 @@
  * the screen. Invariant: help comes from the key and column tables, so it cannot differ from what the keys
  * do. */
 #include <stdio.h>
-#include <string.h>
 
 #include "view_private.h"
 #include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum { LIST_LINE = 76 };
-
-bool overlay_box(struct screen *scr, int rows, int cols, int want_rows, int want_cols, int *row, int *col)
-{
-	int r = min_of(want_rows, rows), c = min_of(want_cols, cols);
-	if (screen_resize(scr, r, c) < 0)
-		return false;
-	*row = (rows - scr->rows) / 2;
-	*col = (cols - scr->cols) / 2;
-	return true;
-}
-
-void sheet_add(struct sheet *sheet, const char *left, const char *text, enum style style)
-{
-	int col = left ? 2 + sheet->keys : 2, width = sheet->cols - col - 2;
-	int rows = width > 4 ? draw_wrapped_rows(sheet->measure, width, text) : 1;
-	rows = max_of(rows, 1);
-	for (int i = 0; sheet->to && i < rows; i++) {
-		int row = sheet->n + i - sheet->top + 1;
-		if (row < 1 || row >= sheet->to->rows - 1)
-			continue;
-		if (left && i == 0)
-			screen_text(sheet->to, row, 2, sheet->keys - 1, STYLE_KEY, left);
-		draw_wrapped_row(sheet->to, row, col, width, style, text, i);
-	}
-	sheet->n += rows;
-}
 
 static bool question_draw(const struct view *view, struct screen *scr, int rows, int cols, int *row, int *col)
 {
@@ -101,23 +74,6 @@ static void prompt_label(const struct view *view, const struct snapshot *snap, c
 	}
 }
 
-void typed_draw(struct screen *scr, const char *label, const struct typed *typed)
-{
-	char line[LINE_MAX_BYTES * 4];
-	int at = scr->rows - 1;
-	text_safe(line, sizeof line, typed->text);
-	int used = screen_text(scr, at, 0, scr->cols - 1, STYLE_TITLE, label);
-	int room = scr->cols - 1 - used;
-	const char *tail = line; /* the end is what one is typing */
-	while (*tail && screen_columns(scr, tail) > room)
-		do
-			tail++;
-		while (((unsigned char)*tail & 0xc0) == 0x80);
-	used += screen_text(scr, at, used, room, typed->filled ? STYLE_SELECTED : STYLE_BOLD, tail);
-	scr->cursor_row = at;
-	scr->cursor_col = used < scr->cols ? used : scr->cols - 1;
-}
-
 static bool prompt_draw(const struct view *view, const struct snapshot *snap, struct screen *scr, int rows,
 	int cols, int *row, int *col)
 {
@@ -134,16 +90,6 @@ static bool prompt_draw(const struct view *view, const struct snapshot *snap, st
 	prompt_label(view, snap, label, sizeof label);
 	typed_draw(scr, label, &view->line);
 	return true;
-}
-
-void list_row(struct screen *scr, int row, bool cursor, bool on, const char *left, const char *text)
-{
-	enum style style = cursor ? STYLE_SELECTED : STYLE_NORMAL;
-	if (cursor)
-		screen_fill(scr, row, 1, scr->cols - 2, style, ' ');
-	screen_fill(scr, row, 2, 1, cursor ? style : STYLE_GOOD, on ? '*' : ' ');
-	screen_text(scr, row, 4, 10, cursor ? style : STYLE_BOLD, left);
-	draw_cut(scr, row, 15, scr->cols - 17, cursor ? style : STYLE_DIM, text);
 }
 
 static int list_top(struct view *view, int page)

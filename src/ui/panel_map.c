@@ -291,14 +291,3 @@ void map_select(struct view *view, const struct snapshot *snap, size_t n)
 		return;
 	}
 }
-
-const struct vcpu_sample *edit_vcpu(const struct view *view, const struct snapshot *snap, size_t *vm)
-{
-	if (!rows_selected(view, snap, vm))
-		return NULL;
-	const struct vm_sample *m = &snap->sample.vms[*vm];
-	const struct vcpu_sample *vcpu = sample_vcpu(&snap->sample, m, view->map.vcpu);
-	if (vcpu || !m->n_vcpus)
-		return vcpu;
-	return &snap->sample.vcpus[m->first_vcpu];
-}

@@ -362,38 +362,3 @@ bool setup_draw(struct view *view, const struct snapshot *snap, struct screen *s
 			scr, scr->rows - 1, 0, scr->cols - 2, STYLE_DIM, " ? help · W saves · Esc closes ");
 	return true;
 }
-
-static void columns_text(const struct table *table, char *buf, size_t len)
-{
-	size_t n = 0;
-	buf[0] = '\0';
-	for (int i = 0; table->chosen && i < table->n_cols && n < len; i++)
-		n += (size_t)snprintf(buf + n, len - n, "%s%s", i ? "," : "", column_at(table->cols[i])->key);
-}
-
-void view_setup(const struct view *view, struct config *to)
-{
-	to->delay_s = view->delay_s;
-	to->cpu_policy = (enum cpu_policy_id)view->setup.cpu_policy;
-	to->mem_policy = (enum mem_policy_id)view->setup.mem_policy;
-	to->granularity = view->setup.granularity;
-	to->graph = view->graph;
-	to->sparklines = view->sparklines;
-	to->of_host = view->of_host;
-	to->mouse = view->mouse;
-	to->hide_offline = view->units.hide_offline;
-	to->tall = view->tall;
-	to->view = view->id <= VIEW_LOG ? (enum first_view)view->id : FIRST_OVERVIEW;
-	to->merge = view->units.merge;
-	to->sort_reverse = view->main.reverse;
-	snprintf(to->theme, sizeof to->theme, "%s", view_theme(view));
-	if (view->main.sort >= 0)
-		snprintf(to->sort, sizeof to->sort, "%s", column_at((size_t)view->main.sort)->key);
-	columns_text(&view->main, to->columns, sizeof to->columns);
-	columns_text(&view->memory, to->memory_columns, sizeof to->memory_columns);
-}
-
-const char *view_theme(const struct view *view)
-{
-	return theme_at((size_t)view->setup.theme)->name;
-}

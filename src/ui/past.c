@@ -7,12 +7,6 @@
 
 #include "view_private.h"
 #include "vmtop/minmax.h"
-#include "vmtop/text.h"
-
-const struct snapshot *view_seen(const struct view *view, const struct snapshot *snap)
-{
-	return view->back.shown ? view->back.shown : snap;
-}
 
 void past_events(struct back *back, const struct snapshot *snap)
 {

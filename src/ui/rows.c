@@ -278,3 +278,22 @@ void rows_mark(struct view *view, const uint8_t uuid[UUID_BYTES])
 	if (view->n_marks < MARKS_MAX)
 		memcpy(view->marks[view->n_marks++], uuid, UUID_BYTES);
 }
+
+void rows_look_for(struct view *view, const struct snapshot *snap, const char *pattern)
+{
+	if (!pattern_set(&view->search_re, &view->has_search, view->search, pattern))
+		view_say(view, "not a regular expression that can be used: %.100s", pattern);
+	else if (view->has_search && !rows_search(view, snap, false))
+		view_say(view, "no VM matches %.100s", pattern);
+}
+
+void rows_filter(struct view *view, const struct snapshot *snap, const char *pattern)
+{
+	if (!pattern_set(&view->filter_re, &view->has_filter, view->filter, pattern)) {
+		view_say(view, "not a regular expression that can be used: %.100s", pattern);
+		return;
+	}
+	view->n_patterns = 0;
+	view->rows_stale = true;
+	rows_update(view, snap);
+}

@@ -4,110 +4,12 @@
 #include "vmtop/view.h"
 #include "vmtop/minmax.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "view_private.h"
-#include "vmtop/settings.h"
 #include "vmtop/text.h"
-#include "vmtop/theme.h"
-
-/* The memory view has a set and ranks of its own: why a guest is as it is matters more there. */
-static const char memory_set[] =
-	"name,state,balloon,target,max,used,usable,low,high,floor,age,rss,swapin,memwhy";
-static const uint8_t memory_rank[] = {1, 10, 2, 5, 7, 3, 6, 8, 9, 13, 11, 12, 14, 4};
-
-/* Of each column, 0: not in the default set. Returns how many that set has, in its order in cols[]. */
-static int default_set(bool memory, uint8_t cols[64], uint8_t rank[64])
-{
-	int n = 0;
-	memset(rank, 0, 64);
-	if (memory)
-		n = column_parse(memory_set, cols, 64, NULL);
-	for (size_t i = 0; !memory && i < column_count(); i++)
-		if (column_at(i)->rank)
-			cols[n++] = (uint8_t)i;
-	for (int i = 0; i < n; i++)
-		rank[cols[i]] = memory ? memory_rank[i] : column_at(cols[i])->rank;
-	return n;
-}
-
-void table_defaults(struct table *table, bool memory)
-{
-	table->n_cols = default_set(memory, table->cols, table->rank);
-	table->left = 0;
-	table->chosen = table->ordered = false;
-}
-
-/* Some hidden and some added: the best of them that fit are shown, as before. In another order: as they
- * stand.
- */
-void table_chosen(struct table *table, bool memory)
-{
-	uint8_t set[64];
-	int n = default_set(memory, set, table->rank), at = 0;
-	table->chosen = true;
-	table->ordered = false;
-	for (int i = 0; i < table->n_cols; i++) {
-		if (!table->rank[table->cols[i]]) {
-			table->rank[table->cols[i]] = 1;
-			continue;
-		}
-		while (at < n && set[at] != table->cols[i])
-			at++;
-		table->ordered = table->ordered || at == n;
-	}
-}
-
-static void table_columns(struct table *table, bool memory, const char *list)
-{
-	int n = list[0] ? column_parse(list, table->cols, sizeof table->cols, NULL) : 0;
-	table->n_cols = n > 0 ? n : table->n_cols;
-	if (n > 0)
-		table_chosen(table, memory);
-}
-
-/* What the configuration says of the screen. */
-static void screen_settings(struct view *view, const struct config *cfg)
-{
-	view->mouse = cfg->mouse;
-	view->sparklines = cfg->sparklines;
-	view->units.hide_offline = cfg->hide_offline;
-	view->tall = cfg->tall;
-	view->graph = cfg->graph;
-	view->units.merge = cfg->merge;
-	view->of_host = cfg->of_host;
-	for (size_t i = 0; i < theme_count(); i++)
-		if (!strcmp(theme_at(i)->name, cfg->theme))
-			view->setup.theme = (int)i;
-	table_defaults(&view->main, false);
-	table_defaults(&view->memory, true);
-	table_columns(&view->main, false, cfg->columns);
-	table_columns(&view->memory, true, cfg->memory_columns);
-	int cpu = column_find("cpu"), sort = cfg->sort[0] ? column_find(cfg->sort) : -1;
-	view->main.sort = sort >= 0 ? sort : cpu;
-	view->main.reverse = cfg->sort_reverse;
-	view->main.sorted = view->main.sort != cpu || cfg->sort_reverse;
-	view->rows_stale = view->units.stale = true;
-}
-
-void view_take(struct view *view, const struct config *cfg, const struct setting *set)
-{
-	struct table memory = view->memory;
-	bool sort = set && !strcmp(set->key, "sort");
-	screen_settings(view, cfg);
-	view->id = set ? view->id : (enum view_id)cfg->view;
-	view->memory.sort = memory.sort;
-	view->memory.reverse = memory.reverse;
-	view->memory.sorted = memory.sorted;
-	view->main.sorted = view->main.sorted || sort;
-	if (set && !strcmp(set->key, "delay"))
-		view_send(view, &(struct command){.kind = CMD_INTERVAL, .number = cfg->delay_s});
-	else if (set)
-		setup_policy(view, cfg);
-}
 
 static bool view_alloc(struct view *view)
 {
@@ -141,8 +43,7 @@ struct view *view_new(const struct config *cfg)
 	view->setup.cpu_policy = (int)cfg->cpu_policy;
 	view->setup.mem_policy = (int)cfg->mem_policy;
 	view->hosts = strdup(cfg->fleet_hosts);
-	screen_settings(view, cfg);
-	view->id = (enum view_id)cfg->view;
+	view_take(view, cfg, NULL);
 	view->n_layouts = cfg->n_layouts;
 	memcpy(view->layouts, cfg->layouts, cfg->n_layouts * sizeof *view->layouts);
 	if (cfg->layout[0])
@@ -174,19 +75,6 @@ void view_free(struct view *view)
 	free(view->editor.staged);
 	free(view->queue);
 	free(view);
-}
-
-void view_say(struct view *view, const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(view->message, sizeof view->message, fmt, ap);
-	va_end(ap);
-}
-
-void view_tell(struct view *view, const char *text)
-{
-	view_say(view, "%s", text);
 }
 
 void view_feed(struct view *view, const struct snapshot *snap)
@@ -231,51 +119,6 @@ bool view_typing(const struct view *view)
 bool view_paused(const struct view *view)
 {
 	return view->paused;
-}
-
-static const enum focus panels[VIEW_COUNT][3] = {
-	[VIEW_OVERVIEW] = {FOCUS_TABLE, FOCUS_MAP, FOCUS_LOG},
-	[VIEW_PCPUS] = {FOCUS_MAP, FOCUS_MAP, FOCUS_LOG},
-	[VIEW_MEMORY] = {FOCUS_TABLE, FOCUS_TABLE, FOCUS_LOG},
-	[VIEW_LOG] = {FOCUS_LOG, FOCUS_LOG, FOCUS_LOG},
-	[VIEW_VM] = {FOCUS_VCPUS, FOCUS_VCPUS, FOCUS_LOG},
-	[VIEW_WHY] = {FOCUS_WHY, FOCUS_WHY, FOCUS_WHY},
-	[VIEW_PLAN] = {FOCUS_PLAN, FOCUS_PLAN, FOCUS_PLAN},
-};
-
-void view_focus_on(struct view *view, enum focus focus)
-{
-	for (int i = 0; i < 3 && !view->editor.on; i++)
-		if (panels[view->id][i] == focus) {
-			view->focus[view->id] = i;
-			return;
-		}
-}
-
-void view_sight(struct view *view, enum focus focus, struct rect area)
-{
-	view->sight |= 1U << focus;
-	view->hit.panel[focus] = area;
-}
-
-enum focus view_focus(const struct view *view)
-{
-	if (view->editor.on)
-		return FOCUS_MAP;
-	return panels[view->id][view->focus[view->id]];
-}
-
-enum key_place view_place(const struct view *view, const struct snapshot *snap)
-{
-	if (view->over.kind == OVER_SETUP || view->over.kind == OVER_SORT)
-		return view->over.kind == OVER_SETUP ? IN_SETUP : IN_SORT;
-	if (snap->moment == MOMENT_KEPT)
-		return IN_PAST;
-	if (view->editor.on)
-		return IN_EDIT;
-	if (snap->moment == MOMENT_PLAYED)
-		return IN_REPLAY;
-	return snap->preview ? IN_PREVIEW : IN_VIEWS;
 }
 
 enum { GRAPHS_MOST = 12 }; /* rows of the host's graphs, unless room is left over */

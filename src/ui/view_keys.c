@@ -11,35 +11,6 @@
 
 #include "view_private.h"
 
-void view_send(struct view *view, const struct command *cmd)
-{
-	if (view->n_queue < QUEUE_MAX)
-		view->queue[view->n_queue++] = *cmd;
-}
-
-bool view_more(struct view *view, struct command *cmd)
-{
-	if (view->queue_at == view->n_queue) {
-		view->queue_at = view->n_queue = 0;
-		return false;
-	}
-	*cmd = view->queue[view->queue_at++];
-	return true;
-}
-
-void view_quit(struct view *view, const struct snapshot *snap)
-{
-	struct command cmd = {.kind = CMD_QUIT, .on = view->on_exit == ON_EXIT_RESTORE};
-	bool ask = view->on_exit == ON_EXIT_ASK || view->on_exit == ON_EXIT_DEFAULT;
-	int stay = snap->n_changed - snap->n_periods;
-	if (ask && stay > 0 && !snap->readonly && !snap->over)
-		ask_question(view, &cmd,
-			"%d change%s made from here %s in force. Put everything back as found?", stay,
-			text_s(stay), stay == 1 ? "is" : "are");
-	else
-		view_send(view, &cmd);
-}
-
 static void key_view(struct view *view, enum view_id id)
 {
 	if (view->id != id)
@@ -158,11 +129,6 @@ static void key_next(struct view *view, const struct snapshot *snap)
 		view_say(view, "nothing to search for yet: / starts a search");
 	else if (!rows_search(view, snap, true))
 		view_say(view, "no VM matches %.100s", view->search);
-}
-
-void view_no_action(struct view *view, const struct key_row *key)
-{
-	view_say(view, "nothing is done by this key yet: %s", key->help);
 }
 
 static bool sort_key(struct view *view, enum key_action action)

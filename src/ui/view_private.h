@@ -229,6 +229,56 @@ struct view {
 	struct back back;
 };
 
+/* view_state.c: nothing here knows a panel */
+void view_say(struct view *view, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Puts a command into the queue. */
+void view_send(struct view *view, const struct command *cmd);
+void view_send_kind(struct view *view, enum command_kind kind, bool on);
+/* A row of the key table whose action nobody carries out; a test holds that there is none. */
+struct key_row;
+void view_no_action(struct view *view, const struct key_row *key);
+void ask_question(struct view *view, const struct command *cmd, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void ask_line(struct view *view, enum prompt prompt, const char *text);
+enum focus view_focus(const struct view *view);
+/* Gives a panel of the view the focus, if it may have it. */
+void view_focus_on(struct view *view, enum focus focus);
+/* A panel is on the screen. */
+void view_sight(struct view *view, enum focus focus, struct rect area);
+enum key_place view_place(const struct view *view, const struct snapshot *snap);
+/* The snapshot that is shown. */
+const struct snapshot *view_seen(const struct view *view, const struct snapshot *snap);
+
+/* view_settings.c: what *cfg says of the screen is taken over; `set` is what was changed (NULL: all of it),
+ * which may be for the engine. */
+struct setting;
+void view_take(struct view *view, const struct config *cfg, const struct setting *set);
+
+/* typed.c */
+void typed_fill(struct typed *typed, const char *text);
+bool typed_edit(struct typed *typed, int key); /* false: the key is none of a line's */
+/* A line over the footer, with the cursor at its end. */
+void typed_draw(struct screen *scr, const char *label, const struct typed *typed);
+
+/* table_set.c: columns as by default; those of a list, by key; after they have been changed */
+void table_defaults(struct table *table, bool memory);
+void table_columns(struct table *table, bool memory, const char *list);
+void table_chosen(struct table *table, bool memory);
+
+/* lists.c */
+/* Moves the cursor of a list of n rows; true when the key was one of those. */
+bool list_key(struct view *view, const struct key_row *key, int n);
+void list_row(struct screen *scr, int row, bool cursor, bool on, const char *left, const char *text);
+bool overlay_box(struct screen *scr, int rows, int cols, int want_rows, int want_cols, int *row, int *col);
+/* Lines of text in an overlay that scrolls; to == NULL: they are only counted. */
+struct sheet {
+	struct screen *to;
+	const struct screen *measure;
+	int keys; /* columns of what stands left of a text */
+	int n, top, cols;
+};
+void sheet_add(struct sheet *sheet, const char *left, const char *text, enum style style);
+
 /* pattern.c: takes `text` as pattern; "" for none. False, and all as before: not a regular expression, or one
  * that could take much memory or time. */
 bool pattern_set(regex_t *re, bool *has, char *kept, const char *text);
@@ -251,8 +301,6 @@ void rows_mark_all(
 void rows_unmark_gone(struct view *view, const struct snapshot *snap);
 struct table *view_table(struct view *view);
 const struct table *view_table_of(const struct view *view);
-void table_defaults(struct table *table, bool memory);
-void table_chosen(struct table *table, bool memory); /* after its columns have been changed */
 
 /* units.c */
 void units_update(struct units *units, const struct snapshot *snap);
@@ -299,8 +347,7 @@ void plan_show(struct view *view);
 void plan_move(struct plan_list *list, long by);
 void plan_leave_out(struct view *view, const struct snapshot *snap);
 void vm_draw(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area);
-/* past.c: the snapshot that is shown; takes in the newest; a step, a time, back to LIVE */
-const struct snapshot *view_seen(const struct view *view, const struct snapshot *snap);
+/* past.c: takes in the newest; a step, a time, back to LIVE */
 void past_events(struct back *back, const struct snapshot *snap);
 void past_step(struct view *view, const struct snapshot *snap, int by);
 void past_go(struct view *view, const struct snapshot *snap, double seconds, bool from_start);
@@ -329,15 +376,8 @@ void edit_drop(struct view *view);
 /* The vCPU under the cursor of the map, NULL: none. */
 const struct vcpu_sample *edit_vcpu(const struct view *view, const struct snapshot *snap, size_t *vm);
 
-/* overlay.c and ask.c */
+/* ask.c: a key while an overlay is open */
 void ask_key(struct view *view, int key, const struct snapshot *snap);
-void ask_question(struct view *view, const struct command *cmd, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-void ask_line(struct view *view, enum prompt prompt, const char *text);
-void typed_fill(struct typed *typed, const char *text);
-bool typed_edit(struct typed *typed, int key); /* false: the key is none of a line's */
-/* A line over the footer, with the cursor at its end. */
-void typed_draw(struct screen *scr, const char *label, const struct typed *typed);
 /* panel_help.c: keys and columns of the place where one is */
 bool help_draw(struct view *view, const struct snapshot *snap, struct screen *scr, int rows, int cols,
 	int *row, int *col);
@@ -354,56 +394,30 @@ void setup_policy(struct view *view, const struct config *cfg);
 /* A policy that was asked for goes to the engine; its answer comes with the next snapshot only. */
 void setup_took(struct view *view, const struct command *cmd);
 void setup_key(struct view *view, const struct key_row *k, int key, const struct snapshot *snap);
-/* What *c says of the screen is taken over; `set` is what was changed (NULL: all of it), which may be for the
- * engine. */
-struct setting;
-void view_take(struct view *view, const struct config *cfg, const struct setting *set);
 /* line.c: the command line: carries out what is typed, completes it, says what could be typed */
 void line_run(struct view *view, const struct snapshot *snap);
 void line_layout(struct view *view, const char *name);
 void line_complete(struct view *view);
 void line_hint(const struct view *view, char *buf, size_t len);
-void view_quit(struct view *view, const struct snapshot *snap);
 /* What a key does; commands go into the queue. */
 void view_press(struct view *view, int key, const struct snapshot *newest);
-/* Shared by lists: moves the cursor of a list of n rows; true when the key was one of those. */
-bool list_key(struct view *view, const struct key_row *key, int n);
-void list_row(struct screen *scr, int row, bool cursor, bool on, const char *left, const char *text);
-bool overlay_box(struct screen *scr, int rows, int cols, int want_rows, int want_cols, int *row, int *col);
-/* Lines of text in an overlay that scrolls; to == NULL: they are only counted. */
-struct sheet {
-	struct screen *to;
-	const struct screen *measure;
-	int keys; /* columns of what stands left of a text */
-	int n, top, cols;
-};
-void sheet_add(struct sheet *sheet, const char *left, const char *text, enum style style);
 /* overlay_cost.c */
 bool cost_draw(const struct own_cost *own, const struct snapshot *snap, struct screen *scr, int rows,
 	int cols, int *row, int *col);
 
-enum key_place view_place(const struct view *view, const struct snapshot *snap);
 /* keys_move.c, keys_steer.c: true when the key was one of theirs */
 bool move_key(struct view *view, const struct snapshot *snap, enum key_action action);
 bool steer_key(struct view *view, const struct snapshot *snap, enum key_action action);
 bool edit_key(struct view *view, const struct snapshot *snap, enum key_action action);
+/* Up or down in the panel that has the focus. */
+void view_move(struct view *view, const struct snapshot *snap, long by);
+/* Leaves, or asks first whether to put back. */
+void view_quit(struct view *view, const struct snapshot *snap);
 /* Sends cmd for each marked VM, or for the selected one when none is marked; false: there is none. */
 bool steer_each(struct view *view, const struct snapshot *snap, struct command *cmd);
 /* Sends the release of each VM that is held. */
 void steer_release_all(struct view *view, const struct snapshot *snap);
-void view_send_kind(struct view *view, enum command_kind kind, bool on);
 
-/* A row of the key table whose action nobody carries out; a test holds that there is none. */
-struct key_row;
-void view_no_action(struct view *view, const struct key_row *key);
-void view_say(struct view *view, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Puts a command into the queue. */
-void view_send(struct view *view, const struct command *cmd);
-enum focus view_focus(const struct view *view);
-/* Gives a panel of the view the focus, if it may have it. */
-void view_focus_on(struct view *view, enum focus focus);
-/* A panel is on the screen. */
-void view_sight(struct view *view, enum focus focus, struct rect area);
 /* The n-th vCPU of the pin map becomes the selected one. */
 void map_select(struct view *view, const struct snapshot *snap, size_t n);
 

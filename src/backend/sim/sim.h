@@ -136,6 +136,7 @@ struct sim {
 	struct sim_report report;
 };
 
+/* sim_random.c */
 double sim_random(
 	const struct sim *sim, uint64_t key, uint64_t index); /* 0 <= x < 1, same for same arguments */
 double sim_normal(const struct sim *sim, uint64_t key, uint64_t index);
@@ -166,6 +167,8 @@ double cpu_load(const struct sim *sim,
 /* What it wants of the time of the pCPU where it is; at most 1. */
 double cpu_wants(const struct sim *sim, const struct sim_thread *thread);
 void cpu_run(struct sim *sim, double dt_ns);
+void cpu_stop(struct sim *sim, struct sim_thread *thread);
+void cpu_stop_vm(struct sim *sim, struct sim_vm *vm); /* it is gone, with all its threads */
 void cpu_start_curve(struct sim *sim, struct sim_thread *thread, const struct curve *curve);
 double cpu_stddev_pct(const struct sim *sim);
 
@@ -199,7 +202,6 @@ void sim_advance(struct sim *sim, int64_t t_ns);
 int64_t sim_next_change(const struct sim *sim);
 void host_sets(struct sim *sim); /* online and usable, after pCPUs came or went */
 void host_background(struct sim *sim, const struct cpuset *cpus, const struct curve *curve);
-void host_kill(struct sim *sim, struct sim_vm *vm, int64_t for_ns); /* gone, and started again after that */
 void host_tick(struct sim *sim); /* what is due at this point of the grid */
 struct cpuset sim_affinity(
 	const struct sim *sim, const struct sim_thread *thread); /* as the kernel would tell it */

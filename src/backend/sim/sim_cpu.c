@@ -304,7 +304,6 @@ void cpu_run(struct sim *sim, double dt_ns)
 			sim->pcpus[i].busy_ns += sim->pcpus[i].busy * dt_ns;
 			sim->pcpus[i].idle_ns += (1 - sim->pcpus[i].busy) * dt_ns;
 		}
-	fault_run(sim, dt_ns);
 	for (size_t i = 0; i < sim->n_threads; i++) {
 		struct sim_thread *thread = &sim->threads[i];
 		if (!thread->live || thread->pcpu < 0 || (thread->run <= 0 && thread->wait <= 0))
@@ -339,4 +338,22 @@ double cpu_stddev_pct(const struct sim *sim)
 		n++;
 	}
 	return n ? sqrt(fmax(0, squares / n - sum / n * (sum / n))) : 0;
+}
+
+void cpu_stop(struct sim *sim, struct sim_thread *thread)
+{
+	if (thread->live || thread->pcpu >= 0)
+		cpu_put(sim, (int)(thread - sim->threads), -1);
+	thread->live = false;
+}
+
+void cpu_stop_vm(struct sim *sim, struct sim_vm *vm)
+{
+	if (vm->life == LIFE_NONE)
+		return;
+	for (int i = 0; i <= vm->n_slots; i++)
+		cpu_stop(sim, &sim->threads[vm->first_thread + i]);
+	vm->life = LIFE_NONE;
+	vm->again_ns = 0;
+	sim->changed = true;
 }

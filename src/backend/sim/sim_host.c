@@ -9,27 +9,6 @@
 
 #include "sim.h"
 
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return x ^ (x >> 31);
-}
-
-/* A hash and no stream: what is drawn does not depend on what else was. */
-double sim_random(const struct sim *sim, uint64_t key, uint64_t index)
-{
-	uint64_t h = mix(sim->scn->seed * UINT64_C(0x9e3779b97f4a7c15) + key);
-	h = mix(h + index * UINT64_C(0xd1342543de82ef95));
-	return (double)(h >> 11) / 9007199254740992.0;
-}
-
-double sim_normal(const struct sim *sim, uint64_t key, uint64_t index)
-{
-	double u = 1 - sim_random(sim, key ^ 0x51, index), v = sim_random(sim, key ^ 0x52, index);
-	return sqrt(-2 * log(u)) * cos(2 * M_PI * v);
-}
-
 void host_sets(struct sim *sim)
 {
 	cpuset_clear(&sim->online);
@@ -109,13 +88,6 @@ static void start_vcpu(struct sim *sim, struct sim_vm *vm, int id, int order)
 	start_affinity(sim, vm, thread, order);
 }
 
-static void stop_thread(struct sim *sim, struct sim_thread *thread)
-{
-	if (thread->live || thread->pcpu >= 0)
-		cpu_put(sim, (int)(thread - sim->threads), -1);
-	thread->live = false;
-}
-
 static void start_vm(struct sim *sim, struct sim_vm *vm)
 {
 	if (vm->life != LIFE_NONE)
@@ -138,23 +110,6 @@ static void start_vm(struct sim *sim, struct sim_vm *vm)
 	}
 	mem_boot(sim, vm, true);
 	sim->changed = true;
-}
-
-static void stop_vm(struct sim *sim, struct sim_vm *vm)
-{
-	if (vm->life == LIFE_NONE)
-		return;
-	for (int i = 0; i <= vm->n_slots; i++)
-		stop_thread(sim, &sim->threads[vm->first_thread + i]);
-	vm->life = LIFE_NONE;
-	vm->again_ns = 0;
-	sim->changed = true;
-}
-
-void host_kill(struct sim *sim, struct sim_vm *vm, int64_t for_ns)
-{
-	stop_vm(sim, vm);
-	vm->again_ns = sim->t_ns + for_ns;
 }
 
 static void set_paused(struct sim *sim, struct sim_vm *vm, bool paused)
@@ -180,7 +135,7 @@ static void set_vcpus(struct sim *sim, struct sim_vm *vm, const struct cpuset *i
 		struct sim_thread *thread = &sim->threads[vm->first_thread + id];
 		bool there = thread->pcpu >= 0;
 		if (there && !cpuset_has(ids, id))
-			stop_thread(sim, thread);
+			cpu_stop(sim, thread);
 		else if (!there && cpuset_has(ids, id))
 			start_vcpu(sim, vm, id, id);
 	}
@@ -241,7 +196,7 @@ static void vm_event(struct sim *sim, struct sim_vm *vm, const struct scn_event 
 		start_vm(sim, vm);
 		return;
 	case EV_STOP:
-		stop_vm(sim, vm);
+		cpu_stop_vm(sim, vm);
 		return;
 	case EV_PAUSE:
 	case EV_RESUME:
@@ -349,7 +304,7 @@ static void run_lifetimes(struct sim *sim)
 		if (vm->is->trace && vm->is->trace->present[sim->trace_at] > 0)
 			start_vm(sim, vm);
 		else if (vm->is->trace)
-			stop_vm(sim, vm);
+			cpu_stop_vm(sim, vm);
 		if (vm->is->trace)
 			continue;
 		bool again = vm->again_ns && vm->again_ns <= sim->t_ns;
@@ -358,9 +313,9 @@ static void run_lifetimes(struct sim *sim)
 		if (again)
 			vm->mem.virgin = fmax(0, vm->mem.cur - mem_used(vm));
 		if (vm->is->stop_ns && vm->is->stop_ns <= sim->t_ns && vm->is->stop_ns > before)
-			stop_vm(sim, vm);
+			cpu_stop_vm(sim, vm);
 		if (vm->life != LIFE_NONE && vm->gone_ns >= 0 && vm->gone_ns <= sim->t_ns)
-			stop_vm(sim, vm);
+			cpu_stop_vm(sim, vm);
 		if (vm->life == LIFE_RUNNING)
 			for (int i = 0; i < vm->n_slots; i++)
 				vm->io_s +=
@@ -393,6 +348,7 @@ void sim_advance(struct sim *sim, int64_t t_ns)
 	while (sim->t_ns < t_ns) {
 		pool_share(sim);
 		int64_t to = min_of(sim->grid_ns, t_ns);
+		fault_run(sim, (double)(to - sim->t_ns));
 		cpu_run(sim, (double)(to - sim->t_ns));
 		sim->t_ns = to;
 		if (to == sim->grid_ns) {

@@ -85,7 +85,8 @@ static void kill_largest(struct sim *sim, int node)
 	if (!worst)
 		return;
 	sim->report.oom_kills++;
-	host_kill(sim, worst, restart_ns);
+	cpu_stop_vm(sim, worst);
+	worst->again_ns = sim->t_ns + restart_ns;
 }
 
 static void make_room(struct sim *sim, int node)

@@ -45,12 +45,12 @@
 	/* the screen's own too: text: another program on this terminal, "man PAGE" or "host NAME" */        \
 	X(CMD_ASIDE, nothing, NOT_RECORDED, HARMLESS, NULL)                                                  \
 	/* a recording's own: the settings were read again then; number: which time */                       \
-	X(CMD_CONFIGURE, replay_configure, "settings", HARMLESS, NULL)                                       \
+	X(CMD_CONFIGURE, play, "settings", HARMLESS, NULL)                                                   \
 	/* on: begins a recording, text: its file; else ends it */                                           \
 	X(CMD_RECORD, set_record, NOT_RECORDED, HARMLESS, NULL)                                              \
 	/* text: "play" or stop, "step" number ticks, "go" number seconds on, "at" number seconds from */    \
 	/* the start, "speed" number times as fast, "loop" on or off */                                      \
-	X(CMD_REPLAY, replay_seek, NOT_RECORDED, HARMLESS, NULL)
+	X(CMD_REPLAY, play, NOT_RECORDED, HARMLESS, NULL)
 
 enum command_kind {
 #define COMMAND_ENUM(kind, obey, word, late, choice) kind,

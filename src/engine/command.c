@@ -9,13 +9,6 @@
 #include "vmtop/record.h"
 #include "vmtop/text.h"
 
-void engine_soon(struct engine *engine)
-{
-	if (!engine->pace.due)
-		engine->pace.tick = false;
-	engine->pace.due = true;
-}
-
 static struct vm_record *record_for(struct engine *engine, const struct command *cmd)
 {
 	const struct vm_sample *vm = sample_vm_by_uuid(&engine->sample, cmd->uuid);
@@ -225,6 +218,12 @@ static void set_quit(struct engine *engine, const struct command *cmd)
 {
 	engine->quit = true;
 	engine->quit_restore = cmd->on;
+}
+
+/* Of a recording. */
+static void play(struct engine *engine, const struct command *cmd)
+{
+	engine->course->plays(engine, cmd);
 }
 
 static void nothing(struct engine *engine, const struct command *cmd)

@@ -1,22 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* New settings for a running engine. Invariant: what was decided by the connection or the output at the start
  * does not change, and controllers that need not be new keep what they know. */
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "priv.h"
-
-void engine_complain(struct engine *engine, const char *fmt, ...)
-{
-	char text[400];
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	talk_event(&engine->talk, LOG_ERROR, "%s", text);
-}
 
 /* What was settled before the engine began. */
 static void keep_what_stays(struct config *to, const struct config *was)
@@ -66,12 +54,4 @@ void engine_configure(struct engine *engine, const struct config *cfg)
 	engine->changes.waits = (struct steering){false, false, false};
 	engine_obey(engine, &(struct command){.kind = CMD_INTERVAL, .number = cfg->delay_s});
 	engine_announce(engine, "settings read again");
-}
-
-void engine_announce(struct engine *engine, const char *what)
-{
-	talk_event(&engine->talk, LOG_EVENT, "%s: CPU %s %s, memory %s %s, every %g s%s", what,
-		engine->cfg.auto_cpu ? "AUTO" : "MANUAL", cpu_policy_name(engine->cfg.cpu_policy),
-		engine->cfg.auto_memory ? "AUTO" : "MANUAL", mem_policy_name(engine->cfg.mem_policy),
-		engine->cfg.delay_s, engine->cfg.dry_run ? ", dry run" : "");
 }

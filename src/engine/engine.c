@@ -10,21 +10,6 @@
 #include "priv.h"
 #include "vmtop/text.h"
 
-int engine_controllers(struct engine *engine, struct err *err)
-{
-	struct cpu_ctl *cpu = cpu_ctl_new(&engine->cfg, err);
-	struct mem_ctl *mem = cpu ? mem_ctl_new(&engine->cfg, err) : NULL;
-	if (!mem) {
-		cpu_ctl_free(cpu);
-		return -1;
-	}
-	cpu_ctl_free(engine->cpu);
-	mem_ctl_free(engine->mem);
-	engine->cpu = cpu;
-	engine->mem = mem;
-	return 0;
-}
-
 /* The rooms that the engine owns see of it what they need. */
 static int rooms_build(struct engine *engine)
 {
@@ -38,12 +23,6 @@ static int rooms_build(struct engine *engine)
 		.status = &engine->status,
 		.plan = &engine->plan};
 	return talk_init(&engine->talk, engine->b) < 0 ? -1 : changes_init(&engine->changes);
-}
-
-void engine_uses(struct engine *engine, struct backend *backend)
-{
-	engine->b = engine->talk.b = engine->changes.b = backend;
-	backend->ops->status(backend, &engine->status);
 }
 
 static int engine_build(struct engine *engine, struct err *err)

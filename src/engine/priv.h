@@ -50,6 +50,7 @@ struct course {
 	enum moment moment;
 	bool shown; /* plan, verdicts and log are the recorded ones */
 	bool (*refuses)(struct engine *en, const struct command *c); /* and says so */
+	void (*plays)(struct engine *en, const struct command *c);   /* what a recording alone obeys */
 	int (*before)(struct engine *en, struct err *e);             /* a step: jumps, commands given then */
 	void (*lines)(struct engine *en);                            /* of the log, of this sample */
 	int (*decide)(struct engine *en, struct err *e);             /* after the policies have planned */
@@ -117,15 +118,13 @@ void steer_apply(struct engine *engine, const struct round *cpu, const struct ro
 
 /* replayed.c */
 const struct course *course_of(const struct engine *engine);
-void replay_seek(
-	struct engine *engine, const struct command *cmd); /* commands that a recording alone obeys */
-void replay_configure(struct engine *engine, const struct command *cmd);
 
 /* command.c */
 void engine_obey(struct engine *engine, const struct command *cmd); /* also for commands of a recording */
-void engine_soon(struct engine *engine); /* the next step comes at once, and samples */
 
-/* engine.c */
+/* shared.c */
+bool engine_asked(const struct engine *engine); /* something asked for by key waits */
+void engine_soon(struct engine *engine);        /* the next step comes at once, and samples */
 void engine_uses(struct engine *engine, struct backend *backend); /* from now on; its status is read */
 int engine_controllers(struct engine *engine, struct err *err);   /* new ones; the old stay on failure */
 
@@ -137,7 +136,6 @@ void auto_step(
 	struct engine *engine, const struct err *err); /* after each step; err: why it failed, or NULL */
 
 /* step.c */
-bool engine_asked(const struct engine *engine);                /* something asked for by key waits */
 int engine_look(struct engine *engine, struct err *err);       /* sample and model, no plan */
 int engine_plan_ahead(struct engine *engine, struct err *err); /* what keys and ghosts would do */
 

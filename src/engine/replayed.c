@@ -41,9 +41,9 @@ static void forget_all(struct engine *engine)
 	engine->talk.log.n = 0;
 }
 
-void replay_seek(struct engine *engine, const struct command *cmd)
+static void seek(struct engine *engine, const struct command *cmd)
 {
-	int lead = ops_of(engine) ? ops_of(engine)->seek(engine->core, cmd) : -1;
+	int lead = ops_of(engine)->seek(engine->core, cmd);
 	engine->b->ops->status(engine->b, &engine->status);
 	if (lead < 0)
 		return;
@@ -55,15 +55,23 @@ void replay_seek(struct engine *engine, const struct command *cmd)
 	engine->pace.tick = false;
 }
 
-void replay_configure(struct engine *engine, const struct command *cmd)
+static void configure(struct engine *engine, const struct command *cmd)
 {
-	struct config *cfg = ops_of(engine) ? malloc(sizeof *cfg) : NULL;
+	struct config *cfg = malloc(sizeof *cfg);
 	if (!cfg)
 		return;
 	*cfg = engine->cfg;
 	if (ops_of(engine)->settings(engine->core, (int64_t)cmd->number, cfg) == 0)
 		engine_configure(engine, cfg);
 	free(cfg);
+}
+
+static void plays(struct engine *engine, const struct command *cmd)
+{
+	if (cmd->kind == CMD_REPLAY)
+		seek(engine, cmd);
+	else
+		configure(engine, cmd);
 }
 
 static void obey_recorded(struct engine *engine)
@@ -173,6 +181,12 @@ static bool refuses_nothing(struct engine *engine, const struct command *cmd)
 	return false;
 }
 
+static void plays_nothing(struct engine *engine, const struct command *cmd)
+{
+	(void)engine;
+	(void)cmd;
+}
+
 static int nothing_before(struct engine *engine, struct err *err)
 {
 	(void)engine;
@@ -195,6 +209,7 @@ const struct course *course_of(const struct engine *engine)
 {
 	static const struct course host = {.live = true,
 		.refuses = refuses_nothing,
+		.plays = plays_nothing,
 		.before = nothing_before,
 		.lines = no_lines,
 		.decide = engine_plan_ahead,
@@ -203,6 +218,7 @@ const struct course *course_of(const struct engine *engine)
 	static const struct course shown = {.moment = MOMENT_PLAYED,
 		.shown = true,
 		.refuses = refuses,
+		.plays = plays,
 		.before = catch_up,
 		.lines = recorded_lines,
 		.decide = recorded_decisions,
@@ -210,6 +226,7 @@ const struct course *course_of(const struct engine *engine)
 		.timeline = whole_timeline};
 	static const struct course anew = {.moment = MOMENT_PLAYED,
 		.refuses = refuses,
+		.plays = plays,
 		.before = catch_up,
 		.lines = recorded_lines,
 		.decide = engine_plan_ahead,

@@ -403,11 +403,6 @@ static void tell_decision(struct engine *engine)
 	backend_decided(engine->b, &decision);
 }
 
-bool engine_asked(const struct engine *engine)
-{
-	return wish_any(&engine->wish) || engine->changes.n_asked;
-}
-
 /* What was asked by key is dropped, or too old. */
 static void forget_what_is_over(struct engine *engine, bool sampled)
 {

@@ -64,7 +64,7 @@ bool column_held(const struct snapshot *snap, size_t vm);
 int column_parse(const char *list, uint8_t *out, size_t cap, struct err *err);
 
 /* What a cell shows, unpadded: "-" when absent; raw text comes out escaped. */
-size_t value_format(char *buf, size_t len, const struct value *val);
+void value_format(char *buf, size_t len, const struct value *val);
 /* < 0, 0, > 0 in ascending order; absent is below everything. */
 int value_compare(const struct value *a, const struct value *b);
 

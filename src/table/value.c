@@ -9,7 +9,7 @@
 #include "vmtop/text.h"
 
 /* 999 -> "999", 12345 -> "12.1K": at most 5 columns. */
-static int format_scaled(char *buf, size_t len, double x)
+static void format_scaled(char *buf, size_t len, double x)
 {
 	static const char units[] = " KMGTPE";
 	size_t u = 0;
@@ -17,58 +17,60 @@ static int format_scaled(char *buf, size_t len, double x)
 		x /= 1024;
 		u++;
 	}
-	if (!u)
-		return snprintf(buf, len, x > 0 && x < 9.95 && x != floor(x) ? "%.1f" : "%.0f", x);
-	return snprintf(buf, len, fabs(x) < 9.95 ? "%.1f%c" : "%.0f%c", x, units[u]);
+	if (u)
+		snprintf(buf, len, fabs(x) < 9.95 ? "%.1f%c" : "%.0f%c", x, units[u]);
+	else
+		snprintf(buf, len, x > 0 && x < 9.95 && x != floor(x) ? "%.1f" : "%.0f", x);
 }
 
 /* "12.3", "1:02", "3:04:05", "12d03h" */
-static int format_seconds(char *buf, size_t len, double s)
+static void format_seconds(char *buf, size_t len, double s)
 {
 	long t = (long)s;
 	if (t < 60)
-		return snprintf(buf, len, "%.1f", s);
-	if (t < 3600)
-		return snprintf(buf, len, "%ld:%02ld", t / 60, t % 60);
-	if (t < 86400)
-		return snprintf(buf, len, "%ld:%02ld:%02ld", t / 3600, t / 60 % 60, t % 60);
-	return snprintf(buf, len, "%ldd%02ldh", t / 86400, t / 3600 % 24);
+		snprintf(buf, len, "%.1f", s);
+	else if (t < 3600)
+		snprintf(buf, len, "%ld:%02ld", t / 60, t % 60);
+	else if (t < 86400)
+		snprintf(buf, len, "%ld:%02ld:%02ld", t / 3600, t / 60 % 60, t % 60);
+	else
+		snprintf(buf, len, "%ldd%02ldh", t / 86400, t / 3600 % 24);
 }
 
-size_t value_format(char *buf, size_t len, const struct value *val)
+void value_format(char *buf, size_t len, const struct value *val)
 {
-	int n = 0;
 	if (val->avail != AVAIL_OK) {
-		n = snprintf(buf, len, "-");
-		return n < 0 ? 0 : (size_t)n;
+		snprintf(buf, len, "-");
+		return;
 	}
 	switch (val->type) {
 	case VALUE_TEXT:
-		return text_escape(buf, len, val->text);
+		text_escape(buf, len, val->text);
+		break;
 	case VALUE_INT:
-		n = snprintf(buf, len, "%.0f", val->num);
+		snprintf(buf, len, "%.0f", val->num);
 		break;
 	case VALUE_PCT:
 	case VALUE_SHARE:
-		n = snprintf(buf, len, "%.1f", fmax(0, val->num));
+		snprintf(buf, len, "%.1f", fmax(0, val->num));
 		break;
 	case VALUE_KIB:
-		return text_kib(buf, len, (int64_t)val->num);
+		text_kib(buf, len, (int64_t)val->num);
+		break;
 	case VALUE_KIB_S:
-		n = format_scaled(buf, len, val->num * 1024);
+		format_scaled(buf, len, val->num * 1024);
 		break;
 	case VALUE_RATE:
 	case VALUE_BYTES_S:
-		n = format_scaled(buf, len, val->num);
+		format_scaled(buf, len, val->num);
 		break;
 	case VALUE_SECONDS:
-		n = format_seconds(buf, len, val->num);
+		format_seconds(buf, len, val->num);
 		break;
 	case VALUE_AGE:
-		n = snprintf(buf, len, "%.0fs", val->num);
+		snprintf(buf, len, "%.0fs", val->num);
 		break;
 	}
-	return n < 0 ? 0 : (size_t)n;
 }
 
 int value_compare(const struct value *a, const struct value *b)

@@ -154,6 +154,25 @@ static void test_bars(void **state)
 	bigsnap_free(s);
 }
 
+/* What it suffers is known from a cause, or from what it got; with neither it is not known. */
+static void test_suffering(void **state)
+{
+	char buf[400];
+	(void)state;
+	struct snapshot *s = bigsnap_new(1, 8);
+	struct suffering *x = &s->vm_status[0].suffer;
+	*x = (struct suffering){.got_pct = vf64_absent(AVAIL_NONE)};
+	cell(s, "suffers", s->sample.vms[0].id, buf, sizeof buf);
+	assert_string_equal(buf, "-");
+	x->got_pct = vf64_ok(100);
+	cell(s, "suffers", s->sample.vms[0].id, buf, sizeof buf);
+	assert_string_equal(buf, "0.0");
+	*x = (struct suffering){.n = 1, .score_pct = 30, .got_pct = vf64_absent(AVAIL_NONE)};
+	cell(s, "suffers", s->sample.vms[0].id, buf, sizeof buf);
+	assert_string_equal(buf, "30.0");
+	bigsnap_free(s);
+}
+
 static void test_of_host(void **state)
 {
 	struct snapshot *s = bigsnap_new(1, 4);
@@ -228,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_absent_is_not_zero),
 		cmocka_unit_test(test_pins),
 		cmocka_unit_test(test_bars),
+		cmocka_unit_test(test_suffering),
 		cmocka_unit_test(test_of_host),
 		cmocka_unit_test(test_list_of_columns),
 		cmocka_unit_test(test_numbers),

@@ -422,6 +422,30 @@ static void a_change_says_from_what_to_what(void **state)
 	assert_int_equal(leaf(&x, "actions[].to")->num, 5);
 }
 
+static void modes_and_reasons(void **state)
+{
+	struct scene x;
+	struct pcpu_sample p = {.capacity = 512};
+	(void)state;
+	scene(&x);
+	for (int i = 0; i < 4; i++) {
+		x.s.waits_cpu = i & 1;
+		x.s.waits_memory = i >> 1;
+		assert_int_equal(leaf(&x, "mode.waits")->num, i > 0);
+	}
+	assert_int_equal(leaf(&x, "vms[].cpu_reason")->kind, FIELD_NULL);
+	x.vm_status.cpu = REASON_HELD;
+	assert_string_equal(leaf(&x, "vms[].cpu_reason")->text, reason_key(REASON_HELD));
+	assert_int_equal(leaf(&x, "vms[].suffers.got_pct")->kind, FIELD_NULL);
+	x.vm_status.suffer.got_pct = vf64_ok(70);
+	assert_float_equal(leaf(&x, "vms[].suffers.got_pct")->real, 70, 0);
+	x.s.sample.host.pcpus = &p;
+	x.s.sample.host.n_pcpus = 1;
+	assert_float_equal(leaf(&x, "host.cpu.pcpus[].capacity")->real, .5, 0);
+	p.capacity = 0; /* all alike */
+	assert_int_equal(leaf(&x, "host.cpu.pcpus[].capacity")->kind, FIELD_NULL);
+}
+
 static const struct metric_set *set_with(const char *key)
 {
 	for (size_t i = 0; i < n_metric_sets; i++)
@@ -471,6 +495,7 @@ int main(void)
 		cmocka_unit_test(a_score_needs_a_cause_or_a_reading),
 		cmocka_unit_test(why_memory_is_left_alone),
 		cmocka_unit_test(a_change_says_from_what_to_what),
+		cmocka_unit_test(modes_and_reasons),
 		cmocka_unit_test(nobody_steers_is_no_series),
 		cmocka_unit_test(a_hung_guest_is_called_so),
 	};

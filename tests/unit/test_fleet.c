@@ -226,6 +226,25 @@ static void test_order_by_rank(void **state)
 	fleet_free(f);
 }
 
+/* Hosts go by themselves, however the VMs are ranked. */
+static void test_ranks_are_of_vms(void **state)
+{
+	(void)state;
+	struct fleet *f = fleet_new();
+	for (int i = 0; i < 3; i++) {
+		struct fleet_host *h = fleet_add_host(f);
+		snprintf(h->name, sizeof h->name, "h%d", i);
+		h->load_pct = vf64_ok(50);
+		struct fleet_vm *vm = fleet_add_vm(f);
+		snprintf(vm->name, sizeof vm->name, "vm%d", 9 - i);
+	}
+	assert_int_equal(fleet_rank(f), 0);
+	f->vms_ns = 1;
+	ordered(f, FLEET_HOSTS, "LOAD%", false, "012");
+	ordered(f, FLEET_VMS, "name", false, "210");
+	fleet_free(f);
+}
+
 /* Each column of both tables answers for each row, and keys and heads are told apart. */
 static void test_columns(void **state)
 {
@@ -425,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_alerts),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_order_by_rank),
+		cmocka_unit_test(test_ranks_are_of_vms),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_no_host),
 		cmocka_unit_test(test_not_read_is_not_zero),

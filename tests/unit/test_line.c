@@ -14,6 +14,7 @@
 
 #include "support/seat.h"
 #include "vmtop/columns.h"
+#include "vmtop/layout.h"
 #include "vmtop/line.h"
 #include "vmtop/settings.h"
 
@@ -271,6 +272,34 @@ static void click(struct seat *t, const char *word)
 	view_mouse(t->v, 23, foot_col(t, word), VK_CLICK, t->s);
 }
 
+/* The pages of `man`, each with its word, and no more of them. */
+static void test_pages(void **state)
+{
+	(void)state;
+	const struct line_row *man = line_find("man", 3);
+	size_t n = 0;
+	assert_non_null(man);
+	for (const char *page; (page = line_value(man, n)) != NULL; n++)
+		assert_memory_equal(page, "vmtop", 5);
+	assert_true(n > 3 && n < 20);
+	assert_null(line_value(man, n + 1));
+	assert_null(line_value(man, (size_t)1 << 40));
+}
+
+static void test_names_of_layouts(void **state)
+{
+	char name[LAYOUT_NAME + 1];
+	(void)state;
+	assert_true(layout_name_ok("a") && layout_name_ok("a-b_c.9") && layout_name_ok("9"));
+	assert_false(layout_name_ok("") || layout_name_ok("-a") || layout_name_ok("a/b") ||
+		     layout_name_ok("a b"));
+	memset(name, 'x', sizeof name);
+	name[LAYOUT_NAME] = '\0';
+	assert_false(layout_name_ok(name));
+	name[LAYOUT_NAME - 1] = '\0';
+	assert_true(layout_name_ok(name));
+}
+
 static void test_footer_is_clicked(void **state)
 {
 	struct seat *t = *state;
@@ -310,6 +339,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hosts_of_the_fleet, sit_fleet, rise),
 		SEATED(test_layouts),
 		cmocka_unit_test(test_layout_to_begin_with),
+		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_names_of_layouts),
 		SEATED(test_footer_is_clicked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

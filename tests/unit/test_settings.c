@@ -198,6 +198,83 @@ static void test_message_names_value_and_range(void **state)
 	assert_string_equal(e.msg, "bad value 'kvm1', expected a name and a URI, or a URI");
 }
 
+/* What is expected of each type, in words. */
+static void test_what_is_expected(void **state)
+{
+	static const struct {
+		const char *key, *words;
+	} rows[] = {
+		{"delay", "seconds from 0.2 to 3600"},
+		{"iterations", "a whole number from 0 to "},
+		{"max_moves", "a whole number from "},
+		{"mem_min_pct", "a number from 0 to "},
+		{"mem_min", "a size such as 512MiB"},
+		{"batch", "yes or no"},
+		{"auto", "cpu, memory, cpu,memory or none"},
+		{"steer", "shell patterns or UUIDs"},
+		{"output", "at most "},
+		{"reclaim", "one of proactive, pressure"},
+	};
+	char text[200];
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct setting *s = setting_by_key(rows[i].key);
+		if (!s)
+			fail_msg("no setting %s", rows[i].key);
+		setting_expects(s, text, sizeof text);
+		if (strncmp(text, rows[i].words, strlen(rows[i].words)) != 0)
+			fail_msg("%s: %s", rows[i].key, text);
+	}
+}
+
+/* What is steered is written as it is read: one word, two, or none. */
+static void test_auto_is_written(void **state)
+{
+	static const char *const words[] = {"none", "cpu", "memory", "cpu,memory"};
+	char text[64];
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct config c = fresh();
+		c.auto_cpu = i & 1;
+		c.auto_memory = i >> 1;
+		setting_format(&c, setting_by_key("auto"), text, sizeof text);
+		assert_string_equal(text, words[i]);
+	}
+}
+
+static void test_patterns_have_bounds(void **state)
+{
+	struct err e = ERR_INIT;
+	char longest[sizeof((struct config *)0)->patterns[0] + 1];
+	(void)state;
+	struct config c = fresh();
+	memset(longest, 'x', sizeof longest);
+	assert_int_equal(setting_add_pattern(&c, "", 0, &e), -1);
+	assert_int_equal(setting_add_pattern(&c, longest, sizeof longest - 1, &e), -1);
+	assert_int_equal(c.n_patterns, 0);
+	assert_int_equal(setting_add_pattern(&c, longest, sizeof longest - 2, &e), 0);
+	assert_int_equal(strlen(c.patterns[0]), sizeof longest - 2);
+}
+
+/* - and _ are the same in a name; nothing else is. */
+static void test_names_by_any_dash(void **state)
+{
+	(void)state;
+	assert_true(setting_called("mem_min", "mem-min", 7) && setting_called("end-time", "end_time", 8));
+	assert_false(setting_called("mem_min", "memxmin", 7) || setting_called("memxmin", "mem_min", 7));
+	assert_false(setting_called("delay", "dela", 4) || setting_called(NULL, "", 0));
+}
+
+static void test_sections_have_names(void **state)
+{
+	(void)state;
+	for (int i = 0; i < SECTION_COUNT; i++) {
+		const char *name = setting_section_text((enum setting_section)i);
+		assert_true(name && strlen(name) > 2);
+	}
+	assert_string_equal(setting_section_text(SECTION_COUNT), "?");
+}
+
 /* What an option without a value expects is said in words as well. */
 static void test_an_option_without_a_value(void **state)
 {
@@ -234,6 +311,11 @@ int main(void)
 		cmocka_unit_test(test_refusals_change_nothing),
 		cmocka_unit_test(test_message_names_value_and_range),
 		cmocka_unit_test(test_an_option_without_a_value),
+		cmocka_unit_test(test_what_is_expected),
+		cmocka_unit_test(test_auto_is_written),
+		cmocka_unit_test(test_patterns_have_bounds),
+		cmocka_unit_test(test_names_by_any_dash),
+		cmocka_unit_test(test_sections_have_names),
 		cmocka_unit_test(a_host_needs_no_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

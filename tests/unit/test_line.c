@@ -291,8 +291,8 @@ static void test_names_of_layouts(void **state)
 	char name[LAYOUT_NAME + 1];
 	(void)state;
 	assert_true(layout_name_ok("a") && layout_name_ok("a-b_c.9") && layout_name_ok("9"));
-	assert_false(layout_name_ok("") || layout_name_ok("-a") || layout_name_ok("a/b") ||
-		     layout_name_ok("a b"));
+	assert_false(
+		layout_name_ok("") || layout_name_ok("-a") || layout_name_ok("a/b") || layout_name_ok("a b"));
 	memset(name, 'x', sizeof name);
 	name[LAYOUT_NAME] = '\0';
 	assert_false(layout_name_ok(name));

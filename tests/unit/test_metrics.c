@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the series of the metrics say, of a host and a guest made by hand: rules go by them, so a 1 has to be a
- * 1 where it is meant, and what is not known has no series. How they are written: test_csv, tests/metrics. */
+/* What the series of the metrics say, of a host and a guest made by hand: rules go by them, so a 1 has to be
+ * a 1 where it is meant, and what is not known has no series. How they are written: test_csv, tests/metrics.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -153,8 +154,13 @@ static void the_host(void **state)
 /* A guest that has not told its state runs for all that is known; one that is paused or off does not. */
 static void who_runs(void **state)
 {
-	static const bool runs[] = {[VM_NOSTATE] = true, [VM_RUNNING] = true, [VM_BLOCKED] = true,
-		[VM_PAUSED] = false, [VM_SHUTDOWN] = false, [VM_SHUTOFF] = false, [VM_CRASHED] = false,
+	static const bool runs[] = {[VM_NOSTATE] = true,
+		[VM_RUNNING] = true,
+		[VM_BLOCKED] = true,
+		[VM_PAUSED] = false,
+		[VM_SHUTDOWN] = false,
+		[VM_SHUTOFF] = false,
+		[VM_CRASHED] = false,
 		[VM_SUSPENDED] = false};
 	(void)state;
 	for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
@@ -203,8 +209,7 @@ static void reasons_appear_with_their_first(void **state)
 	for (size_t i = 0; i < n; i++)
 		assert_true(number("vmtop_host_change_reasons_total", i) == (i == at ? 4 : -1));
 	assert_string_equal(label("vmtop_host_change_reasons_total", at, "kind"), "balloon");
-	assert_string_equal(
-		label("vmtop_host_change_reasons_total", at, "reason"), reason_key(REASON_UNDO));
+	assert_string_equal(label("vmtop_host_change_reasons_total", at, "reason"), reason_key(REASON_UNDO));
 	n = (size_t)2 * REASON_COUNT;
 	at = REASON_COUNT + REASON_HELD;
 	for (size_t i = 0; i < n; i++)

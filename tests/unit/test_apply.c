@@ -294,12 +294,172 @@ static void statistics_that_we_switched_on_go_off(void **state)
 	assert_memory_equal(ch.plan->actions[0].uuid, vm(2)->uuid, UUID_BYTES);
 }
 
+/* ---- what a sample tells ---- */
+
+static struct vm_record *known(unsigned number)
+{
+	struct vm_record *r = ledger_get(&ch.ledger, vm(number)->uuid, vm(number)->name);
+	assert_non_null(r);
+	return r;
+}
+
+/* As if vmtop had pinned it from one place to another. */
+static void pinned(unsigned number, int vcpu, const char *from, const char *to)
+{
+	struct cpuset found, wrote;
+	struct vcpu_record *v = record_vcpu_get(known(number), vcpu);
+	assert_int_equal(cpuset_parse(&found, from, NULL), 0);
+	assert_int_equal(cpuset_parse(&wrote, to, NULL), 0);
+	vcpu_found(v, &found, true);
+	vcpu_is(v, &wrote);
+}
+
+/* It has started again, with the pins of its definition: what is still as we wrote it is ours, no other. */
+static void another_life_has_its_own_pins(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *wrote;
+		int left;
+	} rows[] = {{"0", 1}, {"3", 0}}; /* it is on 0 */
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		pinned(1, 0, "2", rows[i].wrote);
+		known(1)->life = 99;
+		changes_watch(&ch, i == 0);
+		assert_int_equal(record_changes(record(1)), rows[i].left);
+		assert_int_equal(record(1)->life, vm(1)->id);
+	}
+	/* As long as its pins are not known, it is looked at again. */
+	pinned(1, 0, "2", "3");
+	known(1)->life = 99;
+	fx_vcpu(&fix, 1, 0)->affinity_avail = AVAIL_DENIED;
+	changes_watch(&ch, false);
+	assert_int_equal(record_changes(record(1)), 1);
+	assert_int_equal(record(1)->life, 99);
+}
+
+/* Found on pCPUs that this host has not: there is nothing to put back, and the next vCPU is not meant. */
+static void what_cannot_be_put_back_is_left(void **state)
+{
+	(void)state;
+	fx_vm(&fix, 3, 2);
+	fx_pin(&fix, 3, 0, "1");
+	fx_pin(&fix, 3, 1, "1");
+	fx_advance(&fix, 2);
+	fx_round(&fix, ROUND_AUTO);
+	pinned(3, 0, "900", "1");
+	pinned(3, 1, "2", "1");
+	struct settled settled = restore_settle(&ch, NULL);
+	assert_int_equal(settled.foreign + settled.back, 0);
+	assert_null(record_vcpu(record(3), 0));
+	assert_non_null(record_vcpu(record(3), 1));
+	assert_non_null(strstr(log_line(LOG_ERROR, 0), "found on pCPU 900, which this host does not have"));
+}
+
+/* Whatever of two values is in force is what its shares are put back from. */
+static void shares_go_back_from_what_is_in_force(void **state)
+{
+	(void)state;
+	static const struct {
+		int is, from;
+	} rows[] = {{200, 200}, {400, 400}, {-1, 400}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		size_t back = 0;
+		known(1)->shares = (struct kept){.found = 100, .before = 200, .wrote = 400};
+		vm(1)->facts.cpu_shares = rows[i].is < 0 ? vi64_absent(AVAIL_DENIED) : vi64_ok(rows[i].is);
+		assert_int_equal(restore_plan(&ch, NULL, true, &back), 0);
+		assert_int_equal(ch.plan->n, 1);
+		assert_int_equal(ch.plan->actions[0].from_shares, rows[i].from);
+		assert_int_equal(ch.plan->actions[0].to_shares, 100);
+		plan_reset(ch.plan);
+	}
+	/* It was not made, and it is as found: the last word was ours all the same. */
+	size_t back = 0;
+	known(1)->shares = (struct kept){.found = 100, .before = 100, .wrote = 400};
+	vm(1)->facts.cpu_shares = vi64_ok(100);
+	assert_int_equal(restore_plan(&ch, NULL, true, &back), 0);
+	assert_int_equal(ch.plan->actions[0].from_shares, 400);
+}
+
+/* Pinned by somebody else, and then by us once more: theirs came before ours, and is no fight. */
+static void pins_before_ours_are_no_fight(void **state)
+{
+	(void)state;
+	fx_vcpu(&fix, 1, 0)->foreign_pin_ns = vi64_ok(7);
+	pin(1, "2");
+	carry_out(OUTCOME_DONE);
+	assert_int_equal(record_vcpu(record(1), 0)->foreign_ns, 7);
+	fx_pin(&fix, 1, 0, "1"); /* somebody else, and when is not known */
+	fx_vcpu(&fix, 1, 0)->foreign_pin_ns = vi64_absent(AVAIL_NONE);
+	pin(1, "3");
+	carry_out(OUTCOME_DONE);
+	assert_int_equal(record_vcpu(record(1), 0)->foreign_ns, 7);
+	assert_true(cpuset_has(&record_vcpu(record(1), 0)->found, 1));
+}
+
+static size_t said(const char *words)
+{
+	size_t n = 0;
+	for (size_t i = 0; log_line(LOG_EVENT, i); i++)
+		n += strstr(log_line(LOG_EVENT, i), words) != NULL;
+	return n;
+}
+
+static void who_is_here_is_said_once(void **state)
+{
+	(void)state;
+	fix.s.host.others = OTHER_MOM;
+	snprintf(vm(1)->name, sizeof vm(1)->name, "first");
+	changes_watch(&ch, true);
+	changes_watch(&ch, false);
+	assert_int_equal(said("MoM runs"), 1);
+	assert_int_equal(said("appeared"), 0); /* they were here when it began */
+	assert_int_equal(said("OpenStack"), 0);
+	fix.s.host.others |= OTHER_NUMAD;
+	vm(1)->flags |= VM_FLAG_OPENSTACK;
+	fx_vm(&fix, 3, 1);
+	changes_watch(&ch, false);
+	changes_watch(&ch, false);
+	assert_int_equal(said("MoM runs"), 1);
+	assert_int_equal(said("numad runs"), 1);
+	assert_int_equal(said("appeared"), 1);
+	assert_int_equal(said("1 VM is of OpenStack"), 1);
+	fx_remove_vm(&fix, 1);
+	changes_watch(&ch, false);
+	changes_watch(&ch, false);
+	assert_int_equal(said("first is gone"), 1);
+}
+
+/* Somebody else's shares are believed when they have come several times in a row. */
+static void shares_of_somebody_else_stay(void **state)
+{
+	(void)state;
+	known(1)->shares = (struct kept){.found = 100, .before = 400, .wrote = 400};
+	known(1)->life = vm(1)->id;
+	changes_watch(&ch, true);
+	for (int i = 1; i < SHARES_ASTRAY; i++) {
+		vm(1)->facts.cpu_shares = vi64_ok(700);
+		changes_watch(&ch, false);
+		assert_int_equal(record(1)->shares.wrote, 400);
+	}
+	vm(1)->facts.cpu_shares = vi64_ok(400); /* an old reading, then: ours is in force */
+	changes_watch(&ch, false);
+	vm(1)->facts.cpu_shares = vi64_ok(700);
+	for (int i = 0; i < SHARES_ASTRAY; i++)
+		changes_watch(&ch, false);
+	assert_int_equal(record(1)->shares.wrote, -1);
+	assert_int_equal(said("somebody else set its CPU shares"), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {TEST(what_was_not_done_is_not_remembered),
 		TEST(the_target_before_stays), TEST(without_an_answer_it_is_remembered),
 		TEST(a_full_disk_after_the_change_is_said), TEST(a_dry_run_says_what_each_pin_would_do),
-		TEST(shares_that_are_so_need_no_call), TEST(statistics_that_we_switched_on_go_off)};
+		TEST(shares_that_are_so_need_no_call), TEST(statistics_that_we_switched_on_go_off),
+		TEST(another_life_has_its_own_pins), TEST(what_cannot_be_put_back_is_left),
+		TEST(shares_go_back_from_what_is_in_force), TEST(pins_before_ours_are_no_fight),
+		TEST(who_is_here_is_said_once), TEST(shares_of_somebody_else_stay)};
 	return cmocka_run_group_tests_name("apply", tests, state_home_make, state_home_remove);
 }

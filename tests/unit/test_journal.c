@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Ledger and journal: as found is written once, survives a crash, a torn tail and garbage, and is locked. */
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -88,6 +91,23 @@ static void ledger_of_the_gone_is_bounded(void **state)
 			longest = l.vms[i].away_ns;
 	assert_int_equal(longest, 9000 - 2 * LEDGER_GONE_MAX);
 	ledger_done(&l);
+}
+
+/* What the user asked for outlives a guest that goes and comes: any of it. */
+static void what_was_asked_for_is_remembered(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		struct ledger l = {0};
+		struct vm_record *r = ledger_get(&l, uuid_a, "a");
+		r->memo.held = i == 1;
+		r->memo.exclude_cpu = i == 2;
+		r->memo.exclude_memory = i == 3;
+		r->memo.stay_on_node = i == 4;
+		ledger_forget(&l);
+		assert_int_equal(l.n, i > 0);
+		ledger_done(&l);
+	}
 }
 
 /* Whoever is here is not away, however long a run is; and a time never runs over. */
@@ -431,12 +451,94 @@ static void no_descriptor_is_left(void **state)
 		assert_true(*boot);
 		struct journal *j = journal_open("weeks", &e);
 		assert_non_null(j);
+		assert_true(journal_any());
 		journal_close(j, true);
 	}
 	int after = dup(0);
 	assert_int_equal(after, before + 1);
 	close(before);
 	close(after);
+}
+
+static void limit(rlim_t bytes)
+{
+	struct rlimit was;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){bytes, was.rlim_max}), 0);
+}
+
+/* A disk that is full in the middle of a line: what was written of it goes, and the next line is whole. */
+static void a_full_disk_leaves_no_half_lines(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct ledger l = {0};
+	char path[JOURNAL_PATH];
+	signal(SIGXFSZ, SIG_IGN);
+	struct journal *j = journal_open("full", &e);
+	assert_non_null(j);
+	assert_int_equal(journal_path(path, sizeof path, "full"), 0);
+	write_one(j, &l);
+	long before = file_size(path);
+	for (rlim_t room = 0; room < 20; room += 10) {
+		limit((rlim_t)before + room);
+		assert_int_equal(journal_note(j, JOURNAL_WROTE, &l.vms[0], 2, &e), -1);
+		assert_non_null(strstr(e.msg, "cannot write the journal"));
+		assert_int_equal(file_size(path), before);
+	}
+	limit((rlim_t)40); /* nor can it be written anew: the old one stays as it is */
+	e = (struct err)ERR_INIT;
+	assert_int_equal(journal_compact(j, &l, true, &e), -1);
+	assert_non_null(strstr(e.msg, "cannot write the journal"));
+	assert_int_equal(file_size(path), before);
+	limit(RLIM_INFINITY);
+	note(j, JOURNAL_WILL, &l.vms[0], JOURNAL_BALLOON);
+	check_loaded("full");
+	assert_int_equal(doubts.n, 0);
+	/* In place of the journal there is a folder: it says so. */
+	unlink(path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	e = (struct err)ERR_INIT;
+	assert_int_equal(journal_compact(j, &l, true, &e), -1);
+	assert_non_null(strstr(e.msg, "cannot write anew the journal"));
+	assert_int_equal(rmdir(path), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	ledger_done(&l);
+	journal_close(j, true);
+}
+
+static void *comes_and_goes(void *arg)
+{
+	const int *over = arg;
+	while (!__atomic_load_n(over, __ATOMIC_ACQUIRE)) {
+		struct err e = ERR_INIT;
+		struct journal *j = journal_open("busy", &e);
+		if (j)
+			journal_close(j, true);
+	}
+	return NULL;
+}
+
+/* While another one opens and removes it all the time: whoever has it has the one that others will see. */
+static void who_has_it_has_the_one_of_that_name(void **state)
+{
+	(void)state;
+	pthread_t other;
+	char path[JOURNAL_PATH];
+	int over = 0;
+	assert_int_equal(journal_path(path, sizeof path, "busy"), 0);
+	assert_int_equal(pthread_create(&other, NULL, comes_and_goes, &over), 0);
+	for (int i = 0; i < 2000; i++) {
+		struct err e = ERR_INIT;
+		struct journal *j = journal_open("busy", &e);
+		if (!j)
+			continue;
+		assert_int_equal(access(path, F_OK), 0);
+		journal_close(j, true);
+	}
+	__atomic_store_n(&over, 1, __ATOMIC_RELEASE);
+	pthread_join(other, NULL);
+	unlink(path);
 }
 
 /* The file may be removed by its last owner between our open and our lock: then it is opened again. Here: a
@@ -518,6 +620,26 @@ static void folders_of_others_are_not_used(void **state)
 	setenv("XDG_STATE_HOME", deep, 1);
 	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
 	assert_memory_equal(path, deep, strlen(deep));
+	/* Below a file of ours it is ours as well: to make it fails, and says why. In a circle nobody knows.
+	 */
+	snprintf(deep, sizeof deep, "%s/file", state_home());
+	fclose(fopen(deep, "w"));
+	snprintf(deep, sizeof deep, "%s/file/below", state_home());
+	setenv("XDG_STATE_HOME", deep, 1);
+	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
+	assert_memory_equal(path, deep, strlen(deep));
+	deep[strlen(deep) - strlen("/below")] = '\0';
+	unlink(deep);
+	assert_int_equal(symlink(deep, deep), 0);
+	strcat(deep, "/below");
+	setenv("XDG_STATE_HOME", deep, 1);
+	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
+	assert_int_equal(strncmp(path, "/var/lib/vmtop/", 15), 0);
+	deep[strlen(deep) - strlen("/below")] = '\0';
+	unlink(deep);
+	setenv("XDG_STATE_HOME", "/no-such-folder-of-vmtop", 1); /* right below the root */
+	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
+	assert_int_equal(strncmp(path, "/no-such-folder-of-vmtop/", 25), 0);
 	setenv("XDG_STATE_HOME", state_home(), 1);
 	assert_int_equal(journal_path(path, sizeof path, "x"), 0);
 	assert_int_equal(strncmp(path, state_home(), strlen(state_home())), 0);
@@ -683,6 +805,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ledger_keeps_what_was_found),
 		cmocka_unit_test(ledger_of_the_gone_is_bounded),
+		cmocka_unit_test(what_was_asked_for_is_remembered),
 		cmocka_unit_test(ages_outlive_a_run),
 		cmocka_unit_test(ours_is_what_we_wrote),
 		cmocka_unit_test(balloons_on_their_way_are_ours),
@@ -692,6 +815,8 @@ int main(void)
 		cmocka_unit_test(journal_stays_small),
 		cmocka_unit_test(who_is_here_is_not_away),
 		cmocka_unit_test(no_descriptor_is_left),
+		cmocka_unit_test(a_full_disk_leaves_no_half_lines),
+		cmocka_unit_test(who_has_it_has_the_one_of_that_name),
 		cmocka_unit_test(leftovers_are_swept),
 		cmocka_unit_test(journal_of_a_removed_file_is_new),
 		cmocka_unit_test(folders_of_others_are_not_used),

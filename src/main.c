@@ -93,7 +93,7 @@ static int run(const struct config *cfg, const struct options_action *action, st
 	if (cfg->ascii)
 		text_charset_set(TEXT_ASCII);
 	if (action->what == OPTIONS_RESTORE)
-		return putback_run(cfg, *action->release ? action->release : NULL, &err) < 0 ? fail(&err) : 0;
+		return putback_run(cfg, text_or(action->release, NULL), &err) < 0 ? fail(&err) : 0;
 	if (action->what == OPTIONS_CHECK)
 		return run_engine(cfg, NULL, &err, NULL);
 	if (!*cfg->listen)

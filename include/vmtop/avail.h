@@ -59,6 +59,15 @@ static inline struct vf64 vf64_absent(enum avail why)
 {
 	return (struct vf64){0, why};
 }
+/* Known or not. */
+static inline struct vi64 vi64_if(bool known, int64_t v, enum avail why)
+{
+	return known ? vi64_ok(v) : vi64_absent(why);
+}
+static inline struct vf64 vf64_if(bool known, double v, enum avail why)
+{
+	return known ? vf64_ok(v) : vf64_absent(why);
+}
 static inline bool vi64_has(struct vi64 x)
 {
 	return x.avail == AVAIL_OK;

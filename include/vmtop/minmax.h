@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The smaller and the larger of two numbers, and a number kept between two. Of mixed types they compare and
- * give what the operators of C would; each argument is evaluated once. */
+/* The smaller and the larger of two numbers, by how much one is above another (0: it is not), and a number
+ * kept between two. Of mixed types they compare and give what the operators of C would; each argument is
+ * evaluated once. */
 #ifndef VMTOP_MINMAX_H
 #define VMTOP_MINMAX_H
 
@@ -12,6 +13,10 @@
 	static inline T max_##name(T a, T b)                                                                 \
 	{                                                                                                    \
 		return a > b ? a : b;                                                                        \
+	}                                                                                                    \
+	static inline T excess_##name(T a, T b)                                                              \
+	{                                                                                                    \
+		return a > b ? a - b : 0;                                                                    \
 	}                                                                                                    \
 	static inline T clamp_##name(T x, T least, T most)                                                   \
 	{                                                                                                    \
@@ -41,6 +46,7 @@ MINMAX_OF(double, d)
 /* clang-format on */
 #define min_of(a, b)          MINMAX_BY((a) + (b), min)(a, b)
 #define max_of(a, b)          MINMAX_BY((a) + (b), max)(a, b)
+#define excess(a, b)          MINMAX_BY((a) + (b), excess)(a, b)
 #define clamp(x, least, most) MINMAX_BY((x) + (least) + (most), clamp)(x, least, most)
 
 #endif

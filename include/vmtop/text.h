@@ -3,6 +3,7 @@
 #ifndef VMTOP_TEXT_H
 #define VMTOP_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,10 @@ int text_width(uint32_t ch);
 size_t text_kib(char *buf, size_t len, int64_t kib);
 /* The ending of a noun of which there are n: "" or "s". */
 const char *text_s(size_t n);
+/* A text where there is one to be said, else "". */
+const char *text_if(bool said, const char *text);
+/* The text, or another where it is NULL or empty. */
+const char *text_or(const char *text, const char *otherwise);
 /* ISO 8601 with zone, local time. */
 size_t text_time(char *buf, size_t len, int64_t wall_ns);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "vmtop/clock.h"
+#include "vmtop/minmax.h"
 
 /* Blocks all signals but those of faults, for threads that are made then. */
 static inline void thread_signals_off(sigset_t *old)
@@ -41,7 +42,7 @@ static inline bool thread_ends(pthread_t t, int done, int64_t until_ns)
 	int n;
 	do {
 		int64_t left_ms = (until_ns - clock_ns() + 999999) / 1000000;
-		n = poll(&fds, 1, left_ms > 0 ? (int)left_ms : 0);
+		n = poll(&fds, 1, (int)max_of(left_ms, 0));
 	} while (n < 0 && errno == EINTR);
 	return n > 0 && pthread_join(t, NULL) == 0;
 }

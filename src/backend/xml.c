@@ -74,7 +74,7 @@ xmlDocPtr xml_read(const char *text, const char *root, struct err *err)
 	bool doctype = false;
 	struct err why = ERR_INIT;
 	xmlDocPtr doc = parse(text, n, &doctype, &why);
-	xmlNodePtr top = doc ? xmlDocGetRootElement(doc) : NULL;
+	xmlNodePtr top = xmlDocGetRootElement(doc);
 	if (doctype || why.code) {
 		if (doctype)
 			err_set(&why, ERR_RUNTIME, "XML with a document type declaration, which is refused");

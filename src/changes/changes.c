@@ -33,13 +33,13 @@ bool changes_allowed(struct changes *changes)
 	if (!changes->cfg->readonly && !changes->status->readonly)
 		return true;
 	talk_notice(changes->talk, "read-only: %s",
-		*changes->status->readonly_why ? changes->status->readonly_why : "asked for by --readonly");
+		text_or(changes->status->readonly_why, "asked for by --readonly"));
 	return false;
 }
 
 const char *changes_host(const struct changes *changes)
 {
-	return *changes->status->host ? changes->status->host : changes->status->uri;
+	return text_or(changes->status->host, changes->status->uri);
 }
 
 size_t changes_in_force(const struct changes *changes)

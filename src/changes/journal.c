@@ -16,6 +16,7 @@
 #include "vmtop/err.h"
 #include "vmtop/folder.h"
 #include "vmtop/minmax.h"
+#include "vmtop/text.h"
 
 enum { JOURNAL_MAX = 64 << 20, COMPACT_ABOVE = 256 << 10, COMPACT_FACTOR = 4 };
 
@@ -61,7 +62,7 @@ static int open_folder(const char *path, const char **name, struct err *err)
 	char dir[JOURNAL_PATH];
 	*name = strrchr(path, '/') + 1;
 	snprintf(dir, sizeof dir, "%.*s", (int)(*name - path - 1), path);
-	return folder_open(*dir ? dir : "/", err);
+	return folder_open(text_or(dir, "/"), err);
 }
 
 long journal_owner(const char *uri)

@@ -48,8 +48,8 @@ static void print_action(FILE *out, const struct changes *changes, const struct 
 		snprintf(to, sizeof to, "%d", action->to_shares);
 	if (action->kind == ACTION_PIN)
 		fprintf(out, " of vCPU %d", action->vcpu);
-	fprintf(out, " back to %s, %s%s%s\n", to, outcome_text(action->outcome), *action->error ? ": " : "",
-		action->error);
+	fprintf(out, " back to %s, %s%s%s\n", to, outcome_text(action->outcome),
+		text_if(*action->error, ": "), action->error);
 }
 
 /* ---- one try ---- */

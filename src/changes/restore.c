@@ -273,7 +273,7 @@ int restore_all(struct changes *changes)
 		asked_hold(changes, &changes->sample->vms[changes->plan->actions[i].vm]);
 	talk_event(changes->talk, LOG_EVENT, "restore: %zu change%s to put everything back as found%s",
 		changes->plan->n - before, text_s(changes->plan->n - before),
-		settled.foreign ? "; what somebody else changed since stays" : "");
+		text_if(settled.foreign, "; what somebody else changed since stays"));
 	return 0;
 }
 

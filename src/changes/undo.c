@@ -53,8 +53,8 @@ int undo_last(struct changes *changes)
 		changes->undo_n--;
 	}
 	talk_event(changes->talk, LOG_EVENT, "undo: %d change%s put back%s%s", planned,
-		text_s((size_t)planned), planned ? ", their VMs are held until released" : "",
-		passed ? "; some were changed by somebody else since, or their VM is gone, and stay" : "");
+		text_s((size_t)planned), text_if(planned, ", their VMs are held until released"),
+		text_if(passed, "; some were changed by somebody else since, or their VM is gone, and stay"));
 	return 0;
 }
 

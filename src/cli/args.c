@@ -54,7 +54,7 @@ static int unknown(const struct walk *walk, const char *arg, size_t len)
 		}
 	}
 	return err_set(walk->e, ERR_USAGE, "%sunknown option '%s'%s try '%s'", args->who, shown,
-		*meant ? meant : ";", args->help);
+		text_or(meant, ";"), args->help);
 }
 
 static int take(struct walk *walk, size_t i, const char *name, const char *value)

@@ -43,7 +43,7 @@ void out_cell(char *line, size_t len, const char *text, int width, bool left, bo
 	int pad = width - out_columns(text);
 	size_t used = strlen(line);
 	snprintf(line + used, len - used, "%*s%s%*s%s", !left && pad > 0 ? pad : 0, "", text,
-		left && pad > 0 && !last ? pad : 0, "", last ? "" : " ");
+		left && pad > 0 && !last ? pad : 0, "", text_if(!last, " "));
 }
 
 void out_line(FILE *out, const char *line)
@@ -122,7 +122,7 @@ static int row_compare(const void *a, const void *b)
 static struct row *rows_sorted(const struct batch_out *out, const struct snapshot *snap)
 {
 	int sort = column_find(out->cfg->sort);
-	const struct column *column = column_at(sort < 0 ? 0 : (size_t)sort);
+	const struct column *column = column_at((size_t)max_of(sort, 0));
 	struct column_env env = {.snap = snap};
 	struct row *rows = calloc(snap->sample.n_vms + 1, sizeof *rows);
 	for (size_t i = 0; rows && i < snap->sample.n_vms; i++) {
@@ -203,7 +203,8 @@ int log_write(struct batch_out *out, const struct snapshot *snap, struct err *er
 				   (line->outcome == OUTCOME_FAILED || line->outcome == OUTCOME_UNKNOWN));
 		text_time(time, sizeof time, line->wall_ns);
 		text_safe(text, sizeof text, line->text);
-		fprintf(out->to, "%s%s%s\n", journal ? bad ? "<4>" : "<6>" : time, journal ? "" : " ", text);
+		fprintf(out->to, "%s%s%s\n", journal ? bad ? "<4>" : "<6>" : time, text_if(!journal, " "),
+			text);
 	}
 	return 0;
 }

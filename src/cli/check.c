@@ -35,7 +35,7 @@ static void check_connection(const struct snapshot *snap, struct checked *found)
 {
 	const struct backend_status *status = &snap->backend;
 	snprintf(found->text, sizeof found->text, "%s, driver %s%s, a sample takes %.0f ms", status->uri,
-		snap->sample.host.hypervisor, snap->sample.host.local ? " on this machine" : "",
+		snap->sample.host.hypervisor, text_if(snap->sample.host.local, " on this machine"),
 		(double)snap->sample.took_ns / 1e6);
 	if (!status->readonly)
 		return;

@@ -75,7 +75,7 @@ static int llc_of(const struct pcpu_sample *pcpu)
 
 static void add_share(char *to, size_t len, const struct share *share, const char *thing, const char *member)
 {
-	add(to, len, "%s%d %s%s of ", *to ? ", " : "", share->n, thing, text_s((size_t)share->n));
+	add(to, len, "%s%d %s%s of ", text_if(*to, ", "), share->n, thing, text_s((size_t)share->n));
 	if (share->least < share->most)
 		add(to, len, "%d to ", share->least);
 	add(to, len, "%d %s%s", share->most, member, text_s((size_t)share->most));
@@ -205,7 +205,7 @@ static void add_quotas(const struct snapshot *snap, char *to, size_t len)
 		const struct vm_sample *vm = &snap->sample.vms[i];
 		if (!vf64_has(vm->group_quota_pct) || is_told(snap, i))
 			continue;
-		add(to, len, *to ? "; " : "");
+		add(to, len, "%s", text_if(*to, "; "));
 		add_name(to, len, vm);
 		add(to, len, vm->quota_group ? " and all others in its group get " : " gets ");
 		add(to, len, "%.0f %% of a pCPU at most", vm->group_quota_pct.v);

@@ -83,7 +83,7 @@ static int plan_input(struct comparison *cmp, size_t input, const struct wanted 
 	const struct trace_facts *facts = &cmp->inputs[input].is;
 	const int *cpu = wanted->n_cpu ? wanted->cpu : &none,
 		  *memory = wanted->n_memory ? wanted->memory : &none;
-	size_t n_cpu = wanted->n_cpu ? wanted->n_cpu : 1, n_memory = wanted->n_memory ? wanted->n_memory : 1;
+	size_t n_cpu = max_of(wanted->n_cpu, 1), n_memory = max_of(wanted->n_memory, 1);
 	bool all = !wanted->n_cpu && !wanted->n_memory;
 	struct run recorded = {.input = input, .recorded = true, .mean_pct = facts->mean_pct};
 	recorded.final_pct = facts->final_pct;
@@ -327,7 +327,7 @@ static int compare(struct comparison *cmp, const struct sub_line *line, struct e
 	struct wanted wanted = {.n_cpu = 0};
 	if (take_wanted(line, &wanted, &cmp->json, err) < 0)
 		return -1;
-	cmp->n_seeds = wanted.n_seeds ? wanted.n_seeds : 1;
+	cmp->n_seeds = max_of(wanted.n_seeds, 1);
 	cmp->inputs = calloc(line->n_words, sizeof *cmp->inputs);
 	if (!cmp->inputs)
 		return err_set(err, ERR_NOMEM, "out of memory");

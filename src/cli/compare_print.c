@@ -176,7 +176,7 @@ void compare_print(const struct comparison *cmp)
 		const struct run *run = &cmp->runs[i];
 		n = run->recorded ? 1 : cmp->n_seeds;
 		if (i == 0 || run->input != run[-1].input) {
-			printf("%s", i ? "\n" : "");
+			printf("%s", text_if(i, "\n"));
 			print_head(cmp, &cmp->inputs[run->input]);
 		}
 		if (n > 1) {

@@ -150,10 +150,10 @@ static int conf_value(void *user, const char *section, const char *key, const ch
 	char name[80];
 	if (*section && !fleet)
 		return conf_fail(conf, "unknown section, expected [fleet], [layout NAME] or [vm PATTERN]");
-	snprintf(name, sizeof name, "%s%s", fleet ? "fleet_" : "", key);
+	snprintf(name, sizeof name, "%s%s", text_if(fleet, "fleet_"), key);
 	const struct setting *setting = setting_by_key(name);
 	if (!setting)
-		return conf_key_unknown(conf, key, fleet ? " of section [fleet]" : "");
+		return conf_key_unknown(conf, key, text_if(fleet, " of section [fleet]"));
 	if (setting->type == SET_STEER && !conf->steer_seen) { /* may be given on several lines */
 		conf->steer_seen = true;
 		conf->c->n_patterns = 0;

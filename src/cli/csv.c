@@ -52,13 +52,13 @@ static void csv_head(const struct batch_out *out)
 {
 	size_t n = sizeof row_fields / sizeof *row_fields;
 	for (size_t i = 0; i < n; i++)
-		fprintf(out->to, "%s%s", i ? "," : "", row_fields[i]);
+		fprintf(out->to, "%s%s", text_if(i, ","), row_fields[i]);
 	for (int i = 0; i < out->n_columns; i++) {
 		const char *key = column_at(out->columns[i])->key;
 		bool twice = false;
 		for (size_t k = 0; k < n; k++)
 			twice = twice || strcmp(key, row_fields[k]) == 0;
-		fprintf(out->to, ",%s%s", twice ? "vm_" : "", key);
+		fprintf(out->to, ",%s%s", text_if(twice, "vm_"), key);
 	}
 	fputs("\r\n", out->to);
 }

@@ -17,6 +17,7 @@
 #include "vmtop/settings.h"
 #include "vmtop/subcommand.h"
 #include "vmtop/suffer.h"
+#include "vmtop/text.h"
 #include "vmtop/why.h"
 
 enum { MDOC_WIDTH = 78 };
@@ -215,7 +216,7 @@ static void write_columns(FILE *out)
 		mdoc_word(out, column->head);
 		fputc('\n', out);
 		mdoc_text(out, column->help);
-		fprintf(out, "%s%s.\n", *column->unit ? "; unit: " : "", column->unit);
+		fprintf(out, "%s%s.\n", text_if(*column->unit, "; unit: "), column->unit);
 	}
 	fputs(list_end, out);
 }
@@ -225,7 +226,7 @@ static void write_field(const char *path, const struct field *field, void *arg)
 	FILE *out = arg;
 	mdoc_item(out, "Li", path, NULL);
 	mdoc_text(out, field->help);
-	fprintf(out, "%s%s.\n", *field->unit ? "; unit: " : "", field->unit);
+	fprintf(out, "%s%s.\n", text_if(*field->unit, "; unit: "), field->unit);
 }
 
 static void write_fields(FILE *out)
@@ -242,7 +243,7 @@ static void write_metric(FILE *out, const struct field *field)
 	mdoc_text(out, field->help);
 	if (type != METRIC_INFO)
 		fprintf(out, ".\n%s%s%s", type == METRIC_COUNTER ? "Counter" : "Gauge",
-			*metric_unit(field) ? ", in " : "", metric_unit(field));
+			text_if(*metric_unit(field), ", in "), metric_unit(field));
 	fputs(".\n", out);
 }
 
@@ -344,8 +345,7 @@ static void write_commands(FILE *out)
 		fprintf(out, ".It Cm %s", sub->name);
 		for (size_t k = 0; k < SUB_OPTIONS && sub->options[k].option; k++)
 			fprintf(out, " Oo Fl \\-%s%s%s Oc", sub->options[k].option,
-				sub->options[k].arg ? " Ar " : "",
-				sub->options[k].arg ? sub->options[k].arg : "");
+				text_if(sub->options[k].arg, " Ar "), text_or(sub->options[k].arg, ""));
 		fprintf(out, " Ar %s\n", sub->args);
 		mdoc_sentence(out, sub->help);
 		for (size_t k = 0; k < SUB_OPTIONS && sub->options[k].option; k++) {

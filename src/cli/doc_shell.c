@@ -9,18 +9,19 @@
 #include "vmtop/options.h"
 #include "vmtop/settings.h"
 #include "vmtop/subcommand.h"
+#include "vmtop/text.h"
 
 static void words_of(FILE *out, const struct setting *setting)
 {
 	for (int i = 0; setting->choice && strcmp(setting->choice(i), "?") != 0; i++)
-		fprintf(out, "%s%s", i ? " " : "", setting->choice(i));
+		fprintf(out, "%s%s", text_if(i, " "), setting->choice(i));
 	if (strcmp(setting->option, "sort") == 0 || strcmp(setting->option, "columns") == 0)
 		for (size_t i = 0; i < column_count(); i++)
-			fprintf(out, "%s%s", i ? " " : "", column_at(i)->key);
+			fprintf(out, "%s%s", text_if(i, " "), column_at(i)->key);
 	if (strcmp(setting->option, "set") == 0)
 		for (size_t i = 0; i < n_settings; i++)
 			if (settings[i].key)
-				fprintf(out, "%s%s=", i ? " " : "", settings[i].key);
+				fprintf(out, "%s%s=", text_if(i, " "), settings[i].key);
 	if (strcmp(setting->option, "connect") == 0)
 		fputs("qemu:///system qemu:///session test:///default sim:demo", out);
 }
@@ -67,7 +68,7 @@ static void shell_text(FILE *out, const char *text)
 static void zsh_option(FILE *out, const struct setting *setting, const char *dashes, const char *name)
 {
 	bool value = setting_takes_value(setting), is_long = dashes[1] == '-';
-	fprintf(out, "\t'*%s%s%s[", dashes, name, value && is_long ? "=" : "");
+	fprintf(out, "\t'*%s%s%s[", dashes, name, text_if(value && is_long, "="));
 	shell_text(out, setting->help);
 	fputs("]", out);
 	if (value && strcmp(setting->arg, "FILE") == 0) {
@@ -111,12 +112,12 @@ static void write_bash_commands(FILE *out)
 static void sub_words(FILE *out, const struct sub_option *opt)
 {
 	for (int i = 0; opt->choice && strcmp(opt->choice(i), "?") != 0; i++)
-		fprintf(out, "%s%s", i ? " " : "", opt->choice(i));
+		fprintf(out, "%s%s", text_if(i, " "), opt->choice(i));
 }
 
 static void zsh_sub_option(FILE *out, const struct sub_option *opt)
 {
-	fprintf(out, " \\\n\t'*--%s%s[", opt->option, opt->arg ? "=" : "");
+	fprintf(out, " \\\n\t'*--%s%s[", opt->option, text_if(opt->arg, "="));
 	shell_text(out, opt->help);
 	fputs("]", out);
 	if (opt->arg) {
@@ -160,7 +161,7 @@ static void write_fish_commands(FILE *out)
 		fputs("'\n", out);
 		for (size_t k = 0; k < SUB_OPTIONS && sub->options[k].option; k++) {
 			fprintf(out, "complete -c vmtop -n '__fish_seen_subcommand_from %s' -l %s%s -d '",
-				sub->name, sub->options[k].option, sub->options[k].arg ? " -x" : "");
+				sub->name, sub->options[k].option, text_if(sub->options[k].arg, " -x"));
 			shell_text(out, sub->options[k].help);
 			if (sub->options[k].choice) {
 				fputs("' -a '", out);

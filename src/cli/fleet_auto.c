@@ -60,10 +60,10 @@ static json_t *json_actions(const struct cluster_actions *actions)
 	for (size_t i = 0; list && i < actions->n; i++) {
 		const struct cluster_action *action = &actions->list[i];
 		text_utf8(what, sizeof what, action->what);
-		json_array_append_new(list,
-			json_pack("{s:s,s:s?,s:s?,s:s?}", "action", what, "resource",
-				*action->resource ? action->resource : NULL, "from",
-				*action->from ? action->from : NULL, "to", *action->to ? action->to : NULL));
+		json_array_append_new(
+			list, json_pack("{s:s,s:s?,s:s?,s:s?}", "action", what, "resource",
+				      text_or(action->resource, NULL), "from", text_or(action->from, NULL),
+				      "to", text_or(action->to, NULL)));
 	}
 	return list;
 }
@@ -312,7 +312,7 @@ static int predict(struct fleet_auto_run *run, const struct fleet_auto *pair, st
 	snprintf(text, sizeof text,
 		"%zu host%s in need: with the demand of %zu guest%s crm_simulate says that Pacemaker would do:%s",
 		pair->n_over, text_s(pair->n_over), pair->n_given, text_s(pair->n_given),
-		trial->does.n ? "" : " nothing");
+		text_if(!trial->does.n, " nothing"));
 	tell(run, "predicted", &trial->does, text);
 	tell_actions(run, pair, &trial->does);
 	if (!refuses)

@@ -49,7 +49,7 @@ static json_t *json_move(const struct moves *moves, size_t i)
 		"state", move_state_key(move->state), "done_pct", json_num(progress->pct), "left_mib",
 		json_num(progress->left_mib), "sent_mib_s", json_num(progress->sent_mib_s), "written_mib_s",
 		json_num(progress->dirty_mib_s), "took_ms", json_num(progress->took_ms), "downtime_ms",
-		json_num(progress->downtime_ms), "why", *why ? why : NULL);
+		json_num(progress->downtime_ms), "why", text_or(why, NULL));
 }
 
 static json_t *json_sum(const struct moves *moves)

@@ -10,6 +10,7 @@
 
 #include "output.h"
 #include "vmtop/fleet_propose.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 void fleet_columns_help(FILE *out, enum fleet_kind kind)
@@ -47,7 +48,7 @@ static int width_of(const struct fleet *fleet, enum fleet_kind kind, size_t colu
 		value_format(text, sizeof text, &val);
 		int w = out_columns(text);
 		if (w > width)
-			width = w < OUT_WIDTH_MAX ? w : OUT_WIDTH_MAX;
+			width = min_of(w, OUT_WIDTH_MAX);
 	}
 	return width;
 }
@@ -79,8 +80,8 @@ static void text_write_fleet(FILE *to, const struct fleet_out *o, const struct f
 	int widths[64];
 	text_time(time, sizeof time, fleet->wall_ns);
 	fleet_alerts(fleet, alerts, sizeof alerts);
-	fprintf(to, "%s%s: %zu host%s, %zu VM%s\n%s%s", o->outputs ? "\n" : "", time, fleet->n_hosts,
-		text_s(fleet->n_hosts), fleet->n_vms, text_s(fleet->n_vms), alerts, *alerts ? "\n" : "");
+	fprintf(to, "%s%s: %zu host%s, %zu VM%s\n%s%s", text_if(o->outputs, "\n"), time, fleet->n_hosts,
+		text_s(fleet->n_hosts), fleet->n_vms, text_s(fleet->n_vms), alerts, text_if(*alerts, "\n"));
 	if (fleet->trouble[0]) {
 		char text[4 * FLEET_TEXT];
 		text_safe(text, sizeof text, fleet->trouble);
@@ -98,9 +99,9 @@ static void text_write_plan(
 {
 	char text[4096];
 	fleet_proposal_text(proposal, text, sizeof text);
-	fprintf(to, "\n%s%s\n", text, proposal->plan.n && !o->carry ? "; nothing is carried out" : "");
+	fprintf(to, "\n%s%s\n", text, text_if(proposal->plan.n && !o->carry, "; nothing is carried out"));
 	fleet_proposal_unsure(fleet, proposal, text, sizeof text);
-	fprintf(to, "%s%s", text, *text ? "\n" : "");
+	fprintf(to, "%s%s", text, text_if(*text, "\n"));
 	for (size_t i = 0; i < proposal->plan.n; i++) {
 		fleet_move_text(fleet, proposal, i, text, sizeof text);
 		fprintf(to, "%3zu. %s\n", i + 1, text);
@@ -119,8 +120,8 @@ static void csv_write_fleet(FILE *to, const struct fleet_out *o, const struct fl
 	char time[48];
 	text_time(time, sizeof time, fleet->wall_ns);
 	for (size_t i = 0; !o->outputs && i < table->n; i++)
-		fprintf(to, "%s,%s%s", i ? "" : "time", table->columns[i].key,
-			i + 1 < table->n ? "" : "\r\n");
+		fprintf(to, "%s,%s%s", text_if(!i, "time"), table->columns[i].key,
+			text_if(i + 1 >= table->n, "\r\n"));
 	for (size_t r = 0; r < fleet_count(fleet, kind); r++) {
 		fputs(time, to);
 		for (size_t i = 0; i < table->n; i++) {
@@ -221,7 +222,7 @@ static json_t *json_plan(const struct fleet *fleet, const struct fleet_proposal 
 			json_decref(moves);
 			moves = NULL;
 		}
-	return json_pack("{s:s,s:s?,s:I,s:I,s:o}", "text", text, "unsure", *unsure ? unsure : NULL,
+	return json_pack("{s:s,s:s?,s:I,s:I,s:o}", "text", text, "unsure", text_or(unsure, NULL),
 		"overloaded", (json_int_t)proposal->plan.overloaded, "cured",
 		(json_int_t)proposal->plan.cured, "moves", moves);
 }
@@ -234,7 +235,7 @@ static int json_write_fleet(FILE *to, const struct fleet_out *o, const struct fl
 	fleet_alerts(fleet, alerts, sizeof alerts);
 	text_utf8(trouble, sizeof trouble, fleet->trouble);
 	json_t *root = json_pack("{s:i,s:s,s:s?,s:s?,s:o}", "schema", 1, "time", time, "alerts",
-		*alerts ? alerts : NULL, "trouble", *trouble ? trouble : NULL, "hosts",
+		text_or(alerts, NULL), "trouble", text_or(trouble, NULL), "hosts",
 		json_rows(o, fleet, FLEET_HOSTS));
 	bool bad = !root ||
 		   (o->vms && json_object_set_new(root, "vms", json_rows(o, fleet, FLEET_VMS)) < 0) ||

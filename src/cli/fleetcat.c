@@ -21,6 +21,7 @@
 #include "vmtop/dirtyrate.h"
 #include "vmtop/fleet_view.h"
 #include "vmtop/fleet_watch.h"
+#include "vmtop/minmax.h"
 #include "vmtop/options.h"
 #include "vmtop/quantity.h"
 #include "vmtop/settings.h"
@@ -211,7 +212,7 @@ static bool wait_until(int64_t until_ms, int signals, int news)
 		int64_t left = until_ms - clock_ms();
 		if (left <= 0)
 			return true;
-		int n = poll(fds, 3, (int)(left < 1000 ? left : 1000));
+		int n = poll(fds, 3, (int)(min_of(left, 1000)));
 		if (n > 0 && fds[2].revents & POLLERR)
 			return false;
 		if (n > 0 && fds[1].revents)

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "vmtop/columns.h"
+#include "vmtop/minmax.h"
 #include "vmtop/options.h"
 #include "vmtop/settings.h"
 #include "vmtop/subcommand.h"
+#include "vmtop/text.h"
 
 enum { HELP_LEFT = 28, HELP_RIGHT = 79 };
 
@@ -25,7 +27,7 @@ static void help_wrap(FILE *out, size_t at, size_t left, const char *text)
 			fprintf(out, "\n%*s", (int)left, "");
 			used = left;
 		}
-		used += (size_t)fprintf(out, "%s%.*s", used > left ? " " : "", (int)n, text);
+		used += (size_t)fprintf(out, "%s%.*s", text_if(used > left, " "), (int)n, text);
 		text += n + strspn(text + n, " ");
 	}
 	fputc('\n', out);
@@ -46,8 +48,8 @@ static void help_option(FILE *out, const struct setting *setting)
 	bool plain = setting->type == SET_FLAG || setting->type == SET_ALIAS || setting->type == SET_ACTION ||
 		     !*setting->initial || strcmp(setting->initial, "0") == 0 ||
 		     strcmp(setting->initial, "none") == 0;
-	snprintf(text, sizeof text, "%s%s%s%s%s%s", setting->help, *choices ? ": " : "", choices,
-		plain ? "" : " (default ", plain ? "" : setting->initial, plain ? "" : ")");
+	snprintf(text, sizeof text, "%s%s%s%s%s%s", setting->help, text_if(*choices, ": "), choices,
+		text_if(!plain, " (default "), plain ? "" : setting->initial, text_if(!plain, ")"));
 	fputs(head, out);
 	help_wrap(out, strlen(head), HELP_LEFT, text);
 }
@@ -94,6 +96,6 @@ void options_columns(FILE *out)
 	for (size_t i = 0; i < column_count(); i++) {
 		const struct column *column = column_at(i);
 		int n = fprintf(out, "%-9s %-7s", column->key, column->head);
-		help_wrap(out, n < 0 ? 0 : (size_t)n, 18, column->help);
+		help_wrap(out, (size_t)max_of(n, 0), 18, column->help);
 	}
 }

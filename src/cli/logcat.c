@@ -29,7 +29,7 @@ static void print_json(const struct log_line *l, void *arg)
 	text_utf8(text, sizeof text, l->text);
 	bool action = l->kind == LOG_ACTION;
 	json_t *obj = json_pack("{s:i, s:s, s:s, s:s?, s:o, s:s?, s:s?, s:s}", "schema", 1, "time", time,
-		"kind", log_kind_name(l->kind), "vm", *vm ? vm : NULL, "vcpu",
+		"kind", log_kind_name(l->kind), "vm", text_or(vm, NULL), "vcpu",
 		l->vcpu >= 0 ? json_integer(l->vcpu) : json_null(), "reason",
 		action ? reason_key(l->reason) : NULL, "outcome", action ? outcome_text(l->outcome) : NULL,
 		"text", text);

@@ -5,6 +5,7 @@
 
 #include "../talk/mark_socket.h"
 #include "vmtop/subcommand.h"
+#include "vmtop/text.h"
 
 int mark_run(const struct sub_line *line, struct err *err)
 {
@@ -13,7 +14,7 @@ int mark_run(const struct sub_line *line, struct err *err)
 	text[0] = '\0';
 	for (size_t i = 0; i < line->n_words && used < sizeof text; i++)
 		used += (size_t)snprintf(
-			text + used, sizeof text - used, "%s%s", i ? " " : "", line->words[i]);
+			text + used, sizeof text - used, "%s%s", text_if(i, " "), line->words[i]);
 	int heard = mark_send(text, err);
 	if (heard < 0)
 		return -1;

@@ -190,11 +190,11 @@ static int layout_check(const struct config *cfg, struct err *err)
 		return 0;
 	for (size_t i = 0, n = 0; i < cfg->n_layouts && n < sizeof known; i++)
 		n += (size_t)snprintf(
-			known + n, sizeof known - n, "%s%s", i ? ", " : "", cfg->layouts[i].name);
+			known + n, sizeof known - n, "%s%s", text_if(i, ", "), cfg->layouts[i].name);
 	text_escape(shown, sizeof shown, cfg->layout);
 	return err_set(err, ERR_USAGE,
 		"layout: there is no [layout %s] section in the configuration; it has %s", shown,
-		*known ? known : "none");
+		text_or(known, "none"));
 }
 
 static int options_check(const struct config *cfg, struct err *err)

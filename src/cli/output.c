@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "vmtop/minmax.h"
+#include "vmtop/text.h"
 
 #include "signals.h"
 
@@ -111,5 +112,5 @@ int output_write(const struct output *output, const char *text, size_t len, stru
 {
 	if (output->how == OUTPUT_REPLACE && *output->path)
 		return replace(output, text, len, err);
-	return write_all(output->fd, *output->path ? output->path : "standard output", text, len, err);
+	return write_all(output->fd, text_or(output->path, "standard output"), text, len, err);
 }

@@ -70,7 +70,7 @@ static void what(const struct action *action, char *from, char *to, size_t len)
 		text_kib(from, len, action->from_kib);
 		text_kib(to, len, action->to_kib);
 	} else {
-		const char *unit = action->kind == ACTION_PERIOD ? " s" : "";
+		const char *unit = text_if(action->kind == ACTION_PERIOD, " s");
 		snprintf(from, len, "%d%s", action->from_s, unit);
 		snprintf(to, len, "%d%s", action->to_s, unit);
 	}
@@ -93,7 +93,7 @@ static void decisions(const struct report *report, FILE *file)
 		if (row->a.vcpu >= 0)
 			snprintf(vcpu, sizeof vcpu, "%d", row->a.vcpu);
 		snprintf(outcome, sizeof outcome, "%s%s%s", outcome_text(row->a.outcome),
-			*row->a.error ? ": " : "", row->a.error);
+			text_if(*row->a.error, ": "), row->a.error);
 		const char *const cells[] = {time, row->vm, vcpu, action_kind_text(row->a.kind), from, to,
 			reason_key(row->a.why.code), row->a.why.text, outcome};
 		fputs("<tr>", file);
@@ -131,7 +131,7 @@ int report_page(const struct report *report, struct err *err)
 	      "table{border-collapse:collapse;font-size:85%}td,th{border:1px solid #ccc;padding:2px 6px;"
 	      "text-align:left;vertical-align:top}</style></head><body>\n<h1>",
 		file);
-	html(file, *report->host ? report->host : "vmtop report");
+	html(file, text_or(report->host, "vmtop report"));
 	fputs("</h1>\n<p>", file);
 	html(file, report->uri);
 	fprintf(file, "<br>from %s, %.0f s in %zu tick%s on %zu pCPU%s<br>", start,

@@ -151,7 +151,7 @@ static void body_pcpus(const struct report *report, FILE *file)
 	      "corners2color c1\nset ytics (",
 		file);
 	for (size_t i = 0; i < report->n_pcpus; i += step)
-		fprintf(file, "%s'%d' %zu", i ? ", " : "", report->pcpu_ids[i], i);
+		fprintf(file, "%s'%d' %zu", text_if(i, ", "), report->pcpu_ids[i], i);
 	fprintf(file,
 		")\nset yrange [-0.5:%zu.5]\n"
 		"set palette defined (0 '#f7fbff', 50 '#9ecae1', 80 '#fed976', 95 '#f03b20', 100 '#a50f15')\n"

@@ -16,6 +16,7 @@
 #include "vmtop/layout.h"
 #include "vmtop/options.h"
 #include "vmtop/settings.h"
+#include "vmtop/text.h"
 
 /* What W keeps. AUTO is not among it: vmtop starts in MANUAL unless the user writes otherwise. */
 static const char *const saved[] = {"delay", "sort", "sort_reverse", "columns", "memory_columns",
@@ -206,7 +207,7 @@ static int write_all(int fd, const char *text)
 		if (w < 0 && errno != EINTR)
 			return -1;
 		text += max_of(w, 0);
-		n -= w > 0 ? (size_t)w : 0;
+		n -= (size_t)max_of(w, 0);
 	}
 	return fsync(fd);
 }
@@ -282,7 +283,7 @@ char *setup_layout_text(const char *old, const struct config *now, const char *l
 	}
 	int n = snprintf(head, sizeof head, "[layout %s]\n", layout);
 	text_add(&text, head, (size_t)n);
-	text_add(&text, *lines ? lines : "view = overview\n", strlen(*lines ? lines : "view = overview\n"));
+	text_add(&text, text_or(lines, "view = overview\n"), strlen(text_or(lines, "view = overview\n")));
 	if (!text.bad)
 		return text.at;
 	free(text.at);

@@ -111,13 +111,13 @@ static size_t option_count(const struct subcommand *sub)
 
 static void print_help(const struct subcommand *sub)
 {
-	printf("Usage: vmtop %s %s%s\n%s.\n", sub->name, option_count(sub) ? "[option ...] " : "", sub->args,
-		sub->help);
+	printf("Usage: vmtop %s %s%s\n%s.\n", sub->name, text_if(option_count(sub), "[option ...] "),
+		sub->args, sub->help);
 	for (size_t i = 0; i < option_count(sub); i++) {
 		const struct sub_option *opt = &sub->options[i];
 		char left[64];
-		snprintf(left, sizeof left, "--%s%s%s", opt->option, opt->arg ? " " : "",
-			opt->arg ? opt->arg : "");
+		snprintf(left, sizeof left, "--%s%s%s", opt->option, text_if(opt->arg, " "),
+			text_or(opt->arg, ""));
 		printf("  %-26s %s", left, opt->help);
 		for (int k = 0; opt->choice && strcmp(opt->choice(k), "?") != 0; k++)
 			printf("%s%s", k ? ", " : ": ", opt->choice(k));
@@ -133,7 +133,7 @@ static int check_choice(
 		if (strcmp(opt->choice(i), value) == 0)
 			return 0;
 		size_t n = strlen(all);
-		snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "", opt->choice(i));
+		snprintf(all + n, sizeof all - n, "%s%s", text_if(n, ", "), opt->choice(i));
 	}
 	if (!opt->choice)
 		return 0;

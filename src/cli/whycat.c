@@ -99,7 +99,7 @@ static void print_vm(const struct snapshot *snap, size_t vm)
 	char name[800], verdict[200], unknown[300];
 	text_escape(name, sizeof name, snap->sample.vms[vm].name);
 	suffer_verdict(hurt, verdict, sizeof verdict);
-	printf("%s%s %s\n", name, hurt->n ? "" : ":", verdict);
+	printf("%s%s %s\n", name, text_if(!hurt->n, ":"), verdict);
 	for (int i = 0; i < hurt->n; i++)
 		print_finding(snap, vm, &hurt->found[i]);
 	suffer_unknown(&look, vm, unknown, sizeof unknown);
@@ -137,10 +137,10 @@ static int print(const struct asked *asked, const struct snapshot *snap, struct 
 	if (asked->line->n_words && !n)
 		return err_set(err, ERR_RUNTIME,
 			"why: no running VM matches %.200s%s; a name, a pattern or a UUID was expected",
-			asked->line->words[0], asked->line->n_words > 1 ? " or what follows it" : "");
+			asked->line->words[0], text_if(asked->line->n_words > 1, " or what follows it"));
 	if (!asked->json && !asked->line->n_words)
 		printf("%zu of %zu VM%s suffer%s\n", sick, snap->sample.n_vms, text_s(snap->sample.n_vms),
-			sick == 1 ? "s" : "");
+			text_if(sick == 1, "s"));
 	return 0;
 }
 

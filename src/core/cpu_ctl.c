@@ -305,7 +305,7 @@ static enum reason nothing_to_plan(const struct cpu_problem *prob, const struct 
 
 static struct vf64 known(double x)
 {
-	return x >= 0 ? vf64_ok(x) : vf64_absent(AVAIL_UNSUPPORTED);
+	return vf64_if(x >= 0, x, AVAIL_UNSUPPORTED);
 }
 
 static bool says_act(enum reason reason)
@@ -337,7 +337,7 @@ static void verdict_left(size_t left, struct cpu_verdict *verdict)
 	char policy[200];
 	snprintf(policy, sizeof policy, "%.199s", verdict->why.text);
 	why_set(&verdict->why, REASON_LEAVE, "%zu vCPU%s moved off pCPUs not online or allowed any more%s%s",
-		left, text_s(left), policy[0] ? "; " : "", policy);
+		left, text_s(left), text_if(policy[0], "; "), policy);
 }
 
 /* --- rounds ------------------------------------------------------------------------------------------- */

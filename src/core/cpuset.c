@@ -8,6 +8,7 @@
 
 #include "vmtop/err.h"
 #include "vmtop/minmax.h"
+#include "vmtop/text.h"
 
 void cpuset_clear(struct cpuset *set)
 {
@@ -185,7 +186,7 @@ size_t cpuset_format(const struct cpuset *set, char *buf, size_t len)
 		int hi = lo;
 		while (cpuset_has(set, hi + 1))
 			hi++;
-		int n = snprintf(item, sizeof item, "%s%d", need ? "," : "", lo);
+		int n = snprintf(item, sizeof item, "%s%d", text_if(need, ","), lo);
 		if (hi > lo)
 			n += snprintf(item + n, sizeof item - (size_t)n, "-%d", hi);
 		if (need + (size_t)n < len)

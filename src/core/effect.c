@@ -2,6 +2,7 @@
 /* What a plan of pins would do. Invariant: each vCPU's demand is on one pCPU before and on one after, and
  * lines are counted in the order in which they are shown. Must not decide anything. */
 #include "vmtop/effect.h"
+#include "vmtop/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -151,8 +152,8 @@ static void add_pair(char *buf, size_t len, const char *what, const struct vf64 
 	char text[80];
 	if (!vf64_has(v[0]) || !vf64_has(v[1]))
 		return;
-	snprintf(text, sizeof text, "%s%s %.*f -> %.*f %%", buf[0] ? ", " : "", what, digits, v[0].v, digits,
-		v[1].v);
+	snprintf(text, sizeof text, "%s%s %.*f -> %.*f %%", text_if(buf[0], ", "), what, digits, v[0].v,
+		digits, v[1].v);
 	add(buf, len, text);
 }
 

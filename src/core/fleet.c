@@ -180,9 +180,9 @@ void fleet_sum(struct fleet *fleet, size_t host)
 		snprintf(h->worst, sizeof h->worst, "%s", score > 0 ? vm->name : "");
 		snprintf(h->why, sizeof h->why, "%s", score > 0 ? vm->why : "");
 	}
-	h->wait_pct = waits ? vf64_ok(wait) : vf64_absent(AVAIL_NONE);
-	h->waiting = waits ? vi64_ok(waiting) : vi64_absent(AVAIL_NONE);
-	h->score_pct = score >= 0 ? vf64_ok(score) : vf64_absent(AVAIL_NONE);
+	h->wait_pct = vf64_if(waits, wait, AVAIL_NONE);
+	h->waiting = vi64_if(waits, waiting, AVAIL_NONE);
+	h->score_pct = vf64_if(score >= 0, score, AVAIL_NONE);
 }
 
 static int by_name(const void *a, const void *b)
@@ -316,7 +316,7 @@ void fleet_alerts(const struct fleet *fleet, char *buf, size_t len)
 			i < n_hosts ? hosts[i] : (struct kind){alarm_word(alarm), in_alarm, (int)alarm};
 		char text[160];
 		size_t n = alert(fleet, &kind, i >= n_hosts, text, sizeof text);
-		const char *gap = at ? " · " : "";
+		const char *gap = text_if(at, " · ");
 		if (!n || at + n + strlen(gap) >= len)
 			continue;
 		at += (size_t)snprintf(buf + at, len - at, "%s%s", gap, text);

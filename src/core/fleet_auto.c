@@ -300,9 +300,9 @@ void fleet_auto_action_text(
 	text_escape(what, sizeof what, action->what);
 	if (vm != FLEET_AUTO_NONE)
 		text_escape(name, sizeof name, pair->fleet->vms[vm].name);
-	snprintf(buf, len, "%s %s%s%s%s%s%s%s%s", what, *action->resource ? action->resource : "something",
-		*name ? " (" : "", name, *name ? ")" : "", *action->from ? ": " : "", action->from,
-		*action->to ? " -> " : "", action->to);
+	snprintf(buf, len, "%s %s%s%s%s%s%s%s%s", what, text_or(action->resource, "something"),
+		text_if(*name, " ("), name, text_if(*name, ")"), text_if(*action->from, ": "), action->from,
+		text_if(*action->to, " -> "), action->to);
 }
 
 /* One that is no help: not a live migration of a guest with demand, away from where it waits. */

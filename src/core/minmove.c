@@ -134,7 +134,7 @@ static const char *cause_text(const struct look *look)
 		return "";
 	if (look->cores)
 		return "; cores differ";
-	return look->overload ? "; a pCPU is wanted by more than it gives" : "";
+	return text_if(look->overload, "; a pCPU is wanted by more than it gives");
 }
 
 /* Why nothing can be moved at all, or REASON_NONE. */

@@ -62,14 +62,14 @@ static struct vi64 memory_used(
 	if (!vi64_has(mem->balloon_kib))
 		return vi64_absent(mem->balloon_kib.avail);
 	if (!vi64_has(mem->last_update_ns))
-		return vi64_ok(mem->balloon_kib.v > left.v ? mem->balloon_kib.v - left.v : 0);
+		return vi64_ok(excess(mem->balloon_kib.v, left.v));
 	/* The balloon moves on while the guest's figures stand still. */
 	if (vi64_has(past->used_kib) && vi64_has(past->last_update_ns) &&
 		past->last_update_ns.v == mem->last_update_ns.v)
 		return past->used_kib;
 	gap_learn(past, mem, time_ns);
 	double used = balloon_then(past, mem, wall_ns) - (double)left.v;
-	return vi64_ok(used > 0 ? (int64_t)used : 0);
+	return vi64_ok((int64_t)max_of(used, 0));
 }
 
 /* A time of many years ago was never written by a guest that runs now. The wall clock is asked once for each

@@ -126,7 +126,7 @@ void moves_ended(struct moves *moves, const char *error, int64_t now_ns)
 	move->ended_ns = moves->checks_ns = now_ns;
 	moves->goes_on = false;
 	moves->due_ns = 0;
-	snprintf(moves->said, sizeof moves->said, "%s", error ? error : "");
+	snprintf(moves->said, sizeof moves->said, "%s", text_or(error, ""));
 }
 
 void moves_abort(struct moves *moves)
@@ -155,14 +155,14 @@ static void stays(struct moves *moves, struct move *move, const struct names *na
 	char why[MOVE_TEXT], advice[140];
 	if (moves->abort) {
 		snprintf(why, sizeof why, "the guest runs on at %.150s%s%.300s", names->from,
-			*note ? "; " : "", note);
+			text_if(*note, "; "), note);
 		settle(moves, move, MOVE_ABORTED, why);
 		return;
 	}
 	move_advice(move, moves->said, advice, sizeof advice);
 	snprintf(why, sizeof why, "%.500s; the guest runs on at %.150s%s%.150s%s%s",
-		*names->said ? names->said : "the migration ended without moving it", names->from,
-		*note ? "; " : "", note, *advice ? ": " : "", advice);
+		text_or(names->said, "the migration ended without moving it"), names->from,
+		text_if(*note, "; "), note, text_if(*advice, ": "), advice);
 	settle(moves, move, MOVE_FAILED, why);
 }
 
@@ -175,7 +175,7 @@ static void arrived(
 		snprintf(why, sizeof why, "it said \"%.500s\", but the guest runs at %.150s", names->said,
 			names->to);
 	size_t n = strlen(why);
-	snprintf(why + n, sizeof why - n, "%s%.300s", n && *found->note ? "; " : "", found->note);
+	snprintf(why + n, sizeof why - n, "%s%.300s", text_if(n && *found->note, "; "), found->note);
 	settle(moves, move, MOVE_DONE, why);
 }
 
@@ -188,7 +188,7 @@ static void lost(
 	char why[MOVE_TEXT];
 	snprintf(why, sizeof why,
 		"%.150s %s, %.150s %s%s%.300s: look there (virsh list --all) before anything is started by hand",
-		names->from, words[found->from], names->to, words[found->to], *names->said ? "; " : "",
+		names->from, words[found->from], names->to, words[found->to], text_if(*names->said, "; "),
 		names->said);
 	settle(moves, move, MOVE_UNKNOWN, why);
 }

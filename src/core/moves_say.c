@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmtop/fleet_propose.h"
+#include "vmtop/minmax.h"
 #include "vmtop/moves.h"
 #include "vmtop/text.h"
 
@@ -95,7 +96,7 @@ bool move_refusal(const struct move *move, const struct move_look *look, char *b
 	const char *not = not_as_planned(look), *bound = bound_by(look->flags);
 	text_escape(from, sizeof from, move->from.name);
 	text_escape(to, sizeof to, move->to.name);
-	text_safe(text, sizeof text, *look->error ? look->error : look->owner);
+	text_safe(text, sizeof text, text_or(look->error, look->owner));
 	if (*look->error)
 		snprintf(buf, len, "%s; nothing was begun", text);
 	else if (not )
@@ -190,10 +191,10 @@ static void running_text(const struct move *move, int64_t now_ns, char *buf, siz
 {
 	const struct move_progress *progress = &move->progress;
 	/* It may have begun since the clock was read. */
-	double took = seconds(now_ns > move->began_ns ? now_ns - move->began_ns : 0);
+	double took = seconds(excess(now_ns, move->began_ns));
 	bool hard = took > 10 && vf64_has(progress->dirty_mib_s) && vf64_has(progress->sent_mib_s) &&
 		    progress->dirty_mib_s.v >= progress->sent_mib_s.v;
-	int n = snprintf(buf, len, "running %.1f s%s", took, *move->resource ? ", by Pacemaker" : "");
+	int n = snprintf(buf, len, "running %.1f s%s", took, text_if(*move->resource, ", by Pacemaker"));
 	if (vf64_has(progress->pct) && vf64_has(progress->left_mib))
 		n += snprintf(buf + n, len - (size_t)n, ", %.0f %%, %.0f MiB left", progress->pct.v,
 			progress->left_mib.v);
@@ -229,7 +230,7 @@ void move_text(const struct move *move, int64_t now_ns, char *buf, size_t len)
 	else if (move->state == MOVE_DONE)
 		done_text(move, buf, len);
 	else
-		snprintf(buf, len, "%s%s%s", words[move->state], *move->why ? ": " : "", move->why);
+		snprintf(buf, len, "%s%s%s", words[move->state], text_if(*move->why, ": "), move->why);
 }
 
 size_t moves_count(const struct moves *moves, enum move_state state)

@@ -13,6 +13,7 @@
 
 #include "origin.h"
 #include "vmtop/config.h"
+#include "vmtop/text.h"
 
 /* Unit of the k-th turn of the dealing. */
 static size_t dealt(size_t k, size_t position, size_t m)
@@ -88,8 +89,8 @@ static int origin_b_plan(void *state, const struct place_problem *prob, bool act
 	bool above = sd > limit, falling = sd < before;
 	out->limit_pct = limit;
 	snprintf(measure, sizeof measure, "sd %.1f %% %s %.1f %%%s%s", sd, above ? ">" : "<=", limit,
-		above && falling ? ", but falling" : "",
-		measured ? "" : " by usage (the host measures no pCPU load)");
+		text_if(above && falling, ", but falling"),
+		text_if(!measured, " by usage (the host measures no pCPU load)"));
 	if (!prob->forced && (!above || falling))
 		why_set(&out->why, above ? REASON_FALLING : REASON_BALANCED, "%s", measure);
 	else if (!any_movable(prob))

@@ -475,6 +475,6 @@ void suffer_unknown(const struct suffer_look *look, size_t vm, char *buf, size_t
 	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
 		size_t n = strlen(buf);
 		if (facts[i].avail != AVAIL_OK)
-			snprintf(buf + n, len - n, "%s%s", n ? ", " : "", facts[i].what);
+			snprintf(buf + n, len - n, "%s%s", text_if(n, ", "), facts[i].what);
 	}
 }

@@ -274,5 +274,15 @@ size_t text_time(char *buf, size_t len, int64_t wall_ns)
 
 const char *text_s(size_t n)
 {
-	return n == 1 ? "" : "s";
+	return text_if(n != 1, "s");
+}
+
+const char *text_if(bool said, const char *text)
+{
+	return said ? text : "";
+}
+
+const char *text_or(const char *text, const char *otherwise)
+{
+	return text && *text ? text : otherwise;
 }

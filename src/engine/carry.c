@@ -14,6 +14,7 @@
 
 #include "vmtop/clock.h"
 #include "vmtop/fleet_propose.h"
+#include "vmtop/text.h"
 #include "vmtop/thread.h"
 
 enum { TURN_MS = 200 };
@@ -75,7 +76,7 @@ static void follow(struct moves *moves, struct mover *by, int64_t now_ns)
 		return;
 	struct move_progress progress = move->progress;
 	if (by->ops->poll(by, move, &progress, said))
-		moves_ended(moves, *said ? said : NULL, now_ns);
+		moves_ended(moves, text_or(said, NULL), now_ns);
 	else
 		moves_progress(moves, &progress);
 }

@@ -14,7 +14,9 @@
 
 #include "vmtop/clock.h"
 #include "vmtop/engine.h"
+#include "vmtop/minmax.h"
 #include "vmtop/prom.h"
+#include "vmtop/text.h"
 #include "vmtop/thread.h"
 
 enum { RETRY_MS = 3000 };
@@ -161,11 +163,11 @@ static void *prom_main(void *arg)
 {
 	struct source *source = arg;
 	struct err err = ERR_INIT;
-	double least = source->cfg->delay_s > PROM_LEAST_S ? source->cfg->delay_s : PROM_LEAST_S, rest;
+	double least = max_of(source->cfg->delay_s, PROM_LEAST_S), rest;
 	struct prom *prom = prom_open(source->uri, source->cfg, &err);
 	do
 		rest = PROM_REST * prom_round(source, prom, &err);
-	while (nap(source, (long)((rest > least ? rest : least) * 1e3)));
+	while (nap(source, (long)(max_of(rest, least) * 1e3)));
 	prom_close(prom);
 	close(source->done[1]);
 	return NULL;
@@ -279,7 +281,7 @@ static int put_source(struct fleet *fleet, struct source *source)
 	snprintf(host->uri, sizeof host->uri, "%s", source->uri);
 	if (*source->name || !*host->name)
 		snprintf(host->name, sizeof host->name, "%.*s", (int)sizeof host->name - 1,
-			*source->name ? source->name : source->uri);
+			text_or(source->name, source->uri));
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "priv.h"
+#include "vmtop/text.h"
 
 int engine_controllers(struct engine *engine, struct err *err)
 {
@@ -54,5 +55,5 @@ void engine_announce(struct engine *engine, const char *what)
 	talk_event(&engine->talk, LOG_EVENT, "%s: CPU %s %s, memory %s %s, every %g s%s", what,
 		engine->cfg.auto_cpu ? "AUTO" : "MANUAL", cpu_policy_name(engine->cfg.cpu_policy),
 		engine->cfg.auto_memory ? "AUTO" : "MANUAL", mem_policy_name(engine->cfg.mem_policy),
-		engine->cfg.delay_s, engine->cfg.dry_run ? ", dry run" : "");
+		engine->cfg.delay_s, text_if(engine->cfg.dry_run, ", dry run"));
 }

@@ -59,8 +59,7 @@ static void fill_vm_status(const struct engine *engine, struct snapshot *snap)
 	for (size_t i = 0; i < snap->sample.n_vms; i++) {
 		const struct vm_rule *rule = &engine->rules.vms[i];
 		struct vm_status *status = &snap->vm_status[i];
-		status->target_kib =
-			rule->target_kib >= 0 ? vi64_ok(rule->target_kib) : vi64_absent(AVAIL_NONE);
+		status->target_kib = vi64_if(rule->target_kib >= 0, rule->target_kib, AVAIL_NONE);
 		status->target_age_s = (double)rule->target_age_ns / 1e9;
 		status->cpu = vm_reason(engine, &snap->sample.vms[i], rule);
 		status->held_for_s = rule->held_for_s;

@@ -330,7 +330,7 @@ static int plan_memory(struct engine *engine, struct round *round, struct err *e
 	if (round->mode == ROUND_FORCED) {
 		engine->wish.memory = false;
 		talk_event(&engine->talk, LOG_ROUND, "memory cycle: %s%s",
-			engine->plan.n > before ? "" : "no action: ", engine->mem_verdict.why.text);
+			text_if(engine->plan.n <= before, "no action: "), engine->mem_verdict.why.text);
 	} else if (round->mode == ROUND_AUTO && !between && engine->mem_verdict.new_line) {
 		talk_event(&engine->talk, LOG_ROUND, "memory: %s", engine->mem_verdict.why.text);
 	}

@@ -2,6 +2,7 @@
 /* What is said of a hypervisor that does not answer, or answers late. Invariant: each kind of trouble is said
  * once, and once when all of it is over; what comes and goes with every other sample is one trouble. */
 #include "trouble.h"
+#include "vmtop/text.h"
 
 /* So many samples in a row without trouble end it. */
 enum { GOOD_ENOUGH = 3 };
@@ -37,7 +38,7 @@ void trouble_step(struct trouble *trouble, struct talk *talk, const struct backe
 	int64_t start_ns, const struct err *failed)
 {
 	if (failed)
-		talk_notice(talk, "%.190s", *status->text ? status->text : failed->msg);
+		talk_notice(talk, "%.190s", text_or(status->text, failed->msg));
 	if (failed && status->link == LINK_OK)
 		talk_once(talk, LOG_ERROR, failed->msg);
 	else if (status->link != LINK_OK)

@@ -45,7 +45,7 @@ static int online_pcpus(const struct snapshot *snap)
 	int n = 0;
 	for (size_t i = 0; i < snap->sample.host.n_pcpus; i++)
 		n += snap->sample.host.pcpus[i].online;
-	return n > 0 ? n : 1;
+	return max_of(n, 1);
 }
 
 static void set_pct(const struct column_env *env, struct value *val, struct vf64 x)
@@ -142,11 +142,11 @@ static void get_bars(const struct column_env *env, size_t vm, struct value *val)
 	val->avail = m->n_vcpus ? AVAIL_OK : AVAIL_UNSUPPORTED;
 	for (size_t i = 0; i < m->n_vcpus && at + 8 < sizeof val->text; i++) {
 		struct vf64 u = env->snap->vcpu_rates[m->first_vcpu + i].usage_pct;
-		const char *sep = i ? "/" : "";
+		const char *sep = text_if(i, "/");
 		int n = vf64_has(u) ? snprintf(val->text + at, sizeof val->text - at, "%s%.0f", sep,
 					      fmin(u.v, 999))
 				    : snprintf(val->text + at, sizeof val->text - at, "%s-", sep);
-		at += n > 0 ? (size_t)n : 0;
+		at += (size_t)max_of(n, 0);
 	}
 }
 
@@ -330,7 +330,7 @@ static void get_why(const struct column_env *env, size_t vm, struct value *val)
 	val->avail = AVAIL_OK;
 	if (hurt->n)
 		snprintf(val->text, sizeof val->text, "%s%s", cause_key(hurt->found[0].cause),
-			hurt->n > 1 ? "+" : "");
+			text_if(hurt->n > 1, "+"));
 }
 
 static void get_helpers(const struct column_env *env, size_t vm, struct value *val)
@@ -344,8 +344,7 @@ static void get_memory_why(const struct column_env *env, size_t vm, struct value
 {
 	const struct mem_status *status = &env->snap->vm_status[vm].mem;
 	val->avail = AVAIL_OK;
-	snprintf(val->text, sizeof val->text, "%s",
-		status->why.text[0] ? status->why.text : reason_text(status->why.code));
+	snprintf(val->text, sizeof val->text, "%s", text_or(status->why.text, reason_text(status->why.code)));
 }
 
 #define BAL SAMPLE_BALLOON

@@ -378,7 +378,7 @@ static void action_reason(const struct field_at *at, struct field_value *val)
 static void action_why(const struct field_at *at, struct field_value *val)
 {
 	const struct why *why = &action_of(at)->why;
-	set_text(val, *why->text ? why->text : reason_text(why->code));
+	set_text(val, text_or(why->text, reason_text(why->code)));
 }
 
 static void action_outcome(const struct field_at *at, struct field_value *val)
@@ -594,9 +594,7 @@ static void walk_set(const struct walk *walk, const struct field_set *set, const
 	for (size_t i = 0; i < set->n; i++) {
 		const struct field *field = &set->fields[i];
 		snprintf(path, sizeof path, "%s%s%s", above, field->key,
-			field->range ? "[]."
-			: field->set ? "."
-				     : "");
+			field->range ? "[]." : text_if(field->set, "."));
 		if (field->set)
 			walk_set(walk, field->set, path);
 		else

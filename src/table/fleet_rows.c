@@ -2,6 +2,7 @@
 /* The columns of a fleet's tables and the order of their rows. Invariant: a getter only reads the fleet, and
  * what is not known stays absent. Knows nothing of screens, files and formats. */
 #include "vmtop/fleet_rows.h"
+#include "vmtop/minmax.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -277,7 +278,7 @@ static uint64_t text_key(const char *text)
 		bits = bits << 8 | (unsigned char)*text;
 		text += *text != '\0';
 	}
-	return bits ? bits : 1;
+	return max_of(bits, 1);
 }
 
 static int compare(const struct key *a, const struct key *b)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmtop/columns.h"
+#include "vmtop/text.h"
 
 static const struct line_row rows[] = {
 	{"host", LINE_HOST, "NAME or URI",
@@ -75,7 +76,7 @@ const char *line_arg(const struct line_row *row)
 {
 	const struct setting *setting = line_setting(row);
 	if (!setting)
-		return row->arg ? row->arg : "";
+		return text_or(row->arg, "");
 	if (setting->type == SET_FLAG)
 		return "yes or no";
 	return setting->arg ? setting->arg : "VALUE";

@@ -16,7 +16,8 @@ static void expects_choice(const struct setting *setting, char *buf, size_t len)
 {
 	size_t used = (size_t)snprintf(buf, len, "one of");
 	for (int i = 0; strcmp(setting->choice(i), "?") != 0 && used < len; i++)
-		used += (size_t)snprintf(buf + used, len - used, "%s %s", i ? "," : "", setting->choice(i));
+		used += (size_t)snprintf(
+			buf + used, len - used, "%s %s", text_if(i, ","), setting->choice(i));
 }
 
 /* Without a name it would be nobody's. */
@@ -201,7 +202,7 @@ static int apply_hosts(void *base, const struct setting *setting, const char *va
 	if (fleet_target(value, name, uri) < 0 || (of_peers(setting) && !*name) ||
 		n + strlen(name) + strlen(uri) + 3 > setting->size)
 		return -1;
-	snprintf(lines + n, setting->size - n, "%s%s%s\n", name, *name ? " " : "", uri);
+	snprintf(lines + n, setting->size - n, "%s%s%s\n", name, text_if(*name, " "), uri);
 	return 0;
 }
 
@@ -265,15 +266,12 @@ static void format_list(const struct config *cfg, const struct setting *setting,
 	size_t used = 0;
 	buf[0] = '\0';
 	if (setting->type == SET_AUTO) {
-		snprintf(buf, len, "%s%s%s",
-			cfg->auto_cpu      ? "cpu"
-			: cfg->auto_memory ? ""
-					   : "none",
-			cfg->auto_cpu && cfg->auto_memory ? "," : "", cfg->auto_memory ? "memory" : "");
+		snprintf(buf, len, "%s%s%s", cfg->auto_cpu ? "cpu" : text_if(!cfg->auto_memory, "none"),
+			text_if(cfg->auto_cpu && cfg->auto_memory, ","), text_if(cfg->auto_memory, "memory"));
 		return;
 	}
 	for (size_t i = 0; setting->type == SET_STEER && i < cfg->n_patterns && used < len; i++)
-		used += (size_t)snprintf(buf + used, len - used, "%s%s", i ? " " : "", cfg->patterns[i]);
+		used += (size_t)snprintf(buf + used, len - used, "%s%s", text_if(i, " "), cfg->patterns[i]);
 }
 
 static void format_field(const void *base, const struct setting *setting, char *buf, size_t len)

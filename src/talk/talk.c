@@ -85,7 +85,7 @@ static void change_text(const struct action *action, char *buf, size_t len)
 		if (cpuset_format(&action->to, to, sizeof to) >= sizeof to)
 			snprintf(to, sizeof to, "%d pCPU%s", cpuset_count(&action->to),
 				text_s((size_t)cpuset_count(&action->to)));
-		snprintf(buf, len, " vCPU %d: %s -> %s", action->vcpu, *from ? from : "?", to);
+		snprintf(buf, len, " vCPU %d: %s -> %s", action->vcpu, text_or(from, "?"), to);
 		break;
 	case ACTION_BALLOON:
 		text_kib(from, sizeof from, action->from_kib);
@@ -119,7 +119,7 @@ void talk_action(struct talk *talk, const struct action *action, const char *vm,
 		snprintf(line->text, sizeof line->text, "%s%s, %.279s", name, change, action->why.text);
 	else
 		snprintf(line->text, sizeof line->text, "%s: %s%s, %.100s%s%.240s",
-			outcome_text(action->outcome), name, change, action->why.text, *more ? ": " : "",
+			outcome_text(action->outcome), name, change, action->why.text, text_if(*more, ": "),
 			more);
 	backend_note(talk->b, line);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 /* The console of the kernel has the characters of the old PC and few others. */
@@ -140,7 +141,7 @@ void draw_meter(struct screen *scr, int row, int col, int width, const struct me
 	int text = meter->text ? screen_columns(scr, meter->text) : 0;
 	int bar = width - (text ? text + 1 : 0);
 	if (bar < 3) {
-		screen_right(scr, row, col, width, meter->first_style, meter->text ? meter->text : "");
+		screen_right(scr, row, col, width, meter->first_style, text_or(meter->text, ""));
 		return;
 	}
 	int a = (int)lround(fmin(fmax(meter->first, 0), 100) * bar / 100);
@@ -186,7 +187,7 @@ static size_t line_bytes(const struct screen *scr, const char *text, int width)
 		char one[8] = "";
 		uint32_t ch;
 		size_t n = text_decode(text + fit, &ch);
-		n = n ? n : 1;
+		n = max_of(n, 1);
 		memcpy(one, text + fit, n);
 		cols += screen_columns(scr, one);
 		if (cols > width)

@@ -238,7 +238,7 @@ void fleet_view_draw(struct fleet_view *view, const struct fleet *fleet, struct 
 	view->first_row = title + alert + unattended + head;
 	view->page = scr->rows - view->first_row - footer;
 	if (list->top + (size_t)view->page > list->n)
-		list->top = list->n > (size_t)view->page ? list->n - (size_t)view->page : 0;
+		list->top = excess(list->n, (size_t)view->page);
 	if (list->at < list->top || list->at >= list->top + (size_t)view->page)
 		list->top = list->at < list->top ? list->at : list->at - (size_t)view->page + 1;
 	if (title)
@@ -317,7 +317,7 @@ static bool sheet_over(struct fleet_view *view, struct screen *scr, int rows, in
 	if (!overlay_box(scr, rows, cols, n + 2, HELP_WIDTH, row, col))
 		return false;
 	int page = scr->rows - 2;
-	view->over_row = view->over_row + page > n ? (n > page ? n - page : 0) : view->over_row;
+	view->over_row = view->over_row + page > n ? excess(n, page) : view->over_row;
 	draw_frame(scr, sheets[view->over].title);
 	struct sheet sheet = {
 		.to = scr, .measure = scr, .keys = HELP_KEYS, .cols = scr->cols, .top = view->over_row};

@@ -16,6 +16,7 @@
 #include "vmtop/carry.h"
 #include "vmtop/clock.h"
 #include "vmtop/fleet_watch.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum { POLL_KEYS, POLL_NEWS, POLL_SIGNALS, POLL_LINE, POLL_MOVES, POLL_BESIDE, POLL_COUNT };
@@ -277,7 +278,7 @@ static int next_ms(const struct loop *loop)
 	int64_t due = loop->taken_ms + (loop->news ? NEWS_MS : AGE_MS), keys = keys_read_due(&loop->keys);
 	due = keys >= 0 && keys < due ? keys : due;
 	int64_t left = due - clock_ms();
-	return left > 0 ? (int)left : 0;
+	return (int)max_of(left, 0);
 }
 
 static void turn(struct loop *loop)

@@ -7,6 +7,7 @@
 
 #include "fleet_private.h"
 #include "vmtop/carry.h"
+#include "vmtop/text.h"
 
 bool fleet_moves_run(const struct fleet_view *view)
 {
@@ -101,7 +102,7 @@ void fleet_moves_plan(
 	struct fleet_view *view, const struct fleet *fleet, const struct fleet_proposal *proposal)
 {
 	moves_done(&view->planned);
-	if (!carry_moves(&view->planned, fleet, proposal, view->peers ? view->peers : ""))
+	if (!carry_moves(&view->planned, fleet, proposal, text_or(view->peers, "")))
 		view->planned = (struct moves){.list = NULL};
 }
 

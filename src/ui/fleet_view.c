@@ -9,6 +9,7 @@
 #include "fleet_private.h"
 #include "vmtop/array.h"
 #include "vmtop/minmax.h"
+#include "vmtop/text.h"
 
 struct fleet_view *fleet_view_new(double delay_s)
 {
@@ -79,7 +80,7 @@ static void note_cursor(struct fleet_list *list, const struct fleet *fleet, enum
 
 static void show_cursor(struct fleet_view *view, struct fleet_list *list)
 {
-	size_t page = view->page > 0 ? (size_t)view->page : 1;
+	size_t page = (size_t)max_of(view->page, 1);
 	if (list->at < list->top)
 		list->top = list->at;
 	else if (list->at >= list->top + page)
@@ -262,16 +263,15 @@ static char *plan_of(struct fleet_view *view, const struct fleet *fleet)
 	if (out) {
 		fleet_proposal_text(&proposal, line, sizeof line);
 		fprintf(out, "%s%s\n", line,
-			proposal.plan.n > 1   ? "; y carries out the moves"
-			: proposal.plan.n > 0 ? "; y carries out the move"
-					      : "");
+			proposal.plan.n > 1 ? "; y carries out the moves"
+					    : text_if(proposal.plan.n > 0, "; y carries out the move"));
 		fleet_proposal_unsure(fleet, &proposal, line, sizeof line);
-		fprintf(out, "%s%s", line, *line ? "\n" : "");
+		fprintf(out, "%s%s", line, text_if(*line, "\n"));
 		for (size_t i = 0; i < proposal.plan.n; i++) {
 			fleet_move_text(fleet, &proposal, i, line, sizeof line);
 			fprintf(out, "%zu. %s\n", i + 1, line);
 			fleet_move_command(fleet, &proposal, i, line, sizeof line);
-			fprintf(out, "%s%s", line, *line ? "\n" : "");
+			fprintf(out, "%s%s", line, text_if(*line, "\n"));
 		}
 		if (fclose(out) != 0) {
 			free(text);

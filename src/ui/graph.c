@@ -125,7 +125,7 @@ static size_t points_a_half(const struct screen *scr, int cols, size_t span)
 {
 	size_t halves = (size_t)max_of(cols, 1) * (dotted(scr) ? 2 : 1);
 	size_t per = (span + halves - 1) / halves;
-	return per ? per : 1;
+	return max_of(per, 1);
 }
 
 size_t graph_points(const struct screen *scr, int cols, size_t span)
@@ -136,7 +136,7 @@ size_t graph_points(const struct screen *scr, int cols, size_t span)
 void graph_draw(struct screen *scr, struct rect area, const struct stack *stack, size_t span)
 {
 	bool dots = dotted(scr);
-	size_t cells = area.cols > 0 ? (size_t)area.cols : 0, half = dots ? 2 : 1;
+	size_t cells = (size_t)max_of(area.cols, 0), half = dots ? 2 : 1;
 	uint64_t end = stack->lower.end;
 	if (!cells || end <= stack->lower.first)
 		return;

@@ -100,7 +100,7 @@ static bool reshape(struct history *hist, const struct snapshot *snap)
 	now->n_vms = snap->sample.n_vms;
 	now->n_vcpus = snap->sample.n_vcpus;
 	now->n_rows = HOST_ROWS + now->n_vms * VM_ROWS + now->n_vcpus * VCPU_ROWS;
-	now->vms = calloc(now->n_vms ? now->n_vms : 1, sizeof *now->vms);
+	now->vms = calloc(max_of(now->n_vms, 1), sizeof *now->vms);
 	now->levels = malloc(HISTORY_POINTS * now->n_rows);
 	if (!now->vms || !now->levels) {
 		free(now->vms);
@@ -135,7 +135,7 @@ static void feed_host(uint8_t *to, const struct snapshot *snap)
 	int n = cpuset_count(&online);
 	for (size_t i = 0; i < snap->sample.n_vms; i++)
 		if (vf64_has(snap->vm_rates[i].wait_pct))
-			wait = vf64_ok(wait.v + snap->vm_rates[i].wait_pct.v / (n > 0 ? n : 1));
+			wait = vf64_ok(wait.v + snap->vm_rates[i].wait_pct.v / max_of(n, 1));
 	uint8_t used = share(host->available_kib, host->total_kib);
 	to[HOST_BUSY] = level(snap->busy_pct);
 	to[HOST_WAIT] = level(wait);

@@ -3,6 +3,7 @@
  * never asks, and the commands go nowhere but into the view's queue. */
 #include <string.h>
 
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 #include "view_private.h"
@@ -12,7 +13,7 @@ enum { FEW = 8 }; /* so many changes by one key need no question */
 /* While a filter limits the view, say that it does not limit the action. */
 static const char *filter_note(const struct view *view)
 {
-	return view->has_filter ? " The filter limits only the view: this is about all VMs." : "";
+	return text_if(view->has_filter, " The filter limits only the view: this is about all VMs.");
 }
 
 static void key_rebalance(struct view *view, const struct snapshot *snap)
@@ -43,7 +44,7 @@ static void key_cycle(struct view *view, const struct snapshot *snap)
 		view_send(view, &cmd);
 	else
 		ask_question(view, &cmd, "Memory cycle now: %s%d balloon%s will change.%s",
-			n < 0 ? "up to " : "", most, text_s((size_t)most), filter_note(view));
+			text_if(n < 0, "up to "), most, text_s((size_t)most), filter_note(view));
 }
 
 static void key_undo(struct view *view, const struct snapshot *snap)
@@ -67,8 +68,8 @@ static void key_auto(struct view *view, const struct snapshot *snap, bool memory
 		view_send(view, &cmd);
 	else
 		ask_question(view, &cmd, "AUTO %s: %d guest%s eligible, %d not.%s%s",
-			memory ? "memory" : "CPU", n, text_s(n), all > n ? all - n : 0,
-			memory ? " Guest statistics are turned on where they are off." : "",
+			memory ? "memory" : "CPU", n, text_s(n), excess(all, n),
+			text_if(memory, " Guest statistics are turned on where they are off."),
 			filter_note(view));
 }
 

@@ -39,7 +39,7 @@ static const char *last_part(const char *arg)
 /* The i-th host of [fleet]: its name, or its URI where it has none. */
 static const char *host_name(const struct view *view, size_t i, char buf[FLEET_NAME])
 {
-	const char *p = view->hosts ? view->hosts : "";
+	const char *p = text_or(view->hosts, "");
 	for (; *p && i; i--) {
 		p += strcspn(p, "\n");
 		p += *p == '\n';
@@ -118,9 +118,9 @@ void line_hint(const struct view *view, char *buf, size_t len)
 	buf[0] = '\0';
 	for (size_t i = 0; !(whole && at_word) && (c = candidate(view, &parts, i, name)); i++)
 		if (strncmp(c, typed, strlen(typed)) == 0 && n + strlen(c) + 8 < len)
-			n += (size_t)snprintf(buf + n, len - n, "%s%s", n ? " " : "", c);
+			n += (size_t)snprintf(buf + n, len - n, "%s%s", text_if(n, " "), c);
 	if (whole)
-		snprintf(buf + n, len - n, "%s%s %s: %s", n ? " · " : "", row->word, line_arg(row),
+		snprintf(buf + n, len - n, "%s%s %s: %s", text_if(n, " · "), row->word, line_arg(row),
 			line_help(row));
 	else if (!n)
 		snprintf(buf, len, "no such command; Esc closes");
@@ -244,7 +244,7 @@ static void do_search(struct view *view, const struct snapshot *snap, const char
 static void do_man(struct view *view, const struct snapshot *snap, const char *arg)
 {
 	(void)snap;
-	run_aside(view, "man", *arg ? arg : "vmtop");
+	run_aside(view, "man", text_or(arg, "vmtop"));
 }
 
 static void do_help(struct view *view, const struct snapshot *snap, const char *arg)

@@ -18,6 +18,7 @@
 #include "term.h"
 #include "vmtop/clock.h"
 #include "vmtop/engine.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 #include "vmtop/view.h"
 
@@ -55,7 +56,7 @@ static void save_setup(struct loop *loop, const char *layout)
 	struct err err = ERR_INIT;
 	char path[CFG_TEXT], text[CFG_TEXT + 32];
 	view_setup(loop->view, &now);
-	if (loop->save(&now, loop->cfg, layout[0] ? layout : NULL, path, &err) < 0)
+	if (loop->save(&now, loop->cfg, text_or(layout, NULL), path, &err) < 0)
 		snprintf(text, sizeof text, "not saved: %s", err.msg);
 	else
 		snprintf(text, sizeof text, "saved to %s", path);
@@ -127,7 +128,7 @@ static void tell_waiting(struct loop *loop)
 	bool late = waiting(loop) && clock_ns() - loop->sent_ns > ANSWER_MS * INT64_C(1000000);
 	if (late == loop->said_waits)
 		return;
-	view_tell(loop->view, late ? "waiting for libvirt; Esc drops what was asked" : "");
+	view_tell(loop->view, text_if(late, "waiting for libvirt; Esc drops what was asked"));
 	loop->said_waits = late;
 	loop->dirty = true;
 }
@@ -170,7 +171,7 @@ static void read_keys(struct loop *loop, short events)
 	struct key_event event;
 	ssize_t n = term_read(bytes, sizeof bytes, events);
 	loop->done |= n < 0;
-	keys_guard_put(&loop->keys, bytes, n > 0 ? (size_t)n : 0, clock_ns() / 1000000);
+	keys_guard_put(&loop->keys, bytes, (size_t)max_of(n, 0), clock_ns() / 1000000);
 	while (!loop->done && keys_guard_next(&loop->keys, loop->view, loop->shown, &event))
 		take_key(loop, &event);
 	tell_refused(loop);
@@ -321,7 +322,7 @@ static int next_ms(const struct loop *loop)
 	if (view_asked(loop->view, loop->shown) != loop->keys.seen && (ms < 0 || ms > 50))
 		ms = 50;
 	if (due >= 0 && (ms < 0 || due - now < ms))
-		ms = due > now ? (int)(due - now) : 0;
+		ms = (int)excess(due, now);
 	return ms;
 }
 

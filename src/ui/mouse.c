@@ -2,6 +2,7 @@
 /* The mouse: what is clicked is selected, the wheel moves. Invariant: a click changes no guest before a
  * question is answered. */
 #include "view_private.h"
+#include "vmtop/minmax.h"
 
 static bool inside(struct rect rect, int row, int col)
 {
@@ -34,8 +35,7 @@ static void click_map(struct view *view, const struct snapshot *snap, int row, i
 	if (row < cells.row || row >= cells.row + cells.rows)
 		return;
 	map_select(view, snap, view->map.top + (size_t)(row - cells.row));
-	size_t unit = view->map.left +
-		      (size_t)(col - cells.col) / (size_t)(view->hit.cell > 0 ? view->hit.cell : 1);
+	size_t unit = view->map.left + (size_t)(col - cells.col) / (size_t)max_of(view->hit.cell, 1);
 	if (inside(cells, row, col) && unit < view->units.n)
 		view->map.cpu = view->units.list[unit].first;
 }

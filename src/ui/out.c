@@ -73,7 +73,7 @@ void out_add(struct out *out, const char *text)
 static size_t written(const struct out *out)
 {
 	off_t n = lseek(out->mem, 0, SEEK_CUR);
-	return n > 0 ? (size_t)n : 0;
+	return (size_t)max_of(n, 0);
 }
 
 /* The pages are kept: to give them back and take them again would cost more than a frame. */
@@ -88,7 +88,7 @@ size_t out_discard(struct out *out, char *copy, size_t room)
 	n = min_of(n, room);
 	ssize_t got = n ? pread(out->mem, copy, n, 0) : 0;
 	rewind_memory(out);
-	return got > 0 ? (size_t)got : 0;
+	return (size_t)max_of(got, 0);
 }
 
 void out_take(
@@ -99,7 +99,7 @@ void out_take(
 		return;
 	add(out, before, strlen(before));
 	ssize_t got = pread(out->mem, out->buf + out->len, n, 0);
-	size_t took = got > 0 ? (size_t)got : 0;
+	size_t took = (size_t)max_of(got, 0);
 	out->len += took && shorten ? shorten(out->buf + out->len, took) : took;
 	add(out, after, strlen(after));
 	rewind_memory(out);

@@ -23,14 +23,15 @@ static void state_words(
 		[LINK_SLOW] = "SLOW "};
 	static const char *const moments[] = {
 		[MOMENT_NOW] = "", [MOMENT_PLAYED] = "REPLAY ", [MOMENT_KEPT] = "PAST "};
-	const char *edits = view->editor.on ? "PIN EDITOR " : "";
-	const char *reads = snap->readonly ? "READ-ONLY " : "";
+	const char *edits = text_if(view->editor.on, "PIN EDITOR ");
+	const char *reads = text_if(snap->readonly, "READ-ONLY ");
 	char stale[32] = "";
 	if (!snap->first && !view->paused && snap->moment == MOMENT_NOW && age_s > late)
 		snprintf(stale, sizeof stale, "STALE %.0f s ", age_s);
 	snprintf(buf, len, "%s%s%s%s%s%s%s%s", links[snap->backend.link], stale,
-		view->paused ? "PAUSED " : "", snap->over ? "ENDED " : "", snap->preview ? "PREVIEW " : edits,
-		snap->dry_run ? "DRY-RUN " : "", snap->backend.recording[0] ? "REC " : "",
+		text_if(view->paused, "PAUSED "), text_if(snap->over, "ENDED "),
+		snap->preview ? "PREVIEW " : edits, text_if(snap->dry_run, "DRY-RUN "),
+		text_if(snap->backend.recording[0], "REC "),
 		snap->moment == MOMENT_NOW ? reads : moments[snap->moment]);
 	size_t n = strlen(buf);
 	if (n && n < len)
@@ -119,7 +120,7 @@ static void head_text(const struct snapshot *snap, unsigned parts, char *buf, si
 		n += (size_t)snprintf(buf + n, len - n, " · busy %.0f %%", snap->busy_pct.v);
 	if (parts & HEAD_STEERS && status->state == CLAIM_OURS)
 		snprintf(buf + n, len - n, " · %s%ssteers", parts & HEAD_WHO ? status->who : "",
-			parts & HEAD_WHO ? ", " : "");
+			text_if(parts & HEAD_WHO, ", "));
 }
 
 /* The longest of several ways to say it that fits: what goes first is who steers, then how many run, then how
@@ -147,13 +148,13 @@ static void identity_line(
 	auto_words(snap, brief, sizeof brief);
 	if (rows == 1) { /* the lines that would say it are not there */
 		size_t n = strlen(words);
-		snprintf(words + n, sizeof words - n, "%s%s", n ? " " : "", brief);
+		snprintf(words + n, sizeof words - n, "%s%s", text_if(n, " "), brief);
 	}
 	int right = screen_columns(scr, words);
 	int room = scr->cols - (right ? right + 1 : 0);
 	text_escape(host, sizeof host, snap->sample.host.hostname);
 	int col = scr->cols >= 60 ? put(scr, 0, 0, STYLE_TITLE, "vmtop ") : 0;
-	col = col < room ? col + screen_text(scr, 0, col, room - col, STYLE_BOLD, host[0] ? host : "vmtop")
+	col = col < room ? col + screen_text(scr, 0, col, room - col, STYLE_BOLD, text_or(host, "vmtop"))
 			 : col;
 	identity_text(snap, scr, room - col, text, sizeof text);
 	draw_cut(scr, 0, col, room - col, STYLE_DIM, text);
@@ -170,7 +171,7 @@ static int certificate(const struct snapshot *snap, struct screen *scr, int row,
 	char text[sizeof verdict->why.text + 20];
 	if (!vf64_has(verdict->stddev_pct)) {
 		snprintf(text, sizeof text, "deviation -: %s",
-			verdict->why.text[0] ? verdict->why.text : avail_text(verdict->stddev_pct.avail));
+			text_or(verdict->why.text, avail_text(verdict->stddev_pct.avail)));
 		draw_cut(scr, row, col, scr->cols - col, STYLE_DIM, text);
 		return scr->cols;
 	}

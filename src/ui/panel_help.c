@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmtop/minmax.h"
+#include "vmtop/text.h"
 
 #include "view_private.h"
 
@@ -136,8 +137,8 @@ static void help_title(
 		where = "sort";
 	else if (place == IN_PREVIEW)
 		where = "preview";
-	snprintf(
-		buf, len, "Help: %s%s", where, snap->readonly ? " (read-only: keys that steer are off)" : "");
+	snprintf(buf, len, "Help: %s%s", where,
+		text_if(snap->readonly, " (read-only: keys that steer are off)"));
 }
 
 bool help_draw(struct view *view, const struct snapshot *snap, struct screen *scr, int rows, int cols,
@@ -150,7 +151,7 @@ bool help_draw(struct view *view, const struct snapshot *snap, struct screen *sc
 	if (!overlay_box(scr, rows, cols, n + 2, HELP_WIDTH, row, col))
 		return false;
 	int page = view->over.page = scr->rows - 2;
-	view->over.row = view->over.row + page > n ? (n > page ? n - page : 0) : view->over.row;
+	view->over.row = view->over.row + page > n ? excess(n, page) : view->over.row;
 	help_title(view, snap, place, title, sizeof title);
 	draw_frame(scr, title);
 	struct sheet sheet = {

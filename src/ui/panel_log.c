@@ -36,7 +36,7 @@ enum { STAMP = 9, WRAP_MOST = 4, ROOMY = 5 };
 static void line_text(const struct log_line *line, char *buf, size_t len)
 {
 	bool odd = line->kind == LOG_ACTION && line->outcome != OUTCOME_DONE;
-	int n = snprintf(buf, len, "%s%s", line->kind == LOG_MARK ? "MARK " : "", line->text);
+	int n = snprintf(buf, len, "%s%s", text_if(line->kind == LOG_MARK, "MARK "), line->text);
 	if (odd && !strstr(buf, outcome_text(line->outcome)) && n > 0 && (size_t)n < len)
 		snprintf(buf + n, len - (size_t)n, " (%s)", outcome_text(line->outcome));
 }
@@ -111,7 +111,7 @@ void log_draw(struct view *view, const struct snapshot *snap, struct screen *scr
 	if (end < snap->n_log)
 		snprintf(part, sizeof part, "%zu newer below", snap->n_log - end);
 	draw_title(scr, area, view_focus(view) == FOCUS_LOG, uuid ? "Decisions about it" : "Decisions",
-		part[0] ? part : NULL);
+		text_or(part, NULL));
 	while (from > 0) { /* from the newest back, as many as fit whole */
 		const struct log_line *line = &snap->log[from - 1];
 		int most = spare < WRAP_MOST ? spare + 1 : WRAP_MOST;
@@ -119,7 +119,7 @@ void log_draw(struct view *view, const struct snapshot *snap, struct screen *scr
 		if (used + need > rows)
 			break;
 		used += need;
-		spare -= need > 1 ? need - 1 : 0;
+		spare -= excess(need, 1);
 		need_of[end - from] = (uint8_t)need;
 		from--;
 	}
@@ -137,7 +137,7 @@ static int verdict(const char *what, const struct why *why, struct screen *scr, 
 {
 	char text[sizeof why->text];
 	screen_text(scr, area.row, area.col, 8, STYLE_DIM, what);
-	snprintf(text, sizeof text, "%s", why->text[0] ? why->text : reason_text(why->code));
+	snprintf(text, sizeof text, "%s", text_or(why->text, reason_text(why->code)));
 	return draw_wrapped(
 		scr, (struct rect){area.row, area.col + 8, area.rows, area.cols - 8}, STYLE_NORMAL, text);
 }

@@ -245,12 +245,12 @@ static void draw_part(const struct view *view, const struct map *map, struct scr
 		n = snprintf(part, sizeof part, "%ss %zu-%zu of %zu", merge_text(view->units.merge),
 			view->map.left, view->map.left + cols - (cols > 0), view->units.n);
 	if (view->units.n_hidden && (size_t)n < sizeof part)
-		n += snprintf(part + n, sizeof part - (size_t)n, "%s%zu offline hidden", n ? " · " : "",
+		n += snprintf(part + n, sizeof part - (size_t)n, "%s%zu offline hidden", text_if(n, " · "),
 			view->units.n_hidden);
 	if (rows < map->total && (size_t)n < sizeof part)
-		snprintf(part + n, sizeof part - (size_t)n, "%svCPUs %zu-%zu of %zu", n ? " · " : "",
+		snprintf(part + n, sizeof part - (size_t)n, "%svCPUs %zu-%zu of %zu", text_if(n, " · "),
 			view->map.top + 1, view->map.top + rows, map->total);
-	draw_title(scr, area, view_focus(view) == FOCUS_MAP, title, part[0] ? part : NULL);
+	draw_title(scr, area, view_focus(view) == FOCUS_MAP, title, text_or(part, NULL));
 }
 
 void map_draw(struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area)

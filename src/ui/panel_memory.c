@@ -76,7 +76,7 @@ static void add_reason(char *buf, size_t len, const struct snapshot *snap, size_
 {
 	const struct why *why = &snap->vm_status[vm].mem.why;
 	struct vi64 used = snap->vm_rates[vm].used_kib;
-	const char *text = why->text[0] ? why->text : reason_text(why->code);
+	const char *text = text_or(why->text, reason_text(why->code));
 	const char *lack = vi64_has(used) ? "" : avail_text(used.avail);
 	if (*lack)
 		add(buf, len, " · ", "used -: %s", lack);
@@ -159,8 +159,7 @@ static int draw_verdict(const struct snapshot *snap, struct screen *scr, struct 
 	bool said = snap->memory.why.code == REASON_MEM_OK && !snap->n_eligible_memory;
 	if (snap->memory.why.code != REASON_NONE && !said)
 		add(text, sizeof text, " · ", "%s",
-			snap->memory.why.text[0] ? snap->memory.why.text
-						 : reason_text(snap->memory.why.code));
+			text_or(snap->memory.why.text, reason_text(snap->memory.why.code)));
 	return draw_wrapped(scr, area, STYLE_NORMAL, text);
 }
 

@@ -129,7 +129,7 @@ void plan_draw(struct plan_list *list, const struct snapshot *snap, struct scree
 	snprintf(title, sizeof title, "Plan: %zu move%s, %zu pin%s in place, %zu left out", moves,
 		text_s(moves), list->n - moves - out, text_s(list->n - moves - out), out);
 	draw_title(scr, (struct rect){area.row, area.col, 1, area.cols}, true, title,
-		area.cols >= 100 ? "y does it · x leaves a line out · Esc drops it" : "");
+		text_if(area.cols >= 100, "y does it · x leaves a line out · Esc drops it"));
 	int foot = area.rows >= 8 && list->n ? FOOT : 0, page = area.rows - 1 - foot;
 	list->page = page;
 	if (page < 1)

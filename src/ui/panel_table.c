@@ -204,7 +204,7 @@ static void choose(
 	}
 	if (view->sparklines && plan->n && trend + left >= TREND_MIN) {
 		plan->trend = trend + left - GAP;
-		left = plan->trend > HISTORY_POINTS ? plan->trend - HISTORY_POINTS : 0;
+		left = excess(plan->trend, HISTORY_POINTS);
 		plan->trend -= left;
 	}
 	plan->name += left;
@@ -235,7 +235,7 @@ static void draw_head(struct view *view, const struct table *table, const struct
 		enum style style = sorted ? STYLE_SORTED : STYLE_HEADER;
 		char text[16];
 		bool host = view->of_host && column->type == VALUE_PCT; /* CPU%H: of the host */
-		snprintf(text, sizeof text, "%s%s", column->head, host ? "H" : "");
+		snprintf(text, sizeof text, "%s%s", column->head, text_if(host, "H"));
 		if (column->left)
 			screen_text(scr, area.row, col, width, style, text);
 		else
@@ -463,7 +463,7 @@ void table_draw(struct view *view, const struct snapshot *snap, struct screen *s
 	view->page = area.rows - head - range;
 	view->hit.rows = (struct rect){area.row + head, area.col, view->page, area.cols};
 	if (view->top + (size_t)view->page > view->n_rows)
-		view->top = view->n_rows > (size_t)view->page ? view->n_rows - (size_t)view->page : 0;
+		view->top = excess(view->n_rows, (size_t)view->page);
 	if (head)
 		draw_head(view, view_table(view), &plan, scr, area);
 	if (range)

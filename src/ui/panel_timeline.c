@@ -102,9 +102,8 @@ static void title(
 	if (snap->moment == MOMENT_KEPT)
 		snprintf(right, sizeof right, "PAST, %s ago", ago);
 	else
-		snprintf(right, sizeof right, "%s", snap->moment == MOMENT_PLAYED ? "" : "LIVE");
-	draw_title(
-		scr, (struct rect){area.row, area.col, 1, area.cols}, false, text, right[0] ? right : NULL);
+		snprintf(right, sizeof right, "%s", text_if(snap->moment != MOMENT_PLAYED, "LIVE"));
+	draw_title(scr, (struct rect){area.row, area.col, 1, area.cols}, false, text, text_or(right, NULL));
 }
 
 void timeline_draw(const struct view *view, const struct snapshot *snap, struct screen *scr, struct rect area)

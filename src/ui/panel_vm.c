@@ -99,7 +99,7 @@ static void draw_vcpus(
 	struct view *view, const struct snapshot *snap, size_t vm, struct screen *scr, struct rect area)
 {
 	const struct vm_sample *m = &snap->sample.vms[vm];
-	size_t page = area.rows > 1 ? (size_t)area.rows - 1 : 0, sel = 0;
+	size_t page = (size_t)excess(area.rows, 1), sel = 0;
 	for (size_t k = 0; k < m->n_vcpus; k++)
 		if (snap->sample.vcpus[m->first_vcpu + k].id == view->map.vcpu)
 			sel = k;
@@ -108,7 +108,7 @@ static void draw_vcpus(
 	if (page && sel >= view->vm_top + page)
 		view->vm_top = sel - page + 1;
 	if (view->vm_top + page > m->n_vcpus)
-		view->vm_top = m->n_vcpus > page ? m->n_vcpus - page : 0;
+		view->vm_top = excess(m->n_vcpus, page);
 	vcpu_head(view, scr, area);
 	for (size_t i = 0; i < page && view->vm_top + i < m->n_vcpus; i++)
 		vcpu_line(view, snap, vm, view->vm_top + i, scr,

@@ -118,7 +118,7 @@ struct alarms {
 
 static void alarm_text(enum alarm alarm, int n, bool first, char buf[48])
 {
-	snprintf(buf, 48, "%s%s %d", first ? "" : " · ", alarm_word(alarm), n);
+	snprintf(buf, 48, "%s%s %d", text_if(!first, " · "), alarm_word(alarm), n);
 }
 
 static void count_alarms(const struct snapshot *snap, const struct screen *scr, struct alarms *alarms)

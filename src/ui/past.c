@@ -64,7 +64,7 @@ static size_t lines_until(const struct view *view, int64_t wall_ns)
 static void keep_log(struct view *view, const struct snapshot *live)
 {
 	size_t bytes = live->n_log * sizeof *live->log;
-	view->back.log = malloc(bytes ? bytes : 1);
+	view->back.log = malloc(max_of(bytes, 1));
 	view->back.n_log = view->back.log ? live->n_log : 0;
 	if (view->back.n_log)
 		memcpy(view->back.log, live->log, bytes);

@@ -45,7 +45,7 @@ static size_t repeats(const char **p)
 		most = strtoul(end + 1, &end, 10);
 	*p = *end == '}' ? end : *p;
 	most = max_of(most, least);
-	return most > PARTS_MOST ? PARTS_MOST + 1 : most ? most : 1;
+	return most > PARTS_MOST ? PARTS_MOST + 1 : max_of(most, 1);
 }
 
 static void add_part(struct estimate *estimate)

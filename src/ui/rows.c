@@ -9,6 +9,7 @@
 #include "view_private.h"
 #include "vmtop/array.h"
 #include "vmtop/control.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 struct table *view_table(struct view *view)
@@ -205,7 +206,7 @@ bool rows_selected(const struct view *view, const struct snapshot *snap, size_t 
 
 void rows_show(struct view *view)
 {
-	size_t page = view->page > 0 ? (size_t)view->page : 1;
+	size_t page = (size_t)max_of(view->page, 1);
 	if (view->sel_row < view->top)
 		view->top = view->sel_row;
 	else if (view->sel_row >= view->top + page)
@@ -225,7 +226,7 @@ void rows_select(struct view *view, const struct snapshot *snap, size_t row)
 void rows_move(struct view *view, const struct snapshot *snap, long by)
 {
 	long to = (long)view->sel_row + by;
-	rows_select(view, snap, to < 0 ? 0 : (size_t)to);
+	rows_select(view, snap, (size_t)max_of(to, 0));
 }
 
 bool rows_search(struct view *view, const struct snapshot *snap, bool next)

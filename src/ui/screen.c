@@ -119,7 +119,7 @@ static int walk(
 		uint32_t ch;
 		size_t n = text_decode(p, &ch);
 		const char *alt = stand_in(scr, ch, (unsigned char)*p, &marks, buf);
-		p += n ? n : 1;
+		p += max_of(n, 1);
 		int w = alt ? (int)strlen(alt) : text_width(ch);
 		if (used + w > width)
 			break;

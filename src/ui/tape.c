@@ -185,7 +185,7 @@ static inline void pack_number(unsigned char *to, const void *from, enum pack pa
 	memcpy(&n, from, sizeof n);
 	to[0] = (unsigned char)(pack == SECONDS || pack == KNOWN ? n.avail : x.avail);
 	if (pack == HUNDREDTHS) {
-		double bounded = x.v > 2e7 ? 2e7 : x.v > -2e7 ? x.v : -2e7;
+		double bounded = x.v > 2e7 ? 2e7 : max_of(x.v, -2e7);
 		int32_t hundredths = (int32_t)(bounded * 100 + (bounded < 0 ? -.5 : .5));
 		memcpy(to + 1, &hundredths, sizeof hundredths);
 	} else if (pack == FLOAT) {
@@ -501,7 +501,7 @@ void tape_feed(struct tape *tape, const struct snapshot *snap)
 		memset(tape->last, 0, tape->n_image);
 	pack(snap, &shape, tape->next);
 	size_t n = encode(tape->last, tape->next, tape->n_image, tape->code);
-	unsigned char *bytes = malloc(n ? n : 1);
+	unsigned char *bytes = malloc(max_of(n, 1));
 	if (!bytes) {
 		tape->since_whole = 0;
 		return;

@@ -9,6 +9,7 @@
 #include "view_private.h"
 #include "vmtop/array.h"
 #include "vmtop/minmax.h"
+#include "vmtop/text.h"
 
 const char *merge_text(enum merge merge)
 {
@@ -91,7 +92,7 @@ static void unit_label(struct unit *unit, const struct pcpu_sample *pcpu, enum m
 	else if (merge == MERGE_NODE && pcpu->node >= 0)
 		snprintf(unit->label, sizeof unit->label, "n%d", pcpu->node);
 	else
-		snprintf(unit->label, sizeof unit->label, "%d%s", pcpu->id, pcpu_lesser(pcpu) ? "e" : "");
+		snprintf(unit->label, sizeof unit->label, "%d%s", pcpu->id, text_if(pcpu_lesser(pcpu), "e"));
 }
 
 /* In their order, without the offline ones where these are hidden; returns how many. */

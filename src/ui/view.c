@@ -268,7 +268,7 @@ static void unit_text(
 	if (!on)
 		snprintf(buf + n, len - n, "no vCPU on it now");
 	else if (on > told)
-		snprintf(buf + n, len - n, "%s and %zu more", told ? "" : "on it now:", on - told);
+		snprintf(buf + n, len - n, "%s and %zu more", text_if(!told, "on it now:"), on - told);
 }
 
 static void draw_unit_line(
@@ -370,7 +370,7 @@ static void draw_plan(struct view *view, const struct snapshot *snap, struct scr
 
 static void draw_waiting(const struct snapshot *snap, struct screen *scr, struct rect area)
 {
-	const char *text = snap->backend.text[0] ? snap->backend.text : "waiting for the first sample";
+	const char *text = text_or(snap->backend.text, "waiting for the first sample");
 	draw_wrapped(scr,
 		(struct rect){
 			area.row + area.rows / 3, area.col + 2, area.rows - area.rows / 3, area.cols - 4},

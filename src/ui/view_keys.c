@@ -407,9 +407,8 @@ static void say_off(struct view *view, int key, const struct snapshot *snap)
 	else if (snap->moment == MOMENT_PLAYED && !k->steers)
 		view_say(view, "what is shown is a recording: nothing can be asked of it");
 	else if (snap->readonly)
-		view_say(view, "read-only: %s",
-			snap->backend.readonly_why[0] ? snap->backend.readonly_why
-						      : "nothing can be changed");
+		view_say(
+			view, "read-only: %s", text_or(snap->backend.readonly_why, "nothing can be changed"));
 }
 
 void view_press(struct view *view, int key, const struct snapshot *newest)

@@ -6,6 +6,7 @@
 
 #include "view_private.h"
 #include "vmtop/settings.h"
+#include "vmtop/text.h"
 #include "vmtop/theme.h"
 
 static void screen_settings(struct view *view, const struct config *cfg)
@@ -52,7 +53,8 @@ static void columns_text(const struct table *table, char *buf, size_t len)
 	size_t n = 0;
 	buf[0] = '\0';
 	for (int i = 0; table->chosen && i < table->n_cols && n < len; i++)
-		n += (size_t)snprintf(buf + n, len - n, "%s%s", i ? "," : "", column_at(table->cols[i])->key);
+		n += (size_t)snprintf(
+			buf + n, len - n, "%s%s", text_if(i, ","), column_at(table->cols[i])->key);
 }
 
 void view_setup(const struct view *view, struct config *to)

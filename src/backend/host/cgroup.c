@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "procfile.h"
+#include "vmtop/minmax.h"
+#include "vmtop/text.h"
 
 enum { TEXT_BYTES = 4096, FILE_PATH = CGROUP_PATH + 64 };
 
@@ -80,7 +82,7 @@ static void read_line(const char *root, const char *line, struct cgroup_dirs *to
 	if (!path || path[1] != '/')
 		return;
 	size_t n = (size_t)(path - ++words);
-	const char *mount = is_there(root, "/sys/fs/cgroup/unified") ? "/unified" : "";
+	const char *mount = text_if(is_there(root, "/sys/fs/cgroup/unified"), "/unified");
 	const struct {
 		const char *name;
 		struct cgroup_dir *dir;
@@ -285,7 +287,7 @@ void cgroup_weight(const struct cgroup_dir *d, struct vi64 *weight, struct vi64 
 			continue;
 		*shares = vi64_ok(v);
 		v = d->v2 ? v : (v * 100 + 512) / 1024;
-		*weight = vi64_ok(v > 0 ? v : 1);
+		*weight = vi64_ok(max_of(v, 1));
 	} while (climb(dir, d->top));
 }
 

@@ -75,13 +75,13 @@ static int said(const char *command, const struct child *child, struct err *err)
 {
 	char line[240], safe[240];
 	snprintf(line, sizeof line, "%.*s", child->out ? (int)strcspn(child->out, "\n") : 0,
-		child->out ? child->out : "");
+		text_or(child->out, ""));
 	text_safe(safe, sizeof safe, line);
 	if (child->status == 127 && !*safe)
 		return err_set(err, ERR_CONNECT, "%s cannot be started", command);
 	if (child->status < 0)
 		return err_set(err, ERR_TIMEOUT, "%s was ended: it took too long, or said too much", command);
-	return err_set(err, ERR_CONNECT, "%s: %s", command, *safe ? safe : "failed, and does not say why");
+	return err_set(err, ERR_CONNECT, "%s: %s", command, text_or(safe, "failed, and does not say why"));
 }
 
 /* good: the greatest status that is none of an error. Output is the caller's, where he asks for it. */

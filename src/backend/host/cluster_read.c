@@ -10,6 +10,7 @@
 #include "cib.h"
 #include "cluster_xml.h"
 #include "vmtop/array.h"
+#include "vmtop/text.h"
 
 enum { NODES_MOST = 4096, GUESTS_MOST = 65536, ACTIONS_MOST = 4096, MARKS_MOST = 64, DEEP = 4 };
 
@@ -90,9 +91,8 @@ static const char *stays(xmlNodePtr cib, const struct cib_resource *res)
 	char name[MOVE_OWNER];
 	return !cib_live(cib, res)        ? "would be stopped and started: allow-migrate is not set"
 	       : cib_maintained(cib, res) ? "is in maintenance, or not managed"
-	       : cib_moved_by_hand(cib, res->id, name, sizeof name)
-		       ? "was moved by hand: crm_resource --clear first"
-		       : "";
+					  : text_if(cib_moved_by_hand(cib, res->id, name, sizeof name),
+						    "was moved by hand: crm_resource --clear first");
 }
 
 /* Members of groups too; copies of a clone are no guests that move. */
@@ -229,7 +229,7 @@ size_t cluster_written(const char *text, const struct cluster_mark *m)
 {
 	struct count_of count = {.m = m};
 	xmlDocPtr doc = xml_read(text, "cib", NULL);
-	xmlNodePtr cib = doc ? xmlDocGetRootElement(doc) : NULL;
+	xmlNodePtr cib = xmlDocGetRootElement(doc);
 	if (!cib)
 		return SIZE_MAX;
 	each_holder(xml_path(cib, "configuration/nodes"), 0, count_of, &count);
@@ -294,7 +294,7 @@ static void place_guests(struct cluster *cluster, xmlNodePtr at, int deep)
 static int read_status(struct cluster *cluster, const char *text, struct err *err)
 {
 	xmlDocPtr doc = xml_read(text, "pacemaker-result", err);
-	xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL;
+	xmlNodePtr root = xmlDocGetRootElement(doc);
 	size_t seen = 0;
 	if (!root)
 		return err_prefix(err, "crm_simulate");
@@ -321,7 +321,7 @@ static int read_status(struct cluster *cluster, const char *text, struct err *er
 int cluster_read_actions(struct cluster_actions *to, const char *text, struct err *err)
 {
 	xmlDocPtr doc = xml_read(text, "pacemaker-result", err);
-	xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL, actions = xml_child(root, "actions");
+	xmlNodePtr root = xmlDocGetRootElement(doc), actions = xml_child(root, "actions");
 	int rc = 0;
 	if (!root)
 		return err_prefix(err, "crm_simulate");
@@ -371,7 +371,7 @@ static void read_whole(struct cluster *cluster, xmlNodePtr cib)
 int cluster_read(struct cluster *cluster, const char *text, const char *simulated, struct err *err)
 {
 	xmlDocPtr doc = xml_read(text, "cib", err);
-	xmlNodePtr cib = doc ? xmlDocGetRootElement(doc) : NULL;
+	xmlNodePtr cib = xmlDocGetRootElement(doc);
 	if (!cib)
 		return err_prefix(err, "cibadmin");
 	read_whole(cluster, cib);

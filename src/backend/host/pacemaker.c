@@ -98,7 +98,7 @@ void pacemaker_read(const struct pacemaker_question *ask, const char *text, stru
 {
 	struct cib_resource res;
 	xmlDocPtr doc = xml_read(text, "cib", NULL);
-	xmlNodePtr cib = doc ? xmlDocGetRootElement(doc) : NULL,
+	xmlNodePtr cib = xmlDocGetRootElement(doc),
 		   resources = cib ? xml_path(cib, "configuration/resources") : NULL;
 	if (!cib)
 		snprintf(to->owner, sizeof to->owner,

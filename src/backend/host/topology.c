@@ -67,7 +67,7 @@ static void read_cell(struct topology *topo, xmlNodePtr cell)
 	if (id >= 0 && id < MAX_NODES && topo->n_nodes < MAX_NODES) {
 		bool has = xml_kib(xml_child(cell, "memory"), &kib);
 		topo->nodes[topo->n_nodes++] =
-			(struct topology_node){id, has ? vi64_ok(kib) : vi64_absent(AVAIL_UNSUPPORTED)};
+			(struct topology_node){id, vi64_if(has, kib, AVAIL_UNSUPPORTED)};
 	}
 	XML_EACH(cpu, cpus, "cpu")
 	read_cpu(topo, cpu, id < MAX_NODES ? id : -1);

@@ -144,7 +144,7 @@ static bool read_holder(virConnectPtr conn, char uuid[UUID_TEXT], char *text, si
 	char *xml = secret ? virSecretGetXMLDesc(secret, 0) : NULL;
 	bool got = xml && virSecretGetUUIDString(secret, uuid) == 0;
 	xmlDocPtr doc = got ? xml_read(xml, "secret", NULL) : NULL;
-	xmlNodePtr top = doc ? xmlDocGetRootElement(doc) : NULL;
+	xmlNodePtr top = xmlDocGetRootElement(doc);
 	/* Whatever else is in it, a secret on disk is not one of vmtop's. */
 	if (!xml_attr_is(top, "ephemeral", "yes") || !xml_text(xml_child(top, "description"), text, len))
 		text[0] = '\0';

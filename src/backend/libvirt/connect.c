@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../xml.h"
+#include "vmtop/text.h"
 
 bool connect_unsupported(void)
 {
@@ -153,10 +154,10 @@ static virConnectPtr open_one(const char *uri, bool readonly, bool ask, struct e
 		connect_no_tty(line, sizeof line);
 	virResetLastError();
 	virConnectPtr conn = virConnectOpenAuth(
-		*line ? line : NULL, ask ? virConnectAuthPtrDefault : NULL, readonly ? VIR_CONNECT_RO : 0);
+		text_or(line, NULL), ask ? virConnectAuthPtrDefault : NULL, readonly ? VIR_CONNECT_RO : 0);
 	if (!conn) {
 		bool away = is_away(virGetLastError());
-		connect_err(err, *uri ? uri : "libvirt's own choice of a hypervisor");
+		connect_err(err, text_or(uri, "libvirt's own choice of a hypervisor"));
 		if (!denied(err))
 			err->code = away ? ERR_AWAY : ERR_CONNECT;
 	}
@@ -200,9 +201,9 @@ static void describe(virConnectPtr conn, struct connect_result *result)
 	     here[sizeof result->hostname] = "";
 	const char *type = virConnectGetType(conn);
 	gethostname(here, sizeof here - 1);
-	snprintf(result->uri, sizeof result->uri, "%s", uri ? uri : "");
+	snprintf(result->uri, sizeof result->uri, "%s", text_or(uri, ""));
 	result->uri[shown_length(result->uri)] = '\0';
-	snprintf(result->driver, sizeof result->driver, "%s", type ? type : "");
+	snprintf(result->driver, sizeof result->driver, "%s", text_or(type, ""));
 	connect_host_name(result->host, sizeof result->host, result->uri);
 	snprintf(result->hostname, sizeof result->hostname, "%s", host ? host : here);
 	/* libvirt may answer with the full name where the kernel has the short one. */
@@ -217,13 +218,13 @@ virConnectPtr connect_open(const struct connect_wish *wish, struct connect_resul
 {
 	memset(result, 0, sizeof *result);
 	xml_quiet();
-	virConnectPtr conn = open_uri(*wish->uri ? wish->uri : "qemu:///system", wish, result, err);
+	virConnectPtr conn = open_uri(text_or(wish->uri, "qemu:///system"), wish, result, err);
 	if (!conn && !*wish->uri) {
 		struct err second = ERR_INIT;
 		conn = open_uri("", wish, result, &second);
 	}
 	if (!conn) {
-		advise(err, *wish->uri ? wish->uri : "qemu:///system");
+		advise(err, text_or(wish->uri, "qemu:///system"));
 		return NULL;
 	}
 	describe(conn, result);

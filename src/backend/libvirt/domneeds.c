@@ -174,7 +174,7 @@ int domneeds_read(
 	memset(n, 0, sizeof *n);
 	memset(cpu, 0, sizeof *cpu);
 	xmlDocPtr doc = xml_read(xml, "domain", err);
-	xmlNodePtr dom = doc ? xmlDocGetRootElement(doc) : NULL;
+	xmlNodePtr dom = xmlDocGetRootElement(doc);
 	int rc = dom && pinmarks_strip(dom, err) >= 0 ? 0 : -1;
 	if (rc == 0) {
 		read_pins(n, dom);

@@ -15,6 +15,7 @@
 #include "vmtop/clock.h"
 #include "vmtop/config.h"
 #include "vmtop/minmax.h"
+#include "vmtop/text.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -247,7 +248,7 @@ static struct lv *lv_new(const struct config *cfg)
 static void set_wish(struct lv *lv, const struct config *cfg)
 {
 	const char *given = *cfg->uri ? cfg->uri : getenv("LIBVIRT_DEFAULT_URI");
-	snprintf(lv->wish.uri, sizeof lv->wish.uri, "%s", given ? given : "");
+	snprintf(lv->wish.uri, sizeof lv->wish.uri, "%s", text_or(given, ""));
 	lv->wish.readonly = cfg->readonly;
 	lv->wish.ask = !cfg->never_ask && isatty(STDIN_FILENO);
 	/* The default search takes what is there and starts no empty session daemon. */

@@ -8,6 +8,7 @@
 #include "libvirt_change.h"
 #include "libvirt_priv.h"
 #include "vmtop/clock.h"
+#include "vmtop/text.h"
 
 #define MS INT64_C(1000000)
 
@@ -44,7 +45,7 @@ static const char *why_not(const struct lv *lv, const uint8_t uuid[UUID_BYTES])
 {
 	const struct vm_note *note = note_find(&lv->notes, uuid);
 	if (lv->host.readonly)
-		return lv->host.readonly_why[0] ? lv->host.readonly_why : "opened read-only";
+		return text_or(lv->host.readonly_why, "opened read-only");
 	if (!lv->n_cpus)
 		return "the host has not been read yet";
 	if (lv->late)
@@ -131,7 +132,7 @@ static bool apply_one(struct lv *lv, struct action *action)
 	if (linked && lv_claim_settle(lv, until, &err) == 0)
 		req = change_new(lv, action);
 	if (!req) {
-		set(action, OUTCOME_SKIPPED, err.msg[0] ? err.msg : "out of memory");
+		set(action, OUTCOME_SKIPPED, text_or(err.msg, "out of memory"));
 		return linked;
 	}
 	remember(lv, action);

@@ -9,6 +9,7 @@
 
 #include "libvirt_priv.h"
 #include "vmtop/clock.h"
+#include "vmtop/text.h"
 
 #define MS     INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
@@ -100,7 +101,7 @@ static int not_open(struct lv *lv, enum link_phase phase, const struct err *why,
 		lv_trouble(lv, LINK_CONNECTING, text);
 		return err_set(err, ERR_TIMEOUT, "no answer from %.200s; waiting for it", lv->host.uri);
 	}
-	snprintf(text, sizeof text, "%.120s; trying again", why->msg[0] ? why->msg : "no connection");
+	snprintf(text, sizeof text, "%.120s; trying again", text_or(why->msg, "no connection"));
 	lv_trouble(lv, LINK_LOST, text);
 	lv_drop_link(lv);
 	return err_set(err, ERR_CONNECT, "%s", text);

@@ -10,6 +10,7 @@
 #include "libvirt_stats.h"
 #include "link.h"
 #include "vmtop/clock.h"
+#include "vmtop/text.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -55,7 +56,7 @@ static void find_processes(struct lv_reader *reader)
 		vm->local_tried_ns = vm->scanned_ns = now;
 		vm->agreed = false;
 		const char *name = virDomainGetName(reader->rows[i].dom);
-		want[n] = (struct local_wanted){.name = name ? name : "", .vm = &vm->local};
+		want[n] = (struct local_wanted){.name = text_or(name, ""), .vm = &vm->local};
 		memcpy(want[n++].uuid, vm->uuid, UUID_BYTES);
 	}
 	if (n)

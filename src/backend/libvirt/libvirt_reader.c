@@ -35,9 +35,8 @@ static void use_session(struct local_root *root, const char *uri)
 	snprintf(folder, sizeof folder, "%s%s",
 		runtime ? runtime
 		: cache ? cache
-		: home  ? home
-			: "",
-		runtime || cache ? "" : "/.cache");
+			: text_or(home, ""),
+		text_if(!(runtime || cache), "/.cache"));
 	local_root_session(root, folder);
 }
 

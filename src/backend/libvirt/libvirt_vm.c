@@ -13,6 +13,8 @@
 #include "libvirt_stats.h"
 #include "link.h"
 #include "vmtop/clock.h"
+#include "vmtop/minmax.h"
+#include "vmtop/text.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -352,9 +354,7 @@ static void memory_apart(struct lv_reader *reader, const struct row *row, struct
 	at_most(&mem->unused_kib, mem->max_kib);
 	at_most(&mem->usable_kib, mem->max_kib);
 	if (vi64_has(mem->available_kib))
-		mem->available_kib.v = mem->available_kib.v > facts->plugged_kib
-					       ? mem->available_kib.v - facts->plugged_kib
-					       : 0;
+		mem->available_kib.v = excess(mem->available_kib.v, facts->plugged_kib);
 }
 
 /* Fresh numbers are remembered, and otherwise the last ones stand, with their own age: guests fill them in
@@ -402,7 +402,7 @@ static void settle_memory(struct lv_reader *reader, struct row *row, struct vm_s
 		.period_s = vm->facts.period_s,
 	};
 	v->mem.balloon_device = !vm->have_facts || vm->facts.balloon_device;
-	v->mem.period_s = vm->have_facts ? vi64_ok(vm->facts.period_s) : vi64_absent(AVAIL_NONE);
+	v->mem.period_s = vi64_if(vm->have_facts, vm->facts.period_s, AVAIL_NONE);
 	v->mem.min_guarantee_kib = vm->facts.min_guarantee_kib;
 	if (vm->facts.virtio_mem)
 		v->mem.plugged_kib = vi64_ok(vm->facts.plugged_kib);
@@ -482,7 +482,7 @@ void vm_fill(struct lv_reader *reader, struct row *row, struct vm_sample *vm)
 	const char *name = virDomainGetName(row->dom);
 	virDomainInfo info;
 	vm->id = row->vm->id;
-	snprintf(vm->name, sizeof vm->name, "%s", name ? name : "");
+	snprintf(vm->name, sizeof vm->name, "%s", text_or(name, ""));
 	if (!row->state && virDomainGetInfo(row->dom, &info) == 0)
 		vm->state = stats_state(info.state);
 	take_record(reader, row->state);

@@ -259,7 +259,7 @@ static void note_add(struct move_found *to, const char *text)
 	char safe[MOVE_TEXT];
 	text_safe(safe, sizeof safe, text);
 	if (*text)
-		snprintf(to->note + n, sizeof to->note - n, "%s%s", n ? "; " : "", safe);
+		snprintf(to->note + n, sizeof to->note - n, "%s%s", text_if(n, "; "), safe);
 }
 
 static void find_arrived(struct hands *hands, const struct move *move, bool left, struct move_found *to)

@@ -13,13 +13,14 @@
 #include "domxml.h"
 #include "libvirt_reader.h"
 #include "owner.h"
+#include "vmtop/text.h"
 
 static const double MIB = 1048576.0;
 
 static int failed(struct ask *ask, const char *what)
 {
 	const char *text = virGetLastErrorMessage();
-	snprintf(ask->error, sizeof ask->error, "%s%s%s", what, *what ? ": " : "",
+	snprintf(ask->error, sizeof ask->error, "%s%s%s", what, text_if(*what, ": "),
 		text && *text ? text : "no answer and no reason given");
 	return ask->r.rc = -1;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../xml.h"
+#include "vmtop/text.h"
 
 static const struct {
 	const char *space, *sysinfo; /* how they begin */
@@ -55,9 +56,9 @@ static const char *by_sysinfo(xmlNodePtr dom)
 void owner_of(const char *xml, char *buf, size_t len)
 {
 	xmlDocPtr doc = xml_read(xml, "domain", NULL);
-	xmlNodePtr dom = doc ? xmlDocGetRootElement(doc) : NULL;
+	xmlNodePtr dom = xmlDocGetRootElement(doc);
 	const char *words = dom ? by_metadata(dom) : NULL;
 	words = words || !dom ? words : by_sysinfo(dom);
-	snprintf(buf, len, "%s", words ? words : "");
+	snprintf(buf, len, "%s", text_or(words, ""));
 	xmlFreeDoc(doc);
 }

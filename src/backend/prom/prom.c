@@ -5,6 +5,7 @@
  * they are stored; by queries, which cost more, where there is none (Thanos, Mimir, a proxy that forbids it).
  */
 #include "vmtop/prom.h"
+#include "vmtop/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,9 +133,10 @@ static void name_text(char *to, size_t room, const char *name)
 		bool dot = *name == '.' || *name == '[' || *name == ']';
 		if ((*name & 0xc0) == 0x80) /* the rest of a character */
 			continue;
-		n += (size_t)snprintf(to + n, room - n, "%s%c", dot ? "\\\\" : "", word || dot ? *name : '.');
+		n += (size_t)snprintf(
+			to + n, room - n, "%s%c", text_if(dot, "\\\\"), word || dot ? *name : '.');
 	}
-	snprintf(to + n, room - n, "%s", cut ? ".*" : "");
+	snprintf(to + n, room - n, "%s", text_if(cut, ".*"));
 }
 
 /* false: there is no room for it. */

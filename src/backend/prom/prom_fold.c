@@ -2,6 +2,8 @@
 /* Rows of a fleet from what a Prometheus answered. Invariant: what comes from the network only ever becomes
  * numbers, names, and a URI of a form that runs nothing. */
 #include "prom_fold.h"
+#include "vmtop/minmax.h"
+#include "vmtop/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -194,7 +196,7 @@ static void host_seen(struct fold *fold, struct fleet_host *host, const struct p
 	fold->keys[host - fold->f->hosts].stamp = series->value;
 	if (!(age < 1e9))
 		return;
-	host->seen_ns = fold->now_ns - (int64_t)((age > 0 ? age : 0) * 1e9);
+	host->seen_ns = fold->now_ns - (int64_t)(max_of(age, 0) * 1e9);
 	host->seen_ns = host->seen_ns ? host->seen_ns : 1;
 }
 
@@ -301,7 +303,8 @@ void prom_names(char *buf, size_t len)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < N_METRICS; i++)
-		n += (size_t)snprintf(buf + n, n < len ? len - n : 0, "%s%s", i ? "|" : "", metrics[i].name);
+		n += (size_t)snprintf(
+			buf + n, n < len ? len - n : 0, "%s%s", text_if(i, "|"), metrics[i].name);
 }
 
 static void put_number(void *object, const struct metric *metric, double value)

@@ -324,7 +324,7 @@ struct backend *backend_record_begin(struct backend *inner, const struct config 
 	rec->over = true;
 	rec->first_tick = 1;
 	/* SQLite takes names that begin with "file:" for something else. */
-	snprintf(rec->name, sizeof rec->name, "%s%s", *cfg->record == '/' ? "" : "./", cfg->record);
+	snprintf(rec->name, sizeof rec->name, "%s%s", text_if(*cfg->record != '/', "./"), cfg->record);
 	sample_init(&rec->prev);
 	if (record_file_new(rec, err) < 0 || open_db(rec, err) < 0) {
 		end(rec);

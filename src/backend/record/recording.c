@@ -10,6 +10,7 @@
 
 #include "vmtop/err.h"
 #include "vmtop/minmax.h"
+#include "vmtop/text.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define GROUP(name, ...)                                                                                     \
@@ -200,8 +201,8 @@ static size_t absent_one(const void *object, const struct rec_field *field, char
 	enum avail avail = rec_avail(object, field);
 	if (avail == AVAIL_OK)
 		return used;
-	int n = snprintf(
-		buf + used, ABSENT_TEXT - used, "%s%s:%s", used ? "," : "", field->column, avail_key(avail));
+	int n = snprintf(buf + used, ABSENT_TEXT - used, "%s%s:%s", text_if(used, ","), field->column,
+		avail_key(avail));
 	if (n < 0 || used + (size_t)n >= ABSENT_TEXT) {
 		buf[used] = '\0';
 		return used;
@@ -260,7 +261,7 @@ double rec_real(sqlite3_stmt *stmt, int column)
 {
 	const double most = 1e15;
 	double v = sqlite3_column_double(stmt, column);
-	return v >= most ? most : v >= -most ? v : -most;
+	return v >= most ? most : max_of(v, -most);
 }
 
 static int pragma_value(sqlite3 *db, const char *sql, int64_t *value)

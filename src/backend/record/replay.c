@@ -12,6 +12,7 @@
 #include "vmtop/command.h"
 #include "vmtop/err.h"
 #include "vmtop/minmax.h"
+#include "vmtop/text.h"
 
 /* Samples before a place that is jumped to, so that averages there are what they were; fewer where each has
  * so many vCPUs and VMs that a jump would be felt: there an average may still lean to the first of them. */
@@ -406,7 +407,7 @@ static void replay_status(struct backend *backend, struct backend_status *status
 		snprintf(speed, sizeof speed, "plays %.4g times as fast", replay->speed);
 	snprintf(status->text, sizeof status->text,
 		"%.20s of %.20s, %.35s%s: Space plays %s, ] [ step, g goes to", at, of, speed,
-		replay->loop ? ", in a loop" : "", over ? "it again" : "or stops");
+		text_if(replay->loop, ", in a loop"), over ? "it again" : "or stops");
 }
 
 static int replay_settings(struct backend *backend, int64_t change, struct config *cfg)

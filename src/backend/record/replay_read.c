@@ -70,7 +70,7 @@ static int fact_totals(
 static void add_to_total(struct vi64 *v, int64_t x)
 {
 	int64_t sum = v->v + x; /* both are within bounds */
-	*v = sum >= 0 && sum <= SAMPLE_NS_MOST ? vi64_ok(sum) : vi64_absent(AVAIL_RESET);
+	*v = vi64_if(sum >= 0 && sum <= SAMPLE_NS_MOST, sum, AVAIL_RESET);
 }
 
 /* Files of before the column came have no value, and no reason in the list. */

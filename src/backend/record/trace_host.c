@@ -8,6 +8,7 @@
 
 #include "trace_priv.h"
 #include "vmtop/err.h"
+#include "vmtop/minmax.h"
 #include "vmtop/text.h"
 
 enum { DAY_S = 86400, MOST_S = 31 * DAY_S };
@@ -44,7 +45,7 @@ static void add_host(const struct trace *trace, struct scenario *scn)
 	snprintf(scn->hostname, sizeof scn->hostname, "%.60s", trace->host.hostname);
 	scn->total_kib = vi64_has(trace->host.total_kib) ? trace->host.total_kib.v : INT64_C(1) << 40;
 	scn->used_kib = (int64_t)trace->host_kib[0];
-	scn->n_nodes = trace->host.n_nodes ? trace->host.n_nodes : 1;
+	scn->n_nodes = max_of(trace->host.n_nodes, 1);
 	for (size_t i = 0; i < scn->n_nodes; i++) {
 		const struct node_sample *n = &trace->host.nodes[i];
 		bool known = trace->host.n_nodes && vi64_has(n->total_kib);

@@ -3,6 +3,7 @@
  * what scenario_parse() returns names only pCPUs, nodes and VMs that exist, within the bounds of scenario.h.
  * Must not know how anything is simulated. */
 #include "vmtop/scenario.h"
+#include "vmtop/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@ static bool read_title(struct reader *reader)
 		size_t used = strlen(scn->title);
 		if (!want_word(reader, &w, "text"))
 			return false;
-		snprintf(scn->title + used, sizeof scn->title - used, "%s%s", used ? " " : "", w);
+		snprintf(scn->title + used, sizeof scn->title - used, "%s%s", text_if(used, " "), w);
 	}
 	return true;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "scenario_text.h"
+#include "vmtop/text.h"
 
 static uint64_t hash_text(uint64_t h, const char *text)
 {
@@ -74,7 +75,7 @@ static bool check_event(struct reader *reader, const struct scn_event *event)
 		((event->kind == EV_BACKGROUND || event->kind == EV_PCPU_FAULT) &&
 			!set_exists(scn, event->set)) ||
 		(event->kind == EV_EMULATOR && event->set >= 0 && !set_exists(scn, event->set)))
-		return whole_fail(reader, "an event", event->pattern[0] ? event->pattern : "host",
+		return whole_fail(reader, "an event", text_or(event->pattern, "host"),
 			"names a pCPU that the host does not have");
 	if (!event->pattern[0])
 		return true;

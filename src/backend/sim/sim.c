@@ -245,7 +245,7 @@ static enum wake wait_real(struct sim *sim, int64_t until_ns, int fd)
 		if (left <= 0)
 			return WAKE_TIMER;
 		int64_t ms = (min_of(left, quiet) + 999999) / 1000000;
-		if (input_comes(fd, ms > 0 ? (int)ms : 0))
+		if (input_comes(fd, (int)max_of(ms, 0)))
 			return WAKE_INPUT;
 	}
 }

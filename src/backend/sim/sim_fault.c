@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "vmtop/minmax.h"
+#include "vmtop/text.h"
 
 #include "sim.h"
 
@@ -95,7 +96,7 @@ void fault_fill(const struct sim *sim, const struct sim_vm *vm, unsigned groups,
 	facts->helper_delay_ns = vi64_ok(llround(thread->delay_ns));
 	facts->helper_pcpu =
 		thread->pcpu >= 0 ? vi64_ok(sim->pcpus[thread->pcpu].is->id) : vi64_absent(AVAIL_NONE);
-	snprintf(facts->helper, sizeof facts->helper, "%s", thread->pcpu >= 0 ? "emulator" : "");
+	snprintf(facts->helper, sizeof facts->helper, "%s", text_if(thread->pcpu >= 0, "emulator"));
 	facts->swapped_kib = vi64_ok(llround(vm->mem.out) + vm->fault[FAULT_SWAPPED] * INT64_C(1024));
 	facts->throttled_ns = vi64_ok(llround(vm->throttled_ns));
 	facts->weight = vi64_ok(vm->fault[FAULT_WEIGHT]);

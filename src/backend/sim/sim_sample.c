@@ -137,9 +137,8 @@ static void fill_memory(const struct sim *sim, const struct sim_vm *vm, struct v
 	mem->max_kib = vi64_ok(vm->is->max_kib);
 	mem->balloon_kib = hung ? vi64_absent(AVAIL_HUNG) : rounded(vm->mem.shown);
 	mem->rss_kib = hung ? vi64_absent(AVAIL_HUNG) : rounded(mem_resident(vm));
-	mem->period_s = mem->balloon_device ? vi64_ok(vm->mem.period_s) : vi64_absent(AVAIL_NO_DEVICE);
-	mem->min_guarantee_kib =
-		vm->is->guarantee_kib ? vi64_ok(vm->is->guarantee_kib) : vi64_absent(AVAIL_NONE);
+	mem->period_s = vi64_if(mem->balloon_device, vm->mem.period_s, AVAIL_NO_DEVICE);
+	mem->min_guarantee_kib = vi64_if(vm->is->guarantee_kib, vm->is->guarantee_kib, AVAIL_NONE);
 	fill_report(sim, vm, mem);
 }
 

@@ -68,7 +68,8 @@ static int add_runs(struct comparison *cmp, size_t input, int cpu, int memory, c
 	if (planned(cmp, &run))
 		return 0;
 	for (size_t i = 0; i < cmp->n_seeds; i++) {
-		run.seed = wanted->n_seeds ? wanted->seeds[i] : run.seed;
+		if (wanted->n_seeds)
+			run.seed = wanted->seeds[i];
 		if (!add_run(cmp, &run, err))
 			return -1;
 	}

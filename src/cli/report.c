@@ -117,7 +117,8 @@ static void keep_marks(struct report *report, const struct snapshot *snap, uint6
 		snprintf(mark->text, sizeof mark->text, "%s",
 			strncmp(line->text, "mark: ", 6) == 0 ? line->text + 6 : line->text);
 	}
-	*seen = snap->n_log ? snap->log[snap->n_log - 1].seq : *seen;
+	if (snap->n_log)
+		*seen = snap->log[snap->n_log - 1].seq;
 }
 
 static void keep_needs(struct report *report, const struct snapshot *snap)

@@ -169,7 +169,8 @@ int why_run(const struct sub_line *line, struct err *err)
 	if (!cfg)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	int rc = take_options(&asked, line, err);
-	rc = rc < 0 ? rc : configure(&asked, cfg, err);
+	if (rc >= 0)
+		rc = configure(&asked, cfg, err);
 	struct backend *backend = rc < 0 ? NULL : backend_open(cfg, err);
 	struct engine *engine = backend ? engine_new(cfg, backend, err) : NULL;
 	rc = engine ? look(&asked, engine, err) : -1;

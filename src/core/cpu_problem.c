@@ -85,9 +85,12 @@ static void unit_add_pcpu(struct cpu_problem *prob, const struct pcpu_sample *pc
 	unit->capacity += pcpu_capacity(pcpu);
 	unit->background_pct += pcpu_capacity(pcpu) * vf64_or(rate->background_pct, 0);
 	/* Where its pCPUs differ, the unit is in no one core or LLC. */
-	unit->core = unit->core == pcpu->core ? unit->core : -1;
-	unit->llc = unit->llc == pcpu->llc ? unit->llc : -1;
-	unit->node = unit->node == pcpu->node ? unit->node : -1;
+	if (unit->core != pcpu->core)
+		unit->core = -1;
+	if (unit->llc != pcpu->llc)
+		unit->llc = -1;
+	if (unit->node != pcpu->node)
+		unit->node = -1;
 	cpuset_add(&prob->unit_cpus[at], pcpu->id);
 	prob->unit_of[pcpu->id] = at;
 	prob->capacity[pcpu->id] = pcpu_capacity(pcpu);

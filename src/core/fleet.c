@@ -68,7 +68,8 @@ int fleet_put(struct fleet *fleet, const struct fleet *part)
 	if (part->n_vms)
 		memcpy(fleet->vms + vms, part->vms, part->n_vms * sizeof *fleet->vms);
 	fleet->vms_ns = 0;
-	fleet->peaks_s = part->peaks_s > 0 ? part->peaks_s : fleet->peaks_s;
+	if (part->peaks_s > 0)
+		fleet->peaks_s = part->peaks_s;
 	fleet->n_hosts += part->n_hosts;
 	fleet->n_vms += part->n_vms;
 	for (size_t i = hosts; i < fleet->n_hosts; i++)

@@ -95,7 +95,8 @@ const char *fleet_plan_check(const struct fleet_unit *units, size_t n_units, con
 		broken = move_holds(&check, &plan->moves[i], n_units);
 	for (size_t i = 0; !broken && i < plan->n; i++)
 		broken = apart_holds(&check, plan->moves[i].task);
-	broken = broken ? broken : together_holds(&check);
+	if (!broken)
+		broken = together_holds(&check);
 	free(check.at);
 	return broken;
 }

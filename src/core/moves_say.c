@@ -31,7 +31,8 @@ bool move_uri_travels(const char *uri)
 	bool here = plus && strncmp(plus, "+unix", 5) == 0;
 	static const char *const local[] = {"localhost", "127.", "[::1]", "/", "?"};
 	const char *server = at + 3, *user = memchr(server, '@', strcspn(server, "/?"));
-	server = user ? user + 1 : server;
+	if (user)
+		server = user + 1;
 	for (size_t i = 0; i < sizeof local / sizeof *local; i++)
 		here |= strncmp(server, local[i], strlen(local[i])) == 0;
 	return !here && *server;

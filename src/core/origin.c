@@ -53,7 +53,8 @@ static void find_open(struct origin *origin, const struct place_problem *prob)
 			origin->open[origin->n_open++] = u;
 	for (size_t u = 0; !origin->n_open && u < prob->n_units; u++)
 		origin->open[u] = u;
-	origin->n_open = origin->n_open ? origin->n_open : prob->n_units;
+	if (!origin->n_open)
+		origin->n_open = prob->n_units;
 }
 
 static bool has_unit(const struct place_problem *prob, int unit)

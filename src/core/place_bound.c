@@ -98,7 +98,8 @@ static uint32_t parts_find(struct place_work *work)
 		uint32_t to = part[i];
 		parts += i >= reach;
 		reach = max_of(to, reach);
-		reach = reach > i ? reach : i + 1;
+		if (reach <= i)
+			reach = i + 1;
 		part[i] = parts - 1;
 	}
 	return parts;

@@ -60,7 +60,8 @@ static void bound_host(struct host_sample *host)
 		pcpu->socket = unit_or_unknown(pcpu->socket, UNIT_MOST);
 		pcpu->core = unit_or_unknown(pcpu->core, UNIT_MOST);
 		pcpu->llc = unit_or_unknown(pcpu->llc, UNIT_MOST);
-		pcpu->capacity = pcpu->capacity < 0 || pcpu->capacity > PCPU_LARGEST ? 0 : pcpu->capacity;
+		if (pcpu->capacity < 0 || pcpu->capacity > PCPU_LARGEST)
+			pcpu->capacity = 0;
 		bound(&pcpu->busy_ns, SAMPLE_NS_MOST);
 		bound(&pcpu->idle_ns, SAMPLE_NS_MOST);
 		bound(&pcpu->steal_ns, SAMPLE_NS_MOST);

@@ -382,7 +382,8 @@ static int plan_changes(struct shares_ctl *ctl, const struct round *round, struc
 		int rc = lower(ctl, round, i, plan);
 		bool may = rc == 0 && round->cfg->shares && !placing && !ctl->trial_until_ns &&
 			   lifts < LIFTS_MOST;
-		rc = may ? lift(ctl, round, i, plan, why) : rc;
+		if (may)
+			rc = lift(ctl, round, i, plan, why);
 		if (rc < 0)
 			return -1;
 		lifts += may && rc > 0;

@@ -228,7 +228,8 @@ static void join_vms(struct tally *tally, const struct sample *sample)
 		else
 			vm_born(&tally->vms[i], vm);
 		join_vcpus(tally, sample, i, was);
-		tally->vms[i].id = vm->id >= 0 ? vm->id : tally->vms[i].id;
+		if (vm->id >= 0)
+			tally->vms[i].id = vm->id;
 		tally->vms[i].first_vcpu = vm->first_vcpu;
 		tally->vms[i].n_vcpus = vm->n_vcpus;
 	}

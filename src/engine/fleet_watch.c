@@ -399,7 +399,8 @@ int fleet_watch_stop(struct fleet_watch *watch, double timeout_s)
 		return -1;
 	for (size_t i = 0; i < watch->n; i++) {
 		struct source *source = &watch->sources[i];
-		source->done[1] = source->started ? -1 : source->done[1]; /* closed by its thread */
+		if (source->started)
+			source->done[1] = -1; /* closed by its thread */
 		pipe_close(source->done);
 		fleet_free(atomic_exchange(&source->slot, NULL));
 		fleet_free(source->known);

@@ -156,7 +156,8 @@ static int recorded_decisions(struct engine *engine, struct err *err)
 	engine->cfg.auto_cpu = decision.auto_cpu;
 	engine->cfg.auto_memory = decision.auto_memory;
 	engine->cfg.dry_run = decision.dry_run;
-	engine->cfg.delay_s = decision.delay_s > 0 ? decision.delay_s : engine->cfg.delay_s;
+	if (decision.delay_s > 0)
+		engine->cfg.delay_s = decision.delay_s;
 	engine->cpu_verdict = decision.cpu;
 	engine->mem_verdict = decision.memory;
 	return 0;

@@ -148,7 +148,8 @@ void draw_meter(struct screen *scr, int row, int col, int width, const struct me
 	int b = (int)lround(fmin(fmax(meter->first + meter->second, 0), 100) * bar / 100) - a;
 	if (a == 0 && meter->first >= 1)
 		a = 1;
-	b = a + b > bar ? bar - a : b;
+	if (a + b > bar)
+		b = bar - a;
 	screen_fill(scr, row, col, a, meter->first_style, draw_glyph(scr, GLYPH_BAR));
 	if (b > 0)
 		screen_fill(scr, row, col + a, b, meter->second_style, draw_glyph(scr, GLYPH_BAR2));

@@ -317,7 +317,8 @@ static bool sheet_over(struct fleet_view *view, struct screen *scr, int rows, in
 	if (!overlay_box(scr, rows, cols, n + 2, HELP_WIDTH, row, col))
 		return false;
 	int page = scr->rows - 2;
-	view->over_row = view->over_row + page > n ? excess(n, page) : view->over_row;
+	if (view->over_row + page > n)
+		view->over_row = excess(n, page);
 	draw_frame(scr, sheets[view->over].title);
 	struct sheet sheet = {
 		.to = scr, .measure = scr, .keys = HELP_KEYS, .cols = scr->cols, .top = view->over_row};

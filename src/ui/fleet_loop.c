@@ -276,7 +276,8 @@ static void draw(struct loop *loop)
 static int next_ms(const struct loop *loop)
 {
 	int64_t due = loop->taken_ms + (loop->news ? NEWS_MS : AGE_MS), keys = keys_read_due(&loop->keys);
-	due = keys >= 0 && keys < due ? keys : due;
+	if (keys >= 0 && keys < due)
+		due = keys;
 	int64_t left = due - clock_ms();
 	return (int)max_of(left, 0);
 }
@@ -343,7 +344,8 @@ int fleet_screen(
 		turn(&loop);
 	}
 	term_close(loop.term);
-	rc = leave_moves(&loop, err) < 0 ? -1 : rc;
+	if (leave_moves(&loop, err) < 0)
+		rc = -1;
 	fleet_view_free(loop.view);
 	fleet_free(loop.shown);
 	screen_done(&loop.base);

@@ -105,8 +105,10 @@ static void find_cursor(struct fleet_view *view, struct fleet_list *list, const 
 			list->at = i;
 			return;
 		}
-	list->at = list->moved ? list->at : 0;
-	list->at = list->at < list->n ? list->at : list->n ? list->n - 1 : 0;
+	if (!list->moved)
+		list->at = 0;
+	if (list->at >= list->n)
+		list->at = list->n ? list->n - 1 : 0;
 	note_cursor(list, fleet, view->kind);
 }
 

@@ -53,7 +53,8 @@ static uint32_t braille(const struct pile *pile, int rows, int row, bool right, 
 	if (!pile->known)
 		return 0;
 	int low = dots_of(pile->lower, rows), all = dots_of(pile->all, rows);
-	low = low < 1 && all < 1 ? 1 : low;
+	if (low < 1 && all < 1)
+		low = 1;
 	all = max_of(all, low);
 	for (int i = 0; i < 4 && row * 4 + i < all; i++) {
 		bool above = row * 4 + i >= low;

@@ -154,8 +154,8 @@ static void identity_line(
 	int room = scr->cols - (right ? right + 1 : 0);
 	text_escape(host, sizeof host, snap->sample.host.hostname);
 	int col = scr->cols >= 60 ? put(scr, 0, 0, STYLE_TITLE, "vmtop ") : 0;
-	col = col < room ? col + screen_text(scr, 0, col, room - col, STYLE_BOLD, text_or(host, "vmtop"))
-			 : col;
+	if (col < room)
+		col += screen_text(scr, 0, col, room - col, STYLE_BOLD, text_or(host, "vmtop"));
 	identity_text(snap, scr, room - col, text, sizeof text);
 	draw_cut(scr, 0, col, room - col, STYLE_DIM, text);
 	enum style style = snap->backend.link == LINK_LOST || strstr(words, "STALE") ? STYLE_BAD : STYLE_WARN;

@@ -151,7 +151,8 @@ bool help_draw(struct view *view, const struct snapshot *snap, struct screen *sc
 	if (!overlay_box(scr, rows, cols, n + 2, HELP_WIDTH, row, col))
 		return false;
 	int page = view->over.page = scr->rows - 2;
-	view->over.row = view->over.row + page > n ? excess(n, page) : view->over.row;
+	if (view->over.row + page > n)
+		view->over.row = excess(n, page);
 	help_title(view, snap, place, title, sizeof title);
 	draw_frame(scr, title);
 	struct sheet sheet = {

@@ -167,7 +167,8 @@ static int choose_in_order(const struct table *table, int left, struct plan_of_t
 		if (full && !(sorted && keep <= left))
 			continue;
 		left -= least_width(column) + GAP;
-		keep = sorted ? 0 : keep;
+		if (sorted)
+			keep = 0;
 		plan->cols[plan->n++] = cols[i];
 	}
 	return left;

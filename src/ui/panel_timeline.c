@@ -112,7 +112,8 @@ void timeline_draw(const struct view *view, const struct snapshot *snap, struct 
 	const struct timeline *timeline = snap->timeline;
 	if (area.rows < TIMELINE_ROWS || area.cols < 20 || (!timeline && !live_timeline(view, snap, &live)))
 		return;
-	timeline = timeline ? timeline : &live;
+	if (!timeline)
+		timeline = &live;
 	title(snap, timeline, scr, area);
 	draw_levels(timeline, scr, area.row + 1, area.col, area.cols);
 	draw_events(timeline, scr, area.row + 2, area.col, area.cols);

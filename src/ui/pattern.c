@@ -43,7 +43,8 @@ static size_t repeats(const char **p)
 	unsigned long least = strtoul(*p + 1, &end, 10), most = least;
 	if (*end == ',')
 		most = strtoul(end + 1, &end, 10);
-	*p = *end == '}' ? end : *p;
+	if (*end == '}')
+		*p = end;
 	most = max_of(most, least);
 	return most > PARTS_MOST ? PARTS_MOST + 1 : max_of(most, 1);
 }

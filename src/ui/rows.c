@@ -42,7 +42,8 @@ static int key_up(const void *x, const void *y)
 {
 	const struct row_key *a = x, *b = y;
 	int c = by_first(a, b);
-	c = c ? c : by_value(a, b);
+	if (!c)
+		c = by_value(a, b);
 	return c ? c : (a->vm > b->vm) - (a->vm < b->vm);
 }
 
@@ -50,7 +51,8 @@ static int key_down(const void *x, const void *y)
 {
 	const struct row_key *a = x, *b = y;
 	int c = by_first(a, b);
-	c = c ? c : by_value(b, a);
+	if (!c)
+		c = by_value(b, a);
 	return c ? c : (a->vm > b->vm) - (a->vm < b->vm);
 }
 
@@ -125,7 +127,8 @@ static bool rows_room(struct view *view, size_t n)
 	bool ok = array_grow(&view->rows, &cap, n, sizeof *view->rows) &&
 		  array_grow(&view->names, &cap_names, n, sizeof *view->names) &&
 		  array_grow(&view->keys, &cap_keys, n, sizeof *view->keys);
-	view->cap_rows = ok ? cap : view->cap_rows;
+	if (ok)
+		view->cap_rows = cap;
 	return ok;
 }
 
@@ -266,7 +269,8 @@ void rows_mark_all(struct view *view, const struct snapshot *snap)
 	for (size_t i = 0; i < view->n_rows; i++)
 		if (!rows_marked(view, snap->sample.vms[view->rows[i]].uuid))
 			rows_mark(view, snap->sample.vms[view->rows[i]].uuid);
-	view->n_marks = view->n_marks > n ? view->n_marks : 0;
+	if (view->n_marks <= n)
+		view->n_marks = 0;
 }
 
 void rows_mark(struct view *view, const uint8_t uuid[UUID_BYTES])

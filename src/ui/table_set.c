@@ -54,7 +54,8 @@ void table_chosen(struct table *table, bool memory)
 void table_columns(struct table *table, bool memory, const char *list)
 {
 	int n = list[0] ? column_parse(list, table->cols, sizeof table->cols, NULL) : 0;
-	table->n_cols = n > 0 ? n : table->n_cols;
+	if (n > 0)
+		table->n_cols = n;
 	if (n > 0)
 		table_chosen(table, memory);
 }

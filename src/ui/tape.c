@@ -394,7 +394,8 @@ static size_t encode(const unsigned char *was, const unsigned char *is, size_t n
 	for (size_t at = 0; at < n;) {
 		size_t from = same_bytes(was, is, at, n), end = from, next = from;
 		while (next < n && next - end < GAP) {
-			end = was[next] != is[next] ? next + 1 : end;
+			if (was[next] != is[next])
+				end = next + 1;
 			next++;
 		}
 		to = put_length(put_length(to, from - at), end - from);

@@ -41,7 +41,8 @@ void term_theme(struct terminal *term, const char *name)
 {
 	const struct theme *theme = theme_find(name);
 	term->drawn.rows = 0;
-	theme = theme ? theme : theme_find(NULL);
+	if (!theme)
+		theme = theme_find(NULL);
 	bool color = term->color && theme->looks;
 	const struct look *looks = theme->looks ? theme->looks : theme_find(NULL)->looks;
 	for (short i = 0; i < STYLE_COUNT; i++) {

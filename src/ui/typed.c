@@ -36,7 +36,8 @@ bool typed_edit(struct typed *typed, int key)
 		while (typed->len > 0 && ((unsigned char)typed->text[--typed->len] & 0xc0) == 0x80)
 			;
 	else if (key >= 0x20 && key < VK_BASE && text_width((uint32_t)key) >= 0) {
-		typed->len = typed->filled ? 0 : typed->len;
+		if (typed->filled)
+			typed->len = 0;
 		line_add(typed, (uint32_t)key);
 	} else {
 		return false;

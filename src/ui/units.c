@@ -29,9 +29,12 @@ static int by_place(const void *x, const void *y)
 	const struct pcpu_sample *a = *(const struct pcpu_sample *const *)x,
 				 *b = *(const struct pcpu_sample *const *)y;
 	int c = order(a->node, b->node);
-	c = c ? c : order(a->llc, b->llc);
-	c = c ? c : order(pcpu_lesser(a), pcpu_lesser(b));
-	c = c ? c : order(a->core, b->core);
+	if (!c)
+		c = order(a->llc, b->llc);
+	if (!c)
+		c = order(pcpu_lesser(a), pcpu_lesser(b));
+	if (!c)
+		c = order(a->core, b->core);
 	return c ? c : order(a->id, b->id);
 }
 

@@ -286,7 +286,8 @@ void cgroup_weight(const struct cgroup_dir *d, struct vi64 *weight, struct vi64 
 			v < CPU_SHARES_LEAST || v > CPU_SHARES_MOST)
 			continue;
 		*shares = vi64_ok(v);
-		v = d->v2 ? v : (v * 100 + 512) / 1024;
+		if (!d->v2)
+			v = (v * 100 + 512) / 1024;
 		*weight = vi64_ok(max_of(v, 1));
 	} while (climb(dir, d->top));
 }

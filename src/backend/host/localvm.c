@@ -295,7 +295,8 @@ static void read_helpers(const struct local_root *root, struct local_vm *vm, str
 		struct local_thread thread;
 		if (times(root, helper->pid, helper->tid, &thread) < 0) {
 			/* One that came in its place, a migration's perhaps, leaves their number alone. */
-			vm->threads = helper->pid == vm->pid ? LIST_AGAIN : vm->threads;
+			if (helper->pid == vm->pid)
+				vm->threads = LIST_AGAIN;
 			continue;
 		}
 		int64_t ran = helper->read && thread.time_ns > helper->time_ns

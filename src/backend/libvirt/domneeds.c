@@ -100,7 +100,8 @@ static void add_pages(struct move_needs *n, int64_t size_kib, int64_t need_kib)
 		i++;
 	if (i == MOVE_PAGES)
 		return;
-	n->n_pages = i == n->n_pages ? i + 1 : n->n_pages;
+	if (i == n->n_pages)
+		n->n_pages = i + 1;
 	n->pages[i].size_kib = size_kib;
 	n->pages[i].need_kib += need_kib;
 }
@@ -115,7 +116,8 @@ static int64_t cells_kib(xmlNodePtr dom, xmlNodePtr page)
 		return all;
 	XML_EACH(cell, xml_path(dom, "cpu/numa"), "cell")
 	{
-		id = xml_attr_num(cell, "id", CPUSET_CPUS - 1, &id) ? id : at;
+		if (!xml_attr_num(cell, "id", CPUSET_CPUS - 1, &id))
+			id = at;
 		if (cpuset_has(&nodes, (int)id) && xml_attr_num(cell, "memory", SAMPLE_KIB_MOST, &kib))
 			sum += kib;
 		at = id + 1;

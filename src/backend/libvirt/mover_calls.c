@@ -193,7 +193,8 @@ static void take_stats(struct move_progress *progress, virTypedParameterPtr para
 	if (HAS(MEMORY_BPS, &bps))
 		progress->sent_mib_s = vf64_ok((double)bps / MIB);
 	if (HAS(MEMORY_DIRTY_RATE, &pages)) {
-		size = HAS(MEMORY_PAGE_SIZE, &size) ? size : 4096;
+		if (!HAS(MEMORY_PAGE_SIZE, &size))
+			size = 4096;
 		progress->dirty_mib_s = vf64_ok((double)pages * (double)size / MIB);
 	}
 	if (HAS(TIME_ELAPSED, &ms))

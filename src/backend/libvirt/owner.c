@@ -58,7 +58,8 @@ void owner_of(const char *xml, char *buf, size_t len)
 	xmlDocPtr doc = xml_read(xml, "domain", NULL);
 	xmlNodePtr dom = xmlDocGetRootElement(doc);
 	const char *words = dom ? by_metadata(dom) : NULL;
-	words = words || !dom ? words : by_sysinfo(dom);
+	if (!words && dom)
+		words = by_sysinfo(dom);
 	snprintf(buf, len, "%s", text_or(words, ""));
 	xmlFreeDoc(doc);
 }

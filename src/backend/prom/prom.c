@@ -218,7 +218,8 @@ static void count_more(struct prom *prom, const struct picked *picked, size_t n_
 {
 	prom->read += picked->n;
 	prom->more = picked->n < picked->news && prom->read < n_hosts;
-	prom->read = prom->more ? prom->read : 0;
+	if (!prom->more)
+		prom->read = 0;
 }
 
 static int read_hosts(struct prom *prom, enum way way, const struct prom_moment *moment,

@@ -197,7 +197,8 @@ static void host_seen(struct fold *fold, struct fleet_host *host, const struct p
 	if (!(age < 1e9))
 		return;
 	host->seen_ns = fold->now_ns - (int64_t)(max_of(age, 0) * 1e9);
-	host->seen_ns = host->seen_ns ? host->seen_ns : 1;
+	if (!host->seen_ns)
+		host->seen_ns = 1;
 }
 
 static void host_connected(struct fold *fold, struct fleet_host *host, const struct prom_series *series)

@@ -154,7 +154,8 @@ static void look_up_extent(struct replay *replay)
 	tick_and_time(replay, Q_FIRST_TIME, 0, &replay->first_tick, &replay->first_ns);
 	int64_t before = replay->last_tick;
 	tick_and_time(replay, Q_LAST_TIME, 0, &replay->last_tick, &replay->last_ns);
-	replay->grew_ns = before && replay->last_tick > before ? now : replay->grew_ns;
+	if (before && replay->last_tick > before)
+		replay->grew_ns = now;
 	replay->ends_ns = now;
 }
 
@@ -334,11 +335,13 @@ static int replay_seek(struct backend *backend, const struct command *cmd)
 	if (strcmp(cmd->text, "play") == 0 && is_over(replay)) {
 		return play_again(replay);
 	} else if (strcmp(cmd->text, "play") == 0) {
-		replay->last_speed = replay->speed > 0 ? replay->speed : replay->last_speed;
+		if (replay->speed > 0)
+			replay->last_speed = replay->speed;
 		replay->speed = replay->speed > 0 ? 0 : replay->last_speed;
 	} else if (strcmp(cmd->text, "speed") == 0) {
 		double speed = (replay->speed > 0 ? replay->speed : replay->last_speed) * cmd->number;
-		replay->last_speed = speed >= 1.0 / 16 && speed <= 1024 ? speed : replay->last_speed;
+		if (speed >= 1.0 / 16 && speed <= 1024)
+			replay->last_speed = speed;
 		replay->speed = replay->last_speed;
 	} else if (strcmp(cmd->text, "loop") == 0) {
 		replay->loop = !replay->loop;
@@ -349,7 +352,8 @@ static int replay_seek(struct backend *backend, const struct command *cmd)
 		hold(replay, true);
 		int64_t at = place_of(replay, cmd);
 		bool stays = at <= 0 || (at == replay->tick && strcmp(cmd->text, "step") == 0);
-		replay->speed = strcmp(cmd->text, "step") == 0 ? 0 : replay->speed;
+		if (strcmp(cmd->text, "step") == 0)
+			replay->speed = 0;
 		int lead = stays ? -1 : jump(replay, at);
 		hold(replay, false);
 		return lead;

@@ -322,10 +322,12 @@ static void fill_gaps(struct trace *trace)
 		for (size_t k = 0; k < trace->n && last < 0; k++)
 			last = vm->used_kib[k];
 		trace->facts.has_memory |= last >= 0;
-		last = last < 0 ? (float)half : last;
+		if (last < 0)
+			last = (float)half;
 		for (size_t k = 0; k <= trace->n; k++)
 			last = vm->used_kib[k] = vm->used_kib[k] < 0 ? last : vm->used_kib[k];
-		vm->base_kib = vm->base_kib < 0 ? half : vm->base_kib;
+		if (vm->base_kib < 0)
+			vm->base_kib = half;
 	}
 }
 

@@ -12,6 +12,11 @@ static struct vi64 rounded(double v)
 	return vi64_ok(llround(v));
 }
 
+static struct vi64 rounded_if(bool known, double v, enum avail why)
+{
+	return known ? rounded(v) : vi64_absent(why);
+}
+
 static int fill_pcpus(const struct sim *sim, struct sample *to)
 {
 	to->host.has_isolation = true;
@@ -28,10 +33,10 @@ static int fill_pcpus(const struct sim *sim, struct sample *to)
 		pcpu->core = from->is->core;
 		pcpu->llc = from->is->llc;
 		pcpu->capacity = from->is->capacity;
-		pcpu->busy_ns = from->online ? rounded(from->busy_ns) : vi64_absent(AVAIL_OFFLINE);
-		pcpu->steal_ns = from->online ? rounded(from->steal_ns) : vi64_absent(AVAIL_OFFLINE);
+		pcpu->busy_ns = rounded_if(from->online, from->busy_ns, AVAIL_OFFLINE);
+		pcpu->steal_ns = rounded_if(from->online, from->steal_ns, AVAIL_OFFLINE);
 		pcpu->speed_pct = vf64_ok(from->speed_pct);
-		pcpu->idle_ns = from->online ? rounded(fmax(0, from->idle_ns)) : vi64_absent(AVAIL_OFFLINE);
+		pcpu->idle_ns = rounded_if(from->online, fmax(0, from->idle_ns), AVAIL_OFFLINE);
 	}
 	return 0;
 }
@@ -80,8 +85,8 @@ static void fill_vcpu(const struct sim *sim, const struct sim_vm *vm, const stru
 {
 	bool hung = vm->hung_ns >= 0;
 	vcpu->online = true;
-	vcpu->time_ns = hung ? vi64_absent(AVAIL_HUNG) : rounded(thread->time_ns);
-	vcpu->delay_ns = hung ? vi64_absent(AVAIL_HUNG) : rounded(thread->delay_ns);
+	vcpu->time_ns = rounded_if(!hung, thread->time_ns, AVAIL_HUNG);
+	vcpu->delay_ns = rounded_if(!hung, thread->delay_ns, AVAIL_HUNG);
 	vcpu->pcpu = vi64_ok(sim->pcpus[thread->pcpu].is->id);
 	vcpu->affinity = sim_affinity(sim, thread);
 	vcpu->affinity_avail = AVAIL_OK;
@@ -117,17 +122,16 @@ static void fill_report(const struct sim *sim, const struct sim_vm *vm, struct v
 {
 	const struct sim_guest *guest = &vm->mem;
 	enum avail why = report_avail(vm);
-	struct vi64 none = vi64_absent(why);
 	bool ok = why == AVAIL_OK;
-	mem->unused_kib = ok ? rounded(guest->r_unused) : none;
-	mem->usable_kib = ok ? rounded(guest->r_usable) : none;
-	mem->available_kib = ok ? rounded(guest->r_available) : none;
-	mem->caches_kib = ok ? rounded(guest->r_caches) : none;
-	mem->swap_in_kib = ok ? rounded(guest->r_swap_in) : none;
-	mem->swap_out_kib = ok ? rounded(guest->r_swap_out) : none;
-	mem->major_faults = ok ? rounded(guest->r_faults) : none;
+	mem->unused_kib = rounded_if(ok, guest->r_unused, why);
+	mem->usable_kib = rounded_if(ok, guest->r_usable, why);
+	mem->available_kib = rounded_if(ok, guest->r_available, why);
+	mem->caches_kib = rounded_if(ok, guest->r_caches, why);
+	mem->swap_in_kib = rounded_if(ok, guest->r_swap_in, why);
+	mem->swap_out_kib = rounded_if(ok, guest->r_swap_out, why);
+	mem->major_faults = rounded_if(ok, guest->r_faults, why);
 	/* whole seconds, as QEMU tells them */
-	mem->last_update_ns = ok ? vi64_ok(to_wall(sim, guest->report_ns) / 1000000000 * 1000000000) : none;
+	mem->last_update_ns = vi64_if(ok, to_wall(sim, guest->report_ns) / 1000000000 * 1000000000, why);
 }
 
 static void fill_memory(const struct sim *sim, const struct sim_vm *vm, struct vm_memory *mem)
@@ -135,8 +139,8 @@ static void fill_memory(const struct sim *sim, const struct sim_vm *vm, struct v
 	bool hung = vm->hung_ns >= 0;
 	mem->balloon_device = vm->is->balloon != BALLOON_NO_DEVICE;
 	mem->max_kib = vi64_ok(vm->is->max_kib);
-	mem->balloon_kib = hung ? vi64_absent(AVAIL_HUNG) : rounded(vm->mem.shown);
-	mem->rss_kib = hung ? vi64_absent(AVAIL_HUNG) : rounded(mem_resident(vm));
+	mem->balloon_kib = rounded_if(!hung, vm->mem.shown, AVAIL_HUNG);
+	mem->rss_kib = rounded_if(!hung, mem_resident(vm), AVAIL_HUNG);
 	mem->period_s = vi64_if(mem->balloon_device, vm->mem.period_s, AVAIL_NO_DEVICE);
 	mem->min_guarantee_kib = vi64_if(vm->is->guarantee_kib, vm->is->guarantee_kib, AVAIL_NONE);
 	fill_report(sim, vm, mem);
@@ -145,16 +149,16 @@ static void fill_memory(const struct sim *sim, const struct sim_vm *vm, struct v
 static void fill_io(const struct sim_vm *vm, unsigned groups, struct vm_io *io)
 {
 	const double request = 16384, packet = 900;
-	struct vi64 hidden = vi64_absent(AVAIL_NOT_ASKED);
+	const enum avail hidden = AVAIL_NOT_ASKED;
 	bool block = groups & SAMPLE_BLOCK, net = groups & SAMPLE_NET;
-	io->rd_bytes = block ? rounded(vm->is->rd_bytes_s * vm->io_s) : hidden;
-	io->wr_bytes = block ? rounded(vm->is->wr_bytes_s * vm->io_s) : hidden;
-	io->rd_reqs = block ? rounded(vm->is->rd_bytes_s * vm->io_s / request) : hidden;
-	io->wr_reqs = block ? rounded(vm->is->wr_bytes_s * vm->io_s / request) : hidden;
-	io->rx_bytes = net ? rounded(vm->is->rx_bytes_s * vm->io_s) : hidden;
-	io->tx_bytes = net ? rounded(vm->is->tx_bytes_s * vm->io_s) : hidden;
-	io->rx_pkts = net ? rounded(vm->is->rx_bytes_s * vm->io_s / packet) : hidden;
-	io->tx_pkts = net ? rounded(vm->is->tx_bytes_s * vm->io_s / packet) : hidden;
+	io->rd_bytes = rounded_if(block, vm->is->rd_bytes_s * vm->io_s, hidden);
+	io->wr_bytes = rounded_if(block, vm->is->wr_bytes_s * vm->io_s, hidden);
+	io->rd_reqs = rounded_if(block, vm->is->rd_bytes_s * vm->io_s / request, hidden);
+	io->wr_reqs = rounded_if(block, vm->is->wr_bytes_s * vm->io_s / request, hidden);
+	io->rx_bytes = rounded_if(net, vm->is->rx_bytes_s * vm->io_s, hidden);
+	io->tx_bytes = rounded_if(net, vm->is->tx_bytes_s * vm->io_s, hidden);
+	io->rx_pkts = rounded_if(net, vm->is->rx_bytes_s * vm->io_s / packet, hidden);
+	io->tx_pkts = rounded_if(net, vm->is->tx_bytes_s * vm->io_s / packet, hidden);
 }
 
 static int fill_vm(const struct sim *sim, const struct sim_vm *vm, unsigned groups, struct sample *to)
@@ -168,8 +172,7 @@ static int fill_vm(const struct sim *sim, const struct sim_vm *vm, unsigned grou
 	v->state = vm->life == LIFE_PAUSED ? VM_PAUSED : VM_RUNNING;
 	v->flags = vm->is->flags | (vm->gone_ns >= 0 ? VM_FLAG_JOB : 0);
 	v->hung_since_ns = vm->hung_ns >= 0 ? to_clock(sim, vm->hung_ns) : 0;
-	v->quota_pct =
-		vm->fault[FAULT_QUOTA] < 100 ? vf64_ok(vm->fault[FAULT_QUOTA]) : vf64_absent(AVAIL_NONE);
+	v->quota_pct = vf64_if(vm->fault[FAULT_QUOTA] < 100, vm->fault[FAULT_QUOTA], AVAIL_NONE);
 	v->mem_nodes = vm->is->nodes;
 	v->mem_nodes_strict = vm->is->nodes_strict;
 	fill_memory(sim, vm, &v->mem);
@@ -186,7 +189,7 @@ static int fill_vm(const struct sim *sim, const struct sim_vm *vm, unsigned grou
 		fill_vcpu(sim, vm, thread, vcpu);
 	}
 	v = &to->vms[to->n_vms - 1];
-	v->cpu_time_ns = vm->hung_ns >= 0 ? vi64_absent(AVAIL_HUNG) : rounded(time);
+	v->cpu_time_ns = rounded_if(vm->hung_ns < 0, time, AVAIL_HUNG);
 	return 0;
 }
 

@@ -104,7 +104,7 @@ $(BUILD)/tests/%.o: tests/%.c
 
 # This one lets every allocation fail in turn.
 wrap = -Wl,--wrap=$(1)
-$(BUILD)/tests/scenario/test_faults: LDFLAGS += $(foreach f,malloc calloc realloc reallocarray free pthread_create,$(call wrap,$(f)))
+$(BUILD)/tests/scenario/test_faults $(BUILD)/tests/scenario/test_faults_far: LDFLAGS += $(foreach f,malloc calloc realloc reallocarray free pthread_create,$(call wrap,$(f)))
 # This one says itself what libvirt knows of numad.
 $(BUILD)/tests/unit/test_libvirt_placed: LDFLAGS += $(foreach f,NumaParameters EmulatorPinInfo,$(call wrap,virDomainGet$(f)))
 # And this one what it answers about CPU shares.

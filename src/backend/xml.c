@@ -13,6 +13,10 @@
 
 enum { XML_MOST = 16 << 20 }; /* a domain with thousands of devices stays well below */
 
+/* Texts that are there, and for which there was no memory; and whether libxml2 had none for a tree. */
+static _Thread_local uintptr_t texts_lost;
+static _Thread_local bool no_memory;
+
 static void quiet(void *ctx, const char *msg, ...)
 {
 	(void)ctx;
@@ -26,7 +30,7 @@ static void quiet_error(void *ctx, xmlError *error)
 #endif
 {
 	(void)ctx;
-	(void)error;
+	no_memory |= error && error->code == XML_ERR_NO_MEMORY;
 }
 
 void xml_quiet(void)
@@ -50,6 +54,7 @@ static void no_doctype(void *ctx, const xmlChar *name, const xmlChar *external, 
 static xmlDocPtr parse(const char *text, size_t n, bool *doctype, struct err *err)
 {
 	xml_quiet();
+	no_memory = false;
 	xmlParserCtxtPtr ctx = xmlNewParserCtxt();
 	if (!ctx || !ctx->sax) {
 		xmlFreeParserCtxt(ctx);
@@ -60,6 +65,12 @@ static xmlDocPtr parse(const char *text, size_t n, bool *doctype, struct err *er
 	ctx->sax->internalSubset = no_doctype;
 	xmlDocPtr doc = xmlCtxtReadMemory(ctx, text, (int)n, NULL, NULL,
 		XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS);
+	/* libxml2 gives out as much of a tree as it had memory for. */
+	if (!*doctype && (no_memory || (!doc && ctx->wellFormed))) {
+		err_set(err, ERR_NOMEM, "out of memory for XML");
+		xmlFreeDoc(doc);
+		doc = NULL;
+	}
 	xmlFreeParserCtxt(ctx);
 	return doc;
 }
@@ -88,7 +99,15 @@ xmlDocPtr xml_read(const char *text, const char *root, struct err *err)
 		xmlFreeDoc(doc);
 		return NULL;
 	}
+	doc->_private = (void *)texts_lost;
 	return doc;
+}
+
+bool xml_done(xmlDocPtr doc)
+{
+	bool whole = !doc || doc->_private == (void *)texts_lost;
+	xmlFreeDoc(doc);
+	return whole;
 }
 
 static xmlNodePtr element(xmlNodePtr n, const char *name, size_t len)
@@ -132,14 +151,23 @@ static bool keep(xmlChar *s, char *buf, size_t len)
 	return fits;
 }
 
+static xmlChar *attribute(xmlNodePtr node, const char *name)
+{
+	xmlChar *text = node ? xmlGetNoNsProp(node, (const xmlChar *)name) : NULL;
+	texts_lost += !text && node && xmlHasNsProp(node, (const xmlChar *)name, NULL);
+	return text;
+}
+
 bool xml_attr(xmlNodePtr node, const char *name, char *buf, size_t len)
 {
-	return keep(node ? xmlGetNoNsProp(node, (const xmlChar *)name) : NULL, buf, len);
+	return keep(attribute(node, name), buf, len);
 }
 
 bool xml_text(xmlNodePtr node, char *buf, size_t len)
 {
-	return keep(node ? xmlNodeGetContent(node) : NULL, buf, len);
+	xmlChar *text = node ? xmlNodeGetContent(node) : NULL;
+	texts_lost += !text && node;
+	return keep(text, buf, len);
 }
 
 bool xml_attr_is(xmlNodePtr node, const char *name, const char *value)
@@ -150,7 +178,7 @@ bool xml_attr_is(xmlNodePtr node, const char *name, const char *value)
 
 bool xml_cpus(xmlNodePtr node, const char *name, struct cpuset *set)
 {
-	xmlChar *list = node ? xmlGetNoNsProp(node, (const xmlChar *)name) : NULL;
+	xmlChar *list = attribute(node, name);
 	if (!list || cpuset_parse_clipped(set, (const char *)list) < 0)
 		cpuset_clear(set);
 	xmlFree(list);

@@ -16,6 +16,9 @@ void xml_quiet(void);
 /* NULL with err set: too large, malformed, another root, or with a document type declaration, which is where
  * entities come from. The network is not touched. */
 xmlDocPtr xml_read(const char *text, const char *root, struct err *err);
+/* Frees it. false: memory ran out for a text of it since it was read, and that was taken for absent. NULL is
+ * fine. */
+bool xml_done(xmlDocPtr doc);
 /* First child element of that name; NULL also when node is. */
 xmlNodePtr xml_child(xmlNodePtr node, const char *name);
 /* The next sibling element of the same name. */

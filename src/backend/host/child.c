@@ -54,13 +54,15 @@ bool child_start(struct child *child, const char *const *argv, size_t most, doub
 		return true;
 	child->pid = 0;
 	child_done(child);
+	errno = rc;
 	return false;
 }
 
-/* false: its end, or that of our patience. */
+/* false: its end, or that of our patience or memory. */
 static bool read_some(struct child *child)
 {
-	if (!array_grow(&child->out, &child->cap, child->n + PIECE, 1))
+	child->no_memory = !array_grow(&child->out, &child->cap, child->n + PIECE, 1);
+	if (child->no_memory)
 		return false;
 	ssize_t n = read(child->fd, child->out + child->n, PIECE - 1);
 	if (n > 0)
@@ -88,7 +90,7 @@ bool child_poll(struct child *child)
 	do {
 		before = child->n;
 		if (!read_some(child)) {
-			reap(child, child->n >= child->most);
+			reap(child, child->no_memory || child->n >= child->most);
 			return true;
 		}
 	} while (child->n > before);

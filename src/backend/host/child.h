@@ -15,10 +15,11 @@ struct child {
 	char *out; /* terminated; the owner frees it with child_done() */
 	size_t n, cap, most;
 	int64_t until_ns;
-	int status; /* once it has ended: its exit status; -1: it was killed, by us too */
+	int status;     /* once it has ended: its exit status; -1: it was killed, by us too */
+	bool no_memory; /* for its output: it was killed for that */
 };
 
-/* false: it cannot be started. Output beyond `most` bytes ends it. */
+/* false: it cannot be started, and errno says why. Output beyond `most` bytes ends it. */
 bool child_start(struct child *child, const char *const *argv, size_t most, double timeout_s);
 /* true: it has ended, or its time was over. */
 bool child_poll(struct child *child);

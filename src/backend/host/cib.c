@@ -127,8 +127,7 @@ bool cib_definition(const char *path, struct cib_definition *to)
 	xmlNodePtr dom = xmlDocGetRootElement(doc);
 	to->has_uuid = xml_text(xml_child(dom, "uuid"), word, sizeof word) && uuid_parse(to->uuid, word) == 0;
 	xml_text(xml_child(dom, "name"), to->vm, sizeof to->vm);
-	xmlFreeDoc(doc);
-	return true;
+	return xml_done(doc);
 }
 
 bool cib_same_host(const char *a, const char *b)

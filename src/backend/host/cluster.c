@@ -79,6 +79,8 @@ static int said(const char *command, const struct child *child, struct err *err)
 	text_safe(safe, sizeof safe, line);
 	if (child->status == 127 && !*safe)
 		return err_set(err, ERR_CONNECT, "%s cannot be started", command);
+	if (child->no_memory)
+		return err_set(err, ERR_NOMEM, "out of memory for what %s says", command);
 	if (child->status < 0)
 		return err_set(err, ERR_TIMEOUT, "%s was ended: it took too long, or said too much", command);
 	return err_set(err, ERR_CONNECT, "%s: %s", command, text_or(safe, "failed, and does not say why"));

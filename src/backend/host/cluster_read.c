@@ -43,6 +43,11 @@ static int too_many(struct err *err, const char *what)
 	return err_set(err, ERR_RUNTIME, "the cluster has more %s than can be read here", what);
 }
 
+static int no_memory(struct err *err)
+{
+	return err_set(err, ERR_NOMEM, "out of memory");
+}
+
 static bool name_of(xmlNodePtr node, const char *attr, char name[CLUSTER_NAME])
 {
 	return xml_attr(node, attr, name, CLUSTER_NAME) && cib_plain(name);
@@ -234,8 +239,7 @@ size_t cluster_written(const char *text, const struct cluster_mark *m)
 		return SIZE_MAX;
 	each_holder(xml_path(cib, "configuration/nodes"), 0, count_of, &count);
 	each_holder(xml_path(cib, "configuration/resources"), DEEP, count_of, &count);
-	xmlFreeDoc(doc);
-	return count.n;
+	return xml_done(doc) ? count.n : SIZE_MAX;
 }
 
 /* ---- what crm_simulate says ---- */
@@ -310,7 +314,8 @@ static int read_status(struct cluster *cluster, const char *text, struct err *er
 	if (seen < cluster->n_nodes && !*cluster->stop)
 		snprintf(cluster->stop, sizeof cluster->stop, "crm_simulate does not tell of every node");
 	place_guests(cluster, xml_path(root, "cluster_status/resources"), DEEP);
-	xmlFreeDoc(doc);
+	if (!xml_done(doc))
+		return no_memory(err);
 	for (size_t i = 0; i < cluster->n_guests; i++)
 		if (cluster->guests[i].node == CLUSTER_NOWHERE && !*cluster->guests[i].why)
 			snprintf(cluster->guests[i].why, sizeof cluster->guests[i].why,
@@ -343,8 +348,7 @@ int cluster_read_actions(struct cluster_actions *to, const char *text, struct er
 			name_of(node, "node", action->from);
 		name_of(node, "dest", action->to);
 	}
-	xmlFreeDoc(doc);
-	return rc;
+	return xml_done(doc) ? rc : no_memory(err);
 }
 
 static void read_whole(struct cluster *cluster, xmlNodePtr cib)
@@ -380,7 +384,8 @@ int cluster_read(struct cluster *cluster, const char *text, const char *simulate
 		rc = read_guests(cluster, cib, xml_path(cib, "configuration/resources"), DEEP, err);
 	if (rc == 0)
 		rc = read_marks(cluster, cib, err);
-	xmlFreeDoc(doc);
+	if (!xml_done(doc)) /* what is not known to be so is not so: nothing is decided on that */
+		rc = no_memory(err);
 	if (rc == 0)
 		rc = read_status(cluster, simulated, err);
 	return rc == 0 ? cluster_read_actions(&cluster->does, simulated, err) : rc;

@@ -5,6 +5,7 @@
  * and start it anew. */
 #include "pacemaker.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,18 +95,23 @@ static void judge(xmlNodePtr cib, const struct cib_resource *res, const struct p
 		memcpy(to->resource, res->id, sizeof to->resource);
 }
 
+static void not_known(struct move_look *to)
+{
+	to->resource[0] = '\0';
+	snprintf(to->owner, sizeof to->owner,
+		"Pacemaker's configuration cannot be read: whether the guest is its resource is not known");
+}
+
 void pacemaker_read(const struct pacemaker_question *ask, const char *text, struct move_look *to)
 {
 	struct cib_resource res;
 	xmlDocPtr doc = xml_read(text, "cib", NULL);
 	xmlNodePtr cib = xmlDocGetRootElement(doc),
 		   resources = cib ? xml_path(cib, "configuration/resources") : NULL;
-	if (!cib)
-		snprintf(to->owner, sizeof to->owner,
-			"Pacemaker's configuration cannot be read: whether the guest is its resource is not known");
-	else if (find(resources, resources, DEEP, ask, &res))
+	if (cib && find(resources, resources, DEEP, ask, &res))
 		judge(cib, &res, ask, to);
-	xmlFreeDoc(doc);
+	if (!xml_done(doc) || !cib)
+		not_known(to);
 }
 
 /* The agent keeps a file for each guest that it runs. */
@@ -122,10 +128,13 @@ void pacemaker_look(const struct pacemaker_question *ask, struct move_look *to)
 	static const char *const argv[] = {"cibadmin", "--query", NULL};
 	struct child child;
 	bool asked = child_start(&child, argv, CIB_MOST, CIB_S);
+	bool here = asked || (errno != ENOENT && errno != EACCES && errno != ENOTDIR);
 	if (asked)
 		child_wait(&child);
 	if (asked && child.status == 0 && child.out)
 		pacemaker_read(ask, child.out, to);
+	else if (here && (!asked || child.no_memory))
+		not_known(to);
 	else if (agent_has(ask))
 		snprintf(to->owner, sizeof to->owner,
 			"it is Pacemaker's, which does not answer here: crm_resource --move on a node of it");

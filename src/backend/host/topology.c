@@ -155,9 +155,10 @@ int topology_parse(struct topology *topo, const char *capabilities, struct err *
 		number_cores(&fresh);
 		read_llc(&fresh, xml_child(host, "cache"));
 	}
-	xmlFreeDoc(doc);
-	if (!fresh.cpus)
+	if (!xml_done(doc) || !fresh.cpus) {
+		topology_done(&fresh);
 		return err_set(err, ERR_NOMEM, "out of memory for the topology");
+	}
 	topology_done(topo);
 	*topo = fresh;
 	return 0;

@@ -142,13 +142,15 @@ static void read_pages(struct move_needs *n, xmlNodePtr dom)
 
 /* ---- CPU ---- */
 
-static void copy_xml(struct dom_cpu *cpu, xmlNodePtr at)
+/* false: out of memory. */
+static bool copy_xml(struct dom_cpu *cpu, xmlNodePtr at)
 {
 	xmlBufferPtr buf = at ? xmlBufferCreate() : NULL;
-	int n = buf ? xmlNodeDump(buf, at->doc, at, 0, 0) : 0;
+	int n = buf ? xmlNodeDump(buf, at->doc, at, 0, 0) : -1;
 	if (n > 0 && (size_t)n < sizeof cpu->xml)
 		snprintf(cpu->xml, sizeof cpu->xml, "%s", (const char *)xmlBufferContent(buf));
 	xmlBufferFree(buf);
+	return !at || n >= 0;
 }
 
 void domneeds_host_cpu(struct dom_cpu *cpu, const char *capabilities)
@@ -160,14 +162,14 @@ void domneeds_host_cpu(struct dom_cpu *cpu, const char *capabilities)
 }
 
 /* One that was never checked against a host need not be the same on the next. */
-static void read_cpu(struct dom_cpu *cpu, xmlNodePtr dom)
+static bool read_cpu(struct dom_cpu *cpu, xmlNodePtr dom)
 {
 	xmlNodePtr at = xml_child(dom, "cpu");
 	xml_attr(dom, "type", cpu->virt, sizeof cpu->virt);
 	xml_attr(xml_path(dom, "os/type"), "arch", cpu->arch, sizeof cpu->arch);
 	cpu->host = xml_attr_is(at, "mode", "host-passthrough");
-	if (!cpu->host && !xml_attr_is(at, "check", "none") && xml_child(at, "model"))
-		copy_xml(cpu, at);
+	bool compared = !cpu->host && !xml_attr_is(at, "check", "none") && xml_child(at, "model");
+	return !compared || copy_xml(cpu, at);
 }
 
 int domneeds_read(
@@ -178,14 +180,14 @@ int domneeds_read(
 	xmlDocPtr doc = xml_read(xml, "domain", err);
 	xmlNodePtr dom = xmlDocGetRootElement(doc);
 	int rc = dom && pinmarks_strip(dom, err) >= 0 ? 0 : -1;
+	bool whole = true;
 	if (rc == 0) {
 		read_pins(n, dom);
 		read_disks(n, dom, mounts);
 		read_pages(n, dom);
-		read_cpu(cpu, dom);
+		whole = read_cpu(cpu, dom);
 	}
-	xmlFreeDoc(doc);
-	return rc;
+	return xml_done(doc) && whole ? rc : err_set(err, ERR_NOMEM, "out of memory");
 }
 
 uint32_t domneeds_flags(const char *xml, const char *mounts)

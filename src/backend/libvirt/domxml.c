@@ -403,8 +403,7 @@ static int read_live(struct dom_facts *facts, const char *text, struct err *err)
 	read_memory(facts, dom);
 	read_places(facts, dom);
 	int rc = read_pins(dom, &facts->pins, &facts->n_pins, err);
-	xmlFreeDoc(doc);
-	return rc;
+	return xml_done(doc) ? rc : err_set(err, ERR_NOMEM, "out of memory for XML");
 }
 
 static int read_inactive(struct dom_facts *facts, const char *text, struct err *err)
@@ -416,8 +415,7 @@ static int read_inactive(struct dom_facts *facts, const char *text, struct err *
 	int rc = read_pins(dom, &facts->rules, &facts->n_rules, err);
 	if (rc == 0 && is_dedicated(facts, dom))
 		facts->flags |= VM_FLAG_DEDICATED;
-	xmlFreeDoc(doc);
-	return rc;
+	return xml_done(doc) ? rc : err_set(err, ERR_NOMEM, "out of memory for XML");
 }
 
 int domxml_parse(struct dom_facts *facts, const char *live, const char *inactive, struct err *err)

@@ -55,11 +55,13 @@ static const char *by_sysinfo(xmlNodePtr dom)
 
 void owner_of(const char *xml, char *buf, size_t len)
 {
-	xmlDocPtr doc = xml_read(xml, "domain", NULL);
+	struct err why = ERR_INIT;
+	xmlDocPtr doc = xml_read(xml, "domain", &why);
 	xmlNodePtr dom = xmlDocGetRootElement(doc);
 	const char *words = dom ? by_metadata(dom) : NULL;
 	if (!words && dom)
 		words = by_sysinfo(dom);
+	if (!xml_done(doc) || why.code == ERR_NOMEM)
+		words = "whose it is cannot be told: out of memory";
 	snprintf(buf, len, "%s", text_or(words, ""));
-	xmlFreeDoc(doc);
 }

@@ -21,6 +21,7 @@ struct transfer {
 	CURL *easy;
 	struct http_answer *to;
 	size_t cap, most;
+	bool over; /* all of it has come, or an error */
 	char why[CURL_ERROR_SIZE];
 };
 
@@ -84,13 +85,19 @@ static bool may_have_token(const char *url)
 	return false;
 }
 
+/* libcurl keeps a copy of it. false: there is no memory for that. */
+static bool set_text(CURL *easy, CURLoption option, const char *text)
+{
+	return curl_easy_setopt(easy, option, text) != CURLE_OUT_OF_MEMORY;
+}
+
 static CURL *begin(const struct http *http, struct transfer *transfer, const char *url, double timeout_s)
 {
 	CURL *easy = curl_easy_init();
 	if (!easy)
 		return NULL;
-	curl_easy_setopt(easy, CURLOPT_URL, url);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	bool set = set_text(easy, CURLOPT_URL, url) && set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
+		   set_text(easy, CURLOPT_USERAGENT, "vmtop/" VMTOP_VERSION);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(timeout_s * 1e3));
@@ -99,20 +106,30 @@ static CURL *begin(const struct http *http, struct transfer *transfer, const cha
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->why);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *)transfer);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 262144L);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "vmtop/" VMTOP_VERSION);
 	if (*http->ca_file)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
+		set &= set_text(easy, CURLOPT_CAINFO, http->ca_file);
 	if (*http->token && may_have_token(url)) {
 		curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
-		curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, http->token);
+		set &= set_text(easy, CURLOPT_XOAUTH2_BEARER, http->token);
 	}
-	return easy;
+	if (set)
+		return easy;
+	curl_easy_cleanup(easy);
+	return NULL;
+}
+
+static void drop(struct http_answer *answer)
+{
+	free(answer->text);
+	answer->text = NULL;
+	answer->len = 0;
 }
 
 /* A Prometheus says in the answer why it refuses; something else says it by a status alone. */
 static void ended(struct transfer *transfer, CURLcode rc)
 {
 	struct http_answer *answer = transfer->to;
+	transfer->over = true;
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &answer->status);
 	if (rc != CURLE_OK && !answer->err.code)
 		err_set(&answer->err, ERR_RUNTIME, "%s",
@@ -121,11 +138,8 @@ static void ended(struct transfer *transfer, CURLcode rc)
 		err_set(&answer->err, ERR_RUNTIME, "HTTP status %ld", answer->status);
 	else if (rc == CURLE_OK && !answer->text && !(answer->text = calloc(1, 1)))
 		err_set(&answer->err, ERR_NOMEM, "out of memory");
-	if (!answer->err.code)
-		return;
-	free(answer->text);
-	answer->text = NULL;
-	answer->len = 0;
+	if (answer->err.code)
+		drop(answer);
 }
 
 static void run(struct http *http)
@@ -166,8 +180,10 @@ void http_get(struct http *http, const char *const *urls, size_t n, struct http_
 			continue;
 		curl_multi_remove_handle(http->multi, transfer[i].easy);
 		curl_easy_cleanup(transfer[i].easy);
-		if (!to[i].text && !to[i].err.code)
+		if (!transfer[i].over) { /* libcurl gave up in the middle: a part is no answer */
+			drop(&to[i]);
 			err_set(&to[i].err, ERR_RUNTIME, "no answer");
+		}
 	}
 	free(transfer);
 }

@@ -59,7 +59,6 @@ struct eat { /* how a guest's use of memory rises and falls; rate 0: it does not
 
 /* Taken from a recording, not from a text: how each vCPU began. Indices of curves and sets. */
 struct scn_vcpu_trace {
-	bool there;
 	int curve, pin, allowed;
 	int pcpu; /* id where it ran, -1 unknown */
 };

@@ -40,9 +40,5 @@ void screen_style(struct screen *scr, int row, int col, int width, enum style st
 void screen_right(struct screen *scr, int row, int col, int width, enum style style, const char *text);
 /* Columns that screen_text() would use, were there room. */
 int screen_columns(const struct screen *scr, const char *text);
-/* Copies `from` onto `to` with its top left corner at row, col; clips. */
-void screen_blit(struct screen *scr, const struct screen *from, int row, int col);
-/* Dumps as text, trailing blanks cut, one line a row: what golden tests compare. The caller frees it. */
-char *screen_dump(const struct screen *scr);
 
 #endif

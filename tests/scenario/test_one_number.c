@@ -17,6 +17,7 @@
 #include <jansson.h>
 #include <sqlite3.h>
 
+#include "support/dump.h"
 #include "support/recorded.h"
 #include "support/run_scenario.h"
 #include "vmtop/batch.h"

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "support/dump.h"
 #include "support/field_host.h"
 #include "support/golden.h"
 #include "support/state_home.h"

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "../../src/ui/fleet_private.h"
+#include "support/dump.h"
 #include "support/fleets.h"
 #include "vmtop/fleet_view.h"
 #include "vmtop/keys.h"

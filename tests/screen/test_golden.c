@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "support/bigsnap.h"
+#include "support/dump.h"
 #include "vmtop/view.h"
 
 #define SECOND INT64_C(1000000000)

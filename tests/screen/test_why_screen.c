@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "support/dump.h"
 #include "support/golden.h"
 #include "support/run_scenario.h"
 #include "vmtop/engine.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "support/seat.h"
+#include "support/dump.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/dump.h"
 #include "support/seat.h"
 #include "vmtop/text.h"
 

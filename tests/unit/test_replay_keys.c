@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "support/bigsnap.h"
+#include "support/dump.h"
 #include "vmtop/keys.h"
 #include "vmtop/settings.h"
 #include "vmtop/view.h"

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/dump.h"
 #include "vmtop/screen.h"
 
 static void expect(struct screen *s, const char *want)

@@ -13,6 +13,7 @@
 
 #include "../../src/ui/tape.h"
 #include "support/bigsnap.h"
+#include "support/dump.h"
 #include "vmtop/view.h"
 
 /* Every view of a snapshot, as text, without what the log says. */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "support/dump.h"
 #include "support/seat.h"
 #include "vmtop/keys.h"
 

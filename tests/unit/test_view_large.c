@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/dump.h"
 #include "support/seat.h"
 
 static struct seat *sit_on(int vms, int pcpus)

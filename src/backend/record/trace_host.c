@@ -109,8 +109,7 @@ static void add_vcpus(const struct trace *trace, struct scenario *scn)
 		if (cpuset_empty(&pin))
 			cpuset_fill(&pin, CPUSET_CPUS);
 		cpuset_add(&scn->vms[from->vm].vcpu_ids, from->id);
-		*to = (struct scn_vcpu_trace){.there = true,
-			.curve = add_curve(scn, from->want),
+		*to = (struct scn_vcpu_trace){.curve = add_curve(scn, from->want),
 			.pin = add_set(scn, &pin),
 			.allowed = cpuset_empty(&from->allowed) ? -1 : add_set(scn, &from->allowed),
 			.pcpu = from->pcpu};

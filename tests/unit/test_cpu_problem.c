@@ -153,6 +153,32 @@ static void demand_counts_to_the_node_of_the_pin(void **state)
 	done();
 }
 
+/* Where its memory is bound it stays, even if that node is short and another one has room; memory on several
+ * nodes lets it go among those. */
+static void memory_binds_where_a_node_is_short(void **state)
+{
+	static const struct {
+		uint64_t mem_nodes;
+		const char *allowed;
+	} rows[] = {{1, "0-3"}, {2, "4-7"}, {3, "0-7"}, {0, "0-7"}};
+	(void)state;
+	for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+		fx_init(&f, &(struct fx_host){.pcpus = 8, .nodes = 2});
+		for (unsigned i = 1; i <= 6; i++) {
+			fx_vm(&f, i, 1);
+			fx_pin(&f, i, 0, "0-3");
+			fx_load(&f, i, 0, 90, 0);
+			fx_vm_sample(&f, i)->mem_nodes = rows[k].mem_nodes;
+		}
+		fx_start(&f);
+		fx_advance(&f, 1);
+		build(GRAN_CPU);
+		assert_int_equal(b.short_nodes, 1);
+		assert_string_equal(cpus(b.tasks[0].allowed), rows[k].allowed);
+		done();
+	}
+}
+
 /* Rules that are other ones each round: what nobody has any more is forgotten in time. */
 static void sets_do_not_pile_up(void **state)
 {
@@ -515,6 +541,7 @@ int main(void)
 		cmocka_unit_test(impossible_nodes_are_unknown),
 		cmocka_unit_test(where_nothing_is_known_memory_tells),
 		cmocka_unit_test(demand_counts_to_the_node_of_the_pin),
+		cmocka_unit_test(memory_binds_where_a_node_is_short),
 		cmocka_unit_test(sets_do_not_pile_up),
 		cmocka_unit_test(sets_follow_the_units),
 		cmocka_unit_test(weights),

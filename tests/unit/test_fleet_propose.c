@@ -311,6 +311,10 @@ static void peaks_are_kept_of_the_same_guest(void **state)
 	assert_true(fleet->vms[1].peak_pct.v == 90);
 	assert_true(fleet->vms[2].peak_pct.v == 5);
 	fleet_free(was);
+	was = fleet_new(); /* that had none */
+	fleet_keep_peaks(fleet, was, 101 * S);
+	assert_true(fleet->vms[1].peak_pct.v == 90);
+	fleet_free(was);
 	/* For half an hour at least, and an hour at most. */
 	const int64_t seconds[] = {1800, 1901, 3600, 3702};
 	const double want[] = {90, 90, 90, 30};
@@ -323,6 +327,20 @@ static void peaks_are_kept_of_the_same_guest(void **state)
 		assert_true(fabs(fleet->vms[0].peak_pct.v - want[i]) < 1e-9);
 		fleet_free(was);
 	}
+}
+
+/* What it wants has to fit on the pCPUs of the other host one vCPU each; of how many is told. */
+static void vcpus_are_counted(void **state)
+{
+	(void)state;
+	fill();
+	fleet->vms[0].vcpus = vi64_ok(6);
+	fleet->vms[1].vcpus = vi64_ok(0);
+	fleet->vms[2].vcpus = vi64_absent(AVAIL_NONE);
+	propose();
+	assert_int_equal(p.tasks[0].vcpus, 6);
+	assert_int_equal(p.tasks[1].vcpus, 0);
+	assert_int_equal(p.tasks[2].vcpus, 0);
 }
 
 static void an_empty_fleet(void **state)
@@ -345,6 +363,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pins_that_lead_out_keep_a_guest, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_not_compared_is_said, begin, end),
 		cmocka_unit_test_setup_teardown(peaks_are_kept_of_the_same_guest, begin, end),
+		cmocka_unit_test_setup_teardown(vcpus_are_counted, begin, end),
 		cmocka_unit_test_setup_teardown(an_empty_fleet, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -612,6 +612,20 @@ static void swapping_is_over_the_guests_updates(void **state)
 	vm->mem.last_update_ns.v += INT64_C(4000000000);
 	fx_advance(&f, 2);
 	assert_near(f.m.vms[0].swap_in_kib_s.v, 0);
+	/* Without a time of update before, or now, there is no time to divide by. */
+	for (int now = 0; now < 2; now++) {
+		struct vi64 known = vm->mem.last_update_ns;
+		vm->mem.last_update_ns = vi64_absent(AVAIL_NONE);
+		fx_advance(&f, 2);
+		fx_advance(&f, 2);
+		vm->mem.swap_in_kib.v += 60;
+		if (now)
+			vm->mem.last_update_ns = vi64_ok(known.v + INT64_C(6000000000));
+		fx_advance(&f, 2);
+		if (vf64_has(f.m.vms[0].swap_in_kib_s)) /* of the sample's own window, then */
+			assert_true(f.m.vms[0].swap_in_kib_s.v > 5 && f.m.vms[0].swap_in_kib_s.v < 60);
+		vm->mem.last_update_ns = vi64_ok(known.v + INT64_C(9000000000));
+	}
 	fx_done(&f);
 }
 

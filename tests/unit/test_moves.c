@@ -253,6 +253,10 @@ static void test_looks_again(void **state)
 		"section [fleet]");
 	l->room_kib = vi64_absent(AVAIL_UNSUPPORTED);
 	refused("b does not tell how much memory it has");
+	l->total_kib = vi64_absent(AVAIL_UNSUPPORTED);
+	refused("b does not tell how much memory it has");
+	l->memory_kib = vi64_absent(AVAIL_UNSUPPORTED);
+	refused("b does not tell how much memory it has");
 	l->room_kib = vi64_ok(8 * GIB - 1);
 	refused("b is full: 8.0G available now, 4.0G of it for itself, and the guest has 4.0G; plan anew");
 	l->room_kib = vi64_ok(8 * GIB);

@@ -269,20 +269,24 @@ static void tasks_that_cannot_move_are_load(void **unused)
 
 enum { NAMED_TASKS = 6, NAMED_UNITS = 3 };
 
+enum { NAMED_MOST = UINT16_MAX + 1 };
+
 /* A placement by hand, and what tasks and units are like; all alike at first. */
 struct naming {
-	int home[NAMED_TASKS], unit[NAMED_TASKS];
-	uint8_t wide[NAMED_TASKS], node_bound[NAMED_TASKS];
+	int home[NAMED_MOST], unit[NAMED_MOST];
+	uint8_t wide[NAMED_MOST], node_bound[NAMED_MOST];
 	uint32_t llc[PLACE_RENAME_UNITS + 1];
 	double fixed[PLACE_RENAME_UNITS + 1];
 	struct place_work w;
 };
 
+static struct naming named;
+
 static void naming_begin(struct naming *x, const int home[NAMED_TASKS], const int unit[NAMED_TASKS])
 {
 	*x = (struct naming){.w = {.n = NAMED_TASKS, .m = NAMED_UNITS, .equal = true}};
-	memcpy(x->home, home, sizeof x->home);
-	memcpy(x->unit, unit, sizeof x->unit);
+	memcpy(x->home, home, NAMED_TASKS * sizeof *home);
+	memcpy(x->unit, unit, NAMED_TASKS * sizeof *unit);
 	memset(x->wide, 1, sizeof x->wide);
 	x->w.home = x->home;
 	x->w.wide = x->wide;
@@ -294,7 +298,7 @@ static void naming_begin(struct naming *x, const int home[NAMED_TASKS], const in
 static void becomes(struct naming *x, const int want[NAMED_TASKS])
 {
 	place_rename(&x->w, x->unit);
-	assert_memory_equal(x->unit, want, sizeof x->unit);
+	assert_memory_equal(x->unit, want, NAMED_TASKS * sizeof *want);
 }
 
 static const int at_home[] = {0, 0, 0, 1, 1, 2}, swapped[] = {2, 2, 2, 0, 0, 1};
@@ -303,51 +307,81 @@ static const int at_home[] = {0, 0, 0, 1, 1, 2}, swapped[] = {2, 2, 2, 0, 0, 1};
 static void most_in_common_first(void **state)
 {
 	(void)state;
-	struct naming x;
-	naming_begin(&x, at_home, swapped);
-	becomes(&x, at_home);
+	struct naming *x = &named;
+	naming_begin(x, at_home, swapped);
+	becomes(x, at_home);
 	/* Both 0 and 1 have tasks of 0: 1 has more, so 0 gets what is left and best. */
-	naming_begin(&x, (const int[]){0, 0, 0, 1, 2, 2}, (const int[]){0, 1, 1, 0, 2, 2});
-	becomes(&x, (const int[]){1, 0, 0, 1, 2, 2});
+	naming_begin(x, (const int[]){0, 0, 0, 1, 2, 2}, (const int[]){0, 1, 1, 0, 2, 2});
+	becomes(x, (const int[]){1, 0, 0, 1, 2, 2});
 	/* Whose name is gone gets another one before its turn comes. */
-	naming_begin(&x, (const int[]){0, 0, 0, 0, 0, 2}, (const int[]){1, 1, 1, 0, 0, 2});
-	becomes(&x, (const int[]){0, 0, 0, 1, 1, 2});
+	naming_begin(x, (const int[]){0, 0, 0, 0, 0, 2}, (const int[]){1, 1, 1, 0, 0, 2});
+	becomes(x, (const int[]){0, 0, 0, 1, 1, 2});
 	/* Nobody's home, and nowhere placed. */
-	naming_begin(&x, (const int[]){PLACE_NONE, 0, 0, 1, 1, 2}, (const int[]){2, 2, PLACE_NONE, 0, 0, 1});
-	becomes(&x, (const int[]){0, 0, PLACE_NONE, 1, 1, 2});
+	naming_begin(x, (const int[]){PLACE_NONE, 0, 0, 1, 1, 2}, (const int[]){2, 2, PLACE_NONE, 0, 0, 1});
+	becomes(x, (const int[]){0, 0, PLACE_NONE, 1, 1, 2});
 }
 
 /* Units that are not alike, and tasks that may not go everywhere, keep their names. */
 static void names_that_matter_stay(void **state)
 {
 	(void)state;
-	struct naming x;
+	struct naming *x = &named;
 	for (int i = 0; i < 6; i++) {
-		naming_begin(&x, at_home, swapped);
-		x.w.smt = i == 0;
-		x.w.equal = i != 1;
-		x.wide[5] = i != 2;
-		x.node_bound[0] = i == 3;
-		x.w.m = i == 4 ? PLACE_RENAME_UNITS + 1 : NAMED_UNITS;
-		x.w.n = i == 5 ? (size_t)UINT16_MAX + 1 : NAMED_TASKS;
-		becomes(&x, swapped);
+		naming_begin(x, at_home, swapped);
+		x->w.smt = i == 0;
+		x->w.equal = i != 1;
+		x->wide[5] = i != 2;
+		x->node_bound[0] = i == 3;
+		x->w.m = i == 4 ? PLACE_RENAME_UNITS + 1 : NAMED_UNITS;
+		x->w.n = i == 5 ? (size_t)UINT16_MAX + 1 : NAMED_TASKS;
+		becomes(x, swapped);
 	}
+}
+
+/* More than can be counted: nothing is renamed by half a count. */
+static void too_many_keep_their_names(void **state)
+{
+	(void)state;
+	struct naming *x = &named;
+	naming_begin(x, at_home, swapped);
+	for (int t = 0; t < NAMED_MOST; t++) { /* more of unit 2 at home on 0 than of unit 0 on 1 */
+		x->home[t] = t < 40000 ? 0 : 1;
+		x->unit[t] = t < 40000 ? 2 : 0;
+	}
+	x->w.n = NAMED_MOST;
+	place_rename(&x->w, x->unit);
+	assert_int_equal(x->unit[0], 2);
+	x->w.n = NAMED_MOST - 1;
+	place_rename(&x->w, x->unit);
+	assert_int_equal(x->unit[0], 0);
+	assert_int_equal(x->unit[NAMED_MOST - 2], 1);
+}
+
+/* Tasks that are at home nowhere say nothing of names. */
+static void who_is_nowhere_names_nothing(void **state)
+{
+	(void)state;
+	struct naming *x = &named;
+	naming_begin(x, (const int[]){PLACE_NONE, PLACE_NONE, PLACE_NONE, PLACE_NONE, PLACE_NONE, PLACE_NONE},
+		(const int[]){0, 0, 1, 1, 2, 2});
+	x->w.m = PLACE_RENAME_UNITS;
+	becomes(x, (const int[]){0, 0, 1, 1, 2, 2});
 }
 
 /* Within an LLC, and where what nobody moves is about the same. */
 static void names_are_of_equals(void **state)
 {
 	(void)state;
-	struct naming x;
-	naming_begin(&x, at_home, swapped);
-	x.llc[2] = 1;
-	becomes(&x, (const int[]){2, 2, 2, 1, 1, 0}); /* 0 and 1 change names, 2 stays */
-	naming_begin(&x, at_home, swapped);
-	x.fixed[2] = .6;
-	becomes(&x, (const int[]){2, 2, 2, 1, 1, 0});
-	naming_begin(&x, at_home, swapped);
-	x.fixed[2] = .4;
-	becomes(&x, at_home);
+	struct naming *x = &named;
+	naming_begin(x, at_home, swapped);
+	x->llc[2] = 1;
+	becomes(x, (const int[]){2, 2, 2, 1, 1, 0}); /* 0 and 1 change names, 2 stays */
+	naming_begin(x, at_home, swapped);
+	x->fixed[2] = .6;
+	becomes(x, (const int[]){2, 2, 2, 1, 1, 0});
+	naming_begin(x, at_home, swapped);
+	x->fixed[2] = .4;
+	becomes(x, at_home);
 }
 
 int main(void)
@@ -361,6 +395,8 @@ int main(void)
 		cmocka_unit_test(tasks_that_cannot_move_are_load),
 		cmocka_unit_test(most_in_common_first),
 		cmocka_unit_test(names_that_matter_stay),
+		cmocka_unit_test(too_many_keep_their_names),
+		cmocka_unit_test(who_is_nowhere_names_nothing),
 		cmocka_unit_test(names_are_of_equals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,9 +173,36 @@ static void words(void **state)
 	assert_string_equal(outcome_text((enum outcome)77), "?");
 }
 
+/* The same is done to the same, in the same order, whatever the reason. */
+static void the_same_plan(void **state)
+{
+	(void)state;
+	struct fixture f, g;
+	host(&f);
+	host(&g);
+	assert_true(plan_same(&f.plan, &g.plan));
+	pin(&f, 1, 0, "2")->why.code = REASON_USER;
+	assert_false(plan_same(&f.plan, &g.plan));
+	pin(&g, 1, 0, "2");
+	balloon(&f, 2, 900, 800);
+	balloon(&g, 2, 1000, 800);
+	assert_true(plan_same(&f.plan, &g.plan));
+	g.plan.actions[1].to_kib = 801;
+	assert_false(plan_same(&f.plan, &g.plan));
+	g.plan.actions[1].to_kib = 800;
+	g.plan.actions[0].vcpu = 1;
+	assert_false(plan_same(&f.plan, &g.plan));
+	g.plan.actions[0].vcpu = 0;
+	cpuset_add(&g.plan.actions[0].to, 3);
+	assert_false(plan_same(&f.plan, &g.plan));
+	fx_done(&f);
+	fx_done(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_same_plan),
 		cmocka_unit_test(pins),
 		cmocka_unit_test(balloons),
 		cmocka_unit_test(shares),

@@ -139,6 +139,53 @@ static void lifted_when_it_lasts(void **state)
 	lifted(&a);
 }
 
+/* One good reading among many bad ones is no reason to wait longer, and one bad among good none to act: it is
+ * the mean that counts. */
+static void one_reading_is_none(void **state)
+{
+	struct action a;
+	for (int bad = 0; bad < 2; bad++) {
+		int at_s = 0;
+		for (int s = 0; s < 60 && !at_s; s += TICK_S) {
+			bool good = (s == 14) != bad;
+			load(BIG, good ? 98 : 20, good ? 2 : 80);
+			if (tick(&a))
+				at_s = s + TICK_S;
+		}
+		if (bad)
+			assert_int_equal(at_s, 0);
+		else
+			assert_in_range(at_s, 20, 28);
+		end(state);
+		begin(state);
+	}
+}
+
+/* For a moment nobody told how it waits: it goes by what was known. */
+static void waiting_not_told_for_a_moment(void **state)
+{
+	(void)state;
+	struct action a;
+	int at_s = 0;
+	for (int s = 0; s < 60 && !at_s; s += TICK_S) {
+		const struct vm_sample *v = fx_vm_sample(&f, BIG);
+		bool told = s < 10 || s > 16;
+		fx_advance(&f, TICK_S);
+		for (size_t i = 0; i < v->n_vcpus && !told; i++)
+			f.m.vms[fx_vm_index(&f, BIG)].wait_pct = vf64_absent(AVAIL_DENIED);
+		const struct round *r = fx_round(&f, mode);
+		struct err e = ERR_INIT;
+		assert_int_equal(shares_ctl_plan(c, r, &f.plan, &why, &e), 0);
+		if (f.plan.n) {
+			a = f.plan.actions[0];
+			at_s = s + TICK_S;
+		}
+		shares_ctl_applied(c, r, &f.plan);
+	}
+	assert_in_range(at_s, 20, 30);
+	expect(&a, REASON_LIFT, 100, 400, "80 %");
+}
+
 static void not_to_be_steered(void)
 {
 	rule(BIG)->cpu = REASON_EXCLUDED;
@@ -502,9 +549,9 @@ static void eight_at_once(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-	const struct CMUnitTest tests[] = {TEST(lifted_when_it_lasts),
-		TEST(nobody_is_lifted_where_that_is_no_help), TEST(what_was_given_counts),
-		TEST(room_of_others_is_none), TEST(what_was_given_stays),
+	const struct CMUnitTest tests[] = {TEST(lifted_when_it_lasts), TEST(one_reading_is_none),
+		TEST(waiting_not_told_for_a_moment), TEST(nobody_is_lifted_where_that_is_no_help),
+		TEST(what_was_given_counts), TEST(room_of_others_is_none), TEST(what_was_given_stays),
 		TEST(only_what_is_ours_is_taken_back), TEST(a_failed_lift_is_none),
 		TEST(as_found_when_all_are_ours), TEST(in_steps), TEST(what_did_not_help_is_taken_back),
 		TEST(what_helped_stays), TEST(at_the_cost_of_others_is_taken_back),

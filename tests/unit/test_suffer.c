@@ -207,9 +207,137 @@ static void the_heavier_neighbour_is_named(void **state)
 	assert_non_null(strstr(said, "on pCPU 1 it is with programs of the host"));
 }
 
+/* Fixed numbers of the last sample as findings are made of them. */
+static const struct suffering *judged(struct suffer *x, int samples)
+{
+	const struct suffering *now = NULL;
+	for (int i = 0; i < samples; i++) {
+		fx_advance(&f, 2);
+		struct suffer_look look = {&f.s, f.m.vcpus, f.m.vms, f.m.pcpus};
+		now = suffer_update(x, &look, f.m.n_vm_slots);
+	}
+	assert_non_null(now);
+	return now;
+}
+
+/* What is over is named once more, so that it does not flicker, and then no more. */
+static void what_is_over_is_forgotten(void **state)
+{
+	struct suffer *x = suffer_new();
+	(void)state;
+	assert_non_null(x);
+	fx_load(&f, 1, 0, 50, 50);
+	judged(x, 1);
+	int64_t since_ns = f.s.time_ns;
+	assert_int_equal(judged(x, 2)[0].n, 1);
+	assert_int_equal(judged(x, 1)[0].found[0].since_ns, since_ns);
+	fx_load(&f, 1, 0, 50, 0);
+	assert_int_equal(judged(x, 1)[0].n, 1);
+	fx_load(&f, 1, 0, 50, 50); /* one good sample is no end of it */
+	assert_int_equal(judged(x, 1)[0].found[0].since_ns, since_ns);
+	fx_load(&f, 1, 0, 50, 0);
+	assert_int_equal(judged(x, 2)[0].n, 0);
+	f.s.vms[0].hung_since_ns = 1; /* that is named, and over, at once */
+	assert_int_equal(judged(x, 1)[0].n, 1);
+	f.s.vms[0].hung_since_ns = 0;
+	assert_int_equal(judged(x, 1)[0].n, 0);
+	suffer_free(x);
+}
+
+/* Its helpers run so much in each sample, wait so much, and were seen last on that pCPU. */
+static enum cause named_with_helpers(double ran_pct, double waited_pct, int at, double other_pct)
+{
+	struct suffer *x = suffer_new();
+	const struct suffering *now = NULL;
+	assert_non_null(x);
+	fx_load(&f, 1, 0, 50, 50);
+	fx_load(&f, 2, 0, other_pct, 0);
+	for (int i = 0; i < 4; i++) {
+		struct vm_facts *facts = &f.s.vms[0].facts;
+		facts->helper_ns = vi64_ok((int64_t)(2e7 * ran_pct) * i);
+		facts->helper_delay_ns = vi64_ok((int64_t)(2e7 * waited_pct) * i);
+		facts->helper_pcpu = at < 0 ? vi64_absent(AVAIL_REMOTE) : vi64_ok(at);
+		now = judged(x, 1);
+	}
+	assert_true(now[0].n > 0);
+	enum cause c = now[0].found[0].cause;
+	suffer_free(x);
+	return c;
+}
+
+/* Threads of its own QEMU are to blame where they run on its pCPU, and more than anybody else does there. */
+static void helpers_that_crowd(void **state)
+{
+	(void)state;
+	fx_vm(&f, 2, 1);
+	fx_runs_on(&f, 1, 0, 1);
+	fx_runs_on(&f, 2, 0, 1);
+	assert_int_equal(named_with_helpers(40, 0, 1, 10), CAUSE_EMULATOR);
+	assert_int_equal(named_with_helpers(40, 0, 3, 10), CAUSE_WAIT);  /* elsewhere */
+	assert_int_equal(named_with_helpers(40, 0, -1, 10), CAUSE_WAIT); /* nobody knows where */
+	assert_int_equal(named_with_helpers(40, 0, 1, 49), CAUSE_WAIT);  /* the other one more */
+	assert_int_equal(named_with_helpers(10, 0, 1, 2), CAUSE_WAIT);   /* not worth a word */
+	fx_pin(&f, 1, 0, "1-2"); /* to where it may be: pinned to both */
+	fx_runs_on(&f, 1, 0, 1);
+	assert_int_equal(named_with_helpers(40, 0, 2, 10), CAUSE_EMULATOR);
+	assert_int_equal(named_with_helpers(40, 0, 3, 10), CAUSE_WAIT);
+}
+
+static bool capped;
+
+static bool helpers_named(struct suffer *x)
+{
+	bool named = false;
+	const struct suffering *now = NULL;
+	fx_load(&f, 1, 0, 50, 0);
+	for (int i = 0; i < 4; i++) {
+		struct vm_facts *facts = &f.s.vms[0].facts;
+		facts->helper_ns = vi64_ok(INT64_C(400000000) * i);
+		facts->helper_delay_ns = vi64_ok(INT64_C(800000000) * i);
+		fx_advance(&f, 2);
+		f.m.vcpus[0].capped = capped;
+		struct suffer_look look = {&f.s, f.m.vcpus, f.m.vms, f.m.pcpus};
+		now = suffer_update(x, &look, f.m.n_vm_slots);
+	}
+	for (int i = 0; i < now[0].n; i++)
+		named |= now[0].found[i].cause == CAUSE_EMULATOR;
+	return named;
+}
+
+/* Of a guest whose whole group is held by a quota, helpers wait for the quota; a quota alone holds nobody. */
+static void helpers_that_wait(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct suffer *x = suffer_new();
+		assert_non_null(x);
+		capped = i & 1;
+		f.s.vms[0].group_quota_pct = i & 2 ? vf64_ok(100) : vf64_absent(AVAIL_NONE);
+		assert_int_equal(helpers_named(x), i != 3);
+		suffer_free(x);
+	}
+}
+
+static void what_is_left_of_its_memory_is_told(void **state)
+{
+	struct suffer_look look = {&f.s, f.m.vcpus, f.m.vms, f.m.pcpus};
+	struct finding x = {.cause = CAUSE_SHORT, .weight_pct = 50, .num = {50 << 10, 1 << 20, 2 << 20}};
+	(void)state;
+	suffer_evidence(&look, 0, &x, said, sizeof said);
+	assert_non_null(strstr(said, "its balloon holds back what it may have: 2.0G"));
+	x.num[2] = x.num[1];
+	suffer_evidence(&look, 0, &x, said, sizeof said);
+	assert_non_null(strstr(said, "50M of 1.0G left"));
+	assert_null(strstr(said, "holds back"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_is_over_is_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(helpers_that_crowd, setup, teardown),
+		cmocka_unit_test_setup_teardown(helpers_that_wait, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_left_of_its_memory_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_command_names_the_vm_by_a_word_or_its_uuid, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_rests_takes_nothing_by_its_shares, setup, teardown),

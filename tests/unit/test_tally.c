@@ -116,6 +116,18 @@ static void test_starving_across_samples_counts(void **state)
 	assert_true(starved_s() >= 2);
 }
 
+static void test_a_new_tally_knows_nothing(void **state)
+{
+	(void)state;
+	struct tally *fresh = tally_new();
+	assert_non_null(fresh);
+	assert_false(vf64_has(fresh->step.most) || vf64_has(fresh->age.most));
+	assert_false(vi64_has(fresh->busy_ns) || vi64_has(fresh->steal_ns));
+	assert_int_equal(fresh->n_vms, 0);
+	tally_free(fresh);
+	tally_free(NULL);
+}
+
 static void test_counters_begin_with_the_guests_own(void **state)
 {
 	(void)state;
@@ -323,6 +335,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_two_seconds_of_starving_are_seen_by_all_who_look_once_a_minute),
+		cmocka_unit_test(test_a_new_tally_knows_nothing),
 		TEST(test_the_most_that_a_vm_wanted),
 		TEST(test_starving_across_samples_counts),
 		TEST(test_counters_begin_with_the_guests_own),

@@ -32,6 +32,8 @@ static void test_escape(void **state)
 	escapes_to("\xc0\xaf", "\\xc0\\xaf");          /* overlong */
 	escapes_to("\xed\xa0\x80", "\\xed\\xa0\\x80"); /* surrogate */
 	escapes_to("\xe4\xb8", "\\xe4\\xb8");          /* cut off */
+	escapes_to("\xa4\xa0", "\\xa4\\xa0");          /* none that begins a character */
+	escapes_to("\xf8\x90\x80\x80", "\\xf8\\x90\\x80\\x80");
 	escapes_to("\xe2\x80\xae"
 		   "evil",
 		"\\u{202e}evil");            /* right-to-left override */

@@ -179,6 +179,27 @@ static void memory_binds_where_a_node_is_short(void **state)
 	}
 }
 
+/* It runs on a node where none of its memory is: it is to go to where that is. Whoever may cross stays
+ * anywhere, unless its memory is bound strictly. */
+static void memory_that_is_elsewhere_calls(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		fx_init(&f, &(struct fx_host){.pcpus = 12, .nodes = 3});
+		fx_vm(&f, 1, 1);
+		fx_pin(&f, 1, 0, "0-3");
+		fx_load(&f, 1, 0, 10, 0);
+		fx_vm_sample(&f, 1)->mem_nodes = 6;
+		fx_vm_sample(&f, 1)->mem_nodes_strict = i == 2;
+		f.cfg.cross_node = i > 0;
+		fx_start(&f);
+		fx_advance(&f, 1);
+		build(GRAN_CPU);
+		assert_string_equal(cpus(b.tasks[0].allowed), i == 1 ? "0-11" : "4-11");
+		done();
+	}
+}
+
 /* Rules that are other ones each round: what nobody has any more is forgotten in time. */
 static void sets_do_not_pile_up(void **state)
 {
@@ -542,6 +563,7 @@ int main(void)
 		cmocka_unit_test(where_nothing_is_known_memory_tells),
 		cmocka_unit_test(demand_counts_to_the_node_of_the_pin),
 		cmocka_unit_test(memory_binds_where_a_node_is_short),
+		cmocka_unit_test(memory_that_is_elsewhere_calls),
 		cmocka_unit_test(sets_do_not_pile_up),
 		cmocka_unit_test(sets_follow_the_units),
 		cmocka_unit_test(weights),

@@ -116,6 +116,32 @@ static void test_starving_across_samples_counts(void **state)
 	assert_true(starved_s() >= 2);
 }
 
+/* Guests that went between two samples are gone at once: nobody reads beyond those that are there. */
+static void test_who_went_between_samples(void **state)
+{
+	(void)state;
+	step(2);
+	size_t vcpus = t->n_vcpus, pcpus = t->n_pcpus;
+	assert_int_equal(t->n_vms, f.s.n_vms);
+	f.s.host.n_pcpus--;
+	see();
+	assert_int_equal(t->n_pcpus, pcpus - 1);
+	f.s.host.n_pcpus++;
+	see();
+	assert_int_equal(t->n_pcpus, pcpus);
+	f.s.n_vcpus--;
+	f.s.vms[f.s.n_vms - 1].n_vcpus--;
+	see();
+	assert_int_equal(t->n_vcpus, vcpus - 1);
+	f.s.vms[f.s.n_vms - 1].n_vcpus++;
+	f.s.n_vcpus++;
+	see();
+	f.s.n_vms--;
+	see();
+	assert_int_equal(t->n_vms, f.s.n_vms);
+	f.s.n_vms++;
+}
+
 static void test_a_new_tally_knows_nothing(void **state)
 {
 	(void)state;
@@ -336,6 +362,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_two_seconds_of_starving_are_seen_by_all_who_look_once_a_minute),
 		cmocka_unit_test(test_a_new_tally_knows_nothing),
+		TEST(test_who_went_between_samples),
 		TEST(test_the_most_that_a_vm_wanted),
 		TEST(test_starving_across_samples_counts),
 		TEST(test_counters_begin_with_the_guests_own),

@@ -82,38 +82,39 @@ long journal_owner(const char *uri)
 }
 
 /* Takes back what was written of a line that did not fit: a full disk must not spoil the next one. */
-static int append(struct journal *j, const char *text, size_t len)
+static int append(struct journal *journal, const char *text, size_t len)
 {
-	ssize_t n = write(j->fd, text, len);
+	ssize_t n = write(journal->fd, text, len);
 	if (n == (ssize_t)len) {
-		j->size += n;
+		journal->size += n;
 		return 0;
 	}
 	int saved = n < 0 ? errno : ENOSPC;
-	if (n > 0 && ftruncate(j->fd, j->size) < 0)
+	if (n > 0 && ftruncate(journal->fd, journal->size) < 0)
 		saved = errno;
 	errno = saved;
 	return -1;
 }
 
-static int write_head(struct journal *j)
+static int write_head(struct journal *journal)
 {
-	json_t *head =
-		json_pack("{s:i, s:i, s:s}", "vmtop", JOURNAL_FORMAT, "pid", (int)getpid(), "uri", j->uri);
+	json_t *head = json_pack(
+		"{s:i, s:i, s:s}", "vmtop", JOURNAL_FORMAT, "pid", (int)getpid(), "uri", journal->uri);
 	char *text = head ? json_dumps(head, JSON_COMPACT) : NULL;
 	json_decref(head);
 	errno = ENOMEM;
-	int rc = text && append(j, text, strlen(text)) == 0 ? append(j, "\n", 1) : -1;
+	int rc = text && append(journal, text, strlen(text)) == 0 ? append(journal, "\n", 1) : -1;
 	free(text);
 	return rc;
 }
 
 /* The file that was opened may have been removed by its last owner before it could be locked. */
-static bool still_there(const struct journal *j)
+static bool still_there(const struct journal *journal)
 {
 	struct stat a, b;
-	return fstat(j->fd, &a) == 0 && fstatat(j->dir, j->name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	return fstat(journal->fd, &a) == 0 &&
+	       fstatat(journal->dir, journal->name, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
 }
 
 /* The error for whoever comes second; pid as journal_owner() says. Returns -1. */
@@ -125,183 +126,186 @@ static int taken(long pid, struct err *err)
 	return err_set(err, ERR_RUNTIME, "%s steers this host already; this one only watches", who);
 }
 
-static int open_locked(struct journal *j, struct err *err)
+static int open_locked(struct journal *journal, struct err *err)
 {
 	struct flock l;
 	for (int tries = 0; tries < 8; tries++) {
-		j->fd = openat(j->dir, j->name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (j->fd < 0)
-			return fail(err, "open", j->path);
-		if (lock(j->fd, F_OFD_SETLK, &l) < 0)
-			return errno == EAGAIN || errno == EACCES ? taken(named_owner(j->fd), err)
-								  : fail(err, "lock", j->path);
-		if (still_there(j))
+		journal->fd = openat(journal->dir, journal->name,
+			O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (journal->fd < 0)
+			return fail(err, "open", journal->path);
+		if (lock(journal->fd, F_OFD_SETLK, &l) < 0)
+			return errno == EAGAIN || errno == EACCES ? taken(named_owner(journal->fd), err)
+								  : fail(err, "lock", journal->path);
+		if (still_there(journal))
 			return 0;
-		close(j->fd);
-		j->fd = -1;
+		close(journal->fd);
+		journal->fd = -1;
 	}
 	errno = EAGAIN;
-	return fail(err, "open", j->path);
+	return fail(err, "open", journal->path);
 }
 
 /* A torn line at the end of a crashed run must not swallow the next one. */
-static int begin(struct journal *j, struct err *err)
+static int begin(struct journal *journal, struct err *err)
 {
 	struct stat st;
 	char last = '\n';
-	if (fstat(j->fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return fail(err, "open", j->path);
+	if (fstat(journal->fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return fail(err, "open", journal->path);
 	if (st.st_uid != geteuid())
 		return err_set(err, ERR_RUNTIME,
 			"the journal %s belongs to another user: look at it, move it away, and start again",
-			j->path);
-	j->size = j->clean = st.st_size;
-	if (st.st_size && pread(j->fd, &last, 1, st.st_size - 1) != 1)
-		return fail(err, "read", j->path);
-	if ((last != '\n' && append(j, "\n", 1) < 0) || write_head(j) < 0)
-		return fail(err, "write", j->path);
-	journal_sweep(j->dir, j->name);
+			journal->path);
+	journal->size = journal->clean = st.st_size;
+	if (st.st_size && pread(journal->fd, &last, 1, st.st_size - 1) != 1)
+		return fail(err, "read", journal->path);
+	if ((last != '\n' && append(journal, "\n", 1) < 0) || write_head(journal) < 0)
+		return fail(err, "write", journal->path);
+	journal_sweep(journal->dir, journal->name);
 	return 0;
 }
 
 struct journal *journal_open(const char *uri, struct err *err)
 {
-	struct journal *j = calloc(1, sizeof *j);
-	if (!j) {
+	struct journal *journal = calloc(1, sizeof *journal);
+	if (!journal) {
 		err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	j->fd = j->dir = -1;
-	snprintf(j->uri, sizeof j->uri, "%s", uri);
-	if (journal_path(j->path, sizeof j->path, uri) < 0)
+	journal->fd = journal->dir = -1;
+	snprintf(journal->uri, sizeof journal->uri, "%s", uri);
+	if (journal_path(journal->path, sizeof journal->path, uri) < 0)
 		err_set(err, ERR_RUNTIME, "no home folder for the journal: set XDG_STATE_HOME");
-	else if (journal_folders(j->path) < 0)
-		err_set(err, ERR_RUNTIME, "cannot create the folder of %s: %s", j->path, strerror(errno));
-	else if ((j->dir = open_folder(j->path, &j->name, err)) >= 0 && open_locked(j, err) == 0 &&
-		 begin(j, err) == 0)
-		return j;
-	if (j->fd >= 0)
-		close(j->fd);
-	if (j->dir >= 0)
-		close(j->dir);
-	free(j);
+	else if (journal_folders(journal->path) < 0)
+		err_set(err, ERR_RUNTIME, "cannot create the folder of %s: %s", journal->path,
+			strerror(errno));
+	else if ((journal->dir = open_folder(journal->path, &journal->name, err)) >= 0 &&
+		 open_locked(journal, err) == 0 && begin(journal, err) == 0)
+		return journal;
+	if (journal->fd >= 0)
+		close(journal->fd);
+	if (journal->dir >= 0)
+		close(journal->dir);
+	free(journal);
 	return NULL;
 }
 
-void journal_close(struct journal *j, bool remove)
+void journal_close(struct journal *journal, bool remove)
 {
-	if (!j)
+	if (!journal)
 		return;
 	if (remove)
-		unlinkat(j->dir, j->name, 0);
-	close(j->fd);
-	close(j->dir);
-	free(j);
+		unlinkat(journal->dir, journal->name, 0);
+	close(journal->fd);
+	close(journal->dir);
+	free(journal);
 }
 
-int journal_note(
-	struct journal *j, enum journal_word word, const struct vm_record *rec, int object, struct err *err)
+int journal_note(struct journal *journal, enum journal_word word, const struct vm_record *rec, int object,
+	struct err *err)
 {
 	size_t len = 0;
 	char *text = journal_line(word, rec, object, &len);
 	errno = ENOMEM;
-	int rc = text ? append(j, text, len) : -1;
+	int rc = text ? append(journal, text, len) : -1;
 	free(text);
-	return rc < 0 ? fail(err, "write", j->path) : 0;
+	return rc < 0 ? fail(err, "write", journal->path) : 0;
 }
 
-int journal_sync(struct journal *j, struct err *err)
+int journal_sync(struct journal *journal, struct err *err)
 {
-	return fdatasync(j->fd) < 0 ? fail(err, "sync", j->path) : 0;
+	return fdatasync(journal->fd) < 0 ? fail(err, "sync", journal->path) : 0;
 }
 
 /* The lines that lead to the record as it is. */
 static int write_vcpu(
-	struct journal *j, const struct vm_record *rec, const struct vcpu_record *vcpu, struct err *err)
+	struct journal *journal, const struct vm_record *rec, const struct vcpu_record *vcpu, struct err *err)
 {
 	struct vcpu_record only = *vcpu;
 	struct vm_record one = *rec;
 	one.vcpus = &only;
 	one.n_vcpus = 1;
-	if (journal_note(j, JOURNAL_FOUND, &one, vcpu->id, err) < 0)
+	if (journal_note(journal, JOURNAL_FOUND, &one, vcpu->id, err) < 0)
 		return -1;
 	only.wrote = vcpu->before;
-	if (vcpu->unsure && journal_note(j, JOURNAL_WROTE, &one, vcpu->id, err) < 0)
+	if (vcpu->unsure && journal_note(journal, JOURNAL_WROTE, &one, vcpu->id, err) < 0)
 		return -1;
 	only.wrote = vcpu->wrote;
-	return journal_note(j, vcpu->unsure ? JOURNAL_WILL : JOURNAL_WROTE, &one, vcpu->id, err);
+	return journal_note(journal, vcpu->unsure ? JOURNAL_WILL : JOURNAL_WROTE, &one, vcpu->id, err);
 }
 
-static int write_balloon(struct journal *j, const struct vm_record *rec, struct err *err)
+static int write_balloon(struct journal *journal, const struct vm_record *rec, struct err *err)
 {
 	const int64_t steps[] = {rec->low_kib, rec->high_kib, rec->wrote_kib};
 	struct vm_record one = *rec;
-	int rc = journal_note(j, JOURNAL_FOUND, rec, JOURNAL_BALLOON, err);
+	int rc = journal_note(journal, JOURNAL_FOUND, rec, JOURNAL_BALLOON, err);
 	for (size_t i = 0; i < 3 && rc == 0; i++) {
 		one.wrote_kib = steps[i];
-		rc = journal_note(j, JOURNAL_WROTE, &one, JOURNAL_BALLOON, err);
+		rc = journal_note(journal, JOURNAL_WROTE, &one, JOURNAL_BALLOON, err);
 	}
 	return rc;
 }
 
-static int write_kept(
-	struct journal *j, const struct vm_record *rec, const struct kept *kept, int object, struct err *err)
+static int write_kept(struct journal *journal, const struct vm_record *rec, const struct kept *kept,
+	int object, struct err *err)
 {
 	struct vm_record one = *rec;
 	*(object == JOURNAL_PERIOD ? &one.period : &one.shares) = (struct kept){.wrote = kept->before};
-	if (journal_note(j, JOURNAL_FOUND, rec, object, err) < 0 ||
-		journal_note(j, JOURNAL_WROTE, &one, object, err) < 0)
+	if (journal_note(journal, JOURNAL_FOUND, rec, object, err) < 0 ||
+		journal_note(journal, JOURNAL_WROTE, &one, object, err) < 0)
 		return -1;
-	return kept->before == kept->wrote ? 0 : journal_note(j, JOURNAL_WILL, rec, object, err);
+	return kept->before == kept->wrote ? 0 : journal_note(journal, JOURNAL_WILL, rec, object, err);
 }
 
-static int write_record(struct journal *j, const struct vm_record *rec, struct err *err)
+static int write_record(struct journal *journal, const struct vm_record *rec, struct err *err)
 {
 	for (size_t i = 0; i < rec->n_vcpus; i++)
-		if (write_vcpu(j, rec, &rec->vcpus[i], err) < 0)
+		if (write_vcpu(journal, rec, &rec->vcpus[i], err) < 0)
 			return -1;
-	if (rec->wrote_kib >= 0 && write_balloon(j, rec, err) < 0)
+	if (rec->wrote_kib >= 0 && write_balloon(journal, rec, err) < 0)
 		return -1;
-	if (rec->period.wrote >= 0 && write_kept(j, rec, &rec->period, JOURNAL_PERIOD, err) < 0)
+	if (rec->period.wrote >= 0 && write_kept(journal, rec, &rec->period, JOURNAL_PERIOD, err) < 0)
 		return -1;
-	return rec->shares.wrote >= 0 ? write_kept(j, rec, &rec->shares, JOURNAL_SHARES, err) : 0;
+	return rec->shares.wrote >= 0 ? write_kept(journal, rec, &rec->shares, JOURNAL_SHARES, err) : 0;
 }
 
-static int write_anew(struct journal *j, const struct ledger *ledger, struct err *err)
+static int write_anew(struct journal *journal, const struct ledger *ledger, struct err *err)
 {
 	struct flock how;
-	if (lock(j->fd, F_OFD_SETLK, &how) < 0 || write_head(j) < 0)
-		return fail(err, "write", j->path);
+	if (lock(journal->fd, F_OFD_SETLK, &how) < 0 || write_head(journal) < 0)
+		return fail(err, "write", journal->path);
 	for (size_t i = 0; i < ledger->n; i++)
-		if (record_changes(&ledger->vms[i]) && write_record(j, &ledger->vms[i], err) < 0)
+		if (record_changes(&ledger->vms[i]) && write_record(journal, &ledger->vms[i], err) < 0)
 			return -1;
-	return journal_sync(j, err);
+	return journal_sync(journal, err);
 }
 
-int journal_compact(struct journal *j, const struct ledger *ledger, bool now, struct err *err)
+int journal_compact(struct journal *journal, const struct ledger *ledger, bool now, struct err *err)
 {
-	off_t limit = max_of(COMPACT_FACTOR * j->clean, COMPACT_ABOVE);
-	if (!now && j->size < limit)
+	off_t limit = max_of(COMPACT_FACTOR * journal->clean, COMPACT_ABOVE);
+	if (!now && journal->size < limit)
 		return 0;
-	struct journal fresh = *j;
+	struct journal fresh = *journal;
 	char temporary[JOURNAL_PATH];
-	if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", j->name) >= (int)sizeof temporary)
-		return err_set(err, ERR_RUNTIME, "the path of the journal is too long: %s", j->path);
-	fresh.fd = folder_temporary(j->dir, temporary, O_APPEND);
+	if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", journal->name) >= (int)sizeof temporary)
+		return err_set(err, ERR_RUNTIME, "the path of the journal is too long: %s", journal->path);
+	fresh.fd = folder_temporary(journal->dir, temporary, O_APPEND);
 	fresh.size = 0;
 	if (fresh.fd < 0)
-		return fail(err, "write anew", j->path);
-	if (write_anew(&fresh, ledger, err) < 0 || renameat(j->dir, temporary, j->dir, j->name) < 0) {
+		return fail(err, "write anew", journal->path);
+	if (write_anew(&fresh, ledger, err) < 0 ||
+		renameat(journal->dir, temporary, journal->dir, journal->name) < 0) {
 		if (!err->code)
-			fail(err, "write anew", j->path);
-		unlinkat(j->dir, temporary, 0);
+			fail(err, "write anew", journal->path);
+		unlinkat(journal->dir, temporary, 0);
 		close(fresh.fd);
 		return -1;
 	}
-	fsync(j->dir); /* the rename counts once the folder is on disk too */
-	close(j->fd);
-	j->fd = fresh.fd;
-	j->size = j->clean = fresh.size;
+	fsync(journal->dir); /* the rename counts once the folder is on disk too */
+	close(journal->fd);
+	journal->fd = fresh.fd;
+	journal->size = journal->clean = fresh.size;
 	return 0;
 }
 

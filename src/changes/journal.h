@@ -28,17 +28,17 @@ void journal_sweep(int dir, const char *name);
 /* Opens (creates 0600, follows no symlink) and locks. NULL: err says who holds it or what failed. */
 struct journal *journal_open(const char *uri, struct err *err);
 /* remove: nothing of ours is left on the host. */
-void journal_close(struct journal *j, bool remove);
+void journal_close(struct journal *journal, bool remove);
 /* Who holds the lock: the process id, 0 nobody, -1 somebody who left no name. */
 long journal_owner(const char *uri);
 /* Adds the line `word` on one object of rec, as rec is now. A line that could not be written whole leaves no
  * trace. */
-int journal_note(
-	struct journal *j, enum journal_word word, const struct vm_record *rec, int object, struct err *err);
-int journal_sync(struct journal *j, struct err *err);
+int journal_note(struct journal *journal, enum journal_word word, const struct vm_record *rec, int object,
+	struct err *err);
+int journal_sync(struct journal *journal, struct err *err);
 /* Writes the file anew, with what ledger says and nothing else, when it has grown well beyond that; `now` at
  * once. The lock goes over to the new file. */
-int journal_compact(struct journal *j, const struct ledger *ledger, bool now, struct err *err);
+int journal_compact(struct journal *journal, const struct ledger *ledger, bool now, struct err *err);
 /* Lines of a journal that cannot be: how many, and what is wrong with the first of them. */
 enum { JOURNAL_DOUBTS = 8 };
 struct journal_doubts {

@@ -271,10 +271,10 @@ static int unit_now(const struct cpu_problem *prob, const struct vcpu_sample *vc
 	if (vcpu->affinity_avail == AVAIL_OK) {
 		struct cpuset real = vcpu->affinity;
 		cpuset_and(&real, &prob->online);
-		int first = cpuset_first(&real), u = first >= 0 ? prob->unit_of[first] : -1;
-		if (u >= 0 && cpuset_subset(&real, &prob->unit_cpus[u])) {
+		int first = cpuset_first(&real), unit = first >= 0 ? prob->unit_of[first] : -1;
+		if (unit >= 0 && cpuset_subset(&real, &prob->unit_cpus[unit])) {
 			*inside = true;
-			return u;
+			return unit;
 		}
 	}
 	return at >= 0 ? prob->unit_of[at] : -1;
@@ -286,12 +286,12 @@ static void may_stay(
 {
 	struct cpuset now = vcpu->affinity;
 	bool inside;
-	int u = unit_now(prob, vcpu, at, &inside);
-	if (u < 0 || vcpu->affinity_avail != AVAIL_OK)
+	int unit = unit_now(prob, vcpu, at, &inside);
+	if (unit < 0 || vcpu->affinity_avail != AVAIL_OK)
 		return;
-	cpuset_and(&now, &prob->unit_cpus[u]);
+	cpuset_and(&now, &prob->unit_cpus[unit]);
 	cpuset_and(&now, &vcpu->allowed);
-	if (!cpuset_intersects(&now, cpus) && !cpuset_intersects(cpus, &prob->unit_cpus[u]))
+	if (!cpuset_intersects(&now, cpus) && !cpuset_intersects(cpus, &prob->unit_cpus[unit]))
 		cpuset_or(cpus, &now);
 }
 
@@ -447,8 +447,8 @@ static void find_shut(struct cpu_problem *prob)
 		if (task->unit >= 0)
 			cpuset_add(&open, task->unit);
 	}
-	for (size_t u = 0; u < prob->p.n_units; u++)
-		prob->units[u].shut = !cpuset_has(&open, (int)u);
+	for (size_t unit = 0; unit < prob->p.n_units; unit++)
+		prob->units[unit].shut = !cpuset_has(&open, (int)unit);
 }
 
 int cpu_problem_build(struct cpu_problem *prob, const struct round *round, enum granularity granularity,
@@ -497,7 +497,7 @@ void cpu_problem_target(const struct cpu_problem *prob, const struct place_move 
 		cpuset_and(to, &prob->unit_cpus[move->to]);
 		return;
 	}
-	for (size_t u = 0; u < prob->p.n_units; u++)
-		if (!unit_meant(prob, move, u))
-			cpuset_andnot(to, &prob->unit_cpus[u]);
+	for (size_t unit = 0; unit < prob->p.n_units; unit++)
+		if (!unit_meant(prob, move, unit))
+			cpuset_andnot(to, &prob->unit_cpus[unit]);
 }

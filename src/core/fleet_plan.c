@@ -90,17 +90,17 @@ static void add(struct load *to, const struct load *load, double sign)
 
 static bool room(struct work *work)
 {
-	size_t t = work->n_tasks + 1, u = work->n_units + 1;
+	size_t t = work->n_tasks + 1, unit = work->n_units + 1;
 	work->members = calloc(t, sizeof *work->members);
 	work->apart = calloc(t, sizeof *work->apart);
 	work->items = calloc(t, sizeof *work->items);
 	work->item_of = calloc(t, sizeof *work->item_of);
 	work->by_unit = calloc(t, sizeof *work->by_unit);
-	work->unit_end = calloc(u, sizeof *work->unit_end);
-	work->load = calloc(u, sizeof *work->load);
-	work->worst = calloc(u, sizeof *work->worst);
-	work->spare = calloc(u, sizeof *work->spare);
-	work->takers = calloc(u, sizeof *work->takers);
+	work->unit_end = calloc(unit, sizeof *work->unit_end);
+	work->load = calloc(unit, sizeof *work->load);
+	work->worst = calloc(unit, sizeof *work->worst);
+	work->spare = calloc(unit, sizeof *work->spare);
+	work->takers = calloc(unit, sizeof *work->takers);
 	return work->members && work->apart && work->items && work->item_of && work->by_unit &&
 	       work->unit_end && work->load && work->worst && work->spare && work->takers;
 }
@@ -173,8 +173,8 @@ static void units_fill(struct work *work)
 {
 	for (size_t i = 0; i < work->n_items; i++)
 		work->unit_end[work->items[i].unit]++;
-	for (size_t u = 1; u < work->n_units; u++)
-		work->unit_end[u] += work->unit_end[u - 1];
+	for (size_t unit = 1; unit < work->n_units; unit++)
+		work->unit_end[unit] += work->unit_end[unit - 1];
 	for (size_t i = work->n_items; i-- > 0;)
 		work->by_unit[--work->unit_end[work->items[i].unit]] = (uint32_t)i;
 	/* Now these are where the parts begin. */
@@ -194,26 +194,26 @@ static bool in_range(const struct work *work)
 /* --- limits -------------------------------------------------------------------------------------------- */
 
 /* By how much a unit's guests want more than it has: below 0 is room. */
-static double cpu_over(const struct work *work, size_t u)
+static double cpu_over(const struct work *work, size_t unit)
 {
-	return work->load[u].cpu + work->units[u].own - work->units[u].cpu * work->limits->cpu_part;
+	return work->load[unit].cpu + work->units[unit].own - work->units[unit].cpu * work->limits->cpu_part;
 }
 
-static double mem_over(const struct work *work, size_t u)
+static double mem_over(const struct work *work, size_t unit)
 {
-	return work->load[u].mem - work->units[u].mem_mib;
+	return work->load[unit].mem - work->units[unit].mem_mib;
 }
 
-static bool overloaded(const struct work *work, size_t u)
+static bool overloaded(const struct work *work, size_t unit)
 {
-	return cpu_over(work, u) > eps || mem_over(work, u) > eps;
+	return cpu_over(work, unit) > eps || mem_over(work, unit) > eps;
 }
 
 /* As a part of what the unit has, the worse of the two. */
-static double over_part(const struct work *work, size_t u)
+static double over_part(const struct work *work, size_t unit)
 {
-	return fmax(cpu_over(work, u) / fmax(work->units[u].cpu, eps),
-		mem_over(work, u) / fmax(work->units[u].mem_mib, eps));
+	return fmax(cpu_over(work, unit) / fmax(work->units[unit].cpu, eps),
+		mem_over(work, unit) / fmax(work->units[unit].mem_mib, eps));
 }
 
 static size_t apart_from(const struct work *work, uint32_t group)
@@ -229,17 +229,17 @@ static size_t apart_from(const struct work *work, uint32_t group)
 	return lo;
 }
 
-static bool task_apart(const struct work *work, const struct item *x, uint32_t task, size_t u)
+static bool task_apart(const struct work *work, const struct item *x, uint32_t task, size_t unit)
 {
 	const struct fleet_task *t = &work->tasks[task];
-	int domain = work->units[u].domain;
+	int domain = work->units[unit].domain;
 	for (size_t i = t->apart ? apart_from(work, t->apart) : work->n_apart;
 		i < work->n_apart && work->apart[i].group == t->apart; i++) {
 		const struct item *y = &work->items[work->item_of[work->apart[i].task]];
 		if (y == x)
 			continue;
 		bool near = t->apart_domain && domain >= 0 && work->units[y->unit].domain == domain;
-		if (y->unit == u || near)
+		if (y->unit == unit || near)
 			return false;
 	}
 	return true;
@@ -268,20 +268,20 @@ static void spare_fill(struct work *work, size_t u)
 }
 
 /* Room at all peaks at once. */
-static bool has_room(const struct work *work, const struct load *need, size_t u)
+static bool has_room(const struct work *work, const struct load *need, size_t unit)
 {
-	const struct spare *spare = &work->spare[u];
+	const struct spare *spare = &work->spare[unit];
 	return need->cpu_peak <= spare->cpu_peak && need->mem_peak <= spare->mem_peak &&
 	       need->cpu <= spare->cpu;
 }
 
 /* The same after `less` has gone. */
 static bool has_room_without(
-	const struct work *work, const struct load *need, size_t u, const struct load *less)
+	const struct work *work, const struct load *need, size_t unit, const struct load *less)
 {
 	const struct load more = {
 		need->cpu - less->cpu, need->cpu_peak - less->cpu_peak, 0, need->mem_peak - less->mem_peak};
-	return has_room(work, &more, u);
+	return has_room(work, &more, unit);
 }
 
 /* --- moves --------------------------------------------------------------------------------------------- */
@@ -315,9 +315,9 @@ static bool move(struct work *work, struct item *item, size_t to)
 	return true;
 }
 
-static size_t begin_of(const struct work *work, size_t u)
+static size_t begin_of(const struct work *work, size_t unit)
 {
-	return u ? work->unit_end[u - 1] : 0;
+	return unit ? work->unit_end[unit - 1] : 0;
 }
 
 /* false: out of memory, or more than any host has: nothing fits there. */
@@ -363,10 +363,10 @@ static bool each_fits(struct work *work, const struct item *x, size_t u, const s
 			     1 - work->limits->keep_part);
 }
 
-static bool sooner(const struct work *work, size_t u, size_t than)
+static bool sooner(const struct work *work, size_t unit, size_t than)
 {
-	return than == work->n_units || (work->fullest ? work->spare[u].left < work->spare[than].left
-						       : work->spare[u].left > work->spare[than].left);
+	return than == work->n_units || (work->fullest ? work->spare[unit].left < work->spare[than].left
+						       : work->spare[unit].left > work->spare[than].left);
 }
 
 /* By sums; the next best after one that would not do. n_units: none. */
@@ -375,10 +375,11 @@ static size_t next_target(struct work *work, const struct item *item, size_t aft
 	work->looks += work->n_takers;
 	size_t best = work->n_units;
 	for (size_t i = 0; i < work->n_takers; i++) {
-		size_t u = work->takers[i];
-		if (has_room(work, &item->need, u) && (after == work->n_units || sooner(work, after, u)) &&
-			sooner(work, u, best) && may_be_on(work, item, u))
-			best = u;
+		size_t unit = work->takers[i];
+		if (has_room(work, &item->need, unit) &&
+			(after == work->n_units || sooner(work, after, unit)) && sooner(work, unit, best) &&
+			may_be_on(work, item, unit))
+			best = unit;
 	}
 	return best;
 }
@@ -399,10 +400,10 @@ static size_t target_of(struct work *work, const struct item *item)
 /* --- one host ------------------------------------------------------------------------------------------ */
 
 /* What has gone is enough to bring it below its limits. */
-static bool enough(const struct work *work, size_t u, const struct item *a, const struct item *b)
+static bool enough(const struct work *work, size_t unit, const struct item *a, const struct item *b)
 {
-	double cpu = cpu_over(work, u) - a->need.cpu - (b ? b->need.cpu : 0);
-	double mem = mem_over(work, u) - a->need.mem - (b ? b->need.mem : 0);
+	double cpu = cpu_over(work, unit) - a->need.cpu - (b ? b->need.cpu : 0);
+	double mem = mem_over(work, unit) - a->need.mem - (b ? b->need.mem : 0);
 	return cpu <= eps && mem <= eps;
 }
 
@@ -428,20 +429,20 @@ static struct choice choice_of(struct item *a, struct item *b)
 	return choice;
 }
 
-static bool movable(const struct work *work, const struct item *item, size_t u)
+static bool movable(const struct work *work, const struct item *item, size_t unit)
 {
-	return !item->fixed && (work->all || !item->endless) && item->unit == u &&
-	       (item->need.cpu > 0 || mem_over(work, u) > 0);
+	return !item->fixed && (work->all || !item->endless) && item->unit == unit &&
+	       (item->need.cpu > 0 || mem_over(work, unit) > 0);
 }
 
 /* The cheapest single item that is enough and has a target. */
-static bool one_is_enough(struct work *work, size_t u, bool *done)
+static bool one_is_enough(struct work *work, size_t unit, bool *done)
 {
 	struct choice best = {.a = NULL};
-	for (size_t i = begin_of(work, u); i < work->unit_end[u]; i++) {
+	for (size_t i = begin_of(work, unit); i < work->unit_end[unit]; i++) {
 		struct item *item = &work->items[work->by_unit[i]];
 		struct choice choice = choice_of(item, NULL);
-		if (movable(work, item, u) && enough(work, u, item, NULL) && better(&choice, &best) &&
+		if (movable(work, item, unit) && enough(work, unit, item, NULL) && better(&choice, &best) &&
 			target_of(work, item) < work->n_units)
 			best = choice;
 	}
@@ -463,14 +464,14 @@ static bool both_fit(struct work *work, const struct choice *choice)
 	return fit;
 }
 
-static bool two_are_enough(struct work *work, size_t u, bool *done)
+static bool two_are_enough(struct work *work, size_t unit, bool *done)
 {
 	struct choice best = {.a = NULL};
-	for (size_t i = begin_of(work, u); i < work->unit_end[u]; i++)
-		for (size_t k = i + 1; k < work->unit_end[u] && work->looks < LOOKS_MOST; k++) {
+	for (size_t i = begin_of(work, unit); i < work->unit_end[unit]; i++)
+		for (size_t k = i + 1; k < work->unit_end[unit] && work->looks < LOOKS_MOST; k++) {
 			struct item *a = &work->items[work->by_unit[i]], *b = &work->items[work->by_unit[k]];
 			struct choice choice = choice_of(a, b);
-			if (!movable(work, a, u) || !movable(work, b, u) || !enough(work, u, a, b) ||
+			if (!movable(work, a, unit) || !movable(work, b, unit) || !enough(work, unit, a, b) ||
 				!better(&choice, &best))
 				continue;
 			if (both_fit(work, &choice))
@@ -482,22 +483,22 @@ static bool two_are_enough(struct work *work, size_t u, bool *done)
 }
 
 /* How much of the way an item goes, a move. */
-static double part_of_way(const struct work *work, size_t u, const struct item *item)
+static double part_of_way(const struct work *work, size_t unit, const struct item *item)
 {
-	double cpu = cpu_over(work, u), mem = mem_over(work, u);
+	double cpu = cpu_over(work, unit), mem = mem_over(work, unit);
 	double way =
 		(cpu > 0 ? fmin(item->need.cpu / cpu, 1) : 0) + (mem > 0 ? fmin(item->need.mem / mem, 1) : 0);
 	return way / item->n;
 }
 
 /* The one that goes the farthest and has a target. */
-static struct item *largest(struct work *work, size_t u)
+static struct item *largest(struct work *work, size_t unit)
 {
 	struct item *best = NULL;
 	double most = eps;
-	for (size_t i = begin_of(work, u); i < work->unit_end[u]; i++) {
+	for (size_t i = begin_of(work, unit); i < work->unit_end[unit]; i++) {
 		struct item *item = &work->items[work->by_unit[i]];
-		double part = movable(work, item, u) ? part_of_way(work, u, item) : 0;
+		double part = movable(work, item, unit) ? part_of_way(work, unit, item) : 0;
 		if ((part > most || (best && part == most && item->cost < best->cost)) &&
 			target_of(work, item) < work->n_units) {
 			best = item;
@@ -510,52 +511,53 @@ static struct item *largest(struct work *work, size_t u)
 /* An item of another host that goes elsewhere, so that x finds room there. */
 static bool make_room(struct work *work, struct item *x, bool *done)
 {
-	for (size_t u = 0; u < work->n_units && work->looks < LOOKS_MOST; u++) {
-		if (!may_be_on(work, x, u))
+	for (size_t unit = 0; unit < work->n_units && work->looks < LOOKS_MOST; unit++) {
+		if (!may_be_on(work, x, unit))
 			continue;
-		for (size_t i = begin_of(work, u); i < work->unit_end[u]; i++) {
+		for (size_t i = begin_of(work, unit); i < work->unit_end[unit]; i++) {
 			struct item *y = &work->items[work->by_unit[i]];
 			size_t to;
-			if (y->fixed || y->endless || y->unit != u || y->n >= x->n + 1 ||
-				!has_room_without(work, &x->need, u, &y->need) || !each_fits(work, x, u, y))
+			if (y->fixed || y->endless || y->unit != unit || y->n >= x->n + 1 ||
+				!has_room_without(work, &x->need, unit, &y->need) ||
+				!each_fits(work, x, unit, y))
 				continue;
 			to = target_of(work, y); /* before x has gone: it goes first */
 			if (to == work->n_units)
 				continue;
 			*done = true;
-			return move(work, y, to) && move(work, x, u);
+			return move(work, y, to) && move(work, x, unit);
 		}
 	}
 	return true;
 }
 
 /* alone: only for one that is enough. */
-static bool by_chain(struct work *work, size_t u, bool alone, bool *done)
+static bool by_chain(struct work *work, size_t unit, bool alone, bool *done)
 {
 	*done = false;
-	for (size_t i = begin_of(work, u); i < work->unit_end[u] && !*done; i++) {
+	for (size_t i = begin_of(work, unit); i < work->unit_end[unit] && !*done; i++) {
 		struct item *item = &work->items[work->by_unit[i]];
-		bool fits = movable(work, item, u) && (!alone || enough(work, u, item, NULL));
+		bool fits = movable(work, item, unit) && (!alone || enough(work, unit, item, NULL));
 		if (fits && !make_room(work, item, done))
 			return false;
 	}
 	return true;
 }
 
-static bool cure_with(struct work *work, size_t u)
+static bool cure_with(struct work *work, size_t unit)
 {
 	bool done = false;
-	while (overloaded(work, u)) {
-		if (!one_is_enough(work, u, &done))
+	while (overloaded(work, unit)) {
+		if (!one_is_enough(work, unit, &done))
 			return false;
-		if (!done && !two_are_enough(work, u, &done))
+		if (!done && !two_are_enough(work, unit, &done))
 			return false;
-		if (!done && !by_chain(work, u, true, &done))
+		if (!done && !by_chain(work, unit, true, &done))
 			return false;
-		struct item *item = done ? NULL : largest(work, u);
+		struct item *item = done ? NULL : largest(work, unit);
 		if (item && !move(work, item, target_of(work, item)))
 			return false;
-		if (!item && !done && !by_chain(work, u, false, &done))
+		if (!item && !done && !by_chain(work, unit, false, &done))
 			return false;
 		if (!item && !done)
 			return true; /* what can be done is done */
@@ -576,25 +578,25 @@ static void take_back(struct work *work, size_t n)
 	}
 }
 
-static bool has_endless(const struct work *work, size_t u)
+static bool has_endless(const struct work *work, size_t unit)
 {
-	for (size_t i = begin_of(work, u); i < work->unit_end[u]; i++)
-		if (work->items[work->by_unit[i]].endless && work->items[work->by_unit[i]].unit == u)
+	for (size_t i = begin_of(work, unit); i < work->unit_end[unit]; i++)
+		if (work->items[work->by_unit[i]].endless && work->items[work->by_unit[i]].unit == unit)
 			return true;
 	return false;
 }
 
-static bool cure(struct work *work, size_t u)
+static bool cure(struct work *work, size_t unit)
 {
 	size_t n = work->plan->n;
 	work->all = false;
-	if (!cure_with(work, u))
+	if (!cure_with(work, unit))
 		return false;
-	if (!overloaded(work, u) || !has_endless(work, u))
+	if (!overloaded(work, unit) || !has_endless(work, unit))
 		return true;
 	take_back(work, n);
 	work->all = true;
-	return cure_with(work, u);
+	return cure_with(work, unit);
 }
 
 /* --- all ----------------------------------------------------------------------------------------------- */
@@ -610,10 +612,10 @@ static void takers_fill(struct work *work)
 		least.mem = fmin(least.mem, load->mem);
 		least.mem_peak = fmin(least.mem_peak, load->mem_peak);
 	}
-	for (size_t u = 0; u < work->n_units; u++) {
-		spare_fill(work, u);
-		if (!work->units[u].closed && (overloaded(work, u) || has_room(work, &least, u)))
-			work->takers[work->n_takers++] = (uint32_t)u;
+	for (size_t unit = 0; unit < work->n_units; unit++) {
+		spare_fill(work, unit);
+		if (!work->units[unit].closed && (overloaded(work, unit) || has_room(work, &least, unit)))
+			work->takers[work->n_takers++] = (uint32_t)unit;
 	}
 }
 
@@ -638,9 +640,10 @@ static int by_over(const void *a, const void *b)
 
 static void worst_fill(struct work *work)
 {
-	for (size_t u = 0; u < work->n_units; u++)
-		if (overloaded(work, u))
-			work->worst[work->n_worst++] = (struct unit_over){over_part(work, u), (uint32_t)u};
+	for (size_t unit = 0; unit < work->n_units; unit++)
+		if (overloaded(work, unit))
+			work->worst[work->n_worst++] =
+				(struct unit_over){over_part(work, unit), (uint32_t)unit};
 	if (work->n_worst)
 		qsort(work->worst, work->n_worst, sizeof *work->worst, by_over);
 	work->plan->overloaded = work->n_worst;
@@ -654,10 +657,10 @@ static bool cure_all(struct work *work)
 	for (int whole = 1; whole >= 0; whole--)
 		for (size_t i = 0; i < work->n_worst; i++) {
 			size_t n = work->plan->n, at = work->least_first ? work->n_worst - 1 - i : i;
-			size_t u = work->worst[at].unit;
-			if (!cure(work, u))
+			size_t unit = work->worst[at].unit;
+			if (!cure(work, unit))
 				return false;
-			if (whole && overloaded(work, u))
+			if (whole && overloaded(work, unit))
 				take_back(work, n);
 		}
 	for (size_t i = 0; i < work->n_worst; i++)

@@ -52,9 +52,9 @@ static int state_load(struct minmove *mini, const struct place_problem *prob)
 		zeroed_grow(&mini->moves, &mini->cap_moves, prob->n_tasks, sizeof(*mini->moves)) < 0 ||
 		place_load(&mini->w, prob) < 0)
 		return -1;
-	for (uint32_t t = 0; t < mini->w.n; t++) {
-		struct memory *mem = task_memory(mini, t);
-		uint32_t birth = prob->tasks[mini->w.id[t]].birth;
+	for (uint32_t task = 0; task < mini->w.n; task++) {
+		struct memory *mem = task_memory(mini, task);
+		uint32_t birth = prob->tasks[mini->w.id[task]].birth;
 		if (mem->birth != birth || mem->found_unit >= (int)prob->n_units)
 			*mem = (struct memory){.birth = birth, .found_unit = PLACE_NONE, .usage = -1};
 		mem->move = 0;
@@ -83,15 +83,15 @@ static void means_take(struct minmove *mini)
 	struct place_work *work = &mini->w;
 	double dt_s =
 		mini->mean_ns ? (double)(work->p->now_ns - mini->mean_ns) / (double)S_NS : work->p->elapsed_s;
-	for (uint32_t t = 0; t < work->n; t++) {
-		struct memory *mem = task_memory(mini, t);
-		double limit = fmax(5, 3 * work->p->tasks[work->id[t]].scatter_pct);
-		double off = fabs(work->raw[t] - mem->mean);
+	for (uint32_t task = 0; task < work->n; task++) {
+		struct memory *mem = task_memory(mini, task);
+		double limit = fmax(5, 3 * work->p->tasks[work->id[task]].scatter_pct);
+		double off = fabs(work->raw[task] - mem->mean);
 		if (mem->mean_s <= 0 || off > limit)
-			mean_begin(mem, work->raw[t], work->p->elapsed_s);
+			mean_begin(mem, work->raw[task], work->p->elapsed_s);
 		else if (dt_s > 0)
-			mean_go_on(mem, work->raw[t], dt_s);
-		work->raw[t] = mem->mean;
+			mean_go_on(mem, work->raw[task], dt_s);
+		work->raw[task] = mem->mean;
 	}
 	mini->mean_ns = work->p->now_ns;
 	place_demands(work);
@@ -110,8 +110,8 @@ static void swings_take(struct minmove *mini)
 {
 	const struct place_problem *prob = mini->w.p;
 	double dt_s = mini->mean_ns ? (double)(prob->now_ns - mini->mean_ns) / (double)S_NS : prob->elapsed_s;
-	for (uint32_t t = 0; t < mini->w.n && dt_s > 0; t++)
-		swing_take(task_memory(mini, t), prob->tasks[mini->w.id[t]].usage_pct, dt_s);
+	for (uint32_t task = 0; task < mini->w.n && dt_s > 0; task++)
+		swing_take(task_memory(mini, task), prob->tasks[mini->w.id[task]].usage_pct, dt_s);
 }
 
 static const char *numbers_text(const struct look *look, char *buf, size_t len)

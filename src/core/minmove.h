@@ -85,9 +85,9 @@ struct look {
 };
 
 /* Slots of tasks that have gone are forgotten when another birth comes. */
-static inline struct memory *task_memory(const struct minmove *mini, uint32_t t)
+static inline struct memory *task_memory(const struct minmove *mini, uint32_t task)
 {
-	return &mini->slots[mini->w.p->tasks[mini->w.id[t]].slot];
+	return &mini->slots[mini->w.p->tasks[mini->w.id[task]].slot];
 }
 
 static inline double squared(double x)

@@ -30,9 +30,9 @@ bool minmove_found_recall(struct minmove *mini)
 {
 	struct place_work *work = &mini->w;
 	bool good = work->m == mini->found_units;
-	for (uint32_t t = 0; t < work->n && good; t++) {
-		work->best[t] = task_memory(mini, t)->found_unit;
-		good = work->best[t] >= 0 && place_ok(work, t, work->best[t]);
+	for (uint32_t task = 0; task < work->n && good; task++) {
+		work->best[task] = task_memory(mini, task)->found_unit;
+		good = work->best[task] >= 0 && place_ok(work, task, work->best[task]);
 	}
 	return good;
 }
@@ -55,9 +55,9 @@ static bool found_stale(const struct minmove *mini)
 static void found_store(struct minmove *mini)
 {
 	struct place_work *work = &mini->w;
-	for (uint32_t t = 0; t < work->n; t++) {
-		task_memory(mini, t)->found_unit = work->best[t];
-		task_memory(mini, t)->found_demand = work->d[t];
+	for (uint32_t task = 0; task < work->n; task++) {
+		task_memory(mini, task)->found_unit = work->best[task];
+		task_memory(mini, task)->found_demand = work->d[task];
 	}
 	mini->found_tasks = work->n;
 	mini->found_units = work->m;
@@ -89,8 +89,8 @@ static void found_update(struct minmove *mini, const struct place_enough *enough
 		found_store(mini);
 	} else {
 		minmove_found_recall(mini);
-		for (uint32_t t = 0; t < work->n; t++)
-			task_memory(mini, t)->found_demand = work->d[t];
+		for (uint32_t task = 0; task < work->n; task++)
+			task_memory(mini, task)->found_demand = work->d[task];
 	}
 	place_set(work, work->best);
 }
@@ -107,8 +107,8 @@ static bool seen_already(const struct minmove *mini)
 {
 	const struct place_work *work = &mini->w;
 	bool same = mini->looked_ns == work->p->now_ns;
-	for (uint32_t t = 0; t < work->n && same; t++)
-		same = task_memory(mini, t)->seen_demand == work->raw[t];
+	for (uint32_t task = 0; task < work->n && same; task++)
+		same = task_memory(mini, task)->seen_demand == work->raw[task];
 	return same;
 }
 
@@ -119,15 +119,15 @@ static bool alike_find(struct minmove *mini, bool again)
 	enum { SETTLED = 8 };
 	struct place_work *work = &mini->w;
 	bool any = false, few = work->n <= PLACE_EXACT_TASKS;
-	for (uint32_t t = 0; t < work->n; t++) {
-		struct memory *mem = task_memory(mini, t);
-		double scatter = work->p->tasks[work->id[t]].scatter_pct;
-		bool jumped = fabs(work->raw[t] - mem->seen_demand) > fmax(5, 3 * scatter);
+	for (uint32_t task = 0; task < work->n; task++) {
+		struct memory *mem = task_memory(mini, task);
+		double scatter = work->p->tasks[work->id[task]].scatter_pct;
+		bool jumped = fabs(work->raw[task] - mem->seen_demand) > fmax(5, 3 * scatter);
 		if (!again)
 			mem->seen = jumped ? 0 : min_of(mem->seen + 1, SETTLED);
-		mem->seen_demand = work->raw[t];
-		work->unsure[t] = few && mem->seen < SETTLED ? scatter * pow(0.84, mem->seen) : 0;
-		any |= work->unsure[t] > 0;
+		mem->seen_demand = work->raw[task];
+		work->unsure[task] = few && mem->seen < SETTLED ? scatter * pow(0.84, mem->seen) : 0;
+		any |= work->unsure[task] > 0;
 	}
 	return any && place_alike(work);
 }

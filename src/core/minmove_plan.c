@@ -14,32 +14,34 @@ static bool task_dwells(const struct memory *mem, int64_t now_ns)
 	return (double)(now_ns - mem->moved_ns) < mem->dwell_s * (double)S_NS;
 }
 
-static bool is_tiny(const struct place_work *work, uint32_t t)
+static bool is_tiny(const struct place_work *work, uint32_t task)
 {
-	int u = work->home[t];
-	return !work->p->forced && work->d[t] < TINY_PCT && u >= 0 && work->s[u] * work->ic[u] <= 100;
+	int unit = work->home[task];
+	return !work->p->forced && work->d[task] < TINY_PCT && unit >= 0 &&
+	       work->s[unit] * work->ic[unit] <= 100;
 }
 
 /* Who floats and is restless is left to the kernel, which spreads it faster than any plan. */
-static bool is_left(const struct minmove *mini, uint32_t t)
+static bool is_left(const struct minmove *mini, uint32_t task)
 {
 	const struct place_problem *prob = mini->w.p;
-	const struct memory *mem = task_memory(mini, t);
-	bool floats = !prob->tasks[mini->w.id[t]].pinned;
+	const struct memory *mem = task_memory(mini, task);
+	bool floats = !prob->tasks[mini->w.id[task]].pinned;
 	return !prob->forced && floats && (mem->restless || prob->now_ns < mem->floats_until_ns);
 }
 
 size_t minmove_free(struct minmove *mini)
 {
 	const struct place_work *work = &mini->w;
-	for (uint32_t t = 0; t < work->n; t++) {
-		struct memory *mem = task_memory(mini, t);
-		if (!mem->bound || !mem->restless || !work->p->tasks[work->id[t]].pinned || work->home[t] < 0)
+	for (uint32_t task = 0; task < work->n; task++) {
+		struct memory *mem = task_memory(mini, task);
+		if (!mem->bound || !mem->restless || !work->p->tasks[work->id[task]].pinned ||
+			work->home[task] < 0)
 			continue;
 		struct place_move *move = &mini->moves[mini->n_moves++];
-		*move = (struct place_move){.task = work->id[t],
-			.from = work->home[t],
-			.to = work->home[t],
+		*move = (struct place_move){.task = work->id[task],
+			.from = work->home[task],
+			.to = work->home[task],
 			.partner = PLACE_NONE,
 			.aim = PLACE_ALLOWED};
 		why_set(&move->why, REASON_FREE,
@@ -53,13 +55,14 @@ size_t minmove_mark_still(struct minmove *mini)
 {
 	struct place_work *work = &mini->w;
 	size_t n = 0;
-	for (uint32_t t = 0; t < work->n; t++) {
-		struct memory *mem = task_memory(mini, t);
+	for (uint32_t task = 0; task < work->n; task++) {
+		struct memory *mem = task_memory(mini, task);
 		bool dwells = !work->p->forced && task_dwells(mem, work->p->now_ns);
-		mem->waive = dwells && !mem->waived && fabs(work->d[t] - mem->moved_demand) > 25;
-		bool rests = !work->p->forced && relief_rests(&mini->relief, work, t);
-		work->still[t] = (dwells && !mem->waive) || is_tiny(work, t) || rests || is_left(mini, t);
-		work->node_bound[t] |= mem->waive && work->home[t] >= 0;
+		mem->waive = dwells && !mem->waived && fabs(work->d[task] - mem->moved_demand) > 25;
+		bool rests = !work->p->forced && relief_rests(&mini->relief, work, task);
+		work->still[task] =
+			(dwells && !mem->waive) || is_tiny(work, task) || rests || is_left(mini, task);
+		work->node_bound[task] |= mem->waive && work->home[task] >= 0;
 		n += dwells && !mem->waive;
 	}
 	return n;
@@ -89,11 +92,11 @@ bool minmove_overload(struct minmove *mini, const struct look *look)
 	return curable;
 }
 
-/* Percent of unit u at the start of the plan. Whole numbers: a plan has many moves, and printing fractions
+/* Percent of unit unit at the start of the plan. Whole numbers: a plan has many moves, and printing fractions
  * took longer than finding them. */
-static int load_whole(const struct place_work *work, int u)
+static int load_whole(const struct place_work *work, int unit)
 {
-	return (int)lrint(work->s0[u] * work->ic[u]);
+	return (int)lrint(work->s0[unit] * work->ic[unit]);
 }
 
 static void move_text(
@@ -157,21 +160,21 @@ void minmove_strays(struct minmove *mini, bool act)
 {
 	struct place_work *work = &mini->w;
 	for (size_t i = 0; i < work->n; i++) {
-		uint32_t t = work->order[i];
-		int from = work->home[t];
-		if (from >= 0 && place_ok(work, t, from))
+		uint32_t task = work->order[i];
+		int from = work->home[task];
+		if (from >= 0 && place_ok(work, task, from))
 			continue;
-		if (from < 0 && work->d[t] < IDLE_PCT)
+		if (from < 0 && work->d[task] < IDLE_PCT)
 			continue;
-		int to = place_lowest_ok(work, t, 0, (uint32_t)work->m);
+		int to = place_lowest_ok(work, task, 0, (uint32_t)work->m);
 		if (to < 0)
 			continue;
 		if (from >= 0)
-			place_add(work, from, -work->d[t]);
-		place_add(work, to, work->d[t]);
-		work->home[t] = to;
+			place_add(work, from, -work->d[task]);
+		place_add(work, to, work->d[task]);
+		work->home[task] = to;
 		if (act)
-			move_add(mini, &(struct place_step){t, from, to, -1},
+			move_add(mini, &(struct place_step){task, from, to, -1},
 				from < 0 ? REASON_ASSIGN : REASON_LEAVE);
 	}
 	place_reset(work);
@@ -221,9 +224,9 @@ static void plan_from_found(struct minmove *mini, const struct place_goal *goal,
 	if (!minmove_found_recall(mini))
 		return;
 	place_rename(work, work->best);
-	for (uint32_t t = 0; t < work->n; t++)
-		if (work->still[t] || !place_ok(work, t, work->best[t]))
-			work->best[t] = work->home[t];
+	for (uint32_t task = 0; task < work->n; task++)
+		if (work->still[task] || !place_ok(work, task, work->best[task]))
+			work->best[task] = work->home[task];
 	place_steps_worth(work, work->best, goal->min_score);
 	if (steps_net(mini, before) <= net)
 		place_steps_to(work, work->try);

@@ -48,11 +48,11 @@ double origin_stddev(const struct origin *origin, double *mean)
 static void find_open(struct origin *origin, const struct place_problem *prob)
 {
 	origin->n_open = 0;
-	for (size_t u = 0; u < prob->n_units; u++)
-		if (!prob->units[u].shut)
-			origin->open[origin->n_open++] = u;
-	for (size_t u = 0; !origin->n_open && u < prob->n_units; u++)
-		origin->open[u] = u;
+	for (size_t unit = 0; unit < prob->n_units; unit++)
+		if (!prob->units[unit].shut)
+			origin->open[origin->n_open++] = unit;
+	for (size_t unit = 0; !origin->n_open && unit < prob->n_units; unit++)
+		origin->open[unit] = unit;
 	if (!origin->n_open)
 		origin->n_open = prob->n_units;
 }
@@ -119,9 +119,10 @@ static int least_assigned(
 	const struct origin *origin, const struct place_problem *prob, const struct origin_item *it)
 {
 	int best = -1;
-	for (size_t u = 0; u < prob->n_units; u++)
-		if ((best < 0 || origin->assigned[u] < origin->assigned[best]) && item_allowed(prob, it, u))
-			best = (int)u;
+	for (size_t unit = 0; unit < prob->n_units; unit++)
+		if ((best < 0 || origin->assigned[unit] < origin->assigned[best]) &&
+			item_allowed(prob, it, unit))
+			best = (int)unit;
 	return best;
 }
 
@@ -140,12 +141,12 @@ static void greedy(struct origin *origin, const struct place_problem *prob)
 	origin_sort(origin);
 	for (size_t k = 0; k < origin->n_items; k++) {
 		const struct origin_item *it = &origin->items[k];
-		int u = least_assigned(origin, prob, it);
-		if (u < 0)
+		int unit = least_assigned(origin, prob, it);
+		if (unit < 0)
 			continue;
-		origin->assigned[u] += it->usage_pct;
+		origin->assigned[unit] += it->usage_pct;
 		for (size_t i = it->first; i < it->first + it->n; i++)
-			origin->to[i] = u;
+			origin->to[i] = unit;
 	}
 }
 

@@ -18,9 +18,9 @@ static bool vm_movable(const struct place_problem *prob, size_t first, size_t n)
 	for (size_t i = first; i < first + n; i++)
 		if (prob->tasks[i].fixed != REASON_NONE)
 			return false;
-	for (size_t u = 0; u < prob->n_units; u++) {
+	for (size_t unit = 0; unit < prob->n_units; unit++) {
 		size_t in = first;
-		while (in < first + n && origin_allowed(&prob->tasks[in], u))
+		while (in < first + n && origin_allowed(&prob->tasks[in], unit))
 			in++;
 		if (in == first + n)
 			return true;

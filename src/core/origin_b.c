@@ -26,9 +26,9 @@ static size_t dealt(size_t k, size_t position, size_t m)
 static int deal_to(const struct origin *origin, const struct place_task *task, size_t k)
 {
 	for (size_t i = 0; i < 2 * origin->n_open; i++) {
-		size_t u = origin->open[dealt(k + i, origin->position % origin->n_open, origin->n_open)];
-		if (origin_allowed(task, u))
-			return (int)u;
+		size_t unit = origin->open[dealt(k + i, origin->position % origin->n_open, origin->n_open)];
+		if (origin_allowed(task, unit))
+			return (int)unit;
 	}
 	return -1;
 }
@@ -37,11 +37,11 @@ static int deal_to(const struct origin *origin, const struct place_task *task, s
 static bool measured_load(struct origin *origin, const struct place_problem *prob, struct place_result *out)
 {
 	double mean;
-	for (size_t u = 0; u < prob->n_units; u++)
-		if (prob->units[u].busy_pct < 0)
+	for (size_t unit = 0; unit < prob->n_units; unit++)
+		if (prob->units[unit].busy_pct < 0)
 			return false;
-	for (size_t u = 0; u < prob->n_units; u++)
-		origin->load[u] = prob->units[u].busy_pct;
+	for (size_t unit = 0; unit < prob->n_units; unit++)
+		origin->load[unit] = prob->units[unit].busy_pct;
 	out->stddev_pct = out->after_pct = origin_stddev(origin, &mean);
 	return true;
 }

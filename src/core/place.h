@@ -89,14 +89,14 @@ double place_q(const struct place_work *work);      /* of the loads now */
 double place_q_core(const struct place_work *work); /* same over physical cores; 0 without SMT */
 double place_f(const struct place_work *work);
 double place_sigma(const struct place_work *work, double q);
-/* May task t be on unit u: allowed set and node. */
-bool place_ok(const struct place_work *work, uint32_t t, int u);
+/* May task task be on unit unit: allowed set and node. */
+bool place_ok(const struct place_work *work, uint32_t task, int unit);
 /* Distance 1, 2 or 4 between units, times the task's weight, doubled when it leaves its memory's node and
  * halved when it comes home. */
-double place_cost_far(const struct place_work *work, uint32_t t, int from, int to);
-static inline double place_cost(const struct place_work *work, uint32_t t, int from, int to)
+double place_cost_far(const struct place_work *work, uint32_t task, int from, int to);
+static inline double place_cost(const struct place_work *work, uint32_t task, int from, int to)
 {
-	return work->one_zone ? work->weight[t] : place_cost_far(work, t, from, to);
+	return work->one_zone ? work->weight[task] : place_cost_far(work, task, from, to);
 }
 double place_distance(const struct place_work *work, int a, int b);
 /* By how much F falls when p goes from a to z; negative: rises. Here, because the solvers spend their time in
@@ -122,14 +122,14 @@ static inline double place_gain_most(const struct place_work *work, int a, int z
 
 /* Neither sigma nor the highest load rises when p goes from a to z. */
 bool place_safe(const struct place_work *work, double p, int a, int z);
-/* Adds p (which may be negative) to the load of u. */
-void place_add(struct place_work *work, int u, double p);
-/* Carries out task t -> unit z, and books it in steps. */
-void place_take(struct place_work *work, uint32_t t, int z, int partner);
+/* Adds p (which may be negative) to the load of unit. */
+void place_add(struct place_work *work, int unit, double p);
+/* Carries out task task -> unit z, and books it in steps. */
+void place_take(struct place_work *work, uint32_t task, int z, int partner);
 /* Unit with the lowest h among positions lo .. hi-1. */
 int place_lowest(const struct place_work *work, uint32_t lo, uint32_t hi);
-/* The same among those where t may be; PLACE_NONE. */
-int place_lowest_ok(const struct place_work *work, uint32_t t, uint32_t lo, uint32_t hi);
+/* The same among those where task may be; PLACE_NONE. */
+int place_lowest_ok(const struct place_work *work, uint32_t task, uint32_t lo, uint32_t hi);
 
 /* No placement has a lower Q. */
 double place_bound_q(struct place_work *work);

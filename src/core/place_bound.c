@@ -27,9 +27,9 @@ static void levels_sort(struct place_work *work, const struct part *part)
 {
 	size_t n = 0;
 	for (uint32_t i = part->lo; i < part->hi; i++) {
-		uint32_t u = work->unit_at[i];
-		work->sorted[n++] = work->fixed[u] * work->ic[u];
-		work->sorted[n++] = 1 / work->ic[u];
+		uint32_t unit = work->unit_at[i];
+		work->sorted[n++] = work->fixed[unit] * work->ic[unit];
+		work->sorted[n++] = 1 / work->ic[unit];
 	}
 	qsort(work->sorted, part->hi - part->lo, 2 * sizeof(double), level_compare);
 }

@@ -37,11 +37,11 @@ static bool all_wide(const struct place_work *work)
 /* Units in the order of h into out[], lowest first. */
 static void units_by_load(const struct place_work *work, int *out)
 {
-	for (int u = 0; u < (int)work->m; u++) {
-		int i = u;
-		for (; i > 0 && work->h[out[i - 1]] > work->h[u]; i--)
+	for (int unit = 0; unit < (int)work->m; unit++) {
+		int i = unit;
+		for (; i > 0 && work->h[out[i - 1]] > work->h[unit]; i--)
 			out[i] = out[i - 1];
-		out[i] = u;
+		out[i] = unit;
 	}
 }
 
@@ -51,11 +51,11 @@ static double poured_q(const struct place_work *work, double volume, const int *
 	double size = 0, q = 0;
 	size_t j = 0;
 	for (; j < work->m; j++) {
-		int u = by_load[j];
-		if (size > 0 && work->s[u] * work->ic[u] * size >= volume)
+		int unit = by_load[j];
+		if (size > 0 && work->s[unit] * work->ic[unit] * size >= volume)
 			break;
-		size += 1 / work->ic[u];
-		volume += work->s[u];
+		size += 1 / work->ic[unit];
+		volume += work->s[unit];
 	}
 	double dev = volume / size - work->mean;
 	q = dev * dev * size;
@@ -94,18 +94,19 @@ static void found_branch(struct branch *branch, size_t depth)
 	units_by_load(work, by_load);
 	if (poured_q(work, branch->volume, by_load) >= branch->best_f - EPS)
 		return;
-	uint32_t t = work->order[depth];
-	branch->volume -= work->d[t];
+	uint32_t task = work->order[depth];
+	branch->volume -= work->d[task];
 	for (size_t j = 0; j < work->m; j++) {
-		int u = by_load[j];
-		if (!place_ok(work, t, u) || (j > 0 && branch->plain && units_alike(work, u, by_load[j - 1])))
+		int unit = by_load[j];
+		if (!place_ok(work, task, unit) ||
+			(j > 0 && branch->plain && units_alike(work, unit, by_load[j - 1])))
 			continue;
-		branch->placed[t] = u;
-		place_add(work, u, work->d[t]);
+		branch->placed[task] = unit;
+		place_add(work, unit, work->d[task]);
 		found_branch(branch, depth + 1);
-		place_add(work, u, -work->d[t]);
+		place_add(work, unit, -work->d[task]);
 	}
-	branch->volume += work->d[t];
+	branch->volume += work->d[task];
 }
 
 double place_exact_found(struct place_work *work, double f, double enough_f, bool *proven)
@@ -132,12 +133,12 @@ static double certificate_q(const struct branch *branch, int moves)
 	const struct place_work *work = branch->w;
 	double over[PLACE_EXACT_UNITS], under[PLACE_EXACT_UNITS], q = 0;
 	int n_over = 0, n_under = 0;
-	for (int u = 0; u < (int)work->m; u++) {
-		double dev = work->s[u] * work->ic[u] - work->mean, sq = dev * dev / work->ic[u];
+	for (int unit = 0; unit < (int)work->m; unit++) {
+		double dev = work->s[unit] * work->ic[unit] - work->mean, sq = dev * dev / work->ic[unit];
 		double *list = dev > 0 ? over : under;
 		int *n = dev > 0 ? &n_over : &n_under, i;
 		q += sq;
-		if (dev > 0 && branch->waiting[u] == 0)
+		if (dev > 0 && branch->waiting[unit] == 0)
 			continue;
 		for (i = (*n)++; i > 0 && list[i - 1] < sq; i--)
 			list[i] = list[i - 1];
@@ -182,49 +183,50 @@ static bool twins(const struct branch *branch, size_t depth)
 	const struct place_work *work = branch->w;
 	if (depth == 0 || !branch->plain)
 		return false;
-	uint32_t t = work->order[depth], u = work->order[depth - 1];
-	const struct place_task *x = &work->p->tasks[work->id[t]], *y = &work->p->tasks[work->id[u]];
-	return fabs(work->d[t] - work->d[u]) < EPS && work->home[t] == work->home[u] &&
-	       work->still[t] == work->still[u] && x->weight == y->weight && x->mem_nodes == y->mem_nodes;
+	uint32_t task = work->order[depth], other = work->order[depth - 1];
+	const struct place_task *x = &work->p->tasks[work->id[task]], *y = &work->p->tasks[work->id[other]];
+	return fabs(work->d[task] - work->d[other]) < EPS && work->home[task] == work->home[other] &&
+	       work->still[task] == work->still[other] && x->weight == y->weight &&
+	       x->mem_nodes == y->mem_nodes;
 }
 
 static void plan_branch(struct branch *branch, size_t depth);
 
 static void plan_stay(struct branch *branch, size_t depth)
 {
-	uint32_t t = branch->w->order[depth];
-	branch->placed[t] = branch->w->home[t];
+	uint32_t task = branch->w->order[depth];
+	branch->placed[task] = branch->w->home[task];
 	plan_branch(branch, depth + 1);
 }
 
 static void plan_moves(struct branch *branch, size_t depth)
 {
 	struct place_work *work = branch->w;
-	uint32_t t = work->order[depth];
-	int by_load[PLACE_EXACT_UNITS], from = work->home[t], last = PLACE_NONE;
+	uint32_t task = work->order[depth];
+	int by_load[PLACE_EXACT_UNITS], from = work->home[task], last = PLACE_NONE;
 	bool twin = twins(branch, depth);
 	int floor = twin ? branch->placed[work->order[depth - 1]] : PLACE_NONE;
-	if (work->still[t] || from < 0 || (twin && floor == from))
+	if (work->still[task] || from < 0 || (twin && floor == from))
 		return;
 	units_by_load(work, by_load);
 	for (size_t j = 0; j < work->m; j++) {
-		int u = by_load[j];
-		if (u == from || !place_ok(work, t, u))
+		int unit = by_load[j];
+		if (unit == from || !place_ok(work, task, unit))
 			continue;
-		bool same = branch->plain && last >= 0 && branch->waiting[u] == 0 &&
-			    branch->waiting[last] == 0 && units_alike(work, u, last);
-		last = u;
+		bool same = branch->plain && last >= 0 && branch->waiting[unit] == 0 &&
+			    branch->waiting[last] == 0 && units_alike(work, unit, last);
+		last = unit;
 		if (same)
 			continue;
-		double cost = place_cost(work, t, from, u);
-		branch->placed[t] = u;
+		double cost = place_cost(work, task, from, unit);
+		branch->placed[task] = unit;
 		branch->cost += cost;
 		branch->steps++;
-		place_add(work, from, -work->d[t]);
-		place_add(work, u, work->d[t]);
+		place_add(work, from, -work->d[task]);
+		place_add(work, unit, work->d[task]);
 		plan_branch(branch, depth + 1);
-		place_add(work, u, -work->d[t]);
-		place_add(work, from, work->d[t]);
+		place_add(work, unit, -work->d[task]);
+		place_add(work, from, work->d[task]);
 		branch->steps--;
 		branch->cost -= cost;
 	}

@@ -17,17 +17,17 @@ static void loads_clear(struct place_work *work)
 }
 
 /* Where F rises least. With equal units that is the lowest h. */
-static int unit_cheapest(const struct place_work *work, uint32_t t)
+static int unit_cheapest(const struct place_work *work, uint32_t task)
 {
 	if (work->equal)
-		return place_lowest_ok(work, t, 0, (uint32_t)work->m);
+		return place_lowest_ok(work, task, 0, (uint32_t)work->m);
 	int best = PLACE_NONE;
-	double least = INFINITY, p = work->d[t];
-	for (int u = 0; u < (int)work->m; u++) {
-		double rise = 2 * p * work->h[u] + p * p * (work->ic[u] + work->icc[work->core[u]]);
-		if (rise < least && place_ok(work, t, u)) {
+	double least = INFINITY, p = work->d[task];
+	for (int unit = 0; unit < (int)work->m; unit++) {
+		double rise = 2 * p * work->h[unit] + p * p * (work->ic[unit] + work->icc[work->core[unit]]);
+		if (rise < least && place_ok(work, task, unit)) {
 			least = rise;
-			best = u;
+			best = unit;
 		}
 	}
 	return best;
@@ -37,21 +37,21 @@ double place_lpt(struct place_work *work, int *unit)
 {
 	loads_clear(work);
 	for (size_t i = 0; i < work->n; i++) {
-		uint32_t t = work->order[i];
-		unit[t] = unit_cheapest(work, t);
-		if (unit[t] >= 0)
-			place_add(work, unit[t], work->d[t]);
+		uint32_t task = work->order[i];
+		unit[task] = unit_cheapest(work, task);
+		if (unit[task] >= 0)
+			place_add(work, unit[task], work->d[task]);
 	}
 	return place_f(work);
 }
 
-/* First unit, in order, that stays at or below `roof` with t on it. */
-static int unit_first_fit(const struct place_work *work, uint32_t t, double roof)
+/* First unit, in order, that stays at or below `roof` with task on it. */
+static int unit_first_fit(const struct place_work *work, uint32_t task, double roof)
 {
 	for (uint32_t i = 0; i < work->m; i++) {
-		int u = (int)work->unit_at[i];
-		if ((work->s[u] + work->d[t]) * work->ic[u] <= roof && place_ok(work, t, u))
-			return u;
+		int unit = (int)work->unit_at[i];
+		if ((work->s[unit] + work->d[task]) * work->ic[unit] <= roof && place_ok(work, task, unit))
+			return unit;
 	}
 	return PLACE_NONE;
 }
@@ -61,12 +61,12 @@ static bool first_fit(struct place_work *work, int *unit, double roof)
 {
 	memcpy(work->s, work->fixed, work->m * sizeof(*work->s));
 	for (size_t i = 0; i < work->n; i++) {
-		uint32_t t = work->order[i];
-		int u = unit_first_fit(work, t, roof);
+		uint32_t task = work->order[i];
+		int u = unit_first_fit(work, task, roof);
 		if (u < 0)
 			return false;
-		unit[t] = u;
-		work->s[u] += work->d[t];
+		unit[task] = u;
+		work->s[u] += work->d[task];
 	}
 	return true;
 }
@@ -111,9 +111,9 @@ static void exchange_try(
 static bool hopes_find(struct place_work *work, int from, double least)
 {
 	bool any = false;
-	for (int u = 0; u < (int)work->m; u++) {
-		work->score[u] = u == from ? 0 : place_gain_most(work, from, u);
-		any |= work->score[u] > least;
+	for (int unit = 0; unit < (int)work->m; unit++) {
+		work->score[unit] = unit == from ? 0 : place_gain_most(work, from, unit);
+		any |= work->score[unit] > least;
 	}
 	return any;
 }

@@ -373,9 +373,9 @@ static void segments_find(struct place_work *work)
 	for (size_t j = 0; j < work->m; j++)
 		work->first[j + 1] += work->first[j];
 	for (size_t i = work->n; i-- > 0;) {
-		uint32_t t = work->order[i];
-		if (work->home[t] >= 0)
-			work->seg[work->first[work->home[t]]++] = t;
+		uint32_t task = work->order[i];
+		if (work->home[task] >= 0)
+			work->seg[work->first[work->home[task]]++] = task;
 	}
 	for (size_t j = work->m; j > 0; j--)
 		work->first[j] = work->first[j - 1];

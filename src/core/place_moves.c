@@ -21,9 +21,9 @@ struct pick {
 #define PICK_NONE ((struct pick){UINT32_MAX, UINT32_MAX, PLACE_NONE, 0})
 
 /* Not to be moved in this round, or moved already. */
-static bool rests(const struct place_work *work, uint32_t t)
+static bool rests(const struct place_work *work, uint32_t task)
 {
-	return work->still[t] || work->at[t] != work->home[t];
+	return work->still[task] || work->at[task] != work->home[task];
 }
 
 /* Overload goes away, and not just elsewhere: p fits on z and leaves it well below what a had. */
@@ -34,18 +34,18 @@ static bool cures(const struct place_work *work, double p, int a, int z)
 }
 
 static void move_try(
-	const struct place_work *work, const struct place_goal *goal, uint32_t t, int z, struct pick *best)
+	const struct place_work *work, const struct place_goal *goal, uint32_t task, int z, struct pick *best)
 {
-	int a = work->at[t];
-	double p = work->d[t];
-	if (z < 0 || z == a || rests(work, t))
+	int a = work->at[task];
+	double p = work->d[task];
+	if (z < 0 || z == a || rests(work, task))
 		return;
-	double score = place_gain(work, p, a, z) / place_cost(work, t, a, z);
+	double score = place_gain(work, p, a, z) / place_cost(work, task, a, z);
 	if (score < goal->min_score || score <= best->score || !place_safe(work, p, a, z))
 		return;
 	if (goal->overload && !cures(work, p, a, z))
 		return;
-	*best = (struct pick){t, UINT32_MAX, z, score};
+	*best = (struct pick){task, UINT32_MAX, z, score};
 }
 
 /* First place in the segment of a whose demand is at least p. */
@@ -72,19 +72,21 @@ static void range_try(const struct place_work *work, const struct place_goal *go
 	double k = work->ic[a] + work->ic[z] + work->icc[work->core[a]] + work->icc[work->core[z]];
 	uint32_t mid = segment_at(work, a, (work->h[a] - work->h[z]) / k), end = work->first[a + 1], seen = 0;
 	for (uint32_t i = mid; i < end && seen < NEAR; i++) {
-		uint32_t t = work->seg[i];
-		if (rests(work, t))
+		uint32_t task = work->seg[i];
+		if (rests(work, task))
 			continue;
 		seen++;
-		move_try(work, goal, t, place_ok(work, t, z) ? z : place_lowest_ok(work, t, lo, hi), best);
+		move_try(work, goal, task, place_ok(work, task, z) ? z : place_lowest_ok(work, task, lo, hi),
+			best);
 	}
 	seen = 0;
 	for (uint32_t i = mid; i-- > work->first[a] && seen < NEAR;) {
-		uint32_t t = work->seg[i];
-		if (rests(work, t))
+		uint32_t task = work->seg[i];
+		if (rests(work, task))
 			continue;
 		seen++;
-		move_try(work, goal, t, place_ok(work, t, z) ? z : place_lowest_ok(work, t, lo, hi), best);
+		move_try(work, goal, task, place_ok(work, task, z) ? z : place_lowest_ok(work, task, lo, hi),
+			best);
 	}
 }
 
@@ -108,31 +110,31 @@ static bool heap_before(const struct place_work *work, uint32_t a, uint32_t b)
 	return work->score[a] > work->score[b] || (work->score[a] == work->score[b] && a < b);
 }
 
-static void heap_put(struct place_work *work, size_t i, uint32_t u)
+static void heap_put(struct place_work *work, size_t i, uint32_t unit)
 {
-	work->heap[i] = u;
-	work->heap_at[u] = (uint32_t)i;
+	work->heap[i] = unit;
+	work->heap_at[unit] = (uint32_t)i;
 }
 
 static void heap_sink(struct place_work *work, size_t i)
 {
-	uint32_t u = work->heap[i];
+	uint32_t unit = work->heap[i];
 	for (size_t c; (c = 2 * i + 1) < work->m; i = c) {
 		if (c + 1 < work->m && heap_before(work, work->heap[c + 1], work->heap[c]))
 			c++;
-		if (!heap_before(work, work->heap[c], u))
+		if (!heap_before(work, work->heap[c], unit))
 			break;
 		heap_put(work, i, work->heap[c]);
 	}
-	heap_put(work, i, u);
+	heap_put(work, i, unit);
 }
 
 static void heap_rise(struct place_work *work, size_t i)
 {
-	uint32_t u = work->heap[i];
-	for (; i > 0 && heap_before(work, u, work->heap[(i - 1) / 2]); i = (i - 1) / 2)
+	uint32_t unit = work->heap[i];
+	for (; i > 0 && heap_before(work, unit, work->heap[(i - 1) / 2]); i = (i - 1) / 2)
 		heap_put(work, i, work->heap[(i - 1) / 2]);
-	heap_put(work, i, u);
+	heap_put(work, i, unit);
 }
 
 static void heap_build(struct place_work *work)
@@ -168,8 +170,8 @@ static size_t units_extreme(const struct place_work *work, double sign, int *out
 {
 	size_t n = 0;
 	double h[TOP];
-	for (int u = 0; u < (int)work->m; u++) {
-		double x = sign * work->h[u];
+	for (int unit = 0; unit < (int)work->m; unit++) {
+		double x = sign * work->h[unit];
 		size_t i = n < TOP ? n : TOP - 1;
 		if (n == TOP && x <= h[TOP - 1])
 			continue;
@@ -177,27 +179,27 @@ static size_t units_extreme(const struct place_work *work, double sign, int *out
 			out[i] = out[i - 1];
 			h[i] = h[i - 1];
 		}
-		out[i] = u;
+		out[i] = unit;
 		h[i] = x;
 		n += n < TOP;
 	}
 	return n;
 }
 
-static void swap_try(const struct place_work *work, const struct place_goal *goal, uint32_t t, uint32_t u,
-	struct pick *best)
+static void swap_try(const struct place_work *work, const struct place_goal *goal, uint32_t task,
+	uint32_t other, struct pick *best)
 {
-	int a = work->at[t], z = work->at[u];
-	double p = work->d[t] - work->d[u], gain = place_gain(work, p, a, z);
-	if (p <= 0 || gain <= 0 || rests(work, u))
+	int a = work->at[task], z = work->at[other];
+	double p = work->d[task] - work->d[other], gain = place_gain(work, p, a, z);
+	if (p <= 0 || gain <= 0 || rests(work, other))
 		return;
-	double score = gain / (place_cost(work, t, a, z) + place_cost(work, u, z, a));
+	double score = gain / (place_cost(work, task, a, z) + place_cost(work, other, z, a));
 	if (score < goal->min_score || score <= best->score || !place_safe(work, p, a, z))
 		return;
 	if (goal->overload && !cures(work, p, a, z))
 		return;
-	if (place_ok(work, t, z) && place_ok(work, u, a))
-		*best = (struct pick){t, u, z, score};
+	if (place_ok(work, task, z) && place_ok(work, other, a))
+		*best = (struct pick){task, other, z, score};
 }
 
 /* For each task of a the task of z that is smaller by what levels the two. Returns pairs looked at. */
@@ -208,15 +210,15 @@ static size_t pair_swaps(
 	double want = (work->h[a] - work->h[z]) / k;
 	uint32_t j = work->first[z], end = work->first[z + 1];
 	for (uint32_t i = work->first[a]; i < work->first[a + 1]; i++) {
-		uint32_t t = work->seg[i];
-		if (rests(work, t))
+		uint32_t task = work->seg[i];
+		if (rests(work, task))
 			continue;
-		while (j < end && work->d[work->seg[j]] < work->d[t] - want)
+		while (j < end && work->d[work->seg[j]] < work->d[task] - want)
 			j++;
 		if (j < end)
-			swap_try(work, goal, t, work->seg[j], best);
+			swap_try(work, goal, task, work->seg[j], best);
 		if (j > work->first[z])
-			swap_try(work, goal, t, work->seg[j - 1], best);
+			swap_try(work, goal, task, work->seg[j - 1], best);
 	}
 	return work->first[a + 1] - work->first[a] + end - work->first[z];
 }
@@ -256,12 +258,12 @@ static void pick_do(struct place_work *work, const struct pick *pick)
 	}
 }
 
-/* The load of u has changed, and with it what it can give. */
-static void source_update(struct place_work *work, const struct place_goal *goal, int u)
+/* The load of unit has changed, and with it what it can give. */
+static void source_update(struct place_work *work, const struct place_goal *goal, int unit)
 {
-	work->score[u] = source_best(work, goal, u).score;
-	heap_rise(work, work->heap_at[u]);
-	heap_sink(work, work->heap_at[u]);
+	work->score[unit] = source_best(work, goal, unit).score;
+	heap_rise(work, work->heap_at[unit]);
+	heap_sink(work, work->heap_at[unit]);
 }
 
 static double highest(const struct place_work *work)

@@ -18,8 +18,8 @@ static bool names_are_free(const struct place_work *work)
 {
 	if (work->m > PLACE_RENAME_UNITS || work->n > UINT16_MAX || work->smt || !work->equal)
 		return false;
-	for (uint32_t t = 0; t < work->n; t++)
-		if (!work->wide[t] || work->node_bound[t])
+	for (uint32_t task = 0; task < work->n; task++)
+		if (!work->wide[task] || work->node_bound[task])
 			return false;
 	return true;
 }
@@ -65,9 +65,9 @@ static void names_begin(const struct place_work *work, struct names *names, cons
 		names->name[j] = PLACE_NONE;
 		names->taken[j] = false;
 	}
-	for (uint32_t t = 0; t < work->n; t++)
-		if (unit[t] >= 0 && work->home[t] >= 0)
-			names->common[unit[t]][work->home[t]]++;
+	for (uint32_t task = 0; task < work->n; task++)
+		if (unit[task] >= 0 && work->home[task] >= 0)
+			names->common[unit[task]][work->home[task]]++;
 	for (size_t j = 0; j < work->m; j++)
 		best_find(work, names, (int)j);
 }
@@ -81,7 +81,7 @@ void place_rename(struct place_work *work, int *unit)
 	for (size_t j = 0; j < work->m; j++)
 		if (!name_next(work, &names))
 			return;
-	for (uint32_t t = 0; t < work->n; t++)
-		if (unit[t] >= 0)
-			unit[t] = names.name[unit[t]];
+	for (uint32_t task = 0; task < work->n; task++)
+		if (unit[task] >= 0)
+			unit[task] = names.name[unit[task]];
 }

@@ -33,73 +33,75 @@ static uint32_t search_random(struct search *search, uint32_t below)
 	return (uint32_t)((uint64_t)(search->random >> 8) * below >> 24);
 }
 
-static double task_cost(const struct search *search, uint32_t t)
+static double task_cost(const struct search *search, uint32_t task)
 {
 	const struct place_work *work = search->w;
-	return work->at[t] == work->home[t] ? 0 : place_cost(work, t, work->home[t], work->at[t]);
+	return work->at[task] == work->home[task] ? 0
+						  : place_cost(work, task, work->home[task], work->at[task]);
 }
 
-static void task_put(struct search *search, uint32_t t, int z)
+static void task_put(struct search *search, uint32_t task, int z)
 {
 	struct place_work *work = search->w;
-	search->cost -= task_cost(search, t);
-	search->moved -= work->at[t] != work->home[t];
-	search->f -= place_gain(work, work->d[t], work->at[t], z);
-	place_add(work, work->at[t], -work->d[t]);
-	place_add(work, z, work->d[t]);
-	work->at[t] = z;
-	search->moved += z != work->home[t];
-	search->cost += task_cost(search, t);
+	search->cost -= task_cost(search, task);
+	search->moved -= work->at[task] != work->home[task];
+	search->f -= place_gain(work, work->d[task], work->at[task], z);
+	place_add(work, work->at[task], -work->d[task]);
+	place_add(work, z, work->d[task]);
+	work->at[task] = z;
+	search->moved += z != work->home[task];
+	search->cost += task_cost(search, task);
 }
 
-static bool tabu(const struct search *search, uint32_t t)
+static bool tabu(const struct search *search, uint32_t task)
 {
-	return search->w->tmp[t] > search->round;
+	return search->w->tmp[task] > search->round;
 }
 
-/* Task t from where it is to the lowest unit of a range, `base` being F now. */
-static void take_try(
-	const struct search *search, uint32_t t, uint32_t lo, uint32_t hi, uint32_t drop, struct change *best)
-{
-	const struct place_work *work = search->w;
-	int z = place_lowest(work, lo, hi), a = work->at[t];
-	if (!work->wide[t] || work->node_bound[t])
-		z = place_lowest_ok(work, t, lo, hi);
-	if (z < 0 || z == a || z == work->home[t])
-		return;
-	double f = search->f - place_gain(work, work->d[t], a, z);
-	if (f >= best->f || search->cost - task_cost(search, t) + place_cost(work, t, work->home[t], z) >
-				    search->allowed + EPS)
-		return;
-	*best = (struct change){drop, t, z, f};
-}
-
-static void takes_try(struct search *search, uint32_t t, uint32_t drop, struct change *best)
+/* Task task from where it is to the lowest unit of a range, `base` being F now. */
+static void take_try(const struct search *search, uint32_t task, uint32_t lo, uint32_t hi, uint32_t drop,
+	struct change *best)
 {
 	const struct place_work *work = search->w;
-	int a = work->home[t];
-	take_try(search, t, 0, (uint32_t)work->m, drop, best);
+	int z = place_lowest(work, lo, hi), a = work->at[task];
+	if (!work->wide[task] || work->node_bound[task])
+		z = place_lowest_ok(work, task, lo, hi);
+	if (z < 0 || z == a || z == work->home[task])
+		return;
+	double f = search->f - place_gain(work, work->d[task], a, z);
+	if (f >= best->f ||
+		search->cost - task_cost(search, task) + place_cost(work, task, work->home[task], z) >
+			search->allowed + EPS)
+		return;
+	*best = (struct change){drop, task, z, f};
+}
+
+static void takes_try(struct search *search, uint32_t task, uint32_t drop, struct change *best)
+{
+	const struct place_work *work = search->w;
+	int a = work->home[task];
+	take_try(search, task, 0, (uint32_t)work->m, drop, best);
 	if (work->one_zone)
 		return;
-	take_try(search, t, work->node_lo[a], work->node_hi[a], drop, best);
-	take_try(search, t, work->llc_lo[a], work->llc_hi[a], drop, best);
+	take_try(search, task, work->node_lo[a], work->node_hi[a], drop, best);
+	take_try(search, task, work->llc_lo[a], work->llc_hi[a], drop, best);
 }
 
-/* With moved task t back home (or t UINT32_MAX), the best other one to move instead. */
-static void replace_try(struct search *search, uint32_t t, struct change *best)
+/* With moved task task back home (or task UINT32_MAX), the best other one to move instead. */
+static void replace_try(struct search *search, uint32_t task, struct change *best)
 {
 	struct place_work *work = search->w;
-	int to = t == UINT32_MAX ? PLACE_NONE : work->at[t];
-	if (t != UINT32_MAX)
-		task_put(search, t, work->home[t]);
+	int to = task == UINT32_MAX ? PLACE_NONE : work->at[task];
+	if (task != UINT32_MAX)
+		task_put(search, task, work->home[task]);
 	if (search->moved < search->max_steps)
 		for (uint32_t u = 0; u < work->n; u++)
-			if (u != t && work->at[u] == work->home[u] && work->home[u] >= 0 && !work->still[u] &&
-				!tabu(search, u))
-				takes_try(search, u, t, best);
+			if (u != task && work->at[u] == work->home[u] && work->home[u] >= 0 &&
+				!work->still[u] && !tabu(search, u))
+				takes_try(search, u, task, best);
 	search->left -= min_of(search->left, work->n);
-	if (t != UINT32_MAX)
-		task_put(search, t, to);
+	if (task != UINT32_MAX)
+		task_put(search, task, to);
 }
 
 static struct change best_change(struct search *search)
@@ -107,11 +109,11 @@ static struct change best_change(struct search *search)
 	const struct place_work *work = search->w;
 	struct change best = {UINT32_MAX, UINT32_MAX, PLACE_NONE, INFINITY};
 	replace_try(search, UINT32_MAX, &best);
-	for (uint32_t t = 0; t < work->n; t++) {
-		if (work->at[t] == work->home[t] || tabu(search, t))
+	for (uint32_t task = 0; task < work->n; task++) {
+		if (work->at[task] == work->home[task] || tabu(search, task))
 			continue;
-		takes_try(search, t, UINT32_MAX, &best);
-		replace_try(search, t, &best);
+		takes_try(search, task, UINT32_MAX, &best);
+		replace_try(search, task, &best);
 	}
 	return best;
 }
@@ -133,13 +135,13 @@ static void drop_one(struct search *search)
 	const struct place_work *work = search->w;
 	uint32_t worst = UINT32_MAX;
 	double least = -INFINITY;
-	for (uint32_t t = 0; t < work->n; t++) {
-		if (work->at[t] == work->home[t])
+	for (uint32_t task = 0; task < work->n; task++) {
+		if (work->at[task] == work->home[task])
 			continue;
-		double gain = place_gain(work, work->d[t], work->at[t], work->home[t]);
+		double gain = place_gain(work, work->d[task], work->at[task], work->home[task]);
 		if (gain > least) {
 			least = gain;
-			worst = t;
+			worst = task;
 		}
 	}
 	if (worst != UINT32_MAX)
@@ -163,10 +165,10 @@ static void search_begin(struct search *search, const struct place_goal *goal, s
 	search->least_cost = (work->one_zone ? 1 : 0.5) * work->min_weight;
 	search->left = effort;
 	search->random = 1;
-	for (uint32_t t = 0; t < work->n; t++) {
-		work->tmp[t] = 0;
-		search->moved += work->at[t] != work->home[t];
-		search->cost += task_cost(search, t);
+	for (uint32_t task = 0; task < work->n; task++) {
+		work->tmp[task] = 0;
+		search->moved += work->at[task] != work->home[task];
+		search->cost += task_cost(search, task);
 	}
 	plan_keep(search);
 	search->f = place_f(work);

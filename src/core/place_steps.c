@@ -14,26 +14,26 @@ static uint32_t step_best(struct place_work *work, const int *unit, size_t *n, d
 	size_t kept = 0;
 	*gain = -INFINITY;
 	for (size_t i = 0; i < *n; i++) {
-		uint32_t t = work->tmp[i];
-		if (unit[t] == work->at[t])
+		uint32_t task = work->tmp[i];
+		if (unit[task] == work->at[task])
 			continue;
-		work->tmp[kept++] = t;
-		double g = place_gain(work, work->d[t], work->at[t], unit[t]);
+		work->tmp[kept++] = task;
+		double g = place_gain(work, work->d[task], work->at[task], unit[task]);
 		if (g > *gain) {
 			*gain = g;
-			best = t;
+			best = task;
 		}
 	}
 	*n = kept;
 	return best;
 }
 
-/* The task that goes the opposite way, if that is how t pays. */
-static uint32_t step_partner(const struct place_work *work, const int *unit, size_t n, uint32_t t)
+/* The task that goes the opposite way, if that is how task pays. */
+static uint32_t step_partner(const struct place_work *work, const int *unit, size_t n, uint32_t task)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint32_t u = work->tmp[i];
-		if (u != t && unit[u] == work->at[t] && work->at[u] == unit[t])
+		if (u != task && unit[u] == work->at[task] && work->at[u] == unit[task])
 			return u;
 	}
 	return UINT32_MAX;
@@ -43,9 +43,9 @@ static uint32_t step_partner(const struct place_work *work, const int *unit, siz
 static size_t moved_find(struct place_work *work, const int *unit)
 {
 	size_t n = 0;
-	for (uint32_t t = 0; t < work->n; t++)
-		if (unit[t] != work->home[t] && unit[t] >= 0 && work->home[t] >= 0)
-			work->tmp[n++] = t;
+	for (uint32_t task = 0; task < work->n; task++)
+		if (unit[task] != work->home[task] && unit[task] >= 0 && work->home[task] >= 0)
+			work->tmp[n++] = task;
 	return n;
 }
 
@@ -55,10 +55,10 @@ void place_steps_to(struct place_work *work, const int *unit)
 	memcpy(work->other, unit, work->n * sizeof(*unit));
 	place_reset(work);
 	size_t n = moved_find(work, work->other);
-	for (uint32_t t; (t = step_best(work, work->other, &n, &gain)) != UINT32_MAX;) {
-		uint32_t u = gain > 0 ? UINT32_MAX : step_partner(work, work->other, n, t);
-		int from = work->at[t], to = work->other[t];
-		place_take(work, t, to, u == UINT32_MAX ? -1 : (int)work->n_steps + 1);
+	for (uint32_t task; (task = step_best(work, work->other, &n, &gain)) != UINT32_MAX;) {
+		uint32_t u = gain > 0 ? UINT32_MAX : step_partner(work, work->other, n, task);
+		int from = work->at[task], to = work->other[task];
+		place_take(work, task, to, u == UINT32_MAX ? -1 : (int)work->n_steps + 1);
 		if (u != UINT32_MAX)
 			place_take(work, u, from, (int)work->n_steps - 1);
 	}
@@ -73,9 +73,9 @@ static bool send_back(struct place_work *work, int *unit, double min_score)
 		double least = INFINITY;
 		size_t at = 0;
 		for (size_t i = 0; i < n; i++) {
-			uint32_t t = work->tmp[i];
-			double back = -place_gain(work, work->d[t], unit[t], work->home[t]);
-			double worth = back / place_cost(work, t, work->home[t], unit[t]);
+			uint32_t task = work->tmp[i];
+			double back = -place_gain(work, work->d[task], unit[task], work->home[task]);
+			double worth = back / place_cost(work, task, work->home[task], unit[task]);
 			if (worth < least) {
 				least = worth;
 				at = i;
@@ -83,10 +83,10 @@ static bool send_back(struct place_work *work, int *unit, double min_score)
 		}
 		if (least >= min_score)
 			break;
-		uint32_t t = work->tmp[at];
-		place_add(work, unit[t], -work->d[t]);
-		place_add(work, work->home[t], work->d[t]);
-		unit[t] = work->home[t];
+		uint32_t task = work->tmp[at];
+		place_add(work, unit[task], -work->d[task]);
+		place_add(work, work->home[task], work->d[task]);
+		unit[task] = work->home[task];
 		work->tmp[at] = work->tmp[--n];
 	}
 	return n < was;

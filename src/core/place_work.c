@@ -34,9 +34,10 @@ static void tree_update(struct place_work *work, uint32_t position)
 	}
 }
 
-static void unit_weigh(struct place_work *work, int u)
+static void unit_weigh(struct place_work *work, int unit)
 {
-	work->h[u] = work->s[u] * work->ic[u] + work->sc[work->core[u]] * work->icc[work->core[u]];
+	work->h[unit] =
+		work->s[unit] * work->ic[unit] + work->sc[work->core[unit]] * work->icc[work->core[unit]];
 }
 
 void place_set(struct place_work *work, const int *unit)
@@ -53,17 +54,17 @@ void place_set(struct place_work *work, const int *unit)
 	tree_build(work);
 }
 
-void place_add(struct place_work *work, int u, double p)
+void place_add(struct place_work *work, int unit, double p)
 {
-	work->s[u] += p;
-	int core = work->core[u];
+	work->s[unit] += p;
+	int core = work->core[unit];
 	work->sc[core] += p;
 	if (!work->smt) {
-		unit_weigh(work, u);
-		tree_update(work, work->pos[u]);
+		unit_weigh(work, unit);
+		tree_update(work, work->pos[unit]);
 		return;
 	}
-	uint32_t i = work->pos[u];
+	uint32_t i = work->pos[unit];
 	while (i > 0 && work->core[work->unit_at[i - 1]] == core)
 		i--;
 	for (; i < work->m && work->core[work->unit_at[i]] == core; i++) {
@@ -72,13 +73,13 @@ void place_add(struct place_work *work, int u, double p)
 	}
 }
 
-void place_take(struct place_work *work, uint32_t t, int z, int partner)
+void place_take(struct place_work *work, uint32_t task, int z, int partner)
 {
-	if (work->at[t] >= 0)
-		place_add(work, work->at[t], -work->d[t]);
-	place_add(work, z, work->d[t]);
-	work->steps[work->n_steps++] = (struct place_step){t, work->at[t], z, partner};
-	work->at[t] = z;
+	if (work->at[task] >= 0)
+		place_add(work, work->at[task], -work->d[task]);
+	place_add(work, z, work->d[task]);
+	work->steps[work->n_steps++] = (struct place_step){task, work->at[task], z, partner};
+	work->at[task] = z;
 }
 
 int place_lowest(const struct place_work *work, uint32_t lo, uint32_t hi)
@@ -98,20 +99,20 @@ int place_lowest(const struct place_work *work, uint32_t lo, uint32_t hi)
 }
 
 /* Of a set with few units: one by one. */
-static int lowest_of_few(const struct place_work *work, uint32_t t, uint32_t lo, uint32_t hi)
+static int lowest_of_few(const struct place_work *work, uint32_t task, uint32_t lo, uint32_t hi)
 {
-	const struct cpuset *set = work->allowed[t];
+	const struct cpuset *set = work->allowed[task];
 	uint32_t best = UINT32_MAX;
-	for (int u = cpuset_first(set); u >= 0 && u < (int)work->m; u = cpuset_next(set, u))
-		if (work->pos[u] >= lo && work->pos[u] < hi)
-			best = tree_winner(work, best, work->pos[u]);
+	for (int unit = cpuset_first(set); unit >= 0 && unit < (int)work->m; unit = cpuset_next(set, unit))
+		if (work->pos[unit] >= lo && work->pos[unit] < hi)
+			best = tree_winner(work, best, work->pos[unit]);
 	return best < work->m ? (int)work->unit_at[best] : PLACE_NONE;
 }
 
 /* Of a short range: one position after the other. */
-static int lowest_in_range(const struct place_work *work, uint32_t t, uint32_t lo, uint32_t hi)
+static int lowest_in_range(const struct place_work *work, uint32_t task, uint32_t lo, uint32_t hi)
 {
-	const struct cpuset *set = work->allowed[t];
+	const struct cpuset *set = work->allowed[task];
 	uint32_t best = UINT32_MAX;
 	for (uint32_t i = lo; i < hi; i++)
 		if (cpuset_has(set, (int)work->unit_at[i]))
@@ -120,9 +121,9 @@ static int lowest_in_range(const struct place_work *work, uint32_t t, uint32_t l
 }
 
 /* Of a set with holes: down the tree, leaving out subtrees whose lowest is not below the best so far. */
-static int lowest_in_tree(const struct place_work *work, uint32_t t, uint32_t lo, uint32_t hi)
+static int lowest_in_tree(const struct place_work *work, uint32_t task, uint32_t lo, uint32_t hi)
 {
-	const struct cpuset *set = work->allowed[t];
+	const struct cpuset *set = work->allowed[task];
 	uint32_t best = UINT32_MAX;
 	struct {
 		uint32_t node, first, span;
@@ -152,20 +153,20 @@ static int lowest_in_tree(const struct place_work *work, uint32_t t, uint32_t lo
 	return best < work->m ? (int)work->unit_at[best] : PLACE_NONE;
 }
 
-int place_lowest_ok(const struct place_work *work, uint32_t t, uint32_t lo, uint32_t hi)
+int place_lowest_ok(const struct place_work *work, uint32_t task, uint32_t lo, uint32_t hi)
 {
 	enum { SHORT = 24 };
-	lo = max_of(work->lo[t], lo);
-	hi = min_of(work->hi[t], hi);
-	if (work->node_bound[t] && work->node_lo[work->home[t]] > lo)
-		lo = work->node_lo[work->home[t]];
-	if (work->node_bound[t] && work->node_hi[work->home[t]] < hi)
-		hi = work->node_hi[work->home[t]];
+	lo = max_of(work->lo[task], lo);
+	hi = min_of(work->hi[task], hi);
+	if (work->node_bound[task] && work->node_lo[work->home[task]] > lo)
+		lo = work->node_lo[work->home[task]];
+	if (work->node_bound[task] && work->node_hi[work->home[task]] < hi)
+		hi = work->node_hi[work->home[task]];
 	if (lo >= hi)
 		return PLACE_NONE;
-	if (work->exact[t])
+	if (work->exact[task])
 		return place_lowest(work, lo, hi);
 	if (hi - lo <= SHORT)
-		return lowest_in_range(work, t, lo, hi);
-	return work->few[t] ? lowest_of_few(work, t, lo, hi) : lowest_in_tree(work, t, lo, hi);
+		return lowest_in_range(work, task, lo, hi);
+	return work->few[task] ? lowest_of_few(work, task, lo, hi) : lowest_in_tree(work, task, lo, hi);
 }

@@ -5,11 +5,11 @@
 
 #include "place.h"
 
-bool place_ok(const struct place_work *work, uint32_t t, int u)
+bool place_ok(const struct place_work *work, uint32_t task, int unit)
 {
-	if (!work->wide[t] && !cpuset_has(work->allowed[t], u))
+	if (!work->wide[task] && !cpuset_has(work->allowed[task], unit))
 		return false;
-	return !work->node_bound[t] || work->p->units[work->home[t]].node == work->p->units[u].node;
+	return !work->node_bound[task] || work->p->units[work->home[task]].node == work->p->units[unit].node;
 }
 
 double place_distance(const struct place_work *work, int a, int b)
@@ -20,9 +20,9 @@ double place_distance(const struct place_work *work, int a, int b)
 	return unit[a].llc != unit[b].llc && unit[a].llc >= 0 && unit[b].llc >= 0 ? 2 : 1;
 }
 
-static bool on_memory(const struct place_work *work, uint64_t nodes, int u)
+static bool on_memory(const struct place_work *work, uint64_t nodes, int unit)
 {
-	int node = work->p->units[u].node;
+	int node = work->p->units[unit].node;
 	return node < 0 || node >= 64 || (nodes >> node & 1);
 }
 

@@ -87,72 +87,73 @@ struct relief_pick {
 
 /* relief_watch.c: who waits, and who of those need not */
 
-int relief_room(struct relief *r, const struct place_work *w);
-/* Where the kernel would run everybody, given the affinities: into at[] and the loads of w. */
-void relief_model(struct relief *r, struct place_work *w);
+int relief_room(struct relief *relief, const struct place_work *work);
+/* Where the kernel would run everybody, given the affinities: into at[] and the loads of work. */
+void relief_model(struct relief *relief, struct place_work *work);
 /* Takes the waiting of this round into account; returns how long the round was. After relief_model(). */
-double relief_watch(struct relief *r, struct place_work *w);
+double relief_watch(struct relief *relief, struct place_work *work);
 /* Only that, where everybody is on the unit where it counts. */
-double relief_means(struct relief *r, const struct place_work *w);
-/* Share of time that t would run on unit u alone, in the capacity of that unit. */
-static inline double relief_part(const struct place_work *w, uint32_t t, int u)
+double relief_means(struct relief *relief, const struct place_work *work);
+/* Share of time that task would run on unit unit alone, in the capacity of that unit. */
+static inline double relief_part(const struct place_work *work, uint32_t task, int unit)
 {
-	double part = w->d[t] * w->ic[u] / 100;
+	double part = work->d[task] * work->ic[unit] / 100;
 	return min_of(part, 1);
 }
-/* The larger pCPU that t is to have; PLACE_NONE: it needs none, or there is none. */
-int relief_larger(const struct relief *r, const struct place_work *w, uint32_t t);
+/* The larger pCPU that task is to have; PLACE_NONE: it needs none, or there is none. */
+int relief_larger(const struct relief *relief, const struct place_work *work, uint32_t task);
 /* Share of time that a task of demand d waits beside others that want `others`, both in pCPUs. */
 double relief_wait(double d, double others);
-/* May the affinity of t be made wider, or be moved because the kernel does not balance where it is? */
-bool relief_curable(const struct relief *r, const struct place_work *w, uint32_t t);
+/* May the affinity of task be made wider, or be moved because the kernel does not balance where it is? */
+bool relief_curable(const struct relief *relief, const struct place_work *work, uint32_t task);
 static inline struct relief_memory *relief_memory_of(
-	const struct relief *r, const struct place_work *w, uint32_t t)
+	const struct relief *relief, const struct place_work *work, uint32_t task)
 {
-	return &r->slots[w->p->tasks[w->id[t]].slot];
+	return &relief->slots[work->p->tasks[work->id[task]].slot];
 }
 
 /* Floats, and may use every pCPU that it may be put on: its waiting is the kernel's own choice. */
-bool relief_floats(const struct place_work *w, uint32_t t);
+bool relief_floats(const struct place_work *work, uint32_t task);
 
 /* relief_stuck.c: where the kernel fails those that float */
 
 /* Notes who waits although a pCPU of its affinity has more room. */
-void relief_stuck_watch(struct relief *r, const struct place_work *w, double dt_s);
+void relief_stuck_watch(struct relief *relief, const struct place_work *work, double dt_s);
 /* Adds to moves[] those that are stuck, with the widest affinity without where they are stuck, and those
  * whose time with a narrower one is over, back to what was found. */
-void relief_stuck_plan(struct relief *r, const struct place_work *w, size_t most);
+void relief_stuck_plan(struct relief *relief, const struct place_work *work, size_t most);
 /* A plan was carried out for t. */
-void relief_stuck_applied(struct relief_memory *m, const struct place_move *k, int64_t now_ns);
+void relief_stuck_applied(struct relief_memory *mem, const struct place_move *move, int64_t now_ns);
 
 /* relief_plan.c: who is helped, and how */
 
 /* Fills moves[]. After relief_watch(); changes at[] and the loads. */
-void relief_plan(struct relief *r, struct place_work *w);
+void relief_plan(struct relief *relief, struct place_work *work);
 
 /* relief_trial.c: did it help? */
 
 /* Adds this round to the open trials. The moves that take back one that failed go to moves[], and `why` says
  * what was seen; false: none is to be taken back. */
-bool relief_review(struct relief *r, const struct place_work *w, bool act, double dt_s, struct why *why);
+bool relief_review(
+	struct relief *relief, const struct place_work *work, bool act, double dt_s, struct why *why);
 /* A change was made a moment ago, or too many are being looked at: no new plan yet. */
-bool relief_settling(const struct relief *r, int64_t now_ns);
+bool relief_settling(const struct relief *relief, int64_t now_ns);
 /* The moves of the last plan with done[i] were carried out. */
-void relief_applied(struct relief *r, const struct place_problem *p, const bool *done);
+void relief_applied(struct relief *relief, const struct place_problem *prob, const bool *done);
 /* The same for moves that were made by deviation; no more than RELIEF_TOUCHED of them are judged. After
  * relief_room() for the problem that they were made for. */
-void relief_placed(struct relief *r, const struct place_problem *p, const struct place_move *moves, size_t n,
-	const bool *done);
+void relief_placed(struct relief *relief, const struct place_problem *prob, const struct place_move *moves,
+	size_t n, const bool *done);
 /* A change did it no good: it is to be left alone for now. */
-bool relief_rests(const struct relief *r, const struct place_work *w, uint32_t t);
+bool relief_rests(const struct relief *relief, const struct place_work *work, uint32_t task);
 
 /* relief.c: a round */
 
 /* Fills moves[] and out->why. `numbers` says the deviation in words, `within`: it is at its limit or below.
  * -1: out of memory. */
-int relief_round(struct relief *r, struct place_work *w, const char *numbers, bool within, bool act,
+int relief_round(struct relief *relief, struct place_work *work, const char *numbers, bool within, bool act,
 	struct place_result *out);
-void relief_done(struct relief *r);
+void relief_done(struct relief *relief);
 /* `to` knows what `from` knows of each vCPU; not its trials. -1: out of memory. */
 int relief_mirror(struct relief *to, const struct relief *from);
 

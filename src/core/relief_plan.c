@@ -22,99 +22,102 @@ static double weigh(double wait)
 	return wait * (1 + wait);
 }
 
-static bool rests(const struct relief_memory *m, const struct place_problem *p)
+static bool rests(const struct relief_memory *mem, const struct place_problem *prob)
 {
-	return m->in_trial || (!p->forced && p->now_ns < m->rest_until_ns);
+	return mem->in_trial || (!prob->forced && prob->now_ns < mem->rest_until_ns);
 }
 
-static bool may_pick(const struct relief *r, const struct place_work *w, uint32_t t)
+static bool may_pick(const struct relief *relief, const struct place_work *work, uint32_t task)
 {
-	const struct relief_memory *m = relief_memory_of(r, w, t);
-	if (!relief_curable(r, w, t) || rests(m, w->p))
+	const struct relief_memory *mem = relief_memory_of(relief, work, task);
+	if (!relief_curable(relief, work, task) || rests(mem, work->p))
 		return false;
-	return m->owed_s >= owed_s / 4 || (w->p->forced && m->spare > 0);
+	return mem->owed_s >= owed_s / 4 || (work->p->forced && mem->spare > 0);
 }
 
 /* One of them at least has waited long enough for a change. */
-static bool anyone_ripe(const struct relief *r, const struct place_work *w)
+static bool anyone_ripe(const struct relief *relief, const struct place_work *work)
 {
-	for (uint32_t t = 0; t < w->n; t++) {
-		const struct relief_memory *m = relief_memory_of(r, w, t);
-		double seen_s = (double)(w->p->now_ns - m->since_ns) / (double)S_NS;
-		bool ripe = w->p->forced ? m->spare > 0
-					 : m->owed_s >= owed_s &&
-						   seen_s >= (SAMPLES_LEAST - 1.25) * w->p->elapsed_s;
-		if (ripe && may_pick(r, w, t))
+	for (uint32_t task = 0; task < work->n; task++) {
+		const struct relief_memory *mem = relief_memory_of(relief, work, task);
+		double seen_s = (double)(work->p->now_ns - mem->since_ns) / (double)S_NS;
+		bool ripe = work->p->forced ? mem->spare > 0
+					    : mem->owed_s >= owed_s &&
+						      seen_s >= (SAMPLES_LEAST - 1.25) * work->p->elapsed_s;
+		if (ripe && may_pick(relief, work, task))
 			return true;
 	}
 	return false;
 }
 
-/* What all on unit u wait together, with `t` counted in or left out. The fixed load counts as one of them. */
-static double pain_at(const struct relief *r, const struct place_work *w, int u, uint32_t t, bool with)
+/* What all on unit unit wait together, with `t` counted in or left out. The fixed load counts as one of them.
+ */
+static double pain_at(
+	const struct relief *relief, const struct place_work *work, int unit, uint32_t task, bool with)
 {
-	double own = relief_part(w, t, u), fixed = fmin(1, w->fixed[u] * w->ic[u] / 100);
-	bool there = r->at[t] == u;
-	double load = w->s[u] * w->ic[u] / 100;
+	double own = relief_part(work, task, unit), fixed = fmin(1, work->fixed[unit] * work->ic[unit] / 100);
+	bool there = relief->at[task] == unit;
+	double load = work->s[unit] * work->ic[unit] / 100;
 	if (with && !there)
 		load += own;
 	if (!with && there)
 		load -= own;
 	double sum = weigh(relief_wait(fixed, load - fixed));
-	for (int32_t i = r->first[u]; i >= 0; i = r->next[i])
-		if ((uint32_t)i != t)
-			sum += weigh(relief_wait(
-				relief_part(w, (uint32_t)i, u), load - relief_part(w, (uint32_t)i, u)));
+	for (int32_t i = relief->first[unit]; i >= 0; i = relief->next[i])
+		if ((uint32_t)i != task)
+			sum += weigh(relief_wait(relief_part(work, (uint32_t)i, unit),
+				load - relief_part(work, (uint32_t)i, unit)));
 	return sum + (with ? weigh(relief_wait(own, load - own)) : 0);
 }
 
-/* What is won when t leaves its unit for `to`. */
-static double gain_of(const struct relief *r, const struct place_work *w, uint32_t t, int to)
+/* What is won when task leaves its unit for `to`. */
+static double gain_of(const struct relief *relief, const struct place_work *work, uint32_t task, int to)
 {
-	int from = r->at[t];
-	double won = pain_at(r, w, from, t, true) - pain_at(r, w, from, t, false);
-	double lost = pain_at(r, w, to, t, true) - pain_at(r, w, to, t, false);
-	return (won - lost) / w->weight[t];
+	int from = relief->at[task];
+	double won = pain_at(relief, work, from, task, true) - pain_at(relief, work, from, task, false);
+	double lost = pain_at(relief, work, to, task, true) - pain_at(relief, work, to, task, false);
+	return (won - lost) / work->weight[task];
 }
 
 /* The same as those that float already let one hope. The model knows pCPUs, not how well the kernel uses all
  * of them together. */
-static double hope_of(const struct relief *r, const struct place_work *w, uint32_t t, int to)
+static double hope_of(const struct relief *relief, const struct place_work *work, uint32_t task, int to)
 {
-	double free = relief_part(w, t, to) * r->float_share, wait = relief_memory_of(r, w, t)->wait;
-	if (w->p->units[to].alone || free > .75 * wait) /* less would not count as help afterwards */
+	double free = relief_part(work, task, to) * relief->float_share,
+	       wait = relief_memory_of(relief, work, task)->wait;
+	if (work->p->units[to].alone || free > .75 * wait) /* less would not count as help afterwards */
 		return 0;
-	if (w->s[to] * w->ic[to] >= 100) /* where all is taken others would wait for it */
+	if (work->s[to] * work->ic[to] >= 100) /* where all is taken others would wait for it */
 		return 0;
-	return (weigh(wait) - weigh(free)) / 2 / w->weight[t];
+	return (weigh(wait) - weigh(free)) / 2 / work->weight[task];
 }
 
-static void link_in(struct relief *r, uint32_t t, int unit)
+static void link_in(struct relief *relief, uint32_t task, int unit)
 {
-	r->at[t] = unit;
-	r->next[t] = r->first[unit];
-	r->first[unit] = (int32_t)t;
+	relief->at[task] = unit;
+	relief->next[task] = relief->first[unit];
+	relief->first[unit] = (int32_t)task;
 }
 
-static void units_fill(struct relief *r, const struct place_work *w)
+static void units_fill(struct relief *relief, const struct place_work *work)
 {
-	for (size_t u = 0; u < w->m; u++)
-		r->first[u] = -1;
-	for (uint32_t t = 0; t < w->n; t++)
-		if (r->at[t] >= 0)
-			link_in(r, t, r->at[t]);
+	for (size_t unit = 0; unit < work->m; unit++)
+		relief->first[unit] = -1;
+	for (uint32_t task = 0; task < work->n; task++)
+		if (relief->at[task] >= 0)
+			link_in(relief, task, relief->at[task]);
 }
 
 /* In the model alone: the affinity is not changed here. */
-static void relocate(struct relief *r, struct place_work *w, uint32_t t, int to)
+static void relocate(struct relief *relief, struct place_work *work, uint32_t task, int to)
 {
-	int32_t *link = &r->first[r->at[t]];
-	while (*link != (int32_t)t)
-		link = &r->next[*link];
-	*link = r->next[t];
-	place_add(w, r->at[t], -w->d[t]);
-	place_add(w, to, w->d[t]);
-	link_in(r, t, to);
+	int32_t *link = &relief->first[relief->at[task]];
+	while (*link != (int32_t)task)
+		link = &relief->next[*link];
+	*link = relief->next[task];
+	place_add(work, relief->at[task], -work->d[task]);
+	place_add(work, to, work->d[task]);
+	link_in(relief, task, to);
 }
 
 static int by_gain(const void *a, const void *b)
@@ -125,91 +128,93 @@ static int by_gain(const void *a, const void *b)
 	return (x->task > y->task) - (x->task < y->task);
 }
 
-static void picks_find(struct relief *r, const struct place_work *w)
+static void picks_find(struct relief *relief, const struct place_work *work)
 {
-	r->n_picks = 0;
-	for (uint32_t t = 0; t < w->n; t++) {
-		if (!may_pick(r, w, t))
+	relief->n_picks = 0;
+	for (uint32_t task = 0; task < work->n; task++) {
+		if (!may_pick(relief, work, task))
 			continue;
-		int larger = relief_larger(r, w, t);
+		int larger = relief_larger(relief, work, task);
 		if (larger >= 0) {
-			double lost = 1 - w->ic[larger] / w->ic[r->at[t]];
-			r->picks[r->n_picks++] = (struct relief_pick){t, r->at[t], larger, lost, false, true};
+			double lost = 1 - work->ic[larger] / work->ic[relief->at[task]];
+			relief->picks[relief->n_picks++] =
+				(struct relief_pick){task, relief->at[task], larger, lost, false, true};
 			continue;
 		}
-		int to = place_lowest_ok(w, t, 0, (uint32_t)w->m);
+		int to = place_lowest_ok(work, task, 0, (uint32_t)work->m);
 		if (to < 0)
 			continue;
-		double sure = to == r->at[t] ? 0 : gain_of(r, w, t, to),
-		       gain = fmax(sure, hope_of(r, w, t, to));
+		double sure = to == relief->at[task] ? 0 : gain_of(relief, work, task, to),
+		       gain = fmax(sure, hope_of(relief, work, task, to));
 		if (gain >= gain_least)
-			r->picks[r->n_picks++] =
-				(struct relief_pick){t, r->at[t], to, gain, sure < gain_least, false};
+			relief->picks[relief->n_picks++] = (struct relief_pick){
+				task, relief->at[task], to, gain, sure < gain_least, false};
 	}
-	qsort(r->picks, r->n_picks, sizeof *r->picks, by_gain);
+	qsort(relief->picks, relief->n_picks, sizeof *relief->picks, by_gain);
 }
 
-static void move_add(struct relief *r, const struct place_work *w, const struct relief_pick *k)
+static void move_add(struct relief *relief, const struct place_work *work, const struct relief_pick *pick)
 {
-	const struct place_unit *u = w->p->units;
-	const struct relief_memory *m = relief_memory_of(r, w, k->task);
-	struct place_move *x = &r->moves[r->n_moves++];
-	bool one = u[k->to].alone;
-	*x = (struct place_move){.task = w->id[k->task],
-		.from = k->from,
-		.to = k->to,
+	const struct place_unit *unit = work->p->units;
+	const struct relief_memory *mem = relief_memory_of(relief, work, pick->task);
+	struct place_move *move = &relief->moves[relief->n_moves++];
+	bool one = unit[pick->to].alone;
+	*move = (struct place_move){.task = work->id[pick->task],
+		.from = pick->from,
+		.to = pick->to,
 		.partner = PLACE_NONE,
 		.aim = one ? PLACE_UNIT : PLACE_ALLOWED};
-	int from_load = (int)lrint(w->s[k->from] * w->ic[k->from]),
-	    to_load = (int)lrint(w->s[k->to] * w->ic[k->to]);
-	if (k->larger)
-		why_set(&x->why, one ? REASON_MOVE : REASON_FREE,
+	int from_load = (int)lrint(work->s[pick->from] * work->ic[pick->from]),
+	    to_load = (int)lrint(work->s[pick->to] * work->ic[pick->to]);
+	if (pick->larger)
+		why_set(&move->why, one ? REASON_MOVE : REASON_FREE,
 			"has all of pCPU %d, which does %.0f %% of what pCPU %d does, and that is at %d %%: %s",
-			u[k->from].cpu, 100 * u[k->from].capacity / u[k->to].capacity, u[k->to].cpu, to_load,
+			unit[pick->from].cpu, 100 * unit[pick->from].capacity / unit[pick->to].capacity,
+			unit[pick->to].cpu, to_load,
 			one ? "so it goes there" : "all that it may use, and the kernel chooses");
 	else if (one)
-		why_set(&x->why, REASON_MOVE,
+		why_set(&move->why, REASON_MOVE,
 			"waited %.0f %% of the last minute; the kernel does not balance pCPU %d at %d %%, so to pCPU %d at %d %%",
-			100 * m->wait, u[k->from].cpu, from_load, u[k->to].cpu, to_load);
+			100 * mem->wait, unit[pick->from].cpu, from_load, unit[pick->to].cpu, to_load);
 	else
-		why_set(&x->why, REASON_FREE,
+		why_set(&move->why, REASON_FREE,
 			"waited %.0f %% of the last minute on pCPU %d at %d %% while pCPU %d was at %d %%: all that it may use, and the kernel chooses",
-			100 * m->wait, u[k->from].cpu, from_load, u[k->to].cpu, to_load);
+			100 * mem->wait, unit[pick->from].cpu, from_load, unit[pick->to].cpu, to_load);
 }
 
-static size_t moves_most(const struct place_problem *p)
+static size_t moves_most(const struct place_problem *prob)
 {
-	size_t n = p->cfg->max_moves > 0 ? (size_t)p->cfg->max_moves : max_of(p->n_units / 4, 8);
+	size_t n = prob->cfg->max_moves > 0 ? (size_t)prob->cfg->max_moves : max_of(prob->n_units / 4, 8);
 	return min_of(n, RELIEF_TOUCHED);
 }
 
 /* After those before it in the plan. One hope a pCPU at a time: when one has left, the others may be well. */
-static bool still_worth(struct relief *r, const struct place_work *w, const struct relief_pick *k)
+static bool still_worth(struct relief *relief, const struct place_work *work, const struct relief_pick *pick)
 {
-	if (!k->hope)
-		return k->to != k->from && gain_of(r, w, k->task, k->to) >= gain_least;
-	for (size_t i = 0; i < r->n_moves; i++)
-		if (r->moves[i].from == k->from)
+	if (!pick->hope)
+		return pick->to != pick->from && gain_of(relief, work, pick->task, pick->to) >= gain_least;
+	for (size_t i = 0; i < relief->n_moves; i++)
+		if (relief->moves[i].from == pick->from)
 			return false;
 	return true;
 }
 
-void relief_plan(struct relief *r, struct place_work *w)
+void relief_plan(struct relief *relief, struct place_work *work)
 {
-	size_t most = moves_most(w->p);
-	r->n_moves = 0;
-	relief_stuck_plan(r, w, most);
-	if (!anyone_ripe(r, w))
+	size_t most = moves_most(work->p);
+	relief->n_moves = 0;
+	relief_stuck_plan(relief, work, most);
+	if (!anyone_ripe(relief, work))
 		return;
-	units_fill(r, w);
-	picks_find(r, w);
-	for (size_t i = 0; i < r->n_picks && r->n_moves < most; i++) {
-		struct relief_pick *k = &r->picks[i];
-		k->to = k->larger ? relief_larger(r, w, k->task)
-				  : place_lowest_ok(w, k->task, 0, (uint32_t)w->m);
-		if (k->to < 0 || (!k->larger && !still_worth(r, w, k)))
+	units_fill(relief, work);
+	picks_find(relief, work);
+	for (size_t i = 0; i < relief->n_picks && relief->n_moves < most; i++) {
+		struct relief_pick *pick = &relief->picks[i];
+		pick->to = pick->larger ? relief_larger(relief, work, pick->task)
+					: place_lowest_ok(work, pick->task, 0, (uint32_t)work->m);
+		if (pick->to < 0 || (!pick->larger && !still_worth(relief, work, pick)))
 			continue;
-		move_add(r, w, k);
-		relocate(r, w, k->task, k->to);
+		move_add(relief, work, pick);
+		relocate(relief, work, pick->task, pick->to);
 	}
 }

@@ -21,20 +21,20 @@ enum {
 };
 
 static const struct place_task *task_of(
-	const struct relief *r, const struct place_problem *p, uint32_t slot, uint32_t birth)
+	const struct relief *relief, const struct place_problem *prob, uint32_t slot, uint32_t birth)
 {
-	const struct relief_memory *m = slot < r->cap_slots ? &r->slots[slot] : NULL;
-	bool here = m && m->birth == birth && m->task > 0 && m->task <= p->n_tasks;
-	const struct place_task *t = here ? &p->tasks[m->task - 1] : NULL;
-	return t && t->slot == slot ? t : NULL;
+	const struct relief_memory *mem = slot < relief->cap_slots ? &relief->slots[slot] : NULL;
+	bool here = mem && mem->birth == birth && mem->task > 0 && mem->task <= prob->n_tasks;
+	const struct place_task *task = here ? &prob->tasks[mem->task - 1] : NULL;
+	return task && task->slot == slot ? task : NULL;
 }
 
 /* All that wants to run on the host, vCPUs or not. */
-static double wanted_by_others(const struct place_problem *p)
+static double wanted_by_others(const struct place_problem *prob)
 {
 	double sum = 0;
-	for (size_t u = 0; u < p->n_units; u++)
-		sum += fmax(0, p->units[u].background_pct) / 100;
+	for (size_t unit = 0; unit < prob->n_units; unit++)
+		sum += fmax(0, prob->units[unit].background_pct) / 100;
 	return sum;
 }
 
@@ -43,31 +43,33 @@ static double per(double wait, double want)
 	return want > 1e-9 ? wait / want : 0;
 }
 
-static void add_all(struct relief_trial *x, const struct place_problem *p, double dt_s)
+static void add_all(struct relief_trial *trial, const struct place_problem *prob, double dt_s)
 {
-	double wait = 0, want = wanted_by_others(p);
-	for (size_t i = 0; i < p->n_tasks; i++) {
-		wait += fmax(0, p->tasks[i].wait_pct) / 100;
-		want += p->tasks[i].demand_pct / 100;
+	double wait = 0, want = wanted_by_others(prob);
+	for (size_t i = 0; i < prob->n_tasks; i++) {
+		wait += fmax(0, prob->tasks[i].wait_pct) / 100;
+		want += prob->tasks[i].demand_pct / 100;
 	}
-	x->wait_all_s += dt_s * wait;
-	x->want_all_s += dt_s * want;
-	x->all_sum += per(wait, want);
-	x->all_squares += per(wait, want) * per(wait, want);
-	x->rounds++;
-	x->span_s += dt_s;
+	trial->wait_all_s += dt_s * wait;
+	trial->want_all_s += dt_s * want;
+	trial->all_sum += per(wait, want);
+	trial->all_squares += per(wait, want) * per(wait, want);
+	trial->rounds++;
+	trial->span_s += dt_s;
 }
 
-static void trial_add(struct relief *r, struct relief_trial *x, const struct place_problem *p, double dt_s)
+static void trial_add(
+	struct relief *relief, struct relief_trial *trial, const struct place_problem *prob, double dt_s)
 {
-	for (size_t i = 0; i < x->n; i++) {
-		const struct place_task *t = task_of(r, p, x->touched[i].slot, x->touched[i].birth);
-		if (!t)
+	for (size_t i = 0; i < trial->n; i++) {
+		const struct place_task *task =
+			task_of(relief, prob, trial->touched[i].slot, trial->touched[i].birth);
+		if (!task)
 			continue;
-		x->wait_touched_s += dt_s * fmax(0, t->wait_pct) / 100;
-		x->want_touched_s += dt_s * t->demand_pct / 100;
+		trial->wait_touched_s += dt_s * fmax(0, task->wait_pct) / 100;
+		trial->want_touched_s += dt_s * task->demand_pct / 100;
 	}
-	add_all(x, p, dt_s);
+	add_all(trial, prob, dt_s);
 }
 
 static bool differs(double before, double after)
@@ -79,231 +81,242 @@ enum verdict { TELLS_GOOD, TELLS_BAD, TELLS_NOTHING };
 
 /* How far apart the means of two spans are by chance alone. Rounds that follow each other are alike: two
  * count as one. */
-static double scatter(const struct relief_trial *x)
+static double scatter(const struct relief_trial *trial)
 {
-	double n = x->rounds, mean = n > 0 ? x->all_sum / n : 0;
-	double var = n > 1 ? fmax(0, x->all_squares / n - mean * mean) : 0;
+	double n = trial->rounds, mean = n > 0 ? trial->all_sum / n : 0;
+	double var = n > 1 ? fmax(0, trial->all_squares / n - mean * mean) : 0;
 	return n > 1 ? sqrt(2 * var / (n / 2)) : 0;
 }
 
-static enum verdict trial_verdict(const struct relief_trial *x)
+static enum verdict trial_verdict(const struct relief_trial *trial)
 {
-	double touched = per(x->wait_touched_s, x->want_touched_s), all = per(x->wait_all_s, x->want_all_s);
-	bool helped =
-		x->placed ? touched <= 1.25 * x->before_touched + .05 : touched <= .75 * x->before_touched;
-	bool spoilt = x->placed ? all > 1.25 * x->before_all + .05
-				: all - x->before_all > fmax(.1 * x->before_all + .01, scatter(x));
-	if (x->placed && !(spoilt && !helped)) /* the deviation is what it was made for */
+	double touched = per(trial->wait_touched_s, trial->want_touched_s),
+	       all = per(trial->wait_all_s, trial->want_all_s);
+	bool helped = trial->placed ? touched <= 1.25 * trial->before_touched + .05
+				    : touched <= .75 * trial->before_touched;
+	bool spoilt = trial->placed
+			      ? all > 1.25 * trial->before_all + .05
+			      : all - trial->before_all > fmax(.1 * trial->before_all + .01, scatter(trial));
+	if (trial->placed && !(spoilt && !helped)) /* the deviation is what it was made for */
 		return TELLS_GOOD;
 	if (helped && !spoilt)
 		return TELLS_GOOD;
 	/* Another load than before: not comparable. */
-	if (differs(x->want_all, x->want_all_s / x->span_s) ||
-		differs(x->want_touched, x->want_touched_s / x->span_s))
+	if (differs(trial->want_all, trial->want_all_s / trial->span_s) ||
+		differs(trial->want_touched, trial->want_touched_s / trial->span_s))
 		return TELLS_NOTHING;
 	return TELLS_BAD;
 }
 
-static void trial_close(struct relief *r, struct relief_trial *x, const struct place_problem *p)
+static void trial_close(struct relief *relief, struct relief_trial *trial, const struct place_problem *prob)
 {
-	for (size_t i = 0; i < x->n; i++) {
-		if (!task_of(r, p, x->touched[i].slot, x->touched[i].birth))
+	for (size_t i = 0; i < trial->n; i++) {
+		if (!task_of(relief, prob, trial->touched[i].slot, trial->touched[i].birth))
 			continue;
-		r->slots[x->touched[i].slot].in_trial = false;
-		r->slots[x->touched[i].slot].owed_s = 0;
+		relief->slots[trial->touched[i].slot].in_trial = false;
+		relief->slots[trial->touched[i].slot].owed_s = 0;
 	}
-	x->open = false;
+	trial->open = false;
 }
 
-static void rest(struct relief_memory *m, int64_t now_ns)
+static void rest(struct relief_memory *mem, int64_t now_ns)
 {
-	m->rest_s = fmin(REST_MOST_S, fmax(REST_S, 2 * m->rest_s));
-	m->rest_until_ns = now_ns + (int64_t)(m->rest_s * (double)S_NS);
-	m->owed_s = 0;
+	mem->rest_s = fmin(REST_MOST_S, fmax(REST_S, 2 * mem->rest_s));
+	mem->rest_until_ns = now_ns + (int64_t)(mem->rest_s * (double)S_NS);
+	mem->owed_s = 0;
 }
 
 /* Not only those that were touched: what did not help them will not help their neighbours either. */
-static void all_rest(struct relief *r, const struct relief_trial *x, const struct place_work *w)
+static void all_rest(struct relief *relief, const struct relief_trial *trial, const struct place_work *work)
 {
-	for (uint32_t t = 0; t < w->n; t++) {
-		struct relief_memory *m = relief_memory_of(r, w, t);
-		bool near = m->in_trial;
-		for (size_t i = 0; i < x->n && !near; i++)
-			near = x->touched[i].from == w->home[t];
-		if (near && w->p->now_ns >= m->rest_until_ns)
-			rest(m, w->p->now_ns);
+	for (uint32_t task = 0; task < work->n; task++) {
+		struct relief_memory *mem = relief_memory_of(relief, work, task);
+		bool near = mem->in_trial;
+		for (size_t i = 0; i < trial->n && !near; i++)
+			near = trial->touched[i].from == work->home[task];
+		if (near && work->p->now_ns >= mem->rest_until_ns)
+			rest(mem, work->p->now_ns);
 	}
 }
 
-static void none_rests(struct relief *r, const struct relief_trial *x)
+static void none_rests(struct relief *relief, const struct relief_trial *trial)
 {
-	for (size_t i = 0; i < x->n; i++)
-		r->slots[x->touched[i].slot].rest_s = 0;
+	for (size_t i = 0; i < trial->n; i++)
+		relief->slots[trial->touched[i].slot].rest_s = 0;
 }
 
 /* Where it was it would wait longer than it does now: other things have changed since. */
-static bool back_is_worse(const struct relief *r, const struct place_work *w, uint32_t t, int unit)
+static bool back_is_worse(const struct relief *relief, const struct place_work *work, uint32_t task, int unit)
 {
-	if (unit < 0 || (size_t)unit >= w->m)
+	if (unit < 0 || (size_t)unit >= work->m)
 		return true;
-	double d = relief_part(w, t, unit);
-	double others = (w->s[unit] - (r->at[t] == unit ? w->d[t] : 0)) * w->ic[unit] / 100;
-	return relief_wait(d, others) > relief_memory_of(r, w, t)->wait + .02;
+	double d = relief_part(work, task, unit);
+	double others =
+		(work->s[unit] - (relief->at[task] == unit ? work->d[task] : 0)) * work->ic[unit] / 100;
+	return relief_wait(d, others) > relief_memory_of(relief, work, task)->wait + .02;
 }
 
-static void take_back(struct relief *r, const struct place_work *w, const struct relief_trial *x)
+static void take_back(struct relief *relief, const struct place_work *work, const struct relief_trial *trial)
 {
-	double touched = per(x->wait_touched_s, x->want_touched_s), all = per(x->wait_all_s, x->want_all_s);
-	for (size_t i = 0; i < x->n; i++)
-		r->slots[x->touched[i].slot].back = 1 + x->touched[i].from;
-	for (uint32_t t = 0; t < w->n; t++) {
-		struct relief_memory *m = relief_memory_of(r, w, t);
-		int from = m->back - 1;
-		if (!m->back || !m->in_trial || back_is_worse(r, w, t, from))
+	double touched = per(trial->wait_touched_s, trial->want_touched_s),
+	       all = per(trial->wait_all_s, trial->want_all_s);
+	for (size_t i = 0; i < trial->n; i++)
+		relief->slots[trial->touched[i].slot].back = 1 + trial->touched[i].from;
+	for (uint32_t task = 0; task < work->n; task++) {
+		struct relief_memory *mem = relief_memory_of(relief, work, task);
+		int from = mem->back - 1;
+		if (!mem->back || !mem->in_trial || back_is_worse(relief, work, task, from))
 			continue;
-		struct place_move *k = &r->moves[r->n_moves++];
-		*k = (struct place_move){.task = w->id[t],
-			.from = r->at[t],
+		struct place_move *move = &relief->moves[relief->n_moves++];
+		*move = (struct place_move){.task = work->id[task],
+			.from = relief->at[task],
 			.to = from,
 			.partner = PLACE_NONE,
 			.aim = PLACE_BACK};
-		why_set(&k->why, REASON_TAKE_BACK,
+		why_set(&move->why, REASON_TAKE_BACK,
 			"the change %s: waits %.0f %% of what it wants, before %.0f %%; all %.0f %%, before %.0f %%",
-			x->placed ? "made it worse" : "did not help", 100 * touched, 100 * x->before_touched,
-			100 * all, 100 * x->before_all);
+			trial->placed ? "made it worse" : "did not help", 100 * touched,
+			100 * trial->before_touched, 100 * all, 100 * trial->before_all);
 	}
-	for (size_t i = 0; i < x->n; i++)
-		r->slots[x->touched[i].slot].back = 0;
+	for (size_t i = 0; i < trial->n; i++)
+		relief->slots[trial->touched[i].slot].back = 0;
 }
 
-static void trial_extend(struct relief_trial *x, const struct place_problem *p)
+static void trial_extend(struct relief_trial *trial, const struct place_problem *prob)
 {
-	int64_t span = x->until_ns - x->from_ns;
-	x->extended++;
-	x->from_ns = p->now_ns;
-	x->until_ns = p->now_ns + 2 * span;
-	x->wait_touched_s = x->wait_all_s = x->want_touched_s = x->want_all_s = x->span_s = 0;
-	x->all_sum = x->all_squares = 0;
-	x->rounds = 0;
+	int64_t span = trial->until_ns - trial->from_ns;
+	trial->extended++;
+	trial->from_ns = prob->now_ns;
+	trial->until_ns = prob->now_ns + 2 * span;
+	trial->wait_touched_s = trial->wait_all_s = trial->want_touched_s = trial->want_all_s =
+		trial->span_s = 0;
+	trial->all_sum = trial->all_squares = 0;
+	trial->rounds = 0;
 }
 
 /* Returns whether moves were made. */
-static bool trial_end(struct relief *r, struct relief_trial *x, const struct place_work *w, struct why *why)
+static bool trial_end(
+	struct relief *relief, struct relief_trial *trial, const struct place_work *work, struct why *why)
 {
-	enum verdict v = trial_verdict(x);
-	if (v == TELLS_NOTHING && x->extended < EXTENSIONS) {
-		trial_extend(x, w->p);
+	enum verdict verdict = trial_verdict(trial);
+	if (verdict == TELLS_NOTHING && trial->extended < EXTENSIONS) {
+		trial_extend(trial, work->p);
 		return false;
 	}
-	r->n_moves = 0;
-	if (v == TELLS_BAD)
-		take_back(r, w, x);
-	if (r->n_moves)
-		why_set(why, REASON_TAKE_BACK, "%zu of %zu change%s taken back: %.130s", r->n_moves, x->n,
-			text_s(x->n), r->moves[0].why.text);
-	if (v == TELLS_BAD)
-		all_rest(r, x, w);
+	relief->n_moves = 0;
+	if (verdict == TELLS_BAD)
+		take_back(relief, work, trial);
+	if (relief->n_moves)
+		why_set(why, REASON_TAKE_BACK, "%zu of %zu change%s taken back: %.130s", relief->n_moves,
+			trial->n, text_s(trial->n), relief->moves[0].why.text);
+	if (verdict == TELLS_BAD)
+		all_rest(relief, trial, work);
 	else
-		none_rests(r, x);
-	trial_close(r, x, w->p);
-	return r->n_moves > 0;
+		none_rests(relief, trial);
+	trial_close(relief, trial, work->p);
+	return relief->n_moves > 0;
 }
 
-bool relief_review(struct relief *r, const struct place_work *w, bool act, double dt_s, struct why *why)
+bool relief_review(
+	struct relief *relief, const struct place_work *work, bool act, double dt_s, struct why *why)
 {
 	for (size_t i = 0; i < RELIEF_TRIALS; i++) {
-		struct relief_trial *x = &r->trials[i];
-		if (!x->open)
+		struct relief_trial *trial = &relief->trials[i];
+		if (!trial->open)
 			continue;
 		if (!act) { /* the user has taken over */
-			trial_close(r, x, w->p);
+			trial_close(relief, trial, work->p);
 			continue;
 		}
-		if (w->p->now_ns < x->from_ns)
+		if (work->p->now_ns < trial->from_ns)
 			continue;
-		trial_add(r, x, w->p, dt_s);
-		if (w->p->now_ns >= x->until_ns && trial_end(r, x, w, why))
+		trial_add(relief, trial, work->p, dt_s);
+		if (work->p->now_ns >= trial->until_ns && trial_end(relief, trial, work, why))
 			return true;
 	}
 	return false;
 }
 
-bool relief_settling(const struct relief *r, int64_t now_ns)
+bool relief_settling(const struct relief *relief, int64_t now_ns)
 {
 	size_t open = 0;
 	for (size_t i = 0; i < RELIEF_TRIALS; i++) {
-		open += r->trials[i].open;
-		if (r->trials[i].open && !r->trials[i].extended && now_ns < r->trials[i].from_ns)
+		open += relief->trials[i].open;
+		if (relief->trials[i].open && !relief->trials[i].extended &&
+			now_ns < relief->trials[i].from_ns)
 			return true;
 	}
 	return open == RELIEF_TRIALS;
 }
 
-static struct relief_trial *trial_free(struct relief *r)
+static struct relief_trial *trial_free(struct relief *relief)
 {
 	for (size_t i = 0; i < RELIEF_TRIALS; i++)
-		if (!r->trials[i].open)
-			return &r->trials[i];
-	return &r->trials[0]; /* only a forced round gets here: the oldest judgement is given up */
+		if (!relief->trials[i].open)
+			return &relief->trials[i];
+	return &relief->trials[0]; /* only a forced round gets here: the oldest judgement is given up */
 }
 
-static void touched_add(struct relief *r, struct relief_trial *x, const struct place_task *t, int from)
+static void touched_add(
+	struct relief *relief, struct relief_trial *trial, const struct place_task *task, int from)
 {
-	struct relief_memory *m = &r->slots[t->slot];
-	x->touched[x->n].slot = t->slot;
-	x->touched[x->n].birth = t->birth;
-	x->touched[x->n++].from = from;
-	x->before_touched += m->wait;
-	x->want_touched += m->want;
-	m->in_trial = true;
-	m->since_ns = r->last_ns;
+	struct relief_memory *mem = &relief->slots[task->slot];
+	trial->touched[trial->n].slot = task->slot;
+	trial->touched[trial->n].birth = task->birth;
+	trial->touched[trial->n++].from = from;
+	trial->before_touched += mem->wait;
+	trial->want_touched += mem->want;
+	mem->in_trial = true;
+	mem->since_ns = relief->last_ns;
 }
 
-static void forget_owed(struct relief *r, const struct place_problem *p)
+static void forget_owed(struct relief *relief, const struct place_problem *prob)
 {
-	for (size_t i = 0; i < p->n_tasks; i++)
-		r->slots[p->tasks[i].slot].owed_s = 0;
+	for (size_t i = 0; i < prob->n_tasks; i++)
+		relief->slots[prob->tasks[i].slot].owed_s = 0;
 }
 
-bool relief_rests(const struct relief *r, const struct place_work *w, uint32_t t)
+bool relief_rests(const struct relief *relief, const struct place_work *work, uint32_t task)
 {
-	const struct relief_memory *m = relief_memory_of(r, w, t);
-	return w->p->now_ns < m->rest_until_ns;
+	const struct relief_memory *mem = relief_memory_of(relief, work, task);
+	return work->p->now_ns < mem->rest_until_ns;
 }
 
-void relief_placed(struct relief *r, const struct place_problem *p, const struct place_move *moves, size_t n,
-	const bool *done)
+void relief_placed(struct relief *relief, const struct place_problem *prob, const struct place_move *moves,
+	size_t n, const bool *done)
 {
-	r->n_moves = min_of(n, RELIEF_TOUCHED);
-	r->n_moves = min_of(r->n_moves, r->cap_moves);
-	if (r->n_moves)
-		memcpy(r->moves, moves, r->n_moves * sizeof *moves);
-	r->placing = true;
-	relief_applied(r, p, done);
-	r->placing = false;
-	r->n_moves = 0;
+	relief->n_moves = min_of(n, RELIEF_TOUCHED);
+	relief->n_moves = min_of(relief->n_moves, relief->cap_moves);
+	if (relief->n_moves)
+		memcpy(relief->moves, moves, relief->n_moves * sizeof *moves);
+	relief->placing = true;
+	relief_applied(relief, prob, done);
+	relief->placing = false;
+	relief->n_moves = 0;
 }
 
-void relief_applied(struct relief *r, const struct place_problem *p, const bool *done)
+void relief_applied(struct relief *relief, const struct place_problem *prob, const bool *done)
 {
-	struct relief_trial *x = trial_free(r);
-	if (x->open)
-		trial_close(r, x, p);
-	*x = (struct relief_trial){
-		.placed = r->placing, .before_all = per(r->wait_all, r->want_all), .want_all = r->want_all};
-	for (size_t i = 0; i < r->n_moves; i++) {
-		const struct place_move *k = &r->moves[i];
+	struct relief_trial *trial = trial_free(relief);
+	if (trial->open)
+		trial_close(relief, trial, prob);
+	*trial = (struct relief_trial){.placed = relief->placing,
+		.before_all = per(relief->wait_all, relief->want_all),
+		.want_all = relief->want_all};
+	for (size_t i = 0; i < relief->n_moves; i++) {
+		const struct place_move *move = &relief->moves[i];
 		if (done[i])
-			relief_stuck_applied(&r->slots[p->tasks[k->task].slot], k, p->now_ns);
-		if (done[i] && k->aim != PLACE_BACK)
-			touched_add(r, x, &p->tasks[k->task], k->from);
+			relief_stuck_applied(
+				&relief->slots[prob->tasks[move->task].slot], move, prob->now_ns);
+		if (done[i] && move->aim != PLACE_BACK)
+			touched_add(relief, trial, &prob->tasks[move->task], move->from);
 	}
-	if (!x->n)
+	if (!trial->n)
 		return;
-	x->before_touched = per(x->before_touched, x->want_touched);
-	double round_s = fmax(p->elapsed_s, .2), span_s = fmax(SPAN_S, SPAN_ROUNDS * round_s);
-	x->from_ns = p->now_ns + (int64_t)(SETTLE_ROUNDS * round_s * (double)S_NS);
-	x->until_ns = x->from_ns + (int64_t)((x->placed ? 2 : 1) * span_s * (double)S_NS);
-	x->open = true;
-	forget_owed(r, p);
+	trial->before_touched = per(trial->before_touched, trial->want_touched);
+	double round_s = fmax(prob->elapsed_s, .2), span_s = fmax(SPAN_S, SPAN_ROUNDS * round_s);
+	trial->from_ns = prob->now_ns + (int64_t)(SETTLE_ROUNDS * round_s * (double)S_NS);
+	trial->until_ns = trial->from_ns + (int64_t)((trial->placed ? 2 : 1) * span_s * (double)S_NS);
+	trial->open = true;
+	forget_owed(relief, prob);
 }

@@ -16,34 +16,35 @@ enum { MEAN_S = 60, OWED_S = 300 };
  * pCPU with the most room just now looks better than it is: of several that are alike, one always does. */
 static const double noise = .01, luck = 1.15;
 
-static int slots_room(struct relief *r, const struct place_problem *p)
+static int slots_room(struct relief *relief, const struct place_problem *prob)
 {
-	size_t n = p->n_slots, had = r->cap_slots;
-	for (size_t i = 0; i < p->n_tasks; i++)
-		n = p->tasks[i].slot >= n ? (size_t)p->tasks[i].slot + 1 : n;
-	if (!array_grow(&r->slots, &r->cap_slots, n, sizeof *r->slots))
+	size_t n = prob->n_slots, had = relief->cap_slots;
+	for (size_t i = 0; i < prob->n_tasks; i++)
+		n = prob->tasks[i].slot >= n ? (size_t)prob->tasks[i].slot + 1 : n;
+	if (!array_grow(&relief->slots, &relief->cap_slots, n, sizeof *relief->slots))
 		return -1;
-	memset(r->slots + had, 0, (r->cap_slots - had) * sizeof *r->slots);
+	memset(relief->slots + had, 0, (relief->cap_slots - had) * sizeof *relief->slots);
 	return 0;
 }
 
-int relief_room(struct relief *r, const struct place_work *w)
+int relief_room(struct relief *relief, const struct place_work *work)
 {
-	if (slots_room(r, w->p) < 0 || !array_grow(&r->at, &r->cap_at, w->n, sizeof *r->at) ||
-		!array_grow(&r->by_busy, &r->cap_by_busy, w->m, sizeof *r->by_busy) ||
-		!array_grow(&r->first, &r->cap_first, w->m, sizeof *r->first) ||
-		!array_grow(&r->next, &r->cap_next, w->n, sizeof *r->next) ||
-		!array_grow(&r->moves, &r->cap_moves, w->n, sizeof *r->moves) ||
-		!array_grow(&r->picks, &r->cap_picks, w->n, sizeof *r->picks))
+	if (slots_room(relief, work->p) < 0 ||
+		!array_grow(&relief->at, &relief->cap_at, work->n, sizeof *relief->at) ||
+		!array_grow(&relief->by_busy, &relief->cap_by_busy, work->m, sizeof *relief->by_busy) ||
+		!array_grow(&relief->first, &relief->cap_first, work->m, sizeof *relief->first) ||
+		!array_grow(&relief->next, &relief->cap_next, work->n, sizeof *relief->next) ||
+		!array_grow(&relief->moves, &relief->cap_moves, work->n, sizeof *relief->moves) ||
+		!array_grow(&relief->picks, &relief->cap_picks, work->n, sizeof *relief->picks))
 		return -1;
-	for (size_t i = 0; i < r->cap_slots; i++)
-		r->slots[i].task = 0;
-	for (size_t i = 0; i < w->p->n_tasks; i++) {
-		const struct place_task *t = &w->p->tasks[i];
-		struct relief_memory *m = &r->slots[t->slot];
-		if (m->birth != t->birth || !m->since_ns)
-			*m = (struct relief_memory){.birth = t->birth, .since_ns = w->p->now_ns};
-		m->task = (uint32_t)i + 1;
+	for (size_t i = 0; i < relief->cap_slots; i++)
+		relief->slots[i].task = 0;
+	for (size_t i = 0; i < work->p->n_tasks; i++) {
+		const struct place_task *task = &work->p->tasks[i];
+		struct relief_memory *mem = &relief->slots[task->slot];
+		if (mem->birth != task->birth || !mem->since_ns)
+			*mem = (struct relief_memory){.birth = task->birth, .since_ns = work->p->now_ns};
+		mem->task = (uint32_t)i + 1;
 	}
 	return 0;
 }
@@ -53,199 +54,203 @@ double relief_wait(double d, double others)
 	return d <= 0 || others <= 0 ? 0 : d * others / (1 + d * others);
 }
 
-static bool alone(const struct place_work *w, int unit)
+static bool alone(const struct place_work *work, int unit)
 {
-	return unit >= 0 && w->p->units[unit].alone;
+	return unit >= 0 && work->p->units[unit].alone;
 }
 
 /* Does its affinity leave the kernel a choice where it is? */
-static bool floats(const struct place_work *w, uint32_t t)
+static bool floats(const struct place_work *work, uint32_t task)
 {
-	return !w->p->tasks[w->id[t]].pinned && !alone(w, w->home[t]);
+	return !work->p->tasks[work->id[task]].pinned && !alone(work, work->home[task]);
 }
 
-static int lowest_in(const struct place_work *w, const struct cpuset *set)
+static int lowest_in(const struct place_work *work, const struct cpuset *set)
 {
 	int best = PLACE_NONE;
 	CPUSET_EACH(u, set)
 	{
-		if (u < (int)w->m && (best < 0 || w->h[u] < w->h[best]))
+		if (u < (int)work->m && (best < 0 || work->h[u] < work->h[best]))
 			best = u;
 	}
 	return best;
 }
 
-static bool has_all(const struct place_task *t)
+static bool has_all(const struct place_task *task)
 {
-	return !t->room || !t->allowed || cpuset_subset(t->allowed, t->room);
+	return !task->room || !task->allowed || cpuset_subset(task->allowed, task->room);
 }
 
-bool relief_floats(const struct place_work *w, uint32_t t)
+bool relief_floats(const struct place_work *work, uint32_t task)
 {
-	return floats(w, t) && has_all(&w->p->tasks[w->id[t]]);
+	return floats(work, task) && has_all(&work->p->tasks[work->id[task]]);
 }
 
 /* Those that float go where the least is, as the kernel would put them: the largest first. */
-void relief_model(struct relief *r, struct place_work *w)
+void relief_model(struct relief *relief, struct place_work *work)
 {
-	r->n_float = 0;
-	for (uint32_t t = 0; t < w->n; t++)
-		r->at[t] = floats(w, t) ? PLACE_NONE : w->home[t];
-	place_set(w, r->at);
-	for (size_t i = 0; i < w->n; i++) {
-		uint32_t t = w->order[i];
-		const struct place_task *task = &w->p->tasks[w->id[t]];
-		if (r->at[t] >= 0)
+	relief->n_float = 0;
+	for (uint32_t t = 0; t < work->n; t++)
+		relief->at[t] = floats(work, t) ? PLACE_NONE : work->home[t];
+	place_set(work, relief->at);
+	for (size_t i = 0; i < work->n; i++) {
+		uint32_t t = work->order[i];
+		const struct place_task *task = &work->p->tasks[work->id[t]];
+		if (relief->at[t] >= 0)
 			continue;
-		r->n_float++;
-		r->at[t] =
-			has_all(task) ? place_lowest_ok(w, t, 0, (uint32_t)w->m) : lowest_in(w, task->room);
-		if (r->at[t] >= 0)
-			place_add(w, r->at[t], w->d[t]);
+		relief->n_float++;
+		relief->at[t] = has_all(task) ? place_lowest_ok(work, t, 0, (uint32_t)work->m)
+					      : lowest_in(work, task->room);
+		if (relief->at[t] >= 0)
+			place_add(work, relief->at[t], work->d[t]);
 	}
 }
 
-bool relief_curable(const struct relief *r, const struct place_work *w, uint32_t t)
+bool relief_curable(const struct relief *relief, const struct place_work *work, uint32_t t)
 {
-	const struct place_task *task = &w->p->tasks[w->id[t]];
-	if (r->at[t] < 0 || task->capped || w->d[t] < IDLE_PCT)
+	const struct place_task *task = &work->p->tasks[work->id[t]];
+	if (relief->at[t] < 0 || task->capped || work->d[t] < IDLE_PCT)
 		return false;
-	return alone(w, r->at[t]) || !has_all(task);
+	return alone(work, relief->at[t]) || !has_all(task);
 }
 
 /* As reported; without a report, by the loads, but only of a vCPU that is bound to one unit. */
-static double wait_now(const struct relief *r, const struct place_work *w, uint32_t t)
+static double wait_now(const struct relief *relief, const struct place_work *work, uint32_t t)
 {
-	const struct place_task *task = &w->p->tasks[w->id[t]];
+	const struct place_task *task = &work->p->tasks[work->id[t]];
 	if (task->wait_pct >= 0)
 		return fmin(1, task->wait_pct / 100);
-	if (!task->pinned || r->at[t] < 0)
+	if (!task->pinned || relief->at[t] < 0)
 		return 0;
-	int u = r->at[t];
-	return relief_wait(relief_part(w, t, u), fmax(0, w->s[u] - w->d[t]) * w->ic[u] / 100);
+	int unit = relief->at[t];
+	return relief_wait(
+		relief_part(work, t, unit), fmax(0, work->s[unit] - work->d[t]) * work->ic[unit] / 100);
 }
 
-/* What t would wait if it floated too: by the loads where `to` has the most room, or as those do that float
- * already, whichever is less. */
-static double wait_free(const struct relief *r, const struct place_work *w, uint32_t t, int to)
+/* What task would wait if it floated too: by the loads where `to` has the most room, or as those do that
+ * float already, whichever is less. */
+static double wait_free(const struct relief *relief, const struct place_work *work, uint32_t task, int to)
 {
-	double d = relief_part(w, t, to), there = relief_wait(d, fmax(0, w->s[to]) * w->ic[to] / 100);
-	return alone(w, to) ? there : fmin(there, d * r->float_share);
+	double d = relief_part(work, task, to),
+	       there = relief_wait(d, fmax(0, work->s[to]) * work->ic[to] / 100);
+	return alone(work, to) ? there : fmin(there, d * relief->float_share);
 }
 
 /* A pCPU that does clearly more than the one that it has all of, and is nearly idle; PLACE_NONE. To be slow
  * is as bad as to wait. */
-int relief_larger(const struct relief *r, const struct place_work *w, uint32_t t)
+int relief_larger(const struct relief *relief, const struct place_work *work, uint32_t t)
 {
 	enum { ALL_PCT = 95, IDLE_MOST_PCT = 20 };
-	const struct place_task *task = &w->p->tasks[w->id[t]];
-	int from = r->at[t], best = PLACE_NONE;
-	if (from < 0 || w->equal || task->usage_pct < ALL_PCT || !relief_curable(r, w, t))
+	const struct place_task *task = &work->p->tasks[work->id[t]];
+	int from = relief->at[t], best = PLACE_NONE;
+	if (from < 0 || work->equal || task->usage_pct < ALL_PCT || !relief_curable(relief, work, t))
 		return PLACE_NONE;
-	for (int u = 0; u < (int)w->m; u++) {
-		bool larger = w->ic[u] < .95 * w->ic[from] && w->s[u] * w->ic[u] < IDLE_MOST_PCT;
-		if (larger && place_ok(w, t, u) && (best < 0 || w->h[u] < w->h[best]))
-			best = u;
+	for (int unit = 0; unit < (int)work->m; unit++) {
+		bool larger = work->ic[unit] < .95 * work->ic[from] &&
+			      work->s[unit] * work->ic[unit] < IDLE_MOST_PCT;
+		if (larger && place_ok(work, t, unit) && (best < 0 || work->h[unit] < work->h[best]))
+			best = unit;
 	}
 	return best;
 }
 
 /* By how much less it would have waited on the pCPU with the most room, or spread by the kernel. */
-static double spare_of(const struct relief *r, const struct place_work *w, uint32_t t)
+static double spare_of(const struct relief *relief, const struct place_work *work, uint32_t task)
 {
-	int to = place_lowest_ok(w, t, 0, (uint32_t)w->m);
-	if (to < 0 || (to == r->at[t] && (alone(w, to) || r->float_share >= 1)))
+	int to = place_lowest_ok(work, task, 0, (uint32_t)work->m);
+	if (to < 0 || (to == relief->at[task] && (alone(work, to) || relief->float_share >= 1)))
 		return 0;
-	return fmax(0, wait_now(r, w, t) - luck * wait_free(r, w, t, to) - noise);
+	return fmax(0, wait_now(relief, work, task) - luck * wait_free(relief, work, task, to) - noise);
 }
 
 /* How those fare that have all that they may use. The kernel is better at it than any model of it. */
-static void floats_judge(struct relief *r, const struct place_work *w)
+static void floats_judge(struct relief *relief, const struct place_work *work)
 {
 	double wait = 0, want = 0;
-	for (uint32_t t = 0; t < w->n; t++) {
-		const struct place_task *task = &w->p->tasks[w->id[t]];
-		if (!relief_floats(w, t) || task->capped || task->wait_pct < 0)
+	for (uint32_t t = 0; t < work->n; t++) {
+		const struct place_task *task = &work->p->tasks[work->id[t]];
+		if (!relief_floats(work, t) || task->capped || task->wait_pct < 0)
 			continue;
 		wait += task->wait_pct;
-		want += w->d[t];
+		want += work->d[t];
 	}
-	r->float_share = want > RELIEF_SPARE * 100 ? fmin(1, wait / want) : 1;
+	relief->float_share = want > RELIEF_SPARE * 100 ? fmin(1, wait / want) : 1;
 }
 
 /* A mean over the last minute, but over less when its waiting began later: what is compared with afterwards
  * must not be diluted by the calm before. */
-static double part_of(const struct relief_memory *m, int64_t now_ns, double dt_s)
+static double part_of(const struct relief_memory *mem, int64_t now_ns, double dt_s)
 {
-	double age_s = (double)(now_ns - max_of(m->run_ns, m->since_ns)) / (double)S_NS;
+	double age_s = (double)(now_ns - max_of(mem->run_ns, mem->since_ns)) / (double)S_NS;
 	return age_s <= dt_s ? 1 : fmax(1 - exp(-dt_s / MEAN_S), dt_s / age_s);
 }
 
-static void means_update(struct relief *r, const struct place_problem *p, double dt_s)
+static void means_update(struct relief *relief, const struct place_problem *prob, double dt_s)
 {
-	double wait = 0, want = 0, share = r->last_ns ? 1 - exp(-dt_s / MEAN_S) : 1;
-	for (size_t i = 0; i < p->n_tasks; i++) {
-		const struct place_task *t = &p->tasks[i];
-		struct relief_memory *m = &r->slots[t->slot];
-		double waits = fmax(0, t->wait_pct) / 100, wants = t->demand_pct / 100;
-		double part = part_of(m, p->now_ns, dt_s);
-		m->wait += part * (waits - m->wait);
-		m->want += part * (wants - m->want);
+	double wait = 0, want = 0, share = relief->last_ns ? 1 - exp(-dt_s / MEAN_S) : 1;
+	for (size_t i = 0; i < prob->n_tasks; i++) {
+		const struct place_task *task = &prob->tasks[i];
+		struct relief_memory *mem = &relief->slots[task->slot];
+		double waits = fmax(0, task->wait_pct) / 100, wants = task->demand_pct / 100;
+		double part = part_of(mem, prob->now_ns, dt_s);
+		mem->wait += part * (waits - mem->wait);
+		mem->want += part * (wants - mem->want);
 		wait += waits;
 		want += wants;
 	}
-	for (size_t u = 0; u < p->n_units; u++)
-		want += fmax(0, p->units[u].background_pct) / 100;
-	r->wait_all += share * (wait - r->wait_all);
-	r->want_all += share * (want - r->want_all);
+	for (size_t unit = 0; unit < prob->n_units; unit++)
+		want += fmax(0, prob->units[unit].background_pct) / 100;
+	relief->wait_all += share * (wait - relief->wait_all);
+	relief->want_all += share * (want - relief->want_all);
 }
 
-static void owed_update(struct relief_memory *m, int64_t now_ns, double dt_s)
+static void owed_update(struct relief_memory *mem, int64_t now_ns, double dt_s)
 {
 	enum { FORGOTTEN_PER_S = 20 }; /* a twentieth of a second is nothing to remember */
-	bool begins = m->owed_s * FORGOTTEN_PER_S < 1 && m->spare > 0;
-	m->owed_s = m->owed_s * exp(-dt_s / OWED_S) + m->spare * dt_s;
+	bool begins = mem->owed_s * FORGOTTEN_PER_S < 1 && mem->spare > 0;
+	mem->owed_s = mem->owed_s * exp(-dt_s / OWED_S) + mem->spare * dt_s;
 	if (begins)
-		m->run_ns = now_ns - (int64_t)(dt_s * (double)S_NS);
+		mem->run_ns = now_ns - (int64_t)(dt_s * (double)S_NS);
 }
 
-static double since_last(const struct relief *r, const struct place_problem *p)
+static double since_last(const struct relief *relief, const struct place_problem *prob)
 {
-	double dt_s = r->last_ns ? (double)(p->now_ns - r->last_ns) / (double)S_NS : p->elapsed_s;
-	return fmax(0, fmin(dt_s, 2 * p->elapsed_s));
+	double dt_s =
+		relief->last_ns ? (double)(prob->now_ns - relief->last_ns) / (double)S_NS : prob->elapsed_s;
+	return fmax(0, fmin(dt_s, 2 * prob->elapsed_s));
 }
 
-double relief_means(struct relief *r, const struct place_work *w)
+double relief_means(struct relief *relief, const struct place_work *work)
 {
-	double dt_s = since_last(r, w->p);
-	memcpy(r->at, w->home, w->n * sizeof *r->at);
-	means_update(r, w->p, dt_s);
-	r->last_ns = w->p->now_ns;
+	double dt_s = since_last(relief, work->p);
+	memcpy(relief->at, work->home, work->n * sizeof *relief->at);
+	means_update(relief, work->p, dt_s);
+	relief->last_ns = work->p->now_ns;
 	return dt_s;
 }
 
-double relief_watch(struct relief *r, struct place_work *w)
+double relief_watch(struct relief *relief, struct place_work *work)
 {
-	const struct place_problem *p = w->p;
-	double dt_s = since_last(r, p);
-	r->n_waiting = r->n_curable = r->n_slow = 0;
-	r->worst_wait = 0;
-	floats_judge(r, w);
-	for (uint32_t t = 0; t < w->n; t++) {
-		struct relief_memory *m = relief_memory_of(r, w, t);
-		double wait = wait_now(r, w, t);
-		m->spare = relief_curable(r, w, t) ? spare_of(r, w, t) : 0;
-		int larger = relief_larger(r, w, t);
-		r->n_slow += larger >= 0;
+	const struct place_problem *prob = work->p;
+	double dt_s = since_last(relief, prob);
+	relief->n_waiting = relief->n_curable = relief->n_slow = 0;
+	relief->worst_wait = 0;
+	floats_judge(relief, work);
+	for (uint32_t task = 0; task < work->n; task++) {
+		struct relief_memory *mem = relief_memory_of(relief, work, task);
+		double wait = wait_now(relief, work, task);
+		mem->spare = relief_curable(relief, work, task) ? spare_of(relief, work, task) : 0;
+		int larger = relief_larger(relief, work, task);
+		relief->n_slow += larger >= 0;
 		if (larger >= 0)
-			m->spare = fmax(m->spare, 1 - w->ic[larger] / w->ic[r->at[t]]);
-		owed_update(m, p->now_ns, dt_s);
-		r->n_waiting += wait >= RELIEF_SPARE;
-		r->n_curable += m->spare >= RELIEF_SPARE;
-		r->worst_wait = fmax(r->worst_wait, wait);
+			mem->spare = fmax(mem->spare, 1 - work->ic[larger] / work->ic[relief->at[task]]);
+		owed_update(mem, prob->now_ns, dt_s);
+		relief->n_waiting += wait >= RELIEF_SPARE;
+		relief->n_curable += mem->spare >= RELIEF_SPARE;
+		relief->worst_wait = fmax(relief->worst_wait, wait);
 	}
-	relief_stuck_watch(r, w, dt_s);
-	means_update(r, p, dt_s);
-	r->last_ns = p->now_ns;
+	relief_stuck_watch(relief, work, dt_s);
+	means_update(relief, prob, dt_s);
+	relief->last_ns = prob->now_ns;
 	return dt_s;
 }

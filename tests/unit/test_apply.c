@@ -54,7 +54,18 @@ static void apply(struct backend *b, struct action *actions, size_t n)
 		limit((rlim_t)size_of(full_after));
 }
 
-static const struct backend_ops ops = {.source = SOURCE_LIBVIRT, .now = now, .apply = apply, .lasting = true};
+static enum known knows; /* of whatever VM it is asked about */
+static int asked;
+
+static enum known known_to_it(struct backend *b, const uint8_t uuid[UUID_BYTES])
+{
+	(void)b, (void)uuid;
+	asked++;
+	return knows;
+}
+
+static const struct backend_ops ops = {
+	.source = SOURCE_LIBVIRT, .now = now, .apply = apply, .known = known_to_it, .lasting = true};
 static struct backend backend = {&ops};
 
 /* Two VMs with a vCPU each on pCPU 0 of four; a journal of its own. */
@@ -451,6 +462,61 @@ static void shares_of_somebody_else_stay(void **state)
 	assert_int_equal(said("somebody else set its CPU shares"), 1);
 }
 
+/* Two that have been away for a week: forgotten when the hypervisor has no image of them. When it does not
+ * answer it is asked once in a step, and both are kept. */
+static void who_was_away_for_too_long(void **state)
+{
+	static const struct {
+		enum known knows;
+		int asked, left;
+	} rows[] = {{KNOWN_ENDED, 2, 0}, {KNOWN_NOT, 2, 0}, {KNOWN_SAVED, 2, 2}, {KNOWN_UNSURE, 1, 2}};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		for (uint8_t k = 0; k < 2; k++) {
+			const uint8_t uuid[UUID_BYTES] = {0xfe, k};
+			struct vm_record *r = ledger_get(&ch.ledger, uuid, "away");
+			assert_non_null(record_vcpu_get(r, 0));
+			r->here = false;
+			r->away_ns = LEDGER_GONE_S * INT64_C(1000000000);
+		}
+		knows = rows[i].knows;
+		asked = 0;
+		restore_saved(&ch);
+		assert_int_equal(asked, rows[i].asked);
+		assert_int_equal(changes_in_force(&ch), rows[i].left);
+	}
+}
+
+/* What of a balloon is settled before it is put back: where somebody else set it, it stays; one that cannot
+ * be read, or that was never ours, is nobody's yet. */
+static void whose_balloon_it_is(void **state)
+{
+	static const struct {
+		bool ours;
+		int64_t is_mib; /* -1: not known */
+		size_t foreign;
+		int left;
+	} rows[] = {{true, 1500, 0, 1}, {true, 700, 1, 0}, {true, -1, 0, 1}, {false, 700, 0, 0},
+		{false, -1, 0, 0}};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct vm_record *r = known(1);
+		record_drop_all(r);
+		r->life = vm(1)->id;
+		if (rows[i].ours) {
+			r->found_kib = 1 << 20;
+			balloon_will(r, 1500 << 10);
+			balloon_watch_asked(&r->memo.balloon, 1 << 20, 1500 << 10, fix.s.time_ns, false);
+			balloon_watch_seen(&r->memo.balloon, 1500 << 10, fix.s.time_ns);
+		}
+		r->seen_kib = r->seen_max_kib = 0;
+		vm(1)->mem.balloon_kib =
+			rows[i].is_mib < 0 ? vi64_absent(AVAIL_HUNG) : vi64_ok(rows[i].is_mib << 10);
+		assert_int_equal(restore_settle(&ch, NULL).foreign, rows[i].foreign);
+		assert_int_equal(record_changes(record(1)), rows[i].left);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -460,6 +526,7 @@ int main(void)
 		TEST(shares_that_are_so_need_no_call), TEST(statistics_that_we_switched_on_go_off),
 		TEST(another_life_has_its_own_pins), TEST(what_cannot_be_put_back_is_left),
 		TEST(shares_go_back_from_what_is_in_force), TEST(pins_before_ours_are_no_fight),
-		TEST(who_is_here_is_said_once), TEST(shares_of_somebody_else_stay)};
+		TEST(who_was_away_for_too_long), TEST(whose_balloon_it_is), TEST(who_is_here_is_said_once),
+		TEST(shares_of_somebody_else_stay)};
 	return cmocka_run_group_tests_name("apply", tests, state_home_make, state_home_remove);
 }

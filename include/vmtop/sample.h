@@ -96,6 +96,7 @@ struct host_sample {
 	struct vi64 arc_kib;       /* what ZFS's cache would give up; local only, not recorded */
 	struct vi64 free_kib;
 	struct vi64 swap_free_kib;  /* of the host's own swap; local only, not recorded */
+	struct vi64 swap_used_kib;  /* the same */
 	struct vf64 psi_some_avg10; /* memory pressure, percent; local only */
 	struct vf64 psi_full_avg10;
 	struct pcpu_sample *pcpus;

@@ -41,7 +41,7 @@ static int unit_or_unknown(int unit, int most)
 static void bound_host(struct host_sample *host)
 {
 	struct vi64 *const kib[] = {&host->total_kib, &host->available_kib, &host->free_kib, &host->arc_kib,
-		&host->swap_free_kib};
+		&host->swap_free_kib, &host->swap_used_kib};
 	size_t n = 0;
 	BOUND_ALL(kib, SAMPLE_KIB_MOST);
 	bound_real(&host->psi_some_avg10, 100);

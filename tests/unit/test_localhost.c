@@ -41,6 +41,8 @@ static void test_host(void **state)
 	assert_int_equal(p[3].node, 1);
 	assert_int_equal(s.host.total_kib.v, 16384000);
 	assert_int_equal(s.host.available_kib.v, 8192000);
+	assert_int_equal(s.host.swap_free_kib.v, 1500000);
+	assert_int_equal(s.host.swap_used_kib.v, 548000);
 	assert_int_equal(s.host.free_kib.v, 1024000);
 	assert_float_equal(s.host.psi_some_avg10.v, 12.5, 0.001);
 	assert_float_equal(s.host.psi_full_avg10.v, 3.25, 0.001);
@@ -57,6 +59,7 @@ static void test_zfs(void **state)
 	sample_init(&s);
 	assert_int_equal(localhost_host(ROOT "-zfs", &s), 0);
 	assert_int_equal(s.host.available_kib.v, 8192000 + 2 * 1024 * 1024);
+	assert_false(vi64_has(s.host.swap_used_kib)); /* free is not told: nor is used */
 	assert_int_equal(s.host.arc_kib.v, 2 * 1024 * 1024);
 	sample_done(&s);
 }

@@ -170,6 +170,15 @@ static struct vi64 arc_spare(const char *root)
 	return vi64_ok(sane ? (size - least) / 1024 : 0);
 }
 
+static struct vi64 swap_used(struct vi64 total, struct vi64 left)
+{
+	if (!vi64_has(total))
+		return total;
+	if (!vi64_has(left))
+		return left;
+	return vi64_ok(max_of(total.v - left.v, 0));
+}
+
 static void read_meminfo(const char *root, struct host_sample *host)
 {
 	char path[PATH_BYTES], text[FILE_BYTES];
@@ -179,6 +188,7 @@ static void read_meminfo(const char *root, struct host_sample *host)
 	host->free_kib = field_kib(text, "MemFree:");
 	host->available_kib = field_kib(text, "MemAvailable:");
 	host->swap_free_kib = field_kib(text, "SwapFree:");
+	host->swap_used_kib = swap_used(field_kib(text, "SwapTotal:"), host->swap_free_kib);
 	host->arc_kib = arc_spare(root);
 	if (vi64_has(host->available_kib) && vi64_has(host->arc_kib))
 		host->available_kib.v += host->arc_kib.v;

@@ -70,6 +70,7 @@ static void fill_host(const struct sim *sim, struct sample *to)
 	host->available_kib = rounded(available);
 	host->free_kib = rounded(available * .8); /* the rest is page cache */
 	host->swap_free_kib = rounded(swap_free(sim));
+	host->swap_used_kib = rounded(sim->swap_kib - swap_free(sim));
 	host->psi_some_avg10 = vf64_ok(fmax(sim->psi_some, sim->stall_some));
 	host->psi_full_avg10 = vf64_ok(fmax(sim->psi_full, sim->stall_full));
 	for (size_t i = 0; i < sim->scn->n_nodes; i++) {

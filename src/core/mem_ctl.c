@@ -130,6 +130,7 @@ static void host_fill(struct mem_ctl *c)
 	c->own_kib = max_of(c->free_kib - MEM_HOST_LEAST, 0);
 	c->spill_kib = spill(c);
 	c->fits = holds_all(c);
+	c->owed_kib = vi64_or(h->swap_used_kib, 0);
 	mem_scopes_fill(c);
 	if (!mem_guarded(c, MEM_GUARD_HOST))
 		c->pool_kib = c->host_known ? h->total_kib.v : 0;
@@ -317,9 +318,10 @@ static void commit(struct mem_ctl *c, const struct mem_verdict *v, bool acts)
 		c->last_why = v->why.code;
 }
 
-static bool may_run_dry(const struct mem_guest *g)
+/* It may run dry and be given more, or has what the host may want back. */
+static bool worth_watching(const struct mem_guest *g)
 {
-	return g->eligible && max_of(g->target, g->balloon) < g->max;
+	return g->eligible && (g->promised < g->max || g->promised > mem_found(g));
 }
 
 int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, struct mem_status *status,
@@ -348,7 +350,7 @@ int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, st
 		mem_tell_guest(c, &c->guest[i], &status[i]);
 	c->watchful = false;
 	for (size_t i = 0; i < c->n && mem_policy(r->cfg)->between; i++)
-		c->watchful |= may_run_dry(&c->guest[i]);
+		c->watchful |= worth_watching(&c->guest[i]);
 	if (r->mode == ROUND_AUTO || r->mode == ROUND_FORCED)
 		commit(c, v, plan->n > first);
 	c->r = NULL;

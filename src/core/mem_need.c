@@ -31,8 +31,10 @@ static void growth_update(struct mem_guest *g, const struct config *cfg, double 
 	double rise = (double)(g->used - m->used_kib);
 	double rate = s > 0 && rise > (double)g->head / 4 ? rise / s : 0;
 	m->growth_kib_s = fmax(rate, m->growth_kib_s * half_life(s, cfg->mem_growth_s));
-	if (rise < -(double)g->head) /* the burst is over */
+	if (rise < -(double)g->head) { /* the burst is over */
 		m->growth_kib_s = 0;
+		m->top_kib = fmax(m->top_kib, (double)m->used_kib);
+	}
 	m->surge_kib_s = fmax(rate, m->surge_kib_s * half_life(s, cfg->mem_peak_s));
 	m->rate_kib_s = rate;
 }
@@ -40,6 +42,16 @@ static void growth_update(struct mem_guest *g, const struct config *cfg, double 
 static double fade(double from, int64_t to, double s, double half_s)
 {
 	return fmax((double)to, (double)to + (from - (double)to) * half_life(s, half_s));
+}
+
+/* The most that it used in the last hours; only what has not come again for so long fades. */
+static double seen(struct mem_guest *g, const struct config *cfg, double s, int64_t now_ns)
+{
+	struct mem_memo *m = &g->m;
+	if ((double)(g->used + g->head) >= m->seen_kib)
+		m->seen_ns = now_ns;
+	bool lately = (double)(now_ns - m->seen_ns) / 1e9 < cfg->mem_peak_s;
+	return lately ? fmax(m->seen_kib, (double)g->used) : fade(m->seen_kib, g->used, s, cfg->mem_peak_s);
 }
 
 static void history_update(struct mem_guest *g, const struct config *cfg, int64_t now_ns)
@@ -53,7 +65,8 @@ static void history_update(struct mem_guest *g, const struct config *cfg, int64_
 	bool new = !m->need_ns || !m->settled;
 	m->peak_kib = fade(
 		new ? fmax(m->peak_kib, (double)mem_found(g)) : m->peak_kib, g->used, s, cfg->mem_peak_s);
-	m->seen_kib = fade(m->seen_kib, g->used, s, cfg->mem_peak_s);
+	m->seen_kib = seen(g, cfg, s, now_ns);
+	m->top_kib = fmin(m->top_kib, m->seen_kib);
 	m->dry_kib = m->dry_kib > (double)g->used ? fade(m->dry_kib, g->used, s, cfg->mem_peak_s) : 0;
 	m->need_ns = now_ns;
 }
@@ -92,6 +105,15 @@ static void harm_notice(struct mem_guest *g, const struct config *cfg, int64_t n
 	m->harm_until_ns = now_ns + (int64_t)(m->harm_hold_s * 1e9);
 }
 
+/* What did not save it is remembered for hours, and then tried once more. */
+static void death_notice(struct mem_guest *g, const struct config *cfg, int64_t now_ns)
+{
+	struct mem_memo *m = &g->m;
+	bool lately = (double)(now_ns - m->died_ns) / 1e9 < cfg->mem_peak_s;
+	m->died_kib = lately ? max_of(m->died_kib, g->balloon) : g->balloon;
+	m->died_ns = now_ns;
+}
+
 /* A guest that ran dry needs more than it has; how much more nobody knows. */
 static void dry_notice(struct mem_guest *g)
 {
@@ -109,11 +131,24 @@ static void past_fill(const struct mem_ctl *c, struct mem_guest *g)
 	if ((dry(g) || was_killed) &&
 		(cfg->reclaim == RECLAIM_PRESSURE || g->balloon < g->m.before_shrink_kib))
 		dry_notice(g);
+	if (dry(g) || swaps(g)) {
+		g->m.seen_kib = fmax(g->m.seen_kib, (double)g->balloon);
+		g->m.seen_ns = now;
+	}
+	if (was_killed)
+		death_notice(g, cfg, now);
 	if (mem_guarded(c, MEM_GUARD_HARM) && (was_killed || dry(g) || swaps(g)))
 		harm_notice(g, cfg, now);
 	if (g->balloon >= mem_found(g))
 		g->m.before_shrink_kib = 0;
 	g->m.used_kib = g->used;
+}
+
+/* A rise ends where earlier ones ended, or goes on for nobody knows how long. */
+static int64_t foreseen(const struct mem_guest *g)
+{
+	int64_t most = (int64_t)fmax(g->m.top_kib, g->m.dry_kib) + g->head / 4;
+	return g->m.top_kib > 0 && g->used < most ? most - g->used : INT64_MAX;
 }
 
 static void depths_fill(const struct config *cfg, struct mem_guest *g, int64_t now_ns)
@@ -152,7 +187,7 @@ void mem_need_fill(const struct mem_ctl *c, struct mem_guest *g)
 	double past = (g->m.demand_kib - (double)g->used) * half_life(s, cfg->mem_decay_s);
 	int64_t demand = g->used + (int64_t)fmax(past, 0);
 	int64_t least = min_of(g->floor, g->max);
-	g->growth = (int64_t)(rate * (g->age_s + mem_cycle_s(cfg)));
+	g->growth = min_of((int64_t)(rate * (g->age_s + mem_cycle_s(cfg))), foreseen(g));
 	g->lo = clamp(g->used + g->head * 3 / 4 + g->growth, least, g->max);
 	g->tgt = clamp(g->used + g->head * 3 / 2 + 2 * g->growth, least, g->max);
 	g->hi = max_of(clamp(max_of(demand + 2 * g->head, g->tgt), least, g->max), g->floor);

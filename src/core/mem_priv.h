@@ -94,11 +94,14 @@ struct mem_memo {
 	int64_t need_ns;   /* when these were brought up to date */
 	int64_t grew_ns, before_shrink_kib;
 	/* remembered for hours (mem_peak) */
-	double peak_kib;    /* most that it used; at first the size at which it was found */
-	double seen_kib;    /* the same without that */
-	double surge_kib_s; /* fastest rise */
-	double dry_kib;     /* it ran dry below this; 0 never */
-	int64_t found_kib;  /* size that somebody else gave it last; 0: first_kib */
+	double peak_kib;           /* most that it used; at first the size at which it was found */
+	double seen_kib;           /* the same without that */
+	int64_t seen_ns;           /* when it last used about as much */
+	double top_kib;            /* where rises before this one ended, at most; 0: none has ended */
+	double surge_kib_s;        /* fastest rise */
+	double dry_kib;            /* it ran dry below this; 0 never */
+	int64_t died_kib, died_ns; /* it was killed with this size, and when; 0 never */
+	int64_t found_kib;         /* size that somebody else gave it last; 0: first_kib */
 };
 
 /* Where memory must come from: from guests whose memory lies on these nodes and, with a group, who are in it.
@@ -120,6 +123,8 @@ struct mem_guest {
 	bool fresh;     /* these statistics were not seen before */
 	bool moving;    /* a target is outstanding */
 	bool give_back, let_go, hungry;
+	bool lost;    /* it is killed with whatever there is for it: it gets nothing beyond what it was found
+			 with */
 	bool forced;  /* what it uses may be taken too: for one with more shares */
 	bool dry;     /* it has next to nothing left, or swaps */
 	bool urgent;  /* it runs dry before the next cycle */
@@ -177,6 +182,7 @@ struct mem_ctl {
 	int64_t free_kib;    /* available less the grants in flight */
 	int64_t pool_kib;    /* what may still be granted in this cycle */
 	int64_t own_kib;     /* the same for what a guest had when it was found: down to the host's least */
+	int64_t owed_kib;    /* what the host has swapped out: it would come back first, were there room */
 	int64_t spill_kib;   /* and what may be swapped out for it, when the guest suffers */
 	int64_t granted_kib; /* to hungry guests, so far */
 	struct mem_scope sharing; /* among whose guests shares count now */
@@ -278,6 +284,8 @@ struct mem_need {
 	const char *whom;
 };
 int64_t mem_take(struct mem_ctl *c, const struct mem_need *need);
+/* What all guests together could give down to this depth. */
+int64_t mem_could_take(const struct mem_ctl *c, enum mem_depth depth);
 /* What guests of the scope have been asked for and not given yet, this cycle's wishes included. */
 int64_t mem_supply(const struct mem_ctl *c, struct mem_scope s);
 double mem_shares_of(const struct mem_guest *g);

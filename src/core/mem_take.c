@@ -113,6 +113,15 @@ int64_t mem_supply(const struct mem_ctl *c, struct mem_scope s)
 	return sum;
 }
 
+int64_t mem_could_take(const struct mem_ctl *c, enum mem_depth depth)
+{
+	int64_t sum = 0;
+	for (size_t i = 0; i < c->n; i++)
+		if (mem_may_give(c, &c->guest[i]))
+			sum += max_of(down_at(&c->guest[i]) - lowest_of(c, &c->guest[i], depth), 0);
+	return sum;
+}
+
 /* In proportion to what each could give, then in order whatever the small parts left. */
 int64_t mem_take(struct mem_ctl *c, const struct mem_need *need)
 {

@@ -19,6 +19,14 @@ static double seconds_left(const struct mem_ctl *c, int64_t until_ns)
 	return (double)(until_ns - c->r->sample->time_ns) / 1e9;
 }
 
+static int by_short(const void *a, const void *b)
+{
+	const struct mem_guest *x = *(struct mem_guest *const *)a, *y = *(struct mem_guest *const *)b;
+	if (x->short_kib != y->short_kib)
+		return x->short_kib < y->short_kib ? -1 : 1;
+	return uuid_compare(x->vm->uuid, y->vm->uuid);
+}
+
 /* --- growing --- */
 
 /* In a crisis of the host a guest gets its head room and no more, unless it suffers for what it gave. */
@@ -27,6 +35,8 @@ static int64_t grow_to(const struct mem_ctl *c, const struct mem_guest *g)
 	int64_t to = g->give_back ? max_of(g->back_kib, g->tgt) : g->tgt;
 	if (c->next_state == HOST_MEM_HARD && !g->give_back)
 		to = min_of(to, g->used + g->head);
+	if (g->lost || c->pool_kib < c->owed_kib)
+		to = min_of(to, max_of(g->promised, mem_found(g)));
 	return min_of(to, g->max);
 }
 
@@ -45,13 +55,17 @@ static bool wants_to_grow(const struct mem_ctl *c, const struct mem_guest *g)
 
 static void explain_lack(struct mem_guest *g, const char *want, const char *used)
 {
-	char nodes[64] = "";
+	char nodes[64] = "", died[16];
+	text_kib(died, sizeof died, g->m.died_kib);
 	for (int i = 0; i < MAX_NODES && g->scope.nodes != UINT64_MAX; i++) {
 		size_t at = strlen(nodes);
 		if (g->scope.nodes >> i & 1)
 			snprintf(nodes + at, sizeof nodes - at, "%s%d", at ? ", " : "", i);
 	}
-	if (mem_scope_any(g->scope))
+	if (g->lost)
+		why_set(&g->why, REASON_HOST_LOW,
+			"uses %s, and was killed with %s: the host has not enough to save it", used, died);
+	else if (mem_scope_any(g->scope))
 		why_set(&g->why, REASON_HOST_LOW,
 			"wants %s, but the host has nothing above its reserve; uses %s", want, used);
 	else if (g->scope.group)
@@ -169,6 +183,49 @@ static void share_scopes(struct mem_ctl *c, size_t n)
 	}
 }
 
+/* --- those who are killed all the same --- */
+
+/* What it would take, when what it was killed with is not enough; 0: it has not been killed with more than it
+ * was found with, or has outgrown that. */
+static int64_t to_save(const struct mem_guest *g)
+{
+	int64_t to = min_of((int64_t)g->m.dry_kib + g->head, g->max);
+	return g->m.died_kib >= mem_found(g) && g->promised <= g->m.died_kib ? max_of(to - g->promised, 0)
+									     : 0;
+}
+
+static int64_t asked_by_others(const struct mem_ctl *c)
+{
+	int64_t sum = 0;
+	for (size_t i = 0; i < c->n; i++)
+		if (c->guest[i].hungry && !to_save(&c->guest[i]))
+			sum += max_of(grow_to(c, &c->guest[i]) - c->guest[i].promised, 0);
+	return sum;
+}
+
+/* A guest that is killed with what it gets has been given it for nothing, and whoever gave it lacks it. So
+ * one that was killed before is lifted above what it was found with only where there is as much as may save
+ * it; the smallest lack first. */
+static void give_up_lost(struct mem_ctl *c)
+{
+	int64_t left = c->pool_kib + mem_could_take(c, DEPTH_USED) - asked_by_others(c);
+	size_t n = 0;
+	for (size_t i = 0; i < c->n; i++) {
+		struct mem_guest *g = &c->guest[i];
+		g->short_kib = to_save(g);
+		if (g->hungry && g->short_kib > 0)
+			c->list[n++] = g;
+	}
+	if (n)
+		qsort(c->list, n, sizeof *c->list, by_short);
+	for (size_t i = 0; i < n; i++) {
+		left -= c->list[i]->short_kib;
+		c->list[i]->lost = left < 0;
+	}
+}
+
+/* --- all who grow --- */
+
 /* First to the low watermark, then what is left up to the wish. Those who grow but are not hungry yet keep
  * their part, or the first to ask would end larger than the others. list[0 .. hungry) are hungry, up to n
  * growing. Returns what could not be met. */
@@ -201,14 +258,6 @@ static int64_t grow_all(struct mem_ctl *c, size_t hungry, size_t n)
 }
 
 /* --- plenty --- */
-
-static int by_short(const void *a, const void *b)
-{
-	const struct mem_guest *x = *(struct mem_guest *const *)a, *y = *(struct mem_guest *const *)b;
-	if (x->short_kib != y->short_kib)
-		return x->short_kib < y->short_kib ? -1 : 1;
-	return uuid_compare(x->vm->uuid, y->vm->uuid);
-}
 
 static void refill_one(struct mem_guest *g, int64_t add)
 {
@@ -353,7 +402,7 @@ static enum mem_depth depth_for(const struct mem_ctl *c, const struct mem_guest 
 		return DEPTH_USED;
 	if (c->r->cfg->reclaim == RECLAIM_PROACTIVE)
 		return DEPTH_NOW;
-	if (g->urgent && g->used + g->growth > mem_found(g))
+	if (g->urgent && g->used + g->growth > mem_found(g) && (!c->fits || g->usable < 2 * g->head))
 		return DEPTH_NOW;
 	return g->give_back ? DEPTH_SEEN : DEPTH_PAST;
 }
@@ -408,11 +457,11 @@ static void take_for_host(struct mem_ctl *c, int64_t want, enum mem_depth deepes
 	}
 }
 
-/* A host that is short would not be without what it gave, or less so: that comes back before anybody swaps
- * for it, whatever the guest may need again. By hand it would not have had it. */
+/* A host that is short, or has swapped out, would not be or have without what it gave, or less so: that comes
+ * back before anybody swaps for it, whatever the guest may need again. By hand it would not have had it. */
 static void take_gifts(struct mem_ctl *c)
 {
-	int64_t lack = c->levels.hard_out - c->free_kib - mem_supply(c, MEM_ANYWHERE);
+	int64_t lack = c->levels.hard_out + c->owed_kib - c->free_kib - mem_supply(c, MEM_ANYWHERE);
 	mem_take(c,
 		&(struct mem_need){lack, DEPTH_GIFT, MEM_ANYWHERE, c->r->cfg->mem_hard_step_pct, "the host"});
 }
@@ -421,8 +470,7 @@ static void take_for_need(struct mem_ctl *c, int64_t unmet)
 {
 	struct mem_scope s[MEM_SCOPES];
 	size_t n = mem_scopes_list(c, s);
-	if (c->next_state == HOST_MEM_HARD)
-		take_gifts(c);
+	take_gifts(c);
 	if (c->next_crisis)
 		take_for_host(c, c->levels.hard_out + unmet,
 			c->next_crisis == CRISIS_DIRE ? DEPTH_USED : DEPTH_SEEN,
@@ -436,8 +484,11 @@ static void decide(struct mem_ctl *c)
 {
 	const struct config *cfg = c->r->cfg;
 	needs_fill(c);
-	if (c->r->early && !anybody_urgent(c))
+	if (c->r->early && !anybody_urgent(c)) {
+		take_gifts(c);
 		return;
+	}
+	give_up_lost(c);
 	size_t hungry = list_add(c, 0, true);
 	int64_t unmet = grow_all(c, hungry, list_add(c, hungry, false));
 	take_for_need(c, unmet);
@@ -450,7 +501,7 @@ static void decide(struct mem_ctl *c)
 	if (!calm(c))
 		return;
 	int64_t left = refill(c, c->free_kib - c->granted_kib - c->levels.reserve, true);
-	refill(c, left + c->levels.reserve - c->levels.soft_out, false);
+	refill(c, left + c->levels.reserve - c->levels.soft_out - c->owed_kib, false);
 }
 
 const struct mem_policy_ops mem_policy_watermark = {.decide = decide, .cycle_s = 5, .between = true};

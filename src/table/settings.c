@@ -212,7 +212,7 @@ const struct setting settings[] = {
 	KEY(SECTION_MEMORY, "mem_decay", SET_SECONDS, mem_decay_s, 0.1, 1e6, "60",
 		"half-life with which past use is forgotten"),
 	KEY(SECTION_MEMORY, "mem_peak", SET_SECONDS, mem_peak_s, 0.1, 1e7, "6h",
-		"half-life with which it is forgotten what a guest once needed"),
+		"for this long the most that a guest used counts in full; after that it fades"),
 	KEY(SECTION_MEMORY, "mem_growth", SET_SECONDS, mem_growth_s, 0.1, 1e6, "15",
 		"half-life with which past growth is forgotten"),
 	KEY(SECTION_MEMORY, "mem_hold", SET_SECONDS, mem_hold_s, 0, 1e6, "60", "no shrink for this long after a grow"),

@@ -123,6 +123,30 @@ static const struct load loads[] = {
 				  "vm full x4\n memory 2G max 2G\n base 1700M\n stats 2\n"
 				  "at 5min used 3400M\n",
 		1800, 1, 1},
+	/* What is free on a host that has swapped out is owed to those whose pages are out. */
+	{"the host has room again, its guests' pages are still out, and more would save nobody",
+		HOST("16G",
+			"1280M") "vm dying x6\n memory 512M max 1G\n base 276M\n stats 2\n"
+				 " eat 100M/s to 778M after 259s hold 34s every 3min\n balloon stuck 460M\n"
+				 "vm full x3\n memory 2G max 2G\n base 860M\n cache 594M\n swap 1G\n"
+				 " stats 2\n eat 200M/s to 1679M after 177s keep\n"
+				 "vm idle x6\n memory 1G max 4G\n base 266M\n cache 379M\n stats 2\n"
+				 "at 174s every 20min used 2560M\nat 877s every 20min used 1280M\n",
+		2400, 1, 1},
+	{"too much promised, quick rises that end below what they have",
+		HOST("16G", "2G") "vm quick x11\n memory 512M max 2G\n base 163M\n swap 256M\n stats 2\n"
+				  " eat 60M/s to 450M after 268s hold 15s every 5min\n"
+				  "vm slow x5\n memory 1G max 3G\n base 399M\n swap 512M\n stats 2\n"
+				  " eat 100M/s to 768M after 172s hold 53s every 20min\n"
+				  "vm large x2\n memory 2G max 2G\n base 1433M\n swap 1G\n stats 2\n"
+				  "at 205s every 20min used 4G\nat 1081s every 20min used 2G\n",
+		3600, 0, 1},
+	{"one that lies swaps with all that it has",
+		HOST("16G", "1G") "vm liar x2\n memory 4G max 4G\n base 1802M\n swap 2G\n stats 2\n lie 1G\n"
+				  " eat 20M/s to 4136M after 648s hold 10s every 10min\n"
+				  "vm others x12\n memory 512M max 512M\n base 302M\n stats 2\n"
+				  " eat 60M/s to 389M after 716s hold 20s every 20min\n",
+		3600, 0, 1},
 };
 
 static void config_of(struct config *cfg, bool automatic)

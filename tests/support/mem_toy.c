@@ -221,6 +221,7 @@ void toy_sample(struct toy *t)
 	t->sample.host.local = true;
 	t->sample.host.total_kib = vi64_ok(t->total);
 	t->sample.host.available_kib = vi64_ok(most(toy_available(t), 0));
+	t->sample.host.swap_used_kib = vi64_ok(t->swap_used);
 	t->sample.host.psi_some_avg10 = pressure(t->psi_some);
 	t->sample.host.psi_full_avg10 = pressure(t->psi_full);
 	nodes_fill(t, &t->sample.host);

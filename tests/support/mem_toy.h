@@ -69,6 +69,7 @@ struct toy {
 	struct mem_ctl *ctl;
 	bool early;                 /* the next cycle is one between two */
 	int64_t psi_some, psi_full; /* percent; -1 absent */
+	int64_t swap_used;          /* of the host's own */
 	/* the books */
 	int64_t lowest_free, over_s, below5_s;
 	char broken[200]; /* first invariant that did not hold; empty: none */

@@ -517,6 +517,45 @@ static void whose_balloon_it_is(void **state)
 	}
 }
 
+static int looks(void *arg, struct err *e)
+{
+	(void)arg, (void)e;
+	return 0;
+}
+
+static bool in_a_hurry(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+static void tells_nobody(void *arg)
+{
+	(void)arg;
+}
+
+/* What cannot be put back is named, with the command that does it later, for the host that it is about. */
+static void what_is_left_at_the_end_is_said(void **state)
+{
+	const struct leave_hands by = {.look = looks, .hurried = in_a_hurry, .tell = tells_nobody, .fd = -1};
+	(void)state;
+	pin(1, "2");
+	carry_out(OUTCOME_DONE);
+	fx_pin(&fix, 1, 0, "2");
+	known(1)->life = vm(1)->id;
+	answer = OUTCOME_FAILED;
+	assert_int_equal(leave(&ch, &by, true), -1);
+	assert_non_null(strstr(ch.left.msg, "1 change could not be put back"));
+	assert_non_null(strstr(ch.left.msg, "; vmtop --restore does it later"));
+	snprintf(cfg.uri, sizeof cfg.uri, "qemu+ssh://h/system");
+	assert_int_equal(leave(&ch, &by, true), -1);
+	assert_non_null(strstr(ch.left.msg, "; vmtop -c qemu+ssh://h/system --restore does it later"));
+	answer = OUTCOME_DONE;
+	if (leave(&ch, &by, true) < 0)
+		fail_msg("%s", ch.left.msg);
+	assert_int_equal(changes_in_force(&ch), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -526,7 +565,8 @@ int main(void)
 		TEST(shares_that_are_so_need_no_call), TEST(statistics_that_we_switched_on_go_off),
 		TEST(another_life_has_its_own_pins), TEST(what_cannot_be_put_back_is_left),
 		TEST(shares_go_back_from_what_is_in_force), TEST(pins_before_ours_are_no_fight),
-		TEST(who_was_away_for_too_long), TEST(whose_balloon_it_is), TEST(who_is_here_is_said_once),
+		TEST(who_was_away_for_too_long), TEST(whose_balloon_it_is),
+		TEST(what_is_left_at_the_end_is_said), TEST(who_is_here_is_said_once),
 		TEST(shares_of_somebody_else_stay)};
 	return cmocka_run_group_tests_name("apply", tests, state_home_make, state_home_remove);
 }

@@ -404,12 +404,60 @@ static void what_is_in_flight(void **state)
 	assert_int_equal(g.m.unseen_kib, 0);
 }
 
+/* It follows a target as long as it comes nearer by some MiB, up or down; there it is at rest. */
+static void how_a_balloon_follows(void **state)
+{
+	static const struct {
+		int64_t asked_mib, steps_mib[4];
+		bool moved[4];
+	} rows[] = {{1500, {1800, 1800, 1700, 1760}, {true, false, true, false}},
+		{2500, {2100, 2100, 2200, 2140}, {true, false, true, false}}};
+	for (size_t i = 0; i < 2; i++) {
+		begin(state);
+		settle();
+		rule.target_kib = M(rows[i].asked_mib);
+		rule.target_age_ns = 0;
+		look(2, true);
+		assert_true(g.moving);
+		assert_int_equal(g.m.moved_kib, M(2000));
+		for (int k = 0; k < 4; k++) {
+			int64_t before = g.m.moved_ns;
+			rule.target_age_ns += 2 * S;
+			vm.mem.balloon_kib = vi64_ok(M(rows[i].steps_mib[k]));
+			look(2, true);
+			assert_true(g.moving);
+			assert_int_equal(g.m.moved_ns > before, rows[i].moved[k]);
+			assert_int_equal(g.target, M(rows[i].asked_mib));
+		}
+		g.m.strikes = 2;
+		rule.target_age_ns += 2 * S;
+		vm.mem.balloon_kib = vi64_ok(M(rows[i].asked_mib));
+		look(2, true);
+		assert_false(g.moving);
+		assert_int_equal(g.m.strikes, 0);
+		assert_int_equal(g.m.moved_kib, M(rows[i].asked_mib));
+		assert_int_equal(g.target, M(rows[i].asked_mib));
+	}
+}
+
+/* Statistics that come seldom may be older. */
+static void seldom_figures(void **state)
+{
+	(void)state;
+	vm.mem.period_s = vi64_ok(10);
+	look(3 * 10 + mem_cycle_s(&cfg) - 1, false);
+	is(REASON_NONE);
+	look(2, false);
+	is(REASON_STALE);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 	const struct CMUnitTest tests[] = {TEST(figures), TEST(ages), TEST(old_figures),
 		TEST(figures_that_make_no_sense), TEST(who_may_not_be_touched), TEST(what_is_missing_is_told),
 		TEST(who_just_started), TEST(somebody_else_sets_it), TEST(up_to_its_maximum),
-		TEST(a_dimm_is_plugged), TEST(what_is_free_and_of_what), TEST(what_is_in_flight)};
+		TEST(a_dimm_is_plugged), TEST(what_is_free_and_of_what), TEST(what_is_in_flight),
+		TEST(how_a_balloon_follows), TEST(seldom_figures)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -336,6 +336,9 @@ static void a_stuck_balloon_is_told_in_plain_words_then_let_go(void **state)
 	assert_int_equal(t.plan.actions[0].to_kib, M(4096));
 	toy_run(&t, 50, NULL);
 	assert_int_equal(t.g[0].calls, 2); /* not a donor for 60 s */
+	assert_int_equal(t.status[0].why.code, REASON_HOLD_TIME);
+	assert_non_null(
+		strstr(t.status[0].why.text, "its balloon did not follow; nothing is asked of it for"));
 	toy_run(&t, 60, NULL);
 	assert_int_equal(t.status[0].why.code, REASON_UNCOOPERATIVE);
 	toy_done(&t);

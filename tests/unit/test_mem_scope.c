@@ -188,9 +188,39 @@ static void a_limit_leaves_room_for_qemu_itself(void **state)
 	assert_int_equal(mem_limit_kib(&m), SAMPLE_KIB_MOST);
 }
 
+/* Where memory is lacked is listed once, the narrowest first; those that lack nothing are not asked, and
+ * there is an end to it. */
+static void where_it_is_lacked(void **state)
+{
+	enum { MANY = MEM_SCOPES + 8 };
+	struct mem_guest guests[MANY] = {{.hungry = false}};
+	struct mem_scope to[MEM_SCOPES];
+	struct mem_ctl c = {.guest = guests, .n = MANY};
+	(void)state;
+	assert_int_equal(mem_scopes_list(&c, to), 0);
+	for (int i = 0; i < 6; i++) {
+		guests[i].hungry = true;
+		guests[i].scope = i % 3 == 0   ? MEM_ANYWHERE
+				  : i % 3 == 1 ? (struct mem_scope){3, 0}
+					       : (struct mem_scope){4, 0};
+	}
+	assert_int_equal(mem_scopes_list(&c, to), 3);
+	assert_true(to[0].nodes == 4 && to[1].nodes == 3 && mem_scope_any(to[2]));
+	guests[6].hungry = true;
+	guests[6].scope = (struct mem_scope){UINT64_MAX, 7};
+	assert_int_equal(mem_scopes_list(&c, to), 4);
+	assert_int_equal(to[0].group, 7);
+	for (int i = 0; i < MANY; i++) {
+		guests[i].hungry = true;
+		guests[i].scope = (struct mem_scope){UINT64_MAX, (uint64_t)i + 1};
+	}
+	assert_int_equal(mem_scopes_list(&c, to), MEM_SCOPES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(where_it_is_lacked),
 		cmocka_unit_test(a_node_feeds_its_guests_down_to_its_part_of_the_reserve),
 		cmocka_unit_test(guests_elsewhere_give_nothing_for_it),
 		cmocka_unit_test(a_host_that_tells_no_nodes_bounds_nobody),

@@ -130,7 +130,7 @@ static void host_fill(struct mem_ctl *c)
 	c->own_kib = max_of(c->free_kib - MEM_HOST_LEAST, 0);
 	c->spill_kib = spill(c);
 	c->fits = holds_all(c);
-	c->owed_kib = vi64_or(h->swap_used_kib, 0);
+	c->owed_kib = c->r->cfg->reclaim == RECLAIM_PRESSURE ? vi64_or(h->swap_used_kib, 0) : 0;
 	mem_scopes_fill(c);
 	if (!mem_guarded(c, MEM_GUARD_HOST))
 		c->pool_kib = c->host_known ? h->total_kib.v : 0;

@@ -67,6 +67,9 @@ static void history_update(struct mem_guest *g, const struct config *cfg, int64_
 		new ? fmax(m->peak_kib, (double)mem_found(g)) : m->peak_kib, g->used, s, cfg->mem_peak_s);
 	m->seen_kib = seen(g, cfg, s, now_ns);
 	m->top_kib = fmin(m->top_kib, m->seen_kib);
+	/* What did not save it is tried once more after hours. */
+	if ((double)(now_ns - m->died_ns) / 1e9 >= cfg->mem_peak_s)
+		m->died_kib = 0;
 	m->dry_kib = m->dry_kib > (double)g->used ? fade(m->dry_kib, g->used, s, cfg->mem_peak_s) : 0;
 	m->need_ns = now_ns;
 }
@@ -105,13 +108,10 @@ static void harm_notice(struct mem_guest *g, const struct config *cfg, int64_t n
 	m->harm_until_ns = now_ns + (int64_t)(m->harm_hold_s * 1e9);
 }
 
-/* What did not save it is remembered for hours, and then tried once more. */
-static void death_notice(struct mem_guest *g, const struct config *cfg, int64_t now_ns)
+static void death_notice(struct mem_guest *g, int64_t now_ns)
 {
-	struct mem_memo *m = &g->m;
-	bool lately = (double)(now_ns - m->died_ns) / 1e9 < cfg->mem_peak_s;
-	m->died_kib = lately ? max_of(m->died_kib, g->balloon) : g->balloon;
-	m->died_ns = now_ns;
+	g->m.died_kib = max_of(g->m.died_kib, g->balloon);
+	g->m.died_ns = now_ns;
 }
 
 /* A guest that ran dry needs more than it has; how much more nobody knows. */
@@ -136,7 +136,7 @@ static void past_fill(const struct mem_ctl *c, struct mem_guest *g)
 		g->m.seen_ns = now;
 	}
 	if (was_killed)
-		death_notice(g, cfg, now);
+		death_notice(g, now);
 	if (mem_guarded(c, MEM_GUARD_HARM) && (was_killed || dry(g) || swaps(g)))
 		harm_notice(g, cfg, now);
 	if (g->balloon >= mem_found(g))

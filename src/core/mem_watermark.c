@@ -210,6 +210,8 @@ static void give_up_lost(struct mem_ctl *c)
 {
 	int64_t left = c->pool_kib + mem_could_take(c, DEPTH_USED) - asked_by_others(c);
 	size_t n = 0;
+	if (c->r->cfg->reclaim == RECLAIM_PROACTIVE) /* all get the same, whatever comes of it */
+		return;
 	for (size_t i = 0; i < c->n; i++) {
 		struct mem_guest *g = &c->guest[i];
 		g->short_kib = to_save(g);

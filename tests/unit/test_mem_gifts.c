@@ -92,6 +92,18 @@ static void what_the_host_has_swapped_out_is_owed(void **state)
 	assert_int_equal(largest_with(8192, 8000), M(512));
 }
 
+/* Who lets idle memory be taken always wants all guests to get the same from what there is now. */
+static void taking_idle_memory_always_gives_it_always(void **state)
+{
+	(void)state;
+	host_of(8192);
+	t.cfg.reclaim = RECLAIM_PROACTIVE;
+	t.swap_used = M(8000);
+	toy_add(&t, M(4096), M(512), M(200))->swapless = true;
+	toy_run(&t, 300, rises);
+	assert_true(t.g[0].highest > M(1200));
+}
+
 /* On 3 GiB, of which 1 are the host's and 410 MiB its reserve, nothing makes room for 3 GiB. */
 static void what_saved_nobody_is_not_given_again(void **state)
 {
@@ -102,6 +114,9 @@ static void what_saved_nobody_is_not_given_again(void **state)
 	toy_run(&t, 600, rises);
 	assert_true(t.g[0].kills > 3);
 	assert_true(t.g[0].highest > M(512)); /* it was tried */
+	t.g[0].want = M(200);
+	toy_by_hand(&t, 0, M(512));
+	toy_run(&t, 60, NULL);
 	t.g[0].up_steps = 0;
 	t.g[0].kills = 0;
 	char said[sizeof t.status[0].why.text] = "";
@@ -113,6 +128,9 @@ static void what_saved_nobody_is_not_given_again(void **state)
 	assert_true(t.g[0].kills > 3); /* it lives as it would by hand, and dies as often */
 	assert_int_equal(t.g[0].up_steps, 0);
 	assert_non_null(strstr(said, "the host has not enough to save it"));
+	t.cfg.mem_peak_s = 5; /* it is forgotten, and tried once more */
+	toy_run(&t, 120, rises);
+	assert_in_range(t.g[0].balloon, M(1000), M(1300));
 }
 
 static void gifts_come_back_between_two_cycles(void **state)
@@ -143,6 +161,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(a_rise_ends_where_the_last_ones_ended, teardown),
 		cmocka_unit_test_teardown(what_the_host_has_swapped_out_is_owed, teardown),
+		cmocka_unit_test_teardown(taking_idle_memory_always_gives_it_always, teardown),
 		cmocka_unit_test_teardown(what_saved_nobody_is_not_given_again, teardown),
 		cmocka_unit_test_teardown(gifts_come_back_between_two_cycles, teardown),
 	};

@@ -395,6 +395,18 @@ static void test_two_owners_or_none(void **state)
 
 /* ---- abort ---- */
 
+/* The first word of it is obeyed at once; to say it again hurries nobody. */
+static void test_abort_is_at_once(void **state)
+{
+	(void)state;
+	ms.due_ns = 99;
+	moves_abort(&ms);
+	assert_int_equal(ms.due_ns, 0);
+	ms.due_ns = 99;
+	moves_abort(&ms);
+	assert_int_equal(ms.due_ns, 99);
+}
+
 static void test_abort_before(void **state)
 {
 	(void)state;
@@ -668,8 +680,9 @@ int main(void)
 		TEST(what_the_target_lacks), TEST(what_the_target_has), TEST(the_second_is_refused),
 		TEST(fails), TEST(says_no_and_did_it), TEST(says_yes_and_did_not),
 		TEST(asks_until_it_is_known), TEST(two_owners_or_none), TEST(abort_before),
-		TEST(abort_while_looking), TEST(abort_running), TEST(abort_again), TEST(abort_without_call),
-		TEST(goes_on_without_call), TEST(abort_too_late), TEST(by_pacemaker), TEST(names_are_hostile),
-		TEST(uri_travels), TEST(whose_it_is), TEST(from_a_plan), TEST(thread), TEST(thread_aborts)};
+		TEST(abort_is_at_once), TEST(abort_while_looking), TEST(abort_running), TEST(abort_again),
+		TEST(abort_without_call), TEST(goes_on_without_call), TEST(abort_too_late),
+		TEST(by_pacemaker), TEST(names_are_hostile), TEST(uri_travels), TEST(whose_it_is),
+		TEST(from_a_plan), TEST(thread), TEST(thread_aborts)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -318,6 +318,58 @@ static void helpers_that_wait(void **state)
 	}
 }
 
+/* Where it was seen it was alone by chance: whoever is heaviest where it may run is named. */
+static void the_neighbour_of_where_it_may_run(void **state)
+{
+	(void)state;
+	fx_vm(&f, 2, 1);
+	fx_vm(&f, 3, 1);
+	fx_pin(&f, 1, 0, "0-2");
+	fx_runs_on(&f, 1, 0, 0);
+	fx_runs_on(&f, 2, 0, 1);
+	fx_runs_on(&f, 3, 0, 2);
+	fx_load(&f, 1, 0, 50, 50);
+	fx_load(&f, 2, 0, 60, 0);
+	fx_load(&f, 3, 0, 40, 0);
+	for (int i = 0; i < 3; i++) {
+		struct suffer *x = suffer_new();
+		assert_non_null(x);
+		if (i == 1)
+			fx_runs_on(&f, 3, 0, 0); /* beside it, though another one is heavier */
+		if (i == 2) {
+			fx_runs_on(&f, 3, 0, 2);
+			fx_vcpu(&f, 1, 0)->affinity_avail = AVAIL_DENIED;
+		}
+		const struct suffering *now = judged(x, 3);
+		assert_true(now[0].n > 0);
+		assert_int_equal(now[0].found[0].other, i == 0 ? 1 : i == 1 ? 2 : -1);
+		suffer_free(x);
+	}
+}
+
+/* What its control group stalls for, each by itself. */
+static void pressure(void **state)
+{
+	static const struct {
+		double memory, io;
+		bool named;
+	} rows[] = {{0, 0, false}, {90, 0, true}, {0, 90, true}, {90, 90, true}, {1, 1, false}};
+	(void)state;
+	fx_load(&f, 1, 0, 50, 0);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct suffer *x = suffer_new();
+		bool named = false;
+		assert_non_null(x);
+		f.s.vms[0].facts.psi_memory = vf64_ok(rows[i].memory);
+		f.s.vms[0].facts.psi_io = vf64_ok(rows[i].io);
+		const struct suffering *now = judged(x, 3);
+		for (int k = 0; k < now[0].n; k++)
+			named |= now[0].found[k].cause == CAUSE_PRESSURE;
+		assert_int_equal(named, rows[i].named);
+		suffer_free(x);
+	}
+}
+
 static void what_is_left_of_its_memory_is_told(void **state)
 {
 	struct suffer_look look = {&f.s, f.m.vcpus, f.m.vms, f.m.pcpus};
@@ -337,6 +389,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_over_is_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(helpers_that_crowd, setup, teardown),
 		cmocka_unit_test_setup_teardown(helpers_that_wait, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_neighbour_of_where_it_may_run, setup, teardown),
+		cmocka_unit_test_setup_teardown(pressure, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_left_of_its_memory_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_command_names_the_vm_by_a_word_or_its_uuid, setup, teardown),

@@ -121,7 +121,7 @@ static void place_by(struct place_work *w, enum way way, const double *jobs, siz
 			place_multifit(w, w->best);
 	}
 	place_set(w, w->best);
-	memcpy(loads, w->s, (size_t)m * sizeof(*loads));
+	memcpy(loads, w->load, (size_t)m * sizeof(*loads));
 }
 
 static void instance(struct place_work *w, struct place_case *c, struct tally *t)

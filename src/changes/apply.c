@@ -420,7 +420,7 @@ enum carried changes_carry_out(struct changes *changes, struct steering *on, str
 		refuse(changes, begun, err->msg);
 		return NO_JOURNAL;
 	}
-	changes->b->ops->apply(changes->b, changes->plan->actions, changes->plan->n);
+	changes->backend->ops->apply(changes->backend, changes->plan->actions, changes->plan->n);
 	for (size_t i = 0; i < changes->plan->n; i++) {
 		record_outcome(changes, &changes->plan->actions[i]);
 		log_action(changes, &changes->plan->actions[i], changes->plan->actions[i].error);

@@ -40,7 +40,7 @@ struct preview {
 
 struct changes {
 	/* The engine's; good for as long as it lives. b is the outermost backend, core the innermost. */
-	struct backend *b, *core;
+	struct backend *backend, *core;
 	struct talk *talk;
 	const struct config *cfg;
 	const struct sample *sample; /* the last good one */

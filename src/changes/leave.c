@@ -123,7 +123,7 @@ static void put_back(struct changes *changes, struct farewell *farewell)
 	farewell->foreign += settled.foreign;
 	farewell->done += settled.back;
 	carry_out(changes);
-	backend_decided(changes->b,
+	backend_decided(changes->backend,
 		&(struct decision){
 			.leaving = true, .actions = changes->plan->actions, .n_actions = changes->plan->n});
 	farewell->why[0] = '\0';
@@ -151,20 +151,20 @@ static int try_once(struct changes *changes, struct farewell *farewell, bool *fi
 
 static bool rest(struct changes *changes, const struct farewell *farewell)
 {
-	int64_t next = changes->b->ops->now(changes->b) + AGAIN_MS * (SECOND / 1000);
+	int64_t next = changes->backend->ops->now(changes->backend) + AGAIN_MS * (SECOND / 1000);
 	next = min_of(next, farewell->until_ns);
 	/* An event ends the wait early; a moment passes all the same. */
-	for (int64_t now; (now = changes->b->ops->now(changes->b)) < next;)
+	for (int64_t now; (now = changes->backend->ops->now(changes->backend)) < next;)
 		if (farewell->by->hurried(farewell->by->arg) ||
-			changes->b->ops->wait(changes->b, next, farewell->by->fd) == WAKE_END)
+			changes->backend->ops->wait(changes->backend, next, farewell->by->fd) == WAKE_END)
 			return false;
 	return !farewell->by->hurried(farewell->by->arg) &&
-	       changes->b->ops->now(changes->b) < farewell->until_ns;
+	       changes->backend->ops->now(changes->backend) < farewell->until_ns;
 }
 
 static void tell_progress(struct changes *changes, struct farewell *farewell, const struct err *err)
 {
-	int64_t now = changes->b->ops->now(changes->b);
+	int64_t now = changes->backend->ops->now(changes->backend);
 	const char *why = err->code ? err->msg : farewell->why;
 	bool news = strncmp(farewell->told, why, sizeof farewell->told - 1) != 0;
 	if (farewell->told_ns && !(news && now - farewell->told_ns > SECOND) &&
@@ -182,7 +182,7 @@ static void tell_progress(struct changes *changes, struct farewell *farewell, co
 /* 0: nothing is left. */
 static int try_until(struct changes *changes, struct farewell *farewell, struct err *err)
 {
-	farewell->until_ns = changes->b->ops->now(changes->b) +
+	farewell->until_ns = changes->backend->ops->now(changes->backend) +
 			     (int64_t)(changes->cfg->restore_deadline_s * (double)SECOND);
 	for (bool final = false;;) {
 		*err = (struct err)ERR_INIT;
@@ -190,7 +190,7 @@ static int try_until(struct changes *changes, struct farewell *farewell, struct 
 			return 0;
 		if (err->code && !farewell->left) /* not even looked at yet */
 			farewell->left = owed_all(changes, farewell);
-		if (final || changes->b->ops->now(changes->b) >= farewell->until_ns)
+		if (final || changes->backend->ops->now(changes->backend) >= farewell->until_ns)
 			return -1;
 		tell_progress(changes, farewell, err);
 		if (!rest(changes, farewell))

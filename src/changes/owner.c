@@ -28,7 +28,7 @@ static int take(struct changes *changes, struct err *err)
 	int rc = 0;
 	if (changes->status->claim.state != CLAIM_NONE) {
 		rc = changes->core->ops->claim(changes->core, true, err);
-		changes->b->ops->status(changes->b, changes->status);
+		changes->backend->ops->status(changes->backend, changes->status);
 	}
 	if (changes->status->claim.state == CLAIM_NONE && !changes->said_unclaimed) {
 		changes->said_unclaimed = true;

@@ -22,7 +22,7 @@ struct fleet_auto_run {
 	const struct output *to;
 	bool json, reader_gone;
 	struct cluster_self self;
-	struct cluster c;
+	struct cluster cluster;
 	struct fleet_auto_pace pace;
 	bool begun;  /* the start has been told */
 	bool stands; /* something is written */
@@ -120,7 +120,7 @@ static void tell_actions(
 static int look(struct fleet_auto_run *run, struct err *err)
 {
 	run->looked_ns = clock_ns();
-	return cluster_look(&run->c, &run->self, time(NULL), err);
+	return cluster_look(&run->cluster, &run->self, time(NULL), err);
 }
 
 static bool is_own(const struct fleet_auto_run *run, const struct cluster_mark *mark)
@@ -133,8 +133,8 @@ static bool is_own(const struct fleet_auto_run *run, const struct cluster_mark *
 static bool clear_left_overs(struct fleet_auto_run *run)
 {
 	bool any = false;
-	for (size_t i = 0; i < run->c.n_marks; i++) {
-		const struct cluster_mark *mark = &run->c.marks[i];
+	for (size_t i = 0; i < run->cluster.n_marks; i++) {
+		const struct cluster_mark *mark = &run->cluster.marks[i];
 		struct err err = ERR_INIT;
 		char text[LINE];
 		if (is_own(run, mark) ? run->stands : !cluster_left_over(mark, &run->self, time(NULL)))
@@ -171,14 +171,14 @@ struct fleet_auto_run *fleet_auto_open(
 			 : cluster_self(&run->self, err);
 	if (rc == 0)
 		rc = look(run, err);
-	if (rc == 0 && *run->c.stop)
-		rc = err_set(err, ERR_CONNECT, "%s", run->c.stop);
+	if (rc == 0 && *run->cluster.stop)
+		rc = err_set(err, ERR_CONNECT, "%s", run->cluster.stop);
 	if (rc == 0)
 		return run;
 	if (err->code == ERR_CONNECT || err->code == ERR_TIMEOUT)
 		err->code = ERR_CONNECT;
 	err_prefix(err, "fleet: --auto=fleet");
-	cluster_done(&run->c);
+	cluster_done(&run->cluster);
 	free(run);
 	return NULL;
 }
@@ -198,11 +198,11 @@ static size_t arrived(const struct fleet_auto_run *run)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < run->awaited.n; i++)
-		for (size_t k = 0; k < run->c.n_guests; k++) {
-			const struct cluster_guest *guest = &run->c.guests[k];
+		for (size_t k = 0; k < run->cluster.n_guests; k++) {
+			const struct cluster_guest *guest = &run->cluster.guests[k];
 			n += strcmp(guest->resource, run->awaited.list[i].resource) == 0 &&
 			     guest->node != CLUSTER_NOWHERE &&
-			     strcmp(run->c.nodes[guest->node].name, run->awaited.list[i].to) == 0;
+			     strcmp(run->cluster.nodes[guest->node].name, run->awaited.list[i].to) == 0;
 		}
 	return n;
 }
@@ -212,8 +212,8 @@ static size_t arrived(const struct fleet_auto_run *run)
 static bool under_way(const struct fleet_auto_run *run)
 {
 	for (size_t i = 0; i < run->awaited.n; i++)
-		for (size_t k = 0; k < run->c.n_guests; k++) {
-			const struct cluster_guest *guest = &run->c.guests[k];
+		for (size_t k = 0; k < run->cluster.n_guests; k++) {
+			const struct cluster_guest *guest = &run->cluster.guests[k];
 			if (strcmp(guest->resource, run->awaited.list[i].resource) == 0 && guest->moving)
 				return true;
 		}
@@ -225,11 +225,11 @@ static void over_for(const struct fleet_auto_run *run, char *buf, size_t len)
 {
 	size_t n = arrived(run), all = run->awaited.n;
 	buf[0] = '\0';
-	if (*run->c.stop)
-		snprintf(buf, len, "%s", run->c.stop);
-	else if (strcmp(run->c.strategy, "default") == 0)
+	if (*run->cluster.stop)
+		snprintf(buf, len, "%s", run->cluster.stop);
+	else if (strcmp(run->cluster.strategy, "default") == 0)
 		snprintf(buf, len, "placement-strategy is default now");
-	else if (n == all && !run->c.does.n)
+	else if (n == all && !run->cluster.does.n)
 		snprintf(buf, len, "Pacemaker has moved %zu guest%s in %.0f s", n, text_s(n),
 			since(run->wrote_ns));
 	else if (since(run->wrote_ns) >= CLUSTER_LASTS_S)
@@ -261,11 +261,11 @@ static void follow(struct fleet_auto_run *run)
 		return;
 	}
 	snprintf(text, sizeof text, "%s; demand and capacity are taken away again", why);
-	tell(run, *run->c.stop ? "stopped" : "done", NULL, text);
+	tell(run, *run->cluster.stop ? "stopped" : "done", NULL, text);
 	run->told[0] = '\0';
 	run->pace.over_ns = 0;
 	if (look(run, &err) == 0)
-		fleet_auto_settled(&run->pace, &run->c);
+		fleet_auto_settled(&run->pace, &run->cluster);
 }
 
 /* ---- what may be written ---- */
@@ -276,7 +276,7 @@ static int write_it(struct fleet_auto_run *run, const struct fleet_auto *pair, s
 	char text[LINE];
 	/* What is not known to have failed may yet be written. */
 	run->stands = true;
-	if (cluster_write(&run->c, &run->self, &pair->demand, time(NULL), &err) < 0) {
+	if (cluster_write(&run->cluster, &run->self, &pair->demand, time(NULL), &err) < 0) {
 		snprintf(text, sizeof text, "not written, and tried again: %s", err.msg);
 		tell_obstacle(run, text);
 		struct err late = ERR_INIT;
@@ -300,7 +300,7 @@ static int predict(struct fleet_auto_run *run, const struct fleet_auto *pair, st
 {
 	struct err err = ERR_INIT;
 	char why[LINE / 2], text[LINE];
-	if (cluster_try(&run->c, &run->self, &pair->demand, time(NULL), trial, &err) < 0) {
+	if (cluster_try(&run->cluster, &run->self, &pair->demand, time(NULL), trial, &err) < 0) {
 		tell_obstacle(run, err.msg);
 		return -1;
 	}
@@ -325,7 +325,7 @@ static int predict(struct fleet_auto_run *run, const struct fleet_auto *pair, st
 static int attempt(struct fleet_auto_run *run, const struct fleet_auto *pair)
 {
 	struct cluster_trial trial = {.does = {.list = NULL}};
-	if (run->c.does.n) {
+	if (run->cluster.does.n) {
 		tell_obstacle(run, "Pacemaker is at work: demand is written when it has settled");
 		return 0;
 	}
@@ -353,8 +353,8 @@ static void tell_start(struct fleet_auto_run *run, const struct fleet_auto *pair
 	snprintf(text, sizeof text,
 		"node %s: %zu node%s, %zu guest%s may move by Pacemaker (placement-strategy %s), once a host's guests want "
 		"more than it has for %.0f s",
-		run->self.node, run->c.n_nodes, text_s(run->c.n_nodes), pair->n_given, text_s(pair->n_given),
-		run->c.strategy, run->cfg->fleet_auto_after_s);
+		run->self.node, run->cluster.n_nodes, text_s(run->cluster.n_nodes), pair->n_given,
+		text_s(pair->n_given), run->cluster.strategy, run->cfg->fleet_auto_after_s);
 	tell(run, "starts", NULL, text);
 	for (size_t i = 0; i < pair->fleet->n_vms; i++)
 		if (fleet_auto_left(pair, i, text, sizeof text) && left++ < LEFT_MOST)
@@ -375,8 +375,8 @@ static int consider(struct fleet_auto_run *run, const struct fleet_auto *pair, b
 		return err_set(err, ERR_USAGE, "fleet: --auto=fleet: %s", text);
 	if (!run->begun)
 		tell_start(run, pair);
-	if (unfit || *run->c.stop) {
-		tell_obstacle(run, unfit ? text : run->c.stop);
+	if (unfit || *run->cluster.stop) {
+		tell_obstacle(run, unfit ? text : run->cluster.stop);
 		return 0;
 	}
 	if (!due) {
@@ -400,7 +400,7 @@ static int watch(struct fleet_auto_run *run, const struct fleet *fleet, struct f
 	}
 	if (clear_left_overs(run) && look(run, &bad) < 0)
 		return 0;
-	if (fleet_auto_make(&pair, fleet, proposal, &run->c, run->cfg) < 0)
+	if (fleet_auto_make(&pair, fleet, proposal, &run->cluster, run->cfg) < 0)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	int rc = consider(run, &pair, due, err);
 	fleet_auto_done(&pair);
@@ -442,7 +442,7 @@ int fleet_auto_preview(struct fleet_auto_run *run, const struct fleet *fleet, st
 	struct fleet_proposal proposal = {.n_units = 0};
 	struct fleet_auto pair = {.fleet = NULL};
 	int rc = fleet_propose(fleet, &proposal) < 0 ||
-				 fleet_auto_make(&pair, fleet, &proposal, &run->c, run->cfg) < 0
+				 fleet_auto_make(&pair, fleet, &proposal, &run->cluster, run->cfg) < 0
 			 ? err_set(err, ERR_NOMEM, "out of memory")
 			 : preview(run, &pair, err);
 	fleet_auto_done(&pair);
@@ -459,7 +459,7 @@ static int settle(struct fleet_auto_run *run, struct err *err)
 	bool told = false;
 	for (;; sleep(1)) {
 		int rc = look(run, err);
-		if (rc == 0 && !under_way(run) && (!run->c.does.n || *run->c.stop))
+		if (rc == 0 && !under_way(run) && (!run->cluster.does.n || *run->cluster.stop))
 			return 0;
 		if (clock_ns() >= until)
 			return rc < 0 ? rc : err_set(err, ERR_TIMEOUT, "Pacemaker is still at work");
@@ -487,7 +487,7 @@ int fleet_auto_close(struct fleet_auto_run *run, struct err *err)
 			"this node takes it away): %.150s",
 			CLUSTER_LASTS_S / 60, bad.msg);
 	cluster_actions_done(&run->awaited);
-	cluster_done(&run->c);
+	cluster_done(&run->cluster);
 	fleet_auto_pace_done(&run->pace);
 	free(run);
 	return rc;

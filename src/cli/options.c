@@ -22,11 +22,11 @@ enum options_pass { PASS_FIND, PASS_APPLY };
 
 struct options_walk {
 	enum options_pass pass;
-	struct config *c;
+	struct config *cfg;
 	struct options_action *what;
 	bool number_seen, patterns_seen;
 	enum options_do then; /* what to do once all settings are read */
-	struct err *e;
+	struct err *err;
 };
 
 static int option_set_key(struct options_walk *walk, const char *text)
@@ -35,17 +35,17 @@ static int option_set_key(struct options_walk *walk, const char *text)
 	size_t n = strcspn(text, "=");
 	text_escape(shown, sizeof shown, text);
 	if (!text[n] || n == 0)
-		return err_set(walk->e, ERR_USAGE, "--set: bad value '%s', expected KEY=VALUE", shown);
+		return err_set(walk->err, ERR_USAGE, "--set: bad value '%s', expected KEY=VALUE", shown);
 	snprintf(key, sizeof key, "%.*s", (int)min_of(n, sizeof key), text);
 	const struct setting *setting = n < sizeof key ? setting_by_key(key) : NULL;
 	if (!setting)
-		return err_set(walk->e, ERR_USAGE, "--set: unknown key in '%s', see vmtop.conf(5)", shown);
+		return err_set(walk->err, ERR_USAGE, "--set: unknown key in '%s', see vmtop.conf(5)", shown);
 	if (walk->pass == PASS_FIND)
 		return 0;
 	if (setting->type == SET_STEER)
-		walk->c->n_patterns = 0;
-	if (setting_apply(walk->c, setting, text + n + 1, walk->e) < 0)
-		return err_prefix(walk->e, "--set %s", key);
+		walk->cfg->n_patterns = 0;
+	if (setting_apply(walk->cfg, setting, text + n + 1, walk->err) < 0)
+		return err_prefix(walk->err, "--set %s", key);
 	return 0;
 }
 
@@ -55,7 +55,8 @@ static int option_release(struct options_walk *walk, const char *value)
 	const char *pattern = strcmp(value, "--all") == 0 ? "*" : value;
 	if (!*pattern || (*pattern == '-' && pattern[1] == '-') ||
 		strlen(pattern) >= sizeof walk->what->release)
-		return err_set(walk->e, ERR_USAGE, "--release: bad value, expected a VM, a pattern or --all");
+		return err_set(
+			walk->err, ERR_USAGE, "--release: bad value, expected a VM, a pattern or --all");
 	memcpy(walk->what->release, pattern, strlen(pattern) + 1);
 	walk->then = OPTIONS_RESTORE;
 	return 0;
@@ -77,11 +78,11 @@ static int option_act(struct options_walk *walk, const struct setting *setting, 
 	else if (strcmp(setting->option, "check") == 0)
 		walk->then = OPTIONS_CHECK;
 	else if (strcmp(setting->option, "no-config") == 0)
-		walk->c->no_config = true;
-	else if (strlen(value) < sizeof walk->c->config_file && *value)
-		memcpy(walk->c->config_file, value, strlen(value) + 1);
+		walk->cfg->no_config = true;
+	else if (strlen(value) < sizeof walk->cfg->config_file && *value)
+		memcpy(walk->cfg->config_file, value, strlen(value) + 1);
 	else
-		return err_set(walk->e, ERR_USAGE, "--config: bad value, expected a file name");
+		return err_set(walk->err, ERR_USAGE, "--config: bad value, expected a file name");
 	return 0;
 }
 
@@ -95,13 +96,13 @@ static int option_take(
 		strcmp(value, "help") == 0)
 		walk->what->what = OPTIONS_COLUMNS;
 	if (walk->pass == PASS_FIND && strcmp(setting->option, "replay") == 0)
-		return setting_apply(walk->c, setting, value, walk->e);
+		return setting_apply(walk->cfg, setting, value, walk->err);
 	if (walk->pass == PASS_FIND)
 		return 0;
 	const char *none = setting->type == SET_AUTO ? "cpu,memory" : "yes";
-	if (setting_apply(walk->c, setting, value ? value : none, walk->e) < 0)
-		return err_prefix(walk->e, "option %s", name);
-	walk->c->listen_asked |= setting == setting_by_key("listen");
+	if (setting_apply(walk->cfg, setting, value ? value : none, walk->err) < 0)
+		return err_prefix(walk->err, "option %s", name);
+	walk->cfg->listen_asked |= setting == setting_by_key("listen");
 	return 0;
 }
 
@@ -113,16 +114,16 @@ static int option_word(struct options_walk *walk, const char *arg, bool after_da
 		walk->number_seen = true;
 		if (walk->pass == PASS_FIND)
 			return 0;
-		if (setting_apply(walk->c, setting_by_key("delay"), arg, walk->e) < 0)
-			return err_prefix(walk->e, "interval");
+		if (setting_apply(walk->cfg, setting_by_key("delay"), arg, walk->err) < 0)
+			return err_prefix(walk->err, "interval");
 		return 0;
 	}
 	if (walk->pass == PASS_FIND)
 		return 0;
 	if (!walk->patterns_seen) /* patterns replace `steer` of the config */
-		walk->c->n_patterns = 0;
-	walk->patterns_seen = walk->c->show_patterns = true;
-	return setting_add_pattern(walk->c, arg, strlen(arg), walk->e);
+		walk->cfg->n_patterns = 0;
+	walk->patterns_seen = walk->cfg->show_patterns = true;
+	return setting_add_pattern(walk->cfg, arg, strlen(arg), walk->err);
 }
 
 static struct arg_option setting_option(const void *arg, size_t i)
@@ -158,7 +159,7 @@ static int options_walk(struct options_walk *walk, enum options_pass pass, int a
 		.arg = walk};
 	walk->pass = pass;
 	walk->number_seen = false;
-	return args_read(&args, argc, argv, walk->e);
+	return args_read(&args, argc, argv, walk->err);
 }
 
 static int options_files(struct config *cfg, struct err *err)
@@ -242,22 +243,22 @@ int options_settle(struct config *cfg, bool terminal, const char *term, struct e
 
 static int options_into(struct options_walk *walk, int argc, char **argv)
 {
-	config_defaults(walk->c);
+	config_defaults(walk->cfg);
 	if (options_walk(walk, PASS_FIND, argc, argv) < 0)
 		return -1;
 	if (walk->what->what != OPTIONS_RUN)
 		return 0;
-	if (options_files(walk->c, walk->e) < 0 || options_environment(walk->c, walk->e) < 0 ||
-		(*walk->c->replay && recording_config(walk->c->replay, walk->c, walk->e) < 0) ||
-		options_walk(walk, PASS_APPLY, argc, argv) < 0 || options_check(walk->c, walk->e) < 0)
+	if (options_files(walk->cfg, walk->err) < 0 || options_environment(walk->cfg, walk->err) < 0 ||
+		(*walk->cfg->replay && recording_config(walk->cfg->replay, walk->cfg, walk->err) < 0) ||
+		options_walk(walk, PASS_APPLY, argc, argv) < 0 || options_check(walk->cfg, walk->err) < 0)
 		return -1;
 	walk->what->what = walk->then;
 	if (walk->then != OPTIONS_RUN) {
-		walk->c->batch = true;
-		walk->c->dry_run |= walk->then == OPTIONS_CHECK;
+		walk->cfg->batch = true;
+		walk->cfg->dry_run |= walk->then == OPTIONS_CHECK;
 		return 0;
 	}
-	return options_settle(walk->c, isatty(STDOUT_FILENO), getenv("TERM"), walk->e);
+	return options_settle(walk->cfg, isatty(STDOUT_FILENO), getenv("TERM"), walk->err);
 }
 
 int options_parse(int argc, char **argv, struct config *cfg, struct options_action *what, struct err *err)
@@ -266,7 +267,7 @@ int options_parse(int argc, char **argv, struct config *cfg, struct options_acti
 	if (!c)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	*what = (struct options_action){.what = OPTIONS_RUN};
-	struct options_walk walk = {.c = c, .what = what, .e = err};
+	struct options_walk walk = {.cfg = c, .what = what, .err = err};
 	int r = options_into(&walk, argc, argv);
 	if (r == 0)
 		*cfg = *c;

@@ -136,7 +136,7 @@ static int pin_add(const struct cpu_ctl *ctl, const struct cpu_problem *prob, co
 	const struct task_origin *origin = &prob->origins[move->task];
 	const struct vcpu_sample *vcpu = &round->sample->vcpus[origin->vcpu];
 	struct cpuset to;
-	if (move->to < 0 || (size_t)move->to >= prob->p.n_units ||
+	if (move->to < 0 || (size_t)move->to >= prob->place.n_units ||
 		prob->tasks[move->task].fixed != REASON_NONE)
 		return 0;
 	if (move->aim == PLACE_BACK)
@@ -162,7 +162,7 @@ static int pin_add(const struct cpu_ctl *ctl, const struct cpu_problem *prob, co
 static int moves_to_pins(
 	const struct cpu_ctl *ctl, struct side *side, const struct round *round, struct plan *plan)
 {
-	size_t n = side->res.n_moves, tasks = side->prob.p.n_tasks;
+	size_t n = side->res.n_moves, tasks = side->prob.place.n_tasks;
 	if (!side_room(side, n, tasks))
 		return -1;
 	for (size_t i = 0; i < n; i++)
@@ -186,9 +186,9 @@ static int moves_to_pins(
 /* Of those who stay. */
 static void sum_loads(struct cpu_problem *prob)
 {
-	for (size_t u = 0; u < prob->p.n_units; u++)
+	for (size_t u = 0; u < prob->place.n_units; u++)
 		prob->unit_load[u] = prob->units[u].background_pct;
-	for (size_t i = 0; i < prob->p.n_tasks; i++)
+	for (size_t i = 0; i < prob->place.n_tasks; i++)
 		if (prob->tasks[i].unit >= 0 && !prob->origins[i].leaving)
 			prob->unit_load[prob->tasks[i].unit] += prob->tasks[i].demand_pct;
 }
@@ -218,10 +218,11 @@ static void task_leaves(struct cpu_problem *prob, size_t t, int to)
 /* The one that wants most, of those that are still to leave. */
 static size_t next_to_leave(const struct cpu_problem *prob)
 {
-	size_t best = prob->p.n_tasks;
-	for (size_t i = 0; i < prob->p.n_tasks; i++)
+	size_t best = prob->place.n_tasks;
+	for (size_t i = 0; i < prob->place.n_tasks; i++)
 		if (prob->origins[i].leaving && prob->tasks[i].fixed == REASON_NONE &&
-			(best == prob->p.n_tasks || prob->tasks[i].demand_pct > prob->tasks[best].demand_pct))
+			(best == prob->place.n_tasks ||
+				prob->tasks[i].demand_pct > prob->tasks[best].demand_pct))
 			best = i;
 	return best;
 }
@@ -235,7 +236,7 @@ static size_t most_moves(const struct config *cfg, size_t units)
 /* Those for whom there was no room in this round stay for now; no policy may do more. */
 static void rest_stays(struct cpu_problem *prob)
 {
-	for (size_t i = next_to_leave(prob); i < prob->p.n_tasks; i = next_to_leave(prob))
+	for (size_t i = next_to_leave(prob); i < prob->place.n_tasks; i = next_to_leave(prob))
 		prob->tasks[i].fixed = REASON_LEAVE;
 }
 
@@ -248,13 +249,13 @@ static int leave_first(
 	if (!prob->n_leaving)
 		return 0;
 	sum_loads(prob);
-	for (size_t left = most_moves(round->cfg, prob->p.n_units); left > 0; left--) {
+	for (size_t left = most_moves(round->cfg, prob->place.n_units); left > 0; left--) {
 		size_t i = next_to_leave(prob);
-		if (i == prob->p.n_tasks)
+		if (i == prob->place.n_tasks)
 			return 0;
 		int to = least_loaded(prob, &prob->sets[prob->origins[i].set]);
 		struct place_move move = {.task = i, .to = to};
-		move.aim = prob->p.relief && !prob->units[to].alone ? PLACE_ALLOWED : PLACE_UNIT;
+		move.aim = prob->place.relief && !prob->units[to].alone ? PLACE_ALLOWED : PLACE_UNIT;
 		why_set(&move.why, REASON_LEAVE, "none of its pCPUs is online and allowed; to %s pCPU %d",
 			move.aim == PLACE_UNIT ? "the least loaded," : "all that it may use, now",
 			prob->units[to].cpu);
@@ -278,7 +279,7 @@ static bool is_hold(enum reason reason)
 /* Why no policy was asked; REASON_NONE: there is something to ask about. */
 static enum reason nothing_to_plan(const struct cpu_problem *prob, const struct round *round, struct why *why)
 {
-	size_t held = 0, blind = 0, fresh = 0, n = prob->p.n_tasks;
+	size_t held = 0, blind = 0, fresh = 0, n = prob->place.n_tasks;
 	if (round->model->window_s <= 0) {
 		why_set(why, REASON_FIRST, NULL);
 		return why->code;
@@ -294,7 +295,7 @@ static enum reason nothing_to_plan(const struct cpu_problem *prob, const struct 
 		why_set(why, REASON_NO_DATA, NULL);
 	else if (fresh == n)
 		why_set(why, REASON_FIRST, NULL);
-	else if (!prob->p.n_units)
+	else if (!prob->place.n_units)
 		why_set(why, REASON_NOTHING_ALLOWED, "no pCPU is left to place vCPUs on");
 	else if (held == n)
 		why_set(why, REASON_HELD, "all %zu vCPU%s %s held", n, text_s(n), n == 1 ? "is" : "are");
@@ -352,7 +353,7 @@ static int ask_policy(struct cpu_ctl *ctl, struct side *side, const struct round
 		return -1;
 	if (round->mode == ROUND_PREVIEW && ctl->ops->mirror)
 		ctl->ops->mirror(side->policy, ctl->rounds.policy);
-	if (ctl->ops->plan(side->policy, &side->prob.p, act, &side->res) < 0 ||
+	if (ctl->ops->plan(side->policy, &side->prob.place, act, &side->res) < 0 ||
 		moves_to_pins(ctl, side, round, plan) < 0)
 		return -1;
 	verdict_from(&side->res, round->mode, plan->n - before - left, verdict);
@@ -426,7 +427,7 @@ void cpu_ctl_applied(struct cpu_ctl *ctl, const struct round *round, const struc
 	(void)round;
 	if (!ctl->ops->applied || !side->res.n_moves)
 		return;
-	bool room = was_room(ctl, side->prob.p.n_slots); /* without it nothing can be taken back */
+	bool room = was_room(ctl, side->prob.place.n_slots); /* without it nothing can be taken back */
 	for (size_t i = 0; i < side->res.n_moves; i++) {
 		side->done[i] = action_done(side, plan, i);
 		if (side->done[i] && room && side->action_of[i] != SIZE_MAX &&
@@ -434,6 +435,6 @@ void cpu_ctl_applied(struct cpu_ctl *ctl, const struct round *round, const struc
 			remember_was(ctl, &side->prob.tasks[side->res.moves[i].task],
 				&plan->actions[side->action_of[i]]);
 	}
-	ctl->ops->applied(side->policy, &side->prob.p, side->done);
+	ctl->ops->applied(side->policy, &side->prob.place, side->done);
 	side->res.n_moves = 0;
 }

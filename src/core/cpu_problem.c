@@ -48,7 +48,7 @@ static int unit_with_key(
 	int key = cpuset_has(&prob->pool.shared, pcpu->id) ? unit_key(pcpu, granularity) : -1;
 	if (key < 0)
 		return -1;
-	for (size_t i = prob->p.n_units; i > 0; i--) {
+	for (size_t i = prob->place.n_units; i > 0; i--) {
 		const struct place_unit *unit = &prob->units[i - 1];
 		int has = granularity == GRAN_CORE  ? unit->core
 			  : granularity == GRAN_LLC ? unit->llc
@@ -64,7 +64,7 @@ static void unit_add_pcpu(struct cpu_problem *prob, const struct pcpu_sample *pc
 {
 	int at = unit_with_key(prob, pcpu, granularity);
 	if (at < 0) {
-		at = (int)prob->p.n_units++;
+		at = (int)prob->place.n_units++;
 		prob->units[at] = (struct place_unit){.cpu = pcpu->id,
 			.core = pcpu->core,
 			.llc = pcpu->llc,
@@ -109,7 +109,7 @@ static bool build_units(struct cpu_problem *prob, const struct round *round, enu
 	memset(prob->node_cpus, 0, sizeof prob->node_cpus);
 	prob->nodes = 0;
 	prob->same_numbers = true;
-	prob->p.n_units = 0;
+	prob->place.n_units = 0;
 	pool_find(&prob->pool, round);
 	prob->online = prob->pool.online;
 	for (size_t i = 0; i < host->n_pcpus; i++) {
@@ -314,7 +314,7 @@ static enum reason fixed_reason(const struct place_task *task, const struct allo
 /* Shared set of the pCPUs on which it may run now; worked out only where somebody asks. */
 static uint32_t room_of(struct cpu_problem *prob, const struct vcpu_sample *vcpu)
 {
-	if (!prob->p.relief || vcpu->affinity_avail != AVAIL_OK)
+	if (!prob->place.relief || vcpu->affinity_avail != AVAIL_OK)
 		return UINT32_MAX;
 	struct cpuset cpus = vcpu->affinity;
 	cpuset_and(&cpus, &prob->online);
@@ -360,11 +360,11 @@ static void task_add(struct cpu_problem *prob, const struct round *round, size_t
 	may_stay(prob, v, at, &cpus);
 	if (more_than_one(prob->nodes))
 		cut_to_nodes(prob, nodes_of(prob, round, m, vr, at), &cpus);
-	struct task_origin *origin = &prob->origins[prob->p.n_tasks];
-	uint32_t last = prob->p.n_tasks ? origin[-1].set : UINT32_MAX;
+	struct task_origin *origin = &prob->origins[prob->place.n_tasks];
+	uint32_t last = prob->place.n_tasks ? origin[-1].set : UINT32_MAX;
 	*origin = (struct task_origin){
 		.vm = vm, .vcpu = vcpu, .set = set_of(prob, &cpus, last), .room = room_of(prob, v)};
-	struct place_task *task = &prob->tasks[prob->p.n_tasks++];
+	struct place_task *task = &prob->tasks[prob->place.n_tasks++];
 	bool capped = runs_into_quota(m, rate);
 	double used = capacity_used(prob, rate, at, capped);
 	*task = (struct place_task){
@@ -420,7 +420,7 @@ static bool task_room(struct cpu_problem *prob, size_t n)
 static void tasks_add(struct cpu_problem *prob, const struct round *round)
 {
 	const struct sample *sample = round->sample;
-	prob->p.n_tasks = prob->n_leaving = 0;
+	prob->place.n_tasks = prob->n_leaving = 0;
 	for (size_t i = 0; i < sample->n_vms; i++) {
 		struct cpuset named;
 		pool_named(&prob->pool, round, &sample->vms[i], &named);
@@ -428,7 +428,7 @@ static void tasks_add(struct cpu_problem *prob, const struct round *round)
 			k < sample->vms[i].first_vcpu + sample->vms[i].n_vcpus; k++)
 			task_add(prob, round, i, k, &named);
 	}
-	for (size_t i = 0; i < prob->p.n_tasks; i++) {
+	for (size_t i = 0; i < prob->place.n_tasks; i++) {
 		uint32_t room = prob->origins[i].room;
 		prob->tasks[i].allowed = &prob->sets[prob->origins[i].set].units;
 		prob->tasks[i].room = room == UINT32_MAX ? NULL : &prob->sets[room].units;
@@ -439,7 +439,7 @@ static void find_shut(struct cpu_problem *prob)
 {
 	struct cpuset open;
 	cpuset_clear(&open);
-	for (size_t i = 0; i < prob->p.n_tasks; i++) {
+	for (size_t i = 0; i < prob->place.n_tasks; i++) {
 		const struct place_task *task = &prob->tasks[i];
 		if (task->fixed != REASON_NONE)
 			continue;
@@ -447,7 +447,7 @@ static void find_shut(struct cpu_problem *prob)
 		if (task->unit >= 0)
 			cpuset_add(&open, task->unit);
 	}
-	for (size_t unit = 0; unit < prob->p.n_units; unit++)
+	for (size_t unit = 0; unit < prob->place.n_units; unit++)
 		prob->units[unit].shut = !cpuset_has(&open, (int)unit);
 }
 
@@ -456,7 +456,7 @@ int cpu_problem_build(struct cpu_problem *prob, const struct round *round, enum 
 {
 	const struct sample *sample = round->sample;
 	prob->reach = reach;
-	prob->p.relief = granularity == GRAN_AUTO;
+	prob->place.relief = granularity == GRAN_AUTO;
 	if (!build_units(prob, round, granularity) || !task_room(prob, sample->n_vcpus))
 		return -1;
 	prob->short_nodes = prob->roomy_nodes = 0;
@@ -464,13 +464,13 @@ int cpu_problem_build(struct cpu_problem *prob, const struct round *round, enum 
 		find_overload(prob, round);
 	tasks_add(prob, round);
 	find_shut(prob);
-	prob->p.units = prob->units;
-	prob->p.tasks = prob->tasks;
-	prob->p.n_slots = round->model->n_slots;
-	prob->p.now_ns = sample->time_ns;
-	prob->p.elapsed_s = round->model->window_s;
-	prob->p.cfg = round->cfg;
-	prob->p.forced = round->mode == ROUND_FORCED || round->mode == ROUND_PREVIEW;
+	prob->place.units = prob->units;
+	prob->place.tasks = prob->tasks;
+	prob->place.n_slots = round->model->n_slots;
+	prob->place.now_ns = sample->time_ns;
+	prob->place.elapsed_s = round->model->window_s;
+	prob->place.cfg = round->cfg;
+	prob->place.forced = round->mode == ROUND_FORCED || round->mode == ROUND_PREVIEW;
 	return 0;
 }
 
@@ -497,7 +497,7 @@ void cpu_problem_target(const struct cpu_problem *prob, const struct place_move 
 		cpuset_and(to, &prob->unit_cpus[move->to]);
 		return;
 	}
-	for (size_t unit = 0; unit < prob->p.n_units; unit++)
+	for (size_t unit = 0; unit < prob->place.n_units; unit++)
 		if (!unit_meant(prob, move, unit))
 			cpuset_andnot(to, &prob->unit_cpus[unit]);
 }

@@ -25,7 +25,7 @@ struct task_origin {
 };
 
 struct cpu_problem {
-	struct place_problem p;
+	struct place_problem place;
 	struct place_unit *units;
 	struct cpuset *unit_cpus; /* online pCPUs of each unit */
 	double *unit_load;        /* room for a load per unit */

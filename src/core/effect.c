@@ -9,19 +9,19 @@
 #include <string.h>
 
 struct loads {
-	const struct suffer_look *l;
+	const struct suffer_look *look;
 	double pct[CPUSET_CPUS]; /* by place in host.pcpus; negative: not known */
 };
 
 static size_t place_of(const struct loads *loads, int cpu)
 {
-	const struct pcpu_sample *pcpu = cpu >= 0 ? sample_pcpu(loads->l->sample, cpu) : NULL;
-	return pcpu ? (size_t)(pcpu - loads->l->sample->host.pcpus) : CPUSET_CPUS;
+	const struct pcpu_sample *pcpu = cpu >= 0 ? sample_pcpu(loads->look->sample, cpu) : NULL;
+	return pcpu ? (size_t)(pcpu - loads->look->sample->host.pcpus) : CPUSET_CPUS;
 }
 
 static void loads_begin(struct loads *loads, const struct suffer_look *look)
 {
-	loads->l = look;
+	loads->look = look;
 	for (size_t i = 0; i < look->sample->host.n_pcpus && i < CPUSET_CPUS; i++) {
 		const struct pcpu_rate *rate = &look->pcpus[i];
 		struct vf64 load = vf64_has(rate->demand_pct) ? rate->demand_pct : rate->load_pct;
@@ -38,8 +38,8 @@ static struct vf64 load_at(const struct loads *loads, int cpu)
 static struct vf64 deviation(const struct loads *loads)
 {
 	double n = 0, sum = 0, squares = 0;
-	for (size_t i = 0; i < loads->l->sample->host.n_pcpus && i < CPUSET_CPUS; i++) {
-		if (loads->pct[i] < 0 || loads->l->sample->host.pcpus[i].isolated)
+	for (size_t i = 0; i < loads->look->sample->host.n_pcpus && i < CPUSET_CPUS; i++) {
+		if (loads->pct[i] < 0 || loads->look->sample->host.pcpus[i].isolated)
 			continue;
 		n++;
 		sum += loads->pct[i];
@@ -59,8 +59,8 @@ static int roomiest(const struct loads *loads, const struct cpuset *may, int her
 {
 	int best = -1;
 	double least = 0;
-	for (size_t i = 0; i < loads->l->sample->host.n_pcpus && i < CPUSET_CPUS; i++) {
-		int id = loads->l->sample->host.pcpus[i].id;
+	for (size_t i = 0; i < loads->look->sample->host.n_pcpus && i < CPUSET_CPUS; i++) {
+		int id = loads->look->sample->host.pcpus[i].id;
 		if (!cpuset_has(may, id) || loads->pct[i] < 0)
 			continue;
 		double load = loads->pct[i] - (id == here ? demand : 0);
@@ -90,7 +90,7 @@ static bool find(const struct suffer_look *look, const struct action *action, st
 
 static void apply(struct loads *loads, const struct action *action, struct effect *effect)
 {
-	double demand = demand_of(loads->l, effect);
+	double demand = demand_of(loads->look, effect);
 	effect->from_pct[0] = load_at(loads, effect->from_cpu);
 	effect->deviation_pct[0] = deviation(loads);
 	effect->to_cpu =

@@ -25,7 +25,7 @@ static void minmove_destroy(void *state)
 	struct minmove *mini = state;
 	if (!mini)
 		return;
-	place_done(&mini->w);
+	place_done(&mini->work);
 	relief_done(&mini->relief);
 	free(mini->slots);
 	free(mini->moves);
@@ -50,11 +50,11 @@ static int state_load(struct minmove *mini, const struct place_problem *prob)
 			n_slots = (size_t)prob->tasks[i].slot + 1;
 	if (zeroed_grow(&mini->slots, &mini->cap_slots, n_slots, sizeof(*mini->slots)) < 0 ||
 		zeroed_grow(&mini->moves, &mini->cap_moves, prob->n_tasks, sizeof(*mini->moves)) < 0 ||
-		place_load(&mini->w, prob) < 0)
+		place_load(&mini->work, prob) < 0)
 		return -1;
-	for (uint32_t task = 0; task < mini->w.n; task++) {
+	for (uint32_t task = 0; task < mini->work.n_tasks; task++) {
 		struct memory *mem = task_memory(mini, task);
-		uint32_t birth = prob->tasks[mini->w.id[task]].birth;
+		uint32_t birth = prob->tasks[mini->work.id[task]].birth;
 		if (mem->birth != birth || mem->found_unit >= (int)prob->n_units)
 			*mem = (struct memory){.birth = birth, .found_unit = PLACE_NONE, .usage = -1};
 		mem->move = 0;
@@ -80,20 +80,20 @@ static void mean_go_on(struct memory *mem, double pct, double dt_s)
  * changed. */
 static void means_take(struct minmove *mini)
 {
-	struct place_work *work = &mini->w;
-	double dt_s =
-		mini->mean_ns ? (double)(work->p->now_ns - mini->mean_ns) / (double)S_NS : work->p->elapsed_s;
-	for (uint32_t task = 0; task < work->n; task++) {
+	struct place_work *work = &mini->work;
+	double dt_s = mini->mean_ns ? (double)(work->prob->now_ns - mini->mean_ns) / (double)S_NS
+				    : work->prob->elapsed_s;
+	for (uint32_t task = 0; task < work->n_tasks; task++) {
 		struct memory *mem = task_memory(mini, task);
-		double limit = fmax(5, 3 * work->p->tasks[work->id[task]].scatter_pct);
+		double limit = fmax(5, 3 * work->prob->tasks[work->id[task]].scatter_pct);
 		double off = fabs(work->raw[task] - mem->mean);
 		if (mem->mean_s <= 0 || off > limit)
-			mean_begin(mem, work->raw[task], work->p->elapsed_s);
+			mean_begin(mem, work->raw[task], work->prob->elapsed_s);
 		else if (dt_s > 0)
 			mean_go_on(mem, work->raw[task], dt_s);
 		work->raw[task] = mem->mean;
 	}
-	mini->mean_ns = work->p->now_ns;
+	mini->mean_ns = work->prob->now_ns;
 	place_demands(work);
 }
 
@@ -108,10 +108,10 @@ static void swing_take(struct memory *mem, double usage, double dt_s)
 /* Whose load comes and goes from round to round has no place that is right for long. */
 static void swings_take(struct minmove *mini)
 {
-	const struct place_problem *prob = mini->w.p;
+	const struct place_problem *prob = mini->work.prob;
 	double dt_s = mini->mean_ns ? (double)(prob->now_ns - mini->mean_ns) / (double)S_NS : prob->elapsed_s;
-	for (uint32_t task = 0; task < mini->w.n && dt_s > 0; task++)
-		swing_take(task_memory(mini, task), prob->tasks[mini->w.id[task]].usage_pct, dt_s);
+	for (uint32_t task = 0; task < mini->work.n_tasks && dt_s > 0; task++)
+		swing_take(task_memory(mini, task), prob->tasks[mini->work.id[task]].usage_pct, dt_s);
 }
 
 static const char *numbers_text(const struct look *look, char *buf, size_t len)
@@ -140,10 +140,10 @@ static const char *cause_text(const struct look *look)
 /* Why nothing can be moved at all, or REASON_NONE. */
 static enum reason nobody_moves(const struct minmove *mini)
 {
-	const struct place_problem *prob = mini->w.p;
+	const struct place_problem *prob = mini->work.prob;
 	if (prob->n_tasks == 0)
 		return REASON_NO_VMS;
-	if (mini->w.n > 0)
+	if (mini->work.n_tasks > 0)
 		return REASON_NONE;
 	for (size_t i = 0; i < prob->n_tasks; i++)
 		if (prob->tasks[i].fixed == REASON_HELD || prob->tasks[i].fixed == REASON_FOREIGN)
@@ -154,7 +154,7 @@ static enum reason nobody_moves(const struct minmove *mini)
 /* The verdict of a round without a trigger. */
 static void verdict_quiet(const struct minmove *mini, const struct look *look, struct place_result *out)
 {
-	double band = minmove_band(mini->w.p->cfg, mini->w.p);
+	double band = minmove_band(mini->work.prob->cfg, mini->work.prob);
 	enum reason nobody = nobody_moves(mini);
 	if (nobody == REASON_NO_VMS)
 		why_set(&out->why, nobody, NULL);
@@ -171,7 +171,7 @@ static void verdict_quiet(const struct minmove *mini, const struct look *look, s
 /* Counts down, and ends early a wait that began with a rejected plan when things have become worse since. */
 static bool cooling(struct minmove *mini, const struct look *look)
 {
-	const struct place_problem *prob = mini->w.p;
+	const struct place_problem *prob = mini->work.prob;
 	if (mini->rejected && look->sigma > mini->rejected_sigma + prob->cfg->stop_at_pct)
 		mini->cooldown = 0;
 	if (mini->cooldown > 0) {
@@ -197,10 +197,10 @@ static void gain_check(struct minmove *mini, const struct look *look)
 
 static void plan_reject(struct minmove *mini, const struct look *look, struct place_result *out)
 {
-	const struct config *cfg = mini->w.p->cfg;
-	bool dwell = mini->w.n_steps == 0 && look->dwelling > 0;
-	place_reset(&mini->w);
-	if (!mini->w.p->forced) {
+	const struct config *cfg = mini->work.prob->cfg;
+	bool dwell = mini->work.n_steps == 0 && look->dwelling > 0;
+	place_reset(&mini->work);
+	if (!mini->work.prob->forced) {
 		mini->cooldown = cfg->cooldown_rejected_rounds;
 		mini->rejected = true;
 		mini->rejected_sigma = look->sigma;
@@ -211,14 +211,14 @@ static void plan_reject(struct minmove *mini, const struct look *look, struct pl
 /* Plans, and takes it or leaves it. */
 static void act_round(struct minmove *mini, const struct look *look, struct place_result *out)
 {
-	struct place_work *work = &mini->w;
+	struct place_work *work = &mini->work;
 	if (!minmove_make(mini, look)) {
 		plan_reject(mini, look, out);
 		return;
 	}
 	minmove_moves(mini);
-	if (!work->p->forced)
-		mini->cooldown = work->p->cfg->cooldown_rounds;
+	if (!work->prob->forced)
+		mini->cooldown = work->prob->cfg->cooldown_rounds;
 	out->after_pct = mini->plan_sigma;
 	char n[100];
 	why_set(&out->why, REASON_MOVE, "%zu move%s to %.1f %%; %s%s", work->n_steps, text_s(work->n_steps),
@@ -227,7 +227,7 @@ static void act_round(struct minmove *mini, const struct look *look, struct plac
 
 static void round_decide(struct minmove *mini, struct look *look, bool act, struct place_result *out)
 {
-	const struct place_problem *prob = mini->w.p;
+	const struct place_problem *prob = mini->work.prob;
 	bool trigger = look->above || look->overload;
 	if (!prob->forced)
 		gain_check(mini, look);
@@ -250,9 +250,9 @@ static void round_decide(struct minmove *mini, struct look *look, bool act, stru
 static int relieve(struct minmove *mini, const struct look *look, bool act, struct place_result *out)
 {
 	char n[100];
-	bool within = look->sigma <= minmove_band(mini->w.p->cfg, mini->w.p);
+	bool within = look->sigma <= minmove_band(mini->work.prob->cfg, mini->work.prob);
 	enum reason nobody = nobody_moves(mini);
-	if (relief_round(&mini->relief, &mini->w, numbers_text(look, n, sizeof(n)), within, act, out) < 0)
+	if (relief_round(&mini->relief, &mini->work, numbers_text(look, n, sizeof(n)), within, act, out) < 0)
 		return -1;
 	if (nobody != REASON_NONE && !within)
 		verdict_set(out, look, nobody, "");
@@ -265,9 +265,10 @@ static int relieve(struct minmove *mini, const struct look *look, bool act, stru
 static bool judge(struct minmove *mini, bool act, struct place_result *out)
 {
 	struct relief *relief = &mini->relief;
-	double dt_s = relief_means(relief, &mini->w);
+	double dt_s = relief_means(relief, &mini->work);
 	relief->n_moves = 0;
-	mini->taking_back = !mini->w.p->forced && relief_review(relief, &mini->w, act, dt_s, &out->why);
+	mini->taking_back =
+		!mini->work.prob->forced && relief_review(relief, &mini->work, act, dt_s, &out->why);
 	out->moves = relief->moves;
 	out->n_moves = relief->n_moves;
 	return mini->taking_back;
@@ -275,11 +276,11 @@ static bool judge(struct minmove *mini, bool act, struct place_result *out)
 
 static bool set_free(struct minmove *mini, bool act, struct place_result *out)
 {
-	mini->freeing = act && !mini->w.p->forced && minmove_free(mini) > 0;
+	mini->freeing = act && !mini->work.prob->forced && minmove_free(mini) > 0;
 	if (!mini->freeing)
 		return false;
 	why_set(&out->why, REASON_FREE, "%zu of %zu vCPU%s left to the kernel again: %s load comes and goes",
-		mini->n_moves, mini->w.p->n_tasks, text_s(mini->w.p->n_tasks),
+		mini->n_moves, mini->work.prob->n_tasks, text_s(mini->work.prob->n_tasks),
 		mini->n_moves == 1 ? "its" : "their");
 	out->moves = mini->moves;
 	out->n_moves = mini->n_moves;
@@ -313,7 +314,7 @@ static int minmove_plan(void *state, const struct place_problem *prob, bool act,
 	out->limit_pct = look.limit;
 	if (prob->relief)
 		return relieve(mini, &look, act, out);
-	if (relief_room(&mini->relief, &mini->w) < 0)
+	if (relief_room(&mini->relief, &mini->work) < 0)
 		return -1;
 	if (judge(mini, act, out))
 		return 0;
@@ -388,7 +389,7 @@ static void minmove_applied(void *state, const struct place_problem *prob, const
 		moved++;
 		const struct place_task *task = &prob->tasks[move->task];
 		struct memory *mem = &mini->slots[task->slot];
-		mem->dwell_s = dwell_next(mem, prob, dwell_for(&mini->w, prob->cfg, move->from, move->to));
+		mem->dwell_s = dwell_next(mem, prob, dwell_for(&mini->work, prob->cfg, move->from, move->to));
 		mem->moved_ns = prob->now_ns;
 		mem->moved_demand = task->demand_pct;
 		mem->waived = mem->waive;

@@ -49,7 +49,7 @@ struct memory {
 };
 
 struct minmove {
-	struct place_work w;
+	struct place_work work;
 	struct memory *slots;
 	size_t cap_slots;
 	struct place_move *moves;
@@ -87,7 +87,7 @@ struct look {
 /* Slots of tasks that have gone are forgotten when another birth comes. */
 static inline struct memory *task_memory(const struct minmove *mini, uint32_t task)
 {
-	return &mini->slots[mini->w.p->tasks[mini->w.id[task]].slot];
+	return &mini->slots[mini->work.prob->tasks[mini->work.id[task]].slot];
 }
 
 static inline double squared(double x)

@@ -28,9 +28,9 @@ double minmove_band(const struct config *cfg, const struct place_problem *prob)
 /* The stored placement as it would be now; false: it has holes or is not allowed any more. */
 bool minmove_found_recall(struct minmove *mini)
 {
-	struct place_work *work = &mini->w;
-	bool good = work->m == mini->found_units;
-	for (uint32_t task = 0; task < work->n && good; task++) {
+	struct place_work *work = &mini->work;
+	bool good = work->n_units == mini->found_units;
+	for (uint32_t task = 0; task < work->n_tasks && good; task++) {
 		work->best[task] = task_memory(mini, task)->found_unit;
 		good = work->best[task] >= 0 && place_ok(work, task, work->best[task]);
 	}
@@ -40,13 +40,13 @@ bool minmove_found_recall(struct minmove *mini)
 /* Have demands left the noise in which the last search was made? */
 static bool found_stale(const struct minmove *mini)
 {
-	const struct place_work *work = &mini->w;
-	if (work->n != mini->found_tasks)
+	const struct place_work *work = &mini->work;
+	if (work->n_tasks != mini->found_tasks)
 		return true;
 	double moved = 0, noise = 0;
-	for (uint32_t t = 0; t < work->n; t++) {
-		const struct place_task *task = &work->p->tasks[work->id[t]];
-		moved += fabs(work->d[t] - mini->slots[task->slot].found_demand);
+	for (uint32_t t = 0; t < work->n_tasks; t++) {
+		const struct place_task *task = &work->prob->tasks[work->id[t]];
+		moved += fabs(work->demand[t] - mini->slots[task->slot].found_demand);
 		noise += fmax(1, 2 * task->scatter_pct);
 	}
 	return moved > noise;
@@ -54,13 +54,13 @@ static bool found_stale(const struct minmove *mini)
 
 static void found_store(struct minmove *mini)
 {
-	struct place_work *work = &mini->w;
-	for (uint32_t task = 0; task < work->n; task++) {
+	struct place_work *work = &mini->work;
+	for (uint32_t task = 0; task < work->n_tasks; task++) {
 		task_memory(mini, task)->found_unit = work->best[task];
-		task_memory(mini, task)->found_demand = work->d[task];
+		task_memory(mini, task)->found_demand = work->demand[task];
 	}
-	mini->found_tasks = work->n;
-	mini->found_units = work->m;
+	mini->found_tasks = work->n_tasks;
+	mini->found_units = work->n_units;
 }
 
 /* best[] and its loads are set afterwards. Urgent: a decision hangs on it, so noise is no excuse to keep the
@@ -68,13 +68,13 @@ static void found_store(struct minmove *mini)
  * answer is the same too. mini->proven: there is no better one. */
 static void found_update(struct minmove *mini, const struct place_enough *enough, bool urgent, bool again)
 {
-	struct place_work *work = &mini->w;
+	struct place_work *work = &mini->work;
 	double kept = INFINITY;
 	if (minmove_found_recall(mini)) {
 		place_set(work, work->best);
 		kept = place_f(work);
 		bool turn = !again && (place_exact_fits(work) || ++mini->kept_rounds >= KEPT_ROUNDS);
-		bool matters = urgent && turn && work->n <= SEARCH_TASKS;
+		bool matters = urgent && turn && work->n_tasks <= SEARCH_TASKS;
 		if (kept <= enough->f || (!matters && !found_stale(mini))) {
 			mini->proven &= again;
 			return;
@@ -89,8 +89,8 @@ static void found_update(struct minmove *mini, const struct place_enough *enough
 		found_store(mini);
 	} else {
 		minmove_found_recall(mini);
-		for (uint32_t task = 0; task < work->n; task++)
-			task_memory(mini, task)->found_demand = work->d[task];
+		for (uint32_t task = 0; task < work->n_tasks; task++)
+			task_memory(mini, task)->found_demand = work->demand[task];
 	}
 	place_set(work, work->best);
 }
@@ -105,9 +105,9 @@ static double goal_sigma(double stop, double found)
 /* The same demands at the same time as at the last look: a preview, or a look between two samples. */
 static bool seen_already(const struct minmove *mini)
 {
-	const struct place_work *work = &mini->w;
-	bool same = mini->looked_ns == work->p->now_ns;
-	for (uint32_t task = 0; task < work->n && same; task++)
+	const struct place_work *work = &mini->work;
+	bool same = mini->looked_ns == work->prob->now_ns;
+	for (uint32_t task = 0; task < work->n_tasks && same; task++)
 		same = task_memory(mini, task)->seen_demand == work->raw[task];
 	return same;
 }
@@ -117,11 +117,11 @@ static bool seen_already(const struct minmove *mini)
 static bool alike_find(struct minmove *mini, bool again)
 {
 	enum { SETTLED = 8 };
-	struct place_work *work = &mini->w;
-	bool any = false, few = work->n <= PLACE_EXACT_TASKS;
-	for (uint32_t task = 0; task < work->n; task++) {
+	struct place_work *work = &mini->work;
+	bool any = false, few = work->n_tasks <= PLACE_EXACT_TASKS;
+	for (uint32_t task = 0; task < work->n_tasks; task++) {
 		struct memory *mem = task_memory(mini, task);
-		double scatter = work->p->tasks[work->id[task]].scatter_pct;
+		double scatter = work->prob->tasks[work->id[task]].scatter_pct;
 		bool jumped = fabs(work->raw[task] - mem->seen_demand) > fmax(5, 3 * scatter);
 		if (!again)
 			mem->seen = jumped ? 0 : min_of(mem->seen + 1, SETTLED);
@@ -136,12 +136,12 @@ static bool alike_find(struct minmove *mini, bool again)
  * count as equal in all of them. Only what a plan won is checked by the demands as they were given. */
 void minmove_look(struct minmove *mini, struct look *look)
 {
-	struct place_work *work = &mini->w;
-	const struct config *cfg = work->p->cfg;
-	double band = minmove_band(cfg, work->p), stop = cfg->stop_at_pct * band / cfg->act_above_pct;
+	struct place_work *work = &mini->work;
+	const struct config *cfg = work->prob->cfg;
+	double band = minmove_band(cfg, work->prob), stop = cfg->stop_at_pct * band / cfg->act_above_pct;
 	look->q = place_q(work);
 	bool again = seen_already(mini);
-	mini->looked_ns = work->p->now_ns;
+	mini->looked_ns = work->prob->now_ns;
 	if ((look->alike = alike_find(mini, again)))
 		place_reset(work);
 	double now_f = place_f(work), good = squared(stop / 3), bound_q = place_bound_q(work);

@@ -21,9 +21,9 @@ struct place_step {
 };
 
 struct place_work {
-	const struct place_problem *p;
-	size_t n, m;         /* free tasks, units */
-	size_t cap_n, cap_m; /* what the arrays hold */
+	const struct place_problem *prob;
+	size_t n_tasks, n_units; /* free tasks, units */
+	size_t cap_n, cap_m;     /* what the arrays hold */
 	double pcpus, total, mean;
 	double min_weight;  /* of the tasks, at most 1 */
 	double widest;      /* pCPUs of the largest unit */
@@ -34,7 +34,7 @@ struct place_work {
 	/* free tasks: those that may be moved as far as the user is concerned */
 	double *raw;    /* demand as it was given, >= 0 */
 	double *unsure; /* by how much it may be off; set by the caller of place_alike() */
-	double *d;      /* demand that is planned with */
+	double *demand; /* demand that is planned with */
 	double *weight; /* > 0 */
 	uint32_t *id;   /* index in the problem */
 	int *home, *at; /* unit at the start and now; PLACE_NONE */
@@ -53,14 +53,14 @@ struct place_work {
 	size_t n_steps;
 
 	/* units */
-	double *fixed;           /* load that nobody moves */
-	double *s;               /* load now, percent of one pCPU, not divided */
-	double *s0;              /* load at the start of the plan */
-	double *ic;              /* 1 / pCPUs */
-	double *h;               /* what a move sees: see above */
-	int *core;               /* number of the physical core in sc[] */
-	double *sc, *icc;        /* per core: load, 1 / threads or 0 without SMT */
-	uint32_t *first;         /* m + 1 */
+	double *fixed;                /* load that nobody moves */
+	double *load;                 /* load now, percent of one pCPU, not divided */
+	double *start_load;           /* load at the start of the plan */
+	double *inv;                  /* 1 / pCPUs */
+	double *level;                /* what a move sees: see above */
+	int *core;                    /* number of the physical core in sc[] */
+	double *core_load, *core_inv; /* per core: load, 1 / threads or 0 without SMT */
+	uint32_t *first;              /* m + 1 */
 	uint32_t *pos, *unit_at; /* units in the order of node, LLC, core: ranges below are of positions */
 	uint32_t *llc_lo, *llc_hi, *node_lo, *node_hi; /* by unit */
 	uint32_t *tree;                                /* of positions: which has the lowest h */
@@ -104,19 +104,21 @@ double place_distance(const struct place_work *work, int a, int b);
 static inline double place_gain(const struct place_work *work, double p, int a, int z)
 {
 	if (work->core[a] == work->core[z])
-		return 2 * p * (work->s[a] * work->ic[a] - work->s[z] * work->ic[z]) -
-		       p * p * (work->ic[a] + work->ic[z]);
-	double k = work->ic[a] + work->ic[z] + work->icc[work->core[a]] + work->icc[work->core[z]];
-	return 2 * p * (work->h[a] - work->h[z]) - p * p * k;
+		return 2 * p * (work->load[a] * work->inv[a] - work->load[z] * work->inv[z]) -
+		       p * p * (work->inv[a] + work->inv[z]);
+	double k =
+		work->inv[a] + work->inv[z] + work->core_inv[work->core[a]] + work->core_inv[work->core[z]];
+	return 2 * p * (work->level[a] - work->level[z]) - p * p * k;
 }
 
 /* No p, of either sign, has a higher gain; give or take rounding. */
 static inline double place_gain_most(const struct place_work *work, int a, int z)
 {
 	bool one = work->core[a] == work->core[z];
-	double d = one ? work->s[a] * work->ic[a] - work->s[z] * work->ic[z] : work->h[a] - work->h[z];
-	double k =
-		work->ic[a] + work->ic[z] + (one ? 0 : work->icc[work->core[a]] + work->icc[work->core[z]]);
+	double d = one ? work->load[a] * work->inv[a] - work->load[z] * work->inv[z]
+		       : work->level[a] - work->level[z];
+	double k = work->inv[a] + work->inv[z] +
+		   (one ? 0 : work->core_inv[work->core[a]] + work->core_inv[work->core[z]]);
 	return d * d / k * (1 + 1e-12);
 }
 

@@ -10,7 +10,7 @@
 static size_t group_end(const struct place_work *work, size_t i)
 {
 	size_t j = i + 1;
-	for (; j < work->n; j++) {
+	for (; j < work->n_tasks; j++) {
 		uint32_t a = work->order[j - 1], b = work->order[j];
 		if (work->raw[a] - work->raw[b] > 1.5 * (work->unsure[a] + work->unsure[b]))
 			break;
@@ -26,13 +26,13 @@ static bool group_is_clear(const struct place_work *work, size_t i, size_t j)
 	if (j - i < 2 || top - low > widest)
 		return false;
 	return (i == 0 || work->raw[work->order[i - 1]] - top > widest) &&
-	       (j == work->n || low - work->raw[work->order[j]] > widest);
+	       (j == work->n_tasks || low - work->raw[work->order[j]] > widest);
 }
 
 bool place_alike(struct place_work *work)
 {
 	bool any = false;
-	for (size_t i = 0, j; i < work->n; i = j) {
+	for (size_t i = 0, j; i < work->n_tasks; i = j) {
 		j = group_end(work, i);
 		if (!group_is_clear(work, i, j))
 			continue;
@@ -40,7 +40,7 @@ bool place_alike(struct place_work *work)
 		for (size_t k = i; k < j; k++)
 			sum += work->raw[work->order[k]];
 		for (size_t k = i; k < j; k++)
-			work->d[work->order[k]] = sum / (double)(j - i);
+			work->demand[work->order[k]] = sum / (double)(j - i);
 		any = true;
 	}
 	return any;
@@ -48,5 +48,5 @@ bool place_alike(struct place_work *work)
 
 void place_plain(struct place_work *work)
 {
-	memcpy(work->d, work->raw, work->n * sizeof(*work->d));
+	memcpy(work->demand, work->raw, work->n_tasks * sizeof(*work->demand));
 }

@@ -28,8 +28,8 @@ static void levels_sort(struct place_work *work, const struct part *part)
 	size_t n = 0;
 	for (uint32_t i = part->lo; i < part->hi; i++) {
 		uint32_t unit = work->unit_at[i];
-		work->sorted[n++] = work->fixed[unit] * work->ic[unit];
-		work->sorted[n++] = 1 / work->ic[unit];
+		work->sorted[n++] = work->fixed[unit] * work->inv[unit];
+		work->sorted[n++] = 1 / work->inv[unit];
 	}
 	qsort(work->sorted, part->hi - part->lo, 2 * sizeof(double), level_compare);
 }
@@ -40,7 +40,7 @@ static double bound_liquid(const struct place_work *work, const struct part *par
 	size_t m = part->hi - part->lo, j = 0;
 	double size = 0, volume = 0;
 	for (size_t i = 0; i < part->n; i++)
-		volume += work->d[part->task[i]];
+		volume += work->demand[part->task[i]];
 	for (; j < m && (size == 0 || lv[2 * j] * size < volume); j++) {
 		size += lv[2 * j + 1];
 		volume += lv[2 * j] * lv[2 * j + 1];
@@ -61,14 +61,14 @@ static double bound_whole(const struct place_work *work, const struct part *part
 	size_t m = part->hi - part->lo, t = 0, j = m;
 	double left = 0, room = 0, largest = 0, q = 0, dev;
 	for (size_t i = 0; i < part->n; i++)
-		left += work->d[part->task[i]];
+		left += work->demand[part->task[i]];
 	for (size_t i = 0; i < m; i++) {
 		left += lv[2 * i] * lv[2 * i + 1];
 		room += lv[2 * i + 1];
 		largest = max_of(lv[2 * i + 1], largest);
 	}
 	for (;;) {
-		double task = t < part->n ? work->d[part->task[t]] : 0;
+		double task = t < part->n ? work->demand[part->task[t]] : 0;
 		double load = j > 0 ? lv[2 * (j - 1)] * lv[2 * j - 1] : 0;
 		double top = max_of(load, task);
 		if (top <= 0 || room <= largest || top * room <= left * largest)
@@ -91,10 +91,10 @@ static uint32_t parts_find(struct place_work *work)
 {
 	uint32_t *part = work->heap, parts = 0;
 	uint32_t reach = 0; /* positions below belong together with some before */
-	memset(part, 0, work->m * sizeof(*part));
-	for (size_t i = 0; i < work->n; i++) /* how far the sets that begin here reach */
+	memset(part, 0, work->n_units * sizeof(*part));
+	for (size_t i = 0; i < work->n_tasks; i++) /* how far the sets that begin here reach */
 		part[work->lo[i]] = max_of(work->hi[i], part[work->lo[i]]);
-	for (uint32_t i = 0; i < work->m; i++) {
+	for (uint32_t i = 0; i < work->n_units; i++) {
 		uint32_t to = part[i];
 		parts += i >= reach;
 		reach = max_of(to, reach);
@@ -110,14 +110,14 @@ static void parts_fill(struct place_work *work, uint32_t parts)
 {
 	uint32_t *start = work->heap_at, sum = 0;
 	memset(start, 0, parts * sizeof(*start));
-	for (size_t i = 0; i < work->n; i++)
+	for (size_t i = 0; i < work->n_tasks; i++)
 		start[work->heap[work->lo[i]]]++;
 	for (uint32_t k = 0; k < parts; k++) {
 		uint32_t n = start[k];
 		start[k] = sum;
 		sum += n;
 	}
-	for (size_t i = 0; i < work->n; i++)
+	for (size_t i = 0; i < work->n_tasks; i++)
 		work->tmp[start[work->heap[work->lo[work->order[i]]]]++] = work->order[i];
 }
 
@@ -128,7 +128,7 @@ double place_bound_q(struct place_work *work)
 	parts_fill(work, parts);
 	struct part part = {0};
 	for (uint32_t k = 0; k < parts; k++, part.lo = part.hi) {
-		while (part.hi < work->m && work->heap[part.hi] == k)
+		while (part.hi < work->n_units && work->heap[part.hi] == k)
 			part.hi++;
 		part.task = work->tmp + done;
 		part.n = work->heap_at[k] - done;
@@ -148,10 +148,10 @@ static int square_compare(const void *a, const void *b)
 
 size_t place_bound_moves(struct place_work *work, double q)
 {
-	double *over = work->sorted, *under = work->sorted + work->m, rest = 0;
+	double *over = work->sorted, *under = work->sorted + work->n_units, rest = 0;
 	size_t n_over = 0, n_under = 0, k = 0;
-	for (size_t j = 0; j < work->m; j++) {
-		double dev = work->s0[j] * work->ic[j] - work->mean, sq = dev * dev / work->ic[j];
+	for (size_t j = 0; j < work->n_units; j++) {
+		double dev = work->start_load[j] * work->inv[j] - work->mean, sq = dev * dev / work->inv[j];
 		rest += sq;
 		if (dev > 0)
 			over[n_over++] = sq;

@@ -11,7 +11,7 @@ enum { NODES = 100000 };
 #define EPS 1e-7
 
 struct branch {
-	struct place_work *w;
+	struct place_work *work;
 	const struct place_goal *goal;
 	size_t nodes;
 	double best_f, best_cost, cost, volume, least_cost;
@@ -23,12 +23,12 @@ struct branch {
 
 bool place_exact_fits(const struct place_work *work)
 {
-	return work->n <= PLACE_EXACT_TASKS && work->m <= PLACE_EXACT_UNITS;
+	return work->n_tasks <= PLACE_EXACT_TASKS && work->n_units <= PLACE_EXACT_UNITS;
 }
 
 static bool all_wide(const struct place_work *work)
 {
-	for (size_t i = 0; i < work->n; i++)
+	for (size_t i = 0; i < work->n_tasks; i++)
 		if (!work->wide[i] || work->node_bound[i])
 			return false;
 	return true;
@@ -37,9 +37,9 @@ static bool all_wide(const struct place_work *work)
 /* Units in the order of h into out[], lowest first. */
 static void units_by_load(const struct place_work *work, int *out)
 {
-	for (int unit = 0; unit < (int)work->m; unit++) {
+	for (int unit = 0; unit < (int)work->n_units; unit++) {
 		int i = unit;
-		for (; i > 0 && work->h[out[i - 1]] > work->h[unit]; i--)
+		for (; i > 0 && work->level[out[i - 1]] > work->level[unit]; i--)
 			out[i] = out[i - 1];
 		out[i] = unit;
 	}
@@ -50,18 +50,18 @@ static double poured_q(const struct place_work *work, double volume, const int *
 {
 	double size = 0, q = 0;
 	size_t j = 0;
-	for (; j < work->m; j++) {
+	for (; j < work->n_units; j++) {
 		int unit = by_load[j];
-		if (size > 0 && work->s[unit] * work->ic[unit] * size >= volume)
+		if (size > 0 && work->load[unit] * work->inv[unit] * size >= volume)
 			break;
-		size += 1 / work->ic[unit];
-		volume += work->s[unit];
+		size += 1 / work->inv[unit];
+		volume += work->load[unit];
 	}
 	double dev = volume / size - work->mean;
 	q = dev * dev * size;
-	for (; j < work->m; j++) {
-		dev = work->s[by_load[j]] * work->ic[by_load[j]] - work->mean;
-		q += dev * dev / work->ic[by_load[j]];
+	for (; j < work->n_units; j++) {
+		dev = work->load[by_load[j]] * work->inv[by_load[j]] - work->mean;
+		q += dev * dev / work->inv[by_load[j]];
 	}
 	return q;
 }
@@ -69,20 +69,20 @@ static double poured_q(const struct place_work *work, double volume, const int *
 /* Nothing tells the units apart: same load, same neighbours. */
 static bool units_alike(const struct place_work *work, int a, int b)
 {
-	const struct place_unit *x = &work->p->units[a], *y = &work->p->units[b];
-	return fabs(work->h[a] - work->h[b]) < EPS && fabs(work->s[a] - work->s[b]) < EPS &&
-	       x->llc == y->llc && x->node == y->node && work->ic[a] == work->ic[b] &&
-	       work->icc[work->core[a]] == work->icc[work->core[b]];
+	const struct place_unit *x = &work->prob->units[a], *y = &work->prob->units[b];
+	return fabs(work->level[a] - work->level[b]) < EPS && fabs(work->load[a] - work->load[b]) < EPS &&
+	       x->llc == y->llc && x->node == y->node && work->inv[a] == work->inv[b] &&
+	       work->core_inv[work->core[a]] == work->core_inv[work->core[b]];
 }
 
 static void found_branch(struct branch *branch, size_t depth)
 {
-	struct place_work *work = branch->w;
+	struct place_work *work = branch->work;
 	int by_load[PLACE_EXACT_UNITS];
 	if (branch->nodes == 0 || branch->best_f <= branch->goal->f)
 		return;
 	branch->nodes--;
-	if (depth == work->n) {
+	if (depth == work->n_tasks) {
 		double f = place_f(work);
 		if (f < branch->best_f - EPS) {
 			branch->best_f = f;
@@ -95,33 +95,33 @@ static void found_branch(struct branch *branch, size_t depth)
 	if (poured_q(work, branch->volume, by_load) >= branch->best_f - EPS)
 		return;
 	uint32_t task = work->order[depth];
-	branch->volume -= work->d[task];
-	for (size_t j = 0; j < work->m; j++) {
+	branch->volume -= work->demand[task];
+	for (size_t j = 0; j < work->n_units; j++) {
 		int unit = by_load[j];
 		if (!place_ok(work, task, unit) ||
 			(j > 0 && branch->plain && units_alike(work, unit, by_load[j - 1])))
 			continue;
 		branch->placed[task] = unit;
-		place_add(work, unit, work->d[task]);
+		place_add(work, unit, work->demand[task]);
 		found_branch(branch, depth + 1);
-		place_add(work, unit, -work->d[task]);
+		place_add(work, unit, -work->demand[task]);
 	}
-	branch->volume += work->d[task];
+	branch->volume += work->demand[task];
 }
 
 double place_exact_found(struct place_work *work, double f, double enough_f, bool *proven)
 {
 	struct place_goal goal = {.f = enough_f};
 	struct branch branch = {
-		.w = work, .goal = &goal, .nodes = NODES, .best_f = f, .plain = all_wide(work)};
-	for (size_t i = 0; i < work->n; i++) {
+		.work = work, .goal = &goal, .nodes = NODES, .best_f = f, .plain = all_wide(work)};
+	for (size_t i = 0; i < work->n_tasks; i++) {
 		work->try[i] = PLACE_NONE;
-		branch.volume += work->d[i];
+		branch.volume += work->demand[i];
 	}
 	place_set(work, work->try);
 	found_branch(&branch, 0);
 	if (branch.better)
-		memcpy(work->best, branch.best, work->n * sizeof(*work->best));
+		memcpy(work->best, branch.best, work->n_tasks * sizeof(*work->best));
 	*proven = branch.nodes > 0 && branch.best_f > enough_f;
 	return branch.best_f;
 }
@@ -130,11 +130,12 @@ double place_exact_found(struct place_work *work, double f, double enough_f, boo
  * one above only when a task is left to leave it. */
 static double certificate_q(const struct branch *branch, int moves)
 {
-	const struct place_work *work = branch->w;
+	const struct place_work *work = branch->work;
 	double over[PLACE_EXACT_UNITS], under[PLACE_EXACT_UNITS], q = 0;
 	int n_over = 0, n_under = 0;
-	for (int unit = 0; unit < (int)work->m; unit++) {
-		double dev = work->s[unit] * work->ic[unit] - work->mean, sq = dev * dev / work->ic[unit];
+	for (int unit = 0; unit < (int)work->n_units; unit++) {
+		double dev = work->load[unit] * work->inv[unit] - work->mean,
+		       sq = dev * dev / work->inv[unit];
 		double *list = dev > 0 ? over : under;
 		int *n = dev > 0 ? &n_over : &n_under, i;
 		q += sq;
@@ -153,7 +154,7 @@ static double certificate_q(const struct branch *branch, int moves)
 static bool branch_hopeless(const struct branch *branch, size_t depth)
 {
 	double room = (branch->best_cost - branch->cost) / branch->least_cost + EPS;
-	int left = (int)(branch->w->n - depth), moves = room > left ? left : (int)room;
+	int left = (int)(branch->work->n_tasks - depth), moves = room > left ? left : (int)room;
 	if (branch->steps + moves > (int)branch->goal->max_steps)
 		moves = (int)branch->goal->max_steps - branch->steps;
 	double q = certificate_q(branch, moves);
@@ -166,7 +167,7 @@ static bool branch_hopeless(const struct branch *branch, size_t depth)
 
 static void plan_leaf(struct branch *branch)
 {
-	double f = place_f(branch->w);
+	double f = place_f(branch->work);
 	bool cheaper = branch->cost < branch->best_cost - EPS;
 	if (f > branch->goal->f + EPS ||
 		(!cheaper && (branch->cost > branch->best_cost + EPS || f >= branch->best_f - EPS)))
@@ -180,28 +181,29 @@ static void plan_leaf(struct branch *branch)
 /* Task t and the one before it in the order are interchangeable. */
 static bool twins(const struct branch *branch, size_t depth)
 {
-	const struct place_work *work = branch->w;
+	const struct place_work *work = branch->work;
 	if (depth == 0 || !branch->plain)
 		return false;
 	uint32_t task = work->order[depth], other = work->order[depth - 1];
-	const struct place_task *x = &work->p->tasks[work->id[task]], *y = &work->p->tasks[work->id[other]];
-	return fabs(work->d[task] - work->d[other]) < EPS && work->home[task] == work->home[other] &&
-	       work->still[task] == work->still[other] && x->weight == y->weight &&
-	       x->mem_nodes == y->mem_nodes;
+	const struct place_task *x = &work->prob->tasks[work->id[task]],
+				*y = &work->prob->tasks[work->id[other]];
+	return fabs(work->demand[task] - work->demand[other]) < EPS &&
+	       work->home[task] == work->home[other] && work->still[task] == work->still[other] &&
+	       x->weight == y->weight && x->mem_nodes == y->mem_nodes;
 }
 
 static void plan_branch(struct branch *branch, size_t depth);
 
 static void plan_stay(struct branch *branch, size_t depth)
 {
-	uint32_t task = branch->w->order[depth];
-	branch->placed[task] = branch->w->home[task];
+	uint32_t task = branch->work->order[depth];
+	branch->placed[task] = branch->work->home[task];
 	plan_branch(branch, depth + 1);
 }
 
 static void plan_moves(struct branch *branch, size_t depth)
 {
-	struct place_work *work = branch->w;
+	struct place_work *work = branch->work;
 	uint32_t task = work->order[depth];
 	int by_load[PLACE_EXACT_UNITS], from = work->home[task], last = PLACE_NONE;
 	bool twin = twins(branch, depth);
@@ -209,7 +211,7 @@ static void plan_moves(struct branch *branch, size_t depth)
 	if (work->still[task] || from < 0 || (twin && floor == from))
 		return;
 	units_by_load(work, by_load);
-	for (size_t j = 0; j < work->m; j++) {
+	for (size_t j = 0; j < work->n_units; j++) {
 		int unit = by_load[j];
 		if (unit == from || !place_ok(work, task, unit))
 			continue;
@@ -222,11 +224,11 @@ static void plan_moves(struct branch *branch, size_t depth)
 		branch->placed[task] = unit;
 		branch->cost += cost;
 		branch->steps++;
-		place_add(work, from, -work->d[task]);
-		place_add(work, unit, work->d[task]);
+		place_add(work, from, -work->demand[task]);
+		place_add(work, unit, work->demand[task]);
 		plan_branch(branch, depth + 1);
-		place_add(work, unit, -work->d[task]);
-		place_add(work, from, work->d[task]);
+		place_add(work, unit, -work->demand[task]);
+		place_add(work, from, work->demand[task]);
 		branch->steps--;
 		branch->cost -= cost;
 	}
@@ -234,18 +236,18 @@ static void plan_moves(struct branch *branch, size_t depth)
 
 static void plan_branch(struct branch *branch, size_t depth)
 {
-	struct place_work *work = branch->w;
+	struct place_work *work = branch->work;
 	if (branch->nodes == 0)
 		return;
 	branch->nodes--;
-	if (depth == work->n) {
+	if (depth == work->n_tasks) {
 		plan_leaf(branch);
 		return;
 	}
 	if (branch_hopeless(branch, depth))
 		return;
 	int from = work->home[work->order[depth]];
-	bool over = from >= 0 && work->s[from] * work->ic[from] > work->mean;
+	bool over = from >= 0 && work->load[from] * work->inv[from] > work->mean;
 	if (from >= 0)
 		branch->waiting[from]--;
 	if (over)
@@ -259,7 +261,7 @@ static void plan_branch(struct branch *branch, size_t depth)
 
 bool place_exact_plan(struct place_work *work, const struct place_goal *goal)
 {
-	struct branch branch = {.w = work,
+	struct branch branch = {.work = work,
 		.goal = goal,
 		.nodes = NODES,
 		.best_f = INFINITY,
@@ -271,7 +273,7 @@ bool place_exact_plan(struct place_work *work, const struct place_goal *goal)
 	}
 	branch.least_cost = (work->one_zone ? 1 : 0.5) * work->min_weight;
 	place_set(work, work->home);
-	for (size_t i = 0; i < work->n; i++)
+	for (size_t i = 0; i < work->n_tasks; i++)
 		if (work->home[i] >= 0)
 			branch.waiting[work->home[i]]++;
 	plan_branch(&branch, 0);
@@ -279,7 +281,7 @@ bool place_exact_plan(struct place_work *work, const struct place_goal *goal)
 		place_set(work, work->at);
 		return false;
 	}
-	memcpy(work->best, branch.best, work->n * sizeof(*work->best));
+	memcpy(work->best, branch.best, work->n_tasks * sizeof(*work->best));
 	place_steps_to(work, work->best);
 	return true;
 }

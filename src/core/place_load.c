@@ -22,7 +22,7 @@ struct array_row {
 static const struct array_row task_rows[] = {
 	ROW(raw, 1, 0),
 	ROW(unsure, 1, 0),
-	ROW(d, 1, 0),
+	ROW(demand, 1, 0),
 	ROW(weight, 1, 0),
 	ROW(id, 1, 0),
 	ROW(home, 1, 0),
@@ -47,13 +47,13 @@ static const struct array_row task_rows[] = {
 };
 static const struct array_row unit_rows[] = {
 	ROW(fixed, 1, 0),
-	ROW(s, 1, 0),
-	ROW(s0, 1, 0),
-	ROW(ic, 1, 0),
-	ROW(h, 1, 0),
+	ROW(load, 1, 0),
+	ROW(start_load, 1, 0),
+	ROW(inv, 1, 0),
+	ROW(level, 1, 0),
 	ROW(core, 1, 0),
-	ROW(sc, 1, 0),
-	ROW(icc, 1, 0),
+	ROW(core_load, 1, 0),
+	ROW(core_inv, 1, 0),
 	ROW(first, 1, 1),
 	ROW(pos, 1, 0),
 	ROW(unit_at, 1, 0),
@@ -117,15 +117,15 @@ static int unit_compare(const struct place_unit *a, const struct place_unit *b)
 /* Stable insertion sort: units come nearly in this order. */
 static void units_sort(struct place_work *work)
 {
-	const struct place_unit *unit = work->p->units;
-	for (uint32_t i = 0; i < work->m; i++) {
+	const struct place_unit *unit = work->prob->units;
+	for (uint32_t i = 0; i < work->n_units; i++) {
 		uint32_t j = i;
 		for (; j && unit_compare(&unit[work->unit_at[j - 1]], &unit[i]) > 0; j--)
 			work->unit_at[j] = work->unit_at[j - 1];
 		work->unit_at[j] = i;
 	}
 	work->in_order = true;
-	for (uint32_t i = 0; i < work->m; i++) {
+	for (uint32_t i = 0; i < work->n_units; i++) {
 		work->pos[work->unit_at[i]] = i;
 		work->in_order &= work->unit_at[i] == i;
 	}
@@ -148,9 +148,9 @@ static bool same_core(const struct place_unit *a, const struct place_unit *b)
 static void ranges_find(struct place_work *work, uint32_t *lo, uint32_t *hi,
 	bool (*same)(const struct place_unit *, const struct place_unit *))
 {
-	const struct place_unit *unit = work->p->units;
-	for (uint32_t i = 0, j; i < work->m; i = j) {
-		for (j = i + 1; j < work->m && same(&unit[work->unit_at[i]], &unit[work->unit_at[j]]);)
+	const struct place_unit *unit = work->prob->units;
+	for (uint32_t i = 0, j; i < work->n_units; i = j) {
+		for (j = i + 1; j < work->n_units && same(&unit[work->unit_at[i]], &unit[work->unit_at[j]]);)
 			j++;
 		for (uint32_t k = i; k < j; k++) {
 			lo[work->unit_at[k]] = i;
@@ -173,34 +173,35 @@ static double unit_mean(const struct place_unit *unit)
 
 static void cores_find(struct place_work *work)
 {
-	const struct place_unit *unit = work->p->units;
+	const struct place_unit *unit = work->prob->units;
 	work->smt = false;
-	for (uint32_t i = 0, j, core = 0; i < work->m; i = j, core++) {
+	for (uint32_t i = 0, j, core = 0; i < work->n_units; i = j, core++) {
 		double size = 0;
-		for (j = i + 1; j < work->m && same_core(&unit[work->unit_at[i]], &unit[work->unit_at[j]]);)
+		for (j = i + 1;
+			j < work->n_units && same_core(&unit[work->unit_at[i]], &unit[work->unit_at[j]]);)
 			j++;
 		for (uint32_t k = i; k < j; k++)
 			work->core[work->unit_at[k]] = (int)core;
 		for (uint32_t k = i; k < j; k++)
 			size += unit_mean(&unit[work->unit_at[k]]);
-		work->icc[core] = 1.0 / size;
+		work->core_inv[core] = 1.0 / size;
 		work->smt |= j - i > 1;
 	}
 	if (!work->smt)
-		memset(work->icc, 0, work->m * sizeof(*work->icc));
+		memset(work->core_inv, 0, work->n_units * sizeof(*work->core_inv));
 }
 
 static void units_load(struct place_work *work)
 {
-	const struct place_problem *prob = work->p;
+	const struct place_problem *prob = work->prob;
 	work->pcpus = 0;
 	work->widest = 1;
 	work->equal = true;
-	for (size_t j = 0; j < work->m; j++) {
+	for (size_t j = 0; j < work->n_units; j++) {
 		double n = unit_size(&prob->units[j]);
 		double bg = prob->units[j].background_pct;
 		work->pcpus += n;
-		work->ic[j] = 1.0 / n;
+		work->inv[j] = 1.0 / n;
 		work->fixed[j] = bg > 0 && isfinite(bg) ? bg : 0;
 		work->equal &= n == unit_size(&prob->units[0]);
 		work->widest = max_of(n, work->widest);
@@ -209,8 +210,8 @@ static void units_load(struct place_work *work)
 	ranges_find(work, work->llc_lo, work->llc_hi, same_llc);
 	ranges_find(work, work->node_lo, work->node_hi, same_node);
 	cores_find(work);
-	work->one_zone = work->m == 0 || (work->llc_lo[0] == 0 && work->llc_hi[0] == work->m);
-	for (work->leaves = 1; work->leaves < work->m;)
+	work->one_zone = work->n_units == 0 || (work->llc_lo[0] == 0 && work->llc_hi[0] == work->n_units);
+	for (work->leaves = 1; work->leaves < work->n_units;)
 		work->leaves *= 2;
 }
 
@@ -243,7 +244,7 @@ static uint32_t set_measure(const struct cpuset *set, size_t m, uint32_t *first,
 static void span_search(const struct place_work *work, struct span *span)
 {
 	span->lo = 0;
-	span->hi = (uint32_t)work->m;
+	span->hi = (uint32_t)work->n_units;
 	while (!cpuset_has(span->set, (int)work->unit_at[span->lo]))
 		span->lo++;
 	while (!cpuset_has(span->set, (int)work->unit_at[span->hi - 1]))
@@ -256,8 +257,8 @@ static struct span span_of(const struct place_work *work, const struct cpuset *s
 	struct span span = {.set = set};
 	uint32_t last = 0;
 	if (!set)
-		return (struct span){NULL, 0, (uint32_t)work->m, true, false};
-	uint32_t n = set_measure(set, work->m, &span.lo, &last);
+		return (struct span){NULL, 0, (uint32_t)work->n_units, true, false};
+	uint32_t n = set_measure(set, work->n_units, &span.lo, &last);
 	if (n && work->in_order)
 		span.hi = last + 1;
 	else if (n)
@@ -278,15 +279,15 @@ static struct span span_get(const struct place_work *work, struct span *seen, co
 
 static void tasks_load(struct place_work *work)
 {
-	const struct place_problem *prob = work->p;
+	const struct place_problem *prob = work->prob;
 	struct span seen[SPANS_SEEN] = {{0}};
-	work->n = 0;
+	work->n_tasks = 0;
 	work->total = 0;
 	work->min_weight = 1;
 	for (size_t i = 0; i < prob->n_tasks; i++) {
 		const struct place_task *task = &prob->tasks[i];
 		double d = task->demand_pct > 0 && isfinite(task->demand_pct) ? task->demand_pct : 0;
-		int unit = task->unit >= 0 && (size_t)task->unit < work->m ? task->unit : PLACE_NONE;
+		int unit = task->unit >= 0 && (size_t)task->unit < work->n_units ? task->unit : PLACE_NONE;
 		struct span set = span_get(work, seen, task->allowed);
 		bool only = set.hi - set.lo == 1 && unit >= 0 && work->pos[unit] == set.lo;
 		if (task->fixed != REASON_NONE || set.hi == set.lo || only) {
@@ -294,8 +295,8 @@ static void tasks_load(struct place_work *work)
 				work->fixed[unit] += d;
 			continue;
 		}
-		size_t f = work->n++;
-		work->d[f] = work->raw[f] = d;
+		size_t f = work->n_tasks++;
+		work->demand[f] = work->raw[f] = d;
 		work->unsure[f] = 0;
 		work->id[f] = (uint32_t)i;
 		work->home[f] = unit;
@@ -304,14 +305,14 @@ static void tasks_load(struct place_work *work)
 		work->exact[f] = set.exact;
 		work->allowed[f] = task->allowed;
 		work->few[f] = set.few;
-		work->wide[f] = set.exact && set.hi - set.lo == work->m;
+		work->wide[f] = set.exact && set.hi - set.lo == work->n_units;
 		work->node_bound[f] = task->stay_on_node && unit >= 0;
 		work->still[f] = 0;
 		work->total += d;
 		work->weight[f] = task->weight > 0 ? task->weight : 1;
 		work->min_weight = fmin(work->min_weight, work->weight[f]);
 	}
-	for (size_t j = 0; j < work->m; j++)
+	for (size_t j = 0; j < work->n_units; j++)
 		work->total += work->fixed[j];
 	work->mean = work->pcpus > 0 ? work->total / work->pcpus : 0;
 }
@@ -322,27 +323,27 @@ static void keys_sort(struct place_work *work)
 	uint32_t *from = work->order, *to = work->tmp;
 	for (int shift = 0; shift < 33; shift += 11) {
 		uint32_t count[2048] = {0};
-		for (size_t i = 0; i < work->n; i++)
+		for (size_t i = 0; i < work->n_tasks; i++)
 			count[2047 - (work->key[i] >> shift & 2047)]++;
 		for (uint32_t k = 0, sum = 0; k < 2048; k++) {
 			uint32_t c = count[k];
 			count[k] = sum;
 			sum += c;
 		}
-		for (size_t i = 0; i < work->n; i++)
+		for (size_t i = 0; i < work->n_tasks; i++)
 			to[count[2047 - (work->key[from[i]] >> shift & 2047)]++] = from[i];
 		uint32_t *swap = from;
 		from = to;
 		to = swap;
 	}
 	if (from != work->order)
-		memcpy(work->order, from, work->n * sizeof(*from));
+		memcpy(work->order, from, work->n_tasks * sizeof(*from));
 }
 
 /* The same for few, where clearing the counts would take longer. */
 static void keys_insert(struct place_work *work)
 {
-	for (uint32_t i = 1; i < work->n; i++) {
+	for (uint32_t i = 1; i < work->n_tasks; i++) {
 		uint32_t j = i;
 		for (; j && work->key[work->order[j - 1]] < work->key[i]; j--)
 			work->order[j] = work->order[j - 1];
@@ -353,12 +354,12 @@ static void keys_insert(struct place_work *work)
 static void tasks_sort(struct place_work *work)
 {
 	enum { FEW = 128 };
-	for (size_t i = 0; i < work->n; i++) {
-		float f = (float)work->d[i];
+	for (size_t i = 0; i < work->n_tasks; i++) {
+		float f = (float)work->demand[i];
 		memcpy(&work->key[i], &f, sizeof(f));
 		work->order[i] = (uint32_t)i;
 	}
-	if (work->n <= FEW)
+	if (work->n_tasks <= FEW)
 		keys_insert(work);
 	else
 		keys_sort(work);
@@ -366,18 +367,18 @@ static void tasks_sort(struct place_work *work)
 
 static void segments_find(struct place_work *work)
 {
-	memset(work->first, 0, (work->m + 1) * sizeof(*work->first));
-	for (size_t i = 0; i < work->n; i++)
+	memset(work->first, 0, (work->n_units + 1) * sizeof(*work->first));
+	for (size_t i = 0; i < work->n_tasks; i++)
 		if (work->home[i] >= 0)
 			work->first[work->home[i] + 1]++;
-	for (size_t j = 0; j < work->m; j++)
+	for (size_t j = 0; j < work->n_units; j++)
 		work->first[j + 1] += work->first[j];
-	for (size_t i = work->n; i-- > 0;) {
+	for (size_t i = work->n_tasks; i-- > 0;) {
 		uint32_t task = work->order[i];
 		if (work->home[task] >= 0)
 			work->seg[work->first[work->home[task]]++] = task;
 	}
-	for (size_t j = work->m; j > 0; j--)
+	for (size_t j = work->n_units; j > 0; j--)
 		work->first[j] = work->first[j - 1];
 	work->first[0] = 0;
 }
@@ -387,8 +388,8 @@ int place_load(struct place_work *work, const struct place_problem *prob)
 	if (rows_grow(work, task_rows, N_ROWS(task_rows), &work->cap_n, prob->n_tasks) < 0 ||
 		rows_grow(work, unit_rows, N_ROWS(unit_rows), &work->cap_m, prob->n_units) < 0)
 		return -1;
-	work->p = prob;
-	work->m = prob->n_units;
+	work->prob = prob;
+	work->n_units = prob->n_units;
 	units_load(work);
 	tasks_load(work);
 	tasks_sort(work);
@@ -399,9 +400,9 @@ int place_load(struct place_work *work, const struct place_problem *prob)
 void place_demands(struct place_work *work)
 {
 	work->total = 0;
-	for (size_t i = 0; i < work->n; i++)
-		work->total += work->d[i] = work->raw[i];
-	for (size_t j = 0; j < work->m; j++)
+	for (size_t i = 0; i < work->n_tasks; i++)
+		work->total += work->demand[i] = work->raw[i];
+	for (size_t j = 0; j < work->n_units; j++)
 		work->total += work->fixed[j];
 	work->mean = work->pcpus > 0 ? work->total / work->pcpus : 0;
 	tasks_sort(work);
@@ -412,7 +413,7 @@ void place_reset(struct place_work *work)
 {
 	work->n_steps = 0;
 	segments_find(work);
-	memcpy(work->at, work->home, work->n * sizeof(*work->at));
+	memcpy(work->at, work->home, work->n_tasks * sizeof(*work->at));
 	place_set(work, work->home);
-	memcpy(work->s0, work->s, work->m * sizeof(*work->s));
+	memcpy(work->start_load, work->load, work->n_units * sizeof(*work->load));
 }

@@ -29,15 +29,15 @@ static bool rests(const struct place_work *work, uint32_t task)
 /* Overload goes away, and not just elsewhere: p fits on z and leaves it well below what a had. */
 static bool cures(const struct place_work *work, double p, int a, int z)
 {
-	double after = (work->s[z] + p) * work->ic[z];
-	return after <= 100 && after <= work->s[a] * work->ic[a] - 10;
+	double after = (work->load[z] + p) * work->inv[z];
+	return after <= 100 && after <= work->load[a] * work->inv[a] - 10;
 }
 
 static void move_try(
 	const struct place_work *work, const struct place_goal *goal, uint32_t task, int z, struct pick *best)
 {
 	int a = work->at[task];
-	double p = work->d[task];
+	double p = work->demand[task];
 	if (z < 0 || z == a || rests(work, task))
 		return;
 	double score = place_gain(work, p, a, z) / place_cost(work, task, a, z);
@@ -54,7 +54,7 @@ static uint32_t segment_at(const struct place_work *work, int a, double p)
 	uint32_t lo = work->first[a], hi = work->first[a + 1];
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
-		if (work->d[work->seg[mid]] < p)
+		if (work->demand[work->seg[mid]] < p)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -67,10 +67,12 @@ static void range_try(const struct place_work *work, const struct place_goal *go
 	uint32_t hi, struct pick *best)
 {
 	int z = place_lowest(work, lo, hi);
-	if (z == a || work->h[z] >= work->h[a])
+	if (z == a || work->level[z] >= work->level[a])
 		return;
-	double k = work->ic[a] + work->ic[z] + work->icc[work->core[a]] + work->icc[work->core[z]];
-	uint32_t mid = segment_at(work, a, (work->h[a] - work->h[z]) / k), end = work->first[a + 1], seen = 0;
+	double k =
+		work->inv[a] + work->inv[z] + work->core_inv[work->core[a]] + work->core_inv[work->core[z]];
+	uint32_t mid = segment_at(work, a, (work->level[a] - work->level[z]) / k), end = work->first[a + 1],
+		 seen = 0;
 	for (uint32_t i = mid; i < end && seen < NEAR; i++) {
 		uint32_t task = work->seg[i];
 		if (rests(work, task))
@@ -93,12 +95,12 @@ static void range_try(const struct place_work *work, const struct place_goal *go
 static struct pick source_best(const struct place_work *work, const struct place_goal *goal, int a)
 {
 	struct pick best = PICK_NONE;
-	if (work->first[a] == work->first[a + 1] || (goal->overload && work->s[a] * work->ic[a] <= 100))
+	if (work->first[a] == work->first[a + 1] || (goal->overload && work->load[a] * work->inv[a] <= 100))
 		return best;
-	range_try(work, goal, a, 0, (uint32_t)work->m, &best);
+	range_try(work, goal, a, 0, (uint32_t)work->n_units, &best);
 	if (work->one_zone)
 		return best;
-	if (work->node_hi[a] - work->node_lo[a] < work->m)
+	if (work->node_hi[a] - work->node_lo[a] < work->n_units)
 		range_try(work, goal, a, work->node_lo[a], work->node_hi[a], &best);
 	if (work->llc_hi[a] - work->llc_lo[a] < work->node_hi[a] - work->node_lo[a])
 		range_try(work, goal, a, work->llc_lo[a], work->llc_hi[a], &best);
@@ -119,8 +121,8 @@ static void heap_put(struct place_work *work, size_t i, uint32_t unit)
 static void heap_sink(struct place_work *work, size_t i)
 {
 	uint32_t unit = work->heap[i];
-	for (size_t c; (c = 2 * i + 1) < work->m; i = c) {
-		if (c + 1 < work->m && heap_before(work, work->heap[c + 1], work->heap[c]))
+	for (size_t c; (c = 2 * i + 1) < work->n_units; i = c) {
+		if (c + 1 < work->n_units && heap_before(work, work->heap[c + 1], work->heap[c]))
 			c++;
 		if (!heap_before(work, work->heap[c], unit))
 			break;
@@ -139,14 +141,14 @@ static void heap_rise(struct place_work *work, size_t i)
 
 static void heap_build(struct place_work *work)
 {
-	double low = work->h[place_lowest(work, 0, (uint32_t)work->m)];
+	double low = work->level[place_lowest(work, 0, (uint32_t)work->n_units)];
 	double cheapest = (work->one_zone ? 1 : 0.5) * work->min_weight;
-	for (size_t j = 0; j < work->m; j++) {
-		double d = work->h[j] - low, k = work->ic[j] + work->icc[work->core[j]];
+	for (size_t j = 0; j < work->n_units; j++) {
+		double d = work->level[j] - low, k = work->inv[j] + work->core_inv[work->core[j]];
 		work->score[j] = d * d / k / cheapest; /* no move from here has more */
 		heap_put(work, j, (uint32_t)j);
 	}
-	for (size_t i = work->m / 2; i-- > 0;)
+	for (size_t i = work->n_units / 2; i-- > 0;)
 		heap_sink(work, i);
 }
 
@@ -170,8 +172,8 @@ static size_t units_extreme(const struct place_work *work, double sign, int *out
 {
 	size_t n = 0;
 	double h[TOP];
-	for (int unit = 0; unit < (int)work->m; unit++) {
-		double x = sign * work->h[unit];
+	for (int unit = 0; unit < (int)work->n_units; unit++) {
+		double x = sign * work->level[unit];
 		size_t i = n < TOP ? n : TOP - 1;
 		if (n == TOP && x <= h[TOP - 1])
 			continue;
@@ -190,7 +192,7 @@ static void swap_try(const struct place_work *work, const struct place_goal *goa
 	uint32_t other, struct pick *best)
 {
 	int a = work->at[task], z = work->at[other];
-	double p = work->d[task] - work->d[other], gain = place_gain(work, p, a, z);
+	double p = work->demand[task] - work->demand[other], gain = place_gain(work, p, a, z);
 	if (p <= 0 || gain <= 0 || rests(work, other))
 		return;
 	double score = gain / (place_cost(work, task, a, z) + place_cost(work, other, z, a));
@@ -206,14 +208,15 @@ static void swap_try(const struct place_work *work, const struct place_goal *goa
 static size_t pair_swaps(
 	const struct place_work *work, const struct place_goal *goal, int a, int z, struct pick *best)
 {
-	double k = work->ic[a] + work->ic[z] + work->icc[work->core[a]] + work->icc[work->core[z]];
-	double want = (work->h[a] - work->h[z]) / k;
+	double k =
+		work->inv[a] + work->inv[z] + work->core_inv[work->core[a]] + work->core_inv[work->core[z]];
+	double want = (work->level[a] - work->level[z]) / k;
 	uint32_t j = work->first[z], end = work->first[z + 1];
 	for (uint32_t i = work->first[a]; i < work->first[a + 1]; i++) {
 		uint32_t task = work->seg[i];
 		if (rests(work, task))
 			continue;
-		while (j < end && work->d[work->seg[j]] < work->d[task] - want)
+		while (j < end && work->demand[work->seg[j]] < work->demand[task] - want)
 			j++;
 		if (j < end)
 			swap_try(work, goal, task, work->seg[j], best);
@@ -231,11 +234,11 @@ static void best_swap(
 	size_t n_high = units_extreme(work, 1, high), n_low = units_extreme(work, -1, low);
 	for (size_t i = 0; i < n_high; i++) {
 		for (size_t j = 0; j < n_low; j++) {
-			double d = work->h[high[i]] - work->h[low[j]];
-			double most = d * d / (work->ic[high[i]] + work->ic[low[j]]) / 2;
+			double d = work->level[high[i]] - work->level[low[j]];
+			double most = d * d / (work->inv[high[i]] + work->inv[low[j]]) / 2;
 			if (d <= 0 || most <= best->score || most < goal->min_score)
 				break;
-			if (goal->overload && work->s[high[i]] * work->ic[high[i]] <= 100)
+			if (goal->overload && work->load[high[i]] * work->inv[high[i]] <= 100)
 				break;
 			size_t used = pair_swaps(work, goal, high[i], low[j], best);
 			if (used >= *budget) {
@@ -269,15 +272,15 @@ static void source_update(struct place_work *work, const struct place_goal *goal
 static double highest(const struct place_work *work)
 {
 	double top = -INFINITY;
-	for (size_t j = 0; j < work->m; j++)
-		top = max_of(work->h[j], top);
+	for (size_t j = 0; j < work->n_units; j++)
+		top = max_of(work->level[j], top);
 	return top;
 }
 
 /* Could any swap be worth more than `score`, and enough? */
 static bool swap_hope(const struct place_work *work, const struct place_goal *goal, double score)
 {
-	double d = highest(work) - work->h[place_lowest(work, 0, (uint32_t)work->m)];
+	double d = highest(work) - work->level[place_lowest(work, 0, (uint32_t)work->n_units)];
 	double most = d * d * work->widest / 4 / ((work->one_zone ? 1 : 0.5) * work->min_weight);
 	return most > score && most >= goal->min_score;
 }
@@ -294,7 +297,7 @@ void place_greedy(struct place_work *work, const struct place_goal *goal)
 		if (pick.to < 0)
 			break;
 		int a = work->at[pick.t];
-		double p = work->d[pick.t] - (pick.u == UINT32_MAX ? 0 : work->d[pick.u]);
+		double p = work->demand[pick.t] - (pick.u == UINT32_MAX ? 0 : work->demand[pick.u]);
 		f -= place_gain(work, p, a, pick.to);
 		pick_do(work, &pick);
 		source_update(work, goal, pick.to);

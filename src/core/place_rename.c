@@ -16,9 +16,9 @@ struct names {
 
 static bool names_are_free(const struct place_work *work)
 {
-	if (work->m > PLACE_RENAME_UNITS || work->n > UINT16_MAX || work->smt || !work->equal)
+	if (work->n_units > PLACE_RENAME_UNITS || work->n_tasks > UINT16_MAX || work->smt || !work->equal)
 		return false;
-	for (uint32_t task = 0; task < work->n; task++)
+	for (uint32_t task = 0; task < work->n_tasks; task++)
 		if (!work->wide[task] || work->node_bound[task])
 			return false;
 	return true;
@@ -32,7 +32,7 @@ static bool interchangeable(const struct place_work *work, int a, int b)
 static void best_find(const struct place_work *work, struct names *names, int a)
 {
 	int best = PLACE_NONE;
-	for (int b = 0; b < (int)work->m; b++)
+	for (int b = 0; b < (int)work->n_units; b++)
 		if (!names->taken[b] && (best < 0 || names->common[a][b] > names->common[a][best]) &&
 			interchangeable(work, a, b))
 			best = b;
@@ -43,7 +43,7 @@ static void best_find(const struct place_work *work, struct names *names, int a)
 static bool name_next(const struct place_work *work, struct names *names)
 {
 	int from = PLACE_NONE;
-	for (int a = 0; a < (int)work->m; a++)
+	for (int a = 0; a < (int)work->n_units; a++)
 		if (names->name[a] < 0 && names->best[a] >= 0 &&
 			(from < 0 ||
 				names->common[a][names->best[a]] > names->common[from][names->best[from]]))
@@ -52,7 +52,7 @@ static bool name_next(const struct place_work *work, struct names *names)
 		return false;
 	int to = names->name[from] = names->best[from];
 	names->taken[to] = true;
-	for (int a = 0; a < (int)work->m; a++)
+	for (int a = 0; a < (int)work->n_units; a++)
 		if (names->name[a] < 0 && names->best[a] == to)
 			best_find(work, names, a);
 	return true;
@@ -60,15 +60,15 @@ static bool name_next(const struct place_work *work, struct names *names)
 
 static void names_begin(const struct place_work *work, struct names *names, const int *unit)
 {
-	for (size_t j = 0; j < work->m; j++) {
-		memset(names->common[j], 0, work->m * sizeof(names->common[j][0]));
+	for (size_t j = 0; j < work->n_units; j++) {
+		memset(names->common[j], 0, work->n_units * sizeof(names->common[j][0]));
 		names->name[j] = PLACE_NONE;
 		names->taken[j] = false;
 	}
-	for (uint32_t task = 0; task < work->n; task++)
+	for (uint32_t task = 0; task < work->n_tasks; task++)
 		if (unit[task] >= 0 && work->home[task] >= 0)
 			names->common[unit[task]][work->home[task]]++;
-	for (size_t j = 0; j < work->m; j++)
+	for (size_t j = 0; j < work->n_units; j++)
 		best_find(work, names, (int)j);
 }
 
@@ -78,10 +78,10 @@ void place_rename(struct place_work *work, int *unit)
 	if (!names_are_free(work))
 		return;
 	names_begin(work, &names, unit);
-	for (size_t j = 0; j < work->m; j++)
+	for (size_t j = 0; j < work->n_units; j++)
 		if (!name_next(work, &names))
 			return;
-	for (uint32_t task = 0; task < work->n; task++)
+	for (uint32_t task = 0; task < work->n_tasks; task++)
 		if (unit[task] >= 0)
 			unit[task] = names.name[unit[task]];
 }

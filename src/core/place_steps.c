@@ -18,7 +18,7 @@ static uint32_t step_best(struct place_work *work, const int *unit, size_t *n, d
 		if (unit[task] == work->at[task])
 			continue;
 		work->tmp[kept++] = task;
-		double g = place_gain(work, work->d[task], work->at[task], unit[task]);
+		double g = place_gain(work, work->demand[task], work->at[task], unit[task]);
 		if (g > *gain) {
 			*gain = g;
 			best = task;
@@ -43,7 +43,7 @@ static uint32_t step_partner(const struct place_work *work, const int *unit, siz
 static size_t moved_find(struct place_work *work, const int *unit)
 {
 	size_t n = 0;
-	for (uint32_t task = 0; task < work->n; task++)
+	for (uint32_t task = 0; task < work->n_tasks; task++)
 		if (unit[task] != work->home[task] && unit[task] >= 0 && work->home[task] >= 0)
 			work->tmp[n++] = task;
 	return n;
@@ -52,7 +52,7 @@ static size_t moved_find(struct place_work *work, const int *unit)
 void place_steps_to(struct place_work *work, const int *unit)
 {
 	double gain;
-	memcpy(work->other, unit, work->n * sizeof(*unit));
+	memcpy(work->other, unit, work->n_tasks * sizeof(*unit));
 	place_reset(work);
 	size_t n = moved_find(work, work->other);
 	for (uint32_t task; (task = step_best(work, work->other, &n, &gain)) != UINT32_MAX;) {
@@ -74,7 +74,7 @@ static bool send_back(struct place_work *work, int *unit, double min_score)
 		size_t at = 0;
 		for (size_t i = 0; i < n; i++) {
 			uint32_t task = work->tmp[i];
-			double back = -place_gain(work, work->d[task], unit[task], work->home[task]);
+			double back = -place_gain(work, work->demand[task], unit[task], work->home[task]);
 			double worth = back / place_cost(work, task, work->home[task], unit[task]);
 			if (worth < least) {
 				least = worth;
@@ -84,8 +84,8 @@ static bool send_back(struct place_work *work, int *unit, double min_score)
 		if (least >= min_score)
 			break;
 		uint32_t task = work->tmp[at];
-		place_add(work, unit[task], -work->d[task]);
-		place_add(work, work->home[task], work->d[task]);
+		place_add(work, unit[task], -work->demand[task]);
+		place_add(work, work->home[task], work->demand[task]);
 		unit[task] = work->home[task];
 		work->tmp[at] = work->tmp[--n];
 	}
@@ -101,7 +101,7 @@ void place_steps_worth(struct place_work *work, int *unit, double min_score)
 
 void place_prune(struct place_work *work, double min_score)
 {
-	memcpy(work->best, work->at, work->n * sizeof(*work->best));
+	memcpy(work->best, work->at, work->n_tasks * sizeof(*work->best));
 	if (send_back(work, work->best, min_score))
 		place_steps_to(work, work->best);
 }
@@ -112,7 +112,7 @@ void place_cut(struct place_work *work, size_t steps)
 		return;
 	if (steps > 0 && work->steps[steps - 1].partner >= (int)steps)
 		steps--;
-	memcpy(work->best, work->home, work->n * sizeof(*work->best));
+	memcpy(work->best, work->home, work->n_tasks * sizeof(*work->best));
 	for (size_t i = 0; i < steps; i++)
 		work->best[work->steps[i].task] = work->steps[i].to;
 	place_steps_to(work, work->best);

@@ -9,9 +9,9 @@
 
 static uint32_t tree_winner(const struct place_work *work, uint32_t a, uint32_t b)
 {
-	if (a >= work->m || b >= work->m)
+	if (a >= work->n_units || b >= work->n_units)
 		return min_of(a, b);
-	double ha = work->h[work->unit_at[a]], hb = work->h[work->unit_at[b]];
+	double ha = work->level[work->unit_at[a]], hb = work->level[work->unit_at[b]];
 	return hb < ha || (hb == ha && b < a) ? b : a;
 }
 
@@ -36,29 +36,29 @@ static void tree_update(struct place_work *work, uint32_t position)
 
 static void unit_weigh(struct place_work *work, int unit)
 {
-	work->h[unit] =
-		work->s[unit] * work->ic[unit] + work->sc[work->core[unit]] * work->icc[work->core[unit]];
+	work->level[unit] = work->load[unit] * work->inv[unit] +
+			    work->core_load[work->core[unit]] * work->core_inv[work->core[unit]];
 }
 
 void place_set(struct place_work *work, const int *unit)
 {
-	memcpy(work->s, work->fixed, work->m * sizeof(*work->s));
-	for (size_t i = 0; i < work->n; i++)
+	memcpy(work->load, work->fixed, work->n_units * sizeof(*work->load));
+	for (size_t i = 0; i < work->n_tasks; i++)
 		if (unit[i] >= 0)
-			work->s[unit[i]] += work->d[i];
-	memset(work->sc, 0, work->m * sizeof(*work->sc));
-	for (size_t j = 0; j < work->m; j++)
-		work->sc[work->core[j]] += work->s[j];
-	for (size_t j = 0; j < work->m; j++)
+			work->load[unit[i]] += work->demand[i];
+	memset(work->core_load, 0, work->n_units * sizeof(*work->core_load));
+	for (size_t j = 0; j < work->n_units; j++)
+		work->core_load[work->core[j]] += work->load[j];
+	for (size_t j = 0; j < work->n_units; j++)
 		unit_weigh(work, (int)j);
 	tree_build(work);
 }
 
 void place_add(struct place_work *work, int unit, double p)
 {
-	work->s[unit] += p;
+	work->load[unit] += p;
 	int core = work->core[unit];
-	work->sc[core] += p;
+	work->core_load[core] += p;
 	if (!work->smt) {
 		unit_weigh(work, unit);
 		tree_update(work, work->pos[unit]);
@@ -67,7 +67,7 @@ void place_add(struct place_work *work, int unit, double p)
 	uint32_t i = work->pos[unit];
 	while (i > 0 && work->core[work->unit_at[i - 1]] == core)
 		i--;
-	for (; i < work->m && work->core[work->unit_at[i]] == core; i++) {
+	for (; i < work->n_units && work->core[work->unit_at[i]] == core; i++) {
 		unit_weigh(work, (int)work->unit_at[i]);
 		tree_update(work, i);
 	}
@@ -76,8 +76,8 @@ void place_add(struct place_work *work, int unit, double p)
 void place_take(struct place_work *work, uint32_t task, int z, int partner)
 {
 	if (work->at[task] >= 0)
-		place_add(work, work->at[task], -work->d[task]);
-	place_add(work, z, work->d[task]);
+		place_add(work, work->at[task], -work->demand[task]);
+	place_add(work, z, work->demand[task]);
 	work->steps[work->n_steps++] = (struct place_step){task, work->at[task], z, partner};
 	work->at[task] = z;
 }
@@ -86,7 +86,7 @@ int place_lowest(const struct place_work *work, uint32_t lo, uint32_t hi)
 {
 	if (lo >= hi)
 		return PLACE_NONE;
-	if (lo == 0 && hi == work->m)
+	if (lo == 0 && hi == work->n_units)
 		return (int)work->unit_at[work->tree[1]];
 	uint32_t best = UINT32_MAX;
 	for (size_t l = lo + work->leaves, r = hi + work->leaves; l < r; l /= 2, r /= 2) {
@@ -103,10 +103,11 @@ static int lowest_of_few(const struct place_work *work, uint32_t task, uint32_t 
 {
 	const struct cpuset *set = work->allowed[task];
 	uint32_t best = UINT32_MAX;
-	for (int unit = cpuset_first(set); unit >= 0 && unit < (int)work->m; unit = cpuset_next(set, unit))
+	for (int unit = cpuset_first(set); unit >= 0 && unit < (int)work->n_units;
+		unit = cpuset_next(set, unit))
 		if (work->pos[unit] >= lo && work->pos[unit] < hi)
 			best = tree_winner(work, best, work->pos[unit]);
-	return best < work->m ? (int)work->unit_at[best] : PLACE_NONE;
+	return best < work->n_units ? (int)work->unit_at[best] : PLACE_NONE;
 }
 
 /* Of a short range: one position after the other. */
@@ -117,7 +118,7 @@ static int lowest_in_range(const struct place_work *work, uint32_t task, uint32_
 	for (uint32_t i = lo; i < hi; i++)
 		if (cpuset_has(set, (int)work->unit_at[i]))
 			best = tree_winner(work, best, i);
-	return best < work->m ? (int)work->unit_at[best] : PLACE_NONE;
+	return best < work->n_units ? (int)work->unit_at[best] : PLACE_NONE;
 }
 
 /* Of a set with holes: down the tree, leaving out subtrees whose lowest is not below the best so far. */
@@ -150,7 +151,7 @@ static int lowest_in_tree(const struct place_work *work, uint32_t task, uint32_t
 			stack[n++].span = half;
 		}
 	}
-	return best < work->m ? (int)work->unit_at[best] : PLACE_NONE;
+	return best < work->n_units ? (int)work->unit_at[best] : PLACE_NONE;
 }
 
 int place_lowest_ok(const struct place_work *work, uint32_t task, uint32_t lo, uint32_t hi)

@@ -9,12 +9,13 @@ bool place_ok(const struct place_work *work, uint32_t task, int unit)
 {
 	if (!work->wide[task] && !cpuset_has(work->allowed[task], unit))
 		return false;
-	return !work->node_bound[task] || work->p->units[work->home[task]].node == work->p->units[unit].node;
+	return !work->node_bound[task] ||
+	       work->prob->units[work->home[task]].node == work->prob->units[unit].node;
 }
 
 double place_distance(const struct place_work *work, int a, int b)
 {
-	const struct place_unit *unit = work->p->units;
+	const struct place_unit *unit = work->prob->units;
 	if (unit[a].node != unit[b].node && unit[a].node >= 0 && unit[b].node >= 0)
 		return 4;
 	return unit[a].llc != unit[b].llc && unit[a].llc >= 0 && unit[b].llc >= 0 ? 2 : 1;
@@ -22,13 +23,13 @@ double place_distance(const struct place_work *work, int a, int b)
 
 static bool on_memory(const struct place_work *work, uint64_t nodes, int unit)
 {
-	int node = work->p->units[unit].node;
+	int node = work->prob->units[unit].node;
 	return node < 0 || node >= 64 || (nodes >> node & 1);
 }
 
 double place_cost_far(const struct place_work *work, uint32_t t, int from, int to)
 {
-	const struct place_task *task = &work->p->tasks[work->id[t]];
+	const struct place_task *task = &work->prob->tasks[work->id[t]];
 	double cost = work->weight[t] * place_distance(work, from, to);
 	if (!task->mem_nodes)
 		return cost;
@@ -40,21 +41,21 @@ double place_cost_far(const struct place_work *work, uint32_t t, int from, int t
 
 bool place_safe(const struct place_work *work, double p, int a, int z)
 {
-	double la = work->s[a] * work->ic[a], lz = work->s[z] * work->ic[z];
-	if (lz + p * work->ic[z] > la + 1e-9)
+	double la = work->load[a] * work->inv[a], lz = work->load[z] * work->inv[z];
+	if (lz + p * work->inv[z] > la + 1e-9)
 		return false;
-	return !work->smt || 2 * p * (la - lz) - p * p * (work->ic[a] + work->ic[z]) >= -1e-9;
+	return !work->smt || 2 * p * (la - lz) - p * p * (work->inv[a] + work->inv[z]) >= -1e-9;
 }
 
 double place_q(const struct place_work *work)
 {
 	double q = 0, mean = 0;
-	for (size_t j = 0; j < work->m; j++)
-		mean += work->s[j];
+	for (size_t j = 0; j < work->n_units; j++)
+		mean += work->load[j];
 	mean /= work->pcpus;
-	for (size_t j = 0; j < work->m; j++) {
-		double dev = work->s[j] * work->ic[j] - mean;
-		q += dev * dev / work->ic[j];
+	for (size_t j = 0; j < work->n_units; j++) {
+		double dev = work->load[j] * work->inv[j] - mean;
+		q += dev * dev / work->inv[j];
 	}
 	return q;
 }
@@ -64,11 +65,11 @@ double place_q_core(const struct place_work *work)
 	double q = 0, mean = 0;
 	if (!work->smt)
 		return 0;
-	for (size_t j = 0; j < work->m; j++)
-		mean += work->s[j];
+	for (size_t j = 0; j < work->n_units; j++)
+		mean += work->load[j];
 	mean /= work->pcpus;
-	for (size_t j = 0; j < work->m; j++) { /* each thread counts a share of its core */
-		double dev = work->sc[work->core[j]] * work->icc[work->core[j]] - mean;
+	for (size_t j = 0; j < work->n_units; j++) { /* each thread counts a share of its core */
+		double dev = work->core_load[work->core[j]] * work->core_inv[work->core[j]] - mean;
 		q += dev * dev;
 	}
 	return q;

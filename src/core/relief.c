@@ -40,9 +40,9 @@ static size_t count_resting(const struct relief *relief, const struct place_work
 {
 	size_t n = 0;
 	*longest_s = 0;
-	for (uint32_t task = 0; task < work->n; task++) {
+	for (uint32_t task = 0; task < work->n_tasks; task++) {
 		const struct relief_memory *mem = relief_memory_of(relief, work, task);
-		double left_s = (double)(mem->rest_until_ns - work->p->now_ns) / (double)S_NS;
+		double left_s = (double)(mem->rest_until_ns - work->prob->now_ns) / (double)S_NS;
 		if (mem->spare < RELIEF_SPARE || left_s <= 0)
 			continue;
 		n++;
@@ -70,18 +70,18 @@ static void say_quiet(const struct relief *relief, const struct place_work *work
 		why_set(why, REASON_CONFIRM,
 			"%s; of %zu vCPU%s %zu ha%s all of a lesser pCPU beside larger ones that idle: "
 			"watching whether it lasts",
-			numbers, work->p->n_tasks, text_s(work->p->n_tasks), relief->n_slow,
+			numbers, work->prob->n_tasks, text_s(work->prob->n_tasks), relief->n_slow,
 			relief->n_slow == 1 ? "s" : "ve");
 	else if (relief->n_curable)
 		why_set(why, REASON_CONFIRM,
 			"%s; %zu of %zu vCPU%s wait%s, up to %.0f %%, beside pCPUs with room: "
 			"watching whether it lasts",
-			numbers, relief->n_curable, work->p->n_tasks, text_s(work->p->n_tasks),
+			numbers, relief->n_curable, work->prob->n_tasks, text_s(work->prob->n_tasks),
 			ends(relief->n_curable), 100 * relief->worst_wait);
 	else if (relief->n_stuck)
 		why_set(why, REASON_CONFIRM,
 			"%s; %zu of %zu vCPU%s float%s and wait%s beside pCPUs with room: watching whether the kernel leaves it so",
-			numbers, relief->n_stuck, work->p->n_tasks, text_s(work->p->n_tasks),
+			numbers, relief->n_stuck, work->prob->n_tasks, text_s(work->prob->n_tasks),
 			ends(relief->n_stuck), ends(relief->n_stuck));
 	else if (relief->n_waiting)
 		why_set(why, within ? REASON_BALANCED : REASON_NO_WAIT,
@@ -92,7 +92,7 @@ static void say_quiet(const struct relief *relief, const struct place_work *work
 		why_set(why, REASON_BALANCED, "%s", numbers);
 	else
 		why_set(why, REASON_NO_WAIT, "%s; nobody waits, %zu of %zu float%s: left to the kernel",
-			numbers, relief->n_float, work->p->n_tasks, ends(relief->n_float));
+			numbers, relief->n_float, work->prob->n_tasks, ends(relief->n_float));
 }
 
 static void say_plan(
@@ -101,25 +101,25 @@ static void say_plan(
 	size_t n = relief->n_moves;
 	if (relief->moves[0].aim == PLACE_BACK) {
 		why_set(why, REASON_FREE, "%zu of %zu vCPU%s may run where they were found again; %s", n,
-			work->p->n_tasks, text_s(work->p->n_tasks), numbers);
+			work->prob->n_tasks, text_s(work->prob->n_tasks), numbers);
 		return;
 	}
 	const char *how =
 		relief->moves[0].why.code == REASON_MOVE ? "moved" : "freed for the kernel to spread";
 	if (!relief->n_waiting && relief->n_slow) {
 		why_set(why, relief->moves[0].why.code, "%zu of %zu vCPU%s %s, off lesser pCPUs; %s", n,
-			work->p->n_tasks, text_s(work->p->n_tasks), how, numbers);
+			work->prob->n_tasks, text_s(work->prob->n_tasks), how, numbers);
 		return;
 	}
 	why_set(why, relief->moves[0].why.code, "%zu of %zu vCPU%s %s, as %zu waited up to %.0f %%; %s", n,
-		work->p->n_tasks, text_s(work->p->n_tasks), how, relief->n_waiting, 100 * relief->worst_wait,
-		numbers);
+		work->prob->n_tasks, text_s(work->prob->n_tasks), how, relief->n_waiting,
+		100 * relief->worst_wait, numbers);
 }
 
 int relief_round(struct relief *relief, struct place_work *work, const char *numbers, bool within, bool act,
 	struct place_result *out)
 {
-	const struct place_problem *prob = work->p;
+	const struct place_problem *prob = work->prob;
 	relief->n_moves = 0;
 	if (relief_room(relief, work) < 0)
 		return -1;

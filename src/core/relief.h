@@ -97,7 +97,7 @@ double relief_means(struct relief *relief, const struct place_work *work);
 /* Share of time that task would run on unit unit alone, in the capacity of that unit. */
 static inline double relief_part(const struct place_work *work, uint32_t task, int unit)
 {
-	double part = work->d[task] * work->ic[unit] / 100;
+	double part = work->demand[task] * work->inv[unit] / 100;
 	return min_of(part, 1);
 }
 /* The larger pCPU that task is to have; PLACE_NONE: it needs none, or there is none. */
@@ -109,7 +109,7 @@ bool relief_curable(const struct relief *relief, const struct place_work *work, 
 static inline struct relief_memory *relief_memory_of(
 	const struct relief *relief, const struct place_work *work, uint32_t task)
 {
-	return &relief->slots[work->p->tasks[work->id[task]].slot];
+	return &relief->slots[work->prob->tasks[work->id[task]].slot];
 }
 
 /* Floats, and may use every pCPU that it may be put on: its waiting is the kernel's own choice. */

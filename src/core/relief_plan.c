@@ -30,20 +30,21 @@ static bool rests(const struct relief_memory *mem, const struct place_problem *p
 static bool may_pick(const struct relief *relief, const struct place_work *work, uint32_t task)
 {
 	const struct relief_memory *mem = relief_memory_of(relief, work, task);
-	if (!relief_curable(relief, work, task) || rests(mem, work->p))
+	if (!relief_curable(relief, work, task) || rests(mem, work->prob))
 		return false;
-	return mem->owed_s >= owed_s / 4 || (work->p->forced && mem->spare > 0);
+	return mem->owed_s >= owed_s / 4 || (work->prob->forced && mem->spare > 0);
 }
 
 /* One of them at least has waited long enough for a change. */
 static bool anyone_ripe(const struct relief *relief, const struct place_work *work)
 {
-	for (uint32_t task = 0; task < work->n; task++) {
+	for (uint32_t task = 0; task < work->n_tasks; task++) {
 		const struct relief_memory *mem = relief_memory_of(relief, work, task);
-		double seen_s = (double)(work->p->now_ns - mem->since_ns) / (double)S_NS;
-		bool ripe = work->p->forced ? mem->spare > 0
-					    : mem->owed_s >= owed_s &&
-						      seen_s >= (SAMPLES_LEAST - 1.25) * work->p->elapsed_s;
+		double seen_s = (double)(work->prob->now_ns - mem->since_ns) / (double)S_NS;
+		bool ripe = work->prob->forced
+				    ? mem->spare > 0
+				    : mem->owed_s >= owed_s &&
+					      seen_s >= (SAMPLES_LEAST - 1.25) * work->prob->elapsed_s;
 		if (ripe && may_pick(relief, work, task))
 			return true;
 	}
@@ -55,9 +56,10 @@ static bool anyone_ripe(const struct relief *relief, const struct place_work *wo
 static double pain_at(
 	const struct relief *relief, const struct place_work *work, int unit, uint32_t task, bool with)
 {
-	double own = relief_part(work, task, unit), fixed = fmin(1, work->fixed[unit] * work->ic[unit] / 100);
+	double own = relief_part(work, task, unit),
+	       fixed = fmin(1, work->fixed[unit] * work->inv[unit] / 100);
 	bool there = relief->at[task] == unit;
-	double load = work->s[unit] * work->ic[unit] / 100;
+	double load = work->load[unit] * work->inv[unit] / 100;
 	if (with && !there)
 		load += own;
 	if (!with && there)
@@ -85,9 +87,9 @@ static double hope_of(const struct relief *relief, const struct place_work *work
 {
 	double free = relief_part(work, task, to) * relief->float_share,
 	       wait = relief_memory_of(relief, work, task)->wait;
-	if (work->p->units[to].alone || free > .75 * wait) /* less would not count as help afterwards */
+	if (work->prob->units[to].alone || free > .75 * wait) /* less would not count as help afterwards */
 		return 0;
-	if (work->s[to] * work->ic[to] >= 100) /* where all is taken others would wait for it */
+	if (work->load[to] * work->inv[to] >= 100) /* where all is taken others would wait for it */
 		return 0;
 	return (weigh(wait) - weigh(free)) / 2 / work->weight[task];
 }
@@ -101,9 +103,9 @@ static void link_in(struct relief *relief, uint32_t task, int unit)
 
 static void units_fill(struct relief *relief, const struct place_work *work)
 {
-	for (size_t unit = 0; unit < work->m; unit++)
+	for (size_t unit = 0; unit < work->n_units; unit++)
 		relief->first[unit] = -1;
-	for (uint32_t task = 0; task < work->n; task++)
+	for (uint32_t task = 0; task < work->n_tasks; task++)
 		if (relief->at[task] >= 0)
 			link_in(relief, task, relief->at[task]);
 }
@@ -115,8 +117,8 @@ static void relocate(struct relief *relief, struct place_work *work, uint32_t ta
 	while (*link != (int32_t)task)
 		link = &relief->next[*link];
 	*link = relief->next[task];
-	place_add(work, relief->at[task], -work->d[task]);
-	place_add(work, to, work->d[task]);
+	place_add(work, relief->at[task], -work->demand[task]);
+	place_add(work, to, work->demand[task]);
 	link_in(relief, task, to);
 }
 
@@ -131,17 +133,17 @@ static int by_gain(const void *a, const void *b)
 static void picks_find(struct relief *relief, const struct place_work *work)
 {
 	relief->n_picks = 0;
-	for (uint32_t task = 0; task < work->n; task++) {
+	for (uint32_t task = 0; task < work->n_tasks; task++) {
 		if (!may_pick(relief, work, task))
 			continue;
 		int larger = relief_larger(relief, work, task);
 		if (larger >= 0) {
-			double lost = 1 - work->ic[larger] / work->ic[relief->at[task]];
+			double lost = 1 - work->inv[larger] / work->inv[relief->at[task]];
 			relief->picks[relief->n_picks++] =
 				(struct relief_pick){task, relief->at[task], larger, lost, false, true};
 			continue;
 		}
-		int to = place_lowest_ok(work, task, 0, (uint32_t)work->m);
+		int to = place_lowest_ok(work, task, 0, (uint32_t)work->n_units);
 		if (to < 0)
 			continue;
 		double sure = to == relief->at[task] ? 0 : gain_of(relief, work, task, to),
@@ -155,7 +157,7 @@ static void picks_find(struct relief *relief, const struct place_work *work)
 
 static void move_add(struct relief *relief, const struct place_work *work, const struct relief_pick *pick)
 {
-	const struct place_unit *unit = work->p->units;
+	const struct place_unit *unit = work->prob->units;
 	const struct relief_memory *mem = relief_memory_of(relief, work, pick->task);
 	struct place_move *move = &relief->moves[relief->n_moves++];
 	bool one = unit[pick->to].alone;
@@ -164,8 +166,8 @@ static void move_add(struct relief *relief, const struct place_work *work, const
 		.to = pick->to,
 		.partner = PLACE_NONE,
 		.aim = one ? PLACE_UNIT : PLACE_ALLOWED};
-	int from_load = (int)lrint(work->s[pick->from] * work->ic[pick->from]),
-	    to_load = (int)lrint(work->s[pick->to] * work->ic[pick->to]);
+	int from_load = (int)lrint(work->load[pick->from] * work->inv[pick->from]),
+	    to_load = (int)lrint(work->load[pick->to] * work->inv[pick->to]);
 	if (pick->larger)
 		why_set(&move->why, one ? REASON_MOVE : REASON_FREE,
 			"has all of pCPU %d, which does %.0f %% of what pCPU %d does, and that is at %d %%: %s",
@@ -201,7 +203,7 @@ static bool still_worth(struct relief *relief, const struct place_work *work, co
 
 void relief_plan(struct relief *relief, struct place_work *work)
 {
-	size_t most = moves_most(work->p);
+	size_t most = moves_most(work->prob);
 	relief->n_moves = 0;
 	relief_stuck_plan(relief, work, most);
 	if (!anyone_ripe(relief, work))
@@ -211,7 +213,7 @@ void relief_plan(struct relief *relief, struct place_work *work)
 	for (size_t i = 0; i < relief->n_picks && relief->n_moves < most; i++) {
 		struct relief_pick *pick = &relief->picks[i];
 		pick->to = pick->larger ? relief_larger(relief, work, pick->task)
-					: place_lowest_ok(work, pick->task, 0, (uint32_t)work->m);
+					: place_lowest_ok(work, pick->task, 0, (uint32_t)work->n_units);
 		if (pick->to < 0 || (!pick->larger && !still_worth(relief, work, pick)))
 			continue;
 		move_add(relief, work, pick);

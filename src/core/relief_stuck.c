@@ -16,12 +16,12 @@ enum { FULL_PCT = 90, FORGET_S = 60, NARROW_S = 600, NARROW_MOST_S = 4 * 3600 };
 static void units_by_busy(struct relief *relief, const struct place_work *work)
 {
 	relief->n_by_busy = 0;
-	for (int unit = 0; unit < (int)work->m; unit++) {
-		if (work->p->units[unit].busy_pct < 0 || work->p->units[unit].alone)
+	for (int unit = 0; unit < (int)work->n_units; unit++) {
+		if (work->prob->units[unit].busy_pct < 0 || work->prob->units[unit].alone)
 			continue;
 		size_t i = relief->n_by_busy++;
 		for (; i > 0 &&
-			work->p->units[relief->by_busy[i - 1]].busy_pct > work->p->units[unit].busy_pct;
+			work->prob->units[relief->by_busy[i - 1]].busy_pct > work->prob->units[unit].busy_pct;
 			i--)
 			relief->by_busy[i] = relief->by_busy[i - 1];
 		relief->by_busy[i] = unit;
@@ -40,13 +40,13 @@ static int roomiest(const struct relief *relief, const struct place_work *work, 
 /* By how much less it would wait where there is the most room. */
 static double spare_there(const struct relief *relief, const struct place_work *work, uint32_t t)
 {
-	const struct place_task *task = &work->p->tasks[work->id[t]];
+	const struct place_task *task = &work->prob->tasks[work->id[t]];
 	if (work->home[t] < 0 || task->capped || task->wait_pct < 100 * margin || !relief_floats(work, t))
 		return 0;
 	int to = roomiest(relief, work, t);
-	if (to < 0 || work->p->units[to].busy_pct > FULL_PCT) /* how many share a full one is not known */
+	if (to < 0 || work->prob->units[to].busy_pct > FULL_PCT) /* how many share a full one is not known */
 		return 0;
-	double there = relief_wait(relief_part(work, t, to), work->p->units[to].busy_pct / 100);
+	double there = relief_wait(relief_part(work, t, to), work->prob->units[to].busy_pct / 100);
 	return task->wait_pct / 100 - there - margin;
 }
 
@@ -54,7 +54,7 @@ void relief_stuck_watch(struct relief *relief, const struct place_work *work, do
 {
 	units_by_busy(relief, work);
 	relief->n_stuck = 0;
-	for (uint32_t task = 0; task < work->n; task++) {
+	for (uint32_t task = 0; task < work->n_tasks; task++) {
 		struct relief_memory *mem = relief_memory_of(relief, work, task);
 		bool stuck = spare_there(relief, work, task) > 0;
 		relief->n_stuck += stuck;
@@ -65,7 +65,7 @@ void relief_stuck_watch(struct relief *relief, const struct place_work *work, do
 /* The widest: the other node, the other LLC, or all but where it is. */
 static enum place_aim way_out(const struct place_work *work, uint32_t task, int to)
 {
-	const struct place_unit *from = &work->p->units[work->home[task]], *there = &work->p->units[to];
+	const struct place_unit *from = &work->prob->units[work->home[task]], *there = &work->prob->units[to];
 	if (from->node >= 0 && there->node >= 0 && from->node != there->node)
 		return PLACE_NODE;
 	if (from->llc >= 0 && there->llc >= 0 && from->llc != there->llc)
@@ -84,7 +84,7 @@ static bool taken(const struct relief *relief, int from, int to)
 
 static void add_way_out(struct relief *relief, const struct place_work *work, uint32_t task)
 {
-	const struct place_unit *unit = work->p->units;
+	const struct place_unit *unit = work->prob->units;
 	int from = work->home[task], to = roomiest(relief, work, task);
 	if (to < 0 || taken(relief, from, to) || spare_there(relief, work, task) <= 0)
 		return;
@@ -111,10 +111,11 @@ static void add_back(struct relief *relief, const struct place_work *work, uint3
 
 void relief_stuck_plan(struct relief *relief, const struct place_work *work, size_t most)
 {
-	for (uint32_t task = 0; task < work->n && relief->n_moves < most; task++) {
+	for (uint32_t task = 0; task < work->n_tasks && relief->n_moves < most; task++) {
 		const struct relief_memory *mem = relief_memory_of(relief, work, task);
-		bool rests = mem->in_trial || (!work->p->forced && work->p->now_ns < mem->rest_until_ns);
-		if (mem->narrow_ns && work->p->now_ns >= mem->narrow_ns && !mem->in_trial &&
+		bool rests =
+			mem->in_trial || (!work->prob->forced && work->prob->now_ns < mem->rest_until_ns);
+		if (mem->narrow_ns && work->prob->now_ns >= mem->narrow_ns && !mem->in_trial &&
 			work->home[task] >= 0)
 			add_back(relief, work, task);
 		else if (!rests && mem->stuck_s >= stuck_s)

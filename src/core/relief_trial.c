@@ -129,13 +129,13 @@ static void rest(struct relief_memory *mem, int64_t now_ns)
 /* Not only those that were touched: what did not help them will not help their neighbours either. */
 static void all_rest(struct relief *relief, const struct relief_trial *trial, const struct place_work *work)
 {
-	for (uint32_t task = 0; task < work->n; task++) {
+	for (uint32_t task = 0; task < work->n_tasks; task++) {
 		struct relief_memory *mem = relief_memory_of(relief, work, task);
 		bool near = mem->in_trial;
 		for (size_t i = 0; i < trial->n && !near; i++)
 			near = trial->touched[i].from == work->home[task];
-		if (near && work->p->now_ns >= mem->rest_until_ns)
-			rest(mem, work->p->now_ns);
+		if (near && work->prob->now_ns >= mem->rest_until_ns)
+			rest(mem, work->prob->now_ns);
 	}
 }
 
@@ -148,11 +148,11 @@ static void none_rests(struct relief *relief, const struct relief_trial *trial)
 /* Where it was it would wait longer than it does now: other things have changed since. */
 static bool back_is_worse(const struct relief *relief, const struct place_work *work, uint32_t task, int unit)
 {
-	if (unit < 0 || (size_t)unit >= work->m)
+	if (unit < 0 || (size_t)unit >= work->n_units)
 		return true;
 	double d = relief_part(work, task, unit);
-	double others =
-		(work->s[unit] - (relief->at[task] == unit ? work->d[task] : 0)) * work->ic[unit] / 100;
+	double others = (work->load[unit] - (relief->at[task] == unit ? work->demand[task] : 0)) *
+			work->inv[unit] / 100;
 	return relief_wait(d, others) > relief_memory_of(relief, work, task)->wait + .02;
 }
 
@@ -162,7 +162,7 @@ static void take_back(struct relief *relief, const struct place_work *work, cons
 	       all = per(trial->wait_all_s, trial->want_all_s);
 	for (size_t i = 0; i < trial->n; i++)
 		relief->slots[trial->touched[i].slot].back = 1 + trial->touched[i].from;
-	for (uint32_t task = 0; task < work->n; task++) {
+	for (uint32_t task = 0; task < work->n_tasks; task++) {
 		struct relief_memory *mem = relief_memory_of(relief, work, task);
 		int from = mem->back - 1;
 		if (!mem->back || !mem->in_trial || back_is_worse(relief, work, task, from))
@@ -200,7 +200,7 @@ static bool trial_end(
 {
 	enum verdict verdict = trial_verdict(trial);
 	if (verdict == TELLS_NOTHING && trial->extended < EXTENSIONS) {
-		trial_extend(trial, work->p);
+		trial_extend(trial, work->prob);
 		return false;
 	}
 	relief->n_moves = 0;
@@ -213,7 +213,7 @@ static bool trial_end(
 		all_rest(relief, trial, work);
 	else
 		none_rests(relief, trial);
-	trial_close(relief, trial, work->p);
+	trial_close(relief, trial, work->prob);
 	return relief->n_moves > 0;
 }
 
@@ -225,13 +225,13 @@ bool relief_review(
 		if (!trial->open)
 			continue;
 		if (!act) { /* the user has taken over */
-			trial_close(relief, trial, work->p);
+			trial_close(relief, trial, work->prob);
 			continue;
 		}
-		if (work->p->now_ns < trial->from_ns)
+		if (work->prob->now_ns < trial->from_ns)
 			continue;
-		trial_add(relief, trial, work->p, dt_s);
-		if (work->p->now_ns >= trial->until_ns && trial_end(relief, trial, work, why))
+		trial_add(relief, trial, work->prob, dt_s);
+		if (work->prob->now_ns >= trial->until_ns && trial_end(relief, trial, work, why))
 			return true;
 	}
 	return false;
@@ -279,7 +279,7 @@ static void forget_owed(struct relief *relief, const struct place_problem *prob)
 bool relief_rests(const struct relief *relief, const struct place_work *work, uint32_t task)
 {
 	const struct relief_memory *mem = relief_memory_of(relief, work, task);
-	return work->p->now_ns < mem->rest_until_ns;
+	return work->prob->now_ns < mem->rest_until_ns;
 }
 
 void relief_placed(struct relief *relief, const struct place_problem *prob, const struct place_move *moves,

@@ -9,9 +9,9 @@
 
 /* What a line is made of. */
 struct line {
-	const struct suffer_look *l;
+	const struct suffer_look *look;
 	size_t vm;
-	const struct finding *f;
+	const struct finding *finding;
 	char *buf;
 	size_t len;
 	char name[80]; /* of the VM, as a word of a shell's command */
@@ -38,10 +38,10 @@ static int idle_pcpu(const struct line *line)
 {
 	int best = -1;
 	double least = 40;
-	for (size_t i = 0; i < line->l->sample->host.n_pcpus; i++) {
-		const struct pcpu_sample *pcpu = &line->l->sample->host.pcpus[i];
-		struct vf64 busy = line->l->pcpus[i].busy_pct;
-		if (pcpu->online && !pcpu->isolated && pcpu->id != line->f->pcpu && vf64_has(busy) &&
+	for (size_t i = 0; i < line->look->sample->host.n_pcpus; i++) {
+		const struct pcpu_sample *pcpu = &line->look->sample->host.pcpus[i];
+		struct vf64 busy = line->look->pcpus[i].busy_pct;
+		if (pcpu->online && !pcpu->isolated && pcpu->id != line->finding->pcpu && vf64_has(busy) &&
 			busy.v < least) {
 			least = busy.v;
 			best = pcpu->id;
@@ -52,26 +52,27 @@ static int idle_pcpu(const struct line *line)
 
 static void say_lost(struct line *line)
 {
-	add(line, "its vCPUs waited %.0f %% of a pCPU and ran %.0f %%", line->f->num[0], line->f->num[1]);
+	add(line, "its vCPUs waited %.0f %% of a pCPU and ran %.0f %%", line->finding->num[0],
+		line->finding->num[1]);
 }
 
 /* What the host's own programs use of the pCPU, where that is more than the VM there does; else 0. */
 static double programs_pct(const struct line *line)
 {
-	const struct pcpu_sample *pcpu = sample_pcpu(line->l->sample, line->f->pcpu);
-	struct vf64 ran = pcpu ? line->l->pcpus[pcpu - line->l->sample->host.pcpus].background_pct
+	const struct pcpu_sample *pcpu = sample_pcpu(line->look->sample, line->finding->pcpu);
+	struct vf64 ran = pcpu ? line->look->pcpus[pcpu - line->look->sample->host.pcpus].background_pct
 			       : vf64_absent(AVAIL_NONE);
-	double vm = line->f->other >= 0 ? line->f->num[2] : 0;
+	double vm = line->finding->other >= 0 ? line->finding->num[2] : 0;
 	return vf64_has(ran) && ran.v > vm && ran.v >= 1 ? ran.v : 0;
 }
 
 /* How many of its own vCPUs are on the pCPU named. */
 static int own_there(const struct line *line)
 {
-	const struct vm_sample *vm = &line->l->sample->vms[line->vm];
+	const struct vm_sample *vm = &line->look->sample->vms[line->vm];
 	int n = 0;
 	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++)
-		n += model_vcpu_pcpu(&line->l->sample->vcpus[k]) == line->f->pcpu;
+		n += model_vcpu_pcpu(&line->look->sample->vcpus[k]) == line->finding->pcpu;
 	return n;
 }
 
@@ -79,19 +80,19 @@ static void say_neighbour(struct line *line)
 {
 	enum { LITTLE_PCT = 10 };
 	char name[80];
-	int other = line->f->other, own = own_there(line);
+	int other = line->finding->other, own = own_there(line);
 	double programs = programs_pct(line);
-	if (line->f->pcpu < 0)
+	if (line->finding->pcpu < 0)
 		return;
-	if (programs > 0 && line->f->cause != CAUSE_SHARES) {
-		add(line, "; on pCPU %d programs of the host run %.0f %%", line->f->pcpu, programs);
-	} else if (own > 1 && (other < 0 || line->f->num[2] < LITTLE_PCT)) {
-		add(line, "; %d of its own vCPUs share pCPU %d", own, line->f->pcpu);
-	} else if (other >= 0 && (size_t)other < line->l->sample->n_vms) {
-		text_escape(name, sizeof name, line->l->sample->vms[other].name);
-		add(line, "; on pCPU %d %s runs %.0f %%", line->f->pcpu, name, line->f->num[2]);
+	if (programs > 0 && line->finding->cause != CAUSE_SHARES) {
+		add(line, "; on pCPU %d programs of the host run %.0f %%", line->finding->pcpu, programs);
+	} else if (own > 1 && (other < 0 || line->finding->num[2] < LITTLE_PCT)) {
+		add(line, "; %d of its own vCPUs share pCPU %d", own, line->finding->pcpu);
+	} else if (other >= 0 && (size_t)other < line->look->sample->n_vms) {
+		text_escape(name, sizeof name, line->look->sample->vms[other].name);
+		add(line, "; on pCPU %d %s runs %.0f %%", line->finding->pcpu, name, line->finding->num[2]);
 	} else {
-		add(line, "; on pCPU %d it is with programs of the host", line->f->pcpu);
+		add(line, "; on pCPU %d it is with programs of the host", line->finding->pcpu);
 	}
 }
 
@@ -104,7 +105,7 @@ static void say_idle(struct line *line)
 
 static void hung(struct line *line)
 {
-	add(line, "no answer for %.0f s", line->f->num[0]);
+	add(line, "no answer for %.0f s", line->finding->num[0]);
 }
 
 static void waits(struct line *line)
@@ -116,9 +117,9 @@ static void waits(struct line *line)
 
 static void quota(struct line *line)
 {
-	const struct vm_sample *vm = &line->l->sample->vms[line->vm];
-	add(line, "its vCPUs were held for %.0f %% of a pCPU and ran %.0f %%", line->f->num[0],
-		line->f->num[1]);
+	const struct vm_sample *vm = &line->look->sample->vms[line->vm];
+	add(line, "its vCPUs were held for %.0f %% of a pCPU and ran %.0f %%", line->finding->num[0],
+		line->finding->num[1]);
 	if (vf64_has(vm->quota_pct))
 		add(line, "; its quota is %.0f %% of a pCPU for each vCPU", vm->quota_pct.v);
 	else if (vf64_has(vm->group_quota_pct))
@@ -127,23 +128,24 @@ static void quota(struct line *line)
 
 static void shares(struct line *line)
 {
-	const struct vm_sample *vm = &line->l->sample->vms[line->vm];
-	int other = line->f->other;
+	const struct vm_sample *vm = &line->look->sample->vms[line->vm];
+	int other = line->finding->other;
 	say_lost(line);
 	say_neighbour(line);
-	if (other >= 0 && (size_t)other < line->l->sample->n_vms)
+	if (other >= 0 && (size_t)other < line->look->sample->n_vms)
 		add(line, " with a weight of %lld against %lld here",
-			(long long)line->l->sample->vms[other].facts.weight.v, (long long)vm->facts.weight.v);
+			(long long)line->look->sample->vms[other].facts.weight.v,
+			(long long)vm->facts.weight.v);
 }
 
 /* The pCPUs of the vCPU that is on the pCPU named. */
 static void say_confines(struct line *line)
 {
-	const struct vm_sample *vm = &line->l->sample->vms[line->vm];
+	const struct vm_sample *vm = &line->look->sample->vms[line->vm];
 	char text[64];
 	for (size_t k = vm->first_vcpu; k < vm->first_vcpu + vm->n_vcpus; k++) {
-		const struct vcpu_sample *vcpu = &line->l->sample->vcpus[k];
-		if (model_vcpu_pcpu(vcpu) != line->f->pcpu || vcpu->affinity_avail != AVAIL_OK)
+		const struct vcpu_sample *vcpu = &line->look->sample->vcpus[k];
+		if (model_vcpu_pcpu(vcpu) != line->finding->pcpu || vcpu->affinity_avail != AVAIL_OK)
 			continue;
 		if (cpuset_format(&vcpu->affinity, text, sizeof text) < sizeof text)
 			add(line, "; vCPU %d may run on %s only", vcpu->id, text);
@@ -161,36 +163,37 @@ static void pins(struct line *line)
 
 static void emulator(struct line *line)
 {
-	const char *who = line->l->sample->vms[line->vm].facts.helper;
-	double ran =
-		vf64_has(line->l->vms[line->vm].helper_ns_s) ? line->l->vms[line->vm].helper_ns_s.v / 1e7 : 0;
+	const char *who = line->look->sample->vms[line->vm].facts.helper;
+	double ran = vf64_has(line->look->vms[line->vm].helper_ns_s)
+			     ? line->look->vms[line->vm].helper_ns_s.v / 1e7
+			     : 0;
 	char name[64];
 	text_escape(name, sizeof name, who);
-	if (line->f->num[0] <= 0) {
+	if (line->finding->num[0] <= 0) {
 		add(line, "threads of QEMU beside its vCPUs waited %.0f %% of a pCPU and ran %.0f %%",
-			line->f->num[2], line->f->num[1]);
+			line->finding->num[2], line->finding->num[1]);
 	} else {
 		say_lost(line);
 		add(line, "; threads of QEMU beside them ran %.0f %%", ran);
 	}
 	if (*name)
 		add(line, ", most of all %s", name);
-	if (line->f->pcpu >= 0)
-		add(line, " on pCPU %d", line->f->pcpu);
+	if (line->finding->pcpu >= 0)
+		add(line, " on pCPU %d", line->finding->pcpu);
 }
 
 static void steal(struct line *line)
 {
 	add(line, "the hypervisor below took %.0f %% of a pCPU away while its vCPUs ran %.0f %%",
-		line->f->num[0], line->f->num[1]);
+		line->finding->num[0], line->finding->num[1]);
 }
 
 static void swaps(struct line *line)
 {
 	char in[16], out[16];
-	add(line, "it reads %s and writes %s of swap a second", size_of(in, line->f->num[0]),
-		size_of(out, line->f->num[1]));
-	const struct vm_memory *mem = &line->l->sample->vms[line->vm].mem;
+	add(line, "it reads %s and writes %s of swap a second", size_of(in, line->finding->num[0]),
+		size_of(out, line->finding->num[1]));
+	const struct vm_memory *mem = &line->look->sample->vms[line->vm].mem;
 	if (vi64_has(mem->balloon_kib) && vi64_has(mem->max_kib) && mem->balloon_kib.v < mem->max_kib.v)
 		add(line, "; its balloon gives it %s of %s", size_of(in, (double)mem->balloon_kib.v),
 			size_of(out, (double)mem->max_kib.v));
@@ -199,16 +202,17 @@ static void swaps(struct line *line)
 static void memory(struct line *line)
 {
 	char left[16], all[16], max[16];
-	add(line, "%s of %s left", size_of(left, line->f->num[0]), size_of(all, line->f->num[1]));
-	if (line->f->num[2] > line->f->num[1])
-		add(line, "; its balloon holds back what it may have: %s", size_of(max, line->f->num[2]));
+	add(line, "%s of %s left", size_of(left, line->finding->num[0]), size_of(all, line->finding->num[1]));
+	if (line->finding->num[2] > line->finding->num[1])
+		add(line, "; its balloon holds back what it may have: %s",
+			size_of(max, line->finding->num[2]));
 }
 
 static void host_swap(struct line *line)
 {
 	char out[16];
-	add(line, "%s of its memory, %.0f %%, is in the host's swap", size_of(out, line->f->num[0]),
-		line->f->num[1]);
+	add(line, "%s of its memory, %.0f %%, is in the host's swap", size_of(out, line->finding->num[0]),
+		line->finding->num[1]);
 }
 
 /* Node numbers as a list. */
@@ -224,39 +228,41 @@ static void say_nodes(struct line *line, uint64_t nodes)
 
 static void node(struct line *line)
 {
-	const struct pcpu_sample *pcpu = sample_pcpu(line->l->sample, line->f->pcpu);
+	const struct pcpu_sample *pcpu = sample_pcpu(line->look->sample, line->finding->pcpu);
 	add(line, "its memory is on node ");
-	say_nodes(line, line->l->sample->vms[line->vm].mem_nodes);
-	add(line, "; %.0f of the %.0f %% that its vCPUs run is elsewhere", line->f->num[0], line->f->num[1]);
+	say_nodes(line, line->look->sample->vms[line->vm].mem_nodes);
+	add(line, "; %.0f of the %.0f %% that its vCPUs run is elsewhere", line->finding->num[0],
+		line->finding->num[1]);
 	if (pcpu)
 		add(line, ", such as on pCPU %d of node %d", pcpu->id, pcpu->node);
 }
 
 static void exits(struct line *line)
 {
-	add(line, "%.0f exits a second; it polls %.0f %% of a pCPU while halted", line->f->num[0],
-		line->f->num[1]);
+	add(line, "%.0f exits a second; it polls %.0f %% of a pCPU while halted", line->finding->num[0],
+		line->finding->num[1]);
 }
 
 static void storage(struct line *line)
 {
-	add(line, "a request takes %.0f ms, %.0f a second", line->f->num[0], line->f->num[1]);
+	add(line, "a request takes %.0f ms, %.0f a second", line->finding->num[0], line->finding->num[1]);
 }
 
 static void pressure(struct line *line)
 {
 	add(line, "of the last 10 s its group stalled %.0f %% for memory and %.0f %% for I/O",
-		line->f->num[0], line->f->num[1]);
+		line->finding->num[0], line->finding->num[1]);
 }
 
 static void slow(struct line *line)
 {
-	add(line, "pCPU %d runs at %.0f %% of its full frequency", line->f->pcpu, line->f->num[0]);
+	add(line, "pCPU %d runs at %.0f %% of its full frequency", line->finding->pcpu,
+		line->finding->num[0]);
 }
 
 static void small(struct line *line)
 {
-	add(line, "pCPU %d does %.0f %% of what the largest do", line->f->pcpu, line->f->num[0]);
+	add(line, "pCPU %d does %.0f %% of what the largest do", line->finding->pcpu, line->finding->num[0]);
 }
 
 static void job(struct line *line)
@@ -321,7 +327,7 @@ static void cure_steal(struct line *line)
 
 static void cure_memory(struct line *line)
 {
-	const struct vm_memory *mem = &line->l->sample->vms[line->vm].mem;
+	const struct vm_memory *mem = &line->look->sample->vms[line->vm].mem;
 	bool room =
 		vi64_has(mem->balloon_kib) && vi64_has(mem->max_kib) && mem->balloon_kib.v < mem->max_kib.v;
 	char most[16];
@@ -410,7 +416,7 @@ static const struct {
 static void begin(struct line *line, const struct suffer_look *look, size_t vm, const struct finding *finding,
 	char *buf, size_t len)
 {
-	*line = (struct line){.l = look, .vm = vm, .f = finding, .buf = buf, .len = len};
+	*line = (struct line){.look = look, .vm = vm, .finding = finding, .buf = buf, .len = len};
 	buf[0] = '\0';
 	/* A name with odd characters is not written into a command that somebody may copy. */
 	const char *name = look->sample->vms[vm].name;

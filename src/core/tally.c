@@ -68,7 +68,7 @@ static double or_nan(struct vf64 x)
 /* --- one step ------------------------------------------------------------------------------------------- */
 
 struct step {
-	const struct snapshot *s;
+	const struct snapshot *snap;
 	int64_t gap_ns;   /* since the sample before; 0: there is none, or it is the same */
 	int64_t state_ns; /* of it, what a state that is seen now stands for */
 	int turns;
@@ -102,7 +102,7 @@ static void vm_born(struct vm_tally *tally, const struct vm_sample *vm)
 /* Percent of the time since the last sample that it waited; NAN: not known. */
 static double vcpu_step(const struct step *step, struct tally *t, struct vm_tally *m, size_t i)
 {
-	const struct vcpu_sample *vcpu = &step->s->sample.vcpus[i];
+	const struct vcpu_sample *vcpu = &step->snap->sample.vcpus[i];
 	struct vcpu_tally *v = &t->vcpus[i];
 	bool rated = vi64_has(v->wait.total) && vi64_has(vcpu->delay_ns) && step->gap_ns > 0;
 	int64_t ran = count(&v->run, vcpu->time_ns), waited = count(&v->wait, vcpu->delay_ns);
@@ -118,7 +118,7 @@ static double vcpu_step(const struct step *step, struct tally *t, struct vm_tall
 /* worst: of them, what one waited; wanted: what all ran and waited, where all are known. */
 static void vcpus_step(const struct step *step, struct tally *t, size_t i, double *worst, double *wanted)
 {
-	const struct vm_sample *vm = &step->s->sample.vms[i];
+	const struct vm_sample *vm = &step->snap->sample.vms[i];
 	struct vm_tally *m = &t->vms[i];
 	int64_t was = m->run_ns.v + m->wait_ns.v;
 	bool all = vm->n_vcpus > 0;
@@ -143,8 +143,8 @@ static void vm_alarms(const struct step *step, struct vm_tally *tally, const str
 
 static void vm_step(const struct step *step, struct tally *t, size_t i)
 {
-	const struct vm_sample *vm = &step->s->sample.vms[i];
-	const struct suffering *hurt = &step->s->vm_status[i].suffer;
+	const struct vm_sample *vm = &step->snap->sample.vms[i];
+	const struct suffering *hurt = &step->snap->vm_status[i].suffer;
 	struct vm_tally *m = &t->vms[i];
 	double worst = NAN, wanted = NAN;
 	for (int k = 0; k < VM_COUNT_COUNT; k++) {
@@ -157,13 +157,14 @@ static void vm_step(const struct step *step, struct tally *t, size_t i)
 	add(&m->hung_ns, vm->hung_since_ns ? step->state_ns : 0);
 	vm_alarms(step, m, hurt);
 	m->score_pct = hurt->n || vf64_has(hurt->got_pct) ? vf64_ok(hurt->score_pct) : hurt->got_pct;
-	m->hung_s = vf64_ok(
-		vm->hung_since_ns ? fmax(0, (double)(step->s->sample.time_ns - vm->hung_since_ns) / 1e9) : 0);
+	m->hung_s = vf64_ok(vm->hung_since_ns
+				    ? fmax(0, (double)(step->snap->sample.time_ns - vm->hung_since_ns) / 1e9)
+				    : 0);
 	most_feed(&m->wait, t, step->turns, worst);
 	most_feed(&m->wanted, t, step->turns, wanted);
 	most_feed(&m->score, t, step->turns, or_nan(m->score_pct));
 	most_feed(&m->hung, t, step->turns, m->hung_s.v);
-	most_feed(&m->age, t, step->turns, or_nan(step->s->vm_rates[i].age_s));
+	most_feed(&m->age, t, step->turns, or_nan(step->snap->vm_rates[i].age_s));
 }
 
 /* --- who is who ----------------------------------------------------------------------------------------- */
@@ -282,21 +283,21 @@ static void see_rounds(struct tally *tally, const struct snapshot *snap)
 
 static void see_sample(struct tally *tally, const struct step *step)
 {
-	const struct sample *sample = &step->s->sample;
+	const struct sample *sample = &step->snap->sample;
 	turn_over(tally);
 	join_pcpus(tally, &sample->host);
 	join_vms(tally, sample);
 	for (size_t i = 0; i < sample->n_vms; i++)
 		vm_step(step, tally, i);
-	see_rounds(tally, step->s);
-	if ((unsigned)step->s->memory.state <= HOST_MEM_HARD)
-		tally->memory_ns[step->s->memory.state] =
-			added(tally->memory_ns[step->s->memory.state], step->state_ns);
+	see_rounds(tally, step->snap);
+	if ((unsigned)step->snap->memory.state <= HOST_MEM_HARD)
+		tally->memory_ns[step->snap->memory.state] =
+			added(tally->memory_ns[step->snap->memory.state], step->state_ns);
 	tally->samples++;
 	tally->sample_ns = added(tally->sample_ns, sample->took_ns);
-	tally->plan_ns = added(tally->plan_ns, step->s->cost.plan_ns);
-	tally->apply_ns = added(tally->apply_ns, step->s->cost.apply_ns);
-	double took = (double)(sample->took_ns + step->s->cost.plan_ns + step->s->cost.apply_ns) / 1e9;
+	tally->plan_ns = added(tally->plan_ns, step->snap->cost.plan_ns);
+	tally->apply_ns = added(tally->apply_ns, step->snap->cost.apply_ns);
+	double took = (double)(sample->took_ns + step->snap->cost.plan_ns + step->snap->cost.apply_ns) / 1e9;
 	most_feed(&tally->step, tally, step->turns, took);
 }
 
@@ -312,7 +313,7 @@ static void forget(struct tally *tally)
 
 static struct step step_of(struct tally *tally, const struct snapshot *snap)
 {
-	struct step step = {.s = snap};
+	struct step step = {.snap = snap};
 	int64_t bucket_ns = TALLY_BUCKET_S * INT64_C(1000000000), now = snap->sample.time_ns;
 	if (tally->begun) {
 		int64_t turns = now / bucket_ns - tally->time_ns / bucket_ns;

@@ -60,7 +60,7 @@ static void set_auto(struct engine *engine, const struct command *cmd)
 	*mode = cmd->on;
 	*(cmd->kind == CMD_AUTO_CPU ? &engine->changes.waits.cpu : &engine->changes.waits.memory) = false;
 	auto_settled(engine, cmd->kind == CMD_AUTO_CPU ? PAUSE_CPU : PAUSE_MEMORY);
-	engine->pace.next_memory_ns = engine->b->ops->now(engine->b);
+	engine->pace.next_memory_ns = engine->backend->ops->now(engine->backend);
 	talk_event(&engine->talk, LOG_EVENT, "%s: %s", cmd->kind == CMD_AUTO_CPU ? "CPU" : "memory",
 		cmd->on ? "AUTO" : "MANUAL");
 }
@@ -92,7 +92,7 @@ static void set_interval(struct engine *engine, const struct command *cmd)
 		return;
 	engine->cfg.delay_s = cmd->number;
 	int64_t next = engine->pace.start_ns + (int64_t)(cmd->number * 1e9),
-		now = engine->b->ops->now(engine->b);
+		now = engine->backend->ops->now(engine->backend);
 	engine->pace.next_tick_ns = max_of(next, now);
 }
 
@@ -190,7 +190,7 @@ static void end_recording(struct engine *engine)
 {
 	if (*engine->status.recording)
 		talk_event(&engine->talk, LOG_EVENT, "recording ends: %s", engine->status.recording);
-	engine_uses(engine, backend_record_end(engine->b));
+	engine_uses(engine, backend_record_end(engine->backend));
 }
 
 /* Between two steps: the layers below do not notice. It begins with the settings that are in force now. */
@@ -203,10 +203,10 @@ static void set_record(struct engine *engine, const struct command *cmd)
 	if (cfg) {
 		*cfg = engine->cfg;
 		snprintf(cfg->record, sizeof cfg->record, "%s", cmd->text);
-		backend = backend_record_begin(engine->b, cfg, &err);
+		backend = backend_record_begin(engine->backend, cfg, &err);
 		free(cfg);
 	}
-	engine_uses(engine, backend ? backend : engine->b);
+	engine_uses(engine, backend ? backend : engine->backend);
 	if (backend) {
 		talk_event(&engine->talk, LOG_EVENT, "recording begins: %s", engine->status.recording);
 		engine_soon(engine); /* however soon it ends, it holds something */
@@ -246,6 +246,6 @@ void engine_command(struct engine *engine, const struct command *cmd)
 {
 	if (engine->course->refuses(engine, cmd))
 		return;
-	backend_obeyed(engine->b, cmd);
+	backend_obeyed(engine->backend, cmd);
 	engine_obey(engine, cmd);
 }

@@ -45,7 +45,7 @@ void engine_configure(struct engine *engine, const struct config *cfg)
 	if ((cfg->auto_cpu || cfg->auto_memory) && !changes_allowed(&engine->changes))
 		engine->cfg.auto_cpu = engine->cfg.auto_memory = false;
 	model_tune(&engine->model, &engine->cfg);
-	backend_configured(engine->b, was, &engine->cfg);
+	backend_configured(engine->backend, was, &engine->cfg);
 	free(was);
 	auto_settled(engine, PAUSE_CPU);
 	auto_settled(engine, PAUSE_MEMORY);

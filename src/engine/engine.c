@@ -13,7 +13,7 @@
 /* The rooms that the engine owns see of it what they need. */
 static int rooms_build(struct engine *engine)
 {
-	engine->changes = (struct changes){.b = engine->b,
+	engine->changes = (struct changes){.backend = engine->backend,
 		.core = engine->core,
 		.talk = &engine->talk,
 		.cfg = &engine->cfg,
@@ -22,7 +22,7 @@ static int rooms_build(struct engine *engine)
 		.rules = &engine->rules,
 		.status = &engine->status,
 		.plan = &engine->plan};
-	return talk_init(&engine->talk, engine->b) < 0 ? -1 : changes_init(&engine->changes);
+	return talk_init(&engine->talk, engine->backend) < 0 ? -1 : changes_init(&engine->changes);
 }
 
 static int engine_build(struct engine *engine, struct err *err)
@@ -60,7 +60,7 @@ struct engine *engine_new(const struct config *cfg, struct backend *backend, str
 	engine->watch.fd = -1;
 	engine->wish.drops = -1;
 	engine->cfg = *cfg;
-	engine->b = backend;
+	engine->backend = backend;
 	engine->core = backend_innermost(backend);
 	engine->groups = SAMPLE_BALLOON | SAMPLE_PCPUS;
 	engine->pace.due = engine->pace.tick = true;
@@ -109,8 +109,8 @@ void engine_free(struct engine *engine)
 	suffer_free(engine->suffer);
 	free(engine->jump.begun);
 	snapshot_free(engine->jump.run_up);
-	if (engine->b)
-		engine->b->ops->close(engine->b);
+	if (engine->backend)
+		engine->backend->ops->close(engine->backend);
 	free(engine);
 }
 
@@ -165,7 +165,8 @@ static void take_marks(struct engine *engine)
 
 static void next_tick(struct engine *engine)
 {
-	int64_t delay = (int64_t)(engine->cfg.delay_s * 1e9), now = engine->b->ops->now(engine->b);
+	int64_t delay = (int64_t)(engine->cfg.delay_s * 1e9),
+		now = engine->backend->ops->now(engine->backend);
 	engine->pace.next_tick_ns =
 		engine->pace.next_tick_ns + delay > now ? engine->pace.next_tick_ns + delay : now + delay;
 	engine->pace.due = engine->pace.tick = true;
@@ -193,7 +194,8 @@ static int64_t wait_until(const struct engine *engine)
 
 static void timer_fired(struct engine *engine)
 {
-	if (engine->core->ops->paced || engine->b->ops->now(engine->b) >= engine->pace.next_tick_ns)
+	if (engine->core->ops->paced ||
+		engine->backend->ops->now(engine->backend) >= engine->pace.next_tick_ns)
 		next_tick(engine);
 	else
 		engine_soon(engine);
@@ -207,11 +209,11 @@ bool engine_wait(struct engine *engine, int fd)
 			engine_soon(engine); /* what had to wait for the step before */
 			return true;
 		}
-		if (engine->quit ||
-			(engine->pace.end_ns && engine->b->ops->now(engine->b) >= engine->pace.end_ns))
+		if (engine->quit || (engine->pace.end_ns && engine->backend->ops->now(engine->backend) >=
+								    engine->pace.end_ns))
 			return false;
-		switch (engine->b->ops->wait(
-			engine->b, wait_until(engine), mark_socket_watch(&engine->mark, fd))) {
+		switch (engine->backend->ops->wait(
+			engine->backend, wait_until(engine), mark_socket_watch(&engine->mark, fd))) {
 		case WAKE_TIMER:
 			timer_fired(engine);
 			return true;
@@ -227,7 +229,7 @@ bool engine_wait(struct engine *engine, int fd)
 			}
 			engine->pace.event_waits = !engine->cfg.batch;
 			/* A host that never stops telling of events must not hold the clock up. */
-			if (engine->b->ops->now(engine->b) >= wait_until(engine)) {
+			if (engine->backend->ops->now(engine->backend) >= wait_until(engine)) {
 				timer_fired(engine);
 				return true;
 			}

@@ -37,7 +37,7 @@ static int64_t next_look(const struct engine *engine, const struct pause *pause)
 	int64_t wait_s = PROBE_S;
 	for (int i = 0; i < pause->times && wait_s < PROBE_MOST_S; i++)
 		wait_s *= 2;
-	return engine->b->ops->now(engine->b) + min_of(wait_s, PROBE_MOST_S) * SECOND;
+	return engine->backend->ops->now(engine->backend) + min_of(wait_s, PROBE_MOST_S) * SECOND;
 }
 
 static void pause_one(struct engine *engine, enum pause_of what, enum pause_cause cause, const char *why)
@@ -81,7 +81,7 @@ static bool is_over(struct engine *engine, const struct pause *pause)
 	struct err err = ERR_INIT;
 	if (pause->cause == PAUSE_READONLY)
 		return !engine->status.readonly;
-	if (engine->b->ops->now(engine->b) < pause->again_ns)
+	if (engine->backend->ops->now(engine->backend) < pause->again_ns)
 		return false;
 	if (apply_journal(&engine->changes, &err) < 0)
 		return false;
@@ -95,7 +95,8 @@ static void look(struct engine *engine, enum pause_of what)
 	if (!pause->cause)
 		return;
 	if (!is_over(engine, pause)) {
-		if (pause->cause == PAUSE_JOURNAL && engine->b->ops->now(engine->b) >= pause->again_ns) {
+		if (pause->cause == PAUSE_JOURNAL &&
+			engine->backend->ops->now(engine->backend) >= pause->again_ns) {
 			pause->again_ns = next_look(engine, pause);
 			pause->times++;
 		}
@@ -105,13 +106,13 @@ static void look(struct engine *engine, enum pause_of what)
 	pause->cause = PAUSE_NONE;
 	*mode_of(engine, what) = true;
 	if (what == PAUSE_MEMORY)
-		engine->pace.next_memory_ns = engine->b->ops->now(engine->b);
+		engine->pace.next_memory_ns = engine->backend->ops->now(engine->backend);
 }
 
 /* Ends a run without a screen when AUTO has been wanted, and nothing could be steered, for give_up. */
 static void give_up(struct engine *engine, bool sampled, const char *why)
 {
-	int64_t now = engine->b->ops->now(engine->b);
+	int64_t now = engine->backend->ops->now(engine->backend);
 	bool paused = engine->pauses.of[PAUSE_CPU].cause || engine->pauses.of[PAUSE_MEMORY].cause;
 	bool runs = sampled && !paused;
 	if (runs || !auto_wanted(engine) || !engine->cfg.batch || engine->cfg.give_up_s <= 0)

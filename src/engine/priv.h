@@ -60,7 +60,7 @@ struct course {
 
 struct engine {
 	struct config cfg;
-	struct backend *b;
+	struct backend *backend;
 	struct backend *core; /* b without its wrappers */
 	struct backend_status status;
 	const struct course *course;

@@ -44,7 +44,7 @@ static void forget_all(struct engine *engine)
 static void seek(struct engine *engine, const struct command *cmd)
 {
 	int lead = ops_of(engine)->seek(engine->core, cmd);
-	engine->b->ops->status(engine->b, &engine->status);
+	engine->backend->ops->status(engine->backend, &engine->status);
 	if (lead < 0)
 		return;
 	forget_all(engine);

@@ -24,7 +24,7 @@ int engine_controllers(struct engine *engine, struct err *err)
 
 void engine_uses(struct engine *engine, struct backend *backend)
 {
-	engine->b = engine->talk.b = engine->changes.b = backend;
+	engine->backend = engine->talk.backend = engine->changes.backend = backend;
 	backend->ops->status(backend, &engine->status);
 }
 

@@ -149,7 +149,7 @@ static void count_changes(const struct engine *engine, const struct vm_record *r
 
 static void fill_modes(const struct engine *engine, struct snapshot *snap)
 {
-	int64_t now = engine->b->ops->now(engine->b);
+	int64_t now = engine->backend->ops->now(engine->backend);
 	snap->first = !engine->have_sample;
 	snap->elapsed_s = engine->model.elapsed_s;
 	snap->age_s = engine->have_sample ? (double)(now - engine->sample.time_ns) / 1e9 : 0;

@@ -44,14 +44,14 @@ static void say_error(struct engine *engine, const struct err *err)
 static void drop_lost_recording(struct engine *engine)
 {
 	talk_notice(&engine->talk, "%.250s", engine->status.text);
-	engine_uses(engine, backend_record_end(engine->b));
+	engine_uses(engine, backend_record_end(engine->backend));
 }
 
 static void refresh_status(struct engine *engine)
 {
 	char before[sizeof engine->status.text];
 	memcpy(before, engine->status.text, sizeof before);
-	engine->b->ops->status(engine->b, &engine->status);
+	engine->backend->ops->status(engine->backend, &engine->status);
 	bool news = strcmp(before, engine->status.text) != 0 && *engine->status.text;
 	if (news && engine->status.link == LINK_OK && engine->course->live)
 		talk_event(&engine->talk, LOG_EVENT, "%s", engine->status.text);
@@ -108,9 +108,9 @@ static void memory_next(struct engine *engine)
 
 static int step_sample(struct engine *engine, struct err *err)
 {
-	engine->pace.start_ns = engine->b->ops->now(engine->b);
+	engine->pace.start_ns = engine->backend->ops->now(engine->backend);
 	engine->pace.due = false;
-	int rc = engine->b->ops->sample(engine->b, groups_now(engine), &engine->incoming, err);
+	int rc = engine->backend->ops->sample(engine->backend, groups_now(engine), &engine->incoming, err);
 	refresh_status(engine);
 	trouble_step(
 		&engine->trouble, &engine->talk, &engine->status, engine->pace.start_ns, rc < 0 ? err : NULL);
@@ -124,7 +124,7 @@ static int step_sample(struct engine *engine, struct err *err)
 	talk_clock(&engine->talk, &engine->sample);
 	if (engine->pace.memory_due)
 		memory_next(engine);
-	engine->pace.last_sample_ns = engine->b->ops->now(engine->b);
+	engine->pace.last_sample_ns = engine->backend->ops->now(engine->backend);
 	return 0;
 }
 
@@ -400,7 +400,7 @@ static void tell_decision(struct engine *engine)
 		.delay_s = engine->cfg.delay_s,
 		.cpu = engine->cpu_verdict,
 		.memory = engine->mem_verdict};
-	backend_decided(engine->b, &decision);
+	backend_decided(engine->backend, &decision);
 }
 
 /* What was asked by key is dropped, or too old. */

@@ -15,7 +15,7 @@ enum { NOTICE_S = 15 };
 
 int talk_init(struct talk *talk, struct backend *backend)
 {
-	*talk = (struct talk){.b = backend};
+	*talk = (struct talk){.backend = backend};
 	talk->log.lines = calloc(SNAPSHOT_LOG, sizeof *talk->log.lines);
 	return talk->log.lines ? 0 : -1;
 }
@@ -34,7 +34,8 @@ void talk_clock(struct talk *talk, const struct sample *sample)
 
 static int64_t log_time(const struct talk *talk)
 {
-	return talk->has_clock ? talk->wall_ahead_ns + talk->b->ops->now(talk->b) : backend_wall(talk->b);
+	return talk->has_clock ? talk->wall_ahead_ns + talk->backend->ops->now(talk->backend)
+			       : backend_wall(talk->backend);
 }
 
 struct log_line *talk_line(struct talk *talk, enum log_kind kind)
@@ -63,7 +64,7 @@ void talk_event(struct talk *talk, enum log_kind kind, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line->text, sizeof line->text, fmt, ap);
 	va_end(ap);
-	backend_note(talk->b, line);
+	backend_note(talk->backend, line);
 }
 
 void talk_once(struct talk *talk, enum log_kind kind, const char *text)
@@ -121,7 +122,7 @@ void talk_action(struct talk *talk, const struct action *action, const char *vm,
 		snprintf(line->text, sizeof line->text, "%s: %s%s, %.100s%s%.240s",
 			outcome_text(action->outcome), name, change, action->why.text, text_if(*more, ": "),
 			more);
-	backend_note(talk->b, line);
+	backend_note(talk->backend, line);
 }
 
 void talk_notice(struct talk *talk, const char *fmt, ...)
@@ -130,5 +131,5 @@ void talk_notice(struct talk *talk, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(talk->notice, sizeof talk->notice, fmt, ap);
 	va_end(ap);
-	talk->notice_until_ns = talk->b->ops->now(talk->b) + NOTICE_S * INT64_C(1000000000);
+	talk->notice_until_ns = talk->backend->ops->now(talk->backend) + NOTICE_S * INT64_C(1000000000);
 }

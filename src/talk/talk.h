@@ -15,8 +15,8 @@ struct log_ring {
 };
 
 struct talk {
-	struct backend *b; /* not ours: its clock, and whoever records */
-	bool silent;       /* a recording is shown: its own lines are, and nothing of ours */
+	struct backend *backend; /* not ours: its clock, and whoever records */
+	bool silent;             /* a recording is shown: its own lines are, and nothing of ours */
 	bool has_clock;
 	int64_t wall_ahead_ns; /* of the clock of b; with has_clock */
 	struct log_ring log;

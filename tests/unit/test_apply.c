@@ -89,7 +89,8 @@ static int begin(void **state)
 	status = (struct backend_status){.uri = "test:///apply"};
 	assert_int_equal(talk_init(&talk, &backend), 0);
 	talk_clock(&talk, &fix.s);
-	ch = (struct changes){.b = &backend, .core = &backend, .talk = &talk, .cfg = &cfg, .status = &status};
+	ch = (struct changes){
+		.backend = &backend, .core = &backend, .talk = &talk, .cfg = &cfg, .status = &status};
 	ch.sample = &fix.s;
 	ch.model = &fix.m;
 	ch.rules = &fix.rules;

@@ -484,7 +484,7 @@ static void units_by_granularity(void **state)
 	};
 	for (size_t i = 0; i < 4; i++) {
 		struct cpu_problem b = problem_of(&f, rows[i].g);
-		assert_int_equal(b.p.n_units, rows[i].units);
+		assert_int_equal(b.place.n_units, rows[i].units);
 		assert_int_equal(b.units[1].n_cpus, rows[i].cpus);
 		assert_string_equal(cpus(&b.unit_cpus[1]), rows[i].second);
 		assert_int_equal(b.units[0].core, rows[i].cpus <= 2 ? 0 : -1);
@@ -591,7 +591,7 @@ static void overloaded_node_is_relieved(void **state)
 		fx_load(&f, i, 0, i < 5 ? 50 : 95, 0);
 	fx_advance(&f, 400);
 	struct cpu_problem b = problem_of(&f, GRAN_CPU);
-	for (size_t t = 0; t < b.p.n_tasks; t++)
+	for (size_t t = 0; t < b.place.n_tasks; t++)
 		assert_string_equal(allowed_units(&b, t), b.tasks[t].unit < 4 ? "0-3" : "4-7");
 	cpu_problem_done(&b);
 	cpu_ctl_free(c);

@@ -44,7 +44,7 @@ static void a_unit_is_the_sum_of_its_pcpus(void **state)
 	fx_advance(&f, 1);
 	fx_advance(&f, 1);
 	build(GRAN_LLC);
-	assert_int_equal(b.p.n_units, 2);
+	assert_int_equal(b.place.n_units, 2);
 	assert_float_equal(b.units[0].busy_pct, 11.5, 0.01);
 	assert_float_equal(b.units[1].busy_pct, 15.5, 0.01);
 	assert_float_equal(b.units[0].background_pct, 46, 0.01);
@@ -66,12 +66,12 @@ static void a_unit_is_where_all_its_pcpus_are(void **state)
 	fx_start(&f);
 	fx_advance(&f, 1);
 	build(GRAN_NODE);
-	assert_int_equal(b.p.n_units, 2);
+	assert_int_equal(b.place.n_units, 2);
 	assert_int_equal(b.units[1].node, 1);
 	assert_int_equal(b.units[1].llc, -1);
 	assert_int_equal(b.units[1].core, -1);
 	build(GRAN_LLC);
-	assert_int_equal(b.p.n_units, 4);
+	assert_int_equal(b.place.n_units, 4);
 	assert_int_equal(b.units[2].llc, 2);
 	assert_int_equal(b.units[2].node, 1);
 	f.s.host.pcpus[5].node = 0; /* one LLC on two nodes */
@@ -79,7 +79,7 @@ static void a_unit_is_where_all_its_pcpus_are(void **state)
 	assert_int_equal(b.units[2].node, -1);
 	f.s.host.pcpus[5].llc = -1; /* unknown: a unit of its own */
 	build(GRAN_LLC);
-	assert_int_equal(b.p.n_units, 5);
+	assert_int_equal(b.place.n_units, 5);
 	done();
 }
 
@@ -288,7 +288,7 @@ static void those_that_stay_say_why(void **state)
 	f.rules.vcpus[fx_vcpu_index(&f, 6, 0)].cpu = REASON_HELD;
 	f.rules.vms[fx_vm_index(&f, 7)].cpu = REASON_EXCLUDED;
 	build(GRAN_CPU);
-	assert_int_equal(b.p.n_tasks, 6); /* unplugged: not there at all */
+	assert_int_equal(b.place.n_tasks, 6); /* unplugged: not there at all */
 	static const enum reason why[] = {REASON_SINGLE, REASON_NONE, REASON_NOTHING_ALLOWED, REASON_NO_DATA,
 		REASON_HELD, REASON_EXCLUDED};
 	for (int i = 0; i < 6; i++)
@@ -312,7 +312,7 @@ static void what_does_not_run_is_not_there(void **state)
 	f.rules.vms[2].cpu = REASON_NOT_RUNNING;
 	f.rules.vms[3].cpu = REASON_HUNG;
 	build(GRAN_CPU);
-	assert_int_equal(b.p.n_tasks, 1);
+	assert_int_equal(b.place.n_tasks, 1);
 	assert_int_equal(b.origins[0].vm, 4);
 	done();
 }
@@ -388,7 +388,7 @@ static void isolated_pcpus_are_theirs_who_name_them(void **state)
 	fx_start(&f);
 	fx_advance(&f, 1);
 	build(GRAN_CPU);
-	assert_int_equal(b.p.n_units, 8); /* all count */
+	assert_int_equal(b.place.n_units, 8); /* all count */
 	assert_string_equal(allowed(0), "4-7");
 	assert_string_equal(allowed(1), "4-7");
 	assert_string_equal(allowed(2), "5-6"); /* and it is not mixed with the others */
@@ -436,7 +436,7 @@ static void the_kernel_moves_nobody_on_isolated_pcpus(void **state)
 	fx_start(&f);
 	fx_advance(&f, 1);
 	build(GRAN_LLC);
-	assert_int_equal(b.p.n_units, 4); /* 0-3, 4-5, 6, 7 */
+	assert_int_equal(b.place.n_units, 4); /* 0-3, 4-5, 6, 7 */
 	assert_string_equal(cpus(&b.unit_cpus[1]), "4-5");
 	assert_string_equal(allowed(0), "2-3");
 	assert_true(b.tasks[0].pinned);
@@ -488,7 +488,7 @@ static void dedicated_pcpus_block_newcomers_only(void **state)
 	f.rules.vms[0].cpu = REASON_DEDICATED;
 	f.rules.vms[0].dedicated = true;
 	build(GRAN_CPU);
-	assert_int_equal(b.p.n_units, 4);
+	assert_int_equal(b.place.n_units, 4);
 	assert_int_equal(b.tasks[0].fixed, REASON_DEDICATED);
 	assert_string_equal(allowed(1), "0-3");
 	assert_string_equal(allowed(2), "0-3");

@@ -28,7 +28,7 @@ static double found_sigma(struct place_work *w, double enough)
 		f = place_exact_found(w, f, enough_f, &proven);
 	place_set(w, w->best);
 	assert_float_equal(place_f(w), f, 1e-6);
-	for (uint32_t t = 0; t < w->n; t++)
+	for (uint32_t t = 0; t < w->n_tasks; t++)
 		assert_true(place_ok(w, t, w->best[t]));
 	place_reset(w);
 	return place_sigma(w, f);
@@ -178,7 +178,8 @@ static void exact_plan_is_cheapest(void **unused)
 		any_case(&c, seed, 8, 4);
 		place_load(&w, &c.p);
 		double target = fmax(3, found_sigma(&w, 0)) + 1e-6;
-		struct place_goal g = {.f = target * target * w.pcpus, .min_score = 0.5, .max_steps = w.n};
+		struct place_goal g = {
+			.f = target * target * w.pcpus, .min_score = 0.5, .max_steps = w.n_tasks};
 		place_greedy(&w, &g);
 		place_exact_plan(&w, &g);
 		assert_true(place_q(&w) <= g.f + 1e-6);
@@ -192,8 +193,8 @@ static void exact_plan_is_cheapest(void **unused)
 static void plan_holds(struct place_work *w, double before_q, double before_top)
 {
 	double top = 0;
-	for (size_t j = 0; j < w->m; j++)
-		top = fmax(top, w->s[j] * w->ic[j]);
+	for (size_t j = 0; j < w->n_units; j++)
+		top = fmax(top, w->load[j] * w->inv[j]);
 	assert_true(place_q(w) <= before_q + 1e-6);
 	assert_true(top <= before_top + 1e-6);
 	for (size_t i = 0; i < w->n_steps; i++) {
@@ -212,8 +213,8 @@ static void plan_holds(struct place_work *w, double before_q, double before_top)
 static double top_load(const struct place_work *w)
 {
 	double top = 0;
-	for (size_t j = 0; j < w->m; j++)
-		top = fmax(top, w->s[j] * w->ic[j]);
+	for (size_t j = 0; j < w->n_units; j++)
+		top = fmax(top, w->load[j] * w->inv[j]);
 	return top;
 }
 
@@ -227,7 +228,7 @@ static void greedy_never_makes_worse(void **unused)
 		place_case_topology(&c, seed % 3 == 0 ? 2 : 0, seed % 2 ? 8 : 0, seed % 5 ? 16 : 0);
 		place_load(&w, &c.p);
 		double q = place_q(&w), top = top_load(&w), f = place_f(&w);
-		struct place_goal g = {.f = 0, .min_score = 12.5, .max_steps = w.n};
+		struct place_goal g = {.f = 0, .min_score = 12.5, .max_steps = w.n_tasks};
 		place_greedy(&w, &g);
 		plan_holds(&w, q, top);
 		assert_true(f - place_f(&w) >= 12.5 * place_steps_cost(&w) - 1e-6);
@@ -248,7 +249,7 @@ static void search_is_cheaper_and_as_low(void **unused)
 		place_case_random(&c, seed, SHAPE_UNIFORM, 60);
 		place_load(&w, &c.p);
 		double q = place_q(&w), top = top_load(&w);
-		struct place_goal g = {.f = 9 * w.pcpus, .min_score = 1, .max_steps = w.n};
+		struct place_goal g = {.f = 9 * w.pcpus, .min_score = 1, .max_steps = w.n_tasks};
 		place_greedy(&w, &g);
 		double reached = fmax(g.f, place_f(&w));
 		greedy += w.n_steps;
@@ -280,10 +281,10 @@ static void cut_and_prune(void **unused)
 	assert_int_equal(w.n_steps, 6);
 	place_cut(&w, 2);
 	assert_int_equal(w.n_steps, 2);
-	assert_float_equal(w.s[0], 6 * 45, 1e-9);
+	assert_float_equal(w.load[0], 6 * 45, 1e-9);
 	place_prune(&w, 1e9);
 	assert_int_equal(w.n_steps, 0);
-	assert_float_equal(w.s[0], 8 * 45, 1e-9);
+	assert_float_equal(w.load[0], 8 * 45, 1e-9);
 	place_case_done(&c);
 	place_done(&w);
 }
@@ -332,7 +333,7 @@ static void cbc_agrees_with_the_solvers(void **unused)
 		place_case_init(&c, small ? 16 : 32, small ? 4 : 8);
 		place_case_random(&c, seed, SHAPE_UNIFORM, 60);
 		place_load(&w, &c.p);
-		struct place_goal g = {.f = 25 * w.pcpus, .min_score = 0.5, .max_steps = w.n};
+		struct place_goal g = {.f = 25 * w.pcpus, .min_score = 0.5, .max_steps = w.n_tasks};
 		place_greedy(&w, &g);
 		assert_true(place_f(&w) <= g.f);
 		size_t steps = w.n_steps;

@@ -47,11 +47,12 @@ static void groups(void **state)
 		}
 		assert_int_equal(place_alike(&w), any);
 		for (size_t t = 0; t < n; t++)
-			if (w.d[t] < rows[i].d[t] - 1e-9 || w.d[t] > rows[i].d[t] + 1e-9)
-				fail_msg("row %zu, task %zu: %.2f, not %.2f", i, t, w.d[t], rows[i].d[t]);
+			if (w.demand[t] < rows[i].d[t] - 1e-9 || w.demand[t] > rows[i].d[t] + 1e-9)
+				fail_msg(
+					"row %zu, task %zu: %.2f, not %.2f", i, t, w.demand[t], rows[i].d[t]);
 		place_plain(&w);
 		for (size_t t = 0; t < n; t++)
-			assert_float_equal(w.d[t], rows[i].raw[t], 0);
+			assert_float_equal(w.demand[t], rows[i].raw[t], 0);
 		place_done(&w);
 		place_case_done(&c);
 	}

@@ -36,7 +36,7 @@ static void walk_leaf(struct walk *x)
 	place_set(&w, x->at);
 	double f = place_f(&w);
 	x->best_f = fmin(x->best_f, f);
-	for (uint32_t t = 0; t < w.n; t++) {
+	for (uint32_t t = 0; t < w.n_tasks; t++) {
 		if (x->at[t] == w.home[t])
 			continue;
 		may &= !w.still[t];
@@ -55,7 +55,7 @@ static void walk_leaf(struct walk *x)
 
 static void walk_on(struct walk *x, uint32_t t)
 {
-	if (t == w.n) {
+	if (t == w.n_tasks) {
 		walk_leaf(x);
 		return;
 	}
@@ -64,7 +64,7 @@ static void walk_on(struct walk *x, uint32_t t)
 		walk_on(x, t + 1);
 		return;
 	}
-	for (int u = 0; u < (int)w.m; u++)
+	for (int u = 0; u < (int)w.n_units; u++)
 		if (place_ok(&w, t, u)) {
 			x->at[t] = u;
 			walk_on(x, t + 1);
@@ -86,10 +86,10 @@ static struct walk walk_all(bool plan, double goal_f, size_t max_moves)
 
 static bool placed(void)
 {
-	for (uint32_t t = 0; t < w.n; t++)
+	for (uint32_t t = 0; t < w.n_tasks; t++)
 		if (w.home[t] < 0)
 			return false;
-	return w.n > 0;
+	return w.n_tasks > 0;
 }
 
 static void the_best_placement_is_found(void **unused)
@@ -99,7 +99,7 @@ static void the_best_placement_is_found(void **unused)
 	for (uint64_t seed = 1; seed <= 150; seed++) {
 		place_case_wild(&c, seed, 6, 4, seed % 2);
 		assert_int_equal(place_load(&w, &c.p), 0);
-		struct walk all = walk_all(false, 0, w.n);
+		struct walk all = walk_all(false, 0, w.n_tasks);
 		bool proven = false;
 		double rough = place_found(&w, &(struct place_enough){0}),
 		       f = place_exact_found(&w, rough, 0, &proven);
@@ -107,7 +107,7 @@ static void the_best_placement_is_found(void **unused)
 		assert_float_equal(f, all.best_f, 1e-4);
 		place_set(&w, w.best);
 		assert_float_equal(place_f(&w), f, 1e-4);
-		for (uint32_t t = 0; t < w.n; t++)
+		for (uint32_t t = 0; t < w.n_tasks; t++)
 			assert_true(place_ok(&w, t, w.best[t]));
 		proofs += proven;
 		if (!w.smt)
@@ -131,12 +131,12 @@ static void the_cheapest_plan_is_found(void **unused)
 		for (size_t t = 0; t < c.p.n_tasks; t++) /* only what is idle is nowhere */
 			c.tasks[t].demand_pct = c.tasks[t].unit < 0 ? 0 : c.tasks[t].demand_pct;
 		assert_int_equal(place_load(&w, &c.p), 0);
-		for (uint32_t t = 0; t < w.n; t++)
+		for (uint32_t t = 0; t < w.n_tasks; t++)
 			w.still[t] = place_random(&r) < 0.15;
-		struct walk all = walk_all(true, 0, w.n);
+		struct walk all = walk_all(true, 0, w.n_tasks);
 		struct place_goal g = {.f = all.best_f + place_random(&r) * (place_f(&w) - all.best_f),
 			.min_score = 1,
-			.max_steps = seed % 5 ? w.n : 2};
+			.max_steps = seed % 5 ? w.n_tasks : 2};
 		all = walk_all(true, g.f, g.max_steps);
 		bool better = place_exact_plan(&w, &g);
 		assert_int_equal(better, isfinite(all.least_cost) && all.least_cost > 0);
@@ -210,9 +210,9 @@ static void fewer_moves_cannot_do(void **unused)
 		place_case_wild(&c, seed, 6, 4, true);
 		assert_int_equal(place_load(&w, &c.p), 0);
 		if (placed() && !w.smt && w.one_zone) {
-			double best = walk_all(true, 0, w.n).best_f, goal = (best + place_f(&w)) / 2;
+			double best = walk_all(true, 0, w.n_tasks).best_f, goal = (best + place_f(&w)) / 2;
 			size_t least = place_bound_moves(&w, goal), k = 0;
-			while (!isfinite(walk_all(true, goal, k).least_cost) && k < w.n)
+			while (!isfinite(walk_all(true, goal, k).least_cost) && k < w.n_tasks)
 				k++;
 			assert_true(least <= k);
 			tight += least == k;
@@ -231,8 +231,8 @@ static void the_search_is_nearly_as_good(void **unused)
 	for (uint64_t seed = 1; seed <= 200; seed++) {
 		place_case_wild(&c, seed, 14, 6, true);
 		assert_int_equal(place_load(&w, &c.p), 0);
-		struct place_goal g = {.f = 9 * w.pcpus, .min_score = 1, .max_steps = w.n};
-		for (uint32_t t = 0; t < w.n; t++)
+		struct place_goal g = {.f = 9 * w.pcpus, .min_score = 1, .max_steps = w.n_tasks};
+		for (uint32_t t = 0; t < w.n_tasks; t++)
 			w.still[t] = t % 7 == 3;
 		place_greedy(&w, &g);
 		double cost = place_steps_cost(&w), f = fmax(g.f, place_f(&w));
@@ -267,22 +267,24 @@ static void lpt_is_lpt(void **unused)
 		place_case_wild(&c, seed, 30, 12, seed % 2);
 		assert_int_equal(place_load(&w, &c.p), 0);
 		double f = place_lpt(&w, unit);
-		for (uint32_t t = 0; t < w.n; t++)
+		for (uint32_t t = 0; t < w.n_tasks; t++)
 			none[t] = PLACE_NONE;
 		place_set(&w, none);
-		for (uint32_t i = 0; i < w.n; i++) {
+		for (uint32_t i = 0; i < w.n_tasks; i++) {
 			uint32_t t = w.order[i];
 			double before = place_f(&w), least = INFINITY, rise = INFINITY;
-			for (int u = 0; u < (int)w.m; u++) {
+			for (int u = 0; u < (int)w.n_units; u++) {
 				if (!place_ok(&w, t, u))
 					continue;
-				double h = w.d[t] * (2 * w.h[u] + w.d[t] * (w.ic[u] + w.icc[w.core[u]]));
+				double h =
+					w.demand[t] *
+					(2 * w.level[u] + w.demand[t] * (w.inv[u] + w.core_inv[w.core[u]]));
 				least = fmin(least, h);
 				rise = u == unit[t] ? h : rise;
 			}
 			assert_true(place_ok(&w, t, unit[t]));
 			assert_true((w.equal && w.smt) || rise <= least + EPS * (1 + before));
-			place_add(&w, unit[t], w.d[t]);
+			place_add(&w, unit[t], w.demand[t]);
 		}
 		assert_float_equal(place_f(&w), f, EPS * (1 + f));
 		place_case_done(&c);
@@ -294,8 +296,8 @@ static double highest(const int *unit)
 {
 	double top = 0;
 	place_set(&w, unit);
-	for (size_t j = 0; j < w.m; j++)
-		top = fmax(top, w.s[j] * w.ic[j]);
+	for (size_t j = 0; j < w.n_units; j++)
+		top = fmax(top, w.load[j] * w.inv[j]);
 	return top;
 }
 
@@ -308,14 +310,14 @@ static void multifit_lowers_the_roof(void **unused)
 		int unit[40];
 		place_case_wild(&c, seed, 30, 8, seed % 2);
 		assert_int_equal(place_load(&w, &c.p), 0);
-		for (uint32_t t = 0; t < w.n; t++)
-			unit[t] = place_lowest_ok(&w, t, 0, (uint32_t)w.m);
+		for (uint32_t t = 0; t < w.n_tasks; t++)
+			unit[t] = place_lowest_ok(&w, t, 0, (uint32_t)w.n_units);
 		double before = highest(unit), f = place_multifit(&w, unit);
 		assert_float_equal(place_f(&w), f, EPS * (1 + f));
 		double after = highest(unit);
 		assert_true(after <= before + EPS);
 		lower += after < before - 1;
-		for (uint32_t t = 0; t < w.n; t++)
+		for (uint32_t t = 0; t < w.n_tasks; t++)
 			assert_true(place_ok(&w, t, unit[t]));
 		place_case_done(&c);
 	}
@@ -340,20 +342,21 @@ static void the_descent_ends_at_the_bottom(void **unused)
 		place_case_wild(&c, seed, 20, 8, seed % 2);
 		assert_int_equal(place_load(&w, &c.p), 0);
 		place_lpt(&w, unit);
-		for (uint32_t t = 0; t < w.n; t += 2)
-			unit[t] = place_lowest_ok(&w, t, 0, (uint32_t)w.m);
+		for (uint32_t t = 0; t < w.n_tasks; t += 2)
+			unit[t] = place_lowest_ok(&w, t, 0, (uint32_t)w.n_units);
 		double f = place_descend(&w, unit, &(struct place_enough){0}, 1 << 20);
 		place_set(&w, unit);
 		assert_float_equal(place_f(&w), f, EPS * (1 + f));
-		for (uint32_t t = 0; t < w.n; t++)
-			for (int u = 0; u < (int)w.m; u++)
+		for (uint32_t t = 0; t < w.n_tasks; t++)
+			for (int u = 0; u < (int)w.n_units; u++)
 				if (u != unit[t] && place_ok(&w, t, u))
-					assert_true(place_gain(&w, w.d[t], unit[t], u) < 1e-4);
-		for (uint32_t a = 0; a < w.n; a++)
-			for (uint32_t b = 0; b < w.n; b++)
+					assert_true(place_gain(&w, w.demand[t], unit[t], u) < 1e-4);
+		for (uint32_t a = 0; a < w.n_tasks; a++)
+			for (uint32_t b = 0; b < w.n_tasks; b++)
 				if (unit[a] != unit[b] && place_ok(&w, a, unit[b]) &&
 					place_ok(&w, b, unit[a]))
-					assert_true(place_gain(&w, w.d[a] - w.d[b], unit[a], unit[b]) < 1e-4);
+					assert_true(place_gain(&w, w.demand[a] - w.demand[b], unit[a],
+							    unit[b]) < 1e-4);
 		place_case_done(&c);
 	}
 	place_done(&w);
@@ -386,7 +389,7 @@ static void the_better_way_counts(void **unused)
 static size_t at_home(const int *unit)
 {
 	size_t n = 0;
-	for (uint32_t t = 0; t < w.n; t++)
+	for (uint32_t t = 0; t < w.n_tasks; t++)
 		n += unit[t] == w.home[t];
 	return n;
 }
@@ -418,10 +421,10 @@ static void new_names_change_nothing_but_names(void **unused)
 		double f = place_f(&w);
 		place_rename(&w, to);
 		place_set(&w, to);
-		if (memcmp(to, unit, w.n * sizeof *to) != 0)
+		if (memcmp(to, unit, w.n_tasks * sizeof *to) != 0)
 			assert_true(!w.smt && w.equal);
 		assert_true(fabs(place_f(&w) - f) < 0.01 * (1 + f) + 50);
-		for (uint32_t t = 0; t < w.n; t++) {
+		for (uint32_t t = 0; t < w.n_tasks; t++) {
 			assert_true(place_ok(&w, t, to[t]));
 			assert_true(w.llc_lo[to[t]] == w.llc_lo[unit[t]]);
 			assert_true(fabs(w.fixed[to[t]] - w.fixed[unit[t]]) < 0.5);

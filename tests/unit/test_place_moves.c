@@ -20,7 +20,7 @@ static struct place_case c;
 
 static bool cured(double p, int a, int z)
 {
-	double from = w.s[a] * w.ic[a], to = (w.s[z] + p) * w.ic[z];
+	double from = w.load[a] * w.inv[a], to = (w.load[z] + p) * w.inv[z];
 	return from > 100 && to <= 100 && to <= from - 10;
 }
 
@@ -42,25 +42,25 @@ static double worth(const struct place_goal *g, double p, int a, int z, double c
 static double best_move(const struct place_goal *g)
 {
 	double best = 0;
-	for (uint32_t t = 0; t < w.n; t++)
-		for (int z = 0; free_task(t) && z < (int)w.m; z++)
+	for (uint32_t t = 0; t < w.n_tasks; t++)
+		for (int z = 0; free_task(t) && z < (int)w.n_units; z++)
 			if (z != w.at[t] && place_ok(&w, t, z))
-				best = fmax(
-					best, worth(g, w.d[t], w.at[t], z, place_cost(&w, t, w.at[t], z)));
+				best = fmax(best,
+					worth(g, w.demand[t], w.at[t], z, place_cost(&w, t, w.at[t], z)));
 	return best;
 }
 
 static double best_swap(const struct place_goal *g)
 {
 	double best = 0;
-	for (uint32_t t = 0; t < w.n; t++)
-		for (uint32_t u = 0; u < w.n; u++) {
+	for (uint32_t t = 0; t < w.n_tasks; t++)
+		for (uint32_t u = 0; u < w.n_tasks; u++) {
 			if (!free_task(t) || !free_task(u) || w.at[t] == w.at[u] ||
 				!place_ok(&w, t, w.at[u]) || !place_ok(&w, u, w.at[t]))
 				continue;
 			double cost =
 				place_cost(&w, t, w.at[t], w.at[u]) + place_cost(&w, u, w.at[u], w.at[t]);
-			best = fmax(best, worth(g, w.d[t] - w.d[u], w.at[t], w.at[u], cost));
+			best = fmax(best, worth(g, w.demand[t] - w.demand[u], w.at[t], w.at[u], cost));
 		}
 	return best;
 }
@@ -69,12 +69,12 @@ static double best_swap(const struct place_goal *g)
 static double replay(const struct place_goal *g, const struct place_step *x, size_t i)
 {
 	uint32_t t = x[i].task;
-	double p = w.d[t], cost = place_cost(&w, t, x[i].from, x[i].to);
+	double p = w.demand[t], cost = place_cost(&w, t, x[i].from, x[i].to);
 	if (x[i].partner > (int)i) {
 		uint32_t u = x[i + 1].task;
 		assert_int_equal(x[i].partner, i + 1);
 		assert_int_equal(x[i + 1].partner, i);
-		p -= w.d[u];
+		p -= w.demand[u];
 		cost += place_cost(&w, u, x[i + 1].from, x[i + 1].to);
 	}
 	double score = worth(g, p, x[i].from, x[i].to, cost);
@@ -130,7 +130,7 @@ static void plain_case(uint64_t seed, bool zones)
 		c.tasks[t].unit = (int)(t % (m / 2));
 	}
 	assert_int_equal(place_load(&w, &c.p), 0);
-	for (uint32_t t = 0; t < w.n; t++)
+	for (uint32_t t = 0; t < w.n_tasks; t++)
 		w.still[t] = place_random(&r) < 0.1;
 }
 
@@ -142,7 +142,7 @@ static void each_step_is_the_best_there_is(void **unused)
 		plain_case(seed, seed % 4 < 2);
 		struct place_goal g = {.f = seed % 5 ? 0 : 9 * w.pcpus,
 			.min_score = seed % 3 ? 12.5 : 1,
-			.max_steps = seed % 7 ? w.n : 3};
+			.max_steps = seed % 7 ? w.n_tasks : 3};
 		place_greedy(&w, &g);
 		assert_true(w.n_steps <= g.max_steps);
 		steps_are_best(&g, seed % 4 == 2, &missed);
@@ -158,7 +158,7 @@ static void each_cure_is_the_best_there_is(void **unused)
 	size_t steps = 0, missed = 0;
 	for (uint64_t seed = 1; seed <= CASES; seed++) {
 		plain_case(seed, seed % 4 < 2);
-		struct place_goal g = {.min_score = 12.5, .max_steps = w.n, .overload = true};
+		struct place_goal g = {.min_score = 12.5, .max_steps = w.n_tasks, .overload = true};
 		place_greedy(&w, &g);
 		steps += w.n_steps;
 		steps_are_best(&g, seed % 4 == 2, &missed);
@@ -178,8 +178,8 @@ static void the_first_swap_is_the_best_there_is(void **unused)
 		plain_case(seed * 2, false);
 		place_lpt(&w, at);
 		uint64_t r = seed;
-		for (uint32_t t = 0; t < w.n; t++)
-			c.tasks[t].unit = place_random(&r) < 0.1 ? (int)(seed % w.m) : at[t];
+		for (uint32_t t = 0; t < w.n_tasks; t++)
+			c.tasks[t].unit = place_random(&r) < 0.1 ? (int)(seed % w.n_units) : at[t];
 		assert_int_equal(place_load(&w, &c.p), 0);
 		struct place_goal g = {.f = 0, .min_score = 0.1, .max_steps = 2};
 		double move = best_move(&g), swap = best_swap(&g);
@@ -220,13 +220,13 @@ static void a_swap_where_no_move_pays(void **unused)
 		assert_int_equal(w.n_steps, 2);
 		assert_int_equal(w.steps[0].partner, 1);
 		assert_int_equal(w.steps[1].partner, 0);
-		assert_float_equal(w.d[w.steps[0].task], rows[i].high, 1e-9);
-		assert_float_equal(w.d[w.steps[1].task], rows[i].low, 1e-9);
+		assert_float_equal(w.demand[w.steps[0].task], rows[i].high, 1e-9);
+		assert_float_equal(w.demand[w.steps[1].task], rows[i].low, 1e-9);
 		place_reset(&w);
 		g.max_steps = 1; /* a swap is two steps */
 		place_greedy(&w, &g);
 		assert_int_equal(w.n_steps, 0);
-		memset(w.still, 1, w.n);
+		memset(w.still, 1, w.n_tasks);
 		g.max_steps = 2;
 		place_greedy(&w, &g);
 		assert_int_equal(w.n_steps, 0);
@@ -239,7 +239,7 @@ static void a_swap_where_no_move_pays(void **unused)
 static double f_without(size_t i)
 {
 	const struct place_step *x = &w.steps[i];
-	double p = w.d[x->task];
+	double p = w.demand[x->task];
 	place_add(&w, x->to, -p);
 	place_add(&w, x->from, p);
 	double f = place_f(&w);
@@ -257,11 +257,12 @@ static void pruned_plans_have_no_idle_step(void **unused)
 		int to[64];
 		uint64_t r = seed;
 		plain_case(seed * 2, seed % 4 < 2);
-		for (uint32_t t = 0; t < w.n; t++)
-			to[t] = place_random(&r) < 0.5 ? (int)(place_random(&r) * (double)w.m) : w.home[t];
+		for (uint32_t t = 0; t < w.n_tasks; t++)
+			to[t] = place_random(&r) < 0.5 ? (int)(place_random(&r) * (double)w.n_units)
+						       : w.home[t];
 		place_steps_to(&w, to);
 		size_t before = w.n_steps;
-		for (uint32_t t = 0; t < w.n; t++)
+		for (uint32_t t = 0; t < w.n_tasks; t++)
 			assert_int_equal(w.at[t], to[t]);
 		double f = place_f(&w);
 		place_prune(&w, 20);
@@ -295,9 +296,9 @@ static void steps_to_a_placement(void **unused)
 	place_steps_to(
 		&w, to); /* 85 60 0: 10 to unit 2, 20 to unit 1 and only then 60 and 50 change places */
 	assert_int_equal(w.n_steps, 4);
-	assert_float_equal(w.s[0], 55, 1e-9);
-	assert_float_equal(w.s[1], 80, 1e-9);
-	assert_float_equal(w.s[2], 10, 1e-9);
+	assert_float_equal(w.load[0], 55, 1e-9);
+	assert_float_equal(w.load[1], 80, 1e-9);
+	assert_float_equal(w.load[2], 10, 1e-9);
 	assert_int_equal(w.steps[0].task, 3);
 	assert_int_equal(w.steps[1].task, 1);
 	int first = w.steps[2].partner, second = w.steps[3].partner;
@@ -309,7 +310,7 @@ static void steps_to_a_placement(void **unused)
 	assert_int_equal(w.n_steps, 2);
 	place_cut(&w, 0);
 	assert_int_equal(w.n_steps, 0);
-	assert_float_equal(w.s[0], 85, 1e-9);
+	assert_float_equal(w.load[0], 85, 1e-9);
 	place_case_done(&c);
 	place_done(&w);
 }

@@ -25,7 +25,7 @@ static const struct place_task *task_of(uint32_t t)
 
 static double per_cpu(int u)
 {
-	return w.s[u] / c.units[u].n_cpus;
+	return w.load[u] / c.units[u].n_cpus;
 }
 
 static bool siblings(int a, int b)
@@ -40,17 +40,17 @@ static void naive_measures(double *q, double *q_core)
 	double mean = 0, pcpus = 0;
 	bool smt = false;
 	*q = *q_core = 0;
-	for (int u = 0; u < (int)w.m; u++) {
-		mean += w.s[u];
+	for (int u = 0; u < (int)w.n_units; u++) {
+		mean += w.load[u];
 		pcpus += c.units[u].n_cpus;
 	}
 	mean /= pcpus;
-	for (int u = 0; u < (int)w.m; u++) {
-		double load = w.s[u], threads = 1;
+	for (int u = 0; u < (int)w.n_units; u++) {
+		double load = w.load[u], threads = 1;
 		*q += c.units[u].n_cpus * (per_cpu(u) - mean) * (per_cpu(u) - mean);
-		for (int v = 0; v < (int)w.m; v++)
+		for (int v = 0; v < (int)w.n_units; v++)
 			if (v != u && siblings(u, v)) {
-				load += w.s[v];
+				load += w.load[v];
 				threads++;
 				smt = true;
 			}
@@ -64,13 +64,13 @@ static void naive_measures(double *q, double *q_core)
 static void loads_are_sums(void)
 {
 	double sum[64];
-	for (size_t j = 0; j < w.m; j++)
+	for (size_t j = 0; j < w.n_units; j++)
 		sum[j] = c.units[j].background_pct;
 	for (size_t i = 0; i < c.p.n_tasks; i++)
 		if (c.tasks[i].unit >= 0)
 			sum[c.tasks[i].unit] += c.tasks[i].demand_pct;
-	for (size_t j = 0; j < w.m; j++)
-		assert_float_equal(w.s[j], sum[j], 1e-6);
+	for (size_t j = 0; j < w.n_units; j++)
+		assert_float_equal(w.load[j], sum[j], 1e-6);
 }
 
 static void measures_and_gains(void **unused)
@@ -85,21 +85,21 @@ static void measures_and_gains(void **unused)
 		assert_float_equal(place_q(&w), q, 1e-6 * (1 + q));
 		assert_float_equal(place_q_core(&w), core, 1e-6 * (1 + core));
 		assert_float_equal(place_f(&w), q + core, 1e-6 * (1 + q + core));
-		for (uint32_t t = 0; t < w.n; t++) {
-			int a = w.home[t], z = (int)((seed + t) % w.m);
+		for (uint32_t t = 0; t < w.n_tasks; t++) {
+			int a = w.home[t], z = (int)((seed + t) % w.n_units);
 			if (a < 0 || a == z)
 				continue;
 			double f = place_f(&w), before = place_q(&w), la = per_cpu(a);
-			double gain = place_gain(&w, w.d[t], a, z);
-			bool safe = place_safe(&w, w.d[t], a, z);
-			place_add(&w, a, -w.d[t]);
-			place_add(&w, z, w.d[t]);
+			double gain = place_gain(&w, w.demand[t], a, z);
+			bool safe = place_safe(&w, w.demand[t], a, z);
+			place_add(&w, a, -w.demand[t]);
+			place_add(&w, z, w.demand[t]);
 			assert_float_equal(gain, f - place_f(&w), 1e-6 * (1 + f));
 			if (fabs(per_cpu(z) - la) > 1e-6)
 				assert_int_equal(
 					safe, per_cpu(z) < la && (!w.smt || place_q(&w) <= before + 1e-6));
-			place_add(&w, z, -w.d[t]);
-			place_add(&w, a, w.d[t]);
+			place_add(&w, z, -w.demand[t]);
+			place_add(&w, a, w.demand[t]);
 		}
 		place_case_done(&c);
 	}
@@ -122,25 +122,25 @@ static void the_lowest_allowed_is_found(void **unused)
 		place_case_wild(&c, seed, 30, seed % 2 ? 200 : 40, true);
 		assert_int_equal(place_load(&w, &c.p), 0);
 		uint64_t r = seed;
-		for (uint32_t t = 0; t < w.n; t++) {
-			uint32_t lo = (uint32_t)(place_random(&r) * (double)w.m),
-				 hi = lo + 1 + (uint32_t)(place_random(&r) * (double)(w.m - lo));
+		for (uint32_t t = 0; t < w.n_tasks; t++) {
+			uint32_t lo = (uint32_t)(place_random(&r) * (double)w.n_units),
+				 hi = lo + 1 + (uint32_t)(place_random(&r) * (double)(w.n_units - lo));
 			if (t % 3 == 0)
-				lo = 0, hi = (uint32_t)w.m;
+				lo = 0, hi = (uint32_t)w.n_units;
 			int best = PLACE_NONE, lowest = PLACE_NONE;
 			for (uint32_t i = lo; i < hi; i++) {
 				int u = (int)w.unit_at[i];
 				assert_int_equal(w.pos[u], i);
 				assert_int_equal(place_ok(&w, t, u), may_be(t, u));
-				if (lowest < 0 || w.h[u] < w.h[lowest])
+				if (lowest < 0 || w.level[u] < w.level[lowest])
 					lowest = u;
-				if (may_be(t, u) && (best < 0 || w.h[u] < w.h[best]))
+				if (may_be(t, u) && (best < 0 || w.level[u] < w.level[best]))
 					best = u;
 			}
 			assert_int_equal(place_lowest(&w, lo, hi), lowest);
 			assert_int_equal(place_lowest_ok(&w, t, lo, hi), best);
 			int to = place_lowest_ok(
-				&w, t, 0, (uint32_t)w.m); /* loads change, the answer with them */
+				&w, t, 0, (uint32_t)w.n_units); /* loads change, the answer with them */
 			if (to >= 0)
 				place_take(&w, t, to, -1);
 		}
@@ -158,8 +158,8 @@ static void neighbours_stand_together(void **unused)
 		place_case_wild(&c, seed, 5, 30, true);
 		assert_int_equal(place_load(&w, &c.p), 0);
 		bool one = true;
-		for (size_t a = 0; a < w.m; a++)
-			for (size_t b = 0; b < w.m; b++) {
+		for (size_t a = 0; a < w.n_units; a++)
+			for (size_t b = 0; b < w.n_units; b++) {
 				bool node = c.units[a].node == c.units[b].node,
 				     llc = node && c.units[a].llc == c.units[b].llc;
 				uint32_t at = w.pos[b];
@@ -182,17 +182,18 @@ static void tasks_are_sorted(void **unused)
 		place_case_wild(&c, seed, 60, 20, true);
 		assert_int_equal(place_load(&w, &c.p), 0);
 		size_t placed = 0;
-		for (uint32_t i = 1; i < w.n; i++)
-			assert_true((float)w.d[w.order[i - 1]] >= (float)w.d[w.order[i]]);
-		for (uint32_t u = 0; u < w.m; u++)
+		for (uint32_t i = 1; i < w.n_tasks; i++)
+			assert_true((float)w.demand[w.order[i - 1]] >= (float)w.demand[w.order[i]]);
+		for (uint32_t u = 0; u < w.n_units; u++)
 			for (uint32_t i = w.first[u]; i < w.first[u + 1]; i++, placed++) {
 				assert_int_equal(w.home[w.seg[i]], u);
 				if (i > w.first[u])
-					assert_true((float)w.d[w.seg[i - 1]] <= (float)w.d[w.seg[i]]);
+					assert_true(
+						(float)w.demand[w.seg[i - 1]] <= (float)w.demand[w.seg[i]]);
 			}
-		for (uint32_t t = 0; t < w.n; t++)
+		for (uint32_t t = 0; t < w.n_tasks; t++)
 			placed += w.home[t] < 0;
-		assert_int_equal(placed, w.n);
+		assert_int_equal(placed, w.n_tasks);
 		place_case_done(&c);
 	}
 	place_done(&w);
@@ -254,11 +255,11 @@ static void tasks_that_cannot_move_are_load(void **unused)
 	place_case_restrict(&c, 1, 2, 3); /* not there yet: has to go */
 	place_case_restrict(&c, 2, 1, 1);
 	assert_int_equal(place_load(&w, &c.p), 0);
-	assert_int_equal(w.n, 2);
+	assert_int_equal(w.n_tasks, 2);
 	assert_int_equal(w.id[0], 1);
 	assert_int_equal(w.id[1], 3);
 	assert_float_equal(w.fixed[1], 40, 1e-9);
-	assert_float_equal(w.s[1], 100, 1e-9);
+	assert_float_equal(w.load[1], 100, 1e-9);
 	assert_float_equal(w.total, 100, 1e-9);
 	assert_float_equal(w.mean, 100 / 3.0, 1e-9);
 	place_case_done(&c);
@@ -284,7 +285,7 @@ static struct naming named;
 
 static void naming_begin(struct naming *x, const int home[NAMED_TASKS], const int unit[NAMED_TASKS])
 {
-	*x = (struct naming){.w = {.n = NAMED_TASKS, .m = NAMED_UNITS, .equal = true}};
+	*x = (struct naming){.w = {.n_tasks = NAMED_TASKS, .n_units = NAMED_UNITS, .equal = true}};
 	memcpy(x->home, home, NAMED_TASKS * sizeof *home);
 	memcpy(x->unit, unit, NAMED_TASKS * sizeof *unit);
 	memset(x->wide, 1, sizeof x->wide);
@@ -332,8 +333,8 @@ static void names_that_matter_stay(void **state)
 		x->w.equal = i != 1;
 		x->wide[5] = i != 2;
 		x->node_bound[0] = i == 3;
-		x->w.m = i == 4 ? PLACE_RENAME_UNITS + 1 : NAMED_UNITS;
-		x->w.n = i == 5 ? (size_t)UINT16_MAX + 1 : NAMED_TASKS;
+		x->w.n_units = i == 4 ? PLACE_RENAME_UNITS + 1 : NAMED_UNITS;
+		x->w.n_tasks = i == 5 ? (size_t)UINT16_MAX + 1 : NAMED_TASKS;
 		becomes(x, swapped);
 	}
 }
@@ -348,10 +349,10 @@ static void too_many_keep_their_names(void **state)
 		x->home[t] = t < 40000 ? 0 : 1;
 		x->unit[t] = t < 40000 ? 2 : 0;
 	}
-	x->w.n = NAMED_MOST;
+	x->w.n_tasks = NAMED_MOST;
 	place_rename(&x->w, x->unit);
 	assert_int_equal(x->unit[0], 2);
-	x->w.n = NAMED_MOST - 1;
+	x->w.n_tasks = NAMED_MOST - 1;
 	place_rename(&x->w, x->unit);
 	assert_int_equal(x->unit[0], 0);
 	assert_int_equal(x->unit[NAMED_MOST - 2], 1);
@@ -364,7 +365,7 @@ static void who_is_nowhere_names_nothing(void **state)
 	struct naming *x = &named;
 	naming_begin(x, (const int[]){PLACE_NONE, PLACE_NONE, PLACE_NONE, PLACE_NONE, PLACE_NONE, PLACE_NONE},
 		(const int[]){0, 0, 1, 1, 2, 2});
-	x->w.m = PLACE_RENAME_UNITS;
+	x->w.n_units = PLACE_RENAME_UNITS;
 	becomes(x, (const int[]){0, 0, 1, 1, 2, 2});
 }
 

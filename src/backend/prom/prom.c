@@ -160,7 +160,7 @@ static bool pick(struct picked *picked, const char *begin, const char *instance)
 /* From where the last fetch ended, so that each has its turn. NULL: out of memory. */
 static struct picked *pick_hosts(struct prom *prom, enum way way, const struct prom_rows *now)
 {
-	size_t n = now->f->n_hosts, from = n ? prom->next % n : 0;
+	size_t n = now->fleet->n_hosts, from = n ? prom->next % n : 0;
 	struct picked *picked = calloc(1, sizeof *picked);
 	if (picked && !(picked->asked = calloc(n + 1, sizeof *picked->asked))) {
 		free(picked);
@@ -226,16 +226,16 @@ static int read_hosts(struct prom *prom, enum way way, const struct prom_moment 
 	const struct http_answer *answer, struct prom_rows *to, bool *refused, struct err *err)
 {
 	const struct prom_text hosts = {answer->text, answer->len, way == FEDERATION};
-	struct prom_rows now = {.f = NULL};
+	struct prom_rows now = {.fleet = NULL};
 	int rc = prom_rows_read(&now, &hosts, 1, moment, NULL, err);
 	*refused = rc < 0 && err->code != ERR_NOMEM;
 	if (rc < 0)
 		return rc;
 	struct picked *picked = pick_hosts(prom, way, &now);
-	rc = picked ? read_picked(prom, way, picked, moment, &hosts, now.f->n_hosts, to, refused, err)
+	rc = picked ? read_picked(prom, way, picked, moment, &hosts, now.fleet->n_hosts, to, refused, err)
 		    : err_set(err, ERR_NOMEM, "out of memory");
 	if (rc == 0)
-		count_more(prom, picked, now.f->n_hosts);
+		count_more(prom, picked, now.fleet->n_hosts);
 	picked_free(picked);
 	prom_rows_done(&now);
 	return rc;
@@ -246,7 +246,7 @@ static void keep_rows(struct prom *prom, struct prom_rows *rows)
 {
 	prom_rows_done(&prom->was);
 	struct fleet *copy = fleet_new();
-	if (copy && fleet_put(copy, rows->f) == 0) {
+	if (copy && fleet_put(copy, rows->fleet) == 0) {
 		prom->was = (struct prom_rows){copy, rows->of};
 		rows->of = NULL;
 	} else {
@@ -260,7 +260,7 @@ static struct fleet *fetch(
 {
 	const char *url = prom->hosts_url[way];
 	struct http_answer hosts = {.text = NULL};
-	struct prom_rows rows = {.f = NULL};
+	struct prom_rows rows = {.fleet = NULL};
 	prom->more = false;
 	int rc = get(prom, &url, 1, &hosts, refused, err);
 	if (rc == 0)
@@ -268,7 +268,7 @@ static struct fleet *fetch(
 	if (rc == 0)
 		keep_rows(prom, &rows);
 	free(hosts.text);
-	return rc == 0 ? rows.f : NULL;
+	return rc == 0 ? rows.fleet : NULL;
 }
 
 struct fleet *prom_fetch(struct prom *prom, int64_t now_ns, int64_t wall_ns, struct err *err)

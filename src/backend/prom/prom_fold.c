@@ -15,7 +15,7 @@ enum { HOSTS_MOST = 20000, VMS_MOST = 500000, VCPUS_MOST = 4096 };
 enum { RECORDED_S = 3600, OWN_S = 120 };
 
 struct fold {
-	struct fleet *f; /* hosts; its VMs come last */
+	struct fleet *fleet; /* hosts; its VMs come last */
 	struct fleet_vm *vms;
 	size_t n_vms, cap_vms;
 	struct prom_instance *keys; /* of each host */
@@ -60,7 +60,7 @@ static uint32_t *vm_slot(const struct fold *fold, size_t host, const uint8_t uui
 /* Tables are at most half full. */
 static bool hosts_room(struct fold *fold)
 {
-	size_t n = fold->f->n_hosts;
+	size_t n = fold->fleet->n_hosts;
 	if (n < fold->cap_keys)
 		return true;
 	size_t cap = n ? n * 2 : 64, slots = cap * 2;
@@ -107,12 +107,12 @@ static long host_at(struct fold *fold, const char *instance)
 	uint32_t *slot = host_slot(fold, instance);
 	if (*slot)
 		return (long)*slot - 1;
-	struct fleet_host *host = fleet_add_host(fold->f);
+	struct fleet_host *host = fleet_add_host(fold->fleet);
 	if (!host) {
 		fold->full = true;
 		return -1;
 	}
-	*slot = (uint32_t)fold->f->n_hosts;
+	*slot = (uint32_t)fold->fleet->n_hosts;
 	fold->keys[*slot - 1] = (struct prom_instance){.stamp = 0};
 	snprintf(fold->keys[*slot - 1].key, PROM_TEXT, "%s", instance);
 	snprintf(host->name, sizeof host->name, "%.*s", (int)sizeof host->name - 1, instance);
@@ -193,7 +193,7 @@ static void host_info(struct fold *fold, struct fleet_host *host, const struct p
 static void host_seen(struct fold *fold, struct fleet_host *host, const struct prom_series *series)
 {
 	double age = (double)fold->wall_ns / 1e9 - series->value;
-	fold->keys[host - fold->f->hosts].stamp = series->value;
+	fold->keys[host - fold->fleet->hosts].stamp = series->value;
 	if (!(age < 1e9))
 		return;
 	host->seen_ns = fold->now_ns - (int64_t)(max_of(age, 0) * 1e9);
@@ -343,13 +343,14 @@ static void take_series(void *arg, const struct prom_series *series)
 	if (vm && !vm->state[0] && !recorded(metric))
 		memcpy(vm->state, "running", sizeof "running"); /* else it is told, before or after */
 	if (metric->vm == vm_peak)
-		fold->f->peaks_s = fmax(fold->f->peaks_s, recorded(metric) ? RECORDED_S : OWN_S);
+		fold->fleet->peaks_s = fmax(fold->fleet->peaks_s, recorded(metric) ? RECORDED_S : OWN_S);
 	if (metric->type)
-		put_number(metric->of_vm ? (void *)vm : (void *)&fold->f->hosts[host], metric, series->value);
+		put_number(metric->of_vm ? (void *)vm : (void *)&fold->fleet->hosts[host], metric,
+			series->value);
 	else if (metric->of_vm)
 		metric->vm(vm, series);
 	else
-		metric->host(fold, &fold->f->hosts[host], series);
+		metric->host(fold, &fold->fleet->hosts[host], series);
 }
 
 /* ---- from what was read to rows ---- */
@@ -378,7 +379,7 @@ static void drop_gone(struct fold *fold)
 /* VMs of a host together, hosts in the order in which they came. */
 static int place_vms(struct fold *fold)
 {
-	struct fleet *fleet = fold->f;
+	struct fleet *fleet = fold->fleet;
 	size_t at = 0;
 	drop_gone(fold);
 	for (size_t i = 0; i < fold->n_vms; i++)
@@ -407,7 +408,7 @@ static int place_vms(struct fold *fold)
 /* From where it was on, to both sides: hosts that come and go have the others move by a few places. */
 static const struct prom_instance *instance_of(const struct prom_rows *rows, const char *key, size_t likely)
 {
-	size_t n = rows->f->n_hosts;
+	size_t n = rows->fleet->n_hosts;
 	for (size_t i = 0; i <= n / 2 && n; i++) {
 		const struct prom_instance *up = &rows->of[(likely + i) % n],
 					   *down = &rows->of[(likely % n + n - i) % n];
@@ -422,14 +423,14 @@ static const struct prom_instance *instance_of(const struct prom_rows *rows, con
 bool prom_rows_news(const struct prom_rows *now, size_t host, const struct prom_rows *was)
 {
 	const struct prom_instance *is = &now->of[host];
-	const struct prom_instance *old = was->f ? instance_of(was, is->key, host) : NULL;
+	const struct prom_instance *old = was->fleet ? instance_of(was, is->key, host) : NULL;
 	return !old || !(is->stamp > 0) || is->stamp < old->stamp || is->stamp > old->stamp;
 }
 
 /* A row with a name and nothing else: it has news until it has been read. */
 static void not_read(struct fold *fold, size_t i)
 {
-	struct fleet_host *host = &fold->f->hosts[i];
+	struct fleet_host *host = &fold->fleet->hosts[i];
 	host->readings = 0;
 	host->running = host->paused = host->off = host->hung = vi64_absent(AVAIL_NONE);
 	fold->keys[i].stamp = 0;
@@ -438,8 +439,8 @@ static void not_read(struct fold *fold, size_t i)
 /* As it was: its stamp too, so that what is new of it stays to be read. What is counted is counted again. */
 static void keep_host(struct fold *fold, size_t i, const struct prom_rows *was, size_t old)
 {
-	struct fleet_host *host = &fold->f->hosts[i];
-	const struct fleet_host *from = &was->f->hosts[old];
+	struct fleet_host *host = &fold->fleet->hosts[i];
+	const struct fleet_host *from = &was->fleet->hosts[old];
 	*host = *from;
 	fold->keys[i].stamp = was->of[old].stamp;
 	host->asked_ns = fold->now_ns;
@@ -448,7 +449,7 @@ static void keep_host(struct fold *fold, size_t i, const struct prom_rows *was, 
 	if (host->readings > 0)
 		host->running = host->paused = host->off = host->hung = vi64_ok(0);
 	for (size_t k = 0; k < from->n_vms && !(fold->full |= !vms_room(fold)); k++) {
-		fold->vms[fold->n_vms] = was->f->vms[from->first_vm + k];
+		fold->vms[fold->n_vms] = was->fleet->vms[from->first_vm + k];
 		fold->vms[fold->n_vms++].host = i;
 	}
 }
@@ -456,16 +457,17 @@ static void keep_host(struct fold *fold, size_t i, const struct prom_rows *was, 
 /* What was not asked for. */
 static void keep(struct fold *fold, const struct prom_kept *kept)
 {
-	for (size_t i = 0; i < kept->n && i < fold->f->n_hosts && !fold->full; i++) {
-		const struct prom_instance *old =
-			kept->asked[i] || !kept->was->f ? NULL : instance_of(kept->was, fold->keys[i].key, i);
+	for (size_t i = 0; i < kept->n && i < fold->fleet->n_hosts && !fold->full; i++) {
+		const struct prom_instance *old = kept->asked[i] || !kept->was->fleet
+							  ? NULL
+							  : instance_of(kept->was, fold->keys[i].key, i);
 		if (old)
 			keep_host(fold, i, kept->was, (size_t)(old - kept->was->of));
 		else if (!kept->asked[i])
 			not_read(fold, i);
 	}
-	if (kept->was->f)
-		fold->f->peaks_s = fmax(fold->f->peaks_s, kept->was->f->peaks_s);
+	if (kept->was->fleet)
+		fold->fleet->peaks_s = fmax(fold->fleet->peaks_s, kept->was->fleet->peaks_s);
 }
 
 static void fold_done(struct fold *fold)
@@ -479,11 +481,11 @@ static void fold_done(struct fold *fold)
 int prom_rows_read(struct prom_rows *to, const struct prom_text *answers, size_t n,
 	const struct prom_moment *moment, const struct prom_kept *kept, struct err *err)
 {
-	struct fold fold = {.f = fleet_new(),
+	struct fold fold = {.fleet = fleet_new(),
 		.now_ns = moment->now_ns,
 		.wall_ns = moment->wall_ns,
 		.scrape_s = moment->scrape_s};
-	int rc = fold.f ? 0 : err_set(err, ERR_NOMEM, "out of memory");
+	int rc = fold.fleet ? 0 : err_set(err, ERR_NOMEM, "out of memory");
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		const struct prom_text *text = &answers[i];
 		if (text->text)
@@ -498,10 +500,10 @@ int prom_rows_read(struct prom_rows *to, const struct prom_text *answers, size_t
 	if (rc == 0 && place_vms(&fold) < 0)
 		rc = err_set(err, ERR_NOMEM, "out of memory");
 	if (rc == 0) {
-		*to = (struct prom_rows){fold.f, fold.keys};
+		*to = (struct prom_rows){fold.fleet, fold.keys};
 		fold.keys = NULL;
 	} else {
-		fleet_free(fold.f);
+		fleet_free(fold.fleet);
 	}
 	fold_done(&fold);
 	return rc;
@@ -509,18 +511,18 @@ int prom_rows_read(struct prom_rows *to, const struct prom_text *answers, size_t
 
 void prom_rows_done(struct prom_rows *rows)
 {
-	fleet_free(rows->f);
+	fleet_free(rows->fleet);
 	free(rows->of);
-	*rows = (struct prom_rows){.f = NULL};
+	*rows = (struct prom_rows){.fleet = NULL};
 }
 
 struct fleet *prom_fold(const struct prom_text *answers, size_t n, double scrape_s, int64_t now_ns,
 	int64_t wall_ns, struct err *err)
 {
-	struct prom_rows rows = {.f = NULL};
+	struct prom_rows rows = {.fleet = NULL};
 	const struct prom_moment moment = {scrape_s, now_ns, wall_ns};
 	if (prom_rows_read(&rows, answers, n, &moment, NULL, err) < 0)
 		return NULL;
 	free(rows.of);
-	return rows.f;
+	return rows.fleet;
 }

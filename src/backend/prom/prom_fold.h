@@ -13,7 +13,7 @@ struct prom_instance {
 };
 
 struct prom_rows {
-	struct fleet *f;
+	struct fleet *fleet;
 	struct prom_instance *of; /* by host */
 };
 

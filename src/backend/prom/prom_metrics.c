@@ -11,7 +11,7 @@ enum { NUMBER = 64 };
 
 struct reader {
 	const char *p, *end;
-	struct prom_series *s;
+	struct prom_series *series;
 };
 
 static bool at(const struct reader *reader, char c)
@@ -63,7 +63,7 @@ static bool labels(struct reader *reader)
 		while (reader->p < reader->end && *reader->p != '=' && *reader->p != '\n')
 			reader->p++;
 		int i = prom_label(name, (size_t)(reader->p - name));
-		if (!take(reader, '=') || !quoted(reader, i < 0 ? NULL : reader->s->label[i]))
+		if (!take(reader, '=') || !quoted(reader, i < 0 ? NULL : reader->series->label[i]))
 			return false;
 		if (!take(reader, ',') && !at(reader, '}'))
 			return false;
@@ -83,12 +83,12 @@ static bool series(struct reader *reader)
 {
 	double time;
 	for (int i = 0; i < PROM_LABELS; i++)
-		reader->s->label[i][0] = '\0';
-	if (word(reader, "{ \n", reader->s->label[PROM_NAME], PROM_TEXT) == 0)
+		reader->series->label[i][0] = '\0';
+	if (word(reader, "{ \n", reader->series->label[PROM_NAME], PROM_TEXT) == 0)
 		return false;
 	if (take(reader, '{') && !labels(reader))
 		return false;
-	return take(reader, ' ') && number(reader, &reader->s->value) &&
+	return take(reader, ' ') && number(reader, &reader->series->value) &&
 	       (!take(reader, ' ') || number(reader, &time)) && take(reader, '\n');
 }
 
@@ -97,8 +97,8 @@ int prom_read_metrics(const char *text, size_t len, void (*each)(void *arg, cons
 {
 	struct reader reader = {.p = text, .end = text + len};
 	bool good = true;
-	reader.s = calloc(1, sizeof *reader.s);
-	if (!reader.s)
+	reader.series = calloc(1, sizeof *reader.series);
+	if (!reader.series)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	while (good && reader.p < reader.end) {
 		const char *line = memchr(reader.p, '\n', (size_t)(reader.end - reader.p));
@@ -108,9 +108,9 @@ int prom_read_metrics(const char *text, size_t len, void (*each)(void *arg, cons
 		}
 		good = line && series(&reader);
 		if (good)
-			each(arg, reader.s);
+			each(arg, reader.series);
 	}
-	free(reader.s);
+	free(reader.series);
 	return good ? 0
 		    : err_set(err, ERR_RUNTIME,
 			      "these are no metrics of a Prometheus, or only a part of them");

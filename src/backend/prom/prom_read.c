@@ -14,7 +14,7 @@ enum { DEPTH = 32, NUMBER = 64 };
 struct reader {
 	const char *p, *end;
 	bool bad;
-	struct prom_series *s;
+	struct prom_series *series;
 	void (*each)(void *arg, const struct prom_series *s);
 	void *arg;
 	char status[16], type[16], error[200];
@@ -192,7 +192,7 @@ static void read_label(struct reader *reader, const char *key, int depth)
 {
 	int i = prom_label(key, strlen(key));
 	(void)depth;
-	string(reader, i < 0 ? NULL : reader->s->label[i], PROM_TEXT);
+	string(reader, i < 0 ? NULL : reader->series->label[i], PROM_TEXT);
 }
 
 /* [time, "value"] */
@@ -204,7 +204,7 @@ static void read_value(struct reader *reader)
 	expect(reader, ',');
 	string(reader, text, sizeof text);
 	expect(reader, ']');
-	reader->s->value = strtod(text, &end);
+	reader->series->value = strtod(text, &end);
 	reader->bad |= end == text || *end;
 }
 
@@ -225,11 +225,11 @@ static void read_result(struct reader *reader, int depth)
 		return;
 	do {
 		for (int i = 0; i < PROM_LABELS; i++)
-			reader->s->label[i][0] = '\0';
-		reader->s->value = strtod("nan", NULL);
+			reader->series->label[i][0] = '\0';
+		reader->series->value = strtod("nan", NULL);
 		members(reader, depth + 1, read_series_member);
 		if (!reader->bad)
-			reader->each(reader->arg, reader->s);
+			reader->each(reader->arg, reader->series);
 	} while (!reader->bad && take(reader, ','));
 	expect(reader, ']');
 }
@@ -272,11 +272,11 @@ int prom_read(const char *text, size_t len, void (*each)(void *arg, const struct
 	void *arg, struct err *err)
 {
 	struct reader reader = {.p = text, .end = text + len, .each = each, .arg = arg};
-	reader.s = calloc(1, sizeof *reader.s);
-	if (!reader.s)
+	reader.series = calloc(1, sizeof *reader.series);
+	if (!reader.series)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	members(&reader, 0, read_answer_member);
 	blanks(&reader);
-	free(reader.s);
+	free(reader.series);
 	return judge(&reader, err);
 }

@@ -14,7 +14,7 @@
 static bool read_title(struct reader *reader)
 {
 	const char *w = "";
-	struct scenario *scn = reader->s;
+	struct scenario *scn = reader->scn;
 	scn->title[0] = '\0';
 	while (reader->at < reader->n) {
 		size_t used = strlen(scn->title);
@@ -30,18 +30,18 @@ static bool read_seed(struct reader *reader)
 	int n;
 	if (!want_int(reader, &n, 0, 2000000000))
 		return false;
-	reader->s->seed = (uint64_t)n;
+	reader->scn->seed = (uint64_t)n;
 	return true;
 }
 
 static bool read_end(struct reader *reader)
 {
-	return want_time(reader, &reader->s->end_ns, false);
+	return want_time(reader, &reader->scn->end_ns, false);
 }
 
 static bool read_events(struct reader *reader)
 {
-	reader->s->events = true;
+	reader->scn->events = true;
 	return true;
 }
 
@@ -52,7 +52,7 @@ static bool read_fail(struct reader *reader)
 		enum fail_kind kind;
 	} kinds[] = {{"sample", FAIL_SAMPLE}, {"apply", FAIL_APPLY}, {"pin", FAIL_PIN},
 		{"balloon", FAIL_BALLOON}, {"period", FAIL_PERIOD}, {"shares", FAIL_SHARES}};
-	struct scenario *scn = reader->s;
+	struct scenario *scn = reader->scn;
 	size_t k = 0;
 	int n;
 	while (k < sizeof kinds / sizeof *kinds && !reader_accept(reader, kinds[k].word))
@@ -106,7 +106,7 @@ static bool read_count(struct reader *reader, int *count)
 
 static struct scn_vm *add_vm(struct reader *reader)
 {
-	struct scenario *scn = reader->s;
+	struct scenario *scn = reader->scn;
 	void *items = scn->vms;
 	struct scn_vm *vm =
 		reader_grow(reader, &items, &scn->n_vms, &scn->cap_vms, SCN_VMS, sizeof *vm, "VMs");
@@ -119,7 +119,7 @@ static struct scn_vm *add_vm(struct reader *reader)
 /* The lines of a block fill in its first VM; at the end of the block the others become copies of it. */
 static void close_group(struct reader *reader)
 {
-	struct scn_vm *vms = reader->n_group ? reader->s->vms + reader->first_vm : NULL;
+	struct scn_vm *vms = reader->n_group ? reader->scn->vms + reader->first_vm : NULL;
 	for (size_t i = 1; i < reader->n_group; i++) {
 		struct scn_vm copy = vms[0];
 		memcpy(copy.name, vms[i].name, sizeof copy.name);
@@ -139,7 +139,7 @@ static bool read_vm(struct reader *reader)
 		return false;
 	if (!*name || strlen(name) > VM_NAME_BYTES - 16)
 		return reader_fail(reader, "a name has 1 to %d bytes", VM_NAME_BYTES - 16);
-	reader->first_vm = reader->s->n_vms;
+	reader->first_vm = reader->scn->n_vms;
 	for (int i = 0; i < (count ? count : 1); i++) {
 		struct scn_vm *vm = add_vm(reader);
 		if (!vm)
@@ -149,13 +149,13 @@ static bool read_vm(struct reader *reader)
 		else
 			snprintf(vm->name, sizeof vm->name, "%s", name);
 	}
-	reader->n_group = reader->s->n_vms - reader->first_vm;
+	reader->n_group = reader->scn->n_vms - reader->first_vm;
 	return true;
 }
 
 static bool read_at(struct reader *reader)
 {
-	struct scenario *scn = reader->s;
+	struct scenario *scn = reader->scn;
 	const char *w = "";
 	close_group(reader);
 	void *items = scn->ev;
@@ -258,7 +258,7 @@ struct scenario *scenario_parse(const char *name, const char *text, size_t len, 
 		err_set(err, ERR_USAGE, "%s: larger than %d bytes", name, SCN_BYTES);
 	else {
 		scenario_defaults(scn, name);
-		*reader = (struct reader){.s = scn, .e = err, .name = name, .line = 1};
+		*reader = (struct reader){.scn = scn, .e = err, .name = name, .line = 1};
 		ok = read_all(reader, text, len);
 	}
 	free(reader);

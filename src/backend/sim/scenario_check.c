@@ -47,7 +47,7 @@ static bool set_exists(const struct scenario *scn, int set)
 static bool check_vm(struct reader *reader, struct scn_vm *vm)
 {
 	static const uint8_t none[UUID_BYTES];
-	struct scenario *scn = reader->s;
+	struct scenario *scn = reader->scn;
 	if (memcmp(vm->uuid, none, UUID_BYTES) == 0)
 		make_uuid(vm);
 	bool exist = set_exists(scn, vm->allowed) && set_exists(scn, vm->place);
@@ -69,7 +69,7 @@ static bool check_vm(struct reader *reader, struct scn_vm *vm)
 
 static bool check_event(struct reader *reader, const struct scn_event *event)
 {
-	struct scenario *scn = reader->s;
+	struct scenario *scn = reader->scn;
 	bool about_cpus = event->kind == EV_PIN || event->kind == EV_OFFLINE || event->kind == EV_ONLINE;
 	if ((about_cpus && !set_exists(scn, event->index)) ||
 		((event->kind == EV_BACKGROUND || event->kind == EV_PCPU_FAULT) &&
@@ -93,7 +93,7 @@ static int by_vm_uuid(const void *a, const void *b)
 
 static bool check_doubles(struct reader *reader)
 {
-	struct scenario *scn = reader->s;
+	struct scenario *scn = reader->scn;
 	const struct scn_vm **order = calloc(scn->n_vms + 1, sizeof *order);
 	bool ok = order != NULL;
 	if (!ok)
@@ -119,7 +119,7 @@ static int by_time(const void *a, const void *b)
 
 static bool check_host(struct reader *reader)
 {
-	struct scenario *scn = reader->s;
+	struct scenario *scn = reader->scn;
 	for (size_t i = 0; i < scn->n_background; i++)
 		if (!set_exists(scn, scn->background[i].set))
 			return whole_fail(
@@ -133,7 +133,7 @@ static bool check_host(struct reader *reader)
 
 bool scenario_check(struct reader *reader)
 {
-	struct scenario *scn = reader->s;
+	struct scenario *scn = reader->scn;
 	if (!check_host(reader))
 		return false;
 	for (size_t i = 0; i < scn->n_vms; i++)

@@ -132,7 +132,7 @@ bool want_curve(struct reader *reader, int *index)
 		else if (!want_level(reader, &curve.noise, 1))
 			return false;
 	}
-	struct scenario *scn = reader->s;
+	struct scenario *scn = reader->scn;
 	void *items = scn->curves;
 	struct curve *to = reader_grow(
 		reader, &items, &scn->n_curves, &scn->cap_curves, SCN_CURVES, sizeof curve, "loads");
@@ -148,7 +148,7 @@ bool want_open_curve(struct reader *reader, int *index)
 {
 	if (!want_curve(reader, index))
 		return false;
-	reader->s->curves[*index].open = true;
+	reader->scn->curves[*index].open = true;
 	return true;
 }
 

@@ -105,7 +105,7 @@ static bool read_vcpus(struct reader *reader)
 		return false;
 	if (reader_accept(reader, "ids"))
 		return want_set(reader, &reader->event->index) &&
-		       (cpuset_next(&reader->s->sets[reader->event->index], SCN_VM_VCPUS - 1) < 0 ||
+		       (cpuset_next(&reader->scn->sets[reader->event->index], SCN_VM_VCPUS - 1) < 0 ||
 			       reader_fail(reader, "vCPU numbers end at %d", SCN_VM_VCPUS - 1));
 	size_t at = reader->at;
 	if (!want_int(reader, &n, 1, SCN_VM_VCPUS))

@@ -8,7 +8,7 @@
 
 static bool read_pcpus(struct reader *reader)
 {
-	struct scenario *scn = reader->s;
+	struct scenario *scn = reader->scn;
 	struct cpuset set;
 	const char *w = reader_peek(reader);
 	int n;
@@ -41,7 +41,7 @@ static bool for_pcpus(struct reader *reader, void (*put)(struct scn_pcpu *pcpu, 
 		return false;
 	CPUSET_EACH(cpu, &set)
 	{
-		struct scn_pcpu *pcpu = find_pcpu(reader->s, cpu);
+		struct scn_pcpu *pcpu = find_pcpu(reader->scn, cpu);
 		if (!pcpu)
 			return reader_fail(
 				reader, "the host has no pCPU %d (put the line `pcpus` first)", cpu);
@@ -91,9 +91,9 @@ static bool read_node(struct reader *reader)
 	if (!want_int(reader, &node, 0, MAX_NODES - 1) || !for_pcpus(reader, put_node, node))
 		return false;
 	reader->node_lists = true;
-	if ((size_t)node >= reader->s->n_nodes)
-		reader->s->n_nodes = (size_t)node + 1;
-	return !reader_accept(reader, "memory") || want_size(reader, &reader->s->node_total_kib[node]);
+	if ((size_t)node >= reader->scn->n_nodes)
+		reader->scn->n_nodes = (size_t)node + 1;
+	return !reader_accept(reader, "memory") || want_size(reader, &reader->scn->node_total_kib[node]);
 }
 
 static bool read_sockets(struct reader *reader)
@@ -157,31 +157,31 @@ static bool read_capacity(struct reader *reader)
 	if (!want_level(reader, &level, 1) || (level < .01 && !reader_fail(reader, "less than 1 %%")) ||
 		!for_pcpus(reader, put_capacity, (int)(level * PCPU_LARGEST + .5)))
 		return false;
-	for (size_t i = 0; i < reader->s->n_pcpus; i++)
-		if (!reader->s->pcpus[i].capacity)
-			reader->s->pcpus[i].capacity = PCPU_LARGEST;
+	for (size_t i = 0; i < reader->scn->n_pcpus; i++)
+		if (!reader->scn->pcpus[i].capacity)
+			reader->scn->pcpus[i].capacity = PCPU_LARGEST;
 	return true;
 }
 
 static bool read_memory(struct reader *reader)
 {
-	return want_size(reader, &reader->s->total_kib) &&
-	       (reader->s->total_kib >= 65536 || reader_fail(reader, "less than 64M"));
+	return want_size(reader, &reader->scn->total_kib) &&
+	       (reader->scn->total_kib >= 65536 || reader_fail(reader, "less than 64M"));
 }
 
 static bool read_swap(struct reader *reader)
 {
-	return want_size(reader, &reader->s->swap_kib);
+	return want_size(reader, &reader->scn->swap_kib);
 }
 
 static bool read_used(struct reader *reader)
 {
-	return want_size(reader, &reader->s->used_kib);
+	return want_size(reader, &reader->scn->used_kib);
 }
 
 static bool read_background(struct reader *reader)
 {
-	struct scenario *scn = reader->s;
+	struct scenario *scn = reader->scn;
 	struct scn_background background;
 	if (scn->n_background == SCN_BACKGROUNDS)
 		return reader_fail(reader, "more than %d such lines", SCN_BACKGROUNDS);
@@ -194,15 +194,15 @@ static bool read_background(struct reader *reader)
 static bool read_balancer(struct reader *reader)
 {
 	if (reader_accept(reader, "off")) {
-		reader->s->balance_ns = 0;
+		reader->scn->balance_ns = 0;
 		return true;
 	}
-	return want_time(reader, &reader->s->balance_ns, false);
+	return want_time(reader, &reader->scn->balance_ns, false);
 }
 
 static bool read_cpu_shares(struct reader *reader)
 {
-	reader->s->cpu_shares = true;
+	reader->scn->cpu_shares = true;
 	return true;
 }
 
@@ -211,7 +211,7 @@ static bool read_name(struct reader *reader)
 	const char *w = "";
 	if (!want_word(reader, &w, "a name"))
 		return false;
-	snprintf(reader->s->hostname, sizeof reader->s->hostname, "%s", w);
+	snprintf(reader->scn->hostname, sizeof reader->scn->hostname, "%s", w);
 	return true;
 }
 
@@ -241,7 +241,7 @@ const struct statement scenario_host_statements[] = {
 /* Topology that was given as numbers: contiguous and even shares, in the order of the ids. */
 void scenario_spread(struct reader *reader)
 {
-	struct scenario *scn = reader->s;
+	struct scenario *scn = reader->scn;
 	int m = (int)scn->n_pcpus, threads = reader->threads ? reader->threads : 1,
 	    cores = (m + threads - 1) / threads;
 	int sockets = reader->sockets ? reader->sockets : reader->nodes ? reader->nodes : 1;

@@ -262,7 +262,7 @@ bool want_set(struct reader *reader, int *index)
 	struct cpuset set;
 	if (!want_cpus(reader, &set))
 		return false;
-	struct scenario *scn = reader->s;
+	struct scenario *scn = reader->scn;
 	void *items = scn->sets;
 	struct cpuset *to =
 		reader_grow(reader, &items, &scn->n_sets, &scn->cap_sets, SCN_SETS, sizeof *to, "CPU lists");

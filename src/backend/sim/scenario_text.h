@@ -10,7 +10,7 @@
 enum { SCN_WORDS = 96, SCN_LINE = 8192 };
 
 struct reader {
-	struct scenario *s;
+	struct scenario *scn;
 	struct err *e;
 	const char *name;
 	int line;

@@ -7,7 +7,7 @@
 /* The lines work on the first VM of the group; the group gets the result. */
 static struct scn_vm *first(struct reader *reader)
 {
-	return &reader->s->vms[reader->first_vm];
+	return &reader->scn->vms[reader->first_vm];
 }
 
 static bool add_pick(struct reader *reader, struct vcpu_pick *picks, size_t *n, struct vcpu_pick pick)

@@ -27,6 +27,8 @@
 #include "support/commands.h"
 #include "support/faulty_heap.h"
 #include "vmtop/config.h"
+#include "vmtop/dirtyrate.h"
+#include "vmtop/mover.h"
 #include "vmtop/prom.h"
 
 #define DATA "tests/unit/data/pacemaker/"
@@ -499,6 +501,52 @@ static void a_definition_is_understood_or_refused(void **state)
 	assert_true(asking > 100 && owning > 100);
 }
 
+/* ---- hosts ---- */
+
+static const char test_driver[] = "test:///default", its_uuid[] = "6695eb01-f6a4-8304-79aa-97f2502e193f";
+
+/* The look before a move, at libvirt's own test driver: the guest, or why it cannot be seen. */
+static void mover_once(void)
+{
+	struct move m = {.state = MOVE_WAITS};
+	struct move_look to;
+	e = (struct err)ERR_INIT;
+	struct mover *by = mover_libvirt(&cfg, &e);
+	if (!by) {
+		no_memory();
+		return;
+	}
+	snprintf(m.from.uri, sizeof m.from.uri, "%s", test_driver);
+	snprintf(m.to.uri, sizeof m.to.uri, "%s", test_driver);
+	assert_int_equal(uuid_parse(m.uuid, its_uuid), 0);
+	by->ops->look(by, &m, &to);
+	if (!to.found && !*to.error)
+		fail_msg("allocation %ld fails, and the guest is said to be gone", heap.fail_at);
+	if (to.found && !*to.error)
+		assert_true(to.running);
+	by->ops->close(by);
+}
+
+/* Dirty rates are not told there: they are absent, whatever fails, and never 0. */
+static void rates_once(void)
+{
+	struct dirty_ask ask = {.mib_s = vf64_ok(0)};
+	snprintf(ask.uri, sizeof ask.uri, "%s", test_driver);
+	assert_int_equal(uuid_parse(ask.uuid, its_uuid), 0);
+	dirty_rates(&ask, 1, 10);
+	assert_false(vf64_has(ask.mib_s));
+}
+
+static void a_guest_is_looked_at_or_it_is_said_why_not(void **state)
+{
+	(void)state;
+	config_defaults(&cfg);
+	mover_once(); /* what libvirt makes once */
+	long looking = each_allocation_of(mover_once, NULL), asking = each_allocation_of(rates_once, NULL);
+	print_message("%ld allocations to look at a guest, %ld to ask how fast it writes\n", looking, asking);
+	assert_true(looking > 5 && asking > 1);
+}
+
 int main(void)
 {
 	is_main = true;
@@ -510,6 +558,7 @@ int main(void)
 		cmocka_unit_test(a_cluster_is_read_whole_or_not),
 		cmocka_unit_test(commands_are_waited_for_in_spite_of_it),
 		cmocka_unit_test(a_definition_is_understood_or_refused),
+		cmocka_unit_test(a_guest_is_looked_at_or_it_is_said_why_not),
 	};
 	return cmocka_run_group_tests_name("faults far", tests, commands_begin, commands_end);
 }

@@ -15,6 +15,7 @@
 
 /* A balloon's size is told once a second, and a guest on a busy host may pause for as long. */
 static const double STUCK_S = 4;
+enum { GIB = 1024 * MIB };
 
 const struct mem_policy_ops *mem_policy(const struct config *cfg)
 {
@@ -29,6 +30,28 @@ double mem_cycle_s(const struct config *cfg)
 	if (cfg->memory_cycle_s > 0)
 		return max_of(cfg->memory_cycle_s, 0.2);
 	return mem_policy(cfg)->cycle_s;
+}
+
+/* 5 % of the host, but not of a large one: 5 % of 1 TiB would be 51 GiB of idle memory. */
+static int64_t reserve_of(const struct config *cfg, int64_t host)
+{
+	if (cfg->host_reserve_kib > 0)
+		return max_of(cfg->host_reserve_kib, MEM_HOST_LEAST);
+	if (mem_policy(cfg)->least_reserve)
+		return MEM_HOST_LEAST;
+	int64_t r = max_of(kib_pct(host, 5), min_of(GIB, kib_pct(host, 12.5)));
+	return max_of(min_of(r, 16 * (int64_t)GIB), MEM_HOST_LEAST + MEM_HOST_LEAST / 4);
+}
+
+void mem_levels_fill(struct mem_levels *l, const struct config *cfg, int64_t host_kib)
+{
+	int64_t r = reserve_of(cfg, host_kib);
+	l->reserve = r;
+	l->crisis = max_of(r / 4, MEM_HOST_LEAST);
+	l->hard_in = min_of(max_of(r / 2, MEM_HOST_LEAST), r);
+	l->hard_out = min_of(max_of(r / 4 * 3, l->hard_in + MEM_HOST_LEAST / 8), r);
+	l->soft_in = 2 * r;
+	l->soft_out = kib_pct(r, 240);
 }
 
 struct mem_ctl *mem_ctl_new(const struct config *cfg, struct err *e)
@@ -176,66 +199,6 @@ static enum mem_crisis host_crisis(const struct mem_ctl *c)
 	return vf64_has(full) && full.v >= c->r->cfg->mem_psi_hard_pct ? CRISIS_SLOW : CRISIS_NONE;
 }
 
-/* --- from wish to order --- */
-
-/* A page cache may be taken by whoever knows what is usable. */
-static int64_t spare(const struct mem_ctl *c, const struct mem_guest *g)
-{
-	return mem_policy(c->r->cfg)->unused_only ? g->unused : g->usable;
-}
-
-/* The lowest target that a shrink may have now. */
-static int64_t shrink_limit(const struct mem_ctl *c, const struct mem_guest *g)
-{
-	int64_t limit = g->forced ? g->base : g->floor;
-	if (mem_guarded(c, MEM_GUARD_UNUSED) && !g->forced)
-		limit = max_of(limit, g->m.unused_base_kib - spare(c, g) + 100 * MIB);
-	if (mem_guarded(c, MEM_GUARD_STEP))
-		limit = max_of(limit, g->balloon - g->balloon / 4);
-	return limit;
-}
-
-static int64_t whole_mib(int64_t kib)
-{
-	return (kib + MIB - 1) / MIB * MIB;
-}
-
-int64_t mem_own_kib(const struct mem_ctl *c, const struct mem_guest *g)
-{
-	return max_of(c->own_kib + (g->urgent || g->give_back ? c->spill_kib : 0), 0);
-}
-
-/* What it had when it was found is given back also from the reserve. */
-static int64_t granted_most(const struct mem_ctl *c, const struct mem_guest *g)
-{
-	int64_t own = min_of(mem_found(g) - g->promised, mem_own_kib(c, g));
-	int64_t most = min_of(c->pool_kib, mem_scope_room(c, g, c->levels.reserve));
-	return max_of(most, min_of(own, mem_scope_room(c, g, MEM_HOST_LEAST)));
-}
-
-int64_t mem_target(const struct mem_ctl *c, const struct mem_guest *g)
-{
-	int64_t to = g->to_kib;
-	if (g->let_go)
-		return to;
-	to = min_of(to, max_of(g->max, g->balloon));
-	if (to < g->balloon)
-		to = min_of(whole_mib(max_of(to, shrink_limit(c, g))), g->balloon);
-	else if (to > g->promised)
-		to = min_of(to, g->promised + granted_most(c, g));
-	return to;
-}
-
-bool mem_would_act(const struct mem_ctl *c, const struct mem_guest *g)
-{
-	if (!g->eligible || g->to_kib < 0)
-		return false;
-	int64_t to = mem_target(c, g);
-	if (to == g->target || (to < g->balloon && g->to_kib > g->balloon))
-		return false;
-	return g->let_go || to <= g->target - MIB || to >= g->target + MIB;
-}
-
 static bool guest_order(struct mem_ctl *c, struct mem_guest *g, struct plan *plan)
 {
 	if (!mem_would_act(c, g))
@@ -277,7 +240,7 @@ static void let_go_of_stuck(struct mem_ctl *c, struct mem_guest *g)
 {
 	double still = (double)(c->r->sample->time_ns - max_of(g->m.moved_ns, g->m.asked_ns)) / 1e9;
 	char to[16], at[16];
-	double limit = fmax(2 * mem_cycle_s(c->r->cfg) - 0.5, STUCK_S);
+	double limit = fmax(2 * c->cycle_s - 0.5, STUCK_S);
 	if (!mem_guarded(c, MEM_GUARD_PROGRESS) || !g->eligible || !g->moving ||
 		(g->grow_only && g->m.asked_why == REASON_USER) || still < limit)
 		return;
@@ -333,6 +296,8 @@ int mem_ctl_plan(struct mem_ctl *c, const struct round *r, struct plan *plan, st
 	if (!c->born_ns)
 		c->born_ns = r->sample->time_ns;
 	c->r = r;
+	c->cycle_s = mem_cycle_s(r->cfg);
+	c->unused_only = mem_policy(r->cfg)->unused_only;
 	guests_fill(c);
 	host_fill(c);
 	c->next_state = host_state(c);

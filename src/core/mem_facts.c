@@ -231,7 +231,7 @@ static void observe_unseen(const struct mem_ctl *c, struct mem_guest *g, int64_t
 	m->unseen_kib -= max_of(before_kib - g->balloon, 0);
 	if (vi64_has(rss) && m->rss_kib > 0)
 		m->unseen_kib -= max_of(rss.v - m->rss_kib, 0);
-	else if (seconds_since(m->grant_ns, c->r->sample->time_ns) > mem_cycle_s(c->r->cfg))
+	else if (seconds_since(m->grant_ns, c->r->sample->time_ns) > c->cycle_s)
 		m->unseen_kib = 0;
 	if (vi64_has(rss))
 		m->rss_kib = rss.v;
@@ -334,11 +334,12 @@ static bool refuse_data(struct mem_guest *g)
 	return true;
 }
 
-static bool refuse_stale(struct mem_guest *g, const struct config *cfg)
+static bool refuse_stale(const struct mem_ctl *c, struct mem_guest *g)
 {
+	const struct config *cfg = c->r->cfg;
 	const struct vm_memory *mem = &g->vm->mem;
 	double period = vi64_has(mem->period_s) && mem->period_s.v > 0 ? (double)mem->period_s.v : 2;
-	double limit = cfg->mem_stale_s > 0 ? cfg->mem_stale_s : 3 * period + mem_cycle_s(cfg);
+	double limit = cfg->mem_stale_s > 0 ? cfg->mem_stale_s : 3 * period + c->cycle_s;
 	/* Just after a driver has loaded everything reads zero; nobody has no memory at all. */
 	bool empty = mem->unused_kib.v <= 0 && (!vi64_has(mem->usable_kib) || mem->usable_kib.v <= 0);
 	bool absurd = mem->unused_kib.v < 0 || g->rate->used_kib.v < 0 || mem->unused_kib.v > mem->max_kib.v;
@@ -393,7 +394,7 @@ static bool refuse(struct mem_ctl *c, struct mem_guest *g)
 	return (mem_guarded(c, MEM_GUARD_STATE) && refuse_state(g, now)) ||
 	       (mem_guarded(c, MEM_GUARD_USER) && refuse_user(g)) ||
 	       (mem_guarded(c, MEM_GUARD_FACTS) && refuse_facts(g)) || refuse_data(g) ||
-	       (mem_guarded(c, MEM_GUARD_STALE) && refuse_stale(g, c->r->cfg)) ||
+	       (mem_guarded(c, MEM_GUARD_STALE) && refuse_stale(c, g)) ||
 	       (mem_guarded(c, MEM_GUARD_BOOT) && refuse_boot(c, g, now)) ||
 	       (mem_guarded(c, MEM_GUARD_PROGRESS) && refuse_uncooperative(g, now));
 }

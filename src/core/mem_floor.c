@@ -4,7 +4,7 @@
  * takes it from here. Knows no policy and no history but the size at which a guest was first seen. */
 #include "mem_priv.h"
 
-enum { GIB = 1024 * MIB, GUEST_LEAST = 100 * MIB };
+enum { GUEST_LEAST = 100 * MIB };
 
 int64_t mem_guest_max(const struct vm_sample *vm, const struct vm_rule *rule)
 {
@@ -46,28 +46,6 @@ int64_t mem_guest_floor(const struct mem_guest *g, const struct config *cfg)
 int64_t mem_guest_least(const struct mem_guest *g, const struct config *cfg)
 {
 	return floor_of(cfg, g->vm, g->rule, vi64_absent(AVAIL_NONE), g->m.first_kib);
-}
-
-/* 5 % of the host, but not of a large one: 5 % of 1 TiB would be 51 GiB of idle memory. */
-static int64_t reserve_of(const struct config *cfg, int64_t host)
-{
-	if (cfg->host_reserve_kib > 0)
-		return max_of(cfg->host_reserve_kib, MEM_HOST_LEAST);
-	if (mem_policy(cfg)->least_reserve)
-		return MEM_HOST_LEAST;
-	int64_t r = max_of(kib_pct(host, 5), min_of(GIB, kib_pct(host, 12.5)));
-	return max_of(min_of(r, 16 * (int64_t)GIB), MEM_HOST_LEAST + MEM_HOST_LEAST / 4);
-}
-
-void mem_levels_fill(struct mem_levels *l, const struct config *cfg, int64_t host_kib)
-{
-	int64_t r = reserve_of(cfg, host_kib);
-	l->reserve = r;
-	l->crisis = max_of(r / 4, MEM_HOST_LEAST);
-	l->hard_in = min_of(max_of(r / 2, MEM_HOST_LEAST), r);
-	l->hard_out = min_of(max_of(r / 4 * 3, l->hard_in + MEM_HOST_LEAST / 8), r);
-	l->soft_in = 2 * r;
-	l->soft_out = kib_pct(r, 240);
 }
 
 int64_t mem_small_kib(int64_t max_kib)

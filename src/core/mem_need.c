@@ -19,9 +19,9 @@ static int64_t head_of(const struct mem_guest *g, const struct config *cfg)
 }
 
 /* From a rise in the guest to more memory in it: its statistics, our tick, its balloon. */
-static double react_s(const struct config *cfg)
+static double react_s(const struct mem_ctl *c)
 {
-	return STATS_S + fmin(cfg->delay_s, mem_cycle_s(cfg)) + 1;
+	return STATS_S + fmin(c->r->cfg->delay_s, c->cycle_s) + 1;
 }
 
 /* A rise within the noise that the band tolerates is not growth. */
@@ -86,10 +86,10 @@ static bool dry(const struct mem_guest *g)
 }
 
 /* It was about to fill its memory and has let go of much since: killed, or given up. No counter tells. */
-static bool fell(const struct mem_guest *g, const struct config *cfg, int64_t now_ns)
+static bool fell(const struct mem_ctl *c, const struct mem_guest *g, int64_t now_ns)
 {
 	const struct mem_memo *m = &g->m;
-	double s = fmin((double)(now_ns - m->need_ns) / 1e9, 2 * react_s(cfg));
+	double s = fmin((double)(now_ns - m->need_ns) / 1e9, 2 * react_s(c));
 	if (!m->need_ns || m->used_kib - g->used < max_of(g->head, m->used_kib / 5))
 		return false;
 	return (double)m->used_kib + m->rate_kib_s * s > (double)(g->balloon - g->head / 4);
@@ -125,7 +125,7 @@ static void past_fill(const struct mem_ctl *c, struct mem_guest *g)
 {
 	const struct config *cfg = c->r->cfg;
 	int64_t now = c->r->sample->time_ns;
-	bool was_killed = fell(g, cfg, now);
+	bool was_killed = fell(c, g, now);
 	history_update(g, cfg, now);
 	/* Where idle memory is taken anyway, running dry while it grows is no reason to leave it. */
 	if ((dry(g) || was_killed) &&
@@ -151,9 +151,10 @@ static int64_t foreseen(const struct mem_guest *g)
 	return g->m.top_kib > 0 && g->used < most ? most - g->used : INT64_MAX;
 }
 
-static void depths_fill(const struct config *cfg, struct mem_guest *g, int64_t now_ns)
+static void depths_fill(const struct mem_ctl *c, struct mem_guest *g, int64_t now_ns)
 {
-	int64_t used = g->used + g->head, room = (int64_t)(g->m.surge_kib_s * react_s(cfg));
+	const struct config *cfg = c->r->cfg;
+	int64_t used = g->used + g->head, room = (int64_t)(g->m.surge_kib_s * react_s(c));
 	int64_t seen = (int64_t)fmax(g->m.seen_kib, g->m.dry_kib) + g->head;
 	int64_t past = max_of((int64_t)g->m.peak_kib + g->head, seen);
 	int64_t held = g->m.harm_until_ns > now_ns ? mem_found(g) : 0;
@@ -187,11 +188,11 @@ void mem_need_fill(const struct mem_ctl *c, struct mem_guest *g)
 	double past = (g->m.demand_kib - (double)g->used) * half_life(s, cfg->mem_decay_s);
 	int64_t demand = g->used + (int64_t)fmax(past, 0);
 	int64_t least = min_of(g->floor, g->max);
-	g->growth = min_of((int64_t)(rate * (g->age_s + mem_cycle_s(cfg))), foreseen(g));
+	g->growth = min_of((int64_t)(rate * (g->age_s + c->cycle_s)), foreseen(g));
 	g->lo = clamp(g->used + g->head * 3 / 4 + g->growth, least, g->max);
 	g->tgt = clamp(g->used + g->head * 3 / 2 + 2 * g->growth, least, g->max);
 	g->hi = max_of(clamp(max_of(demand + 2 * g->head, g->tgt), least, g->max), g->floor);
 	g->dry = dry(g) || swaps(g);
-	g->urgent = g->dry || (double)g->usable < rate * (g->age_s + react_s(cfg));
-	depths_fill(cfg, g, now);
+	g->urgent = g->dry || (double)g->usable < rate * (g->age_s + react_s(c));
+	depths_fill(c, g, now);
 }

@@ -167,6 +167,8 @@ struct mem_ctl {
 	enum host_mem_state state, next_state;
 	enum mem_crisis crisis, next_crisis;
 	enum reason last_why;
+	double cycle_s;    /* of this round's policy, or as asked for */
+	bool unused_only;  /* that policy counts what is unused alone */
 	bool watchful;     /* a guest could run dry that may still be given memory */
 	int64_t born_ns;   /* first sample: VMs older than it did not just start */
 	int64_t crisis_ns; /* when the last one began */

@@ -11,8 +11,7 @@ static void explain_moving(const struct mem_ctl *c, struct mem_guest *g)
 {
 	char to[16], at[16];
 	int64_t now = c->r->sample->time_ns;
-	bool moves = now - g->m.moved_ns < (int64_t)(mem_cycle_s(c->r->cfg) * 1e9) &&
-		     g->m.moved_ns > g->m.asked_ns;
+	bool moves = now - g->m.moved_ns < (int64_t)(c->cycle_s * 1e9) && g->m.moved_ns > g->m.asked_ns;
 	text_kib(to, sizeof to, g->m.asked_kib);
 	text_kib(at, sizeof at, g->balloon);
 	const char *state = now > g->m.asked_ns ? ", not moving" : "";

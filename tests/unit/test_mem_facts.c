@@ -49,7 +49,8 @@ static int begin(void **state)
 	rate.used_kib = vi64_ok(M(1000));
 	rate.age_s = vf64_ok(1);
 	rate.first_seen_ns = 900 * S;
-	c = (struct mem_ctl){.r = &now, .guards = MEM_GUARD_ALL, .born_ns = 950 * S};
+	c = (struct mem_ctl){
+		.r = &now, .guards = MEM_GUARD_ALL, .born_ns = 950 * S, .cycle_s = mem_cycle_s(&cfg)};
 	g = (struct mem_guest){.vm = &vm, .rate = &rate, .rule = &rule};
 	mem_guest_observe(&c, &g, false);
 	return 0;

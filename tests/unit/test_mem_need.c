@@ -32,7 +32,7 @@ static int begin(void **state)
 	memset(&rate, 0, sizeof rate);
 	now = (struct round){.sample = &sample, .cfg = &cfg, .mode = ROUND_AUTO};
 	sample.time_ns = INT64_C(1000000000000);
-	c = (struct mem_ctl){.r = &now, .guards = MEM_GUARD_ALL};
+	c = (struct mem_ctl){.r = &now, .guards = MEM_GUARD_ALL, .cycle_s = mem_cycle_s(&cfg)};
 	g = (struct mem_guest){.rate = &rate, .balloon = M(2000), .max = M(4000), .target = M(2000)};
 	g.m.first_kib = M(3000);
 	g.m.settled = true;

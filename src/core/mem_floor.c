@@ -38,14 +38,14 @@ int64_t mem_floor_kib(const struct config *cfg, const struct vm_sample *vm, cons
 	return floor_of(cfg, vm, rule, used_kib, 0);
 }
 
-int64_t mem_guest_floor(const struct mem_guest *g, const struct config *cfg)
+int64_t mem_guest_floor(const struct mem_guest *guest, const struct config *cfg)
 {
-	return floor_of(cfg, g->vm, g->rule, vi64_ok(g->used), g->m.first_kib);
+	return floor_of(cfg, guest->vm, guest->rule, vi64_ok(guest->used), guest->m.first_kib);
 }
 
-int64_t mem_guest_least(const struct mem_guest *g, const struct config *cfg)
+int64_t mem_guest_least(const struct mem_guest *guest, const struct config *cfg)
 {
-	return floor_of(cfg, g->vm, g->rule, vi64_absent(AVAIL_NONE), g->m.first_kib);
+	return floor_of(cfg, guest->vm, guest->rule, vi64_absent(AVAIL_NONE), guest->m.first_kib);
 }
 
 int64_t mem_small_kib(int64_t max_kib)

@@ -200,68 +200,68 @@ static inline int64_t kib_pct(int64_t v, double pct)
 {
 	return (int64_t)((double)v * pct / 100);
 }
-static inline bool mem_guarded(const struct mem_ctl *c, enum mem_guard g)
+static inline bool mem_guarded(const struct mem_ctl *ctl, enum mem_guard guard)
 {
-	return (c->guards & g) != 0;
+	return (ctl->guards & guard) != 0;
 }
 
 /* For tests only. */
-void mem_ctl_guards(struct mem_ctl *c, unsigned guards);
+void mem_ctl_guards(struct mem_ctl *ctl, unsigned guards);
 
 /* mem_ctl.c: the target that the guards leave of the wish to_kib; the present one when nothing is left. */
-int64_t mem_target(const struct mem_ctl *c, const struct mem_guest *g);
+int64_t mem_target(const struct mem_ctl *ctl, const struct mem_guest *guest);
 /* What there is for a guest below the size at which it was found. */
-int64_t mem_own_kib(const struct mem_ctl *c, const struct mem_guest *g);
+int64_t mem_own_kib(const struct mem_ctl *ctl, const struct mem_guest *guest);
 /* The wish is one, and the guards leave something of it. */
-bool mem_would_act(const struct mem_ctl *c, const struct mem_guest *g);
+bool mem_would_act(const struct mem_ctl *ctl, const struct mem_guest *guest);
 /* mem_tell.c: what the cycle says of a guest, and of itself; the orders of this cycle are those from `first`
  * on. */
-void mem_tell_guest(const struct mem_ctl *c, struct mem_guest *g, struct mem_status *st);
-void mem_tell_round(struct mem_ctl *c, const struct plan *plan, size_t first, struct mem_verdict *v);
+void mem_tell_guest(const struct mem_ctl *ctl, struct mem_guest *guest, struct mem_status *status);
+void mem_tell_round(struct mem_ctl *ctl, const struct plan *plan, size_t first, struct mem_verdict *verdict);
 
 /* The size that it had before we changed it. */
-static inline int64_t mem_found(const struct mem_guest *g)
+static inline int64_t mem_found(const struct mem_guest *guest)
 {
-	return g->m.found_kib ? g->m.found_kib : g->m.first_kib;
+	return guest->m.found_kib ? guest->m.found_kib : guest->m.first_kib;
 }
 
 /* mem_scope.c */
 /* The most that its balloon may be under its own limit; SAMPLE_KIB_MOST: there is none. */
-int64_t mem_limit_kib(const struct vm_memory *m);
+int64_t mem_limit_kib(const struct vm_memory *mem);
 /* What each node has, less what is in flight. */
-void mem_scopes_fill(struct mem_ctl *c);
+void mem_scopes_fill(struct mem_ctl *ctl);
 /* Takes a grant off. */
-void mem_scope_spend(struct mem_ctl *c, struct mem_guest *g, int64_t kib);
+void mem_scope_spend(struct mem_ctl *ctl, struct mem_guest *guest, int64_t kib);
 /* What its nodes and its group have for it, when the nodes keep their parts of keep_kib. SAMPLE_KIB_MOST:
  * nothing bounds it. */
-int64_t mem_scope_room(const struct mem_ctl *c, const struct mem_guest *g, int64_t keep_kib);
+int64_t mem_scope_room(const struct mem_ctl *ctl, const struct mem_guest *guest, int64_t keep_kib);
 /* Where its lack is worst. */
-struct mem_scope mem_scope_of(const struct mem_ctl *c, const struct mem_guest *g);
-bool mem_scope_any(struct mem_scope s); /* the whole host */
+struct mem_scope mem_scope_of(const struct mem_ctl *ctl, const struct mem_guest *guest);
+bool mem_scope_any(struct mem_scope scope); /* the whole host */
 bool mem_scope_same(struct mem_scope a, struct mem_scope b);
-bool mem_scope_inside(struct mem_scope a, struct mem_scope of);
+bool mem_scope_inside(struct mem_scope scope, struct mem_scope of);
 /* What it gives is found there. */
-bool mem_scope_has(struct mem_scope s, const struct mem_guest *g);
+bool mem_scope_has(struct mem_scope scope, const struct mem_guest *guest);
 /* Those of hungry guests, at most MEM_SCOPES, the narrowest first. */
-size_t mem_scopes_list(const struct mem_ctl *c, struct mem_scope *to);
+size_t mem_scopes_list(const struct mem_ctl *ctl, struct mem_scope *to);
 
 /* mem_floor.c */
 /* The host never goes below this for a guest's sake. */
 enum { MEM_HOST_LEAST = 200 * MIB };
-int64_t mem_guest_floor(const struct mem_guest *g, const struct config *cfg);
+int64_t mem_guest_floor(const struct mem_guest *guest, const struct config *cfg);
 /* The same without what it uses. */
-int64_t mem_guest_least(const struct mem_guest *g, const struct config *cfg);
+int64_t mem_guest_least(const struct mem_guest *guest, const struct config *cfg);
 int64_t mem_guest_max(const struct vm_sample *vm, const struct vm_rule *rule);
-void mem_levels_fill(struct mem_levels *l, const struct config *cfg, int64_t host_kib);
+void mem_levels_fill(struct mem_levels *levels, const struct config *cfg, int64_t host_kib);
 /* Changes below this are not worth a call. */
 int64_t mem_small_kib(int64_t max_kib);
 /* Max-min fair: sets give_kib of each of n to at most its short_kib, the sum to at most pool KiB. */
 void mem_share(struct mem_guest **g, size_t n, int64_t pool);
 
-/* mem_facts.c: brings g->m up to this sample and works out whether the guest may be touched. */
-void mem_guest_observe(struct mem_ctl *c, struct mem_guest *g, bool known);
+/* mem_facts.c: brings guest->m up to this sample and works out whether the guest may be touched. */
+void mem_guest_observe(struct mem_ctl *ctl, struct mem_guest *guest, bool known);
 /* Host memory promised to this guest that the host does not show as used yet. */
-int64_t mem_guest_in_flight(const struct mem_guest *g);
+int64_t mem_guest_in_flight(const struct mem_guest *guest);
 
 /* What every memory policy offers. */
 struct mem_policy_ops {
@@ -285,22 +285,22 @@ struct mem_need {
 	double pct;
 	const char *whom;
 };
-int64_t mem_take(struct mem_ctl *c, const struct mem_need *need);
+int64_t mem_take(struct mem_ctl *ctl, const struct mem_need *need);
 /* What all guests together could give down to this depth. */
-int64_t mem_could_take(const struct mem_ctl *c, enum mem_depth depth);
+int64_t mem_could_take(const struct mem_ctl *ctl, enum mem_depth depth);
 /* What guests of the scope have been asked for and not given yet, this cycle's wishes included. */
-int64_t mem_supply(const struct mem_ctl *c, struct mem_scope s);
-double mem_shares_of(const struct mem_guest *g);
-bool mem_growing(const struct mem_guest *g);
+int64_t mem_supply(const struct mem_ctl *ctl, struct mem_scope scope);
+double mem_shares_of(const struct mem_guest *guest);
+bool mem_growing(const struct mem_guest *guest);
 /* It has been seen to swap out: it has somewhere to put what it uses. */
-bool mem_can_swap(const struct mem_guest *g);
+bool mem_can_swap(const struct mem_guest *guest);
 /* mem_shares.c: takes back within a scope for guests with more shares. Returns what was ordered. */
-int64_t mem_shares_take(struct mem_ctl *c, int64_t need, struct mem_scope scope);
+int64_t mem_shares_take(struct mem_ctl *ctl, int64_t need, struct mem_scope scope);
 /* Whether it may be shrunk at all in this cycle. */
-bool mem_may_give(const struct mem_ctl *c, const struct mem_guest *g);
-double mem_shares_of(const struct mem_guest *g);
-bool mem_growing(const struct mem_guest *g);
+bool mem_may_give(const struct mem_ctl *ctl, const struct mem_guest *guest);
+double mem_shares_of(const struct mem_guest *guest);
+bool mem_growing(const struct mem_guest *guest);
 /* mem_need.c: head, growth, lo, tgt, hi, least and keep of an eligible guest. */
-void mem_need_fill(const struct mem_ctl *c, struct mem_guest *g);
+void mem_need_fill(const struct mem_ctl *ctl, struct mem_guest *guest);
 
 #endif

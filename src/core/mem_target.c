@@ -4,19 +4,19 @@
 #include "vmtop/minmax.h"
 
 /* A page cache may be taken by whoever knows what is usable. */
-static int64_t spare(const struct mem_ctl *c, const struct mem_guest *g)
+static int64_t spare(const struct mem_ctl *ctl, const struct mem_guest *guest)
 {
-	return c->unused_only ? g->unused : g->usable;
+	return ctl->unused_only ? guest->unused : guest->usable;
 }
 
 /* The lowest target that a shrink may have now. */
-static int64_t shrink_limit(const struct mem_ctl *c, const struct mem_guest *g)
+static int64_t shrink_limit(const struct mem_ctl *ctl, const struct mem_guest *guest)
 {
-	int64_t limit = g->forced ? g->base : g->floor;
-	if (mem_guarded(c, MEM_GUARD_UNUSED) && !g->forced)
-		limit = max_of(limit, g->m.unused_base_kib - spare(c, g) + 100 * MIB);
-	if (mem_guarded(c, MEM_GUARD_STEP))
-		limit = max_of(limit, g->balloon - g->balloon / 4);
+	int64_t limit = guest->forced ? guest->base : guest->floor;
+	if (mem_guarded(ctl, MEM_GUARD_UNUSED) && !guest->forced)
+		limit = max_of(limit, guest->m.unused_base_kib - spare(ctl, guest) + 100 * MIB);
+	if (mem_guarded(ctl, MEM_GUARD_STEP))
+		limit = max_of(limit, guest->balloon - guest->balloon / 4);
 	return limit;
 }
 
@@ -27,38 +27,38 @@ static int64_t whole_mib(int64_t kib)
 	return (kib + MIB - 1) / MIB * MIB;
 }
 
-int64_t mem_own_kib(const struct mem_ctl *c, const struct mem_guest *g)
+int64_t mem_own_kib(const struct mem_ctl *ctl, const struct mem_guest *guest)
 {
-	return max_of(c->own_kib + (g->urgent || g->give_back ? c->spill_kib : 0), 0);
+	return max_of(ctl->own_kib + (guest->urgent || guest->give_back ? ctl->spill_kib : 0), 0);
 }
 
 /* What it had when it was found is given back also from the reserve. */
-static int64_t granted_most(const struct mem_ctl *c, const struct mem_guest *g)
+static int64_t granted_most(const struct mem_ctl *ctl, const struct mem_guest *guest)
 {
-	int64_t own = min_of(mem_found(g) - g->promised, mem_own_kib(c, g));
-	int64_t most = min_of(c->pool_kib, mem_scope_room(c, g, c->levels.reserve));
-	return max_of(most, min_of(own, mem_scope_room(c, g, MEM_HOST_LEAST)));
+	int64_t own = min_of(mem_found(guest) - guest->promised, mem_own_kib(ctl, guest));
+	int64_t most = min_of(ctl->pool_kib, mem_scope_room(ctl, guest, ctl->levels.reserve));
+	return max_of(most, min_of(own, mem_scope_room(ctl, guest, MEM_HOST_LEAST)));
 }
 
-int64_t mem_target(const struct mem_ctl *c, const struct mem_guest *g)
+int64_t mem_target(const struct mem_ctl *ctl, const struct mem_guest *guest)
 {
-	int64_t to = g->to_kib;
-	if (g->let_go)
+	int64_t to = guest->to_kib;
+	if (guest->let_go)
 		return to;
-	to = min_of(to, max_of(g->max, g->balloon));
-	if (to < g->balloon)
-		to = min_of(whole_mib(max_of(to, shrink_limit(c, g))), g->balloon);
-	else if (to > g->promised)
-		to = min_of(to, g->promised + granted_most(c, g));
+	to = min_of(to, max_of(guest->max, guest->balloon));
+	if (to < guest->balloon)
+		to = min_of(whole_mib(max_of(to, shrink_limit(ctl, guest))), guest->balloon);
+	else if (to > guest->promised)
+		to = min_of(to, guest->promised + granted_most(ctl, guest));
 	return to;
 }
 
-bool mem_would_act(const struct mem_ctl *c, const struct mem_guest *g)
+bool mem_would_act(const struct mem_ctl *ctl, const struct mem_guest *guest)
 {
-	if (!g->eligible || g->to_kib < 0)
+	if (!guest->eligible || guest->to_kib < 0)
 		return false;
-	int64_t to = mem_target(c, g);
-	if (to == g->target || (to < g->balloon && g->to_kib > g->balloon))
+	int64_t to = mem_target(ctl, guest);
+	if (to == guest->target || (to < guest->balloon && guest->to_kib > guest->balloon))
 		return false;
-	return g->let_go || to <= g->target - MIB || to >= g->target + MIB;
+	return guest->let_go || to <= guest->target - MIB || to >= guest->target + MIB;
 }

@@ -10,7 +10,7 @@ shift
 cd "$(dirname "$0")/.." || exit 1
 command -v valgrind >/dev/null || { echo "valgrind is not installed" >&2; exit 1; }
 slow=' test_noise test_situations test_story_cpu test_story_memory test_minmove test_minmove_plan test_replay test_hosts
- test_faults test_mem_props test_keys_fuzz test_record test_cpu_ctl test_place test_place_exact test_memory test_golden
+ test_faults test_faults_far test_mem_props test_keys_fuzz test_record test_cpu_ctl test_place test_place_exact test_memory test_golden
  test_compare test_cases test_memory_life test_sim test_restore test_man test_mem_guards test_killed test_link
  test_libvirt_testdriver test_libvirt_wide test_harm test_relief test_relief_cases test_memory_harm test_balloon_back
  test_one_number test_fleet_whatif test_field_plans

@@ -474,6 +474,8 @@ static void take_for_host(struct mem_ctl *ctl, int64_t want, enum mem_depth deep
  * back before anybody swaps for it, whatever the guest may need again. By hand it would not have had it. */
 static void take_gifts(struct mem_ctl *ctl)
 {
+	if (ctl->next_state != HOST_MEM_HARD && ctl->owed_kib == 0)
+		return;
 	int64_t lack = ctl->levels.hard_out + ctl->owed_kib - ctl->free_kib - mem_supply(ctl, MEM_ANYWHERE);
 	mem_take(ctl, &(struct mem_need){
 			      lack, DEPTH_GIFT, MEM_ANYWHERE, ctl->r->cfg->mem_hard_step_pct, "the host"});

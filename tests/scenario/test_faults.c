@@ -3,7 +3,6 @@
  * once. Invariant that is shown: no crash, no leak, nothing changed without a journal line and a log line,
  * and the engine goes on with the next reading. Linked with --wrap for the allocator (Makefile). */
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -15,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +22,7 @@
 
 #include "../../src/backend/prom/http.h"
 #include "../../src/cli/fleet_out.h"
+#include "support/descriptors.h"
 #include "support/faulty_heap.h"
 #include "support/run_scenario.h"
 #include "support/spy.h"
@@ -667,16 +666,7 @@ int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(voi
 	return __real_pthread_create(t, a, fn, arg);
 }
 
-static int open_files(void)
-{
-	int n = 0;
-	for (int fd = 0; fd < 256; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
-/* With too few threads, or descriptors, for it: it says so, and leaves nothing open. Returns how many it
- * took. */
+/* With too few threads for it: it says so, and leaves nothing open. Returns how many it took. */
 static int needs_threads(bool (*run)(void))
 {
 	int before = open_files();
@@ -690,22 +680,6 @@ static int needs_threads(bool (*run)(void))
 	}
 	int n = (int)threads_left;
 	threads_left = -1;
-	return n;
-}
-
-static int needs_files(bool (*run)(void))
-{
-	struct rlimit was, few;
-	int before = open_files(), free_one = dup(STDOUT_FILENO), n = 0;
-	close(free_one);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
-	for (bool made = false; !made; n += !made) {
-		few = (struct rlimit){(rlim_t)(free_one + n), was.rlim_max};
-		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-		made = run();
-		assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
-		assert_int_equal(open_files(), before);
-	}
 	return n;
 }
 

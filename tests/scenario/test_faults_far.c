@@ -4,7 +4,6 @@
  * also those of libcurl and libxml2. Invariant: no crash, no leak, and either the whole answer or an error
  * that says why: never a part that is told as all of it. */
 #include <curl/curl.h>
-#include <fcntl.h>
 #include <libxml/parser.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -25,6 +24,7 @@
 #include "../../src/backend/libvirt/domneeds.h"
 #include "../../src/backend/libvirt/owner.h"
 #include "support/commands.h"
+#include "support/descriptors.h"
 #include "support/faulty_heap.h"
 #include "vmtop/config.h"
 #include "vmtop/dirtyrate.h"
@@ -204,31 +204,6 @@ static bool fetch_once(void)
 static void fetch(void)
 {
 	fetch_once();
-}
-
-static int open_files(void)
-{
-	int n = 0;
-	for (int fd = 0; fd < 256; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
-/* With too few descriptors for it: it says so, and leaves nothing open. How many it took. */
-static int needs_files(bool (*run)(void))
-{
-	struct rlimit was, few;
-	int before = open_files(), free_one = dup(STDOUT_FILENO), n = 0;
-	close(free_one);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
-	for (bool made = false; !made && n < 32; n += !made) {
-		few = (struct rlimit){(rlim_t)(free_one + n), was.rlim_max};
-		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-		made = run();
-		assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
-		assert_int_equal(open_files(), before);
-	}
-	return n;
 }
 
 static void a_fleet_of_a_prometheus_is_whole_or_none(void **state)

@@ -3,34 +3,15 @@
 
 #include <stdlib.h>
 
-static struct cell *cell_at(const struct screen *scr, int row, int col)
-{
-	if (row < 0 || col < 0 || row >= scr->rows || col >= scr->cols)
-		return NULL;
-	return &scr->cells[(size_t)row * (size_t)scr->cols + (size_t)col];
-}
-
-/* Before a cell is overwritten: the other half of a wide character that stood there becomes a blank. */
-static void unsplit(struct screen *scr, int row, int col)
-{
-	struct cell *c = cell_at(scr, row, col), *l = cell_at(scr, row, col - 1),
-		    *r = cell_at(scr, row, col + 1);
-	if (c && c->ch == 0 && l)
-		l->ch = ' ';
-	if (r && r->ch == 0)
-		r->ch = ' ';
-}
-
 void screen_blit(struct screen *scr, const struct screen *from, int row, int col)
 {
-	for (int r = 0; r < from->rows; r++)
-		for (int c = 0; c < from->cols; c++) {
-			struct cell *cell = cell_at(scr, row + r, col + c);
-			if (!cell)
-				continue;
-			unsplit(scr, row + r, col + c);
-			*cell = *cell_at(from, r, c);
-		}
+	for (int r = 0; r < from->rows && row + r < scr->rows; r++) {
+		struct cell *to = &scr->cells[(row + r) * scr->cols + col];
+		screen_fill(scr, row + r, col, from->cols, STYLE_NORMAL,
+			' '); /* nor half a wide character beside it */
+		for (int c = 0; c < from->cols && col + c < scr->cols; c++)
+			to[c] = from->cells[r * from->cols + c];
+	}
 	if (from->cursor_row >= 0) {
 		scr->cursor_row = row + from->cursor_row;
 		scr->cursor_col = col + from->cursor_col;
@@ -70,7 +51,7 @@ char *screen_dump(const struct screen *scr)
 	for (int r = 0; r < scr->rows; r++) {
 		size_t end = at;
 		for (int c = 0; c < scr->cols; c++) {
-			const struct cell *cell = cell_at(scr, r, c);
+			const struct cell *cell = &scr->cells[r * scr->cols + c];
 			if (cell->ch == 0)
 				continue;
 			at += encode(out + at, cell->ch);

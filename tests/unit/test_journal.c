@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Ledger and journal: as found is written once, survives a crash, a torn tail and garbage, and is locked. */
-#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -18,6 +17,7 @@
 
 #include "../../src/changes/boot.h"
 #include "../../src/changes/journal.h"
+#include "support/descriptors.h"
 #include "support/state_home.h"
 #include "vmtop/err.h"
 
@@ -438,14 +438,6 @@ static void journal_stays_small(void **state)
 	assert_true(most > 200 << 10); /* and not at every change */
 	ledger_done(&l);
 	journal_close(j, true);
-}
-
-static int open_files(void)
-{
-	int n = 0;
-	for (int fd = 0; fd < 256; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
 }
 
 /* Of whatever was opened nothing stays open, however often: it runs for weeks. */
